@@ -1,0 +1,225 @@
+//! What a plan is made of. There is no variant here that removes something, and there must never be one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observed::Version;
+use crate::resource::{Origin, ResourceId};
+use crate::tree::{SmolStr, Tree};
+
+/// What to do to one object, in one write.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The object.
+    pub id: ResourceId,
+    /// One `Create`, or any number of `Extend` and `Revise`.
+    pub changes: Vec<Change>,
+    /// The state that the changes were made for; the write fails on any other. Nothing for a `Create`, which
+    /// fails if the object exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Version>,
+    /// All that is wanted of the object, so that the step can be planned anew by itself.
+    pub wanted: Tree,
+    /// The steps of this plan that have to be done first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<ResourceId>,
+    /// It takes over an object that does not carry kwo's mark, because adoption was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopts: bool,
+    /// The tenant it is for, or empty.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub tenant: SmolStr,
+    /// What asked for the object.
+    pub because: Origin,
+}
+
+/// One change to one object.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
+pub enum Change {
+    /// Make the object, with the step's `wanted` as its body.
+    Create,
+    /// Add what is not there. A pointer that ends in `-` adds an entry to a set.
+    Extend {
+        /// Where.
+        pointer: SmolStr,
+        /// What.
+        value: Tree,
+        /// What asked for it.
+        because: Origin,
+    },
+    /// Give a single value, which the roster sets, the value that the roster sets.
+    Revise {
+        /// Where.
+        pointer: SmolStr,
+        /// The value found.
+        from: Tree,
+        /// The value wanted.
+        to: Tree,
+        /// How it came to be different.
+        cause: Cause,
+        /// It lowers a bound.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tightens: Option<Tightening>,
+        /// What asked for it.
+        because: Origin,
+    },
+}
+
+/// How a value came to differ from the roster.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "camelCase")]
+pub enum Cause {
+    /// The value found is kwo's own: the roster says something else now.
+    RosterChanged,
+    /// Somebody else wrote it.
+    Drift {
+        /// What the writer called itself.
+        manager: SmolStr,
+        /// When.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        when: Option<SmolStr>,
+    },
+    /// The system keeps no record of who wrote it.
+    Unrecorded,
+}
+
+/// A bound that becomes lower.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Tightening {
+    /// How much is in use now, where that is already more than the new bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceeded_by_use: Option<SmolStr>,
+}
+
+/// An object that the roster wants and that the plan leaves alone.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The object.
+    pub id: ResourceId,
+    /// The tenant it is for, or empty.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub tenant: SmolStr,
+    /// Why it is left alone.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// What asked for it.
+    pub because: Origin,
+}
+
+/// Why something is not done.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "hold", rename_all = "camelCase")]
+pub enum Hold {
+    /// Nobody could look at it.
+    NotObserved {
+        /// What was tried and what came of it.
+        why: SmolStr,
+    },
+    /// It exists, does not carry kwo's mark, and adoption was not asked for.
+    Foreign {
+        /// Who else claims it, where a label says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manager: Option<SmolStr>,
+    },
+    /// The API refuses to change this field of an object that exists.
+    Immutable {
+        /// The field.
+        pointer: SmolStr,
+        /// The value found.
+        from: Tree,
+        /// The value wanted.
+        to: Tree,
+    },
+    /// Something it needs is itself held.
+    WaitsOn {
+        /// What it needs.
+        id: ResourceId,
+    },
+    /// It is part of a circle of needs.
+    Cycle {
+        /// The circle, starting and ending with the same object.
+        path: Vec<ResourceId>,
+    },
+    /// It cannot be done as things are.
+    Refused {
+        /// Why, as a sentence without a full stop.
+        why: SmolStr,
+    },
+}
+
+/// Something that carries kwo's mark, or that kwo wrote, and that the roster does not ask for.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// The object.
+    pub id: ResourceId,
+    /// The field of it, where the object as a whole is still wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<SmolStr>,
+    /// The value there, where it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Tree>,
+    /// The tenant it was made for, or empty.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub tenant: SmolStr,
+    /// The right that it still gives, as a sentence; such leftovers are shown first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<SmolStr>,
+    /// The command that removes it.
+    pub command: SmolStr,
+}
+
+impl Step {
+    /// Does it make a new object?
+    #[must_use]
+    pub fn creates(&self) -> bool {
+        matches!(self.changes.as_slice(), [Change::Create])
+    }
+
+    /// Does it give a value that is there another one?
+    #[must_use]
+    pub fn revises(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Revise { .. }))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::RosterChanged => out.write_str("the roster changed"),
+            Cause::Drift { manager, when: Some(when) } => {
+                write!(out, "drift: written by `{manager}` at {when}")
+            }
+            Cause::Drift { manager, when: None } => write!(out, "drift: written by `{manager}`"),
+            Cause::Unrecorded => out.write_str("no record of who wrote it"),
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hold::NotObserved { why } => write!(out, "not observed: {why}"),
+            Hold::Foreign { manager: None } => {
+                out.write_str("exists without kwo's mark; `--adopt` takes it over, adding and never removing")
+            }
+            Hold::Foreign { manager: Some(manager) } => write!(
+                out,
+                "exists and is managed by `{manager}`; `--adopt` takes it over, adding and never removing"
+            ),
+            Hold::Immutable { pointer, from, to } => {
+                write!(out, "{pointer} cannot be changed once it exists: it is {from}, wanted is {to}")
+            }
+            Hold::WaitsOn { id } => write!(out, "waits on {id}"),
+            Hold::Cycle { path } => {
+                out.write_str("needs itself: ")?;
+                for (at, id) in path.iter().enumerate() {
+                    write!(out, "{}{id}", if at == 0 { "" } else { " → " })?;
+                }
+                Ok(())
+            }
+            Hold::Refused { why } => out.write_str(why),
+        }
+    }
+}

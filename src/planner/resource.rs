@@ -1,0 +1,271 @@
+//! What the roster asks for, one object at a time: its id, its body, what it needs first and why it is wanted.
+//! Nothing here knows a tenant or a cluster; the domains make these, the planner compares them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::kinds::Kind;
+use crate::roster::{Sources, Span};
+use crate::tree::{SmolStr, Tree};
+
+/// Names one object in one system. Prints as `kube:ResourceQuota/alice-prod/alice-prod-quota`, or without the
+/// middle part where the object has no scope: `kube:Namespace/alice-prod`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ResourceId {
+    /// The system that holds it.
+    pub provider: SmolStr,
+    /// What that system calls this kind of object.
+    pub kind: SmolStr,
+    /// The namespace, or empty.
+    pub scope: SmolStr,
+    /// Its name.
+    pub name: SmolStr,
+}
+
+/// One object that the roster wants.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Resource {
+    /// Its id.
+    pub id: ResourceId,
+    /// What must be in it, in the system's own canonical form.
+    pub body: Tree,
+    /// What has to stand before it.
+    pub needs: Arc<[ResourceId]>,
+    /// Why it is wanted at all.
+    pub because: Reason,
+    /// Why single fields have the value they have: a pointer and its reason, which also holds below it.
+    pub fields: Vec<(SmolStr, Reason)>,
+}
+
+/// Why something is as it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// The roster says so, here.
+    Roster(Span),
+    /// A tier that is built into kwo says so; the field is written as in a roster.
+    BuiltInTier {
+        /// The tier.
+        tier: SmolStr,
+        /// The field in it.
+        field: &'static str,
+    },
+    /// kwo does so for every tenant.
+    Always,
+    /// Kubernetes would fill it in like this; written out so that it can be compared.
+    Kubernetes,
+}
+
+/// Everything that the roster wants, ordered by id.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Desired {
+    resources: Vec<Resource>,
+    sources: Arc<Sources>,
+}
+
+/// Two parts of the roster ask for one object.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{id} is asked for twice: at {first} and at {second}")]
+pub struct Clash {
+    /// The object.
+    pub id: ResourceId,
+    /// Where it was asked for first.
+    pub first: String,
+    /// Where it was asked for again.
+    pub second: String,
+}
+
+impl ResourceId {
+    /// An object of the Kubernetes API. The scope is its namespace, or empty.
+    pub fn kube(kind: Kind, scope: impl Into<SmolStr>, name: impl Into<SmolStr>) -> ResourceId {
+        ResourceId {
+            provider: SmolStr::new_static("kube"),
+            kind: SmolStr::new_static(kind.name()),
+            scope: scope.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The kind, where it is one that kwo writes.
+    #[must_use]
+    pub fn known_kind(&self) -> Option<Kind> {
+        Kind::named(&self.kind)
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ResourceId { provider, kind, scope, name } = self;
+        if scope.is_empty() {
+            write!(out, "{provider}:{kind}/{name}")
+        } else {
+            write!(out, "{provider}:{kind}/{scope}/{name}")
+        }
+    }
+}
+
+/// What is wrong with the text of an id.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{0}` is no id of a resource: expected `provider:Kind/name` or `provider:Kind/namespace/name`")]
+pub struct NotAnId(pub String);
+
+impl FromStr for ResourceId {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<ResourceId, NotAnId> {
+        let wrong = || NotAnId(text.to_owned());
+        let (provider, rest) = text.split_once(':').ok_or_else(wrong)?;
+        let parts: Vec<&str> = rest.split('/').collect();
+        let (kind, scope, name) = match parts.as_slice() {
+            [kind, name] => (*kind, "", *name),
+            [kind, scope, name] if !scope.is_empty() => (*kind, *scope, *name),
+            _ => return Err(wrong()),
+        };
+        if provider.is_empty() || kind.is_empty() || name.is_empty() {
+            return Err(wrong());
+        }
+        Ok(ResourceId {
+            provider: provider.into(),
+            kind: kind.into(),
+            scope: scope.into(),
+            name: name.into(),
+        })
+    }
+}
+
+impl Serialize for ResourceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ResourceId, D::Error> {
+        SmolStr::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Resource {
+    /// Why the field at this pointer has its value: the closest reason given for it or for what it is part of.
+    #[must_use]
+    pub fn reason(&self, pointer: &str) -> &Reason {
+        let covers = |prefix: &str| {
+            pointer.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.fields
+            .iter()
+            .filter(|(prefix, _)| covers(prefix))
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map_or(&self.because, |(_, reason)| reason)
+    }
+}
+
+impl Desired {
+    /// Orders the resources by id.
+    ///
+    /// # Errors
+    /// When two of them have the same id.
+    pub fn new(mut resources: Vec<Resource>, sources: Arc<Sources>) -> Result<Desired, Clash> {
+        resources.sort_by(|a, b| a.id.cmp(&b.id));
+        let twice = resources.windows(2).find(|pair| pair[0].id == pair[1].id);
+        if let Some([first, second]) = twice {
+            let place = |resource: &Resource| Origin::of(&resource.because, &sources).to_string();
+            return Err(Clash { id: first.id.clone(), first: place(first), second: place(second) });
+        }
+        Ok(Desired { resources, sources })
+    }
+
+    /// All resources, ordered by id.
+    #[must_use]
+    pub fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    /// The place of an id among the resources.
+    #[must_use]
+    pub fn position(&self, id: &ResourceId) -> Option<usize> {
+        self.resources.binary_search_by(|have| have.id.cmp(id)).ok()
+    }
+
+    /// The resource with this id.
+    #[must_use]
+    pub fn get(&self, id: &ResourceId) -> Option<&Resource> {
+        self.position(id).and_then(|at| self.resources.get(at))
+    }
+
+    /// The files that the reasons point into.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+}
+
+/// A reason in words that stand by themselves, without the roster at hand.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// `roster.yaml:12:5`, `tier standard (built in)`, …
+    pub place: SmolStr,
+    /// The line of the roster, where there is one.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub line: SmolStr,
+}
+
+impl Origin {
+    /// Puts a reason into words.
+    #[must_use]
+    pub fn of(reason: &Reason, sources: &Sources) -> Origin {
+        let (place, line) = match reason {
+            Reason::Roster(span) => (sources.place(*span).into(), sources.line(*span).into()),
+            Reason::BuiltInTier { tier, field } => {
+                (smol_str::format_smolstr!("tier {tier} (built in): {field}"), SmolStr::default())
+            }
+            Reason::Always => ("kwo sets this for every tenant".into(), SmolStr::default()),
+            Reason::Kubernetes => ("Kubernetes' default, written out".into(), SmolStr::default()),
+        };
+        Origin { place, line }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origin { place, line } = self;
+        if line.is_empty() { write!(out, "{place}") } else { write!(out, "{place}: {line}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_print_and_parse() {
+        for text in
+            ["kube:Namespace/alice", "kube:ResourceQuota/alice-prod/alice-prod-quota", "kube:ClusterRole/a:b"]
+        {
+            assert_eq!(text.parse::<ResourceId>().unwrap().to_string(), text);
+        }
+        for text in
+            ["", "kube", "kube:", "kube:Namespace", "kube:Namespace/", "kube:A//b", "kube:A/b/c/d", ":A/b"]
+        {
+            assert_eq!(text.parse::<ResourceId>(), Err(NotAnId(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn the_closest_reason_wins() {
+        let resource = Resource {
+            id: ResourceId::kube(Kind::Namespace, "", "a"),
+            body: Tree::Null,
+            needs: Arc::new([]),
+            because: Reason::Always,
+            fields: vec![
+                ("/spec/hard".into(), Reason::Kubernetes),
+                ("/spec/hard/pods".into(), Reason::BuiltInTier { tier: "t".into(), field: "quota.pods" }),
+            ],
+        };
+        assert_eq!(resource.reason("/spec/hard/memory"), &Reason::Kubernetes);
+        assert_eq!(resource.reason("/spec/hardly"), &Reason::Always);
+        assert!(matches!(resource.reason("/spec/hard/pods"), Reason::BuiltInTier { .. }));
+    }
+}

@@ -1,0 +1,91 @@
+//! The contract between kwo and a system that holds objects: look, write one step, keep others out meanwhile.
+//! There is no way to remove something through it, and there must never be one.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use kwo_planner::change::Step;
+use kwo_planner::observed::Observed;
+use kwo_planner::resource::Desired;
+use smol_str::SmolStr;
+use tokio::sync::watch;
+
+/// A future that can be sent between threads, as a trait object.
+pub type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A system that holds objects.
+pub trait Provider: Send + Sync {
+    /// Looks at every object that is wanted, and at all others that carry kwo's mark. Cannot fail: what could
+    /// not be seen is `Unknown`, with the reason.
+    fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed>;
+
+    /// Does one step in one write.
+    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>>;
+
+    /// Which of all systems of its kind this is, so that a plan saved for one is never applied to another.
+    fn identity(&self) -> Promise<'_, Result<Identity, Refusal>>;
+
+    /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
+    fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
+}
+
+/// Which system it is.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    /// What no other system has: the uid of the namespace `kube-system`, or the path of a directory.
+    pub id: SmolStr,
+    /// Where it is, for people.
+    pub address: SmolStr,
+}
+
+/// Why a write was not done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The object is no longer in the state that the step was planned for (or a new one exists already).
+    Changed {
+        /// What the system said.
+        why: String,
+    },
+    /// The system said no.
+    Refused {
+        /// What the system said.
+        why: String,
+    },
+    /// No answer, for as long as it was worth asking.
+    Unreachable {
+        /// What went wrong last.
+        why: String,
+    },
+}
+
+/// Why the lock could not be had.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LockRefusal {
+    /// Another run has it.
+    Held {
+        /// Who, and since when.
+        by: String,
+    },
+    /// It could not be asked for.
+    Failed(Refusal),
+}
+
+/// The lock, while this run has it.
+pub struct Lock {
+    /// Turns true when the lock was lost to somebody else: no further write may begin.
+    pub lost: watch::Receiver<bool>,
+    /// Gives it back.
+    pub release: Promise<'static, ()>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Changed { why } => write!(out, "changed since it was looked at: {why}"),
+            Refusal::Refused { why } => write!(out, "refused: {why}"),
+            Refusal::Unreachable { why } => write!(out, "no answer: {why}"),
+        }
+    }
+}
