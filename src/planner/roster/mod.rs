@@ -18,7 +18,7 @@ mod syntax;
 mod yaml;
 
 pub use decode::{Decode, Entry, Map};
-pub use document::Roster;
+pub use document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 pub use finding::{Finding, Findings};
 pub use hosts::{Cidr, HostName, HostPattern, Port};
 pub use identity::Identity;

@@ -8,85 +8,11 @@ use schemars::generate::SchemaSettings;
 use smol_str::SmolStr;
 
 use super::decode::Decode;
+use super::document::{ApiVersion, Document, FileKind, IncludePattern};
 use super::node::{Key, Node, Value};
-use super::record::{choice, record};
-use super::scalar::{Refusal, text_type};
 use super::yaml::{duplicate_key, read};
-use super::{At, Finding, Findings, Map, Name, Roster, SourceFile, Sources, Span};
-use crate::domains::cluster::Cluster;
-use crate::domains::operators::Operator;
-use crate::domains::tenants::Tenant;
-use crate::domains::tiers::Tier;
+use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
 use crate::domains::{bounds, claims};
-
-record! {
-    /// A roster: the tenants, tiers and people of one Kubernetes cluster, as kwo keeps them.
-    pub struct Document: "a roster" {
-        /// The version of the format.
-        pub api_version: Option<At<ApiVersion>> = "apiVersion",
-        /// What kind of file this is.
-        pub kind: Option<At<FileKind>>,
-        /// Other files of this roster, as glob patterns relative to this file's folder.
-        pub include: Vec<At<IncludePattern>>,
-        /// What kwo has to know about the cluster.
-        pub cluster: Cluster,
-        /// Bundles of bounds for tenants, by name.
-        pub tiers: Map<Name, Tier>,
-        /// The tenants, by name.
-        pub tenants: Map<Name, Tenant>,
-        /// The people who look after the whole cluster, by name.
-        pub operators: Map<Name, Operator>,
-    }
-}
-
-choice! {
-    /// The version of the roster's format.
-    pub enum ApiVersion: "version of the roster's format" {
-        /// The first one.
-        V1 = "kwo/v1",
-    }
-}
-
-choice! {
-    /// What kind of file it is.
-    pub enum FileKind: "kind of file" {
-        /// A roster.
-        Roster = "Roster",
-    }
-}
-
-text_type! {
-    /// A glob pattern for files of the roster, relative to the folder of the roster.
-    pub struct IncludePattern {
-        expected: "a path or pattern below the roster's folder, such as `tenants/*.yaml`",
-        pattern: "^[^/]",
-        max: 4096
-    }
-}
-
-impl std::str::FromStr for IncludePattern {
-    type Err = Refusal;
-    fn from_str(text: &str) -> Result<IncludePattern, Refusal> {
-        let wrong = |why: &str| {
-            Refusal::new("bad-include", format!("`{}` cannot be included: {why}", text.escape_debug()))
-        };
-        if text.is_empty() {
-            return Err(wrong("it is empty"));
-        }
-        if text.len() > 4096 {
-            return Err(wrong("it is too long"));
-        }
-        if text.starts_with(['/', '~', '\\']) || text.chars().nth(1) == Some(':') {
-            return Err(wrong("it does not start at the roster's folder")
-                .hint("write a relative path: `tenants/*.yaml`"));
-        }
-        if text.split(['/', '\\']).any(|part| part == "..") {
-            return Err(wrong("`..` leads out of the roster's folder")
-                .hint("move the files below the roster's folder"));
-        }
-        Ok(IncludePattern(text.into()))
-    }
-}
 
 /// The patterns under `include:` of the roster's main file.
 ///
