@@ -1,6 +1,7 @@
-// The audit log, by which tests count requests. It is written before a response ends, so that a client that has read
-// a response finds the request in the file. Each request is one line (stage ResponseComplete; a watch's when it
-// ends), and the requests that this program makes to itself are left out.
+// The audit log, by which tests count requests. A line is written before its response ends, so that a client that has
+// read a response finds it in the file; only an OpenAPI document, whose length goes ahead of it, can be read a moment
+// earlier. Each request is one line (stage ResponseComplete; a watch's when it ends), and the requests that this
+// program makes to itself are left out.
 package main
 
 import (

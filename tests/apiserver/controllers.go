@@ -50,7 +50,7 @@ func runControllers(ctx context.Context) error {
 		"--root-ca-file=" + caFile,
 		"--leader-elect=false",
 		"--secure-port=0",
-		// There is one namespace after another to fill and to empty, and a server close by.
+		// The defaults, 20 and 30, spare a server that is shared.
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",
 	}

@@ -46,8 +46,8 @@ func startEtcd(ctx context.Context, log *zap.Logger, failed chan<- error) error 
 	cfg.UnsafeNoFsync = true
 	cfg.EnableGRPCGateway = false
 	// The only member has no one to wait for in its election.
-	cfg.TickMs = 10
-	cfg.ElectionMs = 50
+	cfg.TickMs = 50
+	cfg.ElectionMs = 250
 
 	etcd, err := embed.StartEtcd(cfg)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"go.uber.org/zap"
 	"k8s.io/klog/v2"
 )
 
@@ -42,13 +43,19 @@ func main() {
 		os.Exit(2)
 	}
 
+	log, err := prepareDir(opts)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kwo-test-apiserver:", err)
+		os.Exit(1)
+	}
+
 	ended := make(chan string, 1)
 	watchParent(ended)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 
 	failed := make(chan error, 1)
-	go func() { failed <- run(context.Background(), opts) }()
+	go func() { failed <- run(context.Background(), opts, log) }()
 
 	code := 0
 	select {
@@ -99,14 +106,7 @@ func parseFlags(args []string) (settings, error) {
 }
 
 // run starts everything and returns only if some part fails.
-func run(ctx context.Context, opts settings) error {
-	if err := enterDir(opts.dir); err != nil {
-		return err
-	}
-	log, err := openLog(opts.verbosity)
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, opts settings, log *zap.Logger) error {
 	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(opts.port)))
 	if err != nil {
 		return err
@@ -156,14 +156,17 @@ func bringUp(ctx context.Context, ids identities, kubeconfig string, failed chan
 	return writeKubeconfig(kubeconfig, ids.admin)
 }
 
-// enterDir makes the state folder, closes it to other users and makes it the working folder: the parts name their
+// prepareDir makes the state folder, closes it to other users and makes it the working folder: the parts name their
 // files relative to it, and a socket's path has a length limit that an absolute one could exceed.
-func enterDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+func prepareDir(opts settings) (*zap.Logger, error) {
+	if err := os.MkdirAll(opts.dir, 0o700); err != nil {
+		return nil, err
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return err
+	if err := os.Chmod(opts.dir, 0o700); err != nil {
+		return nil, err
 	}
-	return os.Chdir(dir)
+	if err := os.Chdir(opts.dir); err != nil {
+		return nil, err
+	}
+	return openLog(opts.verbosity)
 }
