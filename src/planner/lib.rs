@@ -4,6 +4,7 @@
 //! lists the crates that may be in its closure, `clippy.toml` the items that may not be used.
 
 pub mod change;
+pub mod domains;
 pub mod kinds;
 pub mod observed;
 pub mod resource;

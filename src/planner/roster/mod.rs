@@ -1,5 +1,24 @@
 //! The roster: its text, its places, and (through the domains) what it says.
 
+mod decode;
+mod document;
+mod finding;
+mod hosts;
+mod identity;
+mod names;
+pub mod node;
+mod quantity;
+pub(crate) mod record;
+pub(crate) mod scalar;
 mod source;
+pub(crate) mod spelling;
 
+pub use decode::{Decode, Entry, Map};
+pub use document::Roster;
+pub use finding::{Finding, Findings};
+pub use hosts::{Cidr, HostName, HostPattern, Port};
+pub use identity::Identity;
+pub use names::{AnyLabelKey, LabelKey, LabelValue, Name, PathSegment, ResourceName};
+pub use quantity::Quantity;
+pub use scalar::{Refusal, Scalar};
 pub use source::{At, SourceFile, Sources, Span};

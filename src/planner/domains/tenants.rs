@@ -1,0 +1,73 @@
+//! The `tenants` section: who gets which namespaces, with what rights and bounds. The checks over it are in
+//! `tenant_checks.rs`.
+
+use crate::domains::tiers::Quota;
+use crate::roster::record::{choice, record};
+use crate::roster::{At, HostPattern, Identity, LabelKey, LabelValue, Map, Name, PathSegment};
+
+/// The tier of a tenant that names none.
+pub const DEFAULT_TIER: &str = "standard";
+
+record! {
+    /// One tenant: its namespaces, its people and its bounds. All of it is optional.
+    pub struct Tenant: "a tenant" {
+        /// The tier: one of the roster's own, or `small`, `standard` or `large`. Default: standard.
+        pub tier: Option<At<Name>>,
+        /// The tenant's namespaces. Default: one with the tenant's name.
+        pub namespaces: Vec<At<Name>>,
+        /// Who owns the tenant: everything in its namespaces except the bounds that are set for it.
+        pub owners: Vec<At<Identity>>,
+        /// Who else has access, and how much.
+        pub members: Vec<Member>,
+        /// What each of its namespaces may use; overrides the tier field by field.
+        pub quota: Quota,
+        /// The host names that the tenant may serve.
+        pub domains: Vec<At<HostPattern>>,
+        /// Labels for the tenant's namespaces.
+        pub labels: Map<LabelKey, At<LabelValue>>,
+        /// Is the tenant parked? Then its pods are bound to 0, and everything else stays.
+        pub parked: Option<At<bool>>,
+    }
+}
+
+record! {
+    /// Somebody with access to a tenant's namespaces.
+    pub struct Member: "a member" {
+        /// The user or group.
+        pub identity: At<Identity>,
+        /// How much they may do.
+        pub access: At<Access>,
+        /// The name of their RoleBinding, where the usual one is taken.
+        pub name: Option<At<PathSegment>>,
+    }
+}
+
+choice! {
+    /// How much a member may do in a tenant's namespaces.
+    pub enum Access: "level of access" {
+        /// Everything that Kubernetes' role `admin` allows.
+        Owner = "owner",
+        /// Deploy: what the tenant's own pipeline may do.
+        Deployer = "deployer",
+        /// Look, but not at Secrets.
+        Viewer = "viewer",
+    }
+}
+
+impl Access {
+    /// The end of the name of a RoleBinding that gives this access: `alice-admin`.
+    #[must_use]
+    pub const fn binding_suffix(self) -> &'static str {
+        match self {
+            Access::Owner => "admin",
+            Access::Deployer => "deployer",
+            Access::Viewer => "view",
+        }
+    }
+}
+
+/// The name of the RoleBinding of a person with this access, unless the roster gives another one.
+#[must_use]
+pub fn binding_name(identity: &Identity, access: Access) -> String {
+    format!("{}-{}", identity.person(), access.binding_suffix())
+}

@@ -1,0 +1,172 @@
+//! The `tiers` section: named bundles of bounds for tenants, and the tiers that are built in. The checks over
+//! quantities are in `bounds.rs`.
+
+use crate::roster::record::{choice, record};
+use crate::roster::{At, Map, Quantity, ResourceName};
+
+record! {
+    /// A bundle of bounds for tenants. A tier named `small`, `standard` or `large` starts from the built-in one of that
+    /// name; any other starts with no quota and no limits, isolated, with Pod Security `baseline` and no
+    /// navigation.
+    pub struct Tier: "a tier" {
+        /// What each namespace may use.
+        pub quota: Quota,
+        /// What containers get that do not say, and what they may ask for at most.
+        pub limits: Option<Limits>,
+        /// The Pod Security level that pods have to keep. Default: baseline.
+        pub pod_security: Option<At<PodSecurity>> = "podSecurity",
+        /// Are the tenant's pods kept apart from other tenants'? Default: isolated.
+        pub network: Option<At<Network>>,
+        /// What members may see of the cluster as a whole. Default: none, or navigation in a built-in tier.
+        pub cluster_read: Option<At<ClusterRead>> = "clusterRead",
+    }
+}
+
+record! {
+    /// What one namespace may use.
+    pub struct Quota: "a quota" {
+        /// All CPU requests together.
+        pub cpu: Option<At<Quantity>>,
+        /// All memory requests together.
+        pub memory: Option<At<Quantity>>,
+        /// All storage claims together.
+        pub storage: Option<At<Quantity>>,
+        /// How many pods.
+        pub pods: Option<At<Quantity>>,
+        /// How many storage claims.
+        pub volumes: Option<At<Quantity>>,
+        /// Anything else that a ResourceQuota can bound, by its Kubernetes name: `limits.memory`,
+        /// `count/deployments.apps`.
+        pub hard: Map<ResourceName, At<Quantity>>,
+    }
+}
+
+record! {
+    /// Bounds of one container.
+    pub struct Limits: "limits" {
+        /// The limit of a container that has none.
+        pub default: Map<ResourceName, At<Quantity>>,
+        /// The request of a container that has none.
+        pub default_request: Map<ResourceName, At<Quantity>> = "defaultRequest",
+        /// The most that a container may have as its limit.
+        pub max: Map<ResourceName, At<Quantity>>,
+    }
+}
+
+choice! {
+    /// A level of the Pod Security Standards.
+    pub enum PodSecurity: "Pod Security level" {
+        /// No bounds.
+        Privileged = "privileged",
+        /// No known way to gain rights on the node.
+        Baseline = "baseline",
+        /// As hardened as Kubernetes knows.
+        Restricted = "restricted",
+    }
+}
+
+choice! {
+    /// How a tenant's network is bounded.
+    pub enum Network: "kind of network" {
+        /// Reached by its own pods and the ingress controller only; reaches DNS and the internet, but no other
+        /// tenant.
+        Isolated = "isolated",
+        /// No bounds.
+        Open = "open",
+    }
+}
+
+choice! {
+    /// What a tenant's people may see of the cluster as a whole.
+    pub enum ClusterRead: "level of reading" {
+        /// Nothing.
+        None = "none",
+        /// The lists of namespaces and of nodes.
+        Navigation = "navigation",
+    }
+}
+
+/// A tier that is there without being in the roster.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BuiltInTier {
+    /// Its name.
+    pub name: &'static str,
+    /// `quota.cpu`
+    pub cpu: &'static str,
+    /// `quota.memory`
+    pub memory: &'static str,
+    /// `quota.storage`
+    pub storage: &'static str,
+    /// `quota.pods`
+    pub pods: &'static str,
+    /// `quota.volumes`
+    pub volumes: &'static str,
+    /// `limits.default`, by resource
+    pub default: &'static [(&'static str, &'static str)],
+    /// `limits.defaultRequest`, by resource
+    pub default_request: &'static [(&'static str, &'static str)],
+    /// `limits.max`, by resource
+    pub max: &'static [(&'static str, &'static str)],
+    /// `podSecurity`
+    pub pod_security: PodSecurity,
+    /// `network`
+    pub network: Network,
+    /// `clusterRead`
+    pub cluster_read: ClusterRead,
+}
+
+/// Every tier starts with this Pod Security level.
+pub const DEFAULT_POD_SECURITY: PodSecurity = PodSecurity::Baseline;
+/// Every tier starts with this kind of network.
+pub const DEFAULT_NETWORK: Network = Network::Isolated;
+/// A tier that is not built in starts with this.
+pub const DEFAULT_CLUSTER_READ: ClusterRead = ClusterRead::None;
+
+const SMALL: BuiltInTier = BuiltInTier {
+    name: "small",
+    cpu: "1",
+    memory: "2Gi",
+    storage: "10Gi",
+    pods: "10",
+    volumes: "5",
+    default: &[("cpu", "500m"), ("memory", "512Mi")],
+    default_request: &[("cpu", "50m"), ("memory", "64Mi")],
+    max: &[("memory", "2Gi")],
+    pod_security: DEFAULT_POD_SECURITY,
+    network: DEFAULT_NETWORK,
+    cluster_read: ClusterRead::Navigation,
+};
+
+/// The tiers that are built in.
+pub const BUILT_IN_TIERS: [BuiltInTier; 3] = [
+    SMALL,
+    BuiltInTier {
+        name: "standard",
+        cpu: "2",
+        memory: "4Gi",
+        storage: "20Gi",
+        pods: "20",
+        volumes: "10",
+        max: &[("memory", "4Gi")],
+        ..SMALL
+    },
+    BuiltInTier {
+        name: "large",
+        cpu: "4",
+        memory: "8Gi",
+        storage: "50Gi",
+        pods: "50",
+        volumes: "20",
+        max: &[("memory", "8Gi")],
+        ..SMALL
+    },
+];
+
+impl BuiltInTier {
+    /// The built-in tier with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static BuiltInTier> {
+        const TIERS: &[BuiltInTier] = &BUILT_IN_TIERS;
+        TIERS.iter().find(|tier| tier.name == name)
+    }
+}

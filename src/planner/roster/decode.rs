@@ -1,0 +1,230 @@
+//! From nodes to typed values. Decoding never stops at the first finding; a value with findings is `None`.
+//! Records and choices come from the macros in `record.rs`; single values from their `FromStr`.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::node::{Key, Node, Value};
+use super::scalar::Scalar;
+use super::{At, Finding, Findings, Span};
+
+/// Something that can be read from a node.
+pub trait Decode: Sized {
+    /// Reads the value; every reason why it cannot be read goes to `findings`.
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self>;
+
+    /// The value where the field is not there at all, or `None` if it has to be there.
+    fn missing() -> Option<Self> {
+        None
+    }
+
+    /// The JSON schema of what `decode` takes.
+    fn schema(generator: &mut SchemaGenerator) -> Schema;
+}
+
+/// The value of a map entry, and where its key stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry<V> {
+    /// Where the key stands.
+    pub key: Span,
+    /// The value.
+    pub value: V,
+}
+
+/// A map of the roster, sorted by key.
+pub type Map<K, V> = BTreeMap<K, Entry<V>>;
+
+impl Node {
+    /// The finding for a node of the wrong type.
+    #[must_use]
+    pub fn wrong_type(&self, expected: &str) -> Finding {
+        let message = match &self.value {
+            Value::Scalar { .. } if self.is_null() => "a value is missing here".to_owned(),
+            Value::Scalar { .. } => format!("{} is a single value", self.what()),
+            Value::List(_) | Value::Map(_) => format!("{} cannot stand here", self.what()),
+        };
+        Finding::new("wrong-type", self.at, message, format!("expected {expected}"))
+    }
+}
+
+/// Reads a value from a scalar's text, wherever the text stands.
+fn scalar<T: Scalar>(text: &str, at: Span, findings: &mut Findings) -> Option<T> {
+    match text.parse() {
+        Ok(value) => Some(value),
+        Err(refusal) => {
+            let mut finding =
+                Finding::new(refusal.code, at, refusal.message, format!("expected {}", T::expected()));
+            finding.hint = refusal.hint;
+            findings.push(finding);
+            None
+        }
+    }
+}
+
+/// Reads the key of an entry.
+pub(super) fn key<K: Scalar>(key: &Key, findings: &mut Findings) -> Option<K> {
+    scalar(&key.text, key.at, findings)
+}
+
+impl<T: Scalar + JsonSchema> Decode for T {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<T> {
+        match &node.value {
+            Value::Scalar { text, .. } if !node.is_null() => scalar(text, node.at, findings),
+            Value::Scalar { text, .. } => {
+                let finding = node.wrong_type(&T::expected());
+                findings.push(if text.is_empty() {
+                    finding.hint("write a value, or leave the field out")
+                } else {
+                    finding.hint(format!(
+                        "YAML reads `{text}` as nothing; put it in quotes if it is meant as text"
+                    ))
+                });
+                None
+            }
+            Value::List(items) => {
+                let finding = node.wrong_type(&T::expected());
+                let one = matches!(items.as_slice(), [Node { value: Value::Scalar { .. }, .. }]);
+                findings.push(if one {
+                    finding.hint("one value is wanted here: leave out the `[ ]` or the `-`")
+                } else {
+                    finding
+                });
+                None
+            }
+            Value::Map(_) => {
+                findings.push(node.wrong_type(&T::expected()));
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<T>()
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<bool> {
+        if let Value::Scalar { text, plain } = &node.value {
+            let meant = match text.as_str() {
+                "true" if *plain => return Some(true),
+                "false" if *plain => return Some(false),
+                "true" | "True" | "TRUE" | "yes" | "Yes" | "on" | "y" => Some("true"),
+                "false" | "False" | "FALSE" | "no" | "No" | "off" | "n" => Some("false"),
+                _ => None,
+            };
+            if !node.is_null() {
+                let quoted = if *plain { "" } else { " in quotes" };
+                let finding = Finding::new(
+                    "wrong-type",
+                    node.at,
+                    format!("{}{quoted} is neither `true` nor `false`", node.what()),
+                    "expected `true` or `false`",
+                );
+                findings.push(match meant {
+                    Some(meant) => finding.hint(format!("write `{meant}`, without quotes")),
+                    None => finding,
+                });
+                return None;
+            }
+        }
+        findings.push(node.wrong_type("`true` or `false`"));
+        None
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "boolean" })
+    }
+}
+
+impl<T: Decode> Decode for At<T> {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<At<T>> {
+        T::decode(node, findings).map(|value| At::new(value, node.at))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Option<T>> {
+        T::decode(node, findings).map(Some)
+    }
+
+    fn missing() -> Option<Option<T>> {
+        Some(None)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Vec<T>> {
+        match &node.value {
+            Value::List(items) => {
+                let read: Vec<Option<T>> = items.iter().map(|item| T::decode(item, findings)).collect();
+                read.into_iter().collect()
+            }
+            Value::Scalar { .. } if node.is_null() => Some(Vec::new()),
+            Value::Scalar { text, .. } => {
+                findings.push(node.wrong_type("a list").hint(format!("a list of one is written `[{text}]`")));
+                None
+            }
+            Value::Map(_) => {
+                findings.push(
+                    node.wrong_type("a list").hint("start each item with `- `, or put the items in `[ ]`"),
+                );
+                None
+            }
+        }
+    }
+
+    fn missing() -> Option<Vec<T>> {
+        Some(Vec::new())
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let items = T::schema(generator);
+        json_schema!({ "type": ["array", "null"], "items": items })
+    }
+}
+
+impl<K: Scalar + JsonSchema + Ord, V: Decode> Decode for Map<K, V> {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Map<K, V>> {
+        match &node.value {
+            Value::Map(entries) => {
+                let mut map = Some(Map::new());
+                for (name, node) in entries {
+                    let entry = (key::<K>(name, findings), V::decode(node, findings));
+                    match (entry, &mut map) {
+                        ((Some(key), Some(value)), Some(map)) => {
+                            map.insert(key, Entry { key: name.at, value });
+                        }
+                        _ => map = None,
+                    }
+                }
+                map
+            }
+            Value::Scalar { .. } if node.is_null() => Some(Map::new()),
+            Value::Scalar { .. } | Value::List(_) => {
+                findings.push(
+                    node.wrong_type("a map").hint("write one `name: value` a line, indented by spaces"),
+                );
+                None
+            }
+        }
+    }
+
+    fn missing() -> Option<Map<K, V>> {
+        Some(Map::new())
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let (names, values) = (generator.subschema_for::<K>(), V::schema(generator));
+        json_schema!({ "type": ["object", "null"], "propertyNames": names, "additionalProperties": values })
+    }
+}
