@@ -1,0 +1,2 @@
+//! A directory.
+pub struct Dir;
