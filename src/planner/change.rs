@@ -103,7 +103,6 @@ pub struct Held {
     #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
     pub tenant: SmolStr,
     /// Why it is left alone.
-    #[serde(flatten)]
     pub hold: Hold,
     /// What asked for it.
     pub because: Origin,
@@ -111,7 +110,7 @@ pub struct Held {
 
 /// Why something is not done.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "hold", rename_all = "camelCase")]
+#[serde(tag = "reason", rename_all = "camelCase")]
 pub enum Hold {
     /// Nobody could look at it.
     NotObserved {
