@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Version;
@@ -9,7 +10,7 @@ use crate::resource::{Origin, ResourceId};
 use crate::tree::{SmolStr, Tree};
 
 /// What to do to one object, in one write.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// The object.
     pub id: ResourceId,
@@ -35,7 +36,7 @@ pub struct Step {
 }
 
 /// One change to one object.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "lowercase")]
 pub enum Change {
     /// Make the object, with the step's `wanted` as its body.
@@ -68,7 +69,7 @@ pub enum Change {
 }
 
 /// How a value came to differ from the roster.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "cause", rename_all = "camelCase")]
 pub enum Cause {
     /// The value found is kwo's own: the roster says something else now.
@@ -86,7 +87,7 @@ pub enum Cause {
 }
 
 /// A bound that becomes lower.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tightening {
     /// How much is in use now, where that is already more than the new bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +95,7 @@ pub struct Tightening {
 }
 
 /// An object that the roster wants and that the plan leaves alone.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Held {
     /// The object.
     pub id: ResourceId,
@@ -102,15 +103,14 @@ pub struct Held {
     #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
     pub tenant: SmolStr,
     /// Why it is left alone.
-    #[serde(flatten)]
     pub hold: Hold,
     /// What asked for it.
     pub because: Origin,
 }
 
 /// Why something is not done.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "hold", rename_all = "camelCase")]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "reason", rename_all = "camelCase")]
 pub enum Hold {
     /// Nobody could look at it.
     NotObserved {
@@ -150,7 +150,7 @@ pub enum Hold {
 }
 
 /// Something that carries kwo's mark, or that kwo wrote, and that the roster does not ask for.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Leftover {
     /// The object.
     pub id: ResourceId,

@@ -3,10 +3,18 @@
 //! Nothing here does I/O, looks at a clock, draws a random number or depends on hash order. `dependencies.txt`
 //! lists the crates that may be in its closure, `clippy.toml` the items that may not be used.
 
+pub mod access;
+pub mod after;
 pub mod change;
+pub mod compare;
 pub mod domains;
 pub mod kinds;
+pub mod leftovers;
 pub mod observed;
+pub mod order;
+pub mod plan;
+pub mod refresh;
 pub mod resource;
 pub mod roster;
 pub mod tree;
+pub mod verify;

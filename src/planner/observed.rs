@@ -51,7 +51,7 @@ pub struct Present {
 }
 
 /// The state of one object as its system names it; opaque to everybody but its provider.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Version(pub SmolStr);
 

@@ -1,10 +1,12 @@
 //! What the roster asks for, one object at a time: its id, its body, what it needs first and why it is wanted.
 //! Nothing here knows a tenant or a cluster; the domains make these, the planner compares them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::kinds::Kind;
@@ -50,7 +52,7 @@ pub enum Reason {
         /// The tier.
         tier: SmolStr,
         /// The field in it.
-        field: &'static str,
+        field: SmolStr,
     },
     /// kwo does so for every tenant.
     Always,
@@ -146,6 +148,20 @@ impl<'de> Deserialize<'de> for ResourceId {
     }
 }
 
+impl JsonSchema for ResourceId {
+    fn schema_name() -> Cow<'static, str> {
+        "ResourceId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "`provider:Kind/name` or `provider:Kind/namespace/name`",
+            "pattern": "^[^:/]+:[^/]+(/[^/]+){1,2}$",
+        })
+    }
+}
+
 impl Resource {
     /// Why the field at this pointer has its value: the closest reason given for it or for what it is part of.
     #[must_use]
@@ -202,7 +218,7 @@ impl Desired {
 }
 
 /// A reason in words that stand by themselves, without the roster at hand.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// `roster.yaml:12:5`, `tier standard (built in)`, …
     pub place: SmolStr,
@@ -261,7 +277,10 @@ mod tests {
             because: Reason::Always,
             fields: vec![
                 ("/spec/hard".into(), Reason::Kubernetes),
-                ("/spec/hard/pods".into(), Reason::BuiltInTier { tier: "t".into(), field: "quota.pods" }),
+                (
+                    "/spec/hard/pods".into(),
+                    Reason::BuiltInTier { tier: "t".into(), field: "quota.pods".into() },
+                ),
             ],
         };
         assert_eq!(resource.reason("/spec/hard/memory"), &Reason::Kubernetes);

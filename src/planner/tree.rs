@@ -314,6 +314,16 @@ impl<'de> Deserialize<'de> for Tree {
     }
 }
 
+impl schemars::JsonSchema for Tree {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"description": "Any JSON value."})
+    }
+}
+
 /// Trees are ordered by their canonical form, so that a set of them has one order.
 impl Ord for Tree {
     fn cmp(&self, other: &Tree) -> Ordering {

@@ -1,5 +1,10 @@
 //! The systems that kwo can look at and write to, one file or folder each.
 
+mod dir;
+mod kube;
+mod mask;
 mod provider;
 
+pub use self::dir::Dir;
+pub use self::kube::{ConnectError, Kube, KubeOptions};
 pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};

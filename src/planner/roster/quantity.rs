@@ -35,6 +35,12 @@ enum Style {
 }
 
 impl Quantity {
+    /// Nothing.
+    #[must_use]
+    pub fn zero() -> Quantity {
+        Quantity { text: SmolStr::new_static("0"), nano: 0, style: Style::Decimal }
+    }
+
     /// The text as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,0 +1,205 @@
+//! `kwo apply`: lock, look, plan, ask, do, look again.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use kwo_planner::observed::Observed;
+use kwo_planner::plan::{Adopt, FORMAT_VERSION, Plan, Provenance, plan};
+use kwo_planner::refresh::{refresh, wanted};
+use kwo_planner::resource::{Desired, ResourceId};
+
+use super::load::load;
+use super::look::{check, identity, look};
+use super::print::{data, json, talk};
+use super::stop;
+use crate::cli::{Apply, TextOrJson};
+use crate::execute::{Brakes, Report, execute};
+use crate::failure::{Exit, Failure};
+use crate::providers::{Identity, LockRefusal, Provider};
+use crate::report::plan::{Counts, Detail, text};
+use crate::report::run;
+use crate::target;
+
+/// What is to be done, once everything has been looked at.
+struct Task {
+    desired: Desired,
+    adopt: Adopt,
+    plan: Plan,
+    stale: Vec<(ResourceId, String)>,
+}
+
+pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
+    let loaded = match &args.plan {
+        Some(path) => Err(read(path)?),
+        None => Ok(load(&args.roster.roster)?),
+    };
+    let provider = target::open(&args.target, args.lock_duration).await?;
+    let identity = identity(&*provider).await?;
+    let mut interrupted = stop::on_signal()?;
+    let lock = provider.lock(args.lock_timeout).await.map_err(|refusal| match refusal {
+        LockRefusal::Held { by } => Failure { exit: Exit::Locked, ..Failure::new(format!("another run is at work: {by}")) }
+            .hint("wait for it with `--lock-timeout 5m`; a run that was killed loses the lock by itself"),
+        LockRefusal::Failed(refusal) => Failure::new(format!("cannot take the lock: {refusal}")),
+    })?;
+    let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
+    let work = async {
+        let task = match loaded {
+            Err(saved) => saved_task(saved, &*provider, &identity).await?,
+            Ok(loaded) => {
+                let adopt = target::adopt(&args.target);
+                let provenance = loaded.provenance(&args.roster.roster);
+                let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
+                let (plan, _) = look(&*provider, &loaded.desired, &adopt, provenance).await?;
+                Task { desired: loaded.desired, adopt, plan, stale: Vec::new() }
+            }
+        };
+        show_and_ask(args, &task).await?;
+        Ok(task)
+    };
+    let result = tokio::select! {
+        task = work => match task {
+            Ok(task) => finish(args, &task, &provider, &brakes).await,
+            Err(failure) => Err(failure),
+        },
+        () = stop::told(&mut interrupted) => Err(Failure::new("interrupted; nothing was done")),
+    };
+    lock.release.await;
+    result
+}
+
+/// Does the plan, reports, and looks again.
+async fn finish(args: &Apply, task: &Task, provider: &Arc<dyn Provider>, brakes: &Brakes) -> Result<Exit, Failure> {
+    let Task { desired, adopt, plan: planned, stale } = task;
+    if planned.steps.is_empty() {
+        if args.output == TextOrJson::Json {
+            json(&run::json(planned, None, None))?;
+        }
+        return Ok(exit(planned, None, stale));
+    }
+    let progress = Progress::new(planned.steps.len());
+    let report = execute(planned, provider, usize::from(args.target.concurrency), brakes, |result| {
+        progress.result(&run::line(result));
+    })
+    .await;
+    progress.end();
+    talk(&run::summary(&report));
+    let again = match report.stopped {
+        Some(_) => None,
+        None => {
+            let observed: Observed = provider.observe(desired).await;
+            Some(plan(desired, &observed, adopt, planned.provenance.clone()))
+        }
+    };
+    if let Some(again) = &again {
+        talk(&run::second_look(again, &report));
+    }
+    if args.output == TextOrJson::Json {
+        json(&run::json(planned, Some(&report), again.as_ref()))?;
+    }
+    Ok(exit(planned, Some(&report), stale))
+}
+
+fn exit(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> Exit {
+    match report {
+        Some(report) if !report.complete() => Exit::Failed,
+        _ if !stale.is_empty() => Exit::Stale,
+        _ if !plan.held.is_empty() => Exit::Held,
+        _ => Exit::Done,
+    }
+}
+
+async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
+    let Task { desired: _, adopt: _, plan, stale } = task;
+    let shown = text(plan, Detail { full: args.full });
+    match args.output {
+        TextOrJson::Text => data(&shown),
+        TextOrJson::Json => talk(&shown),
+    }
+    for (id, why) in stale {
+        talk(&format!("stale: {id}: {why}\n"));
+    }
+    if plan.steps.is_empty() {
+        if stale.is_empty() {
+            talk(if plan.held.is_empty() { "In agreement: nothing to do\n" } else { "Nothing that can be done now\n" });
+        }
+        return Ok(());
+    }
+    if args.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("there is nobody to ask").hint("pass --yes to apply without being asked"));
+    }
+    let counts = Counts::of(plan);
+    talk(&format!("\nApply this ({})? Only `yes` will do: ", counts.line()));
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    match answer.await {
+        Ok(Ok(answer)) if answer.trim() == "yes" => Ok(()),
+        _ => Err(Failure::new("not confirmed; nothing was done")),
+    }
+}
+
+/// Reads a saved plan.
+fn read(path: &Path) -> Result<Plan, Failure> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format!("cannot read the plan {name}")).because(&error))?;
+    let plan: Plan = serde_json::from_str(&text)
+        .map_err(|error| Failure::new(format!("{name} is no saved plan")).because(&error).hint("`kwo plan --out FILE` saves one"))?;
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    if major(&plan.format_version) != major(FORMAT_VERSION) {
+        return Err(Failure::new(format!("{name} has the form {}, this kwo knows {FORMAT_VERSION}", plan.format_version))
+            .hint("plan again with this version of kwo"));
+    }
+    if !plan.is_intact() {
+        return Err(Failure::new(format!("{name} was changed after it was saved: its digest does not fit")).hint("plan again"));
+    }
+    Ok(plan)
+}
+
+/// Holds a saved plan against the cluster as it is now.
+async fn saved_task(saved: Plan, provider: &dyn Provider, identity: &Identity) -> Result<Task, Failure> {
+    if saved.provenance.target != identity.id {
+        return Err(Failure::new(format!(
+            "the plan was made for {} ({}), this is {} ({})",
+            saved.provenance.address, saved.provenance.target, identity.address, identity.id
+        )));
+    }
+    let twice = |error| Failure::new("the saved plan makes no sense").because(&error);
+    let desired = wanted(&saved).map_err(twice)?;
+    let observed = provider.observe(&desired).await;
+    let refreshed = refresh(&saved, &observed).map_err(twice)?;
+    for id in &refreshed.settled {
+        talk(&format!("{id} is as the plan wants it already\n"));
+    }
+    check(&refreshed.plan, &observed)?;
+    Ok(Task { desired, adopt: Adopt::Nothing, plan: refreshed.plan, stale: refreshed.stale })
+}
+
+/// A line a result, and a bar under them where a person is looking.
+struct Progress {
+    bar: indicatif::ProgressBar,
+}
+
+impl Progress {
+    fn new(steps: usize) -> Progress {
+        let bar = if std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() {
+            indicatif::ProgressBar::new(u64::try_from(steps).unwrap_or(u64::MAX))
+        } else {
+            indicatif::ProgressBar::hidden()
+        };
+        Progress { bar }
+    }
+
+    fn result(&self, line: &str) {
+        self.bar.suspend(|| talk(&format!("{line}\n")));
+        self.bar.inc(1);
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,42 @@
+//! From a path to the checked roster and what it wants, or to the findings on standard error.
+
+use std::path::Path;
+
+use kwo_planner::domains::compile;
+use kwo_planner::plan::{Provenance, roster_digest};
+use kwo_planner::resource::Desired;
+use kwo_planner::roster::Roster;
+
+use super::print::talk;
+use crate::failure::{Exit, Failure};
+use crate::report::diagnostic;
+use crate::source;
+
+/// A roster and what it wants.
+pub(crate) struct Loaded {
+    pub roster: Roster,
+    pub desired: Desired,
+}
+
+impl Loaded {
+    /// Where it comes from, for a plan made of it.
+    pub(crate) fn provenance(&self, path: &Path) -> Provenance {
+        Provenance {
+            roster: path.display().to_string().into(),
+            roster_digest: roster_digest(&self.roster.sources),
+            ..Provenance::default()
+        }
+    }
+}
+
+/// Reads, checks and compiles.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
+    let roster = source::load(path).map_err(|refused| {
+        talk(&diagnostic::text(&refused));
+        Failure::silent(Exit::Failed)
+    })?;
+    let desired = compile(&roster).map_err(|clash| {
+        Failure::new("the roster asks for one object twice").because(&clash)
+    })?;
+    Ok(Loaded { roster, desired })
+}

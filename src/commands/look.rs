@@ -1,0 +1,42 @@
+//! Look at the target and plan: what `plan` and `apply` have in common.
+
+use kwo_planner::observed::Observed;
+use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
+use kwo_planner::resource::Desired;
+use kwo_planner::verify::verify;
+
+use crate::failure::Failure;
+use crate::providers::{Identity, Provider};
+
+/// Asks the target who it is.
+pub(crate) async fn identity(provider: &dyn Provider) -> Result<Identity, Failure> {
+    provider.identity().await.map_err(|refusal| {
+        Failure::new(format!("cannot tell which cluster this is: {refusal}"))
+            .hint("kwo reads the uid of the namespace kube-system, so that a plan is never applied to another cluster")
+    })
+}
+
+/// What was seen, and the plan made from it, checked.
+pub(crate) async fn look(
+    provider: &dyn Provider,
+    desired: &Desired,
+    adopt: &Adopt,
+    provenance: Provenance,
+) -> Result<(Plan, Observed), Failure> {
+    let observed = provider.observe(desired).await;
+    let plan = plan(desired, &observed, adopt, provenance);
+    check(&plan, &observed)?;
+    Ok((plan, observed))
+}
+
+/// The independent check that a plan only adds.
+pub(crate) fn check(plan: &Plan, observed: &Observed) -> Result<(), Failure> {
+    let violations = verify(plan, observed);
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let mut failure = Failure::new("the plan breaks a rule of kwo; nothing was done")
+        .hint("this is a fault in kwo (or the saved plan was edited): please report it with the plan");
+    failure.causes = violations.iter().map(ToString::to_string).collect();
+    Err(failure)
+}

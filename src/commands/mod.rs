@@ -1,0 +1,18 @@
+//! One file a command; wiring only.
+
+mod apply;
+mod completion;
+mod explain;
+mod init;
+mod load;
+mod look;
+mod man;
+mod plan;
+mod print;
+mod render;
+mod run;
+mod schema;
+mod stop;
+mod validate;
+
+pub use run::run;

@@ -1,0 +1,54 @@
+//! `kwo plan`
+
+use std::path::Path;
+use std::time::Duration;
+
+use kwo_planner::plan::{Plan, Provenance};
+
+use super::load::load;
+use super::look::{identity, look};
+use super::print::{data, json, talk, yaml};
+use crate::cli::{self, PlanFormat};
+use crate::failure::{Exit, Failure};
+use crate::report::markdown::markdown;
+use crate::report::plan::{Detail, text};
+use crate::target;
+
+pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
+    let loaded = load(&args.roster.roster)?;
+    let provider = target::open(&args.target, Duration::ZERO).await?;
+    let identity = identity(&*provider).await?;
+    let provenance = Provenance {
+        target: identity.id,
+        address: identity.address,
+        ..loaded.provenance(&args.roster.roster)
+    };
+    let adopt = target::adopt(&args.target);
+    let (plan, _) = look(&*provider, &loaded.desired, &adopt, provenance).await?;
+    let detail = Detail { full: args.full };
+    match args.output {
+        PlanFormat::Text => data(&text(&plan, detail)),
+        PlanFormat::Json => json(&plan)?,
+        PlanFormat::Yaml => data(&yaml(&plan)?),
+        PlanFormat::Markdown => data(&markdown(&plan, detail)),
+    }
+    if let Some(path) = &args.out {
+        save(&plan, path)?;
+    }
+    Ok(match () {
+        () if !plan.held.is_empty() => Exit::Held,
+        () if args.detailed_exitcode && !plan.steps.is_empty() => Exit::Changes,
+        () => Exit::Done,
+    })
+}
+
+fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
+    let cannot = |error: &dyn std::error::Error| Failure::new(format!("cannot save the plan to {}", path.display())).because(error);
+    let text = serde_json::to_string_pretty(plan).map_err(|error| cannot(&error))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot(&error))?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| cannot(&error))?;
+    file.persist(path).map_err(|error| cannot(&error))?;
+    talk(&format!("saved to {0}; `kwo apply --plan {0}` does exactly this\n", path.display()));
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! From the command to the file that does it.
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure};
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// When it ends badly; the failure knows the exit code.
+pub async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { command, verbose: _ } = cli;
+    match command {
+        Command::Validate(args) => super::validate::validate(&args),
+        Command::Render(args) => super::render::render(&args),
+        Command::Plan(args) => super::plan::plan(&args).await,
+        Command::Apply(args) => super::apply::apply(&args).await,
+        Command::Explain(args) => super::explain::explain(&args),
+        Command::Schema(args) => super::schema::schema(&args),
+        Command::Init(args) => super::init::init(&args),
+        Command::Completion(args) => super::completion::completion(&args),
+        Command::Man(args) => super::man::man(&args),
+    }
+}

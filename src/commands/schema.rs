@@ -1,0 +1,13 @@
+//! `kwo schema`
+
+use super::print::json;
+use crate::cli::{Schema, SchemaOf};
+use crate::failure::{Exit, Failure};
+
+pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
+    match args.of {
+        SchemaOf::Roster => json(&kwo_planner::roster::schema())?,
+        SchemaOf::Plan => json(&kwo_planner::plan::schema())?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,35 @@
+//! Ctrl-C and SIGTERM: the first one ends the run between two writes, the second one at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::print::talk;
+use crate::failure::Failure;
+
+/// Turns true at the first signal.
+pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals").because(&error));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (told, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if told.send_replace(true) {
+                std::process::exit(130);
+            }
+            talk("\nending after the writes that are on their way; once more to end at once\n");
+        }
+    });
+    Ok(stop)
+}
+
+/// Waits for the first signal.
+pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
+    // When nobody can signal any more there is nothing to wait for, and the run is left alone.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,22 @@
+//! `kwo validate`
+
+use super::load::load;
+use super::print::{json, talk};
+use crate::cli::{TextOrJson, Validate};
+use crate::failure::{Exit, Failure};
+use crate::report::diagnostic;
+use crate::source;
+
+pub(crate) fn validate(args: &Validate) -> Result<Exit, Failure> {
+    let path = &args.roster.roster;
+    if args.output == TextOrJson::Json {
+        let refused = source::load(path).err();
+        json(&diagnostic::json(refused.as_ref()))?;
+        return if refused.is_some() { Err(Failure::silent(Exit::Failed)) } else { Ok(Exit::Done) };
+    }
+    let loaded = load(path)?;
+    let tenants = loaded.roster.tenants.len();
+    let objects = loaded.desired.resources().len();
+    talk(&format!("{} is valid: {tenants} tenants, {objects} objects\n", path.display()));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,184 @@
+//! Walks a plan: steps whose needs are done go out side by side under a cap, a step that fails skips what needs
+//! it, the rest goes on. Decides nothing: what to do was decided by the planner, how to do it is the provider's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kwo_planner::change::Step;
+use kwo_planner::plan::Plan;
+use kwo_planner::resource::ResourceId;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+
+use crate::providers::{Provider, Refusal};
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What became of each step, in the order in which it was known.
+    pub results: Vec<StepResult>,
+    /// Steps that were not begun because the run was told to stop.
+    pub not_begun: Vec<ResourceId>,
+    /// Why the run was told to stop.
+    pub stopped: Option<&'static str>,
+}
+
+/// What became of one step.
+#[derive(Debug)]
+pub struct StepResult {
+    /// The step.
+    pub step: Step,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it began, counted from the beginning of the run.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// Not done: the system refused it, or could not be reached.
+    Refused(Refusal),
+    /// Not begun, because this step, which it needs, was not done.
+    Skipped(ResourceId),
+}
+
+impl Report {
+    /// How many steps were done.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.results.iter().filter(|result| result.outcome == Outcome::Done).count()
+    }
+
+    /// Was everything done?
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        let Report { results, not_begun, stopped } = self;
+        not_begun.is_empty() && stopped.is_none() && results.iter().all(|result| result.outcome == Outcome::Done)
+    }
+}
+
+/// When to begin no further write.
+#[derive(Clone)]
+pub struct Brakes {
+    /// A person or the system told the run to end.
+    pub interrupted: watch::Receiver<bool>,
+    /// The lock went to somebody else.
+    pub lock_lost: watch::Receiver<bool>,
+}
+
+impl Brakes {
+    fn pulled(&self) -> Option<&'static str> {
+        if *self.interrupted.borrow() {
+            Some("interrupted")
+        } else if *self.lock_lost.borrow() {
+            Some("another run took the lock over")
+        } else {
+            None
+        }
+    }
+}
+
+/// Does the plan, at most `concurrency` steps at a time; `told` hears of every result at once.
+pub async fn execute(
+    plan: &Plan,
+    provider: &Arc<dyn Provider>,
+    concurrency: usize,
+    brakes: &Brakes,
+    mut told: impl FnMut(&StepResult),
+) -> Report {
+    let began = Instant::now();
+    let mut queue = Queue::of(plan);
+    let mut report = Report::default();
+    let mut running: JoinSet<(Result<(), Refusal>, Duration, Duration)> = JoinSet::new();
+    let mut steps: BTreeMap<Id, usize> = BTreeMap::new();
+    loop {
+        report.stopped = report.stopped.or_else(|| brakes.pulled());
+        while report.stopped.is_none() && running.len() < concurrency.max(1) {
+            let Some(at) = queue.ready.pop_first() else { break };
+            let (step, provider) = (plan.steps[at].clone(), Arc::clone(provider));
+            let task = running.spawn(async move {
+                let start = Instant::now();
+                let outcome = provider.write(&step).await;
+                (outcome, start.duration_since(began), start.elapsed())
+            });
+            steps.insert(task.id(), at);
+        }
+        let Some(ended) = running.join_next_with_id().await else { break };
+        let (task, (outcome, start, took)) = ended.unwrap_or_else(|error| {
+            // A write that panicked is a fault of kwo; it must not take the report of the others with it.
+            let why = format!("kwo itself failed in this step: {error}");
+            (error.id(), (Err(Refusal::Unreachable { why }), began.elapsed(), Duration::ZERO))
+        });
+        let Some(at) = steps.remove(&task) else { continue };
+        let outcome = match outcome {
+            Ok(()) => Outcome::Done,
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        let skipped = queue.ended(at, outcome == Outcome::Done);
+        let mut tell = |at: usize, outcome, began, took| {
+            let result = StepResult { step: plan.steps[at].clone(), outcome, began, took };
+            told(&result);
+            report.results.push(result);
+        };
+        tell(at, outcome, start, took);
+        for skipped in skipped {
+            tell(skipped, Outcome::Skipped(plan.steps[at].id.clone()), began.elapsed(), Duration::ZERO);
+        }
+    }
+    report.not_begun = queue.waiting.keys().chain(&queue.ready).map(|&at| plan.steps[at].id.clone()).collect();
+    report
+}
+
+/// Which steps can begin, and which wait for how many others.
+struct Queue {
+    ready: BTreeSet<usize>,
+    waiting: BTreeMap<usize, usize>,
+    dependents: BTreeMap<usize, Vec<usize>>,
+}
+
+impl Queue {
+    fn of(plan: &Plan) -> Queue {
+        let places: BTreeMap<&ResourceId, usize> =
+            plan.steps.iter().enumerate().map(|(at, step)| (&step.id, at)).collect();
+        let mut queue = Queue { ready: BTreeSet::new(), waiting: BTreeMap::new(), dependents: BTreeMap::new() };
+        for (at, step) in plan.steps.iter().enumerate() {
+            let needs: Vec<usize> = step.needs.iter().filter_map(|need| places.get(need).copied()).collect();
+            if needs.is_empty() {
+                queue.ready.insert(at);
+            } else {
+                queue.waiting.insert(at, needs.len());
+            }
+            for need in needs {
+                queue.dependents.entry(need).or_default().push(at);
+            }
+        }
+        queue
+    }
+
+    /// Lets go what waited for this step; gives the steps that will now never begin.
+    fn ended(&mut self, at: usize, done: bool) -> Vec<usize> {
+        let mut skipped = Vec::new();
+        let mut next = vec![at];
+        while let Some(at) = next.pop() {
+            for dependent in self.dependents.remove(&at).unwrap_or_default() {
+                let Some(open) = self.waiting.get_mut(&dependent) else { continue };
+                *open -= 1;
+                if !done {
+                    self.waiting.remove(&dependent);
+                    skipped.push(dependent);
+                    next.push(dependent);
+                } else if *open == 0 {
+                    self.waiting.remove(&dependent);
+                    self.ready.insert(dependent);
+                }
+            }
+        }
+        skipped
+    }
+}

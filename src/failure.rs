@@ -1,0 +1,98 @@
+//! How a run ends badly: a kind, which alone chooses the exit code, what happened, what lay behind it, and what
+//! to do. One printer for all of them. The planner and the providers never see hints.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// How a run ended. The numbers are part of the command line's contract.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// `plan --detailed-exitcode`: there are changes.
+    Changes = 2,
+    /// The saved plan is stale.
+    Stale = 3,
+    /// Another run holds the lock.
+    Locked = 4,
+    /// Something is held.
+    Held = 5,
+    /// The command line makes no sense.
+    Usage = 64,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// A run that ended badly.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened. Empty where everything has been said already.
+    pub message: String,
+    /// What lay behind it, outermost first.
+    pub causes: Vec<String>,
+    /// What to do about it.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A plain failure.
+    pub fn new(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Failed, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// A command line that makes no sense.
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Usage, ..Failure::new(message) }
+    }
+
+    /// Everything has been said already; only the exit code is left.
+    #[must_use]
+    pub fn silent(exit: Exit) -> Failure {
+        Failure { exit, ..Failure::new("") }
+    }
+
+    /// With the error behind it, and those behind that.
+    #[must_use]
+    pub fn because(mut self, error: &dyn std::error::Error) -> Failure {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            self.causes.push(error.to_string());
+            next = error.source();
+        }
+        self
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The failure as it is printed on standard error.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Failure { exit: _, message, causes, hints } = self;
+        let mut text = String::new();
+        if !message.is_empty() {
+            let red = anstyle::AnsiColor::Red.on_default().bold();
+            let _ = writeln!(text, "{red}error:{red:#} {message}");
+        }
+        for cause in causes {
+            let _ = writeln!(text, "  caused by: {cause}");
+        }
+        for hint in hints {
+            let cyan = anstyle::AnsiColor::Cyan.on_default();
+            let _ = writeln!(text, "{cyan}hint:{cyan:#} {hint}");
+        }
+        text
+    }
+}

@@ -1,0 +1,14 @@
+//! What `-v` shows, on standard error.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts the log: nothing, kwo's own requests, or everything.
+pub fn start(verbose: u8) {
+    let filter = match verbose {
+        0 => return,
+        1 => EnvFilter::new("kwo=debug"),
+        _ => EnvFilter::new("debug"),
+    };
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+}

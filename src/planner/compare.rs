@@ -1,0 +1,240 @@
+//! Is what is wanted contained in what was found? If not: what is missing, and what is different.
+//! Generic over kinds; what is peculiar to a kind stands in its [`Shape`]. Says nothing of what to do about it.
+
+use crate::kinds::{Shape, matches_any};
+use crate::roster::Quantity;
+use crate::tree::{SmolStr, Tree, join};
+
+/// One way in which what was found falls short of what is wanted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Difference {
+    /// Nothing is there. A pointer that ends in `-` means an entry of a set.
+    Missing {
+        /// Where.
+        pointer: SmolStr,
+        /// What should be there.
+        value: Tree,
+    },
+    /// Something else is there.
+    Other {
+        /// Where.
+        pointer: SmolStr,
+        /// The value found.
+        from: Tree,
+        /// The value wanted.
+        to: Tree,
+    },
+}
+
+/// All differences, in the order of their pointers.
+#[must_use]
+pub fn compare(wanted: &Tree, found: &Tree, shape: &Shape) -> Vec<Difference> {
+    let mut walk = Walk { shape, differences: Vec::new() };
+    walk.contained(wanted, found, &Path::Top);
+    walk.differences
+}
+
+/// Where the walk stands; becomes a pointer only when there is something to say about the place.
+enum Path<'a> {
+    Top,
+    Key(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
+}
+
+impl Path<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Path::Top => String::new(),
+            Path::Key(parent, key) => join(&parent.pointer(), key),
+            Path::Index(parent, index) => format!("{}/{index}", parent.pointer()),
+        }
+    }
+}
+
+struct Walk<'s> {
+    shape: &'s Shape,
+    differences: Vec<Difference>,
+}
+
+impl Walk<'_> {
+    fn contained(&mut self, wanted: &Tree, found: &Tree, path: &Path<'_>) {
+        match (wanted, found) {
+            (Tree::Map(want), Tree::Map(have)) => {
+                if std::sync::Arc::ptr_eq(want, have) {
+                    return;
+                }
+                if self.is(self.shape.whole, path) {
+                    return self.equal(wanted, found, path);
+                }
+                for (key, value) in want.iter() {
+                    let here = Path::Key(path, key);
+                    match found.get(key) {
+                        Some(there) => self.contained(value, there, &here),
+                        None => self.missing(here.pointer(), value),
+                    }
+                }
+            }
+            (Tree::List(want), Tree::List(have)) => {
+                if std::sync::Arc::ptr_eq(want, have) {
+                    return;
+                }
+                if !self.is(self.shape.sets, path) {
+                    return self.equal(wanted, found, path);
+                }
+                for entry in want.iter().filter(|entry| !have.contains(entry)) {
+                    self.missing(format!("{}/-", path.pointer()), entry);
+                }
+            }
+            _ => self.equal(wanted, found, path),
+        }
+    }
+
+    /// One value: the same keys, the same length, the same leaves. Where just leaves differ each is named by
+    /// itself, since that is what a person wants to read; otherwise the value as a whole is different.
+    fn equal(&mut self, wanted: &Tree, found: &Tree, path: &Path<'_>) {
+        let before = self.differences.len();
+        if !self.same_form(wanted, found, path) {
+            self.differences.truncate(before);
+            self.other(path, wanted, found);
+        }
+    }
+
+    fn same_form(&mut self, wanted: &Tree, found: &Tree, path: &Path<'_>) -> bool {
+        match (wanted, found) {
+            (Tree::Map(want), Tree::Map(have)) => {
+                want.len() == have.len()
+                    && want.iter().zip(have.iter()).all(|((key, value), (other, there))| {
+                        key == other && self.same_form(value, there, &Path::Key(path, key))
+                    })
+            }
+            (Tree::List(want), Tree::List(have)) => {
+                want.len() == have.len()
+                    && want
+                        .iter()
+                        .zip(have.iter())
+                        .enumerate()
+                        .all(|(at, (value, there))| self.same_form(value, there, &Path::Index(path, at)))
+            }
+            (Tree::Map(_) | Tree::List(_), _) | (_, Tree::Map(_) | Tree::List(_)) => false,
+            _ => {
+                if wanted != found && !(self.is(self.shape.quantities, path) && same_quantity(wanted, found))
+                {
+                    self.other(path, wanted, found);
+                }
+                true
+            }
+        }
+    }
+
+    fn is(&self, patterns: &[&str], path: &Path<'_>) -> bool {
+        !patterns.is_empty() && matches_any(patterns, &path.pointer())
+    }
+
+    fn missing(&mut self, pointer: String, value: &Tree) {
+        self.differences.push(Difference::Missing { pointer: pointer.into(), value: value.clone() });
+    }
+
+    fn other(&mut self, path: &Path<'_>, wanted: &Tree, found: &Tree) {
+        self.differences.push(Difference::Other {
+            pointer: path.pointer().into(),
+            from: found.clone(),
+            to: wanted.clone(),
+        });
+    }
+}
+
+/// The quantity that a value means; numbers count as their text.
+#[must_use]
+pub fn quantity(value: &Tree) -> Option<Quantity> {
+    match value {
+        Tree::Text(text) => text.parse().ok(),
+        Tree::Number(number) => number.to_string().parse().ok(),
+        Tree::Null | Tree::Bool(_) | Tree::List(_) | Tree::Map(_) => None,
+    }
+}
+
+fn same_quantity(a: &Tree, b: &Tree) -> bool {
+    matches!((quantity(a), quantity(b)), (Some(a), Some(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Kind;
+
+    fn differences(kind: Kind, wanted: &str, found: &str) -> Vec<String> {
+        let tree = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+        compare(&tree(wanted), &tree(found), kind.shape())
+            .into_iter()
+            .map(|difference| match difference {
+                Difference::Missing { pointer, value } => format!("+ {pointer} {value}"),
+                Difference::Other { pointer, from, to } => format!("~ {pointer} {from} → {to}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_others_added_is_no_difference() {
+        let found = r#"{"metadata":{"labels":{"a":"1","theirs":"x"}},"spec":{"finalizers":["kubernetes"]}}"#;
+        assert!(differences(Kind::Namespace, r#"{"metadata":{"labels":{"a":"1"}}}"#, found).is_empty());
+    }
+
+    #[test]
+    fn the_highest_missing_part_is_named() {
+        assert_eq!(
+            differences(
+                Kind::Namespace,
+                r#"{"metadata":{"labels":{"a":"1","b":"2"}}}"#,
+                r#"{"metadata":{}}"#
+            ),
+            [r#"+ /metadata/labels {"a":"1","b":"2"}"#]
+        );
+    }
+
+    #[test]
+    fn quantities_are_compared_by_value() {
+        let wanted = r#"{"spec":{"hard":{"requests.cpu":"1000m","requests.memory":"1Gi","pods":"20"}}}"#;
+        let found = r#"{"spec":{"hard":{"requests.cpu":"1","requests.memory":"1024Mi","pods":"10"}}}"#;
+        assert_eq!(differences(Kind::ResourceQuota, wanted, found), [r#"~ /spec/hard/pods "10" → "20""#]);
+        assert_eq!(
+            differences(
+                Kind::LimitRange,
+                r#"{"spec":{"limits":[{"max":{"memory":"4Gi"},"type":"Container"}]}}"#,
+                r#"{"spec":{"limits":[{"max":{"memory":"4096Mi"},"type":"Container"}]}}"#,
+            ),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_list_is_one_value_unless_it_is_a_set() {
+        assert_eq!(
+            differences(
+                Kind::NetworkPolicy,
+                r#"{"spec":{"ingress":[{"a":"1"}]}}"#,
+                r#"{"spec":{"ingress":[]}}"#
+            ),
+            [r#"~ /spec/ingress [] → [{"a":"1"}]"#]
+        );
+        assert_eq!(
+            differences(
+                Kind::RoleBinding,
+                r#"{"subjects":[{"name":"a"},{"name":"b"}]}"#,
+                r#"{"subjects":[{"name":"x"},{"name":"b"}]}"#
+            ),
+            [r#"+ /subjects/- {"name":"a"}"#]
+        );
+    }
+
+    #[test]
+    fn a_selector_with_a_key_too_many_is_different() {
+        assert_eq!(
+            differences(
+                Kind::NetworkPolicy,
+                r#"{"spec":{"podSelector":{}}}"#,
+                r#"{"spec":{"podSelector":{"matchLabels":{"never":"true"}}}}"#
+            ),
+            [r#"~ /spec/podSelector {"matchLabels":{"never":"true"}} → {}"#]
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! From the checked roster to everything that it wants. One line a domain; what a section means as resources
+//! stands in the domain's own file.
+
+use std::sync::Arc;
+
+use super::body::object_with;
+use super::isolation::{self, Surroundings};
+use super::tenants::Tenant;
+use super::terms::{self, Terms};
+use super::{guard, people, roles};
+use crate::kinds::Kind;
+use crate::observed::{MARK, TENANT_LABEL};
+use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
+use crate::roster::{Entry, Name, Roster};
+use crate::tree::{SmolStr, Tree, join};
+
+/// The label that names the tier.
+pub const TIER_LABEL: &str = "kwo.dev/tier";
+/// The annotation that lists the host names of the tenant.
+pub const DOMAINS_ANNOTATION: &str = "kwo.dev/domains";
+
+/// Everything that the roster wants.
+///
+/// # Errors
+/// When two parts of the roster ask for one object.
+pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
+    let mut resources = Vec::with_capacity(16 + roster.tenants().len() * 10);
+    guard::compile(&mut resources);
+    roles::compile(&mut resources);
+    people::operators(roster.operators(), &mut resources);
+    tenants(roster, &mut resources);
+    Desired::new(resources, roster.sources().clone())
+}
+
+fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
+    let surroundings = Surroundings::of(roster.cluster());
+    let tiers = terms::tiers(roster.tiers());
+    for (name, Entry { key, value: tenant }) in roster.tenants() {
+        let because = Reason::Roster(*key);
+        let terms = terms::of(tenant, &because, &tiers);
+        let labels = super::body::labels(Some(name.as_str()));
+        let own = [(name.text().clone(), because.clone())];
+        let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
+        let namespaces = if tenant.namespaces.is_empty() { Vec::from(own) } else { named.collect() };
+        for (namespace, because) in namespaces {
+            let id = ResourceId::kube(Kind::Namespace, "", namespace);
+            resources.push(namespace_resource(&id, name, tenant, &terms, &because));
+            let isolation = isolation::compile(&id, &labels, &terms, &surroundings, &because, resources);
+            let before: Arc<[ResourceId]> =
+                [id.clone()].into_iter().chain(isolation).chain(guard::ids()).collect();
+            people::compile(&id, &labels, tenant, &before, &because, resources);
+        }
+        people::navigation(name, &labels, tenant, &terms, resources);
+    }
+}
+
+fn namespace_resource(
+    id: &ResourceId,
+    name: &Name,
+    tenant: &Tenant,
+    terms: &Terms,
+    because: &Reason,
+) -> Resource {
+    let mut fields: Vec<(SmolStr, Reason)> = Vec::new();
+    let (level, level_reason) = &terms.pod_security;
+    let mut labels: Vec<(SmolStr, Tree)> = vec![
+        (SmolStr::new_static(MARK.0), Tree::from(MARK.1)),
+        (SmolStr::new_static(TENANT_LABEL), Tree::from(name.text())),
+        (SmolStr::new_static(TIER_LABEL), Tree::from(terms.tier.0.clone())),
+    ];
+    fields.push((join("/metadata/labels", TIER_LABEL).into(), terms.tier.1.clone()));
+    for mode in ["enforce", "audit", "warn"] {
+        let key = smol_str::format_smolstr!("pod-security.kubernetes.io/{mode}");
+        fields.push((join("/metadata/labels", &key).into(), level_reason.clone()));
+        labels.push((key, Tree::from(level.as_str())));
+    }
+    for (key, Entry { key: _, value }) in &tenant.labels {
+        fields.push((join("/metadata/labels", key.as_str()).into(), Reason::Roster(value.at)));
+        labels.push((key.text().clone(), Tree::from(value.value.text())));
+    }
+    let labels = ("labels", Tree::map(labels));
+    let body = match tenant.domains.first() {
+        None => object_with(id, Kind::Namespace, [labels], []),
+        Some(first) => {
+            let hosts: Vec<String> = tenant.domains.iter().map(|host| host.value.to_string()).collect();
+            let annotations = Tree::map([(DOMAINS_ANNOTATION, Tree::from(hosts.join(",")))]);
+            fields.push((join("/metadata/annotations", DOMAINS_ANNOTATION).into(), Reason::Roster(first.at)));
+            object_with(id, Kind::Namespace, [labels, ("annotations", annotations)], [])
+        }
+    };
+    Resource { id: id.clone(), body, needs: Arc::new([]), because: because.clone(), fields }
+}

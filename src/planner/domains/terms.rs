@@ -1,0 +1,177 @@
+//! The terms of a tenant: its tier and what the tenant overrides, field by field, each with its reason.
+//! Built-in tiers, tiers of the roster and overrides come together here and nowhere else.
+
+use std::collections::BTreeMap;
+
+use super::tenants::{DEFAULT_TIER, Tenant};
+use super::tiers::{
+    BUILT_IN_TIERS, BuiltInTier, ClusterRead, DEFAULT_CLUSTER_READ, DEFAULT_NETWORK, DEFAULT_POD_SECURITY,
+    Limits, Network, PodSecurity, Quota, Tier,
+};
+use crate::resource::Reason;
+use crate::roster::{At, Entry, Map, Name, Quantity};
+use crate::tree::SmolStr;
+
+/// Amounts by the name that Kubernetes has for them, each with its reason.
+pub(crate) type Amounts = BTreeMap<SmolStr, (Quantity, Reason)>;
+
+/// What a tenant gets.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// The tier.
+    pub tier: (SmolStr, Reason),
+    /// The upper bounds of each of its namespaces.
+    pub quota: Amounts,
+    /// The limits of its containers.
+    pub limits: Option<ContainerLimits>,
+    /// The Pod Security level.
+    pub pod_security: (PodSecurity, Reason),
+    /// Why its network is isolated, or nothing where it is open.
+    pub isolated: Option<Reason>,
+    /// Why its people see namespaces and nodes, or nothing where they do not.
+    pub navigation: Option<Reason>,
+}
+
+/// The limits of containers, as a LimitRange has them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ContainerLimits {
+    pub default: Amounts,
+    pub default_request: Amounts,
+    pub max: Amounts,
+}
+
+/// The terms of every tier that the roster names or kwo brings.
+pub(crate) fn tiers(tiers: &Map<Name, Tier>) -> BTreeMap<SmolStr, Terms> {
+    let built_in = BUILT_IN_TIERS.iter().map(|tier| (SmolStr::new_static(tier.name), from_built_in(tier)));
+    let mut all: BTreeMap<SmolStr, Terms> = built_in.collect();
+    for (name, Entry { key, value: tier }) in tiers {
+        let name = name.text().clone();
+        let mut terms = all.remove(&name).unwrap_or_else(|| bare(&name, &Reason::Roster(*key)));
+        overlay(&mut terms, tier);
+        terms.limits = terms.limits.map(as_kubernetes_completes);
+        all.insert(name, terms);
+    }
+    all
+}
+
+/// The terms of one tenant.
+pub(crate) fn of(tenant: &Tenant, tenant_reason: &Reason, tiers: &BTreeMap<SmolStr, Terms>) -> Terms {
+    let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
+    // An unknown tier is refused when the roster is parsed.
+    let mut terms = tiers.get(name).cloned().unwrap_or_else(|| bare(name, tenant_reason));
+    if let Some(tier) = &tenant.tier {
+        terms.tier.1 = Reason::Roster(tier.at);
+    }
+    bounds(&mut terms.quota, &tenant.quota);
+    if let Some(At { value: true, at }) = &tenant.parked {
+        terms.quota.insert("pods".into(), (Quantity::zero(), Reason::Roster(*at)));
+    }
+    terms
+}
+
+/// A tier before it says anything.
+fn bare(name: &str, reason: &Reason) -> Terms {
+    Terms {
+        tier: (name.into(), reason.clone()),
+        quota: Amounts::new(),
+        limits: None,
+        pod_security: (DEFAULT_POD_SECURITY, Reason::Always),
+        isolated: (DEFAULT_NETWORK == Network::Isolated).then_some(Reason::Always),
+        navigation: (DEFAULT_CLUSTER_READ == ClusterRead::Navigation).then_some(Reason::Always),
+    }
+}
+
+fn from_built_in(tier: &BuiltInTier) -> Terms {
+    let reason =
+        |field: &str| Reason::BuiltInTier { tier: SmolStr::new_static(tier.name), field: field.into() };
+    let amount = |name: &'static str, amount: &str, field: &str| {
+        // The amounts of built-in tiers are constants; a test reads all of them.
+        Some((SmolStr::new_static(name), (amount.parse().ok()?, reason(field))))
+    };
+    let part = |rows: &[(&'static str, &'static str)], field: &str| -> Amounts {
+        rows.iter().filter_map(|(name, text)| amount(name, text, &format!("limits.{field}.{name}"))).collect()
+    };
+    let limits = ContainerLimits {
+        default: part(tier.default, "default"),
+        default_request: part(tier.default_request, "defaultRequest"),
+        max: part(tier.max, "max"),
+    };
+    let quota = [
+        amount("requests.cpu", tier.cpu, "quota.cpu"),
+        amount("requests.memory", tier.memory, "quota.memory"),
+        amount("requests.storage", tier.storage, "quota.storage"),
+        amount("pods", tier.pods, "quota.pods"),
+        amount("persistentvolumeclaims", tier.volumes, "quota.volumes"),
+    ];
+    Terms {
+        tier: (SmolStr::new_static(tier.name), Reason::Always),
+        quota: quota.into_iter().flatten().collect(),
+        limits: Some(as_kubernetes_completes(limits)),
+        pod_security: (tier.pod_security, reason("podSecurity")),
+        isolated: (tier.network == Network::Isolated).then(|| reason("network")),
+        navigation: (tier.cluster_read == ClusterRead::Navigation).then(|| reason("clusterRead")),
+    }
+}
+
+fn overlay(terms: &mut Terms, tier: &Tier) {
+    let Tier { quota, limits, pod_security, network, cluster_read } = tier;
+    bounds(&mut terms.quota, quota);
+    if let Some(Limits { default, default_request, max }) = limits {
+        let into = terms.limits.get_or_insert_default();
+        for (from, into) in
+            [(default, &mut into.default), (default_request, &mut into.default_request), (max, &mut into.max)]
+        {
+            // What Kubernetes would have filled in gives way to what is said.
+            into.retain(|_, (_, reason)| *reason != Reason::Kubernetes);
+            for (name, Entry { key: _, value: amount }) in from {
+                let amount = (amount.value.clone(), Reason::Roster(amount.at));
+                into.insert(name.text().clone(), amount);
+            }
+        }
+    }
+    if let Some(At { value, at }) = pod_security {
+        terms.pod_security = (*value, Reason::Roster(*at));
+    }
+    match network {
+        Some(At { value: Network::Isolated, at }) => terms.isolated = Some(Reason::Roster(*at)),
+        Some(At { value: Network::Open, at: _ }) => terms.isolated = None,
+        None => {}
+    }
+    match cluster_read {
+        Some(At { value: ClusterRead::Navigation, at }) => terms.navigation = Some(Reason::Roster(*at)),
+        Some(At { value: ClusterRead::None, at: _ }) => terms.navigation = None,
+        None => {}
+    }
+}
+
+/// Puts what a quota says over what was there.
+fn bounds(into: &mut Amounts, quota: &Quota) {
+    let Quota { cpu, memory, storage, pods, volumes, hard } = quota;
+    for (name, amount) in [
+        ("requests.cpu", cpu),
+        ("requests.memory", memory),
+        ("requests.storage", storage),
+        ("pods", pods),
+        ("persistentvolumeclaims", volumes),
+    ] {
+        if let Some(amount) = amount {
+            into.insert(SmolStr::new_static(name), (amount.value.clone(), Reason::Roster(amount.at)));
+        }
+    }
+    for (name, Entry { key: _, value: amount }) in hard {
+        let amount = (amount.value.clone(), Reason::Roster(amount.at));
+        into.insert(name.text().clone(), amount);
+    }
+}
+
+/// Kubernetes fills in a container's default limit from its maximum, and its default request from its default
+/// limit. Written out, so that the plan shows what will hold and a second plan finds nothing to do.
+fn as_kubernetes_completes(mut limits: ContainerLimits) -> ContainerLimits {
+    for (name, (amount, _)) in &limits.max {
+        limits.default.entry(name.clone()).or_insert_with(|| (amount.clone(), Reason::Kubernetes));
+    }
+    for (name, (amount, _)) in &limits.default {
+        limits.default_request.entry(name.clone()).or_insert_with(|| (amount.clone(), Reason::Kubernetes));
+    }
+    limits
+}

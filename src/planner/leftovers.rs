@@ -1,0 +1,130 @@
+//! What kwo once made or wrote and the roster no longer asks for: whole objects, single fields, entries of sets.
+//! Only ever reported, each with the command by which a person removes it.
+
+use crate::access;
+use crate::change::Leftover;
+use crate::kinds::{Kind, matches_any};
+use crate::observed::{FIELD_MANAGER, Present, Sighting, TENANT_LABEL};
+use crate::resource::{Resource, ResourceId};
+use crate::tree::{SmolStr, Tree, join};
+
+/// An object that carries kwo's mark and that the roster does not want.
+#[must_use]
+pub fn left_over(id: &ResourceId, sighting: &Sighting) -> Option<Leftover> {
+    let Sighting::Present(present) = sighting else { return None };
+    if !present.is_marked() || present.deleting.is_some() {
+        return None;
+    }
+    let grants = access::sentences(id, &present.body, "is still");
+    Some(Leftover {
+        id: id.clone(),
+        pointer: None,
+        value: None,
+        tenant: tenant(present),
+        grants: (!grants.is_empty()).then(|| grants.join("; ").into()),
+        command: command(id, "delete", "").into(),
+    })
+}
+
+/// What is left over in an object that is still wanted.
+pub fn left_in(resource: &Resource, present: &Present, leftovers: &mut Vec<Leftover>) {
+    if !present.is_marked() || present.deleting.is_some() {
+        return;
+    }
+    let Some(kind) = resource.id.known_kind() else { return };
+    for owner in present.owners.iter().filter(|owner| owner.manager == FIELD_MANAGER) {
+        fields(resource, present, kind, &owner.fields, &resource.body, "", leftovers);
+    }
+    for set in kind.shape().sets {
+        entries(resource, present, set, leftovers);
+    }
+}
+
+/// Fields that kwo wrote and that are not wanted.
+fn fields(
+    resource: &Resource,
+    present: &Present,
+    kind: Kind,
+    written: &Tree,
+    wanted: &Tree,
+    pointer: &str,
+    leftovers: &mut Vec<Leftover>,
+) {
+    for (key, below) in written.entries() {
+        let Some(name) = key.strip_prefix("f:") else { continue };
+        match wanted.get(name) {
+            Some(wanted) if matches!(wanted, Tree::Map(_)) && !below.entries().is_empty() => {
+                let here = join(pointer, name);
+                if !matches_any(kind.shape().whole, &here) {
+                    fields(resource, present, kind, below, wanted, &here, leftovers);
+                }
+            }
+            Some(_) => {}
+            None => {
+                let here = join(pointer, name);
+                let value = present.body.at(&here).cloned();
+                leftovers.push(field(resource, present, &here, value, None));
+            }
+        }
+    }
+}
+
+/// Entries of a set that nobody asks for. Rights are listed whoever added them: the object says that it is kwo's.
+fn entries(resource: &Resource, present: &Present, set: &str, leftovers: &mut Vec<Leftover>) {
+    let wanted = resource.body.at(set).map(Tree::items).unwrap_or_default();
+    for (at, entry) in present.body.at(set).map(Tree::items).unwrap_or_default().iter().enumerate() {
+        if !wanted.contains(entry) {
+            let grants = access::sentence(&resource.id, &present.body, entry, "is still");
+            let pointer = format!("{set}/{at}");
+            leftovers.push(field(resource, present, &pointer, Some(entry.clone()), grants));
+        }
+    }
+}
+
+fn field(
+    resource: &Resource,
+    present: &Present,
+    pointer: &str,
+    value: Option<Tree>,
+    grants: Option<String>,
+) -> Leftover {
+    let remove = Tree::map([("op", Tree::from("remove")), ("path", Tree::from(pointer.to_owned()))]);
+    let mut operations = Vec::new();
+    if let Some(value) = &value {
+        operations.push(Tree::map([
+            ("op", Tree::from("test")),
+            ("path", Tree::from(pointer.to_owned())),
+            ("value", value.clone()),
+        ]));
+    }
+    operations.push(remove);
+    let patch = quoted(&Tree::list(operations).to_string());
+    Leftover {
+        id: resource.id.clone(),
+        pointer: Some(pointer.into()),
+        value,
+        tenant: tenant(present),
+        grants: grants.map(SmolStr::from),
+        command: command(&resource.id, "patch", &format!(" --type=json --patch={patch}")).into(),
+    }
+}
+
+fn command(id: &ResourceId, verb: &str, options: &str) -> String {
+    let resource = id.known_kind().map_or_else(|| id.kind.to_lowercase(), |kind| kind.plural().to_owned());
+    let namespace = if id.scope.is_empty() { String::new() } else { format!(" --namespace={}", id.scope) };
+    format!("kubectl {verb} {resource} {}{namespace}{options}", quoted_if_needed(&id.name))
+}
+
+fn quoted_if_needed(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.:@".contains(char);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { quoted(word) }
+}
+
+/// In single quotes, as a POSIX shell takes them.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn tenant(present: &Present) -> SmolStr {
+    present.label(TENANT_LABEL).cloned().unwrap_or_default()
+}

@@ -1,0 +1,346 @@
+//! The plan: what to do, in which order, what is held and why, and what is left over from before.
+//! [`plan`] is a function of its arguments and of nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
+use crate::compare::{Difference, compare, quantity};
+use crate::kinds::Shape;
+use crate::leftovers::{left_in, left_over};
+use crate::observed::{FIELD_MANAGER, MARK, Observed, Present, Sighting, TENANT_LABEL};
+use crate::order::order;
+use crate::resource::{Desired, Origin, Resource, ResourceId};
+use crate::tree::{SmolStr, Tree, tokens};
+
+/// The version of the form in which plans are saved and printed. Minor versions only add.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// A plan.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The version of this form.
+    pub format_version: SmolStr,
+    /// What the plan was made from and for.
+    pub provenance: Provenance,
+    /// What to do, in an order in which it can be done.
+    pub steps: Vec<Step>,
+    /// What the roster wants and the plan leaves alone.
+    pub held: Vec<Held>,
+    /// What the roster no longer wants.
+    pub leftovers: Vec<Leftover>,
+    /// How many objects are as the roster wants them.
+    pub settled: usize,
+    /// SHA-256 of the canonical form of all of the above.
+    pub digest: SmolStr,
+}
+
+/// What a plan was made from and for.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Provenance {
+    /// The roster's file.
+    pub roster: SmolStr,
+    /// SHA-256 of the text of all its files.
+    pub roster_digest: SmolStr,
+    /// What no other cluster or directory has; a plan is applied nowhere else.
+    pub target: SmolStr,
+    /// Where the cluster or the directory is, for people.
+    pub address: SmolStr,
+}
+
+/// Which objects without kwo's mark may be taken over.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Adopt {
+    /// None.
+    #[default]
+    Nothing,
+    /// All that the roster wants.
+    Everything,
+    /// Those of these tenants, and those with these ids.
+    Only(BTreeSet<SmolStr>),
+}
+
+impl Adopt {
+    fn covers(&self, id: &ResourceId, tenant: &str) -> bool {
+        match self {
+            Adopt::Nothing => false,
+            Adopt::Everything => true,
+            Adopt::Only(names) => names.contains(tenant) || names.contains(id.to_string().as_str()),
+        }
+    }
+}
+
+/// What is to become of one resource.
+enum Verdict {
+    Settled,
+    Do(Step),
+    Hold(Hold),
+}
+
+/// Compares what is wanted with what was seen.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: Provenance) -> Plan {
+    let mut verdicts: BTreeMap<usize, Verdict> = BTreeMap::new();
+    let mut leftovers = Vec::new();
+    let mut settled = 0;
+    let mut sightings = observed.iter().peekable();
+    for (at, resource) in desired.resources().iter().enumerate() {
+        while let Some((id, sighting)) = sightings.next_if(|(id, _)| **id < resource.id) {
+            leftovers.extend(left_over(id, sighting));
+        }
+        let sighting = sightings.next_if(|(id, _)| **id == resource.id).map(|(_, sighting)| sighting);
+        if let Some(Sighting::Present(present)) = sighting {
+            left_in(resource, present, &mut leftovers);
+        }
+        match judge(desired, resource, sighting, adopt) {
+            Verdict::Settled => settled += 1,
+            verdict => {
+                verdicts.insert(at, verdict);
+            }
+        }
+    }
+    leftovers.extend(sightings.filter_map(|(id, sighting)| left_over(id, sighting)));
+    leftovers.sort_by(|a, b| {
+        (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
+    });
+    let (steps, held) = arrange(desired, verdicts);
+    Plan {
+        format_version: FORMAT_VERSION.into(),
+        provenance,
+        steps,
+        held,
+        leftovers,
+        settled,
+        digest: "".into(),
+    }
+    .sealed()
+}
+
+/// Puts what can be done in order and holds what waits on something held.
+fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<Step>, Vec<Held>) {
+    let resources = desired.resources();
+    let mut needs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut unmet: BTreeMap<usize, ResourceId> = BTreeMap::new();
+    for &at in verdicts.keys() {
+        let mut found = Vec::with_capacity(resources[at].needs.len());
+        for need in resources[at].needs.iter() {
+            match desired.position(need) {
+                Some(position) => found.push(position),
+                None => {
+                    unmet.entry(at).or_insert_with(|| need.clone());
+                }
+            }
+        }
+        needs.insert(at, found);
+    }
+    let order = order(&needs);
+    let mut steps = Vec::new();
+    let mut held: BTreeMap<usize, Hold> = BTreeMap::new();
+    for (at, path) in order.circles {
+        let path = path.into_iter().map(|at| resources[at].id.clone()).collect();
+        held.insert(at, Hold::Cycle { path });
+    }
+    for (at, need) in order.behind {
+        held.insert(at, Hold::WaitsOn { id: resources[need].id.clone() });
+    }
+    for at in order.sequence {
+        match verdicts.remove(&at) {
+            Some(Verdict::Do(mut step)) => {
+                let open = needs.get(&at).into_iter().flatten();
+                let blocked =
+                    open.clone().find(|need| held.contains_key(need)).map(|&need| &resources[need].id);
+                match unmet.get(&at).or(blocked) {
+                    Some(id) => {
+                        held.insert(at, Hold::WaitsOn { id: id.clone() });
+                    }
+                    None => {
+                        // Every need that is no key of `needs` is settled; the others are steps before this one.
+                        step.needs = open
+                            .filter(|need| needs.contains_key(need))
+                            .map(|&need| resources[need].id.clone())
+                            .collect();
+                        steps.push(step);
+                    }
+                }
+            }
+            Some(Verdict::Hold(hold)) => {
+                held.insert(at, hold);
+            }
+            Some(Verdict::Settled) | None => {}
+        }
+    }
+    let held = held
+        .into_iter()
+        .map(|(at, hold)| Held {
+            id: resources[at].id.clone(),
+            tenant: tenant(&resources[at].body),
+            hold,
+            because: Origin::of(&resources[at].because, desired.sources()),
+        })
+        .collect();
+    (steps, held)
+}
+
+/// What is to become of one resource, needs aside.
+fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt) -> Verdict {
+    let step = |changes: Vec<Change>, present: Option<&Present>| {
+        Verdict::Do(Step {
+            id: resource.id.clone(),
+            changes,
+            seen: present.map(|present| present.version.clone()),
+            wanted: resource.body.clone(),
+            needs: Vec::new(),
+            adopts: present.is_some_and(|present| !present.is_marked()),
+            tenant: tenant(&resource.body),
+            because: Origin::of(&resource.because, desired.sources()),
+        })
+    };
+    let present = match sighting {
+        None => return Verdict::Hold(Hold::NotObserved { why: "nobody looked".into() }),
+        Some(Sighting::Unknown { why }) => return Verdict::Hold(Hold::NotObserved { why: why.clone() }),
+        Some(Sighting::Absent) => return step(vec![Change::Create], None),
+        Some(Sighting::Present(present)) => present,
+    };
+    if !present.is_marked() && !adopt.covers(&resource.id, &tenant(&resource.body)) {
+        return Verdict::Hold(Hold::Foreign { manager: present.label(MARK.0).cloned() });
+    }
+    if let Some(since) = &present.deleting {
+        return Verdict::Hold(Hold::Refused {
+            why: smol_str::format_smolstr!("is being deleted since {since}"),
+        });
+    }
+    let Some(shape) = resource.id.known_kind().map(crate::kinds::Kind::shape) else {
+        return Verdict::Hold(Hold::Refused { why: "is of a kind that kwo does not know".into() });
+    };
+    let differences = compare(&resource.body, &present.body, shape);
+    if differences.is_empty() {
+        return Verdict::Settled;
+    }
+    let mut changes = Vec::with_capacity(differences.len());
+    for difference in differences {
+        match change(desired, resource, present, shape, difference) {
+            Ok(change) => changes.push(change),
+            Err(hold) => return Verdict::Hold(hold),
+        }
+    }
+    step(changes, Some(present))
+}
+
+/// What to do about one difference.
+fn change(
+    desired: &Desired,
+    resource: &Resource,
+    present: &Present,
+    shape: &Shape,
+    difference: Difference,
+) -> Result<Change, Hold> {
+    let because = |pointer: &str| Origin::of(resource.reason(pointer), desired.sources());
+    match difference {
+        Difference::Missing { pointer, value } => {
+            Ok(Change::Extend { because: because(&pointer), pointer, value })
+        }
+        Difference::Other { pointer, from, to } => {
+            let frozen = |fixed: &&str| {
+                pointer.strip_prefix(*fixed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if shape.immutable.iter().any(|fixed| frozen(&fixed)) {
+                return Err(Hold::Immutable { pointer, from, to });
+            }
+            Ok(Change::Revise {
+                cause: cause(present, &pointer),
+                tightens: tightening(shape, present, &pointer, &from, &to),
+                because: because(&pointer),
+                pointer,
+                from,
+                to,
+            })
+        }
+    }
+}
+
+fn cause(present: &Present, pointer: &str) -> Cause {
+    match present.writer(pointer) {
+        None => Cause::Unrecorded,
+        Some(owner) if owner.manager == FIELD_MANAGER => Cause::RosterChanged,
+        Some(owner) => Cause::Drift { manager: owner.manager.clone(), when: owner.when.clone() },
+    }
+}
+
+/// Does the change lower a bound, and is more than that in use already?
+fn tightening(shape: &Shape, present: &Present, pointer: &str, from: &Tree, to: &Tree) -> Option<Tightening> {
+    let (bounds, used) = shape.bounds?;
+    let below = pointer.strip_prefix(bounds)?;
+    let (from, to) = (quantity(from)?, quantity(to)?);
+    if to >= from {
+        return None;
+    }
+    let name = tokens(below).next()?;
+    let used = present.body.at(used).and_then(|used| used.get(&name));
+    let exceeded = used.filter(|used| quantity(used).is_some_and(|used| used > to));
+    Some(Tightening { exceeded_by_use: exceeded.and_then(Tree::as_text).cloned() })
+}
+
+/// The tenant that a body is for, or empty.
+#[must_use]
+pub fn tenant(body: &Tree) -> SmolStr {
+    let label =
+        body.get("metadata").and_then(|metadata| metadata.get("labels")?.get(TENANT_LABEL)?.as_text());
+    label.cloned().unwrap_or_default()
+}
+
+impl Plan {
+    /// Is there nothing to do and nothing held? Leftovers do not count: they are never acted on.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let Plan { format_version: _, provenance: _, steps, held, leftovers: _, settled: _, digest: _ } =
+            self;
+        steps.is_empty() && held.is_empty()
+    }
+
+    /// The same plan with its digest made anew.
+    #[must_use]
+    pub fn sealed(self) -> Plan {
+        let digest = self.computed_digest();
+        Plan { digest, ..self }
+    }
+
+    /// Does the digest fit the plan?
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.digest == self.computed_digest()
+    }
+
+    fn computed_digest(&self) -> SmolStr {
+        let Plan { format_version, provenance, steps, held, leftovers, settled, digest: _ } = self;
+        let mut sha = Sha256::new();
+        let form = (format_version, provenance, steps, held, leftovers, settled);
+        // Writing to a hash cannot fail, and every part of a plan has a JSON form.
+        if let Ok(canonical) = serde_json::to_vec(&form) {
+            sha.update(canonical);
+        }
+        sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// SHA-256 of a roster's files, names included, in hexadecimal.
+#[must_use]
+pub fn roster_digest(sources: &crate::roster::Sources) -> SmolStr {
+    let mut sha = Sha256::new();
+    for file in sources.files() {
+        for part in [&file.name, &file.text] {
+            sha.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            sha.update(part.as_bytes());
+        }
+    }
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The JSON schema of a saved plan.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let generator = schemars::generate::SchemaSettings::draft07().into_generator();
+    generator.into_root_schema_for::<Plan>().to_value()
+}

@@ -1,0 +1,294 @@
+//! The laws that every plan keeps, over random worlds: what is wanted, what is there, who wrote it, what could not
+//! be seen. A world here is small and dense, so that things meet.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kwo_planner::after::after;
+use kwo_planner::change::{Change, Hold};
+use kwo_planner::kinds::{Kind, matches_any};
+use kwo_planner::observed::{MARK, Observed, Owner, Present, Sighting, Version};
+use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
+use kwo_planner::refresh::refresh;
+use kwo_planner::resource::{Desired, Reason, Resource, ResourceId};
+use kwo_planner::roster::Sources;
+use kwo_planner::tree::{SmolStr, Tree};
+use kwo_planner::verify::verify;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+
+const KINDS: [Kind; 6] = [
+    Kind::Namespace,
+    Kind::ResourceQuota,
+    Kind::LimitRange,
+    Kind::NetworkPolicy,
+    Kind::RoleBinding,
+    Kind::ValidatingAdmissionPolicy,
+];
+
+fn ids() -> Vec<ResourceId> {
+    let name = |kind: Kind, name: &str| {
+        ResourceId::kube(kind, if kind.namespaced() { "ns" } else { "" }, SmolStr::from(name))
+    };
+    KINDS.iter().flat_map(|&kind| ["a", "b"].map(|text| name(kind, text))).collect()
+}
+
+fn word() -> impl Strategy<Value = Tree> {
+    select(vec!["1", "1000m", "2", "1Gi", "1024Mi", "x"]).prop_map(Tree::from)
+}
+
+fn small_map() -> impl Strategy<Value = Tree> {
+    btree_map(select(vec!["pods", "cpu", "k/slash", "t~ilde"]), word(), 0..3)
+        .prop_map(|map| Tree::map(map.into_iter().map(|(key, value)| (SmolStr::from(key), value))))
+}
+
+/// A body with the parts that some kind treats as a set, as one value, as quantities or as immutable.
+fn body(marked: bool) -> impl Strategy<Value = Tree> {
+    let lists = || vec(small_map(), 0..3).prop_map(Tree::list);
+    let parts = (small_map(), small_map(), lists(), lists(), small_map(), small_map());
+    (parts, subsequence(vec![0, 1, 2, 3, 4], 0..=5)).prop_map(move |(parts, kept)| {
+        let (labels, hard, limits, subjects, role, selector) = parts;
+        let mark = if marked { Some((SmolStr::from(MARK.0), Tree::from(MARK.1))) } else { None };
+        let labels = Tree::map(labels.entries().iter().cloned().chain(mark));
+        let spec = [("hard", hard), ("limits", limits), ("podSelector", selector)];
+        let spec = Tree::map(spec.into_iter().enumerate().filter(|(at, _)| kept.contains(at)).map(|(_, part)| part));
+        let mut top = vec![("metadata", Tree::map([("labels", labels)])), ("spec", spec)];
+        top.extend(kept.contains(&3).then_some(("subjects", subjects)));
+        top.extend(kept.contains(&4).then_some(("roleRef", role)));
+        Tree::map(top)
+    })
+}
+
+fn owners() -> impl Strategy<Value = Arc<[Owner]>> {
+    let fields = select(vec![
+        r#"{"f:metadata":{"f:labels":{".":{},"f:pods":{}}}}"#,
+        r#"{"f:spec":{"f:hard":{"f:pods":{},"f:cpu":{}},"f:limits":{}}}"#,
+        r#"{"f:subjects":{},"f:roleRef":{}}"#,
+    ]);
+    let owner = (select(vec!["kwo", "kubectl-edit"]), fields).prop_map(|(manager, fields)| Owner {
+        manager: manager.into(),
+        when: Some("2026-01-01T00:00:00Z".into()),
+        fields: serde_json::from_str(fields).unwrap(),
+    });
+    vec(owner, 0..3).prop_map(Into::into)
+}
+
+fn sighting() -> impl Strategy<Value = Sighting> {
+    let present = (any::<bool>().prop_flat_map(body), owners(), prop::bool::weighted(0.1)).prop_map(
+        |(body, owners, deleting)| {
+            let deleting = deleting.then(|| "2026-01-01T00:00:00Z".into());
+            Sighting::Present(Present { body, version: Version("7".into()), owners, deleting })
+        },
+    );
+    prop_oneof![
+        2 => Just(Sighting::Absent),
+        1 => Just(Sighting::Unknown { why: "forbidden".into() }),
+        5 => present,
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct World {
+    resources: Vec<Resource>,
+    sightings: Vec<(ResourceId, Sighting)>,
+    adopt: Adopt,
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let ids = ids();
+    let resource = |id: ResourceId, all: Vec<ResourceId>| {
+        (body(true), vec(any::<Index>(), 0..3)).prop_map(move |(body, needs)| Resource {
+            id: id.clone(),
+            body,
+            needs: needs.iter().map(|need| need.get(&all).clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+            because: Reason::Always,
+            fields: Vec::new(),
+        })
+    };
+    subsequence(ids.clone(), 1..=ids.len()).prop_flat_map(move |wanted| {
+        let resources: Vec<_> = wanted.into_iter().map(|id| resource(id, ids.clone())).collect();
+        let sightings: Vec<_> = ids.iter().map(|id| (Just(id.clone()), sighting())).collect();
+        let adopt = prop_oneof![Just(Adopt::Nothing), Just(Adopt::Everything)];
+        (resources, sightings, adopt)
+            .prop_map(|(resources, sightings, adopt)| World { resources, sightings, adopt })
+    })
+}
+
+impl World {
+    fn desired(&self) -> Desired {
+        Desired::new(self.resources.clone(), Arc::new(Sources::default())).unwrap()
+    }
+
+    fn observed(&self) -> Observed {
+        self.sightings.iter().cloned().collect()
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&self.desired(), &self.observed(), &self.adopt, Provenance::default())
+    }
+}
+
+/// Every path that can be followed through maps and ends outside what is one value, and every entry of a set.
+fn kept(kind: Kind, body: &Tree) -> BTreeSet<String> {
+    fn walk(kind: Kind, here: &Tree, pointer: &str, kept: &mut BTreeSet<String>) {
+        let shape = kind.shape();
+        match here {
+            Tree::Map(entries) if !matches_any(shape.whole, pointer) => {
+                for (key, value) in entries.iter() {
+                    walk(kind, value, &kwo_planner::tree::join(pointer, key), kept);
+                }
+            }
+            Tree::List(items) if matches_any(shape.sets, pointer) => {
+                kept.extend(items.iter().map(|item| format!("{pointer} {item}")));
+            }
+            _ => {
+                kept.insert(pointer.to_owned());
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(kind, body, "", &mut found);
+    found
+}
+
+fn present<'o>(observed: &'o Observed, id: &ResourceId) -> Option<&'o Present> {
+    match observed.get(id) {
+        Some(Sighting::Present(present)) => Some(present),
+        _ => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_same_input_gives_the_same_bytes(world in world(), seed in any::<u64>()) {
+        let mut shuffled = world.clone();
+        let places = u64::try_from(shuffled.resources.len()).unwrap();
+        shuffled.resources.rotate_left(usize::try_from(seed % places).unwrap());
+        shuffled.sightings.reverse();
+        let bytes = |plan: &Plan| serde_json::to_string(plan).unwrap();
+        prop_assert_eq!(bytes(&world.plan()), bytes(&shuffled.plan()));
+    }
+
+    #[test]
+    fn a_second_plan_has_no_steps(world in world()) {
+        let first = world.plan();
+        let second = plan(&world.desired(), &after(&first, &world.observed()), &world.adopt, Provenance::default());
+        prop_assert!(second.steps.is_empty(), "{:#?}", second.steps);
+    }
+
+    #[test]
+    fn nothing_seen_is_lost(world in world()) {
+        let plan = world.plan();
+        let (before, after) = (world.observed(), after(&plan, &world.observed()));
+        for (id, _) in before.iter() {
+            let Some(was) = present(&before, id) else { continue };
+            let is = present(&after, id).expect("what was there is there");
+            let kind = id.known_kind().unwrap();
+            let (was, is) = (kept(kind, &was.body), kept(kind, &is.body));
+            prop_assert!(was.is_subset(&is), "{} lost {:?}", id, was.difference(&is).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_independent_check_finds_nothing(world in world()) {
+        prop_assert_eq!(verify(&world.plan(), &world.observed()), []);
+    }
+
+    #[test]
+    fn needs_come_first_and_nothing_unseen_is_touched(world in world()) {
+        let (plan, observed, desired) = (world.plan(), world.observed(), world.desired());
+        let mut done = BTreeSet::new();
+        for step in &plan.steps {
+            let unseen = matches!(observed.get(&step.id), Some(Sighting::Unknown { .. }) | None);
+            prop_assert!(!unseen, "{} was not seen", step.id);
+            for need in desired.get(&step.id).unwrap().needs.iter() {
+                let held = plan.held.iter().any(|held| held.id == *need);
+                let later = plan.steps.iter().any(|other| other.id == *need) && !done.contains(need);
+                prop_assert!(!held && !later && desired.get(need).is_some(), "{} before {}", step.id, need);
+            }
+            done.insert(step.id.clone());
+        }
+    }
+
+    #[test]
+    fn every_resource_is_settled_a_step_or_held(world in world()) {
+        let plan = world.plan();
+        prop_assert_eq!(plan.settled + plan.steps.len() + plan.held.len(), world.resources.len());
+        for held in &plan.held {
+            if let Hold::WaitsOn { id } = &held.hold {
+                let known = world.desired().get(id).is_some();
+                prop_assert!(!known || plan.held.iter().any(|other| other.id == *id), "{} waits on {}", held.id, id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_saved_plan_is_fresh_in_the_world_it_was_made_for_and_done_after_it(world in world()) {
+        let plan = world.plan();
+        let text = serde_json::to_string(&plan).unwrap();
+        let saved: Plan = serde_json::from_str(&text).unwrap();
+        prop_assert!(saved.is_intact());
+        let now = refresh(&saved, &world.observed()).unwrap();
+        prop_assert_eq!(&now.stale, &[]);
+        prop_assert_eq!(&now.plan.steps, &plan.steps);
+        let then = refresh(&saved, &after(&plan, &world.observed())).unwrap();
+        prop_assert_eq!(then.settled.len(), plan.steps.len());
+        prop_assert!(then.stale.is_empty() && then.plan.steps.is_empty());
+    }
+
+    #[test]
+    fn without_adoption_no_foreign_object_is_touched(world in world()) {
+        let world = World { adopt: Adopt::Nothing, ..world };
+        let observed = world.observed();
+        for step in world.plan().steps {
+            prop_assert!(present(&observed, &step.id).is_none_or(Present::is_marked));
+        }
+    }
+}
+
+/// The independent check is only worth something if it finds what it is there for.
+#[test]
+fn the_independent_check_finds_each_kind_of_fault() {
+    let id = ResourceId::kube(Kind::ResourceQuota, "ns", "q");
+    let tree = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+    let found = tree(r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"1"}}}"#);
+    let wanted = tree(r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"2"}}}"#);
+    let resource =
+        Resource { id: id.clone(), body: wanted, needs: Arc::new([]), because: Reason::Always, fields: Vec::new() };
+    let desired = Desired::new(vec![resource], Arc::new(Sources::default())).unwrap();
+    let seen = Present { body: found, version: Version("7".into()), owners: Arc::new([]), deleting: None };
+    let observed: Observed = [(id.clone(), Sighting::Present(seen))].into_iter().collect();
+    let good = plan(&desired, &observed, &Adopt::Nothing, Provenance::default());
+    assert_eq!(verify(&good, &observed), []);
+
+    let faults = |edit: &dyn Fn(&mut Plan)| {
+        let mut bad = good.clone();
+        edit(&mut bad);
+        verify(&bad, &observed).into_iter().map(|violation| violation.what).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(&|plan| plan.steps[0].seen = None), ["was made for another state of the object"]);
+    assert_eq!(
+        faults(&|plan| plan.steps[0].changes = vec![Change::Create]),
+        ["creates what is there already"]
+    );
+    assert_eq!(
+        faults(&|plan| plan.steps[0].needs = vec![ResourceId::kube(Kind::Namespace, "", "ns")]),
+        ["comes before kube:Namespace/ns, which it needs"]
+    );
+    let revise = |pointer: &str, from: &str, to: &str| {
+        let change = good.steps[0].changes[0].clone();
+        let Change::Revise { cause, tightens, because, .. } = change else { panic!("a revision") };
+        Change::Revise { pointer: pointer.into(), from: tree(from), to: tree(to), cause, tightens, because }
+    };
+    assert_eq!(
+        faults(&|plan| plan.steps[0].changes = vec![revise("/spec/hard", r#"{"pods":"1"}"#, "{}")]),
+        ["revises /spec/hard to what is not wanted", "removes a part of /spec/hard"]
+    );
+    assert_eq!(
+        faults(&|plan| plan.steps[0].changes = vec![revise("/spec/hard/pods", r#""9""#, r#""2""#)]),
+        ["revises /spec/hard/pods, where something else was seen"]
+    );
+}

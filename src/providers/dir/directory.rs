@@ -1,0 +1,83 @@
+//! A directory as a provider: hands each promise of the contract to the file that fulfils it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kwo_planner::change::Step;
+use kwo_planner::observed::Observed;
+use kwo_planner::resource::Desired;
+use smol_str::SmolStr;
+
+use super::{lock, observe, write};
+use crate::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+
+/// A directory of manifests. It is made when it is first written to.
+#[derive(Clone, Debug)]
+pub struct Dir {
+    path: PathBuf,
+}
+
+impl Dir {
+    /// The directory at this path, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Dir {
+        Dir { path: path.into() }
+    }
+}
+
+impl Provider for Dir {
+    fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
+        Box::pin(async move { observe::observe(&self.path, wanted) })
+    }
+
+    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move { write::write(&self.path, step) })
+    }
+
+    fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
+        Box::pin(async move {
+            let path = place(&self.path).map_err(|error| Refusal::Unreachable {
+                why: format!("{}: {error}", self.path.display()),
+            })?;
+            let path = SmolStr::from(path.to_string_lossy());
+            Ok(Identity { id: path.clone(), address: path })
+        })
+    }
+
+    fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {
+        Box::pin(lock::lock(&self.path, patience))
+    }
+}
+
+/// The canonical path, of a directory that need not exist yet.
+fn place(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let mut missing = Vec::new();
+    let mut here = path.as_path();
+    loop {
+        match fs::canonicalize(here) {
+            Ok(found) => return Ok(missing.iter().rev().fold(found, |path, part| path.join(part))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let (Some(parent), Some(name)) = (here.parent(), here.file_name()) else { return Err(error) };
+                missing.push(name.to_owned());
+                here = parent;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_the_same_before_and_after_it_is_made() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        let before = place(&path).unwrap();
+        fs::create_dir_all(&path).unwrap();
+        assert_eq!(before, place(&path).unwrap());
+    }
+}

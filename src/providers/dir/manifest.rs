@@ -1,0 +1,91 @@
+//! Manifests as text: YAML that every reader takes for the same object, the YAML 1.1 readers among them for which
+//! a bare `no` is false. Knows no file and no id.
+
+use kwo_planner::tree::Tree;
+use sha2::{Digest, Sha256};
+
+/// The text of a manifest.
+pub(super) fn write(object: &Tree) -> Result<String, String> {
+    let options = serde_yaml::ser_options! {
+        // Long lines stay whole: folding them gains nothing that is worth the doubt.
+        folded_wrap_chars: usize::MAX,
+        min_fold_chars: usize::MAX,
+    };
+    let text = serde_yaml::to_string_with_options(object, options).map_err(|error| error.to_string())?;
+    // What cannot be read back must never be written.
+    match read(&text)?.as_slice() {
+        [back] if back == object => Ok(text),
+        _ => Err("the object cannot be written as YAML so that it reads back the same".to_owned()),
+    }
+}
+
+/// The objects in a manifest. Errors name line and column, and never quote the text, which may hold a secret.
+pub(super) fn read(text: &str) -> Result<Vec<Tree>, String> {
+    let options = serde_yaml::options! {
+        strict_booleans: true,
+        with_snippet: false,
+    };
+    let documents: Vec<Tree> =
+        serde_yaml::from_multiple_with_options(text, options).map_err(|error| error.to_string())?;
+    Ok(documents.into_iter().filter(|document| *document != Tree::Null).collect())
+}
+
+/// The version of a file: the SHA-256 of its bytes.
+pub(super) fn version(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(64 + 7);
+    text.push_str("sha256:");
+    for byte in Sha256::digest(bytes) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_something_else_stays_text() {
+        for text in [
+            "no", "42", "1e3", "012", "on", "y", "Y", "null", "~", "", " x", "x ", "0x1f", "1:30", "1_000", ".5",
+            "-", "- a", "a: b", "#x", "a #b", "2026-01-01", "0o7", "+1", "=", "<<", "a\nb", "a\nb\n", "\n", "'",
+            "\"", "!x", "&a", "*a", "%x", "@x", "`x", "{a}", "[a]", "\u{feff}x", "tab\there", "x\u{85}y",
+            "has(object.metadata.labels) && 'a' in object.metadata.labels || variables.x == \"y\" && 1 < 2 && 3 > 2 \
+             && some.more.of.it",
+        ] {
+            let object = Tree::map([("a", Tree::from(text.to_owned())), ("b", Tree::texts([text.to_owned()]))]);
+            let written = write(&object).unwrap();
+            assert_eq!(read(&written).unwrap(), [object.clone()], "{written}");
+            let object = Tree::map([(text.to_owned(), Tree::Bool(true))]);
+            assert_eq!(read(&write(&object).unwrap()).unwrap(), [object]);
+        }
+    }
+
+    #[test]
+    fn yaml_1_1_readers_are_thought_of() {
+        for text in ["no", "42", "1e3", "012", "on", "y", "1:30", "1_000", "0x1f", "2026-01-01"] {
+            let written = write(&Tree::map([("a", Tree::from(text.to_owned()))])).unwrap();
+            assert!(written.contains(&format!("\"{text}\"")) || written.contains(&format!("'{text}'")), "{written}");
+        }
+    }
+
+    #[test]
+    fn other_values_stay_what_they_are() {
+        let object: Tree = serde_json::from_str(
+            r#"{"e":[],"l":[{"a":1,"b":[2,-3]},[]],"m":{},"n":null,"t":true,"f":1.5,"big":9007199254740993}"#,
+        )
+        .unwrap();
+        assert_eq!(read(&write(&object).unwrap()).unwrap(), [object]);
+    }
+
+    #[test]
+    fn errors_have_a_place_and_quote_nothing() {
+        let why = read("a: b\nsecret: [hunter2\n").unwrap_err();
+        assert!(why.contains("line"), "{why}");
+        assert!(!why.contains("hunter2"), "{why}");
+        assert!(read("a: 1\na: 2\n").is_err());
+        assert_eq!(read("---\na: 1\n---\n---\nb: 1\n").unwrap().len(), 2);
+    }
+}

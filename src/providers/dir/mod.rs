@@ -1,0 +1,11 @@
+//! A directory of manifests, one file an object: the target that needs no cluster, and one that can be committed
+//! and applied by any other tool.
+
+mod directory;
+mod layout;
+mod lock;
+mod manifest;
+mod observe;
+mod write;
+
+pub use directory::Dir;

@@ -1,0 +1,177 @@
+//! What is in the directory: every wanted object by the file that is its own, and all others that carry kwo's mark
+//! wherever they stand. A directory keeps no record of who wrote what, so nobody owns a field here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kwo_planner::kinds::Kind;
+use kwo_planner::observed::{MARK, Observed, Present, Sighting, Version};
+use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::tree::{SmolStr, Tree, join};
+use smol_str::format_smolstr;
+
+use super::layout::{Astray, file, inside};
+use super::manifest::{read, version};
+use crate::providers::mask::{Also, cut_text};
+
+/// How deep folders may lie in each other.
+const DEEPEST: usize = 16;
+
+/// Looks at all that is wanted, and at all that carries the mark.
+pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
+    let mut observed = Observed::default();
+    let masks: BTreeMap<Kind, Also> = Kind::ALL.into_iter().map(|kind| (kind, Also::of(kind))).collect();
+    let mut own: BTreeMap<PathBuf, &ResourceId> = BTreeMap::new();
+    for resource in desired.resources().iter().filter(|resource| resource.id.provider == "kube") {
+        let id = &resource.id;
+        let sighting = match file(id) {
+            Err(why) => Sighting::Unknown { why: why.into() },
+            Ok(file) => {
+                let sighting = look(root, &file, id, &resource.body, &masks);
+                own.insert(file, id);
+                sighting
+            }
+        };
+        observed.insert(id.clone(), sighting);
+    }
+
+    let mut files = Vec::new();
+    if let Err(error) = walk(root, Path::new(""), 0, &mut files)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        // Something may be where nobody could look, so nothing is known to be absent.
+        let why = format_smolstr!("{} cannot be searched: {error}", root.display());
+        for id in own.values() {
+            if observed.get(id) == Some(&Sighting::Absent) {
+                observed.insert((*id).clone(), Sighting::Unknown { why: why.clone() });
+            }
+        }
+    }
+    for place in files.into_iter().filter(|place| !own.contains_key(place)) {
+        for (id, object, version) in strangers(root, &place) {
+            let wanted = desired.get(&id);
+            match (wanted, observed.get(&id)) {
+                (Some(_), Some(Sighting::Absent)) => {
+                    let why = format_smolstr!(
+                        "it is in {}; kwo looks for it in {}",
+                        place.display(),
+                        file(&id).unwrap_or_default().display()
+                    );
+                    observed.insert(id, Sighting::Unknown { why });
+                }
+                (None, None) => {
+                    if let Some(body) = marked(&id, &object, &masks) {
+                        let present =
+                            Present { body, version, owners: Arc::new([]), deleting: deleting(&object) };
+                        observed.insert(id, Sighting::Present(present));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    observed
+}
+
+/// What is in the file of a wanted object.
+fn look(
+    root: &Path,
+    file: &Path,
+    id: &ResourceId,
+    wanted: &Tree,
+    masks: &BTreeMap<Kind, Also>,
+) -> Sighting {
+    let unknown = |why: String| Sighting::Unknown { why: format_smolstr!("{}: {why}", file.display()) };
+    let bytes = match inside(root, file, false).and_then(|path| Ok(fs::read(path)?)) {
+        Ok(bytes) => bytes,
+        Err(Astray::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Sighting::Absent,
+        Err(astray) => return unknown(astray.to_string()),
+    };
+    let object = match std::str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(read) {
+        Ok(mut documents) if documents.len() == 1 => documents.remove(0),
+        Ok(documents) => return unknown(format!("one object was expected, {} found", documents.len())),
+        Err(why) => return unknown(why),
+    };
+    match object_id(&object) {
+        Some(found) if found == *id => {}
+        Some(found) => return unknown(format!("it holds {found} instead of {id}")),
+        None => return unknown(format!("it holds something else than {id}")),
+    }
+    let Some((kind, also)) = id.known_kind().and_then(|kind| Some((kind, masks.get(&kind)?))) else {
+        return unknown(format!("kwo does not know objects of the kind {}", id.kind));
+    };
+    match cut_text(&object.to_string(), kind, Some(wanted), also) {
+        Ok(body) => Sighting::Present(Present {
+            body,
+            version: Version(version(&bytes).into()),
+            owners: Arc::new([]),
+            deleting: deleting(&object),
+        }),
+        Err(error) => unknown(error.to_string()),
+    }
+}
+
+/// The objects of kwo's kinds in a file that is no wanted object's own. What cannot be read is somebody else's.
+fn strangers(root: &Path, place: &Path) -> Vec<(ResourceId, Tree, Version)> {
+    let Ok(bytes) = fs::read(root.join(place)) else { return Vec::new() };
+    let objects = match std::str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(read) {
+        Ok(objects) => objects,
+        Err(why) => {
+            tracing::debug!(file = %place.display(), why, "not a manifest");
+            return Vec::new();
+        }
+    };
+    let version = Version(version(&bytes).into());
+    objects
+        .into_iter()
+        .filter_map(|object| Some((object_id(&object)?, object, version.clone())))
+        .collect()
+}
+
+/// The body of an object that nobody wants, if it carries the mark.
+fn marked(id: &ResourceId, object: &Tree, masks: &BTreeMap<Kind, Also>) -> Option<Tree> {
+    let mark = object.at(&join("/metadata/labels", MARK.0))?.as_text()?;
+    let kind = id.known_kind().filter(|_| mark == MARK.1)?;
+    cut_text(&object.to_string(), kind, None, masks.get(&kind)?).ok()
+}
+
+/// The id that an object gives itself, where it is of a kind that kwo writes.
+fn object_id(object: &Tree) -> Option<ResourceId> {
+    let text = |pointer: &str| object.at(pointer).and_then(Tree::as_text).cloned();
+    let kind = Kind::named(&text("/kind")?)?;
+    let scope = if kind.namespaced() { text("/metadata/namespace")? } else { SmolStr::default() };
+    (text("/apiVersion")? == kind.api_version()).then_some(())?;
+    Some(ResourceId::kube(kind, scope, text("/metadata/name")?))
+}
+
+fn deleting(object: &Tree) -> Option<SmolStr> {
+    object.at("/metadata/deletionTimestamp")?.as_text().cloned()
+}
+
+/// All manifests below a folder, in order. Links and hidden files are left out.
+fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    if depth > DEEPEST {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(root.join(folder))?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let place = folder.join(&name);
+        let kind = entry.file_type()?;
+        if name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if kind.is_dir() {
+            walk(root, &place, depth + 1, files)?;
+        } else if kind.is_file()
+            && place.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+        {
+            files.push(place);
+        }
+    }
+    Ok(())
+}

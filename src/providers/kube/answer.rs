@@ -1,0 +1,161 @@
+//! What came back for a request, and what that means: done, ask again and when, or give up. Decides from values
+//! alone; the waiting and the sending are in `wire.rs`.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+
+use crate::providers::Refusal;
+
+/// The longest that one `Retry-After` is obeyed.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// An answer of the server, read to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Vec<u8>,
+}
+
+/// No answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Trouble {
+    /// The request never left.
+    NotSent(String),
+    /// It may have arrived, or not.
+    Lost(String),
+    /// Asking again cannot help.
+    Hopeless(String),
+}
+
+/// What to do about the outcome of one try.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Next {
+    /// It is the outcome.
+    Done,
+    /// Ask again; after this time, where the server named one.
+    Again {
+        /// The wait that the server asks for.
+        after: Option<Duration>,
+        /// The request may have been carried out.
+        unsure: bool,
+    },
+}
+
+/// The part of a Kubernetes `Status` that people need.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
+/// What one try calls for.
+pub(super) fn next(outcome: &Result<Answer, Trouble>) -> Next {
+    let again = |after, unsure| Next::Again { after, unsure };
+    match outcome {
+        Ok(answer) => match answer.status.as_u16() {
+            429 => again(answer.retry_after, false),
+            408 | 500 | 502 | 503 | 504 => again(answer.retry_after, true),
+            _ => Next::Done,
+        },
+        Err(Trouble::NotSent(_)) => again(None, false),
+        Err(Trouble::Lost(_)) => again(None, true),
+        Err(Trouble::Hopeless(_)) => Next::Done,
+    }
+}
+
+/// The `Retry-After` header in seconds, as Kubernetes writes it, within reason.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
+impl Answer {
+    /// Did it go well?
+    pub(super) fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// What the server said, in one line.
+    pub(super) fn says(&self) -> String {
+        let status = self.api_status();
+        if self.status == StatusCode::UNAUTHORIZED {
+            return "the server does not accept these credentials (401 Unauthorized)".to_owned();
+        }
+        let message = status.message.trim();
+        if message.is_empty() { format!("HTTP {}", self.status) } else { message.replace('\n', " ") }
+    }
+
+    /// What it means for a write, or for anything that has to succeed, when it did not go well.
+    pub(super) fn refusal(&self, tries: u32) -> Refusal {
+        if self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS {
+            Refusal::Refused { why: self.says() }
+        } else {
+            Refusal::Unreachable { why: format!("{} ({})", self.says(), times(tries)) }
+        }
+    }
+
+    fn api_status(&self) -> Status<'_> {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+impl Trouble {
+    /// In words.
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Trouble::NotSent(why) | Trouble::Lost(why) | Trouble::Hopeless(why) => why,
+        }
+    }
+
+    /// What it means for a write.
+    pub(super) fn refusal(&self, tries: u32) -> Refusal {
+        Refusal::Unreachable { why: format!("{} ({})", self.why(), times(tries)) }
+    }
+}
+
+/// `4 tries`.
+pub(super) fn times(tries: u32) -> String {
+    if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: body.into() }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_asked_again() {
+        let next = |status| next(&Ok(answer(status, "")));
+        assert_eq!(next(429), Next::Again { after: None, unsure: false });
+        assert_eq!(next(503), Next::Again { after: None, unsure: true });
+        for done in [200, 201, 401, 403, 404, 409, 410, 422] {
+            assert_eq!(next(done), Next::Done);
+        }
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_within_reason() {
+        let wait = |value: &'static str| {
+            retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]))
+        };
+        assert_eq!(wait("2"), Some(Duration::from_secs(2)));
+        assert_eq!(wait("9000"), Some(LONGEST_WAIT));
+        assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn an_answer_speaks_in_the_servers_words() {
+        let no = answer(403, r#"{"kind":"Status","message":"roles is forbidden","reason":"Forbidden"}"#);
+        assert_eq!(no.refusal(1), Refusal::Refused { why: "roles is forbidden".into() });
+        assert_eq!(answer(502, "<html>").says(), "HTTP 502 Bad Gateway");
+        assert!(matches!(answer(503, "").refusal(5), Refusal::Unreachable { why } if why.contains("5 tries")));
+    }
+}

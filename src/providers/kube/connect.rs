@@ -1,0 +1,266 @@
+//! Finding the API server: kubeconfig by kubectl's rules, then the client with its limits. No request is made
+//! here; whether the server answers shows with the first one.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::kube::client::{Body, ClientBuilder, ConfigExt};
+use ::kube::config::{KubeConfigOptions, Kubeconfig};
+use ::kube::{Client, Config};
+use http::{HeaderValue, header};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::sync::Semaphore;
+use tower::{BoxError, ServiceBuilder};
+
+use super::wire::{Wire, chain};
+
+/// How to reach a cluster.
+#[derive(Clone, Debug)]
+pub struct KubeOptions {
+    /// The kubeconfig file; otherwise `$KUBECONFIG`, `~/.kube/config`, or the pod's own account.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; otherwise the current one.
+    pub context: Option<String>,
+    /// For one request.
+    pub timeout: Duration,
+    /// How many requests may be under way at a time.
+    pub concurrency: usize,
+    /// How long the lock stays when its holder has gone silent.
+    pub lock_duration: Duration,
+}
+
+/// A Kubernetes cluster.
+pub struct Kube {
+    pub(super) wire: Wire,
+    /// The lock has a way of its own: its renewal must not queue behind thousands of writes.
+    pub(super) lock_wire: Arc<Wire>,
+    pub(super) lock_duration: Duration,
+}
+
+/// Why no cluster can be spoken to.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{why}")]
+pub struct ConnectError {
+    /// What was tried and what came of it.
+    pub why: String,
+    /// What may help.
+    pub hint: Option<String>,
+}
+
+impl Default for KubeOptions {
+    fn default() -> KubeOptions {
+        KubeOptions {
+            kubeconfig: None,
+            context: None,
+            timeout: Duration::from_secs(30),
+            concurrency: 16,
+            lock_duration: Duration::from_secs(15),
+        }
+    }
+}
+
+impl fmt::Debug for Kube {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Kube").field("server", &self.wire.server).finish_non_exhaustive()
+    }
+}
+
+impl Kube {
+    /// Finds the server and the credentials. Does not speak to it yet.
+    ///
+    /// # Errors
+    /// When there is no kubeconfig, or it does not lead to a server.
+    pub async fn connect(options: KubeOptions) -> Result<Kube, ConnectError> {
+        // Whoever came first has chosen; that is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut config = find(&options).await?;
+        config.default_retry = false;
+        config.connect_timeout = Some(options.timeout.min(Duration::from_secs(10)));
+        config.headers.push((
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("kwo/", env!("CARGO_PKG_VERSION"))),
+        ));
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let concurrency = options.concurrency.max(1);
+        let client = client(config, concurrency)
+            .map_err(|error| ConnectError { why: format!("cannot use {server}: {error}"), hint: None })?;
+        let wire = |slots| Wire {
+            client: client.clone(),
+            server: server.clone(),
+            timeout: options.timeout,
+            slots: Semaphore::new(slots),
+        };
+        Ok(Kube {
+            wire: wire(concurrency),
+            lock_wire: Arc::new(wire(1)),
+            lock_duration: options.lock_duration,
+        })
+    }
+}
+
+/// The client: one kept connection for each request that may be under way.
+fn client(config: Config, concurrency: usize) -> Result<Client, String> {
+    let text = |error: ::kube::Error| chain(&error);
+    if config.proxy_url.is_some() {
+        return Ok(ClientBuilder::try_from(config).map_err(text)?.build());
+    }
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    // A request is two small writes; without this the second one may wait for an acknowledgement.
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_keepalive(Some(Duration::from_secs(30)));
+    let connector = config.rustls_https_connector_with_connector(connector).map_err(text)?;
+    let http: legacy::Client<_, Body> = legacy::Builder::new(TokioExecutor::new())
+        .pool_max_idle_per_host(concurrency + 1)
+        .build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer().map_err(text)?)
+        .layer(config.extra_headers_layer().map_err(text)?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace))
+}
+
+/// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else the
+/// account of the pod that this runs in.
+async fn find(options: &KubeOptions) -> Result<Config, ConnectError> {
+    let fail = |why: String| ConnectError { why, hint: None };
+    let mut tried = Vec::new();
+    let files: Vec<PathBuf> = if let Some(file) = &options.kubeconfig {
+        vec![file.clone()]
+    } else if let Some(list) = env::var_os("KUBECONFIG").filter(|list| !list.is_empty()) {
+        let files: Vec<PathBuf> = env::split_paths(&list).filter(|file| file.exists()).collect();
+        if files.is_empty() {
+            tried.push(format!("$KUBECONFIG ({}: no such file)", list.to_string_lossy()));
+        }
+        files
+    } else {
+        tried.push("$KUBECONFIG (not set)".to_owned());
+        match env::home_dir().map(|home| home.join(".kube/config")) {
+            Some(file) if file.exists() => vec![file],
+            Some(file) => {
+                tried.push(format!("{} (no such file)", file.display()));
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    };
+    if files.is_empty() {
+        return match Config::incluster() {
+            Ok(config) if options.context.is_none() => Ok(config),
+            _ => {
+                tried.push("the account of a pod (this is not in one)".to_owned());
+                Err(ConnectError {
+                    why: format!("no kubeconfig found; tried {}", tried.join(", ")),
+                    hint: Some(hint()),
+                })
+            }
+        };
+    }
+
+    let mut merged = Kubeconfig::default();
+    for file in &files {
+        let read = Kubeconfig::read_from(file)
+            .map_err(|error| fail(format!("cannot read the kubeconfig {}: {}", file.display(), chain(&error))))?;
+        merged = merged.merge(read).map_err(|error| fail(chain(&error)))?;
+    }
+    let names = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+    let contexts: Vec<String> = merged.contexts.iter().map(|context| context.name.clone()).collect();
+    let Some(context) = options.context.clone().or(merged.current_context.clone()) else {
+        return Err(ConnectError {
+            why: format!("{names} has no current context"),
+            hint: Some(format!("choose one with --context: {}", contexts.join(", "))),
+        });
+    };
+    if !contexts.contains(&context) {
+        return Err(ConnectError {
+            why: format!("there is no context `{context}` in {names}"),
+            hint: Some(format!("it has: {}", contexts.join(", "))),
+        });
+    }
+    let named = merged.clusters.iter().any(|cluster| {
+        cluster.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.as_ref().is_some_and(|url| !url.is_empty()))
+    });
+    let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let mut config = Config::from_custom_kubeconfig(merged, &choice)
+        .await
+        .map_err(|error| fail(format!("cannot use the context `{context}` of {names}: {}", chain(&error))))?;
+    if !named && config.cluster_url.host().is_some_and(goes_direct) {
+        config.proxy_url = None;
+    }
+    Ok(config)
+}
+
+/// Does `NO_PROXY`, or its being this machine, keep the host away from the proxy that the environment names?
+fn goes_direct(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    if host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()) {
+        return true;
+    }
+    let list = env::var("NO_PROXY").or_else(|_| env::var("no_proxy")).unwrap_or_default();
+    exempt(host, &list)
+}
+
+fn exempt(host: &str, list: &str) -> bool {
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let suffix = entry.trim_start_matches("*.").trim_start_matches('.');
+        entry == "*" || host == suffix || host.ends_with(&format!(".{suffix}"))
+    })
+}
+
+fn hint() -> String {
+    let k3s = Path::new("/etc/rancher/k3s/k3s.yaml");
+    if k3s.exists() {
+        format!("this is a k3s node: --kubeconfig {}", k3s.display())
+    } else {
+        "name one with --kubeconfig, or use --target dir:PATH to work without a cluster".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn errors_say_what_was_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        let connect = |context: Option<&str>| {
+            let options = KubeOptions {
+                kubeconfig: Some(file.clone()),
+                context: context.map(str::to_owned),
+                ..KubeOptions::default()
+            };
+            async { Kube::connect(options).await.unwrap_err() }
+        };
+        assert!(connect(None).await.why.contains("cannot read the kubeconfig"));
+        std::fs::write(
+            &file,
+            "apiVersion: v1\nkind: Config\ncontexts:\n- {name: a, context: {cluster: a, user: a}}\n\
+             clusters:\n- {name: a, cluster: {}}\nusers: []\n",
+        )
+        .unwrap();
+        assert!(connect(None).await.why.contains("has no current context"));
+        let unknown = connect(Some("b")).await;
+        assert!(unknown.why.contains("no context `b`"));
+        assert_eq!(unknown.hint.as_deref(), Some("it has: a"));
+        assert!(connect(Some("a")).await.why.contains("cluster url is missing"));
+    }
+
+    #[test]
+    fn no_proxy_is_read_as_others_read_it() {
+        assert!(exempt("api.example.com", "localhost, .example.com"));
+        assert!(exempt("api.example.com", "api.example.com"));
+        assert!(exempt("x", "*"));
+        assert!(!exempt("api.example.com", "ample.com"));
+        assert!(goes_direct("127.0.0.1"));
+        assert!(goes_direct("[::1]"));
+    }
+}

@@ -1,0 +1,14 @@
+//! A Kubernetes cluster, through its API server.
+
+mod answer;
+mod connect;
+mod decode;
+mod lease;
+mod observe;
+mod owners;
+mod path;
+mod provider;
+mod wire;
+mod write;
+
+pub use connect::{ConnectError, Kube, KubeOptions};

@@ -1,0 +1,56 @@
+//! The contract of a provider, kept by handing each promise to the file that fulfils it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kwo_planner::change::Step;
+use kwo_planner::observed::Observed;
+use kwo_planner::resource::Desired;
+use serde::Deserialize;
+use smol_str::SmolStr;
+
+use super::connect::Kube;
+use super::wire::{Call, Wire};
+use super::{lease, observe, write};
+use crate::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+
+/// The namespace that every cluster has, and whose uid no other cluster has.
+const SYSTEM: &str = "/api/v1/namespaces/kube-system";
+
+impl Provider for Kube {
+    fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
+        Box::pin(observe::observe(&self.wire, wanted))
+    }
+
+    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(write::write(&self.wire, step))
+    }
+
+    fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
+        Box::pin(identity(&self.wire))
+    }
+
+    fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {
+        Box::pin(lease::lock(Arc::clone(&self.lock_wire), self.lock_duration, patience))
+    }
+}
+
+async fn identity(wire: &Wire) -> Result<Identity, Refusal> {
+    #[derive(Deserialize)]
+    struct Namespace {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        uid: SmolStr,
+    }
+    let asked = wire.ask(&Call::get(SYSTEM)).await;
+    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if !answer.is_success() {
+        return Err(answer.refusal(asked.tries));
+    }
+    let namespace: Namespace = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
+        why: format!("{} does not answer like a Kubernetes API server: {error}", wire.server),
+    })?;
+    Ok(Identity { id: namespace.metadata.uid, address: wire.server.as_str().into() })
+}

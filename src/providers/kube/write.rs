@@ -1,0 +1,205 @@
+//! One step, one write: a POST for a new object, otherwise one JSON patch that holds only for the state the step was
+//! planned for. Neither can remove anything. When a try may have been carried out unheard, its success is looked up.
+
+use kwo_planner::change::{Change, Step};
+use kwo_planner::kinds::{Shape, matches_any};
+use kwo_planner::observed::{MARK, Version};
+use kwo_planner::tree::{Tree, join};
+use serde::Serialize;
+
+use super::answer::Answer;
+use super::path::{WRITER, one, siblings};
+use super::wire::{Call, Wire};
+use crate::providers::Refusal;
+
+const JSON_PATCH: &str = "application/json-patch+json";
+
+/// One operation of a JSON patch. There is no `remove` here, and there must never be one.
+#[derive(Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+enum Operation<'a> {
+    Test { path: &'a str, value: Tree },
+    Add { path: &'a str, value: &'a Tree },
+    Replace { path: &'a str, value: &'a Tree },
+}
+
+/// Does one step.
+pub(super) async fn write(wire: &Wire, step: &Step) -> Result<(), Refusal> {
+    let call = call(step).map_err(|why| Refusal::Refused { why })?;
+    let asked = wire.ask(&call).await;
+    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if answer.is_success() {
+        return Ok(());
+    }
+    // Of these answers some mean "changed meanwhile", which may be this step's own, unheard success.
+    match answer.status.as_u16() {
+        409 if step.creates() && asked.unsure => settle(wire, step, &answer, true).await,
+        409 => Err(Refusal::Changed { why: answer.says() }),
+        404 if !step.creates() => Err(Refusal::Changed { why: answer.says() }),
+        422 if !step.creates() => settle(wire, step, &answer, asked.unsure).await,
+        _ => Err(answer.refusal(asked.tries)),
+    }
+}
+
+/// The request that does the step.
+fn call(step: &Step) -> Result<Call, String> {
+    let text = |error: serde_json::Error| format!("cannot be written as JSON: {error}");
+    if step.creates() {
+        let body = serde_json::to_vec(&step.wanted).map_err(text)?;
+        return Ok(Call::post(format!("{}{WRITER}", siblings(&step.id)?), body));
+    }
+    let Some((uid, revision)) = step.seen.as_ref().and_then(parts) else {
+        return Err("the step does not say which state of the object it is for".to_owned());
+    };
+    let mut patch = vec![
+        Operation::Test { path: "/metadata/uid", value: Tree::from(uid.to_owned()) },
+        Operation::Test { path: "/metadata/resourceVersion", value: Tree::from(revision.to_owned()) },
+    ];
+    for change in &step.changes {
+        patch.push(match change {
+            Change::Create => return Err("a step that creates can do nothing else".to_owned()),
+            Change::Extend { pointer, value, because: _ } => Operation::Add { path: pointer, value },
+            Change::Revise { pointer, from: _, to, cause: _, tightens: _, because: _ } => {
+                Operation::Replace { path: pointer, value: to }
+            }
+        });
+    }
+    let body = serde_json::to_vec(&patch).map_err(text)?;
+    Ok(Call::patch(format!("{}{WRITER}", one(&step.id)?), JSON_PATCH, body))
+}
+
+/// The uid and the resourceVersion in a version.
+fn parts(version: &Version) -> Option<(&str, &str)> {
+    version.0.split_once('/').filter(|(uid, revision)| !uid.is_empty() && !revision.is_empty())
+}
+
+/// Looks at the object to tell a refusal for good from a change by somebody else, and from this step's own work.
+async fn settle(wire: &Wire, step: &Step, answer: &Answer, unsure: bool) -> Result<(), Refusal> {
+    let path = one(&step.id).map_err(|why| Refusal::Refused { why })?;
+    let changed = || Refusal::Changed { why: answer.says() };
+    let asked = wire.ask(&Call::get(path)).await;
+    let found = match asked.outcome {
+        Err(trouble) => return Err(trouble.refusal(asked.tries)),
+        Ok(found) if found.status.as_u16() == 404 => return Err(changed()),
+        Ok(found) if !found.is_success() => return Err(found.refusal(asked.tries)),
+        Ok(found) => found,
+    };
+    let object: Tree = serde_json::from_slice(&found.body)
+        .map_err(|error| Refusal::Unreachable { why: format!("the answer cannot be read: {error}") })?;
+    let now = |pointer: &str| object.at(pointer).and_then(Tree::as_text).map_or("", |text| text.as_str());
+    let (uid, revision) = (now("/metadata/uid"), now("/metadata/resourceVersion"));
+    let seen = step.seen.as_ref().and_then(parts);
+    if seen == Some((uid, revision)) {
+        // Nobody else was here, so it is the change itself that is not allowed.
+        return Err(answer.refusal(1));
+    }
+    let same = seen.is_none_or(|(seen, _)| seen == uid);
+    if unsure && same && done(step, &object) { Ok(()) } else { Err(changed()) }
+}
+
+/// Is all that the step wants in the object, and the mark on it?
+fn done(step: &Step, object: &Tree) -> bool {
+    let Some(kind) = step.id.known_kind() else { return false };
+    let marked = object.at(&join("/metadata/labels", MARK.0)) == Some(&Tree::from(MARK.1));
+    marked && contains(object, &step.wanted, "", kind.shape())
+}
+
+fn contains(found: &Tree, wanted: &Tree, pointer: &str, shape: &Shape) -> bool {
+    match (found, wanted) {
+        // The API writes quantities in its own way; that one is there is enough to know one's own object.
+        (Tree::Text(_) | Tree::Number(_), Tree::Text(_) | Tree::Number(_))
+            if matches_any(shape.quantities, pointer) =>
+        {
+            true
+        }
+        (Tree::Map(_), Tree::Map(entries)) => entries.iter().all(|(key, wanted)| {
+            found.get(key).is_some_and(|found| contains(found, wanted, &join(pointer, key), shape))
+        }),
+        (Tree::List(found), Tree::List(wanted)) => {
+            let set = matches_any(shape.sets, pointer);
+            let within = |at: usize, wanted: &Tree| {
+                let here = format!("{pointer}/{at}");
+                if set {
+                    found.iter().any(|found| contains(found, wanted, &here, shape))
+                } else {
+                    found.get(at).is_some_and(|found| contains(found, wanted, &here, shape))
+                }
+            };
+            (set || found.len() == wanted.len())
+                && wanted.iter().enumerate().all(|(at, wanted)| within(at, wanted))
+        }
+        _ => found == wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kwo_planner::resource::Origin;
+
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin { place: "roster.yaml:1:1".into(), line: "".into() }
+    }
+
+    fn step(changes: Vec<Change>, seen: Option<&str>) -> Step {
+        Step {
+            id: "kube:ResourceQuota/alice/alice-quota".parse().unwrap(),
+            changes,
+            seen: seen.map(|seen| Version(seen.into())),
+            wanted: serde_json::from_str(r#"{"spec":{"hard":{"cpu":"1000m","pods":"2"}}}"#).unwrap(),
+            needs: Vec::new(),
+            adopts: false,
+            tenant: "alice".into(),
+            because: origin(),
+        }
+    }
+
+    #[test]
+    fn a_patch_names_the_state_it_is_for() {
+        let changes = vec![
+            Change::Extend { pointer: "/spec/hard/pods".into(), value: "2".into(), because: origin() },
+            Change::Revise {
+                pointer: "/spec/hard/cpu".into(),
+                from: "2".into(),
+                to: "1".into(),
+                cause: kwo_planner::change::Cause::RosterChanged,
+                tightens: None,
+                because: origin(),
+            },
+        ];
+        let call = call(&step(changes, Some("u-1/77"))).unwrap();
+        assert_eq!(
+            call.path,
+            "/api/v1/namespaces/alice/resourcequotas/alice-quota?fieldManager=kwo&fieldValidation=Strict"
+        );
+        let (content_type, body) = call.content.unwrap();
+        assert_eq!(content_type, JSON_PATCH);
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"[{"op":"test","path":"/metadata/uid","value":"u-1"},"#.to_owned()
+                + r#"{"op":"test","path":"/metadata/resourceVersion","value":"77"},"#
+                + r#"{"op":"add","path":"/spec/hard/pods","value":"2"},"#
+                + r#"{"op":"replace","path":"/spec/hard/cpu","value":"1"}]"#
+        );
+    }
+
+    #[test]
+    fn a_patch_for_no_state_is_not_sent() {
+        let change =
+            Change::Extend { pointer: "/spec/hard/pods".into(), value: "2".into(), because: origin() };
+        assert!(call(&step(vec![change.clone()], None)).is_err());
+        assert!(call(&step(vec![change.clone()], Some("77"))).is_err());
+        assert!(call(&step(vec![change, Change::Create], Some("u/77"))).is_err());
+    }
+
+    #[test]
+    fn ones_own_work_is_known_again() {
+        let step = step(vec![Change::Create], None);
+        let object = |json: &str| -> Tree { serde_json::from_str(json).unwrap() };
+        let mark = r#""metadata":{"uid":"u","labels":{"app.kubernetes.io/managed-by":"kwo"}}"#;
+        assert!(done(&step, &object(&format!(r#"{{{mark},"spec":{{"hard":{{"cpu":"1","pods":"2"}}}}}}"#))));
+        assert!(!done(&step, &object(&format!(r#"{{{mark},"spec":{{"hard":{{"cpu":"1"}}}}}}"#))));
+        assert!(!done(&step, &object(r#"{"spec":{"hard":{"cpu":"1","pods":"2"}}}"#)));
+    }
+}

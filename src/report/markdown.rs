@@ -1,0 +1,42 @@
+//! A plan as Markdown, for a comment on a pull request: the rights and the counts in sight, the rest folded.
+//! What comes from the roster or the cluster stands in code blocks, so that it cannot be read as markup.
+
+use std::fmt::Write as _;
+
+use kwo_planner::plan::Plan;
+
+use super::plan::{Counts, Detail, access_lines, text};
+
+/// Forges refuse longer comments; GitHub's limit is 65 536 characters.
+const LONGEST: usize = 60_000;
+
+/// The whole plan, cut where it would be too long for a comment.
+#[must_use]
+pub fn markdown(plan: &Plan, detail: Detail) -> String {
+    let mut out = String::new();
+    let counts = Counts::of(plan);
+    let _ = writeln!(out, "### kwo plan: {}\n", counts.line());
+    let rights = access_lines(&plan.steps, &plan.leftovers);
+    if !rights.is_empty() {
+        let lines: Vec<String> = rights.into_iter().map(|(sign, line)| format!("{sign} {line}")).collect();
+        let _ = writeln!(out, "**Access**\n\n{}", block(&lines.join("\n"), LONGEST / 4));
+    }
+    if plan.is_settled() && plan.leftovers.is_empty() {
+        out.push_str("Nothing to do: the cluster agrees with the roster.\n");
+    } else {
+        let plain = anstream::adapter::strip_str(&text(plan, detail)).to_string();
+        let whole = block(plain.trim_end(), LONGEST / 2);
+        let _ = writeln!(out, "<details><summary>The whole plan</summary>\n\n{whole}\n</details>");
+    }
+    let _ = writeln!(out, "\nPlan digest: `{}`", plan.digest);
+    out
+}
+
+/// A code block whose fence is longer than any run of backticks inside it.
+fn block(text: &str, longest: usize) -> String {
+    let kept: String = text.chars().take(longest).collect();
+    let cut = if kept.len() < text.len() { "\n… and more; see the plan in the pipeline's log" } else { "" };
+    let run = kept.split(|char| char != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(run.max(2) + 1);
+    format!("{fence}diff\n{kept}{cut}\n{fence}\n")
+}

@@ -1,0 +1,6 @@
+//! How plans, reports and findings are shown: text, Markdown, JSON.
+
+pub mod explain;
+pub mod markdown;
+pub mod plan;
+pub mod run;

@@ -1,0 +1,192 @@
+//! A plan as text: one block an object, grouped by tenant, the rights it gives or leaves in front, counts last.
+//! The same text, without colour, is what the Markdown form shows.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use kwo_planner::access;
+use kwo_planner::change::{Change, Held, Leftover, Step};
+use kwo_planner::plan::Plan;
+use kwo_planner::tree::{SmolStr, Tree};
+
+/// How much of a plan to show.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Detail {
+    /// The whole content of new objects.
+    pub full: bool,
+}
+
+pub(crate) const CREATE: Style = AnsiColor::Green.on_default();
+pub(crate) const CHANGE: Style = AnsiColor::Yellow.on_default();
+pub(crate) const HOLD: Style = AnsiColor::Red.on_default();
+pub(crate) const LEFT: Style = AnsiColor::Magenta.on_default();
+const QUIET: Style = Style::new().dimmed();
+const STRONG: Style = Style::new().bold();
+
+/// How many of each there are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// Objects to make.
+    pub create: usize,
+    /// Objects that only get something added.
+    pub extend: usize,
+    /// Objects in which a value changes.
+    pub revise: usize,
+    /// Objects that are held.
+    pub held: usize,
+    /// What is left over.
+    pub leftovers: usize,
+    /// Objects that are as they should be.
+    pub unchanged: usize,
+}
+
+impl Counts {
+    /// Counts a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Counts {
+        let create = plan.steps.iter().filter(|step| step.creates()).count();
+        let revise = plan.steps.iter().filter(|step| step.revises()).count();
+        Counts {
+            create,
+            revise,
+            extend: plan.steps.len() - create - revise,
+            held: plan.held.len(),
+            leftovers: plan.leftovers.len(),
+            unchanged: plan.settled,
+        }
+    }
+
+    /// The counts on one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Counts { create, extend, revise, held, leftovers, unchanged } = self;
+        format!(
+            "{create} to create, {extend} to extend, {revise} to revise, {held} held, {leftovers} left over, {unchanged} unchanged"
+        )
+    }
+}
+
+/// The whole plan.
+#[must_use]
+pub fn text(plan: &Plan, detail: Detail) -> String {
+    let mut out = String::new();
+    let Plan { format_version: _, provenance, steps, held, leftovers, settled: _, digest: _ } = plan;
+    let _ = writeln!(out, "{STRONG}Plan{STRONG:#} for {} from {}", provenance.address, provenance.roster);
+    rights(&mut out, steps, leftovers);
+    let mut tenants: BTreeMap<&SmolStr, (Vec<&Step>, Vec<&Held>, Vec<&Leftover>)> = BTreeMap::new();
+    for step in steps {
+        tenants.entry(&step.tenant).or_default().0.push(step);
+    }
+    for held in held {
+        tenants.entry(&held.tenant).or_default().1.push(held);
+    }
+    for leftover in leftovers {
+        tenants.entry(&leftover.tenant).or_default().2.push(leftover);
+    }
+    for (tenant, (steps, held, leftovers)) in tenants {
+        let title = if tenant.is_empty() { "the cluster".to_owned() } else { format!("tenant {tenant}") };
+        let _ = writeln!(out, "\n{STRONG}{title}{STRONG:#}");
+        for step in steps {
+            step_text(&mut out, step, detail);
+        }
+        for held in held {
+            let Held { id, tenant: _, hold, because } = held;
+            let _ = writeln!(out, "  {HOLD}!{HOLD:#} {id}\n      {hold}\n      {QUIET}{because}{QUIET:#}");
+        }
+        for leftover in leftovers {
+            leftover_text(&mut out, leftover);
+        }
+    }
+    let _ = writeln!(out, "\n{STRONG}{}{STRONG:#}", Counts::of(plan).line());
+    out
+}
+
+/// Who gets which right, and who still has one that the roster does not give.
+#[must_use]
+pub fn access_lines(steps: &[Step], leftovers: &[Leftover]) -> Vec<(char, String)> {
+    let still = leftovers.iter().filter_map(|leftover| leftover.grants.as_ref());
+    let still = still.map(|grants| ('?', format!("{grants}, which the roster does not say")));
+    let gains = steps.iter().filter(|step| step.creates()).flat_map(|step| access::sentences(&step.id, &step.wanted, "becomes"));
+    let added = steps.iter().flat_map(|step| {
+        step.changes.iter().filter_map(|change| match change {
+            Change::Extend { pointer, value, because: _ } if pointer.starts_with("/subjects") => {
+                access::sentence(&step.id, &step.wanted, value, "becomes")
+            }
+            Change::Extend { .. } | Change::Create | Change::Revise { .. } => None,
+        })
+    });
+    still.chain(gains.chain(added).map(|sentence| ('+', sentence))).collect()
+}
+
+fn rights(out: &mut String, steps: &[Step], leftovers: &[Leftover]) {
+    let lines = access_lines(steps, leftovers);
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{STRONG}access{STRONG:#}");
+    for (sign, line) in lines {
+        let style = if sign == '?' { LEFT } else { CREATE };
+        let _ = writeln!(out, "  {style}{sign}{style:#} {line}");
+    }
+}
+
+fn step_text(out: &mut String, step: &Step, detail: Detail) {
+    if step.creates() {
+        let _ = writeln!(out, "  {CREATE}+{CREATE:#} {}\n      {QUIET}{}{QUIET:#}", step.id, step.because);
+        if detail.full {
+            for (pointer, value) in step.wanted.leaves() {
+                let _ = writeln!(out, "      {CREATE}+{CREATE:#} {pointer}: {}", shown(&value));
+            }
+        }
+        return;
+    }
+    let adopts = if step.adopts { " (taken over: it exists without kwo's mark)" } else { "" };
+    let _ = writeln!(out, "  {CHANGE}~{CHANGE:#} {}{adopts}", step.id);
+    for change in &step.changes {
+        match change {
+            Change::Create => {}
+            Change::Extend { pointer, value, because } => {
+                let place = pointer.strip_suffix("/-").unwrap_or(pointer);
+                let _ = writeln!(out, "      {CREATE}+{CREATE:#} {place}: {}\n          {QUIET}{because}{QUIET:#}", shown(value));
+            }
+            Change::Revise { pointer, from, to, cause, tightens, because } => {
+                let _ = writeln!(
+                    out,
+                    "      {CHANGE}~{CHANGE:#} {pointer}: {} → {} ({cause})\n          {QUIET}{because}{QUIET:#}",
+                    shown(from),
+                    shown(to)
+                );
+                if let Some(tightening) = tightens {
+                    let _ = match &tightening.exceeded_by_use {
+                        Some(used) => writeln!(
+                            out,
+                            "          {HOLD}tightens: {used} is in use already; nothing is stopped, but nothing new will start{HOLD:#}"
+                        ),
+                        None => writeln!(out, "          {CHANGE}tightens{CHANGE:#}"),
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn leftover_text(out: &mut String, leftover: &Leftover) {
+    let Leftover { id, pointer, value, tenant: _, grants, command } = leftover;
+    let field = pointer.as_ref().map_or_else(String::new, |pointer| format!(" {pointer}"));
+    let value = value.as_ref().map_or_else(String::new, |value| format!(": {}", shown(value)));
+    let _ = writeln!(out, "  {LEFT}?{LEFT:#} {id}{field}{value}");
+    if let Some(grants) = grants {
+        let _ = writeln!(out, "      {LEFT}{grants}{LEFT:#}");
+    }
+    let warning = if id.kind == "Namespace" && pointer.is_none() { " (with everything in it)" } else { "" };
+    let _ = writeln!(out, "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}");
+}
+
+/// A value as a person reads it: strings without quotes, the rest as JSON.
+pub(crate) fn shown(value: &Tree) -> String {
+    match value {
+        Tree::Text(text) if !text.is_empty() => text.to_string(),
+        other => other.to_string(),
+    }
+}

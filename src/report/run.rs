@@ -1,0 +1,112 @@
+//! What became of a plan, as text and as JSON: one line a step, what was refused with its reason, counts last.
+
+use std::fmt::Write as _;
+
+use kwo_planner::change::{Change, Step};
+use kwo_planner::plan::Plan;
+use serde_json::json;
+
+use super::plan::{CHANGE, CREATE, Counts, HOLD, LEFT, shown};
+use crate::execute::{Outcome, Report, StepResult};
+use crate::providers::Refusal;
+
+/// One line for one result, as it comes in.
+#[must_use]
+pub fn line(result: &StepResult) -> String {
+    let StepResult { step, outcome, began: _, took: _ } = result;
+    match outcome {
+        Outcome::Done => {
+            let (style, sign, verb) = if step.creates() { (CREATE, '+', "created") } else { (CHANGE, '~', verb(step)) };
+            format!("{style}{sign}{style:#} {verb} {}", step.id)
+        }
+        Outcome::Refused(refusal) => format!("{HOLD}!{HOLD:#} {}: {refusal}", step.id),
+        Outcome::Skipped(need) => format!("{HOLD}!{HOLD:#} {}: skipped, it needs {need}", step.id),
+    }
+}
+
+fn verb(step: &Step) -> &'static str {
+    if step.revises() { "revised" } else { "extended" }
+}
+
+/// The report's last lines: counts, and what was not begun.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    let count = |wanted: fn(&Outcome) -> bool| report.results.iter().filter(|result| wanted(&result.outcome)).count();
+    let refused = count(|outcome| matches!(outcome, Outcome::Refused(_)));
+    let skipped = count(|outcome| matches!(outcome, Outcome::Skipped(_)));
+    let mut out = String::new();
+    if let Some(why) = report.stopped {
+        let _ = writeln!(out, "{HOLD}Stopped{HOLD:#}: {why}. {} steps were not begun.", report.not_begun.len());
+    }
+    let _ = writeln!(out, "{} done, {refused} refused, {skipped} skipped", report.done());
+    out
+}
+
+/// What a second look found: agreement, or with whom kwo is fighting.
+#[must_use]
+pub fn second_look(again: &Plan, report: &Report) -> String {
+    let mut out = String::new();
+    let touched = |step: &&Step| {
+        report.results.iter().any(|result| result.outcome == Outcome::Done && result.step.id == step.id)
+    };
+    let fights: Vec<&Step> = again.steps.iter().filter(touched).collect();
+    for step in &fights {
+        let _ = writeln!(out, "{HOLD}!{HOLD:#} {} differs again right after it was written:", step.id);
+        for change in &step.changes {
+            let _ = match change {
+                Change::Create => writeln!(out, "    it is gone"),
+                Change::Extend { pointer, value, because: _ } => {
+                    writeln!(out, "    {pointer}: {} was taken out", shown(value))
+                }
+                Change::Revise { pointer, from, to, cause, tightens: _, because: _ } => {
+                    writeln!(out, "    {pointer}: {} instead of {} ({cause})", shown(from), shown(to))
+                }
+            };
+        }
+    }
+    let leftovers = again.leftovers.len();
+    let _ = match (fights.is_empty(), again.is_settled()) {
+        (_, true) => writeln!(out, "{CREATE}In agreement{CREATE:#}: {}", Counts::of(again).line()),
+        (true, false) => writeln!(out, "Not in agreement yet: {}", Counts::of(again).line()),
+        (false, false) => writeln!(out, "Somebody changes what kwo writes: find out who before the next run."),
+    };
+    if leftovers > 0 {
+        let _ = writeln!(out, "{LEFT}{leftovers} left over{LEFT:#}: `kwo plan` lists them with the commands that remove them.");
+    }
+    out
+}
+
+/// The report for programs.
+#[must_use]
+pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde_json::Value {
+    let result = |result: &StepResult| {
+        let (outcome, why) = match &result.outcome {
+            Outcome::Done => ("done", None),
+            Outcome::Refused(Refusal::Changed { why }) => ("changed", Some(why.clone())),
+            Outcome::Refused(Refusal::Refused { why }) => ("refused", Some(why.clone())),
+            Outcome::Refused(Refusal::Unreachable { why }) => ("unreachable", Some(why.clone())),
+            Outcome::Skipped(need) => ("skipped", Some(format!("needs {need}"))),
+        };
+        let mut value = json!({
+            "id": result.step.id,
+            "outcome": outcome,
+            "began_ms": u64::try_from(result.began.as_millis()).unwrap_or(u64::MAX),
+            "took_ms": u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX),
+        });
+        if let (Some(map), Some(why)) = (value.as_object_mut(), why) {
+            map.insert("why".into(), why.into());
+        }
+        value
+    };
+    json!({
+        "format_version": kwo_planner::plan::FORMAT_VERSION,
+        "plan_digest": plan.digest,
+        "results": report.map_or_else(Vec::new, |report| report.results.iter().map(result).collect()),
+        "not_begun": report.map_or_else(Vec::new, |report| report.not_begun.iter().map(ToString::to_string).collect()),
+        "stopped": report.and_then(|report| report.stopped),
+        "held": plan.held,
+        "leftovers": again.map_or(&plan.leftovers, |again| &again.leftovers),
+        "in_agreement": again.map_or_else(|| plan.is_settled(), Plan::is_settled),
+        "still_different": again.map_or_else(Vec::new, |again| again.steps.iter().map(|step| step.id.to_string()).collect()),
+    })
+}
