@@ -31,7 +31,7 @@ fn find<'l>(loaded: &'l Loaded, what: &str) -> Result<Vec<&'l Resource>, Failure
     let found: Vec<&Resource> =
         loaded.desired.resources().iter().filter(|resource| tenant(&resource.body) == what).collect();
     if found.is_empty() {
-        let known: Vec<&str> = loaded.roster.tenants.keys().map(|name| name.as_str()).take(20).collect();
+        let known: Vec<&str> = loaded.roster.tenants().keys().map(|name| name.as_str()).take(20).collect();
         return Err(Failure::new(format!("the roster has no tenant `{what}`"))
             .hint(format!("its tenants are: {}", known.join(", "))));
     }

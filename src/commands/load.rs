@@ -23,7 +23,7 @@ impl Loaded {
     pub(crate) fn provenance(&self, path: &Path) -> Provenance {
         Provenance {
             roster: path.display().to_string().into(),
-            roster_digest: roster_digest(&self.roster.sources),
+            roster_digest: roster_digest(self.roster.sources()),
             ..Provenance::default()
         }
     }
