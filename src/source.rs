@@ -4,9 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kwo_planner::roster::{
-    Finding, MAX_BYTES, Refused, Roster, SourceFile, Sources, Span, includes, parse,
-};
+use kwo_planner::roster::{Finding, MAX_BYTES, Refused, Roster, SourceFile, Sources, Span, includes, parse};
 
 /// Reads a roster with all that it includes, and checks it.
 ///
@@ -18,8 +16,9 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
         Ok(text) => SourceFile { name, text },
         Err(why) => {
             let sources = Sources::new(vec![SourceFile { name: name.clone(), text: String::new() }]);
-            let finding = Finding::new("unreadable", Span::default(), format!("cannot read {name}: {why}"), "")
-                .hint("`kwo init` writes a first roster");
+            let finding =
+                Finding::new("unreadable", Span::default(), format!("cannot read {name}: {why}"), "")
+                    .hint("`kwo init` writes a first roster");
             return Err(Box::new(Refused { sources, findings: vec![finding] }));
         }
     };
@@ -37,7 +36,9 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
                     format!("`{}` matches no file", pattern.value),
                     "expected a file below the roster's folder",
                 )
-                .hint("an empty match is refused, so that a moved folder does not look like tenants that left"),
+                .hint(
+                    "an empty match is refused, so that a moved folder does not look like tenants that left",
+                ),
             ),
             Ok(paths) => {
                 for path in paths {
@@ -56,7 +57,9 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
                     }
                 }
             }
-            Err(why) => findings.push(Finding::new("bad-include", pattern.at, why, "expected a glob pattern")),
+            Err(why) => {
+                findings.push(Finding::new("bad-include", pattern.at, why, "expected a glob pattern"))
+            }
         }
     }
     match parse(Sources::new(files)) {

@@ -21,7 +21,8 @@ pub(crate) fn explain(args: &Explain) -> Result<Exit, Failure> {
 
 fn find<'l>(loaded: &'l Loaded, what: &str) -> Result<Vec<&'l Resource>, Failure> {
     if what.contains(':') {
-        let id: ResourceId = what.parse().map_err(|error| Failure::usage("what is to be explained?").because(&error))?;
+        let id: ResourceId =
+            what.parse().map_err(|error| Failure::usage("what is to be explained?").because(&error))?;
         return match loaded.desired.get(&id) {
             Some(resource) => Ok(vec![resource]),
             None => Err(Failure::new(format!("the roster does not ask for {id}"))

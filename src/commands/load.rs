@@ -35,8 +35,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
         talk(&diagnostic::text(&refused));
         Failure::silent(Exit::Failed)
     })?;
-    let desired = compile(&roster).map_err(|clash| {
-        Failure::new("the roster asks for one object twice").because(&clash)
-    })?;
+    let desired = compile(&roster)
+        .map_err(|clash| Failure::new("the roster asks for one object twice").because(&clash))?;
     Ok(Loaded { roster, desired })
 }

@@ -29,7 +29,8 @@ fn one(finding: &Finding, sources: &Sources) -> String {
     for (at, label, kind) in places {
         let Some(file) = sources.file(*at) else { continue };
         let annotation = kind.span(range(*at, &file.text)).label(label);
-        group = group.element(Snippet::source(file.text.as_str()).path(file.name.as_str()).annotation(annotation));
+        group = group
+            .element(Snippet::source(file.text.as_str()).path(file.name.as_str()).annotation(annotation));
     }
     if let Some(hint) = hint {
         group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
