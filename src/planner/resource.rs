@@ -54,7 +54,7 @@ pub enum Reason {
         /// The field in it.
         field: SmolStr,
     },
-    /// kwo does so for every tenant.
+    /// kwo does so everywhere.
     Always,
     /// Kubernetes would fill it in like this; written out so that it can be compared.
     Kubernetes,
@@ -236,7 +236,7 @@ impl Origin {
             Reason::BuiltInTier { tier, field } => {
                 (smol_str::format_smolstr!("tier {tier} (built in): {field}"), SmolStr::default())
             }
-            Reason::Always => ("kwo sets this for every tenant".into(), SmolStr::default()),
+            Reason::Always => ("set by kwo in every cluster".into(), SmolStr::default()),
             Reason::Kubernetes => ("Kubernetes' default, written out".into(), SmolStr::default()),
         };
         Origin { place, line }

@@ -107,7 +107,10 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
 pub fn access_lines(steps: &[Step], leftovers: &[Leftover]) -> Vec<(char, String)> {
     let still = leftovers.iter().filter_map(|leftover| leftover.grants.as_ref());
     let still = still.map(|grants| ('?', format!("{grants}, which the roster does not say")));
-    let gains = steps.iter().filter(|step| step.creates()).flat_map(|step| access::sentences(&step.id, &step.wanted, "becomes"));
+    let gains = steps
+        .iter()
+        .filter(|step| step.creates())
+        .flat_map(|step| access::sentences(&step.id, &step.wanted, "becomes"));
     let added = steps.iter().flat_map(|step| {
         step.changes.iter().filter_map(|change| match change {
             Change::Extend { pointer, value, because: _ } if pointer.starts_with("/subjects") => {
@@ -148,7 +151,11 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
             Change::Create => {}
             Change::Extend { pointer, value, because } => {
                 let place = pointer.strip_suffix("/-").unwrap_or(pointer);
-                let _ = writeln!(out, "      {CREATE}+{CREATE:#} {place}: {}\n          {QUIET}{because}{QUIET:#}", shown(value));
+                let _ = writeln!(
+                    out,
+                    "      {CREATE}+{CREATE:#} {place}: {}\n          {QUIET}{because}{QUIET:#}",
+                    shown(value)
+                );
             }
             Change::Revise { pointer, from, to, cause, tightens, because } => {
                 let _ = writeln!(
@@ -180,7 +187,10 @@ fn leftover_text(out: &mut String, leftover: &Leftover) {
         let _ = writeln!(out, "      {LEFT}{grants}{LEFT:#}");
     }
     let warning = if id.kind == "Namespace" && pointer.is_none() { " (with everything in it)" } else { "" };
-    let _ = writeln!(out, "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}");
+    let _ = writeln!(
+        out,
+        "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}"
+    );
 }
 
 /// A value as a person reads it: strings without quotes, the rest as JSON.

@@ -8,7 +8,7 @@ mod hosts;
 mod identity;
 mod names;
 pub mod node;
-mod parse;
+pub mod parse;
 mod quantity;
 pub(crate) mod record;
 pub(crate) mod scalar;

@@ -37,9 +37,8 @@ impl Provider for Dir {
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
         Box::pin(async move {
-            let path = place(&self.path).map_err(|error| Refusal::Unreachable {
-                why: format!("{}: {error}", self.path.display()),
-            })?;
+            let path = place(&self.path)
+                .map_err(|error| Refusal::Unreachable { why: format!("{}: {error}", self.path.display()) })?;
             let path = SmolStr::from(path.to_string_lossy());
             Ok(Identity { id: path.clone(), address: path })
         })
