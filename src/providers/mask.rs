@@ -150,8 +150,7 @@ impl<'de> Visitor<'de> for Cut<'_> {
         let mut kept: Vec<(SmolStr, Tree)> = Vec::new();
         while let Some(Key(key)) = map.next_key()? {
             // Only patterns ask for the pointer.
-            let pointer =
-                if self.shape.whole.is_empty() { String::new() } else { join(self.pointer, &key) };
+            let pointer = if self.shape.whole.is_empty() { String::new() } else { join(self.pointer, &key) };
             match self.below(&key, &pointer) {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(cut) => {
@@ -204,7 +203,8 @@ mod tests {
         let wanted = r#"{"metadata":{"name":"a","labels":{"team":"u"}},"spec":{"hard":{"pods":"2"}}}"#;
         assert_eq!(
             cut(Kind::ResourceQuota, Some(wanted), found),
-            r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo","team":"t"},"name":"a"},"#.to_owned()
+            r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo","team":"t"},"name":"a"},"#
+                .to_owned()
                 + r#""spec":{"hard":{"pods":"1"}},"status":{"used":{"pods":"3"}}}"#
         );
         assert_eq!(
@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn lists_and_whole_maps_stay_complete() {
-        let found = r#"{"spec":{"podSelector":{"matchLabels":{"a":"b"}},"policyTypes":["Ingress","Egress"]}}"#;
+        let found =
+            r#"{"spec":{"podSelector":{"matchLabels":{"a":"b"}},"policyTypes":["Ingress","Egress"]}}"#;
         let wanted = r#"{"spec":{"podSelector":{},"policyTypes":["Ingress"]}}"#;
         assert_eq!(cut(Kind::NetworkPolicy, Some(wanted), found), found);
         let role = r#"{"metadata":{"labels":{"a":"b"}},"rules":[{"verbs":["get"]}]}"#;

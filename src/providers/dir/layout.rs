@@ -11,8 +11,7 @@ use kwo_planner::resource::ResourceId;
 /// The file of an object, seen from the directory: `namespaces/alice/resourcequota-alice-quota.yaml`, or
 /// `cluster/clusterrole-kwo%3Anavigation.yaml` where it is in no namespace.
 pub(super) fn file(id: &ResourceId) -> Result<PathBuf, String> {
-    let kind =
-        id.known_kind().ok_or_else(|| format!("kwo does not know objects of the kind {}", id.kind))?;
+    let kind = id.known_kind().ok_or_else(|| format!("kwo does not know objects of the kind {}", id.kind))?;
     let folder = match (kind.namespaced(), id.scope.is_empty()) {
         (false, true) => PathBuf::from("cluster"),
         (true, false) => Path::new("namespaces").join(encoded(&id.scope)),

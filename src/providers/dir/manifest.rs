@@ -49,13 +49,53 @@ mod tests {
     #[test]
     fn what_looks_like_something_else_stays_text() {
         for text in [
-            "no", "42", "1e3", "012", "on", "y", "Y", "null", "~", "", " x", "x ", "0x1f", "1:30", "1_000", ".5",
-            "-", "- a", "a: b", "#x", "a #b", "2026-01-01", "0o7", "+1", "=", "<<", "a\nb", "a\nb\n", "\n", "'",
-            "\"", "!x", "&a", "*a", "%x", "@x", "`x", "{a}", "[a]", "\u{feff}x", "tab\there", "x\u{85}y",
+            "no",
+            "42",
+            "1e3",
+            "012",
+            "on",
+            "y",
+            "Y",
+            "null",
+            "~",
+            "",
+            " x",
+            "x ",
+            "0x1f",
+            "1:30",
+            "1_000",
+            ".5",
+            "-",
+            "- a",
+            "a: b",
+            "#x",
+            "a #b",
+            "2026-01-01",
+            "0o7",
+            "+1",
+            "=",
+            "<<",
+            "a\nb",
+            "a\nb\n",
+            "\n",
+            "'",
+            "\"",
+            "!x",
+            "&a",
+            "*a",
+            "%x",
+            "@x",
+            "`x",
+            "{a}",
+            "[a]",
+            "\u{feff}x",
+            "tab\there",
+            "x\u{85}y",
             "has(object.metadata.labels) && 'a' in object.metadata.labels || variables.x == \"y\" && 1 < 2 && 3 > 2 \
              && some.more.of.it",
         ] {
-            let object = Tree::map([("a", Tree::from(text.to_owned())), ("b", Tree::texts([text.to_owned()]))]);
+            let object =
+                Tree::map([("a", Tree::from(text.to_owned())), ("b", Tree::texts([text.to_owned()]))]);
             let written = write(&object).unwrap();
             assert_eq!(read(&written).unwrap(), [object.clone()], "{written}");
             let object = Tree::map([(text.to_owned(), Tree::Bool(true))]);
@@ -67,7 +107,10 @@ mod tests {
     fn yaml_1_1_readers_are_thought_of() {
         for text in ["no", "42", "1e3", "012", "on", "y", "1:30", "1_000", "0x1f", "2026-01-01"] {
             let written = write(&Tree::map([("a", Tree::from(text.to_owned()))])).unwrap();
-            assert!(written.contains(&format!("\"{text}\"")) || written.contains(&format!("'{text}'")), "{written}");
+            assert!(
+                written.contains(&format!("\"{text}\"")) || written.contains(&format!("'{text}'")),
+                "{written}"
+            );
         }
     }
 

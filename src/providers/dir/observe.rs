@@ -77,13 +77,7 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
 }
 
 /// What is in the file of a wanted object.
-fn look(
-    root: &Path,
-    file: &Path,
-    id: &ResourceId,
-    wanted: &Tree,
-    masks: &BTreeMap<Kind, Also>,
-) -> Sighting {
+fn look(root: &Path, file: &Path, id: &ResourceId, wanted: &Tree, masks: &BTreeMap<Kind, Also>) -> Sighting {
     let unknown = |why: String| Sighting::Unknown { why: format_smolstr!("{}: {why}", file.display()) };
     let bytes = match inside(root, file, false).and_then(|path| Ok(fs::read(path)?)) {
         Ok(bytes) => bytes,
@@ -125,10 +119,7 @@ fn strangers(root: &Path, place: &Path) -> Vec<(ResourceId, Tree, Version)> {
         }
     };
     let version = Version(version(&bytes).into());
-    objects
-        .into_iter()
-        .filter_map(|object| Some((object_id(&object)?, object, version.clone())))
-        .collect()
+    objects.into_iter().filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect()
 }
 
 /// The body of an object that nobody wants, if it carries the mark.
@@ -168,7 +159,9 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> i
         if kind.is_dir() {
             walk(root, &place, depth + 1, files)?;
         } else if kind.is_file()
-            && place.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+            && place
+                .extension()
+                .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
         {
             files.push(place);
         }

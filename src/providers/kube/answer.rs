@@ -156,6 +156,8 @@ mod tests {
         let no = answer(403, r#"{"kind":"Status","message":"roles is forbidden","reason":"Forbidden"}"#);
         assert_eq!(no.refusal(1), Refusal::Refused { why: "roles is forbidden".into() });
         assert_eq!(answer(502, "<html>").says(), "HTTP 502 Bad Gateway");
-        assert!(matches!(answer(503, "").refusal(5), Refusal::Unreachable { why } if why.contains("5 tries")));
+        assert!(
+            matches!(answer(503, "").refusal(5), Refusal::Unreachable { why } if why.contains("5 tries"))
+        );
     }
 }

@@ -81,10 +81,9 @@ impl Kube {
         let mut config = find(&options).await?;
         config.default_retry = false;
         config.connect_timeout = Some(options.timeout.min(Duration::from_secs(10)));
-        config.headers.push((
-            header::USER_AGENT,
-            HeaderValue::from_static(concat!("kwo/", env!("CARGO_PKG_VERSION"))),
-        ));
+        config
+            .headers
+            .push((header::USER_AGENT, HeaderValue::from_static(concat!("kwo/", env!("CARGO_PKG_VERSION")))));
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let concurrency = options.concurrency.max(1);
         let client = client(config, concurrency)
@@ -116,9 +115,8 @@ fn client(config: Config, concurrency: usize) -> Result<Client, String> {
     connector.set_connect_timeout(config.connect_timeout);
     connector.set_keepalive(Some(Duration::from_secs(30)));
     let connector = config.rustls_https_connector_with_connector(connector).map_err(text)?;
-    let http: legacy::Client<_, Body> = legacy::Builder::new(TokioExecutor::new())
-        .pool_max_idle_per_host(concurrency + 1)
-        .build(connector);
+    let http: legacy::Client<_, Body> =
+        legacy::Builder::new(TokioExecutor::new()).pool_max_idle_per_host(concurrency + 1).build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer().map_err(text)?)
@@ -167,8 +165,9 @@ async fn find(options: &KubeOptions) -> Result<Config, ConnectError> {
 
     let mut merged = Kubeconfig::default();
     for file in &files {
-        let read = Kubeconfig::read_from(file)
-            .map_err(|error| fail(format!("cannot read the kubeconfig {}: {}", file.display(), chain(&error))))?;
+        let read = Kubeconfig::read_from(file).map_err(|error| {
+            fail(format!("cannot read the kubeconfig {}: {}", file.display(), chain(&error)))
+        })?;
         merged = merged.merge(read).map_err(|error| fail(chain(&error)))?;
     }
     let names = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
@@ -186,7 +185,10 @@ async fn find(options: &KubeOptions) -> Result<Config, ConnectError> {
         });
     }
     let named = merged.clusters.iter().any(|cluster| {
-        cluster.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.as_ref().is_some_and(|url| !url.is_empty()))
+        cluster
+            .cluster
+            .as_ref()
+            .is_some_and(|cluster| cluster.proxy_url.as_ref().is_some_and(|url| !url.is_empty()))
     });
     let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let mut config = Config::from_custom_kubeconfig(merged, &choice)

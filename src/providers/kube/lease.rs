@@ -234,8 +234,9 @@ async fn put(
 }
 
 fn parse(body: &[u8]) -> Result<Lease, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::Refused { why: format!("the Lease kube-system/kwo cannot be read: {error}") })
+    serde_json::from_slice(body).map_err(|error| Refusal::Refused {
+        why: format!("the Lease kube-system/kwo cannot be read: {error}"),
+    })
 }
 
 /// The fields of a Lease that is being taken.

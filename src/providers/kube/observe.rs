@@ -44,11 +44,7 @@ pub(super) async fn observe(wire: &Wire, desired: &Desired) -> Observed {
 }
 
 /// All objects of a kind that are to be kept, or why they could not be listed.
-async fn list(
-    wire: &Wire,
-    kind: Kind,
-    desired: &Desired,
-) -> Result<Vec<(ResourceId, Present)>, SmolStr> {
+async fn list(wire: &Wire, kind: Kind, desired: &Desired) -> Result<Vec<(ResourceId, Present)>, SmolStr> {
     let what = words(kind);
     'whole: for _ in 0..RESTARTS {
         let mut pages = Pages::new(kind, desired);

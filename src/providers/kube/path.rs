@@ -16,13 +16,10 @@ pub(super) fn all(kind: Kind) -> String {
 
 /// The objects of its kind where this one belongs; where it is made.
 pub(super) fn siblings(id: &ResourceId) -> Result<String, String> {
-    let kind =
-        id.known_kind().ok_or_else(|| format!("kwo does not know objects of the kind {}", id.kind))?;
+    let kind = id.known_kind().ok_or_else(|| format!("kwo does not know objects of the kind {}", id.kind))?;
     match (kind.namespaced(), id.scope.is_empty()) {
         (false, true) => Ok(all(kind)),
-        (true, false) => {
-            Ok(format!("{}/namespaces/{}/{}", group(kind), segment(&id.scope)?, kind.plural()))
-        }
+        (true, false) => Ok(format!("{}/namespaces/{}/{}", group(kind), segment(&id.scope)?, kind.plural())),
         (true, true) => Err(format!("a {} needs a namespace", id.kind)),
         (false, false) => Err(format!("a {} is in no namespace", id.kind)),
     }

@@ -5,9 +5,9 @@ use std::error::Error;
 use std::io;
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use ::kube::Client;
 use ::kube::client::Body;
+use backon::{BackoffBuilder, ExponentialBuilder};
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
@@ -120,8 +120,7 @@ impl Wire {
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
-        let silence =
-            || Trouble::Lost(format!("{} did not answer within {:?}", self.server, self.timeout));
+        let silence = || Trouble::Lost(format!("{} did not answer within {:?}", self.server, self.timeout));
         let response = timeout(self.timeout, self.client.send(call.request()?))
             .await
             .map_err(|_| silence())?
