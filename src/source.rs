@@ -58,7 +58,7 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
                 }
             }
             Err(why) => {
-                findings.push(Finding::new("bad-include", pattern.at, why, "expected a glob pattern"))
+                findings.push(Finding::new("bad-include", pattern.at, why, "expected a glob pattern"));
             }
         }
     }

@@ -67,6 +67,14 @@ impl Counts {
     }
 }
 
+/// What a plan says about one tenant.
+#[derive(Default)]
+struct Part<'p> {
+    steps: Vec<&'p Step>,
+    held: Vec<&'p Held>,
+    leftovers: Vec<&'p Leftover>,
+}
+
 /// The whole plan.
 #[must_use]
 pub fn text(plan: &Plan, detail: Detail) -> String {
@@ -74,17 +82,17 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
     let Plan { format_version: _, provenance, steps, held, leftovers, settled: _, digest: _ } = plan;
     let _ = writeln!(out, "{STRONG}Plan{STRONG:#} for {} from {}", provenance.address, provenance.roster);
     rights(&mut out, steps, leftovers);
-    let mut tenants: BTreeMap<&SmolStr, (Vec<&Step>, Vec<&Held>, Vec<&Leftover>)> = BTreeMap::new();
+    let mut tenants: BTreeMap<&SmolStr, Part<'_>> = BTreeMap::new();
     for step in steps {
-        tenants.entry(&step.tenant).or_default().0.push(step);
+        tenants.entry(&step.tenant).or_default().steps.push(step);
     }
     for held in held {
-        tenants.entry(&held.tenant).or_default().1.push(held);
+        tenants.entry(&held.tenant).or_default().held.push(held);
     }
     for leftover in leftovers {
-        tenants.entry(&leftover.tenant).or_default().2.push(leftover);
+        tenants.entry(&leftover.tenant).or_default().leftovers.push(leftover);
     }
-    for (tenant, (steps, held, leftovers)) in tenants {
+    for (tenant, Part { steps, held, leftovers }) in tenants {
         let title = if tenant.is_empty() { "the cluster".to_owned() } else { format!("tenant {tenant}") };
         let _ = writeln!(out, "\n{STRONG}{title}{STRONG:#}");
         for step in steps {

@@ -21,8 +21,16 @@ pub struct Dir {
 
 impl Dir {
     /// The directory at this path, which need not exist yet.
-    pub fn new(path: impl Into<PathBuf>) -> Dir {
-        Dir { path: path.into() }
+    ///
+    /// # Errors
+    /// When something else is there, or nobody may look.
+    pub fn new(path: impl Into<PathBuf>) -> io::Result<Dir> {
+        let path = path.into();
+        match fs::metadata(&path) {
+            Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(Dir { path }),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! planned for. Neither can remove anything. When a try may have been carried out unheard, its success is looked up.
 
 use kwo_planner::change::{Change, Step};
-use kwo_planner::kinds::{Shape, matches_any};
+use kwo_planner::compare::compare;
 use kwo_planner::observed::{MARK, Version};
 use kwo_planner::tree::{Tree, join};
 use serde::Serialize;
@@ -101,35 +101,7 @@ async fn settle(wire: &Wire, step: &Step, answer: &Answer, unsure: bool) -> Resu
 fn done(step: &Step, object: &Tree) -> bool {
     let Some(kind) = step.id.known_kind() else { return false };
     let marked = object.at(&join("/metadata/labels", MARK.0)) == Some(&Tree::from(MARK.1));
-    marked && contains(object, &step.wanted, "", kind.shape())
-}
-
-fn contains(found: &Tree, wanted: &Tree, pointer: &str, shape: &Shape) -> bool {
-    match (found, wanted) {
-        // The API writes quantities in its own way; that one is there is enough to know one's own object.
-        (Tree::Text(_) | Tree::Number(_), Tree::Text(_) | Tree::Number(_))
-            if matches_any(shape.quantities, pointer) =>
-        {
-            true
-        }
-        (Tree::Map(_), Tree::Map(entries)) => entries.iter().all(|(key, wanted)| {
-            found.get(key).is_some_and(|found| contains(found, wanted, &join(pointer, key), shape))
-        }),
-        (Tree::List(found), Tree::List(wanted)) => {
-            let set = matches_any(shape.sets, pointer);
-            let within = |at: usize, wanted: &Tree| {
-                let here = format!("{pointer}/{at}");
-                if set {
-                    found.iter().any(|found| contains(found, wanted, &here, shape))
-                } else {
-                    found.get(at).is_some_and(|found| contains(found, wanted, &here, shape))
-                }
-            };
-            (set || found.len() == wanted.len())
-                && wanted.iter().enumerate().all(|(at, wanted)| within(at, wanted))
-        }
-        _ => found == wanted,
-    }
+    marked && compare(&step.wanted, object, kind.shape()).is_empty()
 }
 
 #[cfg(test)]

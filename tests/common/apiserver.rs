@@ -1,0 +1,180 @@
+//! A real Kubernetes API server for the tests of one program: started once, ended with the process.
+//!
+//! `KWO_TEST_KUBECONFIG` names a cluster to use instead; its current context must have `test` in its name. Otherwise
+//! `tests/apiserver` is built with Go. Where neither can be had the live tests say so and do nothing, unless
+//! `KWO_REQUIRE_LIVE=1`, which makes that a failure.
+#![expect(clippy::panic, reason = "a test that cannot be set up ends here")]
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+
+/// The server of this process.
+struct Server {
+    kubeconfig: PathBuf,
+    audit_log: Option<PathBuf>,
+    kubectl: PathBuf,
+    /// Its standard input is open for as long as this process lives, and the server with it.
+    _child: Option<Child>,
+}
+
+/// The admin's kubeconfig; nothing where the live tests cannot run.
+pub(crate) fn kubeconfig() -> Option<&'static Path> {
+    server().map(|server| server.kubeconfig.as_path())
+}
+
+/// One JSON line for each request, where the server is our own.
+pub(crate) fn audit_log() -> Option<&'static Path> {
+    server()?.audit_log.as_deref()
+}
+
+/// Runs kubectl as the admin.
+pub(crate) fn kubectl(args: &[&str]) -> Output {
+    let server = server().expect("there is a server");
+    Command::new(&server.kubectl)
+        .arg("--kubeconfig")
+        .arg(&server.kubeconfig)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", server.kubectl.display()))
+}
+
+/// What kubectl prints; it has to succeed.
+pub(crate) fn kubectl_ok(args: &[&str]) -> String {
+    let output = kubectl(args);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "kubectl {args:?}: {errors}");
+    String::from_utf8(output.stdout).expect("kubectl prints text")
+}
+
+/// A name that no other test uses, also where many share a cluster.
+pub(crate) fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let random = RandomState::new().hash_one(std::process::id()) & 0xf_ffff;
+    format!("{prefix}-{random:05x}{count}")
+}
+
+// Not every test program uses every function.
+const _: fn() = || {
+    let _ = (kubeconfig as fn() -> _, audit_log as fn() -> _, kubectl_ok as fn(_) -> _, unique as fn(_) -> _);
+};
+
+fn server() -> Option<&'static Server> {
+    SERVER.get_or_init(|| find().unwrap_or_else(|why| missing(&why))).as_ref()
+}
+
+fn missing(why: &str) -> Option<Server> {
+    let required = std::env::var("KWO_REQUIRE_LIVE").is_ok_and(|value| !value.is_empty() && value != "0");
+    assert!(!required, "KWO_REQUIRE_LIVE is set, and {why}");
+    // Past the capture of the test harness, which would hide it.
+    let _ = writeln!(io::stderr(), "\n*** THE LIVE TESTS DID NOT RUN: {why}\n");
+    None
+}
+
+fn find() -> Result<Option<Server>, String> {
+    if let Some(given) = std::env::var_os("KWO_TEST_KUBECONFIG").filter(|given| !given.is_empty()) {
+        return Ok(Some(given_cluster(PathBuf::from(given))));
+    }
+    let folder = build()?;
+    Ok(Some(start(&folder)))
+}
+
+/// The cluster that the environment names, if it is one for tests.
+fn given_cluster(kubeconfig: PathBuf) -> Server {
+    let read = kube::config::Kubeconfig::read_from(&kubeconfig)
+        .unwrap_or_else(|error| panic!("KWO_TEST_KUBECONFIG={}: {error}", kubeconfig.display()));
+    let context = read.current_context.unwrap_or_default();
+    assert!(
+        context.contains("test"),
+        "KWO_TEST_KUBECONFIG={}: its context `{context}` is not named for tests; the tests would write to it",
+        kubeconfig.display()
+    );
+    let kubectl = build().map_or_else(|_| PathBuf::from("kubectl"), |folder| folder.join("kubectl"));
+    Server { kubeconfig, audit_log: None, kubectl, _child: None }
+}
+
+/// Builds the server and kubectl, once for all test programs that run at the same time.
+fn build() -> Result<PathBuf, String> {
+    let go = Command::new("go").arg("version").stdin(Stdio::null()).output();
+    if !go.is_ok_and(|output| output.status.success()) {
+        return Err("there is no Go to build the API server with, and no KWO_TEST_KUBECONFIG".to_owned());
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apiserver");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apiserver");
+    let text = |error: io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(&folder).map_err(text)?;
+    let lock = File::create(folder.join("lock")).map_err(text)?;
+    lock.lock().map_err(text)?;
+    if fresh(&source, &folder).unwrap_or(false) {
+        return Ok(folder);
+    }
+    let _ = writeln!(io::stderr(), "building the API server for the tests; the first time takes minutes");
+    let output = Command::new("sh")
+        .arg(source.join("build.sh"))
+        .arg(&folder)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("build.sh: {error}"))?;
+    if output.status.success() {
+        Ok(folder)
+    } else {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        Err(format!("the API server could not be built: {errors}"))
+    }
+}
+
+/// Are both programs newer than all of their sources?
+fn fresh(source: &Path, folder: &Path) -> io::Result<bool> {
+    let changed = |path: PathBuf| fs::metadata(path)?.modified();
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(source)? {
+        newest = newest.max(changed(entry?.path())?);
+    }
+    let oldest = changed(folder.join("kwo-test-apiserver"))?.min(changed(folder.join("kubectl"))?);
+    Ok(oldest > newest)
+}
+
+fn start(folder: &Path) -> Server {
+    let runs = folder.join("runs");
+    sweep(&runs);
+    let state = runs.join(std::process::id().to_string());
+    let (kubeconfig, audit_log) = (state.join("kubeconfig"), state.join("audit.log"));
+    let mut child = Command::new(folder.join("kwo-test-apiserver"))
+        .arg("--dir")
+        .arg(&state)
+        .arg("--kubeconfig")
+        .arg(&kubeconfig)
+        .arg("--audit-log")
+        .arg(&audit_log)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("the API server could not be started: {error}"));
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("its output is a pipe");
+    let read = BufReader::new(stdout).read_line(&mut line);
+    assert!(
+        read.is_ok() && line.starts_with("ready "),
+        "the API server did not start: {line}; see {}",
+        state.display()
+    );
+    Server { kubeconfig, audit_log: Some(audit_log), kubectl: folder.join("kubectl"), _child: Some(child) }
+}
+
+/// Removes what test programs that have ended left behind.
+fn sweep(runs: &Path) {
+    for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
+        if !Path::new("/proc").join(entry.file_name()).exists() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}

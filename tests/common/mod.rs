@@ -1,0 +1,3 @@
+//! What several test programs share. Each of them includes this as a module.
+
+pub(crate) mod apiserver;
