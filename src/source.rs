@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kwo_planner::roster::{Finding, MAX_BYTES, Refused, Roster, SourceFile, Sources, Span, includes, parse};
+use kwo_planner::roster::{Finding, Refused, Roster, SourceFile, Sources, Span, includes, parse, too_large,};
 
 /// Reads a roster with all that it includes, and checks it.
 ///
@@ -12,13 +12,10 @@ use kwo_planner::roster::{Finding, MAX_BYTES, Refused, Roster, SourceFile, Sourc
 /// When a file cannot be read, or anything is wrong with what it says.
 pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
     let name = path.display().to_string();
-    let main = match read(path) {
+    let main = match read(path, Span::default()) {
         Ok(text) => SourceFile { name, text },
-        Err(why) => {
-            let sources = Sources::new(vec![SourceFile { name: name.clone(), text: String::new() }]);
-            let finding =
-                Finding::new("unreadable", Span::default(), format!("cannot read {name}: {why}"), "")
-                    .hint("`kwo init` writes a first roster");
+        Err(finding) => {
+            let sources = Sources::new(vec![SourceFile { name, text: String::new() }]);
             return Err(Box::new(Refused { sources, findings: vec![finding] }));
         }
     };
@@ -46,14 +43,9 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
                         continue;
                     }
                     let name = path.display().to_string();
-                    match read(&path) {
+                    match read(&path, pattern.at) {
                         Ok(text) => files.push(SourceFile { name, text }),
-                        Err(why) => findings.push(Finding::new(
-                            "unreadable",
-                            pattern.at,
-                            format!("cannot read {name}: {why}"),
-                            "included here",
-                        )),
+                        Err(finding) => findings.push(finding),
                     }
                 }
             }
@@ -89,13 +81,24 @@ fn matching(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > u64::try_from(MAX_BYTES).unwrap_or(u64::MAX) {
-        return Err(format!("it has {size} bytes, more than the {MAX_BYTES} that a roster may have"));
+/// The text of a file that is named at this place, or why there is none.
+fn read(path: &Path, at: Span) -> Result<String, Finding> {
+    let name = path.display();
+    let refused = |error: std::io::Error| {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        let finding = Finding::new("unreadable", at, format!("cannot read {name}: {error}"), "named here");
+        if missing { finding.hint("`kwo init` writes a first roster") } else { finding }
+    };
+    let metadata = std::fs::metadata(path).map_err(refused)?;
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    if let Some(finding) = too_large(&name.to_string(), size, at) {
+        return Err(finding);
     }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = std::fs::read(path).map_err(refused)?;
     String::from_utf8(bytes).map_err(|error| {
-        format!("it is not UTF-8: the first wrong byte is number {}", error.utf8_error().valid_up_to())
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let message = format!("cannot read {name}: line {line} is not UTF-8");
+        Finding::new("unreadable", at, message, "named here").hint("save the file as UTF-8")
     })
 }

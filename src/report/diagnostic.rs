@@ -19,18 +19,25 @@ pub fn text(refused: &Refused) -> String {
     out
 }
 
+/// A place to show, with what is said there.
+type Place<'f> = (Span, &'f str, AnnotationKind);
+
 fn one(finding: &Finding, sources: &Sources) -> String {
     let Finding { at, code, message, label, also, hint } = finding;
     let mut group = Group::with_title(Level::ERROR.primary_title(message.as_str()).id(*code));
-    // A file that could not be read has no place to show.
-    let places = std::iter::once((at, label.as_str(), AnnotationKind::Primary))
-        .chain(also.iter().map(|(at, what)| (at, what.as_str(), AnnotationKind::Context)))
-        .filter(|(at, _, _)| at.line > 0);
-    for (at, label, kind) in places {
-        let Some(file) = sources.file(*at) else { continue };
-        let annotation = kind.span(range(*at, &file.text)).label(label);
+    let mut places: Vec<Place<'_>> = std::iter::once((*at, label.as_str(), AnnotationKind::Primary))
+        .chain(also.iter().map(|(at, what)| (*at, what.as_str(), AnnotationKind::Context)))
+        .filter(|(at, _, _)| at.line > 0) // a file that could not be read has no place to show
+        .collect();
+    // All places of one file are shown together; the file of the finding itself comes first.
+    while let Some(&(first, _, _)) = places.first() {
+        let (here, elsewhere) = places.into_iter().partition(|(at, _, _)| at.file == first.file);
+        places = elsewhere;
+        let Some(file) = sources.file(first) else { continue };
+        let annotations = Vec::into_iter(here)
+            .map(|(at, label, kind): Place<'_>| kind.span(range(at, &file.text)).label(label));
         group = group
-            .element(Snippet::source(file.text.as_str()).path(file.name.as_str()).annotation(annotation));
+            .element(Snippet::source(file.text.as_str()).path(file.name.as_str()).annotations(annotations));
     }
     if let Some(hint) = hint {
         group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
@@ -38,11 +45,12 @@ fn one(finding: &Finding, sources: &Sources) -> String {
     Renderer::styled().render(&[group])
 }
 
-/// A span as bytes of its text; never empty, so that there is something to point at.
+/// A span as bytes of its text, no further than the end of its first line.
 fn range(span: Span, text: &str) -> std::ops::Range<usize> {
     let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
     let (start, end) = (place(span.start), place(span.end));
-    start..end.max(start)
+    let inside = text.get(start..end.max(start)).unwrap_or("");
+    start..start + inside.lines().next().unwrap_or("").len()
 }
 
 /// The findings for programs.

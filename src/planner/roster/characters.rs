@@ -7,6 +7,8 @@ use super::{Finding, Findings, Span};
 #[derive(Debug, Default)]
 pub(super) struct Tabs {
     at: Vec<Span>,
+    /// Carriage returns alone, or byte order marks in the middle: where a line or column is would be disputed.
+    pub(super) odd_places: bool,
 }
 
 /// Looks at every character: forbidden ones become a finding, tabs are given back.
@@ -19,9 +21,11 @@ pub(super) fn inspect(text: &str, file: u16, findings: &mut Findings) -> Tabs {
         let end = start + char.len_utf8();
         let at = Span { file, line, column, start: offset(start), end: offset(end) };
         let lone_return = char == '\r' && chars.peek().is_none_or(|(_, next)| *next != '\n');
+        let byte_order_mark = start == 0 && char == '\u{feff}';
+        tabs.odd_places |= lone_return || (char == '\u{feff}' && !byte_order_mark);
         if char == '\t' {
             tabs.at.push(at);
-        } else if lone_return || (char != '\n' && char != '\r' && is_forbidden(char)) {
+        } else if lone_return || (!matches!(char, '\n' | '\r') && !byte_order_mark && is_forbidden(char)) {
             forbidden = Some(match forbidden {
                 Some((first, which, count)) => (first, which, count + 1),
                 None => (at, char, 1),
@@ -29,7 +33,7 @@ pub(super) fn inspect(text: &str, file: u16, findings: &mut Findings) -> Tabs {
         }
         if char == '\n' {
             (line, column) = (line + 1, 1);
-        } else {
+        } else if !byte_order_mark {
             column += 1;
         }
     }
@@ -64,7 +68,7 @@ impl Tabs {
 
 /// A character that must not stand in a roster, in whatever form.
 pub(super) fn is_forbidden(char: char) -> bool {
-    char.is_control() && char != '\n' && char != '\t' || is_bidi(char)
+    char.is_control() && char != '\n' && char != '\t' || is_bidi(char) || is_empty(char)
 }
 
 /// Does it change the direction of the text around it?
@@ -72,10 +76,21 @@ fn is_bidi(char: char) -> bool {
     matches!(char, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Does it take no room at all?
+fn is_empty(char: char) -> bool {
+    matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}')
+}
+
 /// The finding for such characters.
 pub(super) fn forbidden_character(at: Span, char: char, count: usize) -> Finding {
     let code = u32::from(char);
-    let what = if is_bidi(char) { "a character that turns text round" } else { "a control character" };
+    let what = if is_bidi(char) {
+        "a character that turns text round"
+    } else if is_empty(char) {
+        "an invisible character"
+    } else {
+        "a control character"
+    };
     let more = match count {
         0 | 1 => String::new(),
         count => format!("; {count} such characters are in this file"),

@@ -22,11 +22,14 @@ pub const MAX_ALIASED: usize = 10_000;
 pub(super) fn read(source: &SourceFile, file: u16, findings: &mut Findings) -> Option<Node> {
     let text = source.text.as_str();
     let start = Span { file, line: 1, column: 1, start: 0, end: 0 };
-    if let Some(finding) = too_large(text.len(), start) {
+    if let Some(finding) = too_large(&source.name, text.len(), start) {
         findings.push(finding);
         return None;
     }
     let tabs = inspect(text, file, findings);
+    if tabs.odd_places {
+        return None;
+    }
     let options = options! {
         disallow_directives: true,
         emit_unresolved_aliases: true,
@@ -74,12 +77,12 @@ pub(super) fn read(source: &SourceFile, file: u16, findings: &mut Findings) -> O
 
 /// The finding for a file of this size, if it is too large. Callers ask before they read.
 #[must_use]
-pub fn too_large(bytes: usize, at: Span) -> Option<Finding> {
+pub fn too_large(file: &str, bytes: usize, at: Span) -> Option<Finding> {
     (bytes > MAX_BYTES).then(|| {
         Finding::new(
             "file-too-large",
             at,
-            format!("the file has {bytes} bytes"),
+            format!("{file} has {bytes} bytes"),
             format!("expected at most {} MiB", MAX_BYTES >> 20),
         )
         .hint("split the roster with `include:`")
