@@ -70,3 +70,20 @@ fn rendered_manifests_hold_what_the_directory_gets() {
     let at = |kind: &str| items.iter().position(|item| item["kind"] == kind).unwrap();
     assert!(at("Namespace") < at("NetworkPolicy") && at("NetworkPolicy") < at("RoleBinding"));
 }
+
+#[test]
+fn every_example_is_applied_and_settled() {
+    let mut seen = 0;
+    let files = std::fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path());
+    for file in files.chain(["roster.example.yaml".into()]).filter(|path| path.is_file()) {
+        let (folder, file) = (tempfile::tempdir().unwrap(), std::fs::canonicalize(file).unwrap());
+        let file = file.to_str().unwrap();
+        let applied = transcript(folder.path(), &["apply", file, "--target", "dir:sandbox", "--yes"]);
+        assert!(applied.contains("In agreement") && applied.ends_with("---- exit 0 ----\n"), "{applied}");
+        let again =
+            transcript(folder.path(), &["plan", file, "--target", "dir:sandbox", "--detailed-exitcode"]);
+        assert!(again.ends_with("---- exit 0 ----\n"), "{again}");
+        seen += 1;
+    }
+    assert!(seen >= 5, "the examples are missing");
+}
