@@ -14,7 +14,9 @@ use kwo_planner::plan::Adopt;
 /// When it is neither `kube` nor `dir:PATH`, or cannot be opened.
 pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
     if let Some(path) = args.target.strip_prefix("dir:").filter(|path| !path.is_empty()) {
-        return Ok(Arc::new(Dir::new(path)));
+        let dir = Dir::new(path)
+            .map_err(|error| Failure::new(format!("cannot use the directory {path}")).because(&error))?;
+        return Ok(Arc::new(dir));
     }
     if args.target != "kube" {
         return Err(Failure::usage(format!("`{}` is no target", args.target))
@@ -29,8 +31,7 @@ pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn 
     };
     let kube = Kube::connect(options).await.map_err(|error| {
         let failure = Failure::new("cannot connect to the cluster").because(&error);
-        let failure = error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()));
-        failure.hint("to try kwo without a cluster: `--target dir:./sandbox`")
+        error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()))
     })?;
     Ok(Arc::new(kube))
 }

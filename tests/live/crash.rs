@@ -38,3 +38,28 @@ fn killed_after_every_step_it_converges() {
     bench.apply(&[]).expect(0);
     assert!(kubectl(&["get", "rolebinding", "a-admin", "-n", &name]).status.success());
 }
+
+#[test]
+fn an_interrupted_run_ends_between_two_writes_says_so_and_gives_the_lock_back() {
+    let name = unique("stopped");
+    let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{owners: [a@example.com]}}\n")) else {
+        return;
+    };
+    let mut run =
+        bench.command(&["apply", "--yes", "--lock-timeout=2m", "--lock-duration=10m", "--concurrency=1"]);
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains("created"))));
+    let pid = run.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let code = run.wait().unwrap().code();
+    let left = steps(&bench.plan(&[])).len();
+    if left > 0 {
+        assert_eq!(code, Some(1), "{rest:#?}");
+        let said = format!("Stopped: interrupted. {left} steps were not begun.");
+        assert!(rest.iter().any(|line| *line == said), "{said}: {rest:#?}");
+    }
+    // The lock would outlive this test by far if it had not been given back.
+    bench.kwo(&["apply", "--yes", "--lock-timeout=2m"]).expect(0);
+}

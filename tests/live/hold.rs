@@ -91,7 +91,7 @@ fn a_forbidden_list_holds_only_what_depends_on_it_and_says_what_was_refused() {
         return;
     };
     let rules = r#"[
-      {apiGroups: [""], resources: [namespaces, resourcequotas, limitranges, serviceaccounts], verbs: [get, list, create, patch]},
+      {apiGroups: [""], resources: [namespaces, resourcequotas, limitranges, serviceaccounts], verbs: [list, create, patch]},
       {apiGroups: [rbac.authorization.k8s.io], resources: ["*"], verbs: [get, list, create, patch, bind, escalate]},
       {apiGroups: [admissionregistration.k8s.io], resources: ["*"], verbs: [get, list, create, patch, update]},
       {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update, patch]}]"#;
