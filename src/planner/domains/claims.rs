@@ -90,7 +90,10 @@ fn check_namespaces(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
                 format!("expected another namespace{}", by_default(&claim)),
             )
             .also(first.at, format!("claimed here by tenant `{}`{}", first.tenant, by_default(first)))
-            .hint("two tenants never share a namespace; rename one, or make them one tenant"),
+            .hint(match first.tenant == claim.tenant {
+                true => "delete one of the two",
+                false => "two tenants never share a namespace; rename one, or make them one tenant",
+            }),
         );
     }
 }
@@ -117,7 +120,10 @@ fn check_hosts(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
                 findings.push(
                     Finding::new("host-claimed-twice", host.at, message, "expected each host once")
                         .also(have.at, format!("claimed here by tenant `{owner}`"))
-                        .hint("leave the host with one of the two"),
+                        .hint(match owner == tenant {
+                            true => "delete one of the two",
+                            false => "leave the host with one of the two",
+                        }),
                 );
             }
         }
@@ -163,9 +169,9 @@ fn check_people(name: &Name, tenant: &Tenant, findings: &mut Findings) {
                 "identity-twice",
                 identity.at,
                 format!("`{identity}` has a role in tenant `{name}` already"),
-                format!("expected somebody else, not the same as {access}"),
+                format!("named again here, as {access}"),
             )
-            .also(*at, format!("named here as {had}"))
+            .also(*at, format!("named here first, as {had}"))
             .hint("keep the entry with the access that is meant, and delete the other"),
         );
     }
@@ -229,9 +235,9 @@ fn check_operators(operators: &Map<Name, Operator>, findings: &mut Findings) {
                 "identity-twice",
                 operator.identity.at,
                 format!("`{}` is an operator twice, as `{other}` and as `{name}`", operator.identity),
-                format!("expected somebody else, not the same as {}", operator.role),
+                format!("named again here, as {}", operator.role),
             )
-            .also(have.identity.at, format!("named here as {}", have.role))
+            .also(have.identity.at, format!("named here first, as {}", have.role))
             .hint("keep the entry with the role that is meant, and delete the other"),
         );
     }

@@ -1,14 +1,18 @@
 //! Characters that have no place in a roster: control characters, those that turn the direction of text round,
 //! and tabs. What is invisible cannot be reviewed.
 
+use std::collections::BTreeSet;
+
 use super::{Finding, Findings, Span};
 
-/// The tabs of a file, until it is known which of them stand in comments.
+/// The odd characters of a file. Of its tabs it is not known at first which of them stand in comments.
 #[derive(Debug, Default)]
 pub(super) struct Tabs {
     at: Vec<Span>,
     /// Carriage returns alone, or byte order marks in the middle: where a line or column is would be disputed.
     pub(super) odd_places: bool,
+    /// The lines with forbidden characters.
+    forbidden: BTreeSet<u32>,
 }
 
 /// Looks at every character: forbidden ones become a finding, tabs are given back.
@@ -26,6 +30,7 @@ pub(super) fn inspect(text: &str, file: u16, findings: &mut Findings) -> Tabs {
         if char == '\t' {
             tabs.at.push(at);
         } else if lone_return || (!matches!(char, '\n' | '\r') && !byte_order_mark && is_forbidden(char)) {
+            tabs.forbidden.insert(line);
             forbidden = Some(match forbidden {
                 Some((first, which, count)) => (first, which, count + 1),
                 None => (at, char, 1),
@@ -49,6 +54,11 @@ impl Tabs {
         let from = self.at.partition_point(|tab| tab.start < comment.start);
         let to = self.at.partition_point(|tab| tab.start < comment.end);
         self.at.drain(from..to.max(from));
+    }
+
+    /// Does a tab or a forbidden character explain why YAML does not like this line?
+    pub(super) fn explain(&self, line: u32) -> bool {
+        self.forbidden.contains(&line) || self.at.binary_search_by_key(&line, |tab| tab.line).is_ok()
     }
 
     /// One finding for all tabs up to the end of this line, if there are any.

@@ -42,9 +42,16 @@ impl Node {
         let message = match &self.value {
             Value::Scalar { .. } if self.is_null() => "a value is missing here".to_owned(),
             Value::Scalar { .. } => format!("{} is a single value", self.what()),
-            Value::List(_) | Value::Map(_) => format!("{} cannot stand here", self.what()),
+            Value::List(_) | Value::Map(_) | Value::Refused => format!("{} cannot stand here", self.what()),
         };
-        Finding::new("wrong-type", self.at, message, format!("expected {expected}"))
+        let finding = Finding::new("wrong-type", self.at, message, format!("expected {expected}"));
+        match &self.value {
+            Value::Scalar { text, .. } if self.is_null() && !text.is_empty() => {
+                finding.hint(format!("YAML reads `{text}` as nothing; write a value, or leave the field out"))
+            }
+            Value::Scalar { .. } if self.is_null() => finding.hint("write a value, or leave the field out"),
+            Value::Scalar { .. } | Value::List(_) | Value::Map(_) | Value::Refused => finding,
+        }
     }
 }
 
@@ -69,34 +76,27 @@ fn key<K: Scalar>(key: &Key, findings: &mut Findings) -> Option<K> {
 
 impl<T: Scalar + JsonSchema> Decode for T {
     fn decode(node: &Node, findings: &mut Findings) -> Option<T> {
-        match &node.value {
-            Value::Scalar { text, .. } if !node.is_null() => scalar(text, node.at, findings),
-            Value::Scalar { text, .. } => {
-                let finding = node.wrong_type(&T::expected());
-                findings.push(if text.is_empty() {
-                    finding.hint("write a value, or leave the field out")
-                } else {
-                    finding.hint(format!(
-                        "YAML reads `{text}` as nothing; put it in quotes if it is meant as text"
-                    ))
-                });
-                None
-            }
-            Value::List(items) => {
-                let finding = node.wrong_type(&T::expected());
-                let one = matches!(items.as_slice(), [Node { value: Value::Scalar { .. }, .. }]);
-                findings.push(if one {
+        let finding = node.wrong_type(&T::expected());
+        let finding = match &node.value {
+            Value::Refused => return None,
+            Value::Scalar { text, .. } if !node.is_null() => return scalar(text, node.at, findings),
+            Value::Scalar { .. } => finding,
+            Value::List(items) => match items.as_slice() {
+                [Node { value: Value::Scalar { .. }, .. }] => {
                     finding.hint("one value is wanted here: leave out the `[ ]` or the `-`")
-                } else {
-                    finding
-                });
-                None
-            }
-            Value::Map(_) => {
-                findings.push(node.wrong_type(&T::expected()));
-                None
-            }
-        }
+                }
+                _ => finding,
+            },
+            Value::Map(entries) => match entries.as_slice() {
+                [(key, Node { value: Value::Scalar { text, .. }, .. })] => finding.hint(format!(
+                    "YAML reads `: ` as a map; leave the space out, as in `{}:{text}`, or put it all in quotes",
+                    key.text
+                )),
+                _ => finding,
+            },
+        };
+        findings.push(finding);
+        None
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -129,7 +129,9 @@ impl Decode for bool {
                 return None;
             }
         }
-        findings.push(node.wrong_type("`true` or `false`"));
+        if node.value != Value::Refused {
+            findings.push(node.wrong_type("`true` or `false`"));
+        }
         None
     }
 
@@ -167,6 +169,7 @@ impl<T: Decode> Decode for Vec<T> {
         match &node.value {
             Value::List(items) => Some(items.iter().filter_map(|item| T::decode(item, findings)).collect()),
             Value::Scalar { .. } if node.is_null() => Some(Vec::new()),
+            Value::Refused => None,
             Value::Scalar { text, .. } => {
                 findings.push(node.wrong_type("a list").hint(format!("a list of one is written `[{text}]`")));
                 None
@@ -205,6 +208,7 @@ impl<K: Scalar + JsonSchema + Ord, V: Decode> Decode for Map<K, V> {
                 Some(map)
             }
             Value::Scalar { .. } if node.is_null() => Some(Map::new()),
+            Value::Refused => None,
             Value::Scalar { .. } | Value::List(_) => {
                 findings.push(
                     node.wrong_type("a map").hint("write one `name: value` a line, indented by spaces"),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::record::{choice, record};
-use super::scalar::{Refusal, text_type};
+use super::scalar::{Refusal, quote, text_type};
 use super::{At, Map, Name, Sources};
 use crate::domains::cluster::Cluster;
 use crate::domains::operators::Operator;
@@ -101,9 +101,8 @@ text_type! {
 impl std::str::FromStr for IncludePattern {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<IncludePattern, Refusal> {
-        let wrong = |why: &str| {
-            Refusal::new("bad-include", format!("`{}` cannot be included: {why}", text.escape_debug()))
-        };
+        let wrong =
+            |why: &str| Refusal::new("bad-include", format!("{} cannot be included: {why}", quote(text)));
         if text.is_empty() {
             return Err(wrong("it is empty"));
         }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::names::dns_label;
-use super::scalar::{Refusal, Scalar, text_type};
+use super::scalar::{Refusal, Scalar, quote, text_type};
 
 text_type! {
     /// A host name such as `api.example.com`, or an IP address.
@@ -135,7 +135,7 @@ fn host(text: &str) -> Result<(), String> {
 }
 
 fn refuse_host(text: &str, why: &str) -> Refusal {
-    let refusal = Refusal::new("bad-host", format!("`{text}` is no host name: {why}"));
+    let refusal = Refusal::new("bad-host", format!("{} is no host name: {why}", quote(text)));
     let proposal = text.to_ascii_lowercase();
     let proposal = proposal.split_once("://").map_or(proposal.as_str(), |(_, rest)| rest);
     let proposal = proposal.split(['/', ':']).next().unwrap_or("").trim_end_matches('.');
@@ -157,7 +157,7 @@ impl FromStr for Port {
         let digits = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse::<u16>() {
             Ok(number) if digits && number > 0 => Ok(Port(number)),
-            _ => Err(Refusal::new("bad-port", format!("`{text}` is no port"))),
+            _ => Err(Refusal::new("bad-port", format!("{} is no port", quote(text)))),
         }
     }
 }
@@ -207,7 +207,7 @@ impl fmt::Display for Cidr {
 impl FromStr for Cidr {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Cidr, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-network", format!("`{text}` is no network: {why}"));
+        let wrong = |why: &str| Refusal::new("bad-network", format!("{} is no network: {why}", quote(text)));
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use smol_str::SmolStr;
 
 use super::names::{dns_label, show, visible};
-use super::scalar::{Refusal, Scalar};
+use super::scalar::{Refusal, Scalar, quote};
 
 /// A user or a group. `group:NAME` is a group, anything else is a user, usually a mail address.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -52,7 +52,8 @@ impl fmt::Display for Identity {
 impl FromStr for Identity {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Identity, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-identity", format!("`{text}` is no identity: {why}"));
+        let wrong =
+            |why: &str| Refusal::new("bad-identity", format!("{} is no identity: {why}", quote(text)));
         let (group, name) = match text.strip_prefix("group:") {
             Some(name) => (true, name),
             None => (false, text),

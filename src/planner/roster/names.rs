@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use super::scalar::{Refusal, text_type};
+use super::scalar::{Refusal, quote, text_type};
 
 text_type! {
     /// A name as Kubernetes takes it for a namespace (a DNS-1123 label): 1 to 63 lower-case letters, digits and
@@ -74,8 +74,9 @@ impl FromStr for Name {
 impl FromStr for PathSegment {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<PathSegment, Refusal> {
-        let wrong =
-            |why: &str| Refusal::new("bad-binding-name", format!("`{text}` is no name of a binding: {why}"));
+        let wrong = |why: &str| {
+            Refusal::new("bad-binding-name", format!("{} is no name of a binding: {why}", quote(text)))
+        };
         if text.is_empty() {
             return Err(wrong("it is empty"));
         }
@@ -96,7 +97,7 @@ impl FromStr for LabelKey {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<LabelKey, Refusal> {
         qualified(text)
-            .map_err(|why| Refusal::new("bad-label", format!("`{text}` is no label key: {why}")))?;
+            .map_err(|why| Refusal::new("bad-label", format!("{} is no label key: {why}", quote(text))))?;
         if let Some((prefix, name)) = text.split_once('/')
             && let Some(owner) = reserved_domain(prefix)
         {
@@ -115,7 +116,7 @@ impl FromStr for AnyLabelKey {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<AnyLabelKey, Refusal> {
         qualified(text)
-            .map_err(|why| Refusal::new("bad-label", format!("`{text}` is no label key: {why}")))?;
+            .map_err(|why| Refusal::new("bad-label", format!("{} is no label key: {why}", quote(text))))?;
         Ok(AnyLabelKey(text.into()))
     }
 }
@@ -124,8 +125,9 @@ impl FromStr for LabelValue {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<LabelValue, Refusal> {
         if !text.is_empty() {
-            label_part(text)
-                .map_err(|why| Refusal::new("bad-label", format!("`{text}` is no label value: {why}")))?;
+            label_part(text).map_err(|why| {
+                Refusal::new("bad-label", format!("{} is no label value: {why}", quote(text)))
+            })?;
         }
         Ok(LabelValue(text.into()))
     }
@@ -135,9 +137,10 @@ impl FromStr for ResourceName {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<ResourceName, Refusal> {
         qualified(text).map_err(|why| {
-            Refusal::new("bad-resource-name", format!("`{text}` is no name of a resource: {why}")).hint(
-                "write it as in a ResourceQuota, for example `limits.memory` or `count/deployments.apps`",
-            )
+            Refusal::new("bad-resource-name", format!("{} is no name of a resource: {why}", quote(text)))
+                .hint(
+                    "write it as in a ResourceQuota, for example `limits.memory` or `count/deployments.apps`",
+                )
         })?;
         Ok(ResourceName(text.into()))
     }
@@ -145,7 +148,7 @@ impl FromStr for ResourceName {
 
 /// The refusal of a name, with a proposal where one is obvious.
 pub(super) fn refuse_name(code: &'static str, what: &str, text: &str, why: &str) -> Refusal {
-    let refusal = Refusal::new(code, format!("`{text}` is no {what}: {why}"));
+    let refusal = Refusal::new(code, format!("{} is no {what}: {why}", quote(text)));
     let proposal: String = text
         .chars()
         .map(|char| if char == '_' || char == ' ' || char == '.' { '-' } else { char.to_ascii_lowercase() })

@@ -4,6 +4,7 @@
 use smol_str::SmolStr;
 
 use super::Span;
+use super::scalar::quote;
 
 /// One value of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,6 +29,8 @@ pub enum Value {
     List(Vec<Node>),
     /// A map, in the order of the file. No key is there twice.
     Map(Vec<(Key, Node)>),
+    /// Something that was refused; there is a finding about it, and one is enough.
+    Refused,
 }
 
 /// The key of a map entry.
@@ -47,7 +50,7 @@ impl Node {
             Value::Scalar { text, plain } => {
                 *plain && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
             }
-            Value::List(_) | Value::Map(_) => false,
+            Value::List(_) | Value::Map(_) | Value::Refused => false,
         }
     }
 
@@ -56,15 +59,10 @@ impl Node {
     pub fn what(&self) -> String {
         match &self.value {
             Value::Scalar { .. } if self.is_null() => "nothing".to_owned(),
-            Value::Scalar { text, .. } => {
-                let mut shown: String = text.chars().take(40).collect();
-                if shown.len() < text.len() {
-                    shown.push('…');
-                }
-                format!("`{}`", shown.escape_debug())
-            }
+            Value::Scalar { text, .. } => quote(text),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),
+            Value::Refused => "something unreadable".to_owned(),
         }
     }
 
@@ -73,7 +71,7 @@ impl Node {
     pub fn get(&self, name: &str) -> Option<&(Key, Node)> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|(key, _)| key.text == name),
-            Value::Scalar { .. } | Value::List(_) => None,
+            Value::Scalar { .. } | Value::List(_) | Value::Refused => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use smol_str::SmolStr;
 
-use super::scalar::{Refusal, Scalar};
+use super::scalar::{Refusal, Scalar, quote};
 
 /// How many nano units one unit has.
 const UNIT: i128 = 1_000_000_000;
@@ -120,7 +120,8 @@ impl fmt::Display for Quantity {
 impl FromStr for Quantity {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Quantity, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-quantity", format!("`{text}` is no quantity: {why}"));
+        let wrong =
+            |why: &str| Refusal::new("bad-quantity", format!("{} is no quantity: {why}", quote(text)));
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -135,7 +136,7 @@ impl FromStr for Quantity {
             return Err(wrong("it does not start with a number"));
         }
         let (style, ten, two) = scale(suffix).ok_or_else(|| {
-            let refusal = wrong(&format!("`{suffix}` is no unit"));
+            let refusal = wrong(&format!("{} is no unit", quote(suffix)));
             match meant(suffix) {
                 Some(unit) => refusal.hint(format!("did you mean `{number}{unit}`?")),
                 None => refusal.hint("the units are n, u, m, k, M, G, T, P, E and Ki, Mi, Gi, Ti, Pi, Ei"),

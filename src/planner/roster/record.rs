@@ -5,6 +5,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::node::{Node, Value};
+use super::scalar::quote;
 use super::spelling::did_you_mean;
 use super::{Finding, Findings};
 
@@ -15,6 +16,9 @@ pub(crate) fn fields<'n>(
     known: &[&str],
     findings: &mut Findings,
 ) -> Option<&'n [(super::node::Key, Node)]> {
+    if node.value == Value::Refused {
+        return None;
+    }
     let Value::Map(entries) = &node.value else {
         let list = known.join(", ");
         findings.push(
@@ -26,7 +30,7 @@ pub(crate) fn fields<'n>(
         let mut finding = Finding::new(
             "unknown-field",
             key.at,
-            format!("unknown field `{}` in {what}", key.text.escape_debug()),
+            format!("unknown field {} in {what}", quote(&key.text)),
             format!("expected one of: {}", known.join(", ")),
         );
         finding.hint = did_you_mean(&key.text, known.iter().copied());
@@ -199,7 +203,7 @@ macro_rules! choice {
             type Err = $crate::roster::scalar::Refusal;
             fn from_str(text: &str) -> Result<$name, Self::Err> {
                 $name::ALL.iter().copied().find(|choice| choice.as_str() == text).ok_or_else(|| {
-                    let message = format!("`{}` is no {}", text.escape_debug(), $what);
+                    let message = format!("{} is no {}", $crate::roster::scalar::quote(text), $what);
                     let mut refusal = $crate::roster::scalar::Refusal::new("unknown-choice", message);
                     refusal.hint = $crate::roster::spelling::did_you_mean(text, [$($text),*]);
                     refusal

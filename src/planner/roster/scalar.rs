@@ -48,6 +48,17 @@ impl Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// Text from a file, for a message: quoted, without invisible characters, and not too long.
+pub(crate) fn quote(text: &str) -> String {
+    const LONGEST: usize = 80;
+    if text.is_empty() {
+        return "the empty text".to_owned();
+    }
+    let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let more = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
+    format!("`{}{more}`", shown.replace("\\'", "'").replace("\\\"", "\""))
+}
+
 /// A new type around checked text: `Display`, `Deref` to `str`, `Scalar` and its JSON schema. The pattern
 /// is for the schema; `FromStr`, which is written by hand, is what decides.
 macro_rules! text_type {

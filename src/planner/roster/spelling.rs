@@ -4,8 +4,8 @@
 pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(text);
     let allowed = match folded.len() {
-        0..=2 => 1,
-        3..=5 => 2,
+        0..=3 => 1,
+        4..=6 => 2,
         _ => 3,
     };
     known
@@ -61,6 +61,7 @@ mod tests {
         assert_eq!(nearest("namespace", known), Some("namespaces"));
         assert_eq!(nearest("pod_security", known), Some("podSecurity"));
         assert_eq!(nearest("colour", known), None);
+        assert_eq!(nearest("owners", ["tiers"]), None);
         assert_eq!(nearest("", known), None);
     }
 }

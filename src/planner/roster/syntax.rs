@@ -16,6 +16,8 @@ pub(super) fn syntax_error(error: &ScanError, at: Span) -> Finding {
 
 fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
     const INDENT: &str = "entries of one map start in the same column";
+    const COMMA: &str = "separate them with `, `; text that holds `: ` or ` #` needs quotes";
+    const COLON: &str = "is a `:` or a bracket missing further up? text that holds `: ` needs quotes";
     const QUOTE: &str = "text that holds `: `, ` #` or starts with a sign needs quotes";
     let (message, expected, hint) = match kind {
         ErrorKind::UnexpectedEofFlowSequence => ("the file ends inside `[ ]`", "expected `]`", ""),
@@ -31,10 +33,10 @@ fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
         }
         ErrorKind::MisplacedFlowCollectionEnd => ("this bracket closes nothing", "expected no bracket", ""),
         ErrorKind::ExpectedFlowMappingSeparator => {
-            ("something is missing between two entries of `{ }`", "expected `,` or `}`", QUOTE)
+            ("something is missing between two entries of `{ }`", "expected `,` or `}`", COMMA)
         }
         ErrorKind::ExpectedFlowSequenceSeparator => {
-            ("something is missing between two items of `[ ]`", "expected `,` or `]`", QUOTE)
+            ("something is missing between two items of `[ ]`", "expected `,` or `]`", COMMA)
         }
         ErrorKind::ExpectedBlockMappingKey => {
             ("this does not continue the map above", "expected `name: value`", INDENT)
@@ -53,11 +55,16 @@ fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
             ("this is no `name: value`", "expected `:` and a value", INDENT)
         }
         ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
-            ("a `:` cannot stand here", "expected one `name: value` a line", QUOTE)
+            ("a `:` cannot stand here", "expected one `name: value` a line", COLON)
         }
         ErrorKind::InvalidIndentation => {
             ("the indentation fits nothing above", "expected another column", INDENT)
         }
+        ErrorKind::InvalidQuotedScalarIndent => (
+            "a text in quotes runs over several lines",
+            "expected a closing quote further up",
+            "close the quote on the line where it opens",
+        ),
         ErrorKind::UnclosedQuotedScalar => {
             ("this quote is never closed", "expected a closing quote later on", "")
         }

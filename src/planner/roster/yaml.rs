@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 
 use super::characters::{Tabs, forbidden_character, inspect, is_forbidden, offset};
 use super::node::{Key, Node, Value};
+use super::scalar::quote;
 use super::syntax::syntax_error;
 use super::{Finding, Findings, SourceFile, Span};
 
@@ -51,6 +52,7 @@ pub(super) fn read(source: &SourceFile, file: u16, findings: &mut Findings) -> O
     }
     match top {
         Ok(Some(node)) if matches!(node.value, Value::Map(_)) => Some(node),
+        Ok(Some(Node { value: Value::Refused, .. })) => None,
         Ok(Some(node)) if !node.is_null() => {
             let finding = Finding::new(
                 "not-a-map",
@@ -82,7 +84,7 @@ pub fn too_large(file: &str, bytes: usize, at: Span) -> Option<Finding> {
         Finding::new(
             "file-too-large",
             at,
-            format!("{file} has {bytes} bytes"),
+            format!("{file} has {bytes} bytes, and {MAX_BYTES} are allowed"),
             format!("expected at most {} MiB", MAX_BYTES >> 20),
         )
         .hint("split the roster with `include:`")
@@ -133,8 +135,7 @@ impl<'t> Reader<'t, '_> {
 
     fn refuse(&mut self, error: &ScanError) -> Stop {
         let at = self.span(Place::empty(*error.marker()));
-        let tabbed = self.tabs.finding(at.line).is_some_and(|tab| tab.at.line == at.line);
-        if !tabbed {
+        if !self.tabs.explain(at.line) {
             let finding = syntax_error(error, at);
             self.findings.push(finding);
         }
@@ -193,7 +194,7 @@ impl<'t> Reader<'t, '_> {
                 );
                 self.findings
                     .push(finding.hint("text that starts with `*` needs quotes, as in `\"*.example.com\"`"));
-                (Node { at, value: Value::List(Vec::new()) }, 1)
+                (Node { at, value: Value::Refused }, 1)
             }
             Event::SequenceStart(..) => self.list(at, depth + 1)?,
             Event::MappingStart(..) => self.map(at, depth + 1)?,
@@ -208,13 +209,19 @@ impl<'t> Reader<'t, '_> {
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, at: Span) -> Node {
         let plain = style == ScalarStyle::Plain;
-        if !plain && let Some(char) = text.chars().find(|char| is_forbidden(*char)) {
+        // The parser gives an empty place the text `~`.
+        let text = if plain && at.start == at.end { "" } else { text };
+        let Some(char) = text.chars().find(|char| is_forbidden(*char)) else {
+            return Node { at, value: Value::Scalar { text: SmolStr::new(text), plain } };
+        };
+        let seen = self.text.get(at.start as usize..at.end as usize).is_some_and(|raw| raw.contains(char));
+        if !seen {
             let mut finding = forbidden_character(at, char, 1);
             finding.hint =
                 Some("leave the escape out: it stands for what must not be in a roster".to_owned());
             self.findings.push(finding);
         }
-        Node { at, value: Value::Scalar { text: SmolStr::new(text), plain } }
+        Node { at, value: Value::Refused }
     }
 
     fn alias(&mut self, id: usize, at: Span) -> Result<(Node, usize), Stop> {
@@ -226,7 +233,7 @@ impl<'t> Reader<'t, '_> {
                 "expected another value",
             );
             self.findings.push(finding.hint("write the value out"));
-            return Ok((Node { at, value: Value::List(Vec::new()) }, 1));
+            return Ok((Node { at, value: Value::Refused }, 1));
         };
         self.charge(count, at)?;
         Ok((Node { at, value: node.value }, count))
@@ -290,12 +297,9 @@ impl<'t> Reader<'t, '_> {
             }
             let key = self.key(event, place, depth)?;
             let (event, place) = self.inner()?;
-            let (mut node, nodes) = self.node(event, place, depth)?;
+            let (node, nodes) = self.node(event, place, depth)?;
             count += nodes + 1;
             let Some(key) = key else { continue };
-            if matches!(&node.value, Value::Scalar { text, plain: true } if text.is_empty()) {
-                node.at = key.at;
-            }
             match seen.get(&key.text) {
                 Some(first) => {
                     let finding = duplicate_key(&key.text, *first, key.at);
@@ -326,6 +330,7 @@ impl<'t> Reader<'t, '_> {
             )
             .hint("put what tenants have in common into a tier, and write the rest out"),
             Value::Scalar { text, .. } if !alias => return Ok(Some(Key { text, at })),
+            Value::Refused => return Ok(None),
             Value::Scalar { .. } | Value::List(_) | Value::Map(_) => {
                 Finding::new("bad-key", at, "this cannot be the name of a field", "expected a name and `:`")
                     .hint("text that starts with `{`, `[` or `*` needs quotes")
@@ -357,14 +362,9 @@ impl<'t> Reader<'t, '_> {
 
 /// The finding for a key that stands twice, in one file or in two.
 pub(super) fn duplicate_key(key: &str, first: Span, second: Span) -> Finding {
-    Finding::new(
-        "duplicate-key",
-        second,
-        format!("`{}` stands twice", key.escape_debug()),
-        "expected each name once",
-    )
-    .also(first, "it stands here first")
-    .hint("delete one of the two, or put both together")
+    Finding::new("duplicate-key", second, format!("{} stands twice", quote(key)), "expected each name once")
+        .also(first, "it stands here first")
+        .hint("delete one of the two, or put both together")
 }
 
 /// The end of a list or map without the space and comments' line breaks that follow it.
