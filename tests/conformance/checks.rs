@@ -1,4 +1,5 @@
 //! The checks. Each says what a provider promises, by the name it has; none knows which system it speaks to.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a check fails by panicking")]
 
 use std::time::{Duration, Instant};
 
@@ -105,10 +106,9 @@ pub(crate) async fn what_has_no_place_is_not_added(world: &World) {
     let account = world.account("q", &json!({"pods": "3"}));
     world.create(&account).await.unwrap();
     let seen = world.present(&account).await;
-    for change in [
-        extend("/spec/nothing/here", &json!("1")),
-        extend("/metadata/annotations/pods/-", &json!("1")),
-    ] {
+    for change in
+        [extend("/spec/nothing/here", &json!("1")), extend("/metadata/annotations/pods/-", &json!("1"))]
+    {
         let refused = world.one.write(&step(&account, vec![change.clone()], Some(&seen.version))).await;
         assert!(matches!(refused, Err(Refusal::Refused { .. })), "{change:?}: {refused:?}");
     }
