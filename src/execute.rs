@@ -59,7 +59,9 @@ impl Report {
     #[must_use]
     pub fn complete(&self) -> bool {
         let Report { results, not_begun, stopped } = self;
-        not_begun.is_empty() && stopped.is_none() && results.iter().all(|result| result.outcome == Outcome::Done)
+        not_begun.is_empty()
+            && stopped.is_none()
+            && results.iter().all(|result| result.outcome == Outcome::Done)
     }
 }
 
@@ -131,7 +133,8 @@ pub async fn execute(
             tell(skipped, Outcome::Skipped(plan.steps[at].id.clone()), began.elapsed(), Duration::ZERO);
         }
     }
-    report.not_begun = queue.waiting.keys().chain(&queue.ready).map(|&at| plan.steps[at].id.clone()).collect();
+    report.not_begun =
+        queue.waiting.keys().chain(&queue.ready).map(|&at| plan.steps[at].id.clone()).collect();
     report
 }
 
@@ -146,7 +149,8 @@ impl Queue {
     fn of(plan: &Plan) -> Queue {
         let places: BTreeMap<&ResourceId, usize> =
             plan.steps.iter().enumerate().map(|(at, step)| (&step.id, at)).collect();
-        let mut queue = Queue { ready: BTreeSet::new(), waiting: BTreeMap::new(), dependents: BTreeMap::new() };
+        let mut queue =
+            Queue { ready: BTreeSet::new(), waiting: BTreeMap::new(), dependents: BTreeMap::new() };
         for (at, step) in plan.steps.iter().enumerate() {
             let needs: Vec<usize> = step.needs.iter().filter_map(|need| places.get(need).copied()).collect();
             if needs.is_empty() {

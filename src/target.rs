@@ -14,7 +14,8 @@ use kwo_planner::plan::Adopt;
 /// When it is neither `kube` nor `dir:PATH`, or cannot be opened.
 pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
     if let Some(path) = args.target.strip_prefix("dir:").filter(|path| !path.is_empty()) {
-        let dir = Dir::new(path).map_err(|error| Failure::new(format!("cannot use the directory {path}")).because(&error))?;
+        let dir = Dir::new(path)
+            .map_err(|error| Failure::new(format!("cannot use the directory {path}")).because(&error))?;
         return Ok(Arc::new(dir));
     }
     if args.target != "kube" {
@@ -29,9 +30,8 @@ pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn 
         lock_duration,
     };
     let kube = Kube::connect(options).await.map_err(|error| {
-        Failure::new("cannot connect to the cluster")
-            .because(&error)
-            .hint("to try kwo without a cluster: `--target dir:./sandbox`")
+        let failure = Failure::new("cannot connect to the cluster").because(&error);
+        error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()))
     })?;
     Ok(Arc::new(kube))
 }

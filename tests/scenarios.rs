@@ -165,7 +165,8 @@ fn every_scenario_plans_as_written_and_is_settled_by_its_plan() {
         });
         let second = plan(&wanted, &after(&first, &seen), &adopt, provenance);
         assert!(second.steps.is_empty(), "{name}: the second plan is not empty:\n{}", shown(&second));
-        let marked = |id: &ResourceId| matches!(seen.get(id), Some(Sighting::Present(p)) if p.label(MARK.0).is_some());
+        let marked =
+            |id: &ResourceId| matches!(seen.get(id), Some(Sighting::Present(p)) if p.label(MARK.0).is_some());
         assert!(first.leftovers.iter().all(|leftover| marked(&leftover.id)), "{name}");
     }
 }

@@ -38,8 +38,10 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
     let identity = identity(&*provider).await?;
     let mut interrupted = stop::on_signal()?;
     let lock = provider.lock(args.lock_timeout).await.map_err(|refusal| match refusal {
-        LockRefusal::Held { by } => Failure { exit: Exit::Locked, ..Failure::new(format!("another run is at work: {by}")) }
-            .hint("wait for it with `--lock-timeout 5m`; a run that was killed loses the lock by itself"),
+        LockRefusal::Held { by } => {
+            Failure { exit: Exit::Locked, ..Failure::new(format!("another run is at work: {by}")) }
+                .hint("wait for it with `--lock-timeout 5m`; a run that was killed loses the lock by itself")
+        }
         LockRefusal::Failed(refusal) => Failure::new(format!("cannot take the lock: {refusal}")),
     })?;
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
@@ -69,7 +71,12 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
 }
 
 /// Does the plan, reports, and looks again.
-async fn finish(args: &Apply, task: &Task, provider: &Arc<dyn Provider>, brakes: &Brakes) -> Result<Exit, Failure> {
+async fn finish(
+    args: &Apply,
+    task: &Task,
+    provider: &Arc<dyn Provider>,
+    brakes: &Brakes,
+) -> Result<Exit, Failure> {
     let Task { desired, adopt, plan: planned, stale } = task;
     if planned.steps.is_empty() {
         if args.output == TextOrJson::Json {
@@ -121,7 +128,11 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
     }
     if plan.steps.is_empty() {
         if stale.is_empty() {
-            talk(if plan.held.is_empty() { "In agreement: nothing to do\n" } else { "Nothing that can be done now\n" });
+            talk(if plan.held.is_empty() {
+                "In agreement: nothing to do\n"
+            } else {
+                "Nothing that can be done now\n"
+            });
         }
         return Ok(());
     }
@@ -146,16 +157,24 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
 /// Reads a saved plan.
 fn read(path: &Path) -> Result<Plan, Failure> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format!("cannot read the plan {name}")).because(&error))?;
-    let plan: Plan = serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("{name} is no saved plan")).because(&error).hint("`kwo plan --out FILE` saves one"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read the plan {name}")).because(&error))?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
+        Failure::new(format!("{name} is no saved plan"))
+            .because(&error)
+            .hint("`kwo plan --out FILE` saves one")
+    })?;
     let major = |version: &str| version.split('.').next().map(str::to_owned);
     if major(&plan.format_version) != major(FORMAT_VERSION) {
-        return Err(Failure::new(format!("{name} has the form {}, this kwo knows {FORMAT_VERSION}", plan.format_version))
-            .hint("plan again with this version of kwo"));
+        return Err(Failure::new(format!(
+            "{name} has the form {}, this kwo knows {FORMAT_VERSION}",
+            plan.format_version
+        ))
+        .hint("plan again with this version of kwo"));
     }
     if !plan.is_intact() {
-        return Err(Failure::new(format!("{name} was changed after it was saved: its digest does not fit")).hint("plan again"));
+        return Err(Failure::new(format!("{name} was changed after it was saved: its digest does not fit"))
+            .hint("plan again"));
     }
     Ok(plan)
 }

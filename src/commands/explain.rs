@@ -21,7 +21,8 @@ pub(crate) fn explain(args: &Explain) -> Result<Exit, Failure> {
 
 fn find<'l>(loaded: &'l Loaded, what: &str) -> Result<Vec<&'l Resource>, Failure> {
     if what.contains(':') {
-        let id: ResourceId = what.parse().map_err(|error| Failure::usage("what is to be explained?").because(&error))?;
+        let id: ResourceId =
+            what.parse().map_err(|error| Failure::usage("what is to be explained?").because(&error))?;
         return match loaded.desired.get(&id) {
             Some(resource) => Ok(vec![resource]),
             None => Err(Failure::new(format!("the roster does not ask for {id}"))
@@ -31,7 +32,7 @@ fn find<'l>(loaded: &'l Loaded, what: &str) -> Result<Vec<&'l Resource>, Failure
     let found: Vec<&Resource> =
         loaded.desired.resources().iter().filter(|resource| tenant(&resource.body) == what).collect();
     if found.is_empty() {
-        let known: Vec<&str> = loaded.roster.tenants.keys().map(|name| name.as_str()).take(20).collect();
+        let known: Vec<&str> = loaded.roster.tenants().keys().map(|name| name.as_str()).take(20).collect();
         return Err(Failure::new(format!("the roster has no tenant `{what}`"))
             .hint(format!("its tenants are: {}", known.join(", "))));
     }

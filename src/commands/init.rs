@@ -15,7 +15,9 @@ pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
     made.and_then(|mut file| file.write_all(FIRST.as_bytes())).map_err(|error| {
         let failure = Failure::new(format!("cannot write {}", path.display())).because(&error);
         match error.kind() {
-            std::io::ErrorKind::AlreadyExists => failure.hint("kwo init never replaces a file; name another one"),
+            std::io::ErrorKind::AlreadyExists => {
+                failure.hint("kwo init never replaces a file; name another one")
+            }
             _ => failure,
         }
     })?;

@@ -23,7 +23,7 @@ impl Loaded {
     pub(crate) fn provenance(&self, path: &Path) -> Provenance {
         Provenance {
             roster: path.display().to_string().into(),
-            roster_digest: roster_digest(&self.roster.sources),
+            roster_digest: roster_digest(self.roster.sources()),
             ..Provenance::default()
         }
     }
@@ -35,8 +35,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
         talk(&diagnostic::text(&refused));
         Failure::silent(Exit::Failed)
     })?;
-    let desired = compile(&roster).map_err(|clash| {
-        Failure::new("the roster asks for one object twice").because(&clash)
-    })?;
+    let desired = compile(&roster)
+        .map_err(|clash| Failure::new("the roster asks for one object twice").because(&clash))?;
     Ok(Loaded { roster, desired })
 }

@@ -43,7 +43,9 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
-    let cannot = |error: &dyn std::error::Error| Failure::new(format!("cannot save the plan to {}", path.display())).because(error);
+    let cannot = |error: &dyn std::error::Error| {
+        Failure::new(format!("cannot save the plan to {}", path.display())).because(error)
+    };
     let text = serde_json::to_string_pretty(plan).map_err(|error| cannot(&error))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot(&error))?;

@@ -8,7 +8,8 @@ use crate::failure::Failure;
 
 /// Turns true at the first signal.
 pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals").because(&error));
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals").because(&error));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let (told, stop) = watch::channel(false);
     tokio::spawn(async move {

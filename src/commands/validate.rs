@@ -11,11 +11,11 @@ pub(crate) fn validate(args: &Validate) -> Result<Exit, Failure> {
     let path = &args.roster.roster;
     if args.output == TextOrJson::Json {
         let refused = source::load(path).err();
-        json(&diagnostic::json(refused.as_ref()))?;
+        json(&diagnostic::json(refused.as_deref()))?;
         return if refused.is_some() { Err(Failure::silent(Exit::Failed)) } else { Ok(Exit::Done) };
     }
     let loaded = load(path)?;
-    let tenants = loaded.roster.tenants.len();
+    let tenants = loaded.roster.tenants().len();
     let objects = loaded.desired.resources().len();
     talk(&format!("{} is valid: {tenants} tenants, {objects} objects\n", path.display()));
     Ok(Exit::Done)

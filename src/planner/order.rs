@@ -2,6 +2,7 @@
 //! What needs itself, by whatever detour, is named with the detour.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// An order of things that are named by numbers.
@@ -77,8 +78,8 @@ fn circle(
                     path.reverse();
                     return Some(path);
                 }
-                if !came_from.contains_key(&need) {
-                    came_from.insert(need, node);
+                if let Entry::Vacant(new) = came_from.entry(need) {
+                    new.insert(node);
                     next.push(need);
                 }
             }

@@ -243,10 +243,10 @@ fn change(
             Ok(Change::Extend { because: because(&pointer), pointer, value })
         }
         Difference::Other { pointer, from, to } => {
-            let frozen = |fixed: &&str| {
-                pointer.strip_prefix(*fixed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            let frozen = |fixed: &str| {
+                pointer.strip_prefix(fixed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
-            if shape.immutable.iter().any(|fixed| frozen(&fixed)) {
+            if shape.immutable.iter().any(|fixed| frozen(fixed)) {
                 return Err(Hold::Immutable { pointer, from, to });
             }
             Ok(Change::Revise {

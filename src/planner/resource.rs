@@ -54,7 +54,7 @@ pub enum Reason {
         /// The field in it.
         field: SmolStr,
     },
-    /// kwo does so for every tenant.
+    /// kwo does so everywhere.
     Always,
     /// Kubernetes would fill it in like this; written out so that it can be compared.
     Kubernetes,
@@ -72,7 +72,7 @@ pub struct Desired {
 #[error("{id} is asked for twice: at {first} and at {second}")]
 pub struct Clash {
     /// The object.
-    pub id: ResourceId,
+    pub id: Box<ResourceId>,
     /// Where it was asked for first.
     pub first: String,
     /// Where it was asked for again.
@@ -187,7 +187,7 @@ impl Desired {
         let twice = resources.windows(2).find(|pair| pair[0].id == pair[1].id);
         if let Some([first, second]) = twice {
             let place = |resource: &Resource| Origin::of(&resource.because, &sources).to_string();
-            return Err(Clash { id: first.id.clone(), first: place(first), second: place(second) });
+            return Err(Clash { id: Box::new(first.id.clone()), first: place(first), second: place(second) });
         }
         Ok(Desired { resources, sources })
     }
@@ -236,7 +236,7 @@ impl Origin {
             Reason::BuiltInTier { tier, field } => {
                 (smol_str::format_smolstr!("tier {tier} (built in): {field}"), SmolStr::default())
             }
-            Reason::Always => ("kwo sets this for every tenant".into(), SmolStr::default()),
+            Reason::Always => ("set by kwo in every cluster".into(), SmolStr::default()),
             Reason::Kubernetes => ("Kubernetes' default, written out".into(), SmolStr::default()),
         };
         Origin { place, line }

@@ -24,7 +24,8 @@ pub fn text(resources: &[&Resource], desired: &Desired) -> String {
         }
         for (pointer, value) in resource.body.leaves() {
             let origin = Origin::of(resource.reason(&pointer), desired.sources());
-            let origin = if origin == because { String::new() } else { format!("    {QUIET}{origin}{QUIET:#}") };
+            let origin =
+                if origin == because { String::new() } else { format!("    {QUIET}{origin}{QUIET:#}") };
             let _ = writeln!(out, "  {pointer}: {}{origin}", shown(&value));
         }
     }

@@ -1,5 +1,6 @@
 //! How plans, reports and findings are shown: text, Markdown, JSON.
 
+pub mod diagnostic;
 pub mod explain;
 pub mod markdown;
 pub mod plan;

@@ -67,6 +67,14 @@ impl Counts {
     }
 }
 
+/// What a plan says about one tenant.
+#[derive(Default)]
+struct Part<'p> {
+    steps: Vec<&'p Step>,
+    held: Vec<&'p Held>,
+    leftovers: Vec<&'p Leftover>,
+}
+
 /// The whole plan.
 #[must_use]
 pub fn text(plan: &Plan, detail: Detail) -> String {
@@ -74,17 +82,17 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
     let Plan { format_version: _, provenance, steps, held, leftovers, settled: _, digest: _ } = plan;
     let _ = writeln!(out, "{STRONG}Plan{STRONG:#} for {} from {}", provenance.address, provenance.roster);
     rights(&mut out, steps, leftovers);
-    let mut tenants: BTreeMap<&SmolStr, (Vec<&Step>, Vec<&Held>, Vec<&Leftover>)> = BTreeMap::new();
+    let mut tenants: BTreeMap<&SmolStr, Part<'_>> = BTreeMap::new();
     for step in steps {
-        tenants.entry(&step.tenant).or_default().0.push(step);
+        tenants.entry(&step.tenant).or_default().steps.push(step);
     }
     for held in held {
-        tenants.entry(&held.tenant).or_default().1.push(held);
+        tenants.entry(&held.tenant).or_default().held.push(held);
     }
     for leftover in leftovers {
-        tenants.entry(&leftover.tenant).or_default().2.push(leftover);
+        tenants.entry(&leftover.tenant).or_default().leftovers.push(leftover);
     }
-    for (tenant, (steps, held, leftovers)) in tenants {
+    for (tenant, Part { steps, held, leftovers }) in tenants {
         let title = if tenant.is_empty() { "the cluster".to_owned() } else { format!("tenant {tenant}") };
         let _ = writeln!(out, "\n{STRONG}{title}{STRONG:#}");
         for step in steps {
@@ -107,7 +115,10 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
 pub fn access_lines(steps: &[Step], leftovers: &[Leftover]) -> Vec<(char, String)> {
     let still = leftovers.iter().filter_map(|leftover| leftover.grants.as_ref());
     let still = still.map(|grants| ('?', format!("{grants}, which the roster does not say")));
-    let gains = steps.iter().filter(|step| step.creates()).flat_map(|step| access::sentences(&step.id, &step.wanted, "becomes"));
+    let gains = steps
+        .iter()
+        .filter(|step| step.creates())
+        .flat_map(|step| access::sentences(&step.id, &step.wanted, "becomes"));
     let added = steps.iter().flat_map(|step| {
         step.changes.iter().filter_map(|change| match change {
             Change::Extend { pointer, value, because: _ } if pointer.starts_with("/subjects") => {
@@ -148,7 +159,11 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
             Change::Create => {}
             Change::Extend { pointer, value, because } => {
                 let place = pointer.strip_suffix("/-").unwrap_or(pointer);
-                let _ = writeln!(out, "      {CREATE}+{CREATE:#} {place}: {}\n          {QUIET}{because}{QUIET:#}", shown(value));
+                let _ = writeln!(
+                    out,
+                    "      {CREATE}+{CREATE:#} {place}: {}\n          {QUIET}{because}{QUIET:#}",
+                    shown(value)
+                );
             }
             Change::Revise { pointer, from, to, cause, tightens, because } => {
                 let _ = writeln!(
@@ -180,7 +195,10 @@ fn leftover_text(out: &mut String, leftover: &Leftover) {
         let _ = writeln!(out, "      {LEFT}{grants}{LEFT:#}");
     }
     let warning = if id.kind == "Namespace" && pointer.is_none() { " (with everything in it)" } else { "" };
-    let _ = writeln!(out, "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}");
+    let _ = writeln!(
+        out,
+        "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}"
+    );
 }
 
 /// A value as a person reads it: strings without quotes, the rest as JSON.

@@ -16,7 +16,8 @@ pub fn line(result: &StepResult) -> String {
     let StepResult { step, outcome, began: _, took: _ } = result;
     match outcome {
         Outcome::Done => {
-            let (style, sign, verb) = if step.creates() { (CREATE, '+', "created") } else { (CHANGE, '~', verb(step)) };
+            let (style, sign, verb) =
+                if step.creates() { (CREATE, '+', "created") } else { (CHANGE, '~', verb(step)) };
             format!("{style}{sign}{style:#} {verb} {}", step.id)
         }
         Outcome::Refused(refusal) => format!("{HOLD}!{HOLD:#} {}: {refusal}", step.id),
@@ -31,12 +32,14 @@ fn verb(step: &Step) -> &'static str {
 /// The report's last lines: counts, and what was not begun.
 #[must_use]
 pub fn summary(report: &Report) -> String {
-    let count = |wanted: fn(&Outcome) -> bool| report.results.iter().filter(|result| wanted(&result.outcome)).count();
+    let count =
+        |wanted: fn(&Outcome) -> bool| report.results.iter().filter(|result| wanted(&result.outcome)).count();
     let refused = count(|outcome| matches!(outcome, Outcome::Refused(_)));
     let skipped = count(|outcome| matches!(outcome, Outcome::Skipped(_)));
     let mut out = String::new();
     if let Some(why) = report.stopped {
-        let _ = writeln!(out, "{HOLD}Stopped{HOLD:#}: {why}. {} steps were not begun.", report.not_begun.len());
+        let _ =
+            writeln!(out, "{HOLD}Stopped{HOLD:#}: {why}. {} steps were not begun.", report.not_begun.len());
     }
     let _ = writeln!(out, "{} done, {refused} refused, {skipped} skipped", report.done());
     out
@@ -68,10 +71,15 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
     let _ = match (fights.is_empty(), again.is_settled()) {
         (_, true) => writeln!(out, "{CREATE}In agreement{CREATE:#}: {}", Counts::of(again).line()),
         (true, false) => writeln!(out, "Not in agreement yet: {}", Counts::of(again).line()),
-        (false, false) => writeln!(out, "Somebody changes what kwo writes: find out who before the next run."),
+        (false, false) => {
+            writeln!(out, "Somebody changes what kwo writes: find out who before the next run.")
+        }
     };
     if leftovers > 0 {
-        let _ = writeln!(out, "{LEFT}{leftovers} left over{LEFT:#}: `kwo plan` lists them with the commands that remove them.");
+        let _ = writeln!(
+            out,
+            "{LEFT}{leftovers} left over{LEFT:#}: `kwo plan` lists them with the commands that remove them."
+        );
     }
     out
 }

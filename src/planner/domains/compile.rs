@@ -67,7 +67,10 @@ fn namespace_resource(
         (SmolStr::new_static(MARK.0), Tree::from(MARK.1)),
         (SmolStr::new_static(TENANT_LABEL), Tree::from(name.text())),
         (SmolStr::new_static(TIER_LABEL), Tree::from(terms.tier.0.clone())),
+        // The API server adds this one to whatever makes the namespace, and network policies select by it.
+        (SmolStr::new_static("kubernetes.io/metadata.name"), Tree::from(&id.name)),
     ];
+    fields.push((join("/metadata/labels", "kubernetes.io/metadata.name").into(), Reason::Kubernetes));
     fields.push((join("/metadata/labels", TIER_LABEL).into(), terms.tier.1.clone()));
     for mode in ["enforce", "audit", "warn"] {
         let key = smol_str::format_smolstr!("pod-security.kubernetes.io/{mode}");

@@ -2,12 +2,15 @@
 //! resources.
 
 mod body;
+pub(crate) mod bounds;
+pub(crate) mod claims;
 pub mod cluster;
 mod compile;
 mod guard;
 mod isolation;
 pub mod operators;
 mod people;
+pub mod reserved;
 mod roles;
 pub mod tenants;
 mod terms;

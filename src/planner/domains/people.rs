@@ -72,7 +72,7 @@ pub(crate) fn compile(
         ("name", Tree::from("deployer")),
         ("namespace", Tree::from(scope)),
     ]);
-    let deploys: Arc<[ResourceId]> = before.iter().cloned().chain([role.clone(), account]).collect();
+    let deploys: Arc<[ResourceId]> = before.iter().cloned().chain([role, account]).collect();
     let id = ResourceId::kube(Kind::RoleBinding, scope.clone(), "deployer-binding");
     let parts = [("roleRef", role_ref(Kind::Role, DEPLOYER)), ("subjects", Tree::list([deployer]))];
     let body = object(&id, Kind::RoleBinding, labels, parts);

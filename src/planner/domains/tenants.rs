@@ -1,5 +1,5 @@
 //! The `tenants` section: who gets which namespaces, with what rights and bounds. The checks over it are in
-//! `tenant_checks.rs`.
+//! `claims.rs` and `bounds.rs`.
 
 use crate::domains::tiers::Quota;
 use crate::roster::record::{choice, record};

@@ -1,5 +1,5 @@
-//! From nodes to typed values. Decoding never stops at the first finding; a value with findings is `None`.
-//! Records and choices come from the macros in `record.rs`; single values from their `FromStr`.
+//! From nodes to typed values. Decoding never stops at a finding: what is wrong is left out, so that the rest can
+//! still be checked, and the findings say so. Records and choices come from the macros in `record.rs`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{At, Finding, Findings, Span};
 
 /// Something that can be read from a node.
 pub trait Decode: Sized {
-    /// Reads the value; every reason why it cannot be read goes to `findings`.
+    /// Reads the value. Whatever is wrong goes to `findings`; the value is then without it, or `None`.
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self>;
 
     /// The value where the field is not there at all, or `None` if it has to be there.
@@ -63,7 +63,7 @@ fn scalar<T: Scalar>(text: &str, at: Span, findings: &mut Findings) -> Option<T>
 }
 
 /// Reads the key of an entry.
-pub(super) fn key<K: Scalar>(key: &Key, findings: &mut Findings) -> Option<K> {
+fn key<K: Scalar>(key: &Key, findings: &mut Findings) -> Option<K> {
     scalar(&key.text, key.at, findings)
 }
 
@@ -165,10 +165,7 @@ impl<T: Decode> Decode for Option<T> {
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Vec<T>> {
         match &node.value {
-            Value::List(items) => {
-                let read: Vec<Option<T>> = items.iter().map(|item| T::decode(item, findings)).collect();
-                read.into_iter().collect()
-            }
+            Value::List(items) => Some(items.iter().filter_map(|item| T::decode(item, findings)).collect()),
             Value::Scalar { .. } if node.is_null() => Some(Vec::new()),
             Value::Scalar { text, .. } => {
                 findings.push(node.wrong_type("a list").hint(format!("a list of one is written `[{text}]`")));
@@ -197,17 +194,15 @@ impl<K: Scalar + JsonSchema + Ord, V: Decode> Decode for Map<K, V> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Map<K, V>> {
         match &node.value {
             Value::Map(entries) => {
-                let mut map = Some(Map::new());
+                let mut map = Map::new();
                 for (name, node) in entries {
-                    let entry = (key::<K>(name, findings), V::decode(node, findings));
-                    match (entry, &mut map) {
-                        ((Some(key), Some(value)), Some(map)) => {
-                            map.insert(key, Entry { key: name.at, value });
-                        }
-                        _ => map = None,
+                    let key = key::<K>(name, findings);
+                    let value = V::decode(node, findings).or_else(V::missing);
+                    if let (Some(key), Some(value)) = (key, value) {
+                        map.insert(key, Entry { key: name.at, value });
                     }
                 }
-                map
+                Some(map)
             }
             Value::Scalar { .. } if node.is_null() => Some(Map::new()),
             Value::Scalar { .. } | Value::List(_) => {

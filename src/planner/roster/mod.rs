@@ -1,5 +1,6 @@
 //! The roster: its text, its places, and (through the domains) what it says.
 
+mod characters;
 mod decode;
 mod document;
 mod finding;
@@ -7,11 +8,14 @@ mod hosts;
 mod identity;
 mod names;
 pub mod node;
+pub mod parse;
 mod quantity;
 pub(crate) mod record;
 pub(crate) mod scalar;
 mod source;
 pub(crate) mod spelling;
+mod syntax;
+mod yaml;
 
 pub use decode::{Decode, Entry, Map};
 pub use document::Roster;
@@ -19,6 +23,8 @@ pub use finding::{Finding, Findings};
 pub use hosts::{Cidr, HostName, HostPattern, Port};
 pub use identity::Identity;
 pub use names::{AnyLabelKey, LabelKey, LabelValue, Name, PathSegment, ResourceName};
+pub use parse::{Refused, includes, parse, schema};
 pub use quantity::Quantity;
 pub use scalar::{Refusal, Scalar};
 pub use source::{At, SourceFile, Sources, Span};
+pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, too_large};

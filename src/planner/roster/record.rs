@@ -107,11 +107,11 @@ macro_rules! record {
                     return Some(empty);
                 }
                 let entries = $crate::roster::record::fields(node, $what, $name::FIELDS, findings)?;
-                let known = entries.iter().all(|(key, _)| $name::FIELDS.contains(&key.text.as_str()));
                 $(
                     let name = $crate::roster::record::record!(@name $field $($text)?);
                     let $field = match entries.iter().find(|(key, _)| key.text == name) {
-                        Some((_, node)) => <$type as $crate::roster::Decode>::decode(node, findings),
+                        Some((_, node)) => <$type as $crate::roster::Decode>::decode(node, findings)
+                            .or_else(<$type as $crate::roster::Decode>::missing),
                         None => {
                             let missing = <$type as $crate::roster::Decode>::missing();
                             if missing.is_none() {
@@ -121,8 +121,7 @@ macro_rules! record {
                         }
                     };
                 )*
-                let read = $name { $( $field: $field? ),* };
-                known.then_some(read)
+                Some($name { $( $field: $field? ),* })
             }
 
             fn missing() -> Option<$name> {

@@ -52,7 +52,8 @@ fn body(marked: bool) -> impl Strategy<Value = Tree> {
         let mark = if marked { Some((SmolStr::from(MARK.0), Tree::from(MARK.1))) } else { None };
         let labels = Tree::map(labels.entries().iter().cloned().chain(mark));
         let spec = [("hard", hard), ("limits", limits), ("podSelector", selector)];
-        let spec = Tree::map(spec.into_iter().enumerate().filter(|(at, _)| kept.contains(at)).map(|(_, part)| part));
+        let spec =
+            Tree::map(spec.into_iter().enumerate().filter(|(at, _)| kept.contains(at)).map(|(_, part)| part));
         let mut top = vec![("metadata", Tree::map([("labels", labels)])), ("spec", spec)];
         top.extend(kept.contains(&3).then_some(("subjects", subjects)));
         top.extend(kept.contains(&4).then_some(("roleRef", role)));
@@ -101,7 +102,12 @@ fn world() -> impl Strategy<Value = World> {
         (body(true), vec(any::<Index>(), 0..3)).prop_map(move |(body, needs)| Resource {
             id: id.clone(),
             body,
-            needs: needs.iter().map(|need| need.get(&all).clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+            needs: needs
+                .iter()
+                .map(|need| need.get(&all).clone())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
             because: Reason::Always,
             fields: Vec::new(),
         })
@@ -110,8 +116,11 @@ fn world() -> impl Strategy<Value = World> {
         let resources: Vec<_> = wanted.into_iter().map(|id| resource(id, ids.clone())).collect();
         let sightings: Vec<_> = ids.iter().map(|id| (Just(id.clone()), sighting())).collect();
         let adopt = prop_oneof![Just(Adopt::Nothing), Just(Adopt::Everything)];
-        (resources, sightings, adopt)
-            .prop_map(|(resources, sightings, adopt)| World { resources, sightings, adopt })
+        (resources, sightings, adopt).prop_map(|(resources, sightings, adopt)| World {
+            resources,
+            sightings,
+            adopt,
+        })
     })
 }
 
@@ -254,10 +263,19 @@ proptest! {
 fn the_independent_check_finds_each_kind_of_fault() {
     let id = ResourceId::kube(Kind::ResourceQuota, "ns", "q");
     let tree = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
-    let found = tree(r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"1"}}}"#);
-    let wanted = tree(r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"2"}}}"#);
-    let resource =
-        Resource { id: id.clone(), body: wanted, needs: Arc::new([]), because: Reason::Always, fields: Vec::new() };
+    let found = tree(
+        r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"1"}}}"#,
+    );
+    let wanted = tree(
+        r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"2"}}}"#,
+    );
+    let resource = Resource {
+        id: id.clone(),
+        body: wanted,
+        needs: Arc::new([]),
+        because: Reason::Always,
+        fields: Vec::new(),
+    };
     let desired = Desired::new(vec![resource], Arc::new(Sources::default())).unwrap();
     let seen = Present { body: found, version: Version("7".into()), owners: Arc::new([]), deleting: None };
     let observed: Observed = [(id.clone(), Sighting::Present(seen))].into_iter().collect();

@@ -97,7 +97,7 @@ mod tests {
             let object =
                 Tree::map([("a", Tree::from(text.to_owned())), ("b", Tree::texts([text.to_owned()]))]);
             let written = write(&object).unwrap();
-            assert_eq!(read(&written).unwrap(), [object], "{written}");
+            assert_eq!(read(&written).unwrap(), std::slice::from_ref(&object), "{written}");
             let object = Tree::map([(text.to_owned(), Tree::Bool(true))]);
             assert_eq!(read(&write(&object).unwrap()).unwrap(), [object]);
         }

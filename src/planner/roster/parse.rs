@@ -1,0 +1,257 @@
+//! From the text of all files to a checked roster: reading, merging, decoding, checking. Every file is read and
+//! every check made, so that one run reports all there is to report.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::generate::SchemaSettings;
+use smol_str::SmolStr;
+
+use super::decode::Decode;
+use super::node::{Key, Node, Value};
+use super::record::{choice, record};
+use super::scalar::{Refusal, text_type};
+use super::yaml::{duplicate_key, read};
+use super::{At, Finding, Findings, Map, Name, Roster, SourceFile, Sources, Span};
+use crate::domains::cluster::Cluster;
+use crate::domains::operators::Operator;
+use crate::domains::tenants::Tenant;
+use crate::domains::tiers::Tier;
+use crate::domains::{bounds, claims};
+
+record! {
+    /// A roster: the tenants, tiers and people of one Kubernetes cluster, as kwo keeps them.
+    pub struct Document: "a roster" {
+        /// The version of the format.
+        pub api_version: Option<At<ApiVersion>> = "apiVersion",
+        /// What kind of file this is.
+        pub kind: Option<At<FileKind>>,
+        /// Other files of this roster, as glob patterns relative to this file's folder.
+        pub include: Vec<At<IncludePattern>>,
+        /// What kwo has to know about the cluster.
+        pub cluster: Cluster,
+        /// Bundles of bounds for tenants, by name.
+        pub tiers: Map<Name, Tier>,
+        /// The tenants, by name.
+        pub tenants: Map<Name, Tenant>,
+        /// The people who look after the whole cluster, by name.
+        pub operators: Map<Name, Operator>,
+    }
+}
+
+choice! {
+    /// The version of the roster's format.
+    pub enum ApiVersion: "version of the roster's format" {
+        /// The first one.
+        V1 = "kwo/v1",
+    }
+}
+
+choice! {
+    /// What kind of file it is.
+    pub enum FileKind: "kind of file" {
+        /// A roster.
+        Roster = "Roster",
+    }
+}
+
+text_type! {
+    /// A glob pattern for files of the roster, relative to the folder of the roster.
+    pub struct IncludePattern {
+        expected: "a path or pattern below the roster's folder, such as `tenants/*.yaml`",
+        pattern: "^[^/]",
+        max: 4096
+    }
+}
+
+impl std::str::FromStr for IncludePattern {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<IncludePattern, Refusal> {
+        let wrong = |why: &str| {
+            Refusal::new("bad-include", format!("`{}` cannot be included: {why}", text.escape_debug()))
+        };
+        if text.is_empty() {
+            return Err(wrong("it is empty"));
+        }
+        if text.len() > 4096 {
+            return Err(wrong("it is too long"));
+        }
+        if text.starts_with(['/', '~', '\\']) || text.chars().nth(1) == Some(':') {
+            return Err(wrong("it does not start at the roster's folder")
+                .hint("write a relative path: `tenants/*.yaml`"));
+        }
+        if text.split(['/', '\\']).any(|part| part == "..") {
+            return Err(wrong("`..` leads out of the roster's folder")
+                .hint("move the files below the roster's folder"));
+        }
+        Ok(IncludePattern(text.into()))
+    }
+}
+
+/// The patterns under `include:` of the roster's main file.
+///
+/// # Errors
+/// When the file cannot be read as YAML, or a pattern leads out of the roster's folder.
+pub fn includes(main: &SourceFile) -> Result<Vec<At<SmolStr>>, Vec<Finding>> {
+    let mut findings = Findings::default();
+    let Some(node) = read(main, 0, &mut findings) else { return Err(findings.sorted()) };
+    let Some((_, list)) = node.get("include") else { return Ok(Vec::new()) };
+    let mut findings = Findings::default();
+    match Vec::<At<IncludePattern>>::decode(list, &mut findings) {
+        Some(patterns) => {
+            Ok(patterns.into_iter().map(|at| At::new(at.value.text().clone(), at.at)).collect())
+        }
+        None => Err(findings.sorted()),
+    }
+}
+
+/// A roster that was refused: its text, and everything that is wrong with it, by place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// The text.
+    pub sources: Sources,
+    /// What is wrong; never empty.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads and checks a roster. The first of the sources is the roster itself, the others are included by it.
+///
+/// # Errors
+/// When anything is wrong with it: with everything that is.
+pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
+    let mut findings = Findings::default();
+    let node = merge(&sources, &mut findings);
+    let document = node.and_then(|node| Document::decode(&node, &mut findings));
+    let Some(Document { api_version: _, kind: _, include: _, cluster, tiers, tenants, operators }) = document
+    else {
+        return Err(Box::new(Refused { sources, findings: findings.sorted() }));
+    };
+    bounds::check_tiers(&tiers, &mut findings);
+    bounds::check_tenants(&tenants, &tiers, &mut findings);
+    claims::check(&tenants, &operators, &mut findings);
+    if findings.is_empty() {
+        return Ok(Roster { cluster, tiers, tenants, operators, sources: Arc::new(sources) });
+    }
+    Err(Box::new(Refused { sources, findings: findings.sorted() }))
+}
+
+/// One node with the sections of all files. Entries of a section may stand in any file, each in one only.
+fn merge(sources: &Sources, findings: &mut Findings) -> Option<Node> {
+    let mut merged = Merged::default();
+    let mut top = None;
+    for (number, source) in sources.files().iter().enumerate() {
+        let Ok(file) = u16::try_from(number) else {
+            let finding = Finding::new(
+                "too-many-files",
+                Span::default(),
+                "the roster has over 65535 files",
+                "expected fewer",
+            );
+            findings.push(finding.hint("put several tenants into one file"));
+            break;
+        };
+        let Some(node) = read(source, file, findings) else { continue };
+        let main = number == 0;
+        if main {
+            for field in ["apiVersion", "kind"].into_iter().filter(|field| node.get(field).is_none()) {
+                let value = if field == "kind" { FileKind::Roster.as_str() } else { ApiVersion::V1.as_str() };
+                let at = Span { file, line: 1, column: 1, start: 0, end: 0 };
+                let finding = missing_field_at(at, field);
+                findings.push(finding.hint(format!("add the line `{field}: {value}` at the top")));
+            }
+        }
+        top = top.or(Some(node.at));
+        let Value::Map(entries) = node.value else { continue };
+        for (key, node) in entries {
+            merged.add(key, node, main, findings);
+        }
+    }
+    Some(Node { at: top?, value: Value::Map(merged.entries) })
+}
+
+fn missing_field_at(at: Span, field: &str) -> Finding {
+    Finding::new(
+        "missing-field",
+        at,
+        format!("the roster has no `{field}`"),
+        format!("expected the field `{field}`"),
+    )
+}
+
+/// The sections of the files read so far.
+#[derive(Default)]
+struct Merged {
+    entries: Vec<(Key, Node)>,
+    /// Where the entries of each section stand.
+    seen: BTreeMap<(SmolStr, SmolStr), Span>,
+}
+
+impl Merged {
+    fn add(&mut self, key: Key, node: Node, main: bool, findings: &mut Findings) {
+        match key.text.as_str() {
+            "apiVersion" if !main => {
+                At::<ApiVersion>::decode(&node, findings);
+                return;
+            }
+            "kind" if !main => {
+                At::<FileKind>::decode(&node, findings);
+                return;
+            }
+            "include" if !main => {
+                let finding = Finding::new(
+                    "nested-include",
+                    key.at,
+                    "an included file includes others",
+                    "expected `include:` in the roster itself only",
+                );
+                findings.push(finding.hint("move this pattern to the roster itself"));
+                return;
+            }
+            _ => {}
+        }
+        let node = self.once(&key, node, findings);
+        let known = Document::FIELDS.contains(&key.text.as_str());
+        let Some((_, have)) = self.entries.iter_mut().find(|(have, _)| known && have.text == key.text) else {
+            self.entries.push((key, node));
+            return;
+        };
+        match (&mut have.value, node.value) {
+            (Value::Map(entries), Value::Map(more)) => entries.extend(more),
+            (_, value) => {
+                let node = Node { at: node.at, value };
+                if have.is_null() {
+                    *have = node;
+                } else if !node.is_null() && matches!(have.value, Value::Map(_)) {
+                    findings.push(node.wrong_type("a map, as in the other files"));
+                }
+            }
+        }
+    }
+
+    /// The section without the entries that another file has as well.
+    fn once(&mut self, key: &Key, node: Node, findings: &mut Findings) -> Node {
+        let Value::Map(entries) = node.value else { return node };
+        let mut kept = Vec::with_capacity(entries.len());
+        for (name, value) in entries {
+            match self.seen.get(&(key.text.clone(), name.text.clone())) {
+                Some(first) => findings.push(duplicate_key(&name.text, *first, name.at)),
+                None => {
+                    self.seen.insert((key.text.clone(), name.text.clone()), name.at);
+                    kept.push((name, value));
+                }
+            }
+        }
+        Node { at: node.at, value: Value::Map(kept) }
+    }
+}
+
+/// The JSON schema of a roster (draft 7), for editors. It validates the roster itself and the files it includes.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let root = SchemaSettings::draft07().into_generator().into_root_schema_for::<Document>();
+    let mut schema = root.to_value();
+    schema["title"] = "kwo roster".into();
+    schema["type"] = "object".into();
+    schema["dependencies"] = serde_json::json!({ "include": ["apiVersion", "kind"] });
+    schema
+}

@@ -1,0 +1,93 @@
+//! What the YAML parser refuses, said for somebody who has never read the YAML specification.
+
+use granit_parser::{ErrorKind, ScanError};
+
+use super::{Finding, Span};
+
+/// The finding for a syntax error at this place.
+pub(super) fn syntax_error(error: &ScanError, at: Span) -> Finding {
+    let (message, expected, hint) = explain(error.kind());
+    let finding = Finding::new("yaml-syntax", at, message, expected);
+    match hint {
+        "" => finding,
+        hint => finding.hint(hint),
+    }
+}
+
+fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
+    const INDENT: &str = "entries of one map start in the same column";
+    const QUOTE: &str = "text that holds `: `, ` #` or starts with a sign needs quotes";
+    let (message, expected, hint) = match kind {
+        ErrorKind::UnexpectedEofFlowSequence => ("the file ends inside `[ ]`", "expected `]`", ""),
+        ErrorKind::UnexpectedEofFlowMapping | ErrorKind::UnexpectedEofImplicitFlowMapping => {
+            ("the file ends inside `{ }`", "expected `}`", "")
+        }
+        ErrorKind::UnclosedFlowCollection { open } => {
+            let close = if *open == '[' { ']' } else { '}' };
+            return (format!("`{open}` is never closed"), format!("expected `{close}` later on"), "");
+        }
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+            return (format!("`{open}` is closed by `{close}`"), "expected the other bracket".to_owned(), "");
+        }
+        ErrorKind::MisplacedFlowCollectionEnd => ("this bracket closes nothing", "expected no bracket", ""),
+        ErrorKind::ExpectedFlowMappingSeparator => {
+            ("something is missing between two entries of `{ }`", "expected `,` or `}`", QUOTE)
+        }
+        ErrorKind::ExpectedFlowSequenceSeparator => {
+            ("something is missing between two items of `[ ]`", "expected `,` or `]`", QUOTE)
+        }
+        ErrorKind::ExpectedBlockMappingKey => {
+            ("this does not continue the map above", "expected `name: value`", INDENT)
+        }
+        ErrorKind::ExpectedBlockSequenceEntry => (
+            "this does not continue the list above",
+            "expected `- `",
+            "items of one list start in the same column",
+        ),
+        ErrorKind::BlockSequenceEntryNotAllowed => (
+            "a list cannot start here",
+            "expected the list on a line of its own",
+            "put `- ` on the next line",
+        ),
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
+            ("this is no `name: value`", "expected `:` and a value", INDENT)
+        }
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
+            ("a `:` cannot stand here", "expected one `name: value` a line", QUOTE)
+        }
+        ErrorKind::InvalidIndentation => {
+            ("the indentation fits nothing above", "expected another column", INDENT)
+        }
+        ErrorKind::UnclosedQuotedScalar => {
+            ("this quote is never closed", "expected a closing quote later on", "")
+        }
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            ("text follows a closing quote", "expected the end of the value", "put the whole value in quotes")
+        }
+        ErrorKind::UnknownQuotedScalarEscape => (
+            "YAML does not know this escape",
+            "expected another character after `\\`",
+            "in single quotes a `\\` is just that",
+        ),
+        ErrorKind::CommentNotSeparated => {
+            ("a comment follows text at once", "expected a space before `#`", "")
+        }
+        ErrorKind::DirectiveDisallowed => {
+            ("a roster has no YAML directives", "expected no line that starts with `%`", "delete this line")
+        }
+        ErrorKind::BomInsideDocument => {
+            ("a byte order mark stands here", "expected it at the start of the file only", "delete it")
+        }
+        ErrorKind::UnexpectedCharacter { character } => {
+            let shown = character.escape_debug();
+            return (format!("a value cannot start with `{shown}`"), "expected a value".to_owned(), QUOTE);
+        }
+        ErrorKind::MissingAnchorOrAliasName => (
+            "`&` and `*` have a meaning of their own in YAML",
+            "expected a name after it",
+            "put the text in quotes, as in `\"*.example.com\"`",
+        ),
+        other => return (format!("this is no YAML: {other}"), "expected YAML".to_owned(), ""),
+    };
+    (message.to_owned(), expected.to_owned(), hint)
+}

@@ -1,0 +1,27 @@
+//! The whole help, as one text.
+
+use crate::{snapshot, transcript};
+
+#[test]
+fn the_help_of_every_command_is_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = transcript(folder.path(), &["--help"]);
+    for command in ["validate", "render", "plan", "apply", "explain", "schema", "init", "completion", "man"] {
+        text.push('\n');
+        text.push_str(&transcript(folder.path(), &[command, "--help"]));
+    }
+    snapshot("help", &text);
+}
+
+#[test]
+fn completions_and_man_pages_come_from_the_same_definitions() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let text = transcript(folder.path(), &["completion", shell]);
+        assert!(text.contains("detailed-exitcode") && text.contains("exit 0"), "{shell}");
+    }
+    let text = transcript(folder.path(), &["man"]);
+    assert!(text.contains("exit 0"), "{text}");
+    let page = std::fs::read_to_string(folder.path().join("kwo-plan.1")).unwrap();
+    assert!(page.contains("detailed\\-exitcode"), "{page}");
+}

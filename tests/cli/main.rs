@@ -1,0 +1,44 @@
+//! The binary as a user meets it, in a cleared environment: help, transcripts without a cluster, exit codes.
+
+mod help;
+mod sandbox;
+mod words;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Runs `kwo` in this folder and gives exit code, standard output and standard error as one text.
+fn transcript(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
+    let output = command
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| {
+        // The digest of a plan depends on the folder, which is another one every time.
+        let known = |line: &str| {
+            if line.starts_with("Plan digest: ") { "Plan digest: DIGEST" } else { line }.to_owned()
+        };
+        let text = String::from_utf8_lossy(bytes).replace(&*folder.to_string_lossy(), "FOLDER");
+        text.lines().map(|line| known(line) + "\n").collect::<String>()
+    };
+    format!(
+        "$ kwo {}\n{}---- stderr ----\n{}---- exit {} ----\n",
+        args.join(" "),
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.code().unwrap_or(-1)
+    )
+}
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(format!("cli__{name}"), text));
+}

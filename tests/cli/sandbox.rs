@@ -1,0 +1,89 @@
+//! A first hour with kwo and no cluster: init, validate, plan, apply, explain, and what goes wrong on the way.
+
+use crate::{snapshot, transcript};
+
+#[test]
+fn a_first_hour_reads_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    for args in [
+        &["validate"][..],
+        &["init"],
+        &["init"],
+        &["validate"],
+        &["plan", "--target", "dir:sandbox", "--detailed-exitcode"],
+        &["apply", "--target", "dir:sandbox"],
+        &["apply", "--target", "dir:sandbox", "--yes", "--concurrency", "1"],
+        &["apply", "--target", "dir:sandbox", "--yes"],
+        &["plan", "--target", "dir:sandbox", "-o", "markdown"],
+        &["explain", "kube:ResourceQuota/alice/alice-quota"],
+        &["explain", "bob"],
+        &["explain", "kube:Nonsense"],
+        &["plan", "--target", "elsewhere"],
+        &["plan"],
+        &["plan", "--nonsense"],
+    ] {
+        text.push_str(&transcript(folder.path(), args));
+        text.push('\n');
+    }
+    snapshot("first_hour", &text);
+}
+
+#[test]
+fn every_way_to_print_a_plan_can_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    transcript(folder.path(), &["init"]);
+    let schema: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string("schema/plan.schema.json").unwrap()).unwrap();
+    let plan = |format| {
+        let text = transcript(folder.path(), &["plan", "--target", "dir:sandbox", "-o", format]);
+        let from = text.find('\n').unwrap() + 1;
+        text[from..text.find("---- stderr").unwrap()].to_owned()
+    };
+    let json: serde_json::Value = serde_json::from_str(&plan("json")).unwrap();
+    let yaml: serde_json::Value = serde_yaml::from_str(&plan("yaml")).unwrap();
+    assert_eq!(json, yaml);
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_schemas_are_those_of_the_types() {
+    for (name, file) in [("roster", "schema/roster.schema.json"), ("plan", "schema/plan.schema.json")] {
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_kwo")).args(["schema", name]).output().unwrap();
+        let written = std::fs::read(file).unwrap();
+        assert!(output.stdout == written, "{file} is stale: run `kwo schema {name} > {file}`");
+    }
+}
+
+#[test]
+fn rendered_manifests_hold_what_the_directory_gets() {
+    let folder = tempfile::tempdir().unwrap();
+    transcript(folder.path(), &["init"]);
+    let text = transcript(folder.path(), &["render", "-o", "json"]);
+    let json = &text[text.find('\n').unwrap()..text.find("---- stderr").unwrap()];
+    let list: serde_json::Value = serde_json::from_str(json).unwrap();
+    let items = list["items"].as_array().unwrap();
+    assert_eq!(items.len(), 13);
+    let at = |kind: &str| items.iter().position(|item| item["kind"] == kind).unwrap();
+    assert!(at("Namespace") < at("NetworkPolicy") && at("NetworkPolicy") < at("RoleBinding"));
+}
+
+#[test]
+fn every_example_is_applied_and_settled() {
+    let mut seen = 0;
+    let files = std::fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path());
+    for file in files.chain(["roster.example.yaml".into()]).filter(|path| path.is_file()) {
+        let (folder, file) = (tempfile::tempdir().unwrap(), std::fs::canonicalize(file).unwrap());
+        let file = file.to_str().unwrap();
+        let applied = transcript(folder.path(), &["apply", file, "--target", "dir:sandbox", "--yes"]);
+        assert!(applied.contains("In agreement") && applied.ends_with("---- exit 0 ----\n"), "{applied}");
+        let again =
+            transcript(folder.path(), &["plan", file, "--target", "dir:sandbox", "--detailed-exitcode"]);
+        assert!(again.ends_with("---- exit 0 ----\n"), "{again}");
+        seen += 1;
+    }
+    assert!(seen >= 5, "the examples are missing");
+}

@@ -1,0 +1,64 @@
+//! Rules that the tree itself has to keep: what may be under the planner, what a file looks like.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// The planner does no I/O, and so does nothing below it that is not on the list.
+#[test]
+fn the_planners_dependencies_are_those_on_the_list() {
+    let tree = [
+        "tree",
+        "-p",
+        "kwo-planner",
+        "-e",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+        "--target",
+        "all",
+    ];
+    let output = Command::new(env!("CARGO")).args(tree).args(["--locked", "--offline"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let found: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .filter(|name| !name.is_empty() && *name != "kwo-planner")
+        .collect();
+    let list = std::fs::read_to_string("src/planner/dependencies.txt").unwrap();
+    let listed: BTreeSet<&str> = list.lines().collect();
+    assert_eq!(found, listed, "think before you add to src/planner/dependencies.txt: may it do I/O?");
+    for name in
+        ["tokio", "kube", "reqwest", "hyper", "mio", "rand", "getrandom", "jiff", "chrono", "tracing", "log"]
+    {
+        assert!(!listed.contains(name), "{name} does I/O, or has a clock or chance in it");
+    }
+}
+
+/// A file says on top what belongs in it, and stays short enough to be read.
+#[test]
+fn every_source_file_opens_with_its_purpose_and_is_no_longer_than_500_lines() {
+    let mut folders = vec![Path::new("src").to_owned()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(text.starts_with("//! "), "{} does not say what belongs in it", path.display());
+                assert!(
+                    text.lines().count() <= 500,
+                    "{} is too long: look for the second noun",
+                    path.display()
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 50);
+}

@@ -1,0 +1,12 @@
+//! kwo against a real API server: the binary is run as a user runs it, and the cluster is asked what came of it.
+#![expect(clippy::panic, reason = "a test that cannot be set up ends here")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod access;
+mod converge;
+mod crash;
+mod hold;
+mod run;
+mod saved;

@@ -1,0 +1,137 @@
+//! Running the binary with a roster of its own and reading what it says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::common::apiserver;
+
+/// A roster in a folder of its own, and the cluster it is for.
+pub(crate) struct Bench {
+    folder: tempfile::TempDir,
+    kubeconfig: PathBuf,
+}
+
+/// What a run of the binary came to.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Bench {
+    /// Nothing where the live tests cannot run; that has been said loudly.
+    pub(crate) fn new(tenants: &str) -> Option<Bench> {
+        let kubeconfig = apiserver::kubeconfig()?.to_owned();
+        let folder = tempfile::tempdir().unwrap();
+        let bench = Bench { folder, kubeconfig };
+        bench.write(tenants);
+        Some(bench)
+    }
+
+    pub(crate) fn write(&self, tenants: &str) {
+        let text = format!("apiVersion: kwo/v1\nkind: Roster\n{tenants}");
+        std::fs::write(self.path("roster.yaml"), text).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// As another identity.
+    pub(crate) fn with_kubeconfig(mut self, kubeconfig: &Path) -> Bench {
+        self.kubeconfig = kubeconfig.to_owned();
+        self
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
+        command.args(args).current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path());
+        command.env("KWO_KUBECONFIG", &self.kubeconfig).env("KWO_LOCK_DURATION", "3s").stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn kwo(&self, args: &[&str]) -> Ran {
+        Ran::of(&self.command(args).output().unwrap())
+    }
+
+    /// `kwo apply`, waiting for the other tests of this cluster.
+    pub(crate) fn apply(&self, more: &[&str]) -> Ran {
+        self.kwo(&[&["apply", "--yes", "--lock-timeout=2m"], more].concat())
+    }
+
+    /// `kwo plan` as JSON.
+    pub(crate) fn plan(&self, more: &[&str]) -> Value {
+        let ran = self.kwo(&[&["plan", "-o", "json"], more].concat());
+        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
+    }
+}
+
+impl Ran {
+    pub(crate) fn of(output: &Output) -> Ran {
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+}
+
+/// The ids of a plan's steps.
+pub(crate) fn steps(plan: &Value) -> Vec<String> {
+    ids(&plan["steps"])
+}
+
+/// The ids of what a plan holds.
+pub(crate) fn held(plan: &Value) -> Vec<String> {
+    ids(&plan["held"])
+}
+
+fn ids(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What the cluster has.
+pub(crate) fn get(kind: &str, namespace: &str, name: &str) -> Value {
+    let mut args = vec!["get", kind, name, "-o", "json"];
+    if !namespace.is_empty() {
+        args.extend(["-n", namespace]);
+    }
+    serde_json::from_str(&apiserver::kubectl_ok(&args)).unwrap()
+}
+
+/// A kubeconfig for a service account of `kube-system` with these rules, bound in the whole cluster.
+pub(crate) fn narrow(name: &str, rules: &str, folder: &Path) -> PathBuf {
+    let manifest = format!(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: kube-system}}\n---\n\
+apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {name}}}\nrules: {rules}\n---\n\
+apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {name}}}\n\
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}\n\
+subjects: [{{kind: ServiceAccount, name: {name}, namespace: kube-system}}]\n"
+    );
+    let file = folder.join("account.yaml");
+    std::fs::write(&file, manifest).unwrap();
+    apiserver::kubectl_ok(&["apply", "-f", file.to_str().unwrap()]);
+    let token = apiserver::kubectl_ok(&["create", "token", name, "-n", "kube-system"]);
+    let admin = std::fs::read_to_string(apiserver::kubeconfig().unwrap()).unwrap();
+    let mut config: kube::config::Kubeconfig = serde_yaml::from_str(&admin).unwrap();
+    for auth in &mut config.auth_infos {
+        auth.auth_info = Some(kube::config::AuthInfo {
+            token: Some(token.trim().to_owned().into()),
+            ..kube::config::AuthInfo::default()
+        });
+    }
+    let path = folder.join(format!("{name}.kubeconfig"));
+    let mut value = serde_json::to_value(&config).unwrap();
+    // The token's type does not print itself.
+    value["users"][0]["user"] = serde_json::json!({"token": token.trim()});
+    std::fs::write(&path, value.to_string()).unwrap();
+    path
+}
