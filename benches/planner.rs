@@ -2,7 +2,6 @@
 //! seen in memory: `cargo bench --bench planner`, or with another number of tenants after `--`. One thread.
 //!
 //! The figures are the best of several runs, because machines are shared; memory is the process' peak.
-#![expect(missing_docs, reason = "a program of its own")]
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -44,39 +43,39 @@ fn main() {
     let first = look(&desired, &absent);
     println!("{} objects, first plan has {} steps", desired.resources().len(), first.steps.len());
     let settled = after(&first, &absent);
-    drop(absent);
-    drop(desired);
+    let (checked, faults) = best(|| verify(&first, &absent));
+    assert!(faults.is_empty());
+    println!("independent check of the first plan: {checked:.2?}; peak so far {}", peak());
+    drop((absent, first, desired));
 
+    // From here on as in a run that finds nothing to do: the roster, what it wants, what was seen, the plan.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
     let (compiled, desired) = best(|| compile(&roster).expect("no clash"));
     let (planned, second) = best(|| look(&desired, &settled));
     assert!(second.is_settled() && second.leftovers.is_empty());
     println!("unchanged: compile {compiled:.2?} + plan {planned:.2?} = {:.2?}", compiled + planned);
-    let (checked, faults) = best(|| verify(&first, &settled));
-    println!(
-        "independent check of the first plan: {checked:.2?} ({} steps are refused in a settled world)",
-        faults.len()
-    );
-    println!("peak memory: {}", peak());
+    println!("peak memory of that: {}", peak());
 }
 
 fn look(desired: &Desired, observed: &Observed) -> Plan {
     plan(desired, observed, &Adopt::Nothing, Provenance::default())
 }
 
+/// The shortest of several runs, and what the last one made; the others' work is gone before the next begins.
 fn best<T>(mut work: impl FnMut() -> T) -> (Duration, T) {
     let mut timed = || {
         let started = Instant::now();
         let made = work();
         (started.elapsed(), made)
     };
-    let mut best = timed();
+    let (mut shortest, mut made) = timed();
     for _ in 1..RUNS {
-        let next = timed();
-        if next.0 < best.0 {
-            best = next;
-        }
+        drop(made);
+        let took;
+        (took, made) = timed();
+        shortest = shortest.min(took);
     }
-    best
+    (shortest, made)
 }
 
 /// The most memory that this process has had, where the system says so.

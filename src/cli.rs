@@ -18,7 +18,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Say more on standard error: once for every request, twice for all there is.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "KWO_VERBOSE")]
     pub verbose: u8,
 }
 
@@ -115,10 +115,10 @@ pub struct Plan {
     #[arg(long, env = "KWO_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Exit with 2 when there are changes.
-    #[arg(long, env = "KWO_DETAILED_EXITCODE")]
+    #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = clap::builder::FalseyValueParser::new())]
     pub detailed_exitcode: bool,
     /// Show the whole content of new objects.
-    #[arg(long, env = "KWO_FULL")]
+    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
     pub full: bool,
 }
 
@@ -134,7 +134,7 @@ pub struct Apply {
     #[arg(long, env = "KWO_PLAN", value_name = "FILE", conflicts_with = "adopt")]
     pub plan: Option<PathBuf>,
     /// Do not ask.
-    #[arg(short, long, env = "KWO_YES")]
+    #[arg(short, long, env = "KWO_YES", value_parser = clap::builder::FalseyValueParser::new())]
     pub yes: bool,
     /// How to print the report.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
@@ -146,7 +146,7 @@ pub struct Apply {
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
     pub lock_duration: Duration,
     /// Show the whole content of new objects.
-    #[arg(long, env = "KWO_FULL")]
+    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
     pub full: bool,
 }
 

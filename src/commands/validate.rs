@@ -17,6 +17,7 @@ pub(crate) fn validate(args: &Validate) -> Result<Exit, Failure> {
     let loaded = load(path)?;
     let tenants = loaded.roster.tenants().len();
     let objects = loaded.desired.resources().len();
-    talk(&format!("{} is valid: {tenants} tenants, {objects} objects\n", path.display()));
+    let tenants = if tenants == 1 { "1 tenant".to_owned() } else { format!("{tenants} tenants") };
+    talk(&format!("{} is valid: {tenants}, {objects} objects\n", path.display()));
     Ok(Exit::Done)
 }

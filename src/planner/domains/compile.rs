@@ -42,6 +42,7 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
         let own = [(name.text().clone(), because.clone())];
         let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
         let namespaces = if tenant.namespaces.is_empty() { Vec::from(own) } else { named.collect() };
+        let first = namespaces.first().map(|(name, _)| ResourceId::kube(Kind::Namespace, "", name.clone()));
         for (namespace, because) in namespaces {
             let id = ResourceId::kube(Kind::Namespace, "", namespace);
             resources.push(namespace_resource(&id, name, tenant, &terms, &because));
@@ -50,7 +51,7 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
                 [id.clone()].into_iter().chain(isolation).chain(guard::ids()).collect();
             people::compile(&id, &labels, tenant, &before, &because, resources);
         }
-        people::navigation(name, &labels, tenant, &terms, resources);
+        people::navigation(name, &labels, tenant, &terms, first, resources);
     }
 }
 

@@ -92,16 +92,17 @@ pub(crate) fn compile(
     }
 }
 
-/// Navigation for everybody of a tenant whose terms say so.
+/// Navigation for everybody of a tenant whose terms say so, once there is something of its own to find.
 pub(crate) fn navigation(
     name: &Name,
     labels: &Tree,
     tenant: &Tenant,
     terms: &Terms,
+    first: Option<ResourceId>,
     resources: &mut Vec<Resource>,
 ) {
     let Some(reason) = &terms.navigation else { return };
-    let needs: Arc<[ResourceId]> = Arc::new([roles::cluster_role(NAVIGATION)]);
+    let needs: Arc<[ResourceId]> = [roles::cluster_role(NAVIGATION)].into_iter().chain(first).collect();
     for person in people(tenant) {
         // A tenant's name holds no colon, so that no two tenants can come to the same name.
         let name = smol_str::format_smolstr!("kwo-navigation:{}:{}", name.as_str(), person.name);

@@ -59,9 +59,7 @@ pub(crate) fn of(tenant: &Tenant, tenant_reason: &Reason, tiers: &BTreeMap<SmolS
     let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
     // An unknown tier is refused when the roster is parsed.
     let mut terms = tiers.get(name).cloned().unwrap_or_else(|| bare(name, tenant_reason));
-    if let Some(tier) = &tenant.tier {
-        terms.tier.1 = Reason::Roster(tier.at);
-    }
+    terms.tier.1 = tenant.tier.as_ref().map_or_else(|| tenant_reason.clone(), |tier| Reason::Roster(tier.at));
     bounds(&mut terms.quota, &tenant.quota);
     if let Some(At { value: true, at }) = &tenant.parked {
         terms.quota.insert("pods".into(), (Quantity::zero(), Reason::Roster(*at)));

@@ -1,0 +1,276 @@
+//! What kwo does on a cluster's bad days: throttling, lost answers, pages that expire, refusals. Each by a server
+//! that plays a script; what a good day looks like is tested against the real thing.
+
+#[path = "common/scripted.rs"]
+mod scripted;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kwo::providers::{Kube, KubeOptions, Provider, Refusal};
+use kwo_planner::change::{Change, Step};
+use kwo_planner::observed::{Observed, Sighting, Version};
+use kwo_planner::resource::{Desired, Origin, Reason, Resource};
+use kwo_planner::tree::{SmolStr, Tree};
+use scripted::Reply::{Answer, Drop};
+use scripted::{Reply, Scripted};
+use serde_json::json;
+
+const BODY: &str = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"annotations":{"n":"1"},
+    "labels":{"app.kubernetes.io/managed-by":"kwo"},"name":"a","namespace":"alice"}}"#;
+
+async fn kube(server: &Scripted) -> Kube {
+    let options = KubeOptions {
+        kubeconfig: Some(server.kubeconfig.clone()),
+        timeout: Duration::from_secs(1),
+        ..KubeOptions::default()
+    };
+    Kube::connect(options).await.expect("a client")
+}
+
+fn step(change: Change, seen: Option<&str>) -> Step {
+    Step {
+        id: "kube:ServiceAccount/alice/a".parse().expect("an id"),
+        changes: vec![change],
+        seen: seen.map(|seen| Version(seen.into())),
+        wanted: serde_json::from_str(BODY).expect("JSON"),
+        needs: Vec::new(),
+        adopts: false,
+        tenant: SmolStr::default(),
+        because: Origin { place: "here".into(), line: SmolStr::default() },
+    }
+}
+
+fn create() -> Step {
+    step(Change::Create, None)
+}
+
+fn extend() -> Step {
+    let because = Origin { place: "here".into(), line: SmolStr::default() };
+    let change =
+        Change::Extend { pointer: "/metadata/annotations/n".into(), value: Tree::from("1"), because };
+    step(change, Some("u1/5"))
+}
+
+/// What the API server says when it says no.
+fn status(code: u16, reason: &str, message: &str) -> Reply {
+    let body = json!({"kind": "Status", "code": code, "reason": reason, "message": message});
+    Answer(code, "", body.to_string())
+}
+
+/// The object as somebody finds it at this version.
+fn object(version: &str, mark: &str) -> Reply {
+    let body = json!({"metadata": {"name": "a", "namespace": "alice", "uid": "u1", "resourceVersion": version,
+        "annotations": {"n": "1"}, "labels": {"app.kubernetes.io/managed-by": mark}},
+        "apiVersion": "v1", "kind": "ServiceAccount"});
+    Answer(200, "", body.to_string())
+}
+
+fn made() -> Reply {
+    Answer(201, "", "{}".to_owned())
+}
+
+/// The outcome of a step, and what was asked for it.
+async fn play(step: Step, replies: Vec<Reply>) -> (Result<(), Refusal>, Vec<String>) {
+    let server = Scripted::playing(replies);
+    let outcome = kube(&server).await.write(&step).await;
+    (outcome, server.asked().into_iter().map(|asked| asked.method).collect())
+}
+
+#[tokio::test]
+async fn a_write_says_who_it_is() {
+    let server = Scripted::playing(vec![made()]);
+    kube(&server).await.write(&create()).await.unwrap();
+    let [asked] = server.asked().try_into().unwrap();
+    assert_eq!(
+        asked.path,
+        "/api/v1/namespaces/alice/serviceaccounts?fieldManager=kwo&fieldValidation=Strict"
+    );
+    let agent = format!("user-agent: kwo/{}", env!("CARGO_PKG_VERSION"));
+    assert!(asked.headers.contains(&agent), "{:?}", asked.headers);
+    assert_eq!(asked.body.parse::<serde_json::Value>().unwrap(), BODY.parse::<serde_json::Value>().unwrap());
+}
+
+#[tokio::test]
+async fn throttling_is_obeyed() {
+    let started = Instant::now();
+    let slow = Answer(429, "retry-after: 1\r\n", String::new());
+    let (outcome, asked) = play(create(), vec![slow, made()]).await;
+    assert_eq!((outcome, asked.len()), (Ok(()), 2));
+    assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_was_lost_is_known_again() {
+    let exists = || status(409, "AlreadyExists", "it exists");
+    let (outcome, asked) = play(create(), vec![Drop, exists(), object("7", "kwo")]).await;
+    assert_eq!((outcome, asked), (Ok(()), ["POST", "POST", "GET"].map(str::to_owned).to_vec()));
+    // Somebody else's object is not one's own, however much it looks like it.
+    let (outcome, _) = play(create(), vec![Drop, exists(), object("7", "helm")]).await;
+    assert!(matches!(outcome, Err(Refusal::Changed { .. })), "{outcome:?}");
+    // Nor is one that was there before anything was lost; nobody need look.
+    let (outcome, asked) = play(create(), vec![exists()]).await;
+    assert!(matches!(outcome, Err(Refusal::Changed { .. })), "{outcome:?}");
+    assert_eq!(asked, ["POST"]);
+    // Throttling is no doubt: the request was not carried out.
+    let slow = Answer(429, "", String::new());
+    let (outcome, asked) = play(create(), vec![slow, exists()]).await;
+    assert!(matches!(outcome, Err(Refusal::Changed { .. })), "{outcome:?}");
+    assert_eq!(asked, ["POST", "POST"]);
+}
+
+#[tokio::test]
+async fn a_patch_whose_answer_was_lost_is_known_again() {
+    let failed = || status(422, "Invalid", "the server rejected our request");
+    let (outcome, asked) = play(extend(), vec![Drop, failed(), object("6", "kwo")]).await;
+    assert_eq!((outcome, asked), (Ok(()), ["PATCH", "PATCH", "GET"].map(str::to_owned).to_vec()));
+    // Without a loss it is somebody else's change.
+    let (outcome, _) = play(extend(), vec![failed(), object("6", "kwo")]).await;
+    assert!(matches!(outcome, Err(Refusal::Changed { .. })), "{outcome:?}");
+    // With the object as it was, the change itself is refused.
+    let (outcome, _) = play(extend(), vec![failed(), object("5", "kwo")]).await;
+    assert_eq!(outcome, Err(Refusal::Refused { why: "the server rejected our request".into() }));
+}
+
+#[tokio::test]
+async fn refusals_are_in_the_servers_words_and_not_repeated() {
+    let no = || status(403, "Forbidden", "User \"x\" cannot create");
+    let (outcome, asked) = play(create(), vec![no(), no()]).await;
+    assert_eq!(outcome, Err(Refusal::Refused { why: "User \"x\" cannot create".into() }));
+    assert_eq!(asked.len(), 1);
+}
+
+#[tokio::test]
+async fn silence_and_broken_gateways_are_borne_for_a_while() {
+    let gateway = || Answer(502, "", "<html>".to_owned());
+    let (outcome, asked) = play(create(), vec![gateway(), Drop, made()]).await;
+    assert_eq!((outcome, asked.len()), (Ok(()), 3));
+    let (outcome, asked) = play(create(), vec![gateway(), gateway(), gateway(), gateway(), gateway()]).await;
+    assert_eq!(asked.len(), 5);
+    let why = "HTTP 502 Bad Gateway (5 tries)".to_owned();
+    assert_eq!(outcome, Err(Refusal::Unreachable { why }));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let server = Scripted::playing(Vec::new());
+    let text = std::fs::read_to_string(&server.kubeconfig).unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let start = text.find("http://").unwrap();
+    let end = start + text[start..].find('\'').unwrap();
+    std::fs::write(&server.kubeconfig, text.replace(&text[start..end], &format!("http://{closed}"))).unwrap();
+    let why = kube(&server).await.identity().await.unwrap_err().to_string();
+    assert!(why.contains(&format!("connection refused by http://{closed}")), "{why}");
+    assert!(why.contains("5 tries"), "{why}");
+}
+
+fn desired(ids: &[&str]) -> Desired {
+    let resource = |id: &&str| Resource {
+        id: id.parse().expect("an id"),
+        body: Tree::map([("kind", Tree::from("x"))]),
+        needs: Arc::new([]),
+        because: Reason::Always,
+        fields: Vec::new(),
+    };
+    Desired::new(ids.iter().map(resource).collect(), Arc::default()).expect("each id once")
+}
+
+fn names(names: &[&str], next: &str) -> Reply {
+    let items: Vec<_> = names
+        .iter()
+        .map(|name| json!({"metadata": {"name": name, "uid": "u", "resourceVersion": "1"}}))
+        .collect();
+    Answer(200, "", json!({"metadata": {"continue": next}, "items": items}).to_string())
+}
+
+#[tokio::test]
+async fn a_list_whose_pages_expire_is_begun_anew() {
+    let mut expired = false;
+    let server = Scripted::start(move |asked| {
+        if !asked.path.starts_with("/api/v1/namespaces?") {
+            return names(&[], "");
+        }
+        match asked.path.split_once("&continue=") {
+            None => names(&["first"], "to+ken/="),
+            Some((_, "to%2Bken%2F%3D")) if expired => names(&["second"], ""),
+            Some(_) => {
+                expired = true;
+                status(410, "Expired", "too old")
+            }
+        }
+    });
+    let wanted = desired(&["kube:Namespace/first", "kube:Namespace/second", "kube:Namespace/third"]);
+    let observed = kube(&server).await.observe(&wanted).await;
+    let seen = |id: &str| observed.get(&id.parse().unwrap()).unwrap();
+    assert!(matches!(seen("kube:Namespace/first"), Sighting::Present(_)));
+    assert!(matches!(seen("kube:Namespace/second"), Sighting::Present(_)));
+    assert_eq!(seen("kube:Namespace/third"), &Sighting::Absent);
+    assert_eq!(server.asked().len(), 10 + 4);
+    // Stale lists are never asked for.
+    assert!(server.asked().iter().all(|asked| !asked.path.contains("resourceVersion")));
+}
+
+/// Why an object is unknown.
+fn why(observed: &Observed, id: &str) -> String {
+    match observed.get(&id.parse().expect("an id")) {
+        Some(Sighting::Unknown { why }) => why.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn half_a_list_says_nothing() {
+    let server = Scripted::start(|asked| {
+        if asked.path.contains("/clusterroles?") && asked.path.contains("continue") {
+            return status(500, "InternalError", "etcd is away");
+        }
+        names(&["a"], if asked.path.contains("/clusterroles?") { "more" } else { "" })
+    });
+    let half = kube(&server).await.observe(&desired(&["kube:ClusterRole/a", "kube:ClusterRole/b"])).await;
+    assert_eq!(
+        why(&half, "kube:ClusterRole/b"),
+        "list clusterroles.rbac.authorization.k8s.io failed: etcd is away"
+    );
+    assert_eq!(
+        why(&half, "kube:ClusterRole/a"),
+        "list clusterroles.rbac.authorization.k8s.io failed: etcd is away"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_listed_is_unknown_and_nothing_else() {
+    let ids = [
+        "kube:NetworkPolicy/a/a",
+        "kube:ValidatingAdmissionPolicy/a",
+        "kube:Role/a/a",
+        "kube:LimitRange/a/a",
+        "kube:RoleBinding/a/a",
+        "kube:ServiceAccount/a/a",
+    ];
+    let server = Scripted::start(|asked| {
+        let path = asked.path.split('?').next().unwrap_or_default();
+        match path.rsplit('/').next().unwrap_or_default() {
+            "networkpolicies" => status(403, "Forbidden", "User \"x\" cannot list"),
+            "validatingadmissionpolicies" => Answer(404, "", "404 page not found".to_owned()),
+            "roles" => Drop,
+            "limitranges" => Answer(200, "", "{\"items\":[{\"metadata\":".to_owned()),
+            "rolebindings" => Answer(200, "", "{}".to_owned()),
+            _ => names(&[], ""),
+        }
+    });
+    let observed = kube(&server).await.observe(&desired(&ids)).await;
+    let why = |id: &str| why(&observed, id);
+    assert_eq!(why(ids[0]), "list networkpolicies.networking.k8s.io was refused: User \"x\" cannot list");
+    assert_eq!(
+        why(ids[1]),
+        "list validatingadmissionpolicies.admissionregistration.k8s.io: the server has no such resource"
+    );
+    assert!(
+        why(ids[2]).starts_with("list roles.rbac.authorization.k8s.io: no answer after 5 tries: lost"),
+        "{}",
+        why(ids[2])
+    );
+    assert!(why(ids[3]).starts_with("list limitranges: the answer cannot be read"), "{}", why(ids[3]));
+    assert!(why(ids[4]).contains("the answer cannot be read: missing field `items`"), "{}", why(ids[4]));
+    assert_eq!(observed.get(&ids[5].parse().unwrap()), Some(&Sighting::Absent));
+}
