@@ -1,7 +1,7 @@
 //! Rosters good and bad: the files in `tests/rosters` and the example, through parser and JSON schema. What a bad one
 //! is told stands in `snapshots/invalid__*.snap`; read it as the admin at three in the morning.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

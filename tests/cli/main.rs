@@ -1,4 +1,5 @@
 //! The binary as a user meets it, in a cleared environment: help, transcripts without a cluster, exit codes.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
 
 mod help;
 mod sandbox;

@@ -258,6 +258,7 @@ fn all_kinds(world: &World) -> Vec<Wanted> {
     ]
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what a write gave")]
 fn assert_changed(outcome: Result<(), Refusal>) {
     assert!(matches!(outcome, Err(Refusal::Changed { .. })), "{outcome:?}");
 }

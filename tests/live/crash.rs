@@ -58,7 +58,7 @@ fn an_interrupted_run_ends_between_two_writes_says_so_and_gives_the_lock_back() 
     if left > 0 {
         assert_eq!(code, Some(1), "{rest:#?}");
         let said = format!("Stopped: interrupted. {left} steps were not begun.");
-        assert!(rest.iter().any(|line| *line == said), "{said}: {rest:#?}");
+        assert!(rest.contains(&said), "{said}: {rest:#?}");
     }
     // The lock would outlive this test by far if it had not been given back.
     bench.kwo(&["apply", "--yes", "--lock-timeout=2m"]).expect(0);

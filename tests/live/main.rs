@@ -1,5 +1,5 @@
 //! kwo against a real API server: the binary is run as a user runs it, and the cluster is asked what came of it.
-#![expect(clippy::panic, reason = "a test that cannot be set up ends here")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 #[path = "../common/mod.rs"]
 mod common;

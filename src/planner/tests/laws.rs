@@ -1,5 +1,6 @@
 //! The laws that every plan keeps, over random worlds: what is wanted, what is there, who wrote it, what could not
 //! be seen. A world here is small and dense, so that things meet.
+#![expect(clippy::unwrap_used, reason = "the worlds are ours")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -278,7 +279,7 @@ fn the_independent_check_finds_each_kind_of_fault() {
     };
     let desired = Desired::new(vec![resource], Arc::new(Sources::default())).unwrap();
     let seen = Present { body: found, version: Version("7".into()), owners: Arc::new([]), deleting: None };
-    let observed: Observed = [(id.clone(), Sighting::Present(seen))].into_iter().collect();
+    let observed: Observed = [(id, Sighting::Present(seen))].into_iter().collect();
     let good = plan(&desired, &observed, &Adopt::Nothing, Provenance::default());
     assert_eq!(verify(&good, &observed), []);
 
