@@ -84,17 +84,17 @@ fn matching(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
 /// The text of a file that is named at this place, or why there is none.
 fn read(path: &Path, at: Span) -> Result<String, Box<Finding>> {
     let name = path.display();
-    let refused = |error: std::io::Error| {
+    let refused = |error: &std::io::Error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let finding = Finding::new("unreadable", at, format!("cannot read {name}: {error}"), "named here");
         Box::new(if missing { finding.hint("`kwo init` writes a first roster") } else { finding })
     };
-    let metadata = std::fs::metadata(path).map_err(refused)?;
+    let metadata = std::fs::metadata(path).map_err(|error| refused(&error))?;
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     if let Some(finding) = too_large(&name.to_string(), size, at) {
         return Err(Box::new(finding));
     }
-    let bytes = std::fs::read(path).map_err(refused)?;
+    let bytes = std::fs::read(path).map_err(|error| refused(&error))?;
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
