@@ -65,6 +65,9 @@ pub struct TargetArgs {
     /// The context of the kubeconfig, instead of its current one.
     #[arg(long, env = "KWO_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
+    /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
+    #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
+    pub age_identity: Option<PathBuf>,
     /// How long to wait for the answer to one request.
     #[arg(long, default_value = "30s", env = "KWO_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub timeout: Duration,

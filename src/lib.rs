@@ -8,5 +8,6 @@ pub mod failure;
 pub mod log;
 pub mod providers;
 pub mod report;
+pub mod secrets;
 pub mod source;
 pub mod target;

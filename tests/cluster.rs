@@ -35,7 +35,7 @@ fn namespace(name: &str) -> Resource {
 
 fn resource(id: ResourceId, body: Value) -> Resource {
     let body = serde_json::from_value(body).unwrap_or(Tree::Null);
-    Resource { id, body, needs: Arc::new([]), because: Reason::Always, fields: Vec::new() }
+    Resource::new(id, body, Arc::new([]), Reason::Always)
 }
 
 fn create(resource: &Resource) -> Step {
@@ -44,6 +44,7 @@ fn create(resource: &Resource) -> Step {
         changes: vec![Change::Create],
         seen: None,
         wanted: resource.body.clone(),
+        secrets: Vec::new(),
         needs: Vec::new(),
         adopts: false,
         tenant: SmolStr::default(),

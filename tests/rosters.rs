@@ -152,7 +152,7 @@ fn what_cannot_be_read_is_located() {
 fn inside(refused: &Refused) {
     let Refused { sources, findings } = refused;
     for finding in findings {
-        let Finding { at, code, message, label: _, also, hint: _ } = finding;
+        let Finding { at, code, message, label: _, also, hint: _, conceals: _ } = finding;
         assert!(!message.is_empty());
         for span in std::iter::once(at).chain(also.iter().map(|(at, _)| at)) {
             let text = &sources.file(*span).unwrap().text;

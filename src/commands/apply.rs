@@ -9,6 +9,7 @@ use kwo_planner::plan::{Adopt, FORMAT_VERSION, Plan, Provenance, plan};
 use kwo_planner::refresh::{refresh, wanted};
 use kwo_planner::resource::{Desired, ResourceId};
 
+use super::entrust::entrust;
 use super::load::load;
 use super::look::{check, identity, look};
 use super::print::{data, json, talk};
@@ -47,13 +48,14 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
     let work = async {
         let task = match loaded {
-            Err(saved) => saved_task(saved, &*provider, &identity).await?,
+            Err(saved) => saved_task(args, saved, &*provider, &identity).await?,
             Ok(loaded) => {
                 let adopt = target::adopt(&args.target);
                 let provenance = loaded.provenance(&args.roster.roster);
                 let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
-                let (plan, _) = look(&*provider, &loaded.desired, &adopt, provenance).await?;
-                Task { desired: loaded.desired, adopt, plan, stale: Vec::new() }
+                let desired = entrust(loaded.desired, &args.roster.roster, &args.target, &*provider).await;
+                let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
+                Task { desired, adopt, plan, stale: Vec::new() }
             }
         };
         show_and_ask(args, &task).await?;
@@ -111,7 +113,7 @@ fn exit(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) ->
     match report {
         Some(report) if !report.complete() => Exit::Failed,
         _ if !stale.is_empty() => Exit::Stale,
-        _ if !plan.held.is_empty() => Exit::Held,
+        _ if plan.holds() => Exit::Held,
         _ => Exit::Done,
     }
 }
@@ -128,7 +130,7 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
     }
     if plan.steps.is_empty() {
         if stale.is_empty() {
-            talk(if plan.held.is_empty() {
+            talk(if !plan.holds() {
                 "In agreement: nothing to do\n"
             } else {
                 "Nothing that can be done now\n"
@@ -180,7 +182,12 @@ fn read(path: &Path) -> Result<Plan, Failure> {
 }
 
 /// Holds a saved plan against the cluster as it is now.
-async fn saved_task(saved: Plan, provider: &dyn Provider, identity: &Identity) -> Result<Task, Failure> {
+async fn saved_task(
+    args: &Apply,
+    saved: Plan,
+    provider: &dyn Provider,
+    identity: &Identity,
+) -> Result<Task, Failure> {
     if saved.provenance.target != identity.id {
         return Err(Failure::new(format!(
             "the plan was made for {} ({}), this is {} ({})",
@@ -189,8 +196,10 @@ async fn saved_task(saved: Plan, provider: &dyn Provider, identity: &Identity) -
     }
     let twice = |error| Failure::new("the saved plan makes no sense").because(&error);
     let desired = wanted(&saved).map_err(twice)?;
+    let roster = Path::new(saved.provenance.roster.as_str());
+    let desired = entrust(desired, roster, &args.target, provider).await;
     let observed = provider.observe(&desired).await;
-    let refreshed = refresh(&saved, &observed).map_err(twice)?;
+    let refreshed = refresh(&saved, &desired, &observed);
     for id in &refreshed.settled {
         talk(&format!("{id} is as the plan wants it already\n"));
     }

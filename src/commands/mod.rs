@@ -2,6 +2,7 @@
 
 mod apply;
 mod completion;
+mod entrust;
 mod explain;
 mod init;
 mod load;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kwo_planner::plan::{Plan, Provenance};
 
+use super::entrust::entrust;
 use super::load::load;
 use super::look::{identity, look};
 use super::print::{data, json, talk, yaml};
@@ -24,7 +25,8 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         ..loaded.provenance(&args.roster.roster)
     };
     let adopt = target::adopt(&args.target);
-    let (plan, _) = look(&*provider, &loaded.desired, &adopt, provenance).await?;
+    let desired = entrust(loaded.desired, &args.roster.roster, &args.target, &*provider).await;
+    let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
     let detail = Detail { full: args.full };
     match args.output {
         PlanFormat::Text => data(&text(&plan, detail)),
@@ -36,7 +38,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         save(&plan, path)?;
     }
     Ok(match () {
-        () if !plan.held.is_empty() => Exit::Held,
+        () if plan.holds() => Exit::Held,
         () if args.detailed_exitcode && !plan.steps.is_empty() => Exit::Changes,
         () => Exit::Done,
     })

@@ -2,27 +2,37 @@
 
 use kwo_planner::order::order;
 use kwo_planner::resource::{Desired, Resource};
+use kwo_planner::tree::Tree;
 
 use super::load::load;
 use super::print::{data, json, yaml};
 use crate::cli::{Render, YamlOrJson};
 use crate::failure::{Exit, Failure};
+use crate::providers::fold;
 
 pub(crate) fn render(args: &Render) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
-    let resources = in_order(&loaded.desired);
+    let resources = in_order(&loaded.desired).into_iter().map(manifest).collect::<Result<Vec<_>, _>>()?;
     match args.output {
         YamlOrJson::Yaml => {
             for resource in resources {
-                data(&format!("---\n{}", yaml(&resource.body)?));
+                data(&format!("---\n{}", yaml(&resource)?));
             }
         }
         YamlOrJson::Json => {
-            let items: Vec<_> = resources.into_iter().map(|resource| &resource.body).collect();
-            json(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}))?;
+            json(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": resources}))?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// The object as Kubernetes takes it. Of secrets there is only the reference, which Kubernetes refuses.
+fn manifest(resource: &Resource) -> Result<Tree, Failure> {
+    let body = resource.body.clone();
+    match resource.id.known_kind() {
+        Some(kind) => fold(kind, body).map_err(|why| Failure::new(format!("{}: {why}", resource.id))),
+        None => Ok(body),
+    }
 }
 
 /// Whatever is needed comes first, so that `kubectl apply` can take them one after the other.

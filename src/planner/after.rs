@@ -18,7 +18,7 @@ pub fn after(plan: &Plan, observed: &Observed) -> Observed {
     for step in &plan.steps {
         let before = match observed.get(&step.id) {
             Some(Sighting::Present(present)) => Some(present),
-            Some(Sighting::Absent | Sighting::Unknown { .. }) | None => None,
+            Some(Sighting::Absent | Sighting::Unknown { .. } | Sighting::LeftOut { .. }) | None => None,
         };
         let mut present = done(step, before);
         let kept = shared.entry(step.id.kind.clone()).or_insert_with(|| present.owners.clone());

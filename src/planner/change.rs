@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::Version;
 use crate::resource::{Origin, ResourceId};
+use crate::secrets::Secret;
 use crate::tree::{SmolStr, Tree};
 
 /// What to do to one object, in one write.
@@ -22,6 +23,9 @@ pub struct Step {
     pub seen: Option<Version>,
     /// All that is wanted of the object, so that the step can be planned anew by itself.
     pub wanted: Tree,
+    /// What is wanted of it besides, by reference; in `wanted` stand fingerprints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
     /// The steps of this plan that have to be done first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<ResourceId>,
@@ -132,6 +136,13 @@ pub enum Hold {
         /// The value wanted.
         to: Tree,
     },
+    /// A secret that it needs was not found.
+    SecretMissing {
+        /// The reference.
+        secret: SmolStr,
+        /// Why, as a sentence without a full stop.
+        why: SmolStr,
+    },
     /// Something it needs is itself held.
     WaitsOn {
         /// What it needs.
@@ -141,6 +152,11 @@ pub enum Hold {
     Cycle {
         /// The circle, starting and ending with the same object.
         path: Vec<ResourceId>,
+    },
+    /// This run was not asked to look at it; nothing waits for it.
+    LeftOut {
+        /// What would have to be asked for.
+        why: SmolStr,
     },
     /// It cannot be done as things are.
     Refused {
@@ -170,6 +186,14 @@ pub struct Leftover {
     pub command: SmolStr,
 }
 
+impl Held {
+    /// Was the run not even asked to look at it?
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        matches!(self.hold, Hold::LeftOut { .. })
+    }
+}
+
 impl Step {
     /// Does it make a new object?
     #[must_use]
@@ -181,6 +205,26 @@ impl Step {
     #[must_use]
     pub fn revises(&self) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::Revise { .. }))
+    }
+}
+
+impl Change {
+    /// Where it changes something.
+    #[must_use]
+    pub fn pointer(&self) -> Option<&str> {
+        match self {
+            Change::Create => None,
+            Change::Extend { pointer, .. } | Change::Revise { pointer, .. } => Some(pointer),
+        }
+    }
+
+    /// The value that it brings.
+    #[must_use]
+    pub fn value(&self) -> Option<&Tree> {
+        match self {
+            Change::Create => None,
+            Change::Extend { value, .. } | Change::Revise { to: value, .. } => Some(value),
+        }
     }
 }
 
@@ -211,6 +255,7 @@ impl fmt::Display for Hold {
             Hold::Immutable { pointer, from, to } => {
                 write!(out, "{pointer} cannot be changed once it exists: it is {from}, wanted is {to}")
             }
+            Hold::SecretMissing { secret, why } => write!(out, "the secret {secret} is missing: {why}"),
             Hold::WaitsOn { id } => write!(out, "waits on {id}"),
             Hold::Cycle { path } => {
                 out.write_str("needs itself: ")?;
@@ -219,6 +264,7 @@ impl fmt::Display for Hold {
                 }
                 Ok(())
             }
+            Hold::LeftOut { why } => write!(out, "not looked at: {why}"),
             Hold::Refused { why } => out.write_str(why),
         }
     }

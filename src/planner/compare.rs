@@ -1,7 +1,7 @@
 //! Is what is wanted contained in what was found? If not: what is missing, and what is different.
 //! Generic over kinds; what is peculiar to a kind stands in its [`Shape`]. Says nothing of what to do about it.
 
-use crate::kinds::{Shape, matches_any};
+use crate::kinds::{EntryKey, Shape, matches_any};
 use crate::roster::Quantity;
 use crate::tree::{SmolStr, Tree, join};
 
@@ -78,6 +78,9 @@ impl Walk<'_> {
                 if std::sync::Arc::ptr_eq(want, have) {
                     return;
                 }
+                if let Some(key) = self.key(path) {
+                    return self.entries(want, have, key, path);
+                }
                 if !self.is(self.shape.sets, path) {
                     return self.equal(wanted, found, path);
                 }
@@ -86,6 +89,17 @@ impl Walk<'_> {
                 }
             }
             _ => self.equal(wanted, found, path),
+        }
+    }
+
+    /// Each entry beside the one with its key.
+    fn entries(&mut self, want: &[Tree], have: &[Tree], key: EntryKey, path: &Path<'_>) {
+        for entry in want {
+            match have.iter().enumerate().find(|(_, there)| key.same(entry, there)) {
+                None => self.missing(format!("{}/-", path.pointer()), entry),
+                Some((_, there)) if key.means_the_same(entry, there) => {}
+                Some((at, there)) => self.contained(entry, there, &Path::Index(path, at)),
+            }
         }
     }
 
@@ -128,6 +142,10 @@ impl Walk<'_> {
 
     fn is(&self, patterns: &[&str], path: &Path<'_>) -> bool {
         !patterns.is_empty() && matches_any(patterns, &path.pointer())
+    }
+
+    fn key(&self, path: &Path<'_>) -> Option<EntryKey> {
+        if self.shape.keyed.is_empty() { None } else { self.shape.key(&path.pointer()) }
     }
 
     fn missing(&mut self, pointer: String, value: &Tree) {
@@ -223,6 +241,30 @@ mod tests {
                 r#"{"subjects":[{"name":"x"},{"name":"b"}]}"#
             ),
             [r#"+ /subjects/- {"name":"a"}"#]
+        );
+    }
+
+    #[test]
+    fn entries_with_a_key_are_compared_one_by_one() {
+        let wanted = r#"{"spec":{"valuesContent":{"additionalArguments":["--a.email=me","--a.storage=/data/a"],
+            "env":[{"name":"TOKEN","valueFrom":{"secretKeyRef":{"key":"TOKEN","name":"mine"}}}]}}}"#;
+        let found = r#"{"spec":{"valuesContent":{"additionalArguments":["--log=DEBUG","--A.Email=you","--A.Storage=/data/a"],
+            "env":[{"name":"TZ","value":"UTC"},{"name":"TOKEN","valueFrom":{"secretKeyRef":{"key":"TOKEN","name":"old"}}}],
+            "image":{"tag":"x"}}}}"#;
+        assert_eq!(
+            differences(Kind::HelmChartConfig, wanted, found),
+            [
+                r#"~ /spec/valuesContent/additionalArguments/1 "--A.Email=you" → "--a.email=me""#,
+                r#"~ /spec/valuesContent/env/1/valueFrom/secretKeyRef/name "old" → "mine""#,
+            ]
+        );
+        let found = r#"{"spec":{"valuesContent":{"additionalArguments":["--a.email=me"]}}}"#;
+        assert_eq!(
+            differences(Kind::HelmChartConfig, wanted, found),
+            [
+                r#"+ /spec/valuesContent/additionalArguments/- "--a.storage=/data/a""#,
+                r#"+ /spec/valuesContent/env [{"name":"TOKEN","valueFrom":{"secretKeyRef":{"key":"TOKEN","name":"mine"}}}]"#,
+            ]
         );
     }
 

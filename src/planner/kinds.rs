@@ -1,5 +1,7 @@
-//! The kinds of object that kwo writes, and how their fields are to be compared: which lists are sets, which
-//! values are quantities, which parts count as one value. Facts of the Kubernetes API, as data.
+//! The kinds of object that kwo writes, what the API calls them and where it has them. Facts of the Kubernetes API, as
+//! data; how their fields are to be compared stands in `shapes.rs`.
+
+pub use crate::shapes::{EntryKey, Format, Shape, matches_any};
 
 /// A kind of object that kwo writes. The order is the order in which a person would read them.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -16,55 +18,31 @@ pub enum Kind {
     ClusterRoleBinding,
     ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding,
+    Secret,
+    ConfigMap,
+    PersistentVolumeClaim,
+    Deployment,
+    Service,
+    Ingress,
+    Middleware,
+    HelmChartConfig,
+    ClusterIssuer,
+    Certificate,
 }
 
-/// How the fields of a kind are compared and what may be done to them. Patterns are JSON pointers in which
-/// `*` stands for one key.
-#[derive(Debug, Eq, PartialEq)]
-pub struct Shape {
-    /// Lists that are sets: entries are added, never replaced. Every other list is one value.
-    pub sets: &'static [&'static str],
-    /// Values that are quantities: `1000m` is `1`.
-    pub quantities: &'static [&'static str],
-    /// Maps that are one value: a key too many is a difference, as in a selector.
-    pub whole: &'static [&'static str],
-    /// What the API refuses to change once the object exists.
-    pub immutable: &'static [&'static str],
-    /// What has to be read besides what is wanted, because the plan speaks of it.
-    pub read: &'static [&'static str],
-    /// Upper bounds, and where the amount in use stands: lowering one tightens.
-    pub bounds: Option<(&'static str, &'static str)>,
-    /// It gives somebody rights.
-    pub grants: bool,
+/// How the objects of a kind are looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Look {
+    /// All of them are listed: most of them are wanted.
+    All,
+    /// Only those with kwo's mark are listed, and what is wanted besides is asked for by its name: most of them are
+    /// other people's, and some hold secrets.
+    Marked,
 }
-
-const PLAIN: Shape =
-    Shape { sets: &[], quantities: &[], whole: &[], immutable: &[], read: &[], bounds: None, grants: false };
-
-static NAMESPACE: Shape = PLAIN;
-static SERVICE_ACCOUNT: Shape = PLAIN;
-static RESOURCE_QUOTA: Shape = Shape {
-    quantities: &["/spec/hard/*"],
-    read: &["/status/used"],
-    bounds: Some(("/spec/hard", "/status/used")),
-    ..PLAIN
-};
-static LIMIT_RANGE: Shape = Shape { quantities: &["/spec/limits/*/*/*"], ..PLAIN };
-static NETWORK_POLICY: Shape = Shape { whole: &["/spec/podSelector"], ..PLAIN };
-static ROLE: Shape = Shape { sets: &["/rules"], read: &["/rules"], grants: true, ..PLAIN };
-static BINDING: Shape = Shape {
-    sets: &["/subjects"],
-    immutable: &["/roleRef"],
-    read: &["/subjects", "/roleRef"],
-    grants: true,
-    ..PLAIN
-};
-static ADMISSION_POLICY: Shape = Shape { whole: &["/spec"], ..PLAIN };
-static ADMISSION_BINDING: Shape = Shape { whole: &["/spec"], ..PLAIN };
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 21] = [
         Kind::Namespace,
         Kind::ResourceQuota,
         Kind::LimitRange,
@@ -76,71 +54,109 @@ impl Kind {
         Kind::ClusterRoleBinding,
         Kind::ValidatingAdmissionPolicy,
         Kind::ValidatingAdmissionPolicyBinding,
+        Kind::Secret,
+        Kind::ConfigMap,
+        Kind::PersistentVolumeClaim,
+        Kind::Deployment,
+        Kind::Service,
+        Kind::Ingress,
+        Kind::Middleware,
+        Kind::HelmChartConfig,
+        Kind::ClusterIssuer,
+        Kind::Certificate,
     ];
+
+    /// Its name, its `apiVersion` and its name in paths.
+    const fn facts(self) -> (&'static str, &'static str, &'static str) {
+        const RBAC: &str = "rbac.authorization.k8s.io/v1";
+        const ADMISSION: &str = "admissionregistration.k8s.io/v1";
+        match self {
+            Kind::Namespace => ("Namespace", "v1", "namespaces"),
+            Kind::ResourceQuota => ("ResourceQuota", "v1", "resourcequotas"),
+            Kind::LimitRange => ("LimitRange", "v1", "limitranges"),
+            Kind::NetworkPolicy => ("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
+            Kind::ServiceAccount => ("ServiceAccount", "v1", "serviceaccounts"),
+            Kind::Role => ("Role", RBAC, "roles"),
+            Kind::RoleBinding => ("RoleBinding", RBAC, "rolebindings"),
+            Kind::ClusterRole => ("ClusterRole", RBAC, "clusterroles"),
+            Kind::ClusterRoleBinding => ("ClusterRoleBinding", RBAC, "clusterrolebindings"),
+            Kind::ValidatingAdmissionPolicy => {
+                ("ValidatingAdmissionPolicy", ADMISSION, "validatingadmissionpolicies")
+            }
+            Kind::ValidatingAdmissionPolicyBinding => {
+                ("ValidatingAdmissionPolicyBinding", ADMISSION, "validatingadmissionpolicybindings")
+            }
+            Kind::Secret => ("Secret", "v1", "secrets"),
+            Kind::ConfigMap => ("ConfigMap", "v1", "configmaps"),
+            Kind::PersistentVolumeClaim => ("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
+            Kind::Deployment => ("Deployment", "apps/v1", "deployments"),
+            Kind::Service => ("Service", "v1", "services"),
+            Kind::Ingress => ("Ingress", "networking.k8s.io/v1", "ingresses"),
+            Kind::Middleware => ("Middleware", "traefik.io/v1alpha1", "middlewares"),
+            Kind::HelmChartConfig => ("HelmChartConfig", "helm.cattle.io/v1", "helmchartconfigs"),
+            Kind::ClusterIssuer => ("ClusterIssuer", "cert-manager.io/v1", "clusterissuers"),
+            Kind::Certificate => ("Certificate", "cert-manager.io/v1", "certificates"),
+        }
+    }
 
     /// What Kubernetes calls it.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Kind::Namespace => "Namespace",
-            Kind::ResourceQuota => "ResourceQuota",
-            Kind::LimitRange => "LimitRange",
-            Kind::NetworkPolicy => "NetworkPolicy",
-            Kind::ServiceAccount => "ServiceAccount",
-            Kind::Role => "Role",
-            Kind::RoleBinding => "RoleBinding",
-            Kind::ClusterRole => "ClusterRole",
-            Kind::ClusterRoleBinding => "ClusterRoleBinding",
-            Kind::ValidatingAdmissionPolicy => "ValidatingAdmissionPolicy",
-            Kind::ValidatingAdmissionPolicyBinding => "ValidatingAdmissionPolicyBinding",
-        }
+        self.facts().0
     }
 
     /// Its `apiVersion`.
     #[must_use]
     pub const fn api_version(self) -> &'static str {
-        match self {
-            Kind::Namespace | Kind::ResourceQuota | Kind::LimitRange | Kind::ServiceAccount => "v1",
-            Kind::NetworkPolicy => "networking.k8s.io/v1",
-            Kind::Role | Kind::RoleBinding | Kind::ClusterRole | Kind::ClusterRoleBinding => {
-                "rbac.authorization.k8s.io/v1"
-            }
-            Kind::ValidatingAdmissionPolicy | Kind::ValidatingAdmissionPolicyBinding => {
-                "admissionregistration.k8s.io/v1"
-            }
-        }
+        self.facts().1
     }
 
     /// The resource name in the API's paths, which is also what `kubectl` takes.
     #[must_use]
     pub const fn plural(self) -> &'static str {
-        match self {
-            Kind::Namespace => "namespaces",
-            Kind::ResourceQuota => "resourcequotas",
-            Kind::LimitRange => "limitranges",
-            Kind::NetworkPolicy => "networkpolicies",
-            Kind::ServiceAccount => "serviceaccounts",
-            Kind::Role => "roles",
-            Kind::RoleBinding => "rolebindings",
-            Kind::ClusterRole => "clusterroles",
-            Kind::ClusterRoleBinding => "clusterrolebindings",
-            Kind::ValidatingAdmissionPolicy => "validatingadmissionpolicies",
-            Kind::ValidatingAdmissionPolicyBinding => "validatingadmissionpolicybindings",
-        }
+        self.facts().2
     }
 
     /// Does it live in a namespace?
     #[must_use]
     pub const fn namespaced(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Kind::ResourceQuota
-                | Kind::LimitRange
-                | Kind::NetworkPolicy
-                | Kind::ServiceAccount
-                | Kind::Role
-                | Kind::RoleBinding
+            Kind::Namespace
+                | Kind::ClusterRole
+                | Kind::ClusterRoleBinding
+                | Kind::ValidatingAdmissionPolicy
+                | Kind::ValidatingAdmissionPolicyBinding
+                | Kind::ClusterIssuer
         )
+    }
+
+    /// How its objects are looked at.
+    #[must_use]
+    pub const fn look(self) -> Look {
+        match self {
+            Kind::Namespace
+            | Kind::ResourceQuota
+            | Kind::LimitRange
+            | Kind::NetworkPolicy
+            | Kind::ServiceAccount
+            | Kind::Role
+            | Kind::RoleBinding
+            | Kind::ClusterRole
+            | Kind::ClusterRoleBinding
+            | Kind::ValidatingAdmissionPolicy
+            | Kind::ValidatingAdmissionPolicyBinding => Look::All,
+            Kind::Secret
+            | Kind::ConfigMap
+            | Kind::PersistentVolumeClaim
+            | Kind::Deployment
+            | Kind::Service
+            | Kind::Ingress
+            | Kind::Middleware
+            | Kind::HelmChartConfig
+            | Kind::ClusterIssuer
+            | Kind::Certificate => Look::Marked,
+        }
     }
 
     /// The kind with this name.
@@ -148,37 +164,6 @@ impl Kind {
     pub fn named(name: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.name() == name)
     }
-
-    /// How its fields are compared.
-    #[must_use]
-    pub const fn shape(self) -> &'static Shape {
-        match self {
-            Kind::Namespace => &NAMESPACE,
-            Kind::ResourceQuota => &RESOURCE_QUOTA,
-            Kind::LimitRange => &LIMIT_RANGE,
-            Kind::NetworkPolicy => &NETWORK_POLICY,
-            Kind::ServiceAccount => &SERVICE_ACCOUNT,
-            Kind::Role | Kind::ClusterRole => &ROLE,
-            Kind::RoleBinding | Kind::ClusterRoleBinding => &BINDING,
-            Kind::ValidatingAdmissionPolicy => &ADMISSION_POLICY,
-            Kind::ValidatingAdmissionPolicyBinding => &ADMISSION_BINDING,
-        }
-    }
-}
-
-/// Does the pointer match one of the patterns? `*` stands for one key.
-#[must_use]
-pub fn matches_any(patterns: &[&str], pointer: &str) -> bool {
-    patterns.iter().any(|pattern| {
-        let (mut wanted, mut found) = (pattern.split('/'), pointer.split('/'));
-        loop {
-            match (wanted.next(), found.next()) {
-                (None, None) => return true,
-                (Some(want), Some(have)) if want == "*" || want == have => {}
-                _ => return false,
-            }
-        }
-    })
 }
 
 #[cfg(test)]
@@ -190,14 +175,6 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(Kind::named(kind.name()), Some(kind));
         }
-        assert_eq!(Kind::named("Secret"), None);
-    }
-
-    #[test]
-    fn a_star_is_one_key() {
-        assert!(matches_any(&["/spec/hard/*"], "/spec/hard/pods"));
-        assert!(!matches_any(&["/spec/hard/*"], "/spec/hard"));
-        assert!(!matches_any(&["/spec/hard/*"], "/spec/hard/pods/x"));
-        assert!(matches_any(&["/spec/limits/*/*/*"], "/spec/limits/0/max/memory"));
+        assert_eq!(Kind::named("Pod"), None);
     }
 }

@@ -16,5 +16,7 @@ pub mod plan;
 pub mod refresh;
 pub mod resource;
 pub mod roster;
+pub mod secrets;
+mod shapes;
 pub mod tree;
 pub mod verify;

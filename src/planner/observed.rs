@@ -34,6 +34,11 @@ pub enum Sighting {
         /// What was tried and what came of it, as a sentence without a full stop.
         why: SmolStr,
     },
+    /// This run was not asked to look.
+    LeftOut {
+        /// What would have to be asked for.
+        why: SmolStr,
+    },
 }
 
 /// An object that is there.

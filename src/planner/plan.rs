@@ -150,8 +150,9 @@ fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<St
         match verdicts.remove(&at) {
             Some(Verdict::Do(mut step)) => {
                 let open = needs.get(&at).into_iter().flatten();
-                let blocked =
-                    open.clone().find(|need| held.contains_key(need)).map(|&need| &resources[need].id);
+                let stops =
+                    |need: &&usize| held.get(need).is_some_and(|hold| !matches!(hold, Hold::LeftOut { .. }));
+                let blocked = open.clone().find(stops).map(|&need| &resources[need].id);
                 match unmet.get(&at).or(blocked) {
                     Some(id) => {
                         held.insert(at, Hold::WaitsOn { id: id.clone() });
@@ -159,7 +160,7 @@ fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<St
                     None => {
                         // Every need that is no key of `needs` is settled; the others are steps before this one.
                         step.needs = open
-                            .filter(|need| needs.contains_key(need))
+                            .filter(|need| needs.contains_key(need) && !held.contains_key(need))
                             .map(|&need| resources[need].id.clone())
                             .collect();
                         steps.push(step);
@@ -192,6 +193,7 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
             changes,
             seen: present.map(|present| present.version.clone()),
             wanted: resource.body.clone(),
+            secrets: resource.secrets.clone(),
             needs: Vec::new(),
             adopts: present.is_some_and(|present| !present.is_marked()),
             tenant: tenant(&resource.body),
@@ -200,8 +202,14 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
     };
     let present = match sighting {
         None => return Verdict::Hold(Hold::NotObserved { why: "nobody looked".into() }),
+        Some(Sighting::LeftOut { why }) => return Verdict::Hold(Hold::LeftOut { why: why.clone() }),
         Some(Sighting::Unknown { why }) => return Verdict::Hold(Hold::NotObserved { why: why.clone() }),
-        Some(Sighting::Absent) => return step(vec![Change::Create], None),
+        Some(Sighting::Absent) => {
+            return match &resource.missing {
+                Some(missing) => Verdict::Hold(missing.clone().into()),
+                None => step(vec![Change::Create], None),
+            };
+        }
         Some(Sighting::Present(present)) => present,
     };
     if !present.is_marked() && !adopt.covers(&resource.id, &tenant(&resource.body)) {
@@ -215,6 +223,9 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
     let Some(shape) = resource.id.known_kind().map(crate::kinds::Kind::shape) else {
         return Verdict::Hold(Hold::Refused { why: "is of a kind that kwo does not know".into() });
     };
+    if let Some(missing) = &resource.missing {
+        return Verdict::Hold(missing.clone().into());
+    }
     let differences = compare(&resource.body, &present.body, shape);
     if differences.is_empty() {
         return Verdict::Settled;
@@ -297,7 +308,13 @@ impl Plan {
     pub fn is_settled(&self) -> bool {
         let Plan { format_version: _, provenance: _, steps, held, leftovers: _, settled: _, digest: _ } =
             self;
-        steps.is_empty() && held.is_empty()
+        steps.is_empty() && held.iter().all(Held::is_left_out)
+    }
+
+    /// Is something held that the run was asked to do?
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.held.iter().all(Held::is_left_out)
     }
 
     /// The same plan with its digest made anew.

@@ -27,21 +27,17 @@ pub struct Refreshed {
 /// # Errors
 /// When the plan has two steps for one object.
 pub fn wanted(saved: &Plan) -> Result<Desired, Clash> {
-    let resource = |step: &Step| Resource {
-        id: step.id.clone(),
-        body: step.wanted.clone(),
-        needs: step.needs.iter().cloned().collect(),
-        because: Reason::Always,
-        fields: Vec::new(),
+    let resource = |step: &Step| {
+        let needs = step.needs.iter().cloned().collect();
+        let resource = Resource::new(step.id.clone(), step.wanted.clone(), needs, Reason::Always);
+        Resource { secrets: step.secrets.clone(), ..resource }
     };
     Desired::new(saved.steps.iter().map(resource).collect(), Arc::new(Sources::default()))
 }
 
-/// Holds a saved plan against what is seen now.
-///
-/// # Errors
-/// When the plan has two steps for one object.
-pub fn refresh(saved: &Plan, observed: &Observed) -> Result<Refreshed, Clash> {
+/// Holds a saved plan against what is seen now, and against what its references to secrets lead to now.
+#[must_use]
+pub fn refresh(saved: &Plan, desired: &Desired, observed: &Observed) -> Refreshed {
     let adopt = Adopt::Only(
         saved
             .steps
@@ -50,7 +46,7 @@ pub fn refresh(saved: &Plan, observed: &Observed) -> Result<Refreshed, Clash> {
             .map(|step| SmolStr::from(step.id.to_string()))
             .collect(),
     );
-    let now = plan(&wanted(saved)?, observed, &adopt, saved.provenance.clone());
+    let now = plan(desired, observed, &adopt, saved.provenance.clone());
     let steps: BTreeMap<&ResourceId, &Step> = now.steps.iter().map(|step| (&step.id, step)).collect();
     let held: BTreeMap<&ResourceId, String> =
         now.held.iter().map(|held| (&held.id, held.hold.to_string())).collect();
@@ -79,14 +75,14 @@ pub fn refresh(saved: &Plan, observed: &Observed) -> Result<Refreshed, Clash> {
         stale.push((step.id.clone(), why));
     }
     let plan = Plan { steps: kept, ..saved.clone() }.sealed();
-    Ok(Refreshed { plan, stale, settled })
+    Refreshed { plan, stale, settled }
 }
 
 /// Would the two write the same? Reasons and causes are words about it and may differ.
 fn same(saved: &Step, now: &Step) -> bool {
     saved.changes.len() == now.changes.len()
         && saved.changes.iter().zip(&now.changes).all(|pair| match pair {
-            (Change::Create, Change::Create) => true,
+            (Change::Create, Change::Create) => saved.wanted == now.wanted,
             (
                 Change::Extend { pointer, value, because: _ },
                 Change::Extend { pointer: at, value: other, because: _ },
@@ -104,7 +100,7 @@ fn outline(step: &Step) -> String {
         .changes
         .iter()
         .map(|change| match change {
-            Change::Create => "create".to_owned(),
+            Change::Create => "create, with another secret".to_owned(),
             Change::Extend { pointer, value, because: _ } => format!("add {pointer} {value}"),
             Change::Revise { pointer, from, to, cause: _, tightens: _, because: _ } => {
                 format!("change {pointer} from {from} to {to}")

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::kinds::Kind;
 use crate::roster::{Sources, Span};
+use crate::secrets::{Missing, Secret};
 use crate::tree::{SmolStr, Tree};
 
 /// Names one object in one system. Prints as `kube:ResourceQuota/alice-prod/alice-prod-quota`, or without the
@@ -40,6 +41,10 @@ pub struct Resource {
     pub because: Reason,
     /// Why single fields have the value they have: a pointer and its reason, which also holds below it.
     pub fields: Vec<(SmolStr, Reason)>,
+    /// What must be in it besides, by reference.
+    pub secrets: Vec<Secret>,
+    /// A secret that it needs and that was not found.
+    pub missing: Option<Missing>,
 }
 
 /// Why something is as it is.
@@ -163,6 +168,12 @@ impl JsonSchema for ResourceId {
 }
 
 impl Resource {
+    /// A resource without reasons for single fields and without secrets.
+    #[must_use]
+    pub fn new(id: ResourceId, body: Tree, needs: Arc<[ResourceId]>, because: Reason) -> Resource {
+        Resource { id, body, needs, because, fields: Vec::new(), secrets: Vec::new(), missing: None }
+    }
+
     /// Why the field at this pointer has its value: the closest reason given for it or for what it is part of.
     #[must_use]
     pub fn reason(&self, pointer: &str) -> &Reason {
@@ -190,6 +201,13 @@ impl Desired {
             return Err(Clash { id: Box::new(first.id.clone()), first: place(first), second: place(second) });
         }
         Ok(Desired { resources, sources })
+    }
+
+    /// The same with every resource changed; ids stay as they are.
+    #[must_use]
+    pub(crate) fn map(mut self, change: impl FnMut(Resource) -> Resource) -> Desired {
+        self.resources = self.resources.into_iter().map(change).collect();
+        self
     }
 
     /// All resources, ordered by id.
@@ -271,10 +289,6 @@ mod tests {
     #[test]
     fn the_closest_reason_wins() {
         let resource = Resource {
-            id: ResourceId::kube(Kind::Namespace, "", "a"),
-            body: Tree::Null,
-            needs: Arc::new([]),
-            because: Reason::Always,
             fields: vec![
                 ("/spec/hard".into(), Reason::Kubernetes),
                 (
@@ -282,6 +296,12 @@ mod tests {
                     Reason::BuiltInTier { tier: "t".into(), field: "quota.pods".into() },
                 ),
             ],
+            ..Resource::new(
+                ResourceId::kube(Kind::Namespace, "", "a"),
+                Tree::Null,
+                Arc::new([]),
+                Reason::Always,
+            )
         };
         assert_eq!(resource.reason("/spec/hard/memory"), &Reason::Kubernetes);
         assert_eq!(resource.reason("/spec/hardly"), &Reason::Always);

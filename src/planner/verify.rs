@@ -8,7 +8,7 @@ use crate::kinds::{Kind, matches_any};
 use crate::observed::{Observed, Present, Sighting};
 use crate::plan::Plan;
 use crate::resource::ResourceId;
-use crate::tree::Tree;
+use crate::tree::{Tree, join, tokens};
 
 /// A way in which a plan breaks the rules. It means that kwo has a fault, or that the plan was tampered with.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -38,7 +38,9 @@ pub fn verify(plan: &Plan, observed: &Observed) -> Vec<Violation> {
             (Some(Sighting::Present(present)), false) => check(step, present, &mut broken),
             (Some(Sighting::Absent), false) => broken("changes what is not there".to_owned()),
             (Some(Sighting::Present(_)), true) => broken("creates what is there already".to_owned()),
-            (Some(Sighting::Unknown { .. }) | None, _) => broken("acts on what was not seen".to_owned()),
+            (Some(Sighting::Unknown { .. } | Sighting::LeftOut { .. }) | None, _) => {
+                broken("acts on what was not seen".to_owned());
+            }
         }
     }
     violations
@@ -56,13 +58,13 @@ fn check(step: &Step, present: &Present, broken: &mut dyn FnMut(String)) {
         match change {
             Change::Create => broken("creates and changes at once".to_owned()),
             Change::Extend { pointer, value, because: _ } => {
-                extend(step, present, pointer, value, broken);
+                extend(kind, step, present, pointer, value, broken);
             }
             Change::Revise { pointer, from, to, cause: _, tightens: _, because: _ } => {
                 if present.body.at(pointer) != Some(from) {
                     broken(format!("revises {pointer}, where something else was seen"));
                 }
-                if step.wanted.at(pointer) != Some(to) {
+                if counterpart(kind, pointer, &step.wanted, &present.body) != Some(to) {
                     broken(format!("revises {pointer} to what is not wanted"));
                 }
                 if loses(from, to) && !is_one_value(kind, pointer, from) {
@@ -73,10 +75,18 @@ fn check(step: &Step, present: &Present, broken: &mut dyn FnMut(String)) {
     }
 }
 
-fn extend(step: &Step, present: &Present, pointer: &str, value: &Tree, broken: &mut dyn FnMut(String)) {
+fn extend(
+    kind: Kind,
+    step: &Step,
+    present: &Present,
+    pointer: &str,
+    value: &Tree,
+    broken: &mut dyn FnMut(String),
+) {
+    let wanted = |pointer: &str| counterpart(kind, pointer, &step.wanted, &present.body);
     match pointer.strip_suffix("/-") {
         Some(set) => {
-            if !step.wanted.at(set).is_some_and(|wanted| wanted.items().contains(value)) {
+            if !wanted(set).is_some_and(|wanted| wanted.items().contains(value)) {
                 broken(format!("adds an entry to {set} that is not wanted"));
             }
             if present.body.at(set).is_some_and(|found| found.items().contains(value)) {
@@ -87,11 +97,26 @@ fn extend(step: &Step, present: &Present, pointer: &str, value: &Tree, broken: &
             if present.body.at(pointer).is_some() {
                 broken(format!("adds {pointer}, which is there"));
             }
-            if step.wanted.at(pointer) != Some(value) {
+            if wanted(pointer) != Some(value) {
                 broken(format!("adds {pointer}, which is not wanted"));
             }
         }
     }
+}
+
+/// What is wanted at a place of what was seen: entries with a key may stand at another index.
+fn counterpart<'w>(kind: Kind, pointer: &str, wanted: &'w Tree, seen: &Tree) -> Option<&'w Tree> {
+    let (mut wanted, mut seen, mut here) = (wanted, Some(seen), String::new());
+    for token in tokens(pointer) {
+        let entry = seen.and_then(|seen| seen.at(&join("", &token)));
+        wanted = match (kind.shape().key(&here), entry) {
+            (Some(key), Some(entry)) => wanted.items().iter().find(|wanted| key.same(wanted, entry))?,
+            _ => wanted.at(&join("", &token))?,
+        };
+        here = join(&here, &token);
+        seen = entry;
+    }
+    Some(wanted)
 }
 
 /// Would a leaf that is there be gone?
@@ -107,7 +132,14 @@ fn is_one_value(kind: Kind, pointer: &str, from: &Tree) -> bool {
         let ends = pointer.char_indices().filter(|(_, char)| *char == '/').map(|(at, _)| at).skip(1);
         ends.chain([pointer.len()]).any(|end| matches_any(patterns, &pointer[..end]))
     };
-    let listed =
-        matches!(from, Tree::List(_)) || pointer.split('/').any(|token| token.parse::<usize>().is_ok());
+    let in_a_list = || {
+        let places = pointer.char_indices().filter(|(_, char)| *char == '/').map(|(at, _)| at).skip(1);
+        let index = |at: usize| {
+            pointer[at + 1..].split('/').next().is_some_and(|token| token.parse::<usize>().is_ok())
+        };
+        // An entry with a key is compared field by field, as a map is.
+        places.filter(|at| index(*at)).any(|at| shape.key(&pointer[..at]).is_none())
+    };
+    let listed = matches!(from, Tree::List(_)) && shape.key(pointer).is_none() || in_a_list();
     !inside(shape.sets) && (listed || inside(shape.whole))
 }

@@ -1,10 +1,13 @@
 //! The systems that kwo can look at and write to, one file or folder each.
 
 mod dir;
+mod documents;
 mod kube;
+mod manifest;
 mod mask;
 mod provider;
 
 pub use self::dir::Dir;
+pub(crate) use self::documents::fold;
 pub use self::kube::{ConnectError, Kube, KubeOptions};
 pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};

@@ -9,8 +9,11 @@ use std::time::Duration;
 use kwo_planner::change::Step;
 use kwo_planner::observed::Observed;
 use kwo_planner::resource::Desired;
+use secrecy::SecretSlice;
 use smol_str::SmolStr;
 use tokio::sync::watch;
+
+use crate::secrets::Vault;
 
 /// A future that can be sent between threads, as a trait object.
 pub type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -20,6 +23,18 @@ pub trait Provider: Send + Sync {
     /// Looks at every object that is wanted, and at all others that carry kwo's mark. Cannot fail: what could
     /// not be seen is `Unknown`, with the reason.
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed>;
+
+    /// Takes the secrets of this run, once, before the first look: what is seen of secrets is told by them, and what
+    /// is written of secrets is taken from them.
+    fn entrust(&self, vault: Vault);
+
+    /// The bytes under one key of a Secret; nothing where there is none.
+    fn reveal<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+        key: &'a str,
+    ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>>;
 
     /// Does one step in one write.
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>>;

@@ -2,16 +2,17 @@
 //! expected, what to do.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use kwo_planner::roster::{Finding, Refused, Sources, Span};
+use kwo_planner::roster::{Finding, Refused, SourceFile, Sources, Span};
 use serde_json::json;
 
 /// All findings, and a last line that counts them.
 #[must_use]
 pub fn text(refused: &Refused) -> String {
     let Refused { sources, findings } = refused;
+    let shown = concealed(sources, findings);
     let mut out = String::new();
     for finding in findings {
-        out.push_str(&one(finding, sources));
+        out.push_str(&one(finding, &shown));
         out.push_str("\n\n");
     }
     let things = if findings.len() == 1 { "1 thing is" } else { &format!("{} things are", findings.len()) };
@@ -19,11 +20,28 @@ pub fn text(refused: &Refused) -> String {
     out
 }
 
+/// The text of all files, with `*` where a secret may stand: an excerpt may show the line of another finding too.
+fn concealed(sources: &Sources, findings: &[Finding]) -> Sources {
+    let files = sources.files().iter().enumerate().map(|(number, file)| {
+        let mut text = file.text.clone().into_bytes();
+        let hidden = findings.iter().filter_map(|finding| finding.conceals);
+        for span in hidden.filter(|span| usize::from(span.file) == number) {
+            for byte in text.get_mut(bytes(span, file.text.len())).into_iter().flatten() {
+                *byte = if *byte == b'\n' { b'\n' } else { b'*' };
+            }
+        }
+        // A span begins and ends between characters, and stars are characters.
+        let text = String::from_utf8_lossy(&text).into_owned();
+        SourceFile { text, ..file.clone() }
+    });
+    Sources::new(files.collect())
+}
+
 /// A place to show, with what is said there.
 type Place<'f> = (Span, &'f str, AnnotationKind);
 
 fn one(finding: &Finding, sources: &Sources) -> String {
-    let Finding { at, code, message, label, also, hint } = finding;
+    let Finding { at, code, message, label, also, hint, conceals: _ } = finding;
     let mut group = Group::with_title(Level::ERROR.primary_title(message.as_str()).id(*code));
     let mut places: Vec<Place<'_>> = std::iter::once((*at, label.as_str(), AnnotationKind::Primary))
         .chain(also.iter().map(|(at, what)| (*at, what.as_str(), AnnotationKind::Context)))
@@ -47,10 +65,15 @@ fn one(finding: &Finding, sources: &Sources) -> String {
 
 /// A span as bytes of its text, no further than the end of its first line.
 fn range(span: Span, text: &str) -> std::ops::Range<usize> {
-    let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
-    let (start, end) = (place(span.start), place(span.end));
-    let inside = text.get(start..end.max(start)).unwrap_or("");
-    start..start + inside.lines().next().unwrap_or("").len()
+    let all = bytes(span, text.len());
+    let inside = text.get(all.clone()).unwrap_or("");
+    all.start..all.start + inside.lines().next().unwrap_or("").len()
+}
+
+/// A span as bytes of a text so long.
+fn bytes(span: Span, length: usize) -> std::ops::Range<usize> {
+    let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX).min(length);
+    place(span.start)..place(span.end).max(place(span.start))
 }
 
 /// The findings for programs.
@@ -61,7 +84,7 @@ pub fn json(refused: Option<&Refused>) -> serde_json::Value {
         json!({"file": file, "line": at.line, "column": at.column, "start": at.start, "end": at.end})
     };
     let findings: Vec<serde_json::Value> = refused.map_or_else(Vec::new, |Refused { sources, findings }| {
-        let finding = |Finding { at, code, message, label, also, hint }: &Finding| {
+        let finding = |Finding { at, code, message, label, also, hint, conceals: _ }: &Finding| {
             let also: Vec<_> =
                 also.iter().map(|(at, what)| json!({"at": place(sources, *at), "what": what})).collect();
             json!({

@@ -84,6 +84,7 @@ pub(crate) fn step(wanted: &Wanted, changes: Vec<Change>, seen: Option<&Version>
         changes,
         seen: seen.cloned(),
         wanted: wanted.1.clone(),
+        secrets: Vec::new(),
         needs: Vec::new(),
         adopts: false,
         tenant: SmolStr::default(),
@@ -112,13 +113,7 @@ pub(crate) fn revise(pointer: &str, from: &Value, to: &Value) -> Change {
 pub(crate) fn desired(wanted: &[Wanted]) -> Desired {
     let resources = wanted
         .iter()
-        .map(|(id, body)| Resource {
-            id: id.clone(),
-            body: body.clone(),
-            needs: Arc::new([]),
-            because: Reason::Always,
-            fields: Vec::new(),
-        })
+        .map(|(id, body)| Resource::new(id.clone(), body.clone(), Arc::new([]), Reason::Always))
         .collect();
     Desired::new(resources, Arc::default()).expect("each id once")
 }

@@ -92,5 +92,5 @@ fn namespace_resource(
             object_with(id, Kind::Namespace, [labels, ("annotations", annotations)], [])
         }
     };
-    Resource { id: id.clone(), body, needs: Arc::new([]), because: because.clone(), fields }
+    Resource { fields, ..Resource::new(id.clone(), body, Arc::new([]), because.clone()) }
 }

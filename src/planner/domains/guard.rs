@@ -75,8 +75,7 @@ pub(crate) fn compile(resources: &mut Vec<Resource>) {
     let body = object(&policy, Kind::ValidatingAdmissionPolicy, &labels(None), [("spec", spec)]);
     let bound = map([("policyName", Tree::from(NAME)), ("validationActions", words(&["Deny"]))]);
     let bound = object(&binding, Kind::ValidatingAdmissionPolicyBinding, &labels(None), [("spec", bound)]);
-    let resource =
-        |id, body, needs| Resource { id, body, needs, because: Reason::Always, fields: Vec::new() };
+    let resource = |id, body, needs| Resource::new(id, body, needs, Reason::Always);
     resources.push(resource(policy.clone(), body, Arc::new([])));
     resources.push(resource(binding, bound, Arc::new([policy])));
 }

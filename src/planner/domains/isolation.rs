@@ -108,7 +108,7 @@ pub(crate) fn compile(
     let scope = &namespace.name;
     let first = resources.len();
     let mut add = |id: ResourceId, body: Tree, fields| {
-        resources.push(Resource { id, body, needs: needs.clone(), because: because.clone(), fields });
+        resources.push(Resource { fields, ..Resource::new(id, body, needs.clone(), because.clone()) });
     };
     if !terms.quota.is_empty() {
         let id =

@@ -61,7 +61,7 @@ pub(crate) fn compile(
     let role = ResourceId::kube(Kind::Role, scope.clone(), DEPLOYER);
     let inside: Arc<[ResourceId]> = Arc::new([namespace.clone()]);
     let mut add = |id: ResourceId, body: Tree, needs: &Arc<[ResourceId]>, because: Reason| {
-        resources.push(Resource { id, body, needs: needs.clone(), because, fields: Vec::new() });
+        resources.push(Resource::new(id, body, needs.clone(), because));
     };
     add(account.clone(), object(&account, Kind::ServiceAccount, labels, []), &inside, because.clone());
     let rules = [("rules", roles::deployer_rules())];
@@ -113,13 +113,8 @@ pub(crate) fn navigation(
         ];
         let body = object(&id, Kind::ClusterRoleBinding, labels, parts);
         let fields = vec![("/roleRef".into(), reason.clone())];
-        resources.push(Resource {
-            id,
-            body,
-            needs: needs.clone(),
-            because: Reason::Roster(person.at),
-            fields,
-        });
+        let resource = Resource::new(id, body, needs.clone(), Reason::Roster(person.at));
+        resources.push(Resource { fields, ..resource });
     }
 }
 
@@ -139,6 +134,6 @@ pub(crate) fn operators(operators: &Map<Name, Operator>, resources: &mut Vec<Res
         let body = object(&id, Kind::ClusterRoleBinding, &labels(None), parts);
         let fields = vec![("/roleRef".into(), Reason::Roster(operator.role.at))];
         let because = Reason::Roster(operator.identity.at);
-        resources.push(Resource { id, body, needs, because, fields });
+        resources.push(Resource { fields, ..Resource::new(id, body, needs, because) });
     }
 }

@@ -113,12 +113,6 @@ pub(crate) fn compile(resources: &mut Vec<Resource>) {
     for (name, rules) in [(NAVIGATION, navigation_rules()), (POWER_USER, power_user_rules())] {
         let id = cluster_role(name);
         let body = object(&id, Kind::ClusterRole, &labels(None), [("rules", rules)]);
-        resources.push(Resource {
-            id,
-            body,
-            needs: Arc::new([]),
-            because: Reason::Always,
-            fields: Vec::new(),
-        });
+        resources.push(Resource::new(id, body, Arc::new([]), Reason::Always));
     }
 }

@@ -18,6 +18,8 @@ pub struct Finding {
     pub also: Vec<(Span, String)>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// What may be a secret, and is never shown.
+    pub conceals: Option<Span>,
 }
 
 impl Finding {
@@ -28,7 +30,15 @@ impl Finding {
         message: impl Into<String>,
         expected: impl Into<String>,
     ) -> Finding {
-        Finding { at, code, message: message.into(), label: expected.into(), also: Vec::new(), hint: None }
+        Finding {
+            at,
+            code,
+            message: message.into(),
+            label: expected.into(),
+            also: Vec::new(),
+            hint: None,
+            conceals: None,
+        }
     }
 
     /// Adds another place.

@@ -12,6 +12,7 @@ pub mod parse;
 mod quantity;
 pub(crate) mod record;
 pub(crate) mod scalar;
+mod secret;
 mod source;
 pub(crate) mod spelling;
 mod syntax;
@@ -26,5 +27,6 @@ pub use names::{AnyLabelKey, LabelKey, LabelValue, Name, PathSegment, ResourceNa
 pub use parse::{Refused, includes, parse, schema};
 pub use quantity::Quantity;
 pub use scalar::{Refusal, Scalar};
+pub use secret::SecretRef;
 pub use source::{At, SourceFile, Sources, Span};
 pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, too_large};

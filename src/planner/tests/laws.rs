@@ -10,7 +10,7 @@ use kwo_planner::change::{Change, Hold};
 use kwo_planner::kinds::{Kind, matches_any};
 use kwo_planner::observed::{MARK, Observed, Owner, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
-use kwo_planner::refresh::refresh;
+use kwo_planner::refresh::{refresh, wanted};
 use kwo_planner::resource::{Desired, Reason, Resource, ResourceId};
 use kwo_planner::roster::Sources;
 use kwo_planner::tree::{SmolStr, Tree};
@@ -100,17 +100,9 @@ struct World {
 fn world() -> impl Strategy<Value = World> {
     let ids = ids();
     let resource = |id: ResourceId, all: Vec<ResourceId>| {
-        (body(true), vec(any::<Index>(), 0..3)).prop_map(move |(body, needs)| Resource {
-            id: id.clone(),
-            body,
-            needs: needs
-                .iter()
-                .map(|need| need.get(&all).clone())
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect(),
-            because: Reason::Always,
-            fields: Vec::new(),
+        (body(true), vec(any::<Index>(), 0..3)).prop_map(move |(body, needs)| {
+            let needs: BTreeSet<_> = needs.iter().map(|need| need.get(&all).clone()).collect();
+            Resource::new(id.clone(), body, needs.into_iter().collect(), Reason::Always)
         })
     };
     subsequence(ids.clone(), 1..=ids.len()).prop_flat_map(move |wanted| {
@@ -241,10 +233,10 @@ proptest! {
         let text = serde_json::to_string(&plan).unwrap();
         let saved: Plan = serde_json::from_str(&text).unwrap();
         prop_assert!(saved.is_intact());
-        let now = refresh(&saved, &world.observed()).unwrap();
+        let now = refresh(&saved, &wanted(&saved).unwrap(), &world.observed());
         prop_assert_eq!(&now.stale, &[]);
         prop_assert_eq!(&now.plan.steps, &plan.steps);
-        let then = refresh(&saved, &after(&plan, &world.observed())).unwrap();
+        let then = refresh(&saved, &wanted(&saved).unwrap(), &after(&plan, &world.observed()));
         prop_assert_eq!(then.settled.len(), plan.steps.len());
         prop_assert!(then.stale.is_empty() && then.plan.steps.is_empty());
     }
@@ -270,13 +262,7 @@ fn the_independent_check_finds_each_kind_of_fault() {
     let wanted = tree(
         r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"2"}}}"#,
     );
-    let resource = Resource {
-        id: id.clone(),
-        body: wanted,
-        needs: Arc::new([]),
-        because: Reason::Always,
-        fields: Vec::new(),
-    };
+    let resource = Resource::new(id.clone(), wanted, Arc::new([]), Reason::Always);
     let desired = Desired::new(vec![resource], Arc::new(Sources::default())).unwrap();
     let seen = Present { body: found, version: Version("7".into()), owners: Arc::new([]), deleting: None };
     let observed: Observed = [(id, Sighting::Present(seen))].into_iter().collect();

@@ -8,10 +8,12 @@ use std::time::Duration;
 use kwo_planner::change::Step;
 use kwo_planner::observed::Observed;
 use kwo_planner::resource::Desired;
+use secrecy::SecretSlice;
 use smol_str::SmolStr;
 
 use super::{lock, observe, write};
 use crate::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+use crate::secrets::Vault;
 
 /// A directory of manifests. It is made when it is first written to.
 #[derive(Clone, Debug)]
@@ -37,6 +39,21 @@ impl Dir {
 impl Provider for Dir {
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
         Box::pin(async move { observe::observe(&self.path, wanted) })
+    }
+
+    fn entrust(&self, _: Vault) {
+        // Secrets are left out of a directory, so it has no use for them.
+    }
+
+    fn reveal<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: &'a str,
+    ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>> {
+        Box::pin(async {
+            Err(Refusal::Refused { why: "a directory of manifests holds no secrets".to_owned() })
+        })
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {

@@ -4,7 +4,6 @@
 mod directory;
 mod layout;
 mod lock;
-mod manifest;
 mod observe;
 mod write;
 

@@ -14,7 +14,8 @@ use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
 use super::layout::{Astray, file, inside};
-use super::manifest::{read, version};
+use crate::providers::documents::unfold;
+use crate::providers::manifest::{read, version};
 use crate::providers::mask::{Also, cut_text};
 
 /// How deep folders may lie in each other.
@@ -28,6 +29,9 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
     for resource in desired.resources().iter().filter(|resource| resource.id.provider == "kube") {
         let id = &resource.id;
         let sighting = match file(id) {
+            _ if id.known_kind() == Some(Kind::Secret) => {
+                Sighting::LeftOut { why: "a directory of manifests takes no secrets".into() }
+            }
             Err(why) => Sighting::Unknown { why: why.into() },
             Ok(file) => {
                 let sighting = look(root, &file, id, &resource.body, &masks);
@@ -97,14 +101,15 @@ fn look(root: &Path, file: &Path, id: &ResourceId, wanted: &Tree, masks: &BTreeM
     let Some((kind, also)) = id.known_kind().and_then(|kind| Some((kind, masks.get(&kind)?))) else {
         return unknown(format!("kwo does not know objects of the kind {}", id.kind));
     };
-    match cut_text(&object.to_string(), kind, Some(wanted), also) {
+    let cut = cut_text(&object.to_string(), kind, Some(wanted), also).map_err(|error| error.to_string());
+    match cut.and_then(|body| unfold(kind, body)) {
         Ok(body) => Sighting::Present(Present {
             body,
             version: Version(version(&bytes).into()),
             owners: Arc::new([]),
             deleting: deleting(&object),
         }),
-        Err(error) => unknown(error.to_string()),
+        Err(why) => unknown(why),
     }
 }
 

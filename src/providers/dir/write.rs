@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use kwo_planner::change::{Change, Step};
+use kwo_planner::kinds::Kind;
 use kwo_planner::tree::Tree;
 use tempfile::NamedTempFile;
 
 use super::layout::{Astray, file, inside};
-use super::manifest;
-use crate::providers::Refusal;
+use crate::providers::documents::{fold, unfold};
+use crate::providers::{Refusal, manifest};
 
 /// Does one step.
 pub(super) fn write(root: &Path, step: &Step) -> Result<(), Refusal> {
@@ -28,7 +29,8 @@ pub(super) fn write(root: &Path, step: &Step) -> Result<(), Refusal> {
     if step.creates() {
         fs::create_dir_all(root).map_err(said)?;
         let path = inside(root, &file, true).map_err(astray)?;
-        let text = manifest::write(&step.wanted).map_err(refused)?;
+        let object = fold(kind(step)?, step.wanted.clone()).map_err(refused)?;
+        let text = manifest::write(&object).map_err(refused)?;
         let made = temporary(&path, &text, None).map_err(said)?;
         made.persist_noclobber(&path).map_err(|error| said(error.error))?;
         return settle(&path).map_err(said);
@@ -44,11 +46,21 @@ pub(super) fn write(root: &Path, step: &Step) -> Result<(), Refusal> {
     let [object] = documents.as_slice() else {
         return Err(refused(format!("{} does not hold one object", file.display())));
     };
-    let text = manifest::write(&changed(object, &step.changes).map_err(refused)?).map_err(refused)?;
+    let kind = kind(step)?;
+    let object = unfold(kind, object.clone()).map_err(refused)?;
+    let object = fold(kind, changed(&object, &step.changes).map_err(refused)?).map_err(refused)?;
+    let text = manifest::write(&object).map_err(refused)?;
     let mode = fs::metadata(&path).map_err(said)?.permissions();
     let made = temporary(&path, &text, Some(mode)).map_err(said)?;
     made.persist(&path).map_err(|error| said(error.error))?;
     settle(&path).map_err(said)
+}
+
+fn kind(step: &Step) -> Result<Kind, Refusal> {
+    step.id
+        .known_kind()
+        .filter(|kind| *kind != Kind::Secret)
+        .ok_or_else(|| refused(format!("a {} is not written to a directory", step.id.kind)))
 }
 
 /// The object with the changes made, by the rules of a JSON patch: what something is added to has to be there, and so

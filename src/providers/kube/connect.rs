@@ -4,7 +4,7 @@
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::kube::client::{Body, ClientBuilder, ConfigExt};
@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tower::{BoxError, ServiceBuilder};
 
 use super::wire::{Wire, chain};
+use crate::secrets::Vault;
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
@@ -40,6 +41,7 @@ pub struct Kube {
     /// The lock has a way of its own: its renewal must not queue behind thousands of writes.
     pub(super) lock_wire: Arc<Wire>,
     pub(super) lock_duration: Duration,
+    pub(super) vault: OnceLock<Vault>,
 }
 
 /// Why no cluster can be spoken to.
@@ -98,6 +100,7 @@ impl Kube {
             wire: wire(concurrency),
             lock_wire: Arc::new(wire(1)),
             lock_duration: options.lock_duration,
+            vault: OnceLock::new(),
         })
     }
 }

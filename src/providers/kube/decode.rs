@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::{MARK, Present, Version};
+use kwo_planner::observed::{MARK, Present, Sighting, Version};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree};
 use serde::Deserialize;
@@ -15,7 +15,9 @@ use serde_json::value::RawValue;
 use smol_str::format_smolstr;
 
 use super::owners::FieldSets;
+use super::veil::veiled;
 use crate::providers::mask::{Also, Cut, Key, shared};
+use crate::secrets::Vault;
 
 /// Reads the pages of one kind's LIST.
 pub(super) struct Pages<'a> {
@@ -23,13 +25,17 @@ pub(super) struct Pages<'a> {
     desired: &'a Desired,
     also: Also,
     sets: FieldSets,
+    vault: &'a Vault,
 }
+
+/// What was seen of one object.
+pub(super) type Seen = (ResourceId, Sighting);
 
 /// What one page says.
 #[derive(Default)]
 pub(super) struct Page {
     /// The objects kept.
-    pub(super) found: Vec<(ResourceId, Present)>,
+    pub(super) found: Vec<Seen>,
     /// How to ask for the next page.
     pub(super) next: Option<String>,
 }
@@ -67,8 +73,8 @@ struct ListMeta {
 
 impl<'a> Pages<'a> {
     /// For the objects of this kind.
-    pub(super) fn new(kind: Kind, desired: &'a Desired) -> Pages<'a> {
-        Pages { kind, desired, also: Also::of(kind), sets: FieldSets::default() }
+    pub(super) fn new(kind: Kind, desired: &'a Desired, vault: &'a Vault) -> Pages<'a> {
+        Pages { kind, desired, also: Also::of(kind), sets: FieldSets::default(), vault }
     }
 
     /// Reads one page.
@@ -81,7 +87,7 @@ impl<'a> Pages<'a> {
 }
 
 struct PageSeed<'p, 'a>(&'p mut Pages<'a>);
-struct Items<'p, 'a>(&'p mut Pages<'a>, &'p mut Vec<(ResourceId, Present)>);
+struct Items<'p, 'a>(&'p mut Pages<'a>, &'p mut Vec<Seen>);
 struct Item<'p, 'a>(&'p mut Pages<'a>);
 
 impl<'de> DeserializeSeed<'de> for PageSeed<'_, '_> {
@@ -140,19 +146,19 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Item<'_, '_> {
-    type Value = Option<(ResourceId, Present)>;
+    type Value = Option<Seen>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for Item<'_, '_> {
-    type Value = Option<(ResourceId, Present)>;
+    type Value = Option<Seen>;
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("an object")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Pages { kind, desired, also, sets } = self.0;
+        let Pages { kind, desired, also, sets, vault } = self.0;
         // The API server writes metadata first; what comes before it has to wait.
         let mut early: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
         let metadata: &RawValue = loop {
@@ -197,14 +203,19 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
             Some(managed) => sets.owners(managed).map_err(A::Error::custom)?,
             None => Arc::new([]),
         };
+        // An id that is wanted exists already; it need not exist twice.
+        let id = wanted.map_or(id, |resource| resource.id.clone());
+        let body = match veiled(vault, *kind, &id, Tree::map(kept)) {
+            Ok(body) => body,
+            Err(why) => return Ok(Some((id, Sighting::Unknown { why: why.into() }))),
+        };
         let present = Present {
-            body: shared(Tree::map(kept), wanted.map(|resource| &resource.body)),
+            body: shared(body, wanted.map(|resource| &resource.body)),
             version: Version(format_smolstr!("{}/{}", head.uid, head.resource_version)),
             owners,
             deleting: head.deletion_timestamp.map(SmolStr::new),
         };
-        // An id that is wanted exists already; it need not exist twice.
-        Ok(Some((wanted.map_or(id, |resource| resource.id.clone()), present)))
+        Ok(Some((id, Sighting::Present(present))))
     }
 }
 
@@ -235,13 +246,8 @@ mod tests {
     use super::*;
 
     fn desired(id: &str, body: &str) -> Desired {
-        let resource = Resource {
-            id: id.parse().unwrap(),
-            body: serde_json::from_str(body).unwrap(),
-            needs: Arc::new([]),
-            because: Reason::Always,
-            fields: Vec::new(),
-        };
+        let (id, body) = (id.parse().unwrap(), serde_json::from_str(body).unwrap());
+        let resource = Resource::new(id, body, Arc::new([]), Reason::Always);
         Desired::new(vec![resource], Arc::default()).unwrap()
     }
 
@@ -258,9 +264,13 @@ mod tests {
               {"metadata":{"name":"other","labels":{"b":"2"}},"spec":{}},
               {"metadata":{"name":"left","labels":{"app.kubernetes.io/managed-by":"kwo","kwo.dev/tenant":"t"},
                 "deletionTimestamp":"2026-01-02T00:00:00Z"}}]}"#;
-        let page = Pages::new(Kind::Namespace, &desired).read(page).unwrap();
+        let vault = Vault::default();
+        let page = Pages::new(Kind::Namespace, &desired, &vault).read(page).unwrap();
         assert_eq!(page.next.as_deref(), Some("more"));
-        let [(first, alice), (second, left)] = page.found.as_slice() else { panic!("{:?}", page.found) };
+        let [(first, Sighting::Present(alice)), (second, Sighting::Present(left))] = page.found.as_slice()
+        else {
+            panic!("{:?}", page.found)
+        };
         assert_eq!(first.to_string(), "kube:Namespace/alice");
         assert!(alice.body.same(&desired.resources()[0].body));
         assert_eq!(alice.version.0, "u1/5");
@@ -274,7 +284,8 @@ mod tests {
     #[test]
     fn what_is_no_list_is_an_error_and_not_an_empty_list() {
         let desired = Desired::default();
-        let mut pages = Pages::new(Kind::Namespace, &desired);
+        let vault = Vault::default();
+        let mut pages = Pages::new(Kind::Namespace, &desired, &vault);
         for text in ["{}", "[]", r#"{"kind":"Status"}"#, r#"{"items":[{}]}"#, r#"{"items":[]} x"#, ""] {
             assert!(pages.read(text).is_err(), "{text}");
         }

@@ -1,16 +1,20 @@
-//! One LIST a kind over the whole cluster, all kinds at once. A LIST that fails leaves every wanted object of its
-//! kind `Unknown`; only one that was read to its end may say that something is absent.
+//! One LIST a kind over the whole cluster, all kinds at once; of kinds that are mostly other people's only what carries
+//! the mark, and by name what is wanted besides. A LIST that fails leaves every wanted object of its kind `Unknown`;
+//! only one that was read to its end may say that something is absent.
+
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use kwo_planner::kinds::Kind;
-use kwo_planner::observed::{Observed, Present, Sighting};
+use kwo_planner::kinds::{Kind, Look};
+use kwo_planner::observed::{MARK, Observed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::answer::times;
-use super::decode::Pages;
-use super::path::{all, encoded, words};
+use super::decode::{Pages, Seen};
+use super::path::{all, encoded, one, words};
 use super::wire::{Call, Wire};
+use crate::secrets::Vault;
 
 /// How many objects a page has at most. Few requests, while a page of the largest objects stays near 15 MB. No
 /// `resourceVersion` is ever sent: that asks for the most recent state.
@@ -20,8 +24,8 @@ const PAGE: usize = 5000;
 const RESTARTS: u32 = 3;
 
 /// Looks at all that is wanted of this system, and at all that carries the mark.
-pub(super) async fn observe(wire: &Wire, desired: &Desired) -> Observed {
-    let lists = join_all(Kind::ALL.map(|kind| list(wire, kind, desired))).await;
+pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Observed {
+    let lists = join_all(Kind::ALL.map(|kind| seen(wire, vault, kind, desired))).await;
     let mut observed = Observed::default();
     for resource in desired.resources().iter().filter(|resource| resource.id.provider == "kube") {
         let sighting = match resource.id.known_kind() {
@@ -37,19 +41,62 @@ pub(super) async fn observe(wire: &Wire, desired: &Desired) -> Observed {
         };
         observed.insert(resource.id.clone(), sighting);
     }
-    for (id, present) in lists.into_iter().flatten().flatten() {
-        observed.insert(id, Sighting::Present(present));
+    for (id, sighting) in lists.into_iter().flatten().flatten() {
+        observed.insert(id, sighting);
     }
     observed
 }
 
-/// All objects of a kind that are to be kept, or why they could not be listed.
-async fn list(wire: &Wire, kind: Kind, desired: &Desired) -> Result<Vec<(ResourceId, Present)>, SmolStr> {
+/// What is seen of a kind, or why nothing is.
+async fn seen(wire: &Wire, vault: &Vault, kind: Kind, desired: &Desired) -> Result<Vec<Seen>, SmolStr> {
+    let mut pages = Pages::new(kind, desired, vault);
+    match kind.look() {
+        Look::All => list(wire, &mut pages, kind, "").await,
+        Look::Marked => {
+            let (key, value) = MARK;
+            let marked = format!("&labelSelector={}", encoded(&format!("{key}={value}")));
+            let mut found = list(wire, &mut pages, kind, &marked).await?;
+            let known: BTreeSet<ResourceId> = found.iter().map(|(id, _)| id.clone()).collect();
+            let others = desired.resources().iter().map(|resource| &resource.id);
+            for id in others.filter(|id| id.known_kind() == Some(kind) && !known.contains(*id)) {
+                found.extend(get(wire, &mut pages, id).await);
+            }
+            Ok(found)
+        }
+    }
+}
+
+/// One object that is wanted and does not carry the mark; nothing where it is not there.
+async fn get(wire: &Wire, pages: &mut Pages<'_>, id: &ResourceId) -> Option<Seen> {
+    let unknown =
+        |why: String| Some((id.clone(), Sighting::Unknown { why: format_smolstr!("get {id}: {why}") }));
+    let path = match one(id) {
+        Ok(path) => path,
+        Err(why) => return unknown(why),
+    };
+    let asked = wire.ask(&Call::get(path)).await;
+    let answer = match asked.outcome {
+        Ok(answer) if answer.status.as_u16() == 404 => return None,
+        Ok(answer) if !answer.is_success() => return unknown(answer.says()),
+        Ok(answer) => answer,
+        Err(trouble) => return unknown(format!("no answer after {}: {}", times(asked.tries), trouble.why())),
+    };
+    // An object by itself is a list of one.
+    let read = std::str::from_utf8(&answer.body)
+        .map_err(|error| error.to_string())
+        .and_then(|text| pages.read(&format!(r#"{{"items":[{text}]}}"#)).map_err(|error| error.to_string()));
+    match read {
+        Ok(page) => page.found.into_iter().next(),
+        Err(why) => unknown(format!("the answer cannot be read: {why}")),
+    }
+}
+
+/// The objects of a kind that are to be kept, or why they could not be listed.
+async fn list(wire: &Wire, pages: &mut Pages<'_>, kind: Kind, selector: &str) -> Result<Vec<Seen>, SmolStr> {
     let what = words(kind);
     'whole: for _ in 0..RESTARTS {
-        let mut pages = Pages::new(kind, desired);
         let mut found = Vec::new();
-        let mut path = format!("{}?limit={PAGE}", all(kind));
+        let mut path = format!("{}?limit={PAGE}{selector}", all(kind));
         loop {
             let asked = wire.ask(&Call::get(path.as_str())).await;
             let answer = asked.outcome.map_err(|trouble| {
@@ -57,7 +104,11 @@ async fn list(wire: &Wire, kind: Kind, desired: &Desired) -> Result<Vec<(Resourc
             })?;
             match answer.status.as_u16() {
                 200 => {}
-                404 => return Err(format_smolstr!("list {what}: the server has no such resource")),
+                404 => {
+                    return Err(format_smolstr!(
+                        "list {what}: the server has no such resource; is it installed?"
+                    ));
+                }
                 401 | 403 => return Err(format_smolstr!("list {what} was refused: {}", answer.says())),
                 410 => continue 'whole,
                 _ => return Err(format_smolstr!("list {what} failed: {}", answer.says())),
@@ -68,7 +119,9 @@ async fn list(wire: &Wire, kind: Kind, desired: &Desired) -> Result<Vec<(Resourc
                 .map_err(|error| format_smolstr!("list {what}: the answer cannot be read: {error}"))?;
             found.extend(page.found);
             match page.next {
-                Some(next) => path = format!("{}?limit={PAGE}&continue={}", all(kind), encoded(&next)),
+                Some(next) => {
+                    path = format!("{}?limit={PAGE}{selector}&continue={}", all(kind), encoded(&next));
+                }
                 None => return Ok(found),
             }
         }

@@ -78,7 +78,7 @@ mod tests {
             "/apis/rbac.authorization.k8s.io/v1/namespaces/alice/rolebindings/kwo%3Ax"
         );
         assert_eq!(words(Kind::NetworkPolicy), "networkpolicies.networking.k8s.io");
-        assert!(path("kube:Secret/alice/s").is_err());
+        assert!(path("kube:Pod/alice/s").is_err());
         assert!(path("kube:Role/kwo").is_err());
         assert!(path("kube:Namespace/alice/alice").is_err());
     }

@@ -1,6 +1,8 @@
 //! One step, one write: a POST for a new object, otherwise one JSON patch that holds only for the state the step was
 //! planned for. Neither can remove anything. When a try may have been carried out unheard, its success is looked up.
 
+use std::collections::BTreeSet;
+
 use kwo_planner::change::{Change, Step};
 use kwo_planner::compare::compare;
 use kwo_planner::observed::{MARK, Version};
@@ -9,8 +11,11 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use super::path::{WRITER, one, siblings};
+use super::veil::{unveiled, veiled};
 use super::wire::{Call, Wire};
 use crate::providers::Refusal;
+use crate::providers::documents::{document_of, fold, unfold};
+use crate::secrets::Vault;
 
 const JSON_PATCH: &str = "application/json-patch+json";
 
@@ -24,8 +29,18 @@ enum Operation<'a> {
 }
 
 /// Does one step.
-pub(super) async fn write(wire: &Wire, step: &Step) -> Result<(), Refusal> {
-    let call = call(step).map_err(|why| Refusal::Refused { why })?;
+pub(super) async fn write(wire: &Wire, vault: &Vault, step: &Step) -> Result<(), Refusal> {
+    let refused = |why: String| Refusal::Refused { why };
+    let mut wanted = unveiled(vault, step).map_err(refused)?;
+    let documents = documents(step);
+    if !documents.is_empty() {
+        let found = look(wire, step).await?;
+        for document in documents {
+            let text = written(step, &found, document).map_err(refused)?;
+            wanted = wanted.with(document, text);
+        }
+    }
+    let call = call(step, &wanted).map_err(refused)?;
     let asked = wire.ask(&call).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     if answer.is_success() {
@@ -33,19 +48,58 @@ pub(super) async fn write(wire: &Wire, step: &Step) -> Result<(), Refusal> {
     }
     // Of these answers some mean "changed meanwhile", which may be this step's own, unheard success.
     match answer.status.as_u16() {
-        409 if step.creates() && asked.unsure => settle(wire, step, &answer, true).await,
+        409 if step.creates() && asked.unsure => settle(wire, vault, step, &answer, true).await,
         409 => Err(Refusal::Changed { why: answer.says() }),
         404 if !step.creates() => Err(Refusal::Changed { why: answer.says() }),
-        422 if !step.creates() => settle(wire, step, &answer, asked.unsure).await,
+        422 if !step.creates() => settle(wire, vault, step, &answer, asked.unsure).await,
         _ => Err(answer.refusal(asked.tries)),
     }
 }
 
-/// The request that does the step.
-fn call(step: &Step) -> Result<Call, String> {
+/// The documents within texts that the step changes a part of.
+fn documents(step: &Step) -> BTreeSet<&'static str> {
+    let Some(kind) = step.id.known_kind() else { return BTreeSet::new() };
+    step.changes.iter().filter_map(|change| document_of(kind, change.pointer()?)).collect()
+}
+
+/// The object as it is now, which has to be as it was when the step was planned.
+async fn look(wire: &Wire, step: &Step) -> Result<Tree, Refusal> {
+    let path = one(&step.id).map_err(|why| Refusal::Refused { why })?;
+    let asked = wire.ask(&Call::get(path)).await;
+    let found = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if found.status.as_u16() == 404 {
+        return Err(Refusal::Changed { why: found.says() });
+    }
+    if !found.is_success() {
+        return Err(found.refusal(asked.tries));
+    }
+    let object: Tree = serde_json::from_slice(&found.body)
+        .map_err(|error| Refusal::Unreachable { why: format!("the answer cannot be read: {error}") })?;
+    if step.seen.as_ref().and_then(parts) == Some(revision(&object)) {
+        Ok(object)
+    } else {
+        Err(Refusal::Changed { why: "it has another resourceVersion now".to_owned() })
+    }
+}
+
+/// The text of a document with the step's changes in it, and with all else that is there.
+fn written(step: &Step, found: &Tree, document: &str) -> Result<Tree, String> {
+    let kind = step.id.known_kind().ok_or("is of a kind that kwo does not know")?;
+    let mut unfolded = unfold(kind, found.clone())?;
+    for change in &step.changes {
+        if let (Some(pointer), Some(value)) = (change.pointer(), change.value()) {
+            unfolded = unfolded.with(pointer, value.clone());
+        }
+    }
+    let folded = fold(kind, unfolded)?;
+    folded.at(document).cloned().ok_or_else(|| format!("there is nothing at {document}"))
+}
+
+/// The request that does the step, with the values from what is wanted.
+fn call(step: &Step, wanted: &Tree) -> Result<Call, String> {
     let text = |error: serde_json::Error| format!("cannot be written as JSON: {error}");
     if step.creates() {
-        let body = serde_json::to_vec(&step.wanted).map_err(text)?;
+        let body = serde_json::to_vec(wanted).map_err(text)?;
         return Ok(Call::post(format!("{}{WRITER}", siblings(&step.id)?), body));
     }
     let Some((uid, revision)) = step.seen.as_ref().and_then(parts) else {
@@ -55,12 +109,27 @@ fn call(step: &Step) -> Result<Call, String> {
         Operation::Test { path: "/metadata/uid", value: Tree::from(uid.to_owned()) },
         Operation::Test { path: "/metadata/resourceVersion", value: Tree::from(revision.to_owned()) },
     ];
+    let documents = documents(step);
+    for document in &documents {
+        patch.push(Operation::Replace {
+            path: document,
+            value: wanted.at(document).ok_or("there is no document")?,
+        });
+    }
+    let inside = |pointer: &str| step.id.known_kind().and_then(|kind| document_of(kind, pointer)).is_some();
+    // Secrets stand in what is wanted, and in the changes what stands for them.
+    let filled = |pointer: &str| wanted.at(pointer).filter(|_| !step.secrets.is_empty());
     for change in &step.changes {
+        if change.pointer().is_some_and(inside) {
+            continue;
+        }
         patch.push(match change {
             Change::Create => return Err("a step that creates can do nothing else".to_owned()),
-            Change::Extend { pointer, value, because: _ } => Operation::Add { path: pointer, value },
+            Change::Extend { pointer, value, because: _ } => {
+                Operation::Add { path: pointer, value: filled(pointer).unwrap_or(value) }
+            }
             Change::Revise { pointer, from: _, to, cause: _, tightens: _, because: _ } => {
-                Operation::Replace { path: pointer, value: to }
+                Operation::Replace { path: pointer, value: filled(pointer).unwrap_or(to) }
             }
         });
     }
@@ -74,7 +143,13 @@ fn parts(version: &Version) -> Option<(&str, &str)> {
 }
 
 /// Looks at the object to tell a refusal for good from a change by somebody else, and from this step's own work.
-async fn settle(wire: &Wire, step: &Step, answer: &Answer, unsure: bool) -> Result<(), Refusal> {
+async fn settle(
+    wire: &Wire,
+    vault: &Vault,
+    step: &Step,
+    answer: &Answer,
+    unsure: bool,
+) -> Result<(), Refusal> {
     let path = one(&step.id).map_err(|why| Refusal::Refused { why })?;
     let changed = || Refusal::Changed { why: answer.says() };
     let asked = wire.ask(&Call::get(path)).await;
@@ -86,22 +161,28 @@ async fn settle(wire: &Wire, step: &Step, answer: &Answer, unsure: bool) -> Resu
     };
     let object: Tree = serde_json::from_slice(&found.body)
         .map_err(|error| Refusal::Unreachable { why: format!("the answer cannot be read: {error}") })?;
-    let now = |pointer: &str| object.at(pointer).and_then(Tree::as_text).map_or("", |text| text.as_str());
-    let (uid, revision) = (now("/metadata/uid"), now("/metadata/resourceVersion"));
+    let (uid, revision) = revision(&object);
     let seen = step.seen.as_ref().and_then(parts);
     if seen == Some((uid, revision)) {
         // Nobody else was here, so it is the change itself that is not allowed.
         return Err(answer.refusal(1));
     }
     let same = seen.is_none_or(|(seen, _)| seen == uid);
-    if unsure && same && done(step, &object) { Ok(()) } else { Err(changed()) }
+    if unsure && same && done(vault, step, &object) { Ok(()) } else { Err(changed()) }
+}
+
+/// The uid and the resourceVersion of an object.
+fn revision(object: &Tree) -> (&str, &str) {
+    let now = |pointer: &str| object.at(pointer).and_then(Tree::as_text).map_or("", |text| text.as_str());
+    (now("/metadata/uid"), now("/metadata/resourceVersion"))
 }
 
 /// Is all that the step wants in the object, and the mark on it?
-fn done(step: &Step, object: &Tree) -> bool {
+fn done(vault: &Vault, step: &Step, object: &Tree) -> bool {
     let Some(kind) = step.id.known_kind() else { return false };
+    let Ok(object) = veiled(vault, kind, &step.id, object.clone()) else { return false };
     let marked = object.at(&join("/metadata/labels", MARK.0)) == Some(&Tree::from(MARK.1));
-    marked && compare(&step.wanted, object, kind.shape()).is_empty()
+    marked && compare(&step.wanted, &object, kind.shape()).is_empty()
 }
 
 #[cfg(test)]
@@ -120,6 +201,7 @@ mod tests {
             changes,
             seen: seen.map(|seen| Version(seen.into())),
             wanted: serde_json::from_str(r#"{"spec":{"hard":{"cpu":"1000m","pods":"2"}}}"#).unwrap(),
+            secrets: Vec::new(),
             needs: Vec::new(),
             adopts: false,
             tenant: "alice".into(),
@@ -140,7 +222,8 @@ mod tests {
                 because: origin(),
             },
         ];
-        let call = call(&step(changes, Some("u-1/77"))).unwrap();
+        let step = step(changes, Some("u-1/77"));
+        let call = call(&step, &step.wanted).unwrap();
         assert_eq!(
             call.path,
             "/api/v1/namespaces/alice/resourcequotas/alice-quota?fieldManager=kwo&fieldValidation=Strict"
@@ -160,9 +243,14 @@ mod tests {
     fn a_patch_for_no_state_is_not_sent() {
         let change =
             Change::Extend { pointer: "/spec/hard/pods".into(), value: "2".into(), because: origin() };
-        assert!(call(&step(vec![change.clone()], None)).is_err());
-        assert!(call(&step(vec![change.clone()], Some("77"))).is_err());
-        assert!(call(&step(vec![change, Change::Create], Some("u/77"))).is_err());
+        for (changes, seen) in [
+            (vec![change.clone()], None),
+            (vec![change.clone()], Some("77")),
+            (vec![change, Change::Create], Some("u/77")),
+        ] {
+            let step = step(changes, seen);
+            assert!(call(&step, &step.wanted).is_err());
+        }
     }
 
     #[test]
@@ -170,8 +258,16 @@ mod tests {
         let step = step(vec![Change::Create], None);
         let object = |json: &str| -> Tree { serde_json::from_str(json).unwrap() };
         let mark = r#""metadata":{"uid":"u","labels":{"app.kubernetes.io/managed-by":"kwo"}}"#;
-        assert!(done(&step, &object(&format!(r#"{{{mark},"spec":{{"hard":{{"cpu":"1","pods":"2"}}}}}}"#))));
-        assert!(!done(&step, &object(&format!(r#"{{{mark},"spec":{{"hard":{{"cpu":"1"}}}}}}"#))));
-        assert!(!done(&step, &object(r#"{"spec":{"hard":{"cpu":"1","pods":"2"}}}"#)));
+        assert!(done(
+            &Vault::default(),
+            &step,
+            &object(&format!(r#"{{{mark},"spec":{{"hard":{{"cpu":"1","pods":"2"}}}}}}"#))
+        ));
+        assert!(!done(
+            &Vault::default(),
+            &step,
+            &object(&format!(r#"{{{mark},"spec":{{"hard":{{"cpu":"1"}}}}}}"#))
+        ));
+        assert!(!done(&Vault::default(), &step, &object(r#"{"spec":{"hard":{"cpu":"1","pods":"2"}}}"#)));
     }
 }

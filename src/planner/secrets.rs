@@ -1,0 +1,173 @@
+//! Secrets as the planner knows them: what has to stand at a place of an object, by reference, and a keyed
+//! fingerprint of it. The bytes are never here; whoever has them says what became of each reference.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::change::Hold;
+use crate::resource::{Desired, Resource, ResourceId};
+use crate::roster::SecretRef;
+use crate::tree::{SmolStr, Tree};
+
+/// What has to stand at one place of an object.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Content {
+    /// The secret itself.
+    Plain(#[schemars(with = "String")] SecretRef),
+    /// An htpasswd file with bcrypt hashes of these passwords.
+    Htpasswd(Vec<User>),
+}
+
+/// A user of an htpasswd file.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct User {
+    /// The name.
+    pub name: SmolStr,
+    /// The password.
+    #[schemars(with = "String")]
+    pub password: SecretRef,
+}
+
+/// A place of an object and what has to stand there.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Secret {
+    /// Where.
+    pub pointer: SmolStr,
+    /// What.
+    pub content: Content,
+}
+
+/// What became of the references of one content.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// All were found; this is a keyed fingerprint of what has to stand there, or empty where there is no key yet.
+    Known(SmolStr),
+    /// Whatever stands there is right; where nothing does, it is made.
+    Made,
+    /// One was not found.
+    Missing {
+        /// Which.
+        reference: SecretRef,
+        /// Why, as a sentence without a full stop.
+        why: SmolStr,
+    },
+}
+
+/// A reference that leads to nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Missing {
+    /// The reference, as in the roster.
+    pub reference: SmolStr,
+    /// Why, as a sentence without a full stop.
+    pub why: SmolStr,
+}
+
+impl From<Missing> for Hold {
+    fn from(missing: Missing) -> Hold {
+        let Missing { reference, why } = missing;
+        Hold::SecretMissing { secret: reference, why }
+    }
+}
+
+impl Content {
+    /// All references in it.
+    pub fn references(&self) -> impl Iterator<Item = &SecretRef> {
+        let (plain, users) = match self {
+            Content::Plain(reference) => (Some(reference), None),
+            Content::Htpasswd(users) => (None, Some(users)),
+        };
+        plain.into_iter().chain(users.into_iter().flatten().map(|user| &user.password))
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Plain(reference) => reference.fmt(out),
+            Content::Htpasswd(users) => {
+                out.write_str("htpasswd of")?;
+                for (at, User { name, password }) in users.iter().enumerate() {
+                    write!(out, "{} {name} ({password})", if at == 0 { "" } else { "," })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What stands in a body in place of the bytes.
+#[must_use]
+pub fn placeholder(content: &Content, found: &Found) -> Tree {
+    Tree::from(match found {
+        Found::Known(fingerprint) if !fingerprint.is_empty() => format!("{content} #{fingerprint}"),
+        Found::Known(_) | Found::Made | Found::Missing { .. } => content.to_string(),
+    })
+}
+
+impl Desired {
+    /// The same with every reference looked up: its fingerprint is in the body, or the resource knows that it lacks it.
+    #[must_use]
+    pub fn with_secrets(self, find: impl Fn(&ResourceId, &Secret) -> Found) -> Desired {
+        self.map(|resource| {
+            let mut resource = resource;
+            for secret in resource.secrets.clone() {
+                let found = find(&resource.id, &secret);
+                resource.body = resource.body.with(&secret.pointer, placeholder(&secret.content, &found));
+                if let Found::Missing { reference, why } = found {
+                    resource.missing = Some(Missing { reference: reference.to_string().into(), why });
+                }
+            }
+            resource
+        })
+    }
+}
+
+impl Resource {
+    /// The same with a secret at this place.
+    #[must_use]
+    pub fn with_secret(mut self, pointer: impl Into<SmolStr>, content: Content) -> Resource {
+        let pointer = pointer.into();
+        let unknown = placeholder(&content, &Found::Made);
+        self.body = self.body.with(&pointer, unknown);
+        self.secrets.push(Secret { pointer, content });
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::kinds::Kind;
+    use crate::observed::{Observed, Sighting};
+    use crate::plan::{Adopt, Provenance, plan};
+    use crate::resource::Reason;
+
+    fn desired(found: &Found) -> Desired {
+        let id = ResourceId::kube(Kind::Secret, "kube-system", "dns-credentials");
+        let body = Tree::map([("data", Tree::map::<SmolStr>([]))]);
+        let resource = Resource::new(id, body, Arc::new([]), Reason::Always)
+            .with_secret("/data/TOKEN", Content::Plain(SecretRef::Env("TOKEN".into())));
+        Desired::new(vec![resource], Arc::default()).unwrap().with_secrets(|_, _| found.clone())
+    }
+
+    #[test]
+    fn a_body_holds_a_fingerprint_and_no_bytes() {
+        let desired = desired(&Found::Known("3f2a".into()));
+        assert_eq!(desired.resources()[0].body.to_string(), r##"{"data":{"TOKEN":"env TOKEN #3f2a"}}"##);
+    }
+
+    #[test]
+    fn a_secret_that_is_missing_holds_its_object() {
+        let why = "the variable is not set";
+        let desired = desired(&Found::Missing { reference: SecretRef::Env("TOKEN".into()), why: why.into() });
+        let seen: Observed = [(desired.resources()[0].id.clone(), Sighting::Absent)].into_iter().collect();
+        let plan = plan(&desired, &seen, &Adopt::Nothing, Provenance::default());
+        assert!(plan.steps.is_empty());
+        assert_eq!(plan.held[0].hold, Hold::SecretMissing { secret: "env TOKEN".into(), why: why.into() });
+    }
+}

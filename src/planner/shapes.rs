@@ -1,0 +1,219 @@
+//! How the fields of each kind are to be compared: which lists are sets, which have entries with a key, which values
+//! are quantities, which parts count as one value, which texts hold a document. Facts of the Kubernetes API, as data.
+
+use crate::kinds::Kind;
+use crate::tree::{SmolStr, Tree};
+
+/// How the fields of a kind are compared and what may be done to them. Patterns are JSON pointers in which
+/// `*` stands for one key.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Shape {
+    /// Lists that are sets: entries are added, never replaced. Every other list is one value.
+    pub sets: &'static [&'static str],
+    /// Lists whose entries have a key: entries are added, and each is compared by itself.
+    pub keyed: &'static [(&'static str, EntryKey)],
+    /// Values that are quantities: `1000m` is `1`.
+    pub quantities: &'static [&'static str],
+    /// Maps that are one value: a key too many is a difference, as in a selector.
+    pub whole: &'static [&'static str],
+    /// What the API refuses to change once the object exists.
+    pub immutable: &'static [&'static str],
+    /// What has to be read besides what is wanted, because the plan speaks of it.
+    pub read: &'static [&'static str],
+    /// Texts that hold a document of their own; here they are that document.
+    pub documents: &'static [(&'static str, Format)],
+    /// Upper bounds, and where the amount in use stands: lowering one tightens.
+    pub bounds: Option<(&'static str, &'static str)>,
+    /// It gives somebody rights.
+    pub grants: bool,
+}
+
+/// What tells the entries of a list apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EntryKey {
+    /// The field with this name.
+    Field(&'static str),
+    /// The text before `=`, in which capitals do not count: the entries are the flags of a program.
+    Flag,
+}
+
+/// The format of a document within a text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Format {
+    Yaml,
+    Json,
+}
+
+const PLAIN: Shape = Shape {
+    sets: &[],
+    keyed: &[],
+    quantities: &[],
+    whole: &[],
+    immutable: &[],
+    read: &[],
+    documents: &[],
+    bounds: None,
+    grants: false,
+};
+
+static AS_IT_IS: Shape = PLAIN;
+static RESOURCE_QUOTA: Shape = Shape {
+    quantities: &["/spec/hard/*"],
+    read: &["/status/used"],
+    bounds: Some(("/spec/hard", "/status/used")),
+    ..PLAIN
+};
+static LIMIT_RANGE: Shape = Shape { quantities: &["/spec/limits/*/*/*"], ..PLAIN };
+static NETWORK_POLICY: Shape = Shape { whole: &["/spec/podSelector"], ..PLAIN };
+static ROLE: Shape = Shape { sets: &["/rules"], read: &["/rules"], grants: true, ..PLAIN };
+static BINDING: Shape = Shape {
+    sets: &["/subjects"],
+    immutable: &["/roleRef"],
+    read: &["/subjects", "/roleRef"],
+    grants: true,
+    ..PLAIN
+};
+static ADMISSION: Shape = Shape { whole: &["/spec"], ..PLAIN };
+static SECRET: Shape = Shape { immutable: &["/type"], ..PLAIN };
+static CONFIG_MAP: Shape = Shape {
+    sets: &["/data/providers.json/*/credentials"],
+    documents: &[("/data/providers.json", Format::Json)],
+    ..PLAIN
+};
+static CLAIM: Shape = Shape {
+    quantities: &["/spec/resources/requests/*"],
+    immutable: &["/spec/accessModes", "/spec/storageClassName"],
+    ..PLAIN
+};
+static DEPLOYMENT: Shape = Shape {
+    keyed: &[
+        ("/spec/template/spec/containers", EntryKey::Field("name")),
+        ("/spec/template/spec/containers/*/env", EntryKey::Field("name")),
+        ("/spec/template/spec/containers/*/ports", EntryKey::Field("containerPort")),
+        ("/spec/template/spec/containers/*/volumeMounts", EntryKey::Field("mountPath")),
+        ("/spec/template/spec/volumes", EntryKey::Field("name")),
+        ("/spec/template/spec/volumes/*/secret/items", EntryKey::Field("key")),
+    ],
+    quantities: &[
+        "/spec/template/spec/containers/*/resources/limits/*",
+        "/spec/template/spec/containers/*/resources/requests/*",
+    ],
+    immutable: &["/spec/selector"],
+    ..PLAIN
+};
+static SERVICE: Shape =
+    Shape { keyed: &[("/spec/ports", EntryKey::Field("port"))], whole: &["/spec/selector"], ..PLAIN };
+static HELM_CHART_CONFIG: Shape = Shape {
+    keyed: &[
+        ("/spec/valuesContent/additionalArguments", EntryKey::Flag),
+        ("/spec/valuesContent/env", EntryKey::Field("name")),
+    ],
+    documents: &[("/spec/valuesContent", Format::Yaml)],
+    ..PLAIN
+};
+
+impl Kind {
+    /// How its fields are compared.
+    #[must_use]
+    pub const fn shape(self) -> &'static Shape {
+        match self {
+            Kind::Namespace
+            | Kind::ServiceAccount
+            | Kind::Ingress
+            | Kind::Middleware
+            | Kind::ClusterIssuer
+            | Kind::Certificate => &AS_IT_IS,
+            Kind::ResourceQuota => &RESOURCE_QUOTA,
+            Kind::LimitRange => &LIMIT_RANGE,
+            Kind::NetworkPolicy => &NETWORK_POLICY,
+            Kind::Role | Kind::ClusterRole => &ROLE,
+            Kind::RoleBinding | Kind::ClusterRoleBinding => &BINDING,
+            Kind::ValidatingAdmissionPolicy | Kind::ValidatingAdmissionPolicyBinding => &ADMISSION,
+            Kind::Secret => &SECRET,
+            Kind::ConfigMap => &CONFIG_MAP,
+            Kind::PersistentVolumeClaim => &CLAIM,
+            Kind::Deployment => &DEPLOYMENT,
+            Kind::Service => &SERVICE,
+            Kind::HelmChartConfig => &HELM_CHART_CONFIG,
+        }
+    }
+}
+
+impl EntryKey {
+    /// Do the two entries have the same key?
+    #[must_use]
+    pub fn same(self, a: &Tree, b: &Tree) -> bool {
+        let (a, b) = (self.of(a), self.of(b));
+        a.is_some() && a == b
+    }
+
+    fn of(self, entry: &Tree) -> Option<SmolStr> {
+        match self {
+            EntryKey::Field(name) => match entry.get(name)? {
+                Tree::Text(text) => Some(text.clone()),
+                Tree::Number(number) => Some(number.to_string().into()),
+                Tree::Null | Tree::Bool(_) | Tree::List(_) | Tree::Map(_) => None,
+            },
+            EntryKey::Flag => {
+                let text = entry.as_text()?;
+                let flag = text.split_once('=').map_or(text.as_str(), |(flag, _)| flag);
+                Some(flag.to_lowercase().into())
+            }
+        }
+    }
+
+    /// Two texts with the same key: do they mean the same?
+    #[must_use]
+    pub fn means_the_same(self, a: &Tree, b: &Tree) -> bool {
+        let value =
+            |entry: &Tree| Some(entry.as_text()?.split_once('=').map(|(_, value)| SmolStr::from(value)));
+        self == EntryKey::Flag && value(a).is_some() && value(a) == value(b)
+    }
+}
+
+impl Shape {
+    /// What tells the entries of the list at this pointer apart, if anything does.
+    #[must_use]
+    pub fn key(&self, pointer: &str) -> Option<EntryKey> {
+        self.keyed.iter().find(|(pattern, _)| matches_any(&[pattern], pointer)).map(|(_, key)| *key)
+    }
+}
+
+/// Does the pointer match one of the patterns? `*` stands for one key.
+#[must_use]
+pub fn matches_any(patterns: &[&str], pointer: &str) -> bool {
+    patterns.iter().any(|pattern| {
+        let (mut wanted, mut found) = (pattern.split('/'), pointer.split('/'));
+        loop {
+            match (wanted.next(), found.next()) {
+                (None, None) => return true,
+                (Some(want), Some(have)) if want == "*" || want == have => {}
+                _ => return false,
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_one_key() {
+        assert!(matches_any(&["/spec/hard/*"], "/spec/hard/pods"));
+        assert!(!matches_any(&["/spec/hard/*"], "/spec/hard"));
+        assert!(!matches_any(&["/spec/hard/*"], "/spec/hard/pods/x"));
+        assert!(matches_any(&["/spec/limits/*/*/*"], "/spec/limits/0/max/memory"));
+    }
+
+    #[test]
+    fn flags_are_the_same_whatever_their_capitals_and_values() {
+        let flag = |text: &str| Tree::from(text.to_owned());
+        let (a, b) = (flag("--entryPoints.web.address=:80"), flag("--entrypoints.web.address=:81"));
+        assert!(EntryKey::Flag.same(&a, &b));
+        assert!(!EntryKey::Flag.means_the_same(&a, &b));
+        assert!(EntryKey::Flag.means_the_same(&a, &flag("--entrypoints.web.address=:80")));
+        assert!(!EntryKey::Flag.same(&a, &flag("--entrypoints.web")));
+    }
+}

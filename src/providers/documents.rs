@@ -1,0 +1,86 @@
+//! Texts that hold a document of their own, such as the values of a HelmChartConfig: unfolded while an object is
+//! looked at, so that single values can be compared, and folded again when it is written.
+
+use kwo_planner::kinds::{Format, Kind};
+use kwo_planner::tree::{SmolStr, Tree};
+
+use super::manifest;
+
+/// The object with its documents in place of their texts.
+pub(super) fn unfold(kind: Kind, object: Tree) -> Result<Tree, String> {
+    let mut unfolded = object;
+    for (pointer, format) in kind.shape().documents {
+        let Some(Tree::Text(text)) = unfolded.at(pointer) else { continue };
+        let document = read(text, *format).map_err(|why| format!("{pointer} cannot be read: {why}"))?;
+        unfolded = unfolded.with(pointer, document);
+    }
+    Ok(unfolded)
+}
+
+/// The object with the texts of its documents.
+pub(crate) fn fold(kind: Kind, object: Tree) -> Result<Tree, String> {
+    let mut folded = object;
+    for (pointer, format) in kind.shape().documents {
+        let Some(document) = folded.at(pointer) else { continue };
+        let text = match (document, format) {
+            (Tree::Text(_), _) => continue,
+            (document, Format::Yaml) => manifest::write(document)?,
+            (document, Format::Json) => document.to_string(),
+        };
+        folded = folded.with(pointer, Tree::from(text));
+    }
+    Ok(folded)
+}
+
+/// The document that this pointer lies in, if it does.
+pub(super) fn document_of(kind: Kind, pointer: &str) -> Option<&'static str> {
+    let inside = |document: &str| pointer.strip_prefix(document).is_some_and(|rest| rest.starts_with('/'));
+    kind.shape().documents.iter().map(|(document, _)| *document).find(|document| inside(document))
+}
+
+fn read(text: &SmolStr, format: Format) -> Result<Tree, String> {
+    match format {
+        Format::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Format::Yaml => match manifest::read(text)?.as_slice() {
+            [] => Ok(Tree::map::<SmolStr>([])),
+            [document] => Ok(document.clone()),
+            documents => Err(format!("it holds {} documents", documents.len())),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_comes_and_goes() {
+        let object: Tree = serde_json::from_str(
+            r#"{"spec":{"valuesContent":"additionalArguments:\n- --a=b\nports: {web: {port: 80}}\n"}}"#,
+        )
+        .unwrap();
+        let unfolded = unfold(Kind::HelmChartConfig, object).unwrap();
+        assert_eq!(
+            unfolded.to_string(),
+            r#"{"spec":{"valuesContent":{"additionalArguments":["--a=b"],"ports":{"web":{"port":80}}}}}"#
+        );
+        let folded = fold(Kind::HelmChartConfig, unfolded.clone()).unwrap();
+        assert!(folded.at("/spec/valuesContent").unwrap().as_text().unwrap().contains("- --a=b"), "{folded}");
+        assert_eq!(unfold(Kind::HelmChartConfig, folded).unwrap(), unfolded);
+    }
+
+    #[test]
+    fn what_is_no_document_is_said_and_not_shown() {
+        let object: Tree = serde_json::from_str(r#"{"spec":{"valuesContent":"a: [hunter2"}}"#).unwrap();
+        let why = unfold(Kind::HelmChartConfig, object).unwrap_err();
+        assert!(why.starts_with("/spec/valuesContent cannot be read: ") && !why.contains("hunter2"), "{why}");
+    }
+
+    #[test]
+    fn places_inside_a_document_are_known() {
+        let document = |pointer| document_of(Kind::HelmChartConfig, pointer);
+        assert_eq!(document("/spec/valuesContent/env/-"), Some("/spec/valuesContent"));
+        assert_eq!(document("/spec/valuesContent"), None);
+        assert_eq!(document("/spec/valuesContentX/a"), None);
+    }
+}

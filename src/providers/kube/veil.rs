@@ -1,0 +1,38 @@
+//! Between the API's form of an object and the planner's: documents in texts are unfolded, secret bytes are replaced
+//! by what stands for them; and back again for a write.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kwo_planner::change::Step;
+use kwo_planner::kinds::Kind;
+use kwo_planner::resource::ResourceId;
+use kwo_planner::tree::{Tree, join};
+
+use crate::providers::documents::{fold, unfold};
+use crate::secrets::Vault;
+
+/// What was read, as the planner sees it.
+pub(super) fn veiled(vault: &Vault, kind: Kind, id: &ResourceId, object: Tree) -> Result<Tree, String> {
+    let mut veiled = unfold(kind, object)?;
+    if kind == Kind::Secret {
+        let data = veiled.get("data").cloned().unwrap_or(Tree::Null);
+        for (key, value) in data.entries() {
+            let pointer = join("/data", key);
+            let bytes = value.as_text().and_then(|text| STANDARD.decode(text.as_bytes()).ok());
+            veiled = veiled.with(&pointer, vault.seen(id, &pointer, &bytes.unwrap_or_default()));
+        }
+    }
+    Ok(veiled)
+}
+
+/// All that a step wants, as the API takes it.
+pub(super) fn unveiled(vault: &Vault, step: &Step) -> Result<Tree, String> {
+    let filled = match step.secrets.as_slice() {
+        [] => step.wanted.clone(),
+        secrets => vault.filled(&step.id, secrets, &step.wanted)?,
+    };
+    match step.id.known_kind() {
+        Some(kind) => fold(kind, filled),
+        None => Ok(filled),
+    }
+}

@@ -1,0 +1,9 @@
+//! Secrets on their way from where they are to where they belong. The planner knows references and fingerprints;
+//! the bytes are in the vault of the run and in the requests that write them, and nowhere else.
+
+mod htpasswd;
+mod resolve;
+mod vault;
+
+pub use resolve::{Places, resolve};
+pub use vault::{FINGERPRINT_KEY, Vault};

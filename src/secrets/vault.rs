@@ -1,0 +1,238 @@
+//! What every secret place of this run has to hold: the bytes, and by what fingerprint they are known. Nothing here
+//! reads from anywhere, and nothing prints bytes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use kwo_planner::resource::ResourceId;
+use kwo_planner::secrets::{Content, Found, Secret, placeholder};
+use kwo_planner::tree::{SmolStr, Tree};
+use secrecy::{ExposeSecret, SecretSlice};
+use sha2::Sha256;
+
+use super::htpasswd;
+
+/// The Secret of the cluster whose key the fingerprints are made with: namespace, name and key. Without it (nothing
+/// was ever applied, or nobody may look at it) there are no fingerprints.
+pub const FINGERPRINT_KEY: (&str, &str, &str) = ("kube-system", "kwo-fingerprint", "key");
+
+/// The secrets of one run.
+#[derive(Default)]
+pub struct Vault {
+    key: Vec<u8>,
+    places: BTreeMap<(ResourceId, SmolStr), Place>,
+}
+
+/// One place of an object.
+pub(super) struct Place {
+    pub(super) content: Content,
+    pub(super) held: Held,
+}
+
+/// What is known of it.
+pub(super) enum Held {
+    /// All its passwords, in the order of its references.
+    Known(Vec<SecretSlice<u8>>),
+    /// It is made when it is written, with so many characters.
+    Made(u16),
+    /// A reference led to nothing.
+    Missing(Found),
+}
+
+impl Vault {
+    /// A vault whose fingerprints are made with this key.
+    pub(super) fn new(key: Vec<u8>) -> Vault {
+        Vault { key, places: BTreeMap::new() }
+    }
+
+    pub(super) fn insert(&mut self, id: &ResourceId, pointer: &SmolStr, place: Place) {
+        self.places.insert((id.clone(), pointer.clone()), place);
+    }
+
+    /// What became of the references of a place.
+    #[must_use]
+    pub fn found(&self, id: &ResourceId, secret: &Secret) -> Found {
+        match self.places.get(&(id.clone(), secret.pointer.clone())) {
+            Some(Place { held: Held::Missing(missing), .. }) => missing.clone(),
+            Some(Place { held: Held::Made(_), .. }) | None => Found::Made,
+            Some(Place { content, held: Held::Known(parts) }) => {
+                Found::Known(self.fingerprint(content, parts.iter().map(ExposeSecret::expose_secret)))
+            }
+        }
+    }
+
+    /// What stands for bytes that were found at a place: the same as what is wanted there if they mean the same,
+    /// otherwise a fingerprint of them.
+    #[must_use]
+    pub fn seen(&self, id: &ResourceId, pointer: &str, bytes: &[u8]) -> Tree {
+        if let Some(Place { content, held }) = self.places.get(&(id.clone(), pointer.into())) {
+            let same = match (held, content) {
+                (Held::Missing(_), _) => false,
+                (Held::Made(_), _) => !bytes.is_empty(),
+                (Held::Known(parts), Content::Htpasswd(users)) => htpasswd::admits(bytes, users, parts),
+                (Held::Known(parts), Content::Plain(_)) => {
+                    parts.iter().all(|part| part.expose_secret() == bytes)
+                }
+            };
+            if same {
+                let secret = Secret { pointer: pointer.into(), content: content.clone() };
+                return placeholder(content, &self.found(id, &secret));
+            }
+        }
+        match self.mac([bytes]).as_str() {
+            "" => Tree::from("another value"),
+            mac => Tree::from(format!("another value #{mac}")),
+        }
+    }
+
+    /// The bytes for a place.
+    ///
+    /// # Errors
+    /// When nothing is known of the place, or a reference led to nothing.
+    pub fn bytes(&self, id: &ResourceId, pointer: &str) -> Result<SecretSlice<u8>, String> {
+        let place = self.places.get(&(id.clone(), pointer.into()));
+        let Some(Place { content, held }) = place else {
+            return Err(format!("nothing is known of the secret at {pointer}"));
+        };
+        match (held, content) {
+            (Held::Missing(_), _) => Err(format!("the secret for {pointer} is missing")),
+            (Held::Made(length), _) => generated(*length),
+            (Held::Known(parts), Content::Htpasswd(users)) => htpasswd::write(users, parts),
+            (Held::Known(parts), Content::Plain(_)) => {
+                parts.first().cloned().ok_or_else(|| format!("the secret for {pointer} is missing"))
+            }
+        }
+    }
+
+    /// A body with the bytes in place of the fingerprints, in base64 as the data of a Secret.
+    ///
+    /// # Errors
+    /// When a secret in it cannot be had.
+    pub fn filled(&self, id: &ResourceId, secrets: &[Secret], body: &Tree) -> Result<Tree, String> {
+        let mut filled = body.clone();
+        for Secret { pointer, content: _ } in
+            secrets.iter().filter(|secret| body.at(&secret.pointer).is_some())
+        {
+            let bytes = self.bytes(id, pointer)?;
+            filled = filled.with(pointer, Tree::from(STANDARD.encode(bytes.expose_secret())));
+        }
+        Ok(filled)
+    }
+
+    fn fingerprint<'a>(&self, content: &'a Content, parts: impl Iterator<Item = &'a [u8]>) -> SmolStr {
+        match content {
+            Content::Plain(_) => self.mac(parts),
+            Content::Htpasswd(users) => self
+                .mac(users.iter().map(|user| user.name.as_bytes()).zip(parts).flat_map(<[&[u8]; 2]>::from)),
+        }
+    }
+
+    /// The first half of an HMAC-SHA-256; one part makes the same whatever it stands for.
+    fn mac<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> SmolStr {
+        if self.key.is_empty() {
+            return SmolStr::default();
+        }
+        // HMAC takes keys of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return SmolStr::default() };
+        for part in parts {
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Vault { key: _, places } = self;
+        out.debug_struct("Vault").field("places", &places.len()).finish_non_exhaustive()
+    }
+}
+
+/// So many letters and digits, each as likely as any other.
+fn generated(length: u16) -> Result<SecretSlice<u8>, String> {
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut made = Vec::with_capacity(length.into());
+    let mut random = [0; 64];
+    while made.len() < usize::from(length) {
+        getrandom::fill(&mut random).map_err(|error| format!("no random bytes can be had: {error}"))?;
+        let fair = random.iter().filter(|byte| **byte < 248).map(|byte| ALPHABET[usize::from(byte % 62)]);
+        made.extend(fair.take(usize::from(length) - made.len()));
+    }
+    Ok(made.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use kwo_planner::kinds::Kind;
+    use kwo_planner::roster::SecretRef;
+    use kwo_planner::secrets::User;
+
+    use super::*;
+
+    fn id() -> ResourceId {
+        ResourceId::kube(Kind::Secret, "kube-system", "dns-credentials")
+    }
+
+    fn vault(content: Content, held: Held) -> (Vault, Secret) {
+        let mut vault = Vault::new(b"key".to_vec());
+        vault.insert(&id(), &"/data/T".into(), Place { content: content.clone(), held });
+        (vault, Secret { pointer: "/data/T".into(), content })
+    }
+
+    fn known(bytes: &[u8]) -> Held {
+        Held::Known(vec![bytes.to_vec().into()])
+    }
+
+    #[test]
+    fn the_same_bytes_are_known_again_and_others_are_not() {
+        let (vault, secret) = vault(Content::Plain(SecretRef::Env("T".into())), known(b"hunter2"));
+        let wanted = placeholder(&secret.content, &vault.found(&id(), &secret));
+        assert_eq!(vault.seen(&id(), "/data/T", b"hunter2"), wanted);
+        let other = vault.seen(&id(), "/data/T", b"hunter3");
+        assert_ne!(other, wanted);
+        assert!(!format!("{other}{wanted}{vault:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn fingerprints_depend_on_the_key() {
+        let (first, secret) = vault(Content::Plain(SecretRef::Env("T".into())), known(b"hunter2"));
+        let second = Vault { key: b"other".to_vec(), ..vault(secret.content.clone(), known(b"hunter2")).0 };
+        assert_ne!(first.found(&id(), &secret), second.found(&id(), &secret));
+    }
+
+    #[test]
+    fn what_was_generated_is_never_changed() {
+        let (vault, secret) = vault(Content::Plain(SecretRef::Generate(32)), Held::Made(32));
+        let wanted = placeholder(&secret.content, &Found::Made);
+        assert_eq!(vault.seen(&id(), "/data/T", b"whatever stands there"), wanted);
+        assert_ne!(vault.seen(&id(), "/data/T", b""), wanted);
+        let made = vault.bytes(&id(), "/data/T").unwrap();
+        assert_eq!(made.expose_secret().len(), 32);
+        assert!(made.expose_secret().iter().all(u8::is_ascii_alphanumeric));
+        assert_ne!(made.expose_secret(), vault.bytes(&id(), "/data/T").unwrap().expose_secret());
+    }
+
+    #[test]
+    fn a_body_is_filled_where_it_asks_for_it() {
+        let (vault, secret) = vault(Content::Plain(SecretRef::Env("T".into())), known(b"hunter2"));
+        let body: Tree = serde_json::from_str(r#"{"data":{"T":"env T #12","other":"x"}}"#).unwrap();
+        let filled = vault.filled(&id(), std::slice::from_ref(&secret), &body).unwrap();
+        assert_eq!(filled.to_string(), r#"{"data":{"T":"aHVudGVyMg==","other":"x"}}"#);
+        let elsewhere: Tree = serde_json::from_str(r#"{"data":{"other":"x"}}"#).unwrap();
+        assert_eq!(vault.filled(&id(), &[secret], &elsewhere).unwrap(), elsewhere);
+    }
+
+    #[test]
+    fn an_htpasswd_file_is_known_by_whom_it_admits() {
+        let users = vec![User { name: "docker".into(), password: SecretRef::Env("P".into()) }];
+        let (vault, secret) = vault(Content::Htpasswd(users), known(b"hunter2"));
+        let wanted = placeholder(&secret.content, &vault.found(&id(), &secret));
+        let file = vault.bytes(&id(), "/data/T").unwrap();
+        assert_eq!(vault.seen(&id(), "/data/T", file.expose_secret()), wanted);
+        assert_ne!(vault.seen(&id(), "/data/T", b"docker:$2y$05$abc\n"), wanted);
+    }
+}
