@@ -1,5 +1,6 @@
 //! `kwo explain`
 
+use kwo_planner::domains::dns::annotation;
 use kwo_planner::plan::tenant;
 use kwo_planner::resource::{Resource, ResourceId};
 
@@ -12,9 +13,25 @@ use crate::report::explain as report;
 pub(crate) fn explain(args: &Explain) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
     let found = find(&loaded, &args.what)?;
+    let roster = &loaded.roster;
+    let annotation = roster
+        .tenants()
+        .get(args.what.as_str())
+        .and_then(|tenant| annotation(&tenant.value, roster.cluster(), roster.dns()));
     match args.output {
-        TextOrJson::Text => data(&report::text(&found, &loaded.desired)),
-        TextOrJson::Json => json(&report::json(&found, &loaded.desired))?,
+        TextOrJson::Text => {
+            data(&report::text(&found, &loaded.desired));
+            if let Some(annotation) = annotation {
+                data(&report::certificates(annotation));
+            }
+        }
+        TextOrJson::Json => {
+            let mut value = report::json(&found, &loaded.desired);
+            if let Some((key, resolver)) = annotation {
+                value["ingress_annotation"] = serde_json::json!({key: resolver});
+            }
+            json(&value)?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -11,6 +11,10 @@ use crate::resource::{Desired, Resource, ResourceId};
 use crate::roster::SecretRef;
 use crate::tree::{SmolStr, Tree};
 
+/// The Secret of the cluster whose key the fingerprints are made with: namespace, name and key. Without it (nothing
+/// was ever applied, or nobody may look at it) there are no fingerprints.
+pub const FINGERPRINT_KEY: (&str, &str, &str) = ("kube-system", "kwo-fingerprint", "key");
+
 /// What has to stand at one place of an object.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -32,6 +32,12 @@ pub fn text(resources: &[&Resource], desired: &Desired) -> String {
     out
 }
 
+/// What a tenant writes into its Ingresses to get certificates.
+#[must_use]
+pub fn certificates((annotation, resolver): (&str, &str)) -> String {
+    format!("\n{STRONG}for certificates{STRONG:#}, annotate the Ingresses with\n  {annotation}: {resolver}\n")
+}
+
 /// The same for programs.
 #[must_use]
 pub fn json(resources: &[&Resource], desired: &Desired) -> serde_json::Value {

@@ -6,4 +6,4 @@ mod resolve;
 mod vault;
 
 pub use resolve::{Places, resolve};
-pub use vault::{FINGERPRINT_KEY, Vault};
+pub use vault::Vault;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use kwo_planner::resource::Desired;
 use kwo_planner::roster::SecretRef;
-use kwo_planner::secrets::{Content, Found};
+use kwo_planner::secrets::{Content, FINGERPRINT_KEY, Found};
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::vault::{FINGERPRINT_KEY, Held, Place, Vault};
+use super::vault::{Held, Place, Vault};
 use crate::providers::Provider;
 
 /// No secret is longer than what fits into a Kubernetes Secret.

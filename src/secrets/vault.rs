@@ -15,10 +15,6 @@ use sha2::Sha256;
 
 use super::htpasswd;
 
-/// The Secret of the cluster whose key the fingerprints are made with: namespace, name and key. Without it (nothing
-/// was ever applied, or nobody may look at it) there are no fingerprints.
-pub const FINGERPRINT_KEY: (&str, &str, &str) = ("kube-system", "kwo-fingerprint", "key");
-
 /// The secrets of one run.
 #[derive(Default)]
 pub struct Vault {

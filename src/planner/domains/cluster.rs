@@ -1,7 +1,7 @@
 //! The `cluster` section: what kwo has to know about the cluster that it cannot ask the cluster for.
 
-use crate::roster::record::record;
-use crate::roster::{AnyLabelKey, At, Cidr, HostName, LabelValue, Map, Name, Port};
+use crate::roster::record::{choice, record};
+use crate::roster::{AnyLabelKey, At, Cidr, Email, HostName, LabelValue, Map, Name, Port};
 
 record! {
     /// The cluster that the roster is for. All of it is optional; what is left out is as in k3s.
@@ -10,6 +10,8 @@ record! {
         pub name: Option<At<Name>>,
         /// Where the API server is reached from outside.
         pub api: Option<Api>,
+        /// How the cluster gets its certificates. Without it kwo leaves Traefik alone.
+        pub acme: Option<Acme>,
         /// The cluster's networks, which isolated tenants are kept from.
         pub network: Option<ClusterNetwork>,
     }
@@ -22,6 +24,42 @@ record! {
         pub hosts: Vec<At<HostName>>,
         /// Its port. Default: 6443.
         pub port: Option<At<Port>>,
+    }
+}
+
+record! {
+    /// The account for certificates, and who fetches them.
+    pub struct Acme: "the cluster's acme" {
+        /// Where the certificate authority writes to.
+        pub email: At<Email>,
+        /// Use Let's Encrypt's staging environment, whose certificates nobody trusts? Default: no.
+        pub staging: Option<At<bool>>,
+        /// Who fetches the certificates. Default: traefik.
+        pub issuer: Option<At<Issuer>>,
+    }
+}
+
+choice! {
+    /// Who fetches the certificates.
+    pub enum Issuer: "issuer" {
+        /// Traefik, the ingress controller of k3s, by itself.
+        Traefik = "traefik",
+        /// cert-manager, which has to be installed already.
+        CertManager = "cert-manager",
+    }
+}
+
+impl Acme {
+    /// Who fetches the certificates.
+    #[must_use]
+    pub fn issuer(&self) -> Issuer {
+        self.issuer.map_or(Issuer::Traefik, |issuer| issuer.value)
+    }
+
+    /// Does it use the staging environment?
+    #[must_use]
+    pub fn staging(&self) -> bool {
+        self.staging.is_some_and(|staging| staging.value)
     }
 }
 

@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use super::body::object_with;
+use super::body::{self, object_with};
 use super::isolation::{self, Surroundings};
 use super::tenants::Tenant;
 use super::terms::{self, Terms};
-use super::{guard, people, roles};
+use super::{cert_manager, guard, hosts, people, roles, traefik};
 use crate::kinds::Kind;
 use crate::observed::{MARK, TENANT_LABEL};
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
-use crate::roster::{Entry, Name, Roster};
+use crate::roster::{Entry, Name, Roster, SecretRef};
+use crate::secrets::{Content, FINGERPRINT_KEY};
 use crate::tree::{SmolStr, Tree, join};
 
 /// The label that names the tier.
@@ -29,7 +30,24 @@ pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     roles::compile(&mut resources);
     people::operators(roster.operators(), &mut resources);
     tenants(roster, &mut resources);
+    hosts::compile(roster, &mut resources);
+    traefik::compile(roster, &mut resources);
+    cert_manager::compile(roster, &mut resources);
+    fingerprint_key(&mut resources);
     Desired::new(resources, roster.sources().clone())
+}
+
+/// The key of the fingerprints by which secrets are known, where there are any.
+fn fingerprint_key(resources: &mut Vec<Resource>) {
+    if resources.iter().all(|resource| resource.secrets.is_empty()) {
+        return;
+    }
+    let (namespace, name, key) = FINGERPRINT_KEY;
+    let id = ResourceId::kube(Kind::Secret, namespace, name);
+    let parts = [("data", body::map([])), ("type", Tree::from("Opaque"))];
+    let body = body::object(&id, Kind::Secret, &body::labels(None), parts);
+    let resource = Resource::new(id, body, Arc::new([]), Reason::Always);
+    resources.push(resource.with_secret(join("/data", key), Content::Plain(SecretRef::Generate(64))));
 }
 
 fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
@@ -38,7 +56,7 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
     for (name, Entry { key, value: tenant }) in roster.tenants() {
         let because = Reason::Roster(*key);
         let terms = terms::of(tenant, &because, &tiers);
-        let labels = super::body::labels(Some(name.as_str()));
+        let labels = body::labels(Some(name.as_str()));
         let own = [(name.text().clone(), because.clone())];
         let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
         let namespaces = if tenant.namespaces.is_empty() { Vec::from(own) } else { named.collect() };

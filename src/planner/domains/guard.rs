@@ -13,12 +13,12 @@ use crate::tree::Tree;
 const NAME: &str = "kwo-guard";
 
 /// The control plane works on what it must: its controllers delete what is in a deleted namespace, say.
-const NOT_THE_CONTROL_PLANE: &str = "!(request.userInfo.username.startsWith('system:kube-') \
+pub(crate) const NOT_THE_CONTROL_PLANE: &str = "!(request.userInfo.username.startsWith('system:kube-') \
 || request.userInfo.username == 'system:apiserver' \
 || request.userInfo.groups.exists(g, g in ['system:masters', 'system:nodes', 'system:serviceaccounts:kube-system']))";
 
 /// Who may change the guard itself may pass it: cluster admins, and kwo under whatever account it runs.
-const MAY_CHANGE_THE_GUARD: &str = "authorizer.group('admissionregistration.k8s.io')\
+pub(crate) const MAY_CHANGE_THE_GUARD: &str = "authorizer.group('admissionregistration.k8s.io')\
 .resource('validatingadmissionpolicies').name('kwo-guard').check('update').allowed()";
 
 /// The ids of the guard, which whatever gives rights needs first.

@@ -3,10 +3,14 @@
 
 mod body;
 pub(crate) mod bounds;
+mod cert_manager;
 pub(crate) mod claims;
 pub mod cluster;
 mod compile;
+pub mod dns;
+pub mod dns_providers;
 mod guard;
+mod hosts;
 mod isolation;
 pub mod operators;
 mod people;
@@ -15,5 +19,6 @@ mod roles;
 pub mod tenants;
 mod terms;
 pub mod tiers;
+mod traefik;
 
 pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile};

@@ -23,6 +23,9 @@ record! {
         pub quota: Quota,
         /// The host names that the tenant may serve.
         pub domains: Vec<At<HostPattern>>,
+        /// The resolver for the certificates of these hosts. Default: `letsencrypt`, or the first one of the `dns`
+        /// section where a host is a wildcard.
+        pub resolver: Option<At<Name>>,
         /// Labels for the tenant's namespaces.
         pub labels: Map<LabelKey, At<LabelValue>>,
         /// Is the tenant parked? Then its pods are bound to 0, and everything else stays.

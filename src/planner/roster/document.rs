@@ -7,6 +7,7 @@ use super::record::{choice, record};
 use super::scalar::{Refusal, quote, text_type};
 use super::{At, Map, Name, Sources};
 use crate::domains::cluster::Cluster;
+use crate::domains::dns::Dns;
 use crate::domains::operators::Operator;
 use crate::domains::tenants::Tenant;
 use crate::domains::tiers::Tier;
@@ -18,6 +19,7 @@ pub struct Roster {
     pub(super) tiers: Map<Name, Tier>,
     pub(super) tenants: Map<Name, Tenant>,
     pub(super) operators: Map<Name, Operator>,
+    pub(super) dns: Dns,
     pub(super) sources: Arc<Sources>,
 }
 
@@ -46,6 +48,12 @@ impl Roster {
         &self.operators
     }
 
+    /// Its resolvers.
+    #[must_use]
+    pub fn dns(&self) -> &Dns {
+        &self.dns
+    }
+
     /// The text it was read from.
     #[must_use]
     pub fn sources(&self) -> &Arc<Sources> {
@@ -68,6 +76,8 @@ record! {
         pub tiers: Map<Name, Tier>,
         /// The tenants, by name.
         pub tenants: Map<Name, Tenant>,
+        /// How names are proved to be the cluster's own.
+        pub dns: Dns,
         /// The people who look after the whole cluster, by name.
         pub operators: Map<Name, Operator>,
     }

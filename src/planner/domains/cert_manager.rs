@@ -1,0 +1,103 @@
+//! What the roster means for cert-manager: an issuer a resolver, with the credentials of its own, and a Certificate
+//! for the hosts of each tenant. cert-manager itself is the user's to install.
+
+use std::sync::Arc;
+
+use super::body::{labels, map, object};
+use super::cluster::{Acme, Issuer};
+use super::dns::{HTTP_RESOLVER, Resolver, resolver_of};
+use super::dns_providers::Solver;
+use crate::kinds::Kind;
+use crate::resource::{Reason, Resource, ResourceId};
+use crate::roster::{Entry, Roster};
+use crate::secrets::Content;
+use crate::tree::{SmolStr, Tree, join};
+
+/// Where cert-manager looks for the credentials of its ClusterIssuers.
+const NAMESPACE: &str = "cert-manager";
+const PRODUCTION: &str = "https://acme-v02.api.letsencrypt.org/directory";
+const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+/// The Certificate of a tenant, and the start of the name of its Secret.
+const CERTIFICATE: &str = "kwo-domains";
+
+/// The objects, where cert-manager fetches the cluster's certificates.
+pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
+    let Some(acme) = roster.cluster().acme.as_ref().filter(|acme| acme.issuer() == Issuer::CertManager)
+    else {
+        return;
+    };
+    let http = map([("http01", map([("ingress", map([("ingressClassName", Tree::from("traefik"))]))]))]);
+    resources.push(issuer(acme, HTTP_RESOLVER, http, Arc::new([]), Reason::Roster(acme.email.at)));
+    for (name, Entry { key, value: resolver }) in &roster.dns().resolvers {
+        let because = Reason::Roster(*key);
+        // The checks refuse a provider that cert-manager does not know.
+        let Some(solver) = resolver.provider.facts().cert_manager else { continue };
+        let credentials = credentials(name, resolver, &because);
+        let needs: Arc<[ResourceId]> = Arc::new([credentials.id.clone()]);
+        let challenge = solver_of(solver, &credentials.id.name);
+        resources.push(credentials);
+        resources.push(issuer(acme, name, challenge, needs, because));
+    }
+    certificates(roster, resources);
+}
+
+fn issuer_id(name: &str) -> ResourceId {
+    ResourceId::kube(Kind::ClusterIssuer, "", SmolStr::from(name))
+}
+
+fn issuer(acme: &Acme, name: &str, solver: Tree, needs: Arc<[ResourceId]>, because: Reason) -> Resource {
+    let id = issuer_id(name);
+    let account = map([("name", Tree::from(format!("{name}-account")))]);
+    let spec = map([
+        ("email", Tree::from(acme.email.text())),
+        ("privateKeySecretRef", account),
+        ("server", Tree::from(if acme.staging() { STAGING } else { PRODUCTION })),
+        ("solvers", Tree::list([solver])),
+    ]);
+    let body = object(&id, Kind::ClusterIssuer, &labels(None), [("spec", map([("acme", spec)]))]);
+    Resource::new(id, body, needs, because)
+}
+
+fn solver_of(solver: Solver, secret: &SmolStr) -> Tree {
+    let reference = |(field, key): &(&'static str, &'static str)| {
+        (*field, map([("key", Tree::from(*key)), ("name", Tree::from(secret))]))
+    };
+    map([("dns01", Tree::map([(solver.name, Tree::map(solver.secrets.iter().map(reference)))]))])
+}
+
+fn credentials(name: &str, resolver: &Resolver, because: &Reason) -> Resource {
+    let id = ResourceId::kube(Kind::Secret, NAMESPACE, smol_str::format_smolstr!("{name}-credentials"));
+    let parts = [("data", map([])), ("type", Tree::from("Opaque"))];
+    let body = object(&id, Kind::Secret, &labels(None), parts);
+    let mut resource = Resource::new(id, body, Arc::new([]), because.clone());
+    for (variable, reference) in resolver.references() {
+        let pointer = join("/data", variable);
+        resource.fields.push((pointer.as_str().into(), Reason::Roster(reference.at)));
+        resource = resource.with_secret(pointer, Content::Plain(reference.value.clone()));
+    }
+    resource
+}
+
+/// One Certificate for all hosts of a tenant, in its first namespace.
+fn certificates(roster: &Roster, resources: &mut Vec<Resource>) {
+    for (name, Entry { key: _, value: tenant }) in roster.tenants() {
+        let Some(first) = tenant.domains.first() else { continue };
+        let namespace = tenant.namespaces.first().map_or(name.text(), |namespace| namespace.value.text());
+        let resolver = resolver_of(tenant, roster.dns());
+        let id = ResourceId::kube(Kind::Certificate, namespace.clone(), CERTIFICATE);
+        let issuer = map([
+            ("group", Tree::from("cert-manager.io")),
+            ("kind", Tree::from(Kind::ClusterIssuer.name())),
+            ("name", Tree::from(SmolStr::from(resolver))),
+        ]);
+        let hosts = tenant.domains.iter().map(|host| Tree::from(host.value.text()));
+        let spec = map([
+            ("dnsNames", Tree::list(hosts)),
+            ("issuerRef", issuer),
+            ("secretName", Tree::from(format!("{CERTIFICATE}-tls"))),
+        ]);
+        let body = object(&id, Kind::Certificate, &labels(Some(name)), [("spec", spec)]);
+        let needs = Arc::new([ResourceId::kube(Kind::Namespace, "", namespace.clone()), issuer_id(resolver)]);
+        resources.push(Resource::new(id, body, needs, Reason::Roster(first.at)));
+    }
+}

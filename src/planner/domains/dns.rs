@@ -1,0 +1,218 @@
+//! The `dns` section: resolvers, each an account at a DNS provider through which certificates are proved. What is
+//! known of each provider stands in `dns_providers.rs`, what a resolver becomes in `traefik.rs` and `cert_manager.rs`.
+
+use std::collections::BTreeMap;
+
+use super::cluster::{Acme, Cluster, Issuer};
+use super::dns_providers::Provider;
+use super::tenants::Tenant;
+use crate::roster::record::record;
+use crate::roster::{At, Entry, Finding, Findings, Map, Name, SecretRef, Span, Variable};
+
+/// The resolver that is always there: it proves a name by answering for it on port 80.
+pub const HTTP_RESOLVER: &str = "letsencrypt";
+
+record! {
+    /// How names are proved to be the cluster's own, where port 80 is not enough.
+    pub struct Dns: "the dns section" {
+        /// The resolvers, by name: `letsencrypt-PROVIDER`, or `letsencrypt-PROVIDER-SUFFIX`.
+        pub resolvers: Map<Name, Resolver>,
+    }
+}
+
+record! {
+    /// An account at a DNS provider.
+    pub struct Resolver: "a resolver" {
+        /// The DNS provider.
+        pub provider: At<Provider>,
+        /// What tells it from another account at the same provider; the end of its name.
+        pub suffix: Option<At<Name>>,
+        /// The credentials, by the name of the environment variable that the provider's client reads.
+        pub credentials: Map<Variable, Option<At<SecretRef>>>,
+    }
+}
+
+impl Resolver {
+    /// Each credential by the name of its variable.
+    pub fn references(&self) -> impl Iterator<Item = (&Variable, &At<SecretRef>)> {
+        // In a checked roster none is missing.
+        self.credentials.iter().filter_map(|(name, entry)| Some((name, entry.value.as_ref()?)))
+    }
+
+    /// The name that it has to have.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.suffix {
+            Some(suffix) => format!("{HTTP_RESOLVER}-{}-{suffix}", self.provider),
+            None => format!("{HTTP_RESOLVER}-{}", self.provider),
+        }
+    }
+}
+
+/// The resolver for the certificates of a tenant's hosts. A wildcard cannot be proved on port 80.
+#[must_use]
+pub fn resolver_of<'r>(tenant: &'r Tenant, dns: &'r Dns) -> &'r str {
+    let wildcard = tenant.domains.iter().any(|host| host.value.wildcard_of().is_some());
+    let first = dns.resolvers.keys().next().filter(|_| wildcard);
+    tenant.resolver.as_ref().map_or_else(|| first.map_or(HTTP_RESOLVER, Name::as_str), |name| &name.value)
+}
+
+/// What a tenant writes into its Ingresses to get certificates for its hosts: an annotation and its value.
+#[must_use]
+pub fn annotation<'r>(
+    tenant: &'r Tenant,
+    cluster: &Cluster,
+    dns: &'r Dns,
+) -> Option<(&'static str, &'r str)> {
+    let issuer = cluster.acme.as_ref().filter(|_| !tenant.domains.is_empty())?.issuer();
+    let key = match issuer {
+        Issuer::Traefik => "traefik.ingress.kubernetes.io/router.tls.certresolver",
+        Issuer::CertManager => "cert-manager.io/cluster-issuer",
+    };
+    Some((key, resolver_of(tenant, dns)))
+}
+
+/// Every tenant's resolver is there, and can prove its hosts.
+pub(crate) fn check_tenants(
+    tenants: &Map<Name, Tenant>,
+    cluster: &Cluster,
+    dns: &Dns,
+    findings: &mut Findings,
+) {
+    for (name, Entry { key: _, value: tenant }) in tenants {
+        if let Some(resolver) = &tenant.resolver
+            && resolver.as_str() != HTTP_RESOLVER
+            && !dns.resolvers.contains_key(resolver.as_str())
+        {
+            let known = std::iter::once(HTTP_RESOLVER).chain(dns.resolvers.keys().map(Name::as_str));
+            let list = known.clone().collect::<Vec<_>>().join(", ");
+            let mut finding = Finding::new(
+                "unknown-resolver",
+                resolver.at,
+                format!("there is no resolver `{resolver}`"),
+                format!("expected one of: {list}"),
+            );
+            finding.hint = crate::roster::spelling::did_you_mean(resolver, known);
+            findings.push(finding);
+            continue;
+        }
+        let wildcard = tenant.domains.iter().find(|host| host.value.wildcard_of().is_some());
+        if let Some(host) = wildcard.filter(|_| cluster.acme.is_some())
+            && resolver_of(tenant, dns) == HTTP_RESOLVER
+        {
+            let finding = Finding::new(
+                "wildcard-without-dns",
+                host.at,
+                format!("no resolver of the roster can prove `{host}` of tenant `{name}`"),
+                "a wildcard is proved through DNS only",
+            );
+            findings.push(finding.hint("add a resolver under `dns.resolvers`, or name the hosts one by one"));
+        }
+    }
+}
+
+/// Checks what no single value shows.
+pub(crate) fn check(cluster: &Cluster, dns: &Dns, findings: &mut Findings) {
+    let resolvers = in_order(dns);
+    if let (None, Some((_, Entry { key, .. }))) = (&cluster.acme, resolvers.first()) {
+        findings.push(
+            Finding::new(
+                "missing-field",
+                *key,
+                "there are resolvers, and no `cluster.acme`",
+                "a resolver needs an account for certificates",
+            )
+            .hint("add `acme: {email: ops@example.com}` under `cluster:`"),
+        );
+    }
+    let issuer = cluster.acme.as_ref().map_or(Issuer::Traefik, Acme::issuer);
+    let mut accounts: BTreeMap<Provider, Span> = BTreeMap::new();
+    for (name, Entry { key, value: resolver }) in resolvers {
+        check_name(name, *key, resolver, findings);
+        check_credentials(name, *key, resolver, findings);
+        let provider = resolver.provider.value;
+        if issuer == Issuer::CertManager && provider.facts().cert_manager.is_none() {
+            findings.push(
+                Finding::new(
+                    "no-solver",
+                    resolver.provider.at,
+                    format!("cert-manager has no solver of its own for {provider}"),
+                    "expected a provider that cert-manager knows, such as `cloudflare`, `route53` or `digitalocean`",
+                )
+                .hint("use `issuer: traefik`, which knows this provider"),
+            );
+        }
+        match accounts.get(&provider) {
+            Some(first) if issuer == Issuer::Traefik => findings.push(
+                Finding::new(
+                    "second-account",
+                    resolver.provider.at,
+                    format!("a second account at {provider} cannot work in Traefik"),
+                    "Traefik reads these credentials from its environment, where each variable is there once",
+                )
+                .also(*first, "the first account")
+                .hint(
+                    "use one credential that may edit the zones of both, or `cluster.acme.issuer: cert-manager`, \
+                     which takes several accounts",
+                ),
+            ),
+            Some(_) => {}
+            None => {
+                accounts.insert(provider, resolver.provider.at);
+            }
+        }
+    }
+}
+
+/// The resolvers as they stand in the roster.
+fn in_order(dns: &Dns) -> Vec<(&Name, &Entry<Resolver>)> {
+    let mut resolvers: Vec<_> = dns.resolvers.iter().collect();
+    resolvers.sort_by_key(|(_, entry)| entry.key);
+    resolvers
+}
+
+fn check_name(name: &Name, at: Span, resolver: &Resolver, findings: &mut Findings) {
+    let wanted = resolver.name();
+    if name.as_str() == wanted {
+        return;
+    }
+    let start = format!("{HTTP_RESOLVER}-{}-", resolver.provider);
+    let finding = Finding::new(
+        "resolver-name",
+        at,
+        format!("the resolver `{name}` cannot have this name"),
+        format!("expected `{wanted}`: `{HTTP_RESOLVER}`, the provider, and the suffix if it has one"),
+    );
+    findings.push(match name.strip_prefix(start.as_str()) {
+        Some(suffix) if resolver.suffix.is_none() => finding.hint(format!("add `suffix: {suffix}` to it")),
+        _ => finding.hint(format!("call it `{wanted}`")),
+    });
+}
+
+fn check_credentials(name: &Name, at: Span, resolver: &Resolver, findings: &mut Findings) {
+    let provider = resolver.provider.value;
+    let facts = provider.facts();
+    for variable in facts.needs.iter().filter(|variable| !resolver.credentials.contains_key(**variable)) {
+        findings.push(
+            Finding::new(
+                "missing-credential",
+                at,
+                format!("the resolver `{name}` has no credential {variable}"),
+                format!("{provider} needs {}", facts.needs.join(", ")),
+            )
+            .hint(format!("add `{variable}: {{env: {variable}}}` under `credentials:`")),
+        );
+    }
+    let known = |variable: &str| facts.needs.contains(&variable) || facts.takes.contains(&variable);
+    for (variable, Entry { key, .. }) in resolver.credentials.iter().filter(|(name, _)| !known(name)) {
+        let takes: Vec<&str> = facts.needs.iter().chain(facts.takes).copied().collect();
+        let mut finding = Finding::new(
+            "unknown-credential",
+            *key,
+            format!("{provider} has no credential {variable}"),
+            format!("expected one of: {}", takes.join(", ")),
+        );
+        finding.hint = crate::roster::spelling::did_you_mean(variable, takes.iter().copied());
+        findings.push(finding);
+    }
+}
