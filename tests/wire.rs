@@ -1,6 +1,8 @@
 //! What kwo does on a cluster's bad days: throttling, lost answers, pages that expire, refusals. Each by a server
 //! that plays a script; what a good day looks like is tested against the real thing.
 
+#[path = "common/loopback.rs"]
+mod loopback;
 #[path = "common/scripted.rs"]
 mod scripted;
 
@@ -14,8 +16,9 @@ use kwo_planner::observed::{Observed, Sighting, Version};
 use kwo_planner::plan::{FORMAT_VERSION, Plan, Provenance};
 use kwo_planner::resource::{Desired, Origin, Reason, Resource};
 use kwo_planner::tree::{SmolStr, Tree};
-use scripted::Reply::{Answer, Drop};
-use scripted::{Asked, Reply, Scripted};
+use loopback::Reply::{Answer, Drop};
+use loopback::{Asked, Reply};
+use scripted::Scripted;
 use serde_json::json;
 use tokio::sync::watch;
 

@@ -3,10 +3,13 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/loopback.rs"]
+mod loopback;
 
 mod access;
 mod converge;
 mod crash;
+mod gate;
 mod hold;
 mod run;
 mod saved;
