@@ -11,5 +11,6 @@ mod converge;
 mod crash;
 mod gate;
 mod hold;
+mod meanwhile;
 mod run;
 mod saved;
