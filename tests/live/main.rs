@@ -7,6 +7,7 @@ mod common;
 mod loopback;
 
 mod access;
+mod additive;
 mod converge;
 mod crash;
 mod gate;
