@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Version;
-use crate::resource::{Origin, ResourceId};
+use crate::resource::{Origin, Reason, Resource, ResourceId};
 use crate::secrets::Secret;
 use crate::tree::{SmolStr, Tree};
 
@@ -199,6 +199,14 @@ impl Step {
     #[must_use]
     pub fn creates(&self) -> bool {
         matches!(self.changes.as_slice(), [Change::Create])
+    }
+
+    /// What it wants, without the roster at hand.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        let needs = self.needs.iter().cloned().collect();
+        let resource = Resource::new(self.id.clone(), self.wanted.clone(), needs, Reason::Always);
+        Resource { secrets: self.secrets.clone(), ..resource }
     }
 
     /// Does it give a value that is there another one?

@@ -210,6 +210,12 @@ impl Desired {
         self
     }
 
+    /// One resource by itself.
+    #[must_use]
+    pub fn of(resource: Resource) -> Desired {
+        Desired { resources: vec![resource], sources: Arc::default() }
+    }
+
     /// All resources, ordered by id.
     #[must_use]
     pub fn resources(&self) -> &[Resource] {

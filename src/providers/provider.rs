@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use kwo_planner::change::Step;
-use kwo_planner::observed::Observed;
+use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use secrecy::SecretSlice;
 use smol_str::SmolStr;
@@ -35,6 +35,9 @@ pub trait Provider: Send + Sync {
         name: &'a str,
         key: &'a str,
     ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>>;
+
+    /// Looks at the object of one step, as `observe` does, and at nothing else.
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting>;
 
     /// Does one step in one write.
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>>;

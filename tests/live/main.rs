@@ -3,10 +3,15 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/loopback.rs"]
+mod loopback;
 
 mod access;
+mod additive;
 mod converge;
 mod crash;
+mod gate;
 mod hold;
+mod meanwhile;
 mod run;
 mod saved;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use kwo_planner::change::Step;
 use kwo_planner::kinds::{Kind, Look};
 use kwo_planner::observed::{MARK, Observed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -12,7 +13,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::answer::times;
 use super::decode::{Pages, Seen};
-use super::path::{all, encoded, one, words};
+use super::path::{all, encoded, only, siblings, words};
 use super::wire::{Call, Wire};
 use crate::secrets::Vault;
 
@@ -29,10 +30,7 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
     let mut observed = Observed::default();
     for resource in desired.resources().iter().filter(|resource| resource.id.provider == "kube") {
         let sighting = match resource.id.known_kind() {
-            None => {
-                let why = format_smolstr!("kwo does not know objects of the kind {}", resource.id.kind);
-                Sighting::Unknown { why }
-            }
+            None => Sighting::Unknown { why: unknown_kind(&resource.id) },
             Some(kind) => match Kind::ALL.iter().zip(&lists).find(|(listed, _)| **listed == kind) {
                 Some((_, Err(why))) => Sighting::Unknown { why: why.clone() },
                 Some((_, Ok(_))) => Sighting::Absent,
@@ -51,52 +49,62 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
 async fn seen(wire: &Wire, vault: &Vault, kind: Kind, desired: &Desired) -> Result<Vec<Seen>, SmolStr> {
     let mut pages = Pages::new(kind, desired, vault);
     match kind.look() {
-        Look::All => list(wire, &mut pages, kind, "").await,
+        Look::All => list(wire, &mut pages, kind, all(kind), "").await,
         Look::Marked => {
             let (key, value) = MARK;
             let marked = format!("&labelSelector={}", encoded(&format!("{key}={value}")));
-            let mut found = list(wire, &mut pages, kind, &marked).await?;
+            let mut found = list(wire, &mut pages, kind, all(kind), &marked).await?;
             let known: BTreeSet<ResourceId> = found.iter().map(|(id, _)| id.clone()).collect();
             let others = desired.resources().iter().map(|resource| &resource.id);
             for id in others.filter(|id| id.known_kind() == Some(kind) && !known.contains(*id)) {
-                found.extend(get(wire, &mut pages, id).await);
+                let sighting = by_name(wire, &mut pages, id).await;
+                found.push((id.clone(), sighting));
             }
             Ok(found)
         }
     }
 }
 
-/// One object that is wanted and does not carry the mark; nothing where it is not there.
-async fn get(wire: &Wire, pages: &mut Pages<'_>, id: &ResourceId) -> Option<Seen> {
-    let unknown =
-        |why: String| Some((id.clone(), Sighting::Unknown { why: format_smolstr!("get {id}: {why}") }));
-    let path = match one(id) {
-        Ok(path) => path,
-        Err(why) => return unknown(why),
+/// Looks at the object of one step.
+pub(super) async fn look(wire: &Wire, vault: &Vault, step: &Step) -> Sighting {
+    let Some(kind) = step.id.known_kind() else { return Sighting::Unknown { why: unknown_kind(&step.id) } };
+    let desired = Desired::of(step.resource());
+    by_name(wire, &mut Pages::new(kind, &desired, vault), &step.id).await
+}
+
+/// Looks at one object. A LIST by name asks for no right that `observe` does not need, and tells "there is no such
+/// object" from "there is no such API", which a GET does not.
+async fn by_name(wire: &Wire, pages: &mut Pages<'_>, id: &ResourceId) -> Sighting {
+    let Some(kind) = id.known_kind() else { return Sighting::Unknown { why: unknown_kind(id) } };
+    let place = match siblings(id) {
+        Ok(place) => place,
+        Err(why) => return Sighting::Unknown { why: why.into() },
     };
-    let asked = wire.ask(&Call::get(path)).await;
-    let answer = match asked.outcome {
-        Ok(answer) if answer.status.as_u16() == 404 => return None,
-        Ok(answer) if !answer.is_success() => return unknown(answer.says()),
-        Ok(answer) => answer,
-        Err(trouble) => return unknown(format!("no answer after {}: {}", times(asked.tries), trouble.why())),
-    };
-    // An object by itself is a list of one.
-    let read = std::str::from_utf8(&answer.body)
-        .map_err(|error| error.to_string())
-        .and_then(|text| pages.read(&format!(r#"{{"items":[{text}]}}"#)).map_err(|error| error.to_string()));
-    match read {
-        Ok(page) => page.found.into_iter().next(),
-        Err(why) => unknown(format!("the answer cannot be read: {why}")),
+    match list(wire, pages, kind, place, &format!("&{}", only(&id.name))).await {
+        Err(why) => Sighting::Unknown { why },
+        Ok(found) => found
+            .into_iter()
+            .find(|(found, _)| found == id)
+            .map_or(Sighting::Absent, |(_, sighting)| sighting),
     }
 }
 
-/// The objects of a kind that are to be kept, or why they could not be listed.
-async fn list(wire: &Wire, pages: &mut Pages<'_>, kind: Kind, selector: &str) -> Result<Vec<Seen>, SmolStr> {
+fn unknown_kind(id: &ResourceId) -> SmolStr {
+    format_smolstr!("kwo does not know objects of the kind {}", id.kind)
+}
+
+/// The objects in a place that are to be kept, or why they could not be listed.
+async fn list(
+    wire: &Wire,
+    pages: &mut Pages<'_>,
+    kind: Kind,
+    place: String,
+    only: &str,
+) -> Result<Vec<Seen>, SmolStr> {
     let what = words(kind);
     'whole: for _ in 0..RESTARTS {
         let mut found = Vec::new();
-        let mut path = format!("{}?limit={PAGE}{selector}", all(kind));
+        let mut path = format!("{place}?limit={PAGE}{only}");
         loop {
             let asked = wire.ask(&Call::get(path.as_str())).await;
             let answer = asked.outcome.map_err(|trouble| {
@@ -119,9 +127,7 @@ async fn list(wire: &Wire, pages: &mut Pages<'_>, kind: Kind, selector: &str) ->
                 .map_err(|error| format_smolstr!("list {what}: the answer cannot be read: {error}"))?;
             found.extend(page.found);
             match page.next {
-                Some(next) => {
-                    path = format!("{}?limit={PAGE}{selector}&continue={}", all(kind), encoded(&next));
-                }
+                Some(next) => path = format!("{place}?limit={PAGE}{only}&continue={}", encoded(&next)),
                 None => return Ok(found),
             }
         }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::Observed;
+use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
@@ -42,6 +42,10 @@ impl Provider for Kube {
         key: &'a str,
     ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>> {
         Box::pin(reveal(&self.wire, namespace, name, key))
+    }
+
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
+        Box::pin(observe::look(&self.wire, self.vault(), step))
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
