@@ -14,6 +14,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use super::live;
+
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
 
 /// The server of this process.
@@ -69,15 +71,7 @@ const _: fn() = || {
 };
 
 fn server() -> Option<&'static Server> {
-    SERVER.get_or_init(|| find().unwrap_or_else(|why| missing(&why))).as_ref()
-}
-
-fn missing(why: &str) -> Option<Server> {
-    let required = std::env::var("KWO_REQUIRE_LIVE").is_ok_and(|value| !value.is_empty() && value != "0");
-    assert!(!required, "KWO_REQUIRE_LIVE is set, and {why}");
-    // Past the capture of the test harness, which would hide it.
-    let _ = writeln!(io::stderr(), "\n*** THE LIVE TESTS DID NOT RUN: {why}\n");
-    None
+    SERVER.get_or_init(|| find().unwrap_or_else(|why| live::missing(&why))).as_ref()
 }
 
 fn find() -> Result<Option<Server>, String> {

