@@ -108,6 +108,9 @@ fn hold_against(saved: &Plan, wanted: &Desired, observed: &Observed) -> Refreshe
             },
             (Some(now), _) => format!("would now be: {}", outline(now)),
             (None, Some(hold)) => hold.clone(),
+            (None, None) if wanted.get(&step.id).is_some_and(|now| now.body != step.wanted) => {
+                "its secret is another one than when the plan was made".to_owned()
+            }
             (None, None) => {
                 settled.push(step.id.clone());
                 continue;

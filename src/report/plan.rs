@@ -159,18 +159,21 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
             Change::Create => {}
             Change::Extend { pointer, value, because } => {
                 let place = pointer.strip_suffix("/-").unwrap_or(pointer);
+                let value =
+                    secret(step, pointer).map_or_else(|| shown(value), |from| format!("set ({from})"));
                 let _ = writeln!(
                     out,
-                    "      {CREATE}+{CREATE:#} {place}: {}\n          {QUIET}{because}{QUIET:#}",
-                    shown(value)
+                    "      {CREATE}+{CREATE:#} {place}: {value}\n          {QUIET}{because}{QUIET:#}",
                 );
             }
             Change::Revise { pointer, from, to, cause, tightens, because } => {
+                let values = match secret(step, pointer) {
+                    Some(from) => format!("changed ({from})"),
+                    None => format!("{} → {} ({cause})", shown(from), shown(to)),
+                };
                 let _ = writeln!(
                     out,
-                    "      {CHANGE}~{CHANGE:#} {pointer}: {} → {} ({cause})\n          {QUIET}{because}{QUIET:#}",
-                    shown(from),
-                    shown(to)
+                    "      {CHANGE}~{CHANGE:#} {pointer}: {values}\n          {QUIET}{because}{QUIET:#}",
                 );
                 if let Some(tightening) = tightens {
                     let _ = match &tightening.exceeded_by_use {
@@ -199,6 +202,12 @@ fn leftover_text(out: &mut String, leftover: &Leftover) {
         out,
         "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}"
     );
+}
+
+/// Where the secret at this place comes from, if there is one.
+fn secret(step: &Step, pointer: &str) -> Option<String> {
+    let found = step.secrets.iter().find(|secret| secret.pointer == pointer)?;
+    Some(found.content.to_string())
 }
 
 /// A value as a person reads it: strings without quotes, the rest as JSON.

@@ -1,11 +1,9 @@
-//! The schemas of other projects' kinds are at work in the API server of the tests. They are installed while a test
-//! runs, which keeps a server busy for seconds, so this is a program with a server of its own.
+//! The schemas of other projects' kinds are at work in the API server of the tests.
 
-mod common;
-
-use common::apiserver::{kubectl, kubectl_ok, unique};
-use common::crds::crds;
 use serde_json::json;
+
+use crate::common::apiserver::{kubectl, kubectl_ok, unique};
+use crate::common::crds::crds;
 
 /// A kind, what its spec may be, and the same with one letter wrong.
 const KINDS: [(&str, &str, &str, &str); 4] = [

@@ -1,0 +1,33 @@
+//! cert-manager: several accounts of one provider, and a Certificate a tenant.
+
+use crate::common::apiserver::{kubectl_ok, unique};
+use crate::node::Node;
+use crate::run::get;
+
+#[test]
+fn two_accounts_of_one_provider_get_an_issuer_each() {
+    let name = unique("certs");
+    let Some(node) = Node::new(&format!(
+        "cluster: {{acme: {{email: ops@example.com, issuer: cert-manager, staging: true}}}}\ndns:\n  resolvers:\n    \
+letsencrypt-cloudflare-a: {{provider: cloudflare, suffix: a, credentials: {{CF_DNS_API_TOKEN: {{env: A}}}}}}\n    \
+letsencrypt-cloudflare-b: {{provider: cloudflare, suffix: b, credentials: {{CF_DNS_API_TOKEN: {{env: B}}}}}}\ntenants:\n  \
+{name}: {{domains: [\"*.{name}.example.com\"], resolver: letsencrypt-cloudflare-b}}\n"
+    )) else {
+        return;
+    };
+    node.foreign("apiVersion: v1\nkind: Namespace\nmetadata: {name: cert-manager}\n");
+    let with = [("A", "one"), ("B", "two")];
+    node.apply(&[], &with).expect(0);
+    node.settled(&with);
+    for (suffix, stored) in [("a", "b25l"), ("b", "dHdv")] {
+        let issuer = get("clusterissuer", "", &format!("letsencrypt-cloudflare-{suffix}"));
+        let secret = &issuer["spec"]["acme"]["solvers"][0]["dns01"]["cloudflare"]["apiTokenSecretRef"];
+        let credentials = get("secret", "cert-manager", secret["name"].as_str().unwrap());
+        assert_eq!(credentials["data"][secret["key"].as_str().unwrap()], stored);
+        assert!(issuer["spec"]["acme"]["server"].as_str().unwrap().contains("staging"));
+    }
+    let certificate = get("certificate", &name, "kwo-domains");
+    assert_eq!(certificate["spec"]["issuerRef"]["name"], "letsencrypt-cloudflare-b");
+    assert_eq!(certificate["spec"]["dnsNames"][0], format!("*.{name}.example.com"));
+    kubectl_ok(&["delete", "clusterissuer", "--all"]);
+}
