@@ -39,6 +39,9 @@ pub enum Command {
     Schema(Schema),
     /// Write a first roster to start from.
     Init(Init),
+    /// Encrypt secrets that live beside the roster.
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Print the completions for a shell.
     Completion(Completion),
     /// Write the man pages into a folder.
@@ -180,6 +183,34 @@ pub struct Init {
     /// The file to write. It must not exist.
     #[arg(default_value = "roster.yaml")]
     pub roster: PathBuf,
+}
+
+/// `kwo secrets`
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Encrypt what comes from standard input into an age file, for `{age: PATH}` in the roster.
+    Encrypt(Encrypt),
+    /// Make the key that opens age files, and print its recipient.
+    Keygen(Keygen),
+}
+
+/// `kwo secrets encrypt`
+#[derive(Args, Debug)]
+pub struct Encrypt {
+    /// Who may open it: the recipients that `kwo secrets keygen` printed on each node.
+    #[arg(short, long, required = true, value_name = "age1…")]
+    pub recipient: Vec<String>,
+    /// The file to write. It must not exist. Default: standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `kwo secrets keygen`
+#[derive(Args, Debug)]
+pub struct Keygen {
+    /// The file to write. It must not exist.
+    #[arg(default_value = "/etc/kwo/age.key")]
+    pub file: PathBuf,
 }
 
 /// `kwo completion`

@@ -13,6 +13,7 @@ mod print;
 mod render;
 mod run;
 mod schema;
+mod secrets;
 mod stop;
 mod validate;
 

@@ -17,6 +17,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => super::explain::explain(&args),
         Command::Schema(args) => super::schema::schema(&args),
         Command::Init(args) => super::init::init(&args),
+        Command::Secrets(args) => super::secrets::secrets(&args),
         Command::Completion(args) => super::completion::completion(&args),
         Command::Man(args) => super::man::man(&args),
     }

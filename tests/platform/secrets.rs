@@ -1,6 +1,8 @@
 //! Secrets: they arrive where they belong, nothing else ever holds them, and what is missing holds its object only.
 
-use age::secrecy::ExposeSecret;
+use std::io::Write;
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::node::Node;
@@ -97,12 +99,18 @@ fn a_secret_of_the_cluster_a_credential_and_an_age_file_are_found() {
     node.settled(&[("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap())]);
 
     let (identity, sealed) = (node.bench.path("age.key"), node.bench.path("desec.age"));
-    let key = age::x25519::Identity::generate();
-    std::fs::write(&identity, key.to_string().expose_secret()).unwrap();
-    std::fs::write(&sealed, age::encrypt_and_armor(&key.to_public(), SENTINEL.as_bytes()).unwrap()).unwrap();
+    let keygen = node.kwo(&["secrets", "keygen", identity.to_str().unwrap()], &[]).expect(0);
+    let mut encrypt =
+        node.bench.command(&["secrets", "encrypt", "-r", keygen.out.trim(), "--out", "desec.age"]);
+    let mut encrypt = encrypt.stdin(Stdio::piped()).spawn().unwrap();
+    encrypt.stdin.take().unwrap().write_all(SENTINEL.as_bytes()).unwrap();
+    assert!(encrypt.wait().unwrap().success());
+    let text = std::fs::read_to_string(&sealed).unwrap();
+    assert!(text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----") && !text.contains(SENTINEL), "{text}");
     node.bench.write(&roster("{age: desec.age}"));
     node.settled(&[("KWO_AGE_IDENTITY", identity.to_str().unwrap())]);
-    std::fs::write(&identity, age::x25519::Identity::generate().to_string().expose_secret()).unwrap();
+    std::fs::remove_file(&identity).unwrap();
+    node.kwo(&["secrets", "keygen", identity.to_str().unwrap()], &[]).expect(0);
     let plan = node.kwo(&["plan"], &[("KWO_AGE_IDENTITY", identity.to_str().unwrap())]).expect(5);
     assert!(plan.out.contains("the secret age desec.age is missing: "), "{}", plan.out);
 }

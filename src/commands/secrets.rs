@@ -1,0 +1,87 @@
+//! `kwo secrets`: age files that may live beside the roster, and the key that opens them.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
+
+use age::secrecy::ExposeSecret as _;
+
+use super::print::{data, talk};
+use crate::cli::{Encrypt, Keygen, Secrets};
+use crate::failure::{Exit, Failure};
+
+pub(crate) fn secrets(args: &Secrets) -> Result<Exit, Failure> {
+    match args {
+        Secrets::Encrypt(args) => encrypt(args),
+        Secrets::Keygen(args) => keygen(args),
+    }
+}
+
+/// Seals standard input for the recipients.
+fn encrypt(args: &Encrypt) -> Result<Exit, Failure> {
+    let mut recipients = Vec::with_capacity(args.recipient.len());
+    for text in &args.recipient {
+        let recipient: age::x25519::Recipient = text.parse().map_err(|why: &str| {
+            Failure::usage(format!("`{text}` is no age recipient: {why}"))
+                .hint("`kwo secrets keygen` makes a key and prints its recipient, which begins with `age1`")
+        })?;
+        recipients.push(recipient);
+    }
+    if std::io::stdin().is_terminal() {
+        talk("Type the secret, and end with Ctrl-D on a line of its own:\n");
+    }
+    let mut secret = zeroize::Zeroizing::new(Vec::new());
+    std::io::stdin()
+        .read_to_end(&mut secret)
+        .map_err(|error| Failure::new("cannot read the secret from standard input").because(&error))?;
+    if secret.iter().all(u8::is_ascii_whitespace) {
+        return Err(Failure::usage("the secret is empty").hint("it is read from standard input"));
+    }
+    let cannot = |error: &dyn std::error::Error| Failure::new("cannot encrypt the secret").because(error);
+    let recipients = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
+    let encryptor = age::Encryptor::with_recipients(recipients).map_err(|error| cannot(&error))?;
+    let mut sealed = Vec::new();
+    let armor = age::armor::ArmoredWriter::wrap_output(&mut sealed, age::armor::Format::AsciiArmor)
+        .map_err(|error| cannot(&error))?;
+    let mut writer = encryptor.wrap_output(armor).map_err(|error| cannot(&error))?;
+    writer.write_all(&secret).map_err(|error| cannot(&error))?;
+    writer.finish().and_then(age::armor::ArmoredWriter::finish).map_err(|error| cannot(&error))?;
+    match &args.out {
+        Some(path) => {
+            create(path, 0o644, &sealed)?;
+            talk(&format!("in the roster write {{age: {}}}\n", path.display()));
+        }
+        None => data(&String::from_utf8_lossy(&sealed)),
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes a key, and prints the recipient that belongs to it.
+fn keygen(args: &Keygen) -> Result<Exit, Failure> {
+    let key = age::x25519::Identity::generate();
+    let recipient = key.to_public();
+    let text =
+        zeroize::Zeroizing::new(format!("# public key: {recipient}\n{}\n", key.to_string().expose_secret()));
+    create(&args.file, 0o600, text.as_bytes())?;
+    data(&format!("{recipient}\n"));
+    Ok(Exit::Done)
+}
+
+/// A new file; one that exists is never overwritten.
+fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| {
+        let failure = Failure::new(format!("cannot write {}", path.display())).because(&error);
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                failure.hint("choose another name, or delete the file first")
+            }
+            _ => failure,
+        }
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    let mut file = options.open(path).map_err(cannot)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(cannot)
+}
