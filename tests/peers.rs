@@ -99,6 +99,44 @@ fn traefik_gets_a_certificate_by_http_01() {
 }
 
 #[test]
+fn traefik_starts_with_what_kwo_renders_for_it_and_gets_a_certificate() {
+    let web = free_port();
+    let Some(acme) = Acme::start(web) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let roster = folder.path().join("roster.yaml");
+    let text = "apiVersion: kwo/v1\nkind: Roster\ncluster: {acme: {email: ops@example.com}}\ndns: {resolvers: \
+{letsencrypt-digitalocean: {provider: digitalocean, credentials: {DO_AUTH_TOKEN: {env: T}}}}}\nregistry: {hosts: [r.example.com]}\n";
+    std::fs::write(&roster, text).unwrap();
+    let rendered = std::process::Command::new(env!("CARGO_BIN_EXE_kwo"))
+        .args(["render", "-o", "json"])
+        .arg(&roster)
+        .output()
+        .unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&rendered.stdout).unwrap();
+    let config =
+        list["items"].as_array().unwrap().iter().find(|item| item["kind"] == "HelmChartConfig").unwrap();
+    let values: serde_json::Value =
+        serde_yaml::from_str(config["spec"]["valuesContent"].as_str().unwrap()).unwrap();
+    let flags = values["additionalArguments"].as_array().unwrap().iter();
+    let mut args: Vec<String> = flags.map(|flag| flag.as_str().unwrap().to_owned()).collect();
+    assert!(args.len() > 10, "{args:#?}");
+    // Only where the certificates come from and go to is the test's own.
+    for resolver in ["letsencrypt", "letsencrypt-digitalocean"] {
+        let storage = folder.path().join(format!("{resolver}.json"));
+        args.extend([
+            format!("--certificatesresolvers.{resolver}.acme.caserver={}", acme.directory),
+            format!("--certificatesresolvers.{resolver}.acme.storage={}", storage.display()),
+            format!("--certificatesresolvers.{resolver}.acme.keytype=EC256"),
+        ]);
+    }
+    let env = [("LEGO_CA_CERTIFICATES", acme.ca.to_str().unwrap()), ("DO_AUTH_TOKEN", "none")];
+    let Some(mut traefik) = Traefik::start(web, &args, &env, &router("c.test.local", "letsencrypt")) else {
+        return;
+    };
+    assert_eq!(traefik.ask_trusting("c.test.local", &acme.root).status(), 418);
+}
+
+#[test]
 fn traefik_gets_a_certificate_by_dns_01() {
     let web = free_port();
     let Some(acme) = Acme::start(web) else { return };

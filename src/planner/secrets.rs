@@ -31,8 +31,17 @@ pub struct User {
     /// The name.
     pub name: SmolStr,
     /// The password.
-    #[schemars(with = "String")]
-    pub password: SecretRef,
+    pub password: Password,
+}
+
+/// Where a password comes from.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Password {
+    /// From a reference.
+    Reference(#[schemars(with = "String")] SecretRef),
+    /// It stands at this place of the same object.
+    Place(SmolStr),
 }
 
 /// A place of an object and what has to stand there.
@@ -76,17 +85,6 @@ impl From<Missing> for Hold {
     }
 }
 
-impl Content {
-    /// All references in it.
-    pub fn references(&self) -> impl Iterator<Item = &SecretRef> {
-        let (plain, users) = match self {
-            Content::Plain(reference) => (Some(reference), None),
-            Content::Htpasswd(users) => (None, Some(users)),
-        };
-        plain.into_iter().chain(users.into_iter().flatten().map(|user| &user.password))
-    }
-}
-
 impl fmt::Display for Content {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -94,7 +92,11 @@ impl fmt::Display for Content {
             Content::Htpasswd(users) => {
                 out.write_str("htpasswd of")?;
                 for (at, User { name, password }) in users.iter().enumerate() {
-                    write!(out, "{} {name} ({password})", if at == 0 { "" } else { "," })?;
+                    out.write_str(if at == 0 { " " } else { ", " })?;
+                    match password {
+                        Password::Reference(reference) => write!(out, "{name} ({reference})")?,
+                        Password::Place(pointer) => write!(out, "{name} ({pointer})")?,
+                    }
                 }
                 Ok(())
             }

@@ -33,12 +33,16 @@ pub(super) fn admits(file: &[u8], users: &[User], passwords: &[SecretSlice<u8>])
 #[cfg(test)]
 mod tests {
     use kwo_planner::roster::SecretRef;
+    use kwo_planner::secrets::Password;
 
     use super::*;
 
     #[test]
     fn it_admits_whom_it_was_written_for() {
-        let user = |name: &str| User { name: name.into(), password: SecretRef::Env("P".into()) };
+        let user = |name: &str| User {
+            name: name.into(),
+            password: Password::Reference(SecretRef::Env("P".into())),
+        };
         let (users, passwords) = ([user("a"), user("b")], [b"one".to_vec().into(), b"two".to_vec().into()]);
         let file = write(&users, &passwords).unwrap();
         let text = std::str::from_utf8(file.expose_secret()).unwrap();

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use kwo_planner::resource::Desired;
+use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::roster::SecretRef;
-use kwo_planner::secrets::{Content, FINGERPRINT_KEY, Found};
+use kwo_planner::secrets::{Content, FINGERPRINT_KEY, Found, Password, Secret};
 use secrecy::{ExposeSecret, SecretSlice};
+use smol_str::SmolStr;
 
-use super::vault::{Held, Place, Vault};
+use super::vault::{Held, Place, Vault, generated};
 use crate::providers::Provider;
 
 /// No secret is longer than what fits into a Kubernetes Secret.
@@ -30,50 +31,115 @@ type Answer = Result<SecretSlice<u8>, String>;
 
 /// Looks every reference up once; gives what is wanted with the fingerprints, and the vault with the bytes.
 pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Provider) -> (Desired, Vault) {
-    if desired.resources().iter().all(|resource| resource.secrets.is_empty()) {
+    if all(&desired).next().is_none() {
         return (desired, Vault::default());
     }
     let (namespace, name, key) = FINGERPRINT_KEY;
     let fingerprint = provider.reveal(namespace, name, key).await.ok().flatten();
     let mut vault = Vault::new(fingerprint.map(|key| key.expose_secret().to_vec()).unwrap_or_default());
+    // What is made comes first: an htpasswd file may be made of it.
+    let mut made: BTreeMap<(ResourceId, SmolStr), Result<Made, String>> = BTreeMap::new();
     let mut answers: BTreeMap<SecretRef, Answer> = BTreeMap::new();
-    for resource in desired.resources() {
-        for secret in &resource.secrets {
-            let held = match &secret.content {
-                Content::Plain(SecretRef::Generate(length)) => Held::Made(*length),
-                content => {
-                    for reference in content.references() {
-                        if !answers.contains_key(reference) {
-                            let answer = follow(reference, places, provider).await;
-                            answers.insert(reference.clone(), answer);
-                        }
-                    }
-                    held(content, &answers)
-                }
-            };
-            let place = Place { content: secret.content.clone(), held };
-            vault.insert(&resource.id, &secret.pointer, place);
+    for (id, secret) in all(&desired) {
+        for reference in references(&secret.content) {
+            if let SecretRef::Generate(length) = reference {
+                let there = make(id, &secret.pointer, *length, provider).await;
+                made.insert((id.clone(), secret.pointer.clone()), there);
+            } else if !answers.contains_key(reference) {
+                answers.insert(reference.clone(), follow(reference, places, provider).await);
+            }
         }
+    }
+    for (id, secret) in all(&desired) {
+        let held = held(id, secret, &answers, &made);
+        vault.insert(id, &secret.pointer, Place { content: secret.content.clone(), held });
     }
     let desired = desired.with_secrets(|id, secret| vault.found(id, secret));
     (desired, vault)
 }
 
-fn held(content: &Content, answers: &BTreeMap<SecretRef, Answer>) -> Held {
-    let mut known = Vec::new();
-    for reference in content.references() {
-        match answers.get(reference) {
-            Some(Ok(bytes)) => known.push(bytes.clone()),
-            Some(Err(why)) => {
-                return Held::Missing(Found::Missing {
-                    reference: reference.clone(),
-                    why: why.as_str().into(),
-                });
-            }
-            None => {}
-        }
+/// Bytes that kwo makes itself, and whether they stand in the cluster already.
+struct Made {
+    bytes: SecretSlice<u8>,
+    new: bool,
+}
+
+fn all(desired: &Desired) -> impl Iterator<Item = (&ResourceId, &Secret)> {
+    desired
+        .resources()
+        .iter()
+        .flat_map(|resource| resource.secrets.iter().map(|secret| (&resource.id, secret)))
+}
+
+/// All references in a content.
+fn references(content: &Content) -> Vec<&SecretRef> {
+    match content {
+        Content::Plain(reference) => vec![reference],
+        Content::Htpasswd(users) => users
+            .iter()
+            .filter_map(|user| match &user.password {
+                Password::Reference(reference) => Some(reference),
+                Password::Place(_) => None,
+            })
+            .collect(),
     }
-    Held::Known(known)
+}
+
+/// What was made for this place once, or else what it is to hold.
+async fn make(id: &ResourceId, pointer: &str, length: u16, provider: &dyn Provider) -> Result<Made, String> {
+    let key = pointer.strip_prefix("/data/").ok_or("only the data of a Secret can be generated")?;
+    match provider.reveal(&id.scope, &id.name, key).await {
+        Ok(Some(bytes)) if !bytes.expose_secret().is_empty() => Ok(Made { bytes, new: false }),
+        Ok(_) => Ok(Made { bytes: generated(length)?, new: true }),
+        Err(refusal) => Err(refusal.to_string()),
+    }
+}
+
+fn held(
+    id: &ResourceId,
+    secret: &Secret,
+    answers: &BTreeMap<SecretRef, Answer>,
+    made: &BTreeMap<(ResourceId, SmolStr), Result<Made, String>>,
+) -> Held {
+    let missing =
+        |reference: SecretRef, why: &str| Held::Missing(Found::Missing { reference, why: why.into() });
+    let users = match &secret.content {
+        Content::Plain(reference @ SecretRef::Generate(_)) => {
+            return match made.get(&(id.clone(), secret.pointer.clone())) {
+                Some(Ok(made)) => Held::Made(made.bytes.clone()),
+                Some(Err(why)) => missing(reference.clone(), why),
+                None => missing(reference.clone(), "it was not made"),
+            };
+        }
+        Content::Plain(reference) => {
+            return match answers.get(reference) {
+                Some(Ok(bytes)) => Held::Known(vec![bytes.clone()]),
+                Some(Err(why)) => missing(reference.clone(), why),
+                None => missing(reference.clone(), "nobody looked"),
+            };
+        }
+        Content::Htpasswd(users) => users,
+    };
+    let (mut parts, mut any_new) = (Vec::with_capacity(users.len()), false);
+    for user in users {
+        let part = match &user.password {
+            Password::Reference(reference) => match answers.get(reference) {
+                Some(Ok(bytes)) => bytes.clone(),
+                Some(Err(why)) => return missing(reference.clone(), why),
+                None => return missing(reference.clone(), "it cannot be generated here"),
+            },
+            Password::Place(pointer) => match made.get(&(id.clone(), pointer.clone())) {
+                Some(Ok(made)) => {
+                    any_new |= made.new;
+                    made.bytes.clone()
+                }
+                Some(Err(why)) => return missing(SecretRef::Generate(0), why),
+                None => return missing(SecretRef::Generate(0), "it was not made"),
+            },
+        };
+        parts.push(part);
+    }
+    if any_new { Held::New(parts) } else { Held::Known(parts) }
 }
 
 async fn follow(reference: &SecretRef, places: &Places, provider: &dyn Provider) -> Answer {

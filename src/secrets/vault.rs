@@ -32,8 +32,10 @@ pub(super) struct Place {
 pub(super) enum Held {
     /// All its passwords, in the order of its references.
     Known(Vec<SecretSlice<u8>>),
-    /// It is made when it is written, with so many characters.
-    Made(u16),
+    /// Made by kwo: what stands there already, or what is written where nothing does.
+    Made(SecretSlice<u8>),
+    /// All its passwords, one of which was only just made.
+    New(Vec<SecretSlice<u8>>),
     /// A reference led to nothing.
     Missing(Found),
 }
@@ -53,7 +55,7 @@ impl Vault {
     pub fn found(&self, id: &ResourceId, secret: &Secret) -> Found {
         match self.places.get(&(id.clone(), secret.pointer.clone())) {
             Some(Place { held: Held::Missing(missing), .. }) => missing.clone(),
-            Some(Place { held: Held::Made(_), .. }) | None => Found::Made,
+            Some(Place { held: Held::Made(_) | Held::New(_), .. }) | None => Found::Made,
             Some(Place { content, held: Held::Known(parts) }) => {
                 Found::Known(self.fingerprint(content, parts.iter().map(ExposeSecret::expose_secret)))
             }
@@ -68,8 +70,10 @@ impl Vault {
             let same = match (held, content) {
                 (Held::Missing(_), _) => false,
                 (Held::Made(_), _) => !bytes.is_empty(),
-                (Held::Known(parts), Content::Htpasswd(users)) => htpasswd::admits(bytes, users, parts),
-                (Held::Known(parts), Content::Plain(_)) => {
+                (Held::Known(parts) | Held::New(parts), Content::Htpasswd(users)) => {
+                    htpasswd::admits(bytes, users, parts)
+                }
+                (Held::Known(parts) | Held::New(parts), Content::Plain(_)) => {
                     parts.iter().all(|part| part.expose_secret() == bytes)
                 }
             };
@@ -95,9 +99,11 @@ impl Vault {
         };
         match (held, content) {
             (Held::Missing(_), _) => Err(format!("the secret for {pointer} is missing")),
-            (Held::Made(length), _) => generated(*length),
-            (Held::Known(parts), Content::Htpasswd(users)) => htpasswd::write(users, parts),
-            (Held::Known(parts), Content::Plain(_)) => {
+            (Held::Made(bytes), _) => Ok(bytes.clone()),
+            (Held::Known(parts) | Held::New(parts), Content::Htpasswd(users)) => {
+                htpasswd::write(users, parts)
+            }
+            (Held::Known(parts) | Held::New(parts), Content::Plain(_)) => {
                 parts.first().cloned().ok_or_else(|| format!("the secret for {pointer} is missing"))
             }
         }
@@ -149,7 +155,7 @@ impl fmt::Debug for Vault {
 }
 
 /// So many letters and digits, each as likely as any other.
-fn generated(length: u16) -> Result<SecretSlice<u8>, String> {
+pub(super) fn generated(length: u16) -> Result<SecretSlice<u8>, String> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut made = Vec::with_capacity(length.into());
     let mut random = [0; 64];
@@ -165,7 +171,7 @@ fn generated(length: u16) -> Result<SecretSlice<u8>, String> {
 mod tests {
     use kwo_planner::kinds::Kind;
     use kwo_planner::roster::SecretRef;
-    use kwo_planner::secrets::User;
+    use kwo_planner::secrets::{Password, User};
 
     use super::*;
 
@@ -202,14 +208,15 @@ mod tests {
 
     #[test]
     fn what_was_generated_is_never_changed() {
-        let (vault, secret) = vault(Content::Plain(SecretRef::Generate(32)), Held::Made(32));
+        let made = generated(32).unwrap();
+        let (vault, secret) = vault(Content::Plain(SecretRef::Generate(32)), Held::Made(made));
         let wanted = placeholder(&secret.content, &Found::Made);
         assert_eq!(vault.seen(&id(), "/data/T", b"whatever stands there"), wanted);
         assert_ne!(vault.seen(&id(), "/data/T", b""), wanted);
         let made = vault.bytes(&id(), "/data/T").unwrap();
         assert_eq!(made.expose_secret().len(), 32);
         assert!(made.expose_secret().iter().all(u8::is_ascii_alphanumeric));
-        assert_ne!(made.expose_secret(), vault.bytes(&id(), "/data/T").unwrap().expose_secret());
+        assert_ne!(made.expose_secret(), generated(32).unwrap().expose_secret());
     }
 
     #[test]
@@ -224,7 +231,8 @@ mod tests {
 
     #[test]
     fn an_htpasswd_file_is_known_by_whom_it_admits() {
-        let users = vec![User { name: "docker".into(), password: SecretRef::Env("P".into()) }];
+        let users =
+            vec![User { name: "docker".into(), password: Password::Reference(SecretRef::Env("P".into())) }];
         let (vault, secret) = vault(Content::Htpasswd(users), known(b"hunter2"));
         let wanted = placeholder(&secret.content, &vault.found(&id(), &secret));
         let file = vault.bytes(&id(), "/data/T").unwrap();

@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/peers/mod.rs"]
+mod peers;
 #[path = "../live/run.rs"]
 mod run;
 
@@ -12,6 +14,7 @@ mod cert_manager;
 mod crds;
 mod hosts;
 mod node;
+mod registry;
 mod secrets;
 mod traefik;
 

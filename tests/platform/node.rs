@@ -23,7 +23,9 @@ impl Node {
         crds()?;
         let bench = Bench::new(roster)?;
         for (kind, names) in [
-            ("secret", &["dns-credentials", "kwo-fingerprint"][..]),
+            ("secret", &["dns-credentials", "registry-auth", "kwo-fingerprint"][..]),
+            ("deployment", &["registry"]),
+            ("service", &["registry"]),
             ("configmap", &["kwo-config", "kwo-dns-providers"]),
             ("helmchartconfig", &["traefik"]),
         ] {

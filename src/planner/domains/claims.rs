@@ -149,6 +149,15 @@ fn check_hosts(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
     }
 }
 
+/// The tenant that has this host, and where it says so.
+pub(crate) fn claimed_by_tenants<'r>(tenants: &'r Map<Name, Tenant>, host: &str) -> Option<(&'r Name, Span)> {
+    let host: HostPattern = host.parse().ok()?;
+    tenants.iter().find_map(|(name, entry)| {
+        let theirs = entry.value.domains.iter().find(|theirs| theirs.value.overlaps(&host))?;
+        Some((name, theirs.at))
+    })
+}
+
 /// Everybody who has access to a tenant, with the place where it is given.
 fn people(tenant: &Tenant) -> impl Iterator<Item = (&At<Identity>, Access)> {
     let owners = tenant.owners.iter().map(|identity| (identity, Access::Owner));

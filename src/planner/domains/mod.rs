@@ -14,6 +14,8 @@ mod hosts;
 mod isolation;
 pub mod operators;
 mod people;
+pub mod registry;
+mod registry_objects;
 pub mod reserved;
 mod roles;
 pub mod tenants;

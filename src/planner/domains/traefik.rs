@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
 use super::dns::{HTTP_RESOLVER, Resolver};
+use super::registry_objects::first_user;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Name, Roster};
@@ -14,20 +15,28 @@ use crate::tree::{SmolStr, Tree, join};
 
 const NAMESPACE: &str = "kube-system";
 const CREDENTIALS: &str = "dns-credentials";
+/// How long a push may take; Traefik ends it after a minute if nobody says otherwise.
+const PUSH: &str = "1800s";
 const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 
-/// The objects, where Traefik fetches the cluster's certificates.
+/// The objects, where Traefik has something to do: it fetches the certificates, or a registry stands behind it.
 pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
-    let Some(acme) = roster.cluster().acme.as_ref().filter(|acme| acme.issuer() == Issuer::Traefik) else {
-        return;
-    };
-    let because = Reason::Roster(acme.email.at);
-    let credentials = credentials(roster, &because);
-    let needs: Arc<[ResourceId]> = Arc::new([credentials.id.clone()]);
-    resources.push(credentials);
-    resources.push(config(roster, acme, needs, &because));
-    resources.push(settings(roster, acme, &because));
-    resources.push(providers(roster, &because));
+    let acme = roster.cluster().acme.as_ref();
+    let fetches = acme.filter(|acme| acme.issuer() == Issuer::Traefik);
+    let registry = roster.registry().map(|(at, _)| at);
+    let Some(at) = acme.map(|acme| acme.email.at).or(registry) else { return };
+    let because = Reason::Roster(at);
+    resources.push(settings(roster, &because));
+    let mut needs = Vec::new();
+    if fetches.is_some() {
+        let credentials = credentials(roster, &because);
+        needs.push(credentials.id.clone());
+        resources.push(credentials);
+        resources.push(providers(roster, &because));
+    }
+    if fetches.is_some() || registry.is_some() {
+        resources.push(config(roster, fetches, needs.into(), &because));
+    }
 }
 
 /// The resolvers with their names, in the order of the names.
@@ -57,21 +66,42 @@ fn credentials(roster: &Roster, because: &Reason) -> Resource {
 }
 
 /// The values for the chart of Traefik, as far as they are kwo's.
-fn config(roster: &Roster, acme: &Acme, needs: Arc<[ResourceId]>, because: &Reason) -> Resource {
+fn config(roster: &Roster, acme: Option<&Acme>, needs: Arc<[ResourceId]>, because: &Reason) -> Resource {
     let id = ResourceId::kube(Kind::HelmChartConfig, NAMESPACE, "traefik");
     let mut arguments = Vec::new();
-    resolver_arguments(acme, HTTP_RESOLVER, "acme", &mut arguments);
+    let mut values = Vec::new();
+    if let Some(acme) = acme {
+        resolve(roster, acme, &mut arguments);
+        values = certificates(roster);
+    }
+    if roster.registry().is_some() {
+        arguments.push(format!("--entryPoints.websecure.transport.respondingTimeouts.readTimeout={PUSH}"));
+    }
+    values.push(("additionalArguments", Tree::texts(arguments)));
+    let spec = map([("valuesContent", Tree::map(values))]);
+    let body = object(&id, Kind::HelmChartConfig, &labels(None), [("spec", spec)]);
+    Resource::new(id, body, needs, because.clone())
+}
+
+/// The flags of the resolvers.
+fn resolve(roster: &Roster, acme: &Acme, arguments: &mut Vec<String>) {
+    resolver_arguments(acme, HTTP_RESOLVER, "acme", arguments);
     arguments.push(format!("--certificatesresolvers.{HTTP_RESOLVER}.acme.httpchallenge=true"));
     arguments.push(format!("--certificatesresolvers.{HTTP_RESOLVER}.acme.httpchallenge.entrypoint=web"));
     for (name, resolver, _) in resolvers(roster) {
         let storage = name.strip_prefix(HTTP_RESOLVER).unwrap_or(name.as_str());
-        resolver_arguments(acme, name, &format!("acme{storage}"), &mut arguments);
+        resolver_arguments(acme, name, &format!("acme{storage}"), arguments);
         let challenge = format!("--certificatesresolvers.{name}.acme.dnschallenge");
         arguments.push(format!("{challenge}=true"));
         arguments.push(format!("{challenge}.provider={}", resolver.provider));
         arguments.push(format!("{challenge}.propagation.delayBeforeChecks=10"));
         arguments.push(format!("{challenge}.resolvers=1.1.1.1:53,8.8.8.8:53"));
     }
+}
+
+/// The values besides the flags: credentials from the Secret, a disk that keeps certificates, HTTPS for everything,
+/// and the addresses of clients as they are.
+fn certificates(roster: &Roster) -> Vec<(&'static str, Tree)> {
     let variable = |name: &SmolStr| {
         let reference = map([("key", Tree::from(name)), ("name", Tree::from(CREDENTIALS))]);
         map([("name", Tree::from(name)), ("valueFrom", map([("secretKeyRef", reference)]))])
@@ -83,24 +113,19 @@ fn config(roster: &Roster, acme: &Acme, needs: Arc<[ResourceId]>, because: &Reas
         ("scheme", Tree::from("https")),
         ("to", Tree::from("websecure")),
     ]);
+    let ports = map([
+        ("web", map([("redirections", map([("entryPoint", to_https)]))])),
+        ("websecure", map([("tls", map([("enabled", Tree::Bool(true))]))])),
+    ]);
     let mut values = vec![
-        ("additionalArguments", Tree::texts(arguments)),
         ("persistence", map([("enabled", Tree::Bool(true))])),
-        (
-            "ports",
-            map([
-                ("web", map([("redirections", map([("entryPoint", to_https)]))])),
-                ("websecure", map([("tls", map([("enabled", Tree::Bool(true))]))])),
-            ]),
-        ),
+        ("ports", ports),
         ("service", map([("spec", map([("externalTrafficPolicy", Tree::from("Local"))]))])),
     ];
     if !environment.is_empty() {
         values.push(("env", Tree::list(environment)));
     }
-    let spec = map([("valuesContent", Tree::map(values))]);
-    let body = object(&id, Kind::HelmChartConfig, &labels(None), [("spec", spec)]);
-    Resource::new(id, body, needs, because.clone())
+    values
 }
 
 /// What every resolver has: the account, and where its certificates are kept.
@@ -113,20 +138,32 @@ fn resolver_arguments(acme: &Acme, name: &str, storage: &str, arguments: &mut Ve
     }
 }
 
-/// `kwo-config`, which programs of such a node read to find the API server and the account.
-fn settings(roster: &Roster, acme: &Acme, because: &Reason) -> Resource {
+/// `kwo-config`, which programs of such a node read to find the API server, the account and the registry.
+fn settings(roster: &Roster, because: &Reason) -> Resource {
     let id = ResourceId::kube(Kind::ConfigMap, NAMESPACE, "kwo-config");
+    let yes = |yes: bool| Tree::from(if yes { "true" } else { "false" });
     let mut data: Vec<(&'static str, Tree)> = vec![
-        ("acme-email", Tree::from(acme.email.text())),
-        ("dns-configured", Tree::from(if roster.dns().resolvers.is_empty() { "false" } else { "true" })),
+        ("dns-configured", yes(!roster.dns().resolvers.is_empty())),
         ("dns-management-version", Tree::from("v2")),
+        ("registry-enabled", yes(roster.registry().is_some())),
     ];
+    if let Some(acme) = &roster.cluster().acme {
+        data.push(("acme-email", Tree::from(acme.email.text())));
+    }
     if let Some(api) = &roster.cluster().api
         && let Some(host) = api.hosts.first()
     {
         let port = api.port.map_or(6443, |port| port.value.number());
         data.push(("api-domain", Tree::from(host.text())));
         data.push(("api-server", Tree::from(format!("https://{host}:{port}"))));
+    }
+    if let Some((_, registry)) = roster.registry()
+        && let Some(host) = registry.hosts.first()
+    {
+        let resolver = registry.resolver.as_ref().map_or(HTTP_RESOLVER, |resolver| resolver.as_str());
+        data.push(("registry-domain", Tree::from(host.text())));
+        data.push(("registry-username", Tree::from(SmolStr::from(first_user(registry)))));
+        data.push(("registry-certresolver", Tree::from(SmolStr::from(resolver))));
     }
     let body = object(&id, Kind::ConfigMap, &labels(None), [("data", Tree::map(data))]);
     Resource::new(id, body, Arc::new([]), because.clone())

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::record::{choice, record};
 use super::scalar::{Refusal, quote, text_type};
-use super::{At, Map, Name, Sources};
+use super::{At, Map, Name, Sources, Span};
 use crate::domains::cluster::Cluster;
 use crate::domains::dns::Dns;
 use crate::domains::operators::Operator;
+use crate::domains::registry::Registry;
 use crate::domains::tenants::Tenant;
 use crate::domains::tiers::Tier;
 
@@ -20,6 +21,7 @@ pub struct Roster {
     pub(super) tenants: Map<Name, Tenant>,
     pub(super) operators: Map<Name, Operator>,
     pub(super) dns: Dns,
+    pub(super) registry: Option<At<Registry>>,
     pub(super) sources: Arc<Sources>,
 }
 
@@ -54,6 +56,12 @@ impl Roster {
         &self.dns
     }
 
+    /// Its container registry, and where the section stands.
+    #[must_use]
+    pub fn registry(&self) -> Option<(Span, &Registry)> {
+        self.registry.as_ref().map(|registry| (registry.at, &registry.value))
+    }
+
     /// The text it was read from.
     #[must_use]
     pub fn sources(&self) -> &Arc<Sources> {
@@ -78,6 +86,8 @@ record! {
         pub tenants: Map<Name, Tenant>,
         /// How names are proved to be the cluster's own.
         pub dns: Dns,
+        /// The cluster's own container registry.
+        pub registry: Option<At<Registry>>,
         /// The people who look after the whole cluster, by name.
         pub operators: Map<Name, Operator>,
     }

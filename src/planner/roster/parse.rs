@@ -12,7 +12,7 @@ use super::document::{ApiVersion, Document, FileKind, IncludePattern};
 use super::node::{Key, Node, Value};
 use super::yaml::{duplicate_key, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
-use crate::domains::{bounds, claims, dns};
+use crate::domains::{bounds, claims, dns, registry};
 
 /// The patterns under `include:` of the roster's main file.
 ///
@@ -48,8 +48,17 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     let mut findings = Findings::default();
     let node = merge(&sources, &mut findings);
     let document = node.and_then(|node| Document::decode(&node, &mut findings));
-    let Some(Document { api_version: _, kind: _, include: _, cluster, tiers, tenants, operators, dns }) =
-        document
+    let Some(Document {
+        api_version: _,
+        kind: _,
+        include: _,
+        cluster,
+        tiers,
+        tenants,
+        operators,
+        dns,
+        registry,
+    }) = document
     else {
         return Err(Box::new(Refused { sources, findings: findings.sorted() }));
     };
@@ -57,9 +66,12 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     bounds::check_tenants(&tenants, &tiers, &mut findings);
     claims::check(&tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
+    if let Some(registry) = &registry {
+        registry::check(&registry.value, registry.at, &dns, &tenants, &mut findings);
+    }
     dns::check_tenants(&tenants, &cluster, &dns, &mut findings);
     if findings.is_empty() {
-        return Ok(Roster { cluster, tiers, tenants, operators, dns, sources: Arc::new(sources) });
+        return Ok(Roster { cluster, tiers, tenants, operators, dns, registry, sources: Arc::new(sources) });
     }
     Err(Box::new(Refused { sources, findings: findings.sorted() }))
 }

@@ -205,12 +205,13 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
         };
         // An id that is wanted exists already; it need not exist twice.
         let id = wanted.map_or(id, |resource| resource.id.clone());
-        let body = match veiled(vault, *kind, &id, Tree::map(kept)) {
+        let wanted = wanted.map(|resource| &resource.body);
+        let body = match veiled(vault, *kind, &id, Tree::map(kept), wanted) {
             Ok(body) => body,
             Err(why) => return Ok(Some((id, Sighting::Unknown { why: why.into() }))),
         };
         let present = Present {
-            body: shared(body, wanted.map(|resource| &resource.body)),
+            body: shared(body, wanted),
             version: Version(format_smolstr!("{}/{}", head.uid, head.resource_version)),
             owners,
             deleting: head.deletion_timestamp.map(SmolStr::new),

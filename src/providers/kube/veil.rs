@@ -11,13 +11,22 @@ use kwo_planner::tree::{Tree, join};
 use crate::providers::documents::{fold, unfold};
 use crate::secrets::Vault;
 
-/// What was read, as the planner sees it.
-pub(super) fn veiled(vault: &Vault, kind: Kind, id: &ResourceId, object: Tree) -> Result<Tree, String> {
+/// What was read, as the planner sees it. Of the data of a Secret only what is wanted in so many words stays.
+pub(super) fn veiled(
+    vault: &Vault,
+    kind: Kind,
+    id: &ResourceId,
+    object: Tree,
+    wanted: Option<&Tree>,
+) -> Result<Tree, String> {
     let mut veiled = unfold(kind, object)?;
     if kind == Kind::Secret {
         let data = veiled.get("data").cloned().unwrap_or(Tree::Null);
         for (key, value) in data.entries() {
             let pointer = join("/data", key);
+            if wanted.and_then(|wanted| wanted.at(&pointer)) == Some(value) {
+                continue;
+            }
             let bytes = value.as_text().and_then(|text| STANDARD.decode(text.as_bytes()).ok());
             veiled = veiled.with(&pointer, vault.seen(id, &pointer, &bytes.unwrap_or_default()));
         }

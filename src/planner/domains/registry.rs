@@ -1,0 +1,122 @@
+//! The `registry` section: a container registry in the cluster. Its type and checks; what it means as objects stands
+//! in `registry_objects.rs`, what it asks of Traefik in `traefik.rs`.
+
+use super::claims::claimed_by_tenants;
+use super::dns::{Dns, HTTP_RESOLVER};
+use super::tenants::Tenant;
+use crate::roster::record::record;
+use crate::roster::scalar::{Refusal, quote, text_type};
+use crate::roster::{At, Finding, Findings, HostName, Map, Name, Quantity, SecretRef};
+
+record! {
+    /// A container registry in the cluster, behind the ingress controller.
+    pub struct Registry: "the registry" {
+        /// The hosts that it answers to.
+        pub hosts: Vec<At<HostName>>,
+        /// The resolver for their certificates. Default: letsencrypt.
+        pub resolver: Option<At<Name>>,
+        /// How much it may store. Default: 50Gi.
+        pub storage: Option<At<Quantity>>,
+        /// Who may push and pull, by name. Default: `docker`, with a password that kwo makes.
+        pub users: Map<Name, RegistryUser>,
+        /// The image that it runs. Default: registry:2.8.3.
+        pub image: Option<At<Image>>,
+    }
+}
+
+record! {
+    /// Somebody who may push and pull.
+    pub struct RegistryUser: "a user of the registry" {
+        /// Where the password is.
+        pub password: At<SecretRef>,
+    }
+}
+
+text_type! {
+    /// A container image with a tag or a digest.
+    pub struct Image {
+        expected: "an image with a tag or a digest, such as `registry:2.8.3`",
+        pattern: "^[a-zA-Z0-9][^\\s]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$",
+        max: 512
+    }
+}
+
+impl std::str::FromStr for Image {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Image, Refusal> {
+        let wrong = |why: &str| Refusal::new("bad-image", format!("{} is no image: {why}", quote(text)));
+        if text.is_empty() || text.len() > 512 || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(wrong("it is empty, too long, or has spaces in it"));
+        }
+        let last = text.rsplit('/').next().unwrap_or(text);
+        match last.split_once(['@', ':']) {
+            Some((name, tag)) if !name.is_empty() && !tag.is_empty() && tag != "latest" => {
+                Ok(Image(text.into()))
+            }
+            Some((_, "latest")) => {
+                Err(wrong("`latest` is another image every day")
+                    .hint("name a version, such as `registry:2.8.3`"))
+            }
+            _ => Err(wrong("it names no version").hint("name one, such as `registry:2.8.3`")),
+        }
+    }
+}
+
+/// Checks what no single value shows.
+pub(crate) fn check(
+    registry: &Registry,
+    at: crate::roster::Span,
+    dns: &Dns,
+    tenants: &Map<Name, Tenant>,
+    findings: &mut Findings,
+) {
+    if registry.hosts.is_empty() {
+        findings.push(
+            Finding::new(
+                "missing-field",
+                at,
+                "the registry has no `hosts`",
+                "expected at least one host name",
+            )
+            .hint("add `hosts: [registry.example.com]`"),
+        );
+    }
+    if let Some(resolver) = &registry.resolver
+        && resolver.as_str() != HTTP_RESOLVER
+        && !dns.resolvers.contains_key(resolver.as_str())
+    {
+        let known = std::iter::once(HTTP_RESOLVER).chain(dns.resolvers.keys().map(Name::as_str));
+        let mut finding = Finding::new(
+            "unknown-resolver",
+            resolver.at,
+            format!("there is no resolver `{resolver}`"),
+            format!("expected one of: {}", known.clone().collect::<Vec<_>>().join(", ")),
+        );
+        finding.hint = crate::roster::spelling::did_you_mean(resolver, known);
+        findings.push(finding);
+    }
+    for (index, host) in registry.hosts.iter().enumerate() {
+        if let Some(first) = registry.hosts.iter().take(index).find(|first| first.value == host.value) {
+            findings.push(
+                Finding::new(
+                    "host-claimed-twice",
+                    host.at,
+                    format!("`{host}` stands twice"),
+                    "expected each host once",
+                )
+                .also(first.at, "the first one"),
+            );
+        }
+        if let Some((tenant, theirs)) = claimed_by_tenants(tenants, host) {
+            findings.push(
+                Finding::new(
+                    "host-claimed-twice",
+                    host.at,
+                    format!("`{host}` belongs to tenant `{tenant}`"),
+                    "expected a host that no tenant serves",
+                )
+                .also(theirs, format!("claimed here by tenant `{tenant}`")),
+            );
+        }
+    }
+}

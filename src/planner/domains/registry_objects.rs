@@ -1,0 +1,249 @@
+//! What the `registry` section means as objects: the Secret with its users, the volume, the Deployment, the Service,
+//! and an Ingress a host. No middleware stands before it: Traefik streams a push instead of buffering it.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::body::{labels, map, object, object_with};
+use super::cluster::Issuer;
+use super::dns::HTTP_RESOLVER;
+use super::registry::Registry;
+use crate::kinds::Kind;
+use crate::observed::MARK;
+use crate::resource::{Reason, Resource, ResourceId};
+use crate::roster::{Entry, Roster, SecretRef, Span};
+use crate::secrets::{Content, Password, User};
+use crate::tree::{SmolStr, Tree};
+
+const NAMESPACE: &str = "kube-system";
+const NAME: &str = "registry";
+const AUTH: &str = "registry-auth";
+const STORAGE: &str = "registry-storage";
+const DEFAULT_IMAGE: &str = "registry:2.8.3";
+const DEFAULT_STORAGE: &str = "50Gi";
+/// The user of a registry whose section names none.
+const DEFAULT_USER: &str = "docker";
+/// Whom the registry runs as.
+const USER_ID: i64 = 1000;
+
+/// The objects, where the roster asks for a registry.
+pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
+    let Some((at, registry)) = roster.registry() else { return };
+    let because = Reason::Roster(at);
+    let auth = auth(registry, at);
+    let volume = volume(registry, &because);
+    let service = ResourceId::kube(Kind::Service, NAMESPACE, NAME);
+    let needs: Arc<[ResourceId]> = Arc::new([volume.id.clone(), auth.id.clone()]);
+    resources.push(auth);
+    resources.push(volume);
+    resources.push(deployment(registry, needs, &because));
+    let port = map([
+        ("name", Tree::from("http")),
+        ("port", number(5000)),
+        ("protocol", Tree::from("TCP")),
+        ("targetPort", Tree::from("http")),
+    ]);
+    let spec = map([("ports", Tree::list([port])), ("selector", app()), ("type", Tree::from("ClusterIP"))]);
+    let body = object(&service, Kind::Service, &labels(None), [("spec", spec)]);
+    resources.push(Resource::new(service.clone(), body, Arc::new([]), because));
+    for host in &registry.hosts {
+        resources.push(ingress(roster, registry, host, host.at, &service));
+    }
+}
+
+/// The first user, whom other programs of such a node know by two keys of the Secret.
+pub(crate) fn first_user(registry: &Registry) -> &str {
+    registry.users.keys().next().map_or(DEFAULT_USER, |name| name.as_str())
+}
+
+/// The users as an htpasswd file, and the first of them in clear, as the node needs it to pull.
+fn auth(registry: &Registry, at: Span) -> Resource {
+    let id = ResourceId::kube(Kind::Secret, NAMESPACE, AUTH);
+    let default = SecretRef::Generate(32);
+    let mut users: Vec<(SmolStr, &SecretRef, Span)> = registry
+        .users
+        .iter()
+        .map(|(name, Entry { key: _, value })| {
+            (name.text().clone(), &value.password.value, value.password.at)
+        })
+        .collect();
+    if users.is_empty() {
+        users.push((SmolStr::new_static(DEFAULT_USER), &default, at));
+    }
+    let data = map([("username", Tree::from(STANDARD.encode(first_user(registry))))]);
+    let body = object(&id, Kind::Secret, &labels(None), [("data", data), ("type", Tree::from("Opaque"))]);
+    let mut resource = Resource::new(id, body, Arc::new([]), Reason::Roster(at));
+    let mut lines = Vec::with_capacity(users.len());
+    for (index, (name, reference, at)) in users.into_iter().enumerate() {
+        let place = match index {
+            0 => SmolStr::new_static("/data/password"),
+            _ => smol_str::format_smolstr!("/data/password-{name}"),
+        };
+        let made = matches!(reference, SecretRef::Generate(_));
+        if index == 0 || made {
+            resource.fields.push((place.clone(), Reason::Roster(at)));
+            resource = resource.with_secret(place.clone(), Content::Plain(reference.clone()));
+        }
+        let password = if made { Password::Place(place) } else { Password::Reference(reference.clone()) };
+        lines.push(User { name, password });
+    }
+    resource.with_secret("/data/htpasswd", Content::Htpasswd(lines))
+}
+
+fn volume(registry: &Registry, because: &Reason) -> Resource {
+    let id = ResourceId::kube(Kind::PersistentVolumeClaim, NAMESPACE, STORAGE);
+    let size = registry.storage.as_ref().map_or(DEFAULT_STORAGE.to_owned(), |size| size.value.to_string());
+    let spec = map([
+        ("accessModes", Tree::list([Tree::from("ReadWriteOnce")])),
+        ("resources", map([("requests", map([("storage", Tree::from(size))]))])),
+        ("storageClassName", Tree::from("local-path")),
+    ]);
+    let body = object(&id, Kind::PersistentVolumeClaim, &labels(None), [("spec", spec)]);
+    Resource::new(id, body, Arc::new([]), because.clone())
+}
+
+fn app() -> Tree {
+    map([("app", Tree::from(NAME))])
+}
+
+fn number(number: i64) -> Tree {
+    Tree::Number(number.into())
+}
+
+fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -> Resource {
+    let id = ResourceId::kube(Kind::Deployment, NAMESPACE, NAME);
+    let image =
+        registry.image.as_ref().map_or(Tree::from(DEFAULT_IMAGE), |image| Tree::from(image.value.text()));
+    let env = [
+        ("REGISTRY_AUTH", "htpasswd"),
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "Registry Realm"),
+        ("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd"),
+        ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/var/lib/registry"),
+        ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
+    ];
+    let env = env.map(|(name, value)| map([("name", Tree::from(name)), ("value", Tree::from(value))]));
+    let probe = |delay, period| {
+        map([
+            (
+                "httpGet",
+                map([
+                    ("path", Tree::from("/")),
+                    ("port", Tree::from("http")),
+                    ("scheme", Tree::from("HTTP")),
+                ]),
+            ),
+            ("initialDelaySeconds", number(delay)),
+            ("periodSeconds", number(period)),
+        ])
+    };
+    let amounts = |cpu, memory| map([("cpu", Tree::from(cpu)), ("memory", Tree::from(memory))]);
+    let container = map([
+        ("env", Tree::list(env)),
+        ("image", image),
+        ("livenessProbe", probe(30, 10)),
+        ("name", Tree::from(NAME)),
+        (
+            "ports",
+            Tree::list([map([
+                ("containerPort", number(5000)),
+                ("name", Tree::from("http")),
+                ("protocol", Tree::from("TCP")),
+            ])]),
+        ),
+        ("readinessProbe", probe(5, 5)),
+        ("resources", map([("limits", amounts("500m", "512Mi")), ("requests", amounts("100m", "256Mi"))])),
+        (
+            "securityContext",
+            map([
+                ("allowPrivilegeEscalation", Tree::Bool(false)),
+                ("capabilities", map([("drop", Tree::list([Tree::from("ALL")]))])),
+            ]),
+        ),
+        (
+            "volumeMounts",
+            Tree::list([
+                map([
+                    ("mountPath", Tree::from("/auth")),
+                    ("name", Tree::from("auth")),
+                    ("readOnly", Tree::Bool(true)),
+                ]),
+                map([("mountPath", Tree::from("/var/lib/registry")), ("name", Tree::from("storage"))]),
+            ]),
+        ),
+    ]);
+    let item = map([("key", Tree::from("htpasswd")), ("path", Tree::from("htpasswd"))]);
+    let volumes = [
+        map([
+            ("name", Tree::from("auth")),
+            ("secret", map([("items", Tree::list([item])), ("secretName", Tree::from(AUTH))])),
+        ]),
+        map([
+            ("name", Tree::from("storage")),
+            ("persistentVolumeClaim", map([("claimName", Tree::from(STORAGE))])),
+        ]),
+    ];
+    let pod = map([
+        ("automountServiceAccountToken", Tree::Bool(false)),
+        ("containers", Tree::list([container])),
+        (
+            "securityContext",
+            map([
+                ("fsGroup", number(USER_ID)),
+                ("runAsNonRoot", Tree::Bool(true)),
+                ("runAsUser", number(USER_ID)),
+                ("seccompProfile", map([("type", Tree::from("RuntimeDefault"))])),
+            ]),
+        ),
+        ("volumes", Tree::list(volumes)),
+    ]);
+    let spec = map([
+        ("replicas", number(1)),
+        ("selector", map([("matchLabels", app())])),
+        // The volume belongs to one pod at a time.
+        ("strategy", map([("type", Tree::from("Recreate"))])),
+        ("template", map([("metadata", map([("labels", app())])), ("spec", pod)])),
+    ]);
+    let body = object(&id, Kind::Deployment, &app_labels(), [("spec", spec)]);
+    Resource::new(id, body, needs, because.clone())
+}
+
+fn app_labels() -> Tree {
+    map([("app", Tree::from(NAME)), (MARK.0, Tree::from(MARK.1))])
+}
+
+/// One host. Its name has the dots of the host: with dashes instead, two hosts could have the same name.
+fn ingress(roster: &Roster, registry: &Registry, host: &str, at: Span, service: &ResourceId) -> Resource {
+    let id = ResourceId::kube(Kind::Ingress, NAMESPACE, smol_str::format_smolstr!("{NAME}-{host}"));
+    let resolver = registry.resolver.as_ref().map_or(HTTP_RESOLVER, |resolver| resolver.as_str());
+    let resolver = Tree::from(SmolStr::from(resolver));
+    let issuer = roster.cluster().acme.as_ref().map_or(Issuer::Traefik, super::cluster::Acme::issuer);
+    let mut annotations = vec![
+        ("traefik.ingress.kubernetes.io/router.entrypoints", Tree::from("websecure")),
+        ("traefik.ingress.kubernetes.io/router.tls", Tree::from("true")),
+    ];
+    let mut tls = vec![("hosts", Tree::list([Tree::from(SmolStr::from(host))]))];
+    match issuer {
+        Issuer::Traefik => {
+            annotations.push(("traefik.ingress.kubernetes.io/router.tls.certresolver", resolver));
+        }
+        Issuer::CertManager => {
+            annotations.push(("cert-manager.io/cluster-issuer", resolver));
+            tls.push(("secretName", Tree::from(format!("{NAME}-{host}-tls"))));
+        }
+    }
+    let port = map([("number", number(5000))]);
+    let backend = map([("service", map([("name", Tree::from(&service.name)), ("port", port)]))]);
+    let path = map([("backend", backend), ("path", Tree::from("/")), ("pathType", Tree::from("Prefix"))]);
+    let rule =
+        map([("host", Tree::from(SmolStr::from(host))), ("http", map([("paths", Tree::list([path]))]))]);
+    let spec = map([
+        ("ingressClassName", Tree::from("traefik")),
+        ("rules", Tree::list([rule])),
+        ("tls", Tree::list([Tree::map(tls)])),
+    ]);
+    let metadata = [("labels", labels(None)), ("annotations", Tree::map(annotations))];
+    let body = object_with(&id, Kind::Ingress, metadata, [("spec", spec)]);
+    Resource::new(id, body, Arc::new([service.clone()]), Reason::Roster(at))
+}

@@ -1,0 +1,81 @@
+//! The registry: its objects on a real API server, and its users at a real registry.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::common::apiserver::kubectl_ok;
+use crate::node::Node;
+use crate::peers::registry::{Registry, User};
+use crate::run::get;
+
+const ROSTER: &str = "registry:\n  hosts: [registry.example.com, a.b-c.example.com, a-b.c.example.com]\n  users:\n    \
+ci: {password: {generate: 32}}\n    people: {password: {env: REGISTRY_PASSWORD}}\n";
+const PASSWORD: (&str, &str) = ("REGISTRY_PASSWORD", "the-password-of-people");
+
+fn data(key: &str) -> String {
+    let secret = get("secret", "kube-system", "registry-auth");
+    let text = secret["data"][key].as_str().unwrap_or_else(|| panic!("no {key}")).to_owned();
+    String::from_utf8(STANDARD.decode(text).unwrap()).unwrap()
+}
+
+#[test]
+fn a_registry_stands_and_its_users_can_push() {
+    let Some(node) = Node::new(ROSTER) else { return };
+    node.apply(&[], &[PASSWORD]).expect(0);
+    // What the API server fills in is no difference, and the hashes are known again.
+    node.settled(&[PASSWORD]);
+    let ingresses = kubectl_ok(&["get", "ingress", "-n", "kube-system", "-o", "name"]);
+    for host in ["registry.example.com", "a.b-c.example.com", "a-b.c.example.com"] {
+        assert!(ingresses.contains(&format!("/registry-{host}\n")), "{ingresses}");
+    }
+    let pod = &get("deployment", "kube-system", "registry")["spec"]["template"]["spec"];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    let values = get("helmchartconfig", "kube-system", "traefik")["spec"]["valuesContent"].clone();
+    assert!(values.as_str().unwrap().contains("respondingTimeouts.readTimeout=1800s"), "{values}");
+
+    let (folder, made) = (tempfile::tempdir().unwrap(), data("password"));
+    assert_eq!((data("username").as_str(), made.len()), ("ci", 32));
+    let file = folder.path().join("htpasswd");
+    std::fs::write(&file, data("htpasswd")).unwrap();
+    let Some(registry) = Registry::start(&file) else { return };
+    let status = |name, password| registry.ask(User { name, password }, "GET", "/v2/", b"").status();
+    assert_eq!(
+        (status("ci", made.as_str()), status("people", PASSWORD.1), status("ci", "wrong")),
+        (200, 200, 401)
+    );
+    let ci = User { name: "ci", password: &made };
+    registry.push(ci, "alice/web", "v1", b"a layer");
+    assert_eq!(registry.ask(ci, "GET", "/v2/alice/web/manifests/v1", b"").status(), 200);
+
+    // Another password for one user: the other keeps the one that was made.
+    let other = [(PASSWORD.0, "another-password")];
+    let plan = node.kwo(&["plan"], &other).expect(0);
+    assert!(
+        plan.out.contains(
+            "~ /data/htpasswd: changed (htpasswd of ci (/data/password), people (env REGISTRY_PASSWORD))"
+        ),
+        "{}",
+        plan.out
+    );
+    node.apply(&[], &other).expect(0);
+    node.settled(&other);
+    std::fs::write(&file, data("htpasswd")).unwrap();
+    let Some(registry) = Registry::start(&file) else { return };
+    let status = |name, password| registry.ask(User { name, password }, "GET", "/v2/", b"").status();
+    assert_eq!(data("password"), made);
+    let answers =
+        (status("ci", made.as_str()), status("people", "another-password"), status("people", PASSWORD.1));
+    assert_eq!(answers, (200, 200, 401));
+}
+
+#[test]
+fn an_htpasswd_that_somebody_changed_is_put_right() {
+    let Some(node) = Node::new(ROSTER) else { return };
+    node.apply(&[], &[PASSWORD]).expect(0);
+    let patch = serde_json::json!({"stringData": {"htpasswd": "intruder:$2y$05$x\n"}}).to_string();
+    kubectl_ok(&["patch", "secret", "registry-auth", "-n", "kube-system", "--type=merge", "-p", &patch]);
+    node.kwo(&["plan", "--detailed-exitcode"], &[PASSWORD]).expect(2);
+    node.apply(&[], &[PASSWORD]).expect(0);
+    node.settled(&[PASSWORD]);
+    assert!(!data("htpasswd").contains("intruder"));
+}
