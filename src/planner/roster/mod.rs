@@ -1,11 +1,13 @@
 //! The roster: its text, its places, and (through the domains) what it says.
 
+mod around;
 mod characters;
 mod decode;
 mod document;
 mod finding;
 mod hosts;
 mod identity;
+mod lines;
 mod names;
 pub mod node;
 pub mod parse;
@@ -15,6 +17,7 @@ pub(crate) mod scalar;
 mod source;
 pub(crate) mod spelling;
 mod syntax;
+mod unwanted;
 mod yaml;
 
 pub use decode::{Decode, Entry, Map};
@@ -27,4 +30,5 @@ pub use parse::{Refused, includes, parse, schema};
 pub use quantity::Quantity;
 pub use scalar::{Refusal, Scalar};
 pub use source::{At, SourceFile, Sources, Span};
-pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, too_large};
+pub use unwanted::too_large;
+pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH};
