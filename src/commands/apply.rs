@@ -150,7 +150,12 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
     });
     match answer.await {
         Ok(Ok(answer)) if answer.trim() == "yes" => Ok(()),
-        _ => Err(Failure::new("not confirmed; nothing was done")),
+        answer => {
+            if !matches!(&answer, Ok(Ok(answer)) if answer.ends_with('\n')) {
+                talk("\n");
+            }
+            Err(Failure::new("not confirmed; nothing was done"))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
 
 mod help;
+mod prompt;
 mod sandbox;
 mod words;
 

@@ -8,5 +8,6 @@ mod access;
 mod converge;
 mod crash;
 mod hold;
+mod prompt;
 mod run;
 mod saved;
