@@ -86,6 +86,12 @@ pub struct TargetArgs {
     /// The context of the kubeconfig, instead of its current one.
     #[arg(long, env = "KWO_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
+    /// Look and write as this user; your own account needs the right to impersonate it.
+    #[arg(long = "as", env = "KWO_AS", value_name = "USER")]
+    pub as_user: Option<String>,
+    /// With --as: as a member of this group. Repeat it for several.
+    #[arg(long, env = "KWO_AS_GROUP", value_name = "GROUP")]
+    pub as_group: Vec<String>,
     /// How long to wait for the answer to one request.
     #[arg(long, default_value = "30s", env = "KWO_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub timeout: Duration,

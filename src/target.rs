@@ -22,9 +22,20 @@ pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn 
         return Err(Failure::usage(format!("`{}` is no target", args.target))
             .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests"));
     }
+    let said = |name: &&String| !name.is_empty();
+    let as_groups: Vec<String> = args.as_group.iter().filter(said).cloned().collect();
+    let as_user = args.as_user.as_ref().filter(said).cloned();
+    if as_user.is_none() && !as_groups.is_empty() {
+        return Err(Failure::usage(
+            "--as-group without --as: groups can only be impersonated together with a user",
+        )
+        .hint("add `--as USER`; a user of that name need not exist"));
+    }
     let options = KubeOptions {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
+        as_user,
+        as_groups,
         timeout: args.timeout,
         concurrency: usize::from(args.concurrency),
         lock_duration,

@@ -92,6 +92,31 @@ async fn a_write_says_who_it_is() {
 }
 
 #[tokio::test]
+async fn another_user_is_taken_on_whole() {
+    let server = Scripted::playing(vec![made()]);
+    // What the kubeconfig says of whom to be is not mixed with what was asked for.
+    let text = std::fs::read_to_string(&server.kubeconfig).unwrap();
+    let own = "users: [{name: u, user: {as: ops, as-groups: [admins], as-uid: '7'}}]";
+    std::fs::write(&server.kubeconfig, text.replace("users: [{name: u, user: {}}]", own)).unwrap();
+    let options = |user: &str| KubeOptions {
+        kubeconfig: Some(server.kubeconfig.clone()),
+        as_user: Some(user.to_owned()),
+        as_groups: vec!["one".to_owned(), "cn=zwölf,ou=x".to_owned()],
+        ..KubeOptions::default()
+    };
+    Kube::connect(options("bob@example.com")).await.unwrap().write(&create()).await.unwrap();
+    let [asked] = server.asked().try_into().unwrap();
+    let said: Vec<&String> =
+        asked.headers.iter().filter(|header| header.starts_with("impersonate-")).collect();
+    assert_eq!(
+        said,
+        ["impersonate-user: bob@example.com", "impersonate-group: one", "impersonate-group: cn=zwölf,ou=x"]
+    );
+    let refused = Kube::connect(options("bob\n")).await.unwrap_err();
+    assert!(refused.why.starts_with("cannot act as `bob\\n`"), "{refused}");
+}
+
+#[tokio::test]
 async fn throttling_is_obeyed() {
     let started = Instant::now();
     let slow = Answer(429, "retry-after: 1\r\n", String::new());

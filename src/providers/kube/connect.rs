@@ -26,6 +26,10 @@ pub struct KubeOptions {
     pub kubeconfig: Option<PathBuf>,
     /// The context in it; otherwise the current one.
     pub context: Option<String>,
+    /// The user to act as, where it is not the kubeconfig's own.
+    pub as_user: Option<String>,
+    /// That user's groups.
+    pub as_groups: Vec<String>,
     /// For one request.
     pub timeout: Duration,
     /// How many requests may be under way at a time.
@@ -57,6 +61,8 @@ impl Default for KubeOptions {
         KubeOptions {
             kubeconfig: None,
             context: None,
+            as_user: None,
+            as_groups: Vec::new(),
             timeout: Duration::from_secs(30),
             concurrency: 16,
             lock_duration: Duration::from_secs(15),
@@ -79,6 +85,7 @@ impl Kube {
         // Whoever came first has chosen; that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = find(&options).await?;
+        impersonate(&mut config, &options)?;
         config.default_retry = false;
         config.connect_timeout = Some(options.timeout.min(Duration::from_secs(10)));
         config
@@ -100,6 +107,22 @@ impl Kube {
             lock_duration: options.lock_duration,
         })
     }
+}
+
+/// Takes on another user, whole: groups that the kubeconfig gives to the user it names are not that user's.
+fn impersonate(config: &mut Config, options: &KubeOptions) -> Result<(), ConnectError> {
+    let Some(user) = &options.as_user else { return Ok(()) };
+    for name in std::iter::once(user).chain(&options.as_groups) {
+        HeaderValue::from_str(name).map_err(|_| ConnectError {
+            why: format!("cannot act as `{}`: a name has no control characters", name.escape_debug()),
+            hint: None,
+        })?;
+    }
+    config.auth_info.impersonate = Some(user.clone());
+    config.auth_info.impersonate_groups = Some(options.as_groups.clone());
+    config.auth_info.impersonate_uid = None;
+    config.auth_info.impersonate_user_extra = None;
+    Ok(())
 }
 
 /// The client: one kept connection for each request that may be under way.
