@@ -5,6 +5,7 @@
 mod common;
 
 mod access;
+mod account;
 mod converge;
 mod crash;
 mod hold;
