@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::common::apiserver::{audit_log, kubectl, kubectl_ok, unique};
-use crate::run::{Bench, account, held, steps};
+use crate::run::{Bench, Ran, account, held, steps};
 
 /// Makes the roles that README shows.
 fn roles_of_the_readme(bench: &Bench) {
@@ -127,8 +127,8 @@ fn as_somebody_else_it_sees_what_that_user_sees() {
     assert_eq!(held(&plan), Vec::<String>::new(), "{plan:#}");
     assert!(steps(&plan).contains(&format!("kube:Namespace/{name}")), "{plan:#}");
     let mut command = bench.command(&["plan", "--detailed-exitcode"]);
-    let code = command.env("KWO_AS", &user).env("KWO_AS_GROUP", &group).status().unwrap().code();
-    assert_eq!(code, Some(2));
+    let ran = Ran::of(&command.env("KWO_AS", &user).env("KWO_AS_GROUP", &group).output().unwrap());
+    ran.expect(2);
     kubectl_ok(&["create", "clusterrolebinding", &user, "--clusterrole=kwo-plan", &format!("--user={user}")]);
     bench.kwo(&["plan", "--detailed-exitcode", "--as", &user]).expect(2);
 
