@@ -1,6 +1,8 @@
 //! What kwo does on a cluster's bad days: throttling, lost answers, pages that expire, refusals. Each by a server
 //! that plays a script; what a good day looks like is tested against the real thing.
 
+#[path = "common/proxy.rs"]
+mod proxy;
 #[path = "common/scripted.rs"]
 mod scripted;
 
@@ -12,6 +14,7 @@ use kwo_planner::change::{Change, Step};
 use kwo_planner::observed::{Observed, Sighting, Version};
 use kwo_planner::resource::{Desired, Origin, Reason, Resource};
 use kwo_planner::tree::{SmolStr, Tree};
+use proxy::Proxy;
 use scripted::Reply::{Answer, Drop};
 use scripted::{Reply, Scripted};
 use serde_json::json;
@@ -187,6 +190,49 @@ async fn a_server_that_is_not_there_is_named() {
     let why = kube(&server).await.identity().await.unwrap_err().to_string();
     assert!(why.contains(&format!("connection refused by http://{closed}")), "{why}");
     assert!(why.contains("5 tries"), "{why}");
+}
+
+/// The kubeconfig of a server that only this proxy finds.
+fn behind(server: &Scripted, proxy: &str) -> String {
+    let text = std::fs::read_to_string(&server.kubeconfig).expect("a file");
+    let start = text.find("http://").expect("an address");
+    let address = text[start..].split('\'').next().expect("an address").to_owned();
+    let port = address.rsplit_once(':').expect("a port").1.to_owned();
+    let hidden = format!("http://api.kwo.invalid:{port}");
+    let text = text.replace(&format!("'{address}'"), &format!("'{hidden}', proxy-url: '{proxy}'"));
+    std::fs::write(&server.kubeconfig, text).expect("a file");
+    hidden
+}
+
+#[tokio::test]
+async fn a_proxy_of_either_kind_leads_to_the_server() {
+    let (http, socks) = (Proxy::http(), Proxy::socks5());
+    for (proxy, scheme) in [(&http, "http"), (&socks, "socks5"), (&socks, "socks5h")] {
+        let server = Scripted::playing(vec![made()]);
+        let hidden = behind(&server, &format!("{scheme}://{}", proxy.address));
+        kube(&server).await.write(&create()).await.unwrap();
+        let asked = proxy.asked();
+        let last = asked.last().expect("it went through the proxy");
+        assert!(last.contains(hidden.trim_start_matches("http://")), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_away_or_refuses_is_named_without_its_password() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Scripted::playing(Vec::new());
+    let hidden = behind(&server, &format!("http://me:secret@{closed}"));
+    let why = kube(&server).await.identity().await.unwrap_err().to_string();
+    let away = format!("connection refused by the proxy http://{closed}, which leads to {hidden}");
+    assert!(why.contains(&away), "{why}");
+
+    let locked = Proxy::locked();
+    let server = Scripted::playing(Vec::new());
+    let hidden = behind(&server, &format!("http://me:secret@{}", locked.address));
+    let why = kube(&server).await.identity().await.unwrap_err().to_string();
+    let way = format!("could not connect to {hidden} through the proxy http://{}: ", locked.address);
+    assert!(why.contains(&way) && why.contains("proxy authorization required"), "{why}");
+    assert!(!why.contains("secret"), "{why}");
 }
 
 fn desired(ids: &[&str]) -> Desired {

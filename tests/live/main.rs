@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/proxy.rs"]
+mod proxy;
 
 mod access;
 mod account;
@@ -10,5 +12,6 @@ mod converge;
 mod crash;
 mod hold;
 mod prompt;
+mod proxied;
 mod run;
 mod saved;

@@ -26,6 +26,8 @@ pub(super) struct Wire {
     pub(super) client: Client,
     /// Its address, for people.
     pub(super) server: String,
+    /// The proxy that leads to it, for people.
+    pub(super) proxy: Option<String>,
     /// For one try, from sending to the answer's head, and again between any two pieces of its body.
     pub(super) timeout: Duration,
     pub(super) slots: Semaphore,
@@ -120,7 +122,7 @@ impl Wire {
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
-        let silence = || Trouble::Lost(format!("{} did not answer within {:?}", self.server, self.timeout));
+        let silence = || Trouble::Lost(format!("{} did not answer within {:?}", self.way(), self.timeout));
         let response = timeout(self.timeout, self.client.send(call.request()?))
             .await
             .map_err(|_| silence())?
@@ -136,9 +138,17 @@ impl Wire {
         Ok(Answer { status: head.status, retry_after: retry_after(&head.headers), body })
     }
 
+    /// The server, and the proxy where there is one.
+    fn way(&self) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{} through the proxy {proxy}", self.server),
+            None => self.server.clone(),
+        }
+    }
+
     /// Sorts an error of the client and puts it into words.
     fn trouble(&self, error: &(dyn Error + 'static)) -> Trouble {
-        let server = &self.server;
+        let server = &self.way();
         if let Some(::kube::Error::Auth(auth)) = error.downcast_ref() {
             return Trouble::Hopeless(format!("could not log in to {server}: {}", chain(auth)));
         }
@@ -161,7 +171,12 @@ impl Wire {
                 .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
         });
         if refused {
-            return Trouble::NotSent(format!("connection refused by {server}"));
+            return Trouble::NotSent(match &self.proxy {
+                Some(proxy) => {
+                    format!("connection refused by the proxy {proxy}, which leads to {}", self.server)
+                }
+                None => format!("connection refused by {server}"),
+            });
         }
         let connecting = links.iter().any(|link| {
             link.downcast_ref::<hyper_util::client::legacy::Error>()
