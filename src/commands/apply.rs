@@ -49,7 +49,7 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
         let task = match loaded {
             Err(saved) => saved_task(saved, &*provider, &identity).await?,
             Ok(loaded) => {
-                let adopt = target::adopt(&args.target);
+                let adopt = target::adopt(&args.target, &loaded.desired)?;
                 let provenance = loaded.provenance(&args.roster.roster);
                 let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
                 let (plan, _) = look(&*provider, &loaded.desired, &adopt, provenance).await?;

@@ -23,7 +23,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         address: identity.address,
         ..loaded.provenance(&args.roster.roster)
     };
-    let adopt = target::adopt(&args.target);
+    let adopt = target::adopt(&args.target, &loaded.desired)?;
     let (plan, _) = look(&*provider, &loaded.desired, &adopt, provenance).await?;
     let detail = Detail { full: args.full };
     match args.output {
