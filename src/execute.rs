@@ -1,5 +1,6 @@
 //! Walks a plan: steps whose needs are done go out side by side under a cap, a step that fails skips what needs
-//! it, the rest goes on. Decides nothing: what to do was decided by the planner, how to do it is the provider's.
+//! it, the rest goes on. Decides nothing: what to do was decided by the planner, how to do it is the provider's. A
+//! step whose object has changed meanwhile goes back to the planner.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,11 +8,16 @@ use std::time::{Duration, Instant};
 
 use kwo_planner::change::Step;
 use kwo_planner::plan::Plan;
+use kwo_planner::refresh::{Again, again};
 use kwo_planner::resource::ResourceId;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 
 use crate::providers::{Provider, Refusal};
+
+/// How often a step is planned anew at most. An object that changes faster than it can be written is somebody's
+/// quarrel, and a person has to hear of it.
+const LOOKS: usize = 3;
 
 /// What became of a plan.
 #[derive(Debug, Default)]
@@ -42,6 +48,8 @@ pub struct StepResult {
 pub enum Outcome {
     /// Done.
     Done,
+    /// Nothing was left to do: somebody else had done it meanwhile.
+    Settled,
     /// Not done: the system refused it, or could not be reached.
     Refused(Refusal),
     /// Not begun, because this step, which it needs, was not done.
@@ -52,16 +60,25 @@ impl Report {
     /// How many steps were done.
     #[must_use]
     pub fn done(&self) -> usize {
-        self.results.iter().filter(|result| result.outcome == Outcome::Done).count()
+        self.results.iter().filter(|result| result.outcome.is_done()).count()
     }
 
     /// Was everything done?
     #[must_use]
     pub fn complete(&self) -> bool {
         let Report { results, not_begun, stopped } = self;
-        not_begun.is_empty()
-            && stopped.is_none()
-            && results.iter().all(|result| result.outcome == Outcome::Done)
+        not_begun.is_empty() && stopped.is_none() && results.iter().all(|result| result.outcome.is_done())
+    }
+}
+
+impl Outcome {
+    /// Is the object as the step wants it?
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        match self {
+            Outcome::Done | Outcome::Settled => true,
+            Outcome::Refused(_) | Outcome::Skipped(_) => false,
+        }
     }
 }
 
@@ -97,16 +114,16 @@ pub async fn execute(
     let began = Instant::now();
     let mut queue = Queue::of(plan);
     let mut report = Report::default();
-    let mut running: JoinSet<(Result<(), Refusal>, Duration, Duration)> = JoinSet::new();
+    let mut running: JoinSet<(Outcome, Duration, Duration)> = JoinSet::new();
     let mut steps: BTreeMap<Id, usize> = BTreeMap::new();
     loop {
         report.stopped = report.stopped.or_else(|| brakes.pulled());
         while report.stopped.is_none() && running.len() < concurrency.max(1) {
             let Some(at) = queue.ready.pop_first() else { break };
-            let (step, provider) = (plan.steps[at].clone(), Arc::clone(provider));
+            let (step, provider, brakes) = (plan.steps[at].clone(), Arc::clone(provider), brakes.clone());
             let task = running.spawn(async move {
                 let start = Instant::now();
-                let outcome = provider.write(&step).await;
+                let outcome = perform(step, &*provider, &brakes).await;
                 (outcome, start.duration_since(began), start.elapsed())
             });
             steps.insert(task.id(), at);
@@ -115,14 +132,11 @@ pub async fn execute(
         let (task, (outcome, start, took)) = ended.unwrap_or_else(|error| {
             // A write that panicked is a fault of kwo; it must not take the report of the others with it.
             let why = format!("kwo itself failed in this step: {error}");
-            (error.id(), (Err(Refusal::Unreachable { why }), began.elapsed(), Duration::ZERO))
+            let outcome = Outcome::Refused(Refusal::Unreachable { why });
+            (error.id(), (outcome, began.elapsed(), Duration::ZERO))
         });
         let Some(at) = steps.remove(&task) else { continue };
-        let outcome = match outcome {
-            Ok(()) => Outcome::Done,
-            Err(refusal) => Outcome::Refused(refusal),
-        };
-        let skipped = queue.ended(at, outcome == Outcome::Done);
+        let skipped = queue.ended(at, outcome.is_done());
         let mut tell = |at: usize, outcome, began, took| {
             let result = StepResult { step: plan.steps[at].clone(), outcome, began, took };
             told(&result);
@@ -136,6 +150,26 @@ pub async fn execute(
     report.not_begun =
         queue.waiting.keys().chain(&queue.ready).map(|&at| plan.steps[at].id.clone()).collect();
     report
+}
+
+/// Does one step. Where its object has changed since the plan was made, the planner says what that means.
+async fn perform(mut step: Step, provider: &dyn Provider, brakes: &Brakes) -> Outcome {
+    for _ in 0..LOOKS {
+        match provider.write(&step).await {
+            Err(Refusal::Changed { .. }) => {}
+            outcome => return outcome.map_or_else(Outcome::Refused, |()| Outcome::Done),
+        }
+        match again(&step, provider.look(&step).await) {
+            Again::Same(now) => step = *now,
+            Again::Settled => return Outcome::Settled,
+            Again::Stale { why } => return Outcome::Refused(Refusal::Changed { why }),
+        }
+        if let Some(stopped) = brakes.pulled() {
+            let why = format!("{stopped} before it could be written again");
+            return Outcome::Refused(Refusal::Changed { why });
+        }
+    }
+    provider.write(&step).await.map_or_else(Outcome::Refused, |()| Outcome::Done)
 }
 
 /// Which steps can begin, and which wait for how many others.

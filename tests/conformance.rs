@@ -4,6 +4,8 @@
 #[path = "conformance/checks.rs"]
 mod checks;
 mod common;
+#[path = "conformance/meanwhile.rs"]
+mod meanwhile;
 #[path = "conformance/world.rs"]
 mod world;
 
@@ -38,37 +40,44 @@ async fn kube() -> Option<(World, ())> {
 }
 
 macro_rules! conformance {
-    ($($check:ident)*) => {
+    ($($room:ident: $($check:ident)*;)*) => {
         mod dir_target {
-            $(#[tokio::test]
+            $($(#[tokio::test]
             async fn $check() {
                 let Some((world, _keep)) = super::dir().await else { return };
-                super::checks::$check(&world).await;
-            })*
+                super::$room::$check(&world).await;
+            })*)*
         }
         mod kube_target {
-            $(#[tokio::test]
+            $($(#[tokio::test]
             async fn $check() {
                 let Some((world, ())) = super::kube().await else { return };
-                super::checks::$check(&world).await;
-            })*
+                super::$room::$check(&world).await;
+            })*)*
         }
     };
 }
 
 conformance! {
-    what_is_created_is_observed
-    names_that_nobody_made_are_absent
-    creating_what_exists_changes_nothing
-    extending_keeps_everything_else
-    extending_a_stale_version_changes_nothing
-    revising_replaces_just_that
-    a_set_is_appended_to
-    what_has_no_place_is_not_added
-    marked_objects_are_seen_though_nobody_wants_them
-    of_two_writers_one_wins
-    it_knows_which_one_it_is
-    every_kind_goes_there_and_back
+    checks:
+        what_is_created_is_observed
+        names_that_nobody_made_are_absent
+        a_look_at_one_object_sees_what_a_look_at_all_sees
+        creating_what_exists_changes_nothing
+        extending_keeps_everything_else
+        extending_a_stale_version_changes_nothing
+        revising_replaces_just_that
+        a_set_is_appended_to
+        what_has_no_place_is_not_added
+        marked_objects_are_seen_though_nobody_wants_them
+        of_two_writers_one_wins
+        it_knows_which_one_it_is
+        every_kind_goes_there_and_back;
+    meanwhile:
+        a_change_elsewhere_in_the_object_does_not_stop_a_step
+        a_value_that_somebody_else_changed_is_not_overwritten
+        what_somebody_else_has_done_already_is_settled
+        what_somebody_else_made_is_not_taken_over;
 }
 
 // The lock is one for a whole cluster, so its checks come one after the other.

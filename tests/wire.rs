@@ -1,6 +1,10 @@
 //! What kwo does on a cluster's bad days: throttling, lost answers, pages that expire, refusals. Each by a server
 //! that plays a script; what a good day looks like is tested against the real thing.
 
+#[path = "common/loopback.rs"]
+mod loopback;
+#[path = "wire/proxied.rs"]
+mod proxied;
 #[path = "common/proxy.rs"]
 mod proxy;
 #[path = "common/scripted.rs"]
@@ -9,15 +13,18 @@ mod scripted;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kwo::execute::{Brakes, Outcome, execute};
 use kwo::providers::{Kube, KubeOptions, Provider, Refusal};
 use kwo_planner::change::{Change, Step};
 use kwo_planner::observed::{Observed, Sighting, Version};
+use kwo_planner::plan::{FORMAT_VERSION, Plan, Provenance};
 use kwo_planner::resource::{Desired, Origin, Reason, Resource};
 use kwo_planner::tree::{SmolStr, Tree};
-use proxy::Proxy;
-use scripted::Reply::{Answer, Drop};
-use scripted::{Reply, Scripted};
+use loopback::Reply::{Answer, Drop};
+use loopback::{Asked, Reply};
+use scripted::Scripted;
 use serde_json::json;
+use tokio::sync::watch;
 
 const BODY: &str = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"annotations":{"n":"1"},
     "labels":{"app.kubernetes.io/managed-by":"kwo"},"name":"a","namespace":"alice"}}"#;
@@ -192,47 +199,91 @@ async fn a_server_that_is_not_there_is_named() {
     assert!(why.contains("5 tries"), "{why}");
 }
 
-/// The kubeconfig of a server that only this proxy finds.
-fn behind(server: &Scripted, proxy: &str) -> String {
-    let text = std::fs::read_to_string(&server.kubeconfig).expect("a file");
-    let start = text.find("http://").expect("an address");
-    let address = text[start..].split('\'').next().expect("an address").to_owned();
-    let port = address.rsplit_once(':').expect("a port").1.to_owned();
-    let hidden = format!("http://api.kwo.invalid:{port}");
-    let text = text.replace(&format!("'{address}'"), &format!("'{hidden}', proxy-url: '{proxy}'"));
-    std::fs::write(&server.kubeconfig, text).expect("a file");
-    hidden
-}
-
-#[tokio::test]
-async fn a_proxy_of_either_kind_leads_to_the_server() {
-    let (http, socks) = (Proxy::http(), Proxy::socks5());
-    for (proxy, scheme) in [(&http, "http"), (&socks, "socks5"), (&socks, "socks5h")] {
-        let server = Scripted::playing(vec![made()]);
-        let hidden = behind(&server, &format!("{scheme}://{}", proxy.address));
-        kube(&server).await.write(&create()).await.unwrap();
-        let asked = proxy.asked();
-        let last = asked.last().expect("it went through the proxy");
-        assert!(last.contains(hidden.trim_start_matches("http://")), "{last}");
+/// A plan of one step.
+fn plan(step: Step) -> Plan {
+    Plan {
+        format_version: FORMAT_VERSION.into(),
+        provenance: Provenance::default(),
+        steps: vec![step],
+        held: Vec::new(),
+        leftovers: Vec::new(),
+        settled: 0,
+        digest: SmolStr::default(),
     }
 }
 
-#[tokio::test]
-async fn a_proxy_that_is_away_or_refuses_is_named_without_its_password() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = Scripted::playing(Vec::new());
-    let hidden = behind(&server, &format!("http://me:secret@{closed}"));
-    let why = kube(&server).await.identity().await.unwrap_err().to_string();
-    let away = format!("connection refused by the proxy http://{closed}, which leads to {hidden}");
-    assert!(why.contains(&away), "{why}");
+/// A server on which somebody else is always quicker: every patch fails, every look finds a newer version, until
+/// this many patches have failed.
+fn busy(failures: usize, mut told: impl FnMut(&Asked) + Send + 'static) -> Scripted {
+    let mut version = 5;
+    let mut patches = 0;
+    Scripted::start(move |asked| {
+        told(asked);
+        let found = json!({"name": "a", "namespace": "alice", "uid": "u1", "resourceVersion": version.to_string(),
+            "labels": {"app.kubernetes.io/managed-by": "kwo"}, "annotations": {}});
+        match asked.method.as_str() {
+            "PATCH" if patches == failures => Answer(200, "", "{}".to_owned()),
+            "PATCH" => {
+                (version, patches) = (version + 1, patches + 1);
+                status(422, "Invalid", "the server rejected our request")
+            }
+            _ if asked.path.contains('?') => {
+                Answer(200, "", json!({"items": [{"metadata": found}]}).to_string())
+            }
+            _ => Answer(200, "", json!({"metadata": found}).to_string()),
+        }
+    })
+}
 
-    let locked = Proxy::locked();
-    let server = Scripted::playing(Vec::new());
-    let hidden = behind(&server, &format!("http://me:secret@{}", locked.address));
-    let why = kube(&server).await.identity().await.unwrap_err().to_string();
-    let way = format!("could not connect to {hidden} through the proxy http://{}: ", locked.address);
-    assert!(why.contains(&way) && why.contains("proxy authorization required"), "{why}");
-    assert!(!why.contains("secret"), "{why}");
+/// What became of a step on such a server, and the version that each patch was for.
+async fn quarrel(server: &Scripted, interrupted: watch::Receiver<bool>) -> (Outcome, Vec<String>) {
+    let provider: Arc<dyn Provider> = Arc::new(kube(server).await);
+    let (_keep, lock_lost) = watch::channel(false);
+    let report = execute(&plan(extend()), &provider, 1, &Brakes { interrupted, lock_lost }, |_| {}).await;
+    let patches = server.asked().into_iter().filter(|asked| asked.method == "PATCH");
+    let versions = patches.map(|asked| {
+        let patch: serde_json::Value = asked.body.parse().expect("JSON");
+        patch[1]["value"].as_str().expect("a version").to_owned()
+    });
+    (report.results[0].outcome.clone(), versions.collect())
+}
+
+#[tokio::test]
+async fn an_object_that_moved_is_written_at_its_new_version() {
+    let (_keep, still) = watch::channel(false);
+    let server = busy(1, |_| {});
+    let (outcome, versions) = quarrel(&server, still).await;
+    assert_eq!((outcome, versions), (Outcome::Done, ["5", "6"].map(str::to_owned).to_vec()));
+    // One look at one object, and not a look at them all.
+    let looks: Vec<String> =
+        server.asked().into_iter().map(|asked| asked.path).filter(|path| path.contains("limit=")).collect();
+    assert_eq!(
+        looks,
+        ["/api/v1/namespaces/alice/serviceaccounts?limit=5000&fieldSelector=metadata.name%3Da"]
+    );
+}
+
+#[tokio::test]
+async fn an_object_that_keeps_moving_is_given_up() {
+    let (_keep, still) = watch::channel(false);
+    let (outcome, versions) = quarrel(&busy(usize::MAX, |_| {}), still).await;
+    let why = "the server rejected our request".to_owned();
+    assert_eq!(outcome, Outcome::Refused(Refusal::Changed { why }));
+    assert_eq!(versions, ["5", "6", "7", "8"]);
+}
+
+#[tokio::test]
+async fn a_run_that_was_told_to_stop_writes_nothing_again() {
+    let (stop, stopped) = watch::channel(false);
+    let server = busy(1, move |asked| {
+        if asked.method == "PATCH" {
+            stop.send_replace(true);
+        }
+    });
+    let (outcome, versions) = quarrel(&server, stopped).await;
+    let why = "interrupted before it could be written again".to_owned();
+    assert_eq!(outcome, Outcome::Refused(Refusal::Changed { why }));
+    assert_eq!(versions, ["5"]);
 }
 
 fn desired(ids: &[&str]) -> Desired {

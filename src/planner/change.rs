@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Version;
-use crate::resource::{Origin, ResourceId};
+use crate::resource::{Origin, Reason, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree};
 
 /// What to do to one object, in one write.
@@ -175,6 +175,18 @@ impl Step {
     #[must_use]
     pub fn creates(&self) -> bool {
         matches!(self.changes.as_slice(), [Change::Create])
+    }
+
+    /// What it wants, without the roster at hand.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        Resource {
+            id: self.id.clone(),
+            body: self.wanted.clone(),
+            needs: self.needs.iter().cloned().collect(),
+            because: Reason::Always,
+            fields: Vec::new(),
+        }
     }
 
     /// Does it give a value that is there another one?

@@ -1,15 +1,17 @@
-//! A saved plan on the day it is applied: which of its steps still hold, which are done already, which are stale.
-//! A step whose object has changed is planned anew, and stays only if it comes out the same.
+//! A plan when it is carried out: which of its steps still hold, which are done already, which are stale. All of a
+//! saved plan, or one step whose object changed during the run: it is planned anew, and stays only if it comes out
+//! the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::change::{Change, Step};
-use crate::observed::Observed;
-use crate::plan::{Adopt, Plan, plan};
-use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
+use crate::observed::{Observed, Sighting};
+use crate::plan::{Adopt, FORMAT_VERSION, Plan, Provenance, plan};
+use crate::resource::{Clash, Desired, ResourceId};
 use crate::roster::Sources;
 use crate::tree::SmolStr;
+use crate::verify::verify;
 
 /// What became of a saved plan.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,14 +29,7 @@ pub struct Refreshed {
 /// # Errors
 /// When the plan has two steps for one object.
 pub fn wanted(saved: &Plan) -> Result<Desired, Clash> {
-    let resource = |step: &Step| Resource {
-        id: step.id.clone(),
-        body: step.wanted.clone(),
-        needs: step.needs.iter().cloned().collect(),
-        because: Reason::Always,
-        fields: Vec::new(),
-    };
-    Desired::new(saved.steps.iter().map(resource).collect(), Arc::new(Sources::default()))
+    Desired::new(saved.steps.iter().map(Step::resource).collect(), Arc::new(Sources::default()))
 }
 
 /// Holds a saved plan against what is seen now.
@@ -42,6 +37,51 @@ pub fn wanted(saved: &Plan) -> Result<Desired, Clash> {
 /// # Errors
 /// When the plan has two steps for one object.
 pub fn refresh(saved: &Plan, observed: &Observed) -> Result<Refreshed, Clash> {
+    Ok(hold_against(saved, &wanted(saved)?, observed))
+}
+
+/// What is to become of a step whose object has changed since it was planned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Again {
+    /// It comes to the same changes: this is the step for the object as it is now.
+    Same(Box<Step>),
+    /// Its outcome is there already.
+    Settled,
+    /// It would do something else now, or nothing that can be done.
+    Stale {
+        /// What that is.
+        why: String,
+    },
+}
+
+/// Plans one step anew, for its object as it is seen now. All that it needs is done.
+#[must_use]
+pub fn again(step: &Step, now: Sighting) -> Again {
+    let step = Step { needs: Vec::new(), ..step.clone() };
+    let desired = Desired::of(step.resource());
+    let observed = Observed::from_iter([(step.id.clone(), now)]);
+    let alone = Plan {
+        format_version: FORMAT_VERSION.into(),
+        provenance: Provenance::default(),
+        steps: vec![step],
+        held: Vec::new(),
+        leftovers: Vec::new(),
+        settled: 0,
+        digest: SmolStr::default(),
+    };
+    let Refreshed { mut plan, mut stale, settled: _ } = hold_against(&alone, &desired, &observed);
+    // What was never shown is checked like what was.
+    if let Some(violation) = verify(&plan, &observed).first() {
+        return Again::Stale { why: violation.to_string() };
+    }
+    match (plan.steps.pop(), stale.pop()) {
+        (Some(step), _) => Again::Same(Box::new(step)),
+        (None, Some((_, why))) => Again::Stale { why },
+        (None, None) => Again::Settled,
+    }
+}
+
+fn hold_against(saved: &Plan, wanted: &Desired, observed: &Observed) -> Refreshed {
     let adopt = Adopt::Only(
         saved
             .steps
@@ -50,7 +90,7 @@ pub fn refresh(saved: &Plan, observed: &Observed) -> Result<Refreshed, Clash> {
             .map(|step| SmolStr::from(step.id.to_string()))
             .collect(),
     );
-    let now = plan(&wanted(saved)?, observed, &adopt, saved.provenance.clone());
+    let now = plan(wanted, observed, &adopt, saved.provenance.clone());
     let steps: BTreeMap<&ResourceId, &Step> = now.steps.iter().map(|step| (&step.id, step)).collect();
     let held: BTreeMap<&ResourceId, String> =
         now.held.iter().map(|held| (&held.id, held.hold.to_string())).collect();
@@ -79,7 +119,7 @@ pub fn refresh(saved: &Plan, observed: &Observed) -> Result<Refreshed, Clash> {
         stale.push((step.id.clone(), why));
     }
     let plan = Plan { steps: kept, ..saved.clone() }.sealed();
-    Ok(Refreshed { plan, stale, settled })
+    Refreshed { plan, stale, settled }
 }
 
 /// Would the two write the same? Reasons and causes are words about it and may differ.

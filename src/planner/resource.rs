@@ -192,6 +192,12 @@ impl Desired {
         Ok(Desired { resources, sources })
     }
 
+    /// One resource by itself.
+    #[must_use]
+    pub fn of(resource: Resource) -> Desired {
+        Desired { resources: vec![resource], sources: Arc::default() }
+    }
+
     /// All resources, ordered by id.
     #[must_use]
     pub fn resources(&self) -> &[Resource] {

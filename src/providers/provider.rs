@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use kwo_planner::change::Step;
-use kwo_planner::observed::Observed;
+use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use smol_str::SmolStr;
 use tokio::sync::watch;
@@ -20,6 +20,9 @@ pub trait Provider: Send + Sync {
     /// Looks at every object that is wanted, and at all others that carry kwo's mark. Cannot fail: what could
     /// not be seen is `Unknown`, with the reason.
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed>;
+
+    /// Looks at the object of one step, as `observe` does, and at nothing else.
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting>;
 
     /// Does one step in one write.
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>>;

@@ -20,6 +20,7 @@ pub fn line(result: &StepResult) -> String {
                 if step.creates() { (CREATE, '+', "created") } else { (CHANGE, '~', verb(step)) };
             format!("{style}{sign}{style:#} {verb} {}", step.id)
         }
+        Outcome::Settled => format!("= {} is as the plan wants it already", step.id),
         Outcome::Refused(refusal) => format!("{HOLD}!{HOLD:#} {}: {refusal}", step.id),
         Outcome::Skipped(need) => format!("{HOLD}!{HOLD:#} {}: skipped, it needs {need}", step.id),
     }
@@ -90,6 +91,7 @@ pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde
     let result = |result: &StepResult| {
         let (outcome, why) = match &result.outcome {
             Outcome::Done => ("done", None),
+            Outcome::Settled => ("settled", None),
             Outcome::Refused(Refusal::Changed { why }) => ("changed", Some(why.clone())),
             Outcome::Refused(Refusal::Refused { why }) => ("refused", Some(why.clone())),
             Outcome::Refused(Refusal::Unreachable { why }) => ("unreachable", Some(why.clone())),

@@ -32,6 +32,27 @@ pub(crate) async fn names_that_nobody_made_are_absent(world: &World) {
     assert_eq!(world.look(std::slice::from_ref(&account)).await.get(&account.0), Some(&Sighting::Absent));
 }
 
+pub(crate) async fn a_look_at_one_object_sees_what_a_look_at_all_sees(world: &World) {
+    let marked = world.account("marked", &json!({"pods": "3"}));
+    let plain = world.labelled(Kind::ServiceAccount, "plain", &json!({"team": "x"}), &json!({}));
+    let gone = world.account("gone", &json!({"pods": "3"}));
+    let wide = world.object(Kind::ClusterRole, &format!("kwo:{}", world.namespace), &json!({"rules": []}));
+    for object in [&marked, &plain, &wide] {
+        world.create(object).await.unwrap();
+    }
+    let wanted = [marked, plain, gone, wide];
+    let all = world.look(&wanted).await;
+    for object in &wanted {
+        let one = world.one.look(&step(object, vec![Change::Create], None)).await;
+        assert_eq!(Some(&one), all.get(&object.0), "{}", object.0);
+    }
+    assert!(matches!(all.get(&wanted[3].0), Some(Sighting::Present(_))));
+    // What cannot be looked for is not absent.
+    let unknown = ("kube:Secret/x/y".parse().unwrap(), tree(&json!({})));
+    let one = world.one.look(&step(&unknown, vec![Change::Create], None)).await;
+    assert!(matches!(one, Sighting::Unknown { .. }), "{one:?}");
+}
+
 pub(crate) async fn creating_what_exists_changes_nothing(world: &World) {
     let account = world.account("q", &json!({"pods": "3"}));
     world.create(&account).await.unwrap();

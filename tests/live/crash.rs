@@ -1,42 +1,118 @@
-//! Killed in the middle, again and again: the next run goes on, and nothing is there twice or half.
+//! Killed at any point of any write: the next run goes on, and nothing is there twice or half.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use crate::common::apiserver::{kubectl, unique};
+use crate::common::apiserver::{kubectl_ok, unique};
+use crate::gate::{Gate, Point};
 use crate::run::{Bench, steps};
 
-#[test]
-fn killed_after_every_step_it_converges() {
-    let name = unique("killed");
-    let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{owners: [a@example.com, group:team]}}\n"))
-    else {
-        return;
-    };
-    let mut left = steps(&bench.plan(&[])).len();
-    let (mut kills, mut partial) = (0, 0);
-    while left > 0 {
-        let mut run =
-            bench.command(&["apply", "--yes", "--lock-timeout=1m", "--lock-duration=1s", "--concurrency=1"]);
-        let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // The line that tells of the first write is the moment to kill it: the write is done, the next is under way.
-        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
-        let _ = lines.find(|line| {
-            line.as_ref().is_ok_and(|line| line.contains("created") || line.contains("refused"))
-        });
-        run.kill().unwrap();
-        run.wait().unwrap();
-        kills += 1;
-        std::thread::sleep(Duration::from_millis(50));
-        let now = steps(&bench.plan(&[])).len();
-        assert!(now < left, "a run that is killed after a write has written");
-        partial += usize::from(now > 0);
-        left = now;
-        assert!(kills < 60, "does not come to an end");
+/// A tenant with something of every kind to write.
+fn roster(name: &str) -> String {
+    format!(
+        "tenants:\n  {name}:\n    owners: [a@example.com, group:team]\n    members: [{{identity: eve@example.com, access: viewer}}]\n"
+    )
+}
+
+/// Makes what an earlier roster may have left of these tenants, so that there is something to change besides.
+fn begin(bench: &Bench, names: &[String]) {
+    let labels = |name: &str| format!("{{app.kubernetes.io/managed-by: kwo, kwo.dev/tenant: {name}}}");
+    let manifests = names.iter().map(|name| {
+        let labels = labels(name);
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {labels}}}\n---\n\
+apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: {name}-quota, namespace: {name}, labels: {labels}}}\n\
+spec: {{hard: {{pods: \"99\"}}}}\n---\n"
+        )
+    });
+    std::fs::write(bench.path("earlier.yaml"), manifests.collect::<String>()).unwrap();
+    kubectl_ok(&["create", "-f", bench.path("earlier.yaml").to_str().unwrap()]);
+    // The quota's controller writes once to each; that must not be counted as kwo's doing.
+    for name in names {
+        let quota = format!("resourcequota/{name}-quota");
+        kubectl_ok(&["wait", &quota, "-n", name, "--for=jsonpath={.status.hard.pods}=99", "--timeout=60s"]);
     }
-    assert!(partial > 2, "it was killed in the middle {partial} times");
+}
+
+/// The steps that are left for this tenant.
+fn left(bench: &Bench, name: &str) -> Vec<String> {
+    steps(&bench.plan(&[])).into_iter().filter(|id| id.contains(name)).collect()
+}
+
+/// How many of them are of these kinds.
+fn of(steps: &[String], kinds: &[&str]) -> usize {
+    steps.iter().filter(|id| kinds.iter().any(|kind| id.starts_with(&format!("kube:{kind}/")))).count()
+}
+
+/// Kills a run at this point of this write; gives how many writes the cluster has carried out by then.
+fn kill(bench: &Bench, write: usize, point: Point, concurrency: usize) -> usize {
+    let (tell, reached) = mpsc::channel();
+    let (alive, dead) = mpsc::channel::<()>();
+    let dead = Mutex::new(dead);
+    let gate = Gate::open(move |number, at, _| {
+        if (number, at) < (write, point) {
+            return true;
+        }
+        if (number, at) == (write, point) {
+            tell.send(()).unwrap();
+        }
+        // Nothing goes on from here before the run is dead, and nothing after that.
+        let _ = dead.lock().unwrap().recv();
+        false
+    });
+    let concurrency = format!("--concurrency={concurrency}");
+    let args = ["apply", "--yes", "--lock-timeout=2m", "--lock-duration=1s", &concurrency];
+    let mut run = bench.command(&args);
+    run.env("KWO_KUBECONFIG", gate.kubeconfig()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = run.spawn().unwrap();
+    let reached = reached.recv_timeout(Duration::from_secs(150));
+    run.kill().unwrap();
+    let status = run.wait().unwrap();
+    drop(alive);
+    assert!(reached.is_ok(), "the run did not come to write {write}");
+    assert_eq!(status.signal(), Some(9), "it was killed and did not end by itself");
+    // Side by side, earlier writes may still be under way to the API server.
+    let done = write - usize::from(point == Point::Before);
+    for _ in 0..200 {
+        if gate.done() == done {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(gate.done(), done);
+    done
+}
+
+#[test]
+fn killed_before_and_after_every_write_it_converges() {
+    let first = unique("killed");
+    let Some(bench) = Bench::new(&roster(&first)) else { return };
+    begin(&bench, std::slice::from_ref(&first));
+    let all = left(&bench, &first);
+    let total = all.len();
+    // What is there once in a cluster is there from now on.
     bench.apply(&[]).expect(0);
-    assert!(kubectl(&["get", "rolebinding", "a-admin", "-n", &name]).status.success());
+    assert!(total > 9, "{total} writes are no test");
+
+    let one_by_one = (1..=total).flat_map(|write| [(write, Point::Before, 1), (write, Point::After, 1)]);
+    let side_by_side = [2, total / 2, total].map(|write| (write, Point::After, 16));
+    let kills: Vec<(usize, Point, usize)> = one_by_one.chain(side_by_side).collect();
+    let names: Vec<String> = kills.iter().map(|_| unique("killed")).collect();
+    begin(&bench, &names);
+    for (name, (write, point, concurrency)) in names.iter().zip(kills) {
+        bench.write(&roster(name));
+        assert_eq!(left(&bench, name).len(), total);
+        let done = kill(&bench, write, point, concurrency);
+        let open = left(&bench, name);
+        assert_eq!(open.len(), total - done, "{point:?} write {write}: {open:#?}");
+        let unsafe_yet = of(&open, &["ResourceQuota", "LimitRange", "NetworkPolicy"]) > 0;
+        let bindings = [&open, &all].map(|steps| of(steps, &["RoleBinding"]));
+        assert!(!unsafe_yet || bindings[0] == bindings[1], "rights without isolation: {open:#?}");
+        bench.apply(&["--lock-duration=1s"]).expect(0);
+        bench.kwo(&["plan", "--detailed-exitcode"]).expect(0);
+    }
 }
 
 #[test]

@@ -3,14 +3,19 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/loopback.rs"]
+mod loopback;
 #[path = "../common/proxy.rs"]
 mod proxy;
 
 mod access;
 mod account;
+mod additive;
 mod converge;
 mod crash;
+mod gate;
 mod hold;
+mod meanwhile;
 mod prompt;
 mod proxied;
 mod run;

@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kwo_planner::after::after;
-use kwo_planner::change::{Change, Hold};
+use kwo_planner::after::{after, done};
+use kwo_planner::change::{Change, Hold, Step};
 use kwo_planner::kinds::{Kind, matches_any};
 use kwo_planner::observed::{MARK, Observed, Owner, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
-use kwo_planner::refresh::refresh;
+use kwo_planner::refresh::{Again, again, refresh};
 use kwo_planner::resource::{Desired, Reason, Resource, ResourceId};
 use kwo_planner::roster::Sources;
 use kwo_planner::tree::{SmolStr, Tree};
@@ -247,6 +247,48 @@ proptest! {
         let then = refresh(&saved, &after(&plan, &world.observed())).unwrap();
         prop_assert_eq!(then.settled.len(), plan.steps.len());
         prop_assert!(then.stale.is_empty() && then.plan.steps.is_empty());
+    }
+
+    #[test]
+    fn a_step_planned_anew_is_the_same_on_a_newer_version_and_settled_once_done(world in world()) {
+        let (plan, observed) = (world.plan(), world.observed());
+        let then = after(&plan, &observed);
+        for step in &plan.steps {
+            let newer = || Version("8".into());
+            let moved = match observed.get(&step.id).unwrap() {
+                Sighting::Present(seen) => Sighting::Present(Present { version: newer(), ..seen.clone() }),
+                other => other.clone(),
+            };
+            let same = Step { seen: step.seen.as_ref().map(|_| newer()), needs: Vec::new(), ..step.clone() };
+            prop_assert_eq!(again(step, moved), Again::Same(Box::new(same)));
+            prop_assert_eq!(again(step, then.get(&step.id).unwrap().clone()), Again::Settled);
+        }
+    }
+
+    #[test]
+    fn whatever_a_step_meets_it_does_all_that_was_shown_or_nothing(
+        world in world(),
+        met in sighting(),
+        place in select(vec!["/metadata/labels/pods", "/spec/hard/cpu", "/spec/limits", "/subjects"]),
+        value in prop_oneof![word(), vec(small_map(), 0..3).prop_map(Tree::list)],
+    ) {
+        for step in world.plan().steps {
+            // Something else altogether, and what was seen with one change by somebody.
+            let mut all = vec![met.clone()];
+            if let Some(seen) = present(&world.observed(), &step.id) {
+                all.push(Sighting::Present(Present { body: seen.body.with(place, value.clone()), ..seen.clone() }));
+            }
+            for met in all {
+                let Again::Same(now) = again(&step, met.clone()) else { continue };
+                prop_assert_eq!(&now.changes, &step.changes);
+                let there = match &met {
+                    Sighting::Present(present) => Some(present),
+                    Sighting::Absent => None,
+                    Sighting::Unknown { .. } => panic!("{} was not seen", step.id),
+                };
+                prop_assert_eq!(again(&step, Sighting::Present(done(&now, there))), Again::Settled);
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kwo_planner::change::Step;
-use kwo_planner::observed::Observed;
+use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use smol_str::SmolStr;
 
@@ -37,6 +37,10 @@ impl Dir {
 impl Provider for Dir {
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
         Box::pin(async move { observe::observe(&self.path, wanted) })
+    }
+
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
+        Box::pin(async move { observe::again(&self.path, step) })
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{MARK, Observed, Present, Sighting, Version};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -74,6 +75,13 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
         }
     }
     observed
+}
+
+/// Looks at the object of one step. That takes a look at all files, because it may be in any of them.
+pub(super) fn again(root: &Path, step: &Step) -> Sighting {
+    let observed = observe(root, &Desired::of(step.resource()));
+    let nobody = || Sighting::Unknown { why: format_smolstr!("{} is not looked for here", step.id) };
+    observed.get(&step.id).cloned().unwrap_or_else(nobody)
 }
 
 /// What is in the file of a wanted object.

@@ -30,6 +30,19 @@ pub(super) fn one(id: &ResourceId) -> Result<String, String> {
     Ok(format!("{}/{}", siblings(id)?, segment(&id.name)?))
 }
 
+/// What narrows a LIST down to the objects of one name.
+pub(super) fn only(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for char in name.chars() {
+        // These have a meaning in a selector.
+        if matches!(char, '\\' | ',' | '=') {
+            escaped.push('\\');
+        }
+        escaped.push(char);
+    }
+    format!("fieldSelector=metadata.name%3D{}", encoded(&escaped))
+}
+
 /// `networkpolicies.networking.k8s.io`, as in the API's own messages.
 pub(super) fn words(kind: Kind) -> String {
     match kind.api_version().split_once('/') {
@@ -88,5 +101,6 @@ mod tests {
         let id = ResourceId::kube(Kind::Role, "a/../b", "x?y#z");
         assert!(one(&id).unwrap().ends_with("/namespaces/a%2F..%2Fb/roles/x%3Fy%23z"));
         assert!(one(&ResourceId::kube(Kind::ClusterRole, "", "..")).is_err());
+        assert_eq!(only("a:b,c=d"), "fieldSelector=metadata.name%3Da%3Ab%5C%2Cc%5C%3Dd");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::change::Step;
-use kwo_planner::observed::Observed;
+use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use serde::Deserialize;
 use smol_str::SmolStr;
@@ -21,6 +21,10 @@ const SYSTEM: &str = "/api/v1/namespaces/kube-system";
 impl Provider for Kube {
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
         Box::pin(observe::observe(&self.wire, wanted))
+    }
+
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
+        Box::pin(observe::look(&self.wire, step))
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
