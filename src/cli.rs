@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Makes a Kubernetes cluster agree with one file, roster.yaml: tenants, tiers, quotas, people.
 ///
@@ -18,8 +18,29 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Say more on standard error: once for every request, twice for all there is.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "KWO_VERBOSE")]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "KWO_VERBOSE", display_order = 100)]
     pub verbose: u8,
+}
+
+impl Cli {
+    /// What can be typed. Help and man pages name the environment variables, but not what is in them just now.
+    #[must_use]
+    pub fn definition() -> clap::Command {
+        fn quiet(command: clap::Command) -> clap::Command {
+            command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(quiet)
+        }
+        quiet(Cli::command())
+    }
+
+    /// What was typed.
+    ///
+    /// # Errors
+    /// When it makes no sense, or only help or the version was asked for.
+    pub fn read() -> Result<Cli, clap::Error> {
+        let mut definition = Cli::definition();
+        let typed = definition.try_get_matches_from_mut(std::env::args_os())?;
+        Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))
+    }
 }
 
 /// The commands.
@@ -71,6 +92,12 @@ pub struct TargetArgs {
     /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
     #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
     pub age_identity: Option<PathBuf>,
+    /// Look and write as this user; your own account needs the right to impersonate it.
+    #[arg(long = "as", env = "KWO_AS", value_name = "USER")]
+    pub as_user: Option<String>,
+    /// With --as: as a member of this group. Repeat it for several.
+    #[arg(long, env = "KWO_AS_GROUP", value_name = "GROUP")]
+    pub as_group: Vec<String>,
     /// How long to wait for the answer to one request.
     #[arg(long, default_value = "30s", env = "KWO_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub timeout: Duration,

@@ -30,11 +30,11 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
                 Finding::new(
                     "include-matches-nothing",
                     pattern.at,
-                    format!("`{}` matches no file", pattern.value),
+                    format!("`{}` matches no file in {}", pattern.value, shown(folder)),
                     "expected a file below the roster's folder",
                 )
                 .hint(
-                    "an empty match is refused, so that a moved folder does not look like tenants that left",
+                    "mend the pattern, or delete it: it is refused so that a moved folder does not look like tenants that left",
                 ),
             ),
             Ok(paths) => {
@@ -58,11 +58,20 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
         Ok(roster) if findings.is_empty() => Ok(roster),
         Ok(roster) => Err(Box::new(Refused { sources: (**roster.sources()).clone(), findings })),
         Err(mut refused) => {
+            if !findings.is_empty() {
+                // A tier that is not there may stand in what could not be read.
+                refused.findings.retain(|finding| finding.code != "unknown-tier");
+            }
             refused.findings.extend(findings);
             refused.findings.sort();
             Err(refused)
         }
     }
+}
+
+/// A folder for people.
+fn shown(folder: &Path) -> String {
+    if folder.as_os_str().is_empty() { "this folder".to_owned() } else { folder.display().to_string() }
 }
 
 /// The files that a pattern names, in one order everywhere.

@@ -1,12 +1,14 @@
 //! What a run works on: a cluster or a directory, opened from what was typed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::TargetArgs;
 use crate::failure::Failure;
 use crate::providers::{Dir, Kube, KubeOptions, Provider};
-use kwo_planner::plan::Adopt;
+use kwo_planner::plan::{Adopt, tenant};
+use kwo_planner::resource::{Desired, ResourceId};
 
 /// Opens the target.
 ///
@@ -22,9 +24,20 @@ pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn 
         return Err(Failure::usage(format!("`{}` is no target", args.target))
             .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests"));
     }
+    let said = |name: &&String| !name.is_empty();
+    let as_groups: Vec<String> = args.as_group.iter().filter(said).cloned().collect();
+    let as_user = args.as_user.as_ref().filter(said).cloned();
+    if as_user.is_none() && !as_groups.is_empty() {
+        return Err(Failure::usage(
+            "--as-group without --as: groups can only be impersonated together with a user",
+        )
+        .hint("add `--as USER`; a user of that name need not exist"));
+    }
     let options = KubeOptions {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
+        as_user,
+        as_groups,
         timeout: args.timeout,
         concurrency: usize::from(args.concurrency),
         lock_duration,
@@ -37,13 +50,61 @@ pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn 
 }
 
 /// What `--adopt` says.
-#[must_use]
-pub fn adopt(args: &TargetArgs) -> Adopt {
-    if args.adopt.is_empty() {
-        Adopt::Nothing
-    } else if args.adopt.iter().any(|name| name == "*") {
-        Adopt::Everything
-    } else {
-        Adopt::Only(args.adopt.iter().map(Into::into).collect())
+///
+/// # Errors
+/// When it names what the roster does not want: a slip would look like a foreign object that cannot be had.
+pub fn adopt(args: &TargetArgs, desired: &Desired) -> Result<Adopt, Failure> {
+    let names: BTreeSet<&str> =
+        args.adopt.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    if names.is_empty() {
+        return Ok(Adopt::Nothing);
+    }
+    if names.contains("*") {
+        return Ok(Adopt::Everything);
+    }
+    let tenants: BTreeSet<_> = desired.resources().iter().map(|resource| tenant(&resource.body)).collect();
+    let known = |name: &str| {
+        tenants.contains(name) || name.parse().is_ok_and(|id: ResourceId| desired.get(&id).is_some())
+    };
+    if let Some(stranger) = names.iter().find(|name| !known(name)) {
+        let some: Vec<&str> =
+            tenants.iter().map(|name| name.as_str()).filter(|name| !name.is_empty()).take(20).collect();
+        return Err(Failure::usage(format!("--adopt={stranger}: the roster has no such tenant or object"))
+            .hint(format!("its tenants are: {}; `kwo explain TENANT` shows its objects", some.join(", "))));
+    }
+    Ok(Adopt::Only(names.into_iter().map(Into::into).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use kwo_planner::domains::compile;
+    use kwo_planner::roster::{SourceFile, Sources, parse};
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn adopted(option: &str) -> Result<Adopt, String> {
+        let Command::Plan(args) = Cli::try_parse_from(["kwo", "plan", option]).unwrap().command else {
+            panic!("it is a plan")
+        };
+        let text = "{apiVersion: kwo/v1, kind: Roster, tenants: {alice: , bob: }}".to_owned();
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        adopt(&args.target, &compile(&roster).unwrap()).map_err(|failure| failure.text())
+    }
+
+    #[test]
+    fn what_is_adopted_is_there() {
+        let only = |names: &[&str]| Ok(Adopt::Only(names.iter().map(|name| (*name).into()).collect()));
+        assert_eq!(adopted("--full"), Ok(Adopt::Nothing));
+        // An empty variable says as much, and must not be taken for the tenant of what no tenant has.
+        assert_eq!(adopted("--adopt="), Ok(Adopt::Nothing));
+        assert_eq!(adopted("--adopt"), Ok(Adopt::Everything));
+        assert_eq!(adopted("--adopt=bob,alice"), only(&["alice", "bob"]));
+        assert_eq!(adopted("--adopt=kube:Namespace/bob"), only(&["kube:Namespace/bob"]));
+        for stranger in ["bbo", "kube:Namespace/carol", "kube:"] {
+            let said = adopted(&format!("--adopt=alice,{stranger}")).unwrap_err();
+            assert!(said.contains(&format!("--adopt={stranger}: ")) && said.contains("alice, bob"), "{said}");
+        }
     }
 }

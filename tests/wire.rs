@@ -3,6 +3,10 @@
 
 #[path = "common/loopback.rs"]
 mod loopback;
+#[path = "wire/proxied.rs"]
+mod proxied;
+#[path = "common/proxy.rs"]
+mod proxy;
 #[path = "common/scripted.rs"]
 mod scripted;
 
@@ -97,6 +101,31 @@ async fn a_write_says_who_it_is() {
     let agent = format!("user-agent: kwo/{}", env!("CARGO_PKG_VERSION"));
     assert!(asked.headers.contains(&agent), "{:?}", asked.headers);
     assert_eq!(asked.body.parse::<serde_json::Value>().unwrap(), BODY.parse::<serde_json::Value>().unwrap());
+}
+
+#[tokio::test]
+async fn another_user_is_taken_on_whole() {
+    let server = Scripted::playing(vec![made()]);
+    // What the kubeconfig says of whom to be is not mixed with what was asked for.
+    let text = std::fs::read_to_string(&server.kubeconfig).unwrap();
+    let own = "users: [{name: u, user: {as: ops, as-groups: [admins], as-uid: '7'}}]";
+    std::fs::write(&server.kubeconfig, text.replace("users: [{name: u, user: {}}]", own)).unwrap();
+    let options = |user: &str| KubeOptions {
+        kubeconfig: Some(server.kubeconfig.clone()),
+        as_user: Some(user.to_owned()),
+        as_groups: vec!["one".to_owned(), "cn=zwölf,ou=x".to_owned()],
+        ..KubeOptions::default()
+    };
+    Kube::connect(options("bob@example.com")).await.unwrap().write(&create()).await.unwrap();
+    let [asked] = server.asked().try_into().unwrap();
+    let said: Vec<&String> =
+        asked.headers.iter().filter(|header| header.starts_with("impersonate-")).collect();
+    assert_eq!(
+        said,
+        ["impersonate-user: bob@example.com", "impersonate-group: one", "impersonate-group: cn=zwölf,ou=x"]
+    );
+    let refused = Kube::connect(options("bob\n")).await.unwrap_err();
+    assert!(refused.why.starts_with("cannot act as `bob\\n`"), "{refused}");
 }
 
 #[tokio::test]
@@ -297,7 +326,7 @@ async fn a_list_whose_pages_expire_is_begun_anew() {
     assert!(matches!(seen("kube:Namespace/first"), Sighting::Present(_)));
     assert!(matches!(seen("kube:Namespace/second"), Sighting::Present(_)));
     assert_eq!(seen("kube:Namespace/third"), &Sighting::Absent);
-    assert_eq!(server.asked().len(), Kind::ALL.len() - 1 + 4);
+    assert_eq!(server.asked().len(), Kind::listed() - 1 + 4);
     // Stale lists are never asked for.
     assert!(server.asked().iter().all(|asked| !asked.path.contains("resourceVersion")));
 }

@@ -50,7 +50,7 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
         let task = match loaded {
             Err(saved) => saved_task(args, saved, &*provider, &identity).await?,
             Ok(loaded) => {
-                let adopt = target::adopt(&args.target);
+                let adopt = target::adopt(&args.target, &loaded.desired)?;
                 let provenance = loaded.provenance(&args.roster.roster);
                 let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
                 let desired = entrust(loaded.desired, &args.roster.roster, &args.target, &*provider).await;
@@ -152,7 +152,12 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
     });
     match answer.await {
         Ok(Ok(answer)) if answer.trim() == "yes" => Ok(()),
-        _ => Err(Failure::new("not confirmed; nothing was done")),
+        answer => {
+            if !matches!(&answer, Ok(Ok(answer)) if answer.ends_with('\n')) {
+                talk("\n");
+            }
+            Err(Failure::new("not confirmed; nothing was done"))
+        }
     }
 }
 

@@ -6,13 +6,15 @@ use kwo_planner::resource::Desired;
 use kwo_planner::verify::verify;
 
 use crate::failure::Failure;
-use crate::providers::{Identity, Provider};
+use crate::providers::{Identity, Provider, Refusal};
 
 /// Asks the target who it is.
 pub(crate) async fn identity(provider: &dyn Provider) -> Result<Identity, Failure> {
-    provider.identity().await.map_err(|refusal| {
-        Failure::new(format!("cannot tell which cluster this is: {refusal}"))
-            .hint("kwo reads the uid of the namespace kube-system, so that a plan is never applied to another cluster")
+    provider.identity().await.map_err(|refusal| match refusal {
+        Refusal::Unreachable { why } => Failure::new(format!("cannot reach the cluster: {why}"))
+            .hint("is it up, and is it the one you mean? --kubeconfig and --context choose another"),
+        refusal => Failure::new(format!("cannot tell which cluster this is: {refusal}"))
+            .hint("kwo reads the uid of the namespace kube-system, so that a plan is never applied to another cluster"),
     })
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         address: identity.address,
         ..loaded.provenance(&args.roster.roster)
     };
-    let adopt = target::adopt(&args.target);
+    let adopt = target::adopt(&args.target, &loaded.desired)?;
     let desired = entrust(loaded.desired, &args.roster.roster, &args.target, &*provider).await;
     let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
     let detail = Detail { full: args.full };

@@ -21,7 +21,7 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
             if told.send_replace(true) {
                 std::process::exit(130);
             }
-            talk("\nending after the writes that are on their way; once more to end at once\n");
+            talk("\nending as soon as no write is on its way; once more to end at once\n");
         }
     });
     Ok(stop)

@@ -36,8 +36,11 @@ pub enum Look {
     /// All of them are listed: most of them are wanted.
     All,
     /// Only those with kwo's mark are listed, and what is wanted besides is asked for by its name: most of them are
-    /// other people's, and some hold secrets.
+    /// other people's.
     Marked,
+    /// What is wanted is asked for by its name, and the content of no other is ever read: they hold what is not
+    /// everybody's business. Where none is wanted nothing is asked.
+    Private,
 }
 
 impl Kind {
@@ -146,9 +149,8 @@ impl Kind {
             | Kind::ClusterRoleBinding
             | Kind::ValidatingAdmissionPolicy
             | Kind::ValidatingAdmissionPolicyBinding => Look::All,
-            Kind::Secret
-            | Kind::ConfigMap
-            | Kind::PersistentVolumeClaim
+            Kind::Secret | Kind::ConfigMap => Look::Private,
+            Kind::PersistentVolumeClaim
             | Kind::Deployment
             | Kind::Service
             | Kind::Ingress
@@ -157,6 +159,12 @@ impl Kind {
             | Kind::ClusterIssuer
             | Kind::Certificate => Look::Marked,
         }
+    }
+
+    /// How many of them are listed whatever the roster wants: so many requests an unchanged plan of tenants costs.
+    #[must_use]
+    pub fn listed() -> usize {
+        Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private).count()
     }
 
     /// The kind with this name.

@@ -111,21 +111,21 @@ impl<'de> DeserializeSeed<'de> for Cut<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Tree>, D::Error> {
         if self.complete() {
             let found = Tree::deserialize(deserializer)?;
-            return Ok(Some(shared(found, self.wanted)));
+            return Ok((found != Tree::Null).then(|| shared(found, self.wanted)));
         }
         deserializer.deserialize_any(self)
     }
 }
 
 /// Comes here where a map is expected. Any other value is kept where something is wanted, so that the difference
-/// is seen.
+/// is seen; only `null` is as good as nothing, to Kubernetes as well, which writes it for a list that was emptied.
 impl<'de> Visitor<'de> for Cut<'_> {
     type Value = Option<Tree>;
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("any JSON value")
     }
     fn visit_unit<E: Error>(self) -> Result<Option<Tree>, E> {
-        Ok(self.wanted.map(|_| Tree::Null))
+        Ok(None)
     }
     fn visit_bool<E: Error>(self, value: bool) -> Result<Option<Tree>, E> {
         Ok(self.wanted.map(|_| Tree::Bool(value)))
@@ -228,8 +228,16 @@ mod tests {
         let wanted = r#"{"metadata":{"labels":{"team":"u"},"annotations":{"n":"1"}}}"#;
         assert_eq!(
             cut(Kind::Namespace, Some(wanted), r#"{"metadata":{"labels":{"other":"x"},"annotations":null}}"#),
-            r#"{"metadata":{"annotations":null,"labels":{}}}"#
+            r#"{"metadata":{"labels":{}}}"#
         );
+    }
+
+    #[test]
+    fn null_is_nothing() {
+        let wanted = r#"{"rules":[{"verbs":["get"]}]}"#;
+        assert_eq!(cut(Kind::Role, Some(wanted), r#"{"rules":null}"#), "{}");
+        assert_eq!(cut(Kind::Role, None, r#"{"rules":null}"#), "{}");
+        assert_eq!(cut(Kind::Role, Some(wanted), r#"{"rules":[]}"#), r#"{"rules":[]}"#);
     }
 
     #[test]

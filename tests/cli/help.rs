@@ -14,6 +14,19 @@ fn the_help_of_every_command_is_as_written() {
 }
 
 #[test]
+fn help_names_the_variables_and_not_what_is_in_them() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_kwo"))
+        .args(["plan", "--help"])
+        .env_clear()
+        .env("KWO_KUBECONFIG", "/of/a/customer")
+        .env("KWO_VERBOSE", "2")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("[env: KWO_KUBECONFIG]") && !help.contains("customer"), "{help}");
+}
+
+#[test]
 fn completions_and_man_pages_come_from_the_same_definitions() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {

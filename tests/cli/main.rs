@@ -1,7 +1,9 @@
 //! The binary as a user meets it, in a cleared environment: help, transcripts without a cluster, exit codes.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod help;
+mod prompt;
+mod readme;
 mod sandbox;
 mod words;
 

@@ -21,6 +21,8 @@ fn a_first_hour_reads_as_written() {
         &["explain", "kube:Nonsense"],
         &["plan", "--target", "elsewhere"],
         &["plan"],
+        &["plan", "--as-group", "admins"],
+        &["plan", "--target", "dir:sandbox", "--adopt=alcie"],
         &["plan", "--nonsense"],
     ] {
         text.push_str(&transcript(folder.path(), args));

@@ -89,7 +89,8 @@ fn given_cluster(kubeconfig: PathBuf) -> Server {
     let context = read.current_context.unwrap_or_default();
     assert!(
         context.contains("test"),
-        "KWO_TEST_KUBECONFIG={}: its context `{context}` is not named for tests; the tests would write to it",
+        "KWO_TEST_KUBECONFIG={}: its context `{context}` has no `test` in its name, and the tests would write to that \
+         cluster; if they may, `kubectl config rename-context {context} {context}-test`",
         kubeconfig.display()
     );
     let kubectl = build().map_or_else(|_| PathBuf::from("kubectl"), |folder| folder.join("kubectl"));

@@ -5,13 +5,18 @@
 mod common;
 #[path = "../common/loopback.rs"]
 mod loopback;
+#[path = "../common/proxy.rs"]
+mod proxy;
 
 mod access;
+mod account;
 mod additive;
 mod converge;
 mod crash;
 mod gate;
 mod hold;
 mod meanwhile;
+mod prompt;
+mod proxied;
 mod run;
 mod saved;

@@ -119,7 +119,12 @@ subjects: [{{kind: ServiceAccount, name: {name}, namespace: kube-system}}]\n"
     let file = folder.join("account.yaml");
     std::fs::write(&file, manifest).unwrap();
     apiserver::kubectl_ok(&["apply", "-f", file.to_str().unwrap()]);
-    let token = apiserver::kubectl_ok(&["create", "token", name, "-n", "kube-system"]);
+    account(name, "kube-system", folder)
+}
+
+/// A kubeconfig for a service account that is there.
+pub(crate) fn account(name: &str, namespace: &str, folder: &Path) -> PathBuf {
+    let token = apiserver::kubectl_ok(&["create", "token", name, "-n", namespace]);
     let admin = std::fs::read_to_string(apiserver::kubeconfig().unwrap()).unwrap();
     let mut config: kube::config::Kubeconfig = serde_yaml::from_str(&admin).unwrap();
     for auth in &mut config.auth_infos {

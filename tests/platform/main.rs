@@ -2,6 +2,7 @@
 //! Traefik, of k3s' helm-controller and of cert-manager. They are installed while a test runs, which keeps a server
 //! busy for seconds, so this is a program with a server of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
+#![expect(clippy::duplicate_mod, reason = "the peers bring what they need, for programs that use only them")]
 
 #[path = "../common/mod.rs"]
 mod common;

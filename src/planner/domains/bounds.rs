@@ -51,8 +51,14 @@ pub(crate) fn check_tiers(tiers: &Map<Name, Tier>, findings: &mut Findings) {
     }
 }
 
-/// Checks the quota of every tenant, and that its tier is there.
-pub(crate) fn check_tenants(tenants: &Map<Name, Tenant>, tiers: &Map<Name, Tier>, findings: &mut Findings) {
+/// Checks the quota of every tenant, and that its tier is there. Where the roster was not read as a `whole`, a tier may
+/// stand in what is missing; then only slips of the fingers are reported.
+pub(crate) fn check_tenants(
+    tenants: &Map<Name, Tenant>,
+    tiers: &Map<Name, Tier>,
+    whole: bool,
+    findings: &mut Findings,
+) {
     for entry in tenants.values() {
         check_quota(&entry.value.quota, findings);
         let Some(tier) = &entry.value.tier else { continue };
@@ -70,8 +76,10 @@ pub(crate) fn check_tenants(tenants: &Map<Name, Tenant>, tiers: &Map<Name, Tier>
             format!("expected one of: {}", known.join(", ")),
         );
         let slip = did_you_mean(tier, known.iter().copied());
-        finding.hint = slip.or_else(|| Some(format!("define it under `tiers:`, as `{tier}:`")));
-        findings.push(finding);
+        if whole || slip.is_some() {
+            finding.hint = slip.or_else(|| Some(format!("define it under `tiers:`, as `{tier}:`")));
+            findings.push(finding);
+        }
     }
 }
 
@@ -223,7 +231,8 @@ fn check_limit_name(name: &ResourceName, at: Span, findings: &mut Findings) {
             format!("Kubernetes has no limit of containers for `{name}`"),
             "expected one of cpu, memory, ephemeral-storage, `hugepages-…`, or a device such as `nvidia.com/gpu`",
         );
-        finding.hint = did_you_mean(name, LIMIT_NAMES);
+        finding.hint = did_you_mean(name, LIMIT_NAMES)
+            .or_else(|| Some("how many objects there may be is said under `quota:`".to_owned()));
         findings.push(finding);
     }
 }

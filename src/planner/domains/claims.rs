@@ -61,7 +61,9 @@ fn check_namespaces(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
                 "expected a namespace of the tenant's own",
             );
             findings.push(finding.hint(if claim.by_default {
-                "a tenant without `namespaces:` gets one with its own name; give it others".to_owned()
+                format!(
+                    "a tenant without `namespaces:` gets one with its own name; write `namespaces: [{namespace}-prod]`"
+                )
             } else {
                 format!("put the tenant's name first, as in `{}-{namespace}`", claim.tenant)
             }));
@@ -82,19 +84,18 @@ fn check_namespaces(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
             true => " (it has no `namespaces:`, so it gets one with its own name)",
             false => "",
         };
-        findings.push(
-            Finding::new(
-                "namespace-claimed-twice",
-                claim.at,
-                message,
-                format!("expected another namespace{}", by_default(&claim)),
+        let finding = |label: &str, also: &str, hint: &str| {
+            Finding::new("namespace-claimed-twice", claim.at, message, label).also(first.at, also).hint(hint)
+        };
+        findings.push(if first.tenant == claim.tenant {
+            finding("expected each namespace once", "it stands here first", "delete one of the two")
+        } else {
+            finding(
+                &format!("expected another namespace{}", by_default(&claim)),
+                &format!("claimed here by tenant `{}`{}", first.tenant, by_default(first)),
+                "two tenants never share a namespace; rename one, or make them one tenant",
             )
-            .also(first.at, format!("claimed here by tenant `{}`{}", first.tenant, by_default(first)))
-            .hint(match first.tenant == claim.tenant {
-                true => "delete one of the two",
-                false => "two tenants never share a namespace; rename one, or make them one tenant",
-            }),
-        );
+        });
     }
 }
 
@@ -204,7 +205,16 @@ fn check_binding_names(tenant: &Tenant, findings: &mut Findings) {
                     format!("the RoleBinding `{binding}` is the one of the tenant's own pipeline"),
                     "expected another name",
                 )
-                .hint("choose another `name:`"),
+                .hint(
+                    match tenant
+                        .members
+                        .iter()
+                        .any(|member| member.name.is_some() && member.identity == *identity)
+                    {
+                        true => "write another `name:`, or leave it out",
+                        false => "list this person under `members:` and give it a `name:` of its own",
+                    },
+                ),
             );
         }
         match first.get(&binding) {

@@ -19,6 +19,11 @@ pub trait Decode: Sized {
         None
     }
 
+    /// What is expected of the value, where one sentence can say it.
+    fn wanted() -> Option<String> {
+        None
+    }
+
     /// The JSON schema of what `decode` takes.
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
@@ -47,9 +52,9 @@ impl Node {
         let finding = Finding::new("wrong-type", self.at, message, format!("expected {expected}"));
         match &self.value {
             Value::Scalar { text, .. } if self.is_null() && !text.is_empty() => {
-                finding.hint(format!("YAML reads `{text}` as nothing; write a value, or leave the field out"))
+                finding.hint(format!("YAML reads `{text}` as nothing: write a value, or leave this out"))
             }
-            Value::Scalar { .. } if self.is_null() => finding.hint("write a value, or leave the field out"),
+            Value::Scalar { .. } if self.is_null() => finding.hint("write a value, or delete the line"),
             Value::Scalar { .. } | Value::List(_) | Value::Map(_) | Value::Refused => finding,
         }
     }
@@ -81,22 +86,23 @@ impl<T: Scalar + JsonSchema> Decode for T {
             Value::Refused => return None,
             Value::Scalar { text, .. } if !node.is_null() => return scalar(text, node.at, findings),
             Value::Scalar { .. } => finding,
-            Value::List(items) => match items.as_slice() {
-                [Node { value: Value::Scalar { .. }, .. }] => {
-                    finding.hint("one value is wanted here: leave out the `[ ]` or the `-`")
+            Value::List(_) => finding.hint("one value is wanted here: leave out the `[ ]` or the `- `"),
+            Value::Map(entries) => finding.hint(match entries.as_slice() {
+                // `group: alice-team`, which was meant as one text.
+                [(Key { text: name, .. }, Node { value: Value::Scalar { text, .. }, .. })]
+                    if format!("{name}:{text}").parse::<T>().is_ok() =>
+                {
+                    format!("YAML reads `: ` as a map: leave the space out, as in `{name}:{text}`")
                 }
-                _ => finding,
-            },
-            Value::Map(entries) => match entries.as_slice() {
-                [(key, Node { value: Value::Scalar { text, .. }, .. })] => finding.hint(format!(
-                    "YAML reads `: ` as a map; leave the space out, as in `{}:{text}`, or put it all in quotes",
-                    key.text
-                )),
-                _ => finding,
-            },
+                _ => "one value is wanted here: leave out the `{ }` and the `name: `".to_owned(),
+            }),
         };
         findings.push(finding);
         None
+    }
+
+    fn wanted() -> Option<String> {
+        Some(T::expected())
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -145,6 +151,10 @@ impl<T: Decode> Decode for At<T> {
         T::decode(node, findings).map(|value| At::new(value, node.at))
     }
 
+    fn wanted() -> Option<String> {
+        T::wanted()
+    }
+
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         T::schema(generator)
     }
@@ -171,7 +181,14 @@ impl<T: Decode> Decode for Vec<T> {
             Value::Scalar { .. } if node.is_null() => Some(Vec::new()),
             Value::Refused => None,
             Value::Scalar { text, .. } => {
-                findings.push(node.wrong_type("a list").hint(format!("a list of one is written `[{text}]`")));
+                let hint = if text.starts_with('-') {
+                    "an item of a list starts with `- `: is the space missing?".to_owned()
+                } else if text.contains(',') {
+                    format!("put it in brackets: `[{text}]`")
+                } else {
+                    format!("a list of one is written `[{text}]`")
+                };
+                findings.push(node.wrong_type("a list").hint(hint));
                 None
             }
             Value::Map(_) => {
@@ -209,9 +226,16 @@ impl<K: Scalar + JsonSchema + Ord, V: Decode> Decode for Map<K, V> {
             }
             Value::Scalar { .. } if node.is_null() => Some(Map::new()),
             Value::Refused => None,
-            Value::Scalar { .. } | Value::List(_) => {
+            Value::Scalar { .. } => {
                 findings.push(
                     node.wrong_type("a map").hint("write one `name: value` a line, indented by spaces"),
+                );
+                None
+            }
+            Value::List(_) => {
+                findings.push(
+                    node.wrong_type("a map")
+                        .hint("leave out the `- ` or the `[ ]`, and write `name:` for each"),
                 );
                 None
             }

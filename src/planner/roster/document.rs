@@ -95,7 +95,7 @@ record! {
 
 choice! {
     /// The version of the roster's format.
-    pub enum ApiVersion: "version of the roster's format" {
+    pub enum ApiVersion: "version of the roster's format", "this kwo reads `kwo/v1`; what a newer one reads may mean something else" {
         /// The first one.
         V1 = "kwo/v1",
     }

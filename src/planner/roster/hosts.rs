@@ -125,6 +125,12 @@ fn host(text: &str) -> Result<(), String> {
     if text.contains("://") {
         return Err("a scheme is not part of it".to_owned());
     }
+    if text.contains('/') {
+        return Err("a path is not part of it".to_owned());
+    }
+    if text.split_once(':').is_some_and(|(_, port)| port.chars().all(|char| char.is_ascii_digit())) {
+        return Err("a port is not part of it".to_owned());
+    }
     text.split('.').try_for_each(|label| {
         dns_label(label).map_err(|why| match label {
             "" => "a part between its dots is empty".to_owned(),
@@ -216,11 +222,16 @@ impl FromStr for Cidr {
             address.parse().map_err(|_| wrong("what stands before `/` is no IP address"))?;
         let Some(length) = length else {
             let full = if address.is_ipv4() { 32 } else { 128 };
-            return Err(wrong("it has no length").hint(format!("a single address is `{address}/{full}`")));
+            return Err(wrong("it has no length").hint(format!(
+                "say how many of its bits are fixed; for this single address, `{address}/{full}`"
+            )));
         };
         let plain = length == "0" || !length.starts_with(['0', '+']);
         let length = length.parse().ok().filter(|_| plain).ok_or_else(|| wrong("its length is no number"))?;
-        let network = masked(address, length).ok_or_else(|| wrong("its length is too large"))?;
+        let network = masked(address, length).ok_or_else(|| {
+            let full = if address.is_ipv4() { 32 } else { 128 };
+            wrong(&format!("its length is {length}, and {full} is the most"))
+        })?;
         if network != address {
             return Err(wrong("it has bits set beyond its length")
                 .hint(format!("the network is `{network}/{length}`")));

@@ -73,7 +73,10 @@ impl FromStr for Identity {
                 true if group && !trimmed.is_empty() => {
                     refusal.hint(format!("write `group:{trimmed}`, with no space in it"))
                 }
-                _ => refusal,
+                _ if name.contains([',', ' ']) => {
+                    refusal.hint("of several people, each is an item of its own")
+                }
+                _ => refusal.hint("write the name that the login system gives"),
             });
         }
         if name.len() > 253 {

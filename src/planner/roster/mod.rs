@@ -1,11 +1,13 @@
 //! The roster: its text, its places, and (through the domains) what it says.
 
+mod around;
 mod characters;
 mod decode;
 mod document;
 mod finding;
 mod hosts;
 mod identity;
+mod lines;
 mod names;
 pub mod node;
 pub mod parse;
@@ -17,6 +19,7 @@ mod settings;
 mod source;
 pub(crate) mod spelling;
 mod syntax;
+mod unwanted;
 mod yaml;
 
 pub use decode::{Decode, Entry, Map};
@@ -31,4 +34,5 @@ pub use scalar::{Refusal, Scalar};
 pub use secret::SecretRef;
 pub use settings::{Email, Variable};
 pub use source::{At, SourceFile, Sources, Span};
-pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, too_large};
+pub use unwanted::too_large;
+pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH};

@@ -86,8 +86,15 @@ impl FromStr for PathSegment {
         if text.len() > 253 {
             return Err(wrong("it is over 253 characters"));
         }
-        if let Some(bad) = text.chars().find(|char| matches!(char, '/' | '%') || !visible(*char)) {
-            return Err(wrong(&format!("{} is not allowed in it", show(bad))));
+        let odd = |char: char| matches!(char, '/' | '%') || !visible(char);
+        if let Some(bad) = text.chars().find(|char| odd(*char)) {
+            let proposal = text.split(odd).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+            let refusal = wrong(&format!("{} is not allowed in it", show(bad)));
+            return Err(if proposal.is_empty() {
+                refusal
+            } else {
+                refusal.hint(format!("`{proposal}` would do"))
+            });
         }
         Ok(PathSegment(text.into()))
     }
@@ -102,11 +109,15 @@ impl FromStr for LabelKey {
             && let Some(owner) = reserved_domain(prefix)
         {
             let whose = if owner == "kwo.dev" { "kwo" } else { "Kubernetes" };
-            return Err(Refusal::new(
+            let refusal = Refusal::new(
                 "reserved-label",
                 format!("`{text}` is not for tenants: labels under {owner} belong to {whose}"),
-            )
-            .hint(format!("use a domain of your own, as in `example.com/{name}`, or no domain: `{name}`")));
+            );
+            return Err(refusal.hint(if prefix == "pod-security.kubernetes.io" {
+                "a tenant's Pod Security level is that of its tier: `podSecurity:`".to_owned()
+            } else {
+                format!("use a domain of your own, as in `example.com/{name}`, or no domain: `{name}`")
+            }));
         }
         Ok(LabelKey(text.into()))
     }
@@ -149,11 +160,15 @@ impl FromStr for ResourceName {
 /// The refusal of a name, with a proposal where one is obvious.
 pub(super) fn refuse_name(code: &'static str, what: &str, text: &str, why: &str) -> Refusal {
     let refusal = Refusal::new(code, format!("{} is no {what}: {why}", quote(text)));
+    if let Some((name, comment)) = text.split_once('#') {
+        return refusal.hint(format!("a comment needs a space before it: `{name} #{comment}`"));
+    }
     let proposal: String = text
         .chars()
         .map(|char| if char == '_' || char == ' ' || char == '.' { '-' } else { char.to_ascii_lowercase() })
         .collect();
-    match dns_label(&proposal) {
+    let proposal = proposal.trim_matches('-');
+    match dns_label(proposal) {
         Ok(()) if proposal != text => refusal.hint(format!("`{proposal}` would do")),
         _ => refusal,
     }
@@ -231,6 +246,7 @@ pub(super) fn visible(char: char) -> bool {
 pub(super) fn show(char: char) -> String {
     match char {
         ' ' => "a space".to_owned(),
+        '\n' => "a line break".to_owned(),
         '`' => "a back-tick".to_owned(),
         visible_char if visible(visible_char) => format!("`{visible_char}`"),
         other => format!("the character U+{:04X}", u32::from(other)),

@@ -10,7 +10,8 @@ use smol_str::SmolStr;
 use super::decode::Decode;
 use super::document::{ApiVersion, Document, FileKind, IncludePattern};
 use super::node::{Key, Node, Value};
-use super::yaml::{duplicate_key, read};
+use super::unwanted::duplicate_key;
+use super::yaml::read;
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
 use crate::domains::{bounds, claims, dns, registry};
 
@@ -46,7 +47,7 @@ pub struct Refused {
 /// When anything is wrong with it: with everything that is.
 pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     let mut findings = Findings::default();
-    let node = merge(&sources, &mut findings);
+    let (node, whole) = merge(&sources, &mut findings);
     let document = node.and_then(|node| Document::decode(&node, &mut findings));
     let Some(Document {
         api_version: _,
@@ -63,7 +64,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
         return Err(Box::new(Refused { sources, findings: findings.sorted() }));
     };
     bounds::check_tiers(&tiers, &mut findings);
-    bounds::check_tenants(&tenants, &tiers, &mut findings);
+    bounds::check_tenants(&tenants, &tiers, whole, &mut findings);
     claims::check(&tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
     if let Some(registry) = &registry {
@@ -76,9 +77,11 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     Err(Box::new(Refused { sources, findings: findings.sorted() }))
 }
 
-/// One node with the sections of all files. Entries of a section may stand in any file, each in one only.
-fn merge(sources: &Sources, findings: &mut Findings) -> Option<Node> {
+/// One node with the sections of all files, and whether all files could be read. Entries of a section may stand in
+/// any file, each in one only.
+fn merge(sources: &Sources, findings: &mut Findings) -> (Option<Node>, bool) {
     let mut merged = Merged::default();
+    let mut whole = true;
     let mut top = None;
     for (number, source) in sources.files().iter().enumerate() {
         let Ok(file) = u16::try_from(number) else {
@@ -91,7 +94,10 @@ fn merge(sources: &Sources, findings: &mut Findings) -> Option<Node> {
             findings.push(finding.hint("put several tenants into one file"));
             break;
         };
-        let Some(node) = read(source, file, findings) else { continue };
+        let Some(node) = read(source, file, findings) else {
+            whole = false;
+            continue;
+        };
         let main = number == 0;
         if main {
             for field in ["apiVersion", "kind"].into_iter().filter(|field| node.get(field).is_none()) {
@@ -107,7 +113,7 @@ fn merge(sources: &Sources, findings: &mut Findings) -> Option<Node> {
             merged.add(key, node, main, findings);
         }
     }
-    Some(Node { at: top?, value: Value::Map(merged.entries) })
+    (top.map(|at| Node { at, value: Value::Map(merged.entries) }), whole)
 }
 
 fn missing_field_at(at: Span, field: &str) -> Finding {

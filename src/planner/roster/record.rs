@@ -33,20 +33,29 @@ pub(crate) fn fields<'n>(
             format!("unknown field {} in {what}", quote(&key.text)),
             format!("expected one of: {}", known.join(", ")),
         );
-        finding.hint = did_you_mean(&key.text, known.iter().copied());
+        // `cpu:2` in brackets, or `tier small`, is one name to YAML.
+        let glued = key.text.split_once([':', ' ']).filter(|(name, _)| known.contains(name));
+        finding.hint = match glued {
+            Some((name, rest)) => {
+                Some(format!("a `:` with a space behind it is missing: `{name}: {}`", rest.trim_start()))
+            }
+            None => did_you_mean(&key.text, known.iter().copied()),
+        };
         findings.push(finding);
     }
     Some(entries)
 }
 
 /// The finding for a field that has to be there.
-pub(crate) fn missing_field(node: &Node, what: &str, field: &str) -> Finding {
+pub(crate) fn missing_field(node: &Node, what: &str, field: &str, wanted: Option<String>) -> Finding {
+    let wanted = wanted.map_or_else(String::new, |wanted| format!(": {wanted}"));
     Finding::new(
         "missing-field",
         node.at,
         format!("{what} has no `{field}`"),
-        format!("expected the field `{field}`"),
+        format!("expected the field `{field}`{wanted}"),
     )
+    .hint(format!("add `{field}: …`"))
 }
 
 /// The schema of one field: what its type takes, with the field's own description.
@@ -119,7 +128,8 @@ macro_rules! record {
                         None => {
                             let missing = <$type as $crate::roster::Decode>::missing();
                             if missing.is_none() {
-                                findings.push($crate::roster::record::missing_field(node, $what, name));
+                                let wanted = <$type as $crate::roster::Decode>::wanted();
+                                findings.push($crate::roster::record::missing_field(node, $what, name, wanted));
                             }
                             missing
                         }
@@ -166,11 +176,12 @@ macro_rules! record {
     (@name $field:ident $text:literal) => { $text };
 }
 
-/// A choice: an enum whose variants are words in the roster.
+/// A choice: an enum whose variants are words in the roster. A second text after its name is the hint for any other
+/// word; without one the nearest of its words is proposed.
 macro_rules! choice {
     (
         $(#[doc = $doc:literal])*
-        pub enum $name:ident: $what:literal {
+        pub enum $name:ident: $what:literal $(, $advice:literal)? {
             $( $(#[doc = $variant_doc:literal])* $variant:ident = $text:literal ),* $(,)?
         }
     ) => {
@@ -206,6 +217,7 @@ macro_rules! choice {
                     let message = format!("{} is no {}", $crate::roster::scalar::quote(text), $what);
                     let mut refusal = $crate::roster::scalar::Refusal::new("unknown-choice", message);
                     refusal.hint = $crate::roster::spelling::did_you_mean(text, [$($text),*]);
+                    $( refusal.hint = Some($advice.to_owned()); )?
                     refusal
                 })
             }
@@ -214,7 +226,10 @@ macro_rules! choice {
         impl $crate::roster::scalar::Scalar for $name {
             fn expected() -> String {
                 let words: Vec<String> = [$($text),*].iter().map(|word| format!("`{word}`")).collect();
-                words.join(" or ")
+                match words.split_last() {
+                    Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+                    _ => words.join(""),
+                }
             }
         }
 

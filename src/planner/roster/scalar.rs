@@ -52,7 +52,7 @@ impl std::error::Error for Refusal {}
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 80;
     if text.is_empty() {
-        return "the empty text".to_owned();
+        return "`\"\"`".to_owned();
     }
     let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     let more = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };

@@ -1,24 +1,47 @@
-//! What the YAML parser refuses, said for somebody who has never read the YAML specification.
+//! What the YAML parser refuses, said for somebody who has never read the YAML specification. Where the lines around
+//! the place tell more than the parser does, `around.rs` says it.
 
 use granit_parser::{ErrorKind, ScanError};
 
-use super::{Finding, Span};
+use super::Finding;
+use super::around::Around;
+use super::names::show;
 
 /// The finding for a syntax error at this place.
-pub(super) fn syntax_error(error: &ScanError, at: Span) -> Finding {
-    let (message, expected, hint) = explain(error.kind());
-    let finding = Finding::new("yaml-syntax", at, message, expected);
-    match hint {
-        "" => finding,
-        hint => finding.hint(hint),
-    }
+pub(super) fn syntax_error(error: &ScanError, around: &Around<'_>) -> Finding {
+    let better = around.conflict().or_else(|| match error.kind() {
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => around.colon(),
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
+            around.separator()
+        }
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => around.no_entry(),
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::InvalidIndentation => around.column(),
+        ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar => around.quote(),
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            around.after_quote()
+        }
+        ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofImplicitFlowMapping => around.comma(),
+        ErrorKind::CommentInterceptedScalar => around.comment(),
+        _ => None,
+    });
+    better.unwrap_or_else(|| {
+        let (message, expected, hint) = explain(error.kind());
+        let finding = Finding::new("yaml-syntax", around.at, message, expected);
+        match hint {
+            "" => finding,
+            hint => finding.hint(hint),
+        }
+    })
 }
 
 fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
     const INDENT: &str = "entries of one map start in the same column";
     const COMMA: &str = "separate them with `, `; text that holds `: ` or ` #` needs quotes";
     const COLON: &str = "is a `:` or a bracket missing further up? text that holds `: ` needs quotes";
-    const QUOTE: &str = "text that holds `: `, ` #` or starts with a sign needs quotes";
     let (message, expected, hint) = match kind {
         ErrorKind::UnexpectedEofFlowSequence => ("the file ends inside `[ ]`", "expected `]`", ""),
         ErrorKind::UnexpectedEofFlowMapping | ErrorKind::UnexpectedEofImplicitFlowMapping => {
@@ -29,9 +52,18 @@ fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
             return (format!("`{open}` is never closed"), format!("expected `{close}` later on"), "");
         }
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
-            return (format!("`{open}` is closed by `{close}`"), "expected the other bracket".to_owned(), "");
+            let wanted = if *open == '[' { ']' } else { '}' };
+            return (
+                format!("`{open}` is closed by `{close}`"),
+                format!("expected `{wanted}` to close it"),
+                "is a bracket missing, or one too many?",
+            );
         }
-        ErrorKind::MisplacedFlowCollectionEnd => ("this bracket closes nothing", "expected no bracket", ""),
+        ErrorKind::MisplacedFlowCollectionEnd => (
+            "this bracket closes nothing",
+            "expected no bracket",
+            "delete it, or write the one that opens it",
+        ),
         ErrorKind::ExpectedFlowMappingSeparator => {
             ("something is missing between two entries of `{ }`", "expected `,` or `}`", COMMA)
         }
@@ -86,8 +118,8 @@ fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
             ("a byte order mark stands here", "expected it at the start of the file only", "delete it")
         }
         ErrorKind::UnexpectedCharacter { character } => {
-            let shown = character.escape_debug();
-            return (format!("a value cannot start with `{shown}`"), "expected a value".to_owned(), QUOTE);
+            let message = format!("a value cannot start with {}", show(*character));
+            return (message, "expected a value".to_owned(), "put the value in quotes");
         }
         ErrorKind::MissingAnchorOrAliasName => (
             "`&` and `*` have a meaning of their own in YAML",

@@ -1,15 +1,17 @@
 //! From the text of one file to its node. What YAML allows and a roster does not is refused here: tags, merge
-//! keys, several documents, keys that stand twice, and files made to exhaust memory.
+//! keys, several documents, keys that stand twice, and files made to exhaust memory. The words are in `unwanted.rs`.
 
 use std::collections::BTreeMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span as Place, StrInput, options};
 use smol_str::SmolStr;
 
+use super::around::Around;
 use super::characters::{Tabs, forbidden_character, inspect, is_forbidden, offset};
+use super::lines::Lines;
 use super::node::{Key, Node, Value};
-use super::scalar::quote;
 use super::syntax::syntax_error;
+use super::unwanted::{self, too_large};
 use super::{Finding, Findings, SourceFile, Span};
 
 /// The size that a file of a roster may have.
@@ -42,6 +44,9 @@ pub(super) fn read(source: &SourceFile, file: u16, findings: &mut Findings) -> O
         file,
         anchors: BTreeMap::new(),
         aliased: 0,
+        open: Vec::new(),
+        understood: 0,
+        doubt: None,
         tabs,
         findings,
     };
@@ -54,41 +59,15 @@ pub(super) fn read(source: &SourceFile, file: u16, findings: &mut Findings) -> O
         Ok(Some(node)) if matches!(node.value, Value::Map(_)) => Some(node),
         Ok(Some(Node { value: Value::Refused, .. })) => None,
         Ok(Some(node)) if !node.is_null() => {
-            let finding = Finding::new(
-                "not-a-map",
-                node.at,
-                format!("the file holds {} at its top", node.what()),
-                "expected a map with sections such as `tenants:`",
-            );
-            findings.push(finding.hint("`kwo init` writes a first roster to start from"));
+            findings.push(unwanted::top(&node));
             None
         }
         Ok(_) => {
-            let finding = Finding::new(
-                "empty-file",
-                start,
-                "the file is empty",
-                "expected a section such as `tenants:`",
-            );
-            findings.push(finding.hint("`kwo init` writes a first roster to start from"));
+            findings.push(unwanted::empty(start));
             None
         }
         Err(_) => None,
     }
-}
-
-/// The finding for a file of this size, if it is too large. Callers ask before they read.
-#[must_use]
-pub fn too_large(file: &str, bytes: usize, at: Span) -> Option<Finding> {
-    (bytes > MAX_BYTES).then(|| {
-        Finding::new(
-            "file-too-large",
-            at,
-            format!("{file} has {bytes} bytes, and {MAX_BYTES} are allowed"),
-            format!("expected at most {} MiB", MAX_BYTES >> 20),
-        )
-        .hint("split the roster with `include:`")
-    })
 }
 
 struct Reader<'t, 'f> {
@@ -98,6 +77,12 @@ struct Reader<'t, 'f> {
     /// What anchors stand for, and how many nodes each of them is.
     anchors: BTreeMap<usize, (Node, usize)>,
     aliased: usize,
+    /// The brackets that are open.
+    open: Vec<Span>,
+    /// The end of the last event.
+    understood: usize,
+    /// What is wrong with the last value, unless the parser stumbles right behind it and there is more to say.
+    doubt: Option<Finding>,
     tabs: Tabs,
     findings: &'f mut Findings,
 }
@@ -114,12 +99,19 @@ impl<'t> Reader<'t, '_> {
     fn next(&mut self) -> Result<Option<Next<'t>>, Stop> {
         loop {
             match self.events.next_event() {
-                None => return Ok(None),
+                None => {
+                    self.findings.extend(self.doubt.take());
+                    return Ok(None);
+                }
                 Some(Ok((Event::Comment(..), place))) => {
                     let comment = self.span(place);
                     self.tabs.forgive(comment);
                 }
-                Some(Ok(event)) => return Ok(Some(event)),
+                Some(Ok((event, place))) => {
+                    self.findings.extend(self.doubt.take());
+                    self.understood = self.understood.max(self.span(place).end as usize);
+                    return Ok(Some((event, place)));
+                }
                 Some(Err(error)) => return Err(self.refuse(&error)),
             }
         }
@@ -136,8 +128,9 @@ impl<'t> Reader<'t, '_> {
     fn refuse(&mut self, error: &ScanError) -> Stop {
         let at = self.span(Place::empty(*error.marker()));
         if !self.tabs.explain(at.line) {
-            let finding = syntax_error(error, at);
-            self.findings.push(finding);
+            let lines = Lines { text: self.text, file: self.file };
+            let around = Around { lines, at, understood: self.understood, open: &self.open };
+            self.findings.push(syntax_error(error, &around));
         }
         Stop { line: at.line }
     }
@@ -150,15 +143,8 @@ impl<'t> Reader<'t, '_> {
                 Event::StreamStart | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if documents > 0 => {
-                    let at = self.span(place);
-                    let finding = Finding::new(
-                        "several-documents",
-                        at,
-                        "a second document starts here",
-                        "expected one document a file",
-                    );
-                    self.findings
-                        .push(finding.hint("put it into a file of its own and name that under `include:`"));
+                    let finding = unwanted::second_document(self.span(place));
+                    self.findings.push(finding);
                     break;
                 }
                 Event::DocumentStart(..) => documents += 1,
@@ -172,13 +158,12 @@ impl<'t> Reader<'t, '_> {
     fn node(&mut self, event: Event<'t>, place: Place, depth: usize) -> Result<(Node, usize), Stop> {
         if let Some(tag) = event.tag() {
             let at = place.tag_span().map_or_else(|| self.span(place), |place| self.span(place));
-            let finding = Finding::new(
-                "explicit-tag",
-                at,
-                format!("a YAML tag, `{}`, stands here", tag.original()),
-                "expected no tag",
-            );
-            self.findings.push(finding.hint("delete it; text that starts with `!` needs quotes"));
+            let tag = tag.original();
+            self.findings.push(unwanted::tag(&tag, at));
+            // What it includes stands where this file does not say it.
+            if tag == "!include" && matches!(event, Event::Scalar(..)) {
+                return Ok((Node { at, value: Value::Refused }, 1));
+            }
         }
         let anchor = event.anchor_id().unwrap_or(0);
         let at = self.span(place);
@@ -186,14 +171,7 @@ impl<'t> Reader<'t, '_> {
             Event::Scalar(text, style, ..) => (self.scalar(&text, style, at), 1),
             Event::Alias(id) => return self.alias(id, at),
             Event::UnresolvedAlias(name) => {
-                let finding = Finding::new(
-                    "unknown-alias",
-                    at,
-                    format!("`*{name}` stands for nothing"),
-                    format!("expected `&{name}` further up"),
-                );
-                self.findings
-                    .push(finding.hint("text that starts with `*` needs quotes, as in `\"*.example.com\"`"));
+                self.findings.push(unwanted::unknown_alias(&name, at));
                 (Node { at, value: Value::Refused }, 1)
             }
             Event::SequenceStart(..) => self.list(at, depth + 1)?,
@@ -211,11 +189,15 @@ impl<'t> Reader<'t, '_> {
         let plain = style == ScalarStyle::Plain;
         // The parser gives an empty place the text `~`.
         let text = if plain && at.start == at.end { "" } else { text };
+        let raw = self.text.get(at.start as usize..at.end as usize).unwrap_or_default();
+        if plain && let Some((first, rest)) = raw.split_once('\n') {
+            self.doubt = Some(unwanted::lines(first, rest, !self.open.is_empty(), at));
+            return Node { at, value: Value::Refused };
+        }
         let Some(char) = text.chars().find(|char| is_forbidden(*char)) else {
             return Node { at, value: Value::Scalar { text: SmolStr::new(text), plain } };
         };
-        let seen = self.text.get(at.start as usize..at.end as usize).is_some_and(|raw| raw.contains(char));
-        if !seen {
+        if !raw.contains(char) {
             let mut finding = forbidden_character(at, char, 1);
             finding.hint =
                 Some("leave the escape out: it stands for what must not be in a roster".to_owned());
@@ -226,13 +208,7 @@ impl<'t> Reader<'t, '_> {
 
     fn alias(&mut self, id: usize, at: Span) -> Result<(Node, usize), Stop> {
         let Some((node, count)) = self.anchors.get(&id).map(|(node, count)| (node.clone(), *count)) else {
-            let finding = Finding::new(
-                "alias-in-itself",
-                at,
-                "an alias stands inside what it stands for",
-                "expected another value",
-            );
-            self.findings.push(finding.hint("write the value out"));
+            self.findings.push(unwanted::alias_in_itself(at));
             return Ok((Node { at, value: Value::Refused }, 1));
         };
         self.charge(count, at)?;
@@ -244,13 +220,7 @@ impl<'t> Reader<'t, '_> {
         if self.aliased <= MAX_ALIASED {
             return Ok(());
         }
-        let finding = Finding::new(
-            "alias-bomb",
-            at,
-            format!("anchors and aliases make more than {MAX_ALIASED} values of this file"),
-            "expected far fewer",
-        );
-        self.findings.push(finding.hint("use a tier for what tenants have in common"));
+        self.findings.push(unwanted::alias_bomb(at));
         Err(Stop { line: at.line })
     }
 
@@ -258,18 +228,22 @@ impl<'t> Reader<'t, '_> {
         if depth <= MAX_DEPTH {
             return Ok(());
         }
-        let finding = Finding::new(
-            "too-deep",
-            at,
-            format!("lists and maps are nested over {MAX_DEPTH} deep"),
-            "expected no more nesting",
-        );
-        self.findings.push(finding.hint("a roster is never deeper than 6; is a bracket missing further up?"));
+        self.findings.push(unwanted::nesting(at));
         Err(Stop { line: at.line })
+    }
+
+    /// Remembers the bracket that a list or map starts with, if it does; gives how many were open before.
+    fn opens(&mut self, at: Span) -> usize {
+        let before = self.open.len();
+        if self.text.get(at.start as usize..).is_some_and(|text| text.starts_with(['[', '{'])) {
+            self.open.push(at);
+        }
+        before
     }
 
     fn list(&mut self, mut at: Span, depth: usize) -> Result<(Node, usize), Stop> {
         self.deeper(at, depth)?;
+        let brackets = self.opens(at);
         let (mut items, mut count) = (Vec::new(), 1);
         loop {
             let (event, place) = self.inner()?;
@@ -281,12 +255,14 @@ impl<'t> Reader<'t, '_> {
             count += nodes;
             items.push(node);
         }
+        self.open.truncate(brackets);
         at.end = end(self.text, at);
         Ok((Node { at, value: Value::List(items) }, count))
     }
 
     fn map(&mut self, mut at: Span, depth: usize) -> Result<(Node, usize), Stop> {
         self.deeper(at, depth)?;
+        let brackets = self.opens(at);
         let (mut entries, mut count) = (Vec::new(), 1);
         let mut seen: BTreeMap<SmolStr, Span> = BTreeMap::new();
         loop {
@@ -302,8 +278,7 @@ impl<'t> Reader<'t, '_> {
             let Some(key) = key else { continue };
             match seen.get(&key.text) {
                 Some(first) => {
-                    let finding = duplicate_key(&key.text, *first, key.at);
-                    self.findings.push(finding);
+                    self.findings.push(unwanted::duplicate_key(&key.text, *first, key.at));
                 }
                 None => {
                     seen.insert(key.text.clone(), key.at);
@@ -311,6 +286,7 @@ impl<'t> Reader<'t, '_> {
                 }
             }
         }
+        self.open.truncate(brackets);
         at.end = end(self.text, at);
         Ok((Node { at, value: Value::Map(entries) }, count))
     }
@@ -322,19 +298,10 @@ impl<'t> Reader<'t, '_> {
         let (node, _) = self.node(event, place, depth)?;
         let at = node.at;
         let finding = match node.value {
-            Value::Scalar { .. } if merge => Finding::new(
-                "merge-key",
-                at,
-                "a roster has no merge keys (`<<`)",
-                "expected the name of a field",
-            )
-            .hint("put what tenants have in common into a tier, and write the rest out"),
+            Value::Scalar { .. } if merge => unwanted::merge_key(at),
             Value::Scalar { text, .. } if !alias => return Ok(Some(Key { text, at })),
             Value::Refused => return Ok(None),
-            Value::Scalar { .. } | Value::List(_) | Value::Map(_) => {
-                Finding::new("bad-key", at, "this cannot be the name of a field", "expected a name and `:`")
-                    .hint("text that starts with `{`, `[` or `*` needs quotes")
-            }
+            Value::Scalar { .. } | Value::List(_) | Value::Map(_) => unwanted::bad_key(at),
         };
         self.findings.push(finding);
         Ok(None)
@@ -358,13 +325,6 @@ impl<'t> Reader<'t, '_> {
             end: offset(end.max(start)),
         }
     }
-}
-
-/// The finding for a key that stands twice, in one file or in two.
-pub(super) fn duplicate_key(key: &str, first: Span, second: Span) -> Finding {
-    Finding::new("duplicate-key", second, format!("{} stands twice", quote(key)), "expected each name once")
-        .also(first, "it stands here first")
-        .hint("delete one of the two, or put both together")
 }
 
 /// The end of a list or map without the space and comments' line breaks that follow it.

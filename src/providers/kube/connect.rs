@@ -8,15 +8,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::kube::client::{Body, ClientBuilder, ConfigExt};
-use ::kube::config::{KubeConfigOptions, Kubeconfig};
+use ::kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use ::kube::{Client, Config};
-use http::{HeaderValue, header};
+use http::{HeaderValue, Uri, header};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Semaphore;
 use tower::{BoxError, ServiceBuilder};
 
+use super::proxy::{self, Proxy};
 use super::wire::{Wire, chain};
 use crate::secrets::Vault;
 
@@ -27,6 +28,10 @@ pub struct KubeOptions {
     pub kubeconfig: Option<PathBuf>,
     /// The context in it; otherwise the current one.
     pub context: Option<String>,
+    /// The user to act as, where it is not the kubeconfig's own.
+    pub as_user: Option<String>,
+    /// That user's groups.
+    pub as_groups: Vec<String>,
     /// For one request.
     pub timeout: Duration,
     /// How many requests may be under way at a time.
@@ -59,6 +64,8 @@ impl Default for KubeOptions {
         KubeOptions {
             kubeconfig: None,
             context: None,
+            as_user: None,
+            as_groups: Vec::new(),
             timeout: Duration::from_secs(30),
             concurrency: 16,
             lock_duration: Duration::from_secs(15),
@@ -80,7 +87,8 @@ impl Kube {
     pub async fn connect(options: KubeOptions) -> Result<Kube, ConnectError> {
         // Whoever came first has chosen; that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut config = find(&options).await?;
+        let (mut config, proxy) = find(&options).await?;
+        impersonate(&mut config, &options)?;
         config.default_retry = false;
         config.connect_timeout = Some(options.timeout.min(Duration::from_secs(10)));
         config
@@ -93,6 +101,7 @@ impl Kube {
         let wire = |slots| Wire {
             client: client.clone(),
             server: server.clone(),
+            proxy: proxy.as_ref().map(|proxy| proxy.name.clone()),
             timeout: options.timeout,
             slots: Semaphore::new(slots),
         };
@@ -103,6 +112,22 @@ impl Kube {
             vault: OnceLock::new(),
         })
     }
+}
+
+/// Takes on another user, whole: groups that the kubeconfig gives to the user it names are not that user's.
+fn impersonate(config: &mut Config, options: &KubeOptions) -> Result<(), ConnectError> {
+    let Some(user) = &options.as_user else { return Ok(()) };
+    for name in std::iter::once(user).chain(&options.as_groups) {
+        HeaderValue::from_str(name).map_err(|_| ConnectError {
+            why: format!("cannot act as `{}`: a name has no control characters", name.escape_debug()),
+            hint: None,
+        })?;
+    }
+    config.auth_info.impersonate = Some(user.clone());
+    config.auth_info.impersonate_groups = Some(options.as_groups.clone());
+    config.auth_info.impersonate_uid = None;
+    config.auth_info.impersonate_user_extra = None;
+    Ok(())
 }
 
 /// The client: one kept connection for each request that may be under way.
@@ -131,7 +156,7 @@ fn client(config: Config, concurrency: usize) -> Result<Client, String> {
 
 /// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else the
 /// account of the pod that this runs in.
-async fn find(options: &KubeOptions) -> Result<Config, ConnectError> {
+async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>), ConnectError> {
     let fail = |why: String| ConnectError { why, hint: None };
     let mut tried = Vec::new();
     let files: Vec<PathBuf> = if let Some(file) = &options.kubeconfig {
@@ -155,7 +180,7 @@ async fn find(options: &KubeOptions) -> Result<Config, ConnectError> {
     };
     if files.is_empty() {
         return match Config::incluster() {
-            Ok(config) if options.context.is_none() => Ok(config),
+            Ok(config) if options.context.is_none() => Ok((config, None)),
             _ => {
                 tried.push("the account of a pod (this is not in one)".to_owned());
                 Err(ConnectError {
@@ -187,37 +212,26 @@ async fn find(options: &KubeOptions) -> Result<Config, ConnectError> {
             hint: Some(format!("it has: {}", contexts.join(", "))),
         });
     }
-    let named = merged.clusters.iter().any(|cluster| {
-        cluster
-            .cluster
-            .as_ref()
-            .is_some_and(|cluster| cluster.proxy_url.as_ref().is_some_and(|url| !url.is_empty()))
-    });
+    let proxy = match cluster(&merged, &context) {
+        Some((server, own)) => proxy::choose(own, &server, |name| env::var(name).ok())?,
+        None => None,
+    };
     let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let mut config = Config::from_custom_kubeconfig(merged, &choice)
-        .await
-        .map_err(|error| fail(format!("cannot use the context `{context}` of {names}: {}", chain(&error))))?;
-    if !named && config.cluster_url.host().is_some_and(goes_direct) {
-        config.proxy_url = None;
-    }
-    Ok(config)
+    let mut config = Config::from_custom_kubeconfig(merged, &choice).await.map_err(|error| ConnectError {
+        why: format!("cannot use the context `{context}` of {names}: {}", chain(&error)),
+        hint: matches!(error, KubeconfigError::ParseNoProxy(_)).then(|| {
+            "NO_PROXY is hosts, addresses and networks with commas between, and none at the end".to_owned()
+        }),
+    })?;
+    config.proxy_url = proxy.as_ref().map(|proxy| proxy.url.clone());
+    Ok((config, proxy))
 }
 
-/// Does `NO_PROXY`, or its being this machine, keep the host away from the proxy that the environment names?
-fn goes_direct(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    if host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()) {
-        return true;
-    }
-    let list = env::var("NO_PROXY").or_else(|_| env::var("no_proxy")).unwrap_or_default();
-    exempt(host, &list)
-}
-
-fn exempt(host: &str, list: &str) -> bool {
-    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
-        let suffix = entry.trim_start_matches("*.").trim_start_matches('.');
-        entry == "*" || host == suffix || host.ends_with(&format!(".{suffix}"))
-    })
+/// The server of this context, and the proxy that the kubeconfig names for it.
+fn cluster<'k>(kubeconfig: &'k Kubeconfig, context: &str) -> Option<(Uri, Option<&'k str>)> {
+    let context = kubeconfig.contexts.iter().find(|have| have.name == context)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|have| have.name == context.cluster)?.cluster.as_ref()?;
+    Some((cluster.server.as_ref()?.parse().ok()?, cluster.proxy_url.as_deref()))
 }
 
 fn hint() -> String {
@@ -257,15 +271,5 @@ mod tests {
         assert!(unknown.why.contains("no context `b`"));
         assert_eq!(unknown.hint.as_deref(), Some("it has: a"));
         assert!(connect(Some("a")).await.why.contains("cluster url is missing"));
-    }
-
-    #[test]
-    fn no_proxy_is_read_as_others_read_it() {
-        assert!(exempt("api.example.com", "localhost, .example.com"));
-        assert!(exempt("api.example.com", "api.example.com"));
-        assert!(exempt("x", "*"));
-        assert!(!exempt("api.example.com", "ample.com"));
-        assert!(goes_direct("127.0.0.1"));
-        assert!(goes_direct("[::1]"));
     }
 }

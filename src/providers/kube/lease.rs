@@ -7,12 +7,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::answer::Answer;
 use super::path::WRITER;
 use super::wire::{Call, Wire};
 use crate::providers::{Lock, LockRefusal, Refusal};
@@ -190,7 +192,17 @@ async fn read(wire: &Wire) -> Result<Option<Lease>, Refusal> {
     match answer.status.as_u16() {
         404 => Ok(None),
         200 => Ok(Some(parse(&answer.body)?)),
-        _ => Err(answer.refusal(asked.tries)),
+        _ => Err(refusal(&answer, asked.tries)),
+    }
+}
+
+/// Why the Lease cannot be had; an account that only plans learns here what it lacks.
+fn refusal(answer: &Answer, tries: u32) -> Refusal {
+    match answer.refusal(tries) {
+        Refusal::Refused { why } if answer.status == StatusCode::FORBIDDEN => Refusal::Refused {
+            why: format!("{why}; whoever applies has to get, create and patch the Lease kube-system/kwo"),
+        },
+        other => other,
     }
 }
 
@@ -229,7 +241,7 @@ async fn put(
         },
         409 => Ok(Written::Beaten),
         404 if found.is_some() => Ok(Written::Beaten),
-        _ => Err(answer.refusal(asked.tries)),
+        _ => Err(refusal(&answer, asked.tries)),
     }
 }
 

@@ -8,6 +8,7 @@ mod observe;
 mod owners;
 mod path;
 mod provider;
+mod proxy;
 mod veil;
 mod wire;
 mod write;

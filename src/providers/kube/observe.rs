@@ -48,21 +48,26 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
 /// What is seen of a kind, or why nothing is.
 async fn seen(wire: &Wire, vault: &Vault, kind: Kind, desired: &Desired) -> Result<Vec<Seen>, SmolStr> {
     let mut pages = Pages::new(kind, desired, vault);
-    match kind.look() {
-        Look::All => list(wire, &mut pages, kind, all(kind), "").await,
-        Look::Marked => {
-            let (key, value) = MARK;
-            let marked = format!("&labelSelector={}", encoded(&format!("{key}={value}")));
-            let mut found = list(wire, &mut pages, kind, all(kind), &marked).await?;
-            let known: BTreeSet<ResourceId> = found.iter().map(|(id, _)| id.clone()).collect();
-            let others = desired.resources().iter().map(|resource| &resource.id);
-            for id in others.filter(|id| id.known_kind() == Some(kind) && !known.contains(*id)) {
-                let sighting = by_name(wire, &mut pages, id).await;
-                found.push((id.clone(), sighting));
-            }
-            Ok(found)
+    let ids =
+        || desired.resources().iter().map(|resource| &resource.id).filter(|id| id.known_kind() == Some(kind));
+    let (key, value) = MARK;
+    let marked = format!("&labelSelector={}", encoded(&format!("{key}={value}")));
+    let mut found = match kind.look() {
+        Look::All => return list(wire, &mut pages, kind, all(kind), "", Call::get).await,
+        Look::Marked => list(wire, &mut pages, kind, all(kind), &marked, Call::get).await?,
+        Look::Private if ids().next().is_none() => return Ok(Vec::new()),
+        // Whoever may not list them is not told of what is left over, and that is all.
+        Look::Private => {
+            let there = list(wire, &mut pages, kind, all(kind), &marked, Call::metadata).await;
+            there.unwrap_or_default().into_iter().filter(|(id, _)| desired.get(id).is_none()).collect()
         }
+    };
+    let known: BTreeSet<ResourceId> = found.iter().map(|(id, _)| id.clone()).collect();
+    for id in ids().filter(|id| !known.contains(*id)) {
+        let sighting = by_name(wire, &mut pages, id).await;
+        found.push((id.clone(), sighting));
     }
+    Ok(found)
 }
 
 /// Looks at the object of one step.
@@ -80,7 +85,7 @@ async fn by_name(wire: &Wire, pages: &mut Pages<'_>, id: &ResourceId) -> Sightin
         Ok(place) => place,
         Err(why) => return Sighting::Unknown { why: why.into() },
     };
-    match list(wire, pages, kind, place, &format!("&{}", only(&id.name))).await {
+    match list(wire, pages, kind, place, &format!("&{}", only(&id.name)), Call::get).await {
         Err(why) => Sighting::Unknown { why },
         Ok(found) => found
             .into_iter()
@@ -100,13 +105,14 @@ async fn list(
     kind: Kind,
     place: String,
     only: &str,
+    call: fn(String) -> Call,
 ) -> Result<Vec<Seen>, SmolStr> {
     let what = words(kind);
     'whole: for _ in 0..RESTARTS {
         let mut found = Vec::new();
         let mut path = format!("{place}?limit={PAGE}{only}");
         loop {
-            let asked = wire.ask(&Call::get(path.as_str())).await;
+            let asked = wire.ask(&call(path.clone())).await;
             let answer = asked.outcome.map_err(|trouble| {
                 format_smolstr!("list {what}: no answer after {}: {}", times(asked.tries), trouble.why())
             })?;

@@ -26,6 +26,8 @@ pub(super) struct Wire {
     pub(super) client: Client,
     /// Its address, for people.
     pub(super) server: String,
+    /// The proxy that leads to it, for people.
+    pub(super) proxy: Option<String>,
     /// For one try, from sending to the answer's head, and again between any two pieces of its body.
     pub(super) timeout: Duration,
     pub(super) slots: Semaphore,
@@ -37,7 +39,11 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) content: Option<(&'static str, Vec<u8>)>,
+    pub(super) accept: &'static str,
 }
+
+const JSON: &str = "application/json";
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 
 /// What came of a request in the end.
 pub(super) struct Asked {
@@ -51,24 +57,29 @@ pub(super) struct Asked {
 impl Call {
     /// Reads.
     pub(super) fn get(path: impl Into<String>) -> Call {
-        Call { method: Method::GET, path: path.into(), content: None }
+        Call { method: Method::GET, path: path.into(), content: None, accept: JSON }
+    }
+
+    /// Lists without the content of the objects.
+    pub(super) fn metadata(path: impl Into<String>) -> Call {
+        Call { accept: METADATA, ..Call::get(path) }
     }
 
     /// Makes an object.
     pub(super) fn post(path: impl Into<String>, body: Vec<u8>) -> Call {
-        Call { method: Method::POST, path: path.into(), content: Some(("application/json", body)) }
+        Call { method: Method::POST, path: path.into(), content: Some((JSON, body)), accept: JSON }
     }
 
     /// Changes an object by a patch of this content type.
     pub(super) fn patch(path: impl Into<String>, content_type: &'static str, body: Vec<u8>) -> Call {
-        Call { method: Method::PATCH, path: path.into(), content: Some((content_type, body)) }
+        Call { method: Method::PATCH, path: path.into(), content: Some((content_type, body)), accept: JSON }
     }
 
     fn request(&self) -> Result<Request<Body>, Trouble> {
         let request = Request::builder()
             .method(self.method.clone())
             .uri(&self.path)
-            .header(header::ACCEPT, "application/json");
+            .header(header::ACCEPT, self.accept);
         let built = match &self.content {
             Some((content_type, body)) => {
                 request.header(header::CONTENT_TYPE, *content_type).body(Body::from(body.clone()))
@@ -120,7 +131,7 @@ impl Wire {
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
-        let silence = || Trouble::Lost(format!("{} did not answer within {:?}", self.server, self.timeout));
+        let silence = || Trouble::Lost(format!("{} did not answer within {:?}", self.way(), self.timeout));
         let response = timeout(self.timeout, self.client.send(call.request()?))
             .await
             .map_err(|_| silence())?
@@ -136,9 +147,17 @@ impl Wire {
         Ok(Answer { status: head.status, retry_after: retry_after(&head.headers), body })
     }
 
+    /// The server, and the proxy where there is one.
+    fn way(&self) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{} through the proxy {proxy}", self.server),
+            None => self.server.clone(),
+        }
+    }
+
     /// Sorts an error of the client and puts it into words.
     fn trouble(&self, error: &(dyn Error + 'static)) -> Trouble {
-        let server = &self.server;
+        let server = &self.way();
         if let Some(::kube::Error::Auth(auth)) = error.downcast_ref() {
             return Trouble::Hopeless(format!("could not log in to {server}: {}", chain(auth)));
         }
@@ -161,7 +180,12 @@ impl Wire {
                 .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
         });
         if refused {
-            return Trouble::NotSent(format!("connection refused by {server}"));
+            return Trouble::NotSent(match &self.proxy {
+                Some(proxy) => {
+                    format!("connection refused by the proxy {proxy}, which leads to {}", self.server)
+                }
+                None => format!("connection refused by {server}"),
+            });
         }
         let connecting = links.iter().any(|link| {
             link.downcast_ref::<hyper_util::client::legacy::Error>()

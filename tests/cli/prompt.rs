@@ -1,0 +1,91 @@
+//! `kwo apply` without `--yes`, at a real terminal: only `yes` does anything. What is typed is typed, Ctrl-C and
+//! Ctrl-D included.
+
+use std::path::Path;
+use std::process::Command;
+
+use rexpect::process::WaitStatus;
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::transcript;
+
+/// Starts `kwo apply` in this folder, at a terminal, and waits until it asks.
+fn asked(folder: &Path) -> PtySession {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
+    command.args(["apply", "--target", "dir:sandbox"]).current_dir(folder);
+    command.env_clear().env("HOME", folder).env("TERM", "xterm");
+    let mut terminal = spawn_command(command, Some(30_000)).unwrap();
+    terminal.exp_string("Only `yes` will do: ").unwrap();
+    terminal
+}
+
+/// What it says from then on, and its exit code.
+fn ended(mut terminal: PtySession) -> (String, i32) {
+    let said = terminal.exp_eof().unwrap();
+    match terminal.process().wait().unwrap() {
+        WaitStatus::Exited(_, code) => (said, code),
+        other => (format!("{said}{other:?}"), -1),
+    }
+}
+
+/// The manifests in the target; the empty file of the lock stays, so that nobody waits for one that is gone.
+fn written(folder: &Path) -> usize {
+    let sandbox = folder.join("sandbox");
+    assert_eq!(std::fs::read_to_string(sandbox.join(".kwo.lock")).unwrap(), "");
+    std::fs::read_dir(&sandbox).unwrap().count() - 1
+}
+
+fn roster() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    transcript(folder.path(), &["init"]);
+    folder
+}
+
+#[test]
+fn yes_applies() {
+    let folder = roster();
+    let mut terminal = asked(folder.path());
+    terminal.send_line("yes").unwrap();
+    let (said, code) = ended(terminal);
+    assert!(code == 0 && said.contains("13 done") && said.contains("In agreement"), "{code}: {said}");
+    assert!(written(folder.path()) > 0);
+    let again = transcript(folder.path(), &["apply", "--target", "dir:sandbox"]);
+    assert!(again.contains("In agreement: nothing to do"), "nobody is asked about nothing: {again}");
+}
+
+#[test]
+fn anything_else_does_nothing() {
+    let folder = roster();
+    for answer in ["", "no", "y", "YES", "yes please", "ja"] {
+        let mut terminal = asked(folder.path());
+        terminal.send_line(answer).unwrap();
+        let (said, code) = ended(terminal);
+        assert!(code == 1 && said.contains("not confirmed; nothing was done"), "{answer}: {code}: {said}");
+        assert_eq!(written(folder.path()), 0, "{answer}");
+    }
+}
+
+#[test]
+fn the_end_of_what_is_typed_does_nothing() {
+    let folder = roster();
+    let mut terminal = asked(folder.path());
+    terminal.send_control('d').unwrap();
+    let (said, code) = ended(terminal);
+    assert!(code == 1 && said.contains("not confirmed; nothing was done"), "{code}: {said}");
+    assert!(said.starts_with("\r\n"), "the error gets a line of its own: {said}");
+    assert_eq!(written(folder.path()), 0);
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_does_nothing_and_leaves_no_lock() {
+    let folder = roster();
+    let mut terminal = asked(folder.path());
+    let other = transcript(folder.path(), &["apply", "--target", "dir:sandbox", "--yes"]);
+    assert!(other.contains("another run is at work") && other.contains("exit 4"), "{other}");
+    terminal.send_control('c').unwrap();
+    let (said, code) = ended(terminal);
+    assert!(code == 1 && said.contains("interrupted; nothing was done"), "{code}: {said}");
+    assert_eq!(written(folder.path()), 0);
+    let other = transcript(folder.path(), &["apply", "--target", "dir:sandbox", "--yes"]);
+    assert!(other.contains("13 done") && other.contains("exit 0"), "{other}");
+}
