@@ -102,7 +102,14 @@ pub async fn execute(
     loop {
         report.stopped = report.stopped.or_else(|| brakes.pulled());
         while report.stopped.is_none() && running.len() < concurrency.max(1) {
-            let Some(at) = queue.ready.pop_first() else { break };
+            let quiet = |at: &&usize| plan.steps[**at].disrupts.is_none();
+            let next = queue.ready.iter().find(quiet).copied();
+            // What disturbs others begins when nothing else can, and alone.
+            let Some(at) = next.or_else(|| queue.ready.first().copied().filter(|_| running.is_empty()))
+            else {
+                break;
+            };
+            queue.ready.remove(&at);
             let (step, provider) = (plan.steps[at].clone(), Arc::clone(provider));
             let task = running.spawn(async move {
                 let start = Instant::now();
@@ -110,6 +117,9 @@ pub async fn execute(
                 (outcome, start.duration_since(began), start.elapsed())
             });
             steps.insert(task.id(), at);
+            if next.is_none() {
+                break;
+            }
         }
         let Some(ended) = running.join_next_with_id().await else { break };
         let (task, (outcome, start, took)) = ended.unwrap_or_else(|error| {

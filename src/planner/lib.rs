@@ -10,6 +10,7 @@ pub mod compare;
 pub mod domains;
 pub mod kinds;
 pub mod leftovers;
+pub mod node;
 pub mod observed;
 pub mod order;
 pub mod plan;

@@ -13,7 +13,7 @@ use crate::kinds::Shape;
 use crate::leftovers::{left_in, left_over};
 use crate::observed::{FIELD_MANAGER, MARK, Observed, Present, Sighting, TENANT_LABEL};
 use crate::order::order;
-use crate::resource::{Desired, Origin, Resource, ResourceId};
+use crate::resource::{Desired, Disruption, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, tokens};
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
@@ -77,6 +77,8 @@ impl Adopt {
 enum Verdict {
     Settled,
     Do(Step),
+    /// Settled, unless something that it follows changes.
+    Follow(Step),
     Hold(Hold),
 }
 
@@ -106,21 +108,22 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     leftovers.sort_by(|a, b| {
         (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
     });
-    let (steps, held) = arrange(desired, verdicts);
+    let (steps, held, idle) = arrange(desired, verdicts);
     Plan {
         format_version: FORMAT_VERSION.into(),
         provenance,
         steps,
         held,
         leftovers,
-        settled,
+        settled: settled + idle,
         digest: "".into(),
     }
     .sealed()
 }
 
-/// Puts what can be done in order and holds what waits on something held.
-fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<Step>, Vec<Held>) {
+/// Puts what can be done in order and holds what waits on something held; the last one counts what had nothing to
+/// follow.
+fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<Step>, Vec<Held>, usize) {
     let resources = desired.resources();
     let mut needs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut unmet: BTreeMap<usize, ResourceId> = BTreeMap::new();
@@ -134,8 +137,10 @@ fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<St
                 }
             }
         }
+        found.extend(resources[at].follows.iter().filter_map(|id| desired.position(id)));
         needs.insert(at, found);
     }
+    let mut idle: BTreeSet<usize> = BTreeSet::new();
     let order = order(&needs);
     let mut steps = Vec::new();
     let mut held: BTreeMap<usize, Hold> = BTreeMap::new();
@@ -147,20 +152,37 @@ fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<St
         held.insert(at, Hold::WaitsOn { id: resources[need].id.clone() });
     }
     for at in order.sequence {
-        match verdicts.remove(&at) {
+        let verdict = match verdicts.remove(&at) {
+            Some(Verdict::Follow(step)) => match anew(step, &steps) {
+                Some(step) => Some(Verdict::Do(step)),
+                None => {
+                    idle.insert(at);
+                    continue;
+                }
+            },
+            verdict => verdict,
+        };
+        match verdict {
             Some(Verdict::Do(mut step)) => {
                 let open = needs.get(&at).into_iter().flatten();
-                let stops =
-                    |need: &&usize| held.get(need).is_some_and(|hold| !matches!(hold, Hold::LeftOut { .. }));
+                let stops = |need: &&usize| {
+                    held.get(need).is_some_and(|hold| !matches!(hold, Hold::LeftOut { .. }))
+                        && resources[at].needs.contains(&resources[**need].id)
+                };
                 let blocked = open.clone().find(stops).map(|&need| &resources[need].id);
-                match unmet.get(&at).or(blocked) {
-                    Some(id) => {
+                match (unmet.get(&at).or(blocked), &resources[at].disrupts) {
+                    (Some(id), _) => {
                         held.insert(at, Hold::WaitsOn { id: id.clone() });
                     }
-                    None => {
+                    (None, Some(Disruption { what, option, allowed: false })) => {
+                        held.insert(at, Hold::NeedsLeave { disrupts: what.clone(), option: option.clone() });
+                    }
+                    (None, _) => {
                         // Every need that is no key of `needs` is settled; the others are steps before this one.
                         step.needs = open
-                            .filter(|need| needs.contains_key(need) && !held.contains_key(need))
+                            .filter(|need| {
+                                needs.contains_key(need) && !held.contains_key(need) && !idle.contains(need)
+                            })
                             .map(|&need| resources[need].id.clone())
                             .collect();
                         steps.push(step);
@@ -170,7 +192,7 @@ fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<St
             Some(Verdict::Hold(hold)) => {
                 held.insert(at, hold);
             }
-            Some(Verdict::Settled) | None => {}
+            Some(Verdict::Settled | Verdict::Follow(_)) | None => {}
         }
     }
     let held = held
@@ -182,32 +204,57 @@ fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<St
             because: Origin::of(&resources[at].because, desired.sources()),
         })
         .collect();
-    (steps, held)
+    (steps, held, idle.len())
+}
+
+/// The step with its cause, if one of the steps changes something that it has to follow.
+fn anew(mut step: Step, steps: &[Step]) -> Option<Step> {
+    let loud = |other: &Step| {
+        let quiet = other.id.shape().map(|shape| shape.quiet).unwrap_or_default();
+        let heard = |pointer: &str| !quiet.iter().any(|part| is_below(pointer, part));
+        other.changes.iter().any(|change| change.pointer().is_none_or(heard))
+    };
+    let moved = steps.iter().filter(|other| step.follows.contains(&other.id) && loud(other));
+    let moved: Vec<ResourceId> = moved.map(|other| other.id.clone()).collect();
+    for change in &mut step.changes {
+        if let Change::Revise { cause: Cause::Anew { after }, .. } = change {
+            after.clone_from(&moved);
+        }
+    }
+    (!moved.is_empty()).then_some(step)
+}
+
+/// Is the pointer this place, or below it?
+fn is_below(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What is to become of one resource, needs aside.
 fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt) -> Verdict {
-    let step = |changes: Vec<Change>, present: Option<&Present>| {
-        Verdict::Do(Step {
-            id: resource.id.clone(),
-            changes,
-            seen: present.map(|present| present.version.clone()),
-            wanted: resource.body.clone(),
-            secrets: resource.secrets.clone(),
-            needs: Vec::new(),
-            adopts: present.is_some_and(|present| !present.is_marked()),
-            tenant: tenant(&resource.body),
-            because: Origin::of(&resource.because, desired.sources()),
-        })
+    let step = |changes: Vec<Change>, present: Option<&Present>| Step {
+        id: resource.id.clone(),
+        changes,
+        seen: present.map(|present| present.version.clone()),
+        wanted: resource.body.clone(),
+        secrets: resource.secrets.clone(),
+        needs: Vec::new(),
+        follows: resource.follows.to_vec(),
+        disrupts: resource.disrupts.as_ref().map(|disruption| disruption.what.clone()),
+        adopts: present.is_some_and(|present| !present.is_marked()),
+        tenant: tenant(&resource.body),
+        because: Origin::of(&resource.because, desired.sources()),
     };
+    let shape = resource.id.shape();
     let present = match sighting {
         None => return Verdict::Hold(Hold::NotObserved { why: "nobody looked".into() }),
         Some(Sighting::LeftOut { why }) => return Verdict::Hold(Hold::LeftOut { why: why.clone() }),
         Some(Sighting::Unknown { why }) => return Verdict::Hold(Hold::NotObserved { why: why.clone() }),
+        // What is not there has nothing that could be done anew.
+        Some(Sighting::Absent) if shape.is_some_and(|shape| shape.anew.is_some()) => return Verdict::Settled,
         Some(Sighting::Absent) => {
             return match &resource.missing {
                 Some(missing) => Verdict::Hold(missing.clone().into()),
-                None => step(vec![Change::Create], None),
+                None => Verdict::Do(step(vec![Change::Create], None)),
             };
         }
         Some(Sighting::Present(present)) => present,
@@ -220,15 +267,29 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
             why: smol_str::format_smolstr!("is being deleted since {since}"),
         });
     }
-    let Some(shape) = resource.id.known_kind().map(crate::kinds::Kind::shape) else {
+    let Some(shape) = shape else {
         return Verdict::Hold(Hold::Refused { why: "is of a kind that kwo does not know".into() });
     };
     if let Some(missing) = &resource.missing {
         return Verdict::Hold(missing.clone().into());
     }
-    let differences = compare(&resource.body, &present.body, shape);
+    let mut differences = compare(&resource.body, &present.body, shape);
+    differences.retain(|difference| shape.anew != Some(difference.pointer()));
+    let again = shape.anew.and_then(|pointer| {
+        Some(Change::Revise {
+            pointer: pointer.into(),
+            from: present.body.at(pointer)?.clone(),
+            to: resource.body.at(pointer)?.clone(),
+            cause: Cause::Anew { after: Vec::new() },
+            tightens: None,
+            because: Origin::of(resource.reason(pointer), desired.sources()),
+        })
+    });
     if differences.is_empty() {
-        return Verdict::Settled;
+        return match again {
+            Some(again) => Verdict::Follow(step(vec![again], Some(present))),
+            None => Verdict::Settled,
+        };
     }
     let mut changes = Vec::with_capacity(differences.len());
     for difference in differences {
@@ -237,7 +298,8 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
             Err(hold) => return Verdict::Hold(hold),
         }
     }
-    step(changes, Some(present))
+    changes.extend(again);
+    Verdict::Do(step(changes, Some(present)))
 }
 
 /// What to do about one difference.
@@ -254,10 +316,7 @@ fn change(
             Ok(Change::Extend { because: because(&pointer), pointer, value })
         }
         Difference::Other { pointer, from, to } => {
-            let frozen = |fixed: &str| {
-                pointer.strip_prefix(fixed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            if shape.immutable.iter().any(|fixed| frozen(fixed)) {
+            if shape.immutable.iter().any(|fixed| is_below(&pointer, fixed)) {
                 return Err(Hold::Immutable { pointer, from, to });
             }
             Ok(Change::Revise {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::change::{Change, Step};
 use crate::observed::Observed;
 use crate::plan::{Adopt, Plan, plan};
-use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
+use crate::resource::{Clash, Desired, Disruption, Reason, Resource, ResourceId};
 use crate::roster::Sources;
 use crate::tree::SmolStr;
 
@@ -30,7 +30,11 @@ pub fn wanted(saved: &Plan) -> Result<Desired, Clash> {
     let resource = |step: &Step| {
         let needs = step.needs.iter().cloned().collect();
         let resource = Resource::new(step.id.clone(), step.wanted.clone(), needs, Reason::Always);
-        Resource { secrets: step.secrets.clone(), ..resource }
+        // Who saved the plan had leave for what is in it.
+        let disrupts = step.disrupts.clone();
+        let disrupts = disrupts.map(|what| Disruption { what, option: SmolStr::default(), allowed: true });
+        let follows = step.follows.iter().cloned().collect();
+        Resource { secrets: step.secrets.clone(), follows, disrupts, ..resource }
     };
     Desired::new(saved.steps.iter().map(resource).collect(), Arc::new(Sources::default()))
 }

@@ -1,7 +1,7 @@
 //! The `cluster` section: what kwo has to know about the cluster that it cannot ask the cluster for.
 
 use crate::roster::record::record;
-use crate::roster::{AnyLabelKey, At, Cidr, HostName, LabelValue, Map, Name, Port};
+use crate::roster::{AnyLabelKey, At, Cidr, HostName, LabelValue, Map, Name, NodeName, Port};
 
 record! {
     /// The cluster that the roster is for. All of it is optional; what is left out is as in k3s.
@@ -10,6 +10,8 @@ record! {
         pub name: Option<At<Name>>,
         /// Where the API server is reached from outside.
         pub api: Option<Api>,
+        /// The node that k3s runs on.
+        pub node: Option<Node>,
         /// The cluster's networks, which isolated tenants are kept from.
         pub network: Option<ClusterNetwork>,
     }
@@ -22,6 +24,14 @@ record! {
         pub hosts: Vec<At<HostName>>,
         /// Its port. Default: 6443.
         pub port: Option<At<Port>>,
+    }
+}
+
+record! {
+    /// The node that k3s runs on.
+    pub struct Node: "the cluster's node" {
+        /// What the node is called. It cannot be changed once the node has joined: local volumes are bound to it.
+        pub name: Option<At<NodeName>>,
     }
 }
 

@@ -7,7 +7,7 @@ use super::body::object_with;
 use super::isolation::{self, Surroundings};
 use super::tenants::Tenant;
 use super::terms::{self, Terms};
-use super::{guard, people, roles};
+use super::{guard, node, people, roles};
 use crate::kinds::Kind;
 use crate::observed::{MARK, TENANT_LABEL};
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
@@ -29,6 +29,8 @@ pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     roles::compile(&mut resources);
     people::operators(roster.operators(), &mut resources);
     tenants(roster, &mut resources);
+    node::compile(roster.cluster(), &mut resources);
+    node::restart(&mut resources);
     Desired::new(resources, roster.sources().clone())
 }
 

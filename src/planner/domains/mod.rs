@@ -8,6 +8,7 @@ pub mod cluster;
 mod compile;
 mod guard;
 mod isolation;
+pub mod node;
 pub mod operators;
 mod people;
 pub mod reserved;
