@@ -61,6 +61,8 @@ fn fields(
                 }
             }
             Some(_) => {}
+            // Nobody can take back what cannot be changed: the name of a node, say.
+            None if matches_any(shape.immutable, &join(pointer, name)) => {}
             None => {
                 let here = join(pointer, name);
                 let value = present.body.at(&here).cloned();

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
 use crate::compare::{Difference, compare, quantity};
-use crate::kinds::Shape;
+use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{left_in, left_over};
 use crate::observed::{FIELD_MANAGER, MARK, Observed, Present, Sighting, TENANT_LABEL};
 use crate::order::order;
@@ -319,6 +319,10 @@ fn change(
             if shape.immutable.iter().any(|fixed| is_below(&pointer, fixed)) {
                 return Err(Hold::Immutable { pointer, from, to });
             }
+            if !fits(&from, &to) && !matches_any(shape.whole, &pointer) {
+                let why = "holds another kind of value than is wanted there; replacing it would remove what it holds";
+                return Err(Hold::Refused { why: smol_str::format_smolstr!("{pointer} {why}") });
+            }
             Ok(Change::Revise {
                 cause: cause(present, &pointer),
                 tightens: tightening(shape, present, &pointer, &from, &to),
@@ -328,6 +332,15 @@ fn change(
                 to,
             })
         }
+    }
+}
+
+/// Can the one take the place of the other as a single value? A map can only become another map, key by key.
+fn fits(from: &Tree, to: &Tree) -> bool {
+    match (from, to) {
+        (Tree::Map(_), to) => matches!(to, Tree::Map(_)),
+        (Tree::List(_), _) => true,
+        (_, to) => !matches!(to, Tree::Map(_) | Tree::List(_)),
     }
 }
 

@@ -80,8 +80,9 @@ impl File {
         Ok(format_smolstr!("{}:{}", own.uid(), own.gid()))
     }
 
-    /// The YAML in it, with a list wherever a set is: k3s takes a single text for a list of one.
-    pub(super) fn content(&self, sets: &[&str]) -> Result<Tree, String> {
+    /// The YAML in it, in the form of what is wanted: a list wherever a set is, since k3s takes a single text for a
+    /// list of one, and an empty map or list where a key has no value.
+    pub(super) fn content(&self, wanted: &Tree, sets: &[&str]) -> Result<Tree, String> {
         let text = std::str::from_utf8(&self.bytes).map_err(|error| error.to_string())?;
         let mut content = match manifest::read(text)?.as_slice() {
             [] => Tree::map::<SmolStr>([]),
@@ -94,6 +95,19 @@ impl File {
                 content = content.with(place, Tree::list([single]));
             }
         }
-        Ok(content)
+        Ok(wanted.get("content").map_or_else(|| content.clone(), |wanted| opened(&content, wanted)))
+    }
+}
+
+/// With something to add to where a key without a value stands.
+fn opened(found: &Tree, wanted: &Tree) -> Tree {
+    match (found, wanted) {
+        (Tree::Null, Tree::Map(_)) => Tree::map::<SmolStr>([]),
+        (Tree::Null, Tree::List(_)) => Tree::list([]),
+        (Tree::Map(entries), Tree::Map(_)) => Tree::map(entries.iter().map(|(key, below)| {
+            let below = wanted.get(key).map_or_else(|| below.clone(), |wanted| opened(below, wanted));
+            (key.clone(), below)
+        })),
+        _ => found.clone(),
     }
 }

@@ -82,7 +82,7 @@ fn present(
     let owner = file.owner(root).map_err(|error| error.to_string())?;
     let mut whole = Tree::map([
         // Of a file that nobody wants it does not matter what is in it.
-        ("content", if wanted.is_some() { file.content(sets)? } else { Tree::Null }),
+        ("content", wanted.map_or(Ok(Tree::Null), |wanted| file.content(&wanted.body, sets))?),
         ("mode", Tree::from(file.mode())),
         ("owner", Tree::from(owner)),
     ]);

@@ -87,7 +87,7 @@ fn new(root: &Path, filled: &Tree) -> Result<Next, String> {
 /// The file with the changes of the step, the bytes as they are where its content does not change.
 fn revised(root: &Path, step: &Step, filled: &Tree, file: &File) -> Result<Next, String> {
     let sets = step.id.shape().map(|shape| shape.sets).unwrap_or_default();
-    let content = file.content(sets)?;
+    let content = file.content(&step.wanted, sets)?;
     let own = file.owner(root).map_err(|error| error.to_string())?;
     let whole = Tree::map([
         ("content", content.clone()),
