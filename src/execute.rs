@@ -75,10 +75,12 @@ pub struct Brakes {
 }
 
 impl Brakes {
-    fn pulled(&self) -> Option<&'static str> {
+    /// Why to stop, with work left or without. A lock that was lost keeps nobody from having done everything: the
+    /// restart of a cluster's API takes its locks away.
+    fn pulled(&self, work_left: bool) -> Option<&'static str> {
         if *self.interrupted.borrow() {
             Some("interrupted")
-        } else if *self.lock_lost.borrow() {
+        } else if work_left && *self.lock_lost.borrow() {
             Some("another run took the lock over")
         } else {
             None
@@ -100,7 +102,7 @@ pub async fn execute(
     let mut running: JoinSet<(Result<(), Refusal>, Duration, Duration)> = JoinSet::new();
     let mut steps: BTreeMap<Id, usize> = BTreeMap::new();
     loop {
-        report.stopped = report.stopped.or_else(|| brakes.pulled());
+        report.stopped = report.stopped.or_else(|| brakes.pulled(queue.has_work()));
         while report.stopped.is_none() && running.len() < concurrency.max(1) {
             let quiet = |at: &&usize| plan.steps[**at].disrupts.is_none();
             let next = queue.ready.iter().find(quiet).copied();
@@ -173,6 +175,11 @@ impl Queue {
             }
         }
         queue
+    }
+
+    /// Is there a step that was not begun?
+    fn has_work(&self) -> bool {
+        !self.ready.is_empty() || !self.waiting.is_empty()
     }
 
     /// Lets go what waited for this step; gives the steps that will now never begin.

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod after;
+mod arrange;
 pub mod change;
 pub mod compare;
 pub mod domains;

@@ -17,9 +17,10 @@ use tokio::sync::watch;
 use crate::world::World;
 
 /// Takes its time for every write, and remembers when each began and ended.
-#[derive(Default)]
 struct Slow {
     told: Mutex<Vec<String>>,
+    /// Turns true when a restart begins, as a lock is lost when the API that holds it is away for long.
+    lost: watch::Sender<bool>,
 }
 
 impl Slow {
@@ -29,6 +30,9 @@ impl Slow {
 
     async fn take_time(&self, step: &Step) {
         self.tell("begin", step);
+        if step.disrupts.is_some() {
+            self.lost.send_replace(true);
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
         self.tell("end", step);
     }
@@ -83,12 +87,13 @@ async fn a_restart_is_done_alone_and_last() {
     };
     plan.steps.push(copy(&plan.steps[0], "kube:Namespace/a", &[]));
     plan.steps.push(copy(&plan.steps[0], "kube:Namespace/b", &["kube:Namespace/a"]));
-    let slow = Arc::new(Slow::default());
+    let (lost, lock_lost) = watch::channel(false);
+    let (_keep, interrupted) = watch::channel(false);
+    let slow = Arc::new(Slow { told: Mutex::default(), lost });
     let provider: Arc<dyn Provider> = slow.clone();
-    let (_keep, quiet) = watch::channel(false);
-    let brakes = Brakes { interrupted: quiet.clone(), lock_lost: quiet };
+    let brakes = Brakes { interrupted, lock_lost };
     let report = execute(&plan, &provider, 8, &brakes, |_| {}).await;
-    assert!(report.complete() && report.done() == 4);
+    assert!(report.complete() && report.done() == 4, "{report:#?}");
     let told = slow.told.lock().unwrap().clone();
     assert_eq!(told[6..], ["begin node:Restart/k3s", "end node:Restart/k3s"], "{told:#?}");
     assert!(told[..4].contains(&"begin kube:Namespace/a".to_owned()));
