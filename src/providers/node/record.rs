@@ -38,15 +38,18 @@ pub(super) struct Entry {
 impl Record {
     /// The record of this node; an empty one where there is none.
     pub(super) fn load(root: &Path) -> Result<Record, String> {
-        let wrong = |why: &dyn std::fmt::Display| {
-            format!(
-                "the record of what kwo wrote, /{FILE}, cannot be read: {why}; put it right or move it away, and adopt the files anew"
-            )
+        let cannot = |why: &str| format!("the record of what kwo wrote, /{FILE}, cannot be read: {why}");
+        let file = match read(root, Path::new(FILE)) {
+            Ok(None) => return Ok(Record::default()),
+            Ok(Some(file)) => file,
+            Err(Astray::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(cannot(&format!("{error}; kwo looks at the files of a node as root")));
+            }
+            Err(astray) => return Err(cannot(&astray.to_string())),
         };
-        match read(root, Path::new(FILE)).map_err(|astray| wrong(&astray))? {
-            None => Ok(Record::default()),
-            Some(file) => serde_json::from_slice(&file.bytes).map_err(|error| wrong(&error)),
-        }
+        serde_json::from_slice(&file.bytes).map_err(|error| {
+            cannot(&format!("{error}; put it right, or move it away and adopt the files anew"))
+        })
     }
 
     /// Puts it on the disk.
