@@ -105,6 +105,15 @@ pub struct TargetArgs {
     #[arg(long, default_value_t = 16, env = "KWO_CONCURRENCY", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
     pub concurrency: u16,
+    /// Look at the files of the node that kwo runs on, and write them: what k3s is started with, its registries.
+    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub node: bool,
+    /// The folder that the node's files lie below. The services of the node are restarted only where it is `/`.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
+    pub root: PathBuf,
+    /// Restart k3s where a file that it reads has changed; without this the restart is only shown.
+    #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = clap::builder::FalseyValueParser::new())]
+    pub allow_restart: bool,
     /// Take over what exists without kwo's mark: all of it, or just that of a tenant or with an id. Adds, and never removes.
     #[arg(long, env = "KWO_ADOPT", value_name = "TENANT|ID", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     #[arg(value_delimiter = ',')]

@@ -92,10 +92,12 @@ pub struct Brakes {
 }
 
 impl Brakes {
-    fn pulled(&self) -> Option<&'static str> {
+    /// Why to stop, with work left or without. A lock that was lost keeps nobody from having done everything: the
+    /// restart of a cluster's API takes its locks away.
+    fn pulled(&self, work_left: bool) -> Option<&'static str> {
         if *self.interrupted.borrow() {
             Some("interrupted")
-        } else if *self.lock_lost.borrow() {
+        } else if work_left && *self.lock_lost.borrow() {
             Some("another run took the lock over")
         } else {
             None
@@ -117,9 +119,16 @@ pub async fn execute(
     let mut running: JoinSet<(Outcome, Duration, Duration)> = JoinSet::new();
     let mut steps: BTreeMap<Id, usize> = BTreeMap::new();
     loop {
-        report.stopped = report.stopped.or_else(|| brakes.pulled());
+        report.stopped = report.stopped.or_else(|| brakes.pulled(queue.has_work()));
         while report.stopped.is_none() && running.len() < concurrency.max(1) {
-            let Some(at) = queue.ready.pop_first() else { break };
+            let quiet = |at: &&usize| plan.steps[**at].disrupts.is_none();
+            let next = queue.ready.iter().find(quiet).copied();
+            // What disturbs others begins when nothing else can, and alone.
+            let Some(at) = next.or_else(|| queue.ready.first().copied().filter(|_| running.is_empty()))
+            else {
+                break;
+            };
+            queue.ready.remove(&at);
             let (step, provider, brakes) = (plan.steps[at].clone(), Arc::clone(provider), brakes.clone());
             let task = running.spawn(async move {
                 let start = Instant::now();
@@ -127,6 +136,9 @@ pub async fn execute(
                 (outcome, start.duration_since(began), start.elapsed())
             });
             steps.insert(task.id(), at);
+            if next.is_none() {
+                break;
+            }
         }
         let Some(ended) = running.join_next_with_id().await else { break };
         let (task, (outcome, start, took)) = ended.unwrap_or_else(|error| {
@@ -164,7 +176,7 @@ async fn perform(mut step: Step, provider: &dyn Provider, brakes: &Brakes) -> Ou
             Again::Settled => return Outcome::Settled,
             Again::Stale { why } => return Outcome::Refused(Refusal::Changed { why }),
         }
-        if let Some(stopped) = brakes.pulled() {
+        if let Some(stopped) = brakes.pulled(true) {
             let why = format!("{stopped} before it could be written again");
             return Outcome::Refused(Refusal::Changed { why });
         }
@@ -197,6 +209,11 @@ impl Queue {
             }
         }
         queue
+    }
+
+    /// Is there a step that was not begun?
+    fn has_work(&self) -> bool {
+        !self.ready.is_empty() || !self.waiting.is_empty()
     }
 
     /// Lets go what waited for this step; gives the steps that will now never begin.

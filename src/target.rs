@@ -1,20 +1,36 @@
-//! What a run works on: a cluster or a directory, opened from what was typed.
+//! What a run works on: a cluster or a directory, and the node beside it, opened from what was typed.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::TargetArgs;
 use crate::failure::Failure;
-use crate::providers::{Dir, Kube, KubeOptions, Provider};
+use crate::providers::{Dir, Kube, KubeOptions, Node, Provider, Together};
 use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
 
-/// Opens the target.
+/// Opens the target, and the node where the run is asked to look at it.
 ///
 /// # Errors
-/// When it is neither `kube` nor `dir:PATH`, or cannot be opened.
+/// When the target is neither `kube` nor `dir:PATH`, or one of them cannot be opened.
 pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
+    let node = args.node.then(|| node(&args.root)).transpose()?;
+    let main = main(args, lock_duration).await?;
+    Ok(Arc::new(Together::new(main, node)))
+}
+
+/// The node below this root. Another root than that of this machine has no services that run.
+fn node(root: &Path) -> Result<Node, Failure> {
+    let systemctl =
+        (root.canonicalize().ok().as_deref() == Some(Path::new("/"))).then(|| PathBuf::from("systemctl"));
+    Node::new(root, systemctl).map_err(|error| {
+        Failure::new(format!("cannot use {} as the root of the node", root.display())).because(&error)
+    })
+}
+
+async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
     if let Some(path) = args.target.strip_prefix("dir:").filter(|path| !path.is_empty()) {
         let dir = Dir::new(path)
             .map_err(|error| Failure::new(format!("cannot use the directory {path}")).because(&error))?;

@@ -46,6 +46,8 @@ fn create(resource: &Resource) -> Step {
         wanted: resource.body.clone(),
         secrets: Vec::new(),
         needs: Vec::new(),
+        follows: Vec::new(),
+        disrupts: None,
         adopts: false,
         tenant: SmolStr::default(),
         because: Origin { place: "here".into(), line: SmolStr::default() },

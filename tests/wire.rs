@@ -47,6 +47,8 @@ fn step(change: Change, seen: Option<&str>) -> Step {
         wanted: serde_json::from_str(BODY).expect("JSON"),
         secrets: Vec::new(),
         needs: Vec::new(),
+        follows: Vec::new(),
+        disrupts: None,
         adopts: false,
         tenant: SmolStr::default(),
         because: Origin { place: "here".into(), line: SmolStr::default() },

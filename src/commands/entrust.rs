@@ -1,7 +1,10 @@
-//! The secrets of a run: every reference looked up, the fingerprints to the plan, the bytes to the provider.
+//! What a run is given: its secrets, of which the plan gets the fingerprints and the provider the bytes, and leave for
+//! what disturbs others.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::resource::Desired;
 
 use crate::cli::TargetArgs;
@@ -11,7 +14,8 @@ use crate::secrets::{Places, resolve};
 /// Where the key that opens age files is looked for when nothing names it.
 const AGE_IDENTITY: &str = "/etc/kwo/age.key";
 
-/// What is wanted, with the fingerprints of the secrets in it. The provider has the bytes.
+/// What is wanted, with the fingerprints of the secrets in it and with the leave that was given. The provider has the
+/// bytes.
 pub(crate) async fn entrust(
     desired: Desired,
     roster: &Path,
@@ -24,6 +28,6 @@ pub(crate) async fn entrust(
         age_identity: args.age_identity.clone().or(usual),
     };
     let (desired, vault) = resolve(desired, &places, provider).await;
-    provider.entrust(vault);
-    desired
+    provider.entrust(Arc::new(vault));
+    if args.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired }
 }

@@ -12,7 +12,9 @@ use crate::providers::fold;
 
 pub(crate) fn render(args: &Render) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
-    let resources = in_order(&loaded.desired).into_iter().map(manifest).collect::<Result<Vec<_>, _>>()?;
+    // What is on a node is nothing that Kubernetes takes.
+    let resources = in_order(&loaded.desired).into_iter().filter(|resource| resource.id.provider == "kube");
+    let resources = resources.map(manifest).collect::<Result<Vec<_>, _>>()?;
     match args.output {
         YamlOrJson::Yaml => {
             for resource in resources {

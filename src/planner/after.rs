@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::change::{Change, Step};
 use crate::observed::{FIELD_MANAGER, Observed, Owner, Present, Sighting, Version};
 use crate::plan::Plan;
+use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// What would be seen if every step were done.
@@ -37,7 +38,12 @@ pub fn after(plan: &Plan, observed: &Observed) -> Observed {
 pub fn done(step: &Step, before: Option<&Present>) -> Present {
     let Some(before) = before.filter(|_| !step.creates()) else {
         let version = Version("1".into());
-        let owners = Arc::new([kwo(fields_of(&step.wanted, true))]);
+        let sets = sets(&step.id).iter();
+        let fields = sets.fold(fields_of(&step.wanted, true), |fields, set| match step.wanted.at(set) {
+            Some(wanted) => wanted.items().iter().fold(fields, |fields, entry| added(&fields, set, entry)),
+            None => fields,
+        });
+        let owners = Arc::new([kwo(fields)]);
         return Present { body: step.wanted.clone(), version, owners, deleting: None };
     };
     let mut body = before.body.clone();
@@ -54,7 +60,10 @@ pub fn done(step: &Step, before: Option<&Present>) -> Present {
         };
         body = body.with(pointer, value.clone());
         let field = field_pointer(pointer);
-        mine = mine.with(&field, fields_of(value, false));
+        mine = match pointer.strip_suffix("/-") {
+            Some(set) if sets(&step.id).contains(&set) => added(&mine, set, value),
+            _ => mine.with(&field, fields_of(value, false)),
+        };
         for owner in &mut others {
             owner.fields = without(&owner.fields, &tokens(&field).collect::<Vec<_>>());
         }
@@ -66,6 +75,17 @@ pub fn done(step: &Step, before: Option<&Present>) -> Present {
 
 fn kwo(fields: Tree) -> Owner {
     Owner { manager: FIELD_MANAGER.into(), when: None, fields }
+}
+
+/// The sets of which it is on record who added which entry: those of a file.
+fn sets(id: &ResourceId) -> &'static [&'static str] {
+    id.node_kind().map(|kind| kind.shape(&id.name).sets).unwrap_or_default()
+}
+
+/// The field set with one more entry of a set.
+fn added(fields: &Tree, set: &str, entry: &Tree) -> Tree {
+    let place = join(&field_pointer(set), &format!("v:{entry}"));
+    fields.with(&place, Tree::map::<SmolStr>([]))
 }
 
 /// The field set of a value, as Kubernetes would record it for whoever wrote it: lists end it.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Version;
-use crate::resource::{Origin, Reason, Resource, ResourceId};
+use crate::resource::{Disruption, Origin, Reason, Resource, ResourceId};
 use crate::secrets::Secret;
 use crate::tree::{SmolStr, Tree};
 
@@ -29,6 +29,12 @@ pub struct Step {
     /// The steps of this plan that have to be done first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<ResourceId>,
+    /// What it comes after, and is done anew for when that changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<ResourceId>,
+    /// What it disturbs, as a sentence without a full stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disrupts: Option<SmolStr>,
     /// It takes over an object that does not carry kwo's mark, because adoption was asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
@@ -88,6 +94,11 @@ pub enum Cause {
     },
     /// The system keeps no record of who wrote it.
     Unrecorded,
+    /// It is done anew because of what it follows.
+    Anew {
+        /// The steps of this plan that ask for it; none where the changes were made before.
+        after: Vec<ResourceId>,
+    },
 }
 
 /// A bound that becomes lower.
@@ -158,6 +169,13 @@ pub enum Hold {
         /// What would have to be asked for.
         why: SmolStr,
     },
+    /// It disturbs something, and this run has no leave.
+    NeedsLeave {
+        /// What it disturbs, as a sentence without a full stop.
+        disrupts: SmolStr,
+        /// The option that gives leave.
+        option: SmolStr,
+    },
     /// It cannot be done as things are.
     Refused {
         /// Why, as a sentence without a full stop.
@@ -206,7 +224,11 @@ impl Step {
     pub fn resource(&self) -> Resource {
         let needs = self.needs.iter().cloned().collect();
         let resource = Resource::new(self.id.clone(), self.wanted.clone(), needs, Reason::Always);
-        Resource { secrets: self.secrets.clone(), ..resource }
+        // Who had this step planned had leave for what is in it.
+        let disrupts = self.disrupts.clone();
+        let disrupts = disrupts.map(|what| Disruption { what, option: SmolStr::default(), allowed: true });
+        let follows = self.follows.iter().cloned().collect();
+        Resource { secrets: self.secrets.clone(), follows, disrupts, ..resource }
     }
 
     /// Does it give a value that is there another one?
@@ -245,6 +267,13 @@ impl fmt::Display for Cause {
             }
             Cause::Drift { manager, when: None } => write!(out, "drift: written by `{manager}`"),
             Cause::Unrecorded => out.write_str("no record of who wrote it"),
+            Cause::Anew { after } => match after.as_slice() {
+                [] => out.write_str("what it reads has changed since"),
+                [first, others @ ..] => {
+                    write!(out, "after {first}")?;
+                    others.iter().try_for_each(|id| write!(out, ", {id}"))
+                }
+            },
         }
     }
 }
@@ -273,6 +302,9 @@ impl fmt::Display for Hold {
                 Ok(())
             }
             Hold::LeftOut { why } => write!(out, "not looked at: {why}"),
+            Hold::NeedsLeave { disrupts, option } => {
+                write!(out, "disruptive: {disrupts}; it is done with `{option}`")
+            }
             Hold::Refused { why } => out.write_str(why),
         }
     }

@@ -26,6 +26,16 @@ pub enum Difference {
     },
 }
 
+impl Difference {
+    /// Where it is.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        match self {
+            Difference::Missing { pointer, .. } | Difference::Other { pointer, .. } => pointer,
+        }
+    }
+}
+
 /// All differences, in the order of their pointers.
 #[must_use]
 pub fn compare(wanted: &Tree, found: &Tree, shape: &Shape) -> Vec<Difference> {

@@ -3,7 +3,8 @@
 
 use crate::access;
 use crate::change::Leftover;
-use crate::kinds::{Kind, matches_any};
+use crate::kinds::{Shape, matches_any};
+use crate::node::NodeKind;
 use crate::observed::{FIELD_MANAGER, Present, Sighting, TENANT_LABEL};
 use crate::resource::{Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join};
@@ -31,11 +32,11 @@ pub fn left_in(resource: &Resource, present: &Present, leftovers: &mut Vec<Lefto
     if !present.is_marked() || present.deleting.is_some() {
         return;
     }
-    let Some(kind) = resource.id.known_kind() else { return };
+    let Some(shape) = resource.id.shape() else { return };
     for owner in present.owners.iter().filter(|owner| owner.manager == FIELD_MANAGER) {
-        fields(resource, present, kind, &owner.fields, &resource.body, "", leftovers);
+        fields(resource, present, shape, &owner.fields, &resource.body, "", leftovers);
     }
-    for set in kind.shape().sets {
+    for set in shape.sets {
         entries(resource, present, set, leftovers);
     }
 }
@@ -44,7 +45,7 @@ pub fn left_in(resource: &Resource, present: &Present, leftovers: &mut Vec<Lefto
 fn fields(
     resource: &Resource,
     present: &Present,
-    kind: Kind,
+    shape: &Shape,
     written: &Tree,
     wanted: &Tree,
     pointer: &str,
@@ -55,11 +56,13 @@ fn fields(
         match wanted.get(name) {
             Some(wanted) if matches!(wanted, Tree::Map(_)) && !below.entries().is_empty() => {
                 let here = join(pointer, name);
-                if !matches_any(kind.shape().whole, &here) {
-                    fields(resource, present, kind, below, wanted, &here, leftovers);
+                if !matches_any(shape.whole, &here) {
+                    fields(resource, present, shape, below, wanted, &here, leftovers);
                 }
             }
             Some(_) => {}
+            // Nobody can take back what cannot be changed: the name of a node, say.
+            None if matches_any(shape.immutable, &join(pointer, name)) => {}
             None => {
                 let here = join(pointer, name);
                 let value = present.body.at(&here).cloned();
@@ -69,11 +72,13 @@ fn fields(
     }
 }
 
-/// Entries of a set that nobody asks for. Rights are listed whoever added them: the object says that it is kwo's.
+/// Entries of a set that nobody asks for. Those of an object are listed whoever added them: it says that it is kwo's.
+/// A file is shared with others, so of its entries only those that kwo wrote.
 fn entries(resource: &Resource, present: &Present, set: &str, leftovers: &mut Vec<Leftover>) {
     let wanted = resource.body.at(set).map(Tree::items).unwrap_or_default();
     for (at, entry) in present.body.at(set).map(Tree::items).unwrap_or_default().iter().enumerate() {
-        if !wanted.contains(entry) {
+        let counts = resource.id.node_kind().is_none() || present.kwo_added(set, entry);
+        if !wanted.contains(entry) && counts {
             let grants = access::sentence(&resource.id, &present.body, entry, "is still");
             let pointer = format!("{set}/{at}");
             leftovers.push(field(resource, present, &pointer, Some(entry.clone()), grants));
@@ -110,13 +115,17 @@ fn field(
 }
 
 fn command(id: &ResourceId, verb: &str, options: &str) -> String {
+    if id.node_kind() == Some(NodeKind::File) {
+        // The file may hold what others need, and only an editor keeps its comments.
+        return format!("sudoedit {}", quoted_if_needed(&format!("/{}", id.name)));
+    }
     let resource = id.known_kind().map_or_else(|| id.kind.to_lowercase(), |kind| kind.plural().to_owned());
     let namespace = if id.scope.is_empty() { String::new() } else { format!(" --namespace={}", id.scope) };
     format!("kubectl {verb} {resource} {}{namespace}{options}", quoted_if_needed(&id.name))
 }
 
 fn quoted_if_needed(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.:@".contains(char);
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.:@/".contains(char);
     if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { quoted(word) }
 }
 

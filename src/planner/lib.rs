@@ -5,11 +5,13 @@
 
 pub mod access;
 pub mod after;
+mod arrange;
 pub mod change;
 pub mod compare;
 pub mod domains;
 pub mod kinds;
 pub mod leftovers;
+pub mod node;
 pub mod observed;
 pub mod order;
 pub mod plan;

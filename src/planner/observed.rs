@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::resource::ResourceId;
-use crate::tree::{SmolStr, Tree, join};
+use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// The label that marks what kwo made or took over, as a key and its value.
 pub const MARK: (&str, &str) = ("app.kubernetes.io/managed-by", "kwo");
@@ -121,6 +121,15 @@ impl Present {
             .iter()
             .filter(|owner| owns(&owner.fields, pointer))
             .max_by_key(|owner| (owner.when.as_ref(), owner.manager != FIELD_MANAGER))
+    }
+
+    /// Did kwo add this entry to the set at this pointer, as far as the records know entries?
+    #[must_use]
+    pub fn kwo_added(&self, set: &str, entry: &Tree) -> bool {
+        let place = tokens(set).fold(String::new(), |path, token| join(&path, &format!("f:{token}")));
+        let key = format!("v:{entry}");
+        let own = self.owners.iter().filter(|owner| owner.manager == FIELD_MANAGER);
+        own.filter_map(|owner| owner.fields.at(&place)).any(|entries| entries.get(&key).is_some())
     }
 
     /// The pointers of all fields that kwo wrote and nobody has written since, in order; lists and maps

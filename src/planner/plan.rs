@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::arrange::{Verdict, arrange};
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
 use crate::compare::{Difference, compare, quantity};
-use crate::kinds::Shape;
+use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{left_in, left_over};
 use crate::observed::{FIELD_MANAGER, MARK, Observed, Present, Sighting, TENANT_LABEL};
-use crate::order::order;
 use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, tokens};
 
@@ -73,13 +73,6 @@ impl Adopt {
     }
 }
 
-/// What is to become of one resource.
-enum Verdict {
-    Settled,
-    Do(Step),
-    Hold(Hold),
-}
-
 /// Compares what is wanted with what was seen.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: Provenance) -> Plan {
@@ -106,108 +99,50 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     leftovers.sort_by(|a, b| {
         (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
     });
-    let (steps, held) = arrange(desired, verdicts);
+    let (steps, held, idle) = arrange(desired, verdicts);
     Plan {
         format_version: FORMAT_VERSION.into(),
         provenance,
         steps,
         held,
         leftovers,
-        settled,
+        settled: settled + idle,
         digest: "".into(),
     }
     .sealed()
 }
 
-/// Puts what can be done in order and holds what waits on something held.
-fn arrange(desired: &Desired, mut verdicts: BTreeMap<usize, Verdict>) -> (Vec<Step>, Vec<Held>) {
-    let resources = desired.resources();
-    let mut needs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut unmet: BTreeMap<usize, ResourceId> = BTreeMap::new();
-    for &at in verdicts.keys() {
-        let mut found = Vec::with_capacity(resources[at].needs.len());
-        for need in resources[at].needs.iter() {
-            match desired.position(need) {
-                Some(position) => found.push(position),
-                None => {
-                    unmet.entry(at).or_insert_with(|| need.clone());
-                }
-            }
-        }
-        needs.insert(at, found);
-    }
-    let order = order(&needs);
-    let mut steps = Vec::new();
-    let mut held: BTreeMap<usize, Hold> = BTreeMap::new();
-    for (at, path) in order.circles {
-        let path = path.into_iter().map(|at| resources[at].id.clone()).collect();
-        held.insert(at, Hold::Cycle { path });
-    }
-    for (at, need) in order.behind {
-        held.insert(at, Hold::WaitsOn { id: resources[need].id.clone() });
-    }
-    for at in order.sequence {
-        match verdicts.remove(&at) {
-            Some(Verdict::Do(mut step)) => {
-                let open = needs.get(&at).into_iter().flatten();
-                let stops =
-                    |need: &&usize| held.get(need).is_some_and(|hold| !matches!(hold, Hold::LeftOut { .. }));
-                let blocked = open.clone().find(stops).map(|&need| &resources[need].id);
-                match unmet.get(&at).or(blocked) {
-                    Some(id) => {
-                        held.insert(at, Hold::WaitsOn { id: id.clone() });
-                    }
-                    None => {
-                        // Every need that is no key of `needs` is settled; the others are steps before this one.
-                        step.needs = open
-                            .filter(|need| needs.contains_key(need) && !held.contains_key(need))
-                            .map(|&need| resources[need].id.clone())
-                            .collect();
-                        steps.push(step);
-                    }
-                }
-            }
-            Some(Verdict::Hold(hold)) => {
-                held.insert(at, hold);
-            }
-            Some(Verdict::Settled) | None => {}
-        }
-    }
-    let held = held
-        .into_iter()
-        .map(|(at, hold)| Held {
-            id: resources[at].id.clone(),
-            tenant: tenant(&resources[at].body),
-            hold,
-            because: Origin::of(&resources[at].because, desired.sources()),
-        })
-        .collect();
-    (steps, held)
+/// Is the pointer this place, or below it?
+pub(crate) fn is_below(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What is to become of one resource, needs aside.
 fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt) -> Verdict {
-    let step = |changes: Vec<Change>, present: Option<&Present>| {
-        Verdict::Do(Step {
-            id: resource.id.clone(),
-            changes,
-            seen: present.map(|present| present.version.clone()),
-            wanted: resource.body.clone(),
-            secrets: resource.secrets.clone(),
-            needs: Vec::new(),
-            adopts: present.is_some_and(|present| !present.is_marked()),
-            tenant: tenant(&resource.body),
-            because: Origin::of(&resource.because, desired.sources()),
-        })
+    let step = |changes: Vec<Change>, present: Option<&Present>| Step {
+        id: resource.id.clone(),
+        changes,
+        seen: present.map(|present| present.version.clone()),
+        wanted: resource.body.clone(),
+        secrets: resource.secrets.clone(),
+        needs: Vec::new(),
+        follows: resource.follows.to_vec(),
+        disrupts: resource.disrupts.as_ref().map(|disruption| disruption.what.clone()),
+        adopts: present.is_some_and(|present| !present.is_marked()),
+        tenant: tenant(&resource.body),
+        because: Origin::of(&resource.because, desired.sources()),
     };
+    let shape = resource.id.shape();
     let present = match sighting {
         None => return Verdict::Hold(Hold::NotObserved { why: "nobody looked".into() }),
         Some(Sighting::LeftOut { why }) => return Verdict::Hold(Hold::LeftOut { why: why.clone() }),
         Some(Sighting::Unknown { why }) => return Verdict::Hold(Hold::NotObserved { why: why.clone() }),
+        // What is not there has nothing that could be done anew.
+        Some(Sighting::Absent) if shape.is_some_and(|shape| shape.anew.is_some()) => return Verdict::Settled,
         Some(Sighting::Absent) => {
             return match &resource.missing {
                 Some(missing) => Verdict::Hold(missing.clone().into()),
-                None => step(vec![Change::Create], None),
+                None => Verdict::Do(step(vec![Change::Create], None)),
             };
         }
         Some(Sighting::Present(present)) => present,
@@ -220,15 +155,29 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
             why: smol_str::format_smolstr!("is being deleted since {since}"),
         });
     }
-    let Some(shape) = resource.id.known_kind().map(crate::kinds::Kind::shape) else {
+    let Some(shape) = shape else {
         return Verdict::Hold(Hold::Refused { why: "is of a kind that kwo does not know".into() });
     };
     if let Some(missing) = &resource.missing {
         return Verdict::Hold(missing.clone().into());
     }
-    let differences = compare(&resource.body, &present.body, shape);
+    let mut differences = compare(&resource.body, &present.body, shape);
+    differences.retain(|difference| shape.anew != Some(difference.pointer()));
+    let again = shape.anew.and_then(|pointer| {
+        Some(Change::Revise {
+            pointer: pointer.into(),
+            from: present.body.at(pointer)?.clone(),
+            to: resource.body.at(pointer)?.clone(),
+            cause: Cause::Anew { after: Vec::new() },
+            tightens: None,
+            because: Origin::of(resource.reason(pointer), desired.sources()),
+        })
+    });
     if differences.is_empty() {
-        return Verdict::Settled;
+        return match again {
+            Some(again) => Verdict::Follow(step(vec![again], Some(present))),
+            None => Verdict::Settled,
+        };
     }
     let mut changes = Vec::with_capacity(differences.len());
     for difference in differences {
@@ -237,7 +186,8 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
             Err(hold) => return Verdict::Hold(hold),
         }
     }
-    step(changes, Some(present))
+    changes.extend(again);
+    Verdict::Do(step(changes, Some(present)))
 }
 
 /// What to do about one difference.
@@ -254,11 +204,12 @@ fn change(
             Ok(Change::Extend { because: because(&pointer), pointer, value })
         }
         Difference::Other { pointer, from, to } => {
-            let frozen = |fixed: &str| {
-                pointer.strip_prefix(fixed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            if shape.immutable.iter().any(|fixed| frozen(fixed)) {
+            if shape.immutable.iter().any(|fixed| is_below(&pointer, fixed)) {
                 return Err(Hold::Immutable { pointer, from, to });
+            }
+            if !fits(&from, &to) && !matches_any(shape.whole, &pointer) {
+                let why = "holds another kind of value than is wanted there; replacing it would remove what it holds";
+                return Err(Hold::Refused { why: smol_str::format_smolstr!("{pointer} {why}") });
             }
             Ok(Change::Revise {
                 cause: cause(present, &pointer),
@@ -269,6 +220,15 @@ fn change(
                 to,
             })
         }
+    }
+}
+
+/// Can the one take the place of the other as a single value? A map can only become another map, key by key.
+fn fits(from: &Tree, to: &Tree) -> bool {
+    match (from, to) {
+        (Tree::Map(_), to) => matches!(to, Tree::Map(_)),
+        (Tree::List(_), _) => true,
+        (_, to) => !matches!(to, Tree::Map(_) | Tree::List(_)),
     }
 }
 

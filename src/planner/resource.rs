@@ -9,7 +9,8 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Shape};
+use crate::node;
 use crate::roster::{Sources, Span};
 use crate::secrets::{Missing, Secret};
 use crate::tree::{SmolStr, Tree};
@@ -37,6 +38,10 @@ pub struct Resource {
     pub body: Tree,
     /// What has to stand before it.
     pub needs: Arc<[ResourceId]>,
+    /// What it comes after, and is done anew for when that changes.
+    pub follows: Arc<[ResourceId]>,
+    /// What every step for it disturbs.
+    pub disrupts: Option<Disruption>,
     /// Why it is wanted at all.
     pub because: Reason,
     /// Why single fields have the value they have: a pointer and its reason, which also holds below it.
@@ -45,6 +50,17 @@ pub struct Resource {
     pub secrets: Vec<Secret>,
     /// A secret that it needs and that was not found.
     pub missing: Option<Missing>,
+}
+
+/// What a step disturbs, which is done only by leave.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Disruption {
+    /// What is disturbed, as a sentence without a full stop.
+    pub what: SmolStr,
+    /// The option that gives leave.
+    pub option: SmolStr,
+    /// This run has leave.
+    pub allowed: bool,
 }
 
 /// Why something is as it is.
@@ -95,16 +111,23 @@ impl ResourceId {
         }
     }
 
-    /// The kind, where it is one that kwo writes.
+    /// The kind, where it is one of the Kubernetes API that kwo writes.
     #[must_use]
     pub fn known_kind(&self) -> Option<Kind> {
-        Kind::named(&self.kind)
+        Kind::named(&self.kind).filter(|_| self.provider == "kube")
+    }
+
+    /// How its fields are compared, where kwo knows its kind.
+    #[must_use]
+    pub fn shape(&self) -> Option<&'static Shape> {
+        self.known_kind().map(Kind::shape).or_else(|| Some(self.node_kind()?.shape(&self.name)))
     }
 }
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ResourceId { provider, kind, scope, name } = self;
+        // The name of a file has slashes of its own; nothing on a node has a scope.
         if scope.is_empty() {
             write!(out, "{provider}:{kind}/{name}")
         } else {
@@ -115,7 +138,9 @@ impl fmt::Display for ResourceId {
 
 /// What is wrong with the text of an id.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{0}` is no id of a resource: expected `provider:Kind/name` or `provider:Kind/namespace/name`")]
+#[error(
+    "`{0}` is no id of a resource: expected `kube:Kind/name`, `kube:Kind/namespace/name` or `node:File/path/of/it`"
+)]
 pub struct NotAnId(pub String);
 
 impl FromStr for ResourceId {
@@ -123,6 +148,19 @@ impl FromStr for ResourceId {
     fn from_str(text: &str) -> Result<ResourceId, NotAnId> {
         let wrong = || NotAnId(text.to_owned());
         let (provider, rest) = text.split_once(':').ok_or_else(wrong)?;
+        if provider == node::PROVIDER {
+            let (kind, name) = rest.split_once('/').ok_or_else(wrong)?;
+            let odd = |part: &str| matches!(part, "" | "." | "..");
+            if kind.is_empty() || name.split('/').any(odd) {
+                return Err(wrong());
+            }
+            return Ok(ResourceId {
+                provider: provider.into(),
+                kind: kind.into(),
+                scope: SmolStr::default(),
+                name: name.into(),
+            });
+        }
         let parts: Vec<&str> = rest.split('/').collect();
         let (kind, scope, name) = match parts.as_slice() {
             [kind, name] => (*kind, "", *name),
@@ -161,8 +199,8 @@ impl JsonSchema for ResourceId {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "`provider:Kind/name` or `provider:Kind/namespace/name`",
-            "pattern": "^[^:/]+:[^/]+(/[^/]+){1,2}$",
+            "description": "`kube:Kind/name`, `kube:Kind/namespace/name` or `node:File/path/of/it`",
+            "pattern": "^([^:/]+:[^/]+(/[^/]+){1,2}|node:[^/]+(/[^/]+)+)$",
         })
     }
 }
@@ -171,7 +209,17 @@ impl Resource {
     /// A resource without reasons for single fields and without secrets.
     #[must_use]
     pub fn new(id: ResourceId, body: Tree, needs: Arc<[ResourceId]>, because: Reason) -> Resource {
-        Resource { id, body, needs, because, fields: Vec::new(), secrets: Vec::new(), missing: None }
+        Resource {
+            id,
+            body,
+            needs,
+            follows: Arc::new([]),
+            disrupts: None,
+            because,
+            fields: Vec::new(),
+            secrets: Vec::new(),
+            missing: None,
+        }
     }
 
     /// Why the field at this pointer has its value: the closest reason given for it or for what it is part of.
@@ -214,6 +262,17 @@ impl Desired {
     #[must_use]
     pub fn of(resource: Resource) -> Desired {
         Desired { resources: vec![resource], sources: Arc::default() }
+    }
+
+    /// The same with leave for all that asks for this option.
+    #[must_use]
+    pub fn allowing(self, option: &str) -> Desired {
+        self.map(|mut resource| {
+            if let Some(disruption) = resource.disrupts.as_mut().filter(|asks| asks.option == option) {
+                disruption.allowed = true;
+            }
+            resource
+        })
     }
 
     /// All resources, ordered by id.
@@ -280,14 +339,28 @@ mod tests {
 
     #[test]
     fn ids_print_and_parse() {
-        for text in
-            ["kube:Namespace/alice", "kube:ResourceQuota/alice-prod/alice-prod-quota", "kube:ClusterRole/a:b"]
-        {
+        for text in [
+            "kube:Namespace/alice",
+            "kube:ResourceQuota/alice-prod/alice-prod-quota",
+            "kube:ClusterRole/a:b",
+            "node:File/etc/rancher/k3s/config.yaml",
+            "node:Restart/k3s",
+        ] {
             assert_eq!(text.parse::<ResourceId>().unwrap().to_string(), text);
         }
-        for text in
-            ["", "kube", "kube:", "kube:Namespace", "kube:Namespace/", "kube:A//b", "kube:A/b/c/d", ":A/b"]
-        {
+        for text in [
+            "",
+            "kube",
+            "kube:",
+            "kube:Namespace",
+            "kube:Namespace/",
+            "kube:A//b",
+            "kube:A/b/c/d",
+            ":A/b",
+            "node:File/",
+            "node:File//etc",
+            "node:File/etc/../root",
+        ] {
             assert_eq!(text.parse::<ResourceId>(), Err(NotAnId(text.to_owned())));
         }
     }

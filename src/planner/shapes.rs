@@ -24,6 +24,10 @@ pub struct Shape {
     pub documents: &'static [(&'static str, Format)],
     /// Upper bounds, and where the amount in use stands: lowering one tightens.
     pub bounds: Option<(&'static str, &'static str)>,
+    /// Changes below these are no reason to do anew what follows the object.
+    pub quiet: &'static [&'static str],
+    /// The field that changes whenever the object is done anew; by itself it never differs.
+    pub anew: Option<&'static str>,
     /// It gives somebody rights.
     pub grants: bool,
 }
@@ -45,7 +49,7 @@ pub enum Format {
     Json,
 }
 
-const PLAIN: Shape = Shape {
+pub(crate) const PLAIN: Shape = Shape {
     sets: &[],
     keyed: &[],
     quantities: &[],
@@ -54,6 +58,8 @@ const PLAIN: Shape = Shape {
     read: &[],
     documents: &[],
     bounds: None,
+    quiet: &[],
+    anew: None,
     grants: false,
 };
 

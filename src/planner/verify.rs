@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::change::{Change, Step};
-use crate::kinds::{Kind, matches_any};
+use crate::kinds::{Shape, matches_any};
 use crate::observed::{Observed, Present, Sighting};
 use crate::plan::Plan;
 use crate::resource::ResourceId;
@@ -53,21 +53,21 @@ fn check(step: &Step, present: &Present, broken: &mut dyn FnMut(String)) {
     if !present.is_marked() && !step.adopts {
         broken("changes an object that is not kwo's".to_owned());
     }
-    let Some(kind) = step.id.known_kind() else { return broken("is of an unknown kind".to_owned()) };
+    let Some(shape) = step.id.shape() else { return broken("is of an unknown kind".to_owned()) };
     for change in &step.changes {
         match change {
             Change::Create => broken("creates and changes at once".to_owned()),
             Change::Extend { pointer, value, because: _ } => {
-                extend(kind, step, present, pointer, value, broken);
+                extend(shape, step, present, pointer, value, broken);
             }
             Change::Revise { pointer, from, to, cause: _, tightens: _, because: _ } => {
                 if present.body.at(pointer) != Some(from) {
                     broken(format!("revises {pointer}, where something else was seen"));
                 }
-                if counterpart(kind, pointer, &step.wanted, &present.body) != Some(to) {
+                if counterpart(shape, pointer, &step.wanted, &present.body) != Some(to) {
                     broken(format!("revises {pointer} to what is not wanted"));
                 }
-                if loses(from, to) && !is_one_value(kind, pointer, from) {
+                if loses(from, to) && !is_one_value(shape, pointer, from) {
                     broken(format!("removes a part of {pointer}"));
                 }
             }
@@ -76,14 +76,14 @@ fn check(step: &Step, present: &Present, broken: &mut dyn FnMut(String)) {
 }
 
 fn extend(
-    kind: Kind,
+    shape: &Shape,
     step: &Step,
     present: &Present,
     pointer: &str,
     value: &Tree,
     broken: &mut dyn FnMut(String),
 ) {
-    let wanted = |pointer: &str| counterpart(kind, pointer, &step.wanted, &present.body);
+    let wanted = |pointer: &str| counterpart(shape, pointer, &step.wanted, &present.body);
     match pointer.strip_suffix("/-") {
         Some(set) => {
             if !wanted(set).is_some_and(|wanted| wanted.items().contains(value)) {
@@ -105,11 +105,11 @@ fn extend(
 }
 
 /// What is wanted at a place of what was seen: entries with a key may stand at another index.
-fn counterpart<'w>(kind: Kind, pointer: &str, wanted: &'w Tree, seen: &Tree) -> Option<&'w Tree> {
+fn counterpart<'w>(shape: &Shape, pointer: &str, wanted: &'w Tree, seen: &Tree) -> Option<&'w Tree> {
     let (mut wanted, mut seen, mut here) = (wanted, Some(seen), String::new());
     for token in tokens(pointer) {
         let entry = seen.and_then(|seen| seen.at(&join("", &token)));
-        wanted = match (kind.shape().key(&here), entry) {
+        wanted = match (shape.key(&here), entry) {
             (Some(key), Some(entry)) => wanted.items().iter().find(|wanted| key.same(wanted, entry))?,
             _ => wanted.at(&join("", &token))?,
         };
@@ -126,8 +126,7 @@ fn loses(from: &Tree, to: &Tree) -> bool {
 }
 
 /// Lists count as one value unless the kind says that they are sets; maps only where it says so, or inside one.
-fn is_one_value(kind: Kind, pointer: &str, from: &Tree) -> bool {
-    let shape = kind.shape();
+fn is_one_value(shape: &Shape, pointer: &str, from: &Tree) -> bool {
     let inside = |patterns: &[&str]| {
         let ends = pointer.char_indices().filter(|(_, char)| *char == '/').map(|(at, _)| at).skip(1);
         ends.chain([pointer.len()]).any(|end| matches_any(patterns, &pointer[..end]))

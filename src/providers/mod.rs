@@ -5,9 +5,15 @@ mod documents;
 mod kube;
 mod manifest;
 mod mask;
+mod node;
+mod patch;
+mod place;
 mod provider;
+mod together;
 
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
 pub use self::kube::{ConnectError, Kube, KubeOptions};
+pub use self::node::Node;
+pub use self::together::Together;
 pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::change::Step;
@@ -26,7 +27,7 @@ pub trait Provider: Send + Sync {
 
     /// Takes the secrets of this run, once, before the first look: what is seen of secrets is told by them, and what
     /// is written of secrets is taken from them.
-    fn entrust(&self, vault: Vault);
+    fn entrust(&self, vault: Arc<Vault>);
 
     /// The bytes under one key of a Secret; nothing where there is none.
     fn reveal<'a>(

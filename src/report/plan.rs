@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use kwo_planner::access;
 use kwo_planner::change::{Change, Held, Leftover, Step};
+use kwo_planner::node::NodeKind;
 use kwo_planner::plan::Plan;
 use kwo_planner::tree::{SmolStr, Tree};
 
@@ -35,6 +36,8 @@ pub struct Counts {
     pub revise: usize,
     /// Objects that are held.
     pub held: usize,
+    /// Objects that the run was not asked to look at.
+    pub left_out: usize,
     /// What is left over.
     pub leftovers: usize,
     /// Objects that are as they should be.
@@ -51,7 +54,8 @@ impl Counts {
             create,
             revise,
             extend: plan.steps.len() - create - revise,
-            held: plan.held.len(),
+            held: plan.held.iter().filter(|held| !held.is_left_out()).count(),
+            left_out: plan.held.iter().filter(|held| held.is_left_out()).count(),
             leftovers: plan.leftovers.len(),
             unchanged: plan.settled,
         }
@@ -60,9 +64,10 @@ impl Counts {
     /// The counts on one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let Counts { create, extend, revise, held, leftovers, unchanged } = self;
+        let Counts { create, extend, revise, held, left_out, leftovers, unchanged } = self;
+        let left_out = if *left_out == 0 { String::new() } else { format!(", {left_out} not looked at") };
         format!(
-            "{create} to create, {extend} to extend, {revise} to revise, {held} held, {leftovers} left over, {unchanged} unchanged"
+            "{create} to create, {extend} to extend, {revise} to revise, {held} held, {leftovers} left over, {unchanged} unchanged{left_out}"
         )
     }
 }
@@ -98,7 +103,8 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
         for step in steps {
             step_text(&mut out, step, detail);
         }
-        for held in held {
+        left_out(&mut out, &held);
+        for held in held.into_iter().filter(|held| !held.is_left_out()) {
             let Held { id, tenant: _, hold, because } = held;
             let _ = writeln!(out, "  {HOLD}!{HOLD:#} {id}\n      {hold}\n      {QUIET}{because}{QUIET:#}");
         }
@@ -142,6 +148,17 @@ fn rights(out: &mut String, steps: &[Step], leftovers: &[Leftover]) {
     }
 }
 
+/// What the run was not asked to look at: one line a reason.
+fn left_out(out: &mut String, held: &[&Held]) {
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for held in held.iter().filter(|held| held.is_left_out()) {
+        reasons.entry(held.hold.to_string()).or_default().push(held.id.to_string());
+    }
+    for (why, ids) in reasons {
+        let _ = writeln!(out, "  {QUIET}- {}: {why}{QUIET:#}", ids.join(", "));
+    }
+}
+
 fn step_text(out: &mut String, step: &Step, detail: Detail) {
     if step.creates() {
         let _ = writeln!(out, "  {CREATE}+{CREATE:#} {}\n      {QUIET}{}{QUIET:#}", step.id, step.because);
@@ -154,6 +171,17 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
     }
     let adopts = if step.adopts { " (taken over: it exists without kwo's mark)" } else { "" };
     let _ = writeln!(out, "  {CHANGE}~{CHANGE:#} {}{adopts}", step.id);
+    if let Some(disrupts) = &step.disrupts {
+        let _ = writeln!(out, "      {HOLD}disruptive: {disrupts}{HOLD:#}");
+    }
+    if step.changes.iter().any(|change| change.pointer().is_some_and(|at| at.starts_with("/content")))
+        && step.id.node_kind() == Some(NodeKind::File)
+    {
+        let _ = writeln!(
+            out,
+            "      {QUIET}the file as it is goes to /var/lib/kwo/archive; its comments do not come along{QUIET:#}"
+        );
+    }
     for change in &step.changes {
         match change {
             Change::Create => {}

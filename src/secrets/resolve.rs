@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use kwo_planner::kinds::Kind;
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::roster::SecretRef;
 use kwo_planner::secrets::{Content, FINGERPRINT_KEY, Found, Password, Secret};
+use kwo_planner::tree::join;
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;
 
@@ -41,13 +43,18 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Provider)
     let mut made: BTreeMap<(ResourceId, SmolStr), Result<Made, String>> = BTreeMap::new();
     let mut answers: BTreeMap<SecretRef, Answer> = BTreeMap::new();
     for (id, secret) in all(&desired) {
-        for reference in references(&secret.content) {
-            if let SecretRef::Generate(length) = reference {
-                let there = make(id, &secret.pointer, *length, provider).await;
-                made.insert((id.clone(), secret.pointer.clone()), there);
-            } else if !answers.contains_key(reference) {
-                answers.insert(reference.clone(), follow(reference, places, provider).await);
-            }
+        if let Content::Plain(SecretRef::Generate(length)) = secret.content {
+            let there = make(id, &secret.pointer, length, provider).await;
+            made.insert((id.clone(), secret.pointer.clone()), there);
+        }
+    }
+    for reference in all(&desired).flat_map(|(_, secret)| references(&secret.content)) {
+        if !answers.contains_key(reference) {
+            let answer = match beside(reference, &made) {
+                Some(bytes) => Ok(bytes),
+                None => follow(reference, places, provider).await,
+            };
+            answers.insert(reference.clone(), answer);
         }
     }
     for (id, secret) in all(&desired) {
@@ -62,6 +69,17 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Provider)
 struct Made {
     bytes: SecretSlice<u8>,
     new: bool,
+}
+
+/// A Secret of the cluster that this very run makes.
+fn beside(
+    reference: &SecretRef,
+    made: &BTreeMap<(ResourceId, SmolStr), Result<Made, String>>,
+) -> Option<SecretSlice<u8>> {
+    let SecretRef::Kube { namespace, name, key } = reference else { return None };
+    let id = ResourceId::kube(Kind::Secret, namespace.clone(), name.clone());
+    let made = made.get(&(id, join("/data", key).into()))?.as_ref().ok()?;
+    Some(made.bytes.clone())
 }
 
 fn all(desired: &Desired) -> impl Iterator<Item = (&ResourceId, &Secret)> {

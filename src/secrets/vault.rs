@@ -114,12 +114,34 @@ impl Vault {
     /// # Errors
     /// When a secret in it cannot be had.
     pub fn filled(&self, id: &ResourceId, secrets: &[Secret], body: &Tree) -> Result<Tree, String> {
+        self.fill(id, secrets, body, |bytes| Ok(STANDARD.encode(bytes)))
+    }
+
+    /// A body with the secrets as they are in place of the fingerprints, for a file.
+    ///
+    /// # Errors
+    /// When a secret in it cannot be had, or is no text.
+    pub fn in_clear(&self, id: &ResourceId, secrets: &[Secret], body: &Tree) -> Result<Tree, String> {
+        self.fill(id, secrets, body, |bytes| {
+            String::from_utf8(bytes.to_vec())
+                .map_err(|_| "it is no text, and a file of text needs it".to_owned())
+        })
+    }
+
+    fn fill(
+        &self,
+        id: &ResourceId,
+        secrets: &[Secret],
+        body: &Tree,
+        text: impl Fn(&[u8]) -> Result<String, String>,
+    ) -> Result<Tree, String> {
         let mut filled = body.clone();
-        for Secret { pointer, content: _ } in
-            secrets.iter().filter(|secret| body.at(&secret.pointer).is_some())
+        for Secret { pointer, content } in secrets.iter().filter(|secret| body.at(&secret.pointer).is_some())
         {
             let bytes = self.bytes(id, pointer)?;
-            filled = filled.with(pointer, Tree::from(STANDARD.encode(bytes.expose_secret())));
+            let text = text(bytes.expose_secret())
+                .map_err(|why| format!("the secret {content} for {pointer}: {why}"))?;
+            filled = filled.with(pointer, Tree::from(text));
         }
         Ok(filled)
     }

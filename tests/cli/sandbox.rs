@@ -89,3 +89,28 @@ fn every_example_is_applied_and_settled() {
     }
     assert!(seen >= 5, "the examples are missing");
 }
+
+#[test]
+fn a_node_is_looked_at_when_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root/etc/rancher/k3s");
+    std::fs::create_dir_all(&root).unwrap();
+    std::fs::write(root.join("config.yaml"), "disable: [servicelb]\n").unwrap();
+    let roster = "apiVersion: kwo/v1\nkind: Roster\ncluster: {api: {hosts: [api.example.com]}, node: {name: node-1}}\n";
+    std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
+    let mut text = String::new();
+    for args in [
+        &["apply", "--target", "dir:sandbox", "--yes", "--concurrency", "1"][..],
+        &["plan", "--target", "dir:sandbox", "--node", "--root", "root"],
+        &["apply", "--target", "dir:sandbox", "--node", "--root", "root", "--adopt", "--yes"],
+        &["plan", "--target", "dir:sandbox", "--node", "--root", "root", "-o", "markdown"],
+        &["explain", "node:File/etc/rancher/k3s/config.yaml"],
+        &["plan", "--target", "dir:sandbox", "--node", "--root", "elsewhere"],
+        &["plan", "--target", "dir:sandbox", "--root", "root"],
+    ] {
+        text.push_str(&transcript(folder.path(), args));
+        text.push('\n');
+    }
+    text.push_str(&std::fs::read_to_string(root.join("config.yaml")).unwrap());
+    snapshot("node", &text);
+}

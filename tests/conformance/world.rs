@@ -86,6 +86,8 @@ pub(crate) fn step(wanted: &Wanted, changes: Vec<Change>, seen: Option<&Version>
         wanted: wanted.1.clone(),
         secrets: Vec::new(),
         needs: Vec::new(),
+        follows: Vec::new(),
+        disrupts: None,
         adopts: false,
         tenant: SmolStr::default(),
         because: origin(),

@@ -79,3 +79,20 @@ fn an_htpasswd_that_somebody_changed_is_put_right() {
     node.settled(&[PASSWORD]);
     assert!(!data("htpasswd").contains("intruder"));
 }
+
+#[test]
+fn the_node_may_pull_and_its_file_holds_the_password_that_was_made() {
+    let Some(node) = Node::new(ROSTER) else { return };
+    let root = node.bench.path("root");
+    std::fs::create_dir(&root).unwrap();
+    let at = ["--node", "--root", root.to_str().unwrap()];
+    let said = node.apply(&at, &[PASSWORD]).expect(0);
+    let file = std::fs::read_to_string(root.join("etc/rancher/k3s/registries.yaml")).unwrap();
+    let file: serde_json::Value = serde_yaml::from_str(&file).unwrap();
+    for host in ["registry.example.com", "a.b-c.example.com"] {
+        assert_eq!(file["configs"][host]["auth"]["username"], "ci");
+        assert_eq!(file["configs"][host]["auth"]["password"], data("password"));
+    }
+    assert!(!format!("{}{}", said.out, said.err).contains(&data("password")));
+    node.kwo(&[&["plan", "--detailed-exitcode"][..], &at].concat(), &[PASSWORD]).expect(0);
+}

@@ -1,7 +1,7 @@
 //! The `cluster` section: what kwo has to know about the cluster that it cannot ask the cluster for.
 
 use crate::roster::record::{choice, record};
-use crate::roster::{AnyLabelKey, At, Cidr, Email, HostName, LabelValue, Map, Name, Port};
+use crate::roster::{AnyLabelKey, At, Cidr, Email, HostName, LabelValue, Map, Name, NodeName, Port};
 
 record! {
     /// The cluster that the roster is for. All of it is optional; what is left out is as in k3s.
@@ -12,6 +12,8 @@ record! {
         pub api: Option<Api>,
         /// How the cluster gets its certificates. Without it kwo leaves Traefik alone.
         pub acme: Option<Acme>,
+        /// The node that k3s runs on.
+        pub node: Option<Node>,
         /// The cluster's networks, which isolated tenants are kept from.
         pub network: Option<ClusterNetwork>,
     }
@@ -24,6 +26,14 @@ record! {
         pub hosts: Vec<At<HostName>>,
         /// Its port. Default: 6443.
         pub port: Option<At<Port>>,
+    }
+}
+
+record! {
+    /// The node that k3s runs on.
+    pub struct Node: "the cluster's node" {
+        /// What the node is called. It cannot be changed once the node has joined: local volumes are bound to it.
+        pub name: Option<At<NodeName>>,
     }
 }
 

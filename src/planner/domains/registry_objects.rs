@@ -9,13 +9,15 @@ use base64::engine::general_purpose::STANDARD;
 use super::body::{labels, map, object, object_with};
 use super::cluster::Issuer;
 use super::dns::HTTP_RESOLVER;
+use super::node::yaml_file;
 use super::registry::Registry;
 use crate::kinds::Kind;
+use crate::node::K3S_REGISTRIES;
 use crate::observed::MARK;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Entry, Roster, SecretRef, Span};
+use crate::roster::{At, Entry, HostName, Roster, SecretRef, Span};
 use crate::secrets::{Content, Password, User};
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, join};
 
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "registry";
@@ -48,6 +50,7 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     let spec = map([("ports", Tree::list([port])), ("selector", app()), ("type", Tree::from("ClusterIP"))]);
     let body = object(&service, Kind::Service, &labels(None), [("spec", spec)]);
     resources.push(Resource::new(service.clone(), body, Arc::new([]), because));
+    resources.push(pull(registry, at));
     for host in &registry.hosts {
         resources.push(ingress(roster, registry, host, host.at, &service));
     }
@@ -90,6 +93,23 @@ fn auth(registry: &Registry, at: Span) -> Resource {
         lines.push(User { name, password });
     }
     resource.with_secret("/data/htpasswd", Content::Htpasswd(lines))
+}
+
+/// What k3s on the node reads so that it may pull: the first user with its password, for every host.
+fn pull(registry: &Registry, at: Span) -> Resource {
+    let auth = || map([("username", Tree::from(SmolStr::from(first_user(registry))))]);
+    let host = |host: &At<HostName>| {
+        let tls = map([("insecure_skip_verify", Tree::Bool(false))]);
+        (host.value.text().clone(), map([("auth", auth()), ("tls", tls)]))
+    };
+    let content = map([("configs", Tree::map(registry.hosts.iter().map(host)))]);
+    let file = yaml_file(K3S_REGISTRIES, Some("0600"), content, Reason::Roster(at));
+    let password = SecretRef::Kube { namespace: NAMESPACE.into(), name: AUTH.into(), key: "password".into() };
+    let needs = Arc::new([ResourceId::kube(Kind::Secret, NAMESPACE, AUTH)]);
+    registry.hosts.iter().fold(Resource { needs, ..file }, |file, host| {
+        let pointer = format!("{}/auth/password", join("/content/configs", host.value.as_str()));
+        file.with_secret(pointer, Content::Plain(password.clone()))
+    })
 }
 
 fn volume(registry: &Registry, because: &Reason) -> Resource {

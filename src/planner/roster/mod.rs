@@ -27,7 +27,7 @@ pub use document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 pub use finding::{Finding, Findings};
 pub use hosts::{Cidr, HostName, HostPattern, Port};
 pub use identity::Identity;
-pub use names::{AnyLabelKey, LabelKey, LabelValue, Name, PathSegment, ResourceName};
+pub use names::{AnyLabelKey, LabelKey, LabelValue, Name, NodeName, PathSegment, ResourceName};
 pub use parse::{Refused, includes, parse, schema};
 pub use quantity::Quantity;
 pub use scalar::{Refusal, Scalar};

@@ -6,6 +6,15 @@ use std::str::FromStr;
 use super::scalar::{Refusal, quote, text_type};
 
 text_type! {
+    /// The name of a node: one or more labels of lower-case letters, digits and `-`, with dots between them.
+    pub struct NodeName {
+        expected: "a node's name such as `node-1` or `node-1.example.com`, at most 63 characters",
+        pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        max: 63
+    }
+}
+
+text_type! {
     /// A name as Kubernetes takes it for a namespace (a DNS-1123 label): 1 to 63 lower-case letters, digits and
     /// "-", with a letter or digit at both ends.
     pub struct Name {
@@ -68,6 +77,20 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Name, Refusal> {
         dns_label(text).map_err(|why| refuse_name("bad-name", "name", text, &why))?;
         Ok(Name(text.into()))
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<NodeName, Refusal> {
+        let refused = |why: &str| Err(refuse_name("bad-node-name", "name of a node", text, why));
+        if text.len() > 63 {
+            return refused("it is over 63 characters, which the node's label of that name does not take");
+        }
+        match text.split('.').try_for_each(dns_label) {
+            Ok(()) => Ok(NodeName(text.into())),
+            Err(why) => refused(&why),
+        }
     }
 }
 

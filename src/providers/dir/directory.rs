@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::change::Step;
@@ -45,7 +46,7 @@ impl Provider for Dir {
         Box::pin(async move { observe::again(&self.path, step) })
     }
 
-    fn entrust(&self, _: Vault) {
+    fn entrust(&self, _: Arc<Vault>) {
         // Secrets are left out of a directory, so it has no use for them.
     }
 

@@ -14,10 +14,11 @@ use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
-use super::layout::{Astray, file, inside};
+use super::layout::file;
 use crate::providers::documents::unfold;
 use crate::providers::manifest::{read, version};
 use crate::providers::mask::{Also, cut_text};
+use crate::providers::place::{Astray, inside};
 
 /// How deep folders may lie in each other.
 const DEEPEST: usize = 16;
@@ -91,7 +92,7 @@ pub(super) fn again(root: &Path, step: &Step) -> Sighting {
 /// What is in the file of a wanted object.
 fn look(root: &Path, file: &Path, id: &ResourceId, wanted: &Tree, masks: &BTreeMap<Kind, Also>) -> Sighting {
     let unknown = |why: String| Sighting::Unknown { why: format_smolstr!("{}: {why}", file.display()) };
-    let bytes = match inside(root, file, false).and_then(|path| Ok(fs::read(path)?)) {
+    let bytes = match inside(root, file, None).and_then(|path| Ok(fs::read(path)?)) {
         Ok(bytes) => bytes,
         Err(Astray::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Sighting::Absent,
         Err(astray) => return unknown(astray.to_string()),

@@ -46,7 +46,7 @@ pub struct Kube {
     /// The lock has a way of its own: its renewal must not queue behind thousands of writes.
     pub(super) lock_wire: Arc<Wire>,
     pub(super) lock_duration: Duration,
-    pub(super) vault: OnceLock<Vault>,
+    pub(super) vault: OnceLock<Arc<Vault>>,
 }
 
 /// Why no cluster can be spoken to.

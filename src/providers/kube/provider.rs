@@ -30,7 +30,7 @@ impl Provider for Kube {
         Box::pin(observe::observe(&self.wire, self.vault(), wanted))
     }
 
-    fn entrust(&self, vault: Vault) {
+    fn entrust(&self, vault: Arc<Vault>) {
         // The first one counts: what was seen with it has to be written with it.
         let _ = self.vault.set(vault);
     }
@@ -63,7 +63,7 @@ impl Provider for Kube {
 
 impl Kube {
     fn vault(&self) -> &Vault {
-        self.vault.get_or_init(Vault::default)
+        self.vault.get_or_init(Arc::default)
     }
 }
 

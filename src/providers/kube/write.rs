@@ -203,6 +203,8 @@ mod tests {
             wanted: serde_json::from_str(r#"{"spec":{"hard":{"cpu":"1000m","pods":"2"}}}"#).unwrap(),
             secrets: Vec::new(),
             needs: Vec::new(),
+            follows: Vec::new(),
+            disrupts: None,
             adopts: false,
             tenant: "alice".into(),
             because: origin(),

@@ -1,0 +1,128 @@
+//! From what is to become of each resource by itself to steps in an order in which they can be done: what waits on
+//! something held is held, what follows something that changes is done anew, what disturbs others needs leave.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::{Cause, Change, Held, Hold, Step};
+use crate::order::order;
+use crate::plan::{is_below, tenant};
+use crate::resource::{Desired, Disruption, Origin, ResourceId};
+
+/// What is to become of one resource.
+pub(crate) enum Verdict {
+    /// It is as it should be.
+    Settled,
+    /// This is to be done.
+    Do(Step),
+    /// Settled, unless something that it follows changes.
+    Follow(Step),
+    /// It is left alone.
+    Hold(Hold),
+}
+
+/// Puts what can be done in order and holds what waits on something held; the last one counts what had nothing to
+/// follow.
+pub(crate) fn arrange(
+    desired: &Desired,
+    mut verdicts: BTreeMap<usize, Verdict>,
+) -> (Vec<Step>, Vec<Held>, usize) {
+    let resources = desired.resources();
+    let mut needs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut unmet: BTreeMap<usize, ResourceId> = BTreeMap::new();
+    for &at in verdicts.keys() {
+        let mut found = Vec::with_capacity(resources[at].needs.len());
+        for need in resources[at].needs.iter() {
+            match desired.position(need) {
+                Some(position) => found.push(position),
+                None => {
+                    unmet.entry(at).or_insert_with(|| need.clone());
+                }
+            }
+        }
+        let follows = resources[at].follows.iter().filter(|id| !resources[at].needs.contains(id));
+        found.extend(follows.filter_map(|id| desired.position(id)));
+        needs.insert(at, found);
+    }
+    let mut idle: BTreeSet<usize> = BTreeSet::new();
+    let order = order(&needs);
+    let mut steps = Vec::new();
+    let mut held: BTreeMap<usize, Hold> = BTreeMap::new();
+    for (at, path) in order.circles {
+        let path = path.into_iter().map(|at| resources[at].id.clone()).collect();
+        held.insert(at, Hold::Cycle { path });
+    }
+    for (at, need) in order.behind {
+        held.insert(at, Hold::WaitsOn { id: resources[need].id.clone() });
+    }
+    for at in order.sequence {
+        let verdict = match verdicts.remove(&at) {
+            Some(Verdict::Follow(step)) => match anew(step, &steps) {
+                Some(step) => Some(Verdict::Do(step)),
+                None => {
+                    idle.insert(at);
+                    continue;
+                }
+            },
+            verdict => verdict,
+        };
+        match verdict {
+            Some(Verdict::Do(mut step)) => {
+                let open = needs.get(&at).into_iter().flatten();
+                let stops = |need: &&usize| {
+                    held.get(need).is_some_and(|hold| !matches!(hold, Hold::LeftOut { .. }))
+                        && resources[at].needs.contains(&resources[**need].id)
+                };
+                let blocked = open.clone().find(stops).map(|&need| &resources[need].id);
+                match (unmet.get(&at).or(blocked), &resources[at].disrupts) {
+                    (Some(id), _) => {
+                        held.insert(at, Hold::WaitsOn { id: id.clone() });
+                    }
+                    (None, Some(Disruption { what, option, allowed: false })) => {
+                        held.insert(at, Hold::NeedsLeave { disrupts: what.clone(), option: option.clone() });
+                    }
+                    (None, _) => {
+                        // Every need that is no key of `needs` is settled; the others are steps before this one.
+                        step.needs = open
+                            .filter(|need| {
+                                needs.contains_key(need) && !held.contains_key(need) && !idle.contains(need)
+                            })
+                            .map(|&need| resources[need].id.clone())
+                            .collect();
+                        steps.push(step);
+                    }
+                }
+            }
+            Some(Verdict::Hold(hold)) => {
+                held.insert(at, hold);
+            }
+            Some(Verdict::Settled | Verdict::Follow(_)) | None => {}
+        }
+    }
+    let held = held
+        .into_iter()
+        .map(|(at, hold)| Held {
+            id: resources[at].id.clone(),
+            tenant: tenant(&resources[at].body),
+            hold,
+            because: Origin::of(&resources[at].because, desired.sources()),
+        })
+        .collect();
+    (steps, held, idle.len())
+}
+
+/// The step with its cause, if one of the steps changes something that it has to follow.
+fn anew(mut step: Step, steps: &[Step]) -> Option<Step> {
+    let loud = |other: &Step| {
+        let quiet = other.id.shape().map(|shape| shape.quiet).unwrap_or_default();
+        let heard = |pointer: &str| !quiet.iter().any(|part| is_below(pointer, part));
+        other.changes.iter().any(|change| change.pointer().is_none_or(heard))
+    };
+    let moved = steps.iter().filter(|other| step.follows.contains(&other.id) && loud(other));
+    let moved: Vec<ResourceId> = moved.map(|other| other.id.clone()).collect();
+    for change in &mut step.changes {
+        if let Change::Revise { cause: Cause::Anew { after }, .. } = change {
+            after.clone_from(&moved);
+        }
+    }
+    (!moved.is_empty()).then_some(step)
+}

@@ -1,0 +1,95 @@
+//! What kwo keeps on a node beside the cluster: files, and restarts of the services that read them. Their ids, and how
+//! their fields are compared; what is in a file is the domains' business.
+
+use crate::resource::ResourceId;
+use crate::shapes::{PLAIN, Shape};
+use crate::tree::SmolStr;
+
+/// The system that these ids belong to.
+pub const PROVIDER: &str = "node";
+
+/// What k3s is started with.
+pub const K3S_CONFIG: &str = "etc/rancher/k3s/config.yaml";
+
+/// Which registries k3s pulls from, and how.
+pub const K3S_REGISTRIES: &str = "etc/rancher/k3s/registries.yaml";
+
+/// A kind of thing on a node.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum NodeKind {
+    /// A file that holds YAML. Its body is `content`, `mode` and `owner`, and kwo's mark where kwo keeps it.
+    File,
+    /// A service that has to be started anew when a file that it reads has changed. Its body is `current`, which says
+    /// whether it has read its files as they are, and `running`.
+    Restart,
+}
+
+/// No service reads these of its files.
+const QUIET: &[&str] = &["/metadata", "/mode", "/owner"];
+
+static FILE: Shape = Shape { quiet: QUIET, ..PLAIN };
+static CONFIG: Shape = Shape {
+    sets: &["/content/tls-san"],
+    // Volumes of the local-path provisioner are bound to the name.
+    immutable: &["/content/node-name"],
+    quiet: QUIET,
+    ..PLAIN
+};
+static RESTART: Shape = Shape { anew: Some("/running"), ..PLAIN };
+
+impl NodeKind {
+    /// Its name in ids.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            NodeKind::File => "File",
+            NodeKind::Restart => "Restart",
+        }
+    }
+
+    /// How the fields of the one with this name are compared.
+    #[must_use]
+    pub fn shape(self, name: &str) -> &'static Shape {
+        match self {
+            NodeKind::File if name == K3S_CONFIG => &CONFIG,
+            NodeKind::File => &FILE,
+            NodeKind::Restart => &RESTART,
+        }
+    }
+}
+
+impl ResourceId {
+    /// Something on the node: a file by its path from the root, without a leading slash, or a service by its name.
+    pub fn node(kind: NodeKind, name: impl Into<SmolStr>) -> ResourceId {
+        ResourceId {
+            provider: SmolStr::new_static(PROVIDER),
+            kind: SmolStr::new_static(kind.name()),
+            scope: SmolStr::default(),
+            name: name.into(),
+        }
+    }
+
+    /// The kind, where it is one of the node's.
+    #[must_use]
+    pub fn node_kind(&self) -> Option<NodeKind> {
+        let kinds = [NodeKind::File, NodeKind::Restart];
+        kinds.into_iter().find(|kind| self.provider == PROVIDER && self.kind == kind.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_know_their_kind_and_are_no_objects_of_the_cluster() {
+        for kind in [NodeKind::File, NodeKind::Restart] {
+            let id = ResourceId::node(kind, K3S_CONFIG);
+            assert_eq!(id.node_kind(), Some(kind));
+            assert_eq!(id.known_kind(), None);
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        let secret: ResourceId = "node:Secret/x".parse().unwrap();
+        assert_eq!((secret.node_kind(), secret.known_kind(), secret.shape()), (None, None, None));
+    }
+}

@@ -1,0 +1,188 @@
+//! What is in the files: every wanted one, cut down to what is wanted of it, and the existence of all others that kwo
+//! wrote. What others keep in a file, their secrets above all, does not come out of here.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use kwo_planner::node::{K3S_CONFIG, NodeKind};
+use kwo_planner::observed::{FIELD_MANAGER, MARK, Observed, Owner, Present, Sighting};
+use kwo_planner::resource::{Desired, Resource, ResourceId};
+use kwo_planner::tree::{SmolStr, Tree, join};
+use smol_str::format_smolstr;
+
+use super::file::{File, path, read};
+use super::joined;
+use super::record::{Entry, Record};
+use crate::providers::manifest;
+use crate::secrets::Vault;
+
+/// Where k3s is told the node's name.
+const NODE_NAME: &str = "/content/node-name";
+
+/// Looks at all files.
+pub(super) fn files(root: &Path, vault: &Vault, desired: &Desired) -> Observed {
+    let mut observed = Observed::default();
+    let record = Record::load(root);
+    let wanted = desired.resources().iter().filter(|have| have.id.node_kind() == Some(NodeKind::File));
+    for resource in wanted {
+        let sighting = match &record {
+            Err(why) => Sighting::Unknown { why: why.as_str().into() },
+            Ok(record) => look(root, vault, record, &resource.id, Some(resource)),
+        };
+        observed.insert(resource.id.clone(), sighting);
+    }
+    for name in record.iter().flat_map(Record::names) {
+        let id = ResourceId::node(NodeKind::File, name.clone());
+        if desired.get(&id).is_none()
+            && let Ok(record) = &record
+        {
+            let sighting = look(root, vault, record, &id, None);
+            observed.insert(id, sighting);
+        }
+    }
+    observed
+}
+
+fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Option<&Resource>) -> Sighting {
+    let unknown =
+        |why: &dyn std::fmt::Display| Sighting::Unknown { why: format_smolstr!("/{}: {why}", id.name) };
+    let file = match path(id).map(|path| read(root, &path)) {
+        Err(why) => return unknown(&why),
+        Ok(Err(astray)) => return unknown(&astray),
+        Ok(Ok(file)) => file,
+    };
+    let named =
+        wanted.filter(|_| id.name == K3S_CONFIG).and_then(|wanted| wanted.body.at(NODE_NAME)?.as_text());
+    let joined =
+        named.and_then(|_| joined::name(root)).filter(|joined| named.is_some_and(|named| named != joined));
+    match (file, joined) {
+        (None, Some(joined)) => unknown(&format_args!(
+            "the node has joined its cluster as `{joined}`, which cannot be changed; put that into `cluster.node.name`"
+        )),
+        (None, None) => Sighting::Absent,
+        (Some(file), joined) => match present(root, vault, record, id, wanted, &file, joined) {
+            Ok(present) => Sighting::Present(present),
+            Err(why) => unknown(&why),
+        },
+    }
+}
+
+fn present(
+    root: &Path,
+    vault: &Vault,
+    record: &Record,
+    id: &ResourceId,
+    wanted: Option<&Resource>,
+    file: &File,
+    joined: Option<String>,
+) -> Result<Present, String> {
+    let hash = manifest::version(&file.bytes);
+    let entry = record.get(&id.name).filter(|entry| entry.covers(&hash));
+    let sets = id.shape().map(|shape| shape.sets).unwrap_or_default();
+    let owner = file.owner(root).map_err(|error| error.to_string())?;
+    let mut whole = Tree::map([
+        // Of a file that nobody wants it does not matter what is in it.
+        ("content", wanted.map_or(Ok(Tree::Null), |wanted| file.content(&wanted.body, sets))?),
+        ("mode", Tree::from(file.mode())),
+        ("owner", Tree::from(owner)),
+    ]);
+    if let (None, Some(joined)) = (whole.at(NODE_NAME), joined) {
+        // It has a name already, though this file does not say so.
+        whole = whole.with(NODE_NAME, Tree::from(joined));
+    }
+    let owners = entry.map_or_else(Vec::new, |entry| owners(entry, &hash, file, &whole, sets));
+    let seen = match wanted {
+        Some(wanted) => cut(&veiled(vault, wanted, whole), &wanted.body),
+        None => Tree::map::<SmolStr>([]),
+    };
+    let mark = entry.map(|_| (MARK.0, Tree::from(MARK.1)));
+    let body = seen.with("/metadata", Tree::map([("labels", Tree::map(mark))]));
+    Ok(Present { body, version: file.version(), owners: owners.into(), deleting: None })
+}
+
+/// The file with what stands for the secrets in it.
+fn veiled(vault: &Vault, wanted: &Resource, whole: Tree) -> Tree {
+    let mut veiled = whole;
+    for secret in &wanted.secrets {
+        // Where the place is not a place but a value, the value may be the secret.
+        let ends =
+            secret.pointer.char_indices().filter(|(at, char)| *at > 0 && *char == '/').map(|(at, _)| at);
+        let value =
+            |at: &usize| veiled.at(&secret.pointer[..*at]).is_some_and(|part| !matches!(part, Tree::Map(_)));
+        let here = ends.clone().find(value).unwrap_or(secret.pointer.len());
+        let pointer = &secret.pointer[..here];
+        if let Some(found) = veiled.at(pointer) {
+            let bytes = found.as_text().map_or_else(|| found.to_string(), ToString::to_string);
+            veiled = veiled.with(pointer, vault.seen(&wanted.id, pointer, bytes.as_bytes()));
+        }
+    }
+    veiled
+}
+
+/// What is wanted of what was found: the same keys, with the values found.
+fn cut(found: &Tree, wanted: &Tree) -> Tree {
+    match (found, wanted) {
+        (Tree::Map(_), Tree::Map(wanted)) => Tree::map(
+            wanted.iter().filter_map(|(key, wanted)| Some((key.clone(), cut(found.get(key)?, wanted)))),
+        ),
+        _ => found.clone(),
+    }
+}
+
+/// Who wrote what: kwo what is on record and still there; somebody else what is no longer as kwo left it.
+fn owners(entry: &Entry, hash: &str, file: &File, whole: &Tree, sets: &[&str]) -> Vec<Owner> {
+    let nothing = Tree::map::<SmolStr>([]);
+    let wrote = entry.wrote.as_ref().unwrap_or(&nothing);
+    let mut changed = Vec::new();
+    if !entry.is_own(hash) {
+        changed.push(("f:content", nothing.clone()));
+    }
+    for (part, field) in [("mode", "f:mode"), ("owner", "f:owner")] {
+        if wrote.get(part).is_some_and(|wrote| whole.get(part) != Some(wrote)) {
+            changed.push((field, nothing.clone()));
+        }
+    }
+    let own = Owner { manager: FIELD_MANAGER.into(), when: None, fields: fields(wrote, whole, "", sets) };
+    let mut owners = vec![own];
+    if !changed.is_empty() {
+        let when = file.meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+        let when = when.map(|time| format_smolstr!("{time:.0}"));
+        owners.push(Owner { manager: "somebody else".into(), when, fields: Tree::map(changed) });
+    }
+    owners
+}
+
+/// The field set of what kwo wrote, as far as it is still there.
+fn fields(wrote: &Tree, found: &Tree, pointer: &str, sets: &[&str]) -> Tree {
+    if sets.contains(&pointer) {
+        let left = wrote.items().iter().filter(|entry| found.items().contains(entry));
+        return Tree::map(left.map(|entry| (format_smolstr!("v:{entry}"), Tree::map::<SmolStr>([]))));
+    }
+    Tree::map(wrote.entries().iter().filter_map(|(key, below)| {
+        let here = join(pointer, key);
+        Some((format_smolstr!("f:{key}"), fields(below, found.get(key)?, &here, sets)))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wanted_comes_out() {
+        let tree = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+        let found = tree(r#"{"content":{"a":{"x":"1","password":"p"},"b":["2"],"c":"3"},"mode":"0644"}"#);
+        let wanted = tree(r#"{"content":{"a":{"x":"9"},"b":["2"],"d":"4"},"mode":"0600"}"#);
+        let seen = cut(&found, &wanted).to_string();
+        assert_eq!(seen, r#"{"content":{"a":{"x":"1"},"b":["2"]},"mode":"0644"}"#);
+    }
+
+    #[test]
+    fn fields_are_those_that_are_still_there() {
+        let tree = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+        let wrote = tree(r#"{"content":{"tls-san":["a","b"],"x":{"y":"1","z":"2"}}}"#);
+        let found = tree(r#"{"content":{"tls-san":["b","c"],"x":{"y":"7"}}}"#);
+        let fields = fields(&wrote, &found, "", &["/content/tls-san"]);
+        assert_eq!(fields.to_string(), r#"{"f:content":{"f:tls-san":{"v:\"b\"":{}},"f:x":{"f:y":{}}}}"#);
+    }
+}

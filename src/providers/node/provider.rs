@@ -1,0 +1,92 @@
+//! A node: looks at files and services, and does one step, by handing each to the file that does it.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use kwo_planner::change::Step;
+use kwo_planner::node::{self, NodeKind};
+use kwo_planner::observed::{Observed, Sighting};
+use kwo_planner::resource::Desired;
+
+use super::service::Services;
+use super::{observe, write};
+use crate::providers::Refusal;
+use crate::secrets::Vault;
+
+/// A node, as far as it lies below a root.
+#[derive(Debug)]
+pub struct Node {
+    root: PathBuf,
+    /// Only where the root is that of the machine itself.
+    services: Option<Services>,
+    vault: OnceLock<Arc<Vault>>,
+    /// The record is one file for all others, so one write comes after the other.
+    writing: Mutex<()>,
+}
+
+impl Node {
+    /// The node whose root folder this is. `systemctl` is the program that its services are asked and restarted with;
+    /// without one they are left alone, as they have to be where the root is not that of this machine.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn new(root: impl Into<PathBuf>, systemctl: Option<PathBuf>) -> io::Result<Node> {
+        let root = root.into();
+        if !fs::metadata(&root)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        let services = systemctl.map(Services::new);
+        Ok(Node { root, services, vault: OnceLock::new(), writing: Mutex::new(()) })
+    }
+
+    /// Takes the secrets of this run.
+    pub fn entrust(&self, vault: Arc<Vault>) {
+        // The first one counts: what was seen with it has to be written with it.
+        let _ = self.vault.set(vault);
+    }
+
+    /// Looks at every file and service that is wanted, and at all other files that kwo wrote.
+    pub async fn observe(&self, wanted: &Desired) -> Observed {
+        let mut observed = observe::files(&self.root, self.vault(), wanted);
+        let restarts =
+            wanted.resources().iter().filter(|have| have.id.node_kind() == Some(NodeKind::Restart));
+        for resource in restarts {
+            let sighting = match &self.services {
+                None => Sighting::LeftOut { why: "services are looked at where `--root` is `/`".into() },
+                Some(services) => services.look(&self.root, resource).await,
+            };
+            observed.insert(resource.id.clone(), sighting);
+        }
+        for resource in wanted.resources().iter().filter(|have| have.id.provider == node::PROVIDER) {
+            if observed.get(&resource.id).is_none() {
+                let why = smol_str::format_smolstr!("kwo knows no {} of a node", resource.id.kind);
+                observed.insert(resource.id.clone(), Sighting::Unknown { why });
+            }
+        }
+        observed
+    }
+
+    /// Does one step.
+    ///
+    /// # Errors
+    /// When the file or the service has changed meanwhile, or the system says no.
+    pub async fn write(&self, step: &Step) -> Result<(), Refusal> {
+        match (step.id.node_kind(), &self.services) {
+            (Some(NodeKind::File), _) => {
+                let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+                write::write(&self.root, self.vault(), step)
+            }
+            (Some(NodeKind::Restart), Some(services)) => services.restart(step).await,
+            (Some(NodeKind::Restart), None) => {
+                Err(Refusal::Refused { why: "the services of this root are left alone".to_owned() })
+            }
+            (None, _) => Err(Refusal::Refused { why: format!("kwo knows no {} of a node", step.id.kind) }),
+        }
+    }
+
+    fn vault(&self) -> &Vault {
+        self.vault.get_or_init(Arc::default)
+    }
+}

@@ -1,0 +1,137 @@
+//! The record of what kwo wrote on this node: `var/lib/kwo/node/files.json`, readable by root alone. A file is kwo's
+//! if it is recorded; what it was when kwo wrote it last tells kwo's values from others'.
+
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use kwo_planner::tree::{SmolStr, Tree};
+use serde::{Deserialize, Serialize};
+
+use super::file::read;
+use crate::providers::place::{Astray, inside, settle, temporary};
+
+const FILE: &str = "var/lib/kwo/node/files.json";
+
+/// What kwo wrote.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(super) struct Record {
+    /// By the path from the root.
+    files: BTreeMap<SmolStr, Entry>,
+}
+
+/// What kwo wrote to one file.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Entry {
+    /// The hash of the file as kwo left it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) written: Option<String>,
+    /// The hash of a write that was begun: of two files, before and after, one is there if the run was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) begun: Option<String>,
+    /// All that kwo ever put there, with references in place of secrets.
+    pub(super) wrote: Option<Tree>,
+}
+
+impl Record {
+    /// The record of this node; an empty one where there is none.
+    pub(super) fn load(root: &Path) -> Result<Record, String> {
+        let cannot = |why: &str| format!("the record of what kwo wrote, /{FILE}, cannot be read: {why}");
+        let file = match read(root, Path::new(FILE)) {
+            Ok(None) => return Ok(Record::default()),
+            Ok(Some(file)) => file,
+            Err(Astray::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(cannot(&format!("{error}; kwo looks at the files of a node as root")));
+            }
+            Err(astray) => return Err(cannot(&astray.to_string())),
+        };
+        serde_json::from_slice(&file.bytes).map_err(|error| {
+            cannot(&format!("{error}; put it right, or move it away and adopt the files anew"))
+        })
+    }
+
+    /// Puts it on the disk.
+    pub(super) fn save(&self, root: &Path) -> Result<(), Astray> {
+        inside(root, Path::new("var/lib/kwo/node"), Some(0o755))?;
+        let path = inside(root, Path::new(FILE), Some(0o700))?;
+        let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
+        let made = temporary(&path, &text, Some(Permissions::from_mode(0o600)))?;
+        made.persist(&path).map_err(|error| error.error)?;
+        Ok(settle(&path)?)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Entry> {
+        self.files.get(name)
+    }
+
+    pub(super) fn entry(&mut self, name: &SmolStr) -> &mut Entry {
+        self.files.entry(name.clone()).or_default()
+    }
+
+    /// The names of all files in it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &SmolStr> {
+        self.files.keys()
+    }
+}
+
+impl Entry {
+    /// Is a file with this hash kwo's? One that kwo only began to make is if it is the one that kwo began.
+    pub(super) fn covers(&self, hash: &str) -> bool {
+        self.written.is_some() || self.is_own(hash)
+    }
+
+    /// Is the file as kwo left it?
+    pub(super) fn is_own(&self, hash: &str) -> bool {
+        [&self.written, &self.begun].into_iter().any(|own| own.as_deref() == Some(hash))
+    }
+
+    /// Adds what a step wants to what kwo put there before.
+    pub(super) fn add(&mut self, wanted: &Tree) {
+        let parts = ["content", "mode", "owner"];
+        let wanted = Tree::map(parts.iter().filter_map(|part| Some((*part, wanted.get(part)?.clone()))));
+        self.wrote = Some(match &self.wrote {
+            Some(wrote) => union(wrote, &wanted),
+            None => wanted,
+        });
+    }
+}
+
+/// Both together; of two single values the second.
+fn union(first: &Tree, second: &Tree) -> Tree {
+    match (first, second) {
+        (Tree::Map(_), Tree::Map(entries)) => entries.iter().fold(first.clone(), |all, (key, value)| {
+            let value = all.get(key).map_or_else(|| value.clone(), |have| union(have, value));
+            Tree::map(all.entries().iter().cloned().chain([(key.clone(), value)]))
+        }),
+        (Tree::List(have), Tree::List(items)) => {
+            let more = items.iter().filter(|item| !have.contains(item));
+            Tree::list(have.iter().chain(more).cloned())
+        }
+        _ => second.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_was_only_begun_makes_no_other_file_kwos() {
+        let begun = Entry { begun: Some("a".into()), ..Entry::default() };
+        assert!(begun.covers("a") && !begun.covers("b"));
+        let written = Entry { written: Some("a".into()), ..Entry::default() };
+        assert!(written.covers("b") && !written.is_own("b"));
+    }
+
+    #[test]
+    fn what_kwo_once_wrote_stays_on_record() {
+        let tree = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+        let mut entry = Entry::default();
+        entry.add(&tree(r#"{"content":{"tls-san":["a","b"],"x":"1"},"metadata":{}}"#));
+        entry.add(&tree(r#"{"content":{"tls-san":["b","c"],"x":"2"},"mode":"0600"}"#));
+        let wrote = entry.wrote.unwrap().to_string();
+        assert_eq!(wrote, r#"{"content":{"tls-san":["a","b","c"],"x":"2"},"mode":"0600"}"#);
+    }
+}

@@ -1,0 +1,183 @@
+//! One step, one file: what is there is archived, the write is recorded as begun, the new file takes the old one's
+//! place in one move, the record says that it is done. A run that is killed anywhere between leaves either file
+//! complete, and the next run knows which it is.
+
+use std::fs::{self, FileTimes, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::path::Path;
+
+use kwo_planner::change::{Change, Step};
+use kwo_planner::observed::Version;
+use kwo_planner::tree::{SmolStr, Tree};
+use tempfile::NamedTempFile;
+
+use super::archive;
+use super::file::{File, MODE, OWNER, path, read};
+use super::record::Record;
+use crate::providers::patch::changed;
+use crate::providers::place::{Astray, inside, settle, temporary};
+use crate::providers::{Refusal, manifest};
+use crate::secrets::Vault;
+
+/// Folders that are missing.
+const FOLDERS: u32 = 0o755;
+
+/// A new file for which no mode is wanted: it may come to hold a token.
+const PRIVATE: u32 = 0o600;
+
+/// The first line of every file that kwo writes.
+const HEADER: &str =
+    "# kwo keeps some of these keys as its roster says, and leaves all others as they are.\n";
+
+/// What a file is to become.
+struct Next {
+    text: String,
+    mode: u32,
+    owner: (u32, u32),
+}
+
+/// Does one step.
+pub(super) fn write(root: &Path, vault: &Vault, step: &Step) -> Result<(), Refusal> {
+    let place = path(&step.id).map_err(refused)?;
+    let said = |astray: Astray| match astray {
+        Astray::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Refusal::Changed { why: format!("/{} exists", step.id.name) }
+        }
+        Astray::Io(error) => refused(format!("/{}: {error}", step.id.name)),
+        Astray::Link(why) => refused(why),
+    };
+    let mut record = Record::load(root).map_err(refused)?;
+    let filled = vault.in_clear(&step.id, &step.secrets, &step.wanted).map_err(refused)?;
+    let found = match (read(root, &place).map_err(said)?, &step.seen) {
+        (None, None) => None,
+        (Some(file), Some(seen)) if file.version() == *seen => Some(file),
+        (Some(_), None) => return Err(Refusal::Changed { why: format!("/{} exists", step.id.name) }),
+        (None, Some(_)) => return Err(Refusal::Changed { why: format!("/{} is gone", step.id.name) }),
+        (Some(_), Some(Version(_))) => {
+            return Err(Refusal::Changed { why: format!("/{} has changed", step.id.name) });
+        }
+    };
+    let next = match &found {
+        None => new(root, &filled),
+        Some(file) => revised(root, step, &filled, file),
+    }
+    .map_err(refused)?;
+    let hash = manifest::version(next.text.as_bytes());
+    let entry = record.entry(&step.id.name);
+    entry.add(&step.wanted);
+    if !found.as_ref().is_some_and(|file| next.is(file)) {
+        if let Some(file) = &found {
+            archive::keep(root, &place, &file.bytes).map_err(said)?;
+        }
+        entry.begun = Some(hash.clone());
+        record.save(root).map_err(said)?;
+        replace(root, &place, &next, found.as_ref()).map_err(said)?;
+    }
+    let entry = record.entry(&step.id.name);
+    (entry.written, entry.begun) = (Some(hash), None);
+    record.save(root).map_err(said)
+}
+
+fn new(root: &Path, filled: &Tree) -> Result<Next, String> {
+    let mode = filled.get("mode").map_or(Ok(PRIVATE), mode)?;
+    Ok(Next { text: text(filled)?, mode, owner: owner_of(root)? })
+}
+
+/// The file with the changes of the step, the bytes as they are where its content does not change.
+fn revised(root: &Path, step: &Step, filled: &Tree, file: &File) -> Result<Next, String> {
+    let sets = step.id.shape().map(|shape| shape.sets).unwrap_or_default();
+    let content = file.content(&step.wanted, sets)?;
+    let own = file.owner(root).map_err(|error| error.to_string())?;
+    let whole = Tree::map([
+        ("content", content.clone()),
+        // The mark is not in the file: it is on record.
+        ("metadata", Tree::map([("labels", Tree::map::<SmolStr>([]))])),
+        ("mode", Tree::from(file.mode())),
+        ("owner", Tree::from(own)),
+    ]);
+    let whole = changed(&whole, &in_clear(&step.changes, filled))?;
+    let same = whole.get("content") == Some(&content);
+    let text = if same {
+        String::from_utf8(file.bytes.clone()).map_err(|error| error.to_string())?
+    } else {
+        text(&whole)?
+    };
+    let theirs = (file.meta.uid(), file.meta.gid());
+    let ours = whole.get("owner").and_then(Tree::as_text).is_some_and(|owner| owner == OWNER);
+    let owner = if ours { owner_of(root)? } else { theirs };
+    Ok(Next { text, mode: mode(whole.get("mode").unwrap_or(&Tree::Null))?, owner })
+}
+
+/// The changes with the secrets themselves; in the step stands what stands for them.
+fn in_clear(changes: &[Change], filled: &Tree) -> Vec<Change> {
+    let value = |pointer: &str, value: &Tree| filled.at(pointer).unwrap_or(value).clone();
+    let clear = |change: &Change| match change.clone() {
+        Change::Extend { pointer, value: shown, because } => {
+            Change::Extend { value: value(&pointer, &shown), pointer, because }
+        }
+        Change::Revise { pointer, from, to, cause, tightens, because } => {
+            Change::Revise { to: value(&pointer, &to), pointer, from, cause, tightens, because }
+        }
+        Change::Create => Change::Create,
+    };
+    changes.iter().map(clear).collect()
+}
+
+fn text(body: &Tree) -> Result<String, String> {
+    let content = body.get("content").ok_or("there is nothing to write")?;
+    Ok(format!("{HEADER}{}", manifest::write(content)?))
+}
+
+fn mode(mode: &Tree) -> Result<u32, String> {
+    let text = mode.as_text().map(SmolStr::as_str).unwrap_or_default();
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode & !MODE == 0);
+    mode.ok_or_else(|| format!("`{text}` is no mode of a file: expected digits such as 0600"))
+}
+
+fn owner_of(root: &Path) -> Result<(u32, u32), String> {
+    let base = fs::metadata(root).map_err(|error| error.to_string())?;
+    Ok((base.uid(), base.gid()))
+}
+
+/// Puts the file in its place, which has to be free where there was none.
+fn replace(root: &Path, place: &Path, next: &Next, found: Option<&File>) -> Result<(), Astray> {
+    let path = inside(root, place, found.is_none().then_some(FOLDERS))?;
+    let made = temporary(&path, &next.text, Some(Permissions::from_mode(next.mode)))?;
+    let meta = made.as_file().metadata()?;
+    if (meta.uid(), meta.gid()) != next.owner {
+        fchown(made.as_file(), Some(next.owner.0), Some(next.owner.1))?;
+        // A change of owner takes some bits of the mode away.
+        made.as_file().set_permissions(Permissions::from_mode(next.mode))?;
+    }
+    match found {
+        None => made.persist_noclobber(&path).map_err(|error| error.error)?,
+        Some(file) => {
+            keep_time(&made, next, file)?;
+            made.persist(&path).map_err(|error| error.error)?
+        }
+    };
+    Ok(settle(&path)?)
+}
+
+/// What is in the file is as old as it was, so that nothing is restarted for a mode.
+fn keep_time(made: &NamedTempFile, next: &Next, file: &File) -> io::Result<()> {
+    if next.text.as_bytes() != file.bytes {
+        return Ok(());
+    }
+    made.as_file().set_times(FileTimes::new().set_modified(file.meta.modified()?))
+}
+
+impl Next {
+    /// Is the file like this already?
+    fn is(&self, file: &File) -> bool {
+        let Next { text, mode, owner } = self;
+        text.as_bytes() == file.bytes
+            && *mode == file.meta.mode() & MODE
+            && *owner == (file.meta.uid(), file.meta.gid())
+    }
+}
+
+fn refused(why: impl Into<String>) -> Refusal {
+    Refusal::Refused { why: why.into() }
+}

@@ -1,0 +1,116 @@
+//! Files below a folder: a path that never leads out of it, and new content that takes the place of the old in one
+//! move, so that whoever reads at any moment finds the one or the other, complete.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Component, Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// Why a file is not to be touched.
+#[derive(Debug)]
+pub(super) enum Astray {
+    /// A symbolic link leads out of the directory, or is the file itself.
+    Link(String),
+    /// The file system said no.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Astray {
+    fn from(error: io::Error) -> Astray {
+        Astray::Io(error)
+    }
+}
+
+impl std::fmt::Display for Astray {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Astray::Link(why) => out.write_str(why),
+            Astray::Io(error) => error.fmt(out),
+        }
+    }
+}
+
+/// The full path of a file, once every folder on the way is known to lie within the directory. Folders that are
+/// missing are made with this mode, where one is given.
+pub(super) fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
+    let base = root.canonicalize()?;
+    let mut here = base.clone();
+    for part in file.parent().into_iter().flat_map(Path::components) {
+        let Component::Normal(part) = part else {
+            return Err(Astray::Link(format!("{} is no path below a folder", file.display())));
+        };
+        here.push(part);
+        match fs::symlink_metadata(&here) {
+            Ok(found) if found.is_symlink() => {
+                let leads = here.canonicalize()?;
+                if !leads.starts_with(&base) {
+                    return Err(Astray::Link(format!(
+                        "{} is a symbolic link that leads out of the directory",
+                        here.display()
+                    )));
+                }
+                here = leads;
+            }
+            Ok(_) => {}
+            Err(error) => match make.filter(|_| error.kind() == ErrorKind::NotFound) {
+                None => return Err(error.into()),
+                Some(mode) => match DirBuilder::new().mode(mode).create(&here) {
+                    // Another write made it at the same time.
+                    Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+                    _ => {}
+                },
+            },
+        }
+    }
+    here.push(file.file_name().unwrap_or_default());
+    match fs::symlink_metadata(&here) {
+        Ok(found) if found.is_symlink() => {
+            Err(Astray::Link(format!("{} is a symbolic link", here.display())))
+        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(here),
+    }
+}
+
+/// A temporary file beside the path with this text, safely on the disk.
+pub(super) fn temporary(path: &Path, text: &str, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".kwo-").suffix(".tmp");
+    if mode.is_none() {
+        // As any other new file; the umask takes away from it. Otherwise nobody else reads it before it has its mode.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut made = builder.tempfile_in(folder)?;
+    made.write_all(text.as_bytes())?;
+    if let Some(mode) = mode {
+        made.as_file().set_permissions(mode)?;
+    }
+    made.as_file().sync_all()?;
+    Ok(made)
+}
+
+/// Makes sure that the name of a file is on the disk as well.
+pub(super) fn settle(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_lead_out_are_refused() {
+        let outside = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.path().join("namespaces")).unwrap();
+        std::os::unix::fs::symlink("nowhere", root.path().join("x.yaml")).unwrap();
+        let astray = |file: &str| inside(root.path(), Path::new(file), Some(0o777));
+        assert!(matches!(astray("namespaces/a/b.yaml"), Err(Astray::Link(_))));
+        assert!(matches!(astray("x.yaml"), Err(Astray::Link(_))));
+        assert!(astray("cluster/a.yaml").is_ok());
+        assert!(outside.path().read_dir().unwrap().next().is_none());
+    }
+}

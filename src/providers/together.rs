@@ -1,0 +1,100 @@
+//! A cluster or a directory together with the node beside it: each id goes to the system that holds it. Identity, lock
+//! and Secrets are those of the cluster or the directory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kwo_planner::change::Step;
+use kwo_planner::node;
+use kwo_planner::observed::{Observed, Sighting};
+use kwo_planner::resource::Desired;
+use secrecy::SecretSlice;
+
+use super::{Identity, Lock, LockRefusal, Node, Promise, Provider, Refusal};
+use crate::secrets::Vault;
+
+/// Why the node is left out.
+const NOT_ASKED: &str = "node files are looked at with `--node`";
+
+/// Two systems as one.
+pub struct Together {
+    main: Arc<dyn Provider>,
+    node: Option<Node>,
+}
+
+impl Together {
+    /// This system, and the node if the run was asked to look at it.
+    #[must_use]
+    pub fn new(main: Arc<dyn Provider>, node: Option<Node>) -> Together {
+        Together { main, node }
+    }
+
+    async fn all(&self, wanted: &Desired) -> Observed {
+        let mut observed = self.main.observe(wanted).await;
+        match &self.node {
+            Some(node) => observed.merge(node.observe(wanted).await),
+            None => observed.merge(
+                wanted
+                    .resources()
+                    .iter()
+                    .filter(|resource| resource.id.provider == node::PROVIDER)
+                    .map(|resource| (resource.id.clone(), Sighting::LeftOut { why: NOT_ASKED.into() }))
+                    .collect(),
+            ),
+        }
+        observed
+    }
+
+    async fn pass(&self, step: &Step) -> Result<(), Refusal> {
+        match &self.node {
+            _ if step.id.provider != node::PROVIDER => self.main.write(step).await,
+            Some(node) => node.write(step).await,
+            None => Err(Refusal::Refused { why: NOT_ASKED.to_owned() }),
+        }
+    }
+}
+
+impl Provider for Together {
+    fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
+        Box::pin(self.all(wanted))
+    }
+
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
+        match &self.node {
+            _ if step.id.provider != node::PROVIDER => self.main.look(step),
+            Some(node) => Box::pin(async move {
+                let seen = node.observe(&Desired::of(step.resource())).await;
+                seen.get(&step.id).cloned().unwrap_or(Sighting::Unknown { why: "nobody looked".into() })
+            }),
+            None => Box::pin(async { Sighting::LeftOut { why: NOT_ASKED.into() } }),
+        }
+    }
+
+    fn entrust(&self, vault: Arc<Vault>) {
+        if let Some(node) = &self.node {
+            node.entrust(Arc::clone(&vault));
+        }
+        self.main.entrust(vault);
+    }
+
+    fn reveal<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+        key: &'a str,
+    ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>> {
+        self.main.reveal(namespace, name, key)
+    }
+
+    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(self.pass(step))
+    }
+
+    fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
+        self.main.identity()
+    }
+
+    fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {
+        self.main.lock(patience)
+    }
+}
