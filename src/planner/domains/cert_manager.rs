@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
-use super::dns::{HTTP_RESOLVER, Resolver, resolver_of};
+use super::dns::{HTTP_RESOLVER, credentials, resolver_of};
 use super::dns_providers::Solver;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Roster};
-use crate::secrets::Content;
-use crate::tree::{SmolStr, Tree, join};
+use crate::tree::{SmolStr, Tree};
 
 /// Where cert-manager looks for the credentials of its ClusterIssuers.
 const NAMESPACE: &str = "cert-manager";
@@ -32,7 +31,9 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
         let because = Reason::Roster(*key);
         // The checks refuse a provider that cert-manager does not know.
         let Some(solver) = resolver.provider.facts().cert_manager else { continue };
-        let credentials = credentials(name, resolver, &because);
+        let secret = smol_str::format_smolstr!("{name}-credentials");
+        let id = ResourceId::kube(Kind::Secret, NAMESPACE, secret);
+        let credentials = credentials(id, std::iter::once(resolver), &because);
         let needs: Arc<[ResourceId]> = Arc::new([credentials.id.clone()]);
         let challenge = solver_of(solver, &credentials.id.name);
         resources.push(credentials);
@@ -63,19 +64,6 @@ fn solver_of(solver: Solver, secret: &SmolStr) -> Tree {
         (*field, map([("key", Tree::from(*key)), ("name", Tree::from(secret))]))
     };
     map([("dns01", Tree::map([(solver.name, Tree::map(solver.secrets.iter().map(reference)))]))])
-}
-
-fn credentials(name: &str, resolver: &Resolver, because: &Reason) -> Resource {
-    let id = ResourceId::kube(Kind::Secret, NAMESPACE, smol_str::format_smolstr!("{name}-credentials"));
-    let parts = [("data", map([])), ("type", Tree::from("Opaque"))];
-    let body = object(&id, Kind::Secret, &labels(None), parts);
-    let mut resource = Resource::new(id, body, Arc::new([]), because.clone());
-    for (variable, reference) in resolver.references() {
-        let pointer = join("/data", variable);
-        resource.fields.push((pointer.as_str().into(), Reason::Roster(reference.at)));
-        resource = resource.with_secret(pointer, Content::Plain(reference.value.clone()));
-    }
-    resource
 }
 
 /// One Certificate for all hosts of a tenant, in its first namespace.

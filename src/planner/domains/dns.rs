@@ -2,12 +2,18 @@
 //! known of each provider stands in `dns_providers.rs`, what a resolver becomes in `traefik.rs` and `cert_manager.rs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::body::{labels, map, object};
 use super::cluster::{Acme, Cluster, Issuer};
 use super::dns_providers::Provider;
 use super::tenants::Tenant;
+use crate::kinds::Kind;
+use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::record;
 use crate::roster::{At, Entry, Finding, Findings, Map, Name, SecretRef, Span, Variable};
+use crate::secrets::Content;
+use crate::tree::{Tree, join};
 
 /// The resolver that is always there: it proves a name by answering for it on port 80.
 pub const HTTP_RESOLVER: &str = "letsencrypt";
@@ -72,6 +78,40 @@ pub fn annotation<'r>(
     Some((key, resolver_of(tenant, dns)))
 }
 
+/// Is there a resolver with this name? If not, a finding says which there are.
+pub(crate) fn check_resolver(resolver: &At<Name>, dns: &Dns, findings: &mut Findings) -> bool {
+    let known = || std::iter::once(HTTP_RESOLVER).chain(dns.resolvers.keys().map(Name::as_str));
+    if known().any(|name| name == resolver.as_str()) {
+        return true;
+    }
+    let mut finding = Finding::new(
+        "unknown-resolver",
+        resolver.at,
+        format!("there is no resolver `{resolver}`"),
+        format!("expected one of: {}", known().collect::<Vec<_>>().join(", ")),
+    );
+    finding.hint = crate::roster::spelling::did_you_mean(resolver, known());
+    findings.push(finding);
+    false
+}
+
+/// The Secret with the credentials of these resolvers: its keys are the names of the variables.
+pub(crate) fn credentials<'r>(
+    id: ResourceId,
+    resolvers: impl Iterator<Item = &'r Resolver>,
+    because: &Reason,
+) -> Resource {
+    let parts = [("data", map([])), ("type", Tree::from("Opaque"))];
+    let body = object(&id, Kind::Secret, &labels(None), parts);
+    let mut resource = Resource::new(id, body, Arc::new([]), because.clone());
+    for (variable, reference) in resolvers.flat_map(Resolver::references) {
+        let pointer = join("/data", variable);
+        resource.fields.push((pointer.as_str().into(), Reason::Roster(reference.at)));
+        resource = resource.with_secret(pointer, Content::Plain(reference.value.clone()));
+    }
+    resource
+}
+
 /// Every tenant's resolver is there, and can prove its hosts.
 pub(crate) fn check_tenants(
     tenants: &Map<Name, Tenant>,
@@ -81,19 +121,8 @@ pub(crate) fn check_tenants(
 ) {
     for (name, Entry { key: _, value: tenant }) in tenants {
         if let Some(resolver) = &tenant.resolver
-            && resolver.as_str() != HTTP_RESOLVER
-            && !dns.resolvers.contains_key(resolver.as_str())
+            && !check_resolver(resolver, dns, findings)
         {
-            let known = std::iter::once(HTTP_RESOLVER).chain(dns.resolvers.keys().map(Name::as_str));
-            let list = known.clone().collect::<Vec<_>>().join(", ");
-            let mut finding = Finding::new(
-                "unknown-resolver",
-                resolver.at,
-                format!("there is no resolver `{resolver}`"),
-                format!("expected one of: {list}"),
-            );
-            finding.hint = crate::roster::spelling::did_you_mean(resolver, known);
-            findings.push(finding);
             continue;
         }
         let wildcard = tenant.domains.iter().find(|host| host.value.wildcard_of().is_some());

@@ -2,7 +2,7 @@
 //! in `registry_objects.rs`, what it asks of Traefik in `traefik.rs`.
 
 use super::claims::claimed_by_tenants;
-use super::dns::{Dns, HTTP_RESOLVER};
+use super::dns::{Dns, check_resolver};
 use super::tenants::Tenant;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, quote, text_type};
@@ -81,19 +81,8 @@ pub(crate) fn check(
             .hint("add `hosts: [registry.example.com]`"),
         );
     }
-    if let Some(resolver) = &registry.resolver
-        && resolver.as_str() != HTTP_RESOLVER
-        && !dns.resolvers.contains_key(resolver.as_str())
-    {
-        let known = std::iter::once(HTTP_RESOLVER).chain(dns.resolvers.keys().map(Name::as_str));
-        let mut finding = Finding::new(
-            "unknown-resolver",
-            resolver.at,
-            format!("there is no resolver `{resolver}`"),
-            format!("expected one of: {}", known.clone().collect::<Vec<_>>().join(", ")),
-        );
-        finding.hint = crate::roster::spelling::did_you_mean(resolver, known);
-        findings.push(finding);
+    if let Some(resolver) = &registry.resolver {
+        check_resolver(resolver, dns, findings);
     }
     for (index, host) in registry.hosts.iter().enumerate() {
         if let Some(first) = registry.hosts.iter().take(index).find(|first| first.value == host.value) {

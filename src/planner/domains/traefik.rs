@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
-use super::dns::{HTTP_RESOLVER, Resolver};
+use super::dns::{HTTP_RESOLVER, Resolver, credentials};
 use super::registry_objects::first_user;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Name, Roster};
-use crate::secrets::Content;
 use crate::tree::{SmolStr, Tree, join};
 
 const NAMESPACE: &str = "kube-system";
@@ -29,7 +28,8 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     resources.push(settings(roster, &because));
     let mut needs = Vec::new();
     if fetches.is_some() {
-        let credentials = credentials(roster, &because);
+        let id = ResourceId::kube(Kind::Secret, NAMESPACE, CREDENTIALS);
+        let credentials = credentials(id, resolvers(roster).map(|(_, resolver, _)| resolver), &because);
         needs.push(credentials.id.clone());
         resources.push(credentials);
         resources.push(providers(roster, &because));
@@ -47,22 +47,6 @@ fn resolvers(roster: &Roster) -> impl Iterator<Item = (&Name, &Resolver, Reason)
 /// The variables of a resolver, in order.
 fn variables(resolver: &Resolver) -> impl Iterator<Item = &SmolStr> {
     resolver.credentials.keys().map(crate::roster::Variable::text)
-}
-
-/// The Secret with the credentials of all resolvers: its keys are the variables of Traefik's environment.
-fn credentials(roster: &Roster, because: &Reason) -> Resource {
-    let id = ResourceId::kube(Kind::Secret, NAMESPACE, CREDENTIALS);
-    let parts = [("data", map([])), ("type", Tree::from("Opaque"))];
-    let body = object(&id, Kind::Secret, &labels(None), parts);
-    let mut resource = Resource::new(id, body, Arc::new([]), because.clone());
-    for (_, resolver, _) in resolvers(roster) {
-        for (variable, reference) in resolver.references() {
-            let pointer = join("/data", variable);
-            resource.fields.push((pointer.as_str().into(), Reason::Roster(reference.at)));
-            resource = resource.with_secret(pointer, Content::Plain(reference.value.clone()));
-        }
-    }
-    resource
 }
 
 /// The values for the chart of Traefik, as far as they are kwo's.
