@@ -1,7 +1,7 @@
 //! The kinds of object that kwo writes, what the API calls them and where it has them. Facts of the Kubernetes API, as
 //! data; how their fields are to be compared stands in `shapes.rs`.
 
-pub use crate::shapes::{EntryKey, Format, Shape, matches_any};
+pub use crate::shapes::{EntryKey, Format, IsOurs, Shape, matches_any};
 
 /// A kind of object that kwo writes. The order is the order in which a person would read them.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -39,7 +39,7 @@ pub enum Look {
     /// other people's.
     Marked,
     /// What is wanted is asked for by its name, and the content of no other is ever read: they hold what is not
-    /// everybody's business. Where none is wanted nothing is asked.
+    /// everybody's business. Of tenants alone nothing is asked.
     Private,
 }
 

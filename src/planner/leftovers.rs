@@ -39,6 +39,19 @@ pub fn left_in(resource: &Resource, present: &Present, leftovers: &mut Vec<Lefto
     for set in shape.sets {
         entries(resource, present, set, leftovers);
     }
+    for (list, is_ours) in shape.ours {
+        let wanted = resource.body.at(list).map(Tree::items).unwrap_or_default();
+        let Some(key) = shape.key(list) else { continue };
+        for (at, entry) in present.body.at(list).map(Tree::items).unwrap_or_default().iter().enumerate() {
+            if is_ours(entry) && !wanted.iter().any(|wanted| key.same(wanted, entry)) {
+                leftovers.push(Leftover {
+                    // It stands within a text, where no patch can remove it.
+                    command: command(&resource.id, "edit", "").into(),
+                    ..field(resource, present, &format!("{list}/{at}"), Some(entry.clone()), None)
+                });
+            }
+        }
+    }
 }
 
 /// Fields that kwo wrote and that are not wanted.
@@ -63,6 +76,7 @@ fn fields(
             Some(_) => {}
             // Nobody can take back what cannot be changed: the name of a node, say.
             None if matches_any(shape.immutable, &join(pointer, name)) => {}
+            None if shape.is_filled(&join(pointer, name)) => {}
             None => {
                 let here = join(pointer, name);
                 let value = present.body.at(&here).cloned();

@@ -6,7 +6,7 @@ use crate::tree::{SmolStr, Tree};
 
 /// How the fields of a kind are compared and what may be done to them. Patterns are JSON pointers in which
 /// `*` stands for one key.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub struct Shape {
     /// Lists that are sets: entries are added, never replaced. Every other list is one value.
     pub sets: &'static [&'static str],
@@ -22,6 +22,10 @@ pub struct Shape {
     pub read: &'static [&'static str],
     /// Texts that hold a document of their own; here they are that document.
     pub documents: &'static [(&'static str, Format)],
+    /// Parts in which the API fills in fields, which it then counts among those of whoever wrote the object.
+    pub filled: &'static [&'static str],
+    /// Lists whose entries nobody owns by the API's records, and which of them are like those that kwo writes.
+    pub ours: &'static [(&'static str, IsOurs)],
     /// Upper bounds, and where the amount in use stands: lowering one tightens.
     pub bounds: Option<(&'static str, &'static str)>,
     /// Changes below these are no reason to do anew what follows the object.
@@ -31,6 +35,9 @@ pub struct Shape {
     /// It gives somebody rights.
     pub grants: bool,
 }
+
+/// Is an entry like those that kwo writes?
+pub type IsOurs = fn(&Tree) -> bool;
 
 /// What tells the entries of a list apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,6 +64,8 @@ pub(crate) const PLAIN: Shape = Shape {
     immutable: &[],
     read: &[],
     documents: &[],
+    filled: &[],
+    ours: &[],
     bounds: None,
     quiet: &[],
     anew: None,
@@ -90,6 +99,7 @@ static CONFIG_MAP: Shape = Shape {
 static CLAIM: Shape = Shape {
     quantities: &["/spec/resources/requests/*"],
     immutable: &["/spec/accessModes", "/spec/storageClassName"],
+    filled: &["/spec"],
     ..PLAIN
 };
 static DEPLOYMENT: Shape = Shape {
@@ -106,18 +116,41 @@ static DEPLOYMENT: Shape = Shape {
         "/spec/template/spec/containers/*/resources/requests/*",
     ],
     immutable: &["/spec/selector"],
+    filled: &["/spec"],
     ..PLAIN
 };
-static SERVICE: Shape =
-    Shape { keyed: &[("/spec/ports", EntryKey::Field("port"))], whole: &["/spec/selector"], ..PLAIN };
+static SERVICE: Shape = Shape {
+    keyed: &[("/spec/ports", EntryKey::Field("port"))],
+    whole: &["/spec/selector"],
+    filled: &["/spec"],
+    ..PLAIN
+};
 static HELM_CHART_CONFIG: Shape = Shape {
     keyed: &[
         ("/spec/valuesContent/additionalArguments", EntryKey::Flag),
         ("/spec/valuesContent/env", EntryKey::Field("name")),
     ],
     documents: &[("/spec/valuesContent", Format::Yaml)],
+    filled: &["/spec/failurePolicy"],
+    ours: &[
+        ("/spec/valuesContent/additionalArguments", resolver_flag),
+        ("/spec/valuesContent/env", credential),
+    ],
     ..PLAIN
 };
+
+/// A flag of a resolver with a name as kwo gives it.
+fn resolver_flag(entry: &Tree) -> bool {
+    entry
+        .as_text()
+        .is_some_and(|flag| flag.to_lowercase().starts_with("--certificatesresolvers.letsencrypt-"))
+}
+
+/// A variable that comes from the credentials of the resolvers.
+fn credential(entry: &Tree) -> bool {
+    let secret = entry.at("/valueFrom/secretKeyRef/name").and_then(Tree::as_text);
+    secret.is_some_and(|name| name == "dns-credentials")
+}
 
 impl Kind {
     /// How its fields are compared.
@@ -179,6 +212,15 @@ impl EntryKey {
 }
 
 impl Shape {
+    /// May the API itself have filled in what stands at this pointer?
+    #[must_use]
+    pub fn is_filled(&self, pointer: &str) -> bool {
+        let below = |part: &&&str| {
+            pointer.strip_prefix(**part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.filled.iter().find(below).is_some()
+    }
+
     /// What tells the entries of the list at this pointer apart, if anything does.
     #[must_use]
     pub fn key(&self, pointer: &str) -> Option<EntryKey> {

@@ -24,6 +24,11 @@ fn a_registry_stands_and_its_users_can_push() {
     node.apply(&[], &[PASSWORD]).expect(0);
     // What the API server fills in is no difference, and the hashes are known again.
     node.settled(&[PASSWORD]);
+    let plan = node.kwo(&["plan", "-o", "json"], &[PASSWORD]).expect(0);
+    let plan: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
+    for left in plan["leftovers"].as_array().unwrap() {
+        assert!(!left["id"].as_str().unwrap().contains("/registry"), "{left}");
+    }
     let ingresses = kubectl_ok(&["get", "ingress", "-n", "kube-system", "-o", "name"]);
     for host in ["registry.example.com", "a.b-c.example.com", "a-b.c.example.com"] {
         assert!(ingresses.contains(&format!("/registry-{host}\n")), "{ingresses}");

@@ -1,6 +1,6 @@
 //! Traefik's configuration: on a first node, on a node that shell scripts set up, and after somebody changed it.
 
-use crate::common::apiserver::kubectl_ok;
+use crate::common::apiserver::{kubectl, kubectl_ok};
 use crate::node::Node;
 use crate::run::get;
 
@@ -92,6 +92,31 @@ namespace: kube-system}}\nstringData: {{CF_DNS_API_TOKEN: {}, OLD: kept}}\n",
     assert!(!arguments.contains("ops@example.com") && arguments.contains("--log.level=DEBUG"), "{arguments}");
     assert_eq!(now["deployment"]["replicas"], 2);
     assert_eq!(now["env"][0]["name"], "TZ");
+}
+
+#[test]
+fn without_resolvers_there_is_port_80_and_no_secret() {
+    let Some(node) = Node::new("cluster: {acme: {email: ops@example.com, staging: true}}\n") else { return };
+    node.apply(&[], &[]).expect(0);
+    node.settled(&[]);
+    let values = values();
+    assert!(values.contains("letsencrypt.acme.caserver=https://acme-staging-v02."), "{values}");
+    assert!(!kubectl(&["get", "secret", "dns-credentials", "-n", "kube-system"]).status.success());
+    // A resolver that comes later brings its credentials, and one that goes is left over.
+    node.bench.write(ROSTER);
+    node.apply(&[], &[TOKEN]).expect(0);
+    node.settled(&[TOKEN]);
+    node.bench.write("cluster: {acme: {email: ops@example.com}}\n");
+    let plan = node.kwo(&["plan"], &[]).expect(0);
+    for line in [
+        "? kube:Secret/kube-system/dns-credentials\n",
+        "? kube:HelmChartConfig/kube-system/traefik /spec/valuesContent/env/0: ",
+        "to remove it: kubectl edit helmchartconfigs traefik --namespace=kube-system\n",
+        "/spec/valuesContent/additionalArguments/10: --certificatesresolvers.letsencrypt-cloudflare.",
+    ] {
+        assert!(plan.out.contains(line), "{line}: {}", plan.out);
+    }
+    assert!(!plan.out.contains("failurePolicy"), "what the API filled in is no leftover: {}", plan.out);
 }
 
 #[test]

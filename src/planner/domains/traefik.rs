@@ -27,11 +27,13 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     let because = Reason::Roster(at);
     resources.push(settings(roster, &because));
     let mut needs = Vec::new();
-    if fetches.is_some() {
+    if fetches.is_some() && !roster.dns().resolvers.is_empty() {
         let id = ResourceId::kube(Kind::Secret, NAMESPACE, CREDENTIALS);
         let credentials = credentials(id, resolvers(roster).map(|(_, resolver, _)| resolver), &because);
         needs.push(credentials.id.clone());
         resources.push(credentials);
+    }
+    if fetches.is_some() {
         resources.push(providers(roster, &because));
     }
     if fetches.is_some() || registry.is_some() {

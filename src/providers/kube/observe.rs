@@ -55,7 +55,8 @@ async fn seen(wire: &Wire, vault: &Vault, kind: Kind, desired: &Desired) -> Resu
     let mut found = match kind.look() {
         Look::All => return list(wire, &mut pages, kind, all(kind), "", Call::get).await,
         Look::Marked => list(wire, &mut pages, kind, all(kind), &marked, Call::get).await?,
-        Look::Private if ids().next().is_none() => return Ok(Vec::new()),
+        // Where there are tenants only, nothing private was ever made.
+        Look::Private if tenants_only(desired) => return Ok(Vec::new()),
         // Whoever may not list them is not told of what is left over, and that is all.
         Look::Private => {
             let there = list(wire, &mut pages, kind, all(kind), &marked, Call::metadata).await;
@@ -68,6 +69,12 @@ async fn seen(wire: &Wire, vault: &Vault, kind: Kind, desired: &Desired) -> Resu
         found.push((id.clone(), sighting));
     }
     Ok(found)
+}
+
+/// Does the roster want nothing but what tenants are made of?
+fn tenants_only(desired: &Desired) -> bool {
+    let kinds = desired.resources().iter().filter_map(|resource| resource.id.known_kind());
+    kinds.fold(true, |only, kind| only && kind.look() == Look::All)
 }
 
 /// Looks at the object of one step.
