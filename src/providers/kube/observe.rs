@@ -73,8 +73,8 @@ async fn seen(wire: &Wire, vault: &Vault, kind: Kind, desired: &Desired) -> Resu
 
 /// Does the roster want nothing but what tenants are made of?
 fn tenants_only(desired: &Desired) -> bool {
-    let kinds = desired.resources().iter().filter_map(|resource| resource.id.known_kind());
-    kinds.fold(true, |only, kind| only && kind.look() == Look::All)
+    let mut kinds = desired.resources().iter().filter_map(|resource| resource.id.known_kind());
+    kinds.all(|kind| kind.look() == Look::All)
 }
 
 /// Looks at the object of one step.
