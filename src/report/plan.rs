@@ -155,7 +155,7 @@ fn left_out(out: &mut String, held: &[&Held]) {
         reasons.entry(held.hold.to_string()).or_default().push(held.id.to_string());
     }
     for (why, ids) in reasons {
-        let _ = writeln!(out, "  {QUIET}- {}: {why}{QUIET:#}", ids.join(", "));
+        let _ = writeln!(out, "  {QUIET}· {}: {why}{QUIET:#}", ids.join(", "));
     }
 }
 
