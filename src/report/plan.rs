@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use kwo_planner::access;
-use kwo_planner::change::{Change, Held, Leftover, Step};
+use kwo_planner::change::{Cause, Change, Held, Leftover, Step};
 use kwo_planner::node::NodeKind;
 use kwo_planner::plan::Plan;
 use kwo_planner::tree::{SmolStr, Tree};
@@ -196,6 +196,10 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
             }
             Change::Revise { pointer, from, to, cause, tightens, because } => {
                 let values = match secret(step, pointer) {
+                    Some(from) if matches!(cause, Cause::Drift { .. }) => {
+                        format!("changed ({from}), {cause}")
+                    }
+                    // Whether the roster or the secret itself is another one nobody can tell.
                     Some(from) => format!("changed ({from})"),
                     None => format!("{} → {} ({cause})", shown(from), shown(to)),
                 };

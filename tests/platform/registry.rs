@@ -79,7 +79,9 @@ fn an_htpasswd_that_somebody_changed_is_put_right() {
     node.apply(&[], &[PASSWORD]).expect(0);
     let patch = serde_json::json!({"stringData": {"htpasswd": "intruder:$2y$05$x\n"}}).to_string();
     kubectl_ok(&["patch", "secret", "registry-auth", "-n", "kube-system", "--type=merge", "-p", &patch]);
-    node.kwo(&["plan", "--detailed-exitcode"], &[PASSWORD]).expect(2);
+    let plan = node.kwo(&["plan", "--detailed-exitcode"], &[PASSWORD]).expect(2);
+    let who = "people (env REGISTRY_PASSWORD)), drift: written by `kubectl-patch` at ";
+    assert!(plan.out.contains(who), "{}", plan.out);
     node.apply(&[], &[PASSWORD]).expect(0);
     node.settled(&[PASSWORD]);
     assert!(!data("htpasswd").contains("intruder"));
