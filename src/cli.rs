@@ -63,6 +63,8 @@ pub enum Command {
     /// Encrypt secrets that live beside the roster.
     #[command(subcommand)]
     Secrets(Secrets),
+    /// Print a kubeconfig, for the pipelines of a namespace or for people.
+    Kubeconfig(Kubeconfig),
     /// Print the completions for a shell.
     Completion(Completion),
     /// Write the man pages into a folder.
@@ -77,21 +79,15 @@ pub struct RosterArgs {
     pub roster: PathBuf,
 }
 
-/// Which cluster or directory to look at, and how.
+/// Which cluster to speak to, and as whom.
 #[derive(Args, Debug)]
-pub struct TargetArgs {
-    /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
-    #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
-    pub target: String,
+pub struct KubeArgs {
     /// The kubeconfig to use, instead of $KUBECONFIG, ~/.kube/config or the service account of a pod.
     #[arg(long, env = "KWO_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig, instead of its current one.
     #[arg(long, env = "KWO_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
-    /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
-    #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
-    pub age_identity: Option<PathBuf>,
     /// Look and write as this user; your own account needs the right to impersonate it.
     #[arg(long = "as", env = "KWO_AS", value_name = "USER")]
     pub as_user: Option<String>,
@@ -101,6 +97,20 @@ pub struct TargetArgs {
     /// How long to wait for the answer to one request.
     #[arg(long, default_value = "30s", env = "KWO_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// Which cluster or directory to look at, and how.
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct TargetArgs {
+    /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
+    #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
+    pub target: String,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+    /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
+    #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
+    pub age_identity: Option<PathBuf>,
     /// How many requests may be on their way at a time.
     #[arg(long, default_value_t = 16, env = "KWO_CONCURRENCY", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
@@ -249,6 +259,32 @@ pub struct Keygen {
     pub file: PathBuf,
 }
 
+/// `kwo kubeconfig`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct Kubeconfig {
+    /// A namespace of a tenant. The kubeconfig works in it, as its service account `deployer`.
+    #[arg(required_unless_present = "oidc")]
+    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// For people: it holds no credentials, and makes kubectl log in as `cluster.oidc` of the roster says.
+    #[arg(long, env = "KWO_OIDC", value_parser = clap::builder::FalseyValueParser::new())]
+    pub oidc: bool,
+    /// How long the token is to be good, 10 minutes or more. The server may give less.
+    #[arg(long, default_value = "1h", env = "KWO_DURATION", value_name = "DURATION", value_parser = lifetime)]
+    #[arg(conflicts_with = "oidc")]
+    pub duration: Duration,
+    /// YAML, or JSON on one line.
+    #[arg(short, long, default_value = "yaml", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: YamlOrJson,
+    /// Write it to this file, which its owner alone can read, instead of standard output. An old file is replaced.
+    #[arg(long, env = "KWO_OUT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+}
+
 /// `kwo completion`
 #[derive(Args, Debug)]
 pub struct Completion {
@@ -305,4 +341,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no span of time: expected something like 30s, 5m or 1m30s");
     let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(span).map_err(|_| wrong())
+}
+
+/// A span of time that a token can be good for.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let span = duration(text)?;
+    // Kubernetes' own bounds.
+    match span.as_secs() {
+        0..600 => Err(format!("`{text}` is too short: Kubernetes makes no token for less than 10m")),
+        600..=0x1_0000_0000 => Ok(span),
+        _ => Err(format!("`{text}` is too long: Kubernetes takes up to 2^32 seconds")),
+    }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::TargetArgs;
+use crate::cli::{KubeArgs, TargetArgs};
 use crate::failure::Failure;
-use crate::providers::{Dir, Kube, KubeOptions, Node, Provider, Together};
+use crate::providers::{ConnectError, Dir, Kube, KubeOptions, Node, Provider, Together};
 use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
 
@@ -40,6 +40,17 @@ async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Prov
         return Err(Failure::usage(format!("`{}` is no target", args.target))
             .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests"));
     }
+    let options =
+        KubeOptions { concurrency: usize::from(args.concurrency), lock_duration, ..options(&args.kube)? };
+    let kube = Kube::connect(options).await.map_err(|error| unconnected(&error))?;
+    Ok(Arc::new(kube))
+}
+
+/// How to reach the cluster that was typed.
+///
+/// # Errors
+/// When groups are to be impersonated without a user.
+pub fn options(args: &KubeArgs) -> Result<KubeOptions, Failure> {
     let said = |name: &&String| !name.is_empty();
     let as_groups: Vec<String> = args.as_group.iter().filter(said).cloned().collect();
     let as_user = args.as_user.as_ref().filter(said).cloned();
@@ -49,20 +60,20 @@ async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Prov
         )
         .hint("add `--as USER`; a user of that name need not exist"));
     }
-    let options = KubeOptions {
+    Ok(KubeOptions {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
         as_user,
         as_groups,
         timeout: args.timeout,
-        concurrency: usize::from(args.concurrency),
-        lock_duration,
-    };
-    let kube = Kube::connect(options).await.map_err(|error| {
-        let failure = Failure::new("cannot connect to the cluster").because(&error);
-        error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()))
-    })?;
-    Ok(Arc::new(kube))
+        ..KubeOptions::default()
+    })
+}
+
+/// The failure to find a cluster.
+pub fn unconnected(error: &ConnectError) -> Failure {
+    let failure = Failure::new("cannot connect to the cluster").because(error);
+    error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()))
 }
 
 /// What `--adopt` says.

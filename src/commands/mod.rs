@@ -5,6 +5,7 @@ mod completion;
 mod entrust;
 mod explain;
 mod init;
+mod kubeconfig;
 mod load;
 mod look;
 mod man;

@@ -13,7 +13,8 @@ mod together;
 
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
-pub use self::kube::{ConnectError, Kube, KubeOptions};
+pub use self::kube::{ConnectError, Endpoint, Kube, KubeOptions, Token};
 pub use self::node::Node;
+pub(crate) use self::place::{Astray, keep_private};
 pub use self::together::Together;
 pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};

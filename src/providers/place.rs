@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 /// Why a file is not to be touched.
 #[derive(Debug)]
-pub(super) enum Astray {
+pub(crate) enum Astray {
     /// A symbolic link leads out of the directory, or is the file itself.
     Link(String),
     /// The file system said no.
@@ -92,6 +92,22 @@ pub(super) fn temporary(path: &Path, text: &str, mode: Option<fs::Permissions>) 
     Ok(made)
 }
 
+/// A file that its owner alone can read, in place of the old one. Missing folders on the way are open to the owner only.
+pub(crate) fn keep_private(path: &Path, text: &str) -> Result<(), Astray> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let Some(name) = path.file_name() else {
+        return Err(Astray::Io(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it does not end with a file's name",
+        )));
+    };
+    let path = inside(folder, Path::new(name), None)?;
+    let file = temporary(&path, text, Some(fs::Permissions::from_mode(0o600)))?;
+    file.persist(&path).map_err(|error| error.error)?;
+    Ok(settle(&path)?)
+}
+
 /// Makes sure that the name of a file is on the disk as well.
 pub(super) fn settle(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
@@ -100,6 +116,23 @@ pub(super) fn settle(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_private_is_replaced_and_no_link_is_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let (file, link) = (root.path().join("a/b/config"), root.path().join("link"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        keep_private(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        keep_private(&file, "new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!((mode(&file), mode(&root.path().join("a/b"))), (0o600, 0o700));
+        assert_eq!(root.path().join("a/b").read_dir().unwrap().count(), 1, "a temporary file is left");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(matches!(keep_private(&link, "x"), Err(Astray::Link(_))));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(matches!(keep_private(&root.path().join("c/.."), "x"), Err(Astray::Io(_))));
+    }
 
     #[test]
     fn links_that_lead_out_are_refused() {

@@ -15,6 +15,7 @@ mod converge;
 mod crash;
 mod gate;
 mod hold;
+mod kubeconfig;
 mod meanwhile;
 mod prompt;
 mod proxied;

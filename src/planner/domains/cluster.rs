@@ -1,7 +1,9 @@
 //! The `cluster` section: what kwo has to know about the cluster that it cannot ask the cluster for.
 
 use crate::roster::record::{choice, record};
-use crate::roster::{AnyLabelKey, At, Cidr, Email, HostName, LabelValue, Map, Name, NodeName, Port};
+use crate::roster::{
+    AnyLabelKey, At, Cidr, Email, HostName, IssuerUrl, LabelValue, Map, Name, NodeName, OidcWord, Port,
+};
 
 record! {
     /// The cluster that the roster is for. All of it is optional; what is left out is as in k3s.
@@ -14,6 +16,8 @@ record! {
         pub acme: Option<Acme>,
         /// The node that k3s runs on.
         pub node: Option<Node>,
+        /// Where people log in. The API server has to be told of it as well.
+        pub oidc: Option<Oidc>,
         /// The cluster's networks, which isolated tenants are kept from.
         pub network: Option<ClusterNetwork>,
     }
@@ -38,6 +42,18 @@ record! {
 }
 
 record! {
+    /// Where people log in (OpenID Connect).
+    pub struct Oidc: "the cluster's oidc" {
+        /// The address of who issues the tokens, exactly as it stands in them.
+        pub issuer: At<IssuerUrl>,
+        /// What the issuer knows the cluster as.
+        pub client: At<OidcWord>,
+        /// What a login asks for besides `openid`, such as `email` and `groups`.
+        pub scopes: Vec<At<OidcWord>>,
+    }
+}
+
+record! {
     /// The account for certificates, and who fetches them.
     pub struct Acme: "the cluster's acme" {
         /// Where the certificate authority writes to.
@@ -56,6 +72,18 @@ choice! {
         Traefik = "traefik",
         /// cert-manager, which has to be installed already.
         CertManager = "cert-manager",
+    }
+}
+
+impl Api {
+    /// The address of the API server that goes into kubeconfigs; nothing where no host is named.
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        let host = &self.hosts.first()?.value;
+        let port = self.port.map_or(6443, |port| port.value.number());
+        // An IPv6 address has colons of its own.
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        Some(format!("https://{open}{host}{close}:{port}"))
     }
 }
 

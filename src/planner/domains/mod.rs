@@ -25,3 +25,4 @@ pub mod tiers;
 mod traefik;
 
 pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile};
+pub use people::ACCOUNT;

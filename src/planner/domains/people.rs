@@ -47,6 +47,9 @@ pub(crate) fn people(tenant: &Tenant) -> impl Iterator<Item = Person<'_>> {
     owners.chain(members)
 }
 
+/// The service account of a namespace, under which its pipelines work.
+pub const ACCOUNT: &str = "deployer";
+
 /// Everybody's rights in one namespace, and the deployer under which pipelines work.
 pub(crate) fn compile(
     namespace: &ResourceId,
@@ -57,7 +60,7 @@ pub(crate) fn compile(
     resources: &mut Vec<Resource>,
 ) {
     let scope = &namespace.name;
-    let account = ResourceId::kube(Kind::ServiceAccount, scope.clone(), "deployer");
+    let account = ResourceId::kube(Kind::ServiceAccount, scope.clone(), ACCOUNT);
     let role = ResourceId::kube(Kind::Role, scope.clone(), DEPLOYER);
     let inside: Arc<[ResourceId]> = Arc::new([namespace.clone()]);
     let mut add = |id: ResourceId, body: Tree, needs: &Arc<[ResourceId]>, because: Reason| {
@@ -69,7 +72,7 @@ pub(crate) fn compile(
 
     let deployer = map([
         ("kind", Tree::from(Kind::ServiceAccount.name())),
-        ("name", Tree::from("deployer")),
+        ("name", Tree::from(ACCOUNT)),
         ("namespace", Tree::from(scope)),
     ]);
     let deploys: Arc<[ResourceId]> = before.iter().cloned().chain([role, account]).collect();

@@ -1,7 +1,9 @@
-//! Small values of the platform's sections: an e-mail address, the name of an environment variable.
+//! Small values of the platform's sections: an e-mail address, the name of an environment variable, who issues the
+//! tokens of people.
 
 use std::str::FromStr;
 
+use super::hosts::{HostName, Port};
 use super::scalar::{Refusal, quote, text_type};
 
 text_type! {
@@ -19,6 +21,69 @@ text_type! {
         expected: "the name of an environment variable such as `CF_DNS_API_TOKEN`",
         pattern: "^[A-Z_][A-Z0-9_]*$",
         max: 253
+    }
+}
+
+text_type! {
+    /// The address of an issuer of tokens: an https URL without a query.
+    pub struct IssuerUrl {
+        expected: "the address of an issuer such as `https://login.example.com`",
+        pattern: "^https://[^\\s/@?#]+(/[^\\s@?#]*)?$",
+        max: 2048
+    }
+}
+
+text_type! {
+    /// A client or a scope as an issuer of tokens knows it: letters, digits and signs, without spaces, quotes and
+    /// "\\".
+    pub struct OidcWord {
+        expected: "a word without spaces, quotes and `\\`",
+        pattern: "^[!#-\\[\\]-~]+$",
+        max: 255
+    }
+}
+
+impl FromStr for IssuerUrl {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<IssuerUrl, Refusal> {
+        let wrong = |why: &str| Refusal::new("bad-issuer", format!("{} is no issuer: {why}", quote(text)));
+        let Some(rest) = text.strip_prefix("https://") else {
+            let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+            return Err(wrong("it does not begin with `https://`")
+                .hint(format!("the API server takes no other: `https://{bare}`")));
+        };
+        if text.len() > 2048 || !text.chars().all(|char| char.is_ascii_graphic()) {
+            return Err(wrong("there is a character in it that does not belong, or it is too long"));
+        }
+        if text.contains(['@', '?', '#']) {
+            return Err(wrong("it has a login, a query or a fragment, and an issuer has none"));
+        }
+        let authority = rest.split('/').next().unwrap_or_default();
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        // A URL's host may be written in capitals, and an issuer is compared letter by letter: it is left as it is.
+        host.to_ascii_lowercase().parse::<HostName>().map_err(|why| wrong(&why.message))?;
+        port.map_or(Ok(()), |port| port.parse::<Port>().map(|_| ())).map_err(|why| wrong(&why.message))?;
+        Ok(IssuerUrl(text.into()))
+    }
+}
+
+impl FromStr for OidcWord {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<OidcWord, Refusal> {
+        let odd = |char: char| !char.is_ascii_graphic() || matches!(char, '"' | '\\');
+        if text.is_empty() || text.len() > 255 || text.contains(odd) {
+            let message = format!("{} is no client or scope", quote(text));
+            let refusal = Refusal::new("bad-oidc", message);
+            return Err(match text.contains(' ') {
+                true => refusal.hint(format!("each scope is one of a list: `[{}]`", text.replace(' ', ", "))),
+                false => refusal,
+            });
+        }
+        Ok(OidcWord(text.into()))
     }
 }
 
@@ -72,6 +137,33 @@ mod tests {
         assert!("ops@example.com".parse::<Email>().is_ok());
         for text in ["", "ops", "@example.com", "a@b", "a@b@c.d", "a b@c.d", "a@.d", "a,b@c.d"] {
             assert!(text.parse::<Email>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_an_https_address() {
+        for good in ["https://a.b", "https://a.b/", "https://A.b:8443/realms/x", "https://[fd00::1]:1/x"] {
+            assert_eq!(good.parse::<IssuerUrl>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "a.b",
+            "http://a.b",
+            "https://",
+            "https:///x",
+            "https://a b",
+            "https://me@a.b",
+            "https://a.b?x",
+            "https://a.b/#",
+            "https://a.b:0",
+            "https://a.b:",
+            "https://a..b",
+            "https://a.b/\u{e4}",
+        ] {
+            assert!(bad.parse::<IssuerUrl>().is_err(), "{bad}");
+        }
+        for bad in ["", "a b", "a\"b", "a\\b", "\u{e4}", "a\n"] {
+            assert!(bad.parse::<OidcWord>().is_err(), "{bad}");
         }
     }
 

@@ -94,7 +94,7 @@ impl Kube {
         config
             .headers
             .push((header::USER_AGENT, HeaderValue::from_static(concat!("kwo/", env!("CARGO_PKG_VERSION")))));
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let server = server(&config);
         let concurrency = options.concurrency.max(1);
         let client = client(config, concurrency)
             .map_err(|error| ConnectError { why: format!("cannot use {server}: {error}"), hint: None })?;
@@ -112,6 +112,11 @@ impl Kube {
             vault: OnceLock::new(),
         })
     }
+}
+
+/// The server's address, for people and for kubeconfigs.
+pub(super) fn server(config: &Config) -> String {
+    config.cluster_url.to_string().trim_end_matches('/').to_owned()
 }
 
 /// Takes on another user, whole: groups that the kubeconfig gives to the user it names are not that user's.
@@ -156,7 +161,7 @@ fn client(config: Config, concurrency: usize) -> Result<Client, String> {
 
 /// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else the
 /// account of the pod that this runs in.
-async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>), ConnectError> {
+pub(super) async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>), ConnectError> {
     let fail = |why: String| ConnectError { why, hint: None };
     let mut tried = Vec::new();
     let files: Vec<PathBuf> = if let Some(file) = &options.kubeconfig {

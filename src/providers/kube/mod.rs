@@ -3,14 +3,18 @@
 mod answer;
 mod connect;
 mod decode;
+mod endpoint;
 mod lease;
 mod observe;
 mod owners;
 mod path;
 mod provider;
 mod proxy;
+mod token;
 mod veil;
 mod wire;
 mod write;
 
 pub use connect::{ConnectError, Kube, KubeOptions};
+pub use endpoint::Endpoint;
+pub use token::Token;

@@ -1,0 +1,92 @@
+//! `kwo kubeconfig`
+
+use std::path::Path;
+
+use kwo_planner::domains::ACCOUNT;
+use kwo_planner::kinds::Kind;
+use kwo_planner::resource::ResourceId;
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+use super::load::{Loaded, load};
+use super::print::{data, talk, yaml};
+use crate::cli::{Kubeconfig, YamlOrJson};
+use crate::failure::{Exit, Failure};
+use crate::kubeconfig::{people, pipelines};
+use crate::providers::{Astray, Endpoint, Kube, KubeOptions, Token, keep_private};
+use crate::target::{options, unconnected};
+
+pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {
+    let loaded = load(&args.roster.roster)?;
+    let namespace = args.namespace.as_deref();
+    if let Some(namespace) = namespace {
+        known(&loaded, namespace)?;
+    }
+    let cluster = loaded.roster.cluster();
+    let options = options(&args.kube)?;
+    let endpoint = Endpoint::find(&options).await.map_err(|error| unconnected(&error))?;
+    if args.oidc {
+        let oidc = cluster.oidc.as_ref().ok_or_else(|| {
+            Failure::new("the roster does not say where people log in")
+                .hint("write `oidc: {issuer: https://…, client: …}` below `cluster:`")
+        })?;
+        return give(args, &people(cluster, &endpoint, oidc, namespace));
+    }
+    let namespace = namespace.ok_or_else(|| Failure::usage("a kubeconfig for which namespace?"))?;
+    let Token { token, until, lifetime } = token(args, options, namespace).await?;
+    let shown = pipelines(cluster, &endpoint, namespace, ACCOUNT, token.expose_secret());
+    let exit = give(args, &shown)?;
+    let less = if lifetime < args.duration {
+        format!(": the server gives no more than {lifetime:?} of the {:?} asked for", args.duration)
+    } else {
+        String::new()
+    };
+    talk(&format!("its token is good until {until}{less}\n"));
+    Ok(exit)
+}
+
+/// Is it a namespace of a tenant?
+fn known(loaded: &Loaded, namespace: &str) -> Result<(), Failure> {
+    let account = |namespace: &str| ResourceId::kube(Kind::ServiceAccount, namespace, ACCOUNT);
+    if loaded.desired.get(&account(namespace)).is_some() {
+        return Ok(());
+    }
+    let resources = loaded.desired.resources().iter().map(|resource| &resource.id);
+    let known: Vec<&str> =
+        resources.filter(|id| **id == account(&id.scope)).map(|id| id.scope.as_str()).take(20).collect();
+    Err(Failure::new(format!("no tenant of the roster has the namespace `{namespace}`"))
+        .hint(format!("its namespaces are: {}", known.join(", "))))
+}
+
+async fn token(args: &Kubeconfig, options: KubeOptions, namespace: &str) -> Result<Token, Failure> {
+    let kube = Kube::connect(options).await.map_err(|error| unconnected(&error))?;
+    kube.token(namespace, ACCOUNT, args.duration).await.map_err(|refusal| {
+        Failure::new(format!("cannot get a token for the service account {namespace}/{ACCOUNT}: {refusal}"))
+            .hint("`kwo apply` makes the account; who asks needs the right to `create` on serviceaccounts/token")
+    })
+}
+
+/// Prints it, or writes it to a file.
+fn give(args: &Kubeconfig, kubeconfig: &serde_json::Value) -> Result<Exit, Failure> {
+    let text = Zeroizing::new(match args.output {
+        YamlOrJson::Yaml => yaml(kubeconfig)?,
+        YamlOrJson::Json => format!("{kubeconfig}\n"),
+    });
+    match &args.out {
+        Some(path) => write(path, &text)?,
+        None => data(&text),
+    }
+    Ok(Exit::Done)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    keep_private(path, text).map_err(|astray| {
+        let failure = Failure::new(format!("cannot write {}: {astray}", path.display()));
+        match astray {
+            Astray::Link(_) => failure.hint("name the file that it leads to, or delete the link first"),
+            Astray::Io(_) => failure,
+        }
+    })?;
+    talk(&format!("saved to {}\n", path.display()));
+    Ok(())
+}
