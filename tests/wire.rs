@@ -333,6 +333,33 @@ async fn a_list_whose_pages_expire_is_begun_anew() {
     assert!(server.asked().iter().all(|asked| !asked.path.contains("resourceVersion")));
 }
 
+#[tokio::test]
+async fn what_is_wanted_of_other_peoples_kinds_costs_few_requests() {
+    let asked = async |count: usize| {
+        let server = Scripted::start(|_| names(&[], ""));
+        let ids: Vec<String> = (0..count).map(|at| format!("kube:Deployment/kube-system/d{at}")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let observed = kube(&server).await.observe(&desired(&ids)).await;
+        assert!(ids.iter().all(|id| observed.get(&id.parse().unwrap()) == Some(&Sighting::Absent)));
+        server.asked().iter().filter(|asked| asked.path.contains("/deployments")).count()
+    };
+    // Those with the mark, then each by its name, or all of them where they are many.
+    assert_eq!((asked(0).await, asked(2).await, asked(100).await), (1, 3, 2));
+    // Of what is not everybody's business only names are asked for, and for tenants alone nothing.
+    let server = Scripted::start(|_| names(&[], ""));
+    kube(&server).await.observe(&desired(&["kube:Namespace/a"])).await;
+    assert!(!server.asked().iter().any(|asked| asked.path.contains("/secrets")));
+    let server = Scripted::start(|_| names(&[], ""));
+    kube(&server).await.observe(&desired(&["kube:Secret/a/b"])).await;
+    let paths: Vec<String> = server.asked().iter().map(|asked| asked.path.clone()).collect();
+    let secrets: Vec<&String> = paths.iter().filter(|path| path.contains("/secrets")).collect();
+    assert_eq!(secrets.len(), 2, "{secrets:?}");
+    assert!(
+        secrets[1].contains("/namespaces/a/secrets?") && secrets[1].contains("metadata.name%3Db"),
+        "{secrets:?}"
+    );
+}
+
 /// Why an object is unknown.
 fn why(observed: &Observed, id: &str) -> String {
     match observed.get(&id.parse().expect("an id")) {

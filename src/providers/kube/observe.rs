@@ -2,7 +2,7 @@
 //! the mark, and by name what is wanted besides. A LIST that fails leaves every wanted object of its kind `Unknown`;
 //! only one that was read to its end may say that something is absent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use kwo_planner::change::Step;
@@ -24,39 +24,54 @@ const PAGE: usize = 5000;
 /// How often a LIST is begun anew when its continuation has expired.
 const RESTARTS: u32 = 3;
 
+/// How many objects are asked for by name before a LIST of all is the lesser trouble.
+const FEW: usize = 5;
+
 /// Looks at all that is wanted of this system, and at all that carries the mark.
 pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Observed {
-    let lists = join_all(Kind::ALL.map(|kind| seen(wire, vault, kind, desired))).await;
     let mut observed = Observed::default();
-    for resource in desired.resources().iter().filter(|resource| resource.id.provider == "kube") {
-        let sighting = match resource.id.known_kind() {
-            None => Sighting::Unknown { why: unknown_kind(&resource.id) },
-            Some(kind) => match Kind::ALL.iter().zip(&lists).find(|(listed, _)| **listed == kind) {
-                Some((_, Err(why))) => Sighting::Unknown { why: why.clone() },
-                Some((_, Ok(_))) => Sighting::Absent,
-                None => Sighting::Unknown { why: format_smolstr!("{} are not listed", kind.plural()) },
-            },
-        };
-        observed.insert(resource.id.clone(), sighting);
+    let mut wanted: BTreeMap<Kind, Vec<&ResourceId>> = BTreeMap::new();
+    for id in desired.resources().iter().map(|resource| &resource.id).filter(|id| id.provider == "kube") {
+        match id.known_kind() {
+            Some(kind) => wanted.entry(kind).or_default().push(id),
+            None => observed.insert(id.clone(), Sighting::Unknown { why: unknown_kind(id) }),
+        }
     }
-    for (id, sighting) in lists.into_iter().flatten().flatten() {
-        observed.insert(id, sighting);
+    let tenants_only = wanted.keys().all(|kind| kind.look() == Look::All);
+    let asked = Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private || !tenants_only);
+    let lists = join_all(asked.map(|kind| {
+        let ids = wanted.get(&kind).map(Vec::as_slice).unwrap_or_default();
+        async move { (ids, seen(wire, vault, kind, desired, ids).await) }
+    }));
+    for (ids, list) in lists.await {
+        let otherwise = match &list {
+            Ok(_) => Sighting::Absent,
+            Err(why) => Sighting::Unknown { why: why.clone() },
+        };
+        for id in ids {
+            observed.insert((*id).clone(), otherwise.clone());
+        }
+        for (id, sighting) in list.unwrap_or_default() {
+            observed.insert(id, sighting);
+        }
     }
     observed
 }
 
 /// What is seen of a kind, or why nothing is.
-async fn seen(wire: &Wire, vault: &Vault, kind: Kind, desired: &Desired) -> Result<Vec<Seen>, SmolStr> {
+async fn seen(
+    wire: &Wire,
+    vault: &Vault,
+    kind: Kind,
+    desired: &Desired,
+    ids: &[&ResourceId],
+) -> Result<Vec<Seen>, SmolStr> {
     let mut pages = Pages::new(kind, desired, vault);
-    let ids =
-        || desired.resources().iter().map(|resource| &resource.id).filter(|id| id.known_kind() == Some(kind));
     let (key, value) = MARK;
     let marked = format!("&labelSelector={}", encoded(&format!("{key}={value}")));
     let mut found = match kind.look() {
         Look::All => return list(wire, &mut pages, kind, all(kind), "", Call::get).await,
         Look::Marked => list(wire, &mut pages, kind, all(kind), &marked, Call::get).await?,
-        // Where there are tenants only, nothing private was ever made.
-        Look::Private if tenants_only(desired) => return Ok(Vec::new()),
         // Whoever may not list them is not told of what is left over, and that is all.
         Look::Private => {
             let there = list(wire, &mut pages, kind, all(kind), &marked, Call::metadata).await;
@@ -64,17 +79,15 @@ async fn seen(wire: &Wire, vault: &Vault, kind: Kind, desired: &Desired) -> Resu
         }
     };
     let known: BTreeSet<ResourceId> = found.iter().map(|(id, _)| id.clone()).collect();
-    for id in ids().filter(|id| !known.contains(*id)) {
+    let open: Vec<&ResourceId> = ids.iter().copied().filter(|id| !known.contains(*id)).collect();
+    if kind.look() == Look::Marked && open.len() > FEW {
+        return list(wire, &mut pages, kind, all(kind), "", Call::get).await;
+    }
+    for id in open {
         let sighting = by_name(wire, &mut pages, id).await;
         found.push((id.clone(), sighting));
     }
     Ok(found)
-}
-
-/// Does the roster want nothing but what tenants are made of?
-fn tenants_only(desired: &Desired) -> bool {
-    let mut kinds = desired.resources().iter().filter_map(|resource| resource.id.known_kind());
-    kinds.all(|kind| kind.look() == Look::All)
 }
 
 /// Looks at the object of one step.
