@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::{snapshot, transcript};
 
 const ROSTER: &str =
-    "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {namespaces: [alice-prod, alice-dev]}}\n";
+    "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {namespaces: [alice-prod, alice-dev, no, 012]}}\n";
 const OIDC: &str = "cluster:\n  name: prod\n  api: {hosts: [\"fd00::1\"]}\n  \
 oidc: {issuer: https://login.example.com/, client: kwo, scopes: [openid, email, groups]}\n";
 
@@ -43,6 +43,9 @@ fn people_get_one_without_credentials() {
     let with = folder(OIDC);
     let mut text = kwo(with.path(), &["--oidc"]);
     text += &kwo(with.path(), &["--oidc", "alice-prod", "-o", "json"]);
+    // What other readers of YAML would take for something else.
+    text += &kwo(with.path(), &["--oidc", "no"]);
+    text += &kwo(with.path(), &["--oidc", "012"]);
     // Where the roster names no host, it is the server of the kubeconfig in use, by the name of its certificate.
     let inside = folder(&OIDC.replace("  api: {hosts: [\"fd00::1\"]}\n", ""));
     text += &kwo(inside.path(), &["--oidc"]);
