@@ -1,6 +1,7 @@
 //! `kwo kubeconfig`
 
 use std::path::Path;
+use std::time::Duration;
 
 use kwo_planner::domains::ACCOUNT;
 use kwo_planner::kinds::Kind;
@@ -9,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use super::load::{Loaded, load};
-use super::print::{data, talk, yaml};
+use super::print::{data, flat_yaml, talk};
 use crate::cli::{Kubeconfig, YamlOrJson};
 use crate::failure::{Exit, Failure};
 use crate::kubeconfig::{people, pipelines};
@@ -33,16 +34,24 @@ pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {
         return give(args, &people(cluster, &endpoint, oidc, namespace));
     }
     let namespace = namespace.ok_or_else(|| Failure::usage("a kubeconfig for which namespace?"))?;
-    let Token { token, until, lifetime } = token(args, options, namespace).await?;
-    let shown = pipelines(cluster, &endpoint, namespace, ACCOUNT, token.expose_secret());
+    let token = token(args, options, namespace).await?;
+    let shown = pipelines(cluster, &endpoint, namespace, ACCOUNT, token.token.expose_secret());
     let exit = give(args, &shown)?;
-    let less = if lifetime < args.duration {
-        format!(": the server gives no more than {lifetime:?} of the {:?} asked for", args.duration)
-    } else {
-        String::new()
-    };
-    talk(&format!("its token is good until {until}{less}\n"));
+    talk(&until(&token, args.duration));
     Ok(exit)
+}
+
+/// How long the token is good, and that this is less than was asked for where it is.
+fn until(token: &Token, asked: Duration) -> String {
+    let Token { token: _, until, lifetime } = token;
+    if *lifetime >= asked {
+        return format!("its token is good until {until}\n");
+    }
+    let span = |span: Duration| {
+        jiff::SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
+    };
+    let (lifetime, asked) = (span(*lifetime), span(asked));
+    format!("its token is good until {until}: for {lifetime}, because the server does not give {asked}\n")
 }
 
 /// Is it a namespace of a tenant?
@@ -69,7 +78,7 @@ async fn token(args: &Kubeconfig, options: KubeOptions, namespace: &str) -> Resu
 /// Prints it, or writes it to a file.
 fn give(args: &Kubeconfig, kubeconfig: &serde_json::Value) -> Result<Exit, Failure> {
     let text = Zeroizing::new(match args.output {
-        YamlOrJson::Yaml => yaml(kubeconfig)?,
+        YamlOrJson::Yaml => flat_yaml(kubeconfig)?,
         YamlOrJson::Json => format!("{kubeconfig}\n"),
     });
     match &args.out {
@@ -89,4 +98,25 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     })?;
     talk(&format!("saved to {}\n", path.display()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_is_shortened_is_told() {
+        let given = |hours: u64| Token {
+            token: "hunter2".into(),
+            until: "2026-01-01T00:00:00Z".to_owned(),
+            lifetime: Duration::from_secs(hours * 3600),
+        };
+        let said = |hours| until(&given(hours), Duration::from_secs(24 * 3600));
+        assert_eq!(said(24), "its token is good until 2026-01-01T00:00:00Z\n");
+        assert_eq!(
+            said(2),
+            "its token is good until 2026-01-01T00:00:00Z: for 2h, because the server does not give 24h\n"
+        );
+        assert!(!format!("{:?}", given(1)).contains("hunter2"));
+    }
 }

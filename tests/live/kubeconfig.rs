@@ -52,6 +52,8 @@ fn it_works_in_its_namespace_and_nowhere_else() {
     let who = format!("User \"system:serviceaccount:{name}:deployer\" cannot list resource \"pods\"");
     assert!(!refused.status.success() && said.contains(&who), "{said}");
 
+    // Scripts look for it in one line.
+    assert!(ran.out.contains(&format!("    token: {}\n", token(&config))), "it is folded");
     let claims = claims(token(&config));
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 1800, "{claims:#}");
     let until = ran.err.lines().find_map(|line| line.strip_prefix("its token is good until ")).unwrap();
