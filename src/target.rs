@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::TargetArgs;
+use crate::cli::{ClusterArgs, TargetArgs};
 use crate::failure::Failure;
 use crate::providers::{Dir, Kube, KubeOptions, Node, Provider, Together};
 use kwo_planner::plan::{Adopt, tenant};
@@ -40,6 +40,14 @@ async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Prov
         return Err(Failure::usage(format!("`{}` is no target", args.target))
             .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests"));
     }
+    Ok(Arc::new(kube(&args.cluster, lock_duration).await?))
+}
+
+/// Opens the cluster.
+///
+/// # Errors
+/// When what was typed and the kubeconfig lead to none.
+pub async fn kube(args: &ClusterArgs, lock_duration: Duration) -> Result<Kube, Failure> {
     let said = |name: &&String| !name.is_empty();
     let as_groups: Vec<String> = args.as_group.iter().filter(said).cloned().collect();
     let as_user = args.as_user.as_ref().filter(said).cloned();
@@ -58,11 +66,10 @@ async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Prov
         concurrency: usize::from(args.concurrency),
         lock_duration,
     };
-    let kube = Kube::connect(options).await.map_err(|error| {
+    Kube::connect(options).await.map_err(|error| {
         let failure = Failure::new("cannot connect to the cluster").because(&error);
         error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()))
-    })?;
-    Ok(Arc::new(kube))
+    })
 }
 
 /// What `--adopt` says.

@@ -6,6 +6,7 @@ mod entrust;
 mod explain;
 mod init;
 mod load;
+mod logs;
 mod look;
 mod man;
 mod plan;
@@ -14,6 +15,7 @@ mod render;
 mod run;
 mod schema;
 mod secrets;
+mod status;
 mod stop;
 mod validate;
 

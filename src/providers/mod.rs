@@ -13,7 +13,7 @@ mod together;
 
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
-pub use self::kube::{ConnectError, Kube, KubeOptions};
+pub use self::kube::{ConnectError, Kube, KubeOptions, LastRun, Log};
 pub use self::node::Node;
 pub use self::together::Together;
 pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};

@@ -6,7 +6,19 @@ use crate::{snapshot, transcript};
 fn the_help_of_every_command_is_as_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = transcript(folder.path(), &["--help"]);
-    for command in ["validate", "render", "plan", "apply", "explain", "schema", "init", "completion", "man"] {
+    for command in [
+        "validate",
+        "render",
+        "plan",
+        "apply",
+        "explain",
+        "status",
+        "logs",
+        "schema",
+        "init",
+        "completion",
+        "man",
+    ] {
         text.push('\n');
         text.push_str(&transcript(folder.path(), &[command, "--help"]));
     }

@@ -20,3 +20,4 @@ mod prompt;
 mod proxied;
 mod run;
 mod saved;
+mod status;

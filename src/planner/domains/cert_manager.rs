@@ -65,8 +65,13 @@ fn solver_of(solver: Solver, secret: &SmolStr) -> Tree {
     map([("dns01", Tree::map([(solver.name, Tree::map(solver.secrets.iter().map(reference)))]))])
 }
 
+/// Where the credentials of one resolver stand.
+pub(crate) fn credentials_id(name: &str) -> ResourceId {
+    ResourceId::kube(Kind::Secret, NAMESPACE, smol_str::format_smolstr!("{name}-credentials"))
+}
+
 fn credentials(name: &str, resolver: &Resolver, because: &Reason) -> Resource {
-    let id = ResourceId::kube(Kind::Secret, NAMESPACE, smol_str::format_smolstr!("{name}-credentials"));
+    let id = credentials_id(name);
     let parts = [("data", map([])), ("type", Tree::from("Opaque"))];
     let body = object(&id, Kind::Secret, &labels(None), parts);
     let mut resource = Resource::new(id, body, Arc::new([]), because.clone());

@@ -49,9 +49,14 @@ fn variables(resolver: &Resolver) -> impl Iterator<Item = &SmolStr> {
     resolver.credentials.keys().map(crate::roster::Variable::text)
 }
 
+/// Where the credentials of all resolvers stand.
+pub(crate) fn credentials_id() -> ResourceId {
+    ResourceId::kube(Kind::Secret, NAMESPACE, CREDENTIALS)
+}
+
 /// The Secret with the credentials of all resolvers: its keys are the variables of Traefik's environment.
 fn credentials(roster: &Roster, because: &Reason) -> Resource {
-    let id = ResourceId::kube(Kind::Secret, NAMESPACE, CREDENTIALS);
+    let id = credentials_id();
     let parts = [("data", map([])), ("type", Tree::from("Opaque"))];
     let body = object(&id, Kind::Secret, &labels(None), parts);
     let mut resource = Resource::new(id, body, Arc::new([]), because.clone());

@@ -9,8 +9,11 @@ mod owners;
 mod path;
 mod provider;
 mod proxy;
+mod read;
 mod veil;
 mod wire;
 mod write;
 
 pub use connect::{ConnectError, Kube, KubeOptions};
+pub use lease::LastRun;
+pub use read::Log;
