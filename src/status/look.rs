@@ -66,6 +66,7 @@ struct PodSpec {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PodStatus {
+    #[serde(default)]
     phase: String,
     #[serde(default)]
     container_statuses: Vec<ContainerStatus>,

@@ -26,6 +26,7 @@ struct Metadata {
 
 #[derive(Deserialize)]
 struct Phase {
+    #[serde(default)]
     phase: String,
 }
 
@@ -114,4 +115,37 @@ fn read(quota: ResourceQuota) -> Quota {
         .collect();
     uses.sort_by_key(|have| Reverse(have.fullness()));
     Quota { name: metadata.name, uses }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uses(spec: &str, used: &str) -> Vec<(String, String, Option<i64>)> {
+        let text = format!(
+            r#"{{"metadata": {{"name": "q"}}, "spec": {{"hard": {spec}}}, "status": {{"used": {used}}}}}"#
+        );
+        let quota = read(serde_json::from_str(&text).unwrap());
+        quota.uses.into_iter().map(|have| (have.resource, have.used, have.percent)).collect()
+    }
+
+    #[test]
+    fn the_fullest_comes_first_and_what_runs_though_parked_before_all() {
+        let found = uses(
+            r#"{"cpu": "2", "memory": "1Gi", "pods": "0", "secrets": "0", "services": "9"}"#,
+            r#"{"cpu": "500m", "memory": "1Gi", "pods": "2", "secrets": "0"}"#,
+        );
+        let have = |resource: &str, used: &str, percent| (resource.to_owned(), used.to_owned(), percent);
+        assert_eq!(
+            found,
+            [
+                have("pods", "2", None),
+                have("memory", "1Gi", Some(100)),
+                have("cpu", "500m", Some(25)),
+                have("secrets", "0", None),
+                // Not counted yet.
+                have("services", "0", Some(0)),
+            ]
+        );
+    }
 }
