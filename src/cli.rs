@@ -56,6 +56,10 @@ pub enum Command {
     Apply(Apply),
     /// Show where every field of an object or a tenant comes from.
     Explain(Explain),
+    /// Show how the cluster and its tenants are; changes nothing.
+    Status(Status),
+    /// Print logs: of Traefik, k3s, the registry or a tenant.
+    Logs(Logs),
     /// Print the JSON schema of the roster or of a saved plan.
     Schema(Schema),
     /// Write a first roster to start from.
@@ -99,22 +103,30 @@ pub struct KubeArgs {
     pub timeout: Duration,
 }
 
+/// Which cluster to speak to, and how fast.
+#[derive(Args, Debug)]
+pub struct ClusterArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub kube: KubeArgs,
+    /// How many requests may be on their way at a time.
+    #[arg(long, default_value_t = 16, env = "KWO_CONCURRENCY", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub concurrency: u16,
+}
+
 /// Which cluster or directory to look at, and how.
 #[derive(Args, Debug)]
-#[expect(missing_docs, reason = "flattened")]
 pub struct TargetArgs {
     /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
     #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
     pub target: String,
     #[command(flatten)]
-    pub kube: KubeArgs,
+    #[expect(missing_docs, reason = "flattened")]
+    pub cluster: ClusterArgs,
     /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
     #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
     pub age_identity: Option<PathBuf>,
-    /// How many requests may be on their way at a time.
-    #[arg(long, default_value_t = 16, env = "KWO_CONCURRENCY", value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub concurrency: u16,
     /// Look at the files of the node that kwo runs on, and write them: what k3s is started with, its registries.
     #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
     pub node: bool,
@@ -213,6 +225,71 @@ pub struct Explain {
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: TextOrJson,
+}
+
+/// `kwo status`
+#[derive(Args, Debug)]
+pub struct Status {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub cluster: ClusterArgs,
+    /// Look at the disk of the node that kwo runs on, too.
+    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub node: bool,
+    /// The folder that the node's files lie below.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
+    pub root: PathBuf,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo logs`
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// `traefik`, `registry`, `k3s` (the journal of this node) or `tenant:NAME`.
+    pub what: LogsOf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub cluster: ClusterArgs,
+    /// Go on with what is written from now on, until Ctrl-C.
+    #[arg(short, long, env = "KWO_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
+    pub follow: bool,
+    /// How many of the last lines to begin with, of each container.
+    #[arg(long, default_value_t = 100, env = "KWO_TAIL", value_name = "N")]
+    pub tail: u32,
+}
+
+/// What has a log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LogsOf {
+    /// The pods of the ingress controller.
+    Traefik,
+    /// The pods of the container registry.
+    Registry,
+    /// The service on the node.
+    K3s,
+    /// All pods of the tenant of this name.
+    Tenant(String),
+}
+
+impl std::str::FromStr for LogsOf {
+    type Err = String;
+    fn from_str(text: &str) -> Result<LogsOf, String> {
+        match (text, text.strip_prefix("tenant:")) {
+            ("traefik", _) => Ok(LogsOf::Traefik),
+            ("registry", _) => Ok(LogsOf::Registry),
+            ("k3s", _) => Ok(LogsOf::K3s),
+            (_, Some(name)) if !name.is_empty() => Ok(LogsOf::Tenant(name.to_owned())),
+            _ => Err("expected traefik, registry, k3s or tenant:NAME".to_owned()),
+        }
+    }
 }
 
 /// `kwo schema`

@@ -11,4 +11,5 @@ pub mod providers;
 pub mod report;
 pub mod secrets;
 pub mod source;
+pub mod status;
 pub mod target;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{KubeArgs, TargetArgs};
+use crate::cli::{ClusterArgs, KubeArgs, TargetArgs};
 use crate::failure::Failure;
 use crate::providers::{ConnectError, Dir, Kube, KubeOptions, Node, Provider, Together};
 use kwo_planner::plan::{Adopt, tenant};
@@ -40,10 +40,17 @@ async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Prov
         return Err(Failure::usage(format!("`{}` is no target", args.target))
             .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests"));
     }
+    Ok(Arc::new(kube(&args.cluster, lock_duration).await?))
+}
+
+/// Opens the cluster.
+///
+/// # Errors
+/// When what was typed and the kubeconfig lead to none.
+pub async fn kube(args: &ClusterArgs, lock_duration: Duration) -> Result<Kube, Failure> {
     let options =
         KubeOptions { concurrency: usize::from(args.concurrency), lock_duration, ..options(&args.kube)? };
-    let kube = Kube::connect(options).await.map_err(|error| unconnected(&error))?;
-    Ok(Arc::new(kube))
+    Kube::connect(options).await.map_err(|error| unconnected(&error))
 }
 
 /// How to reach the cluster that was typed.

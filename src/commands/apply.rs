@@ -87,7 +87,7 @@ async fn finish(
         return Ok(exit(planned, None, stale));
     }
     let progress = Progress::new(planned.steps.len());
-    let report = execute(planned, provider, usize::from(args.target.concurrency), brakes, |result| {
+    let report = execute(planned, provider, usize::from(args.target.cluster.concurrency), brakes, |result| {
         progress.result(&run::line(result));
     })
     .await;

@@ -7,6 +7,7 @@ mod explain;
 mod init;
 mod kubeconfig;
 mod load;
+mod logs;
 mod look;
 mod man;
 mod plan;
@@ -15,6 +16,7 @@ mod render;
 mod run;
 mod schema;
 mod secrets;
+mod status;
 mod stop;
 mod validate;
 

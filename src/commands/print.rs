@@ -12,6 +12,12 @@ pub(crate) fn data(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// Prints one line of what goes on and on; the error says that nobody reads it any more.
+pub(crate) fn line(text: &str) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush())
+}
+
 /// Says something to the person at the terminal.
 pub(crate) fn talk(text: &str) {
     let mut err = anstream::stderr().lock();

@@ -15,6 +15,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => super::plan::plan(&args).await,
         Command::Apply(args) => super::apply::apply(&args).await,
         Command::Explain(args) => super::explain::explain(&args),
+        Command::Status(args) => super::status::status(&args).await,
+        Command::Logs(args) => super::logs::logs(&args).await,
         Command::Schema(args) => super::schema::schema(&args),
         Command::Init(args) => super::init::init(&args),
         Command::Secrets(args) => super::secrets::secrets(&args),

@@ -1,16 +1,30 @@
 //! Ctrl-C and SIGTERM: the first one ends the run between two writes, the second one at once.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::print::talk;
 use crate::failure::Failure;
 
-/// Turns true at the first signal.
-pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
+/// Waits for either signal, for what only reads and can end at any moment.
+pub(crate) async fn asked() -> Result<(), Failure> {
+    let (mut interrupt, mut terminate) = listen()?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn listen() -> Result<(Signal, Signal), Failure> {
     let listen =
         |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals").because(&error));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok((listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?))
+}
+
+/// Turns true at the first signal.
+pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
+    let (mut interrupt, mut terminate) = listen()?;
     let (told, stop) = watch::channel(false);
     tokio::spawn(async move {
         loop {

@@ -12,6 +12,8 @@ fn the_help_of_every_command_is_as_written() {
         "plan",
         "apply",
         "explain",
+        "status",
+        "logs",
         "schema",
         "init",
         "kubeconfig",

@@ -21,3 +21,4 @@ mod prompt;
 mod proxied;
 mod run;
 mod saved;
+mod status;

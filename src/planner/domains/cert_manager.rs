@@ -31,9 +31,7 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
         let because = Reason::Roster(*key);
         // The checks refuse a provider that cert-manager does not know.
         let Some(solver) = resolver.provider.facts().cert_manager else { continue };
-        let secret = smol_str::format_smolstr!("{name}-credentials");
-        let id = ResourceId::kube(Kind::Secret, NAMESPACE, secret);
-        let credentials = credentials(id, std::iter::once(resolver), &because);
+        let credentials = credentials(credentials_id(name), std::iter::once(resolver), &because);
         let needs: Arc<[ResourceId]> = Arc::new([credentials.id.clone()]);
         let challenge = solver_of(solver, &credentials.id.name);
         resources.push(credentials);
@@ -64,6 +62,11 @@ fn solver_of(solver: Solver, secret: &SmolStr) -> Tree {
         (*field, map([("key", Tree::from(*key)), ("name", Tree::from(secret))]))
     };
     map([("dns01", Tree::map([(solver.name, Tree::map(solver.secrets.iter().map(reference)))]))])
+}
+
+/// Where the credentials of one resolver stand.
+pub(crate) fn credentials_id(name: &str) -> ResourceId {
+    ResourceId::kube(Kind::Secret, NAMESPACE, smol_str::format_smolstr!("{name}-credentials"))
 }
 
 /// One Certificate for all hosts of a tenant, in its first namespace.

@@ -8,6 +8,7 @@ use super::body::{labels, map, object};
 use super::cluster::{Acme, Cluster, Issuer};
 use super::dns_providers::Provider;
 use super::tenants::Tenant;
+use super::{cert_manager, traefik};
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::record;
@@ -61,6 +62,15 @@ pub fn resolver_of<'r>(tenant: &'r Tenant, dns: &'r Dns) -> &'r str {
     let wildcard = tenant.domains.iter().any(|host| host.value.wildcard_of().is_some());
     let first = dns.resolvers.keys().next().filter(|_| wildcard);
     tenant.resolver.as_ref().map_or_else(|| first.map_or(HTTP_RESOLVER, Name::as_str), |name| &name.value)
+}
+
+/// The Secret with the credentials of this resolver; nothing where nobody fetches certificates.
+#[must_use]
+pub fn credentials_of(name: &Name, cluster: &Cluster) -> Option<ResourceId> {
+    Some(match cluster.acme.as_ref()?.issuer() {
+        Issuer::Traefik => traefik::credentials_id(),
+        Issuer::CertManager => cert_manager::credentials_id(name),
+    })
 }
 
 /// What a tenant writes into its Ingresses to get certificates for its hosts: an annotation and its value.

@@ -33,6 +33,14 @@ record! {
     }
 }
 
+impl Tenant {
+    /// The names of its namespaces, where this is its own name.
+    pub fn spaces<'t>(&'t self, name: &'t Name) -> impl Iterator<Item = &'t Name> {
+        let own = Some(name).filter(|_| self.namespaces.is_empty());
+        own.into_iter().chain(self.namespaces.iter().map(|namespace| &namespace.value))
+    }
+}
+
 record! {
     /// Somebody with access to a tenant's namespaces.
     pub struct Member: "a member" {

@@ -28,8 +28,8 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     resources.push(settings(roster, &because));
     let mut needs = Vec::new();
     if fetches.is_some() && !roster.dns().resolvers.is_empty() {
-        let id = ResourceId::kube(Kind::Secret, NAMESPACE, CREDENTIALS);
-        let credentials = credentials(id, resolvers(roster).map(|(_, resolver, _)| resolver), &because);
+        let credentials =
+            credentials(credentials_id(), resolvers(roster).map(|(_, resolver, _)| resolver), &because);
         needs.push(credentials.id.clone());
         resources.push(credentials);
     }
@@ -49,6 +49,11 @@ fn resolvers(roster: &Roster) -> impl Iterator<Item = (&Name, &Resolver, Reason)
 /// The variables of a resolver, in order.
 fn variables(resolver: &Resolver) -> impl Iterator<Item = &SmolStr> {
     resolver.credentials.keys().map(crate::roster::Variable::text)
+}
+
+/// Where the credentials of all resolvers stand.
+pub(crate) fn credentials_id() -> ResourceId {
+    ResourceId::kube(Kind::Secret, NAMESPACE, CREDENTIALS)
 }
 
 /// The values for the chart of Traefik, as far as they are kwo's.

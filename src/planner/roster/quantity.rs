@@ -59,6 +59,13 @@ impl Quantity {
         self.nano % UNIT == 0
     }
 
+    /// How many per cent of the whole it is, rounded down; nothing where the whole is nothing.
+    #[must_use]
+    pub fn percent_of(&self, whole: &Quantity) -> Option<i128> {
+        // An amount is at most 2^63 units of 10^9, so this stays far below 2^127.
+        (whole.nano > 0).then(|| self.nano * 100 / whole.nano)
+    }
+
     /// The text that the API server prints for it.
     #[must_use]
     pub fn canonical(&self) -> SmolStr {
@@ -279,6 +286,16 @@ mod tests {
         assert!(quantity("1G") < quantity("1Gi"));
         assert!(quantity("-1").is_negative() && !quantity("-0").is_negative());
         assert!(quantity("1000m").is_whole() && !quantity("1500m").is_whole());
+    }
+
+    #[test]
+    fn a_part_is_told_in_per_cent() {
+        let percent = |part, whole| quantity(part).percent_of(&quantity(whole));
+        assert_eq!(percent("1536Mi", "2Gi"), Some(75));
+        assert_eq!(percent("999m", "1"), Some(99));
+        assert_eq!(percent("3", "2"), Some(150));
+        assert_eq!(percent("9223372036854775807", "9223372036854775807"), Some(100));
+        assert_eq!(percent("1", "0"), None);
     }
 
     #[test]

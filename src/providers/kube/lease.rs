@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -44,6 +44,17 @@ struct Spec {
     acquire_time: Option<Timestamp>,
     renew_time: Option<Timestamp>,
     lease_transitions: Option<i64>,
+}
+
+/// The last run that took the lock.
+#[derive(Clone, Debug, Serialize)]
+pub struct LastRun {
+    /// Who it is, while it goes on; and who it was, where it broke off. One that ended leaves no name.
+    pub holder: Option<String>,
+    /// Does it go on?
+    pub running: bool,
+    /// When it was last heard of.
+    pub heard: Option<Timestamp>,
 }
 
 /// What came of trying to write the Lease.
@@ -184,6 +195,16 @@ impl Keeper {
         }
         Err(Refusal::Changed { why: "the Lease keeps changing".to_owned() })
     }
+}
+
+/// The last run that took the lock; nothing where none ever did.
+pub(super) async fn last(wire: &Wire) -> Result<Option<LastRun>, Refusal> {
+    let found = read(wire).await?;
+    Ok(found.map(|Lease { metadata: _, spec }| LastRun {
+        running: spec.holder(Timestamp::now(), Duration::ZERO).is_some(),
+        holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+        heard: spec.renew_time,
+    }))
 }
 
 async fn read(wire: &Wire) -> Result<Option<Lease>, Refusal> {

@@ -10,6 +10,7 @@ mod owners;
 mod path;
 mod provider;
 mod proxy;
+mod read;
 mod token;
 mod veil;
 mod wire;
@@ -17,4 +18,6 @@ mod write;
 
 pub use connect::{ConnectError, Kube, KubeOptions};
 pub use endpoint::Endpoint;
+pub use lease::LastRun;
+pub use read::Log;
 pub use token::Token;

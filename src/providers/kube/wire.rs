@@ -3,12 +3,13 @@
 
 use std::error::Error;
 use std::io;
+use std::ops::{ControlFlow, Deref};
 use std::time::{Duration, Instant};
 
 use ::kube::Client;
 use ::kube::client::Body;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use http::{Method, Request, header};
+use http::{Method, Request, Response, header};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -131,20 +132,69 @@ impl Wire {
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
-        let silence = || Trouble::Lost(format!("{} did not answer within {:?}", self.way(), self.timeout));
-        let response = timeout(self.timeout, self.client.send(call.request()?))
-            .await
-            .map_err(|_| silence())?
-            .map_err(|error| self.trouble(&error))?;
-        let (head, mut stream) = response.into_parts();
         let mut body = Vec::new();
-        while let Some(frame) = timeout(self.timeout, stream.frame()).await.map_err(|_| silence())? {
-            let frame = frame.map_err(|error| self.trouble(&error))?;
-            if let Some(piece) = frame.data_ref() {
-                body.extend_from_slice(piece);
+        let mut answer = self.open(call).await?;
+        while let Some(piece) = self.piece(&mut answer, Some(self.timeout)).await? {
+            body.extend_from_slice(&piece);
+        }
+        let (head, _) = answer.into_parts();
+        Ok(Answer { status: head.status, retry_after: retry_after(&head.headers), body })
+    }
+
+    /// Sends it once and hands on the body of a success piece by piece as it comes, until `take` has enough. The
+    /// answer then has no body; one that is no success has. With `patient` a body may be silent for any time.
+    pub(super) async fn stream(
+        &self,
+        call: &Call,
+        patient: bool,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<Answer, Trouble> {
+        let mut answer = {
+            // Only for the head: a body that goes on for hours must not keep others waiting.
+            let _slot = self.slots.acquire().await;
+            self.open(call).await?
+        };
+        let patience = (!patient).then_some(self.timeout);
+        let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+        let mut body = Vec::new();
+        while let Some(piece) = self.piece(&mut answer, patience).await? {
+            if !status.is_success() {
+                body.extend_from_slice(&piece);
+            } else if take(&piece).is_break() {
+                break;
             }
         }
-        Ok(Answer { status: head.status, retry_after: retry_after(&head.headers), body })
+        Ok(Answer { status, retry_after, body })
+    }
+
+    /// Sends it, and waits for the head of the answer.
+    async fn open(&self, call: &Call) -> Result<Response<Body>, Trouble> {
+        let response = timeout(self.timeout, self.client.send(call.request()?)).await;
+        response.map_err(|_| self.silence())?.map_err(|error| self.trouble(&error))
+    }
+
+    /// The next piece of the body; nothing at its end.
+    async fn piece(
+        &self,
+        answer: &mut Response<Body>,
+        patience: Option<Duration>,
+    ) -> Result<Option<impl Deref<Target = [u8]>>, Trouble> {
+        loop {
+            let next = answer.body_mut().frame();
+            let frame = match patience {
+                Some(patience) => timeout(patience, next).await.map_err(|_| self.silence())?,
+                None => next.await,
+            };
+            let Some(frame) = frame else { return Ok(None) };
+            // What is no data are trailers, which say nothing here.
+            if let Ok(data) = frame.map_err(|error| self.trouble(&error))?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    fn silence(&self) -> Trouble {
+        Trouble::Lost(format!("{} did not answer within {:?}", self.way(), self.timeout))
     }
 
     /// The server, and the proxy where there is one.

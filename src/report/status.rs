@@ -1,0 +1,195 @@
+//! How the cluster and its tenants are, as text: a line an answer, in columns. The JSON is the answers themselves.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+use super::plan::{CREATE, HOLD};
+use crate::providers::LastRun;
+use crate::status::disk::Level;
+use crate::status::{Answer, Disk, Node, Pod, Registry, Resolver, Space, Status, Tenant, Use};
+
+const QUIET: Style = Style::new().dimmed();
+/// How many amounts of a namespace are shown; there is JSON for the rest.
+const SHOWN: usize = 3;
+
+/// All of it.
+#[must_use]
+pub fn text(status: &Status) -> String {
+    let Status {
+        format_version: _,
+        kwo,
+        server,
+        nodes,
+        disk: space,
+        traefik,
+        resolvers,
+        registry,
+        tenants,
+        last_run,
+    } = status;
+    let mut out = String::new();
+    let mut section = |name: &str, lines: Vec<String>| {
+        for (at, line) in lines.iter().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            let _ = writeln!(out, "{name:<11} {line}");
+        }
+    };
+    section("kwo", vec![(*kwo).to_owned()]);
+    section("server", one(&server.version, |version| format!("{version} at {}", server.address)));
+    section("nodes", many(nodes, "there are none", node));
+    section(
+        "disk",
+        space.as_ref().map_or_else(
+            || vec![format!("{QUIET}not looked at; --node on the node does{QUIET:#}")],
+            |space| one(space, disk),
+        ),
+    );
+    section("Traefik", many(traefik, "there are no pods of it in kube-system", pod));
+    section("resolvers", columns(resolvers.iter().map(resolver), "the roster asks for no certificates"));
+    section("registry", vec![registry.as_ref().map_or_else(|| "the roster asks for none".to_owned(), store)]);
+    let parked = tenants.iter().filter(|tenant| tenant.parked).count();
+    section(
+        "tenants",
+        vec![match parked {
+            0 => tenants.len().to_string(),
+            _ => format!("{}, {parked} of them parked", tenants.len()),
+        }],
+    );
+    section("", columns(tenants.iter().flat_map(rows), ""));
+    section("last run", one(last_run, |run| run.as_ref().map_or_else(|| "there was none".to_owned(), last)));
+    out
+}
+
+fn unknown(why: &str) -> String {
+    format!("{HOLD}could not look{HOLD:#}: {why}")
+}
+
+fn one<T>(answer: &Answer<T>, line: impl FnOnce(&T) -> String) -> Vec<String> {
+    vec![match answer {
+        Answer::Found(found) => line(found),
+        Answer::CouldNotLook(why) => unknown(why),
+    }]
+}
+
+fn many<T>(answer: &Answer<Vec<T>>, none: &str, line: impl Fn(&T) -> String) -> Vec<String> {
+    match answer {
+        Answer::Found(found) if found.is_empty() => vec![format!("{HOLD}{none}{HOLD:#}")],
+        Answer::Found(found) => found.iter().map(line).collect(),
+        Answer::CouldNotLook(why) => vec![unknown(why)],
+    }
+}
+
+/// Rows of three cells, the last of which may be as long as it likes.
+fn columns(rows: impl Iterator<Item = [String; 3]>, none: &str) -> Vec<String> {
+    let rows: Vec<[String; 3]> = rows.collect();
+    if rows.is_empty() && !none.is_empty() {
+        return vec![none.to_owned()];
+    }
+    let width = |cell: usize| rows.iter().map(|row| row[cell].chars().count()).max().unwrap_or(0);
+    let (first, second) = (width(0), width(1));
+    rows.iter().map(|[a, b, c]| format!("{a:<first$}  {b:<second$}  {c}").trim_end().to_owned()).collect()
+}
+
+fn node(node: &Node) -> String {
+    let Node { name, ready, version } = node;
+    let ready = if *ready { "Ready".to_owned() } else { format!("{HOLD}not Ready{HOLD:#}") };
+    format!("{name} {version} {ready}")
+}
+
+fn disk(disk: &Disk) -> String {
+    let Disk { path, used_bytes: _, available_bytes, percent, level } = disk;
+    let (style, level) = match level {
+        Level::Ok => (CREATE, "ok"),
+        Level::Warning => (HOLD, "warning"),
+        Level::Critical => (HOLD, "critical"),
+    };
+    let tenths = u128::from(*available_bytes) * 10 / (1 << 30);
+    let (whole, tenth) = (tenths / 10, tenths % 10);
+    format!("{style}{level}{style:#}: {percent} % used, {whole}.{tenth} GiB free ({})", path.display())
+}
+
+fn pod(pod: &Pod) -> String {
+    let Pod { name, phase, containers, ready, restarts } = pod;
+    format!("{name} {phase}, {ready} of {containers} ready, restarts: {restarts}")
+}
+
+fn resolver(resolver: &Resolver) -> [String; 3] {
+    let Resolver { name, provider, credentials } = resolver;
+    let state = match (provider, credentials) {
+        (None, _) => String::new(),
+        (Some(_), Answer::CouldNotLook(why)) => unknown(why),
+        (Some(_), Answer::Found(found)) => {
+            let missing: Vec<&str> =
+                found.iter().filter(|(_, there)| !**there).map(|(key, _)| key.as_str()).collect();
+            match missing.as_slice() {
+                [] => "credentials are there".to_owned(),
+                missing => format!("{HOLD}missing{HOLD:#}: {}", missing.join(", ")),
+            }
+        }
+    };
+    [name.clone(), provider.clone().unwrap_or_else(|| "port 80".to_owned()), state]
+}
+
+fn store(registry: &Registry) -> String {
+    let Registry { hosts, replicas } = registry;
+    let state = match replicas {
+        Answer::CouldNotLook(why) => unknown(why),
+        Answer::Found(None) => format!("{HOLD}its Deployment is not there{HOLD:#}"),
+        Answer::Found(Some(replicas)) => {
+            format!("{} of {} replicas available", replicas.available, replicas.wanted)
+        }
+    };
+    format!("{}  {state}", hosts.join(", "))
+}
+
+fn rows(tenant: &Tenant) -> impl Iterator<Item = [String; 3]> {
+    let Tenant { name, parked, namespaces } = tenant;
+    let label = if *parked { format!("{name} (parked)") } else { name.clone() };
+    namespaces.iter().enumerate().map(move |(at, namespace)| {
+        let label = if at == 0 { label.clone() } else { String::new() };
+        [label, namespace.name.clone(), state(namespace)]
+    })
+}
+
+fn state(space: &Space) -> String {
+    let Space { name: _, phase, quotas } = space;
+    let phase = match phase {
+        Answer::CouldNotLook(why) => return unknown(why),
+        Answer::Found(None) => return format!("{HOLD}is not there{HOLD:#}"),
+        Answer::Found(Some(phase)) if phase == "Active" => String::new(),
+        Answer::Found(Some(phase)) => format!("{HOLD}{phase}{HOLD:#}  "),
+    };
+    let quotas = match quotas {
+        Answer::CouldNotLook(why) => return format!("{phase}{}", unknown(why)),
+        Answer::Found(quotas) if quotas.is_empty() => {
+            return format!("{phase}{HOLD}has no ResourceQuota{HOLD:#}");
+        }
+        Answer::Found(quotas) => quotas,
+    };
+    let in_use: Vec<&Use> =
+        quotas.iter().flat_map(|quota| &quota.uses).filter(|have| have.used != "0").collect();
+    let mut said: Vec<String> = in_use.iter().take(SHOWN).map(|have| amount(have)).collect();
+    match in_use.len() {
+        0 => said.push("nothing used".to_owned()),
+        count if count > SHOWN => said.push(format!("{} more", count - SHOWN)),
+        _ => {}
+    }
+    format!("{phase}{}", said.join(", "))
+}
+
+fn amount(have: &Use) -> String {
+    let Use { resource, used, hard, percent } = have;
+    let percent = percent.map_or_else(String::new, |percent| format!(" {percent} %"));
+    format!("{resource} {used}/{hard}{percent}")
+}
+
+fn last(run: &LastRun) -> String {
+    let LastRun { holder, running, heard } = run;
+    let heard = heard.map_or_else(|| "an unknown time".to_owned(), |heard| format!("{heard:.0}"));
+    match (holder, running) {
+        (Some(holder), true) => format!("goes on: {holder}, last heard of at {heard}"),
+        (Some(holder), false) => format!("{HOLD}broke off{HOLD:#}: {holder}, last heard of at {heard}"),
+        (None, _) => format!("ended at {heard}"),
+    }
+}

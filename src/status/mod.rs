@@ -1,0 +1,156 @@
+//! What `kwo status` tells: one answer a question. An answer that could not be had has its reason and takes nothing
+//! from the others. How it is shown is in `report/status.rs`.
+
+pub mod disk;
+mod look;
+mod tenants;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::providers::{LastRun, Refusal};
+pub use disk::Disk;
+pub use look::look;
+pub(crate) use look::pods;
+
+/// An answer, or why there is none.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer<T> {
+    /// What was found.
+    Found(T),
+    /// Nobody knows, and this is why.
+    CouldNotLook(String),
+}
+
+/// All of it. An `Option` in an answer is nothing where there is no such thing.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Status {
+    pub format_version: &'static str,
+    pub kwo: &'static str,
+    pub server: Server,
+    pub nodes: Answer<Vec<Node>>,
+    /// Nothing where nobody asked for it.
+    pub disk: Option<Answer<Disk>>,
+    pub traefik: Answer<Vec<Pod>>,
+    pub resolvers: Vec<Resolver>,
+    /// Nothing where the roster asks for none.
+    pub registry: Option<Registry>,
+    /// The one with the fullest quota first.
+    pub tenants: Vec<Tenant>,
+    pub last_run: Answer<Option<LastRun>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Server {
+    pub address: String,
+    pub version: Answer<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Node {
+    pub name: String,
+    pub ready: bool,
+    pub version: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Pod {
+    pub name: String,
+    pub phase: String,
+    pub containers: usize,
+    pub ready: usize,
+    pub restarts: u64,
+}
+
+/// A way to prove names: port 80, or an account at a DNS provider.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Resolver {
+    pub name: String,
+    /// Nothing for the one that needs no account.
+    pub provider: Option<String>,
+    /// Each credential, and whether the cluster has it.
+    pub credentials: Answer<BTreeMap<String, bool>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Registry {
+    pub hosts: Vec<String>,
+    pub replicas: Answer<Option<Replicas>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Replicas {
+    pub wanted: u64,
+    pub available: u64,
+}
+
+/// A tenant of the roster.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Tenant {
+    pub name: String,
+    pub parked: bool,
+    pub namespaces: Vec<Space>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Space {
+    pub name: String,
+    /// Its phase, such as `Active`.
+    pub phase: Answer<Option<String>>,
+    pub quotas: Answer<Vec<Quota>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Quota {
+    pub name: String,
+    /// The fullest first.
+    pub uses: Vec<Use>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Use {
+    pub resource: String,
+    pub used: String,
+    pub hard: String,
+    /// Rounded down; nothing where nothing may be used.
+    pub percent: Option<i64>,
+}
+
+impl<T> Answer<T> {
+    /// The same about something else.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        match self {
+            Answer::Found(found) => Answer::Found(change(found)),
+            Answer::CouldNotLook(why) => Answer::CouldNotLook(why),
+        }
+    }
+}
+
+impl<T> From<Result<T, Refusal>> for Answer<T> {
+    fn from(result: Result<T, Refusal>) -> Answer<T> {
+        match result {
+            Ok(found) => Answer::Found(found),
+            Err(refusal) => Answer::CouldNotLook(refusal.to_string()),
+        }
+    }
+}
+
+impl Use {
+    /// How full it is, to be compared: more than everything where something is used and nothing may be.
+    fn fullness(&self) -> i64 {
+        self.percent.unwrap_or(if self.used == "0" { 0 } else { i64::MAX })
+    }
+}
