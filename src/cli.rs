@@ -1,5 +1,6 @@
 //! The command line: what can be typed. The doc comments are the help text. What it means is in `commands`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,9 @@ pub enum Command {
     /// Encrypt secrets that live beside the roster.
     #[command(subcommand)]
     Secrets(Secrets),
+    /// Look at the certificates that hosts serve.
+    #[command(subcommand)]
+    Tls(Tls),
     /// Print the completions for a shell.
     Completion(Completion),
     /// Write the man pages into a folder.
@@ -247,6 +251,30 @@ pub struct Keygen {
     /// The file to write. It must not exist.
     #[arg(default_value = "/etc/kwo/age.key")]
     pub file: PathBuf,
+}
+
+/// `kwo tls`
+#[derive(Debug, Subcommand)]
+pub enum Tls {
+    /// Show the certificate that a host serves, and whether it is right: exit 1 where it is not.
+    Check(TlsCheck),
+}
+
+/// `kwo tls check`
+#[derive(Args, Debug)]
+pub struct TlsCheck {
+    /// The host, and its port where that is not 443.
+    #[arg(value_name = "HOST[:PORT]")]
+    pub host: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    /// Ask here for the host, whatever its name leads to.
+    #[arg(long, env = "KWO_ADDRESS", value_name = "IP:PORT")]
+    pub address: Option<SocketAddr>,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
 }
 
 /// `kwo completion`

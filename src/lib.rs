@@ -6,6 +6,7 @@ pub mod commands;
 pub mod execute;
 pub mod failure;
 pub mod log;
+pub mod probe;
 pub mod providers;
 pub mod report;
 pub mod secrets;

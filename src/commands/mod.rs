@@ -15,6 +15,7 @@ mod run;
 mod schema;
 mod secrets;
 mod stop;
+mod tls;
 mod validate;
 
 pub use run::run;

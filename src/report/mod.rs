@@ -5,3 +5,4 @@ pub mod explain;
 pub mod markdown;
 pub mod plan;
 pub mod run;
+pub mod tls;

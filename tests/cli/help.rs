@@ -6,9 +6,12 @@ use crate::{snapshot, transcript};
 fn the_help_of_every_command_is_as_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = transcript(folder.path(), &["--help"]);
-    for command in ["validate", "render", "plan", "apply", "explain", "schema", "init", "completion", "man"] {
+    for command in
+        ["validate", "render", "plan", "apply", "explain", "schema", "init", "tls check", "completion", "man"]
+    {
         text.push('\n');
-        text.push_str(&transcript(folder.path(), &[command, "--help"]));
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        text.push_str(&transcript(folder.path(), &words));
     }
     snapshot("help", &text);
 }

@@ -5,6 +5,7 @@ mod help;
 mod prompt;
 mod readme;
 mod sandbox;
+mod tls;
 mod words;
 
 use std::path::Path;
@@ -12,12 +13,18 @@ use std::process::{Command, Stdio};
 
 /// Runs `kwo` in this folder and gives exit code, standard output and standard error as one text.
 fn transcript(folder: &Path, args: &[&str]) -> String {
+    transcript_with(folder, args, &[])
+}
+
+/// The same with these variables in its environment.
+fn transcript_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
     let output = command
         .args(args)
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()
         .unwrap();

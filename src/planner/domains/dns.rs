@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::claims::claimed_by_tenants;
 use super::cluster::{Acme, Cluster, Issuer};
 use super::dns_providers::Provider;
 use super::tenants::Tenant;
 use crate::roster::record::record;
-use crate::roster::{At, Entry, Finding, Findings, Map, Name, SecretRef, Span, Variable};
+use crate::roster::{At, Entry, Finding, Findings, Map, Name, Roster, SecretRef, Span, Variable};
 
 /// The resolver that is always there: it proves a name by answering for it on port 80.
 pub const HTTP_RESOLVER: &str = "letsencrypt";
@@ -65,11 +66,42 @@ pub fn annotation<'r>(
     dns: &'r Dns,
 ) -> Option<(&'static str, &'r str)> {
     let issuer = cluster.acme.as_ref().filter(|_| !tenant.domains.is_empty())?.issuer();
-    let key = match issuer {
+    Some((annotation_key(issuer), resolver_of(tenant, dns)))
+}
+
+/// The annotation by which an Ingress names its resolver.
+#[must_use]
+pub fn annotation_key(issuer: Issuer) -> &'static str {
+    match issuer {
         Issuer::Traefik => "traefik.ingress.kubernetes.io/router.tls.certresolver",
         Issuer::CertManager => "cert-manager.io/cluster-issuer",
-    };
-    Some((key, resolver_of(tenant, dns)))
+    }
+}
+
+/// Whose host it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claimant<'r> {
+    /// A tenant's.
+    Tenant(&'r Name),
+    /// The registry's.
+    Registry,
+}
+
+/// Who may serve a host, and the annotation that gets it a certificate, where kwo sees to certificates.
+#[must_use]
+pub fn claimant<'r>(
+    roster: &'r Roster,
+    host: &str,
+) -> Option<(Claimant<'r>, Option<(&'static str, &'r str)>)> {
+    if let Some((_, registry)) = roster.registry()
+        && registry.hosts.iter().any(|theirs| theirs.as_str() == host)
+    {
+        let key = roster.cluster().acme.as_ref().map(|acme| annotation_key(acme.issuer()));
+        return Some((Claimant::Registry, key.map(|key| (key, registry.resolver()))));
+    }
+    let (name, _) = claimed_by_tenants(roster.tenants(), host)?;
+    let tenant = &roster.tenants().get(name.as_str())?.value;
+    Some((Claimant::Tenant(name), annotation(tenant, roster.cluster(), roster.dns())))
 }
 
 /// Every tenant's resolver is there, and can prove its hosts.

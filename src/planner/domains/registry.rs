@@ -32,6 +32,14 @@ record! {
     }
 }
 
+impl Registry {
+    /// The resolver for the certificates of its hosts.
+    #[must_use]
+    pub fn resolver(&self) -> &str {
+        self.resolver.as_ref().map_or(HTTP_RESOLVER, |resolver| resolver.as_str())
+    }
+}
+
 text_type! {
     /// A container image with a tag or a digest.
     pub struct Image {
