@@ -64,6 +64,9 @@ pub enum Command {
     /// Encrypt secrets that live beside the roster.
     #[command(subcommand)]
     Secrets(Secrets),
+    /// Look at the resolvers that prove names through DNS.
+    #[command(subcommand)]
+    Dns(Dns),
     /// Look at the certificates that hosts serve.
     #[command(subcommand)]
     Tls(Tls),
@@ -83,7 +86,7 @@ pub struct RosterArgs {
 
 /// Which cluster or directory to look at, and how.
 #[derive(Args, Debug)]
-pub struct TargetArgs {
+pub struct ClusterArgs {
     /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
     #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
     pub target: String,
@@ -105,6 +108,14 @@ pub struct TargetArgs {
     /// How long to wait for the answer to one request.
     #[arg(long, default_value = "30s", env = "KWO_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// The cluster or directory to make agree, the node beside it, and what may be done to them.
+#[derive(Args, Debug)]
+pub struct TargetArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub cluster: ClusterArgs,
     /// How many requests may be on their way at a time.
     #[arg(long, default_value_t = 16, env = "KWO_CONCURRENCY", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
@@ -251,6 +262,41 @@ pub struct Keygen {
     /// The file to write. It must not exist.
     #[arg(default_value = "/etc/kwo/age.key")]
     pub file: PathBuf,
+}
+
+/// `kwo dns`
+#[derive(Debug, Subcommand)]
+pub enum Dns {
+    /// List the resolvers: their providers, whether their credentials are found, and which tenants use them.
+    List(DnsList),
+    /// Ask the providers' APIs whether the credentials work: exit 1 where one does not.
+    Check(DnsCheck),
+}
+
+/// `kwo dns list`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct DnsList {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo dns check`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct DnsCheck {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// Only this resolver. Repeat it for several.
+    #[arg(long, env = "KWO_RESOLVER", value_name = "NAME")]
+    pub resolver: Vec<String>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// `kwo tls`

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::TargetArgs;
+use crate::cli::{ClusterArgs, TargetArgs};
 use crate::failure::Failure;
 use crate::providers::{Dir, Kube, KubeOptions, Node, Provider, Together};
 use kwo_planner::plan::{Adopt, tenant};
@@ -17,7 +17,7 @@ use kwo_planner::resource::{Desired, ResourceId};
 /// When the target is neither `kube` nor `dir:PATH`, or one of them cannot be opened.
 pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
     let node = args.node.then(|| node(&args.root)).transpose()?;
-    let main = main(args, lock_duration).await?;
+    let main = main(&args.cluster, args.concurrency, lock_duration).await?;
     Ok(Arc::new(Together::new(main, node)))
 }
 
@@ -30,7 +30,19 @@ fn node(root: &Path) -> Result<Node, Failure> {
     })
 }
 
-async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
+/// Opens the target only to look at single things in it.
+///
+/// # Errors
+/// As `open`.
+pub async fn glance(args: &ClusterArgs) -> Result<Arc<dyn Provider>, Failure> {
+    main(args, 1, Duration::ZERO).await
+}
+
+async fn main(
+    args: &ClusterArgs,
+    concurrency: u16,
+    lock_duration: Duration,
+) -> Result<Arc<dyn Provider>, Failure> {
     if let Some(path) = args.target.strip_prefix("dir:").filter(|path| !path.is_empty()) {
         let dir = Dir::new(path)
             .map_err(|error| Failure::new(format!("cannot use the directory {path}")).because(&error))?;
@@ -55,7 +67,7 @@ async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Prov
         as_user,
         as_groups,
         timeout: args.timeout,
-        concurrency: usize::from(args.concurrency),
+        concurrency: usize::from(concurrency),
         lock_duration,
     };
     let kube = Kube::connect(options).await.map_err(|error| {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod completion;
+mod dns;
 mod entrust;
 mod explain;
 mod init;

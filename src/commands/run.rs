@@ -18,6 +18,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Schema(args) => super::schema::schema(&args),
         Command::Init(args) => super::init::init(&args),
         Command::Secrets(args) => super::secrets::secrets(&args),
+        Command::Dns(args) => super::dns::dns(&args).await,
         Command::Tls(args) => super::tls::tls(&args).await,
         Command::Completion(args) => super::completion::completion(&args),
         Command::Man(args) => super::man::man(&args),

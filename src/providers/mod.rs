@@ -14,6 +14,7 @@ mod together;
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
 pub use self::kube::{ConnectError, Kube, KubeOptions};
+pub(crate) use self::kube::{chain, web};
 pub use self::node::Node;
 pub use self::together::Together;
 pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};

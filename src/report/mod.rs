@@ -1,6 +1,7 @@
 //! How plans, reports and findings are shown: text, Markdown, JSON.
 
 pub mod diagnostic;
+pub mod dns;
 pub mod explain;
 pub mod markdown;
 pub mod plan;

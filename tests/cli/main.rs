@@ -1,7 +1,10 @@
 //! The binary as a user meets it, in a cleared environment: help, transcripts without a cluster, exit codes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
+mod dns;
 mod help;
+#[path = "../common/loopback.rs"]
+mod loopback;
 mod prompt;
 mod readme;
 mod sandbox;

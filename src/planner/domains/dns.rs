@@ -58,6 +58,13 @@ pub fn resolver_of<'r>(tenant: &'r Tenant, dns: &'r Dns) -> &'r str {
     tenant.resolver.as_ref().map_or_else(|| first.map_or(HTTP_RESOLVER, Name::as_str), |name| &name.value)
 }
 
+/// The tenants whose hosts get their certificates through this resolver.
+pub fn users_of<'r>(roster: &'r Roster, resolver: &str) -> impl Iterator<Item = &'r Name> {
+    let uses =
+        move |tenant: &Tenant| !tenant.domains.is_empty() && resolver_of(tenant, roster.dns()) == resolver;
+    roster.tenants().iter().filter(move |(_, entry)| uses(&entry.value)).map(|(name, _)| name)
+}
+
 /// What a tenant writes into its Ingresses to get certificates for its hosts: an annotation and its value.
 #[must_use]
 pub fn annotation<'r>(

@@ -13,4 +13,6 @@ mod veil;
 mod wire;
 mod write;
 
+pub(crate) use connect::web;
 pub use connect::{ConnectError, Kube, KubeOptions};
+pub(crate) use wire::chain;
