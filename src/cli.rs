@@ -1,5 +1,6 @@
 //! The command line: what can be typed. The doc comments are the help text. What it means is in `commands`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +70,12 @@ pub enum Command {
     Secrets(Secrets),
     /// Print a kubeconfig, for the pipelines of a namespace or for people.
     Kubeconfig(Kubeconfig),
+    /// Look at the resolvers that prove names through DNS.
+    #[command(subcommand)]
+    Dns(Dns),
+    /// Look at the certificates that hosts serve.
+    #[command(subcommand)]
+    Tls(Tls),
     /// Print the completions for a shell.
     Completion(Completion),
     /// Write the man pages into a folder.
@@ -115,6 +122,14 @@ pub struct ClusterArgs {
     pub concurrency: u16,
 }
 
+/// What opens the secrets beside the roster.
+#[derive(Args, Debug)]
+pub struct AgeArgs {
+    /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
+    #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
+    pub age_identity: Option<PathBuf>,
+}
+
 /// Which cluster or directory to look at, and how.
 #[derive(Args, Debug)]
 pub struct TargetArgs {
@@ -124,9 +139,9 @@ pub struct TargetArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
-    /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
-    #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
-    pub age_identity: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub age: AgeArgs,
     /// Look at the files of the node that kwo runs on, and write them: what k3s is started with, its registries.
     #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
     pub node: bool,
@@ -360,6 +375,69 @@ pub struct Kubeconfig {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub kube: KubeArgs,
+}
+
+/// `kwo dns`
+#[derive(Debug, Subcommand)]
+pub enum Dns {
+    /// List the resolvers: their providers, whether their credentials are found, and which tenants use them.
+    List(DnsList),
+    /// Ask the providers' APIs whether the credentials work: exit 1 where one does not.
+    Check(DnsCheck),
+}
+
+/// `kwo dns list`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct DnsList {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+    #[command(flatten)]
+    pub age: AgeArgs,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo dns check`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct DnsCheck {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// Only this resolver. Repeat it for several.
+    #[arg(long, env = "KWO_RESOLVER", value_name = "NAME")]
+    pub resolver: Vec<String>,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+    #[command(flatten)]
+    pub age: AgeArgs,
+}
+
+/// `kwo tls`
+#[derive(Debug, Subcommand)]
+pub enum Tls {
+    /// Show the certificate that a host serves, and whether it is right: exit 1 where it is not.
+    Check(TlsCheck),
+}
+
+/// `kwo tls check`
+#[derive(Args, Debug)]
+pub struct TlsCheck {
+    /// The host, and its port where that is not 443.
+    #[arg(value_name = "HOST[:PORT]")]
+    pub host: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    /// Ask here for the host, whatever its name leads to.
+    #[arg(long, env = "KWO_ADDRESS", value_name = "IP:PORT")]
+    pub address: Option<SocketAddr>,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
 }
 
 /// `kwo completion`

@@ -7,6 +7,7 @@ pub mod execute;
 pub mod failure;
 pub mod kubeconfig;
 pub mod log;
+pub mod probe;
 pub mod providers;
 pub mod report;
 pub mod secrets;

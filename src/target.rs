@@ -30,6 +30,15 @@ fn node(root: &Path) -> Result<Node, Failure> {
     })
 }
 
+/// Opens the cluster only to look at single things in it.
+///
+/// # Errors
+/// When what was typed and the kubeconfig lead to none.
+pub async fn glance(args: &KubeArgs) -> Result<Arc<dyn Provider>, Failure> {
+    let kube = Kube::connect(options(args)?).await.map_err(|error| unconnected(&error))?;
+    Ok(Arc::new(kube))
+}
+
 async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
     if let Some(path) = args.target.strip_prefix("dir:").filter(|path| !path.is_empty()) {
         let dir = Dir::new(path)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::resource::Desired;
 
-use crate::cli::TargetArgs;
+use crate::cli::{AgeArgs, TargetArgs};
 use crate::providers::Provider;
 use crate::secrets::{Places, resolve};
 
@@ -22,12 +22,16 @@ pub(crate) async fn entrust(
     args: &TargetArgs,
     provider: &dyn Provider,
 ) -> Desired {
-    let usual = Some(PathBuf::from(AGE_IDENTITY)).filter(|path| path.exists());
-    let places = Places {
-        folder: roster.parent().unwrap_or(Path::new("")).to_owned(),
-        age_identity: args.age_identity.clone().or(usual),
-    };
-    let (desired, vault) = resolve(desired, &places, provider).await;
+    let (desired, vault) = resolve(desired, &places(roster, &args.age), provider).await;
     provider.entrust(Arc::new(vault));
     if args.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired }
+}
+
+/// Where the references of a roster lead.
+pub(crate) fn places(roster: &Path, args: &AgeArgs) -> Places {
+    let usual = Some(PathBuf::from(AGE_IDENTITY)).filter(|path| path.exists());
+    Places {
+        folder: roster.parent().unwrap_or(Path::new("")).to_owned(),
+        age_identity: args.age_identity.clone().or(usual),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod completion;
+mod dns;
 mod entrust;
 mod explain;
 mod init;
@@ -18,6 +19,7 @@ mod schema;
 mod secrets;
 mod status;
 mod stop;
+mod tls;
 mod validate;
 
 pub use run::run;

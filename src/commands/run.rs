@@ -21,6 +21,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Init(args) => super::init::init(&args),
         Command::Secrets(args) => super::secrets::secrets(&args),
         Command::Kubeconfig(args) => super::kubeconfig::kubeconfig(&args).await,
+        Command::Dns(args) => super::dns::dns(&args).await,
+        Command::Tls(args) => super::tls::tls(&args).await,
         Command::Completion(args) => super::completion::completion(&args),
         Command::Man(args) => super::man::man(&args),
     }

@@ -1,8 +1,10 @@
 //! How plans, reports and findings are shown: text, Markdown, JSON.
 
 pub mod diagnostic;
+pub mod dns;
 pub mod explain;
 pub mod markdown;
 pub mod plan;
 pub mod run;
 pub mod status;
+pub mod tls;

@@ -5,5 +5,5 @@ mod htpasswd;
 mod resolve;
 mod vault;
 
-pub use resolve::{Places, resolve};
+pub use resolve::{Answer, Places, follow, resolve};
 pub use vault::Vault;

@@ -28,8 +28,8 @@ pub struct Places {
     pub age_identity: Option<PathBuf>,
 }
 
-/// What became of one reference.
-type Answer = Result<SecretSlice<u8>, String>;
+/// What became of one reference: the bytes, or why there are none, as a sentence without a full stop.
+pub type Answer = Result<SecretSlice<u8>, String>;
 
 /// Looks every reference up once; gives what is wanted with the fingerprints, and the vault with the bytes.
 pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Provider) -> (Desired, Vault) {
@@ -52,7 +52,7 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Provider)
         if !answers.contains_key(reference) {
             let answer = match beside(reference, &made) {
                 Some(bytes) => Ok(bytes),
-                None => follow(reference, places, provider).await,
+                None => follow(reference, places, Some(provider)).await,
             };
             answers.insert(reference.clone(), answer);
         }
@@ -160,7 +160,11 @@ fn held(
     if any_new { Held::New(parts) } else { Held::Known(parts) }
 }
 
-async fn follow(reference: &SecretRef, places: &Places, provider: &dyn Provider) -> Answer {
+/// Follows one reference. Without a provider those into the cluster lead to nothing.
+///
+/// # Errors
+/// When it leads to nothing; says why.
+pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dyn Provider>) -> Answer {
     let bytes = match reference {
         SecretRef::Env(name) => match std::env::var_os(name.as_str()) {
             Some(value) => value.into_encoded_bytes(),
@@ -176,11 +180,14 @@ async fn follow(reference: &SecretRef, places: &Places, provider: &dyn Provider)
             }
         },
         SecretRef::Age(path) => return opened(&places.folder.join(path.as_str()), places),
-        SecretRef::Kube { namespace, name, key } => match provider.reveal(namespace, name, key).await {
-            Ok(Some(bytes)) => return not_empty(bytes),
-            Ok(None) => return Err(format!("there is no key {key} in a Secret {name} of {namespace}")),
-            Err(refusal) => return Err(refusal.to_string()),
-        },
+        SecretRef::Kube { namespace, name, key } => {
+            let provider = provider.ok_or("there is no cluster to ask for it")?;
+            return match provider.reveal(namespace, name, key).await {
+                Ok(Some(bytes)) => not_empty(bytes),
+                Ok(None) => Err(format!("there is no key {key} in a Secret {name} of {namespace}")),
+                Err(refusal) => Err(refusal.to_string()),
+            };
+        }
         // Only a place of its own can be generated, not a part of one.
         SecretRef::Generate(_) => return Err("it cannot be generated here".to_owned()),
     };

@@ -1,11 +1,15 @@
 //! The binary as a user meets it, in a cleared environment: help, transcripts without a cluster, exit codes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
+mod dns;
 mod help;
 mod kubeconfig;
+#[path = "../common/loopback.rs"]
+mod loopback;
 mod prompt;
 mod readme;
 mod sandbox;
+mod tls;
 mod words;
 
 use std::path::Path;
@@ -13,12 +17,18 @@ use std::process::{Command, Stdio};
 
 /// Runs `kwo` in this folder and gives exit code, standard output and standard error as one text.
 fn transcript(folder: &Path, args: &[&str]) -> String {
+    transcript_with(folder, args, &[])
+}
+
+/// The same with these variables in its environment.
+fn transcript_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
     let output = command
         .args(args)
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()
         .unwrap();

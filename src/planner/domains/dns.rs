@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::body::{labels, map, object};
+use super::claims::claimed_by_tenants;
 use super::cluster::{Acme, Cluster, Issuer};
 use super::dns_providers::Provider;
 use super::tenants::Tenant;
@@ -12,7 +13,7 @@ use super::{cert_manager, traefik};
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::record;
-use crate::roster::{At, Entry, Finding, Findings, Map, Name, SecretRef, Span, Variable};
+use crate::roster::{At, Entry, Finding, Findings, Map, Name, Roster, SecretRef, Span, Variable};
 use crate::secrets::Content;
 use crate::tree::{Tree, join};
 
@@ -73,6 +74,13 @@ pub fn credentials_of(name: &Name, cluster: &Cluster) -> Option<ResourceId> {
     })
 }
 
+/// The tenants whose hosts get their certificates through this resolver.
+pub fn users_of<'r>(roster: &'r Roster, resolver: &str) -> impl Iterator<Item = &'r Name> {
+    let uses =
+        move |tenant: &Tenant| !tenant.domains.is_empty() && resolver_of(tenant, roster.dns()) == resolver;
+    roster.tenants().iter().filter(move |(_, entry)| uses(&entry.value)).map(|(name, _)| name)
+}
+
 /// What a tenant writes into its Ingresses to get certificates for its hosts: an annotation and its value.
 #[must_use]
 pub fn annotation<'r>(
@@ -81,11 +89,42 @@ pub fn annotation<'r>(
     dns: &'r Dns,
 ) -> Option<(&'static str, &'r str)> {
     let issuer = cluster.acme.as_ref().filter(|_| !tenant.domains.is_empty())?.issuer();
-    let key = match issuer {
+    Some((annotation_key(issuer), resolver_of(tenant, dns)))
+}
+
+/// The annotation by which an Ingress names its resolver.
+#[must_use]
+pub fn annotation_key(issuer: Issuer) -> &'static str {
+    match issuer {
         Issuer::Traefik => "traefik.ingress.kubernetes.io/router.tls.certresolver",
         Issuer::CertManager => "cert-manager.io/cluster-issuer",
-    };
-    Some((key, resolver_of(tenant, dns)))
+    }
+}
+
+/// Whose host it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claimant<'r> {
+    /// A tenant's.
+    Tenant(&'r Name),
+    /// The registry's.
+    Registry,
+}
+
+/// Who may serve a host, and the annotation that gets it a certificate, where kwo sees to certificates.
+#[must_use]
+pub fn claimant<'r>(
+    roster: &'r Roster,
+    host: &str,
+) -> Option<(Claimant<'r>, Option<(&'static str, &'r str)>)> {
+    if let Some((_, registry)) = roster.registry()
+        && registry.hosts.iter().any(|theirs| theirs.as_str() == host)
+    {
+        let key = roster.cluster().acme.as_ref().map(|acme| annotation_key(acme.issuer()));
+        return Some((Claimant::Registry, key.map(|key| (key, registry.resolver()))));
+    }
+    let (name, _) = claimed_by_tenants(roster.tenants(), host)?;
+    let tenant = &roster.tenants().get(name.as_str())?.value;
+    Some((Claimant::Tenant(name), annotation(tenant, roster.cluster(), roster.dns())))
 }
 
 /// Is there a resolver with this name? If not, a finding says which there are.

@@ -2,7 +2,7 @@
 //! in `registry_objects.rs`, what it asks of Traefik in `traefik.rs`.
 
 use super::claims::claimed_by_tenants;
-use super::dns::{Dns, check_resolver};
+use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
 use super::tenants::Tenant;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, quote, text_type};
@@ -29,6 +29,14 @@ record! {
     pub struct RegistryUser: "a user of the registry" {
         /// Where the password is.
         pub password: At<SecretRef>,
+    }
+}
+
+impl Registry {
+    /// The resolver for the certificates of its hosts.
+    #[must_use]
+    pub fn resolver(&self) -> &str {
+        self.resolver.as_ref().map_or(HTTP_RESOLVER, |resolver| resolver.as_str())
     }
 }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::body::{labels, map, object, object_with};
 use super::cluster::Issuer;
-use super::dns::HTTP_RESOLVER;
+use super::dns::annotation_key;
 use super::node::yaml_file;
 use super::registry::Registry;
 use crate::kinds::Kind;
@@ -236,22 +236,16 @@ fn app_labels() -> Tree {
 /// One host. Its name has the dots of the host: with dashes instead, two hosts could have the same name.
 fn ingress(roster: &Roster, registry: &Registry, host: &str, at: Span, service: &ResourceId) -> Resource {
     let id = ResourceId::kube(Kind::Ingress, NAMESPACE, smol_str::format_smolstr!("{NAME}-{host}"));
-    let resolver = registry.resolver.as_ref().map_or(HTTP_RESOLVER, |resolver| resolver.as_str());
-    let resolver = Tree::from(SmolStr::from(resolver));
+    let resolver = Tree::from(SmolStr::from(registry.resolver()));
     let issuer = roster.cluster().acme.as_ref().map_or(Issuer::Traefik, super::cluster::Acme::issuer);
     let mut annotations = vec![
         ("traefik.ingress.kubernetes.io/router.entrypoints", Tree::from("websecure")),
         ("traefik.ingress.kubernetes.io/router.tls", Tree::from("true")),
     ];
     let mut tls = vec![("hosts", Tree::list([Tree::from(SmolStr::from(host))]))];
-    match issuer {
-        Issuer::Traefik => {
-            annotations.push(("traefik.ingress.kubernetes.io/router.tls.certresolver", resolver));
-        }
-        Issuer::CertManager => {
-            annotations.push(("cert-manager.io/cluster-issuer", resolver));
-            tls.push(("secretName", Tree::from(format!("{NAME}-{host}-tls"))));
-        }
+    annotations.push((annotation_key(issuer), resolver));
+    if issuer == Issuer::CertManager {
+        tls.push(("secretName", Tree::from(format!("{NAME}-{host}-tls"))));
     }
     let port = map([("number", number(5000))]);
     let backend = map([("service", map([("name", Tree::from(&service.name)), ("port", port)]))]);

@@ -16,8 +16,10 @@ mod veil;
 mod wire;
 mod write;
 
+pub(crate) use connect::web;
 pub use connect::{ConnectError, Kube, KubeOptions};
 pub use endpoint::Endpoint;
 pub use lease::LastRun;
 pub use read::Log;
 pub use token::Token;
+pub(crate) use wire::chain;

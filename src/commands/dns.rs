@@ -1,0 +1,144 @@
+//! `kwo dns`: the resolvers of the roster, and whether their credentials are found and work.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kwo_planner::domains::dns::{HTTP_RESOLVER, Resolver, users_of};
+use kwo_planner::roster::{Roster, SecretRef};
+
+use super::entrust::places;
+use super::load::load;
+use super::print::{data, json, talk};
+use crate::cli::{AgeArgs, Dns, DnsCheck, DnsList, KubeArgs, TextOrJson};
+use crate::failure::{Exit, Failure};
+use crate::probe::ask;
+use crate::report::dns as report;
+use crate::report::dns::{Credential, Row};
+use crate::secrets::{Answer, follow};
+use crate::target;
+
+/// How long the API of a provider may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn dns(args: &Dns) -> Result<Exit, Failure> {
+    match args {
+        Dns::List(args) => list(args).await,
+        Dns::Check(args) => check(args).await,
+    }
+}
+
+async fn list(args: &DnsList) -> Result<Exit, Failure> {
+    let roster = load(&args.roster.roster)?.roster;
+    let tenants = |resolver: &str| users_of(&roster, resolver).map(ToString::to_string).collect();
+    let registry =
+        |resolver: &str| roster.registry().is_some_and(|(_, registry)| registry.resolver() == resolver);
+    let mut rows = Vec::new();
+    if roster.cluster().acme.is_some() {
+        rows.push(Row {
+            resolver: HTTP_RESOLVER.to_owned(),
+            provider: None,
+            suffix: None,
+            credentials: Vec::new(),
+            tenants: tenants(HTTP_RESOLVER),
+            registry: registry(HTTP_RESOLVER),
+        });
+    }
+    for (name, resolver, found) in
+        credentials(&roster, &args.roster.roster, (&args.kube, &args.age), &[]).await?
+    {
+        let credentials = found.into_iter().map(|(variable, reference, answer)| Credential {
+            name: variable,
+            reference: reference.to_string(),
+            missing: answer.err(),
+        });
+        rows.push(Row {
+            resolver: name.to_owned(),
+            provider: Some(resolver.provider.to_string()),
+            suffix: resolver.suffix.as_ref().map(ToString::to_string),
+            credentials: credentials.collect(),
+            tenants: tenants(name),
+            registry: registry(name),
+        });
+    }
+    match args.output {
+        TextOrJson::Text => data(&report::text(&rows)),
+        TextOrJson::Json => json(&rows)?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn check(args: &DnsCheck) -> Result<Exit, Failure> {
+    let roster = load(&args.roster.roster)?.roster;
+    let known = || roster.dns().resolvers.keys().map(|name| name.as_str());
+    if let Some(stranger) = args.resolver.iter().find(|name| known().all(|known| known != name.as_str())) {
+        let list = known().collect::<Vec<_>>().join(", ");
+        return Err(Failure::new(format!("the roster has no resolver `{stranger}` with credentials"))
+            .hint(format!("those that it has are: {list}")));
+    }
+    if roster.dns().resolvers.is_empty() {
+        talk("the roster has no resolver with credentials, so there is nothing to check\n");
+    }
+    let mut exit = Exit::Done;
+    for (name, resolver, found) in
+        credentials(&roster, &args.roster.roster, (&args.kube, &args.age), &args.resolver).await?
+    {
+        let line = match examine(resolver, &found).await {
+            Ok(said) => format!("{name}: {said}\n"),
+            Err(why) => {
+                exit = Exit::Failed;
+                format!("{name}: failed: {why}\n")
+            }
+        };
+        data(&line);
+    }
+    Ok(exit)
+}
+
+/// A credential: its variable, where it comes from, and what was found there.
+type Found<'r> = (String, &'r SecretRef, Answer);
+
+/// What can be said of the credentials of one resolver.
+async fn examine(resolver: &Resolver, found: &[Found<'_>]) -> Result<String, String> {
+    for (variable, reference, answer) in found {
+        answer.as_ref().map_err(|why| format!("{variable} ({reference}) is missing: {why}"))?;
+    }
+    let provider = resolver.provider.value;
+    let Some(check) = provider.facts().check else {
+        return Ok(format!(
+            "cannot be checked here: all credentials are found, and kwo does not ask {provider}"
+        ));
+    };
+    for (variable, reference, answer) in found {
+        if let (true, Ok(bytes)) = (check.variables.contains(&variable.as_str()), answer) {
+            let asked = ask(&check, check.api, bytes, PATIENCE).await;
+            asked.map_err(|why| format!("{variable} ({reference}): {why}"))?;
+        }
+    }
+    Ok(format!("works: {} accepts it", check.api))
+}
+
+/// The resolvers with these names, or all, and their credentials. A cluster is asked only where a reference leads there.
+async fn credentials<'r>(
+    roster: &'r Roster,
+    path: &Path,
+    (kube, age): (&KubeArgs, &AgeArgs),
+    names: &[String],
+) -> Result<Vec<(&'r str, &'r Resolver, Vec<Found<'r>>)>, Failure> {
+    let places = places(path, age);
+    let chosen = |name: &str| names.is_empty() || names.iter().any(|chosen| chosen == name);
+    let resolvers = || roster.dns().resolvers.iter().filter(|(name, _)| chosen(name.as_str()));
+    let in_cluster = resolvers()
+        .flat_map(|(_, entry)| entry.value.references())
+        .any(|(_, reference)| matches!(reference.value, SecretRef::Kube { .. }));
+    let provider = if in_cluster { Some(target::glance(kube).await?) } else { None };
+    let mut all = Vec::new();
+    for (name, entry) in resolvers() {
+        let mut found = Vec::new();
+        for (variable, reference) in entry.value.references() {
+            let answer = follow(&reference.value, &places, provider.as_deref()).await;
+            found.push((variable.to_string(), &reference.value, answer));
+        }
+        all.push((name.as_str(), &entry.value, found));
+    }
+    Ok(all)
+}

@@ -1,0 +1,58 @@
+//! The resolvers of a roster, as text and as JSON. Of a credential it shows where it comes from and whether it is there.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// One resolver.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub resolver: String,
+    /// The DNS provider; nothing for the one that answers on port 80.
+    pub provider: Option<String>,
+    /// What tells it from another account at the same provider.
+    pub suffix: Option<String>,
+    /// What it needs.
+    pub credentials: Vec<Credential>,
+    /// The tenants whose hosts get their certificates through it.
+    pub tenants: Vec<String>,
+    /// Does the registry use it?
+    pub registry: bool,
+}
+
+/// One credential.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Credential {
+    /// The variable that the provider's client reads.
+    pub name: String,
+    /// Where the roster says that it is.
+    pub reference: String,
+    /// Why it is not there, if it is not.
+    pub missing: Option<String>,
+}
+
+/// One block a resolver.
+#[must_use]
+pub fn text(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "no resolvers: the roster has no `cluster.acme`, so kwo sees to no certificates\n".to_owned();
+    }
+    let mut out = String::new();
+    for Row { resolver, provider, suffix, credentials, tenants, registry } in rows {
+        let provider = provider.as_deref().unwrap_or("none; it answers on port 80");
+        let _ = writeln!(out, "{resolver}\n  provider    {provider}");
+        if let Some(suffix) = suffix {
+            let _ = writeln!(out, "  suffix      {suffix}");
+        }
+        for Credential { name, reference, missing } in credentials {
+            let state = missing.as_ref().map_or("found".to_owned(), |why| format!("missing: {why}"));
+            let _ = writeln!(out, "  credential  {name} ({reference}): {state}");
+        }
+        let registry = registry.then_some("the registry");
+        let users: Vec<&str> = tenants.iter().map(String::as_str).chain(registry).collect();
+        let users = if users.is_empty() { "nobody".to_owned() } else { users.join(", ") };
+        let _ = writeln!(out, "  used by     {users}");
+    }
+    out
+}
