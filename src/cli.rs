@@ -67,6 +67,9 @@ pub enum Command {
     /// Look at the resolvers that prove names through DNS.
     #[command(subcommand)]
     Dns(Dns),
+    /// Look at the container registry.
+    #[command(subcommand)]
+    Registry(Registry),
     /// Look at the certificates that hosts serve.
     #[command(subcommand)]
     Tls(Tls),
@@ -295,6 +298,38 @@ pub struct DnsCheck {
     /// Only this resolver. Repeat it for several.
     #[arg(long, env = "KWO_RESOLVER", value_name = "NAME")]
     pub resolver: Vec<String>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// `kwo registry`
+#[derive(Debug, Subcommand)]
+pub enum Registry {
+    /// Show which of the registry's objects are there and which of its hosts answer: exit 1 where one does not.
+    Status(RegistryStatus),
+    /// Show who may push and pull, and how to log in.
+    Credentials(RegistryCredentials),
+}
+
+/// `kwo registry status`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct RegistryStatus {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// `kwo registry credentials`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct RegistryCredentials {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// Print the passwords.
+    #[arg(long, env = "KWO_SHOW_PASSWORD", value_parser = clap::builder::FalseyValueParser::new())]
+    pub show_password: bool,
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

@@ -11,6 +11,7 @@ mod look;
 mod man;
 mod plan;
 mod print;
+mod registry;
 mod render;
 mod run;
 mod schema;

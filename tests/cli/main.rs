@@ -7,6 +7,7 @@ mod help;
 mod loopback;
 mod prompt;
 mod readme;
+mod registry;
 mod sandbox;
 mod tls;
 mod words;
@@ -46,6 +47,12 @@ fn transcript_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> 
         text(&output.stderr),
         output.status.code().unwrap_or(-1)
     )
+}
+
+/// Where a server on loopback is: its kubeconfig says so.
+fn address(server: &loopback::Loopback) -> String {
+    let kubeconfig = std::fs::read_to_string(&server.kubeconfig).unwrap();
+    kubeconfig.split('\'').nth(1).unwrap().to_owned()
 }
 
 fn snapshot(name: &str, text: &str) {
