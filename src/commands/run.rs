@@ -22,6 +22,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Secrets(args) => super::secrets::secrets(&args),
         Command::Kubeconfig(args) => super::kubeconfig::kubeconfig(&args).await,
         Command::Dns(args) => super::dns::dns(&args).await,
+        Command::Registry(args) => super::registry::registry(&args).await,
         Command::Tls(args) => super::tls::tls(&args).await,
         Command::Completion(args) => super::completion::completion(&args),
         Command::Man(args) => super::man::man(&args),

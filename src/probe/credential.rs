@@ -3,17 +3,11 @@
 
 use std::time::Duration;
 
-use ::kube::client::Body;
-use http::{HeaderValue, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http::{HeaderValue, StatusCode};
 use kwo_planner::domains::dns_providers::Check;
 use secrecy::{ExposeSecret as _, SecretSlice};
-use tokio::time::timeout;
 
-use crate::providers::{chain, web};
-
-/// No answer that is read is longer.
-const LONGEST: usize = 64 * 1024;
+use super::web::get;
 
 /// Asks the API at this address, which outside of tests is the check's own.
 ///
@@ -30,23 +24,7 @@ pub async fn ask(
     let mut value = HeaderValue::from_bytes(&bytes)
         .map_err(|_| "it has characters that no credential of this kind has")?;
     value.set_sensitive(true);
-    let request = Request::get(check.path)
-        .header(check.header, value)
-        .header(header::ACCEPT, "application/json")
-        .header(header::USER_AGENT, concat!("kwo/", env!("CARGO_PKG_VERSION")))
-        .body(Body::empty())
-        .map_err(|error| format!("{api} cannot be asked: {error}"))?;
-    let client = web(api, patience).map_err(|error| error.to_string())?;
-    let asked = timeout(patience, async {
-        let answer =
-            client.send(request).await.map_err(|error| format!("no answer from {api}: {}", chain(&error)))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-        let body = body.map_err(|_| format!("the answer of {api} broke off, or is too long"))?;
-        Ok::<_, String>((status, body.to_bytes()))
-    });
-    let late = |_| format!("no answer from {api} within {} seconds", patience.as_secs());
-    let (status, body) = asked.await.map_err(late)??;
+    let (status, body) = get(api, check.path, Some((check.header, value)), patience).await?;
     let number = status.as_u16();
     match status {
         _ if status.is_success() => {}

@@ -1,7 +1,11 @@
-//! Questions to others than the cluster: what a host serves, and whether a credential works. Nothing here knows a plan.
+//! Questions to others than the cluster: what a host serves, whether a registry answers, whether a
+//! credential works. Nothing here knows a plan.
 
 mod credential;
+mod registry;
 mod tls;
+mod web;
 
 pub use credential::ask;
+pub use registry::answers;
 pub use tls::{Certificate, Fault, look};

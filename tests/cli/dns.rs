@@ -7,7 +7,7 @@ use kwo::probe::ask;
 use kwo_planner::domains::dns_providers::Provider;
 
 use crate::loopback::{Loopback, Reply};
-use crate::{snapshot, transcript_with};
+use crate::{address, snapshot, transcript_with};
 
 const SENTINEL: &str = "Zentinel-4711-Zentinel";
 
@@ -63,12 +63,11 @@ async fn asked(provider: Provider, answer: Option<(u16, &'static str)>) -> (Resu
             None => Reply::Drop,
         }
     });
-    let kubeconfig = std::fs::read_to_string(&server.kubeconfig).unwrap();
-    let api = kubeconfig.split('\'').nth(1).unwrap();
+    let api = address(&server);
     let check = provider.facts().check.unwrap();
-    let said = ask(&check, api, &SENTINEL.as_bytes().to_vec().into(), Duration::from_secs(5)).await;
+    let said = ask(&check, &api, &SENTINEL.as_bytes().to_vec().into(), Duration::from_secs(5)).await;
     let seen = seen.lock().unwrap().clone();
-    (said.map_err(|why| why.replace(api, "API")), seen)
+    (said.map_err(|why| why.replace(&api, "API")), seen)
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ fn the_help_of_every_command_is_as_written() {
         "dns list",
         "dns check",
         "tls check",
+        "registry status",
+        "registry credentials",
         "completion",
         "man",
     ] {

@@ -8,6 +8,7 @@ mod kubeconfig;
 mod loopback;
 mod prompt;
 mod readme;
+mod registry;
 mod sandbox;
 mod tls;
 mod words;
@@ -47,6 +48,12 @@ fn transcript_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> 
         text(&output.stderr),
         output.status.code().unwrap_or(-1)
     )
+}
+
+/// Where a server on loopback is: its kubeconfig says so.
+fn address(server: &loopback::Loopback) -> String {
+    let kubeconfig = std::fs::read_to_string(&server.kubeconfig).unwrap();
+    kubeconfig.split('\'').nth(1).unwrap().to_owned()
 }
 
 fn snapshot(name: &str, text: &str) {

@@ -103,3 +103,39 @@ fn the_node_may_pull_and_its_file_holds_the_password_that_was_made() {
     assert!(!format!("{}{}", said.out, said.err).contains(&data("password")));
     node.kwo(&[&["plan", "--detailed-exitcode"][..], &at].concat(), &[PASSWORD]).expect(0);
 }
+
+#[test]
+fn whether_it_stands_and_who_may_use_it_is_shown() {
+    let Some(node) = Node::new(ROSTER) else { return };
+    let line = "kube:Service/kube-system/registry: ";
+    let status = node.kwo(&["registry", "status"], &[PASSWORD]).expect(1);
+    assert!(status.out.contains(&format!("{line}not there; `kwo apply` makes it\n")), "{}", status.out);
+    let early = node.kwo(&["registry", "credentials", "--show-password"], &[PASSWORD]).expect(1);
+    let missing = "ci\n  password  missing (kube kube-system/registry-auth/password): there is no key password in a \
+                   Secret registry-auth of kube-system\n";
+    assert!(early.out.starts_with(missing), "{}", early.out);
+    node.apply(&[], &[PASSWORD]).expect(0);
+    // The objects are there; no host of a test leads anywhere.
+    let status = node.kwo(&["registry", "status"], &[PASSWORD]).expect(1);
+    for kind in ["Deployment", "Service", "Secret", "PersistentVolumeClaim"] {
+        let there = status.out.lines().any(|line| line.contains(kind) && line.ends_with(": there"));
+        assert!(there, "{kind}: {}", status.out);
+    }
+    assert!(status.out.contains("kube:Ingress/kube-system/registry-registry.example.com: there\n"));
+    assert!(status.out.contains("https://registry.example.com/v2/: no answer from "), "{}", status.out);
+    let credentials = |more: &[&str]| {
+        let ran = node.kwo(&[&["registry", "credentials"], more].concat(), &[PASSWORD]).expect(0);
+        assert!(ran.err.is_empty(), "{}", ran.err);
+        ran.out
+    };
+    let quiet = credentials(&[]);
+    assert!(quiet.contains(
+        "ci\n  password  from kube kube-system/registry-auth/password; --show-password prints it\n"
+    ));
+    assert!(quiet.contains("  log in    docker login registry.example.com -u people\n"), "{quiet}");
+    let loud = credentials(&["--show-password"]);
+    for (user, password) in [("ci", data("password").as_str()), ("people", PASSWORD.1)] {
+        assert!(loud.contains(&format!("{user}\n  password  {password}\n")));
+        assert!(!quiet.contains(password) && !status.out.contains(password));
+    }
+}

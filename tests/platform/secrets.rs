@@ -91,6 +91,8 @@ fn a_secret_of_the_cluster_a_credential_and_an_age_file_are_found() {
     ));
     node.apply(&[], &[]).expect(0);
     assert_eq!(stored("dns-credentials", "DESEC_TOKEN"), STORED);
+    let list = node.kwo(&["dns", "list"], &[]).expect(0).out;
+    assert!(list.contains("DESEC_TOKEN (kube kube-system/elsewhere/token): found\n"), "{list}");
 
     let credentials = node.bench.path("credentials");
     std::fs::create_dir(&credentials).unwrap();

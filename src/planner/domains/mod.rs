@@ -16,7 +16,7 @@ pub mod node;
 pub mod operators;
 mod people;
 pub mod registry;
-mod registry_objects;
+pub mod registry_objects;
 pub mod reserved;
 mod roles;
 pub mod tenants;

@@ -14,7 +14,7 @@ use super::registry::Registry;
 use crate::kinds::Kind;
 use crate::node::K3S_REGISTRIES;
 use crate::observed::MARK;
-use crate::resource::{Reason, Resource, ResourceId};
+use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
 use crate::roster::{At, Entry, HostName, Roster, SecretRef, Span};
 use crate::secrets::{Content, Password, User};
 use crate::tree::{SmolStr, Tree, join};
@@ -22,6 +22,8 @@ use crate::tree::{SmolStr, Tree, join};
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "registry";
 const AUTH: &str = "registry-auth";
+/// The key of that Secret with the first user's password.
+const PASSWORD: &str = "password";
 const STORAGE: &str = "registry-storage";
 const DEFAULT_IMAGE: &str = "registry:2.8.3";
 const DEFAULT_STORAGE: &str = "50Gi";
@@ -61,6 +63,44 @@ pub(crate) fn first_user(registry: &Registry) -> &str {
     registry.users.keys().next().map_or(DEFAULT_USER, |name| name.as_str())
 }
 
+/// The objects of the cluster alone, by which one sees whether the registry stands.
+///
+/// # Errors
+/// When two of them are one, which in a checked roster never is.
+pub fn in_cluster(roster: &Roster) -> Result<Desired, Clash> {
+    let mut resources = Vec::new();
+    compile(roster, &mut resources);
+    resources.retain(|resource| resource.id.known_kind().is_some());
+    Desired::new(resources, Arc::clone(roster.sources()))
+}
+
+/// The users, and where the password of each is: one that kwo made is in the cluster.
+#[must_use]
+pub fn passwords(registry: &Registry) -> Vec<(SmolStr, SecretRef)> {
+    let whole = |(index, (name, reference)): (usize, (SmolStr, &SecretRef))| {
+        let reference = match reference {
+            SecretRef::Generate(_) => stored(&key(index, &name)),
+            reference => reference.clone(),
+        };
+        (name, reference)
+    };
+    if registry.users.is_empty() {
+        return vec![(DEFAULT_USER.into(), stored(PASSWORD))];
+    }
+    let users = registry.users.iter().map(|(name, entry)| (name.text().clone(), &entry.value.password.value));
+    users.enumerate().map(whole).collect()
+}
+
+/// The key of the Secret that a user's password stands under, if it stands there in clear.
+fn key(index: usize, name: &str) -> SmolStr {
+    if index == 0 { SmolStr::new_static(PASSWORD) } else { smol_str::format_smolstr!("{PASSWORD}-{name}") }
+}
+
+/// What stands under a key of the Secret.
+fn stored(key: &str) -> SecretRef {
+    SecretRef::Kube { namespace: NAMESPACE.into(), name: AUTH.into(), key: key.into() }
+}
+
 /// The users as an htpasswd file, and the first of them in clear, as the node needs it to pull.
 fn auth(registry: &Registry, at: Span) -> Resource {
     let id = ResourceId::kube(Kind::Secret, NAMESPACE, AUTH);
@@ -80,10 +120,7 @@ fn auth(registry: &Registry, at: Span) -> Resource {
     let mut resource = Resource::new(id, body, Arc::new([]), Reason::Roster(at));
     let mut lines = Vec::with_capacity(users.len());
     for (index, (name, reference, at)) in users.into_iter().enumerate() {
-        let place = match index {
-            0 => SmolStr::new_static("/data/password"),
-            _ => smol_str::format_smolstr!("/data/password-{name}"),
-        };
+        let place = smol_str::format_smolstr!("/data/{}", key(index, &name));
         let made = matches!(reference, SecretRef::Generate(_));
         if index == 0 || made {
             resource.fields.push((place.clone(), Reason::Roster(at)));
@@ -104,7 +141,7 @@ fn pull(registry: &Registry, at: Span) -> Resource {
     };
     let content = map([("configs", Tree::map(registry.hosts.iter().map(host)))]);
     let file = yaml_file(K3S_REGISTRIES, Some("0600"), content, Reason::Roster(at));
-    let password = SecretRef::Kube { namespace: NAMESPACE.into(), name: AUTH.into(), key: "password".into() };
+    let password = stored(PASSWORD);
     let needs = Arc::new([ResourceId::kube(Kind::Secret, NAMESPACE, AUTH)]);
     registry.hosts.iter().fold(Resource { needs, ..file }, |file, host| {
         let pointer = format!("{}/auth/password", join("/content/configs", host.value.as_str()));

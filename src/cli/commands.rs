@@ -1,0 +1,190 @@
+//! What can be typed after the commands about the roster as a whole. The doc comments are the help text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::shared::{ClusterArgs, RosterArgs, TargetArgs};
+use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration};
+
+/// `kwo validate`
+#[derive(Args, Debug)]
+pub struct Validate {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    /// How to print what is wrong.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo render`
+#[derive(Args, Debug)]
+pub struct Render {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    /// YAML documents, or one JSON list.
+    #[arg(short, long, default_value = "yaml", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: YamlOrJson,
+}
+
+/// `kwo plan`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct Plan {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How to show the plan.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: PlanFormat,
+    /// Save the plan, so that `kwo apply --plan` does exactly this.
+    #[arg(long, env = "KWO_OUT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit with 2 when there are changes.
+    #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub detailed_exitcode: bool,
+    /// Show the whole content of new objects.
+    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
+    pub full: bool,
+}
+
+/// `kwo apply`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct Apply {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Do exactly what this saved plan says, and nothing else. The roster is not read.
+    #[arg(long, env = "KWO_PLAN", value_name = "FILE", conflicts_with = "adopt")]
+    pub plan: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(short, long, env = "KWO_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub yes: bool,
+    /// How to print the report.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+    /// How long to wait for another run to end.
+    #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How long the lock outlives a run that was killed.
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    pub lock_duration: Duration,
+    /// Show the whole content of new objects.
+    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
+    pub full: bool,
+}
+
+/// `kwo explain`
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// A tenant, or the id of an object such as `kube:ResourceQuota/alice/alice-quota`.
+    pub what: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo status`
+#[derive(Args, Debug)]
+pub struct Status {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub cluster: ClusterArgs,
+    /// Look at the disk of the node that kwo runs on, too.
+    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub node: bool,
+    /// The folder that the node's files lie below.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
+    pub root: PathBuf,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo logs`
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// `traefik`, `registry`, `k3s` (the journal of this node) or `tenant:NAME`.
+    pub what: LogsOf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub cluster: ClusterArgs,
+    /// Go on with what is written from now on, until Ctrl-C.
+    #[arg(short, long, env = "KWO_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
+    pub follow: bool,
+    /// How many of the last lines to begin with, of each container.
+    #[arg(long, default_value_t = 100, env = "KWO_TAIL", value_name = "N")]
+    pub tail: u32,
+}
+
+/// What has a log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LogsOf {
+    /// The pods of the ingress controller.
+    Traefik,
+    /// The pods of the container registry.
+    Registry,
+    /// The service on the node.
+    K3s,
+    /// All pods of the tenant of this name.
+    Tenant(String),
+}
+
+impl std::str::FromStr for LogsOf {
+    type Err = String;
+    fn from_str(text: &str) -> Result<LogsOf, String> {
+        match (text, text.strip_prefix("tenant:")) {
+            ("traefik", _) => Ok(LogsOf::Traefik),
+            ("registry", _) => Ok(LogsOf::Registry),
+            ("k3s", _) => Ok(LogsOf::K3s),
+            (_, Some(name)) if !name.is_empty() => Ok(LogsOf::Tenant(name.to_owned())),
+            _ => Err("expected traefik, registry, k3s or tenant:NAME".to_owned()),
+        }
+    }
+}
+
+/// `kwo schema`
+#[derive(Args, Debug)]
+pub struct Schema {
+    /// The schema of what.
+    #[arg(default_value = "roster")]
+    pub of: SchemaOf,
+}
+
+/// `kwo init`
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The file to write. It must not exist.
+    #[arg(default_value = "roster.yaml")]
+    pub roster: PathBuf,
+}
+
+/// `kwo completion`
+#[derive(Args, Debug)]
+pub struct Completion {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `kwo man`
+#[derive(Args, Debug)]
+pub struct Man {
+    /// The folder to write into; it must exist.
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}

@@ -1,0 +1,162 @@
+//! What can be typed after the commands of single sections: secrets, kubeconfigs, DNS, TLS, the registry.
+//! The doc comments are the help text.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::shared::{AgeArgs, KubeArgs, RosterArgs};
+use super::values::{TextOrJson, YamlOrJson, lifetime};
+
+/// `kwo secrets`
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Encrypt what comes from standard input into an age file, for `{age: PATH}` in the roster.
+    Encrypt(Encrypt),
+    /// Make the key that opens age files, and print its recipient.
+    Keygen(Keygen),
+}
+
+/// `kwo secrets encrypt`
+#[derive(Args, Debug)]
+pub struct Encrypt {
+    /// Who may open it: the recipients that `kwo secrets keygen` printed on each node.
+    #[arg(short, long, required = true, value_name = "age1…")]
+    pub recipient: Vec<String>,
+    /// The file to write. It must not exist. Default: standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `kwo secrets keygen`
+#[derive(Args, Debug)]
+pub struct Keygen {
+    /// The file to write. It must not exist.
+    #[arg(default_value = "/etc/kwo/age.key")]
+    pub file: PathBuf,
+}
+
+/// `kwo kubeconfig`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct Kubeconfig {
+    /// A namespace of a tenant. The kubeconfig works in it, as its service account `deployer`.
+    #[arg(required_unless_present = "oidc")]
+    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// For people: it holds no credentials, and makes kubectl log in as `cluster.oidc` of the roster says.
+    #[arg(long, env = "KWO_OIDC", value_parser = clap::builder::FalseyValueParser::new())]
+    pub oidc: bool,
+    /// How long the token is to be good, 10 minutes or more. The server may give less.
+    #[arg(long, default_value = "1h", env = "KWO_DURATION", value_name = "DURATION", value_parser = lifetime)]
+    #[arg(conflicts_with = "oidc")]
+    pub duration: Duration,
+    /// YAML, or JSON on one line.
+    #[arg(short, long, default_value = "yaml", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: YamlOrJson,
+    /// Write it to this file, which its owner alone can read, instead of standard output. An old file is replaced.
+    #[arg(long, env = "KWO_OUT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+}
+
+/// `kwo dns`
+#[derive(Debug, Subcommand)]
+pub enum Dns {
+    /// List the resolvers: their providers, whether their credentials are found, and which tenants use them.
+    List(DnsList),
+    /// Ask the providers' APIs whether the credentials work: exit 1 where one does not.
+    Check(DnsCheck),
+}
+
+/// `kwo dns list`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct DnsList {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+    #[command(flatten)]
+    pub age: AgeArgs,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo dns check`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct DnsCheck {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// Only this resolver. Repeat it for several.
+    #[arg(long, env = "KWO_RESOLVER", value_name = "NAME")]
+    pub resolver: Vec<String>,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+    #[command(flatten)]
+    pub age: AgeArgs,
+}
+
+/// `kwo registry`
+#[derive(Debug, Subcommand)]
+pub enum Registry {
+    /// Show which of the registry's objects are there and which of its hosts answer: exit 1 where one does not.
+    Status(RegistryStatus),
+    /// Show who may push and pull, and how to log in.
+    Credentials(RegistryCredentials),
+}
+
+/// `kwo registry status`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct RegistryStatus {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+}
+
+/// `kwo registry credentials`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct RegistryCredentials {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// Print the passwords.
+    #[arg(long, env = "KWO_SHOW_PASSWORD", value_parser = clap::builder::FalseyValueParser::new())]
+    pub show_password: bool,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+    #[command(flatten)]
+    pub age: AgeArgs,
+}
+
+/// `kwo tls`
+#[derive(Debug, Subcommand)]
+pub enum Tls {
+    /// Show the certificate that a host serves, and whether it is right: exit 1 where it is not.
+    Check(TlsCheck),
+}
+
+/// `kwo tls check`
+#[derive(Args, Debug)]
+pub struct TlsCheck {
+    /// The host, and its port where that is not 443.
+    #[arg(value_name = "HOST[:PORT]")]
+    pub host: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    /// Ask here for the host, whatever its name leads to.
+    #[arg(long, env = "KWO_ADDRESS", value_name = "IP:PORT")]
+    pub address: Option<SocketAddr>,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}

@@ -1,0 +1,84 @@
+//! What several commands take: the roster, the cluster, the target, the key of the age files.
+//! The doc comments are the help text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values::duration;
+
+/// Where the roster is.
+#[derive(Args, Debug)]
+pub struct RosterArgs {
+    /// The roster.
+    #[arg(default_value = "roster.yaml", env = "KWO_ROSTER")]
+    pub roster: PathBuf,
+}
+
+/// Which cluster to speak to, and as whom.
+#[derive(Args, Debug)]
+pub struct KubeArgs {
+    /// The kubeconfig to use, instead of $KUBECONFIG, ~/.kube/config or the service account of a pod.
+    #[arg(long, env = "KWO_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig, instead of its current one.
+    #[arg(long, env = "KWO_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+    /// Look and write as this user; your own account needs the right to impersonate it.
+    #[arg(long = "as", env = "KWO_AS", value_name = "USER")]
+    pub as_user: Option<String>,
+    /// With --as: as a member of this group. Repeat it for several.
+    #[arg(long, env = "KWO_AS_GROUP", value_name = "GROUP")]
+    pub as_group: Vec<String>,
+    /// How long to wait for the answer to one request.
+    #[arg(long, default_value = "30s", env = "KWO_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// Which cluster to speak to, and how fast.
+#[derive(Args, Debug)]
+pub struct ClusterArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub kube: KubeArgs,
+    /// How many requests may be on their way at a time.
+    #[arg(long, default_value_t = 16, env = "KWO_CONCURRENCY", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub concurrency: u16,
+}
+
+/// What opens the secrets beside the roster.
+#[derive(Args, Debug)]
+pub struct AgeArgs {
+    /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
+    #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
+    pub age_identity: Option<PathBuf>,
+}
+
+/// Which cluster or directory to look at, and how.
+#[derive(Args, Debug)]
+pub struct TargetArgs {
+    /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
+    #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
+    pub target: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub cluster: ClusterArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub age: AgeArgs,
+    /// Look at the files of the node that kwo runs on, and write them: what k3s is started with, its registries.
+    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub node: bool,
+    /// The folder that the node's files lie below. The services of the node are restarted only where it is `/`.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
+    pub root: PathBuf,
+    /// Restart k3s where a file that it reads has changed; without this the restart is only shown.
+    #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = clap::builder::FalseyValueParser::new())]
+    pub allow_restart: bool,
+    /// Take over what exists without kwo's mark: all of it, or just that of a tenant or with an id. Adds, and never removes.
+    #[arg(long, env = "KWO_ADOPT", value_name = "TENANT|ID", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    #[arg(value_delimiter = ',')]
+    pub adopt: Vec<String>,
+}

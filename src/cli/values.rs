@@ -1,0 +1,54 @@
+//! Values that can be typed: formats and spans of time.
+#![expect(missing_docs, reason = "the names say it")]
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+/// How to show a plan.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum PlanFormat {
+    Text,
+    Json,
+    Yaml,
+    Markdown,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum TextOrJson {
+    Text,
+    Json,
+}
+
+/// How to print manifests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum YamlOrJson {
+    Yaml,
+    Json,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum SchemaOf {
+    Roster,
+    Plan,
+}
+
+/// A span of time such as `30s`, `5m` or `1m30s`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no span of time: expected something like 30s, 5m or 1m30s");
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+/// A span of time that a token can be good for.
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
+    let span = duration(text)?;
+    // Kubernetes' own bounds.
+    match span.as_secs() {
+        0..600 => Err(format!("`{text}` is too short: Kubernetes makes no token for less than 10m")),
+        600..=0x1_0000_0000 => Ok(span),
+        _ => Err(format!("`{text}` is too long: Kubernetes takes up to 2^32 seconds")),
+    }
+}
