@@ -19,15 +19,21 @@ pub(super) fn unfold(kind: Kind, object: Tree) -> Result<Tree, String> {
 
 /// The object with the texts of its documents.
 pub(crate) fn fold(kind: Kind, object: Tree) -> Result<Tree, String> {
-    let mut folded = object;
-    for (pointer, format) in kind.shape().documents {
-        let Some(document) = folded.at(pointer) else { continue };
-        let text = match (document, format) {
+    fold_part(kind, "", object)
+}
+
+/// What stands at a place of an object, with the texts of the documents that lie in it.
+pub(super) fn fold_part(kind: Kind, pointer: &str, part: Tree) -> Result<Tree, String> {
+    let mut folded = part;
+    for (document, format) in kind.shape().documents {
+        let place = document.strip_prefix(pointer).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let Some((place, found)) = place.and_then(|place| Some((place, folded.at(place)?))) else { continue };
+        let text = match (found, format) {
             (Tree::Text(_), _) => continue,
-            (document, Format::Yaml) => manifest::write(document)?,
-            (document, Format::Json) => document.to_string(),
+            (found, Format::Yaml) => manifest::write(found)?,
+            (found, Format::Json) => found.to_string(),
         };
-        folded = folded.with(pointer, Tree::from(text));
+        folded = folded.with(place, Tree::from(text));
     }
     Ok(folded)
 }
@@ -66,7 +72,11 @@ mod tests {
         );
         let folded = fold(Kind::HelmChartConfig, unfolded.clone()).unwrap();
         assert!(folded.at("/spec/valuesContent").unwrap().as_text().unwrap().contains("- --a=b"), "{folded}");
-        assert_eq!(unfold(Kind::HelmChartConfig, folded).unwrap(), unfolded);
+        assert_eq!(unfold(Kind::HelmChartConfig, folded.clone()).unwrap(), unfolded);
+        for place in ["/spec", "/spec/valuesContent"] {
+            let part = fold_part(Kind::HelmChartConfig, place, unfolded.at(place).unwrap().clone()).unwrap();
+            assert_eq!(Some(&part), folded.at(place));
+        }
     }
 
     #[test]

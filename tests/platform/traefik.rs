@@ -120,6 +120,20 @@ fn without_resolvers_there_is_port_80_and_no_secret() {
 }
 
 #[test]
+fn what_is_there_without_any_values_gets_them_as_text() {
+    let Some(node) = Node::new(ROSTER) else { return };
+    node.foreign(
+        "apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nmetadata: {name: traefik, namespace: kube-system}\nspec: {}\n\
+---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: kwo-dns-providers, namespace: kube-system}\n",
+    );
+    node.apply(&["--adopt"], &[TOKEN]).expect(0);
+    node.settled(&[TOKEN]);
+    assert!(values().contains("--certificatesresolvers.letsencrypt.acme.email=ops@example.com"));
+    let providers = get("configmap", "kube-system", "kwo-dns-providers");
+    assert!(providers["data"]["providers.json"].as_str().unwrap().starts_with("{\"letsencrypt-cloudflare\""));
+}
+
+#[test]
 fn drift_inside_the_values_is_put_right_and_a_broken_text_is_held() {
     let Some(node) = Node::new(ROSTER) else { return };
     node.apply(&[], &[TOKEN]).expect(0);

@@ -14,7 +14,7 @@ use super::path::{WRITER, one, siblings};
 use super::veil::{unveiled, veiled};
 use super::wire::{Call, Wire};
 use crate::providers::Refusal;
-use crate::providers::documents::{document_of, fold, unfold};
+use crate::providers::documents::{document_of, fold, fold_part, unfold};
 use crate::secrets::Vault;
 
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -24,8 +24,8 @@ const JSON_PATCH: &str = "application/json-patch+json";
 #[serde(tag = "op", rename_all = "lowercase")]
 enum Operation<'a> {
     Test { path: &'a str, value: Tree },
-    Add { path: &'a str, value: &'a Tree },
-    Replace { path: &'a str, value: &'a Tree },
+    Add { path: &'a str, value: Tree },
+    Replace { path: &'a str, value: Tree },
 }
 
 /// Does one step.
@@ -113,23 +113,24 @@ fn call(step: &Step, wanted: &Tree) -> Result<Call, String> {
     for document in &documents {
         patch.push(Operation::Replace {
             path: document,
-            value: wanted.at(document).ok_or("there is no document")?,
+            value: wanted.at(document).ok_or("there is no document")?.clone(),
         });
     }
     let inside = |pointer: &str| step.id.known_kind().and_then(|kind| document_of(kind, pointer)).is_some();
-    // Secrets stand in what is wanted, and in the changes what stands for them.
-    let filled = |pointer: &str| wanted.at(pointer).filter(|_| !step.secrets.is_empty());
-    for change in &step.changes {
-        if change.pointer().is_some_and(inside) {
-            continue;
-        }
+    // Secrets and texts stand in what is wanted; in the changes stands what is shown of them.
+    let written = |pointer: &str, value: &Tree| match (step.secrets.is_empty(), step.id.known_kind()) {
+        (false, _) => Ok(wanted.at(pointer).unwrap_or(value).clone()),
+        (true, Some(kind)) => fold_part(kind, pointer, value.clone()),
+        (true, None) => Ok(value.clone()),
+    };
+    for change in step.changes.iter().filter(|change| !change.pointer().is_some_and(inside)) {
         patch.push(match change {
             Change::Create => return Err("a step that creates can do nothing else".to_owned()),
             Change::Extend { pointer, value, because: _ } => {
-                Operation::Add { path: pointer, value: filled(pointer).unwrap_or(value) }
+                Operation::Add { path: pointer, value: written(pointer, value)? }
             }
             Change::Revise { pointer, from: _, to, cause: _, tightens: _, because: _ } => {
-                Operation::Replace { path: pointer, value: filled(pointer).unwrap_or(to) }
+                Operation::Replace { path: pointer, value: written(pointer, to)? }
             }
         });
     }
