@@ -102,10 +102,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Each entry beside the one with its key.
+    /// Each entry beside the one with its key; of several the last, which is the one that counts for flags.
     fn entries(&mut self, want: &[Tree], have: &[Tree], key: EntryKey, path: &Path<'_>) {
         for entry in want {
-            match have.iter().enumerate().find(|(_, there)| key.same(entry, there)) {
+            match have.iter().enumerate().rfind(|(_, there)| key.same(entry, there)) {
                 None => self.missing(format!("{}/-", path.pointer()), entry),
                 Some((_, there)) if key.means_the_same(entry, there) => {}
                 Some((at, there)) => self.contained(entry, there, &Path::Index(path, at)),
@@ -267,6 +267,13 @@ mod tests {
                 r#"~ /spec/valuesContent/additionalArguments/1 "--A.Email=you" → "--a.email=me""#,
                 r#"~ /spec/valuesContent/env/1/valueFrom/secretKeyRef/name "old" → "mine""#,
             ]
+        );
+        // Of a flag that is there twice the last one counts.
+        let twice = r#"{"spec":{"valuesContent":{"additionalArguments":["--a.email=me","--a.storage=/data/a","--a.email=you"],
+            "env":[{"name":"TOKEN","valueFrom":{"secretKeyRef":{"key":"TOKEN","name":"mine"}}}]}}}"#;
+        assert_eq!(
+            differences(Kind::HelmChartConfig, wanted, twice),
+            [r#"~ /spec/valuesContent/additionalArguments/2 "--a.email=you" → "--a.email=me""#]
         );
         let found = r#"{"spec":{"valuesContent":{"additionalArguments":["--a.email=me"]}}}"#;
         assert_eq!(
