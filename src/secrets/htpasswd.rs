@@ -20,8 +20,8 @@ pub(super) fn write(users: &[User], passwords: &[SecretSlice<u8>]) -> Result<Sec
 /// Does the file admit these users with these passwords, and nobody else?
 pub(super) fn admits(file: &[u8], users: &[User], passwords: &[SecretSlice<u8>]) -> bool {
     let Ok(text) = std::str::from_utf8(file) else { return false };
-    let lines: Vec<(&str, &str)> =
-        text.lines().filter(|line| !line.is_empty()).filter_map(|line| line.split_once(':')).collect();
+    let lines = text.lines().filter(|line| !line.is_empty()).map(|line| line.split_once(':'));
+    let Some(lines) = lines.collect::<Option<Vec<(&str, &str)>>>() else { return false };
     lines.len() == users.len()
         && users.iter().zip(passwords).all(|(user, password)| {
             lines.iter().any(|(name, hash)| {
@@ -52,5 +52,7 @@ mod tests {
         assert!(!admits(file.expose_secret(), &users, &swapped));
         assert!(!admits(file.expose_secret(), &users[..1], &passwords[..1]));
         assert!(!admits(b"", &users, &passwords));
+        // A registry that finds such a line lets nobody in.
+        assert!(!admits(format!("{text}no colon\n").as_bytes(), &users, &passwords));
     }
 }
