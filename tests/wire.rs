@@ -180,6 +180,22 @@ async fn refusals_are_in_the_servers_words_and_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_repeats_a_secret_is_cut_short() {
+    // The API repeats the whole object where a patch makes it invalid.
+    let said = r#""" is invalid: patch: Invalid value: "{\"data\":{\"T\":\"aHVudGVyMg==\"}}": no such field"#;
+    let no = || status(422, "Invalid", said);
+    let secret = |step: Step| Step { id: "kube:Secret/alice/a".parse().unwrap(), ..step };
+    let why = "\"\" is invalid: patch: Invalid value (not shown: it may hold the secret)".to_owned();
+    let (outcome, _) = play(secret(create()), vec![no()]).await;
+    assert_eq!(outcome, Err(Refusal::Refused { why: why.clone() }));
+    let (outcome, _) = play(secret(extend()), vec![no(), object("5", "kwo")]).await;
+    assert!(format!("{outcome:?}").contains("not shown") && !format!("{outcome:?}").contains("aHVudGVy"));
+    // Elsewhere it is told in full.
+    let (outcome, _) = play(create(), vec![no()]).await;
+    assert!(format!("{outcome:?}").contains("aHVudGVyMg"), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn silence_and_broken_gateways_are_borne_for_a_while() {
     let gateway = || Answer(502, "", "<html>".to_owned());
     let (outcome, asked) = play(create(), vec![gateway(), Drop, made()]).await;

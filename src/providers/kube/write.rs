@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use kwo_planner::change::{Change, Step};
 use kwo_planner::compare::compare;
+use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{MARK, Version};
 use kwo_planner::tree::{Tree, join};
 use serde::Serialize;
@@ -30,6 +31,25 @@ enum Operation<'a> {
 
 /// Does one step.
 pub(super) async fn write(wire: &Wire, vault: &Vault, step: &Step) -> Result<(), Refusal> {
+    let done = perform(wire, vault, step).await;
+    if step.id.known_kind() == Some(Kind::Secret) { done.map_err(cut_short) } else { done }
+}
+
+/// What the API says of a Secret, without the object that it repeats where one is not valid.
+fn cut_short(refusal: Refusal) -> Refusal {
+    const VALUE: &str = "Invalid value";
+    let cut = |why: String| match why.split_once(VALUE) {
+        Some((before, _)) => format!("{before}{VALUE} (not shown: it may hold the secret)"),
+        None => why,
+    };
+    match refusal {
+        Refusal::Changed { why } => Refusal::Changed { why: cut(why) },
+        Refusal::Refused { why } => Refusal::Refused { why: cut(why) },
+        Refusal::Unreachable { why } => Refusal::Unreachable { why: cut(why) },
+    }
+}
+
+async fn perform(wire: &Wire, vault: &Vault, step: &Step) -> Result<(), Refusal> {
     let refused = |why: String| Refusal::Refused { why };
     let mut wanted = unveiled(vault, step).map_err(refused)?;
     let documents = documents(step);
