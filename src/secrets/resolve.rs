@@ -239,8 +239,11 @@ fn opened(path: &Path, places: &Places) -> Answer {
     let mut bytes = Vec::new();
     opening
         .map_err(|error| format!("{}: {error}", cannot()))?
-        .take(LONGEST)
+        .take(LONGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| cannot())?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("what {} holds is over 1 MiB", path.display()));
+    }
     not_empty(trimmed(bytes).into())
 }
