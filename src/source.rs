@@ -1,10 +1,11 @@
-//! Where roster text comes from: a file, and the files that it includes. Reading only; what the text means and
+//! Where roster text comes from: a file, and the files that it includes; and kwo's own settings. Reading only; what the text means and
 //! what is wrong with it is the planner's business.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kwo_planner::roster::{Finding, Refused, Roster, SourceFile, Sources, Span, includes, parse, too_large};
+use kwo_planner::settings::Settings;
 
 /// Reads a roster with all that it includes, and checks it.
 ///
@@ -65,6 +66,22 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
             refused.findings.extend(findings);
             refused.findings.sort();
             Err(refused)
+        }
+    }
+}
+
+/// Reads and checks kwo's settings.
+///
+/// # Errors
+/// When the file cannot be read, or anything is wrong with what it says.
+pub fn settings(path: &Path) -> Result<Settings, Box<Refused>> {
+    let name = path.display().to_string();
+    match read(path, Span::default()) {
+        Ok(text) => kwo_planner::settings::parse(SourceFile { name, text }),
+        Err(finding) => {
+            let sources = Sources::new(vec![SourceFile { name, text: String::new() }]);
+            let finding = Finding { hint: None, ..*finding };
+            Err(Box::new(Refused { sources, findings: vec![finding] }))
         }
     }
 }

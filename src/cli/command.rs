@@ -60,7 +60,7 @@ pub enum Command {
     Status(Status),
     /// Print logs: of Traefik, k3s, the registry or a tenant.
     Logs(Logs),
-    /// Print the JSON schema of the roster or of a saved plan.
+    /// Print the JSON schema of the roster, of a saved plan or of kwo's settings.
     Schema(Schema),
     /// Write a first roster to start from.
     Init(Init),

@@ -33,6 +33,7 @@ pub enum YamlOrJson {
 pub enum SchemaOf {
     Roster,
     Plan,
+    Settings,
 }
 
 /// A span of time such as `30s`, `5m` or `1m30s`.

@@ -7,6 +7,7 @@ use crate::failure::{Exit, Failure};
 pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
     match args.of {
         SchemaOf::Roster => json(&kwo_planner::roster::schema())?,
+        SchemaOf::Settings => json(&kwo_planner::settings::schema())?,
         SchemaOf::Plan => json(&kwo_planner::plan::schema())?,
     }
     Ok(Exit::Done)

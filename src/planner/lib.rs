@@ -19,6 +19,7 @@ pub mod refresh;
 pub mod resource;
 pub mod roster;
 pub mod secrets;
+pub mod settings;
 mod shapes;
 pub mod tree;
 pub mod verify;

@@ -5,9 +5,15 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use kwo_planner::roster::{Finding, Refused, SourceFile, Sources, Span};
 use serde_json::json;
 
-/// All findings, and a last line that counts them.
+/// All findings of a roster, and a last line that counts them.
 #[must_use]
 pub fn text(refused: &Refused) -> String {
+    text_of(refused, "roster")
+}
+
+/// The same of any other file.
+#[must_use]
+pub fn text_of(refused: &Refused, what: &str) -> String {
     let Refused { sources, findings } = refused;
     let shown = concealed(sources, findings);
     let mut out = String::new();
@@ -16,7 +22,7 @@ pub fn text(refused: &Refused) -> String {
         out.push_str("\n\n");
     }
     let things = if findings.len() == 1 { "1 thing is" } else { &format!("{} things are", findings.len()) };
-    out.push_str(&format!("{things} wrong with the roster; nothing was done\n"));
+    out.push_str(&format!("{things} wrong with the {what}; nothing was done\n"));
     out
 }
 

@@ -20,7 +20,7 @@ mod source;
 pub(crate) mod spelling;
 mod syntax;
 mod unwanted;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use decode::{Decode, Entry, Map};
 pub use document::{ApiVersion, Document, FileKind, IncludePattern, Roster};

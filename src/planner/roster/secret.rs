@@ -144,7 +144,7 @@ impl Decode for SecretRef {
                 return None;
             }
             Value::Scalar { .. } | Value::List(_) => {
-                let message = "a secret does not stand in the roster itself";
+                let message = "a secret does not stand in the file itself";
                 let finding = hidden(node, "inline-secret", node.at, message, EXPECTED);
                 findings.push(finding.hint(
                     "if this file was ever committed or shared, change the secret; \

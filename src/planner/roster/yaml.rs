@@ -22,7 +22,7 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_ALIASED: usize = 10_000;
 
 /// Reads one file. `None` if it holds no map; why, and everything else, is in the findings.
-pub(super) fn read(source: &SourceFile, file: u16, findings: &mut Findings) -> Option<Node> {
+pub(crate) fn read(source: &SourceFile, file: u16, findings: &mut Findings) -> Option<Node> {
     let text = source.text.as_str();
     let start = Span { file, line: 1, column: 1, start: 0, end: 0 };
     if let Some(finding) = too_large(&source.name, text.len(), start) {

@@ -1,0 +1,185 @@
+//! One run of `kwo sync`, as it is recorded, told to others and measured. No secret is in it: it is made from plans and
+//! reports, which hold none.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One run.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The version of this form. Minor versions only add.
+    pub format_version: String,
+    /// Its place in the history, from 1.
+    pub number: u64,
+    /// SHA-256 of the entry before it; empty for the first.
+    pub previous: String,
+    /// When the run began.
+    pub began: Timestamp,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The machine it ran on.
+    pub host: String,
+    /// Which cluster or directory, for people.
+    pub target: String,
+    /// The commit that was converged to; nothing where it came to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
+    /// The newest commit of the branch, where it is not the one that was converged to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Commit>,
+    /// SHA-256 of the roster's text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub roster_digest: String,
+    /// The digest of the plan.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan_digest: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+    /// What was done, and what was tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// What is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    /// What somebody else had changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
+    /// How many objects and fields are left over.
+    pub leftovers: usize,
+    /// How many objects were as the roster wants them.
+    pub unchanged: usize,
+}
+
+/// A commit, for people.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its full id.
+    pub id: String,
+    /// Who wrote it: name and address.
+    pub author: String,
+    /// When it was committed.
+    pub when: Timestamp,
+    /// The first line of its message.
+    pub subject: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Everything is as the newest commit wants it.
+    Converged,
+    /// Something is held; the rest is as it should be.
+    Held,
+    /// The newest commit, or its plan, was not let through.
+    Refused,
+    /// Something could not be done.
+    Failed,
+}
+
+/// Something that went wrong, or was refused.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Of which kind.
+    pub kind: ProblemKind,
+    /// What, as a sentence.
+    pub text: String,
+    /// What to do about it, as a sentence; or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+/// The kinds of problem.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProblemKind {
+    /// The repository could not be fetched.
+    Fetch,
+    /// The branch was rewritten, or a commit is not signed by a signer.
+    Trust,
+    /// The roster of the newest commit is not valid.
+    Roster,
+    /// The plan goes beyond a limit.
+    Limit,
+    /// The cluster could not be reached, or refused.
+    Target,
+    /// A step was not done.
+    Step,
+}
+
+/// A step of the plan, and what became of it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The object.
+    pub id: String,
+    /// The tenant it is for, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
+    /// `created`, `extended` or `revised`.
+    pub action: String,
+    /// `done`, `settled`, `refused` or `skipped`.
+    pub outcome: String,
+    /// Why it was not done, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// Something that is held.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The object.
+    pub id: String,
+    /// The tenant it is for, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Something that somebody else had changed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The object.
+    pub id: String,
+    /// The tenant it is for, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
+    /// What was changed, by whom and when, as far as the system knows.
+    pub what: String,
+}
+
+impl Entry {
+    /// The steps that were done.
+    pub fn done(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.outcome == "done")
+    }
+
+    /// The tenants that something was done for, in order.
+    #[must_use]
+    pub fn tenants(&self) -> BTreeSet<&str> {
+        self.done().map(|step| step.tenant.as_str()).filter(|tenant| !tenant.is_empty()).collect()
+    }
+
+    /// Is it worth a word after this one? A change, drift, another outcome or another reason is; the same as before,
+    /// hour by hour, is not.
+    #[must_use]
+    pub fn is_news(&self, before: Option<&Entry>) -> bool {
+        if self.done().next().is_some() || !self.drift.is_empty() {
+            return true;
+        }
+        let Some(before) = before else { return true };
+        let commit = |entry: &Entry| entry.commit.as_ref().map(|commit| commit.id.clone());
+        let kinds =
+            |entry: &Entry| entry.problems.iter().map(|problem| problem.kind).collect::<BTreeSet<_>>();
+        let held = |entry: &Entry| entry.held.iter().map(|held| held.id.clone()).collect::<BTreeSet<_>>();
+        self.outcome != before.outcome
+            || commit(self) != commit(before)
+            || kinds(self) != kinds(before)
+            || held(self) != held(before)
+    }
+}

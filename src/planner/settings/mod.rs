@@ -1,0 +1,18 @@
+//! kwo's own settings, `kwo.yaml`: what `kwo sync` and `kwo hook` do by themselves. Read as strictly as the roster, by
+//! the same types; nothing of it goes into a plan.
+
+mod document;
+mod hook;
+mod notify;
+mod parse;
+mod repository;
+mod values;
+
+pub use document::{Drift, Limits, Settings, Target};
+pub use hook::{Hook, HookSecrets};
+pub use notify::{ForgeKind, Notify, Ntfy, Slack, Status, Webhook};
+pub use parse::{parse, schema};
+pub use repository::{Repository, Signers, Trust};
+pub use values::{
+    AbsolutePath, Branch, Count, GitUrl, Percent, Project, RepositoryPath, SocketAddress, TimeSpan, WebUrl,
+};

@@ -1,0 +1,153 @@
+//! From the text of the settings to checked settings, and their JSON schema.
+
+use schemars::generate::SchemaSettings;
+
+use super::document::Settings;
+use crate::roster::yaml::read;
+use crate::roster::{At, Decode, Finding, Findings, Refused, SecretRef, SourceFile, Sources};
+
+/// Reads and checks the settings.
+///
+/// # Errors
+/// When anything is wrong with them: with everything that is.
+pub fn parse(file: SourceFile) -> Result<Settings, Box<Refused>> {
+    let mut findings = Findings::default();
+    let settings = read(&file, 0, &mut findings).and_then(|node| Settings::decode(&node, &mut findings));
+    if let Some(settings) = &settings {
+        check(settings, &mut findings);
+    }
+    match settings {
+        Some(settings) if findings.is_empty() => Ok(settings),
+        _ => Err(Box::new(Refused { sources: Sources::new(vec![file]), findings: findings.sorted() })),
+    }
+}
+
+/// Checks what no single value shows.
+fn check(settings: &Settings, findings: &mut Findings) {
+    let repository = &settings.repository;
+    for (field, secret, fits) in [
+        ("token", &repository.token, repository.url.value.takes_token()),
+        ("key", &repository.key, repository.url.value.takes_key()),
+    ] {
+        if let Some(secret) = secret.as_ref().filter(|_| !fits) {
+            let message = format!("`{}` takes no `{field}`", repository.url);
+            let finding = Finding::new(
+                "useless-secret",
+                secret.at,
+                message,
+                "expected a token for https, a key for ssh, neither for a path",
+            );
+            findings.push(finding.also(repository.url.at, "the address"));
+        }
+    }
+    if let Some(signers) = settings.trust.as_ref().and_then(|trust| trust.signers.as_ref()) {
+        match (&signers.ssh, &signers.gpg) {
+            (Some(first), Some(second)) => findings.push(
+                Finding::new(
+                    "two-kinds-of-signers",
+                    second.at,
+                    "signers of both kinds",
+                    "expected one of the two",
+                )
+                .also(first.at, "the other one")
+                .hint("let all signers use one kind of key"),
+            ),
+            (None, None) => findings.push(
+                Finding::new(
+                    "missing-field",
+                    repository.url.at,
+                    "`trust.signers` names no file, so that nothing would be trusted",
+                    "expected `ssh: PATH` or `gpg: PATH` below `signers:`",
+                )
+                .hint("leave `trust:` out where commits are not signed"),
+            ),
+            _ => {}
+        }
+    }
+    if let Some(target) = &settings.target
+        && let (Some(directory), Some(cluster)) = (
+            &target.directory,
+            target.kubeconfig.as_ref().map(|path| path.at).or(target.context.as_ref().map(|name| name.at)),
+        )
+    {
+        findings.push(
+            Finding::new(
+                "two-targets",
+                directory.at,
+                "a directory and a cluster are both the target",
+                "expected one of the two",
+            )
+            .also(cluster, "the cluster"),
+        );
+    }
+    for secret in secrets(settings) {
+        if matches!(secret.value, SecretRef::Kube { .. } | SecretRef::Generate(_)) {
+            findings.push(Finding::new(
+                "bad-secret",
+                secret.at,
+                format!("the settings cannot have a secret from `{}`", secret.value),
+                "expected `env`, `file`, `credential` or `age`: it is needed where there may be no cluster",
+            ));
+        }
+    }
+}
+
+/// Every secret that the settings name.
+fn secrets(settings: &Settings) -> impl Iterator<Item = &At<SecretRef>> {
+    let notify = settings.notify.iter();
+    let told = notify.flat_map(|notify| {
+        let webhooks = notify.webhooks.iter().filter_map(|webhook| webhook.secret.as_ref());
+        let slack = notify.slack.iter().map(|slack| &slack.url);
+        let ntfy = notify.ntfy.iter().filter_map(|ntfy| ntfy.token.as_ref());
+        webhooks.chain(slack).chain(ntfy).chain(notify.status.iter().map(|status| &status.token))
+    });
+    let hook = settings.hook.iter().flat_map(|hook| {
+        let of = &hook.secrets;
+        [&of.github, &of.forgejo, &of.gitea, &of.gitlab].into_iter().flatten()
+    });
+    let repository = [&settings.repository.token, &settings.repository.key];
+    repository.into_iter().flatten().chain(told).chain(hook)
+}
+
+/// The JSON schema of the settings (draft 7), for editors.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let root = SchemaSettings::draft07().into_generator().into_root_schema_for::<Settings>();
+    let mut schema = root.to_value();
+    schema["title"] = "kwo settings".into();
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Vec<&'static str> {
+        let file = SourceFile { name: "kwo.yaml".into(), text: text.into() };
+        parse(file).map_or_else(|refused| refused.findings.iter().map(|f| f.code).collect(), |_| Vec::new())
+    }
+
+    const HEAD: &str = "apiVersion: kwo/v1\nkind: Settings\n";
+
+    #[test]
+    fn the_smallest_settings_name_a_repository() {
+        let path = format!("{HEAD}repository: {{url: /srv/git/cluster.git}}\n");
+        assert!(refused(&path).is_empty());
+        assert_eq!(refused(HEAD), ["missing-field"]);
+        assert_eq!(refused(&path.replace("Settings", "Roster")), ["unknown-choice"]);
+        assert_eq!(refused(&format!("{path}limit: {{}}\n")), ["unknown-field"]);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let with = |more: &str| refused(&format!("{HEAD}repository: {{url: 'https://a.b/c.git'}}\n{more}"));
+        assert!(with("trust: {signers: {ssh: /etc/kwo/allowed_signers}}\n").is_empty());
+        assert_eq!(with("trust: {signers: {}}\n"), ["missing-field"]);
+        assert_eq!(with("trust: {signers: {ssh: /a, gpg: /b}}\n"), ["two-kinds-of-signers"]);
+        assert_eq!(with("target: {directory: /a, context: b}\n"), ["two-targets"]);
+        assert_eq!(with("hook: {secrets: {github: {generate: 32}}}\n"), ["bad-secret"]);
+        assert_eq!(with("notify: {slack: [{url: https://hooks.example.com/x}]}\n"), ["inline-secret"]);
+        let key = format!("{HEAD}repository: {{url: 'https://a.b/c', key: {{file: /k}}}}\n");
+        assert_eq!(refused(&key), ["useless-secret"]);
+    }
+}

@@ -1,0 +1,72 @@
+//! Where the roster comes from, and which of its commits are applied.
+
+use super::values::{AbsolutePath, Branch, GitUrl, RepositoryPath, TimeSpan};
+use crate::roster::record::record;
+use crate::roster::{At, SecretRef};
+
+record! {
+    /// The git repository that holds the roster.
+    pub struct Repository: "the repository" {
+        /// Where it is: `https://…`, `ssh://…`, `git@host:path`, or an absolute path.
+        pub url: At<GitUrl>,
+        /// The branch. Default: main.
+        pub branch: Option<At<Branch>>,
+        /// The roster in it. Default: roster.yaml.
+        pub roster: Option<At<RepositoryPath>>,
+        /// The user that a token belongs to. Default: git.
+        pub user: Option<At<Branch>>,
+        /// The token that opens it over https.
+        pub token: Option<At<SecretRef>>,
+        /// The private key that opens it over ssh: a deploy key without a passphrase.
+        pub key: Option<At<SecretRef>>,
+        /// The keys of the hosts, as ssh keeps them. Default: the known_hosts of the user and the machine. A host that
+        /// is not in it is refused.
+        pub known_hosts: Option<At<AbsolutePath>> = "knownHosts",
+        /// How long a fetch may take. Default: 60s.
+        pub timeout: Option<At<TimeSpan>>,
+    }
+}
+
+record! {
+    /// Which commits are applied. A branch that was rewritten is always refused.
+    pub struct Trust: "the trust" {
+        /// Whose signature every commit since the last applied one must carry.
+        pub signers: Option<Signers>,
+    }
+}
+
+record! {
+    /// Whose signatures count, in one of two forms.
+    pub struct Signers: "the signers" {
+        /// A file of allowed signers, as ssh-keygen reads it.
+        pub ssh: Option<At<AbsolutePath>>,
+        /// A file of public keys, as `gpg --export` writes it.
+        pub gpg: Option<At<AbsolutePath>>,
+    }
+}
+
+impl Repository {
+    /// The branch.
+    #[must_use]
+    pub fn branch(&self) -> &str {
+        self.branch.as_ref().map_or("main", |branch| branch.as_str())
+    }
+
+    /// The path of the roster in the repository.
+    #[must_use]
+    pub fn roster(&self) -> &str {
+        self.roster.as_ref().map_or("roster.yaml", |roster| roster.as_str())
+    }
+
+    /// The user that a token belongs to.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.user.as_ref().map_or("git", |user| user.as_str())
+    }
+
+    /// How many seconds a fetch may take.
+    #[must_use]
+    pub fn timeout(&self) -> u64 {
+        self.timeout.map_or(60, |span| span.value.seconds())
+    }
+}

@@ -1,0 +1,426 @@
+//! Single values of the settings: addresses, paths, shares and spans of time.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::roster::Scalar;
+use crate::roster::scalar::{Refusal, quote, text_type};
+
+text_type! {
+    /// The address of a git repository.
+    pub struct GitUrl {
+        expected: "`https://…`, `ssh://…`, `git@host:path` or an absolute path",
+        pattern: "^(https://|ssh://|/|[A-Za-z0-9_][^\\s/:@]*@[^\\s/:@]+:)",
+        max: 2048
+    }
+}
+
+text_type! {
+    /// The name of a branch or a user: letters, digits and signs, without spaces.
+    pub struct Branch {
+        expected: "the name of a branch such as `main`",
+        pattern: "^[A-Za-z0-9_][A-Za-z0-9_./+@-]*$",
+        max: 255
+    }
+}
+
+text_type! {
+    /// A path below the repository's folder.
+    pub struct RepositoryPath {
+        expected: "a path below the repository's folder, such as `clusters/one/roster.yaml`",
+        pattern: "^[^/]",
+        max: 4096
+    }
+}
+
+text_type! {
+    /// An absolute path.
+    pub struct AbsolutePath {
+        expected: "an absolute path such as `/etc/kwo/allowed_signers`",
+        pattern: "^/",
+        max: 4096
+    }
+}
+
+text_type! {
+    /// An address on the web.
+    pub struct WebUrl {
+        expected: "an address such as `https://ntfy.example.com/kwo`",
+        pattern: "^https?://[^\\s/@?#]+",
+        max: 2048
+    }
+}
+
+text_type! {
+    /// A repository of a forge: `owner/name`, or with more groups in between.
+    pub struct Project {
+        expected: "a repository such as `ops/cluster`",
+        pattern: "^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$",
+        max: 512
+    }
+}
+
+text_type! {
+    /// An address and a port to listen on.
+    pub struct SocketAddress {
+        expected: "an address and a port such as `127.0.0.1:9720` or `[::1]:9720`",
+        pattern: "^.+:[0-9]+$",
+        max: 64
+    }
+}
+
+/// A share in percent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Percent(u8);
+
+/// A number of things, at least one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Count(u32);
+
+/// A span of time in whole seconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TimeSpan(u64);
+
+impl GitUrl {
+    /// Can a token open it?
+    #[must_use]
+    pub fn takes_token(&self) -> bool {
+        self.starts_with("https://")
+    }
+
+    /// Can a key open it?
+    #[must_use]
+    pub fn takes_key(&self) -> bool {
+        !self.takes_token() && !self.starts_with('/')
+    }
+}
+
+impl Percent {
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl Count {
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl TimeSpan {
+    /// How many seconds.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0
+    }
+}
+
+fn plain(text: &str, most: usize) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.len() > most {
+        return Err("it is too long");
+    }
+    if text.chars().any(|char| char.is_control() || char.is_whitespace()) {
+        return Err("there is a space in it");
+    }
+    Ok(())
+}
+
+impl FromStr for GitUrl {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<GitUrl, Refusal> {
+        let wrong =
+            |why: &str| Refusal::new("bad-repository", format!("{} is no repository: {why}", quote(text)));
+        plain(text, 2048).map_err(wrong)?;
+        if let Some(rest) = text.strip_prefix("https://") {
+            let host = rest.split('/').next().unwrap_or_default();
+            // It would be in every message and every process list.
+            if host.contains('@') {
+                return Err(Refusal::new("bad-repository", "the address holds a login")
+                    .hint("leave it out of the address, and name the token with `token: {file: …}`"));
+            }
+            return match host.is_empty() {
+                true => Err(wrong("it names no host")),
+                false => Ok(GitUrl(text.into())),
+            };
+        }
+        if text.starts_with("http://") || text.starts_with("git://") {
+            return Err(wrong("nobody could tell it from another one on the way").hint("use https or ssh"));
+        }
+        let scp = |text: &str| {
+            let Some((user, rest)) = text.split_once('@') else { return false };
+            let Some((host, path)) = rest.split_once(':') else { return false };
+            let word = |part: &str| {
+                let mut chars = part.chars();
+                chars.next().is_some_and(|first| first.is_ascii_alphanumeric() || first == '_')
+                    && chars.all(|char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_'))
+            };
+            word(user) && word(host) && !path.is_empty() && !path.starts_with('-')
+        };
+        let ssh = |text: &str| {
+            let host = text.strip_prefix("ssh://").map(|rest| rest.split('/').next().unwrap_or_default());
+            // A host that begins with `-` would be an option of ssh.
+            host.is_some_and(|host| !host.is_empty() && !host.rsplit('@').any(|part| part.starts_with('-')))
+        };
+        if text.starts_with('/') || ssh(text) || scp(text) {
+            return Ok(GitUrl(text.into()));
+        }
+        Err(wrong("it is none of the forms that kwo fetches from"))
+    }
+}
+
+impl FromStr for Branch {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Branch, Refusal> {
+        let wrong = |why: &str| Refusal::new("bad-branch", format!("{} is no name: {why}", quote(text)));
+        plain(text, 255).map_err(wrong)?;
+        let sign = |char: char| matches!(char, '_' | '.' | '/' | '+' | '@' | '-');
+        if !text.chars().all(|char| char.is_alphanumeric() || sign(char)) {
+            return Err(wrong("git or the system takes a sign in it for something else"));
+        }
+        if text.starts_with(['-', '/', '.']) || text.ends_with(['/', '.']) || text.contains("..") {
+            return Err(wrong("it begins or ends with a sign, or holds `..`"));
+        }
+        if text.starts_with("refs/") {
+            return Err(wrong("it is the full name of a reference")
+                .hint("write the branch alone: `main`, not `refs/heads/main`"));
+        }
+        Ok(Branch(text.into()))
+    }
+}
+
+impl FromStr for RepositoryPath {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<RepositoryPath, Refusal> {
+        let wrong = |why: &str| Refusal::new("bad-path", format!("{} is no path: {why}", quote(text)));
+        if text.is_empty() || text.len() > 4096 || text.chars().any(char::is_control) {
+            return Err(wrong("it is empty, too long, or holds what is no text"));
+        }
+        if text.starts_with(['/', '-', ':']) || text.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(wrong("it does not lead below the repository's folder"));
+        }
+        Ok(RepositoryPath(text.into()))
+    }
+}
+
+impl FromStr for AbsolutePath {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<AbsolutePath, Refusal> {
+        let wrong = |why: &str| Refusal::new("bad-path", format!("{} is no path: {why}", quote(text)));
+        if !text.starts_with('/') {
+            return Err(wrong("it does not begin with `/`"));
+        }
+        if text.len() > 4096 || text.chars().any(char::is_control) || text.split('/').any(|part| part == "..")
+        {
+            return Err(wrong("it is too long, or holds `..` or what is no text"));
+        }
+        Ok(AbsolutePath(text.into()))
+    }
+}
+
+impl FromStr for WebUrl {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<WebUrl, Refusal> {
+        let wrong = |why: &str| Refusal::new("bad-url", format!("{} is no address: {why}", quote(text)));
+        plain(text, 2048).map_err(wrong)?;
+        let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+            return Err(wrong("it does not begin with `https://` or `http://`"));
+        };
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if host.contains('@') {
+            return Err(Refusal::new("bad-url", "the address holds a login")
+                .hint("leave it out, and name the token by a reference"));
+        }
+        if host.is_empty() || !text.is_ascii() {
+            return Err(wrong("it names no host, or holds a character that does not belong"));
+        }
+        Ok(WebUrl(text.into()))
+    }
+}
+
+impl FromStr for Project {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Project, Refusal> {
+        let word = |part: &str| {
+            let sign = |char: char| matches!(char, '_' | '.' | '-');
+            !matches!(part, "" | "." | "..")
+                && part.chars().all(|char| char.is_ascii_alphanumeric() || sign(char))
+        };
+        if text.len() <= 512 && text.contains('/') && text.split('/').all(word) {
+            return Ok(Project(text.into()));
+        }
+        let message = format!("{} is no repository of a forge", quote(text));
+        Err(Refusal::new("bad-project", message).hint("write it as in its address: `owner/name`"))
+    }
+}
+
+impl FromStr for SocketAddress {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<SocketAddress, Refusal> {
+        match text.parse::<SocketAddr>() {
+            Ok(_) => Ok(SocketAddress(text.into())),
+            Err(_) => {
+                let message = format!("{} is no address with a port", quote(text));
+                Err(Refusal::new("bad-address", message).hint("`0.0.0.0:9720` listens on all addresses"))
+            }
+        }
+    }
+}
+
+impl FromStr for Percent {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Percent, Refusal> {
+        let number = text.strip_suffix('%').unwrap_or(text);
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        number
+            .parse()
+            .ok()
+            .filter(|number| plain && *number <= 100)
+            .map(Percent)
+            .ok_or_else(|| Refusal::new("bad-percent", format!("{} is no share in percent", quote(text))))
+    }
+}
+
+impl FromStr for Count {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Count, Refusal> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse()
+            .ok()
+            .filter(|number| plain && *number > 0)
+            .map(Count)
+            .ok_or_else(|| Refusal::new("bad-count", format!("{} is no number of things", quote(text))))
+    }
+}
+
+impl FromStr for TimeSpan {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<TimeSpan, Refusal> {
+        let wrong = || {
+            Refusal::new("bad-span", format!("{} is no span of time", quote(text)))
+                .hint("write a number and a unit: `90s`, `5m`, `1h30m`")
+        };
+        let (mut rest, mut total) = (text, 0_u64);
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+            let unit = match rest[digits..].chars().next() {
+                Some('s') => 1,
+                Some('m') => 60,
+                Some('h') => 3600,
+                Some('d') => 86_400,
+                _ => return Err(wrong()),
+            };
+            total = number.checked_mul(unit).and_then(|more| total.checked_add(more)).ok_or_else(wrong)?;
+            rest = &rest[digits + 1..];
+        }
+        if total == 0 { Err(wrong()) } else { Ok(TimeSpan(total)) }
+    }
+}
+
+macro_rules! number_type {
+    ($name:ident: $expected:literal, $schema:tt, $shown:expr) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let shown: fn(&$name, &mut fmt::Formatter<'_>) -> fmt::Result = $shown;
+                shown(self, out)
+            }
+        }
+
+        impl Scalar for $name {
+            fn expected() -> String {
+                $expected.to_owned()
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+number_type!(Percent: "a share from 0 to 100", {
+    "description": "A share in percent.", "type": ["integer", "string"], "pattern": "^[0-9]{1,3}%?$", "minimum": 0, "maximum": 100
+}, |this, out| write!(out, "{}%", this.0));
+number_type!(Count: "a number of at least 1", {
+    "description": "A number of things, at least one.", "type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1
+}, |this, out| write!(out, "{}", this.0));
+number_type!(TimeSpan: "a span of time such as `90s` or `5m`", {
+    "description": "A span of time.", "type": "string", "pattern": "^([0-9]+[smhd])+$"
+}, |this, out| write!(out, "{}s", this.0));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repositories_are_https_ssh_or_a_path() {
+        for good in [
+            "https://git.example.com/ops/cluster.git",
+            "ssh://git@git.example.com:2222/ops/cluster.git",
+            "git@github.com:ops/cluster.git",
+            "/srv/git/cluster.git",
+        ] {
+            assert!(good.parse::<GitUrl>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "cluster.git",
+            "http://a.b/c",
+            "git://a.b/c",
+            "https://",
+            "https://me:secret@a.b/c",
+            "ext::sh -c x",
+            "-oProxyCommand=x",
+            "ssh://-oProxyCommand=x/y",
+            "ssh://git@-oProxyCommand=x/y",
+            "git@-o:x",
+            "file:///srv/x y",
+            "https://a.b/c d",
+        ] {
+            let refusal = bad.parse::<GitUrl>().unwrap_err();
+            assert!(!refusal.to_string().contains("secret"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn branches_and_paths_are_no_options() {
+        for bad in ["", "-x", "a..b", "refs/heads/main", "a b", "a~1", "a:b", "a.", "/a"] {
+            assert!(bad.parse::<Branch>().is_err(), "{bad}");
+        }
+        assert!("release/1.x".parse::<Branch>().is_ok());
+        for bad in ["", "/a", "../a", "a/../b", "a//b", "-a", ":a", "./a"] {
+            assert!(bad.parse::<RepositoryPath>().is_err(), "{bad}");
+        }
+        assert!("clusters/one/roster.yaml".parse::<RepositoryPath>().is_ok());
+    }
+
+    #[test]
+    fn spans_shares_and_counts() {
+        assert_eq!("1h30m".parse::<TimeSpan>().unwrap().seconds(), 5400);
+        for bad in ["", "5", "m", "0s", "1x", "99999999999999999999d", "-1s"] {
+            assert!(bad.parse::<TimeSpan>().is_err(), "{bad}");
+        }
+        assert_eq!("30%".parse::<Percent>().unwrap().number(), 30);
+        for bad in ["", "101", "-1", "+1", "1.5"] {
+            assert!(bad.parse::<Percent>().is_err(), "{bad}");
+        }
+        assert!("0".parse::<Count>().is_err() && "+3".parse::<Count>().is_err());
+        assert!("[::1]:9720".parse::<SocketAddress>().is_ok() && ":9720".parse::<SocketAddress>().is_err());
+    }
+}
