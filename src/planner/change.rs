@@ -176,6 +176,11 @@ pub enum Hold {
         /// The option that gives leave.
         option: SmolStr,
     },
+    /// Somebody else changed it, and the settings say that drift is told and not put right.
+    Drift {
+        /// What was changed, as a sentence without a full stop.
+        what: SmolStr,
+    },
     /// It cannot be done as things are.
     Refused {
         /// Why, as a sentence without a full stop.
@@ -305,6 +310,7 @@ impl fmt::Display for Hold {
             Hold::NeedsLeave { disrupts, option } => {
                 write!(out, "disruptive: {disrupts}; it is done with `{option}`")
             }
+            Hold::Drift { what } => write!(out, "somebody else changed it, and it is left as it is: {what}"),
             Hold::Refused { why } => out.write_str(why),
         }
     }
