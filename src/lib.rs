@@ -5,6 +5,7 @@ pub mod cli;
 pub mod commands;
 pub mod execute;
 pub mod failure;
+pub mod git;
 pub mod history;
 pub mod kubeconfig;
 pub mod log;

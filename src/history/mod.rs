@@ -1,5 +1,7 @@
-//! What became of every run: the entries, the chain that they are kept in, and how they are shown.
+//! What became of every run: the entries, and the chain that they are kept in.
 
+mod chain;
 mod entry;
 
+pub use chain::{FORMAT_VERSION, Head, History, HistoryError};
 pub use entry::{Commit, Drift, Entry, Held, Outcome, Problem, ProblemKind, Step};

@@ -46,6 +46,12 @@ pub trait Provider: Send + Sync {
     /// Which of all systems of its kind this is, so that a plan saved for one is never applied to another.
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>>;
 
+    /// What an earlier run left for this one, beside all objects; nothing where none did.
+    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>>;
+
+    /// Leaves a text for later runs, in place of the one that was recalled.
+    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>>;
+
     /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
 }
@@ -57,6 +63,15 @@ pub struct Identity {
     pub id: SmolStr,
     /// Where it is, for people.
     pub address: SmolStr,
+}
+
+/// What runs leave for each other in a system.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Note {
+    /// The text.
+    pub text: String,
+    /// Its version; it is replaced only while it has this one.
+    pub version: String,
 }
 
 /// Why a write was not done.

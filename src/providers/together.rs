@@ -10,7 +10,7 @@ use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use secrecy::SecretSlice;
 
-use super::{Identity, Lock, LockRefusal, Node, Promise, Provider, Refusal};
+use super::{Identity, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// Why the node is left out.
@@ -92,6 +92,14 @@ impl Provider for Together {
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
         self.main.identity()
+    }
+
+    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
+        self.main.recall()
+    }
+
+    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>> {
+        self.main.remember(text, seen)
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

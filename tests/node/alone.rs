@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kwo::execute::{Brakes, execute};
-use kwo::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+use kwo::providers::{Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
 use kwo::secrets::Vault;
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
@@ -70,6 +70,14 @@ impl Provider for Slow {
     }
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
+        nothing()
+    }
+
+    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
+        nothing()
+    }
+
+    fn remember<'a>(&'a self, _: &'a str, _: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>> {
         nothing()
     }
 

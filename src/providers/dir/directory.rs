@@ -12,8 +12,8 @@ use kwo_planner::resource::Desired;
 use secrecy::SecretSlice;
 use smol_str::SmolStr;
 
-use super::{lock, observe, write};
-use crate::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+use super::{lock, note, observe, write};
+use crate::providers::{Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// A directory of manifests. It is made when it is first written to.
@@ -72,6 +72,14 @@ impl Provider for Dir {
             let path = SmolStr::from(path.to_string_lossy());
             Ok(Identity { id: path.clone(), address: path })
         })
+    }
+
+    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
+        Box::pin(async move { note::recall(&self.path) })
+    }
+
+    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move { note::remember(&self.path, text, seen) })
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

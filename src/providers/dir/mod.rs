@@ -4,6 +4,7 @@
 mod directory;
 mod layout;
 mod lock;
+mod note;
 mod observe;
 mod write;
 

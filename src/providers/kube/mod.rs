@@ -5,6 +5,7 @@ mod connect;
 mod decode;
 mod endpoint;
 mod lease;
+mod note;
 mod observe;
 mod owners;
 mod path;

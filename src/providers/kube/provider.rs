@@ -18,8 +18,8 @@ use smol_str::SmolStr;
 use super::connect::Kube;
 use super::path::one;
 use super::wire::{Call, Wire};
-use super::{lease, observe, write};
-use crate::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+use super::{lease, note, observe, write};
+use crate::providers::{Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// The namespace that every cluster has, and whose uid no other cluster has.
@@ -54,6 +54,14 @@ impl Provider for Kube {
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
         Box::pin(identity(&self.wire))
+    }
+
+    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
+        Box::pin(note::recall(&self.wire))
+    }
+
+    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(note::remember(&self.wire, text, seen))
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

@@ -1,0 +1,143 @@
+//! The bare clone: made once, fetched by every run. What opens the repository is in the environment of one call and in
+//! memory, never in the clone and never on the disk.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use secrecy::{ExposeSecret as _, SecretSlice};
+
+use super::process::{Git, GitError};
+
+/// How long a call may take that asks nobody else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The reference that the branch is fetched to.
+const FETCHED: &str = "refs/kwo/fetched";
+
+/// A bare clone.
+pub struct Clone {
+    folder: PathBuf,
+}
+
+/// What opens a repository.
+#[derive(Default)]
+pub struct Access {
+    /// The user and the token for https.
+    pub token: Option<(String, SecretSlice<u8>)>,
+    /// The private key for ssh.
+    pub key: Option<SecretSlice<u8>>,
+    /// The keys of the hosts.
+    pub known_hosts: Option<PathBuf>,
+    /// How long a fetch may take.
+    pub patience: Duration,
+}
+
+impl Clone {
+    /// The clone in this folder, made where there is none. One that a killed run left half-written is taken up again.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, or git is not there.
+    pub async fn open(folder: PathBuf) -> Result<Clone, GitError> {
+        let clone = Clone { folder };
+        if !clone.folder.join("HEAD").is_file() || !clone.folder.join("objects").is_dir() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&clone.folder)
+                .map_err(GitError::io(format!("make {}", clone.folder.display())))?;
+            clone.git().args(["init", "--quiet", "--bare"]).run(None).await?;
+        }
+        // Only one run at a time comes here, so the locks of an earlier one are those of a killed one.
+        for lock in ["config.lock", "packed-refs.lock", "shallow.lock", "HEAD.lock", "refs/kwo/fetched.lock"]
+        {
+            let _ = fs::remove_file(clone.folder.join(lock));
+        }
+        Ok(clone)
+    }
+
+    /// A call in it.
+    pub(super) fn git(&self) -> Git {
+        Git::new(&self.folder, PATIENCE)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Fetches the branch; gives its newest commit.
+    ///
+    /// # Errors
+    /// When the repository cannot be reached or opened, or has no such branch.
+    pub async fn fetch(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
+        let key =
+            access.key.as_ref().map(key_file).transpose().map_err(GitError::io("keep the key in memory"))?;
+        let mut git = Git::new(&self.folder, access.patience)
+            .env("GIT_SSH_COMMAND", ssh(key.as_ref(), access))
+            .config("protocol.allow=never")
+            .config("protocol.https.allow=always")
+            .config("protocol.ssh.allow=always")
+            .config("protocol.file.allow=always")
+            // Another host would be given the token.
+            .config("http.followRedirects=false")
+            .config("fetch.fsckObjects=true")
+            .config("core.hooksPath=/dev/null")
+            .config("credential.helper=");
+        if let Some((user, token)) = &access.token {
+            let token = String::from_utf8_lossy(token.expose_secret()).into_owned();
+            // It is asked for only once the server wants to know, and the process list shows no more than this.
+            git = git
+                .env("KWO_GIT_USER", user)
+                .env("KWO_GIT_TOKEN", zeroize::Zeroizing::new(token).as_str())
+                .config("credential.helper=!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \"$KWO_GIT_USER\" \"$KWO_GIT_TOKEN\"; }; f");
+        }
+        let refspec = format!("+refs/heads/{branch}:{FETCHED}");
+        let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
+        git.args(fetch).args(["--", url, &refspec]).run(None).await?;
+        self.commit(FETCHED).await
+    }
+
+    /// The full id of a commit.
+    ///
+    /// # Errors
+    /// When there is none by this name.
+    pub async fn commit(&self, name: &str) -> Result<String, GitError> {
+        let name = format!("{name}^{{commit}}");
+        let found =
+            self.git().args(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]).run(None);
+        Ok(found.await?.line())
+    }
+}
+
+/// A private key as a file in memory, which only this user can open and which is gone with this process.
+fn key_file(key: &SecretSlice<u8>) -> std::io::Result<File> {
+    let mut file = File::from(memfd_create("kwo-key", MemfdFlags::empty())?);
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    file.write_all(key.expose_secret())?;
+    // OpenSSH does not read a key whose last line does not end.
+    file.write_all(b"\n")?;
+    Ok(file)
+}
+
+/// How git calls ssh: without questions, and only to hosts that are known.
+fn ssh(key: Option<&File>, access: &Access) -> String {
+    let seconds = access.patience.as_secs().clamp(1, 30);
+    let mut command = format!(
+        "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout={seconds} -o ForwardAgent=no"
+    );
+    if let Some(file) = key {
+        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        command.push_str(&format!(" -o IdentitiesOnly=yes -o IdentityAgent=none -i {path}"));
+    }
+    if let Some(known) = &access.known_hosts {
+        let quoted = known.display().to_string().replace('\'', "'\\''");
+        command.push_str(&format!(" -o 'UserKnownHostsFile={quoted}' -o GlobalKnownHostsFile=none"));
+    }
+    command
+}

@@ -1,0 +1,49 @@
+//! What is asked about commits: who wrote one, and which came after which.
+
+use jiff::Timestamp;
+
+use super::clone::Clone;
+use super::process::GitError;
+use crate::history::Commit;
+
+impl Clone {
+    /// Who wrote a commit, when, and what for.
+    ///
+    /// # Errors
+    /// When it is not in the clone.
+    pub async fn describe(&self, id: &str) -> Result<Commit, GitError> {
+        let args =
+            ["show", "--no-patch", "--no-show-signature", "--format=%H%x00%an <%ae>%x00%ct%x00%s", id, "--"];
+        let told = self.git().args(args).run(None).await?.line();
+        let odd = || GitError::Odd { what: "show".to_owned(), said: told.chars().take(200).collect() };
+        let parts: Vec<&str> = told.split('\0').collect();
+        let [id, author, when, subject] = parts.as_slice() else { return Err(odd()) };
+        let when =
+            when.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or_else(odd)?;
+        let plain = |text: &str| text.chars().filter(|char| !char.is_control()).take(200).collect();
+        Ok(Commit { id: (*id).to_owned(), author: plain(author), when, subject: plain(subject) })
+    }
+
+    /// Is the second commit the first one, or does it come after it?
+    ///
+    /// # Errors
+    /// When git cannot be asked. A commit that is not in the clone comes before none.
+    pub async fn follows(&self, first: &str, second: &str) -> Result<bool, GitError> {
+        if !self.has(first).await? {
+            return Ok(false);
+        }
+        self.git().args(["merge-base", "--is-ancestor", first, second]).ask().await
+    }
+
+    /// Is the commit in the clone?
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub async fn has(&self, id: &str) -> Result<bool, GitError> {
+        match self.commit(id).await {
+            Ok(_) => Ok(true),
+            Err(GitError::Failed { status, .. }) if status.code() == Some(1) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One call of `git`, cut off from the settings of user and machine, with an end to its patience. Whatever it started
+//! ends with it.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// What of the environment git may see: how to find programs, and how to get out.
+const PASSED: [&str; 14] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "TMPDIR",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+];
+
+/// How much of what git says is told.
+const LONGEST: usize = 600;
+
+/// Why git did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// The system said no.
+    #[error("cannot {what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// It took too long.
+    #[error("`git {what}` took longer than {seconds} s")]
+    TooLong {
+        /// The command.
+        what: String,
+        /// The patience.
+        seconds: u64,
+    },
+    /// It said no.
+    #[error("`git {what}` failed: {said}")]
+    Failed {
+        /// The command.
+        what: String,
+        /// What it said.
+        said: String,
+        /// With which status.
+        status: ExitStatus,
+    },
+    /// It said what kwo does not understand.
+    #[error("`git {what}` gave an answer that kwo does not understand: {said}")]
+    Odd {
+        /// The command.
+        what: String,
+        /// What it said.
+        said: String,
+    },
+}
+
+impl GitError {
+    /// What the system said when this was tried.
+    pub(super) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> GitError {
+        let what = what.into();
+        move |error| GitError::Io { what, error }
+    }
+}
+
+/// A call that is being put together.
+pub(super) struct Git {
+    command: Command,
+    what: String,
+    patience: Duration,
+}
+
+/// What a call gave.
+pub(super) struct Given {
+    pub(super) out: Vec<u8>,
+}
+
+impl Git {
+    /// A call in this folder.
+    pub(super) fn new(folder: &Path, patience: Duration) -> Git {
+        let mut command = Command::new("git");
+        command.env_clear();
+        for name in PASSED {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+            .env("LC_ALL", "C")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_DIR", folder)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            // With a group of its own, what it starts (ssh, gpg) can be ended with it.
+            .process_group(0);
+        Git { command, what: String::new(), patience }
+    }
+
+    pub(super) fn config(mut self, setting: &str) -> Git {
+        self.command.arg("-c").arg(setting);
+        self
+    }
+
+    pub(super) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Git {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(super) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Git {
+        for arg in args {
+            if self.what.is_empty() {
+                self.what = arg.as_ref().to_string_lossy().into_owned();
+            }
+            self.command.arg(arg);
+        }
+        self
+    }
+
+    /// Runs it; says no where git does.
+    pub(super) async fn run(self, input: Option<Vec<u8>>) -> Result<Given, GitError> {
+        let what = self.what.clone();
+        let (status, given, said) = self.end(input).await?;
+        if status.success() {
+            return Ok(given);
+        }
+        Err(GitError::Failed { what, said, status })
+    }
+
+    /// Runs it to ask a question that it answers with 0 for yes and 1 for no.
+    pub(super) async fn ask(self) -> Result<bool, GitError> {
+        let what = self.what.clone();
+        let (status, _, said) = self.end(None).await?;
+        match status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => Err(GitError::Failed { what, said, status }),
+        }
+    }
+
+    async fn end(mut self, input: Option<Vec<u8>>) -> Result<(ExitStatus, Given, String), GitError> {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        if input.is_some() {
+            self.command.stdin(Stdio::piped());
+        }
+        let mut child = self.command.spawn().map_err(GitError::io("run `git`"))?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let _end = Group(group);
+        let stdin = child.stdin.take();
+        let feed = async move {
+            if let (Some(mut stdin), Some(input)) = (stdin, input) {
+                // Whoever ends before all is read says why.
+                let _ = stdin.write_all(&input).await;
+            }
+        };
+        let both = async { tokio::join!(feed, child.wait_with_output()).1 };
+        let Ok(ended) = timeout(self.patience, both).await else {
+            return Err(GitError::TooLong { what: self.what, seconds: self.patience.as_secs() });
+        };
+        let output = ended.map_err(GitError::io("hear what `git` says"))?;
+        Ok((output.status, Given { out: output.stdout }, shown(&output.stderr)))
+    }
+}
+
+/// Everything that a call started.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Mostly there is nobody left.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Given {
+    /// The answer as one line of text.
+    pub(super) fn line(&self) -> String {
+        String::from_utf8_lossy(&self.out).trim().to_owned()
+    }
+}
+
+/// The lines that say what is wrong, on one line.
+fn shown(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let told: String = lines.join("; ").chars().filter(|char| !char.is_control()).take(LONGEST).collect();
+    if told.is_empty() { "it said nothing".to_owned() } else { told }
+}

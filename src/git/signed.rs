@@ -1,0 +1,113 @@
+//! Whose signatures commits carry. Only the keys that the settings name count: git is kept from every other key ring
+//! and from every other kind of signature.
+
+use std::path::Path;
+
+use kwo_planner::settings::Signers;
+
+use super::clone::Clone;
+use super::process::{Git, GitError};
+
+/// A commit that no signer signed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unsigned {
+    /// The commit.
+    pub commit: String,
+    /// What is wrong with its signature, as a sentence without a full stop.
+    pub why: &'static str,
+}
+
+impl Clone {
+    /// The first commit after `since`, up to `head`, that no signer signed; with nothing to begin at, `head` alone is
+    /// looked at.
+    ///
+    /// # Errors
+    /// When git cannot be asked, or the signers cannot be read.
+    pub async fn unsigned(
+        &self,
+        since: Option<&str>,
+        head: &str,
+        signers: &Signers,
+    ) -> Result<Option<Unsigned>, GitError> {
+        // Whatever says yes here lets a commit in: what is not asked for says no.
+        let no = [
+            "gpg.openpgp.program=false",
+            "gpg.program=false",
+            "gpg.ssh.program=false",
+            "gpg.x509.program=false",
+        ];
+        let git = no.into_iter().fold(self.git(), Git::config);
+        // It lives as long as git is asked.
+        let mut ring = None;
+        let git = match (&signers.ssh, &signers.gpg) {
+            (Some(allowed), _) => {
+                readable(Path::new(allowed.as_str()))?;
+                git.config("gpg.ssh.program=ssh-keygen")
+                    .config(&format!("gpg.ssh.allowedSignersFile={allowed}"))
+            }
+            (None, Some(keys)) => {
+                let ring = &*ring.insert(self.ring(Path::new(keys.as_str())).await?);
+                git.config("gpg.program=gpg").config("gpg.openpgp.program=gpg").env("GNUPGHOME", ring.path())
+            }
+            // The settings are refused before they come here; nobody is trusted.
+            (None, None) => git,
+        };
+        let range = match since {
+            Some(since) => vec![format!("{since}..{head}")],
+            None => vec!["--max-count=1".to_owned(), head.to_owned()],
+        };
+        let log = ["log", "--no-show-signature", "--reverse", "--format=%H %G?"];
+        let told = git.args(log).args(range).args(["--"]).run(None).await?;
+        drop(ring);
+        let text = told.line();
+        for line in text.lines() {
+            let (commit, state) = line.split_once(' ').unwrap_or((line, ""));
+            if let Some(why) = wrong(state) {
+                return Ok(Some(Unsigned { commit: commit.to_owned(), why }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A key ring with these keys and no others, each of which counts in full.
+    async fn ring(&self, keys: &Path) -> Result<tempfile::TempDir, GitError> {
+        readable(keys)?;
+        let ring = tempfile::tempdir().map_err(GitError::io("make a folder for a key ring"))?;
+        std::fs::write(ring.path().join("gpg.conf"), "trust-model always\nno-autostart\n")
+            .map_err(GitError::io("write a key ring"))?;
+        let imported = tokio::process::Command::new("gpg")
+            .env("GNUPGHOME", ring.path())
+            .args(["--batch", "--quiet", "--no-autostart", "--import"])
+            .arg(keys)
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(GitError::io("run `gpg`"))?;
+        if imported.status.success() {
+            return Ok(ring);
+        }
+        let said =
+            String::from_utf8_lossy(&imported.stderr).chars().filter(|c| !c.is_control()).take(300).collect();
+        Err(GitError::Odd { what: format!("(gpg --import {})", keys.display()), said })
+    }
+}
+
+fn readable(path: &Path) -> Result<(), GitError> {
+    let open = std::fs::File::open(path).map(|_| ());
+    open.map_err(GitError::io(format!("read the signers in {}", path.display())))
+}
+
+/// What is wrong with a signature in this state, as git calls it; nothing with a good one of a signer.
+fn wrong(state: &str) -> Option<&'static str> {
+    match state {
+        "G" => None,
+        "N" => Some("it is not signed"),
+        "B" => Some("its signature is bad: it was changed after it was signed"),
+        "U" => Some("its signature is good, but not of one of the signers"),
+        "X" => Some("its signature has expired"),
+        "Y" => Some("the key of its signature has expired"),
+        "R" => Some("the key of its signature was revoked"),
+        _ => Some("its signature cannot be checked: the key is not among the signers, or of another kind"),
+    }
+}

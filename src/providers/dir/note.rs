@@ -1,0 +1,40 @@
+//! What runs leave for each other in a directory: the file `.kwo.sync.json` in it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::providers::place::{Astray, inside, settle, temporary};
+use crate::providers::{Note, Refusal};
+
+const FILE: &str = ".kwo.sync.json";
+
+/// The note, where there is one.
+pub(super) fn recall(root: &Path) -> Result<Option<Note>, Refusal> {
+    let path = root.join(FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let version = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+            Ok(Some(Note { text, version }))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Refusal::Refused { why: format!("{} cannot be read: {error}", path.display()) }),
+    }
+}
+
+/// Leaves this text in place of the one that was read.
+pub(super) fn remember(root: &Path, text: &str, seen: Option<&Note>) -> Result<(), Refusal> {
+    let now = recall(root)?;
+    if now.as_ref() != seen {
+        return Err(Refusal::Changed { why: format!("{FILE} was written by somebody else") });
+    }
+    let write = || -> Result<(), Astray> {
+        fs::create_dir_all(root)?;
+        let path = inside(root, Path::new(FILE), None)?;
+        temporary(&path, text, None)?.persist(&path).map_err(|error| error.error)?;
+        Ok(settle(&path)?)
+    };
+    write().map_err(|astray| Refusal::Refused { why: format!("{FILE} cannot be written: {astray}") })
+}
