@@ -12,8 +12,17 @@ use kwo_planner::settings::Settings;
 /// # Errors
 /// When a file cannot be read, or anything is wrong with what it says.
 pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
-    let name = path.display().to_string();
-    let main = match read(path, Span::default()) {
+    load_below(Path::new(""), path)
+}
+
+/// The same of a roster that was laid out below a folder; what is said of it names its files as seen from there.
+///
+/// # Errors
+/// When a file cannot be read, or anything is wrong with what it says.
+pub fn load_below(root: &Path, path: &Path) -> Result<Roster, Box<Refused>> {
+    let named = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+    let name = named(path);
+    let main = match read(path, &name, Span::default()) {
         Ok(text) => SourceFile { name, text },
         Err(finding) => {
             let sources = Sources::new(vec![SourceFile { name, text: String::new() }]);
@@ -31,7 +40,7 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
                 Finding::new(
                     "include-matches-nothing",
                     pattern.at,
-                    format!("`{}` matches no file in {}", pattern.value, shown(folder)),
+                    format!("`{}` matches no file in {}", pattern.value, shown(Path::new(&named(folder)))),
                     "expected a file below the roster's folder",
                 )
                 .hint(
@@ -43,8 +52,8 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
                     if !path.canonicalize().map_or(true, |real| seen.insert(real)) {
                         continue;
                     }
-                    let name = path.display().to_string();
-                    match read(&path, pattern.at) {
+                    let name = named(&path);
+                    match read(&path, &name, pattern.at) {
                         Ok(text) => files.push(SourceFile { name, text }),
                         Err(finding) => findings.push(*finding),
                     }
@@ -76,7 +85,7 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
 /// When the file cannot be read, or anything is wrong with what it says.
 pub fn settings(path: &Path) -> Result<Settings, Box<Refused>> {
     let name = path.display().to_string();
-    match read(path, Span::default()) {
+    match read(path, &name, Span::default()) {
         Ok(text) => kwo_planner::settings::parse(SourceFile { name, text }),
         Err(finding) => {
             let sources = Sources::new(vec![SourceFile { name, text: String::new() }]);
@@ -107,9 +116,8 @@ fn matching(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-/// The text of a file that is named at this place, or why there is none.
-fn read(path: &Path, at: Span) -> Result<String, Box<Finding>> {
-    let name = path.display();
+/// The text of a file that goes by this name and is named at this place, or why there is none.
+fn read(path: &Path, name: &str, at: Span) -> Result<String, Box<Finding>> {
     let refused = |error: &std::io::Error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let finding = Finding::new("unreadable", at, format!("cannot read {name}: {error}"), "named here");
@@ -117,7 +125,7 @@ fn read(path: &Path, at: Span) -> Result<String, Box<Finding>> {
     };
     let metadata = std::fs::metadata(path).map_err(|error| refused(&error))?;
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    if let Some(finding) = too_large(&name.to_string(), size, at) {
+    if let Some(finding) = too_large(name, size, at) {
         return Err(Box::new(finding));
     }
     let bytes = std::fs::read(path).map_err(|error| refused(&error))?;

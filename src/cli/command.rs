@@ -4,6 +4,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::commands::{Apply, Completion, Explain, Init, Logs, Man, Plan, Render, Schema, Status, Validate};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
+use super::unattended::{History, Sync};
 
 /// Makes a Kubernetes cluster agree with one file, roster.yaml: tenants, tiers, quotas, people.
 ///
@@ -56,6 +57,10 @@ pub enum Command {
     Apply(Apply),
     /// Show where every field of an object or a tenant comes from.
     Explain(Explain),
+    /// Run once by itself: fetch the roster, plan and apply, as the settings say; what the timer runs.
+    Sync(Sync),
+    /// Show what became of earlier runs of `sync`.
+    History(History),
     /// Show how the cluster and its tenants are; changes nothing.
     Status(Status),
     /// Print logs: of Traefik, k3s, the registry or a tenant.

@@ -4,6 +4,7 @@ mod command;
 mod commands;
 mod sections;
 mod shared;
+mod unattended;
 mod values;
 
 pub use command::{Cli, Command};
@@ -15,4 +16,5 @@ pub use sections::{
     Secrets, Tls, TlsCheck,
 };
 pub use shared::{AgeArgs, ClusterArgs, KubeArgs, RosterArgs, TargetArgs};
+pub use unattended::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, SettingsArgs, Sync};
 pub use values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson};

@@ -1,7 +1,7 @@
 //! What a run is given: its secrets, of which the plan gets the fingerprints and the provider the bytes, and leave for
 //! what disturbs others.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use kwo_planner::domains::node::ALLOW_RESTART;
@@ -10,9 +10,6 @@ use kwo_planner::resource::Desired;
 use crate::cli::{AgeArgs, TargetArgs};
 use crate::providers::Provider;
 use crate::secrets::{Places, resolve};
-
-/// Where the key that opens age files is looked for when nothing names it.
-const AGE_IDENTITY: &str = "/etc/kwo/age.key";
 
 /// What is wanted, with the fingerprints of the secrets in it and with the leave that was given. The provider has the
 /// bytes.
@@ -29,9 +26,6 @@ pub(crate) async fn entrust(
 
 /// Where the references of a roster lead.
 pub(crate) fn places(roster: &Path, args: &AgeArgs) -> Places {
-    let usual = Some(PathBuf::from(AGE_IDENTITY)).filter(|path| path.exists());
-    Places {
-        folder: roster.parent().unwrap_or(Path::new("")).to_owned(),
-        age_identity: args.age_identity.clone().or(usual),
-    }
+    let folder = roster.parent().unwrap_or(Path::new("")).to_owned();
+    Places::usual(folder, args.age_identity.clone())
 }

@@ -5,6 +5,7 @@ mod completion;
 mod dns;
 mod entrust;
 mod explain;
+mod history;
 mod init;
 mod kubeconfig;
 mod load;
@@ -20,6 +21,7 @@ mod schema;
 mod secrets;
 mod status;
 mod stop;
+mod sync;
 mod tls;
 mod validate;
 

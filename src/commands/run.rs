@@ -15,6 +15,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => super::plan::plan(&args).await,
         Command::Apply(args) => super::apply::apply(&args).await,
         Command::Explain(args) => super::explain::explain(&args),
+        Command::Sync(args) => super::sync::sync(&args).await,
+        Command::History(args) => super::history::history(&args).await,
         Command::Status(args) => super::status::status(&args).await,
         Command::Logs(args) => super::logs::logs(&args).await,
         Command::Schema(args) => super::schema::schema(&args),

@@ -113,6 +113,18 @@ impl History {
         }
     }
 
+    /// The digest of one entry; nothing where there is none with this number.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn digest(&self, number: u64) -> Result<Option<String>, HistoryError> {
+        match self.bytes(number) {
+            Ok(bytes) => Ok(Some(digest_of(&bytes))),
+            Err(HistoryError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The last so many entries, the newest first.
     ///
     /// # Errors

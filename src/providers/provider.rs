@@ -49,8 +49,8 @@ pub trait Provider: Send + Sync {
     /// What an earlier run left for this one, beside all objects; nothing where none did.
     fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>>;
 
-    /// Leaves a text for later runs, in place of the one that was recalled.
-    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>>;
+    /// Leaves a text for later runs, in place of the one that was recalled; gives the note as it is now.
+    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>>;
 
     /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;

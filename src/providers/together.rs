@@ -98,7 +98,7 @@ impl Provider for Together {
         self.main.recall()
     }
 
-    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>> {
+    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         self.main.remember(text, seen)
     }
 

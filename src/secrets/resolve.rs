@@ -28,6 +28,18 @@ pub struct Places {
     pub age_identity: Option<PathBuf>,
 }
 
+/// Where the key that opens age files is looked for when nothing names it.
+const AGE_IDENTITY: &str = "/etc/kwo/age.key";
+
+impl Places {
+    /// Places beside this folder, with the key that is named, or else the usual one where it exists.
+    #[must_use]
+    pub fn usual(folder: PathBuf, age_identity: Option<PathBuf>) -> Places {
+        let usual = Some(PathBuf::from(AGE_IDENTITY)).filter(|path| path.exists());
+        Places { folder, age_identity: age_identity.or(usual) }
+    }
+}
+
 /// What became of one reference: the bytes, or why there are none, as a sentence without a full stop.
 pub type Answer = Result<SecretSlice<u8>, String>;
 

@@ -77,7 +77,7 @@ impl Provider for Slow {
         nothing()
     }
 
-    fn remember<'a>(&'a self, _: &'a str, _: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>> {
+    fn remember<'a>(&'a self, _: &'a str, _: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         nothing()
     }
 

@@ -78,7 +78,7 @@ impl Provider for Dir {
         Box::pin(async move { note::recall(&self.path) })
     }
 
-    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>> {
+    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         Box::pin(async move { note::remember(&self.path, text, seen) })
     }
 

@@ -15,17 +15,19 @@ const FILE: &str = ".kwo.sync.json";
 pub(super) fn recall(root: &Path) -> Result<Option<Note>, Refusal> {
     let path = root.join(FILE);
     match fs::read_to_string(&path) {
-        Ok(text) => {
-            let version = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-            Ok(Some(Note { text, version }))
-        }
+        Ok(text) => Ok(Some(note(text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Refusal::Refused { why: format!("{} cannot be read: {error}", path.display()) }),
     }
 }
 
+fn note(text: String) -> Note {
+    let version = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    Note { text, version }
+}
+
 /// Leaves this text in place of the one that was read.
-pub(super) fn remember(root: &Path, text: &str, seen: Option<&Note>) -> Result<(), Refusal> {
+pub(super) fn remember(root: &Path, text: &str, seen: Option<&Note>) -> Result<Note, Refusal> {
     let now = recall(root)?;
     if now.as_ref() != seen {
         return Err(Refusal::Changed { why: format!("{FILE} was written by somebody else") });
@@ -36,5 +38,6 @@ pub(super) fn remember(root: &Path, text: &str, seen: Option<&Note>) -> Result<(
         temporary(&path, text, None)?.persist(&path).map_err(|error| error.error)?;
         Ok(settle(&path)?)
     };
-    write().map_err(|astray| Refusal::Refused { why: format!("{FILE} cannot be written: {astray}") })
+    write().map_err(|astray| Refusal::Refused { why: format!("{FILE} cannot be written: {astray}") })?;
+    Ok(note(text.to_owned()))
 }

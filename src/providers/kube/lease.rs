@@ -289,14 +289,18 @@ fn stamp(time: Timestamp) -> String {
     format!("{time:.6}")
 }
 
+/// What this machine calls itself.
+#[must_use]
+pub fn hostname() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| env::var("HOSTNAME").ok());
+    host.map_or_else(|| "unknown-host".to_owned(), |host| host.trim().to_owned())
+}
+
 /// `host/pid/random`: nobody else is called that.
 fn identity() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| env::var("HOSTNAME").ok())
-        .unwrap_or_else(|| "unknown-host".to_owned());
+    let host = hostname();
     let random = RandomState::new().hash_one(std::process::id());
-    format!("{}/{}/{random:016x}", host.trim(), std::process::id())
+    format!("{host}/{}/{random:016x}", std::process::id())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod write;
 pub(crate) use connect::web;
 pub use connect::{ConnectError, Kube, KubeOptions};
 pub use endpoint::Endpoint;
-pub use lease::LastRun;
+pub use lease::{LastRun, hostname};
 pub use read::Log;
 pub use token::Token;
 pub(crate) use wire::chain;

@@ -40,15 +40,19 @@ pub(super) async fn recall(wire: &Wire) -> Result<Option<Note>, Refusal> {
     if !answer.is_success() {
         return Err(answer.refusal(asked.tries));
     }
-    let mut found: ConfigMap = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
+    note(&answer.body).map(Some)
+}
+
+fn note(body: &[u8]) -> Result<Note, Refusal> {
+    let mut found: ConfigMap = serde_json::from_slice(body).map_err(|error| Refusal::Refused {
         why: format!("the ConfigMap kube-system/{NAME} cannot be read: {error}"),
     })?;
     let text = found.data.remove(KEY).unwrap_or_default();
-    Ok(Some(Note { text, version: found.metadata.resource_version }))
+    Ok(Note { text, version: found.metadata.resource_version })
 }
 
 /// Leaves this text in place of the one that was read.
-pub(super) async fn remember(wire: &Wire, text: &str, seen: Option<&Note>) -> Result<(), Refusal> {
+pub(super) async fn remember(wire: &Wire, text: &str, seen: Option<&Note>) -> Result<Note, Refusal> {
     let call = match seen {
         None => {
             let body = json!({
@@ -69,13 +73,13 @@ pub(super) async fn remember(wire: &Wire, text: &str, seen: Option<&Note>) -> Re
     let asked = wire.ask(&call).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     if answer.is_success() {
-        return Ok(());
+        return note(&answer.body);
     }
     if answer.status == StatusCode::CONFLICT {
         // The one who was quicker may be an earlier try of this very request.
         let now = recall(wire).await?;
         return match now {
-            Some(now) if asked.unsure && now.text == text => Ok(()),
+            Some(now) if asked.unsure && now.text == text => Ok(now),
             _ => Err(Refusal::Changed { why: answer.says() }),
         };
     }

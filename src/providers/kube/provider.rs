@@ -60,7 +60,7 @@ impl Provider for Kube {
         Box::pin(note::recall(&self.wire))
     }
 
-    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<(), Refusal>> {
+    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         Box::pin(note::remember(&self.wire, text, seen))
     }
 

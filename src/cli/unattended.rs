@@ -1,0 +1,96 @@
+//! What can be typed after the commands that run by themselves, and what looks at their traces. The doc comments are
+//! the help text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::values::{TextOrJson, duration};
+use crate::sync::Allowed;
+
+/// Where kwo's settings are.
+#[derive(Args, Debug)]
+pub struct SettingsArgs {
+    /// kwo's settings.
+    #[arg(long, default_value = "/etc/kwo/kwo.yaml", env = "KWO_SETTINGS", value_name = "FILE")]
+    pub settings: PathBuf,
+}
+
+/// `kwo sync`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct Sync {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Fetch, decide and plan, and do nothing.
+    #[arg(long, env = "KWO_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub dry_run: bool,
+    /// Let pass, this once, what would be refused: a branch that was rewritten, or what goes beyond a limit.
+    #[arg(long, env = "KWO_ALLOW", value_name = "WHAT", value_delimiter = ',')]
+    pub allow: Vec<Allowed>,
+    /// How long to wait for another run to end.
+    #[arg(long, default_value = "30s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How to print the report.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo history`
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct History {
+    #[command(flatten)]
+    pub list: HistoryList,
+    #[command(subcommand)]
+    pub then: Option<HistoryThen>,
+}
+
+/// The last entries.
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct HistoryList {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// How many of the last entries to show.
+    #[arg(long, default_value_t = 20, env = "KWO_TAIL", value_name = "N")]
+    pub tail: u32,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// What else can be done with the history.
+#[derive(Debug, Subcommand)]
+pub enum HistoryThen {
+    /// Show one entry with all that it holds.
+    Show(HistoryShow),
+    /// Check that no entry was changed or taken out.
+    Verify(HistoryVerify),
+}
+
+/// `kwo history show`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct HistoryShow {
+    /// The number of the entry.
+    pub number: u64,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: TextOrJson,
+}
+
+/// `kwo history verify`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct HistoryVerify {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Look at the files alone, and not at what the cluster remembers of them.
+    #[arg(long, env = "KWO_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub offline: bool,
+}

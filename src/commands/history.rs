@@ -1,0 +1,97 @@
+//! `kwo history`
+
+use std::path::Path;
+
+use super::print::{data, json, talk};
+use super::sync::settings;
+use crate::cli::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, TextOrJson};
+use crate::failure::{Exit, Failure};
+use crate::history::{self, HistoryError};
+use crate::providers::hostname;
+use crate::report::history::{list, show};
+use crate::sync::{Memory, target_args};
+use crate::target;
+
+pub(crate) async fn history(args: &History) -> Result<Exit, Failure> {
+    match &args.then {
+        None => all(&args.list),
+        Some(HistoryThen::Show(args)) => one(args),
+        Some(HistoryThen::Verify(args)) => verify(args).await,
+    }
+}
+
+fn open(state: &str) -> history::History {
+    history::History::new(Path::new(state).join("history"))
+}
+
+fn failed(error: &HistoryError) -> Failure {
+    Failure::new("the history cannot be read").because(error)
+}
+
+fn all(args: &HistoryList) -> Result<Exit, Failure> {
+    let settings = settings(&args.settings)?;
+    let most = usize::try_from(args.tail).unwrap_or(usize::MAX);
+    let entries = open(settings.state()).last(most).map_err(|error| failed(&error))?;
+    match args.output {
+        TextOrJson::Json => json(&entries)?,
+        TextOrJson::Text if entries.is_empty() => talk("there is no history yet: `kwo sync` begins it\n"),
+        TextOrJson::Text => data(&list(&entries)),
+    }
+    Ok(Exit::Done)
+}
+
+fn one(args: &HistoryShow) -> Result<Exit, Failure> {
+    let settings = settings(&args.settings)?;
+    let history = open(settings.state());
+    let Some(entry) = history.entry(args.number).map_err(|error| failed(&error))? else {
+        let head = history.head().map_err(|error| failed(&error))?;
+        return Err(Failure::new(format!("there is no entry {} in the history", args.number))
+            .hint(format!("its newest entry is {}; `kwo history` shows the last ones", head.number)));
+    };
+    match args.output {
+        TextOrJson::Json => json(&entry)?,
+        TextOrJson::Text => data(&show(&entry)),
+    }
+    Ok(Exit::Done)
+}
+
+/// Goes through the chain, and holds it against what the cluster remembers of it.
+async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
+    let settings = settings(&args.settings)?;
+    let history = open(settings.state());
+    let head = history.verify().map_err(|error| Failure::new("the history is not whole").because(&error))?;
+    data(&format!(
+        "{} entries, each leads to the next; the newest has the digest {}\n",
+        head.number,
+        or_none(&head.digest)
+    ));
+    if args.offline {
+        return Ok(Exit::Done);
+    }
+    let provider = target::open(&target_args(&settings), std::time::Duration::ZERO).await?;
+    let recalled = Memory::recall(&*provider).await;
+    let (memory, _) = recalled.map_err(|refusal| {
+        Failure::new(format!("what the cluster remembers cannot be read: {refusal}"))
+            .hint("`--offline` looks at the files alone; they could have been cut off at the end")
+    })?;
+    let host = hostname();
+    let Some(last) = memory.history.iter().rev().find(|short| short.host == host) else {
+        data("the cluster remembers no entry of this node\n");
+        return Ok(Exit::Done);
+    };
+    let here = history.digest(last.number).map_err(|error| failed(&error))?;
+    if here.as_deref() == Some(last.digest.as_str()) {
+        data(&format!("the cluster remembers entry {} as it is here\n", last.number));
+        return Ok(Exit::Done);
+    }
+    let why = match here {
+        Some(_) => "it is another one here",
+        None => "it is missing here",
+    };
+    Err(Failure::new(format!("the cluster remembers entry {} of this node, and {why}", last.number))
+        .hint("the history of this node was cut off or replaced"))
+}
+
+fn or_none(digest: &str) -> &str {
+    if digest.is_empty() { "none" } else { digest }
+}

@@ -1,0 +1,76 @@
+//! `kwo sync`
+
+use kwo_planner::settings::Settings;
+
+use super::print::{data, json, talk};
+use super::stop;
+use crate::cli::{SettingsArgs, Sync, TextOrJson};
+use crate::failure::{Exit, Failure};
+use crate::history::{Entry, Outcome};
+use crate::report::diagnostic;
+use crate::report::plan::{Detail, text};
+use crate::source;
+use crate::sync::{self, Options, Ran};
+
+pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
+    let settings = settings(&args.settings)?;
+    let options = Options {
+        dry_run: args.dry_run,
+        allowed: args.allow.iter().copied().collect(),
+        patience: args.lock_timeout,
+        interrupted: stop::on_signal()?,
+    };
+    let print = if args.output == TextOrJson::Json { talk } else { data };
+    let ran = sync::run(&settings, &options, &mut |line| print(line)).await?;
+    match args.output {
+        TextOrJson::Json => json(&ran.entry)?,
+        TextOrJson::Text => data(&end(&ran, args.dry_run)),
+    }
+    Ok(ran.exit())
+}
+
+/// Reads the settings, or prints what is wrong with them.
+pub(crate) fn settings(args: &SettingsArgs) -> Result<Settings, Failure> {
+    source::settings(&args.settings).map_err(|refused| {
+        talk(&diagnostic::text_of(&refused, "settings"));
+        Failure::silent(Exit::Failed)
+    })
+}
+
+/// The last lines: the plan of a dry run, or how it ended.
+fn end(ran: &Ran, dry_run: bool) -> String {
+    let Ran { entry, before: _, plan } = ran;
+    match plan {
+        Some(plan) if dry_run => text(plan, Detail::default()),
+        _ => format!("{}\n", summary(entry)),
+    }
+}
+
+/// One line that says it all.
+fn summary(entry: &Entry) -> String {
+    let done = entry.done().count();
+    let not_done =
+        entry.steps.iter().filter(|step| !matches!(step.outcome.as_str(), "done" | "settled")).count();
+    let word = match entry.outcome {
+        Outcome::Converged if done == 0 => "In agreement",
+        Outcome::Converged => "Converged",
+        Outcome::Held => "Held",
+        Outcome::Refused => "Refused",
+        Outcome::Failed => "Failed",
+    };
+    let mut parts = vec![format!("{done} done")];
+    if not_done > 0 {
+        parts.push(format!("{not_done} not done"));
+    }
+    parts.push(format!("{} unchanged", entry.unchanged));
+    for (count, what) in
+        [(entry.held.len(), "held"), (entry.leftovers, "left over"), (entry.drift.len(), "drifted")]
+    {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let number =
+        if entry.number == 0 { String::new() } else { format!("; entry {} of the history", entry.number) };
+    format!("{word}: {}{number}", parts.join(", "))
+}

@@ -1,0 +1,109 @@
+//! The history as text: a line an entry, or one entry with all that it holds.
+
+use std::fmt::Write as _;
+
+use crate::history::{Commit, Entry, Outcome};
+
+/// A line an entry.
+#[must_use]
+pub fn list(entries: &[Entry]) -> String {
+    let mut out = String::new();
+    for entry in entries {
+        let commit = entry.commit.as_ref().map_or("-", |commit| short(&commit.id));
+        let mut what: Vec<String> = Vec::new();
+        let done = entry.done().count();
+        if done > 0 {
+            what.push(format!("{done} done"));
+        }
+        for (count, word) in [(entry.held.len(), "held"), (entry.drift.len(), "drifted")] {
+            if count > 0 {
+                what.push(format!("{count} {word}"));
+            }
+        }
+        what.extend(entry.problems.iter().map(|problem| problem.text.clone()));
+        let _ = writeln!(
+            out,
+            "{:>6}  {:.0}  {:<9}  {commit:<12}  {}",
+            entry.number,
+            entry.began,
+            word(entry.outcome),
+            what.join("; ")
+        );
+    }
+    out
+}
+
+/// One entry.
+#[must_use]
+pub fn show(entry: &Entry) -> String {
+    let Entry {
+        format_version: _,
+        number,
+        previous,
+        began,
+        took_ms,
+        host,
+        target,
+        commit,
+        refused,
+        roster_digest,
+        plan_digest,
+        outcome,
+        problems,
+        steps,
+        held,
+        drift,
+        leftovers,
+        unchanged,
+    } = entry;
+    let mut out = format!("entry {number}: {}\n", word(*outcome));
+    let mut line = |name: &str, text: &str| {
+        if !text.is_empty() {
+            let _ = writeln!(out, "  {name:<10}  {text}");
+        }
+    };
+    line("began", &format!("{began:.0}, took {took_ms} ms"));
+    line("on", host);
+    line("target", target);
+    line("commit", &commit.as_ref().map(told).unwrap_or_default());
+    line("refused", &refused.as_ref().map(told).unwrap_or_default());
+    line("roster", roster_digest);
+    line("plan", plan_digest);
+    line("previous", previous);
+    line("objects", &format!("{unchanged} unchanged, {leftovers} left over"));
+    for problem in problems {
+        let _ = writeln!(out, "! {}", problem.text);
+        if !problem.hint.is_empty() {
+            let _ = writeln!(out, "  hint: {}", problem.hint);
+        }
+    }
+    for drift in drift {
+        let _ = writeln!(out, "drift: {}: {}", drift.id, drift.what);
+    }
+    for step in steps {
+        let why = if step.why.is_empty() { String::new() } else { format!(": {}", step.why) };
+        let _ = writeln!(out, "{}: {} ({}){why}", step.outcome, step.id, step.action);
+    }
+    for held in held {
+        let _ = writeln!(out, "held: {}: {}", held.id, held.why);
+    }
+    out
+}
+
+fn told(commit: &Commit) -> String {
+    let Commit { id, author, when, subject } = commit;
+    format!("{id} “{subject}” by {author}, {when:.0}")
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Converged => "converged",
+        Outcome::Held => "held",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}

@@ -1,0 +1,188 @@
+//! Which commit a run converges to: the newest one of the branch if it is let in, otherwise the one that was applied
+//! last. A node and the cluster each know a commit that may not be fallen behind.
+
+use std::path::Path;
+
+use kwo_planner::settings::{Repository, Settings, Signers};
+use secrecy::SecretSlice;
+
+use super::memory::Memory;
+use super::state::Applied;
+use crate::git::{Access, Clone, GitError};
+use crate::history::{Problem, ProblemKind};
+use crate::secrets::{Places, follow};
+
+/// What was chosen.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    /// The newest commit of the branch, as far as it could be fetched.
+    pub(super) newest: Option<String>,
+    /// The commits to converge to, the first one whose roster is valid; none where there is nothing to fall back to.
+    pub(super) candidates: Vec<String>,
+    /// Why it is not the newest one.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// A problem with what to do about it.
+pub(super) fn problem(kind: ProblemKind, text: impl Into<String>, hint: impl Into<String>) -> Problem {
+    Problem { kind, text: text.into(), hint: hint.into() }
+}
+
+/// Fetches the branch.
+///
+/// # Errors
+/// When it cannot be had; says what to do.
+pub(super) async fn fetch(clone: &Clone, settings: &Settings, places: &Places) -> Result<String, Problem> {
+    let repository = &settings.repository;
+    let access = access(repository, places).await?;
+    clone.fetch(repository.url.value.as_str(), repository.branch(), &access).await.map_err(|error| {
+        let hint = hint(&error, repository);
+        problem(ProblemKind::Fetch, format!("{} cannot be fetched: {error}", repository.url), hint)
+    })
+}
+
+/// What to do about a fetch that failed, as far as it can be told from what git said.
+fn hint(error: &GitError, repository: &Repository) -> &'static str {
+    let GitError::Failed { said, .. } = error else { return "" };
+    let has = |part: &str| said.contains(part);
+    if has("Host key verification failed") {
+        "add the host's key to the file that `repository.knownHosts` names: `ssh-keyscan HOST`, then compare its \
+         fingerprint with the one that the host publishes"
+    } else if has("Permission denied") || has("Authentication failed") || has("could not read Username") {
+        match (&repository.key, &repository.token) {
+            (None, None) => "name what opens it: `token:` for https, or `key:` for ssh",
+            _ => "the token or the key was refused: has it expired, and may it read this repository?",
+        }
+    } else if has("couldn't find remote ref") {
+        "there is no such branch: see `repository.branch`"
+    } else if has("dubious ownership") {
+        "the folder belongs to another user than the one that kwo runs as"
+    } else {
+        ""
+    }
+}
+
+async fn access(repository: &Repository, places: &Places) -> Result<Access, Problem> {
+    let secret = async |reference: &Option<_>, field: &str| -> Result<Option<SecretSlice<u8>>, Problem> {
+        let Some(reference) = reference else { return Ok(None) };
+        let reference: &kwo_planner::roster::At<kwo_planner::roster::SecretRef> = reference;
+        follow(&reference.value, places, None).await.map(Some).map_err(|why| {
+            let text = format!("`repository.{field}` cannot be had from {}: {why}", reference.value);
+            problem(ProblemKind::Fetch, text, "")
+        })
+    };
+    Ok(Access {
+        token: secret(&repository.token, "token").await?.map(|token| (repository.user().to_owned(), token)),
+        key: secret(&repository.key, "key").await?,
+        known_hosts: repository.known_hosts.as_ref().map(|path| Path::new(path.as_str()).to_owned()),
+        patience: std::time::Duration::from_secs(repository.timeout()),
+    })
+}
+
+/// Chooses. `fetched` is what became of the fetch; `rewrite` lets a branch pass that was rewritten.
+///
+/// # Errors
+/// When git cannot be asked.
+pub(super) async fn choose(
+    clone: &Clone,
+    settings: &Settings,
+    fetched: Result<String, Problem>,
+    applied: Option<&Applied>,
+    memory: &Memory,
+    rewrite: bool,
+) -> Result<Choice, GitError> {
+    let mut choice = Choice::default();
+    let node = applied.map(|applied| applied.commit.as_str());
+    let cluster = Some(memory.commit.as_str()).filter(|commit| !commit.is_empty());
+    match fetched {
+        Ok(newest) => {
+            let refused = refused(clone, settings, &newest, node, cluster, rewrite).await?;
+            if refused.is_none() {
+                choice.candidates.push(newest.clone());
+            }
+            choice.newest = Some(newest);
+            choice.problems.extend(refused);
+        }
+        Err(why) => choice.problems.push(why),
+    }
+    // The newer one of the two, as far as they are in the clone.
+    let last = match (node, cluster) {
+        (Some(node), Some(cluster)) if clone.follows(node, cluster).await? => Some(cluster),
+        (node, cluster) => node.or(cluster),
+    };
+    if let Some(last) = last
+        && clone.has(last).await?
+        && !choice.candidates.iter().any(|candidate| candidate == last)
+    {
+        choice.candidates.push(last.to_owned());
+    }
+    Ok(choice)
+}
+
+/// Why the newest commit is not let in; nothing where it is.
+async fn refused(
+    clone: &Clone,
+    settings: &Settings,
+    newest: &str,
+    node: Option<&str>,
+    cluster: Option<&str>,
+    rewrite: bool,
+) -> Result<Option<Problem>, GitError> {
+    let branch = settings.repository.branch();
+    for (mark, whose) in [(node, "on this node"), (cluster, "to this cluster")] {
+        let Some(mark) = mark.filter(|_| !rewrite) else { continue };
+        if !clone.follows(mark, newest).await? {
+            let text = format!(
+                "{branch} was rewritten: {} was applied {whose}, and {} does not come after it",
+                short(mark),
+                short(newest)
+            );
+            let hint = "find out who rewrote it, or push a commit that comes after; `kwo sync --allow rewrite` takes \
+                        it as it is, once";
+            return Ok(Some(problem(ProblemKind::Trust, text, hint)));
+        }
+    }
+    let Some(signers) = settings.trust.as_ref().and_then(|trust| trust.signers.as_ref()) else {
+        return Ok(None);
+    };
+    let since = earliest(clone, node, cluster).await?;
+    unsigned(clone, since, newest, signers).await
+}
+
+/// The mark that comes before the other one: what is counted from it is counted from both.
+async fn earliest<'m>(
+    clone: &Clone,
+    node: Option<&'m str>,
+    cluster: Option<&'m str>,
+) -> Result<Option<&'m str>, GitError> {
+    let mut known = Vec::new();
+    for mark in [node, cluster].into_iter().flatten() {
+        if clone.has(mark).await? {
+            known.push(mark);
+        }
+    }
+    Ok(match known.as_slice() {
+        [node, cluster] if clone.follows(cluster, node).await? => Some(cluster),
+        [first, ..] => Some(first),
+        [] => None,
+    })
+}
+
+async fn unsigned(
+    clone: &Clone,
+    since: Option<&str>,
+    newest: &str,
+    signers: &Signers,
+) -> Result<Option<Problem>, GitError> {
+    let Some(found) = clone.unsigned(since, newest, signers).await? else { return Ok(None) };
+    let who = clone.describe(&found.commit).await?;
+    let text =
+        format!("{} “{}” by {} is not let in: {}", short(&found.commit), who.subject, who.author, found.why);
+    let hint = "a signer has to sign it anew, and all that come after it; the signers are those that `trust.signers` names";
+    Ok(Some(problem(ProblemKind::Trust, text, hint)))
+}
+
+/// A commit for people.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}

@@ -1,0 +1,130 @@
+//! From a commit to what was done: lay out its roster, plan, hold the plan against the limits, carry it out, look again.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kwo_planner::domains::compile;
+use kwo_planner::limits::{self, Limit};
+use kwo_planner::observed::Observed;
+use kwo_planner::plan::{Adopt, Plan, Provenance, plan, roster_digest};
+use kwo_planner::resource::Desired;
+use kwo_planner::roster::Roster;
+use kwo_planner::settings::Settings;
+use kwo_planner::tree::SmolStr;
+
+use super::choose::{problem, short};
+use super::options::Allowed;
+use super::state::State;
+use crate::git::{Clone, export};
+use crate::history::{Problem, ProblemKind};
+use crate::providers::{Identity, Provider};
+use crate::report::diagnostic;
+use crate::source;
+
+/// The roster of a commit, laid out and checked.
+pub(super) struct Checked {
+    pub(super) commit: String,
+    pub(super) roster: Roster,
+    pub(super) desired: Desired,
+    pub(super) digest: String,
+    /// The file, for as long as the folder is kept.
+    pub(super) path: PathBuf,
+    pub(super) _folder: tempfile::TempDir,
+}
+
+/// Lays out the roster of a commit and checks it; `said` gets the findings.
+///
+/// # Errors
+/// When it cannot be had, or is not valid.
+pub(super) async fn check_out(
+    clone: &Clone,
+    commit: &str,
+    settings: &Settings,
+    state: &State,
+    said: &mut dyn FnMut(&str),
+) -> Result<Checked, Problem> {
+    let name = Path::new(settings.repository.roster());
+    let wrong = |text: String| problem(ProblemKind::Roster, text, "");
+    let folder = state.checkout().map_err(|error| wrong(error.to_string()))?;
+    let beside = name.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
+    export(clone, commit, &beside, folder.path())
+        .await
+        .map_err(|error| wrong(format!("the files of {} cannot be read: {error}", short(commit))))?;
+    let path = folder.path().join(name);
+    if !path.is_file() {
+        let text = format!("{} has no file {}", short(commit), name.display());
+        return Err(problem(ProblemKind::Roster, text, "see `repository.roster`; a link does not count"));
+    }
+    let roster = source::load_below(folder.path(), &path).map_err(|refused| {
+        said(&diagnostic::text(&refused));
+        let count = refused.findings.len();
+        let text = match refused.findings.first() {
+            Some(first) => format!("the roster of {} is not valid: {}", short(commit), first.message),
+            None => format!("the roster of {} is not valid", short(commit)),
+        };
+        let more = count.saturating_sub(1);
+        wrong(if more == 0 { text } else { format!("{text}, and {more} more") })
+    })?;
+    let desired = compile(&roster).map_err(|clash| wrong(clash.to_string()))?;
+    let digest = roster_digest(roster.sources()).to_string();
+    Ok(Checked { commit: commit.to_owned(), roster, desired, digest, path, _folder: folder })
+}
+
+/// The tenants of a roster.
+pub(super) fn tenants(roster: &Roster) -> BTreeSet<String> {
+    limits::tenants(roster).into_iter().map(String::from).collect()
+}
+
+/// Looks at the target and plans.
+pub(super) async fn look(
+    provider: &Arc<dyn Provider>,
+    desired: &Desired,
+    checked: &Checked,
+    identity: &Identity,
+) -> Result<Plan, Problem> {
+    let provenance = Provenance {
+        roster: format!("{} of {}", checked.roster.sources().files()[0].name, checked.commit).into(),
+        roster_digest: checked.digest.as_str().into(),
+        target: identity.id.clone(),
+        address: identity.address.clone(),
+    };
+    let observed: Observed = provider.observe(desired).await;
+    let plan = plan(desired, &observed, &Adopt::Nothing, provenance);
+    let violations = kwo_planner::verify::verify(&plan, &observed);
+    match violations.first() {
+        None => Ok(plan),
+        Some(first) => {
+            let text = format!("the plan breaks a rule of kwo: {first}; nothing was done");
+            Err(problem(ProblemKind::Target, text, "this is a fault in kwo: please report it"))
+        }
+    }
+}
+
+/// The limits that a plan goes beyond and that this run has no leave for.
+pub(super) fn beyond(
+    settings: &Settings,
+    plan: &Plan,
+    before: &BTreeSet<String>,
+    roster: &Roster,
+    allowed: &BTreeSet<Allowed>,
+) -> Vec<Problem> {
+    let before: BTreeSet<SmolStr> = match before.is_empty() {
+        true => limits::left_over(plan),
+        false => before.iter().map(SmolStr::from).collect(),
+    };
+    let found = limits::check(settings.limits.as_ref(), plan, &before, &limits::tenants(roster));
+    let flag = |limit| match limit {
+        Limit::Revise => Allowed::Revise,
+        Limit::Drop => Allowed::Drop,
+        Limit::Tenants => Allowed::Tenants,
+    };
+    let found = found.into_iter().map(|excess| (flag(excess.limit), excess.why));
+    let found = found.filter(|(flag, _)| !allowed.contains(flag));
+    found
+        .map(|(flag, why)| {
+            let hint = format!("if that is meant, `kwo sync --allow {flag}` lets it pass once");
+            problem(ProblemKind::Limit, why, hint)
+        })
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! A run that nobody watches: fetch, decide which commit counts, plan, apply, record. What each part decides stands in
+//! its own file; `run.rs` is their order.
+
+mod choose;
+mod converge;
+mod memory;
+mod options;
+mod outcome;
+mod run;
+mod state;
+
+pub use memory::Memory;
+pub use options::{Allowed, Options, Ran, target_args};
+pub use run::run;
+pub use state::{State, StateError};

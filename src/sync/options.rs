@@ -1,0 +1,108 @@
+//! What a run is told, and what it gives back: its options, the target as the settings name it, the entry with the exit
+//! code that it comes to.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kwo_planner::plan::Plan;
+use kwo_planner::settings::Settings;
+use tokio::sync::watch;
+
+use crate::cli::{AgeArgs, ClusterArgs, KubeArgs, TargetArgs};
+use crate::failure::Exit;
+use crate::history::{Entry, Outcome};
+
+/// What a run may do that it otherwise would not.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, clap::ValueEnum)]
+pub enum Allowed {
+    /// Follow a branch that was rewritten.
+    Rewrite,
+    /// Revise more objects than the limit.
+    Revise,
+    /// Let go of more tenants than the limit.
+    Drop,
+    /// Touch more tenants than the limit.
+    Tenants,
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Allowed::Rewrite => "rewrite",
+            Allowed::Revise => "revise",
+            Allowed::Drop => "drop",
+            Allowed::Tenants => "tenants",
+        })
+    }
+}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// What it may do once.
+    pub allowed: BTreeSet<Allowed>,
+    /// How long to wait for another run to end.
+    pub patience: Duration,
+    /// Turns true when it is to end.
+    pub interrupted: watch::Receiver<bool>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The entry, as it is kept or would be kept.
+    pub entry: Entry,
+    /// The run before it.
+    pub before: Option<Entry>,
+    /// The plan that it made.
+    pub plan: Option<Plan>,
+}
+
+impl Ran {
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self.entry.outcome {
+            Outcome::Converged => Exit::Done,
+            Outcome::Held | Outcome::Refused => Exit::Held,
+            Outcome::Failed => Exit::Failed,
+        }
+    }
+}
+
+/// What the settings say about the target, as if it had been typed.
+#[must_use]
+pub fn target_args(settings: &Settings) -> TargetArgs {
+    let target = settings.target.as_ref();
+    let path = |path: &kwo_planner::settings::AbsolutePath| PathBuf::from(path.as_str());
+    let yes = |field: Option<kwo_planner::roster::At<bool>>| field.is_some_and(|field| field.value);
+    TargetArgs {
+        target: match target.and_then(|target| target.directory.as_ref()) {
+            Some(directory) => format!("dir:{directory}"),
+            None => "kube".to_owned(),
+        },
+        cluster: ClusterArgs {
+            kube: KubeArgs {
+                kubeconfig: target.and_then(|target| target.kubeconfig.as_ref()).map(|at| path(&at.value)),
+                context: target.and_then(|target| target.context.as_ref()).map(|at| at.value.to_string()),
+                as_user: None,
+                as_group: Vec::new(),
+                timeout: Duration::from_secs(30),
+            },
+            concurrency: 16,
+        },
+        age: AgeArgs {
+            age_identity: target.and_then(|target| target.age_identity.as_ref()).map(|at| path(&at.value)),
+        },
+        node: yes(target.and_then(|target| target.node)),
+        root: target
+            .and_then(|target| target.root.as_ref())
+            .map_or_else(|| PathBuf::from("/"), |at| path(&at.value)),
+        allow_restart: yes(target.and_then(|target| target.allow_restart)),
+        adopt: Vec::new(),
+    }
+}

@@ -1,0 +1,121 @@
+//! What a run came to, in the words of the history: from plans and reports to the parts of an entry.
+
+use kwo_planner::change::Step as PlanStep;
+use kwo_planner::drift::drift;
+use kwo_planner::plan::Plan;
+
+use super::choose::problem;
+use crate::execute::{Outcome as StepOutcome, Report};
+use crate::history::{Drift, Entry, Held, Outcome, Problem, ProblemKind, Step};
+use crate::providers::Refusal;
+
+/// The steps of a plan, as they are before one of them is begun.
+pub(super) fn planned(plan: &Plan) -> Vec<Step> {
+    plan.steps.iter().map(|step| told(step, "begun", String::new())).collect()
+}
+
+/// What became of each step.
+pub(super) fn steps(report: &Report) -> Vec<Step> {
+    let results = report.results.iter().map(|result| {
+        let (outcome, why) = match &result.outcome {
+            StepOutcome::Done => ("done", String::new()),
+            StepOutcome::Settled => ("settled", String::new()),
+            StepOutcome::Refused(Refusal::Refused { why }) => ("refused", why.clone()),
+            StepOutcome::Refused(Refusal::Changed { why }) => ("changed", why.clone()),
+            StepOutcome::Refused(Refusal::Unreachable { why }) => ("unreachable", why.clone()),
+            StepOutcome::Skipped(need) => ("skipped", format!("it needs {need}")),
+        };
+        told(&result.step, outcome, why)
+    });
+    results.collect()
+}
+
+fn told(step: &PlanStep, outcome: &str, why: String) -> Step {
+    let action = if step.creates() {
+        "created"
+    } else if step.revises() {
+        "revised"
+    } else {
+        "extended"
+    };
+    Step {
+        id: step.id.to_string(),
+        tenant: step.tenant.to_string(),
+        action: action.to_owned(),
+        outcome: outcome.to_owned(),
+        why,
+    }
+}
+
+/// What is held, without what the run was not asked to look at.
+pub(super) fn held(plan: &Plan) -> Vec<Held> {
+    let held = plan.held.iter().filter(|held| !held.is_left_out());
+    held.map(|held| Held {
+        id: held.id.to_string(),
+        tenant: held.tenant.to_string(),
+        why: held.hold.to_string(),
+    })
+    .collect()
+}
+
+/// What somebody else had changed.
+pub(super) fn drifted(plan: &Plan, was_in_agreement: bool) -> Vec<Drift> {
+    let drift = |step: &PlanStep| {
+        let what = drift(step, was_in_agreement)?;
+        Some(Drift { id: step.id.to_string(), tenant: step.tenant.to_string(), what })
+    };
+    plan.steps.iter().filter_map(drift).collect()
+}
+
+/// What went wrong while a plan was carried out, and after it.
+pub(super) fn problems(report: &Report, again: Option<&Plan>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let failed = report.results.iter().filter(|result| !result.outcome.is_done()).count();
+    if let Some(why) = report.stopped {
+        let left = report.not_begun.len();
+        let text = format!("stopped: {why}; {left} steps were not begun");
+        problems.push(problem(ProblemKind::Step, text, "the next run goes on where this one ended"));
+    }
+    if failed > 0 {
+        let text = format!("{failed} of {} steps were not done", report.results.len());
+        problems.push(problem(ProblemKind::Step, text, "the reasons stand beside the steps"));
+    }
+    let fights = again.iter().flat_map(|again| again.steps.iter()).filter(|step| {
+        report.results.iter().any(|result| result.outcome == StepOutcome::Done && result.step.id == step.id)
+    });
+    for step in fights {
+        let text = format!("{} differs again right after it was written", step.id);
+        problems.push(problem(ProblemKind::Step, text, "find out who else writes it"));
+    }
+    problems
+}
+
+/// How a run ended whose problems and holds these are.
+pub(super) fn outcome(entry: &Entry) -> Outcome {
+    let has = |kinds: &[ProblemKind]| entry.problems.iter().any(|problem| kinds.contains(&problem.kind));
+    if has(&[ProblemKind::Fetch, ProblemKind::Roster, ProblemKind::Target, ProblemKind::Step]) {
+        Outcome::Failed
+    } else if has(&[ProblemKind::Trust, ProblemKind::Limit]) {
+        Outcome::Refused
+    } else if !entry.held.is_empty() {
+        Outcome::Held
+    } else {
+        Outcome::Converged
+    }
+}
+
+/// The entry in a few words.
+pub(super) fn in_short(entry: &Entry) -> String {
+    let mut words = vec![match entry.outcome {
+        Outcome::Converged => "converged".to_owned(),
+        Outcome::Held => format!("{} held", entry.held.len()),
+        Outcome::Refused => "refused".to_owned(),
+        Outcome::Failed => "failed".to_owned(),
+    }];
+    let done = entry.done().count();
+    if done > 0 {
+        words.push(format!("{done} done"));
+    }
+    words.extend(entry.problems.iter().map(|problem| problem.text.chars().take(160).collect()));
+    words.join("; ")
+}

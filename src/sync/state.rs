@@ -1,0 +1,185 @@
+//! What a node keeps between runs: the lock, the clone, what was applied last, the last run, and the intent of the one
+//! that goes on. Every file is replaced in one move, so that a killed run leaves the old one or the new one.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+use tokio::time::{Instant, sleep};
+
+use crate::history::{Entry, History};
+
+/// The state in one folder.
+#[derive(Debug)]
+pub struct State {
+    folder: PathBuf,
+    /// Locked by the system, so that it is free the moment this run is gone.
+    _lock: File,
+}
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another run on this machine is at work.
+    #[error("another `kwo sync` on this machine is at work")]
+    Held,
+    /// The system said no.
+    #[error("cannot {what} {}: {error}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// The commit that this node applied last.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Its id.
+    pub commit: String,
+    /// When the branch was last seen to be at it, or beyond it.
+    pub fetched: Timestamp,
+    /// The tenants of its roster.
+    pub tenants: BTreeSet<String>,
+}
+
+/// What a run is about to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Intent {
+    /// The entry as it would be if every step were still to be done.
+    pub entry: Entry,
+}
+
+impl State {
+    /// The state in this folder, for this run alone; waits up to `patience` for another one.
+    ///
+    /// # Errors
+    /// When another run is at work, or the folder cannot be written.
+    pub async fn open(folder: &Path, patience: Duration) -> Result<State, StateError> {
+        let sync = folder.join("sync");
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error| StateError::Io { what: "write", path, error }
+        };
+        DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(failed(folder))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&sync).map_err(failed(&sync))?;
+        let path = sync.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(failed(&path))?;
+        let give_up = Instant::now() + patience;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(State { folder: folder.to_owned(), _lock: lock }),
+                Err(TryLockError::WouldBlock) if Instant::now() >= give_up => return Err(StateError::Held),
+                Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(50)).await,
+                Err(TryLockError::Error(error)) => return Err(failed(&path)(error)),
+            }
+        }
+    }
+
+    /// Where the clone is.
+    #[must_use]
+    pub fn clone_folder(&self) -> PathBuf {
+        self.folder.join("sync/repository.git")
+    }
+
+    /// A folder for the files of a commit, which is gone with this run; so is what a killed run left.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn checkout(&self) -> Result<tempfile::TempDir, StateError> {
+        const PREFIX: &str = "checkout-";
+        let sync = self.folder.join("sync");
+        let failed = |error| StateError::Io { what: "write", path: sync.clone(), error };
+        for found in fs::read_dir(&sync).map_err(failed)?.flatten() {
+            if found.file_name().to_string_lossy().starts_with(PREFIX) {
+                let _ = fs::remove_dir_all(found.path());
+            }
+        }
+        tempfile::Builder::new().prefix(PREFIX).tempdir_in(&sync).map_err(failed)
+    }
+
+    /// The history.
+    #[must_use]
+    pub fn history(&self) -> History {
+        History::new(self.folder.join("history"))
+    }
+
+    /// What was applied last; nothing where nothing was, or where what is kept is no longer to be read.
+    pub fn applied(&self) -> Option<Applied> {
+        self.read("applied.json")
+    }
+
+    /// Keeps what is applied.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_applied(&self, applied: &Applied) -> Result<(), StateError> {
+        self.write("applied.json", applied)
+    }
+
+    /// The last run.
+    #[must_use]
+    pub fn last(&self) -> Option<Entry> {
+        self.read("last.json")
+    }
+
+    /// Keeps the last run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_last(&self, entry: &Entry) -> Result<(), StateError> {
+        self.write("last.json", entry)
+    }
+
+    /// What a run was about to do that never said how it ended.
+    #[must_use]
+    pub fn intent(&self) -> Option<Intent> {
+        self.read("running.json")
+    }
+
+    /// Keeps what this run is about to do. What cannot be kept must not be begun.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_intent(&self, intent: &Intent) -> Result<(), StateError> {
+        self.write("running.json", intent)
+    }
+
+    /// The run has said how it ended.
+    pub fn drop_intent(&self) {
+        let _ = fs::remove_file(self.path("running.json"));
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join("sync").join(name)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.path(name)).ok()?).ok()
+    }
+
+    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
+        let path = self.path(name);
+        let write = || -> io::Result<()> {
+            let text = serde_json::to_string_pretty(value)?;
+            let folder = path.parent().ok_or(ErrorKind::NotFound)?;
+            let mut file = NamedTempFile::new_in(folder)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            File::open(folder)?.sync_all()
+        };
+        write().map_err(|error| StateError::Io { what: "write", path: path.clone(), error })
+    }
+}
