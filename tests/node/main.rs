@@ -4,6 +4,7 @@
 mod alone;
 mod files;
 mod killed;
+mod login;
 mod paths;
 mod restart;
 mod secrets;

@@ -34,7 +34,7 @@ text_type! {
 }
 
 text_type! {
-    /// A client or a scope as an issuer of tokens knows it: letters, digits and signs, without spaces, quotes and
+    /// A client, a scope or a claim as an issuer of tokens knows it: letters, digits and signs, without spaces, quotes and
     /// "\\".
     pub struct OidcWord {
         expected: "a word without spaces, quotes and `\\`",
@@ -76,10 +76,13 @@ impl FromStr for OidcWord {
     fn from_str(text: &str) -> Result<OidcWord, Refusal> {
         let odd = |char: char| !char.is_ascii_graphic() || matches!(char, '"' | '\\');
         if text.is_empty() || text.len() > 255 || text.contains(odd) {
-            let message = format!("{} is no client or scope", quote(text));
+            let message = format!("{} is no client, scope or claim", quote(text));
             let refusal = Refusal::new("bad-oidc", message);
             return Err(match text.contains(' ') {
-                true => refusal.hint(format!("each scope is one of a list: `[{}]`", text.replace(' ', ", "))),
+                true => refusal.hint(format!(
+                    "of several scopes, each is one of a list: `[{}]`",
+                    text.replace(' ', ", ")
+                )),
                 false => refusal,
             });
         }
