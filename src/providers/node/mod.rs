@@ -2,6 +2,7 @@
 //! has those of its cluster or its directory.
 
 mod archive;
+mod back;
 mod beside;
 mod file;
 mod joined;
