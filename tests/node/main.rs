@@ -7,9 +7,10 @@ mod loopback;
 mod alone;
 mod files;
 mod killed;
+mod lockout;
 mod login;
 mod paths;
 mod restart;
 mod secrets;
-mod way_in;
+
 mod world;

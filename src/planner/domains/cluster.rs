@@ -43,7 +43,7 @@ record! {
 }
 
 record! {
-    /// Where people log in (OpenID Connect).
+    /// Where people log in (OpenID Connect): for their kubeconfigs and for the API server of k3s.
     pub struct Oidc: "the cluster's oidc" {
         /// The address of who issues the tokens, exactly as it stands in them.
         pub issuer: At<IssuerUrl>,

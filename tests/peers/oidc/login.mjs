@@ -24,16 +24,19 @@ const ask = (url, { method = 'GET', headers = {}, body } = {}) =>
     const asked = request(url, { method, headers: Object.fromEntries(new Headers(headers)), ca }, async (answer) => {
       const chunks = await answer.toArray();
       const found = new Headers();
-      for (const [name, value] of Object.entries(answer.headersDistinct)) value.forEach((one) => found.append(name, one));
-      resolve(new Response(chunks.length ? Buffer.concat(chunks) : null, { status: answer.statusCode, headers: found }));
+      for (const [name, values] of Object.entries(answer.headersDistinct)) {
+        values.forEach((value) => found.append(name, value));
+      }
+      const whole = chunks.length ? Buffer.concat(chunks) : null;
+      resolve(new Response(whole, { status: answer.statusCode, headers: found }));
     });
     asked.on('error', reject);
     asked.end(body?.toString());
   });
 
-const config = await client.discovery(new URL(values['oidc-issuer-url']), values['oidc-client-id'], undefined, client.None(), {
-  [client.customFetch]: ask,
-});
+const issuer = new URL(values['oidc-issuer-url']);
+const options = { [client.customFetch]: ask };
+const config = await client.discovery(issuer, values['oidc-client-id'], undefined, client.None(), options);
 const back = new URL('http://localhost:8000/callback');
 const pkceCodeVerifier = client.randomPKCECodeVerifier();
 let here = client.buildAuthorizationUrl(config, {
