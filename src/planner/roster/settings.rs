@@ -43,6 +43,9 @@ text_type! {
     }
 }
 
+/// The issuer of service accounts' tokens, unless k3s is told of another.
+const OWN_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+
 impl FromStr for IssuerUrl {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<IssuerUrl, Refusal> {
@@ -57,6 +60,14 @@ impl FromStr for IssuerUrl {
         }
         if text.contains(['@', '?', '#']) {
             return Err(wrong("it has a login, a query or a fragment, and an issuer has none"));
+        }
+        // With these two the API server would not start.
+        let escaped = |part: &str| part.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+        if !text.split('%').skip(1).all(escaped) {
+            return Err(wrong("a `%` in it is not followed by two digits in hexadecimal"));
+        }
+        if text == OWN_ISSUER {
+            return Err(wrong("it is the cluster's own, which issues the tokens of service accounts"));
         }
         let authority = rest.split('/').next().unwrap_or_default();
         let (host, port) = match authority.rsplit_once(':') {
@@ -145,7 +156,13 @@ mod tests {
 
     #[test]
     fn an_issuer_is_an_https_address() {
-        for good in ["https://a.b", "https://a.b/", "https://A.b:8443/realms/x", "https://[fd00::1]:1/x"] {
+        for good in [
+            "https://a.b/%7e",
+            "https://a.b",
+            "https://a.b/",
+            "https://A.b:8443/realms/x",
+            "https://[fd00::1]:1/x",
+        ] {
             assert_eq!(good.parse::<IssuerUrl>().unwrap().as_str(), good);
         }
         for bad in [
@@ -161,6 +178,9 @@ mod tests {
             "https://a.b:0",
             "https://a.b:",
             "https://a..b",
+            "https://a.b/%7",
+            "https://a.b/100%x0",
+            OWN_ISSUER,
             "https://a.b/\u{e4}",
         ] {
             assert!(bad.parse::<IssuerUrl>().is_err(), "{bad}");
