@@ -46,6 +46,9 @@ pub trait Provider: Send + Sync {
     /// Which of all systems of its kind this is, so that a plan saved for one is never applied to another.
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>>;
 
+    /// Who this run is to the system; nothing where nobody logs in, or where that cannot be told.
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>>;
+
     /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
 }
@@ -57,6 +60,17 @@ pub struct Identity {
     pub id: SmolStr,
     /// Where it is, for people.
     pub address: SmolStr,
+}
+
+/// Who a run is to a system.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// The name of the user.
+    pub name: SmolStr,
+    /// The groups it is in, sorted.
+    pub groups: Vec<SmolStr>,
+    /// It is one of the system's own accounts, or logs in by a certificate: no issuer of tokens is needed for it.
+    pub own: bool,
 }
 
 /// Why a write was not done.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kwo::execute::{Brakes, execute};
-use kwo::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+use kwo::providers::{Account, Identity, Lock, LockRefusal, Promise, Provider, Refusal};
 use kwo::secrets::Vault;
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
@@ -70,6 +70,10 @@ impl Provider for Slow {
     }
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
+        nothing()
+    }
+
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
         nothing()
     }
 

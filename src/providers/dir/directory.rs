@@ -13,7 +13,7 @@ use secrecy::SecretSlice;
 use smol_str::SmolStr;
 
 use super::{lock, observe, write};
-use crate::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+use crate::providers::{Account, Identity, Lock, LockRefusal, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// A directory of manifests. It is made when it is first written to.
@@ -72,6 +72,10 @@ impl Provider for Dir {
             let path = SmolStr::from(path.to_string_lossy());
             Ok(Identity { id: path.clone(), address: path })
         })
+    }
+
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

@@ -11,6 +11,7 @@ mod path;
 mod provider;
 mod proxy;
 mod read;
+mod review;
 mod token;
 mod veil;
 mod wire;

@@ -18,8 +18,8 @@ use smol_str::SmolStr;
 use super::connect::Kube;
 use super::path::one;
 use super::wire::{Call, Wire};
-use super::{lease, observe, write};
-use crate::providers::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+use super::{lease, observe, review, write};
+use crate::providers::{Account, Identity, Lock, LockRefusal, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// The namespace that every cluster has, and whose uid no other cluster has.
@@ -54,6 +54,10 @@ impl Provider for Kube {
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
         Box::pin(identity(&self.wire))
+    }
+
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
+        Box::pin(review::account(&self.wire))
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {
