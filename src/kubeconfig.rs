@@ -27,7 +27,7 @@ pub fn pipelines(
 /// For people: kubectl opens a browser and keeps what the issuer gives.
 #[must_use]
 pub fn people(cluster: &Cluster, endpoint: &Endpoint, oidc: &Oidc, namespace: Option<&str>) -> Value {
-    let Oidc { issuer, client, scopes } = oidc;
+    let Oidc { issuer, client, scopes, username: _, groups: _, ca } = oidc;
     let mut args = vec![
         "oidc-login".to_owned(),
         "get-token".to_owned(),
@@ -37,6 +37,9 @@ pub fn people(cluster: &Cluster, endpoint: &Endpoint, oidc: &Oidc, namespace: Op
     // It asks for `openid` by itself.
     let more = scopes.iter().filter(|scope| scope.value.as_str() != "openid");
     args.extend(more.map(|scope| format!("--oidc-extra-scope={}", scope.value)));
+    args.extend(
+        ca.as_ref().map(|ca| format!("--certificate-authority-data={}", STANDARD.encode(ca.value.as_str()))),
+    );
     let user = json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1",
         "command": "kubectl",

@@ -3,7 +3,7 @@
 
 use crate::resource::ResourceId;
 use crate::shapes::{PLAIN, Shape};
-use crate::tree::SmolStr;
+use crate::tree::{SmolStr, Tree};
 
 /// The system that these ids belong to.
 pub const PROVIDER: &str = "node";
@@ -13,6 +13,15 @@ pub const K3S_CONFIG: &str = "etc/rancher/k3s/config.yaml";
 
 /// Which registries k3s pulls from, and how.
 pub const K3S_REGISTRIES: &str = "etc/rancher/k3s/registries.yaml";
+
+/// Who may log in to the API server of k3s besides Kubernetes' own accounts.
+pub const K3S_AUTHENTICATION: &str = "etc/rancher/k3s/authentication.yaml";
+
+/// The key of k3s' settings with the arguments of the API server.
+pub const APISERVER_ARGS: &str = "kube-apiserver-arg";
+
+/// The argument that leads to the file of those who may log in.
+pub const AUTHENTICATION_CONFIG: &str = "authentication-config";
 
 /// A kind of thing on a node.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -29,13 +38,27 @@ const QUIET: &[&str] = &["/metadata", "/mode", "/owner"];
 
 static FILE: Shape = Shape { quiet: QUIET, ..PLAIN };
 static CONFIG: Shape = Shape {
-    sets: &["/content/tls-san"],
+    sets: &["/content/kube-apiserver-arg", "/content/tls-san"],
+    rivals: &[("/content/kube-apiserver-arg", is_rival)],
     // Volumes of the local-path provisioner are bound to the name.
     immutable: &["/content/node-name"],
     quiet: QUIET,
     ..PLAIN
 };
 static RESTART: Shape = Shape { anew: Some("/running"), ..PLAIN };
+
+/// Does the API server not start with both of these arguments? Only its own way to name who may log in, and the older
+/// one, are at odds.
+fn is_rival(wanted: &Tree, other: &Tree) -> bool {
+    let flag = |arg: &Tree| {
+        let text = arg.as_text()?.trim_start_matches('-');
+        Some(text.split_once('=').map_or(text, |(flag, _)| flag).replace('_', "-"))
+    };
+    let rival = |flag: &String| flag == AUTHENTICATION_CONFIG || flag.starts_with("oidc-");
+    wanted != other
+        && flag(wanted).is_some_and(|wanted| wanted == AUTHENTICATION_CONFIG)
+        && flag(other).as_ref().is_some_and(rival)
+}
 
 impl NodeKind {
     /// Its name in ids.

@@ -161,6 +161,9 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
     if let Some(missing) = &resource.missing {
         return Verdict::Hold(missing.clone().into());
     }
+    if let Some(why) = shape.rival(&resource.body, &present.body) {
+        return Verdict::Hold(Hold::Refused { why: why.into() });
+    }
     let mut differences = compare(&resource.body, &present.body, shape);
     differences.retain(|difference| shape.anew != Some(difference.pointer()));
     let again = shape.anew.and_then(|pointer| {

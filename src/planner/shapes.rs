@@ -10,6 +10,8 @@ use crate::tree::{SmolStr, Tree};
 pub struct Shape {
     /// Lists that are sets: entries are added, never replaced. Every other list is one value.
     pub sets: &'static [&'static str],
+    /// Sets in which an entry that is there can make one that is wanted do harm.
+    pub rivals: &'static [(&'static str, IsRival)],
     /// Lists whose entries have a key: entries are added, and each is compared by itself.
     pub keyed: &'static [(&'static str, EntryKey)],
     /// Values that are quantities: `1000m` is `1`.
@@ -39,6 +41,9 @@ pub struct Shape {
 /// Is an entry like those that kwo writes?
 pub type IsOurs = fn(&Tree) -> bool;
 
+/// Can the entry that is wanted, the first one, not stand beside the other?
+pub type IsRival = fn(&Tree, &Tree) -> bool;
+
 /// What tells the entries of a list apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EntryKey {
@@ -58,6 +63,7 @@ pub enum Format {
 
 pub(crate) const PLAIN: Shape = Shape {
     sets: &[],
+    rivals: &[],
     keyed: &[],
     quantities: &[],
     whole: &[],
@@ -212,6 +218,25 @@ impl EntryKey {
 }
 
 impl Shape {
+    /// Why what is wanted would do harm beside what was found; nothing where it would not.
+    #[must_use]
+    pub fn rival(&self, wanted: &Tree, found: &Tree) -> Option<String> {
+        self.rivals.iter().find_map(|(set, is_rival)| {
+            let (wanted, found) = (wanted.at(set)?.items(), found.at(set)?.items());
+            let pair = |other| wanted.iter().find(|entry| is_rival(entry, other)).map(|entry| (entry, other));
+            let (entry, other) = found.iter().find_map(pair)?;
+            // The rest of it is others' business.
+            let name = |entry: &Tree| {
+                let text = entry.as_text().map(SmolStr::as_str).unwrap_or_default();
+                text.split_once('=').map_or(text, |(name, _)| name).to_owned()
+            };
+            let (set, entry, other) = (set.rsplit('/').next()?, name(entry), name(other));
+            Some(format!(
+                "`{other}` stands in `{set}`, and with `{entry}` of kwo beside it the API server would not start; take it out first"
+            ))
+        })
+    }
+
     /// May the API itself have filled in what stands at this pointer?
     #[must_use]
     pub fn is_filled(&self, pointer: &str) -> bool {

@@ -9,6 +9,7 @@ mod node;
 mod patch;
 mod place;
 mod provider;
+mod restart;
 mod together;
 
 pub use self::dir::Dir;
@@ -18,4 +19,4 @@ pub(crate) use self::kube::{chain, web};
 pub use self::node::Node;
 pub(crate) use self::place::{Astray, keep_private};
 pub use self::together::Together;
-pub use provider::{Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+pub use provider::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};

@@ -51,6 +51,8 @@ pub trait Provider: Send + Sync {
 
     /// Leaves a text for later runs, in place of the one that was recalled; gives the note as it is now.
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>>;
+    /// Who this run is to the system; nothing where nobody logs in, or where that cannot be told.
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>>;
 
     /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
@@ -72,6 +74,17 @@ pub struct Note {
     pub text: String,
     /// Its version; it is replaced only while it has this one.
     pub version: String,
+}
+
+/// Who a run is to a system.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// The name of the user.
+    pub name: SmolStr,
+    /// The groups it is in, sorted.
+    pub groups: Vec<SmolStr>,
+    /// It is one of the system's own accounts, or logs in by a certificate: no issuer of tokens is needed for it.
+    pub own: bool,
 }
 
 /// Why a write was not done.

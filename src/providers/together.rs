@@ -5,28 +5,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::change::Step;
-use kwo_planner::node;
+use kwo_planner::node::{self, NodeKind};
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use secrecy::SecretSlice;
 
-use super::{Identity, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal};
+use super::{Account, Identity, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal, restart};
 use crate::secrets::Vault;
 
 /// Why the node is left out.
 const NOT_ASKED: &str = "node files are looked at with `--node`";
 
+/// How long the API may take to be there again after a restart: on a small machine k3s needs a minute.
+const AWAY: Duration = Duration::from_secs(180);
+
 /// Two systems as one.
 pub struct Together {
     main: Arc<dyn Provider>,
     node: Option<Node>,
+    away: Duration,
 }
 
 impl Together {
     /// This system, and the node if the run was asked to look at it.
     #[must_use]
     pub fn new(main: Arc<dyn Provider>, node: Option<Node>) -> Together {
-        Together { main, node }
+        Together { main, node, away: AWAY }
+    }
+
+    /// The same with another time for the API to be there again after a restart.
+    #[must_use]
+    pub fn away(self, away: Duration) -> Together {
+        Together { away, ..self }
     }
 
     async fn all(&self, wanted: &Desired) -> Observed {
@@ -48,6 +58,9 @@ impl Together {
     async fn pass(&self, step: &Step) -> Result<(), Refusal> {
         match &self.node {
             _ if step.id.provider != node::PROVIDER => self.main.write(step).await,
+            Some(node) if step.id.node_kind() == Some(NodeKind::Restart) => {
+                restart::restart(&*self.main, node, step, self.away).await
+            }
             Some(node) => node.write(step).await,
             None => Err(Refusal::Refused { why: NOT_ASKED.to_owned() }),
         }
@@ -100,6 +113,10 @@ impl Provider for Together {
 
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         self.main.remember(text, seen)
+    }
+
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
+        self.main.account()
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

@@ -53,6 +53,9 @@ func runAPIServer(ctx context.Context, listener net.Listener, opts settings) err
 		}
 		args = append(args, auditArgs...)
 	}
+	if opts.authConfig != "" {
+		args = append(args, "--authentication-config="+opts.authConfig)
+	}
 
 	server := apioptions.NewServerRunOptions()
 	fs := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)

@@ -29,6 +29,7 @@ type settings struct {
 	kubeconfig string
 	auditLog   string
 	auditLevel string
+	authConfig string
 	port       int
 	verbosity  int
 }
@@ -78,6 +79,7 @@ func parseFlags(args []string) (settings, error) {
 	fs.StringVar(&opts.kubeconfig, "kubeconfig", "", "where to write the admin kubeconfig (default DIR/kubeconfig)")
 	fs.StringVar(&opts.auditLog, "audit-log", "", "where to write an audit log as JSON lines (default: none)")
 	fs.StringVar(&opts.auditLevel, "audit-level", "Metadata", "level of the audit log: Metadata, Request or RequestResponse")
+	fs.StringVar(&opts.authConfig, "authentication-config", "", "an AuthenticationConfiguration, as for kube-apiserver (default: none)")
 	fs.IntVar(&opts.port, "port", 0, "port on 127.0.0.1 (default: any free one)")
 	fs.IntVar(&opts.verbosity, "v", 0, "verbosity of DIR/log, as the -v of Kubernetes programs")
 	if err := fs.Parse(args); err != nil {
@@ -92,7 +94,7 @@ func parseFlags(args []string) (settings, error) {
 	if opts.kubeconfig == "" {
 		opts.kubeconfig = filepath.Join(opts.dir, "kubeconfig")
 	}
-	for _, path := range []*string{&opts.dir, &opts.kubeconfig, &opts.auditLog} {
+	for _, path := range []*string{&opts.dir, &opts.kubeconfig, &opts.auditLog, &opts.authConfig} {
 		if *path == "" {
 			continue
 		}

@@ -1,4 +1,5 @@
-//! A real Kubernetes API server for the tests of one program: started once, ended with the process.
+//! A real Kubernetes API server for the tests of one program: started once, ended with the process. And others, for
+//! tests that need one which is started in another way.
 //!
 //! `KWO_TEST_KUBECONFIG` names a cluster to use instead; its current context must have `test` in its name. Otherwise
 //! `tests/apiserver` is built with Go. Where neither can be had the live tests say so and do nothing, unless
@@ -18,12 +19,12 @@ use super::live;
 
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
 
-/// The server of this process.
-struct Server {
-    kubeconfig: PathBuf,
+/// A server, and the kubectl that fits it.
+pub(crate) struct Server {
+    pub(crate) kubeconfig: PathBuf,
     audit_log: Option<PathBuf>,
-    kubectl: PathBuf,
-    /// Its standard input is open for as long as this process lives, and the server with it.
+    pub(crate) kubectl: PathBuf,
+    /// Its standard input is open for as long as this lives, and the server with it.
     _child: Option<Child>,
 }
 
@@ -57,6 +58,14 @@ pub(crate) fn kubectl_ok(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("kubectl prints text")
 }
 
+/// A server of a test's own, with these arguments besides; nothing where it cannot be had.
+pub(crate) fn another(more: &[String]) -> Option<Server> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = build().map_or_else(|why| live::missing(&why), Some)?;
+    Some(start(&folder, &format!("{}/{count}", std::process::id()), more))
+}
+
 /// A name that no other test uses, also where many share a cluster.
 pub(crate) fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -67,6 +76,7 @@ pub(crate) fn unique(prefix: &str) -> String {
 
 // Not every test program uses every function.
 const _: fn() = || {
+    let _ = (another as fn(_) -> _, |server: &Server| (server.kubeconfig.clone(), server.kubectl.clone()));
     let _ = (kubeconfig as fn() -> _, audit_log as fn() -> _, kubectl_ok as fn(_) -> _, unique as fn(_) -> _);
 };
 
@@ -79,7 +89,7 @@ fn find() -> Result<Option<Server>, String> {
         return Ok(Some(given_cluster(PathBuf::from(given))));
     }
     let folder = build()?;
-    Ok(Some(start(&folder)))
+    Ok(Some(start(&folder, &std::process::id().to_string(), &[])))
 }
 
 /// The cluster that the environment names, if it is one for tests.
@@ -138,10 +148,10 @@ fn fresh(source: &Path, folder: &Path) -> io::Result<bool> {
     Ok(oldest > newest)
 }
 
-fn start(folder: &Path) -> Server {
+fn start(folder: &Path, name: &str, more: &[String]) -> Server {
     let runs = folder.join("runs");
     sweep(&runs);
-    let state = runs.join(std::process::id().to_string());
+    let state = runs.join(name);
     let (kubeconfig, audit_log) = (state.join("kubeconfig"), state.join("audit.log"));
     let mut child = Command::new(folder.join("kwo-test-apiserver"))
         .arg("--dir")
@@ -150,6 +160,7 @@ fn start(folder: &Path) -> Server {
         .arg(&kubeconfig)
         .arg("--audit-log")
         .arg(&audit_log)
+        .args(more)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

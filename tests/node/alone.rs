@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kwo::execute::{Brakes, execute};
-use kwo::providers::{Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use kwo::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
 use kwo::secrets::Vault;
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
@@ -78,6 +78,10 @@ impl Provider for Slow {
     }
 
     fn remember<'a>(&'a self, _: &'a str, _: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
+        nothing()
+    }
+
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
         nothing()
     }
 

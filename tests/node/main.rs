@@ -1,10 +1,16 @@
 //! The node provider, on a root folder of its own: what it sees, what it writes, what it leaves alone.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
+#[path = "../common/loopback.rs"]
+mod loopback;
+
 mod alone;
 mod files;
 mod killed;
+mod lockout;
+mod login;
 mod paths;
 mod restart;
 mod secrets;
+
 mod world;

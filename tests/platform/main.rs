@@ -14,6 +14,7 @@ mod run;
 mod cert_manager;
 mod crds;
 mod hosts;
+mod login;
 mod node;
 mod registry;
 mod secrets;

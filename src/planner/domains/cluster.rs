@@ -2,7 +2,8 @@
 
 use crate::roster::record::{choice, record};
 use crate::roster::{
-    AnyLabelKey, At, Cidr, Email, HostName, IssuerUrl, LabelValue, Map, Name, NodeName, OidcWord, Port,
+    AnyLabelKey, At, Certificates, Cidr, Email, HostName, IssuerUrl, LabelValue, Map, Name, NodeName,
+    OidcWord, Port,
 };
 
 record! {
@@ -16,7 +17,7 @@ record! {
         pub acme: Option<Acme>,
         /// The node that k3s runs on.
         pub node: Option<Node>,
-        /// Where people log in. The API server has to be told of it as well.
+        /// Where people log in, which k3s is told by files on its node.
         pub oidc: Option<Oidc>,
         /// The cluster's networks, which isolated tenants are kept from.
         pub network: Option<ClusterNetwork>,
@@ -42,7 +43,7 @@ record! {
 }
 
 record! {
-    /// Where people log in (OpenID Connect).
+    /// Where people log in (OpenID Connect): for their kubeconfigs and for the API server of k3s.
     pub struct Oidc: "the cluster's oidc" {
         /// The address of who issues the tokens, exactly as it stands in them.
         pub issuer: At<IssuerUrl>,
@@ -50,6 +51,12 @@ record! {
         pub client: At<OidcWord>,
         /// What a login asks for besides `openid`, such as `email` and `groups`.
         pub scopes: Vec<At<OidcWord>>,
+        /// The claim of a token that is the name of a user. Default: email.
+        pub username: Option<At<OidcWord>>,
+        /// The claim of a token that lists the groups of a user. Default: groups.
+        pub groups: Option<At<OidcWord>>,
+        /// The certificate authority of the issuer, where it is not one that everybody trusts.
+        pub ca: Option<At<Certificates>>,
     }
 }
 

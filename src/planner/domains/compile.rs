@@ -7,7 +7,7 @@ use super::body::{self, object_with};
 use super::isolation::{self, Surroundings};
 use super::tenants::Tenant;
 use super::terms::{self, Terms};
-use super::{cert_manager, guard, hosts, node, people, registry_objects, roles, traefik};
+use super::{authentication, cert_manager, guard, hosts, node, people, registry_objects, roles, traefik};
 use crate::kinds::Kind;
 use crate::observed::{MARK, TENANT_LABEL};
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
@@ -34,6 +34,7 @@ pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     traefik::compile(roster, &mut resources);
     cert_manager::compile(roster, &mut resources);
     registry_objects::compile(roster, &mut resources);
+    authentication::compile(roster.cluster(), &mut resources);
     node::compile(roster.cluster(), &mut resources);
     node::restart(&mut resources);
     fingerprint_key(&mut resources);

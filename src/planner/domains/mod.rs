@@ -1,6 +1,7 @@
 //! The sections of the roster: for each its type, how it is read and what is checked, and what it means as
 //! resources.
 
+mod authentication;
 mod body;
 pub(crate) mod bounds;
 mod cert_manager;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::body::{labels, map};
 use super::cluster::{Api, Cluster};
-use crate::node::{K3S_CONFIG, K3S_REGISTRIES, NodeKind};
+use crate::node::{
+    APISERVER_ARGS, AUTHENTICATION_CONFIG, K3S_AUTHENTICATION, K3S_CONFIG, K3S_REGISTRIES, NodeKind,
+};
 use crate::resource::{Disruption, Reason, Resource, ResourceId};
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, join};
 
 /// The option that gives leave to restart a service.
 pub const ALLOW_RESTART: &str = "--allow-restart";
@@ -43,14 +45,23 @@ pub(crate) fn compile(cluster: &Cluster, resources: &mut Vec<Resource>) {
         content.push(("tls-san".into(), Tree::texts(hosts.iter().map(|host| host.value.text()))));
         fields.push(("/content/tls-san".into(), Reason::Roster(first.at)));
     }
+    let mut needs: Vec<ResourceId> = Vec::new();
+    if let Some(oidc) = &cluster.oidc {
+        let arg = smol_str::format_smolstr!("{AUTHENTICATION_CONFIG}=/{K3S_AUTHENTICATION}");
+        content.push((APISERVER_ARGS.into(), Tree::texts([&arg])));
+        fields.push((join("/content", APISERVER_ARGS).into(), Reason::Roster(oidc.issuer.at)));
+        // With an argument that leads to no file the API server does not start.
+        needs.push(ResourceId::node(NodeKind::File, K3S_AUTHENTICATION));
+    }
     let Some((_, because)) = fields.first().cloned() else { return };
     let file = yaml_file(K3S_CONFIG, None, Tree::map(content), because);
-    resources.push(Resource { fields, ..file });
+    resources.push(Resource { fields, needs: needs.into(), ..file });
 }
 
 /// The restart of k3s, where it reads any of the files.
 pub(crate) fn restart(resources: &mut Vec<Resource>) {
-    let read = [K3S_CONFIG, K3S_REGISTRIES].map(|path| ResourceId::node(NodeKind::File, path));
+    let read =
+        [K3S_CONFIG, K3S_REGISTRIES, K3S_AUTHENTICATION].map(|path| ResourceId::node(NodeKind::File, path));
     let files = || resources.iter().filter(|resource| read.contains(&resource.id));
     let Some(because) = files().next().map(|file| file.because.clone()) else { return };
     let follows: Arc<[ResourceId]> = files().map(|file| file.id.clone()).collect();

@@ -34,7 +34,7 @@ text_type! {
 }
 
 text_type! {
-    /// A client or a scope as an issuer of tokens knows it: letters, digits and signs, without spaces, quotes and
+    /// A client, a scope or a claim as an issuer of tokens knows it: letters, digits and signs, without spaces, quotes and
     /// "\\".
     pub struct OidcWord {
         expected: "a word without spaces, quotes and `\\`",
@@ -42,6 +42,9 @@ text_type! {
         max: 255
     }
 }
+
+/// The issuer of service accounts' tokens, unless k3s is told of another.
+const OWN_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 impl FromStr for IssuerUrl {
     type Err = Refusal;
@@ -57,6 +60,14 @@ impl FromStr for IssuerUrl {
         }
         if text.contains(['@', '?', '#']) {
             return Err(wrong("it has a login, a query or a fragment, and an issuer has none"));
+        }
+        // With these two the API server would not start.
+        let escaped = |part: &str| part.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+        if !text.split('%').skip(1).all(escaped) {
+            return Err(wrong("a `%` in it is not followed by two digits in hexadecimal"));
+        }
+        if text == OWN_ISSUER {
+            return Err(wrong("it is the cluster's own, which issues the tokens of service accounts"));
         }
         let authority = rest.split('/').next().unwrap_or_default();
         let (host, port) = match authority.rsplit_once(':') {
@@ -76,10 +87,13 @@ impl FromStr for OidcWord {
     fn from_str(text: &str) -> Result<OidcWord, Refusal> {
         let odd = |char: char| !char.is_ascii_graphic() || matches!(char, '"' | '\\');
         if text.is_empty() || text.len() > 255 || text.contains(odd) {
-            let message = format!("{} is no client or scope", quote(text));
+            let message = format!("{} is no client, scope or claim", quote(text));
             let refusal = Refusal::new("bad-oidc", message);
             return Err(match text.contains(' ') {
-                true => refusal.hint(format!("each scope is one of a list: `[{}]`", text.replace(' ', ", "))),
+                true => refusal.hint(format!(
+                    "of several scopes, each is one of a list: `[{}]`",
+                    text.replace(' ', ", ")
+                )),
                 false => refusal,
             });
         }
@@ -142,7 +156,13 @@ mod tests {
 
     #[test]
     fn an_issuer_is_an_https_address() {
-        for good in ["https://a.b", "https://a.b/", "https://A.b:8443/realms/x", "https://[fd00::1]:1/x"] {
+        for good in [
+            "https://a.b/%7e",
+            "https://a.b",
+            "https://a.b/",
+            "https://A.b:8443/realms/x",
+            "https://[fd00::1]:1/x",
+        ] {
             assert_eq!(good.parse::<IssuerUrl>().unwrap().as_str(), good);
         }
         for bad in [
@@ -158,6 +178,9 @@ mod tests {
             "https://a.b:0",
             "https://a.b:",
             "https://a..b",
+            "https://a.b/%7",
+            "https://a.b/100%x0",
+            OWN_ISSUER,
             "https://a.b/\u{e4}",
         ] {
             assert!(bad.parse::<IssuerUrl>().is_err(), "{bad}");

@@ -13,7 +13,7 @@ use secrecy::SecretSlice;
 use smol_str::SmolStr;
 
 use super::{lock, note, observe, write};
-use crate::providers::{Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use crate::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// A directory of manifests. It is made when it is first written to.
@@ -80,6 +80,10 @@ impl Provider for Dir {
 
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         Box::pin(async move { note::remember(&self.path, text, seen) })
+    }
+
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

@@ -12,6 +12,7 @@ mod path;
 mod provider;
 mod proxy;
 mod read;
+mod review;
 mod token;
 mod veil;
 mod wire;

@@ -18,8 +18,8 @@ use smol_str::SmolStr;
 use super::connect::Kube;
 use super::path::one;
 use super::wire::{Call, Wire};
-use super::{lease, note, observe, write};
-use crate::providers::{Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use super::{lease, note, observe, review, write};
+use crate::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// The namespace that every cluster has, and whose uid no other cluster has.
@@ -62,6 +62,10 @@ impl Provider for Kube {
 
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         Box::pin(note::remember(&self.wire, text, seen))
+    }
+
+    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
+        Box::pin(review::account(&self.wire))
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

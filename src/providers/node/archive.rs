@@ -4,7 +4,7 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -14,6 +14,26 @@ const FOLDER: &str = "var/lib/kwo/archive";
 
 /// How many changes of one file in one second are thought possible.
 const MOST: u32 = 1000;
+
+/// The copy of this file that was made first since then: what the file was at that time.
+pub(super) fn first_since(root: &Path, path: &Path, since: Timestamp) -> Option<PathBuf> {
+    let stem = stem(path);
+    let copies = fs::read_dir(root.join(FOLDER)).ok()?.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        let digit = |rest: &str| rest.starts_with(|char: char| char.is_ascii_digit());
+        name.to_str()?.strip_prefix(&stem).filter(|rest| digit(rest))?;
+        let made = entry.metadata().ok()?.modified().ok()?;
+        // When a service was started is known by the second.
+        let late = Timestamp::try_from(made).ok()?.as_second() >= since.as_second();
+        late.then(|| (made, Path::new("/").join(FOLDER).join(name)))
+    });
+    copies.min().map(|(_, copy)| copy)
+}
+
+fn stem(path: &Path) -> String {
+    format!("node-{}-", path.to_string_lossy().replace('/', "-"))
+}
 
 /// Keeps these bytes, which are those of the file at this path, and has them on the disk before it returns.
 pub(super) fn keep(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), Astray> {
@@ -26,8 +46,7 @@ pub(super) fn keep(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), Astray>
         }
         made => made?,
     }
-    let name = path.to_string_lossy().replace('/', "-");
-    let stem = format!("node-{name}-{}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
+    let stem = format!("{}{}", stem(path), Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
     for number in 1..MOST {
         let name = if number == 1 { stem.clone() } else { format!("{stem}-{number}") };
         let copy = folder.join(name);

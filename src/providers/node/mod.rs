@@ -2,6 +2,8 @@
 //! has those of its cluster or its directory.
 
 mod archive;
+mod back;
+mod beside;
 mod file;
 mod joined;
 mod observe;

@@ -11,8 +11,8 @@ use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
 use super::file::{File, path, read};
-use super::joined;
 use super::record::{Entry, Record};
+use super::{beside, joined};
 use crate::providers::manifest;
 use crate::secrets::Vault;
 
@@ -51,6 +51,9 @@ fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Op
         Ok(Err(astray)) => return unknown(&astray),
         Ok(Ok(file)) => file,
     };
+    if let Some(Err(why)) = wanted.map(|wanted| beside::objection(root, wanted)) {
+        return Sighting::Unknown { why: why.into() };
+    }
     let named =
         wanted.filter(|_| id.name == K3S_CONFIG).and_then(|wanted| wanted.body.at(NODE_NAME)?.as_text());
     let joined =

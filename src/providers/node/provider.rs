@@ -11,7 +11,7 @@ use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 
 use super::service::Services;
-use super::{observe, write};
+use super::{back, observe, write};
 use crate::providers::Refusal;
 use crate::secrets::Vault;
 
@@ -84,6 +84,15 @@ impl Node {
             }
             (None, _) => Err(Refusal::Refused { why: format!("kwo knows no {} of a node", step.id.kind) }),
         }
+    }
+
+    /// How to go back to the files that a service has read, in words, as long as it has not been restarted.
+    pub async fn way_back(&self, step: &Step) -> String {
+        let since = match &self.services {
+            Some(services) => services.since(&step.id.name).await.ok().flatten(),
+            None => None,
+        };
+        back::way_back(&self.root, step, since)
     }
 
     fn vault(&self) -> &Vault {

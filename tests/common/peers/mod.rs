@@ -1,4 +1,4 @@
-//! Real programs that tests talk to: Traefik, a container registry, an ACME server. `tests/peers/fetch.sh` puts them
+//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider. `tests/peers/fetch.sh` puts them
 //! into the build folder at first use. Where one cannot be had the test says so and does nothing, unless
 //! `KWO_REQUIRE_LIVE=1`, which makes that a failure.
 #![expect(clippy::panic, reason = "a test that cannot be set up ends here")]
@@ -16,6 +16,7 @@ mod live;
 
 pub(crate) mod acme;
 pub(crate) mod http;
+pub(crate) mod oidc;
 pub(crate) mod registry;
 pub(crate) mod traefik;
 
@@ -23,6 +24,12 @@ pub(crate) mod traefik;
 const _: fn(&acme::Acme, &traefik::Traefik) = |acme, traefik| {
     let _ = http::Message::text as fn(&_) -> _;
     let _ = (&acme.directory, &acme.ca, &acme.root, &acme.dns, acme.httpreq(), traefik.websecure);
+    let _ = (
+        oidc::Issuer::start as fn(_, _) -> _,
+        oidc::Issuer::plugin as fn(_, _),
+        oidc::Issuer::login as fn(_, _, _) -> _,
+    );
+    let _ = |issuer: &oidc::Issuer| (issuer.url.len(), issuer.ca.len());
     let _ = (acme::Acme::start as fn(_) -> _, registry::Registry::start as fn(_) -> _);
     let _ = (registry::Registry::push as fn(_, _, _, _, _) -> _, traefik::Traefik::refusal as fn(_) -> _);
     let _ =
