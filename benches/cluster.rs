@@ -27,7 +27,7 @@ fn main() {
         sizes = vec![10, 100, 1000];
     }
     let programs = programs();
-    println!("| tenants | what | requests | wall | peak memory | |\n|---|---|---|---|---|---|");
+    println!("| tenants | what | requests | wall | CPU | peak memory | |\n|---|---|---|---|---|---|---|");
     for tenants in sizes {
         compare(tenants, &programs);
     }
@@ -80,12 +80,13 @@ fn compare(tenants: usize, programs: &Path) {
 }
 
 fn row(tenants: usize, what: &str, measured: &Measured, beside: Option<(&Measured, &str)>) {
-    let Measured { wall, requests, peak, cpu: _ } = measured;
+    let Measured { wall, requests, peak, cpu } = measured;
+    let cpu = cpu.map_or_else(String::new, |cpu| format!("{:.2} s", cpu.as_secs_f64()));
     let peak = peak.map_or_else(String::new, |kib| format!("{} MiB", kib / 1024));
     let ratio = beside.map_or_else(String::new, |(other, whose)| {
         format!("{:.2} × the time {whose}", wall.as_secs_f64() / other.wall.as_secs_f64())
     });
-    println!("| {tenants} | {what} | {requests} | {:.2} s | {peak} | {ratio} |", wall.as_secs_f64());
+    println!("| {tenants} | {what} | {requests} | {:.2} s | {cpu} | {peak} | {ratio} |", wall.as_secs_f64());
 }
 
 /// POSTs the bodies, those without a namespace first.
