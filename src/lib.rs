@@ -5,6 +5,7 @@ pub mod cli;
 pub mod commands;
 pub mod execute;
 pub mod failure;
+pub mod import;
 pub mod kubeconfig;
 pub mod log;
 pub mod probe;

@@ -5,6 +5,7 @@ mod completion;
 mod dns;
 mod entrust;
 mod explain;
+mod import;
 mod init;
 mod kubeconfig;
 mod load;

@@ -3,6 +3,7 @@
 pub mod diagnostic;
 pub mod dns;
 pub mod explain;
+pub mod import;
 pub mod markdown;
 pub mod plan;
 pub mod run;

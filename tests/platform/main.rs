@@ -17,6 +17,7 @@ mod hosts;
 mod node;
 mod registry;
 mod secrets;
+mod takeover;
 mod traefik;
 
 // Not every test program uses all that is there for running the binary.

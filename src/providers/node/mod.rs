@@ -6,6 +6,7 @@ mod file;
 mod joined;
 mod observe;
 mod provider;
+mod read;
 mod record;
 mod service;
 mod write;

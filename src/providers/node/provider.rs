@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kwo_planner::change::Step;
@@ -84,6 +84,12 @@ impl Node {
             }
             (None, _) => Err(Refusal::Refused { why: format!("kwo knows no {} of a node", step.id.kind) }),
         }
+    }
+
+    /// The folder that its files lie below.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     fn vault(&self) -> &Vault {
