@@ -13,6 +13,7 @@ mod run;
 
 mod cert_manager;
 mod crds;
+mod faults;
 mod hosts;
 mod node;
 mod registry;

@@ -141,7 +141,9 @@ fn pull(registry: &Registry, at: Span) -> Resource {
     };
     let content = map([("configs", Tree::map(registry.hosts.iter().map(host)))]);
     let file = yaml_file(K3S_REGISTRIES, Some("0600"), content, Reason::Roster(at));
-    let password = stored(PASSWORD);
+    // Not what the cluster holds of it just now: that may be about to change.
+    let password =
+        passwords(registry).into_iter().next().map_or_else(|| stored(PASSWORD), |(_, first)| first);
     let needs = Arc::new([ResourceId::kube(Kind::Secret, NAMESPACE, AUTH)]);
     registry.hosts.iter().fold(Resource { needs, ..file }, |file, host| {
         let pointer = format!("{}/auth/password", join("/content/configs", host.value.as_str()));
