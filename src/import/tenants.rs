@@ -63,7 +63,7 @@ fn tiers(levels: &BTreeSet<usize>, page: &mut Page) {
     page.comment(
         0,
         "The shell scripts set no bounds, so this tier sets none: no quota, no limits, no network policy, and the Pod \
-         Security level that was found. Move one tenant after the other to a tier with bounds, `standard` for one. The \
+         Security level that was found. The pipelines may do what they could, and `kubectl exec` besides. Move one tenant after the other to a tier with bounds, `standard` for one. The \
          plan shows the ResourceQuota, LimitRange and NetworkPolicy that come with it. The first two hold for new pods \
          only, the policy for those that run as well. What a Pod Security level would refuse is said by:",
     );

@@ -59,6 +59,13 @@ impl Taken {
         for tenant in &tenants {
             node.foreign(&include_str!("takeover-tenant.yaml").replace("NAME", tenant));
         }
+        // Somebody has bound this one already.
+        let bound = &tenants[1];
+        node.foreign(&format!(
+            "apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: {bound}-quota, namespace: {bound}}}\nspec: {{hard: {{pods: \
+             \"3\"}}}}\n"
+        ));
+        kubectl_ok(&["label", "namespace", bound, "pod-security.kubernetes.io/enforce=baseline"]);
         let root = node.bench.path("root");
         for tenant in &tenants {
             let said = format!(
@@ -106,7 +113,9 @@ impl Taken {
             let own = OF_TENANT.iter().map(|(kind, name)| get(kind, tenant, name));
             own.chain([get("namespace", "", tenant)])
         });
-        single.chain(of_tenants).map(opened).collect()
+        let bound = &self.tenants[1];
+        let quota = get("resourcequota", bound, &format!("{bound}-quota"));
+        single.chain(of_tenants).chain([quota]).map(opened).collect()
     }
 
     fn files(&self) -> Vec<(String, u32)> {
@@ -198,6 +207,7 @@ fn a_node_that_shell_scripts_set_up_is_taken_over_and_nothing_of_it_is_changed()
         "  resolver: letsencrypt-cloudflare\n",
         "  user: 0\n",
         &format!("  {}: {{tier: as-found}}\n", taken.tenants[0]),
+        &format!("  {}: {{tier: as-found-baseline}}\n", taken.tenants[1]),
         "#   kubectl -n kube-system delete ingress registry-r-example-org registry-registry-example-com\n",
         "# - `viktor`: `kwo-deployer` in the whole cluster; by its file `deployer` cluster-wide\n",
         "#   kubectl delete clusterrolebinding user-viktor-binding\n",
