@@ -194,7 +194,15 @@ fn a_node_that_shell_scripts_set_up_is_taken_over_and_nothing_of_it_is_changed()
     let Some(taken) = Taken::new() else { return };
     let imported = taken.import(&[]).expect(0);
     assert!(imported.err.contains("it only adds; no value is changed\n"), "{}", imported.err);
-    assert!(!format!("{}{}", imported.out, imported.err).contains("Zentinel"), "{}", imported.out);
+    let loud = taken.import(&["-vv"]).expect(0);
+    // In clear, and as a Secret has it.
+    for secret in ["Zentinel", "WmVudGluZWw"] {
+        assert!(
+            !format!("{}{}{}", imported.out, loud.out, loud.err).contains(secret),
+            "{secret}: {}",
+            loud.err
+        );
+    }
     let roster = taken.node.bench.path("roster.yaml");
     fs::write(&roster, &imported.out).unwrap();
     for line in [
