@@ -7,6 +7,7 @@ pub mod execute;
 pub mod failure;
 pub mod git;
 pub mod history;
+pub mod import;
 pub mod kubeconfig;
 pub mod log;
 pub mod probe;

@@ -2,7 +2,9 @@
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::commands::{Apply, Completion, Explain, Init, Logs, Man, Plan, Render, Schema, Status, Validate};
+use super::commands::{
+    Apply, Completion, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
+};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
 use super::unattended::{History, Sync};
 
@@ -69,6 +71,8 @@ pub enum Command {
     Schema(Schema),
     /// Write a first roster to start from.
     Init(Init),
+    /// Print the roster of a cluster that KWO's shell scripts set up.
+    Import(Import),
     /// Encrypt secrets that live beside the roster.
     #[command(subcommand)]
     Secrets(Secrets),

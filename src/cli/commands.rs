@@ -174,6 +174,23 @@ pub struct Init {
     pub roster: PathBuf,
 }
 
+/// `kwo import`
+#[derive(Args, Debug)]
+pub struct Import {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub cluster: ClusterArgs,
+    /// Look at the files of the node that kwo runs on, too: what the scripts kept of tenants, what k3s is started with.
+    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub node: bool,
+    /// The folder that the node's files lie below.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
+    pub root: PathBuf,
+    /// Write the roster to this file, which must not exist, instead of standard output.
+    #[arg(long, env = "KWO_OUT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
 /// `kwo completion`
 #[derive(Args, Debug)]
 pub struct Completion {

@@ -9,7 +9,7 @@ mod values;
 
 pub use command::{Cli, Command};
 pub use commands::{
-    Apply, Completion, Explain, Init, Logs, LogsOf, Man, Plan, Render, Schema, Status, Validate,
+    Apply, Completion, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Status, Validate,
 };
 pub use sections::{
     Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryStatus,

@@ -6,6 +6,7 @@ mod dns;
 mod entrust;
 mod explain;
 mod history;
+mod import;
 mod init;
 mod kubeconfig;
 mod load;

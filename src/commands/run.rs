@@ -20,6 +20,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Status(args) => super::status::status(&args).await,
         Command::Logs(args) => super::logs::logs(&args).await,
         Command::Schema(args) => super::schema::schema(&args),
+        Command::Import(args) => super::import::import(&args).await,
         Command::Init(args) => super::init::init(&args),
         Command::Secrets(args) => super::secrets::secrets(&args),
         Command::Kubeconfig(args) => super::kubeconfig::kubeconfig(&args).await,

@@ -20,7 +20,7 @@ pub(super) fn write(object: &Tree) -> Result<String, String> {
 }
 
 /// The objects in a manifest. Errors name line and column, and never quote the text, which may hold a secret.
-pub(super) fn read(text: &str) -> Result<Vec<Tree>, String> {
+pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     let options = serde_yaml::options! {
         strict_booleans: true,
         with_snippet: false,

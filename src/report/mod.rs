@@ -4,6 +4,7 @@ pub mod diagnostic;
 pub mod dns;
 pub mod explain;
 pub mod history;
+pub mod import;
 pub mod markdown;
 pub mod plan;
 pub mod run;

@@ -121,3 +121,23 @@ fn what_is_checked_is_a_credential_of_the_provider() {
         assert!(check.variables.iter().all(known), "{provider}");
     }
 }
+
+#[test]
+fn the_annotation_that_is_told_is_one_that_the_issuer_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    for (issuer, annotation) in [
+        ("traefik", "traefik.ingress.kubernetes.io/router.tls.certresolver: letsencrypt"),
+        ("cert-manager", "cert-manager.io/cluster-issuer: letsencrypt"),
+    ] {
+        let roster = format!(
+            "apiVersion: kwo/v1\nkind: Roster\ncluster: {{acme: {{email: ops@example.com, issuer: {issuer}}}}}\ntenants: \
+             {{alice: {{domains: [www.example.com]}}}}\n"
+        );
+        std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
+        let told = crate::transcript(folder.path(), &["explain", "alice"]);
+        assert!(told.contains(&format!("annotate the Ingresses with\n  {annotation}\n")), "{told}");
+        let others =
+            ["certresolver:", "cluster-issuer:"].into_iter().filter(|other| !annotation.contains(other));
+        assert!(others.into_iter().all(|other| !told.contains(other)), "{told}");
+    }
+}

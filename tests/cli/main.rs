@@ -3,6 +3,7 @@
 
 mod dns;
 mod help;
+mod import;
 mod kubeconfig;
 #[path = "../common/loopback.rs"]
 mod loopback;

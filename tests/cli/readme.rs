@@ -154,6 +154,16 @@ fn what_shows_a_promise_exists() {
 }
 
 #[test]
+fn every_fault_of_the_shell_scripts_has_its_row() {
+    let text = readme();
+    for number in 1..=20 {
+        let start = format!("| K-{number:02} | ");
+        let row = text.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{start}"));
+        assert!(row.contains(" | `"), "nothing shows {row}");
+    }
+}
+
+#[test]
 fn the_examples_in_the_table_are_all_there_are() {
     let text = readme();
     let named: BTreeSet<PathBuf> = text

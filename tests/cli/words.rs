@@ -62,3 +62,41 @@ fn every_source_file_opens_with_its_purpose_and_is_no_longer_than_500_lines() {
     }
     assert!(seen > 50);
 }
+
+/// What is waited for is looked for; the only pauses are between two tries, and while another run holds the lock.
+#[test]
+fn nothing_waits_for_a_fixed_time() {
+    let mut folders = vec![Path::new("src").to_owned()];
+    let mut pausing = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read_to_string(&path).is_ok_and(|text| text.contains("sleep(")) {
+                pausing.insert(path.display().to_string());
+            }
+        }
+    }
+    let known = ["src/providers/dir/lock.rs", "src/providers/kube/lease.rs", "src/providers/kube/wire.rs"];
+    assert_eq!(pausing, known.map(str::to_owned).into());
+}
+
+/// One version, wherever it is said.
+#[test]
+fn there_is_one_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let output = Command::new(env!("CARGO_BIN_EXE_kwo")).arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("kwo {version}\n"));
+    let read = |path: &str| std::fs::read_to_string(path).unwrap();
+    for manifest in ["Cargo.toml", "src/planner/Cargo.toml"] {
+        let text = read(manifest);
+        let (_, package) = text.split_once("[package]").unwrap();
+        assert!(package.contains("\nversion.workspace = true\n"), "{manifest}");
+    }
+    let changes = read("CHANGELOG.md");
+    let titles = changes.lines().filter_map(|line| line.strip_prefix("## "));
+    let released: Vec<&str> =
+        titles.filter_map(|title| title.split(' ').next()).filter(|title| *title != "Unreleased").collect();
+    assert!(released.first().is_none_or(|newest| *newest == version), "{released:?} and {version}");
+}

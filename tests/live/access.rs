@@ -86,6 +86,39 @@ fn the_matrix_of_rights_is_as_promised() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// README says of the pipeline's account what it may do.
+#[test]
+fn a_pipeline_may_do_what_is_promised_and_nothing_outside() {
+    let name = unique("pipeline");
+    let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{}}\n")) else { return };
+    bench.apply(&[]).expect(0);
+    let account = format!("--as=system:serviceaccount:{name}:deployer");
+    let may = |verb: &str, what: &str, place: &[&str]| {
+        kubectl(&[&["auth", "can-i", verb, what, &account], place].concat()).status.success()
+    };
+    let promised = [
+        ("create", "deployments.apps"),
+        ("create", "statefulsets.apps"),
+        ("create", "cronjobs.batch"),
+        ("list", "pods"),
+        ("get", "pods/log"),
+        ("create", "pods/exec"),
+        ("create", "pods/portforward"),
+        ("create", "services"),
+        ("create", "ingresses.networking.k8s.io"),
+        ("create", "secrets"),
+        ("create", "configmaps"),
+        ("create", "persistentvolumeclaims"),
+    ];
+    for (verb, what) in promised {
+        assert!(may(verb, what, &["-n", &name]), "{verb} {what}");
+        assert!(!may(verb, what, &["-n", "default"]), "{verb} {what} elsewhere");
+    }
+    for what in ["nodes", "namespaces", "pods"] {
+        assert!(!may("list", what, &["--all-namespaces"]), "{what}");
+    }
+}
+
 #[test]
 fn an_owner_cannot_take_down_what_isolates_it_nor_forge_the_mark() {
     let name = unique("guarded");

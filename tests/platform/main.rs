@@ -13,11 +13,13 @@ mod run;
 
 mod cert_manager;
 mod crds;
+mod faults;
 mod hosts;
 mod login;
 mod node;
 mod registry;
 mod secrets;
+mod takeover;
 mod traefik;
 
 // Not every test program uses all that is there for running the binary.

@@ -1,11 +1,15 @@
 //! The `registry` section: a container registry in the cluster. Its type and checks; what it means as objects stands
 //! in `registry_objects.rs`, what it asks of Traefik in `traefik.rs`.
 
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
 use super::claims::claimed_by_tenants;
 use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
 use super::tenants::Tenant;
 use crate::roster::record::record;
-use crate::roster::scalar::{Refusal, quote, text_type};
+use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
 use crate::roster::{At, Finding, Findings, HostName, Map, Name, Quantity, SecretRef};
 
 record! {
@@ -21,6 +25,8 @@ record! {
         pub users: Map<Name, RegistryUser>,
         /// The image that it runs. Default: registry:2.8.3.
         pub image: Option<At<Image>>,
+        /// The number of the user that it runs as, to whom its volume has to belong; 0 is root. Default: 1000.
+        pub user: Option<At<UserId>>,
     }
 }
 
@@ -29,6 +35,57 @@ record! {
     pub struct RegistryUser: "a user of the registry" {
         /// Where the password is.
         pub password: At<SecretRef>,
+    }
+}
+
+/// The number of a user on Linux, 0 to 2147483647.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UserId(u32);
+
+impl UserId {
+    /// The number.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl std::str::FromStr for UserId {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<UserId, Refusal> {
+        let plain = text == "0" || !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse::<i32>().ok().and_then(|number| u32::try_from(number).ok()) {
+            Some(number) if plain => Ok(UserId(number)),
+            _ => Err(Refusal::new("bad-user", format!("{} is no number of a user", quote(text)))
+                .hint("`1000` is one, and `0` is root; names are known inside the image only")),
+        }
+    }
+}
+
+impl Scalar for UserId {
+    fn expected() -> String {
+        "the number of a user: a whole number from 0 to 2147483647".to_owned()
+    }
+}
+
+impl JsonSchema for UserId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "UserId".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The number of a user on Linux, 0 to 2147483647.",
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": 2_147_483_647,
+            "pattern": "^(0|[1-9][0-9]{0,9})$",
+        })
     }
 }
 
@@ -114,6 +171,20 @@ pub(crate) fn check(
                 )
                 .also(theirs, format!("claimed here by tenant `{tenant}`")),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_plain_numbers() {
+        assert_eq!("0".parse::<UserId>().unwrap().number(), 0);
+        assert_eq!("1000".parse::<UserId>().unwrap().number(), 1000);
+        for bad in ["", "root", "-1", "+1", "01", "2147483648", "1e3"] {
+            assert!(bad.parse::<UserId>().is_err(), "{bad}");
         }
     }
 }

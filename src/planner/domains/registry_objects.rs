@@ -29,8 +29,8 @@ const DEFAULT_IMAGE: &str = "registry:2.8.3";
 const DEFAULT_STORAGE: &str = "50Gi";
 /// The user of a registry whose section names none.
 const DEFAULT_USER: &str = "docker";
-/// Whom the registry runs as.
-const USER_ID: i64 = 1000;
+/// Whom the registry runs as where its section does not say.
+const DEFAULT_USER_ID: u32 = 1000;
 
 /// The objects, where the roster asks for a registry.
 pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
@@ -141,7 +141,9 @@ fn pull(registry: &Registry, at: Span) -> Resource {
     };
     let content = map([("configs", Tree::map(registry.hosts.iter().map(host)))]);
     let file = yaml_file(K3S_REGISTRIES, Some("0600"), content, Reason::Roster(at));
-    let password = stored(PASSWORD);
+    // Not what the cluster holds of it just now: that may be about to change.
+    let password =
+        passwords(registry).into_iter().next().map_or_else(|| stored(PASSWORD), |(_, first)| first);
     let needs = Arc::new([ResourceId::kube(Kind::Secret, NAMESPACE, AUTH)]);
     registry.hosts.iter().fold(Resource { needs, ..file }, |file, host| {
         let pointer = format!("{}/auth/password", join("/content/configs", host.value.as_str()));
@@ -196,6 +198,7 @@ fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -
         ])
     };
     let amounts = |cpu, memory| map([("cpu", Tree::from(cpu)), ("memory", Tree::from(memory))]);
+    let (pod_security, container_security) = security(registry);
     let container = map([
         ("env", Tree::list(env)),
         ("image", image),
@@ -211,13 +214,7 @@ fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -
         ),
         ("readinessProbe", probe(5, 5)),
         ("resources", map([("limits", amounts("500m", "512Mi")), ("requests", amounts("100m", "256Mi"))])),
-        (
-            "securityContext",
-            map([
-                ("allowPrivilegeEscalation", Tree::Bool(false)),
-                ("capabilities", map([("drop", Tree::list([Tree::from("ALL")]))])),
-            ]),
-        ),
+        ("securityContext", container_security),
         (
             "volumeMounts",
             Tree::list([
@@ -226,7 +223,7 @@ fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -
                     ("name", Tree::from("auth")),
                     ("readOnly", Tree::Bool(true)),
                 ]),
-                map([("mountPath", Tree::from("/var/lib/registry")), ("name", Tree::from("storage"))]),
+                map([("mountPath", Tree::from("/var/lib/registry")), ("name", Tree::from(STORAGE))]),
             ]),
         ),
     ]);
@@ -237,33 +234,41 @@ fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -
             ("secret", map([("items", Tree::list([item])), ("secretName", Tree::from(AUTH))])),
         ]),
         map([
-            ("name", Tree::from("storage")),
+            ("name", Tree::from(STORAGE)),
             ("persistentVolumeClaim", map([("claimName", Tree::from(STORAGE))])),
         ]),
     ];
     let pod = map([
         ("automountServiceAccountToken", Tree::Bool(false)),
         ("containers", Tree::list([container])),
-        (
-            "securityContext",
-            map([
-                ("fsGroup", number(USER_ID)),
-                ("runAsNonRoot", Tree::Bool(true)),
-                ("runAsUser", number(USER_ID)),
-                ("seccompProfile", map([("type", Tree::from("RuntimeDefault"))])),
-            ]),
-        ),
+        ("securityContext", pod_security),
         ("volumes", Tree::list(volumes)),
     ]);
     let spec = map([
         ("replicas", number(1)),
         ("selector", map([("matchLabels", app())])),
-        // The volume belongs to one pod at a time.
-        ("strategy", map([("type", Tree::from("Recreate"))])),
         ("template", map([("metadata", map([("labels", app())])), ("spec", pod)])),
     ]);
     let body = object(&id, Kind::Deployment, &app_labels(), [("spec", spec)]);
     Resource::new(id, body, needs, because.clone())
+}
+
+/// Under whom the pod runs and what its container may do. As root it keeps its capabilities: what lies on the volume
+/// may belong to anybody.
+fn security(registry: &Registry) -> (Tree, Tree) {
+    let user = registry.user.map_or(DEFAULT_USER_ID, |user| user.value.number());
+    let id = || number(user.into());
+    let mut pod = vec![
+        ("runAsNonRoot", Tree::Bool(user != 0)),
+        ("runAsUser", id()),
+        ("seccompProfile", map([("type", Tree::from("RuntimeDefault"))])),
+    ];
+    let mut container = vec![("allowPrivilegeEscalation", Tree::Bool(false))];
+    if user != 0 {
+        pod.push(("fsGroup", id()));
+        container.push(("capabilities", map([("drop", Tree::list([Tree::from("ALL")]))])));
+    }
+    (Tree::map(pod), Tree::map(container))
 }
 
 fn app_labels() -> Tree {

@@ -144,9 +144,11 @@ fn settings(roster: &Roster, because: &Reason) -> Resource {
     if let Some(api) = &roster.cluster().api
         && let Some(host) = api.hosts.first()
     {
-        let port = api.port.map_or(6443, |port| port.value.number());
-        data.push(("api-domain", Tree::from(host.text())));
-        data.push(("api-server", Tree::from(format!("https://{host}:{port}"))));
+        // An address is no domain: where there is no name, this is empty.
+        if host.value.parse::<std::net::IpAddr>().is_err() {
+            data.push(("api-domain", Tree::from(host.text())));
+        }
+        data.extend(api.server().map(|server| ("api-server", Tree::from(server))));
     }
     if let Some((_, registry)) = roster.registry()
         && let Some(host) = registry.hosts.first()

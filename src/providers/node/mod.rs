@@ -8,6 +8,7 @@ mod file;
 mod joined;
 mod observe;
 mod provider;
+mod read;
 mod record;
 mod service;
 mod write;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kwo_planner::change::Step;
@@ -93,6 +93,12 @@ impl Node {
             None => None,
         };
         back::way_back(&self.root, step, since)
+    }
+
+    /// The folder that its files lie below.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     fn vault(&self) -> &Vault {

@@ -1,0 +1,90 @@
+//! `kwo import`
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kwo_planner::domains::compile;
+use kwo_planner::plan::{Adopt, Provenance};
+use kwo_planner::resource::Desired;
+use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use super::look::look;
+use super::print::{data, talk};
+use crate::cli::Import;
+use crate::failure::{Exit, Failure};
+use crate::import::{cluster, draft, files};
+use crate::providers::{Provider, Together};
+use crate::report::{diagnostic, import};
+use crate::secrets::{Places, resolve};
+use crate::target;
+
+/// What a roster is called that has not been saved yet.
+const UNSAVED: &str = "roster.yaml";
+
+pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
+    let kube = target::kube(&args.cluster, Duration::ZERO).await?;
+    let node = args.node.then(|| target::node(&args.root)).transpose()?;
+    let found = node.as_ref().map(files).transpose().map_err(|why| {
+        Failure::new(format!("cannot read the files of the node: {why}"))
+            .hint("they are root's; without --node the roster is made from the cluster alone")
+    })?;
+    let found = cluster(&kube, found).await.map_err(|why| {
+        Failure::new(format!("cannot read the cluster: {why}")).hint(
+            "half a cluster makes a wrong roster, so nothing was written; use an admin's kubeconfig, on a node of k3s \
+             --kubeconfig /etc/rancher/k3s/k3s.yaml",
+        )
+    })?;
+    let Some(text) = draft(&found) else {
+        return Err(Failure::new(format!("no KWO cluster found at {}", found.server))
+            .hint(
+                "there is no ConfigMap kwo-config in kube-system, and no namespace with a service account `deployer` \
+                 and a Role `tenant-deployer`; --kubeconfig and --context choose another cluster",
+            )
+            .hint("`kwo init` writes a first roster for a cluster that no shell script set up"));
+    };
+    let desired = checked(&text)?;
+    give(args.out.as_deref(), &text)?;
+    let provider = Together::new(Arc::new(kube), node);
+    let places = Places { folder: PathBuf::new(), age_identity: None };
+    let (desired, vault) = resolve(desired, &places, &provider).await;
+    provider.entrust(Arc::new(vault));
+    let (plan, _) = look(&provider, &desired, &Adopt::Everything, Provenance::default()).await?;
+    talk(&import::text(&plan));
+    Ok(Exit::Done)
+}
+
+/// What the roster wants. It has to be one that kwo itself takes.
+fn checked(text: &str) -> Result<Desired, Failure> {
+    let fault = || {
+        Failure::new("the roster that was drawn up is not one that kwo takes; nothing was written")
+            .hint("this is a fault in kwo: please report it with what stands above")
+    };
+    let file = SourceFile { name: UNSAVED.to_owned(), text: text.to_owned() };
+    let roster = parse(Sources::new(vec![file])).map_err(|refused| {
+        talk(&diagnostic::text(&refused));
+        fault()
+    })?;
+    compile(&roster).map_err(|clash| fault().because(&clash))
+}
+
+/// Prints it, or writes it to a file that must not be there.
+fn give(out: Option<&Path>, text: &str) -> Result<(), Failure> {
+    let Some(path) = out else {
+        data(text);
+        return Ok(());
+    };
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    made.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
+        let failure = Failure::new(format!("cannot write {}", path.display())).because(&error);
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                failure.hint("kwo import never replaces a file; name another one")
+            }
+            _ => failure,
+        }
+    })?;
+    talk(&format!("wrote {}\n", path.display()));
+    Ok(())
+}
