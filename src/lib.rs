@@ -8,6 +8,7 @@ pub mod failure;
 pub mod history;
 pub mod kubeconfig;
 pub mod log;
+pub mod metrics;
 pub mod notify;
 pub mod probe;
 pub mod providers;

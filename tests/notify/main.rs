@@ -9,6 +9,7 @@ mod proxy;
 
 mod channels;
 mod faults;
+mod metrics;
 mod receiver;
 mod runs;
 mod status;

