@@ -6,6 +6,7 @@ pub mod commands;
 pub mod execute;
 pub mod failure;
 pub mod history;
+pub mod journal;
 pub mod kubeconfig;
 pub mod log;
 pub mod metrics;

@@ -9,6 +9,7 @@ mod proxy;
 
 mod channels;
 mod faults;
+mod journal;
 mod metrics;
 mod receiver;
 mod runs;
