@@ -54,7 +54,7 @@ impl Message {
         };
         let summary = summary(entry);
         Message {
-            title: line(&format!("{head}: {summary}")),
+            title: line(&format!("{head}: {summary}"), LINE),
             text: clipped(&lines(entry).join("\n"), LONGEST),
             summary,
             recovered,
@@ -74,7 +74,7 @@ fn tone(outcome: Outcome) -> Tone {
 fn summary(entry: &Entry) -> String {
     if tone(entry.outcome) == Tone::Bad {
         return match entry.problems.first() {
-            Some(problem) => line(&problem.text),
+            Some(problem) => line(&problem.text, LINE),
             None => format!("{} not done", counted(open(entry).count(), "change")),
         };
     }
@@ -130,7 +130,7 @@ fn lines(entry: &Entry) -> Vec<String> {
     let held = entry.held.iter().map(|held| format!("held: {}", because(&held.id, &held.why)));
     few(&mut lines, held.collect());
     lines.push(format!("{}, run {} on {}", entry.target, entry.number, entry.host));
-    lines.iter().map(|text| line(text)).collect()
+    lines.iter().map(|text| line(text, LINE)).collect()
 }
 
 /// What was to be done and was not.
@@ -166,7 +166,7 @@ fn whose(commit: &Commit) -> String {
 }
 
 /// As git shortens it.
-fn short(commit: &Commit) -> String {
+pub(super) fn short(commit: &Commit) -> String {
     commit.id.chars().take(7).collect()
 }
 
@@ -174,10 +174,10 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// One line that is not too long.
-fn line(text: &str) -> String {
+/// One line of at most so many characters.
+pub(super) fn line(text: &str, most: usize) -> String {
     let plain: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-    clipped(&plain, LINE)
+    clipped(&plain, most)
 }
 
 /// At most so many characters.
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_line_is_one_line_and_not_too_long() {
-        assert_eq!(line("a\nb\u{7}"), "a b ");
+        assert_eq!(line("a\nb\u{7}", 9), "a b ");
         assert_eq!(clipped("häuser", 4), "häu…");
     }
 }

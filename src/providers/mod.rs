@@ -13,7 +13,7 @@ mod together;
 
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
-pub use self::kube::{ConnectError, Endpoint, Kube, KubeOptions, LastRun, Log, Token};
+pub use self::kube::{ConnectError, Endpoint, Event, Kube, KubeOptions, LastRun, Log, Token};
 pub(crate) use self::kube::{chain, web};
 pub use self::node::Node;
 pub(crate) use self::place::{Astray, keep_private, keep_readable};
