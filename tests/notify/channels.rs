@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use kwo::history::{Drift, Entry, Held, Outcome, ProblemKind};
+use kwo_planner::roster::SourceFile;
 use serde_json::Value;
 
 use crate::receiver::Receiver;
@@ -189,4 +190,20 @@ fn only_news_are_told_and_recovery_is_called_so() {
     ] {
         assert_eq!(title(entry, before).as_deref(), Some(expected));
     }
+}
+
+#[test]
+fn the_settings_in_the_readme_are_settings() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let blocks = readme.split("```yaml\n").filter_map(|block| block.split("```").next());
+    let shown = blocks.filter(|block| block.starts_with("notify:")).collect::<Vec<_>>();
+    assert_eq!(shown.len(), 1);
+    let text =
+        format!("apiVersion: kwo/v1\nkind: Settings\nrepository: {{url: /srv/git/x.git}}\n{}", shown[0]);
+    let settings = kwo_planner::settings::parse(SourceFile { name: "kwo.yaml".into(), text: text.into() });
+    let settings = settings.unwrap_or_else(|refused| panic!("{:?}", refused.findings));
+    let notify = settings.notify.unwrap();
+    let told = (notify.webhooks.len(), notify.slack.len(), notify.ntfy.len(), notify.status.is_some());
+    assert_eq!(told, (1, 1, 1, true));
+    assert!(settings.metrics.is_some());
 }

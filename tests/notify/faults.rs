@@ -1,7 +1,10 @@
 //! What becomes of channels that are not well: each is one problem, and the others are told all the same.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::ServerConfig;
 
 use crate::peers::free_port;
 use crate::proxy::Proxy;
@@ -90,8 +93,22 @@ fn no_redirection_is_followed_with_a_secret_in_hand() {
     assert_eq!((receiver.got().len(), elsewhere.got().len()), (1, 0));
 }
 
-/// What the process below does, with a proxy in its environment.
+/// What the processes below are told in their environment.
 const CHILD: &str = "KWO_TEST_SLACK_PORT";
+
+/// This test once more, in a process with an environment of its own.
+fn again(test: &str, port: u16, more: (&str, &str)) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("faults::{test}"), "--nocapture"])
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .envs([more, (CHILD, port.to_string().as_str())])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
 
 #[test]
 fn through_a_proxy_the_address_is_in_no_log() {
@@ -105,16 +122,8 @@ fn through_a_proxy_the_address_is_in_no_log() {
     }
     let (proxy, receiver) = (Proxy::http(), Receiver::taking());
     let port = receiver.address.port();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "faults::through_a_proxy_the_address_is_in_no_log", "--nocapture"])
-        .env_clear()
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-        .env("HTTPS_PROXY", format!("http://{}", proxy.address))
-        .env(CHILD, port.to_string())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{said}");
+    let proxied = ("HTTPS_PROXY", format!("http://{}", proxy.address));
+    let said = again("through_a_proxy_the_address_is_in_no_log", port, (proxied.0, &proxied.1));
     assert!(receiver.only().first.starts_with(&format!("POST /{SENTINEL} ")));
     assert!(
         proxy.asked()[0].starts_with(&format!("CONNECT hooks.example.com:{port} ")),
@@ -122,4 +131,33 @@ fn through_a_proxy_the_address_is_in_no_log() {
         proxy.asked()
     );
     assert!(said.contains("DEBUG") && !said.contains("SENTINEL"), "{said}");
+}
+
+#[test]
+fn only_a_server_that_the_system_trusts_is_told() {
+    let url = |port: u16| format!("webhooks: [{{url: 'https://localhost:{port}/'}}]");
+    if let Ok(port) = std::env::var(CHILD) {
+        assert_eq!(told(&notify(&url(port.parse().unwrap())), &changed(), None), []);
+        return;
+    }
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let receiver = Receiver::secured(config);
+    let port = receiver.address.port();
+    let untold = told(&notify(&url(port)), &changed(), None);
+    assert_eq!(untold.len(), 1);
+    assert!(untold[0].why.contains("invalid peer certificate"), "{}", untold[0]);
+    assert_eq!(receiver.got().len(), 0);
+
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, own.cert.pem()).unwrap();
+    again("only_a_server_that_the_system_trusts_is_told", port, ("SSL_CERT_FILE", ca.to_str().unwrap()));
+    assert!(receiver.only().first.starts_with("POST / "));
 }

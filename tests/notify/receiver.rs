@@ -1,10 +1,12 @@
 //! A server on loopback that writes down what it is sent, byte by byte, and answers as the test says.
 
-use std::io::Write as _;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::peers::http::{Message, read};
 
@@ -36,15 +38,34 @@ impl Receiver {
         Receiver::answering(&[Reply::Status(200)])
     }
 
+    /// Takes everything, over TLS.
+    pub(crate) fn secured(config: ServerConfig) -> Receiver {
+        let config = Arc::new(config);
+        Receiver::over(
+            move |stream| {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                StreamOwned::new(connection, stream)
+            },
+            |_| Reply::Status(200),
+        )
+    }
+
     pub(crate) fn start(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Receiver {
+        Receiver::over(|stream| stream, reply)
+    }
+
+    fn over<S: Read + Write>(
+        wrap: impl Fn(TcpStream) -> S + Send + Sync + 'static,
+        reply: impl Fn(usize) -> Reply + Send + Sync + 'static,
+    ) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let got = Arc::new(Mutex::new(Vec::new()));
-        let (log, reply) = (Arc::clone(&got), Arc::new(reply));
+        let (log, reply, wrap) = (Arc::clone(&got), Arc::new(reply), Arc::new(wrap));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, reply) = (Arc::clone(&log), Arc::clone(&reply));
-                thread::spawn(move || serve(stream, &log, &*reply));
+                let (log, reply, wrap) = (Arc::clone(&log), Arc::clone(&reply), Arc::clone(&wrap));
+                thread::spawn(move || serve(wrap(stream), &log, &*reply));
             }
         });
         Receiver { address, got }
@@ -63,8 +84,12 @@ impl Receiver {
     }
 }
 
-fn serve(mut stream: TcpStream, log: &Mutex<Vec<Message>>, reply: &dyn Fn(usize) -> Reply) -> Option<()> {
-    let message = read(&stream).ok()?;
+fn serve(
+    mut stream: impl Read + Write,
+    log: &Mutex<Vec<Message>>,
+    reply: &dyn Fn(usize) -> Reply,
+) -> Option<()> {
+    let message = read(&mut stream).ok()?;
     let count = {
         let mut log = log.lock().ok()?;
         log.push(message);
