@@ -17,7 +17,7 @@ pub fn tell(root: &Path, entry: &Entry, before: Option<&Entry>) -> io::Result<()
     let journal = stream.filter(|stream| leads_to(stream)).and_then(|_| Journal::below(root).ok());
     for line in lines(entry, before) {
         // What the journal does not take is better read without its fields than not at all.
-        if !journal.as_ref().is_some_and(|journal| journal.write(&line).is_ok()) {
+        if journal.as_ref().is_none_or(|journal| journal.write(&line).is_err()) {
             writeln!(anstream::stderr(), "{}", line.text)?;
         }
     }

@@ -135,7 +135,7 @@ fn refusal(status: StatusCode) -> (&'static str, &'static str) {
         }
         404 | 410 => (
             "there is nothing at its address",
-            "see whether the address is right; one that was revoked is gone too",
+            "see whether the address is right, and whether the secret lets kwo see it",
         ),
         413 => ("the report is too long for it", "let its server take bodies of 1 MiB"),
         429 => ("it takes no more just now", "the next news are tried again"),

@@ -200,7 +200,7 @@ fn the_settings_in_the_readme_are_settings() {
     assert_eq!(shown.len(), 1);
     let text =
         format!("apiVersion: kwo/v1\nkind: Settings\nrepository: {{url: /srv/git/x.git}}\n{}", shown[0]);
-    let settings = kwo_planner::settings::parse(SourceFile { name: "kwo.yaml".into(), text: text.into() });
+    let settings = kwo_planner::settings::parse(SourceFile { name: "kwo.yaml".into(), text });
     let settings = settings.unwrap_or_else(|refused| panic!("{:?}", refused.findings));
     let notify = settings.notify.unwrap();
     let told = (notify.webhooks.len(), notify.slack.len(), notify.ntfy.len(), notify.status.is_some());

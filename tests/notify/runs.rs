@@ -91,7 +91,7 @@ pub(crate) fn notify(text: &str) -> Notify {
     let text = format!(
         "apiVersion: kwo/v1\nkind: Settings\nrepository: {{url: /srv/git/x.git}}\nnotify: {{{text}}}\n"
     );
-    let settings = parse(SourceFile { name: "kwo.yaml".into(), text: text.into() });
+    let settings = parse(SourceFile { name: "kwo.yaml".into(), text });
     settings.unwrap_or_else(|refused| panic!("{:?}", refused.findings)).notify.unwrap()
 }
 
