@@ -59,12 +59,11 @@ fn fields(mut rest: &[u8]) -> Fields {
 /// The process below says what came of this run, with the journal below this folder.
 const ROOT: &str = "KWO_TEST_JOURNAL_ROOT";
 
-/// What it writes to standard error where `$JOURNAL_STREAM` is this, or by default what stands for that stream.
-fn said(root: &Path, stream: Option<&str>) -> String {
+/// What it writes to standard error where `$JOURNAL_STREAM` is made so from the device and inode of that.
+fn said(root: &Path, stream: fn(u64, u64) -> String) -> String {
     let path = root.join("stderr");
     let file = File::create(&path).unwrap();
     let found = file.metadata().unwrap();
-    let own = format!("{}:{}", found.dev(), found.ino());
     let status = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -73,7 +72,7 @@ fn said(root: &Path, stream: Option<&str>) -> String {
         ])
         .env_clear()
         .env(ROOT, root)
-        .env("JOURNAL_STREAM", stream.unwrap_or(&own))
+        .env("JOURNAL_STREAM", stream(found.dev(), found.ino()))
         .stderr(file)
         .stdout(std::process::Stdio::null())
         .status()
@@ -88,18 +87,25 @@ fn the_lines_go_to_the_journal_where_standard_error_goes_there() {
         tell(Path::new(&root), &changed(), Some(&quiet())).unwrap();
         return;
     }
+    let own = |device, inode| format!("{device}:{inode}");
     let root = tempfile::tempdir().unwrap();
     let plain = "created kube:Namespace/alice-prod\n\
                  revised kube:ResourceQuota/alice-prod/alice-prod-quota\n\
                  converged at 1a2b3c4: 2 done, 0 not done, 0 held, 1 left over, 40 unchanged\n";
-    assert_eq!(said(root.path(), None), plain, "nothing listens");
+    assert_eq!(said(root.path(), own), plain, "nothing listens");
     let socket = listen(root.path());
-    for other in ["", "1:2", "rubbish"] {
-        assert_eq!(said(root.path(), Some(other)), plain);
+    let others: [fn(u64, u64) -> String; 4] = [
+        |_, _| String::new(),
+        |_, _| "rubbish".to_owned(),
+        |device, inode| format!("{device}:{}", inode + 1),
+        |device, inode| format!("{}:{inode}", device + 1),
+    ];
+    for other in others {
+        assert_eq!(said(root.path(), other), plain);
     }
     assert_eq!(got(&socket), Vec::<Fields>::new());
 
-    assert_eq!(said(root.path(), None), "");
+    assert_eq!(said(root.path(), own), "");
     let got = got(&socket);
     assert_eq!(got.len(), 3, "one line a change, and one for the run: {got:#?}");
     let digest = "p".repeat(64);
