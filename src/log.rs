@@ -2,12 +2,16 @@
 
 use tracing_subscriber::EnvFilter;
 
+/// It logs the address of every request that goes through a proxy, and that of a Slack webhook is a secret. kwo's own
+/// requests are logged by kwo.
+const TELLS_ADDRESSES: &str = "kube_client::client::builder";
+
 /// Starts the log: nothing, kwo's own requests, or everything.
 pub fn start(verbose: u8) {
     let filter = match verbose {
         0 => return,
         1 => EnvFilter::new("kwo=debug"),
-        _ => EnvFilter::new("debug"),
+        _ => EnvFilter::new(format!("debug,{TELLS_ADDRESSES}=off")),
     };
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();

@@ -14,10 +14,10 @@ mod together;
 
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
-pub use self::kube::{ConnectError, Endpoint, Kube, KubeOptions, LastRun, Log, Token, hostname};
+pub use self::kube::{ConnectError, Endpoint, Event, Kube, KubeOptions, LastRun, Log, Token, hostname};
 pub(crate) use self::kube::{chain, web};
 pub(crate) use self::manifest::read as yaml_documents;
 pub use self::node::Node;
-pub(crate) use self::place::{Astray, keep_private};
+pub(crate) use self::place::{Astray, keep_private, keep_readable};
 pub use self::together::Together;
 pub use provider::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};

@@ -94,16 +94,28 @@ pub(super) fn temporary(path: &Path, text: &str, mode: Option<fs::Permissions>) 
 
 /// A file that its owner alone can read, in place of the old one. Missing folders on the way are open to the owner only.
 pub(crate) fn keep_private(path: &Path, text: &str) -> Result<(), Astray> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder(path))?;
+    keep(path, text, 0o600)
+}
+
+/// A file that everybody can read, in place of the old one, in a folder that is there.
+pub(crate) fn keep_readable(path: &Path, text: &str) -> Result<(), Astray> {
+    keep(path, text, 0o644)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn keep(path: &Path, text: &str, mode: u32) -> Result<(), Astray> {
     let Some(name) = path.file_name() else {
         return Err(Astray::Io(io::Error::new(
             ErrorKind::InvalidInput,
             "it does not end with a file's name",
         )));
     };
-    let path = inside(folder, Path::new(name), None)?;
-    let file = temporary(&path, text, Some(fs::Permissions::from_mode(0o600)))?;
+    let path = inside(folder(path), Path::new(name), None)?;
+    let file = temporary(&path, text, Some(fs::Permissions::from_mode(mode)))?;
     file.persist(&path).map_err(|error| error.error)?;
     Ok(settle(&path)?)
 }

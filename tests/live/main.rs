@@ -13,6 +13,7 @@ mod account;
 mod additive;
 mod converge;
 mod crash;
+mod events;
 mod gate;
 mod hold;
 mod kubeconfig;

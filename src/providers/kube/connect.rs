@@ -129,6 +129,8 @@ pub(crate) fn web(api: &str, patience: Duration) -> Result<Client, ConnectError>
     let server: Uri = api.parse().map_err(|error: http::uri::InvalidUri| cannot(error.to_string()))?;
     let proxy = proxy::choose(None, &server, |name| env::var(name).ok())?;
     let mut config = Config::new(server);
+    // A request is sent once, also through a proxy.
+    config.default_retry = false;
     config.connect_timeout = Some(patience);
     config.proxy_url = proxy.map(|proxy| proxy.url);
     client(config, 1).map_err(cannot)

@@ -1,0 +1,122 @@
+//! A run as lines.
+
+use crate::history::{Entry, Outcome};
+
+/// How much a line matters, in the numbers of syslog.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Priority {
+    /// Something went wrong.
+    Error = 3,
+    /// Something needs to be looked at.
+    Warning = 4,
+    /// Something changed.
+    Notice = 5,
+    /// All is as before.
+    Info = 6,
+}
+
+/// One line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Line {
+    /// How much it matters.
+    pub priority: Priority,
+    /// What it says.
+    pub text: String,
+    /// What it can be found by in the journal, besides.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+/// All that the run says. What is held is said once, not with every run after `before`.
+#[must_use]
+pub fn lines(entry: &Entry, before: Option<&Entry>) -> Vec<Line> {
+    let about = |priority, text: String, id: &str, tenant: &str| Line {
+        priority,
+        text,
+        fields: [("KWO_OBJECT", id), ("KWO_TENANT", tenant)]
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect(),
+    };
+    let mut lines = Vec::new();
+    for drift in &entry.drift {
+        let text = format!("changed by others: {}: {}", drift.id, drift.what);
+        lines.push(about(Priority::Warning, text, &drift.id, &drift.tenant));
+    }
+    for step in &entry.steps {
+        let (priority, text) = match step.outcome.as_str() {
+            "done" => (Priority::Notice, format!("{} {}", step.action, step.id)),
+            "settled" => continue,
+            outcome => (Priority::Warning, format!("{outcome} {}: {}", step.id, step.why)),
+        };
+        lines.push(about(priority, text, &step.id, &step.tenant));
+    }
+    if entry.is_news(before) {
+        for held in &entry.held {
+            let text = format!("held {}: {}", held.id, held.why);
+            lines.push(about(Priority::Warning, text, &held.id, &held.tenant));
+        }
+    }
+    for problem in &entry.problems {
+        let text = match problem.hint.as_str() {
+            "" => problem.text.clone(),
+            hint => format!("{}; {hint}", problem.text),
+        };
+        lines.push(Line { priority: Priority::Error, text, fields: Vec::new() });
+    }
+    lines.push(whole(entry));
+    let run = run(entry);
+    for line in &mut lines {
+        line.fields.extend(run.iter().cloned());
+    }
+    lines
+}
+
+/// What the run came to.
+fn whole(entry: &Entry) -> Line {
+    let done = entry.done().count();
+    let open = entry.steps.iter().filter(|step| matches!(step.outcome.as_str(), "refused" | "skipped"));
+    let priority = match entry.outcome {
+        Outcome::Failed | Outcome::Refused => Priority::Error,
+        Outcome::Held => Priority::Warning,
+        Outcome::Converged if done > 0 => Priority::Notice,
+        Outcome::Converged => Priority::Info,
+    };
+    let text = format!(
+        "{}{}: {done} done, {} not done, {} held, {} left over, {} unchanged",
+        word(entry.outcome),
+        short(entry).map_or_else(String::new, |commit| format!(" at {commit}")),
+        open.count(),
+        entry.held.len(),
+        entry.leftovers,
+        entry.unchanged,
+    );
+    Line { priority, text, fields: vec![("KWO_STEPS", done.to_string())] }
+}
+
+/// What every line of the run can be found by.
+fn run(entry: &Entry) -> Vec<(&'static str, String)> {
+    let newest = entry.refused.as_ref().or(entry.commit.as_ref());
+    let fields = [
+        ("KWO_RUN", entry.number.to_string()),
+        ("KWO_COMMIT", newest.map(|commit| commit.id.clone()).unwrap_or_default()),
+        ("KWO_PLAN_DIGEST", entry.plan_digest.clone()),
+        ("KWO_OUTCOME", word(entry.outcome).to_owned()),
+    ];
+    fields.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Converged => "converged",
+        Outcome::Held => "held",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+    }
+}
+
+/// The newest commit, as git shortens it.
+fn short(entry: &Entry) -> Option<String> {
+    let newest = entry.refused.as_ref().or(entry.commit.as_ref())?;
+    Some(newest.id.chars().take(7).collect())
+}

@@ -1,0 +1,33 @@
+//! Where the lines go: to the journal with their fields, where standard error goes there too, and otherwise to standard
+//! error as they are.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::lines::lines;
+use super::socket::Journal;
+use crate::history::Entry;
+
+/// Says what came of a run. `before` is the run before it, and `root` the folder that the system lies below: `/`.
+///
+/// # Errors
+/// When nothing can be written to standard error.
+pub fn tell(root: &Path, entry: &Entry, before: Option<&Entry>) -> io::Result<()> {
+    let stream = std::env::var("JOURNAL_STREAM").ok();
+    let journal = stream.filter(|stream| leads_to(stream)).and_then(|_| Journal::below(root).ok());
+    for line in lines(entry, before) {
+        // What the journal does not take is better read without its fields than not at all.
+        if journal.as_ref().is_none_or(|journal| journal.write(&line).is_err()) {
+            writeln!(anstream::stderr(), "{}", line.text)?;
+        }
+    }
+    Ok(())
+}
+
+/// Is standard error the stream that systemd names by its device and inode? It was passed on to somebody else
+/// otherwise.
+fn leads_to(stream: &str) -> bool {
+    let Some((device, inode)) = stream.split_once(':') else { return false };
+    let Ok(found) = rustix::fs::fstat(io::stderr()) else { return false };
+    device.parse() == Ok(found.st_dev) && inode.parse() == Ok(found.st_ino)
+}

@@ -1,0 +1,195 @@
+//! What a run leaves for Prometheus: a file that node_exporter's textfile collector reads. It is replaced in one move,
+//! and holds gauges only: each run writes all of it anew.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kwo_planner::resource::ResourceId;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use crate::failure::Failure;
+use crate::history::{Entry, Outcome, ProblemKind};
+use crate::providers::{Astray, keep_readable};
+
+const LAST_SUCCESS: &str = "kwo_last_success_timestamp_seconds";
+
+const OUTCOMES: [(Outcome, &str); 4] = [
+    (Outcome::Converged, "converged"),
+    (Outcome::Held, "held"),
+    (Outcome::Refused, "refused"),
+    (Outcome::Failed, "failed"),
+];
+
+const KINDS: [(ProblemKind, &str); 6] = [
+    (ProblemKind::Fetch, "fetch"),
+    (ProblemKind::Trust, "trust"),
+    (ProblemKind::Roster, "roster"),
+    (ProblemKind::Limit, "limit"),
+    (ProblemKind::Target, "target"),
+    (ProblemKind::Step, "step"),
+];
+
+/// Writes the figures of this run into the file. The last success is kept where this is none.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, entry: &Entry) -> Result<(), Failure> {
+    let cannot = |astray: Astray| {
+        let failure = Failure::new(format!("cannot write the metrics to {}: {astray}", path.display()));
+        match path.parent() {
+            Some(folder) if !folder.exists() => failure.hint(format!(
+                "make {}, the folder that node_exporter's `--collector.textfile.directory` names, or change `metrics:` \
+                 in the settings",
+                folder.display()
+            )),
+            _ => failure,
+        }
+    };
+    let before = std::fs::read_to_string(path).ok();
+    let before = before.and_then(|text| text.lines().find_map(last_success));
+    keep_readable(path, &text(entry, before)).map_err(cannot)
+}
+
+/// The value, if this is the line that has it.
+fn last_success(line: &str) -> Option<f64> {
+    line.strip_prefix(LAST_SUCCESS)?.strip_prefix(' ')?.trim().parse().ok()
+}
+
+/// All of the file.
+fn text(entry: &Entry, last_success: Option<f64>) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Figures(figures(entry, last_success))));
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = encode_registry(&mut text, &registry);
+    text
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+/// One name with what it is and its values.
+#[derive(Debug)]
+struct Figure {
+    name: &'static str,
+    help: &'static str,
+    values: Vec<(Labels, f64)>,
+}
+
+fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
+    let one = |name, help, value: f64| Figure { name, help, values: vec![(Vec::new(), value)] };
+    let ended = entry.began + Duration::from_millis(entry.took_ms);
+    let ended = seconds(ended);
+    // What is held waits for somebody; all the rest was seen to.
+    let success = matches!(entry.outcome, Outcome::Converged | Outcome::Held);
+    let mut figures = vec![
+        Figure {
+            name: "kwo_info",
+            help: "The version of kwo and the commit that was converged to.",
+            values: vec![(
+                vec![
+                    ("version", env!("CARGO_PKG_VERSION").to_owned()),
+                    ("commit", entry.commit.as_ref().map(|commit| commit.id.clone()).unwrap_or_default()),
+                ],
+                1.0,
+            )],
+        },
+        one("kwo_last_run_timestamp_seconds", "When the last run ended.", ended),
+        one("kwo_last_run_duration_seconds", "How long the last run took.", millis(entry.took_ms)),
+        Figure {
+            name: "kwo_last_run_outcome",
+            help: "How the last run ended: 1 for the one that is true.",
+            values: OUTCOMES
+                .map(|(outcome, word)| {
+                    (vec![("outcome", word.to_owned())], f64::from(u8::from(outcome == entry.outcome)))
+                })
+                .to_vec(),
+        },
+        Figure {
+            name: "kwo_last_run_steps",
+            help: "What the last run did or tried, by the kind of object.",
+            values: steps(entry),
+        },
+        Figure {
+            name: "kwo_last_run_problems",
+            help: "What went wrong in the last run.",
+            values: KINDS
+                .map(|(kind, word)| {
+                    let count = entry.problems.iter().filter(|problem| problem.kind == kind).count();
+                    (vec![("kind", word.to_owned())], number(count))
+                })
+                .to_vec(),
+        },
+        one("kwo_last_run_drift", "Objects that somebody else had changed.", number(entry.drift.len())),
+        one("kwo_held", "Objects that are held.", number(entry.held.len())),
+        one(
+            "kwo_leftovers",
+            "Objects and fields that the roster no longer asks for.",
+            number(entry.leftovers),
+        ),
+        one("kwo_unchanged", "Objects that were as the roster wants them.", number(entry.unchanged)),
+    ];
+    if let Some(when) = if success { Some(ended) } else { last_success } {
+        figures.push(one(LAST_SUCCESS, "When a run last ended that neither failed nor was refused.", when));
+    }
+    if let Some(commit) = &entry.commit {
+        let help = "When the commit was made that was converged to.";
+        figures.push(one("kwo_commit_timestamp_seconds", help, seconds(commit.when)));
+    }
+    figures
+}
+
+/// Each kind with what became of it.
+fn steps(entry: &Entry) -> Vec<(Labels, f64)> {
+    let mut counts: BTreeMap<(String, &str, &str), usize> = BTreeMap::new();
+    for step in &entry.steps {
+        let kind =
+            step.id.parse().map_or_else(|_| "unknown".to_owned(), |id: ResourceId| id.kind.to_string());
+        *counts.entry((kind, &step.action, &step.outcome)).or_default() += 1;
+    }
+    let labels = |(kind, action, outcome): (String, &str, &str)| {
+        vec![("kind", kind), ("action", action.to_owned()), ("outcome", outcome.to_owned())]
+    };
+    counts.into_iter().map(|(key, count)| (labels(key), number(count))).collect()
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+fn millis(millis: u64) -> f64 {
+    Duration::from_millis(millis).as_secs_f64()
+}
+
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// In the order that they are written in, unlike the families of the library.
+#[derive(Debug)]
+struct Figures(Vec<Figure>);
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for Figure { name, help, values } in &self.0 {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            match values.as_slice() {
+                [(labels, value)] if labels.is_empty() => ConstGauge::new(*value).encode(metric)?,
+                several => {
+                    for (labels, value) in several {
+                        let labels = labels.as_slice();
+                        ConstGauge::new(*value).encode(metric.encode_family(&labels)?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

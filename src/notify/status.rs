@@ -1,0 +1,150 @@
+//! The status of the newest commit, on the forge that it came from. GitHub, Forgejo and Gitea take the same body at
+//! almost the same place; GitLab has words of its own.
+
+use http::HeaderValue;
+use kwo_planner::settings::{self, ForgeKind};
+use serde_json::json;
+
+use super::letter::{Channel, Letter};
+use super::tell::Untold;
+use super::text::{Message, clipped, host};
+use crate::history::{Entry, Outcome, ProblemKind};
+use crate::secrets::Places;
+
+/// What tells kwo's status from others'.
+const CONTEXT: &str = "kwo";
+
+/// In characters: GitHub takes no longer description, GitLab 255.
+const LONGEST: usize = 140;
+
+/// What GitHub's API is as of.
+const GITHUB_VERSION: &str = "2022-11-28";
+
+/// What is said of which commit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Status {
+    commit: String,
+    state: State,
+    description: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Success,
+    /// Something is held: it waits for somebody.
+    Pending,
+    Failure,
+}
+
+impl Status {
+    /// Nothing where there is nothing to say of a commit, or nothing else than before.
+    pub(super) fn of(to: &settings::Status, entry: &Entry, before: Option<&Entry>) -> Option<Status> {
+        let status = Status::after(entry)?;
+        let Some(before) = before.and_then(Status::after) else { return Some(status) };
+        // GitLab refuses what is pending to become pending.
+        let same = match to.forge.value {
+            ForgeKind::GitLab if status.state == State::Pending => {
+                Status { description: before.description.clone(), ..status.clone() } == before
+            }
+            _ => status == before,
+        };
+        (!same).then_some(status)
+    }
+
+    /// That a fetch failed says nothing of any commit.
+    fn after(entry: &Entry) -> Option<Status> {
+        let fetch = |kind| kind == ProblemKind::Fetch;
+        let problems = &entry.problems;
+        if !problems.is_empty() && problems.iter().all(|problem| fetch(problem.kind)) {
+            return None;
+        }
+        let state = match entry.outcome {
+            Outcome::Converged => State::Success,
+            Outcome::Held => State::Pending,
+            Outcome::Refused | Outcome::Failed => State::Failure,
+        };
+        Some(Status {
+            commit: entry.refused.as_ref().or(entry.commit.as_ref())?.id.clone(),
+            state,
+            description: clipped(&Message::of(entry, None).summary, LONGEST),
+        })
+    }
+
+    pub(super) async fn letter(self, to: &settings::Status, places: &Places) -> Result<Letter, Untold> {
+        let Status { commit, state, description } = self;
+        let forge = to.forge.value;
+        let api = match (&to.api, forge) {
+            (Some(api), _) => whole(api, forge),
+            (None, ForgeKind::GitHub) => "https://api.github.com".to_owned(),
+            (None, ForgeKind::GitLab) => "https://gitlab.com/api/v4".to_owned(),
+            (None, ForgeKind::Forgejo | ForgeKind::Gitea) => {
+                return Err(Channel("notify.status".to_owned()).untold(
+                    "the settings do not say where its API is",
+                    "add `api: https://HOST/api/v1` below `status:`",
+                ));
+            }
+        };
+        let channel = Channel(format!("notify.status at {}", host(&api)));
+        let token = channel.secret("token", &to.token, places).await?;
+        let project = &to.project;
+        let (path, body) = if forge == ForgeKind::GitLab {
+            let state = match state {
+                State::Success => "success",
+                State::Pending => "pending",
+                State::Failure => "failed",
+            };
+            let path = format!("projects/{}/statuses/{commit}", project.replace('/', "%2F"));
+            (path, json!({"state": state, "name": CONTEXT, "description": description}))
+        } else {
+            let state = match state {
+                State::Success => "success",
+                State::Pending => "pending",
+                State::Failure => "failure",
+            };
+            let path = format!("repos/{}/statuses/{commit}", project.as_str());
+            (path, json!({"state": state, "context": CONTEXT, "description": description}))
+        };
+        let (name, before, accept) = match forge {
+            ForgeKind::GitHub => ("authorization", "Bearer ", "application/vnd.github+json"),
+            ForgeKind::Forgejo | ForgeKind::Gitea => ("authorization", "token ", "application/json"),
+            ForgeKind::GitLab => ("private-token", "", "application/json"),
+        };
+        let token = channel.sealed("token", before, &token)?;
+        let letter = channel
+            .letter(&format!("{api}/{path}"), "application/json", body.to_string().into_bytes())?
+            .with("accept", HeaderValue::from_static(accept))
+            .with(name, token);
+        Ok(match forge {
+            ForgeKind::GitHub => {
+                letter.with("x-github-api-version", HeaderValue::from_static(GITHUB_VERSION))
+            }
+            ForgeKind::Forgejo | ForgeKind::Gitea | ForgeKind::GitLab => letter,
+        })
+    }
+}
+
+/// The address of the API. Where only the host is given, it is where that forge has it.
+fn whole(api: &str, forge: ForgeKind) -> String {
+    let api = api.trim_end_matches('/');
+    let usual = match forge {
+        ForgeKind::GitHub if api == "https://api.github.com" => "",
+        ForgeKind::GitHub => "/api/v3",
+        ForgeKind::Forgejo | ForgeKind::Gitea => "/api/v1",
+        ForgeKind::GitLab => "/api/v4",
+    };
+    if host(api) == api { format!("{api}{usual}") } else { api.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_alone_is_enough() {
+        let whole = |api: &str| whole(api, ForgeKind::GitHub);
+        assert_eq!(whole("https://api.github.com/"), "https://api.github.com");
+        assert_eq!(whole("https://git.example.com"), "https://git.example.com/api/v3");
+        assert_eq!(whole("https://git.example.com/sub/api/v3/"), "https://git.example.com/sub/api/v3");
+        assert_eq!(super::whole("http://g:3000", ForgeKind::Forgejo), "http://g:3000/api/v1");
+    }
+}

@@ -1,0 +1,61 @@
+//! Tells every channel of one run, all at the same time.
+
+use std::fmt;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use kwo_planner::settings::Notify;
+
+use super::letter::Letter;
+use super::text::Message;
+use super::{ntfy, slack, status, webhook};
+use crate::history::Entry;
+use crate::secrets::Places;
+
+/// A channel that was not told. No secret is in it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Untold {
+    /// Where the channel stands in the settings, and whose it is.
+    pub channel: String,
+    /// What went wrong, as a sentence without a full stop.
+    pub why: String,
+    /// What to do about it; or empty.
+    pub hint: String,
+}
+
+impl fmt::Display for Untold {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Untold { channel, why, hint: _ } = self;
+        write!(out, "{channel} was not told: {why}")
+    }
+}
+
+/// Tells all who are to be told; gives those who could not be. `before` is the run that they were told of last: where
+/// nobody could be told of a failure it is still news an hour later.
+pub async fn tell(notify: &Notify, places: &Places, entry: &Entry, before: Option<&Entry>) -> Vec<Untold> {
+    if !entry.is_news(before) {
+        return Vec::new();
+    }
+    let message = Message::of(entry, before);
+    let message = &message;
+    let mut told = Vec::new();
+    for (index, to) in notify.webhooks.iter().enumerate() {
+        told.push(deliver(webhook::letter(to, index, places, entry, message)).boxed());
+    }
+    for (index, to) in notify.slack.iter().enumerate() {
+        told.push(deliver(slack::letter(to, index, places, message)).boxed());
+    }
+    for (index, to) in notify.ntfy.iter().enumerate() {
+        told.push(deliver(ntfy::letter(to, index, places, message)).boxed());
+    }
+    if let Some(to) = &notify.status
+        && let Some(status) = status::Status::of(to, entry, before)
+    {
+        told.push(deliver(status.letter(to, places)).boxed());
+    }
+    join_all(told).await.into_iter().filter_map(Result::err).collect()
+}
+
+async fn deliver(letter: impl Future<Output = Result<Letter, Untold>>) -> Result<(), Untold> {
+    letter.await?.send().await
+}

@@ -1,0 +1,71 @@
+//! One request to an API on the web, by the ways that lead to the cluster too: through the same proxies, and with the
+//! roots that this system trusts. It is sent once, and no redirection is followed: it could lead credentials astray.
+
+use std::time::Duration;
+
+use ::kube::client::Body;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Limited};
+use tokio::time::timeout;
+
+use crate::providers::{chain, web};
+
+/// No answer that is read is longer.
+const LONGEST: usize = 64 * 1024;
+
+const AGENT: &str = concat!("kwo/", env!("CARGO_PKG_VERSION"));
+
+/// Status and body of the answer; why there is none.
+pub(crate) async fn get(
+    api: &str,
+    path: &str,
+    more: Option<(&str, HeaderValue)>,
+    patience: Duration,
+) -> Result<(StatusCode, Vec<u8>), String> {
+    let mut request = Request::get(path).header(header::ACCEPT, "application/json");
+    if let Some((name, value)) = more {
+        request = request.header(name, value);
+    }
+    let request = request.body(Body::empty()).map_err(|error| format!("{api} cannot be asked: {error}"))?;
+    ask(api, api, request, patience).await
+}
+
+/// Posts this, and gives the status of the answer; why there is none. The address may be a secret: nothing that is said
+/// holds more of it than `name` does, and `log.rs` leaves out who would log it.
+pub(crate) async fn post(
+    name: &str,
+    address: &Uri,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    patience: Duration,
+) -> Result<StatusCode, String> {
+    let unusable = || format!("{name} has an address that cannot be used");
+    let (Some(scheme), Some(authority)) = (address.scheme_str(), address.authority()) else {
+        return Err(unusable());
+    };
+    let path = address.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = Request::post(path).body(Body::from(body)).map_err(|_| unusable())?;
+    *request.headers_mut() = headers;
+    let api = format!("{scheme}://{authority}");
+    ask(&api, name, request, patience).await.map(|(status, _)| status)
+}
+
+/// Sends it to the API at this address, which people know by this name.
+async fn ask(
+    api: &str,
+    name: &str,
+    mut request: Request<Body>,
+    patience: Duration,
+) -> Result<(StatusCode, Vec<u8>), String> {
+    request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
+    let client = web(api, patience).map_err(|error| error.to_string())?;
+    let asked = timeout(patience, async {
+        let answer = client.send(request).await;
+        let answer = answer.map_err(|error| format!("no answer from {name}: {}", chain(&error)))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+        let body = body.map_err(|_| format!("the answer of {name} broke off, or is too long"))?;
+        Ok((status, body.to_bytes().to_vec()))
+    });
+    asked.await.map_err(|_| format!("no answer from {name} within {} seconds", patience.as_secs()))?
+}
