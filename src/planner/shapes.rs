@@ -30,6 +30,8 @@ pub struct Shape {
     pub bounds: Option<(&'static str, &'static str)>,
     /// Changes below these are no reason to do anew what follows the object.
     pub quiet: &'static [&'static str],
+    /// Values that cease to be right by themselves: a token ends.
+    pub passing: &'static [&'static str],
     /// The field that changes whenever the object is done anew; by itself it never differs.
     pub anew: Option<&'static str>,
     /// It gives somebody rights.
@@ -68,6 +70,7 @@ pub(crate) const PLAIN: Shape = Shape {
     ours: &[],
     bounds: None,
     quiet: &[],
+    passing: &[],
     anew: None,
     grants: false,
 };

@@ -18,4 +18,4 @@ pub(crate) use self::kube::{chain, web};
 pub use self::node::Node;
 pub(crate) use self::place::{Astray, keep_private};
 pub use self::together::Together;
-pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+pub use provider::{Identity, Issuer, Lock, LockRefusal, Promise, Provider, Refusal};

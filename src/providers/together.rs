@@ -10,7 +10,7 @@ use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use secrecy::SecretSlice;
 
-use super::{Identity, Lock, LockRefusal, Node, Promise, Provider, Refusal};
+use super::{Identity, Issuer, Lock, LockRefusal, Node, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// Why the node is left out.
@@ -26,6 +26,7 @@ impl Together {
     /// This system, and the node if the run was asked to look at it.
     #[must_use]
     pub fn new(main: Arc<dyn Provider>, node: Option<Node>) -> Together {
+        let node = node.map(|node| node.beside(Arc::clone(&main)));
         Together { main, node }
     }
 
@@ -92,6 +93,10 @@ impl Provider for Together {
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
         self.main.identity()
+    }
+
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        self.main.issuer()
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

@@ -182,6 +182,14 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
             "      {QUIET}the file as it is goes to /var/lib/kwo/archive; its comments do not come along{QUIET:#}"
         );
     }
+    if step.changes.iter().any(|change| change.pointer().is_some_and(|at| !at.starts_with("/metadata")))
+        && step.id.node_kind() == Some(NodeKind::Kubeconfig)
+    {
+        let _ = writeln!(
+            out,
+            "      {QUIET}both files are written anew; what is there goes to /var/lib/kwo/archive{QUIET:#}"
+        );
+    }
     for change in &step.changes {
         match change {
             Change::Create => {}

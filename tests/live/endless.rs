@@ -1,0 +1,183 @@
+//! Tokens that never end, where they are asked for and where the scripts left them; and the rights it takes.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::account::{roles_of_the_readme, service_account};
+use crate::common::apiserver::{kubectl_ok, unique};
+use crate::keeper::{FOLDER, Node, forged, silent, token};
+use crate::run::{account, get, held, steps};
+
+/// What the shell scripts leave of this tenant: the token that never ends, and both files with it.
+fn as_the_scripts_leave_it(node: &Node) -> [String; 2] {
+    let name = &node.name;
+    kubectl_ok(&["create", "namespace", name]);
+    kubectl_ok(&["create", "serviceaccount", "deployer", "-n", name]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "deployer-token", "namespace": name,
+            "annotations": {"kubernetes.io/service-account.name": "deployer"}}});
+    fs::write(node.bench.path("secret.json"), secret.to_string()).unwrap();
+    kubectl_ok(&["apply", "-f", node.bench.path("secret.json").to_str().unwrap()]);
+    kubectl_ok(&[
+        "wait",
+        "secret/deployer-token",
+        "-n",
+        name,
+        "--for=jsonpath={.data.token}",
+        "--timeout=60s",
+    ]);
+    let secret = get("secret", name, "deployer-token");
+    let bytes = |key: &str| {
+        String::from_utf8(STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()
+    };
+    let used: Value =
+        serde_json::from_str(&kubectl_ok(&["config", "view", "--raw", "--minify", "-o", "json"])).unwrap();
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "preferences": {},
+        "clusters": [{"name": "k3s-web-orchestrator", "cluster": {
+            "server": used["clusters"][0]["cluster"]["server"],
+            "certificate-authority-data": secret["data"]["ca.crt"]}}],
+        "contexts": [{"name": format!("{name}@k3s-web-orchestrator"), "context": {
+            "cluster": "k3s-web-orchestrator", "namespace": name, "user": format!("{name}-deployer")}}],
+        "users": [{"name": format!("{name}-deployer"), "user": {"token": bytes("token")}}],
+        "current-context": format!("{name}@k3s-web-orchestrator"),
+    });
+    [serde_yaml::to_string(&config).unwrap(), config.to_string()]
+}
+
+const SCRIPTS: &str = "{name: k3s-web-orchestrator, kubeconfigs: {lifetime: 30m}}";
+
+#[test]
+fn of_what_the_scripts_laid_every_copy_is_replaced_once_it_is_taken_over() {
+    let Some(node) = Node::new(SCRIPTS, "{}") else { return };
+    let laid = as_the_scripts_leave_it(&node);
+    // A rotation rewrote the YAML and left the JSON behind.
+    let stale = laid[1].replace(&token(&laid[1]), &forged(&token(&laid[1]), |_| {}).replace('a', "b"));
+    node.put([&laid[0], &stale]);
+    let plan = node.bench.plan(&["--node", "--root", node.path("").to_str().unwrap()]);
+    assert!(held(&plan).contains(&node.id()), "{plan:#}");
+    node.apply(&[]).expect(5);
+    assert_eq!(node.files(), [laid[0].clone(), stale.clone()], "nothing is touched unless it is asked for");
+
+    let adopt = format!("--adopt={}", node.name);
+    let plan = node.kwo("plan", &[&adopt]).expect(0);
+    for line in [
+        "(taken over: it exists without kwo's mark)\n",
+        "~ /copies: YAML and JSON, each another one → YAML and JSON, alike (no record of who wrote it)\n",
+        "~ /token: never ends → good (no record of who wrote it)\n",
+    ] {
+        assert!(plan.out.contains(line), "{line}: {}", plan.out);
+    }
+    let ran = node.apply(&["-vv", &adopt]).expect(0);
+    silent(&plan, &[&token(&laid[0])]);
+    silent(&ran, &[&token(&laid[0])]);
+    let files = node.files();
+    assert!(files.iter().all(|text| !text.contains(&token(&laid[0])) && !text.contains(&token(&stale))));
+    assert_eq!(token(&files[0]), token(&files[1]));
+    for old in [&laid[0], &stale] {
+        assert!(node.archived().contains(old), "it is in no archive");
+    }
+    node.kubectl("json", &["get", "pods"]).unwrap();
+    node.settled();
+    // The token that never ends is the tenant's own: kwo was not asked for it and does not touch it.
+    kubectl_ok(&["get", "secret", "deployer-token", "-n", &node.name]);
+}
+
+#[test]
+fn a_token_that_never_ends_is_taken_over_with_only_the_marks_added() {
+    let Some(node) = Node::new(SCRIPTS, "{longLivedToken: true}") else { return };
+    let laid = as_the_scripts_leave_it(&node);
+    node.put(laid.each_ref().map(String::as_str));
+    let before = get("secret", &node.name, "deployer-token");
+    let root = node.path("");
+    let plan = node.bench.plan(&["--adopt", "--node", "--root", root.to_str().unwrap()]);
+    let secret = format!("kube:Secret/{}/deployer-token", node.name);
+    let ours = [node.id(), secret];
+    assert!(ours.iter().all(|id| steps(&plan).contains(id)), "{plan:#}");
+    for step in
+        plan["steps"].as_array().unwrap().iter().filter(|step| ours.iter().any(|id| step["id"] == **id))
+    {
+        for change in step["changes"].as_array().unwrap() {
+            assert_eq!(change["action"], "extend", "{step:#}");
+            assert!(change["pointer"].as_str().unwrap().starts_with("/metadata/labels"), "{step:#}");
+        }
+    }
+    let ran = node.apply(&["-vv", "--full", &format!("--adopt={}", node.name)]).expect(0);
+    silent(&ran, &[&token(&laid[0])]);
+    assert!(!ran.out.contains(before["data"]["token"].as_str().unwrap()));
+    assert_eq!(node.files(), laid);
+    assert!(node.archived().is_empty());
+    assert_eq!(get("secret", &node.name, "deployer-token")["data"], before["data"]);
+    node.settled();
+}
+
+#[test]
+fn a_token_that_never_ends_is_made_where_it_is_asked_for_and_followed_when_it_changes() {
+    let Some(node) = Node::new("{kubeconfigs: }", "{longLivedToken: true}") else { return };
+    let ran = node.apply(&["-vv", "--full"]).expect(0);
+    let secret = || {
+        let secret = get("secret", &node.name, "deployer-token");
+        String::from_utf8(STANDARD.decode(secret["data"]["token"].as_str().unwrap()).unwrap()).unwrap()
+    };
+    let first = secret();
+    assert_eq!(node.files().map(|text| token(&text)), [first.clone(), first.clone()]);
+    node.kubectl("json", &["get", "pods"]).unwrap();
+    let gains =
+        format!("+ whoever has the token in the Secret deployer-token of {} becomes its service", node.name);
+    assert!(ran.out.contains(&gains), "{}", ran.out);
+    node.settled();
+    let plan = node.kwo("plan", &["--full", "-o", "json"]).expect(0);
+    for ran in [&ran, &plan] {
+        silent(ran, &[&first]);
+        assert!(!ran.out.contains(&STANDARD.encode(&first)) && !ran.err.contains(&STANDARD.encode(&first)));
+    }
+    // Its owner rotates it as Kubernetes says: the Secret goes and comes again.
+    kubectl_ok(&["delete", "secret", "deployer-token", "-n", &node.name]);
+    let ran = node.apply(&[]).expect(0);
+    assert!(ran.out.contains("~ /token: is another one → that of the Secret deployer-token"), "{}", ran.out);
+    assert_ne!(secret(), first);
+    assert_eq!(node.files().map(|text| token(&text)), [secret(), secret()]);
+    node.settled();
+    // And the roster asks for one that ends.
+    node.roster("{kubeconfigs: }", "{}");
+    let ran = node.apply(&[]).expect(0);
+    assert!(ran.out.contains("~ /token: never ends → good"), "{}", ran.out);
+    assert!(ran.out.contains(&format!("? kube:Secret/{}/deployer-token", node.name)), "{}", ran.out);
+    node.settled();
+}
+
+#[test]
+fn it_takes_the_rights_that_readme_shows_and_no_others() {
+    let Some(mut node) = Node::new("{kubeconfigs: }", "{}") else { return };
+    roles_of_the_readme(&node.bench);
+    let plain = unique("kwo-plain");
+    let subject = service_account(&plain);
+    let bind = |role: &str| {
+        let (name, role) = (format!("{plain}-{role}"), format!("--clusterrole={role}"));
+        kubectl_ok(&["create", "clusterrolebinding", &name, &role, &subject]);
+    };
+    bind("kwo-plan");
+    bind("kwo-apply");
+    kubectl_ok(&["create", "rolebinding", &plain, "-n", "kube-system", "--role=kwo-lock", &subject]);
+    let kubeconfig = account(&plain, &plain, &node.bench.path(""));
+    node.bench = node.bench.with_kubeconfig(&kubeconfig);
+    let ran = node.apply(&[]).expect(1);
+    let no = format!(
+        "no token for the service account {}/deployer, which takes the right to `create` on serviceaccounts/token: ",
+        node.name
+    );
+    assert!(ran.err.contains(&no) && ran.err.contains("cannot create resource"), "{}", ran.err);
+    assert!(!node.path(FOLDER).exists());
+
+    bind("kwo-tokens");
+    node.apply(&[]).expect(0);
+    node.settled();
+    node.roster("{kubeconfigs: }", "{longLivedToken: true}");
+    node.apply(&[]).expect(0);
+    node.settled();
+    let seen: Value = serde_json::from_str(&node.bench.kwo(&["status", "-o", "json"]).expect(0).out).unwrap();
+    assert!(seen["tokens"]["long_lived"]["found"].is_array(), "{seen:#}");
+}
