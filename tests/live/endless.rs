@@ -1,6 +1,8 @@
-//! Tokens that never end, where they are asked for and where the scripts left them; and the rights it takes.
+//! Tokens that never end, where they are asked for and where the scripts left them; the rights it takes, and what
+//! `kwo status` tells of tokens.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::account::{roles_of_the_readme, service_account};
 use crate::common::apiserver::{kubectl_ok, unique};
-use crate::keeper::{FOLDER, Node, forged, silent, token};
-use crate::run::{account, get, held, steps};
+use crate::keeper::{FOLDER, Node, age, forged, silent, token};
+use crate::run::{Ran, account, get, held, steps};
 
 /// What the shell scripts leave of this tenant: the token that never ends, and both files with it.
 fn as_the_scripts_leave_it(node: &Node) -> [String; 2] {
@@ -180,4 +182,79 @@ fn it_takes_the_rights_that_readme_shows_and_no_others() {
     node.settled();
     let seen: Value = serde_json::from_str(&node.bench.kwo(&["status", "-o", "json"]).expect(0).out).unwrap();
     assert!(seen["tokens"]["long_lived"]["found"].is_array(), "{seen:#}");
+}
+
+#[test]
+fn status_tells_how_long_tokens_are_good_and_how_old_those_are_that_never_end() {
+    let Some(node) = Node::new("{kubeconfigs: {lifetime: 30m}}", "{}") else { return };
+    let status = || {
+        let [text, json] =
+            ["text", "json"].map(|format| node.kwo("status", &["-vv", "-o", format]).expect(0));
+        if node.file("yaml").exists() {
+            for ran in [&text, &json] {
+                silent(ran, &[&token(&node.files()[0])]);
+            }
+        }
+        let seen: Value = serde_json::from_str(&json.out).unwrap();
+        let line = text.out.lines().find(|line| line.contains(&format!("{}  kubeconfig", node.name)));
+        (line.unwrap_or_else(|| panic!("{}", text.out)).to_owned(), seen, text.out.clone())
+    };
+    assert!(status().0.ends_with("is not there"), "{}", status().0);
+    node.apply(&[]).expect(0);
+    let (line, seen, _) = status();
+    let own = &seen["tokens"]["kubeconfigs"][0];
+    assert_eq!(
+        (&own["namespace"], &own["token"]["found"]["state"]),
+        (&json!(node.name), &json!("good")),
+        "{own:#}"
+    );
+    let time = |key: &str| own["token"]["found"][key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(time("ends").duration_since(time("made")).as_mins(), 30);
+    assert!(line.ends_with(&format!("good until {}", time("ends"))), "{line}");
+    age(&node, -1500, 300);
+    assert!(status().0.ends_with("; the next run renews it"), "{}", status().0);
+    age(&node, -5000, -300);
+    let (line, seen, _) = status();
+    assert!(
+        line.contains("  ended at ")
+            && seen["tokens"]["kubeconfigs"][0]["token"]["found"]["state"] == "ended",
+        "{line}"
+    );
+
+    node.roster("{kubeconfigs: }", "{longLivedToken: true}");
+    node.apply(&[]).expect(0);
+    let (line, seen, text) = status();
+    assert!(line.ends_with("has a token that never ends"), "{line}");
+    let own = format!("{}  Secret deployer-token  never ends, 0 days old (made 20", node.name);
+    assert!(text.lines().any(|line| line.contains(&own)), "{text}");
+    let all = seen["tokens"]["long_lived"]["found"].as_array().unwrap();
+    let own = all.iter().find(|have| have["namespace"] == node.name.as_str()).unwrap();
+    let made = get("secret", &node.name, "deployer-token")["metadata"]["creationTimestamp"].clone();
+    assert_eq!(own, &json!({"namespace": node.name, "secret": "deployer-token", "made": made, "days": 0}));
+}
+
+#[test]
+fn status_tells_since_when_k3s_runs_on_this_machine() {
+    let Some(node) = Node::new("{}", "{}") else { return };
+    let bin = node.bench.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/systemctl");
+    symlink(program, bin.join("systemctl")).unwrap();
+    fs::write(bin.join("since"), "Thu 2026-01-01 08:00:00 UTC\n").unwrap();
+    let status = |state: &str, format: &str| {
+        fs::write(bin.join("state"), state).unwrap();
+        let mut command = node.bench.command(&["status", "--node", "-o", format]);
+        Ran::of(&command.env("PATH", format!("{}:/usr/bin:/bin", bin.display())).output().unwrap())
+            .expect(0)
+            .out
+    };
+    let text = status("active\n", "text");
+    assert!(text.contains("\nk3s         runs since 2026-01-01T08:00:00Z\n"), "{text}");
+    let text = status("inactive\n", "text");
+    assert!(text.contains("\nk3s         does not run\n"), "{text}");
+    let seen: Value = serde_json::from_str(&status("active\n", "json")).unwrap();
+    assert_eq!(seen["k3s"], json!({"found": "2026-01-01T08:00:00Z"}));
+    // Another root has no services.
+    let seen: Value = serde_json::from_str(&node.kwo("status", &["-o", "json"]).expect(0).out).unwrap();
+    assert_eq!(seen["k3s"], Value::Null);
 }

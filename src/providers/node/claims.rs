@@ -10,6 +10,8 @@ use serde::Deserialize;
 use smol_str::{SmolStr, format_smolstr};
 use zeroize::Zeroizing;
 
+use crate::status::{Token, TokenState};
+
 /// Of its time a good token has more than one part in so many left.
 const PARTS: i64 = 3;
 
@@ -49,6 +51,18 @@ impl Claims {
     /// When it ends.
     pub(super) fn until(&self) -> Option<Timestamp> {
         Timestamp::from_second(self.exp?).ok()
+    }
+
+    /// What there is to tell of it.
+    pub(super) fn told(&self, now: Timestamp) -> Token {
+        let state = match self.until() {
+            None => TokenState::NeverEnds,
+            Some(until) if until <= now => TokenState::Ended,
+            Some(_) if self.is_aging(now) => TokenState::Aging,
+            Some(_) => TokenState::Good,
+        };
+        let made = self.iat.and_then(|iat| Timestamp::from_second(iat).ok());
+        Token { made, ends: self.until(), state }
     }
 
     /// For how many seconds it was made.

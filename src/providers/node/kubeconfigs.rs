@@ -22,6 +22,7 @@ use super::copies::{Copies, Said, certificates};
 use super::file::{MODE, OWNER};
 use super::record::{Kept, Record};
 use crate::providers::{Endpoint, Provider};
+use crate::status::Token;
 
 /// What the cluster says, against which the files are held.
 struct Cluster {
@@ -261,6 +262,19 @@ fn left(root: &Path, namespace: &SmolStr, kept: &Kept) -> Sighting {
             Sighting::Present(Present { body, version: copies.version(), owners: [].into(), deleting: None })
         }
     }
+}
+
+/// How the token is that is in the files of a namespace.
+pub(super) fn token_in(root: &Path, namespace: &str, now: Timestamp) -> Result<Option<Token>, String> {
+    let copies = Copies::read(root, namespace)?;
+    if copies.none() {
+        return Ok(None);
+    }
+    let tokens = copies.said().into_iter().flatten().filter_map(|said| Claims::read(&said.token?));
+    let first = tokens.min_by_key(|claims| claims.until().unwrap_or(Timestamp::MAX));
+    first
+        .map(|claims| Some(claims.told(now)))
+        .ok_or_else(|| format!("/{}: there is no token in it", copies.paths[0]))
 }
 
 fn shown(text: &str) -> SmolStr {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use jiff::Timestamp;
 use kwo_planner::change::Step;
 use kwo_planner::node::{self, NodeKind};
 use kwo_planner::observed::{Observed, Sighting};
@@ -14,6 +15,7 @@ use super::service::Services;
 use super::{issue, kubeconfigs, observe, write};
 use crate::providers::{Provider, Refusal};
 use crate::secrets::Vault;
+use crate::status::Token;
 
 /// A node, as far as it lies below a root.
 pub struct Node {
@@ -74,6 +76,22 @@ impl Node {
             }
         }
         observed
+    }
+
+    /// Since when a service runs, and nothing where it does not; nothing at all where the services are not looked at.
+    pub async fn runs_since(&self, service: &str) -> Option<Result<Option<Timestamp>, String>> {
+        match &self.services {
+            Some(services) => Some(services.since(&service.into()).await),
+            None => None,
+        }
+    }
+
+    /// How the token in the kubeconfig of a namespace is; nothing where there is no file. Of two the one that ends first.
+    ///
+    /// # Errors
+    /// When a file may not be read, or holds no token.
+    pub fn token(&self, namespace: &str, now: Timestamp) -> Result<Option<Token>, String> {
+        kubeconfigs::token_in(&self.root, namespace, now)
     }
 
     /// Does one step.

@@ -74,7 +74,7 @@ impl Services {
     }
 
     /// Since when a service runs; nothing where it does not.
-    async fn since(&self, name: &SmolStr) -> Result<Option<Timestamp>, String> {
+    pub(super) async fn since(&self, name: &SmolStr) -> Result<Option<Timestamp>, String> {
         let unit = unit(name)?;
         let what = "--property=ActiveState,ExecMainStartTimestamp";
         let answer = self.run(&["show", what, &unit], ANSWER).await?;
