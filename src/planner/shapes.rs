@@ -93,7 +93,11 @@ static BINDING: Shape = Shape {
     ..PLAIN
 };
 static ADMISSION: Shape = Shape { whole: &["/spec"], ..PLAIN };
-static SECRET: Shape = Shape { immutable: &["/type"], ..PLAIN };
+static SECRET: Shape = Shape {
+    // A token of another account is deleted by the controller that made it once the account's name changes.
+    immutable: &["/type", "/metadata/annotations/kubernetes.io~1service-account.name"],
+    ..PLAIN
+};
 static CONFIG_MAP: Shape = Shape {
     sets: &["/data/providers.json/*/credentials"],
     documents: &[("/data/providers.json", Format::Json)],

@@ -152,6 +152,22 @@ fn a_token_that_never_ends_is_made_where_it_is_asked_for_and_followed_when_it_ch
 }
 
 #[test]
+fn a_token_of_another_account_under_that_name_is_left_alone() {
+    let Some(node) = Node::new("{}", "{longLivedToken: true}") else { return };
+    kubectl_ok(&["create", "namespace", &node.name]);
+    kubectl_ok(&["create", "serviceaccount", "other", "-n", &node.name]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "deployer-token", "namespace": node.name,
+            "annotations": {"kubernetes.io/service-account.name": "other"}}});
+    fs::write(node.bench.path("secret.json"), secret.to_string()).unwrap();
+    kubectl_ok(&["apply", "-f", node.bench.path("secret.json").to_str().unwrap()]);
+    let plan = node.kwo("plan", &[&format!("--adopt={}", node.name)]).expect(5);
+    let why =
+        "service-account.name cannot be changed once it exists: it is \"other\", wanted is \"deployer\"";
+    assert!(plan.out.contains(why), "{}", plan.out);
+}
+
+#[test]
 fn it_takes_the_rights_that_readme_shows_and_no_others() {
     let Some(mut node) = Node::new("{kubeconfigs: }", "{}") else { return };
     roles_of_the_readme(&node.bench);

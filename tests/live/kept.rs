@@ -1,12 +1,14 @@
 //! The kubeconfigs that every run keeps on the node: made, left alone while they are good, renewed, put right.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::common::apiserver::kubectl_ok;
+use crate::common::apiserver::{kubectl_ok, unique};
 use crate::keeper::{FOLDER, Node, RECORD, age, hash, silent, token};
 
 #[test]
@@ -168,6 +170,43 @@ fn a_run_that_was_killed_between_the_two_files_is_finished_by_the_next() {
 }
 
 #[test]
+fn killed_at_any_write_it_leaves_each_file_old_or_new_and_the_next_run_finishes() {
+    let Some(node) = Node::new("{kubeconfigs: {lifetime: 30m}}", "{}") else { return };
+    node.apply(&[]).expect(0);
+    let root = node.path("");
+    let mut half = 0;
+    for (at, file) in
+        [node.path(RECORD), node.file("yaml"), node.file("yaml"), node.file("json")].iter().enumerate()
+    {
+        let old = age(&node, -1500, 300);
+        let inode = || fs::metadata(file).unwrap().ino();
+        let (before, begun) = (inode(), Instant::now());
+        let args = ["apply", "--yes", "--node", "--root", root.to_str().unwrap(), "--lock-timeout=2m"];
+        let mut run = node.bench.command(&[&args[..], &["--lock-duration=1s"]].concat());
+        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while inode() == before {
+            assert!(begun.elapsed() < Duration::from_secs(150), "{} is never written", file.display());
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+        // One that is new is complete, or there is no token to be read in it.
+        let new = node
+            .files()
+            .iter()
+            .zip(&old)
+            .map(|(found, old)| found != old && !token(found).is_empty())
+            .collect::<Vec<_>>();
+        assert!(new[0] || at == 0, "it was killed after that");
+        half += usize::from(new[0] && !new[1]);
+        node.apply(&["--lock-duration=1s"]).expect(0);
+        let done = node.files();
+        assert!(token(&done[0]) == token(&done[1]) && done[0] != old[0], "round {at}");
+        node.settled();
+    }
+    eprintln!("{half} of 2 runs were killed between the two files");
+}
+
+#[test]
 fn an_account_that_was_made_anew_gets_a_new_token() {
     let Some(node) = Node::new("{kubeconfigs: }", "{}") else { return };
     node.apply(&[]).expect(0);
@@ -210,6 +249,17 @@ fn a_directory_gives_no_tokens_and_the_files_of_a_tenant_that_left_are_left_over
     assert!(!node.path(FOLDER).exists());
 
     node.apply(&[]).expect(0);
+    // The namespace goes to another tenant: the record follows, and the files stay as they are.
+    let (files, other) = (node.files(), unique("other"));
+    let name = &node.name;
+    node.bench.write(&format!(
+        "cluster: {{kubeconfigs: }}\ntenants: {{{other}: {{namespaces: [{name}], longLivedToken: true}}}}\n"
+    ));
+    let ran = node.apply(&[]).expect(0);
+    let line = format!("~ {}\n      ~ /metadata/labels/kwo.dev~1tenant: {name} → {other} (the", node.id());
+    assert!(ran.out.contains(&line), "{}", ran.out);
+    assert_eq!(node.files(), files);
+    node.settled();
     node.bench.write("cluster: {kubeconfigs: }\ntenants: {}\n");
     let files = node.files();
     let plan = node.kwo("plan", &[]).expect(0);

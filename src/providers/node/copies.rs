@@ -98,12 +98,14 @@ impl Said {
 impl PartialEq for Said {
     fn eq(&self, other: &Said) -> bool {
         let Said { cluster, namespace, server, tls_server_name, authorities, token } = self;
-        let bytes =
-            |token: &Option<SecretString>| token.as_ref().map(|token| token.expose_secret().to_owned());
         (cluster, namespace, server) == (&other.cluster, &other.namespace, &other.server)
             && (tls_server_name, authorities) == (&other.tls_server_name, &other.authorities)
-            && bytes(token).map(Zeroizing::new) == bytes(&other.token).map(Zeroizing::new)
+            && bytes(token.as_ref()) == bytes(other.token.as_ref())
     }
+}
+
+fn bytes(token: Option<&SecretString>) -> Option<&str> {
+    token.map(ExposeSecret::expose_secret)
 }
 
 /// The certificates in a PEM text, however its lines are broken.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kwo_planner::domains::ACCOUNT;
 use kwo_planner::domains::kubeconfigs::{BOTH_COPIES, FROM_SECRET, IN_USE, LONG_LIVED, LONG_LIVED_KEY};
 use kwo_planner::node::{KUBECONFIGS, NodeKind};
-use kwo_planner::observed::{FIELD_MANAGER, MARK, Observed, Owner, Present, Sighting, TENANT_LABEL};
+use kwo_planner::observed::{FIELD_MANAGER, Observed, Owner, Present, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::roster::Lifetime;
 use kwo_planner::tree::{SmolStr, Tree};
@@ -169,10 +169,7 @@ fn present(
             }
         }
     }
-    let tenant = wanted.body.at("/metadata/labels").and_then(|labels| labels.get(TENANT_LABEL)).cloned();
-    let marks = kept
-        .map(|_| [(MARK.0, Tree::from(MARK.1))].into_iter().chain(tenant.map(|name| (TENANT_LABEL, name))));
-    let labels = Tree::map(marks.into_iter().flatten());
+    let labels = kept.map_or_else(|| Tree::map::<SmolStr>([]), Kept::labels);
     let body = body.with("/metadata", Tree::map([("labels", labels)]));
     let owners = kept.map(|kept| owners(kept, &wanted.body, &body, copies)).unwrap_or_default();
     Ok(Present { body, version: copies.version(), owners: owners.into(), deleting: None })
@@ -257,8 +254,7 @@ fn left(root: &Path, namespace: &SmolStr, kept: &Kept) -> Sighting {
         Err(why) => Sighting::Unknown { why: why.into() },
         Ok(copies) if copies.none() || !kept.covers(&copies.hashes()) => Sighting::Absent,
         Ok(copies) => {
-            let marks = [(MARK.0, Tree::from(MARK.1)), (TENANT_LABEL, Tree::from(&kept.tenant))];
-            let body = Tree::map([("metadata", Tree::map([("labels", Tree::map(marks))]))]);
+            let body = Tree::map([("metadata", Tree::map([("labels", kept.labels())]))]);
             Sighting::Present(Present { body, version: copies.version(), owners: [].into(), deleting: None })
         }
     }

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use kwo_planner::observed::{MARK, TENANT_LABEL};
 use kwo_planner::tree::{SmolStr, Tree};
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,11 @@ impl Record {
 }
 
 impl Kept {
+    /// The marks that stand for it: it is kwo's, and for whom it was made.
+    pub(super) fn labels(&self) -> Tree {
+        Tree::map([(MARK.0, Tree::from(MARK.1)), (TENANT_LABEL, Tree::from(&self.tenant))])
+    }
+
     /// Is what has these hashes kwo's? One that kwo only began to make is as far as it is what kwo began.
     pub(super) fn covers(&self, hashes: &Pair) -> bool {
         let begun =
