@@ -60,6 +60,9 @@ fn a_token_near_its_end_is_renewed_in_both_files_and_the_old_ones_are_archived()
     // A little more than a third of the time is left, and a little less.
     age(&node, -1190, 610);
     node.settled();
+    // A server that gives only ten minutes is asked again after two thirds of those, and not in each run.
+    age(&node, -290, 310);
+    node.settled();
     for (made, ends) in [(-1210, 590), (-4000, -2200)] {
         let old = age(&node, made, ends);
         let until = jiff::Timestamp::now().as_second() + ends;
