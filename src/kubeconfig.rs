@@ -3,30 +3,33 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kwo_planner::domains::cluster::{Cluster, Oidc};
+use kwo_planner::domains::cluster::Oidc;
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use crate::providers::Endpoint;
 
-/// The name of a cluster that the roster does not name.
-const UNNAMED: &str = "kubernetes";
+/// Where a kubeconfig leads.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// What the cluster is called.
+    pub cluster: &'a str,
+    /// The address of its API server from outside, where the roster says it.
+    pub server: Option<&'a str>,
+    /// The server of the kubeconfig in use.
+    pub endpoint: &'a Endpoint,
+}
 
 /// For the pipelines of a namespace: they are its service account.
 #[must_use]
-pub fn pipelines(
-    cluster: &Cluster,
-    endpoint: &Endpoint,
-    namespace: &str,
-    account: &str,
-    token: &str,
-) -> Value {
+pub fn pipelines(way: Way<'_>, namespace: &str, account: &str, token: &str) -> Value {
     let user = json!({"token": token});
-    kubeconfig(cluster, endpoint, Some(namespace), &format!("{namespace}-{account}"), &user)
+    kubeconfig(way, Some(namespace), &format!("{namespace}-{account}"), &user)
 }
 
 /// For people: kubectl opens a browser and keeps what the issuer gives.
 #[must_use]
-pub fn people(cluster: &Cluster, endpoint: &Endpoint, oidc: &Oidc, namespace: Option<&str>) -> Value {
+pub fn people(way: Way<'_>, oidc: &Oidc, namespace: Option<&str>) -> Value {
     let Oidc { issuer, client, scopes, username: _, groups: _, ca } = oidc;
     let mut args = vec![
         "oidc-login".to_owned(),
@@ -48,37 +51,35 @@ pub fn people(cluster: &Cluster, endpoint: &Endpoint, oidc: &Oidc, namespace: Op
         "interactiveMode": "IfAvailable",
         "provideClusterInfo": false,
     }});
-    kubeconfig(cluster, endpoint, namespace, &format!("oidc@{}", name(cluster)), &user)
+    kubeconfig(way, namespace, &format!("oidc@{}", way.cluster), &user)
 }
 
-fn name(cluster: &Cluster) -> &str {
-    cluster.name.as_ref().map_or(UNNAMED, |name| name.value.as_str())
+/// As YAML, each value on one line.
+///
+/// # Errors
+/// When the library refuses; it says why.
+pub fn yaml(kubeconfig: &Value) -> Result<Zeroizing<String>, serde_yaml::ser::Error> {
+    // Scripts look for the token in one line.
+    let options = serde_yaml::ser_options! { prefer_block_scalars: false };
+    serde_yaml::to_string_with_options(kubeconfig, options).map(Zeroizing::new)
 }
 
-fn kubeconfig(
-    cluster: &Cluster,
-    endpoint: &Endpoint,
-    namespace: Option<&str>,
-    user: &str,
-    credentials: &Value,
-) -> Value {
-    let Endpoint { server, tls_server_name, authorities } = endpoint;
+/// As JSON on one line.
+#[must_use]
+pub fn json_line(kubeconfig: &Value) -> Zeroizing<String> {
+    Zeroizing::new(format!("{kubeconfig}\n"))
+}
+
+fn kubeconfig(way: Way<'_>, namespace: Option<&str>, user: &str, credentials: &Value) -> Value {
+    let Way { cluster, server: outside, endpoint: Endpoint { server, tls_server_name, authorities } } = way;
     let mut leads = Map::new();
-    match cluster.api.as_ref().and_then(kwo_planner::domains::cluster::Api::server) {
-        Some(outside) => {
-            leads.insert("server".to_owned(), outside.into());
-        }
-        None => {
-            leads.insert("server".to_owned(), server.as_str().into());
-            if let Some(name) = tls_server_name {
-                leads.insert("tls-server-name".to_owned(), name.as_str().into());
-            }
-        }
+    leads.insert("server".to_owned(), outside.unwrap_or(server).into());
+    if let (None, Some(name)) = (outside, tls_server_name) {
+        leads.insert("tls-server-name".to_owned(), name.as_str().into());
     }
     if let Some(authorities) = authorities {
         leads.insert("certificate-authority-data".to_owned(), STANDARD.encode(authorities).into());
     }
-    let cluster = name(cluster);
     let mut context = json!({"cluster": cluster, "user": user});
     let mut called = cluster.to_owned();
     if let Some(namespace) = namespace {

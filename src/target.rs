@@ -24,8 +24,8 @@ pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn 
 /// The node below this root. Another root than that of this machine has no services that run.
 ///
 /// # Errors
-/// When there is no such folder.
-pub(crate) fn node(root: &Path) -> Result<Node, Failure> {
+/// When it is no folder.
+pub fn node(root: &Path) -> Result<Node, Failure> {
     let systemctl =
         (root.canonicalize().ok().as_deref() == Some(Path::new("/"))).then(|| PathBuf::from("systemctl"));
     Node::new(root, systemctl).map_err(|error| {

@@ -102,7 +102,7 @@ pub struct Status {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
-    /// Look at the disk of the node that kwo runs on, too.
+    /// Look at the node that kwo runs on, too: its disk, k3s, the kubeconfigs that it keeps.
     #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
     pub node: bool,
     /// The folder that the node's files lie below.

@@ -68,7 +68,8 @@ pub struct TargetArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub age: AgeArgs,
-    /// Look at the files of the node that kwo runs on, and write them: what k3s is started with, its registries.
+    /// Look at the files of the node that kwo runs on, and write them: what k3s is started with, its registries, the
+    /// kubeconfigs that it keeps.
     #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
     pub node: bool,
     /// The folder that the node's files lie below. The services of the node are restarted only where it is `/`.

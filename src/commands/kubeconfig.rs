@@ -4,16 +4,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use kwo_planner::domains::ACCOUNT;
+use kwo_planner::domains::cluster::Api;
 use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use secrecy::ExposeSecret as _;
-use zeroize::Zeroizing;
 
 use super::load::{Loaded, load};
-use super::print::{data, flat_yaml, talk};
+use super::print::{data, talk};
 use crate::cli::{Kubeconfig, YamlOrJson};
 use crate::failure::{Exit, Failure};
-use crate::kubeconfig::{people, pipelines};
+use crate::kubeconfig::{Way, json_line, people, pipelines, yaml};
 use crate::providers::{Astray, Endpoint, Kube, KubeOptions, Token, keep_private};
 use crate::target::{options, unconnected};
 
@@ -26,16 +26,18 @@ pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {
     let cluster = loaded.roster.cluster();
     let options = options(&args.kube)?;
     let endpoint = Endpoint::find(&options).await.map_err(|error| unconnected(&error))?;
+    let server = cluster.api.as_ref().and_then(Api::server);
+    let way = Way { cluster: cluster.called(), server: server.as_deref(), endpoint: &endpoint };
     if args.oidc {
         let oidc = cluster.oidc.as_ref().ok_or_else(|| {
             Failure::new("the roster does not say where people log in")
                 .hint("write `oidc: {issuer: https://…, client: …}` below `cluster:`")
         })?;
-        return give(args, &people(cluster, &endpoint, oidc, namespace));
+        return give(args, &people(way, oidc, namespace));
     }
     let namespace = namespace.ok_or_else(|| Failure::usage("a kubeconfig for which namespace?"))?;
     let token = token(args, options, namespace).await?;
-    let shown = pipelines(cluster, &endpoint, namespace, ACCOUNT, token.token.expose_secret());
+    let shown = pipelines(way, namespace, ACCOUNT, token.token.expose_secret());
     let exit = give(args, &shown)?;
     talk(&until(&token, args.duration));
     Ok(exit)
@@ -77,10 +79,12 @@ async fn token(args: &Kubeconfig, options: KubeOptions, namespace: &str) -> Resu
 
 /// Prints it, or writes it to a file.
 fn give(args: &Kubeconfig, kubeconfig: &serde_json::Value) -> Result<Exit, Failure> {
-    let text = Zeroizing::new(match args.output {
-        YamlOrJson::Yaml => flat_yaml(kubeconfig)?,
-        YamlOrJson::Json => format!("{kubeconfig}\n"),
-    });
+    let text = match args.output {
+        YamlOrJson::Yaml => {
+            yaml(kubeconfig).map_err(|error| Failure::new("cannot print this as YAML").because(&error))?
+        }
+        YamlOrJson::Json => json_line(kubeconfig),
+    };
     match &args.out {
         Some(path) => write(path, &text)?,
         None => data(&text),

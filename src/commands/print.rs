@@ -34,15 +34,5 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 
 /// One YAML document.
 pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Failure> {
-    yaml_text(serde_yaml::to_string(value))
-}
-
-/// One YAML document in which long values stand on one line, behind their key, as kubectl writes them.
-pub(crate) fn flat_yaml(value: &impl Serialize) -> Result<String, Failure> {
-    let options = serde_yaml::ser_options! { prefer_block_scalars: false };
-    yaml_text(serde_yaml::to_string_with_options(value, options))
-}
-
-fn yaml_text<E: std::error::Error>(text: Result<String, E>) -> Result<String, Failure> {
-    text.map_err(|error| Failure::new("cannot print this as YAML").because(&error))
+    serde_yaml::to_string(value).map_err(|error| Failure::new("cannot print this as YAML").because(&error))
 }

@@ -13,8 +13,8 @@ use crate::target;
 pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
     let kube = target::kube(&args.cluster, Duration::ZERO).await?;
-    let root = args.node.then_some(args.root.as_path());
-    let (status, away) = look(&kube, &loaded.roster, root).await;
+    let node = args.node.then(|| (args.root.as_path(), target::node(&args.root).ok()));
+    let (status, away) = look(&kube, &loaded.roster, node).await;
     match args.output {
         TextOrJson::Text => data(&text(&status)),
         TextOrJson::Json => json(&status)?,

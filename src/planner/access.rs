@@ -1,6 +1,9 @@
-//! Rights as sentences: who can do what where, read off a binding or a role as it stands in the cluster.
+//! Rights as sentences: who can do what where, read off a binding or a role as it stands in the cluster, or off the
+//! Secret with a token that never ends.
 //! For people; nothing is decided by these words.
 
+use crate::domains::ACCOUNT;
+use crate::domains::kubeconfigs::LONG_LIVED;
 use crate::kinds::Kind;
 use crate::resource::ResourceId;
 use crate::tree::Tree;
@@ -8,6 +11,10 @@ use crate::tree::Tree;
 /// The sentences for what this object grants, with a verb such as `becomes` or `is still`.
 #[must_use]
 pub fn sentences(id: &ResourceId, body: &Tree, verb: &str) -> Vec<String> {
+    if *id == ResourceId::kube(Kind::Secret, id.scope.clone(), LONG_LIVED) {
+        let who = format!("whoever has the token in the Secret {LONG_LIVED} of {}", id.scope);
+        return vec![format!("{who} {verb} its service account {ACCOUNT}, without an end")];
+    }
     let subjects = body.get("subjects").map(Tree::items).unwrap_or_default();
     subjects.iter().filter_map(|subject| sentence(id, body, subject, verb)).collect()
 }
@@ -64,5 +71,12 @@ mod tests {
             sentences(&ResourceId::kube(Kind::RoleBinding, "alice-prod", "alice-admin"), &body, "becomes"),
             ["alice@example.com becomes admin of alice-prod", "group team becomes admin of alice-prod"]
         );
+        assert_eq!(
+            sentences(&ResourceId::kube(Kind::Secret, "a", "deployer-token"), &Tree::Null, "is still"),
+            [
+                "whoever has the token in the Secret deployer-token of a is still its service account deployer, without an end"
+            ]
+        );
+        assert!(sentences(&ResourceId::kube(Kind::Secret, "a", "other"), &Tree::Null, "becomes").is_empty());
     }
 }

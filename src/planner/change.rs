@@ -94,6 +94,8 @@ pub enum Cause {
     },
     /// The system keeps no record of who wrote it.
     Unrecorded,
+    /// The value found is kwo's own and was right: a token ends, a server moves.
+    Passed,
     /// It is done anew because of what it follows.
     Anew {
         /// The steps of this plan that ask for it; none where the changes were made before.
@@ -272,6 +274,7 @@ impl fmt::Display for Cause {
             }
             Cause::Drift { manager, when: None } => write!(out, "drift: written by `{manager}`"),
             Cause::Unrecorded => out.write_str("no record of who wrote it"),
+            Cause::Passed => out.write_str("it was right when kwo wrote it"),
             Cause::Anew { after } => match after.as_slice() {
                 [] => out.write_str("what it reads has changed since"),
                 [first, others @ ..] => {

@@ -26,7 +26,7 @@ fn one(change: &Change, was_in_agreement: bool) -> Option<String> {
             Cause::Unrecorded if was_in_agreement => {
                 Some(format!("{pointer} was changed from {to} to {from}"))
             }
-            Cause::Unrecorded | Cause::RosterChanged | Cause::Anew { .. } => None,
+            Cause::Unrecorded | Cause::RosterChanged | Cause::Anew { .. } | Cause::Passed => None,
         },
     }
 }

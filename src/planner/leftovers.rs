@@ -4,7 +4,7 @@
 use crate::access;
 use crate::change::Leftover;
 use crate::kinds::{Shape, matches_any};
-use crate::node::NodeKind;
+use crate::node::{NodeKind, kubeconfig_files};
 use crate::observed::{FIELD_MANAGER, Present, Sighting, TENANT_LABEL};
 use crate::resource::{Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join};
@@ -129,9 +129,14 @@ fn field(
 }
 
 fn command(id: &ResourceId, verb: &str, options: &str) -> String {
-    if id.node_kind() == Some(NodeKind::File) {
+    match id.node_kind() {
         // The file may hold what others need, and only an editor keeps its comments.
-        return format!("sudoedit {}", quoted_if_needed(&format!("/{}", id.name)));
+        Some(NodeKind::File) => return format!("sudoedit {}", quoted_if_needed(&format!("/{}", id.name))),
+        Some(NodeKind::Kubeconfig) => {
+            let files = kubeconfig_files(&id.name).map(|file| quoted_if_needed(&format!("/{file}")));
+            return format!("sudo rm {}", files.join(" "));
+        }
+        Some(NodeKind::Restart) | None => {}
     }
     let resource = id.known_kind().map_or_else(|| id.kind.to_lowercase(), |kind| kind.plural().to_owned());
     let namespace = if id.scope.is_empty() { String::new() } else { format!(" --namespace={}", id.scope) };

@@ -1,5 +1,5 @@
-//! What kwo keeps on a node beside the cluster: files, and restarts of the services that read them. Their ids, and how
-//! their fields are compared; what is in a file is the domains' business.
+//! What kwo keeps on a node beside the cluster: files, restarts of the services that read them, kubeconfigs. Their ids,
+//! where they are and how their fields are compared; what is in them is the domains' business.
 
 use crate::resource::ResourceId;
 use crate::shapes::{PLAIN, Shape};
@@ -31,7 +31,13 @@ pub enum NodeKind {
     /// A service that has to be started anew when a file that it reads has changed. Its body is `current`, which says
     /// whether it has read its files as they are, and `running`.
     Restart,
+    /// The kubeconfig of a namespace's pipelines, as two files: YAML, and JSON on one line. Its body says what has to be
+    /// true of both; the token is never in it.
+    Kubeconfig,
 }
+
+/// Where the kubeconfigs are. Nobody but their owner can read the folder.
+pub const KUBECONFIGS: &str = "var/lib/kwo/kubeconfigs";
 
 /// No service reads these of its files.
 const QUIET: &[&str] = &["/metadata", "/mode", "/owner"];
@@ -45,6 +51,7 @@ static CONFIG: Shape = Shape {
     quiet: QUIET,
     ..PLAIN
 };
+static KUBECONFIG: Shape = Shape { passing: &["/endpoint", "/token"], ..PLAIN };
 static RESTART: Shape = Shape { anew: Some("/running"), ..PLAIN };
 
 /// Does the API server not start with both of these arguments? Only its own way to name who may log in, and the older
@@ -67,6 +74,7 @@ impl NodeKind {
         match self {
             NodeKind::File => "File",
             NodeKind::Restart => "Restart",
+            NodeKind::Kubeconfig => "Kubeconfig",
         }
     }
 
@@ -77,12 +85,20 @@ impl NodeKind {
             NodeKind::File if name == K3S_CONFIG => &CONFIG,
             NodeKind::File => &FILE,
             NodeKind::Restart => &RESTART,
+            NodeKind::Kubeconfig => &KUBECONFIG,
         }
     }
 }
 
+/// The two files of a namespace's kubeconfig, as YAML and as JSON, by their paths from the root.
+#[must_use]
+pub fn kubeconfig_files(namespace: &str) -> [String; 2] {
+    ["yaml", "json"].map(|form| format!("{KUBECONFIGS}/{namespace}-kubeconfig.{form}"))
+}
+
 impl ResourceId {
-    /// Something on the node: a file by its path from the root, without a leading slash, or a service by its name.
+    /// Something on the node: a file by its path from the root, without a leading slash, a service by its name, or a
+    /// kubeconfig by its namespace.
     pub fn node(kind: NodeKind, name: impl Into<SmolStr>) -> ResourceId {
         ResourceId {
             provider: SmolStr::new_static(PROVIDER),
@@ -95,7 +111,7 @@ impl ResourceId {
     /// The kind, where it is one of the node's.
     #[must_use]
     pub fn node_kind(&self) -> Option<NodeKind> {
-        let kinds = [NodeKind::File, NodeKind::Restart];
+        let kinds = [NodeKind::File, NodeKind::Restart, NodeKind::Kubeconfig];
         kinds.into_iter().find(|kind| self.provider == PROVIDER && self.kind == kind.name())
     }
 }
@@ -106,7 +122,7 @@ mod tests {
 
     #[test]
     fn ids_know_their_kind_and_are_no_objects_of_the_cluster() {
-        for kind in [NodeKind::File, NodeKind::Restart] {
+        for kind in [NodeKind::File, NodeKind::Restart, NodeKind::Kubeconfig] {
             let id = ResourceId::node(kind, K3S_CONFIG);
             assert_eq!(id.node_kind(), Some(kind));
             assert_eq!(id.known_kind(), None);

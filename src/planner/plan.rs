@@ -215,7 +215,7 @@ fn change(
                 return Err(Hold::Refused { why: smol_str::format_smolstr!("{pointer} {why}") });
             }
             Ok(Change::Revise {
-                cause: cause(present, &pointer),
+                cause: cause(shape, present, &pointer),
                 tightens: tightening(shape, present, &pointer, &from, &to),
                 because: because(&pointer),
                 pointer,
@@ -235,10 +235,13 @@ fn fits(from: &Tree, to: &Tree) -> bool {
     }
 }
 
-fn cause(present: &Present, pointer: &str) -> Cause {
+fn cause(shape: &Shape, present: &Present, pointer: &str) -> Cause {
     match present.writer(pointer) {
         None => Cause::Unrecorded,
-        Some(owner) if owner.manager == FIELD_MANAGER => Cause::RosterChanged,
+        Some(owner) if owner.manager == FIELD_MANAGER => match shape.passing.contains(&pointer) {
+            true => Cause::Passed,
+            false => Cause::RosterChanged,
+        },
         Some(owner) => Cause::Drift { manager: owner.manager.clone(), when: owner.when.clone() },
     }
 }

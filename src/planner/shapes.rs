@@ -32,6 +32,8 @@ pub struct Shape {
     pub bounds: Option<(&'static str, &'static str)>,
     /// Changes below these are no reason to do anew what follows the object.
     pub quiet: &'static [&'static str],
+    /// Values that cease to be right by themselves: a token ends.
+    pub passing: &'static [&'static str],
     /// The field that changes whenever the object is done anew; by itself it never differs.
     pub anew: Option<&'static str>,
     /// It gives somebody rights.
@@ -74,6 +76,7 @@ pub(crate) const PLAIN: Shape = Shape {
     ours: &[],
     bounds: None,
     quiet: &[],
+    passing: &[],
     anew: None,
     grants: false,
 };
@@ -96,7 +99,11 @@ static BINDING: Shape = Shape {
     ..PLAIN
 };
 static ADMISSION: Shape = Shape { whole: &["/spec"], ..PLAIN };
-static SECRET: Shape = Shape { immutable: &["/type"], ..PLAIN };
+static SECRET: Shape = Shape {
+    // A token of another account is deleted by the controller that made it once the account's name changes.
+    immutable: &["/type", "/metadata/annotations/kubernetes.io~1service-account.name"],
+    ..PLAIN
+};
 static CONFIG_MAP: Shape = Shape {
     sets: &["/data/providers.json/*/credentials"],
     documents: &[("/data/providers.json", Format::Json)],

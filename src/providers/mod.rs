@@ -20,4 +20,4 @@ pub(crate) use self::manifest::read as yaml_documents;
 pub use self::node::Node;
 pub(crate) use self::place::{Astray, keep_private, keep_readable};
 pub use self::together::Together;
-pub use provider::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+pub use provider::{Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal};

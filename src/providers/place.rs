@@ -74,6 +74,20 @@ pub(super) fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<Path
     }
 }
 
+/// A folder that its owner alone can look into, made where it is missing.
+pub(super) fn private(root: &Path, folder: &str) -> Result<PathBuf, Astray> {
+    let folder = inside(root, Path::new(folder), Some(0o755))?;
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if fs::metadata(&folder)?.permissions().mode() & 0o777 != 0o700 {
+                fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+            }
+        }
+        made => made?,
+    }
+    Ok(folder)
+}
+
 /// A temporary file beside the path with this text, safely on the disk.
 pub(super) fn temporary(path: &Path, text: &str, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));

@@ -1,6 +1,7 @@
 //! The contract between kwo and a system that holds objects: look, write one step, keep others out meanwhile.
 //! There is no way to remove something through it, and there must never be one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use secrecy::SecretSlice;
 use smol_str::SmolStr;
 use tokio::sync::watch;
 
+use super::{Endpoint, Token};
 use crate::secrets::Vault;
 
 /// A future that can be sent between threads, as a trait object.
@@ -51,11 +53,37 @@ pub trait Provider: Send + Sync {
 
     /// Leaves a text for later runs, in place of the one that was recalled; gives the note as it is now.
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>>;
+
     /// Who this run is to the system; nothing where nobody logs in, or where that cannot be told.
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>>;
 
+    /// Who gives tokens for service accounts here; nobody where it is no cluster.
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        None
+    }
+
     /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
+}
+
+/// A cluster, as far as it gives tokens for its service accounts.
+pub trait Issuer: Send + Sync {
+    /// Where whoever has a token reaches it, and how it proves to be the one.
+    ///
+    /// # Errors
+    /// When the kubeconfig in use does not check who it is.
+    fn endpoint(&self) -> Result<Endpoint, Refusal>;
+
+    /// The uids of the service accounts with this name, by their namespaces.
+    fn accounts<'a>(&'a self, name: &'a str) -> Promise<'a, Result<BTreeMap<SmolStr, SmolStr>, Refusal>>;
+
+    /// A new token for a service account.
+    fn token<'a>(
+        &'a self,
+        namespace: &'a str,
+        account: &'a str,
+        lifetime: Duration,
+    ) -> Promise<'a, Result<Token, Refusal>>;
 }
 
 /// Which system it is.

@@ -10,7 +10,7 @@ use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use secrecy::SecretSlice;
 
-use super::{Account, Identity, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal, restart};
+use super::{Account, Identity, Issuer, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal, restart};
 use crate::secrets::Vault;
 
 /// Why the node is left out.
@@ -30,6 +30,7 @@ impl Together {
     /// This system, and the node if the run was asked to look at it.
     #[must_use]
     pub fn new(main: Arc<dyn Provider>, node: Option<Node>) -> Together {
+        let node = node.map(|node| node.beside(Arc::clone(&main)));
         Together { main, node, away: AWAY }
     }
 
@@ -117,6 +118,10 @@ impl Provider for Together {
 
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
         self.main.account()
+    }
+
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        self.main.issuer()
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

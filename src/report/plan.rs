@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use kwo_planner::access;
-use kwo_planner::change::{Cause, Change, Held, Leftover, Step};
+use kwo_planner::change::{Cause, Change, Held, Hold, Leftover, Step};
 use kwo_planner::node::NodeKind;
 use kwo_planner::plan::Plan;
 use kwo_planner::tree::{SmolStr, Tree};
@@ -24,6 +24,9 @@ pub(crate) const HOLD: Style = AnsiColor::Red.on_default();
 pub(crate) const LEFT: Style = AnsiColor::Magenta.on_default();
 const QUIET: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
+
+/// What a new token does to the files of a kubeconfig.
+const ANEW: &str = "both files are written anew; what is there goes to /var/lib/kwo/archive";
 
 /// How many of each there are.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -107,6 +110,9 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
         for held in held.into_iter().filter(|held| !held.is_left_out()) {
             let Held { id, tenant: _, hold, because } = held;
             let _ = writeln!(out, "  {HOLD}!{HOLD:#} {id}\n      {hold}\n      {QUIET}{because}{QUIET:#}");
+            if id.node_kind() == Some(NodeKind::Kubeconfig) && matches!(hold, Hold::Foreign { .. }) {
+                let _ = writeln!(out, "      {QUIET}{ANEW}{QUIET:#}");
+            }
         }
         for leftover in leftovers {
             leftover_text(&mut out, leftover);
@@ -181,6 +187,11 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
             out,
             "      {QUIET}the file as it is goes to /var/lib/kwo/archive; its comments do not come along{QUIET:#}"
         );
+    }
+    if step.changes.iter().any(|change| change.pointer().is_some_and(|at| !at.starts_with("/metadata")))
+        && step.id.node_kind() == Some(NodeKind::Kubeconfig)
+    {
+        let _ = writeln!(out, "      {QUIET}{ANEW}{QUIET:#}");
     }
     for change in &step.changes {
         match change {

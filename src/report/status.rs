@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
+use jiff::Timestamp;
 
 use super::plan::{CREATE, HOLD};
 use crate::providers::LastRun;
 use crate::status::disk::Level;
-use crate::status::{Answer, Disk, Node, Pod, Registry, Resolver, Space, Status, Tenant, Use};
+use crate::status::{
+    Answer, Disk, Kept, LongLived, Node, Pod, Registry, Resolver, Space, Status, Tenant, Token, TokenState,
+    Tokens, Use,
+};
 
 const QUIET: Style = Style::new().dimmed();
 /// How many amounts of a namespace are shown; there is JSON for the rest.
@@ -22,10 +26,12 @@ pub fn text(status: &Status) -> String {
         server,
         nodes,
         disk: space,
+        k3s,
         traefik,
         resolvers,
         registry,
         tenants,
+        tokens,
         last_run,
     } = status;
     let mut out = String::new();
@@ -38,13 +44,8 @@ pub fn text(status: &Status) -> String {
     section("kwo", vec![(*kwo).to_owned()]);
     section("server", one(&server.version, |version| format!("{version} at {}", server.address)));
     section("nodes", many(nodes, "there are none", node));
-    section(
-        "disk",
-        space.as_ref().map_or_else(
-            || vec![format!("{QUIET}not looked at; --node on the node does{QUIET:#}")],
-            |space| one(space, disk),
-        ),
-    );
+    section("disk", space.as_ref().map_or_else(|| vec![not_asked()], |space| one(space, disk)));
+    section("k3s", k3s.as_ref().map_or_else(|| vec![not_asked()], |since| one(since, service)));
     section("Traefik", many(traefik, "there are no pods of it in kube-system", pod));
     section("resolvers", columns(resolvers.iter().map(resolver), "the roster asks for no certificates"));
     section("registry", vec![registry.as_ref().map_or_else(|| "the roster asks for none".to_owned(), store)]);
@@ -57,8 +58,13 @@ pub fn text(status: &Status) -> String {
         }],
     );
     section("", columns(tenants.iter().flat_map(rows), ""));
+    section("tokens", logins(tokens));
     section("last run", one(last_run, |run| run.as_ref().map_or_else(|| "there was none".to_owned(), last)));
     out
+}
+
+fn not_asked() -> String {
+    format!("{QUIET}not looked at; --node on the node does{QUIET:#}")
 }
 
 fn unknown(why: &str) -> String {
@@ -182,6 +188,55 @@ fn amount(have: &Use) -> String {
     let Use { resource, used, hard, percent } = have;
     let percent = percent.map_or_else(String::new, |percent| format!(" {percent} %"));
     format!("{resource} {used}/{hard}{percent}")
+}
+
+fn service(since: &Option<Timestamp>) -> String {
+    match since {
+        Some(since) => format!("runs since {since:.0}"),
+        None => format!("{HOLD}does not run{HOLD:#}"),
+    }
+}
+
+/// A line a kubeconfig and a Secret.
+fn logins(tokens: &Tokens) -> Vec<String> {
+    let Tokens { kubeconfigs, long_lived } = tokens;
+    let kept = kubeconfigs.iter().flatten().map(|Kept { namespace, token }| {
+        let state = match token {
+            Answer::CouldNotLook(why) => unknown(why),
+            Answer::Found(None) => format!("{HOLD}is not there{HOLD:#}"),
+            Answer::Found(Some(token)) => ends(token),
+        };
+        [namespace.clone(), "kubeconfig".to_owned(), state]
+    });
+    let secrets = match long_lived {
+        Answer::Found(found) => found.as_slice(),
+        Answer::CouldNotLook(_) => &[],
+    };
+    let secrets = secrets.iter().map(|LongLived { namespace, secret, made, days }| {
+        let days = if *days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+        let age = format!("never ends, {days} old (made {made:.0})");
+        [namespace.clone(), format!("Secret {secret}"), age]
+    });
+    let mut lines = columns(kept.chain(secrets), "");
+    if let Answer::CouldNotLook(why) = long_lived {
+        lines.push(unknown(why));
+    }
+    match (kubeconfigs, lines.is_empty()) {
+        (None, true) => vec![format!("none that never ends; kubeconfigs: {}", not_asked())],
+        (Some(_), true) => vec!["there are none".to_owned()],
+        (_, false) => lines,
+    }
+}
+
+fn ends(token: &Token) -> String {
+    let Token { made: _, ends, state } = token;
+    let until = ends.map_or_else(String::new, |ends| format!("{ends:.0}"));
+    match state {
+        TokenState::Good => format!("good until {until}"),
+        TokenState::Aging => format!("good until {until}; the next run renews it"),
+        TokenState::Ended => format!("{HOLD}ended{HOLD:#} at {until}"),
+        TokenState::NeverEnds => "has a token that never ends".to_owned(),
+    }
 }
 
 fn last(run: &LastRun) -> String {

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use futures_util::future::{join_all, join5};
+use futures_util::future::{join, join_all, join5};
+use jiff::Timestamp;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, credentials_of};
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::roster::{Entry, Roster};
@@ -11,13 +12,19 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::tenants::tenants;
-use super::{Answer, Node, Pod, Registry, Replicas, Resolver, Server, Status, disk};
-use crate::providers::{Kube, Refusal};
+use super::{Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
+use crate::providers::{Kube, Node, Refusal};
 
 /// The objects of a list.
 #[derive(Deserialize)]
 pub(super) struct List<T> {
     items: Vec<T>,
+}
+
+/// The heads of the objects of a list, for which the server writes `null` where there are none.
+#[derive(Deserialize)]
+struct Heads<T> {
+    items: Option<Vec<T>>,
 }
 
 #[derive(Deserialize)]
@@ -106,9 +113,13 @@ pub(crate) fn pods(namespace: &str, label: Option<&str>) -> String {
     format!("/api/v1/namespaces/{namespace}/pods{label}")
 }
 
-/// Asks everything about the cluster and the tenants of the roster, and about the disk below `root`. Says besides why
-/// the server gives no answer at all, where that is so.
-pub async fn look(kube: &Kube, roster: &Roster, root: Option<&Path>) -> (Status, Option<String>) {
+/// Asks everything about the cluster and the tenants of the roster, and about the node below `root`, which is nothing
+/// where that is no folder. Says besides why the server gives no answer at all, where that is so.
+pub async fn look(
+    kube: &Kube,
+    roster: &Roster,
+    node: Option<(&Path, Option<Node>)>,
+) -> (Status, Option<String>) {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Version {
@@ -121,14 +132,20 @@ pub async fn look(kube: &Kube, roster: &Roster, root: Option<&Path>) -> (Status,
     };
     let version = Answer::from(asked).map(|version| version.git_version);
     let asked = Asked { kube, away: away.is_some() };
-    let (nodes, traefik, resolvers, registry, tenants) = join5(
-        nodes(&asked),
-        traefik(&asked),
-        resolvers(&asked, roster),
-        registry(&asked, roster),
-        tenants(&asked, roster),
+    let root = node.as_ref().map(|(root, _)| *root);
+    let node = node.map(|(root, node)| tokens::node(root, node));
+    let (cluster, (tokens, k3s)) = join(
+        join5(
+            nodes(&asked),
+            traefik(&asked),
+            resolvers(&asked, roster),
+            registry(&asked, roster),
+            tenants(&asked, roster),
+        ),
+        join(tokens::tokens(&asked, roster, node.as_ref()), k3s(node.as_ref())),
     )
     .await;
+    let (nodes, traefik, resolvers, registry, tenants) = cluster;
     let last_run = if asked.away { asked.silence() } else { kube.last_run().await.into() };
     let status = Status {
         format_version: FORMAT_VERSION,
@@ -136,10 +153,12 @@ pub async fn look(kube: &Kube, roster: &Roster, root: Option<&Path>) -> (Status,
         server: Server { address: kube.address().to_owned(), version },
         nodes,
         disk: root.map(disk::look),
+        k3s,
         traefik,
         resolvers,
         registry,
         tenants,
+        tokens,
         last_run,
     };
     (status, away)
@@ -163,6 +182,26 @@ impl Asked<'_> {
         }
         Answer::from(there::<List<T>>(self.kube, path).await).map(|list| list.items)
     }
+
+    /// The heads of all objects of a list.
+    pub(super) async fn heads<T: DeserializeOwned>(&self, path: &str) -> Answer<Vec<T>> {
+        if self.away {
+            return self.silence();
+        }
+        let list = self.kube.heads::<Heads<T>>(path).await;
+        Answer::from(list).map(|list| list.and_then(|list| list.items).unwrap_or_default())
+    }
+}
+
+/// Since when k3s runs on the node, where that is this machine.
+async fn k3s(node: Option<&Answer<Node>>) -> Option<Answer<Option<Timestamp>>> {
+    match node? {
+        Answer::CouldNotLook(_) => None,
+        Answer::Found(node) => match node.runs_since("k3s").await? {
+            Ok(since) => Some(Answer::Found(since)),
+            Err(why) => Some(Answer::CouldNotLook(why)),
+        },
+    }
 }
 
 /// What has to be there, because every server has it.
@@ -171,8 +210,8 @@ async fn there<T: DeserializeOwned>(kube: &Kube, path: &str) -> Result<T, Refusa
     kube.get(path).await?.ok_or_else(missing)
 }
 
-async fn nodes(asked: &Asked<'_>) -> Answer<Vec<Node>> {
-    let node = |NodeObject { metadata, status }: NodeObject| Node {
+async fn nodes(asked: &Asked<'_>) -> Answer<Vec<super::Node>> {
+    let node = |NodeObject { metadata, status }: NodeObject| super::Node {
         name: metadata.name,
         ready: status.conditions.iter().any(|have| have.r#type == "Ready" && have.status == "True"),
         version: status.node_info.kubelet_version,

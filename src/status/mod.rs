@@ -4,9 +4,11 @@
 pub mod disk;
 mod look;
 mod tenants;
+mod tokens;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::providers::{LastRun, Refusal};
@@ -34,13 +36,72 @@ pub struct Status {
     pub nodes: Answer<Vec<Node>>,
     /// Nothing where nobody asked for it.
     pub disk: Option<Answer<Disk>>,
+    /// Since when k3s runs; nothing where nobody asked, or where the root is not that of this machine.
+    pub k3s: Option<Answer<Option<Timestamp>>>,
     pub traefik: Answer<Vec<Pod>>,
     pub resolvers: Vec<Resolver>,
     /// Nothing where the roster asks for none.
     pub registry: Option<Registry>,
     /// The one with the fullest quota first.
     pub tenants: Vec<Tenant>,
+    pub tokens: Tokens,
     pub last_run: Answer<Option<LastRun>>,
+}
+
+/// What pipelines log in with. Of a token itself nothing is here.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tokens {
+    /// The kubeconfigs on the node, by namespace; nothing where nobody asked for them.
+    pub kubeconfigs: Option<Vec<Kept>>,
+    /// The Secrets with a token that never ends, the oldest first.
+    pub long_lived: Answer<Vec<LongLived>>,
+}
+
+/// The kubeconfig of a namespace, as it is on the node.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Kept {
+    pub namespace: String,
+    /// Nothing where there is no file.
+    pub token: Answer<Option<Token>>,
+}
+
+/// A token, as far as it tells of itself.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Token {
+    /// When it was made.
+    pub made: Option<Timestamp>,
+    /// When it ends; nothing where it never does.
+    pub ends: Option<Timestamp>,
+    /// How it is now.
+    pub state: TokenState,
+}
+
+/// How a token is now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenState {
+    /// More than a third of its time is left.
+    Good,
+    /// The next run renews it.
+    Aging,
+    /// Nobody can log in with it.
+    Ended,
+    /// It is good for as long as its Secret is there.
+    NeverEnds,
+}
+
+/// A Secret with a token that never ends.
+#[derive(Clone, Debug, Serialize)]
+pub struct LongLived {
+    /// The namespace it is in.
+    pub namespace: String,
+    /// Its name.
+    pub secret: String,
+    /// When it was made.
+    pub made: Timestamp,
+    /// How old it is, in whole days.
+    pub days: i64,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -8,18 +8,18 @@ use crate::common::apiserver::{audit_log, kubectl, kubectl_ok, unique};
 use crate::run::{Bench, Ran, account, held, steps};
 
 /// Makes the roles that README shows.
-fn roles_of_the_readme(bench: &Bench) {
+pub(crate) fn roles_of_the_readme(bench: &Bench) {
     let readme = std::fs::read_to_string("README.md").unwrap();
     let blocks = readme.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
     let roles: Vec<&str> = blocks.filter(|block| block.contains("kind: ClusterRole")).collect();
-    assert_eq!(roles.len(), 2, "one for plan, one for apply");
+    assert_eq!(roles.len(), 3, "one for plan, one for apply, one for tokens");
     let file = bench.path("roles.yaml");
     std::fs::write(&file, roles.join("---\n")).unwrap();
     kubectl_ok(&["apply", "-f", file.to_str().unwrap()]);
 }
 
 /// A service account in a namespace of its own: those of `kube-system` would pass the guard anyway.
-fn service_account(name: &str) -> String {
+pub(crate) fn service_account(name: &str) -> String {
     kubectl_ok(&["create", "namespace", name]);
     kubectl_ok(&["create", "serviceaccount", name, "-n", name]);
     format!("--serviceaccount={name}:{name}")

@@ -57,7 +57,7 @@ fn tenants_are_those_of_the_roster_and_the_fullest_comes_first() {
     assert!(percents.is_sorted_by(|one, next| one >= next), "{percents:?}");
     assert!(seen["last_run"]["found"]["heard"].is_string(), "{seen:#}");
     assert!(seen["server"]["version"]["found"].as_str().unwrap().starts_with("v1."), "{seen:#}");
-    assert_eq!(seen["disk"], Value::Null);
+    assert_eq!((&seen["disk"], &seen["k3s"]), (&Value::Null, &Value::Null));
 
     let shown = bench.kwo(&["status"]).expect(0).out;
     let line = |start: &str| {
@@ -68,7 +68,9 @@ fn tenants_are_those_of_the_roster_and_the_fullest_comes_first() {
     assert!(line(&full).contains("  pods 2/3 66 %"), "{shown}");
     assert!(line(&empty).contains("(parked)"), "{shown}");
     assert!(shown.lines().all(|line| line == line.trim_end()), "{shown}");
-    assert!(line("disk").contains("not looked at; --node on the node does"), "{shown}");
+    for asked in ["disk", "k3s"] {
+        assert!(line(asked).contains("not looked at; --node on the node does"), "{shown}");
+    }
 }
 
 #[test]
@@ -146,6 +148,7 @@ fn what_an_account_may_not_see_is_not_said_to_be_absent() {
         &seen["nodes"],
         &seen["traefik"],
         &seen["last_run"],
+        &seen["tokens"]["long_lived"],
         &seen["registry"]["replicas"],
         &namespace["quotas"],
     ] {
@@ -154,5 +157,5 @@ fn what_an_account_may_not_see_is_not_said_to_be_absent() {
     }
     assert!(seen["server"]["version"]["found"].is_string(), "{seen:#}");
     let shown = bench.kwo(&["status"]).expect(0).out;
-    assert!(shown.matches("could not look: ").count() == 4, "{shown}");
+    assert!(shown.matches("could not look: ").count() == 5, "{shown}");
 }

@@ -2,9 +2,15 @@
 
 use crate::roster::record::{choice, record};
 use crate::roster::{
-    AnyLabelKey, At, Certificates, Cidr, Email, HostName, IssuerUrl, LabelValue, Map, Name, NodeName,
-    OidcWord, Port,
+    AnyLabelKey, At, Certificates, Cidr, Email, HostName, IssuerUrl, LabelValue, Lifetime, Map, Name,
+    NodeName, OidcWord, Port,
 };
+
+/// The name of a cluster that the roster does not name.
+const UNNAMED: &str = "kubernetes";
+
+/// The runs of a whole weekend may fail before a token of this lifetime ends.
+const DEFAULT_LIFETIME: Lifetime = Lifetime::days(7);
 
 record! {
     /// The cluster that the roster is for. All of it is optional; what is left out is as in k3s.
@@ -19,6 +25,9 @@ record! {
         pub node: Option<Node>,
         /// Where people log in, which k3s is told by files on its node.
         pub oidc: Option<Oidc>,
+        /// The kubeconfigs that every run on the node keeps there, one a namespace of a tenant, and renews. Without it
+        /// there are none.
+        pub kubeconfigs: Option<At<Kubeconfigs>>,
         /// The cluster's networks, which isolated tenants are kept from.
         pub network: Option<ClusterNetwork>,
     }
@@ -61,6 +70,15 @@ record! {
 }
 
 record! {
+    /// The kubeconfigs that are kept on the node, for the pipelines of tenants.
+    pub struct Kubeconfigs: "the cluster's kubeconfigs" {
+        /// How long their tokens are good; the API server may give less. Each is renewed by the first run that finds
+        /// less than a third of its time left. Default: 7d.
+        pub lifetime: Option<At<Lifetime>>,
+    }
+}
+
+record! {
     /// The account for certificates, and who fetches them.
     pub struct Acme: "the cluster's acme" {
         /// Where the certificate authority writes to.
@@ -91,6 +109,22 @@ impl Api {
         // An IPv6 address has colons of its own.
         let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
         Some(format!("https://{open}{host}{close}:{port}"))
+    }
+}
+
+impl Cluster {
+    /// What it is called in kubeconfigs.
+    #[must_use]
+    pub fn called(&self) -> &str {
+        self.name.as_ref().map_or(UNNAMED, |name| name.value.as_str())
+    }
+}
+
+impl Kubeconfigs {
+    /// How long their tokens are good.
+    #[must_use]
+    pub fn lifetime(&self) -> Lifetime {
+        self.lifetime.map_or(DEFAULT_LIFETIME, |lifetime| lifetime.value)
     }
 }
 

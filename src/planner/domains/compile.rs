@@ -7,7 +7,9 @@ use super::body::{self, object_with};
 use super::isolation::{self, Surroundings};
 use super::tenants::Tenant;
 use super::terms::{self, Terms};
-use super::{authentication, cert_manager, guard, hosts, node, people, registry_objects, roles, traefik};
+use super::{
+    authentication, cert_manager, guard, hosts, kubeconfigs, node, people, registry_objects, roles, traefik,
+};
 use crate::kinds::Kind;
 use crate::observed::{MARK, TENANT_LABEL};
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
@@ -72,6 +74,7 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
             let before: Arc<[ResourceId]> =
                 [id.clone()].into_iter().chain(isolation).chain(guard::ids()).collect();
             people::compile(&id, &labels, tenant, &before, &because, resources);
+            kubeconfigs::compile(&id, (name, tenant), roster.cluster(), &because, resources);
         }
         people::navigation(name, &labels, tenant, &terms, first, resources);
     }

@@ -13,6 +13,7 @@ pub mod dns_providers;
 mod guard;
 mod hosts;
 mod isolation;
+pub mod kubeconfigs;
 pub mod node;
 pub mod operators;
 mod people;

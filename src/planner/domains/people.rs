@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::body::{labels, map, object, role_ref, subject};
+use super::claims::PIPELINE_BINDING;
 use super::operators::{Operator, Role};
 use super::roles::{self, DEPLOYER, NAVIGATION, POWER_USER};
 use super::tenants::{Access, Tenant};
@@ -76,7 +77,7 @@ pub(crate) fn compile(
         ("namespace", Tree::from(scope)),
     ]);
     let deploys: Arc<[ResourceId]> = before.iter().cloned().chain([role, account]).collect();
-    let id = ResourceId::kube(Kind::RoleBinding, scope.clone(), "deployer-binding");
+    let id = ResourceId::kube(Kind::RoleBinding, scope.clone(), PIPELINE_BINDING);
     let parts = [("roleRef", role_ref(Kind::Role, DEPLOYER)), ("subjects", Tree::list([deployer]))];
     let body = object(&id, Kind::RoleBinding, labels, parts);
     add(id, body, &deploys, because.clone());

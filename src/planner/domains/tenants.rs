@@ -28,6 +28,8 @@ record! {
         pub resolver: Option<At<Name>>,
         /// Labels for the tenant's namespaces.
         pub labels: Map<LabelKey, At<LabelValue>>,
+        /// Does a token that never ends stand in the Secret `deployer-token` of each of its namespaces? Default: no.
+        pub long_lived_token: Option<At<bool>> = "longLivedToken",
         /// Is the tenant parked? Then its pods are bound to 0, and everything else stays.
         pub parked: Option<At<bool>>,
     }

@@ -34,7 +34,8 @@ fn ids() -> Vec<ResourceId> {
         ResourceId::kube(kind, if kind.namespaced() { "ns" } else { "" }, SmolStr::from(name))
     };
     let kinds = KINDS.iter().flat_map(|&kind| ["a", "b"].map(|text| name(kind, text)));
-    kinds.chain(["a", "b"].map(|text| ResourceId::node(NodeKind::File, text))).collect()
+    let files = ["a", "b"].map(|text| ResourceId::node(NodeKind::File, text));
+    kinds.chain(files).chain([ResourceId::node(NodeKind::Kubeconfig, "a")]).collect()
 }
 
 /// A service that follows both files.

@@ -17,6 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::sync::Semaphore;
 use tower::{BoxError, ServiceBuilder};
 
+use super::endpoint::Endpoint;
 use super::proxy::{self, Proxy};
 use super::wire::{Wire, chain};
 use crate::secrets::Vault;
@@ -47,6 +48,7 @@ pub struct Kube {
     pub(super) lock_wire: Arc<Wire>,
     pub(super) lock_duration: Duration,
     pub(super) vault: OnceLock<Arc<Vault>>,
+    pub(super) endpoint: Result<Endpoint, ConnectError>,
 }
 
 /// Why no cluster can be spoken to.
@@ -88,6 +90,7 @@ impl Kube {
         // Whoever came first has chosen; that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (mut config, proxy) = find(&options).await?;
+        let endpoint = Endpoint::of(&config);
         impersonate(&mut config, &options)?;
         config.default_retry = false;
         config.connect_timeout = Some(options.timeout.min(Duration::from_secs(10)));
@@ -110,6 +113,7 @@ impl Kube {
             lock_wire: Arc::new(wire(1)),
             lock_duration: options.lock_duration,
             vault: OnceLock::new(),
+            endpoint,
         })
     }
 }

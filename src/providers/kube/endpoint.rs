@@ -1,6 +1,7 @@
 //! Where the API server is and how it proves to be the one, for a kubeconfig that is given to somebody else. What the
 //! kubeconfig in use says of its user never gets here.
 
+use ::kube::Config;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -23,16 +24,20 @@ impl Endpoint {
     /// # Errors
     /// When there is no kubeconfig, or it does not lead to a server, or does not check who that is.
     pub async fn find(options: &KubeOptions) -> Result<Endpoint, ConnectError> {
-        let (config, _) = find(options).await?;
+        Endpoint::of(&find(options).await?.0)
+    }
+
+    /// What this configuration leads to.
+    pub(super) fn of(config: &Config) -> Result<Endpoint, ConnectError> {
         if config.accept_invalid_certs {
             return Err(ConnectError {
-                why: format!("the kubeconfig does not check who {} is", server(&config)),
+                why: format!("the kubeconfig does not check who {} is", server(config)),
                 hint: Some("replace its insecure-skip-tls-verify by certificate-authority-data".to_owned()),
             });
         }
         let authorities = config.root_cert.as_ref().filter(|certificates| !certificates.is_empty());
         Ok(Endpoint {
-            server: server(&config),
+            server: server(config),
             tls_server_name: config.tls_server_name.clone(),
             authorities: authorities
                 .map(|certificates| certificates.iter().map(|certificate| pem(certificate)).collect()),

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use kwo_planner::change::Step;
 use kwo_planner::kinds::{Kind, Look};
+use kwo_planner::node::NodeKind;
 use kwo_planner::observed::{MARK, Observed, Sighting};
-use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::resource::{Desired, Resource, ResourceId};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::answer::times;
@@ -37,7 +38,10 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
             None => observed.insert(id.clone(), Sighting::Unknown { why: unknown_kind(id) }),
         }
     }
-    let tenants_only = wanted.keys().all(|kind| kind.look() == Look::All);
+    // Who has kubeconfigs kept may once have asked for a token that never ends.
+    let keeps = |resource: &Resource| resource.id.node_kind() == Some(NodeKind::Kubeconfig);
+    let tenants_only =
+        wanted.keys().all(|kind| kind.look() == Look::All) && !desired.resources().iter().any(keeps);
     let asked = Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private || !tenants_only);
     let lists = join_all(asked.map(|kind| {
         let ids = wanted.get(&kind).map(Vec::as_slice).unwrap_or_default();

@@ -15,11 +15,13 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use smol_str::SmolStr;
 
-use super::connect::Kube;
+use super::connect::{ConnectError, Kube};
+use super::endpoint::Endpoint;
 use super::path::one;
+use super::token::Token;
 use super::wire::{Call, Wire};
-use super::{lease, note, observe, review, write};
-use crate::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use super::{lease, note, observe, review, token, write};
+use crate::providers::{Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 
 /// The namespace that every cluster has, and whose uid no other cluster has.
@@ -68,8 +70,33 @@ impl Provider for Kube {
         Box::pin(review::account(&self.wire))
     }
 
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        Some(self)
+    }
+
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {
         Box::pin(lease::lock(Arc::clone(&self.lock_wire), self.lock_duration, patience))
+    }
+}
+
+impl Issuer for Kube {
+    fn endpoint(&self) -> Result<Endpoint, Refusal> {
+        self.endpoint.clone().map_err(|ConnectError { why, hint }| Refusal::Refused {
+            why: [why].into_iter().chain(hint).collect::<Vec<_>>().join("; "),
+        })
+    }
+
+    fn accounts<'a>(&'a self, name: &'a str) -> Promise<'a, Result<BTreeMap<SmolStr, SmolStr>, Refusal>> {
+        Box::pin(token::accounts(&self.wire, name))
+    }
+
+    fn token<'a>(
+        &'a self,
+        namespace: &'a str,
+        account: &'a str,
+        lifetime: Duration,
+    ) -> Promise<'a, Result<Token, Refusal>> {
+        Box::pin(Kube::token(self, namespace, account, lifetime))
     }
 }
 

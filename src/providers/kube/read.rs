@@ -43,7 +43,19 @@ impl Kube {
     /// # Errors
     /// When it does not answer, refuses, or answers something else.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Refusal> {
-        let asked = self.wire.ask(&Call::get(path)).await;
+        self.read(&Call::get(path), path).await
+    }
+
+    /// The same without the content of the objects in the list that is there.
+    ///
+    /// # Errors
+    /// When it does not answer, refuses, or answers something else.
+    pub async fn heads<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Refusal> {
+        self.read(&Call::metadata(path), path).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, call: &Call, path: &str) -> Result<Option<T>, Refusal> {
+        let asked = self.wire.ask(call).await;
         let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(None);

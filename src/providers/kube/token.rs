@@ -1,18 +1,24 @@
-//! A token for a service account, made by the TokenRequest API: it ends by itself, and no Secret holds it.
+//! Tokens for service accounts, made by the TokenRequest API: they end by themselves, and no Secret holds them. And
+//! which accounts there are to have tokens.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
+use smol_str::SmolStr;
 use zeroize::Zeroizing;
 
 use super::connect::Kube;
-use super::path::one;
-use super::wire::Call;
+use super::path::{all, encoded, one, only};
+use super::wire::{Call, Wire};
 use crate::providers::Refusal;
+
+/// How many accounts a page has at most.
+const PAGE: usize = 5000;
 
 /// A token, and how long it is good.
 #[derive(Debug)]
@@ -43,6 +49,59 @@ struct Spec {
 struct Status {
     token: SecretString,
     expiration_timestamp: String,
+}
+
+/// One page of heads.
+#[derive(Deserialize)]
+struct Heads {
+    #[serde(default)]
+    metadata: Page,
+    #[serde(deserialize_with = "items")]
+    items: Vec<Item>,
+}
+
+/// The server writes `null` where there are none. What has no items at all is no list.
+fn items<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Item>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[derive(Default, Deserialize)]
+struct Page {
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: Head,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    namespace: SmolStr,
+    uid: SmolStr,
+}
+
+/// The uids of the service accounts with this name, by their namespaces. Takes the right to list them and no other.
+pub(super) async fn accounts(wire: &Wire, name: &str) -> Result<BTreeMap<SmolStr, SmolStr>, Refusal> {
+    let place = format!("{}?limit={PAGE}&{}", all(Kind::ServiceAccount), only(name));
+    let (mut found, mut path) = (BTreeMap::new(), place.clone());
+    loop {
+        let asked = wire.ask(&Call::metadata(path)).await;
+        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if !answer.is_success() {
+            return Err(answer.refusal(asked.tries));
+        }
+        let Heads { metadata, items } = serde_json::from_slice(&answer.body).map_err(|error| {
+            let why = format!("{} does not answer like a Kubernetes API server: {error}", wire.server);
+            Refusal::Refused { why }
+        })?;
+        found.extend(items.into_iter().map(|item| (item.metadata.namespace, item.metadata.uid)));
+        match metadata.next.filter(|next| !next.is_empty()) {
+            Some(next) => path = format!("{place}&continue={}", encoded(&next)),
+            None => return Ok(found),
+        }
+    }
 }
 
 impl Kube {

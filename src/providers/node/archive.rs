@@ -1,14 +1,14 @@
 //! What a file was before kwo changed it: a copy under `var/lib/kwo/archive`, which root alone can read. Nothing here
 //! ever takes a copy away.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::providers::place::{Astray, inside, settle};
+use crate::providers::place::{Astray, private, settle};
 
 const FOLDER: &str = "var/lib/kwo/archive";
 
@@ -37,15 +37,7 @@ fn stem(path: &Path) -> String {
 
 /// Keeps these bytes, which are those of the file at this path, and has them on the disk before it returns.
 pub(super) fn keep(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), Astray> {
-    let folder = inside(root, Path::new(FOLDER), Some(0o755))?;
-    match fs::DirBuilder::new().mode(0o700).create(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if fs::metadata(&folder)?.permissions().mode() & 0o777 != 0o700 {
-                fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
-            }
-        }
-        made => made?,
-    }
+    let folder = private(root, FOLDER)?;
     let stem = format!("{}{}", stem(path), Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
     for number in 1..MOST {
         let name = if number == 1 { stem.clone() } else { format!("{stem}-{number}") };

@@ -1,11 +1,15 @@
-//! The files of a node, below a root folder, and the services that read them. It has no lock and no identity: a run
-//! has those of its cluster or its directory.
+//! The files of a node, below a root folder, the services that read them, and the kubeconfigs of pipelines. It has no
+//! lock and no identity: a run has those of its cluster or its directory.
 
 mod archive;
 mod back;
 mod beside;
+mod claims;
+mod copies;
 mod file;
+mod issue;
 mod joined;
+mod kubeconfigs;
 mod observe;
 mod provider;
 mod read;

@@ -60,7 +60,7 @@ fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Op
         named.and_then(|_| joined::name(root)).filter(|joined| named.is_some_and(|named| named != joined));
     match (file, joined) {
         (None, Some(joined)) => unknown(&format_args!(
-            "the node has joined its cluster as `{joined}`, which cannot be changed; put that into `cluster.node.name`"
+            "the node has joined its cluster as `{joined}`, which cannot be changed; give it this name in the roster"
         )),
         (None, None) => Sighting::Absent,
         (Some(file), joined) => match present(root, vault, record, id, wanted, &file, joined) {

@@ -5,18 +5,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use jiff::Timestamp;
 use kwo_planner::change::Step;
 use kwo_planner::node::{self, NodeKind};
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 
 use super::service::Services;
-use super::{back, observe, write};
-use crate::providers::Refusal;
+use super::{back, issue, kubeconfigs, observe, write};
+use crate::providers::{Provider, Refusal};
 use crate::secrets::Vault;
+use crate::status::Token;
 
 /// A node, as far as it lies below a root.
-#[derive(Debug)]
 pub struct Node {
     root: PathBuf,
     /// Only where the root is that of the machine itself.
@@ -24,6 +25,8 @@ pub struct Node {
     vault: OnceLock<Arc<Vault>>,
     /// The record is one file for all others, so one write comes after the other.
     writing: Mutex<()>,
+    /// The system that the tokens come from.
+    beside: Option<Arc<dyn Provider>>,
 }
 
 impl Node {
@@ -38,7 +41,13 @@ impl Node {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         let services = systemctl.map(Services::new);
-        Ok(Node { root, services, vault: OnceLock::new(), writing: Mutex::new(()) })
+        Ok(Node { root, services, vault: OnceLock::new(), writing: Mutex::new(()), beside: None })
+    }
+
+    /// The node beside this system, whose tokens it is to keep.
+    #[must_use]
+    pub fn beside(self, main: Arc<dyn Provider>) -> Node {
+        Node { beside: Some(main), ..self }
     }
 
     /// Takes the secrets of this run.
@@ -47,9 +56,10 @@ impl Node {
         let _ = self.vault.set(vault);
     }
 
-    /// Looks at every file and service that is wanted, and at all other files that kwo wrote.
+    /// Looks at every file, service and kubeconfig that is wanted, and at all others that kwo wrote.
     pub async fn observe(&self, wanted: &Desired) -> Observed {
         let mut observed = observe::files(&self.root, self.vault(), wanted);
+        observed.merge(kubeconfigs::look(&self.root, self.beside.as_deref(), wanted).await);
         let restarts =
             wanted.resources().iter().filter(|have| have.id.node_kind() == Some(NodeKind::Restart));
         for resource in restarts {
@@ -68,6 +78,22 @@ impl Node {
         observed
     }
 
+    /// Since when a service runs, and nothing where it does not; nothing at all where the services are not looked at.
+    pub async fn runs_since(&self, service: &str) -> Option<Result<Option<Timestamp>, String>> {
+        match &self.services {
+            Some(services) => Some(services.since(&service.into()).await),
+            None => None,
+        }
+    }
+
+    /// How the token in the kubeconfig of a namespace is; nothing where there is no file. Of two the one that ends first.
+    ///
+    /// # Errors
+    /// When a file may not be read, or holds no token.
+    pub fn token(&self, namespace: &str, now: Timestamp) -> Result<Option<Token>, String> {
+        kubeconfigs::token_in(&self.root, namespace, now)
+    }
+
     /// Does one step.
     ///
     /// # Errors
@@ -77,6 +103,9 @@ impl Node {
             (Some(NodeKind::File), _) => {
                 let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
                 write::write(&self.root, self.vault(), step)
+            }
+            (Some(NodeKind::Kubeconfig), _) => {
+                issue::write(&self.root, self.beside.as_deref(), &self.writing, step).await
             }
             (Some(NodeKind::Restart), Some(services)) => services.restart(step).await,
             (Some(NodeKind::Restart), None) => {

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use kwo_planner::observed::{MARK, TENANT_LABEL};
 use kwo_planner::tree::{SmolStr, Tree};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,31 @@ const FILE: &str = "var/lib/kwo/node/files.json";
 pub(super) struct Record {
     /// By the path from the root.
     files: BTreeMap<SmolStr, Entry>,
+    /// By the namespace.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    kubeconfigs: BTreeMap<SmolStr, Kept>,
 }
+
+/// A kubeconfig that kwo wrote.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Kept {
+    /// The hashes of the files as kwo left them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) written: Option<Pair>,
+    /// The hashes of a write that was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) begun: Option<Pair>,
+    /// For how long its token was asked for; the server may have given less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lifetime: Option<SmolStr>,
+    /// The tenant it is for.
+    #[serde(default)]
+    pub(super) tenant: SmolStr,
+}
+
+/// The hashes of the YAML and of the JSON; nothing for a file that is not there.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Pair(pub(super) [Option<String>; 2]);
 
 /// What kwo wrote to one file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -70,9 +95,48 @@ impl Record {
         self.files.entry(name.clone()).or_default()
     }
 
+    pub(super) fn kubeconfig(&self, namespace: &str) -> Option<&Kept> {
+        self.kubeconfigs.get(namespace)
+    }
+
+    pub(super) fn entry_of_kubeconfig(&mut self, namespace: &SmolStr) -> &mut Kept {
+        self.kubeconfigs.entry(namespace.clone()).or_default()
+    }
+
+    /// All kubeconfigs in it, by their namespaces.
+    pub(super) fn kubeconfigs(&self) -> impl Iterator<Item = (&SmolStr, &Kept)> {
+        self.kubeconfigs.iter()
+    }
+
     /// The names of all files in it.
     pub(super) fn names(&self) -> impl Iterator<Item = &SmolStr> {
         self.files.keys()
+    }
+}
+
+impl Kept {
+    /// The marks that stand for it: it is kwo's, and for whom it was made.
+    pub(super) fn labels(&self) -> Tree {
+        Tree::map([(MARK.0, Tree::from(MARK.1)), (TENANT_LABEL, Tree::from(&self.tenant))])
+    }
+
+    /// Is what has these hashes kwo's? One that kwo only began to make is as far as it is what kwo began.
+    pub(super) fn covers(&self, hashes: &Pair) -> bool {
+        let begun =
+            |Pair(begun): &Pair| begun.iter().zip(&hashes.0).all(|(own, have)| have.is_none() || own == have);
+        self.written.is_some() || self.begun.as_ref().is_some_and(begun)
+    }
+
+    /// Is it as kwo left it?
+    pub(super) fn is_own(&self, hashes: &Pair) -> bool {
+        [&self.written, &self.begun].into_iter().any(|own| own.as_ref() == Some(hashes))
+    }
+
+    /// Is it as a run leaves it that is killed between the two files?
+    pub(super) fn is_half(&self, hashes: &Pair) -> bool {
+        let Some(Pair([begun, _])) = &self.begun else { return false };
+        let before = self.written.as_ref().and_then(|Pair([_, json])| json.as_ref());
+        (begun, before) == (&hashes.0[0], hashes.0[1].as_ref())
     }
 }
 

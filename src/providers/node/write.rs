@@ -11,6 +11,7 @@ use kwo_planner::change::{Change, Step};
 use kwo_planner::observed::Version;
 use kwo_planner::tree::{SmolStr, Tree};
 use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
 
 use super::archive;
 use super::file::{File, MODE, OWNER, path, read};
@@ -31,10 +32,10 @@ const HEADER: &str =
     "# kwo keeps some of these keys as its roster says, and leaves all others as they are.\n";
 
 /// What a file is to become.
-struct Next {
-    text: String,
-    mode: u32,
-    owner: (u32, u32),
+pub(super) struct Next {
+    pub(super) text: Zeroizing<String>,
+    pub(super) mode: u32,
+    pub(super) owner: (u32, u32),
 }
 
 /// Does one step.
@@ -81,7 +82,7 @@ pub(super) fn write(root: &Path, vault: &Vault, step: &Step) -> Result<(), Refus
 
 fn new(root: &Path, filled: &Tree) -> Result<Next, String> {
     let mode = filled.get("mode").map_or(Ok(PRIVATE), mode)?;
-    Ok(Next { text: text(filled)?, mode, owner: owner_of(root)? })
+    Ok(Next { text: text(filled)?.into(), mode, owner: owner_of(root)? })
 }
 
 /// The file with the changes of the step, the bytes as they are where its content does not change.
@@ -106,7 +107,7 @@ fn revised(root: &Path, step: &Step, filled: &Tree, file: &File) -> Result<Next,
     let theirs = (file.meta.uid(), file.meta.gid());
     let ours = whole.get("owner").and_then(Tree::as_text).is_some_and(|owner| owner == OWNER);
     let owner = if ours { owner_of(root)? } else { theirs };
-    Ok(Next { text, mode: mode(whole.get("mode").unwrap_or(&Tree::Null))?, owner })
+    Ok(Next { text: text.into(), mode: mode(whole.get("mode").unwrap_or(&Tree::Null))?, owner })
 }
 
 /// The changes with the secrets themselves; in the step stands what stands for them.
@@ -135,13 +136,14 @@ fn mode(mode: &Tree) -> Result<u32, String> {
     mode.ok_or_else(|| format!("`{text}` is no mode of a file: expected digits such as 0600"))
 }
 
-fn owner_of(root: &Path) -> Result<(u32, u32), String> {
+/// The owner of what kwo makes.
+pub(super) fn owner_of(root: &Path) -> Result<(u32, u32), String> {
     let base = fs::metadata(root).map_err(|error| error.to_string())?;
     Ok((base.uid(), base.gid()))
 }
 
 /// Puts the file in its place, which has to be free where there was none.
-fn replace(root: &Path, place: &Path, next: &Next, found: Option<&File>) -> Result<(), Astray> {
+pub(super) fn replace(root: &Path, place: &Path, next: &Next, found: Option<&File>) -> Result<(), Astray> {
     let path = inside(root, place, found.is_none().then_some(FOLDERS))?;
     let made = temporary(&path, &next.text, Some(Permissions::from_mode(next.mode)))?;
     let meta = made.as_file().metadata()?;
@@ -178,6 +180,6 @@ impl Next {
     }
 }
 
-fn refused(why: impl Into<String>) -> Refusal {
+pub(super) fn refused(why: impl Into<String>) -> Refusal {
     Refusal::Refused { why: why.into() }
 }

@@ -1,0 +1,278 @@
+//! Tokens that never end, where they are asked for and where the scripts left them; the rights it takes, and what
+//! `kwo status` tells of tokens.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::account::{roles_of_the_readme, service_account};
+use crate::common::apiserver::{kubectl_ok, unique};
+use crate::keeper::{FOLDER, Node, age, forged, silent, token};
+use crate::run::{Ran, account, get, held, steps};
+
+/// What the shell scripts leave of this tenant: the token that never ends, and both files with it.
+fn as_the_scripts_leave_it(node: &Node) -> [String; 2] {
+    let name = &node.name;
+    kubectl_ok(&["create", "namespace", name]);
+    kubectl_ok(&["create", "serviceaccount", "deployer", "-n", name]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "deployer-token", "namespace": name,
+            "annotations": {"kubernetes.io/service-account.name": "deployer"}}});
+    fs::write(node.bench.path("secret.json"), secret.to_string()).unwrap();
+    kubectl_ok(&["apply", "-f", node.bench.path("secret.json").to_str().unwrap()]);
+    kubectl_ok(&[
+        "wait",
+        "secret/deployer-token",
+        "-n",
+        name,
+        "--for=jsonpath={.data.token}",
+        "--timeout=60s",
+    ]);
+    let secret = get("secret", name, "deployer-token");
+    let bytes = |key: &str| {
+        String::from_utf8(STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()
+    };
+    let used: Value =
+        serde_json::from_str(&kubectl_ok(&["config", "view", "--raw", "--minify", "-o", "json"])).unwrap();
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "preferences": {},
+        "clusters": [{"name": "k3s-web-orchestrator", "cluster": {
+            "server": used["clusters"][0]["cluster"]["server"],
+            "certificate-authority-data": secret["data"]["ca.crt"]}}],
+        "contexts": [{"name": format!("{name}@k3s-web-orchestrator"), "context": {
+            "cluster": "k3s-web-orchestrator", "namespace": name, "user": format!("{name}-deployer")}}],
+        "users": [{"name": format!("{name}-deployer"), "user": {"token": bytes("token")}}],
+        "current-context": format!("{name}@k3s-web-orchestrator"),
+    });
+    [serde_yaml::to_string(&config).unwrap(), config.to_string()]
+}
+
+const SCRIPTS: &str = "{name: k3s-web-orchestrator, kubeconfigs: {lifetime: 30m}}";
+
+#[test]
+fn of_what_the_scripts_laid_every_copy_is_replaced_once_it_is_taken_over() {
+    let Some(node) = Node::new(SCRIPTS, "{}") else { return };
+    let laid = as_the_scripts_leave_it(&node);
+    // A rotation rewrote the YAML and left the JSON behind.
+    let stale = laid[1].replace(&token(&laid[1]), &forged(&token(&laid[1]), |_| {}).replace('a', "b"));
+    node.put([&laid[0], &stale]);
+    let plan = node.bench.plan(&["--node", "--root", node.path("").to_str().unwrap()]);
+    assert!(held(&plan).contains(&node.id()), "{plan:#}");
+    let plan = node.kwo("plan", &[]).expect(5);
+    assert!(plan.out.contains("both files are written anew; what is there goes to"), "{}", plan.out);
+    node.apply(&[]).expect(5);
+    assert_eq!(node.files(), [laid[0].clone(), stale.clone()], "nothing is touched unless it is asked for");
+
+    let adopt = format!("--adopt={}", node.name);
+    let plan = node.kwo("plan", &[&adopt]).expect(0);
+    for line in [
+        "(taken over: it exists without kwo's mark)\n",
+        "~ /copies: YAML and JSON, each another one → YAML and JSON, alike (no record of who wrote it)\n",
+        "~ /token: never ends → good (no record of who wrote it)\n",
+    ] {
+        assert!(plan.out.contains(line), "{line}: {}", plan.out);
+    }
+    let ran = node.apply(&["-vv", &adopt]).expect(0);
+    silent(&plan, &[&token(&laid[0])]);
+    silent(&ran, &[&token(&laid[0])]);
+    let files = node.files();
+    assert!(files.iter().all(|text| !text.contains(&token(&laid[0])) && !text.contains(&token(&stale))));
+    assert_eq!(token(&files[0]), token(&files[1]));
+    for old in [&laid[0], &stale] {
+        assert!(node.archived().contains(old), "it is in no archive");
+    }
+    node.kubectl("json", &["get", "pods"]).unwrap();
+    node.settled();
+    // The token that never ends is the tenant's own: kwo was not asked for it and does not touch it.
+    kubectl_ok(&["get", "secret", "deployer-token", "-n", &node.name]);
+}
+
+#[test]
+fn a_token_that_never_ends_is_taken_over_with_only_the_marks_added() {
+    let Some(node) = Node::new(SCRIPTS, "{longLivedToken: true}") else { return };
+    let laid = as_the_scripts_leave_it(&node);
+    node.put(laid.each_ref().map(String::as_str));
+    let before = get("secret", &node.name, "deployer-token");
+    let root = node.path("");
+    let plan = node.bench.plan(&["--adopt", "--node", "--root", root.to_str().unwrap()]);
+    let secret = format!("kube:Secret/{}/deployer-token", node.name);
+    let ours = [node.id(), secret];
+    assert!(ours.iter().all(|id| steps(&plan).contains(id)), "{plan:#}");
+    for step in
+        plan["steps"].as_array().unwrap().iter().filter(|step| ours.iter().any(|id| step["id"] == **id))
+    {
+        for change in step["changes"].as_array().unwrap() {
+            assert_eq!(change["action"], "extend", "{step:#}");
+            assert!(change["pointer"].as_str().unwrap().starts_with("/metadata/labels"), "{step:#}");
+        }
+    }
+    let ran = node.apply(&["-vv", "--full", &format!("--adopt={}", node.name)]).expect(0);
+    silent(&ran, &[&token(&laid[0])]);
+    assert!(!ran.out.contains(before["data"]["token"].as_str().unwrap()));
+    assert_eq!(node.files(), laid);
+    assert!(node.archived().is_empty());
+    assert_eq!(get("secret", &node.name, "deployer-token")["data"], before["data"]);
+    node.settled();
+}
+
+#[test]
+fn a_token_that_never_ends_is_made_where_it_is_asked_for_and_followed_when_it_changes() {
+    let Some(node) = Node::new("{kubeconfigs: }", "{longLivedToken: true}") else { return };
+    let ran = node.apply(&["-vv", "--full"]).expect(0);
+    let secret = || {
+        let secret = get("secret", &node.name, "deployer-token");
+        String::from_utf8(STANDARD.decode(secret["data"]["token"].as_str().unwrap()).unwrap()).unwrap()
+    };
+    let first = secret();
+    assert_eq!(node.files().map(|text| token(&text)), [first.clone(), first.clone()]);
+    node.kubectl("json", &["get", "pods"]).unwrap();
+    let gains =
+        format!("+ whoever has the token in the Secret deployer-token of {} becomes its service", node.name);
+    assert!(ran.out.contains(&gains), "{}", ran.out);
+    node.settled();
+    let plan = node.kwo("plan", &["--full", "-o", "json"]).expect(0);
+    for ran in [&ran, &plan] {
+        silent(ran, &[&first]);
+        assert!(!ran.out.contains(&STANDARD.encode(&first)) && !ran.err.contains(&STANDARD.encode(&first)));
+    }
+    // Its owner rotates it as Kubernetes says: the Secret goes and comes again.
+    kubectl_ok(&["delete", "secret", "deployer-token", "-n", &node.name]);
+    let ran = node.apply(&[]).expect(0);
+    assert!(ran.out.contains("~ /token: is another one → that of the Secret deployer-token"), "{}", ran.out);
+    assert_ne!(secret(), first);
+    assert_eq!(node.files().map(|text| token(&text)), [secret(), secret()]);
+    node.settled();
+    // And the roster asks for one that ends.
+    node.roster("{kubeconfigs: }", "{}");
+    let ran = node.apply(&[]).expect(0);
+    assert!(ran.out.contains("~ /token: never ends → good"), "{}", ran.out);
+    assert!(ran.out.contains(&format!("? kube:Secret/{}/deployer-token", node.name)), "{}", ran.out);
+    node.settled();
+}
+
+#[test]
+fn a_token_of_another_account_under_that_name_is_left_alone() {
+    let Some(node) = Node::new("{}", "{longLivedToken: true}") else { return };
+    kubectl_ok(&["create", "namespace", &node.name]);
+    kubectl_ok(&["create", "serviceaccount", "other", "-n", &node.name]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "deployer-token", "namespace": node.name,
+            "annotations": {"kubernetes.io/service-account.name": "other"}}});
+    fs::write(node.bench.path("secret.json"), secret.to_string()).unwrap();
+    kubectl_ok(&["apply", "-f", node.bench.path("secret.json").to_str().unwrap()]);
+    let plan = node.kwo("plan", &[&format!("--adopt={}", node.name)]).expect(5);
+    let why =
+        "service-account.name cannot be changed once it exists: it is \"other\", wanted is \"deployer\"";
+    assert!(plan.out.contains(why), "{}", plan.out);
+}
+
+#[test]
+fn it_takes_the_rights_that_readme_shows_and_no_others() {
+    let Some(mut node) = Node::new("{kubeconfigs: }", "{}") else { return };
+    roles_of_the_readme(&node.bench);
+    let plain = unique("kwo-plain");
+    let subject = service_account(&plain);
+    let bind = |role: &str| {
+        let (name, role) = (format!("{plain}-{role}"), format!("--clusterrole={role}"));
+        kubectl_ok(&["create", "clusterrolebinding", &name, &role, &subject]);
+    };
+    bind("kwo-plan");
+    bind("kwo-apply");
+    kubectl_ok(&["create", "rolebinding", &plain, "-n", "kube-system", "--role=kwo-lock", &subject]);
+    let kubeconfig = account(&plain, &plain, &node.bench.path(""));
+    node.bench = node.bench.with_kubeconfig(&kubeconfig);
+    let ran = node.apply(&[]).expect(1);
+    let no = format!(
+        "no token for the service account {}/deployer, which takes the right to `create` on serviceaccounts/token: ",
+        node.name
+    );
+    assert!(ran.err.contains(&no) && ran.err.contains("cannot create resource"), "{}", ran.err);
+    assert!(!node.path(FOLDER).exists());
+
+    bind("kwo-tokens");
+    node.apply(&[]).expect(0);
+    node.settled();
+    node.roster("{kubeconfigs: }", "{longLivedToken: true}");
+    node.apply(&[]).expect(0);
+    node.settled();
+    let seen: Value = serde_json::from_str(&node.bench.kwo(&["status", "-o", "json"]).expect(0).out).unwrap();
+    assert!(seen["tokens"]["long_lived"]["found"].is_array(), "{seen:#}");
+}
+
+#[test]
+fn status_tells_how_long_tokens_are_good_and_how_old_those_are_that_never_end() {
+    let Some(node) = Node::new("{kubeconfigs: {lifetime: 30m}}", "{}") else { return };
+    let status = || {
+        let [text, json] =
+            ["text", "json"].map(|format| node.kwo("status", &["-vv", "-o", format]).expect(0));
+        if node.file("yaml").exists() {
+            for ran in [&text, &json] {
+                silent(ran, &[&token(&node.files()[0])]);
+            }
+        }
+        let seen: Value = serde_json::from_str(&json.out).unwrap();
+        let line = text.out.lines().find(|line| line.contains(&format!("{}  kubeconfig", node.name)));
+        (line.unwrap_or_else(|| panic!("{}", text.out)).to_owned(), seen, text.out.clone())
+    };
+    assert!(status().0.ends_with("is not there"), "{}", status().0);
+    node.apply(&[]).expect(0);
+    let (line, seen, _) = status();
+    let own = &seen["tokens"]["kubeconfigs"][0];
+    assert_eq!(
+        (&own["namespace"], &own["token"]["found"]["state"]),
+        (&json!(node.name), &json!("good")),
+        "{own:#}"
+    );
+    let time = |key: &str| own["token"]["found"][key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(time("ends").duration_since(time("made")).as_mins(), 30);
+    assert!(line.ends_with(&format!("good until {}", time("ends"))), "{line}");
+    age(&node, -1500, 300);
+    assert!(status().0.ends_with("; the next run renews it"), "{}", status().0);
+    age(&node, -5000, -300);
+    let (line, seen, _) = status();
+    assert!(
+        line.contains("  ended at ")
+            && seen["tokens"]["kubeconfigs"][0]["token"]["found"]["state"] == "ended",
+        "{line}"
+    );
+
+    node.roster("{kubeconfigs: }", "{longLivedToken: true}");
+    node.apply(&[]).expect(0);
+    let (line, seen, text) = status();
+    assert!(line.ends_with("has a token that never ends"), "{line}");
+    let own = format!("{}  Secret deployer-token  never ends, 0 days old (made 20", node.name);
+    assert!(text.lines().any(|line| line.contains(&own)), "{text}");
+    let all = seen["tokens"]["long_lived"]["found"].as_array().unwrap();
+    let own = all.iter().find(|have| have["namespace"] == node.name.as_str()).unwrap();
+    let made = get("secret", &node.name, "deployer-token")["metadata"]["creationTimestamp"].clone();
+    assert_eq!(own, &json!({"namespace": node.name, "secret": "deployer-token", "made": made, "days": 0}));
+}
+
+#[test]
+fn status_tells_since_when_k3s_runs_on_this_machine() {
+    let Some(node) = Node::new("{}", "{}") else { return };
+    let bin = node.bench.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/systemctl");
+    symlink(program, bin.join("systemctl")).unwrap();
+    fs::write(bin.join("since"), "Thu 2026-01-01 08:00:00 UTC\n").unwrap();
+    let status = |state: &str, format: &str| {
+        fs::write(bin.join("state"), state).unwrap();
+        let mut command = node.bench.command(&["status", "--node", "-o", format]);
+        Ran::of(&command.env("PATH", format!("{}:/usr/bin:/bin", bin.display())).output().unwrap())
+            .expect(0)
+            .out
+    };
+    let text = status("active\n", "text");
+    assert!(text.contains("\nk3s         runs since 2026-01-01T08:00:00Z\n"), "{text}");
+    let text = status("inactive\n", "text");
+    assert!(text.contains("\nk3s         does not run\n"), "{text}");
+    let seen: Value = serde_json::from_str(&status("active\n", "json")).unwrap();
+    assert_eq!(seen["k3s"], json!({"found": "2026-01-01T08:00:00Z"}));
+    // Another root has no services.
+    let seen: Value = serde_json::from_str(&node.kwo("status", &["-o", "json"]).expect(0).out).unwrap();
+    assert_eq!(seen["k3s"], Value::Null);
+}
