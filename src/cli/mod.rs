@@ -11,8 +11,8 @@ pub use commands::{
     Apply, Completion, Explain, Init, Logs, LogsOf, Man, Plan, Render, Schema, Status, Validate,
 };
 pub use sections::{
-    Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryStatus,
-    Secrets, Tls, TlsCheck,
+    Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryRotate,
+    RegistryStatus, Secrets, Tls, TlsCheck,
 };
 pub use shared::{AgeArgs, ClusterArgs, KubeArgs, RosterArgs, TargetArgs};
 pub use values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson};

@@ -13,9 +13,9 @@ mod together;
 
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
-pub use self::kube::{ConnectError, Endpoint, Kube, KubeOptions, LastRun, Log, Token};
+pub use self::kube::{ConnectError, Endpoint, Kube, KubeOptions, LastRun, Log, StoredSecret, Token};
 pub(crate) use self::kube::{chain, web};
 pub use self::node::Node;
 pub(crate) use self::place::{Astray, keep_private};
 pub use self::together::Together;
-pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};
+pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal, SecretData};
