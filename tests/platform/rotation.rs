@@ -36,7 +36,7 @@ fn rotate(node: &Node, more: &[&str]) -> Ran {
 
 /// As if that much time had passed: the end of what is kept is written anew.
 fn end_grace() {
-    let over = stored("previous").replacen(|year: char| year == '2', "1", 1);
+    let over = stored("previous").replacen('2', "1", 1);
     let patch = json!({"stringData": {"previous": over}}).to_string();
     kubectl_ok(&["patch", "secret", "registry-auth", "-n", "kube-system", "--type=merge", "-p", &patch]);
 }

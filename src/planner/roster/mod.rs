@@ -7,6 +7,7 @@ mod document;
 mod finding;
 mod hosts;
 mod identity;
+mod inline;
 mod lines;
 mod names;
 pub mod node;
