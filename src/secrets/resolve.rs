@@ -295,13 +295,70 @@ fn opened(path: &Path, places: &Places) -> Answer {
         .map_err(|error| format!("{} is no age file: {error}", path.display()))?;
     let opening = decryptor.decrypt(identities.iter().map(|identity| &**identity as &dyn age::Identity));
     let mut bytes = Vec::new();
+    // What is in it is shorter than the file, which is not too long.
     opening
         .map_err(|error| format!("{}: {error}", cannot()))?
-        .take(LONGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| cannot())?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(format!("what {} holds is over 1 MiB", path.display()));
-    }
     not_empty(trimmed(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use age::secrecy::ExposeSecret as _;
+    use kwo_planner::domains::compile;
+    use kwo_planner::roster::{SourceFile, Sources, parse};
+
+    use super::*;
+    use crate::providers::Dir;
+
+    /// What comes of a file that was sealed around so many bytes.
+    async fn unsealed(length: usize) -> Result<usize, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = age::x25519::Identity::generate();
+        let recipient = identity.to_public();
+        let recipients = std::iter::once(&recipient as &dyn age::Recipient);
+        let mut sealed = Vec::new();
+        let mut writer =
+            age::Encryptor::with_recipients(recipients).unwrap().wrap_output(&mut sealed).unwrap();
+        writer.write_all(&vec![b'x'; length]).unwrap();
+        writer.finish().unwrap();
+        let key = folder.path().join("age.key");
+        std::fs::write(&key, identity.to_string().expose_secret()).unwrap();
+        std::fs::write(folder.path().join("long.age"), sealed).unwrap();
+        let places = Places { folder: folder.path().to_owned(), age_identity: Some(key) };
+        let answer = follow(&SecretRef::Age("long.age".into()), &places, None).await;
+        let name = folder.path().join("long.age").display().to_string();
+        answer.map(|bytes| bytes.expose_secret().len()).map_err(|why| why.replace(&name, "long.age"))
+    }
+
+    #[tokio::test]
+    async fn an_age_file_is_taken_whole_or_not_at_all() {
+        assert_eq!(unsealed(1_000_000).await, Ok(1_000_000));
+        // The secret is just short enough, the file is not.
+        assert_eq!(unsealed(1024 * 1024).await, Err("long.age is over 1 MiB".to_owned()));
+        assert_eq!(unsealed(3 * 1024 * 1024).await, Err("long.age is over 1 MiB".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn what_kwo_would_have_made_is_missing_in_plain_words() {
+        let text = "{apiVersion: kwo/v1, kind: Roster, registry: {hosts: [registry.example.com]}}".to_owned();
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = Dir::new(folder.path()).unwrap();
+        let (desired, _) = resolve(compile(&roster).unwrap(), &Places::default(), &nowhere).await;
+        let missing = |kind: &str| {
+            let found = desired.resources().iter().find(|resource| resource.id.to_string().contains(kind));
+            kwo_planner::change::Hold::from(found.unwrap().missing.clone().unwrap()).to_string()
+        };
+        let why = "a directory of manifests holds no secrets; once the cluster stands, run without `--target dir:…`";
+        assert_eq!(
+            missing("registry-auth"),
+            format!("the secret that kwo makes for docker is missing: {why}")
+        );
+        let node = "the secret kube kube-system/registry-auth/password is missing";
+        assert_eq!(missing("registries.yaml"), format!("{node}: {why}"));
+    }
 }

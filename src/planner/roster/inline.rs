@@ -9,11 +9,13 @@ use super::{Finding, Span};
 impl Lines<'_> {
     /// What may be a secret in the lines from one byte to another, and in the value that goes on in the first of them.
     pub(super) fn inline_secret(&self, from: usize, to: usize) -> Option<Span> {
-        let line_start = |at: usize| self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let line_start = |at: usize| {
+            self.text.get(..at).and_then(|text| text.rfind('\n')).map_or(0, |newline| newline + 1)
+        };
         let first = self.at(from).and_then(|line| self.begin(line)).map_or(from, |line| line.start);
         let start = line_start(first);
-        let end = self.text[to..].find(['\n', '\r']).map_or(self.text.len(), |newline| to + newline);
-        let colons = self.text[start..end].match_indices(':').map(|(colon, _)| start + colon);
+        let end = self.text.get(to..)?.find(['\n', '\r']).map_or(self.text.len(), |newline| to + newline);
+        let colons = self.text.get(start..end)?.match_indices(':').map(|(colon, _)| start + colon);
         let wanted = colons.filter(|colon| names_secret(&self.text[line_start(*colon)..*colon]));
         let values = wanted.map(|colon| self.text[colon + 1..end].trim_start());
         values.filter(|value| may_be_secret(value)).map(|value| self.span(end - value.len(), end)).next()

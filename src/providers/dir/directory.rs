@@ -51,7 +51,7 @@ impl Provider for Dir {
 
     fn reveal<'a>(&'a self, _: &'a str, _: &'a str) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
         Box::pin(async {
-            Err(Refusal::Refused { why: "a directory of manifests holds no secrets; once the cluster stands, `--target kube` finds them there"
+            Err(Refusal::Refused { why: "a directory of manifests holds no secrets; once the cluster stands, run without `--target dir:…`"
                     .to_owned() })
         })
     }
