@@ -33,7 +33,7 @@ pub use parse::{Refused, includes, parse, schema};
 pub use quantity::Quantity;
 pub use scalar::{Refusal, Scalar};
 pub use secret::SecretRef;
-pub use settings::{Email, IssuerUrl, OidcWord, Variable};
+pub use settings::{Email, IssuerUrl, OidcWord, ProviderWord, Variable};
 pub use source::{At, SourceFile, Sources, Span};
 pub use unwanted::too_large;
 pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH};
