@@ -145,7 +145,11 @@ const PEOPLE_MAY: (&str, &str) = ("people", PEOPLE.1);
 fn without_grace_every_password_before_ends_at_once() {
     let Some(node) = Node::new(ROSTER) else { return };
     node.apply(&[], &[PEOPLE]).expect(0);
-    let first = stored("password");
+    let (first, there) = (stored("password"), archives().len());
+    // Without a yes nothing is done, not even the archive.
+    let asked = node.kwo(&["registry", "rotate", "--lock-timeout=2m"], &[]).expect(64).err;
+    assert!(asked.contains("there is nobody to ask") && asked.contains("pass --yes to rotate"), "{asked}");
+    assert_eq!((stored("password"), archives().len()), (first.clone(), there));
     rotate(&node, &[]).expect(0);
     let second = stored("password");
     let said = rotate(&node, &["--grace", "0s"]).expect(0);
