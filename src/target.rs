@@ -65,6 +65,15 @@ pub async fn kube(args: &ClusterArgs, lock_duration: Duration) -> Result<Kube, F
     Kube::connect(options).await.map_err(|error| unconnected(&error))
 }
 
+/// Opens the cluster for one request at a time.
+///
+/// # Errors
+/// When what was typed and the kubeconfig lead to none.
+pub async fn single(args: &KubeArgs, lock_duration: Duration) -> Result<Kube, Failure> {
+    let options = KubeOptions { lock_duration, ..options(args)? };
+    Kube::connect(options).await.map_err(|error| unconnected(&error))
+}
+
 /// How to reach the cluster that was typed.
 ///
 /// # Errors

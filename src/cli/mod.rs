@@ -12,8 +12,8 @@ pub use commands::{
     Apply, Completion, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Status, Validate,
 };
 pub use sections::{
-    Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryStatus,
-    Secrets, Tls, TlsCheck,
+    Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryRotate,
+    RegistryStatus, Secrets, Tls, TlsCheck,
 };
 pub use shared::{AgeArgs, ClusterArgs, KubeArgs, RosterArgs, TargetArgs};
 pub use unattended::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, SettingsArgs, Sync};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::shared::{AgeArgs, KubeArgs, RosterArgs};
-use super::values::{TextOrJson, YamlOrJson, lifetime};
+use super::values::{TextOrJson, YamlOrJson, duration, lifetime};
 
 /// `kwo secrets`
 #[derive(Debug, Subcommand)]
@@ -110,6 +110,8 @@ pub enum Registry {
     Status(RegistryStatus),
     /// Show who may push and pull, and how to log in.
     Credentials(RegistryCredentials),
+    /// Make a new password for a user whose password kwo makes. The old one stays good for a while, under the old name.
+    Rotate(RegistryRotate),
 }
 
 /// `kwo registry status`
@@ -135,6 +137,33 @@ pub struct RegistryCredentials {
     pub kube: KubeArgs,
     #[command(flatten)]
     pub age: AgeArgs,
+}
+
+/// `kwo registry rotate`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct RegistryRotate {
+    /// A user of the registry. Default: the one whose password kwo makes, where there is just one.
+    pub user: Option<String>,
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// How long the old password stays good. With 0s it ends at once, and so does one of a rotation before.
+    #[arg(long, default_value = "72h", env = "KWO_GRACE", value_name = "DURATION", value_parser = duration)]
+    pub grace: Duration,
+    /// Do not ask.
+    #[arg(short, long, env = "KWO_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub yes: bool,
+    /// Print the new password.
+    #[arg(long, env = "KWO_SHOW_PASSWORD", value_parser = clap::builder::FalseyValueParser::new())]
+    pub show_password: bool,
+    /// How long to wait for another run to end.
+    #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How long the lock outlives a run that was killed.
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    pub lock_duration: Duration,
+    #[command(flatten)]
+    pub kube: KubeArgs,
 }
 
 /// `kwo tls`

@@ -1,6 +1,6 @@
 //! `kwo apply`: lock, look, plan, ask, do, look again.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use kwo_planner::plan::{Adopt, FORMAT_VERSION, Plan, Provenance, plan};
 use kwo_planner::refresh::{refresh, wanted};
 use kwo_planner::resource::{Desired, ResourceId};
 
+use super::consent::{confirm, lock};
 use super::entrust::entrust;
 use super::load::load;
 use super::look::{check, identity, look};
@@ -17,7 +18,7 @@ use super::stop;
 use crate::cli::{Apply, TextOrJson};
 use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
-use crate::providers::{Identity, LockRefusal, Provider};
+use crate::providers::{Identity, Provider};
 use crate::report::plan::{Counts, Detail, text};
 use crate::report::run;
 use crate::target;
@@ -38,13 +39,7 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
     let provider = target::open(&args.target, args.lock_duration).await?;
     let identity = identity(&*provider).await?;
     let mut interrupted = stop::on_signal()?;
-    let lock = provider.lock(args.lock_timeout).await.map_err(|refusal| match refusal {
-        LockRefusal::Held { by } => {
-            Failure { exit: Exit::Locked, ..Failure::new(format!("another run is at work: {by}")) }
-                .hint("wait for it with `--lock-timeout 5m`; a run that was killed loses the lock by itself")
-        }
-        LockRefusal::Failed(refusal) => Failure::new(format!("cannot take the lock: {refusal}")),
-    })?;
+    let lock = lock(&*provider, args.lock_timeout).await?;
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
     let work = async {
         let task = match loaded {
@@ -141,24 +136,8 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("there is nobody to ask").hint("pass --yes to apply without being asked"));
-    }
-    let counts = Counts::of(plan);
-    talk(&format!("\nApply this ({})? Only `yes` will do: ", counts.line()));
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
-    });
-    match answer.await {
-        Ok(Ok(answer)) if answer.trim() == "yes" => Ok(()),
-        answer => {
-            if !matches!(&answer, Ok(Ok(answer)) if answer.ends_with('\n')) {
-                talk("\n");
-            }
-            Err(Failure::new("not confirmed; nothing was done"))
-        }
-    }
+    let question = format!("Apply this ({})?", Counts::of(plan).line());
+    confirm(&question, "pass --yes to apply without being asked").await
 }
 
 /// Reads a saved plan.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod completion;
+mod consent;
 mod dns;
 mod entrust;
 mod explain;
@@ -17,6 +18,7 @@ mod plan;
 mod print;
 mod registry;
 mod render;
+mod rotate;
 mod run;
 mod schema;
 mod secrets;

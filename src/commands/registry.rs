@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kwo_planner::domains::registry::Registry as Section;
-use kwo_planner::domains::registry_objects::{in_cluster, passwords};
+use kwo_planner::domains::registry_objects::{Account, accounts, auth_id, in_cluster};
 use kwo_planner::observed::Sighting;
 use kwo_planner::roster::{Roster, SecretRef};
 use secrecy::{ExposeSecret as _, SecretSlice};
@@ -14,7 +15,8 @@ use super::print::data;
 use crate::cli::{Registry, RegistryCredentials, RegistryStatus};
 use crate::failure::{Exit, Failure};
 use crate::probe::answers;
-use crate::secrets::follow;
+use crate::providers::{Provider, Refusal, SecretData};
+use crate::secrets::{Standing, follow, standing};
 use crate::target;
 
 /// How long a host of the registry may take.
@@ -24,10 +26,11 @@ pub(crate) async fn registry(args: &Registry) -> Result<Exit, Failure> {
     match args {
         Registry::Status(args) => status(args).await,
         Registry::Credentials(args) => credentials(args).await,
+        Registry::Rotate(args) => super::rotate::rotate(args).await,
     }
 }
 
-fn section(roster: &Roster) -> Result<&Section, Failure> {
+pub(crate) fn section(roster: &Roster) -> Result<&Section, Failure> {
     roster.registry().map(|(_, registry)| registry).ok_or_else(|| {
         Failure::new("the roster asks for no registry")
             .hint("`registry: {hosts: [registry.example.com]}` does")
@@ -39,7 +42,8 @@ async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
     let registry = section(&roster)?;
     let wanted = in_cluster(&roster)
         .map_err(|clash| Failure::new("the registry asks for one object twice").because(&clash))?;
-    let observed = target::glance(&args.kube).await?.observe(&wanted).await;
+    let provider = target::glance(&args.kube).await?;
+    let observed = provider.observe(&wanted).await;
     let mut exit = Exit::Done;
     let mut say = |subject: &str, state: Result<String, String>| {
         let state = state.unwrap_or_else(|why| {
@@ -59,6 +63,18 @@ async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
         };
         say(&resource.id.to_string(), state);
     }
+    let accounts = accounts(registry);
+    if accounts.iter().any(|account| account.made.is_some()) {
+        match users(&*provider).await {
+            Ok(stored) => {
+                let shown = accounts.iter().filter_map(|account| Some((account, now(account, &stored)?)));
+                for (account, standing) in shown {
+                    say(&format!("user {}", account.user), Ok(turn(&standing)));
+                }
+            }
+            Err(refusal) => say("users", Err(format!("could not look: {refusal}"))),
+        }
+    }
     for host in &registry.hosts {
         let api = format!("https://{}", host.value);
         let answer = answers(&api, PATIENCE).await;
@@ -70,16 +86,28 @@ async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
 async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
     let roster = load(&args.roster.roster)?.roster;
     let registry = section(&roster)?;
-    let users = passwords(registry);
     let places = places(&args.roster.roster, &args.age);
-    let in_cluster = users.iter().any(|(_, reference)| matches!(reference, SecretRef::Kube { .. }));
-    let provider =
-        if args.show_password && in_cluster { Some(target::glance(&args.kube).await?) } else { None };
+    let accounts = accounts(registry);
+    let asks = |account: &Account| {
+        account.made.is_some() || (args.show_password && matches!(account.password, SecretRef::Kube { .. }))
+    };
+    let provider = if accounts.iter().any(asks) { Some(target::glance(&args.kube).await?) } else { None };
+    let mut stored = SecretData::new();
+    if let Some(provider) = provider.as_deref().filter(|_| accounts.iter().any(|user| user.made.is_some())) {
+        stored = users(provider).await.map_err(|refusal| {
+            Failure::new(format!("cannot tell by which names the users log in: {refusal}"))
+        })?;
+    }
     let mut exit = Exit::Done;
-    for (name, reference) in users {
-        data(&format!("{name}\n"));
+    for account in accounts {
+        let Account { user, password: reference, made } = &account;
+        data(&format!("{user}\n"));
         if args.show_password {
-            let password = follow(&reference, &places, provider.as_deref()).await;
+            let there = made.as_ref().and_then(|made| stored.get(&made.password)).cloned();
+            let password = match there {
+                Some(bytes) => Ok(bytes),
+                None => follow(reference, &places, provider.as_deref()).await,
+            };
             match password.and_then(|bytes| shown(&bytes)) {
                 Ok(password) => data(&format!("  password  {}\n", password.as_str())),
                 Err(why) => {
@@ -90,6 +118,11 @@ async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
         } else {
             data(&format!("  password  from {reference}; --show-password prints it\n"));
         }
+        let standing = now(&account, &stored);
+        if let Some((name, until)) = standing.as_ref().and_then(|standing| standing.previous.as_ref()) {
+            data(&format!("  before    {name}, good until {until}\n"));
+        }
+        let name = standing.map_or_else(|| user.clone(), |standing| standing.current);
         for host in &registry.hosts {
             data(&format!("  log in    docker login {} -u {name}\n", host.value));
         }
@@ -97,8 +130,28 @@ async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// What is in the Secret with the users; nothing where there is none yet.
+async fn users(provider: &dyn Provider) -> Result<SecretData, Refusal> {
+    let id = auth_id();
+    Ok(provider.reveal(&id.scope, &id.name).await?.unwrap_or_default())
+}
+
+/// By which name a user logs in whose password kwo makes.
+fn now(account: &Account, stored: &SecretData) -> Option<Standing> {
+    let made = account.made.as_ref()?;
+    Some(standing(stored, &account.user, &made.username, Timestamp::now()))
+}
+
+fn turn(standing: &Standing) -> String {
+    let Standing { current, previous } = standing;
+    match previous {
+        Some((name, until)) => format!("logs in as {current}; {name} is good until {until}"),
+        None => format!("logs in as {current}"),
+    }
+}
+
 /// A password as text, for whoever asked to see it.
-fn shown(bytes: &SecretSlice<u8>) -> Result<zeroize::Zeroizing<String>, String> {
+pub(crate) fn shown(bytes: &SecretSlice<u8>) -> Result<zeroize::Zeroizing<String>, String> {
     let text = String::from_utf8(bytes.expose_secret().to_vec()).map_err(|_| "it is no text")?;
     Ok(zeroize::Zeroizing::new(text))
 }

@@ -23,6 +23,21 @@ pub enum Content {
     Plain(#[schemars(with = "String")] SecretRef),
     /// An htpasswd file with bcrypt hashes of these passwords.
     Htpasswd(Vec<User>),
+    /// The name that a user logs in with, one of [`logins`].
+    Login(SmolStr),
+}
+
+/// How many bytes of a password count in an htpasswd file: bcrypt looks at no more.
+pub const LONGEST_PASSWORD: usize = 72;
+
+/// What a plan shows of an htpasswd file in which somebody still stands whose time is over; the names follow.
+pub const STILL_ADMITS: &str = "still admits ";
+
+/// The two names of a user whose password kwo makes. A registry knows one password a name, so a new password that is to
+/// work beside the old one goes with the other name.
+#[must_use]
+pub fn logins(user: &str) -> [SmolStr; 2] {
+    [user.into(), smol_str::format_smolstr!("{user}-2")]
 }
 
 /// A user of an htpasswd file.
@@ -62,8 +77,8 @@ pub enum Found {
     Made,
     /// One was not found.
     Missing {
-        /// Which.
-        reference: SecretRef,
+        /// Which, as in the roster.
+        reference: SmolStr,
         /// Why, as a sentence without a full stop.
         why: SmolStr,
     },
@@ -89,6 +104,10 @@ impl fmt::Display for Content {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Content::Plain(reference) => reference.fmt(out),
+            Content::Login(user) => {
+                let [first, second] = logins(user);
+                write!(out, "{first} or {second}, whose turn it is")
+            }
             Content::Htpasswd(users) => {
                 out.write_str("htpasswd of")?;
                 for (at, User { name, password }) in users.iter().enumerate() {
@@ -123,7 +142,7 @@ impl Desired {
                 let found = find(&resource.id, &secret);
                 resource.body = resource.body.with(&secret.pointer, placeholder(&secret.content, &found));
                 if let Found::Missing { reference, why } = found {
-                    resource.missing = Some(Missing { reference: reference.to_string().into(), why });
+                    resource.missing = Some(Missing { reference, why });
                 }
             }
             resource
@@ -170,7 +189,7 @@ mod tests {
     #[test]
     fn a_secret_that_is_missing_holds_its_object() {
         let why = "the variable is not set";
-        let desired = desired(&Found::Missing { reference: SecretRef::Env("TOKEN".into()), why: why.into() });
+        let desired = desired(&Found::Missing { reference: "env TOKEN".into(), why: why.into() });
         let seen: Observed = [(desired.resources()[0].id.clone(), Sighting::Absent)].into_iter().collect();
         let plan = plan(&desired, &seen, &Adopt::Nothing, Provenance::default());
         assert!(plan.steps.is_empty());

@@ -24,7 +24,8 @@ pub struct Shape {
     pub read: &'static [&'static str],
     /// Texts that hold a document of their own; here they are that document.
     pub documents: &'static [(&'static str, Format)],
-    /// Parts in which the API fills in fields, which it then counts among those of whoever wrote the object.
+    /// Parts that are filled in beside the roster: by the API, which then counts them among those of whoever wrote the
+    /// object, or by a command of kwo.
     pub filled: &'static [&'static str],
     /// Lists whose entries nobody owns by the API's records, and which of them are like those that kwo writes.
     pub ours: &'static [(&'static str, IsOurs)],
@@ -102,6 +103,8 @@ static ADMISSION: Shape = Shape { whole: &["/spec"], ..PLAIN };
 static SECRET: Shape = Shape {
     // A token of another account is deleted by the controller that made it once the account's name changes.
     immutable: &["/type", "/metadata/annotations/kubernetes.io~1service-account.name"],
+    // What `kwo registry rotate` leaves there is in no roster.
+    filled: &["/data/previous"],
     ..PLAIN
 };
 static CONFIG_MAP: Shape = Shape {
@@ -244,7 +247,7 @@ impl Shape {
         })
     }
 
-    /// May the API itself have filled in what stands at this pointer?
+    /// May what stands at this pointer have been filled in beside the roster?
     #[must_use]
     pub fn is_filled(&self, pointer: &str) -> bool {
         let below = |part: &&&str| {

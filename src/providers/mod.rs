@@ -14,10 +14,14 @@ mod together;
 
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
-pub use self::kube::{ConnectError, Endpoint, Event, Kube, KubeOptions, LastRun, Log, Token, hostname};
+pub use self::kube::{
+    ConnectError, Endpoint, Event, Kube, KubeOptions, LastRun, Log, StoredSecret, Token, hostname,
+};
 pub(crate) use self::kube::{chain, web};
 pub(crate) use self::manifest::read as yaml_documents;
 pub use self::node::Node;
 pub(crate) use self::place::{Astray, keep_private, keep_readable};
 pub use self::together::Together;
-pub use provider::{Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+pub use provider::{
+    Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
+};

@@ -21,6 +21,9 @@ use crate::secrets::Vault;
 /// A future that can be sent between threads, as a trait object.
 pub type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// The bytes in a Secret by their keys.
+pub type SecretData = BTreeMap<SmolStr, SecretSlice<u8>>;
+
 /// A system that holds objects.
 pub trait Provider: Send + Sync {
     /// Looks at every object that is wanted, and at all others that carry kwo's mark. Cannot fail: what could
@@ -31,13 +34,12 @@ pub trait Provider: Send + Sync {
     /// is written of secrets is taken from them.
     fn entrust(&self, vault: Arc<Vault>);
 
-    /// The bytes under one key of a Secret; nothing where there is none.
+    /// What is in a Secret, all of it as it was at one moment; nothing where there is none.
     fn reveal<'a>(
         &'a self,
         namespace: &'a str,
         name: &'a str,
-        key: &'a str,
-    ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>>;
+    ) -> Promise<'a, Result<Option<SecretData>, Refusal>>;
 
     /// Looks at the object of one step, as `observe` does, and at nothing else.
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting>;

@@ -8,9 +8,10 @@ use kwo_planner::change::Step;
 use kwo_planner::node::{self, NodeKind};
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
-use secrecy::SecretSlice;
 
-use super::{Account, Identity, Issuer, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal, restart};
+use super::{
+    Account, Identity, Issuer, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal, SecretData, restart,
+};
 use crate::secrets::Vault;
 
 /// Why the node is left out.
@@ -95,9 +96,8 @@ impl Provider for Together {
         &'a self,
         namespace: &'a str,
         name: &'a str,
-        key: &'a str,
-    ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>> {
-        self.main.reveal(namespace, name, key)
+    ) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
+        self.main.reveal(namespace, name)
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {

@@ -9,6 +9,7 @@ use kwo_planner::access;
 use kwo_planner::change::{Cause, Change, Held, Hold, Leftover, Step};
 use kwo_planner::node::NodeKind;
 use kwo_planner::plan::Plan;
+use kwo_planner::secrets::STILL_ADMITS;
 use kwo_planner::tree::{SmolStr, Tree};
 
 /// How much of a plan to show.
@@ -207,11 +208,16 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
             }
             Change::Revise { pointer, from, to, cause, tightens, because } => {
                 let values = match secret(step, pointer) {
-                    Some(from) if matches!(cause, Cause::Drift { .. }) => {
-                        format!("changed ({from}), {cause}")
+                    Some(content) if matches!(cause, Cause::Drift { .. }) => {
+                        format!("changed ({content}), {cause}")
                     }
                     // Whether the roster or the secret itself is another one nobody can tell.
-                    Some(from) => format!("changed ({from})"),
+                    Some(content) => match from.as_text() {
+                        Some(from) if from.starts_with(STILL_ADMITS) => {
+                            format!("changed ({content}): it {from}")
+                        }
+                        _ => format!("changed ({content})"),
+                    },
                     None => format!("{} → {} ({cause})", shown(from), shown(to)),
                 };
                 let _ = writeln!(

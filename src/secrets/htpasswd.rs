@@ -1,58 +1,213 @@
-//! htpasswd files with bcrypt hashes, as a container registry reads them.
+//! htpasswd files with bcrypt hashes, as a container registry reads them: who is let in, and who still is for a while
+//! after a rotation. A registry that finds a line it cannot read lets nobody in.
 
-use kwo_planner::secrets::User;
+use jiff::Timestamp;
+use kwo_planner::secrets::logins;
 use secrecy::{ExposeSecret, SecretSlice};
+use smol_str::SmolStr;
 
 /// The cost of a hash: 2^10 rounds, as many as a registry can check for every request of a pull.
 const COST: u32 = 10;
 
-/// A file that admits these users with these passwords.
-pub(super) fn write(users: &[User], passwords: &[SecretSlice<u8>]) -> Result<SecretSlice<u8>, String> {
-    let mut file = String::new();
-    for (user, password) in users.iter().zip(passwords) {
-        let hash = bcrypt::hash_with_result(password.expose_secret(), COST)
-            .map_err(|error| format!("the password of {} cannot be hashed: {error}", user.name))?;
-        file.push_str(&format!("{}:{}\n", user.name, hash.format_for_version(bcrypt::Version::TwoY)));
-    }
-    Ok(file.into_bytes().into())
+/// What an htpasswd file is to say.
+pub(super) struct Wanted {
+    /// Who is let in.
+    pub(super) logins: Vec<Login>,
+    /// Who was before the last rotation: those whose time is not over are let in as well.
+    pub(super) previous: Vec<Previous>,
+    /// Was one of the passwords only just made?
+    pub(super) new: bool,
+    /// Now.
+    pub(super) now: Timestamp,
 }
 
-/// Does the file admit these users with these passwords, and nobody else?
-pub(super) fn admits(file: &[u8], users: &[User], passwords: &[SecretSlice<u8>]) -> bool {
-    let Ok(text) = std::str::from_utf8(file) else { return false };
+/// A name and its password.
+pub(super) struct Login {
+    pub(super) name: SmolStr,
+    pub(super) password: SecretSlice<u8>,
+}
+
+/// A name and the hash of its password, until when it is good.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Previous {
+    pub(super) until: Timestamp,
+    pub(super) name: SmolStr,
+    pub(super) hash: SmolStr,
+}
+
+/// What a file says to those who are to be let in by it.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Says {
+    /// What it is to say.
+    Right,
+    /// That, and that somebody is let in whose time is over.
+    Overdue(Vec<Previous>),
+    /// Something else.
+    Other,
+}
+
+impl Wanted {
+    /// Those whose time is not over.
+    pub(super) fn still(&self) -> impl Iterator<Item = &Previous> {
+        self.previous.iter().filter(|previous| previous.until > self.now)
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> Result<SecretSlice<u8>, String> {
+        let mut file = String::new();
+        for login in &self.logins {
+            file.push_str(&line(&login.name, &hash(&login.name, &login.password)?));
+        }
+        for Previous { until: _, name, hash } in self.still() {
+            file.push_str(&line(name, hash));
+        }
+        Ok(file.into_bytes().into())
+    }
+
+    /// What a file says.
+    pub(super) fn read(&self, file: &[u8]) -> Says {
+        let Some(lines) = lines(file) else { return Says::Other };
+        let has = |name: &str, right: &dyn Fn(&str) -> bool| {
+            lines.iter().any(|(theirs, hash)| *theirs == name && right(hash))
+        };
+        let stands = |previous: &&Previous| has(&previous.name, &|hash| hash == previous.hash);
+        let overdue: Vec<Previous> = self
+            .previous
+            .iter()
+            .filter(|previous| previous.until <= self.now)
+            .filter(stands)
+            .cloned()
+            .collect();
+        let all = self.logins.len() + self.still().count() + overdue.len();
+        let right = lines.len() == all
+            && self.still().all(|previous| stands(&previous))
+            && self.logins.iter().all(|login| has(&login.name, &|hash| login.password_is(hash)));
+        match right {
+            false => Says::Other,
+            true if overdue.is_empty() => Says::Right,
+            true => Says::Overdue(overdue),
+        }
+    }
+}
+
+impl Login {
+    pub(super) fn password_is(&self, hash: &str) -> bool {
+        bcrypt::verify(self.password.expose_secret(), hash).unwrap_or(false)
+    }
+}
+
+impl Previous {
+    /// What is kept of them: a line each. A line that says nothing, or of somebody who has no second name, is passed
+    /// over: it would only let somebody in.
+    pub(super) fn parse(kept: &[u8]) -> Vec<Previous> {
+        let Ok(text) = std::str::from_utf8(kept) else { return Vec::new() };
+        let one = |line: &str| {
+            let (until, entry) = line.split_once(' ')?;
+            let (name, hash) = entry.split_once(':')?;
+            let until = until.parse().ok()?;
+            is_hash(hash).then(|| Previous { until, name: name.into(), hash: hash.into() })
+        };
+        text.lines().filter_map(one).collect()
+    }
+
+    pub(super) fn format(all: &[Previous]) -> String {
+        let line = |Previous { until, name, hash }: &Previous| format!("{until} {}", line(name, hash));
+        all.iter().map(line).collect()
+    }
+
+    /// Was it this user's, who now logs in by another name?
+    pub(super) fn is_of(&self, user: &str, current: &str) -> bool {
+        self.name != current && logins(user).contains(&self.name)
+    }
+}
+
+/// The names and hashes of a file; nothing where a registry could not read it, or a name stands there twice.
+pub(super) fn lines(file: &[u8]) -> Option<Vec<(&str, &str)>> {
+    let text = std::str::from_utf8(file).ok()?;
     let lines = text.lines().filter(|line| !line.is_empty()).map(|line| line.split_once(':'));
-    let Some(lines) = lines.collect::<Option<Vec<(&str, &str)>>>() else { return false };
-    lines.len() == users.len()
-        && users.iter().zip(passwords).all(|(user, password)| {
-            lines.iter().any(|(name, hash)| {
-                *name == user.name && bcrypt::verify(password.expose_secret(), hash).unwrap_or(false)
-            })
-        })
+    let lines = lines.collect::<Option<Vec<(&str, &str)>>>()?;
+    let once =
+        |(at, (name, _)): (usize, &(&str, &str))| lines.iter().take(at).all(|(other, _)| other != name);
+    lines.iter().enumerate().all(once).then_some(lines)
+}
+
+pub(super) fn line(name: &str, hash: &str) -> String {
+    format!("{name}:{hash}\n")
+}
+
+pub(super) fn hash(name: &str, password: &SecretSlice<u8>) -> Result<SmolStr, String> {
+    let hash = bcrypt::hash_with_result(password.expose_secret(), COST)
+        .map_err(|error| format!("the password of {name} cannot be hashed: {error}"))?;
+    Ok(hash.format_for_version(bcrypt::Version::TwoY).into())
+}
+
+pub(super) fn is_hash(text: &str) -> bool {
+    text.parse::<bcrypt::HashParts>().is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use kwo_planner::roster::SecretRef;
-    use kwo_planner::secrets::Password;
-
     use super::*;
+
+    fn wanted(logins: &[(&str, &str)], previous: &[Previous], now: &str) -> Wanted {
+        let login = |(name, password): &(&str, &str)| Login {
+            name: (*name).into(),
+            password: password.as_bytes().to_vec().into(),
+        };
+        let logins = logins.iter().map(login).collect();
+        Wanted { logins, previous: previous.to_vec(), new: false, now: now.parse().unwrap() }
+    }
+
+    const NOW: &str = "2026-11-21T12:00:00Z";
 
     #[test]
     fn it_admits_whom_it_was_written_for() {
-        let user = |name: &str| User {
-            name: name.into(),
-            password: Password::Reference(SecretRef::Env("P".into())),
-        };
-        let (users, passwords) = ([user("a"), user("b")], [b"one".to_vec().into(), b"two".to_vec().into()]);
-        let file = write(&users, &passwords).unwrap();
+        let both = wanted(&[("a", "one"), ("b", "two")], &[], NOW);
+        let file = both.file().unwrap();
         let text = std::str::from_utf8(file.expose_secret()).unwrap();
         assert!(text.starts_with("a:$2y$10$"), "{text}");
-        assert!(admits(file.expose_secret(), &users, &passwords));
-        let swapped = [b"two".to_vec().into(), b"one".to_vec().into()];
-        assert!(!admits(file.expose_secret(), &users, &swapped));
-        assert!(!admits(file.expose_secret(), &users[..1], &passwords[..1]));
-        assert!(!admits(b"", &users, &passwords));
+        assert_eq!(both.read(text.as_bytes()), Says::Right);
+        let others = [&[("a", "two"), ("b", "one")][..], &[("a", "one")], &[("a", "one"), ("c", "two")]];
+        for others in others {
+            assert_eq!(wanted(others, &[], NOW).read(text.as_bytes()), Says::Other, "{others:?}");
+        }
+        assert_eq!(both.read(b""), Says::Other);
         // A registry that finds such a line lets nobody in.
-        assert!(!admits(format!("{text}no colon\n").as_bytes(), &users, &passwords));
+        assert_eq!(both.read(format!("{text}no colon\n").as_bytes()), Says::Other);
+        // Of two lines for one name a registry takes the last.
+        assert_eq!(wanted(&[("a", "one")], &[], NOW).read(text.replace("b:", "a:").as_bytes()), Says::Other);
+    }
+
+    #[test]
+    fn whoever_was_before_is_let_in_until_the_time_is_over() {
+        let hash = hash("a", &b"old".to_vec().into()).unwrap();
+        let kept = format!("2026-11-21T13:00:00Z a:{hash}\n");
+        let previous = Previous::parse(kept.as_bytes());
+        assert_eq!(Previous::format(&previous), kept);
+        assert!(
+            previous[0].is_of("a", "a-2") && !previous[0].is_of("a", "a") && !previous[0].is_of("b", "b")
+        );
+        let within = wanted(&[("a-2", "new")], &previous, NOW);
+        let file = within.file().unwrap();
+        let text = std::str::from_utf8(file.expose_secret()).unwrap();
+        assert!(text.ends_with(&format!("\na:{hash}\n")), "{text}");
+        assert_eq!(within.read(text.as_bytes()), Says::Right);
+        let alone = wanted(&[("a-2", "new")], &[], NOW);
+        assert_eq!(alone.read(text.as_bytes()), Says::Other);
+        assert_eq!(within.read(alone.file().unwrap().expose_secret()), Says::Other);
+        // The very moment is over.
+        let after = wanted(&[("a-2", "new")], &previous, "2026-11-21T13:00:00Z");
+        assert_eq!(after.read(text.as_bytes()), Says::Overdue(previous));
+        let file = after.file().unwrap();
+        assert!(!std::str::from_utf8(file.expose_secret()).unwrap().contains("a:"));
+        assert_eq!(after.read(file.expose_secret()), Says::Right);
+    }
+
+    #[test]
+    fn what_is_kept_lets_nobody_in_whom_nobody_knows() {
+        let hash = hash("a", &b"old".to_vec().into()).unwrap();
+        let kept = format!("soon a:{hash}\n2026-11-21T13:00:00Z a:no hash\n2026-11-21T13:00:00Z {hash}\n\n");
+        assert_eq!(Previous::parse(kept.as_bytes()), []);
+        assert_eq!(Previous::parse(b"\xff"), []);
     }
 }

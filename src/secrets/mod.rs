@@ -3,7 +3,9 @@
 
 mod htpasswd;
 mod resolve;
+mod rotation;
 mod vault;
 
 pub use resolve::{Answer, Places, follow, resolve};
+pub use rotation::{Obstacle, Rotation, Standing, rotate, standing};
 pub use vault::Vault;

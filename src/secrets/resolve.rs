@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use kwo_planner::kinds::Kind;
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::roster::SecretRef;
-use kwo_planner::secrets::{Content, FINGERPRINT_KEY, Found, Password, Secret};
+use kwo_planner::secrets::{Content, FINGERPRINT_KEY, LONGEST_PASSWORD, Missing, Password, Secret, User};
 use kwo_planner::tree::join;
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;
 
+use super::htpasswd::{Login, Previous, Wanted};
+use super::rotation::{PREVIOUS, current};
 use super::vault::{Held, Place, Vault, generated};
-use crate::providers::Provider;
+use crate::providers::{Provider, Refusal, SecretData};
 
 /// No secret is longer than what fits into a Kubernetes Secret.
 const LONGEST: u64 = 1024 * 1024;
@@ -49,49 +52,60 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Provider)
         return (desired, Vault::default());
     }
     let (namespace, name, key) = FINGERPRINT_KEY;
-    let fingerprint = provider.reveal(namespace, name, key).await.ok().flatten();
-    let mut vault = Vault::new(fingerprint.map(|key| key.expose_secret().to_vec()).unwrap_or_default());
+    let fingerprint = provider.reveal(namespace, name).await.ok().flatten();
+    let fingerprint = fingerprint.and_then(|data| Some(data.get(key)?.expose_secret().to_vec()));
+    let mut vault = Vault::new(fingerprint.unwrap_or_default());
     // What is made comes first: an htpasswd file may be made of it.
-    let mut made: BTreeMap<(ResourceId, SmolStr), Result<Made, String>> = BTreeMap::new();
-    let mut answers: BTreeMap<SecretRef, Answer> = BTreeMap::new();
+    let mut found = Lookup { now: Timestamp::now(), ..Lookup::default() };
     for (id, secret) in all(&desired) {
-        if let Content::Plain(SecretRef::Generate(length)) = secret.content {
-            let there = make(id, &secret.pointer, length, provider).await;
-            made.insert((id.clone(), secret.pointer.clone()), there);
+        let keeps = matches!(secret.content, Content::Plain(SecretRef::Generate(_)) | Content::Login(_));
+        if keeps && !found.stored.contains_key(id) {
+            let stored = provider.reveal(&id.scope, &id.name).await;
+            found.stored.insert(id.clone(), stored.map(Option::unwrap_or_default).map_err(said));
+        }
+        if let (Content::Login(user), Some(Ok(stored))) = (&secret.content, found.stored.get(id)) {
+            let name = current(secret.pointer.strip_prefix("/data/").and_then(|key| stored.get(key)), user);
+            found.logins.insert((id.clone(), user.clone()), name);
+        }
+        if keeps {
+            let there = found.make(id, secret);
+            found.made.insert((id.clone(), secret.pointer.clone()), there);
         }
     }
     for reference in all(&desired).flat_map(|(_, secret)| references(&secret.content)) {
-        if !answers.contains_key(reference) {
-            let answer = match beside(reference, &made) {
+        if !found.answers.contains_key(reference) {
+            let answer = match found.beside(reference) {
                 Some(bytes) => Ok(bytes),
                 None => follow(reference, places, Some(provider)).await,
             };
-            answers.insert(reference.clone(), answer);
+            found.answers.insert(reference.clone(), answer);
         }
     }
     for (id, secret) in all(&desired) {
-        let held = held(id, secret, &answers, &made);
+        let held = found.held(id, secret).unwrap_or_else(Held::Missing);
         vault.insert(id, &secret.pointer, Place { content: secret.content.clone(), held });
     }
     let desired = desired.with_secrets(|id, secret| vault.found(id, secret));
     (desired, vault)
 }
 
+/// What the references lead to.
+#[derive(Default)]
+struct Lookup {
+    now: Timestamp,
+    /// The Secrets in which something is that kwo makes, or why they cannot be looked at.
+    stored: BTreeMap<ResourceId, Result<SecretData, String>>,
+    /// What kwo makes, by its place.
+    made: BTreeMap<(ResourceId, SmolStr), Result<Made, String>>,
+    /// The name that a user logs in with, whose password kwo makes.
+    logins: BTreeMap<(ResourceId, SmolStr), SmolStr>,
+    answers: BTreeMap<SecretRef, Answer>,
+}
+
 /// Bytes that kwo makes itself, and whether they stand in the cluster already.
 struct Made {
     bytes: SecretSlice<u8>,
     new: bool,
-}
-
-/// A Secret of the cluster that this very run makes.
-fn beside(
-    reference: &SecretRef,
-    made: &BTreeMap<(ResourceId, SmolStr), Result<Made, String>>,
-) -> Option<SecretSlice<u8>> {
-    let SecretRef::Kube { namespace, name, key } = reference else { return None };
-    let id = ResourceId::kube(Kind::Secret, namespace.clone(), name.clone());
-    let made = made.get(&(id, join("/data", key).into()))?.as_ref().ok()?;
-    Some(made.bytes.clone())
 }
 
 fn all(desired: &Desired) -> impl Iterator<Item = (&ResourceId, &Secret)> {
@@ -105,6 +119,7 @@ fn all(desired: &Desired) -> impl Iterator<Item = (&ResourceId, &Secret)> {
 fn references(content: &Content) -> Vec<&SecretRef> {
     match content {
         Content::Plain(reference) => vec![reference],
+        Content::Login(_) => Vec::new(),
         Content::Htpasswd(users) => users
             .iter()
             .filter_map(|user| match &user.password {
@@ -115,61 +130,103 @@ fn references(content: &Content) -> Vec<&SecretRef> {
     }
 }
 
-/// What was made for this place once, or else what it is to hold.
-async fn make(id: &ResourceId, pointer: &str, length: u16, provider: &dyn Provider) -> Result<Made, String> {
-    let key = pointer.strip_prefix("/data/").ok_or("only the data of a Secret can be generated")?;
-    match provider.reveal(&id.scope, &id.name, key).await {
-        Ok(Some(bytes)) if !bytes.expose_secret().is_empty() => Ok(Made { bytes, new: false }),
-        Ok(_) => Ok(Made { bytes: generated(length)?, new: true }),
-        Err(refusal) => Err(refusal.to_string()),
+impl Lookup {
+    /// What was made for this place once, or else what it is to hold.
+    fn make(&self, id: &ResourceId, Secret { pointer, content }: &Secret) -> Result<Made, String> {
+        let key = pointer.strip_prefix("/data/").ok_or("only the data of a Secret can be generated")?;
+        let stored = self.stored.get(id).ok_or("nobody looked")?.as_ref().map_err(Clone::clone)?;
+        let there = stored.get(key).filter(|bytes| !bytes.expose_secret().is_empty());
+        match (content, there) {
+            (Content::Login(user), there) => {
+                let bytes = current(there, user).as_bytes().to_vec().into();
+                Ok(Made { bytes, new: false })
+            }
+            (_, Some(bytes)) => Ok(Made { bytes: bytes.clone(), new: false }),
+            (Content::Plain(SecretRef::Generate(length)), None) => {
+                Ok(Made { bytes: generated(*length)?, new: true })
+            }
+            (Content::Plain(_) | Content::Htpasswd(_), None) => Err("it is not kwo's to make".to_owned()),
+        }
+    }
+
+    /// A Secret of the cluster that this very run makes.
+    fn beside(&self, reference: &SecretRef) -> Option<SecretSlice<u8>> {
+        let SecretRef::Kube { namespace, name, key } = reference else { return None };
+        let id = ResourceId::kube(Kind::Secret, namespace.clone(), name.clone());
+        let made = self.made.get(&(id, join("/data", key).into()))?.as_ref().ok()?;
+        Some(made.bytes.clone())
+    }
+
+    fn made(&self, id: &ResourceId, pointer: &SmolStr) -> Result<&Made, String> {
+        let made = self.made.get(&(id.clone(), pointer.clone())).ok_or("it was not made")?;
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    /// What a place has to hold, or what is missing for it.
+    fn held(&self, id: &ResourceId, secret: &Secret) -> Result<Held, Missing> {
+        let missing = |why: String| made_missing(&secret.pointer, &why);
+        match &secret.content {
+            Content::Login(_) | Content::Plain(SecretRef::Generate(_)) => {
+                let made = self.made(id, &secret.pointer).map_err(missing)?;
+                Ok(Held::Made(made.bytes.clone()))
+            }
+            Content::Plain(reference) => self.answer(reference).map(Held::Known),
+            Content::Htpasswd(users) => self.htpasswd(id, users).map(Held::File),
+        }
+    }
+
+    fn answer(&self, reference: &SecretRef) -> Result<SecretSlice<u8>, Missing> {
+        let missing = |why: &str| Missing { reference: reference.to_string().into(), why: why.into() };
+        let answer = self.answers.get(reference).ok_or_else(|| missing("nobody looked"))?;
+        answer.clone().map_err(|why| missing(&why))
+    }
+
+    fn htpasswd(&self, id: &ResourceId, users: &[User]) -> Result<Wanted, Missing> {
+        let stored = self.stored.get(id).and_then(|stored| stored.as_ref().ok());
+        let kept = stored.and_then(|stored| stored.get(PREVIOUS));
+        let kept = kept.map(|kept| Previous::parse(kept.expose_secret())).unwrap_or_default();
+        let mut wanted = Wanted { logins: Vec::new(), previous: Vec::new(), new: false, now: self.now };
+        for User { name: user, password } in users {
+            let (name, password) = match password {
+                Password::Reference(reference) => {
+                    (user.clone(), self.answer(reference).and_then(|bytes| short(reference, bytes))?)
+                }
+                Password::Place(pointer) => {
+                    let made = self.made(id, pointer).map_err(|why| made_missing(user, &why))?;
+                    wanted.new |= made.new;
+                    let name = self.logins.get(&(id.clone(), user.clone())).unwrap_or(user).clone();
+                    wanted.previous.extend(kept.iter().filter(|kept| kept.is_of(user, &name)).cloned());
+                    (name, made.bytes.clone())
+                }
+            };
+            wanted.logins.push(Login { name, password });
+        }
+        Ok(wanted)
     }
 }
 
-fn held(
-    id: &ResourceId,
-    secret: &Secret,
-    answers: &BTreeMap<SecretRef, Answer>,
-    made: &BTreeMap<(ResourceId, SmolStr), Result<Made, String>>,
-) -> Held {
-    let missing =
-        |reference: SecretRef, why: &str| Held::Missing(Found::Missing { reference, why: why.into() });
-    let users = match &secret.content {
-        Content::Plain(reference @ SecretRef::Generate(_)) => {
-            return match made.get(&(id.clone(), secret.pointer.clone())) {
-                Some(Ok(made)) => Held::Made(made.bytes.clone()),
-                Some(Err(why)) => missing(reference.clone(), why),
-                None => missing(reference.clone(), "it was not made"),
-            };
-        }
-        Content::Plain(reference) => {
-            return match answers.get(reference) {
-                Some(Ok(bytes)) => Held::Known(vec![bytes.clone()]),
-                Some(Err(why)) => missing(reference.clone(), why),
-                None => missing(reference.clone(), "nobody looked"),
-            };
-        }
-        Content::Htpasswd(users) => users,
-    };
-    let (mut parts, mut any_new) = (Vec::with_capacity(users.len()), false);
-    for user in users {
-        let part = match &user.password {
-            Password::Reference(reference) => match answers.get(reference) {
-                Some(Ok(bytes)) => bytes.clone(),
-                Some(Err(why)) => return missing(reference.clone(), why),
-                None => return missing(reference.clone(), "it cannot be generated here"),
-            },
-            Password::Place(pointer) => match made.get(&(id.clone(), pointer.clone())) {
-                Some(Ok(made)) => {
-                    any_new |= made.new;
-                    made.bytes.clone()
-                }
-                Some(Err(why)) => return missing(SecretRef::Generate(0), why),
-                None => return missing(SecretRef::Generate(0), "it was not made"),
-            },
-        };
-        parts.push(part);
+fn made_missing(whose: &str, why: &str) -> Missing {
+    Missing { reference: smol_str::format_smolstr!("that kwo makes for {whose}"), why: why.into() }
+}
+
+/// A password that counts to its last byte.
+fn short(reference: &SecretRef, bytes: SecretSlice<u8>) -> Result<SecretSlice<u8>, Missing> {
+    if bytes.expose_secret().len() <= LONGEST_PASSWORD {
+        return Ok(bytes);
     }
-    if any_new { Held::New(parts) } else { Held::Known(parts) }
+    let why = smol_str::format_smolstr!(
+        "what is there is longer than {LONGEST_PASSWORD} bytes, and bcrypt, by which a registry knows passwords, looks at \
+         no more; choose a shorter one"
+    );
+    Err(Missing { reference: reference.to_string().into(), why })
+}
+
+/// A refusal where it is clear already that something was refused.
+fn said(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Refused { why } => why,
+        other => other.to_string(),
+    }
 }
 
 /// Follows one reference. Without a provider those into the cluster lead to nothing.
@@ -194,10 +251,11 @@ pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dy
         SecretRef::Age(path) => return opened(&places.folder.join(path.as_str()), places),
         SecretRef::Kube { namespace, name, key } => {
             let provider = provider.ok_or("there is no cluster to ask for it")?;
-            return match provider.reveal(namespace, name, key).await {
+            let found = provider.reveal(namespace, name).await;
+            return match found.map(|data| data.and_then(|mut data| data.remove(key))) {
                 Ok(Some(bytes)) => not_empty(bytes),
                 Ok(None) => Err(format!("there is no key {key} in a Secret {name} of {namespace}")),
-                Err(refusal) => Err(refusal.to_string()),
+                Err(refusal) => Err(said(refusal)),
             };
         }
         // Only a place of its own can be generated, not a part of one.
@@ -249,13 +307,70 @@ fn opened(path: &Path, places: &Places) -> Answer {
         .map_err(|error| format!("{} is no age file: {error}", path.display()))?;
     let opening = decryptor.decrypt(identities.iter().map(|identity| &**identity as &dyn age::Identity));
     let mut bytes = Vec::new();
+    // What is in it is shorter than the file, which is not too long.
     opening
         .map_err(|error| format!("{}: {error}", cannot()))?
-        .take(LONGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| cannot())?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(format!("what {} holds is over 1 MiB", path.display()));
-    }
     not_empty(trimmed(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use age::secrecy::ExposeSecret as _;
+    use kwo_planner::domains::compile;
+    use kwo_planner::roster::{SourceFile, Sources, parse};
+
+    use super::*;
+    use crate::providers::Dir;
+
+    /// What comes of a file that was sealed around so many bytes.
+    async fn unsealed(length: usize) -> Result<usize, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = age::x25519::Identity::generate();
+        let recipient = identity.to_public();
+        let recipients = std::iter::once(&recipient as &dyn age::Recipient);
+        let mut sealed = Vec::new();
+        let mut writer =
+            age::Encryptor::with_recipients(recipients).unwrap().wrap_output(&mut sealed).unwrap();
+        writer.write_all(&vec![b'x'; length]).unwrap();
+        writer.finish().unwrap();
+        let key = folder.path().join("age.key");
+        std::fs::write(&key, identity.to_string().expose_secret()).unwrap();
+        std::fs::write(folder.path().join("long.age"), sealed).unwrap();
+        let places = Places { folder: folder.path().to_owned(), age_identity: Some(key) };
+        let answer = follow(&SecretRef::Age("long.age".into()), &places, None).await;
+        let name = folder.path().join("long.age").display().to_string();
+        answer.map(|bytes| bytes.expose_secret().len()).map_err(|why| why.replace(&name, "long.age"))
+    }
+
+    #[tokio::test]
+    async fn an_age_file_is_taken_whole_or_not_at_all() {
+        assert_eq!(unsealed(1_000_000).await, Ok(1_000_000));
+        // The secret is just short enough, the file is not.
+        assert_eq!(unsealed(1024 * 1024).await, Err("long.age is over 1 MiB".to_owned()));
+        assert_eq!(unsealed(3 * 1024 * 1024).await, Err("long.age is over 1 MiB".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn what_kwo_would_have_made_is_missing_in_plain_words() {
+        let text = "{apiVersion: kwo/v1, kind: Roster, registry: {hosts: [registry.example.com]}}".to_owned();
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = Dir::new(folder.path()).unwrap();
+        let (desired, _) = resolve(compile(&roster).unwrap(), &Places::default(), &nowhere).await;
+        let missing = |kind: &str| {
+            let found = desired.resources().iter().find(|resource| resource.id.to_string().contains(kind));
+            kwo_planner::change::Hold::from(found.unwrap().missing.clone().unwrap()).to_string()
+        };
+        let why = "a directory of manifests holds no secrets; once the cluster stands, run without `--target dir:…`";
+        assert_eq!(
+            missing("registry-auth"),
+            format!("the secret that kwo makes for docker is missing: {why}")
+        );
+        let node = "the secret kube kube-system/registry-auth/password is missing";
+        assert_eq!(missing("registries.yaml"), format!("{node}: {why}"));
+    }
 }

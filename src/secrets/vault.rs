@@ -8,12 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use kwo_planner::resource::ResourceId;
-use kwo_planner::secrets::{Content, Found, Secret, placeholder};
+use kwo_planner::secrets::{Content, Found, Missing, STILL_ADMITS, Secret, placeholder};
 use kwo_planner::tree::{SmolStr, Tree};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-use super::htpasswd;
+use super::htpasswd::{Says, Wanted};
+use super::rotation::current;
 
 /// The secrets of one run.
 #[derive(Default)]
@@ -30,14 +31,14 @@ pub(super) struct Place {
 
 /// What is known of it.
 pub(super) enum Held {
-    /// All its passwords, in the order of its references.
-    Known(Vec<SecretSlice<u8>>),
+    /// It has to be this.
+    Known(SecretSlice<u8>),
     /// Made by kwo: what stands there already, or what is written where nothing does.
     Made(SecretSlice<u8>),
-    /// All its passwords, one of which was only just made.
-    New(Vec<SecretSlice<u8>>),
+    /// An htpasswd file that says this.
+    File(Wanted),
     /// A reference led to nothing.
-    Missing(Found),
+    Missing(Missing),
 }
 
 impl Vault {
@@ -54,11 +55,15 @@ impl Vault {
     #[must_use]
     pub fn found(&self, id: &ResourceId, secret: &Secret) -> Found {
         match self.places.get(&(id.clone(), secret.pointer.clone())) {
-            Some(Place { held: Held::Missing(missing), .. }) => missing.clone(),
-            Some(Place { held: Held::Made(_) | Held::New(_), .. }) | None => Found::Made,
-            Some(Place { content, held: Held::Known(parts) }) => {
-                Found::Known(self.fingerprint(content, parts.iter().map(ExposeSecret::expose_secret)))
+            Some(Place { held: Held::Missing(missing), .. }) => {
+                let Missing { reference, why } = missing.clone();
+                Found::Missing { reference, why }
             }
+            Some(Place { held: Held::Known(bytes), .. }) => Found::Known(self.mac([bytes.expose_secret()])),
+            Some(Place { held: Held::File(wanted), .. }) if !wanted.new => {
+                Found::Known(self.fingerprint(wanted))
+            }
+            Some(Place { held: Held::Made(_) | Held::File(_), .. }) | None => Found::Made,
         }
     }
 
@@ -69,13 +74,22 @@ impl Vault {
         if let Some(Place { content, held }) = self.places.get(&(id.clone(), pointer.into())) {
             let same = match (held, content) {
                 (Held::Missing(_), _) => false,
+                (Held::Made(_), Content::Login(user)) => {
+                    let found = bytes.to_vec().into();
+                    current(Some(&found), user).as_bytes() == bytes
+                }
                 (Held::Made(_), _) => !bytes.is_empty(),
-                (Held::Known(parts) | Held::New(parts), Content::Htpasswd(users)) => {
-                    htpasswd::admits(bytes, users, parts)
-                }
-                (Held::Known(parts) | Held::New(parts), Content::Plain(_)) => {
-                    parts.iter().all(|part| part.expose_secret() == bytes)
-                }
+                (Held::Known(known), _) => known.expose_secret() == bytes,
+                (Held::File(wanted), _) => match wanted.read(bytes) {
+                    Says::Right => true,
+                    Says::Other => false,
+                    Says::Overdue(previous) => {
+                        let who =
+                            previous.iter().map(|old| format!("{}, good until {}", old.name, old.until));
+                        let who: Vec<String> = who.collect();
+                        return Tree::from(format!("{STILL_ADMITS}{}", who.join(", and ")));
+                    }
+                },
             };
             if same {
                 let secret = Secret { pointer: pointer.into(), content: content.clone() };
@@ -94,18 +108,11 @@ impl Vault {
     /// When nothing is known of the place, or a reference led to nothing.
     pub fn bytes(&self, id: &ResourceId, pointer: &str) -> Result<SecretSlice<u8>, String> {
         let place = self.places.get(&(id.clone(), pointer.into()));
-        let Some(Place { content, held }) = place else {
-            return Err(format!("nothing is known of the secret at {pointer}"));
-        };
-        match (held, content) {
-            (Held::Missing(_), _) => Err(format!("the secret for {pointer} is missing")),
-            (Held::Made(bytes), _) => Ok(bytes.clone()),
-            (Held::Known(parts) | Held::New(parts), Content::Htpasswd(users)) => {
-                htpasswd::write(users, parts)
-            }
-            (Held::Known(parts) | Held::New(parts), Content::Plain(_)) => {
-                parts.first().cloned().ok_or_else(|| format!("the secret for {pointer} is missing"))
-            }
+        match place.map(|Place { content: _, held }| held) {
+            None => Err(format!("nothing is known of the secret at {pointer}")),
+            Some(Held::Missing(_)) => Err(format!("the secret for {pointer} is missing")),
+            Some(Held::Made(bytes) | Held::Known(bytes)) => Ok(bytes.clone()),
+            Some(Held::File(wanted)) => wanted.file(),
         }
     }
 
@@ -146,12 +153,10 @@ impl Vault {
         Ok(filled)
     }
 
-    fn fingerprint<'a>(&self, content: &'a Content, parts: impl Iterator<Item = &'a [u8]>) -> SmolStr {
-        match content {
-            Content::Plain(_) => self.mac(parts),
-            Content::Htpasswd(users) => self
-                .mac(users.iter().map(|user| user.name.as_bytes()).zip(parts).flat_map(<[&[u8]; 2]>::from)),
-        }
+    fn fingerprint(&self, wanted: &Wanted) -> SmolStr {
+        let logins = wanted.logins.iter().map(|login| (&login.name, login.password.expose_secret()));
+        let still = wanted.still().map(|previous| (&previous.name, previous.hash.as_bytes()));
+        self.mac(logins.chain(still).flat_map(|(name, bytes)| [name.as_bytes(), bytes]))
     }
 
     /// The first half of an HMAC-SHA-256; one part makes the same whatever it stands for.
@@ -196,6 +201,7 @@ mod tests {
     use kwo_planner::secrets::{Password, User};
 
     use super::*;
+    use crate::secrets::htpasswd::{Login, Previous, hash};
 
     fn id() -> ResourceId {
         ResourceId::kube(Kind::Secret, "kube-system", "dns-credentials")
@@ -208,7 +214,7 @@ mod tests {
     }
 
     fn known(bytes: &[u8]) -> Held {
-        Held::Known(vec![bytes.to_vec().into()])
+        Held::Known(bytes.to_vec().into())
     }
 
     #[test]
@@ -253,12 +259,45 @@ mod tests {
 
     #[test]
     fn an_htpasswd_file_is_known_by_whom_it_admits() {
-        let users =
-            vec![User { name: "docker".into(), password: Password::Reference(SecretRef::Env("P".into())) }];
-        let (vault, secret) = vault(Content::Htpasswd(users), known(b"hunter2"));
+        let login = |name: &str| Login { name: name.into(), password: b"hunter2".to_vec().into() };
+        let old = Previous {
+            until: "2026-11-21T13:00:00Z".parse().unwrap(),
+            name: "docker".into(),
+            hash: hash("docker", &b"hunter1".to_vec().into()).unwrap(),
+        };
+        let file = |previous: &[Previous], now: &str| {
+            let users =
+                vec![User { name: "docker".into(), password: Password::Place("/data/password".into()) }];
+            let previous = previous.to_vec();
+            let now = now.parse().unwrap();
+            let wanted = Wanted { logins: vec![login("docker-2")], previous, new: false, now };
+            vault(Content::Htpasswd(users), Held::File(wanted))
+        };
+        let (alone, secret) = file(&[], "2026-11-21T12:00:00Z");
+        let (within, _) = file(std::slice::from_ref(&old), "2026-11-21T12:00:00Z");
+        let (after, _) = file(&[old], "2026-11-21T14:00:00Z");
+        let wanted = |vault: &Vault| placeholder(&secret.content, &vault.found(&id(), &secret));
+        let written = |vault: &Vault| vault.bytes(&id(), "/data/T").unwrap();
+        let seen = |vault: &Vault, file: &SecretSlice<u8>| vault.seen(&id(), "/data/T", file.expose_secret());
+        for vault in [&alone, &within, &after] {
+            assert_eq!(seen(vault, &written(vault)), wanted(vault));
+            assert_ne!(vault.seen(&id(), "/data/T", b"docker:$2y$05$abc\n"), wanted(vault));
+        }
+        // A plan that was saved within the time is another one after it.
+        assert_ne!(wanted(&within), wanted(&after));
+        assert_eq!(wanted(&alone), wanted(&after));
+        let overdue = Tree::from("still admits docker, good until 2026-11-21T13:00:00Z".to_owned());
+        assert_eq!(seen(&after, &written(&within)), overdue);
+    }
+
+    #[test]
+    fn a_user_is_known_by_both_names() {
+        let (vault, secret) = vault(Content::Login("docker".into()), Held::Made(b"docker-2".to_vec().into()));
         let wanted = placeholder(&secret.content, &vault.found(&id(), &secret));
-        let file = vault.bytes(&id(), "/data/T").unwrap();
-        assert_eq!(vault.seen(&id(), "/data/T", file.expose_secret()), wanted);
-        assert_ne!(vault.seen(&id(), "/data/T", b"docker:$2y$05$abc\n"), wanted);
+        for name in ["docker", "docker-2"] {
+            assert_eq!(vault.seen(&id(), "/data/T", name.as_bytes()), wanted);
+        }
+        assert_ne!(vault.seen(&id(), "/data/T", b"docker-3"), wanted);
+        assert_ne!(vault.seen(&id(), "/data/T", b""), wanted);
     }
 }

@@ -14,7 +14,7 @@ const SENTINEL: &str = "Zentinel-4711-Zentinel";
 const ROSTER: &str = "\
 apiVersion: kwo/v1
 kind: Roster
-cluster: {acme: {email: ops@example.com, issuer: cert-manager}}
+cluster: {acme: {email: ops@example.com}}
 dns:
   resolvers:
     letsencrypt-cloudflare-shop:

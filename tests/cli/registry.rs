@@ -39,6 +39,14 @@ fn a_password_is_printed_only_where_it_is_asked_for() {
     let mut text = run(&["registry", "credentials"]);
     assert!(!text.contains("Zentinel"), "{text}");
     text.push_str(&run(&["registry", "credentials", "--show-password"]));
+    // What kwo did not make it does not change; none of this gets as far as a cluster.
+    for user in [&["rotate"][..], &["rotate", "ci"], &["rotate", "nobody"]] {
+        text.push_str(&run(&[&["registry"], user].concat()));
+    }
+    let two = "apiVersion: kwo/v1\nkind: Roster\nregistry:\n  hosts: [registry.example.com]\n  users:\n    ci: \
+               {password: {generate: 32}}\n    people: {password: {generate: 32}}\n";
+    std::fs::write(folder.path().join("roster.yaml"), two).unwrap();
+    text.push_str(&run(&["registry", "rotate"]));
     std::fs::write(folder.path().join("roster.yaml"), "apiVersion: kwo/v1\nkind: Roster\n").unwrap();
     text.push_str(&run(&["registry", "credentials"]));
     text.push_str(&run(&["registry", "status"]));

@@ -4,14 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kwo::execute::{Brakes, execute};
-use kwo::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use kwo::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData};
 use kwo::secrets::Vault;
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plan::Adopt;
 use kwo_planner::resource::Desired;
-use secrecy::SecretSlice;
 use tokio::sync::watch;
 
 use crate::world::World;
@@ -53,12 +52,7 @@ impl Provider for Slow {
 
     fn entrust(&self, _: Arc<Vault>) {}
 
-    fn reveal<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: &'a str,
-    ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>> {
+    fn reveal<'a>(&'a self, _: &'a str, _: &'a str) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
         nothing()
     }
 

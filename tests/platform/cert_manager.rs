@@ -10,7 +10,9 @@ fn two_accounts_of_one_provider_get_an_issuer_each() {
     let Some(node) = Node::new(&format!(
         "cluster: {{acme: {{email: ops@example.com, issuer: cert-manager, staging: true}}}}\ndns:\n  resolvers:\n    \
 letsencrypt-cloudflare-a: {{provider: cloudflare, suffix: a, credentials: {{CF_DNS_API_TOKEN: {{env: A}}}}}}\n    \
-letsencrypt-cloudflare-b: {{provider: cloudflare, suffix: b, credentials: {{CF_DNS_API_TOKEN: {{env: B}}}}}}\ntenants:\n  \
+letsencrypt-cloudflare-b: {{provider: cloudflare, suffix: b, credentials: {{CF_DNS_API_TOKEN: {{env: B}}}}}}\n    \
+letsencrypt-route53: {{provider: route53, region: eu-central-1, zone: Z0123, credentials: {{AWS_ACCESS_KEY_ID: \
+{{env: A}}, AWS_SECRET_ACCESS_KEY: {{env: B}}}}}}\ntenants:\n  \
 {name}: {{domains: [\"*.{name}.example.com\"], resolver: letsencrypt-cloudflare-b}}\n"
     )) else {
         return;
@@ -26,6 +28,13 @@ letsencrypt-cloudflare-b: {{provider: cloudflare, suffix: b, credentials: {{CF_D
         assert_eq!(credentials["data"][secret["key"].as_str().unwrap()], stored);
         assert!(issuer["spec"]["acme"]["server"].as_str().unwrap().contains("staging"));
     }
+    let route53 =
+        get("clusterissuer", "", "letsencrypt-route53")["spec"]["acme"]["solvers"][0]["dns01"]["route53"]
+            .clone();
+    assert_eq!((&route53["region"], &route53["hostedZoneID"]), (&"eu-central-1".into(), &"Z0123".into()));
+    let credentials = get("secret", "cert-manager", "letsencrypt-route53-credentials")["data"].clone();
+    let keys: Vec<&String> = credentials.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
     let certificate = get("certificate", &name, "kwo-domains");
     assert_eq!(certificate["spec"]["issuerRef"]["name"], "letsencrypt-cloudflare-b");
     assert_eq!(certificate["spec"]["dnsNames"][0], format!("*.{name}.example.com"));

@@ -6,6 +6,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../live/gate.rs"]
+mod gate;
+#[path = "../common/loopback.rs"]
+mod loopback;
 #[path = "../common/peers/mod.rs"]
 mod peers;
 #[path = "../live/run.rs"]
@@ -18,6 +22,7 @@ mod hosts;
 mod login;
 mod node;
 mod registry;
+mod rotation;
 mod secrets;
 mod takeover;
 mod traefik;

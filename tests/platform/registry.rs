@@ -74,6 +74,17 @@ fn a_registry_stands_and_its_users_can_push() {
 }
 
 #[test]
+fn a_password_of_which_bcrypt_sees_only_a_part_holds_the_users() {
+    let Some(node) = Node::new(ROSTER) else { return };
+    let (enough, too_long) = ("x".repeat(72), "x".repeat(73));
+    let held = node.apply(&[], &[(PASSWORD.0, &too_long)]).expect(5);
+    let why =
+        "the secret env REGISTRY_PASSWORD is missing: what is there is longer than 72 bytes, and bcrypt";
+    assert!(held.out.contains(why) && !held.out.contains(&enough), "{}", held.out);
+    node.apply(&[], &[(PASSWORD.0, &enough)]).expect(0);
+}
+
+#[test]
 fn an_htpasswd_that_somebody_changed_is_put_right() {
     let Some(node) = Node::new(ROSTER) else { return };
     node.apply(&[], &[PASSWORD]).expect(0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
-use super::dns::{HTTP_RESOLVER, credentials, resolver_of};
+use super::dns::{HTTP_RESOLVER, Resolver, credentials, resolver_of};
 use super::dns_providers::Solver;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
@@ -33,7 +33,7 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
         let Some(solver) = resolver.provider.facts().cert_manager else { continue };
         let credentials = credentials(credentials_id(name), std::iter::once(resolver), &because);
         let needs: Arc<[ResourceId]> = Arc::new([credentials.id.clone()]);
-        let challenge = solver_of(solver, &credentials.id.name);
+        let challenge = solver_of(solver, resolver, &credentials.id.name);
         resources.push(credentials);
         resources.push(issuer(acme, name, challenge, needs, because));
     }
@@ -57,11 +57,16 @@ fn issuer(acme: &Acme, name: &str, solver: Tree, needs: Arc<[ResourceId]>, becau
     Resource::new(id, body, needs, because)
 }
 
-fn solver_of(solver: Solver, secret: &SmolStr) -> Tree {
+fn solver_of(solver: Solver, resolver: &Resolver, secret: &SmolStr) -> Tree {
     let reference = |(field, key): &(&'static str, &'static str)| {
         (*field, map([("key", Tree::from(*key)), ("name", Tree::from(secret))]))
     };
-    map([("dns01", Tree::map([(solver.name, Tree::map(solver.secrets.iter().map(reference)))]))])
+    let word = |(field, variable): &(&'static str, &'static str)| {
+        let (_, value) = resolver.settings().find(|(name, _)| name == variable)?;
+        Some((*field, Tree::from(value.text())))
+    };
+    let fields = solver.secrets.iter().map(reference).chain(solver.settings.iter().filter_map(word));
+    map([("dns01", Tree::map([(solver.name, Tree::map(fields))]))])
 }
 
 /// Where the credentials of one resolver stand.

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::body::{labels, map, object};
 use super::claims::claimed_by_tenants;
 use super::cluster::{Acme, Cluster, Issuer};
-use super::dns_providers::Provider;
+use super::dns_providers::{Facts, Provider};
 use super::tenants::Tenant;
 use super::{cert_manager, traefik};
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::record;
-use crate::roster::{At, Entry, Finding, Findings, Map, Name, Roster, SecretRef, Span, Variable};
+use crate::roster::{
+    At, Entry, Finding, Findings, Map, Name, ProviderWord, Roster, SecretRef, Span, Variable,
+};
 use crate::secrets::Content;
 use crate::tree::{Tree, join};
 
@@ -35,6 +37,10 @@ record! {
         pub provider: At<Provider>,
         /// What tells it from another account at the same provider; the end of its name.
         pub suffix: Option<At<Name>>,
+        /// The region, in clear, where the provider has regions: that of route53.
+        pub region: Option<At<ProviderWord>>,
+        /// The only zone to change, in clear, where the provider can be told one: the hosted zone of route53.
+        pub zone: Option<At<ProviderWord>>,
         /// The credentials, by the name of the environment variable that the provider's client reads.
         pub credentials: Map<Variable, Option<At<SecretRef>>>,
     }
@@ -45,6 +51,13 @@ impl Resolver {
     pub fn references(&self) -> impl Iterator<Item = (&Variable, &At<SecretRef>)> {
         // In a checked roster none is missing.
         self.credentials.iter().filter_map(|(name, entry)| Some((name, entry.value.as_ref()?)))
+    }
+
+    /// What is no secret, by the name of the variable that the provider's client reads.
+    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &At<ProviderWord>)> {
+        let Facts { region, zone, .. } = self.provider.facts();
+        let pairs = [(region, &self.region), (zone, &self.zone)];
+        pairs.into_iter().filter_map(|(variable, value)| Some(((*variable)?, value.as_ref()?)))
     }
 
     /// The name that it has to have.
@@ -208,6 +221,10 @@ pub(crate) fn check(cluster: &Cluster, dns: &Dns, findings: &mut Findings) {
     for (name, Entry { key, value: resolver }) in resolvers {
         check_name(name, *key, resolver, findings);
         check_credentials(name, *key, resolver, findings);
+        check_settings(resolver, findings);
+        if issuer == Issuer::CertManager {
+            check_solver(resolver, findings);
+        }
         let provider = resolver.provider.value;
         if issuer == Issuer::CertManager && provider.facts().cert_manager.is_none() {
             findings.push(
@@ -270,16 +287,20 @@ fn check_name(name: &Name, at: Span, resolver: &Resolver, findings: &mut Finding
 fn check_credentials(name: &Name, at: Span, resolver: &Resolver, findings: &mut Findings) {
     let provider = resolver.provider.value;
     let facts = provider.facts();
-    for variable in facts.needs.iter().filter(|variable| !resolver.credentials.contains_key(**variable)) {
-        findings.push(
-            Finding::new(
-                "missing-credential",
-                at,
-                format!("the resolver `{name}` has no credential {variable}"),
-                format!("{provider} needs {}", facts.needs.join(", ")),
-            )
-            .hint(format!("add `{variable}: {{env: {variable}}}` under `credentials:`")),
+    let has = |variable: &str| {
+        resolver.credentials.contains_key(variable) || resolver.settings().any(|(name, _)| name == variable)
+    };
+    for variable in facts.needs.iter().filter(|variable| !has(variable)) {
+        let finding = Finding::new(
+            "missing-credential",
+            at,
+            format!("the resolver `{name}` has no credential {variable}"),
+            format!("{provider} needs {}", facts.needs.join(", ")),
         );
+        findings.push(finding.hint(match facts.setting(variable) {
+            Some(field) => format!("add `{field}:` to the resolver"),
+            None => format!("add `{variable}: {{env: {variable}}}` under `credentials:`"),
+        }));
     }
     let known = |variable: &str| facts.needs.contains(&variable) || facts.takes.contains(&variable);
     for (variable, Entry { key, .. }) in resolver.credentials.iter().filter(|(name, _)| !known(name)) {
@@ -292,5 +313,67 @@ fn check_credentials(name: &Name, at: Span, resolver: &Resolver, findings: &mut 
         );
         finding.hint = crate::roster::spelling::did_you_mean(variable, takes.iter().copied());
         findings.push(finding);
+    }
+}
+
+/// A region and a zone stand where the provider has them, and once.
+fn check_settings(resolver: &Resolver, findings: &mut Findings) {
+    let provider = resolver.provider.value;
+    let facts = provider.facts();
+    let fields = [("region", facts.region, &resolver.region), ("zone", facts.zone, &resolver.zone)];
+    for (field, variable, value) in fields {
+        let Some(value) = value else { continue };
+        let Some(variable) = variable else {
+            findings.push(
+                Finding::new(
+                    "no-setting",
+                    value.at,
+                    format!("{provider} takes no `{field}`"),
+                    "expected it at a provider that has one, such as `route53`",
+                )
+                .hint("delete it"),
+            );
+            continue;
+        };
+        if let Some(entry) = resolver.credentials.get(variable) {
+            findings.push(
+                Finding::new(
+                    "setting-twice",
+                    entry.key,
+                    format!("{variable} is the `{field}` of the resolver, too"),
+                    "expected one of them",
+                )
+                .also(value.at, format!("the `{field}`"))
+                .hint("delete this one: it is no secret"),
+            );
+        }
+    }
+}
+
+/// cert-manager reads each credential; one that it has no field for would be kept and never used.
+fn check_solver(resolver: &Resolver, findings: &mut Findings) {
+    let provider = resolver.provider.value;
+    let facts = provider.facts();
+    let Some(solver) = facts.cert_manager else { return };
+    let unread = |variable: &Variable| {
+        let known = facts.needs.iter().chain(facts.takes).any(|known| *known == variable.as_str());
+        // Of one that stands twice something else is said.
+        let twice = resolver.settings().any(|(setting, _)| setting == variable.as_str());
+        known && !twice && !solver.secrets.iter().any(|(_, secret)| *secret == variable.as_str())
+    };
+    for (variable, Entry { key, .. }) in resolver.credentials.iter().filter(|(variable, _)| unread(variable))
+    {
+        let (label, hint) = match facts.setting(variable) {
+            Some(field) => (
+                format!("cert-manager wants it in clear, as the `{field}` of the resolver"),
+                format!("write `{field}: …` beside `provider:`, and delete this one"),
+            ),
+            None => (
+                format!("cert-manager's {provider} takes {} only", facts.needs.join(", ")),
+                format!("delete it, and give {} the rights that it has", facts.needs.join(", ")),
+            ),
+        };
+        let message = format!("cert-manager does not read {variable}");
+        findings.push(Finding::new("unread-credential", *key, message, label).hint(hint));
     }
 }

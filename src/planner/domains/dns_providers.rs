@@ -41,6 +41,10 @@ pub struct Facts {
     pub needs: &'static [&'static str],
     /// Those that it may have besides.
     pub takes: &'static [&'static str],
+    /// The variable of the region, where it has regions. It is no secret.
+    pub region: Option<&'static str>,
+    /// The variable of the only zone to change, where it can be told one. It is no secret.
+    pub zone: Option<&'static str>,
     /// How cert-manager is told, where it has a solver of its own.
     pub cert_manager: Option<Solver>,
     /// How its API is asked whether a credential works; nothing where that takes more than one request that only reads.
@@ -69,17 +73,19 @@ const fn bearer(api: &'static str, path: &'static str, variables: &'static [&'st
     Check { api, path, header: "authorization", before: "Bearer ", variables, says: None }
 }
 
-/// A DNS-01 solver of cert-manager: the fields that hold a reference to a Secret, and those that hold a name.
+/// A DNS-01 solver of cert-manager: the fields that hold a reference to a Secret, and those that hold a word in clear.
 #[derive(Clone, Copy, Debug)]
 pub struct Solver {
     /// The name of the solver.
     pub name: &'static str,
     /// A field, and the variable whose secret it refers to.
     pub secrets: &'static [(&'static str, &'static str)],
+    /// A field, and the variable whose value it holds.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
 const fn lego(needs: &'static [&'static str], takes: &'static [&'static str], check: Option<Check>) -> Facts {
-    Facts { needs, takes, cert_manager: None, check }
+    Facts { needs, takes, region: None, zone: None, cert_manager: None, check }
 }
 
 const fn both(
@@ -88,13 +94,13 @@ const fn both(
     solver: Solver,
     check: Option<Check>,
 ) -> Facts {
-    Facts { needs, takes, cert_manager: Some(solver), check }
+    Facts { cert_manager: Some(solver), ..lego(needs, takes, check) }
 }
 
 static CLOUDFLARE: Facts = both(
     &["CF_DNS_API_TOKEN"],
     &["CF_ZONE_API_TOKEN"],
-    Solver { name: "cloudflare", secrets: &[("apiTokenSecretRef", "CF_DNS_API_TOKEN")] },
+    Solver { name: "cloudflare", secrets: &[("apiTokenSecretRef", "CF_DNS_API_TOKEN")], settings: &[] },
     // A token that was disabled is answered with success, too.
     Some(Check {
         says: Some(("/result/status", "active")),
@@ -113,7 +119,7 @@ static DESEC: Facts = lego(
 static DIGITALOCEAN: Facts = both(
     &["DO_AUTH_TOKEN"],
     &[],
-    Solver { name: "digitalocean", secrets: &[("tokenSecretRef", "DO_AUTH_TOKEN")] },
+    Solver { name: "digitalocean", secrets: &[("tokenSecretRef", "DO_AUTH_TOKEN")], settings: &[] },
     Some(bearer("https://api.digitalocean.com", "/v2/account", &["DO_AUTH_TOKEN"])),
 );
 static GANDI: Facts = lego(
@@ -132,18 +138,23 @@ static LINODE: Facts =
 static OVH: Facts =
     lego(&["OVH_ENDPOINT", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"], &[], None);
 static PORKBUN: Facts = lego(&["PORKBUN_API_KEY", "PORKBUN_SECRET_API_KEY"], &[], None);
-static ROUTE53: Facts = both(
-    &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"],
-    &["AWS_HOSTED_ZONE_ID"],
-    Solver {
-        name: "route53",
-        secrets: &[
-            ("accessKeyIDSecretRef", "AWS_ACCESS_KEY_ID"),
-            ("secretAccessKeySecretRef", "AWS_SECRET_ACCESS_KEY"),
-        ],
-    },
-    None,
-);
+static ROUTE53: Facts = Facts {
+    region: Some("AWS_REGION"),
+    zone: Some("AWS_HOSTED_ZONE_ID"),
+    ..both(
+        &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"],
+        &["AWS_HOSTED_ZONE_ID"],
+        Solver {
+            name: "route53",
+            secrets: &[
+                ("accessKeyIDSecretRef", "AWS_ACCESS_KEY_ID"),
+                ("secretAccessKeySecretRef", "AWS_SECRET_ACCESS_KEY"),
+            ],
+            settings: &[("region", "AWS_REGION"), ("hostedZoneID", "AWS_HOSTED_ZONE_ID")],
+        },
+        None,
+    )
+};
 static SCALEWAY: Facts = lego(
     &["SCW_SECRET_KEY"],
     &["SCW_ACCESS_KEY", "SCW_PROJECT_ID"],
@@ -158,6 +169,15 @@ static VULTR: Facts = lego(
     &[],
     Some(bearer("https://api.vultr.com", "/v2/domains?per_page=1", &["VULTR_API_KEY"])),
 );
+
+impl Facts {
+    /// The field of a resolver that says what this variable does.
+    #[must_use]
+    pub fn setting(&self, variable: &str) -> Option<&'static str> {
+        let fields = [("region", self.region), ("zone", self.zone)];
+        fields.into_iter().find(|(_, name)| *name == Some(variable)).map(|(field, _)| field)
+    }
+}
 
 impl Provider {
     /// What is known of it.

@@ -10,7 +10,8 @@ use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
 use super::tenants::Tenant;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
-use crate::roster::{At, Finding, Findings, HostName, Map, Name, Quantity, SecretRef};
+use crate::roster::{At, Entry, Finding, Findings, HostName, Map, Name, Quantity, SecretRef};
+use crate::secrets::{LONGEST_PASSWORD, logins};
 
 record! {
     /// A container registry in the cluster, behind the ingress controller.
@@ -149,6 +150,7 @@ pub(crate) fn check(
     if let Some(resolver) = &registry.resolver {
         check_resolver(resolver, dns, findings);
     }
+    check_users(&registry.users, findings);
     for (index, host) in registry.hosts.iter().enumerate() {
         if let Some(first) = registry.hosts.iter().take(index).find(|first| first.value == host.value) {
             findings.push(
@@ -170,6 +172,37 @@ pub(crate) fn check(
                     "expected a host that no tenant serves",
                 )
                 .also(theirs, format!("claimed here by tenant `{tenant}`")),
+            );
+        }
+    }
+}
+
+/// Nobody has the second name of another, and no password is longer than its hash can tell.
+fn check_users(users: &Map<Name, RegistryUser>, findings: &mut Findings) {
+    for (name, Entry { key, value: user }) in users {
+        let SecretRef::Generate(length) = user.password.value else { continue };
+        if usize::from(length) > LONGEST_PASSWORD {
+            findings.push(
+                Finding::new(
+                    "password-too-long",
+                    user.password.at,
+                    format!("a password of {length} characters is too long for a registry"),
+                    format!("expected {LONGEST_PASSWORD} characters or fewer"),
+                )
+                .hint("bcrypt, by which a registry knows passwords, looks at no more; 32 is plenty"),
+            );
+        }
+        let [_, second] = logins(name);
+        if let Some((_, theirs)) = users.get_key_value(second.as_str()) {
+            findings.push(
+                Finding::new(
+                    "name-taken",
+                    theirs.key,
+                    format!("`{second}` is the second name of the registry's user `{name}`"),
+                    "expected another name",
+                )
+                .also(*key, format!("`{name}`, whose password kwo makes"))
+                .hint("`kwo registry rotate` gives the new password to that name, so that the old one can go on"),
             );
         }
     }

@@ -22,13 +22,15 @@ use crate::tree::{SmolStr, Tree, join};
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "registry";
 const AUTH: &str = "registry-auth";
-/// The key of that Secret with the first user's password.
+/// The keys of that Secret with what the first user logs in with.
+const USERNAME: &str = "username";
 const PASSWORD: &str = "password";
 const STORAGE: &str = "registry-storage";
 const DEFAULT_IMAGE: &str = "registry:2.8.3";
 const DEFAULT_STORAGE: &str = "50Gi";
 /// The user of a registry whose section names none.
 const DEFAULT_USER: &str = "docker";
+const DEFAULT_LENGTH: u16 = 32;
 /// Whom the registry runs as where its section does not say.
 const DEFAULT_USER_ID: u32 = 1000;
 
@@ -74,26 +76,59 @@ pub fn in_cluster(roster: &Roster) -> Result<Desired, Clash> {
     Desired::new(resources, Arc::clone(roster.sources()))
 }
 
-/// The users, and where the password of each is: one that kwo made is in the cluster.
-#[must_use]
-pub fn passwords(registry: &Registry) -> Vec<(SmolStr, SecretRef)> {
-    let whole = |(index, (name, reference)): (usize, (SmolStr, &SecretRef))| {
-        let reference = match reference {
-            SecretRef::Generate(_) => stored(&key(index, &name)),
-            reference => reference.clone(),
-        };
-        (name, reference)
-    };
-    if registry.users.is_empty() {
-        return vec![(DEFAULT_USER.into(), stored(PASSWORD))];
-    }
-    let users = registry.users.iter().map(|(name, entry)| (name.text().clone(), &entry.value.password.value));
-    users.enumerate().map(whole).collect()
+/// A user, and where the password is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// The name in the roster.
+    pub user: SmolStr,
+    /// Where the password is: one that kwo made is in the cluster.
+    pub password: SecretRef,
+    /// What kwo made of it.
+    pub made: Option<Made>,
 }
 
-/// The key of the Secret that a user's password stands under, if it stands there in clear.
-fn key(index: usize, name: &str) -> SmolStr {
-    if index == 0 { SmolStr::new_static(PASSWORD) } else { smol_str::format_smolstr!("{PASSWORD}-{name}") }
+/// A password that kwo made, by the keys of the Secret that it stands in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Made {
+    /// The key of the name that goes with the password.
+    pub username: SmolStr,
+    /// The key of the password.
+    pub password: SmolStr,
+    /// How many characters it has.
+    pub length: u16,
+}
+
+/// The Secret with the users.
+#[must_use]
+pub fn auth_id() -> ResourceId {
+    ResourceId::kube(Kind::Secret, NAMESPACE, AUTH)
+}
+
+/// The users; the node pulls as the first one.
+#[must_use]
+pub fn accounts(registry: &Registry) -> Vec<Account> {
+    let default = SecretRef::Generate(DEFAULT_LENGTH);
+    let users: Vec<(SmolStr, &SecretRef)> = match registry.users.is_empty() {
+        true => vec![(SmolStr::new_static(DEFAULT_USER), &default)],
+        false => {
+            let users = registry.users.iter();
+            users.map(|(name, entry)| (name.text().clone(), &entry.value.password.value)).collect()
+        }
+    };
+    let whole = |(index, (user, reference)): (usize, (SmolStr, &SecretRef))| match reference {
+        SecretRef::Generate(length) => {
+            let [username, password] = [USERNAME, PASSWORD].map(|stem| key(stem, index, &user));
+            let made = Some(Made { username, password: password.clone(), length: *length });
+            Account { user, password: stored(&password), made }
+        }
+        reference => Account { user, password: reference.clone(), made: None },
+    };
+    users.into_iter().enumerate().map(whole).collect()
+}
+
+/// The key of the Secret for something of a user's: the first one's has no name in it.
+fn key(stem: &'static str, index: usize, name: &str) -> SmolStr {
+    if index == 0 { SmolStr::new_static(stem) } else { smol_str::format_smolstr!("{stem}-{name}") }
 }
 
 /// What stands under a key of the Secret.
@@ -103,8 +138,8 @@ fn stored(key: &str) -> SecretRef {
 
 /// The users as an htpasswd file, and the first of them in clear, as the node needs it to pull.
 fn auth(registry: &Registry, at: Span) -> Resource {
-    let id = ResourceId::kube(Kind::Secret, NAMESPACE, AUTH);
-    let default = SecretRef::Generate(32);
+    let id = auth_id();
+    let default = SecretRef::Generate(DEFAULT_LENGTH);
     let mut users: Vec<(SmolStr, &SecretRef, Span)> = registry
         .users
         .iter()
@@ -115,16 +150,22 @@ fn auth(registry: &Registry, at: Span) -> Resource {
     if users.is_empty() {
         users.push((SmolStr::new_static(DEFAULT_USER), &default, at));
     }
-    let data = map([("username", Tree::from(STANDARD.encode(first_user(registry))))]);
+    let data = map([(USERNAME, Tree::from(STANDARD.encode(first_user(registry))))]);
     let body = object(&id, Kind::Secret, &labels(None), [("data", data), ("type", Tree::from("Opaque"))]);
     let mut resource = Resource::new(id, body, Arc::new([]), Reason::Roster(at));
     let mut lines = Vec::with_capacity(users.len());
     for (index, (name, reference, at)) in users.into_iter().enumerate() {
-        let place = smol_str::format_smolstr!("/data/{}", key(index, &name));
+        let at_key = |stem| smol_str::format_smolstr!("/data/{}", key(stem, index, &name));
+        let place = at_key(PASSWORD);
         let made = matches!(reference, SecretRef::Generate(_));
         if index == 0 || made {
             resource.fields.push((place.clone(), Reason::Roster(at)));
             resource = resource.with_secret(place.clone(), Content::Plain(reference.clone()));
+        }
+        if made {
+            let login = at_key(USERNAME);
+            resource.fields.push((login.clone(), Reason::Roster(at)));
+            resource = resource.with_secret(login, Content::Login(name.clone()));
         }
         let password = if made { Password::Place(place) } else { Password::Reference(reference.clone()) };
         lines.push(User { name, password });
@@ -134,20 +175,25 @@ fn auth(registry: &Registry, at: Span) -> Resource {
 
 /// What k3s on the node reads so that it may pull: the first user with its password, for every host.
 fn pull(registry: &Registry, at: Span) -> Resource {
-    let auth = || map([("username", Tree::from(SmolStr::from(first_user(registry))))]);
+    let auth = || map([(USERNAME, Tree::from(SmolStr::from(first_user(registry))))]);
     let host = |host: &At<HostName>| {
         let tls = map([("insecure_skip_verify", Tree::Bool(false))]);
         (host.value.text().clone(), map([("auth", auth()), ("tls", tls)]))
     };
     let content = map([("configs", Tree::map(registry.hosts.iter().map(host)))]);
     let file = yaml_file(K3S_REGISTRIES, Some("0600"), content, Reason::Roster(at));
-    // Not what the cluster holds of it just now: that may be about to change.
-    let password =
-        passwords(registry).into_iter().next().map_or_else(|| stored(PASSWORD), |(_, first)| first);
-    let needs = Arc::new([ResourceId::kube(Kind::Secret, NAMESPACE, AUTH)]);
+    // The name of a user with two is where its password is. Another's password is not what the cluster holds of it just
+    // now: that may be about to change.
+    let parts: Vec<(&str, SecretRef)> = match accounts(registry).into_iter().next() {
+        Some(Account { made: None, password, user: _ }) => vec![(PASSWORD, password)],
+        _ => [USERNAME, PASSWORD].map(|key| (key, stored(key))).into(),
+    };
+    let needs = Arc::new([auth_id()]);
     registry.hosts.iter().fold(Resource { needs, ..file }, |file, host| {
-        let pointer = format!("{}/auth/password", join("/content/configs", host.value.as_str()));
-        file.with_secret(pointer, Content::Plain(password.clone()))
+        let auth = format!("{}/auth", join("/content/configs", host.value.as_str()));
+        parts.iter().fold(file, |file, (key, from)| {
+            file.with_secret(format!("{auth}/{key}"), Content::Plain(from.clone()))
+        })
     })
 }
 

@@ -1,7 +1,11 @@
 //! What the roster means for Traefik as k3s installs it: its HelmChartConfig, the Secret with the credentials of the
 //! resolvers, and two ConfigMaps that other programs of such a node read. One renderer for all of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
@@ -28,8 +32,14 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     resources.push(settings(roster, &because));
     let mut needs = Vec::new();
     if fetches.is_some() && !roster.dns().resolvers.is_empty() {
-        let credentials =
-            credentials(credentials_id(), resolvers(roster).map(|(_, resolver, _)| resolver), &because);
+        let all = || resolvers(roster).map(|(_, resolver, _)| resolver);
+        let mut credentials = credentials(credentials_id(), all(), &because);
+        for (variable, value) in all().flat_map(Resolver::settings) {
+            let pointer = join("/data", variable);
+            let text = Tree::from(STANDARD.encode(value.value.as_str()));
+            credentials.body = credentials.body.with(&pointer, text);
+            credentials.fields.push((pointer.into(), Reason::Roster(value.at)));
+        }
         needs.push(credentials.id.clone());
         resources.push(credentials);
     }
@@ -47,8 +57,9 @@ fn resolvers(roster: &Roster) -> impl Iterator<Item = (&Name, &Resolver, Reason)
 }
 
 /// The variables of a resolver, in order.
-fn variables(resolver: &Resolver) -> impl Iterator<Item = &SmolStr> {
-    resolver.credentials.keys().map(crate::roster::Variable::text)
+fn variables(resolver: &Resolver) -> BTreeSet<SmolStr> {
+    let secrets = resolver.credentials.keys().map(|name| name.text().clone());
+    secrets.chain(resolver.settings().map(|(name, _)| SmolStr::new_static(name))).collect()
 }
 
 /// Where the credentials of all resolvers stand.
@@ -93,9 +104,9 @@ fn resolve(roster: &Roster, acme: &Acme, arguments: &mut Vec<String>) {
 /// The values besides the flags: credentials from the Secret, a disk that keeps certificates, HTTPS for everything,
 /// and the addresses of clients as they are.
 fn certificates(roster: &Roster) -> Vec<(&'static str, Tree)> {
-    let variable = |name: &SmolStr| {
-        let reference = map([("key", Tree::from(name)), ("name", Tree::from(CREDENTIALS))]);
-        map([("name", Tree::from(name)), ("valueFrom", map([("secretKeyRef", reference)]))])
+    let variable = |name: SmolStr| {
+        let reference = map([("key", Tree::from(&name)), ("name", Tree::from(CREDENTIALS))]);
+        map([("name", Tree::from(&name)), ("valueFrom", map([("secretKeyRef", reference)]))])
     };
     let environment: Vec<Tree> =
         resolvers(roster).flat_map(|(_, resolver, _)| variables(resolver)).map(variable).collect();
@@ -167,7 +178,7 @@ fn providers(roster: &Roster, because: &Reason) -> Resource {
     let id = ResourceId::kube(Kind::ConfigMap, NAMESPACE, "kwo-dns-providers");
     let entry = |(name, resolver, _): (&Name, &Resolver, Reason)| {
         let mut entry = vec![
-            ("credentials", Tree::texts(variables(resolver).cloned())),
+            ("credentials", Tree::texts(variables(resolver))),
             ("provider", Tree::from(resolver.provider.as_str())),
         ];
         if let Some(suffix) = &resolver.suffix {
@@ -183,4 +194,27 @@ fn providers(roster: &Roster, because: &Reason) -> Resource {
         resource.fields.push((join("/data/providers.json", name).into(), reason));
     }
     resource
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domains::compile;
+    use crate::roster::{SourceFile, Sources, parse};
+
+    #[test]
+    fn a_region_in_clear_reaches_the_client_like_a_credential() {
+        let text = "apiVersion: kwo/v1\nkind: Roster\ncluster: {acme: {email: ops@example.com}}\ndns:\n  resolvers:\n    \
+                    letsencrypt-route53:\n      provider: route53\n      region: eu-central-1\n      credentials: \
+                    {AWS_ACCESS_KEY_ID: {env: A}, AWS_SECRET_ACCESS_KEY: {env: B}}\n";
+        let sources = Sources::new(vec![SourceFile { name: String::new(), text: text.to_owned() }]);
+        let desired = compile(&parse(sources).unwrap()).unwrap();
+        let body = |name: &str| {
+            let found = desired.resources().iter().find(|resource| resource.id.to_string().ends_with(name));
+            found.unwrap().body.to_string()
+        };
+        assert!(body("/dns-credentials").contains(r#""AWS_REGION":"ZXUtY2VudHJhbC0x""#));
+        let reference = r#"{"name":"AWS_REGION","valueFrom":{"secretKeyRef":{"key":"AWS_REGION","name":"dns-credentials"}}}"#;
+        assert!(body("/traefik").contains(reference), "{}", body("/traefik"));
+        assert!(body("/kwo-dns-providers").contains("AWS_REGION"));
+    }
 }

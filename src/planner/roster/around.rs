@@ -6,6 +6,9 @@ use super::lines::{Line, Lines};
 use super::scalar::quote;
 use super::{Finding, Span};
 
+/// The code of the finding for lines that git has left behind, which repeats nothing but them.
+pub(super) const MERGE_CONFLICT: &str = "merge-conflict";
+
 /// The place where the parser gave up, and what is known of the file up to there.
 pub(super) struct Around<'t> {
     /// The whole file.
@@ -26,7 +29,7 @@ impl<'t> Around<'t> {
             if line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") {
                 let at = self.lines.span(start, start + line.trim_end().len());
                 let finding = Finding::new(
-                    "merge-conflict",
+                    MERGE_CONFLICT,
                     at,
                     "a merge conflict is not settled",
                     "expected no mark of a conflict",

@@ -40,7 +40,7 @@ pub enum SecretRef {
 /// The fewest and the most characters of a generated secret.
 const GENERATED: std::ops::RangeInclusive<u16> = 16..=128;
 
-const FORMS: [&str; 6] = ["env", "file", "credential", "age", "kube", "generate"];
+pub(super) const FORMS: [&str; 6] = ["env", "file", "credential", "age", "kube", "generate"];
 
 const EXPECTED: &str = "expected a reference: {env: NAME}, {file: PATH}, {credential: NAME}, {age: PATH}, \
 {kube: namespace/name/key} or {generate: 32}";

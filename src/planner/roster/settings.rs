@@ -25,6 +25,15 @@ text_type! {
 }
 
 text_type! {
+    /// A region or a zone as a DNS provider calls it: letters, digits and "-".
+    pub struct ProviderWord {
+        expected: "a region or a zone such as `eu-central-1` or `Z0123456789ABCDEFGHIJ`",
+        pattern: "^[A-Za-z0-9-]+$",
+        max: 64
+    }
+}
+
+text_type! {
     /// The address of an issuer of tokens: an https URL without a query.
     pub struct IssuerUrl {
         expected: "the address of an issuer such as `https://login.example.com`",
@@ -45,6 +54,16 @@ text_type! {
 
 /// The issuer of service accounts' tokens, unless k3s is told of another.
 const OWN_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+impl FromStr for ProviderWord {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<ProviderWord, Refusal> {
+        let belongs = |char: char| char.is_ascii_alphanumeric() || char == '-';
+        if text.is_empty() || text.len() > 64 || !text.chars().all(belongs) {
+            return Err(Refusal::new("bad-word", format!("{} is no region and no zone", quote(text))));
+        }
+        Ok(ProviderWord(text.into()))
+    }
+}
 
 impl FromStr for IssuerUrl {
     type Err = Refusal;

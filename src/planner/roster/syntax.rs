@@ -4,7 +4,8 @@
 use granit_parser::{ErrorKind, ScanError};
 
 use super::Finding;
-use super::around::Around;
+use super::around::{Around, MERGE_CONFLICT};
+use super::inline::reach;
 use super::names::show;
 
 /// The finding for a syntax error at this place.
@@ -28,14 +29,34 @@ pub(super) fn syntax_error(error: &ScanError, around: &Around<'_>) -> Finding {
         ErrorKind::CommentInterceptedScalar => around.comment(),
         _ => None,
     });
-    better.unwrap_or_else(|| {
-        let (message, expected, hint) = explain(error.kind());
-        let finding = Finding::new("yaml-syntax", around.at, message, expected);
-        match hint {
-            "" => finding,
-            hint => finding.hint(hint),
-        }
-    })
+    let finding = better.unwrap_or_else(|| plain(error, around));
+    if finding.code == MERGE_CONFLICT {
+        return finding;
+    }
+    let (from, to) = reach(&finding, around.at);
+    // What is said of quotes repeats nothing of what stands in them.
+    let quotes = matches!(
+        error.kind(),
+        ErrorKind::InvalidQuotedScalarIndent
+            | ErrorKind::UnclosedQuotedScalar
+            | ErrorKind::InvalidTrailingSingleQuotedScalar
+            | ErrorKind::InvalidTrailingDoubleQuotedScalar
+    );
+    match around.lines.inline_secret(from, to) {
+        None => finding,
+        conceals if quotes => Finding { conceals, ..finding },
+        conceals => Finding { conceals, ..plain(error, around) },
+    }
+}
+
+/// What the parser says by itself, with nothing of the file in it.
+fn plain(error: &ScanError, around: &Around<'_>) -> Finding {
+    let (message, expected, hint) = explain(error.kind());
+    let finding = Finding::new("yaml-syntax", around.at, message, expected);
+    match hint {
+        "" => finding,
+        hint => finding.hint(hint),
+    }
 }
 
 fn explain(kind: &ErrorKind) -> (String, String, &'static str) {

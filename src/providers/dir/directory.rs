@@ -9,11 +9,10 @@ use std::time::Duration;
 use kwo_planner::change::Step;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
-use secrecy::SecretSlice;
 use smol_str::SmolStr;
 
 use super::{lock, note, observe, write};
-use crate::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use crate::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData};
 use crate::secrets::Vault;
 
 /// A directory of manifests. It is made when it is first written to.
@@ -50,14 +49,10 @@ impl Provider for Dir {
         // Secrets are left out of a directory, so it has no use for them.
     }
 
-    fn reveal<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: &'a str,
-    ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>> {
+    fn reveal<'a>(&'a self, _: &'a str, _: &'a str) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
         Box::pin(async {
-            Err(Refusal::Refused { why: "a directory of manifests holds no secrets".to_owned() })
+            Err(Refusal::Refused { why: "a directory of manifests holds no secrets; once the cluster stands, run without `--target dir:…`"
+                    .to_owned() })
         })
     }
 

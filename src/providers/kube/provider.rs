@@ -4,24 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
-use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::connect::{ConnectError, Kube};
 use super::endpoint::Endpoint;
-use super::path::one;
 use super::token::Token;
 use super::wire::{Call, Wire};
 use super::{lease, note, observe, review, token, write};
-use crate::providers::{Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use crate::providers::{
+    Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
+};
 use crate::secrets::Vault;
 
 /// The namespace that every cluster has, and whose uid no other cluster has.
@@ -41,9 +39,11 @@ impl Provider for Kube {
         &'a self,
         namespace: &'a str,
         name: &'a str,
-        key: &'a str,
-    ) -> Promise<'a, Result<Option<SecretSlice<u8>>, Refusal>> {
-        Box::pin(reveal(&self.wire, namespace, name, key))
+    ) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
+        Box::pin(async move {
+            let found = self.secret(&ResourceId::kube(Kind::Secret, namespace, name)).await?;
+            Ok(found.map(|secret| secret.data))
+        })
     }
 
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
@@ -104,34 +104,6 @@ impl Kube {
     fn vault(&self) -> &Vault {
         self.vault.get_or_init(Arc::default)
     }
-}
-
-async fn reveal(
-    wire: &Wire,
-    namespace: &str,
-    name: &str,
-    key: &str,
-) -> Result<Option<SecretSlice<u8>>, Refusal> {
-    #[derive(Deserialize)]
-    struct Secret {
-        #[serde(default)]
-        data: BTreeMap<SmolStr, SecretString>,
-    }
-    let refused = |why: String| Refusal::Refused { why };
-    let path = one(&ResourceId::kube(Kind::Secret, namespace, name)).map_err(refused)?;
-    let asked = wire.ask(&Call::get(path)).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if answer.status == StatusCode::NOT_FOUND {
-        return Ok(None);
-    }
-    if !answer.is_success() {
-        return Err(answer.refusal(asked.tries));
-    }
-    // The error of the decoder could quote what it decodes.
-    let unreadable = || refused(format!("the Secret {name} of {namespace} cannot be read"));
-    let secret: Secret = serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
-    let Some(text) = secret.data.get(key) else { return Ok(None) };
-    STANDARD.decode(text.expose_secret()).map(|bytes| Some(bytes.into())).map_err(|_| unreadable())
 }
 
 async fn identity(wire: &Wire) -> Result<Identity, Refusal> {

@@ -18,12 +18,12 @@ use crate::providers::Refusal;
 use crate::providers::documents::{document_of, fold, fold_part, unfold};
 use crate::secrets::Vault;
 
-const JSON_PATCH: &str = "application/json-patch+json";
+pub(super) const JSON_PATCH: &str = "application/json-patch+json";
 
 /// One operation of a JSON patch. There is no `remove` here, and there must never be one.
 #[derive(Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
-enum Operation<'a> {
+pub(super) enum Operation<'a> {
     Test { path: &'a str, value: Tree },
     Add { path: &'a str, value: Tree },
     Replace { path: &'a str, value: Tree },
@@ -36,7 +36,7 @@ pub(super) async fn write(wire: &Wire, vault: &Vault, step: &Step) -> Result<(),
 }
 
 /// What the API says of a Secret, without the object that it repeats where one is not valid.
-fn cut_short(refusal: Refusal) -> Refusal {
+pub(super) fn cut_short(refusal: Refusal) -> Refusal {
     const VALUE: &str = "Invalid value";
     let cut = |why: String| match why.split_once(VALUE) {
         Some((before, _)) => format!("{before}{VALUE} (not shown: it may hold the secret)"),

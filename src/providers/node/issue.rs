@@ -139,7 +139,8 @@ async fn short(issuer: &dyn Issuer, namespace: &str, lifetime: Lifetime) -> Resu
 async fn long_lived(beside: &dyn Provider, namespace: &str) -> Result<SecretString, Refusal> {
     let began = Instant::now();
     loop {
-        if let Some(bytes) = beside.reveal(namespace, LONG_LIVED, LONG_LIVED_KEY).await? {
+        let data = beside.reveal(namespace, LONG_LIVED).await?.unwrap_or_default();
+        if let Some(bytes) = data.get(LONG_LIVED_KEY) {
             return String::from_utf8(bytes.expose_secret().to_vec()).map(SecretString::from).map_err(|_| {
                 refused(format!("the token in the Secret {LONG_LIVED} of {namespace} is no text"))
             });

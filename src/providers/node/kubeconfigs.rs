@@ -102,8 +102,8 @@ async fn sighting(
     };
     let secret = match beside.filter(|_| from_secret(wanted)) {
         None => None,
-        Some(beside) => match beside.reveal(namespace, LONG_LIVED, LONG_LIVED_KEY).await {
-            Ok(secret) => secret,
+        Some(beside) => match beside.reveal(namespace, LONG_LIVED).await {
+            Ok(data) => data.and_then(|mut data| data.remove(LONG_LIVED_KEY)),
             Err(refusal) => return unknown(format!("the Secret {LONG_LIVED} of {namespace}: {refusal}")),
         },
     };

@@ -1,0 +1,40 @@
+//! What a run has to have before it changes anything: the lock, and a yes.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::time::Duration;
+
+use super::print::talk;
+use crate::failure::{Exit, Failure};
+use crate::providers::{Lock, LockRefusal, Provider};
+
+/// Takes the lock.
+pub(crate) async fn lock(provider: &dyn Provider, patience: Duration) -> Result<Lock, Failure> {
+    provider.lock(patience).await.map_err(|refusal| match refusal {
+        LockRefusal::Held { by } => {
+            Failure { exit: Exit::Locked, ..Failure::new(format!("another run is at work: {by}")) }
+                .hint("wait for it with `--lock-timeout 5m`; a run that was killed loses the lock by itself")
+        }
+        LockRefusal::Failed(refusal) => Failure::new(format!("cannot take the lock: {refusal}")),
+    })
+}
+
+/// Asks the person at the terminal; nothing but `yes` is a yes.
+pub(crate) async fn confirm(question: &str, hint: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("there is nobody to ask").hint(hint));
+    }
+    talk(&format!("\n{question} Only `yes` will do: "));
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    match answer.await {
+        Ok(Ok(answer)) if answer.trim() == "yes" => Ok(()),
+        answer => {
+            if !matches!(&answer, Ok(Ok(answer)) if answer.ends_with('\n')) {
+                talk("\n");
+            }
+            Err(Failure::new("not confirmed; nothing was done"))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `kwo registry rotate`: lock, look, ask, archive, and one write.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kwo_planner::domains::registry_objects::{Account, Made, accounts, auth_id};
+use kwo_planner::roster::SecretRef;
+
+use super::consent::{confirm, lock};
+use super::load::load;
+use super::print::{data, talk};
+use super::registry::{section, shown};
+use super::stop;
+use crate::cli::RegistryRotate;
+use crate::failure::{Exit, Failure};
+use crate::providers::{Kube, Refusal, StoredSecret};
+use crate::secrets::{Obstacle, Rotation, rotate as rotation};
+use crate::target;
+
+pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
+    let roster = load(&args.roster.roster)?.roster;
+    let all = accounts(section(&roster)?);
+    let (account, made) = chosen(&all, args.user.as_deref())?;
+    let first = all.first() == Some(account);
+    let kube = Arc::new(target::single(&args.kube, args.lock_duration).await?);
+    let mut interrupted = stop::on_signal()?;
+    let lock = lock(&*kube, args.lock_timeout).await?;
+    let work = async {
+        let (secret, rotation) = look(&kube, account, made, args).await?;
+        announce(account, &rotation);
+        if !args.yes {
+            confirm("Rotate it?", "pass --yes to rotate without being asked").await?;
+        }
+        Ok((secret, rotation))
+    };
+    let result = tokio::select! {
+        ready = work => match ready {
+            Ok(_) if *lock.lost.borrow() => {
+                Err(Failure::new("the lock was lost to another run; nothing was done"))
+            }
+            Ok((secret, rotation)) => write(&kube, &secret, &rotation).await.map(|archive| (rotation, archive)),
+            Err(failure) => Err(failure),
+        },
+        () = stop::told(&mut interrupted) => Err(Failure::new("interrupted; nothing was done")),
+    };
+    lock.release.await;
+    let (rotation, archive) = result?;
+    report(args, &rotation, &archive, first);
+    Ok(Exit::Done)
+}
+
+/// Whose password it is.
+fn chosen<'a>(all: &'a [Account], user: Option<&str>) -> Result<(&'a Account, &'a Made), Failure> {
+    let names = |accounts: &mut dyn Iterator<Item = &Account>| {
+        accounts.map(|account| account.user.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let rotatable = || all.iter().filter(|account| account.made.is_some());
+    let account = match user {
+        Some(user) => all.iter().find(|account| account.user == user).ok_or_else(|| {
+            Failure::usage(format!("the registry has no user `{user}`"))
+                .hint(format!("its users are: {}; the roster comes behind the user", names(&mut all.iter())))
+        })?,
+        None => match rotatable().collect::<Vec<_>>().as_slice() {
+            [one] => one,
+            [] => {
+                return Err(Failure::usage("kwo makes no password for any user of the registry")
+                    .hint("a password behind a reference is changed where the reference leads; `kwo apply` does the rest"));
+            }
+            _ => {
+                return Err(Failure::usage("the password of which user?")
+                    .hint(format!("kwo makes those of: {}", names(&mut rotatable()))));
+            }
+        },
+    };
+    let made = account.made.as_ref().ok_or_else(|| {
+        let Account { user, password, made: _ } = account;
+        let change = match password {
+            SecretRef::Env(_) | SecretRef::Kube { .. } => "change it there",
+            SecretRef::File(_) | SecretRef::Credential(_) => "write another one there",
+            SecretRef::Age(_) => "put another one there with `kwo secrets encrypt`",
+            SecretRef::Generate(_) => "let `kwo apply` make it",
+        };
+        Failure::usage(format!("the password of {user} is not made by kwo: it comes from {password}"))
+            .hint(format!("{change}, and run `kwo apply`; the old one ends with that"))
+    })?;
+    Ok((account, made))
+}
+
+/// The Secret as it is now, and what becomes of it.
+async fn look(
+    kube: &Kube,
+    account: &Account,
+    made: &Made,
+    args: &RegistryRotate,
+) -> Result<(StoredSecret, Rotation), Failure> {
+    let id = auth_id();
+    let place = format!("{}/{}", id.scope, id.name);
+    let found = kube
+        .secret(&id)
+        .await
+        .map_err(|refusal| Failure::new(format!("cannot look at the Secret {place}: {refusal}")))?;
+    let secret = found.ok_or_else(|| {
+        Failure::new(format!("there is no Secret {place} yet; nothing was done")).hint("`kwo apply` makes it")
+    })?;
+    if !secret.is_marked() {
+        return Err(Failure::new(format!("the Secret {place} is not kwo's; nothing was done"))
+            .hint(format!("`kwo apply --adopt={id}` takes it over")));
+    }
+    let rotation = rotation(&secret.data, account, made, args.grace, Timestamp::now()).map_err(|obstacle| {
+        let failure = Failure::new(match &obstacle {
+            Obstacle::NotReady(why) => format!("the Secret {place} is not as kwo leaves it: {why}; nothing was done"),
+            Obstacle::Running(..) | Obstacle::Impossible(_) => format!("{obstacle}; nothing was done"),
+        });
+        match obstacle {
+            Obstacle::Running(..) => failure.hint(
+                "wait for that, or end it: with `--grace 0s` a new password is made, and every one before it ends at once",
+            ),
+            Obstacle::NotReady(_) => failure.hint("`kwo apply` puts it right"),
+            Obstacle::Impossible(_) => failure,
+        }
+    })?;
+    Ok((secret, rotation))
+}
+
+fn announce(account: &Account, rotation: &Rotation) {
+    let Rotation { keys: _, from, to, until, password: _ } = rotation;
+    let old = match until {
+        Some(until) => format!("{from} stays good until {until}"),
+        None => format!("{from} ends at once"),
+    };
+    talk(&format!(
+        "The registry's user {} gets a new password, and with it the name {to}; {old}\n",
+        account.user
+    ));
+}
+
+/// Archives, then changes it; gives the name of the archive.
+async fn write(kube: &Kube, secret: &StoredSecret, rotation: &Rotation) -> Result<String, Failure> {
+    let id = auth_id();
+    let archive = format!("{}-{}", id.name, Timestamp::now().strftime("%Y%m%d-%H%M%S"));
+    kube.keep_copy(secret, &archive).await.map_err(|refusal| {
+        Failure::new(format!(
+            "cannot archive what is there as the Secret {archive}: {refusal}; nothing was done"
+        ))
+    })?;
+    kube.set(secret, &rotation.keys).await.map_err(|refusal| match refusal {
+        Refusal::Unreachable { why } => {
+            Failure::new(format!("no answer, so nobody can tell whether the password was rotated: {why}"))
+                .hint("`kwo registry credentials` shows which name is the current one; the old one still works either way unless `--grace 0s` was given")
+        }
+        refusal => Failure::new(format!("the password was not rotated: {refusal}"))
+            .hint("look at what changed, and try again"),
+    })?;
+    Ok(archive)
+}
+
+fn report(args: &RegistryRotate, rotation: &Rotation, archive: &str, first: bool) {
+    let Rotation { keys: _, from, to, until, password } = rotation;
+    data(&format!("{to}\n"));
+    if args.show_password {
+        match shown(password) {
+            Ok(password) => data(&format!("  password  {}\n", password.as_str())),
+            Err(why) => data(&format!("  password  {why}\n")),
+        }
+    } else {
+        data("  password  new; `kwo registry credentials --show-password` prints it\n");
+    }
+    match until {
+        Some(until) => data(&format!("  before    {from}, good until {until}\n")),
+        None => data(&format!("  before    {from}, no longer good\n")),
+    }
+    data(&format!("  archive   Secret {}/{archive}\n", auth_id().scope));
+    talk("\nA running registry takes it when its volume is renewed, which may take two minutes.\n");
+    if first {
+        talk("Then, on the node, so that it goes on pulling: kwo apply --node --allow-restart\n");
+    }
+    if until.is_some() {
+        talk("After that time, so that the old password ends: kwo apply\n");
+    }
+}
