@@ -82,6 +82,7 @@ fn nothing_waits_for_a_fixed_time() {
         "src/providers/dir/lock.rs",
         "src/providers/kube/lease.rs",
         "src/providers/kube/wire.rs",
+        "src/providers/node/issue.rs",
         "src/providers/restart.rs",
         "src/sync/state.rs",
     ];
