@@ -165,21 +165,27 @@ impl Entry {
         self.done().map(|step| step.tenant.as_str()).filter(|tenant| !tenant.is_empty()).collect()
     }
 
-    /// Is it worth a word after this one? A change, drift, another outcome or another reason is; the same as before,
-    /// hour by hour, is not.
+    /// Is it worth a word after this one? A change, other drift, another outcome, commit or reason is; the same as
+    /// before, hour by hour, is not.
     #[must_use]
     pub fn is_news(&self, before: Option<&Entry>) -> bool {
-        if self.done().next().is_some() || !self.drift.is_empty() {
+        if self.done().next().is_some() {
             return true;
         }
         let Some(before) = before else { return true };
-        let commit = |entry: &Entry| entry.commit.as_ref().map(|commit| commit.id.clone());
+        let id = |commit: &Option<Commit>| commit.as_ref().map(|commit| commit.id.clone());
         let kinds =
             |entry: &Entry| entry.problems.iter().map(|problem| problem.kind).collect::<BTreeSet<_>>();
         let held = |entry: &Entry| entry.held.iter().map(|held| held.id.clone()).collect::<BTreeSet<_>>();
+        // Where it is told and left as it is, it is there again an hour later.
+        let drift = |entry: &Entry| {
+            entry.drift.iter().map(|drift| (drift.id.clone(), drift.what.clone())).collect::<BTreeSet<_>>()
+        };
         self.outcome != before.outcome
-            || commit(self) != commit(before)
+            || id(&self.commit) != id(&before.commit)
+            || id(&self.refused) != id(&before.refused)
             || kinds(self) != kinds(before)
             || held(self) != held(before)
+            || drift(self) != drift(before)
     }
 }
