@@ -34,7 +34,9 @@ fn all(args: &HistoryList) -> Result<Exit, Failure> {
     let entries = open(settings.state()).last(most).map_err(|error| failed(&error))?;
     match args.output {
         TextOrJson::Json => json(&entries)?,
-        TextOrJson::Text if entries.is_empty() => talk("there is no history yet: `kwo sync` begins it\n"),
+        TextOrJson::Text if entries.is_empty() && most > 0 => {
+            talk("there is no history yet: `kwo sync` begins it\n");
+        }
         TextOrJson::Text => data(&list(&entries)),
     }
     Ok(Exit::Done)
@@ -75,21 +77,28 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
             .hint("`--offline` looks at the files alone; they could have been cut off at the end")
     })?;
     let host = hostname();
-    let Some(last) = memory.history.iter().rev().find(|short| short.host == host) else {
-        data("the cluster remembers no entry of this node\n");
-        return Ok(Exit::Done);
-    };
-    let here = history.digest(last.number).map_err(|error| failed(&error))?;
-    if here.as_deref() == Some(last.digest.as_str()) {
-        data(&format!("the cluster remembers entry {} as it is here\n", last.number));
-        return Ok(Exit::Done);
+    let mut newest = None;
+    for short in memory.history.iter().filter(|short| short.host == host) {
+        let here = history.digest(short.number).map_err(|error| failed(&error))?;
+        if here.as_deref() != Some(short.digest.as_str()) {
+            let why = if here.is_some() { "it is another one here" } else { "it is missing here" };
+            let text = format!(
+                "the cluster remembers entry {} of this node, from {}, and {why}",
+                short.number, short.began
+            );
+            let hint =
+                "the history of this node was cut off or replaced, or begun anew after its folder was lost";
+            return Err(Failure::new(text).hint(hint));
+        }
+        newest = Some(short.number);
     }
-    let why = match here {
-        Some(_) => "it is another one here",
-        None => "it is missing here",
-    };
-    Err(Failure::new(format!("the cluster remembers entry {} of this node, and {why}", last.number))
-        .hint("the history of this node was cut off or replaced"))
+    match newest {
+        Some(number) => {
+            data(&format!("the cluster remembers the last ones up to entry {number} as they are here\n"));
+        }
+        None => data("the cluster remembers no entry of this node\n"),
+    }
+    Ok(Exit::Done)
 }
 
 fn or_none(digest: &str) -> &str {

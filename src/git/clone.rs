@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The reference that the branch is fetched to.
 const FETCHED: &str = "refs/kwo/fetched";
 
+/// The reference that keeps the commit that was applied last, wherever the branch goes.
+const APPLIED: &str = "refs/kwo/applied";
+
 /// A bare clone.
 pub struct Clone {
     folder: PathBuf,
@@ -52,12 +55,62 @@ impl Clone {
                 .map_err(GitError::io(format!("make {}", clone.folder.display())))?;
             clone.git().args(["init", "--quiet", "--bare"]).run(None).await?;
         }
-        // Only one run at a time comes here, so the locks of an earlier one are those of a killed one.
-        for lock in ["config.lock", "packed-refs.lock", "shallow.lock", "HEAD.lock", "refs/kwo/fetched.lock"]
-        {
+        // Only one run at a time comes here, so the locks and halves of an earlier one are those of a killed one.
+        for lock in [
+            "config.lock",
+            "packed-refs.lock",
+            "shallow.lock",
+            "HEAD.lock",
+            "gc.pid",
+            "gc.pid.lock",
+            "refs/kwo/fetched.lock",
+            "refs/kwo/applied.lock",
+        ] {
             let _ = fs::remove_file(clone.folder.join(lock));
         }
+        for folder in ["objects", "objects/pack"] {
+            for found in fs::read_dir(clone.folder.join(folder)).into_iter().flatten().flatten() {
+                let name = found.file_name();
+                let name = name.to_string_lossy();
+                if name.starts_with("tmp_objdir-") || name.starts_with("incoming-") {
+                    let _ = fs::remove_dir_all(found.path());
+                } else if name.starts_with("tmp_") {
+                    let _ = fs::remove_file(found.path());
+                }
+            }
+        }
         Ok(clone)
+    }
+
+    /// Is everything there that its references lead to?
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub async fn is_whole(&self) -> Result<bool, GitError> {
+        let args = ["fsck", "--connectivity-only", "--no-dangling", "--no-progress"];
+        match self.git().args(args).run(None).await {
+            Ok(_) => Ok(true),
+            Err(GitError::Failed { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes it anew, empty: whatever is in it comes from the repository.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub async fn anew(&self) -> Result<(), GitError> {
+        let gone = format!("make {} anew", self.folder.display());
+        fs::remove_dir_all(&self.folder).map_err(GitError::io(gone))?;
+        Clone::open(self.folder.clone()).await.map(|_| ())
+    }
+
+    /// Keeps this commit, whatever becomes of the branch.
+    ///
+    /// # Errors
+    /// When the clone cannot be written.
+    pub async fn keep(&self, commit: &str) -> Result<(), GitError> {
+        self.git().args(["update-ref", APPLIED, commit]).run(None).await.map(|_| ())
     }
 
     /// A call in it.
@@ -87,6 +140,9 @@ impl Clone {
             // Another host would be given the token.
             .config("http.followRedirects=false")
             .config("fetch.fsckObjects=true")
+            // Nothing is left running behind the fetch, and what it wrote outlives a power cut.
+            .config("gc.autoDetach=false")
+            .config("core.fsync=all")
             .config("core.hooksPath=/dev/null")
             .config("credential.helper=");
         if let Some((user, token)) = &access.token {
@@ -117,7 +173,7 @@ impl Clone {
 
 /// A private key as a file in memory, which only this user can open and which is gone with this process.
 fn key_file(key: &SecretSlice<u8>) -> std::io::Result<File> {
-    let mut file = File::from(memfd_create("kwo-key", MemfdFlags::empty())?);
+    let mut file = File::from(memfd_create("kwo-key", MemfdFlags::CLOEXEC)?);
     file.set_permissions(fs::Permissions::from_mode(0o600))?;
     file.write_all(key.expose_secret())?;
     // OpenSSH does not read a key whose last line does not end.
@@ -136,8 +192,10 @@ fn ssh(key: Option<&File>, access: &Access) -> String {
         command.push_str(&format!(" -o IdentitiesOnly=yes -o IdentityAgent=none -i {path}"));
     }
     if let Some(known) = &access.known_hosts {
-        let quoted = known.display().to_string().replace('\'', "'\\''");
-        command.push_str(&format!(" -o 'UserKnownHostsFile={quoted}' -o GlobalKnownHostsFile=none"));
+        // For ssh, which takes `%` and spaces for more than they are, and then for the shell.
+        let path = known.display().to_string().replace('%', "%%");
+        let quoted = format!("UserKnownHostsFile=\"{path}\"").replace('\'', "'\\''");
+        command.push_str(&format!(" -o '{quoted}' -o GlobalKnownHostsFile=none"));
     }
     command
 }

@@ -27,9 +27,9 @@ impl Clone {
     /// Is the second commit the first one, or does it come after it?
     ///
     /// # Errors
-    /// When git cannot be asked. A commit that is not in the clone comes before none.
+    /// When git cannot be asked. A commit that is not in the clone comes before none, and after none.
     pub async fn follows(&self, first: &str, second: &str) -> Result<bool, GitError> {
-        if !self.has(first).await? {
+        if !self.has(first).await? || !self.has(second).await? {
             return Ok(false);
         }
         self.git().args(["merge-base", "--is-ancestor", first, second]).ask().await

@@ -61,6 +61,14 @@ pub enum GitError {
         /// With which status.
         status: ExitStatus,
     },
+    /// The files that were asked for are too long.
+    #[error("the files beside the roster are {mebibytes} MiB together, and at most {most} are read")]
+    TooMuch {
+        /// How long.
+        mebibytes: u64,
+        /// How long they may be.
+        most: u64,
+    },
     /// It said what kwo does not understand.
     #[error("`git {what}` gave an answer that kwo does not understand: {said}")]
     Odd {

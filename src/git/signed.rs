@@ -62,19 +62,34 @@ impl Clone {
         let text = told.line();
         for line in text.lines() {
             let (commit, state) = line.split_once(' ').unwrap_or((line, ""));
-            if let Some(why) = wrong(state) {
+            if let Some(mut why) = wrong(state) {
+                // With the program of the other kind out of reach, git takes its signatures for none.
+                if state == "N" && self.carries_signature(commit).await? {
+                    why = "its signature is of another kind than the keys of the signers";
+                }
                 return Ok(Some(Unsigned { commit: commit.to_owned(), why }));
             }
         }
         Ok(None)
     }
 
+    /// Is there any signature in a commit?
+    async fn carries_signature(&self, commit: &str) -> Result<bool, GitError> {
+        let told = self.git().args(["cat-file", "commit", commit]).run(None).await?;
+        let head = String::from_utf8_lossy(&told.out);
+        let head = head.split("\n\n").next().unwrap_or_default();
+        Ok(head.lines().any(|line| line.starts_with("gpgsig")))
+    }
+
     /// A key ring with these keys and no others, each of which counts in full.
     async fn ring(&self, keys: &Path) -> Result<tempfile::TempDir, GitError> {
         readable(keys)?;
         let ring = tempfile::tempdir().map_err(GitError::io("make a folder for a key ring"))?;
-        std::fs::write(ring.path().join("gpg.conf"), "trust-model always\nno-autostart\n")
-            .map_err(GitError::io("write a key ring"))?;
+        std::fs::write(
+            ring.path().join("gpg.conf"),
+            "trust-model always\nno-autostart\nno-auto-key-retrieve\n",
+        )
+        .map_err(GitError::io("write a key ring"))?;
         let imported = tokio::process::Command::new("gpg")
             .env("GNUPGHOME", ring.path())
             .args(["--batch", "--quiet", "--no-autostart", "--import"])
@@ -108,6 +123,6 @@ fn wrong(state: &str) -> Option<&'static str> {
         "X" => Some("its signature has expired"),
         "Y" => Some("the key of its signature has expired"),
         "R" => Some("the key of its signature was revoked"),
-        _ => Some("its signature cannot be checked: the key is not among the signers, or of another kind"),
+        _ => Some("its signature cannot be checked: its key is not among those of the signers"),
     }
 }

@@ -4,43 +4,52 @@ use std::collections::BTreeSet;
 
 use crate::change::{Cause, Change, Held, Hold, Step};
 use crate::plan::Plan;
-use crate::resource::ResourceId;
+use crate::resource::{Desired, ResourceId};
+use crate::tree::Tree;
 
-/// What this step puts right of what somebody else did, in words; nothing where it does something else. Where the last
-/// run ended with everything as this same roster wants it, whatever is missing now was taken away by somebody.
+/// What this step puts right of what somebody else did, in words; nothing where it does something else. `was` is what
+/// everything agreed with when the last run ended, where it did: what is missing of it was taken away by somebody.
 #[must_use]
-pub fn drift(step: &Step, was_in_agreement: bool) -> Option<String> {
-    let told: Vec<String> = step.changes.iter().filter_map(|change| one(change, was_in_agreement)).collect();
+pub fn drift(step: &Step, was: Option<&Desired>) -> Option<String> {
+    let was = was.and_then(|was| was.get(&step.id)).map(|resource| &resource.body);
+    let told: Vec<String> = step.changes.iter().filter_map(|change| one(change, was)).collect();
     (!told.is_empty()).then(|| told.join("; "))
 }
 
-fn one(change: &Change, was_in_agreement: bool) -> Option<String> {
+fn one(change: &Change, was: Option<&Tree>) -> Option<String> {
     match change {
-        Change::Create => was_in_agreement.then(|| "it was deleted".to_owned()),
-        Change::Extend { pointer, .. } => was_in_agreement.then(|| format!("{pointer} was taken out")),
+        Change::Create => was.map(|_| "it was deleted".to_owned()),
+        Change::Extend { pointer, value, .. } => {
+            let there = match pointer.strip_suffix("/-") {
+                Some(list) => was?.at(list).is_some_and(|list| list.items().contains(value)),
+                None => was?.at(pointer).is_some(),
+            };
+            there.then(|| format!("{pointer} was taken out"))
+        }
         Change::Revise { pointer, from, to, cause, .. } => match cause {
             Cause::Drift { manager, when } => {
                 let when = when.as_ref().map(|when| format!(" at {when}")).unwrap_or_default();
                 Some(format!("{pointer} was changed from {to} to {from} by `{manager}`{when}"))
             }
-            Cause::Unrecorded if was_in_agreement => {
-                Some(format!("{pointer} was changed from {to} to {from}"))
+            Cause::Unrecorded => {
+                let was = was?.at(pointer).filter(|was| *was != from)?;
+                Some(format!("{pointer} was changed from {was} to {from}"))
             }
-            Cause::Unrecorded | Cause::RosterChanged | Cause::Anew { .. } | Cause::Passed => None,
+            Cause::RosterChanged | Cause::Anew { .. } | Cause::Passed => None,
         },
     }
 }
 
 /// The plan without the steps that put right what somebody else did: they are held, and what needs them waits.
 #[must_use]
-pub fn withhold(plan: Plan, was_in_agreement: bool) -> Plan {
+pub fn withhold(plan: Plan, was: Option<&Desired>) -> Plan {
     let mut gone: BTreeSet<ResourceId> = BTreeSet::new();
     let mut held = plan.held;
     let mut steps = Vec::with_capacity(plan.steps.len());
     // Every step comes after those that it needs.
     for mut step in plan.steps {
         let waits = step.needs.iter().find(|need| gone.contains(need)).cloned();
-        let hold = match (drift(&step, was_in_agreement), waits) {
+        let hold = match (drift(&step, was), waits) {
             (Some(what), _) => Hold::Drift { what: what.into() },
             (None, Some(id)) => Hold::WaitsOn { id },
             (None, None) => {
@@ -64,17 +73,47 @@ mod tests {
     use crate::plan::{Adopt, Provenance, plan};
     use crate::roster::{SourceFile, Sources, parse};
 
+    fn wanted(tenants: &str) -> Desired {
+        let text = format!("{{apiVersion: kwo/v1, kind: Roster, tenants: {tenants}}}");
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        compile(&roster).unwrap()
+    }
+
+    fn nothing(desired: &Desired) -> Observed {
+        desired.resources().iter().map(|resource| (resource.id.clone(), Sighting::Absent)).collect()
+    }
+
+    #[test]
+    fn what_a_new_roster_asks_for_besides_is_no_drift() {
+        let (one, two) = (wanted("{alice: }"), wanted("{alice: {quota: {pods: 7}}, bob: }"));
+        let first = plan(&one, &nothing(&one), &Adopt::Nothing, Provenance::default());
+        let mut world = nothing(&two);
+        world.merge(crate::after::after(&first, &nothing(&one)));
+        // Somebody deletes one object; at the same time the roster gets a tenant and changes a quota.
+        let gone = one.resources().iter().find(|resource| resource.id.to_string().contains("LimitRange"));
+        let gone = gone.unwrap().id.clone();
+        world.merge(std::iter::once((gone.clone(), Sighting::Absent)).collect());
+        let whole = plan(&two, &world, &Adopt::Nothing, Provenance::default());
+        let drifted: Vec<&ResourceId> = whole
+            .steps
+            .iter()
+            .filter(|step| drift(step, Some(&one)).is_some())
+            .map(|step| &step.id)
+            .collect();
+        assert_eq!(drifted, [&gone]);
+        let kept = withhold(whole, Some(&one));
+        assert!(kept.steps.iter().any(|step| step.revises()));
+        assert!(kept.steps.iter().any(|step| step.tenant == "bob"));
+    }
+
     #[test]
     fn what_was_deleted_is_held_and_so_is_what_needs_it() {
-        let text = "{apiVersion: kwo/v1, kind: Roster, tenants: {alice: }}".to_owned();
-        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
-        let desired = compile(&roster).unwrap();
-        let absent: Observed =
-            desired.resources().iter().map(|resource| (resource.id.clone(), Sighting::Absent)).collect();
+        let desired = wanted("{alice: }");
+        let absent = nothing(&desired);
         let whole = plan(&desired, &absent, &Adopt::Nothing, Provenance::default());
-        assert_eq!(withhold(whole.clone(), false), whole, "a first run has no drift");
+        assert_eq!(withhold(whole.clone(), None), whole, "a first run has no drift");
         let count = whole.steps.len();
-        let kept = withhold(whole, true);
+        let kept = withhold(whole, Some(&desired));
         assert_eq!((kept.steps.len(), kept.held.len()), (0, count));
         assert!(kept.is_intact() && kept.holds());
         let said = kept.held[0].hold.to_string();

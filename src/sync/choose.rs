@@ -1,6 +1,7 @@
 //! Which commit a run converges to: the newest one of the branch if it is let in, otherwise the one that was applied
 //! last. A node and the cluster each know a commit that may not be fallen behind.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use kwo_planner::settings::{Repository, Settings, Signers};
@@ -21,6 +22,8 @@ pub(super) struct Choice {
     pub(super) candidates: Vec<String>,
     /// Why it is not the newest one.
     pub(super) problems: Vec<Problem>,
+    /// Why there is nothing to fall back to, although something was applied.
+    pub(super) nothing: Option<String>,
 }
 
 /// A problem with what to do about it.
@@ -28,22 +31,37 @@ pub(super) fn problem(kind: ProblemKind, text: impl Into<String>, hint: impl Int
     Problem { kind, text: text.into(), hint: hint.into() }
 }
 
-/// Fetches the branch.
+/// Fetches the branch. A clone that turns out to be broken is made anew.
 ///
 /// # Errors
 /// When it cannot be had; says what to do.
 pub(super) async fn fetch(clone: &Clone, settings: &Settings, places: &Places) -> Result<String, Problem> {
     let repository = &settings.repository;
-    let access = access(repository, places).await?;
-    clone.fetch(repository.url.value.as_str(), repository.branch(), &access).await.map_err(|error| {
+    let (url, branch) = (repository.url.value.as_str(), repository.branch());
+    let failed = |error: GitError| {
         let hint = hint(&error, repository);
-        problem(ProblemKind::Fetch, format!("{} cannot be fetched: {error}", repository.url), hint)
-    })
+        problem(ProblemKind::Fetch, format!("{url} cannot be fetched: {error}"), hint)
+    };
+    let access = access(repository, places).await?;
+    match clone.fetch(url, branch, &access).await {
+        Err(GitError::Failed { .. }) if !clone.is_whole().await.map_err(failed)? => {
+            clone.anew().await.map_err(failed)?;
+            clone.fetch(url, branch, &access).await
+        }
+        fetched => fetched,
+    }
+    .map_err(failed)
 }
 
 /// What to do about a fetch that failed, as far as it can be told from what git said.
 fn hint(error: &GitError, repository: &Repository) -> &'static str {
-    let GitError::Failed { said, .. } = error else { return "" };
+    let said = match error {
+        GitError::Failed { said, .. } => said,
+        GitError::Io { error, .. } if error.kind() == ErrorKind::NotFound => {
+            return "`git` has to be installed, and for ssh `ssh` too";
+        }
+        _ => return "",
+    };
     let has = |part: &str| said.contains(part);
     if has("Host key verification failed") {
         "add the host's key to the file that `repository.knownHosts` names: `ssh-keyscan HOST`, then compare its \
@@ -56,7 +74,7 @@ fn hint(error: &GitError, repository: &Repository) -> &'static str {
     } else if has("couldn't find remote ref") {
         "there is no such branch: see `repository.branch`"
     } else if has("dubious ownership") {
-        "the folder belongs to another user than the one that kwo runs as"
+        "the folder belongs to another user than the one that kwo runs as: give it to that one, or fetch it by ssh"
     } else {
         ""
     }
@@ -105,19 +123,51 @@ pub(super) async fn choose(
         }
         Err(why) => choice.problems.push(why),
     }
-    // The newer one of the two, as far as they are in the clone.
-    let last = match (node, cluster) {
-        (Some(node), Some(cluster)) if clone.follows(node, cluster).await? => Some(cluster),
-        (node, cluster) => node.or(cluster),
-    };
-    if let Some(last) = last
-        && clone.has(last).await?
-        && !choice.candidates.iter().any(|candidate| candidate == last)
-    {
-        choice.candidates.push(last.to_owned());
+    match last(clone, node, cluster).await? {
+        Last::One(last) if !choice.candidates.iter().any(|candidate| candidate == last) => {
+            choice.candidates.push(last.to_owned());
+        }
+        Last::One(_) | Last::Never => {}
+        // To go back to either could take back what the other one knows to be applied.
+        Last::Unclear(why) => choice.nothing = Some(why),
     }
     Ok(choice)
 }
+
+/// The commit that was applied last.
+enum Last<'m> {
+    Never,
+    One(&'m str),
+    /// It is not known here which one that is.
+    Unclear(String),
+}
+
+/// The newer one of the two marks, if it is in the clone and comes after the other.
+async fn last<'m>(
+    clone: &Clone,
+    node: Option<&'m str>,
+    cluster: Option<&'m str>,
+) -> Result<Last<'m>, GitError> {
+    let missing = |mark: &str, whose: &str| {
+        Last::Unclear(format!("{} was applied {whose}, and it is not in the clone of this node", short(mark)))
+    };
+    Ok(match (node, cluster) {
+        (None, None) => Last::Never,
+        (Some(mark), None) if !clone.has(mark).await? => missing(mark, ON_NODE),
+        (_, Some(mark)) if !clone.has(mark).await? => missing(mark, TO_CLUSTER),
+        (Some(mark), None) | (None, Some(mark)) => Last::One(mark),
+        (Some(node), Some(cluster)) if clone.follows(node, cluster).await? => Last::One(cluster),
+        (Some(node), Some(cluster)) if clone.follows(cluster, node).await? => Last::One(node),
+        (Some(node), Some(cluster)) => Last::Unclear(format!(
+            "{} was applied {ON_NODE} and {} {TO_CLUSTER}, and neither comes after the other",
+            short(node),
+            short(cluster)
+        )),
+    })
+}
+
+const ON_NODE: &str = "on this node";
+const TO_CLUSTER: &str = "to this cluster";
 
 /// Why the newest commit is not let in; nothing where it is.
 async fn refused(
@@ -129,7 +179,7 @@ async fn refused(
     rewrite: bool,
 ) -> Result<Option<Problem>, GitError> {
     let branch = settings.repository.branch();
-    for (mark, whose) in [(node, "on this node"), (cluster, "to this cluster")] {
+    for (mark, whose) in [(node, ON_NODE), (cluster, TO_CLUSTER)] {
         let Some(mark) = mark.filter(|_| !rewrite) else { continue };
         if !clone.follows(mark, newest).await? {
             let text = format!(

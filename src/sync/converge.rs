@@ -16,11 +16,14 @@ use kwo_planner::tree::SmolStr;
 use super::choose::{problem, short};
 use super::options::Allowed;
 use super::state::State;
-use crate::git::{Clone, export};
+use crate::git::{Clone, GitError, export};
 use crate::history::{Problem, ProblemKind};
 use crate::providers::{Identity, Provider};
 use crate::report::diagnostic;
 use crate::source;
+
+/// What to do where this node cannot keep what it needs.
+pub(super) const FULL: &str = "is the disk of this node full, or the folder that `state:` names read-only?";
 
 /// The roster of a commit, laid out and checked.
 pub(super) struct Checked {
@@ -33,6 +36,14 @@ pub(super) struct Checked {
     pub(super) _folder: tempfile::TempDir,
 }
 
+/// Why the roster of a commit cannot be used.
+pub(super) enum Unusable {
+    /// It is not valid, or not there; that of another commit may be.
+    Roster(Problem),
+    /// This node cannot lay it out, nor that of any other commit.
+    Node(Problem),
+}
+
 /// Lays out the roster of a commit and checks it; `said` gets the findings.
 ///
 /// # Errors
@@ -43,18 +54,27 @@ pub(super) async fn check_out(
     settings: &Settings,
     state: &State,
     said: &mut dyn FnMut(&str),
-) -> Result<Checked, Problem> {
+) -> Result<Checked, Unusable> {
     let name = Path::new(settings.repository.roster());
-    let wrong = |text: String| problem(ProblemKind::Roster, text, "");
-    let folder = state.checkout().map_err(|error| wrong(error.to_string()))?;
+    let unusable = |text: String, hint: &str| Unusable::Roster(problem(ProblemKind::Roster, text, hint));
+    let wrong = |text: String| unusable(text, "");
+    let full = |text: String| Unusable::Node(problem(ProblemKind::Step, text, FULL));
+    let folder = state.checkout().map_err(|error| full(error.to_string()))?;
     let beside = name.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
-    export(clone, commit, &beside, folder.path())
-        .await
-        .map_err(|error| wrong(format!("the files of {} cannot be read: {error}", short(commit))))?;
+    export(clone, commit, &beside, folder.path()).await.map_err(|error| {
+        let text = format!("the files of {} cannot be had: {error}", short(commit));
+        match error {
+            GitError::TooMuch { .. } => {
+                unusable(text, "give the roster a folder of its own in the repository")
+            }
+            GitError::Io { .. } => full(text),
+            _ => wrong(text),
+        }
+    })?;
     let path = folder.path().join(name);
     if !path.is_file() {
         let text = format!("{} has no file {}", short(commit), name.display());
-        return Err(problem(ProblemKind::Roster, text, "see `repository.roster`; a link does not count"));
+        return Err(unusable(text, "see `repository.roster`; a link does not count"));
     }
     let roster = source::load_below(folder.path(), &path).map_err(|refused| {
         said(&diagnostic::text(&refused));
@@ -120,11 +140,11 @@ pub(super) fn beyond(
         Limit::Tenants => Allowed::Tenants,
     };
     let found = found.into_iter().map(|excess| (flag(excess.limit), excess.why));
-    let found = found.filter(|(flag, _)| !allowed.contains(flag));
-    found
-        .map(|(flag, why)| {
-            let hint = format!("if that is meant, `kwo sync --allow {flag}` lets it pass once");
-            problem(ProblemKind::Limit, why, hint)
-        })
-        .collect()
+    let found: Vec<(Allowed, String)> = found.filter(|(flag, _)| !allowed.contains(flag)).collect();
+    // One command has to let everything pass, with what it was allowed already.
+    let flags: BTreeSet<Allowed> =
+        found.iter().map(|(flag, _)| *flag).chain(allowed.iter().copied()).collect();
+    let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+    let hint = format!("if that is meant, `kwo sync --allow {}` lets it pass once", flags.join(","));
+    found.into_iter().map(|(_, why)| problem(ProblemKind::Limit, why, hint.as_str())).collect()
 }

@@ -54,8 +54,8 @@ impl Memory {
         }
         let memory = serde_json::from_str(&note.text).map_err(|error| Refusal::Refused {
             why: format!(
-                "what earlier runs left in the cluster (kube-system/kwo-sync) cannot be read: {error}; \
-                 mend it, or delete it if you know which commit was applied last"
+                "what earlier runs left there (the ConfigMap kube-system/kwo-sync, or .kwo.sync.json of a directory) \
+                 cannot be read: {error}; mend it, or delete it if you know which commit was applied last"
             ),
         })?;
         Ok((memory, Some(note)))

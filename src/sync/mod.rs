@@ -1,11 +1,13 @@
 //! A run that nobody watches: fetch, decide which commit counts, plan, apply, record. What each part decides stands in
 //! its own file; `run.rs` is their order.
 
+mod carry;
 mod choose;
 mod converge;
 mod memory;
 mod options;
 mod outcome;
+mod record;
 mod run;
 mod state;
 

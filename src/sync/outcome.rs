@@ -3,6 +3,7 @@
 use kwo_planner::change::Step as PlanStep;
 use kwo_planner::drift::drift;
 use kwo_planner::plan::Plan;
+use kwo_planner::resource::Desired;
 
 use super::choose::problem;
 use crate::execute::{Outcome as StepOutcome, Report};
@@ -59,9 +60,9 @@ pub(super) fn held(plan: &Plan) -> Vec<Held> {
 }
 
 /// What somebody else had changed.
-pub(super) fn drifted(plan: &Plan, was_in_agreement: bool) -> Vec<Drift> {
+pub(super) fn drifted(plan: &Plan, was: Option<&Desired>) -> Vec<Drift> {
     let drift = |step: &PlanStep| {
-        let what = drift(step, was_in_agreement)?;
+        let what = drift(step, was)?;
         Some(Drift { id: step.id.to_string(), tenant: step.tenant.to_string(), what })
     };
     plan.steps.iter().filter_map(drift).collect()

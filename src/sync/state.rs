@@ -158,6 +158,7 @@ impl State {
 
     /// The run has said how it ended.
     pub fn drop_intent(&self) {
+        // Where it stays, the next run finds it in the history.
         let _ = fs::remove_file(self.path("running.json"));
     }
 

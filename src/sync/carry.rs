@@ -1,0 +1,129 @@
+//! What a plan needs to be done: first what must not be lost is written down, then the steps are done, then it is looked
+//! again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kwo_planner::change::Hold;
+use kwo_planner::plan::Plan;
+use tokio::sync::watch;
+
+use super::choose::problem;
+use super::converge::{FULL, look, tenants};
+use super::memory::Memory;
+use super::outcome::{planned, problems, steps};
+use super::run::{Ready, Run, Stop};
+use super::state::{Applied, Intent};
+use crate::execute::{Brakes, execute};
+use crate::git::Clone;
+use crate::history::{Entry, ProblemKind};
+use crate::providers::{Identity, Note, Provider};
+use crate::report::run::line;
+
+/// Is there nothing left to do but what the settings leave to others?
+fn agrees(plan: &Plan) -> bool {
+    let left = |hold: &Hold| matches!(hold, Hold::LeftOut { .. } | Hold::Drift { .. } | Hold::WaitsOn { .. });
+    plan.steps.is_empty() && plan.held.iter().all(|held| left(&held.hold))
+}
+
+/// The system that a plan is for.
+fn identity_of(plan: &Plan) -> Identity {
+    Identity { id: plan.provenance.target.clone(), address: plan.provenance.address.clone() }
+}
+
+impl Run<'_> {
+    /// Writes down, on this node and in the cluster, that this commit is applied and what is about to be done.
+    pub(super) async fn mark(
+        &mut self,
+        ready: &Ready,
+        clone: &Clone,
+        was_fetched: bool,
+        provider: &dyn Provider,
+        memory: &mut Memory,
+        note: &mut Option<Note>,
+    ) -> Result<(), Stop> {
+        let Ready { checked, desired: _, plan, was: _ } = ready;
+        let kept =
+            |error: &dyn fmt::Display| problem(ProblemKind::Step, format!("{error}; nothing was done"), FULL);
+        let tenants = tenants(&checked.roster);
+        // What can be lost by this node comes first: where it cannot be kept, nothing is begun.
+        if !plan.steps.is_empty() {
+            let intent = Entry { steps: planned(plan), ..self.entry.clone() };
+            self.state.keep_intent(&Intent { entry: intent }).map_err(|error| kept(&error))?;
+            self.begun = true;
+        }
+        let fetched = match self.state.applied() {
+            Some(applied) if !was_fetched => applied.fetched,
+            _ => Timestamp::now(),
+        };
+        let applied = Applied { commit: checked.commit.clone(), fetched, tenants: tenants.clone() };
+        let left = async {
+            clone.keep(&checked.commit).await.map_err(|error| kept(&error))?;
+            self.state.keep_applied(&applied).map_err(|error| kept(&error))?;
+            // From here on no run may fall behind this commit, whatever becomes of this one.
+            memory.commit.clone_from(&checked.commit);
+            memory.tenants = tenants;
+            if !plan.steps.is_empty() {
+                memory.agreed.clear();
+            }
+            memory.leave(provider, note.as_ref()).await.map_err(|refusal| {
+                let text =
+                    format!("what is applied cannot be left in the cluster: {refusal}; nothing was done");
+                let hint = "it has to stand there first, so that no run falls behind it";
+                problem(ProblemKind::Target, text, hint)
+            })
+        };
+        match left.await {
+            Ok(left) => *note = left,
+            Err(problem) => {
+                self.begun = false;
+                self.state.drop_intent();
+                return Err(problem.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the steps and looks again.
+    pub(super) async fn carry_out(
+        &mut self,
+        ready: &Ready,
+        provider: &Arc<dyn Provider>,
+        lost: Option<watch::Receiver<bool>>,
+        memory: &mut Memory,
+    ) -> Result<(), Stop> {
+        let Ready { checked, desired, plan, was } = ready;
+        let mut last = plan.clone();
+        if !plan.steps.is_empty() {
+            // Without a lock that could be lost nobody ever says so.
+            let (_keep, never) = watch::channel(false);
+            let brakes =
+                Brakes { interrupted: self.options.interrupted.clone(), lock_lost: lost.unwrap_or(never) };
+            let said = &mut *self.said;
+            let concurrency = usize::from(self.args.cluster.concurrency);
+            let report =
+                execute(plan, provider, concurrency, &brakes, |result| said(&format!("{}\n", line(result))));
+            let report = report.await;
+            self.entry.steps = steps(&report);
+            let again = match report.stopped {
+                Some(_) => None,
+                None => Some(look(provider, desired, checked, &identity_of(plan)).await),
+            };
+            let (again, unseen) = match again.transpose() {
+                Ok(again) => (again, None),
+                Err(unseen) => (None, Some(unseen)),
+            };
+            for problem in problems(&report, again.as_ref()).into_iter().chain(unseen) {
+                self.problem(problem);
+            }
+            let Some(again) = again else { return Ok(()) };
+            last = self.as_drift_goes(again, was.as_deref());
+            self.counted(&last);
+        }
+        if agrees(&last) {
+            memory.agreed.clone_from(&checked.digest);
+        }
+        Ok(())
+    }
+}

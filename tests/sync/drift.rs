@@ -1,0 +1,111 @@
+//! What somebody else changed: told, and put right or left as it is, as the settings say.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::world::World;
+
+const ALICE: &str = "tenants:\n  alice: {quota: {pods: 20}}\n";
+
+/// Somebody sets another quota in the directory.
+fn edit(world: &World, from: &str, to: &str) {
+    let file = world.file_of("ResourceQuota", "alice-quota").unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let (from, to) = (format!("pods: {from}"), format!("pods: {to}"));
+    assert!(text.contains(&from), "{text}");
+    fs::write(&file, text.replace(&from, &to)).unwrap();
+}
+
+fn pods(world: &World) -> String {
+    let text = fs::read_to_string(world.file_of("ResourceQuota", "alice-quota").unwrap()).unwrap();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("pods: ")).unwrap();
+    line.trim_matches(['"', '\'']).to_owned()
+}
+
+/// How a number stands in the file.
+fn shown(world: &World, number: &str) -> String {
+    let text = fs::read_to_string(world.file_of("ResourceQuota", "alice-quota").unwrap()).unwrap();
+    if text.contains(&format!("pods: '{number}'")) { format!("'{number}'") } else { format!("\"{number}\"") }
+}
+
+#[test]
+fn drift_is_put_right_and_told_and_the_next_run_is_quiet() {
+    let world = World::new(ALICE);
+    world.sync(&[]).expect(0).conceals("drift");
+    edit(&world, &shown(&world, "20"), "'99'");
+    fs::remove_file(world.file_of("LimitRange", "alice-limits").unwrap()).unwrap();
+    world
+        .sync(&[])
+        .expect(0)
+        .says("drift: kube:ResourceQuota/alice/alice-quota: /spec/hard/pods was changed from 20 to 99\n")
+        .says("drift: kube:LimitRange/alice/alice-limits: it was deleted\n")
+        .says("2 drifted; entry 2 of the history");
+    assert_eq!(world.newest()["drift"].as_array().unwrap().len(), 2);
+    assert_eq!(pods(&world), "20");
+    world.sync(&[]).expect(0).says("In agreement").conceals("drift");
+    // What the roster asks for is none.
+    world.commit("tenants:\n  alice: {quota: {pods: 30}}\n");
+    world.sync(&[]).expect(0).conceals("drift");
+    assert_eq!(pods(&world), "30");
+}
+
+#[test]
+fn drift_that_is_only_reported_is_held_run_after_run_and_beside_other_changes() {
+    let world = World::new(ALICE);
+    world.settings("drift: report\n");
+    world.sync(&[]).expect(0);
+    edit(&world, &shown(&world, "20"), "'99'");
+    fs::remove_file(world.file_of("LimitRange", "alice-limits").unwrap()).unwrap();
+    let held = |world: &World| {
+        assert_eq!(pods(world), "99");
+        assert!(world.file_of("LimitRange", "alice-limits").is_none());
+    };
+    for _ in 0..3 {
+        world
+            .sync(&[])
+            .expect(5)
+            .says("drift: kube:ResourceQuota/alice/alice-quota: ")
+            .says("Held: 0 done, ");
+        held(&world);
+    }
+    assert_eq!(world.history().len(), 2, "the same, hour by hour, is no news");
+
+    // A commit that is about something else is carried out; twice, so that the first one leaves no other view of it.
+    for tenants in ["  bob:\n", "  bob:\n  carol: {quota: {pods: 5}}\n"] {
+        world.commit(&format!("{ALICE}{tenants}"));
+        world
+            .sync(&[])
+            .expect(5)
+            .says("drift: kube:LimitRange/alice/alice-limits: it was deleted")
+            .says("created");
+        held(&world);
+        world.sync(&[]).expect(5).says("0 done");
+        held(&world);
+    }
+    assert!(world.has("bob") && world.has("carol"));
+    let entry = world.newest();
+    assert_eq!(entry["outcome"], json!("held"));
+
+    // Set to enforce, all of it is put right.
+    world.settings("drift: enforce\n");
+    world.sync(&[]).expect(0).says("2 drifted");
+    assert_eq!(pods(&world), "20");
+}
+
+#[test]
+fn drift_in_the_same_hour_as_a_commit_is_told_from_it() {
+    let world = World::new(ALICE);
+    world.settings("drift: report\n");
+    world.sync(&[]).expect(0);
+    edit(&world, &shown(&world, "20"), "'99'");
+    fs::remove_file(world.file_of("LimitRange", "alice-limits").unwrap()).unwrap();
+    world.commit("tenants:\n  alice: {quota: {pods: 20}, labels: {team: a}}\n  bob:\n");
+    world
+        .sync(&[])
+        .expect(5)
+        .says("drift: kube:ResourceQuota/alice/alice-quota: /spec/hard/pods was changed from 20 to 99")
+        .says("drift: kube:LimitRange/alice/alice-limits: it was deleted")
+        .says("created kube:Namespace/bob");
+    assert_eq!((pods(&world).as_str(), world.newest()["drift"].as_array().unwrap().len()), ("99", 2));
+}

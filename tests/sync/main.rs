@@ -1,0 +1,16 @@
+//! `kwo sync` as the timer runs it: the binary, real repositories, a real sshd, a real git server behind TLS, a real API
+//! server. What it may do, what it refuses, what it leaves behind.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/peers/mod.rs"]
+mod peers;
+
+mod drift;
+mod fetch;
+mod limits;
+mod repository;
+mod signed;
+mod trust;
+mod world;

@@ -1,0 +1,164 @@
+//! A bare repository at a path, and whatever may lie in it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::world::{World, roster};
+
+#[test]
+fn a_commit_is_converged_recorded_and_the_next_run_has_nothing_to_do() {
+    let world = World::new("tenants:\n  alice: {owners: [alice@example.com]}\n");
+    let commit = world.head();
+    let short = &commit[..12];
+    world
+        .sync(&[])
+        .expect(0)
+        .says(&format!("main: {short} “Change the roster” by Alice <alice@example.com>, "))
+        .says("+ created kube:Namespace/alice\n")
+        .says("Converged: ");
+    let entry = world.newest();
+    assert_eq!(entry["commit"]["id"], commit);
+    assert_eq!(entry["outcome"], "converged");
+    assert_eq!(entry["number"], 1);
+    assert!(entry["plan_digest"].as_str().unwrap().len() > 20, "{entry}");
+    let steps = entry["steps"].as_array().unwrap();
+    assert!(steps.len() > 10 && steps.iter().all(|step| step["outcome"] == "done"), "{steps:#?}");
+
+    world.sync(&[]).expect(0).says("In agreement: 0 done, ").conceals("entry");
+    assert_eq!(world.history().len(), 1, "a quiet run is no news");
+
+    let commit = world.commit("tenants:\n  alice: {owners: [alice@example.com]}\n  bob:\n");
+    world.sync(&["--dry-run"]).expect(0).says("tenant bob");
+    assert!(!world.has("bob") && world.history().len() == 1, "a dry run does and records nothing");
+    let entry = world.sync(&["-o", "json"]).expect(0).json();
+    assert_eq!((&entry["commit"]["id"], &entry["number"]), (&commit.into(), &2.into()));
+    assert!(world.has("bob"));
+}
+
+#[test]
+fn a_roster_lies_where_it_likes_with_what_belongs_to_it() {
+    let world = World::empty();
+    let folder = "clusters/ein s/é — *";
+    let text = roster("include: [people.yaml, 'tenants/*.yaml']\n");
+    world.write(&format!("{folder}/main file.yaml"), &text);
+    world.write(&format!("{folder}/people.yaml"), "tenants:\n  alice: {owners: [alice@example.com]}\n");
+    world.write(&format!("{folder}/tenants/bob.yaml"), "tenants:\n  bob:\n");
+    world.write("clusters/other/roster.yaml", "this is no roster");
+    world.write("roster.yaml", "nor is this");
+    world.commit_all(&[]);
+    let url = world.path("cluster.git").display().to_string();
+    world.settings_for(&format!("{{url: {url}, roster: '{folder}/main file.yaml'}}"), "");
+    world.sync(&[]).expect(0);
+    assert!(world.has("alice") && world.has("bob"));
+
+    // What is wrong is told with the path in the repository, and what was applied last stays.
+    world.write(&format!("{folder}/tenants/bob.yaml"), "tenants:\n  bob: {owner: [x@example.com]}\n");
+    world.commit_all(&[]);
+    world
+        .sync(&[])
+        .expect(1)
+        .says(&format!("--> {folder}/tenants/bob.yaml:2:9\n"))
+        .says("did you mean `owners`?")
+        .says("converging to what was applied last: main: ")
+        .conceals("checkout-");
+}
+
+#[test]
+fn links_and_submodules_are_left_out() {
+    let world = World::empty();
+    let outside = world.path("outside.yaml");
+    fs::write(&outside, "tenants:\n  mallory:\n").unwrap();
+    world.write("real/roster.yaml", &roster("include: ['../tenants/*.yaml']\n"));
+    world.write("roster.yaml", &roster("include: ['tenants/*.yaml']\n"));
+    world.write("tenants/alice.yaml", "tenants:\n  alice:\n");
+    symlink(&outside, world.path("work/tenants/mallory.yaml")).unwrap();
+    symlink("..", world.path("work/tenants/up")).unwrap();
+    world.git(&["add", "--all"]);
+    // A submodule that nobody may follow.
+    let commit = "0123456789012345678901234567890123456789";
+    world.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},tenants/module.yaml")]);
+    world.write(".gitmodules", "[submodule \"m\"]\npath = tenants/module.yaml\nurl = /nowhere\n");
+    world.git(&["add", ".gitmodules"]);
+    world.git(&["commit", "--quiet", "-m", "Links"]);
+    world.push();
+    world.sync(&[]).expect(0);
+    assert!(world.has("alice") && !world.has("mallory"));
+
+    // A roster that is a link itself is none.
+    fs::remove_file(world.path("work/roster.yaml")).unwrap();
+    symlink("real/roster.yaml", world.path("work/roster.yaml")).unwrap();
+    world.commit_all(&[]);
+    world.sync(&[]).expect(1).says("has no file roster.yaml").says("a link does not count");
+    assert!(world.has("alice"));
+}
+
+#[test]
+fn files_with_odd_names_and_huge_ones_stand_in_nobodys_way() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = World::empty();
+    world.write("roster.yaml", &roster("tenants:\n  alice:\n"));
+    for name in ["-rf", "a b\tc", "new\nline", "\"quoted\"", "ünï", ":(glob)x", "$(id)", "CON", "a\\b"] {
+        world.write(&format!("odd/{name}"), "x");
+    }
+    fs::write(world.path("work/odd").join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), "x").unwrap();
+    let huge = fs::File::create(world.path("work/film.mp4")).unwrap();
+    huge.set_len(200 << 20).unwrap();
+    world.commit_all(&[]);
+    world.sync(&[]).expect(0);
+    assert!(world.has("alice"));
+
+    // One that the roster names is refused by its length.
+    let huge = fs::File::create(world.path("work/more.yaml")).unwrap();
+    huge.set_len(20 << 20).unwrap();
+    world.write("roster.yaml", &roster("include: [more.yaml]\ntenants:\n  alice:\n"));
+    world.commit_all(&[]);
+    world.sync(&[]).expect(1).says("more.yaml has 20971520 bytes, and 8388608 are allowed");
+    assert_eq!(
+        crate::world::files(&world.path("state")).iter().filter(|path| path.ends_with("film.mp4")).count(),
+        0
+    );
+}
+
+#[test]
+fn a_secret_beside_the_roster_is_opened_and_stands_nowhere_else() {
+    let world = World::empty();
+    let key = world.path("age.key");
+    let made = world.kwo(&["secrets", "keygen", "age.key"]).expect(0);
+    let recipient = made.out.split_whitespace().find(|word| word.starts_with("age1")).unwrap();
+    let secret = "a-token-that-nobody-may-see";
+    world.write("clusters/token.age", &sealed(&world, recipient, secret));
+    let text = "cluster:\n  acme: {email: ops@example.com}\ndns:\n  resolvers:\n    cf:\n      provider: cloudflare\n      \
+                credentials: {CF_DNS_API_TOKEN: {age: token.age}}\ntenants:\n  alice:\n";
+    world.write("clusters/roster.yaml", &roster(text));
+    world.commit_all(&[]);
+    let url = world.path("cluster.git").display().to_string();
+    let target = format!(
+        "target: {{directory: {}, ageIdentity: {}}}\n",
+        world.path("target").display(),
+        key.display()
+    );
+    world.settings_for(&format!("{{url: {url}, roster: clusters/roster.yaml}}"), &target);
+    // A directory takes no Secrets: that one is held, with the reason, and the rest is done.
+    let ran = world.sync(&[]).expect(5).conceals(secret);
+    assert!(ran.out.contains("created kube:Namespace/alice"), "{}", ran.out);
+    assert!(!ran.out.contains("token.age cannot") && !ran.out.contains("no file"), "{}", ran.out);
+    for file in crate::world::files(&world.path("state"))
+        .into_iter()
+        .chain(crate::world::files(&world.path("target")))
+    {
+        let text = fs::read(&file).unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains(secret), "{}", file.display());
+    }
+}
+
+fn sealed(world: &World, recipient: &str, secret: &str) -> String {
+    use std::io::Write as _;
+    let mut run = world
+        .command(&["secrets", "encrypt", "--recipient", recipient])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    run.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
+    String::from_utf8(run.wait_with_output().unwrap().stdout).unwrap()
+}
