@@ -1,5 +1,7 @@
 //! `kwo sync`
 
+use std::path::Path;
+
 use kwo_planner::settings::Settings;
 
 use super::print::{data, json, talk};
@@ -7,6 +9,7 @@ use super::stop;
 use crate::cli::{SettingsArgs, Sync, TextOrJson};
 use crate::failure::{Exit, Failure};
 use crate::history::{Entry, Outcome};
+use crate::journal;
 use crate::report::diagnostic;
 use crate::report::plan::{Detail, text};
 use crate::source;
@@ -20,10 +23,24 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
         patience: args.lock_timeout,
         interrupted: stop::on_signal()?,
     };
-    let print = if args.output == TextOrJson::Json { talk } else { data };
+    // In the journal each line has its fields, and stands there once.
+    let journal = journal::is_read() && !args.dry_run;
+    let print: fn(&str) = match args.output {
+        _ if journal => |_| {},
+        TextOrJson::Json => talk,
+        TextOrJson::Text => data,
+    };
     let ran = sync::run(&settings, &options, &mut |line| print(line)).await?;
+    if !args.dry_run {
+        if journal {
+            // Nobody hears it if that fails.
+            let _ = journal::tell(Path::new("/"), &ran.entry, ran.before.as_ref());
+        }
+        sync::tell(&settings, &ran, &mut |line| talk(line)).await;
+    }
     match args.output {
         TextOrJson::Json => json(&ran.entry)?,
+        TextOrJson::Text if journal => {}
         TextOrJson::Text => data(&end(&ran, args.dry_run)),
     }
     Ok(ran.exit())

@@ -7,4 +7,4 @@ mod tell;
 
 pub use lines::{Line, Priority, lines};
 pub use socket::Journal;
-pub use tell::tell;
+pub use tell::{is_read, tell};

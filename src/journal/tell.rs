@@ -8,13 +8,18 @@ use super::lines::lines;
 use super::socket::Journal;
 use crate::history::Entry;
 
+/// Does what is said on standard error go to the journal?
+#[must_use]
+pub fn is_read() -> bool {
+    std::env::var("JOURNAL_STREAM").is_ok_and(|stream| leads_to(&stream))
+}
+
 /// Says what came of a run. `before` is the run before it, and `root` the folder that the system lies below: `/`.
 ///
 /// # Errors
 /// When nothing can be written to standard error.
 pub fn tell(root: &Path, entry: &Entry, before: Option<&Entry>) -> io::Result<()> {
-    let stream = std::env::var("JOURNAL_STREAM").ok();
-    let journal = stream.filter(|stream| leads_to(stream)).and_then(|_| Journal::below(root).ok());
+    let journal = is_read().then(|| Journal::below(root).ok()).flatten();
     for line in lines(entry, before) {
         // What the journal does not take is better read without its fields than not at all.
         if journal.as_ref().is_none_or(|journal| journal.write(&line).is_err()) {

@@ -44,7 +44,7 @@ pub(super) enum Unusable {
     Node(Problem),
 }
 
-/// Lays out the roster of a commit and checks it; `said` gets the findings.
+/// Lays out the roster of a commit and checks it; `found` gets the findings.
 ///
 /// # Errors
 /// When it cannot be had, or is not valid.
@@ -53,7 +53,7 @@ pub(super) async fn check_out(
     commit: &str,
     settings: &Settings,
     state: &State,
-    said: &mut dyn FnMut(&str),
+    found: &mut dyn FnMut(&str),
 ) -> Result<Checked, Unusable> {
     let name = Path::new(settings.repository.roster());
     let unusable = |text: String, hint: &str| Unusable::Roster(problem(ProblemKind::Roster, text, hint));
@@ -77,7 +77,7 @@ pub(super) async fn check_out(
         return Err(unusable(text, "see `repository.roster`; a link does not count"));
     }
     let roster = source::load_below(folder.path(), &path).map_err(|refused| {
-        said(&diagnostic::text(&refused));
+        found(&diagnostic::text(&refused));
         let count = refused.findings.len();
         let text = match refused.findings.first() {
             Some(first) => format!("the roster of {} is not valid: {}", short(commit), first.message),

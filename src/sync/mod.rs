@@ -10,8 +10,10 @@ mod outcome;
 mod record;
 mod run;
 mod state;
+mod tell;
 
 pub use memory::Memory;
 pub use options::{Allowed, Options, Ran, target_args};
 pub use run::run;
 pub use state::{State, StateError};
+pub use tell::tell;

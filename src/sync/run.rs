@@ -339,7 +339,9 @@ impl Run<'_> {
         let Choice { newest, candidates, problems, nothing } = choice;
         problems.into_iter().for_each(|problem| self.problem(problem));
         for candidate in candidates {
-            let checked = check_out(clone, &candidate, self.settings, &self.state, &mut *self.said).await;
+            // With excerpts over many lines it is talk for a person, wherever the lines of the run go.
+            let mut found = |text: &str| anstream::eprint!("{text}");
+            let checked = check_out(clone, &candidate, self.settings, &self.state, &mut found).await;
             let checked = match checked {
                 Ok(checked) => checked,
                 Err(Unusable::Roster(problem)) => {

@@ -16,6 +16,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::history::{Entry, History};
 
+/// The run that others were told of last.
+const TOLD: &str = "sync/told.json";
+
 /// The state in one folder.
 #[derive(Debug)]
 pub struct State {
@@ -167,20 +170,41 @@ impl State {
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_slice(&fs::read(self.path(name)).ok()?).ok()
+        read(&self.path(name))
     }
 
     fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
-        let path = self.path(name);
-        let write = || -> io::Result<()> {
-            let text = serde_json::to_string_pretty(value)?;
-            let folder = path.parent().ok_or(ErrorKind::NotFound)?;
-            let mut file = NamedTempFile::new_in(folder)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(|error| StateError::Io { what: "write", path: path.clone(), error })
+        write(&self.path(name), value)
     }
+}
+
+/// The run that others were told of last.
+#[must_use]
+pub(super) fn told(folder: &Path) -> Option<Entry> {
+    read(&folder.join(TOLD))
+}
+
+/// Keeps the run that others were told of.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn keep_told(folder: &Path, entry: &Entry) -> Result<(), StateError> {
+    write(&folder.join(TOLD), entry)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
+    let write = || -> io::Result<()> {
+        let text = serde_json::to_string_pretty(value)?;
+        let folder = path.parent().ok_or(ErrorKind::NotFound)?;
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| StateError::Io { what: "write", path: path.to_owned(), error })
 }
