@@ -3,6 +3,7 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::commands::{Apply, Completion, Explain, Init, Logs, Man, Plan, Render, Schema, Status, Validate};
+use super::pipeline::Rbac;
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
 
 /// Makes a Kubernetes cluster agree with one file, roster.yaml: tenants, tiers, quotas, people.
@@ -78,6 +79,8 @@ pub enum Command {
     /// Look at the certificates that hosts serve.
     #[command(subcommand)]
     Tls(Tls),
+    /// Print the accounts with the least rights that the roster needs, as Kubernetes manifests.
+    Rbac(Rbac),
     /// Print the completions for a shell.
     Completion(Completion),
     /// Write the man pages into a folder.

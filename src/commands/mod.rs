@@ -13,6 +13,7 @@ mod look;
 mod man;
 mod plan;
 mod print;
+mod rbac;
 mod registry;
 mod render;
 mod run;
