@@ -11,7 +11,7 @@ pub use command::{Cli, Command};
 pub use commands::{
     Apply, Completion, Explain, Init, Logs, LogsOf, Man, Plan, Render, Schema, Status, Validate,
 };
-pub use pipeline::{Rbac, RightsFor};
+pub use pipeline::{Ci, Rbac, RightsFor};
 pub use sections::{
     Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryStatus,
     Secrets, Tls, TlsCheck,

@@ -1,9 +1,43 @@
 //! What can be typed after the commands for pipelines. The doc comments are the help text.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
-use super::shared::RosterArgs;
-use super::values::YamlOrJson;
+use super::shared::{RosterArgs, TargetArgs};
+use super::values::{YamlOrJson, duration};
+
+/// `kwo ci`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct Ci {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// On a request, save the plan to this file. On the default branch, do exactly what it says, if it asks for nothing
+    /// that the roster does not.
+    #[arg(long, env = "KWO_PLAN_FILE", value_name = "FILE")]
+    pub plan_file: Option<PathBuf>,
+    /// Where GitLab finds what is wrong with the roster.
+    #[arg(
+        long,
+        default_value = "gl-code-quality-report.json",
+        env = "KWO_CODE_QUALITY",
+        value_name = "FILE"
+    )]
+    pub code_quality: PathBuf,
+    /// How long to wait for another run to end.
+    #[arg(long, default_value = "5m", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How long the lock outlives a run that was killed.
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    pub lock_duration: Duration,
+    /// Show the whole content of new objects.
+    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
+    pub full: bool,
+}
 
 /// `kwo rbac`
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! One file a command; wiring only.
 
 mod apply;
+mod ci;
 mod completion;
 mod dns;
 mod entrust;

@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use kwo_planner::domains::dns_providers::Check;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use super::web::get;
+use crate::web::get;
 
 /// Asks the API at this address, which outside of tests is the check's own.
 ///

@@ -4,7 +4,6 @@
 mod credential;
 mod registry;
 mod tls;
-mod web;
 
 pub use credential::ask;
 pub use registry::answers;

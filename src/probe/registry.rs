@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::web::get;
+use crate::web::get;
 
 /// Asks the registry at this address, such as `https://registry.example.com`; gives the status of its answer.
 ///

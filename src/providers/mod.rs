@@ -14,7 +14,7 @@ mod together;
 pub use self::dir::Dir;
 pub(crate) use self::documents::fold;
 pub use self::kube::{ConnectError, Endpoint, Kube, KubeOptions, LastRun, Log, Token};
-pub(crate) use self::kube::{chain, web};
+pub(crate) use self::kube::{chain, encoded, web};
 pub use self::node::Node;
 pub(crate) use self::place::{Astray, keep_private};
 pub use self::together::Together;

@@ -20,6 +20,7 @@ pub(crate) use connect::web;
 pub use connect::{ConnectError, Kube, KubeOptions};
 pub use endpoint::Endpoint;
 pub use lease::LastRun;
+pub(crate) use path::encoded;
 pub use read::Log;
 pub use token::Token;
 pub(crate) use wire::chain;

@@ -1,0 +1,72 @@
+//! One request to an API on the web, by the ways that lead to the cluster too: through the same proxies, and with the
+//! roots that this system trusts. It is sent once.
+
+use std::time::Duration;
+
+use ::kube::client::Body;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+use tokio::time::timeout;
+
+use crate::providers::{chain, web};
+
+/// A probe reads no answer that is longer.
+const LONGEST: usize = 64 * 1024;
+
+/// What to ask.
+pub(crate) struct Question<'q> {
+    pub(crate) method: Method,
+    pub(crate) path: &'q str,
+    /// Header lines besides the usual ones.
+    pub(crate) headers: Vec<(&'static str, HeaderValue)>,
+    /// JSON to send.
+    pub(crate) json: Option<String>,
+    /// No longer answer is read.
+    pub(crate) longest: usize,
+}
+
+/// Status and body of the answer to one GET; why there is none.
+pub(crate) async fn get(
+    api: &str,
+    path: &str,
+    more: Option<(&'static str, HeaderValue)>,
+    patience: Duration,
+) -> Result<(StatusCode, Vec<u8>), String> {
+    let headers = more.into_iter().collect();
+    ask(api, Question { method: Method::GET, path, headers, json: None, longest: LONGEST }, patience).await
+}
+
+/// Status and body of the answer; why there is none.
+pub(crate) async fn ask(
+    api: &str,
+    question: Question<'_>,
+    patience: Duration,
+) -> Result<(StatusCode, Vec<u8>), String> {
+    let Question { method, path, headers, json, longest } = question;
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, concat!("kwo/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let body = match json {
+        Some(json) => {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Body::from(json.into_bytes())
+        }
+        None => Body::empty(),
+    };
+    let request = request.body(body).map_err(|error| format!("{api} cannot be asked: {error}"))?;
+    let client = web(api, patience).map_err(|error| error.to_string())?;
+    let asked = timeout(patience, async {
+        let answer = client.send(request).await;
+        let answer = answer.map_err(|error| format!("no answer from {api}: {}", chain(&error)))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), longest).collect().await;
+        let body = body.map_err(|_| format!("the answer of {api} broke off, or is too long"))?;
+        Ok((status, body.to_bytes().to_vec()))
+    });
+    asked.await.map_err(|_| format!("no answer from {api} within {} seconds", patience.as_secs()))?
+}
