@@ -27,6 +27,8 @@ static TURN: Mutex<()> = Mutex::new(());
 
 const SMALLEST: &str = "tenants:\n  alice:\n    owners: [alice@example.com]\n";
 
+const READS: [&str; 3] = ["get", "list", "watch"];
+
 /// Every section, every access, every kind of object that goes with Traefik.
 const EVERYTHING: &str = "cluster: {api: {hosts: [api.example.com]}, acme: {email: ops@example.com}}
 dns:
@@ -199,18 +201,28 @@ impl World {
     /// With all that is printed it works; with anything taken out it does not, because something is forbidden.
     fn each_right_is_needed(&self, purpose: &str) {
         let printed = self.printed(purpose, &[]);
-        let enough = |printed: &[Value], first: &str| {
+        let enough = |printed: &[Value], worlds: &[&str]| {
             let account = self.account(printed);
             self.plans(&account)?;
-            if purpose == "apply" { self.applies(&account, first) } else { Ok(()) }
+            let worlds = if purpose == "apply" { worlds } else { &[] };
+            worlds.iter().try_for_each(|world| self.applies(&account, world))
         };
         self.settle();
-        assert_eq!(enough(&printed, "empty"), Ok(()), "{printed:#?}");
+        assert_eq!(enough(&printed, &["empty", "unmarked"]), Ok(()), "{printed:#?}");
         let lacking = lacking(&printed);
         assert!(lacking.len() > 10, "{}", lacking.len());
-        for (what, rest) in lacking {
-            let first = if what.contains("patch") || what.contains("update") { "unmarked" } else { "empty" };
-            match enough(&rest, first) {
+        for (verbs, what, rest) in lacking {
+            // The world in which it matters comes first, and is mostly the only one.
+            let worlds = match () {
+                () if verbs.iter().all(|verb| READS.contains(&verb.as_str())) => {
+                    ["roleless", "empty", "unmarked"]
+                }
+                () if verbs.iter().any(|verb| verb == "patch" || verb == "update") => {
+                    ["unmarked", "empty", "roleless"]
+                }
+                () => ["empty", "roleless", "unmarked"],
+            };
+            match enough(&rest, &worlds) {
                 Ok(()) => panic!("{purpose} needs no {what}"),
                 Err(why) => assert!(why.contains("forbidden"), "{what}: {why}"),
             }
@@ -219,7 +231,7 @@ impl World {
 
     /// Does it see everything, and know which cluster this is?
     fn plans(&self, account: &Account) -> Result<(), String> {
-        let ran = self.kwo(&["plan", "-o", "json"], Some(account));
+        let ran = self.kwo(&["plan", "--adopt", "-o", "json"], Some(account));
         let plan: Value = serde_json::from_str(&ran.out).unwrap_or_default();
         match () {
             () if ran.code != 0 => Err(ran.out + &ran.err),
@@ -228,22 +240,21 @@ impl World {
         }
     }
 
-    /// Does it make everything where nothing is, and take over everything that others made?
-    fn applies(&self, account: &Account, first: &str) -> Result<(), String> {
-        let apply = |more: &[&str]| {
-            let ran = self.kwo(&[&["apply", "--yes"], more].concat(), Some(account));
-            if ran.code == 0 { Ok(()) } else { Err(ran.out + &ran.err) }
-        };
-        let made = || {
-            self.empty();
-            apply(&[])
-        };
-        let taken = || {
-            self.settle();
-            self.unmark();
-            apply(&["--adopt"])
-        };
-        if first == "empty" { made().and_then(|()| taken()) } else { taken().and_then(|()| made()) }
+    /// Does it make what is not there, and take over what others made?
+    fn applies(&self, account: &Account, world: &str) -> Result<(), String> {
+        match world {
+            "empty" => self.empty(),
+            "unmarked" => {
+                self.settle();
+                self.unmark();
+            }
+            _ => {
+                self.settle();
+                kubectl_ok(&["delete", "clusterrole", "kwo-navigation", "kwo-power-user"]);
+            }
+        }
+        let ran = self.kwo(&["apply", "--yes", "--adopt"], Some(account));
+        if ran.code == 0 { Ok(()) } else { Err(ran.out + &ran.err) }
     }
 
     /// Every object is there as the roster wants it.
@@ -295,20 +306,28 @@ fn account_of(printed: &[Value]) -> &Value {
     printed.iter().find(|object| object["kind"] == "ServiceAccount").unwrap()
 }
 
-/// What was printed without a rule, and without any one word of a list in it.
-fn lacking(printed: &[Value]) -> Vec<(String, Vec<Value>)> {
+/// What was printed without a rule, and without any one word of a list in it; with the verbs that are gone, and what
+/// it is that is gone. What is only there to be given on to others is taken out a verb at a time.
+fn lacking(printed: &[Value]) -> Vec<(Vec<String>, String, Vec<Value>)> {
     let mut all = Vec::new();
+    let texts = |words: &Value| -> Vec<String> {
+        words.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
     for (at, role) in printed.iter().enumerate() {
         for (number, rule) in role["rules"].as_array().into_iter().flatten().enumerate() {
+            let verbs = texts(&rule["verbs"]);
             let mut rest = printed.to_vec();
             rest[at]["rules"].as_array_mut().unwrap().remove(number);
-            all.push((format!("rule {rule}"), rest));
+            all.push((verbs.clone(), format!("rule {rule}"), rest));
+            let given_on = verbs == READS;
             for (part, words) in rule.as_object().unwrap() {
-                let words = words.as_array().unwrap();
-                for (place, word) in words.iter().enumerate().filter(|_| words.len() > 1) {
+                let words = texts(words);
+                let single = words.len() == 1 || (given_on && part != "verbs");
+                for (place, word) in words.iter().enumerate().filter(|_| !single) {
                     let mut rest = printed.to_vec();
                     rest[at]["rules"][number][part].as_array_mut().unwrap().remove(place);
-                    all.push((format!("{word} of {rule}"), rest));
+                    let gone = if part == "verbs" { vec![word.clone()] } else { verbs.clone() };
+                    all.push((gone, format!("{word} of {rule}"), rest));
                 }
             }
         }

@@ -105,8 +105,18 @@ impl Scene {
     }
 
     /// Applies what is on the default branch: the reviewed plan where one is named, else what the roster says.
-    async fn landed(&self, mut args: Ci) -> Result<Exit, Failure> {
-        let loaded = self.checked(&args).map_err(|refused| refused.failure)?;
+    async fn landed(&self, args: Ci) -> Result<Exit, Failure> {
+        let result = self.applied(args).await;
+        let said = match &result {
+            Ok(done) => applied(&done.plan, done.report.as_ref(), &done.stale),
+            Err(Refused { said, failure: _ }) => said.clone(),
+        };
+        self.summarise(&said)?;
+        Ok(result.map_err(|refused| refused.failure)?.exit)
+    }
+
+    async fn applied(&self, mut args: Ci) -> Result<apply::Done, Refused> {
+        let loaded = self.checked(&args)?;
         if let Some(file) = &args.plan_file {
             reviewed(file, &loaded, !args.target.adopt.is_empty())?;
         }
@@ -115,13 +125,7 @@ impl Scene {
         let output = TextOrJson::Text;
         let apply =
             Apply { roster, target, plan: plan_file, yes: true, output, lock_timeout, lock_duration, full };
-        let result = apply::run(&apply).await;
-        let said = match &result {
-            Ok(done) => applied(&done.plan, done.report.as_ref(), &done.stale),
-            Err(failure) => failed("nothing was applied", &failure.text()),
-        };
-        self.summarise(&said)?;
-        Ok(result?.exit)
+        Ok(apply::run(&apply).await?)
     }
 
     /// Checks the roster and leaves it at that. Nothing here uses a credential.
@@ -240,7 +244,7 @@ struct Refused {
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Refused {
-        Refused { said: failed("there is no plan", &failure.text()), failure }
+        Refused { said: failed("it did not come to the end", &failure.text()), failure }
     }
 }
 

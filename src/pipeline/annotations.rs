@@ -98,3 +98,31 @@ pub fn code_quality(notes: &[Note]) -> Value {
     };
     Value::Array(notes.iter().map(entry).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(message: &str) -> Note {
+        let (file, title) = ("a,b:c.yaml".to_owned(), "unknown-field".to_owned());
+        Note { wrong: true, file, line: 3, column: 5, title, message: message.to_owned() }
+    }
+
+    #[test]
+    fn a_workflow_command_stays_one() {
+        let command = workflow_command(&note("100 %: a, b\n::set-output name=x::y\r"));
+        assert_eq!(
+            command,
+            "::error file=a%2Cb%3Ac.yaml,line=3,col=5,title=unknown-field::100 %25: a, b%0A::set-output name=x::y%0D"
+        );
+        assert!(workflow_command(&Note { wrong: false, ..note("") }).starts_with("::warning "));
+    }
+
+    #[test]
+    fn the_same_finding_twice_has_two_fingerprints() {
+        let report = code_quality(&[note("x"), note("x"), note("y")]);
+        let prints: BTreeSet<&str> =
+            report.as_array().unwrap().iter().map(|entry| entry["fingerprint"].as_str().unwrap()).collect();
+        assert_eq!(prints.len(), 3);
+    }
+}

@@ -237,3 +237,175 @@ impl Environment<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Variables as each system documents them, one a line.
+    fn variables(text: &str) -> Variables {
+        let pairs = text.lines().filter_map(|line| line.trim().split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    const WOODPECKER: &str = "CI=woodpecker
+        CI_REPO=john-doe/my-repo
+        CI_REPO_OWNER=john-doe
+        CI_REPO_URL=https://git.example.com/john-doe/my-repo
+        CI_REPO_DEFAULT_BRANCH=main
+        CI_COMMIT_SHA=eba09b46064473a1d345da7abf28b477468e8dbd
+        CI_COMMIT_REF=refs/heads/main
+        CI_COMMIT_BRANCH=main
+        CI_PIPELINE_EVENT=push
+        CI_SYSTEM_NAME=woodpecker
+        CI_FORGE_TYPE=forgejo
+        CI_FORGE_URL=https://git.example.com";
+    const GITHUB: &str = "CI=true
+        GITHUB_ACTIONS=true
+        GITHUB_API_URL=https://api.github.com
+        GITHUB_SERVER_URL=https://github.com
+        GITHUB_REPOSITORY=octocat/rosters
+        GITHUB_EVENT_NAME=push
+        GITHUB_REF=refs/heads/main
+        GITHUB_REF_NAME=main";
+    const FORGEJO: &str = "CI=true
+        GITHUB_ACTIONS=true
+        FORGEJO_ACTIONS=true
+        GITHUB_API_URL=https://codeberg.org/api/v1
+        GITHUB_REPOSITORY=octocat/rosters
+        GITHUB_EVENT_NAME=pull_request
+        GITHUB_REF=refs/pull/3/head";
+    const GITLAB: &str = "CI=true
+        GITLAB_CI=true
+        CI_API_V4_URL=https://gitlab.example.com/api/v4
+        CI_PROJECT_ID=17893
+        CI_PROJECT_PATH=group/rosters
+        CI_PIPELINE_SOURCE=push
+        CI_COMMIT_BRANCH=main
+        CI_DEFAULT_BRANCH=main";
+
+    fn with(base: &str, more: &str) -> Variables {
+        variables(&format!("{base}\n{more}"))
+    }
+
+    fn pull(head: Value) -> Value {
+        json!({"action": "synchronize", "number": 3, "repository": {"default_branch": "main"},
+            "pull_request": {"number": 3, "head": {"repo": head},
+                "base": {"repo": {"full_name": "octocat/rosters"}}}})
+    }
+
+    fn event(variables: &Variables, payload: Option<&Value>) -> Event {
+        recognise(variables, payload).unwrap().event
+    }
+
+    fn other(event: &Event) -> bool {
+        matches!(event, Event::Other { .. })
+    }
+
+    #[test]
+    fn woodpecker_is_known_with_every_forge() {
+        let found = recognise(&variables(WOODPECKER), None).unwrap();
+        assert_eq!((found.system, found.event), (System::Woodpecker, Event::Landed));
+        assert_eq!(
+            (found.forge.api.as_str(), found.forge.project.as_str()),
+            ("https://git.example.com/api/v1", "john-doe/my-repo")
+        );
+        for (kind, url, api) in [
+            ("gitea", "https://gitea.example.com/", "https://gitea.example.com/api/v1"),
+            ("github", "https://github.com", "https://api.github.com"),
+            ("github", "https://ghe.example.com", "https://ghe.example.com/api/v3"),
+            ("gitlab", "https://gitlab.com", "https://gitlab.com/api/v4"),
+        ] {
+            let more = format!("CI_FORGE_TYPE={kind}\nCI_FORGE_URL={url}");
+            assert_eq!(recognise(&with(WOODPECKER, &more), None).unwrap().forge.api, api);
+        }
+        let more = "CI_PIPELINE_EVENT=pull_request\nCI_COMMIT_PULL_REQUEST=12\nCI_COMMIT_SOURCE_BRANCH=x";
+        assert_eq!(event(&with(WOODPECKER, more), None), Event::Request { number: 12, source: None });
+        for more in
+            ["CI_COMMIT_BRANCH=topic", "CI_PIPELINE_EVENT=tag", "CI_PIPELINE_EVENT=pull_request_closed"]
+        {
+            assert!(other(&event(&with(WOODPECKER, more), None)), "{more}");
+        }
+        let why = |more: &str| recognise(&with(WOODPECKER, more), None).unwrap_err().to_string();
+        assert!(why("CI_FORGE_TYPE=bitbucket").contains("`bitbucket`"));
+        assert!(why("CI_FORGE_URL=").contains("CI_FORGE_URL is not set"));
+        assert!(why("CI_PIPELINE_EVENT=pull_request\nCI_COMMIT_PULL_REQUEST=x").contains("no number"));
+    }
+
+    #[test]
+    fn github_actions_say_where_a_request_comes_from() {
+        let payload = pull(json!({"full_name": "octocat/rosters"}));
+        assert_eq!(event(&variables(GITHUB), Some(&payload)), Event::Landed);
+        assert!(other(&event(&with(GITHUB, "GITHUB_REF=refs/heads/topic"), Some(&payload))));
+        assert!(other(&event(&with(GITHUB, "GITHUB_REF=refs/tags/main"), Some(&payload))));
+        // Which branch is the default one is in the file only: without it nothing is applied.
+        assert!(recognise(&variables(GITHUB), None).is_err());
+        for name in ["pull_request", "pull_request_target"] {
+            let request = with(GITHUB, &format!("GITHUB_EVENT_NAME={name}"));
+            let source = |head: Value| match event(&request, Some(&pull(head))) {
+                Event::Request { number: 3, source } => source,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(source(json!({"full_name": "octocat/rosters"})), Some(Source::Own));
+            let fork = Source::Fork("mallory/rosters".to_owned());
+            assert_eq!(source(json!({"full_name": "mallory/rosters"})), Some(fork));
+            assert!(matches!(source(Value::Null), Some(Source::Fork(_))));
+            let mut closed = pull(Value::Null);
+            closed["action"] = "closed".into();
+            assert!(other(&event(&request, Some(&closed))));
+            assert!(recognise(&request, None).is_err());
+        }
+    }
+
+    #[test]
+    fn forgejo_actions_are_told_from_githubs() {
+        let payload = pull(json!({"full_name": "octocat/rosters"}));
+        for text in [
+            FORGEJO.to_owned(),
+            FORGEJO.replace("FORGEJO_ACTIONS", "GITEA_ACTIONS"),
+            FORGEJO.replace("FORGEJO_ACTIONS=true", ""),
+        ] {
+            let found = recognise(&variables(&text), Some(&payload)).unwrap();
+            assert_eq!((found.system, found.forge.kind), (System::Forgejo, ForgeKind::Forgejo));
+            assert_eq!(found.event, Event::Request { number: 3, source: Some(Source::Own) });
+        }
+    }
+
+    #[test]
+    fn gitlab_names_the_project_of_the_request() {
+        let found = recognise(&variables(GITLAB), None).unwrap();
+        assert_eq!((found.system, found.event), (System::GitLab, Event::Landed));
+        let request = "CI_PIPELINE_SOURCE=merge_request_event\nCI_MERGE_REQUEST_IID=1\n\
+            CI_MERGE_REQUEST_PROJECT_ID=51\nCI_MERGE_REQUEST_PROJECT_PATH=group/rosters\nCI_COMMIT_BRANCH=";
+        let from = |path: &str| {
+            let more = format!("{request}\nCI_MERGE_REQUEST_SOURCE_PROJECT_PATH={path}");
+            recognise(&with(GITLAB, &more), None).unwrap()
+        };
+        assert_eq!(from("group/rosters").event, Event::Request { number: 1, source: Some(Source::Own) });
+        let fork = from("mallory/rosters");
+        assert_eq!(fork.forge.project, "51");
+        let source = Some(Source::Fork("mallory/rosters".to_owned()));
+        assert_eq!(fork.event, Event::Request { number: 1, source });
+        assert_eq!(from("").event, Event::Request { number: 1, source: None });
+        assert!(other(&event(&with(GITLAB, "CI_COMMIT_BRANCH=topic"), None)));
+        assert!(other(&event(&with(GITLAB, "CI_PIPELINE_SOURCE=parent_pipeline"), None)));
+    }
+
+    #[test]
+    fn elsewhere_is_nowhere() {
+        for text in ["", "CI=true", "CI=true\nJENKINS_URL=https://ci.example.com", "GITHUB_ACTIONS=false"] {
+            assert_eq!(recognise(&variables(text), None).unwrap_err(), Unknown::System);
+        }
+    }
+
+    #[test]
+    fn a_token_is_the_forges_own_and_is_not_printed() {
+        let found = recognise(&with(WOODPECKER, "GITEA_TOKEN=hunter2\nGITLAB_TOKEN=other"), None).unwrap();
+        use secrecy::ExposeSecret as _;
+        assert_eq!(found.forge.token.as_ref().unwrap().expose_secret(), "hunter2");
+        assert!(!format!("{found:?}").contains("hunter2"));
+        assert!(recognise(&with(WOODPECKER, "GITLAB_TOKEN=other"), None).unwrap().forge.token.is_none());
+    }
+}
