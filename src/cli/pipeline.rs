@@ -45,7 +45,7 @@ pub struct Rbac {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub roster: RosterArgs,
-    /// What the account is for; without this, one account for each.
+    /// What the account is for: `plan` only reads, `apply` plans and applies. Without this, one account for each.
     #[arg(long = "for", env = "KWO_FOR", value_name = "PURPOSE")]
     pub purpose: Option<RightsFor>,
     /// The name of the service account and of its roles. Default: kwo-plan or kwo-apply.
@@ -64,9 +64,8 @@ pub struct Rbac {
 
 /// What an account is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum RightsFor {
-    /// `kwo plan`: it only reads.
     Plan,
-    /// `kwo plan` and `kwo apply`.
     Apply,
 }

@@ -275,3 +275,59 @@ fn texts(list: Option<&Tree>) -> Vec<&str> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domains::compile;
+    use crate::roster::{SourceFile, Sources, parse};
+
+    fn desired(sections: &str) -> Desired {
+        let text = format!("apiVersion: kwo/v1\nkind: Roster\n{sections}");
+        let source = SourceFile { name: "roster.yaml".to_owned(), text };
+        compile(&parse(Sources::new(vec![source])).unwrap()).unwrap()
+    }
+
+    const EVERYTHING: &str = include_str!("../../roster.example.yaml");
+
+    fn all(rules: &Rules) -> impl Iterator<Item = &Rule> {
+        rules.values().flatten()
+    }
+
+    #[test]
+    fn to_plan_is_to_read_and_nothing_ever_removes() {
+        let (_, sections) = EVERYTHING.split_once("kind: Roster\n").unwrap();
+        let desired = desired(sections);
+        for leftovers in [false, true] {
+            let plan = rights(&desired, Purpose::Plan, "kwo-system", leftovers);
+            assert!(all(&plan).all(|rule| rule.verbs.iter().all(|verb| READS.contains(&verb.as_str()))));
+            let apply = rights(&desired, Purpose::Apply, "kwo-system", leftovers);
+            for verb in all(&apply).flat_map(|rule| &rule.verbs) {
+                assert!(!verb.starts_with("delete") && verb != ANY, "{verb}");
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_read_by_name_only() {
+        let desired = desired(
+            "cluster: {acme: {email: ops@example.com}}\nregistry: {hosts: [registry.example.com]}\ntenants: {alice: }\n",
+        );
+        for purpose in [Purpose::Plan, Purpose::Apply] {
+            let rules = rights(&desired, purpose, "kwo-system", true);
+            for rule in all(&rules).filter(|rule| rule.resources.contains("secrets")) {
+                assert!(!rule.names.is_empty() || rule.verbs.iter().eq(["create"]), "{rule:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_tenant_needs_no_new_rights() {
+        let one = "tenants: {alice: {owners: [a@example.com], domains: [a.example.com]}}\n";
+        let two = one.replace("}}\n", "}, bob: {owners: [b@example.com], domains: [b.example.com]}}\n");
+        for purpose in [Purpose::Plan, Purpose::Apply] {
+            let of = |text: &str| rights(&desired(text), purpose, "kwo-system", false);
+            assert_eq!(of(one), of(&two));
+        }
+    }
+}
