@@ -96,26 +96,26 @@ impl Forge {
         let project = api.project(&self.project);
         let comments = api.comments(&project, request);
         let body = format!("{marker}\n{body}");
-        let Some(found) = self.find(&comments, api.page(), marker).await? else {
-            self.ask(Method::POST, &comments, Some(json!({"body": body}))).await?;
-            return Ok(Commented::New);
-        };
-        // Some forges hand out the ends of lines as they are in mail.
-        if found.body.is_some_and(|there| there.replace("\r\n", "\n").trim_end() == body.trim_end()) {
-            return Ok(Commented::Same);
+        for Comment { id, body: there } in self.find(&comments, api.page(), marker).await? {
+            // Some forges hand out the ends of lines as they are in mail.
+            if there.is_some_and(|there| there.replace("\r\n", "\n").trim_end() == body.trim_end()) {
+                return Ok(Commented::Same);
+            }
+            let (method, path) = api.comment(&project, request, id);
+            match self.ask(method, &path, Some(json!({"body": body}))).await {
+                Ok(_) => return Ok(Commented::Changed),
+                // Anybody may write a comment that begins like kwo's, and only its author may change it.
+                Err(Refused { status: Some(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND), why: _ }) => {}
+                Err(refused) => return Err(refused.why),
+            }
         }
-        let (method, path) = api.comment(&project, request, found.id);
-        self.ask(method, &path, Some(json!({"body": body}))).await?;
-        Ok(Commented::Changed)
+        self.ask(Method::POST, &comments, Some(json!({"body": body}))).await?;
+        Ok(Commented::New)
     }
 
-    /// The first comment that begins with the marker.
-    async fn find(
-        &self,
-        comments: &str,
-        page: Option<usize>,
-        marker: &str,
-    ) -> Result<Option<Comment>, String> {
+    /// The comments that begin with the marker.
+    async fn find(&self, comments: &str, page: Option<usize>, marker: &str) -> Result<Vec<Comment>, String> {
+        let mut found = Vec::new();
         for number in 1..=PAGES {
             let path = match page {
                 Some(size) => format!("{comments}?per_page={size}&page={number}"),
@@ -126,16 +126,15 @@ impl Forge {
                 .map_err(|_| format!("the answer of {} to GET {path} is no list of comments", self.api))?;
             let last = page.is_none_or(|size| list.len() < size);
             let own = |comment: &Comment| comment.body.as_ref().is_some_and(|body| body.starts_with(marker));
-            match list.into_iter().find(own) {
-                Some(comment) => return Ok(Some(comment)),
-                None if last => return Ok(None),
-                None => {}
+            found.extend(list.into_iter().filter(own));
+            if last {
+                return Ok(found);
             }
         }
         Err(format!("{} has over {PAGES} pages of comments", self.api))
     }
 
-    async fn ask(&self, method: Method, path: &str, json: Option<Value>) -> Result<Value, String> {
+    async fn ask(&self, method: Method, path: &str, json: Option<Value>) -> Result<Value, Refused> {
         let api = self.kind.api();
         let mut headers = api.headers();
         if let Some(token) = &self.token {
@@ -151,7 +150,7 @@ impl Forge {
         let (status, body) = ask(&self.api, question, PATIENCE).await?;
         if status.is_success() {
             return serde_json::from_slice(&body)
-                .map_err(|_| format!("{} does not answer like the API of a forge", self.api));
+                .map_err(|_| Refused::from(format!("{} does not answer like the API of a forge", self.api)));
         }
         let said: Value = serde_json::from_slice(&body).unwrap_or_default();
         let said =
@@ -163,7 +162,27 @@ impl Forge {
             }
             _ => "",
         };
-        Err(format!("{} answered {method} {path} with {}{logged_in}{said}", self.api, status.as_u16()))
+        let number = status.as_u16();
+        let why = format!("{} answered {method} {path} with {number}{logged_in}{said}", self.api);
+        Err(Refused { status: Some(status), why })
+    }
+}
+
+/// No answer, or another than was asked for.
+struct Refused {
+    status: Option<StatusCode>,
+    why: String,
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Refused {
+        Refused { status: None, why }
+    }
+}
+
+impl From<Refused> for String {
+    fn from(refused: Refused) -> String {
+        refused.why
     }
 }
 

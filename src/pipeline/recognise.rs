@@ -290,7 +290,7 @@ mod tests {
         variables(&format!("{base}\n{more}"))
     }
 
-    fn pull(head: Value) -> Value {
+    fn pull(head: &Value) -> Value {
         json!({"action": "synchronize", "number": 3, "repository": {"default_branch": "main"},
             "pull_request": {"number": 3, "head": {"repo": head},
                 "base": {"repo": {"full_name": "octocat/rosters"}}}})
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn github_actions_say_where_a_request_comes_from() {
-        let payload = pull(json!({"full_name": "octocat/rosters"}));
+        let payload = pull(&json!({"full_name": "octocat/rosters"}));
         assert_eq!(event(&variables(GITHUB), Some(&payload)), Event::Landed);
         assert!(other(&event(&with(GITHUB, "GITHUB_REF=refs/heads/topic"), Some(&payload))));
         assert!(other(&event(&with(GITHUB, "GITHUB_REF=refs/tags/main"), Some(&payload))));
@@ -344,7 +344,7 @@ mod tests {
         assert!(recognise(&variables(GITHUB), None).is_err());
         for name in ["pull_request", "pull_request_target"] {
             let request = with(GITHUB, &format!("GITHUB_EVENT_NAME={name}"));
-            let source = |head: Value| match event(&request, Some(&pull(head))) {
+            let source = |head: Value| match event(&request, Some(&pull(&head))) {
                 Event::Request { number: 3, source } => source,
                 other => panic!("{other:?}"),
             };
@@ -352,7 +352,7 @@ mod tests {
             let fork = Source::Fork("mallory/rosters".to_owned());
             assert_eq!(source(json!({"full_name": "mallory/rosters"})), Some(fork));
             assert!(matches!(source(Value::Null), Some(Source::Fork(_))));
-            let mut closed = pull(Value::Null);
+            let mut closed = pull(&Value::Null);
             closed["action"] = "closed".into();
             assert!(other(&event(&request, Some(&closed))));
             assert!(recognise(&request, None).is_err());
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn forgejo_actions_are_told_from_githubs() {
-        let payload = pull(json!({"full_name": "octocat/rosters"}));
+        let payload = pull(&json!({"full_name": "octocat/rosters"}));
         for text in [
             FORGEJO.to_owned(),
             FORGEJO.replace("FORGEJO_ACTIONS", "GITEA_ACTIONS"),

@@ -12,7 +12,8 @@ fn a_request_has_one_comment_that_follows_it() {
         let stage = Stage::new("tenants: {alice: {owners: [alice@example.com]}}\n");
         let forge = Forge::start(kind, OWN);
         // More than a page of others' comments, one of which talks about kwo's.
-        forge.talk(130);
+        forge.talk("see <!-- kwo ci: roster.yaml -->");
+        (1..130).for_each(|number| forge.talk(&format!("comment {number}")));
         let variables = stage.request(system, &forge, OWN);
         let run = |code| stage.kwo(&TARGET, &variables).expect(code).err;
         let writes = || {
@@ -48,6 +49,24 @@ fn a_request_has_one_comment_that_follows_it() {
             "{}",
             forge.comments()[130]
         );
+    }
+}
+
+#[test]
+fn a_comment_that_only_begins_like_kwos_is_left_alone() {
+    for (system, kind) in SYSTEMS {
+        let stage = Stage::new("tenants: {alice: {}}\n");
+        let forge = Forge::start(kind, OWN);
+        let theirs = "<!-- kwo ci: roster.yaml -->\nall is well";
+        forge.talk(theirs);
+        let variables = stage.request(system, &forge, OWN);
+        for tenants in ["tenants: {alice: {}}\n", "tenants: {bob: {}}\n", "tenants: {carol: {}}\n"] {
+            stage.write(tenants);
+            stage.kwo(&TARGET, &variables).expect(0);
+        }
+        let comments = forge.comments();
+        assert_eq!((comments.len(), comments[0].as_str()), (2, theirs), "{system:?}");
+        assert!(comments[1].contains("carol"), "{}", comments[1]);
     }
 }
 

@@ -23,9 +23,15 @@ pub(crate) enum Kind {
 /// What it knows.
 #[derive(Default)]
 struct State {
-    /// Each comment with its number.
-    comments: Vec<(u64, String)>,
+    comments: Vec<Comment>,
     asked: Vec<Asked>,
+}
+
+struct Comment {
+    id: u64,
+    body: String,
+    /// Is it by the owner of the token?
+    own: bool,
 }
 
 pub(crate) struct Forge {
@@ -65,15 +71,15 @@ impl Forge {
         format!("{}{path}", self.url)
     }
 
-    /// Somebody else's comments.
-    pub(crate) fn talk(&self, count: u64) {
+    /// A comment by somebody else.
+    pub(crate) fn talk(&self, body: &str) {
         let mut state = self.state.lock().unwrap();
-        let first = state.comments.len() as u64;
-        state.comments.extend((first..first + count).map(|number| (number + 1, format!("comment {number}"))));
+        let id = state.comments.len() as u64 + 1;
+        state.comments.push(Comment { id, body: body.to_owned(), own: false });
     }
 
     pub(crate) fn comments(&self) -> Vec<String> {
-        self.state.lock().unwrap().comments.iter().map(|(_, body)| body.clone()).collect()
+        self.state.lock().unwrap().comments.iter().map(|comment| comment.body.clone()).collect()
     }
 
     /// The requests since the last time this was asked.
@@ -82,7 +88,7 @@ impl Forge {
     }
 }
 
-fn answer(kind: Kind, source: &str, comments: &mut Vec<(u64, String)>, asked: &Asked) -> (u16, Value) {
+fn answer(kind: Kind, source: &str, comments: &mut Vec<Comment>, asked: &Asked) -> (u16, Value) {
     let prefix = match kind {
         Kind::GitHub => "/api/v3/repos/group/rosters",
         Kind::Forgejo => "/api/v1/repos/group/rosters",
@@ -120,17 +126,19 @@ fn answer(kind: Kind, source: &str, comments: &mut Vec<(u64, String)>, asked: &A
         "GET" if path == list => (200, page(kind, comments, query)),
         _ if !logged_in => (401, json!({"message": "Bad credentials"})),
         "POST" if path == list => {
-            let number = comments.len() as u64 + 1;
-            comments.push((number, body(asked)));
-            (201, comment(kind, number, &body(asked)))
+            let made = Comment { id: comments.len() as u64 + 1, body: body(asked), own: true };
+            let answer = comment(kind, &made);
+            comments.push(made);
+            (201, answer)
         }
         method if method == change => {
             let number: u64 = path.strip_prefix(&one).and_then(|number| number.parse().ok()).unwrap_or(0);
-            match comments.iter_mut().find(|(own, _)| *own == number) {
-                Some((_, text)) => {
-                    *text = body(asked);
-                    (200, comment(kind, number, text))
+            match comments.iter_mut().find(|comment| comment.id == number) {
+                Some(found) if found.own => {
+                    found.body = body(asked);
+                    (200, comment(kind, found))
                 }
+                Some(_) => (403, json!({"message": "Forbidden"})),
                 None => (404, json!({"message": "Not Found"})),
             }
         }
@@ -147,7 +155,7 @@ fn body(asked: &Asked) -> String {
 }
 
 /// GitHub and GitLab hand comments out in pages, of 30 and of 20 unless asked.
-fn page(kind: Kind, comments: &[(u64, String)], query: &str) -> Value {
+fn page(kind: Kind, comments: &[Comment], query: &str) -> Value {
     let number = |name: &str, default: usize| {
         let found = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
         found.map_or(default, |value| value.parse().unwrap())
@@ -158,10 +166,10 @@ fn page(kind: Kind, comments: &[(u64, String)], query: &str) -> Value {
         Kind::GitLab => (number("per_page", 20).min(100), number("page", 1)),
     };
     let all = comments.iter().skip((first - 1).saturating_mul(size)).take(size);
-    Value::Array(all.map(|(number, body)| comment(kind, *number, body)).collect())
+    Value::Array(all.map(|one| comment(kind, one)).collect())
 }
 
-fn comment(kind: Kind, id: u64, body: &str) -> Value {
+fn comment(kind: Kind, Comment { id, body, own: _ }: &Comment) -> Value {
     let time = "2026-11-21T14:29:02Z";
     let user = json!({"id": 1, "login": "bot", "username": "bot"});
     match kind {
