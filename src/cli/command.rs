@@ -41,7 +41,7 @@ impl Cli {
     pub fn read() -> Result<Cli, clap::Error> {
         let mut definition = Cli::definition();
         if std::env::var_os("CI").is_some_and(|ci| ci == "woodpecker") {
-            definition = definition.mut_subcommand("ci", |ci| ci.mut_args(plug_in));
+            definition = definition.mut_args(plug_in).mut_subcommand("ci", |ci| ci.mut_args(plug_in));
         }
         let typed = definition.try_get_matches_from_mut(std::env::args_os())?;
         Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))

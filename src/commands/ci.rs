@@ -128,9 +128,9 @@ impl Scene {
         Ok(apply::run(&apply).await?)
     }
 
-    /// Checks the roster and leaves it at that. Nothing here uses a credential.
+    /// Checks the roster and leaves it at that. Nothing here uses a credential, or leaves a comment.
     fn only_checked(&self, args: &Ci, why: &str) -> Result<Exit, Failure> {
-        talk(&format!("{why}\nonly the roster is checked; no credential is used\n"));
+        talk(&format!("{why}\nonly the roster is checked, without the credentials of the cluster\n"));
         let said = match self.checked(args) {
             Ok(loaded) => {
                 let objects = loaded.desired.resources().len();

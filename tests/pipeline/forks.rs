@@ -29,7 +29,11 @@ fn a_request_from_a_fork_is_checked_and_nothing_else() {
         let variables = and(stage.request(system, &forge, "mallory/rosters"), &more);
         let ran = stage.kwo(&["ci", "--plan-file=plan.json"], &variables).expect(0);
         assert!(ran.err.contains("the request comes from a fork ("), "{}", ran.err);
-        assert!(ran.err.contains("only the roster is checked; no credential is used"), "{}", ran.err);
+        assert!(
+            ran.err.contains("only the roster is checked, without the credentials of the cluster"),
+            "{}",
+            ran.err
+        );
         assert!(ran.err.contains("roster.yaml is valid"), "{}", ran.err);
         assert_eq!(visits.load(Ordering::SeqCst), 0);
         assert!(!stage.path("plan.json").exists() && forge.comments().is_empty());

@@ -45,6 +45,9 @@ fn settings_of_a_plug_in_stand_in_for_options() {
     stage.kwo(&["ci"], &push).expect(0);
     assert!(stage.path("by-setting").is_dir());
 
+    let ran = stage.kwo(&["ci"], &and(request, &[("PLUGIN_VERBOSE", "2")])).expect(0);
+    assert!(ran.err.contains("DEBUG"), "{}", ran.err);
+
     // What is typed, or set by its own name, goes first.
     stage.kwo(&["ci", "--target=dir:typed", "--plan-file="], &push).expect(64);
     let push = and(push, &[("KWO_TARGET", "dir:own"), ("PLUGIN_PLAN_FILE", "")]);
