@@ -276,18 +276,27 @@ impl World {
     /// Nothing that the roster wants is there.
     fn empty(&self) {
         kubectl_ok(&["delete", "lease", "kwo", "-n", "kube-system", "--ignore-not-found"]);
-        let file = self.bench.path("wanted.json");
-        std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": self.objects}).to_string())
-            .unwrap();
-        kubectl_ok(&["delete", "--ignore-not-found", "-f", file.to_str().unwrap()]);
+        let made: Vec<&Value> = self.objects.iter().filter(|object| object["kind"] == "Namespace").collect();
+        // With a namespace goes what is in it.
+        let inside = |object: &&Value| {
+            made.iter().any(|namespace| namespace["metadata"]["name"] == object["metadata"]["namespace"])
+        };
+        let alone: Vec<&Value> = self.objects.iter().filter(|object| !inside(object)).collect();
+        kubectl_ok(&["delete", "--ignore-not-found", "-f", &self.file(&alone)]);
     }
 
     /// Every object is there without kwo's mark, so that each has to be written to be taken over.
     fn unmark(&self) {
+        let all: Vec<&Value> = self.objects.iter().collect();
+        kubectl_ok(&["label", "-f", &self.file(&all), "app.kubernetes.io/managed-by-"]);
+    }
+
+    /// The path of a file with these objects.
+    fn file(&self, objects: &[&Value]) -> String {
         let file = self.bench.path("wanted.json");
-        std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": self.objects}).to_string())
+        std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())
             .unwrap();
-        kubectl_ok(&["label", "-f", file.to_str().unwrap(), "app.kubernetes.io/managed-by-"]);
+        file.display().to_string()
     }
 }
 

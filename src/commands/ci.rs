@@ -62,8 +62,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// Checks the roster and plans; the credentials of the cluster and of the forge are used for the repository's own
-    /// code only.
+    /// Checks the roster, and plans where it is the repository's own code. To ask the forge where a request comes from
+    /// is all that is done before that is known.
     async fn request(&self, mut args: Ci, number: u64, source: Option<Source>) -> Result<Exit, Failure> {
         let forge = &self.pipeline.forge;
         let source = match source {
@@ -106,7 +106,7 @@ impl Scene {
 
     /// Applies what is on the default branch: the reviewed plan where one is named, else what the roster says.
     async fn landed(&self, args: Ci) -> Result<Exit, Failure> {
-        let result = self.applied(args).await;
+        let result = self.carried_out(args).await;
         let said = match &result {
             Ok(done) => applied(&done.plan, done.report.as_ref(), &done.stale),
             Err(Refused { said, failure: _ }) => said.clone(),
@@ -115,7 +115,7 @@ impl Scene {
         Ok(result.map_err(|refused| refused.failure)?.exit)
     }
 
-    async fn applied(&self, mut args: Ci) -> Result<apply::Done, Refused> {
+    async fn carried_out(&self, mut args: Ci) -> Result<apply::Done, Refused> {
         let loaded = self.checked(&args)?;
         if let Some(file) = &args.plan_file {
             reviewed(file, &loaded, !args.target.adopt.is_empty())?;
