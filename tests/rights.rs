@@ -40,7 +40,6 @@ registry:
   hosts: [registry.example.com, mirror.example.com]
   users:
     ci: {password: {generate: 32}}
-    people: {password: {env: REGISTRY_PASSWORD}}
 tenants:
   alice:
     namespaces: [alice-prod, alice-dev]
@@ -57,7 +56,7 @@ operators:
 const CERT_MANAGER: &str = "cluster: {acme: {email: ops@example.com, issuer: cert-manager}}
 dns:
   resolvers:
-    letsencrypt-cloudflare: {provider: cloudflare, credentials: {CF_DNS_API_TOKEN: {env: REGISTRY_PASSWORD}}}
+    letsencrypt-cloudflare: {provider: cloudflare, credentials: {CF_DNS_API_TOKEN: {env: CF_DNS_API_TOKEN}}}
 tenants:
   alice: {owners: [alice@example.com], domains: [\"*.alice.example.com\"], resolver: letsencrypt-cloudflare}
 ";
@@ -149,7 +148,7 @@ impl World {
 
     fn kwo(&self, args: &[&str], account: Option<&Account>) -> Ran {
         let mut command: Command = self.bench.command(args);
-        command.env("REGISTRY_PASSWORD", "of-people").env("KWO_LOCK_TIMEOUT", "1m");
+        command.env("CF_DNS_API_TOKEN", "a-token").env("KWO_LOCK_TIMEOUT", "1m");
         if let Some(Account { user, groups }) = account {
             command.args(["--as", user]);
             groups.iter().for_each(|group| {
