@@ -1,6 +1,5 @@
 //! What a quiet hourly run costs: `kwo sync` where nothing is to be done. `cargo bench --bench unattended`, or with other
 //! numbers of tenants after `--`: `-- 10 1000`.
-#![expect(clippy::panic, reason = "a benchmark that cannot be set up ends here")]
 
 mod server;
 

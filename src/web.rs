@@ -4,30 +4,60 @@
 use std::time::Duration;
 
 use ::kube::client::Body;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 
 use crate::providers::{chain, web};
 
-/// No answer that is read is longer.
+/// A probe reads no answer that is longer.
 const LONGEST: usize = 64 * 1024;
 
 const AGENT: &str = concat!("kwo/", env!("CARGO_PKG_VERSION"));
 
-/// Status and body of the answer; why there is none.
+/// What to ask.
+pub(crate) struct Question<'q> {
+    pub(crate) method: Method,
+    pub(crate) path: &'q str,
+    /// Header lines besides the usual ones.
+    pub(crate) headers: Vec<(&'static str, HeaderValue)>,
+    /// JSON to send.
+    pub(crate) json: Option<String>,
+    /// No longer answer is read.
+    pub(crate) longest: usize,
+}
+
+/// Status and body of the answer to one GET; why there is none.
 pub(crate) async fn get(
     api: &str,
     path: &str,
-    more: Option<(&str, HeaderValue)>,
+    more: Option<(&'static str, HeaderValue)>,
     patience: Duration,
 ) -> Result<(StatusCode, Vec<u8>), String> {
-    let mut request = Request::get(path).header(header::ACCEPT, "application/json");
-    if let Some((name, value)) = more {
+    let headers = more.into_iter().collect();
+    ask(api, Question { method: Method::GET, path, headers, json: None, longest: LONGEST }, patience).await
+}
+
+/// Status and body of the answer; why there is none.
+pub(crate) async fn ask(
+    api: &str,
+    question: Question<'_>,
+    patience: Duration,
+) -> Result<(StatusCode, Vec<u8>), String> {
+    let Question { method, path, headers, json, longest } = question;
+    let mut request = Request::builder().method(method).uri(path).header(header::ACCEPT, "application/json");
+    for (name, value) in headers {
         request = request.header(name, value);
     }
-    let request = request.body(Body::empty()).map_err(|error| format!("{api} cannot be asked: {error}"))?;
-    ask(api, api, request, patience).await
+    let body = match json {
+        Some(json) => {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Body::from(json.into_bytes())
+        }
+        None => Body::empty(),
+    };
+    let request = request.body(body).map_err(|error| format!("{api} cannot be asked: {error}"))?;
+    send(api, api, request, longest, patience).await
 }
 
 /// Posts this, and gives the status of the answer; why there is none. The address may be a secret: nothing that is said
@@ -47,14 +77,15 @@ pub(crate) async fn post(
     let mut request = Request::post(path).body(Body::from(body)).map_err(|_| unusable())?;
     *request.headers_mut() = headers;
     let api = format!("{scheme}://{authority}");
-    ask(&api, name, request, patience).await.map(|(status, _)| status)
+    send(&api, name, request, LONGEST, patience).await.map(|(status, _)| status)
 }
 
 /// Sends it to the API at this address, which people know by this name.
-async fn ask(
+async fn send(
     api: &str,
     name: &str,
     mut request: Request<Body>,
+    longest: usize,
     patience: Duration,
 ) -> Result<(StatusCode, Vec<u8>), String> {
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
@@ -63,7 +94,7 @@ async fn ask(
         let answer = client.send(request).await;
         let answer = answer.map_err(|error| format!("no answer from {name}: {}", chain(&error)))?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+        let body = Limited::new(answer.into_body(), longest).collect().await;
         let body = body.map_err(|_| format!("the answer of {name} broke off, or is too long"))?;
         Ok((status, body.to_bytes().to_vec()))
     });

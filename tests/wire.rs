@@ -74,9 +74,9 @@ fn status(code: u16, reason: &str, message: &str) -> Reply {
 
 /// The object as somebody finds it at this version.
 fn object(version: &str, mark: &str) -> Reply {
-    let body = json!({"metadata": {"name": "a", "namespace": "alice", "uid": "u1", "resourceVersion": version,
-        "annotations": {"n": "1"}, "labels": {"app.kubernetes.io/managed-by": mark}},
-        "apiVersion": "v1", "kind": "ServiceAccount"});
+    let item = json!({"metadata": {"name": "a", "namespace": "alice", "uid": "u1", "resourceVersion": version,
+        "annotations": {"n": "1"}, "labels": {"app.kubernetes.io/managed-by": mark}}});
+    let body = json!({"apiVersion": "v1", "kind": "ServiceAccountList", "items": [item]});
     Answer(200, "", body.to_string())
 }
 

@@ -5,8 +5,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use super::commands::{
     Apply, Completion, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
+use super::pipeline::{Ci, Rbac};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
 use super::unattended::{History, Sync};
+use crate::pipeline::setting;
 
 /// Makes a Kubernetes cluster agree with one file, roster.yaml: tenants, tiers, quotas, people.
 ///
@@ -41,8 +43,21 @@ impl Cli {
     /// When it makes no sense, or only help or the version was asked for.
     pub fn read() -> Result<Cli, clap::Error> {
         let mut definition = Cli::definition();
+        if std::env::var_os("CI").is_some_and(|ci| ci == "woodpecker") {
+            definition = definition.mut_args(plug_in).mut_subcommand("ci", |ci| ci.mut_args(plug_in));
+        }
         let typed = definition.try_get_matches_from_mut(std::env::args_os())?;
         Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))
+    }
+}
+
+/// The option, read from the setting of a Woodpecker plug-in where its own variable is not set.
+fn plug_in(arg: clap::Arg) -> clap::Arg {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let own = arg.get_env().and_then(|name| name.to_str()).filter(|name| !set(name));
+    match own.and_then(setting).filter(|setting| set(setting)) {
+        Some(setting) => arg.env(setting),
+        None => arg,
     }
 }
 
@@ -87,6 +102,10 @@ pub enum Command {
     /// Look at the certificates that hosts serve.
     #[command(subcommand)]
     Tls(Tls),
+    /// Do what a pipeline is there for: plan a request to merge, and apply what was merged.
+    Ci(Ci),
+    /// Print the accounts with the least rights that the roster needs, as Kubernetes manifests.
+    Rbac(Rbac),
     /// Print the completions for a shell.
     Completion(Completion),
     /// Write the man pages into a folder.

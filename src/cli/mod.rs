@@ -2,6 +2,7 @@
 
 mod command;
 mod commands;
+mod pipeline;
 mod sections;
 mod shared;
 mod unattended;
@@ -11,6 +12,7 @@ pub use command::{Cli, Command};
 pub use commands::{
     Apply, Completion, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Status, Validate,
 };
+pub use pipeline::{Ci, Rbac, RightsFor};
 pub use sections::{
     Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryRotate,
     RegistryStatus, Secrets, Tls, TlsCheck,

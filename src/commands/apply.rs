@@ -20,7 +20,7 @@ use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
 use crate::providers::{Identity, Provider};
 use crate::report::plan::{Counts, Detail, text};
-use crate::report::run;
+use crate::report::run as shown;
 use crate::target;
 
 /// What is to be done, once everything has been looked at.
@@ -31,7 +31,22 @@ struct Task {
     stale: Vec<(ResourceId, String)>,
 }
 
+/// What was done.
+pub(super) struct Done {
+    pub(super) exit: Exit,
+    /// What was to be done.
+    pub(super) plan: Plan,
+    /// What became of it, where there was anything to do.
+    pub(super) report: Option<Report>,
+    /// The steps of a saved plan that no longer hold, each with the reason.
+    pub(super) stale: Vec<(ResourceId, String)>,
+}
+
 pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
+    Ok(run(args).await?.exit)
+}
+
+pub(super) async fn run(args: &Apply) -> Result<Done, Failure> {
     let loaded = match &args.plan {
         Some(path) => Err(read(path)?),
         None => Ok(load(&args.roster.roster)?),
@@ -58,7 +73,12 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
     };
     let result = tokio::select! {
         task = work => match task {
-            Ok(task) => finish(args, &task, &provider, &brakes).await,
+            Ok(task) => {
+                finish(args, &task, &provider, &brakes).await.map(|(exit, report)| {
+                    let Task { desired: _, adopt: _, plan, stale } = task;
+                    Done { exit, plan, report, stale }
+                })
+            }
             Err(failure) => Err(failure),
         },
         () = stop::told(&mut interrupted) => Err(Failure::new("interrupted; nothing was done")),
@@ -73,21 +93,21 @@ async fn finish(
     task: &Task,
     provider: &Arc<dyn Provider>,
     brakes: &Brakes,
-) -> Result<Exit, Failure> {
+) -> Result<(Exit, Option<Report>), Failure> {
     let Task { desired, adopt, plan: planned, stale } = task;
     if planned.steps.is_empty() {
         if args.output == TextOrJson::Json {
-            json(&run::json(planned, None, None))?;
+            json(&shown::json(planned, None, None))?;
         }
-        return Ok(exit(planned, None, stale));
+        return Ok((exit(planned, None, stale), None));
     }
     let progress = Progress::new(planned.steps.len());
     let report = execute(planned, provider, usize::from(args.target.cluster.concurrency), brakes, |result| {
-        progress.result(&run::line(result));
+        progress.result(&shown::line(result));
     })
     .await;
     progress.end();
-    talk(&run::summary(&report));
+    talk(&shown::summary(&report));
     let again = match report.stopped {
         Some(_) => None,
         None => {
@@ -96,12 +116,12 @@ async fn finish(
         }
     };
     if let Some(again) = &again {
-        talk(&run::second_look(again, &report));
+        talk(&shown::second_look(again, &report));
     }
     if args.output == TextOrJson::Json {
-        json(&run::json(planned, Some(&report), again.as_ref()))?;
+        json(&shown::json(planned, Some(&report), again.as_ref()))?;
     }
-    Ok(exit(planned, Some(&report), stale))
+    Ok((exit(planned, Some(&report), stale), Some(report)))
 }
 
 fn exit(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> Exit {
@@ -141,7 +161,7 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
 }
 
 /// Reads a saved plan.
-fn read(path: &Path) -> Result<Plan, Failure> {
+pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read the plan {name}")).because(&error))?;

@@ -35,6 +35,11 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
         talk(&diagnostic::text(&refused));
         Failure::silent(Exit::Failed)
     })?;
+    compiled(roster)
+}
+
+/// What a checked roster wants.
+pub(crate) fn compiled(roster: Roster) -> Result<Loaded, Failure> {
     let desired = compile(&roster)
         .map_err(|clash| Failure::new("the roster asks for one object twice").because(&clash))?;
     Ok(Loaded { roster, desired })

@@ -1,6 +1,7 @@
 //! One file a command; wiring only.
 
 mod apply;
+mod ci;
 mod completion;
 mod consent;
 mod dns;
@@ -16,6 +17,7 @@ mod look;
 mod man;
 mod plan;
 mod print;
+mod rbac;
 mod registry;
 mod render;
 mod rotate;

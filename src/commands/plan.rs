@@ -6,27 +6,17 @@ use std::time::Duration;
 use kwo_planner::plan::{Plan, Provenance};
 
 use super::entrust::entrust;
-use super::load::load;
+use super::load::{Loaded, load};
 use super::look::{identity, look};
 use super::print::{data, json, talk, yaml};
-use crate::cli::{self, PlanFormat};
+use crate::cli::{self, PlanFormat, TargetArgs};
 use crate::failure::{Exit, Failure};
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, text};
 use crate::target;
 
 pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
-    let loaded = load(&args.roster.roster)?;
-    let provider = target::open(&args.target, Duration::ZERO).await?;
-    let identity = identity(&*provider).await?;
-    let provenance = Provenance {
-        target: identity.id,
-        address: identity.address,
-        ..loaded.provenance(&args.roster.roster)
-    };
-    let adopt = target::adopt(&args.target, &loaded.desired)?;
-    let desired = entrust(loaded.desired, &args.roster.roster, &args.target, &*provider).await;
-    let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
+    let plan = made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
     let detail = Detail { full: args.full };
     match args.output {
         PlanFormat::Text => data(&text(&plan, detail)),
@@ -44,7 +34,20 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     })
 }
 
-fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
+/// The plan for the target as it is now.
+pub(super) async fn made(loaded: Loaded, roster: &Path, args: &TargetArgs) -> Result<Plan, Failure> {
+    let provider = target::open(args, Duration::ZERO).await?;
+    let identity = identity(&*provider).await?;
+    let provenance =
+        Provenance { target: identity.id, address: identity.address, ..loaded.provenance(roster) };
+    let adopt = target::adopt(args, &loaded.desired)?;
+    let desired = entrust(loaded.desired, roster, args, &*provider).await;
+    let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
+    Ok(plan)
+}
+
+/// Saves a plan, for `kwo apply --plan`.
+pub(super) fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
     let cannot = |error: &dyn std::error::Error| {
         Failure::new(format!("cannot save the plan to {}", path.display())).because(error)
     };

@@ -27,6 +27,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Dns(args) => super::dns::dns(&args).await,
         Command::Registry(args) => super::registry::registry(&args).await,
         Command::Tls(args) => super::tls::tls(&args).await,
+        Command::Ci(args) => super::ci::ci(args).await,
+        Command::Rbac(args) => super::rbac::rbac(&args),
         Command::Completion(args) => super::completion::completion(&args),
         Command::Man(args) => super::man::man(&args),
     }

@@ -19,6 +19,7 @@ pub mod order;
 pub mod plan;
 pub mod refresh;
 pub mod resource;
+pub mod rights;
 pub mod roster;
 pub mod secrets;
 pub mod settings;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use crate::change::{Change, Step};
 use crate::observed::{Observed, Sighting};
 use crate::plan::{Adopt, FORMAT_VERSION, Plan, Provenance, plan};
-use crate::resource::{Clash, Desired, ResourceId};
+use crate::resource::{Clash, Desired, Resource, ResourceId};
 use crate::roster::Sources;
+use crate::secrets::Found;
 use crate::tree::SmolStr;
 use crate::verify::verify;
 
@@ -30,6 +31,27 @@ pub struct Refreshed {
 /// When the plan has two steps for one object.
 pub fn wanted(saved: &Plan) -> Result<Desired, Clash> {
     Desired::new(saved.steps.iter().map(Step::resource).collect(), Arc::new(Sources::default()))
+}
+
+/// The steps of a saved plan that this roster does not ask for, or not like that.
+///
+/// # Errors
+/// When the plan has two steps for one object.
+pub fn strangers(saved: &Plan, roster: &Desired) -> Result<Vec<ResourceId>, Clash> {
+    // What the secrets were is not known to the roster, only where they come from.
+    let alike = |desired: Desired| desired.with_secrets(|_, _| Found::Made);
+    let (saved, roster) = (alike(wanted(saved)?), alike(roster.clone()));
+    let asked = |resource: &&Resource| {
+        roster
+            .get(&resource.id)
+            .is_some_and(|own| own.body == resource.body && own.secrets == resource.secrets)
+    };
+    Ok(saved
+        .resources()
+        .iter()
+        .filter(|resource| !asked(resource))
+        .map(|resource| resource.id.clone())
+        .collect())
 }
 
 /// Holds a saved plan against what is seen now, and against what its references to secrets lead to now.

@@ -4,8 +4,11 @@
 use std::fmt::Write as _;
 
 use kwo_planner::plan::Plan;
+use kwo_planner::resource::ResourceId;
 
 use super::plan::{Counts, Detail, access_lines, text};
+use super::run;
+use crate::execute::Report;
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.
 const LONGEST: usize = 60_000;
@@ -30,6 +33,29 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
     }
     let _ = writeln!(out, "\nPlan digest: `{}`", plan.digest);
     out
+}
+
+/// What was done, with the results line by line.
+#[must_use]
+pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> String {
+    let mut out = format!("### kwo apply: {}\n", Counts::of(plan).line());
+    let stale = stale.iter().map(|(id, why)| format!("! {id}: stale: {why}"));
+    let results = report.iter().flat_map(|report| &report.results).map(run::line);
+    let lines: Vec<String> = stale.chain(results).collect();
+    if !lines.is_empty() {
+        let plain = anstream::adapter::strip_str(&lines.join("\n")).to_string();
+        let _ = write!(out, "\n{}", block(&plain, LONGEST / 2));
+    }
+    let last = report.map_or_else(|| "Nothing was to be done.\n".to_owned(), run::summary);
+    let _ = write!(out, "\n{}", anstream::adapter::strip_str(&last));
+    out
+}
+
+/// Why there is no plan.
+#[must_use]
+pub fn failed(title: &str, text: &str) -> String {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    format!("### kwo: {title}\n\n{}", block(plain.trim_end(), LONGEST / 2))
 }
 
 /// A code block whose fence is longer than any run of backticks inside it.

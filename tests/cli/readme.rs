@@ -1,5 +1,5 @@
 //! README to the letter: what it says that a command prints is printed, what it names is there, and nothing that is
-//! there goes without a name. The roles in it are tried in `tests/live`.
+//! there goes without a name. What it says of rights is tried in `tests/rights.rs`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -171,8 +171,10 @@ fn the_examples_in_the_table_are_all_there_are() {
         .filter(|part| part.starts_with("examples/") && part.ends_with(".yaml"))
         .map(PathBuf::from)
         .collect();
-    let there: BTreeSet<PathBuf> = std::fs::read_dir("examples")
-        .unwrap()
+    let folders = ["examples", "examples/pipelines"].map(|folder| std::fs::read_dir(folder).unwrap());
+    let there: BTreeSet<PathBuf> = folders
+        .into_iter()
+        .flatten()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_file())
         .collect();

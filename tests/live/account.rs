@@ -1,4 +1,4 @@
-//! kwo under other accounts than an admin's: with just the roles that README names, and as somebody else by `--as`.
+//! kwo under other accounts than an admin's: with just what `kwo rbac` prints, and as somebody else by `--as`.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,12 @@ use serde_json::Value;
 use crate::common::apiserver::{audit_log, kubectl, kubectl_ok, unique};
 use crate::run::{Bench, Ran, account, held, steps};
 
-/// Makes the roles that README shows.
-pub(crate) fn roles_of_the_readme(bench: &Bench) {
-    let readme = std::fs::read_to_string("README.md").unwrap();
-    let blocks = readme.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
-    let roles: Vec<&str> = blocks.filter(|block| block.contains("kind: ClusterRole")).collect();
-    assert_eq!(roles.len(), 3, "one for plan, one for apply, one for tokens");
-    let file = bench.path("roles.yaml");
-    std::fs::write(&file, roles.join("---\n")).unwrap();
+/// Makes the account of this name, in a namespace of its own, with what `kwo rbac` prints for it.
+pub(crate) fn printed(bench: &Bench, name: &str, purpose: &str) {
+    let account = ["--for", purpose, "--account", name, "--namespace", name, "--leftovers"];
+    let manifests = bench.kwo(&[&["rbac"], &account[..]].concat()).expect(0).out;
+    let file = bench.path("rbac.yaml");
+    std::fs::write(&file, manifests).unwrap();
     kubectl_ok(&["apply", "-f", file.to_str().unwrap()]);
 }
 
@@ -36,12 +34,10 @@ operators:\n  {name}-a: {{identity: {name}-a@example.com, role: admin}}\n  \
 }
 
 #[test]
-fn with_the_roles_of_the_readme_it_plans_completely_and_applies_completely() {
-    let (name, plain) = (unique("readme"), unique("kwo-plain"));
+fn with_what_is_printed_for_it_it_plans_completely_and_applies_completely() {
+    let (name, plain) = (unique("printed"), unique("kwo-plain"));
     let Some(bench) = Bench::new(&everything(&name)) else { return };
-    roles_of_the_readme(&bench);
-    let subject = service_account(&plain);
-    kubectl_ok(&["create", "clusterrolebinding", &plain, "--clusterrole=kwo-plan", &subject]);
+    printed(&bench, &plain, "plan");
     let kubeconfig = account(&plain, &plain, &bench.path(""));
     let bench = bench.with_kubeconfig(&kubeconfig);
 
@@ -58,8 +54,7 @@ fn with_the_roles_of_the_readme_it_plans_completely_and_applies_completely() {
     );
     assert!(!kubectl(&["get", "namespace", &name]).status.success());
 
-    kubectl_ok(&["create", "clusterrolebinding", &format!("{plain}-a"), "--clusterrole=kwo-apply", &subject]);
-    kubectl_ok(&["create", "rolebinding", &plain, "-n", "kube-system", "--role=kwo-lock", &subject]);
+    printed(&bench, &plain, "apply");
     let ran = bench.apply(&[]).expect(0);
     assert!(ran.err.contains("In agreement"), "{}", ran.err);
     // The guard is there by now; what it guards can still be changed.
@@ -70,7 +65,7 @@ fn with_the_roles_of_the_readme_it_plans_completely_and_applies_completely() {
     assert!(ran.err.contains("In agreement"), "{}", ran.err);
 }
 
-/// What the account asked for, by the log of the API server, is what `kwo-plan` allows, and no less.
+/// What the account asked for, by the log of the API server, is what was printed, and no less.
 fn used_is_what_the_role_gives(account: &str) {
     let Some(log) = audit_log() else { return };
     let user = format!("system:serviceaccount:{account}:{account}");
@@ -82,7 +77,7 @@ fn used_is_what_the_role_gives(account: &str) {
         .map(|event| (text(&event["verb"]), text(&event["objectRef"]["resource"])))
         .collect();
     let role: Value =
-        serde_json::from_str(&kubectl_ok(&["get", "clusterrole", "kwo-plan", "-o", "json"])).unwrap();
+        serde_json::from_str(&kubectl_ok(&["get", "clusterrole", account, "-o", "json"])).unwrap();
     let list = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>();
     let given: BTreeSet<(String, String)> = role["rules"]
         .as_array()
@@ -104,7 +99,8 @@ fn as_somebody_else_it_sees_what_that_user_sees() {
     let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{owners: [{name}@example.com]}}\n")) else {
         return;
     };
-    roles_of_the_readme(&bench);
+    let role = unique("kwo-looks");
+    printed(&bench, &role, "plan");
     let (user, group) = (format!("{name}-user"), format!("{name}-group"));
     let ran = bench.kwo(&["plan", "--as", &user]).expect(5);
     let no = format!(
@@ -119,7 +115,7 @@ fn as_somebody_else_it_sees_what_that_user_sees() {
         "create",
         "clusterrolebinding",
         &group,
-        "--clusterrole=kwo-plan",
+        &format!("--clusterrole={role}"),
         &format!("--group={group}"),
     ]);
     let both = ["--as", &user, "--as-group", "nobody", "--as-group", &group];
@@ -129,12 +125,13 @@ fn as_somebody_else_it_sees_what_that_user_sees() {
     let mut command = bench.command(&["plan", "--detailed-exitcode"]);
     let ran = Ran::of(&command.env("KWO_AS", &user).env("KWO_AS_GROUP", &group).output().unwrap());
     ran.expect(2);
-    kubectl_ok(&["create", "clusterrolebinding", &user, "--clusterrole=kwo-plan", &format!("--user={user}")]);
+    let role = format!("--clusterrole={role}");
+    kubectl_ok(&["create", "clusterrolebinding", &user, &role, &format!("--user={user}")]);
     bench.kwo(&["plan", "--detailed-exitcode", "--as", &user]).expect(2);
 
     // Who may not impersonate is told so, and by whom.
     let subject = service_account(&name);
-    kubectl_ok(&["create", "clusterrolebinding", &name, "--clusterrole=kwo-plan", &subject]);
+    kubectl_ok(&["create", "clusterrolebinding", &name, &role, &subject]);
     let kubeconfig = account(&name, &name, &bench.path(""));
     let ran = bench.with_kubeconfig(&kubeconfig).kwo(&["plan", "--as", &user]).expect(5);
     let no = format!("User \"system:serviceaccount:{name}:{name}\" cannot impersonate");

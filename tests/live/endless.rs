@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::account::{roles_of_the_readme, service_account};
+use crate::account::printed;
 use crate::common::apiserver::{kubectl_ok, unique};
 use crate::keeper::{FOLDER, Node, age, forged, silent, token};
 use crate::run::{Ran, account, get, held, steps};
@@ -170,20 +170,13 @@ fn a_token_of_another_account_under_that_name_is_left_alone() {
 }
 
 #[test]
-fn it_takes_the_rights_that_readme_shows_and_no_others() {
-    let Some(mut node) = Node::new("{kubeconfigs: }", "{}") else { return };
-    roles_of_the_readme(&node.bench);
+fn it_takes_the_rights_that_are_printed_for_it_and_no_fewer() {
+    let Some(mut node) = Node::new("{}", "{}") else { return };
     let plain = unique("kwo-plain");
-    let subject = service_account(&plain);
-    let bind = |role: &str| {
-        let (name, role) = (format!("{plain}-{role}"), format!("--clusterrole={role}"));
-        kubectl_ok(&["create", "clusterrolebinding", &name, &role, &subject]);
-    };
-    bind("kwo-plan");
-    bind("kwo-apply");
-    kubectl_ok(&["create", "rolebinding", &plain, "-n", "kube-system", "--role=kwo-lock", &subject]);
+    printed(&node.bench, &plain, "apply");
     let kubeconfig = account(&plain, &plain, &node.bench.path(""));
     node.bench = node.bench.with_kubeconfig(&kubeconfig);
+    node.roster("{kubeconfigs: }", "{}");
     let ran = node.apply(&[]).expect(1);
     let no = format!(
         "no token for the service account {}/deployer, which takes the right to `create` on serviceaccounts/token: ",
@@ -192,10 +185,11 @@ fn it_takes_the_rights_that_readme_shows_and_no_others() {
     assert!(ran.err.contains(&no) && ran.err.contains("cannot create resource"), "{}", ran.err);
     assert!(!node.path(FOLDER).exists());
 
-    bind("kwo-tokens");
+    printed(&node.bench, &plain, "apply");
     node.apply(&[]).expect(0);
     node.settled();
     node.roster("{kubeconfigs: }", "{longLivedToken: true}");
+    printed(&node.bench, &plain, "apply");
     node.apply(&[]).expect(0);
     node.settled();
     let seen: Value = serde_json::from_str(&node.bench.kwo(&["status", "-o", "json"]).expect(0).out).unwrap();

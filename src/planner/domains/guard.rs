@@ -10,7 +10,8 @@ use crate::observed::MARK;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::tree::Tree;
 
-const NAME: &str = "kwo-guard";
+/// The name of the policy and of its binding.
+pub(crate) const NAME: &str = "kwo-guard";
 
 /// The control plane works on what it must: its controllers delete what is in a deleted namespace, say.
 pub(crate) const NOT_THE_CONTROL_PLANE: &str = "!(request.userInfo.username.startsWith('system:kube-') \

@@ -27,4 +27,5 @@ pub mod tiers;
 mod traefik;
 
 pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile};
+pub(crate) use guard::NAME as GUARD;
 pub use people::ACCOUNT;

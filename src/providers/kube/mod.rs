@@ -25,6 +25,7 @@ pub use connect::{ConnectError, Kube, KubeOptions};
 pub use endpoint::Endpoint;
 pub use events::Event;
 pub use lease::{LastRun, hostname};
+pub(crate) use path::encoded;
 pub use read::Log;
 pub use secret::StoredSecret;
 pub use token::Token;

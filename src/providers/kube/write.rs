@@ -11,7 +11,7 @@ use kwo_planner::tree::{Tree, join};
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::path::{WRITER, one, siblings};
+use super::path::{WRITER, one, only, siblings};
 use super::veil::{unveiled, veiled};
 use super::wire::{Call, Wire};
 use crate::providers::Refusal;
@@ -84,22 +84,35 @@ fn documents(step: &Step) -> BTreeSet<&'static str> {
 
 /// The object as it is now, which has to be as it was when the step was planned.
 async fn look(wire: &Wire, step: &Step) -> Result<Tree, Refusal> {
-    let path = one(&step.id).map_err(|why| Refusal::Refused { why })?;
-    let asked = wire.ask(&Call::get(path)).await;
-    let found = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if found.status.as_u16() == 404 {
-        return Err(Refusal::Changed { why: found.says() });
-    }
-    if !found.is_success() {
-        return Err(found.refusal(asked.tries));
-    }
-    let object: Tree = serde_json::from_slice(&found.body)
-        .map_err(|error| Refusal::Unreachable { why: format!("the answer cannot be read: {error}") })?;
+    let Some(object) = now(wire, step).await? else {
+        return Err(Refusal::Changed { why: format!("{} is no longer there", step.id) });
+    };
     if step.seen.as_ref().and_then(parts) == Some(revision(&object)) {
         Ok(object)
     } else {
         Err(Refusal::Changed { why: "it has another resourceVersion now".to_owned() })
     }
+}
+
+/// The object as it is now, if it is there. A LIST by name asks for no right that looking does not need.
+async fn now(wire: &Wire, step: &Step) -> Result<Option<Tree>, Refusal> {
+    let place = siblings(&step.id).map_err(|why| Refusal::Refused { why })?;
+    let asked = wire.ask(&Call::get(format!("{place}?{}", only(&step.id.name)))).await;
+    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if !answer.is_success() {
+        return Err(answer.refusal(asked.tries));
+    }
+    let unreadable = |error: &dyn std::fmt::Display| Refusal::Unreachable {
+        why: format!("the answer cannot be read: {error}"),
+    };
+    let list: Tree = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+    let Some(Tree::List(items)) = list.at("/items") else { return Err(unreadable(&"it is no list")) };
+    let name = |object: &&Tree| object.at("/metadata/name").and_then(Tree::as_text) == Some(&step.id.name);
+    let Some(object) = items.iter().find(name).cloned() else { return Ok(None) };
+    // In a list they stand once, for all of its objects.
+    Ok(Some(["/apiVersion", "/kind"].into_iter().fold(object, |object, head| {
+        step.wanted.at(head).map_or_else(|| object.clone(), |value| object.with(head, value.clone()))
+    })))
 }
 
 /// The text of a document with the step's changes in it, and with all else that is there.
@@ -171,17 +184,8 @@ async fn settle(
     answer: &Answer,
     unsure: bool,
 ) -> Result<(), Refusal> {
-    let path = one(&step.id).map_err(|why| Refusal::Refused { why })?;
     let changed = || Refusal::Changed { why: answer.says() };
-    let asked = wire.ask(&Call::get(path)).await;
-    let found = match asked.outcome {
-        Err(trouble) => return Err(trouble.refusal(asked.tries)),
-        Ok(found) if found.status.as_u16() == 404 => return Err(changed()),
-        Ok(found) if !found.is_success() => return Err(found.refusal(asked.tries)),
-        Ok(found) => found,
-    };
-    let object: Tree = serde_json::from_slice(&found.body)
-        .map_err(|error| Refusal::Unreachable { why: format!("the answer cannot be read: {error}") })?;
+    let Some(object) = now(wire, step).await? else { return Err(changed()) };
     let (uid, revision) = revision(&object);
     let seen = step.seen.as_ref().and_then(parts);
     if seen == Some((uid, revision)) {

@@ -1,0 +1,72 @@
+//! What can be typed after the commands for pipelines. The doc comments are the help text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::shared::{RosterArgs, TargetArgs};
+use super::values::{YamlOrJson, duration};
+
+/// `kwo ci`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct Ci {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// On a request, save the plan to this file. On the default branch, do exactly what it says, if it asks for nothing
+    /// that the roster does not.
+    #[arg(long, env = "KWO_PLAN_FILE", value_name = "FILE")]
+    pub plan_file: Option<PathBuf>,
+    /// Where GitLab finds what is wrong with the roster.
+    #[arg(
+        long,
+        default_value = "gl-code-quality-report.json",
+        env = "KWO_CODE_QUALITY",
+        value_name = "FILE"
+    )]
+    pub code_quality: PathBuf,
+    /// How long to wait for another run to end.
+    #[arg(long, default_value = "5m", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How long the lock outlives a run that was killed.
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    pub lock_duration: Duration,
+    /// Show the whole content of new objects.
+    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
+    pub full: bool,
+}
+
+/// `kwo rbac`
+#[derive(Args, Debug)]
+pub struct Rbac {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: RosterArgs,
+    /// What the account is for: `plan` only reads, `apply` plans and applies. Without this, one account for each.
+    #[arg(long = "for", env = "KWO_FOR", value_name = "PURPOSE")]
+    pub purpose: Option<RightsFor>,
+    /// The name of the service account and of its roles. Default: kwo-plan or kwo-apply.
+    #[arg(long, env = "KWO_ACCOUNT", value_name = "NAME", requires = "purpose")]
+    pub account: Option<String>,
+    /// The namespace of the service account.
+    #[arg(long, default_value = "kwo-system", env = "KWO_NAMESPACE", value_name = "NAME")]
+    pub namespace: String,
+    /// Also the rights to see what is left over of kinds of which the roster wants nothing.
+    #[arg(long, env = "KWO_LEFTOVERS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub leftovers: bool,
+    /// YAML documents, or one JSON list.
+    #[arg(short, long, default_value = "yaml", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: YamlOrJson,
+}
+
+/// What an account is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum RightsFor {
+    Plan,
+    Apply,
+    Sync,
+}

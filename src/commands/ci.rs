@@ -1,0 +1,289 @@
+//! `kwo ci`
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use kwo_planner::plan::{Plan, roster_digest};
+use kwo_planner::refresh::strangers;
+use tempfile::NamedTempFile;
+
+use super::load::{Loaded, compiled};
+use super::print::{data, talk};
+use super::{apply, plan};
+use crate::cli::{Apply, Ci, TextOrJson};
+use crate::failure::{Exit, Failure};
+use crate::forge::{Commented, Forge, Source};
+use crate::pipeline::{
+    Event, Note, Pipeline, System, Unknown, Variables, code_quality, findings, holds, recognise, setting,
+    workflow_command,
+};
+use crate::report::diagnostic;
+use crate::report::markdown::{applied, failed, markdown};
+use crate::report::plan::{Counts, Detail, text};
+use crate::source;
+
+/// The kubeconfig itself, as pipelines keep it in a secret.
+const KUBECONFIG_DATA: &str = "KWO_KUBECONFIG_DATA";
+
+pub(crate) async fn ci(args: Ci) -> Result<Exit, Failure> {
+    let variables: Variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let pipeline = pipeline(&variables)?;
+    let scene = Scene { variables, pipeline };
+    match &scene.pipeline.event {
+        Event::Request { number, source } => scene.request(args, *number, source.clone()).await,
+        Event::Landed => scene.landed(args).await,
+        Event::Other { what } => {
+            let why =
+                format!("this is {what}: only requests are planned, and only the default branch is applied");
+            scene.only_checked(&args, &why)
+        }
+    }
+}
+
+fn pipeline(variables: &Variables) -> Result<Pipeline, Failure> {
+    let payload = variables.get("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
+    let payload = payload.and_then(|text| serde_json::from_slice(&text).ok());
+    recognise(variables, payload.as_ref()).map_err(|unknown| match unknown {
+        Unknown::System => Failure::usage(unknown.to_string()).hint(
+            "it knows Woodpecker, GitHub Actions, Forgejo Actions and GitLab CI; elsewhere call `kwo validate`, \
+`kwo plan` and `kwo apply`",
+        ),
+        Unknown::Variable { .. } => Failure::new(unknown.to_string())
+            .hint("run `kwo ci` as a step of the pipeline, with the variables that the system sets"),
+    })
+}
+
+/// The pipeline, and the variables of the run.
+struct Scene {
+    variables: Variables,
+    pipeline: Pipeline,
+}
+
+impl Scene {
+    /// Checks the roster, and plans where it is the repository's own code. To ask the forge where a request comes from
+    /// is all that is done before that is known.
+    async fn request(&self, mut args: Ci, number: u64, source: Option<Source>) -> Result<Exit, Failure> {
+        let forge = &self.pipeline.forge;
+        let source = match source {
+            Some(source) => Ok(source),
+            None => forge.source(number).await,
+        };
+        match source {
+            Ok(Source::Own) => {}
+            Ok(Source::Fork(fork)) => {
+                return self.only_checked(&args, &format!("the request comes from a fork ({fork})"));
+            }
+            Err(why) => {
+                let why = format!("whether the request comes from a fork cannot be told: {why}");
+                return self.only_checked(&args, &why);
+            }
+        }
+        let roster = args.roster.roster.clone();
+        let marker = marker(&roster);
+        let (said, result) = match self.planned(&mut args).await {
+            Ok(plan) => {
+                let detail = Detail { full: args.full };
+                data(&text(&plan, detail));
+                self.annotate(&args, &holds(&plan))?;
+                let saved = args.plan_file.as_ref().map_or(Ok(()), |file| plan::save(&plan, file));
+                let exit = if plan.holds() { Exit::Held } else { Exit::Done };
+                (markdown(&plan, detail), saved.map(|()| exit))
+            }
+            Err(Refused { said, failure }) => (said, Err(failure)),
+        };
+        self.summarise(&said)?;
+        self.comment(forge, number, &marker, &said).await?;
+        result
+    }
+
+    async fn planned(&self, args: &mut Ci) -> Result<Plan, Refused> {
+        let loaded = self.checked(args)?;
+        let _kubeconfig = self.kubeconfig(args)?;
+        Ok(plan::made(loaded, &args.roster.roster, &args.target).await?)
+    }
+
+    /// Applies what is on the default branch: the reviewed plan where one is named, else what the roster says.
+    async fn landed(&self, args: Ci) -> Result<Exit, Failure> {
+        let result = self.carried_out(args).await;
+        let said = match &result {
+            Ok(done) => applied(&done.plan, done.report.as_ref(), &done.stale),
+            Err(Refused { said, failure: _ }) => said.clone(),
+        };
+        self.summarise(&said)?;
+        Ok(result.map_err(|refused| refused.failure)?.exit)
+    }
+
+    async fn carried_out(&self, mut args: Ci) -> Result<apply::Done, Refused> {
+        let loaded = self.checked(&args)?;
+        if let Some(file) = &args.plan_file {
+            reviewed(file, &loaded, !args.target.adopt.is_empty())?;
+        }
+        let _kubeconfig = self.kubeconfig(&mut args)?;
+        let Ci { roster, target, plan_file, code_quality: _, lock_timeout, lock_duration, full } = args;
+        let output = TextOrJson::Text;
+        let apply =
+            Apply { roster, target, plan: plan_file, yes: true, output, lock_timeout, lock_duration, full };
+        Ok(apply::run(&apply).await?)
+    }
+
+    /// Checks the roster and leaves it at that. Nothing here uses a credential, or leaves a comment.
+    fn only_checked(&self, args: &Ci, why: &str) -> Result<Exit, Failure> {
+        talk(&format!("{why}\nonly the roster is checked, without the credentials of the cluster\n"));
+        let said = match self.checked(args) {
+            Ok(loaded) => {
+                let objects = loaded.desired.resources().len();
+                let valid = format!("{} is valid: {objects} objects\n", args.roster.roster.display());
+                talk(&valid);
+                Ok(failed("the roster is valid, and was not planned", &format!("{valid}{why}")))
+            }
+            Err(refused) => Err(refused),
+        };
+        match said {
+            Ok(said) => self.summarise(&said).map(|()| Exit::Done),
+            Err(Refused { said, failure }) => {
+                self.summarise(&said)?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// The roster, or what is wrong with it, said at its lines.
+    fn checked(&self, args: &Ci) -> Result<Loaded, Refused> {
+        match source::load(&args.roster.roster) {
+            Ok(roster) => {
+                self.annotate(args, &[])?;
+                Ok(compiled(roster)?)
+            }
+            Err(refused) => {
+                let text = diagnostic::text(&refused);
+                talk(&text);
+                self.annotate(args, &findings(&refused))?;
+                let said = failed("the roster is not valid", &text);
+                Err(Refused { said, failure: Failure::silent(Exit::Failed) })
+            }
+        }
+    }
+
+    fn annotate(&self, args: &Ci, notes: &[Note]) -> Result<(), Failure> {
+        match self.pipeline.system {
+            System::GitHub => {
+                for note in notes {
+                    data(&format!("{}\n", workflow_command(note)));
+                }
+                Ok(())
+            }
+            System::GitLab => {
+                let report = format!("{:#}\n", code_quality(notes));
+                std::fs::write(&args.code_quality, report).map_err(|error| {
+                    let file = args.code_quality.display();
+                    Failure::new(format!("cannot write the code quality report {file}")).because(&error)
+                })
+            }
+            // These show no lines; what is wrong is in the log and in the comment.
+            System::Woodpecker | System::Forgejo => Ok(()),
+        }
+    }
+
+    /// Adds to the summary of the step, where the system has one.
+    fn summarise(&self, said: &str) -> Result<(), Failure> {
+        let Some(file) = self.variables.get("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) else {
+            return Ok(());
+        };
+        let added = std::fs::OpenOptions::new().create(true).append(true).open(file);
+        added.and_then(|mut file| file.write_all(format!("{said}\n").as_bytes())).map_err(|error| {
+            Failure::new(format!("cannot write the step's summary to {file} (GITHUB_STEP_SUMMARY)"))
+                .because(&error)
+        })
+    }
+
+    async fn comment(&self, forge: &Forge, number: u64, marker: &str, said: &str) -> Result<(), Failure> {
+        if forge.token.is_none() {
+            let tokens = forge.kind.tokens().iter().filter(|name| !name.starts_with("PLUGIN_"));
+            let tokens = tokens.copied().collect::<Vec<_>>().join(", ");
+            talk(&format!(
+                "there is no comment on the request, for want of a token: none of {tokens} is set\n"
+            ));
+            return Ok(());
+        }
+        match forge.comment(number, marker, said).await {
+            Ok(Commented::New) => talk("the request has a comment with this now\n"),
+            Ok(Commented::Changed) => talk("the comment on the request says this now\n"),
+            Ok(Commented::Same) => talk("the comment on the request says this already\n"),
+            Err(why) => {
+                return Err(Failure::new(format!("the comment on the request was not written: {why}"))
+                    .hint("the token needs the right to read and write comments on requests"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the kubeconfig stands in a variable, a file with it that ends with the run.
+    fn kubeconfig(&self, args: &mut Ci) -> Result<Option<NamedTempFile>, Failure> {
+        let names = [Some(KUBECONFIG_DATA), setting(KUBECONFIG_DATA)];
+        let given = |name| self.variables.get(name).filter(|value| !value.is_empty());
+        let Some(text) = names.into_iter().flatten().find_map(given) else { return Ok(None) };
+        let written = NamedTempFile::new().and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            Ok(file)
+        });
+        let file = written.map_err(|error| {
+            Failure::new(format!("cannot put {KUBECONFIG_DATA} into a file for this run")).because(&error)
+        })?;
+        args.target.cluster.kube.kubeconfig = Some(PathBuf::from(file.path()));
+        Ok(Some(file))
+    }
+}
+
+/// Why there is no plan: for the comment, and for the end of the run.
+struct Refused {
+    said: String,
+    failure: Failure,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Refused {
+        Refused { said: failed("it did not come to the end", &failure.text()), failure }
+    }
+}
+
+/// Is it a plan for this very roster, and for nothing else? Who could change the file could have it ask for anything.
+fn reviewed(file: &Path, loaded: &Loaded, adopts: bool) -> Result<(), Failure> {
+    let name = file.display();
+    if !file.exists() {
+        return Err(Failure::new(format!("there is no reviewed plan at {name}")).hint(
+            "the pipeline of the request saves it there; without --plan-file the roster is planned anew and applied",
+        ));
+    }
+    let saved = apply::read(file)?;
+    let stale = |message: String| Failure { exit: Exit::Stale, ..Failure::new(message) };
+    if saved.provenance.roster_digest != roster_digest(loaded.roster.sources()) {
+        return Err(stale(format!("the plan {name} is stale: it was made from another roster than the one that was merged"))
+            .hint("bring the request up to date with the branch before it is merged, so that its plan is for what is merged"));
+    }
+    let strangers = strangers(&saved, &loaded.desired)
+        .map_err(|clash| Failure::new(format!("the plan {name} makes no sense")).because(&clash))?;
+    if let Some(first) = strangers.first() {
+        let counts = Counts::of(&saved).line();
+        return Err(Failure::new(format!(
+            "the plan {name} asks for {first}, and the roster does not, or not like that; nothing was done"
+        ))
+        .hint(format!("somebody may have changed the file ({counts}); plan again")));
+    }
+    if let Some(step) = saved.steps.iter().find(|step| step.adopts).filter(|_| !adopts) {
+        return Err(Failure::new(format!(
+            "the plan {name} takes over {}, which nobody asked for here",
+            step.id
+        ))
+        .hint("pass `--adopt` on the default branch as on requests"));
+    }
+    Ok(())
+}
+
+/// What kwo's comment about this roster begins with; nobody sees it.
+fn marker(roster: &Path) -> String {
+    let plain = |char: char| if char.is_ascii_alphanumeric() || "./".contains(char) { char } else { '_' };
+    let roster: String = roster.display().to_string().chars().map(plain).collect();
+    format!("<!-- kwo ci: {roster} -->")
+}

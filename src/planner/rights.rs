@@ -1,0 +1,366 @@
+//! The least rights at the Kubernetes API that a roster needs: to plan, or to apply. They follow from the objects that
+//! the roster wants and from how kwo looks at them and writes them. Names that come with a tenant are in none of them,
+//! so that a new tenant needs no new rights.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domains::{ACCOUNT, GUARD};
+use crate::kinds::{Kind, Look};
+use crate::node::NodeKind;
+use crate::plan::tenant;
+use crate::resource::{Desired, Resource, ResourceId};
+use crate::roster::SecretRef;
+use crate::secrets::{Content, Password};
+use crate::tree::{SmolStr, Tree, join};
+
+/// What an account is for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Purpose {
+    /// Only to look.
+    Plan,
+    /// To look and to write.
+    Apply,
+    /// The same by itself: to remember as well what was applied, and to tell the tenants.
+    Sync,
+}
+
+/// The namespace of the lock, and the one whose uid tells clusters apart. The guard lets its accounts pass.
+pub const SYSTEM: &str = "kube-system";
+/// The Lease that is the lock.
+const LOCK: &str = "kwo";
+/// The ConfigMap that runs by themselves leave for each other.
+const MEMORY: &str = "kwo-sync";
+const READS: [&str; 3] = ["get", "list", "watch"];
+/// What stands for everything in a rule.
+const ANY: &str = "*";
+
+/// One right. An empty namespace means the whole cluster, an empty name every object.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Right {
+    namespace: SmolStr,
+    group: SmolStr,
+    resource: SmolStr,
+    name: SmolStr,
+    verb: SmolStr,
+}
+
+/// One rule of a role.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Rule {
+    groups: BTreeSet<SmolStr>,
+    resources: BTreeSet<SmolStr>,
+    names: BTreeSet<SmolStr>,
+    verbs: BTreeSet<SmolStr>,
+}
+
+/// The rules of an account: those in the whole cluster, under an empty name, and those in single namespaces.
+pub type Rules = BTreeMap<SmolStr, Vec<Rule>>;
+
+/// The least rights for this purpose, for an account in this namespace. With `leftovers` they are also enough to see
+/// what kwo once made of kinds of which the roster wants nothing now.
+#[must_use]
+pub fn rights(desired: &Desired, purpose: Purpose, namespace: &str, leftovers: bool) -> Rules {
+    let mut rights = Rights::default();
+    rights.look(desired, leftovers);
+    if purpose != Purpose::Plan {
+        rights.write(desired);
+        rights.tokens(desired);
+        rights.grant(desired);
+        if namespace != SYSTEM {
+            // Whoever may change the guard may pass it.
+            rights.add("", Kind::ValidatingAdmissionPolicy, GUARD, &["update"]);
+        }
+    }
+    if purpose == Purpose::Sync {
+        rights.add(SYSTEM, Kind::ConfigMap, "", &["create"]);
+        rights.add(SYSTEM, Kind::ConfigMap, MEMORY, &["get", "patch"]);
+        rights.insert("", "", "events", "", &["create"]);
+    }
+    rights.rules()
+}
+
+/// Rights as they are gathered.
+#[derive(Default)]
+struct Rights {
+    all: BTreeSet<Right>,
+}
+
+impl Rights {
+    fn add(&mut self, namespace: &str, kind: Kind, name: &str, verbs: &[&str]) {
+        let group = kind.api_version().split_once('/').map_or("", |(group, _)| group);
+        self.insert(namespace, group, kind.plural(), name, verbs);
+    }
+
+    fn insert(&mut self, namespace: &str, group: &str, resource: &str, name: &str, verbs: &[&str]) {
+        self.all.extend(verbs.iter().map(|verb| Right {
+            namespace: namespace.into(),
+            group: group.into(),
+            resource: resource.into(),
+            name: name.into(),
+            verb: (*verb).into(),
+        }));
+    }
+
+    /// What it takes to see everything that is wanted.
+    fn look(&mut self, desired: &Desired, leftovers: bool) {
+        self.add("", Kind::Namespace, SYSTEM, &["get"]);
+        let wanted: BTreeSet<Kind> = objects(desired).map(|(kind, _)| kind).collect();
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private) {
+            if leftovers || wanted.contains(&kind) {
+                self.add("", kind, "", &["list"]);
+            }
+        }
+        for (kind, resource) in objects(desired) {
+            if kind.look() == Look::Private {
+                self.add(place(desired, resource), kind, &resource.id.name, &["list"]);
+            }
+            for secret in revealed(desired, resource) {
+                self.add(&secret.scope, Kind::Secret, &secret.name, &["get"]);
+            }
+        }
+    }
+
+    /// What it takes to give the kubeconfigs on the node their tokens.
+    fn tokens(&mut self, desired: &Desired) {
+        let kept = |resource: &&Resource| resource.id.node_kind() == Some(NodeKind::Kubeconfig);
+        for resource in desired.resources().iter().filter(kept) {
+            match resource.needs.iter().find(|need| need.known_kind() == Some(Kind::Secret)) {
+                Some(secret) => self.add("", Kind::Secret, &secret.name, &["get"]),
+                None => self.insert("", "", "serviceaccounts/token", ACCOUNT, &["create"]),
+            }
+        }
+    }
+
+    /// What it takes to write it, and to keep others out meanwhile.
+    fn write(&mut self, desired: &Desired) {
+        let lease = |rights: &mut Rights, name, verbs: &[&str]| {
+            rights.insert(SYSTEM, "coordination.k8s.io", "leases", name, verbs);
+        };
+        lease(self, "", &["create"]);
+        lease(self, LOCK, &["get", "patch"]);
+        for (kind, resource) in objects(desired) {
+            let namespace = place(desired, resource);
+            // The names of a tenant's Secrets are the same for all of them.
+            let fixed = tenant(&resource.body).is_empty() || kind.look() == Look::Private;
+            let name = if fixed { resource.id.name.as_str() } else { "" };
+            // What is not there yet has no name that a rule could be about.
+            self.add(namespace, kind, "", &["create"]);
+            self.add(namespace, kind, name, &["patch"]);
+        }
+    }
+
+    /// What it takes to write roles and bindings: Kubernetes lets nobody give what he does not have, except by leave.
+    fn grant(&mut self, desired: &Desired) {
+        let mut had: BTreeSet<&str> = BTreeSet::new();
+        for (kind, resource) in objects(desired) {
+            let rules = resource.body.at("/rules").map(items).unwrap_or_default();
+            match kind {
+                // To have what only reads is less than to be allowed to write any role.
+                Kind::ClusterRole if rules.iter().all(only_reads) => {
+                    rules.iter().for_each(|rule| self.hold(rule));
+                    had.insert(&resource.id.name);
+                }
+                Kind::ClusterRole | Kind::Role => self.add("", kind, "", &["escalate"]),
+                _ => {}
+            }
+        }
+        for (_, resource) in objects(desired) {
+            let text = |pointer| resource.body.at(pointer).and_then(Tree::as_text);
+            let (Some(kind), Some(name)) = (text("/roleRef/kind"), text("/roleRef/name")) else { continue };
+            match Kind::named(kind) {
+                Some(Kind::ClusterRole) if had.contains(name.as_str()) => {}
+                Some(kind) => self.add("", kind, name, &["bind"]),
+                None => {}
+            }
+        }
+    }
+
+    /// The rights of a rule, in the whole cluster.
+    fn hold(&mut self, rule: &Tree) {
+        let [groups, resources, verbs] =
+            ["apiGroups", "resources", "verbs"].map(|part| texts(rule.get(part)));
+        for group in &groups {
+            for resource in &resources {
+                self.insert("", group, resource, "", &verbs);
+            }
+        }
+    }
+
+    /// The rules that give these rights, and none twice.
+    fn rules(self) -> Rules {
+        let Rights { all } = self;
+        let least =
+            all.iter().filter(|right| !all.iter().any(|other| other != *right && other.covers(right)));
+        type Set = BTreeSet<SmolStr>;
+        let mut verbs: BTreeMap<[&SmolStr; 4], Set> = BTreeMap::new();
+        for Right { namespace, group, resource, name, verb } in least {
+            verbs.entry([namespace, group, resource, name]).or_default().insert(verb.clone());
+        }
+        let mut names: BTreeMap<([&SmolStr; 3], Set), Set> = BTreeMap::new();
+        for ([namespace, group, resource, name], verbs) in verbs {
+            names.entry(([namespace, group, resource], verbs)).or_default().insert(name.clone());
+        }
+        let mut resources: BTreeMap<([&SmolStr; 2], Set, Set), Set> = BTreeMap::new();
+        for (([namespace, group, resource], verbs), names) in names {
+            resources.entry(([namespace, group], names, verbs)).or_default().insert(resource.clone());
+        }
+        let mut groups: BTreeMap<(&SmolStr, Set, Set, Set), Set> = BTreeMap::new();
+        for (([namespace, group], names, verbs), resources) in resources {
+            groups.entry((namespace, resources, names, verbs)).or_default().insert(group.clone());
+        }
+        let mut rules = Rules::new();
+        for ((namespace, resources, mut names, verbs), groups) in groups {
+            names.remove("");
+            rules.entry(namespace.clone()).or_default().push(Rule { groups, resources, names, verbs });
+        }
+        rules.values_mut().for_each(|rules| rules.sort());
+        rules
+    }
+}
+
+impl Right {
+    /// Does it give the other one too?
+    fn covers(&self, other: &Right) -> bool {
+        let Right { namespace, group, resource, name, verb } = self;
+        let all = |own: &str, wildcard: &str, other: &str| own == other || own == wildcard;
+        all(namespace, "", &other.namespace)
+            && all(group, ANY, &other.group)
+            && all(resource, ANY, &other.resource)
+            && all(name, "", &other.name)
+            && all(verb, ANY, &other.verb)
+    }
+}
+
+impl Rule {
+    /// The rule as it stands in a role.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        let Rule { groups, resources, names, verbs } = self;
+        let list = |words: &BTreeSet<SmolStr>| Tree::list(words.iter().map(Tree::from));
+        let names = (!names.is_empty()).then(|| ("resourceNames", list(names)));
+        let parts = [("apiGroups", list(groups)), ("resources", list(resources)), ("verbs", list(verbs))];
+        Tree::map(parts.into_iter().chain(names))
+    }
+}
+
+/// Where a role can give rights to an object: a namespace that kwo makes has none in it before.
+fn place<'r>(desired: &Desired, resource: &'r Resource) -> &'r str {
+    let scope = &resource.id.scope;
+    let made = desired.get(&ResourceId::kube(Kind::Namespace, "", scope.clone())).is_some();
+    if made { "" } else { scope }
+}
+
+/// What is wanted of the cluster.
+fn objects(desired: &Desired) -> impl Iterator<Item = (Kind, &Resource)> {
+    desired.resources().iter().filter_map(|resource| Some((resource.id.known_kind()?, resource)))
+}
+
+/// The Secrets that are read for those of one resource: what was made once, and what the roster refers to.
+fn revealed(desired: &Desired, resource: &Resource) -> Vec<ResourceId> {
+    let mut secrets = Vec::new();
+    for secret in &resource.secrets {
+        match &secret.content {
+            Content::Plain(SecretRef::Generate(_)) | Content::Login(_) => secrets.push(resource.id.clone()),
+            Content::Plain(reference) => secrets.extend(elsewhere(desired, reference)),
+            Content::Htpasswd(users) => {
+                secrets.extend(users.iter().filter_map(|user| match &user.password {
+                    Password::Reference(reference) => elsewhere(desired, reference),
+                    Password::Place(_) => None,
+                }));
+            }
+        }
+    }
+    secrets
+}
+
+/// The Secret that a reference leads to, where it is not one whose content the same roster makes.
+fn elsewhere(desired: &Desired, reference: &SecretRef) -> Option<ResourceId> {
+    let SecretRef::Kube { namespace, name, key } = reference else { return None };
+    let id = ResourceId::kube(Kind::Secret, namespace.clone(), name.clone());
+    let makes = desired.get(&id).is_some_and(|resource| {
+        resource.secrets.iter().any(|secret| {
+            secret.pointer == join("/data", key)
+                && matches!(secret.content, Content::Plain(SecretRef::Generate(_)))
+        })
+    });
+    (!makes).then_some(id)
+}
+
+fn only_reads(rule: &Tree) -> bool {
+    texts(rule.get("verbs")).iter().all(|verb| READS.contains(verb))
+}
+
+fn items(list: &Tree) -> Vec<Tree> {
+    match list {
+        Tree::List(items) => items.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+fn texts(list: Option<&Tree>) -> Vec<&str> {
+    match list {
+        Some(Tree::List(items)) => items.iter().filter_map(Tree::as_text).map(SmolStr::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domains::compile;
+    use crate::roster::{SourceFile, Sources, parse};
+
+    fn desired(sections: &str) -> Desired {
+        let text = format!("apiVersion: kwo/v1\nkind: Roster\n{sections}");
+        let source = SourceFile { name: "roster.yaml".to_owned(), text };
+        compile(&parse(Sources::new(vec![source])).unwrap()).unwrap()
+    }
+
+    const EVERYTHING: &str = include_str!("../../roster.example.yaml");
+
+    fn all(rules: &Rules) -> impl Iterator<Item = &Rule> {
+        rules.values().flatten()
+    }
+
+    #[test]
+    fn to_plan_is_to_read_and_nothing_ever_removes() {
+        let (_, sections) = EVERYTHING.split_once("kind: Roster\n").unwrap();
+        let desired = desired(sections);
+        for leftovers in [false, true] {
+            let plan = rights(&desired, Purpose::Plan, "kwo-system", leftovers);
+            assert!(all(&plan).all(|rule| rule.verbs.iter().all(|verb| READS.contains(&verb.as_str()))));
+            let apply = rights(&desired, Purpose::Apply, "kwo-system", leftovers);
+            for verb in all(&apply).flat_map(|rule| &rule.verbs) {
+                assert!(!verb.starts_with("delete") && verb != ANY, "{verb}");
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_read_by_name_only() {
+        let desired = desired(
+            "cluster: {acme: {email: ops@example.com}}\nregistry: {hosts: [registry.example.com]}\ntenants: {alice: }\n",
+        );
+        for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
+            let rules = rights(&desired, purpose, "kwo-system", true);
+            for rule in all(&rules).filter(|rule| rule.resources.contains("secrets")) {
+                assert!(!rule.names.is_empty() || rule.verbs.iter().eq(["create"]), "{rule:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_tenant_needs_no_new_rights() {
+        let one = "cluster: {kubeconfigs: }\ntenants: {alice: {owners: [a@example.com], domains: [a.example.com]}, \
+                   ann: {longLivedToken: true}}\n";
+        let two = one.replace(
+            "true}}\n",
+            "true}, bob: {owners: [b@example.com], domains: [b.example.com]}, \
+                                           ben: {longLivedToken: true}}\n",
+        );
+        for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
+            let of = |text: &str| rights(&desired(text), purpose, "kwo-system", false);
+            assert_eq!(of(one), of(&two));
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! What `kwo rbac` prints is enough, and not a rule too much: under accounts with just these rights kwo plans and
+//! applies, and without any one verb, resource, group or name of them it does not. Against a real API server of its
+//! own, whose only roster is the one under test.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
+
+mod common;
+#[path = "live/run.rs"]
+mod run;
+
+use std::process::Command;
+use std::sync::Mutex;
+
+use common::apiserver::{kubectl, kubectl_ok, unique};
+use common::crds::crds;
+use run::{Bench, Ran};
+use serde_json::{Value, json};
+
+// Not every test program uses all that is there for running the binary.
+const _: fn() = || {
+    let _ = (run::narrow as fn(_, _, _) -> _, Bench::with_kubeconfig as fn(_, _) -> _);
+    let _ = (run::steps as fn(_) -> _, run::held as fn(_) -> _, run::get as fn(_, _, _) -> _);
+    let _ = Bench::apply as fn(_, _) -> _;
+};
+
+/// There is one cluster, and each roster wants it whole.
+static TURN: Mutex<()> = Mutex::new(());
+
+const SMALLEST: &str = "tenants:\n  alice:\n    owners: [alice@example.com]\n";
+
+const READS: [&str; 3] = ["get", "list", "watch"];
+
+/// Every section, every access, every kind of object that goes with Traefik.
+const EVERYTHING: &str = "cluster: {api: {hosts: [api.example.com]}, acme: {email: ops@example.com}}
+dns:
+  resolvers:
+    letsencrypt-cloudflare:
+      provider: cloudflare
+      credentials: {CF_DNS_API_TOKEN: {kube: default/of-others/token}}
+registry:
+  hosts: [registry.example.com, mirror.example.com]
+  users:
+    ci: {password: {generate: 32}}
+tenants:
+  alice:
+    namespaces: [alice-prod, alice-dev]
+    owners: [alice@example.com, group:alice-team]
+    members:
+      - {identity: dora@example.com, access: deployer}
+      - {identity: vera@example.com, access: viewer}
+    domains: [alice.example.com]
+operators:
+  root: {identity: root@example.com, role: admin}
+  power: {identity: power@example.com, role: power-user}
+";
+
+const CERT_MANAGER: &str = "cluster: {acme: {email: ops@example.com, issuer: cert-manager}}
+dns:
+  resolvers:
+    letsencrypt-cloudflare: {provider: cloudflare, credentials: {CF_DNS_API_TOKEN: {env: CF_DNS_API_TOKEN}}}
+tenants:
+  alice: {owners: [alice@example.com], domains: [\"*.alice.example.com\"], resolver: letsencrypt-cloudflare}
+";
+
+#[test]
+fn the_smallest_roster_needs_each_right_that_is_printed() {
+    World::with(SMALLEST, |world| {
+        world.each_right_is_needed("plan");
+        world.each_right_is_needed("apply");
+    });
+}
+
+#[test]
+fn a_roster_with_everything_needs_each_right_that_is_printed() {
+    World::with(EVERYTHING, |world| {
+        world.each_right_is_needed("plan");
+        world.each_right_is_needed("apply");
+    });
+}
+
+#[test]
+fn a_roster_for_cert_manager_needs_each_right_that_is_printed() {
+    World::with(CERT_MANAGER, |world| {
+        world.each_right_is_needed("plan");
+        world.each_right_is_needed("apply");
+    });
+}
+
+#[test]
+fn with_leftovers_what_is_no_longer_wanted_is_seen() {
+    World::with(SMALLEST, |world| {
+        world.settle();
+        let old = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "old", "namespace": "default",
+            "labels": {"app.kubernetes.io/managed-by": "kwo"}}, "spec": {"clusterIP": "None"}});
+        world.put(&old);
+        let left = |more: &[&str]| {
+            let account = world.account(&world.printed("plan", more));
+            let ran = world.kwo(&["plan", "-o", "json"], Some(&account)).expect(0);
+            ran.out.contains("kube:Service/default/old")
+        };
+        assert!(!left(&[]) && left(&["--leftovers"]));
+        kubectl_ok(&["delete", "service", "old"]);
+    });
+}
+
+#[test]
+fn accounts_of_kube_system_pass_the_guard_anyway() {
+    World::with(SMALLEST, |world| {
+        let printed = world.printed("apply", &["--namespace=kube-system"]);
+        let text = serde_json::to_string(&printed).unwrap();
+        assert!(!text.contains("\"update\"") && !text.contains("\"Namespace\""), "{text}");
+        world.settle();
+        world.unmark();
+        let account = world.account(&printed);
+        world.kwo(&["apply", "--yes", "--adopt"], Some(&account)).expect(0);
+    });
+}
+
+struct World {
+    bench: Bench,
+    roster: &'static str,
+    /// What the roster wants, as kubectl takes it.
+    objects: Vec<Value>,
+    target: String,
+}
+
+/// A service account, and what it is impersonated by.
+struct Account {
+    user: String,
+    groups: [String; 3],
+}
+
+impl World {
+    /// Nothing where the live tests cannot run.
+    fn with(roster: &'static str, test: impl FnOnce(&World)) {
+        let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(()) = crds() else { return };
+        let Some(bench) = Bench::new(roster) else { return };
+        let ran = bench.kwo(&["render", "-o", "json"]).expect(0);
+        let objects = serde_json::from_str::<Value>(&ran.out).unwrap()["items"].as_array().unwrap().clone();
+        let target = bench.plan(&["--as=nobody"])["provenance"]["target"].as_str().unwrap().to_owned();
+        assert!(target.starts_with("server "), "{target}");
+        let world = World { bench, roster, objects, target };
+        kubectl(&["create", "namespace", "cert-manager"]);
+        kubectl(&["create", "secret", "generic", "of-others", "--from-literal=token=t"]);
+        test(&world);
+        world.empty();
+    }
+
+    fn kwo(&self, args: &[&str], account: Option<&Account>) -> Ran {
+        let mut command: Command = self.bench.command(args);
+        command.env("CF_DNS_API_TOKEN", "a-token").env("KWO_LOCK_TIMEOUT", "1m");
+        if let Some(Account { user, groups }) = account {
+            command.args(["--as", user]);
+            groups.iter().for_each(|group| {
+                command.args(["--as-group", group]);
+            });
+        }
+        Ran::of(&command.output().unwrap())
+    }
+
+    fn put(&self, object: &Value) {
+        let file = self.bench.path("objects.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        kubectl_ok(&["apply", "-f", file.to_str().unwrap()]);
+    }
+
+    /// What `kwo rbac` prints.
+    fn printed(&self, purpose: &str, more: &[&str]) -> Vec<Value> {
+        let ran = self.bench.kwo(&[&["rbac", "--for", purpose], more].concat()).expect(0);
+        ran.out.split("---\n").skip(1).map(|document| serde_yaml::from_str(document).unwrap()).collect()
+    }
+
+    /// An account with what was printed, under a name that no other has, once the API server knows of it.
+    fn account(&self, printed: &[Value]) -> Account {
+        let name = unique("account");
+        let mut objects = printed.to_vec();
+        let namespace = account_of(printed)["metadata"]["namespace"].as_str().unwrap().to_owned();
+        let user = format!("system:serviceaccount:{namespace}:{name}");
+        for object in &mut objects {
+            if object["kind"] != "Namespace" {
+                object["metadata"]["name"] = name.as_str().into();
+            }
+            if object["roleRef"].is_object() {
+                object["roleRef"]["name"] = name.as_str().into();
+                object["subjects"][0]["name"] = name.as_str().into();
+            }
+        }
+        self.put(&json!({"apiVersion": "v1", "kind": "List", "items": objects}));
+        let groups = ["system:authenticated", "system:serviceaccounts"].map(str::to_owned);
+        let [authenticated, accounts] = groups;
+        let account = Account {
+            groups: [authenticated, accounts, format!("system:serviceaccounts:{namespace}")],
+            user,
+        };
+        for role in objects.iter().filter(|object| object["rules"][0].is_object()) {
+            account.may_what(&role["rules"][0], &role["metadata"]["namespace"]);
+        }
+        account
+    }
+
+    /// With all that is printed it works; with anything taken out it does not, because something is forbidden.
+    fn each_right_is_needed(&self, purpose: &str) {
+        let printed = self.printed(purpose, &[]);
+        let enough = |printed: &[Value], worlds: &[&str]| {
+            let account = self.account(printed);
+            self.plans(&account)?;
+            let worlds = if purpose == "apply" { worlds } else { &[] };
+            worlds.iter().try_for_each(|world| self.applies(&account, world))
+        };
+        self.settle();
+        assert_eq!(enough(&printed, &["empty", "unmarked"]), Ok(()), "{printed:#?}");
+        let mut lacking = lacking(&printed);
+        assert!(lacking.len() > 10, "{}", lacking.len());
+        if purpose == "apply" && self.roster != SMALLEST {
+            // Of a rule that the smallest roster needs too, that roster shows it.
+            self.bench.write(SMALLEST);
+            let shown: Vec<String> = self.printed(purpose, &[]).iter().flat_map(rules).collect();
+            self.bench.write(self.roster);
+            lacking.retain(|lack| !shown.contains(&lack.rule));
+            assert!(!lacking.is_empty());
+        }
+        for Lacking { verbs, rule, word, rest } in lacking {
+            let what = format!("{} {rule}", word.map_or("rule".to_owned(), |word| format!("`{word}` of")));
+            // The world in which it matters comes first, and is mostly the only one.
+            let worlds = match () {
+                () if verbs.iter().all(|verb| READS.contains(&verb.as_str())) => {
+                    ["roleless", "empty", "unmarked"]
+                }
+                () if verbs.iter().any(|verb| verb == "patch" || verb == "update") => {
+                    ["unmarked", "empty", "roleless"]
+                }
+                () => ["empty", "roleless", "unmarked"],
+            };
+            match enough(&rest, &worlds) {
+                Ok(()) => panic!("{purpose} needs no {what}"),
+                Err(why) => assert!(why.contains("forbidden"), "{what}: {why}"),
+            }
+        }
+    }
+
+    /// Does it see everything, and know which cluster this is?
+    fn plans(&self, account: &Account) -> Result<(), String> {
+        let ran = self.kwo(&["plan", "--adopt", "-o", "json"], Some(account));
+        let plan: Value = serde_json::from_str(&ran.out).unwrap_or_default();
+        match () {
+            () if ran.code != 0 => Err(ran.out + &ran.err),
+            () if plan["provenance"]["target"] == *self.target => Err("the uid is forbidden".to_owned()),
+            () => Ok(()),
+        }
+    }
+
+    /// Does it make what is not there, and take over what others made?
+    fn applies(&self, account: &Account, world: &str) -> Result<(), String> {
+        match world {
+            "empty" => self.empty(),
+            "unmarked" => {
+                self.settle();
+                self.unmark();
+            }
+            _ => {
+                self.settle();
+                kubectl_ok(&["delete", "clusterrole", "kwo-navigation", "kwo-power-user"]);
+            }
+        }
+        let ran = self.kwo(&["apply", "--yes", "--adopt"], Some(account));
+        if ran.code == 0 { Ok(()) } else { Err(ran.out + &ran.err) }
+    }
+
+    /// Every object is there as the roster wants it.
+    fn settle(&self) {
+        kubectl_ok(&["delete", "lease", "kwo", "-n", "kube-system", "--ignore-not-found"]);
+        self.kwo(&["apply", "--yes", "--adopt"], None).expect(0);
+    }
+
+    /// Nothing that the roster wants is there.
+    fn empty(&self) {
+        kubectl_ok(&["delete", "lease", "kwo", "-n", "kube-system", "--ignore-not-found"]);
+        let made: Vec<&Value> = self.objects.iter().filter(|object| object["kind"] == "Namespace").collect();
+        // With a namespace goes what is in it.
+        let inside = |object: &&Value| {
+            made.iter().any(|namespace| namespace["metadata"]["name"] == object["metadata"]["namespace"])
+        };
+        let alone: Vec<&Value> = self.objects.iter().filter(|object| !inside(object)).collect();
+        kubectl_ok(&["delete", "--ignore-not-found", "-f", &self.file(&alone)]);
+    }
+
+    /// Every object is there without kwo's mark, so that each has to be written to be taken over.
+    fn unmark(&self) {
+        let all: Vec<&Value> = self.objects.iter().collect();
+        kubectl_ok(&["label", "-f", &self.file(&all), "app.kubernetes.io/managed-by-"]);
+    }
+
+    /// The path of a file with these objects.
+    fn file(&self, objects: &[&Value]) -> String {
+        let file = self.bench.path("wanted.json");
+        std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())
+            .unwrap();
+        file.display().to_string()
+    }
+}
+
+impl Account {
+    /// Waits until the API server knows of a role by one of its rules.
+    fn may_what(&self, rule: &Value, namespace: &Value) {
+        let first = |part: &str| rule[part][0].as_str().unwrap_or_default();
+        let attributes = json!({"namespace": namespace.as_str().unwrap_or_default(), "verb": first("verbs"),
+            "group": first("apiGroups"), "resource": first("resources"), "name": first("resourceNames")});
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": self.user, "groups": self.groups, "resourceAttributes": attributes}});
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), review.to_string()).unwrap();
+        let path = file.path().to_str().unwrap();
+        for _ in 0..50 {
+            if kubectl_ok(&["create", "-f", path, "-o", "jsonpath={.status.allowed}"]) == "true" {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("{} never got {rule}", self.user);
+    }
+}
+
+fn account_of(printed: &[Value]) -> &Value {
+    printed.iter().find(|object| object["kind"] == "ServiceAccount").unwrap()
+}
+
+/// What was printed, without a part of it.
+struct Lacking {
+    rule: String,
+    /// The word that is gone; otherwise the rule is.
+    word: Option<String>,
+    /// The verbs that are no longer allowed.
+    verbs: Vec<String>,
+    rest: Vec<Value>,
+}
+
+/// The rules of a role, in words.
+fn rules(role: &Value) -> Vec<String> {
+    role["rules"].as_array().into_iter().flatten().map(Value::to_string).collect()
+}
+
+/// Without each rule, and without each word of each list in it. What is only there to be given on to others is taken
+/// out a verb at a time.
+fn lacking(printed: &[Value]) -> Vec<Lacking> {
+    let mut all = Vec::new();
+    let texts = |words: &Value| -> Vec<String> {
+        words.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    for (at, role) in printed.iter().enumerate() {
+        for (number, rule) in role["rules"].as_array().into_iter().flatten().enumerate() {
+            let verbs = texts(&rule["verbs"]);
+            let mut rest = printed.to_vec();
+            rest[at]["rules"].as_array_mut().unwrap().remove(number);
+            all.push(Lacking { rule: rule.to_string(), word: None, verbs: verbs.clone(), rest });
+            let given_on = verbs == READS;
+            for (part, words) in rule.as_object().unwrap() {
+                let words = texts(words);
+                let single = words.len() == 1 || (given_on && part != "verbs");
+                for (place, word) in words.iter().enumerate().filter(|_| !single) {
+                    let mut rest = printed.to_vec();
+                    rest[at]["rules"][number][part].as_array_mut().unwrap().remove(place);
+                    let verbs = if part == "verbs" { vec![word.clone()] } else { verbs.clone() };
+                    all.push(Lacking { rule: rule.to_string(), word: Some(word.clone()), verbs, rest });
+                }
+            }
+        }
+    }
+    all
+}
