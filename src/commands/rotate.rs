@@ -137,7 +137,7 @@ fn announce(account: &Account, rotation: &Rotation) {
 /// Archives, then changes it; gives the name of the archive.
 async fn write(kube: &Kube, secret: &StoredSecret, rotation: &Rotation) -> Result<String, Failure> {
     let id = auth_id();
-    let archive = format!("{}-{}", id.name, Timestamp::now().strftime("%Y%m%d-%H%M%S"));
+    let archive = format!("{}-{}", id.name, Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f"));
     kube.keep_copy(secret, &archive).await.map_err(|refusal| {
         Failure::new(format!(
             "cannot archive what is there as the Secret {archive}: {refusal}; nothing was done"
