@@ -38,8 +38,8 @@ fn a_registry_stands_and_its_users_can_push() {
     let values = get("helmchartconfig", "kube-system", "traefik")["spec"]["valuesContent"].clone();
     assert!(values.as_str().unwrap().contains("respondingTimeouts.readTimeout=1800s"), "{values}");
 
-    let (folder, made) = (tempfile::tempdir().unwrap(), data("password"));
-    assert_eq!((data("username").as_str(), made.len()), ("ci", 32));
+    let (folder, made) = (tempfile::tempdir().unwrap(), data("password-ci"));
+    assert_eq!((data("username-ci").as_str(), made.len()), ("ci", 32));
     let file = folder.path().join("htpasswd");
     std::fs::write(&file, data("htpasswd")).unwrap();
     let Some(registry) = Registry::start(&file) else { return };
@@ -57,7 +57,7 @@ fn a_registry_stands_and_its_users_can_push() {
     let plan = node.kwo(&["plan"], &other).expect(0);
     assert!(
         plan.out.contains(
-            "~ /data/htpasswd: changed (htpasswd of ci (/data/password), people (env REGISTRY_PASSWORD))"
+            "~ /data/htpasswd: changed (htpasswd of ci (/data/password-ci), people (env REGISTRY_PASSWORD))"
         ),
         "{}",
         plan.out
@@ -67,7 +67,7 @@ fn a_registry_stands_and_its_users_can_push() {
     std::fs::write(&file, data("htpasswd")).unwrap();
     let Some(registry) = Registry::start(&file) else { return };
     let status = |name, password| registry.ask(User { name, password }, "GET", "/v2/", b"").status();
-    assert_eq!(data("password"), made);
+    assert_eq!(data("password-ci"), made);
     let answers =
         (status("ci", made.as_str()), status("people", "another-password"), status("people", PASSWORD.1));
     assert_eq!(answers, (200, 200, 401));
@@ -109,9 +109,9 @@ fn the_node_may_pull_and_its_file_holds_the_password_that_was_made() {
     let file: serde_json::Value = serde_yaml::from_str(&file).unwrap();
     for host in ["registry.example.com", "a.b-c.example.com"] {
         assert_eq!(file["configs"][host]["auth"]["username"], "ci");
-        assert_eq!(file["configs"][host]["auth"]["password"], data("password"));
+        assert_eq!(file["configs"][host]["auth"]["password"], data("password-ci"));
     }
-    assert!(!format!("{}{}", said.out, said.err).contains(&data("password")));
+    assert!(!format!("{}{}", said.out, said.err).contains(&data("password-ci")));
     node.kwo(&[&["plan", "--detailed-exitcode"][..], &at].concat(), &[PASSWORD]).expect(0);
 }
 
@@ -122,7 +122,7 @@ fn whether_it_stands_and_who_may_use_it_is_shown() {
     let status = node.kwo(&["registry", "status"], &[PASSWORD]).expect(1);
     assert!(status.out.contains(&format!("{line}not there; `kwo apply` makes it\n")), "{}", status.out);
     let early = node.kwo(&["registry", "credentials", "--show-password"], &[PASSWORD]).expect(1);
-    let missing = "ci\n  password  missing (kube kube-system/registry-auth/password): there is no key password in a \
+    let missing = "ci\n  password  missing (kube kube-system/registry-auth/password-ci): there is no key password-ci in a \
                    Secret registry-auth of kube-system\n";
     assert!(early.out.starts_with(missing), "{}", early.out);
     node.apply(&[], &[PASSWORD]).expect(0);
@@ -141,11 +141,11 @@ fn whether_it_stands_and_who_may_use_it_is_shown() {
     };
     let quiet = credentials(&[]);
     assert!(quiet.contains(
-        "ci\n  password  from kube kube-system/registry-auth/password; --show-password prints it\n"
+        "ci\n  password  from kube kube-system/registry-auth/password-ci; --show-password prints it\n"
     ));
     assert!(quiet.contains("  log in    docker login registry.example.com -u people\n"), "{quiet}");
     let loud = credentials(&["--show-password"]);
-    for (user, password) in [("ci", data("password").as_str()), ("people", PASSWORD.1)] {
+    for (user, password) in [("ci", data("password-ci").as_str()), ("people", PASSWORD.1)] {
         assert!(loud.contains(&format!("{user}\n  password  {password}\n")));
         assert!(!quiet.contains(password) && !status.out.contains(password));
     }

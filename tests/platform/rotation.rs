@@ -89,13 +89,13 @@ impl Door {
 fn the_old_password_works_beside_the_new_one_until_its_time_is_over() {
     let Some(node) = Node::new(ROSTER) else { return };
     node.apply(&[], &[PEOPLE]).expect(0);
-    let old = stored("password");
+    let old = stored("password-ci");
     let Some(door) = Door::open() else { return };
     door.admits("before", &[("ci", &old), PEOPLE_MAY], &[("ci", "wrong"), ("ci-2", &old)]);
 
     rotate(&node, &["--grace", "1h"]).expect(0);
-    let new = stored("password");
-    assert_eq!((stored("username").as_str(), new.len(), new == old), ("ci-2", 32, false));
+    let new = stored("password-ci");
+    assert_eq!((stored("username-ci").as_str(), new.len(), new == old), ("ci-2", 32, false));
     door.renew();
     let never = [("ci", "wrong"), ("ci-2", "wrong"), ("ci", new.as_str()), ("ci-2", old.as_str())];
     door.admits("within", &[("ci", &old), ("ci-2", &new), PEOPLE_MAY], &never);
@@ -106,7 +106,7 @@ fn the_old_password_works_beside_the_new_one_until_its_time_is_over() {
     assert!(said.contains("user ci: logs in as ci-2; ci is good until "), "{said}");
     let said = rotate(&node, &[]).expect(1).err;
     assert!(said.contains("the rotation before is not over: ci is good until "), "{said}");
-    assert_eq!(stored("password"), new);
+    assert_eq!(stored("password-ci"), new);
     // Somebody's change within that time is put right, and the old password goes on.
     let patch = json!({"stringData": {"htpasswd": "intruder:$2y$05$x\n"}}).to_string();
     kubectl_ok(&["patch", "secret", "registry-auth", "-n", "kube-system", "--type=merge", "-p", &patch]);
@@ -116,7 +116,7 @@ fn the_old_password_works_beside_the_new_one_until_its_time_is_over() {
 
     end_grace();
     let plan = node.kwo(&["plan", "--detailed-exitcode"], &[PEOPLE]).expect(2).out;
-    let reason = "~ /data/htpasswd: changed (htpasswd of ci (/data/password), people (env REGISTRY_PASSWORD)): it still \
+    let reason = "~ /data/htpasswd: changed (htpasswd of ci (/data/password-ci), people (env REGISTRY_PASSWORD)): it still \
                   admits ci, good until 1026-";
     assert!(
         plan.contains(reason) && plan.contains(" 0 to create, 0 to extend, 1 to revise, 0 held, ".trim()),
@@ -135,8 +135,8 @@ fn the_old_password_works_beside_the_new_one_until_its_time_is_over() {
     node.kwo(&["plan", "--detailed-exitcode"], &[PEOPLE]).expect(2);
     node.apply(&[], &[PEOPLE]).expect(0);
     door.renew();
-    assert_eq!(stored("username"), "ci");
-    door.admits("again", &[("ci", &stored("password")), PEOPLE_MAY], &[("ci-2", &new), ("ci", &old)]);
+    assert_eq!(stored("username-ci"), "ci");
+    door.admits("again", &[("ci", &stored("password-ci")), PEOPLE_MAY], &[("ci-2", &new), ("ci", &old)]);
 }
 
 const PEOPLE_MAY: (&str, &str) = ("people", PEOPLE.1);
@@ -145,19 +145,19 @@ const PEOPLE_MAY: (&str, &str) = ("people", PEOPLE.1);
 fn without_grace_every_password_before_ends_at_once() {
     let Some(node) = Node::new(ROSTER) else { return };
     node.apply(&[], &[PEOPLE]).expect(0);
-    let (first, there) = (stored("password"), archives().len());
+    let (first, there) = (stored("password-ci"), archives().len());
     // Without a yes nothing is done, not even the archive.
     let asked = node.kwo(&["registry", "rotate", "--lock-timeout=2m"], &[]).expect(64).err;
     assert!(asked.contains("there is nobody to ask") && asked.contains("pass --yes to rotate"), "{asked}");
-    assert_eq!((stored("password"), archives().len()), (first.clone(), there));
+    assert_eq!((stored("password-ci"), archives().len()), (first.clone(), there));
     rotate(&node, &[]).expect(0);
-    let second = stored("password");
+    let second = stored("password-ci");
     let said = rotate(&node, &["--grace", "0s"]).expect(0);
     assert!(said.out.contains("  before    ci-2, no longer good\n"), "{}", said.out);
     assert!(!said.err.contains("After that time"), "{}", said.err);
     node.settled(&[PEOPLE]);
     let Some(door) = Door::open() else { return };
-    door.admits("now", &[("ci", &stored("password")), PEOPLE_MAY], &[("ci", &first), ("ci-2", &second)]);
+    door.admits("now", &[("ci", &stored("password-ci")), PEOPLE_MAY], &[("ci", &first), ("ci-2", &second)]);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn what_was_there_is_archived_and_no_password_is_said_unless_asked_for() {
     end_grace();
     said.push(node.kwo(&["plan", "-vv", "--full"], &[PEOPLE]).expect(0));
     said.push(node.apply(&["-vv"], &[PEOPLE]).expect(0));
-    let passwords = [stored("password"), decoded(&before, "password")];
+    let passwords = [stored("password-ci"), decoded(&before, "password-ci")];
     let hashes = ["htpasswd", "previous"].map(|key| stored(key).split('$').next_back().unwrap().to_owned());
     for ran in &said {
         for secret in
@@ -192,7 +192,7 @@ fn what_was_there_is_archived_and_no_password_is_said_unless_asked_for() {
         }
     }
     let loud = rotate(&node, &["--show-password"]).expect(0);
-    let new = stored("password");
+    let new = stored("password-ci");
     assert!(
         loud.out.starts_with(&format!("ci\n  password  {new}\n")) && !loud.err.contains(&new),
         "{}",
@@ -214,13 +214,13 @@ fn the_node_goes_on_with_the_new_pair() {
         [&auth["username"], &auth["password"]].map(|value| value.as_str().unwrap().to_owned())
     };
     let before = auth();
-    assert_eq!(before, ["ci".to_owned(), stored("password")]);
+    assert_eq!(before, ["ci".to_owned(), stored("password-ci")]);
     let said = rotate(&node, &[]).expect(0);
     assert!(said.err.contains("kwo apply --node --allow-restart\n"), "{}", said.err);
     assert_eq!(auth(), before);
     node.kwo(&[&["plan", "--detailed-exitcode"][..], &at].concat(), &[PEOPLE]).expect(2);
     node.apply(&at, &[PEOPLE]).expect(0);
-    assert_eq!(auth(), ["ci-2".to_owned(), stored("password")]);
+    assert_eq!(auth(), ["ci-2".to_owned(), stored("password-ci")]);
     node.kwo(&[&["plan", "--detailed-exitcode"][..], &at].concat(), &[PEOPLE]).expect(0);
 }
 
@@ -231,18 +231,18 @@ fn what_kwo_did_not_make_or_does_not_own_is_not_rotated() {
     assert!(early.contains("there is no Secret kube-system/registry-auth yet; nothing was done"), "{early}");
     node.foreign(
         "apiVersion: v1\nkind: Secret\nmetadata: {name: registry-auth, namespace: kube-system}\n\
-         stringData: {username: ci, password: from-before, htpasswd: 'ci:x'}\n",
+         stringData: {username-ci: ci, password-ci: from-before, htpasswd: 'ci:x'}\n",
     );
     let foreign = rotate(&node, &[]).expect(1).err;
     assert!(foreign.contains("--adopt=kube:Secret/kube-system/registry-auth"), "{foreign}");
     let there = archives().len();
     node.apply(&["--adopt"], &[PEOPLE]).expect(0);
-    assert_eq!(stored("password"), "from-before");
+    assert_eq!(stored("password-ci"), "from-before");
     let patch = json!({"stringData": {"htpasswd": "ci:x\n"}}).to_string();
     kubectl_ok(&["patch", "secret", "registry-auth", "-n", "kube-system", "--type=merge", "-p", &patch]);
     let broken = rotate(&node, &[]).expect(1).err;
     assert!(broken.contains("its htpasswd has a line that no registry can read"), "{broken}");
-    assert_eq!((archives().len(), stored("password").as_str()), (there, "from-before"));
+    assert_eq!((archives().len(), stored("password-ci").as_str()), (there, "from-before"));
     node.apply(&[], &[PEOPLE]).expect(0);
     rotate(&node, &[]).expect(0);
 }
@@ -251,7 +251,7 @@ fn what_kwo_did_not_make_or_does_not_own_is_not_rotated() {
 fn of_two_at_once_one_is_done() {
     let Some(node) = Node::new(ROSTER) else { return };
     node.apply(&[], &[PEOPLE]).expect(0);
-    let old = stored("password");
+    let old = stored("password-ci");
     let run = || {
         let mut run = node.bench.command(&["registry", "rotate", "ci", "--yes", "--lock-timeout=2m"]);
         run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -262,12 +262,12 @@ fn of_two_at_once_one_is_done() {
     assert_eq!(codes, [0, 1], "{}{}", ended[0].err, ended[1].err);
     assert!(ended.iter().any(|ran| ran.err.contains("the rotation before is not over")));
     let Some(door) = Door::open() else { return };
-    door.admits("both", &[("ci", &old), ("ci-2", &stored("password"))], &[]);
+    door.admits("both", &[("ci", &old), ("ci-2", &stored("password-ci"))], &[]);
 
     // Somebody who does not know of the lock: what was looked at is not what is there any more.
     end_grace();
     node.apply(&[], &[PEOPLE]).expect(0);
-    let new = stored("password");
+    let new = stored("password-ci");
     let gate = Gate::open(|number, at, _| {
         if (number, at) == (2, Point::Before) {
             kubectl_ok(&[
@@ -285,7 +285,7 @@ fn of_two_at_once_one_is_done() {
     let mut run = node.bench.command(&["registry", "rotate", "ci", "--yes", "--lock-timeout=2m"]);
     let ran = Ran::of(&run.env("KWO_KUBECONFIG", gate.kubeconfig()).output().unwrap()).expect(1);
     assert!(ran.err.contains("the password was not rotated: changed since it was looked at"), "{}", ran.err);
-    assert_eq!(stored("password"), new);
+    assert_eq!(stored("password-ci"), new);
     node.settled(&[PEOPLE]);
 }
 
@@ -305,7 +305,7 @@ fn an_answer_that_is_lost_is_looked_up() {
     });
     let mut run = node.bench.command(&["registry", "rotate", "ci", "--yes", "--lock-timeout=2m"]);
     Ran::of(&run.env("KWO_KUBECONFIG", gate.kubeconfig()).output().unwrap()).expect(0);
-    assert_eq!(stored("username"), "ci-2");
+    assert_eq!(stored("username-ci"), "ci-2");
     node.settled(&[PEOPLE]);
 }
 
@@ -316,10 +316,10 @@ fn killed_at_any_write_it_leaves_the_state_before_or_after_and_locks_nobody_out(
     let Some(door) = Door::open() else { return };
     // The archive is the first write, the Secret itself the second.
     for (write, point) in [(1, Point::Before), (1, Point::After), (2, Point::Before), (2, Point::After)] {
-        let (name, old) = (stored("username"), stored("password"));
+        let (name, old) = (stored("username-ci"), stored("password-ci"));
         let there = archives().len();
         kill(&node, write, point);
-        let (now, new) = (stored("username"), stored("password"));
+        let (now, new) = (stored("username-ci"), stored("password-ci"));
         let done = (write, point) == (2, Point::After);
         assert_eq!((now != name, new != old), (done, done), "{point:?} write {write}");
         assert_eq!(archives().len(), there + usize::from((write, point) > (1, Point::Before)));

@@ -22,7 +22,7 @@ use crate::tree::{SmolStr, Tree, join};
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "registry";
 const AUTH: &str = "registry-auth";
-/// The keys of that Secret with what the first user logs in with.
+/// Of the keys of that Secret, the ones that other programs of such a node know.
 const USERNAME: &str = "username";
 const PASSWORD: &str = "password";
 const STORAGE: &str = "registry-storage";
@@ -60,7 +60,7 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     }
 }
 
-/// The first user, whom other programs of such a node know by two keys of the Secret.
+/// The first user, as whom the node pulls.
 pub(crate) fn first_user(registry: &Registry) -> &str {
     registry.users.keys().next().map_or(DEFAULT_USER, |name| name.as_str())
 }
@@ -115,20 +115,21 @@ pub fn accounts(registry: &Registry) -> Vec<Account> {
             users.map(|(name, entry)| (name.text().clone(), &entry.value.password.value)).collect()
         }
     };
-    let whole = |(index, (user, reference)): (usize, (SmolStr, &SecretRef))| match reference {
+    let whole = |(user, reference): (SmolStr, &SecretRef)| match reference {
         SecretRef::Generate(length) => {
-            let [username, password] = [USERNAME, PASSWORD].map(|stem| key(stem, index, &user));
+            let [username, password] = [USERNAME, PASSWORD].map(|stem| key(stem, &user));
             let made = Some(Made { username, password: password.clone(), length: *length });
             Account { user, password: stored(&password), made }
         }
         reference => Account { user, password: reference.clone(), made: None },
     };
-    users.into_iter().enumerate().map(whole).collect()
+    users.into_iter().map(whole).collect()
 }
 
-/// The key of the Secret for something of a user's: the first one's has no name in it.
-fn key(stem: &'static str, index: usize, name: &str) -> SmolStr {
-    if index == 0 { SmolStr::new_static(stem) } else { smol_str::format_smolstr!("{stem}-{name}") }
+/// The key of the Secret for something that kwo makes for a user. It hangs on nobody but the user, so that users who come
+/// and go leave the others' passwords alone; that of the usual one has no name in it, as other programs know it.
+fn key(stem: &'static str, name: &str) -> SmolStr {
+    if name == DEFAULT_USER { SmolStr::new_static(stem) } else { smol_str::format_smolstr!("{stem}-{name}") }
 }
 
 /// What stands under a key of the Secret.
@@ -150,26 +151,36 @@ fn auth(registry: &Registry, at: Span) -> Resource {
     if users.is_empty() {
         users.push((SmolStr::new_static(DEFAULT_USER), &default, at));
     }
-    let data = map([(USERNAME, Tree::from(STANDARD.encode(first_user(registry))))]);
-    let body = object(&id, Kind::Secret, &labels(None), [("data", data), ("type", Tree::from("Opaque"))]);
-    let mut resource = Resource::new(id, body, Arc::new([]), Reason::Roster(at));
+    // Of a first user whose password is elsewhere other programs find name and password here, unless the keys are taken.
+    let is_made = |reference: &SecretRef| matches!(reference, SecretRef::Generate(_));
+    let taken = users.iter().any(|(name, reference, _)| name == DEFAULT_USER && is_made(reference));
+    let shown = users.first().filter(|(_, reference, _)| !taken && !is_made(reference)).cloned();
+    let data = shown.iter().map(|(name, ..)| (USERNAME, Tree::from(STANDARD.encode(name))));
+    let parts = [("data", Tree::map(data)), ("type", Tree::from("Opaque"))];
+    let body = object(&id, Kind::Secret, &labels(None), parts);
+    let mut contents: Vec<(SmolStr, Content, Span)> = Vec::new();
+    if let Some((_, reference, at)) = shown {
+        contents.push((PASSWORD.into(), Content::Plain(reference.clone()), at));
+    }
     let mut lines = Vec::with_capacity(users.len());
-    for (index, (name, reference, at)) in users.into_iter().enumerate() {
-        let at_key = |stem| smol_str::format_smolstr!("/data/{}", key(stem, index, &name));
-        let place = at_key(PASSWORD);
-        let made = matches!(reference, SecretRef::Generate(_));
-        if index == 0 || made {
-            resource.fields.push((place.clone(), Reason::Roster(at)));
-            resource = resource.with_secret(place.clone(), Content::Plain(reference.clone()));
-        }
-        if made {
-            let login = at_key(USERNAME);
-            resource.fields.push((login.clone(), Reason::Roster(at)));
-            resource = resource.with_secret(login, Content::Login(name.clone()));
-        }
-        let password = if made { Password::Place(place) } else { Password::Reference(reference.clone()) };
+    for (name, reference, at) in users {
+        let password = if is_made(reference) {
+            let [login, place] = [USERNAME, PASSWORD].map(|stem| key(stem, &name));
+            let password = Password::Place(smol_str::format_smolstr!("/data/{place}"));
+            contents.push((place, Content::Plain(reference.clone()), at));
+            contents.push((login, Content::Login(name.clone()), at));
+            password
+        } else {
+            Password::Reference(reference.clone())
+        };
         lines.push(User { name, password });
     }
+    let bare = Resource::new(id, body, Arc::new([]), Reason::Roster(at));
+    let resource = contents.into_iter().fold(bare, |mut resource, (key, content, at)| {
+        let place = smol_str::format_smolstr!("/data/{key}");
+        resource.fields.push((place.clone(), Reason::Roster(at)));
+        resource.with_secret(place, content)
+    });
     resource.with_secret("/data/htpasswd", Content::Htpasswd(lines))
 }
 
@@ -185,8 +196,11 @@ fn pull(registry: &Registry, at: Span) -> Resource {
     // The name of a user with two is where its password is. Another's password is not what the cluster holds of it just
     // now: that may be about to change.
     let parts: Vec<(&str, SecretRef)> = match accounts(registry).into_iter().next() {
+        Some(Account { made: Some(made), password: _, user: _ }) => {
+            vec![(USERNAME, stored(&made.username)), (PASSWORD, stored(&made.password))]
+        }
         Some(Account { made: None, password, user: _ }) => vec![(PASSWORD, password)],
-        _ => [USERNAME, PASSWORD].map(|key| (key, stored(key))).into(),
+        None => Vec::new(),
     };
     let needs = Arc::new([auth_id()]);
     registry.hosts.iter().fold(Resource { needs, ..file }, |file, host| {
@@ -348,4 +362,35 @@ fn ingress(roster: &Roster, registry: &Registry, host: &str, at: Span, service: 
     let metadata = [("labels", labels(None)), ("annotations", Tree::map(annotations))];
     let body = object_with(&id, Kind::Ingress, metadata, [("spec", spec)]);
     Resource::new(id, body, Arc::new([service.clone()]), Reason::Roster(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roster::{SourceFile, Sources, parse};
+
+    /// The places of all secrets in the Secret, for these users.
+    fn places(users: &str) -> Vec<(SmolStr, String)> {
+        let text = format!(
+            "{{apiVersion: kwo/v1, kind: Roster, registry: {{hosts: [r.example.com], users: {users}}}}}"
+        );
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        let desired = in_cluster(&roster).unwrap();
+        let auth = desired.get(&auth_id()).unwrap();
+        auth.secrets.iter().map(|secret| (secret.pointer.clone(), secret.content.to_string())).collect()
+    }
+
+    #[test]
+    fn users_who_come_leave_the_others_passwords_alone() {
+        let made = "{password: {generate: 32}}";
+        let usual = places("{}");
+        assert_eq!(usual, places(&format!("{{docker: {made}}}")));
+        let before = places(&format!("{{ci: {made}}}"));
+        let after =
+            places(&format!("{{aa: {made}, ci: {made}, docker: {made}, zz: {{password: {{env: Z}}}}}}"));
+        let is_htpasswd = |place: &&(SmolStr, String)| place.0 == "/data/htpasswd";
+        for place in before.iter().chain(&usual).filter(|place| !is_htpasswd(place)) {
+            assert!(after.contains(place), "{place:?} of {after:?}");
+        }
+    }
 }
