@@ -3,9 +3,11 @@
 
 pub mod cli;
 pub mod commands;
+pub mod edits;
 pub mod execute;
 pub mod failure;
 pub mod history;
+pub mod hook;
 pub mod kubeconfig;
 pub mod log;
 pub mod probe;

@@ -3,6 +3,7 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::commands::{Apply, Completion, Explain, Init, Logs, Man, Plan, Render, Schema, Status, Validate};
+use super::daily::{Hook, Watch};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
 
 /// Makes a Kubernetes cluster agree with one file, roster.yaml: tenants, tiers, quotas, people.
@@ -78,6 +79,10 @@ pub enum Command {
     /// Look at the certificates that hosts serve.
     #[command(subcommand)]
     Tls(Tls),
+    /// Plan whenever the roster has settled after an edit, until Ctrl-C.
+    Watch(Watch),
+    /// Listen for pushes, and look at the repository as soon as one comes.
+    Hook(Hook),
     /// Print the completions for a shell.
     Completion(Completion),
     /// Write the man pages into a folder.

@@ -9,6 +9,8 @@ use kwo_planner::plan::{Adopt, FORMAT_VERSION, Plan, Provenance, plan};
 use kwo_planner::refresh::{refresh, wanted};
 use kwo_planner::resource::{Desired, ResourceId};
 
+use tokio::sync::watch::Receiver;
+
 use super::entrust::entrust;
 use super::load::load;
 use super::look::{check, identity, look};
@@ -31,13 +33,18 @@ struct Task {
 }
 
 pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
+    apply_until(args, None).await
+}
+
+/// The same, ended by whoever listens for signals already.
+pub(crate) async fn apply_until(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Exit, Failure> {
     let loaded = match &args.plan {
         Some(path) => Err(read(path)?),
         None => Ok(load(&args.roster.roster)?),
     };
     let provider = target::open(&args.target, args.lock_duration).await?;
     let identity = identity(&*provider).await?;
-    let mut interrupted = stop::on_signal()?;
+    let mut interrupted = stop.map_or_else(stop::on_signal, Ok)?;
     let lock = provider.lock(args.lock_timeout).await.map_err(|refusal| match refusal {
         LockRefusal::Held { by } => {
             Failure { exit: Exit::Locked, ..Failure::new(format!("another run is at work: {by}")) }

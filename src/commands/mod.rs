@@ -5,6 +5,7 @@ mod completion;
 mod dns;
 mod entrust;
 mod explain;
+mod hook;
 mod init;
 mod kubeconfig;
 mod load;
@@ -22,5 +23,6 @@ mod status;
 mod stop;
 mod tls;
 mod validate;
+mod watch;
 
 pub use run::run;

@@ -9,24 +9,14 @@ use super::entrust::entrust;
 use super::load::load;
 use super::look::{identity, look};
 use super::print::{data, json, talk, yaml};
-use crate::cli::{self, PlanFormat};
+use crate::cli::{self, PlanFormat, TargetArgs};
 use crate::failure::{Exit, Failure};
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, text};
 use crate::target;
 
 pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
-    let loaded = load(&args.roster.roster)?;
-    let provider = target::open(&args.target, Duration::ZERO).await?;
-    let identity = identity(&*provider).await?;
-    let provenance = Provenance {
-        target: identity.id,
-        address: identity.address,
-        ..loaded.provenance(&args.roster.roster)
-    };
-    let adopt = target::adopt(&args.target, &loaded.desired)?;
-    let desired = entrust(loaded.desired, &args.roster.roster, &args.target, &*provider).await;
-    let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
+    let plan = make(&args.roster.roster, &args.target).await?;
     let detail = Detail { full: args.full };
     match args.output {
         PlanFormat::Text => data(&text(&plan, detail)),
@@ -42,6 +32,19 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         () if args.detailed_exitcode && !plan.steps.is_empty() => Exit::Changes,
         () => Exit::Done,
     })
+}
+
+/// Loads the roster, looks at the target, and plans.
+pub(crate) async fn make(roster: &Path, args: &TargetArgs) -> Result<Plan, Failure> {
+    let loaded = load(roster)?;
+    let provider = target::open(args, Duration::ZERO).await?;
+    let identity = identity(&*provider).await?;
+    let provenance =
+        Provenance { target: identity.id, address: identity.address, ..loaded.provenance(roster) };
+    let adopt = target::adopt(args, &loaded.desired)?;
+    let desired = entrust(loaded.desired, roster, args, &*provider).await;
+    let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
+    Ok(plan)
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {

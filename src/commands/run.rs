@@ -24,6 +24,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Dns(args) => super::dns::dns(&args).await,
         Command::Registry(args) => super::registry::registry(&args).await,
         Command::Tls(args) => super::tls::tls(&args).await,
+        Command::Watch(args) => super::watch::watch(&args).await,
+        Command::Hook(args) => super::hook::hook(&args).await,
         Command::Completion(args) => super::completion::completion(&args),
         Command::Man(args) => super::man::man(&args),
     }

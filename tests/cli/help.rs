@@ -22,6 +22,8 @@ fn the_help_of_every_command_is_as_written() {
         "tls check",
         "registry status",
         "registry credentials",
+        "watch",
+        "hook",
         "completion",
         "man",
     ] {
