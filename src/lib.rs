@@ -8,6 +8,7 @@ pub mod execute;
 pub mod failure;
 pub mod history;
 pub mod hook;
+pub mod install;
 pub mod kubeconfig;
 pub mod log;
 pub mod probe;

@@ -3,7 +3,7 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::commands::{Apply, Completion, Explain, Init, Logs, Man, Plan, Render, Schema, Status, Validate};
-use super::daily::{Hook, Watch};
+use super::daily::{Hook, Install, Watch};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
 
 /// Makes a Kubernetes cluster agree with one file, roster.yaml: tenants, tiers, quotas, people.
@@ -83,6 +83,8 @@ pub enum Command {
     Watch(Watch),
     /// Listen for pushes, and look at the repository as soon as one comes.
     Hook(Hook),
+    /// Put the program, its systemd units and first settings in place.
+    Install(Install),
     /// Print the completions for a shell.
     Completion(Completion),
     /// Write the man pages into a folder.

@@ -39,3 +39,24 @@ pub struct Hook {
     #[arg(long, default_value = "5m", env = "KWO_GRACE", value_name = "DURATION", value_parser = duration)]
     pub grace: Duration,
 }
+
+/// `kwo install`
+#[derive(Args, Debug)]
+pub struct Install {
+    /// The folder that the files go below. systemd is told of them only where it is `/`.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR")]
+    pub root: PathBuf,
+    /// With the listener for pushes.
+    #[arg(long, env = "KWO_HOOK", value_parser = clap::builder::FalseyValueParser::new())]
+    pub hook: bool,
+    /// With leave for `kwo sync` to write the files of the node.
+    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub node: bool,
+    /// Replace files that are not as kwo wrote them; never the settings.
+    #[arg(long, env = "KWO_FORCE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub force: bool,
+    /// Take away what was put in place; settings, state and history stay.
+    #[arg(long, env = "KWO_UNINSTALL", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(conflicts_with_all = ["hook", "node", "force"])]
+    pub uninstall: bool,
+}

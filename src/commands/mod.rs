@@ -7,6 +7,7 @@ mod entrust;
 mod explain;
 mod hook;
 mod init;
+mod install;
 mod kubeconfig;
 mod load;
 mod logs;

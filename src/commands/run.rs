@@ -26,6 +26,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Tls(args) => super::tls::tls(&args).await,
         Command::Watch(args) => super::watch::watch(&args).await,
         Command::Hook(args) => super::hook::hook(&args).await,
+        Command::Install(args) => super::install::run(&args),
         Command::Completion(args) => super::completion::completion(&args),
         Command::Man(args) => super::man::man(&args),
     }

@@ -16,6 +16,6 @@ pub(crate) use self::documents::fold;
 pub use self::kube::{ConnectError, Endpoint, Kube, KubeOptions, LastRun, Log, Token};
 pub(crate) use self::kube::{chain, web};
 pub use self::node::Node;
-pub(crate) use self::place::{Astray, keep_private};
+pub(crate) use self::place::{Astray, inside, keep_private, settle, temporary};
 pub use self::together::Together;
 pub use provider::{Identity, Lock, LockRefusal, Promise, Provider, Refusal};

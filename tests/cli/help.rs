@@ -24,6 +24,7 @@ fn the_help_of_every_command_is_as_written() {
         "registry credentials",
         "watch",
         "hook",
+        "install",
         "completion",
         "man",
     ] {
