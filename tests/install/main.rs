@@ -4,5 +4,6 @@
 mod files;
 #[path = "../common/live.rs"]
 mod live;
+mod package;
 mod settings;
 mod units;
