@@ -6,7 +6,7 @@ use super::print::{data, talk};
 use crate::cli::Install;
 use crate::failure::{Exit, Failure};
 use crate::install::{
-    Change, Choice, FIRST_SETTINGS, Refused, SETTINGS, Systemd, What, install, uninstall, units,
+    Change, Choice, FIRST_SETTINGS, Refused, SETTINGS, Systemd, What, install, installed, uninstall, units,
 };
 use crate::report::diagnostic;
 use crate::source;
@@ -48,6 +48,10 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
 }
 
 fn take_away(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure> {
+    if !installed(&args.root).map_err(|refused| cannot("read what is installed below", refused))? {
+        talk("nothing that `kwo install` wrote is there\n");
+        return Ok(Exit::Done);
+    }
     if let Some(systemd) = systemd {
         systemd.disable().map_err(told)?;
     }
@@ -58,7 +62,6 @@ fn take_away(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure>
     }
     match systemd {
         Some(systemd) => systemd.reload().map_err(told)?,
-        None if changes.is_empty() => talk("nothing that `kwo install` wrote is there\n"),
         None => talk("systemd does not run on this root: no unit was stopped or disabled\n"),
     }
     let stays: Vec<String> = ["etc/kwo", "var/lib/kwo"]

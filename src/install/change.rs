@@ -85,6 +85,15 @@ pub fn install(root: &Path, program: &Path, choice: Choice, force: bool) -> Resu
     Ok(changes)
 }
 
+/// Is something there that `install` put in place?
+///
+/// # Errors
+/// When the record of that cannot be read.
+pub fn installed(root: &Path) -> Result<bool, Refused> {
+    let record = Record::load(root).map_err(|why| (root.to_owned(), why.to_string()))?;
+    Ok(!record.files.is_empty())
+}
+
 /// Takes away what `install` put in place, and nothing else.
 ///
 /// # Errors
