@@ -19,8 +19,9 @@ use crate::{hook, secrets, source};
 
 pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     let settings = source::settings(&args.settings).map_err(|refused| {
-        talk(&diagnostic::text(&refused));
-        Failure::silent(Exit::Failed)
+        talk(&diagnostic::text_of(&refused, "settings"));
+        let failure = Failure::silent(Exit::Failed);
+        if args.settings.exists() { failure } else { failure.hint("`kwo install` writes first settings") }
     })?;
     let keys = keys(&settings, &args.settings).await?;
     let forges: Vec<&str> = keys.forges().map(Forge::name).collect();

@@ -35,7 +35,7 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
     if std::fs::read_to_string(&settings).is_ok_and(|text| text == FIRST_SETTINGS) {
         talk(&format!("next: edit {}, then `{enable}`\n", settings.display()));
     } else if let Err(refused) = source::settings(&settings) {
-        talk(&diagnostic::text(&refused));
+        talk(&diagnostic::text_of(&refused, "settings"));
         talk(&format!("next: put {} right, then `{enable}`\n", settings.display()));
         return Ok(Exit::Failed);
     } else if let Some(systemd) = systemd {

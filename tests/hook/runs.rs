@@ -184,5 +184,8 @@ fn what_cannot_be_done_is_said_before_it_listens() {
     assert!(code == Some(1) && text.contains("has no secret to check pushes by"), "{text}");
     std::fs::remove_file(&path).unwrap();
     let (code, text) = said(&[]);
-    assert!(code == Some(1) && text.contains("cannot read"), "{text}");
+    assert!(
+        code == Some(1) && text.contains("cannot read") && text.contains("`kwo install` writes"),
+        "{text}"
+    );
 }
