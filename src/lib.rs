@@ -3,12 +3,15 @@
 
 pub mod cli;
 pub mod commands;
+pub mod edits;
 pub mod execute;
 pub mod failure;
 pub mod forge;
 pub mod git;
 pub mod history;
+pub mod hook;
 pub mod import;
+pub mod install;
 pub mod journal;
 pub mod kubeconfig;
 pub mod log;

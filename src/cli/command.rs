@@ -5,6 +5,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use super::commands::{
     Apply, Completion, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
+use super::daily::{Hook, Install, Watch};
 use super::pipeline::{Ci, Rbac};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
 use super::unattended::{History, Sync};
@@ -102,6 +103,12 @@ pub enum Command {
     /// Look at the certificates that hosts serve.
     #[command(subcommand)]
     Tls(Tls),
+    /// Plan whenever the roster has settled after an edit, until Ctrl-C.
+    Watch(Watch),
+    /// Listen for pushes, and look at the repository as soon as one comes.
+    Hook(Hook),
+    /// Put the program, its systemd units and first settings in place.
+    Install(Install),
     /// Do what a pipeline is there for: plan a request to merge, and apply what was merged.
     Ci(Ci),
     /// Print the accounts with the least rights that the roster needs, as Kubernetes manifests.

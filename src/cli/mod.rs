@@ -2,6 +2,7 @@
 
 mod command;
 mod commands;
+mod daily;
 mod pipeline;
 mod sections;
 mod shared;
@@ -12,6 +13,7 @@ pub use command::{Cli, Command};
 pub use commands::{
     Apply, Completion, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Status, Validate,
 };
+pub use daily::{Hook, Install, Watch};
 pub use pipeline::{Ci, Rbac, RightsFor};
 pub use sections::{
     Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryRotate,

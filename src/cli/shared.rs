@@ -9,7 +9,7 @@ use clap::Args;
 use super::values::duration;
 
 /// Where the roster is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct RosterArgs {
     /// The roster.
     #[arg(default_value = "roster.yaml", env = "KWO_ROSTER")]
@@ -17,7 +17,7 @@ pub struct RosterArgs {
 }
 
 /// Which cluster to speak to, and as whom.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct KubeArgs {
     /// The kubeconfig to use, instead of $KUBECONFIG, ~/.kube/config or the service account of a pod.
     #[arg(long, env = "KWO_KUBECONFIG", value_name = "FILE")]
@@ -37,7 +37,7 @@ pub struct KubeArgs {
 }
 
 /// Which cluster to speak to, and how fast.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct ClusterArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
@@ -49,7 +49,7 @@ pub struct ClusterArgs {
 }
 
 /// What opens the secrets beside the roster.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct AgeArgs {
     /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
     #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
@@ -57,7 +57,7 @@ pub struct AgeArgs {
 }
 
 /// Which cluster or directory to look at, and how.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct TargetArgs {
     /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
     #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]

@@ -9,6 +9,8 @@ use kwo_planner::plan::{Adopt, FORMAT_VERSION, Plan, Provenance, plan};
 use kwo_planner::refresh::{refresh, wanted};
 use kwo_planner::resource::{Desired, ResourceId};
 
+use tokio::sync::watch::Receiver;
+
 use super::consent::{confirm, lock};
 use super::entrust::entrust;
 use super::load::load;
@@ -43,17 +45,18 @@ pub(super) struct Done {
 }
 
 pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
-    Ok(run(args).await?.exit)
+    Ok(run(args, None).await?.exit)
 }
 
-pub(super) async fn run(args: &Apply) -> Result<Done, Failure> {
+/// The same for other commands; `stop` is there where signals are listened for already.
+pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
     let loaded = match &args.plan {
         Some(path) => Err(read(path)?),
         None => Ok(load(&args.roster.roster)?),
     };
     let provider = target::open(&args.target, args.lock_duration).await?;
     let identity = identity(&*provider).await?;
-    let mut interrupted = stop::on_signal()?;
+    let mut interrupted = stop.map_or_else(stop::on_signal, Ok)?;
     let lock = lock(&*provider, args.lock_timeout).await?;
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
     let work = async {

@@ -125,7 +125,7 @@ impl Scene {
         let output = TextOrJson::Text;
         let apply =
             Apply { roster, target, plan: plan_file, yes: true, output, lock_timeout, lock_duration, full };
-        Ok(apply::run(&apply).await?)
+        Ok(apply::run(&apply, None).await?)
     }
 
     /// Checks the roster and leaves it at that. Nothing here uses a credential, or leaves a comment.

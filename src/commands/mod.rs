@@ -8,8 +8,10 @@ mod dns;
 mod entrust;
 mod explain;
 mod history;
+mod hook;
 mod import;
 mod init;
+mod install;
 mod kubeconfig;
 mod load;
 mod logs;
@@ -29,5 +31,6 @@ mod stop;
 mod sync;
 mod tls;
 mod validate;
+mod watch;
 
 pub use run::run;

@@ -34,7 +34,7 @@ impl std::fmt::Display for Astray {
 
 /// The full path of a file, once every folder on the way is known to lie within the directory. Folders that are
 /// missing are made with this mode, where one is given.
-pub(super) fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
+pub(crate) fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
     let base = root.canonicalize()?;
     let mut here = base.clone();
     for part in file.parent().into_iter().flat_map(Path::components) {
@@ -88,8 +88,12 @@ pub(super) fn private(root: &Path, folder: &str) -> Result<PathBuf, Astray> {
     Ok(folder)
 }
 
-/// A temporary file beside the path with this text, safely on the disk.
-pub(super) fn temporary(path: &Path, text: &str, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+/// A temporary file beside the path with this content, safely on the disk.
+pub(crate) fn temporary(
+    path: &Path,
+    content: impl AsRef<[u8]>,
+    mode: Option<fs::Permissions>,
+) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".kwo-").suffix(".tmp");
@@ -98,7 +102,7 @@ pub(super) fn temporary(path: &Path, text: &str, mode: Option<fs::Permissions>) 
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut made = builder.tempfile_in(folder)?;
-    made.write_all(text.as_bytes())?;
+    made.write_all(content.as_ref())?;
     if let Some(mode) = mode {
         made.as_file().set_permissions(mode)?;
     }
@@ -135,7 +139,7 @@ fn keep(path: &Path, text: &str, mode: u32) -> Result<(), Astray> {
 }
 
 /// Makes sure that the name of a file is on the disk as well.
-pub(super) fn settle(path: &Path) -> io::Result<()> {
+pub(crate) fn settle(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 

@@ -12,6 +12,7 @@ mod readme;
 mod registry;
 mod sandbox;
 mod tls;
+mod watch;
 mod words;
 
 use std::path::Path;

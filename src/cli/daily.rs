@@ -1,0 +1,62 @@
+//! What can be typed after the commands that keep a machine in agreement by themselves. The doc comments are the help
+//! text.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::shared::{RosterArgs, TargetArgs};
+use super::values::duration;
+
+/// `kwo watch`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct Watch {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Do what is planned, without asking.
+    #[arg(long, env = "KWO_APPLY", value_parser = clap::builder::FalseyValueParser::new())]
+    pub apply: bool,
+}
+
+/// `kwo hook`
+#[derive(Args, Debug)]
+pub struct Hook {
+    /// kwo's settings: what each forge signs with, and what `kwo sync` is to do.
+    #[arg(long, default_value = "/etc/kwo/kwo.yaml", env = "KWO_SETTINGS", value_name = "FILE")]
+    pub settings: PathBuf,
+    /// Listen here, instead of where the settings say.
+    #[arg(long, env = "KWO_LISTEN", value_name = "IP:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// On a push write this file and nothing else, instead of running `kwo sync`. Its folder must exist.
+    #[arg(long, env = "KWO_TRIGGER", value_name = "FILE")]
+    pub trigger: Option<PathBuf>,
+    /// How long a run may go on once the listener is told to stop.
+    #[arg(long, default_value = "5m", env = "KWO_GRACE", value_name = "DURATION", value_parser = duration)]
+    pub grace: Duration,
+}
+
+/// `kwo install`
+#[derive(Args, Debug)]
+pub struct Install {
+    /// The folder that the files go below. systemd is told of them only where it is `/`.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR")]
+    pub root: PathBuf,
+    /// With the listener for pushes.
+    #[arg(long, env = "KWO_HOOK", value_parser = clap::builder::FalseyValueParser::new())]
+    pub hook: bool,
+    /// With leave for `kwo sync` to write the files of the node.
+    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub node: bool,
+    /// Replace files that are not as kwo wrote them; never the settings.
+    #[arg(long, env = "KWO_FORCE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub force: bool,
+    /// Take away what was put in place; settings, state and history stay.
+    #[arg(long, env = "KWO_UNINSTALL", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(conflicts_with_all = ["hook", "node", "force"])]
+    pub uninstall: bool,
+}

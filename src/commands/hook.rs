@@ -1,0 +1,108 @@
+//! `kwo hook`
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use kwo_planner::settings::Settings;
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+
+use super::entrust::places;
+use super::print::talk;
+use super::stop;
+use crate::cli::{AgeArgs, Hook};
+use crate::failure::{Exit, Failure};
+use crate::hook::{Bounds, Forge, Keys, Work};
+use crate::report::diagnostic;
+use crate::{hook, secrets, source};
+
+pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
+    let settings = source::settings(&args.settings).map_err(|refused| {
+        talk(&diagnostic::text_of(&refused, "settings"));
+        let failure = Failure::silent(Exit::Failed);
+        if args.settings.exists() { failure } else { failure.hint("`kwo install` writes first settings") }
+    })?;
+    let keys = keys(&settings, &args.settings).await?;
+    let forges: Vec<&str> = keys.forges().map(Forge::name).collect();
+    let forges = forges.join(", ");
+    let work = work(args)?;
+    let stop = stop::on_signal()?;
+    let address = match &args.listen {
+        Some(address) => address.to_string(),
+        None => settings.hook.as_ref().map_or_else(String::new, |hook| hook.listen().to_owned()),
+    };
+    let cannot = |error: std::io::Error| {
+        Failure::new(format!("cannot listen on {address}"))
+            .because(&error)
+            .hint("`hook.listen` in the settings or `--listen` names another address")
+    };
+    let listener = TcpListener::bind(&address).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    talk(&format!("listening on {address} for pushes of {forges}\n"));
+    let status = format!("listening on {address}");
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    let stopping = {
+        let mut stop = stop.clone();
+        tokio::spawn(async move {
+            stop::told(&mut stop).await;
+            let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        })
+    };
+    let bounds = Bounds { grace: args.grace, ..Bounds::default() };
+    let listening = hook::Hook::new(keys, work, bounds, |line| talk(&format!("{line}\n")));
+    Arc::new(listening).serve(listener, stop).await;
+    stopping.abort();
+    Ok(Exit::Done)
+}
+
+/// The secrets that are shared with the forges.
+async fn keys(settings: &Settings, path: &Path) -> Result<Keys, Failure> {
+    let age = settings.target.as_ref().and_then(|target| target.age_identity.as_ref());
+    let places = places(path, &AgeArgs { age_identity: age.map(|path| path.as_str().into()) });
+    let secrets = settings.hook.as_ref().map(|hook| &hook.secrets);
+    let mut keys = Keys::default();
+    for forge in Forge::ALL {
+        let reference = secrets.and_then(|secrets| match forge {
+            Forge::Forgejo => secrets.forgejo.as_ref(),
+            Forge::Gitea => secrets.gitea.as_ref(),
+            Forge::GitHub => secrets.github.as_ref(),
+            Forge::GitLab => secrets.gitlab.as_ref(),
+        });
+        let Some(reference) = reference else { continue };
+        let wrong = |why: String| {
+            Failure::new(format!(
+                "{}:{}: `hook.secrets.{}` cannot be used: {}: {why}",
+                path.display(),
+                reference.at.line,
+                forge.field(),
+                reference.value
+            ))
+        };
+        let secret = secrets::follow(&reference.value, &places, None).await.map_err(wrong)?;
+        keys.add(forge, secret).map_err(wrong)?;
+    }
+    if keys.is_empty() {
+        return Err(Failure::new(format!("{} has no secret to check pushes by", path.display()))
+            .hint("give it one, such as `hook: {secrets: {github: {credential: kwo.github}}}`, and the same to the webhook"));
+    }
+    Ok(keys)
+}
+
+/// What follows a push.
+fn work(args: &Hook) -> Result<Work, Failure> {
+    if let Some(path) = &args.trigger {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Better now than at the first push.
+        tempfile::tempfile_in(folder).map_err(|error| {
+            Failure::new(format!("cannot write the trigger {}", path.display()))
+                .because(&error)
+                .hint("its folder has to be there and to be writable; for the unit, systemd makes /run/kwo")
+        })?;
+        return Ok(Work::Trigger(path.clone()));
+    }
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new("cannot tell which program this is").because(&error))?;
+    let args = ["sync".into(), "--settings".into(), args.settings.clone().into_os_string()];
+    Ok(Work::Program(program, Vec::<OsString>::from(args)))
+}

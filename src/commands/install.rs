@@ -1,0 +1,112 @@
+//! `kwo install`
+
+use std::path::Path;
+
+use super::print::{data, talk};
+use crate::cli::Install;
+use crate::failure::{Exit, Failure};
+use crate::install::{
+    Change, Choice, FIRST_SETTINGS, Refused, SETTINGS, Systemd, What, install, installed, uninstall, units,
+};
+use crate::report::diagnostic;
+use crate::source;
+
+pub(crate) fn run(args: &Install) -> Result<Exit, Failure> {
+    let systemd = Systemd::of(&args.root);
+    if args.uninstall { take_away(args, systemd.as_ref()) } else { put_in_place(args, systemd.as_ref()) }
+}
+
+fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new("cannot tell which program this is").because(&error))?;
+    let choice = Choice { hook: args.hook, node: args.node };
+    let changes =
+        install(&args.root, &program, choice, args.force).map_err(|refused| cannot("write", refused))?;
+    let kept = show(&changes);
+    if kept {
+        talk("what is marked `!` is not as kwo wrote it, and stays; --force replaces it\n");
+    }
+    if let Some(systemd) = systemd {
+        systemd.reload().map_err(told)?;
+    }
+    let settings = args.root.join(SETTINGS);
+    let units = units(choice);
+    let enable = enable(&args.root, units);
+    if std::fs::read_to_string(&settings).is_ok_and(|text| text == FIRST_SETTINGS) {
+        talk(&format!("next: edit {}, then `{enable}`\n", settings.display()));
+    } else if let Err(refused) = source::settings(&settings) {
+        talk(&diagnostic::text_of(&refused, "settings"));
+        talk(&format!("next: put {} right, then `{enable}`\n", settings.display()));
+        return Ok(Exit::Failed);
+    } else if let Some(systemd) = systemd {
+        systemd.enable(units).map_err(told)?;
+        talk(&format!("enabled {}\n", units.join(", ")));
+    } else {
+        talk(&format!("systemd does not run on this root; next: `{enable}`\n"));
+    }
+    Ok(if kept { Exit::Held } else { Exit::Done })
+}
+
+fn take_away(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure> {
+    if !installed(&args.root).map_err(|refused| cannot("read what is installed below", refused))? {
+        talk("nothing that `kwo install` wrote is there\n");
+        return Ok(Exit::Done);
+    }
+    if let Some(systemd) = systemd {
+        systemd.disable().map_err(told)?;
+    }
+    let changes = uninstall(&args.root).map_err(|refused| cannot("remove", refused))?;
+    let kept = show(&changes);
+    if kept {
+        talk("what is marked `!` is not as kwo wrote it, and stays; remove it by hand if it is not needed\n");
+    }
+    match systemd {
+        Some(systemd) => systemd.reload().map_err(told)?,
+        None => talk("systemd does not run on this root: no unit was stopped or disabled\n"),
+    }
+    let stays: Vec<String> = ["etc/kwo", "var/lib/kwo"]
+        .iter()
+        .map(|folder| args.root.join(folder))
+        .filter(|folder| folder.exists())
+        .map(|folder| folder.display().to_string())
+        .collect();
+    if !stays.is_empty() {
+        talk(&format!("settings, state and history stay: {}\n", stays.join(", ")));
+    }
+    Ok(if kept { Exit::Held } else { Exit::Done })
+}
+
+/// The command that starts these units.
+fn enable(root: &Path, units: &[&str]) -> String {
+    if root == Path::new("/") {
+        format!("systemctl enable --now {}", units.join(" "))
+    } else {
+        format!("systemctl --root={} enable {}", root.display(), units.join(" "))
+    }
+}
+
+/// Prints a line a file; was one kept?
+fn show(changes: &[Change]) -> bool {
+    for Change { path, what } in changes {
+        let (sign, word) = match what {
+            What::Installed => ("+", "installed"),
+            What::Updated => ("~", "updated"),
+            What::Replaced => ("~", "replaced"),
+            What::Unchanged => (" ", "unchanged"),
+            What::Kept => ("!", "kept"),
+            What::Removed => ("-", "removed"),
+        };
+        data(&format!("{sign} {word:<9} {}\n", path.display()));
+    }
+    changes.iter().any(|change| change.what == What::Kept)
+}
+
+fn cannot(what: &str, (path, why): Refused) -> Failure {
+    Failure { causes: vec![why], ..Failure::new(format!("cannot {what} {}", path.display())) }
+        .hint("it takes root, or another folder with `--root DIR`; what is in place already stays, and a next run goes on")
+}
+
+fn told(why: String) -> Failure {
+    Failure { causes: vec![why], ..Failure::new("systemd does not do what it was asked for") }
+        .hint("mend that and run the same command again: what is done already is not done twice")
+}

@@ -1,0 +1,110 @@
+//! `kwo watch`: the plan, or its execution, whenever the roster has settled after an edit.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use kwo_planner::plan::roster_digest;
+use kwo_planner::roster::Sources;
+use tokio::sync::watch::Receiver;
+
+use super::load::load;
+use super::print::{data, talk};
+use super::{apply, plan, stop};
+use crate::cli::{Apply, TextOrJson, Watch};
+use crate::edits::Edits;
+use crate::failure::{Exit, Failure};
+use crate::report::diagnostic;
+use crate::report::plan::{Detail, text};
+use crate::source;
+
+/// How long to wait for another run to end.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the lock outlives a run that was killed.
+const LOCK_DURATION: Duration = Duration::from_secs(15);
+
+pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
+    if args.apply {
+        return rounds(args, Some(stop::on_signal()?)).await;
+    }
+    tokio::select! {
+        ended = rounds(args, None) => ended,
+        asked = stop::asked() => asked.map(|()| Exit::Done),
+    }
+}
+
+/// One round after the other; with `--apply`, until the signal comes.
+async fn rounds(args: &Watch, mut stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
+    let mut edits = Edits::new().map_err(|error| Failure::new("cannot watch files").because(&error))?;
+    let mut shown = None;
+    loop {
+        let (sources, _) = read(&args.roster.roster);
+        edits.follow(&args.roster.roster, &sources);
+        // Once more, for what was edited before it was watched.
+        let (sources, content) = read(&args.roster.roster);
+        if shown.as_ref() != Some(&content) {
+            let first = shown.is_none();
+            shown = Some(content);
+            match round(args, first, stopped.clone()).await {
+                // What was typed does not get better by an edit.
+                Err(failure) if first && failure.exit == Exit::Usage => return Err(failure),
+                Err(failure) => talk(&failure.text()),
+                Ok(()) => {}
+            }
+            if stopped.as_ref().is_some_and(|stopped| *stopped.borrow()) {
+                return Ok(Exit::Done);
+            }
+            let more = match sources.files().len() {
+                0 | 1 => String::new(),
+                files => format!(" and what it includes, {} more", files - 1),
+            };
+            let now = jiff::Zoned::now().strftime("%H:%M:%S");
+            talk(&format!("\n{now} watching {}{more}; Ctrl-C ends\n", args.roster.roster.display()));
+        }
+        match &mut stopped {
+            None => edits.settled().await,
+            Some(stopped) => tokio::select! {
+                () = edits.settled() => {}
+                () = stop::told(stopped) => return Ok(Exit::Done),
+            },
+        }
+    }
+}
+
+/// The files of the roster, and something that is another as soon as one of them is, or what is wrong with them.
+fn read(roster: &Path) -> (Sources, String) {
+    match source::load(roster) {
+        Ok(roster) => ((**roster.sources()).clone(), roster_digest(roster.sources()).to_string()),
+        Err(refused) => {
+            let content = roster_digest(&refused.sources).to_string() + &diagnostic::text(&refused);
+            (refused.sources, content)
+        }
+    }
+}
+
+async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Result<(), Failure> {
+    if std::io::stdout().is_terminal() {
+        // Not through anstream, which leaves it out where no colours are wanted.
+        let _ = std::io::stdout().write_all(b"\x1b[H\x1b[2J\x1b[3J");
+    } else if !first {
+        data("\n");
+    }
+    if args.apply {
+        let args = Apply {
+            roster: args.roster.clone(),
+            target: args.target.clone(),
+            plan: None,
+            yes: true,
+            output: TextOrJson::Text,
+            lock_timeout: LOCK_TIMEOUT,
+            lock_duration: LOCK_DURATION,
+            full: false,
+        };
+        apply::run(&args, stopped).await?;
+    } else {
+        let plan = plan::made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
+        data(&text(&plan, Detail { full: false }));
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The run that follows a push: one at a time, and at most one more that waits, however many pushes come meanwhile.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process};
+use sd_notify::NotifyState;
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::figures::{Figures, Run};
+use super::server::Say;
+use crate::providers::keep_private;
+
+/// How long a run that was told to end may take to do so.
+const LAST_WORDS: Duration = Duration::from_secs(30);
+
+/// What a run is.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// A program with its arguments, as a process of its own.
+    Program(PathBuf, Vec<OsString>),
+    /// This file is written; who watches it does the rest.
+    Trigger(PathBuf),
+}
+
+/// What starts the runs.
+pub(super) struct Runner {
+    work: Work,
+    grace: Duration,
+    wanted: Notify,
+    figures: Arc<Figures>,
+    say: Say,
+}
+
+impl Runner {
+    /// A runner; when it is stopped, a run that goes on has this much time left.
+    #[must_use]
+    pub(super) fn new(work: Work, grace: Duration, figures: Arc<Figures>, say: Say) -> Runner {
+        Runner { work, grace, wanted: Notify::new(), figures, say }
+    }
+
+    /// Asks for a run that begins from now on.
+    pub(super) fn want(&self) {
+        self.figures.waits();
+        // It remembers one call, and that is as many as are needed.
+        self.wanted.notify_one();
+    }
+
+    /// Does what is asked for until it is stopped.
+    pub(super) async fn serve(&self, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                biased;
+                () = told(&mut stop) => break,
+                () = self.wanted.notified() => self.run(&mut stop).await,
+            }
+        }
+        if self.figures.waiting() {
+            (self.say)("a push has come that nothing has looked at yet; the next `kwo sync` does");
+        }
+    }
+
+    async fn run(&self, stop: &mut watch::Receiver<bool>) {
+        self.figures.begins();
+        let began = Timestamp::now();
+        let exit = match &self.work {
+            Work::Trigger(path) => match keep_private(path, &format!("{began}\n")) {
+                Ok(()) => 0,
+                Err(why) => {
+                    (self.say)(&format!("cannot write the trigger {}: {why}", path.display()));
+                    1
+                }
+            },
+            Work::Program(program, args) => {
+                let mut command = Command::new(program);
+                // Of its own process group, so that Ctrl-C at a terminal is for the listener alone.
+                command.args(args).stdin(Stdio::null()).process_group(0).env_remove("NOTIFY_SOCKET");
+                match command.spawn() {
+                    Ok(child) => self.ended(child, stop).await,
+                    Err(error) => {
+                        (self.say)(&format!("cannot run {}: {error}", program.display()));
+                        1
+                    }
+                }
+            }
+        };
+        let run = Run { began, ended: Timestamp::now(), exit };
+        self.figures.ends(run);
+        let what = match &self.work {
+            Work::Trigger(_) => "the trigger was written",
+            Work::Program(..) => "the run ended",
+        };
+        if matches!(self.work, Work::Program(..)) {
+            (self.say)(&format!("the run ended with exit code {exit}"));
+        }
+        let status = format!("{what} at {:.0}, exit code {exit}", run.ended);
+        let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
+    }
+
+    /// The exit code of a run, which is told to end when the listener is stopped and its time is over.
+    async fn ended(&self, mut child: Child, stop: &mut watch::Receiver<bool>) -> i32 {
+        let ended = tokio::select! {
+            ended = child.wait() => ended,
+            () = told(stop) => {
+                (self.say)("stopping as soon as the run that goes on has ended");
+                match timeout(self.grace, child.wait()).await {
+                    Ok(ended) => ended,
+                    Err(_) => self.end(&mut child).await,
+                }
+            }
+        };
+        match ended {
+            Ok(status) => status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1),
+            Err(error) => {
+                (self.say)(&format!("cannot wait for the run: {error}"));
+                1
+            }
+        }
+    }
+
+    async fn end(&self, child: &mut Child) -> std::io::Result<std::process::ExitStatus> {
+        (self.say)(&format!("the run goes on after {} s and is told to end", self.grace.as_secs()));
+        let process = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(process) = process {
+            // Where it has ended meanwhile there is nothing to tell.
+            let _ = kill_process(process, Signal::TERM);
+        }
+        match timeout(LAST_WORDS, child.wait()).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                child.start_kill()?;
+                child.wait().await
+            }
+        }
+    }
+}
+
+/// Waits until the listener is stopped.
+pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
+    // When nobody can stop it any more it goes on.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,54 @@
+//! Which files there are, where they go, and what is in them.
+
+/// The settings.
+pub const SETTINGS: &str = "etc/kwo/kwo.yaml";
+
+/// What the settings are to begin with.
+pub const FIRST_SETTINGS: &str = include_str!("../../examples/kwo.yaml");
+
+/// The program.
+pub(super) const PROGRAM: &str = "usr/local/bin/kwo";
+
+/// Where the units go. Not /etc/systemd/system, which is the admin's, and goes first.
+macro_rules! units {
+    ($($name:literal $of:ident),* $(,)?) => {
+        &[$((concat!("usr/local/lib/systemd/system/", $name), include_str!(concat!("../../systemd/", $name)), Of::$of)),*]
+    };
+}
+
+/// What a unit is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Of {
+    All,
+    Hook,
+    Node,
+}
+
+const UNITS: &[(&str, &str, Of)] = units![
+    "kwo-sync.service" All,
+    "kwo-sync.timer" All,
+    "kwo-roster.service" All,
+    "kwo-roster.path" All,
+    "kwo-hook.service" Hook,
+    "kwo-sync.path" Hook,
+    "kwo-sync.service.d/node.conf" Node,
+];
+
+/// What is installed beyond what everybody needs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Choice {
+    /// The listener for pushes.
+    pub hook: bool,
+    /// The leave to write the files of the node.
+    pub node: bool,
+}
+
+/// The units of this choice, each with the text that is in it.
+pub(super) fn chosen(choice: Choice) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let wanted = move |of| match of {
+        Of::All => true,
+        Of::Hook => choice.hook,
+        Of::Node => choice.node,
+    };
+    UNITS.iter().filter(move |(_, _, of)| wanted(*of)).map(|(path, text, _)| (*path, *text))
+}
