@@ -23,6 +23,7 @@ mod quiet;
 mod record;
 mod repository;
 mod served;
+mod settings;
 mod signed;
 mod ssh;
 mod trust;
