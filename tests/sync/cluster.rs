@@ -78,10 +78,17 @@ impl Cluster {
 
     /// An account of its own that may do everything, so that its requests are told from all others.
     pub(crate) fn account(&self, world: &World, name: &str) -> PathBuf {
+        self.account_with(world, name, &["cluster-admin"])
+    }
+
+    /// An account of its own with these roles in the whole cluster.
+    pub(crate) fn account_with(&self, world: &World, name: &str, roles: &[&str]) -> PathBuf {
         let system = ["-n", "kube-system"];
         kubectl_ok(&[system.as_slice(), &["create", "serviceaccount", name]].concat());
         let subject = format!("--serviceaccount=kube-system:{name}");
-        kubectl_ok(&["create", "clusterrolebinding", name, "--clusterrole=cluster-admin", &subject]);
+        for role in roles {
+            kubectl_ok(&["create", "clusterrolebinding", name, "--clusterrole", role, &subject]);
+        }
         let token = kubectl_ok(&[system.as_slice(), &["create", "token", name]].concat());
         let shown = kubectl_ok(&["config", "view", "--raw", "--minify", "-o", "json"]);
         let mut config: Value = serde_json::from_str(&shown).unwrap();

@@ -87,3 +87,49 @@ fn drift_in_a_cluster_is_told_with_its_author() {
     assert_eq!(hard(), "20");
     world.sync(&[]).expect(0).says("In agreement").conceals("drift");
 }
+
+#[test]
+fn the_roles_of_the_readme_are_enough() {
+    let Some(cluster) = Cluster::alone() else { return };
+    let (name, plain) = (unique("roles"), unique("kwo-plain"));
+    let world = World::new(&format!("tenants:\n  {name}: {{owners: [a@example.com]}}\n"));
+    let readme = fs::read_to_string("README.md").unwrap();
+    let blocks = readme.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
+    let roles: Vec<&str> = blocks
+        .filter(|block| ["kwo-plan", "kwo-apply", "kwo-sync,"].iter().any(|name| block.contains(name)))
+        .collect();
+    assert_eq!(roles.len(), 3);
+    fs::write(world.path("roles.yaml"), roles.join("---\n")).unwrap();
+    kubectl_ok(&["apply", "-f", &world.path("roles.yaml").display().to_string()]);
+    let account = cluster.account_with(&world, &plain, &[]);
+    let subject = format!("--serviceaccount=kube-system:{plain}");
+    for role in ["kwo-plan", "kwo-apply"] {
+        kubectl_ok(&[
+            "create",
+            "clusterrolebinding",
+            &format!("{plain}-{role}"),
+            "--clusterrole",
+            role,
+            &subject,
+        ]);
+    }
+    let bind = |role: &str| {
+        kubectl_ok(&[
+            "create",
+            "rolebinding",
+            &format!("{plain}-{role}"),
+            "-n",
+            "kube-system",
+            "--role",
+            role,
+            &subject,
+        ]);
+    };
+    bind("kwo-lock");
+    world.settings(&target(&account));
+    // Without the right to keep what is applied, nothing is.
+    world.sync(&[]).expect(1).says("what was applied last cannot be read").says("forbidden");
+    bind("kwo-sync");
+    world.sync(&[]).expect(0).says(&format!("created kube:Namespace/{name}"));
+    world.sync(&[]).expect(0).says("In agreement");
+}
