@@ -129,3 +129,44 @@ fn told_to_stop_it_ends_between_two_writes_and_records_how_far_it_came() {
     world.sync(&["--lock-timeout", "0s"]).expect(0).conceals("broke off");
     world.kwo(&["history", "verify"]).expect(0);
 }
+
+#[test]
+fn told_to_stop_while_it_fetches_it_ends_at_once_and_does_nothing() {
+    let world = World::new("tenants:\n  alice:\n");
+    world.sync(&[]).expect(0);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/x.git", silent.local_addr().unwrap());
+    world.settings_for(&format!("{{url: '{url}', timeout: 10m}}"), "");
+    let run = world.command(&["sync"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _connection = silent.accept().unwrap();
+    let pid = run.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let began = Instant::now();
+    let ran = crate::world::Ran::of(&run.wait_with_output().unwrap()).expect(1);
+    assert!(began.elapsed() < Duration::from_secs(10));
+    ran.says("! interrupted; nothing was done");
+}
+
+#[test]
+fn an_api_server_that_goes_away_during_a_run_is_told_and_the_next_run_goes_on() {
+    let Some(cluster) = Cluster::alone() else { return };
+    let name = unique("lost");
+    let world = World::new(&format!("tenants:\n  {name}:\n"));
+    // From the fourth write on nothing gets through any more, the last word of the run included.
+    let gate = Gate::open(move |number, _, _| number < 4);
+    world.settings(&target(gate.kubeconfig()));
+    let ran = world
+        .sync(&[])
+        .expect(1)
+        .says("no answer: ")
+        .says("how this run ended cannot be left in the cluster");
+    assert!(ran.out.contains("steps were not done"), "{}", ran.out);
+    let entry = world.newest();
+    let outcomes: Vec<&str> =
+        entry["steps"].as_array().unwrap().iter().map(|step| step["outcome"].as_str().unwrap()).collect();
+    assert!(outcomes.contains(&"done") && outcomes.contains(&"unreachable"), "{outcomes:?}");
+    cluster.settings(&world, "");
+    world.sync(&[]).expect(0).conceals("broke off");
+    world.sync(&[]).expect(0).says("In agreement");
+    world.kwo(&["history", "verify"]).expect(0);
+}

@@ -100,7 +100,7 @@ fn on_a_full_disk_nothing_is_begun_that_cannot_be_recorded() {
     assert!(ran.out.contains("is the disk of this node full"), "{}", ran.out);
     assert!(!world.has("t0"));
     assert_eq!(world.applied(), before);
-    let memory: Value = serde_json::from_str(&world.target(".kwo.sync.json").unwrap()).unwrap();
+    let memory: Value = serde_json::from_str(&world.target(".kwo.sync").unwrap()).unwrap();
     assert_eq!(memory["commit"], before.as_str());
     // There is room for nothing at all.
     for blocks in [0, 1, 2] {
@@ -159,4 +159,37 @@ fn a_state_folder_that_cannot_be_written_is_said_at_once() {
         ran.expect(1).says("Read-only file system").says("`state:` in the settings moves it");
         assert!(!world.has("alice"));
     }
+}
+
+/// The same with a disk that is really full, where one can be had: a small one in memory.
+#[test]
+fn a_disk_that_is_full_and_then_is_not_loses_nothing() {
+    let world = World::new("tenants:\n  alice:\n");
+    fs::create_dir(world.path("state")).unwrap();
+    let script = "mount -t tmpfs -o size=600k tmpfs \"$1\" || exit 77
+        \"$0\" sync || exit 71
+        git -C work push --quiet --force \"$2\" HEAD:main || exit 72
+        dd if=/dev/zero of=\"$1/fill\" bs=1k count=600 2>/dev/null
+        \"$0\" sync && exit 73
+        grep -rqs 'name: t0' target && exit 74
+        rm \"$1/fill\"
+        \"$0\" sync || exit 75
+        \"$0\" history verify && \"$0\" history";
+    world.write("roster.yaml", &crate::world::roster(&tenants(5, 5)));
+    world.git(&["commit", "--quiet", "-am", "More"]);
+    let mut command = plain("unshare", &world.path(""));
+    command.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_kwo")]).arg(world.path("state"));
+    command
+        .arg(world.path("cluster.git"))
+        .current_dir(world.path(""))
+        .env("KWO_SETTINGS", world.path("kwo.yaml"));
+    let ran = Ran::of(&command.output().unwrap());
+    if ran.code == 77 || ran.err.contains("unshare") {
+        return;
+    }
+    let ran = ran.expect(0);
+    assert!(ran.out.contains("No space left on device"), "{}", ran.out);
+    assert!(world.has("t4"));
+    let entries = ran.out.lines().rev().take_while(|line| line.contains("  20")).count();
+    assert!(entries >= 2, "{}", ran.out);
 }

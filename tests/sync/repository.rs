@@ -174,3 +174,15 @@ fn sealed(world: &World, recipient: &str, secret: &str) -> String {
     run.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
     String::from_utf8(run.wait_with_output().unwrap().stdout).unwrap()
 }
+
+#[test]
+fn a_directory_that_was_converged_is_one_that_kubectl_takes() {
+    if crate::common::apiserver::kubeconfig().is_none() {
+        return;
+    }
+    let world = World::new("tenants:\n  alice:\n");
+    world.sync(&[]).expect(0);
+    let target = world.path("target").display().to_string();
+    let said = kubectl_ok(&["apply", "-R", "--dry-run=client", "-f", &target]);
+    assert!(said.contains("namespace/alice created (dry run)"), "{said}");
+}

@@ -77,3 +77,15 @@ fn what_the_schema_refuses_the_parser_refuses() {
     }
     assert!(refused > 12, "{refused}");
 }
+
+#[test]
+fn the_settings_in_the_readme_are_settings() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let blocks = readme.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
+    let shown: Vec<&str> = blocks.filter(|block| block.contains("kind: Settings")).collect();
+    assert_eq!(shown.len(), 1);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), shown[0]).unwrap();
+    let settings = kwo::source::settings(file.path());
+    assert!(settings.is_ok(), "{:?}", settings.err());
+}
