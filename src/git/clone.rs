@@ -128,7 +128,7 @@ impl Clone {
     ///
     /// # Errors
     /// When the repository cannot be reached or opened, or has no such branch.
-    pub async fn fetch(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
+    async fn fetch(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
         let key =
             access.key.as_ref().map(key_file).transpose().map_err(GitError::io("keep the key in memory"))?;
         let mut git = Git::new(&self.folder, access.patience)
@@ -157,6 +157,20 @@ impl Clone {
         let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
         git.args(fetch).args(["--", url, &refspec]).run(None).await?;
         self.commit(FETCHED).await
+    }
+
+    /// The same, and once more where the fetch of a run that was killed came in between: it ends by itself.
+    ///
+    /// # Errors
+    /// When the repository cannot be reached or opened, or has no such branch.
+    pub async fn fetch_alone(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
+        match self.fetch(url, branch, access).await {
+            Err(GitError::Failed { said, .. }) if said.contains("cannot lock ref") => {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                self.fetch(url, branch, access).await
+            }
+            fetched => fetched,
+        }
     }
 
     /// The full id of a commit.

@@ -109,6 +109,12 @@ impl Git {
                 command.env(name, value);
             }
         }
+        // What the rest of kwo takes its authorities from, git's own variable aside.
+        if std::env::var_os("GIT_SSL_CAINFO").is_none()
+            && let Some(trusted) = std::env::var_os("SSL_CERT_FILE")
+        {
+            command.env("GIT_SSL_CAINFO", trusted);
+        }
         command
             .env("LC_ALL", "C")
             .env("GIT_CONFIG_NOSYSTEM", "1")
@@ -210,7 +216,9 @@ impl Given {
 /// The lines that say what is wrong, on one line.
 fn shown(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // ssh frames what matters most with signs.
+    let lines: Vec<&str> =
+        text.lines().map(|line| line.trim_matches(['@', ' '])).filter(|line| !line.is_empty()).collect();
     let told: String = lines.join("; ").chars().filter(|char| !char.is_control()).take(LONGEST).collect();
     if told.is_empty() { "it said nothing".to_owned() } else { told }
 }

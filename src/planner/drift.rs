@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::change::{Cause, Change, Held, Hold, Step};
 use crate::plan::Plan;
 use crate::resource::{Desired, ResourceId};
-use crate::tree::Tree;
+use crate::tree::{SmolStr, Tree};
 
 /// What this step puts right of what somebody else did, in words; nothing where it does something else. `was` is what
 /// everything agreed with when the last run ended, where it did: what is missing of it was taken away by somebody.
@@ -29,14 +29,26 @@ fn one(change: &Change, was: Option<&Tree>) -> Option<String> {
         Change::Revise { pointer, from, to, cause, .. } => match cause {
             Cause::Drift { manager, when } => {
                 let when = when.as_ref().map(|when| format!(" at {when}")).unwrap_or_default();
+                let (to, from) = (shown(to), shown(from));
                 Some(format!("{pointer} was changed from {to} to {from} by `{manager}`{when}"))
             }
             Cause::Unrecorded => {
                 let was = was?.at(pointer).filter(|was| *was != from)?;
-                Some(format!("{pointer} was changed from {was} to {from}"))
+                Some(format!("{pointer} was changed from {} to {}", shown(was), shown(from)))
             }
             Cause::RosterChanged | Cause::Anew { .. } | Cause::Passed => None,
         },
+    }
+}
+
+/// A value for people, on one line and not too long.
+fn shown(value: &Tree) -> String {
+    const LONG: usize = 120;
+    let plain = |text: &&SmolStr| !text.is_empty() && !text.chars().any(char::is_control);
+    let text = value.as_text().filter(plain).map_or_else(|| value.to_string(), SmolStr::to_string);
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

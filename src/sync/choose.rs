@@ -43,10 +43,10 @@ pub(super) async fn fetch(clone: &Clone, settings: &Settings, places: &Places) -
         problem(ProblemKind::Fetch, format!("{url} cannot be fetched: {error}"), hint)
     };
     let access = access(repository, places).await?;
-    match clone.fetch(url, branch, &access).await {
+    match clone.fetch_alone(url, branch, &access).await {
         Err(GitError::Failed { .. }) if !clone.is_whole().await.map_err(failed)? => {
             clone.anew().await.map_err(failed)?;
-            clone.fetch(url, branch, &access).await
+            clone.fetch_alone(url, branch, &access).await
         }
         fetched => fetched,
     }
@@ -63,7 +63,13 @@ fn hint(error: &GitError, repository: &Repository) -> &'static str {
         _ => return "",
     };
     let has = |part: &str| said.contains(part);
-    if has("Host key verification failed") {
+    if has("HOST IDENTIFICATION HAS CHANGED") {
+        "find out why the host has another key before you put that into the file that `repository.knownHosts` names: \
+         somebody else may stand in its place"
+    } else if has("certificate verification failed") || has("certificate problem") {
+        "the authority behind the server's certificate is not among those that this system trusts; `SSL_CERT_FILE` names \
+         a file with it"
+    } else if has("Host key verification failed") {
         "add the host's key to the file that `repository.knownHosts` names: `ssh-keyscan HOST`, then compare its \
          fingerprint with the one that the host publishes"
     } else if has("Permission denied") || has("Authentication failed") || has("could not read Username") {

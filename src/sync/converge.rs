@@ -121,17 +121,18 @@ pub(super) async fn look(
     }
 }
 
-/// The limits that a plan goes beyond and that this run has no leave for.
+/// The limits that a plan goes beyond and that this run has no leave for. `before` are the tenants of the roster that was
+/// applied last; where nobody knows them, they are those whose objects are left over.
 pub(super) fn beyond(
     settings: &Settings,
     plan: &Plan,
-    before: &BTreeSet<String>,
+    before: Option<&BTreeSet<String>>,
     roster: &Roster,
     allowed: &BTreeSet<Allowed>,
 ) -> Vec<Problem> {
-    let before: BTreeSet<SmolStr> = match before.is_empty() {
-        true => limits::left_over(plan),
-        false => before.iter().map(SmolStr::from).collect(),
+    let before: BTreeSet<SmolStr> = match before {
+        None => limits::left_over(plan),
+        Some(before) => before.iter().map(SmolStr::from).collect(),
     };
     let found = limits::check(settings.limits.as_ref(), plan, &before, &limits::tenants(roster));
     let flag = |limit| match limit {

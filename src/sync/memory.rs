@@ -54,7 +54,7 @@ impl Memory {
         }
         let memory = serde_json::from_str(&note.text).map_err(|error| Refusal::Refused {
             why: format!(
-                "what earlier runs left there (the ConfigMap kube-system/kwo-sync, or .kwo.sync.json of a directory) \
+                "what earlier runs left there (the ConfigMap kube-system/kwo-sync, or .kwo.sync of a directory) \
                  cannot be read: {error}; mend it, or delete it if you know which commit was applied last"
             ),
         })?;

@@ -300,8 +300,8 @@ impl Run<'_> {
         for drift in &self.entry.drift {
             (self.said)(&format!("drift: {}: {}\n", drift.id, drift.what));
         }
-        let known = applied.as_ref().map(|applied| &applied.tenants).filter(|known| !known.is_empty());
-        let before = known.unwrap_or(&memory.tenants);
+        let known = (!memory.commit.is_empty()).then_some(&memory.tenants);
+        let before = known.or(applied.as_ref().map(|applied| &applied.tenants));
         let beyond = beyond(self.settings, &plan, before, &checked.roster, &self.options.allowed);
         self.plan = Some(plan.clone());
         let go_on = beyond.is_empty() && !self.options.dry_run;

@@ -65,6 +65,9 @@ impl Gate {
     }
 }
 
+// Not every test program counts.
+const _: fn(&Gate) -> usize = Gate::done;
+
 /// The way to the API server, one for all gates.
 struct Upstream {
     runtime: Runtime,

@@ -7,10 +7,24 @@ mod common;
 #[path = "../common/peers/mod.rs"]
 mod peers;
 
+#[path = "../live/gate.rs"]
+mod gate;
+#[path = "../common/loopback.rs"]
+mod loopback;
+
+mod cluster;
+mod crash;
 mod drift;
 mod fetch;
+mod https;
 mod limits;
+mod nodes;
+mod quiet;
+mod record;
 mod repository;
+mod served;
+mod settings;
 mod signed;
+mod ssh;
 mod trust;
 mod world;

@@ -100,7 +100,7 @@ fn neither_a_wiped_node_nor_a_wiped_target_can_be_led_back() {
 fn what_the_target_remembers_is_not_guessed_at() {
     let world = World::new(ALICE);
     world.sync(&[]).expect(0);
-    fs::write(world.path("target/.kwo.sync.json"), "{").unwrap();
+    fs::write(world.path("target/.kwo.sync"), "{").unwrap();
     world.commit(BOTH);
     world
         .sync(&[])
@@ -139,7 +139,7 @@ fn a_node_that_cannot_fetch_takes_back_nothing_that_another_one_applied() {
         .says("cannot be fetched")
         .says(&format!("nothing was done: {} was applied to this cluster", &newer[..12]));
     assert!(!world.has("bob") && world.applied() == first);
-    let memory = fs::read_to_string(world.path("target/.kwo.sync.json")).unwrap();
+    let memory = fs::read_to_string(world.path("target/.kwo.sync")).unwrap();
     assert!(memory.contains(&format!("\"commit\": \"{newer}\"")), "{memory}");
 
     fs::rename(&gone, world.path("cluster.git")).unwrap();
@@ -159,7 +159,7 @@ fn nodes_whose_commits_went_apart_do_not_fight() {
     // A person lets one node follow; the other one has to be told as well, and undoes nothing until then.
     assert!(second(&world).args(["--allow", "rewrite"]).status().unwrap().success());
     world.sync(&[]).expect(5).says("was applied on this node").says("neither comes after the other");
-    let memory = fs::read_to_string(world.path("target/.kwo.sync.json")).unwrap();
+    let memory = fs::read_to_string(world.path("target/.kwo.sync")).unwrap();
     assert!(memory.contains(&format!("\"commit\": \"{other}\"")), "{memory}");
     world.sync(&["--allow", "rewrite"]).expect(0);
     assert_eq!(world.applied(), other);

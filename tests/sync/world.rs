@@ -184,7 +184,7 @@ impl World {
 
     /// Takes away what the target remembers.
     pub(crate) fn wipe_target_memory(&self) {
-        fs::remove_file(self.path("target/.kwo.sync.json")).unwrap();
+        fs::remove_file(self.path("target/.kwo.sync")).unwrap();
     }
 }
 

@@ -68,6 +68,7 @@ fn scalar<T: Scalar>(text: &str, at: Span, findings: &mut Findings) -> Option<T>
             let mut finding =
                 Finding::new(refusal.code, at, refusal.message, format!("expected {}", T::expected()));
             finding.hint = refusal.hint;
+            finding.conceals = refusal.secret.then_some(finding.at);
             findings.push(finding);
             None
         }

@@ -13,6 +13,8 @@ pub struct Refusal {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The text holds a secret, and must not be shown.
+    pub secret: bool,
 }
 
 /// A value that is written as one piece of text. The text is taken as it stands in the file: `no`, `012` and
@@ -25,7 +27,7 @@ pub trait Scalar: FromStr<Err = Refusal> + Display {
 impl Refusal {
     /// A refusal without a hint.
     pub fn new(code: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal { code, message: message.into(), hint: None }
+        Refusal { code, message: message.into(), hint: None, secret: false }
     }
 
     /// Says what to do.
@@ -33,6 +35,12 @@ impl Refusal {
     pub fn hint(mut self, hint: impl Into<String>) -> Refusal {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Keeps the text from being shown.
+    #[must_use]
+    pub fn secret(self) -> Refusal {
+        Refusal { secret: true, ..self }
     }
 }
 

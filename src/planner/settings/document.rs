@@ -2,14 +2,15 @@
 
 use super::hook::Hook;
 use super::notify::Notify;
+use super::numbers::{Count, Percent};
 use super::repository::{Repository, Trust};
-use super::values::{AbsolutePath, Count, Percent};
+use super::values::{AbsolutePath, ContextName};
 use crate::roster::record::{choice, record};
-use crate::roster::{ApiVersion, At, Name};
+use crate::roster::{ApiVersion, At};
 
 record! {
     /// What kwo does by itself: where the roster comes from, whom it trusts, how much it may change, whom it tells.
-    pub struct Settings: "the settings" {
+    pub struct Settings: "the settings file" {
         /// The version of the format.
         pub api_version: At<ApiVersion> = "apiVersion",
         /// What kind of file this is.
@@ -49,7 +50,7 @@ record! {
         /// The kubeconfig of the cluster. Default: as kubectl finds it.
         pub kubeconfig: Option<At<AbsolutePath>>,
         /// The context of the kubeconfig. Default: its current one.
-        pub context: Option<At<Name>>,
+        pub context: Option<At<ContextName>>,
         /// A directory of manifests, instead of a cluster.
         pub directory: Option<At<AbsolutePath>>,
         /// Look at the files of the node that kwo runs on, and write them? Default: no.

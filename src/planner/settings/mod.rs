@@ -4,6 +4,7 @@
 mod document;
 mod hook;
 mod notify;
+mod numbers;
 mod parse;
 mod repository;
 mod values;
@@ -11,8 +12,7 @@ mod values;
 pub use document::{Drift, Limits, Settings, Target};
 pub use hook::{Hook, HookSecrets};
 pub use notify::{ForgeKind, Notify, Ntfy, Slack, Status, Webhook};
+pub use numbers::{Count, Percent, TimeSpan};
 pub use parse::{parse, schema};
 pub use repository::{Repository, Signers, Trust};
-pub use values::{
-    AbsolutePath, Branch, Count, GitUrl, Percent, Project, RepositoryPath, SocketAddress, TimeSpan, WebUrl,
-};
+pub use values::{AbsolutePath, Branch, ContextName, GitUrl, Project, RepositoryPath, SocketAddress, WebUrl};

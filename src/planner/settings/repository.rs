@@ -1,6 +1,7 @@
 //! Where the roster comes from, and which of its commits are applied.
 
-use super::values::{AbsolutePath, Branch, GitUrl, RepositoryPath, TimeSpan};
+use super::numbers::TimeSpan;
+use super::values::{AbsolutePath, Branch, GitUrl, RepositoryPath};
 use crate::roster::record::record;
 use crate::roster::{At, SecretRef};
 

@@ -1,13 +1,8 @@
-//! Single values of the settings: addresses, paths, shares and spans of time.
+//! Single values of the settings: addresses, names and paths.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-use crate::roster::Scalar;
 use crate::roster::scalar::{Refusal, quote, text_type};
 
 text_type! {
@@ -47,6 +42,15 @@ text_type! {
 }
 
 text_type! {
+    /// The name of a context of a kubeconfig.
+    pub struct ContextName {
+        expected: "the name of a context, as `kubectl config get-contexts` shows it",
+        pattern: "^.+$",
+        max: 253
+    }
+}
+
+text_type! {
     /// An address on the web.
     pub struct WebUrl {
         expected: "an address such as `https://ntfy.example.com/kwo`",
@@ -73,18 +77,6 @@ text_type! {
     }
 }
 
-/// A share in percent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Percent(u8);
-
-/// A number of things, at least one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Count(u32);
-
-/// A span of time in whole seconds.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct TimeSpan(u64);
-
 impl GitUrl {
     /// Can a token open it?
     #[must_use]
@@ -96,30 +88,6 @@ impl GitUrl {
     #[must_use]
     pub fn takes_key(&self) -> bool {
         !self.takes_token() && !self.starts_with('/')
-    }
-}
-
-impl Percent {
-    /// The number.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self.0
-    }
-}
-
-impl Count {
-    /// The number.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
-
-impl TimeSpan {
-    /// How many seconds.
-    #[must_use]
-    pub const fn seconds(self) -> u64 {
-        self.0
     }
 }
 
@@ -147,6 +115,7 @@ impl FromStr for GitUrl {
             // It would be in every message and every process list.
             if host.contains('@') {
                 return Err(Refusal::new("bad-repository", "the address holds a login")
+                    .secret()
                     .hint("leave it out of the address, and name the token with `token: {file: …}`"));
             }
             return match host.is_empty() {
@@ -175,6 +144,7 @@ impl FromStr for GitUrl {
         let login = text.strip_prefix("ssh://").and_then(|rest| rest.split('/').next()?.rsplit_once('@'));
         if login.is_some_and(|(login, _)| login.contains(':')) {
             return Err(Refusal::new("bad-repository", "the address holds a password")
+                .secret()
                 .hint("leave it out of the address, and name a deploy key with `key: {file: …}`"));
         }
         if text.starts_with('/') || ssh(text) || scp(text) {
@@ -233,6 +203,17 @@ impl FromStr for AbsolutePath {
     }
 }
 
+impl FromStr for ContextName {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<ContextName, Refusal> {
+        if text.is_empty() || text.len() > 253 || text.chars().any(char::is_control) {
+            let why = "it is empty, too long, or holds what is no text";
+            return Err(Refusal::new("bad-context", format!("{} is no context: {why}", quote(text))));
+        }
+        Ok(ContextName(text.into()))
+    }
+}
+
 impl FromStr for WebUrl {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<WebUrl, Refusal> {
@@ -244,6 +225,7 @@ impl FromStr for WebUrl {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if host.contains('@') {
             return Err(Refusal::new("bad-url", "the address holds a login")
+                .secret()
                 .hint("leave it out, and name the token by a reference"));
         }
         if host.is_empty() || !text.is_ascii() {
@@ -281,93 +263,6 @@ impl FromStr for SocketAddress {
         }
     }
 }
-
-impl FromStr for Percent {
-    type Err = Refusal;
-    fn from_str(text: &str) -> Result<Percent, Refusal> {
-        let number = text.strip_suffix('%').unwrap_or(text);
-        let plain = number.bytes().all(|byte| byte.is_ascii_digit());
-        number
-            .parse()
-            .ok()
-            .filter(|number| plain && *number <= 100)
-            .map(Percent)
-            .ok_or_else(|| Refusal::new("bad-percent", format!("{} is no share in percent", quote(text))))
-    }
-}
-
-impl FromStr for Count {
-    type Err = Refusal;
-    fn from_str(text: &str) -> Result<Count, Refusal> {
-        let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse()
-            .ok()
-            .filter(|number| plain && *number > 0)
-            .map(Count)
-            .ok_or_else(|| Refusal::new("bad-count", format!("{} is no number of things", quote(text))))
-    }
-}
-
-impl FromStr for TimeSpan {
-    type Err = Refusal;
-    fn from_str(text: &str) -> Result<TimeSpan, Refusal> {
-        let wrong = || {
-            Refusal::new("bad-span", format!("{} is no span of time", quote(text)))
-                .hint("write a number and a unit: `90s`, `5m`, `1h30m`")
-        };
-        let (mut rest, mut total) = (text, 0_u64);
-        while !rest.is_empty() {
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-            let unit = match rest[digits..].chars().next() {
-                Some('s') => 1,
-                Some('m') => 60,
-                Some('h') => 3600,
-                Some('d') => 86_400,
-                _ => return Err(wrong()),
-            };
-            total = number.checked_mul(unit).and_then(|more| total.checked_add(more)).ok_or_else(wrong)?;
-            rest = &rest[digits + 1..];
-        }
-        if total == 0 { Err(wrong()) } else { Ok(TimeSpan(total)) }
-    }
-}
-
-macro_rules! number_type {
-    ($name:ident: $expected:literal, $schema:tt, $shown:expr) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let shown: fn(&$name, &mut fmt::Formatter<'_>) -> fmt::Result = $shown;
-                shown(self, out)
-            }
-        }
-
-        impl Scalar for $name {
-            fn expected() -> String {
-                $expected.to_owned()
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    };
-}
-
-number_type!(Percent: "a share from 0 to 100", {
-    "description": "A share in percent.", "type": ["integer", "string"], "pattern": "^[0-9]{1,3}%?$", "minimum": 0, "maximum": 100
-}, |this, out| write!(out, "{}%", this.0));
-number_type!(Count: "a number of at least 1", {
-    "description": "A number of things, at least one.", "type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1
-}, |this, out| write!(out, "{}", this.0));
-number_type!(TimeSpan: "a span of time such as `90s` or `5m`", {
-    "description": "A span of time.", "type": "string", "pattern": "^([0-9]+[smhd])+$"
-}, |this, out| write!(out, "{}s", this.0));
 
 #[cfg(test)]
 mod tests {
@@ -414,19 +309,7 @@ mod tests {
             assert!(bad.parse::<RepositoryPath>().is_err(), "{bad}");
         }
         assert!("clusters/one/roster.yaml".parse::<RepositoryPath>().is_ok());
-    }
-
-    #[test]
-    fn spans_shares_and_counts() {
-        assert_eq!("1h30m".parse::<TimeSpan>().unwrap().seconds(), 5400);
-        for bad in ["", "5", "m", "0s", "1x", "99999999999999999999d", "-1s"] {
-            assert!(bad.parse::<TimeSpan>().is_err(), "{bad}");
-        }
-        assert_eq!("30%".parse::<Percent>().unwrap().number(), 30);
-        for bad in ["", "101", "-1", "+1", "1.5"] {
-            assert!(bad.parse::<Percent>().is_err(), "{bad}");
-        }
-        assert!("0".parse::<Count>().is_err() && "+3".parse::<Count>().is_err());
+        assert!("kubernetes-admin@one".parse::<ContextName>().is_ok() && "".parse::<ContextName>().is_err());
         assert!("[::1]:9720".parse::<SocketAddress>().is_ok() && ":9720".parse::<SocketAddress>().is_err());
     }
 }

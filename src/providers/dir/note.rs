@@ -1,4 +1,4 @@
-//! What runs leave for each other in a directory: the file `.kwo.sync.json` in it.
+//! What runs leave for each other in a directory: the file `.kwo.sync` in it.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::providers::place::{Astray, inside, settle, temporary};
 use crate::providers::{Note, Refusal};
 
-const FILE: &str = ".kwo.sync.json";
+const FILE: &str = ".kwo.sync";
 
 /// The note, where there is one.
 pub(super) fn recall(root: &Path) -> Result<Option<Note>, Refusal> {

@@ -1,4 +1,4 @@
-//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider. `tests/peers/fetch.sh` puts them
+//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd. `tests/peers/fetch.sh` puts them
 //! into the build folder at first use. Where one cannot be had the test says so and does nothing, unless
 //! `KWO_REQUIRE_LIVE=1`, which makes that a failure.
 #![expect(clippy::panic, reason = "a test that cannot be set up ends here")]
@@ -18,11 +18,15 @@ pub(crate) mod acme;
 pub(crate) mod http;
 pub(crate) mod oidc;
 pub(crate) mod registry;
+pub(crate) mod sshd;
 pub(crate) mod traefik;
 
 // Not every test program uses everything.
 const _: fn(&acme::Acme, &traefik::Traefik) = |acme, traefik| {
     let _ = http::Message::text as fn(&_) -> _;
+    let _ = (sshd::Sshd::start as fn(_, _) -> _, |sshd: &sshd::Sshd| {
+        (sshd.port, sshd.host_key.len(), sshd.said())
+    });
     let _ = (&acme.directory, &acme.ca, &acme.root, &acme.dns, acme.httpreq(), traefik.websecure);
     let _ = (
         oidc::Issuer::start as fn(_, _) -> _,
