@@ -26,5 +26,6 @@ mod served;
 mod settings;
 mod signed;
 mod ssh;
+mod told;
 mod trust;
 mod world;
