@@ -79,6 +79,8 @@ fn hint(error: &GitError, repository: &Repository) -> &'static str {
         }
     } else if has("couldn't find remote ref") {
         "there is no such branch: see `repository.branch`"
+    } else if has("fsck error") {
+        "git's own check refuses what is in the repository: `git fsck` there shows it"
     } else if has("dubious ownership") {
         "the folder belongs to another user than the one that kwo runs as: give it to that one, or fetch it by ssh"
     } else {

@@ -186,3 +186,36 @@ fn a_directory_that_was_converged_is_one_that_kubectl_takes() {
     let said = kubectl_ok(&["apply", "-R", "--dry-run=client", "-f", &target]);
     assert!(said.contains("namespace/alice created (dry run)"), "{said}");
 }
+
+#[test]
+fn paths_with_odd_names_are_taken_as_they_are() {
+    let world = World::new("tenants:\n  alice:\n");
+    let odd = "o'd d $(id) \"x\" é;&|*?.git";
+    fs::rename(world.path("cluster.git"), world.path(odd)).unwrap();
+    let quoted = |name: &str| format!("'{}'", world.path(name).display().to_string().replace('\'', "''"));
+    let text = fs::read_to_string(world.path("kwo.yaml")).unwrap();
+    let text = text.replace(&world.path("cluster.git").display().to_string(), &quoted(odd));
+    let state = quoted("st'ate $HOME: é");
+    let text = text.replace(&format!("state: {}", world.path("state").display()), &format!("state: {state}"));
+    fs::write(world.path("kwo.yaml"), text).unwrap();
+    world.sync(&[]).expect(0);
+    assert!(world.has("alice") && world.path("st'ate $HOME: é/history/000001.json").is_file());
+    world.sync(&[]).expect(0).says("In agreement");
+    world.kwo(&["history", "verify"]).expect(0);
+}
+
+#[test]
+fn the_files_of_the_node_are_converged_too() {
+    let world = World::new("cluster: {api: {hosts: [api.example.com]}}\ntenants:\n  alice:\n");
+    let root = world.path("root");
+    fs::create_dir(&root).unwrap();
+    let target = world.path("target").display().to_string();
+    world.settings(&format!("target: {{directory: {target}, node: true, root: {}}}\n", root.display()));
+    world.sync(&[]).expect(0).says("created node:File/etc/rancher/k3s/config.yaml");
+    world.sync(&[]).expect(0).says("In agreement");
+    let config = root.join("etc/rancher/k3s/config.yaml");
+    fs::write(&config, "tls-san: []\n").unwrap();
+    world.sync(&[]).expect(0).says("drift: node:File/etc/rancher/k3s/config.yaml: ");
+    assert!(fs::read_to_string(&config).unwrap().contains("api.example.com"));
+    world.sync(&[]).expect(0).says("In agreement");
+}

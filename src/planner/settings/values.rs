@@ -109,7 +109,9 @@ impl FromStr for GitUrl {
     fn from_str(text: &str) -> Result<GitUrl, Refusal> {
         let wrong =
             |why: &str| Refusal::new("bad-repository", format!("{} is no repository: {why}", quote(text)));
-        plain(text, 2048).map_err(wrong)?;
+        // A path may hold spaces, an address none.
+        let path = text.starts_with('/').then(|| text.replace(' ', ""));
+        plain(path.as_deref().unwrap_or(text), 2048).map_err(wrong)?;
         if let Some(rest) = text.strip_prefix("https://") {
             let host = rest.split('/').next().unwrap_or_default();
             // It would be in every message and every process list.
