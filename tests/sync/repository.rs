@@ -191,7 +191,7 @@ fn a_directory_that_was_converged_is_one_that_kubectl_takes() {
 fn paths_with_odd_names_are_taken_as_they_are() {
     let world = World::new("tenants:\n  alice:\n");
     let odd = "o'd d $(id) \"x\" é;&|*?.git";
-    std::fs::rename(world.path("cluster.git"), world.path(odd)).unwrap();
+    fs::rename(world.path("cluster.git"), world.path(odd)).unwrap();
     let quoted = |name: &str| format!("'{}'", world.path(name).display().to_string().replace('\'', "''"));
     let text = fs::read_to_string(world.path("kwo.yaml")).unwrap();
     let text = text.replace(&world.path("cluster.git").display().to_string(), &quoted(odd));
