@@ -63,6 +63,9 @@ pub struct Intent {
     pub entry: Entry,
 }
 
+/// How the folders begin that the files of a commit are laid out in.
+const CHECKOUT: &str = "checkout-";
+
 impl State {
     /// The state in this folder, for this run alone; waits up to `patience` for another one.
     ///
@@ -82,12 +85,19 @@ impl State {
         let give_up = Instant::now() + patience;
         loop {
             match lock.try_lock() {
-                Ok(()) => return Ok(State { folder: folder.to_owned(), _lock: lock }),
+                Ok(()) => break,
                 Err(TryLockError::WouldBlock) if Instant::now() >= give_up => return Err(StateError::Held),
                 Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(50)).await,
                 Err(TryLockError::Error(error)) => return Err(failed(&path)(error)),
             }
         }
+        // What a killed run laid out.
+        for found in fs::read_dir(&sync).map_err(failed(&sync))?.flatten() {
+            if found.file_name().to_string_lossy().starts_with(CHECKOUT) {
+                let _ = fs::remove_dir_all(found.path());
+            }
+        }
+        Ok(State { folder: folder.to_owned(), _lock: lock })
     }
 
     /// Where the clone is.
@@ -96,20 +106,14 @@ impl State {
         self.folder.join("sync/repository.git")
     }
 
-    /// A folder for the files of a commit, which is gone with this run; so is what a killed run left.
+    /// A folder for the files of a commit, which is gone with what is given.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn checkout(&self) -> Result<tempfile::TempDir, StateError> {
-        const PREFIX: &str = "checkout-";
         let sync = self.folder.join("sync");
         let failed = |error| StateError::Io { what: "write", path: sync.clone(), error };
-        for found in fs::read_dir(&sync).map_err(failed)?.flatten() {
-            if found.file_name().to_string_lossy().starts_with(PREFIX) {
-                let _ = fs::remove_dir_all(found.path());
-            }
-        }
-        tempfile::Builder::new().prefix(PREFIX).tempdir_in(&sync).map_err(failed)
+        tempfile::Builder::new().prefix(CHECKOUT).tempdir_in(&sync).map_err(failed)
     }
 
     /// The history.

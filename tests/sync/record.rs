@@ -137,6 +137,20 @@ fn what_could_not_be_recorded_in_the_end_is_recorded_by_the_next_run() {
 }
 
 #[test]
+fn a_run_that_was_killed_after_its_end_was_recorded_is_not_told_of_twice() {
+    let world = three();
+    let entry = world.kwo(&["history", "show", "3", "-o", "json"]).expect(0).json();
+    // Nor does what it had laid out stay.
+    fs::create_dir(world.path("state/sync/checkout-x")).unwrap();
+    fs::write(world.path("state/sync/running.json"), serde_json::json!({"entry": entry}).to_string())
+        .unwrap();
+    world.sync(&[]).expect(0).conceals("broke off").says("In agreement");
+    assert_eq!(world.history().len(), 3);
+    assert!(!world.path("state/sync/running.json").exists());
+    assert!(!world.path("state/sync/checkout-x").exists());
+}
+
+#[test]
 fn a_state_folder_that_cannot_be_written_is_said_at_once() {
     let world = World::new("tenants:\n  alice:\n");
     fs::write(world.path("state"), "a file").unwrap();
