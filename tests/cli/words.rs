@@ -81,6 +81,7 @@ fn nothing_waits_for_a_fixed_time() {
     }
     let known = [
         "src/edits.rs",
+        "src/git/clone.rs",
         "src/hook/server.rs",
         "src/notify/letter.rs",
         "src/providers/dir/lock.rs",
