@@ -156,8 +156,8 @@ impl Run<'_> {
         };
         let provider = target::open(&self.args, Duration::from_secs(15)).await;
         let provider = provider.map_err(|failure| {
-            let text = anstream::adapter::strip_str(&failure.text()).to_string();
-            problem(ProblemKind::Target, text.trim().replace('\n', "; "), "")
+            let Failure { exit: _, message, causes, hints } = failure;
+            problem(ProblemKind::Target, [&[message], &*causes].concat().join(": "), hints.join("; "))
         })?;
         let identity = provider.identity().await.map_err(|refusal| target(&refusal))?;
         self.entry.target = identity.address.to_string();
