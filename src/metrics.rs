@@ -21,12 +21,7 @@ use crate::providers::{Astray, keep_readable};
 
 const LAST_SUCCESS: &str = "kwo_last_success_timestamp_seconds";
 
-const OUTCOMES: [(Outcome, &str); 4] = [
-    (Outcome::Converged, "converged"),
-    (Outcome::Held, "held"),
-    (Outcome::Refused, "refused"),
-    (Outcome::Failed, "failed"),
-];
+const OUTCOMES: [Outcome; 4] = [Outcome::Converged, Outcome::Held, Outcome::Refused, Outcome::Failed];
 
 const KINDS: [(ProblemKind, &str); 6] = [
     (ProblemKind::Fetch, "fetch"),
@@ -107,8 +102,11 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
             name: "kwo_last_run_outcome",
             help: "How the last run ended: 1 for the one that is true.",
             values: OUTCOMES
-                .map(|(outcome, word)| {
-                    (vec![("outcome", word.to_owned())], f64::from(u8::from(outcome == entry.outcome)))
+                .map(|outcome| {
+                    (
+                        vec![("outcome", outcome.word().to_owned())],
+                        f64::from(u8::from(outcome == entry.outcome)),
+                    )
                 })
                 .to_vec(),
         },

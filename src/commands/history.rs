@@ -63,8 +63,9 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
     let history = open(settings.state());
     let head = history.verify().map_err(|error| Failure::new("the history is not whole").because(&error))?;
     data(&format!(
-        "{} entries, each leads to the next; the newest has the digest {}\n",
+        "{} entr{}, each leads to the next; the newest has the digest {}\n",
         head.number,
+        if head.number == 1 { "y" } else { "ies" },
         or_none(&head.digest)
     ));
     if args.offline {

@@ -66,8 +66,7 @@ fn end(ran: &Ran, dry_run: bool) -> String {
 /// One line that says it all.
 fn summary(entry: &Entry) -> String {
     let done = entry.done().count();
-    let not_done =
-        entry.steps.iter().filter(|step| !matches!(step.outcome.as_str(), "done" | "settled")).count();
+    let not_done = entry.not_done().count();
     let word = match entry.outcome {
         Outcome::Converged if done == 0 => "In agreement",
         Outcome::Converged => "Converged",

@@ -2,7 +2,7 @@
 //! ends with it.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -68,6 +68,14 @@ pub enum GitError {
         mebibytes: u64,
         /// How long they may be.
         most: u64,
+    },
+    /// The public keys of the signers are none.
+    #[error("gpg finds no keys in {}: {said}", path.display())]
+    Keys {
+        /// Their file.
+        path: PathBuf,
+        /// What it said.
+        said: String,
     },
     /// It said what kwo does not understand.
     #[error("`git {what}` gave an answer that kwo does not understand: {said}")]
@@ -214,7 +222,7 @@ impl Given {
 }
 
 /// The lines that say what is wrong, on one line.
-fn shown(said: &[u8]) -> String {
+pub(super) fn shown(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     // ssh frames what matters most with signs.
     let lines: Vec<&str> =

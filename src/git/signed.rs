@@ -1,12 +1,15 @@
 //! Whose signatures commits carry. Only the keys that the settings name count: git is kept from every other key ring
 //! and from every other kind of signature.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use kwo_planner::settings::Signers;
 
 use super::clone::Clone;
-use super::process::{Git, GitError};
+use super::process::{Git, GitError, shown};
 
 /// A commit that no signer signed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +45,7 @@ impl Clone {
         let git = match (&signers.ssh, &signers.gpg) {
             (Some(allowed), _) => {
                 readable(Path::new(allowed.as_str()))?;
+                runs("ssh-keygen").await?;
                 git.config("gpg.ssh.program=ssh-keygen")
                     .config(&format!("gpg.ssh.allowedSignersFile={allowed}"))
             }
@@ -84,7 +88,9 @@ impl Clone {
     /// A key ring with these keys and no others, each of which counts in full.
     async fn ring(&self, keys: &Path) -> Result<tempfile::TempDir, GitError> {
         readable(keys)?;
-        let ring = tempfile::tempdir().map_err(GitError::io("make a folder for a key ring"))?;
+        // gpg warns of a folder that others can look into.
+        let ring = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir();
+        let ring = ring.map_err(GitError::io("make a folder for a key ring"))?;
         std::fs::write(
             ring.path().join("gpg.conf"),
             "trust-model always\nno-autostart\nno-auto-key-retrieve\n",
@@ -94,7 +100,7 @@ impl Clone {
             .env("GNUPGHOME", ring.path())
             .args(["--batch", "--quiet", "--no-autostart", "--import"])
             .arg(keys)
-            .stdin(std::process::Stdio::null())
+            .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
             .await
@@ -102,10 +108,15 @@ impl Clone {
         if imported.status.success() {
             return Ok(ring);
         }
-        let said =
-            String::from_utf8_lossy(&imported.stderr).chars().filter(|c| !c.is_control()).take(300).collect();
-        Err(GitError::Odd { what: format!("(gpg --import {})", keys.display()), said })
+        Err(GitError::Keys { path: keys.to_owned(), said: shown(&imported.stderr) })
     }
+}
+
+/// Is this program there? Without it git takes every signature for a bad one, and blames the author.
+async fn runs(program: &str) -> Result<(), GitError> {
+    let mut command = tokio::process::Command::new(program);
+    command.arg("-?").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command.status().await.map(|_| ()).map_err(GitError::io(format!("run `{program}`")))
 }
 
 fn readable(path: &Path) -> Result<(), GitError> {

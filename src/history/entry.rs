@@ -82,6 +82,19 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// As a word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Outcome::Converged => "converged",
+            Outcome::Held => "held",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
 /// Something that went wrong, or was refused.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
@@ -122,7 +135,7 @@ pub struct Step {
     pub tenant: String,
     /// `created`, `extended` or `revised`.
     pub action: String,
-    /// `done`, `settled`, `refused` or `skipped`.
+    /// `done`, `settled`, `refused`, `changed`, `unreachable` or `skipped`; `begun` where the run broke off.
     pub outcome: String,
     /// Why it was not done, or empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -157,6 +170,11 @@ impl Entry {
     /// The steps that were done.
     pub fn done(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.outcome == "done")
+    }
+
+    /// The steps that were not done, or that nobody knows of whether they were.
+    pub fn not_done(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| !matches!(step.outcome.as_str(), "done" | "settled"))
     }
 
     /// The tenants that something was done for, in order.

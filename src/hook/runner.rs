@@ -21,6 +21,10 @@ use crate::providers::keep_private;
 /// How long a run that was told to end may take to do so.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
+/// How long after the trigger was written it is not written again. systemd takes no more starts of a unit in a minute
+/// than the unit says, and from then on it would wait for the trigger no more.
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// What a run is.
 #[derive(Clone, Debug)]
 pub enum Work {
@@ -62,7 +66,13 @@ impl Runner {
                 () = self.wanted.notified() => self.run(&mut stop).await,
             }
         }
-        if self.figures.waiting() {
+        if !self.figures.waiting() {
+            return;
+        }
+        if matches!(self.work, Work::Trigger(_)) {
+            // It takes no time, and the next listener knows nothing of it.
+            self.run(&mut stop).await;
+        } else {
             (self.say)("a push has come that nothing has looked at yet; the next `kwo sync` does");
         }
     }
@@ -102,6 +112,9 @@ impl Runner {
         }
         let status = format!("{what} at {:.0}, exit code {exit}", run.ended);
         let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
+        if matches!(self.work, Work::Trigger(_)) {
+            let _ = timeout(PAUSE, told(stop)).await;
+        }
     }
 
     /// The exit code of a run, which is told to end when the listener is stopped and its time is over.

@@ -75,7 +75,6 @@ pub fn lines(entry: &Entry, before: Option<&Entry>) -> Vec<Line> {
 /// What the run came to.
 fn whole(entry: &Entry) -> Line {
     let done = entry.done().count();
-    let open = entry.steps.iter().filter(|step| matches!(step.outcome.as_str(), "refused" | "skipped"));
     let priority = match entry.outcome {
         Outcome::Failed | Outcome::Refused => Priority::Error,
         Outcome::Held => Priority::Warning,
@@ -84,9 +83,9 @@ fn whole(entry: &Entry) -> Line {
     };
     let text = format!(
         "{}{}: {done} done, {} not done, {} held, {} left over, {} unchanged",
-        word(entry.outcome),
+        entry.outcome.word(),
         short(entry).map_or_else(String::new, |commit| format!(" at {commit}")),
-        open.count(),
+        entry.not_done().count(),
         entry.held.len(),
         entry.leftovers,
         entry.unchanged,
@@ -101,18 +100,9 @@ fn run(entry: &Entry) -> Vec<(&'static str, String)> {
         ("KWO_RUN", entry.number.to_string()),
         ("KWO_COMMIT", newest.map(|commit| commit.id.clone()).unwrap_or_default()),
         ("KWO_PLAN_DIGEST", entry.plan_digest.clone()),
-        ("KWO_OUTCOME", word(entry.outcome).to_owned()),
+        ("KWO_OUTCOME", entry.outcome.word().to_owned()),
     ];
     fields.into_iter().filter(|(_, value)| !value.is_empty()).collect()
-}
-
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Converged => "converged",
-        Outcome::Held => "held",
-        Outcome::Refused => "refused",
-        Outcome::Failed => "failed",
-    }
 }
 
 /// The newest commit, as git shortens it.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::history::{Commit, Entry, Outcome, Step};
+use crate::history::{Commit, Entry, Outcome};
 
 /// In characters: what takes Slack's webhooks may take no more than 2000.
 const LONGEST: usize = 1500;
@@ -75,7 +75,7 @@ fn summary(entry: &Entry) -> String {
     if tone(entry.outcome) == Tone::Bad {
         return match entry.problems.first() {
             Some(problem) => line(&problem.text, LINE),
-            None => format!("{} not done", counted(open(entry).count(), "change")),
+            None => format!("{} not done", counted(entry.not_done().count(), "change")),
         };
     }
     let done = entry.done().count();
@@ -123,7 +123,7 @@ fn lines(entry: &Entry) -> Vec<String> {
     }
     more(&mut lines, entry.problems.len());
     let because = |id: &str, why: &str| if why.is_empty() { id.to_owned() } else { format!("{id}: {why}") };
-    let open = open(entry).map(|step| format!("not done: {}", because(&step.id, &step.why)));
+    let open = entry.not_done().map(|step| format!("not done: {}", because(&step.id, &step.why)));
     few(&mut lines, open.collect());
     let drift = entry.drift.iter().map(|drift| format!("changed by others: {}: {}", drift.id, drift.what));
     few(&mut lines, drift.collect());
@@ -131,11 +131,6 @@ fn lines(entry: &Entry) -> Vec<String> {
     few(&mut lines, held.collect());
     lines.push(format!("{}, run {} on {}", entry.target, entry.number, entry.host));
     lines.iter().map(|text| line(text, LINE)).collect()
-}
-
-/// What was to be done and was not.
-fn open(entry: &Entry) -> impl Iterator<Item = &Step> {
-    entry.steps.iter().filter(|step| matches!(step.outcome.as_str(), "refused" | "skipped"))
 }
 
 /// `2 created, 1 revised`, of what was done.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::history::{Commit, Entry, Outcome};
+use crate::history::{Commit, Entry};
 
 /// A line an entry.
 #[must_use]
@@ -26,7 +26,7 @@ pub fn list(entries: &[Entry]) -> String {
             "{:>6}  {:.0}  {:<9}  {commit:<12}  {}",
             entry.number,
             entry.began,
-            word(entry.outcome),
+            entry.outcome.word(),
             what.join("; ")
         );
     }
@@ -56,7 +56,7 @@ pub fn show(entry: &Entry) -> String {
         leftovers,
         unchanged,
     } = entry;
-    let mut out = format!("entry {number}: {}\n", word(*outcome));
+    let mut out = format!("entry {number}: {}\n", outcome.word());
     let mut line = |name: &str, text: &str| {
         if !text.is_empty() {
             let _ = writeln!(out, "  {name:<10}  {text}");
@@ -93,15 +93,6 @@ pub fn show(entry: &Entry) -> String {
 fn told(commit: &Commit) -> String {
     let Commit { id, author, when, subject } = commit;
     format!("{id} “{subject}” by {author}, {when:.0}")
-}
-
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Converged => "converged",
-        Outcome::Held => "held",
-        Outcome::Refused => "refused",
-        Outcome::Failed => "failed",
-    }
 }
 
 fn short(commit: &str) -> &str {

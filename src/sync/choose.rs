@@ -57,10 +57,7 @@ pub(super) async fn fetch(clone: &Clone, settings: &Settings, places: &Places) -
 fn hint(error: &GitError, repository: &Repository) -> &'static str {
     let said = match error {
         GitError::Failed { said, .. } => said,
-        GitError::Io { error, .. } if error.kind() == ErrorKind::NotFound => {
-            return "`git` has to be installed, and for ssh `ssh` too";
-        }
-        _ => return "",
+        _ => return missing(error).unwrap_or_default(),
     };
     let has = |part: &str| said.contains(part);
     if has("HOST IDENTIFICATION HAS CHANGED") {
@@ -81,6 +78,8 @@ fn hint(error: &GitError, repository: &Repository) -> &'static str {
         "there is no such branch: see `repository.branch`"
     } else if has("fsck error") {
         "git's own check refuses what is in the repository: `git fsck` there shows it"
+    } else if has("ssh: not found") {
+        "`ssh` has to be installed"
     } else if has("dubious ownership") {
         "the folder belongs to another user than the one that kwo runs as: give it to that one, or fetch it by ssh"
     } else {
@@ -133,7 +132,19 @@ pub(super) async fn choose(
     }
     match last(clone, node, cluster).await? {
         Last::One(last) if !choice.candidates.iter().any(|candidate| candidate == last) => {
-            choice.candidates.push(last.to_owned());
+            // What this node applied itself was let in; that the cluster says so of another one may be forged.
+            let signers = signers(settings).filter(|_| node != Some(last));
+            let unsigned = match signers {
+                Some(signers) => unsigned(clone, node, last, signers).await,
+                None => None,
+            };
+            match unsigned {
+                None => choice.candidates.push(last.to_owned()),
+                Some(why) => {
+                    choice.nothing =
+                        Some(format!("{} was applied {TO_CLUSTER}, and {}", short(last), why.text));
+                }
+            }
         }
         Last::One(_) | Last::Never => {}
         // To go back to either could take back what the other one knows to be applied.
@@ -156,13 +167,13 @@ async fn last<'m>(
     node: Option<&'m str>,
     cluster: Option<&'m str>,
 ) -> Result<Last<'m>, GitError> {
-    let missing = |mark: &str, whose: &str| {
+    let lacking = |mark: &str, whose: &str| {
         Last::Unclear(format!("{} was applied {whose}, and it is not in the clone of this node", short(mark)))
     };
     Ok(match (node, cluster) {
         (None, None) => Last::Never,
-        (Some(mark), None) if !clone.has(mark).await? => missing(mark, ON_NODE),
-        (_, Some(mark)) if !clone.has(mark).await? => missing(mark, TO_CLUSTER),
+        (Some(mark), None) if !clone.has(mark).await? => lacking(mark, ON_NODE),
+        (_, Some(mark)) if !clone.has(mark).await? => lacking(mark, TO_CLUSTER),
         (Some(mark), None) | (None, Some(mark)) => Last::One(mark),
         (Some(node), Some(cluster)) if clone.follows(node, cluster).await? => Last::One(cluster),
         (Some(node), Some(cluster)) if clone.follows(cluster, node).await? => Last::One(node),
@@ -200,11 +211,14 @@ async fn refused(
             return Ok(Some(problem(ProblemKind::Trust, text, hint)));
         }
     }
-    let Some(signers) = settings.trust.as_ref().and_then(|trust| trust.signers.as_ref()) else {
-        return Ok(None);
-    };
-    let since = earliest(clone, node, cluster).await?;
-    unsigned(clone, since, newest, signers).await
+    let Some(signers) = signers(settings) else { return Ok(None) };
+    // The word of the cluster alone that a commit was applied is no signature on it.
+    let since = earliest(clone, node, cluster).await?.filter(|since| node == Some(since) || *since != newest);
+    Ok(unsigned(clone, since, newest, signers).await)
+}
+
+fn signers(settings: &Settings) -> Option<&Signers> {
+    settings.trust.as_ref()?.signers.as_ref()
 }
 
 /// The mark that comes before the other one: what is counted from it is counted from both.
@@ -226,18 +240,38 @@ async fn earliest<'m>(
     })
 }
 
-async fn unsigned(
-    clone: &Clone,
-    since: Option<&str>,
-    newest: &str,
-    signers: &Signers,
-) -> Result<Option<Problem>, GitError> {
-    let Some(found) = clone.unsigned(since, newest, signers).await? else { return Ok(None) };
-    let who = clone.describe(&found.commit).await?;
-    let text =
-        format!("{} “{}” by {} is not let in: {}", short(&found.commit), who.subject, who.author, found.why);
-    let hint = "a signer has to sign it anew, and all that come after it; the signers are those that `trust.signers` names";
-    Ok(Some(problem(ProblemKind::Trust, text, hint)))
+/// The first commit up to this one that no signer signed. Where that cannot be told it is not let in either.
+async fn unsigned(clone: &Clone, since: Option<&str>, head: &str, signers: &Signers) -> Option<Problem> {
+    let looked = async {
+        let Some(found) = clone.unsigned(since, head, signers).await? else { return Ok(None) };
+        Ok(Some((clone.describe(&found.commit).await?, found)))
+    };
+    match looked.await {
+        Ok(None) => None,
+        Ok(Some((who, found))) => {
+            let text = format!(
+                "{} “{}” by {} is not let in: {}",
+                short(&found.commit),
+                who.subject,
+                who.author,
+                found.why
+            );
+            let hint = "a signer has to sign it anew, and all that come after it; the signers are those that \
+                        `trust.signers` names";
+            Some(problem(ProblemKind::Trust, text, hint))
+        }
+        Err(error) => {
+            let text = format!("{} is not let in: who signed it cannot be told: {error}", short(head));
+            Some(problem(ProblemKind::Fetch, text, missing(&error).unwrap_or_default()))
+        }
+    }
+}
+
+/// What to do where a program is not there.
+pub(super) fn missing(error: &GitError) -> Option<&'static str> {
+    let GitError::Io { what, error } = error else { return None };
+    let program = what.starts_with("run `") && error.kind() == ErrorKind::NotFound;
+    program.then_some("it has to be installed: `git`, and `ssh`, `ssh-keygen` or `gpg` where they are used")
 }
 
 /// A commit for people.

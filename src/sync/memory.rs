@@ -2,6 +2,7 @@
 //! last entries of the history in short. A node that was wiped finds here what it may not fall behind.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,12 +53,17 @@ impl Memory {
         if note.text.is_empty() {
             return Ok((Memory::default(), Some(note)));
         }
-        let memory = serde_json::from_str(&note.text).map_err(|error| Refusal::Refused {
+        let unread = |why: &dyn Display| Refusal::Refused {
             why: format!(
                 "what earlier runs left there (the ConfigMap kube-system/kwo-sync, or .kwo.sync of a directory) \
-                 cannot be read: {error}; mend it, or delete it if you know which commit was applied last"
+                 cannot be read: {why}; mend it, or delete it if you know which commit was applied last"
             ),
-        })?;
+        };
+        let memory: Memory = serde_json::from_str(&note.text).map_err(|error| unread(&error))?;
+        // git takes other words than ids too, such as the name of what was fetched.
+        if !memory.commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(unread(&"what it calls a commit is none"));
+        }
         Ok((memory, Some(note)))
     }
 

@@ -108,10 +108,8 @@ pub(super) fn outcome(entry: &Entry) -> Outcome {
 /// The entry in a few words.
 pub(super) fn in_short(entry: &Entry) -> String {
     let mut words = vec![match entry.outcome {
-        Outcome::Converged => "converged".to_owned(),
         Outcome::Held => format!("{} held", entry.held.len()),
-        Outcome::Refused => "refused".to_owned(),
-        Outcome::Failed => "failed".to_owned(),
+        outcome => outcome.word().to_owned(),
     }];
     let done = entry.done().count();
     if done > 0 {

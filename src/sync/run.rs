@@ -14,7 +14,7 @@ use kwo_planner::resource::Desired;
 use kwo_planner::settings::{Drift, Settings};
 use tokio::sync::watch;
 
-use super::choose::{Choice, choose, fetch, problem, short};
+use super::choose::{Choice, choose, fetch, missing, problem, short};
 use super::converge::{Checked, Unusable, beyond, check_out, look};
 use super::memory::Memory;
 use super::options::{Allowed, Options, Ran, target_args};
@@ -139,7 +139,9 @@ impl Run<'_> {
     }
 
     async fn work(&mut self) -> Result<(), Stop> {
-        let gone = |error: GitError| problem(ProblemKind::Fetch, error.to_string(), "");
+        let gone = |error: GitError| {
+            problem(ProblemKind::Fetch, error.to_string(), missing(&error).unwrap_or_default())
+        };
         let places = Places::usual(PathBuf::from("/etc/kwo"), self.args.age.age_identity.clone());
         let clone = Clone::open(self.state.clone_folder()).await.map_err(gone)?;
         let fetched = tokio::select! {
@@ -154,8 +156,8 @@ impl Run<'_> {
         };
         let provider = target::open(&self.args, Duration::from_secs(15)).await;
         let provider = provider.map_err(|failure| {
-            let text = anstream::adapter::strip_str(&failure.text()).to_string();
-            problem(ProblemKind::Target, text.trim().replace('\n', "; "), "")
+            let Failure { exit: _, message, causes, hints } = failure;
+            problem(ProblemKind::Target, [&[message], &*causes].concat().join(": "), hints.join("; "))
         })?;
         let identity = provider.identity().await.map_err(|refusal| target(&refusal))?;
         self.entry.target = identity.address.to_string();

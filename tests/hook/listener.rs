@@ -65,10 +65,10 @@ impl Listener {
         Listener { child, address, folder, talk: Some(talk) }
     }
 
-    /// Was the trigger written since the last time that this was asked?
+    /// Was the trigger written since the last time that this was asked? It is not written twice in two seconds.
     pub(crate) fn triggered(&self) -> bool {
         let trigger = self.folder.path().join("trigger");
-        let end = Instant::now() + Duration::from_millis(500);
+        let end = Instant::now() + Duration::from_millis(2500);
         while Instant::now() < end {
             if std::fs::remove_file(&trigger).is_ok() {
                 return true;

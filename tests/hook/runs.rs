@@ -140,6 +140,33 @@ fn without_a_trigger_it_runs_sync_itself() {
 }
 
 #[test]
+fn a_storm_of_pushes_starts_no_more_runs_than_systemd_takes() {
+    let unit = std::fs::read_to_string("systemd/kwo-sync.service").unwrap();
+    let number = |name: &str| -> f64 {
+        let line = unit.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("the unit does not say {name}")).parse().unwrap()
+    };
+    let most = number("StartLimitBurst=") / number("StartLimitIntervalSec=");
+    let listener = Listener::with_trigger(SECRET);
+    let trigger = listener.folder.path().join("trigger");
+    let headers = [("X-Gitlab-Token", SECRET), ("X-Gitlab-Event", "Push Hook")];
+    let (began, mut started, mut pushes) = (Instant::now(), 0, 0);
+    while began.elapsed() < Duration::from_secs(5) {
+        assert_eq!(post(listener.address, &headers, &format!("push {pushes}")).0, 202);
+        pushes += 1;
+        std::thread::sleep(Duration::from_millis(50));
+        // As systemd does, when the run begins.
+        started += u32::from(std::fs::remove_file(&trigger).is_ok());
+    }
+    let after_the_first = f64::from(started - 1);
+    assert!(after_the_first >= 1.0 && after_the_first < 5.0 * most, "{started} of {pushes} in 5 s");
+    // What waits is not lost when the listener is stopped.
+    assert_eq!(post(listener.address, &headers, "the last one").0, 202);
+    listener.tell("-TERM");
+    until(|| trigger.exists());
+}
+
+#[test]
 fn systemd_is_told_and_sigterm_ends_it_well() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");

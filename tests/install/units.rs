@@ -99,3 +99,21 @@ fn what_the_units_run_can_be_typed() {
     }
     assert!(seen >= 2);
 }
+
+/// The names that stand for credentials in what users copy are those that the units load.
+#[test]
+fn credentials_have_the_names_that_the_units_load() {
+    let unit = |name: &str| fs::read_to_string(Path::new("systemd").join(name)).unwrap();
+    let units = unit("kwo-sync.service") + &unit("kwo-hook.service");
+    let loaded: Vec<&str> = units.lines().filter_map(|line| line.strip_prefix("LoadCredential=")).collect();
+    let mut found = 0;
+    for file in ["README.md", "examples/kwo.yaml"] {
+        let text = fs::read_to_string(file).unwrap();
+        let names = text.split("{credential: ").skip(1).filter_map(|rest| rest.split('}').next());
+        for name in names.filter(|name| *name != "NAME") {
+            assert!(loaded.contains(&name), "{file}: no unit loads {name}");
+            found += 1;
+        }
+    }
+    assert!(found >= 8, "{found}");
+}

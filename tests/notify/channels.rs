@@ -130,7 +130,8 @@ fn a_message_stays_short_whatever_happened() {
         let mut step = changed().steps[0].clone();
         (step.id, step.tenant) = (format!("kube:Namespace/t{index}"), format!("t{index}"));
         if index % 2 == 0 {
-            (step.outcome, step.why) = ("refused".to_owned(), "no\n".repeat(500));
+            let outcome = ["refused", "unreachable", "changed"][index / 2 % 3];
+            (step.outcome, step.why) = (outcome.to_owned(), "no\n".repeat(500));
         }
         entry.steps.push(step);
     }
@@ -140,7 +141,7 @@ fn a_message_stays_short_whatever_happened() {
     let text = body["text"].as_str().unwrap();
     assert!(text.chars().count() < 2000, "{text}");
     assert!(text.contains("1000 created for 1000 tenants\n"), "{text}");
-    assert!(text.contains("… and 47 more\n"), "{text}");
+    assert!(text.contains("… and 47 more\n") && text.contains("… and 997 more\n"), "{text}");
     told(&notify(&format!("ntfy: [{{url: 'http://{}/x'}}]", receiver.address)), &entry, None);
     let got = receiver.only();
     assert!(got.body.len() <= 4096, "ntfy makes an attachment of it");

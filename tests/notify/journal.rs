@@ -165,6 +165,13 @@ fn what_went_wrong_is_said_and_what_is_held_is_said_once() {
     ];
     assert_eq!(said(&entry, &quiet()), expected.map(|(priority, text)| (priority, text.to_owned())));
 
+    // Whatever keeps a step from being done, it is not done.
+    for outcome in ["changed", "unreachable", "skipped", "begun"] {
+        entry.steps[0].outcome = outcome.into();
+        let all = said(&entry, &quiet());
+        assert!(all.last().unwrap().1.contains(" 1 not done,"), "{outcome}: {all:?}");
+    }
+
     let held = Held { id: "kube:Role/a/b".into(), tenant: "a".into(), why: "foreign".into() };
     let held = Entry { outcome: Outcome::Held, held: vec![held], ..quiet() };
     assert_eq!(said(&held, &quiet()).len(), 2);

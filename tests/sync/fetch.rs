@@ -148,3 +148,22 @@ fn a_broken_clone_is_made_anew() {
     world.sync(&[]).expect(0);
     assert!(world.has("carol"));
 }
+
+#[test]
+fn what_is_missing_on_the_node_is_named() {
+    let world = World::new(ALICE);
+    let bin = world.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let poor = || crate::world::Ran::of(&world.command(&["sync"]).env("PATH", &bin).output().unwrap());
+    poor().expect(1).says("cannot run `git`").says("hint: it has to be installed: `git`");
+    let path = std::env::var_os("PATH").unwrap();
+    for name in ["git", "sh"] {
+        let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+        std::os::unix::fs::symlink(found.unwrap(), bin.join(name)).unwrap();
+    }
+    world.settings_for("{url: 'git@127.0.0.1:x.git'}", "");
+    poor().expect(1).says("ssh: not found").says("hint: `ssh` has to be installed");
+    world.settings(&format!("target: {{kubeconfig: {}}}\n", world.path("nowhere").display()));
+    let said = "! cannot connect to the cluster: cannot read the kubeconfig ";
+    world.sync(&[]).expect(1).says(said).conceals("error:").conceals("caused by");
+}

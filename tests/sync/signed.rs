@@ -163,6 +163,75 @@ fn a_wiped_node_or_a_rewrite_lets_in_nothing_unsigned() {
     assert!(!world.has("bob"));
 }
 
+#[test]
+fn what_the_cluster_is_made_to_remember_lets_in_nothing_unsigned() {
+    let world = World::empty();
+    let alice = ssh_key(&world, "alice_key");
+    allow(&world, &[&alice]);
+    let first = signed(&world, ALICE, &by_ssh(&alice));
+    world.sync(&[]).expect(0);
+    let bare = world.commit(BOTH);
+    world.sync(&[]).expect(5).says("it is not signed");
+
+    // Somebody who may write to the cluster calls the newest commit applied.
+    let memory = fs::read_to_string(world.path("target/.kwo.sync")).unwrap();
+    let forge =
+        |commit: &str| fs::write(world.path("target/.kwo.sync"), memory.replace(&first, commit)).unwrap();
+    forge(&bare);
+    world
+        .sync(&[])
+        .expect(5)
+        .says(&format!("nothing was done: {} was applied to this cluster, and {0}", &bare[..12]));
+    assert!(!world.has("bob"));
+    forge("refs/kwo/fetched");
+    world.sync(&[]).expect(1).says("what it calls a commit is none");
+    assert!(!world.has("bob"));
+    // A node that knows nothing yet does not take it for granted either.
+    forge(&bare);
+    world.wipe_node();
+    world.sync(&[]).expect(5).says("it is not signed");
+    assert!(!world.has("bob"));
+    // With a signature on top of it, it counts as at a first run.
+    signed(&world, BOTH, &by_ssh(&alice));
+    world.sync(&[]).expect(0);
+    assert!(world.has("bob"));
+}
+
+#[test]
+fn where_signatures_cannot_be_checked_nobody_is_blamed_and_what_was_applied_stays() {
+    let world = World::empty();
+    let alice = ssh_key(&world, "alice_key");
+    allow(&world, &[&alice]);
+    signed(&world, ALICE, &by_ssh(&alice));
+    world.sync(&[]).expect(0);
+    signed(&world, BOTH, &by_ssh(&alice));
+    fs::remove_file(world.file_of("Namespace", "alice").unwrap()).unwrap();
+    // There is git here, and neither ssh-keygen nor gpg.
+    let bin = world.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let git = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file());
+    std::os::unix::fs::symlink(git.unwrap(), bin.join("git")).unwrap();
+    let poor = || crate::world::Ran::of(&world.command(&["sync"]).env("PATH", &bin).output().unwrap());
+    let told = |program: &str| {
+        poor()
+            .expect(1)
+            .says(&format!("cannot run `{program}`"))
+            .says("it has to be installed")
+            .says("converging to what was applied last")
+            .conceals("it was changed after it was signed");
+    };
+    told("ssh-keygen");
+    assert!(world.has("alice") && !world.has("bob"));
+    let gpg = world.path("signers.gpg");
+    fs::write(&gpg, "").unwrap();
+    world.settings(&format!("trust: {{signers: {{gpg: {}}}}}\n", gpg.display()));
+    told("gpg");
+    let said = format!("gpg finds no keys in {}: gpg: no valid OpenPGP data found", gpg.display());
+    world.sync(&[]).expect(1).says(&said).says("converging to what was applied last");
+    assert!(!world.has("bob"));
+}
+
 /// A key ring of somebody's own, with one new key; gives its folder and the key's fingerprint.
 fn gpg_key(world: &World, name: &str) -> (PathBuf, String) {
     // The agent's socket needs a short path.
