@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
 use super::dns::{HTTP_RESOLVER, Resolver, credentials};
-use super::registry_objects::first_user;
+use super::registry_users::first_user;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Name, Roster};
