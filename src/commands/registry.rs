@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kwo_planner::domains::registry::Registry as Section;
-use kwo_planner::domains::registry_objects::{Account, accounts, auth_id, in_cluster};
+use kwo_planner::domains::registry_objects::in_cluster;
+use kwo_planner::domains::registry_users::{Account, accounts, auth_id};
 use kwo_planner::observed::Sighting;
 use kwo_planner::roster::{Roster, SecretRef};
 use secrecy::{ExposeSecret as _, SecretSlice};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kwo_planner::domains::registry_objects::{Account, Made, accounts, auth_id};
+use kwo_planner::domains::registry_users::{Account, Made, accounts, auth_id};
+use kwo_planner::kinds::Kind;
+use kwo_planner::resource::ResourceId;
 use kwo_planner::roster::SecretRef;
 
 use super::consent::{confirm, lock};
@@ -60,9 +62,10 @@ fn chosen<'a>(all: &'a [Account], user: Option<&str>) -> Result<(&'a Account, &'
             Failure::usage(format!("the registry has no user `{user}`"))
                 .hint(format!("its users are: {}; the roster comes behind the user", names(&mut all.iter())))
         })?,
-        None => match rotatable().collect::<Vec<_>>().as_slice() {
-            [one] => one,
-            [] => {
+        None => match (rotatable().collect::<Vec<_>>().as_slice(), all) {
+            ([one], _) => one,
+            ([], [one]) => one,
+            ([], _) => {
                 return Err(Failure::usage("kwo makes no password for any user of the registry")
                     .hint("a password behind a reference is changed where the reference leads; `kwo apply` does the rest"));
             }
@@ -74,14 +77,21 @@ fn chosen<'a>(all: &'a [Account], user: Option<&str>) -> Result<(&'a Account, &'
     };
     let made = account.made.as_ref().ok_or_else(|| {
         let Account { user, password, made: _ } = account;
+        let failure =
+            Failure::usage(format!("the password of {user} is not made by kwo: it comes from {password}"));
         let change = match password {
+            SecretRef::Kube { namespace, name, .. }
+                if auth_id() == ResourceId::kube(Kind::Secret, namespace.clone(), name.clone()) =>
+            {
+                return failure
+                    .hint("write `{generate: 32}` in its place, run `kwo apply`, and then rotate it");
+            }
             SecretRef::Env(_) | SecretRef::Kube { .. } => "change it there",
             SecretRef::File(_) | SecretRef::Credential(_) => "write another one there",
             SecretRef::Age(_) => "put another one there with `kwo secrets encrypt`",
             SecretRef::Generate(_) => "let `kwo apply` make it",
         };
-        Failure::usage(format!("the password of {user} is not made by kwo: it comes from {password}"))
-            .hint(format!("{change}, and run `kwo apply`; the old one ends with that"))
+        failure.hint(format!("{change}, and run `kwo apply`; the old one ends with that"))
     })?;
     Ok((account, made))
 }

@@ -148,8 +148,10 @@ fn afterwards(found: &Found, tenants: usize, page: &mut Page) {
         page.line(0, "");
         page.comment(
             0,
-            "Each tenant's Secret `deployer-token` holds a token that never ends. `kwo kubeconfig NAMESPACE` makes one that \
-             does; once no pipeline uses the old one, delete it:",
+            "Each tenant's Secret `deployer-token` holds a token that never ends, and so do the files in \
+             /var/lib/kwo/kubeconfigs. `cluster.kubeconfigs` keeps files there whose tokens end, and renews them; \
+             `--adopt=TENANT` lets it replace the old ones, which are archived. `kwo kubeconfig NAMESPACE` prints one. Once \
+             no pipeline uses the old token, delete it; who still needs it writes `longLivedToken: true` at the tenant:",
         );
         page.command(0, "kubectl -n NAMESPACE delete secret deployer-token");
     }

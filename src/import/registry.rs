@@ -58,9 +58,10 @@ fn hosts(found: &Found, registry: &Registry, page: &mut Page) -> Vec<String> {
         if hosts.iter().any(|have| have == host) {
             continue;
         }
-        match host.parse::<HostName>() {
-            Ok(_) => hosts.push(host.to_owned()),
-            Err(why) => page.comment(0, &format!("A host of the registry is left out: {}", why.message)),
+        let no_name = host.parse::<HostName>().err().map(|why| why.message);
+        match no_name.or_else(|| refusal(&format!("registry: {{hosts: {}}}\n", list([host])))) {
+            None => hosts.push(host.to_owned()),
+            Some(why) => page.comment(0, &format!("A host of the registry is left out: {why}")),
         }
     }
     hosts
@@ -97,7 +98,22 @@ fn users(found: &Found, registry: &Registry, page: &mut Page) {
     }
     let written = line(told.unwrap_or(USER), password);
     match refusal(&format!("registry: {{hosts: [r.example.com], {written}}}\n")) {
-        None => page.line(1, &written),
+        None => {
+            if stored {
+                let becomes = match told.unwrap_or(USER) {
+                    USER => "the password that is there is kept",
+                    _ => "it is another password then",
+                };
+                page.comment(
+                    1,
+                    &format!(
+                        "With `{{generate: 32}}` in place of this reference `kwo registry rotate` can change the password; \
+                         {becomes}."
+                    ),
+                );
+            }
+            page.line(1, &written);
+        }
         Some(why) => {
             page.comment(1, &format!("The user is another one from now on: {why}"));
             page.line(1, &line(USER, "{generate: 32}"));

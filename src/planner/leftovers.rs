@@ -39,16 +39,23 @@ pub fn left_in(resource: &Resource, present: &Present, leftovers: &mut Vec<Lefto
     for set in shape.sets {
         entries(resource, present, set, leftovers);
     }
-    for (list, is_ours) in shape.ours {
-        let wanted = resource.body.at(list).map(Tree::items).unwrap_or_default();
-        let Some(key) = shape.key(list) else { continue };
-        for (at, entry) in present.body.at(list).map(Tree::items).unwrap_or_default().iter().enumerate() {
+    for (place, is_ours) in shape.ours {
+        let (wanted, found) = (resource.body.at(place), present.body.at(place));
+        for (name, value) in found.map(Tree::entries).unwrap_or_default() {
+            let here = join(place, name);
+            // A directory knows who wrote it, so it is told already.
+            let told = leftovers
+                .iter()
+                .any(|left| left.id == resource.id && left.pointer.as_deref() == Some(here.as_str()));
+            if is_ours(&Tree::from(name)) && wanted.is_none_or(|wanted| wanted.get(name).is_none()) && !told {
+                leftovers.push(field(resource, present, &here, Some(value.clone()), None));
+            }
+        }
+        let Some(key) = shape.key(place) else { continue };
+        let wanted = wanted.map(Tree::items).unwrap_or_default();
+        for (at, entry) in found.map(Tree::items).unwrap_or_default().iter().enumerate() {
             if is_ours(entry) && !wanted.iter().any(|wanted| key.same(wanted, entry)) {
-                leftovers.push(Leftover {
-                    // It stands within a text, where no patch can remove it.
-                    command: command(&resource.id, "edit", "").into(),
-                    ..field(resource, present, &format!("{list}/{at}"), Some(entry.clone()), None)
-                });
+                leftovers.push(field(resource, present, &format!("{place}/{at}"), Some(entry.clone()), None));
             }
         }
     }
@@ -118,13 +125,19 @@ fn field(
     }
     operations.push(remove);
     let patch = quoted(&Tree::list(operations).to_string());
+    // In a text no patch can remove a part.
+    let within = resource.id.shape().is_some_and(|shape| shape.is_in_document(pointer));
+    let command = match within {
+        true => command(&resource.id, "edit", ""),
+        false => command(&resource.id, "patch", &format!(" --type=json --patch={patch}")),
+    };
     Leftover {
         id: resource.id.clone(),
         pointer: Some(pointer.into()),
         value,
         tenant: tenant(present),
         grants: grants.map(SmolStr::from),
-        command: command(&resource.id, "patch", &format!(" --type=json --patch={patch}")).into(),
+        command: command.into(),
     }
 }
 

@@ -27,7 +27,8 @@ pub struct Shape {
     /// Parts that are filled in beside the roster: by the API, which then counts them among those of whoever wrote the
     /// object, or by a command of kwo.
     pub filled: &'static [&'static str],
-    /// Lists whose entries nobody owns by the API's records, and which of them are like those that kwo writes.
+    /// Lists whose entries, and maps whose keys, nobody owns by the API's records, and which of them are like those that
+    /// kwo writes.
     pub ours: &'static [(&'static str, IsOurs)],
     /// Upper bounds, and where the amount in use stands: lowering one tightens.
     pub bounds: Option<(&'static str, &'static str)>,
@@ -62,6 +63,8 @@ pub enum EntryKey {
 pub enum Format {
     Yaml,
     Json,
+    /// A list of words, with this between them.
+    Words(char),
 }
 
 pub(crate) const PLAIN: Shape = Shape {
@@ -108,8 +111,19 @@ static SECRET: Shape = Shape {
     ..PLAIN
 };
 static CONFIG_MAP: Shape = Shape {
-    sets: &["/data/providers.json/*/credentials"],
-    documents: &[("/data/providers.json", Format::Json)],
+    sets: &[
+        "/data/api-domains",
+        "/data/dns-providers",
+        "/data/providers.json/*/credentials",
+        "/data/registry-domains",
+    ],
+    documents: &[
+        ("/data/api-domains", Format::Words(',')),
+        ("/data/dns-providers", Format::Words(' ')),
+        ("/data/providers.json", Format::Json),
+        ("/data/registry-domains", Format::Words(',')),
+    ],
+    ours: &[("/data/providers.json", resolver)],
     ..PLAIN
 };
 static CLAIM: Shape = Shape {
@@ -154,6 +168,11 @@ static HELM_CHART_CONFIG: Shape = Shape {
     ],
     ..PLAIN
 };
+
+/// The name of a resolver as kwo gives it.
+fn resolver(key: &Tree) -> bool {
+    key.as_text().is_some_and(|name| name.starts_with("letsencrypt-"))
+}
 
 /// A flag of a resolver with a name as kwo gives it.
 fn resolver_flag(entry: &Tree) -> bool {
@@ -254,6 +273,14 @@ impl Shape {
             pointer.strip_prefix(**part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         self.filled.iter().find(below).is_some()
+    }
+
+    /// Does the pointer lead into a text that holds a document?
+    #[must_use]
+    pub fn is_in_document(&self, pointer: &str) -> bool {
+        let inside =
+            |document: &str| pointer.strip_prefix(document).is_some_and(|rest| rest.starts_with('/'));
+        self.documents.iter().any(|(document, _)| inside(document))
     }
 
     /// What tells the entries of the list at this pointer apart, if anything does.

@@ -32,6 +32,11 @@ pub(super) fn fold_part(kind: Kind, pointer: &str, part: Tree) -> Result<Tree, S
             (Tree::Text(_), _) => continue,
             (found, Format::Yaml) => manifest::write(found)?,
             (found, Format::Json) => found.to_string(),
+            (found, Format::Words(between)) => {
+                let words: Vec<&str> =
+                    found.items().iter().filter_map(Tree::as_text).map(SmolStr::as_str).collect();
+                words.join(&between.to_string())
+            }
         };
         folded = folded.with(place, Tree::from(text));
     }
@@ -47,6 +52,11 @@ pub(super) fn document_of(kind: Kind, pointer: &str) -> Option<&'static str> {
 fn read(text: &SmolStr, format: Format) -> Result<Tree, String> {
     match format {
         Format::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
+        // Whatever is between them: both kinds are about.
+        Format::Words(_) => {
+            let words = text.split([',', ' ', '\n']).filter(|word| !word.is_empty());
+            Ok(Tree::texts(words.map(str::to_owned)))
+        }
         Format::Yaml => match manifest::read(text)?.as_slice() {
             [] => Ok(Tree::map::<SmolStr>([])),
             [document] => Ok(document.clone()),
@@ -77,6 +87,23 @@ mod tests {
             let part = fold_part(Kind::HelmChartConfig, place, unfolded.at(place).unwrap().clone()).unwrap();
             assert_eq!(Some(&part), folded.at(place));
         }
+    }
+
+    #[test]
+    fn lists_in_a_text_are_read_whatever_is_between_the_words() {
+        let object: Tree = serde_json::from_str(
+            r#"{"data":{"dns-providers":"ovh, cloudflare","registry-domains":" a.example b.example\n","api-domains":""}}"#,
+        )
+        .unwrap();
+        let unfolded = unfold(Kind::ConfigMap, object).unwrap();
+        assert_eq!(
+            unfolded.to_string(),
+            r#"{"data":{"api-domains":[],"dns-providers":["ovh","cloudflare"],"registry-domains":["a.example","b.example"]}}"#
+        );
+        assert_eq!(
+            fold(Kind::ConfigMap, unfolded).unwrap().to_string(),
+            r#"{"data":{"api-domains":"","dns-providers":"ovh cloudflare","registry-domains":"a.example,b.example"}}"#
+        );
     }
 
     #[test]

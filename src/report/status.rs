@@ -12,6 +12,7 @@ use crate::status::{
     Answer, Disk, Kept, LongLived, Node, Pod, Registry, Resolver, Space, Status, Tenant, Token, TokenState,
     Tokens, Use,
 };
+use crate::sync::Short;
 
 const QUIET: Style = Style::new().dimmed();
 /// How many amounts of a namespace are shown; there is JSON for the rest.
@@ -33,6 +34,7 @@ pub fn text(status: &Status) -> String {
         tenants,
         tokens,
         last_run,
+        last_sync,
     } = status;
     let mut out = String::new();
     let mut section = |name: &str, lines: Vec<String>| {
@@ -59,8 +61,13 @@ pub fn text(status: &Status) -> String {
     );
     section("", columns(tenants.iter().flat_map(rows), ""));
     section("tokens", logins(tokens));
-    section("last run", one(last_run, |run| run.as_ref().map_or_else(|| "there was none".to_owned(), last)));
+    section("last run", one(last_run, |run| run.as_ref().map_or_else(none, last)));
+    section("last sync", one(last_sync, |run| run.as_ref().map_or_else(none, sync)));
     out
+}
+
+fn none() -> String {
+    "there was none".to_owned()
 }
 
 fn not_asked() -> String {
@@ -237,6 +244,14 @@ fn ends(token: &Token) -> String {
         TokenState::Ended => format!("{HOLD}ended{HOLD:#} at {until}"),
         TokenState::NeverEnds => "has a token that never ends".to_owned(),
     }
+}
+
+fn sync(run: &Short) -> String {
+    let Short { host, number, digest: _, began, commit, told } = run;
+    let commit = if commit.is_empty() { String::new() } else { format!(", {commit}") };
+    // It may hold what others wrote, and on several lines.
+    let told = told.replace(char::is_control, " ");
+    format!("began at {began} on {host} (entry {number}){commit}: {told}")
 }
 
 fn last(run: &LastRun) -> String {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kwo_planner::domains::registry_objects::{Account, Made};
+use kwo_planner::domains::registry_users::{Account, Made};
 use kwo_planner::secrets::logins;
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::tenants::tenants;
 use super::{Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
 use crate::providers::{Kube, Node, Refusal};
+use crate::sync::Memory;
 
 /// The objects of a list.
 #[derive(Deserialize)]
@@ -146,7 +147,13 @@ pub async fn look(
     )
     .await;
     let (nodes, traefik, resolvers, registry, tenants) = cluster;
-    let last_run = if asked.away { asked.silence() } else { kube.last_run().await.into() };
+    let (last_run, last_sync) = match asked.away {
+        true => (asked.silence(), asked.silence()),
+        false => {
+            let (run, memory) = join(kube.last_run(), Memory::recall(kube)).await;
+            (run.into(), Answer::from(memory).map(|(mut memory, _)| memory.history.pop()))
+        }
+    };
     let status = Status {
         format_version: FORMAT_VERSION,
         kwo: env!("CARGO_PKG_VERSION"),
@@ -160,6 +167,7 @@ pub async fn look(
         tenants,
         tokens,
         last_run,
+        last_sync,
     };
     (status, away)
 }

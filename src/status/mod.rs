@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::providers::{LastRun, Refusal};
+use crate::sync::Short;
 pub use disk::Disk;
 pub use look::look;
 pub(crate) use look::pods;
@@ -46,6 +47,8 @@ pub struct Status {
     pub tenants: Vec<Tenant>,
     pub tokens: Tokens,
     pub last_run: Answer<Option<LastRun>>,
+    /// The last run of `kwo sync`, on whichever machine.
+    pub last_sync: Answer<Option<Short>>,
 }
 
 /// What pipelines log in with. Of a token itself nothing is here.

@@ -12,7 +12,7 @@ mod run;
 mod state;
 mod tell;
 
-pub use memory::Memory;
+pub use memory::{Memory, Short};
 pub use options::{Allowed, Options, Ran, target_args};
 pub use run::run;
 pub use state::{State, StateError};

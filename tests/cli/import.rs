@@ -129,7 +129,7 @@ fn what_cannot_be_taken_over_is_told_where_it_would_stand() {
             ("api-domain", "api.example.com"),
             ("acme-email", "ops@example.com"),
             ("registry-enabled", "true"),
-            ("registry-domains", "registry.example.com,reg istry,bad_host"),
+            ("registry-domains", "registry.example.com,reg istry,bad_host,10.0.0.9"),
             ("registry-username", "The Docker"),
             ("registry-certresolver", "letsencrypt-cloudflare-client-a"),
         ])

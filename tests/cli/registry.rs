@@ -47,6 +47,11 @@ fn a_password_is_printed_only_where_it_is_asked_for() {
                {password: {generate: 32}}\n    people: {password: {generate: 32}}\n";
     std::fs::write(folder.path().join("roster.yaml"), two).unwrap();
     text.push_str(&run(&["registry", "rotate"]));
+    // As `kwo import` draws it up.
+    let taken = "apiVersion: kwo/v1\nkind: Roster\nregistry:\n  hosts: [registry.example.com]\n  users:\n    docker: \
+                 {password: {kube: kube-system/registry-auth/password}}\n";
+    std::fs::write(folder.path().join("roster.yaml"), taken).unwrap();
+    text.push_str(&run(&["registry", "rotate"]));
     std::fs::write(folder.path().join("roster.yaml"), "apiVersion: kwo/v1\nkind: Roster\n").unwrap();
     text.push_str(&run(&["registry", "credentials"]));
     text.push_str(&run(&["registry", "status"]));

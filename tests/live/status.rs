@@ -1,5 +1,6 @@
 //! `kwo status` of a real cluster: quotas as its own controllers count them, and what an account may not see.
 
+use kwo::sync::{Memory, Short};
 use serde_json::{Value, json};
 
 use crate::common::apiserver::{kubectl, kubectl_ok, unique};
@@ -134,6 +135,37 @@ fn what_runs_in_kube_system_is_seen_and_so_is_what_is_missing() {
 }
 
 #[test]
+fn the_last_run_of_sync_is_told_from_what_it_left_in_the_cluster() {
+    let Some(bench) = Bench::new("") else { return };
+    let note = ["configmap", "kwo-sync", "-n", "kube-system"];
+    let none = bench.kwo(&["status"]).expect(0).out;
+    let run = |number: u64, told: &str| Short {
+        host: "node-1".to_owned(),
+        number,
+        digest: "d".to_owned(),
+        began: "2026-11-21T17:02:12Z".to_owned(),
+        commit: "5c1de0a7f2b4".to_owned(),
+        told: told.to_owned(),
+    };
+    let memory = Memory {
+        history: vec![run(11, "converged; 3 done"), run(12, "1 held; one line\nand\u{1b}[2Janother")],
+        ..Memory::default()
+    };
+    let text = format!("--from-literal=sync.json={}", serde_json::to_string(&memory).unwrap());
+    kubectl_ok(&[&["create"][..], &note, &[&text]].concat());
+    let (seen, shown) = (status(&bench), bench.kwo(&["status"]).expect(0).out);
+    let broken = ["--type=merge", "-p", r#"{"data":{"sync.json":"{"}}"#];
+    kubectl_ok(&[&["patch"][..], &note, &broken].concat());
+    let odd = bench.kwo(&["status"]).expect(0).out;
+    kubectl_ok(&[&["delete"][..], &note].concat());
+    assert!(none.contains("last sync   there was none\n"), "{none}");
+    assert_eq!(seen["last_sync"]["found"]["number"], 12);
+    let line = "last sync   began at 2026-11-21T17:02:12Z on node-1 (entry 12), 5c1de0a7f2b4: 1 held; one line and [2Janother\n";
+    assert!(shown.contains(line), "{shown}");
+    assert!(odd.contains("last sync   could not look: ") && odd.contains("cannot be read"), "{odd}");
+}
+
+#[test]
 fn what_an_account_may_not_see_is_not_said_to_be_absent() {
     let (tenant, name) = (unique("unmade"), unique("half-blind"));
     let text = format!("registry: {{hosts: [registry.example.com]}}\ntenants: {{{tenant}: }}\n");
@@ -148,6 +180,7 @@ fn what_an_account_may_not_see_is_not_said_to_be_absent() {
         &seen["nodes"],
         &seen["traefik"],
         &seen["last_run"],
+        &seen["last_sync"],
         &seen["tokens"]["long_lived"],
         &seen["registry"]["replicas"],
         &namespace["quotas"],
@@ -157,5 +190,5 @@ fn what_an_account_may_not_see_is_not_said_to_be_absent() {
     }
     assert!(seen["server"]["version"]["found"].is_string(), "{seen:#}");
     let shown = bench.kwo(&["status"]).expect(0).out;
-    assert!(shown.matches("could not look: ").count() == 5, "{shown}");
+    assert!(shown.matches("could not look: ").count() == 6, "{shown}");
 }

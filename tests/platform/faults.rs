@@ -81,6 +81,8 @@ fn a_registry_comes_up_on_an_empty_node_by_port_80_and_each_host_has_its_ingress
         (&config["data"]["registry-enabled"], &config["data"]["registry-domain"]),
         (&"true".into(), &hosts[0].into())
     );
+    let listed = config["data"]["registry-domains"].as_str().unwrap();
+    assert!(hosts.iter().all(|host| listed.split(',').any(|name| name == *host)), "{listed}");
     for host in hosts {
         let ingress = get("ingress", "kube-system", &format!("registry-{host}"));
         assert_eq!(ingress["spec"]["rules"][0]["host"], host);

@@ -150,3 +150,20 @@ fn whether_it_stands_and_who_may_use_it_is_shown() {
         assert!(!quiet.contains(password) && !status.out.contains(password));
     }
 }
+
+#[test]
+fn a_registry_that_leaves_the_roster_is_told_with_its_passwords() {
+    let Some(node) = Node::new(ROSTER) else { return };
+    node.apply(&[], &[PASSWORD]).expect(0);
+    node.bench.write("");
+    let plan = node.kwo(&["plan"], &[]).expect(0);
+    for left in [
+        "Deployment/kube-system/registry",
+        "Secret/kube-system/registry-auth",
+        "ConfigMap/kube-system/kwo-config",
+    ] {
+        assert!(plan.out.contains(&format!("  ? kube:{left}\n")), "{left}: {}", plan.out);
+    }
+    // It is as it was: nothing but names is read for that.
+    assert_eq!(data("username-ci"), "ci");
+}

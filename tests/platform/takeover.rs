@@ -213,6 +213,7 @@ fn a_node_that_shell_scripts_set_up_is_taken_over_and_nothing_of_it_is_changed()
         "  hosts: [registry.example.com, r.example.org]\n",
         "  image: registry:2\n",
         "  resolver: letsencrypt-cloudflare\n",
+        "  # With `{generate: 32}` in place of this reference `kwo registry rotate` can change the password;",
         "  user: 0\n",
         &format!("  {}: {{tier: as-found}}\n", taken.tenants[0]),
         &format!("  {}: {{tier: as-found-baseline}}\n", taken.tenants[1]),
@@ -249,6 +250,14 @@ fn a_node_that_shell_scripts_set_up_is_taken_over_and_nothing_of_it_is_changed()
         (&pod["securityContext"]["runAsUser"], &pod["securityContext"]["runAsNonRoot"]),
         (&0.into(), &false.into())
     );
+
+    // As the comment says: the password stays, for the node too, and from now on kwo can make another one.
+    let made = imported.out.replace("{kube: kube-system/registry-auth/password}", "{generate: 32}");
+    fs::write(&roster, made).unwrap();
+    taken.kwo(&["apply", "--yes", "--lock-timeout=2m"]).expect(0);
+    contained(&before[4], &opened(get("secret", "kube-system", "registry-auth")), "registry-auth");
+    assert_eq!(taken.files(), files);
+    taken.node.kwo(&["registry", "rotate", "--yes", "--lock-timeout=2m"], &[]).expect(0);
 
     // The same once more is told to be another's work, and comes to the same.
     let again = taken.import(&[]).expect(0);

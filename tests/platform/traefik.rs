@@ -32,6 +32,9 @@ fn a_first_node_gets_its_resolvers_and_the_second_plan_is_empty() {
     assert_eq!(values["env"][0]["valueFrom"]["secretKeyRef"]["name"], "dns-credentials");
     let config = get("configmap", "kube-system", "kwo-config");
     assert_eq!(config["data"]["api-server"], "https://api.example.com:6443");
+    // Lists as the programs read them, in one text.
+    assert_eq!(config["data"]["dns-providers"], "cloudflare");
+    assert!(config["data"]["api-domains"].as_str().unwrap().split(',').any(|name| name == "api.example.com"));
     let providers = get("configmap", "kube-system", "kwo-dns-providers");
     let list: serde_json::Value =
         serde_json::from_str(providers["data"]["providers.json"].as_str().unwrap()).unwrap();

@@ -19,6 +19,7 @@ pub mod operators;
 mod people;
 pub mod registry;
 pub mod registry_objects;
+pub mod registry_users;
 pub mod reserved;
 mod roles;
 pub mod tenants;

@@ -1,7 +1,8 @@
 //! The `registry` section: a container registry in the cluster. Its type and checks; what it means as objects stands
-//! in `registry_objects.rs`, what it asks of Traefik in `traefik.rs`.
+//! in `registry_objects.rs` and `registry_users.rs`, what it asks of Traefik in `traefik.rs`.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -22,7 +23,8 @@ record! {
         pub resolver: Option<At<Name>>,
         /// How much it may store. Default: 50Gi.
         pub storage: Option<At<Quantity>>,
-        /// Who may push and pull, by name. Default: `docker`, with a password that kwo makes.
+        /// Who may push and pull, by name; the node pulls as the first one. Default: `docker`, with a password that kwo
+        /// makes.
         pub users: Map<Name, RegistryUser>,
         /// The image that it runs. Default: registry:2.8.3.
         pub image: Option<At<Image>>,
@@ -96,6 +98,14 @@ impl Registry {
     pub fn resolver(&self) -> &str {
         self.resolver.as_ref().map_or(HTTP_RESOLVER, |resolver| resolver.as_str())
     }
+
+    /// The users as they stand in the roster.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<(&Name, &RegistryUser)> {
+        let mut users: Vec<_> = self.users.iter().collect();
+        users.sort_by_key(|(_, entry)| entry.key);
+        users.into_iter().map(|(name, entry)| (name, &entry.value)).collect()
+    }
 }
 
 text_type! {
@@ -152,6 +162,17 @@ pub(crate) fn check(
     }
     check_users(&registry.users, findings);
     for (index, host) in registry.hosts.iter().enumerate() {
+        if host.value.parse::<IpAddr>().is_ok() {
+            findings.push(
+                Finding::new(
+                    "bad-host",
+                    host.at,
+                    format!("`{host}` is an IP address, and a host of the registry is a name"),
+                    "expected a host name such as `registry.example.com`",
+                )
+                .hint("an Ingress takes names only, and certificates are for names"),
+            );
+        }
         if let Some(first) = registry.hosts.iter().take(index).find(|first| first.value == host.value) {
             findings.push(
                 Finding::new(

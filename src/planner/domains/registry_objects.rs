@@ -1,36 +1,27 @@
-//! What the `registry` section means as objects: the Secret with its users, the volume, the Deployment, the Service,
-//! and an Ingress a host. No middleware stands before it: Traefik streams a push instead of buffering it.
+//! What the `registry` section means as objects: the volume, the Deployment, the Service, and an Ingress a host; the
+//! Secret with its users is in `registry_users.rs`. No middleware stands before it: Traefik streams a push instead of buffering it.
 
 use std::sync::Arc;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 use super::body::{labels, map, object, object_with};
 use super::cluster::Issuer;
 use super::dns::annotation_key;
 use super::node::yaml_file;
 use super::registry::Registry;
+use super::registry_users::{AUTH, Account, PASSWORD, USERNAME, accounts, auth, auth_id, first_user, stored};
 use crate::kinds::Kind;
 use crate::node::K3S_REGISTRIES;
 use crate::observed::MARK;
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
-use crate::roster::{At, Entry, HostName, Roster, SecretRef, Span};
-use crate::secrets::{Content, Password, User};
+use crate::roster::{At, HostName, Roster, SecretRef, Span};
+use crate::secrets::Content;
 use crate::tree::{SmolStr, Tree, join};
 
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "registry";
-const AUTH: &str = "registry-auth";
-/// Of the keys of that Secret, the ones that other programs of such a node know.
-const USERNAME: &str = "username";
-const PASSWORD: &str = "password";
 const STORAGE: &str = "registry-storage";
 const DEFAULT_IMAGE: &str = "registry:2.8.3";
 const DEFAULT_STORAGE: &str = "50Gi";
-/// The user of a registry whose section names none.
-const DEFAULT_USER: &str = "docker";
-const DEFAULT_LENGTH: u16 = 32;
 /// Whom the registry runs as where its section does not say.
 const DEFAULT_USER_ID: u32 = 1000;
 
@@ -60,11 +51,6 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     }
 }
 
-/// The first user, as whom the node pulls.
-pub(crate) fn first_user(registry: &Registry) -> &str {
-    registry.users.keys().next().map_or(DEFAULT_USER, |name| name.as_str())
-}
-
 /// The objects of the cluster alone, by which one sees whether the registry stands.
 ///
 /// # Errors
@@ -74,114 +60,6 @@ pub fn in_cluster(roster: &Roster) -> Result<Desired, Clash> {
     compile(roster, &mut resources);
     resources.retain(|resource| resource.id.known_kind().is_some());
     Desired::new(resources, Arc::clone(roster.sources()))
-}
-
-/// A user, and where the password is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Account {
-    /// The name in the roster.
-    pub user: SmolStr,
-    /// Where the password is: one that kwo made is in the cluster.
-    pub password: SecretRef,
-    /// What kwo made of it.
-    pub made: Option<Made>,
-}
-
-/// A password that kwo made, by the keys of the Secret that it stands in.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Made {
-    /// The key of the name that goes with the password.
-    pub username: SmolStr,
-    /// The key of the password.
-    pub password: SmolStr,
-    /// How many characters it has.
-    pub length: u16,
-}
-
-/// The Secret with the users.
-#[must_use]
-pub fn auth_id() -> ResourceId {
-    ResourceId::kube(Kind::Secret, NAMESPACE, AUTH)
-}
-
-/// The users; the node pulls as the first one.
-#[must_use]
-pub fn accounts(registry: &Registry) -> Vec<Account> {
-    let default = SecretRef::Generate(DEFAULT_LENGTH);
-    let users: Vec<(SmolStr, &SecretRef)> = match registry.users.is_empty() {
-        true => vec![(SmolStr::new_static(DEFAULT_USER), &default)],
-        false => {
-            let users = registry.users.iter();
-            users.map(|(name, entry)| (name.text().clone(), &entry.value.password.value)).collect()
-        }
-    };
-    let whole = |(user, reference): (SmolStr, &SecretRef)| match reference {
-        SecretRef::Generate(length) => {
-            let [username, password] = [USERNAME, PASSWORD].map(|stem| key(stem, &user));
-            let made = Some(Made { username, password: password.clone(), length: *length });
-            Account { user, password: stored(&password), made }
-        }
-        reference => Account { user, password: reference.clone(), made: None },
-    };
-    users.into_iter().map(whole).collect()
-}
-
-/// The key of the Secret for something that kwo makes for a user. It hangs on nobody but the user, so that users who come
-/// and go leave the others' passwords alone; that of the usual one has no name in it, as other programs know it.
-fn key(stem: &'static str, name: &str) -> SmolStr {
-    if name == DEFAULT_USER { SmolStr::new_static(stem) } else { smol_str::format_smolstr!("{stem}-{name}") }
-}
-
-/// What stands under a key of the Secret.
-fn stored(key: &str) -> SecretRef {
-    SecretRef::Kube { namespace: NAMESPACE.into(), name: AUTH.into(), key: key.into() }
-}
-
-/// The users as an htpasswd file, and the first of them in clear, as the node needs it to pull.
-fn auth(registry: &Registry, at: Span) -> Resource {
-    let id = auth_id();
-    let default = SecretRef::Generate(DEFAULT_LENGTH);
-    let mut users: Vec<(SmolStr, &SecretRef, Span)> = registry
-        .users
-        .iter()
-        .map(|(name, Entry { key: _, value })| {
-            (name.text().clone(), &value.password.value, value.password.at)
-        })
-        .collect();
-    if users.is_empty() {
-        users.push((SmolStr::new_static(DEFAULT_USER), &default, at));
-    }
-    // Of a first user whose password is elsewhere other programs find name and password here, unless the keys are taken.
-    let is_made = |reference: &SecretRef| matches!(reference, SecretRef::Generate(_));
-    let taken = users.iter().any(|(name, reference, _)| name == DEFAULT_USER && is_made(reference));
-    let shown = users.first().filter(|(_, reference, _)| !taken && !is_made(reference)).cloned();
-    let data = shown.iter().map(|(name, ..)| (USERNAME, Tree::from(STANDARD.encode(name))));
-    let parts = [("data", Tree::map(data)), ("type", Tree::from("Opaque"))];
-    let body = object(&id, Kind::Secret, &labels(None), parts);
-    let mut contents: Vec<(SmolStr, Content, Span)> = Vec::new();
-    if let Some((_, reference, at)) = shown {
-        contents.push((PASSWORD.into(), Content::Plain(reference.clone()), at));
-    }
-    let mut lines = Vec::with_capacity(users.len());
-    for (name, reference, at) in users {
-        let password = if is_made(reference) {
-            let [login, place] = [USERNAME, PASSWORD].map(|stem| key(stem, &name));
-            let password = Password::Place(smol_str::format_smolstr!("/data/{place}"));
-            contents.push((place, Content::Plain(reference.clone()), at));
-            contents.push((login, Content::Login(name.clone()), at));
-            password
-        } else {
-            Password::Reference(reference.clone())
-        };
-        lines.push(User { name, password });
-    }
-    let bare = Resource::new(id, body, Arc::new([]), Reason::Roster(at));
-    let resource = contents.into_iter().fold(bare, |mut resource, (key, content, at)| {
-        let place = smol_str::format_smolstr!("/data/{key}");
-        resource.fields.push((place.clone(), Reason::Roster(at)));
-        resource.with_secret(place, content)
-    });
-    resource.with_secret("/data/htpasswd", Content::Htpasswd(lines))
 }
 
 /// What k3s on the node reads so that it may pull: the first user with its password, for every host.
@@ -362,35 +240,4 @@ fn ingress(roster: &Roster, registry: &Registry, host: &str, at: Span, service: 
     let metadata = [("labels", labels(None)), ("annotations", Tree::map(annotations))];
     let body = object_with(&id, Kind::Ingress, metadata, [("spec", spec)]);
     Resource::new(id, body, Arc::new([service.clone()]), Reason::Roster(at))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::roster::{SourceFile, Sources, parse};
-
-    /// The places of all secrets in the Secret, for these users.
-    fn places(users: &str) -> Vec<(SmolStr, String)> {
-        let text = format!(
-            "{{apiVersion: kwo/v1, kind: Roster, registry: {{hosts: [r.example.com], users: {users}}}}}"
-        );
-        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
-        let desired = in_cluster(&roster).unwrap();
-        let auth = desired.get(&auth_id()).unwrap();
-        auth.secrets.iter().map(|secret| (secret.pointer.clone(), secret.content.to_string())).collect()
-    }
-
-    #[test]
-    fn users_who_come_leave_the_others_passwords_alone() {
-        let made = "{password: {generate: 32}}";
-        let usual = places("{}");
-        assert_eq!(usual, places(&format!("{{docker: {made}}}")));
-        let before = places(&format!("{{ci: {made}}}"));
-        let after =
-            places(&format!("{{aa: {made}, ci: {made}, docker: {made}, zz: {{password: {{env: Z}}}}}}"));
-        let is_htpasswd = |place: &&(SmolStr, String)| place.0 == "/data/htpasswd";
-        for place in before.iter().chain(&usual).filter(|place| !is_htpasswd(place)) {
-            assert!(after.contains(place), "{place:?} of {after:?}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! resolvers, and two ConfigMaps that other programs of such a node read. One renderer for all of it.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
 use super::dns::{HTTP_RESOLVER, Resolver, credentials};
-use super::registry_objects::first_user;
+use super::registry_users::first_user;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Name, Roster};
@@ -152,11 +153,24 @@ fn settings(roster: &Roster, because: &Reason) -> Resource {
     if let Some(acme) = &roster.cluster().acme {
         data.push(("acme-email", Tree::from(acme.email.text())));
     }
+    let providers: BTreeSet<&str> =
+        roster.dns().resolvers.values().map(|resolver| resolver.value.provider.as_str()).collect();
+    let mut list = |key, words: Vec<SmolStr>| {
+        if !words.is_empty() {
+            data.push((key, Tree::texts(words)));
+        }
+    };
+    list("dns-providers", providers.into_iter().map(SmolStr::from).collect());
+    let hosts = roster.cluster().api.iter().flat_map(|api| &api.hosts);
+    let domains = hosts.filter(|host| host.value.parse::<IpAddr>().is_err());
+    list("api-domains", domains.map(|host| host.text().clone()).collect());
+    let hosts = roster.registry().into_iter().flat_map(|(_, registry)| &registry.hosts);
+    list("registry-domains", hosts.map(|host| host.text().clone()).collect());
     if let Some(api) = &roster.cluster().api
         && let Some(host) = api.hosts.first()
     {
         // An address is no domain: where there is no name, this is empty.
-        if host.value.parse::<std::net::IpAddr>().is_err() {
+        if host.value.parse::<IpAddr>().is_err() {
             data.push(("api-domain", Tree::from(host.text())));
         }
         data.extend(api.server().map(|server| ("api-server", Tree::from(server))));

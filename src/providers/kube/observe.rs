@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use kwo_planner::change::Step;
 use kwo_planner::kinds::{Kind, Look};
+use kwo_planner::leftovers::left_over;
 use kwo_planner::node::NodeKind;
 use kwo_planner::observed::{MARK, Observed, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
@@ -57,6 +58,19 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
         }
         for (id, sighting) in list.unwrap_or_default() {
             observed.insert(id, sighting);
+        }
+    }
+    // A registry or resolvers that left the roster had Secrets and ConfigMaps, too.
+    let dropped = |(id, sighting): (&ResourceId, &Sighting)| {
+        let once = id.known_kind().is_some_and(|kind| kind.look() == Look::Marked);
+        once && desired.get(id).is_none() && left_over(id, sighting).is_some()
+    };
+    if tenants_only && observed.iter().any(dropped) {
+        let private = Kind::ALL.into_iter().filter(|kind| kind.look() == Look::Private);
+        for list in join_all(private.map(|kind| seen(wire, vault, kind, desired, &[]))).await {
+            for (id, sighting) in list.unwrap_or_default() {
+                observed.insert(id, sighting);
+            }
         }
     }
     observed
