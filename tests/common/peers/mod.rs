@@ -1,8 +1,9 @@
-//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd. `tests/peers/fetch.sh` puts them
-//! into the build folder at first use. Where one cannot be had the test says so and does nothing, unless
-//! `KWO_REQUIRE_LIVE=1`, which makes that a failure.
+//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd.
+//! `tests/peers/fetch.sh` puts them into the build folder at first use. Where one cannot be had the test says so and
+//! does nothing, unless `KWO_REQUIRE_LIVE=1`, which makes that a failure.
 #![expect(clippy::panic, reason = "a test that cannot be set up ends here")]
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -60,8 +61,15 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 
 /// A port of 127.0.0.1 that nothing listens on.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
+    // The system gives a port again that nobody listens on yet.
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return port;
+        }
+    }
 }
 
 /// That port of 127.0.0.1.
