@@ -29,11 +29,11 @@ fn where_the_fetch_fails_the_last_good_commit_is_converged_and_its_age_told() {
     fs::rename(world.path("cluster.git"), world.path("gone.git")).unwrap();
     age(&world, 5 * 3600 + 130);
     fs::remove_file(world.file_of("ResourceQuota", "alice-quota").unwrap()).unwrap();
-    let said = format!("cluster.git cannot be fetched: `git fetch` failed: ");
+    let said = "cluster.git cannot be fetched: `git fetch` failed: ";
     world
         .sync(&[])
         .expect(1)
-        .says(&said)
+        .says(said)
         .says(&format!("; {} was applied last, and seen to be on the branch at ", &commit[..12]))
         .says(", 5 h 2 min ago")
         .says("+ created kube:ResourceQuota/alice/alice-quota");

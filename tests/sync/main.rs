@@ -1,6 +1,7 @@
 //! `kwo sync` as the timer runs it: the binary, real repositories, a real sshd, a real git server behind TLS, a real API
 //! server. What it may do, what it refuses, what it leaves behind.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
+#![expect(clippy::duplicate_mod, reason = "the peers bring what they need, for programs that use only them")]
 
 #[path = "../common/mod.rs"]
 mod common;

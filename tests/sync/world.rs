@@ -163,11 +163,10 @@ impl World {
 
     /// The file of an object of the target.
     pub(crate) fn file_of(&self, kind: &str, name: &str) -> Option<PathBuf> {
-        let found = files(&self.path("target")).into_iter().find(|path| {
+        files(&self.path("target")).into_iter().find(|path| {
             let text = fs::read_to_string(path).unwrap_or_default();
             text.contains(&format!("kind: {kind}\n")) && text.contains(&format!("  name: {name}\n"))
-        });
-        found
+        })
     }
 
     /// What was applied last, as the node knows it.
