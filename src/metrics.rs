@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,20 +38,27 @@ const KINDS: [(ProblemKind, &str); 6] = [
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, entry: &Entry) -> Result<(), Failure> {
-    let cannot = |astray: Astray| {
-        let failure = Failure::new(format!("cannot write the metrics to {}: {astray}", path.display()));
-        match path.parent() {
-            Some(folder) if !folder.exists() => failure.hint(format!(
-                "make {}, the folder that node_exporter's `--collector.textfile.directory` names, or change `metrics:` \
-                 in the settings",
-                folder.display()
-            )),
-            _ => failure,
-        }
-    };
     let before = std::fs::read_to_string(path).ok();
     let before = before.and_then(|text| text.lines().find_map(last_success));
-    keep_readable(path, &text(entry, before)).map_err(cannot)
+    keep_readable(path, &text(entry, before)).map_err(|astray| cannot(path, &astray))
+}
+
+fn cannot(path: &Path, astray: &Astray) -> Failure {
+    let failure = Failure::new(format!("cannot write the metrics to {}: {astray}", path.display()));
+    let folder = path.parent().unwrap_or(path);
+    match astray {
+        Astray::Io(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => failure.hint(format!(
+            "where kwo-sync.service runs it, `systemctl edit kwo-sync` opens the folder: `[Service]`, and below it \
+             `ReadWritePaths={}`",
+            folder.display()
+        )),
+        _ if !folder.exists() => failure.hint(format!(
+            "make {}, the folder that node_exporter's `--collector.textfile.directory` names, or change `metrics:` in \
+             the settings",
+            folder.display()
+        )),
+        _ => failure,
+    }
 }
 
 /// The value, if this is the line that has it.
@@ -189,5 +197,17 @@ impl Collector for Figures {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_may_not_write_there_is_told_what_opens_it() {
+        let closed = Astray::Io(ErrorKind::ReadOnlyFilesystem.into());
+        let said = cannot(Path::new("/var/lib/prometheus/node-exporter/kwo.prom"), &closed);
+        assert!(said.hints[0].ends_with("`ReadWritePaths=/var/lib/prometheus/node-exporter`"), "{said:?}");
     }
 }

@@ -45,7 +45,10 @@ pub(crate) async fn ask(
     patience: Duration,
 ) -> Result<(StatusCode, Vec<u8>), String> {
     let Question { method, path, headers, json, longest } = question;
-    let mut request = Request::builder().method(method).uri(path).header(header::ACCEPT, "application/json");
+    let mut request = Request::builder().method(method).uri(path);
+    if headers.iter().all(|(name, _)| *name != header::ACCEPT) {
+        request = request.header(header::ACCEPT, "application/json");
+    }
     for (name, value) in headers {
         request = request.header(name, value);
     }

@@ -13,7 +13,7 @@ pub enum Source {
 }
 
 /// How one kind of forge is spoken to. A project is percent-encoded already.
-pub(super) trait Api: Sync {
+pub(crate) trait Api: Sync {
     /// Header lines that every request has.
     fn headers(&self) -> Vec<(&'static str, HeaderValue)>;
 
@@ -34,6 +34,9 @@ pub(super) trait Api: Sync {
 
     /// How one comment is changed.
     fn comment(&self, project: &str, number: u64, id: u64) -> (Method, String);
+
+    /// Where the statuses of a commit go.
+    fn status(&self, project: &str, commit: &str) -> String;
 
     /// Where a request comes from; nothing where the answer does not say.
     fn source(&self, request: &Value) -> Option<Source>;

@@ -66,7 +66,8 @@ struct Comment {
 }
 
 impl ForgeKind {
-    fn api(self) -> &'static dyn Api {
+    /// How it is spoken to.
+    pub(crate) fn api(self) -> &'static dyn Api {
         match self {
             ForgeKind::GitHub => &GitHub,
             ForgeKind::Forgejo => &Forgejo,

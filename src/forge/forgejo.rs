@@ -37,6 +37,10 @@ impl Api for Forgejo {
         (Method::PATCH, format!("/repos/{project}/issues/comments/{id}"))
     }
 
+    fn status(&self, project: &str, commit: &str) -> String {
+        format!("/repos/{project}/statuses/{commit}")
+    }
+
     fn source(&self, request: &Value) -> Option<Source> {
         of_pull(request)
     }

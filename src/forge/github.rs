@@ -10,7 +10,10 @@ pub(super) struct GitHub;
 
 impl Api for GitHub {
     fn headers(&self) -> Vec<(&'static str, HeaderValue)> {
-        vec![("x-github-api-version", HeaderValue::from_static("2022-11-28"))]
+        vec![
+            ("accept", HeaderValue::from_static("application/vnd.github+json")),
+            ("x-github-api-version", HeaderValue::from_static("2022-11-28")),
+        ]
     }
 
     fn login(&self) -> (&'static str, &'static str) {
@@ -35,6 +38,10 @@ impl Api for GitHub {
 
     fn comment(&self, project: &str, _: u64, id: u64) -> (Method, String) {
         (Method::PATCH, format!("/repos/{project}/issues/comments/{id}"))
+    }
+
+    fn status(&self, project: &str, commit: &str) -> String {
+        format!("/repos/{project}/statuses/{commit}")
     }
 
     fn source(&self, request: &Value) -> Option<Source> {

@@ -38,6 +38,10 @@ impl Api for GitLab {
         (Method::PUT, format!("/projects/{project}/merge_requests/{number}/notes/{id}"))
     }
 
+    fn status(&self, project: &str, commit: &str) -> String {
+        format!("/projects/{project}/statuses/{commit}")
+    }
+
     fn source(&self, request: &Value) -> Option<Source> {
         let target = request.get("target_project_id")?.as_u64()?;
         Some(match request.get("source_project_id").and_then(Value::as_u64) {

@@ -2,13 +2,14 @@
 //! that is killed leaves an entry that is whole, or none.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::entry::Entry;
+use crate::providers::{settle, temporary};
 
 /// The version of the form of an entry.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -78,12 +79,10 @@ impl History {
         let text = serde_json::to_string_pretty(&entry)
             .map_err(|error| HistoryError::Broken { path: path.clone(), why: error.to_string() })?;
         let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
+            let made = temporary(&path, &text, Some(fs::Permissions::from_mode(0o600)))?;
             // Never in place of another one.
-            file.persist_noclobber(&path).map_err(|error| error.error)?;
-            fs::File::open(&self.folder)?.sync_all()
+            made.persist_noclobber(&path).map_err(|error| error.error)?;
+            settle(&path)
         };
         write().map_err(failed(&path))?;
         let head = Head { number: entry.number, digest: digest_of(text.as_bytes()) };

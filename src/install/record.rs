@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::providers::{Astray, inside, settle, temporary};
+use crate::providers::{Astray, inside, replace};
 
 const FILE: &str = "usr/local/share/kwo/installed.json";
 
@@ -46,9 +46,7 @@ impl Record {
 /// A file below the root with this content, in place of an old one in one move. Missing folders are open to all.
 pub(super) fn write(root: &Path, file: &str, content: &[u8], mode: u32) -> Result<(), Astray> {
     let path = inside(root, Path::new(file), Some(0o755))?;
-    let made = temporary(&path, content, Some(Permissions::from_mode(mode)))?;
-    made.persist(&path).map_err(|error| error.error)?;
-    Ok(settle(&path)?)
+    Ok(replace(&path, content, Some(Permissions::from_mode(mode)))?)
 }
 
 pub(super) fn digest(content: &[u8]) -> String {

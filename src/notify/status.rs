@@ -8,6 +8,7 @@ use serde_json::json;
 use super::letter::{Channel, Letter};
 use super::tell::Untold;
 use super::text::{Message, clipped, host};
+use crate::forge;
 use crate::history::{Entry, Outcome, ProblemKind};
 use crate::secrets::Places;
 
@@ -16,9 +17,6 @@ const CONTEXT: &str = "kwo";
 
 /// In characters: GitHub takes no longer description, GitLab 255.
 const LONGEST: usize = 140;
-
-/// What GitHub's API is as of.
-const GITHUB_VERSION: &str = "2022-11-28";
 
 /// What is said of which commit.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -86,40 +84,35 @@ impl Status {
         };
         let channel = Channel(format!("notify.status at {}", host(&api)));
         let token = channel.secret("token", &to.token, places).await?;
-        let project = &to.project;
-        let (path, body) = if forge == ForgeKind::GitLab {
+        let spoken = match forge {
+            ForgeKind::GitHub => forge::ForgeKind::GitHub,
+            ForgeKind::Forgejo | ForgeKind::Gitea => forge::ForgeKind::Forgejo,
+            ForgeKind::GitLab => forge::ForgeKind::GitLab,
+        }
+        .api();
+        let path = spoken.status(&spoken.project(&to.project), &commit);
+        let body = if forge == ForgeKind::GitLab {
             let state = match state {
                 State::Success => "success",
                 State::Pending => "pending",
                 State::Failure => "failed",
             };
-            let path = format!("projects/{}/statuses/{commit}", project.replace('/', "%2F"));
-            (path, json!({"state": state, "name": CONTEXT, "description": description}))
+            json!({"state": state, "name": CONTEXT, "description": description})
         } else {
             let state = match state {
                 State::Success => "success",
                 State::Pending => "pending",
                 State::Failure => "failure",
             };
-            let path = format!("repos/{}/statuses/{commit}", project.as_str());
-            (path, json!({"state": state, "context": CONTEXT, "description": description}))
+            json!({"state": state, "context": CONTEXT, "description": description})
         };
-        let (name, before, accept) = match forge {
-            ForgeKind::GitHub => ("authorization", "Bearer ", "application/vnd.github+json"),
-            ForgeKind::Forgejo | ForgeKind::Gitea => ("authorization", "token ", "application/json"),
-            ForgeKind::GitLab => ("private-token", "", "application/json"),
-        };
+        let (name, before) = spoken.login();
         let token = channel.sealed("token", before, &token)?;
         let letter = channel
-            .letter(&format!("{api}/{path}"), "application/json", body.to_string().into_bytes())?
-            .with("accept", HeaderValue::from_static(accept))
+            .letter(&format!("{api}{path}"), "application/json", body.to_string().into_bytes())?
+            .with("accept", HeaderValue::from_static("application/json"))
             .with(name, token);
-        Ok(match forge {
-            ForgeKind::GitHub => {
-                letter.with("x-github-api-version", HeaderValue::from_static(GITHUB_VERSION))
-            }
-            ForgeKind::Forgejo | ForgeKind::Gitea | ForgeKind::GitLab => letter,
-        })
+        Ok(spoken.headers().into_iter().fold(letter, |letter, (name, value)| letter.with(name, value)))
     }
 }
 

@@ -104,20 +104,6 @@ impl System {
     }
 }
 
-impl ForgeKind {
-    /// The variables in which a token for this forge is looked for, the first one first.
-    #[must_use]
-    pub const fn tokens(self) -> &'static [&'static str] {
-        match self {
-            ForgeKind::GitHub => &["KWO_TOKEN", "PLUGIN_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"],
-            ForgeKind::Forgejo => {
-                &["KWO_TOKEN", "PLUGIN_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"]
-            }
-            ForgeKind::GitLab => &["KWO_TOKEN", "PLUGIN_TOKEN", "GITLAB_TOKEN"],
-        }
-    }
-}
-
 /// The variables of one system.
 struct Environment<'v> {
     system: System,

@@ -1,5 +1,8 @@
-//! The settings of a Woodpecker plug-in. Woodpecker hands `settings: {plan_file: …}` over as `PLUGIN_PLAN_FILE`; each
-//! of these means what the variable of the option means, which goes first where both are set.
+//! What is set from outside: the tokens for a forge, and the settings of a Woodpecker plug-in. Woodpecker hands
+//! `settings: {plan_file: …}` over as `PLUGIN_PLAN_FILE`; each of these means what the variable of the option means, which
+//! goes first where both are set.
+
+use crate::forge::ForgeKind;
 
 /// Each variable of `kwo ci`, and the one of the plug-in's setting.
 pub const SETTINGS: [(&str, &str); 20] = [
@@ -29,4 +32,18 @@ pub const SETTINGS: [(&str, &str); 20] = [
 #[must_use]
 pub fn setting(variable: &str) -> Option<&'static str> {
     SETTINGS.iter().find(|(option, _)| *option == variable).map(|(_, setting)| *setting)
+}
+
+impl ForgeKind {
+    /// The variables in which a token for this forge is looked for, the first one first.
+    #[must_use]
+    pub const fn tokens(self) -> &'static [&'static str] {
+        match self {
+            ForgeKind::GitHub => &["KWO_TOKEN", "PLUGIN_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"],
+            ForgeKind::Forgejo => {
+                &["KWO_TOKEN", "PLUGIN_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"]
+            }
+            ForgeKind::GitLab => &["KWO_TOKEN", "PLUGIN_TOKEN", "GITLAB_TOKEN"],
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub use self::kube::{
 pub(crate) use self::kube::{chain, encoded, web};
 pub(crate) use self::manifest::read as yaml_documents;
 pub use self::node::Node;
-pub(crate) use self::place::{Astray, inside, keep_private, keep_readable, settle, temporary};
+pub(crate) use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
 pub use self::together::Together;
 pub use provider::{
     Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,

@@ -110,6 +110,16 @@ pub(crate) fn temporary(
     Ok(made)
 }
 
+/// A file with this content in place of the old one, in one move and safely on the disk.
+pub(crate) fn replace(
+    path: &Path,
+    content: impl AsRef<[u8]>,
+    mode: Option<fs::Permissions>,
+) -> io::Result<()> {
+    temporary(path, content, mode)?.persist(path).map_err(|error| error.error)?;
+    settle(path)
+}
+
 /// A file that its owner alone can read, in place of the old one. Missing folders on the way are open to the owner only.
 pub(crate) fn keep_private(path: &Path, text: &str) -> Result<(), Astray> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder(path))?;
@@ -133,9 +143,7 @@ fn keep(path: &Path, text: &str, mode: u32) -> Result<(), Astray> {
         )));
     };
     let path = inside(folder(path), Path::new(name), None)?;
-    let file = temporary(&path, text, Some(fs::Permissions::from_mode(mode)))?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(settle(&path)?)
+    Ok(replace(&path, text, Some(fs::Permissions::from_mode(mode)))?)
 }
 
 /// Makes sure that the name of a file is on the disk as well.

@@ -53,14 +53,20 @@ pub(super) async fn fetch(clone: &Clone, settings: &Settings, places: &Places) -
     .map_err(failed)
 }
 
+const SLOW: &str =
+    "is the server up, and can it be reached from here? `repository.timeout` is how long a fetch may take";
+
 /// What to do about a fetch that failed, as far as it can be told from what git said.
 fn hint(error: &GitError, repository: &Repository) -> &'static str {
     let said = match error {
         GitError::Failed { said, .. } => said,
+        GitError::TooLong { .. } => return SLOW,
         _ => return missing(error).unwrap_or_default(),
     };
     let has = |part: &str| said.contains(part);
-    if has("HOST IDENTIFICATION HAS CHANGED") {
+    if has("timed out") {
+        SLOW
+    } else if has("HOST IDENTIFICATION HAS CHANGED") {
         "find out why the host has another key before you put that into the file that `repository.knownHosts` names: \
          somebody else may stand in its place"
     } else if has("certificate verification failed") || has("certificate problem") {

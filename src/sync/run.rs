@@ -192,7 +192,8 @@ impl Run<'_> {
     /// What went wrong with the fetch, and how old is what is there.
     fn with_age(&self, problem: Problem) -> Problem {
         let Some(Applied { commit, fetched, tenants: _ }) = self.state.applied() else { return problem };
-        let age = Timestamp::now().duration_since(fetched).as_secs();
+        // Where the clock was put back it comes to be negative.
+        let age = Timestamp::now().duration_since(fetched).as_secs().max(0);
         let age = match age {
             0..60 => format!("{age} s"),
             60..3600 => format!("{} min", age / 60),

@@ -2,19 +2,19 @@
 //! that goes on. Every file is replaced in one move, so that a killed run leaves the old one or the new one.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 use tokio::time::{Instant, sleep};
 
 use crate::history::{Entry, History};
+use crate::providers::replace;
 
 /// The run that others were told of last.
 const TOLD: &str = "sync/told.json";
@@ -202,13 +202,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
 
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
     let write = || -> io::Result<()> {
-        let text = serde_json::to_string_pretty(value)?;
-        let folder = path.parent().ok_or(ErrorKind::NotFound)?;
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
+        replace(path, serde_json::to_string_pretty(value)?, Some(Permissions::from_mode(0o600)))
     };
     write().map_err(|error| StateError::Io { what: "write", path: path.to_owned(), error })
 }

@@ -41,6 +41,11 @@ fn where_the_fetch_fails_the_last_good_commit_is_converged_and_its_age_told() {
     assert!(entry["problems"][0]["text"].as_str().unwrap().ends_with("5 h 2 min ago"), "{entry}");
     assert_eq!(entry["drift"][0]["what"], "it was deleted");
 
+    // A clock that was put back makes it no older than it is.
+    age(&world, -7200);
+    world.sync(&[]).expect(1).says(", 0 s ago");
+    age(&world, 5 * 3600 + 130);
+
     // Hour by hour the same is no news, and a converging run does not make the commit any younger.
     world.sync(&[]).expect(1).says(", 5 h 2 min ago");
     let count = world.history().len();
@@ -92,6 +97,7 @@ fn a_fetch_that_hangs_is_ended_with_all_that_it_started() {
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         let hung = "`git fetch` took longer than 2 s";
         assert!(ran.out.contains(hung) || ran.out.contains("timed out"), "{}", ran.out);
+        assert!(ran.out.contains("hint: ") && ran.out.contains("`repository.timeout`"), "{}", ran.out);
         assert_eq!(running(&format!("127.0.0.1:{port}")), [""; 0]);
         assert_eq!(running(&world.path("state").display().to_string()), [""; 0]);
     }

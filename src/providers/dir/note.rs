@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::providers::place::{Astray, inside, settle, temporary};
+use crate::providers::place::{Astray, inside, replace};
 use crate::providers::{Note, Refusal};
 
 const FILE: &str = ".kwo.sync";
@@ -35,8 +35,7 @@ pub(super) fn remember(root: &Path, text: &str, seen: Option<&Note>) -> Result<N
     let write = || -> Result<(), Astray> {
         fs::create_dir_all(root)?;
         let path = inside(root, Path::new(FILE), None)?;
-        temporary(&path, text, None)?.persist(&path).map_err(|error| error.error)?;
-        Ok(settle(&path)?)
+        Ok(replace(&path, text, None)?)
     };
     write().map_err(|astray| Refusal::Refused { why: format!("{FILE} cannot be written: {astray}") })?;
     Ok(note(text.to_owned()))

@@ -11,7 +11,7 @@ use kwo_planner::kinds::Kind;
 use super::layout::file;
 use crate::providers::documents::{fold, unfold};
 use crate::providers::patch::changed;
-use crate::providers::place::{Astray, inside, settle, temporary};
+use crate::providers::place::{Astray, inside, replace, settle, temporary};
 use crate::providers::{Refusal, manifest};
 
 /// The mode of new folders; the umask takes away from it.
@@ -54,9 +54,7 @@ pub(super) fn write(root: &Path, step: &Step) -> Result<(), Refusal> {
     let object = fold(kind, changed(&object, &step.changes).map_err(refused)?).map_err(refused)?;
     let text = manifest::write(&object).map_err(refused)?;
     let mode = fs::metadata(&path).map_err(said)?.permissions();
-    let made = temporary(&path, &text, Some(mode)).map_err(said)?;
-    made.persist(&path).map_err(|error| said(error.error))?;
-    settle(&path).map_err(said)
+    replace(&path, &text, Some(mode)).map_err(said)
 }
 
 fn kind(step: &Step) -> Result<Kind, Refusal> {

@@ -12,7 +12,7 @@ use kwo_planner::tree::{SmolStr, Tree};
 use serde::{Deserialize, Serialize};
 
 use super::file::read;
-use crate::providers::place::{Astray, inside, settle, temporary};
+use crate::providers::place::{Astray, inside, replace};
 
 const FILE: &str = "var/lib/kwo/node/files.json";
 
@@ -82,9 +82,7 @@ impl Record {
         inside(root, Path::new("var/lib/kwo/node"), Some(0o755))?;
         let path = inside(root, Path::new(FILE), Some(0o700))?;
         let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-        let made = temporary(&path, &text, Some(Permissions::from_mode(0o600)))?;
-        made.persist(&path).map_err(|error| error.error)?;
-        Ok(settle(&path)?)
+        Ok(replace(&path, &text, Some(Permissions::from_mode(0o600)))?)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Entry> {
