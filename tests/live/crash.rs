@@ -1,12 +1,9 @@
 //! Killed at any point of any write: the next run goes on, and nothing is there twice or half.
 
-use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
-use std::sync::{Mutex, mpsc};
-use std::time::Duration;
 
 use crate::common::apiserver::{kubectl_ok, unique};
-use crate::gate::{Gate, Point};
+use crate::gate::{self, Point};
 use crate::run::{Bench, steps};
 
 /// A tenant with something of every kind to write.
@@ -48,41 +45,13 @@ fn of(steps: &[String], kinds: &[&str]) -> usize {
 
 /// Kills a run at this point of this write; gives how many writes the cluster has carried out by then.
 fn kill(bench: &Bench, write: usize, point: Point, concurrency: usize) -> usize {
-    let (tell, reached) = mpsc::channel();
-    let (alive, dead) = mpsc::channel::<()>();
-    let dead = Mutex::new(dead);
-    let gate = Gate::open(move |number, at, _| {
-        if (number, at) < (write, point) {
-            return true;
-        }
-        if (number, at) == (write, point) {
-            tell.send(()).unwrap();
-        }
-        // Nothing goes on from here before the run is dead, and nothing after that.
-        let _ = dead.lock().unwrap().recv();
-        false
-    });
-    let concurrency = format!("--concurrency={concurrency}");
-    let args = ["apply", "--yes", "--lock-timeout=2m", "--lock-duration=1s", &concurrency];
-    let mut run = bench.command(&args);
-    run.env("KWO_KUBECONFIG", gate.kubeconfig()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut run = run.spawn().unwrap();
-    let reached = reached.recv_timeout(Duration::from_secs(150));
-    run.kill().unwrap();
-    let status = run.wait().unwrap();
-    drop(alive);
-    assert!(reached.is_ok(), "the run did not come to write {write}");
-    assert_eq!(status.signal(), Some(9), "it was killed and did not end by itself");
-    // Side by side, earlier writes may still be under way to the API server.
-    let done = write - usize::from(point == Point::Before);
-    for _ in 0..200 {
-        if gate.done() == done {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert_eq!(gate.done(), done);
-    done
+    gate::kill(write, point, |kubeconfig| {
+        let concurrency = format!("--concurrency={concurrency}");
+        let mut run =
+            bench.command(&["apply", "--yes", "--lock-timeout=2m", "--lock-duration=1s", &concurrency]);
+        run.env("KWO_KUBECONFIG", kubeconfig);
+        run
+    })
 }
 
 #[test]

@@ -2,9 +2,12 @@
 //! a test do something just before one goes on and just after it was answered. Leases pass uncounted: whoever holds
 //! the lock goes on holding it.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::Duration;
 
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -65,8 +68,46 @@ impl Gate {
     }
 }
 
-// Not every test program counts.
-const _: fn(&Gate) -> usize = Gate::done;
+/// Starts what `run` makes of the gate's kubeconfig and kills it at this point of this write; gives how many writes
+/// the API server has carried out by then.
+pub(crate) fn kill<R: FnOnce(&Path) -> Command>(write: usize, point: Point, run: R) -> usize {
+    let (tell, reached) = mpsc::channel();
+    let (alive, dead) = mpsc::channel::<()>();
+    let dead = Mutex::new(dead);
+    let gate = Gate::open(move |number, at, _| {
+        if (number, at) < (write, point) {
+            return true;
+        }
+        if (number, at) == (write, point) {
+            tell.send(()).unwrap();
+        }
+        // Nothing goes on from here before the run is dead, and nothing after that.
+        let _ = dead.lock().unwrap().recv();
+        false
+    });
+    let mut run = run(gate.kubeconfig()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let reached = reached.recv_timeout(Duration::from_secs(150));
+    run.kill().unwrap();
+    let status = run.wait().unwrap();
+    drop(alive);
+    assert!(reached.is_ok(), "the run did not come to write {write}");
+    assert_eq!(status.signal(), Some(9), "it was killed and did not end by itself");
+    // Side by side, earlier writes may still be under way to the API server.
+    let done = write - usize::from(point == Point::Before);
+    for _ in 0..200 {
+        if gate.done() == done {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(gate.done(), done);
+    done
+}
+
+// Not every test program counts or kills.
+const _: fn() = || {
+    let _ = (Gate::done as fn(&Gate) -> usize, kill::<fn(&Path) -> Command> as fn(_, _, _) -> _);
+};
 
 /// The way to the API server, one for all gates.
 struct Upstream {

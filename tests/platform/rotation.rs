@@ -1,10 +1,9 @@
 //! `kwo registry rotate`: what a real registry lets in before, within and after the time of grace; what is archived,
 //! said and kept quiet; two at once, and a run that is killed.
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Mutex, mpsc};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::common::apiserver::kubectl_ok;
-use crate::gate::{Gate, Point};
+use crate::gate::{self, Gate, Point};
 use crate::node::Node;
 use crate::peers::registry::{Registry, User};
 use crate::run::{Ran, get};
@@ -338,27 +337,16 @@ fn killed_at_any_write_it_leaves_the_state_before_or_after_and_locks_nobody_out(
 
 /// Kills a rotation at this point of this write.
 fn kill(node: &Node, write: usize, point: Point) {
-    let (tell, reached) = mpsc::channel();
-    let (alive, dead) = mpsc::channel::<()>();
-    let dead = Mutex::new(dead);
-    let gate = Gate::open(move |number, at, _| {
-        if (number, at) < (write, point) {
-            return true;
-        }
-        if (number, at) == (write, point) {
-            tell.send(()).unwrap();
-        }
-        let _ = dead.lock().unwrap().recv();
-        false
+    gate::kill(write, point, |kubeconfig| {
+        let mut run = node.bench.command(&[
+            "registry",
+            "rotate",
+            "ci",
+            "--yes",
+            "--lock-timeout=2m",
+            "--lock-duration=1s",
+        ]);
+        run.env("KWO_KUBECONFIG", kubeconfig);
+        run
     });
-    let mut run =
-        node.bench.command(&["registry", "rotate", "ci", "--yes", "--lock-timeout=2m", "--lock-duration=1s"]);
-    run.env("KWO_KUBECONFIG", gate.kubeconfig()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut run = run.spawn().unwrap();
-    let reached = reached.recv_timeout(Duration::from_secs(150));
-    run.kill().unwrap();
-    assert_eq!(run.wait().unwrap().signal(), Some(9), "it was killed and did not end by itself");
-    drop(alive);
-    assert!(reached.is_ok(), "the run did not come to write {write}");
-    assert_eq!(gate.done(), write - usize::from(point == Point::Before));
 }
