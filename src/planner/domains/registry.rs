@@ -146,7 +146,7 @@ pub(crate) fn check(
     tenants: &Map<Name, Tenant>,
     findings: &mut Findings,
 ) {
-    if registry.hosts.is_empty() {
+    if registry.hosts.is_empty() && !findings.has("bad-host", at) {
         findings.push(
             Finding::new(
                 "missing-field",

@@ -75,6 +75,13 @@ impl Findings {
         found.is_empty()
     }
 
+    /// Is there one of this code within this place? What was refused there is not missing as well.
+    #[must_use]
+    pub fn has(&self, code: &str, within: Span) -> bool {
+        let inside = |at: Span| at.file == within.file && (within.start..within.end).contains(&at.start);
+        self.found.iter().any(|finding| finding.code == code && inside(finding.at))
+    }
+
     /// All of them by place, each once.
     #[must_use]
     pub fn sorted(mut self) -> Vec<Finding> {
