@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -116,12 +116,6 @@ impl Clone {
     /// A call in it.
     pub(super) fn git(&self) -> Git {
         Git::new(&self.folder, PATIENCE)
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 
     /// Fetches the branch; gives its newest commit.

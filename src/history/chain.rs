@@ -11,9 +11,6 @@ use sha2::{Digest as _, Sha256};
 use super::entry::Entry;
 use crate::providers::{settle, temporary};
 
-/// The version of the form of an entry.
-pub const FORMAT_VERSION: &str = "1.0";
-
 /// The history in one folder.
 #[derive(Clone, Debug)]
 pub struct History {
@@ -198,29 +195,9 @@ fn digest_of(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Outcome;
 
     fn entry(host: &str) -> Entry {
-        Entry {
-            format_version: FORMAT_VERSION.to_owned(),
-            number: 0,
-            previous: String::new(),
-            began: "2026-01-01T00:00:00Z".parse().unwrap(),
-            took_ms: 1,
-            host: host.to_owned(),
-            target: String::new(),
-            commit: None,
-            refused: None,
-            roster_digest: String::new(),
-            plan_digest: String::new(),
-            outcome: Outcome::Converged,
-            problems: Vec::new(),
-            steps: Vec::new(),
-            held: Vec::new(),
-            drift: Vec::new(),
-            leftovers: 0,
-            unchanged: 0,
-        }
+        Entry::begun(host.to_owned(), "2026-01-01T00:00:00Z".parse().unwrap())
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// The version of the form of an entry.
+const FORMAT_VERSION: &str = "1.0";
+
 /// One run.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -167,6 +170,31 @@ pub struct Drift {
 }
 
 impl Entry {
+    /// The entry of a run that has only just begun on this machine; nothing has gone wrong yet.
+    #[must_use]
+    pub fn begun(host: String, began: Timestamp) -> Entry {
+        Entry {
+            format_version: FORMAT_VERSION.to_owned(),
+            number: 0,
+            previous: String::new(),
+            began,
+            took_ms: 0,
+            host,
+            target: String::new(),
+            commit: None,
+            refused: None,
+            roster_digest: String::new(),
+            plan_digest: String::new(),
+            outcome: Outcome::Converged,
+            problems: Vec::new(),
+            steps: Vec::new(),
+            held: Vec::new(),
+            drift: Vec::new(),
+            leftovers: 0,
+            unchanged: 0,
+        }
+    }
+
     /// The steps that were done.
     pub fn done(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.outcome == "done")

@@ -3,5 +3,5 @@
 mod chain;
 mod entry;
 
-pub use chain::{FORMAT_VERSION, Head, History, HistoryError};
+pub use chain::{Head, History, HistoryError};
 pub use entry::{Commit, Drift, Entry, Held, Outcome, Problem, ProblemKind, Step};

@@ -23,7 +23,7 @@ use super::state::{Applied, Intent, State, StateError};
 use crate::cli::TargetArgs;
 use crate::failure::{Exit, Failure};
 use crate::git::{Clone, GitError};
-use crate::history::{Entry, FORMAT_VERSION, Outcome, Problem, ProblemKind};
+use crate::history::{Entry, Problem, ProblemKind};
 use crate::providers::{Identity, LockRefusal, Provider};
 use crate::secrets::{Places, resolve};
 use crate::target;
@@ -46,26 +46,7 @@ pub async fn run(settings: &Settings, options: &Options, said: &mut dyn FnMut(&s
         args: target_args(settings),
         before: state.last(),
         state,
-        entry: Entry {
-            format_version: FORMAT_VERSION.to_owned(),
-            number: 0,
-            previous: String::new(),
-            began: Timestamp::now(),
-            took_ms: 0,
-            host: crate::providers::hostname(),
-            target: String::new(),
-            commit: None,
-            refused: None,
-            roster_digest: String::new(),
-            plan_digest: String::new(),
-            outcome: Outcome::Converged,
-            problems: Vec::new(),
-            steps: Vec::new(),
-            held: Vec::new(),
-            drift: Vec::new(),
-            leftovers: 0,
-            unchanged: 0,
-        },
+        entry: Entry::begun(crate::providers::hostname(), Timestamp::now()),
         said,
         plan: None,
         started: Instant::now(),

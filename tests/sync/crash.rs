@@ -1,40 +1,22 @@
 //! Killed at any point, or told to stop: the next run tells of the broken one, converges, and the history is whole.
 
 use std::fs;
-use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, target};
 use crate::common::apiserver::unique;
-use crate::gate::{Gate, Point};
+use crate::gate::{self, Gate, Point};
 use crate::world::World;
 
 /// Runs until this point of this write, and is killed there.
 fn kill(world: &World, write: usize, point: Point) {
-    let (tell, reached) = mpsc::channel();
-    let (alive, dead) = mpsc::channel::<()>();
-    let dead = Mutex::new(dead);
-    let gate = Gate::open(move |number, at, _| {
-        if (number, at) < (write, point) {
-            return true;
-        }
-        if (number, at) == (write, point) {
-            tell.send(()).unwrap();
-        }
-        let _ = dead.lock().unwrap().recv();
-        false
+    gate::kill(write, point, |kubeconfig| {
+        world.settings(&target(kubeconfig));
+        world.command(&["sync"])
     });
-    world.settings(&target(gate.kubeconfig()));
-    let mut run = world.command(&["sync"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let reached = reached.recv_timeout(Duration::from_secs(60));
-    run.kill().unwrap();
-    let status = run.wait().unwrap();
-    drop(alive);
-    assert!(reached.is_ok(), "the run did not come to write {write}");
-    assert_eq!(status.signal(), Some(9));
 }
 
 #[test]
