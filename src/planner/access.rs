@@ -3,8 +3,8 @@
 //! For people; nothing is decided by these words.
 
 use crate::domains::ACCOUNT;
-use crate::domains::kubeconfigs::LONG_LIVED;
 use crate::kinds::Kind;
+use crate::node::LONG_LIVED;
 use crate::resource::ResourceId;
 use crate::tree::Tree;
 

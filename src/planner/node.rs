@@ -39,6 +39,24 @@ pub enum NodeKind {
 /// Where the kubeconfigs are. Nobody but their owner can read the folder.
 pub const KUBECONFIGS: &str = "var/lib/kwo/kubeconfigs";
 
+/// The Secret with a token that never ends.
+pub const LONG_LIVED: &str = "deployer-token";
+
+/// The key of that token.
+pub const LONG_LIVED_KEY: &str = "token";
+
+/// What the token of a kubeconfig has to be: of the account, with more than a third of its time left.
+pub const GOOD: &str = "good";
+
+/// … or this, where it is to be the one that never ends.
+pub const FROM_SECRET: &str = "that of the Secret deployer-token";
+
+/// Where a kubeconfig has to lead, as far as the roster does not say it.
+pub const IN_USE: &str = "that of the kubeconfig in use";
+
+/// Both files of a kubeconfig, as they have to be.
+pub const BOTH_COPIES: &str = "YAML and JSON, alike";
+
 /// No service reads these of its files.
 const QUIET: &[&str] = &["/metadata", "/mode", "/owner"];
 

@@ -9,28 +9,10 @@ use super::cluster::{Api, Cluster, Kubeconfigs};
 use super::people::ACCOUNT;
 use super::tenants::Tenant;
 use crate::kinds::Kind;
-use crate::node::NodeKind;
+use crate::node::{BOTH_COPIES, FROM_SECRET, GOOD, IN_USE, LONG_LIVED, NodeKind};
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{At, Name};
 use crate::tree::{SmolStr, Tree};
-
-/// The Secret with a token that never ends.
-pub const LONG_LIVED: &str = "deployer-token";
-
-/// The key of that token.
-pub const LONG_LIVED_KEY: &str = "token";
-
-/// What the token of a kubeconfig has to be: of the account, with more than a third of its time left.
-pub const GOOD: &str = "good";
-
-/// … or this, where it is to be the one that never ends.
-pub const FROM_SECRET: &str = "that of the Secret deployer-token";
-
-/// Where a kubeconfig has to lead, as far as the roster does not say it.
-pub const IN_USE: &str = "that of the kubeconfig in use";
-
-/// Both files of a kubeconfig, as they have to be.
-pub const BOTH_COPIES: &str = "YAML and JSON, alike";
 
 /// What one namespace of a tenant gets of it.
 pub(crate) fn compile(
@@ -153,7 +135,7 @@ mod tests {
         assert_eq!(needs, ["kube:ServiceAccount/b/deployer", "kube:RoleBinding/b/deployer-binding"]);
         assert!(wanted.get(&"node:Kubeconfig/c".parse().unwrap()).is_some());
         let kept = wanted.get(&"node:Kubeconfig/d".parse().unwrap()).unwrap();
-        assert_eq!(kept.body.get("token").unwrap().as_text().unwrap(), super::FROM_SECRET);
+        assert_eq!(kept.body.get("token").unwrap().as_text().unwrap(), crate::node::FROM_SECRET);
         assert!(kept.body.get("lifetime").is_none());
         assert!(kept.needs.contains(&"kube:Secret/d/deployer-token".parse().unwrap()));
     }

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use kwo_planner::domains::kubeconfigs::GOOD;
+use kwo_planner::node::GOOD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use smol_str::{SmolStr, format_smolstr};

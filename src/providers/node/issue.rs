@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use kwo_planner::change::{Change, Step};
 use kwo_planner::domains::ACCOUNT;
-use kwo_planner::domains::kubeconfigs::{LONG_LIVED, LONG_LIVED_KEY};
-use kwo_planner::node::KUBECONFIGS;
+use kwo_planner::node::{KUBECONFIGS, LONG_LIVED, LONG_LIVED_KEY};
 use kwo_planner::roster::Lifetime;
 use kwo_planner::tree::Tree;
 use secrecy::{ExposeSecret as _, SecretString};

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use kwo_planner::domains::ACCOUNT;
-use kwo_planner::domains::kubeconfigs::{BOTH_COPIES, FROM_SECRET, IN_USE, LONG_LIVED, LONG_LIVED_KEY};
-use kwo_planner::node::{KUBECONFIGS, NodeKind};
+use kwo_planner::node::{
+    BOTH_COPIES, FROM_SECRET, IN_USE, KUBECONFIGS, LONG_LIVED, LONG_LIVED_KEY, NodeKind,
+};
 use kwo_planner::observed::{FIELD_MANAGER, Observed, Owner, Present, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::roster::Lifetime;
