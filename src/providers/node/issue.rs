@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kwo_planner::change::{Change, Step};
-use kwo_planner::domains::ACCOUNT;
 use kwo_planner::node::{KUBECONFIGS, LONG_LIVED, LONG_LIVED_KEY};
 use kwo_planner::roster::Lifetime;
 use kwo_planner::tree::Tree;
@@ -103,28 +102,33 @@ async fn texts(beside: Option<&dyn Provider>, step: &Step) -> Result<[Zeroizing<
     let issuer = beside.issuer().ok_or_else(none)?;
     let text = |key: &str| step.wanted.get(key).and_then(Tree::as_text).map(|text| text.as_str());
     let namespace = step.id.name.as_str();
+    let account = text("account").ok_or_else(|| refused("the step does not say whose token it takes"))?;
     let token = match from_secret(&step.resource()) {
         true => long_lived(beside, namespace).await?,
         false => {
             let lifetime = text("lifetime").unwrap_or_default().parse::<Lifetime>();
-            short(issuer, namespace, lifetime.map_err(|why| refused(why.message))?).await?
+            short(issuer, (namespace, account), lifetime.map_err(|why| refused(why.message))?).await?
         }
     };
     let endpoint = issuer.endpoint()?;
     let cluster =
         text("cluster").ok_or_else(|| refused("the step does not say what the cluster is called"))?;
     let way = Way { cluster, server: text("server"), endpoint: &endpoint };
-    let kubeconfig = pipelines(way, namespace, ACCOUNT, token.expose_secret());
+    let kubeconfig = pipelines(way, namespace, account, token.expose_secret());
     // The library's error could quote what it was given.
     let yaml = yaml(&kubeconfig).map_err(|_| refused("the kubeconfig cannot be written as YAML"))?;
     Ok([yaml, json_line(&kubeconfig)])
 }
 
-async fn short(issuer: &dyn Issuer, namespace: &str, lifetime: Lifetime) -> Result<SecretString, Refusal> {
-    let given = issuer.token(namespace, ACCOUNT, Duration::from_secs(lifetime.seconds())).await;
+async fn short(
+    issuer: &dyn Issuer,
+    (namespace, account): (&str, &str),
+    lifetime: Lifetime,
+) -> Result<SecretString, Refusal> {
+    let given = issuer.token(namespace, account, Duration::from_secs(lifetime.seconds())).await;
     let said = |why: String| {
         format!(
-            "no token for the service account {namespace}/{ACCOUNT}, which takes the right to `create` on serviceaccounts/token: {why}"
+            "no token for the service account {namespace}/{account}, which takes the right to `create` on serviceaccounts/token: {why}"
         )
     };
     match given {

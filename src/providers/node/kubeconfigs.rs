@@ -7,7 +7,6 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use jiff::Timestamp;
-use kwo_planner::domains::ACCOUNT;
 use kwo_planner::node::{
     BOTH_COPIES, FROM_SECRET, IN_USE, KUBECONFIGS, LONG_LIVED, LONG_LIVED_KEY, NodeKind,
 };
@@ -72,14 +71,20 @@ async fn ask(beside: Option<&dyn Provider>, wanted: &[&Resource]) -> Result<Clus
     };
     let unknown = |why: String| Sighting::Unknown { why: why.into() };
     let endpoint = issuer.endpoint().map_err(|refusal| unknown(refusal.to_string()))?;
-    let accounts = match wanted.iter().all(|resource| from_secret(resource)) {
-        true => BTreeMap::new(),
-        false => issuer
-            .accounts(ACCOUNT)
+    // It is called the same in every namespace.
+    let accounts = match wanted.iter().find(|resource| !from_secret(resource)) {
+        None => BTreeMap::new(),
+        Some(resource) => issuer
+            .accounts(account(resource))
             .await
             .map_err(|refusal| unknown(format!("list serviceaccounts: {refusal}")))?,
     };
     Ok(Cluster { endpoint, accounts })
+}
+
+/// Whose token is in it.
+fn account(resource: &Resource) -> &str {
+    resource.body.get("account").and_then(Tree::as_text).map(SmolStr::as_str).unwrap_or_default()
 }
 
 /// Is its token the one that never ends?
@@ -219,7 +224,7 @@ fn token(
     }
     let Some(claims) = claims else { return "cannot be read".into() };
     let namespace = &wanted.id.name;
-    claims.verdict(namespace, ACCOUNT, cluster.accounts.get(namespace), Timestamp::now())
+    claims.verdict(namespace, account(wanted), cluster.accounts.get(namespace), Timestamp::now())
 }
 
 /// Who wrote what: kwo all that is as it left it; somebody else what is not.
