@@ -172,6 +172,8 @@ mod tests {
         for place in before.iter().chain(&usual).filter(|place| !is_htpasswd(place)) {
             assert!(after.contains(place), "{place:?} of {after:?}");
         }
+        let own: std::collections::BTreeSet<&SmolStr> = after.iter().map(|(pointer, _)| pointer).collect();
+        assert_eq!(own.len(), after.len(), "two share a key: {after:?}");
     }
 
     #[test]
