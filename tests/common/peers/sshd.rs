@@ -41,6 +41,13 @@ impl Sshd {
             path("authorized_keys").display(),
         );
         fs::write(path("sshd_config"), config).expect("a file");
+        // Its user has to reach it too, and the build's folder may be below one that is closed to others.
+        let own = path("server");
+        fs::create_dir(&own).expect("a folder");
+        for entry in fs::read_dir(&peer).expect("its folder") {
+            let entry = entry.expect("a file of it");
+            fs::copy(entry.path(), own.join(entry.file_name())).expect("a copy");
+        }
         // Whoever it runs as has a name and a shell.
         let root = rustix::process::geteuid().is_root();
         let uid = if root { USER } else { rustix::process::geteuid().as_raw() };
@@ -48,7 +55,7 @@ impl Sshd {
         fs::write(path("passwd"), format!("git:x:{uid}:{uid}::{home}:/bin/sh\n")).expect("a file");
         fs::write(path("group"), format!("git:x:{uid}:\n")).expect("a file");
         let mut args = Vec::new();
-        let server = peer.join("sshd").display().to_string();
+        let server = own.join("sshd").display().to_string();
         let first = if root {
             for shown in [folder.path(), serves] {
                 let owner = format!("{USER}:{USER}");
@@ -69,8 +76,8 @@ impl Sshd {
             path("sshd_config").display().to_string(),
         ]);
         let text = |path: PathBuf| path.display().to_string();
-        let (libraries, passwd, group) = (text(peer.clone()), text(path("passwd")), text(path("group")));
-        let wrapper = text(peer.join("libnss_wrapper.so"));
+        let (libraries, passwd, group) = (text(own.clone()), text(path("passwd")), text(path("group")));
+        let wrapper = text(own.join("libnss_wrapper.so"));
         let env = [
             ("LD_LIBRARY_PATH", libraries.as_str()),
             ("LD_PRELOAD", wrapper.as_str()),
