@@ -21,6 +21,12 @@ pub struct Watch {
     /// Do what is planned, without asking.
     #[arg(long, env = "KWO_APPLY", value_parser = clap::builder::FalseyValueParser::new())]
     pub apply: bool,
+    /// End once the roster is as it was last looked at, instead of waiting for the next edit.
+    #[arg(long, env = "KWO_ONCE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub once: bool,
+    /// How long to wait for another run to end.
+    #[arg(long, default_value = "1m", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    pub lock_timeout: Duration,
 }
 
 /// `kwo hook`

@@ -18,9 +18,6 @@ use crate::report::diagnostic;
 use crate::report::plan::{Detail, text};
 use crate::source;
 
-/// How long to wait for another run to end.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How long the lock outlives a run that was killed.
 const LOCK_DURATION: Duration = Duration::from_secs(15);
 
@@ -34,27 +31,41 @@ pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
     }
 }
 
-/// One round after the other; with `--apply`, until the signal comes.
+/// One round after the other; with `--apply`, until the signal comes; with `--once`, until no edit is left over.
 async fn rounds(args: &Watch, mut stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
     let mut edits = Edits::new().map_err(|error| Failure::new("cannot watch files").because(&error))?;
     let mut shown = None;
+    let mut ended = Exit::Done;
     loop {
         let (sources, _) = read(&args.roster.roster);
         edits.follow(&args.roster.roster, &sources);
         // Once more, for what was edited before it was watched.
         let (sources, content) = read(&args.roster.roster);
-        if shown.as_ref() != Some(&content) {
+        let edited = shown.as_ref() != Some(&content);
+        if edited {
             let first = shown.is_none();
             shown = Some(content);
             match round(args, first, stopped.clone()).await {
                 // What was typed does not get better by an edit.
                 Err(failure) if first && failure.exit == Exit::Usage => return Err(failure),
-                Err(failure) => talk(&failure.text()),
-                Ok(()) => {}
+                Err(failure) => {
+                    talk(&failure.text());
+                    ended = failure.exit;
+                }
+                Ok(exit) => ended = exit,
             }
             if stopped.as_ref().is_some_and(|stopped| *stopped.borrow()) {
-                return Ok(Exit::Done);
+                return Ok(if args.once { ended } else { Exit::Done });
             }
+        }
+        if args.once {
+            // What was saved while the round went on is looked at too.
+            if edits.unsettled().await {
+                continue;
+            }
+            return Ok(ended);
+        }
+        if edited {
             let more = match sources.files().len() {
                 0 | 1 => String::new(),
                 files => format!(" and what it includes, {} more", files - 1),
@@ -83,7 +94,7 @@ fn read(roster: &Path) -> (Sources, String) {
     }
 }
 
-async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Result<(), Failure> {
+async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
     if std::io::stdout().is_terminal() {
         // Not through anstream, which leaves it out where no colours are wanted.
         let _ = std::io::stdout().write_all(b"\x1b[H\x1b[2J\x1b[3J");
@@ -97,14 +108,13 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
             plan: None,
             yes: true,
             output: TextOrJson::Text,
-            lock_timeout: LOCK_TIMEOUT,
+            lock_timeout: args.lock_timeout,
             lock_duration: LOCK_DURATION,
             full: false,
         };
-        apply::run(&args, stopped).await?;
-    } else {
-        let plan = plan::made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
-        data(&text(&plan, Detail { full: false }));
+        return Ok(apply::run(&args, stopped).await?.exit);
     }
-    Ok(())
+    let plan = plan::made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
+    data(&text(&plan, Detail { full: false }));
+    Ok(Exit::Done)
 }

@@ -29,6 +29,7 @@ const UNITS: &[(&str, &str, Of)] = units![
     "kwo-sync.timer" All,
     "kwo-roster.service" All,
     "kwo-roster.path" All,
+    "kwo-roster-parts.path" All,
     "kwo-hook.service" Hook,
     "kwo-sync.path" Hook,
     "kwo-sync.service.d/node.conf" Node,

@@ -47,12 +47,9 @@ impl Systemd {
     /// # Errors
     /// When systemd does not.
     pub fn enable(&self, units: &[&str]) -> Result<(), String> {
-        self.run(&["enable", "--now"], units)?;
-        for service in units.iter().filter(|unit| unit.ends_with(".service")) {
-            // One that runs already is still the old program.
-            self.run(&["try-restart"], &[service])?;
-        }
-        Ok(())
+        self.run(&["enable"], units)?;
+        // One that runs already is still the old program.
+        self.run(&["restart"], units)
     }
 
     /// Stops all units of kwo, now and for ever. A unit that is not there is none to stop.
@@ -107,8 +104,8 @@ mod tests {
         assert_eq!(
             std::fs::read_to_string(log).unwrap(),
             "daemon-reload\n\
-             enable --now kwo-sync.timer kwo-sync.path kwo-hook.service\n\
-             try-restart kwo-hook.service\n\
+             enable kwo-sync.timer kwo-sync.path kwo-hook.service\n\
+             restart kwo-sync.timer kwo-sync.path kwo-hook.service\n\
              cat kwo-sync.timer\ndisable --now kwo-sync.timer\n\
              cat kwo-sync.path\ndisable --now kwo-sync.path\n\
              cat kwo-hook.service\ndisable --now kwo-hook.service\n\

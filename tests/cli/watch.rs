@@ -16,23 +16,32 @@ struct Watching {
     folder: tempfile::TempDir,
 }
 
+fn kwo(folder: &Path, args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_kwo"))
+        .args(["watch", "here/roster.yaml", "--target", "dir:sandbox"])
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .stdin(Stdio::null())
+        .stdout(File::create(folder.join("out")).unwrap())
+        .stderr(File::create(folder.join("err")).unwrap())
+        .spawn()
+        .unwrap()
+}
+
 impl Watching {
     fn start(roster: &str, args: &[&str]) -> Watching {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("here")).unwrap();
         fs::write(folder.path().join("here/roster.yaml"), roster).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_kwo"))
-            .args(["watch", "here/roster.yaml", "--target", "dir:sandbox"])
-            .args(args)
-            .current_dir(folder.path())
-            .env_clear()
-            .env("HOME", folder.path())
-            .stdin(Stdio::null())
-            .stdout(File::create(folder.path().join("out")).unwrap())
-            .stderr(File::create(folder.path().join("err")).unwrap())
-            .spawn()
-            .unwrap();
-        Watching { child, folder }
+        Watching { child: kwo(folder.path(), args), folder }
+    }
+
+    /// Starts it anew, to apply the roster once.
+    fn again(&mut self) -> &mut Child {
+        self.child = kwo(self.folder.path(), &["--apply", "--once"]);
+        &mut self.child
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -164,6 +173,35 @@ fn with_apply_every_edit_is_done() {
     watching.round(2);
     assert_eq!(manifests(watching.folder.path()), 2);
     assert_eq!(watching.interrupted(), Some(0));
+}
+
+#[test]
+fn once_is_until_no_edit_is_left_over() {
+    let mut watching = Watching::start(ROSTER, &["--apply", "--once"]);
+    assert_eq!(watching.child.wait().unwrap().code(), Some(0));
+    assert_eq!((watching.plans(), manifests(watching.folder.path())), (1, 1));
+    fs::write(watching.path("here/roster.yaml"), format!("{ROSTER}  bob: {{owner: x}}\n")).unwrap();
+    assert_eq!(watching.again().wait().unwrap().code(), Some(1));
+
+    // What is saved during the run, when it has read the roster already.
+    fs::write(watching.path("here/roster.yaml"), ROSTER).unwrap();
+    let lock = File::create(watching.path("sandbox/.kwo.lock")).unwrap();
+    lock.lock().unwrap();
+    let child = watching.again();
+    let files = format!("/proc/{}/fd", child.id());
+    let waits = || {
+        let files = fs::read_dir(&files).unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        files.into_iter().any(|file| file.ends_with("sandbox/.kwo.lock"))
+    };
+    let end = Instant::now() + Duration::from_secs(30);
+    while !waits() {
+        assert!(Instant::now() < end, "it does not ask for the lock");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    watching.save("here/roster.yaml", &format!("{ROSTER}  bob: {{}}\n"));
+    lock.unlock().unwrap();
+    assert_eq!(watching.child.wait().unwrap().code(), Some(0));
+    assert_eq!(manifests(watching.folder.path()), 2);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn units(drop_ins: bool) -> (tempfile::TempDir, Vec<String>) {
 fn systemd_knows_all_that_is_in_the_units() {
     for drop_ins in [false, true] {
         let (folder, names) = units(drop_ins);
-        assert_eq!(names.len(), 6, "{names:?}");
+        assert_eq!(names.len(), 7, "{names:?}");
         let mut args = vec!["--man=no", "--recursive-errors=yes", "verify"];
         args.extend(names.iter().map(String::as_str));
         let Some(output) = systemd_analyze(folder.path(), &args) else { return };
