@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[path = "../live.rs"]
-mod live;
+pub(crate) mod live;
 
 pub(crate) mod acme;
 pub(crate) mod http;

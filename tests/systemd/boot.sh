@@ -1,0 +1,82 @@
+#!/bin/sh
+# Boots systemd as process 1 of a machine of its own, made of namespaces: its root is the folder $1, its /usr is that of
+# this machine, read-only but for /usr/local, and it shares the network. Ends when process 1 does.
+set -eu
+root=$(readlink -f "$1")
+
+case ${2-} in
+'')
+    # A mount table and a cgroup of its own, which are gone when it is.
+    exec unshare --mount --propagation private "$0" "$root" outside
+    ;;
+outside)
+    mkdir "$root/sys"
+    mount -t tmpfs -o mode=755 none "$root/sys"
+    mkdir "$root/sys/cgroup"
+    mount -t cgroup2 none "$root/sys/cgroup"
+    own="$root/sys/cgroup/kwo-test-$$"
+    mkdir "$own"
+    echo $$ >"$own/cgroup.procs"
+    setpriv --pdeathsig KILL \
+        unshare --pid --fork --kill-child --cgroup --uts --ipc --mount --propagation private "$0" "$root" inside || :
+    echo $$ >"$root/sys/cgroup/cgroup.procs"
+    find "$own" -depth -type d -exec rmdir {} +
+    exit
+    ;;
+esac
+
+# The number of what becomes process 1, as the old /proc knows it.
+read -r init _ </proc/self/stat
+echo "$init" >"$root/init"
+umount "$root/sys/cgroup" "$root/sys"
+mount --bind "$root" "$root"
+cd "$root"
+mkdir -p usr proc dev run tmp old var/lib var/log/journal usr.local/bin
+mount --bind /usr usr
+mount -o remount,bind,ro usr
+mount --bind usr.local usr/local
+for name in bin sbin lib lib64; do
+    [ ! -L "/$name" ] || ln -sfn "usr/$name" "$name"
+done
+mount -t proc proc proc
+# Its kernel is that of this machine, which is to stay as it is.
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount -t sysfs -o ro sysfs sys
+mount -t tmpfs none sys/fs/cgroup 2>/dev/null || :
+mount -t cgroup2 none sys/fs/cgroup
+mount -t tmpfs -o mode=755 none dev
+for name in null zero full random urandom tty; do
+    : >"dev/$name"
+    mount --bind "/dev/$name" "dev/$name"
+done
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+mount -t tmpfs -o mode=755 none run
+mount -t tmpfs none tmp
+
+# No more than the machine needs to have a name, users and a target.
+mkdir -p etc/systemd/system
+echo 'root:x:0:0:root:/root:/bin/sh
+nobody:x:65534:65534::/:/bin/false' >etc/passwd
+echo 'root:x:0:
+systemd-journal:x:999:
+nogroup:x:65534:' >etc/group
+echo 'passwd: files systemd
+group: files systemd
+hosts: files dns' >etc/nsswitch.conf
+echo kwo >etc/hostname
+echo '127.0.0.1 localhost kwo' >etc/hosts
+tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
+echo '[Unit]
+Requires=systemd-journald.service multi-user.target
+After=systemd-journald.service' >etc/systemd/system/test.target
+
+pivot_root . old
+umount -l old
+rmdir old
+# Where systemd finds itself in a container, it leaves this to whoever made that.
+mount --make-rshared /
+exec setpriv --bounding-set -sys_time,-sys_module,-sys_rawio,-sys_boot \
+    env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin container=kwo /usr/lib/systemd/systemd --unit=test.target

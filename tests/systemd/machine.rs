@@ -1,0 +1,155 @@
+//! A machine for systemd: nothing in it but the programs of this one and what a test puts there. Gone with the test.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::peers::Running;
+use crate::peers::live::{forbidden, missing};
+
+/// All namespaces that the machine does not share with this one.
+const NAMESPACES: &[&str] = &["--mount", "--pid", "--cgroup", "--uts", "--ipc"];
+
+/// A machine that systemd has started.
+pub(crate) struct Machine {
+    root: TempDir,
+    /// Process 1, by the number that it has here.
+    init: String,
+    booted: Running,
+}
+
+impl Machine {
+    /// Nothing where no such machine can be had. It has the program and no unit of kwo.
+    pub(crate) fn boot() -> Option<Machine> {
+        let mut probe = Command::new("unshare");
+        probe
+            .args(NAMESPACES)
+            .args(["--fork", "mount", "-t", "cgroup2", "none", "/mnt"])
+            .stdin(Stdio::null());
+        match probe.output() {
+            Ok(output) if output.status.success() => {}
+            other => return forbidden(&format!("no machine can be made for systemd: {other:?}")),
+        }
+        if !Path::new("/usr/lib/systemd/systemd").exists() {
+            return missing("there is no /usr/lib/systemd/systemd: install systemd");
+        }
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd/boot.sh");
+        let logs = tempfile::tempdir_in(root.path()).unwrap().keep();
+        let mut booted = Running::start(&here, &[root.path().display().to_string()], &[], &logs);
+        let init = booted.wait("does not start systemd", || {
+            fs::read_to_string(root.path().join("init")).ok().filter(|text| text.ends_with('\n'))
+        });
+        let init = init.trim().to_owned();
+        booted.wait("does not start all that systemd starts", || {
+            let output = within(&init, &["systemctl", "is-system-running"]);
+            (output.stdout == b"running\n").then_some(())
+        });
+        let machine = Machine { root, init, booted };
+        fs::copy(env!("CARGO_BIN_EXE_kwo"), machine.path("kwo")).unwrap();
+        Some(machine)
+    }
+
+    /// Where a file of the machine is here. Its /run and /tmp cannot be reached.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path.trim_start_matches('/'))
+    }
+
+    /// Puts a file there, readable by root alone.
+    pub(crate) fn put(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Runs something there, as root.
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        within(&self.init, words)
+    }
+
+    /// What it prints; it has to succeed.
+    #[track_caller]
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        let (out, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{words:?}: {out}{errors}\n{}", self.journal(&[]));
+        out.into_owned() + &errors
+    }
+
+    /// Installs kwo with these options, for these settings.
+    #[track_caller]
+    pub(crate) fn install(&self, settings: &str, options: &[&str]) -> String {
+        self.put("etc/kwo/kwo.yaml", &format!("apiVersion: kwo/v1\nkind: Settings\n{settings}"));
+        self.ok(&[&["/kwo", "install"], options].concat())
+    }
+
+    /// A property of a unit.
+    pub(crate) fn shows(&self, unit: &str, property: &str) -> String {
+        self.ok(&["systemctl", "show", "--value", "--property", property, unit]).trim().to_owned()
+    }
+
+    /// The lines of the journal that this selects.
+    pub(crate) fn journal(&self, selected: &[&str]) -> String {
+        let output = self.run(&[&["journalctl", "--output=cat", "--no-pager", "--quiet"], selected].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The same with all their fields.
+    pub(crate) fn fields(&self, selected: &[&str]) -> Vec<Value> {
+        let text = self.ok(&[&["journalctl", "--output=json", "--no-pager", "--quiet"], selected].concat());
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits until this has come to be.
+    #[track_caller]
+    pub(crate) fn until<T>(&self, what: &str, mut try_it: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(done) = try_it() {
+                return done;
+            }
+            assert!(Instant::now() < end, "in vain: {what}\n{}\n{}", self.booted.said(), self.journal(&[]));
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until the journal of a unit says this.
+    #[track_caller]
+    pub(crate) fn says(&self, unit: &str, part: &str) {
+        self.until(&format!("{unit} says: {part}"), || {
+            self.journal(&["--unit", unit]).contains(part).then_some(())
+        });
+    }
+}
+
+/// Runs something in the machine that has this process 1.
+fn within(init: &str, words: &[&str]) -> Output {
+    let mut command = Command::new("nsenter");
+    command.args(["--target", init]).args(NAMESPACES).args(["--root", "--wdns=/"]);
+    command.args(words).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/usr/sbin");
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let killed = Command::new("kill").args(["-9", &self.init]).status();
+        if !killed.is_ok_and(|status| status.success()) || self.booted.code().is_none() {
+            let _ = writeln!(std::io::stderr(), "a machine does not end: {}", self.booted.said());
+        }
+    }
+}
