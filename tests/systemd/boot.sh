@@ -66,8 +66,8 @@ nogroup:x:65534:' >etc/group
 echo 'passwd: files systemd
 group: files systemd
 hosts: files dns' >etc/nsswitch.conf
-echo kwo >etc/hostname
-echo '127.0.0.1 localhost kwo' >etc/hosts
+echo node >etc/hostname
+echo '127.0.0.1 localhost node' >etc/hosts
 tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
 echo '[Unit]
 Requires=systemd-journald.service multi-user.target

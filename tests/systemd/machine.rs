@@ -17,6 +17,9 @@ use crate::peers::live::{forbidden, missing};
 /// All namespaces that the machine does not share with this one.
 const NAMESPACES: &[&str] = &["--mount", "--pid", "--cgroup", "--uts", "--ipc"];
 
+/// The units that a failed test shows the journal of.
+const OF_INTEREST: &[&str] = &["--unit=kwo*", "--unit=k3s"];
+
 /// A machine that systemd has started.
 pub(crate) struct Machine {
     root: TempDir,
@@ -87,7 +90,7 @@ impl Machine {
         let output = self.run(words);
         let (out, errors) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{words:?}: {out}{errors}\n{}", self.journal(&[]));
+        assert!(output.status.success(), "{words:?}: {out}{errors}\n{}", self.journal(OF_INTEREST));
         out.into_owned() + &errors
     }
 
@@ -123,7 +126,12 @@ impl Machine {
             if let Some(done) = try_it() {
                 return done;
             }
-            assert!(Instant::now() < end, "in vain: {what}\n{}\n{}", self.booted.said(), self.journal(&[]));
+            assert!(
+                Instant::now() < end,
+                "in vain: {what}\n{}\n{}",
+                self.booted.said(),
+                self.journal(OF_INTEREST)
+            );
             thread::sleep(Duration::from_millis(50));
         }
     }

@@ -9,6 +9,7 @@ mod common;
 mod peers;
 
 mod machine;
+mod node;
 
 mod push;
 mod repository;

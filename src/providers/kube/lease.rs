@@ -1,8 +1,6 @@
 //! The lock of a cluster: one Lease, `kube-system/kwo`, held by at most one run, renewed while it goes on and taken
 //! over when its holder has gone silent. Every change to it holds only for the state that was read.
 
-use std::env;
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -289,11 +287,10 @@ fn stamp(time: Timestamp) -> String {
     format!("{time:.6}")
 }
 
-/// What this machine calls itself.
+/// What this machine calls itself. Not read from /proc, of which a unit may see little.
 #[must_use]
 pub fn hostname() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| env::var("HOSTNAME").ok());
-    host.map_or_else(|| "unknown-host".to_owned(), |host| host.trim().to_owned())
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// `host/pid/random`: nobody else is called that.

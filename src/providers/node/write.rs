@@ -31,6 +31,9 @@ const PRIVATE: u32 = 0o600;
 const HEADER: &str =
     "# kwo keeps some of these keys as its roster says, and leaves all others as they are.\n";
 
+/// What it takes where only some folders can be written.
+const LEAVE: &str = "; where kwo-sync.service runs this, `sudo kwo install --node` gives it leave";
+
 /// What a file is to become.
 pub(super) struct Next {
     pub(super) text: Zeroizing<String>,
@@ -45,7 +48,13 @@ pub(super) fn write(root: &Path, vault: &Vault, step: &Step) -> Result<(), Refus
         Astray::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Refusal::Changed { why: format!("/{} exists", step.id.name) }
         }
-        Astray::Io(error) => refused(format!("/{}: {error}", step.id.name)),
+        Astray::Io(error) => {
+            let leave = match error.kind() {
+                io::ErrorKind::ReadOnlyFilesystem => LEAVE,
+                _ => "",
+            };
+            refused(format!("/{}: {error}{leave}", step.id.name))
+        }
         Astray::Link(why) => refused(why),
     };
     let mut record = Record::load(root).map_err(refused)?;
