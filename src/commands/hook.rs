@@ -21,7 +21,10 @@ pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     let settings = source::settings(&args.settings).map_err(|refused| {
         talk(&diagnostic::text_of(&refused, "settings"));
         let failure = Failure::silent(Exit::Failed);
-        if args.settings.exists() { failure } else { failure.hint("`kwo install` writes first settings") }
+        match args.settings.exists() {
+            true => whose(failure, &args.settings),
+            false => failure.hint("`kwo install` writes first settings"),
+        }
     })?;
     let keys = keys(&settings, &args.settings).await?;
     let forges: Vec<&str> = keys.forges().map(Forge::name).collect();
@@ -56,6 +59,17 @@ pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Of the settings a unit sees a copy, which nobody finds once it has ended.
+fn whose(failure: Failure, settings: &Path) -> Failure {
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(folder) if settings.starts_with(&folder) => failure.hint(
+            "these settings are the copy that the unit was given; mend /etc/kwo/kwo.yaml or what it names, then \
+             `systemctl restart kwo-hook`",
+        ),
+        _ => failure,
+    }
+}
+
 /// The secrets that are shared with the forges.
 async fn keys(settings: &Settings, path: &Path) -> Result<Keys, Failure> {
     let age = settings.target.as_ref().and_then(|target| target.age_identity.as_ref());
@@ -71,13 +85,14 @@ async fn keys(settings: &Settings, path: &Path) -> Result<Keys, Failure> {
         });
         let Some(reference) = reference else { continue };
         let wrong = |why: String| {
-            Failure::new(format!(
+            let failure = Failure::new(format!(
                 "{}:{}: `hook.secrets.{}` cannot be used: {}: {why}",
                 path.display(),
                 reference.at.line,
                 forge.field(),
                 reference.value
-            ))
+            ));
+            whose(failure, path)
         };
         let secret = secrets::follow(&reference.value, &places, None).await.map_err(wrong)?;
         keys.add(forge, secret).map_err(wrong)?;

@@ -6,7 +6,8 @@ use super::print::{data, talk};
 use crate::cli::Install;
 use crate::failure::{Exit, Failure};
 use crate::install::{
-    Change, Choice, FIRST_SETTINGS, Refused, SETTINGS, Systemd, What, install, installed, uninstall, units,
+    Change, Choice, FIRST_SETTINGS, Refused, SETTINGS, Systemd, What, in_front, install, installed,
+    uninstall, units,
 };
 use crate::report::diagnostic;
 use crate::source;
@@ -25,6 +26,11 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
     let kept = show(&changes);
     if kept {
         talk("what is marked `!` is not as kwo wrote it, and stays; --force replaces it\n");
+    }
+    if in_front(&args.root).map_err(|refused| cannot("read what is installed below", refused))? {
+        talk(
+            "what `kwo install` wrote before stands in front of a package, whose upgrades are not seen; `kwo install --uninstall` takes it away\n",
+        );
     }
     if let Some(systemd) = systemd {
         systemd.reload().map_err(told)?;
@@ -94,6 +100,7 @@ fn show(changes: &[Change]) -> bool {
             What::Replaced => ("~", "replaced"),
             What::Unchanged => (" ", "unchanged"),
             What::Kept => ("!", "kept"),
+            What::Packaged => (" ", "packaged"),
             What::Removed => ("-", "removed"),
         };
         data(&format!("{sign} {word:<9} {}\n", path.display()));
@@ -108,5 +115,5 @@ fn cannot(what: &str, (path, why): Refused) -> Failure {
 
 fn told(why: String) -> Failure {
     Failure { causes: vec![why], ..Failure::new("systemd does not do what it was asked for") }
-        .hint("mend that and run the same command again: what is done already is not done twice")
+        .hint("`journalctl -n 20 -u 'kwo*'` says more; mend it and run the same command again, which does nothing twice")
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::files::{Choice, FIRST_SETTINGS, PROGRAM, SETTINGS, chosen};
+use super::files::{Choice, FIRST_SETTINGS, PROGRAM, SETTINGS, chosen, packaged};
 use super::record::{Record, digest, write};
 use crate::providers::{Astray, inside};
 
@@ -32,6 +32,8 @@ pub enum What {
     Unchanged,
     /// It is somebody's own, and stays.
     Kept,
+    /// It is there by a package, and nothing is put before it.
+    Packaged,
     /// It is gone.
     Removed,
 }
@@ -56,6 +58,12 @@ pub fn install(root: &Path, program: &Path, choice: Choice, force: bool) -> Resu
     for (file, content, mode) in files {
         let path = root.join(file);
         let found = read(root, file).map_err(at(&path))?;
+        if found.is_none()
+            && let Some(path) = packaged(root, file)
+        {
+            changes.push(Change { path, what: What::Packaged });
+            continue;
+        }
         let what = match &found {
             None => What::Installed,
             Some(found) if **found == *content => What::Unchanged,
@@ -83,6 +91,15 @@ pub fn install(root: &Path, program: &Path, choice: Choice, force: bool) -> Resu
     };
     changes.push(Change { path: settings, what });
     Ok(changes)
+}
+
+/// Is something there that stands in front of what a package has?
+///
+/// # Errors
+/// When the record of what was put in place cannot be read.
+pub fn in_front(root: &Path) -> Result<bool, Refused> {
+    let record = Record::load(root).map_err(|why| (root.to_owned(), why.to_string()))?;
+    Ok(record.files.keys().any(|file| packaged(root, file).is_some()))
 }
 
 /// Is something there that `install` put in place?

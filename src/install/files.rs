@@ -1,5 +1,7 @@
 //! Which files there are, where they go, and what is in them.
 
+use std::path::{Path, PathBuf};
+
 /// The settings.
 pub const SETTINGS: &str = "etc/kwo/kwo.yaml";
 
@@ -8,6 +10,12 @@ pub const FIRST_SETTINGS: &str = include_str!("../../examples/kwo.yaml");
 
 /// The program.
 pub(super) const PROGRAM: &str = "usr/local/bin/kwo";
+
+/// What a package of the distribution has in the place of such a file, if there is one. It is that which upgrades it.
+pub(super) fn packaged(root: &Path, file: &str) -> Option<PathBuf> {
+    let path = root.join("usr").join(file.strip_prefix("usr/local/")?);
+    path.exists().then_some(path)
+}
 
 /// Where the units go. Not /etc/systemd/system, which is the admin's, and goes first.
 macro_rules! units {

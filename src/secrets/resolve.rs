@@ -241,7 +241,15 @@ pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dy
         },
         SecretRef::File(path) => read(Path::new(path.as_str()))?,
         SecretRef::Credential(name) => match std::env::var_os("CREDENTIALS_DIRECTORY") {
-            Some(folder) => read(&Path::new(&folder).join(name.as_str()))?,
+            Some(folder) => {
+                let path = Path::new(&folder).join(name.as_str());
+                if !path.exists() {
+                    return Err(format!(
+                        "the unit was not given it; `LoadCredential={name}` in the unit takes it from /etc/credstore/{name}"
+                    ));
+                }
+                read(&path)?
+            }
             None => {
                 return Err("there is no $CREDENTIALS_DIRECTORY; a systemd unit sets it that has \
                             LoadCredential= or SetCredential="

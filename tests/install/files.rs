@@ -105,6 +105,38 @@ fn what_an_admin_changed_stays_unless_it_is_to_be_replaced() {
 }
 
 #[test]
+fn nothing_is_put_in_front_of_a_package() {
+    let root = tempfile::tempdir().unwrap();
+    install(root.path(), &[]);
+    let packaged = |name: &str| {
+        let path = root.path().join("usr").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "the package's").unwrap();
+    };
+    packaged("bin/kwo");
+    for unit in
+        fs::read_dir("systemd").unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+    {
+        packaged(&format!("lib/systemd/system/{}", unit.file_name().unwrap().display()));
+    }
+    let (_, _, err) = install(root.path(), &[]);
+    assert!(err.contains("stands in front of a package") && err.contains("--uninstall"), "{err}");
+    assert_eq!(install(root.path(), &["--uninstall"]).0, 0);
+    let (code, out, err) = install(root.path(), &["--hook", "--node"]);
+    assert!(code == 0 && !err.contains("in front"), "{out}{err}");
+    assert!(out.contains("  packaged  ROOT/usr/bin/kwo\n"), "{out}");
+    assert!(out.contains("  packaged  ROOT/usr/lib/systemd/system/kwo-hook.service\n"), "{out}");
+    let node = "usr/local/lib/systemd/system/kwo-sync.service.d/node.conf";
+    assert!(
+        out.contains(&format!("+ installed ROOT/{node}\n")),
+        "the package has it as an example only: {out}"
+    );
+    let own: Vec<String> =
+        tree(root.path()).into_keys().filter(|file| file.starts_with("usr/local/")).collect();
+    assert_eq!(own, [node, "usr/local/share/kwo/installed.json"]);
+}
+
+#[test]
 fn what_an_earlier_kwo_wrote_is_updated() {
     let root = tempfile::tempdir().unwrap();
     install(root.path(), &[]);

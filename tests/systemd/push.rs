@@ -91,3 +91,59 @@ fn a_signed_push_reaches_the_cluster_through_the_units_and_an_unsigned_one_does_
     assert_eq!(machine.shows("kwo-sync.path", "ActiveState"), "active");
     assert_eq!(machine.shows("kwo-hook", "NRestarts"), "0");
 }
+
+/// Settings for a listener there, and a repository that lies in the machine.
+fn listening(port: u16) -> String {
+    format!(
+        "repository: {{url: /srv/cluster.git}}\ntarget: {{directory: /var/lib/kwo/target}}\n\
+         hook: {{listen: '127.0.0.1:{port}', secrets: {{gitlab: {{credential: kwo.gitlab}}}}}}\n"
+    )
+}
+
+#[test]
+fn a_push_during_a_run_starts_one_more() {
+    let Some(machine) = Machine::boot() else { return };
+    let repository = Repository::new();
+    repository.push("tenants:\n  alice:\n", &[], &[]);
+    repository.copy(&machine);
+    let port = free_port();
+    machine.put("etc/credstore/kwo.gitlab", SECRET);
+    // It goes on until the file is there.
+    machine.put(
+        "etc/systemd/system/kwo-sync.service.d/long.conf",
+        "[Service]\nExecStartPost=/bin/sh -c 'until [ -e /etc/go-on ]; do sleep 0.1; done'\n",
+    );
+    machine.install(&listening(port), &["--hook"]);
+    assert_eq!(deliver(port), "HTTP/1.1 202 Accepted");
+    machine.until("the run has done its work", || {
+        (machine.shows("kwo-sync", "SubState") == "start-post").then_some(())
+    });
+    repository.push("tenants:\n  alice:\n  bob:\n", &[], &[]);
+    repository.copy(&machine);
+    assert_eq!(deliver(port), "HTTP/1.1 202 Accepted");
+    machine.until("the push is noted", || {
+        machine.run(&["test", "-e", "/run/kwo/push"]).status.success().then_some(())
+    });
+    machine.put("etc/go-on", "");
+    machine.says("kwo-sync", "created kube:Namespace/bob");
+}
+
+#[test]
+fn a_listener_without_its_secret_says_where_it_belongs() {
+    let Some(machine) = Machine::boot() else { return };
+    let port = free_port();
+    machine.put("etc/kwo/kwo.yaml", &format!("apiVersion: kwo/v1\nkind: Settings\n{}", listening(port)));
+    let output = machine.run(&["/kwo", "install", "--hook"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(1) && said.contains("`journalctl -n 20 -u 'kwo*'` says more"),
+        "{said}"
+    );
+    machine
+        .says("kwo-hook", "`LoadCredential=kwo.gitlab` in the unit takes it from /etc/credstore/kwo.gitlab");
+    machine.says("kwo-hook", "mend /etc/kwo/kwo.yaml or what it names");
+    machine.put("etc/credstore/kwo.gitlab", SECRET);
+    let said = machine.ok(&["/kwo", "install", "--hook"]);
+    assert!(said.contains("enabled kwo-sync.timer, kwo-sync.path, kwo-hook.service"), "{said}");
+    assert_eq!(machine.shows("kwo-hook", "ActiveState"), "active");
+}

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::machine::Machine;
+
 /// The repository is `cluster.git` in its folder.
 pub(crate) struct Repository {
     folder: TempDir,
@@ -64,6 +66,13 @@ impl Repository {
         git(&[&args, options].concat());
         git(&["push", "--quiet", &self.path("cluster.git").display().to_string(), "HEAD:main"]);
         git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    /// Puts a copy into the machine, as /srv/cluster.git.
+    pub(crate) fn copy(&self, machine: &Machine) {
+        let to = machine.path("srv");
+        fs::create_dir_all(&to).unwrap();
+        self.run("cp", &["-a", "cluster.git", &to.display().to_string()]);
     }
 
     fn run(&self, program: &str, args: &[&str]) -> String {

@@ -12,20 +12,12 @@ use crate::repository::Repository;
 /// Settings for a repository that lies in the machine, and a folder as the target.
 const LOCAL: &str = "repository: {url: /srv/cluster.git}\ntarget: {directory: /var/lib/kwo/target}\n";
 
-/// Has the machine a copy of the repository?
-fn copy(machine: &Machine, repository: &Repository) {
-    let (from, to) = (repository.path("cluster.git"), machine.path("srv"));
-    fs::create_dir_all(&to).unwrap();
-    let copied = std::process::Command::new("cp").arg("-a").args([&from, &to]).status().unwrap();
-    assert!(copied.success());
-}
-
 #[test]
 fn the_timer_runs_every_hour_and_makes_up_for_what_was_missed() {
     let Some(machine) = Machine::boot() else { return };
     let repository = Repository::new();
     repository.push("tenants:\n  alice:\n", &[], &[]);
-    copy(&machine, &repository);
+    repository.copy(&machine);
     machine.install(LOCAL, &[]);
     let next = machine.ok(&["systemctl", "list-timers", "--no-legend", "kwo-sync.timer"]);
     assert!(next.contains("min") || next.contains("1h"), "{next}");
@@ -50,11 +42,11 @@ fn keys_of_gpg_are_read_in_the_sandbox() {
     machine.install(&format!("{LOCAL}trust: {{signers: {{gpg: /etc/kwo/signers.asc}}}}\n"), &[]);
     let by: Vec<&str> = by.iter().map(String::as_str).collect();
     repository.push("tenants:\n  alice:\n", &by, &["--gpg-sign"]);
-    copy(&machine, &repository);
+    repository.copy(&machine);
     machine.ok(&["systemctl", "start", "kwo-sync"]);
     machine.says("kwo-sync", "converged at");
     repository.push("tenants:\n  bob:\n", &[], &[]);
-    copy(&machine, &repository);
+    repository.copy(&machine);
     assert!(!machine.run(&["systemctl", "start", "kwo-sync"]).status.success());
     machine.says("kwo-sync", "is not let in: it is not signed");
 }
@@ -118,7 +110,7 @@ fn taking_kwo_away_leaves_no_unit_and_keeps_settings_and_state() {
     let Some(machine) = Machine::boot() else { return };
     let repository = Repository::new();
     repository.push("tenants:\n  alice:\n", &[], &[]);
-    copy(&machine, &repository);
+    repository.copy(&machine);
     machine.put("etc/credstore/kwo.gitlab", "between us");
     let port = free_port();
     let hook =
