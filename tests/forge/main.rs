@@ -5,6 +5,7 @@
 #[path = "../common/peers/mod.rs"]
 mod peers;
 
+mod pipelines;
 mod project;
 mod push;
 mod requests;

@@ -26,15 +26,17 @@ impl Drop for Listener {
 fn listen(project: &Project, folder: &Path) -> (Listener, u16) {
     let (port, address) = (free_port(), project.gitea.address);
     fs::write(folder.join("secret"), SECRET).unwrap();
-    fs::write(folder.join("token"), &project.token).unwrap();
+    for (file, scope) in [("fetch", "read:repository"), ("status", "write:repository")] {
+        fs::write(folder.join(file), project.gitea.token("alice", scope)).unwrap();
+    }
     let at = folder.display();
     let settings = format!(
         "apiVersion: kwo/v1\nkind: Settings\nstate: {at}/state\n\
-         repository: {{url: 'https://{address}/alice/cluster.git', user: alice, token: {{file: {at}/token}}}}\n\
+         repository: {{url: 'https://{address}/alice/cluster.git', user: alice, token: {{file: {at}/fetch}}}}\n\
          target: {{directory: {at}/target}}\n\
          hook: {{listen: '127.0.0.1:{port}', secrets: {{gitea: {{file: {at}/secret}}}}}}\n\
          notify: {{status: {{forge: gitea, api: 'https://{address}', project: alice/cluster, \
-         token: {{file: {at}/token}}}}}}\n"
+         token: {{file: {at}/status}}}}}}\n"
     );
     fs::write(folder.join("kwo.yaml"), settings).unwrap();
     let log = fs::File::create(folder.join("log")).unwrap();

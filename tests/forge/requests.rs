@@ -30,7 +30,7 @@ fn ci(project: &Project, folder: &Path, tenants: &str, variables: &[(&str, &str)
 }
 
 /// What Gitea's runner sets for a request.
-fn actions<'a>(project: &'a Project, api: &'a str, event: &'a str) -> Vec<(&'a str, &'a str)> {
+pub(crate) fn actions<'a>(project: &'a Project, api: &'a str, event: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("GITHUB_ACTIONS", "true"),
         ("GITEA_ACTIONS", "true"),
@@ -44,7 +44,7 @@ fn actions<'a>(project: &'a Project, api: &'a str, event: &'a str) -> Vec<(&'a s
 }
 
 /// What Woodpecker sets for a request.
-fn woodpecker<'a>(project: &'a Project, url: &'a str, number: &'a str) -> Vec<(&'a str, &'a str)> {
+pub(crate) fn woodpecker<'a>(project: &'a Project, url: &'a str, number: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("CI", "woodpecker"),
         ("CI_REPO", "alice/cluster"),
@@ -59,7 +59,7 @@ fn woodpecker<'a>(project: &'a Project, url: &'a str, number: &'a str) -> Vec<(&
 }
 
 /// The event as the forge tells it to its runner.
-fn event(project: &Project, folder: &Path, request: &Value) -> String {
+pub(crate) fn event(project: &Project, folder: &Path, request: &Value) -> String {
     let event = json!({"action": "opened", "number": request["number"], "pull_request": request,
         "repository": project.look("")});
     let path = folder.join("event.json");

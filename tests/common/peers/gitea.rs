@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -57,13 +57,19 @@ impl Gitea {
         Some(Gitea { address, ca, root, program, folder, running })
     }
 
-    /// Makes a user and a token of theirs that may do everything they may.
+    /// Makes a user; gives a token of theirs that may do everything they may.
     pub(crate) fn user(&self, name: &str) -> String {
         let mail = format!("{name}@example.com");
         let words = ["user", "create", "--username", name, "--email", &mail, "--random-password"];
         self.admin(&[&words[..], &["--must-change-password=false"]].concat());
-        let words = ["user", "generate-access-token", "--username", name, "--scopes", "all", "--raw"];
-        self.admin(&words).lines().last().expect("a token").to_owned()
+        self.token(name, "all")
+    }
+
+    /// A token of this user for these scopes.
+    pub(crate) fn token(&self, name: &str, scopes: &str) -> String {
+        let words = ["user", "generate-access-token", "--username", name, "--token-name", scopes];
+        let said = self.admin(&[&words[..], &["--scopes", scopes, "--raw"]].concat());
+        said.lines().last().expect("a token").to_owned()
     }
 
     fn admin(&self, words: &[&str]) -> String {
@@ -102,6 +108,8 @@ fn certificates(folder: &Path) -> (PathBuf, CertificateDer<'static>) {
     let (key, root_key) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
     let mut root = CertificateParams::default();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Of another name than what it signs, which otherwise would look as if it had signed itself.
+    root.distinguished_name.push(DnType::CommonName, "the authority of the tests");
     let authority = root.self_signed(&root_key).expect("a certificate");
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
     let own = params.signed_by(&key, &Issuer::new(root, root_key)).expect("a certificate");

@@ -29,6 +29,7 @@ const _: fn(&acme::Acme, &traefik::Traefik) = |acme, traefik| {
     let _ = (
         gitea::Gitea::start as fn() -> _,
         gitea::Gitea::user as fn(_, _) -> _,
+        gitea::Gitea::token as fn(_, _, _) -> _,
         gitea::Gitea::api as fn(_) -> _,
     );
     let _ = gitea::Gitea::ask as fn(_, _, _, _, _) -> _;
