@@ -48,12 +48,7 @@ impl Clone {
     pub async fn open(folder: PathBuf) -> Result<Clone, GitError> {
         let clone = Clone { folder };
         if !clone.folder.join("HEAD").is_file() || !clone.folder.join("objects").is_dir() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&clone.folder)
-                .map_err(GitError::io(format!("make {}", clone.folder.display())))?;
-            clone.git().args(["init", "--quiet", "--bare"]).run(None).await?;
+            clone.make(&[]).await?;
         }
         // Only one run at a time comes here, so the locks and halves of an earlier one are those of a killed one.
         for lock in [
@@ -100,9 +95,24 @@ impl Clone {
     /// # Errors
     /// When the folder cannot be written.
     pub async fn anew(&self) -> Result<(), GitError> {
-        let gone = format!("make {} anew", self.folder.display());
-        fs::remove_dir_all(&self.folder).map_err(GitError::io(gone))?;
+        self.remove()?;
         Clone::open(self.folder.clone()).await.map(|_| ())
+    }
+
+    fn remove(&self) -> Result<(), GitError> {
+        let gone = format!("make {} anew", self.folder.display());
+        fs::remove_dir_all(&self.folder).map_err(GitError::io(gone))
+    }
+
+    /// Makes it, empty, with these options for git.
+    async fn make(&self, more: &[&str]) -> Result<(), GitError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)
+            .map_err(GitError::io(format!("make {}", self.folder.display())))?;
+        let made = self.git().args(["init", "--quiet", "--bare", "--template="]).args(more.iter().copied());
+        made.run(None).await.map(|_| ())
     }
 
     /// Keeps this commit, whatever becomes of the branch.
@@ -153,7 +163,8 @@ impl Clone {
         self.commit(FETCHED).await
     }
 
-    /// The same, and once more where the fetch of a run that was killed came in between: it ends by itself.
+    /// The same, and once more where the fetch of a run that was killed came in between: it ends by itself. Or where
+    /// nothing was ever applied from the clone, and the repository is one with SHA-256.
     ///
     /// # Errors
     /// When the repository cannot be reached or opened, or has no such branch.
@@ -161,10 +172,16 @@ impl Clone {
         match self.fetch(url, branch, access).await {
             Err(GitError::Failed { said, .. }) if said.contains("cannot lock ref") => {
                 tokio::time::sleep(Duration::from_millis(300)).await;
-                self.fetch(url, branch, access).await
             }
-            fetched => fetched,
+            Err(GitError::Failed { said, .. })
+                if said.contains("server sha256") && self.commit(APPLIED).await.is_err() =>
+            {
+                self.remove()?;
+                self.make(&["--object-format=sha256"]).await?;
+            }
+            fetched => return fetched,
         }
+        self.fetch(url, branch, access).await
     }
 
     /// The full id of a commit.

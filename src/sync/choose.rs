@@ -66,6 +66,9 @@ fn hint(error: &GitError, repository: &Repository) -> &'static str {
     let has = |part: &str| said.contains(part);
     if has("timed out") {
         SLOW
+    } else if has("mismatched algorithms") {
+        "another repository is in its place, whose commits have ids of another kind; where that is meant, remove \
+         /var/lib/kwo/sync/repository.git and run `kwo sync --allow rewrite` once"
     } else if has("HOST IDENTIFICATION HAS CHANGED") {
         "find out why the host has another key before you put that into the file that `repository.knownHosts` names: \
          somebody else may stand in its place"

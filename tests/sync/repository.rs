@@ -39,6 +39,44 @@ fn a_commit_is_converged_recorded_and_the_next_run_has_nothing_to_do() {
 }
 
 #[test]
+fn a_repository_with_sha_256_is_one_like_others() {
+    let world = World::hashed_by("sha256");
+    let first = world.commit("tenants:\n  alice:\n");
+    assert_eq!(first.len(), 64);
+    world.sync(&[]).expect(0).says(&format!("main: {} “Change", &first[..12]));
+    let second = world.commit("tenants:\n  alice:\n  bob:\n");
+    world.sync(&[]).expect(0);
+    assert!(world.has("bob") && world.applied() == second);
+    world.kwo(&["history", "verify"]).expect(0);
+    // It is not led back, and neither is a node that was wiped.
+    world.git(&["reset", "--quiet", "--hard", &first]);
+    world.push();
+    world.sync(&[]).expect(5).says("main was rewritten").says("converging to what was applied last");
+    world.wipe_node();
+    world.sync(&[]).expect(5).says("main was rewritten");
+}
+
+#[test]
+fn another_repository_with_sha_256_in_its_place_takes_nothing_away() {
+    let world = World::new("tenants:\n  alice:\n");
+    world.sync(&[]).expect(0);
+    let other = World::hashed_by("sha256");
+    other.commit("tenants:\n  mallory:\n");
+    fs::remove_dir_all(world.path("cluster.git")).unwrap();
+    fs::rename(other.path("cluster.git"), world.path("cluster.git")).unwrap();
+    fs::remove_file(world.file_of("Namespace", "alice").unwrap()).unwrap();
+    let ran =
+        world.sync(&[]).expect(1).says("mismatched algorithms").says("converging to what was applied last");
+    assert!(world.has("alice") && !world.has("mallory"));
+    // What it says to do where it is meant.
+    ran.says("remove /var/lib/kwo/sync/repository.git and run `kwo sync --allow rewrite` once");
+    fs::remove_dir_all(world.path("state/sync/repository.git")).unwrap();
+    world.sync(&[]).expect(5).says("main was rewritten");
+    world.sync(&["--allow", "rewrite"]).expect(0);
+    assert!(world.has("mallory"));
+}
+
+#[test]
 fn a_roster_lies_where_it_likes_with_what_belongs_to_it() {
     let world = World::empty();
     let folder = "clusters/ein s/é — *";

@@ -30,9 +30,18 @@ impl World {
 
     /// A repository without a commit.
     pub(crate) fn empty() -> World {
+        World::hashed_by("sha1")
+    }
+
+    /// The same, whose commits get their ids by this function.
+    pub(crate) fn hashed_by(hash: &str) -> World {
         let world = World { folder: tempfile::tempdir().unwrap() };
-        world.git_in(world.folder.path(), &["init", "--quiet", "--bare", "-b", "main", "cluster.git"]);
-        world.git_in(world.folder.path(), &["init", "--quiet", "-b", "main", "work"]);
+        let format = format!("--object-format={hash}");
+        world.git_in(
+            world.folder.path(),
+            &["init", "--quiet", "--bare", "-b", "main", &format, "cluster.git"],
+        );
+        world.git_in(world.folder.path(), &["init", "--quiet", "-b", "main", &format, "work"]);
         world.settings("");
         world
     }
