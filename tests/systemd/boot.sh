@@ -10,7 +10,7 @@ case ${2-} in
     exec unshare --mount --propagation private "$0" "$root" outside
     ;;
 outside)
-    mkdir "$root/sys"
+    mkdir -p "$root/sys"
     mount -t tmpfs -o mode=755 none "$root/sys"
     mkdir "$root/sys/cgroup"
     mount -t cgroup2 none "$root/sys/cgroup"
@@ -56,22 +56,24 @@ ln -s pts/ptmx dev/ptmx
 mount -t tmpfs -o mode=755 none run
 mount -t tmpfs none tmp
 
-# No more than the machine needs to have a name, users and a target.
-mkdir -p etc/systemd/system
-echo 'root:x:0:0:root:/root:/bin/sh
+# No more than the machine needs to have a name, users and a target. systemd adds its own, and a next boot finds them.
+if [ ! -e etc/passwd ]; then
+    mkdir -p etc/systemd/system
+    echo 'root:x:0:0:root:/root:/bin/sh
 nobody:x:65534:65534::/:/bin/false' >etc/passwd
-echo 'root:x:0:
+    echo 'root:x:0:
 systemd-journal:x:999:
 nogroup:x:65534:' >etc/group
-echo 'passwd: files systemd
+    echo 'passwd: files systemd
 group: files systemd
 hosts: files dns' >etc/nsswitch.conf
-echo node >etc/hostname
-echo '127.0.0.1 localhost node' >etc/hosts
-tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
-echo '[Unit]
+    echo node >etc/hostname
+    echo '127.0.0.1 localhost node' >etc/hosts
+    tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
+    echo '[Unit]
 Requires=systemd-journald.service multi-user.target
 After=systemd-journald.service' >etc/systemd/system/test.target
+fi
 
 pivot_root . old
 umount -l old

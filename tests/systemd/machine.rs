@@ -45,20 +45,23 @@ impl Machine {
         }
         let root = tempfile::tempdir().unwrap();
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd/boot.sh");
-        let logs = tempfile::tempdir_in(root.path()).unwrap().keep();
-        let mut booted = Running::start(&here, &[root.path().display().to_string()], &[], &logs);
-        let init = booted.wait("does not start systemd", || {
-            fs::read_to_string(root.path().join("init")).ok().filter(|text| text.ends_with('\n'))
-        });
-        let init = init.trim().to_owned();
-        booted.wait("does not start all that systemd starts", || {
-            let output = within(&init, &["systemctl", "is-system-running"]);
-            (output.stdout == b"running\n").then_some(())
-        });
-        let machine = Machine { root, init, booted };
-        fs::copy(env!("CARGO_BIN_EXE_kwo"), machine.path("kwo")).unwrap();
-        Some(machine)
+        fs::copy(env!("CARGO_BIN_EXE_kwo"), root.path().join("kwo")).unwrap();
+        let (init, booted) = start(root.path());
+        Some(Machine { root, init, booted })
+    }
+
+    /// Pulls the plug, and starts it again.
+    pub(crate) fn lose_power(&mut self) {
+        self.end();
+        fs::remove_file(self.path("init")).unwrap();
+        (self.init, self.booted) = start(self.root.path());
+    }
+
+    fn end(&mut self) {
+        let killed = Command::new("kill").args(["-9", &self.init]).status();
+        if !killed.is_ok_and(|status| status.success()) || self.booted.code().is_none() {
+            let _ = writeln!(std::io::stderr(), "a machine does not end: {}", self.booted.said());
+        }
     }
 
     /// Where a file of the machine is here. Its /run and /tmp cannot be reached.
@@ -145,6 +148,22 @@ impl Machine {
     }
 }
 
+/// Starts systemd there, and waits for all that it starts; gives its process 1.
+fn start(root: &Path) -> (String, Running) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd/boot.sh");
+    let logs = tempfile::tempdir_in(root).unwrap().keep();
+    let mut booted = Running::start(&here, &[root.display().to_string()], &[], &logs);
+    let init = booted.wait("does not start systemd", || {
+        fs::read_to_string(root.join("init")).ok().filter(|text| text.ends_with('\n'))
+    });
+    let init = init.trim().to_owned();
+    booted.wait("does not start all that systemd starts", || {
+        let output = within(&init, &["systemctl", "is-system-running"]);
+        (output.stdout == b"running\n").then_some(())
+    });
+    (init, booted)
+}
+
 /// Runs something in the machine that has this process 1.
 fn within(init: &str, words: &[&str]) -> Output {
     let mut command = Command::new("nsenter");
@@ -155,9 +174,6 @@ fn within(init: &str, words: &[&str]) -> Output {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let killed = Command::new("kill").args(["-9", &self.init]).status();
-        if !killed.is_ok_and(|status| status.success()) || self.booted.code().is_none() {
-            let _ = writeln!(std::io::stderr(), "a machine does not end: {}", self.booted.said());
-        }
+        self.end();
     }
 }

@@ -129,6 +129,34 @@ fn a_push_during_a_run_starts_one_more() {
 }
 
 #[test]
+fn after_a_power_cut_the_units_are_back_and_the_run_is_made_up_for() {
+    let Some(mut machine) = Machine::boot() else { return };
+    let repository = Repository::new();
+    repository.push("tenants:\n  alice:\n", &[], &[]);
+    repository.copy(&machine);
+    let port = free_port();
+    machine.put("etc/credstore/kwo.gitlab", SECRET);
+    let long = "etc/systemd/system/kwo-sync.service.d/long.conf";
+    machine.put(long, "[Service]\nExecStart=\nExecStart=sh -c 'kwo sync && exec sleep infinity'\n");
+    machine.install(&listening(port), &["--hook"]);
+    assert_eq!(deliver(port), "HTTP/1.1 202 Accepted");
+    machine.says("kwo-sync", "created kube:Namespace/alice");
+    repository.push("tenants:\n  alice:\n  bob:\n", &[], &[]);
+    repository.copy(&machine);
+
+    machine.lose_power();
+    fs::remove_file(machine.path(long)).unwrap();
+    machine.ok(&["systemctl", "daemon-reload"]);
+    for unit in ["kwo-sync.timer", "kwo-sync.path", "kwo-hook.service"] {
+        assert_eq!(machine.shows(unit, "ActiveState"), "active", "{unit}");
+    }
+    assert_eq!(deliver(port), "HTTP/1.1 202 Accepted");
+    machine.says("kwo-sync", "created kube:Namespace/bob");
+    let verified = machine.ok(&["kwo", "history", "verify"]);
+    assert!(verified.contains("2 entries, each leads to the next"), "{verified}");
+}
+
+#[test]
 fn a_listener_without_its_secret_says_where_it_belongs() {
     let Some(machine) = Machine::boot() else { return };
     let port = free_port();
