@@ -66,19 +66,6 @@ impl Edits {
             return sleep(AGAIN).await;
         }
         let _ = self.events.recv().await;
-        self.quiet().await;
-    }
-
-    /// Was something edited that nobody has waited for yet? Comes back once it has settled, or where nothing was.
-    pub async fn unsettled(&mut self) -> bool {
-        let edited = !self.blind && timeout(QUIET, self.events.recv()).await.is_ok();
-        if edited {
-            self.quiet().await;
-        }
-        edited
-    }
-
-    async fn quiet(&mut self) {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end && timeout(QUIET, self.events.recv()).await.is_ok() {}
     }

@@ -57,7 +57,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
     let provider = target::open(&args.target, args.lock_duration).await?;
     let identity = identity(&*provider).await?;
     let mut interrupted = stop.map_or_else(stop::on_signal, Ok)?;
-    let lock = lock(&*provider, args.lock_timeout).await?;
+    let lock = lock(&*provider, args.lock_timeout, &mut interrupted).await?;
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
     let work = async {
         let task = match loaded {
@@ -84,7 +84,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
             }
             Err(failure) => Err(failure),
         },
-        () = stop::told(&mut interrupted) => Err(Failure::new("interrupted; nothing was done")),
+        () = stop::told(&mut interrupted) => Err(stop::nothing_done()),
     };
     lock.release.await;
     result

@@ -3,13 +3,24 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
+use tokio::sync::watch::Receiver;
+
 use super::print::talk;
+use super::stop;
 use crate::failure::{Exit, Failure};
 use crate::providers::{Lock, LockRefusal, Provider};
 
-/// Takes the lock.
-pub(crate) async fn lock(provider: &dyn Provider, patience: Duration) -> Result<Lock, Failure> {
-    provider.lock(patience).await.map_err(|refusal| match refusal {
+/// Takes the lock, unless it is told to end while it waits.
+pub(crate) async fn lock(
+    provider: &dyn Provider,
+    patience: Duration,
+    interrupted: &mut Receiver<bool>,
+) -> Result<Lock, Failure> {
+    let lock = tokio::select! {
+        lock = provider.lock(patience) => lock,
+        () = stop::told(interrupted) => return Err(stop::nothing_done()),
+    };
+    lock.map_err(|refusal| match refusal {
         LockRefusal::Held { by } => {
             Failure { exit: Exit::Locked, ..Failure::new(format!("another run is at work: {by}")) }
                 .hint("wait for it with `--lock-timeout 5m`; a run that was killed loses the lock by itself")

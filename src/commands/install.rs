@@ -27,13 +27,19 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
     if kept {
         talk("what is marked `!` is not as kwo wrote it, and stays; --force replaces it\n");
     }
-    if in_front(&args.root).map_err(|refused| cannot("read what is installed below", refused))? {
+    if in_front(&args.root, &files(&args.root)?) {
         talk(
-            "what `kwo install` wrote before stands in front of a package, whose upgrades are not seen; `kwo install --uninstall` takes it away\n",
+            "what `kwo install` wrote before stands in front of a package, whose upgrades are not seen; `kwo install --uninstall`, and then `kwo install` again, leaves all to the package\n",
         );
+    }
+    if let Some(Change { path, .. }) = changes.first().filter(|change| change.what == What::Packaged)
+        && path.canonicalize().ok() != program.canonicalize().ok()
+    {
+        talk(&format!("{} is not installed: the program is that of the package\n", program.display()));
     }
     if let Some(systemd) = systemd {
         systemd.reload().map_err(told)?;
+        systemd.wait_anew().map_err(told)?;
     }
     let settings = args.root.join(SETTINGS);
     let units = units(choice);
@@ -54,12 +60,14 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
 }
 
 fn take_away(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure> {
-    if !installed(&args.root).map_err(|refused| cannot("read what is installed below", refused))? {
+    let files = files(&args.root)?;
+    if files.is_empty() {
         talk("nothing that `kwo install` wrote is there\n");
         return Ok(Exit::Done);
     }
+    let in_front = in_front(&args.root, &files);
     if let Some(systemd) = systemd {
-        systemd.disable().map_err(told)?;
+        systemd.disable(&files).map_err(told)?;
     }
     let changes = uninstall(&args.root).map_err(|refused| cannot("remove", refused))?;
     let kept = show(&changes);
@@ -69,6 +77,9 @@ fn take_away(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure>
     match systemd {
         Some(systemd) => systemd.reload().map_err(told)?,
         None => talk("systemd does not run on this root: no unit was stopped or disabled\n"),
+    }
+    if in_front {
+        talk("the package's program and units are there still; `kwo install` starts them\n");
     }
     let stays: Vec<String> = ["etc/kwo", "var/lib/kwo"]
         .iter()
@@ -80,6 +91,10 @@ fn take_away(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure>
         talk(&format!("settings, state and history stay: {}\n", stays.join(", ")));
     }
     Ok(if kept { Exit::Held } else { Exit::Done })
+}
+
+fn files(root: &Path) -> Result<Vec<String>, Failure> {
+    installed(root).map_err(|refused| cannot("read what is installed below", refused))
 }
 
 /// The command that starts these units.
@@ -115,5 +130,5 @@ fn cannot(what: &str, (path, why): Refused) -> Failure {
 
 fn told(why: String) -> Failure {
     Failure { causes: vec![why], ..Failure::new("systemd does not do what it was asked for") }
-        .hint("`journalctl -n 20 -u 'kwo*'` says more; mend it and run the same command again, which does nothing twice")
+        .hint("`journalctl -n 20 -u 'kwo*'` says more; mend it and run the same command again")
 }

@@ -26,7 +26,7 @@ pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
     let first = all.first() == Some(account);
     let kube = Arc::new(target::single(&args.kube, args.lock_duration).await?);
     let mut interrupted = stop::on_signal()?;
-    let lock = lock(&*kube, args.lock_timeout).await?;
+    let lock = lock(&*kube, args.lock_timeout, &mut interrupted).await?;
     let work = async {
         let (secret, rotation) = look(&kube, account, made, args).await?;
         announce(account, &rotation);
@@ -43,7 +43,7 @@ pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
             Ok((secret, rotation)) => write(&kube, &secret, &rotation).await.map(|archive| (rotation, archive)),
             Err(failure) => Err(failure),
         },
-        () = stop::told(&mut interrupted) => Err(Failure::new("interrupted; nothing was done")),
+        () = stop::told(&mut interrupted) => Err(stop::nothing_done()),
     };
     lock.release.await;
     let (rotation, archive) = result?;

@@ -41,6 +41,11 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
     Ok(stop)
 }
 
+/// What becomes of a run that was told to end before it had begun.
+pub(crate) fn nothing_done() -> Failure {
+    Failure::new("interrupted; nothing was done")
+}
+
 /// Waits for the first signal.
 pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
     // When nobody can signal any more there is nothing to wait for, and the run is left alone.

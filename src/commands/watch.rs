@@ -22,6 +22,9 @@ use crate::source;
 const LOCK_DURATION: Duration = Duration::from_secs(15);
 
 pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
+    if args.once {
+        return once(args).await;
+    }
     if args.apply {
         return rounds(args, Some(stop::on_signal()?)).await;
     }
@@ -31,41 +34,37 @@ pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
     }
 }
 
-/// One round after the other; with `--apply`, until the signal comes; with `--once`, until no edit is left over.
+/// One round, and another one for what was saved meanwhile. Nothing is watched for it: a node can be out of watches.
+async fn once(args: &Watch) -> Result<Exit, Failure> {
+    let stopped = if args.apply { Some(stop::on_signal()?) } else { None };
+    let (mut ended, mut shown) = (Exit::Done, None);
+    loop {
+        let (_, content) = read(&args.roster.roster);
+        let told = stopped.as_ref().is_some_and(|stopped| *stopped.borrow());
+        if told || shown.as_ref() == Some(&content) {
+            return Ok(ended);
+        }
+        ended = tried(args, shown.is_none(), stopped.clone()).await?;
+        shown = Some(content);
+    }
+}
+
+/// One round after the other; with `--apply`, until the signal comes.
 async fn rounds(args: &Watch, mut stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
     let mut edits = Edits::new().map_err(|error| Failure::new("cannot watch files").because(&error))?;
     let mut shown = None;
-    let mut ended = Exit::Done;
     loop {
         let (sources, _) = read(&args.roster.roster);
         edits.follow(&args.roster.roster, &sources);
         // Once more, for what was edited before it was watched.
         let (sources, content) = read(&args.roster.roster);
-        let edited = shown.as_ref() != Some(&content);
-        if edited {
+        if shown.as_ref() != Some(&content) {
             let first = shown.is_none();
             shown = Some(content);
-            match round(args, first, stopped.clone()).await {
-                // What was typed does not get better by an edit.
-                Err(failure) if first && failure.exit == Exit::Usage => return Err(failure),
-                Err(failure) => {
-                    talk(&failure.text());
-                    ended = failure.exit;
-                }
-                Ok(exit) => ended = exit,
-            }
+            tried(args, first, stopped.clone()).await?;
             if stopped.as_ref().is_some_and(|stopped| *stopped.borrow()) {
-                return Ok(if args.once { ended } else { Exit::Done });
+                return Ok(Exit::Done);
             }
-        }
-        if args.once {
-            // What was saved while the round went on is looked at too.
-            if edits.unsettled().await {
-                continue;
-            }
-            return Ok(ended);
-        }
-        if edited {
             let more = match sources.files().len() {
                 0 | 1 => String::new(),
                 files => format!(" and what it includes, {} more", files - 1),
@@ -94,6 +93,19 @@ fn read(roster: &Path) -> (Sources, String) {
     }
 }
 
+/// A round, and what it came to: a failure is shown, for the next edit may mend it.
+async fn tried(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
+    match round(args, first, stopped).await {
+        // What was typed does not get better by an edit.
+        Err(failure) if first && failure.exit == Exit::Usage => Err(failure),
+        Err(failure) => {
+            talk(&failure.text());
+            Ok(failure.exit)
+        }
+        ended => ended,
+    }
+}
+
 async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
     if std::io::stdout().is_terminal() {
         // Not through anstream, which leaves it out where no colours are wanted.
@@ -116,5 +128,5 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
     }
     let plan = plan::made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
     data(&text(&plan, Detail { full: false }));
-    Ok(Exit::Done)
+    Ok(if plan.holds() { Exit::Held } else { Exit::Done })
 }

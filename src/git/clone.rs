@@ -174,7 +174,8 @@ impl Clone {
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
             Err(GitError::Failed { said, .. })
-                if said.contains("server sha256") && self.commit(APPLIED).await.is_err() =>
+                if said.contains("server sha256")
+                    && matches!(self.commit(APPLIED).await, Err(GitError::Failed { .. })) =>
             {
                 self.remove()?;
                 self.make(&["--object-format=sha256"]).await?;

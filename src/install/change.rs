@@ -93,22 +93,19 @@ pub fn install(root: &Path, program: &Path, choice: Choice, force: bool) -> Resu
     Ok(changes)
 }
 
-/// Is something there that stands in front of what a package has?
-///
-/// # Errors
-/// When the record of what was put in place cannot be read.
-pub fn in_front(root: &Path) -> Result<bool, Refused> {
-    let record = Record::load(root).map_err(|why| (root.to_owned(), why.to_string()))?;
-    Ok(record.files.keys().any(|file| packaged(root, file).is_some()))
-}
-
-/// Is something there that `install` put in place?
+/// What `install` put in place, by its path from the root.
 ///
 /// # Errors
 /// When the record of that cannot be read.
-pub fn installed(root: &Path) -> Result<bool, Refused> {
+pub fn installed(root: &Path) -> Result<Vec<String>, Refused> {
     let record = Record::load(root).map_err(|why| (root.to_owned(), why.to_string()))?;
-    Ok(!record.files.is_empty())
+    Ok(record.files.into_keys().collect())
+}
+
+/// Does one of these files stand in front of what a package has?
+#[must_use]
+pub fn in_front(root: &Path, files: &[String]) -> bool {
+    files.iter().any(|file| root.join(file).exists() && packaged(root, file).is_some())
 }
 
 /// Takes away what `install` put in place, and nothing else.

@@ -14,7 +14,9 @@ pub(super) const PROGRAM: &str = "usr/local/bin/kwo";
 /// What a package of the distribution has in the place of such a file, if there is one. It is that which upgrades it.
 pub(super) fn packaged(root: &Path, file: &str) -> Option<PathBuf> {
     let path = root.join("usr").join(file.strip_prefix("usr/local/")?);
-    path.exists().then_some(path)
+    // A program alone can be there in other ways.
+    let package = root.join("usr/lib/systemd/system/kwo-sync.service").exists();
+    (package && path.exists()).then_some(path)
 }
 
 /// Where the units go. Not /etc/systemd/system, which is the admin's, and goes first.

@@ -42,6 +42,14 @@ impl Systemd {
         self.run(&["daemon-reload"], &[])
     }
 
+    /// Lets what waits for edits of a local roster, if it does, wait as its unit says by now.
+    ///
+    /// # Errors
+    /// When systemd does not.
+    pub fn wait_anew(&self) -> Result<(), String> {
+        self.run(&["try-restart"], &["kwo-roster.path"])
+    }
+
     /// Starts these units, now and whenever the machine starts.
     ///
     /// # Errors
@@ -52,12 +60,13 @@ impl Systemd {
         self.run(&["restart"], units)
     }
 
-    /// Stops all units of kwo, now and for ever. A unit that is not there is none to stop.
+    /// Stops those of kwo's units that are among these files, now and for ever. One that is not there is none to stop.
     ///
     /// # Errors
     /// When systemd does not.
-    pub fn disable(&self) -> Result<(), String> {
-        for unit in ALL {
+    pub fn disable(&self, files: &[String]) -> Result<(), String> {
+        let own = |unit: &&&str| files.iter().any(|file| file.rsplit('/').next() == Some(**unit));
+        for unit in ALL.iter().filter(own) {
             if self.run(&["cat"], &[unit]).is_ok() {
                 self.run(&["disable", "--now"], &[unit])?;
             }
@@ -100,14 +109,16 @@ mod tests {
         let systemd = Systemd::by(&script);
         systemd.reload().unwrap();
         systemd.enable(units(Choice { hook: true, node: false })).unwrap();
-        systemd.disable().unwrap();
+        systemd.wait_anew().unwrap();
+        let units = ["kwo-sync.timer", "kwo-hook.service", "kwo-roster.path"];
+        systemd.disable(&units.map(|unit| format!("usr/local/lib/systemd/system/{unit}"))).unwrap();
         assert_eq!(
             std::fs::read_to_string(log).unwrap(),
             "daemon-reload\n\
              enable kwo-sync.timer kwo-sync.path kwo-hook.service\n\
              restart kwo-sync.timer kwo-sync.path kwo-hook.service\n\
+             try-restart kwo-roster.path\n\
              cat kwo-sync.timer\ndisable --now kwo-sync.timer\n\
-             cat kwo-sync.path\ndisable --now kwo-sync.path\n\
              cat kwo-hook.service\ndisable --now kwo-hook.service\n\
              cat kwo-roster.path\n"
         );

@@ -68,7 +68,7 @@ fn hint(error: &GitError, repository: &Repository) -> &'static str {
         SLOW
     } else if has("mismatched algorithms") {
         "another repository is in its place, whose commits have ids of another kind; where that is meant, remove \
-         /var/lib/kwo/sync/repository.git and run `kwo sync --allow rewrite` once"
+         `sync/repository.git` in /var/lib/kwo, or where `state:` says, and run `kwo sync --allow rewrite` once"
     } else if has("HOST IDENTIFICATION HAS CHANGED") {
         "find out why the host has another key before you put that into the file that `repository.knownHosts` names: \
          somebody else may stand in its place"

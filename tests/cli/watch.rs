@@ -39,9 +39,20 @@ impl Watching {
     }
 
     /// Starts it anew, to apply the roster once.
-    fn again(&mut self) -> &mut Child {
+    fn again(&mut self) {
         self.child = kwo(self.folder.path(), &["--apply", "--once"]);
-        &mut self.child
+    }
+
+    /// Its exit code, once it has ended by itself.
+    fn ended(&mut self) -> Option<i32> {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -178,17 +189,18 @@ fn with_apply_every_edit_is_done() {
 #[test]
 fn once_is_until_no_edit_is_left_over() {
     let mut watching = Watching::start(ROSTER, &["--apply", "--once"]);
-    assert_eq!(watching.child.wait().unwrap().code(), Some(0));
+    assert_eq!(watching.ended(), Some(0));
     assert_eq!((watching.plans(), manifests(watching.folder.path())), (1, 1));
     fs::write(watching.path("here/roster.yaml"), format!("{ROSTER}  bob: {{owner: x}}\n")).unwrap();
-    assert_eq!(watching.again().wait().unwrap().code(), Some(1));
+    watching.again();
+    assert_eq!(watching.ended(), Some(1));
 
     // What is saved during the run, when it has read the roster already.
     fs::write(watching.path("here/roster.yaml"), ROSTER).unwrap();
     let lock = File::create(watching.path("sandbox/.kwo.lock")).unwrap();
     lock.lock().unwrap();
-    let child = watching.again();
-    let files = format!("/proc/{}/fd", child.id());
+    watching.again();
+    let files = format!("/proc/{}/fd", watching.child.id());
     let waits = || {
         let files = fs::read_dir(&files).unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
         files.into_iter().any(|file| file.ends_with("sandbox/.kwo.lock"))
@@ -200,7 +212,7 @@ fn once_is_until_no_edit_is_left_over() {
     }
     watching.save("here/roster.yaml", &format!("{ROSTER}  bob: {{}}\n"));
     lock.unlock().unwrap();
-    assert_eq!(watching.child.wait().unwrap().code(), Some(0));
+    assert_eq!(watching.ended(), Some(0));
     assert_eq!(manifests(watching.folder.path()), 2);
 }
 

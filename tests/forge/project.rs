@@ -1,5 +1,7 @@
 //! The repository `alice/cluster` on the forge: whose commits are made by the forge's own editor.
 
+use std::time::{Duration, Instant};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -54,6 +56,20 @@ impl Project {
         let asked = json!({"base": "main", "head": head, "title": "Change the roster"});
         let request = self.gitea.ask(token, "POST", &format!("{OWN}/pulls"), &asked);
         (request["number"].as_u64().unwrap(), request)
+    }
+
+    /// Merges a request, as soon as the forge has looked at it.
+    pub(crate) fn merge(&self, number: u64) {
+        let path = format!("{OWN}/pulls/{number}/merge");
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let answer = self.gitea.try_to(&self.token, "POST", &path, &json!({"Do": "merge"}));
+            if answer.status() == 200 {
+                return;
+            }
+            assert!(answer.status() == 405 && Instant::now() < end, "{}", answer.text());
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// A fork by somebody else; gives what logs them in, and the branch that they changed.

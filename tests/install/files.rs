@@ -121,9 +121,11 @@ fn nothing_is_put_in_front_of_a_package() {
     }
     let (_, _, err) = install(root.path(), &[]);
     assert!(err.contains("stands in front of a package") && err.contains("--uninstall"), "{err}");
-    assert_eq!(install(root.path(), &["--uninstall"]).0, 0);
+    let (code, _, err) = install(root.path(), &["--uninstall"]);
+    assert!(code == 0 && err.contains("`kwo install` starts them"), "{err}");
     let (code, out, err) = install(root.path(), &["--hook", "--node"]);
     assert!(code == 0 && !err.contains("in front"), "{out}{err}");
+    assert!(err.contains("is not installed: the program is that of the package"), "{err}");
     assert!(out.contains("  packaged  ROOT/usr/bin/kwo\n"), "{out}");
     assert!(out.contains("  packaged  ROOT/usr/lib/systemd/system/kwo-hook.service\n"), "{out}");
     let node = "usr/local/lib/systemd/system/kwo-sync.service.d/node.conf";

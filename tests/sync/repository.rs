@@ -69,7 +69,7 @@ fn another_repository_with_sha_256_in_its_place_takes_nothing_away() {
         world.sync(&[]).expect(1).says("mismatched algorithms").says("converging to what was applied last");
     assert!(world.has("alice") && !world.has("mallory"));
     // What it says to do where it is meant.
-    ran.says("remove /var/lib/kwo/sync/repository.git and run `kwo sync --allow rewrite` once");
+    ran.says("remove `sync/repository.git` in /var/lib/kwo, ").says("run `kwo sync --allow rewrite` once");
     fs::remove_dir_all(world.path("state/sync/repository.git")).unwrap();
     world.sync(&[]).expect(5).says("main was rewritten");
     world.sync(&["--allow", "rewrite"]).expect(0);

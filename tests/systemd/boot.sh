@@ -13,7 +13,12 @@ outside)
     mkdir -p "$root/sys"
     mount -t tmpfs -o mode=755 none "$root/sys"
     mkdir "$root/sys/cgroup"
-    mount -t cgroup2 none "$root/sys/cgroup"
+    # As seen from below, where mounting it leaves its options alone.
+    unshare --cgroup mount -t cgroup2 none "$root/sys/cgroup"
+    # Machines whose test was killed have left theirs.
+    for old in "$root/sys/cgroup"/kwo-test-*; do
+        [ ! -d "$old" ] || [ -e "/proc/${old##*-}" ] || find "$old" -depth -type d -exec rmdir {} + || :
+    done
     own="$root/sys/cgroup/kwo-test-$$"
     mkdir "$own"
     echo $$ >"$own/cgroup.procs"
@@ -40,8 +45,11 @@ for name in bin sbin lib lib64; do
 done
 mount -t proc proc proc
 # Its kernel is that of this machine, which is to stay as it is.
-mount --bind proc/sys proc/sys
-mount -o remount,bind,ro proc/sys
+for name in sys sysrq-trigger; do
+    [ -e "proc/$name" ] || continue
+    mount --bind "proc/$name" "proc/$name"
+    mount -o remount,bind,ro "proc/$name"
+done
 mount -t sysfs -o ro sysfs sys
 mount -t tmpfs none sys/fs/cgroup 2>/dev/null || :
 mount -t cgroup2 none sys/fs/cgroup
@@ -80,5 +88,5 @@ umount -l old
 rmdir old
 # Where systemd finds itself in a container, it leaves this to whoever made that.
 mount --make-rshared /
-exec setpriv --bounding-set -sys_time,-sys_module,-sys_rawio,-sys_boot \
+exec setpriv --bounding-set -sys_time,-sys_module,-sys_rawio,-sys_boot,-net_admin \
     env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin container=kwo /usr/lib/systemd/systemd --unit=test.target

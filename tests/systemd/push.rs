@@ -140,7 +140,7 @@ fn after_a_power_cut_the_units_are_back_and_the_run_is_made_up_for() {
     machine.put(long, "[Service]\nExecStart=\nExecStart=sh -c 'kwo sync && exec sleep infinity'\n");
     machine.install(&listening(port), &["--hook"]);
     assert_eq!(deliver(port), "HTTP/1.1 202 Accepted");
-    machine.says("kwo-sync", "created kube:Namespace/alice");
+    machine.says("kwo-sync", "converged at");
     repository.push("tenants:\n  alice:\n  bob:\n", &[], &[]);
     repository.copy(&machine);
 

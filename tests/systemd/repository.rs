@@ -86,3 +86,13 @@ impl Repository {
         String::from_utf8(output.stdout).unwrap()
     }
 }
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        let home = self.path("gnupg");
+        if home.exists() {
+            // gpg has started an agent for it.
+            self.run("gpgconf", &["--homedir", &home.display().to_string(), "--kill", "gpg-agent"]);
+        }
+    }
+}

@@ -32,7 +32,7 @@ const _: fn(&acme::Acme, &traefik::Traefik) = |acme, traefik| {
         gitea::Gitea::token as fn(_, _, _) -> _,
         gitea::Gitea::api as fn(_) -> _,
     );
-    let _ = gitea::Gitea::ask as fn(_, _, _, _, _) -> _;
+    let _ = (gitea::Gitea::ask as fn(_, _, _, _, _) -> _, gitea::Gitea::try_to as fn(_, _, _, _, _) -> _);
     let _ = |gitea: &gitea::Gitea| (gitea.address, gitea.ca.clone());
     let _ = (sshd::Sshd::start as fn(_, _) -> _, |sshd: &sshd::Sshd| {
         (sshd.port, sshd.host_key.len(), sshd.said())
