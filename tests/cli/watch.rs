@@ -43,6 +43,21 @@ impl Watching {
         self.child = kwo(self.folder.path(), &["--apply", "--once"]);
     }
 
+    /// Waits until it has opened this file, which it cannot have yet.
+    fn waits_for(&self, lock: &str) {
+        let files = format!("/proc/{}/fd", self.child.id());
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let files =
+                fs::read_dir(&files).unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+            if files.into_iter().any(|file| file.ends_with(lock)) {
+                return;
+            }
+            assert!(Instant::now() < end, "it does not ask for the lock");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Its exit code, once it has ended by itself.
     fn ended(&mut self) -> Option<i32> {
         let end = Instant::now() + Duration::from_secs(30);
@@ -200,20 +215,21 @@ fn once_is_until_no_edit_is_left_over() {
     let lock = File::create(watching.path("sandbox/.kwo.lock")).unwrap();
     lock.lock().unwrap();
     watching.again();
-    let files = format!("/proc/{}/fd", watching.child.id());
-    let waits = || {
-        let files = fs::read_dir(&files).unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
-        files.into_iter().any(|file| file.ends_with("sandbox/.kwo.lock"))
-    };
-    let end = Instant::now() + Duration::from_secs(30);
-    while !waits() {
-        assert!(Instant::now() < end, "it does not ask for the lock");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    watching.waits_for("sandbox/.kwo.lock");
     watching.save("here/roster.yaml", &format!("{ROSTER}  bob: {{}}\n"));
     lock.unlock().unwrap();
     assert_eq!(watching.ended(), Some(0));
     assert_eq!(manifests(watching.folder.path()), 2);
+
+    // It ends when it is told to, also while another run is at work.
+    lock.lock().unwrap();
+    watching.again();
+    watching.waits_for("sandbox/.kwo.lock");
+    let id = watching.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(watching.ended(), Some(1));
+    let err = fs::read_to_string(watching.path("err")).unwrap();
+    assert!(err.contains("interrupted; nothing was done"), "{err}");
 }
 
 #[test]
