@@ -6,9 +6,11 @@
 mod peers;
 
 use std::path::Path;
+use std::time::Duration;
 
 use peers::acme::Acme;
 use peers::free_port;
+use peers::http::Request;
 use peers::registry::{Registry, User};
 use peers::traefik::Traefik;
 
@@ -98,12 +100,9 @@ fn traefik_gets_a_certificate_by_http_01() {
     assert!(std::fs::read_to_string(&storage).unwrap().contains("a.test.local"));
 }
 
-#[test]
-fn traefik_starts_with_what_kwo_renders_for_it_and_gets_a_certificate() {
-    let web = free_port();
-    let Some(acme) = Acme::start(web) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let roster = folder.path().join("roster.yaml");
+/// The arguments that kwo renders for Traefik, with a resolver by DNS and a registry.
+fn rendered(folder: &Path) -> Vec<String> {
+    let roster = folder.join("roster.yaml");
     let text = "apiVersion: kwo/v1\nkind: Roster\ncluster: {acme: {email: ops@example.com}}\ndns: {resolvers: \
 {letsencrypt-digitalocean: {provider: digitalocean, credentials: {DO_AUTH_TOKEN: {env: T}}}}}\nregistry: {hosts: [r.example.com]}\n";
     std::fs::write(&roster, text).unwrap();
@@ -118,8 +117,17 @@ fn traefik_starts_with_what_kwo_renders_for_it_and_gets_a_certificate() {
     let values: serde_json::Value =
         serde_yaml::from_str(config["spec"]["valuesContent"].as_str().unwrap()).unwrap();
     let flags = values["additionalArguments"].as_array().unwrap().iter();
-    let mut args: Vec<String> = flags.map(|flag| flag.as_str().unwrap().to_owned()).collect();
+    let args: Vec<String> = flags.map(|flag| flag.as_str().unwrap().to_owned()).collect();
     assert!(args.len() > 10, "{args:#?}");
+    args
+}
+
+#[test]
+fn traefik_starts_with_what_kwo_renders_for_it_and_gets_a_certificate() {
+    let web = free_port();
+    let Some(acme) = Acme::start(web) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut args = rendered(folder.path());
     // Only where the certificates come from and go to is the test's own.
     for resolver in ["letsencrypt", "letsencrypt-digitalocean"] {
         let storage = folder.path().join(format!("{resolver}.json"));
@@ -162,6 +170,53 @@ fn traefik_gets_a_certificate_by_dns_01() {
     let routers = router("b.test.local", "letsencrypt-httpreq");
     let Some(mut traefik) = Traefik::start(web, &args, &env, &routers) else { return };
     assert_eq!(traefik.ask_trusting("b.test.local", &acme.root).status(), 418);
+}
+
+/// What takes longer than the minute that Traefik gives a request by itself, and is much more than it could keep.
+#[test]
+fn a_long_push_is_streamed_through_traefik_into_the_registry() {
+    const PART: usize = 8 << 20;
+    const PARTS: u64 = 66;
+    let web = free_port();
+    let Some(acme) = Acme::start(web) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("htpasswd");
+    htpasswd(&file, &[CI]);
+    let Some(registry) = Registry::start(&file) else { return };
+    let mut args = rendered(folder.path());
+    let storage = folder.path().join("acme.json");
+    args.push(format!("--certificatesresolvers.letsencrypt.acme.caserver={}", acme.directory));
+    args.push(format!("--certificatesresolvers.letsencrypt.acme.storage={}", storage.display()));
+    let host = "d.test.local";
+    let routers = format!(
+        "r: {{rule: Host(`{host}`), entryPoints: [websecure], service: s, tls: {{certResolver: letsencrypt}}}}}}, \
+         services: {{s: {{loadBalancer: {{servers: [{{url: 'http://{}'}}]}}}}",
+        registry.address
+    );
+    let env = [("LEGO_CA_CERTIFICATES", acme.ca.to_str().unwrap()), ("DO_AUTH_TOKEN", "none")];
+    let Some(mut traefik) = Traefik::start(web, &args, &env, &routers) else { return };
+    traefik.ask_trusting(host, &acme.root);
+
+    let begun = registry.ask(CI, "POST", "/v2/alice/web/blobs/uploads/", b"");
+    let location = begun.header("location").unwrap();
+    let path = location.strip_prefix(&format!("http://{}", registry.address)).unwrap_or(location);
+    let basic = CI.basic();
+    let headers = [("authorization", basic.as_str()), ("content-type", "application/octet-stream")];
+    let request = Request { method: "PATCH", path, host, headers: &headers, body: b"" };
+    let part = vec![7; PART];
+    let length = PARTS * PART as u64;
+    let done = request.stream_tls(traefik.websecure, &acme.root, length, |stream| {
+        for _ in 0..PARTS {
+            stream.write_all(&part)?;
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        Ok(())
+    });
+    let done = done.unwrap();
+    assert_eq!(done.status(), 202, "{done:?}");
+    assert_eq!(done.header("range"), Some(format!("0-{}", length - 1).as_str()));
+    let peak = traefik.peak();
+    assert!(peak * 1024 < length / 2, "{peak} KiB");
 }
 
 #[test]

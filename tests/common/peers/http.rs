@@ -56,6 +56,29 @@ impl<'a> Request<'a> {
 
     /// Asks over TLS with the host as server name; its certificate has to come from this root.
     pub(crate) fn ask_tls(&self, address: SocketAddr, root: &CertificateDer<'static>) -> io::Result<Message> {
+        self.over(self.tls(address, root)?)
+    }
+
+    /// The same with a body of this length, which is written bit by bit.
+    pub(crate) fn stream_tls(
+        &self,
+        address: SocketAddr,
+        root: &CertificateDer<'static>,
+        length: u64,
+        body: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<Message> {
+        let mut stream = self.tls(address, root)?;
+        self.head(&mut stream, length)?;
+        body(&mut stream)?;
+        stream.flush()?;
+        read(stream)
+    }
+
+    fn tls(
+        &self,
+        address: SocketAddr,
+        root: &CertificateDer<'static>,
+    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(root.clone()).map_err(io::Error::other)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -66,21 +89,24 @@ impl<'a> Request<'a> {
             .with_no_client_auth();
         let name = ServerName::try_from(self.host.to_owned()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-        self.over(StreamOwned::new(connection, connect(address)?))
+        Ok(StreamOwned::new(connection, connect(address)?))
     }
 
     fn over(&self, mut stream: impl Read + Write) -> io::Result<Message> {
-        let Request { method, path, host, headers, body } = self;
-        let mut head =
-            format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {}\r\n", body.len());
+        self.head(&mut stream, self.body.len() as u64)?;
+        stream.write_all(self.body)?;
+        stream.flush()?;
+        read(stream)
+    }
+
+    fn head(&self, stream: &mut impl Write, length: u64) -> io::Result<()> {
+        let Request { method, path, host, headers, body: _ } = self;
+        let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {length}\r\n");
         for (name, value) in *headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
-        stream.flush()?;
-        read(stream)
+        stream.write_all(head.as_bytes())
     }
 }
 

@@ -44,6 +44,8 @@ const _: fn(&acme::Acme, &traefik::Traefik) = |acme, traefik| {
         oidc::Issuer::login as fn(_, _, _) -> _,
     );
     let _ = |issuer: &oidc::Issuer| (issuer.url.len(), issuer.ca.len());
+    let _ = (registry::User::basic as fn(&_) -> _, traefik::Traefik::peak as fn(&_) -> _);
+    let _ = |request: &http::Request, root| request.stream_tls(local(0), root, 0, |_| Ok(()));
     let _ = (acme::Acme::start as fn(_) -> _, registry::Registry::start as fn(_) -> _);
     let _ = (registry::Registry::push as fn(_, _, _, _, _) -> _, traefik::Traefik::refusal as fn(_) -> _);
     let _ =

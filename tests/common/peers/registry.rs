@@ -26,6 +26,16 @@ pub(crate) struct User<'a> {
     pub(crate) password: &'a str,
 }
 
+impl User<'_> {
+    /// The value of the header that logs in.
+    pub(crate) fn basic(&self) -> String {
+        let credentials = k8s_openapi::ByteString(format!("{}:{}", self.name, self.password).into_bytes());
+        // As JSON this type is Base64.
+        let encoded = serde_json::to_value(credentials).expect("JSON");
+        format!("Basic {}", encoded.as_str().expect("text"))
+    }
+}
+
 impl Registry {
     /// Nothing where there is no such program.
     pub(crate) fn start(htpasswd: &Path) -> Option<Registry> {
@@ -48,10 +58,7 @@ impl Registry {
 
     /// Asks it as this user.
     pub(crate) fn ask(&self, user: User, method: &str, path: &str, body: &[u8]) -> Message {
-        let credentials = k8s_openapi::ByteString(format!("{}:{}", user.name, user.password).into_bytes());
-        // As JSON this type is Base64.
-        let encoded = serde_json::to_value(credentials).expect("JSON");
-        let basic = format!("Basic {}", encoded.as_str().expect("text"));
+        let basic = user.basic();
         let kind = if path.contains("/manifests/") { MANIFEST } else { "application/octet-stream" };
         let host = self.address.to_string();
         let headers = [("authorization", basic.as_str()), ("content-type", kind), ("accept", MANIFEST)];

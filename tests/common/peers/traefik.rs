@@ -32,6 +32,21 @@ impl Traefik {
         Some(running.said())
     }
 
+    /// The most memory that it has had, in KiB.
+    pub(crate) fn peak(&self) -> u64 {
+        let own = |process: &std::path::Path| {
+            let words = std::fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+            let port = format!("--entrypoints.websecure.address={}", self.websecure);
+            words.split('\0').next().is_some_and(|program| program.ends_with("/traefik"))
+                && words.split('\0').any(|word| word == port)
+        };
+        let processes = std::fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path());
+        let process = processes.into_iter().find(|process| own(process)).expect("it runs");
+        let status = std::fs::read_to_string(process.join("status")).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Asks for this host over TLS until its certificate comes from this root.
     pub(crate) fn ask_trusting(&mut self, host: &str, root: &CertificateDer<'static>) -> Message {
         let websecure = self.websecure;
