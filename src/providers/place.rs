@@ -5,8 +5,16 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
+
+/// What the names of temporary files begin and end with.
+const PREFIX: &str = ".kwo-";
+const SUFFIX: &str = ".tmp";
+
+/// So old a temporary file is that of a run that was killed.
+const KILLED: Duration = Duration::from_secs(3600);
 
 /// Why a file is not to be touched.
 #[derive(Debug)]
@@ -88,6 +96,23 @@ pub(super) fn private(root: &Path, folder: &str) -> Result<PathBuf, Astray> {
     Ok(folder)
 }
 
+/// Takes away the temporary files of runs that were killed in this folder: secrets may be in them. A run that is at work
+/// needs its own for less than an hour.
+pub(crate) fn sweep(folder: &Path) {
+    for found in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = found.file_name();
+        let name = name.as_encoded_bytes();
+        let age = found.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+        if name.starts_with(PREFIX.as_bytes())
+            && name.ends_with(SUFFIX.as_bytes())
+            && age.is_some_and(|age| age > KILLED)
+        {
+            // A next run tries it again.
+            let _ = fs::remove_file(found.path());
+        }
+    }
+}
+
 /// A temporary file beside the path with this content, safely on the disk.
 pub(crate) fn temporary(
     path: &Path,
@@ -96,7 +121,7 @@ pub(crate) fn temporary(
 ) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".kwo-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     if mode.is_none() {
         // As any other new file; the umask takes away from it. Otherwise nobody else reads it before it has its mode.
         builder.permissions(fs::Permissions::from_mode(0o666));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use kwo_planner::change::Hold;
 use kwo_planner::plan::Adopt;
@@ -81,4 +81,20 @@ async fn a_record_that_cannot_be_read_holds_the_files() {
     let plan = world.plan(&wanted, &Adopt::Everything).await;
     let Hold::NotObserved { why } = held(&plan) else { panic!("{plan:#?}") };
     assert!(why.contains("/var/lib/kwo/node/files.json, cannot be read"), "{why}");
+}
+
+#[tokio::test]
+async fn what_a_killed_run_has_left_half_written_is_swept_later() {
+    let world = World::new();
+    let hours = |name: &str, hours: u64| {
+        let path = format!("etc/rancher/k3s/{name}");
+        world.put(&path, "password: half", 0o600);
+        let then = SystemTime::now() - Duration::from_secs(hours * 3600 + 60);
+        fs::File::options().write(true).open(world.path(&path)).unwrap().set_modified(then).unwrap();
+        world.path(&path)
+    };
+    let (old, at_work) = (hours(".kwo-a1B2c3.tmp", 1), hours(".kwo-d4E5f6.tmp", 0));
+    let others = [hours("kwo-notes.tmp", 9), hours(".kwo-notes", 9)];
+    world.apply(&desired([registries("{mirrors: {a.example.com: {}}}")]), &Adopt::Nothing).await;
+    assert!(!old.exists() && at_work.exists() && others.iter().all(|other| other.exists()));
 }

@@ -17,7 +17,7 @@ use super::archive;
 use super::file::{File, MODE, OWNER, path, read};
 use super::record::Record;
 use crate::providers::patch::changed;
-use crate::providers::place::{Astray, inside, settle, temporary};
+use crate::providers::place::{Astray, inside, settle, sweep, temporary};
 use crate::providers::{Refusal, manifest};
 use crate::secrets::Vault;
 
@@ -154,6 +154,7 @@ pub(super) fn owner_of(root: &Path) -> Result<(u32, u32), String> {
 /// Puts the file in its place, which has to be free where there was none.
 pub(super) fn replace(root: &Path, place: &Path, next: &Next, found: Option<&File>) -> Result<(), Astray> {
     let path = inside(root, place, found.is_none().then_some(FOLDERS))?;
+    path.parent().into_iter().for_each(sweep);
     let made = temporary(&path, &next.text, Some(Permissions::from_mode(next.mode)))?;
     let meta = made.as_file().metadata()?;
     if (meta.uid(), meta.gid()) != next.owner {
