@@ -27,6 +27,9 @@ pub struct Watch {
     /// How long to wait for another run to end.
     #[arg(long, default_value = "1m", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
+    /// How long the lock outlives a run that was killed.
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    pub lock_duration: Duration,
 }
 
 /// `kwo hook`

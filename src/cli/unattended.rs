@@ -32,6 +32,9 @@ pub struct Sync {
     /// How long to wait for another run to end.
     #[arg(long, default_value = "30s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
+    /// How long the lock outlives a run that was killed.
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    pub lock_duration: Duration,
     /// How to print the report.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: TextOrJson,

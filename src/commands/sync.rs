@@ -21,6 +21,7 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
         dry_run: args.dry_run,
         allowed: args.allow.iter().copied().collect(),
         patience: args.lock_timeout,
+        lock_duration: args.lock_duration,
         interrupted: stop::on_signal()?,
     };
     // In the journal each line has its fields, and stands there once.

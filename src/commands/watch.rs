@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
-use std::time::Duration;
 
 use kwo_planner::plan::roster_digest;
 use kwo_planner::roster::Sources;
@@ -17,9 +16,6 @@ use crate::failure::{Exit, Failure};
 use crate::report::diagnostic;
 use crate::report::plan::{Detail, text};
 use crate::source;
-
-/// How long the lock outlives a run that was killed.
-const LOCK_DURATION: Duration = Duration::from_secs(15);
 
 pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
     if args.once {
@@ -121,7 +117,7 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
             yes: true,
             output: TextOrJson::Text,
             lock_timeout: args.lock_timeout,
-            lock_duration: LOCK_DURATION,
+            lock_duration: args.lock_duration,
             full: false,
         };
         return Ok(apply::run(&args, stopped).await?.exit);

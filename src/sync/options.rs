@@ -47,6 +47,8 @@ pub struct Options {
     pub allowed: BTreeSet<Allowed>,
     /// How long to wait for another run to end.
     pub patience: Duration,
+    /// How long the lock outlives a run that was killed.
+    pub lock_duration: Duration,
     /// Turns true when it is to end.
     pub interrupted: watch::Receiver<bool>,
 }

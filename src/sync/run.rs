@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use kwo_planner::domains::node::ALLOW_RESTART;
@@ -135,7 +135,7 @@ impl Run<'_> {
             let hint = "is the API server up? the next run tries again";
             problem(ProblemKind::Target, format!("the target cannot be reached: {error}"), hint)
         };
-        let provider = target::open(&self.args, Duration::from_secs(15)).await;
+        let provider = target::open(&self.args, self.options.lock_duration).await;
         let provider = provider.map_err(|failure| {
             let Failure { exit: _, message, causes, hints } = failure;
             problem(ProblemKind::Target, [&[message], &*causes].concat().join(": "), hints.join("; "))
