@@ -47,7 +47,9 @@ impl Systemd {
     /// # Errors
     /// When systemd does not.
     pub fn wait_anew(&self) -> Result<(), String> {
-        self.run(&["try-restart"], &["kwo-roster.path"])
+        let unit = ["kwo-roster.path"];
+        let active = self.run(&["is-active", "--quiet"], &unit).is_ok();
+        if active { self.run(&["restart"], &unit) } else { Ok(()) }
     }
 
     /// Starts these units, now and whenever the machine starts.
@@ -117,7 +119,7 @@ mod tests {
             "daemon-reload\n\
              enable kwo-sync.timer kwo-sync.path kwo-hook.service\n\
              restart kwo-sync.timer kwo-sync.path kwo-hook.service\n\
-             try-restart kwo-roster.path\n\
+             is-active --quiet kwo-roster.path\nrestart kwo-roster.path\n\
              cat kwo-sync.timer\ndisable --now kwo-sync.timer\n\
              cat kwo-hook.service\ndisable --now kwo-hook.service\n\
              cat kwo-roster.path\n"
