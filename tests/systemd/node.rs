@@ -19,16 +19,16 @@ fn with_k3s(roster: &str, kubeconfig: &Path, options: &[&str]) -> Option<Machine
     let machine = Machine::boot()?;
     machine.put("etc/systemd/system/k3s.service", K3S);
     machine.put("etc/rancher/k3s/k3s.yaml", &fs::read_to_string(kubeconfig).unwrap());
-    machine.put("srv/work/roster.yaml", roster);
+    machine.put("srv/cluster/roster.yaml", roster);
     machine.ok(&["systemctl", "start", "k3s"]);
-    let git = ["git", "-C", "/srv/work", "-c", "user.name=Alice", "-c", "user.email=alice@example.com"];
+    let git = ["git", "-C", "/srv/cluster", "-c", "user.name=Alice", "-c", "user.email=alice@example.com"];
     for args in
         [&["init", "--quiet", "-b", "main"][..], &["add", "--all"], &["commit", "--quiet", "-m", "Begin"]]
     {
         machine.ok(&[&git, args].concat());
     }
     machine.install(
-        "repository: {url: /srv/work}\n\
+        "repository: {url: /srv/cluster}\n\
          target: {kubeconfig: /etc/rancher/k3s/k3s.yaml, node: true, allowRestart: true}\n",
         options,
     );
@@ -58,7 +58,7 @@ fn node_files_are_written_and_k3s_restarted_out_of_the_sandbox() {
 
     // A person sees it, and what k3s said.
     let kubeconfig = "--kubeconfig=/etc/rancher/k3s/k3s.yaml";
-    let status = machine.ok(&["kwo", "status", "/srv/work/roster.yaml", "--node", kubeconfig]);
+    let status = machine.ok(&["kwo", "status", "/srv/cluster/roster.yaml", "--node", kubeconfig]);
     assert!(status.contains("k3s         runs since"), "{status}");
     assert!(status.contains(" on node (entry 1), "), "{status}");
     let said = machine.ok(&["kwo", "logs", "k3s", "--tail", "50"]);
