@@ -44,6 +44,16 @@ fn allow(world: &World, keys: &[&PathBuf]) {
     world.settings(&format!("trust: {{signers: {{ssh: {}}}}}\n", world.path("allowed_signers").display()));
 }
 
+/// Alice's key, the only one that counts, and a node that has applied what she signed.
+fn converged() -> (World, PathBuf) {
+    let world = World::empty();
+    let alice = ssh_key(&world, "alice_key");
+    allow(&world, &[&alice]);
+    signed(&world, ALICE, &by_ssh(&alice));
+    world.sync(&[]).expect(0);
+    (world, alice)
+}
+
 #[test]
 fn every_commit_since_the_last_applied_one_is_signed_by_a_signer() {
     let world = World::empty();
@@ -123,11 +133,7 @@ fn a_merge_brings_in_all_that_it_merges() {
 
 #[test]
 fn a_commit_that_was_changed_after_it_was_signed_is_refused() {
-    let world = World::empty();
-    let alice = ssh_key(&world, "alice_key");
-    allow(&world, &[&alice]);
-    signed(&world, ALICE, &by_ssh(&alice));
-    world.sync(&[]).expect(0);
+    let (world, alice) = converged();
     signed(&world, BOTH, &by_ssh(&alice));
     let forged = world.git(&["cat-file", "commit", "HEAD"]).replace("Change the roster", "Change it more");
     fs::write(world.path("work/forged"), forged + "\n").unwrap();
@@ -145,11 +151,7 @@ fn a_commit_that_was_changed_after_it_was_signed_is_refused() {
 
 #[test]
 fn a_wiped_node_or_a_rewrite_lets_in_nothing_unsigned() {
-    let world = World::empty();
-    let alice = ssh_key(&world, "alice_key");
-    allow(&world, &[&alice]);
-    signed(&world, ALICE, &by_ssh(&alice));
-    world.sync(&[]).expect(0);
+    let (world, alice) = converged();
     world.wipe_node();
     let bare = world.commit(BOTH);
     signed(&world, BOTH, &by_ssh(&alice));
@@ -199,11 +201,7 @@ fn what_the_cluster_is_made_to_remember_lets_in_nothing_unsigned() {
 
 #[test]
 fn where_signatures_cannot_be_checked_nobody_is_blamed_and_what_was_applied_stays() {
-    let world = World::empty();
-    let alice = ssh_key(&world, "alice_key");
-    allow(&world, &[&alice]);
-    signed(&world, ALICE, &by_ssh(&alice));
-    world.sync(&[]).expect(0);
+    let (world, alice) = converged();
     signed(&world, BOTH, &by_ssh(&alice));
     fs::remove_file(world.file_of("Namespace", "alice").unwrap()).unwrap();
     // There is git here, and neither ssh-keygen nor gpg.

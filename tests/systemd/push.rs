@@ -9,7 +9,7 @@ use crate::common::apiserver::{self, kubectl_ok, unique};
 use crate::machine::Machine;
 use crate::peers::sshd::Sshd;
 use crate::peers::{free_port, local};
-use crate::repository::Repository;
+use crate::repository::{Repository, WITHIN};
 
 /// What GitLab and the listener share.
 const SECRET: &str = "between the two of us";
@@ -93,19 +93,14 @@ fn a_signed_push_reaches_the_cluster_through_the_units_and_an_unsigned_one_does_
 }
 
 /// Settings for a listener there, and a repository that lies in the machine.
-fn listening(port: u16) -> String {
-    format!(
-        "repository: {{url: /srv/cluster.git}}\ntarget: {{directory: /var/lib/kwo/target}}\n\
-         hook: {{listen: '127.0.0.1:{port}', secrets: {{gitlab: {{credential: kwo.gitlab}}}}}}\n"
-    )
+pub(crate) fn listening(port: u16) -> String {
+    format!("{WITHIN}hook: {{listen: '127.0.0.1:{port}', secrets: {{gitlab: {{credential: kwo.gitlab}}}}}}\n")
 }
 
 #[test]
 fn a_push_during_a_run_starts_one_more() {
     let Some(machine) = Machine::boot() else { return };
-    let repository = Repository::new();
-    repository.push("tenants:\n  alice:\n", &[], &[]);
-    repository.copy(&machine);
+    let repository = Repository::within(&machine);
     let port = free_port();
     machine.put("etc/credstore/kwo.gitlab", SECRET);
     // It goes on until the file is there.
@@ -131,9 +126,7 @@ fn a_push_during_a_run_starts_one_more() {
 #[test]
 fn after_a_power_cut_the_units_are_back_and_the_run_is_made_up_for() {
     let Some(mut machine) = Machine::boot() else { return };
-    let repository = Repository::new();
-    repository.push("tenants:\n  alice:\n", &[], &[]);
-    repository.copy(&machine);
+    let repository = Repository::within(&machine);
     let port = free_port();
     machine.put("etc/credstore/kwo.gitlab", SECRET);
     let long = "etc/systemd/system/kwo-sync.service.d/long.conf";

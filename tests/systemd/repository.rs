@@ -9,6 +9,10 @@ use tempfile::TempDir;
 
 use crate::machine::Machine;
 
+/// Settings for the copy in a machine, with a folder as the target.
+pub(crate) const WITHIN: &str =
+    "repository: {url: /srv/cluster.git}\ntarget: {directory: /var/lib/kwo/target}\n";
+
 /// The repository is `cluster.git` in its folder.
 pub(crate) struct Repository {
     folder: TempDir,
@@ -23,6 +27,14 @@ impl Repository {
         fs::write(repository.path(".gitconfig"), "[safe]\ndirectory = *\n").unwrap();
         repository.run("git", &["init", "--quiet", "--bare", "-b", "main", "cluster.git"]);
         repository.run("git", &["init", "--quiet", "-b", "main", "work"]);
+        repository
+    }
+
+    /// One with the tenant alice, of which the machine has a copy.
+    pub(crate) fn within(machine: &Machine) -> Repository {
+        let repository = Repository::new();
+        repository.push("tenants:\n  alice:\n", &[], &[]);
+        repository.copy(machine);
         repository
     }
 

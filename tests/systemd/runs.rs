@@ -7,18 +7,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::common::apiserver;
 use crate::machine::Machine;
 use crate::peers::free_port;
-use crate::repository::Repository;
-
-/// Settings for a repository that lies in the machine, and a folder as the target.
-const LOCAL: &str = "repository: {url: /srv/cluster.git}\ntarget: {directory: /var/lib/kwo/target}\n";
+use crate::push::listening;
+use crate::repository::{Repository, WITHIN};
 
 #[test]
 fn the_timer_runs_every_hour_and_makes_up_for_what_was_missed() {
     let Some(machine) = Machine::boot() else { return };
-    let repository = Repository::new();
-    repository.push("tenants:\n  alice:\n", &[], &[]);
-    repository.copy(&machine);
-    machine.install(LOCAL, &[]);
+    Repository::within(&machine);
+    machine.install(WITHIN, &[]);
     let next = machine.shows("kwo-sync.timer", "NextElapseUSecRealtime");
     let next = machine.ok(&["date", &format!("--date={next}"), "+%s"]);
     let next: u64 = next.trim().parse().unwrap();
@@ -42,7 +38,7 @@ fn keys_of_gpg_are_read_in_the_sandbox() {
     let repository = Repository::new();
     let (by, key) = repository.gpg_key();
     machine.put("etc/kwo/signers.asc", &key);
-    machine.install(&format!("{LOCAL}trust: {{signers: {{gpg: /etc/kwo/signers.asc}}}}\n"), &[]);
+    machine.install(&format!("{WITHIN}trust: {{signers: {{gpg: /etc/kwo/signers.asc}}}}\n"), &[]);
     let by: Vec<&str> = by.iter().map(String::as_str).collect();
     repository.push("tenants:\n  alice:\n", &by, &["--gpg-sign"]);
     repository.copy(&machine);
@@ -77,7 +73,7 @@ fn a_roster_without_git_is_applied_whenever_it_was_saved() {
     let Some(machine) = Machine::boot() else { return };
     let Some(server) = apiserver::another(&[]) else { return };
     machine.put("etc/rancher/k3s/k3s.yaml", &fs::read_to_string(&server.kubeconfig).unwrap());
-    machine.install(LOCAL, &[]);
+    machine.install(WITHIN, &[]);
     machine.ok(&["systemctl", "enable", "--now", "kwo-roster.path"]);
     let applied = |tenant: &str| {
         machine.until(&format!("{tenant} is there"), || {
@@ -118,14 +114,9 @@ fn a_roster_without_git_is_applied_whenever_it_was_saved() {
 #[test]
 fn taking_kwo_away_leaves_no_unit_and_keeps_settings_and_state() {
     let Some(machine) = Machine::boot() else { return };
-    let repository = Repository::new();
-    repository.push("tenants:\n  alice:\n", &[], &[]);
-    repository.copy(&machine);
+    Repository::within(&machine);
     machine.put("etc/credstore/kwo.gitlab", "between us");
-    let port = free_port();
-    let hook =
-        format!("hook: {{listen: '127.0.0.1:{port}', secrets: {{gitlab: {{credential: kwo.gitlab}}}}}}\n");
-    machine.install(&format!("{LOCAL}{hook}"), &["--hook", "--node"]);
+    machine.install(&listening(free_port()), &["--hook", "--node"]);
     machine.ok(&["systemctl", "start", "kwo-sync"]);
     assert_eq!(machine.shows("kwo-hook", "ActiveState"), "active");
     let said = machine.ok(&["/kwo", "install", "--uninstall"]);
