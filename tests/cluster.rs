@@ -29,7 +29,7 @@ async fn kube(kubeconfig: &Path) -> Kube {
 
 fn namespace(name: &str) -> Resource {
     let body = json!({"apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "kwo"}}});
+        "metadata": {"name": name, "labels": {"kwo.dev/managed": "true"}}});
     resource(ResourceId::kube(Kind::Namespace, "", name), body)
 }
 
@@ -200,7 +200,7 @@ async fn kubectl_applies_what_the_directory_holds() {
     space.body =
         space.body.with("/metadata/annotations", serde_json::from_value(traps.clone()).unwrap_or(Tree::Null));
     let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
-    let meta = json!({"name": "r:Of", "namespace": name, "labels": {"app.kubernetes.io/managed-by": "kwo"}});
+    let meta = json!({"name": "r:Of", "namespace": name, "labels": {"kwo.dev/managed": "true"}});
     let role = resource(
         ResourceId::kube(Kind::Role, &*name, "r:Of"),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": rules}),

@@ -90,7 +90,7 @@ fn with_leftovers_what_is_no_longer_wanted_is_seen() {
     World::with(SMALLEST, |world| {
         world.settle();
         let old = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "old", "namespace": "default",
-            "labels": {"app.kubernetes.io/managed-by": "kwo"}}, "spec": {"clusterIP": "None"}});
+            "labels": {"kwo.dev/managed": "true"}}, "spec": {"clusterIP": "None"}});
         world.put(&old);
         let left = |more: &[&str]| {
             let account = world.account(&world.printed("plan", more));
@@ -287,7 +287,7 @@ impl World {
     /// Every object is there without kwo's mark, so that each has to be written to be taken over.
     fn unmark(&self) {
         let all: Vec<&Value> = self.objects.iter().collect();
-        kubectl_ok(&["label", "-f", &self.file(&all), "app.kubernetes.io/managed-by-"]);
+        kubectl_ok(&["label", "-f", &self.file(&all), "kwo.dev/managed-", "app.kubernetes.io/managed-by-"]);
     }
 
     /// The path of a file with these objects.

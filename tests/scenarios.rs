@@ -12,7 +12,7 @@ use kwo::report::plan::{Detail, text};
 use kwo::source;
 use kwo_planner::after::after;
 use kwo_planner::domains::compile;
-use kwo_planner::observed::{MARK, Observed, Owner, Present, Sighting, Version};
+use kwo_planner::observed::{Observed, Owner, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree};
@@ -166,8 +166,7 @@ fn every_scenario_plans_as_written_and_is_settled_by_its_plan() {
         });
         let second = plan(&wanted, &after(&first, &seen), &adopt, provenance);
         assert!(second.steps.is_empty(), "{name}: the second plan is not empty:\n{}", shown(&second));
-        let marked =
-            |id: &ResourceId| matches!(seen.get(id), Some(Sighting::Present(p)) if p.label(MARK.0).is_some());
+        let marked = |id: &ResourceId| matches!(seen.get(id), Some(Sighting::Present(p)) if p.is_marked());
         assert!(first.leftovers.iter().all(|leftover| marked(&leftover.id)), "{name}");
     }
 }

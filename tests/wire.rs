@@ -28,7 +28,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 const BODY: &str = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"annotations":{"n":"1"},
-    "labels":{"app.kubernetes.io/managed-by":"kwo"},"name":"a","namespace":"alice"}}"#;
+    "labels":{"kwo.dev/managed":"true"},"name":"a","namespace":"alice"}}"#;
 
 async fn kube(server: &Scripted) -> Kube {
     let options = KubeOptions {
@@ -75,7 +75,7 @@ fn status(code: u16, reason: &str, message: &str) -> Reply {
 /// The object as somebody finds it at this version.
 fn object(version: &str, mark: &str) -> Reply {
     let item = json!({"metadata": {"name": "a", "namespace": "alice", "uid": "u1", "resourceVersion": version,
-        "annotations": {"n": "1"}, "labels": {"app.kubernetes.io/managed-by": mark}}});
+        "annotations": {"n": "1"}, "labels": {"kwo.dev/managed": mark}}});
     let body = json!({"apiVersion": "v1", "kind": "ServiceAccountList", "items": [item]});
     Answer(200, "", body.to_string())
 }
@@ -142,7 +142,7 @@ async fn throttling_is_obeyed() {
 #[tokio::test]
 async fn a_create_whose_answer_was_lost_is_known_again() {
     let exists = || status(409, "AlreadyExists", "it exists");
-    let (outcome, asked) = play(create(), vec![Drop, exists(), object("7", "kwo")]).await;
+    let (outcome, asked) = play(create(), vec![Drop, exists(), object("7", "true")]).await;
     assert_eq!((outcome, asked), (Ok(()), ["POST", "POST", "GET"].map(str::to_owned).to_vec()));
     // Somebody else's object is not one's own, however much it looks like it.
     let (outcome, _) = play(create(), vec![Drop, exists(), object("7", "helm")]).await;
@@ -161,13 +161,13 @@ async fn a_create_whose_answer_was_lost_is_known_again() {
 #[tokio::test]
 async fn a_patch_whose_answer_was_lost_is_known_again() {
     let failed = || status(422, "Invalid", "the server rejected our request");
-    let (outcome, asked) = play(extend(), vec![Drop, failed(), object("6", "kwo")]).await;
+    let (outcome, asked) = play(extend(), vec![Drop, failed(), object("6", "true")]).await;
     assert_eq!((outcome, asked), (Ok(()), ["PATCH", "PATCH", "GET"].map(str::to_owned).to_vec()));
     // Without a loss it is somebody else's change.
-    let (outcome, _) = play(extend(), vec![failed(), object("6", "kwo")]).await;
+    let (outcome, _) = play(extend(), vec![failed(), object("6", "true")]).await;
     assert!(matches!(outcome, Err(Refusal::Changed { .. })), "{outcome:?}");
     // With the object as it was, the change itself is refused.
-    let (outcome, _) = play(extend(), vec![failed(), object("5", "kwo")]).await;
+    let (outcome, _) = play(extend(), vec![failed(), object("5", "true")]).await;
     assert_eq!(outcome, Err(Refusal::Refused { why: "the server rejected our request".into() }));
 }
 
@@ -188,7 +188,7 @@ async fn a_refusal_that_repeats_a_secret_is_cut_short() {
     let why = "\"\" is invalid: patch: Invalid value (not shown: it may hold the secret)".to_owned();
     let (outcome, _) = play(secret(create()), vec![no()]).await;
     assert_eq!(outcome, Err(Refusal::Refused { why: why.clone() }));
-    let (outcome, _) = play(secret(extend()), vec![no(), object("5", "kwo")]).await;
+    let (outcome, _) = play(secret(extend()), vec![no(), object("5", "true")]).await;
     assert!(format!("{outcome:?}").contains("not shown") && !format!("{outcome:?}").contains("aHVudGVy"));
     // Elsewhere it is told in full.
     let (outcome, _) = play(create(), vec![no()]).await;
@@ -240,7 +240,7 @@ fn busy(failures: usize, mut told: impl FnMut(&Asked) + Send + 'static) -> Scrip
     Scripted::start(move |asked| {
         told(asked);
         let found = json!({"name": "a", "namespace": "alice", "uid": "u1", "resourceVersion": version.to_string(),
-            "labels": {"app.kubernetes.io/managed-by": "kwo"}, "annotations": {}});
+            "labels": {"kwo.dev/managed": "true"}, "annotations": {}});
         match asked.method.as_str() {
             "PATCH" if patches == failures => Answer(200, "", "{}".to_owned()),
             "PATCH" => {
@@ -320,6 +320,34 @@ fn names(names: &[&str], next: &str) -> Reply {
         .map(|name| json!({"metadata": {"name": name, "uid": "u", "resourceVersion": "1"}}))
         .collect();
     Answer(200, "", json!({"metadata": {"continue": next}, "items": items}).to_string())
+}
+
+#[tokio::test]
+async fn what_has_only_the_mark_of_old_is_looked_for_where_there_is_any() {
+    for (label, value, more) in [("app.kubernetes.io/managed-by", "kwo", 10), ("kwo.dev/managed", "true", 0)]
+    {
+        let server = Scripted::start(move |asked| {
+            let old = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Dkwo%2C%21kwo.dev%2Fmanaged";
+            let item = |name: &str, namespace: &str| {
+                json!({"metadata": {"name": name, "namespace": namespace, "uid": "u", "resourceVersion": "1",
+                    "labels": {label: value}}})
+            };
+            let items = match asked.path.as_str() {
+                path if path.starts_with("/api/v1/namespaces?") => vec![item("left", "")],
+                path if path.starts_with("/apis/apps/v1/deployments?") && path.contains(old) => {
+                    vec![item("old", "left")]
+                }
+                _ => Vec::new(),
+            };
+            Answer(200, "", json!({"kind": "List", "metadata": {}, "items": items}).to_string())
+        });
+        let wanted = desired(&["kube:ServiceAccount/left/a", "kube:Deployment/left/b", "kube:Secret/left/c"]);
+        let observed = kube(&server).await.observe(&wanted).await;
+        let seen = observed.get(&"kube:Deployment/left/old".parse().unwrap());
+        assert_eq!(seen.is_some(), more > 0);
+        assert_eq!(observed.get(&"kube:Deployment/left/b".parse().unwrap()), Some(&Sighting::Absent));
+        assert_eq!(server.asked().len(), Kind::listed() + 2 + 2 + more);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kwo_planner::observed::MARK;
+use kwo_planner::observed::is_mark;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -63,7 +63,7 @@ pub async fn cluster(kube: &Kube, files: Option<Files>) -> Result<Found, String>
     let config = system(kube, "/api/v1", "configmaps", "kwo-config").await?;
     found.settings = config.map(|Object { metadata, data, .. }| Settings {
         data,
-        marked: metadata.labels.get(MARK.0).is_some_and(|value| value == MARK.1),
+        marked: metadata.labels.iter().any(|(key, value)| is_mark(key, value)),
     });
     found.resolvers = match system(kube, "/api/v1", "configmaps", "kwo-dns-providers").await? {
         None => Written::Nowhere,

@@ -163,6 +163,9 @@ impl Walk<'_> {
     }
 
     fn other(&mut self, path: &Path<'_>, wanted: &Tree, found: &Tree) {
+        if self.is(self.shape.yielding, path) {
+            return;
+        }
         self.differences.push(Difference::Other {
             pointer: path.pointer().into(),
             from: found.clone(),
@@ -205,6 +208,26 @@ mod tests {
     fn what_others_added_is_no_difference() {
         let found = r#"{"metadata":{"labels":{"a":"1","theirs":"x"}},"spec":{"finalizers":["kubernetes"]}}"#;
         assert!(differences(Kind::Namespace, r#"{"metadata":{"labels":{"a":"1"}}}"#, found).is_empty());
+    }
+
+    #[test]
+    fn the_standard_label_is_set_only_where_nothing_stands() {
+        let wanted =
+            r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo","kwo.dev/managed":"true"}}}"#;
+        for kind in Kind::ALL {
+            let found = r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"Helm"}}}"#;
+            assert_eq!(
+                differences(kind, wanted, found),
+                [r#"+ /metadata/labels/kwo.dev~1managed "true""#],
+                "{kind:?}"
+            );
+            let found = r#"{"metadata":{"labels":{"kwo.dev/managed":"true"}}}"#;
+            assert_eq!(
+                differences(kind, wanted, found),
+                [r#"+ /metadata/labels/app.kubernetes.io~1managed-by "kwo""#],
+                "{kind:?}"
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,11 @@ use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// The label that marks what kwo made or took over, as a key and its value.
-pub const MARK: (&str, &str) = ("app.kubernetes.io/managed-by", "kwo");
+pub const MARK: (&str, &str) = ("kwo.dev/managed", "true");
+
+/// The standard label, which others set too: Helm, for one. kwo sets it where nothing stands and leaves it alone
+/// where something does. It was the mark once, so an object that has it with this value is kwo's.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "kwo");
 
 /// The label that names the tenant.
 pub const TENANT_LABEL: &str = "kwo.dev/tenant";
@@ -45,7 +49,7 @@ pub enum Sighting {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Present {
     /// Its content, cut down to what is wanted of it and to what its kind asks to read besides. The labels
-    /// [`MARK`] and [`TENANT_LABEL`] are always there where the object has them.
+    /// [`MARK`], [`MANAGED_BY`] and [`TENANT_LABEL`] are always there where the object has them.
     pub body: Tree,
     /// What a write has to name so that it fails if the object has changed since.
     pub version: Version,
@@ -69,6 +73,12 @@ pub struct Owner {
     pub when: Option<SmolStr>,
     /// Its fields, in the form of Kubernetes' `fieldsV1`: keys `f:name`, `k:{…}`, `v:…`; `{}` where it ends.
     pub fields: Tree,
+}
+
+/// Is this label kwo's mark, as it is or as it once was?
+#[must_use]
+pub fn is_mark(key: &str, value: &str) -> bool {
+    [MARK, MANAGED_BY].contains(&(key, value))
 }
 
 impl Observed {
@@ -104,7 +114,13 @@ impl Present {
     /// Does it carry kwo's mark?
     #[must_use]
     pub fn is_marked(&self) -> bool {
-        self.label(MARK.0).is_some_and(|value| value == MARK.1)
+        [MARK, MANAGED_BY].iter().any(|(key, mark)| self.label(key).is_some_and(|value| value == mark))
+    }
+
+    /// Does it carry only the label that was kwo's mark once?
+    #[must_use]
+    pub fn is_marked_of_old(&self) -> bool {
+        self.is_marked() && self.label(MARK.0).is_none_or(|value| value != MARK.1)
     }
 
     /// The value of a label.

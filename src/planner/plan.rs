@@ -12,7 +12,7 @@ use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
 use crate::compare::{Difference, compare, quantity};
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{left_in, left_over};
-use crate::observed::{FIELD_MANAGER, MARK, Observed, Present, Sighting, TENANT_LABEL};
+use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, tokens};
 
@@ -148,7 +148,7 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
         Some(Sighting::Present(present)) => present,
     };
     if !present.is_marked() && !adopt.covers(&resource.id, &tenant(&resource.body)) {
-        return Verdict::Hold(Hold::Foreign { manager: present.label(MARK.0).cloned() });
+        return Verdict::Hold(Hold::Foreign { manager: present.label(MANAGED_BY.0).cloned() });
     }
     if let Some(since) = &present.deleting {
         return Verdict::Hold(Hold::Refused {

@@ -20,6 +20,8 @@ pub struct Shape {
     pub whole: &'static [&'static str],
     /// What the API refuses to change once the object exists.
     pub immutable: &'static [&'static str],
+    /// Labels and the like that others set too: set where nothing stands, and never a difference where something does.
+    pub yielding: &'static [&'static str],
     /// What has to be read besides what is wanted, because the plan speaks of it.
     pub read: &'static [&'static str],
     /// Texts that hold a document of their own; here they are that document.
@@ -74,6 +76,7 @@ pub(crate) const PLAIN: Shape = Shape {
     quantities: &[],
     whole: &[],
     immutable: &[],
+    yielding: &["/metadata/labels/app.kubernetes.io~1managed-by"],
     read: &[],
     documents: &[],
     filled: &[],

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use kwo_planner::kinds::{Kind, Shape, matches_any};
-use kwo_planner::observed::{MARK, TENANT_LABEL};
+use kwo_planner::observed::{MANAGED_BY, MARK, TENANT_LABEL};
 use kwo_planner::tree::{SmolStr, Tree, join, tokens};
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
@@ -40,7 +40,7 @@ impl Also {
         for pointer in kind.shape().read {
             root.add(tokens(pointer));
         }
-        for label in [MARK.0, TENANT_LABEL] {
+        for label in [MARK.0, MANAGED_BY.0, TENANT_LABEL] {
             root.add(["metadata", "labels", label].into_iter().map(str::to_owned));
         }
         root

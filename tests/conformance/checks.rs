@@ -75,7 +75,7 @@ pub(crate) async fn extending_keeps_everything_else(world: &World) {
     assert_eq!(seen.body.at("/metadata/labels"), Some(&tree(&json!({}))));
     assert_eq!(seen.body.at("/metadata/annotations"), Some(&tree(&json!({}))));
     let changes = vec![
-        extend("/metadata/labels/app.kubernetes.io~1managed-by", &json!("kwo")),
+        extend("/metadata/labels/kwo.dev~1managed", &json!("true")),
         extend("/metadata/labels/kwo.dev~1tenant", &json!("alice")),
         extend("/metadata/annotations/pods", &json!("3")),
     ];

@@ -33,7 +33,7 @@ impl World {
 
     /// A wanted object of this name with kwo's mark and these fields.
     pub(crate) fn object(&self, kind: Kind, name: &str, fields: &Value) -> Wanted {
-        let marked = json!({"app.kubernetes.io/managed-by": "kwo", "kwo.dev/tenant": "alice"});
+        let marked = json!({"kwo.dev/managed": "true", "kwo.dev/tenant": "alice"});
         self.labelled(kind, name, &marked, fields)
     }
 

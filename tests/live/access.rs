@@ -150,6 +150,10 @@ fn an_owner_cannot_take_down_what_isolates_it_nor_forge_the_mark() {
         &["patch", "networkpolicy", policy.as_str(), "--type=json", "-p", edit][..],
         &["delete", "rolebinding", "deployer-binding"],
         &["label", "networkpolicy", policy.as_str(), "app.kubernetes.io/managed-by-"],
+        &["label", "networkpolicy", policy.as_str(), "kwo.dev/managed-"],
+        &["label", "networkpolicy", policy.as_str(), "kwo.dev/managed=false", "--overwrite"],
+        &["label", "serviceaccount", "default", "kwo.dev/managed=true"],
+        &["label", "serviceaccount", "default", "kwo.dev/managed=false"],
         &["label", "serviceaccount", "default", "app.kubernetes.io/managed-by=kwo"],
     ] {
         let (done, said) = as_owner(denied);

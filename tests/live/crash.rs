@@ -15,7 +15,9 @@ fn roster(name: &str) -> String {
 
 /// Makes what an earlier roster may have left of these tenants, so that there is something to change besides.
 fn begin(bench: &Bench, names: &[String]) {
-    let labels = |name: &str| format!("{{app.kubernetes.io/managed-by: kwo, kwo.dev/tenant: {name}}}");
+    let labels = |name: &str| {
+        format!("{{app.kubernetes.io/managed-by: kwo, kwo.dev/managed: \"true\", kwo.dev/tenant: {name}}}")
+    };
     let manifests = names.iter().map(|name| {
         let labels = labels(name);
         format!(

@@ -2,10 +2,10 @@
 //! Which objects there are and why is the other files' business.
 
 use crate::kinds::Kind;
-use crate::observed::{MARK, TENANT_LABEL};
+use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
 use crate::resource::ResourceId;
 use crate::roster::Identity;
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, join};
 
 /// A map of literal keys.
 pub(crate) fn map<const N: usize>(entries: [(&'static str, Tree); N]) -> Tree {
@@ -19,6 +19,11 @@ pub(crate) fn words(words: &[&'static str]) -> Tree {
 
 /// The labels of everything that is made for a tenant, or for the cluster where there is no tenant.
 pub(crate) fn labels(tenant: Option<&str>) -> Tree {
+    mark(tenant).with(&join("", MANAGED_BY.0), Tree::from(MANAGED_BY.1))
+}
+
+/// The labels by which kwo knows its own, without those that are for others to read.
+pub(crate) fn mark(tenant: Option<&str>) -> Tree {
     let mark = (SmolStr::new_static(MARK.0), Tree::from(MARK.1));
     let tenant = tenant.map(|name| (SmolStr::new_static(TENANT_LABEL), Tree::from(SmolStr::from(name))));
     Tree::map([mark].into_iter().chain(tenant))

@@ -11,7 +11,7 @@ use super::{
     authentication, cert_manager, guard, hosts, kubeconfigs, node, people, registry_objects, roles, traefik,
 };
 use crate::kinds::Kind;
-use crate::observed::{MARK, TENANT_LABEL};
+use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
 use crate::roster::{Entry, Name, Roster, SecretRef};
 use crate::secrets::{Content, FINGERPRINT_KEY};
@@ -91,6 +91,7 @@ fn namespace_resource(
     let (level, level_reason) = &terms.pod_security;
     let mut labels: Vec<(SmolStr, Tree)> = vec![
         (SmolStr::new_static(MARK.0), Tree::from(MARK.1)),
+        (SmolStr::new_static(MANAGED_BY.0), Tree::from(MANAGED_BY.1)),
         (SmolStr::new_static(TENANT_LABEL), Tree::from(name.text())),
         (SmolStr::new_static(TIER_LABEL), Tree::from(terms.tier.0.clone())),
         // The API server adds this one to whatever makes the namespace, and network policies select by it.

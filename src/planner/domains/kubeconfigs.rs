@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::body::{labels, map, object_with};
+use super::body::{labels, map, mark, object_with};
 use super::claims::PIPELINE_BINDING;
 use super::cluster::{Api, Cluster, Kubeconfigs};
 use super::people::ACCOUNT;
@@ -30,7 +30,7 @@ pub(crate) fn compile(
     if let Some(At { value: wanted, at }) = &cluster.kubeconfigs {
         let binding = ResourceId::kube(Kind::RoleBinding, scope.clone(), PIPELINE_BINDING);
         let needs = [account, binding].into_iter().chain(secret.as_ref().map(|secret| secret.id.clone()));
-        let (body, fields) = kubeconfig(scope, &marks, cluster, wanted, asked);
+        let (body, fields) = kubeconfig(scope, Some(name.as_str()), cluster, wanted, asked);
         let id = ResourceId::node(NodeKind::Kubeconfig, scope.clone());
         let fields = fields.into_iter().chain([("/metadata".into(), because.clone())]).collect();
         let kept = Resource::new(id, body, needs.collect(), Reason::Roster(*at));
@@ -53,7 +53,7 @@ fn secret(account: &ResourceId, marks: &Tree, because: Reason) -> Resource {
 /// What has to be true of a kubeconfig, and why.
 fn kubeconfig(
     namespace: &SmolStr,
-    marks: &Tree,
+    tenant: Option<&str>,
     cluster: &Cluster,
     wanted: &Kubeconfigs,
     long_lived: Option<At<bool>>,
@@ -65,7 +65,7 @@ fn kubeconfig(
         ("copies", Tree::from(BOTH_COPIES)),
         ("endpoint", Tree::from(IN_USE)),
         ("folder", Tree::from("0700")),
-        ("metadata", map([("labels", marks.clone())])),
+        ("metadata", map([("labels", mark(tenant))])),
         ("mode", Tree::from("0600")),
         ("namespace", Tree::from(namespace)),
         ("owner", Tree::from("root:root")),
@@ -114,7 +114,7 @@ mod tests {
         let wanted = desired("tenants: {a: {longLivedToken: true}, b: {longLivedToken: false}}");
         assert_eq!(
             body(&wanted, "kube:Secret/a/deployer-token").unwrap(),
-            r#"{"apiVersion":"v1","kind":"Secret","metadata":{"annotations":{"kubernetes.io/service-account.name":"deployer"},"labels":{"app.kubernetes.io/managed-by":"kwo","kwo.dev/tenant":"a"},"name":"deployer-token","namespace":"a"},"type":"kubernetes.io/service-account-token"}"#
+            r#"{"apiVersion":"v1","kind":"Secret","metadata":{"annotations":{"kubernetes.io/service-account.name":"deployer"},"labels":{"app.kubernetes.io/managed-by":"kwo","kwo.dev/managed":"true","kwo.dev/tenant":"a"},"name":"deployer-token","namespace":"a"},"type":"kubernetes.io/service-account-token"}"#
         );
         assert_eq!(body(&wanted, "kube:Secret/b/deployer-token"), None);
         assert_eq!(body(&wanted, "node:Kubeconfig/a"), None);
@@ -129,7 +129,7 @@ mod tests {
         let kept = wanted.get(&"node:Kubeconfig/b".parse().unwrap()).unwrap();
         assert_eq!(
             kept.body.to_string(),
-            r#"{"account":"deployer","cluster":"prod","copies":"YAML and JSON, alike","endpoint":"that of the kubeconfig in use","folder":"0700","lifetime":"7d","metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo","kwo.dev/tenant":"a"}},"mode":"0600","namespace":"b","owner":"root:root","server":"https://h.example:6443","token":"good"}"#
+            r#"{"account":"deployer","cluster":"prod","copies":"YAML and JSON, alike","endpoint":"that of the kubeconfig in use","folder":"0700","lifetime":"7d","metadata":{"labels":{"kwo.dev/managed":"true","kwo.dev/tenant":"a"}},"mode":"0600","namespace":"b","owner":"root:root","server":"https://h.example:6443","token":"good"}"#
         );
         let needs: Vec<String> = kept.needs.iter().map(ToString::to_string).collect();
         assert_eq!(needs, ["kube:ServiceAccount/b/deployer", "kube:RoleBinding/b/deployer-binding"]);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::body::{labels, map};
+use super::body::{map, mark};
 use super::cluster::{Api, Cluster};
 use crate::node::{
     APISERVER_ARGS, AUTHENTICATION_CONFIG, K3S_AUTHENTICATION, K3S_CONFIG, K3S_REGISTRIES, NodeKind,
@@ -21,7 +21,7 @@ pub const ALLOW_RESTART: &str = "--allow-restart";
 pub fn yaml_file(path: &'static str, mode: Option<&'static str>, content: Tree, because: Reason) -> Resource {
     let body = map([
         ("content", content),
-        ("metadata", map([("labels", labels(None))])),
+        ("metadata", map([("labels", mark(None))])),
         ("owner", Tree::from("root:root")),
     ]);
     let body = match mode {

@@ -11,7 +11,6 @@ use super::registry::Registry;
 use super::registry_users::{AUTH, Account, PASSWORD, USERNAME, accounts, auth, auth_id, first_user, stored};
 use crate::kinds::Kind;
 use crate::node::K3S_REGISTRIES;
-use crate::observed::MARK;
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
 use crate::roster::{At, HostName, Roster, SecretRef, Span};
 use crate::secrets::Content;
@@ -210,7 +209,7 @@ fn security(registry: &Registry) -> (Tree, Tree) {
 }
 
 fn app_labels() -> Tree {
-    map([("app", Tree::from(NAME)), (MARK.0, Tree::from(MARK.1))])
+    labels(None).with("/app", Tree::from(NAME))
 }
 
 /// One host. Its name has the dots of the host: with dashes instead, two hosts could have the same name.

@@ -348,12 +348,8 @@ proptest! {
 fn the_independent_check_finds_each_kind_of_fault() {
     let id = ResourceId::kube(Kind::ResourceQuota, "ns", "q");
     let tree = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
-    let found = tree(
-        r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"1"}}}"#,
-    );
-    let wanted = tree(
-        r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"hard":{"pods":"2"}}}"#,
-    );
+    let found = tree(r#"{"metadata":{"labels":{"kwo.dev/managed":"true"}},"spec":{"hard":{"pods":"1"}}}"#);
+    let wanted = tree(r#"{"metadata":{"labels":{"kwo.dev/managed":"true"}},"spec":{"hard":{"pods":"2"}}}"#);
     let resource = Resource::new(id.clone(), wanted, Arc::new([]), Reason::Always);
     let desired = Desired::new(vec![resource], Arc::new(Sources::default())).unwrap();
     let seen = Present { body: found, version: Version("7".into()), owners: Arc::new([]), deleting: None };

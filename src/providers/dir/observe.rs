@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::{MARK, Observed, Present, Sighting, Version};
+use kwo_planner::observed::{Observed, Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
-use kwo_planner::tree::{SmolStr, Tree, join};
+use kwo_planner::tree::{SmolStr, Tree};
 use smol_str::format_smolstr;
 
 use super::layout::file;
@@ -138,8 +138,10 @@ fn strangers(root: &Path, place: &Path) -> Vec<(ResourceId, Tree, Version)> {
 
 /// The body of an object that nobody wants, if it carries the mark.
 fn marked(id: &ResourceId, object: &Tree, masks: &BTreeMap<Kind, Also>) -> Option<Tree> {
-    let mark = object.at(&join("/metadata/labels", MARK.0))?.as_text()?;
-    let kind = id.known_kind().filter(|_| mark == MARK.1)?;
+    let marks = |(key, value): &(SmolStr, Tree)| value.as_text().is_some_and(|value| is_mark(key, value));
+    let kind = id
+        .known_kind()
+        .filter(|_| object.at("/metadata/labels").is_some_and(|all| all.entries().iter().any(marks)))?;
     cut_text(&object.to_string(), kind, None, masks.get(&kind)?).ok()
 }
 

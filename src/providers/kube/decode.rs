@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::{MARK, Present, Sighting, Version};
+use kwo_planner::observed::{Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree};
 use serde::Deserialize;
@@ -231,7 +231,7 @@ impl<'de> Deserialize<'de> for Labels {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
                 let mut marked = false;
                 while let Some((Key(key), Key(value))) = map.next_entry()? {
-                    marked |= key == MARK.0 && value == MARK.1;
+                    marked |= is_mark(&key, &value);
                 }
                 Ok(Labels { marked })
             }

@@ -9,7 +9,7 @@ use kwo_planner::change::Step;
 use kwo_planner::kinds::{Kind, Look};
 use kwo_planner::leftovers::left_over;
 use kwo_planner::node::NodeKind;
-use kwo_planner::observed::{MARK, Observed, Sighting};
+use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -60,6 +60,7 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
             observed.insert(id, sighting);
         }
     }
+    marked_of_old(wire, vault, desired, tenants_only, &mut observed).await;
     // A registry or resolvers that left the roster had Secrets and ConfigMaps, too.
     let dropped = |(id, sighting): (&ResourceId, &Sighting)| {
         let once = id.known_kind().is_some_and(|kind| kind.look() == Look::Marked);
@@ -74,6 +75,43 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
         }
     }
     observed
+}
+
+/// Looks for what carries only the label that was kwo's mark once, and that nobody wants any more. It is looked for where
+/// anything with that label alone was seen, so on every cluster that an earlier kwo kept and that was not applied to
+/// since. Elsewhere it would cost a request a kind for nothing.
+async fn marked_of_old(
+    wire: &Wire,
+    vault: &Vault,
+    desired: &Desired,
+    tenants_only: bool,
+    observed: &mut Observed,
+) {
+    let of_old = |(_, sighting): (&ResourceId, &Sighting)| matches!(sighting, Sighting::Present(present) if present.is_marked_of_old());
+    if !observed.iter().any(of_old) {
+        return;
+    }
+    let only =
+        format!("&labelSelector={}", encoded(&format!("{}={},!{}", MANAGED_BY.0, MANAGED_BY.1, MARK.0)));
+    let lists = join_all(Kind::ALL.into_iter().filter_map(|kind| {
+        let call = match kind.look() {
+            Look::All => return None,
+            Look::Private if tenants_only => return None,
+            Look::Private => Call::metadata,
+            Look::Marked => Call::get,
+        };
+        let only = &only;
+        Some(async move {
+            let mut pages = Pages::new(kind, desired, vault);
+            list(wire, &mut pages, kind, all(kind), only, call).await
+        })
+    }));
+    // Whoever may not list them was told so by the LIST of what carries the mark.
+    for (id, sighting) in lists.await.into_iter().flatten().flatten() {
+        if desired.get(&id).is_none() {
+            observed.insert(id, sighting);
+        }
+    }
 }
 
 /// What is seen of a kind, or why nothing is.

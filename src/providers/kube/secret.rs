@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::MARK;
+use kwo_planner::observed::is_mark;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{Tree, join};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -55,7 +55,7 @@ impl StoredSecret {
     /// Is it kwo's?
     #[must_use]
     pub fn is_marked(&self) -> bool {
-        self.head.labels.get(MARK.0).is_some_and(|value| value == MARK.1)
+        self.head.labels.iter().any(|(key, value)| is_mark(key, value))
     }
 
     fn holds(&self, other: &SecretData) -> bool {

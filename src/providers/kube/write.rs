@@ -284,7 +284,7 @@ mod tests {
     fn ones_own_work_is_known_again() {
         let step = step(vec![Change::Create], None);
         let object = |json: &str| -> Tree { serde_json::from_str(json).unwrap() };
-        let mark = r#""metadata":{"uid":"u","labels":{"app.kubernetes.io/managed-by":"kwo"}}"#;
+        let mark = r#""metadata":{"uid":"u","labels":{"kwo.dev/managed":"true"}}"#;
         assert!(done(
             &Vault::default(),
             &step,
