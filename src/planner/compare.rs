@@ -106,6 +106,7 @@ impl Walk<'_> {
     fn entries(&mut self, want: &[Tree], have: &[Tree], key: EntryKey, path: &Path<'_>) {
         for entry in want {
             match have.iter().enumerate().rfind(|(_, there)| key.same(entry, there)) {
+                None if have.contains(entry) => {}
                 None => self.missing(format!("{}/-", path.pointer()), entry),
                 Some((_, there)) if key.means_the_same(entry, there) => {}
                 Some((at, there)) => self.contained(entry, there, &Path::Index(path, at)),
@@ -305,6 +306,36 @@ mod tests {
                 r#"+ /spec/valuesContent/additionalArguments/- "--a.storage=/data/a""#,
                 r#"+ /spec/valuesContent/env [{"name":"TOKEN","valueFrom":{"secretKeyRef":{"key":"TOKEN","name":"mine"}}}]"#,
             ]
+        );
+    }
+
+    #[test]
+    fn the_entries_and_fields_of_others_in_a_list_with_keys_are_no_difference() {
+        let wanted = r#"{"spec":{"limits":[{"max":{"memory":"4Gi"},"type":"Container"}]}}"#;
+        let found = r#"{"spec":{"limits":[{"max":{"storage":"10Gi"},"type":"PersistentVolumeClaim"},
+            {"max":{"memory":"8Gi"},"min":{"cpu":"10m"},"type":"Container"}]}}"#;
+        assert_eq!(
+            differences(Kind::LimitRange, wanted, found),
+            [r#"~ /spec/limits/1/max/memory "8Gi" → "4Gi""#]
+        );
+        let rules = |host: &str| {
+            format!(r#"{{"host":"{host}","http":{{"paths":[{{"path":"/","pathType":"Prefix"}}]}}}}"#)
+        };
+        assert_eq!(
+            differences(
+                Kind::Ingress,
+                &format!(r#"{{"spec":{{"rules":[{}]}}}}"#, rules("a")),
+                &format!(r#"{{"spec":{{"rules":[{},{}]}}}}"#, rules("b"), rules("a")),
+            ),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            differences(
+                Kind::ClusterIssuer,
+                r#"{"spec":{"acme":{"solvers":[{"dns01":{"a":{"t":"1"}}}]}}}"#,
+                r#"{"spec":{"acme":{"solvers":[{"http01":{},"selector":{"dnsZones":["z"]}},{"http01":{}}]}}}"#,
+            ),
+            [r#"~ /spec/acme/solvers/1 {"http01":{}} → {"dns01":{"a":{"t":"1"}}}"#]
         );
     }
 

@@ -3,9 +3,9 @@
 
 use crate::access;
 use crate::change::Leftover;
-use crate::kinds::{Shape, matches_any};
+use crate::kinds::{IsOurs, Shape, matches_any};
 use crate::node::{NodeKind, kubeconfig_files};
-use crate::observed::{FIELD_MANAGER, Present, Sighting, TENANT_LABEL};
+use crate::observed::{FIELD_MANAGER, Owner, Present, Sighting, TENANT_LABEL};
 use crate::resource::{Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join};
 
@@ -39,24 +39,65 @@ pub fn left_in(resource: &Resource, present: &Present, leftovers: &mut Vec<Lefto
     for set in shape.sets {
         entries(resource, present, set, leftovers);
     }
-    for (place, is_ours) in shape.ours {
-        let (wanted, found) = (resource.body.at(place), present.body.at(place));
-        for (name, value) in found.map(Tree::entries).unwrap_or_default() {
-            let here = join(place, name);
-            // A directory knows who wrote it, so it is told already.
-            let told = leftovers
-                .iter()
-                .any(|left| left.id == resource.id && left.pointer.as_deref() == Some(here.as_str()));
-            if is_ours(&Tree::from(name)) && wanted.is_none_or(|wanted| wanted.get(name).is_none()) && !told {
-                leftovers.push(field(resource, present, &here, Some(value.clone()), None));
+    for (pattern, is_ours) in shape.ours {
+        for (place, wanted) in places(shape, pattern, &resource.body, &present.body) {
+            // Of a list that has one owner as a whole, what the last writer left is the last writer's.
+            let other = |owner: &Owner| owner.manager != FIELD_MANAGER;
+            if place != *pattern && present.writer(&place).is_none_or(other) {
+                continue;
             }
+            ours(resource, present, shape, (&place, wanted), *is_ours, leftovers);
         }
-        let Some(key) = shape.key(place) else { continue };
-        let wanted = wanted.map(Tree::items).unwrap_or_default();
-        for (at, entry) in found.map(Tree::items).unwrap_or_default().iter().enumerate() {
-            if is_ours(entry) && !wanted.iter().any(|wanted| key.same(wanted, entry)) {
-                leftovers.push(field(resource, present, &format!("{place}/{at}"), Some(entry.clone()), None));
-            }
+    }
+}
+
+/// The places in what was seen that a pattern leads to, each with what is wanted there. `*` stands for an entry of a list
+/// with keys that is wanted: what others have beside it is not kwo's.
+fn places<'w>(
+    shape: &Shape,
+    pattern: &str,
+    wanted: &'w Tree,
+    found: &Tree,
+) -> Vec<(String, Option<&'w Tree>)> {
+    let Some((list, rest)) = pattern.split_once("/*") else {
+        return vec![(pattern.to_owned(), wanted.at(pattern))];
+    };
+    let Some(key) = shape.key(list) else { return Vec::new() };
+    let entries = wanted.at(list).map(Tree::items).unwrap_or_default();
+    let found = found.at(list).map(Tree::items).unwrap_or_default().iter().enumerate();
+    found
+        .filter_map(|(at, there)| {
+            let entry = entries.iter().find(|entry| key.same(entry, there))?;
+            Some((format!("{list}/{at}{rest}"), entry.at(rest)))
+        })
+        .collect()
+}
+
+/// What looks like what kwo writes at one place and is not wanted.
+fn ours(
+    resource: &Resource,
+    present: &Present,
+    shape: &Shape,
+    (place, wanted): (&str, Option<&Tree>),
+    is_ours: IsOurs,
+    leftovers: &mut Vec<Leftover>,
+) {
+    let found = present.body.at(place);
+    for (name, value) in found.map(Tree::entries).unwrap_or_default() {
+        let here = join(place, name);
+        // A directory knows who wrote it, so it is told already.
+        let told = leftovers
+            .iter()
+            .any(|left| left.id == resource.id && left.pointer.as_deref() == Some(here.as_str()));
+        if is_ours(&Tree::from(name)) && wanted.is_none_or(|wanted| wanted.get(name).is_none()) && !told {
+            leftovers.push(field(resource, present, &here, Some(value.clone()), None));
+        }
+    }
+    let Some(key) = shape.key(place) else { return };
+    let wanted = wanted.map(Tree::items).unwrap_or_default();
+    for (at, entry) in found.map(Tree::items).unwrap_or_default().iter().enumerate() {
+        if is_ours(entry) && !wanted.iter().any(|wanted| key.same(wanted, entry)) {
+            leftovers.push(field(resource, present, &format!("{place}/{at}"), Some(entry.clone()), None));
         }
     }
 }

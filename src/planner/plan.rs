@@ -14,7 +14,7 @@ use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{left_in, left_over};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::resource::{Desired, Origin, Resource, ResourceId};
-use crate::tree::{SmolStr, Tree, tokens};
+use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -201,7 +201,10 @@ fn change(
     shape: &Shape,
     difference: Difference,
 ) -> Result<Change, Hold> {
-    let because = |pointer: &str| Origin::of(resource.reason(pointer), desired.sources());
+    let because = |pointer: &str| {
+        let pointer = wanted_at(shape, pointer, &resource.body, &present.body);
+        Origin::of(resource.reason(&pointer), desired.sources())
+    };
     match difference {
         Difference::Missing { pointer, value } => {
             Ok(Change::Extend { because: because(&pointer), pointer, value })
@@ -224,6 +227,23 @@ fn change(
             })
         }
     }
+}
+
+/// The pointer in what is wanted for one in what was seen: entries with a key may stand elsewhere.
+fn wanted_at(shape: &Shape, pointer: &str, wanted: &Tree, seen: &Tree) -> String {
+    if shape.keyed.is_empty() {
+        return pointer.to_owned();
+    }
+    let (mut there, mut here) = (String::new(), String::new());
+    for token in tokens(pointer) {
+        let entry = seen.at(&join(&here, &token));
+        let at = shape.key(&here).zip(entry).and_then(|(key, entry)| {
+            wanted.at(&there)?.items().iter().position(|wanted| key.same(wanted, entry))
+        });
+        there = at.map_or_else(|| join(&there, &token), |at| format!("{there}/{at}"));
+        here = join(&here, &token);
+    }
+    there
 }
 
 /// Can the one take the place of the other as a single value? A map can only become another map, key by key.

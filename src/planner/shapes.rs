@@ -8,11 +8,13 @@ use crate::tree::{SmolStr, Tree};
 /// `*` stands for one key.
 #[derive(Debug)]
 pub struct Shape {
-    /// Lists that are sets: entries are added, never replaced. Every other list is one value.
+    /// Lists that are sets, `list-type: set` to Kubernetes: entries are added, never replaced. Every other list is one
+    /// value, which is `atomic`.
     pub sets: &'static [&'static str],
     /// Sets in which an entry that is there can make one that is wanted do harm.
     pub rivals: &'static [(&'static str, IsRival)],
-    /// Lists whose entries have a key: entries are added, and each is compared by itself.
+    /// Lists whose entries have a key, `list-type: map` to Kubernetes: entries are added, and each is compared by itself.
+    /// Some are atomic by the API's records and have keys all the same.
     pub keyed: &'static [(&'static str, EntryKey)],
     /// Values that are quantities: `1000m` is `1`.
     pub quantities: &'static [&'static str],
@@ -55,6 +57,10 @@ pub type IsRival = fn(&Tree, &Tree) -> bool;
 pub enum EntryKey {
     /// The field with this name.
     Field(&'static str),
+    /// These fields together; a `protocol` that is not there is TCP.
+    Fields(&'static [&'static str]),
+    /// A field that an entry may lack; those that lack it are one.
+    Optional(&'static str),
     /// The text before `=`, in which capitals do not count: the entries are the flags of a program.
     Flag,
 }
@@ -95,8 +101,20 @@ static RESOURCE_QUOTA: Shape = Shape {
     bounds: Some(("/spec/hard", "/status/used")),
     ..PLAIN
 };
-static LIMIT_RANGE: Shape = Shape { quantities: &["/spec/limits/*/*/*"], ..PLAIN };
-static NETWORK_POLICY: Shape = Shape { whole: &["/spec/podSelector"], ..PLAIN };
+static LIMIT_RANGE: Shape = Shape {
+    // Atomic by the API's records, but the API takes no two entries of one type.
+    keyed: &[("/spec/limits", EntryKey::Field("type"))],
+    quantities: &["/spec/limits/*/*/*"],
+    // What kwo never writes, a `min` or another type, is others'.
+    ours: &[
+        ("/spec/limits/*/default", any),
+        ("/spec/limits/*/defaultRequest", any),
+        ("/spec/limits/*/max", any),
+    ],
+    ..PLAIN
+};
+// The rules are one value each way: they add up, so an entry of somebody else would open what is to be closed.
+static NETWORK_POLICY: Shape = Shape { sets: &["/spec/policyTypes"], whole: &["/spec/podSelector"], ..PLAIN };
 static ROLE: Shape = Shape { sets: &["/rules"], read: &["/rules"], grants: true, ..PLAIN };
 static BINDING: Shape = Shape {
     sets: &["/subjects"],
@@ -105,6 +123,7 @@ static BINDING: Shape = Shape {
     grants: true,
     ..PLAIN
 };
+// One value: a condition or an exception of somebody else would let through what is to be refused.
 static ADMISSION: Shape = Shape { whole: &["/spec"], ..PLAIN };
 static SECRET: Shape = Shape {
     // A token of another account is deleted by the controller that made it once the account's name changes.
@@ -136,10 +155,11 @@ static CLAIM: Shape = Shape {
     ..PLAIN
 };
 static DEPLOYMENT: Shape = Shape {
+    sets: &["/spec/template/spec/containers/*/securityContext/capabilities/drop"],
     keyed: &[
         ("/spec/template/spec/containers", EntryKey::Field("name")),
         ("/spec/template/spec/containers/*/env", EntryKey::Field("name")),
-        ("/spec/template/spec/containers/*/ports", EntryKey::Field("containerPort")),
+        ("/spec/template/spec/containers/*/ports", EntryKey::Fields(&["containerPort", "protocol"])),
         ("/spec/template/spec/containers/*/volumeMounts", EntryKey::Field("mountPath")),
         ("/spec/template/spec/volumes", EntryKey::Field("name")),
         ("/spec/template/spec/volumes/*/secret/items", EntryKey::Field("key")),
@@ -153,11 +173,27 @@ static DEPLOYMENT: Shape = Shape {
     ..PLAIN
 };
 static SERVICE: Shape = Shape {
-    keyed: &[("/spec/ports", EntryKey::Field("port"))],
+    keyed: &[("/spec/ports", EntryKey::Fields(&["port", "protocol"]))],
     whole: &["/spec/selector"],
     filled: &["/spec"],
     ..PLAIN
 };
+static INGRESS: Shape = Shape {
+    keyed: &[
+        ("/spec/rules", EntryKey::Field("host")),
+        ("/spec/rules/*/http/paths", EntryKey::Fields(&["path", "pathType"])),
+        ("/spec/tls", EntryKey::Field("hosts")),
+    ],
+    ..PLAIN
+};
+static CLUSTER_ISSUER: Shape = Shape {
+    // cert-manager takes the solver whose selector fits best, and of those without one the first.
+    keyed: &[("/spec/acme/solvers", EntryKey::Optional("selector"))],
+    // A solver goes one way: with two in it cert-manager refuses the issuer.
+    whole: &["/spec/acme/solvers/*"],
+    ..PLAIN
+};
+static CERTIFICATE: Shape = Shape { sets: &["/spec/dnsNames"], ..PLAIN };
 static HELM_CHART_CONFIG: Shape = Shape {
     keyed: &[
         ("/spec/valuesContent/additionalArguments", EntryKey::Flag),
@@ -171,6 +207,10 @@ static HELM_CHART_CONFIG: Shape = Shape {
     ],
     ..PLAIN
 };
+
+fn any(_: &Tree) -> bool {
+    true
+}
 
 /// The name of a resolver as kwo gives it.
 fn resolver(key: &Tree) -> bool {
@@ -195,12 +235,10 @@ impl Kind {
     #[must_use]
     pub const fn shape(self) -> &'static Shape {
         match self {
-            Kind::Namespace
-            | Kind::ServiceAccount
-            | Kind::Ingress
-            | Kind::Middleware
-            | Kind::ClusterIssuer
-            | Kind::Certificate => &AS_IT_IS,
+            Kind::Namespace | Kind::ServiceAccount | Kind::Middleware => &AS_IT_IS,
+            Kind::Ingress => &INGRESS,
+            Kind::ClusterIssuer => &CLUSTER_ISSUER,
+            Kind::Certificate => &CERTIFICATE,
             Kind::ResourceQuota => &RESOURCE_QUOTA,
             Kind::LimitRange => &LIMIT_RANGE,
             Kind::NetworkPolicy => &NETWORK_POLICY,
@@ -225,13 +263,25 @@ impl EntryKey {
         a.is_some() && a == b
     }
 
-    fn of(self, entry: &Tree) -> Option<SmolStr> {
+    /// The key of an entry, if it has one.
+    #[must_use]
+    pub fn of(self, entry: &Tree) -> Option<SmolStr> {
         match self {
             EntryKey::Field(name) => match entry.get(name)? {
                 Tree::Text(text) => Some(text.clone()),
                 Tree::Number(number) => Some(number.to_string().into()),
-                Tree::Null | Tree::Bool(_) | Tree::List(_) | Tree::Map(_) => None,
+                list @ Tree::List(_) => Some(list.to_string().into()),
+                Tree::Null | Tree::Bool(_) | Tree::Map(_) => None,
             },
+            EntryKey::Fields(names) => {
+                let parts = names.iter().map(|name| match (*name, entry.get(name)) {
+                    ("protocol", None) => Some(SmolStr::new_static("TCP")),
+                    _ => EntryKey::Field(name).of(entry),
+                });
+                Some(parts.collect::<Option<Vec<_>>>()?.join("/").into())
+            }
+            EntryKey::Optional(name) => matches!(entry, Tree::Map(_))
+                .then(|| entry.get(name).unwrap_or(&Tree::Null).to_string().into()),
             EntryKey::Flag => {
                 let text = entry.as_text()?;
                 let flag = text.split_once('=').map_or(text.as_str(), |(flag, _)| flag);
@@ -318,6 +368,22 @@ mod tests {
         assert!(!matches_any(&["/spec/hard/*"], "/spec/hard"));
         assert!(!matches_any(&["/spec/hard/*"], "/spec/hard/pods/x"));
         assert!(matches_any(&["/spec/limits/*/*/*"], "/spec/limits/0/max/memory"));
+    }
+
+    #[test]
+    fn keys_are_those_of_kubernetes() {
+        let entry = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+        let port = Kind::Service.shape().key("/spec/ports").unwrap();
+        assert!(port.same(&entry(r#"{"port":53}"#), &entry(r#"{"port":53,"protocol":"TCP"}"#)));
+        assert!(!port.same(&entry(r#"{"port":53}"#), &entry(r#"{"port":53,"protocol":"UDP"}"#)));
+        assert!(!port.same(&entry("{}"), &entry("{}")));
+        let solver = Kind::ClusterIssuer.shape().key("/spec/acme/solvers").unwrap();
+        assert!(solver.same(&entry(r#"{"dns01":{}}"#), &entry(r#"{"http01":{}}"#)));
+        assert!(
+            !solver.same(&entry(r#"{"dns01":{}}"#), &entry(r#"{"dns01":{},"selector":{"dnsZones":["a"]}}"#))
+        );
+        let hosts = Kind::Ingress.shape().key("/spec/tls").unwrap();
+        assert!(hosts.same(&entry(r#"{"hosts":["a"]}"#), &entry(r#"{"hosts":["a"],"secretName":"s"}"#)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::apiserver::{kubectl_ok, unique};
 use crate::run::{Bench, get};
@@ -120,6 +120,13 @@ fn walk(value: &Value, pointer: &str, leaf: &mut dyn FnMut(String, &Value)) {
         }
         Value::Array(items) => {
             leaf(pointer.to_owned(), &Value::Null);
+            // Entries that have a key are known by their place, which no step changes, and hold leaves of their own.
+            if pointer == "/spec/limits" {
+                return items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, item)| walk(item, &format!("{pointer}/{at}"), leaf));
+            }
             for item in items {
                 leaf(format!("{pointer}/{item}"), item);
             }
@@ -180,8 +187,41 @@ fn every_leaf_that_was_there_is_there_after() {
     }
     // Only where both sides meet is this worth something.
     let adopted = plan["steps"].as_array().unwrap().iter().filter(|step| step["adopts"] == true).count();
-    assert_eq!((adopted, revised.len()), (7, 8), "{plan:#}");
+    assert_eq!((adopted, revised.len()), (7, 11), "{plan:#}");
     assert!(kept > 100, "{kept}");
     let open = r#"[{"op":"remove","path":"/metadata/finalizers"}]"#;
     kubectl_ok(&["patch", "namespace", &name, "--type=json", "-p", open]);
+}
+
+#[test]
+fn what_others_bound_in_a_limit_range_stays() {
+    let name = unique("limits");
+    let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{}}\n")) else { return };
+    let object = format!("{name}-limits");
+    let container = json!({"type": "Container", "default": {"cpu": "500m", "memory": "512Mi"},
+        "defaultRequest": {"cpu": "50m", "memory": "64Mi"}, "max": {"memory": "8Gi"}, "min": {"cpu": "10m"}});
+    let claim = json!({"type": "PersistentVolumeClaim", "max": {"storage": "10Gi"}});
+    let limits = json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": object, "namespace": name},
+        "spec": {"limits": [claim, container]}});
+    kubectl_ok(&["create", "namespace", &name]);
+    std::fs::write(bench.path("limits.json"), limits.to_string()).unwrap();
+    kubectl_ok(&["create", "-f", bench.path("limits.json").to_str().unwrap()]);
+    let found = || {
+        let text = kubectl_ok(&["get", "limitrange", &object, "-n", &name, "-o", "json"]);
+        serde_json::from_str::<Value>(&text).unwrap()["spec"]["limits"].clone()
+    };
+    bench.apply(&["--adopt"]).expect(0);
+    assert_eq!(found()[0], claim);
+    assert_eq!((&found()[1]["max"]["memory"], &found()[1]["min"]["cpu"]), (&json!("4Gi"), &json!("10m")));
+    // Somebody adds an entry of yet another type and puts it first, and changes a value of the roster.
+    let edit = json!([
+        {"op": "add", "path": "/spec/limits/0", "value": {"type": "Pod", "max": {"cpu": "3"}}},
+        {"op": "replace", "path": "/spec/limits/2/default/memory", "value": "600Mi"}]);
+    kubectl_ok(&["patch", "limitrange", &object, "-n", &name, "--type=json", "-p", &edit.to_string()]);
+    bench.apply(&[]).expect(0);
+    let after = found();
+    assert_eq!((&after[0]["type"], &after[0]["max"]["cpu"], &after[1]), (&json!("Pod"), &json!("3"), &claim));
+    assert_eq!(after[2]["default"]["memory"], "512Mi");
+    let plan = bench.plan(&[]);
+    assert_eq!(plan["steps"], json!([]), "{plan:#}");
 }

@@ -68,10 +68,31 @@ fn small_map() -> impl Strategy<Value = Tree> {
         .prop_map(|map| Tree::map(map.into_iter().map(|(key, value)| (SmolStr::from(key), value))))
 }
 
+/// A list of entries that mostly have a type, as a LimitRange has them. What is found may hold two of one type; what is
+/// wanted never does.
+fn keyed(wanted: bool) -> impl Strategy<Value = Tree> {
+    let parts = btree_map(select(vec!["max", "min", "default"]), small_map(), 0..3);
+    let kind = prop_oneof![
+        4 => select(vec!["Container", "Pod", "PersistentVolumeClaim"]).prop_map(|kind| Some(Tree::from(kind))),
+        1 => select(vec![None, Some(Tree::from(true))]),
+    ];
+    vec((kind, parts), 0..4).prop_map(move |mut entries| {
+        if wanted {
+            let mut kinds = BTreeSet::new();
+            entries.retain(|(kind, _)| kinds.insert(kind.as_ref().map(Tree::to_string)));
+        }
+        Tree::list(
+            entries
+                .into_iter()
+                .map(|(kind, parts)| Tree::map(parts.into_iter().chain(kind.map(|kind| ("type", kind))))),
+        )
+    })
+}
+
 /// A body with the parts that some kind treats as a set, as one value, as quantities or as immutable.
-fn body(marked: bool) -> impl Strategy<Value = Tree> {
+fn body(marked: bool, wanted: bool) -> impl Strategy<Value = Tree> {
     let lists = || vec(small_map(), 0..3).prop_map(Tree::list);
-    let parts = (small_map(), small_map(), lists(), lists(), small_map(), small_map());
+    let parts = (small_map(), small_map(), keyed(wanted), lists(), small_map(), small_map());
     (parts, subsequence(vec![0, 1, 2, 3, 4], 0..=5)).prop_map(move |(parts, kept)| {
         let (labels, hard, limits, subjects, role, selector) = parts;
         let mark = if marked { Some((SmolStr::from(MARK.0), Tree::from(MARK.1))) } else { None };
@@ -101,12 +122,12 @@ fn owners() -> impl Strategy<Value = Arc<[Owner]>> {
 }
 
 fn sighting() -> impl Strategy<Value = Sighting> {
-    let present = (any::<bool>().prop_flat_map(body), owners(), prop::bool::weighted(0.1)).prop_map(
-        |(body, owners, deleting)| {
-            let deleting = deleting.then(|| "2026-01-01T00:00:00Z".into());
-            Sighting::Present(Present { body, version: Version("7".into()), owners, deleting })
-        },
-    );
+    let present =
+        (any::<bool>().prop_flat_map(|marked| body(marked, false)), owners(), prop::bool::weighted(0.1))
+            .prop_map(|(body, owners, deleting)| {
+                let deleting = deleting.then(|| "2026-01-01T00:00:00Z".into());
+                Sighting::Present(Present { body, version: Version("7".into()), owners, deleting })
+            });
     prop_oneof![
         2 => Just(Sighting::Absent),
         1 => Just(Sighting::Unknown { why: "forbidden".into() }),
@@ -124,7 +145,7 @@ struct World {
 fn world() -> impl Strategy<Value = World> {
     let ids = ids();
     let resource = |id: ResourceId, all: Vec<ResourceId>| {
-        (body(true), vec(any::<Index>(), 0..3)).prop_map(move |(body, needs)| {
+        (body(true, true), vec(any::<Index>(), 0..3)).prop_map(move |(body, needs)| {
             let needs: BTreeSet<_> = needs.iter().map(|need| need.get(&all).clone()).collect();
             Resource::new(id.clone(), body, needs.into_iter().collect(), Reason::Always)
         })
@@ -167,10 +188,25 @@ fn kept(shape: &Shape, body: &Tree) -> BTreeSet<String> {
             Tree::List(items) if matches_any(shape.sets, pointer) => {
                 kept.extend(items.iter().map(|item| format!("{pointer} {item}")));
             }
+            Tree::List(items) if shape.key(pointer).is_some() => {
+                for item in items.iter() {
+                    // What has no key stays as it is; of two with one key, all that either holds.
+                    match shape.key(pointer).and_then(|key| key.of(item)) {
+                        Some(key) => walk_entry(shape, item, pointer, &key, kept),
+                        None => drop(kept.insert(format!("{pointer} {item}"))),
+                    }
+                }
+            }
             _ => {
                 kept.insert(pointer.to_owned());
             }
         }
+    }
+    /// The paths in one entry, which is known by its key wherever it stands.
+    fn walk_entry(shape: &Shape, item: &Tree, pointer: &str, key: &str, kept: &mut BTreeSet<String>) {
+        let mut inside = BTreeSet::new();
+        walk(shape, item, &format!("{pointer}/0"), &mut inside);
+        kept.extend(inside.into_iter().map(|path| format!("{pointer}[{key}] {path}")));
     }
     let mut found = BTreeSet::new();
     walk(shape, body, "", &mut found);
