@@ -26,8 +26,8 @@ pub struct Report {
     pub results: Vec<StepResult>,
     /// Steps that were not begun because the run was told to stop.
     pub not_begun: Vec<ResourceId>,
-    /// Why the run was told to stop.
-    pub stopped: Option<&'static str>,
+    /// Why the run stopped.
+    pub stopped: Option<String>,
 }
 
 /// What became of one step.
@@ -63,6 +63,13 @@ impl Report {
         self.results.iter().filter(|result| result.outcome.is_done()).count()
     }
 
+    /// How many steps were sent when the system went away for good, so that nobody knows whether they were done.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        let unanswered = self.results.iter().filter(|result| unanswered(&result.step, &result.outcome));
+        if self.stopped.is_some() { unanswered.count() } else { 0 }
+    }
+
     /// Was everything done?
     #[must_use]
     pub fn complete(&self) -> bool {
@@ -87,13 +94,12 @@ impl Outcome {
 pub struct Brakes {
     /// A person or the system told the run to end.
     pub interrupted: watch::Receiver<bool>,
-    /// The lock went to somebody else.
+    /// The lock went to somebody else, who was seen to have it.
     pub lock_lost: watch::Receiver<bool>,
 }
 
 impl Brakes {
-    /// Why to stop, with work left or without. A lock that was lost keeps nobody from having done everything: the
-    /// restart of a cluster's API takes its locks away.
+    /// Why to stop, with work left or without. A lock that was lost keeps nobody from having done everything.
     fn pulled(&self, work_left: bool) -> Option<&'static str> {
         if *self.interrupted.borrow() {
             Some("interrupted")
@@ -105,7 +111,9 @@ impl Brakes {
     }
 }
 
-/// Does the plan, at most `concurrency` steps at a time; `told` hears of every result at once.
+/// Does the plan, at most `concurrency` steps at a time; `told` hears of every result at once. What got no answer is
+/// tried once more when all else is done. Where the system goes away for good, that is one fact and the run's end, and
+/// not one of each step.
 pub async fn execute(
     plan: &Plan,
     provider: &Arc<dyn Provider>,
@@ -118,8 +126,16 @@ pub async fn execute(
     let mut report = Report::default();
     let mut running: JoinSet<(Outcome, Duration, Duration)> = JoinSet::new();
     let mut steps: BTreeMap<Id, usize> = BTreeMap::new();
+    let mut passes = Passes::default();
+    let mut interrupted = brakes.interrupted.clone();
     loop {
-        report.stopped = report.stopped.or_else(|| brakes.pulled(queue.has_work()));
+        if report.stopped.is_none() {
+            report.stopped =
+                brakes.pulled(queue.has_work() || !passes.unanswered.is_empty()).map(str::to_owned);
+        }
+        if report.stopped.is_none() && running.is_empty() && queue.ready.is_empty() {
+            queue.ready = passes.once_more();
+        }
         while report.stopped.is_none() && running.len() < concurrency.max(1) {
             let quiet = |at: &&usize| plan.steps[**at].disrupts.is_none();
             let next = queue.ready.iter().find(quiet).copied();
@@ -140,28 +156,77 @@ pub async fn execute(
                 break;
             }
         }
-        let Some(ended) = running.join_next_with_id().await else { break };
+        let ended = tokio::select! {
+            ended = running.join_next_with_id() => ended,
+            // What is on its way is waited for, but no longer for a system that does not answer.
+            Ok(_) = interrupted.wait_for(|stop| *stop), if report.stopped.is_none() => {
+                provider.hurry();
+                continue;
+            }
+        };
+        let Some(ended) = ended else { break };
         let (task, (outcome, start, took)) = ended.unwrap_or_else(|error| {
             // A write that panicked is a fault of kwo; it must not take the report of the others with it.
             let why = format!("kwo itself failed in this step: {error}");
-            let outcome = Outcome::Refused(Refusal::Unreachable { why });
-            (error.id(), (outcome, began.elapsed(), Duration::ZERO))
+            (error.id(), (Outcome::Refused(Refusal::Refused { why }), began.elapsed(), Duration::ZERO))
         });
         let Some(at) = steps.remove(&task) else { continue };
+        let result = |at: usize, outcome, began, took| StepResult {
+            step: plan.steps[at].clone(),
+            outcome,
+            began,
+            took,
+        };
+        if unanswered(&plan.steps[at], &outcome) {
+            report.stopped = report.stopped.or_else(|| provider.given_up());
+            if report.stopped.is_some() {
+                report.results.push(result(at, outcome, start, took));
+                continue;
+            }
+            if passes.put_off(at) {
+                continue;
+            }
+        }
         let skipped = queue.ended(at, outcome.is_done());
-        let mut tell = |at: usize, outcome, began, took| {
-            let result = StepResult { step: plan.steps[at].clone(), outcome, began, took };
+        let mut tell = |result: StepResult| {
             told(&result);
             report.results.push(result);
         };
-        tell(at, outcome, start, took);
+        tell(result(at, outcome, start, took));
         for skipped in skipped {
-            tell(skipped, Outcome::Skipped(plan.steps[at].id.clone()), began.elapsed(), Duration::ZERO);
+            let outcome = Outcome::Skipped(plan.steps[at].id.clone());
+            tell(result(skipped, outcome, began.elapsed(), Duration::ZERO));
         }
     }
-    report.not_begun =
-        queue.waiting.keys().chain(&queue.ready).map(|&at| plan.steps[at].id.clone()).collect();
+    let not_begun = queue.waiting.keys().chain(&queue.ready).chain(&passes.unanswered);
+    let not_begun: BTreeSet<usize> = not_begun.copied().collect();
+    report.not_begun = not_begun.into_iter().map(|at| plan.steps[at].id.clone()).collect();
     report
+}
+
+/// Did it get no answer? A step that disturbs others says itself what became of it, and is never done twice.
+fn unanswered(step: &Step, outcome: &Outcome) -> bool {
+    step.disrupts.is_none() && matches!(outcome, Outcome::Refused(Refusal::Unreachable { .. }))
+}
+
+/// What got no answer, and whether it was tried once more already.
+#[derive(Default)]
+struct Passes {
+    unanswered: BTreeSet<usize>,
+    second: bool,
+}
+
+impl Passes {
+    /// Keeps it for the second pass, if that is yet to come.
+    fn put_off(&mut self, at: usize) -> bool {
+        !self.second && self.unanswered.insert(at)
+    }
+
+    /// What is to be tried once more, the first time that this is asked.
+    fn once_more(&mut self) -> BTreeSet<usize> {
+        self.second |= !self.unanswered.is_empty();
+        std::mem::take(&mut self.unanswered)
+    }
 }
 
 /// Does one step. Where its object has changed since the plan was made, the planner says what that means.

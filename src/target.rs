@@ -94,6 +94,9 @@ pub fn options(args: &KubeArgs) -> Result<KubeOptions, Failure> {
         as_user,
         as_groups,
         timeout: args.timeout,
+        api_wait: args.api_wait,
+        // Talk for a person, wherever the data of the command goes.
+        tell: |text| anstream::eprint!("{text}"),
         ..KubeOptions::default()
     })
 }

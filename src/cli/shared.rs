@@ -34,6 +34,9 @@ pub struct KubeArgs {
     /// How long to wait for the answer to one request.
     #[arg(long, default_value = "30s", env = "KWO_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub timeout: Duration,
+    /// How long to wait for an API server that goes away or asks to wait. Default: 1m, and 5s before its first answer.
+    #[arg(long, env = "KWO_API_WAIT", value_name = "DURATION", value_parser = duration)]
+    pub api_wait: Option<Duration>,
 }
 
 /// Which cluster to speak to, and how fast.

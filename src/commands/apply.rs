@@ -111,7 +111,7 @@ async fn finish(
     .await;
     progress.end();
     talk(&shown::summary(&report));
-    let again = match report.stopped {
+    let again = match &report.stopped {
         Some(_) => None,
         None => {
             let observed: Observed = provider.observe(desired).await;

@@ -64,6 +64,14 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Why it is not worth waiting any more for a system that has gone away, where that is so.
+    fn given_up(&self) -> Option<String> {
+        None
+    }
+
+    /// Says that nobody wants to wait any more for a system that has gone away.
+    fn hurry(&self) {}
+
     /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
 }
@@ -162,7 +170,7 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::Changed { why } => write!(out, "changed since it was looked at: {why}"),
             Refusal::Refused { why } => write!(out, "refused: {why}"),
-            Refusal::Unreachable { why } => write!(out, "no answer: {why}"),
+            Refusal::Unreachable { why } => out.write_str(why),
         }
     }
 }

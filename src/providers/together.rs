@@ -124,6 +124,14 @@ impl Provider for Together {
         self.main.issuer()
     }
 
+    fn given_up(&self) -> Option<String> {
+        self.main.given_up()
+    }
+
+    fn hurry(&self) {
+        self.main.hurry();
+    }
+
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {
         self.main.lock(patience)
     }

@@ -35,14 +35,23 @@ fn verb(step: &Step) -> &'static str {
 pub fn summary(report: &Report) -> String {
     let count =
         |wanted: fn(&Outcome) -> bool| report.results.iter().filter(|result| wanted(&result.outcome)).count();
-    let refused = count(|outcome| matches!(outcome, Outcome::Refused(_)));
+    let unanswered = report.unanswered();
+    let refused = count(|outcome| matches!(outcome, Outcome::Refused(_))) - unanswered;
     let skipped = count(|outcome| matches!(outcome, Outcome::Skipped(_)));
     let mut out = String::new();
-    if let Some(why) = report.stopped {
-        let _ =
-            writeln!(out, "{HOLD}Stopped{HOLD:#}: {why}. {} steps were not begun.", report.not_begun.len());
+    if let Some(why) = &report.stopped {
+        let left = report.not_begun.len();
+        let _ = write!(out, "{HOLD}Stopped{HOLD:#}: {why}. {left} steps were not begun.");
+        if unanswered > 0 {
+            let _ = write!(out, " {unanswered} were sent and not answered; some of them may have been done.");
+        }
+        out.push('\n');
     }
-    let _ = writeln!(out, "{} done, {refused} refused, {skipped} skipped", report.done());
+    let _ = write!(out, "{} done, {refused} refused, {skipped} skipped", report.done());
+    if unanswered > 0 {
+        let _ = write!(out, ", {unanswered} not answered");
+    }
+    out.push('\n');
     out
 }
 
@@ -113,7 +122,7 @@ pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde
         "plan_digest": plan.digest,
         "results": report.map_or_else(Vec::new, |report| report.results.iter().map(result).collect()),
         "not_begun": report.map_or_else(Vec::new, |report| report.not_begun.iter().map(ToString::to_string).collect()),
-        "stopped": report.and_then(|report| report.stopped),
+        "stopped": report.and_then(|report| report.stopped.as_deref()),
         "held": plan.held,
         "leftovers": again.map_or(&plan.leftovers, |again| &again.leftovers),
         "in_agreement": again.map_or_else(|| plan.is_settled(), Plan::is_settled),

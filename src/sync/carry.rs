@@ -106,7 +106,7 @@ impl Run<'_> {
                 execute(plan, provider, concurrency, &brakes, |result| said(&format!("{}\n", line(result))));
             let report = report.await;
             self.entry.steps = steps(&report);
-            let again = match report.stopped {
+            let again = match &report.stopped {
                 Some(_) => None,
                 None => Some(look(provider, desired, checked, &identity_of(plan)).await),
             };

@@ -94,6 +94,7 @@ pub fn target_args(settings: &Settings) -> TargetArgs {
                 as_user: None,
                 as_group: Vec::new(),
                 timeout: Duration::from_secs(30),
+                api_wait: None,
             },
             concurrency: 16,
         },

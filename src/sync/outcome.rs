@@ -71,10 +71,14 @@ pub(super) fn drifted(plan: &Plan, was: Option<&Desired>) -> Vec<Drift> {
 /// What went wrong while a plan was carried out, and after it.
 pub(super) fn problems(report: &Report, again: Option<&Plan>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let failed = report.results.iter().filter(|result| !result.outcome.is_done()).count();
-    if let Some(why) = report.stopped {
+    let unanswered = report.unanswered();
+    let failed = report.results.iter().filter(|result| !result.outcome.is_done()).count() - unanswered;
+    if let Some(why) = &report.stopped {
         let left = report.not_begun.len();
-        let text = format!("stopped: {why}; {left} steps were not begun");
+        let mut text = format!("stopped: {why}; {left} steps were not begun");
+        if unanswered > 0 {
+            text.push_str(&format!(", and {unanswered} were sent and not answered"));
+        }
         problems.push(problem(ProblemKind::Step, text, "the next run goes on where this one ended"));
     }
     if failed > 0 {

@@ -56,6 +56,7 @@ func runAPIServer(ctx context.Context, listener net.Listener, opts settings) err
 	if opts.authConfig != "" {
 		args = append(args, "--authentication-config="+opts.authConfig)
 	}
+	args = append(args, opts.flags...)
 
 	server := apioptions.NewServerRunOptions()
 	fs := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)

@@ -1,6 +1,7 @@
-// Keys and certificates, new at every start: one authority that signs the server's certificate and those of its
-// clients, and the key that signs service account tokens. Files in the state folder are for the parts that read
-// files; the clients' credentials stay in memory until a kubeconfig is written from them.
+// Keys and certificates: one authority that signs the server's certificate and those of its clients, and the key that
+// signs service account tokens. Authority and token key are made once for a state folder, so that clients of a server
+// that is started again in it are still its clients; all else is new at every start. Files in the state folder are for
+// the parts that read files; the clients' credentials stay in memory until a kubeconfig is written from them.
 package main
 
 import (
@@ -8,9 +9,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -19,6 +22,7 @@ import (
 
 const (
 	caFile                = "ca.crt"
+	caKeyFile             = "ca.key"
 	serverCertFile        = "server.crt"
 	serverKeyFile         = "server.key"
 	serviceAccountKeyFile = "service-account.key"
@@ -46,14 +50,17 @@ type identities struct {
 }
 
 type authority struct {
-	cert *x509.Certificate
-	key  crypto.Signer
-	pem  []byte
+	cert        *x509.Certificate
+	key         crypto.Signer
+	pem, keyPEM []byte
 }
 
 // writeCertificates makes everything and writes what the parts read from files.
 func writeCertificates(url string) (identities, error) {
-	ca, err := newAuthority()
+	ca, err := loadAuthority()
+	if errors.Is(err, os.ErrNotExist) {
+		ca, err = newAuthority()
+	}
 	if err != nil {
 		return identities{}, err
 	}
@@ -68,12 +75,16 @@ func writeCertificates(url string) (identities, error) {
 	if err != nil {
 		return identities{}, err
 	}
-	_, serviceAccountKey, err := newKey()
+	serviceAccountKey, err := os.ReadFile(serviceAccountKeyFile)
+	if errors.Is(err, os.ErrNotExist) {
+		_, serviceAccountKey, err = newKey()
+	}
 	if err != nil {
 		return identities{}, err
 	}
 	for name, content := range map[string][]byte{
 		caFile:                ca.pem,
+		caKeyFile:             ca.keyPEM,
 		serverCertFile:        serverCert,
 		serverKeyFile:         serverKey,
 		serviceAccountKeyFile: serviceAccountKey,
@@ -96,8 +107,29 @@ func writeCertificates(url string) (identities, error) {
 	return ids, writeKubeconfig(controllersKubeconfig, ids.controllers)
 }
 
+// loadAuthority takes what an earlier start in this folder has made.
+func loadAuthority() (*authority, error) {
+	certText, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, err
+	}
+	keyText, err := os.ReadFile(caKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(certText, keyText)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, errors.New(caKeyFile + " cannot sign")
+	}
+	return &authority{cert: pair.Leaf, key: key, pem: certText, keyPEM: keyText}, nil
+}
+
 func newAuthority() (*authority, error) {
-	key, _, err := newKey()
+	key, keyText, err := newKey()
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +150,7 @@ func newAuthority() (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &authority{cert: cert, key: key, pem: certPEM(der)}, nil
+	return &authority{cert: cert, key: key, pem: certPEM(der), keyPEM: keyText}, nil
 }
 
 // client issues a client certificate; Kubernetes reads the user's name and groups from its subject.
@@ -154,7 +186,8 @@ func complete(template *x509.Certificate) error {
 		return err
 	}
 	template.SerialNumber = serial.Add(serial, big.NewInt(1))
-	template.NotBefore = time.Now().Add(-time.Hour)
+	// Also good for a client whose clock is some hours behind.
+	template.NotBefore = time.Now().Add(-24 * time.Hour)
 	template.NotAfter = time.Now().Add(validity)
 	return nil
 }

@@ -30,6 +30,7 @@ type settings struct {
 	auditLog   string
 	auditLevel string
 	authConfig string
+	flags      []string
 	port       int
 	verbosity  int
 }
@@ -80,6 +81,10 @@ func parseFlags(args []string) (settings, error) {
 	fs.StringVar(&opts.auditLog, "audit-log", "", "where to write an audit log as JSON lines (default: none)")
 	fs.StringVar(&opts.auditLevel, "audit-level", "Metadata", "level of the audit log: Metadata, Request or RequestResponse")
 	fs.StringVar(&opts.authConfig, "authentication-config", "", "an AuthenticationConfiguration, as for kube-apiserver (default: none)")
+	fs.Func("set", "a further flag of kube-apiserver, as NAME=VALUE; can be repeated", func(flag string) error {
+		opts.flags = append(opts.flags, "--"+flag)
+		return nil
+	})
 	fs.IntVar(&opts.port, "port", 0, "port on 127.0.0.1 (default: any free one)")
 	fs.IntVar(&opts.verbosity, "v", 0, "verbosity of DIR/log, as the -v of Kubernetes programs")
 	if err := fs.Parse(args); err != nil {

@@ -86,6 +86,7 @@ fn nothing_waits_for_a_fixed_time() {
         "src/notify/letter.rs",
         "src/providers/dir/lock.rs",
         "src/providers/kube/lease.rs",
+        "src/providers/kube/outage.rs",
         "src/providers/kube/wire.rs",
         "src/providers/node/issue.rs",
         "src/providers/restart.rs",

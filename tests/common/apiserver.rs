@@ -25,7 +25,29 @@ pub(crate) struct Server {
     audit_log: Option<PathBuf>,
     pub(crate) kubectl: PathBuf,
     /// Its standard input is open for as long as this lives, and the server with it.
-    _child: Option<Child>,
+    child: Option<Child>,
+    /// How it was started, with the port that it has now.
+    command: Vec<String>,
+}
+
+impl Server {
+    /// Sends a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().expect("it is our own").id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "kill -s {name} {pid}");
+    }
+
+    /// Ends it in no good order, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        let child = self.child.as_mut().expect("it is our own");
+        child.kill().and_then(|()| child.wait()).expect("it can be killed");
+    }
+
+    /// Starts it again with the state and the port that it had.
+    pub(crate) fn again(&mut self) {
+        self.child = Some(launch(&self.command).0);
+    }
 }
 
 /// The admin's kubeconfig; nothing where the live tests cannot run.
@@ -77,6 +99,8 @@ pub(crate) fn unique(prefix: &str) -> String {
 // Not every test program uses every function.
 const _: fn() = || {
     let _ = (another as fn(_) -> _, |server: &Server| (server.kubeconfig.clone(), server.kubectl.clone()));
+    let _ =
+        (Server::signal as fn(&Server, _), Server::kill as fn(&mut Server), Server::again as fn(&mut Server));
     let _ = (kubeconfig as fn() -> _, audit_log as fn() -> _, kubectl_ok as fn(_) -> _, unique as fn(_) -> _);
 };
 
@@ -104,7 +128,7 @@ fn given_cluster(kubeconfig: PathBuf) -> Server {
         kubeconfig.display()
     );
     let kubectl = build().map_or_else(|_| PathBuf::from("kubectl"), |folder| folder.join("kubectl"));
-    Server { kubeconfig, audit_log: None, kubectl, _child: None }
+    Server { kubeconfig, audit_log: None, kubectl, child: None, command: Vec::new() }
 }
 
 /// Builds the server and kubectl, once for all test programs that run at the same time.
@@ -153,14 +177,21 @@ fn start(folder: &Path, name: &str, more: &[String]) -> Server {
     sweep(&runs);
     let state = runs.join(name);
     let (kubeconfig, audit_log) = (state.join("kubeconfig"), state.join("audit.log"));
-    let mut child = Command::new(folder.join("kwo-test-apiserver"))
-        .arg("--dir")
-        .arg(&state)
-        .arg("--kubeconfig")
-        .arg(&kubeconfig)
-        .arg("--audit-log")
-        .arg(&audit_log)
-        .args(more)
+    let mut command = vec![folder.join("kwo-test-apiserver").display().to_string()];
+    for (flag, path) in [("--dir", &state), ("--kubeconfig", &kubeconfig), ("--audit-log", &audit_log)] {
+        command.extend([flag.to_owned(), path.display().to_string()]);
+    }
+    command.extend_from_slice(more);
+    let (child, port) = launch(&command);
+    command.extend(["--port".to_owned(), port]);
+    let kubectl = folder.join("kubectl");
+    Server { kubeconfig, audit_log: Some(audit_log), kubectl, child: Some(child), command }
+}
+
+/// Starts the program and waits until it is ready; gives its port.
+fn launch(command: &[String]) -> (Child, String) {
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -170,10 +201,10 @@ fn start(folder: &Path, name: &str, more: &[String]) -> Server {
     let read = BufReader::new(stdout).read_line(&mut line);
     assert!(
         read.is_ok() && line.starts_with("ready "),
-        "the API server did not start: {line}; see {}",
-        state.display()
+        "the API server did not start: {line}; it was {command:?}"
     );
-    Server { kubeconfig, audit_log: Some(audit_log), kubectl: folder.join("kubectl"), _child: Some(child) }
+    let port = line.trim().rsplit(':').next().unwrap_or_default().to_owned();
+    (child, port)
 }
 
 /// Removes what test programs that have ended left behind.

@@ -14,11 +14,14 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    /// Answers by this script.
+    /// Answers by this script. Whether it is ready is no part of any: it is.
     pub(crate) fn start(script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Scripted {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (script, log) = (Mutex::new(script), Arc::clone(&asked));
         let server = Loopback::start(move |asked| {
+            if asked.path == "/readyz" {
+                return Reply::Answer(200, "", "ok".to_owned());
+            }
             let reply = (script.lock().expect("nobody panicked"))(&asked);
             log.lock().expect("nobody panicked").push(asked);
             reply

@@ -21,6 +21,7 @@ mod keeper;
 mod kept;
 mod kubeconfig;
 mod meanwhile;
+mod outage;
 mod prompt;
 mod proxied;
 mod run;

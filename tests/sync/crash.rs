@@ -140,7 +140,7 @@ fn an_api_server_that_goes_away_during_a_run_is_told_and_the_next_run_goes_on() 
     let ran = world
         .sync(&[])
         .expect(1)
-        .says("no answer: ")
+        .says("lost the connection to ")
         .says("how this run ended cannot be left in the cluster");
     assert!(ran.out.contains("steps were not done"), "{}", ran.out);
     let entry = world.newest();

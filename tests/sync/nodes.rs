@@ -150,7 +150,7 @@ fn an_api_server_that_is_away_is_told_once_and_converged_once_it_is_back() {
         world
             .sync(&[])
             .expect(1)
-            .says("the target cannot be reached: no answer: ")
+            .says("the target cannot be reached: no answer from the API server within 5 s: ")
             .says("is the API server up?");
     }
     let entries = world.history();

@@ -36,8 +36,13 @@ pub(super) enum Trouble {
 pub(super) enum Next {
     /// It is the outcome.
     Done,
-    /// Ask again; after this time, where the server named one.
-    Again {
+    /// The server is there and has too much to do: ask again; after this time, where it named one.
+    Wait {
+        /// The wait that the server asks for.
+        after: Option<Duration>,
+    },
+    /// The server may be away: ask again when it is there.
+    Doubt {
         /// The wait that the server asks for.
         after: Option<Duration>,
         /// The request may have been carried out.
@@ -55,15 +60,14 @@ struct Status<'a> {
 
 /// What one try calls for.
 pub(super) fn next(outcome: &Result<Answer, Trouble>) -> Next {
-    let again = |after, unsure| Next::Again { after, unsure };
     match outcome {
         Ok(answer) => match answer.status.as_u16() {
-            429 => again(answer.retry_after, false),
-            408 | 500 | 502 | 503 | 504 => again(answer.retry_after, true),
+            429 => Next::Wait { after: answer.retry_after },
+            408 | 500 | 502 | 503 | 504 => Next::Doubt { after: answer.retry_after, unsure: true },
             _ => Next::Done,
         },
-        Err(Trouble::NotSent(_)) => again(None, false),
-        Err(Trouble::Lost(_)) => again(None, true),
+        Err(Trouble::NotSent(_)) => Next::Doubt { after: None, unsure: false },
+        Err(Trouble::Lost(_)) => Next::Doubt { after: None, unsure: true },
         Err(Trouble::Hopeless(_)) => Next::Done,
     }
 }
@@ -87,6 +91,11 @@ impl Answer {
             return "the server does not accept these credentials (401 Unauthorized)".to_owned();
         }
         let message = status.message.trim();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            let more =
+                if message.is_empty() { String::new() } else { format!(": {}", message.replace('\n', " ")) };
+            return format!("the API server asked to wait (429){more}");
+        }
         if message.is_empty() { format!("HTTP {}", self.status) } else { message.replace('\n', " ") }
     }
 
@@ -114,7 +123,11 @@ impl Trouble {
 
     /// What it means for a write.
     pub(super) fn refusal(&self, tries: u32) -> Refusal {
-        Refusal::Unreachable { why: format!("{} ({})", self.why(), times(tries)) }
+        let why = match self {
+            Trouble::NotSent(why) | Trouble::Lost(why) => format!("{why} ({})", times(tries)),
+            Trouble::Hopeless(why) => why.clone(),
+        };
+        Refusal::Unreachable { why }
     }
 }
 
@@ -134,8 +147,8 @@ mod tests {
     #[test]
     fn only_what_may_pass_is_asked_again() {
         let next = |status| next(&Ok(answer(status, "")));
-        assert_eq!(next(429), Next::Again { after: None, unsure: false });
-        assert_eq!(next(503), Next::Again { after: None, unsure: true });
+        assert_eq!(next(429), Next::Wait { after: None });
+        assert_eq!(next(503), Next::Doubt { after: None, unsure: true });
         for done in [200, 201, 401, 403, 404, 409, 410, 422] {
             assert_eq!(next(done), Next::Done);
         }

@@ -14,13 +14,21 @@ use http::{HeaderValue, Uri, header};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tokio::sync::Semaphore;
 use tower::{BoxError, ServiceBuilder};
 
 use super::endpoint::Endpoint;
+use super::outage::{Limits, Outage};
+use super::pace::Pace;
 use super::proxy::{self, Proxy};
-use super::wire::{Wire, chain};
+use super::way::{Way, chain};
+use super::wire::Wire;
 use crate::secrets::Vault;
+
+/// How long a server that goes away in the middle of a run is waited for: k3s on a small machine restarts in less.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// How long one is waited for that has not answered yet: most often its address is wrong.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
@@ -39,6 +47,11 @@ pub struct KubeOptions {
     pub concurrency: usize,
     /// How long the lock stays when its holder has gone silent.
     pub lock_duration: Duration,
+    /// How long to wait for a server that has gone away or asks to wait. Otherwise a minute, and a few seconds for one
+    /// that has not answered yet.
+    pub api_wait: Option<Duration>,
+    /// Hears what is being waited for, line by line.
+    pub tell: fn(&str),
 }
 
 /// A Kubernetes cluster.
@@ -47,6 +60,7 @@ pub struct Kube {
     /// The lock has a way of its own: its renewal must not queue behind thousands of writes.
     pub(super) lock_wire: Arc<Wire>,
     pub(super) lock_duration: Duration,
+    pub(super) tell: fn(&str),
     pub(super) vault: OnceLock<Arc<Vault>>,
     pub(super) endpoint: Result<Endpoint, ConnectError>,
 }
@@ -71,13 +85,15 @@ impl Default for KubeOptions {
             timeout: Duration::from_secs(30),
             concurrency: 16,
             lock_duration: Duration::from_secs(15),
+            api_wait: None,
+            tell: |_| {},
         }
     }
 }
 
 impl fmt::Debug for Kube {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Kube").field("server", &self.wire.server).finish_non_exhaustive()
+        out.debug_struct("Kube").field("server", &self.wire.way.server).finish_non_exhaustive()
     }
 }
 
@@ -101,17 +117,22 @@ impl Kube {
         let concurrency = options.concurrency.max(1);
         let client = client(config, concurrency)
             .map_err(|error| ConnectError { why: format!("cannot use {server}: {error}"), hint: None })?;
-        let wire = |slots| Wire {
-            client: client.clone(),
-            server: server.clone(),
-            proxy: proxy.as_ref().map(|proxy| proxy.name.clone()),
-            timeout: options.timeout,
-            slots: Semaphore::new(slots),
+        let proxy = proxy.as_ref().map(|proxy| proxy.name.clone());
+        let way = Arc::new(Way { client, server, proxy, timeout: options.timeout });
+        let limits =
+            Limits { wait: options.api_wait.unwrap_or(WAIT), first: options.api_wait.unwrap_or(FIRST_WAIT) };
+        let outage = Arc::new(Outage::new(limits, options.tell));
+        let wire = |places, guarded| Wire {
+            way: Arc::clone(&way),
+            pace: Pace::new(places),
+            outage: Arc::clone(&outage),
+            guarded,
         };
         Ok(Kube {
-            wire: wire(concurrency),
-            lock_wire: Arc::new(wire(1)),
+            wire: wire(concurrency, true),
+            lock_wire: Arc::new(wire(1, false)),
             lock_duration: options.lock_duration,
+            tell: options.tell,
             vault: OnceLock::new(),
             endpoint,
         })

@@ -13,12 +13,19 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answer::Answer;
+use super::outage::{Holding, seconds};
 use super::path::WRITER;
 use super::wire::{Call, Wire};
 use crate::providers::{Lock, LockRefusal, Refusal};
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// How long at most a holder is watched that gives no sign of life, where nobody asked to wait for longer.
+const WATCH: Duration = Duration::from_secs(30);
+
+/// How long a renewal may take once it is late anyway.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
 /// A Lease, as far as it matters here.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,7 +58,7 @@ pub struct LastRun {
     pub holder: Option<String>,
     /// Does it go on?
     pub running: bool,
-    /// When it was last heard of.
+    /// When it was last heard of, by its own clock.
     pub heard: Option<Timestamp>,
 }
 
@@ -62,57 +69,86 @@ enum Written {
     Beaten,
 }
 
+/// What came of trying to keep it.
+enum Kept {
+    Yes,
+    /// Somebody else has it: who.
+    No(String),
+}
+
+/// A Lease as it is watched: nobody's clock counts but one's own, and only for how long nothing changes.
+struct Watched {
+    spec: Spec,
+    since: Instant,
+    /// How many outages there had been: while nobody answers nothing can be seen to change.
+    outages: u32,
+}
+
 /// Holds the Lease and keeps it.
 struct Keeper {
     wire: Arc<Wire>,
     me: String,
     duration: Duration,
-    lease: Lease,
+    lease: Option<Lease>,
 }
 
-/// Takes the lock, waiting up to `patience` for whoever has it.
+/// Takes the lock, waiting up to `patience` for whoever has it. Whether its holder is still there shows only with time,
+/// so where it gives no sign of life that is waited for too.
 pub(super) async fn lock(
     wire: Arc<Wire>,
     duration: Duration,
     patience: Duration,
+    tell: fn(&str),
 ) -> Result<Lock, LockRefusal> {
     let me = identity();
-    let give_up = Instant::now() + patience;
+    let began = Instant::now();
     let pause = (duration / 10).clamp(Duration::from_millis(50), Duration::from_secs(1));
-    // The holder's clock may be wrong; a Lease that has stood still for its whole duration has expired too.
-    let mut still: Option<(Spec, Instant)> = None;
+    let (mut watched, mut alive, mut told): (Option<Watched>, bool, bool) = (None, false, false);
     let lease = loop {
-        let now = Timestamp::now();
         let found = read(&wire).await.map_err(LockRefusal::Failed)?;
+        let outages = wire.outage.count();
         let held = match &found {
-            None => None,
-            Some(lease) => {
-                if still.as_ref().is_none_or(|(spec, _)| *spec != lease.spec) {
-                    still = Some((lease.spec.clone(), Instant::now()));
-                }
-                let stood = still.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
-                lease.spec.holder(now, stood)
+            Some(Lease { metadata: _, spec }) if spec.holder().is_some() => {
+                let same = watched.take().filter(|seen| seen.outages == outages);
+                let stood = match same {
+                    Some(seen) if seen.spec == *spec => watched.insert(seen).since.elapsed(),
+                    seen => {
+                        alive |= seen.is_some();
+                        watched = Some(Watched { spec: spec.clone(), since: Instant::now(), outages });
+                        Duration::ZERO
+                    }
+                };
+                (stood <= spec.lasts()).then_some((spec, stood))
             }
+            _ => None,
         };
         match held {
             None => {
-                let spec = spec(&me, duration, now, found.as_ref());
+                let spec = spec(&me, duration, Timestamp::now(), found.as_ref());
                 if let Written::Done(lease) =
                     put(&wire, found.as_ref(), &spec, &me).await.map_err(LockRefusal::Failed)?
                 {
                     break lease;
                 }
             }
-            Some(by) if Instant::now() >= give_up => return Err(LockRefusal::Held { by }),
-            Some(_) => {}
+            Some((spec, stood)) => {
+                let until = if alive { patience } else { patience.max(spec.lasts().min(WATCH) + 2 * pause) };
+                if began.elapsed() >= until {
+                    return Err(LockRefusal::Held { by: spec.told(alive, stood) });
+                }
+                if !told {
+                    told = true;
+                    tell(&spec.waited_for(until));
+                }
+            }
         }
-        sleep(pause.min(give_up.saturating_duration_since(Instant::now())).max(Duration::from_millis(20)))
-            .await;
+        sleep(pause).await;
     };
 
     let (tell_lost, lost) = watch::channel(false);
     let (end, ended) = oneshot::channel();
-    let keeper = Keeper { wire, me, duration, lease };
+    wire.outage.hold(Holding::Sure);
+    let keeper = Keeper { wire, me, duration, lease: Some(lease) };
     let task = tokio::spawn(keeper.keep(tell_lost, ended));
     let release = Box::pin(async move {
         // If the keeper is gone already there is nothing to give back.
@@ -123,85 +159,168 @@ pub(super) async fn lock(
 }
 
 impl Spec {
-    /// Who holds it at this moment, for people; nobody where it was given back or has expired.
-    fn holder(&self, now: Timestamp, stood: Duration) -> Option<String> {
-        let holder = self.holder_identity.as_deref().filter(|holder| !holder.is_empty())?;
-        let seconds = self.lease_duration_seconds.unwrap_or(15).clamp(1, 3600);
-        let expires = self.renew_time?.checked_add(SignedDuration::from_secs(seconds)).ok()?;
-        if expires < now || stood > Duration::from_secs(seconds.unsigned_abs()) {
-            return None;
+    /// Who holds it; nobody where it was given back.
+    fn holder(&self) -> Option<&str> {
+        self.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+    }
+
+    /// For how long it is good after a renewal.
+    fn lasts(&self) -> Duration {
+        Duration::from_secs(self.lease_duration_seconds.unwrap_or(15).clamp(1, 3600).unsigned_abs())
+    }
+
+    /// Who has it, and since when, for people.
+    fn whose(&self) -> String {
+        let holder = self.holder().unwrap_or("nobody");
+        match self.acquire_time.or(self.renew_time) {
+            Some(since) => format!("{holder}, since {since:.0} by its own clock"),
+            None => holder.to_owned(),
         }
-        let since = self.acquire_time.or(self.renew_time)?;
-        Some(format!("{holder}, since {since:.0}; it expires at {expires:.0} unless renewed"))
+    }
+
+    /// Why it cannot be had.
+    fn told(&self, alive: bool, stood: Duration) -> String {
+        let whose = self.whose();
+        if alive {
+            return format!("{whose}; it was seen to renew the lock");
+        }
+        let (stood, lasts) = (seconds(stood), seconds(self.lasts()));
+        format!(
+            "{whose}; it gave no sign of life for {stood}, and the lock is free after {lasts} without one"
+        )
+    }
+
+    /// What is waited for.
+    fn waited_for(&self, until: Duration) -> String {
+        let (whose, lasts, until) = (self.whose(), seconds(self.lasts()), seconds(until));
+        let renewed = self
+            .renew_time
+            .map_or_else(String::new, |time| format!(", renewed last at {time:.0} by that clock"));
+        format!(
+            "waiting up to {until} for the lock of {whose}{renewed}; it is free after {lasts} without a sign of life\n"
+        )
     }
 }
 
 impl Keeper {
-    /// Renews until told to end, then gives the Lease back. Says when it was lost.
+    /// Renews until told to end, then gives the Lease back. Says when it was lost, and when nobody can know.
     async fn keep(mut self, lost: watch::Sender<bool>, mut ended: oneshot::Receiver<()>) {
         let period = self.duration / 3;
-        let mut renewed = Instant::now();
-        let mut wait = period;
+        // Whoever waits for the lock counts from the last renewal; writes that are on their way need time, too.
+        let deadline = self.duration * 2 / 3;
+        let outage = Arc::clone(&self.wire.outage);
+        let (mut renewed, mut wait) = (Instant::now(), period);
         loop {
-            // Whoever waits for the lock counts from the last renewal, so nothing here may last longer.
-            let left = self.duration.saturating_sub(renewed.elapsed());
             // A word comes, or the other side is gone without releasing: both end it.
-            if timeout(wait.min(left), &mut ended).await.is_ok() {
-                let spec = json!({"holderIdentity": "", "renewTime": stamp(Timestamp::now())});
+            if timeout(wait, &mut ended).await.is_ok() {
                 // Whoever does not hear of it takes over when it expires.
-                let _ = timeout(period, self.renew(spec)).await;
+                let _ = timeout(period, self.give_back()).await;
                 return;
             }
             let begun = Instant::now();
-            let spec = json!({"holderIdentity": self.me, "renewTime": stamp(Timestamp::now())});
-            let left = self.duration.saturating_sub(renewed.elapsed());
-            match timeout(period.min(left), self.renew(spec)).await {
-                Ok(Ok(true)) => (renewed, wait) = (begun, period),
-                Ok(Ok(false)) => {
+            let left = deadline.saturating_sub(renewed.elapsed());
+            let patience = if left.is_zero() { period.max(FIRST_ANSWER) } else { period.min(left) };
+            let why = match timeout(patience, self.renew()).await {
+                Ok(Ok(Kept::Yes)) => {
+                    (renewed, wait) = (begun, period);
+                    outage.hold(Holding::Sure);
+                    continue;
+                }
+                Ok(Ok(Kept::No(by))) => {
+                    outage.hold(Holding::Lost { by });
                     lost.send_replace(true);
                     return;
                 }
-                Ok(Err(_)) | Err(_) if renewed.elapsed() >= self.duration => {
-                    lost.send_replace(true);
-                    return;
+                Ok(Err(refusal)) => refusal.to_string(),
+                Err(_) => {
+                    let why = self.wire.way.silence(patience).why().to_owned();
+                    outage.suspect(&self.wire.way, begun, &why);
+                    why
                 }
-                Ok(Err(why)) => {
-                    tracing::debug!(%why, "the lock was not renewed");
-                    wait = period / 5;
-                }
-                Err(_) => wait = period / 5,
+            };
+            tracing::debug!(%why, "the lock was not renewed");
+            if renewed.elapsed() >= deadline {
+                outage.hold(Holding::Unsure { since: renewed, why });
             }
+            wait = (period / 5).min(deadline.saturating_sub(renewed.elapsed()).max(period / 10));
         }
     }
 
-    /// Writes these fields; false when somebody else has the Lease now.
-    async fn renew(&mut self, spec: serde_json::Value) -> Result<bool, Refusal> {
-        for _ in 0..2 {
-            match put(&self.wire, Some(&self.lease), &spec, &self.me).await? {
-                Written::Done(lease) => {
-                    self.lease = lease;
-                    return Ok(true);
-                }
-                // The last write may have been carried out unheard, or somebody put a label on the Lease.
-                Written::Beaten => match read(&self.wire).await? {
-                    Some(lease) if lease.spec.holder_identity.as_deref() == Some(&self.me) => {
-                        self.lease = lease;
-                    }
-                    _ => return Ok(false),
-                },
+    /// Says that this run is still there. What was given back by another run, or is gone, is taken anew.
+    async fn renew(&mut self) -> Result<Kept, Refusal> {
+        let mut anew = self.lease.is_none();
+        for _ in 0..3 {
+            let now = Timestamp::now();
+            let spec = if anew {
+                spec(&self.me, self.duration, now, self.lease.as_ref())
+            } else {
+                json!({"holderIdentity": self.me, "renewTime": stamp(self.later(now))})
+            };
+            if let Written::Done(lease) = put(&self.wire, self.lease.as_ref(), &spec, &self.me).await? {
+                self.lease = Some(lease);
+                return Ok(Kept::Yes);
             }
+            // The last write may have been carried out unheard, or somebody put a label on the Lease.
+            let found = read(&self.wire).await?;
+            match found.as_ref().map(|lease| &lease.spec) {
+                Some(spec) if spec.holder() == Some(&self.me) => anew = false,
+                Some(spec) if spec.holder().is_some() => return Ok(Kept::No(spec.whose())),
+                _ => anew = true,
+            }
+            self.lease = found;
         }
         Err(Refusal::Changed { why: "the Lease keeps changing".to_owned() })
     }
+
+    /// Another time than that of the last renewal, which is all that others see of it, whatever the clock does.
+    fn later(&self, now: Timestamp) -> Timestamp {
+        let last = self.lease.as_ref().and_then(|lease| lease.spec.renew_time);
+        let tick = SignedDuration::from_micros(1);
+        if last.is_some_and(|last| stamp(last) == stamp(now)) {
+            now.checked_add(tick).unwrap_or(now)
+        } else {
+            now
+        }
+    }
+
+    /// Leaves it to others, if it is still this run's.
+    async fn give_back(&mut self) -> Result<(), Refusal> {
+        for _ in 0..2 {
+            let Some(lease) = &self.lease else { return Ok(()) };
+            if lease.spec.holder() != Some(&self.me) {
+                return Ok(());
+            }
+            let spec = json!({"holderIdentity": "", "renewTime": stamp(Timestamp::now())});
+            if let Written::Done(_) = put(&self.wire, Some(lease), &spec, &self.me).await? {
+                return Ok(());
+            }
+            self.lease = read(&self.wire).await?;
+        }
+        Ok(())
+    }
 }
 
-/// The last run that took the lock; nothing where none ever did.
+/// The last run that took the lock; nothing where none ever did. One that has not given it back is watched for a while:
+/// it goes on if it is seen to renew it.
 pub(super) async fn last(wire: &Wire) -> Result<Option<LastRun>, Refusal> {
-    let found = read(wire).await?;
-    Ok(found.map(|Lease { metadata: _, spec }| LastRun {
-        running: spec.holder(Timestamp::now(), Duration::ZERO).is_some(),
-        holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
-        heard: spec.renew_time,
+    let Some(Lease { metadata: _, spec: first }) = read(wire).await? else { return Ok(None) };
+    let begun = Instant::now();
+    let mut now = first.clone();
+    while now.holder().is_some() && now == first && begun.elapsed() < (first.lasts() * 2 / 3).min(WATCH) {
+        sleep(Duration::from_millis(500)).await;
+        now = read(wire).await?.map(|lease| lease.spec).unwrap_or_default();
+    }
+    let Spec {
+        holder_identity: _,
+        lease_duration_seconds: _,
+        acquire_time: _,
+        renew_time,
+        lease_transitions: _,
+    } = &now;
+    Ok(Some(LastRun {
+        running: now.holder().is_some() && now != first,
+        holder: now.holder().map(str::to_owned),
+        heard: renew_time.or(first.renew_time),
     }))
 }
 
@@ -304,27 +423,33 @@ fn identity() -> String {
 mod tests {
     use super::*;
 
-    fn held(holder: &str, renewed: &str) -> Option<String> {
-        let now: Timestamp = "2026-01-01T00:00:20Z".parse().unwrap();
-        let spec = Spec {
+    fn spec(holder: &str) -> Spec {
+        Spec {
             holder_identity: Some(holder.to_owned()),
             lease_duration_seconds: Some(15),
             acquire_time: Some("2026-01-01T00:00:00Z".parse().unwrap()),
-            renew_time: Some(renewed.parse().unwrap()),
+            renew_time: Some("2026-01-01T00:00:10Z".parse().unwrap()),
             lease_transitions: None,
-        };
-        spec.holder(now, Duration::ZERO)
+        }
     }
 
     #[test]
-    fn a_lease_is_free_when_given_back_or_expired() {
+    fn a_lease_says_whose_it_is_by_whose_clock() {
+        let spec = spec("node/7/ab");
+        let whose = "node/7/ab, since 2026-01-01T00:00:00Z by its own clock";
+        assert_eq!(spec.told(true, Duration::ZERO), format!("{whose}; it was seen to renew the lock"));
         assert_eq!(
-            held("node/7/ab", "2026-01-01T00:00:10Z").as_deref(),
-            Some("node/7/ab, since 2026-01-01T00:00:00Z; it expires at 2026-01-01T00:00:25Z unless renewed")
+            spec.told(false, Duration::from_secs(12)),
+            format!("{whose}; it gave no sign of life for 12 s, and the lock is free after 15 s without one")
         );
-        assert_eq!(held("node/7/ab", "2026-01-01T00:00:04Z"), None);
-        assert_eq!(held("", "2026-01-01T00:00:10Z"), None);
-        assert_eq!(Spec::default().holder(Timestamp::now(), Duration::ZERO), None);
+        assert_eq!(
+            spec.waited_for(Duration::from_secs(60)),
+            format!(
+                "waiting up to 60 s for the lock of {whose}, renewed last at 2026-01-01T00:00:10Z by that clock; it is \
+                 free after 15 s without a sign of life\n"
+            )
+        );
+        assert_eq!(Spec::default().holder(), None);
     }
 
     #[test]

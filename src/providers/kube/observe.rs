@@ -189,9 +189,9 @@ async fn list(
         let mut path = format!("{place}?limit={PAGE}{only}");
         loop {
             let asked = wire.ask(&call(path.clone())).await;
-            let answer = asked.outcome.map_err(|trouble| {
-                format_smolstr!("list {what}: no answer after {}: {}", times(asked.tries), trouble.why())
-            })?;
+            let answer = asked
+                .outcome
+                .map_err(|trouble| format_smolstr!("list {what}: {}", trouble.refusal(asked.tries)))?;
             match answer.status.as_u16() {
                 200 => {}
                 404 => {

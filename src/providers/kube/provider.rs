@@ -74,8 +74,16 @@ impl Provider for Kube {
         Some(self)
     }
 
+    fn given_up(&self) -> Option<String> {
+        self.wire.outage.given_up()
+    }
+
+    fn hurry(&self) {
+        self.wire.outage.hurry();
+    }
+
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {
-        Box::pin(lease::lock(Arc::clone(&self.lock_wire), self.lock_duration, patience))
+        Box::pin(lease::lock(Arc::clone(&self.lock_wire), self.lock_duration, patience, self.tell))
     }
 }
 
@@ -119,14 +127,14 @@ async fn identity(wire: &Wire) -> Result<Identity, Refusal> {
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     if answer.status == StatusCode::FORBIDDEN {
         // A narrow account may not look at kube-system; then the server's address has to tell clusters apart.
-        let id = smol_str::format_smolstr!("server {}", wire.server);
-        return Ok(Identity { id, address: wire.server.as_str().into() });
+        let id = smol_str::format_smolstr!("server {}", wire.way.server);
+        return Ok(Identity { id, address: wire.way.server.as_str().into() });
     }
     if !answer.is_success() {
         return Err(answer.refusal(asked.tries));
     }
     let namespace: Namespace = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
-        why: format!("{} does not answer like a Kubernetes API server: {error}", wire.server),
+        why: format!("{} does not answer like a Kubernetes API server: {error}", wire.way.server),
     })?;
-    Ok(Identity { id: namespace.metadata.uid, address: wire.server.as_str().into() })
+    Ok(Identity { id: namespace.metadata.uid, address: wire.way.server.as_str().into() })
 }

@@ -35,7 +35,7 @@ impl Kube {
     /// The address of the server, for people.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.wire.server
+        &self.wire.way.server
     }
 
     /// What the server has at this path; nothing where it has nothing there.

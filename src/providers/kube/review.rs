@@ -51,7 +51,7 @@ pub(super) async fn account(wire: &Wire) -> Result<Option<Account>, Refusal> {
         return Err(answer.refusal(asked.tries));
     }
     let review: Review = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
-        why: format!("{} does not answer like a Kubernetes API server: {error}", wire.server),
+        why: format!("{} does not answer like a Kubernetes API server: {error}", wire.way.server),
     })?;
     let User { username, mut groups, extra } = review.status.user;
     groups.sort();

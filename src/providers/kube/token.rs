@@ -93,7 +93,7 @@ pub(super) async fn accounts(wire: &Wire, name: &str) -> Result<BTreeMap<SmolStr
             return Err(answer.refusal(asked.tries));
         }
         let Heads { metadata, items } = serde_json::from_slice(&answer.body).map_err(|error| {
-            let why = format!("{} does not answer like a Kubernetes API server: {error}", wire.server);
+            let why = format!("{} does not answer like a Kubernetes API server: {error}", wire.way.server);
             Refusal::Refused { why }
         })?;
         found.extend(items.into_iter().map(|item| (item.metadata.namespace, item.metadata.uid)));
@@ -127,7 +127,7 @@ impl Kube {
         let body = Zeroizing::new(answer.body);
         // The error of the decoder could quote what it decodes.
         let TokenRequest { spec, status } = serde_json::from_slice(&body).map_err(|_| {
-            refused(format!("{} does not answer like a Kubernetes API server", self.wire.server))
+            refused(format!("{} does not answer like a Kubernetes API server", self.wire.way.server))
         })?;
         Ok(Token {
             token: status.token,

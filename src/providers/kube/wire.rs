@@ -1,37 +1,37 @@
 //! Requests: sent at most so many at a time, each within its time, each again while that may help. What an answer
 //! means is in `answer.rs`; nothing here knows an object.
 
-use std::error::Error;
-use std::io;
-use std::ops::{ControlFlow, Deref};
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
 
-use ::kube::Client;
 use ::kube::client::Body;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use http::{Method, Request, Response, header};
-use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use http::{Method, Request, header};
+use tokio::time::{Instant, sleep};
 
 use super::answer::{Answer, Next, Trouble, next, retry_after};
+use super::outage::Outage;
+use super::pace::Pace;
+use super::way::Way;
 
-/// How often a request is sent at most.
-const TRIES: usize = 5;
+/// How often a request is sent at most to a server that is there and has no good answer to it.
+const TRIES: u32 = 5;
 
 /// The first pause between tries; each is twice as long as the one before, give or take chance.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// The way to one API server.
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The requests to one API server.
 pub(super) struct Wire {
-    pub(super) client: Client,
-    /// Its address, for people.
-    pub(super) server: String,
-    /// The proxy that leads to it, for people.
-    pub(super) proxy: Option<String>,
-    /// For one try, from sending to the answer's head, and again between any two pieces of its body.
-    pub(super) timeout: Duration,
-    pub(super) slots: Semaphore,
+    pub(super) way: Arc<Way>,
+    pub(super) pace: Pace,
+    /// Shared by all who speak to this server.
+    pub(super) outage: Arc<Outage>,
+    /// What is written along it takes the lock, where the run has one; the lock's own requests do not.
+    pub(super) guarded: bool,
 }
 
 /// One request, which can be sent more than once.
@@ -92,31 +92,76 @@ impl Call {
 }
 
 impl Wire {
-    /// Sends it, and again while that may help.
+    /// Sends it, and again while that may help: as often as it takes, within the time that a run waits, where the
+    /// server is away or asks to wait; a few times where it is there and has no good answer.
     pub(super) async fn ask(&self, call: &Call) -> Asked {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LONGEST_PAUSE)
             .with_factor(2.0)
-            .with_max_times(TRIES - 1)
+            .without_max_times()
             .with_jitter()
             .build();
-        let (mut tries, mut unsure) = (0, false);
+        let (mut tries, mut failed, mut unsure, mut asked_to_wait) = (0, 0, false, None);
+        let wait = self.outage.limits.wait;
         loop {
+            let place = self.pace.enter().await;
+            if let Err(why) = self.may(call).await {
+                return Asked { outcome: Err(Trouble::Hopeless(why)), tries, unsure };
+            }
+            let sent = Instant::now();
             let outcome = self.once(call).await;
+            drop(place);
             tries += 1;
-            let Next::Again { after, unsure: this_one } = next(&outcome) else {
-                return Asked { outcome, tries, unsure };
+            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+            let pause = match next(&outcome) {
+                Next::Done => {
+                    self.outage.answered();
+                    self.pace.faster();
+                    return Asked { outcome, tries, unsure };
+                }
+                Next::Wait { after } => {
+                    self.outage.answered();
+                    self.pace.slower();
+                    let since = *asked_to_wait.get_or_insert(sent);
+                    let left = wait.saturating_sub(since.elapsed());
+                    if left.is_zero() {
+                        return Asked { outcome, tries, unsure };
+                    }
+                    after.unwrap_or_default().max(pause).min(left)
+                }
+                Next::Doubt { after, unsure: this_one } => {
+                    let why = match &outcome {
+                        Ok(answer) => answer.says(),
+                        Err(trouble) => trouble.why().to_owned(),
+                    };
+                    // Where the server was away the try says nothing about the request.
+                    if !self.outage.doubt(&self.way, sent, &why).await {
+                        failed += 1;
+                    }
+                    if failed == TRIES {
+                        return Asked { outcome, tries, unsure };
+                    }
+                    unsure |= this_one;
+                    after.unwrap_or_default().max(pause)
+                }
             };
-            let Some(pause) = pauses.next() else { return Asked { outcome, tries, unsure } };
-            unsure |= this_one;
-            sleep(after.unwrap_or_default().max(pause)).await;
+            sleep(pause).await;
         }
     }
 
+    /// Waits until the server answers, as far as anybody knows, and until a write has the lock behind it.
+    async fn may(&self, call: &Call) -> Result<(), String> {
+        self.outage.pass().await?;
+        if self.guarded && call.method != Method::GET {
+            self.outage.sure().await?;
+            self.outage.pass().await?;
+        }
+        Ok(())
+    }
+
     /// Sends it once.
-    pub(super) async fn once(&self, call: &Call) -> Result<Answer, Trouble> {
-        // The semaphore is never closed, so this only waits.
-        let _slot = self.slots.acquire().await;
+    async fn once(&self, call: &Call) -> Result<Answer, Trouble> {
         let started = Instant::now();
         let outcome = self.send(call).await;
         let ms = started.elapsed().as_millis();
@@ -133,8 +178,9 @@ impl Wire {
 
     async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
         let mut body = Vec::new();
-        let mut answer = self.open(call).await?;
-        while let Some(piece) = self.piece(&mut answer, Some(self.timeout)).await? {
+        let patience = self.way.timeout;
+        let mut answer = self.way.open(call.request()?, patience).await?;
+        while let Some(piece) = self.way.piece(&mut answer, Some(patience)).await? {
             body.extend_from_slice(&piece);
         }
         let (head, _) = answer.into_parts();
@@ -151,13 +197,13 @@ impl Wire {
     ) -> Result<Answer, Trouble> {
         let mut answer = {
             // Only for the head: a body that goes on for hours must not keep others waiting.
-            let _slot = self.slots.acquire().await;
-            self.open(call).await?
+            let _place = self.pace.enter().await;
+            self.way.open(call.request()?, self.way.timeout).await?
         };
-        let patience = (!patient).then_some(self.timeout);
+        let patience = (!patient).then_some(self.way.timeout);
         let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
         let mut body = Vec::new();
-        while let Some(piece) = self.piece(&mut answer, patience).await? {
+        while let Some(piece) = self.way.piece(&mut answer, patience).await? {
             if !status.is_success() {
                 body.extend_from_slice(&piece);
             } else if take(&piece).is_break() {
@@ -166,119 +212,4 @@ impl Wire {
         }
         Ok(Answer { status, retry_after, body })
     }
-
-    /// Sends it, and waits for the head of the answer.
-    async fn open(&self, call: &Call) -> Result<Response<Body>, Trouble> {
-        let response = timeout(self.timeout, self.client.send(call.request()?)).await;
-        response.map_err(|_| self.silence())?.map_err(|error| self.trouble(&error))
-    }
-
-    /// The next piece of the body; nothing at its end.
-    async fn piece(
-        &self,
-        answer: &mut Response<Body>,
-        patience: Option<Duration>,
-    ) -> Result<Option<impl Deref<Target = [u8]>>, Trouble> {
-        loop {
-            let next = answer.body_mut().frame();
-            let frame = match patience {
-                Some(patience) => timeout(patience, next).await.map_err(|_| self.silence())?,
-                None => next.await,
-            };
-            let Some(frame) = frame else { return Ok(None) };
-            // What is no data are trailers, which say nothing here.
-            if let Ok(data) = frame.map_err(|error| self.trouble(&error))?.into_data() {
-                return Ok(Some(data));
-            }
-        }
-    }
-
-    fn silence(&self) -> Trouble {
-        Trouble::Lost(format!("{} did not answer within {:?}", self.way(), self.timeout))
-    }
-
-    /// The server, and the proxy where there is one.
-    fn way(&self) -> String {
-        match &self.proxy {
-            Some(proxy) => format!("{} through the proxy {proxy}", self.server),
-            None => self.server.clone(),
-        }
-    }
-
-    /// Sorts an error of the client and puts it into words.
-    fn trouble(&self, error: &(dyn Error + 'static)) -> Trouble {
-        let server = &self.way();
-        if let Some(::kube::Error::Auth(auth)) = error.downcast_ref() {
-            return Trouble::Hopeless(format!("could not log in to {server}: {}", chain(auth)));
-        }
-        let links = links(error);
-        for link in &links {
-            match link.downcast_ref::<rustls::Error>() {
-                Some(rustls::Error::InvalidCertificate(why)) => {
-                    return Trouble::Hopeless(format!(
-                        "the certificate of {server} is not to be trusted: {why:?}"
-                    ));
-                }
-                Some(rustls::Error::AlertReceived(alert)) => {
-                    return Trouble::Hopeless(format!("{server} refuses the secure connection: {alert:?}"));
-                }
-                _ => {}
-            }
-        }
-        let refused = links.iter().any(|link| {
-            link.downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-        });
-        if refused {
-            return Trouble::NotSent(match &self.proxy {
-                Some(proxy) => {
-                    format!("connection refused by the proxy {proxy}, which leads to {}", self.server)
-                }
-                None => format!("connection refused by {server}"),
-            });
-        }
-        let connecting = links.iter().any(|link| {
-            link.downcast_ref::<hyper_util::client::legacy::Error>()
-                .is_some_and(hyper_util::client::legacy::Error::is_connect)
-        });
-        if connecting {
-            Trouble::NotSent(format!("could not connect to {server}: {}", last(&links)))
-        } else {
-            Trouble::Lost(format!("lost the connection to {server}: {}", last(&links)))
-        }
-    }
-}
-
-/// An error and all that caused it, also where one is wrapped by an I/O error.
-fn links<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
-    let mut links = vec![error];
-    let mut here = error;
-    loop {
-        let wrapped = here.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let Some(cause) = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| here.source())
-        else {
-            return links;
-        };
-        links.push(cause);
-        here = cause;
-    }
-}
-
-/// The deepest cause, in words.
-fn last(links: &[&(dyn Error + 'static)]) -> String {
-    links.last().map(ToString::to_string).unwrap_or_default()
-}
-
-/// An error and its causes in one line; a cause that the one before it has already told is left out.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
-    for link in links(error) {
-        let said = link.to_string();
-        if text.is_empty() {
-            text = said;
-        } else if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-    }
-    text
 }
