@@ -1,5 +1,6 @@
 //! The program: arguments in, exit code out.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -10,9 +11,15 @@ fn main() -> ExitCode {
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if asked { Exit::Done.into() } else { Exit::Usage.into() };
+            return match error.print() {
+                Err(lost) if asked && lost.kind() != io::ErrorKind::BrokenPipe => {
+                    eprintln!("error: cannot write to standard output: {lost}");
+                    Exit::Failed.into()
+                }
+                _ if asked => Exit::Done.into(),
+                _ => Exit::Usage.into(),
+            };
         }
     };
     kwo::log::start(cli.verbose);
@@ -26,11 +33,19 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(kwo::commands::run(cli));
     // A question that nobody answered may still be waiting for its line.
     runtime.shutdown_background();
-    match ended {
-        Ok(exit) => exit.into(),
+    let exit = match ended {
+        Ok(exit) => exit,
         Err(failure) => {
             anstream::eprint!("{}", failure.text());
-            failure.exit.into()
+            failure.exit
         }
+    };
+    match kwo::commands::lost() {
+        Some(lost) => {
+            anstream::eprint!("{}", lost.text());
+            // A run that ended badly says so first.
+            if exit == Exit::Done || exit == Exit::Changes { lost.exit.into() } else { exit.into() }
+        }
+        None => exit.into(),
     }
 }

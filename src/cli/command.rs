@@ -1,5 +1,6 @@
 //! The program and the list of its commands. The doc comments are the help text.
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::commands::{
@@ -47,9 +48,43 @@ impl Cli {
         if std::env::var_os("CI").is_some_and(|ci| ci == "woodpecker") {
             definition = definition.mut_args(plug_in).mut_subcommand("ci", |ci| ci.mut_args(plug_in));
         }
-        let typed = definition.try_get_matches_from_mut(std::env::args_os())?;
+        let typed = definition
+            .try_get_matches_from_mut(std::env::args_os())
+            .map_err(|error| with_variable(error, &mut definition))?;
         Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))
     }
+}
+
+/// The error, with the environment variable that the refused value comes from, where it was not typed.
+fn with_variable(mut error: clap::Error, definition: &mut clap::Command) -> clap::Error {
+    let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return error;
+    };
+    // Options can be named once all of the definition is built, not only the command that was typed.
+    definition.build();
+    let typed = std::env::args_os().skip(1).any(|word| {
+        let word = word.to_string_lossy();
+        let short = word.starts_with('-') && !word.starts_with("--") && word.ends_with(value.as_str());
+        word == value.as_str() || short || word.ends_with(&format!("={value}"))
+    });
+    let variable = variables(definition).find(|(argument, variable)| {
+        argument == option && std::env::var(variable).is_ok_and(|set| set == *value)
+    });
+    if let Some((_, variable)) = variable.filter(|_| !typed) {
+        let said = format!("the value comes from the environment variable {variable}");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![said.into()]));
+    }
+    error
+}
+
+/// Every option that an environment variable can set, as errors name it, and that variable.
+fn variables(command: &clap::Command) -> Box<dyn Iterator<Item = (String, String)> + '_> {
+    let own = command
+        .get_arguments()
+        .filter_map(|argument| Some((argument.to_string(), argument.get_env()?.to_str()?.to_owned())));
+    Box::new(own.chain(command.get_subcommands().flat_map(variables)))
 }
 
 /// The option, read from the setting of a Woodpecker plug-in where its own variable is not set.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::shared::{ClusterArgs, RosterArgs, TargetArgs};
-use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration};
+use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, switch};
 
 /// `kwo validate`
 #[derive(Args, Debug)]
@@ -26,7 +26,7 @@ pub struct Render {
     #[expect(missing_docs, reason = "flattened")]
     pub roster: RosterArgs,
     /// YAML documents, or one JSON list.
-    #[arg(short, long, default_value = "yaml", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    #[arg(short, long, default_value = "yaml", env = "KWO_RENDER_OUTPUT", value_name = "FORMAT")]
     pub output: YamlOrJson,
 }
 
@@ -39,16 +39,16 @@ pub struct Plan {
     #[command(flatten)]
     pub target: TargetArgs,
     /// How to show the plan.
-    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    #[arg(short, long, default_value = "text", env = "KWO_PLAN_OUTPUT", value_name = "FORMAT")]
     pub output: PlanFormat,
     /// Save the plan, so that `kwo apply --plan` does exactly this.
-    #[arg(long, env = "KWO_OUT", value_name = "FILE")]
+    #[arg(long, env = "KWO_PLAN_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Exit with 2 when there are changes.
-    #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
     pub detailed_exitcode: bool,
     /// Show the whole content of new objects.
-    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
 }
 
@@ -64,7 +64,7 @@ pub struct Apply {
     #[arg(long, env = "KWO_PLAN", value_name = "FILE", conflicts_with = "adopt")]
     pub plan: Option<PathBuf>,
     /// Do not ask.
-    #[arg(short, long, env = "KWO_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(short, long, env = "KWO_YES", value_parser = switch)]
     pub yes: bool,
     /// How to print the report.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
@@ -76,7 +76,7 @@ pub struct Apply {
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
     pub lock_duration: Duration,
     /// Show the whole content of new objects.
-    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
 }
 
@@ -102,8 +102,8 @@ pub struct Status {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
-    /// Look at the node that kwo runs on, too: its disk, k3s, the kubeconfigs that it keeps.
-    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    /// Include the node that kwo runs on. Shows its disk, k3s and the kubeconfigs that it keeps.
+    #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
     /// The folder that the node's files lie below.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
@@ -125,10 +125,10 @@ pub struct Logs {
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
     /// Go on with what is written from now on, until Ctrl-C.
-    #[arg(short, long, env = "KWO_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(short, long, env = "KWO_FOLLOW", value_parser = switch)]
     pub follow: bool,
     /// How many of the last lines to begin with, of each container.
-    #[arg(long, default_value_t = 100, env = "KWO_TAIL", value_name = "N")]
+    #[arg(long, default_value_t = 100, env = "KWO_LOGS_TAIL", value_name = "N")]
     pub tail: u32,
 }
 
@@ -180,14 +180,14 @@ pub struct Import {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
-    /// Look at the files of the node that kwo runs on, too: what the scripts kept of tenants, what k3s is started with.
-    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    /// Include the node that kwo runs on. Reads what the scripts kept of tenants, and what k3s is started with.
+    #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
     /// The folder that the node's files lie below.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
     /// Write the roster to this file, which must not exist, instead of standard output.
-    #[arg(long, env = "KWO_OUT", value_name = "FILE")]
+    #[arg(long, env = "KWO_IMPORT_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 

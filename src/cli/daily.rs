@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::shared::{RosterArgs, TargetArgs};
-use super::values::duration;
+use super::values::{duration, switch};
 
 /// `kwo watch`
 #[derive(Args, Debug)]
@@ -19,10 +19,10 @@ pub struct Watch {
     #[command(flatten)]
     pub target: TargetArgs,
     /// Do what is planned, without asking.
-    #[arg(long, env = "KWO_APPLY", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_APPLY", value_parser = switch)]
     pub apply: bool,
     /// End once the roster is as it was last looked at, instead of waiting for the next edit.
-    #[arg(long, env = "KWO_ONCE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_ONCE", value_parser = switch)]
     pub once: bool,
     /// How long to wait for another run to end.
     #[arg(long, default_value = "1m", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
@@ -35,7 +35,7 @@ pub struct Watch {
 /// `kwo hook`
 #[derive(Args, Debug)]
 pub struct Hook {
-    /// kwo's settings: what each forge signs with, and what `kwo sync` is to do.
+    /// kwo's settings. They say what each forge signs with, and what `kwo sync` is to do.
     #[arg(long, default_value = "/etc/kwo/kwo.yaml", env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: PathBuf,
     /// Listen here, instead of where the settings say.
@@ -45,7 +45,7 @@ pub struct Hook {
     #[arg(long, env = "KWO_TRIGGER", value_name = "FILE")]
     pub trigger: Option<PathBuf>,
     /// How long a run may go on once the listener is told to stop.
-    #[arg(long, default_value = "5m", env = "KWO_GRACE", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "5m", env = "KWO_HOOK_GRACE", value_name = "DURATION", value_parser = duration)]
     pub grace: Duration,
 }
 
@@ -53,19 +53,19 @@ pub struct Hook {
 #[derive(Args, Debug)]
 pub struct Install {
     /// The folder that the files go below. systemd is told of them only where it is `/`.
-    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR")]
+    #[arg(long, default_value = "/", env = "KWO_INSTALL_ROOT", value_name = "DIR")]
     pub root: PathBuf,
     /// With the listener for pushes.
-    #[arg(long, env = "KWO_HOOK", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_INSTALL_HOOK", value_parser = switch)]
     pub hook: bool,
     /// With leave for `kwo sync` to write the files of the node.
-    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_INSTALL_NODE", value_parser = switch)]
     pub node: bool,
     /// Replace files that are not as kwo wrote them; never the settings.
-    #[arg(long, env = "KWO_FORCE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_INSTALL_FORCE", value_parser = switch)]
     pub force: bool,
     /// Take away what was put in place; settings, state and history stay.
-    #[arg(long, env = "KWO_UNINSTALL", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_UNINSTALL", value_parser = switch)]
     #[arg(conflicts_with_all = ["hook", "node", "force"])]
     pub uninstall: bool,
 }

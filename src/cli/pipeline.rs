@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::shared::{RosterArgs, TargetArgs};
-use super::values::{YamlOrJson, duration};
+use super::values::{YamlOrJson, duration, switch};
 
 /// `kwo ci`
 #[derive(Args, Debug)]
@@ -35,7 +35,7 @@ pub struct Ci {
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
     pub lock_duration: Duration,
     /// Show the whole content of new objects.
-    #[arg(long, env = "KWO_FULL", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
 }
 
@@ -55,10 +55,10 @@ pub struct Rbac {
     #[arg(long, default_value = "kwo-system", env = "KWO_NAMESPACE", value_name = "NAME")]
     pub namespace: String,
     /// Also the rights to see what is left over of kinds of which the roster wants nothing.
-    #[arg(long, env = "KWO_LEFTOVERS", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_LEFTOVERS", value_parser = switch)]
     pub leftovers: bool,
     /// YAML documents, or one JSON list.
-    #[arg(short, long, default_value = "yaml", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    #[arg(short, long, default_value = "yaml", env = "KWO_RBAC_OUTPUT", value_name = "FORMAT")]
     pub output: YamlOrJson,
 }
 

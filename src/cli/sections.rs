@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::shared::{AgeArgs, KubeArgs, RosterArgs};
-use super::values::{TextOrJson, YamlOrJson, duration, lifetime};
+use super::values::{TextOrJson, YamlOrJson, duration, lifetime, switch};
 
 /// `kwo secrets`
 #[derive(Debug, Subcommand)]
@@ -48,17 +48,17 @@ pub struct Kubeconfig {
     #[command(flatten)]
     pub roster: RosterArgs,
     /// For people: it holds no credentials, and makes kubectl log in as `cluster.oidc` of the roster says.
-    #[arg(long, env = "KWO_OIDC", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_OIDC", value_parser = switch)]
     pub oidc: bool,
     /// How long the token is to be good, 10 minutes or more. The server may give less.
     #[arg(long, default_value = "1h", env = "KWO_DURATION", value_name = "DURATION", value_parser = lifetime)]
     #[arg(conflicts_with = "oidc")]
     pub duration: Duration,
     /// YAML, or JSON on one line.
-    #[arg(short, long, default_value = "yaml", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    #[arg(short, long, default_value = "yaml", env = "KWO_KUBECONFIG_OUTPUT", value_name = "FORMAT")]
     pub output: YamlOrJson,
     /// Write it to this file, which its owner alone can read, instead of standard output. An old file is replaced.
-    #[arg(long, env = "KWO_OUT", value_name = "FILE")]
+    #[arg(long, env = "KWO_KUBECONFIG_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub kube: KubeArgs,
@@ -131,7 +131,7 @@ pub struct RegistryCredentials {
     #[command(flatten)]
     pub roster: RosterArgs,
     /// Print the passwords.
-    #[arg(long, env = "KWO_SHOW_PASSWORD", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_SHOW_PASSWORD", value_parser = switch)]
     pub show_password: bool,
     #[command(flatten)]
     pub kube: KubeArgs,
@@ -148,13 +148,13 @@ pub struct RegistryRotate {
     #[command(flatten)]
     pub roster: RosterArgs,
     /// How long the old password stays good. With 0s it ends at once, and so does one of a rotation before.
-    #[arg(long, default_value = "72h", env = "KWO_GRACE", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "72h", env = "KWO_ROTATE_GRACE", value_name = "DURATION", value_parser = duration)]
     pub grace: Duration,
     /// Do not ask.
-    #[arg(short, long, env = "KWO_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(short, long, env = "KWO_YES", value_parser = switch)]
     pub yes: bool,
-    /// Print the new password.
-    #[arg(long, env = "KWO_SHOW_PASSWORD", value_parser = clap::builder::FalseyValueParser::new())]
+    /// Print the passwords.
+    #[arg(long, env = "KWO_SHOW_PASSWORD", value_parser = switch)]
     pub show_password: bool,
     /// How long to wait for another run to end.
     #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]

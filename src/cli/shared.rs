@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::duration;
+use super::values::{duration, switch};
 
 /// Where the roster is.
 #[derive(Args, Clone, Debug)]
@@ -71,15 +71,15 @@ pub struct TargetArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub age: AgeArgs,
-    /// Look at the files of the node that kwo runs on, and write them: what k3s is started with, its registries, the
-    /// kubeconfigs that it keeps.
-    #[arg(long, env = "KWO_NODE", value_parser = clap::builder::FalseyValueParser::new())]
+    /// Include the node that kwo runs on. Looks at its files and writes them: what k3s is started with, its
+    /// registries, the kubeconfigs that it keeps.
+    #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
     /// The folder that the node's files lie below. The services of the node are restarted only where it is `/`.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
     /// Restart k3s where a file that it reads has changed; without this the restart is only shown.
-    #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = switch)]
     pub allow_restart: bool,
     /// Take over what exists without kwo's mark: all of it, or just that of a tenant or with an id. Adds, and never removes.
     #[arg(long, env = "KWO_ADOPT", value_name = "TENANT|ID", num_args = 0..=1, require_equals = true, default_missing_value = "*")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::{TextOrJson, duration};
+use super::values::{TextOrJson, duration, switch};
 use crate::sync::Allowed;
 
 /// Where kwo's settings are.
@@ -24,7 +24,7 @@ pub struct Sync {
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// Fetch, decide and plan, and do nothing.
-    #[arg(long, env = "KWO_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_DRY_RUN", value_parser = switch)]
     pub dry_run: bool,
     /// Let pass, this once, what would be refused: a branch that was rewritten, or what goes beyond a limit.
     #[arg(long, env = "KWO_ALLOW", value_name = "WHAT", value_delimiter = ',')]
@@ -58,7 +58,7 @@ pub struct HistoryList {
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// How many of the last entries to show.
-    #[arg(long, default_value_t = 20, env = "KWO_TAIL", value_name = "N")]
+    #[arg(long, default_value_t = 20, env = "KWO_HISTORY_TAIL", value_name = "N")]
     pub tail: u32,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
@@ -94,6 +94,6 @@ pub struct HistoryVerify {
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// Look at the files alone, and not at what the cluster remembers of them.
-    #[arg(long, env = "KWO_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KWO_OFFLINE", value_parser = switch)]
     pub offline: bool,
 }

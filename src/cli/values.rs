@@ -36,6 +36,16 @@ pub enum SchemaOf {
     Settings,
 }
 
+/// Whether an option without a value is set, as its environment variable says. What is no clear yes or no is refused:
+/// `KWO_YES=nein` must not apply.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Ok(true),
+        "" | "false" | "0" | "no" => Ok(false),
+        _ => Err("expected true, false, 1, 0, yes or no".to_owned()),
+    }
+}
+
 /// A span of time such as `30s`, `5m` or `1m30s`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no span of time: expected something like 30s, 5m or 1m30s");

@@ -5,7 +5,7 @@ use std::path::Path;
 use kwo_planner::domains::compile;
 use kwo_planner::plan::{Provenance, roster_digest};
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::Roster;
+use kwo_planner::roster::{Refused, Roster};
 
 use super::print::talk;
 use crate::failure::{Exit, Failure};
@@ -31,11 +31,22 @@ impl Loaded {
 
 /// Reads, checks and compiles.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
-    let roster = source::load(path).map_err(|refused| {
+    checked(path).map_err(|refused| {
         talk(&diagnostic::text(&refused));
         Failure::silent(Exit::Failed)
-    })?;
-    compiled(roster)
+    })
+}
+
+/// The same, with all that is wrong as data.
+pub(crate) fn checked(path: &Path) -> Result<Loaded, Box<Refused>> {
+    let roster = source::load(path)?;
+    match compile(&roster) {
+        Ok(desired) => Ok(Loaded { roster, desired }),
+        Err(clash) => {
+            let sources = (**roster.sources()).clone();
+            Err(Box::new(Refused { sources, findings: vec![clash.finding()] }))
+        }
+    }
 }
 
 /// What a checked roster wants.

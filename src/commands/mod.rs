@@ -33,4 +33,5 @@ mod tls;
 mod validate;
 mod watch;
 
+pub use print::lost;
 pub use run::run;

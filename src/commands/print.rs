@@ -1,21 +1,45 @@
 //! Data to standard output, talk to standard error. A reader that has gone away is no failure.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
 use crate::failure::Failure;
 
+/// Why data could not be printed, once it could not. It is kept until the run ends, so that a plan whose page does not
+/// fit the disk is not left half done.
+static UNPRINTED: OnceLock<std::io::Error> = OnceLock::new();
+
 /// Prints text, with its colours where they are wanted.
 pub(crate) fn data(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        unprinted(error);
+    }
+}
+
+/// Remembers that data did not get out.
+fn unprinted(error: std::io::Error) {
+    if error.kind() != ErrorKind::BrokenPipe {
+        let _ = UNPRINTED.set(error);
+    }
+}
+
+/// The failure of a run whose data did not get out; nothing where all of it did, or where nobody reads it any more.
+#[must_use]
+pub fn lost() -> Option<Failure> {
+    UNPRINTED.get().map(|error| Failure::new("cannot write to standard output").because(error))
 }
 
 /// Prints one line of what goes on and on; the error says that nobody reads it any more.
 pub(crate) fn line(text: &str) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush())
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| {
+        let gone = error.kind().into();
+        unprinted(error);
+        gone
+    })
 }
 
 /// Says something to the person at the terminal.

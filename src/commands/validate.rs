@@ -1,16 +1,15 @@
 //! `kwo validate`
 
-use super::load::load;
+use super::load::{checked, load};
 use super::print::{json, talk};
 use crate::cli::{TextOrJson, Validate};
 use crate::failure::{Exit, Failure};
 use crate::report::diagnostic;
-use crate::source;
 
 pub(crate) fn validate(args: &Validate) -> Result<Exit, Failure> {
     let path = &args.roster.roster;
     if args.output == TextOrJson::Json {
-        let refused = source::load(path).err();
+        let refused = checked(path).err();
         json(&diagnostic::json(refused.as_deref()))?;
         return if refused.is_some() { Err(Failure::silent(Exit::Failed)) } else { Ok(Exit::Done) };
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::kinds::{Kind, Shape};
 use crate::node;
-use crate::roster::{Sources, Span};
+use crate::roster::{Finding, Sources, Span};
 use crate::secrets::{Missing, Secret};
 use crate::tree::{SmolStr, Tree};
 
@@ -98,6 +98,21 @@ pub struct Clash {
     pub first: String,
     /// Where it was asked for again.
     pub second: String,
+    /// The lines of the roster that ask for it, where it is the roster that does.
+    pub places: Vec<Span>,
+}
+
+impl Clash {
+    /// The same as a finding in the roster.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        let Clash { id, first: _, second: _, places } = self;
+        let place = |at: usize| places.get(at).copied().unwrap_or_default();
+        let finding = Finding::new("object-twice", place(1), self.to_string(), "asked for again here");
+        let finding =
+            finding.hint(format!("give one of the two another name: only one {} can be made", id.kind));
+        if places.len() > 1 { finding.also(place(0), "asked for first here") } else { finding }
+    }
 }
 
 impl ResourceId {
@@ -246,7 +261,13 @@ impl Desired {
         let twice = resources.windows(2).find(|pair| pair[0].id == pair[1].id);
         if let Some([first, second]) = twice {
             let place = |resource: &Resource| Origin::of(&resource.because, &sources).to_string();
-            return Err(Clash { id: Box::new(first.id.clone()), first: place(first), second: place(second) });
+            let places = [first, second].into_iter().filter_map(|resource| match resource.because {
+                Reason::Roster(at) => Some(at),
+                Reason::BuiltInTier { .. } | Reason::Always | Reason::Kubernetes => None,
+            });
+            let places = places.collect();
+            let id = Box::new(first.id.clone());
+            return Err(Clash { id, first: place(first), second: place(second), places });
         }
         Ok(Desired { resources, sources })
     }

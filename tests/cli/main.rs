@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod dns;
+mod environment;
 mod help;
 mod import;
 mod kubeconfig;
@@ -11,6 +12,7 @@ mod prompt;
 mod readme;
 mod registry;
 mod sandbox;
+mod streams;
 mod tls;
 mod watch;
 mod words;
