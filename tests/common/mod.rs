@@ -2,4 +2,4 @@
 
 pub(crate) mod apiserver;
 pub(crate) mod crds;
-mod live;
+pub(crate) mod live;

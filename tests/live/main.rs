@@ -11,6 +11,7 @@ mod proxy;
 mod access;
 mod account;
 mod additive;
+mod clock;
 mod converge;
 mod crash;
 mod endless;

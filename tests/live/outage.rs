@@ -2,14 +2,14 @@
 //! has few places for requests. Each on a server of its own, for all others would notice.
 
 use std::io::BufRead as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::common::apiserver::{self, Server};
 use crate::run::{Bench, Ran};
 
 /// A server of one's own and a roster of so many tenants.
-fn bench(tenants: usize, flags: &[&str]) -> Option<(Bench, Server)> {
+pub(crate) fn bench(tenants: usize, flags: &[&str]) -> Option<(Bench, Server)> {
     let flags: Vec<String> = flags.iter().flat_map(|flag| ["--set".to_owned(), (*flag).to_owned()]).collect();
     let server = apiserver::another(&flags)?;
     let names: String =
@@ -20,7 +20,11 @@ fn bench(tenants: usize, flags: &[&str]) -> Option<(Bench, Server)> {
 
 /// A run that has made its first objects, and what it says from then on.
 fn begun(bench: &Bench, more: &[&str]) -> (Child, impl FnOnce(Child) -> Ran) {
-    let mut run = bench.command(&[&["apply", "--yes"], more].concat());
+    go(bench.command(&[&["apply", "--yes"], more].concat()))
+}
+
+/// The same for a run that is begun in another way.
+pub(crate) fn go(mut run: Command) -> (Child, impl FnOnce(Child) -> Ran) {
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = std::io::BufReader::new(run.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("created kube:Namespace")));
@@ -104,7 +108,7 @@ fn a_server_with_few_places_is_asked_less_at_a_time_until_all_is_done() {
     let Some((bench, server)) = bench(15, &few) else { return };
     // As an account like others: the admin is never told to wait.
     let kubectl = |args: &[&str]| {
-        let mut kubectl = std::process::Command::new(&server.kubectl);
+        let mut kubectl = Command::new(&server.kubectl);
         let done = kubectl.arg("--kubeconfig").arg(&server.kubeconfig).args(args).output().unwrap();
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap()

