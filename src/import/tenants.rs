@@ -71,7 +71,10 @@ fn tiers(levels: &BTreeSet<usize>, page: &mut Page) {
     page.line(0, "tiers:");
     for level in levels {
         let (name, level) = (tier(*level), LEVELS[*level]);
-        page.line(1, &format!("{name}: {{podSecurity: {level}, network: open, clusterRead: none}}"));
+        page.line(
+            1,
+            &format!("{name}: {{rest: unbounded, podSecurity: {level}, network: open, clusterRead: none}}"),
+        );
     }
 }
 

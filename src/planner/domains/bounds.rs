@@ -25,7 +25,7 @@ const QUOTA_NAMES: [&str; 12] = [
 ];
 
 /// Names that a quota has a field for, and the field.
-const QUOTA_FIELDS: [(&str, &str); 10] = [
+const QUOTA_FIELDS: [(&str, &str); 9] = [
     ("cpu", "cpu"),
     ("memory", "memory"),
     ("persistentvolumeclaims", "volumes"),
@@ -35,7 +35,6 @@ const QUOTA_FIELDS: [(&str, &str); 10] = [
     ("requests.storage", "storage"),
     ("storage", "storage"),
     ("volumes", "volumes"),
-    ("count/pods", "pods"),
 ];
 
 /// What a container can be limited in, by a name without a domain.

@@ -8,6 +8,7 @@ mod cert_manager;
 pub(crate) mod claims;
 pub mod cluster;
 mod compile;
+pub mod counts;
 pub mod dns;
 pub mod dns_providers;
 mod guard;

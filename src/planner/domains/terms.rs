@@ -3,14 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use super::counts::{self, ALL_PODS, CONTAINER_DISK, EPHEMERAL, Scale};
 use super::tenants::{DEFAULT_TIER, Tenant};
 use super::tiers::{
     BUILT_IN_TIERS, BuiltInTier, ClusterRead, DEFAULT_CLUSTER_READ, DEFAULT_NETWORK, DEFAULT_POD_SECURITY,
-    Limits, Network, PodSecurity, Quota, Tier,
+    Limits, Network, PodSecurity, Quota, Rest, Tier,
 };
 use crate::resource::Reason;
 use crate::roster::{At, Entry, Map, Name, Quantity};
 use crate::tree::SmolStr;
+
+/// The field of a tier under which the bounds of what its quota does not name are built in.
+const REST: &str = "rest";
 
 /// Amounts by the name that Kubernetes has for them, each with its reason.
 pub(crate) type Amounts = BTreeMap<SmolStr, (Quantity, Reason)>;
@@ -22,6 +26,8 @@ pub(crate) struct Terms {
     pub tier: (SmolStr, Reason),
     /// The upper bounds of each of its namespaces.
     pub quota: Amounts,
+    /// Where what the quota does not name is bounded, by which column, and why.
+    rest: Option<(Scale, Reason)>,
     /// The limits of its containers.
     pub limits: Option<ContainerLimits>,
     /// The Pod Security level.
@@ -48,8 +54,13 @@ pub(crate) fn tiers(tiers: &Map<Name, Tier>) -> BTreeMap<SmolStr, Terms> {
         let name = name.text().clone();
         let mut terms = all.remove(&name).unwrap_or_else(|| bare(&name, &Reason::Roster(*key)));
         overlay(&mut terms, tier);
-        terms.limits = terms.limits.map(as_kubernetes_completes);
         all.insert(name, terms);
+    }
+    for terms in all.values_mut() {
+        terms.limits = terms.limits.take().map(as_kubernetes_completes);
+        if let Some((_, reason)) = &terms.rest {
+            disk_of_containers(terms.limits.get_or_insert_default(), reason);
+        }
     }
     all
 }
@@ -61,6 +72,12 @@ pub(crate) fn of(tenant: &Tenant, tenant_reason: &Reason, tiers: &BTreeMap<SmolS
     let mut terms = tiers.get(name).cloned().unwrap_or_else(|| bare(name, tenant_reason));
     terms.tier.1 = tenant.tier.as_ref().map_or_else(|| tenant_reason.clone(), |tier| Reason::Roster(tier.at));
     bounds(&mut terms.quota, &tenant.quota);
+    if let Some((scale, reason)) = &terms.rest
+        && !terms.quota.contains_key(ALL_PODS)
+    {
+        let running = terms.quota.get("pods").map_or_else(|| scale.pods(), |(pods, _)| pods.clone());
+        terms.quota.insert(ALL_PODS.into(), (running.and(scale.ended()), reason.clone()));
+    }
     if let Some(At { value: true, at }) = &tenant.parked {
         terms.quota.insert("pods".into(), (Quantity::zero(), Reason::Roster(*at)));
     }
@@ -69,9 +86,11 @@ pub(crate) fn of(tenant: &Tenant, tenant_reason: &Reason, tiers: &BTreeMap<SmolS
 
 /// A tier before it says anything.
 fn bare(name: &str, reason: &Reason) -> Terms {
+    let rest = Reason::BuiltInTier { tier: name.into(), field: REST.into() };
     Terms {
         tier: (name.into(), reason.clone()),
-        quota: Amounts::new(),
+        quota: rest_of_quota(Scale::Large, &rest),
+        rest: Some((Scale::Large, rest)),
         limits: None,
         pod_security: (DEFAULT_POD_SECURITY, Reason::Always),
         isolated: (DEFAULT_NETWORK == Network::Isolated).then_some(Reason::Always),
@@ -94,6 +113,7 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         default_request: part(tier.default_request, "defaultRequest"),
         max: part(tier.max, "max"),
     };
+    let rest = reason(REST);
     let quota = [
         amount("requests.cpu", tier.cpu, "quota.cpu"),
         amount("requests.memory", tier.memory, "quota.memory"),
@@ -103,8 +123,9 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
     ];
     Terms {
         tier: (SmolStr::new_static(tier.name), Reason::Always),
-        quota: quota.into_iter().flatten().collect(),
-        limits: Some(as_kubernetes_completes(limits)),
+        quota: rest_of_quota(tier.scale, &rest).into_iter().chain(quota.into_iter().flatten()).collect(),
+        rest: Some((tier.scale, rest)),
+        limits: Some(limits),
         pod_security: (tier.pod_security, reason("podSecurity")),
         isolated: (tier.network == Network::Isolated).then(|| reason("network")),
         navigation: (tier.cluster_read == ClusterRead::Navigation).then(|| reason("clusterRead")),
@@ -112,15 +133,18 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
 }
 
 fn overlay(terms: &mut Terms, tier: &Tier) {
-    let Tier { quota, limits, pod_security, network, cluster_read } = tier;
+    let Tier { quota, rest, limits, pod_security, network, cluster_read } = tier;
+    if let Some(At { value: Rest::Unbounded, at: _ }) = rest
+        && let Some((_, reason)) = terms.rest.take()
+    {
+        terms.quota.retain(|_, (_, because)| *because != reason);
+    }
     bounds(&mut terms.quota, quota);
     if let Some(Limits { default, default_request, max }) = limits {
         let into = terms.limits.get_or_insert_default();
         for (from, into) in
             [(default, &mut into.default), (default_request, &mut into.default_request), (max, &mut into.max)]
         {
-            // What Kubernetes would have filled in gives way to what is said.
-            into.retain(|_, (_, reason)| *reason != Reason::Kubernetes);
             for (name, Entry { key: _, value: amount }) in from {
                 let amount = (amount.value.clone(), Reason::Roster(amount.at));
                 into.insert(name.text().clone(), amount);
@@ -153,13 +177,39 @@ fn bounds(into: &mut Amounts, quota: &Quota) {
         ("persistentvolumeclaims", volumes),
     ] {
         if let Some(amount) = amount {
-            into.insert(SmolStr::new_static(name), (amount.value.clone(), Reason::Roster(amount.at)));
+            bound(into, SmolStr::new_static(name), amount);
         }
     }
     for (name, Entry { key: _, value: amount }) in hard {
-        let amount = (amount.value.clone(), Reason::Roster(amount.at));
-        into.insert(name.text().clone(), amount);
+        bound(into, name.text().clone(), amount);
     }
+}
+
+/// What the roster says under one name takes the place of what is built in under the other.
+fn bound(into: &mut Amounts, name: SmolStr, amount: &At<Quantity>) {
+    let other = counts::alias(&name);
+    if let Some(other) = other.filter(|other| !matches!(into.get(*other), Some((_, Reason::Roster(_))))) {
+        into.remove(other);
+    }
+    into.insert(name, (amount.value.clone(), Reason::Roster(amount.at)));
+}
+
+/// The bounds of what the quota does not name.
+fn rest_of_quota(scale: Scale, reason: &Reason) -> Amounts {
+    // These amounts, too, are constants that a test reads.
+    let amounts = scale.amounts().filter_map(|(name, text)| Some((name, text.parse::<Quantity>().ok()?)));
+    amounts.map(|(name, amount)| (SmolStr::new_static(name), (amount, reason.clone()))).collect()
+}
+
+/// A quota over the disk of pods lets none start that says nothing about it, so containers get a default.
+fn disk_of_containers(limits: &mut ContainerLimits, because: &Reason) {
+    let [limit, request] = CONTAINER_DISK.map(str::parse::<Quantity>);
+    let (Ok(limit), Ok(request)) = (limit, request) else { return };
+    let disk = SmolStr::new_static(EPHEMERAL);
+    let least = limits.default_request.get(&disk).map_or(&limit, |(request, _)| request).max(&limit).clone();
+    let (limit, _) = limits.default.entry(disk.clone()).or_insert((least, because.clone()));
+    let request = request.min(limit.clone());
+    limits.default_request.entry(disk).or_insert((request, because.clone()));
 }
 
 /// Kubernetes fills in a container's default limit from its maximum, and its default request from its default

@@ -1,16 +1,20 @@
 //! The `tiers` section: named bundles of bounds for tenants, and the tiers that are built in. The checks over
 //! quantities are in `bounds.rs`.
 
+use super::counts::Scale;
 use crate::roster::record::{choice, record};
 use crate::roster::{At, Map, Quantity, ResourceName};
 
 record! {
     /// A bundle of bounds for tenants. A tier named `small`, `standard` or `large` starts from the built-in one of that
-    /// name; any other starts with no quota and no limits, isolated, with Pod Security `baseline` and no
-    /// navigation.
+    /// name; any other starts with no quota but the counts of `large` and no limits but that of a container's disk,
+    /// isolated, with Pod Security `baseline` and no navigation.
     pub struct Tier: "a tier" {
         /// What each namespace may use.
         pub quota: Quota,
+        /// Is what the quota does not name bounded by built-in amounts: how many objects of each kind there are, and what
+        /// pods write to the disk of their node? Default: bounded.
+        pub rest: Option<At<Rest>>,
         /// What containers get that do not say, and what they may ask for at most.
         pub limits: Option<Limits>,
         /// The Pod Security level that pods have to keep. Default: baseline.
@@ -66,6 +70,16 @@ choice! {
 }
 
 choice! {
+    /// What becomes of what a quota does not name.
+    pub enum Rest: "kind of rest" {
+        /// As many objects of each kind as are built in for the tier.
+        Bounded = "bounded",
+        /// No bounds: one namespace may fill the cluster's datastore and the disk of a node.
+        Unbounded = "unbounded",
+    }
+}
+
+choice! {
     /// How a tenant's network is bounded.
     pub enum Network: "kind of network" {
         /// Reached by its own pods and the ingress controller only; reaches DNS and the internet, but no other
@@ -101,6 +115,8 @@ pub struct BuiltInTier {
     pub pods: &'static str,
     /// `quota.volumes`
     pub volumes: &'static str,
+    /// The amounts of what the quota does not name.
+    pub scale: Scale,
     /// `limits.default`, by resource
     pub default: &'static [(&'static str, &'static str)],
     /// `limits.defaultRequest`, by resource
@@ -129,6 +145,7 @@ const SMALL: BuiltInTier = BuiltInTier {
     storage: "10Gi",
     pods: "10",
     volumes: "5",
+    scale: Scale::Small,
     default: &[("cpu", "500m"), ("memory", "512Mi")],
     default_request: &[("cpu", "50m"), ("memory", "64Mi")],
     max: &[("memory", "2Gi")],
@@ -147,6 +164,7 @@ pub const BUILT_IN_TIERS: [BuiltInTier; 3] = [
         storage: "20Gi",
         pods: "20",
         volumes: "10",
+        scale: Scale::Standard,
         max: &[("memory", "4Gi")],
         ..SMALL
     },
@@ -157,6 +175,7 @@ pub const BUILT_IN_TIERS: [BuiltInTier; 3] = [
         storage: "50Gi",
         pods: "50",
         volumes: "20",
+        scale: Scale::Large,
         max: &[("memory", "8Gi")],
         ..SMALL
     },

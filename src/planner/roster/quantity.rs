@@ -59,6 +59,15 @@ impl Quantity {
         self.nano % UNIT == 0
     }
 
+    /// So many units more.
+    #[must_use]
+    pub fn and(&self, more: u32) -> Quantity {
+        let nano = self.nano + i128::from(more) * UNIT;
+        let mut sum = Quantity { text: SmolStr::default(), nano, style: Style::Decimal };
+        sum.text = sum.canonical();
+        sum
+    }
+
     /// How many per cent of the whole it is, rounded down; nothing where the whole is nothing.
     #[must_use]
     pub fn percent_of(&self, whole: &Quantity) -> Option<i128> {
@@ -237,6 +246,14 @@ impl JsonSchema for Quantity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_are_added_whatever_the_suffix() {
+        for (text, sum) in [("0", "120"), ("20", "140"), ("1k", "1120"), ("500m", "120500m"), ("1Ki", "1144")]
+        {
+            assert_eq!(text.parse::<Quantity>().unwrap().and(120).as_str(), sum);
+        }
+    }
 
     fn quantity(text: &str) -> Quantity {
         text.parse().unwrap()
