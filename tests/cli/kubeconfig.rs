@@ -86,3 +86,24 @@ fn what_cannot_be_is_told() {
     let roster = std::fs::read_to_string(folder.path().join("roster.yaml")).unwrap();
     assert_eq!(roster, format!("{ROSTER}{OIDC}"));
 }
+
+#[test]
+fn an_empty_current_context_is_none_and_the_next_file_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("roster.yaml", ROSTER);
+    write(
+        "first",
+        "apiVersion: v1\nkind: Config\ncurrent-context: \"\"\nclusters: []\ncontexts: []\nusers: []\n",
+    );
+    write(
+        "second",
+        "apiVersion: v1\nkind: Config\ncurrent-context: b\ncontexts: [{name: b, context: {cluster: b, user: b}}]\n\
+clusters: [{name: b, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: b, user: {}}]\n",
+    );
+    for files in ["first:second", "missing:first:second", "second:first"] {
+        let text =
+            crate::transcript_with(folder.path(), &["plan", "--api-wait", "0s"], &[("KUBECONFIG", files)]);
+        assert!(text.contains("http://127.0.0.1:1") && !text.contains("current context"), "{files}: {text}");
+    }
+}

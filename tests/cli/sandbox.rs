@@ -116,3 +116,22 @@ fn a_node_is_looked_at_when_it_is_asked_for() {
     text.push_str(&std::fs::read_to_string(root.join("config.yaml")).unwrap());
     snapshot("node", &text);
 }
+
+#[test]
+fn objects_in_a_list_are_seen_and_not_made_a_second_time() {
+    let whole =
+        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n";
+    let typed = "apiVersion: v1\nkind: NamespaceList\nitems:\n- {metadata: {name: a}}\n";
+    let nested = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Namespace, metadata: {name: a}}]}\n";
+    for list in [whole, typed, nested] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("dir")).unwrap();
+        std::fs::write(folder.path().join("dir/list.yaml"), list).unwrap();
+        let roster = "apiVersion: kwo/v1\nkind: Roster\ntenants: {a: {}}\n";
+        std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
+        let text = transcript(folder.path(), &["apply", "--target", "dir:dir", "--yes"]);
+        assert!(text.contains("! kube:Namespace/a\n") && text.contains("it is in list.yaml"), "{list}{text}");
+        assert!(text.ends_with("---- exit 5 ----\n"), "{text}");
+        assert_eq!(std::fs::read_to_string(folder.path().join("dir/list.yaml")).unwrap(), list);
+    }
+}

@@ -10,6 +10,8 @@ use smol_str::SmolStr;
 use super::decode::Decode;
 use super::document::{ApiVersion, Document, FileKind, IncludePattern};
 use super::node::{Key, Node, Value};
+use super::scalar::quote;
+use super::spelling::did_you_mean;
 use super::unwanted::duplicate_key;
 use super::yaml::read;
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
@@ -99,6 +101,15 @@ fn merge(sources: &Sources, findings: &mut Findings) -> (Option<Node>, bool) {
             continue;
         };
         let main = number == 0;
+        if let Some(finding) = other_kind(&node, "Roster") {
+            // What else is wrong with it as a roster would only hide that it is none.
+            findings.push(finding);
+            whole = false;
+            if main {
+                return (None, whole);
+            }
+            continue;
+        }
         if main {
             for field in ["apiVersion", "kind"].into_iter().filter(|field| node.get(field).is_none()) {
                 let value = if field == "kind" { FileKind::Roster.as_str() } else { ApiVersion::V1.as_str() };
@@ -114,6 +125,35 @@ fn merge(sources: &Sources, findings: &mut Findings) -> (Option<Node>, bool) {
         }
     }
     (top.map(|at| Node { at, value: Value::Map(merged.entries) }), whole)
+}
+
+/// A file that says of itself that it is something else than this kind of file.
+pub(crate) fn other_kind(node: &Node, wanted: &str) -> Option<Finding> {
+    let (_, node) = node.get("kind")?;
+    let Value::Scalar { text, plain: _ } = &node.value else { return None };
+    let kind = text.as_str();
+    let (what, hint) = match kind {
+        _ if kind == wanted => return None,
+        "Roster" => ("a roster", Some("`kwo validate FILE` checks a roster")),
+        "Settings" => (
+            "kwo's settings",
+            Some("`kwo sync --settings FILE --dry-run` reads them; the roster is the file in its repository"),
+        ),
+        // A slip of the pen is told as one, with what it should be.
+        _ if did_you_mean(kind, ["Roster", "Settings"]).is_some() => return None,
+        _ if !kind.starts_with(|first: char| first.is_ascii_uppercase()) => return None,
+        _ => ("an object of Kubernetes", None),
+    };
+    let finding = Finding::new(
+        "other-kind",
+        node.at,
+        format!("this file is {what}, of the kind {}", quote(kind)),
+        format!("expected `kind: {wanted}`"),
+    );
+    Some(match hint {
+        Some(hint) => finding.hint(hint),
+        None => finding,
+    })
 }
 
 fn missing_field_at(at: Span, field: &str) -> Finding {

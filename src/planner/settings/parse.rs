@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 
 use super::document::Settings;
 use super::notify::ForgeKind;
+use crate::roster::parse::other_kind;
 use crate::roster::yaml::read;
 use crate::roster::{At, Decode, Finding, Findings, Refused, SecretRef, SourceFile, Sources};
 
@@ -13,7 +14,13 @@ use crate::roster::{At, Decode, Finding, Findings, Refused, SecretRef, SourceFil
 /// When anything is wrong with them: with everything that is.
 pub fn parse(file: SourceFile) -> Result<Settings, Box<Refused>> {
     let mut findings = Findings::default();
-    let settings = read(&file, 0, &mut findings).and_then(|node| Settings::decode(&node, &mut findings));
+    let settings = read(&file, 0, &mut findings).and_then(|node| match other_kind(&node, "Settings") {
+        Some(finding) => {
+            findings.push(finding);
+            None
+        }
+        None => Settings::decode(&node, &mut findings),
+    });
     if let Some(settings) = &settings {
         check(settings, &mut findings);
     }
@@ -146,7 +153,7 @@ mod tests {
         let path = format!("{HEAD}repository: {{url: /srv/git/cluster.git}}\n");
         assert!(refused(&path).is_empty());
         assert_eq!(refused(HEAD), ["missing-field"]);
-        assert_eq!(refused(&path.replace("Settings", "Roster")), ["unknown-choice"]);
+        assert_eq!(refused(&path.replace("Settings", "Roster")), ["other-kind"]);
         assert_eq!(refused(&format!("{path}limit: {{}}\n")), ["unknown-field"]);
     }
 

@@ -11,7 +11,7 @@ use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
-use kwo_planner::tree::{SmolStr, Tree};
+use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
 use super::layout::file;
@@ -133,7 +133,25 @@ fn strangers(root: &Path, place: &Path) -> Vec<(ResourceId, Tree, Version)> {
         }
     };
     let version = Version(version(&bytes).into());
-    objects.into_iter().filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect()
+    let objects = objects.into_iter().flat_map(|object| items(object, DEEPEST));
+    objects.filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect()
+}
+
+/// An object, or the objects in a list as `kubectl get -o yaml` prints it. In one of a kind of its own, such as a
+/// `NamespaceList`, the items need not say what they are.
+fn items(object: Tree, deeper: usize) -> Vec<Tree> {
+    let text = |name: &str| object.get(name).and_then(Tree::as_text);
+    let of = text("kind").and_then(|kind| kind.strip_suffix("List"));
+    let (Some(of), Some(Tree::List(found)), Some(deeper)) = (of, object.get("items"), deeper.checked_sub(1))
+    else {
+        return vec![object];
+    };
+    let fill = |item: &Tree, key: &str, value: Option<&SmolStr>| match (item.get(key), value) {
+        (None, Some(value)) if !of.is_empty() => item.with(&join("", key), Tree::from(value.clone())),
+        _ => item.clone(),
+    };
+    let whole = |item: &Tree| fill(&fill(item, "kind", Some(&of.into())), "apiVersion", text("apiVersion"));
+    found.iter().flat_map(|item| items(whole(item), deeper)).collect()
 }
 
 /// The body of an object that nobody wants, if it carries the mark.

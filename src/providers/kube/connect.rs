@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ::kube::client::{Body, ClientBuilder, ConfigExt};
-use ::kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use ::kube::client::{AuthError, Body, ClientBuilder, ConfigExt};
+use ::kube::config::{ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use ::kube::{Client, Config};
 use http::{HeaderValue, Uri, header};
 use hyper_util::client::legacy;
@@ -115,8 +115,8 @@ impl Kube {
             .push((header::USER_AGENT, HeaderValue::from_static(concat!("kwo/", env!("CARGO_PKG_VERSION")))));
         let server = server(&config);
         let concurrency = options.concurrency.max(1);
-        let client = client(config, concurrency)
-            .map_err(|error| ConnectError { why: format!("cannot use {server}: {error}"), hint: None })?;
+        let exec = config.auth_info.exec.clone();
+        let client = client(config, concurrency).map_err(|error| unusable(&server, exec.as_ref(), &error))?;
         let proxy = proxy.as_ref().map(|proxy| proxy.name.clone());
         let way = Arc::new(Way { client, server, proxy, timeout: options.timeout });
         let limits =
@@ -158,7 +158,24 @@ pub(crate) fn web(api: &str, patience: Duration) -> Result<Client, ConnectError>
     config.default_retry = false;
     config.connect_timeout = Some(patience);
     config.proxy_url = proxy.map(|proxy| proxy.url);
-    client(config, 1).map_err(cannot)
+    client(config, 1).map_err(|error| cannot(chain(&error)))
+}
+
+/// Why there is no client. What the kubeconfig says about a program that is missing is for whoever reads this.
+fn unusable(server: &str, exec: Option<&ExecConfig>, error: &::kube::Error) -> ConnectError {
+    let program = exec.and_then(|exec| exec.command.as_deref());
+    match (error, program) {
+        (::kube::Error::Auth(AuthError::AuthExecStart(why)), Some(program)) => ConnectError {
+            why: format!(
+                "the kubeconfig logs in to {server} with the program `{program}`, which cannot be started: {why}"
+            ),
+            hint: exec
+                .and_then(|exec| exec.install_hint.clone())
+                .map(|hint| hint.trim().to_owned())
+                .or_else(|| Some(format!("install `{program}`, or choose another user or --context"))),
+        },
+        _ => ConnectError { why: format!("cannot use {server}: {}", chain(error)), hint: None },
+    }
 }
 
 /// Takes on another user, whole: groups that the kubeconfig gives to the user it names are not that user's.
@@ -178,10 +195,9 @@ fn impersonate(config: &mut Config, options: &KubeOptions) -> Result<(), Connect
 }
 
 /// The client: one kept connection for each request that may be under way.
-fn client(config: Config, concurrency: usize) -> Result<Client, String> {
-    let text = |error: ::kube::Error| chain(&error);
+fn client(config: Config, concurrency: usize) -> Result<Client, ::kube::Error> {
     if config.proxy_url.is_some() {
-        return Ok(ClientBuilder::try_from(config).map_err(text)?.build());
+        return Ok(ClientBuilder::try_from(config)?.build());
     }
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
@@ -189,13 +205,13 @@ fn client(config: Config, concurrency: usize) -> Result<Client, String> {
     connector.set_nodelay(true);
     connector.set_connect_timeout(config.connect_timeout);
     connector.set_keepalive(Some(Duration::from_secs(30)));
-    let connector = config.rustls_https_connector_with_connector(connector).map_err(text)?;
+    let connector = config.rustls_https_connector_with_connector(connector)?;
     let http: legacy::Client<_, Body> =
         legacy::Builder::new(TokioExecutor::new()).pool_max_idle_per_host(concurrency + 1).build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer().map_err(text)?)
-        .layer(config.extra_headers_layer().map_err(text)?)
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace))
@@ -205,6 +221,7 @@ fn client(config: Config, concurrency: usize) -> Result<Client, String> {
 /// account of the pod that this runs in.
 pub(super) async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>), ConnectError> {
     let fail = |why: String| ConnectError { why, hint: None };
+    let named = options.context.clone().filter(|context| !context.is_empty());
     let mut tried = Vec::new();
     let files: Vec<PathBuf> = if let Some(file) = &options.kubeconfig {
         vec![file.clone()]
@@ -227,7 +244,7 @@ pub(super) async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>
     };
     if files.is_empty() {
         return match Config::incluster() {
-            Ok(config) if options.context.is_none() => Ok((config, None)),
+            Ok(config) if named.is_none() => Ok((config, None)),
             _ => {
                 tried.push("the account of a pod (this is not in one)".to_owned());
                 Err(ConnectError {
@@ -243,11 +260,14 @@ pub(super) async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>
         let read = Kubeconfig::read_from(file).map_err(|error| {
             fail(format!("cannot read the kubeconfig {}: {}", file.display(), chain(&error)))
         })?;
+        // An empty current context is none: the next file may have one.
+        let current_context = read.current_context.filter(|context| !context.is_empty());
+        let read = Kubeconfig { current_context, ..read };
         merged = merged.merge(read).map_err(|error| fail(chain(&error)))?;
     }
     let names = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
     let contexts: Vec<String> = merged.contexts.iter().map(|context| context.name.clone()).collect();
-    let Some(context) = options.context.clone().or(merged.current_context.clone()) else {
+    let Some(context) = named.clone().or(merged.current_context.clone()) else {
         return Err(ConnectError {
             why: format!("{names} has no current context"),
             hint: Some(format!("choose one with --context: {}", contexts.join(", "))),
@@ -318,5 +338,28 @@ mod tests {
         assert!(unknown.why.contains("no context `b`"));
         assert_eq!(unknown.hint.as_deref(), Some("it has: a"));
         assert!(connect(Some("a")).await.why.contains("cluster url is missing"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_missing_is_named_with_the_hint_of_the_kubeconfig() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        let text = |hint: &str| {
+            format!(
+                "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts:\n- {{name: a, context: {{cluster: a, user: a}}}}\n\
+                 clusters:\n- {{name: a, cluster: {{server: 'https://127.0.0.1:1'}}}}\nusers:\n- name: a\n  user:\n    exec:\n      \
+                 apiVersion: client.authentication.k8s.io/v1\n      command: kwo-no-such-login\n      interactiveMode: Never\n{hint}"
+            )
+        };
+        for (hint, said) in [
+            ("      installHint: get it from the platform team\n", "get it from the platform team"),
+            ("", "install `kwo-no-such-login`, or choose another user or --context"),
+        ] {
+            std::fs::write(&file, text(hint)).unwrap();
+            let options = KubeOptions { kubeconfig: Some(file.clone()), ..KubeOptions::default() };
+            let error = Kube::connect(options).await.unwrap_err();
+            assert!(error.why.contains("with the program `kwo-no-such-login`"), "{}", error.why);
+            assert_eq!(error.hint.as_deref(), Some(said));
+        }
     }
 }

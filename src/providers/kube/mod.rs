@@ -3,6 +3,7 @@
 mod answer;
 mod connect;
 mod decode;
+mod distrust;
 mod endpoint;
 mod events;
 mod lease;

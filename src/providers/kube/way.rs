@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 use super::answer::Trouble;
+use super::distrust;
 
 /// The way to one API server.
 pub(super) struct Way {
@@ -79,11 +80,15 @@ impl Way {
             match link.downcast_ref::<rustls::Error>() {
                 Some(rustls::Error::InvalidCertificate(why)) => {
                     return Trouble::Hopeless(format!(
-                        "the certificate of {server} is not to be trusted: {why:?}"
+                        "the certificate of {server} is not to be trusted: {}",
+                        distrust::certificate(why)
                     ));
                 }
                 Some(rustls::Error::AlertReceived(alert)) => {
-                    return Trouble::Hopeless(format!("{server} refuses the secure connection: {alert:?}"));
+                    return Trouble::Hopeless(format!(
+                        "{server} refuses the secure connection: {}",
+                        distrust::alert(*alert)
+                    ));
                 }
                 _ => {}
             }
