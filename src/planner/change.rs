@@ -139,6 +139,9 @@ pub enum Hold {
         /// Who else claims it, where a label says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         manager: Option<SmolStr>,
+        /// What `--adopt` has to name to take it over: its tenant, or the object itself where it is for none.
+        #[serde(default)]
+        adopt: SmolStr,
     },
     /// The API refuses to change this field of an object that exists.
     Immutable {
@@ -290,13 +293,13 @@ impl fmt::Display for Hold {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Hold::NotObserved { why } => write!(out, "not observed: {why}"),
-            Hold::Foreign { manager: None } => {
-                out.write_str("exists without kwo's mark; `--adopt` takes it over, adding and never removing")
+            Hold::Foreign { manager, adopt } => {
+                match manager {
+                    None => out.write_str("exists without kwo's mark")?,
+                    Some(manager) => write!(out, "exists and is managed by `{manager}`")?,
+                }
+                write!(out, "; `--adopt={adopt}` takes it over, adding and never removing")
             }
-            Hold::Foreign { manager: Some(manager) } => write!(
-                out,
-                "exists and is managed by `{manager}`; `--adopt` takes it over, adding and never removing"
-            ),
             Hold::Immutable { pointer, from, to } => {
                 write!(out, "{pointer} cannot be changed once it exists: it is {from}, wanted is {to}")
             }

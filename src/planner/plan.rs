@@ -148,7 +148,9 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
         Some(Sighting::Present(present)) => present,
     };
     if !present.is_marked() && !adopt.covers(&resource.id, &tenant(&resource.body)) {
-        return Verdict::Hold(Hold::Foreign { manager: present.label(MANAGED_BY.0).cloned() });
+        let tenant = tenant(&resource.body);
+        let adopt = if tenant.is_empty() { smol_str::format_smolstr!("{}", resource.id) } else { tenant };
+        return Verdict::Hold(Hold::Foreign { manager: present.label(MANAGED_BY.0).cloned(), adopt });
     }
     if let Some(since) = &present.deleting {
         return Verdict::Hold(Hold::Refused {

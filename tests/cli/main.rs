@@ -4,6 +4,7 @@
 mod dns;
 mod environment;
 mod help;
+mod hints;
 mod import;
 mod kubeconfig;
 #[path = "../common/loopback.rs"]

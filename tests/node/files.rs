@@ -29,8 +29,14 @@ async fn a_foreign_file_is_held_and_on_adoption_merged() {
     world.put(CONFIG, theirs, 0o644);
     let wanted = world.wanted("{api: {hosts: [api.example.com]}}");
     let plan = world.plan(&wanted, &Adopt::Nothing).await;
-    assert_eq!(held(&plan), &Hold::Foreign { manager: None });
-    assert!(plan.steps.is_empty() && shown(&plan).contains("`--adopt` takes it over"));
+    assert_eq!(
+        held(&plan),
+        &Hold::Foreign { manager: None, adopt: "node:File/etc/rancher/k3s/config.yaml".into() }
+    );
+    assert!(
+        plan.steps.is_empty()
+            && shown(&plan).contains("`--adopt=node:File/etc/rancher/k3s/config.yaml` takes it over")
+    );
 
     let plan = world.apply(&wanted, &Adopt::Everything).await;
     assert!(plan.steps[0].adopts && !shown(&plan).contains("t0ken"));

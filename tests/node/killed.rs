@@ -66,7 +66,10 @@ async fn a_file_whose_record_was_not_finished_is_kwos_if_it_is_the_one_that_was_
     assert_eq!(world.plan(&wanted, &Adopt::Nothing).await.settled, 1);
     // As after a kill before the move, when somebody else then made the file.
     world.put(REGISTRIES, "a: theirs\n", 0o600);
-    assert_eq!(held(&world.plan(&wanted, &Adopt::Nothing).await), &Hold::Foreign { manager: None });
+    assert_eq!(
+        held(&world.plan(&wanted, &Adopt::Nothing).await),
+        &Hold::Foreign { manager: None, adopt: "node:File/etc/rancher/k3s/registries.yaml".into() }
+    );
     // And when nobody did.
     fs::remove_file(world.path(REGISTRIES)).unwrap();
     world.apply(&wanted, &Adopt::Nothing).await;
