@@ -163,6 +163,9 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
     if let Some(missing) = &resource.missing {
         return Verdict::Hold(missing.clone().into());
     }
+    if let Some(why) = shape.unfit(&present.body) {
+        return Verdict::Hold(Hold::Refused { why: why.into() });
+    }
     if let Some(why) = shape.rival(&resource.body, &present.body) {
         return Verdict::Hold(Hold::Refused { why: why.into() });
     }

@@ -24,6 +24,8 @@ pub struct Shape {
     pub immutable: &'static [&'static str],
     /// Labels and the like that others set too: set where nothing stands, and never a difference where something does.
     pub yielding: &'static [&'static str],
+    /// What makes an object unfit to be what is wanted, and why; the API does not let it be changed.
+    pub unfit: &'static [(&'static str, &'static str)],
     /// What has to be read besides what is wanted, because the plan speaks of it.
     pub read: &'static [&'static str],
     /// Texts that hold a document of their own; here they are that document.
@@ -83,6 +85,7 @@ pub(crate) const PLAIN: Shape = Shape {
     whole: &[],
     immutable: &[],
     yielding: &["/metadata/labels/app.kubernetes.io~1managed-by"],
+    unfit: &[],
     read: &[],
     documents: &[],
     filled: &[],
@@ -94,10 +97,15 @@ pub(crate) const PLAIN: Shape = Shape {
     grants: false,
 };
 
+/// Why a quota with scopes is held.
+const SCOPED: &str = "holds for some pods only and cannot be changed, so the rest would have no bounds; give it another \
+name or delete it first";
+
 static AS_IT_IS: Shape = PLAIN;
 static RESOURCE_QUOTA: Shape = Shape {
     quantities: &["/spec/hard/*"],
-    read: &["/status/used"],
+    unfit: &[("/spec/scopes", SCOPED), ("/spec/scopeSelector", SCOPED)],
+    read: &["/spec/scopes", "/spec/scopeSelector", "/status/used"],
     bounds: Some(("/spec/hard", "/status/used")),
     ..PLAIN
 };
@@ -300,6 +308,18 @@ impl EntryKey {
 }
 
 impl Shape {
+    /// Why what was found can never be what is wanted; nothing where it can.
+    #[must_use]
+    pub fn unfit(&self, found: &Tree) -> Option<String> {
+        let there = |pointer: &str| match found.at(pointer) {
+            None | Some(Tree::Null) => false,
+            Some(Tree::List(items)) => !items.is_empty(),
+            Some(_) => true,
+        };
+        let (pointer, why) = self.unfit.iter().find(|(pointer, _)| there(pointer))?;
+        Some(format!("it has {pointer}: it {why}"))
+    }
+
     /// Why what is wanted would do harm beside what was found; nothing where it would not.
     #[must_use]
     pub fn rival(&self, wanted: &Tree, found: &Tree) -> Option<String> {

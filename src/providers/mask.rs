@@ -205,11 +205,11 @@ mod tests {
             cut(Kind::ResourceQuota, Some(wanted), found),
             r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo","team":"t"},"name":"a"},"#
                 .to_owned()
-                + r#""spec":{"hard":{"pods":"1"}},"status":{"used":{"pods":"3"}}}"#
+                + r#""spec":{"hard":{"pods":"1"},"scopes":["A"]},"status":{"used":{"pods":"3"}}}"#
         );
         assert_eq!(
             cut(Kind::ResourceQuota, None, found),
-            r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"status":{"used":{"pods":"3"}}}"#
+            r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"kwo"}},"spec":{"scopes":["A"]},"status":{"used":{"pods":"3"}}}"#
         );
     }
 

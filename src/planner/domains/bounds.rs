@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domains::bounding;
 use crate::domains::tenants::Tenant;
 use crate::domains::tiers::{BUILT_IN_TIERS, BuiltInTier, Limits, Quota, Tier};
 use crate::roster::spelling::did_you_mean;
@@ -87,6 +88,11 @@ fn check_quota(quota: &Quota, findings: &mut Findings) {
     for amount in [cpu, memory, storage, pods, volumes].into_iter().flatten() {
         check_sign(amount, findings);
     }
+    for (field, amount) in [("cpu", cpu), ("memory", memory), ("storage", storage)] {
+        if let Some(amount) = amount {
+            bounding::check_amount(field, amount, findings);
+        }
+    }
     for (field, count) in [("pods", pods), ("volumes", volumes)] {
         if let Some(count) = count {
             check_whole(field, count, findings);
@@ -95,6 +101,7 @@ fn check_quota(quota: &Quota, findings: &mut Findings) {
     for (name, entry) in hard {
         check_hard_name(name, entry.key, findings);
         check_sign(&entry.value, findings);
+        bounding::check_amount(name, &entry.value, findings);
         if is_count(name) {
             check_whole(name, &entry.value, findings);
         }
@@ -113,18 +120,25 @@ fn check_hard_name(name: &ResourceName, at: Span, findings: &mut Findings) {
             )
             .hint(format!("write it as `{field}:`, one level up")),
         );
-    } else if !name.contains('/') && !QUOTA_NAMES.contains(&name.as_str()) {
+    } else if name.contains('/') {
+        bounding::check_counts(name, at, findings);
+    } else if !is_huge_pages(name) && !QUOTA_NAMES.contains(&name.as_str()) {
         let mut finding = Finding::new(
             "unknown-resource",
             at,
             format!("Kubernetes has no quota for `{name}`"),
             format!("expected one of {}, or `count/…`", QUOTA_NAMES.join(", ")),
         );
-        finding.hint = did_you_mean(name, QUOTA_NAMES).or_else(|| {
+        let near = did_you_mean(name, QUOTA_NAMES);
+        finding.hint = near.or_else(|| bounding::field_hint(name, &QUOTA_FIELDS)).or_else(|| {
             Some("to bound how many objects of a kind there are, write `count/deployments.apps`".to_owned())
         });
         findings.push(finding);
     }
+}
+
+fn is_huge_pages(name: &str) -> bool {
+    name.strip_prefix("requests.").unwrap_or(name).starts_with("hugepages-")
 }
 
 /// Is it counted in whole objects?
@@ -184,6 +198,7 @@ fn check_limits(tier: &Name, limits: &Limits, findings: &mut Findings) {
         for (name, entry) in map {
             check_limit_name(name, entry.key, findings);
             check_sign(&entry.value, findings);
+            bounding::check_amount(name, &entry.value, findings);
             if is_device(name) {
                 check_whole(name, &entry.value, findings);
             }

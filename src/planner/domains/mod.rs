@@ -3,6 +3,7 @@
 
 mod authentication;
 mod body;
+pub(crate) mod bounding;
 pub(crate) mod bounds;
 mod cert_manager;
 pub(crate) mod claims;
@@ -15,6 +16,7 @@ mod guard;
 mod hosts;
 mod isolation;
 pub mod kubeconfigs;
+pub(crate) mod networks;
 pub mod node;
 pub mod operators;
 mod people;

@@ -73,6 +73,13 @@ impl Cidr {
         self.address.is_ipv6()
     }
 
+    /// Is it a part of the address space of its version, and not all of it? IPv4 written as IPv6 is of neither.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        let mapped = matches!(self.address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
+        self.length > 0 && !mapped
+    }
+
     /// Is every address of `other` in it?
     #[must_use]
     pub fn covers(&self, other: &Cidr) -> bool {

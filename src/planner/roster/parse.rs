@@ -15,7 +15,7 @@ use super::spelling::did_you_mean;
 use super::unwanted::duplicate_key;
 use super::yaml::read;
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
-use crate::domains::{bounds, claims, dns, registry};
+use crate::domains::{bounding, bounds, claims, dns, networks, registry};
 
 /// The patterns under `include:` of the roster's main file.
 ///
@@ -67,6 +67,10 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     };
     bounds::check_tiers(&tiers, &mut findings);
     bounds::check_tenants(&tenants, &tiers, whole, &mut findings);
+    if whole {
+        bounding::check_defaults(&tiers, &tenants, &mut findings);
+    }
+    networks::check(&cluster, &mut findings);
     claims::check(&tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
     if let Some(registry) = &registry {
