@@ -246,7 +246,15 @@ async fn perform(mut step: Step, provider: &dyn Provider, brakes: &Brakes) -> Ou
             return Outcome::Refused(Refusal::Changed { why });
         }
     }
-    provider.write(&step).await.map_or_else(Outcome::Refused, |()| Outcome::Done)
+    match provider.write(&step).await {
+        Ok(()) => Outcome::Done,
+        Err(Refusal::Changed { why }) => {
+            let why =
+                format!("it changes faster than it can be written, {} times in a row: {why}", LOOKS + 1);
+            Outcome::Refused(Refusal::Changed { why })
+        }
+        Err(refusal) => Outcome::Refused(refusal),
+    }
 }
 
 /// Which steps can begin, and which wait for how many others.

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod edits;
 pub mod execute;
 pub mod failure;
+pub mod fight;
 pub mod forge;
 pub mod git;
 pub mod history;

@@ -22,7 +22,8 @@ use crate::providers::{Astray, keep_readable};
 
 const LAST_SUCCESS: &str = "kwo_last_success_timestamp_seconds";
 
-const OUTCOMES: [Outcome; 4] = [Outcome::Converged, Outcome::Held, Outcome::Refused, Outcome::Failed];
+const OUTCOMES: [Outcome; 5] =
+    [Outcome::Converged, Outcome::AccessLeft, Outcome::Held, Outcome::Refused, Outcome::Failed];
 
 const KINDS: [(ProblemKind, &str); 6] = [
     (ProblemKind::Fetch, "fetch"),
@@ -91,7 +92,7 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
     let ended = entry.began + Duration::from_millis(entry.took_ms);
     let ended = seconds(ended);
     // What is held waits for somebody; all the rest was seen to.
-    let success = matches!(entry.outcome, Outcome::Converged | Outcome::Held);
+    let success = matches!(entry.outcome, Outcome::Converged | Outcome::AccessLeft | Outcome::Held);
     let mut figures = vec![
         Figure {
             name: "kwo_info",
@@ -134,11 +135,26 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
                 .to_vec(),
         },
         one("kwo_last_run_drift", "Objects that somebody else had changed.", number(entry.drift.len())),
+        one(
+            "kwo_fights",
+            "Fields that run after run are put right and changed back.",
+            number(entry.fights.len()),
+        ),
         one("kwo_held", "Objects that are held.", number(entry.held.len())),
         one(
             "kwo_leftovers",
             "Objects and fields that the roster no longer asks for.",
             number(entry.leftovers),
+        ),
+        one(
+            "kwo_leftover_access",
+            "Of what is left over: what still gives somebody a right.",
+            number(entry.access_left.len()),
+        ),
+        one(
+            "kwo_leftover_in_force",
+            "Of what is left over: what is in force all the same, though it gives no right.",
+            number(entry.in_force.len()),
         ),
         one("kwo_unchanged", "Objects that were as the roster wants them.", number(entry.unchanged)),
     ];

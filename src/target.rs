@@ -97,6 +97,7 @@ pub fn options(args: &KubeArgs) -> Result<KubeOptions, Failure> {
         api_wait: args.api_wait,
         // Talk for a person, wherever the data of the command goes.
         tell: |text| anstream::eprint!("{text}"),
+        passing: args.passing,
         ..KubeOptions::default()
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::shared::{ClusterArgs, RosterArgs, TargetArgs};
-use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, switch};
+use super::values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, switch};
 
 /// `kwo validate`
 #[derive(Args, Debug)]
@@ -47,6 +47,10 @@ pub struct Plan {
     /// Exit with 2 when there are changes.
     #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
     pub detailed_exitcode: bool,
+    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
+    /// that the roster does not name any more.
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
     /// Show the whole content of new objects.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
@@ -75,6 +79,14 @@ pub struct Apply {
     /// How long the lock outlives a run that was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
     pub lock_duration: Duration,
+    /// Where something had to be put right: how long to wait before it is looked at once more, for who puts it back. 0s
+    /// looks only once.
+    #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
+    pub settle: Duration,
+    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
+    /// that the roster does not name any more.
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
     /// Show the whole content of new objects.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,

@@ -21,4 +21,4 @@ pub use sections::{
 };
 pub use shared::{AgeArgs, ClusterArgs, KubeArgs, RosterArgs, TargetArgs};
 pub use unattended::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, SettingsArgs, Sync};
-pub use values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson};
+pub use values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::shared::{RosterArgs, TargetArgs};
-use super::values::{YamlOrJson, duration, switch};
+use super::values::{FailOn, YamlOrJson, duration, switch};
 
 /// `kwo ci`
 #[derive(Args, Debug)]
@@ -34,6 +34,14 @@ pub struct Ci {
     /// How long the lock outlives a run that was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
     pub lock_duration: Duration,
+    /// Where something had to be put right: how long to wait before it is looked at once more, for who puts it back. 0s
+    /// looks only once.
+    #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
+    pub settle: Duration,
+    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
+    /// that the roster does not name any more.
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
     /// Show the whole content of new objects.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,

@@ -37,6 +37,9 @@ pub struct KubeArgs {
     /// How long to wait for an API server that goes away or asks to wait. Default: 1m, and 5s before its first answer.
     #[arg(long, env = "KWO_API_WAIT", value_name = "DURATION", value_parser = duration)]
     pub api_wait: Option<Duration>,
+    /// The kubeconfig ends with the run, so that no command for later may name it.
+    #[arg(skip)]
+    pub passing: bool,
 }
 
 /// Which cluster to speak to, and how fast.

@@ -28,6 +28,12 @@ pub enum YamlOrJson {
     Json,
 }
 
+/// What a run is to fail on that would let it pass otherwise.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, ValueEnum)]
+pub enum FailOn {
+    LeftoverAccess,
+}
+
 /// What has a schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum SchemaOf {

@@ -14,15 +14,16 @@ use tokio::sync::watch::Receiver;
 use super::consent::{confirm, lock};
 use super::entrust::entrust;
 use super::load::load;
-use super::look::{check, identity, look};
+use super::look::{check, fails, identity, look};
 use super::print::{data, json, talk};
 use super::stop;
 use crate::cli::{Apply, TextOrJson};
 use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
+use crate::fight::{fights, pause, waited};
 use crate::providers::{Identity, Provider};
 use crate::report::plan::{Counts, Detail, text};
-use crate::report::run as shown;
+use crate::report::run::{self as shown, settled};
 use crate::target;
 
 /// What is to be done, once everything has been looked at.
@@ -102,7 +103,7 @@ async fn finish(
         if args.output == TextOrJson::Json {
             json(&shown::json(planned, None, None))?;
         }
-        return Ok((exit(planned, None, stale), None));
+        return Ok((failing(args, exit(planned, None, stale), planned), None));
     }
     let progress = Progress::new(planned.steps.len());
     let report = execute(planned, provider, usize::from(args.target.cluster.concurrency), brakes, |result| {
@@ -111,20 +112,32 @@ async fn finish(
     .await;
     progress.end();
     talk(&shown::summary(&report));
-    let again = match &report.stopped {
-        Some(_) => None,
-        None => {
-            let observed: Observed = provider.observe(desired).await;
-            Some(plan(desired, &observed, adopt, planned.provenance.clone()))
-        }
+    let look = async || {
+        let observed: Observed = provider.observe(desired).await;
+        plan(desired, &observed, adopt, planned.provenance.clone())
     };
+    let mut again = match &report.stopped {
+        Some(_) => None,
+        None => Some(look().await),
+    };
+    if let Some(now) = &again
+        && fights(now, &report).is_empty()
+        && let Some(pause) = pause(&report, args.settle)
+    {
+        talk(&format!("something was put right; looking once more in {pause:?}\n"));
+        if waited(pause, brakes.interrupted.clone()).await {
+            again = Some(look().await);
+        }
+    }
     if let Some(again) = &again {
         talk(&shown::second_look(again, &report));
     }
     if args.output == TextOrJson::Json {
         json(&shown::json(planned, Some(&report), again.as_ref()))?;
     }
-    Ok((exit(planned, Some(&report), stale), Some(report)))
+    let fought = again.as_ref().is_some_and(|again| !fights(again, &report).is_empty());
+    let end = if fought { Exit::Failed } else { exit(planned, Some(&report), stale) };
+    Ok((failing(args, end, again.as_ref().unwrap_or(planned)), Some(report)))
 }
 
 fn exit(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> Exit {
@@ -134,6 +147,11 @@ fn exit(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) ->
         _ if plan.holds() => Exit::Held,
         _ => Exit::Done,
     }
+}
+
+/// The exit, or a worse one where the run is to fail on what is left over.
+fn failing(args: &Apply, exit: Exit, plan: &Plan) -> Exit {
+    if exit == Exit::Done && fails(&args.fail_on, plan) { Exit::Held } else { exit }
 }
 
 async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
@@ -148,11 +166,10 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
     }
     if plan.steps.is_empty() {
         if stale.is_empty() {
-            talk(if !plan.holds() {
-                "In agreement: nothing to do\n"
-            } else {
-                "Nothing that can be done now\n"
-            });
+            match plan.holds() {
+                false => talk(&format!("{}: nothing to do\n", settled(plan))),
+                true => talk("Nothing that can be done now\n"),
+            }
         }
         return Ok(());
     }

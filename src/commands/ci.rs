@@ -8,6 +8,7 @@ use kwo_planner::refresh::strangers;
 use tempfile::NamedTempFile;
 
 use super::load::{Loaded, compiled};
+use super::look::fails;
 use super::print::{data, talk};
 use super::{apply, plan};
 use crate::cli::{Apply, Ci, TextOrJson};
@@ -88,7 +89,8 @@ impl Scene {
                 data(&text(&plan, detail));
                 self.annotate(&args, &holds(&plan))?;
                 let saved = args.plan_file.as_ref().map_or(Ok(()), |file| plan::save(&plan, file));
-                let exit = if plan.holds() { Exit::Held } else { Exit::Done };
+                let held = plan.holds() || fails(&args.fail_on, &plan);
+                let exit = if held { Exit::Held } else { Exit::Done };
                 (markdown(&plan, detail), saved.map(|()| exit))
             }
             Err(Refused { said, failure }) => (said, Err(failure)),
@@ -121,10 +123,29 @@ impl Scene {
             reviewed(file, &loaded, !args.target.adopt.is_empty())?;
         }
         let _kubeconfig = self.kubeconfig(&mut args)?;
-        let Ci { roster, target, plan_file, code_quality: _, lock_timeout, lock_duration, full } = args;
-        let output = TextOrJson::Text;
-        let apply =
-            Apply { roster, target, plan: plan_file, yes: true, output, lock_timeout, lock_duration, full };
+        let Ci {
+            roster,
+            target,
+            plan_file,
+            code_quality: _,
+            lock_timeout,
+            lock_duration,
+            settle,
+            fail_on,
+            full,
+        } = args;
+        let apply = Apply {
+            roster,
+            target,
+            plan: plan_file,
+            yes: true,
+            output: TextOrJson::Text,
+            lock_timeout,
+            lock_duration,
+            settle,
+            fail_on,
+            full,
+        };
         Ok(apply::run(&apply, None).await?)
     }
 
@@ -231,7 +252,8 @@ impl Scene {
         let file = written.map_err(|error| {
             Failure::new(format!("cannot put {KUBECONFIG_DATA} into a file for this run")).because(&error)
         })?;
-        args.target.cluster.kube.kubeconfig = Some(PathBuf::from(file.path()));
+        let kube = &mut args.target.cluster.kube;
+        (kube.kubeconfig, kube.passing) = (Some(PathBuf::from(file.path())), true);
         Ok(Some(file))
     }
 }

@@ -5,8 +5,16 @@ use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
 use kwo_planner::verify::verify;
 
+use crate::cli::FailOn;
 use crate::failure::Failure;
 use crate::providers::{Identity, Provider, Refusal};
+
+/// Does the run fail on what the plan finds left over?
+pub(crate) fn fails(on: &[FailOn], plan: &Plan) -> bool {
+    on.iter().any(|on| match on {
+        FailOn::LeftoverAccess => plan.access_left().next().is_some(),
+    })
+}
 
 /// Asks the target who it is.
 pub(crate) async fn identity(provider: &dyn Provider) -> Result<Identity, Failure> {

@@ -7,7 +7,7 @@ use kwo_planner::plan::{Plan, Provenance};
 
 use super::entrust::entrust;
 use super::load::{Loaded, load};
-use super::look::{identity, look};
+use super::look::{fails, identity, look};
 use super::print::{data, json, talk, yaml};
 use crate::cli::{self, PlanFormat, TargetArgs};
 use crate::failure::{Exit, Failure};
@@ -28,7 +28,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         save(&plan, path)?;
     }
     Ok(match () {
-        () if plan.holds() => Exit::Held,
+        () if plan.holds() || fails(&args.fail_on, &plan) => Exit::Held,
         () if args.detailed_exitcode && !plan.steps.is_empty() => Exit::Changes,
         () => Exit::Done,
     })

@@ -6,7 +6,7 @@ use kwo_planner::settings::Settings;
 
 use super::print::{data, json, talk};
 use super::stop;
-use crate::cli::{SettingsArgs, Sync, TextOrJson};
+use crate::cli::{FailOn, SettingsArgs, Sync, TextOrJson};
 use crate::failure::{Exit, Failure};
 use crate::history::{Entry, Outcome};
 use crate::journal;
@@ -20,6 +20,8 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
     let options = Options {
         dry_run: args.dry_run,
         allowed: args.allow.iter().copied().collect(),
+        strict: args.fail_on.contains(&FailOn::LeftoverAccess),
+        settle: args.settle,
         patience: args.lock_timeout,
         lock_duration: args.lock_duration,
         interrupted: stop::on_signal()?,
@@ -57,7 +59,7 @@ pub(crate) fn settings(args: &SettingsArgs) -> Result<Settings, Failure> {
 
 /// The last lines: the plan of a dry run, or how it ended.
 fn end(ran: &Ran, dry_run: bool) -> String {
-    let Ran { entry, before: _, plan } = ran;
+    let Ran { entry, before: _, plan, strict: _ } = ran;
     match plan {
         Some(plan) if dry_run => text(plan, Detail::default()),
         _ => format!("{}\n", summary(entry)),
@@ -69,8 +71,8 @@ fn summary(entry: &Entry) -> String {
     let done = entry.done().count();
     let not_done = entry.not_done().count();
     let word = match entry.outcome {
-        Outcome::Converged if done == 0 => "In agreement",
-        Outcome::Converged => "Converged",
+        Outcome::Converged if done == 0 && entry.remains().is_none() => "In agreement",
+        Outcome::Converged | Outcome::AccessLeft => "Converged",
         Outcome::Held => "Held",
         Outcome::Refused => "Refused",
         Outcome::Failed => "Failed",
@@ -89,5 +91,6 @@ fn summary(entry: &Entry) -> String {
     }
     let number =
         if entry.number == 0 { String::new() } else { format!("; entry {} of the history", entry.number) };
-    format!("{word}: {}{number}", parts.join(", "))
+    let but = entry.remains().map_or_else(String::new, |remains| format!(", but {remains}"));
+    format!("{word}{but}: {}{number}", parts.join(", "))
 }

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use kwo_planner::plan::roster_digest;
 use kwo_planner::roster::Sources;
@@ -118,6 +119,8 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
             output: TextOrJson::Text,
             lock_timeout: args.lock_timeout,
             lock_duration: args.lock_duration,
+            settle: Duration::from_secs(2),
+            fail_on: Vec::new(),
             full: false,
         };
         return Ok(apply::run(&args, stopped).await?.exit);

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kwo_planner::agreement::remains;
 use serde::{Deserialize, Serialize};
 
 /// The version of the form of an entry.
@@ -54,6 +55,15 @@ pub struct Entry {
     pub drift: Vec<Drift>,
     /// How many objects and fields are left over.
     pub leftovers: usize,
+    /// What of that gives somebody a right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access_left: Vec<Left>,
+    /// What of that is in force all the same, though it gives no right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_force: Vec<Left>,
+    /// What was put right once more and is changed back time and again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fights: Vec<Fought>,
     /// How many objects were as the roster wants them.
     pub unchanged: usize,
 }
@@ -77,6 +87,9 @@ pub struct Commit {
 pub enum Outcome {
     /// Everything is as the newest commit wants it.
     Converged,
+    /// The same, but somebody still has a right that the roster does not give any more.
+    #[serde(rename = "access-left")]
+    AccessLeft,
     /// Something is held; the rest is as it should be.
     Held,
     /// The newest commit, or its plan, was not let through.
@@ -91,6 +104,7 @@ impl Outcome {
     pub const fn word(self) -> &'static str {
         match self {
             Outcome::Converged => "converged",
+            Outcome::AccessLeft => "access-left",
             Outcome::Held => "held",
             Outcome::Refused => "refused",
             Outcome::Failed => "failed",
@@ -157,6 +171,35 @@ pub struct Held {
     pub why: String,
 }
 
+/// Something that the roster no longer asks for and that still tells.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    /// The object.
+    pub id: String,
+    /// The tenant it was made for, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
+    /// What it still gives or does, as a sentence.
+    pub what: String,
+    /// The command that ends it.
+    pub command: String,
+}
+
+/// A field that run after run is put right.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Fought {
+    /// The object.
+    pub id: String,
+    /// The field; empty where it is the object as a whole.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// How often it was put right in the last days.
+    pub times: usize,
+    /// Who changed it last, or empty where nobody knows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+}
+
 /// Something that somebody else had changed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
@@ -191,8 +234,18 @@ impl Entry {
             held: Vec::new(),
             drift: Vec::new(),
             leftovers: 0,
+            access_left: Vec::new(),
+            in_force: Vec::new(),
+            fights: Vec::new(),
             unchanged: 0,
         }
+    }
+
+    /// What keeps it from agreement besides steps and holds, as the half of a sentence.
+    #[must_use]
+    pub fn remains(&self) -> Option<String> {
+        let what = |left: &[Left]| left.iter().map(|left| left.what.clone()).collect::<Vec<String>>();
+        remains(&what(&self.access_left), &what(&self.in_force))
     }
 
     /// The steps that were done.
@@ -227,7 +280,12 @@ impl Entry {
         let drift = |entry: &Entry| {
             entry.drift.iter().map(|drift| (drift.id.clone(), drift.what.clone())).collect::<BTreeSet<_>>()
         };
+        let left = |entry: &Entry| {
+            let left = entry.access_left.iter().chain(&entry.in_force);
+            left.map(|left| (left.id.clone(), left.what.clone())).collect::<BTreeSet<_>>()
+        };
         self.outcome != before.outcome
+            || left(self) != left(before)
             || id(&self.commit) != id(&before.commit)
             || id(&self.refused) != id(&before.refused)
             || kinds(self) != kinds(before)

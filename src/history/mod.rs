@@ -4,4 +4,4 @@ mod chain;
 mod entry;
 
 pub use chain::{Head, History, HistoryError};
-pub use entry::{Commit, Drift, Entry, Held, Outcome, Problem, ProblemKind, Step};
+pub use entry::{Commit, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step};

@@ -52,6 +52,10 @@ pub fn lines(entry: &Entry, before: Option<&Entry>) -> Vec<Line> {
         lines.push(about(priority, text, &step.id, &step.tenant));
     }
     if entry.is_news(before) {
+        for left in entry.access_left.iter().chain(&entry.in_force) {
+            let text = format!("left {}: {}; to end it: {}", left.id, left.what, left.command);
+            lines.push(about(Priority::Warning, text, &left.id, &left.tenant));
+        }
         for held in &entry.held {
             let text = format!("held {}: {}", held.id, held.why);
             lines.push(about(Priority::Warning, text, &held.id, &held.tenant));
@@ -77,14 +81,15 @@ fn whole(entry: &Entry) -> Line {
     let done = entry.done().count();
     let priority = match entry.outcome {
         Outcome::Failed | Outcome::Refused => Priority::Error,
-        Outcome::Held => Priority::Warning,
+        Outcome::Held | Outcome::AccessLeft => Priority::Warning,
         Outcome::Converged if done > 0 => Priority::Notice,
         Outcome::Converged => Priority::Info,
     };
     let text = format!(
-        "{}{}: {done} done, {} not done, {} held, {} left over, {} unchanged",
+        "{}{}{}: {done} done, {} not done, {} held, {} left over, {} unchanged",
         entry.outcome.word(),
         short(entry).map_or_else(String::new, |commit| format!(" at {commit}")),
+        entry.remains().map_or_else(String::new, |remains| format!(", but {remains}")),
         entry.not_done().count(),
         entry.held.len(),
         entry.leftovers,

@@ -109,7 +109,7 @@ fn touched(entry: &Entry, namespace: String, steps: &[&Step]) -> Event {
 /// Where the run was refused or failed. It is about the Lease that every run holds.
 fn went_wrong(entry: &Entry, before: Option<&Entry>) -> Option<Event> {
     let reason = match entry.outcome {
-        Outcome::Converged | Outcome::Held => return None,
+        Outcome::Converged | Outcome::AccessLeft | Outcome::Held => return None,
         Outcome::Refused => "SyncRefused",
         Outcome::Failed => "SyncFailed",
     };

@@ -58,7 +58,7 @@ impl Status {
         }
         let state = match entry.outcome {
             Outcome::Converged => State::Success,
-            Outcome::Held => State::Pending,
+            Outcome::AccessLeft | Outcome::Held => State::Pending,
             Outcome::Refused | Outcome::Failed => State::Failure,
         };
         Some(Status {

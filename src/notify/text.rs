@@ -45,7 +45,7 @@ impl Message {
         let recovered = was_bad && tone(entry.outcome) != Tone::Bad;
         let head = match entry.outcome {
             _ if recovered => "kwo recovered".to_owned(),
-            Outcome::Converged | Outcome::Held => "kwo".to_owned(),
+            Outcome::Converged | Outcome::AccessLeft | Outcome::Held => "kwo".to_owned(),
             Outcome::Failed => "kwo failed".to_owned(),
             Outcome::Refused => match &entry.refused {
                 Some(commit) => format!("kwo refused {}", short(commit)),
@@ -66,7 +66,7 @@ impl Message {
 fn tone(outcome: Outcome) -> Tone {
     match outcome {
         Outcome::Converged => Tone::Good,
-        Outcome::Held => Tone::Waiting,
+        Outcome::AccessLeft | Outcome::Held => Tone::Waiting,
         Outcome::Refused | Outcome::Failed => Tone::Bad,
     }
 }
@@ -80,6 +80,7 @@ fn summary(entry: &Entry) -> String {
     }
     let done = entry.done().count();
     let mut said = match done {
+        0 if entry.remains().is_some() => String::new(),
         0 => "nothing had to be changed".to_owned(),
         _ => format!("{}{}", counted(done, "change"), tenants(entry)),
     };
@@ -91,7 +92,12 @@ fn summary(entry: &Entry) -> String {
     };
     add(entry.drift.len(), " changed by others");
     add(entry.held.len(), " held");
-    said
+    match entry.remains() {
+        None => said,
+        // First, because a channel may cut what it shows.
+        Some(remains) if said.is_empty() => remains,
+        Some(remains) => format!("{remains}; {}", said.trim_start_matches(", ")),
+    }
 }
 
 /// ` for alice, bob`.
@@ -125,6 +131,8 @@ fn lines(entry: &Entry) -> Vec<String> {
     let because = |id: &str, why: &str| if why.is_empty() { id.to_owned() } else { format!("{id}: {why}") };
     let open = entry.not_done().map(|step| format!("not done: {}", because(&step.id, &step.why)));
     few(&mut lines, open.collect());
+    let left = entry.access_left.iter().chain(&entry.in_force);
+    few(&mut lines, left.map(|left| format!("left: {}; to end it: {}", left.what, left.command)).collect());
     let drift = entry.drift.iter().map(|drift| format!("changed by others: {}: {}", drift.id, drift.what));
     few(&mut lines, drift.collect());
     let held = entry.held.iter().map(|held| format!("held: {}", because(&held.id, &held.why)));

@@ -3,8 +3,9 @@
 //! For people; nothing is decided by these words.
 
 use crate::domains::ACCOUNT;
+use crate::domains::registry_users::auth_id;
 use crate::kinds::Kind;
-use crate::node::LONG_LIVED;
+use crate::node::{K3S_AUTHENTICATION, LONG_LIVED, NodeKind};
 use crate::resource::ResourceId;
 use crate::tree::Tree;
 
@@ -17,6 +18,45 @@ pub fn sentences(id: &ResourceId, body: &Tree, verb: &str) -> Vec<String> {
     }
     let subjects = body.get("subjects").map(Tree::items).unwrap_or_default();
     subjects.iter().filter_map(|subject| sentence(id, body, subject, verb)).collect()
+}
+
+/// The sentences for what an object as a whole still gives somebody whom the roster does not name.
+#[must_use]
+pub fn still(id: &ResourceId, body: &Tree) -> Vec<String> {
+    let ResourceId { provider: _, kind: _, scope, name } = id;
+    let sentence = match (id.known_kind(), id.node_kind()) {
+        (Some(Kind::ServiceAccount), _) => {
+            format!("service account {scope}/{name} still exists, and its tokens log in")
+        }
+        (Some(Kind::Secret), _) if *id == auth_id() => {
+            "whoever has a password of the registry is still let in".to_owned()
+        }
+        (_, Some(NodeKind::Kubeconfig)) => {
+            format!("whoever has the kubeconfig of {name} still logs in as its service account {ACCOUNT}")
+        }
+        (_, Some(NodeKind::File)) if name == K3S_AUTHENTICATION => {
+            format!("whoever has an account at the issuer in /{name} still logs in to the API server")
+        }
+        _ => return sentences(id, body, "is still"),
+    };
+    vec![sentence]
+}
+
+/// The sentence for one rule of a role.
+#[must_use]
+pub fn rule(id: &ResourceId, rule: &Tree) -> Option<String> {
+    let words = |key: &str| {
+        let words: Vec<&str> =
+            rule.get(key)?.items().iter().filter_map(Tree::as_text).map(|text| text.as_str()).collect();
+        Some(words.join(", "))
+    };
+    let place = match id.known_kind()? {
+        Kind::Role => id.scope.as_str(),
+        Kind::ClusterRole => "the whole cluster",
+        _ => return None,
+    };
+    let on = words("resources").or_else(|| words("nonResourceURLs"))?;
+    Some(format!("whoever holds the role `{}` may still {} {on} in {place}", id.name, words("verbs")?))
 }
 
 /// The sentence for one subject of a binding.

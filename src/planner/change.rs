@@ -210,8 +210,17 @@ pub struct Leftover {
     /// The right that it still gives, as a sentence; such leftovers are shown first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<SmolStr>,
+    /// What it still does though the roster says otherwise, as a sentence, where that is no right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<SmolStr>,
+    /// The namespace that it goes with, where that is left over as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<ResourceId>,
     /// The command that removes it.
     pub command: SmolStr,
+    /// Of a namespace in which somebody still has rights: the command that ends those and keeps the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rights_command: Option<SmolStr>,
 }
 
 impl Held {

@@ -1,43 +1,73 @@
 //! What kwo once made or wrote and the roster no longer asks for: whole objects, single fields, entries of sets.
 //! Only ever reported, each with the command by which a person removes it.
 
+use std::collections::BTreeMap;
+
 use crate::access;
 use crate::change::Leftover;
-use crate::kinds::{IsOurs, Shape, matches_any};
-use crate::node::{NodeKind, kubeconfig_files};
-use crate::observed::{FIELD_MANAGER, Owner, Present, Sighting, TENANT_LABEL};
+use crate::endings::{ending, ending_of_field, ending_of_rights, ending_with};
+use crate::kinds::{IsOurs, Kind, Shape, matches_any};
+use crate::observed::{FIELD_MANAGER, Owner, Place, Present, Reach, Sighting, TENANT_LABEL};
 use crate::resource::{Resource, ResourceId};
-use crate::tree::{SmolStr, Tree, join};
+use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// An object that carries kwo's mark and that the roster does not want.
 #[must_use]
-pub fn left_over(id: &ResourceId, sighting: &Sighting) -> Option<Leftover> {
+pub fn left_over(id: &ResourceId, sighting: &Sighting, reach: &Reach) -> Option<Leftover> {
     let Sighting::Present(present) = sighting else { return None };
     if !present.is_marked() || present.deleting.is_some() {
         return None;
     }
-    let grants = access::sentences(id, &present.body, "is still");
+    let grants = access::still(id, &present.body);
     Some(Leftover {
         id: id.clone(),
         pointer: None,
         value: None,
         tenant: tenant(present),
         grants: (!grants.is_empty()).then(|| grants.join("; ").into()),
-        command: command(id, "delete", "").into(),
+        in_force: in_force(id, None, None).map(SmolStr::from),
+        within: None,
+        command: ending(id, reach),
+        rights_command: None,
     })
 }
 
+/// Says of each what goes with a namespace that is left over as a whole: it is ended with it, and bounds nobody whom the
+/// roster knows.
+pub fn gather(leftovers: &mut [Leftover], reach: &Reach) {
+    let whole = |left: &&Leftover| left.id.known_kind() == Some(Kind::Namespace) && left.pointer.is_none();
+    let gone: BTreeMap<SmolStr, ResourceId> =
+        leftovers.iter().filter(whole).map(|left| (left.id.name.clone(), left.id.clone())).collect();
+    let mut inside: BTreeMap<ResourceId, Vec<(ResourceId, bool)>> = BTreeMap::new();
+    for left in leftovers.iter_mut().filter(|left| left.id.known_kind().is_some()) {
+        let Some(namespace) = gone.get(&left.id.scope) else { continue };
+        left.in_force = None;
+        // Among other objects in one file it takes an editor of its own.
+        let among = |id| matches!(reach.places.get(id), Some(Place::Among(_)));
+        if !among(&left.id) && !among(namespace) {
+            left.within = Some(namespace.clone());
+            inside.entry(namespace.clone()).or_default().push((left.id.clone(), left.grants.is_some()));
+        }
+    }
+    for left in leftovers.iter_mut().filter(|left| left.pointer.is_none()) {
+        let Some(inside) = inside.get(&left.id) else { continue };
+        let ids = |all: bool| inside.iter().filter(move |(_, grants)| all || *grants).map(|(id, _)| id);
+        left.command = ending_with(&left.id, ids(true), reach);
+        left.rights_command = ids(false).next().map(|_| ending_of_rights(&left.id, ids(false), reach));
+    }
+}
+
 /// What is left over in an object that is still wanted.
-pub fn left_in(resource: &Resource, present: &Present, leftovers: &mut Vec<Leftover>) {
+pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers: &mut Vec<Leftover>) {
     if !present.is_marked() || present.deleting.is_some() {
         return;
     }
     let Some(shape) = resource.id.shape() else { return };
     for owner in present.owners.iter().filter(|owner| owner.manager == FIELD_MANAGER) {
-        fields(resource, present, shape, &owner.fields, &resource.body, "", leftovers);
+        fields(resource, present, reach, shape, &owner.fields, &resource.body, "", leftovers);
     }
     for set in shape.sets {
-        entries(resource, present, set, leftovers);
+        entries(resource, present, reach, set, leftovers);
     }
     for (pattern, is_ours) in shape.ours {
         for (place, wanted) in places(shape, pattern, &resource.body, &present.body) {
@@ -46,7 +76,7 @@ pub fn left_in(resource: &Resource, present: &Present, leftovers: &mut Vec<Lefto
             if place != *pattern && present.writer(&place).is_none_or(other) {
                 continue;
             }
-            ours(resource, present, shape, (&place, wanted), *is_ours, leftovers);
+            ours(resource, (present, reach), shape, (&place, wanted), *is_ours, leftovers);
         }
     }
 }
@@ -76,7 +106,7 @@ fn places<'w>(
 /// What looks like what kwo writes at one place and is not wanted.
 fn ours(
     resource: &Resource,
-    present: &Present,
+    (present, reach): (&Present, &Reach),
     shape: &Shape,
     (place, wanted): (&str, Option<&Tree>),
     is_ours: IsOurs,
@@ -90,14 +120,21 @@ fn ours(
             .iter()
             .any(|left| left.id == resource.id && left.pointer.as_deref() == Some(here.as_str()));
         if is_ours(&Tree::from(name)) && wanted.is_none_or(|wanted| wanted.get(name).is_none()) && !told {
-            leftovers.push(field(resource, present, &here, Some(value.clone()), None));
+            leftovers.push(field(resource, present, reach, &here, Some(value.clone()), None));
         }
     }
     let Some(key) = shape.key(place) else { return };
     let wanted = wanted.map(Tree::items).unwrap_or_default();
     for (at, entry) in found.map(Tree::items).unwrap_or_default().iter().enumerate() {
         if is_ours(entry) && !wanted.iter().any(|wanted| key.same(wanted, entry)) {
-            leftovers.push(field(resource, present, &format!("{place}/{at}"), Some(entry.clone()), None));
+            leftovers.push(field(
+                resource,
+                present,
+                reach,
+                &format!("{place}/{at}"),
+                Some(entry.clone()),
+                None,
+            ));
         }
     }
 }
@@ -106,6 +143,7 @@ fn ours(
 fn fields(
     resource: &Resource,
     present: &Present,
+    reach: &Reach,
     shape: &Shape,
     written: &Tree,
     wanted: &Tree,
@@ -118,7 +156,7 @@ fn fields(
             Some(wanted) if matches!(wanted, Tree::Map(_)) && !below.entries().is_empty() => {
                 let here = join(pointer, name);
                 if !matches_any(shape.whole, &here) {
-                    fields(resource, present, shape, below, wanted, &here, leftovers);
+                    fields(resource, present, reach, shape, below, wanted, &here, leftovers);
                 }
             }
             Some(_) => {}
@@ -128,7 +166,7 @@ fn fields(
             None => {
                 let here = join(pointer, name);
                 let value = present.body.at(&here).cloned();
-                leftovers.push(field(resource, present, &here, value, None));
+                leftovers.push(field(resource, present, reach, &here, value, None));
             }
         }
     }
@@ -136,14 +174,15 @@ fn fields(
 
 /// Entries of a set that nobody asks for. Those of an object are listed whoever added them: it says that it is kwo's.
 /// A file is shared with others, so of its entries only those that kwo wrote.
-fn entries(resource: &Resource, present: &Present, set: &str, leftovers: &mut Vec<Leftover>) {
+fn entries(resource: &Resource, present: &Present, reach: &Reach, set: &str, leftovers: &mut Vec<Leftover>) {
     let wanted = resource.body.at(set).map(Tree::items).unwrap_or_default();
     for (at, entry) in present.body.at(set).map(Tree::items).unwrap_or_default().iter().enumerate() {
         let counts = resource.id.node_kind().is_none() || present.kwo_added(set, entry);
         if !wanted.contains(entry) && counts {
-            let grants = access::sentence(&resource.id, &present.body, entry, "is still");
+            let grants = access::sentence(&resource.id, &present.body, entry, "is still")
+                .or_else(|| access::rule(&resource.id, entry));
             let pointer = format!("{set}/{at}");
-            leftovers.push(field(resource, present, &pointer, Some(entry.clone()), grants));
+            leftovers.push(field(resource, present, reach, &pointer, Some(entry.clone()), grants));
         }
     }
 }
@@ -151,60 +190,39 @@ fn entries(resource: &Resource, present: &Present, set: &str, leftovers: &mut Ve
 fn field(
     resource: &Resource,
     present: &Present,
+    reach: &Reach,
     pointer: &str,
     value: Option<Tree>,
     grants: Option<String>,
 ) -> Leftover {
-    let remove = Tree::map([("op", Tree::from("remove")), ("path", Tree::from(pointer.to_owned()))]);
-    let mut operations = Vec::new();
-    if let Some(value) = &value {
-        operations.push(Tree::map([
-            ("op", Tree::from("test")),
-            ("path", Tree::from(pointer.to_owned())),
-            ("value", value.clone()),
-        ]));
-    }
-    operations.push(remove);
-    let patch = quoted(&Tree::list(operations).to_string());
-    // In a text no patch can remove a part.
-    let within = resource.id.shape().is_some_and(|shape| shape.is_in_document(pointer));
-    let command = match within {
-        true => command(&resource.id, "edit", ""),
-        false => command(&resource.id, "patch", &format!(" --type=json --patch={patch}")),
-    };
     Leftover {
         id: resource.id.clone(),
         pointer: Some(pointer.into()),
+        command: ending_of_field(&resource.id, pointer, value.as_ref(), reach),
+        in_force: in_force(&resource.id, Some(pointer), value.as_ref()).map(SmolStr::from),
         value,
         tenant: tenant(present),
         grants: grants.map(SmolStr::from),
-        command: command.into(),
+        within: None,
+        rights_command: None,
     }
 }
 
-fn command(id: &ResourceId, verb: &str, options: &str) -> String {
-    match id.node_kind() {
-        // The file may hold what others need, and only an editor keeps its comments.
-        Some(NodeKind::File) => return format!("sudoedit {}", quoted_if_needed(&format!("/{}", id.name))),
-        Some(NodeKind::Kubeconfig) => {
-            let files = kubeconfig_files(&id.name).map(|file| quoted_if_needed(&format!("/{file}")));
-            return format!("sudo rm {}", files.join(" "));
+/// What it still does though the roster does not say so: a bound that still holds, a network that is still closed.
+fn in_force(id: &ResourceId, pointer: Option<&str>, value: Option<&Tree>) -> Option<String> {
+    let ResourceId { provider: _, kind: _, scope, name } = id;
+    Some(match (id.known_kind()?, pointer) {
+        (Kind::NetworkPolicy, None) => format!("the network of {scope} is still isolated"),
+        (Kind::ResourceQuota, None) => format!("the quota {name} still bounds {scope}"),
+        (Kind::LimitRange, None) => format!("the limits {name} still bound the containers of {scope}"),
+        (Kind::ValidatingAdmissionPolicy, None) => format!("the admission policy {name} still refuses"),
+        (Kind::ResourceQuota, Some(pointer)) => {
+            let bound = tokens(pointer.strip_prefix("/spec/hard")?).next()?;
+            let most = value?.as_text()?;
+            format!("{scope} still gets no more than {most} of {bound}")
         }
-        Some(NodeKind::Restart) | None => {}
-    }
-    let resource = id.known_kind().map_or_else(|| id.kind.to_lowercase(), |kind| kind.plural().to_owned());
-    let namespace = if id.scope.is_empty() { String::new() } else { format!(" --namespace={}", id.scope) };
-    format!("kubectl {verb} {resource} {}{namespace}{options}", quoted_if_needed(&id.name))
-}
-
-fn quoted_if_needed(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.:@/".contains(char);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { quoted(word) }
-}
-
-/// In single quotes, as a POSIX shell takes them.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+        _ => return None,
+    })
 }
 
 fn tenant(present: &Present) -> SmolStr {

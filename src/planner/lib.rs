@@ -5,11 +5,13 @@
 
 pub mod access;
 pub mod after;
+pub mod agreement;
 mod arrange;
 pub mod change;
 pub mod compare;
 pub mod domains;
 pub mod drift;
+pub mod endings;
 pub mod kinds;
 pub mod leftovers;
 pub mod limits;

@@ -24,6 +24,28 @@ pub const FIELD_MANAGER: &str = "kwo";
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Observed {
     sightings: BTreeMap<ResourceId, Sighting>,
+    /// How a person comes to what was seen.
+    pub reach: Reach,
+}
+
+/// How a person comes to what was seen, for the commands that a plan shows.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reach {
+    /// What `kubectl` needs to be told so that it speaks to the same cluster, with a space in front; or nothing.
+    pub kubectl: SmolStr,
+    /// The folder that the files of the node lie below, without a slash at its end.
+    pub root: SmolStr,
+    /// The files that objects stand in, where they stand in files.
+    pub places: BTreeMap<ResourceId, Place>,
+}
+
+/// The file that something stands in, by its absolute path.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// Nothing else stands in it.
+    Alone(SmolStr),
+    /// Something else stands in it, too.
+    Among(SmolStr),
 }
 
 /// What was seen of one object.
@@ -100,13 +122,20 @@ impl Observed {
 
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
-        self.sightings.extend(other.sightings);
+        let Observed { sightings, reach: Reach { kubectl, root, places } } = other;
+        self.sightings.extend(sightings);
+        self.reach.places.extend(places);
+        for (own, other) in [(&mut self.reach.kubectl, kubectl), (&mut self.reach.root, root)] {
+            if own.is_empty() {
+                *own = other;
+            }
+        }
     }
 }
 
 impl FromIterator<(ResourceId, Sighting)> for Observed {
     fn from_iter<I: IntoIterator<Item = (ResourceId, Sighting)>>(iter: I) -> Observed {
-        Observed { sightings: iter.into_iter().collect() }
+        Observed { sightings: iter.into_iter().collect(), reach: Reach::default() }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::arrange::{Verdict, arrange};
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
 use crate::compare::{Difference, compare, quantity};
 use crate::kinds::{Shape, matches_any};
-use crate::leftovers::{left_in, left_over};
+use crate::leftovers::{gather, left_in, left_over};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
@@ -82,11 +82,11 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     let mut sightings = observed.iter().peekable();
     for (at, resource) in desired.resources().iter().enumerate() {
         while let Some((id, sighting)) = sightings.next_if(|(id, _)| **id < resource.id) {
-            leftovers.extend(left_over(id, sighting));
+            leftovers.extend(left_over(id, sighting, &observed.reach));
         }
         let sighting = sightings.next_if(|(id, _)| **id == resource.id).map(|(_, sighting)| sighting);
         if let Some(Sighting::Present(present)) = sighting {
-            left_in(resource, present, &mut leftovers);
+            left_in(resource, present, &observed.reach, &mut leftovers);
         }
         match judge(desired, resource, sighting, adopt) {
             Verdict::Settled => settled += 1,
@@ -95,7 +95,8 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
             }
         }
     }
-    leftovers.extend(sightings.filter_map(|(id, sighting)| left_over(id, sighting)));
+    leftovers.extend(sightings.filter_map(|(id, sighting)| left_over(id, sighting, &observed.reach)));
+    gather(&mut leftovers, &observed.reach);
     leftovers.sort_by(|a, b| {
         (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
     });

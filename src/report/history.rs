@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::history::{Commit, Entry};
+use crate::history::{Commit, Entry, Left};
 
 /// A line an entry.
 #[must_use]
@@ -20,10 +20,11 @@ pub fn list(entries: &[Entry]) -> String {
                 what.push(format!("{count} {word}"));
             }
         }
+        what.extend(entry.remains());
         what.extend(entry.problems.iter().map(|problem| problem.text.clone()));
         let _ = writeln!(
             out,
-            "{:>6}  {:.0}  {:<9}  {commit:<12}  {}",
+            "{:>6}  {:.0}  {:<11}  {commit:<12}  {}",
             entry.number,
             entry.began,
             entry.outcome.word(),
@@ -54,6 +55,10 @@ pub fn show(entry: &Entry) -> String {
         held,
         drift,
         leftovers,
+        access_left,
+        in_force,
+        // Each is told among the problems.
+        fights: _,
         unchanged,
     } = entry;
     let mut out = format!("entry {number}: {}\n", outcome.word());
@@ -79,6 +84,9 @@ pub fn show(entry: &Entry) -> String {
     }
     for drift in drift {
         let _ = writeln!(out, "drift: {}: {}", drift.id, drift.what);
+    }
+    for Left { id, tenant: _, what, command } in access_left.iter().chain(in_force) {
+        let _ = writeln!(out, "left: {id}: {what}\n  to end it: {command}");
     }
     for step in steps {
         let why = if step.why.is_empty() { String::new() } else { format!(": {}", step.why) };

@@ -24,6 +24,9 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
         let lines: Vec<String> = rights.into_iter().map(|(sign, line)| format!("{sign} {line}")).collect();
         let _ = writeln!(out, "**Access**\n\n{}", block(&lines.join("\n"), LONGEST / 4));
     }
+    if let Some(remains) = plan.remains() {
+        let _ = writeln!(out, "**Not in agreement**\n\n{}", block(&remains, LONGEST / 8));
+    }
     if plan.is_settled() && plan.leftovers.is_empty() {
         out.push_str("Nothing to do: the cluster agrees with the roster.\n");
     } else {
@@ -39,6 +42,9 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
 #[must_use]
 pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> String {
     let mut out = format!("### kwo apply: {}\n", Counts::of(plan).line());
+    if let Some(remains) = plan.remains() {
+        let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&remains, LONGEST / 8));
+    }
     let stale = stale.iter().map(|(id, why)| format!("! {id}: stale: {why}"));
     let results = report.iter().flat_map(|report| &report.results).map(run::line);
     let lines: Vec<String> = stale.chain(results).collect();

@@ -9,6 +9,7 @@ use kwo_planner::access;
 use kwo_planner::change::{Cause, Change, Held, Hold, Leftover, Step};
 use kwo_planner::node::NodeKind;
 use kwo_planner::plan::Plan;
+use kwo_planner::resource::ResourceId;
 use kwo_planner::secrets::STILL_ADMITS;
 use kwo_planner::tree::{SmolStr, Tree};
 
@@ -25,6 +26,9 @@ pub(crate) const HOLD: Style = AnsiColor::Red.on_default();
 pub(crate) const LEFT: Style = AnsiColor::Magenta.on_default();
 const QUIET: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
+
+/// How many rights that are left are told before all tenants.
+const MOST_LEFT: usize = 20;
 
 /// What a new token does to the files of a kubeconfig.
 const ANEW: &str = "both files are written anew; what is there goes to /var/lib/kwo/archive";
@@ -44,6 +48,8 @@ pub struct Counts {
     pub left_out: usize,
     /// What is left over.
     pub leftovers: usize,
+    /// What of that gives somebody a right.
+    pub access: usize,
     /// Objects that are as they should be.
     pub unchanged: usize,
 }
@@ -61,6 +67,7 @@ impl Counts {
             held: plan.held.iter().filter(|held| !held.is_left_out()).count(),
             left_out: plan.held.iter().filter(|held| held.is_left_out()).count(),
             leftovers: plan.leftovers.len(),
+            access: plan.access_left().count(),
             unchanged: plan.settled,
         }
     }
@@ -68,10 +75,15 @@ impl Counts {
     /// The counts on one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let Counts { create, extend, revise, held, left_out, leftovers, unchanged } = self;
+        let Counts { create, extend, revise, held, left_out, leftovers, access, unchanged } = self;
         let left_out = if *left_out == 0 { String::new() } else { format!(", {left_out} not looked at") };
+        let access = match access {
+            0 => String::new(),
+            1 => " (1 gives access)".to_owned(),
+            several => format!(" ({several} give access)"),
+        };
         format!(
-            "{create} to create, {extend} to extend, {revise} to revise, {held} held, {leftovers} left over, {unchanged} unchanged{left_out}"
+            "{create} to create, {extend} to extend, {revise} to revise, {held} held, {leftovers} left over{access}, {unchanged} unchanged{left_out}"
         )
     }
 }
@@ -115,19 +127,21 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
                 let _ = writeln!(out, "      {QUIET}{ANEW}{QUIET:#}");
             }
         }
-        for leftover in leftovers {
-            leftover_text(&mut out, leftover);
+        for leftover in leftovers.iter().filter(|leftover| leftover.within.is_none()) {
+            leftover_text(&mut out, leftover, &leftovers);
         }
     }
     let _ = writeln!(out, "\n{STRONG}{}{STRONG:#}", Counts::of(plan).line());
+    if let Some(remains) = plan.remains() {
+        let _ = writeln!(out, "{LEFT}Not in agreement{LEFT:#}: {remains}");
+    }
     out
 }
 
 /// Who gets which right, and who still has one that the roster does not give.
 #[must_use]
 pub fn access_lines(steps: &[Step], leftovers: &[Leftover]) -> Vec<(char, String)> {
-    let still = leftovers.iter().filter_map(|leftover| leftover.grants.as_ref());
-    let still = still.map(|grants| ('?', format!("{grants}, which the roster does not say")));
+    let still = still(leftovers).into_iter().map(|line| ('?', line));
     let gains = steps
         .iter()
         .filter(|step| step.creates())
@@ -143,10 +157,30 @@ pub fn access_lines(steps: &[Step], leftovers: &[Leftover]) -> Vec<(char, String
     still.chain(gains.chain(added).map(|sentence| ('+', sentence))).collect()
 }
 
+/// The rights that are left: a line each, and one for all in a namespace that is left over as a whole.
+fn still(leftovers: &[Leftover]) -> Vec<String> {
+    let mut together: Vec<(Option<&ResourceId>, Vec<&str>)> = Vec::new();
+    for (left, grants) in leftovers.iter().filter_map(|left| Some((left, left.grants.as_deref()?))) {
+        match together.iter_mut().find(|(within, _)| within.is_some() && *within == left.within.as_ref()) {
+            Some((_, lines)) => lines.push(grants),
+            None => together.push((left.within.as_ref(), vec![grants])),
+        }
+    }
+    let line = |(_, grants): (_, Vec<&str>)| format!("{}, which the roster does not say", grants.join("; "));
+    together.into_iter().map(line).collect()
+}
+
 fn rights(out: &mut String, steps: &[Step], leftovers: &[Leftover]) {
-    let lines = access_lines(steps, leftovers);
+    let mut lines = access_lines(steps, leftovers);
     if lines.is_empty() {
         return;
+    }
+    let left = lines.iter().filter(|(sign, _)| *sign == '?').count();
+    if left > MOST_LEFT {
+        lines.splice(
+            MOST_LEFT..left,
+            [('?', format!("and {} more; each stands at its tenant", left - MOST_LEFT))],
+        );
     }
     let _ = writeln!(out, "\n{STRONG}access{STRONG:#}");
     for (sign, line) in lines {
@@ -238,19 +272,37 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
     }
 }
 
-fn leftover_text(out: &mut String, leftover: &Leftover) {
-    let Leftover { id, pointer, value, tenant: _, grants, command } = leftover;
+fn leftover_text(out: &mut String, leftover: &Leftover, all: &[&Leftover]) {
+    let Leftover { id, pointer, value, tenant: _, grants, in_force, within: _, command, rights_command } =
+        leftover;
     let field = pointer.as_ref().map_or_else(String::new, |pointer| format!(" {pointer}"));
     let value = value.as_ref().map_or_else(String::new, |value| format!(": {}", shown(value)));
-    let _ = writeln!(out, "  {LEFT}?{LEFT:#} {id}{field}{value}");
-    if let Some(grants) = grants {
-        let _ = writeln!(out, "      {LEFT}{grants}{LEFT:#}");
+    let inside: Vec<&&Leftover> = all.iter().filter(|left| left.within.as_ref() == Some(id)).collect();
+    let with = match inside.len() {
+        0 => String::new(),
+        1 => " and 1 object in it".to_owned(),
+        count => format!(" and {count} objects in it"),
+    };
+    let _ = writeln!(out, "  {LEFT}?{LEFT:#} {id}{field}{value}{with}");
+    let grants: Vec<&str> = grants
+        .iter()
+        .chain(inside.iter().filter_map(|left| left.grants.as_ref()))
+        .map(SmolStr::as_str)
+        .collect();
+    if !grants.is_empty() {
+        let _ = writeln!(out, "      {LEFT}{}{LEFT:#}", grants.join("; "));
+    }
+    if let Some(in_force) = in_force {
+        let _ = writeln!(out, "      {LEFT}{in_force}{LEFT:#}");
     }
     let warning = if id.kind == "Namespace" && pointer.is_none() { " (with everything in it)" } else { "" };
     let _ = writeln!(
         out,
         "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}"
     );
+    if let Some(command) = rights_command {
+        let _ = writeln!(out, "      {QUIET}to end the rights in it and keep the rest: {command}{QUIET:#}");
+    }
 }
 
 /// Where the secret at this place comes from, if there is one.

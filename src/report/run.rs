@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::plan::{CHANGE, CREATE, Counts, HOLD, LEFT, shown};
 use crate::execute::{Outcome, Report, StepResult};
+use crate::fight::{Fight, fights, named};
 use crate::providers::Refusal;
 
 /// One line for one result, as it comes in.
@@ -55,15 +56,21 @@ pub fn summary(report: &Report) -> String {
     out
 }
 
+/// The words for a plan that has nothing to do and holds nothing.
+#[must_use]
+pub fn settled(plan: &Plan) -> String {
+    match plan.remains() {
+        None => format!("{CREATE}In agreement{CREATE:#}"),
+        Some(remains) => format!("{LEFT}Converged{LEFT:#}, but {remains}"),
+    }
+}
+
 /// What a second look found: agreement, or with whom kwo is fighting.
 #[must_use]
 pub fn second_look(again: &Plan, report: &Report) -> String {
     let mut out = String::new();
-    let touched = |step: &&Step| {
-        report.results.iter().any(|result| result.outcome == Outcome::Done && result.step.id == step.id)
-    };
-    let fights: Vec<&Step> = again.steps.iter().filter(touched).collect();
-    for step in &fights {
+    let fights = fights(again, report);
+    for Fight { step } in &fights {
         let _ = writeln!(out, "{HOLD}!{HOLD:#} {} differs again right after it was written:", step.id);
         for change in &step.changes {
             let _ = match change {
@@ -79,10 +86,14 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
     }
     let leftovers = again.leftovers.len();
     let _ = match (fights.is_empty(), again.is_settled()) {
-        (_, true) => writeln!(out, "{CREATE}In agreement{CREATE:#}: {}", Counts::of(again).line()),
+        (_, true) => writeln!(out, "{}: {}", settled(again), Counts::of(again).line()),
         (true, false) => writeln!(out, "Not in agreement yet: {}", Counts::of(again).line()),
         (false, false) => {
-            writeln!(out, "Somebody changes what kwo writes: find out who before the next run.")
+            writeln!(
+                out,
+                "{HOLD}A fight{HOLD:#}: {} changes what kwo writes. Have one of the two give way before the next run.",
+                named(&fights)
+            )
         }
     };
     if leftovers > 0 {
@@ -117,6 +128,7 @@ pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde
         }
         value
     };
+    let now = again.unwrap_or(plan);
     json!({
         "format_version": kwo_planner::plan::FORMAT_VERSION,
         "plan_digest": plan.digest,
@@ -124,8 +136,10 @@ pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde
         "not_begun": report.map_or_else(Vec::new, |report| report.not_begun.iter().map(ToString::to_string).collect()),
         "stopped": report.and_then(|report| report.stopped.as_deref()),
         "held": plan.held,
-        "leftovers": again.map_or(&plan.leftovers, |again| &again.leftovers),
-        "in_agreement": again.map_or_else(|| plan.is_settled(), Plan::is_settled),
+        "leftovers": now.leftovers,
+        "leftover_access": now.access_left().count(),
+        "remains": now.remains(),
+        "in_agreement": now.agrees(),
         "still_different": again.map_or_else(Vec::new, |again| again.steps.iter().map(|step| step.id.to_string()).collect()),
     })
 }

@@ -12,14 +12,19 @@ use tokio::sync::watch;
 use super::choose::problem;
 use super::converge::{FULL, look, tenants};
 use super::memory::Memory;
-use super::outcome::{planned, problems, steps};
+use super::outcome::{planned, problems, quarrel, steps};
+use super::quarrel::fought;
 use super::run::{Ready, Run, Stop};
 use super::state::{Applied, Intent};
 use crate::execute::{Brakes, execute};
+use crate::fight::{fights, pause, waited};
 use crate::git::Clone;
 use crate::history::{Entry, ProblemKind};
 use crate::providers::{Identity, Note, Provider};
 use crate::report::run::line;
+
+/// So many of the last runs tell whether something is put right time and again.
+const RUNS: usize = 50;
 
 /// Is there nothing left to do but what the settings leave to others?
 fn agrees(plan: &Plan) -> bool {
@@ -106,14 +111,28 @@ impl Run<'_> {
                 execute(plan, provider, concurrency, &brakes, |result| said(&format!("{}\n", line(result))));
             let report = report.await;
             self.entry.steps = steps(&report);
-            let again = match &report.stopped {
+            let target = identity_of(plan);
+            let mut again = match &report.stopped {
                 Some(_) => None,
-                None => Some(look(provider, desired, checked, &identity_of(plan)).await),
+                None => Some(look(provider, desired, checked, &target).await),
             };
+            if let Some(Ok(now)) = &again
+                && fights(now, &report).is_empty()
+                && let Some(pause) = pause(&report, self.options.settle)
+            {
+                if waited(pause, self.options.interrupted.clone()).await {
+                    again = Some(look(provider, desired, checked, &target).await);
+                }
+            }
             let (again, unseen) = match again.transpose() {
                 Ok(again) => (again, None),
                 Err(unseen) => (None, Some(unseen)),
             };
+            let entries = self.state.history().last(RUNS).unwrap_or_default();
+            self.entry.fights = fought(&self.entry, &entries);
+            for fight in &self.entry.fights.clone() {
+                self.problem(quarrel(fight));
+            }
             for problem in problems(&report, again.as_ref()).into_iter().chain(unseen) {
                 self.problem(problem);
             }

@@ -7,6 +7,7 @@ mod converge;
 mod memory;
 mod options;
 mod outcome;
+mod quarrel;
 mod record;
 mod run;
 mod state;

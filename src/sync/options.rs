@@ -45,6 +45,10 @@ pub struct Options {
     pub dry_run: bool,
     /// What it may do once.
     pub allowed: BTreeSet<Allowed>,
+    /// Access that is left over is no success.
+    pub strict: bool,
+    /// How long to wait before what was put right is looked at once more; nothing where it is not.
+    pub settle: Duration,
     /// How long to wait for another run to end.
     pub patience: Duration,
     /// How long the lock outlives a run that was killed.
@@ -62,6 +66,8 @@ pub struct Ran {
     pub before: Option<Entry>,
     /// The plan that it made.
     pub plan: Option<Plan>,
+    /// Access that is left over is no success.
+    pub strict: bool,
 }
 
 impl Ran {
@@ -70,7 +76,8 @@ impl Ran {
     pub fn exit(&self) -> Exit {
         match self.entry.outcome {
             Outcome::Converged => Exit::Done,
-            Outcome::Held | Outcome::Refused => Exit::Held,
+            Outcome::AccessLeft if !self.strict => Exit::Done,
+            Outcome::AccessLeft | Outcome::Held | Outcome::Refused => Exit::Held,
             Outcome::Failed => Exit::Failed,
         }
     }
@@ -95,6 +102,7 @@ pub fn target_args(settings: &Settings) -> TargetArgs {
                 as_group: Vec::new(),
                 timeout: Duration::from_secs(30),
                 api_wait: None,
+                passing: false,
             },
             concurrency: 16,
         },

@@ -1,13 +1,14 @@
 //! What a run came to, in the words of the history: from plans and reports to the parts of an entry.
 
-use kwo_planner::change::Step as PlanStep;
+use kwo_planner::change::{Leftover, Step as PlanStep};
 use kwo_planner::drift::drift;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
 
 use super::choose::problem;
 use crate::execute::{Outcome as StepOutcome, Report};
-use crate::history::{Drift, Entry, Held, Outcome, Problem, ProblemKind, Step};
+use crate::fight::{fights, named};
+use crate::history::{Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step};
 use crate::providers::Refusal;
 
 /// The steps of a plan, as they are before one of them is begun.
@@ -59,6 +60,18 @@ pub(super) fn held(plan: &Plan) -> Vec<Held> {
     .collect()
 }
 
+/// What is left over and still tells.
+pub(super) fn left<'p>(leftovers: impl Iterator<Item = (&'p Leftover, &'p str)>) -> Vec<Left> {
+    leftovers
+        .map(|(left, what)| Left {
+            id: left.id.to_string(),
+            tenant: left.tenant.to_string(),
+            what: what.to_owned(),
+            command: left.command.to_string(),
+        })
+        .collect()
+}
+
 /// What somebody else had changed.
 pub(super) fn drifted(plan: &Plan, was: Option<&Desired>) -> Vec<Drift> {
     let drift = |step: &PlanStep| {
@@ -85,14 +98,26 @@ pub(super) fn problems(report: &Report, again: Option<&Plan>) -> Vec<Problem> {
         let text = format!("{failed} of {} steps were not done", report.results.len());
         problems.push(problem(ProblemKind::Step, text, "the reasons stand beside the steps"));
     }
-    let fights = again.iter().flat_map(|again| again.steps.iter()).filter(|step| {
-        report.results.iter().any(|result| result.outcome == StepOutcome::Done && result.step.id == step.id)
-    });
-    for step in fights {
-        let text = format!("{} differs again right after it was written", step.id);
-        problems.push(problem(ProblemKind::Step, text, "find out who else writes it"));
+    for fight in again.iter().flat_map(|again| fights(again, report)) {
+        let who = named(std::slice::from_ref(&fight));
+        let text =
+            format!("{} differs again right after it was written: {who} writes it back", fight.step.id);
+        problems.push(problem(ProblemKind::Step, text, "have one of the two give way"));
     }
     problems
+}
+
+/// That something is put right time and again.
+pub(super) fn quarrel(fight: &Fought) -> Problem {
+    let Fought { id, field, times, by } = fight;
+    let what = if field.is_empty() { id.clone() } else { format!("{id} {field}") };
+    let who = if by.is_empty() { "somebody".to_owned() } else { format!("`{by}`") };
+    let text = format!("a fight: {what} was put right {times} times lately, and {who} changes it back");
+    problem(
+        ProblemKind::Step,
+        text,
+        "have one of the two give way; with `drift: report` in the settings kwo does",
+    )
 }
 
 /// How a run ended whose problems and holds these are.
@@ -104,6 +129,8 @@ pub(super) fn outcome(entry: &Entry) -> Outcome {
         Outcome::Refused
     } else if !entry.held.is_empty() {
         Outcome::Held
+    } else if !entry.access_left.is_empty() {
+        Outcome::AccessLeft
     } else {
         Outcome::Converged
     }
@@ -119,6 +146,7 @@ pub(super) fn in_short(entry: &Entry) -> String {
     if done > 0 {
         words.push(format!("{done} done"));
     }
+    words.extend(entry.remains());
     words.extend(entry.problems.iter().map(|problem| problem.text.chars().take(160).collect()));
     words.join("; ")
 }

@@ -83,6 +83,7 @@ impl Run<'_> {
             self.problem(problem(ProblemKind::Step, error.to_string(), FULL));
             self.entry.outcome = outcome(&self.entry);
         }
-        Ran { entry: self.entry, before: self.before, plan: self.plan }
+        let strict = self.options.strict || self.settings.is_strict();
+        Ran { entry: self.entry, before: self.before, plan: self.plan, strict }
     }
 }

@@ -7,6 +7,7 @@ mod help;
 mod hints;
 mod import;
 mod kubeconfig;
+mod leftovers;
 #[path = "../common/loopback.rs"]
 mod loopback;
 mod prompt;

@@ -63,8 +63,8 @@ fn every_source_file_opens_with_its_purpose_and_is_no_longer_than_500_lines() {
     assert!(seen > 50);
 }
 
-/// What is waited for is looked for; the only pauses are between two tries, while another run holds the lock, and until an
-/// edit has settled.
+/// What is waited for is looked for; the only pauses are between two tries, while another run holds the lock, until an edit has
+/// settled, and until whoever puts back what kwo put right has had the time to.
 #[test]
 fn nothing_waits_for_a_fixed_time() {
     let mut folders = vec![Path::new("src").to_owned()];
@@ -81,6 +81,7 @@ fn nothing_waits_for_a_fixed_time() {
     }
     let known = [
         "src/edits.rs",
+        "src/fight.rs",
         "src/git/clone.rs",
         "src/hook/server.rs",
         "src/notify/letter.rs",

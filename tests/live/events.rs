@@ -44,6 +44,9 @@ fn entry(steps: Vec<Step>) -> Entry {
         held: Vec::new(),
         drift: Vec::new(),
         leftovers: 0,
+        access_left: Vec::new(),
+        in_force: Vec::new(),
+        fights: Vec::new(),
         unchanged: 0,
     }
 }

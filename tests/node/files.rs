@@ -166,13 +166,15 @@ async fn what_the_roster_no_longer_says_is_left_over_and_others_entries_are_not(
     // The name of the node is none of it: nobody can take it back.
     assert_eq!(left, [("/content/tls-san/2".into(), Some(tree("10.0.0.1")))]);
     assert!(plan.steps.is_empty());
-    assert_eq!(plan.leftovers[0].command, "sudoedit /etc/rancher/k3s/config.yaml");
+    let edit = format!("sudoedit {}", world.path(CONFIG).display());
+    assert_eq!(plan.leftovers[0].command, edit);
     // Of a file that nobody asks for as a whole, the file.
     let plan = world.plan(&world.wanted("{}"), &Adopt::Nothing).await;
     assert_eq!(plan.leftovers.len(), 1);
     assert_eq!(plan.leftovers[0].id.to_string(), "node:File/etc/rancher/k3s/config.yaml");
-    // Once somebody has removed it, it is left over no more.
-    std::fs::remove_file(world.path(CONFIG)).unwrap();
+    assert_eq!(plan.leftovers[0].command, edit);
+    // Once somebody has taken out what is kwo's, it is left over no more.
+    world.put(CONFIG, "tls-san: [theirs.example.com]\n", 0o600);
     assert!(world.plan(&world.wanted("{}"), &Adopt::Nothing).await.leftovers.is_empty());
 }
 

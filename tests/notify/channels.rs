@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use kwo::history::{Drift, Entry, Held, Outcome, ProblemKind};
+use kwo::history::{Drift, Entry, Held, Left, Outcome, ProblemKind};
 use kwo_planner::roster::SourceFile;
 use serde_json::Value;
 
@@ -167,7 +167,15 @@ fn only_news_are_told_and_recovery_is_called_so() {
     let drift = Drift { id: "kube:Role/a/b".into(), tenant: "a".into(), what: "by kubectl-edit".into() };
     let drift = Entry { drift: vec![drift], ..quiet() };
     let later = Entry { refused: Some(commit(&"e".repeat(40))), ..refused.clone() };
+    let left = Left {
+        id: "kube:ClusterRoleBinding/kwo-admin-viktor".into(),
+        tenant: String::new(),
+        what: "viktor@example.com is still admin of the whole cluster".into(),
+        command: "kubectl delete clusterrolebindings kwo-admin-viktor".into(),
+    };
+    let left = Entry { outcome: Outcome::AccessLeft, access_left: vec![left], ..quiet() };
     for (entry, before) in [
+        (&left, &left),
         (&quiet(), &quiet()),
         (&quiet(), &changed()),
         (&failed, &failed),
@@ -184,6 +192,8 @@ fn only_news_are_told_and_recovery_is_called_so() {
         (&quiet, Some(&failed), "kwo recovered: nothing had to be changed"),
         (&changed(), Some(&failed), "kwo recovered: 2 changes for alice"),
         (&held, Some(&quiet), "kwo: nothing had to be changed, 1 object held"),
+        (&left, Some(&quiet), "kwo: 1 grant is left: viktor@example.com is still admin of the whole cluster"),
+        (&quiet, Some(&left), "kwo: nothing had to be changed"),
         (&quiet, Some(&held), "kwo: nothing had to be changed"),
         (&drift, Some(&quiet), "kwo: nothing had to be changed, 1 object changed by others"),
         (&refused, Some(&quiet), "kwo refused fffffff: the commit is not signed by a signer"),

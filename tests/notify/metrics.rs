@@ -53,6 +53,8 @@ fn every_figure_of_a_run_is_there() {
         ("kwo_last_run_drift", 0.0),
         ("kwo_held", 0.0),
         ("kwo_leftovers", 1.0),
+        ("kwo_leftover_access", 0.0),
+        ("kwo_fights", 0.0),
         ("kwo_unchanged", 40.0),
         ("kwo_commit_timestamp_seconds", 1_795_280_340.0),
     ] {

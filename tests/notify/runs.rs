@@ -43,6 +43,9 @@ pub(crate) fn changed() -> Entry {
         held: Vec::new(),
         drift: Vec::new(),
         leftovers: 1,
+        access_left: Vec::new(),
+        in_force: Vec::new(),
+        fights: Vec::new(),
         unchanged: 40,
     }
 }

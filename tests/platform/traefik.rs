@@ -114,7 +114,7 @@ fn without_resolvers_there_is_port_80_and_no_secret() {
     for line in [
         "? kube:Secret/kube-system/dns-credentials\n",
         "? kube:HelmChartConfig/kube-system/traefik /spec/valuesContent/env/0: ",
-        "to remove it: kubectl edit helmchartconfigs traefik --namespace=kube-system\n",
+        " edit helmchartconfigs.helm.cattle.io traefik --namespace=kube-system\n",
         "/spec/valuesContent/additionalArguments/10: --certificatesresolvers.letsencrypt-cloudflare.",
     ] {
         assert!(plan.out.contains(line), "{line}: {}", plan.out);

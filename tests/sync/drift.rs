@@ -51,6 +51,50 @@ fn drift_is_put_right_and_told_and_the_next_run_is_quiet() {
 }
 
 #[test]
+fn what_is_put_right_run_after_run_is_a_fight() {
+    let world = World::new(ALICE);
+    world.sync(&[]).expect(0);
+    for round in 1..=3 {
+        edit(&world, &shown(&world, "20"), "'99'");
+        let ran = world.sync(&[]);
+        let said =
+            "a fight: kube:ResourceQuota/alice/alice-quota /spec/hard/pods was put right 3 times lately";
+        if round < 3 {
+            ran.expect(0).conceals("a fight")
+        } else {
+            ran.expect(1).says(said)
+        };
+    }
+    let newest = world.newest();
+    assert_eq!((&newest["outcome"], &newest["fights"][0]["times"]), (&json!("failed"), &json!(3)));
+    world.sync(&[]).expect(0).says("In agreement");
+}
+
+#[test]
+fn access_that_is_left_over_is_the_headline_and_no_success_where_that_is_asked_for() {
+    let world = World::new(
+        "tenants:\n  alice: {owners: [bob@example.com], members: [{identity: carol@example.com, access: viewer}]}\n",
+    );
+    world.sync(&[]).expect(0);
+    world.commit("tenants:\n  alice: {owners: [bob@example.com]}\n");
+    let said = "grants are left: carol@example.com is still ";
+    world.sync(&[]).expect(0).says("Converged, but 2 ").says(said).conceals("In agreement");
+    let newest = world.newest();
+    assert_eq!(newest["outcome"], "access-left");
+    assert!(newest["access_left"][1]["command"].as_str().unwrap().starts_with("rm -f "), "{newest:#}");
+    world.kwo(&["history"]).says("access-left").says(said);
+    world.kwo(&["history", "show", "2"]).says("to end it: rm -f ");
+    world.sync(&["--fail-on", "leftover-access"]).expect(5).says(said);
+    world.settings("strict: {leftoverAccess: true}\n");
+    world.sync(&[]).expect(5).says(said).conceals("In agreement");
+    for left in world.newest()["access_left"].as_array().unwrap() {
+        world.shell(left["command"].as_str().unwrap());
+    }
+    world.sync(&[]).expect(0).says("In agreement").conceals("left:");
+    assert_eq!(world.newest()["outcome"], "converged");
+}
+
+#[test]
 fn drift_that_is_only_reported_is_held_run_after_run_and_beside_other_changes() {
     let world = World::new(ALICE);
     world.settings("drift: report\n");

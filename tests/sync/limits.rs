@@ -18,7 +18,7 @@ fn refused_until(world: &World, why: &str, flag: &str) {
     assert_eq!((&entry["outcome"], &entry["problems"][0]["kind"]), (&json!("refused"), &json!("limit")));
     assert_eq!(entry["problems"][0]["text"], why);
     world.sync(&["--allow", flag]).expect(0);
-    world.sync(&[]).expect(0).says("In agreement");
+    world.sync(&[]).expect(0).says(": 0 done, ");
 }
 
 #[test]

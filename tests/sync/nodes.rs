@@ -45,7 +45,7 @@ fn two_nodes_at_once_wait_for_each_other_and_lose_nothing() {
         let (one, two) = (start(&mut world.command(&args)), start(&mut other_node(&world, &args)));
         let (one, two) = (end(one).expect(0), end(two).expect(0));
         // One of them did it all; the other one found it done.
-        let quiet = [&one, &two].iter().filter(|ran| ran.out.contains("In agreement: 0 done")).count();
+        let quiet = [&one, &two].iter().filter(|ran| ran.out.contains(": 0 done, ")).count();
         assert_eq!(quiet, 1, "{}\n{}", one.out, two.out);
         let memory = cluster.memory();
         assert_eq!(memory["commit"], commit);

@@ -142,6 +142,13 @@ impl World {
         Ran::of(&self.command(args).output().unwrap())
     }
 
+    /// Runs a line as a person pastes it.
+    #[track_caller]
+    pub(crate) fn shell(&self, line: &str) {
+        let status = plain("sh", self.folder.path()).args(["-c", line]).status().unwrap();
+        assert!(status.success(), "{line}");
+    }
+
     /// One run of `kwo sync`.
     pub(crate) fn sync(&self, more: &[&str]) -> Ran {
         self.kwo(&[&["sync"], more].concat())

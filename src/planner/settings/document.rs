@@ -25,6 +25,8 @@ record! {
         pub limits: Option<Limits>,
         /// What becomes of a change that somebody else made. Default: enforce.
         pub drift: Option<At<Drift>>,
+        /// What is no success although all went well.
+        pub strict: Option<Strict>,
         /// Who is told when something changes, fails or recovers.
         pub notify: Option<Notify>,
         /// What listens for pushes.
@@ -77,6 +79,15 @@ record! {
     }
 }
 
+record! {
+    /// What is no success although all went well.
+    pub struct Strict: "what is strict" {
+        /// Exit with 5 where somebody still has a right that kwo gave and that the roster does not name any more?
+        /// Default: no.
+        pub leftover_access: Option<At<bool>> = "leftoverAccess",
+    }
+}
+
 choice! {
     /// What becomes of a change that somebody else made.
     pub enum Drift: "way with drift" {
@@ -97,6 +108,13 @@ impl Settings {
     #[must_use]
     pub fn state(&self) -> &str {
         self.state.as_ref().map_or("/var/lib/kwo", |path| path.as_str())
+    }
+
+    /// Is access that is left over no success?
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        let strict = self.strict.as_ref().and_then(|strict| strict.leftover_access);
+        strict.is_some_and(|strict| strict.value)
     }
 
     /// What becomes of drift.

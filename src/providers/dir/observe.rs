@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::{Observed, Present, Sighting, Version, is_mark};
+use kwo_planner::observed::{Observed, Place, Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
@@ -56,8 +56,15 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
             }
         }
     }
+    let full = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    let full = |place: &Path| SmolStr::from(full.join(place).to_string_lossy());
+    for (place, id) in &own {
+        observed.reach.places.insert((*id).clone(), Place::Alone(full(place)));
+    }
     for place in files.into_iter().filter(|place| !own.contains_key(place)) {
-        for (id, object, version) in strangers(root, &place) {
+        let found = strangers(root, &place);
+        let alone = found.documents == 1;
+        for (id, object, version) in found.objects {
             let wanted = desired.get(&id);
             match (wanted, observed.get(&id)) {
                 (Some(_), Some(Sighting::Absent)) => {
@@ -72,6 +79,8 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
                     if let Some(body) = marked(&id, &object, &masks) {
                         let present =
                             Present { body, version, owners: Arc::new([]), deleting: deleting(&object) };
+                        let stands = if alone { Place::Alone } else { Place::Among };
+                        observed.reach.places.insert(id.clone(), stands(full(&place)));
                         observed.insert(id, Sighting::Present(present));
                     }
                 }
@@ -122,19 +131,31 @@ fn look(root: &Path, file: &Path, id: &ResourceId, wanted: &Tree, masks: &BTreeM
     }
 }
 
+/// What is in a file that is no wanted object's own.
+#[derive(Default)]
+struct Strangers {
+    /// How many documents it holds.
+    documents: usize,
+    /// Those of them that are objects of kwo's kinds.
+    objects: Vec<(ResourceId, Tree, Version)>,
+}
+
 /// The objects of kwo's kinds in a file that is no wanted object's own. What cannot be read is somebody else's.
-fn strangers(root: &Path, place: &Path) -> Vec<(ResourceId, Tree, Version)> {
-    let Ok(bytes) = fs::read(root.join(place)) else { return Vec::new() };
+fn strangers(root: &Path, place: &Path) -> Strangers {
+    let Ok(bytes) = fs::read(root.join(place)) else { return Strangers::default() };
     let objects = match std::str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(read) {
         Ok(objects) => objects,
         Err(why) => {
             tracing::debug!(file = %place.display(), why, "not a manifest");
-            return Vec::new();
+            return Strangers::default();
         }
     };
     let version = Version(version(&bytes).into());
-    let objects = objects.into_iter().flat_map(|object| items(object, DEEPEST));
-    objects.filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect()
+    let objects: Vec<Tree> = objects.into_iter().flat_map(|object| items(object, DEEPEST)).collect();
+    let documents = objects.len();
+    let objects = objects.into_iter();
+    let objects = objects.filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect();
+    Strangers { documents, objects }
 }
 
 /// An object, or the objects in a list as `kubectl get -o yaml` prints it. In one of a kind of its own, such as a

@@ -14,6 +14,8 @@ use http::{HeaderValue, Uri, header};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use kwo_planner::endings::word;
+use smol_str::SmolStr;
 use tower::{BoxError, ServiceBuilder};
 
 use super::endpoint::Endpoint;
@@ -52,6 +54,8 @@ pub struct KubeOptions {
     pub api_wait: Option<Duration>,
     /// Hears what is being waited for, line by line.
     pub tell: fn(&str),
+    /// The kubeconfig ends with the run, so that no command for later may name it.
+    pub passing: bool,
 }
 
 /// A Kubernetes cluster.
@@ -63,6 +67,8 @@ pub struct Kube {
     pub(super) tell: fn(&str),
     pub(super) vault: OnceLock<Arc<Vault>>,
     pub(super) endpoint: Result<Endpoint, ConnectError>,
+    /// What kubectl needs to be told to speak to the same cluster.
+    pub(super) kubectl: SmolStr,
 }
 
 /// Why no cluster can be spoken to.
@@ -87,6 +93,7 @@ impl Default for KubeOptions {
             lock_duration: Duration::from_secs(15),
             api_wait: None,
             tell: |_| {},
+            passing: false,
         }
     }
 }
@@ -135,8 +142,19 @@ impl Kube {
             tell: options.tell,
             vault: OnceLock::new(),
             endpoint,
+            kubectl: kubectl(&options),
         })
     }
+}
+
+/// The options with which kubectl speaks to the cluster that was typed, with a space in front of each. What the
+/// environment says it reads by itself.
+fn kubectl(options: &KubeOptions) -> SmolStr {
+    let file = options.kubeconfig.as_ref().filter(|_| !options.passing);
+    let file = file.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+    let file = file.map(|file| format!(" --kubeconfig={}", word(&file.to_string_lossy())));
+    let context = options.context.as_ref().map(|context| format!(" --context={}", word(context)));
+    [file, context].into_iter().flatten().collect::<String>().into()
 }
 
 /// The server's address, for people and for kubeconfigs.

@@ -54,6 +54,8 @@ struct Head<'a> {
     resource_version: Cow<'a, str>,
     #[serde(borrow, default)]
     deletion_timestamp: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    finalizers: Option<Vec<Cow<'a, str>>>,
     #[serde(default)]
     labels: Option<Labels>,
     #[serde(borrow, default)]
@@ -186,8 +188,19 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
                 kept.extend(value.map_err(A::Error::custom)?.map(|value| (key.into(), value)));
             }
         }
+        let mut stuck = Stuck::default();
+        stuck.finalizers.extend(head.finalizers.into_iter().flatten().map(Cow::into_owned));
         while let Some(Key(key)) = map.next_key()? {
             let pointer = format!("/{key}");
+            if head.deletion_timestamp.is_some() {
+                let raw: &RawValue = map.next_value()?;
+                stuck.read(&key, raw);
+                if let Some(cut) = whole.below(&key, &pointer) {
+                    let value = cut.deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+                    kept.extend(value.map_err(A::Error::custom)?.map(|value| (key.into(), value)));
+                }
+                continue;
+            }
             match whole.below(&key, &pointer) {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(cut) => kept.extend(map.next_value_seed(cut)?.map(|value| (key.into(), value))),
@@ -214,9 +227,58 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
             body: shared(body, wanted),
             version: Version(format_smolstr!("{}/{}", head.uid, head.resource_version)),
             owners,
-            deleting: head.deletion_timestamp.map(SmolStr::new),
+            deleting: head.deletion_timestamp.map(|since| format_smolstr!("{since}{stuck}")),
         };
         Ok(Some((id, Sighting::Present(present))))
+    }
+}
+
+/// What holds an object that is being deleted.
+#[derive(Default)]
+struct Stuck {
+    finalizers: Vec<String>,
+    conditions: Vec<String>,
+}
+
+impl Stuck {
+    /// What the specification and the status say of it, as those of a namespace do.
+    fn read(&mut self, key: &str, raw: &RawValue) {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Part {
+            finalizers: Vec<String>,
+            conditions: Vec<Condition>,
+        }
+        #[derive(Deserialize)]
+        struct Condition {
+            status: String,
+            #[serde(default)]
+            message: String,
+        }
+        if !matches!(key, "spec" | "status") {
+            return;
+        }
+        // Of other kinds it may have another form; then there is nothing to say.
+        let Part { finalizers, conditions } = serde_json::from_str(raw.get()).unwrap_or_default();
+        self.finalizers.extend(finalizers);
+        let holds = conditions.into_iter().filter(|condition| condition.status == "True");
+        self.conditions
+            .extend(holds.map(|condition| condition.message).filter(|message| !message.is_empty()));
+    }
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stuck { finalizers, conditions } = self;
+        match finalizers.as_slice() {
+            [] => {}
+            [one] => write!(out, "; the finalizer {one} holds it")?,
+            several => write!(out, "; the finalizers {} hold it", several.join(", "))?,
+        }
+        if !conditions.is_empty() {
+            write!(out, ": {}", conditions.join("; "))?;
+        }
+        Ok(())
     }
 }
 
@@ -264,7 +326,9 @@ mod tests {
                    "fieldsV1":{"f:metadata":{"f:labels":{"f:a":{}}}}}]},"status":{"phase":"Active"}},
               {"metadata":{"name":"other","labels":{"b":"2"}},"spec":{}},
               {"metadata":{"name":"left","labels":{"app.kubernetes.io/managed-by":"kwo","kwo.dev/tenant":"t"},
-                "deletionTimestamp":"2026-01-02T00:00:00Z"}}]}"#;
+                "deletionTimestamp":"2026-01-02T00:00:00Z"},"spec":{"finalizers":["kubernetes"]},
+                "status":{"conditions":[{"type":"A","status":"False","message":"no"},
+                  {"type":"B","status":"True","message":"pods. has 1 resource instances"}]}}]}"#;
         let vault = Vault::default();
         let page = Pages::new(Kind::Namespace, &desired, &vault).read(page).unwrap();
         assert_eq!(page.next.as_deref(), Some("more"));
@@ -279,7 +343,8 @@ mod tests {
         assert_eq!(second.to_string(), "kube:Namespace/left");
         assert!(left.is_marked());
         assert_eq!(left.label("kwo.dev/tenant").unwrap(), "t");
-        assert_eq!(left.deleting.as_deref(), Some("2026-01-02T00:00:00Z"));
+        let told = "2026-01-02T00:00:00Z; the finalizer kubernetes holds it: pods. has 1 resource instances";
+        assert_eq!(left.deleting.as_deref(), Some(told));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use kwo_planner::change::Step;
 use kwo_planner::kinds::{Kind, Look};
 use kwo_planner::leftovers::left_over;
 use kwo_planner::node::NodeKind;
-use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Sighting};
+use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Reach, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -64,7 +64,7 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
     // A registry or resolvers that left the roster had Secrets and ConfigMaps, too.
     let dropped = |(id, sighting): (&ResourceId, &Sighting)| {
         let once = id.known_kind().is_some_and(|kind| kind.look() == Look::Marked);
-        once && desired.get(id).is_none() && left_over(id, sighting).is_some()
+        once && desired.get(id).is_none() && left_over(id, sighting, &Reach::default()).is_some()
     };
     if tenants_only && observed.iter().any(dropped) {
         let private = Kind::ALL.into_iter().filter(|kind| kind.look() == Look::Private);

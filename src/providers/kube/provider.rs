@@ -27,7 +27,11 @@ const SYSTEM: &str = "/api/v1/namespaces/kube-system";
 
 impl Provider for Kube {
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
-        Box::pin(observe::observe(&self.wire, self.vault(), wanted))
+        Box::pin(async move {
+            let mut observed = observe::observe(&self.wire, self.vault(), wanted).await;
+            observed.reach.kubectl = self.kubectl.clone();
+            observed
+        })
     }
 
     fn entrust(&self, vault: Arc<Vault>) {

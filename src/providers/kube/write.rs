@@ -2,11 +2,12 @@
 //! planned for. Neither can remove anything. When a try may have been carried out unheard, its success is looked up.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kwo_planner::change::{Change, Step};
 use kwo_planner::compare::compare;
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::{MARK, Version};
+use kwo_planner::observed::{FIELD_MANAGER, MARK, Owner, Present, Version};
 use kwo_planner::tree::{Tree, join};
 use serde::Serialize;
 
@@ -69,9 +70,9 @@ async fn perform(wire: &Wire, vault: &Vault, step: &Step) -> Result<(), Refusal>
     // Of these answers some mean "changed meanwhile", which may be this step's own, unheard success.
     match answer.status.as_u16() {
         409 if step.creates() && asked.unsure => settle(wire, vault, step, &answer, true).await,
-        409 => Err(Refusal::Changed { why: answer.says() }),
+        409 if step.creates() => Err(Refusal::Changed { why: answer.says() }),
         404 if !step.creates() => Err(Refusal::Changed { why: answer.says() }),
-        422 if !step.creates() => settle(wire, vault, step, &answer, asked.unsure).await,
+        409 | 422 if !step.creates() => settle(wire, vault, step, &answer, asked.unsure).await,
         _ => Err(answer.refusal(asked.tries)),
     }
 }
@@ -184,8 +185,9 @@ async fn settle(
     answer: &Answer,
     unsure: bool,
 ) -> Result<(), Refusal> {
-    let changed = || Refusal::Changed { why: answer.says() };
-    let Some(object) = now(wire, step).await? else { return Err(changed()) };
+    let Some(object) = now(wire, step).await? else {
+        return Err(Refusal::Changed { why: answer.says() });
+    };
     let (uid, revision) = revision(&object);
     let seen = step.seen.as_ref().and_then(parts);
     if seen == Some((uid, revision)) {
@@ -193,7 +195,32 @@ async fn settle(
         return Err(answer.refusal(1));
     }
     let same = seen.is_none_or(|(seen, _)| seen == uid);
-    if unsure && same && done(vault, step, &object) { Ok(()) } else { Err(changed()) }
+    if unsure && same && done(vault, step, &object) {
+        return Ok(());
+    }
+    // The server only says that the patch does not hold; who was quicker stands in the object.
+    Err(Refusal::Changed { why: other_writer(step, &object).unwrap_or_else(|| answer.says()) })
+}
+
+/// Who else wrote the fields of this step last, or the object at all.
+fn other_writer(step: &Step, object: &Tree) -> Option<String> {
+    let owner = |entry: &Tree| {
+        Some(Owner {
+            manager: entry.get("manager")?.as_text()?.clone(),
+            when: entry.get("time").and_then(Tree::as_text).cloned(),
+            fields: entry.get("fieldsV1")?.clone(),
+        })
+    };
+    let owners: Vec<Owner> = object.at("/metadata/managedFields")?.items().iter().filter_map(owner).collect();
+    let owners: Arc<[Owner]> = owners.into_iter().filter(|owner| owner.manager != FIELD_MANAGER).collect();
+    let seen = Present { body: Tree::Null, version: Version("".into()), owners, deleting: None };
+    let pointers = step.changes.iter().filter_map(Change::pointer);
+    let of_fields =
+        pointers.filter_map(|pointer| seen.writer(pointer)).max_by_key(|owner| owner.when.clone());
+    let Owner { manager, when, fields: _ } =
+        of_fields.or_else(|| seen.owners.iter().max_by_key(|owner| owner.when.clone()))?;
+    let when = when.as_ref().map(|when| format!(" at {when}")).unwrap_or_default();
+    Some(format!("`{manager}` wrote it{when}"))
 }
 
 /// The uid and the resourceVersion of an object.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use kwo_planner::node::{K3S_CONFIG, NodeKind};
-use kwo_planner::observed::{FIELD_MANAGER, MARK, Observed, Owner, Present, Sighting};
+use kwo_planner::observed::{FIELD_MANAGER, MARK, Observed, Owner, Place, Present, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
@@ -31,16 +31,41 @@ pub(super) fn files(root: &Path, vault: &Vault, desired: &Desired) -> Observed {
         };
         observed.insert(resource.id.clone(), sighting);
     }
-    for name in record.iter().flat_map(Record::names) {
+    for name in record.iter().flat_map(Record::names).cloned() {
         let id = ResourceId::node(NodeKind::File, name.clone());
         if desired.get(&id).is_none()
             && let Ok(record) = &record
         {
             let sighting = look(root, vault, record, &id, None);
-            observed.insert(id, sighting);
+            if let Some(whole) = record.get(&name).and_then(|entry| left(root, entry, &id)) {
+                let file = format_smolstr!("{}/{name}", super::provider::root(root));
+                let place = if whole { Place::Alone(file) } else { Place::Among(file) };
+                observed.reach.places.insert(id.clone(), place);
+                observed.insert(id, sighting);
+            }
         }
     }
     observed
+}
+
+/// Is anything of what kwo wrote still in a file that nobody wants, and nothing else? Nothing where kwo's part is gone.
+/// Of a file that cannot be read nobody knows that.
+fn left(root: &Path, entry: &Entry, id: &ResourceId) -> Option<bool> {
+    let sets = id.shape().map(|shape| shape.sets).unwrap_or_default();
+    let wrote = entry.wrote.clone().unwrap_or(Tree::Null);
+    let wrote = Tree::map(wrote.get("content").map(|content| ("content", content.clone())));
+    let content = match path(id).map(|path| read(root, &path)) {
+        Ok(Ok(Some(file))) => file.content(&wrote, sets),
+        _ => return Some(false),
+    };
+    let Ok(content) = content else { return Some(false) };
+    let whole = Tree::map([("content", content.clone())]);
+    let kept = fields(&wrote, &whole, "", sets);
+    // A set without an entry is none.
+    let set = |pointer: &str| sets.iter().any(|set| set.replace('/', "/f:") == pointer);
+    let leaf = |(pointer, _): (String, Tree)| pointer.starts_with("/f:content/") && !set(&pointer);
+    let leaves = kept.leaves().into_iter().any(leaf);
+    leaves.then(|| wrote.get("content") == Some(&content))
 }
 
 fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Option<&Resource>) -> Sighting {

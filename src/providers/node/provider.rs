@@ -10,12 +10,19 @@ use kwo_planner::change::Step;
 use kwo_planner::node::{self, NodeKind};
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
+use smol_str::SmolStr;
 
 use super::service::Services;
 use super::{back, issue, kubeconfigs, observe, write};
 use crate::providers::{Provider, Refusal};
 use crate::secrets::Vault;
 use crate::status::Token;
+
+/// The root folder as the beginning of a path.
+pub(super) fn root(root: &Path) -> SmolStr {
+    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    SmolStr::from(root.to_string_lossy().trim_end_matches('/'))
+}
 
 /// A node, as far as it lies below a root.
 pub struct Node {
@@ -59,6 +66,7 @@ impl Node {
     /// Looks at every file, service and kubeconfig that is wanted, and at all others that kwo wrote.
     pub async fn observe(&self, wanted: &Desired) -> Observed {
         let mut observed = observe::files(&self.root, self.vault(), wanted);
+        observed.reach.root = root(&self.root);
         observed.merge(kubeconfigs::look(&self.root, self.beside.as_deref(), wanted).await);
         let restarts =
             wanted.resources().iter().filter(|have| have.id.node_kind() == Some(NodeKind::Restart));

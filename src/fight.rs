@@ -1,0 +1,68 @@
+//! Who puts back what kwo puts right. What a run wrote is looked at again, at once and after a pause, since a controller
+//! needs a moment to write back; whoever did is named.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kwo_planner::change::{Cause, Change, Step};
+use kwo_planner::plan::Plan;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::execute::{Outcome, Report};
+
+/// One object that is no longer as kwo wrote it a moment ago.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fight {
+    /// The step that would put it right once more.
+    pub step: Step,
+}
+
+/// What was written and differs again.
+#[must_use]
+pub fn fights(again: &Plan, report: &Report) -> Vec<Fight> {
+    let written = |step: &&Step| {
+        report.results.iter().any(|result| result.outcome == Outcome::Done && result.step.id == step.id)
+    };
+    again.steps.iter().filter(written).map(|step| Fight { step: step.clone() }).collect()
+}
+
+/// How long to wait before a second look; nothing where none is called for: what is new nobody had changed before.
+#[must_use]
+pub fn pause(report: &Report, settle: Duration) -> Option<Duration> {
+    let put_right = report.results.iter().any(|result| {
+        result.outcome == Outcome::Done && !result.step.creates() && result.step.disrupts.is_none()
+    });
+    (put_right && !settle.is_zero()).then_some(settle)
+}
+
+/// Waits for whoever puts it back; false where the run is told to end meanwhile.
+pub async fn waited(pause: Duration, mut interrupted: watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = sleep(pause) => true,
+        // Where nobody can signal any more the pause goes on.
+        Ok(_) = interrupted.wait_for(|stop| *stop) => false,
+    }
+}
+
+impl Fight {
+    /// Who wrote it back, by the names that the writers gave themselves.
+    #[must_use]
+    pub fn writers(&self) -> BTreeSet<&str> {
+        let causes = self.step.changes.iter().filter_map(|change| match change {
+            Change::Revise { cause: Cause::Drift { manager, when: _ }, .. } => Some(manager.as_str()),
+            Change::Revise { .. } | Change::Extend { .. } | Change::Create => None,
+        });
+        causes.collect()
+    }
+}
+
+/// All writers of these, as the subject of a sentence.
+#[must_use]
+pub fn named(fights: &[Fight]) -> String {
+    let writers: BTreeSet<&str> = fights.iter().flat_map(Fight::writers).collect();
+    if writers.is_empty() {
+        return "somebody".to_owned();
+    }
+    writers.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
+}

@@ -1,0 +1,75 @@
+//! Whether the world agrees with the roster, in words. What somebody may still do though the roster no longer says so is
+//! never called agreement, nor is what the roster let go of and what is in force all the same.
+
+use crate::change::Leftover;
+use crate::plan::Plan;
+
+/// How many are told one by one.
+const FEW: usize = 3;
+
+impl Plan {
+    /// What is left over and gives somebody a right.
+    pub fn access_left(&self) -> impl Iterator<Item = (&Leftover, &str)> {
+        self.leftovers.iter().filter_map(|left| Some((left, left.grants.as_deref()?)))
+    }
+
+    /// What is left over and in force, though it gives no right.
+    pub fn in_force(&self) -> impl Iterator<Item = (&Leftover, &str)> {
+        self.leftovers.iter().filter_map(|left| Some((left, left.in_force.as_deref()?)))
+    }
+
+    /// Does the world agree with the roster? Other than [`Plan::is_settled`], which says that nothing is to be done.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        self.is_settled() && self.remains().is_none()
+    }
+
+    /// What keeps it from agreement besides steps and holds, as the half of a sentence.
+    #[must_use]
+    pub fn remains(&self) -> Option<String> {
+        let access: Vec<&str> = self.access_left().map(|(_, grants)| grants).collect();
+        let in_force: Vec<&str> = self.in_force().map(|(_, sentence)| sentence).collect();
+        remains(&access, &in_force)
+    }
+}
+
+/// `2 grants are left: … and 1 rule is still in force: …`; nothing where there is neither.
+#[must_use]
+pub fn remains<S: AsRef<str>>(access: &[S], in_force: &[S]) -> Option<String> {
+    let grants = told(access, ("1 grant is left", "grants are left"));
+    let rules = told(in_force, ("1 rule is still in force", "rules are still in force"));
+    match (grants, rules) {
+        (Some(grants), Some(rules)) => Some(format!("{grants}, and {rules}")),
+        (grants, rules) => grants.or(rules),
+    }
+}
+
+fn told<S: AsRef<str>>(sentences: &[S], (one, many): (&str, &str)) -> Option<String> {
+    let head = match sentences.len() {
+        0 => return None,
+        1 => one.to_owned(),
+        count => format!("{count} {many}"),
+    };
+    let few = sentences.iter().take(FEW).map(AsRef::as_ref).collect::<Vec<&str>>().join("; ");
+    let more = sentences.len().saturating_sub(FEW);
+    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+    Some(format!("{head}: {few}{more}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_by_name_and_not_without_end() {
+        assert_eq!(remains::<&str>(&[], &[]), None);
+        assert_eq!(
+            remains(&["viktor is still admin"], &["a is still isolated", "b is, too"]).unwrap(),
+            "1 grant is left: viktor is still admin, and 2 rules are still in force: a is still isolated; b is, too"
+        );
+        assert_eq!(
+            remains(&["a", "b", "c", "d", "e"], &[]).unwrap(),
+            "5 grants are left: a; b; c; and 2 more"
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! The command by which a person ends what is left over: it works when it is pasted, whatever the target, and once more
+//! when it is pasted twice. kwo itself never runs one.
+
+use crate::kinds::Kind;
+use crate::node::{NodeKind, kubeconfig_files};
+use crate::observed::{Place, Reach};
+use crate::resource::ResourceId;
+use crate::tree::{SmolStr, Tree};
+
+/// The command that ends an object.
+#[must_use]
+pub fn ending(id: &ResourceId, reach: &Reach) -> SmolStr {
+    let command = match (id.node_kind(), reach.places.get(id)) {
+        (Some(NodeKind::Kubeconfig), _) => {
+            let files = kubeconfig_files(&id.name).map(|file| word(&format!("{}/{file}", reach.root)));
+            format!("sudo rm -f {}", files.join(" "))
+        }
+        (Some(_), Some(Place::Alone(file))) => format!("sudo rm -f {}", word(file)),
+        (Some(_), _) => edited(id, reach),
+        (None, Some(Place::Alone(file))) => format!("rm -f {}", word(file)),
+        (None, Some(Place::Among(_))) => edited(id, reach),
+        (None, None) => kubectl(id, reach, "delete", " --ignore-not-found"),
+    };
+    command.into()
+}
+
+/// The command that ends a field of an object, which has this value.
+#[must_use]
+pub fn ending_of_field(id: &ResourceId, pointer: &str, value: Option<&Tree>, reach: &Reach) -> SmolStr {
+    if id.node_kind().is_some() || reach.places.contains_key(id) {
+        return edited(id, reach).into();
+    }
+    // In a text no patch can remove a part.
+    if id.shape().is_some_and(|shape| shape.is_in_document(pointer)) {
+        return kubectl(id, reach, "edit", "").into();
+    }
+    let operation = |op: &'static str| [("op", Tree::from(op)), ("path", Tree::from(pointer.to_owned()))];
+    let test = value.map(|value| {
+        let [op, path] = operation("test");
+        Tree::map([op, path, ("value", value.clone())])
+    });
+    let operations: Vec<Tree> = test.into_iter().chain([Tree::map(operation("remove"))]).collect();
+    let patch = quoted(&Tree::list(operations).to_string());
+    kubectl(id, reach, "patch", &format!(" --type=json --patch={patch}")).into()
+}
+
+/// The command that ends a namespace with all of kwo's objects in it.
+#[must_use]
+pub fn ending_with<'i>(
+    namespace: &ResourceId,
+    inside: impl Iterator<Item = &'i ResourceId>,
+    reach: &Reach,
+) -> SmolStr {
+    // A cluster takes what is in it along; in a directory each object is a file.
+    match reach.places.get(namespace) {
+        Some(Place::Alone(file)) => removed(std::iter::once(file).chain(files(inside, reach))),
+        Some(Place::Among(_)) | None => ending(namespace, reach),
+    }
+}
+
+/// The command that ends the rights which these objects in a namespace give, and leaves all else there.
+#[must_use]
+pub fn ending_of_rights<'i>(
+    namespace: &ResourceId,
+    inside: impl Iterator<Item = &'i ResourceId>,
+    reach: &Reach,
+) -> SmolStr {
+    if reach.places.contains_key(namespace) {
+        return removed(files(inside, reach));
+    }
+    let kind = |id: &ResourceId| id.known_kind().map_or_else(|| id.kind.to_lowercase(), resource);
+    let names: Vec<String> = inside.map(|id| word(&format!("{}/{}", kind(id), id.name))).collect();
+    let (kubectl, name, names) = (&reach.kubectl, word(&namespace.name), names.join(" "));
+    format!("kubectl{kubectl} delete {names} --namespace={name} --ignore-not-found").into()
+}
+
+fn files<'i>(ids: impl Iterator<Item = &'i ResourceId>, reach: &Reach) -> impl Iterator<Item = &SmolStr> {
+    ids.filter_map(|id| match reach.places.get(id)? {
+        Place::Alone(file) => Some(file),
+        Place::Among(_) => None,
+    })
+}
+
+fn removed<'f>(files: impl Iterator<Item = &'f SmolStr>) -> SmolStr {
+    let files: Vec<String> = files.map(|file| word(file)).collect();
+    format!("rm -f {}", files.join(" ")).into()
+}
+
+/// The file that it stands in may hold what others need, and only an editor keeps the comments.
+fn edited(id: &ResourceId, reach: &Reach) -> String {
+    let editor = if id.node_kind().is_some() { "sudoedit" } else { "${EDITOR:-vi}" };
+    match reach.places.get(id) {
+        Some(Place::Alone(file) | Place::Among(file)) => format!("{editor} {}", word(file)),
+        None => format!("{editor} {}", word(&format!("{}/{}", reach.root, id.name))),
+    }
+}
+
+fn kubectl(id: &ResourceId, reach: &Reach, verb: &str, options: &str) -> String {
+    let Reach { kubectl, root: _, places: _ } = reach;
+    let kind = id.known_kind().map_or_else(|| id.kind.to_lowercase(), resource);
+    let namespace =
+        if id.scope.is_empty() { String::new() } else { format!(" --namespace={}", word(&id.scope)) };
+    format!("kubectl{kubectl} {verb} {kind} {}{namespace}{options}", word(&id.name))
+}
+
+/// What `kubectl` takes for a kind. What is no part of Kubernetes itself may have a namesake in another group.
+fn resource(kind: Kind) -> String {
+    match kind.api_version().rsplit_once('/') {
+        Some((group, _)) if group.contains('.') && !group.ends_with(".k8s.io") => {
+            format!("{}.{group}", kind.plural())
+        }
+        _ => kind.plural().to_owned(),
+    }
+}
+
+/// A word as a POSIX shell takes it.
+#[must_use]
+pub fn word(text: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.:@/".contains(char);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        quoted(text)
+    }
+}
+
+/// In single quotes.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(places: &[(&str, Place)]) -> Reach {
+        let places = places.iter().map(|(id, place)| (id.parse().unwrap(), place.clone())).collect();
+        Reach { kubectl: " --context='a b'".into(), root: "/mnt/n".into(), places }
+    }
+
+    #[test]
+    fn each_leads_to_where_the_thing_is() {
+        let of =
+            |id: &str, places: &[(&str, Place)]| ending(&id.parse().unwrap(), &reach(places)).to_string();
+        assert_eq!(
+            of("kube:Middleware/a/strip", &[]),
+            "kubectl --context='a b' delete middlewares.traefik.io strip --namespace=a --ignore-not-found"
+        );
+        assert_eq!(
+            of("node:Kubeconfig/a", &[]),
+            "sudo rm -f /mnt/n/var/lib/kwo/kubeconfigs/a-kubeconfig.yaml /mnt/n/var/lib/kwo/kubeconfigs/a-kubeconfig.json"
+        );
+        let id = "kube:RoleBinding/a/b";
+        assert_eq!(of(id, &[(id, Place::Alone("/d/it's.yaml".into()))]), r"rm -f '/d/it'\''s.yaml'");
+        assert_eq!(of(id, &[(id, Place::Among("/d/all.yaml".into()))]), "${EDITOR:-vi} /d/all.yaml");
+        let id = "node:File/etc/rancher/k3s/config.yaml";
+        assert_eq!(of(id, &[(id, Place::Among("/mnt/n/etc/c.yaml".into()))]), "sudoedit /mnt/n/etc/c.yaml");
+        assert_eq!(of(id, &[]), "sudoedit /mnt/n/etc/rancher/k3s/config.yaml");
+    }
+}

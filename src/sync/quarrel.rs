@@ -1,0 +1,97 @@
+//! What run after run is put right and changed back: the same field of the same object, so often in a few days that it is
+//! no accident. Told by the entries of the history, which hold what somebody else had changed.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use crate::history::{Drift, Entry, Fought};
+
+/// So often makes a fight.
+const OFTEN: usize = 3;
+
+/// Only runs of the last days count: what happens once a month is no fight.
+const LATELY: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What this run put right and earlier ones did, too.
+#[must_use]
+pub(super) fn fought(entry: &Entry, before: &[Entry]) -> Vec<Fought> {
+    let lately =
+        |other: &&Entry| entry.began.duration_since(other.began) <= LATELY && other.began < entry.began;
+    let earlier: Vec<BTreeSet<(String, String)>> = before.iter().filter(lately).map(put_right).collect();
+    let mut found = Vec::new();
+    for (id, field) in put_right(entry) {
+        let times = 1 + earlier.iter().filter(|other| other.contains(&(id.clone(), field.clone()))).count();
+        if times >= OFTEN {
+            let what = |drift: &&Drift| drift.id == id;
+            let by = entry.drift.iter().find(what).and_then(|drift| writer(&drift.what, &field));
+            found.push(Fought { id, field, times, by: by.unwrap_or_default() });
+        }
+    }
+    found
+}
+
+/// The fields that somebody else had changed and that the run wrote; an object that was deleted is a field without a name.
+fn put_right(entry: &Entry) -> BTreeSet<(String, String)> {
+    let done = |drift: &&Drift| entry.done().any(|step| step.id == drift.id);
+    let fields = |drift: &Drift| {
+        let id = drift.id.clone();
+        let fields: Vec<&str> = drift.what.split("; ").filter_map(field).collect();
+        fields.into_iter().map(move |field| (id.clone(), field.to_owned())).collect::<Vec<_>>()
+    };
+    entry.drift.iter().filter(done).flat_map(fields).collect()
+}
+
+/// The field that a part of the sentence is about.
+fn field(part: &str) -> Option<&str> {
+    if part == "it was deleted" {
+        return Some("");
+    }
+    part.split_once(" was ").map(|(field, _)| field).filter(|field| field.starts_with('/'))
+}
+
+/// Who wrote it, where the system knows.
+fn writer(what: &str, of: &str) -> Option<String> {
+    let part = what.split("; ").find(|part| field(part) == Some(of))?;
+    let (_, rest) = part.rsplit_once(" by `")?;
+    rest.split_once('`').map(|(name, _)| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Step;
+
+    fn run(began: &str, what: &str) -> Entry {
+        let id = "kube:ResourceQuota/a/a-quota".to_owned();
+        let step = Step {
+            id: id.clone(),
+            tenant: "a".into(),
+            action: "revised".into(),
+            outcome: "done".into(),
+            why: String::new(),
+        };
+        let drift = Drift { id, tenant: "a".into(), what: what.into() };
+        let begun = Entry::begun("n".into(), began.parse().unwrap());
+        Entry { steps: vec![step], drift: vec![drift], ..begun }
+    }
+
+    #[test]
+    fn thrice_in_a_few_days_is_a_fight_and_its_name_is_known() {
+        let what = "/spec/hard/cpu was taken out; /spec/hard/pods was changed from 1 to 9 by `fighter` at 2026-01-01";
+        let (one, two) = (run("2026-01-01T00:00:00Z", what), run("2026-01-01T01:00:00Z", what));
+        let three =
+            run("2026-01-01T02:00:00Z", "/spec/hard/pods was changed from 1 to 8 by `other` at 2026-01-02");
+        let expected = Fought {
+            id: "kube:ResourceQuota/a/a-quota".into(),
+            field: "/spec/hard/pods".into(),
+            times: 3,
+            by: "other".into(),
+        };
+        assert_eq!(fought(&three, &[one.clone(), two.clone()]), [expected]);
+        assert_eq!(fought(&three, std::slice::from_ref(&one)), []);
+        // Long ago, and what was not put right, do not count.
+        assert_eq!(fought(&run("2026-01-09T02:00:00Z", what), &[one.clone(), two.clone()]), []);
+        assert_eq!(fought(&three, &[one, Entry { steps: Vec::new(), ..two }]), []);
+    }
+}

@@ -1,0 +1,75 @@
+//! What is left over in a directory of manifests: never called agreement, and ended by the commands that are shown.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::transcript;
+
+fn write(folder: &Path, roster: &str) {
+    let text = format!("apiVersion: kwo/v1\nkind: Roster\n{roster}\n");
+    std::fs::write(folder.join("roster.yaml"), text).unwrap();
+}
+
+fn plan(folder: &Path) -> Value {
+    let text = transcript(folder, &["plan", "--target", "dir:d", "-o", "json"]);
+    let from = text.find('\n').unwrap() + 1;
+    serde_json::from_str(&text[from..text.find("---- stderr").unwrap()]).unwrap()
+}
+
+/// As a person pastes it, with an editor that takes out all lines about mallory.
+fn paste(folder: &Path, line: &str) {
+    let line = line.replace("FOLDER", &folder.to_string_lossy());
+    let editor = folder.join("editor");
+    std::fs::write(&editor, "sed -i /mallory/d \"$1\"\n").unwrap();
+    let editor = format!("sh {}", editor.display());
+    let status = Command::new("sh").args(["-c", &line]).env("EDITOR", editor).status().unwrap();
+    assert!(status.success(), "{line}");
+}
+
+#[test]
+fn every_command_ends_what_it_stands_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let stay = "stay: {owners: [bob@example.com]}";
+    write(
+        folder,
+        "operators: {viktor: {identity: viktor@example.com, role: admin}}\n\
+         tenants:\n  gone: {namespaces: [gone-a, gone-b], owners: [alice@example.com]}\n  stay: {owners: [bob@example.com, carol@example.com]}",
+    );
+    let apply = &["apply", "--target", "dir:d", "--yes"];
+    assert!(transcript(folder, apply).contains("In agreement"));
+    write(folder, &format!("tenants:\n  {stay}"));
+    // Somebody writes a subject of their own into what is still wanted.
+    let file = folder.join("d/namespaces/stay/rolebinding-bob-admin.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mallory = "- {apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory@example.com}\n";
+    std::fs::write(&file, text.replace("subjects:\n", &format!("subjects:\n{mallory}"))).unwrap();
+    let said = transcript(folder, apply);
+    assert!(said.contains("Converged, but 1") && said.contains("grants are left: "), "{said}");
+    assert!(!said.contains("In agreement") && said.ends_with("---- exit 0 ----\n"), "{said}");
+    for command in ["plan", "apply"] {
+        let said = transcript(folder, &[command, "--target", "dir:d", "--fail-on", "leftover-access"]);
+        assert!(said.ends_with("---- exit 5 ----\n"), "{said}");
+        assert_eq!(said.matches("delete").count(), 0, "{said}");
+    }
+    let markdown = transcript(folder, &["plan", "--target", "dir:d", "-o", "markdown"]);
+    assert!(markdown.contains("**Not in agreement**") && !markdown.contains("Nothing to do"), "{markdown}");
+    let left = plan(folder);
+    let left = left["leftovers"].as_array().unwrap();
+    let access = left.iter().filter(|left| left["grants"].is_string()).count();
+    assert!(left.len() > access && access > 8, "{left:#?}");
+    // First the rights alone, then the rest; what goes with its namespace has no command of its own to be pasted.
+    for left in left.iter().filter_map(|left| left["rights_command"].as_str()) {
+        paste(folder, left);
+    }
+    let now = plan(folder);
+    let inside = |left: &&Value| left["within"].is_string() && left["grants"].is_string();
+    assert_eq!(now["leftovers"].as_array().unwrap().iter().filter(inside).count(), 0, "{now:#}");
+    for left in left.iter().filter(|left| left["within"].is_null()) {
+        paste(folder, left["command"].as_str().unwrap());
+    }
+    assert_eq!(plan(folder)["leftovers"].as_array().unwrap().len(), 0);
+    assert!(transcript(folder, apply).contains("In agreement: nothing to do"));
+}
