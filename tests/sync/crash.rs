@@ -53,7 +53,7 @@ fn killed_at_any_write_the_next_run_tells_of_it_and_converges() {
             assert!(entry["steps"].as_array().unwrap().iter().all(|step| step["outcome"] == "begun"));
         }
         assert_eq!(cluster.memory()["commit"], commit);
-        world.sync(&[]).expect(0).says("In agreement").conceals("broke off");
+        world.sync(&[]).expect(0).says(": 0 done, ").conceals("broke off");
     }
 }
 
@@ -149,6 +149,6 @@ fn an_api_server_that_goes_away_during_a_run_is_told_and_the_next_run_goes_on() 
     assert!(outcomes.contains(&"done") && outcomes.contains(&"unreachable"), "{outcomes:?}");
     cluster.settings(&world, "");
     world.sync(&[]).expect(0).conceals("broke off");
-    world.sync(&[]).expect(0).says("In agreement");
+    world.sync(&[]).expect(0).says(": 0 done, ");
     world.kwo(&["history", "verify"]).expect(0);
 }

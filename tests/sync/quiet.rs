@@ -25,7 +25,7 @@ fn a_quiet_run_asks_little_and_writes_nothing_but_the_lock() {
 
     for _ in 0..2 {
         let skip = fs::read_to_string(audit).unwrap().lines().count();
-        world.sync(&[]).expect(0).says("In agreement: 0 done, ");
+        world.sync(&[]).expect(0).says(": 0 done, ");
         let text = fs::read_to_string(audit).unwrap();
         let user = format!("system:serviceaccount:kube-system:{name}");
         let requests: Vec<(String, String)> = text
@@ -85,7 +85,7 @@ fn drift_in_a_cluster_is_told_with_its_author() {
     cluster.settings(&world, "");
     world.sync(&[]).expect(0).says(&said).says("2 done").says("2 drifted");
     assert_eq!(hard(), "20");
-    world.sync(&[]).expect(0).says("In agreement").conceals("drift");
+    world.sync(&[]).expect(0).says(": 0 done, ").conceals("drift");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn with_what_is_printed_for_it_it_runs_and_without_any_of_it_it_says_what_it_lac
     world.sync(&[]).expect(1).says("forbidden").says("nothing was done");
     grant(None);
     world.sync(&[]).expect(0).says(&format!("created kube:Namespace/{name}")).conceals("not told");
-    world.sync(&[]).expect(0).says("In agreement");
+    world.sync(&[]).expect(0).says(": 0 done, ");
     change(7);
     grant(Some(("configmaps", "get")));
     world.sync(&[]).expect(1).says("what was applied last cannot be read").says("forbidden");

@@ -81,7 +81,7 @@ fn a_run_tells_the_channel_prometheus_and_the_namespace_and_a_quiet_one_only_pro
     let count = |events: &str| events.lines().count();
     let before = count(&kubectl_ok(&["get", "events", "-n", &name]));
 
-    world.sync(&[]).expect(0).says("In agreement");
+    world.sync(&[]).expect(0).says(": 0 done, ");
     assert_eq!(receiver.titles(), Vec::<String>::new());
     assert!(figure("kwo_last_run_timestamp_seconds") > first);
     assert_eq!(count(&kubectl_ok(&["get", "events", "-n", &name])), before);
