@@ -28,3 +28,4 @@ pub mod status;
 pub mod sync;
 pub mod target;
 mod web;
+pub mod yaml;

@@ -1,10 +1,14 @@
 //! Texts that hold a document of their own, such as the values of a HelmChartConfig: unfolded while an object is
 //! looked at, so that single values can be compared, and folded again when it is written.
 
+use std::collections::BTreeMap;
+
+use kwo_planner::compare::{Difference, compare};
 use kwo_planner::kinds::{Format, Kind};
 use kwo_planner::tree::{SmolStr, Tree};
 
 use super::manifest;
+use crate::yaml::{Edit, edit};
 
 /// The object with its documents in place of their texts.
 pub(super) fn unfold(kind: Kind, object: Tree) -> Result<Tree, String> {
@@ -41,6 +45,60 @@ pub(super) fn fold_part(kind: Kind, pointer: &str, part: Tree) -> Result<Tree, S
         folded = folded.with(place, Tree::from(text));
     }
     Ok(folded)
+}
+
+/// The texts of the documents that these changes reach into, with the changes in them and all else as it is.
+pub(super) fn edited<'a>(
+    kind: Kind,
+    object: &Tree,
+    changes: impl IntoIterator<Item = (&'a str, &'a Tree)>,
+) -> Result<BTreeMap<&'static str, Tree>, String> {
+    let mut edits: BTreeMap<&'static str, Vec<Edit>> = BTreeMap::new();
+    for (pointer, value) in changes {
+        if let Some(document) = document_of(kind, pointer) {
+            let pointer = pointer[document.len()..].to_owned();
+            edits.entry(document).or_default().push(Edit { pointer, value: value.clone() });
+        }
+    }
+    let text = |(document, edits): (&'static str, Vec<Edit>)| {
+        let found = object.at(document).and_then(Tree::as_text).map(SmolStr::as_str).unwrap_or_default();
+        let format = kind.shape().documents.iter().find(|(place, _)| *place == document);
+        let text = match format.map(|(_, format)| format) {
+            Some(Format::Words(between)) => Ok(more_words(found, *between, &edits)),
+            format => edit(found, format == Some(&Format::Json), &edits),
+        };
+        let text =
+            text.map_err(|why| format!("{document} cannot be changed and all else left as it is: {why}"))?;
+        Ok((document, Tree::from(text)))
+    };
+    edits.into_iter().map(text).collect()
+}
+
+/// Can what is missing or different in the documents of an object be put right, and all else be left as it is?
+pub(super) fn rehearse(kind: Kind, object: &Tree, unfolded: &Tree, wanted: &Tree) -> Result<(), String> {
+    if kind.shape().documents.is_empty() {
+        return Ok(());
+    }
+    let differences = compare(wanted, unfolded, kind.shape());
+    edited(kind, object, differences.iter().map(change)).map(drop)
+}
+
+/// Where something is to be put, and what.
+pub(super) fn change(difference: &Difference) -> (&str, &Tree) {
+    match difference {
+        Difference::Missing { pointer, value } | Difference::Other { pointer, from: _, to: value } => {
+            (pointer, value)
+        }
+    }
+}
+
+/// The words that are there, and those that are added.
+fn more_words(found: &str, between: char, edits: &[Edit]) -> String {
+    let words = found.trim_end();
+    let more = edits.iter().filter_map(|edit| edit.value.as_text()).fold(words.to_owned(), |words, word| {
+        if words.is_empty() { word.to_string() } else { format!("{words}{between}{word}") }
+    });
+    format!("{more}{}", &found[words.len()..])
 }
 
 /// The document that this pointer lies in, if it does.
@@ -104,6 +162,30 @@ mod tests {
             fold(Kind::ConfigMap, unfolded).unwrap().to_string(),
             r#"{"data":{"api-domains":"","dns-providers":"ovh cloudflare","registry-domains":"a.example,b.example"}}"#
         );
+    }
+
+    #[test]
+    fn a_change_leaves_all_else_in_a_text_as_it_is() {
+        let object: Tree = serde_json::from_str(
+            r##"{"spec":{"valuesContent":"# theirs\ndashboard: {enabled: no}\nbuild: 0123456\n"}}"##,
+        )
+        .unwrap();
+        let text = Tree::from("--a=b");
+        let flags = "/spec/valuesContent/additionalArguments/-";
+        let edited = edited(Kind::HelmChartConfig, &object, [(flags, &text)]).unwrap();
+        assert_eq!(
+            edited["/spec/valuesContent"].as_text().unwrap(),
+            "# theirs\ndashboard: {enabled: no}\nbuild: 0123456\nadditionalArguments:\n  - \"--a=b\"\n"
+        );
+        let object: Tree = serde_json::from_str(
+            r#"{"data":{"dns-providers":"ovh, cloudflare\n","providers.json":"{ \"a\": 1.50 }"}}"#,
+        )
+        .unwrap();
+        let (word, more) = (Tree::from("hetzner"), Tree::Bool(true));
+        let changes = [("/data/dns-providers/-", &word), ("/data/providers.json/b", &more)];
+        let edited = super::edited(Kind::ConfigMap, &object, changes).unwrap();
+        assert_eq!(edited["/data/dns-providers"].as_text().unwrap(), "ovh, cloudflare hetzner\n");
+        assert_eq!(edited["/data/providers.json"].as_text().unwrap(), r#"{ "a": 1.50, "b": true }"#);
     }
 
     #[test]

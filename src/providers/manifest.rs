@@ -4,6 +4,8 @@
 use kwo_planner::tree::Tree;
 use sha2::{Digest, Sha256};
 
+use crate::yaml;
+
 /// The text of a manifest.
 pub(super) fn write(object: &Tree) -> Result<String, String> {
     let options = serde_yaml::ser_options! {
@@ -19,15 +21,11 @@ pub(super) fn write(object: &Tree) -> Result<String, String> {
     }
 }
 
-/// The objects in a manifest. Errors name line and column, and never quote the text, which may hold a secret.
+/// The objects in a manifest, as a reader of YAML 1.1 takes them. Errors name the line and never quote the text, which
+/// may hold a secret.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
-    let options = serde_yaml::options! {
-        strict_booleans: true,
-        with_snippet: false,
-    };
-    let documents: Vec<Tree> =
-        serde_yaml::from_multiple_with_options(text, options).map_err(|error| error.to_string())?;
-    Ok(documents.into_iter().filter(|document| *document != Tree::Null).collect())
+    let documents = yaml::documents(text)?;
+    Ok(documents.iter().map(|document| document.tree().clone()).filter(|tree| *tree != Tree::Null).collect())
 }
 
 /// The version of a file: the SHA-256 of its bytes.

@@ -6,7 +6,6 @@ mod kube;
 mod manifest;
 mod mask;
 mod node;
-mod patch;
 mod place;
 mod provider;
 mod restart;

@@ -3,15 +3,21 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 /// What the names of temporary files begin and end with.
 const PREFIX: &str = ".kwo-";
 const SUFFIX: &str = ".tmp";
+
+/// How a folder on the way is opened.
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// So old a temporary file is that of a run that was killed.
 const KILLED: Duration = Duration::from_secs(3600);
@@ -30,6 +36,8 @@ impl From<io::Error> for Astray {
         Astray::Io(error)
     }
 }
+
+impl std::error::Error for Astray {}
 
 impl std::fmt::Display for Astray {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -73,6 +81,11 @@ pub(crate) fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<Path
         }
     }
     here.push(file.file_name().unwrap_or_default());
+    no_link(here)
+}
+
+/// The path, unless a symbolic link is there.
+fn no_link(here: PathBuf) -> Result<PathBuf, Astray> {
     match fs::symlink_metadata(&here) {
         Ok(found) if found.is_symlink() => {
             Err(Astray::Link(format!("{} is a symbolic link", here.display())))
@@ -82,9 +95,58 @@ pub(crate) fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<Path
     }
 }
 
+/// The full path of a file of a machine's root, wherever links on the way lead: an absolute one, or one that climbs,
+/// begins at this root, as it does for the machine, and never leads out of it. The kernel follows them. Folders that
+/// are missing are made with this mode, where one is given.
+pub(crate) fn in_root(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
+    let base = root.canonicalize()?;
+    let top = openat(CWD, &base, FOLDER, Mode::empty()).map_err(io::Error::from)?;
+    let mut here = PathBuf::from(".");
+    let mut found = base.clone();
+    for part in file.parent().into_iter().flat_map(Path::components) {
+        let Component::Normal(part) = part else {
+            return Err(Astray::Link(format!("{} is no path below a folder", file.display())));
+        };
+        here.push(part);
+        let open = || {
+            openat2(&top, &here, FOLDER, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+        };
+        let folder = match open() {
+            // A link to nothing is not a folder that is missing: who put it there knows what is to be there.
+            Err(Errno::NOENT) if fs::symlink_metadata(found.join(part)).is_ok() => {
+                return Err(Astray::Link(format!(
+                    "/{} is a symbolic link that leads to nothing below the root {}",
+                    here.strip_prefix(".").unwrap_or(&here).display(),
+                    base.display()
+                )));
+            }
+            Err(Errno::NOENT) => match make.map(|mode| DirBuilder::new().mode(mode).create(found.join(part)))
+            {
+                None => Err(Errno::NOENT),
+                // Another write made it at the same time.
+                Some(Err(error)) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+                Some(_) => open(),
+            },
+            opened => opened,
+        };
+        let folder = folder.map_err(|error| match error {
+            Errno::LOOP => {
+                Astray::Link(format!("{} is a symbolic link that leads to itself", here.display()))
+            }
+            error => io::Error::from(error).into(),
+        })?;
+        found = fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
+        if !found.starts_with(&base) {
+            return Err(Astray::Link(format!("{} has been moved out of the root", here.display())));
+        }
+    }
+    found.push(file.file_name().unwrap_or_default());
+    no_link(found)
+}
+
 /// A folder that its owner alone can look into, made where it is missing.
 pub(super) fn private(root: &Path, folder: &str) -> Result<PathBuf, Astray> {
-    let folder = inside(root, Path::new(folder), Some(0o755))?;
+    let folder = in_root(root, Path::new(folder), Some(0o755))?;
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             if fs::metadata(&folder)?.permissions().mode() & 0o777 != 0o700 {
@@ -195,6 +257,41 @@ mod tests {
         assert!(matches!(keep_private(&link, "x"), Err(Astray::Link(_))));
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
         assert!(matches!(keep_private(&root.path().join("c/.."), "x"), Err(Astray::Io(_))));
+    }
+
+    #[test]
+    fn links_in_a_root_lead_where_they_lead_on_its_machine() {
+        use std::os::unix::fs::symlink;
+        let (outside, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("data/rancher/k3s")).unwrap();
+        fs::create_dir_all(root.join("etc")).unwrap();
+        for (link, to) in [
+            ("etc/rancher", "/data/rancher"),
+            ("etc/up", "../../../../../data"),
+            ("etc/chain", "/etc/up/../etc/rancher"),
+            ("etc/loop", "/etc/loop"),
+            ("etc/nowhere", "/new"),
+        ] {
+            symlink(to, root.join(link)).unwrap();
+        }
+        symlink(outside.path(), root.join("etc/out")).unwrap();
+        let place = |file: &str, make| in_root(&root, Path::new(file), make);
+        let file = root.join("data/rancher/k3s/config.yaml");
+        for path in
+            ["etc/rancher/k3s/config.yaml", "etc/up/rancher/k3s/config.yaml", "etc/chain/k3s/config.yaml"]
+        {
+            assert_eq!(place(path, None).unwrap(), file, "{path}");
+        }
+        assert_eq!(place("etc/rancher/new/x", Some(0o755)).unwrap(), root.join("data/rancher/new/x"));
+        assert!(root.join("data/rancher/new").is_dir());
+        assert!(matches!(place("etc/loop/x", None), Err(Astray::Link(_))));
+        for path in ["etc/nowhere/x", "etc/out/x"] {
+            assert!(place(path, Some(0o755)).is_err(), "{path}");
+        }
+        symlink("config.yaml", root.join("data/rancher/k3s/link.yaml")).unwrap();
+        assert!(matches!(place("etc/rancher/k3s/link.yaml", None), Err(Astray::Link(_))));
+        assert!(outside.path().read_dir().unwrap().next().is_none() && !root.join("new").exists());
     }
 
     #[test]

@@ -75,6 +75,7 @@ async fn what_k3s_reads_beside_the_file_counts_as_well() {
     assert!(said.contains("config.yaml.d/50-ours.yaml: "), "{said}");
 
     // Another roster has nothing to say of arguments, and what adds to them does no harm.
+    world.put(MORE, "kube-apiserver-arg: [audit-log-maxage=30]\n", 0o600);
     let plan = world.plan(&world.wanted("{api: {hosts: [a.example.com]}}"), &Adopt::Nothing).await;
     assert!(!plan.holds(), "{plan:#?}");
     world.put(MORE, "kube-apiserver-arg+: [audit-log-maxage=30]\n", 0o600);

@@ -4,12 +4,18 @@
 #[path = "../common/loopback.rs"]
 mod loopback;
 
+#[path = "../common/live.rs"]
+mod live;
+
 mod alone;
+mod drawn;
 mod files;
 mod killed;
 mod lockout;
 mod login;
+mod others;
 mod paths;
+mod readers;
 mod restart;
 mod secrets;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kwo_planner::change::Step;
+use kwo_planner::compare::compare;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Place, Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -15,7 +16,8 @@ use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
 use super::layout::file;
-use crate::providers::documents::unfold;
+use super::write::edited;
+use crate::providers::documents::{change, unfold};
 use crate::providers::manifest::{read, version};
 use crate::providers::mask::{Also, cut_text};
 use crate::providers::place::{Astray, inside};
@@ -120,7 +122,14 @@ fn look(root: &Path, file: &Path, id: &ResourceId, wanted: &Tree, masks: &BTreeM
         return unknown(format!("kwo does not know objects of the kind {}", id.kind));
     };
     let cut = cut_text(&object.to_string(), kind, Some(wanted), also).map_err(|error| error.to_string());
-    match cut.and_then(|body| unfold(kind, body)) {
+    let seen = cut.and_then(|body| unfold(kind, body)).and_then(|body| {
+        let differences = compare(wanted, &body, kind.shape());
+        let text = String::from_utf8_lossy(&bytes);
+        edited(&text, kind, differences.iter().map(change))
+            .map(|_| body)
+            .map_err(|why| format!("{}: {why}", file.display()))
+    });
+    match seen {
         Ok(body) => Sighting::Present(Present {
             body,
             version: Version(version(&bytes).into()),

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
+use kwo_planner::tree::Tree;
 
 use super::layout::file;
-use crate::providers::documents::{fold, unfold};
-use crate::providers::patch::changed;
+use crate::providers::documents::{self, document_of, fold, fold_part};
 use crate::providers::place::{Astray, inside, replace, settle, temporary};
 use crate::providers::{Refusal, manifest};
+use crate::yaml::{Edit, edit};
 
 /// The mode of new folders; the umask takes away from it.
 const FOLDERS: u32 = 0o777;
@@ -45,16 +46,30 @@ pub(super) fn write(root: &Path, step: &Step) -> Result<(), Refusal> {
         return Err(Refusal::Changed { why: format!("{} has other content now", file.display()) });
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| refused(error.to_string()))?;
-    let documents = manifest::read(text).map_err(refused)?;
-    let [object] = documents.as_slice() else {
-        return Err(refused(format!("{} does not hold one object", file.display())));
-    };
-    let kind = kind(step)?;
-    let object = unfold(kind, object.clone()).map_err(refused)?;
-    let object = fold(kind, changed(&object, &step.changes).map_err(refused)?).map_err(refused)?;
-    let text = manifest::write(&object).map_err(refused)?;
+    let changes = step.changes.iter().filter_map(|change| Some((change.pointer()?, change.value()?)));
+    let text = edited(text, kind(step)?, changes).map_err(refused)?;
     let mode = fs::metadata(&path).map_err(said)?.permissions();
     replace(&path, &text, Some(mode)).map_err(said)
+}
+
+/// The text of a manifest with these changes in it, and all else as it is.
+pub(super) fn edited<'a>(
+    text: &str,
+    kind: Kind,
+    changes: impl IntoIterator<Item = (&'a str, &'a Tree)>,
+) -> Result<String, String> {
+    let documents = manifest::read(text)?;
+    let [object] = documents.as_slice() else { return Err("it does not hold one object".to_owned()) };
+    let (inside, beside): (Vec<_>, Vec<_>) =
+        changes.into_iter().partition(|(pointer, _)| document_of(kind, pointer).is_some());
+    let mut edits = Vec::new();
+    for (pointer, value) in beside {
+        edits.push(Edit { pointer: pointer.to_owned(), value: fold_part(kind, pointer, value.clone())? });
+    }
+    for (pointer, value) in documents::edited(kind, object, inside)? {
+        edits.push(Edit { pointer: pointer.to_owned(), value });
+    }
+    edit(text, false, &edits)
 }
 
 fn kind(step: &Step) -> Result<Kind, Refusal> {
@@ -66,4 +81,23 @@ fn kind(step: &Step) -> Result<Kind, Refusal> {
 
 fn refused(why: impl Into<String>) -> Refusal {
     Refusal::Refused { why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_manifest_and_in_the_text_within_it_all_else_stays() {
+        let text = "# theirs\nkind: HelmChartConfig\nmetadata:\n  labels: {tier: 007}\nspec:\n  valuesContent: |-\n    \
+                    ingressRoute:\n      dashboard:\n        enabled: no # closed\n    build: 0123456\n";
+        let flags = Tree::texts(["--a.b=on"]);
+        let changes = [
+            ("/metadata/labels/kwo.dev~1x", &Tree::from("yes")),
+            ("/spec/valuesContent/additionalArguments", &flags),
+        ];
+        let right = text.replace("{tier: 007}", "{tier: 007, kwo.dev/x: \"yes\"}")
+            + "    additionalArguments:\n      - \"--a.b=on\"\n";
+        assert_eq!(edited(text, Kind::HelmChartConfig, changes).unwrap(), right);
+    }
 }

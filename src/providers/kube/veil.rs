@@ -8,7 +8,7 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{Tree, join};
 
-use crate::providers::documents::{fold, unfold};
+use crate::providers::documents::{fold, rehearse, unfold};
 use crate::secrets::Vault;
 
 /// What was read, as the planner sees it. Of the data of a Secret only what is wanted in so many words stays.
@@ -19,7 +19,10 @@ pub(super) fn veiled(
     object: Tree,
     wanted: Option<&Tree>,
 ) -> Result<Tree, String> {
-    let mut veiled = unfold(kind, object)?;
+    let mut veiled = unfold(kind, object.clone())?;
+    if let Some(wanted) = wanted {
+        rehearse(kind, &object, &veiled, wanted)?;
+    }
     if kind == Kind::Secret {
         let data = veiled.get("data").cloned().unwrap_or(Tree::Null);
         for (key, value) in data.entries() {

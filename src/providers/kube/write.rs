@@ -16,7 +16,7 @@ use super::path::{WRITER, one, only, siblings};
 use super::veil::{unveiled, veiled};
 use super::wire::{Call, Wire};
 use crate::providers::Refusal;
-use crate::providers::documents::{document_of, fold, fold_part, unfold};
+use crate::providers::documents::{document_of, edited, fold_part};
 use crate::secrets::Vault;
 
 pub(super) const JSON_PATCH: &str = "application/json-patch+json";
@@ -53,11 +53,14 @@ pub(super) fn cut_short(refusal: Refusal) -> Refusal {
 async fn perform(wire: &Wire, vault: &Vault, step: &Step) -> Result<(), Refusal> {
     let refused = |why: String| Refusal::Refused { why };
     let mut wanted = unveiled(vault, step).map_err(refused)?;
-    let documents = documents(step);
-    if !documents.is_empty() {
+    if !documents(step).is_empty() {
         let found = look(wire, step).await?;
-        for document in documents {
-            let text = written(step, &found, document).map_err(refused)?;
+        let kind = step
+            .id
+            .known_kind()
+            .ok_or_else(|| refused(format!("{} is of no kind that kwo knows", step.id)))?;
+        let changes = step.changes.iter().filter_map(|change| Some((change.pointer()?, change.value()?)));
+        for (document, text) in edited(kind, &found, changes).map_err(refused)? {
             wanted = wanted.with(document, text);
         }
     }
@@ -114,19 +117,6 @@ async fn now(wire: &Wire, step: &Step) -> Result<Option<Tree>, Refusal> {
     Ok(Some(["/apiVersion", "/kind"].into_iter().fold(object, |object, head| {
         step.wanted.at(head).map_or_else(|| object.clone(), |value| object.with(head, value.clone()))
     })))
-}
-
-/// The text of a document with the step's changes in it, and with all else that is there.
-fn written(step: &Step, found: &Tree, document: &str) -> Result<Tree, String> {
-    let kind = step.id.known_kind().ok_or("is of a kind that kwo does not know")?;
-    let mut unfolded = unfold(kind, found.clone())?;
-    for change in &step.changes {
-        if let (Some(pointer), Some(value)) = (change.pointer(), change.value()) {
-            unfolded = unfolded.with(pointer, value.clone());
-        }
-    }
-    let folded = fold(kind, unfolded)?;
-    folded.at(document).cloned().ok_or_else(|| format!("there is nothing at {document}"))
 }
 
 /// The request that does the step, with the values from what is wanted.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::providers::place::{Astray, private, settle};
+use crate::providers::place::{Astray, in_root, private, settle};
 
 const FOLDER: &str = "var/lib/kwo/archive";
 
@@ -18,7 +18,7 @@ const MOST: u32 = 1000;
 /// The copy of this file that was made first since then: what the file was at that time.
 pub(super) fn first_since(root: &Path, path: &Path, since: Timestamp) -> Option<PathBuf> {
     let stem = stem(path);
-    let copies = fs::read_dir(root.join(FOLDER)).ok()?.filter_map(|entry| {
+    let copies = fs::read_dir(in_root(root, Path::new(FOLDER), None).ok()?).ok()?.filter_map(|entry| {
         let entry = entry.ok()?;
         let name = entry.file_name();
         let digit = |rest: &str| rest.starts_with(|char: char| char.is_ascii_digit());

@@ -11,8 +11,8 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{SmolStr, Tree};
 use smol_str::format_smolstr;
 
-use crate::providers::manifest;
-use crate::providers::place::{Astray, inside};
+use crate::providers::place::{Astray, in_root};
+use crate::yaml;
 
 /// No file that kwo keeps is longer.
 const LONGEST: u64 = 1024 * 1024;
@@ -39,7 +39,7 @@ pub(super) fn path(id: &ResourceId) -> Result<PathBuf, String> {
 /// Reads a file; nothing where there is none.
 pub(super) fn read(root: &Path, path: &Path) -> Result<Option<File>, Astray> {
     let read = || -> Result<File, Astray> {
-        let full = inside(root, path, None)?;
+        let full = in_root(root, path, None)?;
         if !fs::symlink_metadata(&full)?.is_file() {
             return Err(io::Error::other("it is no plain file").into());
         }
@@ -80,16 +80,28 @@ impl File {
         Ok(format_smolstr!("{}:{}", own.uid(), own.gid()))
     }
 
+    /// The YAML in it: the keys in their order, and the whole.
+    pub(super) fn document(&self) -> Result<(Vec<(SmolStr, Tree)>, Tree), String> {
+        let mut documents = yaml::documents(self.text()?)?;
+        if documents.len() > 1 {
+            return Err(format!("it holds {} documents, expected one", documents.len()));
+        }
+        let Some(document) = documents.pop() else { return Ok((Vec::new(), Tree::map::<SmolStr>([]))) };
+        match document.tree() {
+            Tree::Null => Ok((Vec::new(), Tree::map::<SmolStr>([]))),
+            Tree::Map(_) => Ok((document.entries(), document.tree().clone())),
+            _ => Err("it does not hold a map".to_owned()),
+        }
+    }
+
+    pub(super) fn text(&self) -> Result<&str, String> {
+        std::str::from_utf8(&self.bytes).map_err(|error| error.to_string())
+    }
+
     /// The YAML in it, in the form of what is wanted: a list wherever a set is, since k3s takes a single text for a
     /// list of one, and an empty map or list where a key has no value.
     pub(super) fn content(&self, wanted: &Tree, sets: &[&str]) -> Result<Tree, String> {
-        let text = std::str::from_utf8(&self.bytes).map_err(|error| error.to_string())?;
-        let mut content = match manifest::read(text)?.as_slice() {
-            [] => Tree::map::<SmolStr>([]),
-            [content @ Tree::Map(_)] => content.clone(),
-            [_] => return Err("it does not hold a map".to_owned()),
-            documents => return Err(format!("it holds {} documents, expected one", documents.len())),
-        };
+        let (_, mut content) = self.document()?;
         for place in sets.iter().filter_map(|set| set.strip_prefix("/content")) {
             if let Some(single @ Tree::Text(_)) = content.at(place).cloned() {
                 content = content.with(place, Tree::list([single]));

@@ -21,6 +21,7 @@ use super::claims::{Claims, plain};
 use super::copies::{Copies, Said, certificates};
 use super::file::{MODE, OWNER};
 use super::record::{Kept, Record};
+use crate::providers::place::in_root;
 use crate::providers::{Endpoint, Provider};
 use crate::status::Token;
 
@@ -158,7 +159,8 @@ fn present(
             set("lifetime", asked);
         }
     }
-    let folder = fs::metadata(root.join(KUBECONFIGS))?;
+    let folder = in_root(root, Path::new(KUBECONFIGS), None).map_err(std::io::Error::other)?;
+    let folder = fs::metadata(folder)?;
     let mode = |meta: &fs::Metadata, bits: u32| format_smolstr!("{:04o}", meta.permissions().mode() & bits);
     set("folder", mode(&folder, 0o777));
     let base = fs::metadata(root)?;

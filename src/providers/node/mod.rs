@@ -3,7 +3,6 @@
 
 mod archive;
 mod back;
-mod beside;
 mod claims;
 mod copies;
 mod file;
@@ -15,6 +14,7 @@ mod provider;
 mod read;
 mod record;
 mod service;
+mod told;
 mod write;
 
 pub use provider::Node;

@@ -1,9 +1,11 @@
 //! What is in the files: every wanted one, cut down to what is wanted of it, and the existence of all others that kwo
 //! wrote. What others keep in a file, their secrets above all, does not come out of here.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
+use kwo_planner::compare::compare;
 use kwo_planner::node::{K3S_CONFIG, NodeKind};
 use kwo_planner::observed::{FIELD_MANAGER, MARK, Observed, Owner, Place, Present, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
@@ -12,7 +14,8 @@ use smol_str::format_smolstr;
 
 use super::file::{File, path, read};
 use super::record::{Entry, Record};
-use super::{beside, joined};
+use super::{joined, told};
+use crate::providers::documents::change;
 use crate::providers::manifest;
 use crate::secrets::Vault;
 
@@ -76,9 +79,10 @@ fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Op
         Ok(Err(astray)) => return unknown(&astray),
         Ok(Ok(file)) => file,
     };
-    if let Some(Err(why)) = wanted.map(|wanted| beside::objection(root, wanted)) {
-        return Sighting::Unknown { why: why.into() };
-    }
+    let told = match wanted.map(|wanted| told::told(root, wanted, file.as_ref())).transpose() {
+        Err(why) => return Sighting::Unknown { why: why.into() },
+        Ok(told) => told.unwrap_or_default(),
+    };
     let named =
         wanted.filter(|_| id.name == K3S_CONFIG).and_then(|wanted| wanted.body.at(NODE_NAME)?.as_text());
     let joined =
@@ -88,7 +92,7 @@ fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Op
             "the node has joined its cluster as `{joined}`, which cannot be changed; give it this name in the roster"
         )),
         (None, None) => Sighting::Absent,
-        (Some(file), joined) => match present(root, vault, record, id, wanted, &file, joined) {
+        (Some(file), joined) => match present((root, vault, record), id, wanted, &file, (told, joined)) {
             Ok(present) => Sighting::Present(present),
             Err(why) => unknown(&why),
         },
@@ -96,13 +100,11 @@ fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Op
 }
 
 fn present(
-    root: &Path,
-    vault: &Vault,
-    record: &Record,
+    (root, vault, record): (&Path, &Vault, &Record),
     id: &ResourceId,
     wanted: Option<&Resource>,
     file: &File,
-    joined: Option<String>,
+    (told, joined): (BTreeMap<SmolStr, Tree>, Option<String>),
 ) -> Result<Present, String> {
     let hash = manifest::version(&file.bytes);
     let entry = record.get(&id.name).filter(|entry| entry.covers(&hash));
@@ -114,6 +116,9 @@ fn present(
         ("mode", Tree::from(file.mode())),
         ("owner", Tree::from(owner)),
     ]);
+    for (key, value) in told {
+        whole = whole.with(&join("/content", &key), value);
+    }
     if let (None, Some(joined)) = (whole.at(NODE_NAME), joined) {
         // It has a name already, though this file does not say so.
         whole = whole.with(NODE_NAME, Tree::from(joined));
@@ -123,6 +128,11 @@ fn present(
         Some(wanted) => cut(&veiled(vault, wanted, whole), &wanted.body),
         None => Tree::map::<SmolStr>([]),
     };
+    if let (Some(wanted), Some(shape)) = (wanted, id.shape()) {
+        // What cannot be put right without harm to what is not kwo's is known before anything is done.
+        let differences = compare(&wanted.body, &seen, shape);
+        told::edited(id, file, differences.iter().map(change))?;
+    }
     let mark = entry.map(|_| (MARK.0, Tree::from(MARK.1)));
     let body = seen.with("/metadata", Tree::map([("labels", Tree::map(mark))]));
     Ok(Present { body, version: file.version(), owners: owners.into(), deleting: None })

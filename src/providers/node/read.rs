@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::file::read;
 use super::provider::Node;
-use crate::providers::place::{Astray, inside};
+use crate::providers::place::{Astray, in_root};
 
 impl Node {
     /// The text of a file, by its path from the root; nothing where there is none.
@@ -27,7 +27,7 @@ impl Node {
         let cannot = |astray: Astray| format!("/{folder}: {astray}");
         let listed = || -> Result<Vec<String>, Astray> {
             let mut names = Vec::new();
-            for entry in fs::read_dir(inside(self.root(), Path::new(folder), None)?)? {
+            for entry in fs::read_dir(in_root(self.root(), Path::new(folder), None)?)? {
                 let entry = entry?;
                 if entry.file_type()?.is_file() {
                     names.extend(entry.file_name().into_string());

@@ -12,7 +12,7 @@ use kwo_planner::tree::{SmolStr, Tree};
 use serde::{Deserialize, Serialize};
 
 use super::file::read;
-use crate::providers::place::{Astray, inside, replace};
+use crate::providers::place::{Astray, in_root, replace};
 
 const FILE: &str = "var/lib/kwo/node/files.json";
 
@@ -79,8 +79,8 @@ impl Record {
 
     /// Puts it on the disk.
     pub(super) fn save(&self, root: &Path) -> Result<(), Astray> {
-        inside(root, Path::new("var/lib/kwo/node"), Some(0o755))?;
-        let path = inside(root, Path::new(FILE), Some(0o700))?;
+        in_root(root, Path::new("var/lib/kwo/node"), Some(0o755))?;
+        let path = in_root(root, Path::new(FILE), Some(0o700))?;
         let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
         Ok(replace(&path, &text, Some(Permissions::from_mode(0o600)))?)
     }

@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 use super::archive;
 use super::file::{File, MODE, OWNER, path, read};
 use super::record::Record;
-use crate::providers::patch::changed;
-use crate::providers::place::{Astray, inside, settle, sweep, temporary};
+use super::told;
+use crate::providers::place::{Astray, in_root, settle, sweep, temporary};
 use crate::providers::{Refusal, manifest};
 use crate::secrets::Vault;
 
@@ -94,29 +94,24 @@ fn new(root: &Path, filled: &Tree) -> Result<Next, String> {
     Ok(Next { text: text(filled)?.into(), mode, owner: owner_of(root)? })
 }
 
-/// The file with the changes of the step, the bytes as they are where its content does not change.
+/// The file with the changes of the step; every byte that they do not change is as it is.
 fn revised(root: &Path, step: &Step, filled: &Tree, file: &File) -> Result<Next, String> {
-    let sets = step.id.shape().map(|shape| shape.sets).unwrap_or_default();
-    let content = file.content(&step.wanted, sets)?;
-    let own = file.owner(root).map_err(|error| error.to_string())?;
-    let whole = Tree::map([
-        ("content", content.clone()),
-        // The mark is not in the file: it is on record.
-        ("metadata", Tree::map([("labels", Tree::map::<SmolStr>([]))])),
-        ("mode", Tree::from(file.mode())),
-        ("owner", Tree::from(own)),
-    ]);
-    let whole = changed(&whole, &in_clear(&step.changes, filled))?;
-    let same = whole.get("content") == Some(&content);
-    let text = if same {
-        String::from_utf8(file.bytes.clone()).map_err(|error| error.to_string())?
-    } else {
-        text(&whole)?
-    };
-    let theirs = (file.meta.uid(), file.meta.gid());
-    let ours = whole.get("owner").and_then(Tree::as_text).is_some_and(|owner| owner == OWNER);
-    let owner = if ours { owner_of(root)? } else { theirs };
-    Ok(Next { text: text.into(), mode: mode(whole.get("mode").unwrap_or(&Tree::Null))?, owner })
+    let (mut next_mode, mut owner) = (file.meta.mode() & MODE, (file.meta.uid(), file.meta.gid()));
+    let changes = in_clear(&step.changes, filled);
+    for change in &changes {
+        match (change.pointer(), change.value()) {
+            (Some("/mode"), Some(value)) => next_mode = mode(value)?,
+            (Some("/owner"), Some(value)) if value.as_text().is_some_and(|owner| owner == OWNER) => {
+                owner = owner_of(root)?;
+            }
+            (Some("/owner"), _) | (None, _) => return Err("a change is none that a file can have".to_owned()),
+            // What else there is: the content, and the mark, which is not in the file but on record.
+            _ => {}
+        }
+    }
+    let changes = changes.iter().filter_map(|change| Some((change.pointer()?, change.value()?)));
+    let text = told::edited(&step.id, file, changes)?;
+    Ok(Next { text: text.into(), mode: next_mode, owner })
 }
 
 /// The changes with the secrets themselves; in the step stands what stands for them.
@@ -153,7 +148,7 @@ pub(super) fn owner_of(root: &Path) -> Result<(u32, u32), String> {
 
 /// Puts the file in its place, which has to be free where there was none.
 pub(super) fn replace(root: &Path, place: &Path, next: &Next, found: Option<&File>) -> Result<(), Astray> {
-    let path = inside(root, place, found.is_none().then_some(FOLDERS))?;
+    let path = in_root(root, place, found.is_none().then_some(FOLDERS))?;
     path.parent().into_iter().for_each(sweep);
     let made = temporary(&path, &next.text, Some(Permissions::from_mode(next.mode)))?;
     let meta = made.as_file().metadata()?;

@@ -1,0 +1,339 @@
+//! From a text to its documents: every value with the place where it stands, and the tree that its reader sees.
+//! Errors name a line and never quote the text, which may hold a secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle};
+use kwo_planner::tree::{SmolStr, Tree};
+
+use super::scalar;
+
+/// How deep lists and maps may be nested.
+const DEEPEST: usize = 64;
+
+/// How many values may come out of aliases.
+const MOST: usize = 100_000;
+
+/// One document of a text.
+#[derive(Debug)]
+pub struct Document {
+    pub(super) root: Node,
+    /// The comments of the whole text.
+    pub(super) comments: Vec<Range<usize>>,
+    tree: Tree,
+}
+
+/// One value with its place.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// Of a block scalar what comes after its header, of a list or map in block style from its first entry on.
+    pub(super) at: Range<usize>,
+    /// The line on which it begins, from 1.
+    pub(super) line: usize,
+    /// The number of its anchor, or 0.
+    pub(super) anchor: usize,
+    pub(super) tag: Option<String>,
+    pub(super) value: Value,
+}
+
+#[derive(Debug)]
+pub(super) enum Value {
+    Scalar { text: SmolStr, style: ScalarStyle },
+    List { items: Vec<Node>, flow: bool },
+    Map { entries: Vec<(Node, Node)>, flow: bool },
+    Alias(usize),
+}
+
+/// The documents in a text, without those that hold nothing.
+///
+/// # Errors
+/// When it is no YAML, or holds what kwo does not read: on which line.
+pub fn documents(text: &str) -> Result<Vec<Document>, String> {
+    let mut reader = Reader { events: Parser::new_from_str(text), text, comments: Vec::new(), ahead: None };
+    let mut roots = Vec::new();
+    loop {
+        let (event, span) = reader.next()?;
+        match event {
+            Event::StreamEnd => break,
+            Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+            event => roots.push(reader.node(event, span, 0)?),
+        }
+    }
+    let comments = reader.comments;
+    let mut documents = Vec::new();
+    for root in roots {
+        let tree = Trees { anchors: BTreeMap::new(), count: 0 }.tree(&root)?;
+        if tree != Tree::Null || root.at.start < root.at.end {
+            documents.push(Document { root, comments: comments.clone(), tree });
+        }
+    }
+    Ok(documents)
+}
+
+impl Document {
+    /// What its reader sees in it, who takes YAML 1.1 as Go's `yaml` does.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The entries of the map that it is, in their order; nothing where it is none.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(SmolStr, Tree)> {
+        let Value::Map { entries, .. } = &self.root.value else { return Vec::new() };
+        let in_order = entries.iter().filter_map(|(key, _)| {
+            let key = key.key()?;
+            Some((key.clone(), self.tree.get(&key)?.clone()))
+        });
+        in_order.collect()
+    }
+}
+
+impl Node {
+    /// What stands here as its reader takes it, where it is a scalar.
+    pub(super) fn scalar(&self, read: fn(&str) -> Tree) -> Option<Tree> {
+        let Value::Scalar { text, style } = &self.value else { return None };
+        let tag = self.tag.as_deref();
+        let resolved = match tag {
+            None => *style == ScalarStyle::Plain,
+            Some(tag) => ["null", "bool", "int", "float"].contains(&tag),
+        };
+        Some(if resolved { read(text) } else { Tree::from(text) })
+    }
+
+    /// The key that it is.
+    pub(super) fn key(&self) -> Option<SmolStr> {
+        self.key_by(scalar::old)
+    }
+
+    pub(super) fn key_by(&self, read: fn(&str) -> Tree) -> Option<SmolStr> {
+        match self.scalar(read)? {
+            Tree::Text(text) => Some(text),
+            Tree::Null => None,
+            other => Some(other.to_string().into()),
+        }
+    }
+
+    /// Does it stand for a map whose entries are to be merged in?
+    pub(super) fn merges(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, style: ScalarStyle::Plain } if text == "<<")
+            && self.tag.as_deref().is_none_or(|tag| tag == "merge")
+    }
+
+    /// Is there nothing, or a word for it?
+    pub(super) fn is_null(&self) -> bool {
+        self.scalar(scalar::old) == Some(Tree::Null)
+    }
+}
+
+struct Reader<'t> {
+    events: Parser<'t, StrInput<'t>>,
+    text: &'t str,
+    comments: Vec<Range<usize>>,
+    ahead: Option<(Event<'t>, Span)>,
+}
+
+impl<'t> Reader<'t> {
+    fn next(&mut self) -> Result<(Event<'t>, Span), String> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(ahead);
+        }
+        loop {
+            let (event, span) = match self.events.next_event() {
+                Some(Ok(found)) => found,
+                Some(Err(error)) => {
+                    let marker = error.marker();
+                    return Err(format!(
+                        "line {}, column {}: it is no YAML that kwo can read",
+                        marker.line().max(1),
+                        marker.col() + 1
+                    ));
+                }
+                None => return Err("it ends too early".to_owned()),
+            };
+            if matches!(event, Event::Comment(..)) {
+                self.comments.push(self.range(span));
+            } else {
+                return Ok((event, span));
+            }
+        }
+    }
+
+    fn range(&self, span: Span) -> Range<usize> {
+        let end = self.text.len();
+        let (from, to) = (span.start.byte_offset().unwrap_or(end), span.end.byte_offset().unwrap_or(end));
+        from.min(end)..to.max(from).min(end)
+    }
+
+    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, String> {
+        let line = span.start.line().max(1);
+        if depth > DEEPEST {
+            return Err(format!("line {line}: lists and maps are nested too deep"));
+        }
+        let mut at = self.range(span);
+        let anchor = event.anchor_id().unwrap_or(0);
+        let tag = event.tag().map(|tag| match tag.core_suffix() {
+            Some(core) => core.to_owned(),
+            None => tag.original(),
+        });
+        let value = match event {
+            Event::Alias(id) => Value::Alias(id),
+            Event::Scalar(text, style, ..) => {
+                // An empty scalar is told as `~`, which it is not.
+                let empty = at.is_empty() && style == ScalarStyle::Plain;
+                // A block that ends with the text ends with a line break only if the text does.
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let open = block && at.end == self.text.len() && !self.text.ends_with('\n');
+                let text = match () {
+                    () if empty => SmolStr::default(),
+                    () if open => text.strip_suffix('\n').unwrap_or(&text).into(),
+                    () => text.into(),
+                };
+                Value::Scalar { text, style }
+            }
+            Event::SequenceStart(style, ..) => {
+                let mut items = Vec::new();
+                loop {
+                    let (event, span) = self.next()?;
+                    if matches!(event, Event::SequenceEnd) {
+                        at.end = self.range(span).end;
+                        break;
+                    }
+                    items.push(self.node(event, span, depth + 1)?);
+                }
+                Value::List { items, flow: style == StructureStyle::Flow }
+            }
+            Event::MappingStart(style, ..) => {
+                let mut entries: Vec<(Node, Node)> = Vec::new();
+                loop {
+                    let (event, span) = self.next()?;
+                    if matches!(event, Event::MappingEnd) {
+                        at.end = self.range(span).end;
+                        break;
+                    }
+                    let key = self.node(event, span, depth + 1)?;
+                    let (event, span) = self.next()?;
+                    let value = self.node(event, span, depth + 1)?;
+                    entries.push((key, value));
+                }
+                Value::Map { entries, flow: style == StructureStyle::Flow }
+            }
+            _ => return Err(format!("line {line}: it is no YAML that kwo can read")),
+        };
+        Ok(Node { at, line, anchor, tag, value })
+    }
+}
+
+/// Makes the tree, with what aliases stand for in their places.
+struct Trees {
+    anchors: BTreeMap<usize, Tree>,
+    count: usize,
+}
+
+impl Trees {
+    fn tree(&mut self, node: &Node) -> Result<Tree, String> {
+        let line = node.line;
+        let tree = match &node.value {
+            Value::Alias(id) => {
+                let Some(tree) = self.anchors.get(id) else {
+                    return Err(format!("line {line}: the alias stands for nothing that comes before it"));
+                };
+                self.count += tree.leaves().len() + 1;
+                tree.clone()
+            }
+            Value::Scalar { .. } => node.scalar(scalar::old).unwrap_or(Tree::Null),
+            Value::List { items, .. } => {
+                let items: Result<Vec<Tree>, String> = items.iter().map(|item| self.tree(item)).collect();
+                Tree::list(items?)
+            }
+            Value::Map { entries, .. } => {
+                let mut all: Vec<(SmolStr, Tree)> = Vec::new();
+                let mut own: BTreeSet<SmolStr> = BTreeSet::new();
+                for (key, value) in entries {
+                    let line = key.line;
+                    let tree = self.tree(value)?;
+                    if key.merges() {
+                        let maps = if let Tree::List(maps) = &tree { maps.to_vec() } else { vec![tree] };
+                        // Of several the first one counts.
+                        for map in maps.iter().rev() {
+                            let Tree::Map(entries) = map else {
+                                return Err(format!("line {line}: only maps can be merged in"));
+                            };
+                            all.extend(entries.iter().cloned());
+                        }
+                        continue;
+                    }
+                    self.tree(key)?;
+                    let Some(name) = key.key() else {
+                        return Err(format!("line {line}: kwo reads no keys that are no single values"));
+                    };
+                    if !own.insert(name.clone()) {
+                        return Err(format!("line {line}: the key stands there for the second time"));
+                    }
+                    all.push((name, tree));
+                }
+                // As Go's reader has it, what is merged in after a key takes its place.
+                Tree::map(all)
+            }
+        };
+        if self.count > MOST {
+            return Err(format!("line {line}: too much comes out of aliases"));
+        }
+        if node.anchor > 0 {
+            self.anchors.insert(node.anchor, tree.clone());
+        }
+        Ok(tree)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        let [document] = &documents(text)?[..] else { return Err("not one".to_owned()) };
+        Ok(document.tree().to_string())
+    }
+
+    #[test]
+    fn a_document_is_read_as_yaml_1_1() {
+        let text =
+            "on: yes\nmode: 0644\n'no': \"no\"\n1: !!str 2\nx: &a {b: ~}\nw: *a\nz: {<<: *a, c: |\n  d\n}\n";
+        let text = text.replace(", c: |\n  d\n", ", c: d");
+        assert_eq!(
+            read(&text).unwrap(),
+            r#"{"1":"2","mode":420,"no":"no","true":true,"w":{"b":null},"x":{"b":null},"z":{"b":null,"c":"d"}}"#
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_names_its_line_and_quotes_nothing() {
+        for (text, line) in [
+            ("a: 1\na: hunter2\n", "line 2"),
+            ("a: b\nsecret: [hunter2\n", "line"),
+            ("a: 1\n? [hunter2]\n: x\n", "line 2"),
+            ("a: &a\n  hunter2: *a\n", "line 2"),
+            ("a: 1\non: x\ntrue: hunter2\n", "line 3"),
+        ] {
+            let why = read(text).unwrap_err();
+            assert!(why.contains(line) && !why.contains("hunter2"), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn empty_documents_are_none() {
+        assert_eq!(documents("---\na: 1\n---\n---\nb: 1\n").unwrap().len(), 2);
+        assert!(documents("# only\n").unwrap().is_empty() && documents("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn aliases_of_aliases_come_to_an_end() {
+        let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for at in 1..9 {
+            let before = format!("*a{},", at - 1).repeat(10);
+            text.push_str(&format!("a{at}: &a{at} [{before}]\n"));
+        }
+        assert!(read(&text).unwrap_err().contains("too much"));
+    }
+}

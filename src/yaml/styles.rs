@@ -1,0 +1,54 @@
+//! How a document is written: its line ends, how far it moves things in, whether everything stands in quotes.
+
+use granit_parser::ScalarStyle;
+
+use super::emit::Style;
+use super::node::{Document, Node, Value};
+use super::spot::column;
+
+/// The line end of a text.
+pub(super) fn line_end(text: &str) -> &'static str {
+    if text.split_once('\n').is_some_and(|(line, _)| line.ends_with('\r')) { "\r\n" } else { "\n" }
+}
+
+/// How a document moves things in; as is usual where it has nothing to tell by.
+pub(super) fn style(text: &str, document: &Document, json: bool) -> Style {
+    let mut steps = (None, None);
+    look(text, &document.root, &mut steps);
+    let (map, list) = steps;
+    Style { quoted: json, steps: (map.unwrap_or(2), list.unwrap_or(map.unwrap_or(2))) }
+}
+
+fn look(text: &str, node: &Node, steps: &mut (Option<usize>, Option<usize>)) {
+    match &node.value {
+        Value::Map { entries, flow } => {
+            for (key, value) in entries {
+                if let (false, Some(own)) = (*flow, column(text, key.at.start)) {
+                    match &value.value {
+                        Value::Map { entries, flow: false } => {
+                            let first = entries.first().and_then(|(key, _)| column(text, key.at.start));
+                            steps.0 = steps
+                                .0
+                                .or(first.and_then(|first| first.checked_sub(own)).filter(|by| *by > 0));
+                        }
+                        Value::List { items, flow: false } => {
+                            let dash = items.iter().find_map(|item| super::spot::dash(text, item));
+                            let first = dash.and_then(|dash| column(text, dash));
+                            steps.1 = steps.1.or(first.and_then(|first| first.checked_sub(own)));
+                        }
+                        _ => {}
+                    }
+                }
+                look(text, value, steps);
+            }
+        }
+        Value::List { items, .. } => items.iter().for_each(|item| look(text, item, steps)),
+        Value::Scalar { .. } | Value::Alias(_) => {}
+    }
+}
+
+/// Do the keys of this map stand in double quotes?
+pub(super) fn quotes(entries: &[(Node, Node)]) -> bool {
+    let double = |key: &Node| matches!(key.value, Value::Scalar { style: ScalarStyle::DoubleQuoted, .. });
+    entries.last().is_some_and(|(key, _)| double(key))
+}
