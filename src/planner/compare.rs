@@ -105,7 +105,14 @@ impl Walk<'_> {
     /// Each entry beside the one with its key; of several the last, which is the one that counts for flags.
     fn entries(&mut self, want: &[Tree], have: &[Tree], key: EntryKey, path: &Path<'_>) {
         for entry in want {
-            match have.iter().enumerate().rfind(|(_, there)| key.same(entry, there)) {
+            let found = have.iter().enumerate().rfind(|(_, there)| key.same(entry, there));
+            if let Some((at, _)) = found
+                && let Some(apart) = key.apart(entry, have, at)
+            {
+                self.other(&Path::Index(path, at + 1), entry, apart);
+                continue;
+            }
+            match found {
                 None if have.contains(entry) => {}
                 None => self.missing(format!("{}/-", path.pointer()), entry),
                 Some((_, there)) if key.means_the_same(entry, there) => {}
@@ -292,6 +299,13 @@ mod tests {
                 r#"~ /spec/valuesContent/env/1/valueFrom/secretKeyRef/name "old" → "mine""#,
             ]
         );
+        // A value that is an entry of its own is none to Traefik; one dash is as good as two.
+        let apart = r#"{"spec":{"valuesContent":{"additionalArguments":["--a.email","you","-a.storage=/data/a"],
+            "env":[{"name":"TOKEN","valueFrom":{"secretKeyRef":{"key":"TOKEN","name":"mine"}}}]}}}"#;
+        for (found, value) in [(apart.to_owned(), "you"), (apart.replace("you", "me"), "me")] {
+            let right = format!(r#"~ /spec/valuesContent/additionalArguments/1 "{value}" → "--a.email=me""#);
+            assert_eq!(differences(Kind::HelmChartConfig, wanted, &found), [right]);
+        }
         // Of a flag that is there twice the last one counts.
         let twice = r#"{"spec":{"valuesContent":{"additionalArguments":["--a.email=me","--a.storage=/data/a","--a.email=you"],
             "env":[{"name":"TOKEN","valueFrom":{"secretKeyRef":{"key":"TOKEN","name":"mine"}}}]}}}"#;

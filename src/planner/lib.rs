@@ -18,6 +18,7 @@ pub mod limits;
 pub mod node;
 pub mod observed;
 pub mod order;
+mod overlay;
 pub mod plan;
 pub mod refresh;
 pub mod resource;

@@ -13,6 +13,7 @@ use crate::compare::{Difference, compare, quantity};
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{gather, left_in, left_over};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
+use crate::overlay;
 use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
 
@@ -170,7 +171,10 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
     if let Some(why) = shape.rival(&resource.body, &present.body) {
         return Verdict::Hold(Hold::Refused { why: why.into() });
     }
-    let mut differences = compare(&resource.body, &present.body, shape);
+    let mut differences = compare(&resource.body, &overlay::effective(shape, &present.body), shape);
+    if let Some(why) = overlay::beaten(shape, &resource.id.name, &present.body, &differences) {
+        return Verdict::Hold(Hold::Refused { why: why.into() });
+    }
     differences.retain(|difference| shape.anew != Some(difference.pointer()));
     let again = shape.anew.and_then(|pointer| {
         Some(Change::Revise {

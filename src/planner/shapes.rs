@@ -2,6 +2,7 @@
 //! are quantities, which parts count as one value, which texts hold a document. Facts of the Kubernetes API, as data.
 
 use crate::kinds::Kind;
+use crate::overlay::Overlay;
 use crate::tree::{SmolStr, Tree};
 
 /// How the fields of a kind are compared and what may be done to them. Patterns are JSON pointers in which
@@ -46,6 +47,8 @@ pub struct Shape {
     pub anew: Option<&'static str>,
     /// It gives somebody rights.
     pub grants: bool,
+    /// What beats a document of it.
+    pub overlay: Option<Overlay>,
 }
 
 /// Is an entry like those that kwo writes?
@@ -63,7 +66,7 @@ pub enum EntryKey {
     Fields(&'static [&'static str]),
     /// A field that an entry may lack; those that lack it are one.
     Optional(&'static str),
-    /// The text before `=`, in which capitals do not count: the entries are the flags of a program.
+    /// The flag that it is, in which capitals do not count: the entries are the arguments of a program.
     Flag,
 }
 
@@ -95,6 +98,7 @@ pub(crate) const PLAIN: Shape = Shape {
     passing: &[],
     anew: None,
     grants: false,
+    overlay: None,
 };
 
 /// Why a quota with scopes is held.
@@ -209,6 +213,12 @@ static HELM_CHART_CONFIG: Shape = Shape {
     ],
     documents: &[("/spec/valuesContent", Format::Yaml)],
     filled: &["/spec/failurePolicy"],
+    read: &["/spec/values", "/spec/valuesSecrets"],
+    overlay: Some(Overlay {
+        document: "/spec/valuesContent",
+        values: "/spec/values",
+        secrets: "/spec/valuesSecrets",
+    }),
     ours: &[
         ("/spec/valuesContent/additionalArguments", resolver_flag),
         ("/spec/valuesContent/env", credential),
@@ -291,9 +301,11 @@ impl EntryKey {
             EntryKey::Optional(name) => matches!(entry, Tree::Map(_))
                 .then(|| entry.get(name).unwrap_or(&Tree::Null).to_string().into()),
             EntryKey::Flag => {
-                let text = entry.as_text()?;
-                let flag = text.split_once('=').map_or(text.as_str(), |(flag, _)| flag);
-                Some(flag.to_lowercase().into())
+                // One dash is as good as two.
+                let text = entry.as_text()?.strip_prefix('-')?;
+                let text = text.strip_prefix('-').unwrap_or(text);
+                let flag = text.split_once('=').map_or(text, |(flag, _)| flag);
+                (!flag.is_empty()).then(|| flag.to_lowercase().into())
             }
         }
     }
@@ -301,9 +313,28 @@ impl EntryKey {
     /// Two texts with the same key: do they mean the same?
     #[must_use]
     pub fn means_the_same(self, a: &Tree, b: &Tree) -> bool {
-        let value =
-            |entry: &Tree| Some(entry.as_text()?.split_once('=').map(|(_, value)| SmolStr::from(value)));
+        // Without a value it is switched on.
+        let value = |entry: &Tree| {
+            let text = entry.as_text()?;
+            Some(text.split_once('=').map_or(SmolStr::new_static("true"), |(_, value)| value.into()))
+        };
         self == EntryKey::Flag && value(a).is_some() && value(a) == value(b)
+    }
+
+    /// The entry after the flag at this place that somebody meant for its value. Traefik takes none there for the flags
+    /// that kwo writes: it reads `true`, and ends with the entry, so the whole flag has to stand in its place.
+    #[must_use]
+    pub fn apart<'h>(self, wanted: &Tree, have: &'h [Tree], at: usize) -> Option<&'h Tree> {
+        let (_, value) = wanted.as_text().filter(|_| self == EntryKey::Flag)?.split_once('=')?;
+        let (flag, next) = (have.get(at)?.as_text()?, have.get(at + 1)?);
+        let switch = ["true", "false"].contains(&value);
+        let is_value = match next {
+            Tree::Text(text) if switch => ["true", "false"].contains(&text.as_str()),
+            Tree::Text(text) => !text.starts_with('-'),
+            Tree::Bool(_) | Tree::Number(_) => true,
+            Tree::Null | Tree::List(_) | Tree::Map(_) => false,
+        };
+        (is_value && !flag.contains('=')).then_some(next)
     }
 }
 

@@ -64,7 +64,8 @@ fn check(step: &Step, present: &Present, broken: &mut dyn FnMut(String)) {
                 if present.body.at(pointer) != Some(from) {
                     broken(format!("revises {pointer}, where something else was seen"));
                 }
-                if counterpart(shape, pointer, &step.wanted, &present.body) != Some(to) {
+                let apart = apart(shape, pointer, &step.wanted, &present.body);
+                if apart.or_else(|| counterpart(shape, pointer, &step.wanted, &present.body)) != Some(to) {
                     broken(format!("revises {pointer} to what is not wanted"));
                 }
                 if loses(from, to) && !is_one_value(shape, pointer, from) {
@@ -117,6 +118,19 @@ fn counterpart<'w>(shape: &Shape, pointer: &str, wanted: &'w Tree, seen: &Tree) 
         seen = entry;
     }
     Some(wanted)
+}
+
+/// What is wanted in the place of an entry that was meant for the value of the flag before it.
+fn apart<'w>(shape: &Shape, pointer: &str, wanted: &'w Tree, seen: &Tree) -> Option<&'w Tree> {
+    let (list, index) = pointer.rsplit_once('/')?;
+    let (key, before) = (shape.key(list)?, index.parse::<usize>().ok()?.checked_sub(1)?);
+    let found = seen.at(list)?.items();
+    let wanted = wanted
+        .at(list)?
+        .items()
+        .iter()
+        .find(|wanted| found.get(before).is_some_and(|flag| key.same(wanted, flag)))?;
+    key.apart(wanted, found, before).map(|_| wanted)
 }
 
 /// Would a leaf that is there be gone?

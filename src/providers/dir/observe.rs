@@ -124,10 +124,15 @@ fn look(root: &Path, file: &Path, id: &ResourceId, wanted: &Tree, masks: &BTreeM
     let cut = cut_text(&object.to_string(), kind, Some(wanted), also).map_err(|error| error.to_string());
     let seen = cut.and_then(|body| unfold(kind, body)).and_then(|body| {
         let differences = compare(wanted, &body, kind.shape());
+        if differences.is_empty() {
+            return Ok(body);
+        }
+        // What cannot be put right without harm to what is not kwo's is known before anything is done.
         let text = String::from_utf8_lossy(&bytes);
-        edited(&text, kind, differences.iter().map(change))
-            .map(|_| body)
-            .map_err(|why| format!("{}: {why}", file.display()))
+        match edited(&text, kind, differences.iter().map(change)) {
+            Ok(_) => Ok(body),
+            Err(why) => Err(format!("{}: {why}", file.display())),
+        }
     });
     match seen {
         Ok(body) => Sighting::Present(Present {

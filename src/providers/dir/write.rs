@@ -64,6 +64,12 @@ pub(super) fn edited<'a>(
         changes.into_iter().partition(|(pointer, _)| document_of(kind, pointer).is_some());
     let mut edits = Vec::new();
     for (pointer, value) in beside {
+        let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
+        match object.at(parent) {
+            Some(Tree::Map(_)) => {}
+            Some(Tree::List(_)) if key == "-" || object.at(pointer).is_some() => {}
+            _ => return Err(format!("there is nothing at {parent} to add to")),
+        }
         edits.push(Edit { pointer: pointer.to_owned(), value: fold_part(kind, pointer, value.clone())? });
     }
     for (pointer, value) in documents::edited(kind, object, inside)? {

@@ -135,7 +135,8 @@ fn call(step: &Step, wanted: &Tree) -> Result<Call, String> {
     ];
     let documents = documents(step);
     for document in &documents {
-        patch.push(Operation::Replace {
+        // Of a text that is there this takes the place.
+        patch.push(Operation::Add {
             path: document,
             value: wanted.at(document).ok_or("there is no document")?.clone(),
         });
