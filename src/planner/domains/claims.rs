@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domains::operators::Operator;
 use crate::domains::reserved::reserved_for;
-use crate::domains::tenants::{Access, Tenant, binding_name};
+use crate::domains::tenants::{Access, Tenant};
 use crate::roster::{At, Finding, Findings, HostPattern, Identity, Map, Name, Span};
-
-/// The RoleBinding of every tenant's own pipeline, whose name is taken.
-pub(crate) const PIPELINE_BINDING: &str = "deployer-binding";
 
 /// Checks what tenants and operators claim.
 pub(crate) fn check(tenants: &Map<Name, Tenant>, operators: &Map<Name, Operator>, findings: &mut Findings) {
@@ -187,54 +184,27 @@ fn check_people(name: &Name, tenant: &Tenant, findings: &mut Findings) {
     }
 }
 
-/// No two bindings of one tenant have the same name.
+/// No two bindings of one tenant are given the same name.
 fn check_binding_names(tenant: &Tenant, findings: &mut Findings) {
-    let owners =
-        tenant.owners.iter().map(|identity| (binding_name(identity, Access::Owner), identity.at, identity));
-    let members = tenant.members.iter().map(|member| match &member.name {
-        Some(name) => (name.as_str().to_owned(), name.at, &member.identity),
-        None => (binding_name(&member.identity, member.access.value), member.identity.at, &member.identity),
-    });
-    let mut first: BTreeMap<String, (Span, &At<Identity>)> = BTreeMap::new();
-    for (binding, at, identity) in owners.chain(members) {
-        if binding == PIPELINE_BINDING {
-            findings.push(
-                Finding::new(
-                    "binding-name-taken",
-                    at,
-                    format!("the RoleBinding `{binding}` is the one of the tenant's own pipeline"),
-                    "expected another name",
-                )
-                .hint(
-                    match tenant
-                        .members
-                        .iter()
-                        .any(|member| member.name.is_some() && member.identity == *identity)
-                    {
-                        true => "write another `name:`, or leave it out",
-                        false => "list this person under `members:` and give it a `name:` of its own",
-                    },
-                ),
-            );
-        }
-        match first.get(&binding) {
-            Some((have, other)) if other.value != identity.value => findings.push(
-                Finding::new(
-                    "binding-name-twice",
-                    at,
-                    format!(
-                        "the RoleBindings of `{other}` and of `{identity}` would both be called `{binding}`"
-                    ),
-                    "expected another name",
-                )
-                .also(*have, "this one has the name")
-                .hint("list one of the two under `members:` and give it a `name:` of its own"),
-            ),
-            Some(_) => {}
-            None => {
-                first.insert(binding, (at, identity));
-            }
-        }
+    let mut first: BTreeMap<(&str, Access), (Span, &Identity)> = BTreeMap::new();
+    for member in &tenant.members {
+        let Some(name) = &member.name else { continue };
+        let (access, identity) = (member.access.value, &member.identity.value);
+        let Some((have, other)) = first.get(&(name.as_str(), access)) else {
+            first.insert((name.as_str(), access), (name.at, identity));
+            continue;
+        };
+        let binding = format!("{name}-{}", access.binding_suffix());
+        findings.push(
+            Finding::new(
+                "binding-name-twice",
+                name.at,
+                format!("the RoleBindings of `{other}` and of `{identity}` would both be called `{binding}`"),
+                "expected another name",
+            )
+            .also(*have, "this one has the name")
+            .hint("give one of the two another name, or leave `name:` out"),
+        );
     }
 }
 

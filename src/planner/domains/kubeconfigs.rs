@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use super::body::{labels, map, mark, object_with};
-use super::claims::PIPELINE_BINDING;
 use super::cluster::{Api, Cluster, Kubeconfigs};
-use super::people::ACCOUNT;
+use super::people::{ACCOUNT, PIPELINE_BINDING};
 use super::tenants::Tenant;
 use crate::kinds::Kind;
 use crate::node::{BOTH_COPIES, FROM_SECRET, GOOD, IN_USE, LONG_LIVED, NodeKind};

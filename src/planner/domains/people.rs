@@ -1,55 +1,65 @@
 //! Who may do what: a binding a person and namespace, and the bindings that exist once in a cluster.
 //! One fact, one object, so that a right that is no longer wanted is an object that is left over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use smol_str::format_smolstr;
+
 use super::body::{labels, map, object, role_ref, subject};
-use super::claims::PIPELINE_BINDING;
 use super::operators::{Operator, Role};
 use super::roles::{self, DEPLOYER, NAVIGATION, POWER_USER};
 use super::tenants::{Access, Tenant};
 use super::terms::Terms;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Entry, Identity, Map, Name, Span};
+use crate::roster::{At, Entry, Identity, Map, Name, Span};
 use crate::tree::{SmolStr, Tree};
 
 /// One person or group of a tenant.
 pub(crate) struct Person<'r> {
     pub identity: &'r Identity,
     pub access: Access,
-    pub name: SmolStr,
     pub at: Span,
+    /// The name of the RoleBinding in each namespace of the tenant.
+    pub binding: SmolStr,
+    /// What names the person in the bindings that exist once in the cluster.
+    pub name: SmolStr,
 }
 
-impl Person<'_> {
-    fn binding(&self) -> SmolStr {
-        smol_str::format_smolstr!("{}-{}", self.name, self.access.binding_suffix())
+/// Owners and members of a tenant, in the roster's order. Of two that would have one name the second gets a hash behind
+/// it, so that whoever was there first keeps the binding that is out there.
+pub(crate) fn people(tenant: &Tenant) -> Vec<Person<'_>> {
+    let owners = tenant.owners.iter().map(|owner| (owner, Access::Owner, None));
+    let members = tenant.members.iter().map(|member| {
+        let name = member.name.as_ref().map(|name| name.value.text().clone());
+        (&member.identity, member.access.value, name)
+    });
+    let everybody: Vec<_> = owners.chain(members).collect();
+    let binding = |name: &SmolStr, access: Access| format_smolstr!("{name}-{}", access.binding_suffix());
+    // A name that the roster gives goes before one that kwo derives.
+    let given = everybody.iter().filter_map(|(_, access, name)| Some(binding(name.as_ref()?, *access)));
+    let mut bindings: BTreeSet<SmolStr> = given.collect();
+    let mut names: BTreeSet<SmolStr> = BTreeSet::new();
+    let mut people = Vec::with_capacity(everybody.len());
+    for (At { value: identity, at, .. }, access, given) in everybody {
+        let derived = given.is_none();
+        let name = given.unwrap_or_else(|| identity.person());
+        let apart = || format_smolstr!("{name}-{}", identity.hash());
+        let usual = binding(&name, access);
+        let free = !derived || bindings.insert(usual.clone());
+        let binding = if free { usual } else { binding(&apart(), access) };
+        let name = if names.insert(name.clone()) { name } else { apart() };
+        people.push(Person { identity, access, at: *at, binding, name });
     }
-}
-
-/// Owners and members of a tenant, in the roster's order.
-pub(crate) fn people(tenant: &Tenant) -> impl Iterator<Item = Person<'_>> {
-    let owners = tenant.owners.iter().map(|owner| Person {
-        identity: &owner.value,
-        access: Access::Owner,
-        name: owner.value.person(),
-        at: owner.at,
-    });
-    let members = tenant.members.iter().map(|member| Person {
-        identity: &member.identity.value,
-        access: member.access.value,
-        name: member
-            .name
-            .as_ref()
-            .map_or_else(|| member.identity.value.person(), |name| name.value.text().clone()),
-        at: member.identity.at,
-    });
-    owners.chain(members)
+    people
 }
 
 /// The service account of a namespace, under which its pipelines work.
 pub const ACCOUNT: &str = "deployer";
+
+/// The RoleBinding of every tenant's own pipeline. No person's binding ends so.
+pub(crate) const PIPELINE_BINDING: &str = "deployer-binding";
 
 /// Everybody's rights in one namespace, and the deployer under which pipelines work.
 pub(crate) fn compile(
@@ -83,7 +93,7 @@ pub(crate) fn compile(
     add(id, body, &deploys, because.clone());
 
     for person in people(tenant) {
-        let id = ResourceId::kube(Kind::RoleBinding, scope.clone(), person.binding());
+        let id = ResourceId::kube(Kind::RoleBinding, scope.clone(), person.binding.clone());
         let role = match person.access {
             Access::Owner => role_ref(Kind::ClusterRole, "admin"),
             Access::Viewer => role_ref(Kind::ClusterRole, "view"),
@@ -109,7 +119,7 @@ pub(crate) fn navigation(
     let needs: Arc<[ResourceId]> = [roles::cluster_role(NAVIGATION)].into_iter().chain(first).collect();
     for person in people(tenant) {
         // A tenant's name holds no colon, so that no two tenants can come to the same name.
-        let name = smol_str::format_smolstr!("kwo-navigation:{}:{}", name.as_str(), person.name);
+        let name = format_smolstr!("kwo-navigation:{}:{}", name.as_str(), person.name);
         let id = ResourceId::kube(Kind::ClusterRoleBinding, "", name);
         let parts = [
             ("roleRef", role_ref(Kind::ClusterRole, NAVIGATION)),
@@ -129,7 +139,7 @@ pub(crate) fn operators(operators: &Map<Name, Operator>, resources: &mut Vec<Res
             Role::Admin => ("cluster-admin", Arc::new([])),
             Role::PowerUser => (POWER_USER, Arc::new([roles::cluster_role(POWER_USER)])),
         };
-        let name = smol_str::format_smolstr!("kwo-{}-{}", operator.role.value.as_str(), name.as_str());
+        let name = format_smolstr!("kwo-{}-{}", operator.role.value.as_str(), name.as_str());
         let id = ResourceId::kube(Kind::ClusterRoleBinding, "", name);
         let parts = [
             ("roleRef", role_ref(Kind::ClusterRole, role)),
@@ -139,5 +149,43 @@ pub(crate) fn operators(operators: &Map<Name, Operator>, resources: &mut Vec<Res
         let fields = vec![("/roleRef".into(), Reason::Roster(operator.role.at))];
         let because = Reason::Roster(operator.identity.at);
         resources.push(Resource { fields, ..Resource::new(id, body, needs, because) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domains::compile;
+    use crate::roster::{SourceFile, Sources, parse};
+
+    /// The names of the bindings that a tenant with these people gets.
+    fn bindings(people: &str) -> Vec<String> {
+        let text = format!("apiVersion: kwo/v1\nkind: Roster\ntenants:\n  t: {people}\n");
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        let desired = compile(&roster).unwrap();
+        let ids = desired.resources().iter().map(|resource| &resource.id);
+        let bindings = ids.filter(|id| id.kind == "RoleBinding" || id.name.starts_with("kwo-navigation:"));
+        bindings.map(|id| id.name.to_string()).filter(|name| name != "deployer-binding").collect()
+    }
+
+    #[test]
+    fn people_of_one_name_have_bindings_of_their_own() {
+        let one = bindings("{owners: [alice@a.example]}");
+        assert_eq!(one, ["kwo-navigation:t:alice", "alice-admin"]);
+        let two = bindings("{owners: [alice@a.example, alice@b.example]}");
+        assert_eq!(two.len(), 4);
+        // Who was there first keeps the names that are out there.
+        assert!(one.iter().all(|name| two.contains(name)), "{two:?}");
+        let levels =
+            bindings("{owners: [alice@a.example], members: [{identity: alice@b.example, access: viewer}]}");
+        assert!(
+            ["alice-admin", "alice-view"].iter().all(|name| levels.contains(&(*name).to_owned())),
+            "{levels:?}"
+        );
+        assert_eq!(levels.len(), 4);
+        let given = "{members: [{identity: alice@a.example, access: viewer}, {identity: bob@a.example, access: viewer, name: alice}]}";
+        assert_eq!(bindings(given).iter().filter(|name| name.as_str() == "alice-view").count(), 1);
+        assert_eq!(bindings(given).len(), 4);
+        let paths = bindings("{owners: ['group:/a', 'group:a', 'group:a/', 'group:A']}");
+        assert_eq!(paths.len(), 8, "{paths:?}");
     }
 }

@@ -50,7 +50,8 @@ record! {
         pub identity: At<Identity>,
         /// How much they may do.
         pub access: At<Access>,
-        /// The name of their RoleBinding, where the usual one is taken.
+        /// What their bindings are called before `-admin`, `-deployer` or `-view`. Default: the part of the identity
+        /// before the `@`, or the group's name.
         pub name: Option<At<PathSegment>>,
     }
 }
@@ -77,10 +78,4 @@ impl Access {
             Access::Viewer => "view",
         }
     }
-}
-
-/// The name of the RoleBinding of a person with this access, unless the roster gives another one.
-#[must_use]
-pub fn binding_name(identity: &Identity, access: Access) -> String {
-    format!("{}-{}", identity.person(), access.binding_suffix())
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use smol_str::SmolStr;
+use sha2::{Digest as _, Sha256};
+use smol_str::{SmolStr, format_smolstr};
 
 use super::names::{dns_label, show, visible};
 use super::scalar::{Refusal, Scalar, quote};
@@ -27,17 +28,52 @@ impl Identity {
         }
     }
 
-    /// What a person would call it, which names its bindings: a user's part before the `@`, or the group's name.
+    /// What a person would call it, which names its bindings: a user's part before the `@`, or the group's name. What
+    /// cannot be a part of a name becomes words, with a hash that keeps it apart from others of the same words.
     #[must_use]
     pub fn person(&self) -> SmolStr {
-        match self {
+        let person = match self {
             Identity::User(name) => match name.split_once('@') {
-                Some((person, _)) if !person.is_empty() => person.into(),
-                _ => name.clone(),
+                Some((person, _)) if !person.is_empty() => person,
+                _ => name,
             },
-            Identity::Group(name) => name.clone(),
+            Identity::Group(name) => name,
+        };
+        if person.chars().all(|char| visible(char) && !matches!(char, '/' | '%')) && person.len() <= LONGEST {
+            return person.into();
         }
+        let mut words = String::new();
+        for char in self.name().chars().flat_map(char::to_lowercase) {
+            match char.is_ascii_alphanumeric() {
+                true => words.push(char),
+                false if !words.is_empty() && !words.ends_with('-') => words.push('-'),
+                false => {}
+            }
+        }
+        words.truncate(40);
+        let words = words.trim_end_matches('-');
+        if words.is_empty() { self.hash() } else { format_smolstr!("{words}-{}", self.hash()) }
     }
+
+    /// What tells it apart from everybody of the same name for people.
+    #[must_use]
+    pub fn hash(&self) -> SmolStr {
+        let digest = Sha256::digest(self.to_string());
+        digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    }
+}
+
+/// How long a part of a name may be that is taken as it is.
+const LONGEST: usize = 200;
+
+/// Do several people stand in one text? Names of an LDAP directory have commas too, and an `@` in none of their parts.
+fn several(name: &str) -> bool {
+    let people = |between: fn(char) -> bool| {
+        let mut parts = name.split(between).filter(|part| !part.is_empty()).peekable();
+        let many = name.contains(between);
+        many && parts.peek().is_some() && parts.all(|part| part.contains('@'))
+    };
+    people(|char| matches!(char, ',' | ';')) || people(char::is_whitespace)
 }
 
 impl fmt::Display for Identity {
@@ -66,30 +102,34 @@ impl FromStr for Identity {
                 wrong("it is empty")
             });
         }
-        if let Some(bad) = name.chars().find(|char| matches!(char, '/' | '%') || !visible(*char)) {
-            let refusal = wrong(&format!("{} is not allowed in it", show(bad)));
-            let trimmed = name.trim();
-            return Err(match trimmed.chars().all(|char| visible(char) && !matches!(char, '/' | '%')) {
-                true if group && !trimmed.is_empty() => {
-                    refusal.hint(format!("write `group:{trimmed}`, with no space in it"))
-                }
-                _ if name.contains([',', ' ']) => {
-                    refusal.hint("of several people, each is an item of its own")
-                }
-                _ => refusal.hint("write the name that the login system gives"),
-            });
+        if let Some(bad) = name.chars().find(|char| *char != ' ' && !visible(*char)) {
+            return Err(wrong(&format!("{} is not allowed in it", show(bad)))
+                .hint("write the name that the login system gives"));
         }
-        if name.len() > 253 {
-            return Err(wrong("it is over 253 characters"));
+        if several(name) {
+            return Err(
+                wrong("several people stand in it").hint("of several people, each is an item of its own")
+            );
+        }
+        let trimmed = name.trim();
+        if trimmed != name {
+            let group = if group { "group:" } else { "" };
+            return Err(wrong("a space is not allowed at its start or end")
+                .hint(format!("write `{group}{trimmed}`, with no space around it")));
+        }
+        if name.len() > 1024 {
+            return Err(wrong("it is over 1024 characters"));
         }
         if name.starts_with("system:") {
             let account = name.strip_prefix("system:serviceaccount:").filter(|_| !group);
-            let fine = account
+            let account = account
                 .and_then(|account| account.split_once(':'))
                 .is_some_and(|(namespace, name)| dns_label(namespace).is_ok() && service_account(name));
-            if !fine {
+            let accounts = name.strip_prefix("system:serviceaccounts:").filter(|_| group);
+            if !account && !accounts.is_some_and(|namespace| dns_label(namespace).is_ok()) {
                 return Err(wrong("names that start with `system:` are Kubernetes' own").hint(
-                    "of these, only a service account may be named: `system:serviceaccount:NAMESPACE:NAME`",
+                    "of these, only service accounts may be named: `system:serviceaccount:NAMESPACE:NAME`, or all of a \
+                     namespace with `group:system:serviceaccounts:NAMESPACE`",
                 ));
             }
         }
@@ -115,7 +155,7 @@ impl JsonSchema for Identity {
         json_schema!({
             "description": "A user such as `alice@example.com`, or a group: `group:alice-team`.",
             "type": ["string", "number", "boolean"],
-            "pattern": "^(group:[^\\s/%]+|(?!group:)[^\\s/%]+)$",
+            "pattern": "^(group:\\S(.*\\S)?|(?!group:)\\S(.*\\S)?)$",
         })
     }
 }
@@ -136,6 +176,37 @@ mod tests {
     }
 
     #[test]
+    fn names_that_login_systems_really_give_are_taken() {
+        let person = |text: &str| {
+            let who = text.parse::<Identity>().unwrap();
+            assert_eq!(who.to_string(), text);
+            who.person()
+        };
+        for (text, words) in [
+            ("group:/team-a", "team-a-"),
+            ("group:/a/b", "a-b-"),
+            ("https://login.example.com/realms/x#8f14e45f", "https-login-example-com-realms-x-8f14e45-"),
+            ("group:CN=K8s Admins,OU=Groups,DC=corp,DC=example", "cn-k8s-admins-ou-groups-dc-corp-dc-examp-"),
+            ("group:Platform Engineers", "platform-engineers-"),
+            ("group:100%", "100-"),
+            ("group:/", ""),
+        ] {
+            let person = person(text);
+            assert_eq!(person.strip_prefix(words).map(str::len), Some(8), "{text}: {person}");
+        }
+        // Such as were taken before keep the name that their bindings have.
+        for text in [
+            "group:CN=admins,OU=x",
+            "group:system:serviceaccounts:ci",
+            "group:f1a2b3c4-0000-4000-8000-000000000000",
+        ] {
+            assert_eq!(person(text), text.trim_start_matches("group:"));
+        }
+        assert_ne!(person("group:/team-a"), person("group:team-a"));
+        assert_ne!(person("group:a b"), person("group:a/b"));
+    }
+
+    #[test]
     fn what_kubernetes_keeps_for_itself_is_refused() {
         for bad in [
             "",
@@ -146,9 +217,17 @@ mod tests {
             "group:system:serviceaccounts",
             "system:serviceaccount:ci",
             "system:serviceaccount:ci:a:b",
-            "a b",
-            "a/b",
-            "a%b",
+            "group:system:serviceaccounts:",
+            "group:system:authenticated",
+            "group:system:unauthenticated",
+            "system:anonymous",
+            " a",
+            "a@x.example ",
+            "a@x.example, b@x.example",
+            "a@x.example;b@x.example",
+            "a@x.example b@x.example",
+            "a\tb",
+            "a\u{a0}b",
             "a\u{0}b",
         ] {
             assert!(bad.parse::<Identity>().is_err(), "{bad:?}");
