@@ -89,16 +89,17 @@ fn a_roster_for_cert_manager_needs_each_right_that_is_printed() {
 fn with_leftovers_what_is_no_longer_wanted_is_seen() {
     World::with(SMALLEST, |world| {
         world.settle();
-        let old = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "old", "namespace": "default",
+        let old = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "old", "namespace": "kube-system",
             "labels": {"kwo.dev/managed": "true"}}, "spec": {"clusterIP": "None"}});
         world.put(&old);
+        kubectl_ok(&["label", "service", "old", "-n", "kube-system", "once=kwos", "--field-manager=kwo"]);
         let left = |more: &[&str]| {
             let account = world.account(&world.printed("plan", more));
             let ran = world.kwo(&["plan", "-o", "json"], Some(&account)).expect(0);
-            ran.out.contains("kube:Service/default/old")
+            ran.out.contains("kube:Service/kube-system/old")
         };
         assert!(!left(&[]) && left(&["--leftovers"]));
-        kubectl_ok(&["delete", "service", "old"]);
+        kubectl_ok(&["delete", "service", "old", "-n", "kube-system"]);
     });
 }
 

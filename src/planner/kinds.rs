@@ -134,6 +134,22 @@ impl Kind {
         )
     }
 
+    /// Does kwo write it into the namespaces of tenants?
+    #[must_use]
+    pub const fn is_in_tenants(self) -> bool {
+        matches!(
+            self,
+            Kind::ResourceQuota
+                | Kind::LimitRange
+                | Kind::NetworkPolicy
+                | Kind::ServiceAccount
+                | Kind::Role
+                | Kind::RoleBinding
+                | Kind::Secret
+                | Kind::Certificate
+        )
+    }
+
     /// How its objects are looked at.
     #[must_use]
     pub const fn look(self) -> Look {

@@ -11,11 +11,14 @@ use crate::observed::{FIELD_MANAGER, Owner, Place, Present, Reach, Sighting, TEN
 use crate::resource::{Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
 
-/// An object that carries kwo's mark and that the roster does not want.
+/// Where kwo writes besides the namespaces of tenants.
+const SYSTEM_NAMESPACES: [&str; 2] = ["kube-system", "cert-manager"];
+
+/// An object that carries kwo's mark, that kwo can have written, and that the roster does not want.
 #[must_use]
 pub fn left_over(id: &ResourceId, sighting: &Sighting, reach: &Reach) -> Option<Leftover> {
     let Sighting::Present(present) = sighting else { return None };
-    if !present.is_marked() || present.deleting.is_some() {
+    if !present.is_marked() || present.deleting.is_some() || !can_be_kwos(id, present) {
         return None;
     }
     let grants = access::still(id, &present.body);
@@ -55,6 +58,15 @@ pub fn gather(leftovers: &mut [Leftover], reach: &Reach) {
         left.command = ending_with(&left.id, ids(true), reach);
         left.rights_command = ids(false).next().map(|_| ending_of_rights(&left.id, ids(false), reach));
     }
+}
+
+/// Is it of a kind that kwo writes in this place, and did kwo write to it, as far as there are records? A controller
+/// copies labels, and with them the mark, to what it makes for a tenant.
+fn can_be_kwos(id: &ResourceId, present: &Present) -> bool {
+    let Some(kind) = id.known_kind() else { return true };
+    let place = kind.is_in_tenants() || SYSTEM_NAMESPACES.contains(&id.scope.as_str()) || !kind.namespaced();
+    let wrote = present.owners.iter().any(|owner| owner.manager == FIELD_MANAGER);
+    place && (wrote || present.owners.is_empty())
 }
 
 /// What is left over in an object that is still wanted.

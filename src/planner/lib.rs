@@ -12,6 +12,7 @@ pub mod compare;
 pub mod domains;
 pub mod drift;
 pub mod endings;
+mod holders;
 pub mod kinds;
 pub mod leftovers;
 pub mod limits;

@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::arrange::{Verdict, arrange};
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
 use crate::compare::{Difference, compare, quantity};
+use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{gather, left_in, left_over};
-use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
+use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Reach, Sighting, TENANT_LABEL};
 use crate::overlay;
 use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
@@ -89,7 +90,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
         if let Some(Sighting::Present(present)) = sighting {
             left_in(resource, present, &observed.reach, &mut leftovers);
         }
-        match judge(desired, resource, sighting, adopt) {
+        match judge(desired, resource, sighting, adopt, &observed.reach) {
             Verdict::Settled => settled += 1,
             verdict => {
                 verdicts.insert(at, verdict);
@@ -120,7 +121,13 @@ pub(crate) fn is_below(pointer: &str, place: &str) -> bool {
 }
 
 /// What is to become of one resource, needs aside.
-fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt) -> Verdict {
+fn judge(
+    desired: &Desired,
+    resource: &Resource,
+    sighting: Option<&Sighting>,
+    adopt: &Adopt,
+    reach: &Reach,
+) -> Verdict {
     let step = |changes: Vec<Change>, present: Option<&Present>| Step {
         id: resource.id.clone(),
         changes,
@@ -153,6 +160,11 @@ fn judge(desired: &Desired, resource: &Resource, sighting: Option<&Sighting>, ad
         let tenant = tenant(&resource.body);
         let adopt = if tenant.is_empty() { smol_str::format_smolstr!("{}", resource.id) } else { tenant };
         return Verdict::Hold(Hold::Foreign { manager: present.label(MANAGED_BY.0).cloned(), adopt });
+    }
+    if !present.is_marked()
+        && let Some(why) = foreign_holders(&resource.id, present, reach)
+    {
+        return Verdict::Hold(Hold::Refused { why: why.into() });
     }
     if let Some(since) = &present.deleting {
         return Verdict::Hold(Hold::Refused {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domains::{ACCOUNT, GUARD};
+use crate::domains::ACCOUNT;
 use crate::kinds::{Kind, Look};
 use crate::node::NodeKind;
 use crate::plan::tenant;
@@ -56,20 +56,16 @@ pub struct Rule {
 /// The rules of an account: those in the whole cluster, under an empty name, and those in single namespaces.
 pub type Rules = BTreeMap<SmolStr, Vec<Rule>>;
 
-/// The least rights for this purpose, for an account in this namespace. With `leftovers` they are also enough to see
+/// The least rights for this purpose. With `leftovers` they are also enough to see
 /// what kwo once made of kinds of which the roster wants nothing now.
 #[must_use]
-pub fn rights(desired: &Desired, purpose: Purpose, namespace: &str, leftovers: bool) -> Rules {
+pub fn rights(desired: &Desired, purpose: Purpose, leftovers: bool) -> Rules {
     let mut rights = Rights::default();
     rights.look(desired, leftovers);
     if purpose != Purpose::Plan {
         rights.write(desired);
         rights.tokens(desired);
         rights.grant(desired);
-        if namespace != SYSTEM {
-            // Whoever may change the guard may pass it.
-            rights.add("", Kind::ValidatingAdmissionPolicy, GUARD, &["update"]);
-        }
     }
     if purpose == Purpose::Sync {
         rights.add(SYSTEM, Kind::ConfigMap, "", &["create"]);
@@ -327,9 +323,9 @@ mod tests {
         let (_, sections) = EVERYTHING.split_once("kind: Roster\n").unwrap();
         let desired = desired(sections);
         for leftovers in [false, true] {
-            let plan = rights(&desired, Purpose::Plan, "kwo-system", leftovers);
+            let plan = rights(&desired, Purpose::Plan, leftovers);
             assert!(all(&plan).all(|rule| rule.verbs.iter().all(|verb| READS.contains(&verb.as_str()))));
-            let apply = rights(&desired, Purpose::Apply, "kwo-system", leftovers);
+            let apply = rights(&desired, Purpose::Apply, leftovers);
             for verb in all(&apply).flat_map(|rule| &rule.verbs) {
                 assert!(!verb.starts_with("delete") && verb != ANY, "{verb}");
             }
@@ -342,7 +338,7 @@ mod tests {
             "cluster: {acme: {email: ops@example.com}}\nregistry: {hosts: [registry.example.com]}\ntenants: {alice: }\n",
         );
         for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
-            let rules = rights(&desired, purpose, "kwo-system", true);
+            let rules = rights(&desired, purpose, true);
             for rule in all(&rules).filter(|rule| rule.resources.contains("secrets")) {
                 assert!(!rule.names.is_empty() || rule.verbs.iter().eq(["create"]), "{rule:?}");
             }
@@ -359,7 +355,7 @@ mod tests {
                                            ben: {longLivedToken: true}}\n",
         );
         for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
-            let of = |text: &str| rights(&desired(text), purpose, "kwo-system", false);
+            let of = |text: &str| rights(&desired(text), purpose, false);
             assert_eq!(of(one), of(&two));
         }
     }

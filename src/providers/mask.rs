@@ -14,8 +14,8 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 
-/// What is read of every object of a kind, wanted or not: its shape's `read` pointers and the labels by which
-/// kwo knows its own.
+/// What is read of every object of a kind, wanted or not: its shape's `read` pointers, the labels by which
+/// kwo knows its own, and who else has a hold on it.
 pub(super) struct Also {
     key: SmolStr,
     below: Vec<Also>,
@@ -42,6 +42,10 @@ impl Also {
         }
         for label in [MARK.0, MANAGED_BY.0, TENANT_LABEL] {
             root.add(["metadata", "labels", label].into_iter().map(str::to_owned));
+        }
+        // Whoever else has a hold on it.
+        for part in ["finalizers", "ownerReferences"] {
+            root.add(["metadata", part].into_iter().map(str::to_owned));
         }
         root
     }

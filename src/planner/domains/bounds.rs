@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::domains::bounding;
 use crate::domains::tenants::Tenant;
-use crate::domains::tiers::{BUILT_IN_TIERS, BuiltInTier, Limits, Quota, Tier};
+use crate::domains::tiers::{BUILT_IN_TIERS, BuiltInTier, Limits, Quota, Services, Tier};
 use crate::roster::spelling::did_you_mean;
 use crate::roster::{At, Finding, Findings, Map, Name, Quantity, ResourceName, Span};
 
@@ -45,6 +45,7 @@ const LIMIT_NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 pub(crate) fn check_tiers(tiers: &Map<Name, Tier>, findings: &mut Findings) {
     for (name, entry) in tiers {
         check_quota(&entry.value.quota, findings);
+        check_services(&entry.value.services, findings);
         if let Some(limits) = &entry.value.limits {
             check_limits(name, limits, findings);
         }
@@ -104,6 +105,16 @@ fn check_quota(quota: &Quota, findings: &mut Findings) {
         bounding::check_amount(name, &entry.value, findings);
         if is_count(name) {
             check_whole(name, &entry.value, findings);
+        }
+    }
+}
+
+fn check_services(services: &Services, findings: &mut Findings) {
+    let Services { node_ports, load_balancers, external_ips: _, external_names: _ } = services;
+    for (field, count) in [("nodePorts", node_ports), ("loadBalancers", load_balancers)] {
+        if let Some(count) = count {
+            check_sign(count, findings);
+            check_whole(field, count, findings);
         }
     }
 }

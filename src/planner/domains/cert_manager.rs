@@ -7,6 +7,7 @@ use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
 use super::dns::{HTTP_RESOLVER, Resolver, credentials, resolver_of};
 use super::dns_providers::Solver;
+use super::hosts::OF_CERT_MANAGER;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Roster};
@@ -17,7 +18,7 @@ const NAMESPACE: &str = "cert-manager";
 const PRODUCTION: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 /// The Certificate of a tenant, and the start of the name of its Secret.
-const CERTIFICATE: &str = "kwo-domains";
+pub(crate) const CERTIFICATE: &str = "kwo-domains";
 
 /// The objects, where cert-manager fetches the cluster's certificates.
 pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
@@ -90,7 +91,7 @@ fn certificates(roster: &Roster, resources: &mut Vec<Resource>) {
         let spec = map([
             ("dnsNames", Tree::list(hosts)),
             ("issuerRef", issuer),
-            ("secretName", Tree::from(format!("{CERTIFICATE}-tls"))),
+            ("secretName", Tree::from(format!("{CERTIFICATE}{OF_CERT_MANAGER}"))),
         ]);
         let body = object(&id, Kind::Certificate, &labels(Some(name)), [("spec", spec)]);
         let needs = Arc::new([ResourceId::kube(Kind::Namespace, "", namespace.clone()), issuer_id(resolver)]);

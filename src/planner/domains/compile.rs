@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::body::{self, object_with};
+use super::inside::SERVICES_ANNOTATION;
 use super::isolation::{self, Surroundings};
 use super::tenants::Tenant;
 use super::terms::{self, Terms};
 use super::{
-    authentication, cert_manager, guard, hosts, kubeconfigs, node, people, registry_objects, roles, traefik,
+    authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, registry_objects, roles,
+    traefik,
 };
 use crate::kinds::Kind;
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
@@ -29,10 +31,11 @@ pub const DOMAINS_ANNOTATION: &str = "kwo.dev/domains";
 pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     let mut resources = Vec::with_capacity(16 + roster.tenants().len() * 10);
     guard::compile(&mut resources);
+    inside::compile(&mut resources);
+    hosts::compile(roster, &mut resources);
     roles::compile(&mut resources);
     people::operators(roster.operators(), &mut resources);
     tenants(roster, &mut resources);
-    hosts::compile(roster, &mut resources);
     traefik::compile(roster, &mut resources);
     cert_manager::compile(roster, &mut resources);
     registry_objects::compile(roster, &mut resources);
@@ -59,6 +62,8 @@ fn fingerprint_key(resources: &mut Vec<Resource>) {
 fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
     let surroundings = Surroundings::of(roster.cluster());
     let tiers = terms::tiers(roster.tiers());
+    let guards: Vec<ResourceId> =
+        guard::ids().into_iter().chain(inside::ids()).chain(hosts::ids(roster)).collect();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
         let because = Reason::Roster(*key);
         let terms = terms::of(tenant, &because, &tiers);
@@ -72,7 +77,7 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
             resources.push(namespace_resource(&id, name, tenant, &terms, &because));
             let isolation = isolation::compile(&id, &labels, &terms, &surroundings, &because, resources);
             let before: Arc<[ResourceId]> =
-                [id.clone()].into_iter().chain(isolation).chain(guard::ids()).collect();
+                [id.clone()].into_iter().chain(isolation).chain(guards.iter().cloned()).collect();
             people::compile(&id, &labels, tenant, &before, &because, resources);
             kubeconfigs::compile(&id, (name, tenant), roster.cluster(), &because, resources);
         }
@@ -109,14 +114,20 @@ fn namespace_resource(
         labels.push((key.text().clone(), Tree::from(value.value.text())));
     }
     let labels = ("labels", Tree::map(labels));
-    let body = match tenant.domains.first() {
-        None => object_with(id, Kind::Namespace, [labels], []),
-        Some(first) => {
-            let hosts: Vec<String> = tenant.domains.iter().map(|host| host.value.to_string()).collect();
-            let annotations = Tree::map([(DOMAINS_ANNOTATION, Tree::from(hosts.join(",")))]);
-            fields.push((join("/metadata/annotations", DOMAINS_ANNOTATION).into(), Reason::Roster(first.at)));
-            object_with(id, Kind::Namespace, [labels, ("annotations", annotations)], [])
-        }
+    let mut annotations: Vec<(&'static str, Tree)> = Vec::new();
+    if let Some(first) = tenant.domains.first() {
+        let hosts: Vec<String> = tenant.domains.iter().map(|host| host.value.to_string()).collect();
+        annotations.push((DOMAINS_ANNOTATION, Tree::from(hosts.join(","))));
+        fields.push((join("/metadata/annotations", DOMAINS_ANNOTATION).into(), Reason::Roster(first.at)));
+    }
+    if let Some(reason) = terms.services.values().next() {
+        let words: Vec<&str> = terms.services.keys().copied().collect();
+        annotations.push((SERVICES_ANNOTATION, Tree::from(words.join(","))));
+        fields.push((join("/metadata/annotations", SERVICES_ANNOTATION).into(), reason.clone()));
+    }
+    let body = match annotations.is_empty() {
+        true => object_with(id, Kind::Namespace, [labels], []),
+        false => object_with(id, Kind::Namespace, [labels, ("annotations", Tree::map(annotations))], []),
     };
     Resource { fields, ..Resource::new(id.clone(), body, Arc::new([]), because.clone()) }
 }

@@ -1,115 +1,195 @@
-//! The hosts of tenants: a ValidatingAdmissionPolicy that lets the Ingresses of a tenant claim its own hosts only. It
-//! is there as soon as one tenant of the roster has `domains`, and then it holds for all tenants.
+//! The hosts of tenants: a ValidatingAdmissionPolicy that lets a tenant ask for its own hosts only, and for certificates
+//! of these only, in whatever way one can ask for a host. What cannot be judged is refused. It is there as soon as the
+//! roster speaks of any host, and then it holds for all tenants. The annotations are in `annotations.rs`.
 
-use std::sync::Arc;
-
-use super::body::{labels, map, object, words};
+use super::admission::{of_tenants, policy, rule, rule_of_hosts};
+use super::annotations;
+use super::cert_manager::CERTIFICATE;
+use super::cluster::{Acme, Issuer};
 use super::compile::DOMAINS_ANNOTATION;
-use super::guard::{MAY_CHANGE_THE_GUARD, NOT_THE_CONTROL_PLANE};
-use crate::kinds::Kind;
-use crate::observed::TENANT_LABEL;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Entry, Roster};
+use crate::roster::{Entry, Roster, Span};
 use crate::tree::Tree;
 
 const NAME: &str = "kwo-hosts";
 
-/// The policy and its binding.
-pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
-    let mut domains = roster.tenants().values().flat_map(|Entry { key: _, value }| value.domains.first());
-    let Some(first) = domains.next() else { return };
-    let because = Reason::Roster(first.at);
-    let policy = ResourceId::kube(Kind::ValidatingAdmissionPolicy, "", NAME);
-    let binding = ResourceId::kube(Kind::ValidatingAdmissionPolicyBinding, "", NAME);
-    let body = object(&policy, Kind::ValidatingAdmissionPolicy, &labels(None), [("spec", spec())]);
-    let bound = map([("policyName", Tree::from(NAME)), ("validationActions", words(&["Deny"]))]);
-    let bound = object(&binding, Kind::ValidatingAdmissionPolicyBinding, &labels(None), [("spec", bound)]);
-    resources.push(Resource::new(policy.clone(), body, Arc::new([]), because.clone()));
-    resources.push(Resource::new(binding, bound, Arc::new([policy]), because));
+/// How the names of Secrets end that only cert-manager writes, where it fetches the certificates.
+pub(crate) const OF_CERT_MANAGER: &str = "-tls";
+
+/// The groups of kinds that ask for hosts or certificates in ways of their own. A name for everything of a vendor is not
+/// possible here, so these are the groups of the controllers that are in use.
+const ROUTES: &[&str] = &[
+    "gateway.networking.k8s.io",
+    "gateway.networking.x-k8s.io",
+    "gateway.envoyproxy.io",
+    "traefik.io",
+    "traefik.containo.us",
+    "hub.traefik.io",
+    "acme.cert-manager.io",
+    "externaldns.k8s.io",
+    "networking.istio.io",
+    "projectcontour.io",
+    "configuration.konghq.com",
+    "getambassador.io",
+    "k8s.nginx.org",
+    "ingress.v1.haproxy.org",
+    "ingress.v3.haproxy.org",
+    "core.haproxy.org",
+    "route.openshift.io",
+    "metallb.io",
+    "helm.cattle.io",
+];
+
+/// The ids of the policy where it is there, which whatever gives rights needs first.
+pub(crate) fn ids(roster: &Roster) -> Vec<ResourceId> {
+    first(roster).map(|_| super::admission::ids(NAME)).into_iter().flatten().collect()
 }
 
-fn spec() -> Tree {
-    let condition = |name: &'static str, expression: String| {
-        map([("expression", Tree::from(expression)), ("name", Tree::from(name))])
+/// The policy and its binding.
+pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
+    let Some(first) = first(roster) else { return };
+    let issuer = roster.cluster().acme.as_ref().map_or(Issuer::Traefik, Acme::issuer);
+    policy(NAME, spec(issuer), &Reason::Roster(first), resources);
+}
+
+/// Where the roster first speaks of hosts.
+fn first(roster: &Roster) -> Option<Span> {
+    let tenants = roster.tenants().values().filter_map(|Entry { key: _, value }| value.domains.first());
+    let registry = roster.registry().into_iter().filter_map(|(_, registry)| registry.hosts.first());
+    let api = roster.cluster().api.iter().filter_map(|api| api.hosts.first());
+    let resolvers = roster.dns().resolvers.values().map(|Entry { key, value: _ }| *key);
+    let acme = roster.cluster().acme.iter().map(|acme| acme.email.at);
+    let hosts =
+        tenants.map(|host| host.at).chain(registry.map(|host| host.at)).chain(api.map(|host| host.at));
+    hosts.chain(resolvers).chain(acme).next()
+}
+
+fn spec(issuer: Issuer) -> Tree {
+    let validations = [ingresses(), secrets(issuer), routes(), certificates(), annotations::rules()];
+    let groups = ["", "networking.k8s.io", "cert-manager.io"];
+    let groups: Vec<&'static str> = groups.iter().chain(ROUTES).copied().collect();
+    of_tenants(&groups, &["*"], validations.into_iter().flatten().collect(), variables())
+}
+
+fn variables() -> Vec<(&'static str, String)> {
+    let kind = |group: &str, resource: &str| {
+        format!("request.resource.group == '{group}' && request.resource.resource == '{resource}'")
     };
-    let ingresses = map([
-        ("apiGroups", words(&["networking.k8s.io"])),
-        ("apiVersions", words(&["*"])),
-        ("operations", words(&["CREATE", "UPDATE"])),
-        ("resources", words(&["ingresses"])),
-        ("scope", Tree::from("Namespaced")),
-    ]);
-    let tenants = map([("key", Tree::from(TENANT_LABEL)), ("operator", Tree::from("Exists"))]);
-    map([
-        ("failurePolicy", Tree::from("Fail")),
+    let mut variables = vec![
         (
-            "matchConditions",
-            Tree::list([
-                condition("not-the-control-plane", NOT_THE_CONTROL_PLANE.to_owned()),
-                condition("not-an-admin", format!("!({MAY_CHANGE_THE_GUARD})")),
-            ]),
+            "own",
+            format!(
+                "has(namespaceObject.metadata.annotations) && \
+                 '{DOMAINS_ANNOTATION}' in namespaceObject.metadata.annotations ? \
+                 namespaceObject.metadata.annotations['{DOMAINS_ANNOTATION}'].split(',') : []"
+            ),
         ),
-        (
-            "matchConstraints",
-            map([
-                ("matchPolicy", Tree::from("Equivalent")),
-                ("namespaceSelector", map([("matchExpressions", Tree::list([tenants]))])),
-                ("objectSelector", map([])),
-                ("resourceRules", Tree::list([ingresses])),
-            ]),
-        ),
-        (
-            "validations",
-            Tree::list([
-                validation(
-                    &format!(
-                        "(!has(object.spec.rules) || object.spec.rules.all(r, has(r.host) && {}))",
-                        own("r.host")
-                    ),
-                    "every rule needs a host of the tenant; its hosts are: ",
-                ),
-                validation(
-                    &format!(
-                        "(!has(object.spec.tls) || object.spec.tls.all(t, !has(t.hosts) || t.hosts.all(h, {})))",
-                        own("h")
-                    ),
-                    "under tls there may only be hosts of the tenant; its hosts are: ",
-                ),
-                validation(
-                    "!has(object.spec.defaultBackend)",
-                    "a defaultBackend would take every host there is; name a host of the tenant: ",
-                ),
-            ]),
-        ),
-        (
-            "variables",
-            Tree::list([map([
-                (
-                    "expression",
-                    Tree::from(format!(
-                        "has(namespaceObject.metadata.annotations) && \
-                         '{DOMAINS_ANNOTATION}' in namespaceObject.metadata.annotations ? \
-                         namespaceObject.metadata.annotations['{DOMAINS_ANNOTATION}'].split(',') : []"
-                    )),
-                ),
-                ("name", Tree::from("own")),
-            ])]),
-        ),
-    ])
+        ("isIngress", kind("networking.k8s.io", "ingresses")),
+        ("rules", "variables.isIngress ? object.?spec.?rules.orValue([]) : []".to_owned()),
+        ("tls", "variables.isIngress ? object.?spec.?tls.orValue([]) : []".to_owned()),
+        ("paths", "variables.rules.map(r, r.?http.?paths.orValue([]))".to_owned()),
+        ("isCertificate", kind("cert-manager.io", "certificates")),
+        ("isSecret", kind("", "secrets")),
+    ];
+    variables.extend(annotations::variables());
+    variables
 }
 
 /// Is this host one of the tenant's, or just below one of its wildcards?
-fn own(host: &str) -> String {
+pub(super) fn own(host: &str) -> String {
     format!(
         "variables.own.exists(d, d == {host} || (d.startsWith('*.') && {host}.endsWith(d.substring(1)) \
          && !{host}.substring(0, {host}.size() - d.size() + 1).contains('.') && !{host}.startsWith('*')))"
     )
 }
 
-fn validation(expression: &str, message: &str) -> Tree {
-    map([
-        ("expression", Tree::from(expression.to_owned())),
-        ("messageExpression", Tree::from(format!("'{message}' + variables.own.join(', ')"))),
-        ("reason", Tree::from("Forbidden")),
-    ])
+fn ingresses() -> Vec<Tree> {
+    vec![
+        rule_of_hosts(
+            format!("variables.rules.all(r, has(r.host) && {})", own("r.host")),
+            "every rule needs a host of the tenant; its hosts are: ",
+        ),
+        rule_of_hosts(
+            format!("variables.tls.all(t, t.?hosts.orValue([]).all(h, {}))", own("h")),
+            "under tls there may only be hosts of the tenant; its hosts are: ",
+        ),
+        rule_of_hosts(
+            "!variables.isIngress || !has(object.spec.defaultBackend)",
+            "a defaultBackend would take every host there is; name a host of the tenant: ",
+        ),
+        rule(
+            "variables.paths.all(p, p.all(q, !has(q.backend.resource)))",
+            "the backend of an Ingress is a Service of the tenant",
+        ),
+        // Ingress controllers write paths into rules and settings of their own, where such a character ends them.
+        rule(
+            r##"variables.paths.all(p, p.all(q, !q.?path.orValue('').matches('[`"#;{}\\s\\\\[:cntrl:]]')))"##,
+            "a path of an Ingress may hold no quotes, braces, blanks, `;`, `#` or backslashes",
+        ),
+    ]
+}
+
+/// Ingress controllers serve a certificate for every name that stands in it, not for the hosts of the Ingress. So it may
+/// not be one that the tenant wrote.
+fn secrets(issuer: Issuer) -> Vec<Tree> {
+    match issuer {
+        Issuer::Traefik => vec![rule(
+            "variables.tls.all(t, t.?secretName.orValue('') == '')",
+            "Traefik fetches the certificates here: under tls there may be no secretName",
+        )],
+        Issuer::CertManager => vec![
+            rule(
+                format!(
+                    "variables.tls.all(t, t.?secretName.orValue('') in ['', '{CERTIFICATE}{OF_CERT_MANAGER}'] \
+                     || (t.secretName.endsWith('{OF_CERT_MANAGER}') && t.?hosts.orValue([]).size() > 0 \
+                     && 'cert-manager.io/cluster-issuer' in variables.annotations))"
+                ),
+                "only cert-manager makes certificates here: a secretName under tls ends with `-tls`, and the Ingress has \
+                 hosts and the annotation cert-manager.io/cluster-issuer",
+            ),
+            rule(
+                format!(
+                    "!variables.isSecret || !object.metadata.?name.orValue('').endsWith('{OF_CERT_MANAGER}')"
+                ),
+                "Secrets whose names end with `-tls` are written by cert-manager alone",
+            ),
+        ],
+    }
+}
+
+fn routes() -> Vec<Tree> {
+    let groups = ROUTES.iter().map(|group| format!("'{group}'")).collect::<Vec<_>>().join(", ");
+    vec![
+        rule(
+            format!("!(request.resource.group in [{groups}])"),
+            "kinds of this group can ask for any host, and it cannot be seen for which; use an Ingress",
+        ),
+        rule(
+            "request.resource.group != 'cert-manager.io' || variables.isCertificate",
+            "of cert-manager a tenant may write Certificates only; a request or an issuer of its own could be for any host",
+        ),
+    ]
+}
+
+fn certificates() -> Vec<Tree> {
+    let alone = ["ipAddresses", "uris", "emailAddresses", "otherNames"];
+    let alone = alone.map(|part| format!("object.spec.?{part}.orValue([]).size() == 0")).join(" && ");
+    vec![
+        rule_of_hosts(
+            format!(
+                "!variables.isCertificate || (object.spec.?dnsNames.orValue([]).size() > 0 \
+                 && object.spec.dnsNames.all(h, {}))",
+                own("h")
+            ),
+            "a Certificate is for hosts of the tenant; its hosts are: ",
+        ),
+        rule_of_hosts(
+            format!(
+                "!variables.isCertificate || (object.spec.?commonName.orValue('') == '' || {}) && {alone} \
+                 && !has(object.spec.subject) && !has(object.spec.literalSubject) && !object.spec.?isCA.orValue(false)",
+                own("object.spec.commonName")
+            ),
+            "a Certificate names nothing besides its dnsNames; the hosts of the tenant are: ",
+        ),
+    ]
 }

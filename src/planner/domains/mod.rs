@@ -1,6 +1,8 @@
 //! The sections of the roster: for each its type, how it is read and what is checked, and what it means as
 //! resources.
 
+mod admission;
+mod annotations;
 mod authentication;
 mod body;
 pub(crate) mod bounding;
@@ -14,6 +16,7 @@ pub mod dns;
 pub mod dns_providers;
 mod guard;
 mod hosts;
+mod inside;
 mod isolation;
 pub mod kubeconfigs;
 pub(crate) mod networks;
@@ -31,5 +34,4 @@ pub mod tiers;
 mod traefik;
 
 pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile};
-pub(crate) use guard::NAME as GUARD;
 pub use people::ACCOUNT;

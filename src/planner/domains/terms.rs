@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::counts::{self, ALL_PODS, CONTAINER_DISK, EPHEMERAL, Scale};
+use super::inside::{EXTERNAL_IPS, EXTERNAL_NAMES};
 use super::tenants::{DEFAULT_TIER, Tenant};
 use super::tiers::{
     BUILT_IN_TIERS, BuiltInTier, ClusterRead, DEFAULT_CLUSTER_READ, DEFAULT_NETWORK, DEFAULT_POD_SECURITY,
-    Limits, Network, PodSecurity, Quota, Rest, Tier,
+    Leave, Limits, Network, PodSecurity, Quota, Rest, Services, Tier,
 };
 use crate::resource::Reason;
 use crate::roster::{At, Entry, Map, Name, Quantity};
@@ -36,7 +37,13 @@ pub(crate) struct Terms {
     pub isolated: Option<Reason>,
     /// Why its people see namespaces and nodes, or nothing where they do not.
     pub navigation: Option<Reason>,
+    /// What its Services may do besides, in the words of the roster.
+    pub services: BTreeMap<&'static str, Reason>,
 }
+
+/// How many ports of nodes, and how many balancers, the Services of a namespace may have.
+const NODE_PORTS: &str = "services.nodeports";
+const LOAD_BALANCERS: &str = "services.loadbalancers";
 
 /// The limits of containers, as a LimitRange has them.
 #[derive(Clone, Debug, Default)]
@@ -84,17 +91,24 @@ pub(crate) fn of(tenant: &Tenant, tenant_reason: &Reason, tiers: &BTreeMap<SmolS
     terms
 }
 
+/// What no tier has of the nodes' ports and of balancers, before it says so.
+fn no_ports_or_balancers() -> impl Iterator<Item = (SmolStr, (Quantity, Reason))> {
+    let none = |name| (SmolStr::new_static(name), (Quantity::zero(), Reason::Always));
+    [NODE_PORTS, LOAD_BALANCERS].into_iter().map(none)
+}
+
 /// A tier before it says anything.
 fn bare(name: &str, reason: &Reason) -> Terms {
     let rest = Reason::BuiltInTier { tier: name.into(), field: REST.into() };
     Terms {
         tier: (name.into(), reason.clone()),
-        quota: rest_of_quota(Scale::Large, &rest),
+        quota: no_ports_or_balancers().chain(rest_of_quota(Scale::Large, &rest)).collect(),
         rest: Some((Scale::Large, rest)),
         limits: None,
         pod_security: (DEFAULT_POD_SECURITY, Reason::Always),
         isolated: (DEFAULT_NETWORK == Network::Isolated).then_some(Reason::Always),
         navigation: (DEFAULT_CLUSTER_READ == ClusterRead::Navigation).then_some(Reason::Always),
+        services: BTreeMap::new(),
     }
 }
 
@@ -120,6 +134,8 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         amount("requests.storage", tier.storage, "quota.storage"),
         amount("pods", tier.pods, "quota.pods"),
         amount("persistentvolumeclaims", tier.volumes, "quota.volumes"),
+        amount(NODE_PORTS, "0", "services.nodePorts"),
+        amount(LOAD_BALANCERS, "0", "services.loadBalancers"),
     ];
     Terms {
         tier: (SmolStr::new_static(tier.name), Reason::Always),
@@ -129,16 +145,18 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         pod_security: (tier.pod_security, reason("podSecurity")),
         isolated: (tier.network == Network::Isolated).then(|| reason("network")),
         navigation: (tier.cluster_read == ClusterRead::Navigation).then(|| reason("clusterRead")),
+        services: BTreeMap::new(),
     }
 }
 
 fn overlay(terms: &mut Terms, tier: &Tier) {
-    let Tier { quota, rest, limits, pod_security, network, cluster_read } = tier;
+    let Tier { quota, rest, limits, pod_security, network, cluster_read, services } = tier;
     if let Some(At { value: Rest::Unbounded, at: _ }) = rest
         && let Some((_, reason)) = terms.rest.take()
     {
         terms.quota.retain(|_, (_, because)| *because != reason);
     }
+    overlay_services(terms, services);
     bounds(&mut terms.quota, quota);
     if let Some(Limits { default, default_request, max }) = limits {
         let into = terms.limits.get_or_insert_default();
@@ -163,6 +181,26 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         Some(At { value: ClusterRead::Navigation, at }) => terms.navigation = Some(Reason::Roster(*at)),
         Some(At { value: ClusterRead::None, at: _ }) => terms.navigation = None,
         None => {}
+    }
+}
+
+fn overlay_services(terms: &mut Terms, services: &Services) {
+    let Services { node_ports, load_balancers, external_ips, external_names } = services;
+    for (name, amount) in [(NODE_PORTS, node_ports), (LOAD_BALANCERS, load_balancers)] {
+        if let Some(At { value, at }) = amount {
+            terms.quota.insert(SmolStr::new_static(name), (value.clone(), Reason::Roster(*at)));
+        }
+    }
+    for (name, leave) in [(EXTERNAL_IPS, external_ips), (EXTERNAL_NAMES, external_names)] {
+        match leave {
+            Some(At { value: Leave::Allow, at }) => {
+                terms.services.insert(name, Reason::Roster(*at));
+            }
+            Some(At { value: Leave::Deny, at: _ }) => {
+                terms.services.remove(name);
+            }
+            None => {}
+        }
     }
 }
 

@@ -23,6 +23,24 @@ record! {
         pub network: Option<At<Network>>,
         /// What members may see of the cluster as a whole. Default: none, or navigation in a built-in tier.
         pub cluster_read: Option<At<ClusterRead>> = "clusterRead",
+        /// What the tenant's Services may do besides being reached inside the cluster. Default: nothing.
+        pub services: Services,
+    }
+}
+
+record! {
+    /// What Services may do besides being reached inside the cluster. By default nothing of it, in every tier.
+    pub struct Services: "what Services may do" {
+        /// How many ports of the nodes the Services of one namespace may open, those of balancers included. Default: 0.
+        pub node_ports: Option<At<Quantity>> = "nodePorts",
+        /// How many Services of type LoadBalancer there may be in one namespace. Default: 0.
+        pub load_balancers: Option<At<Quantity>> = "loadBalancers",
+        /// May a Service name the addresses that it takes, as `externalIPs` or `loadBalancerIP`? What any pod sends
+        /// there goes to the tenant (CVE-2020-8554). Default: deny.
+        pub external_ips: Option<At<Leave>> = "externalIPs",
+        /// May a Service be another name for a host outside (type ExternalName)? An ingress controller that follows it
+        /// reaches what the tenant cannot. Default: deny.
+        pub external_names: Option<At<Leave>> = "externalNames",
     }
 }
 
@@ -76,6 +94,16 @@ choice! {
         Bounded = "bounded",
         /// No bounds: one namespace may fill the cluster's datastore and the disk of a node.
         Unbounded = "unbounded",
+    }
+}
+
+choice! {
+    /// May it be done?
+    pub enum Leave: "answer" {
+        /// No.
+        Deny = "deny",
+        /// Yes.
+        Allow = "allow",
     }
 }
 

@@ -1,0 +1,106 @@
+//! Pods that would be on the node what they are not in the namespace: Pod Security in its level `baseline`.
+
+use serde_json::{Value, json};
+
+use crate::way::{STRATEGIC, Way, core, group, object};
+use crate::world::{ONE, TENANTS, World, pod};
+
+/// A pod with this in its spec, and with this in its only container.
+fn with(spec: &Value, container: &Value) -> Value {
+    let mut pod = pod();
+    for (key, value) in spec.as_object().unwrap() {
+        pod[key] = value.clone();
+    }
+    for (key, value) in container.as_object().unwrap() {
+        pod["containers"][0][key] = value.clone();
+    }
+    pod
+}
+
+#[test]
+fn no_pod_reaches_the_node() {
+    let Some(world) = World::with("registry: {hosts: [registry.example.com]}\n") else { return };
+    let context = |rest: Value| with(&json!({}), &json!({"securityContext": rest}));
+    let spec = |rest: Value| with(&rest, &json!({}));
+    let second = |part: &str| {
+        spec(json!({part: [{"name": "second", "image": "x", "securityContext": {"privileged": true}}]}))
+    };
+    let mut pods: Vec<(String, Value)> = vec![
+        ("privileged".into(), context(json!({"privileged": true}))),
+        ("of the host's network".into(), spec(json!({"hostNetwork": true}))),
+        ("of the host's processes".into(), spec(json!({"hostPID": true}))),
+        ("of the host's memory".into(), spec(json!({"hostIPC": true}))),
+        (
+            "a port of the host".into(),
+            with(&json!({}), &json!({"ports": [{"containerPort": 80, "hostPort": 80}]})),
+        ),
+        ("no seccomp".into(), context(json!({"seccompProfile": {"type": "Unconfined"}}))),
+        (
+            "no seccomp in the pod".into(),
+            spec(json!({"securityContext": {"seccompProfile": {"type": "Unconfined"}}})),
+        ),
+        ("no AppArmor".into(), context(json!({"appArmorProfile": {"type": "Unconfined"}}))),
+        ("a type of SELinux".into(), context(json!({"seLinuxOptions": {"type": "spc_t"}}))),
+        ("a user of SELinux".into(), context(json!({"seLinuxOptions": {"user": "system_u"}}))),
+        (
+            "a sysctl".into(),
+            spec(json!({"securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}})),
+        ),
+        (
+            "a process of the host".into(),
+            spec(json!({"securityContext": {"windowsOptions": {"hostProcess": true}}, "hostNetwork": true})),
+        ),
+        ("privileged at first".into(), second("initContainers")),
+    ];
+    for path in ["/", "/var/run/docker.sock", "/run/k3s/containerd/containerd.sock", "/etc", "/proc", "/dev"]
+    {
+        let volume = json!({"volumes": [{"name": "host", "hostPath": {"path": path}}]});
+        pods.push((format!("the host's {path}"), spec(volume)));
+    }
+    for capability in
+        ["SYS_ADMIN", "NET_ADMIN", "NET_RAW", "SYS_PTRACE", "SYS_MODULE", "DAC_READ_SEARCH", "BPF", "ALL"]
+    {
+        pods.push((format!("CAP_{capability}"), context(json!({"capabilities": {"add": [capability]}}))));
+    }
+    let mut ways: Vec<Way> = pods
+        .iter()
+        .map(|(name, spec)| {
+            Way::create(name, &core(ONE, "pods"), &object("v1", "Pod", "escape", &json!({"spec": spec})))
+                .by("PodSecurity")
+        })
+        .collect();
+    ways.push(Way::create(
+        "an account of another's",
+        &core(ONE, "pods"),
+        &object("v1", "Pod", "escape", &json!({"spec": spec(json!({"serviceAccountName": "not-there"}))})),
+    ));
+    // Only a pod with users of its own may do so, and to that one Pod Security lets it.
+    let unmasked = object("v1", "Pod", "escape", &json!({"spec": context(json!({"procMount": "Unmasked"}))}));
+    ways.push(Way::create("no masks of /proc", &core(ONE, "pods"), &unmasked));
+    let mine = format!("{}/mine", core(ONE, "pods"));
+    let guest = json!({"spec": {"ephemeralContainers": [{"name": "guest", "image": "x", "securityContext": {"privileged": true}}]}});
+    ways.push(Way::patch("a privileged guest", &format!("{mine}/ephemeralcontainers"), STRATEGIC, &guest));
+    let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "mine"}, "target": {"kind": "Node", "name": "x"}});
+    ways.push(Way::create("a node of its choice", &format!("{mine}/binding"), &binding));
+    ways.push(Way::patch(
+        "an address of its choice",
+        &format!("{mine}/status"),
+        STRATEGIC,
+        &json!({"status": {"podIP": "10.42.0.9"}}),
+    ));
+    ways.push(Way::patch(
+        "a label by its status",
+        &format!("{mine}/status"),
+        STRATEGIC,
+        &json!({"metadata": {"labels": {"kwo.dev/managed": "true"}}}),
+    ));
+    world.refuses(&TENANTS, &ways);
+    // What a template asks for is refused where the pod is made; the template itself is only warned of.
+    let template = json!({"spec": {"selector": {"matchLabels": {"app": "x"}}, "template": {"metadata": {"labels": {"app": "x"}}, "spec": spec(json!({"hostNetwork": true}))}}});
+    let path = format!("{}?dryRun=All", group("apps/v1", ONE, "deployments"));
+    let answer = world.answer(
+        TENANTS[0],
+        &Way::create("a template", &path, &object("apps/v1", "Deployment", "escape", &template)),
+    );
+    assert_eq!(answer.status, 201, "{}", answer.text);
+}
