@@ -87,6 +87,11 @@ async fn a_later_file_that_beats_what_kwo_would_write_is_said_and_nothing_is_wri
             assert!(plan.steps.is_empty());
         }
     }
+    let world = World::new();
+    world.put(MORE, "tls-san: [other.example.com]\nnode-name: node-9\n", 0o600);
+    let wanted = world.wanted("{api: {hosts: [api.example.com]}, node: {name: node-1}}");
+    let why = why(&world.plan(&wanted, &Adopt::Nothing).await);
+    assert!(why.contains("`tls-san` in it") && why.contains("`node-name` in it"), "{why}");
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ pub(super) fn told(
             later.extend(words(&place, &file)?);
         }
     }
+    let mut without_effect = Vec::new();
     let entries = wanted.body.get("content").map(Tree::entries).unwrap_or_default();
     for (key, want) in entries {
         let of = |words: &'_ [(SmolStr, Word)]| -> Vec<(PathBuf, bool, Tree)> {
@@ -61,7 +62,8 @@ pub(super) fn told(
                 single => single.clone(),
             };
             if !is_said(value(Some(written), &later).as_ref(), want) {
-                return Err(beaten(key, want, &later));
+                without_effect.push(beaten(key, want, &later));
+                continue;
             }
         }
         // What comes later counts where it already says what is wanted; otherwise this file has to.
@@ -72,7 +74,7 @@ pub(super) fn told(
         });
         values.extend(seen.map(|seen| (key.clone(), seen)));
     }
-    Ok(values)
+    if without_effect.is_empty() { Ok(values) } else { Err(without_effect.join("; ")) }
 }
 
 /// Which file beats what kwo writes.
