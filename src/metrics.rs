@@ -18,6 +18,7 @@ use prometheus_client::registry::Registry;
 
 use crate::failure::Failure;
 use crate::history::{Entry, Outcome, ProblemKind};
+use crate::out;
 use crate::providers::{Astray, keep_readable};
 
 const LAST_SUCCESS: &str = "kwo_last_success_timestamp_seconds";
@@ -39,6 +40,10 @@ const KINDS: [(ProblemKind, &str); 6] = [
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, entry: &Entry) -> Result<(), Failure> {
+    out::may_replace(path, out::METRICS).map_err(|why| {
+        Failure::new(format!("cannot write the metrics to {}: {why}", path.display()))
+            .hint("name another file in the settings, or delete this one first")
+    })?;
     let before = std::fs::read_to_string(path).ok();
     let before = before.and_then(|text| text.lines().find_map(last_success));
     keep_readable(path, &text(entry, before)).map_err(|astray| cannot(path, &astray))

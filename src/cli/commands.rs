@@ -41,9 +41,12 @@ pub struct Plan {
     /// How to show the plan.
     #[arg(short, long, default_value = "text", env = "KWO_PLAN_OUTPUT", value_name = "FORMAT")]
     pub output: PlanFormat,
-    /// Save the plan, so that `kwo apply --plan` does exactly this.
+    /// Save the plan, so that `kwo apply --plan` does exactly this. Only a saved plan is replaced; `-` is standard output.
     #[arg(long, env = "KWO_PLAN_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// With --out: sign the plan with this ssh key. The signature goes to FILE.sig.
+    #[arg(long, env = "KWO_SIGN", value_name = "KEY", requires = "out")]
+    pub sign: Option<PathBuf>,
     /// Exit with 2 when there are changes.
     #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
     pub detailed_exitcode: bool,
@@ -60,13 +63,18 @@ pub struct Plan {
 #[derive(Args, Debug)]
 #[expect(missing_docs, reason = "flattened")]
 pub struct Apply {
-    #[command(flatten)]
-    pub roster: RosterArgs,
+    /// The roster. Default: roster.yaml. Beside --plan: plan it anew, and do that only if it is the whole saved plan.
+    #[arg(env = "KWO_ROSTER")]
+    pub roster: Option<PathBuf>,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Do exactly what this saved plan says, and nothing else. The roster is not read.
-    #[arg(long, env = "KWO_PLAN", value_name = "FILE", conflicts_with = "adopt")]
+    /// Do exactly what this saved plan says, or nothing. Without a roster beside it, kwo has to have sealed it here, or
+    /// somebody to have signed it.
+    #[arg(long, env = "KWO_PLAN", value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// With --plan: do it only if one of these has signed it. A file of allowed signers, as ssh-keygen reads it.
+    #[arg(long, env = "KWO_SIGNERS", value_name = "FILE", requires = "plan")]
+    pub signers: Option<PathBuf>,
     /// Do not ask.
     #[arg(short, long, env = "KWO_YES", value_parser = switch)]
     pub yes: bool,

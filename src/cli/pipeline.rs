@@ -16,8 +16,8 @@ pub struct Ci {
     pub roster: RosterArgs,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// On a request, save the plan to this file. On the default branch, do exactly what it says, if it asks for nothing
-    /// that the roster does not.
+    /// On a request, save the plan to this file. On the default branch, plan anew, and do that only if it is the whole
+    /// plan in this file.
     #[arg(long, env = "KWO_PLAN_FILE", value_name = "FILE")]
     pub plan_file: Option<PathBuf>,
     /// Where GitLab finds what is wrong with the roster.

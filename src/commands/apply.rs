@@ -5,26 +5,30 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kwo_planner::observed::Observed;
-use kwo_planner::plan::{Adopt, FORMAT_VERSION, Plan, Provenance, plan};
-use kwo_planner::refresh::{refresh, wanted};
+use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::{Desired, ResourceId};
+use serde_json::json as object;
 
 use tokio::sync::watch::Receiver;
 
 use super::consent::{confirm, lock};
 use super::entrust::entrust;
 use super::load::load;
-use super::look::{check, fails, identity, look};
+use super::look::{fails, identity, look};
 use super::print::{data, json, talk};
+use super::saved::{self, held_against};
 use super::stop;
 use crate::cli::{Apply, TextOrJson};
 use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
 use crate::fight::{fights, pause, waited};
-use crate::providers::{Identity, Provider};
+use crate::providers::Provider;
 use crate::report::plan::{Counts, Detail, text};
 use crate::report::run::{self as shown, settled};
 use crate::target;
+
+/// The roster, where none is named.
+const ROSTER: &str = "roster.yaml";
 
 /// What is to be done, once everything has been looked at.
 struct Task {
@@ -32,6 +36,8 @@ struct Task {
     adopt: Adopt,
     plan: Plan,
     stale: Vec<(ResourceId, String)>,
+    /// How many steps are needed by now that the saved plan does not have.
+    beyond: usize,
 }
 
 /// What was done.
@@ -51,27 +57,41 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
 
 /// The same for other commands; `stop` is there where signals are listened for already.
 pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
-    let loaded = match &args.plan {
-        Some(path) => Err(read(path)?),
-        None => Ok(load(&args.roster.roster)?),
+    let file = args.plan.as_deref().map(crate::saved::open).transpose()?;
+    let given = match (&file, &args.roster) {
+        (Some(_), None) => None,
+        (_, roster) => Some(load(roster.as_deref().unwrap_or(Path::new(ROSTER)))?),
     };
+    if let (Some(file), Some(loaded)) = (&file, &given) {
+        saved::is_of(file, loaded, args)?;
+    }
     let provider = target::open(&args.target, args.lock_duration).await?;
     let identity = identity(&*provider).await?;
+    let vouched = match &file {
+        Some(file) => Some(saved::vouched(file, given.is_some(), args, &*provider, &identity).await?),
+        None => None,
+    };
+    let (loaded, roster, target) = match (given, vouched) {
+        (None, Some(Some(own))) => own,
+        (Some(loaded), _) => {
+            (loaded, args.roster.clone().unwrap_or_else(|| ROSTER.into()), args.target.clone())
+        }
+        (None, _) => return Err(Failure::new("there is no roster to plan from")),
+    };
     let mut interrupted = stop.map_or_else(stop::on_signal, Ok)?;
     let lock = lock(&*provider, args.lock_timeout, &mut interrupted).await?;
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
     let work = async {
-        let task = match loaded {
-            Err(saved) => saved_task(args, saved, &*provider, &identity).await?,
-            Ok(loaded) => {
-                let adopt = target::adopt(&args.target, &loaded.desired)?;
-                let provenance = loaded.provenance(&args.roster.roster);
-                let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
-                let desired = entrust(loaded.desired, &args.roster.roster, &args.target, &*provider).await;
-                let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
-                Task { desired, adopt, plan, stale: Vec::new() }
-            }
+        let adopt = target::adopt(&target, &loaded.desired)?;
+        let provenance = loaded.provenance(&roster);
+        let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
+        let desired = entrust(loaded.desired, &roster, &target, &*provider).await;
+        let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
+        let (plan, stale, beyond) = match &file {
+            Some(file) => held_against(file, plan, &desired, args)?,
+            None => (plan, Vec::new(), 0),
         };
+        let task = Task { desired, adopt, plan, stale, beyond };
         show_and_ask(args, &task).await?;
         Ok(task)
     };
@@ -79,7 +99,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         task = work => match task {
             Ok(task) => {
                 finish(args, &task, &provider, &brakes).await.map(|(exit, report)| {
-                    let Task { desired: _, adopt: _, plan, stale } = task;
+                    let Task { desired: _, adopt: _, plan, stale, beyond: _ } = task;
                     Done { exit, plan, report, stale }
                 })
             }
@@ -98,10 +118,17 @@ async fn finish(
     provider: &Arc<dyn Provider>,
     brakes: &Brakes,
 ) -> Result<(Exit, Option<Report>), Failure> {
-    let Task { desired, adopt, plan: planned, stale } = task;
+    let Task { desired, adopt, plan: planned, stale, beyond } = task;
     if planned.steps.is_empty() {
         if args.output == TextOrJson::Json {
-            json(&shown::json(planned, None, None))?;
+            let mut report = shown::json(planned, None, None);
+            if *beyond > 0 || !stale.is_empty() {
+                report["in_agreement"] = false.into();
+            }
+            if !stale.is_empty() {
+                report["stale"] = stale.iter().map(|(id, why)| object!({"id": id, "why": why})).collect();
+            }
+            json(&report)?;
         }
         return Ok((failing(args, exit(planned, None, stale), planned), None));
     }
@@ -155,22 +182,25 @@ fn failing(args: &Apply, exit: Exit, plan: &Plan) -> Exit {
 }
 
 async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
-    let Task { desired: _, adopt: _, plan, stale } = task;
+    let Task { desired: _, adopt: _, plan, stale, beyond } = task;
+    if !stale.is_empty() {
+        stale.iter().for_each(|(id, why)| talk(&format!("stale: {id}: {why}\n")));
+        talk("the saved plan is stale; nothing was done. Plan again, and look at what it says now\n");
+        return Ok(());
+    }
     let shown = text(plan, Detail { full: args.full });
     match args.output {
         TextOrJson::Text => data(&shown),
         TextOrJson::Json => talk(&shown),
     }
-    for (id, why) in stale {
-        talk(&format!("stale: {id}: {why}\n"));
-    }
     if plan.steps.is_empty() {
-        if stale.is_empty() {
-            match plan.holds() {
-                false => talk(&format!("{}: nothing to do\n", settled(plan))),
-                true => talk("Nothing that can be done now\n"),
+        talk(&match () {
+            () if plan.holds() => "Nothing that can be done now\n".to_owned(),
+            () if *beyond > 0 => {
+                "Nothing is left to do of the saved plan; `kwo plan` shows what is needed by now\n".to_owned()
             }
-        }
+            () => format!("{}: nothing to do\n", settled(plan)),
+        });
         return Ok(());
     }
     if args.yes {
@@ -178,57 +208,6 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
     }
     let question = format!("Apply this ({})?", Counts::of(plan).line());
     confirm(&question, "pass --yes to apply without being asked").await
-}
-
-/// Reads a saved plan.
-pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
-    let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("cannot read the plan {name}")).because(&error))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
-        Failure::new(format!("{name} is no saved plan"))
-            .because(&error)
-            .hint("`kwo plan --out FILE` saves one")
-    })?;
-    let major = |version: &str| version.split('.').next().map(str::to_owned);
-    if major(&plan.format_version) != major(FORMAT_VERSION) {
-        return Err(Failure::new(format!(
-            "{name} has the form {}, this kwo knows {FORMAT_VERSION}",
-            plan.format_version
-        ))
-        .hint("plan again with this version of kwo"));
-    }
-    if !plan.is_intact() {
-        return Err(Failure::new(format!("{name} was changed after it was saved: its digest does not fit"))
-            .hint("plan again"));
-    }
-    Ok(plan)
-}
-
-/// Holds a saved plan against the cluster as it is now.
-async fn saved_task(
-    args: &Apply,
-    saved: Plan,
-    provider: &dyn Provider,
-    identity: &Identity,
-) -> Result<Task, Failure> {
-    if saved.provenance.target != identity.id {
-        return Err(Failure::new(format!(
-            "the plan was made for {} ({}), this is {} ({})",
-            saved.provenance.address, saved.provenance.target, identity.address, identity.id
-        )));
-    }
-    let twice = |error| Failure::new("the saved plan makes no sense").because(&error);
-    let desired = wanted(&saved).map_err(twice)?;
-    let roster = Path::new(saved.provenance.roster.as_str());
-    let desired = entrust(desired, roster, &args.target, provider).await;
-    let observed = provider.observe(&desired).await;
-    let refreshed = refresh(&saved, &desired, &observed);
-    for id in &refreshed.settled {
-        talk(&format!("{id} is as the plan wants it already\n"));
-    }
-    check(&refreshed.plan, &observed)?;
-    Ok(Task { desired, adopt: Adopt::Nothing, plan: refreshed.plan, stale: refreshed.stale })
 }
 
 /// A line a result, and a bar under them where a person is looking.

@@ -3,8 +3,6 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use kwo_planner::plan::{Plan, roster_digest};
-use kwo_planner::refresh::strangers;
 use tempfile::NamedTempFile;
 
 use super::load::{Loaded, compiled};
@@ -14,13 +12,14 @@ use super::{apply, plan};
 use crate::cli::{Apply, Ci, TextOrJson};
 use crate::failure::{Exit, Failure};
 use crate::forge::{Commented, Forge, Source};
+use crate::out;
 use crate::pipeline::{
     Event, Note, Pipeline, System, Unknown, Variables, code_quality, findings, holds, recognise, setting,
     workflow_command,
 };
 use crate::report::diagnostic;
 use crate::report::markdown::{applied, failed, markdown};
-use crate::report::plan::{Counts, Detail, text};
+use crate::report::plan::{Detail, text};
 use crate::source;
 
 /// The kubeconfig itself, as pipelines keep it in a secret.
@@ -84,14 +83,18 @@ impl Scene {
         let roster = args.roster.roster.clone();
         let marker = marker(&roster);
         let (said, result) = match self.planned(&mut args).await {
-            Ok(plan) => {
+            Ok(made) => {
                 let detail = Detail { full: args.full };
-                data(&text(&plan, detail));
-                self.annotate(&args, &holds(&plan))?;
-                let saved = args.plan_file.as_ref().map_or(Ok(()), |file| plan::save(&plan, file));
-                let held = plan.holds() || fails(&args.fail_on, &plan);
+                let plan = &made.plan;
+                data(&text(plan, detail));
+                self.annotate(&args, &holds(plan))?;
+                let saved = match &args.plan_file {
+                    Some(file) => plan::save(&made, &args.target, file, None).await,
+                    None => Ok(()),
+                };
+                let held = plan.holds() || fails(&args.fail_on, plan);
                 let exit = if held { Exit::Held } else { Exit::Done };
-                (markdown(&plan, detail), saved.map(|()| exit))
+                (markdown(plan, detail), saved.map(|()| exit))
             }
             Err(Refused { said, failure }) => (said, Err(failure)),
         };
@@ -100,7 +103,7 @@ impl Scene {
         result
     }
 
-    async fn planned(&self, args: &mut Ci) -> Result<Plan, Refused> {
+    async fn planned(&self, args: &mut Ci) -> Result<plan::Made, Refused> {
         let loaded = self.checked(args)?;
         let _kubeconfig = self.kubeconfig(args)?;
         Ok(plan::made(loaded, &args.roster.roster, &args.target).await?)
@@ -118,10 +121,8 @@ impl Scene {
     }
 
     async fn carried_out(&self, mut args: Ci) -> Result<apply::Done, Refused> {
-        let loaded = self.checked(&args)?;
-        if let Some(file) = &args.plan_file {
-            reviewed(file, &loaded, !args.target.adopt.is_empty())?;
-        }
+        self.checked(&args)?;
+        args.plan_file.as_deref().map_or(Ok(()), is_there)?;
         let _kubeconfig = self.kubeconfig(&mut args)?;
         let Ci {
             roster,
@@ -135,9 +136,11 @@ impl Scene {
             full,
         } = args;
         let apply = Apply {
-            roster,
+            // Beside a roster a plan is believed nothing: all of it is planned anew.
+            roster: Some(roster.roster),
             target,
             plan: plan_file,
+            signers: None,
             yes: true,
             output: TextOrJson::Text,
             lock_timeout,
@@ -197,10 +200,7 @@ impl Scene {
             }
             System::GitLab => {
                 let report = format!("{:#}\n", code_quality(notes));
-                std::fs::write(&args.code_quality, report).map_err(|error| {
-                    let file = args.code_quality.display();
-                    Failure::new(format!("cannot write the code quality report {file}")).because(&error)
-                })
+                out::write(&args.code_quality, report.as_bytes(), out::CODE_QUALITY).map(|_| ())
             }
             // These show no lines; what is wrong is in the log and in the comment.
             System::Woodpecker | System::Forgejo => Ok(()),
@@ -270,37 +270,15 @@ impl From<Failure> for Refused {
     }
 }
 
-/// Is it a plan for this very roster, and for nothing else? Who could change the file could have it ask for anything.
-fn reviewed(file: &Path, loaded: &Loaded, adopts: bool) -> Result<(), Failure> {
+/// Did the pipeline bring the plan along?
+fn is_there(file: &Path) -> Result<(), Failure> {
+    if file.exists() {
+        return Ok(());
+    }
     let name = file.display();
-    if !file.exists() {
-        return Err(Failure::new(format!("there is no reviewed plan at {name}")).hint(
-            "the pipeline of the request saves it there; without --plan-file the roster is planned anew and applied",
-        ));
-    }
-    let saved = apply::read(file)?;
-    let stale = |message: String| Failure { exit: Exit::Stale, ..Failure::new(message) };
-    if saved.provenance.roster_digest != roster_digest(loaded.roster.sources()) {
-        return Err(stale(format!("the plan {name} is stale: it was made from another roster than the one that was merged"))
-            .hint("bring the request up to date with the branch before it is merged, so that its plan is for what is merged"));
-    }
-    let strangers = strangers(&saved, &loaded.desired)
-        .map_err(|clash| Failure::new(format!("the plan {name} makes no sense")).because(&clash))?;
-    if let Some(first) = strangers.first() {
-        let counts = Counts::of(&saved).line();
-        return Err(Failure::new(format!(
-            "the plan {name} asks for {first}, and the roster does not, or not like that; nothing was done"
-        ))
-        .hint(format!("somebody may have changed the file ({counts}); plan again")));
-    }
-    if let Some(step) = saved.steps.iter().find(|step| step.adopts).filter(|_| !adopts) {
-        return Err(Failure::new(format!(
-            "the plan {name} takes over {}, which nobody asked for here",
-            step.id
-        ))
-        .hint("pass `--adopt` on the default branch as on requests"));
-    }
-    Ok(())
+    Err(Failure::new(format!("there is no reviewed plan at {name}")).hint(
+        "the pipeline of the request saves it there; without --plan-file the roster is planned anew and applied",
+    ))
 }
 
 /// What kwo's comment about this roster begins with; nobody sees it.

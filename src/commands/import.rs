@@ -1,6 +1,5 @@
 //! `kwo import`
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use super::print::{data, talk};
 use crate::cli::Import;
 use crate::failure::{Exit, Failure};
 use crate::import::{cluster, draft, files};
+use crate::out::{self, Went};
 use crate::providers::{Provider, Together};
 use crate::report::{diagnostic, import};
 use crate::secrets::{Places, resolve};
@@ -75,16 +75,8 @@ fn give(out: Option<&Path>, text: &str) -> Result<(), Failure> {
         data(text);
         return Ok(());
     };
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    made.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-        let failure = Failure::new(format!("cannot write {}", path.display())).because(&error);
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                failure.hint("kwo import never replaces a file; name another one")
-            }
-            _ => failure,
-        }
-    })?;
-    talk(&format!("wrote {}\n", path.display()));
+    if out::write(path, text.as_bytes(), out::ROSTER)? == Went::ToFile {
+        talk(&format!("wrote {}\n", path.display()));
+    }
     Ok(())
 }

@@ -14,7 +14,8 @@ use super::print::{data, talk};
 use crate::cli::{Kubeconfig, YamlOrJson};
 use crate::failure::{Exit, Failure};
 use crate::kubeconfig::{Way, json_line, people, pipelines, yaml};
-use crate::providers::{Astray, Endpoint, Kube, KubeOptions, Token, keep_private};
+use crate::out::{self, Went};
+use crate::providers::{Endpoint, Kube, KubeOptions, Token};
 use crate::target::{options, unconnected};
 
 pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {
@@ -93,14 +94,9 @@ fn give(args: &Kubeconfig, kubeconfig: &serde_json::Value) -> Result<Exit, Failu
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    keep_private(path, text).map_err(|astray| {
-        let failure = Failure::new(format!("cannot write {}: {astray}", path.display()));
-        match astray {
-            Astray::Link(_) => failure.hint("name the file that it leads to, or delete the link first"),
-            Astray::Io(_) => failure,
-        }
-    })?;
-    talk(&format!("saved to {}\n", path.display()));
+    if out::write(path, text.as_bytes(), out::KUBECONFIG)? == Went::ToFile {
+        talk(&format!("saved to {}\n", path.display()));
+    }
     Ok(())
 }
 

@@ -24,6 +24,7 @@ mod registry;
 mod render;
 mod rotate;
 mod run;
+mod saved;
 mod schema;
 mod secrets;
 mod status;

@@ -1,9 +1,12 @@
 //! `kwo plan`
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::plan::{Plan, Provenance};
+use kwo_planner::roster::Sources;
+use kwo_planner::saved::{Saved, SavedPlan, Seals};
 
 use super::entrust::entrust;
 use super::load::{Loaded, load};
@@ -11,51 +14,133 @@ use super::look::{fails, identity, look};
 use super::print::{data, json, talk, yaml};
 use crate::cli::{self, PlanFormat, TargetArgs};
 use crate::failure::{Exit, Failure};
+use crate::out::{self, Went};
+use crate::providers::Provider;
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, text};
+use crate::saved::{self, Keys};
 use crate::target;
 
 pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
-    let plan = made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
-    let detail = Detail { full: args.full };
-    match args.output {
-        PlanFormat::Text => data(&text(&plan, detail)),
-        PlanFormat::Json => json(&plan)?,
-        PlanFormat::Yaml => data(&yaml(&plan)?),
-        PlanFormat::Markdown => data(&markdown(&plan, detail)),
+    let out = args.out.as_deref();
+    let along = out.is_some_and(out::is_stdout);
+    if along && args.sign.is_some() {
+        return Err(Failure::usage("--sign leaves the signature beside a file, and `-` is none"));
     }
-    if let Some(path) = &args.out {
-        save(&plan, path)?;
+    let made = made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
+    let (plan, detail) = (&made.plan, Detail { full: args.full });
+    match args.output {
+        // The saved plan is the data then.
+        PlanFormat::Text if along => talk(&text(plan, detail)),
+        _ if along => {
+            return Err(Failure::usage("standard output takes one of the two: `-o …`, or `--out -`"));
+        }
+        PlanFormat::Text => data(&text(plan, detail)),
+        PlanFormat::Json => json(plan)?,
+        PlanFormat::Yaml => data(&yaml(plan)?),
+        PlanFormat::Markdown => data(&markdown(plan, detail)),
+    }
+    if let Some(path) = out {
+        save(&made, &args.target, path, args.sign.as_deref()).await?;
     }
     Ok(match () {
-        () if plan.holds() || fails(&args.fail_on, &plan) => Exit::Held,
+        () if plan.holds() || fails(&args.fail_on, plan) => Exit::Held,
         () if args.detailed_exitcode && !plan.steps.is_empty() => Exit::Changes,
         () => Exit::Done,
     })
 }
 
+/// A plan, and what it takes to save it.
+pub(super) struct Made {
+    pub(super) plan: Plan,
+    sources: Arc<Sources>,
+    provider: Arc<dyn Provider>,
+}
+
 /// The plan for the target as it is now.
-pub(super) async fn made(loaded: Loaded, roster: &Path, args: &TargetArgs) -> Result<Plan, Failure> {
+pub(super) async fn made(loaded: Loaded, roster: &Path, args: &TargetArgs) -> Result<Made, Failure> {
     let provider = target::open(args, Duration::ZERO).await?;
     let identity = identity(&*provider).await?;
     let provenance =
         Provenance { target: identity.id, address: identity.address, ..loaded.provenance(roster) };
     let adopt = target::adopt(args, &loaded.desired)?;
+    let sources = Arc::clone(loaded.roster.sources());
     let desired = entrust(loaded.desired, roster, args, &*provider).await;
     let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
-    Ok(plan)
+    Ok(Made { plan, sources, provider })
 }
 
 /// Saves a plan, for `kwo apply --plan`.
-pub(super) fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
-    let cannot = |error: &dyn std::error::Error| {
-        Failure::new(format!("cannot save the plan to {}", path.display())).because(error)
+pub(super) async fn save(
+    made: &Made,
+    args: &TargetArgs,
+    path: &Path,
+    sign: Option<&Path>,
+) -> Result<(), Failure> {
+    let Made { plan, sources, provider } = made;
+    let saved = Saved {
+        adopt: args.adopt.iter().map(Into::into).collect(),
+        allow_restart: args.allow_restart,
+        ..Saved::of(sources)
     };
-    let text = serde_json::to_string_pretty(plan).map_err(|error| cannot(&error))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot(&error))?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| cannot(&error))?;
-    file.persist(path).map_err(|error| cannot(&error))?;
-    talk(&format!("saved to {0}; `kwo apply --plan {0}` does exactly this\n", path.display()));
+    let mut file = SavedPlan { plan: plan.clone(), saved: Some(saved) };
+    let seals = Keys::find(&**provider).await.seals(&file);
+    let sealed = seals != Seals::default();
+    if let Some(saved) = &mut file.saved {
+        saved.seals = seals;
+    }
+    let text = serde_json::to_string_pretty(&file).map_err(|error| {
+        Failure::new(format!("cannot save the plan to {}", path.display())).because(&error)
+    })?;
+    let text = format!("{text}\n");
+    let signature = sign.map(|key| saved::sign(text.as_bytes(), key)).transpose()?;
+    let went = out::write(path, text.as_bytes(), out::PLAN)?;
+    if let Some(signature) = &signature {
+        let beside = saved::leave(path, signature)?;
+        talk(&format!("signed; the signature is in {}\n", beside.display()));
+    }
+    if went == Went::Along {
+        return Ok(());
+    }
+    let name = word(&path.display().to_string());
+    let command = format!("kwo apply --plan {name}{}", options(args));
+    if sealed || sign.is_some() {
+        talk(&format!("saved to {}; `{command}` does exactly this\n", path.display()));
+    } else {
+        let roster = word(&plan.provenance.roster);
+        talk(&format!(
+            "saved to {}, without a seal: there is no key for one here; `kwo apply {roster} --plan {name}{}` does exactly this\n",
+            path.display(),
+            options(args)
+        ));
+    }
     Ok(())
+}
+
+/// What has to be said again for the same target.
+fn options(args: &TargetArgs) -> String {
+    let mut out = String::new();
+    let mut say = |option: &str, value: &str| out.push_str(&format!(" {option} {}", word(value)));
+    if args.target != "kube" {
+        say("--target", &args.target);
+    }
+    if let Some(context) = &args.cluster.kube.context {
+        say("--context", context);
+    }
+    if args.node {
+        out.push_str(" --node");
+        if args.root != Path::new("/") {
+            out.push_str(&format!(" --root {}", word(&args.root.display().to_string())));
+        }
+    }
+    out
+}
+
+/// A word as a shell takes it.
+fn word(text: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.:@/=,+".contains(char);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -8,7 +8,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
     match args.of {
         SchemaOf::Roster => json(&kwo_planner::roster::schema())?,
         SchemaOf::Settings => json(&kwo_planner::settings::schema())?,
-        SchemaOf::Plan => json(&kwo_planner::plan::schema())?,
+        SchemaOf::Plan => json(&kwo_planner::saved::schema())?,
     }
     Ok(Exit::Done)
 }

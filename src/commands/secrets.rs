@@ -1,14 +1,13 @@
 //! `kwo secrets`: age files that may live beside the roster, and the key that opens them.
 
-use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::path::Path;
 
 use age::secrecy::ExposeSecret as _;
 
 use super::print::{data, talk};
 use crate::cli::{Encrypt, Keygen, Secrets};
 use crate::failure::{Exit, Failure};
+use crate::out::{self, Went};
 
 pub(crate) fn secrets(args: &Secrets) -> Result<Exit, Failure> {
     match args {
@@ -48,7 +47,9 @@ fn encrypt(args: &Encrypt) -> Result<Exit, Failure> {
     writer.finish().and_then(age::armor::ArmoredWriter::finish).map_err(|error| cannot(&error))?;
     match &args.out {
         Some(path) => {
-            create(path, 0o644, &sealed)?;
+            if out::write(path, &sealed, out::AGE_FILE)? == Went::Along {
+                return Ok(Exit::Done);
+            }
             talk(&format!("in the roster write {{age: {}}}\n", path.display()));
         }
         None => data(&String::from_utf8_lossy(&sealed)),
@@ -62,26 +63,9 @@ fn keygen(args: &Keygen) -> Result<Exit, Failure> {
     let recipient = key.to_public();
     let text =
         zeroize::Zeroizing::new(format!("# public key: {recipient}\n{}\n", key.to_string().expose_secret()));
-    create(&args.file, 0o600, text.as_bytes())?;
+    if out::write(&args.file, text.as_bytes(), out::AGE_KEY)? == Went::Along {
+        return Ok(Exit::Done);
+    }
     data(&format!("{recipient}\n"));
     Ok(Exit::Done)
-}
-
-/// A new file; one that exists is never overwritten.
-fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| {
-        let failure = Failure::new(format!("cannot write {}", path.display())).because(&error);
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                failure.hint("choose another name, or delete the file first")
-            }
-            _ => failure,
-        }
-    };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    let mut file = options.open(path).map_err(cannot)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(cannot)
 }

@@ -112,9 +112,10 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
     }
     if args.apply {
         let args = Apply {
-            roster: args.roster.clone(),
+            roster: Some(args.roster.roster.clone()),
             target: args.target.clone(),
             plan: None,
+            signers: None,
             yes: true,
             output: TextOrJson::Text,
             lock_timeout: args.lock_timeout,
@@ -125,7 +126,7 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
         };
         return Ok(apply::run(&args, stopped).await?.exit);
     }
-    let plan = plan::made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
+    let plan = plan::made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?.plan;
     data(&text(&plan, Detail { full: false }));
     Ok(if plan.holds() { Exit::Held } else { Exit::Done })
 }

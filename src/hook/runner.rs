@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::figures::{Figures, Run};
 use super::server::Say;
+use crate::out;
 use crate::providers::keep_private;
 
 /// How long a run that was told to end may take to do so.
@@ -81,7 +82,7 @@ impl Runner {
         self.figures.begins();
         let began = Timestamp::now();
         let exit = match &self.work {
-            Work::Trigger(path) => match keep_private(path, &format!("{began}\n")) {
+            Work::Trigger(path) => match trigger(path, began) {
                 Ok(()) => 0,
                 Err(why) => {
                     (self.say)(&format!("cannot write the trigger {}: {why}", path.display()));
@@ -161,4 +162,10 @@ pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Says in this file that a push has come.
+fn trigger(path: &Path, began: Timestamp) -> Result<(), String> {
+    out::may_replace(path, out::TRIGGER)?;
+    keep_private(path, &format!("{began}\n")).map_err(|astray| astray.to_string())
 }

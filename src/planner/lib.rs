@@ -25,6 +25,7 @@ pub mod refresh;
 pub mod resource;
 pub mod rights;
 pub mod roster;
+pub mod saved;
 pub mod secrets;
 pub mod settings;
 mod shapes;

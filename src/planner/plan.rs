@@ -19,7 +19,7 @@ use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 /// A plan.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -361,11 +361,4 @@ pub fn roster_digest(sources: &crate::roster::Sources) -> SmolStr {
         }
     }
     sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The JSON schema of a saved plan.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    let generator = schemars::generate::SchemaSettings::draft07().into_generator();
-    generator.into_root_schema_for::<Plan>().to_value()
 }

@@ -45,6 +45,11 @@ pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, Strin
     if let Some(remains) = plan.remains() {
         let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&remains, LONGEST / 8));
     }
+    let nothing = if stale.is_empty() {
+        "Nothing was to be done.\n"
+    } else {
+        "The saved plan is stale; nothing was done.\n"
+    };
     let stale = stale.iter().map(|(id, why)| format!("! {id}: stale: {why}"));
     let results = report.iter().flat_map(|report| &report.results).map(run::line);
     let lines: Vec<String> = stale.chain(results).collect();
@@ -52,7 +57,7 @@ pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, Strin
         let plain = anstream::adapter::strip_str(&lines.join("\n")).to_string();
         let _ = write!(out, "\n{}", block(&plain, LONGEST / 2));
     }
-    let last = report.map_or_else(|| "Nothing was to be done.\n".to_owned(), run::summary);
+    let last = report.map_or_else(|| nothing.to_owned(), run::summary);
     let _ = write!(out, "\n{}", anstream::adapter::strip_str(&last));
     out
 }

@@ -14,6 +14,7 @@ mod prompt;
 mod readme;
 mod registry;
 mod sandbox;
+mod saved;
 mod streams;
 mod tls;
 mod watch;

@@ -32,7 +32,20 @@ fn a_saved_plan_is_applied_exactly_and_a_stale_step_is_refused() {
     assert!(ran.err.contains(&format!("stale: kube:ResourceQuota/{name}/{name}-quota")), "{}", ran.err);
     let pods =
         |name: &str| get("resourcequota", name, &format!("{name}-quota"))["spec"]["hard"]["pods"].clone();
-    assert_eq!((pods(&name), pods(&other)), ("6".into(), "5".into()));
+    // All or nothing: the other step holds, and is not done either.
+    assert_eq!((pods(&name), pods(&other)), ("6".into(), "20".into()));
+    patch(&name, r#"{"spec":{"hard":{"pods":"20"}}}"#);
+    patch(&name, r#"{"metadata":{"annotations":{"theirs":"x"}}}"#);
+    let ran = bench.apply(&["--plan", "plan.json", "-o", "json"]).expect(0);
+    assert_eq!((pods(&name), pods(&other)), ("5".into(), "5".into()));
+    // The look after it knows all that the roster wants.
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let left = report["leftovers"].as_array().unwrap();
+    let own = |left: &serde_json::Value| {
+        [&name, &other].iter().any(|name| left["command"].as_str().unwrap().contains(name.as_str()))
+            || left["id"].as_str().unwrap().contains("kwo-guard")
+    };
+    assert!(!left.iter().any(own), "{left:#?}");
 }
 
 #[test]
@@ -46,6 +59,14 @@ fn a_plan_that_was_edited_or_is_for_another_cluster_is_refused() {
     assert!(ran.err.contains("its digest does not fit"), "{}", ran.err);
     let ran = bench.apply(&["--plan", "plan.json", "--target", "dir:elsewhere"]).expect(1);
     assert!(ran.err.contains("the plan was made for"), "{}", ran.err);
+    // Whoever edits it can make the digest fit, and nobody vouches for it then.
+    let mut forged: kwo_planner::saved::SavedPlan = serde_json::from_str(&text).unwrap();
+    forged.plan.steps.retain(|step| !step.id.kind.starts_with("Validating"));
+    forged.plan.steps.iter_mut().for_each(|step| step.needs.clear());
+    forged.plan = forged.plan.sealed();
+    std::fs::write(bench.path("forged.json"), serde_json::to_string(&forged).unwrap()).unwrap();
+    let ran = bench.apply(&["--plan", "forged.json"]).expect(1);
+    assert!(ran.err.contains("nobody vouches for the plan forged.json"), "{}", ran.err);
     assert!(!kubectl(&["get", "namespace", &name]).status.success());
 }
 

@@ -1,5 +1,7 @@
 //! From request to merge with a real API server, under the accounts that `kwo rbac` prints.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use kwo_planner::domains::compile;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plan::{Adopt, Plan, plan};
@@ -10,8 +12,13 @@ use crate::common::apiserver::{kubeconfig, kubectl, kubectl_ok, unique};
 use crate::forge::{Forge, Kind};
 use crate::stage::{Ran, Stage, System, and};
 
+/// A plan on the default branch has to be the whole saved one, what is left over of other rosters included: one roster at
+/// a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A repository, and the two accounts of its pipelines.
 struct Scene {
+    _alone: MutexGuard<'static, ()>,
     stage: Stage,
     forge: Forge,
     accounts: [String; 2],
@@ -20,6 +27,7 @@ struct Scene {
 impl Scene {
     /// Nothing where the live tests cannot run.
     fn new(tenants: &str) -> Option<Scene> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let admin = std::fs::read_to_string(kubeconfig()?).unwrap();
         let (stage, namespace) = (Stage::new(tenants), unique("kwo-pipelines"));
         let manifests = stage.kwo(&["rbac", "--namespace", &namespace], &[]).expect(0).out;
@@ -34,7 +42,7 @@ impl Scene {
             config["users"][0]["user"] = json!({"token": token.trim()});
             config.to_string()
         });
-        Some(Scene { stage, forge: Forge::start(Kind::Forgejo, "group/rosters"), accounts })
+        Some(Scene { _alone: alone, stage, forge: Forge::start(Kind::Forgejo, "group/rosters"), accounts })
     }
 
     fn request(&self) -> Ran {
@@ -79,7 +87,7 @@ fn what_was_planned_for_a_request_is_applied_exactly_or_is_stale() {
     // The roster went on after the plan was made.
     scene.stage.write(&roster(6));
     let ran = scene.merged(1, &plan).expect(3);
-    assert!(ran.err.contains("it was made from another roster than the one that was merged"), "{}", ran.err);
+    assert!(ran.err.contains("it was made from another roster than the one beside it"), "{}", ran.err);
     assert_eq!(pods(), "5");
     // The cluster did.
     scene.request().expect(0);
@@ -126,5 +134,23 @@ fn a_plan_that_asks_for_more_than_the_roster_is_refused() {
     let ran = scene.merged(1, &["--plan-file", "plan.json"]).expect(1);
     let why = format!("asks for kube:ClusterRoleBinding/kwo-admin-{name}, and the roster does not");
     assert!(ran.err.contains(&why), "{}", ran.err);
+    assert!(!kubectl(&["get", "namespace", &name]).status.success());
+}
+
+#[test]
+fn a_plan_without_the_bounds_of_its_tenants_is_not_what_was_merged() {
+    let name = unique("unbound");
+    let Some(scene) = Scene::new(&format!("tenants:\n  {name}: {{owners: [{name}@example.com]}}\n")) else {
+        return;
+    };
+    scene.request().expect(0);
+    let mut forged: Plan = serde_json::from_str(&scene.stage.read("plan.json")).unwrap();
+    let bounds = ["Validating", "NetworkPolicy", "ResourceQuota", "LimitRange"];
+    forged.steps.retain(|step| !bounds.iter().any(|kind| step.id.kind.starts_with(kind)));
+    forged.steps.iter_mut().for_each(|step| step.needs.clear());
+    std::fs::write(scene.stage.path("plan.json"), serde_json::to_string(&forged.sealed()).unwrap()).unwrap();
+    let ran = scene.merged(1, &["--plan-file", "plan.json"]).expect(3);
+    let missing = format!("stale: kube:ResourceQuota/{name}/{name}-quota: is not in the saved plan");
+    assert!(ran.err.contains(&missing), "{}", ran.err);
     assert!(!kubectl(&["get", "namespace", &name]).status.success());
 }

@@ -287,7 +287,7 @@ fn values_that_the_other_generator_broke_are_told_and_made_whole_once_they_can_b
     assert!(roster.contains("# Traefik's values are those that the command `kwo-dns` wrote"), "{roster}");
     // A file is never replaced.
     let twice = taken.import(&["--out", "roster-of-import.yaml"]).expect(1);
-    assert!(twice.err.contains("kwo import never replaces a file"), "{}", twice.err);
+    assert!(twice.err.contains("kwo never replaces a roster"), "{}", twice.err);
 
     // As the comment says: the two keys are deleted by hand.
     write("persistence:\n  enabled: true\nenvFrom:\n  - secretRef:\n      name: dns-credentials\n");

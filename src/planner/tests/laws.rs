@@ -11,7 +11,7 @@ use kwo_planner::kinds::{Kind, Shape, matches_any};
 use kwo_planner::node::NodeKind;
 use kwo_planner::observed::{MARK, Observed, Owner, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
-use kwo_planner::refresh::{Again, again, refresh, wanted};
+use kwo_planner::refresh::{Again, Demand, again, refresh};
 use kwo_planner::resource::{Desired, Disruption, Reason, Resource, ResourceId};
 use kwo_planner::roster::Sources;
 use kwo_planner::tree::{SmolStr, Tree};
@@ -317,12 +317,28 @@ proptest! {
         let text = serde_json::to_string(&plan).unwrap();
         let saved: Plan = serde_json::from_str(&text).unwrap();
         prop_assert!(saved.is_intact());
-        let now = refresh(&saved, &wanted(&saved).unwrap(), &world.observed());
-        prop_assert_eq!(&now.stale, &[]);
-        prop_assert_eq!(&now.plan.steps, &plan.steps);
-        let then = refresh(&saved, &wanted(&saved).unwrap(), &after(&plan, &world.observed()));
+        let now = refresh(&saved, plan.clone(), &world.desired(), Demand::Whole);
+        prop_assert_eq!((&now.stale, &now.strangers), (&vec![], &vec![]));
+        prop_assert_eq!(&now.plan, &plan);
+        let done = kwo_planner::plan::plan(
+            &world.desired(),
+            &after(&plan, &world.observed()),
+            &world.adopt,
+            Provenance::default(),
+        );
+        let then = refresh(&saved, done, &world.desired(), Demand::Steps);
         prop_assert_eq!(then.settled.len(), plan.steps.len());
         prop_assert!(then.stale.is_empty() && then.plan.steps.is_empty());
+    }
+
+    #[test]
+    fn nothing_that_is_wanted_is_left_over(world in world(), demand in select(vec![Demand::Steps, Demand::Whole])) {
+        let (plan, desired) = (world.plan(), world.desired());
+        let then = kwo_planner::plan::plan(&desired, &after(&plan, &world.observed()), &world.adopt, Provenance::default());
+        let refreshed = refresh(&plan, then.clone(), &desired, demand).plan;
+        for left in [&plan, &then, &refreshed].into_iter().flat_map(|plan| &plan.leftovers) {
+            prop_assert!(left.pointer.is_some() || desired.get(&left.id).is_none(), "{}", left.command);
+        }
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! What a saved plan is worth: whose it is, and whether it is what its roster comes to now. What is done is always planned
+//! anew; the file only says what it has to be.
+
+use std::path::PathBuf;
+
+use kwo_planner::plan::{Plan, roster_digest};
+use kwo_planner::refresh::{Demand, Refreshed, refresh};
+use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::roster::parse;
+use kwo_planner::saved::SavedPlan;
+
+use super::load::{Loaded, compiled};
+use super::print::talk;
+use crate::cli::{Apply, TargetArgs};
+use crate::failure::{Exit, Failure};
+use crate::providers::{Identity, Provider};
+use crate::saved::{Keys, Opened, Seal, plain, signer};
+
+/// How many of the steps that were left out are named.
+const NAMED: usize = 5;
+
+/// The roster of a saved plan, where it is, and what it is for.
+pub(super) type Own = (Loaded, PathBuf, TargetArgs);
+
+/// Is it a plan for the very roster that was given beside it?
+pub(super) fn is_of(file: &Opened, loaded: &Loaded, args: &Apply) -> Result<(), Failure> {
+    if file.plan.plan.provenance.roster_digest == roster_digest(loaded.roster.sources()) {
+        return Ok(());
+    }
+    let name = name(args);
+    let message = format!("the plan {name} is stale: it was made from another roster than the one beside it");
+    Err(Failure { exit: Exit::Stale, ..Failure::new(message) }.hint(
+        "plan again; in a pipeline, bring the request up to date with the branch before it is merged, so that its plan \
+         is for what is merged",
+    ))
+}
+
+/// Who vouches for it: nobody has to where a roster was given. Else its own roster, as it was when it was made.
+pub(super) async fn vouched(
+    file: &Opened,
+    given: bool,
+    args: &Apply,
+    provider: &dyn Provider,
+    identity: &Identity,
+) -> Result<Option<Own>, Failure> {
+    let SavedPlan { plan, saved } = &file.plan;
+    let name = name(args);
+    if plan.provenance.target != identity.id {
+        return Err(Failure::new(format!(
+            "the plan was made for {} ({}), this is {} ({})",
+            plain(&plan.provenance.address),
+            plain(&plan.provenance.target),
+            identity.address,
+            identity.id
+        ))
+        .hint("--target, --kubeconfig and --context choose another"));
+    }
+    if let (Some(signers), Some(path)) = (&args.signers, &args.plan) {
+        let who = signer(path, &file.bytes, signers)?;
+        talk(&format!("the plan was signed by {who}\n"));
+    }
+    if given {
+        return Ok(None);
+    }
+    let roster = plain(&plan.provenance.roster);
+    let beside = format!(
+        "with the roster that it was made from beside it kwo plans anew: `kwo apply {roster} --plan {name}`"
+    );
+    let Some(saved) = saved else {
+        return Err(Failure::new(format!(
+            "{name} has no roster in it: it was printed, or saved by an older kwo"
+        ))
+        .hint("plan again with `kwo plan --out FILE`")
+        .hint(beside));
+    };
+    if args.signers.is_none() {
+        match Keys::find(provider).await.check(&file.plan) {
+            Some(Seal::Cluster | Seal::Person) => {}
+            None => return Err(unknown(&name).hint(beside)),
+        }
+    }
+    if !args.target.adopt.is_empty() {
+        return Err(Failure::usage("--adopt beside --plan: the plan says itself what it takes over")
+            .hint("plan again with --adopt"));
+    }
+    let fault = || Failure::new(format!("{name} has no roster in it that this kwo takes")).hint("plan again");
+    let sources = saved.sources();
+    if plan.provenance.roster_digest != roster_digest(&sources) {
+        return Err(fault());
+    }
+    let loaded = compiled(parse(sources).map_err(|_| fault())?)?;
+    let target = TargetArgs {
+        adopt: saved.adopt.iter().map(ToString::to_string).collect(),
+        allow_restart: saved.allow_restart,
+        ..args.target.clone()
+    };
+    Ok(Some((loaded, PathBuf::from(plan.provenance.roster.as_str()), target)))
+}
+
+/// Nobody knows who made the plan, or it was changed since.
+fn unknown(name: &str) -> Failure {
+    let message = format!(
+        "nobody vouches for the plan {name}: no seal on it is one of yours or of this cluster, or it was changed after it was saved"
+    );
+    Failure::new(message)
+        .hint(
+            "a plan is sealed for whoever made it, on the same machine, and for whoever may read the Secret \
+             kwo-fingerprint of kube-system, where the cluster has it",
+        )
+        .hint("`kwo plan --out FILE --sign KEY` signs it for others, who apply it with `--signers FILE`")
+}
+
+/// Holds the saved plan against the one of now: what is to be done, what is stale, and how many steps are needed besides.
+pub(super) fn held_against(
+    file: &Opened,
+    now: Plan,
+    desired: &Desired,
+    args: &Apply,
+) -> Result<(Plan, Vec<(ResourceId, String)>, usize), Failure> {
+    let demand = if args.roster.is_some() { Demand::Whole } else { Demand::Steps };
+    let Refreshed { plan, stale, settled, beyond, strangers } =
+        refresh(&file.plan.plan, now, desired, demand);
+    if let Some(first) = strangers.first() {
+        return Err(Failure::new(format!(
+            "the plan {} asks for {}, and the roster does not, or not like that; nothing was done",
+            name(args),
+            plain(&first.to_string())
+        ))
+        .hint("somebody may have changed the file; plan again"));
+    }
+    if !stale.is_empty() {
+        return Ok((
+            Plan { steps: Vec::new(), held: Vec::new(), leftovers: Vec::new(), ..plan }.sealed(),
+            stale,
+            0,
+        ));
+    }
+    for id in &settled {
+        talk(&format!("{id} is as the plan wants it already\n"));
+    }
+    if !beyond.is_empty() && demand == Demand::Steps {
+        let names: Vec<String> = beyond.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = match beyond.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        talk(&format!(
+            "needed by now, not in the plan, and left for the next one: {}{more}\n",
+            names.join(", ")
+        ));
+    }
+    Ok((plan, stale, beyond.len()))
+}
+
+fn name(args: &Apply) -> String {
+    args.plan.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+}

@@ -1,0 +1,276 @@
+//! Files that a person names for what a command makes. Nothing is replaced but what is of the same kind: a slip in a name
+//! must not cost a roster. Pipes and terminals are written to, `-` is standard output, and no link is followed to a file.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::providers::{settle, temporary};
+
+/// How much of a file is looked at to see what it is.
+const LOOK: u64 = 512 * 1024 * 1024;
+
+/// A kind of thing that is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// What it is called.
+    what: &'static str,
+    /// It is for its owner's eyes; whatever the mode of the file before was.
+    private: bool,
+    /// Is this one of them? Nothing of a kind without this is ever replaced.
+    is_one: Option<fn(&[u8]) -> bool>,
+}
+
+/// A plan, with what it takes to do it.
+pub const PLAN: Kind = Kind { what: "saved plan", private: false, is_one: Some(is_plan) };
+/// The signature beside it.
+pub const SIGNATURE: Kind = Kind {
+    what: "signature",
+    private: false,
+    is_one: Some(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----")),
+};
+/// A kubeconfig; a token may be in it.
+pub const KUBECONFIG: Kind = Kind { what: "kubeconfig", private: true, is_one: Some(is_kubeconfig) };
+/// A roster. Who edits one by hand would not forgive that it is replaced.
+pub const ROSTER: Kind = Kind { what: "roster", private: false, is_one: None };
+/// An age file.
+pub const AGE_FILE: Kind = Kind { what: "age file", private: false, is_one: None };
+/// A key for age files. There is no second one.
+pub const AGE_KEY: Kind = Kind { what: "key", private: true, is_one: None };
+/// A report of code quality for GitLab.
+pub const CODE_QUALITY: Kind =
+    Kind { what: "code quality report", private: false, is_one: Some(is_code_quality) };
+
+/// Figures for node_exporter, which everybody can read.
+pub(crate) const METRICS: Kind = Kind {
+    what: "file of kwo's metrics",
+    private: false,
+    is_one: Some(|bytes| {
+        std::str::from_utf8(bytes).is_ok_and(|text| text.starts_with("# ") && text.contains("kwo_"))
+    }),
+};
+/// What says that a push has come: a time.
+pub(crate) const TRIGGER: Kind = Kind {
+    what: "trigger",
+    private: true,
+    is_one: Some(|bytes| {
+        std::str::from_utf8(bytes).is_ok_and(|text| text.trim().parse::<jiff::Timestamp>().is_ok())
+    }),
+};
+
+/// Where it went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Went {
+    /// To standard output, or to a pipe or a terminal.
+    Along,
+    /// Into a file that was not there, or in place of one of the same kind.
+    ToFile,
+}
+
+/// Is it the name of standard output?
+#[must_use]
+pub fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// May a file of this kind take the place of what is there? For those that are written again and again, by other means.
+///
+/// # Errors
+/// When something else is there.
+pub(crate) fn may_replace(path: &Path, kind: Kind) -> Result<(), String> {
+    match fs::symlink_metadata(path) {
+        Ok(found)
+            if found.is_file()
+                && found.len() > 0
+                && !kind.is_one.is_some_and(|is_one| looks(path, is_one)) =>
+        {
+            Err(format!("it is there already, and is no {}", kind.what))
+        }
+        Ok(found) if !found.is_file() && !found.is_symlink() => Err("it is no file".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes it where the person said.
+///
+/// # Errors
+/// When something else is there, or the system says no; then nothing is changed.
+pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
+    let name = path.display();
+    let cannot = |error: &io::Error| Failure::new(format!("cannot write {name}")).because(error);
+    if is_stdout(path) {
+        let mut out = io::stdout().lock();
+        return match out.write_all(bytes).and_then(|()| out.flush()) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot(&error)),
+            _ => Ok(Went::Along),
+        };
+    }
+    let before = match fs::symlink_metadata(path) {
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(cannot(&error)),
+    };
+    let Some(before) = before else {
+        return create(path, bytes, kind).map(|()| Went::ToFile).map_err(|error| cannot(&error));
+    };
+    // `/dev/stdout`, and what a shell puts in place of `>(…)`, are links to such a thing.
+    let leads = if before.is_symlink() { fs::metadata(path).ok() } else { Some(before.clone()) };
+    let leads = leads.map(|found| found.file_type());
+    if leads.is_some_and(|leads| leads.is_fifo() || leads.is_char_device()) {
+        let opened = fs::OpenOptions::new().write(true).open(path);
+        let written = opened.and_then(|mut open| open.write_all(bytes).and_then(|()| open.flush()));
+        return written.map(|()| Went::Along).map_err(|error| cannot(&error));
+    }
+    let is = |what: &str, hint: String| {
+        Err(Failure::new(format!("{name} is {what}; nothing was written")).hint(hint))
+    };
+    if before.is_symlink() {
+        return is("a symbolic link", "name the file that it leads to, or delete the link first".to_owned());
+    }
+    if !before.is_file() {
+        return is("no file", format!("name a file for the {}", kind.what));
+    }
+    let article = if kind.what.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    let hint = match kind.is_one {
+        Some(_) => "name another file, or delete this one first".to_owned(),
+        None => {
+            format!("kwo never replaces {article} {}; name another file, or delete this one first", kind.what)
+        }
+    };
+    if before.len() > 0 && !kind.is_one.is_some_and(|is_one| looks(path, is_one)) {
+        let what = match kind.is_one {
+            Some(_) => format!("there already, and is not {article} {}", kind.what),
+            None => "there already".to_owned(),
+        };
+        return is(&what, hint);
+    }
+    let mode = if kind.private { 0o600 } else { before.permissions().mode() & 0o777 };
+    swap(path, bytes, Permissions::from_mode(mode)).map(|()| Went::ToFile).map_err(|error| cannot(&error))
+}
+
+/// A file that is not there yet, whole or not at all.
+fn create(path: &Path, bytes: &[u8], kind: Kind) -> io::Result<()> {
+    if path.file_name().is_none() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not end with a file's name"));
+    }
+    if kind.private
+        && let Some(folder) = here(path).parent()
+    {
+        // As for all that its owner alone may see.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mode = kind.private.then(|| Permissions::from_mode(0o600));
+    let made = temporary(&here(path), bytes, mode)?;
+    made.persist_noclobber(path).map_err(|error| error.error)?;
+    settle(&here(path))
+}
+
+/// The new in place of the old, in one move.
+fn swap(path: &Path, bytes: &[u8], mode: Permissions) -> io::Result<()> {
+    temporary(&here(path), bytes, Some(mode))?.persist(path).map_err(|error| error.error)?;
+    settle(&here(path))
+}
+
+/// A path whose folder has a name.
+fn here(path: &Path) -> std::path::PathBuf {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new(".").join(path),
+        _ => path.to_owned(),
+    }
+}
+
+fn looks(path: &Path, is_one: fn(&[u8]) -> bool) -> bool {
+    // What is put in its place meanwhile is not waited for.
+    let opened: io::Result<File> = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0))
+        .open(path);
+    let mut bytes = Vec::new();
+    opened.and_then(|file| file.take(LOOK).read_to_end(&mut bytes)).is_ok_and(|_| is_one(&bytes))
+}
+
+fn is_plan(bytes: &[u8]) -> bool {
+    let found: Result<serde_json::Value, _> = serde_json::from_slice(bytes);
+    found.is_ok_and(|plan| {
+        ["format_version", "provenance", "steps", "digest"].iter().all(|key| plan.get(key).is_some())
+    })
+}
+
+fn is_kubeconfig(bytes: &[u8]) -> bool {
+    let found: Result<serde_json::Value, _> = serde_yaml::from_slice(bytes);
+    found.is_ok_and(|config| config.get("kind").and_then(serde_json::Value::as_str) == Some("Config"))
+}
+
+fn is_code_quality(bytes: &[u8]) -> bool {
+    let found: Result<Vec<serde_json::Value>, _> = serde_json::from_slice(bytes);
+    found.is_ok_and(|notes| notes.iter().all(|note| note.get("fingerprint").is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = r#"{"format_version": "1.0", "provenance": {}, "steps": [], "digest": ""}"#;
+
+    #[test]
+    fn only_its_own_kind_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roster.yaml");
+        let refused = |kind| write(&path, b"new", kind).unwrap_err().text();
+        for (kind, there) in [
+            (PLAN, "apiVersion: kwo/v1\n"),
+            (PLAN, "{}"),
+            (PLAN, "[1]"),
+            (KUBECONFIG, "apiVersion: kwo/v1\nkind: Roster\n"),
+            (KUBECONFIG, OURS),
+            (ROSTER, "kind: Roster\n"),
+            (AGE_KEY, "# public key: age1\n"),
+            (AGE_FILE, "-----BEGIN AGE ENCRYPTED FILE-----\n"),
+            (CODE_QUALITY, OURS),
+        ] {
+            fs::write(&path, there).unwrap();
+            assert!(refused(kind).contains("there already"), "{kind:?}: {}", refused(kind));
+            assert_eq!(fs::read_to_string(&path).unwrap(), there);
+        }
+        fs::write(&path, OURS).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(write(&path, b"new", PLAN).unwrap(), Went::ToFile);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        // As `mktemp` leaves it.
+        fs::write(&path, "").unwrap();
+        write(&path, b"apiVersion: v1\nkind: Config\n", KUBECONFIG).unwrap();
+        write(&path, b"kind: Config\n", KUBECONFIG).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "a temporary file is left");
+    }
+
+    #[test]
+    fn no_link_is_followed_to_a_file_and_a_pipe_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link, pipe) =
+            (folder.path().join("file"), folder.path().join("link"), folder.path().join("pipe"));
+        fs::write(&file, OURS).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(write(&link, b"new", PLAN).unwrap_err().text().contains("is a symbolic link"));
+        assert!(write(folder.path(), b"new", PLAN).unwrap_err().text().contains("is no file"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), OURS);
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        assert_eq!(write(&pipe, b"through", PLAN).unwrap(), Went::Along);
+        assert_eq!(reader.join().unwrap(), "through");
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        // A link to a device, as `/dev/stdout` is one.
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        assert_eq!(write(&link, b"new", PLAN).unwrap(), Went::Along);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}

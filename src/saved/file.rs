@@ -1,0 +1,69 @@
+//! A saved plan as it is read: bounded, and with nothing of it shown that could be more than text.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use kwo_planner::plan::FORMAT_VERSION;
+use kwo_planner::saved::SavedPlan;
+
+use crate::failure::Failure;
+
+/// The longest plan that is read; one for a thousand tenants is a tenth of it.
+const LONGEST: u64 = 512 * 1024 * 1024;
+
+/// A saved plan, of which nobody knows yet who wrote it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file, byte for byte: this is what a signature is for.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub plan: SavedPlan,
+}
+
+/// Reads a saved plan.
+///
+/// # Errors
+/// When it cannot be read, is none, has a form that this kwo does not know, or was cut short.
+pub fn open(path: &Path) -> Result<Opened, Failure> {
+    let name = path.display();
+    let cannot =
+        |error: &dyn std::error::Error| Failure::new(format!("cannot read the plan {name}")).because(error);
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| cannot(&error))?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
+        return Err(Failure::new(format!("{name} is no saved plan: it is over {} MiB", LONGEST >> 20)));
+    }
+    let plan: SavedPlan = serde_json::from_slice(&bytes).map_err(|error| {
+        // What the decoder did not expect is quoted in what it says.
+        let mut failure = Failure::new(format!("{name} is no saved plan"));
+        failure.causes.push(plain(&error.to_string()));
+        failure.hint("`kwo plan --out FILE` saves one")
+    })?;
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    if major(&plan.plan.format_version) != major(FORMAT_VERSION) {
+        let version = plain(&plan.plan.format_version);
+        return Err(Failure::new(format!("{name} has the form {version}, this kwo knows {FORMAT_VERSION}"))
+            .hint("plan again with this version of kwo"));
+    }
+    if !plan.plan.is_intact() {
+        return Err(Failure::new(format!("{name} was changed after it was saved: its digest does not fit"))
+            .hint("plan again"));
+    }
+    Ok(Opened { bytes, plan })
+}
+
+/// A stranger's text on one line, without anything that a terminal, a log or a pipeline could take for a command.
+#[must_use]
+pub(crate) fn plain(text: &str) -> String {
+    let hidden = |char: char| {
+        char.is_control()
+            || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut out = String::new();
+    for char in text.chars().take(300) {
+        if hidden(char) { out.extend(char.escape_default()) } else { out.push(char) }
+    }
+    out
+}
