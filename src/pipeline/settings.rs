@@ -5,14 +5,16 @@
 use crate::forge::ForgeKind;
 
 /// Each variable of `kwo ci`, and the one of the plug-in's setting.
-pub const SETTINGS: [(&str, &str); 20] = [
+pub const SETTINGS: [(&str, &str); 23] = [
     ("KWO_ADOPT", "PLUGIN_ADOPT"),
     ("KWO_AGE_IDENTITY", "PLUGIN_AGE_IDENTITY"),
     ("KWO_ALLOW_RESTART", "PLUGIN_ALLOW_RESTART"),
+    ("KWO_API_WAIT", "PLUGIN_API_WAIT"),
     ("KWO_AS", "PLUGIN_AS"),
     ("KWO_AS_GROUP", "PLUGIN_AS_GROUP"),
     ("KWO_CONCURRENCY", "PLUGIN_CONCURRENCY"),
     ("KWO_CONTEXT", "PLUGIN_CONTEXT"),
+    ("KWO_FAIL_ON", "PLUGIN_FAIL_ON"),
     ("KWO_FULL", "PLUGIN_FULL"),
     ("KWO_KUBECONFIG", "PLUGIN_KUBECONFIG"),
     ("KWO_KUBECONFIG_DATA", "PLUGIN_KUBECONFIG_DATA"),
@@ -22,6 +24,7 @@ pub const SETTINGS: [(&str, &str); 20] = [
     ("KWO_PLAN_FILE", "PLUGIN_PLAN_FILE"),
     ("KWO_ROOT", "PLUGIN_ROOT"),
     ("KWO_ROSTER", "PLUGIN_ROSTER"),
+    ("KWO_SETTLE", "PLUGIN_SETTLE"),
     ("KWO_TARGET", "PLUGIN_TARGET"),
     ("KWO_TIMEOUT", "PLUGIN_TIMEOUT"),
     ("KWO_TOKEN", "PLUGIN_TOKEN"),
