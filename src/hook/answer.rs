@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::forge::{Event, Forge};
+use super::places::{Phase, Place};
 use super::server::Hook;
 use super::signature::{Claim, NoClaim, Signed};
 
@@ -33,8 +34,13 @@ enum Outcome {
     NotFound,
 }
 
-pub(super) async fn answer(hook: &Hook, from: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let outcome = outcome(hook, request).await;
+pub(super) async fn answer(
+    hook: &Hook,
+    place: &Place<'_>,
+    from: IpAddr,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let outcome = outcome(hook, place, request).await;
     let (name, status, text) = outcome.told();
     hook.figures.answered(name);
     if let Some(line) = outcome.line() {
@@ -51,7 +57,7 @@ pub(super) async fn answer(hook: &Hook, from: IpAddr, request: Request<Incoming>
     response
 }
 
-async fn outcome(hook: &Hook, request: Request<Incoming>) -> Outcome {
+async fn outcome(hook: &Hook, place: &Place<'_>, request: Request<Incoming>) -> Outcome {
     let looks = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
         "/healthz" if looks => Outcome::Shown(hook.figures.health(), "application/json"),
@@ -59,18 +65,20 @@ async fn outcome(hook: &Hook, request: Request<Incoming>) -> Outcome {
             Outcome::Shown(hook.figures.metrics(), "text/plain; version=0.0.4; charset=utf-8")
         }
         "/healthz" | "/metrics" => Outcome::WrongMethod("GET, HEAD"),
-        HOOK if request.method() == Method::POST => delivery(hook, request).await,
+        HOOK if request.method() == Method::POST => delivery(hook, place, request).await,
         HOOK => Outcome::WrongMethod("POST"),
         _ => Outcome::NotFound,
     }
 }
 
-async fn delivery(hook: &Hook, request: Request<Incoming>) -> Outcome {
+async fn delivery(hook: &Hook, place: &Place<'_>, request: Request<Incoming>) -> Outcome {
     let (head, body) = request.into_parts();
     let claim = match hook.keys.claim(&head.headers, Timestamp::now().as_second()) {
         Ok(claim) => claim,
         Err(why) => return Outcome::Unclaimed(why),
     };
+    // It may still be anybody's; but nobody who only connects pushes it out.
+    place.is(Phase::Delivery);
     if body.size_hint().lower() > hook.bounds.body {
         return Outcome::TooLarge;
     }

@@ -4,6 +4,7 @@ mod answer;
 mod deliveries;
 mod figures;
 mod forge;
+mod places;
 mod runner;
 mod server;
 mod signature;

@@ -9,12 +9,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::answer::answer;
 use super::deliveries::Deliveries;
 use super::figures::Figures;
+use super::places::{Phase, Place, Places};
 use super::runner::{Runner, Work, told};
 use super::signature::Keys;
 
@@ -35,9 +37,11 @@ pub(super) type Say = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Bounds {
     /// The largest body, in bytes. GitHub sends up to 25 MiB.
     pub body: u64,
-    /// How many may be connected at a time; the others wait.
+    /// How many may be connected at a time; for one more, one that has brought nothing goes.
     pub connections: usize,
-    /// How long the head of a request may take, and how long its body.
+    /// How long the head of a request may take.
+    pub head: Duration,
+    /// How long its body may take, and how long the answer.
     pub patience: Duration,
     /// How long a run may go on once the listener is stopped.
     pub grace: Duration,
@@ -47,7 +51,8 @@ impl Default for Bounds {
     fn default() -> Bounds {
         Bounds {
             body: 25 * 1024 * 1024,
-            connections: 64,
+            connections: 256,
+            head: Duration::from_secs(5),
             patience: Duration::from_secs(10),
             grace: Duration::from_secs(300),
         }
@@ -61,6 +66,7 @@ pub struct Hook {
     pub(super) figures: Arc<Figures>,
     pub(super) bounds: Bounds,
     pub(super) say: Say,
+    places: Places,
     deliveries: Mutex<Deliveries>,
 }
 
@@ -72,6 +78,7 @@ impl Hook {
             keys,
             runner: Runner::new(work, bounds.grace, Arc::clone(&figures), Arc::clone(&say)),
             figures,
+            places: Places::new(bounds.connections),
             bounds,
             say,
             deliveries: Mutex::new(Deliveries::new(REMEMBERED)),
@@ -88,24 +95,27 @@ impl Hook {
             let (hook, stop) = (Arc::clone(&self), stop.clone());
             tokio::spawn(async move { hook.runner.serve(stop).await })
         };
-        let places = Arc::new(Semaphore::new(self.bounds.connections));
+        let mut connections = JoinSet::new();
         loop {
-            let accepted = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (listener.accept().await, place)
-            };
-            let (accepted, place) = tokio::select! {
+            let accepted = tokio::select! {
                 biased;
                 () = told(&mut stop) => break,
-                accepted = accepted => accepted,
+                accepted = listener.accept() => accepted,
+                // What has ended is let go of.
+                Some(_) = connections.join_next() => continue,
             };
             match accepted {
                 Ok((stream, from)) => {
+                    let (number, gone) = self.places.take(from.ip());
+                    if gone {
+                        self.figures.answered("pushed_out");
+                    }
                     let hook = Arc::clone(&self);
-                    tokio::spawn(async move {
-                        hook.connection(stream, from).await;
-                        drop(place);
+                    let task = connections.spawn(async move {
+                        let place = hook.places.place(number);
+                        hook.connection(stream, from, &place).await;
                     });
+                    self.places.works(number, task);
                 }
                 Err(error) => {
                     // Such as too many open files: it passes, and must not be waited for in a loop without rest.
@@ -115,28 +125,31 @@ impl Hook {
             }
         }
         drop(listener);
-        // All places are free once all requests are answered.
-        let all = u32::try_from(self.bounds.connections).unwrap_or(u32::MAX);
-        let _ = timeout(self.bounds.patience * 3, places.acquire_many(all)).await;
+        let answered = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(self.bounds.head + self.bounds.patience * 2, answered).await;
+        connections.shutdown().await;
         let _ = runs.await;
     }
 
     /// One request, and its answer.
-    async fn connection(&self, stream: TcpStream, from: SocketAddr) {
+    async fn connection(&self, stream: TcpStream, from: SocketAddr, place: &Place<'_>) {
         let service = service_fn(async |request| {
-            Ok::<_, std::convert::Infallible>(answer(self, from.ip(), request).await)
+            let answer = answer(self, place, from.ip(), request).await;
+            Ok::<_, std::convert::Infallible>(answer)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.bounds.patience)
+            .header_read_timeout(self.bounds.head)
             .keep_alive(false)
             .max_buf_size(HEAD)
             .max_headers(HEADERS)
             .serve_connection(TokioIo::new(stream), service);
         // Head, body and answer have their time each; what goes wrong between is the client's affair.
-        let Ok(Ok(parts)) = timeout(self.bounds.patience * 3, connection.without_shutdown()).await else {
+        let whole = self.bounds.head + self.bounds.patience * 2;
+        let Ok(Ok(parts)) = timeout(whole, connection.without_shutdown()).await else {
             return;
         };
+        place.is(Phase::Answered);
         linger(parts.io.into_inner()).await;
     }
 }
