@@ -22,6 +22,18 @@ const FETCHED: &str = "refs/kwo/fetched";
 /// The reference that keeps the commit that was applied last, wherever the branch goes.
 const APPLIED: &str = "refs/kwo/applied";
 
+/// The longest file that a fetch may write: all that is new in the repository is one.
+const LARGEST: u64 = 1 << 30;
+
+/// What keeps git's memory small, whatever is in the repository and however many processors there are.
+const THRIFT: [&str; 5] = [
+    "core.bigFileThreshold=16m",
+    "core.packedGitWindowSize=16m",
+    "core.packedGitLimit=256m",
+    "pack.threads=2",
+    "pack.windowMemory=256m",
+];
+
 /// A bare clone.
 pub struct Clone {
     folder: PathBuf,
@@ -38,6 +50,8 @@ pub struct Access {
     pub known_hosts: Option<PathBuf>,
     /// How long a fetch may take.
     pub patience: Duration,
+    /// The malformed objects that are taken as they are.
+    pub skip: Vec<String>,
 }
 
 impl Clone {
@@ -63,8 +77,14 @@ impl Clone {
         ] {
             let _ = fs::remove_file(clone.folder.join(lock));
         }
+        clone.sweep();
+        Ok(clone)
+    }
+
+    /// Takes away the halves that a fetch leaves that was ended.
+    fn sweep(&self) {
         for folder in ["objects", "objects/pack"] {
-            for found in fs::read_dir(clone.folder.join(folder)).into_iter().flatten().flatten() {
+            for found in fs::read_dir(self.folder.join(folder)).into_iter().flatten().flatten() {
                 let name = found.file_name();
                 let name = name.to_string_lossy();
                 if name.starts_with("tmp_objdir-") || name.starts_with("incoming-") {
@@ -74,7 +94,6 @@ impl Clone {
                 }
             }
         }
-        Ok(clone)
     }
 
     /// Is everything there that its references lead to?
@@ -125,7 +144,12 @@ impl Clone {
 
     /// A call in it.
     pub(super) fn git(&self) -> Git {
-        Git::new(&self.folder, PATIENCE)
+        self.git_for(PATIENCE)
+    }
+
+    /// A call in it with a patience of its own. Little of what it reads is kept in memory.
+    pub(super) fn git_for(&self, patience: Duration) -> Git {
+        THRIFT.into_iter().fold(Git::new(&self.folder, patience), Git::config)
     }
 
     /// Fetches the branch; gives its newest commit.
@@ -135,7 +159,9 @@ impl Clone {
     async fn fetch(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
         let key =
             access.key.as_ref().map(key_file).transpose().map_err(GitError::io("keep the key in memory"))?;
-        let mut git = Git::new(&self.folder, access.patience)
+        let mut git = self
+            .git_for(access.patience)
+            .files_up_to(LARGEST)
             .env("GIT_SSH_COMMAND", ssh(key.as_ref(), access))
             .config("protocol.allow=never")
             .config("protocol.https.allow=always")
@@ -144,6 +170,8 @@ impl Clone {
             // Another host would be given the token.
             .config("http.followRedirects=false")
             .config("fetch.fsckObjects=true")
+            // Unpacked one by one they would be in memory as a whole, and in no file whose length has a limit.
+            .config("fetch.unpackLimit=1")
             // Nothing is left running behind the fetch, and what it wrote outlives a power cut.
             .config("gc.autoDetach=false")
             .config("core.fsync=all")
@@ -157,9 +185,23 @@ impl Clone {
                 .env("KWO_GIT_TOKEN", zeroize::Zeroizing::new(token).as_str())
                 .config("credential.helper=!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \"$KWO_GIT_USER\" \"$KWO_GIT_TOKEN\"; }; f");
         }
+        let skip = access.skip.iter().map(|id| format!("{id}\n")).collect::<String>();
+        let list = tempfile::NamedTempFile::new();
+        let list = list.map_err(GitError::io("make a list of what to skip"))?;
+        if !skip.is_empty() {
+            fs::write(list.path(), skip).map_err(GitError::io("write a list of what to skip"))?;
+            git = git.config(&format!("fetch.fsck.skipList={}", list.path().display()));
+        }
         let refspec = format!("+refs/heads/{branch}:{FETCHED}");
         let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
-        git.args(fetch).args(["--", url, &refspec]).run(None).await?;
+        let fetched = git.args(fetch).args(["--", url, &refspec]).run(None).await;
+        if fetched.is_err() {
+            self.sweep();
+        }
+        // git only warns, and leaves the reference where it was.
+        if fetched?.said.contains("shallow roots") {
+            return Err(GitError::Shallow);
+        }
         self.commit(FETCHED).await
     }
 

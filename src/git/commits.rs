@@ -12,10 +12,12 @@ impl Clone {
     /// # Errors
     /// When it is not in the clone.
     pub async fn describe(&self, id: &str) -> Result<Commit, GitError> {
-        let args =
-            ["show", "--no-patch", "--no-show-signature", "--format=%H%x00%an <%ae>%x00%ct%x00%s", id, "--"];
+        // `show` compares the commit with the one before it, even where that is not to be seen: with a tree that names
+        // itself many times over it does not come to an end.
+        let format = "--format=%H%x00%an <%ae>%x00%ct%x00%s";
+        let args = ["log", "--max-count=1", "--no-show-signature", format, id, "--"];
         let told = self.git().args(args).run(None).await?.line();
-        let odd = || GitError::Odd { what: "show".to_owned(), said: told.chars().take(200).collect() };
+        let odd = || GitError::Odd { what: "log".to_owned(), said: told.chars().take(200).collect() };
         let parts: Vec<&str> = told.split('\0').collect();
         let [id, author, when, subject] = parts.as_slice() else { return Err(odd()) };
         let when =

@@ -4,8 +4,11 @@
 mod clone;
 mod commits;
 mod files;
+mod objects;
 mod process;
+mod signature;
 mod signed;
+mod signers;
 
 pub use clone::{Access, Clone};
 pub use files::export;

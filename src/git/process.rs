@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::AsyncWriteExt as _;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -31,6 +31,13 @@ const PASSED: [&str; 14] = [
 
 /// How much of what git says is told.
 const LONGEST: usize = 600;
+
+/// How much memory git and each program that it starts may ask for: a commit, a tree or a difference is unpacked in it as
+/// a whole, and a kilobyte may unpack to a gigabyte.
+const MEMORY: u64 = 2 << 30;
+
+/// How much of an answer is taken in where the call does not say.
+const ANSWER: usize = 64 << 20;
 
 /// Why git did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +68,14 @@ pub enum GitError {
         /// With which status.
         status: ExitStatus,
     },
+    /// A program that looks at a signature took too long.
+    #[error("`{program}` took longer than {seconds} s")]
+    Slow {
+        /// The program.
+        program: String,
+        /// The patience.
+        seconds: u64,
+    },
     /// The files that were asked for are too long.
     #[error("the files beside the roster are {mebibytes} MiB together, and at most {most} are read")]
     TooMuch {
@@ -69,6 +84,25 @@ pub enum GitError {
         /// How long they may be.
         most: u64,
     },
+    /// There are more things than are looked at.
+    #[error("there are more than {most} {what}, and no more are looked at")]
+    TooMany {
+        /// Of what.
+        what: String,
+        /// How many there may be.
+        most: usize,
+    },
+    /// It says more than is taken in.
+    #[error("`git {what}` says more than {mebibytes} MiB, and no more is read")]
+    Flood {
+        /// The command.
+        what: String,
+        /// How much is read.
+        mebibytes: usize,
+    },
+    /// The repository is a clone without its beginning.
+    #[error("it is a shallow clone, which lacks the history that its commits follow")]
+    Shallow,
     /// The public keys of the signers are none.
     #[error("gpg finds no keys in {}: {said}", path.display())]
     Keys {
@@ -100,11 +134,15 @@ pub(super) struct Git {
     command: Command,
     what: String,
     patience: Duration,
+    answer: usize,
+    file: Option<u64>,
 }
 
 /// What a call gave.
 pub(super) struct Given {
     pub(super) out: Vec<u8>,
+    /// What it says beside, where it did what it was asked to.
+    pub(super) said: String,
 }
 
 impl Git {
@@ -129,12 +167,33 @@ impl Git {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("GIT_DIR", folder)
             .stdin(Stdio::null())
             .kill_on_drop(true)
             // With a group of its own, what it starts (ssh, gpg) can be ended with it.
             .process_group(0);
-        Git { command, what: String::new(), patience }
+        Git { command, what: String::new(), patience, answer: ANSWER, file: None }
+    }
+
+    /// Takes in no more than this of the answer.
+    pub(super) fn at_most(mut self, bytes: usize) -> Git {
+        self.answer = bytes;
+        self
+    }
+
+    /// Lets it write no file that is longer.
+    pub(super) fn files_up_to(mut self, bytes: u64) -> Git {
+        self.file = Some(bytes);
+        self
+    }
+
+    /// One more argument, where that is so.
+    pub(super) fn arg_if(mut self, so: bool, arg: &str) -> Git {
+        if so {
+            self.command.arg(arg);
+        }
+        self
     }
 
     pub(super) fn config(mut self, setting: &str) -> Git {
@@ -184,22 +243,71 @@ impl Git {
             self.command.stdin(Stdio::piped());
         }
         let mut child = self.command.spawn().map_err(GitError::io("run `git`"))?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let _end = Group(group);
-        let stdin = child.stdin.take();
-        let feed = async move {
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let _end = Group(pid);
+        // It has only just begun, and what it starts inherits them.
+        let limits = [(Resource::As, Some(MEMORY)), (Resource::Core, Some(0)), (Resource::Fsize, self.file)];
+        for (resource, most) in limits {
+            if let (Some(pid), Some(most)) = (pid, most) {
+                // Where a stricter one is set already, that one stays.
+                let set = getrlimit(resource);
+                let most = [Some(most), set.current, set.maximum].into_iter().flatten().min();
+                let limit = Rlimit { current: most, maximum: most };
+                let _ = prlimit(Some(pid), resource, limit);
+            }
+        }
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let feed = async {
             if let (Some(mut stdin), Some(input)) = (stdin, input) {
                 // Whoever ends before all is read says why.
                 let _ = stdin.write_all(&input).await;
             }
+            Ok(())
         };
-        let both = async { tokio::join!(feed, child.wait_with_output()).1 };
-        let Ok(ended) = timeout(self.patience, both).await else {
-            return Err(GitError::TooLong { what: self.what, seconds: self.patience.as_secs() });
+        let most = self.answer;
+        let answer = async {
+            let out = heard(stdout, most.saturating_add(1)).await.map_err(Cut::Io)?;
+            // It is ended, rather than heard to its end.
+            if out.len() > most {
+                return Err(Cut::Flood);
+            }
+            Ok((out, child.wait().await.map_err(Cut::Io)?))
         };
-        let output = ended.map_err(GitError::io("hear what `git` says"))?;
-        Ok((output.status, Given { out: output.stdout }, shown(&output.stderr)))
+        let talk = async { heard_and_void(stderr).await.map_err(Cut::Io) };
+        let both = async { tokio::try_join!(answer, talk, feed) };
+        match timeout(self.patience, both).await {
+            Ok(Ok(((out, status), said, ()))) => {
+                let said = shown(&said);
+                Ok((status, Given { out, said: said.clone() }, said))
+            }
+            Ok(Err(Cut::Io(error))) => Err(GitError::io("hear what `git` says")(error)),
+            Ok(Err(Cut::Flood)) => Err(GitError::Flood { what: self.what, mebibytes: most >> 20 }),
+            Err(_) => Err(GitError::TooLong { what: self.what, seconds: self.patience.as_secs() }),
+        }
     }
+}
+
+/// Why a call is not heard to its end.
+enum Cut {
+    Io(std::io::Error),
+    Flood,
+}
+
+/// What is said, up to so many bytes.
+async fn heard(from: Option<impl AsyncRead + Unpin>, most: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        from.take(u64::try_from(most).unwrap_or(u64::MAX)).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// The beginning of what is said; the rest is taken in, so that whoever says it can go on.
+async fn heard_and_void(from: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let Some(mut from) = from else { return Ok(Vec::new()) };
+    let bytes = heard(Some(&mut from), 64 << 10).await?;
+    tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
+    Ok(bytes)
 }
 
 /// Everything that a call started.

@@ -1,28 +1,58 @@
-//! Whose signatures commits carry. Only the keys that the settings name count: git is kept from every other key ring
-//! and from every other kind of signature.
+//! Whether each of the new commits is of a signer, judged now, and whether its date can be true. Only the keys that the
+//! settings name count, of whichever of the two kinds a signature is.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Stdio;
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use kwo_planner::settings::Signers;
 
 use super::clone::Clone;
-use super::process::{Git, GitError, shown};
+use super::process::GitError;
+use super::signature::{Lacking, split};
+use super::signers::{Judges, Wrong};
 
-/// A commit that no signer signed.
+/// How far clocks may be apart, in seconds: a commit may be dated so much before its parent, or after now.
+const TOLERANCE: i64 = 3600;
+
+/// How many commits are judged at a time.
+const MOST: usize = 20_000;
+
+/// The longest commit whose signature is looked at.
+const LONGEST: u64 = 1024 * 1024;
+
+/// How many commits are read at a time.
+const BATCH: usize = 32;
+
+/// A commit that is not let in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Unsigned {
     /// The commit.
     pub commit: String,
-    /// What is wrong with its signature, as a sentence without a full stop.
-    pub why: &'static str,
+    /// What is wrong with it, as a sentence without a full stop.
+    pub why: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+const SIGN: &str = "a signer has to sign it anew, and all that come after it; the signers are those that `trust.signers` names";
+const FILE: &str = "if its author is to be a signer, mend the file that `trust.signers` names; else a signer has to sign it \
+                    anew, and all that come after it";
+const DATE: &str = "a signer with a clock that is right has to make it anew, and all that come after it: `git rebase \
+                    --force-rebase -S PARENT`";
+const CLOCK: &str = "is the clock of this node right? else a signer whose clock is right has to make it anew";
+
+/// A commit in its history.
+struct Link {
+    id: String,
+    when: i64,
+    parents: Vec<String>,
+    /// It is judged; otherwise it is only what one of those follows.
+    new: bool,
 }
 
 impl Clone {
-    /// The first commit after `since`, up to `head`, that no signer signed; with nothing to begin at, `head` alone is
-    /// looked at.
+    /// The first commit after `since`, up to `head`, that no signer signed or that has a date that cannot be; with nothing
+    /// to begin at, `head` alone is looked at. Each is judged now: by the keys that count now.
     ///
     /// # Errors
     /// When git cannot be asked, or the signers cannot be read.
@@ -32,108 +62,96 @@ impl Clone {
         head: &str,
         signers: &Signers,
     ) -> Result<Option<Unsigned>, GitError> {
-        // Whatever says yes here lets a commit in: what is not asked for says no.
-        let no = [
-            "gpg.openpgp.program=false",
-            "gpg.program=false",
-            "gpg.ssh.program=false",
-            "gpg.x509.program=false",
-        ];
-        let git = no.into_iter().fold(self.git(), Git::config);
-        // It lives as long as git is asked.
-        let mut ring = None;
-        let git = match (&signers.ssh, &signers.gpg) {
-            (Some(allowed), _) => {
-                readable(Path::new(allowed.as_str()))?;
-                runs("ssh-keygen").await?;
-                git.config("gpg.ssh.program=ssh-keygen")
-                    .config(&format!("gpg.ssh.allowedSignersFile={allowed}"))
-            }
-            (None, Some(keys)) => {
-                let ring = &*ring.insert(self.ring(Path::new(keys.as_str())).await?);
-                git.config("gpg.program=gpg").config("gpg.openpgp.program=gpg").env("GNUPGHOME", ring.path())
-            }
-            // The settings are refused before they come here; nobody is trusted.
-            (None, None) => git,
-        };
-        let range = match since {
-            Some(since) => vec![format!("{since}..{head}")],
-            None => vec!["--max-count=1".to_owned(), head.to_owned()],
-        };
-        let log = ["log", "--no-show-signature", "--reverse", "--format=%H %G?"];
-        let told = git.args(log).args(range).args(["--"]).run(None).await?;
-        drop(ring);
-        let text = told.line();
-        for line in text.lines() {
-            let (commit, state) = line.split_once(' ').unwrap_or((line, ""));
-            if let Some(mut why) = wrong(state) {
-                // With the program of the other kind out of reach, git takes its signatures for none.
-                if state == "N" && self.carries_signature(commit).await? {
-                    why = "its signature is of another kind than the keys of the signers";
+        let mut judges = Judges::of(signers).await?;
+        let links = self.links(since, head).await?;
+        let dates: BTreeMap<&str, i64> = links.iter().map(|link| (link.id.as_str(), link.when)).collect();
+        let now = Timestamp::now().as_second();
+        let new: Vec<&Link> = links.iter().filter(|link| link.new).collect();
+        for batch in new.chunks(BATCH) {
+            let raw = self.raw_commits(batch).await?;
+            for (link, raw) in batch.iter().zip(raw) {
+                let refuse = |why: String, hint| Ok(Some(Unsigned { commit: link.id.clone(), why, hint }));
+                let Some(raw) = raw else {
+                    return refuse(format!("it is longer than {} KiB", LONGEST >> 10), SIGN);
+                };
+                let signature = match split(&raw, link.id.len() > 40) {
+                    Ok(signature) => signature,
+                    Err(Lacking::Unsigned) => return refuse("it is not signed".to_owned(), SIGN),
+                    Err(Lacking::Several) => {
+                        return refuse("it carries more than one signature".to_owned(), SIGN);
+                    }
+                };
+                match judges.judge(&signature).await? {
+                    None => {}
+                    Some(Wrong::Signature(why)) => return refuse(why, SIGN),
+                    Some(Wrong::File(why)) => return refuse(why, FILE),
                 }
-                return Ok(Some(Unsigned { commit: commit.to_owned(), why }));
+                let mut before: Vec<&str> = link.parents.iter().map(String::as_str).collect();
+                // What was applied last may be many commits back, each a little earlier than the one before.
+                before.extend(since.filter(|_| link.id == head));
+                let latest = before.into_iter().filter_map(|id| Some((*dates.get(id)?, id))).max();
+                if let Some((when, id)) =
+                    latest.filter(|(when, _)| link.when < when.saturating_sub(TOLERANCE))
+                {
+                    let why = format!(
+                        "it is dated {}, more than an hour before {} of {}, which it comes after",
+                        time(link.when),
+                        id.get(..12).unwrap_or(id),
+                        time(when)
+                    );
+                    return refuse(why, DATE);
+                }
+                if link.when > now.saturating_add(TOLERANCE) {
+                    let why = format!("it is dated {}, which is more than an hour from now", time(link.when));
+                    return refuse(why, CLOCK);
+                }
             }
         }
         Ok(None)
     }
 
-    /// Is there any signature in a commit?
-    async fn carries_signature(&self, commit: &str) -> Result<bool, GitError> {
-        let told = self.git().args(["cat-file", "commit", commit]).run(None).await?;
-        let head = String::from_utf8_lossy(&told.out);
-        let head = head.split("\n\n").next().unwrap_or_default();
-        Ok(head.lines().any(|line| line.starts_with("gpgsig")))
-    }
-
-    /// A key ring with these keys and no others, each of which counts in full.
-    async fn ring(&self, keys: &Path) -> Result<tempfile::TempDir, GitError> {
-        readable(keys)?;
-        // gpg warns of a folder that others can look into.
-        let ring = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir();
-        let ring = ring.map_err(GitError::io("make a folder for a key ring"))?;
-        std::fs::write(
-            ring.path().join("gpg.conf"),
-            "trust-model always\nno-autostart\nno-auto-key-retrieve\n",
-        )
-        .map_err(GitError::io("write a key ring"))?;
-        let imported = tokio::process::Command::new("gpg")
-            .env("GNUPGHOME", ring.path())
-            .args(["--batch", "--quiet", "--no-autostart", "--import"])
-            .arg(keys)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .map_err(GitError::io("run `gpg`"))?;
-        if imported.status.success() {
-            return Ok(ring);
+    /// The commits that are new, and the ones that they follow, the earliest first.
+    async fn links(&self, since: Option<&str>, head: &str) -> Result<Vec<Link>, GitError> {
+        let range = match since {
+            Some(since) => vec![format!("{since}..{head}")],
+            None => vec!["--max-count=1".to_owned(), head.to_owned()],
+        };
+        let log = ["log", "--no-show-signature", "--topo-order", "--reverse", "--boundary"];
+        let most = format!("--max-count={}", MOST + 1);
+        let told = self.git().args(log).arg_if(since.is_some(), &most).args(["--format=%m %H %ct %P"]);
+        let told = told.args(range).args(["--"]).run(None).await?.line();
+        let mut links = Vec::new();
+        for line in told.lines() {
+            let odd = || GitError::Odd { what: "log".to_owned(), said: line.chars().take(200).collect() };
+            let mut words = line.split(' ').filter(|word| !word.is_empty());
+            let (Some(mark), Some(id), Some(when)) = (words.next(), words.next(), words.next()) else {
+                return Err(odd());
+            };
+            links.push(Link {
+                id: id.to_owned(),
+                when: when.parse().map_err(|_| odd())?,
+                parents: words.map(str::to_owned).collect(),
+                new: mark != "-",
+            });
         }
-        Err(GitError::Keys { path: keys.to_owned(), said: shown(&imported.stderr) })
+        if links.iter().filter(|link| link.new).count() > MOST {
+            return Err(GitError::TooMany { what: "commits that are new".to_owned(), most: MOST });
+        }
+        Ok(links)
+    }
+
+    /// These commits as they were stored; nothing for one that is too long.
+    async fn raw_commits(&self, batch: &[&Link]) -> Result<Vec<Option<Vec<u8>>>, GitError> {
+        let ids: Vec<&str> = batch.iter().map(|link| link.id.as_str()).collect();
+        let sizes = self.sizes("commit", &ids).await?;
+        let short: Vec<&str> =
+            ids.iter().zip(&sizes).filter(|(_, size)| **size <= LONGEST).map(|(id, _)| *id).collect();
+        let mut read = self.contents("commit", &short).await?.into_iter();
+        Ok(sizes.into_iter().map(|size| if size <= LONGEST { read.next() } else { None }).collect())
     }
 }
 
-/// Is this program there? Without it git takes every signature for a bad one, and blames the author.
-async fn runs(program: &str) -> Result<(), GitError> {
-    let mut command = tokio::process::Command::new(program);
-    command.arg("-?").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    command.status().await.map(|_| ()).map_err(GitError::io(format!("run `{program}`")))
-}
-
-fn readable(path: &Path) -> Result<(), GitError> {
-    let open = std::fs::File::open(path).map(|_| ());
-    open.map_err(GitError::io(format!("read the signers in {}", path.display())))
-}
-
-/// What is wrong with a signature in this state, as git calls it; nothing with a good one of a signer.
-fn wrong(state: &str) -> Option<&'static str> {
-    match state {
-        "G" => None,
-        "N" => Some("it is not signed"),
-        "B" => Some("its signature is bad: it was changed after it was signed"),
-        "U" => Some("its signature is good, but not of one of the signers"),
-        "X" => Some("its signature has expired"),
-        "Y" => Some("the key of its signature has expired"),
-        "R" => Some("the key of its signature was revoked"),
-        _ => Some("its signature cannot be checked: its key is not among those of the signers"),
-    }
+/// A time for people.
+fn time(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s"), |when| when.to_string())
 }

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use kwo_planner::settings::{Repository, Settings, Signers};
+use kwo_planner::settings::{ObjectId, Repository, Settings, Signers};
 use secrecy::SecretSlice;
 
 use super::memory::Memory;
@@ -57,14 +57,45 @@ const SLOW: &str =
     "is the server up, and can it be reached from here? `repository.timeout` is how long a fetch may take";
 
 /// What to do about a fetch that failed, as far as it can be told from what git said.
-fn hint(error: &GitError, repository: &Repository) -> &'static str {
+fn hint(error: &GitError, repository: &Repository) -> String {
     let said = match error {
         GitError::Failed { said, .. } => said,
-        GitError::TooLong { .. } => return SLOW,
-        _ => return missing(error).unwrap_or_default(),
+        GitError::TooLong { .. } => return SLOW.to_owned(),
+        GitError::Shallow => return UNSHALLOW.to_owned(),
+        _ => return missing(error).unwrap_or_default().to_owned(),
     };
+    if let Some((id, what)) = malformed(said) {
+        let skip: Vec<&str> = repository.skipped().map(|id| id.as_str()).chain([id]).collect();
+        return format!(
+            "git's own check finds the object {id} malformed ({what}). Where it is old and known, write into `repository:` \
+             of the settings, to take it as it is: `fsck: {{skip: [{}]}}`",
+            skip.join(", ")
+        );
+    }
+    what_failed(said, repository).to_owned()
+}
+
+const UNSHALLOW: &str = "`git fetch --unshallow` in it brings the rest, where it has a remote; or name the repository that \
+                         it was cloned from";
+
+/// The object that git's own check refuses, and what it calls the fault.
+fn malformed(said: &str) -> Option<(&str, &str)> {
+    let (id, rest) = said.split_once("object ")?.1.split_once(": ")?;
+    let what = rest.split_once(':')?.0;
+    let fits = id.parse::<ObjectId>().is_ok() && what.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    fits.then_some((id, what))
+}
+
+/// The same, from what git said.
+fn what_failed(said: &str, repository: &Repository) -> &'static str {
     let has = |part: &str| said.contains(part);
-    if has("timed out") {
+    if has("signal 25") || has("File too large") {
+        "what is new in the repository is longer than 1 GiB, and kwo fetches no more: give the roster a repository of its \
+         own"
+    } else if has("ut of memory") || has("malloc failed") || has("mmap failed") {
+        "a commit, a folder or a difference in the repository unpacks to more than the 2 GiB of memory that git is given: \
+         give the roster a repository of its own"
+    } else if has("timed out") {
         SLOW
     } else if has("mismatched algorithms") {
         "another repository is in its place, whose commits have ids of another kind; where that is meant, remove \
@@ -110,6 +141,7 @@ async fn access(repository: &Repository, places: &Places) -> Result<Access, Prob
         key: secret(&repository.key, "key").await?,
         known_hosts: repository.known_hosts.as_ref().map(|path| Path::new(path.as_str()).to_owned()),
         patience: std::time::Duration::from_secs(repository.timeout()),
+        skip: repository.skipped().map(ToString::to_string).collect(),
     })
 }
 
@@ -265,9 +297,7 @@ async fn unsigned(clone: &Clone, since: Option<&str>, head: &str, signers: &Sign
                 who.author,
                 found.why
             );
-            let hint = "a signer has to sign it anew, and all that come after it; the signers are those that \
-                        `trust.signers` names";
-            Some(problem(ProblemKind::Trust, text, hint))
+            Some(problem(ProblemKind::Trust, text, found.hint))
         }
         Err(error) => {
             let text = format!("{} is not let in: who signed it cannot be told: {error}", short(head));

@@ -64,7 +64,7 @@ pub(super) async fn check_out(
     export(clone, commit, &beside, folder.path()).await.map_err(|error| {
         let text = format!("the files of {} cannot be had: {error}", short(commit));
         match error {
-            GitError::TooMuch { .. } => {
+            GitError::TooMuch { .. } | GitError::TooMany { .. } => {
                 unusable(text, "give the roster a folder of its own in the repository")
             }
             GitError::Io { .. } => full(text),

@@ -13,12 +13,14 @@ mod gate;
 #[path = "../common/loopback.rs"]
 mod loopback;
 
+mod bombs;
 mod cluster;
 mod crash;
 mod drift;
 mod fetch;
 mod https;
 mod limits;
+mod malformed;
 mod nodes;
 mod quiet;
 mod record;
@@ -26,6 +28,7 @@ mod repository;
 mod served;
 mod settings;
 mod signed;
+mod signers;
 mod ssh;
 mod told;
 mod trust;

@@ -10,7 +10,7 @@ const ALICE: &str = "tenants:\n  alice:\n";
 const BOTH: &str = "tenants:\n  alice:\n  bob:\n";
 
 /// A key for ssh; gives its file.
-fn ssh_key(world: &World, name: &str) -> PathBuf {
+pub(crate) fn ssh_key(world: &World, name: &str) -> PathBuf {
     let path = world.path(name);
     let mut command = plain("ssh-keygen", &world.path(""));
     let made = command.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&path).status().unwrap();
@@ -19,13 +19,13 @@ fn ssh_key(world: &World, name: &str) -> PathBuf {
 }
 
 /// The options with which a commit is signed by this key.
-fn by_ssh(key: &std::path::Path) -> Vec<String> {
+pub(crate) fn by_ssh(key: &std::path::Path) -> Vec<String> {
     ["gpg.format=ssh".to_owned(), format!("user.signingKey={}", key.display())].to_vec()
 }
 
 /// Commits and pushes with these settings of git, signed.
 #[track_caller]
-fn signed(world: &World, tenants: &str, by: &[String]) -> String {
+pub(crate) fn signed(world: &World, tenants: &str, by: &[String]) -> String {
     world.write("roster.yaml", &crate::world::roster(tenants));
     world.git(&["add", "--all"]);
     let mut args: Vec<&str> = by.iter().flat_map(|setting| ["-c", setting.as_str()]).collect();
@@ -231,7 +231,7 @@ fn where_signatures_cannot_be_checked_nobody_is_blamed_and_what_was_applied_stay
 }
 
 /// A key ring of somebody's own, with one new key; gives its folder and the key's fingerprint.
-fn gpg_key(world: &World, name: &str) -> (PathBuf, String) {
+pub(crate) fn gpg_key(world: &World, name: &str) -> (PathBuf, String) {
     // The agent's socket needs a short path.
     let home = world.path(name);
     fs::create_dir(&home).unwrap();
@@ -253,7 +253,7 @@ fn gpg_key(world: &World, name: &str) -> (PathBuf, String) {
 }
 
 /// The settings of git with which a commit is signed by this key: the program is told where its key ring is.
-fn by_gpg(world: &World, key: &(PathBuf, String)) -> Vec<String> {
+pub(crate) fn by_gpg(world: &World, key: &(PathBuf, String)) -> Vec<String> {
     let program = world.path(&format!("gpg-{}", &key.1[..8]));
     let text = format!("#!/bin/sh\nGNUPGHOME='{}' exec gpg --batch \"$@\"\n", key.0.display());
     fs::write(&program, text).unwrap();
@@ -262,7 +262,7 @@ fn by_gpg(world: &World, key: &(PathBuf, String)) -> Vec<String> {
 }
 
 /// Ends the agent that gpg started for this key ring.
-struct Agent(PathBuf);
+pub(crate) struct Agent(pub(crate) PathBuf);
 
 impl Drop for Agent {
     fn drop(&mut self) {

@@ -14,5 +14,7 @@ pub use hook::{Hook, HookSecrets};
 pub use notify::{ForgeKind, Notify, Ntfy, Slack, Status, Webhook};
 pub use numbers::{Count, Percent, TimeSpan};
 pub use parse::{parse, schema};
-pub use repository::{Repository, Signers, Trust};
-pub use values::{AbsolutePath, Branch, ContextName, GitUrl, Project, RepositoryPath, SocketAddress, WebUrl};
+pub use repository::{Fsck, Repository, Signers, Trust};
+pub use values::{
+    AbsolutePath, Branch, ContextName, GitUrl, ObjectId, Project, RepositoryPath, SocketAddress, WebUrl,
+};

@@ -49,18 +49,8 @@ fn check(settings: &Settings, findings: &mut Findings) {
         }
     }
     if let Some(signers) = settings.trust.as_ref().and_then(|trust| trust.signers.as_ref()) {
-        match (&signers.ssh, &signers.gpg) {
-            (Some(first), Some(second)) => findings.push(
-                Finding::new(
-                    "two-kinds-of-signers",
-                    second.at,
-                    "signers of both kinds",
-                    "expected one of the two",
-                )
-                .also(first.at, "the other one")
-                .hint("let all signers use one kind of key"),
-            ),
-            (None, None) => findings.push(
+        if signers.ssh.is_none() && signers.gpg.is_none() {
+            findings.push(
                 Finding::new(
                     "missing-field",
                     repository.url.at,
@@ -68,8 +58,7 @@ fn check(settings: &Settings, findings: &mut Findings) {
                     "expected `ssh: PATH` or `gpg: PATH` below `signers:`",
                 )
                 .hint("leave `trust:` out where commits are not signed"),
-            ),
-            _ => {}
+            );
         }
     }
     if let Some(target) = &settings.target
@@ -162,7 +151,7 @@ mod tests {
         let with = |more: &str| refused(&format!("{HEAD}repository: {{url: 'https://a.b/c.git'}}\n{more}"));
         assert!(with("trust: {signers: {ssh: /etc/kwo/allowed_signers}}\n").is_empty());
         assert_eq!(with("trust: {signers: {}}\n"), ["missing-field"]);
-        assert_eq!(with("trust: {signers: {ssh: /a, gpg: /b}}\n"), ["two-kinds-of-signers"]);
+        assert!(with("trust: {signers: {ssh: /a, gpg: /b}}\n").is_empty());
         assert_eq!(with("target: {directory: /a, context: b}\n"), ["two-targets"]);
         assert_eq!(with("hook: {secrets: {github: {generate: 32}}}\n"), ["bad-secret"]);
         assert_eq!(with("notify: {slack: [{url: https://hooks.example.com/x}]}\n"), ["inline-secret"]);

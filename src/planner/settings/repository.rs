@@ -1,7 +1,7 @@
 //! Where the roster comes from, and which of its commits are applied.
 
 use super::numbers::TimeSpan;
-use super::values::{AbsolutePath, Branch, GitUrl, RepositoryPath};
+use super::values::{AbsolutePath, Branch, GitUrl, ObjectId, RepositoryPath};
 use crate::roster::record::record;
 use crate::roster::{At, SecretRef};
 
@@ -25,6 +25,16 @@ record! {
         pub known_hosts: Option<At<AbsolutePath>> = "knownHosts",
         /// How long a fetch may take. Default: 60s.
         pub timeout: Option<At<TimeSpan>>,
+        /// What git's own check of the repository lets pass.
+        pub fsck: Option<Fsck>,
+    }
+}
+
+record! {
+    /// What git's own check of the repository lets pass.
+    pub struct Fsck: "the check of the repository" {
+        /// Malformed objects that are taken as they are, such as commits that an import made long ago: their full ids.
+        pub skip: Vec<At<ObjectId>>,
     }
 }
 
@@ -37,7 +47,7 @@ record! {
 }
 
 record! {
-    /// Whose signatures count, in one of two forms.
+    /// Whose signatures count: a commit is let in where the file for its kind of signature names its key.
     pub struct Signers: "the signers" {
         /// A file of allowed signers, as ssh-keygen reads it.
         pub ssh: Option<At<AbsolutePath>>,
@@ -63,6 +73,11 @@ impl Repository {
     #[must_use]
     pub fn user(&self) -> &str {
         self.user.as_ref().map_or("git", |user| user.as_str())
+    }
+
+    /// The objects that git's own check lets pass.
+    pub fn skipped(&self) -> impl Iterator<Item = &ObjectId> {
+        self.fsck.iter().flat_map(|fsck| fsck.skip.iter().map(|id| &id.value))
     }
 
     /// How many seconds a fetch may take.

@@ -24,6 +24,15 @@ text_type! {
 }
 
 text_type! {
+    /// The full id of an object of git.
+    pub struct ObjectId {
+        expected: "the full id of an object: 40 hexadecimal digits, or 64",
+        pattern: "^([0-9a-f]{40}|[0-9a-f]{64})$",
+        max: 64
+    }
+}
+
+text_type! {
     /// A path below the repository's folder.
     pub struct RepositoryPath {
         expected: "a path below the repository's folder, such as `clusters/one/roster.yaml`",
@@ -173,6 +182,18 @@ impl FromStr for Branch {
                 .hint("write the branch alone: `main`, not `refs/heads/main`"));
         }
         Ok(Branch(text.into()))
+    }
+}
+
+impl FromStr for ObjectId {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<ObjectId, Refusal> {
+        let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        match digits && matches!(text.len(), 40 | 64) {
+            true => Ok(ObjectId(text.into())),
+            false => Err(Refusal::new("bad-object", format!("{} is no full id of an object", quote(text)))
+                .hint("git's message names it: 40 or 64 digits from 0 to f")),
+        }
     }
 }
 
