@@ -11,6 +11,7 @@ pub mod forge;
 pub mod git;
 pub mod history;
 pub mod hook;
+pub mod identity;
 pub mod import;
 pub mod install;
 pub mod journal;

@@ -84,6 +84,12 @@ pub struct TargetArgs {
     /// Restart k3s where a file that it reads has changed; without this the restart is only shown.
     #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = switch)]
     pub allow_restart: bool,
+    /// What the roster is called in the cluster that it keeps, instead of the name that it gives the cluster.
+    #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
+    pub roster_id: Option<String>,
+    /// Take over a cluster that another roster keeps, or that this one kept from another place.
+    #[arg(long, env = "KWO_TAKE_OVER_ROSTER", value_parser = switch)]
+    pub take_over_roster: bool,
     /// Take over what exists without kwo's mark: all of it, or just that of a tenant or with an id. Adds, and never removes.
     #[arg(long, env = "KWO_ADOPT", value_name = "TENANT|ID", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     #[arg(value_delimiter = ',')]

@@ -13,7 +13,7 @@ use tokio::sync::watch::Receiver;
 
 use super::consent::{confirm, lock};
 use super::entrust::entrust;
-use super::load::load;
+use super::load::{Loaded, load};
 use super::look::{fails, identity, look};
 use super::print::{data, json, talk};
 use super::saved::{self, held_against};
@@ -22,7 +22,7 @@ use crate::cli::{Apply, TextOrJson};
 use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
 use crate::fight::{fights, pause, waited};
-use crate::providers::Provider;
+use crate::providers::{Identity, Provider};
 use crate::report::plan::{Counts, Detail, text};
 use crate::report::run::{self as shown, settled};
 use crate::target;
@@ -78,6 +78,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         }
         (None, _) => return Err(Failure::new("there is no roster to plan from")),
     };
+    let place = place(&loaded, &*provider, &identity);
     let mut interrupted = stop.map_or_else(stop::on_signal, Ok)?;
     let lock = lock(&*provider, args.lock_timeout, &mut interrupted).await?;
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
@@ -85,14 +86,18 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         let adopt = target::adopt(&target, &loaded.desired)?;
         let provenance = loaded.provenance(&roster);
         let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
-        let desired = entrust(loaded.desired, &roster, &target, &*provider).await;
-        let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
+        let keeper = loaded.keeper(&roster, &target);
+        // A saved plan is for others to apply, so it does not say who keeps the cluster.
+        let desired = if file.is_some() { loaded.desired } else { loaded.desired.kept_by(&keeper) };
+        let desired = entrust(desired, &roster, &target, &*provider).await;
+        let keeper = (!target.take_over_roster).then_some(&keeper);
+        let (plan, _) = look(&*provider, &desired, &adopt, provenance, keeper).await?;
         let (plan, stale, beyond) = match &file {
             Some(file) => held_against(file, plan, &desired, args)?,
             None => (plan, Vec::new(), 0),
         };
         let task = Task { desired, adopt, plan, stale, beyond };
-        show_and_ask(args, &task).await?;
+        show_and_ask(args, &task, &place).await?;
         Ok(task)
     };
     let result = tokio::select! {
@@ -181,7 +186,7 @@ fn failing(args: &Apply, exit: Exit, plan: &Plan) -> Exit {
     if exit == Exit::Done && fails(&args.fail_on, plan) { Exit::Held } else { exit }
 }
 
-async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
+async fn show_and_ask(args: &Apply, task: &Task, place: &str) -> Result<(), Failure> {
     let Task { desired: _, adopt: _, plan, stale, beyond } = task;
     if !stale.is_empty() {
         stale.iter().for_each(|(id, why)| talk(&format!("stale: {id}: {why}\n")));
@@ -206,8 +211,16 @@ async fn show_and_ask(args: &Apply, task: &Task) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
-    let question = format!("Apply this ({})?", Counts::of(plan).line());
+    let question = format!("Apply this ({}) to {place}?", Counts::of(plan).line());
     confirm(&question, "pass --yes to apply without being asked").await
+}
+
+/// Where it is to be applied, so that nobody says yes to another cluster than the one meant.
+fn place(loaded: &Loaded, provider: &dyn Provider, identity: &Identity) -> String {
+    let name = loaded.roster.cluster().name.as_ref();
+    let name = name.map(|name| format!("the cluster `{}` at ", name.value.as_str())).unwrap_or_default();
+    let context = provider.context().map(|context| format!(" (context `{context}`)")).unwrap_or_default();
+    format!("{name}{}{context}", identity.address)
 }
 
 /// A line a result, and a bar under them where a person is looking.

@@ -50,7 +50,7 @@ pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
     let places = Places { folder: PathBuf::new(), age_identity: None };
     let (desired, vault) = resolve(desired, &places, &provider).await;
     provider.entrust(Arc::new(vault));
-    let (plan, _) = look(&provider, &desired, &Adopt::Everything, Provenance::default()).await?;
+    let (plan, _) = look(&provider, &desired, &Adopt::Everything, Provenance::default(), None).await?;
     talk(&import::text(&plan));
     Ok(Exit::Done)
 }

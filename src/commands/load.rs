@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use kwo_planner::domains::compile;
+use kwo_planner::keeper::Keeper;
 use kwo_planner::plan::{Provenance, roster_digest};
 use kwo_planner::resource::Desired;
 use kwo_planner::roster::{Refused, Roster};
 
 use super::print::talk;
+use crate::cli::TargetArgs;
 use crate::failure::{Exit, Failure};
+use crate::identity::of_file;
 use crate::report::diagnostic;
 use crate::source;
 
@@ -19,6 +22,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Which roster it is among others.
+    pub(crate) fn keeper(&self, path: &Path, args: &TargetArgs) -> Keeper {
+        of_file(&self.roster, path, args.roster_id.as_deref())
+    }
+
     /// Where it comes from, for a plan made of it.
     pub(crate) fn provenance(&self, path: &Path) -> Provenance {
         Provenance {

@@ -1,12 +1,13 @@
 //! Look at the target and plan: what `plan` and `apply` have in common.
 
+use kwo_planner::keeper::{Keeper, keeper, other};
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
 use kwo_planner::verify::verify;
 
 use crate::cli::FailOn;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::providers::{Identity, Provider, Refusal};
 
 /// Does the run fail on what the plan finds left over?
@@ -26,14 +27,27 @@ pub(crate) async fn identity(provider: &dyn Provider) -> Result<Identity, Failur
     })
 }
 
-/// What was seen, and the plan made from it, checked.
+/// What was seen, and the plan made from it, checked. `this` is the roster, unless it may take over what another one keeps.
 pub(crate) async fn look(
     provider: &dyn Provider,
     desired: &Desired,
     adopt: &Adopt,
     provenance: Provenance,
+    this: Option<&Keeper>,
 ) -> Result<(Plan, Observed), Failure> {
     let observed = provider.observe(desired).await;
+    if let Some(keeper) = this.and_then(|this| other(&observed, this)) {
+        let what = format!(
+            "{} is kept by {keeper}, and this is another roster; nothing was done",
+            provenance.address
+        );
+        return Err(Failure { exit: Exit::Held, ..Failure::new(what) }
+            .hint("is it the cluster that you mean? --kubeconfig and --context choose another")
+            .hint("where the roster was moved or renamed, or is to keep this cluster from now on, pass `--take-over-roster` once")
+            .hint("with a name in the roster (`cluster: {name: …}`) its file can be moved"));
+    }
+    let kept_by = keeper(&observed).map(|keeper| keeper.to_string().into());
+    let provenance = Provenance { kept_by, ..provenance };
     let plan = plan(desired, &observed, adopt, provenance);
     check(&plan, &observed)?;
     Ok((plan, observed))

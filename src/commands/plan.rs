@@ -59,6 +59,7 @@ pub(super) struct Made {
 
 /// The plan for the target as it is now.
 pub(super) async fn made(loaded: Loaded, roster: &Path, args: &TargetArgs) -> Result<Made, Failure> {
+    let keeper = loaded.keeper(roster, args);
     let provider = target::open(args, Duration::ZERO).await?;
     let identity = identity(&*provider).await?;
     let provenance =
@@ -66,7 +67,8 @@ pub(super) async fn made(loaded: Loaded, roster: &Path, args: &TargetArgs) -> Re
     let adopt = target::adopt(args, &loaded.desired)?;
     let sources = Arc::clone(loaded.roster.sources());
     let desired = entrust(loaded.desired, roster, args, &*provider).await;
-    let (plan, _) = look(&*provider, &desired, &adopt, provenance).await?;
+    let keeper = (!args.take_over_roster).then_some(&keeper);
+    let (plan, _) = look(&*provider, &desired, &adopt, provenance, keeper).await?;
     Ok(Made { plan, sources, provider })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::change::{Cause, Change, Held, Hold, Step};
+use crate::keeper;
 use crate::plan::Plan;
 use crate::resource::{Desired, ResourceId};
 use crate::tree::{SmolStr, Tree};
@@ -19,6 +20,8 @@ pub fn drift(step: &Step, was: Option<&Desired>) -> Option<String> {
 fn one(change: &Change, was: Option<&Tree>) -> Option<String> {
     match change {
         Change::Create => was.map(|_| "it was deleted".to_owned()),
+        // Which roster keeps the cluster is written anew wherever it is missing.
+        Change::Extend { pointer, .. } if keeper::is_about(pointer) => None,
         Change::Extend { pointer, value, .. } => {
             let there = match pointer.strip_suffix("/-") {
                 Some(list) => was?.at(list).is_some_and(|list| list.items().contains(value)),

@@ -13,6 +13,7 @@ pub mod domains;
 pub mod drift;
 pub mod endings;
 mod holders;
+pub mod keeper;
 pub mod kinds;
 pub mod leftovers;
 pub mod limits;

@@ -51,6 +51,9 @@ pub struct Provenance {
     pub target: SmolStr,
     /// Where the cluster or the directory is, for people.
     pub address: SmolStr,
+    /// Which roster keeps it, where that is known there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<SmolStr>,
 }
 
 /// Which objects without kwo's mark may be taken over.

@@ -1,6 +1,7 @@
 //! How the fields of each kind are to be compared: which lists are sets, which have entries with a key, which values
 //! are quantities, which parts count as one value, which texts hold a document. Facts of the Kubernetes API, as data.
 
+use crate::keeper;
 use crate::kinds::Kind;
 use crate::overlay::Overlay;
 use crate::tree::{SmolStr, Tree};
@@ -127,7 +128,14 @@ static LIMIT_RANGE: Shape = Shape {
 };
 // The rules are one value each way: they add up, so an entry of somebody else would open what is to be closed.
 static NETWORK_POLICY: Shape = Shape { sets: &["/spec/policyTypes"], whole: &["/spec/podSelector"], ..PLAIN };
-static ROLE: Shape = Shape { sets: &["/rules"], read: &["/rules"], grants: true, ..PLAIN };
+static ROLE: Shape = Shape {
+    sets: &["/rules"],
+    read: &["/rules", keeper::READ[0], keeper::READ[1]],
+    // Which roster keeps the cluster is no part of any.
+    filled: &["/metadata/annotations"],
+    grants: true,
+    ..PLAIN
+};
 static BINDING: Shape = Shape {
     sets: &["/subjects"],
     immutable: &["/roleRef"],

@@ -50,6 +50,11 @@ pub trait Provider: Send + Sync {
     /// Which of all systems of its kind this is, so that a plan saved for one is never applied to another.
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>>;
 
+    /// By which name the person who runs kwo calls it, where it has one.
+    fn context(&self) -> Option<&str> {
+        None
+    }
+
     /// What an earlier run left for this one, beside all objects; nothing where none did.
     fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>>;
 

@@ -108,6 +108,10 @@ impl Provider for Together {
         self.main.identity()
     }
 
+    fn context(&self) -> Option<&str> {
+        self.main.context()
+    }
+
     fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
         self.main.recall()
     }

@@ -102,6 +102,9 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
     let mut out = String::new();
     let Plan { format_version: _, provenance, steps, held, leftovers, settled: _, digest: _ } = plan;
     let _ = writeln!(out, "{STRONG}Plan{STRONG:#} for {} from {}", provenance.address, provenance.roster);
+    if let Some(keeper) = &provenance.kept_by {
+        let _ = writeln!(out, "kept by {keeper}");
+    }
     rights(&mut out, steps, leftovers);
     let mut tenants: BTreeMap<&SmolStr, Part<'_>> = BTreeMap::new();
     for step in steps {

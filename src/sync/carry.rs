@@ -114,14 +114,14 @@ impl Run<'_> {
             let target = identity_of(plan);
             let mut again = match &report.stopped {
                 Some(_) => None,
-                None => Some(look(provider, desired, checked, &target).await),
+                None => Some(look(provider, desired, checked, &target, None).await),
             };
             if let Some(Ok(now)) = &again
                 && fights(now, &report).is_empty()
                 && let Some(pause) = pause(&report, self.options.settle)
             {
                 if waited(pause, self.options.interrupted.clone()).await {
-                    again = Some(look(provider, desired, checked, &target).await);
+                    again = Some(look(provider, desired, checked, &target, None).await);
                 }
             }
             let (again, unseen) = match again.transpose() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kwo_planner::domains::compile;
+use kwo_planner::keeper::{Keeper, other};
 use kwo_planner::limits::{self, Limit};
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan, roster_digest};
@@ -102,14 +103,23 @@ pub(super) async fn look(
     desired: &Desired,
     checked: &Checked,
     identity: &Identity,
+    this: Option<&Keeper>,
 ) -> Result<Plan, Problem> {
     let provenance = Provenance {
         roster: format!("{} of {}", checked.roster.sources().files()[0].name, checked.commit).into(),
         roster_digest: checked.digest.as_str().into(),
         target: identity.id.clone(),
         address: identity.address.clone(),
+        kept_by: None,
     };
     let observed: Observed = provider.observe(desired).await;
+    if let Some(keeper) = this.and_then(|this| other(&observed, this)) {
+        let text =
+            format!("{} is kept by {keeper}, and this is another roster; nothing was done", identity.address);
+        let hint = "where the repository was renamed, or this roster is to keep it from now on, `kwo sync --allow roster` \
+                    takes it over, once; with a name in the roster (`cluster: {name: …}`) its file can be moved";
+        return Err(problem(ProblemKind::Limit, text, hint));
+    }
     let plan = plan(desired, &observed, &Adopt::Nothing, provenance);
     let violations = kwo_planner::verify::verify(&plan, &observed);
     match violations.first() {

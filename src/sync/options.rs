@@ -25,6 +25,8 @@ pub enum Allowed {
     Drop,
     /// Touch more tenants than the limit.
     Tenants,
+    /// Keep what another roster keeps.
+    Roster,
 }
 
 impl fmt::Display for Allowed {
@@ -34,6 +36,7 @@ impl fmt::Display for Allowed {
             Allowed::Revise => "revise",
             Allowed::Drop => "drop",
             Allowed::Tenants => "tenants",
+            Allowed::Roster => "roster",
         })
     }
 }
@@ -114,6 +117,8 @@ pub fn target_args(settings: &Settings) -> TargetArgs {
             .and_then(|target| target.root.as_ref())
             .map_or_else(|| PathBuf::from("/"), |at| path(&at.value)),
         allow_restart: yes(target.and_then(|target| target.allow_restart)),
+        roster_id: None,
+        take_over_roster: false,
         adopt: Vec::new(),
     }
 }

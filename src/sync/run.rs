@@ -24,6 +24,7 @@ use crate::cli::TargetArgs;
 use crate::failure::{Exit, Failure};
 use crate::git::{Clone, GitError};
 use crate::history::{Entry, Problem, ProblemKind};
+use crate::identity::of_repository;
 use crate::providers::{Identity, LockRefusal, Provider};
 use crate::secrets::{Places, resolve};
 use crate::target;
@@ -264,13 +265,17 @@ impl Run<'_> {
         let choice = choice.map_err(|error| problem(ProblemKind::Fetch, error.to_string(), ""))?;
         let checked = self.chosen(clone, choice).await?;
 
+        let repository = &self.settings.repository;
+        let keeper = of_repository(&checked.roster, &repository.url.value, repository.roster());
+        let wanted = checked.desired.clone().kept_by(&keeper);
         let folder = checked.path.parent().map(Into::into).unwrap_or_default();
         let places = Places::usual(folder, self.args.age.age_identity.clone());
-        let (desired, vault) = resolve(checked.desired.clone(), &places, &**provider).await;
+        let (desired, vault) = resolve(wanted, &places, &**provider).await;
         provider.entrust(Arc::new(vault));
         let desired = if self.args.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired };
         let desired = Arc::new(desired);
-        let plan = look(provider, &desired, &checked, identity).await?;
+        let this = Some(&keeper).filter(|_| !self.options.allowed.contains(&Allowed::Roster));
+        let plan = look(provider, &desired, &checked, identity, this).await?;
         let was = if memory.agreed == checked.digest {
             Some(Arc::clone(&desired))
         } else {

@@ -73,3 +73,55 @@ fn every_command_ends_what_it_stands_at() {
     assert_eq!(plan(folder)["leftovers"].as_array().unwrap().len(), 0);
     assert!(transcript(folder, apply).contains("In agreement: nothing to do"));
 }
+
+#[test]
+fn another_roster_is_refused_and_a_moved_one_is_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (place, roster) in [
+        ("one", "tenants: {alice: }"),
+        ("two", "tenants: {bob: }"),
+        ("named", "cluster: {name: prod}\ntenants: {alice: }"),
+        ("moved", "cluster: {name: prod}\ntenants: {alice: }"),
+        ("other", "cluster: {name: test}\ntenants: {alice: }"),
+    ] {
+        std::fs::create_dir(folder.join(place)).unwrap();
+        write(&folder.join(place), roster);
+    }
+    let run = |command: &str, place: &str, more: &[&str]| {
+        let roster = format!("{place}/roster.yaml");
+        transcript(folder, &[&[command, &roster, "--target", "dir:d"], more].concat())
+    };
+    let refused = |command: &str, place: &str, more: &[&str], keeper: &str| {
+        let said = run(command, place, more);
+        assert!(said.ends_with("---- exit 5 ----\n") && said.contains(keeper), "{said}");
+        assert!(
+            said.contains("--take-over-roster") && !said.contains("rm -f") && !said.contains("agreement"),
+            "{said}"
+        );
+    };
+    let passes = |command: &str, place: &str, more: &[&str]| {
+        let said = run(command, place, more);
+        assert!(said.ends_with("---- exit 0 ----\n"), "{said}");
+        said
+    };
+    passes("plan", "one", &[]);
+    passes("apply", "one", &["--yes"]);
+    assert!(passes("plan", "one", &[]).contains("\nkept by the roster one/roster.yaml\n"));
+    for command in ["plan", "apply"] {
+        refused(
+            command,
+            "two",
+            &["--full"],
+            "d is kept by the roster one/roster.yaml, and this is another roster",
+        );
+    }
+    // Named where it is, it can be moved; a name of another cluster is another roster, wherever it is.
+    passes("apply", "named", &["--yes", "--take-over-roster"]);
+    assert!(passes("apply", "moved", &["--yes"]).contains("In agreement"));
+    refused("apply", "other", &["--yes"], "is kept by the roster of the cluster `prod`");
+    refused("plan", "two", &[], "is kept by the roster of the cluster `prod`");
+    passes("plan", "two", &["--roster-id", "prod"]);
+    passes("apply", "other", &["--yes", "--take-over-roster"]);
+    refused("plan", "moved", &[], "is kept by the roster of the cluster `test`");
+}

@@ -45,7 +45,10 @@ fn transcript_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> 
         let known = |line: &str| {
             if line.starts_with("Plan digest: ") { "Plan digest: DIGEST" } else { line }.to_owned()
         };
-        let text = String::from_utf8_lossy(bytes).replace(&*folder.to_string_lossy(), "FOLDER");
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = String::from_utf8_lossy(bytes)
+            .replace(&*folder.to_string_lossy(), "FOLDER")
+            .replace(&name, "FOLDER");
         text.lines().map(|line| known(line) + "\n").collect::<String>()
     };
     format!(

@@ -48,7 +48,11 @@ impl Bench {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path());
-        command.env("KWO_KUBECONFIG", &self.kubeconfig).env("KWO_LOCK_DURATION", "3s").stdin(Stdio::null());
+        command
+            .env("KWO_KUBECONFIG", &self.kubeconfig)
+            .env("KWO_LOCK_DURATION", "3s")
+            .env("KWO_ROSTER_ID", "tests")
+            .stdin(Stdio::null());
         command
     }
 

@@ -143,6 +143,7 @@ impl Stage {
     pub(crate) fn kwo(&self, args: &[&str], variables: &[(String, String)]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path());
+        command.env("KWO_ROSTER_ID", "tests");
         let output = command.envs(variables.iter().cloned()).stdin(Stdio::null()).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let ran = Ran {

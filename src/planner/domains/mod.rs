@@ -27,7 +27,7 @@ pub mod registry;
 pub mod registry_objects;
 pub mod registry_users;
 pub mod reserved;
-mod roles;
+pub(crate) mod roles;
 pub mod tenants;
 mod terms;
 pub mod tiers;

@@ -69,6 +69,15 @@ pub struct Kube {
     pub(super) endpoint: Result<Endpoint, ConnectError>,
     /// What kubectl needs to be told to speak to the same cluster.
     pub(super) kubectl: SmolStr,
+    /// The context of the kubeconfig in use.
+    pub(super) context: Option<String>,
+}
+
+/// What the kubeconfig leads to.
+pub(super) struct Found {
+    pub(super) config: Config,
+    proxy: Option<Proxy>,
+    context: Option<String>,
 }
 
 /// Why no cluster can be spoken to.
@@ -112,7 +121,7 @@ impl Kube {
     pub async fn connect(options: KubeOptions) -> Result<Kube, ConnectError> {
         // Whoever came first has chosen; that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (mut config, proxy) = find(&options).await?;
+        let Found { mut config, proxy, context } = find(&options).await?;
         let endpoint = Endpoint::of(&config);
         impersonate(&mut config, &options)?;
         config.default_retry = false;
@@ -143,6 +152,7 @@ impl Kube {
             vault: OnceLock::new(),
             endpoint,
             kubectl: kubectl(&options),
+            context,
         })
     }
 }
@@ -237,7 +247,7 @@ fn client(config: Config, concurrency: usize) -> Result<Client, ::kube::Error> {
 
 /// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else the
 /// account of the pod that this runs in.
-pub(super) async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>), ConnectError> {
+pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
     let fail = |why: String| ConnectError { why, hint: None };
     let named = options.context.clone().filter(|context| !context.is_empty());
     let mut tried = Vec::new();
@@ -262,7 +272,7 @@ pub(super) async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>
     };
     if files.is_empty() {
         return match Config::incluster() {
-            Ok(config) if named.is_none() => Ok((config, None)),
+            Ok(config) if named.is_none() => Ok(Found { config, proxy: None, context: None }),
             _ => {
                 tried.push("the account of a pod (this is not in one)".to_owned());
                 Err(ConnectError {
@@ -309,7 +319,7 @@ pub(super) async fn find(options: &KubeOptions) -> Result<(Config, Option<Proxy>
         }),
     })?;
     config.proxy_url = proxy.as_ref().map(|proxy| proxy.url.clone());
-    Ok((config, proxy))
+    Ok(Found { config, proxy, context: Some(context) })
 }
 
 /// The server of this context, and the proxy that the kubeconfig names for it.

@@ -24,7 +24,7 @@ impl Endpoint {
     /// # Errors
     /// When there is no kubeconfig, or it does not lead to a server, or does not check who that is.
     pub async fn find(options: &KubeOptions) -> Result<Endpoint, ConnectError> {
-        Endpoint::of(&find(options).await?.0)
+        Endpoint::of(&find(options).await?.config)
     }
 
     /// What this configuration leads to.

@@ -62,6 +62,10 @@ impl Provider for Kube {
         Box::pin(identity(&self.wire))
     }
 
+    fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+
     fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
         Box::pin(note::recall(&self.wire))
     }
