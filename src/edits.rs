@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kwo_planner::roster::{Sources, includes};
 use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -35,13 +35,15 @@ impl Edits {
     /// When the system cannot watch files.
     pub fn new() -> Result<Edits, notify::Error> {
         let (told, events) = unbounded_channel();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let tell = move |event: notify::Result<notify::Event>| {
             // Reading is no edit, and kwo reads.
             let read = |kind| matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write));
             if !event.is_ok_and(|event| read(event.kind)) {
                 let _ = told.send(());
             }
-        })?;
+        };
+        // What lies behind a link is no part of the roster.
+        let watcher = RecommendedWatcher::new(tell, Config::default().with_follow_symlinks(false))?;
         Ok(Edits { watcher, events, watched: Vec::new(), blind: false })
     }
 
@@ -77,14 +79,11 @@ fn parent(file: &Path) -> PathBuf {
     parent.unwrap_or(Path::new(".")).to_owned()
 }
 
-/// The folders of the files, of the files that links lead to, and of those that the patterns of `include` could find.
+/// The folders of the files, and of those that the patterns of `include` could find.
 fn folders(roster: &Path, sources: &Sources) -> BTreeMap<PathBuf, RecursiveMode> {
     let mut folders = BTreeMap::from([(parent(roster), RecursiveMode::NonRecursive)]);
     for file in sources.files().iter().map(|file| Path::new(&file.name)) {
-        let real = file.canonicalize().map(|file| parent(&file));
-        for folder in [parent(file)].into_iter().chain(real) {
-            folders.insert(folder, RecursiveMode::NonRecursive);
-        }
+        folders.insert(parent(file), RecursiveMode::NonRecursive);
     }
     for pattern in sources.files().first().and_then(|file| includes(file).ok()).unwrap_or_default() {
         let mut below = Path::new(&*pattern.value).parent().unwrap_or(Path::new("")).components().peekable();

@@ -87,7 +87,7 @@ impl Failure {
             let _ = writeln!(text, "{red}error:{red:#} {message}");
         }
         for cause in causes {
-            let _ = writeln!(text, "  caused by: {cause}");
+            let _ = writeln!(text, "  caused by: {}", cause.replace('\n', "\n    "));
         }
         for hint in hints {
             let cyan = anstyle::AnsiColor::Cyan.on_default();

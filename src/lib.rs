@@ -1,6 +1,7 @@
 //! kwo's impure half: where rosters come from, the systems they are applied to, and how things are shown.
 //! `main.rs` is the only user; the library exists so that tests and benchmarks come in through public doors.
 
+mod beneath;
 pub mod cli;
 pub mod commands;
 pub mod edits;

@@ -2,10 +2,20 @@
 //! what is wrong with it is the planner's business.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 
-use kwo_planner::roster::{Finding, Refused, Roster, SourceFile, Sources, Span, includes, parse, too_large};
+use kwo_planner::plain::one_line;
+use kwo_planner::roster::{
+    Finding, MAX_BYTES, MAX_FILES, MAX_TOTAL, Refused, Roster, SourceFile, Sources, Span, includes, parse,
+    too_large,
+};
 use kwo_planner::settings::Settings;
+
+use crate::beneath::{Astray, Folder, Opened, bounded};
+
+/// How many different patterns a roster may include.
+const MAX_PATTERNS: usize = 1_000;
 
 /// Reads a roster with all that it includes, and checks it.
 ///
@@ -20,23 +30,59 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
 /// # Errors
 /// When a file cannot be read, or anything is wrong with what it says.
 pub fn load_below(root: &Path, path: &Path) -> Result<Roster, Box<Refused>> {
-    let named = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+    let named =
+        |path: &Path| one_line(&path.strip_prefix(root).unwrap_or(path).to_string_lossy()).into_owned();
     let name = named(path);
-    let main = match read(path, &name, Span::default()) {
-        Ok(text) => SourceFile { name, text },
+    let opened = Folder::of(path).and_then(|folder| {
+        let main = folder.open(Path::new(path.file_name().unwrap_or_default()))?;
+        Ok((folder, main))
+    });
+    let read = opened.map_err(|why| astray(&why, &name, Span::default())).and_then(|(folder, main)| {
+        let identity = main.identity;
+        Ok((folder, identity, text(main, &name, Span::default())?))
+    });
+    let (mut below, identity, main) = match read {
+        Ok(read) => read,
         Err(finding) => {
             let sources = Sources::new(vec![SourceFile { name, text: String::new() }]);
-            return Err(Box::new(Refused { sources, findings: vec![*finding] }));
+            return Err(Box::new(Refused { sources, findings: vec![*finding], more: 0 }));
         }
     };
-    let mut files = vec![main];
+    let mut total = main.len();
+    let mut files = vec![SourceFile { name, text: main }];
     let mut findings = Vec::new();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut seen: BTreeSet<PathBuf> = path.canonicalize().into_iter().collect();
+    let (mut seen, mut patterns) = (BTreeSet::from([identity]), BTreeSet::new());
     // What is wrong with the patterns themselves is found again, with everything else, when all is parsed.
-    for pattern in includes(&files[0]).unwrap_or_default() {
-        match matching(folder, &pattern.value) {
-            Ok(paths) if paths.is_empty() => findings.push(
+    'all: for pattern in includes(&files[0]).unwrap_or_default() {
+        if !patterns.insert(pattern.value.clone()) {
+            continue;
+        }
+        if patterns.len() > MAX_PATTERNS {
+            findings = vec![too_much(pattern.at)];
+            break;
+        }
+        let found = match below.find(&pattern.value) {
+            Ok(found) => found,
+            Err(Astray::Pattern(error)) => {
+                let why = format!("`{}` is no glob pattern: {error}", pattern.value);
+                findings.push(Finding::new("bad-include", pattern.at, why, "expected a glob pattern"));
+                continue;
+            }
+            Err(why) => {
+                let what = format!("what `{}` names", pattern.value);
+                let finding = *astray(&why, &what, pattern.at);
+                // What is too much for one pattern is so for the next.
+                if matches!(why, Astray::TooMany) {
+                    findings = vec![finding];
+                    break;
+                }
+                findings.push(finding);
+                continue;
+            }
+        };
+        if found.is_empty() {
+            findings.push(
                 Finding::new(
                     "include-matches-nothing",
                     pattern.at,
@@ -46,35 +92,40 @@ pub fn load_below(root: &Path, path: &Path) -> Result<Roster, Box<Refused>> {
                 .hint(
                     "mend the pattern, or delete it: it is refused so that a moved folder does not look like tenants that left",
                 ),
-            ),
-            Ok(paths) => {
-                for path in paths {
-                    if !path.canonicalize().map_or(true, |real| seen.insert(real)) {
-                        continue;
-                    }
-                    let name = named(&path);
-                    match read(&path, &name, pattern.at) {
-                        Ok(text) => files.push(SourceFile { name, text }),
-                        Err(finding) => findings.push(*finding),
-                    }
+            );
+        }
+        for path in found {
+            let name = named(&folder.join(&path));
+            let read = match below.open(&path) {
+                Ok(file) if !seen.insert(file.identity) => continue,
+                Ok(file) => text(file, &name, pattern.at),
+                Err(why) => Err(astray(&why, &name, pattern.at)),
+            };
+            match read {
+                Ok(text) => {
+                    total += text.len();
+                    files.push(SourceFile { name, text });
                 }
+                Err(finding) => findings.push(*finding),
             }
-            Err(why) => {
-                findings.push(Finding::new("bad-include", pattern.at, why, "expected a glob pattern"));
+            if total > MAX_TOTAL || files.len() + findings.len() > MAX_FILES {
+                findings = vec![too_much(pattern.at)];
+                break 'all;
             }
         }
     }
     match parse(Sources::new(files)) {
         Ok(roster) if findings.is_empty() => Ok(roster),
-        Ok(roster) => Err(Box::new(Refused { sources: (**roster.sources()).clone(), findings })),
+        Ok(roster) => {
+            let sources = (**roster.sources()).clone();
+            Err(Box::new(Refused { sources, findings: Vec::new(), more: 0 }.with(findings)))
+        }
         Err(mut refused) => {
             if !findings.is_empty() {
                 // A tier that is not there may stand in what could not be read.
                 refused.findings.retain(|finding| finding.code != "unknown-tier");
             }
-            refused.findings.extend(findings);
-            refused.findings.sort();
-            Err(refused)
+            Err(Box::new(refused.with(findings)))
         }
     }
 }
@@ -85,12 +136,15 @@ pub fn load_below(root: &Path, path: &Path) -> Result<Roster, Box<Refused>> {
 /// When the file cannot be read, or anything is wrong with what it says.
 pub fn settings(path: &Path) -> Result<Settings, Box<Refused>> {
     let name = path.display().to_string();
-    match read(path, &name, Span::default()) {
+    // They are the admin's own, and may lie behind a link.
+    let bytes = File::open(path).and_then(|file| bounded(file, MAX_BYTES));
+    let text = bytes.map_err(|error| astray(&Astray::Io(error), &name, Span::default()));
+    match text.and_then(|bytes| checked(bytes, &name, Span::default())) {
         Ok(text) => kwo_planner::settings::parse(SourceFile { name, text }),
         Err(finding) => {
             let sources = Sources::new(vec![SourceFile { name, text: String::new() }]);
             let finding = Finding { hint: None, ..*finding };
-            Err(Box::new(Refused { sources, findings: vec![finding] }))
+            Err(Box::new(Refused { sources, findings: vec![finding], more: 0 }))
         }
     }
 }
@@ -100,39 +154,49 @@ fn shown(folder: &Path) -> String {
     if folder.as_os_str().is_empty() { "this folder".to_owned() } else { folder.display().to_string() }
 }
 
-/// The files that a pattern names, in one order everywhere.
-fn matching(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
-    let escaped = glob::Pattern::escape(&folder.to_string_lossy());
-    let whole = if escaped.is_empty() { pattern.to_owned() } else { format!("{escaped}/{pattern}") };
-    let found = glob::glob(&whole).map_err(|error| format!("`{pattern}` is no glob pattern: {error}"))?;
-    let mut paths = Vec::new();
-    for path in found {
-        let path = path.map_err(|error| format!("cannot look for `{pattern}`: {error}"))?;
-        if path.is_file() {
-            paths.push(path);
+/// Why a file that goes by this name and is named at this place is not read.
+fn astray(why: &Astray, name: &str, at: Span) -> Box<Finding> {
+    let finding = |code| Finding::new(code, at, format!("cannot read {name}: {why}"), "named here");
+    Box::new(match why {
+        Astray::Link(_) => finding("link").hint(
+            "a roster and what it includes are no links, for a link could have kwo show any file: put the file itself there",
+        ),
+        Astray::Special(_) => finding("no-regular-file").hint("name a file with the roster's text"),
+        Astray::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            finding("unreadable").hint("`kwo init` writes a first roster")
         }
-    }
-    paths.sort();
-    Ok(paths)
+        Astray::TooMany => finding("include-too-wide").hint("name the folder in which the files are: `tenants/*.yaml`"),
+        Astray::Io(_) | Astray::Pattern(_) => finding("unreadable"),
+    })
 }
 
 /// The text of a file that goes by this name and is named at this place, or why there is none.
-fn read(path: &Path, name: &str, at: Span) -> Result<String, Box<Finding>> {
-    let refused = |error: &std::io::Error| {
-        let missing = error.kind() == std::io::ErrorKind::NotFound;
-        let finding = Finding::new("unreadable", at, format!("cannot read {name}: {error}"), "named here");
-        Box::new(if missing { finding.hint("`kwo init` writes a first roster") } else { finding })
-    };
-    let metadata = std::fs::metadata(path).map_err(|error| refused(&error))?;
-    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+fn text(file: Opened, name: &str, at: Span) -> Result<String, Box<Finding>> {
+    let size = usize::try_from(file.size).unwrap_or(usize::MAX);
     if let Some(finding) = too_large(name, size, at) {
         return Err(Box::new(finding));
     }
-    let bytes = std::fs::read(path).map_err(|error| refused(&error))?;
+    let bytes = file.read(MAX_BYTES).map_err(|error| astray(&Astray::Io(error), name, at))?;
+    checked(bytes, name, at)
+}
+
+/// Bytes as text, if they are, and not too many: a file can have grown since.
+fn checked(bytes: Vec<u8>, name: &str, at: Span) -> Result<String, Box<Finding>> {
+    if let Some(finding) = too_large(name, bytes.len(), at) {
+        return Err(Box::new(finding));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         let message = format!("cannot read {name}: line {line} is not UTF-8");
         Box::new(Finding::new("unreadable", at, message, "named here").hint("save the file as UTF-8"))
     })
+}
+
+/// The finding for a roster of more files, or more text, than is read.
+fn too_much(at: Span) -> Finding {
+    let message =
+        format!("this is more than {MAX_PATTERNS} patterns, {MAX_FILES} files or {} MiB", MAX_TOTAL >> 20);
+    Finding::new("roster-too-large", at, message, "expected less")
+        .hint("name only files of the roster; put several tenants into one file")
 }

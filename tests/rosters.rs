@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use kwo::report::diagnostic;
 use kwo::source;
 use kwo_planner::roster::{
-    Finding, MAX_BYTES, Refused, Roster, SourceFile, Sources, Span, parse, schema, too_large,
+    Finding, MAX_BYTES, MAX_FINDINGS, Refused, Roster, SourceFile, Sources, Span, parse, schema, too_large,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -148,9 +148,86 @@ fn what_cannot_be_read_is_located() {
     );
 }
 
+#[test]
+fn of_many_mistakes_the_first_are_told_and_the_rest_counted() {
+    let many = 20_000;
+    for (text, code, count) in [
+        ("a: 1\n".repeat(many), "duplicate-key", many - 1),
+        ((0..many).map(|n| format!("a{n}: 1\n")).collect(), "unknown-field", many),
+        (
+            format!("tenants:\n{}", (0..many).map(|n| format!("  a{n}: {{tier: x}}\n")).collect::<String>()),
+            "unknown-tier",
+            many,
+        ),
+        (
+            format!("tenants:\n{}", (0..many).map(|n| format!("  A{n}:\n")).collect::<String>()),
+            "bad-name",
+            many,
+        ),
+        (
+            format!("tenants: {{a: {{domains: [{}]}}}}\n", "a.b, ".repeat(many)),
+            "host-claimed-twice",
+            many - 1,
+        ),
+        (format!("include: [{}]\n", "/a, ".repeat(many)), "bad-include", many),
+    ] {
+        let refused = parse_text(&format!("apiVersion: kwo/v1\nkind: Roster\n{text}")).unwrap_err();
+        assert_eq!(refused.findings.len(), MAX_FINDINGS, "{code}");
+        assert!(refused.count() >= count, "{code}: {}", refused.count());
+        assert!(refused.findings.iter().any(|finding| finding.code == code), "{:?}", refused.findings[0]);
+        inside(&refused);
+        let said = plain(&refused);
+        // An excerpt is a few lines, whatever stands around it.
+        assert!(said.len() < MAX_FINDINGS * 1_200, "{code}: {} bytes", said.len());
+        assert!(said.contains(&format!("… and {} more", refused.more)), "{code}");
+        assert_eq!(diagnostic::json(Some(&refused))["more"], refused.more);
+    }
+}
+
+#[test]
+fn a_line_without_end_is_not_shown() {
+    let text = format!("apiVersion: kwo/v1\nkind: Roster\ntenants: {{{}}}\n", "aB: , ".repeat(100_000));
+    let refused = parse_text(&text).unwrap_err();
+    assert!(plain(&refused).len() < MAX_FINDINGS * 600);
+}
+
+#[test]
+fn what_a_few_lines_can_ask_for_is_bounded() {
+    let names = |what: &str, many: usize| (0..many).map(|n| format!("{what}{n}, ")).collect::<String>();
+    let tenants: String = (0..20_001).map(|n| format!("  a{n}:\n")).collect();
+    for (text, said) in [
+        (format!("tenants:\n{tenants}"), "20001 tenants, and 20000 are allowed"),
+        (
+            format!(
+                "tenants:\n  a:\n    namespaces: [{}]\n    owners: [{}]\n",
+                names("n", 50),
+                names("p", 41)
+            ),
+            "`a` asks for 2050 bindings, and 2000 are allowed",
+        ),
+    ] {
+        let refused = parse_text(&format!("apiVersion: kwo/v1\nkind: Roster\n{text}")).unwrap_err();
+        assert!(plain(&refused).contains(said), "{}", plain(&refused));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("roster.yaml");
+    let text = format!("apiVersion: kwo/v1\nkind: Roster\ninclude: [{}]\n", names("x*", 1_001));
+    std::fs::write(&path, text).unwrap();
+    let refused = source::load(&path).unwrap_err();
+    assert!(plain(&refused).contains("this is more than 1000 patterns"), "{}", plain(&refused));
+    for n in 0..1_000 {
+        std::fs::create_dir_all(folder.path().join(format!("d{n}/e/f"))).unwrap();
+    }
+    let wide: String = (0..100).map(|n| format!("'**/x{n}', ")).collect();
+    let text = format!("apiVersion: kwo/v1\nkind: Roster\ninclude: [{wide}]\n");
+    std::fs::write(&path, text).unwrap();
+    let refused = source::load(&path).unwrap_err();
+    assert!(plain(&refused).contains("over 100000 files and folders to look at"), "{}", plain(&refused));
+}
+
 /// Every place that a finding names lies in its file, and line, column and bytes agree.
 fn inside(refused: &Refused) {
-    let Refused { sources, findings } = refused;
+    let Refused { sources, findings, more: _ } = refused;
     for finding in findings {
         let Finding { at, code, message, label: _, also, hint: _, conceals: _ } = finding;
         assert!(!message.is_empty());

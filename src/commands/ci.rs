@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use super::load::{Loaded, compiled};
 use super::look::fails;
-use super::print::{data, talk};
+use super::print::{data, exactly, talk};
 use super::{apply, plan};
 use crate::cli::{Apply, Ci, TextOrJson};
 use crate::failure::{Exit, Failure};
@@ -194,7 +194,7 @@ impl Scene {
         match self.pipeline.system {
             System::GitHub => {
                 for note in notes {
-                    data(&format!("{}\n", workflow_command(note)));
+                    exactly(&format!("{}\n", workflow_command(note)));
                 }
                 Ok(())
             }

@@ -7,6 +7,6 @@ use crate::failure::{Exit, Failure};
 pub(crate) fn completion(args: &Completion) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::definition(), "kwo", &mut script);
-    super::print::data(&String::from_utf8_lossy(&script));
+    super::print::exactly(&String::from_utf8_lossy(&script));
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use kwo_planner::resource::ResourceId;
 use secrecy::ExposeSecret as _;
 
 use super::load::{Loaded, load};
-use super::print::{data, talk};
+use super::print::{exactly, talk};
 use crate::cli::{Kubeconfig, YamlOrJson};
 use crate::failure::{Exit, Failure};
 use crate::kubeconfig::{Way, json_line, people, pipelines, yaml};
@@ -88,7 +88,7 @@ fn give(args: &Kubeconfig, kubeconfig: &serde_json::Value) -> Result<Exit, Failu
     };
     match &args.out {
         Some(path) => write(path, &text)?,
-        None => data(&text),
+        None => exactly(&text),
     }
     Ok(Exit::Done)
 }

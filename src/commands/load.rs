@@ -52,7 +52,7 @@ pub(crate) fn checked(path: &Path) -> Result<Loaded, Box<Refused>> {
         Ok(desired) => Ok(Loaded { roster, desired }),
         Err(clash) => {
             let sources = (**roster.sources()).clone();
-            Err(Box::new(Refused { sources, findings: vec![clash.finding()] }))
+            Err(Box::new(Refused { sources, findings: vec![clash.finding()], more: 0 }))
         }
     }
 }

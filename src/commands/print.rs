@@ -1,4 +1,5 @@
-//! Data to standard output, talk to standard error. A reader that has gone away is no failure.
+//! Data to standard output, talk to standard error, both through the door of `report/plain.rs`. A reader that has gone away
+//! is no failure.
 
 use std::io::{ErrorKind, Write as _};
 use std::sync::OnceLock;
@@ -6,6 +7,7 @@ use std::sync::OnceLock;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::report::plain;
 
 /// Why data could not be printed, once it could not. It is kept until the run ends, so that a plan whose page does not
 /// fit the disk is not left half done.
@@ -14,6 +16,14 @@ static UNPRINTED: OnceLock<std::io::Error> = OnceLock::new();
 /// Prints text, with its colours where they are wanted.
 pub(crate) fn data(text: &str) {
     let mut out = anstream::stdout().lock();
+    if let Err(error) = out.write_all(plain::text(text).as_bytes()).and_then(|()| out.flush()) {
+        unprinted(error);
+    }
+}
+
+/// Prints what kwo itself has put together for a program, to the letter.
+pub(crate) fn exactly(text: &str) {
+    let mut out = std::io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         unprinted(error);
     }
@@ -35,7 +45,7 @@ pub fn lost() -> Option<Failure> {
 /// Prints one line of what goes on and on; the error says that nobody reads it any more.
 pub(crate) fn line(text: &str) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| {
+    writeln!(out, "{}", plain::text(text)).and_then(|()| out.flush()).map_err(|error| {
         let gone = error.kind().into();
         unprinted(error);
         gone
@@ -45,14 +55,14 @@ pub(crate) fn line(text: &str) -> std::io::Result<()> {
 /// Says something to the person at the terminal.
 pub(crate) fn talk(text: &str) {
     let mut err = anstream::stderr().lock();
-    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    let _ = err.write_all(plain::text(text).as_bytes()).and_then(|()| err.flush());
 }
 
 /// Prints pretty JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new("cannot print this as JSON").because(&error))?;
-    data(&format!("{text}\n"));
+    exactly(&format!("{}\n", plain::json(&text)));
     Ok(())
 }
 

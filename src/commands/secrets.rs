@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 
 use age::secrecy::ExposeSecret as _;
 
-use super::print::{data, talk};
+use super::print::{data, exactly, talk};
 use crate::cli::{Encrypt, Keygen, Secrets};
 use crate::failure::{Exit, Failure};
 use crate::out::{self, Went};
@@ -52,7 +52,7 @@ fn encrypt(args: &Encrypt) -> Result<Exit, Failure> {
             }
             talk(&format!("in the roster write {{age: {}}}\n", path.display()));
         }
-        None => data(&String::from_utf8_lossy(&sealed)),
+        None => exactly(&String::from_utf8_lossy(&sealed)),
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use kwo_planner::plain::acts;
+
 use super::clone::Clone;
 use super::process::GitError;
 use crate::history::Commit;
@@ -22,7 +24,7 @@ impl Clone {
         let [id, author, when, subject] = parts.as_slice() else { return Err(odd()) };
         let when =
             when.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or_else(odd)?;
-        let plain = |text: &str| text.chars().filter(|char| !char.is_control()).take(200).collect();
+        let plain = |text: &str| text.chars().filter(|char| !acts(*char)).take(200).collect();
         Ok(Commit { id: (*id).to_owned(), author: plain(author), when, subject: plain(subject) })
     }
 

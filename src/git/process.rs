@@ -335,6 +335,7 @@ pub(super) fn shown(said: &[u8]) -> String {
     // ssh frames what matters most with signs.
     let lines: Vec<&str> =
         text.lines().map(|line| line.trim_matches(['@', ' '])).filter(|line| !line.is_empty()).collect();
-    let told: String = lines.join("; ").chars().filter(|char| !char.is_control()).take(LONGEST).collect();
+    let told: String =
+        lines.join("; ").chars().filter(|char| !kwo_planner::plain::acts(*char)).take(LONGEST).collect();
     if told.is_empty() { "it said nothing".to_owned() } else { told }
 }

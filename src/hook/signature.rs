@@ -86,6 +86,17 @@ impl Keys {
         self.0.is_empty()
     }
 
+    /// Is this whole delivery one that would be taken, now?
+    #[must_use]
+    pub fn takes(&self, headers: &HeaderMap, now: i64, body: &[u8]) -> bool {
+        let Ok(mut claim) = self.claim(headers, now) else { return false };
+        claim.update(body);
+        claim.verify().is_some_and(|signed| {
+            let _ = (signed.forge.event(headers), signed.forge.delivery(headers));
+            true
+        })
+    }
+
     /// The forges that there is a secret for.
     pub fn forges(&self) -> impl Iterator<Item = Forge> {
         self.0.iter().map(|(forge, _)| *forge)

@@ -1,5 +1,6 @@
 //! A roster as text, line by line, with the comments that a person needs. What it says is decided elsewhere.
 
+use kwo_planner::plain::one_line;
 use kwo_planner::roster::{SourceFile, Sources, parse};
 
 /// How wide a comment gets.
@@ -75,9 +76,9 @@ pub(super) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 
 /// What somebody else wrote, for a comment: on one line and not too long.
 pub(super) fn quoted(text: &str) -> String {
-    let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    let cut: String = text.chars().take(80).collect();
     let more = if text.chars().nth(80).is_some() { "…" } else { "" };
-    format!("`{}{more}`", shown.replace("\\'", "'").replace("\\\"", "\""))
+    format!("`{}{more}`", one_line(&cut))
 }
 
 /// Names in a sentence.

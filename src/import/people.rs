@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use kwo_planner::plain::shell_word;
+
 use super::found::{Account, Binding, Found, UserFile, Written};
 use super::page::{Page, names, quoted};
 
@@ -82,10 +84,15 @@ fn sentence(name: &str, said: Option<&UserFile>, account: Option<&Account>) -> S
 
 fn commands(account: &Account) -> Vec<String> {
     let binding = |Binding { name, namespace, .. }: &Binding| match namespace {
-        Some(namespace) => format!("kubectl -n {namespace} delete rolebinding {name}"),
-        None => format!("kubectl delete clusterrolebinding {name}"),
+        Some(namespace) => {
+            format!("kubectl -n {} delete rolebinding {}", shell_word(namespace), shell_word(name))
+        }
+        None => format!("kubectl delete clusterrolebinding {}", shell_word(name)),
     };
     let mut commands: Vec<String> = account.bindings.iter().map(binding).collect();
-    commands.push(format!("kubectl -n kube-system delete serviceaccount user-{}", account.name));
+    commands.push(format!(
+        "kubectl -n kube-system delete serviceaccount {}",
+        shell_word(&format!("user-{}", account.name))
+    ));
     commands
 }

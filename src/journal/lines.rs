@@ -1,5 +1,7 @@
 //! A run as lines.
 
+use kwo_planner::plain::one_line;
+
 use crate::history::{Entry, Outcome};
 
 /// How much a line matters, in the numbers of syslog.
@@ -71,6 +73,8 @@ pub fn lines(entry: &Entry, before: Option<&Entry>) -> Vec<Line> {
     lines.push(whole(entry));
     let run = run(entry);
     for line in &mut lines {
+        // A line that seems to be two would seem to be somebody else's.
+        line.text = one_line(&line.text).into_owned();
         line.fields.extend(run.iter().cloned());
     }
     lines

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::lines::lines;
 use super::socket::Journal;
 use crate::history::Entry;
+use crate::report::plain;
 
 /// Does what is said on standard error go to the journal?
 #[must_use]
@@ -23,7 +24,7 @@ pub fn tell(root: &Path, entry: &Entry, before: Option<&Entry>) -> io::Result<()
     for line in lines(entry, before) {
         // What the journal does not take is better read without its fields than not at all.
         if journal.as_ref().is_none_or(|journal| journal.write(&line).is_err()) {
-            writeln!(anstream::stderr(), "{}", line.text)?;
+            writeln!(anstream::stderr(), "{}", plain::text(&line.text))?;
         }
     }
     Ok(())

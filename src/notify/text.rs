@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use kwo_planner::plain::acts;
+
 use crate::history::{Commit, Entry, Outcome};
 
 /// In characters: what takes Slack's webhooks may take no more than 2000.
@@ -179,7 +181,7 @@ fn counted(count: usize, what: &str) -> String {
 
 /// One line of at most so many characters.
 pub(super) fn line(text: &str, most: usize) -> String {
-    let plain: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let plain: String = text.chars().map(|char| if acts(char) { ' ' } else { char }).collect();
     clipped(&plain, most)
 }
 

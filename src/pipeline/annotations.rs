@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use kwo_planner::plain::{acts, spelled};
 use kwo_planner::plan::Plan;
 use kwo_planner::roster::{Finding, Refused};
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ pub struct Note {
 /// What is wrong with a roster.
 #[must_use]
 pub fn findings(refused: &Refused) -> Vec<Note> {
-    let Refused { sources, findings } = refused;
+    let Refused { sources, findings, more: _ } = refused;
     let note = |finding: &Finding| {
         let Finding { at, code, message, label, also: _, hint, conceals: _ } = finding;
         let expected = if label.is_empty() { String::new() } else { format!("; {label}") };
@@ -69,7 +70,9 @@ pub fn holds(plan: &Plan) -> Vec<Note> {
 #[must_use]
 pub fn workflow_command(note: &Note) -> String {
     let Note { wrong, file, line, column, title, message } = note;
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    // The older form of a command counts anywhere in a line.
+    let plain = |text: &str| spelled(text, |char| acts(char) && char != '\n').replace("##[", "#\\#[");
+    let data = |text: &str| plain(text).replace('%', "%25").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let command = if *wrong { "error" } else { "warning" };
     let (file, title) = (property(file), property(title));
@@ -113,7 +116,7 @@ mod tests {
         let command = workflow_command(&note("100 %: a, b\n::set-output name=x::y\r"));
         assert_eq!(
             command,
-            "::error file=a%2Cb%3Ac.yaml,line=3,col=5,title=unknown-field::100 %25: a, b%0A::set-output name=x::y%0D"
+            "::error file=a%2Cb%3Ac.yaml,line=3,col=5,title=unknown-field::100 %25: a, b%0A::set-output name=x::y\\u{d}"
         );
         assert!(workflow_command(&Note { wrong: false, ..note("") }).starts_with("::warning "));
     }

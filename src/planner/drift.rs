@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::change::{Cause, Change, Held, Hold, Step};
 use crate::keeper;
+use crate::plain::one_line;
 use crate::plan::Plan;
 use crate::resource::{Desired, ResourceId};
-use crate::tree::{SmolStr, Tree};
+use crate::tree::Tree;
 
 /// What this step puts right of what somebody else did, in words; nothing where it does something else. `was` is what
 /// everything agreed with when the last run ended, where it did: what is missing of it was taken away by somebody.
@@ -47,8 +48,9 @@ fn one(change: &Change, was: Option<&Tree>) -> Option<String> {
 /// A value for people, on one line and not too long.
 fn shown(value: &Tree) -> String {
     const LONG: usize = 120;
-    let plain = |text: &&SmolStr| !text.is_empty() && !text.chars().any(char::is_control);
-    let text = value.as_text().filter(plain).map_or_else(|| value.to_string(), SmolStr::to_string);
+    let text = value.as_text().filter(|text| !text.is_empty());
+    let text =
+        text.map_or_else(|| one_line(&value.to_string()).into_owned(), |text| one_line(text).into_owned());
     match text.char_indices().nth(LONG) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

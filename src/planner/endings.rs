@@ -4,6 +4,7 @@
 use crate::kinds::Kind;
 use crate::node::{NodeKind, kubeconfig_files};
 use crate::observed::{Place, Reach};
+use crate::plain::{shell_text, shell_word};
 use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree};
 
@@ -40,7 +41,7 @@ pub fn ending_of_field(id: &ResourceId, pointer: &str, value: Option<&Tree>, rea
         Tree::map([op, path, ("value", value.clone())])
     });
     let operations: Vec<Tree> = test.into_iter().chain([Tree::map(operation("remove"))]).collect();
-    let patch = quoted(&Tree::list(operations).to_string());
+    let patch = shell_text(&Tree::list(operations).to_string());
     kubectl(id, reach, "patch", &format!(" --type=json --patch={patch}")).into()
 }
 
@@ -100,7 +101,12 @@ fn kubectl(id: &ResourceId, reach: &Reach, verb: &str, options: &str) -> String 
     let kind = id.known_kind().map_or_else(|| id.kind.to_lowercase(), resource);
     let namespace =
         if id.scope.is_empty() { String::new() } else { format!(" --namespace={}", word(&id.scope)) };
-    format!("kubectl{kubectl} {verb} {kind} {}{namespace}{options}", word(&id.name))
+    let (kind, name) = (word(&kind), word(&id.name));
+    // A name that begins with a dash would be taken for an option, in quotes too.
+    match id.name.starts_with('-') {
+        false => format!("kubectl{kubectl} {verb} {kind} {name}{namespace}{options}"),
+        true => format!("kubectl{kubectl} {verb}{namespace}{options} -- {kind} {name}"),
+    }
 }
 
 /// What `kubectl` takes for a kind. What is no part of Kubernetes itself may have a namesake in another group.
@@ -116,17 +122,7 @@ fn resource(kind: Kind) -> String {
 /// A word as a POSIX shell takes it.
 #[must_use]
 pub fn word(text: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.:@/".contains(char);
-    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        quoted(text)
-    }
-}
-
-/// In single quotes.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    shell_word(text).into_owned()
 }
 
 #[cfg(test)]

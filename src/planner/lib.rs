@@ -21,6 +21,7 @@ pub mod node;
 pub mod observed;
 pub mod order;
 mod overlay;
+pub mod plain;
 pub mod plan;
 pub mod refresh;
 pub mod resource;

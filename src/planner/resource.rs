@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::kinds::{Kind, Shape};
 use crate::node;
+use crate::plain::one_line;
 use crate::roster::{Finding, Sources, Span};
 use crate::secrets::{Missing, Secret};
 use crate::tree::{SmolStr, Tree};
@@ -142,6 +143,8 @@ impl ResourceId {
 impl fmt::Display for ResourceId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ResourceId { provider, kind, scope, name } = self;
+        // Roles and bindings may have any characters in their names.
+        let (scope, name) = (one_line(scope), one_line(name));
         // The name of a file has slashes of its own; nothing on a node has a scope.
         if scope.is_empty() {
             write!(out, "{provider}:{kind}/{name}")
@@ -196,7 +199,10 @@ impl FromStr for ResourceId {
 
 impl Serialize for ResourceId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // As it is: what reads it again finds the same object.
+        let ResourceId { provider, kind, scope, name } = self;
+        let scope = if scope.is_empty() { String::new() } else { format!("{scope}/") };
+        serializer.collect_str(&format_args!("{provider}:{kind}/{scope}{name}"))
     }
 }
 

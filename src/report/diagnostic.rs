@@ -1,8 +1,8 @@
 //! Findings in a roster as text like a compiler's, and as JSON. One block a finding: what, where, what was
 //! expected, what to do.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use kwo_planner::roster::{Finding, Refused, SourceFile, Sources, Span};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use kwo_planner::roster::{Finding, Refused, SourceFile, Sources, Span, conceals_all};
 use serde_json::json;
 
 /// All findings of a roster, and a last line that counts them.
@@ -14,14 +14,17 @@ pub fn text(refused: &Refused) -> String {
 /// The same of any other file.
 #[must_use]
 pub fn text_of(refused: &Refused, what: &str) -> String {
-    let Refused { sources, findings } = refused;
+    let Refused { sources, findings, more } = refused;
     let shown = concealed(sources, findings);
     let mut out = String::new();
     for finding in findings {
         out.push_str(&one(finding, &shown));
         out.push_str("\n\n");
     }
-    let things = if findings.len() == 1 { "1 thing is" } else { &format!("{} things are", findings.len()) };
+    if *more > 0 {
+        out.push_str(&format!("… and {more} more, which are told when these are mended\n\n"));
+    }
+    let things = if refused.count() == 1 { "1 thing is" } else { &format!("{} things are", refused.count()) };
     out.push_str(&format!("{things} wrong with the {what}; nothing was done\n"));
     out
 }
@@ -43,30 +46,62 @@ fn concealed(sources: &Sources, findings: &[Finding]) -> Sources {
     Sources::new(files.collect())
 }
 
+/// So many lines apart, two places are shown in one excerpt.
+const NEAR: u32 = 50;
+
+/// A longer excerpt helps nobody: then only the place is named.
+const LONGEST: usize = 16 << 10;
+
 /// A place to show, with what is said there.
 type Place<'f> = (Span, &'f str, AnnotationKind);
 
 fn one(finding: &Finding, sources: &Sources) -> String {
     let Finding { at, code, message, label, also, hint, conceals: _ } = finding;
+    let usize_of = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let mut group = Group::with_title(Level::ERROR.primary_title(message.as_str()).id(*code));
     let mut places: Vec<Place<'_>> = std::iter::once((*at, label.as_str(), AnnotationKind::Primary))
         .chain(also.iter().map(|(at, what)| (*at, what.as_str(), AnnotationKind::Context)))
         .filter(|(at, _, _)| at.line > 0) // a file that could not be read has no place to show
         .collect();
-    // All places of one file are shown together; the file of the finding itself comes first.
+    // Places that are near are shown together; that of the finding itself comes first.
     while let Some(&(first, _, _)) = places.first() {
-        let (here, elsewhere) = places.into_iter().partition(|(at, _, _)| at.file == first.file);
+        let near = |at: &Span| at.file == first.file && at.line.abs_diff(first.line) <= NEAR;
+        let (here, elsewhere) = places.into_iter().partition(|(at, _, _)| near(at));
         places = elsewhere;
         let Some(file) = sources.file(first) else { continue };
-        let annotations = Vec::into_iter(here)
-            .map(|(at, label, kind): Place<'_>| kind.span(range(at, &file.text)).label(label));
-        group = group
-            .element(Snippet::source(file.text.as_str()).path(file.name.as_str()).annotations(annotations));
+        if conceals_all(finding, file) {
+            let (line, column) = (usize_of(first.line), usize_of(first.column));
+            group = group.element(Origin::path(file.name.as_str()).line(line).char_column(column));
+            continue;
+        }
+        let lines = window(&here, &file.text);
+        let Some(text) = file.text.get(lines.clone()).filter(|text| text.len() <= LONGEST) else {
+            let (line, column) = (usize_of(first.line), usize_of(first.column));
+            group = group.element(Origin::path(file.name.as_str()).line(line).char_column(column));
+            continue;
+        };
+        let top = here.iter().map(|(at, _, _)| usize_of(at.line)).min().unwrap_or(1);
+        let annotations = Vec::into_iter(here).map(|(at, label, kind): Place<'_>| {
+            let range = range(at, &file.text);
+            kind.span(range.start - lines.start..range.end - lines.start).label(label)
+        });
+        let snippet = Snippet::source(text).line_start(top).path(file.name.as_str());
+        group = group.element(snippet.annotations(annotations));
     }
     if let Some(hint) = hint {
         group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
     }
     Renderer::styled().render(&[group])
+}
+
+/// The lines that places stand on, and those between, as bytes: to show one line costs no look at the whole file.
+fn window(places: &[Place<'_>], text: &str) -> std::ops::Range<usize> {
+    let ranges = || places.iter().map(|(at, _, _)| range(*at, text));
+    let first = ranges().map(|range| range.start).min().unwrap_or(0);
+    let last = ranges().map(|range| range.end).max().unwrap_or(0);
+    let start = text.get(..first).and_then(|text| text.rfind('\n')).map_or(0, |newline| newline + 1);
+    let end = text.get(last..).and_then(|text| text.find('\n')).map_or(text.len(), |newline| last + newline);
+    start..end
 }
 
 /// A span as bytes of its text, no further than the end of its first line.
@@ -89,16 +124,21 @@ pub fn json(refused: Option<&Refused>) -> serde_json::Value {
         let file = sources.file(at).map_or("", |file| file.name.as_str());
         json!({"file": file, "line": at.line, "column": at.column, "start": at.start, "end": at.end})
     };
-    let findings: Vec<serde_json::Value> = refused.map_or_else(Vec::new, |Refused { sources, findings }| {
-        let finding = |Finding { at, code, message, label, also, hint, conceals: _ }: &Finding| {
-            let also: Vec<_> =
-                also.iter().map(|(at, what)| json!({"at": place(sources, *at), "what": what})).collect();
-            json!({
-                "code": code, "severity": "error", "message": message, "expected": label,
-                "at": place(sources, *at), "also": also, "hint": hint,
-            })
-        };
-        findings.iter().map(finding).collect()
-    });
-    json!({"format_version": kwo_planner::plan::FORMAT_VERSION, "valid": refused.is_none(), "findings": findings})
+    let findings: Vec<serde_json::Value> =
+        refused.map_or_else(Vec::new, |Refused { sources, findings, more: _ }| {
+            let finding = |Finding { at, code, message, label, also, hint, conceals: _ }: &Finding| {
+                let also: Vec<_> =
+                    also.iter().map(|(at, what)| json!({"at": place(sources, *at), "what": what})).collect();
+                json!({
+                    "code": code, "severity": "error", "message": message, "expected": label,
+                    "at": place(sources, *at), "also": also, "hint": hint,
+                })
+            };
+            findings.iter().map(finding).collect()
+        });
+    let more = refused.map_or(0, |refused| refused.more);
+    json!({
+        "format_version": kwo_planner::plan::FORMAT_VERSION,
+        "valid": refused.is_none(), "findings": findings, "more": more,
+    })
 }

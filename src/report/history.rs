@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use kwo_planner::plain::{OneLine, one_line};
+
 use crate::history::{Commit, Entry, Left};
 
 /// A line an entry.
@@ -10,6 +12,7 @@ pub fn list(entries: &[Entry]) -> String {
     let mut out = String::new();
     for entry in entries {
         let commit = entry.commit.as_ref().map_or("-", |commit| short(&commit.id));
+        let commit = one_line(commit);
         let mut what: Vec<String> = Vec::new();
         let done = entry.done().count();
         if done > 0 {
@@ -28,7 +31,7 @@ pub fn list(entries: &[Entry]) -> String {
             entry.number,
             entry.began,
             entry.outcome.word(),
-            what.join("; ")
+            OneLine(what.join("; "))
         );
     }
     out
@@ -64,7 +67,7 @@ pub fn show(entry: &Entry) -> String {
     let mut out = format!("entry {number}: {}\n", outcome.word());
     let mut line = |name: &str, text: &str| {
         if !text.is_empty() {
-            let _ = writeln!(out, "  {name:<10}  {text}");
+            let _ = writeln!(out, "  {name:<10}  {}", OneLine(text));
         }
     };
     line("began", &format!("{began:.0}, took {took_ms} ms"));
@@ -77,23 +80,23 @@ pub fn show(entry: &Entry) -> String {
     line("previous", previous);
     line("objects", &format!("{unchanged} unchanged, {leftovers} left over"));
     for problem in problems {
-        let _ = writeln!(out, "! {}", problem.text);
+        let _ = writeln!(out, "! {}", OneLine(&problem.text));
         if !problem.hint.is_empty() {
-            let _ = writeln!(out, "  hint: {}", problem.hint);
+            let _ = writeln!(out, "  hint: {}", OneLine(&problem.hint));
         }
     }
     for drift in drift {
-        let _ = writeln!(out, "drift: {}: {}", drift.id, drift.what);
+        let _ = writeln!(out, "drift: {}: {}", OneLine(&drift.id), OneLine(&drift.what));
     }
     for Left { id, tenant: _, what, command } in access_left.iter().chain(in_force) {
         let _ = writeln!(out, "left: {id}: {what}\n  to end it: {command}");
     }
     for step in steps {
         let why = if step.why.is_empty() { String::new() } else { format!(": {}", step.why) };
-        let _ = writeln!(out, "{}: {} ({}){why}", step.outcome, step.id, step.action);
+        let _ = writeln!(out, "{}", OneLine(format!("{}: {} ({}){why}", step.outcome, step.id, step.action)));
     }
     for held in held {
-        let _ = writeln!(out, "held: {}: {}", held.id, held.why);
+        let _ = writeln!(out, "held: {}: {}", OneLine(&held.id), OneLine(&held.why));
     }
     out
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use kwo_planner::plain::{OneLine, acts, one_line, spelled};
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
@@ -21,11 +22,12 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
     let _ = writeln!(out, "### kwo plan: {}\n", counts.line());
     let rights = access_lines(&plan.steps, &plan.leftovers);
     if !rights.is_empty() {
-        let lines: Vec<String> = rights.into_iter().map(|(sign, line)| format!("{sign} {line}")).collect();
+        let lines: Vec<String> =
+            rights.into_iter().map(|(sign, line)| format!("{sign} {}", OneLine(line))).collect();
         let _ = writeln!(out, "**Access**\n\n{}", block(&lines.join("\n"), LONGEST / 4));
     }
     if let Some(remains) = plan.remains() {
-        let _ = writeln!(out, "**Not in agreement**\n\n{}", block(&remains, LONGEST / 8));
+        let _ = writeln!(out, "**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));
     }
     if plan.is_settled() && plan.leftovers.is_empty() {
         out.push_str("Nothing to do: the cluster agrees with the roster.\n");
@@ -34,7 +36,7 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
         let whole = block(plain.trim_end(), LONGEST / 2);
         let _ = writeln!(out, "<details><summary>The whole plan</summary>\n\n{whole}\n</details>");
     }
-    let _ = writeln!(out, "\nPlan digest: `{}`", plan.digest);
+    let _ = writeln!(out, "\nPlan digest: `{}`", digest(plan));
     out
 }
 
@@ -43,14 +45,14 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
 pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> String {
     let mut out = format!("### kwo apply: {}\n", Counts::of(plan).line());
     if let Some(remains) = plan.remains() {
-        let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&remains, LONGEST / 8));
+        let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));
     }
     let nothing = if stale.is_empty() {
         "Nothing was to be done.\n"
     } else {
         "The saved plan is stale; nothing was done.\n"
     };
-    let stale = stale.iter().map(|(id, why)| format!("! {id}: stale: {why}"));
+    let stale = stale.iter().map(|(id, why)| format!("! {id}: stale: {}", OneLine(why)));
     let results = report.iter().flat_map(|report| &report.results).map(run::line);
     let lines: Vec<String> = stale.chain(results).collect();
     if !lines.is_empty() {
@@ -72,8 +74,19 @@ pub fn failed(title: &str, text: &str) -> String {
 /// A code block whose fence is longer than any run of backticks inside it.
 fn block(text: &str, longest: usize) -> String {
     let kept: String = text.chars().take(longest).collect();
-    let cut = if kept.len() < text.len() { "\n… and more; see the plan in the pipeline's log" } else { "" };
+    let whole = kept.len() == text.len();
+    let kept = spelled(&kept, |char| acts(char) && !matches!(char, '\n' | '\t'));
+    let cut = if !whole { "\n… and more; see the plan in the pipeline's log" } else { "" };
     let run = kept.split(|char| char != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(run.max(2) + 1);
     format!("{fence}diff\n{kept}{cut}\n{fence}\n")
+}
+
+/// The digest, if it is one: what a stranger saved could be any text.
+fn digest(plan: &Plan) -> &str {
+    if plan.digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':') {
+        &plan.digest
+    } else {
+        "none"
+    }
 }

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod history;
 pub mod import;
 pub mod markdown;
+pub mod plain;
 pub mod plan;
 pub mod run;
 pub mod status;

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use kwo_planner::access;
 use kwo_planner::change::{Cause, Change, Held, Hold, Leftover, Step};
 use kwo_planner::node::NodeKind;
+use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::secrets::STILL_ADMITS;
@@ -101,9 +102,14 @@ struct Part<'p> {
 pub fn text(plan: &Plan, detail: Detail) -> String {
     let mut out = String::new();
     let Plan { format_version: _, provenance, steps, held, leftovers, settled: _, digest: _ } = plan;
-    let _ = writeln!(out, "{STRONG}Plan{STRONG:#} for {} from {}", provenance.address, provenance.roster);
+    let _ = writeln!(
+        out,
+        "{STRONG}Plan{STRONG:#} for {} from {}",
+        OneLine(&provenance.address),
+        OneLine(&provenance.roster)
+    );
     if let Some(keeper) = &provenance.kept_by {
-        let _ = writeln!(out, "kept by {keeper}");
+        let _ = writeln!(out, "kept by {}", OneLine(keeper));
     }
     rights(&mut out, steps, leftovers);
     let mut tenants: BTreeMap<&SmolStr, Part<'_>> = BTreeMap::new();
@@ -117,7 +123,8 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
         tenants.entry(&leftover.tenant).or_default().leftovers.push(leftover);
     }
     for (tenant, Part { steps, held, leftovers }) in tenants {
-        let title = if tenant.is_empty() { "the cluster".to_owned() } else { format!("tenant {tenant}") };
+        let title =
+            if tenant.is_empty() { "the cluster".to_owned() } else { format!("tenant {}", OneLine(tenant)) };
         let _ = writeln!(out, "\n{STRONG}{title}{STRONG:#}");
         for step in steps {
             step_text(&mut out, step, detail);
@@ -125,7 +132,8 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
         left_out(&mut out, &held);
         for held in held.into_iter().filter(|held| !held.is_left_out()) {
             let Held { id, tenant: _, hold, because } = held;
-            let _ = writeln!(out, "  {HOLD}!{HOLD:#} {id}\n      {hold}\n      {QUIET}{because}{QUIET:#}");
+            let (text, because) = (OneLine(hold), OneLine(because));
+            let _ = writeln!(out, "  {HOLD}!{HOLD:#} {id}\n      {text}\n      {QUIET}{because}{QUIET:#}");
             if id.node_kind() == Some(NodeKind::Kubeconfig) && matches!(hold, Hold::Foreign { .. }) {
                 let _ = writeln!(out, "      {QUIET}{ANEW}{QUIET:#}");
             }
@@ -136,7 +144,7 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
     }
     let _ = writeln!(out, "\n{STRONG}{}{STRONG:#}", Counts::of(plan).line());
     if let Some(remains) = plan.remains() {
-        let _ = writeln!(out, "{LEFT}Not in agreement{LEFT:#}: {remains}");
+        let _ = writeln!(out, "{LEFT}Not in agreement{LEFT:#}: {}", OneLine(remains));
     }
     out
 }
@@ -187,7 +195,7 @@ fn rights(out: &mut String, steps: &[Step], leftovers: &[Leftover]) {
     }
     let _ = writeln!(out, "\n{STRONG}access{STRONG:#}");
     for (sign, line) in lines {
-        let style = if sign == '?' { LEFT } else { CREATE };
+        let (style, line) = (if sign == '?' { LEFT } else { CREATE }, OneLine(line));
         let _ = writeln!(out, "  {style}{sign}{style:#} {line}");
     }
 }
@@ -196,7 +204,7 @@ fn rights(out: &mut String, steps: &[Step], leftovers: &[Leftover]) {
 fn left_out(out: &mut String, held: &[&Held]) {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for held in held.iter().filter(|held| held.is_left_out()) {
-        reasons.entry(held.hold.to_string()).or_default().push(held.id.to_string());
+        reasons.entry(OneLine(&held.hold).to_string()).or_default().push(held.id.to_string());
     }
     for (why, ids) in reasons {
         let _ = writeln!(out, "  {QUIET}· {}: {why}{QUIET:#}", ids.join(", "));
@@ -205,17 +213,22 @@ fn left_out(out: &mut String, held: &[&Held]) {
 
 fn step_text(out: &mut String, step: &Step, detail: Detail) {
     if step.creates() {
-        let _ = writeln!(out, "  {CREATE}+{CREATE:#} {}\n      {QUIET}{}{QUIET:#}", step.id, step.because);
+        let _ = writeln!(
+            out,
+            "  {CREATE}+{CREATE:#} {}\n      {QUIET}{}{QUIET:#}",
+            step.id,
+            OneLine(&step.because)
+        );
         if detail.full {
             for (pointer, value) in step.wanted.leaves() {
-                let _ = writeln!(out, "      {CREATE}+{CREATE:#} {pointer}: {}", shown(&value));
+                let _ = writeln!(out, "      {CREATE}+{CREATE:#} {}: {}", OneLine(pointer), shown(&value));
             }
         }
         return;
     }
     let adopts = if step.adopts { " (taken over: it exists without kwo's mark)" } else { "" };
     let _ = writeln!(out, "  {CHANGE}~{CHANGE:#} {}{adopts}", step.id);
-    if let Some(disrupts) = &step.disrupts {
+    if let Some(disrupts) = step.disrupts.as_ref().map(OneLine) {
         let _ = writeln!(out, "      {HOLD}disruptive: {disrupts}{HOLD:#}");
     }
     if step.changes.iter().any(|change| change.pointer().is_some_and(|at| at.starts_with("/content")))
@@ -235,7 +248,8 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
         match change {
             Change::Create => {}
             Change::Extend { pointer, value, because } => {
-                let place = pointer.strip_suffix("/-").unwrap_or(pointer);
+                let place = OneLine(pointer.strip_suffix("/-").unwrap_or(pointer));
+                let because = OneLine(because);
                 let value =
                     secret(step, pointer).map_or_else(|| shown(value), |from| format!("set ({from})"));
                 let _ = writeln!(
@@ -244,7 +258,7 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
                 );
             }
             Change::Revise { pointer, from, to, cause, tightens, because } => {
-                let values = match secret(step, pointer) {
+                let values = match secret(step, pointer).map(OneLine) {
                     Some(content) if matches!(cause, Cause::Drift { .. }) => {
                         format!("changed ({content}), {cause}")
                     }
@@ -257,6 +271,7 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
                     },
                     None => format!("{} → {} ({cause})", shown(from), shown(to)),
                 };
+                let (pointer, because, values) = (OneLine(pointer), OneLine(because), OneLine(values));
                 let _ = writeln!(
                     out,
                     "      {CHANGE}~{CHANGE:#} {pointer}: {values}\n          {QUIET}{because}{QUIET:#}",
@@ -265,7 +280,8 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
                     let _ = match &tightening.exceeded_by_use {
                         Some(used) => writeln!(
                             out,
-                            "          {HOLD}tightens: {used} is in use already; nothing is stopped, but nothing new will start{HOLD:#}"
+                            "          {HOLD}tightens: {} is in use already; nothing is stopped, but nothing new will start{HOLD:#}",
+                            OneLine(used)
                         ),
                         None => writeln!(out, "          {CHANGE}tightens{CHANGE:#}"),
                     };
@@ -278,7 +294,8 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
 fn leftover_text(out: &mut String, leftover: &Leftover, all: &[&Leftover]) {
     let Leftover { id, pointer, value, tenant: _, grants, in_force, within: _, command, rights_command } =
         leftover;
-    let field = pointer.as_ref().map_or_else(String::new, |pointer| format!(" {pointer}"));
+    let field = pointer.as_ref().map_or_else(String::new, |pointer| format!(" {}", OneLine(pointer)));
+    let command = OneLine(command);
     let value = value.as_ref().map_or_else(String::new, |value| format!(": {}", shown(value)));
     let inside: Vec<&&Leftover> = all.iter().filter(|left| left.within.as_ref() == Some(id)).collect();
     let with = match inside.len() {
@@ -293,9 +310,9 @@ fn leftover_text(out: &mut String, leftover: &Leftover, all: &[&Leftover]) {
         .map(SmolStr::as_str)
         .collect();
     if !grants.is_empty() {
-        let _ = writeln!(out, "      {LEFT}{}{LEFT:#}", grants.join("; "));
+        let _ = writeln!(out, "      {LEFT}{}{LEFT:#}", OneLine(grants.join("; ")));
     }
-    if let Some(in_force) = in_force {
+    if let Some(in_force) = in_force.as_ref().map(OneLine) {
         let _ = writeln!(out, "      {LEFT}{in_force}{LEFT:#}");
     }
     let warning = if id.kind == "Namespace" && pointer.is_none() { " (with everything in it)" } else { "" };
@@ -303,7 +320,7 @@ fn leftover_text(out: &mut String, leftover: &Leftover, all: &[&Leftover]) {
         out,
         "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}"
     );
-    if let Some(command) = rights_command {
+    if let Some(command) = rights_command.as_ref().map(OneLine) {
         let _ = writeln!(out, "      {QUIET}to end the rights in it and keep the rest: {command}{QUIET:#}");
     }
 }
@@ -317,7 +334,7 @@ fn secret(step: &Step, pointer: &str) -> Option<String> {
 /// A value as a person reads it: strings without quotes, the rest as JSON.
 pub(crate) fn shown(value: &Tree) -> String {
     match value {
-        Tree::Text(text) if !text.is_empty() => text.to_string(),
-        other => other.to_string(),
+        Tree::Text(text) if !text.is_empty() => one_line(text).into_owned(),
+        other => one_line(&other.to_string()).into_owned(),
     }
 }

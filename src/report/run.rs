@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use kwo_planner::change::{Change, Step};
+use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
 use serde_json::json;
 
@@ -22,7 +23,7 @@ pub fn line(result: &StepResult) -> String {
             format!("{style}{sign}{style:#} {verb} {}", step.id)
         }
         Outcome::Settled => format!("= {} is as the plan wants it already", step.id),
-        Outcome::Refused(refusal) => format!("{HOLD}!{HOLD:#} {}: {refusal}", step.id),
+        Outcome::Refused(refusal) => format!("{HOLD}!{HOLD:#} {}: {}", step.id, OneLine(refusal)),
         Outcome::Skipped(need) => format!("{HOLD}!{HOLD:#} {}: skipped, it needs {need}", step.id),
     }
 }
@@ -61,7 +62,7 @@ pub fn summary(report: &Report) -> String {
 pub fn settled(plan: &Plan) -> String {
     match plan.remains() {
         None => format!("{CREATE}In agreement{CREATE:#}"),
-        Some(remains) => format!("{LEFT}Converged{LEFT:#}, but {remains}"),
+        Some(remains) => format!("{LEFT}Converged{LEFT:#}, but {}", OneLine(remains)),
     }
 }
 

@@ -250,7 +250,7 @@ fn sync(run: &Short) -> String {
     let Short { host, number, digest: _, began, commit, told } = run;
     let commit = if commit.is_empty() { String::new() } else { format!(", {commit}") };
     // It may hold what others wrote, and on several lines.
-    let told = told.replace(char::is_control, " ");
+    let told = told.replace(kwo_planner::plain::acts, " ");
     format!("began at {began} on {host} (entry {number}){commit}: {told}")
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn check_out(
     }
     let roster = source::load_below(folder.path(), &path).map_err(|refused| {
         found(&diagnostic::text(&refused));
-        let count = refused.findings.len();
+        let count = refused.count();
         let text = match refused.findings.first() {
             Some(first) => format!("the roster of {} is not valid: {}", short(commit), first.message),
             None => format!("the roster of {} is not valid", short(commit)),

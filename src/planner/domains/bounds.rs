@@ -41,6 +41,14 @@ const QUOTA_FIELDS: [(&str, &str); 9] = [
 /// What a container can be limited in, by a name without a domain.
 const LIMIT_NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
+/// How many tiers a message names.
+const FEW: usize = 20;
+
+/// What stands for the others.
+const fn more(known: usize) -> &'static str {
+    if known > FEW { ", …" } else { "" }
+}
+
 /// Checks the quota and the limits of every tier.
 pub(crate) fn check_tiers(tiers: &Map<Name, Tier>, findings: &mut Findings) {
     for (name, entry) in tiers {
@@ -66,6 +74,10 @@ pub(crate) fn check_tenants(
         if tiers.contains_key(tier.as_str()) || BuiltInTier::named(tier).is_some() {
             continue;
         }
+        if findings.is_full() {
+            findings.count(1);
+            continue;
+        }
         let mut known: Vec<&str> = tiers.keys().map(Name::as_str).collect();
         known.extend(BUILT_IN_TIERS.iter().map(|tier| tier.name));
         known.sort_unstable();
@@ -74,7 +86,7 @@ pub(crate) fn check_tenants(
             "unknown-tier",
             tier.at,
             format!("there is no tier `{tier}`"),
-            format!("expected one of: {}", known.join(", ")),
+            format!("expected one of: {}{}", known[..known.len().min(FEW)].join(", "), more(known.len())),
         );
         let slip = did_you_mean(tier, known.iter().copied());
         if whole || slip.is_some() {

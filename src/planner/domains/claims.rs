@@ -147,6 +147,18 @@ fn check_hosts(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
     }
 }
 
+/// The hosts that tenants have, with the tenant and where it says so.
+pub(crate) fn claims_of_tenants(tenants: &Map<Name, Tenant>) -> BTreeMap<&str, (&Name, Span)> {
+    let claims = tenants.iter().flat_map(|(name, entry)| {
+        entry.value.domains.iter().map(move |host| (host.value.as_str(), (name, host.at)))
+    });
+    let mut first = BTreeMap::new();
+    for (host, claim) in claims {
+        first.entry(host).or_insert(claim);
+    }
+    first
+}
+
 /// The tenant that has this host, and where it says so.
 pub(crate) fn claimed_by_tenants<'r>(tenants: &'r Map<Name, Tenant>, host: &str) -> Option<(&'r Name, Span)> {
     let host: HostPattern = host.parse().ok()?;

@@ -146,6 +146,10 @@ pub(crate) fn check_resolver(resolver: &At<Name>, dns: &Dns, findings: &mut Find
     if known().any(|name| name == resolver.as_str()) {
         return true;
     }
+    if findings.is_full() {
+        findings.count(1);
+        return false;
+    }
     let mut finding = Finding::new(
         "unknown-resolver",
         resolver.at,

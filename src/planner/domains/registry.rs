@@ -1,17 +1,18 @@
 //! The `registry` section: a container registry in the cluster. Its type and checks; what it means as objects stands
 //! in `registry_objects.rs` and `registry_users.rs`, what it asks of Traefik in `traefik.rs`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::claims::claimed_by_tenants;
+use super::claims::claims_of_tenants;
 use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
 use super::tenants::Tenant;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
-use crate::roster::{At, Entry, Finding, Findings, HostName, Map, Name, Quantity, SecretRef};
+use crate::roster::{At, Entry, Finding, Findings, HostName, Map, Name, Quantity, SecretRef, Span};
 use crate::secrets::{LONGEST_PASSWORD, logins};
 
 record! {
@@ -138,10 +139,13 @@ impl std::str::FromStr for Image {
     }
 }
 
+/// How many hosts a registry may have: each of them stands in a certificate and a route of its own.
+const MAX_HOSTS: usize = 100;
+
 /// Checks what no single value shows.
 pub(crate) fn check(
     registry: &Registry,
-    at: crate::roster::Span,
+    at: Span,
     dns: &Dns,
     tenants: &Map<Name, Tenant>,
     findings: &mut Findings,
@@ -161,7 +165,15 @@ pub(crate) fn check(
         check_resolver(resolver, dns, findings);
     }
     check_users(&registry.users, findings);
-    for (index, host) in registry.hosts.iter().enumerate() {
+    if let Some(past) = registry.hosts.get(MAX_HOSTS) {
+        let message = format!("the registry has {} hosts, and {MAX_HOSTS} are allowed", registry.hosts.len());
+        let finding = Finding::new("too-many-hosts", past.at, message, "expected no more from here on");
+        findings.push(finding.hint("one host does: clients find the registry by it"));
+        return;
+    }
+    let claimed = claims_of_tenants(tenants);
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for host in &registry.hosts {
         if host.value.parse::<IpAddr>().is_ok() {
             findings.push(
                 Finding::new(
@@ -173,7 +185,7 @@ pub(crate) fn check(
                 .hint("an Ingress takes names only, and certificates are for names"),
             );
         }
-        if let Some(first) = registry.hosts.iter().take(index).find(|first| first.value == host.value) {
+        if let Some(first) = seen.get(host.value.as_str()) {
             findings.push(
                 Finding::new(
                     "host-claimed-twice",
@@ -181,10 +193,15 @@ pub(crate) fn check(
                     format!("`{host}` stands twice"),
                     "expected each host once",
                 )
-                .also(first.at, "the first one"),
+                .also(*first, "the first one"),
             );
+            continue;
         }
-        if let Some((tenant, theirs)) = claimed_by_tenants(tenants, host) {
+        seen.insert(host.value.as_str(), host.at);
+        if let Some((tenant, theirs)) = claimed.get(host.as_str()).or_else(|| {
+            let (_, parent) = host.split_once('.')?;
+            claimed.get(format!("*.{parent}").as_str())
+        }) {
             findings.push(
                 Finding::new(
                     "host-claimed-twice",
@@ -192,7 +209,7 @@ pub(crate) fn check(
                     format!("`{host}` belongs to tenant `{tenant}`"),
                     "expected a host that no tenant serves",
                 )
-                .also(theirs, format!("claimed here by tenant `{tenant}`")),
+                .also(*theirs, format!("claimed here by tenant `{tenant}`")),
             );
         }
     }

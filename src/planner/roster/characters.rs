@@ -9,6 +9,8 @@ use super::{Finding, Findings, Span};
 #[derive(Debug, Default)]
 pub(super) struct Tabs {
     at: Vec<Span>,
+    /// Which of them stand in comments.
+    forgiven: Vec<bool>,
     /// Carriage returns alone, or byte order marks in the middle: where a line or column is would be disputed.
     pub(super) odd_places: bool,
     /// The lines with forbidden characters.
@@ -53,19 +55,28 @@ impl Tabs {
     pub(super) fn forgive(&mut self, comment: Span) {
         let from = self.at.partition_point(|tab| tab.start < comment.start);
         let to = self.at.partition_point(|tab| tab.start < comment.end);
-        self.at.drain(from..to.max(from));
+        self.forgiven.resize(self.at.len(), false);
+        self.forgiven[from..to.max(from)].fill(true);
     }
 
     /// Does a tab or a forbidden character explain why YAML does not like this line?
     pub(super) fn explain(&self, line: u32) -> bool {
-        self.forbidden.contains(&line) || self.at.binary_search_by_key(&line, |tab| tab.line).is_ok()
+        let first = self.at.partition_point(|tab| tab.line < line);
+        let mut here = (first..).zip(self.at[first..].iter().take_while(|tab| tab.line == line));
+        self.forbidden.contains(&line) || here.any(|(number, _)| self.counts(number))
+    }
+
+    /// Does this one stand elsewhere than in a comment?
+    fn counts(&self, number: usize) -> bool {
+        !self.forgiven.get(number).is_some_and(|forgiven| *forgiven)
     }
 
     /// One finding for all tabs up to the end of this line, if there are any.
     pub(super) fn finding(&self, last_line: u32) -> Option<Finding> {
-        let seen = &self.at[..self.at.partition_point(|tab| tab.line <= last_line)];
-        let first = seen.first()?;
-        let message = match seen.len() {
+        let seen = self.at.partition_point(|tab| tab.line <= last_line);
+        let mut seen = (0..seen).filter(|number| self.counts(*number));
+        let first = self.at.get(seen.next()?)?;
+        let message = match 1 + seen.count() {
             1 => "a tab stands here".to_owned(),
             count => format!("{count} tabs stand in this file; this is the first"),
         };

@@ -137,6 +137,10 @@ impl std::str::FromStr for IncludePattern {
             return Err(wrong("`..` leads out of the roster's folder")
                 .hint("move the files below the roster's folder"));
         }
+        if text.split(['/', '\\']).any(|part| part.eq_ignore_ascii_case(".git")) {
+            return Err(wrong("what git keeps in `.git` is no part of a roster")
+                .hint("name files that are in the repository"));
+        }
         Ok(IncludePattern(text.into()))
     }
 }

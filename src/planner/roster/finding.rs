@@ -2,6 +2,7 @@
 //! expected and what to do. How it is printed is not decided here.
 
 use super::Span;
+use super::scalar::told;
 
 /// One thing that is wrong with a roster.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -33,8 +34,8 @@ impl Finding {
         Finding {
             at,
             code,
-            message: message.into(),
-            label: expected.into(),
+            message: told(message),
+            label: told(expected),
             also: Vec::new(),
             hint: None,
             conceals: None,
@@ -44,35 +45,71 @@ impl Finding {
     /// Adds another place.
     #[must_use]
     pub fn also(mut self, at: Span, what: impl Into<String>) -> Finding {
-        self.also.push((at, what.into()));
+        self.also.push((at, told(what)));
         self
     }
 
     /// Says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Finding {
-        self.hint = Some(hint.into());
+        self.hint = Some(told(hint));
         self
     }
 }
 
-/// All findings of one run.
+/// How many findings are told of one roster; of the others there is the count.
+pub const MAX_FINDINGS: usize = 100;
+
+/// So many are kept, of which the first by place are told.
+const KEPT: usize = 10 * MAX_FINDINGS;
+
+/// All findings of one run. A file can be made of nothing but mistakes, so not more are kept than anybody reads.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Findings {
     found: Vec<Finding>,
+    /// How many more there were.
+    more: usize,
 }
 
 impl Findings {
     /// Adds one.
     pub fn push(&mut self, finding: Finding) {
-        self.found.push(finding);
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.found.push(finding);
+        }
     }
 
     /// Is there none?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Findings { found } = self;
+        let Findings { found, more: _ } = self;
         found.is_empty()
+    }
+
+    /// Are there so many that another one is only counted? Then nobody needs to find words for it.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= KEPT
+    }
+
+    /// Counts so many that nobody has found words for.
+    pub fn count(&mut self, more: usize) {
+        self.more += more;
+    }
+
+    /// Those that are kept, as they were found.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Finding] {
+        &self.found
+    }
+
+    /// Adds those of a part.
+    pub fn join(&mut self, part: Findings) {
+        let Findings { found, more } = part;
+        self.extend(found);
+        self.count(more);
     }
 
     /// Is there one of this code within this place? What was refused there is not missing as well.
@@ -82,17 +119,22 @@ impl Findings {
         self.found.iter().any(|finding| finding.code == code && inside(finding.at))
     }
 
-    /// All of them by place, each once.
+    /// The first of them by place, each once, and how many more there are.
     #[must_use]
-    pub fn sorted(mut self) -> Vec<Finding> {
-        self.found.sort();
-        self.found.dedup();
-        self.found
+    pub fn sorted(self) -> (Vec<Finding>, usize) {
+        let Findings { mut found, more } = self;
+        found.sort();
+        found.dedup();
+        let untold = found.len().saturating_sub(MAX_FINDINGS);
+        found.truncate(MAX_FINDINGS);
+        (found, more + untold)
     }
 }
 
 impl Extend<Finding> for Findings {
     fn extend<I: IntoIterator<Item = Finding>>(&mut self, findings: I) {
-        self.found.extend(findings);
+        for finding in findings {
+            self.push(finding);
+        }
     }
 }

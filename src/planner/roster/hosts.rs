@@ -142,7 +142,7 @@ fn host(text: &str) -> Result<(), String> {
         dns_label(label).map_err(|why| match label {
             "" => "a part between its dots is empty".to_owned(),
             _ if label == text => why,
-            _ => format!("in `{label}`, {why}"),
+            _ => format!("in {}, {why}", quote(label)),
         })
     })
 }

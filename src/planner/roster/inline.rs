@@ -15,9 +15,16 @@ impl Lines<'_> {
         let first = self.at(from).and_then(|line| self.begin(line)).map_or(from, |line| line.start);
         let start = line_start(first);
         let end = self.text.get(to..)?.find(['\n', '\r']).map_or(self.text.len(), |newline| to + newline);
-        let colons = self.text.get(start..end)?.match_indices(':').map(|(colon, _)| start + colon);
-        let wanted = colons.filter(|colon| names_secret(&self.text[line_start(*colon)..*colon]));
-        let values = wanted.map(|colon| self.text[colon + 1..end].trim_start());
+        let mut begin = start;
+        let lines = self.text.get(start..end)?.split_inclusive('\n').map(|line| {
+            begin += line.len();
+            (begin - line.len(), line)
+        });
+        let colons = lines.flat_map(|(begin, line)| {
+            line.match_indices(':').map(move |(colon, _)| (begin + colon, &line[..colon]))
+        });
+        let wanted = colons.filter(|(_, before)| names_secret(before));
+        let values = wanted.map(|(colon, _)| self.text[colon + 1..end].trim_start());
         values.filter(|value| may_be_secret(value)).map(|value| self.span(end - value.len(), end)).next()
     }
 

@@ -10,10 +10,12 @@ use smol_str::SmolStr;
 use super::decode::Decode;
 use super::document::{ApiVersion, Document, FileKind, IncludePattern};
 use super::node::{Key, Node, Value};
+use super::part::foreign;
 use super::scalar::quote;
+use super::size;
 use super::spelling::did_you_mean;
 use super::unwanted::duplicate_key;
-use super::yaml::read;
+use super::yaml::{MAX_FILES, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
 use crate::domains::{bounding, bounds, claims, dns, networks, registry};
 
@@ -23,14 +25,14 @@ use crate::domains::{bounding, bounds, claims, dns, networks, registry};
 /// When the file cannot be read as YAML, or a pattern leads out of the roster's folder.
 pub fn includes(main: &SourceFile) -> Result<Vec<At<SmolStr>>, Vec<Finding>> {
     let mut findings = Findings::default();
-    let Some(node) = read(main, 0, &mut findings) else { return Err(findings.sorted()) };
+    let Some(node) = read(main, 0, &mut findings) else { return Err(findings.sorted().0) };
     let Some((_, list)) = node.get("include") else { return Ok(Vec::new()) };
     let mut findings = Findings::default();
     match Vec::<At<IncludePattern>>::decode(list, &mut findings) {
         Some(patterns) => {
             Ok(patterns.into_iter().map(|at| At::new(at.value.text().clone(), at.at)).collect())
         }
-        None => Err(findings.sorted()),
+        None => Err(findings.sorted().0),
     }
 }
 
@@ -41,6 +43,35 @@ pub struct Refused {
     pub sources: Sources,
     /// What is wrong; never empty.
     pub findings: Vec<Finding>,
+    /// How many more things are.
+    pub more: usize,
+}
+
+impl Refused {
+    /// With all that was found in these files.
+    #[must_use]
+    pub fn new(sources: Sources, findings: Findings) -> Refused {
+        let (findings, more) = findings.sorted();
+        Refused { sources, findings, more }
+    }
+
+    /// With what was found besides.
+    #[must_use]
+    pub fn with(self, found: Vec<Finding>) -> Refused {
+        let Refused { sources, findings, more } = self;
+        let mut all = Findings::default();
+        all.extend(found);
+        all.extend(findings);
+        all.count(more);
+        Refused::new(sources, all)
+    }
+
+    /// How many things are wrong.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let Refused { sources: _, findings, more } = self;
+        findings.len() + more
+    }
 }
 
 /// Reads and checks a roster. The first of the sources is the roster itself, the others are included by it.
@@ -63,8 +94,11 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
         registry,
     }) = document
     else {
-        return Err(Box::new(Refused { sources, findings: findings.sorted() }));
+        return Err(Box::new(Refused::new(sources, findings)));
     };
+    if let Some(finding) = size::too_many(&tiers, &tenants, &operators) {
+        return Err(Box::new(Refused { sources, findings: vec![finding], more: 0 }));
+    }
     bounds::check_tiers(&tiers, &mut findings);
     bounds::check_tenants(&tenants, &tiers, whole, &mut findings);
     if whole {
@@ -80,7 +114,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     if findings.is_empty() {
         return Ok(Roster { cluster, tiers, tenants, operators, dns, registry, sources: Arc::new(sources) });
     }
-    Err(Box::new(Refused { sources, findings: findings.sorted() }))
+    Err(Box::new(Refused::new(sources, findings)))
 }
 
 /// One node with the sections of all files, and whether all files could be read. Entries of a section may stand in
@@ -90,21 +124,29 @@ fn merge(sources: &Sources, findings: &mut Findings) -> (Option<Node>, bool) {
     let mut whole = true;
     let mut top = None;
     for (number, source) in sources.files().iter().enumerate() {
-        let Ok(file) = u16::try_from(number) else {
+        let Some(file) = u16::try_from(number).ok().filter(|_| number < MAX_FILES) else {
             let finding = Finding::new(
                 "too-many-files",
                 Span::default(),
-                "the roster has over 65535 files",
+                format!("the roster has over {MAX_FILES} files"),
                 "expected fewer",
             );
             findings.push(finding.hint("put several tenants into one file"));
             break;
         };
-        let Some(node) = read(source, file, findings) else {
+        let main = number == 0;
+        let mut found = Findings::default();
+        let node = read(source, file, &mut found);
+        if !main && let Some(foreign) = foreign(source, node.as_ref(), found.as_slice()) {
+            findings.push(foreign);
+            whole = false;
+            continue;
+        }
+        findings.join(found);
+        let Some(node) = node else {
             whole = false;
             continue;
         };
-        let main = number == 0;
         if let Some(finding) = other_kind(&node, "Roster") {
             // What else is wrong with it as a roster would only hide that it is none.
             findings.push(finding);

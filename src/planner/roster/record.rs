@@ -26,7 +26,12 @@ pub(crate) fn fields<'n>(
         );
         return None;
     };
-    for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
+    let mut unknown = entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str()));
+    while let Some((key, _)) = unknown.next() {
+        if findings.is_full() {
+            findings.count(1 + unknown.count());
+            break;
+        }
         let mut finding = Finding::new(
             "unknown-field",
             key.at,

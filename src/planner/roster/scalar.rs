@@ -4,6 +4,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::plain::{acts, one_line};
+
 /// Why a text is no value of a type.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
@@ -27,13 +29,13 @@ pub trait Scalar: FromStr<Err = Refusal> + Display {
 impl Refusal {
     /// A refusal without a hint.
     pub fn new(code: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal { code, message: message.into(), hint: None, secret: false }
+        Refusal { code, message: told(message), hint: None, secret: false }
     }
 
     /// Says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Refusal {
-        self.hint = Some(hint.into());
+        self.hint = Some(told(hint));
         self
     }
 
@@ -56,15 +58,22 @@ impl Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// What is said of a roster's text, which may repeat some of it: on one line, with nothing in it that acts.
+pub(super) fn told(text: impl Into<String>) -> String {
+    let text = text.into();
+    if text.contains(acts) { one_line(&text).into_owned() } else { text }
+}
+
 /// Text from a file, for a message: quoted, without invisible characters, and not too long.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 80;
     if text.is_empty() {
         return "`\"\"`".to_owned();
     }
-    let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let cut: String = text.chars().take(LONGEST).collect();
+    let shown = one_line(&cut.replace('\\', "\\\\")).into_owned();
     let more = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
-    format!("`{}{more}`", shown.replace("\\'", "'").replace("\\\"", "\""))
+    format!("`{shown}{more}`")
 }
 
 /// A new type around checked text: `Display`, `Deref` to `str`, `Scalar` and its JSON schema. The pattern

@@ -1,5 +1,8 @@
 //! "Did you mean": the nearest of some known words. Only for hints; nothing is ever corrected by itself.
 
+/// How many words are looked at.
+const MOST_WORDS: usize = 100;
+
 /// The known word that is nearest to `text`, if one is near enough to be a slip of the fingers.
 pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(text);
@@ -8,8 +11,10 @@ pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) 
         4..=6 => 2,
         _ => 3,
     };
+    // Of the first words only: an admin has no more to choose from, and each costs its letters times those of the text.
     known
         .into_iter()
+        .take(MOST_WORDS)
         .map(|word| (distance(&folded, &fold(word)), word))
         .filter(|(distance, word)| *distance <= allowed && *distance < word.chars().count())
         .min_by_key(|(distance, _)| *distance)

@@ -46,7 +46,7 @@ pub(super) fn second_document(at: Span) -> Finding {
 
 /// A tag.
 pub(super) fn tag(tag: &str, at: Span) -> Finding {
-    let message = format!("a YAML tag, `{tag}`, stands here");
+    let message = format!("a YAML tag, {}, stands here", quote(tag));
     Finding::new("explicit-tag", at, message, "expected no tag").hint(match tag {
         "!include" => "name the file under `include:` in the roster itself: `include: [FILE]`",
         _ => "delete it; text that starts with `!` needs quotes",
@@ -61,8 +61,8 @@ pub(super) fn unknown_alias(name: &str, at: Span) -> Finding {
         return Finding::new("unknown-alias", at, message, "expected quotes around it")
             .hint(format!("write `\"*{name}\"`"));
     }
-    let message = format!("`*{name}` stands for nothing");
-    Finding::new("unknown-alias", at, message, format!("expected `&{name}` further up"))
+    let message = format!("{} stands for nothing", quote(&format!("*{name}")));
+    Finding::new("unknown-alias", at, message, format!("expected {} further up", quote(&format!("&{name}"))))
         .hint("text that starts with `*` needs quotes, as in `\"*.example.com\"`")
 }
 

@@ -16,6 +16,10 @@ use super::{Finding, Findings, SourceFile, Span};
 
 /// The size that a file of a roster may have.
 pub const MAX_BYTES: usize = 8 << 20;
+/// How many files a roster may have.
+pub const MAX_FILES: usize = 20_000;
+/// The size that all files of a roster may have together.
+pub const MAX_TOTAL: usize = 32 << 20;
 /// How deep lists and maps may be nested.
 pub const MAX_DEPTH: usize = 32;
 /// How many values of a file may be named by anchors or come out of aliases.

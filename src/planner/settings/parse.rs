@@ -26,7 +26,7 @@ pub fn parse(file: SourceFile) -> Result<Settings, Box<Refused>> {
     }
     match settings {
         Some(settings) if findings.is_empty() => Ok(settings),
-        _ => Err(Box::new(Refused { sources: Sources::new(vec![file]), findings: findings.sorted() })),
+        _ => Err(Box::new(Refused::new(Sources::new(vec![file]), findings))),
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
+use kwo_planner::plain::one_line;
+
 use crate::providers::Refusal;
 
 /// The longest that one `Retry-After` is obeyed.
@@ -91,12 +93,12 @@ impl Answer {
             return "the server does not accept these credentials (401 Unauthorized)".to_owned();
         }
         let message = status.message.trim();
+        let message = one_line(&message.replace('\n', " ")).into_owned();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            let more =
-                if message.is_empty() { String::new() } else { format!(": {}", message.replace('\n', " ")) };
+            let more = if message.is_empty() { String::new() } else { format!(": {message}") };
             return format!("the API server asked to wait (429){more}");
         }
-        if message.is_empty() { format!("HTTP {}", self.status) } else { message.replace('\n', " ") }
+        if message.is_empty() { format!("HTTP {}", self.status) } else { message }
     }
 
     /// What it means for a write, or for anything that has to succeed, when it did not go well.

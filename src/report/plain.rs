@@ -1,0 +1,144 @@
+//! The door through which text leaves for a terminal, a log and a pipeline. kwo's own colours pass; every other command
+//! to the terminal, and every line that a pipeline would take for a command, is spelled out. Names and messages of
+//! strangers are on one line before they come here (`kwo_planner::plain`).
+
+use std::borrow::Cow;
+
+use kwo_planner::plain::{acts, spelled};
+
+/// What begins a command in the log of GitHub Actions and those that are like it, anywhere in a line.
+const COMMAND: &str = "##[";
+
+/// The text as it may be printed.
+#[must_use]
+pub fn text(text: &str) -> Cow<'_, str> {
+    let odd = |char| acts(char) && !matches!(char, '\n' | '\t');
+    let command = |line: &str| line.trim_start().starts_with("::") || line.contains(COMMAND);
+    if !text.contains(odd) && !text.lines().any(command) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for line in text.split_inclusive('\n') {
+        let (line, end) = match line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')) {
+            Some(rest) => (rest, "\n"),
+            None => (line, ""),
+        };
+        let mut plain = String::with_capacity(line.len());
+        let mut rest = line;
+        while let Some(at) = rest.find('\u{1b}') {
+            plain.push_str(&spelled(&rest[..at], odd));
+            let (escape, after) = match colour(&rest[at..]) {
+                Some(end) => rest[at..].split_at(end),
+                None => ("\\u{1b}", &rest[at + 1..]),
+            };
+            plain.push_str(escape);
+            rest = after;
+        }
+        plain.push_str(&spelled(rest, odd));
+        // A command counts where a line begins, whatever space or colour stands before it.
+        let seen = anstream::adapter::strip_str(&plain).to_string();
+        if seen.trim_start().starts_with("::") {
+            plain = plain.replacen("::", "\\::", 1);
+        }
+        if seen.contains(COMMAND) {
+            plain = anstream::adapter::strip_str(&plain).to_string().replace(COMMAND, "#\\#[");
+        }
+        out.push_str(&plain);
+        out.push_str(end);
+    }
+    Cow::Owned(out)
+}
+
+/// JSON with nothing in it that acts: in JSON each character has a second spelling.
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
+    let odd = |char| acts(char) && !matches!(char, '\n' | '\t');
+    if !text.contains(odd) && !text.contains(COMMAND) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if odd(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(char);
+        }
+    }
+    Cow::Owned(out.replace(COMMAND, "\\u0023#["))
+}
+
+/// The end of a colour, a bold or a dim of kwo's own, if the text begins with one. Nothing that hides text is among them.
+fn colour(text: &str) -> Option<usize> {
+    let codes = text.strip_prefix("\u{1b}[")?;
+    let end = codes.find('m')?;
+    let shown = |code: &str| match code.parse::<u8>() {
+        Ok(code) => matches!(code, 0..=4 | 22..=24 | 30..=37 | 39 | 90..=97),
+        Err(_) => code.is_empty(),
+    };
+    let bright = |rest: &str| rest.parse::<u8>().is_ok_and(|colour| (1..=15).contains(&colour));
+    let codes = &codes[..end];
+    let known = codes.strip_prefix("38;5;").is_some_and(bright) || codes.split(';').all(shown);
+    known.then_some(end + 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_pass_and_commands_do_not() {
+        assert_eq!(text("\u{1b}[1m\u{1b}[91merror\u{1b}[0m: a\n"), "\u{1b}[1m\u{1b}[91merror\u{1b}[0m: a\n");
+        assert_eq!(text("\u{1b}[38;5;9ma\u{1b}[m"), "\u{1b}[38;5;9ma\u{1b}[m");
+        for (said, shown) in [
+            ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
+            ("a\u{1b}]0;x\u{7}b", "a\\u{1b}]0;x\\u{7}b"),
+            ("a\u{1b}[8mb", "a\\u{1b}[8mb"),
+            ("a\rb\r\nc", "a\\u{d}b\nc"),
+            ("a\u{9b}2J\u{202e}b", "a\\u{9b}2J\\u{202e}b"),
+            ("x\n::error::y", "x\n\\::error::y"),
+            ("x\n \t\u{1b}[1m::set-env name=A::y\u{1b}[0m", "x\n \t\u{1b}[1m\\::set-env name=A::y\u{1b}[0m"),
+            ("ab ##[add-mask]x", "ab #\\#[add-mask]x"),
+            ("a: b::c\n", "a: b::c\n"),
+        ] {
+            assert_eq!(text(said), shown, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_a_word_as_it_is() {
+        let words = [
+            "a-b.c:d@e/f",
+            "",
+            "a b",
+            "$(id)",
+            "`id`",
+            "it's",
+            "a\nb",
+            "\u{1b}[2J'\\;\u{202e}x",
+            "-rf",
+            "*",
+            "!x",
+        ];
+        for word in words {
+            let script = format!("printf %s {}", kwo_planner::plain::shell_word(word));
+            assert!(!script.contains(acts), "{script}");
+            let Ok(ran) = std::process::Command::new("bash").args(["-c", &script]).output() else { return };
+            assert_eq!(String::from_utf8_lossy(&ran.stdout), word, "{script}");
+        }
+    }
+
+    #[test]
+    fn json_stays_what_it_says() {
+        let said = "\u{9b}\u{202e}\u{e0041} ##[x]::";
+        let printed = serde_json::to_string_pretty(&serde_json::json!([said])).unwrap_or_default();
+        let plain = json(&printed);
+        assert!(!plain.contains(acts_alone) && !plain.contains(COMMAND));
+        assert_eq!(serde_json::from_str::<Vec<String>>(&plain).unwrap_or_default(), [said]);
+    }
+
+    fn acts_alone(char: char) -> bool {
+        acts(char) && char != '\n'
+    }
+}
