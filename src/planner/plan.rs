@@ -180,7 +180,7 @@ fn judge(
     if let Some(missing) = &resource.missing {
         return Verdict::Hold(missing.clone().into());
     }
-    if let Some(why) = shape.unfit(&present.body) {
+    if let Some(why) = shape.unfit(&resource.body, &present.body) {
         return Verdict::Hold(Hold::Refused { why: why.into() });
     }
     if let Some(why) = shape.rival(&resource.body, &present.body) {

@@ -347,15 +347,16 @@ impl EntryKey {
 }
 
 impl Shape {
-    /// Why what was found can never be what is wanted; nothing where it can.
+    /// Why what was found can never be what is wanted; nothing where it can. What is wanted may have scopes of its own.
     #[must_use]
-    pub fn unfit(&self, found: &Tree) -> Option<String> {
+    pub fn unfit(&self, wanted: &Tree, found: &Tree) -> Option<String> {
         let there = |pointer: &str| match found.at(pointer) {
             None | Some(Tree::Null) => false,
             Some(Tree::List(items)) => !items.is_empty(),
             Some(_) => true,
         };
-        let (pointer, why) = self.unfit.iter().find(|(pointer, _)| there(pointer))?;
+        let (pointer, why) =
+            self.unfit.iter().find(|(pointer, _)| there(pointer) && wanted.at(pointer).is_none())?;
         Some(format!("it has {pointer}: it {why}"))
     }
 

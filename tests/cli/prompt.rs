@@ -47,7 +47,7 @@ fn yes_applies() {
     let mut terminal = asked(folder.path());
     terminal.send_line("yes").unwrap();
     let (said, code) = ended(terminal);
-    assert!(code == 0 && said.contains("17 done") && said.contains("In agreement"), "{code}: {said}");
+    assert!(code == 0 && said.contains("20 done") && said.contains("In agreement"), "{code}: {said}");
     assert!(written(folder.path()) > 0);
     let again = transcript(folder.path(), &["apply", "--target", "dir:sandbox"]);
     assert!(again.contains("In agreement: nothing to do"), "nobody is asked about nothing: {again}");
@@ -87,5 +87,5 @@ fn ctrl_c_at_the_prompt_does_nothing_and_leaves_no_lock() {
     assert!(code == 1 && said.contains("interrupted; nothing was done"), "{code}: {said}");
     assert_eq!(written(folder.path()), 0);
     let other = transcript(folder.path(), &["apply", "--target", "dir:sandbox", "--yes"]);
-    assert!(other.contains("17 done") && other.contains("exit 0"), "{other}");
+    assert!(other.contains("20 done") && other.contains("exit 0"), "{other}");
 }

@@ -69,7 +69,7 @@ fn rendered_manifests_hold_what_the_directory_gets() {
     let json = &text[text.find('\n').unwrap()..text.find("---- stderr").unwrap()];
     let list: serde_json::Value = serde_json::from_str(json).unwrap();
     let items = list["items"].as_array().unwrap();
-    assert_eq!(items.len(), 17);
+    assert_eq!(items.len(), 20);
     let at = |kind: &str| items.iter().position(|item| item["kind"] == kind).unwrap();
     assert!(at("Namespace") < at("NetworkPolicy") && at("NetworkPolicy") < at("RoleBinding"));
 }

@@ -28,6 +28,7 @@ mod meanwhile;
 mod outage;
 mod prompt;
 mod proxied;
+mod reach;
 mod run;
 mod saved;
 mod status;

@@ -143,25 +143,44 @@ impl Acme {
 }
 
 record! {
-    /// The cluster's networks, and the pods that every tenant may talk to.
+    /// The cluster's networks, which isolated tenants are kept from, and what they may reach all the same.
     pub struct ClusterNetwork: "the cluster's network" {
         /// The networks that pods get their addresses from. Default: 10.42.0.0/16.
         pub pods: Vec<At<Cidr>>,
         /// The networks that services get their addresses from. Default: 10.43.0.0/16.
         pub services: Vec<At<Cidr>>,
-        /// The pods of the ingress controller. Default: app.kubernetes.io/name=traefik in kube-system.
-        pub ingress: Option<PodSelector>,
-        /// The pods of the cluster's DNS. Default: k8s-app=kube-dns in kube-system.
-        pub dns: Option<PodSelector>,
+        /// The addresses of the nodes, where they are not private: 203.0.113.7/32. The API server, the kubelets and the
+        /// node ports answer there.
+        pub nodes: Vec<At<Cidr>>,
+        /// The ingress controller: its pods, its address, or both. Default: app.kubernetes.io/name=traefik in
+        /// kube-system.
+        pub ingress: Option<At<Peer>>,
+        /// The cluster's DNS: its pods, its address, or both. Default: k8s-app=kube-dns in kube-system.
+        pub dns: Option<At<Peer>>,
+        /// What isolated tenants may reach though it is private, such as a database in the same network.
+        pub reach: Vec<Reach>,
     }
 }
 
 record! {
-    /// Some pods: those in a namespace that have all of these labels.
-    pub struct PodSelector: "a pod selector" {
+    /// Some pods, those in a namespace that have all of these labels; or an address, for what runs on the network of a
+    /// node and has none of its own.
+    pub struct Peer: "a peer" {
         /// The namespace they are in.
-        pub namespace: At<Name>,
+        pub namespace: Option<At<Name>>,
         /// The labels they have. None means every pod of the namespace.
         pub labels: Map<AnyLabelKey, At<LabelValue>>,
+        /// The address: 169.254.20.10/32.
+        pub cidr: Option<At<Cidr>>,
+    }
+}
+
+record! {
+    /// A private network that isolated tenants may reach.
+    pub struct Reach: "a network to reach" {
+        /// The network: 192.168.7.20/32.
+        pub cidr: At<Cidr>,
+        /// The ports, TCP and UDP. None means all.
+        pub ports: Vec<At<Port>>,
     }
 }

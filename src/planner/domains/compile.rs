@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::body::{self, object_with};
 use super::inside::SERVICES_ANNOTATION;
-use super::isolation::{self, Surroundings};
+use super::isolation;
+use super::surroundings::Surroundings;
 use super::tenants::Tenant;
 use super::terms::{self, Terms};
 use super::{
-    authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, registry_objects, roles,
-    traefik,
+    authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused, registry_objects,
+    roles, traefik,
 };
 use crate::kinds::Kind;
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
@@ -62,8 +63,13 @@ fn fingerprint_key(resources: &mut Vec<Resource>) {
 fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
     let surroundings = Surroundings::of(roster.cluster());
     let tiers = terms::tiers(roster.tiers());
-    let guards: Vec<ResourceId> =
-        guard::ids().into_iter().chain(inside::ids()).chain(hosts::ids(roster)).collect();
+    refused::compile(&tiers, resources);
+    let guards: Vec<ResourceId> = guard::ids()
+        .into_iter()
+        .chain(inside::ids())
+        .chain(refused::ids())
+        .chain(hosts::ids(roster))
+        .collect();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
         let because = Reason::Roster(*key);
         let terms = terms::of(tenant, &because, &tiers);

@@ -1,98 +1,39 @@
-//! What stands around a tenant's namespace: its ResourceQuota, its LimitRange, its NetworkPolicy.
+//! What stands around a tenant's namespace: its ResourceQuotas, its LimitRange, its NetworkPolicy.
 //! All of it is there before anybody gets a right in the namespace.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::body::{map, object};
-use super::cluster::{Cluster, PodSelector};
+use super::body::{map, object, words};
+use super::surroundings::Surroundings;
 use super::terms::{Amounts, Terms};
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join};
 
-/// The network as the cluster has it, made into the parts of a policy that are the same for every tenant.
-pub(crate) struct Surroundings {
-    spec: Tree,
-}
+/// The classes that push out the pods of the cluster itself.
+const OF_THE_SYSTEM: [&str; 2] = ["system-cluster-critical", "system-node-critical"];
 
-impl Surroundings {
-    /// Reads the cluster's section of the roster.
-    pub(crate) fn of(cluster: &Cluster) -> Surroundings {
-        let network = cluster.network.as_ref();
-        let peers = |chosen: Option<&PodSelector>, label: (&'static str, &'static str)| match chosen {
-            Some(selector) => {
-                let labels = selector
-                    .labels
-                    .iter()
-                    .map(|(key, entry)| (key.text().clone(), Tree::from(entry.value.value.text())));
-                peer(Tree::from(selector.namespace.value.text()), Tree::map(labels))
-            }
-            None => peer(Tree::from("kube-system"), map([(label.0, Tree::from(label.1))])),
-        };
-        let ingress = peers(
-            network.and_then(|network| network.ingress.as_ref()),
-            ("app.kubernetes.io/name", "traefik"),
-        );
-        let dns = peers(network.and_then(|network| network.dns.as_ref()), ("k8s-app", "kube-dns"));
-        let own = map([("podSelector", map([]))]);
-        let port = |protocol| map([("port", Tree::from(53)), ("protocol", Tree::from(protocol))]);
-        let to = |peer: &Tree| map([("to", Tree::list([peer.clone()]))]);
-        let from = |peer: &Tree| map([("from", Tree::list([peer.clone()]))]);
-        let (v4, v6) = not_the_internet(cluster);
-        let internet = |cidr: &'static str, except: Vec<SmolStr>| {
-            to(&map([("ipBlock", map([("cidr", Tree::from(cidr)), ("except", Tree::texts(except))]))]))
-        };
-        let name_service =
-            map([("ports", Tree::list([port("UDP"), port("TCP")])), ("to", Tree::list([dns]))]);
-        let spec = map([
-            (
-                "egress",
-                Tree::list([
-                    to(&own),
-                    name_service,
-                    to(&ingress),
-                    internet("0.0.0.0/0", v4),
-                    internet("::/0", v6),
-                ]),
-            ),
-            ("ingress", Tree::list([from(&own), from(&ingress)])),
-            ("podSelector", map([])),
-            ("policyTypes", Tree::list([Tree::from("Ingress"), Tree::from("Egress")])),
-        ]);
-        Surroundings { spec }
-    }
-}
-
-/// Pods with these labels in this namespace.
-fn peer(namespace: Tree, labels: Tree) -> Tree {
+/// A quota of no pods over those of some priority classes: over those of the system, or where the tier names classes
+/// over all but these.
+fn priority(classes: Option<&(Vec<SmolStr>, Reason)>) -> Tree {
+    let over = |operator: &'static str, values: Option<Tree>| {
+        let parts = [("operator", Tree::from(operator)), ("scopeName", Tree::from("PriorityClass"))];
+        let values = values.map(|values| ("values", values));
+        Tree::map(parts.into_iter().chain(values).map(|(key, value)| (SmolStr::new_static(key), value)))
+    };
+    let expressions = match classes {
+        None => vec![over("In", Some(words(&OF_THE_SYSTEM)))],
+        Some((classes, _)) if classes.is_empty() => vec![over("Exists", None)],
+        // A pod without a class is in no list.
+        Some((classes, _)) => {
+            vec![over("Exists", None), over("NotIn", Some(Tree::texts(classes.iter().cloned())))]
+        }
+    };
     map([
-        ("namespaceSelector", map([("matchLabels", map([("kubernetes.io/metadata.name", namespace)]))])),
-        ("podSelector", map([("matchLabels", labels)])),
+        ("hard", map([("pods", Tree::from("0"))])),
+        ("scopeSelector", map([("matchExpressions", Tree::list(expressions))])),
     ])
-}
-
-/// What lies in the address space of the internet and is not of it: the cluster's pods and services, and the
-/// link-local addresses, where clouds serve the node's credentials. Private IPv6 is left out as a whole.
-fn not_the_internet(cluster: &Cluster) -> (Vec<SmolStr>, Vec<SmolStr>) {
-    let network = cluster.network.as_ref();
-    let (pods, services) =
-        network.map_or((&[][..], &[][..]), |network| (&network.pods[..], &network.services[..]));
-    let mut v4: Vec<SmolStr> = Vec::new();
-    let mut v6: Vec<SmolStr> = vec!["fc00::/7".into(), "fe80::/10".into()];
-    for (given, default) in [(pods, "10.42.0.0/16"), (services, "10.43.0.0/16")] {
-        if given.is_empty() {
-            v4.push(default.into());
-        }
-        for cidr in given {
-            let text = smol_str::format_smolstr!("{cidr}");
-            if cidr.is_v6() { v6.push(text) } else { v4.push(text) }
-        }
-    }
-    v4.push("169.254.0.0/16".into());
-    v4.dedup();
-    v6.dedup();
-    (v4, v6)
 }
 
 /// The objects of one namespace; gives their ids, which whatever gives rights needs first.
@@ -117,6 +58,15 @@ pub(crate) fn compile(
         let hard = amounts(&terms.quota, "/spec/hard", &mut fields);
         add(id.clone(), object(&id, Kind::ResourceQuota, labels, [("spec", map([("hard", hard)]))]), fields);
     }
+    let id =
+        ResourceId::kube(Kind::ResourceQuota, scope.clone(), smol_str::format_smolstr!("{scope}-priority"));
+    let spec = priority(terms.priority.as_ref());
+    let reason = terms.priority.as_ref().map_or(Reason::Always, |(_, reason)| reason.clone());
+    add(
+        id.clone(),
+        object(&id, Kind::ResourceQuota, labels, [("spec", spec)]),
+        vec![("/spec".into(), reason)],
+    );
     if let Some(limits) = &terms.limits {
         let id =
             ResourceId::kube(Kind::LimitRange, scope.clone(), smol_str::format_smolstr!("{scope}-limits"));

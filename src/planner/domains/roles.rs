@@ -37,7 +37,7 @@ pub(crate) fn deployer_rules() -> Tree {
         ),
         rule(&["apps"], &["deployments", "statefulsets", "daemonsets", "replicasets"], ALL),
         rule(&["batch"], &["jobs", "cronjobs"], ALL),
-        rule(&["networking.k8s.io"], &["ingresses", "networkpolicies"], ALL),
+        rule(&["networking.k8s.io"], &["ingresses"], ALL),
         rule(&["autoscaling"], &["horizontalpodautoscalers"], ALL),
         // Written by hand, an address leads the ingress controller to another tenant's pod (CVE-2021-25740).
         rule(&[""], &["endpoints"], READ),

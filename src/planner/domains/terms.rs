@@ -35,6 +35,10 @@ pub(crate) struct Terms {
     pub pod_security: (PodSecurity, Reason),
     /// Why its network is isolated, or nothing where it is open.
     pub isolated: Option<Reason>,
+    /// May its owners write network policies?
+    pub policies: bool,
+    /// The priority classes that its pods may have, and why; nothing where all but those of the system are allowed.
+    pub priority: Option<(Vec<SmolStr>, Reason)>,
     /// Why its people see namespaces and nodes, or nothing where they do not.
     pub navigation: Option<Reason>,
     /// What its Services may do besides, in the words of the roster.
@@ -44,6 +48,13 @@ pub(crate) struct Terms {
 /// How many ports of nodes, and how many balancers, the Services of a namespace may have.
 const NODE_PORTS: &str = "services.nodeports";
 const LOAD_BALANCERS: &str = "services.loadbalancers";
+
+impl Terms {
+    /// Is what the quota does not name bounded?
+    pub(crate) fn bounded(&self) -> bool {
+        self.rest.is_some()
+    }
+}
 
 /// The limits of containers, as a LimitRange has them.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +118,8 @@ fn bare(name: &str, reason: &Reason) -> Terms {
         limits: None,
         pod_security: (DEFAULT_POD_SECURITY, Reason::Always),
         isolated: (DEFAULT_NETWORK == Network::Isolated).then_some(Reason::Always),
+        policies: DEFAULT_NETWORK == Network::Open,
+        priority: None,
         navigation: (DEFAULT_CLUSTER_READ == ClusterRead::Navigation).then_some(Reason::Always),
         services: BTreeMap::new(),
     }
@@ -144,13 +157,25 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         limits: Some(limits),
         pod_security: (tier.pod_security, reason("podSecurity")),
         isolated: (tier.network == Network::Isolated).then(|| reason("network")),
+        policies: tier.network == Network::Open,
+        priority: None,
         navigation: (tier.cluster_read == ClusterRead::Navigation).then(|| reason("clusterRead")),
         services: BTreeMap::new(),
     }
 }
 
 fn overlay(terms: &mut Terms, tier: &Tier) {
-    let Tier { quota, rest, limits, pod_security, network, cluster_read, services } = tier;
+    let Tier {
+        quota,
+        rest,
+        limits,
+        pod_security,
+        network,
+        network_policies,
+        priority_classes,
+        cluster_read,
+        services,
+    } = tier;
     if let Some(At { value: Rest::Unbounded, at: _ }) = rest
         && let Some((_, reason)) = terms.rest.take()
     {
@@ -176,6 +201,15 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         Some(At { value: Network::Isolated, at }) => terms.isolated = Some(Reason::Roster(*at)),
         Some(At { value: Network::Open, at: _ }) => terms.isolated = None,
         None => {}
+    }
+    terms.policies = match network_policies {
+        Some(leave) => leave.value == Leave::Allow,
+        None => terms.isolated.is_none(),
+    };
+    if let Some(classes) = priority_classes {
+        let names = classes.iter().map(|class| class.value.text().clone()).collect();
+        let reason = classes.first().map_or(Reason::Always, |class| Reason::Roster(class.at));
+        terms.priority = Some((names, reason));
     }
     match cluster_read {
         Some(At { value: ClusterRead::Navigation, at }) => terms.navigation = Some(Reason::Roster(*at)),

@@ -3,7 +3,7 @@
 
 use super::counts::Scale;
 use crate::roster::record::{choice, record};
-use crate::roster::{At, Map, Quantity, ResourceName};
+use crate::roster::{At, ClassName, Map, Quantity, ResourceName};
 
 record! {
     /// A bundle of bounds for tenants. A tier named `small`, `standard` or `large` starts from the built-in one of that
@@ -21,6 +21,12 @@ record! {
         pub pod_security: Option<At<PodSecurity>> = "podSecurity",
         /// Are the tenant's pods kept apart from other tenants'? Default: isolated.
         pub network: Option<At<Network>>,
+        /// May the tenant's owners write network policies? Policies add up, so theirs may open what `isolated` closes.
+        /// Default: deny, or allow where the network is open.
+        pub network_policies: Option<At<Leave>> = "networkPolicies",
+        /// The priority classes that pods may have; others are refused. Without it all are allowed but the two of the
+        /// system, which push out the cluster's own pods.
+        pub priority_classes: Option<Vec<At<ClassName>>> = "priorityClasses",
         /// What members may see of the cluster as a whole. Default: none, or navigation in a built-in tier.
         pub cluster_read: Option<At<ClusterRead>> = "clusterRead",
         /// What the tenant's Services may do besides being reached inside the cluster. Default: nothing.

@@ -33,7 +33,7 @@ pub use finding::{Finding, Findings, MAX_FINDINGS};
 pub use hosts::{Cidr, HostName, HostPattern, Port};
 pub use identity::Identity;
 pub use lifetime::Lifetime;
-pub use names::{AnyLabelKey, LabelKey, LabelValue, Name, NodeName, PathSegment, ResourceName};
+pub use names::{AnyLabelKey, ClassName, LabelKey, LabelValue, Name, NodeName, PathSegment, ResourceName};
 pub use parse::{Refused, includes, parse, schema};
 pub use part::conceals_all;
 pub use pem::Certificates;

@@ -25,6 +25,15 @@ text_type! {
 }
 
 text_type! {
+    /// The name of a PriorityClass: one or more labels of lower-case letters, digits and `-`, with dots between them.
+    pub struct ClassName {
+        expected: "the name of a class such as `high` or `system-node-critical`",
+        pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        max: 253
+    }
+}
+
+text_type! {
     /// The name of a RoleBinding, for a person whose usual one is taken.
     pub struct PathSegment {
         expected: "a name without spaces, `/` and `%`",
@@ -89,6 +98,20 @@ impl FromStr for NodeName {
         }
         match text.split('.').try_for_each(dns_label) {
             Ok(()) => Ok(NodeName(text.into())),
+            Err(why) => refused(&why),
+        }
+    }
+}
+
+impl FromStr for ClassName {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<ClassName, Refusal> {
+        let refused = |why: &str| Err(refuse_name("bad-class-name", "name of a class", text, why));
+        if text.len() > 253 {
+            return refused("it is over 253 characters");
+        }
+        match text.split('.').try_for_each(dns_label) {
+            Ok(()) => Ok(ClassName(text.into())),
             Err(why) => refused(&why),
         }
     }

@@ -1,0 +1,43 @@
+//! What tiers refuse to their tenants: a ValidatingAdmissionPolicy over what an owner's role allows and a quota cannot
+//! bound. Network policies add up, so that one of a tenant would open what kwo's closes; events are left out by the
+//! quotas of Kubernetes, so that a tenant could fill the datastore with them.
+
+use std::collections::BTreeMap;
+
+use super::admission::{self, of_tenants, policy, rule};
+use super::compile::TIER_LABEL;
+use super::terms::Terms;
+use crate::resource::{Reason, Resource, ResourceId};
+use crate::tree::SmolStr;
+
+const NAME: &str = "kwo-tiers";
+
+/// The ids of the policy and its binding, which whatever gives rights needs first.
+pub(crate) fn ids() -> [ResourceId; 2] {
+    admission::ids(NAME)
+}
+
+/// The policy and its binding.
+pub(crate) fn compile(tiers: &BTreeMap<SmolStr, Terms>, resources: &mut Vec<Resource>) {
+    let but = |resource: &str, may: &dyn Fn(&Terms) -> bool| {
+        let names: Vec<String> =
+            tiers.iter().filter(|(_, terms)| may(terms)).map(|(name, _)| format!("'{name}'")).collect();
+        format!("request.resource.resource != '{resource}' || variables.tier in [{}]", names.join(", "))
+    };
+    let validations = vec![
+        rule(
+            but("networkpolicies", &|terms| terms.policies),
+            "network policies add up, so the tenants of this tier may not write their own; ask for \
+             `networkPolicies: allow` in the tier",
+        ),
+        rule(
+            but("events", &|terms| !terms.bounded()),
+            "events are in no quota, so the tenants of this tier may not write them",
+        ),
+    ];
+    let labels = "namespaceObject.metadata.labels";
+    let tier = format!("'{TIER_LABEL}' in {labels} ? {labels}['{TIER_LABEL}'] : ''");
+    let groups = ["", "events.k8s.io", "networking.k8s.io"];
+    let spec = of_tenants(&groups, &["events", "networkpolicies"], validations, vec![("tier", tier)]);
+    policy(NAME, spec, &Reason::Always, resources);
+}
