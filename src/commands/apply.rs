@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use kwo_planner::keeper::Keeper;
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -87,8 +88,12 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         let provenance = loaded.provenance(&roster);
         let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
         let keeper = loaded.keeper(&roster, &target);
-        // A saved plan is for others to apply, so it does not say who keeps the cluster.
-        let desired = if file.is_some() { loaded.desired } else { loaded.desired.kept_by(&keeper) };
+        // A saved plan is for others to apply: it does not say who keeps the cluster, and the file that it was made from may
+        // have stood elsewhere.
+        let (desired, keeper) = match &file {
+            Some(_) => (loaded.desired, Keeper { place: None, ..keeper }),
+            None => (loaded.desired.kept_by(&keeper), keeper),
+        };
         let desired = entrust(desired, &roster, &target, &*provider).await;
         let keeper = (!target.take_over_roster).then_some(&keeper);
         let (plan, _) = look(&*provider, &desired, &adopt, provenance, keeper).await?;

@@ -73,7 +73,7 @@ fn drift_in_a_cluster_is_told_with_its_author() {
     );
     let deleted = format!("drift: kube:LimitRange/{name}/{name}-limits: it was deleted");
     for _ in 0..2 {
-        world.sync(&[]).expect(5).says(&said).says(&deleted).says("Held: 0 done");
+        world.sync(&[]).expect(5).says(&said).says(&deleted).says(": 0 done");
     }
     // Beside another change, and in the run after it.
     let other = unique("drift");
