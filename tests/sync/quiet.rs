@@ -79,7 +79,7 @@ fn drift_in_a_cluster_is_told_with_its_author() {
     let other = unique("drift");
     world.commit(&format!("tenants:\n  {name}: {{quota: {{pods: 20}}}}\n  {other}:\n"));
     world.sync(&[]).expect(5).says(&said).says(&deleted).says(&format!("created kube:Namespace/{other}"));
-    world.sync(&[]).expect(5).says("Held: 0 done");
+    world.sync(&[]).expect(5).says(": 0 done");
     assert_eq!(hard(), "99");
 
     cluster.settings(&world, "");
