@@ -37,6 +37,8 @@ pub struct StepResult {
     pub step: Step,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the system warned of, in one line each.
+    pub warnings: Vec<String>,
     /// When it began, counted from the beginning of the run.
     pub began: Duration,
     /// How long it took.
@@ -174,6 +176,7 @@ pub async fn execute(
         let result = |at: usize, outcome, began, took| StepResult {
             step: plan.steps[at].clone(),
             outcome,
+            warnings: provider.warnings(&plan.steps[at].id),
             began,
             took,
         };

@@ -9,6 +9,8 @@ mod proxied;
 mod proxy;
 #[path = "common/scripted.rs"]
 mod scripted;
+#[path = "wire/warned.rs"]
+mod warned;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -157,6 +157,9 @@ pub struct Step {
     /// Why it was not done, or empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// What the system warned of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Something that is held.

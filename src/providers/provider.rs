@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kwo_planner::change::Step;
 use kwo_planner::observed::{Observed, Sighting};
-use kwo_planner::resource::Desired;
+use kwo_planner::resource::{Desired, ResourceId};
 use secrecy::SecretSlice;
 use smol_str::SmolStr;
 use tokio::sync::watch;
@@ -46,6 +46,11 @@ pub trait Provider: Send + Sync {
 
     /// Does one step in one write.
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>>;
+
+    /// What the system warned of when this object was last written, in one line each; each warning is given once.
+    fn warnings(&self, _id: &ResourceId) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Which of all systems of its kind this is, so that a plan saved for one is never applied to another.
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>>;

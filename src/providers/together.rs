@@ -7,7 +7,7 @@ use std::time::Duration;
 use kwo_planner::change::Step;
 use kwo_planner::node::{self, NodeKind};
 use kwo_planner::observed::{Observed, Sighting};
-use kwo_planner::resource::Desired;
+use kwo_planner::resource::{Desired, ResourceId};
 
 use super::{
     Account, Identity, Issuer, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal, SecretData, restart,
@@ -102,6 +102,10 @@ impl Provider for Together {
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(self.pass(step))
+    }
+
+    fn warnings(&self, id: &ResourceId) -> Vec<String> {
+        self.main.warnings(id)
     }
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {

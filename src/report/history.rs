@@ -94,6 +94,9 @@ pub fn show(entry: &Entry) -> String {
     for step in steps {
         let why = if step.why.is_empty() { String::new() } else { format!(": {}", step.why) };
         let _ = writeln!(out, "{}", OneLine(format!("{}: {} ({}){why}", step.outcome, step.id, step.action)));
+        for warning in &step.warnings {
+            let _ = writeln!(out, "    warning: {}", OneLine(warning));
+        }
     }
     for held in held {
         let _ = writeln!(out, "held: {}: {}", OneLine(&held.id), OneLine(&held.why));

@@ -12,11 +12,11 @@ use crate::execute::{Outcome, Report, StepResult};
 use crate::fight::{Fight, fights, named};
 use crate::providers::Refusal;
 
-/// One line for one result, as it comes in.
+/// One line for one result, as it comes in, and below it what the system warned of.
 #[must_use]
 pub fn line(result: &StepResult) -> String {
-    let StepResult { step, outcome, began: _, took: _ } = result;
-    match outcome {
+    let StepResult { step, outcome, warnings, began: _, took: _ } = result;
+    let mut line = match outcome {
         Outcome::Done => {
             let (style, sign, verb) =
                 if step.creates() { (CREATE, '+', "created") } else { (CHANGE, '~', verb(step)) };
@@ -25,7 +25,11 @@ pub fn line(result: &StepResult) -> String {
         Outcome::Settled => format!("= {} is as the plan wants it already", step.id),
         Outcome::Refused(refusal) => format!("{HOLD}!{HOLD:#} {}: {}", step.id, OneLine(refusal)),
         Outcome::Skipped(need) => format!("{HOLD}!{HOLD:#} {}: skipped, it needs {need}", step.id),
+    };
+    for warning in warnings {
+        let _ = write!(line, "\n    {LEFT}warning{LEFT:#}: {warning}");
     }
+    line
 }
 
 fn verb(step: &Step) -> &'static str {
@@ -126,6 +130,9 @@ pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde
         });
         if let (Some(map), Some(why)) = (value.as_object_mut(), why) {
             map.insert("why".into(), why.into());
+        }
+        if let Some(map) = value.as_object_mut().filter(|_| !result.warnings.is_empty()) {
+            map.insert("warnings".into(), result.warnings.clone().into());
         }
         value
     };

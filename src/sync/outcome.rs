@@ -27,7 +27,7 @@ pub(super) fn steps(report: &Report) -> Vec<Step> {
             StepOutcome::Refused(Refusal::Unreachable { why }) => ("unreachable", why.clone()),
             StepOutcome::Skipped(need) => ("skipped", format!("it needs {need}")),
         };
-        told(&result.step, outcome, why)
+        Step { warnings: result.warnings.clone(), ..told(&result.step, outcome, why) }
     });
     results.collect()
 }
@@ -46,6 +46,7 @@ fn told(step: &PlanStep, outcome: &str, why: String) -> Step {
         action: action.to_owned(),
         outcome: outcome.to_owned(),
         why,
+        warnings: Vec::new(),
     }
 }
 

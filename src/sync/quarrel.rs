@@ -70,6 +70,7 @@ mod tests {
             action: "revised".into(),
             outcome: "done".into(),
             why: String::new(),
+            warnings: Vec::new(),
         };
         let drift = Drift { id, tenant: "a".into(), what: what.into() };
         let begun = Entry::begun("n".into(), began.parse().unwrap());

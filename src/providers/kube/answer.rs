@@ -19,6 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) retry_after: Option<Duration>,
+    /// What the server warns of.
+    pub(super) warnings: Vec<String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -143,7 +145,12 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: body.into() }
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: None,
+            warnings: Vec::new(),
+            body: body.into(),
+        }
     }
 
     #[test]

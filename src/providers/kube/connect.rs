@@ -22,6 +22,7 @@ use super::endpoint::Endpoint;
 use super::outage::{Limits, Outage};
 use super::pace::Pace;
 use super::proxy::{self, Proxy};
+use super::warned::Warned;
 use super::way::{Way, chain};
 use super::wire::Wire;
 use crate::secrets::Vault;
@@ -66,6 +67,7 @@ pub struct Kube {
     pub(super) lock_duration: Duration,
     pub(super) tell: fn(&str),
     pub(super) vault: OnceLock<Arc<Vault>>,
+    pub(super) warned: Warned,
     pub(super) endpoint: Result<Endpoint, ConnectError>,
     /// What kubectl needs to be told to speak to the same cluster.
     pub(super) kubectl: SmolStr,
@@ -150,6 +152,7 @@ impl Kube {
             lock_duration: options.lock_duration,
             tell: options.tell,
             vault: OnceLock::new(),
+            warned: Warned::default(),
             endpoint,
             kubectl: kubectl(&options),
             context,

@@ -20,6 +20,7 @@ mod review;
 mod secret;
 mod token;
 mod veil;
+mod warned;
 mod way;
 mod wire;
 mod write;

@@ -55,7 +55,11 @@ impl Provider for Kube {
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
-        Box::pin(write::write(&self.wire, self.vault(), step))
+        Box::pin(write::write(&self.wire, self.vault(), &self.warned, step))
+    }
+
+    fn warnings(&self, id: &ResourceId) -> Vec<String> {
+        self.warned.take(id)
     }
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {

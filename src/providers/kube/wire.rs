@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::answer::{Answer, Next, Trouble, next, retry_after};
 use super::outage::Outage;
 use super::pace::Pace;
+use super::warned::warnings;
 use super::way::Way;
 
 /// How often a request is sent at most to a server that is there and has no good answer to it.
@@ -184,7 +185,8 @@ impl Wire {
             body.extend_from_slice(&piece);
         }
         let (head, _) = answer.into_parts();
-        Ok(Answer { status: head.status, retry_after: retry_after(&head.headers), body })
+        let (retry_after, warnings) = (retry_after(&head.headers), warnings(&head.headers));
+        Ok(Answer { status: head.status, retry_after, warnings, body })
     }
 
     /// Sends it once and hands on the body of a success piece by piece as it comes, until `take` has enough. The
@@ -202,6 +204,7 @@ impl Wire {
         };
         let patience = (!patient).then_some(self.way.timeout);
         let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+        let warnings = warnings(answer.headers());
         let mut body = Vec::new();
         while let Some(piece) = self.way.piece(&mut answer, patience).await? {
             if !status.is_success() {
@@ -210,6 +213,6 @@ impl Wire {
                 break;
             }
         }
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer { status, retry_after, warnings, body })
     }
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::path::{WRITER, one, only, siblings};
 use super::veil::{unveiled, veiled};
+use super::warned::Warned;
 use super::wire::{Call, Wire};
 use crate::providers::Refusal;
 use crate::providers::documents::{document_of, edited, fold_part};
@@ -31,8 +32,8 @@ pub(super) enum Operation<'a> {
 }
 
 /// Does one step.
-pub(super) async fn write(wire: &Wire, vault: &Vault, step: &Step) -> Result<(), Refusal> {
-    let done = perform(wire, vault, step).await;
+pub(super) async fn write(wire: &Wire, vault: &Vault, warned: &Warned, step: &Step) -> Result<(), Refusal> {
+    let done = perform(wire, vault, warned, step).await;
     if step.id.known_kind() == Some(Kind::Secret) { done.map_err(cut_short) } else { done }
 }
 
@@ -50,7 +51,7 @@ pub(super) fn cut_short(refusal: Refusal) -> Refusal {
     }
 }
 
-async fn perform(wire: &Wire, vault: &Vault, step: &Step) -> Result<(), Refusal> {
+async fn perform(wire: &Wire, vault: &Vault, warned: &Warned, step: &Step) -> Result<(), Refusal> {
     let refused = |why: String| Refusal::Refused { why };
     let mut wanted = unveiled(vault, step).map_err(refused)?;
     if !documents(step).is_empty() {
@@ -66,7 +67,8 @@ async fn perform(wire: &Wire, vault: &Vault, step: &Step) -> Result<(), Refusal>
     }
     let call = call(step, &wanted).map_err(refused)?;
     let asked = wire.ask(&call).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    let mut answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    warned.keep(step, std::mem::take(&mut answer.warnings));
     if answer.is_success() {
         return Ok(());
     }
