@@ -168,10 +168,8 @@ impl Folder {
                     let opened = openat(folder, &name, flags, Mode::empty())?;
                     self.look(&opened, &here, parts, &then, found)?;
                 }
-                FileType::Symlink if !then.contains(&parts.len()) => {
-                    if next.iter().any(|(_, deep)| !deep) {
-                        return Err(Astray::Link(here));
-                    }
+                FileType::Symlink if !then.contains(&parts.len()) && next.iter().any(|(_, deep)| !deep) => {
+                    return Err(Astray::Link(here));
                 }
                 _ if then.contains(&parts.len()) => {
                     found.insert(here);
@@ -235,8 +233,8 @@ impl Part<'_> {
 /// The parts that can come next: `**` also stands for no folder at all.
 fn reached(parts: &[Part<'_>], from: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
     let mut all: BTreeSet<usize> = from.into_iter().collect();
-    for at in 0..parts.len() {
-        if all.contains(&at) && matches!(parts[at], Part::Deep) {
+    for (at, part) in parts.iter().enumerate() {
+        if all.contains(&at) && matches!(part, Part::Deep) {
             all.insert(at + 1);
         }
     }

@@ -110,13 +110,16 @@ fn unknown(name: &str) -> Failure {
         .hint("`kwo plan --out FILE --sign KEY` signs it for others, who apply it with `--signers FILE`")
 }
 
-/// Holds the saved plan against the one of now: what is to be done, what is stale, and how many steps are needed besides.
+/// What is to be done, what is stale and why, and how many steps are needed besides.
+pub(super) type Compared = (Plan, Vec<(ResourceId, String)>, usize);
+
+/// Holds the saved plan against the one of now.
 pub(super) fn held_against(
     file: &Opened,
     now: Plan,
     desired: &Desired,
     args: &Apply,
-) -> Result<(Plan, Vec<(ResourceId, String)>, usize), Failure> {
+) -> Result<Compared, Failure> {
     let demand = if args.roster.is_some() { Demand::Whole } else { Demand::Steps };
     let Refreshed { plan, stale, settled, beyond, strangers } =
         refresh(&file.plan.plan, now, desired, demand);

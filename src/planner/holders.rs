@@ -41,7 +41,7 @@ fn is_of_the_cluster(finalizer: &str) -> bool {
     let known = ["kubernetes.io", "k8s.io", "cattle.io"];
     let below =
         |known: &&str| domain.strip_suffix(*known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    !finalizer.contains('/') || known.iter().any(|known| below(known))
+    !finalizer.contains('/') || known.iter().any(below)
 }
 
 fn join_words(words: &[&SmolStr]) -> String {

@@ -76,7 +76,7 @@ pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers:
     }
     let Some(shape) = resource.id.shape() else { return };
     for owner in present.owners.iter().filter(|owner| owner.manager == FIELD_MANAGER) {
-        fields(resource, present, reach, shape, &owner.fields, &resource.body, "", leftovers);
+        fields(resource, (present, reach), shape, &owner.fields, &resource.body, "", leftovers);
     }
     for set in shape.sets {
         entries(resource, present, reach, set, leftovers);
@@ -154,8 +154,7 @@ fn ours(
 /// Fields that kwo wrote and that are not wanted.
 fn fields(
     resource: &Resource,
-    present: &Present,
-    reach: &Reach,
+    (present, reach): (&Present, &Reach),
     shape: &Shape,
     written: &Tree,
     wanted: &Tree,
@@ -168,7 +167,7 @@ fn fields(
             Some(wanted) if matches!(wanted, Tree::Map(_)) && !below.entries().is_empty() => {
                 let here = join(pointer, name);
                 if !matches_any(shape.whole, &here) {
-                    fields(resource, present, reach, shape, below, wanted, &here, leftovers);
+                    fields(resource, (present, reach), shape, below, wanted, &here, leftovers);
                 }
             }
             Some(_) => {}

@@ -64,7 +64,7 @@ pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Ref
         match (steps.get(&step.id), held.get(&step.id)) {
             (Some(now), _) if same(step, now) && alike(step, now, &gone) => {}
             (Some(now), _) if same(step, now) => {
-                stale.push((step.id.clone(), surroundings(step, now, &gone)))
+                stale.push((step.id.clone(), surroundings(step, now, &gone)));
             }
             (Some(now), _) => stale.push((step.id.clone(), format!("would now be: {}", outline(now)))),
             (None, Some(held)) => stale.push((step.id.clone(), held.hold.to_string())),

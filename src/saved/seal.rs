@@ -92,7 +92,7 @@ fn mac(key: &SecretSlice<u8>, text: &[u8]) -> Option<Hmac<Sha256>> {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -197,7 +197,7 @@ mod tests {
                 let key = map.keys().nth(other % map.len()).cloned().unwrap();
                 map.remove(&key);
             }
-            Value::String(text) => text.push_str(if how % 2 == 0 { "x" } else { "\n::error::x" }),
+            Value::String(text) => text.push_str(if how.is_multiple_of(2) { "x" } else { "\n::error::x" }),
             Value::Bool(truth) => *truth = !*truth,
             Value::Number(_) => *value = Value::from(other),
             _ => *value = Value::from("x"),

@@ -119,10 +119,9 @@ impl Run<'_> {
             if let Some(Ok(now)) = &again
                 && fights(now, &report).is_empty()
                 && let Some(pause) = pause(&report, self.options.settle)
+                && waited(pause, self.options.interrupted.clone()).await
             {
-                if waited(pause, self.options.interrupted.clone()).await {
-                    again = Some(look(provider, desired, checked, &target, None).await);
-                }
+                again = Some(look(provider, desired, checked, &target, None).await);
             }
             let (again, unseen) = match again.transpose() {
                 Ok(again) => (again, None),

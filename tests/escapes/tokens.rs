@@ -39,7 +39,7 @@ fn no_token_outlives_its_day() {
     let there: Value = json!({"apiVersion": "v1", "kind": "Secret", "type": endless, "metadata": {"name": "older", "namespace": ONE,
         "annotations": {"kubernetes.io/service-account.name": "default"}}});
     world.put(&there);
-    let mut named = there.clone();
+    let mut named = there;
     named["metadata"]["name"] = json!("mine");
     let to =
         |account: &str| json!({"metadata": {"annotations": {"kubernetes.io/service-account.name": account}}});

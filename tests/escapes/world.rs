@@ -176,7 +176,7 @@ operators:
             (core(ONE, "persistentvolumeclaims"), object("v1", "PersistentVolumeClaim", "mine", &claim)),
             (group("apps/v1", ONE, "deployments"), deployment),
             (group("networking.k8s.io/v1", ONE, "ingresses"), ingress),
-            (core(ONE, "secrets"), secret.clone()),
+            (core(ONE, "secrets"), secret),
             (core(ONE, "configmaps"), object("v1", "ConfigMap", "mine", &json!({"data": {"a": "b"}}))),
             (core(ONE, "pods"), object("v1", "Pod", "mine", &json!({"spec": pod()}))),
         ] {

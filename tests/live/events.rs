@@ -17,6 +17,7 @@ fn step(id: &str, action: &str, outcome: &str) -> Step {
         action: action.to_owned(),
         outcome: outcome.to_owned(),
         why: if outcome == "done" { String::new() } else { "admission webhook says no".to_owned() },
+        warnings: Vec::new(),
     }
 }
 

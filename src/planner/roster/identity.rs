@@ -126,7 +126,7 @@ impl FromStr for Identity {
                 .and_then(|account| account.split_once(':'))
                 .is_some_and(|(namespace, name)| dns_label(namespace).is_ok() && service_account(name));
             let accounts = name.strip_prefix("system:serviceaccounts:").filter(|_| group);
-            if !account && !accounts.is_some_and(|namespace| dns_label(namespace).is_ok()) {
+            if !account && accounts.is_none_or(|namespace| dns_label(namespace).is_err()) {
                 return Err(wrong("names that start with `system:` are Kubernetes' own").hint(
                     "of these, only service accounts may be named: `system:serviceaccount:NAMESPACE:NAME`, or all of a \
                      namespace with `group:system:serviceaccounts:NAMESPACE`",

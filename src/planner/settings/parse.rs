@@ -48,18 +48,19 @@ fn check(settings: &Settings, findings: &mut Findings) {
             findings.push(finding.also(repository.url.at, "the address"));
         }
     }
-    if let Some(signers) = settings.trust.as_ref().and_then(|trust| trust.signers.as_ref()) {
-        if signers.ssh.is_none() && signers.gpg.is_none() {
-            findings.push(
-                Finding::new(
-                    "missing-field",
-                    repository.url.at,
-                    "`trust.signers` names no file, so that nothing would be trusted",
-                    "expected `ssh: PATH` or `gpg: PATH` below `signers:`",
-                )
-                .hint("leave `trust:` out where commits are not signed"),
-            );
-        }
+    if let Some(signers) = settings.trust.as_ref().and_then(|trust| trust.signers.as_ref())
+        && signers.ssh.is_none()
+        && signers.gpg.is_none()
+    {
+        findings.push(
+            Finding::new(
+                "missing-field",
+                repository.url.at,
+                "`trust.signers` names no file, so that nothing would be trusted",
+                "expected `ssh: PATH` or `gpg: PATH` below `signers:`",
+            )
+            .hint("leave `trust:` out where commits are not signed"),
+        );
     }
     if let Some(target) = &settings.target
         && let (Some(directory), Some(cluster)) = (

@@ -219,7 +219,7 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
         // An id that is wanted exists already; it need not exist twice.
         let id = wanted.map_or(id, |resource| resource.id.clone());
         let wanted = wanted.map(|resource| &resource.body);
-        let body = match veiled(vault, *kind, &id, Tree::map(kept), wanted) {
+        let body = match veiled(vault, *kind, &id, &Tree::map(kept), wanted) {
             Ok(body) => body,
             Err(why) => return Ok(Some((id, Sighting::Unknown { why: why.into() }))),
         };

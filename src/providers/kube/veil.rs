@@ -16,12 +16,12 @@ pub(super) fn veiled(
     vault: &Vault,
     kind: Kind,
     id: &ResourceId,
-    object: Tree,
+    object: &Tree,
     wanted: Option<&Tree>,
 ) -> Result<Tree, String> {
     let mut veiled = unfold(kind, object.clone())?;
     if let Some(wanted) = wanted {
-        rehearse(kind, &object, &veiled, wanted)?;
+        rehearse(kind, object, &veiled, wanted)?;
     }
     if kind == Kind::Secret {
         let data = veiled.get("data").cloned().unwrap_or(Tree::Null);

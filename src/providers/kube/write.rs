@@ -225,7 +225,7 @@ fn revision(object: &Tree) -> (&str, &str) {
 /// Is all that the step wants in the object, and the mark on it?
 fn done(vault: &Vault, step: &Step, object: &Tree) -> bool {
     let Some(kind) = step.id.known_kind() else { return false };
-    let Ok(object) = veiled(vault, kind, &step.id, object.clone(), Some(&step.wanted)) else { return false };
+    let Ok(object) = veiled(vault, kind, &step.id, object, Some(&step.wanted)) else { return false };
     let marked = object.at(&join("/metadata/labels", MARK.0)) == Some(&Tree::from(MARK.1));
     marked && compare(&step.wanted, &object, kind.shape()).is_empty()
 }

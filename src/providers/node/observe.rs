@@ -34,13 +34,13 @@ pub(super) fn files(root: &Path, vault: &Vault, desired: &Desired) -> Observed {
         };
         observed.insert(resource.id.clone(), sighting);
     }
-    for name in record.iter().flat_map(Record::names).cloned() {
+    for name in record.iter().flat_map(Record::names) {
         let id = ResourceId::node(NodeKind::File, name.clone());
         if desired.get(&id).is_none()
             && let Ok(record) = &record
         {
             let sighting = look(root, vault, record, &id, None);
-            if let Some(whole) = record.get(&name).and_then(|entry| left(root, entry, &id)) {
+            if let Some(whole) = record.get(name).and_then(|entry| left(root, entry, &id)) {
                 let file = format_smolstr!("{}/{name}", super::provider::root(root));
                 let place = if whole { Place::Alone(file) } else { Place::Among(file) };
                 observed.reach.places.insert(id.clone(), place);
