@@ -21,6 +21,7 @@ pub(crate) fn changed() -> Entry {
         action: action.to_owned(),
         outcome: "done".to_owned(),
         why: String::new(),
+        warnings: Vec::new(),
     };
     Entry {
         format_version: "1.0".to_owned(),

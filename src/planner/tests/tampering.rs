@@ -90,7 +90,7 @@ fn edit(value: &mut Value, how: u8, other: usize) {
             let key = map.keys().nth(other % map.len()).cloned().unwrap();
             map.remove(&key);
         }
-        Value::String(text) => text.push_str(if how % 2 == 0 { "x" } else { "\n::error::x" }),
+        Value::String(text) => text.push_str(if how.is_multiple_of(2) { "x" } else { "\n::error::x" }),
         Value::Bool(truth) => *truth = !*truth,
         Value::Number(_) => *value = Value::from(other),
         _ => *value = Value::from("x"),
