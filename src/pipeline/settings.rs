@@ -5,7 +5,7 @@
 use crate::forge::ForgeKind;
 
 /// Each variable of `kwo ci`, and the one of the plug-in's setting.
-pub const SETTINGS: [(&str, &str); 23] = [
+pub const SETTINGS: [(&str, &str); 25] = [
     ("KWO_ADOPT", "PLUGIN_ADOPT"),
     ("KWO_AGE_IDENTITY", "PLUGIN_AGE_IDENTITY"),
     ("KWO_ALLOW_RESTART", "PLUGIN_ALLOW_RESTART"),
@@ -24,7 +24,9 @@ pub const SETTINGS: [(&str, &str); 23] = [
     ("KWO_PLAN_FILE", "PLUGIN_PLAN_FILE"),
     ("KWO_ROOT", "PLUGIN_ROOT"),
     ("KWO_ROSTER", "PLUGIN_ROSTER"),
+    ("KWO_ROSTER_ID", "PLUGIN_ROSTER_ID"),
     ("KWO_SETTLE", "PLUGIN_SETTLE"),
+    ("KWO_TAKE_OVER_ROSTER", "PLUGIN_TAKE_OVER_ROSTER"),
     ("KWO_TARGET", "PLUGIN_TARGET"),
     ("KWO_TIMEOUT", "PLUGIN_TIMEOUT"),
     ("KWO_TOKEN", "PLUGIN_TOKEN"),

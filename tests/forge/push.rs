@@ -72,7 +72,7 @@ fn an_edit_on_the_forge_reaches_the_target_and_its_commit_says_so() {
     let bad = project.commit("{alice: {owner: x}}", None);
     let (state, said) = status(&project, &mut listener, &bad);
     assert_eq!(state, "failure", "{said}");
-    let good = project.commit("{alice: {}, carol: {}}", None);
+    let good = project.commit("{alice: {}, bob: {}, carol: {}}", None);
     assert_eq!(status(&project, &mut listener, &good).0, "success");
 
     assert!(there("carol"));

@@ -91,7 +91,13 @@ fn the_last_success_outlives_runs_that_fail() {
     assert_eq!(after(&failed), Some(1_795_280_402.5));
     assert_eq!(after(&Entry { outcome: Outcome::Refused, ..failed.clone() }), Some(1_795_280_402.5));
     assert_eq!(after(&Entry { outcome: Outcome::Held, ..failed }), Some(1_795_287_602.5));
-    fs::write(&path, "kwo_last_success_timestamp_seconds rubbish\n").unwrap();
+    let rubbish = fs::read_to_string(&path)
+        .unwrap()
+        .lines()
+        .take(1)
+        .map(|line| format!("{line}\n"))
+        .collect::<String>();
+    fs::write(&path, rubbish + "kwo_last_success_timestamp_seconds rubbish\n").unwrap();
     assert_eq!(after(&everything()), None);
 }
 
