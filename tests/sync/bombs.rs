@@ -69,7 +69,7 @@ fn a_tree_that_names_itself_many_times_over_is_not_walked_to_its_end() {
     grow(&world, &fed(&world, &["mktree"], format!("{root}040000 tree {bomb}\tx\n").as_bytes()));
     let url = world.path("cluster.git").display().to_string();
     world.settings_for(&format!("{{url: {url}, roster: mine/roster.yaml}}"), "limits: {drop: 100}\n");
-    let ran = world.sync(&["--allow", "drop,rewrite"]).expect(0);
+    let ran = world.sync(&["--allow", "drop,rewrite,roster"]).expect(0);
     assert!(world.has("bob"), "{}", ran.out);
 }
 

@@ -63,11 +63,11 @@ fn many_tenants_dropped_at_once_are_refused() {
 #[test]
 fn a_plan_that_revises_much_is_refused() {
     let world = World::new(&tenants(3, 5));
-    world.settings("limits: {revise: 10%}\n");
+    world.settings("limits: {revise: 5%}\n");
     world.sync(&[]).expect(0);
     world.commit(&tenants(3, 6));
     let there = world.newest()["steps"].as_array().unwrap().len();
-    refused_until(&world, &format!("3 of {there} objects would be revised; the limit is 10 %"), "revise");
+    refused_until(&world, &format!("3 of {there} objects would be revised; the limit is 5 %"), "revise");
     world.settings("limits: {revise: 30}\n");
     world.commit(&tenants(3, 7));
     world.sync(&[]).expect(0);

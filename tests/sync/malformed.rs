@@ -80,6 +80,7 @@ fn a_shallow_clone_is_called_one() {
     world.sync(&[]).expect(1).says(said);
     world.git_in(&world.path("shallow.git"), &["fetch", "--quiet", "--unshallow", "origin", "main:main"]);
     world.settings_for(&format!("{{url: {url}}}"), "");
-    world.sync(&[]).expect(0);
+    // To the target it is another repository.
+    world.sync(&["--allow", "roster"]).expect(0);
     assert!(world.has("bob"));
 }

@@ -180,6 +180,9 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         && let Some((_, reason)) = terms.rest.take()
     {
         terms.quota.retain(|_, (_, because)| *because != reason);
+        // These are built in as well; what the tier itself says of Services comes next.
+        terms.quota.remove(NODE_PORTS);
+        terms.quota.remove(LOAD_BALANCERS);
     }
     overlay_services(terms, services);
     bounds(&mut terms.quota, quota);
