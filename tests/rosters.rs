@@ -205,6 +205,10 @@ fn what_a_few_lines_can_ask_for_is_bounded() {
             ),
             "`a` asks for 2050 bindings, and 2000 are allowed",
         ),
+        (
+            format!("tenants: {{a: {{owners: [{}]}}}}\n", names("p", 2_001)),
+            "`a` asks for 2001 bindings, and 2000 are allowed",
+        ),
     ] {
         let refused = parse_text(&format!("apiVersion: kwo/v1\nkind: Roster\n{text}")).unwrap_err();
         assert!(plain(&refused).contains(said), "{}", plain(&refused));

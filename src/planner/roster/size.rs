@@ -29,11 +29,11 @@ pub(super) fn too_many(
     }
     let bindings = tenants.iter().find_map(|(name, Entry { key, value })| {
         let people = value.owners.len() + value.members.len();
-        let bindings = people.max(1).saturating_mul(value.namespaces.len());
+        let bindings = people.max(1).saturating_mul(value.namespaces.len().max(1));
         let message = format!(
             "tenant `{name}` asks for {bindings} bindings, and {MAX_BINDINGS} are allowed: \
                      {people} people in {} namespaces",
-            value.namespaces.len()
+            value.namespaces.len().max(1)
         );
         (bindings > MAX_BINDINGS).then(|| {
             Finding::new("tenant-too-large", *key, message, "expected fewer people or namespaces")
