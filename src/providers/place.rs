@@ -1,23 +1,19 @@
 //! Files below a folder: a path that never leads out of it, and new content that takes the place of the old in one
 //! move, so that whoever reads at any moment finds the one or the other, complete.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 /// What the names of temporary files begin and end with.
 const PREFIX: &str = ".kwo-";
 const SUFFIX: &str = ".tmp";
-
-/// How a folder on the way is opened.
-const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// So old a temporary file is that of a run that was killed.
 const KILLED: Duration = Duration::from_secs(3600);
@@ -96,53 +92,87 @@ fn no_link(here: PathBuf) -> Result<PathBuf, Astray> {
 }
 
 /// The full path of a file of a machine's root, wherever links on the way lead: an absolute one, or one that climbs,
-/// begins at this root, as it does for the machine, and never leads out of it. The kernel follows them. Folders that
-/// are missing are made with this mode, where one is given.
+/// begins at this root, as it does for the machine, and never leads out of it. Folders that are missing are made with this
+/// mode, where one is given.
 pub(crate) fn in_root(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
     let base = root.canonicalize()?;
-    let top = openat(CWD, &base, FOLDER, Mode::empty()).map_err(io::Error::from)?;
-    let mut here = PathBuf::from(".");
+    let mut here = PathBuf::new();
     let mut found = base.clone();
     for part in file.parent().into_iter().flat_map(Path::components) {
         let Component::Normal(part) = part else {
             return Err(Astray::Link(format!("{} is no path below a folder", file.display())));
         };
         here.push(part);
-        let open = || {
-            openat2(&top, &here, FOLDER, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
-        };
-        let folder = match open() {
+        let missing = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+        let folder = match entered(&base, &found, part) {
             // A link to nothing is not a folder that is missing: who put it there knows what is to be there.
-            Err(Errno::NOENT) if fs::symlink_metadata(found.join(part)).is_ok() => {
+            Err(error) if missing(&error) && fs::symlink_metadata(found.join(part)).is_ok() => {
                 return Err(Astray::Link(format!(
                     "/{} is a symbolic link that leads to nothing below the root {}",
-                    here.strip_prefix(".").unwrap_or(&here).display(),
+                    here.display(),
                     base.display()
                 )));
             }
-            Err(Errno::NOENT) => match make.map(|mode| DirBuilder::new().mode(mode).create(found.join(part)))
-            {
-                None => Err(Errno::NOENT),
-                // Another write made it at the same time.
-                Some(Err(error)) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-                Some(_) => open(),
-            },
-            opened => opened,
-        };
-        let folder = folder.map_err(|error| match error {
-            Errno::LOOP => {
-                Astray::Link(format!("{} is a symbolic link that leads to itself", here.display()))
+            Err(error) if missing(&error) => {
+                match make.map(|mode| DirBuilder::new().mode(mode).create(found.join(part))) {
+                    None => Err(error),
+                    // Another write made it at the same time.
+                    Some(Err(error)) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+                    Some(_) => entered(&base, &found, part),
+                }
             }
-            error => io::Error::from(error).into(),
+            entered => entered,
+        };
+        found = folder.map_err(|error| match error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
+            true => Astray::Link(format!("{} is a symbolic link that leads to itself", here.display())),
+            false => error.into(),
         })?;
-        found = fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
-        if !found.starts_with(&base) {
-            return Err(Astray::Link(format!("{} has been moved out of the root", here.display())));
-        }
     }
     found.push(file.file_name().unwrap_or_default());
     no_link(found)
 }
+
+/// The folder of this name in another one, wherever links lead below the root. The kernel could do it (openat2), but systemd
+/// takes that call away from services that may set no set-user-ID bits.
+fn entered(root: &Path, folder: &Path, name: &OsStr) -> io::Result<PathBuf> {
+    let mut here = folder.to_owned();
+    let mut ahead = vec![name.to_owned()];
+    let mut links = 0;
+    while let Some(next) = ahead.pop() {
+        if next == ".." {
+            // As at `/`, there is nothing above the root.
+            if here != root {
+                here.pop();
+            }
+            continue;
+        }
+        let place = here.join(&next);
+        let kind = fs::symlink_metadata(&place)?.file_type();
+        if kind.is_symlink() {
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(Errno::LOOP.into());
+            }
+            let target = fs::read_link(&place)?;
+            if target.is_absolute() {
+                root.clone_into(&mut here);
+            }
+            ahead.extend(target.components().rev().filter_map(|part| match part {
+                Component::Normal(name) => Some(name.to_owned()),
+                Component::ParentDir => Some("..".into()),
+                Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+            }));
+        } else if kind.is_dir() {
+            here = place;
+        } else {
+            return Err(ErrorKind::NotADirectory.into());
+        }
+    }
+    Ok(here)
+}
+
+/// How many links are followed on the way to one folder, as by the kernel.
+const MOST_LINKS: usize = 40;
 
 /// A folder that its owner alone can look into, made where it is missing.
 pub(super) fn private(root: &Path, folder: &str) -> Result<PathBuf, Astray> {
