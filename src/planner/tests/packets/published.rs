@@ -29,6 +29,7 @@ fn cluster(policies: Vec<Value>) -> Cluster {
     Cluster { namespaces, policies }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the cases read better so")]
 fn policy(namespace: &str, spec: Value) -> Value {
     json!({"metadata": {"namespace": namespace}, "spec": spec})
 }

@@ -17,7 +17,7 @@ fn cluster(sections: &str) -> Cluster {
         match body["kind"].as_str() {
             Some("NetworkPolicy") => cluster.policies.push(body),
             Some("Namespace") => {
-                cluster.namespaces.push(namespace(body["metadata"]["name"].as_str().unwrap()))
+                cluster.namespaces.push(namespace(body["metadata"]["name"].as_str().unwrap()));
             }
             _ => {}
         }
