@@ -188,7 +188,12 @@ fn a_secret_beside_the_roster_is_opened_and_stands_nowhere_else() {
         key.display()
     );
     world.settings_for(&format!("{{url: {url}, roster: clusters/roster.yaml}}"), &kube);
-    world.sync(&[]).expect(0).conceals(secret).says("kube:Secret/kube-system/dns-credentials");
+    // The cluster is shared with the rosters of other tests.
+    world
+        .sync(&["--allow", "roster"])
+        .expect(0)
+        .conceals(secret)
+        .says("kube:Secret/kube-system/dns-credentials");
     let there =
         ["-n", "kube-system", "get", "secret", "dns-credentials", "-o", "jsonpath={.data.CF_DNS_API_TOKEN}"];
     assert!(!kubectl_ok(&there).is_empty());
