@@ -89,7 +89,7 @@ impl World {
   two: {{owners: [bob@example.com], domains: [two.example.com], longLivedToken: true}}
   open: {{tier: open, owners: [owner@example.com]}}
 tiers:
-  standard: {{rest: unbounded}}
+  standard: {{rest: unbounded, services: {{nodePorts: 0, loadBalancers: 0}}}}
   open: {{rest: unbounded, services: {{nodePorts: 2, loadBalancers: 1, externalIPs: allow, externalNames: allow}}}}
 operators:
   power: {{identity: power@example.com, role: power-user}}
