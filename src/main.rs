@@ -8,6 +8,7 @@ use kwo::cli::Cli;
 use kwo::failure::Exit;
 
 fn main() -> ExitCode {
+    kwo::commands::answer_shell();
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {

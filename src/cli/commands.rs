@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::shared::{ClusterArgs, RosterArgs, TargetArgs};
 use super::values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, switch};
@@ -215,7 +215,18 @@ pub struct Import {
 #[derive(Args, Debug)]
 pub struct Completion {
     /// The shell.
-    pub shell: clap_complete::Shell,
+    pub shell: Shell,
+}
+
+/// A shell that can complete what is typed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
 }
 
 /// `kwo man`

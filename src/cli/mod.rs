@@ -11,7 +11,8 @@ mod values;
 
 pub use command::{Cli, Command};
 pub use commands::{
-    Apply, Completion, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Status, Validate,
+    Apply, Completion, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,
+    Validate,
 };
 pub use daily::{Hook, Install, Watch};
 pub use pipeline::{Ci, Rbac, RightsFor};

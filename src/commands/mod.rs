@@ -1,6 +1,7 @@
 //! One file a command; wiring only.
 
 mod apply;
+mod candidates;
 mod ci;
 mod completion;
 mod consent;
@@ -34,5 +35,6 @@ mod tls;
 mod validate;
 mod watch;
 
+pub use completion::answer_shell;
 pub use print::lost;
 pub use run::run;

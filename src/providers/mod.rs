@@ -16,7 +16,7 @@ pub(crate) use self::documents::fold;
 pub use self::kube::{
     ConnectError, Endpoint, Event, Kube, KubeOptions, LastRun, Log, StoredSecret, Token, hostname,
 };
-pub(crate) use self::kube::{chain, encoded, web};
+pub(crate) use self::kube::{chain, contexts, encoded, web};
 pub(crate) use self::manifest::read as yaml_documents;
 pub use self::node::Node;
 pub(crate) use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};

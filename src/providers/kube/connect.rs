@@ -251,28 +251,8 @@ fn client(config: Config, concurrency: usize) -> Result<Client, ::kube::Error> {
 /// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else the
 /// account of the pod that this runs in.
 pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
-    let fail = |why: String| ConnectError { why, hint: None };
     let named = options.context.clone().filter(|context| !context.is_empty());
-    let mut tried = Vec::new();
-    let files: Vec<PathBuf> = if let Some(file) = &options.kubeconfig {
-        vec![file.clone()]
-    } else if let Some(list) = env::var_os("KUBECONFIG").filter(|list| !list.is_empty()) {
-        let files: Vec<PathBuf> = env::split_paths(&list).filter(|file| file.exists()).collect();
-        if files.is_empty() {
-            tried.push(format!("$KUBECONFIG ({}: no such file)", list.to_string_lossy()));
-        }
-        files
-    } else {
-        tried.push("$KUBECONFIG (not set)".to_owned());
-        match env::home_dir().map(|home| home.join(".kube/config")) {
-            Some(file) if file.exists() => vec![file],
-            Some(file) => {
-                tried.push(format!("{} (no such file)", file.display()));
-                Vec::new()
-            }
-            None => Vec::new(),
-        }
-    };
+    let (files, mut tried) = files(options.kubeconfig.as_deref());
     if files.is_empty() {
         return match Config::incluster() {
             Ok(config) if named.is_none() => Ok(Found { config, proxy: None, context: None }),
@@ -286,16 +266,7 @@ pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
         };
     }
 
-    let mut merged = Kubeconfig::default();
-    for file in &files {
-        let read = Kubeconfig::read_from(file).map_err(|error| {
-            fail(format!("cannot read the kubeconfig {}: {}", file.display(), chain(&error)))
-        })?;
-        // An empty current context is none: the next file may have one.
-        let current_context = read.current_context.filter(|context| !context.is_empty());
-        let read = Kubeconfig { current_context, ..read };
-        merged = merged.merge(read).map_err(|error| fail(chain(&error)))?;
-    }
+    let merged = merged(&files)?;
     let names = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
     let contexts: Vec<String> = merged.contexts.iter().map(|context| context.name.clone()).collect();
     let Some(context) = named.clone().or(merged.current_context.clone()) else {
@@ -323,6 +294,50 @@ pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
     })?;
     config.proxy_url = proxy.as_ref().map(|proxy| proxy.url.clone());
     Ok(Found { config, proxy, context: Some(context) })
+}
+
+/// The contexts of the kubeconfig that would be read, where it can be.
+pub(crate) fn contexts(kubeconfig: Option<&Path>) -> Vec<String> {
+    let contexts = merged(&files(kubeconfig).0).map(|merged| merged.contexts).unwrap_or_default();
+    contexts.into_iter().map(|context| context.name).collect()
+}
+
+/// The files that make up the kubeconfig, and where there was none.
+fn files(named: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
+    if let Some(file) = named {
+        return (vec![file.to_owned()], Vec::new());
+    }
+    if let Some(list) = env::var_os("KUBECONFIG").filter(|list| !list.is_empty()) {
+        let files: Vec<PathBuf> = env::split_paths(&list).filter(|file| file.exists()).collect();
+        let none =
+            files.is_empty().then(|| format!("$KUBECONFIG ({}: no such file)", list.to_string_lossy()));
+        return (files, none.into_iter().collect());
+    }
+    let mut tried = vec!["$KUBECONFIG (not set)".to_owned()];
+    match env::home_dir().map(|home| home.join(".kube/config")) {
+        Some(file) if file.exists() => (vec![file], tried),
+        Some(file) => {
+            tried.push(format!("{} (no such file)", file.display()));
+            (Vec::new(), tried)
+        }
+        None => (Vec::new(), tried),
+    }
+}
+
+/// All of them as one.
+fn merged(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
+    let fail = |why: String| ConnectError { why, hint: None };
+    let mut merged = Kubeconfig::default();
+    for file in files {
+        let read = Kubeconfig::read_from(file).map_err(|error| {
+            fail(format!("cannot read the kubeconfig {}: {}", file.display(), chain(&error)))
+        })?;
+        // An empty current context is none: the next file may have one.
+        let current_context = read.current_context.filter(|context| !context.is_empty());
+        let read = Kubeconfig { current_context, ..read };
+        merged = merged.merge(read).map_err(|error| fail(chain(&error)))?;
+    }
+    Ok(merged)
 }
 
 /// The server of this context, and the proxy that the kubeconfig names for it.

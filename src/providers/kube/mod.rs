@@ -25,8 +25,8 @@ mod way;
 mod wire;
 mod write;
 
-pub(crate) use connect::web;
 pub use connect::{ConnectError, Kube, KubeOptions};
+pub(crate) use connect::{contexts, web};
 pub use endpoint::Endpoint;
 pub use events::Event;
 pub use lease::{LastRun, hostname};

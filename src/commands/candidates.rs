@@ -1,0 +1,107 @@
+//! What could come next on the line of a shell: tenants, namespaces and ids of the roster, contexts of the kubeconfig.
+//! Nothing is said where something is wrong; the command that is typed will say it.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, Command};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use kwo_planner::kinds::Kind;
+use kwo_planner::plain::acts;
+
+use super::load::{Loaded, checked};
+use crate::providers::contexts;
+
+/// The definition, with the values of the arguments that name something of the roster or of the kubeconfig.
+pub(super) fn with_candidates(command: Command) -> Command {
+    let of = command.get_name().to_owned();
+    command.mut_args(|arg| candidates_of(&of, arg)).mut_subcommands(with_candidates)
+}
+
+fn candidates_of(command: &str, arg: Arg) -> Arg {
+    let candidates: fn() -> Vec<String> = match (command, arg.get_id().as_str()) {
+        (_, "context") => contexts_of_the_line,
+        ("explain", "what") | (_, "adopt") => tenants_and_ids,
+        ("logs", "what") => logs,
+        ("kubeconfig", "namespace") => namespaces,
+        (_, "resolver") => resolvers,
+        _ => return arg,
+    };
+    arg.add(ArgValueCompleter::new(move |typed: &OsStr| matching(typed, candidates())))
+}
+
+/// Those that begin with what was typed. A name that would do something to a terminal is none to choose.
+fn matching(typed: &OsStr, candidates: Vec<String>) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let good = |name: &String| name.starts_with(typed) && !name.contains(|char| acts(char) || char == ' ');
+    candidates.into_iter().filter(good).map(CompletionCandidate::new).collect()
+}
+
+fn tenants(loaded: &Loaded) -> impl Iterator<Item = String> {
+    loaded.roster.tenants().keys().map(|name| name.as_str().to_owned())
+}
+
+fn tenants_and_ids() -> Vec<String> {
+    let Some(loaded) = roster_of_the_line() else { return Vec::new() };
+    let ids = loaded.desired.resources().iter().map(|resource| resource.id.to_string());
+    tenants(&loaded).chain(ids).collect()
+}
+
+fn logs() -> Vec<String> {
+    let loaded = roster_of_the_line();
+    let tenants = loaded.iter().flat_map(|loaded| tenants(loaded).map(|name| format!("tenant:{name}")));
+    ["traefik", "registry", "k3s"].into_iter().map(str::to_owned).chain(tenants).collect()
+}
+
+fn namespaces() -> Vec<String> {
+    let Some(loaded) = roster_of_the_line() else { return Vec::new() };
+    let resources = loaded.desired.resources().iter();
+    let found: BTreeSet<String> = resources
+        .filter(|resource| resource.id.known_kind() == Some(Kind::ServiceAccount))
+        .map(|resource| resource.id.scope.to_string())
+        .collect();
+    found.into_iter().collect()
+}
+
+fn resolvers() -> Vec<String> {
+    let Some(loaded) = roster_of_the_line() else { return Vec::new() };
+    loaded.roster.dns().resolvers.keys().map(|name| name.as_str().to_owned()).collect()
+}
+
+fn contexts_of_the_line() -> Vec<String> {
+    let named =
+        value_of("--kubeconfig").or_else(|| env::var_os("KWO_KUBECONFIG").filter(|set| !set.is_empty()));
+    contexts(named.map(PathBuf::from).as_deref())
+}
+
+/// The roster that the line names, else the one that the command would take.
+fn roster_of_the_line() -> Option<Loaded> {
+    let is_file = |word: &OsString| {
+        let path = Path::new(word);
+        path.extension().is_some_and(|ends| ends == "yaml" || ends == "yml") && path.is_file()
+    };
+    let named = words().find(is_file).or_else(|| env::var_os("KWO_ROSTER").filter(|set| !set.is_empty()));
+    checked(Path::new(&named.unwrap_or_else(|| "roster.yaml".into()))).ok()
+}
+
+/// What follows this option on the line, or stands behind its equals sign.
+fn value_of(option: &str) -> Option<OsString> {
+    let mut words = words();
+    while let Some(word) = words.next() {
+        if word == option {
+            return words.next();
+        }
+        let value = word.to_str().and_then(|word| word.strip_prefix(option)?.strip_prefix('='));
+        if let Some(value) = value {
+            return Some(value.into());
+        }
+    }
+    None
+}
+
+/// The words of the line, which come behind `--`.
+fn words() -> impl Iterator<Item = OsString> {
+    env::args_os().skip_while(|word| word != "--").skip(2)
+}
