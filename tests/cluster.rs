@@ -258,3 +258,53 @@ fn account(name: &str, role: &str) -> tempfile::NamedTempFile {
     fs::write(file.path(), config.to_string()).unwrap_or_else(|error| panic!("{error}"));
     file
 }
+
+#[tokio::test]
+async fn one_cause_is_told_once_and_not_at_each_object() {
+    if kubeconfig().is_none() {
+        return;
+    }
+    let name = unique("cause");
+    let own = account(&name, &name);
+    let folder = tempfile::tempdir().unwrap();
+    let tenants: String = (0..20).map(|at| format!("  {name}-{at}: {{owners: [o@example.com]}}\n")).collect();
+    fs::write(
+        folder.path().join("roster.yaml"),
+        format!("apiVersion: kwo/v1\nkind: Roster\ntenants:\n{tenants}"),
+    )
+    .unwrap();
+    let told = |args: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_kwo"))
+            .args(args)
+            .arg("--kubeconfig")
+            .arg(own.path())
+            .current_dir(folder.path())
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    // Nothing may be listed, and nobody be impersonated: one cause for all kinds.
+    let nothing = told(&["plan"]);
+    let lines = nothing.lines().count();
+    assert!(lines < 15, "{lines} lines:\n{nothing}");
+    assert_eq!(nothing.matches("is forbidden").count(), 1, "{nothing}");
+    assert!(
+        nothing.contains("objects were not observed: ") && nothing.contains("list namespaces, "),
+        "{nothing}"
+    );
+    let nobody = told(&["plan", "--as", "somebody"]);
+    assert_eq!(nobody.matches("cannot impersonate").count(), 1, "{nobody}");
+    // All may be looked at and nothing written: what was refused is told at the first of a kind.
+    let rights = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name},
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "update", "patch", "delete"]}]});
+    let file = folder.path().join("rights.json");
+    fs::write(&file, rights.to_string()).unwrap();
+    kubectl_ok(&["create", "-f", &file.to_string_lossy()]);
+    // The server comes to know of new rights a moment later.
+    let mut tries = (0..50).map(|_| told(&["apply", "--yes"]));
+    let refused = tries.find(|told| !told.contains("cannot take the lock")).unwrap_or_default();
+    assert_eq!(refused.matches("cannot create resource \"namespaces\"").count(), 1, "{refused}");
+    assert_eq!(refused.matches("refused for the same reason as kube:Namespace/").count(), 19, "{refused}");
+}

@@ -143,8 +143,9 @@ async fn finish(
         return Ok((failing(args, exit(planned, None, stale), planned), None));
     }
     let progress = Progress::new(planned.steps.len());
+    let mut lines = shown::Lines::default();
     let report = execute(planned, provider, usize::from(args.target.cluster.concurrency), brakes, |result| {
-        progress.result(&shown::line(result));
+        progress.result(&lines.next(result));
     })
     .await;
     progress.end();

@@ -53,7 +53,8 @@ pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, Strin
         "The saved plan is stale; nothing was done.\n"
     };
     let stale = stale.iter().map(|(id, why)| format!("! {id}: stale: {}", OneLine(why)));
-    let results = report.iter().flat_map(|report| &report.results).map(run::line);
+    let mut lines = run::Lines::default();
+    let results = report.iter().flat_map(|report| &report.results).map(|result| lines.next(result));
     let lines: Vec<String> = stale.chain(results).collect();
     if !lines.is_empty() {
         let plain = anstream::adapter::strip_str(&lines.join("\n")).to_string();

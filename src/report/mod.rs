@@ -11,3 +11,4 @@ pub mod plan;
 pub mod run;
 pub mod status;
 pub mod tls;
+mod unseen;

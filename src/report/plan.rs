@@ -14,6 +14,8 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::secrets::STILL_ADMITS;
 use kwo_planner::tree::{SmolStr, Tree};
 
+use super::unseen;
+
 /// How much of a plan to show.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Detail {
@@ -116,7 +118,11 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
     for step in steps {
         tenants.entry(&step.tenant).or_default().steps.push(step);
     }
-    for held in held {
+    let (causes, told) = unseen::causes(held);
+    if !causes.is_empty() {
+        let _ = write!(out, "\n{STRONG}could not be looked at{STRONG:#}\n{causes}");
+    }
+    for held in held.iter().filter(|held| !told.contains(&held.id)) {
         tenants.entry(&held.tenant).or_default().held.push(held);
     }
     for leftover in leftovers {

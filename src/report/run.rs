@@ -1,10 +1,13 @@
 //! What became of a plan, as text and as JSON: one line a step, what was refused with its reason, counts last.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 
 use kwo_planner::change::{Change, Step};
 use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
+use kwo_planner::resource::ResourceId;
 use serde_json::json;
 
 use super::plan::{CHANGE, CREATE, Counts, HOLD, LEFT, shown};
@@ -12,9 +15,40 @@ use crate::execute::{Outcome, Report, StepResult};
 use crate::fight::{Fight, fights, named};
 use crate::providers::Refusal;
 
-/// One line for one result, as it comes in, and below it what the system warned of.
-#[must_use]
-pub fn line(result: &StepResult) -> String {
+/// The lines of a run, which tell one cause once.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Why steps were refused, and which was the first.
+    refused: HashMap<String, ResourceId>,
+}
+
+impl Lines {
+    /// One line for one result, as it comes in, and below it what the system warned of.
+    #[must_use]
+    pub fn next(&mut self, result: &StepResult) -> String {
+        if let Outcome::Refused(Refusal::Refused { why }) = &result.outcome {
+            match self.refused.entry(cause(why, &result.step.id)) {
+                Entry::Occupied(first) => {
+                    let (id, first) = (&result.step.id, first.get());
+                    return format!("{HOLD}!{HOLD:#} {id}: refused for the same reason as {first}");
+                }
+                Entry::Vacant(new) => {
+                    new.insert(result.step.id.clone());
+                }
+            }
+        }
+        line(result)
+    }
+}
+
+/// What was answered, without what in it stands for this object alone.
+fn cause(why: &str, id: &ResourceId) -> String {
+    let quoted = |word: &str| format!("\"{word}\"");
+    let why = why.replace(&quoted(&id.name), "NAME");
+    if id.scope.is_empty() { why } else { why.replace(&quoted(&id.scope), "SCOPE") }
+}
+
+fn line(result: &StepResult) -> String {
     let StepResult { step, outcome, warnings, began: _, took: _ } = result;
     let mut line = match outcome {
         Outcome::Done => {

@@ -21,7 +21,7 @@ use crate::fight::{fights, pause, waited};
 use crate::git::Clone;
 use crate::history::{Entry, ProblemKind};
 use crate::providers::{Identity, Note, Provider};
-use crate::report::run::line;
+use crate::report::run::Lines;
 
 /// So many of the last runs tell whether something is put right time and again.
 const RUNS: usize = 50;
@@ -107,8 +107,10 @@ impl Run<'_> {
                 Brakes { interrupted: self.options.interrupted.clone(), lock_lost: lost.unwrap_or(never) };
             let said = &mut *self.said;
             let concurrency = usize::from(self.args.cluster.concurrency);
-            let report =
-                execute(plan, provider, concurrency, &brakes, |result| said(&format!("{}\n", line(result))));
+            let mut lines = Lines::default();
+            let report = execute(plan, provider, concurrency, &brakes, |result| {
+                said(&format!("{}\n", lines.next(result)));
+            });
             let report = report.await;
             self.entry.steps = steps(&report);
             let target = identity_of(plan);
