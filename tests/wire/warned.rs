@@ -38,7 +38,7 @@ async fn warnings_are_told_in_every_form() {
     let (plan, report) = applied(create(), 201).await;
     let json = run::json(&plan, Some(&report), None);
     assert_eq!(json["results"][0]["warnings"], serde_json::json!(TOLD));
-    let line = anstream::adapter::strip_str(&run::line(&report.results[0])).to_string();
+    let line = anstream::adapter::strip_str(&run::Lines::default().next(&report.results[0])).to_string();
     let lines: Vec<&str> = line.lines().collect();
     assert_eq!(lines[0], "+ created kube:ServiceAccount/alice/a");
     assert_eq!(lines[1..], TOLD.map(|told| format!("    warning: {told}")));
