@@ -48,17 +48,22 @@ pub(super) fn causes(held: &[Held]) -> (String, BTreeSet<&ResourceId>) {
     causes.retain(|_, hidden| hidden.unseen.len() + hidden.waiting.len() >= SEVERAL);
     let mut out = String::new();
     for Hidden { cause, tried, unseen, waiting } in causes.values() {
-        let objects = if unseen.len() == 1 { "object was" } else { "objects were" };
-        let _ =
-            writeln!(out, "  {HOLD}!{HOLD:#} {} {objects} not observed: {}", unseen.len(), one_line(cause));
+        let what = match unseen.as_slice() {
+            [one] => format!("{one} was"),
+            several => format!("{} objects were", several.len()),
+        };
+        let _ = writeln!(out, "  {HOLD}!{HOLD:#} {what} not observed: {}", one_line(cause));
         if !tried.is_empty() {
             let tried: Vec<&str> = tried.iter().copied().collect();
             let _ = writeln!(out, "      {QUIET}{}{QUIET:#}", OneLine(tried.join(", ")));
         }
-        let _ = writeln!(out, "      {QUIET}{}{QUIET:#}", named(unseen));
+        if unseen.len() > 1 {
+            let _ = writeln!(out, "      {QUIET}{}{QUIET:#}", named(unseen));
+        }
         if !waiting.is_empty() {
-            let wait = if waiting.len() == 1 { "waits on it" } else { "wait on them" };
-            let _ = writeln!(out, "      {QUIET}{} more {wait}: {}{QUIET:#}", waiting.len(), named(waiting));
+            let wait = if waiting.len() == 1 { "waits" } else { "wait" };
+            let (count, on) = (waiting.len(), if unseen.len() == 1 { "it" } else { "them" });
+            let _ = writeln!(out, "      {QUIET}{count} more {wait} on {on}: {}{QUIET:#}", named(waiting));
         }
     }
     let told = causes.into_values().flat_map(|hidden| hidden.unseen.into_iter().chain(hidden.waiting));
