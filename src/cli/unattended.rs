@@ -35,6 +35,9 @@ pub struct Sync {
     /// How long the lock outlives a run that was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
     pub lock_duration: Duration,
+    /// How long to wait for an API server that goes away or asks to wait. Default: 1m, and 5s before its first answer.
+    #[arg(long, env = "KWO_API_WAIT", value_name = "DURATION", value_parser = duration)]
+    pub api_wait: Option<Duration>,
     /// Where something had to be put right: how long to wait before it is looked at once more, for who puts it back. 0s
     /// looks only once.
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]

@@ -24,6 +24,7 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
         settle: args.settle,
         patience: args.lock_timeout,
         lock_duration: args.lock_duration,
+        api_wait: args.api_wait,
         interrupted: stop::on_signal()?,
     };
     // In the journal each line has its fields, and stands there once.

@@ -56,6 +56,8 @@ pub struct Options {
     pub patience: Duration,
     /// How long the lock outlives a run that was killed.
     pub lock_duration: Duration,
+    /// How long to wait for an API server that goes away.
+    pub api_wait: Option<Duration>,
     /// Turns true when it is to end.
     pub interrupted: watch::Receiver<bool>,
 }

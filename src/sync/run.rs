@@ -41,10 +41,12 @@ pub async fn run(settings: &Settings, options: &Options, said: &mut dyn FnMut(&s
         error @ StateError::Io { .. } => Failure::new(error.to_string())
             .hint("`kwo sync` keeps its state there; `state:` in the settings moves it"),
     })?;
+    let mut args = target_args(settings);
+    args.cluster.kube.api_wait = options.api_wait;
     let mut run = Run {
         settings,
         options,
-        args: target_args(settings),
+        args,
         before: state.last(),
         state,
         entry: Entry::begun(crate::providers::hostname(), Timestamp::now()),

@@ -136,3 +136,17 @@ fn with_what_is_printed_for_it_it_runs_and_without_any_of_it_it_says_what_it_lac
     grant(None);
     world.sync(&[]).expect(0).says("revised kube:ResourceQuota").conceals("not told");
 }
+
+#[test]
+fn an_api_server_that_is_away_is_waited_for_as_long_as_asked() {
+    let world = World::new("tenants:\n  alice:\n");
+    // Nobody listens on a port that was let go.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n\
+         users: [{{name: u}}]\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\ncurrent-context: c\n"
+    );
+    std::fs::write(world.path("away"), kubeconfig).unwrap();
+    world.settings(&format!("target: {{kubeconfig: {}}}\n", world.path("away").display()));
+    world.sync(&["--api-wait", "1s"]).expect(1).says("no answer from the API server within 1 s: ");
+}
