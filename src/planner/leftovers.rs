@@ -7,12 +7,16 @@ use crate::access;
 use crate::change::Leftover;
 use crate::endings::{ending, ending_of_field, ending_of_rights, ending_with};
 use crate::kinds::{IsOurs, Kind, Shape, matches_any};
-use crate::observed::{FIELD_MANAGER, Owner, Place, Present, Reach, Sighting, TENANT_LABEL};
+use crate::node::{LONG_LIVED, LONG_LIVED_MARK_AT};
+use crate::observed::{FIELD_MANAGER, Observed, Owner, Place, Present, Reach, Sighting, TENANT_LABEL};
 use crate::resource::{Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// Where kwo writes besides the namespaces of tenants.
 const SYSTEM_NAMESPACES: [&str; 2] = ["kube-system", "cert-manager"];
+
+/// Maps of every object in which each key has an owner of its own.
+const SHARED: [&str; 2] = ["/metadata/annotations", "/metadata/labels"];
 
 /// An object that carries kwo's mark, that kwo can have written, and that the roster does not want.
 #[must_use]
@@ -57,6 +61,17 @@ pub fn gather(leftovers: &mut [Leftover], reach: &Reach) {
         let ids = |all: bool| inside.iter().filter(move |(_, grants)| all || *grants).map(|(id, _)| id);
         left.command = ending_with(&left.id, ids(true), reach);
         left.rights_command = ids(false).next().map(|_| ending_of_rights(&left.id, ids(false), reach));
+    }
+}
+
+/// A service account that says it has a token which never ends: whoever has that token is the account, unless somebody
+/// looked and the Secret is gone, or stands here itself.
+pub fn tokens_left(leftovers: &mut [Leftover], observed: &Observed) {
+    for left in leftovers.iter_mut().filter(|left| left.pointer.as_deref() == Some(LONG_LIVED_MARK_AT)) {
+        let secret = ResourceId::kube(Kind::Secret, left.id.scope.clone(), LONG_LIVED);
+        if !matches!(observed.get(&secret), Some(Sighting::Present(_) | Sighting::Absent)) {
+            left.grants = Some(access::sentences(&secret, &Tree::Null, "may still be").join("; ").into());
+        }
     }
 }
 
@@ -171,6 +186,18 @@ fn fields(
                 }
             }
             Some(_) => {}
+            // Others have theirs beside kwo's, so each is ended by itself.
+            None if SHARED.contains(&join(pointer, name).as_str()) => {
+                fields(
+                    resource,
+                    (present, reach),
+                    shape,
+                    below,
+                    &Tree::Null,
+                    &join(pointer, name),
+                    leftovers,
+                );
+            }
             // Nobody can take back what cannot be changed: the name of a node, say.
             None if matches_any(shape.immutable, &join(pointer, name)) => {}
             None if shape.is_filled(&join(pointer, name)) => {}

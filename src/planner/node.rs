@@ -39,6 +39,13 @@ pub enum NodeKind {
 /// Where the kubeconfigs are. Nobody but their owner can read the folder.
 pub const KUBECONFIGS: &str = "var/lib/kwo/kubeconfigs";
 
+/// The annotation of a service account that kwo made such a Secret for. Where all other kinds are only tenants' own,
+/// nobody looks for Secrets, and this is what tells that there may be one.
+pub const LONG_LIVED_MARK: &str = "kwo.dev/long-lived-token";
+
+/// Where that annotation stands.
+pub const LONG_LIVED_MARK_AT: &str = "/metadata/annotations/kwo.dev~1long-lived-token";
+
 /// The Secret with a token that never ends.
 pub const LONG_LIVED: &str = "deployer-token";
 

@@ -9,10 +9,14 @@ use crate::common::apiserver::{kubectl, unique};
 use crate::run::Bench;
 
 /// As a person pastes it.
-fn paste(line: &str) {
+pub(crate) fn paste(line: &str) {
     let kubectl = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apiserver");
     let path = format!("{}:{}", kubectl.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("sh").args(["-c", line]).env_clear().env("PATH", path).output().unwrap();
+    // kubectl keeps a cache at home, and where it has none in the folder that it is run in.
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).env_clear().env("PATH", path).env("HOME", home.path());
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::account::printed;
 use crate::common::apiserver::{kubectl_ok, unique};
+use crate::endings::paste;
 use crate::keeper::{FOLDER, Node, age, forged, silent, token};
-use crate::run::{Ran, account, get, held, steps};
+use crate::run::{Bench, Ran, account, get, held, narrow, steps};
 
 /// What the shell scripts leave of this tenant: the token that never ends, and both files with it.
 fn as_the_scripts_leave_it(node: &Node) -> [String; 2] {
@@ -269,4 +270,48 @@ fn status_tells_since_when_k3s_runs_on_this_machine() {
     // Another root has no services.
     let seen: Value = serde_json::from_str(&node.kwo("status", &["-o", "json"]).expect(0).out).unwrap();
     assert_eq!(seen["k3s"], Value::Null);
+}
+
+#[test]
+fn a_token_that_never_ends_is_left_access_also_where_nobody_looks_for_secrets() {
+    let name = unique("endless");
+    let roster = |more: &str| format!("tenants:\n  {name}: {{owners: [o@example.com]{more}}}\n");
+    let Some(bench) = Bench::new(&roster(", longLivedToken: true")) else { return };
+    let ours = |plan: &Value| -> Vec<Value> {
+        let left = plan["leftovers"].as_array().unwrap().iter();
+        left.filter(|left| left["id"].as_str().unwrap().contains(&format!("/{name}/"))).cloned().collect()
+    };
+    bench.apply(&[]).expect(0);
+    assert_eq!(ours(&bench.plan(&[])), Vec::<Value>::new());
+    // The roster has nothing but tenants in it, so Secrets are looked for only because the account says so.
+    bench.write(&roster(""));
+    let secret = format!("kube:Secret/{name}/deployer-token");
+    let account = format!("kube:ServiceAccount/{name}/deployer");
+    let left = ours(&bench.plan(&[]));
+    let grants = |id: &str, left: &[Value]| -> Option<String> {
+        left.iter().find(|left| left["id"] == id).expect(id)["grants"].as_str().map(str::to_owned)
+    };
+    assert!(grants(&secret, &left).unwrap().contains("without an end"), "{left:#?}");
+    assert_eq!(grants(&account, &left), None, "it is told once: {left:#?}");
+    // Whoever may not list Secrets does not know whether it is still there.
+    let blind = narrow(
+        &unique("blind"),
+        "[{apiGroups: ['*'], resources: ['namespaces', 'resourcequotas', 'limitranges', 'serviceaccounts', 'roles', \
+         'rolebindings', 'clusterroles', 'clusterrolebindings', 'networkpolicies', 'validatingadmissionpolicies', \
+         'validatingadmissionpolicybindings'], verbs: [get, list]}]",
+        bench.path("").as_path(),
+    );
+    let unseen = ours(&bench.plan(&["--kubeconfig", blind.to_str().unwrap()]));
+    assert!(grants(&account, &unseen).unwrap().contains("may still be its service account"), "{unseen:#?}");
+    // Each command ends what it stands at.
+    for id in [&secret, &account] {
+        let left = ours(&bench.plan(&[]));
+        let command =
+            left.iter().find(|left| left["id"] == **id).unwrap()["command"].as_str().unwrap().to_owned();
+        paste(&command);
+        let still: Vec<Value> =
+            ours(&bench.plan(&[])).into_iter().filter(|left| left["grants"].is_string()).collect();
+        assert!(still.is_empty(), "{still:#?}");
+    }
+    assert_eq!(ours(&bench.plan(&[])), Vec::<Value>::new());
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use smol_str::format_smolstr;
 
-use super::body::{labels, map, object, role_ref, subject};
+use super::body::{labels, map, object, object_with, role_ref, subject};
 use super::operators::{Operator, Role};
 use super::roles::{self, DEPLOYER, NAVIGATION, POWER_USER};
 use super::tenants::{Access, Tenant};
 use super::terms::Terms;
 use crate::kinds::Kind;
+use crate::node::{LONG_LIVED, LONG_LIVED_MARK};
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{At, Entry, Identity, Map, Name, Span};
 use crate::tree::{SmolStr, Tree};
@@ -77,7 +78,7 @@ pub(crate) fn compile(
     let mut add = |id: ResourceId, body: Tree, needs: &Arc<[ResourceId]>, because: Reason| {
         resources.push(Resource::new(id, body, needs.clone(), because));
     };
-    add(account.clone(), object(&account, Kind::ServiceAccount, labels, []), &inside, because.clone());
+    add(account.clone(), service_account(&account, labels, tenant), &inside, because.clone());
     let rules = [("rules", roles::deployer_rules())];
     add(role.clone(), object(&role, Kind::Role, labels, rules), &inside, because.clone());
 
@@ -104,6 +105,16 @@ pub(crate) fn compile(
         let needs = if person.access == Access::Deployer { &deploys } else { before };
         add(id, body, needs, Reason::Roster(person.at));
     }
+}
+
+/// The account, with what tells of a Secret with its token.
+fn service_account(id: &ResourceId, labels: &Tree, tenant: &Tenant) -> Tree {
+    let labels = ("labels", labels.clone());
+    if tenant.long_lived_token.is_none_or(|asked| !asked.value) {
+        return object_with(id, Kind::ServiceAccount, [labels], []);
+    }
+    let annotations = ("annotations", map([(LONG_LIVED_MARK, Tree::from(LONG_LIVED))]));
+    object_with(id, Kind::ServiceAccount, [annotations, labels], [])
 }
 
 /// Navigation for everybody of a tenant whose terms say so, once there is something of its own to find.

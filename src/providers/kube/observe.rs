@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use kwo_planner::change::Step;
 use kwo_planner::kinds::{Kind, Look};
 use kwo_planner::leftovers::left_over;
-use kwo_planner::node::NodeKind;
-use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Reach, Sighting};
+use kwo_planner::node::{LONG_LIVED, LONG_LIVED_MARK_AT, NodeKind};
+use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Present, Reach, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -66,15 +66,38 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
         let once = id.known_kind().is_some_and(|kind| kind.look() == Look::Marked);
         once && desired.get(id).is_none() && left_over(id, sighting, &Reach::default()).is_some()
     };
-    if tenants_only && observed.iter().any(dropped) {
+    let tokens = tokens_of_old(desired, &observed);
+    if tenants_only && (!tokens.is_empty() || observed.iter().any(dropped)) {
         let private = Kind::ALL.into_iter().filter(|kind| kind.look() == Look::Private);
         for list in join_all(private.map(|kind| seen(wire, vault, kind, desired, &[]))).await {
             for (id, sighting) in list.unwrap_or_default() {
                 observed.insert(id, sighting);
             }
         }
+        // Whoever may not list Secrets may not know either that one is gone.
+        for id in tokens {
+            if observed.get(&id).is_some() {
+                continue;
+            }
+            let sighting = by_name(wire, &mut Pages::new(Kind::Secret, desired, vault), &id).await;
+            observed.insert(id, sighting);
+        }
     }
     observed
+}
+
+/// The Secrets with tokens that never end of accounts for which the roster asks for none any more.
+fn tokens_of_old(desired: &Desired, observed: &Observed) -> Vec<ResourceId> {
+    let says = |present: &Present| present.writer(LONG_LIVED_MARK_AT).is_some();
+    let asked = |id: &ResourceId| {
+        desired.get(id).is_some_and(|account| account.body.at(LONG_LIVED_MARK_AT).is_some())
+    };
+    let accounts = observed.iter().filter(|(id, sighting)| {
+        id.known_kind() == Some(Kind::ServiceAccount)
+            && matches!(sighting, Sighting::Present(present) if says(present))
+            && !asked(id)
+    });
+    accounts.map(|(id, _)| ResourceId::kube(Kind::Secret, id.scope.clone(), LONG_LIVED)).collect()
 }
 
 /// Looks for what carries only the label that was kwo's mark once, and that nobody wants any more. It is looked for where
