@@ -22,6 +22,9 @@ const FETCHED: &str = "refs/kwo/fetched";
 /// The reference that keeps the commit that was applied last, wherever the branch goes.
 const APPLIED: &str = "refs/kwo/applied";
 
+/// How often a fetch is begun anew that another one came in between.
+const ANEW: u32 = 5;
+
 /// The longest file that a fetch may write: all that is new in the repository is one.
 const LARGEST: u64 = 1 << 30;
 
@@ -205,16 +208,21 @@ impl Clone {
         self.commit(FETCHED).await
     }
 
-    /// The same, and once more where the fetch of a run that was killed came in between: it ends by itself. Or where
+    /// The same, and anew where the fetch of a run that was killed came in between: it ends by itself. Or where
     /// nothing was ever applied from the clone, and the repository is one with SHA-256.
     ///
     /// # Errors
     /// When the repository cannot be reached or opened, or has no such branch.
     pub async fn fetch_alone(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
-        match self.fetch(url, branch, access).await {
-            Err(GitError::Failed { said, .. }) if said.contains("cannot lock ref") => {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut fetched = self.fetch(url, branch, access).await;
+        for _ in 0..ANEW {
+            if !matches!(&fetched, Err(GitError::Failed { said, .. }) if in_between(said)) {
+                break;
             }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            fetched = self.fetch(url, branch, access).await;
+        }
+        match fetched {
             Err(GitError::Failed { said, .. })
                 if said.contains("server sha256")
                     && matches!(self.commit(APPLIED).await, Err(GitError::Failed { .. })) =>
@@ -266,4 +274,10 @@ fn ssh(key: Option<&File>, access: &Access) -> String {
         command.push_str(&format!(" -o '{quoted}' -o GlobalKnownHostsFile=none"));
     }
     command
+}
+
+/// Does git say that somebody else writes the same reference just now? Who takes the lock first, and who finds that it
+/// has moved meanwhile, read differently.
+fn in_between(said: &str) -> bool {
+    ["cannot lock ref", "couldn't set", "Unable to create"].iter().any(|words| said.contains(words))
 }

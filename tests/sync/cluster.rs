@@ -45,6 +45,14 @@ impl Cluster {
     /// Takes away what it remembers.
     pub(crate) fn forget(&self) {
         kubectl(&["-n", "kube-system", "delete", "configmap", "kwo-sync", "--ignore-not-found"]);
+        // Which roster keeps it.
+        kubectl(&[
+            "annotate",
+            "clusterrole",
+            "kwo-navigation",
+            "kwo.dev/roster-name-",
+            "kwo.dev/roster-place-",
+        ]);
     }
 
     /// Takes the lock away from a run that is dead, which is sooner than it expires.
