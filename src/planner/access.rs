@@ -66,10 +66,15 @@ pub fn sentence(id: &ResourceId, body: &Tree, subject: &Tree, verb: &str) -> Opt
     let text = |pointer: &str| body.at(pointer).and_then(Tree::as_text).map(|text| text.as_str());
     let who = who(subject)?;
     let role = text("/roleRef/name")?;
+    // A Role in the namespace may have any name, that of a ClusterRole too.
+    let of_cluster = text("/roleRef/kind") != Some(Kind::Role.name());
     let what = match (kind, role) {
-        (Kind::RoleBinding, "admin") => format!("admin of {}", id.scope),
-        (Kind::RoleBinding, "view") => format!("viewer of {}", id.scope),
-        (Kind::RoleBinding, "tenant-deployer") => format!("deployer of {}", id.scope),
+        (Kind::RoleBinding, "admin") if of_cluster => format!("admin of {}", id.scope),
+        (Kind::RoleBinding, "view") if of_cluster => format!("viewer of {}", id.scope),
+        (Kind::RoleBinding, "tenant-deployer") if !of_cluster => format!("deployer of {}", id.scope),
+        (Kind::RoleBinding, other) if !of_cluster => {
+            format!("holder of the role `{other}` of {} itself", id.scope)
+        }
         (Kind::RoleBinding, other) => format!("holder of the role `{other}` in {}", id.scope),
         (Kind::ClusterRoleBinding, "cluster-admin") => "admin of the whole cluster".to_owned(),
         (Kind::ClusterRoleBinding, "kwo-power-user") => {

@@ -3,10 +3,10 @@
 
 use crate::kinds::Kind;
 use crate::node::{NodeKind, kubeconfig_files};
-use crate::observed::{Place, Reach};
+use crate::observed::{MANAGED_BY, MARK, Place, Reach, TENANT_LABEL};
 use crate::plain::{shell_text, shell_word};
 use crate::resource::ResourceId;
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, join};
 
 /// The command that ends an object.
 #[must_use]
@@ -41,6 +41,24 @@ pub fn ending_of_field(id: &ResourceId, pointer: &str, value: Option<&Tree>, rea
         Tree::map([op, path, ("value", value.clone())])
     });
     let operations: Vec<Tree> = test.into_iter().chain([Tree::map(operation("remove"))]).collect();
+    let patch = shell_text(&Tree::list(operations).to_string());
+    kubectl(id, reach, "patch", &format!(" --type=json --patch={patch}")).into()
+}
+
+/// The command that ends what kwo added to an account that Kubernetes itself makes, and its mark.
+#[must_use]
+pub fn ending_of_additions(id: &ResourceId, body: &Tree, reach: &Reach) -> SmolStr {
+    if reach.places.contains_key(id) {
+        return ending(id, reach);
+    }
+    let labels = [MARK.0, TENANT_LABEL, MANAGED_BY.0].map(|label| join("/metadata/labels", label));
+    let places = labels.into_iter().chain(["/imagePullSecrets".to_owned()]);
+    let there = places.filter_map(|place| Some((body.at(&place)?.clone(), place)));
+    let operations = there.flat_map(|(value, place)| {
+        let operation = |op: &'static str| [("op", Tree::from(op)), ("path", Tree::from(place.clone()))];
+        let [op, path] = operation("test");
+        [Tree::map([op, path, ("value", value)]), Tree::map(operation("remove"))]
+    });
     let patch = shell_text(&Tree::list(operations).to_string());
     kubectl(id, reach, "patch", &format!(" --type=json --patch={patch}")).into()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::access;
 use crate::change::Leftover;
-use crate::endings::{ending, ending_of_field, ending_of_rights, ending_with};
+use crate::endings::{ending, ending_of_additions, ending_of_field, ending_of_rights, ending_with};
 use crate::kinds::{IsOurs, Kind, Shape, matches_any};
 use crate::node::{LONG_LIVED, LONG_LIVED_MARK_AT};
 use crate::observed::{FIELD_MANAGER, Observed, Owner, Place, Present, Reach, Sighting, TENANT_LABEL};
@@ -25,7 +25,9 @@ pub fn left_over(id: &ResourceId, sighting: &Sighting, reach: &Reach) -> Option<
     if !present.is_marked() || present.deleting.is_some() || !can_be_kwos(id, present) {
         return None;
     }
-    let grants = access::still(id, &present.body);
+    // What Kubernetes makes in every namespace gives nobody a right, and without it no pod starts.
+    let every = id.is_every_namespaces();
+    let grants = if every { Vec::new() } else { access::still(id, &present.body) };
     Some(Leftover {
         id: id.clone(),
         pointer: None,
@@ -34,7 +36,7 @@ pub fn left_over(id: &ResourceId, sighting: &Sighting, reach: &Reach) -> Option<
         grants: (!grants.is_empty()).then(|| grants.join("; ").into()),
         in_force: in_force(id, None, None).map(SmolStr::from),
         within: None,
-        command: ending(id, reach),
+        command: if every { ending_of_additions(id, &present.body, reach) } else { ending(id, reach) },
         rights_command: None,
     })
 }
@@ -100,7 +102,8 @@ pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers:
         for (place, wanted) in places(shape, pattern, &resource.body, &present.body) {
             // Of a list that has one owner as a whole, what the last writer left is the last writer's.
             let other = |owner: &Owner| owner.manager != FIELD_MANAGER;
-            if place != *pattern && present.writer(&place).is_none_or(other) {
+            let whole = place != *pattern || shape.atomic.contains(pattern);
+            if whole && present.writer(&place).is_none_or(other) {
                 continue;
             }
             ours(resource, (present, reach), shape, (&place, wanted), *is_ours, leftovers);
@@ -201,6 +204,8 @@ fn fields(
             // Nobody can take back what cannot be changed: the name of a node, say.
             None if matches_any(shape.immutable, &join(pointer, name)) => {}
             None if shape.is_filled(&join(pointer, name)) => {}
+            // Of a list each entry is told by itself.
+            None if shape.atomic.contains(&join(pointer, name).as_str()) => {}
             None => {
                 let here = join(pointer, name);
                 let value = present.body.at(&here).cloned();
@@ -253,6 +258,9 @@ fn in_force(id: &ResourceId, pointer: Option<&str>, value: Option<&Tree>) -> Opt
         (Kind::NetworkPolicy, None) => format!("the network of {scope} is still isolated"),
         (Kind::ResourceQuota, None) => format!("the quota {name} still bounds {scope}"),
         (Kind::LimitRange, None) => format!("the limits {name} still bound the containers of {scope}"),
+        (Kind::ServiceAccount, None) if id.is_every_namespaces() => {
+            format!("the pods of {scope} still pull images with the Secrets that its account `{name}` names")
+        }
         (Kind::ValidatingAdmissionPolicy, None) => format!("the admission policy {name} still refuses"),
         (Kind::ResourceQuota, Some(pointer)) => {
             let bound = tokens(pointer.strip_prefix("/spec/hard")?).next()?;

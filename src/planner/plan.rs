@@ -13,7 +13,7 @@ use crate::compare::{Difference, compare, quantity};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{gather, left_in, left_over, tokens_left};
-use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Reach, Sighting, TENANT_LABEL};
+use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::overlay;
 use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
@@ -93,7 +93,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
         if let Some(Sighting::Present(present)) = sighting {
             left_in(resource, present, &observed.reach, &mut leftovers);
         }
-        match judge(desired, resource, sighting, adopt, &observed.reach) {
+        match judge(desired, resource, sighting, adopt, observed) {
             Verdict::Settled => settled += 1,
             verdict => {
                 verdicts.insert(at, verdict);
@@ -130,7 +130,7 @@ fn judge(
     resource: &Resource,
     sighting: Option<&Sighting>,
     adopt: &Adopt,
-    reach: &Reach,
+    observed: &Observed,
 ) -> Verdict {
     let step = |changes: Vec<Change>, present: Option<&Present>| Step {
         id: resource.id.clone(),
@@ -146,6 +146,9 @@ fn judge(
         because: Origin::of(&resource.because, desired.sources()),
     };
     let shape = resource.id.shape();
+    if let Some(why) = nothing_to_give(desired, resource, observed) {
+        return Verdict::Hold(Hold::Refused { why });
+    }
     let present = match sighting {
         None => return Verdict::Hold(Hold::NotObserved { why: "nobody looked".into() }),
         Some(Sighting::LeftOut { why }) => return Verdict::Hold(Hold::LeftOut { why: why.clone() }),
@@ -160,13 +163,14 @@ fn judge(
         }
         Some(Sighting::Present(present)) => present,
     };
-    if !present.is_marked() && !adopt.covers(&resource.id, &tenant(&resource.body)) {
+    let nobodys = resource.id.is_every_namespaces();
+    if !present.is_marked() && !nobodys && !adopt.covers(&resource.id, &tenant(&resource.body)) {
         let tenant = tenant(&resource.body);
         let adopt = if tenant.is_empty() { smol_str::format_smolstr!("{}", resource.id) } else { tenant };
         return Verdict::Hold(Hold::Foreign { manager: present.label(MANAGED_BY.0).cloned(), adopt });
     }
     if !present.is_marked()
-        && let Some(why) = foreign_holders(&resource.id, present, reach)
+        && let Some(why) = foreign_holders(&resource.id, present, &observed.reach)
     {
         return Verdict::Hold(Hold::Refused { why: why.into() });
     }
@@ -217,6 +221,19 @@ fn judge(
     }
     changes.extend(again);
     Verdict::Do(step(changes, Some(present)))
+}
+
+/// Why a binding would give nobody anything: the role is not there. Nobody is told of a right that is none.
+fn nothing_to_give(desired: &Desired, resource: &Resource, observed: &Observed) -> Option<SmolStr> {
+    let role = resource.binds.as_deref().filter(|role| desired.bound().contains(*role))?;
+    let ResourceId { provider: _, kind, scope, name } = role;
+    let place = if scope.is_empty() { String::new() } else { format!(" in {scope}") };
+    let missing = matches!(observed.get(role), Some(Sighting::Absent));
+    missing.then(|| {
+        smol_str::format_smolstr!(
+            "there is no {kind} `{name}`{place}, so it would give nothing; make the role, and the next run binds it"
+        )
+    })
 }
 
 /// What to do about one difference.

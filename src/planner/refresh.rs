@@ -159,10 +159,20 @@ pub fn again(step: &Step, now: Sighting) -> Again {
     }
     match (now.steps.pop(), now.held.pop()) {
         (Some(now), _) if same(&alone, &now) => Again::Same(Box::new(Step { seen: now.seen, ..alone })),
+        // Kubernetes was quicker to make it; the rest of what was to be made is added.
+        (Some(now), _) if step.id.is_every_namespaces() && step.creates() && adds(&now) => {
+            let Step { changes, seen, adopts, .. } = now;
+            Again::Same(Box::new(Step { changes, seen, adopts, ..alone }))
+        }
         (Some(now), _) => Again::Stale { why: format!("would now be: {}", outline(&now)) },
         (None, Some(held)) => Again::Stale { why: held.hold.to_string() },
         (None, None) => Again::Settled,
     }
+}
+
+/// Does it add, and change nothing?
+fn adds(step: &Step) -> bool {
+    step.changes.iter().all(|change| matches!(change, Change::Extend { .. }))
 }
 
 /// Would the two write the same? Reasons and causes are words about it and may differ.

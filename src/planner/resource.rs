@@ -2,6 +2,7 @@
 //! Nothing here knows a tenant or a cluster; the domains make these, the planner compares them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use crate::plain::one_line;
 use crate::roster::{Finding, Sources, Span};
 use crate::secrets::{Missing, Secret};
 use crate::tree::{SmolStr, Tree};
+
+/// The account that every pod has which names none.
+pub const EVERY_PODS: &str = "default";
 
 /// Names one object in one system. Prints as `kube:ResourceQuota/alice-prod/alice-prod-quota`, or without the
 /// middle part where the object has no scope: `kube:Namespace/alice-prod`.
@@ -51,6 +55,8 @@ pub struct Resource {
     pub secrets: Vec<Secret>,
     /// A secret that it needs and that was not found.
     pub missing: Option<Missing>,
+    /// The role of others that it gives somebody; where that is not there, it gives nothing.
+    pub binds: Option<Box<ResourceId>>,
 }
 
 /// What a step disturbs, which is done only by leave.
@@ -87,6 +93,8 @@ pub enum Reason {
 pub struct Desired {
     resources: Vec<Resource>,
     sources: Arc<Sources>,
+    /// The roles of others that it gives to somebody.
+    bound: BTreeSet<ResourceId>,
 }
 
 /// Two parts of the roster ask for one object.
@@ -117,6 +125,13 @@ impl Clash {
 }
 
 impl ResourceId {
+    /// Is it the account that Kubernetes makes in every namespace, for the pods that name none? It is nobody's, so that
+    /// nobody has to be asked before something is added to it.
+    #[must_use]
+    pub fn is_every_namespaces(&self) -> bool {
+        self.known_kind() == Some(Kind::ServiceAccount) && self.name == EVERY_PODS
+    }
+
     /// An object of the Kubernetes API. The scope is its namespace, or empty.
     pub fn kube(kind: Kind, scope: impl Into<SmolStr>, name: impl Into<SmolStr>) -> ResourceId {
         ResourceId {
@@ -240,6 +255,7 @@ impl Resource {
             fields: Vec::new(),
             secrets: Vec::new(),
             missing: None,
+            binds: None,
         }
     }
 
@@ -275,7 +291,10 @@ impl Desired {
             let id = Box::new(first.id.clone());
             return Err(Clash { id, first: place(first), second: place(second), places });
         }
-        Ok(Desired { resources, sources })
+        let bound = resources.iter().filter_map(|resource| resource.binds.as_deref());
+        let wanted = |role: &&ResourceId| resources.binary_search_by(|have| have.id.cmp(role)).is_ok();
+        let bound = bound.filter(|role| !wanted(role)).cloned().collect();
+        Ok(Desired { resources, sources, bound })
     }
 
     /// The same with every resource changed; ids stay as they are.
@@ -288,7 +307,7 @@ impl Desired {
     /// One resource by itself.
     #[must_use]
     pub fn of(resource: Resource) -> Desired {
-        Desired { resources: vec![resource], sources: Arc::default() }
+        Desired { resources: vec![resource], sources: Arc::default(), bound: BTreeSet::new() }
     }
 
     /// The same with leave for all that asks for this option.
@@ -318,6 +337,12 @@ impl Desired {
     #[must_use]
     pub fn get(&self, id: &ResourceId) -> Option<&Resource> {
         self.position(id).and_then(|at| self.resources.get(at))
+    }
+
+    /// The roles that it gives to somebody and does not make: whether they are there is looked at, and nothing else.
+    #[must_use]
+    pub fn bound(&self) -> &BTreeSet<ResourceId> {
+        &self.bound
     }
 
     /// The files that the reasons point into.

@@ -35,6 +35,8 @@ pub struct Shape {
     /// Parts that are filled in beside the roster: by the API, which then counts them among those of whoever wrote the
     /// object, or by a command of kwo.
     pub filled: &'static [&'static str],
+    /// Lists with one owner as a whole by the API's records; their entries are kwo's where kwo wrote the list last.
+    pub atomic: &'static [&'static str],
     /// Lists whose entries, and maps whose keys, nobody owns by the API's records, and which of them are like those that
     /// kwo writes.
     pub ours: &'static [(&'static str, IsOurs)],
@@ -93,6 +95,7 @@ pub(crate) const PLAIN: Shape = Shape {
     read: &[],
     documents: &[],
     filled: &[],
+    atomic: &[],
     ours: &[],
     bounds: None,
     quiet: &[],
@@ -107,6 +110,14 @@ const SCOPED: &str = "holds for some pods only and cannot be changed, so the res
 name or delete it first";
 
 static AS_IT_IS: Shape = PLAIN;
+static SERVICE_ACCOUNT: Shape = Shape {
+    // Others, OpenShift for one, add Secrets of their own.
+    keyed: &[("/imagePullSecrets", EntryKey::Field("name"))],
+    atomic: &["/imagePullSecrets"],
+    ours: &[("/imagePullSecrets", any)],
+    read: &["/imagePullSecrets"],
+    ..PLAIN
+};
 static RESOURCE_QUOTA: Shape = Shape {
     quantities: &["/spec/hard/*"],
     unfit: &[("/spec/scopes", SCOPED), ("/spec/scopeSelector", SCOPED)],
@@ -261,7 +272,8 @@ impl Kind {
     #[must_use]
     pub const fn shape(self) -> &'static Shape {
         match self {
-            Kind::Namespace | Kind::ServiceAccount | Kind::Middleware => &AS_IT_IS,
+            Kind::Namespace | Kind::Middleware => &AS_IT_IS,
+            Kind::ServiceAccount => &SERVICE_ACCOUNT,
             Kind::Ingress => &INGRESS,
             Kind::ClusterIssuer => &CLUSTER_ISSUER,
             Kind::Certificate => &CERTIFICATE,

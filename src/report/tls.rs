@@ -19,7 +19,11 @@ pub fn text(host: &str, claim: &Claim<'_>, found: &Result<(SocketAddr, Certifica
         let _ = writeln!(out, "  {name:<11} {value}");
     };
     let (belongs, annotation) = match claim {
-        Some((Claimant::Tenant(name), annotation)) => (format!("tenant {name}"), *annotation),
+        Some((Claimant::Tenants(names), annotation)) => {
+            let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+            let what = if names.len() > 1 { "tenants" } else { "tenant" };
+            (format!("{what} {}", names.join(", ")), *annotation)
+        }
         Some((Claimant::Registry, annotation)) => ("the registry".to_owned(), *annotation),
         None => ("nobody in the roster".to_owned(), None),
     };
@@ -68,16 +72,17 @@ pub fn json(
     claim: &Claim<'_>,
     found: &Result<(SocketAddr, Certificate), String>,
 ) -> serde_json::Value {
-    let tenant = match claim {
-        Some((Claimant::Tenant(name), _)) => Some(name.as_str()),
-        _ => None,
+    let tenants: Vec<&str> = match claim {
+        Some((Claimant::Tenants(names), _)) => names.iter().map(|name| name.as_str()).collect(),
+        _ => Vec::new(),
     };
     let registry = matches!(claim, Some((Claimant::Registry, _)));
     let annotation = claim.as_ref().and_then(|(_, annotation)| *annotation);
     let mut value = json!({
         "format_version": kwo_planner::plan::FORMAT_VERSION,
         "host": host,
-        "tenant": tenant,
+        "tenant": tenants.first(),
+        "tenants": tenants,
         "registry": registry,
         "resolver": annotation.map(|(_, resolver)| resolver),
         "ingress_annotation": annotation.map(|(key, resolver)| json!({key: resolver})),

@@ -64,8 +64,9 @@ fn fixed((key, value): (&'static str, Tree)) -> (SmolStr, Tree) {
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// A reference to a role.
-pub(crate) fn role_ref(kind: Kind, name: &'static str) -> Tree {
-    map([("apiGroup", Tree::from(RBAC)), ("kind", Tree::from(kind.name())), ("name", Tree::from(name))])
+pub(crate) fn role_ref(kind: Kind, name: impl Into<SmolStr>) -> Tree {
+    let name = Tree::from(name.into());
+    map([("apiGroup", Tree::from(RBAC)), ("kind", Tree::from(kind.name())), ("name", name)])
 }
 
 /// A person or a group as the subject of a binding.

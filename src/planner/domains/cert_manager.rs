@@ -78,7 +78,10 @@ pub(crate) fn credentials_id(name: &str) -> ResourceId {
 /// One Certificate for all hosts of a tenant, in its first namespace.
 fn certificates(roster: &Roster, resources: &mut Vec<Resource>) {
     for (name, Entry { key: _, value: tenant }) in roster.tenants() {
-        let Some(first) = tenant.domains.first() else { continue };
+        // No certificate is for every name below a domain.
+        let hosts = tenant.domains.iter().map(|domain| &domain.host);
+        let hosts: Vec<_> = hosts.filter(|host| host.value.all_below().is_none()).collect();
+        let Some(first) = hosts.first() else { continue };
         let namespace = tenant.namespaces.first().map_or(name.text(), |namespace| namespace.value.text());
         let resolver = resolver_of(tenant, roster.dns());
         let id = ResourceId::kube(Kind::Certificate, namespace.clone(), CERTIFICATE);
@@ -87,9 +90,9 @@ fn certificates(roster: &Roster, resources: &mut Vec<Resource>) {
             ("kind", Tree::from(Kind::ClusterIssuer.name())),
             ("name", Tree::from(SmolStr::from(resolver))),
         ]);
-        let hosts = tenant.domains.iter().map(|host| Tree::from(host.value.text()));
+        let names = hosts.iter().map(|host| Tree::from(host.value.text()));
         let spec = map([
-            ("dnsNames", Tree::list(hosts)),
+            ("dnsNames", Tree::list(names)),
             ("issuerRef", issuer),
             ("secretName", Tree::from(format!("{CERTIFICATE}{OF_CERT_MANAGER}"))),
         ]);

@@ -1,19 +1,20 @@
-//! What only one can have: a namespace, a host name, a role, the name of a binding. Each check names both places.
+//! What only one can have: a namespace, a place among the operators. Each check names both places. Whose a host is stands
+//! in `shares.rs`, who has which role in `grants.rs`.
 
 use std::collections::BTreeMap;
 
 use crate::domains::operators::Operator;
 use crate::domains::reserved::reserved_for;
-use crate::domains::tenants::{Access, Tenant};
-use crate::roster::{At, Finding, Findings, HostPattern, Identity, Map, Name, Span};
+use crate::domains::tenants::Tenant;
+use crate::domains::{grants, shares};
+use crate::roster::{Finding, Findings, Identity, Map, Name, Span};
 
 /// Checks what tenants and operators claim.
 pub(crate) fn check(tenants: &Map<Name, Tenant>, operators: &Map<Name, Operator>, findings: &mut Findings) {
     check_namespaces(tenants, findings);
-    check_hosts(tenants, findings);
+    shares::check(tenants, findings);
     for (name, entry) in tenants {
-        check_people(name, &entry.value, findings);
-        check_binding_names(&entry.value, findings);
+        grants::check(name, &entry.value, findings);
     }
     check_operators(operators, findings);
 }
@@ -93,130 +94,6 @@ fn check_namespaces(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
                 "two tenants never share a namespace; rename one, or make them one tenant",
             )
         });
-    }
-}
-
-/// No host belongs to two tenants, not even through a wildcard.
-fn check_hosts(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
-    let mut claims: Vec<(&At<HostPattern>, &Name)> = Vec::new();
-    for (tenant, entry) in tenants {
-        claims.extend(entry.value.domains.iter().map(|host| (host, tenant)));
-    }
-    claims.sort_by_key(|(host, _)| host.at);
-    let mut first: BTreeMap<&str, (&At<HostPattern>, &Name)> = BTreeMap::new();
-    for (host, tenant) in &claims {
-        match first.get(host.as_str()) {
-            None => {
-                first.insert(host.as_str(), (*host, *tenant));
-            }
-            Some((have, owner)) => {
-                let message = if owner == tenant {
-                    format!("host `{host}` stands twice in tenant `{tenant}`")
-                } else {
-                    format!("host `{host}` is claimed by two tenants, `{owner}` and `{tenant}`")
-                };
-                findings.push(
-                    Finding::new("host-claimed-twice", host.at, message, "expected each host once")
-                        .also(have.at, format!("claimed here by tenant `{owner}`"))
-                        .hint(match owner == tenant {
-                            true => "delete one of the two",
-                            false => "leave the host with one of the two",
-                        }),
-                );
-            }
-        }
-    }
-    for (host, tenant) in &claims {
-        let Some((_, parent)) = host.as_str().split_once('.') else { continue };
-        let wildcard = format!("*.{parent}");
-        if host.wildcard_of().is_some() {
-            continue;
-        }
-        if let Some((star, owner)) = first.get(wildcard.as_str()).filter(|(_, owner)| owner != tenant) {
-            findings.push(
-                Finding::new(
-                    "host-claimed-twice",
-                    host.at,
-                    format!("host `{host}` of tenant `{tenant}` is covered by `{star}` of tenant `{owner}`"),
-                    "expected a host that no other tenant serves",
-                )
-                .also(star.at, format!("claimed here by tenant `{owner}`"))
-                .hint("name the hosts one by one instead of the wildcard"),
-            );
-        }
-    }
-}
-
-/// The hosts that tenants have, with the tenant and where it says so.
-pub(crate) fn claims_of_tenants(tenants: &Map<Name, Tenant>) -> BTreeMap<&str, (&Name, Span)> {
-    let claims = tenants.iter().flat_map(|(name, entry)| {
-        entry.value.domains.iter().map(move |host| (host.value.as_str(), (name, host.at)))
-    });
-    let mut first = BTreeMap::new();
-    for (host, claim) in claims {
-        first.entry(host).or_insert(claim);
-    }
-    first
-}
-
-/// The tenant that has this host, and where it says so.
-pub(crate) fn claimed_by_tenants<'r>(tenants: &'r Map<Name, Tenant>, host: &str) -> Option<(&'r Name, Span)> {
-    let host: HostPattern = host.parse().ok()?;
-    tenants.iter().find_map(|(name, entry)| {
-        let theirs = entry.value.domains.iter().find(|theirs| theirs.value.overlaps(&host))?;
-        Some((name, theirs.at))
-    })
-}
-
-/// Everybody who has access to a tenant, with the place where it is given.
-fn people(tenant: &Tenant) -> impl Iterator<Item = (&At<Identity>, Access)> {
-    let owners = tenant.owners.iter().map(|identity| (identity, Access::Owner));
-    let members = tenant.members.iter().map(|member| (&member.identity, member.access.value));
-    owners.chain(members)
-}
-
-/// Nobody has two roles in one tenant.
-fn check_people(name: &Name, tenant: &Tenant, findings: &mut Findings) {
-    let mut first: BTreeMap<&Identity, (Span, Access)> = BTreeMap::new();
-    for (identity, access) in people(tenant) {
-        let Some((at, had)) = first.get(&identity.value) else {
-            first.insert(&identity.value, (identity.at, access));
-            continue;
-        };
-        findings.push(
-            Finding::new(
-                "identity-twice",
-                identity.at,
-                format!("`{identity}` has a role in tenant `{name}` already"),
-                format!("named again here, as {access}"),
-            )
-            .also(*at, format!("named here first, as {had}"))
-            .hint("keep the entry with the access that is meant, and delete the other"),
-        );
-    }
-}
-
-/// No two bindings of one tenant are given the same name.
-fn check_binding_names(tenant: &Tenant, findings: &mut Findings) {
-    let mut first: BTreeMap<(&str, Access), (Span, &Identity)> = BTreeMap::new();
-    for member in &tenant.members {
-        let Some(name) = &member.name else { continue };
-        let (access, identity) = (member.access.value, &member.identity.value);
-        let Some((have, other)) = first.get(&(name.as_str(), access)) else {
-            first.insert((name.as_str(), access), (name.at, identity));
-            continue;
-        };
-        let binding = format!("{name}-{}", access.binding_suffix());
-        findings.push(
-            Finding::new(
-                "binding-name-twice",
-                name.at,
-                format!("the RoleBindings of `{other}` and of `{identity}` would both be called `{binding}`"),
-                "expected another name",
-            )
-            .also(*have, "this one has the name")
-            .hint("give one of the two another name, or leave `name:` out"),
-        );
     }
 }
 

@@ -84,7 +84,7 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
             let isolation = isolation::compile(&id, &labels, &terms, &surroundings, &because, resources);
             let before: Arc<[ResourceId]> =
                 [id.clone()].into_iter().chain(isolation).chain(guards.iter().cloned()).collect();
-            people::compile(&id, &labels, tenant, &before, &because, resources);
+            people::compile(&id, &labels, (tenant, &terms), &before, &because, resources);
             kubeconfigs::compile(&id, (name, tenant), roster.cluster(), &because, resources);
         }
         people::navigation(name, &labels, tenant, &terms, first, resources);
@@ -120,20 +120,32 @@ fn namespace_resource(
         labels.push((key.text().clone(), Tree::from(value.value.text())));
     }
     let labels = ("labels", Tree::map(labels));
-    let mut annotations: Vec<(&'static str, Tree)> = Vec::new();
-    if let Some(first) = tenant.domains.first() {
-        let hosts: Vec<String> = tenant.domains.iter().map(|host| host.value.to_string()).collect();
-        annotations.push((DOMAINS_ANNOTATION, Tree::from(hosts.join(","))));
-        fields.push((join("/metadata/annotations", DOMAINS_ANNOTATION).into(), Reason::Roster(first.at)));
-    }
-    if let Some(reason) = terms.services.values().next() {
-        let words: Vec<&str> = terms.services.keys().copied().collect();
-        annotations.push((SERVICES_ANNOTATION, Tree::from(words.join(","))));
-        fields.push((join("/metadata/annotations", SERVICES_ANNOTATION).into(), reason.clone()));
-    }
+    let annotations = annotations(tenant, terms, &mut fields);
     let body = match annotations.is_empty() {
         true => object_with(id, Kind::Namespace, [labels], []),
         false => object_with(id, Kind::Namespace, [labels, ("annotations", Tree::map(annotations))], []),
     };
     Resource { fields, ..Resource::new(id.clone(), body, Arc::new([]), because.clone()) }
+}
+
+/// What stands on a namespace for admission policies, and for the programs of others.
+fn annotations(tenant: &Tenant, terms: &Terms, fields: &mut Vec<(SmolStr, Reason)>) -> Vec<(SmolStr, Tree)> {
+    let mut annotations: Vec<(SmolStr, Tree)> = Vec::new();
+    let mut add = |key: SmolStr, value: Tree, reason: Reason| {
+        fields.push((join("/metadata/annotations", &key).into(), reason));
+        annotations.push((key, value));
+    };
+    if let Some(first) = tenant.domains.first() {
+        let hosts: Vec<String> = tenant.domains.iter().map(|domain| domain.host.value.to_string()).collect();
+        let hosts = Tree::from(hosts.join(","));
+        add(SmolStr::new_static(DOMAINS_ANNOTATION), hosts, Reason::Roster(first.host.at));
+    }
+    if let Some(reason) = terms.services.values().next() {
+        let words: Vec<&str> = terms.services.keys().copied().collect();
+        add(SmolStr::new_static(SERVICES_ANNOTATION), Tree::from(words.join(",")), reason.clone());
+    }
+    for (key, (value, reason)) in &terms.annotations {
+        add(key.clone(), Tree::from(value), reason.clone());
+    }
+    annotations
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::body::{labels, map, object};
-use super::claims::claimed_by_tenants;
 use super::cluster::{Acme, Cluster, Issuer};
 use super::dns_providers::{Facts, Provider};
+use super::shares::claimants;
 use super::tenants::Tenant;
 use super::{cert_manager, traefik};
 use crate::kinds::Kind;
@@ -73,7 +73,7 @@ impl Resolver {
 /// The resolver for the certificates of a tenant's hosts. A wildcard cannot be proved on port 80.
 #[must_use]
 pub fn resolver_of<'r>(tenant: &'r Tenant, dns: &'r Dns) -> &'r str {
-    let wildcard = tenant.domains.iter().any(|host| host.value.wildcard_of().is_some());
+    let wildcard = tenant.domains.iter().any(|domain| domain.host.value.wildcard_of().is_some());
     let first = dns.resolvers.keys().next().filter(|_| wildcard);
     tenant.resolver.as_ref().map_or_else(|| first.map_or(HTTP_RESOLVER, Name::as_str), |name| &name.value)
 }
@@ -115,10 +115,10 @@ pub fn annotation_key(issuer: Issuer) -> &'static str {
 }
 
 /// Whose host it is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Claimant<'r> {
-    /// A tenant's.
-    Tenant(&'r Name),
+    /// A tenant's, or that of several who share it.
+    Tenants(Vec<&'r Name>),
     /// The registry's.
     Registry,
 }
@@ -135,9 +135,10 @@ pub fn claimant<'r>(
         let key = roster.cluster().acme.as_ref().map(|acme| annotation_key(acme.issuer()));
         return Some((Claimant::Registry, key.map(|key| (key, registry.resolver()))));
     }
-    let (name, _) = claimed_by_tenants(roster.tenants(), host)?;
-    let tenant = &roster.tenants().get(name.as_str())?.value;
-    Some((Claimant::Tenant(name), annotation(tenant, roster.cluster(), roster.dns())))
+    let tenants = claimants(roster.tenants(), host);
+    let (_, first) = tenants.first()?;
+    let annotation = annotation(first, roster.cluster(), roster.dns());
+    Some((Claimant::Tenants(tenants.into_iter().map(|(name, _)| name).collect()), annotation))
 }
 
 /// Is there a resolver with this name? If not, a finding says which there are.
@@ -191,7 +192,8 @@ pub(crate) fn check_tenants(
         {
             continue;
         }
-        let wildcard = tenant.domains.iter().find(|host| host.value.wildcard_of().is_some());
+        let wildcard =
+            tenant.domains.iter().map(|domain| &domain.host).find(|host| host.value.wildcard_of().is_some());
         if let Some(host) = wildcard.filter(|_| cluster.acme.is_some())
             && resolver_of(tenant, dns) == HTTP_RESOLVER
         {

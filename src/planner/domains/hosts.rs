@@ -54,13 +54,15 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
 
 /// Where the roster first speaks of hosts.
 fn first(roster: &Roster) -> Option<Span> {
-    let tenants = roster.tenants().values().filter_map(|Entry { key: _, value }| value.domains.first());
+    let tenants = roster
+        .tenants()
+        .values()
+        .filter_map(|Entry { key: _, value }| value.domains.first().map(|domain| domain.host.at));
     let registry = roster.registry().into_iter().filter_map(|(_, registry)| registry.hosts.first());
     let api = roster.cluster().api.iter().filter_map(|api| api.hosts.first());
     let resolvers = roster.dns().resolvers.values().map(|Entry { key, value: _ }| *key);
     let acme = roster.cluster().acme.iter().map(|acme| acme.email.at);
-    let hosts =
-        tenants.map(|host| host.at).chain(registry.map(|host| host.at)).chain(api.map(|host| host.at));
+    let hosts = tenants.chain(registry.map(|host| host.at)).chain(api.map(|host| host.at));
     hosts.chain(resolvers).chain(acme).next()
 }
 
@@ -95,11 +97,15 @@ fn variables() -> Vec<(&'static str, String)> {
     variables
 }
 
-/// Is this host one of the tenant's, or just below one of its wildcards?
+/// Is this host one of the tenant's, or below one of its patterns? What is below `**` may itself be a wildcard, but has to
+/// be a name, since not everything that it is asked of was judged by the API server.
 pub(super) fn own(host: &str) -> String {
     format!(
-        "variables.own.exists(d, d == {host} || (d.startsWith('*.') && {host}.endsWith(d.substring(1)) \
-         && !{host}.substring(0, {host}.size() - d.size() + 1).contains('.') && !{host}.startsWith('*')))"
+        "variables.own.exists(d, (d == {host} && !d.startsWith('**.')) \
+         || (d.startsWith('*.') && {host}.endsWith(d.substring(1)) \
+         && !{host}.substring(0, {host}.size() - d.size() + 1).contains('.') && !{host}.startsWith('*')) \
+         || (d.startsWith('**.') && {host}.endsWith(d.substring(2)) \
+         && {host}.matches('^([*][.])?([a-z0-9]([-a-z0-9]*[a-z0-9])?[.])+[a-z0-9-]+$')))"
     )
 }
 

@@ -7,51 +7,64 @@ use std::sync::Arc;
 use smol_str::format_smolstr;
 
 use super::body::{labels, map, object, object_with, role_ref, subject};
+use super::grants::Grant;
 use super::operators::{Operator, Role};
 use super::roles::{self, DEPLOYER, NAVIGATION, POWER_USER};
 use super::tenants::{Access, Tenant};
 use super::terms::Terms;
 use crate::kinds::Kind;
 use crate::node::{LONG_LIVED, LONG_LIVED_MARK};
-use crate::resource::{Reason, Resource, ResourceId};
+use crate::resource::{EVERY_PODS, Reason, Resource, ResourceId};
 use crate::roster::{At, Entry, Identity, Map, Name, Span};
 use crate::tree::{SmolStr, Tree};
 
-/// One person or group of a tenant.
+/// One person or group of a tenant, with one right; who has several is there once for each.
 pub(crate) struct Person<'r> {
     pub identity: &'r Identity,
-    pub access: Access,
+    pub grant: Grant,
+    /// In which of the namespaces; nothing means all of them.
+    pub places: Option<&'r [At<Name>]>,
     pub at: Span,
     /// The name of the RoleBinding in each namespace of the tenant.
     pub binding: SmolStr,
-    /// What names the person in the bindings that exist once in the cluster.
-    pub name: SmolStr,
+    /// What names the person in the bindings that exist once in the cluster; nothing where the person has them already.
+    pub name: Option<SmolStr>,
+}
+
+impl Person<'_> {
+    /// Has it the right in this namespace?
+    fn is_in(&self, namespace: &str) -> bool {
+        self.places.is_none_or(|places| places.iter().any(|place| place.value.as_str() == namespace))
+    }
 }
 
 /// Owners and members of a tenant, in the roster's order. Of two that would have one name the second gets a hash behind
 /// it, so that whoever was there first keeps the binding that is out there.
 pub(crate) fn people(tenant: &Tenant) -> Vec<Person<'_>> {
-    let owners = tenant.owners.iter().map(|owner| (owner, Access::Owner, None));
+    let owners = tenant.owners.iter().map(|owner| (owner, Grant::Level(Access::Owner), None, None));
     let members = tenant.members.iter().map(|member| {
         let name = member.name.as_ref().map(|name| name.value.text().clone());
-        (&member.identity, member.access.value, name)
+        let places = member.namespaces.as_ref().map(|places| places.value.as_slice());
+        (&member.identity, member.access.value.clone(), places, name)
     });
     let everybody: Vec<_> = owners.chain(members).collect();
-    let binding = |name: &SmolStr, access: Access| format_smolstr!("{name}-{}", access.binding_suffix());
+    let binding = |name: &SmolStr, grant: &Grant| format_smolstr!("{name}-{}", grant.binding_suffix());
     // A name that the roster gives goes before one that kwo derives.
-    let given = everybody.iter().filter_map(|(_, access, name)| Some(binding(name.as_ref()?, *access)));
+    let given = everybody.iter().filter_map(|(_, grant, _, name)| Some(binding(name.as_ref()?, grant)));
     let mut bindings: BTreeSet<SmolStr> = given.collect();
     let mut names: BTreeSet<SmolStr> = BTreeSet::new();
+    let mut named: BTreeSet<&Identity> = BTreeSet::new();
     let mut people = Vec::with_capacity(everybody.len());
-    for (At { value: identity, at, .. }, access, given) in everybody {
+    for (At { value: identity, at, .. }, grant, places, given) in everybody {
         let derived = given.is_none();
         let name = given.unwrap_or_else(|| identity.person());
         let apart = || format_smolstr!("{name}-{}", identity.hash());
-        let usual = binding(&name, access);
+        let usual = binding(&name, &grant);
         let free = !derived || bindings.insert(usual.clone());
-        let binding = if free { usual } else { binding(&apart(), access) };
+        let binding = if free { usual } else { binding(&apart(), &grant) };
         let name = if names.insert(name.clone()) { name } else { apart() };
-        people.push(Person { identity, access, at: *at, binding, name });
+        let name = named.insert(identity).then_some(name);
+        people.push(Person { identity, grant, places, at: *at, binding, name });
     }
     people
 }
@@ -66,7 +79,7 @@ pub(crate) const PIPELINE_BINDING: &str = "deployer-binding";
 pub(crate) fn compile(
     namespace: &ResourceId,
     labels: &Tree,
-    tenant: &Tenant,
+    (tenant, terms): (&Tenant, &Terms),
     before: &Arc<[ResourceId]>,
     because: &Reason,
     resources: &mut Vec<Resource>,
@@ -75,10 +88,11 @@ pub(crate) fn compile(
     let account = ResourceId::kube(Kind::ServiceAccount, scope.clone(), ACCOUNT);
     let role = ResourceId::kube(Kind::Role, scope.clone(), DEPLOYER);
     let inside: Arc<[ResourceId]> = Arc::new([namespace.clone()]);
+    let own = service_account(&account, labels, tenant);
+    accounts((&account, own), labels, terms, &inside, because, resources);
     let mut add = |id: ResourceId, body: Tree, needs: &Arc<[ResourceId]>, because: Reason| {
         resources.push(Resource::new(id, body, needs.clone(), because));
     };
-    add(account.clone(), service_account(&account, labels, tenant), &inside, because.clone());
     let rules = [("rules", roles::deployer_rules())];
     add(role.clone(), object(&role, Kind::Role, labels, rules), &inside, because.clone());
 
@@ -93,17 +107,26 @@ pub(crate) fn compile(
     let body = object(&id, Kind::RoleBinding, labels, parts);
     add(id, body, &deploys, because.clone());
 
-    for person in people(tenant) {
+    for person in people(tenant).into_iter().filter(|person| person.is_in(scope)) {
         let id = ResourceId::kube(Kind::RoleBinding, scope.clone(), person.binding.clone());
-        let role = match person.access {
-            Access::Owner => role_ref(Kind::ClusterRole, "admin"),
-            Access::Viewer => role_ref(Kind::ClusterRole, "view"),
-            Access::Deployer => role_ref(Kind::Role, DEPLOYER),
+        let (kind, role) = match &person.grant {
+            Grant::Level(Access::Owner) => (Kind::ClusterRole, SmolStr::new_static("admin")),
+            Grant::Level(Access::Viewer) => (Kind::ClusterRole, SmolStr::new_static("view")),
+            Grant::Level(Access::Deployer) => (Kind::Role, SmolStr::new_static(DEPLOYER)),
+            Grant::ClusterRole(name) => (Kind::ClusterRole, name.text().clone()),
+            Grant::Role(name) => (Kind::Role, name.text().clone()),
         };
-        let parts = [("roleRef", role), ("subjects", Tree::list([subject(person.identity)]))];
+        let parts =
+            [("roleRef", role_ref(kind, role.clone())), ("subjects", Tree::list([subject(person.identity)]))];
         let body = object(&id, Kind::RoleBinding, labels, parts);
-        let needs = if person.access == Access::Deployer { &deploys } else { before };
-        add(id, body, needs, Reason::Roster(person.at));
+        let own = person.grant.own_role().map(|_| {
+            let place = if kind == Kind::Role { scope.clone() } else { SmolStr::default() };
+            Box::new(ResourceId::kube(kind, place, role))
+        });
+        let deploys_too = person.grant == Grant::Level(Access::Deployer);
+        let needs = if deploys_too { &deploys } else { before };
+        let resource = Resource::new(id, body, needs.clone(), Reason::Roster(person.at));
+        resources.push(Resource { binds: own, ..resource });
     }
 }
 
@@ -117,6 +140,37 @@ fn service_account(id: &ResourceId, labels: &Tree, tenant: &Tenant) -> Tree {
     object_with(id, Kind::ServiceAccount, [annotations, labels], [])
 }
 
+/// The accounts: that of the pipelines, and the one of all other pods where it is to name Secrets.
+fn accounts(
+    (pipelines, own): (&ResourceId, Tree),
+    labels: &Tree,
+    terms: &Terms,
+    needs: &Arc<[ResourceId]>,
+    because: &Reason,
+    resources: &mut Vec<Resource>,
+) {
+    let Some((_, reason)) = terms.pull_secrets.first() else {
+        resources.push(Resource::new(pipelines.clone(), own, needs.clone(), because.clone()));
+        return;
+    };
+    let names = terms.pull_secrets.iter().map(|(name, _)| map([("name", Tree::from(name))]));
+    let names = Tree::list(names);
+    let pods = ResourceId::kube(Kind::ServiceAccount, pipelines.scope.clone(), EVERY_PODS);
+    let every = object(&pods, Kind::ServiceAccount, labels, []);
+    for (id, body, because) in [(pipelines.clone(), own, because), (pods, every, reason)] {
+        let body = body.with(&format!("/{PULL_SECRETS}"), names.clone());
+        let fields = terms.pull_secrets.iter().enumerate();
+        let fields =
+            fields.map(|(at, (_, reason))| (format_smolstr!("/{PULL_SECRETS}/{at}"), reason.clone()));
+        let fields =
+            [(format_smolstr!("/{PULL_SECRETS}"), reason.clone())].into_iter().chain(fields).collect();
+        resources.push(Resource { fields, ..Resource::new(id, body, needs.clone(), because.clone()) });
+    }
+}
+
+/// The field of an account.
+const PULL_SECRETS: &str = "imagePullSecrets";
+
 /// Navigation for everybody of a tenant whose terms say so, once there is something of its own to find.
 pub(crate) fn navigation(
     name: &Name,
@@ -129,8 +183,9 @@ pub(crate) fn navigation(
     let Some(reason) = &terms.navigation else { return };
     let needs: Arc<[ResourceId]> = [roles::cluster_role(NAVIGATION)].into_iter().chain(first).collect();
     for person in people(tenant) {
+        let Some(name_of_person) = &person.name else { continue };
         // A tenant's name holds no colon, so that no two tenants can come to the same name.
-        let name = format_smolstr!("kwo-navigation:{}:{}", name.as_str(), person.name);
+        let name = format_smolstr!("kwo-navigation:{}:{}", name.as_str(), name_of_person);
         let id = ResourceId::kube(Kind::ClusterRoleBinding, "", name);
         let parts = [
             ("roleRef", role_ref(Kind::ClusterRole, NAVIGATION)),

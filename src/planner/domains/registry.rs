@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::claims::claims_of_tenants;
 use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
+use super::shares::{claims_of_tenants, covering};
 use super::tenants::Tenant;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
@@ -198,10 +198,9 @@ pub(crate) fn check(
             continue;
         }
         seen.insert(host.value.as_str(), host.at);
-        if let Some((tenant, theirs)) = claimed.get(host.as_str()).or_else(|| {
-            let (_, parent) = host.split_once('.')?;
-            claimed.get(format!("*.{parent}").as_str())
-        }) {
+        if let Some((tenant, theirs)) =
+            covering(host.as_str()).find_map(|pattern| claimed.get(pattern.as_str()))
+        {
             findings.push(
                 Finding::new(
                     "host-claimed-twice",

@@ -1,9 +1,13 @@
 //! The `tenants` section: who gets which namespaces, with what rights and bounds. The checks over it are in
 //! `claims.rs` and `bounds.rs`.
 
+use crate::domains::grants::Grant;
+use crate::domains::shares::Domain;
 use crate::domains::tiers::Quota;
 use crate::roster::record::{choice, record};
-use crate::roster::{At, HostPattern, Identity, LabelKey, LabelValue, Map, Name, PathSegment};
+use crate::roster::{
+    AnnotationKey, AnnotationValue, At, Identity, LabelKey, LabelValue, Map, Name, PathSegment, SecretName,
+};
 
 /// The tier of a tenant that names none.
 pub const DEFAULT_TIER: &str = "standard";
@@ -22,12 +26,17 @@ record! {
         /// What each of its namespaces may use; overrides the tier field by field.
         pub quota: Quota,
         /// The host names that the tenant may serve.
-        pub domains: Vec<At<HostPattern>>,
+        pub domains: Vec<Domain>,
         /// The resolver for the certificates of these hosts. Default: `letsencrypt`, or the first one of the `dns`
         /// section where a host is a wildcard.
         pub resolver: Option<At<Name>>,
         /// Labels for the tenant's namespaces.
         pub labels: Map<LabelKey, At<LabelValue>>,
+        /// Annotations for the tenant's namespaces, beside those of its tier.
+        pub annotations: Map<AnnotationKey, At<AnnotationValue>>,
+        /// The Secrets with which the pods of its namespaces pull images, beside those of its tier. They are made by
+        /// others; in each namespace the accounts `default` and `deployer` name them.
+        pub image_pull_secrets: Vec<At<SecretName>> = "imagePullSecrets",
         /// Does a token that never ends stand in the Secret `deployer-token` of each of its namespaces? Default: no.
         pub long_lived_token: Option<At<bool>> = "longLivedToken",
         /// Is the tenant parked? Then its pods are bound to 0, and everything else stays.
@@ -48,8 +57,10 @@ record! {
     pub struct Member: "a member" {
         /// The user or group.
         pub identity: At<Identity>,
-        /// How much they may do.
-        pub access: At<Access>,
+        /// How much they may do: a level, or a role of your own as `{clusterRole: NAME}` or `{role: NAME}`.
+        pub access: At<Grant>,
+        /// In which of the tenant's namespaces. Default: in all of them.
+        pub namespaces: Option<At<Vec<At<Name>>>>,
         /// What their bindings are called before `-admin`, `-deployer` or `-view`. Default: the part of the identity
         /// before the `@`, or the group's name.
         pub name: Option<At<PathSegment>>,

@@ -11,7 +11,7 @@ use super::tiers::{
     Leave, Limits, Network, PodSecurity, Quota, Rest, Services, Tier,
 };
 use crate::resource::Reason;
-use crate::roster::{At, Entry, Map, Name, Quantity};
+use crate::roster::{AnnotationKey, AnnotationValue, At, Entry, Map, Name, Quantity, SecretName};
 use crate::tree::SmolStr;
 
 /// The field of a tier under which the bounds of what its quota does not name are built in.
@@ -43,6 +43,10 @@ pub(crate) struct Terms {
     pub navigation: Option<Reason>,
     /// What its Services may do besides, in the words of the roster.
     pub services: BTreeMap<&'static str, Reason>,
+    /// What stands on its namespaces for the programs of others.
+    pub annotations: BTreeMap<SmolStr, (SmolStr, Reason)>,
+    /// The Secrets with which its pods pull images, each once.
+    pub pull_secrets: Vec<(SmolStr, Reason)>,
 }
 
 /// How many ports of nodes, and how many balancers, the Services of a namespace may have.
@@ -99,7 +103,24 @@ pub(crate) fn of(tenant: &Tenant, tenant_reason: &Reason, tiers: &BTreeMap<SmolS
     if let Some(At { value: true, at }) = &tenant.parked {
         terms.quota.insert("pods".into(), (Quantity::zero(), Reason::Roster(*at)));
     }
+    notes(&mut terms, &tenant.annotations, &tenant.image_pull_secrets);
     terms
+}
+
+/// Puts annotations over those that were there, and Secrets beside them.
+fn notes(
+    terms: &mut Terms,
+    annotations: &Map<AnnotationKey, At<AnnotationValue>>,
+    pull_secrets: &[At<SecretName>],
+) {
+    for (key, Entry { key: _, value: At { value, at } }) in annotations {
+        terms.annotations.insert(key.text().clone(), (value.text().clone(), Reason::Roster(*at)));
+    }
+    for At { value: name, at } in pull_secrets {
+        if terms.pull_secrets.iter().all(|(have, _)| have != name.text()) {
+            terms.pull_secrets.push((name.text().clone(), Reason::Roster(*at)));
+        }
+    }
 }
 
 /// What no tier has of the nodes' ports and of balancers, before it says so.
@@ -122,6 +143,8 @@ fn bare(name: &str, reason: &Reason) -> Terms {
         priority: None,
         navigation: (DEFAULT_CLUSTER_READ == ClusterRead::Navigation).then_some(Reason::Always),
         services: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        pull_secrets: Vec::new(),
     }
 }
 
@@ -161,6 +184,8 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         priority: None,
         navigation: (tier.cluster_read == ClusterRead::Navigation).then(|| reason("clusterRead")),
         services: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        pull_secrets: Vec::new(),
     }
 }
 
@@ -175,7 +200,10 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         priority_classes,
         cluster_read,
         services,
+        annotations,
+        image_pull_secrets,
     } = tier;
+    notes(terms, annotations, image_pull_secrets);
     if let Some(At { value: Rest::Unbounded, at: _ }) = rest
         && let Some((_, reason)) = terms.rest.take()
     {

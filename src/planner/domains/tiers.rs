@@ -3,7 +3,7 @@
 
 use super::counts::Scale;
 use crate::roster::record::{choice, record};
-use crate::roster::{At, ClassName, Map, Quantity, ResourceName};
+use crate::roster::{AnnotationKey, AnnotationValue, At, ClassName, Map, Quantity, ResourceName, SecretName};
 
 record! {
     /// A bundle of bounds for tenants. A tier named `small`, `standard` or `large` starts from the built-in one of that
@@ -31,6 +31,10 @@ record! {
         pub cluster_read: Option<At<ClusterRead>> = "clusterRead",
         /// What the tenant's Services may do besides being reached inside the cluster. Default: nothing.
         pub services: Services,
+        /// Annotations for the tenants' namespaces.
+        pub annotations: Map<AnnotationKey, At<AnnotationValue>>,
+        /// The Secrets with which the tenants' pods pull images. They are made by others, in each namespace.
+        pub image_pull_secrets: Vec<At<SecretName>> = "imagePullSecrets",
     }
 }
 

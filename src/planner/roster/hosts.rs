@@ -19,11 +19,11 @@ text_type! {
 }
 
 text_type! {
-    /// A host name such as `www.example.com`, or a wildcard for every name directly below a domain:
-    /// `*.example.com`.
+    /// A host name such as `www.example.com`; `*.example.com` for every name directly below a domain; or
+    /// `**.example.com` for every name below it, however deep.
     pub struct HostPattern {
-        expected: "a host name such as `www.example.com`, or `*.example.com`",
-        pattern: "^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$",
+        expected: "a host name such as `www.example.com`, `*.example.com` or `**.example.com`",
+        pattern: "^(\\*\\*?\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$",
         max: 253
     }
 }
@@ -40,21 +40,33 @@ pub struct Cidr {
 }
 
 impl HostPattern {
-    /// The domain below which it takes every name, if it is a wildcard.
+    /// The domain directly below which it takes every name, if it is a wildcard as Kubernetes and certificates have it.
     #[must_use]
     pub fn wildcard_of(&self) -> Option<&str> {
         self.as_str().strip_prefix("*.")
+    }
+
+    /// The domain below which it takes every name, however deep. No certificate is for such a pattern.
+    #[must_use]
+    pub fn all_below(&self) -> Option<&str> {
+        self.as_str().strip_prefix("**.")
     }
 
     /// Would a request for some host reach both?
     #[must_use]
     pub fn overlaps(&self, other: &HostPattern) -> bool {
         let below = |domain: &str, host: &HostPattern| {
-            host.as_str().split_once('.').is_some_and(|(_, parent)| parent == domain)
+            host.all_below().is_none()
+                && host.as_str().split_once('.').is_some_and(|(_, parent)| parent == domain)
+        };
+        let deep = |domain: &str, host: &HostPattern| {
+            host.as_str().strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
         };
         self == other
             || self.wildcard_of().is_some_and(|domain| below(domain, other))
             || other.wildcard_of().is_some_and(|domain| below(domain, self))
+            || self.all_below().is_some_and(|domain| deep(domain, other))
+            || other.all_below().is_some_and(|domain| deep(domain, self))
     }
 }
 
@@ -104,9 +116,17 @@ impl FromStr for HostPattern {
         if text.parse::<IpAddr>().is_ok() {
             return Err(refuse_host(text, "it is an IP address, and a tenant's domain is a name"));
         }
-        let name = text.strip_prefix("*.").unwrap_or(text);
+        let name = text.strip_prefix("**.").or_else(|| text.strip_prefix("*.")).unwrap_or(text);
+        if text.contains(['^', '$', '\\', '(', '[']) {
+            return Err(refuse_host(text, "regular expressions are not taken").hint(
+                "every name below a domain, however deep, is `**.example.com`; every one directly below it is `*.example.com`",
+            ));
+        }
         if name.contains('*') {
-            return Err(refuse_host(text, "a `*` may only be the whole first part, as in `*.example.com`"));
+            return Err(refuse_host(
+                text,
+                "a `*` or `**` may only be the whole first part, as in `*.example.com`",
+            ));
         }
         host(name).map_err(|why| refuse_host(text, &why))?;
         if !name.contains('.') {
@@ -152,7 +172,8 @@ fn refuse_host(text: &str, why: &str) -> Refusal {
     let proposal = text.to_ascii_lowercase();
     let proposal = proposal.split_once("://").map_or(proposal.as_str(), |(_, rest)| rest);
     let proposal = proposal.split(['/', ':']).next().unwrap_or("").trim_end_matches('.');
-    if proposal != text && host(proposal.strip_prefix("*.").unwrap_or(proposal)).is_ok() {
+    let name = proposal.strip_prefix("**.").or_else(|| proposal.strip_prefix("*.")).unwrap_or(proposal);
+    if proposal != text && host(name).is_ok() {
         return refusal.hint(format!("`{proposal}` would do"));
     }
     refusal
@@ -280,6 +301,20 @@ mod tests {
         }
         for bad in ["*", "*.", "a.*.b", "*a.b", "com", "*.com", "10.0.0.1", "*.a.b."] {
             assert!(bad.parse::<HostPattern>().is_err(), "{bad}");
+        }
+        for bad in
+            ["**", "**.", "**.com", "***.a.b", "**a.b", "**.*.a.b", "*.**.a.b", "a.**.b.c", "^.*[.]a[.]b$"]
+        {
+            assert!(bad.parse::<HostPattern>().is_err(), "{bad}");
+        }
+        let all = "**.a.com".parse::<HostPattern>().unwrap();
+        for below in ["x.a.com", "x.y.a.com", "*.a.com", "*.y.a.com", "**.y.a.com"] {
+            let below = below.parse::<HostPattern>().unwrap();
+            assert!(all.overlaps(&below) && below.overlaps(&all), "{below}");
+        }
+        for apart in ["a.com", "xa.com", "*.com.de", "**.b.com"] {
+            let apart = apart.parse::<HostPattern>().unwrap();
+            assert!(!all.overlaps(&apart) && !apart.overlaps(&all), "{apart}");
         }
         let (star, one) = ("*.a.com".parse::<HostPattern>().unwrap(), "x.a.com".parse().unwrap());
         assert!(star.overlaps(&one) && one.overlaps(&star));

@@ -120,29 +120,34 @@ impl FromStr for ClassName {
 impl FromStr for PathSegment {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<PathSegment, Refusal> {
-        let wrong = |why: &str| {
-            Refusal::new("bad-binding-name", format!("{} is no name of a binding: {why}", quote(text)))
-        };
-        if text.is_empty() {
-            return Err(wrong("it is empty"));
-        }
-        if text == "." || text == ".." {
-            return Err(wrong("Kubernetes takes neither `.` nor `..`"));
-        }
-        if text.len() > 253 {
-            return Err(wrong("it is over 253 characters"));
-        }
-        let odd = |char: char| matches!(char, '/' | '%') || !visible(char);
-        if let Some(bad) = text.chars().find(|char| odd(*char)) {
-            let proposal = text.split(odd).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
-            let refusal = wrong(&format!("{} is not allowed in it", show(bad)));
-            return Err(if proposal.is_empty() {
-                refusal
-            } else {
-                refusal.hint(format!("`{proposal}` would do"))
-            });
-        }
-        Ok(PathSegment(text.into()))
+        let Err(why) = path_segment(text) else { return Ok(PathSegment(text.into())) };
+        let refusal =
+            Refusal::new("bad-binding-name", format!("{} is no name of a binding: {why}", quote(text)));
+        let proposal = text.split(odd).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+        let helps = text.contains(odd) && !proposal.is_empty() && text.len() <= 253;
+        Err(if helps { refusal.hint(format!("`{proposal}` would do")) } else { refusal })
+    }
+}
+
+/// What cannot stand in a part of a path.
+fn odd(char: char) -> bool {
+    matches!(char, '/' | '%') || !visible(char)
+}
+
+/// A name that can be a part of a path, as those of roles and bindings have to be, or why it cannot.
+pub(super) fn path_segment(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if text == "." || text == ".." {
+        return Err("Kubernetes takes neither `.` nor `..`".to_owned());
+    }
+    if text.len() > 253 {
+        return Err("it is over 253 characters".to_owned());
+    }
+    match text.chars().find(|char| odd(*char)) {
+        Some(bad) => Err(format!("{} is not allowed in it", show(bad))),
+        None => Ok(()),
     }
 }
 
@@ -241,7 +246,7 @@ pub(super) fn dns_label(text: &str) -> Result<(), String> {
 }
 
 /// A name of Kubernetes' "qualified" kind: one part, or a DNS name, a slash and one part.
-fn qualified(text: &str) -> Result<(), String> {
+pub(super) fn qualified(text: &str) -> Result<(), String> {
     match text.split_once('/') {
         None => label_part(text),
         Some((prefix, name)) => {
@@ -277,7 +282,7 @@ fn label_part(text: &str) -> Result<(), String> {
 }
 
 /// The domain, not open to tenants, that a label's prefix belongs to.
-fn reserved_domain(prefix: &str) -> Option<&'static str> {
+pub(super) fn reserved_domain(prefix: &str) -> Option<&'static str> {
     ["kwo.dev", "kubernetes.io", "k8s.io"]
         .into_iter()
         .find(|domain| prefix.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))

@@ -173,7 +173,8 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
         let head: Head<'_> = serde_json::from_str(metadata.get()).map_err(A::Error::custom)?;
         let id = ResourceId::kube(*kind, SmolStr::new(&head.namespace), SmolStr::new(&head.name));
         let wanted = desired.get(&id);
-        if wanted.is_none() && !head.labels.is_some_and(|labels| labels.marked) {
+        let bound = desired.bound().contains(&id);
+        if wanted.is_none() && !bound && !head.labels.is_some_and(|labels| labels.marked) {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(None);
         }

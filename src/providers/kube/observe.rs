@@ -46,13 +46,16 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
     let asked = Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private || !tenants_only);
     let lists = join_all(asked.map(|kind| {
         let ids = wanted.get(&kind).map(Vec::as_slice).unwrap_or_default();
-        async move { (ids, seen(wire, vault, kind, desired, ids).await) }
+        async move { (kind, ids, seen(wire, vault, kind, desired, ids).await) }
     }));
-    for (ids, list) in lists.await {
+    for (kind, ids, list) in lists.await {
         let otherwise = match &list {
             Ok(_) => Sighting::Absent,
             Err(why) => Sighting::Unknown { why: why.clone() },
         };
+        for role in desired.bound().iter().filter(|role| role.known_kind() == Some(kind)) {
+            observed.insert(role.clone(), otherwise.clone());
+        }
         for id in ids {
             observed.insert((*id).clone(), otherwise.clone());
         }
