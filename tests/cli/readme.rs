@@ -1,5 +1,5 @@
 //! README to the letter: what it says that a command prints is printed, what it names is there, and nothing that is
-//! there goes without a name. What it says of rights is tried in `tests/rights.rs`.
+//! there goes without a name. What it says of rights is tried in `tests/rights`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

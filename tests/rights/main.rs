@@ -3,15 +3,20 @@
 //! own, whose only roster is the one under test.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
+mod admin;
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "live/run.rs"]
+mod lacking;
+#[path = "../live/run.rs"]
 mod run;
 
 use std::process::Command;
 use std::sync::Mutex;
 
-use common::apiserver::{kubectl, kubectl_ok, unique};
+use admin::{Account, Admin};
+use common::apiserver::{kubeconfig, kubectl, kubectl_ok, unique};
 use common::crds::crds;
+use lacking::{Lacking, lacking, rules};
 use run::{Bench, Ran};
 use serde_json::{Value, json};
 
@@ -91,7 +96,7 @@ fn with_leftovers_what_is_no_longer_wanted_is_seen() {
         world.settle();
         let old = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "old", "namespace": "kube-system",
             "labels": {"kwo.dev/managed": "true"}}, "spec": {"clusterIP": "None"}});
-        world.put(&old);
+        world.admin.create(&old);
         kubectl_ok(&["label", "service", "old", "-n", "kube-system", "once=kwos", "--field-manager=kwo"]);
         let left = |more: &[&str]| {
             let account = world.account(&world.printed("plan", more));
@@ -118,16 +123,11 @@ fn accounts_of_kube_system_pass_the_guard_anyway() {
 
 struct World {
     bench: Bench,
+    admin: Admin,
     roster: &'static str,
     /// What the roster wants, as kubectl takes it.
     objects: Vec<Value>,
     target: String,
-}
-
-/// A service account, and what it is impersonated by.
-struct Account {
-    user: String,
-    groups: [String; 3],
 }
 
 impl World {
@@ -140,7 +140,8 @@ impl World {
         let objects = serde_json::from_str::<Value>(&ran.out).unwrap()["items"].as_array().unwrap().clone();
         let target = bench.plan(&["--as=nobody"])["provenance"]["target"].as_str().unwrap().to_owned();
         assert!(target.starts_with("server "), "{target}");
-        let world = World { bench, roster, objects, target };
+        let admin = Admin::new(kubeconfig().unwrap());
+        let world = World { bench, admin, roster, objects, target };
         kubectl(&["create", "namespace", "cert-manager"]);
         kubectl(&["create", "secret", "generic", "of-others", "--from-literal=token=t"]);
         test(&world);
@@ -149,7 +150,7 @@ impl World {
 
     fn kwo(&self, args: &[&str], account: Option<&Account>) -> Ran {
         let mut command: Command = self.bench.command(args);
-        command.env("CF_DNS_API_TOKEN", "a-token").env("KWO_LOCK_TIMEOUT", "1m");
+        command.env("CF_DNS_API_TOKEN", "a-token").env("KWO_LOCK_TIMEOUT", "1m").env("KWO_SETTLE", "0s");
         if let Some(Account { user, groups }) = account {
             command.args(["--as", user]);
             groups.iter().for_each(|group| {
@@ -157,12 +158,6 @@ impl World {
             });
         }
         Ran::of(&command.output().unwrap())
-    }
-
-    fn put(&self, object: &Value) {
-        let file = self.bench.path("objects.json");
-        std::fs::write(&file, object.to_string()).unwrap();
-        kubectl_ok(&["apply", "-f", file.to_str().unwrap()]);
     }
 
     /// What `kwo rbac` prints.
@@ -186,7 +181,7 @@ impl World {
                 object["subjects"][0]["name"] = name.as_str().into();
             }
         }
-        self.put(&json!({"apiVersion": "v1", "kind": "List", "items": objects}));
+        objects.iter().for_each(|object| self.admin.create(object));
         let groups = ["system:authenticated", "system:serviceaccounts"].map(str::to_owned);
         let [authenticated, accounts] = groups;
         let account = Account {
@@ -194,7 +189,7 @@ impl World {
             user,
         };
         for role in objects.iter().filter(|object| object["rules"][0].is_object()) {
-            account.may_what(&role["rules"][0], &role["metadata"]["namespace"]);
+            self.admin.knows(&account, &role["rules"][0], &role["metadata"]["namespace"]);
         }
         account
     }
@@ -260,7 +255,8 @@ impl World {
             }
             _ => {
                 self.settle();
-                kubectl_ok(&["delete", "clusterrole", "kwo-navigation", "kwo-power-user"]);
+                let roles = self.objects.iter().filter(|object| object["kind"] == "ClusterRole");
+                roles.for_each(|role| self.admin.delete(role));
             }
         }
         let ran = self.kwo(&["apply", "--yes", "--adopt"], Some(account));
@@ -269,102 +265,35 @@ impl World {
 
     /// Every object is there as the roster wants it.
     fn settle(&self) {
-        kubectl_ok(&["delete", "lease", "kwo", "-n", "kube-system", "--ignore-not-found"]);
+        self.unlock();
         self.kwo(&["apply", "--yes", "--adopt"], None).expect(0);
     }
 
     /// Nothing that the roster wants is there.
     fn empty(&self) {
-        kubectl_ok(&["delete", "lease", "kwo", "-n", "kube-system", "--ignore-not-found"]);
+        self.unlock();
         let made: Vec<&Value> = self.objects.iter().filter(|object| object["kind"] == "Namespace").collect();
         // With a namespace goes what is in it.
         let inside = |object: &&Value| {
             made.iter().any(|namespace| namespace["metadata"]["name"] == object["metadata"]["namespace"])
         };
-        let alone: Vec<&Value> = self.objects.iter().filter(|object| !inside(object)).collect();
-        kubectl_ok(&["delete", "--ignore-not-found", "-f", &self.file(&alone)]);
+        self.objects.iter().filter(|object| !inside(object)).for_each(|object| self.admin.delete(object));
     }
 
     /// Every object is there without kwo's mark, so that each has to be written to be taken over.
     fn unmark(&self) {
-        let all: Vec<&Value> = self.objects.iter().collect();
-        kubectl_ok(&["label", "-f", &self.file(&all), "kwo.dev/managed-", "app.kubernetes.io/managed-by-"]);
+        let labels = ["kwo.dev/managed", "app.kubernetes.io/managed-by"];
+        self.objects.iter().for_each(|object| self.admin.unlabel(object, &labels));
     }
 
-    /// The path of a file with these objects.
-    fn file(&self, objects: &[&Value]) -> String {
-        let file = self.bench.path("wanted.json");
-        std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())
-            .unwrap();
-        file.display().to_string()
-    }
-}
-
-impl Account {
-    /// Waits until the API server knows of a role by one of its rules.
-    fn may_what(&self, rule: &Value, namespace: &Value) {
-        let first = |part: &str| rule[part][0].as_str().unwrap_or_default();
-        let attributes = json!({"namespace": namespace.as_str().unwrap_or_default(), "verb": first("verbs"),
-            "group": first("apiGroups"), "resource": first("resources"), "name": first("resourceNames")});
-        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": {"user": self.user, "groups": self.groups, "resourceAttributes": attributes}});
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), review.to_string()).unwrap();
-        let path = file.path().to_str().unwrap();
-        for _ in 0..50 {
-            if kubectl_ok(&["create", "-f", path, "-o", "jsonpath={.status.allowed}"]) == "true" {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("{} never got {rule}", self.user);
+    /// Takes the lock away from a run that was not allowed to give it back.
+    fn unlock(&self) {
+        let metadata = json!({"name": "kwo", "namespace": "kube-system"});
+        let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata});
+        self.admin.delete(&lease);
     }
 }
 
 fn account_of(printed: &[Value]) -> &Value {
     printed.iter().find(|object| object["kind"] == "ServiceAccount").unwrap()
-}
-
-/// What was printed, without a part of it.
-struct Lacking {
-    rule: String,
-    /// The word that is gone; otherwise the rule is.
-    word: Option<String>,
-    /// The verbs that are no longer allowed.
-    verbs: Vec<String>,
-    rest: Vec<Value>,
-}
-
-/// The rules of a role, in words.
-fn rules(role: &Value) -> Vec<String> {
-    role["rules"].as_array().into_iter().flatten().map(Value::to_string).collect()
-}
-
-/// Without each rule, and without each word of each list in it. What is only there to be given on to others is taken
-/// out a verb at a time.
-fn lacking(printed: &[Value]) -> Vec<Lacking> {
-    let mut all = Vec::new();
-    let texts = |words: &Value| -> Vec<String> {
-        words.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
-    };
-    for (at, role) in printed.iter().enumerate() {
-        for (number, rule) in role["rules"].as_array().into_iter().flatten().enumerate() {
-            let verbs = texts(&rule["verbs"]);
-            let mut rest = printed.to_vec();
-            rest[at]["rules"].as_array_mut().unwrap().remove(number);
-            all.push(Lacking { rule: rule.to_string(), word: None, verbs: verbs.clone(), rest });
-            let given_on = verbs == READS;
-            for (part, words) in rule.as_object().unwrap() {
-                let words = texts(words);
-                let single = words.len() == 1 || (given_on && part != "verbs");
-                for (place, word) in words.iter().enumerate().filter(|_| !single) {
-                    let mut rest = printed.to_vec();
-                    rest[at]["rules"][number][part].as_array_mut().unwrap().remove(place);
-                    let verbs = if part == "verbs" { vec![word.clone()] } else { verbs.clone() };
-                    all.push(Lacking { rule: rule.to_string(), word: Some(word.clone()), verbs, rest });
-                }
-            }
-        }
-    }
-    all
 }
