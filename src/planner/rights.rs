@@ -346,6 +346,20 @@ mod tests {
     }
 
     #[test]
+    fn a_role_of_the_admins_own_is_bound_by_its_name() {
+        let own = "tenants: {alice: {members: [{identity: a@example.com, access: {clusterRole: own}}, \
+                   {identity: a@example.com, access: {role: of-the-namespace}}]}}\n";
+        let rules = rights(&desired(own), Purpose::Apply, false);
+        let binds = |resource: &str, name: &str| {
+            let of = |rule: &&Rule| rule.resources.contains(resource) && rule.names.contains(name);
+            all(&rules).filter(of).any(|rule| rule.verbs.iter().eq(["bind"]))
+        };
+        assert!(binds("clusterroles", "own") && binds("roles", "of-the-namespace"), "{rules:?}");
+        let plan = rights(&desired(own), Purpose::Plan, false);
+        assert!(all(&plan).all(|rule| !rule.names.contains("own")));
+    }
+
+    #[test]
     fn a_new_tenant_needs_no_new_rights() {
         let one = "cluster: {kubeconfigs: }\ntenants: {alice: {owners: [a@example.com], domains: [a.example.com]}, \
                    ann: {longLivedToken: true}}\n";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::way::{APPLY, MERGE, Way, core, group, object};
-use crate::world::{ONE, TENANTS, World};
+use crate::world::{INSIDE, ONE, TENANTS, TWO, Who, World};
 
 const TRAEFIK: &str =
     "cluster: {acme: {email: ops@example.com}}\nregistry: {hosts: [registry.example.com]}\n";
@@ -133,7 +133,7 @@ fn no_spelling_of_a_host_is_another_tenants() {
         Way::patch("another host by apply", &format!("{web}?fieldManager=me&force=true"), APPLY, &other)
             .by("kwo-hosts"),
     ]);
-    world.refuses(&TENANTS, &ways);
+    world.refuses(&INSIDE, &ways);
 
     let fine: Vec<Way> = ["one.example.com", "a.one.example.com", "*.one.example.com"]
         .iter()
@@ -141,6 +141,86 @@ fn no_spelling_of_a_host_is_another_tenants() {
         .map(|spec| Way::create("its own", &format!("{}?dryRun=All", ingresses()), &ingress(&spec)))
         .collect();
     TENANTS.into_iter().for_each(|who| world.allows(who, &fine));
+}
+
+/// `**` is every name below a domain, and no other.
+#[test]
+fn what_is_below_a_domain_is_judged_by_its_whole_name() {
+    let Some(world) = World::with(TRAEFIK) else { return };
+    let rule = |host: &str| ingress(&json!({"spec": {"rules": [{"host": host, "http": paths()}]}}));
+    let main = "traefik.ingress.kubernetes.io/router.tls.domains.0.main";
+    let mut ways = Vec::new();
+    for host in [
+        "deep.example.com",
+        "evildeep.example.com",
+        "a.evildeep.example.com",
+        "x-deep.example.com",
+        "*.evildeep.example.com",
+        "a.deep.example.com.two.example.com",
+        "a.deep.example.org",
+        "*.example.com",
+    ] {
+        ways.push(Way::create(&format!("the host {host}"), &ingresses(), &rule(host)).by("kwo-hosts"));
+        ways.push(
+            Way::create(&format!("a certificate for {host}"), &ingresses(), &noted(main, host))
+                .by("kwo-hosts"),
+        );
+    }
+    // The API server judges no host in an annotation.
+    for host in [
+        "A.deep.example.com",
+        "a.deep.example.com.",
+        ".deep.example.com",
+        "a..deep.example.com",
+        "**.deep.example.com",
+        "*.*.deep.example.com",
+        "a.*.deep.example.com",
+        "two.example.com/.deep.example.com",
+        "two.example.com .deep.example.com",
+        "two.example.com;x.deep.example.com",
+        "`) || Host(`a.deep.example.com",
+        "two.example.com\n.deep.example.com",
+        "-.deep.example.com",
+    ] {
+        ways.push(
+            Way::create(&format!("a certificate for {host}"), &ingresses(), &noted(main, host))
+                .by("kwo-hosts"),
+        );
+    }
+    world.works_for_an_admin(&ways);
+    for host in ["A.Deep.example.com", "a.deep.example.com.", "**.deep.example.com", "a.*.deep.example.com"] {
+        ways.push(Way::create(&format!("the host {host}"), &ingresses(), &rule(host)));
+    }
+    world.refuses(&INSIDE, &ways);
+
+    let dry = format!("{}?dryRun=All", ingresses());
+    let below =
+        ["a.deep.example.com", "a.b.c.deep.example.com", "*.deep.example.com", "*.b.deep.example.com"];
+    let rules = below.iter().map(|host| Way::create(host, &dry, &rule(host)));
+    let certificates = below.iter().map(|host| Way::create(host, &dry, &noted(main, host)));
+    let fine: Vec<Way> = rules.chain(certificates).collect();
+    INSIDE.into_iter().for_each(|who| world.allows(who, &fine));
+}
+
+/// Both tenants may serve it; all else stays with the one that has it.
+#[test]
+fn a_shared_host_is_served_by_those_who_share_it() {
+    let Some(world) = World::with(TRAEFIK) else { return };
+    let of = |namespace: &str, host: &str, dry: &str| {
+        let spec = json!({"spec": {"rules": [{"host": host, "http": paths()}], "tls": [{"hosts": [host]}]}});
+        let path = format!("{}{dry}", group("networking.k8s.io/v1", namespace, "ingresses"));
+        Way::create(&format!("{host} in {namespace}"), &path, &ingress(&spec)).by("kwo-hosts")
+    };
+    let dry = "?dryRun=All";
+    world.allows(Who::Owner, &[of(ONE, "shared.example.com", dry)]);
+    world.allows(Who::Neighbour, &[of(TWO, "shared.example.com", dry), of(TWO, "two.example.com", dry)]);
+    let below = ["a.shared.example.com", "*.shared.example.com", "xshared.example.com"];
+    let ways: Vec<Way> = below.iter().chain(&["two.example.com"]).map(|host| of(ONE, host, "")).collect();
+    world.refuses(&INSIDE, &ways);
+    let others = ["one.example.com", "a.deep.example.com"];
+    let ways: Vec<Way> = below.iter().chain(&others).map(|host| of(TWO, host, "")).collect();
+    world.refuses(&[Who::Neighbour], &ways);
+    world.refuses(&[Who::Owner], &[of("open", "shared.example.com", "")]);
 }
 
 #[test]
@@ -225,7 +305,7 @@ fn no_annotation_asks_for_more_than_the_tenants_hosts() {
     world.works_for_an_admin(&ways);
     ways.push(Way::patch("added later", &format!("{}/web", ingresses()), MERGE,
         &json!({"metadata": {"annotations": {"nginx.ingress.kubernetes.io/server-alias": "two.example.com"}}})).by("kwo-hosts"));
-    world.refuses(&TENANTS, &ways);
+    world.refuses(&INSIDE, &ways);
 
     let fine: Vec<Way> = [
         (format!("{traefik}.tls"), "true"),
@@ -292,7 +372,7 @@ fn kinds_whose_hosts_cannot_be_judged_are_refused() {
         other("helm.cattle.io/v1", "HelmChart", "helmcharts", json!({"chart": "x"})),
     ];
     world.works_for_an_admin(&ways);
-    world.refuses(&TENANTS, &ways);
+    world.refuses(&INSIDE, &ways);
 }
 
 /// A roster that speaks of a host anywhere protects it.
@@ -305,5 +385,5 @@ fn the_registrys_host_is_protected_where_no_tenant_has_one() {
         .map(|host| json!({"spec": {"rules": [{"host": host, "http": paths()}]}}))
         .map(|spec| Way::create("a host of no tenant", &path, &ingress(&spec)).by("kwo-hosts"))
         .collect();
-    world.refuses(&[crate::world::Who::Owner], &ways);
+    world.refuses(&[Who::Owner], &ways);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::apiserver::kubectl_ok;
 use crate::way::{APPLY, JSON, MERGE, STRATEGIC, Way, core, group, object};
-use crate::world::{ONE, TENANTS, TWO, Who, World, pod};
+use crate::world::{INSIDE, ONE, TENANTS, TWO, Who, World, pod};
 
 const ROSTER: &str = "registry: {hosts: [registry.example.com]}\n";
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
@@ -98,7 +98,13 @@ fn nobody_touches_what_kwo_made_in_any_form() {
         MERGE,
         &json!({"metadata": {"annotations": {"kwo.dev/services": "externalIPs"}}}),
     ));
-    world.refuses(&TENANTS, &ways);
+    // By this one the scheduler is told where the tenant's pods may be.
+    for value in [json!(null), json!(""), json!("node-role.kubernetes.io/control-plane=")] {
+        let annotations = json!({"scheduler.alpha.kubernetes.io/node-selector": value});
+        let body = json!({"metadata": {"annotations": annotations}});
+        ways.push(Way::patch("where its pods run", &format!("/api/v1/namespaces/{ONE}"), MERGE, &body));
+    }
+    world.refuses(&INSIDE, &ways);
     world.refuses(&[Who::Viewer, Who::PowerUser], &ways);
 }
 

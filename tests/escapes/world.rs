@@ -42,11 +42,18 @@ pub(crate) enum Who {
     /// The account of the pipeline, by a token that the API server made.
     Token,
     Viewer,
+    /// Every verb on everything, by a ClusterRole that is bound in the tenant's namespace.
+    Everything,
+    /// The owner of the other tenant.
+    Neighbour,
     PowerUser,
 }
 
 /// Those who may write in the tenant's namespace.
 pub(crate) const TENANTS: [Who; 3] = [Who::Owner, Who::Deployer, Who::Token];
+
+/// The same, and somebody with a role of the admin's own, in the tenant's namespace: everything.
+pub(crate) const INSIDE: [Who; 4] = [Who::Owner, Who::Deployer, Who::Token, Who::Everything];
 
 /// The cluster, for one test.
 pub(crate) struct World {
@@ -84,9 +91,15 @@ impl World {
     members:
       - {{identity: deployer@example.com, access: deployer}}
       - {{identity: viewer@example.com, access: viewer}}
-    domains: [one.example.com, \"*.one.example.com\"]
+      - {{identity: everything@example.com, access: {{clusterRole: everything}}}}
+    domains:
+      - one.example.com
+      - \"*.one.example.com\"
+      - \"**.deep.example.com\"
+      - {{host: shared.example.com, sharedWith: [two]}}
+    annotations: {{scheduler.alpha.kubernetes.io/node-selector: kubernetes.io/os=linux}}
     quota: {{pods: 1000, volumes: 1000}}
-  two: {{owners: [bob@example.com], domains: [two.example.com], longLivedToken: true}}
+  two: {{owners: [bob@example.com], domains: [two.example.com, {{host: shared.example.com, sharedWith: [one]}}], longLivedToken: true}}
   open: {{tier: open, owners: [owner@example.com]}}
 tiers:
   standard: {{rest: unbounded, services: {{nodePorts: 0, loadBalancers: 0}}}}
@@ -103,6 +116,9 @@ operators:
             "stringData": {"token": "t"}}),
         );
         world.put(&older_rights());
+        let all = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+        world.put(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {"name": "everything"}, "rules": all}));
         world.kinds();
         // Of a kind that has just come the quota does not know yet how many there are.
         let end = Instant::now() + Duration::from_secs(60);
@@ -246,6 +262,8 @@ operators:
             Who::Owner => Some("owner@example.com"),
             Who::Deployer => Some("deployer@example.com"),
             Who::Viewer => Some("viewer@example.com"),
+            Who::Everything => Some("everything@example.com"),
+            Who::Neighbour => Some("bob@example.com"),
             Who::PowerUser => Some("power@example.com"),
         };
         if let Some(user) = user {
@@ -270,7 +288,8 @@ operators:
             futures_util::stream::iter(tries)
                 .map(|(who, way)| async move {
                     let Answer { status, text } = self.ask(who, way).await;
-                    let refused = status == 403 || (status == 422 && way.by.is_empty());
+                    // 405: there is no such way, which whoever has no right is not even told.
+                    let refused = [403, 405].contains(&status) || (status == 422 && way.by.is_empty());
                     let said: Value = serde_json::from_str(&text).unwrap_or_default();
                     let said = said["message"].as_str().map_or(text, str::to_owned);
                     // Whom the role itself refuses needs no policy.

@@ -20,6 +20,7 @@ mod endless;
 mod events;
 mod fight;
 mod gate;
+mod given;
 mod hold;
 mod keeper;
 mod kept;

@@ -234,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn a_right_is_where_the_roster_says() {
+        let some = "{namespaces: [n, m], members: [{identity: a@a.example, access: owner, namespaces: [m]}, \
+            {identity: a@a.example, access: viewer, namespaces: [n]}]}";
+        assert_eq!(bindings(some), ["kwo-navigation:t:a", "a-admin", "a-view"]);
+        let all = "{namespaces: [n, m], members: [{identity: a@a.example, access: owner}]}";
+        assert_eq!(bindings(all), ["kwo-navigation:t:a", "a-admin", "a-admin"]);
+    }
+
+    #[test]
     fn people_of_one_name_have_bindings_of_their_own() {
         let one = bindings("{owners: [alice@a.example]}");
         assert_eq!(one, ["kwo-navigation:t:alice", "alice-admin"]);
@@ -251,6 +260,17 @@ mod tests {
         let given = "{members: [{identity: alice@a.example, access: viewer}, {identity: bob@a.example, access: viewer, name: alice}]}";
         assert_eq!(bindings(given).iter().filter(|name| name.as_str() == "alice-view").count(), 1);
         assert_eq!(bindings(given).len(), 4);
+        // Who has several rights has a binding for each, and sees the cluster by one.
+        let roles = "{namespaces: [n], members: [{identity: a@a.example, access: viewer}, \
+            {identity: a@a.example, access: {clusterRole: admin}}, {identity: a@a.example, access: {role: admin}}, \
+            {identity: a@b.example, access: {clusterRole: admin}}]}";
+        let roles = bindings(roles);
+        let usual = ["a-clusterrole-admin", "a-role-admin", "a-view", "kwo-navigation:t:a"];
+        assert!(usual.iter().all(|name| roles.contains(&(*name).to_owned())), "{roles:?}");
+        assert_eq!(roles.len(), 6, "{roles:?}");
+        let long = "x".repeat(253);
+        let long = bindings(&format!("{{members: [{{identity: a, access: {{role: {long}}}}}]}}"));
+        assert!(long.iter().all(|name| name.len() < 100), "{long:?}");
         let paths = bindings("{owners: ['group:/a', 'group:a', 'group:a/', 'group:A']}");
         assert_eq!(paths.len(), 8, "{paths:?}");
     }
