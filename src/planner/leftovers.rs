@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::access;
 use crate::change::Leftover;
+use crate::domains::allowed;
 use crate::endings::{ending, ending_of_additions, ending_of_field, ending_of_rights, ending_with};
 use crate::kinds::{IsOurs, Kind, Shape, matches_any};
 use crate::node::{LONG_LIVED, LONG_LIVED_MARK_AT};
@@ -266,6 +267,10 @@ fn in_force(id: &ResourceId, pointer: Option<&str>, value: Option<&Tree>) -> Opt
             let bound = tokens(pointer.strip_prefix("/spec/hard")?).next()?;
             let most = value?.as_text()?;
             format!("{scope} still gets no more than {most} of {bound}")
+        }
+        (Kind::Namespace, Some(pointer)) => {
+            let annotation = tokens(pointer.strip_prefix("/metadata/annotations")?).next()?;
+            allowed::still(name, &annotation, value?.as_text()?)?
         }
         _ => return None,
     })

@@ -7,6 +7,8 @@ mod common;
 #[path = "../live/run.rs"]
 mod run;
 
+mod allowed;
+
 mod certificates;
 mod hosts;
 mod labels;

@@ -47,6 +47,8 @@ pub(crate) enum Who {
     /// The owner of the other tenant.
     Neighbour,
     PowerUser,
+    /// Whoever has this name: another person, or one of Kubernetes' controllers by its account.
+    User(&'static str),
 }
 
 /// Those who may write in the tenant's namespace.
@@ -81,6 +83,11 @@ fn runtime() -> &'static Runtime {
 impl World {
     /// With this beside the tenants in the roster; nothing where the live tests cannot run.
     pub(crate) fn with(sections: &str) -> Option<World> {
+        World::beside(sections, "", "")
+    }
+
+    /// The same with more tenants and tiers, each a line of its own.
+    pub(crate) fn beside(sections: &str, tenants: &str, tiers: &str) -> Option<World> {
         let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         crds()?;
         let acme = if sections.contains("acme") { "" } else { "cluster: {acme: {email: ops@example.com}}\n" };
@@ -101,10 +108,10 @@ impl World {
     quota: {{pods: 1000, volumes: 1000}}
   two: {{owners: [bob@example.com], domains: [two.example.com, {{host: shared.example.com, sharedWith: [one]}}], longLivedToken: true}}
   open: {{tier: open, owners: [owner@example.com]}}
-tiers:
+{tenants}tiers:
   standard: {{rest: unbounded, services: {{nodePorts: 0, loadBalancers: 0}}}}
   open: {{rest: unbounded, services: {{nodePorts: 2, loadBalancers: 1, externalIPs: allow, externalNames: allow}}}}
-operators:
+{tiers}operators:
   power: {{identity: power@example.com, role: power-user}}
 "
         ))?;
@@ -130,14 +137,19 @@ operators:
             std::thread::sleep(Duration::from_millis(500));
         };
         applied.expect(0);
-        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
-        let path = format!("{}/deployer/token", core(ONE, "serviceaccounts"));
-        let made = world.answer(Who::Admin, &Way::create("a token", &path, &request));
-        let made: Value = serde_json::from_str(&made.text).unwrap();
-        let world = World { token: connect(made["status"]["token"].as_str()), ..world };
+        let world = world.with_token_of(ONE);
         world.own_objects();
         world.in_force();
         Some(world)
+    }
+
+    /// With a token of the pipeline of another namespace.
+    pub(crate) fn with_token_of(self, namespace: &str) -> World {
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let path = format!("{}/deployer/token", core(namespace, "serviceaccounts"));
+        let made = self.answer(Who::Admin, &Way::create("a token", &path, &request));
+        let made: Value = serde_json::from_str(&made.text).unwrap();
+        World { token: connect(made["status"]["token"].as_str()), ..self }
     }
 
     /// Kinds that a tenant has rights to by charts of others.
@@ -219,16 +231,7 @@ operators:
             Way::delete(&format!("{}/deployer?dryRun=All", core(ONE, "serviceaccounts")))
                 .by("managed by kwo"),
         ] {
-            let end = Instant::now() + Duration::from_secs(30);
-            while !self.answer(Who::Owner, &way).text.contains(way.by) {
-                assert!(
-                    Instant::now() < end,
-                    "{} is not in force: {}",
-                    way.name,
-                    self.answer(Who::Owner, &way).text
-                );
-                std::thread::sleep(Duration::from_millis(100));
-            }
+            self.closes(Who::Owner, &way);
         }
     }
 
@@ -242,6 +245,26 @@ operators:
     /// Tries one way.
     pub(crate) fn answer(&self, who: Who, way: &Way) -> Answer {
         self.runtime.block_on(self.ask(who, way))
+    }
+
+    /// Tries all of them, some at a time; the answers stand in their order.
+    pub(crate) fn answers(&self, who: Who, ways: &[Way]) -> Vec<Answer> {
+        let tries = futures_util::stream::iter(ways).map(|way| self.ask(who, way)).buffered(16);
+        self.runtime.block_on(tries.collect())
+    }
+
+    /// Waits until this way is refused: a policy takes a moment to be in force, and so does a new annotation.
+    #[track_caller]
+    pub(crate) fn closes(&self, who: Who, way: &Way) {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let answer = self.answer(who, way);
+            if answer.text.contains(way.by) {
+                return;
+            }
+            assert!(Instant::now() < end, "{} is not in force: {}", way.name, answer.text);
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     async fn ask(&self, who: Who, way: &Way) -> Answer {
@@ -265,10 +288,14 @@ operators:
             Who::Everything => Some("everything@example.com"),
             Who::Neighbour => Some("bob@example.com"),
             Who::PowerUser => Some("power@example.com"),
+            Who::User(user) => Some(user),
         };
         if let Some(user) = user {
             request =
                 request.header("Impersonate-User", user).header("Impersonate-Group", "system:authenticated");
+        }
+        if user.is_some_and(|user| user.starts_with("system:serviceaccount:kube-system:")) {
+            request = request.header("Impersonate-Group", "system:serviceaccounts:kube-system");
         }
         let request =
             request.header(header::CONTENT_TYPE, way.content).header(header::ACCEPT, "application/json");
@@ -343,6 +370,7 @@ fn older_rights() -> Value {
     json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
     "metadata": {"name": "older", "labels": {"rbac.authorization.k8s.io/aggregate-to-admin": "true"}},
     "rules": [
+        rule(&[""], &["pods/ephemeralcontainers"]),
         rule(&["", "discovery.k8s.io"], &["endpoints", "endpointslices", "services/status"]),
         rule(&["cert-manager.io", "acme.cert-manager.io", "traefik.io", "gateway.networking.k8s.io",
             "externaldns.k8s.io", "helm.cattle.io"], &["*"]),

@@ -16,6 +16,10 @@ pub(crate) const EVERYWHERE: &str = "authorizer.group(request.resource.group).re
 .subresource(has(request.subResource) ? request.subResource : '')\
 .check(request.operation.lowerAscii()).allowed()";
 
+/// Kubernetes' own controllers, each under its account or all under one name.
+const CONTROLLERS: &str = "request.userInfo.username.matches(\
+'^system:(kube-controller-manager|serviceaccount:kube-system:[a-z-]+-controller)$')";
+
 /// The ids of a policy and of its binding.
 pub(crate) fn ids(name: &'static str) -> [ResourceId; 2] {
     [
@@ -42,6 +46,34 @@ pub(crate) fn of_tenants(
     validations: Vec<Tree>,
     variables: Vec<(&'static str, String)>,
 ) -> Tree {
+    let conditions = vec![
+        ("not-the-control-plane", format!("!{CONTROL_PLANE}")),
+        ("not-an-admin", format!("!({MAY_CHANGE_THE_GUARD})")),
+        ("only-here", format!("!{EVERYWHERE}")),
+    ];
+    judging(conditions, (groups, resources), validations, variables)
+}
+
+/// As [`of_tenants`], with the controllers that make what tenants ask for by a template: pods, claims.
+pub(crate) fn of_tenants_and_their_controllers(
+    groups: &[&'static str],
+    resources: &[&'static str],
+    validations: Vec<Tree>,
+    variables: Vec<(&'static str, String)>,
+) -> Tree {
+    let conditions = vec![
+        ("not-an-admin", format!("{CONTROLLERS} || !({MAY_CHANGE_THE_GUARD})")),
+        ("only-here", format!("{CONTROLLERS} || !{EVERYWHERE}")),
+    ];
+    judging(conditions, (groups, resources), validations, variables)
+}
+
+fn judging(
+    conditions: Vec<(&'static str, String)>,
+    (groups, resources): (&[&'static str], &[&'static str]),
+    validations: Vec<Tree>,
+    variables: Vec<(&'static str, String)>,
+) -> Tree {
     let rule = map([
         ("apiGroups", words(groups)),
         ("apiVersions", words(&["*"])),
@@ -50,17 +82,12 @@ pub(crate) fn of_tenants(
         ("scope", Tree::from("Namespaced")),
     ]);
     let tenants = map([("key", Tree::from(TENANT_LABEL)), ("operator", Tree::from("Exists"))]);
-    let conditions = [
-        ("not-the-control-plane", format!("!{CONTROL_PLANE}")),
-        ("not-an-admin", format!("!({MAY_CHANGE_THE_GUARD})")),
-        ("only-here", format!("!{EVERYWHERE}")),
-    ];
     let named = |(name, expression): (&'static str, String)| {
         map([("expression", Tree::from(expression)), ("name", Tree::from(name))])
     };
     map([
         ("failurePolicy", Tree::from("Fail")),
-        ("matchConditions", Tree::list(conditions.map(named))),
+        ("matchConditions", Tree::list(conditions.into_iter().map(named))),
         (
             "matchConstraints",
             map([
@@ -86,9 +113,14 @@ pub(crate) fn rule(expression: impl Into<SmolStr>, message: &'static str) -> Tre
 
 /// A rule whose message ends with the hosts of the tenant.
 pub(crate) fn rule_of_hosts(expression: impl Into<SmolStr>, message: &str) -> Tree {
+    rule_with(expression, format!("'{message}' + variables.own.join(', ')"))
+}
+
+/// A rule whose message is made from the request.
+pub(crate) fn rule_with(expression: impl Into<SmolStr>, message: String) -> Tree {
     map([
         ("expression", Tree::from(expression.into())),
-        ("messageExpression", Tree::from(format!("'{message}' + variables.own.join(', ')"))),
+        ("messageExpression", Tree::from(message)),
         ("reason", Tree::from("Forbidden")),
     ])
 }

@@ -10,8 +10,8 @@ use super::surroundings::Surroundings;
 use super::tenants::Tenant;
 use super::terms::{self, Terms};
 use super::{
-    authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused, registry_objects,
-    roles, traefik,
+    allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
+    registry_objects, roles, traefik,
 };
 use crate::kinds::Kind;
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
@@ -64,10 +64,12 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
     let surroundings = Surroundings::of(roster.cluster());
     let tiers = terms::tiers(roster.tiers());
     refused::compile(&tiers, resources);
+    let allowed = allowed::compile(roster.tenants(), &tiers, resources);
     let guards: Vec<ResourceId> = guard::ids()
         .into_iter()
         .chain(inside::ids())
         .chain(refused::ids())
+        .chain(allowed)
         .chain(hosts::ids(roster))
         .collect();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
@@ -143,6 +145,9 @@ fn annotations(tenant: &Tenant, terms: &Terms, fields: &mut Vec<(SmolStr, Reason
     if let Some(reason) = terms.services.values().next() {
         let words: Vec<&str> = terms.services.keys().copied().collect();
         add(SmolStr::new_static(SERVICES_ANNOTATION), Tree::from(words.join(",")), reason.clone());
+    }
+    for (key, (value, reason)) in &terms.allowed {
+        add(SmolStr::new_static(key), Tree::from(value), reason.clone());
     }
     for (key, (value, reason)) in &terms.annotations {
         add(key.clone(), Tree::from(value), reason.clone());

@@ -2,6 +2,7 @@
 //! resources.
 
 mod admission;
+pub(crate) mod allowed;
 mod annotations;
 mod authentication;
 mod body;

@@ -15,7 +15,7 @@ pub const DEFAULT_TIER: &str = "standard";
 record! {
     /// One tenant: its namespaces, its people and its bounds. All of it is optional.
     pub struct Tenant: "a tenant" {
-        /// The tier: one of the roster's own, or `small`, `standard` or `large`. Default: standard.
+        /// The tier: one of the roster's own, or `small`, `standard`, `large` or `restricted`. Default: standard.
         pub tier: Option<At<Name>>,
         /// The tenant's namespaces. Default: one with the tenant's name.
         pub namespaces: Vec<At<Name>>,

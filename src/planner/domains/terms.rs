@@ -2,13 +2,15 @@
 //! Built-in tiers, tiers of the roster and overrides come together here and nowhere else.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
+use super::allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
 use super::counts::{self, ALL_PODS, CONTAINER_DISK, EPHEMERAL, Scale};
 use super::inside::{EXTERNAL_IPS, EXTERNAL_NAMES};
 use super::tenants::{DEFAULT_TIER, Tenant};
 use super::tiers::{
     BUILT_IN_TIERS, BuiltInTier, ClusterRead, DEFAULT_CLUSTER_READ, DEFAULT_NETWORK, DEFAULT_POD_SECURITY,
-    Leave, Limits, Network, PodSecurity, Quota, Rest, Services, Tier,
+    Images, Leave, Limits, Network, PodSecurity, PullPolicy, Quota, Rest, Services, Tier,
 };
 use crate::resource::Reason;
 use crate::roster::{AnnotationKey, AnnotationValue, At, Entry, Map, Name, Quantity, SecretName};
@@ -47,6 +49,8 @@ pub(crate) struct Terms {
     pub annotations: BTreeMap<SmolStr, (SmolStr, Reason)>,
     /// The Secrets with which its pods pull images, each once.
     pub pull_secrets: Vec<(SmolStr, Reason)>,
+    /// What it may choose of what the cluster has, by the annotation of the namespace that says so.
+    pub allowed: BTreeMap<&'static str, (SmolStr, Reason)>,
 }
 
 /// How many ports of nodes, and how many balancers, the Services of a namespace may have.
@@ -145,6 +149,7 @@ fn bare(name: &str, reason: &Reason) -> Terms {
         services: BTreeMap::new(),
         annotations: BTreeMap::new(),
         pull_secrets: Vec::new(),
+        allowed: BTreeMap::new(),
     }
 }
 
@@ -164,6 +169,9 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         max: part(tier.max, "max"),
     };
     let rest = reason(REST);
+    let hard = tier.hard.iter().filter_map(|(name, text)| amount(name, text, &format!("quota.hard.{name}")));
+    let always = (tier.pull_policy == PullPolicy::Always)
+        .then(|| (PULL_POLICY, (SmolStr::new_static(ALWAYS), reason("images.pullPolicy"))));
     let quota = [
         amount("requests.cpu", tier.cpu, "quota.cpu"),
         amount("requests.memory", tier.memory, "quota.memory"),
@@ -175,7 +183,11 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
     ];
     Terms {
         tier: (SmolStr::new_static(tier.name), Reason::Always),
-        quota: rest_of_quota(tier.scale, &rest).into_iter().chain(quota.into_iter().flatten()).collect(),
+        quota: rest_of_quota(tier.scale, &rest)
+            .into_iter()
+            .chain(quota.into_iter().flatten())
+            .chain(hard)
+            .collect(),
         rest: Some((tier.scale, rest)),
         limits: Some(limits),
         pod_security: (tier.pod_security, reason("podSecurity")),
@@ -186,6 +198,7 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         services: BTreeMap::new(),
         annotations: BTreeMap::new(),
         pull_secrets: Vec::new(),
+        allowed: always.into_iter().collect(),
     }
 }
 
@@ -198,6 +211,9 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         network,
         network_policies,
         priority_classes,
+        images,
+        ingress_classes,
+        storage_classes,
         cluster_read,
         services,
         annotations,
@@ -242,11 +258,32 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         let reason = classes.first().map_or(Reason::Always, |class| Reason::Roster(class.at));
         terms.priority = Some((names, reason));
     }
+    let Images { registries, pull_policy } = images;
+    allow(terms, REGISTRIES, registries.as_deref());
+    allow(terms, INGRESS_CLASSES, ingress_classes.as_deref());
+    allow(terms, STORAGE_CLASSES, storage_classes.as_deref());
+    match pull_policy {
+        Some(At { value: PullPolicy::Always, at }) => {
+            terms.allowed.insert(PULL_POLICY, (SmolStr::new_static(ALWAYS), Reason::Roster(*at)));
+        }
+        Some(At { value: PullPolicy::Any, at: _ }) => {
+            terms.allowed.remove(PULL_POLICY);
+        }
+        None => {}
+    }
     match cluster_read {
         Some(At { value: ClusterRead::Navigation, at }) => terms.navigation = Some(Reason::Roster(*at)),
         Some(At { value: ClusterRead::None, at: _ }) => terms.navigation = None,
         None => {}
     }
+}
+
+/// Puts a list of names into the annotation that says so; an empty one allows nothing.
+fn allow<T: Display>(terms: &mut Terms, key: &'static str, names: Option<&[At<T>]>) {
+    let Some(names) = names else { return };
+    let reason = names.first().map_or(Reason::Always, |name| Reason::Roster(name.at));
+    let names: Vec<String> = names.iter().map(|name| name.value.to_string()).collect();
+    terms.allowed.insert(key, (names.join(",").into(), reason));
 }
 
 fn overlay_services(terms: &mut Terms, services: &Services) {

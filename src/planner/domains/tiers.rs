@@ -3,12 +3,14 @@
 
 use super::counts::Scale;
 use crate::roster::record::{choice, record};
-use crate::roster::{AnnotationKey, AnnotationValue, At, ClassName, Map, Quantity, ResourceName, SecretName};
+use crate::roster::{
+    AnnotationKey, AnnotationValue, At, ClassName, ImageSource, Map, Quantity, ResourceName, SecretName,
+};
 
 record! {
-    /// A bundle of bounds for tenants. A tier named `small`, `standard` or `large` starts from the built-in one of that
-    /// name; any other starts with no quota but the counts of `large` and no limits but that of a container's disk,
-    /// isolated, with Pod Security `baseline` and no navigation.
+    /// A bundle of bounds for tenants. A tier named `small`, `standard`, `large` or `restricted` starts from the
+    /// built-in one of that name; any other starts with no quota but the counts of `large` and no limits but that of a
+    /// container's disk, isolated, with Pod Security `baseline` and no navigation.
     pub struct Tier: "a tier" {
         /// What each namespace may use.
         pub quota: Quota,
@@ -27,6 +29,12 @@ record! {
         /// The priority classes that pods may have; others are refused. Without it all are allowed but the two of the
         /// system, which push out the cluster's own pods.
         pub priority_classes: Option<Vec<At<ClassName>>> = "priorityClasses",
+        /// Where the images of pods come from, and whether they are pulled anew.
+        pub images: Images,
+        /// The ingress classes that Ingresses may name; then each has to name one. Default: all, and none.
+        pub ingress_classes: Option<Vec<At<ClassName>>> = "ingressClasses",
+        /// The storage classes that claims may name; then each has to have one. Default: all, and none.
+        pub storage_classes: Option<Vec<At<ClassName>>> = "storageClasses",
         /// What members may see of the cluster as a whole. Default: none, or navigation in a built-in tier.
         pub cluster_read: Option<At<ClusterRead>> = "clusterRead",
         /// What the tenant's Services may do besides being reached inside the cluster. Default: nothing.
@@ -51,6 +59,17 @@ record! {
         /// May a Service be another name for a host outside (type ExternalName)? An ingress controller that follows it
         /// reaches what the tenant cannot. Default: deny.
         pub external_names: Option<At<Leave>> = "externalNames",
+    }
+}
+
+record! {
+    /// Where the images of pods come from, and whether they are pulled anew.
+    pub struct Images: "what images may be" {
+        /// The registries, or parts of them, that images may come from. Default: all.
+        pub registries: Option<Vec<At<ImageSource>>>,
+        /// Is each image pulled anew when a container starts? An image that is on the node already then runs only for
+        /// those who may pull it. Default: Any, or Always in the built-in tier `restricted`.
+        pub pull_policy: Option<At<PullPolicy>> = "pullPolicy",
     }
 }
 
@@ -118,6 +137,16 @@ choice! {
 }
 
 choice! {
+    /// Which pull policies containers may have.
+    pub enum PullPolicy: "pull policy" {
+        /// Each container says `imagePullPolicy: Always`.
+        Always = "Always",
+        /// Each container says what it likes.
+        Any = "Any",
+    }
+}
+
+choice! {
     /// How a tenant's network is bounded.
     pub enum Network: "kind of network" {
         /// Reached by its own pods and the ingress controller only; reaches DNS and the internet, but no other
@@ -167,6 +196,10 @@ pub struct BuiltInTier {
     pub network: Network,
     /// `clusterRead`
     pub cluster_read: ClusterRead,
+    /// `images.pullPolicy`
+    pub pull_policy: PullPolicy,
+    /// `quota.hard`, by resource
+    pub hard: &'static [(&'static str, &'static str)],
 }
 
 /// Every tier starts with this Pod Security level.
@@ -190,22 +223,26 @@ const SMALL: BuiltInTier = BuiltInTier {
     pod_security: DEFAULT_POD_SECURITY,
     network: DEFAULT_NETWORK,
     cluster_read: ClusterRead::Navigation,
+    pull_policy: PullPolicy::Any,
+    hard: &[],
+};
+
+const STANDARD: BuiltInTier = BuiltInTier {
+    name: "standard",
+    cpu: "2",
+    memory: "4Gi",
+    storage: "20Gi",
+    pods: "20",
+    volumes: "10",
+    scale: Scale::Standard,
+    max: &[("memory", "4Gi")],
+    ..SMALL
 };
 
 /// The tiers that are built in.
-pub const BUILT_IN_TIERS: [BuiltInTier; 3] = [
+pub const BUILT_IN_TIERS: [BuiltInTier; 4] = [
     SMALL,
-    BuiltInTier {
-        name: "standard",
-        cpu: "2",
-        memory: "4Gi",
-        storage: "20Gi",
-        pods: "20",
-        volumes: "10",
-        scale: Scale::Standard,
-        max: &[("memory", "4Gi")],
-        ..SMALL
-    },
+    STANDARD,
     BuiltInTier {
         name: "large",
         cpu: "4",
@@ -217,6 +254,15 @@ pub const BUILT_IN_TIERS: [BuiltInTier; 3] = [
         max: &[("memory", "8Gi")],
         ..SMALL
     },
+    // What the multi-tenancy benchmark asks for: `docs/multi-tenancy-benchmark.md`.
+    BuiltInTier {
+        name: "restricted",
+        pod_security: PodSecurity::Restricted,
+        cluster_read: ClusterRead::None,
+        pull_policy: PullPolicy::Always,
+        hard: &[("resourcequotas", "10")],
+        ..STANDARD
+    },
 ];
 
 impl BuiltInTier {
@@ -225,5 +271,21 @@ impl BuiltInTier {
     pub fn named(name: &str) -> Option<&'static BuiltInTier> {
         const TIERS: &[BuiltInTier] = &BUILT_IN_TIERS;
         TIERS.iter().find(|tier| tier.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is tried in one of them holds in all.
+    #[test]
+    fn small_standard_and_large_differ_in_amounts_alone() {
+        for name in ["standard", "large"] {
+            let BuiltInTier { pod_security, network, cluster_read, pull_policy, hard, .. } =
+                *BuiltInTier::named(name).unwrap();
+            let small = BuiltInTier { pod_security, network, cluster_read, pull_policy, hard, ..SMALL };
+            assert_eq!(small, SMALL, "{name}");
+        }
     }
 }

@@ -25,9 +25,10 @@ text_type! {
 }
 
 text_type! {
-    /// The name of a PriorityClass: one or more labels of lower-case letters, digits and `-`, with dots between them.
+    /// The name of a class of priority, Ingresses or storage: one or more labels of lower-case letters, digits and `-`,
+    /// with dots between them.
     pub struct ClassName {
-        expected: "the name of a class such as `high` or `system-node-critical`",
+        expected: "the name of a class such as `high` or `traefik`",
         pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         max: 253
     }
