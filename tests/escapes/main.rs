@@ -8,7 +8,7 @@ mod common;
 mod run;
 
 mod allowed;
-
+mod benchmark;
 mod certificates;
 mod hosts;
 mod labels;
