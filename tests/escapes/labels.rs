@@ -192,6 +192,14 @@ fn only_kwo_writes_its_labels_and_no_template_copies_them() {
             ));
             let applied = object("v1", kind, "mine", &json!({"metadata": {"labels": labels}}));
             ways.push(Way::patch(kind, &format!("{path}/mine?fieldManager=me&force=true"), APPLY, &applied));
+            let add = json!([{"op": "add", "path": "/metadata/labels", "value": labels}]);
+            ways.push(Way::patch(kind, &format!("{path}/mine"), JSON, &add));
+            let mine = Way::get(&format!("{path}/mine"));
+            let mut whole: Value = serde_json::from_str(&world.answer(Who::Admin, &mine).text).unwrap();
+            whole["metadata"]["labels"] = labels.clone();
+            // Somebody else may write meanwhile.
+            whole["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+            ways.push(Way::new(kind, "PUT", &format!("{path}/mine"), &whole));
         }
         let template = json!({"spec": {"template": {"metadata": {"labels": labels}}}});
         ways.push(Way::patch(
@@ -221,6 +229,12 @@ fn only_kwo_writes_its_labels_and_no_template_copies_them() {
             &object("v1", "ConfigMap", "escape", &json!({})),
         )
         .by("kwo-inside"),
+        Way::patch(
+            "made by apply",
+            &format!("{}/new?fieldManager=me", core(ONE, "configmaps")),
+            APPLY,
+            &object("v1", "ConfigMap", "new", &json!({"metadata": {"labels": {"kwo.dev/managed": "true"}}})),
+        ),
         Way::patch(
             "applied under kwo's name",
             &format!("{}/mine?fieldManager=kwo&force=true", core(ONE, "configmaps")),

@@ -158,6 +158,19 @@ fn the_cluster_is_closed() {
             "/apis/authorization.k8s.io/v1/subjectaccessreviews",
             &json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {"user": "x"}}),
         ),
+        Way::patch(
+            "its own request's approval",
+            "/apis/certificates.k8s.io/v1/certificatesigningrequests/x/approval",
+            MERGE,
+            &json!({"status": {"conditions": [{"type": "Approved", "status": "True", "reason": "a", "message": "a"}]}}),
+        ),
+        Way::patch(
+            "a certificate of its own",
+            "/apis/certificates.k8s.io/v1/certificatesigningrequests/x/status",
+            MERGE,
+            &json!({"status": {"certificate": "LS0t"}}),
+        ),
+        Way::get("/apis/certificates.k8s.io/v1/certificatesigningrequests"),
         role(
             "a role with more than one's own",
             json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}),

@@ -2,8 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::way::{STRATEGIC, Way, core, group, object};
-use crate::world::{ONE, TENANTS, World, pod};
+use crate::way::{MERGE, STRATEGIC, Way, core, group, object};
+use crate::world::{ONE, TENANTS, Who, World, pod};
+
+/// Who makes the pods of each kind of workload.
+const CONTROLLERS: [Who; 6] = [
+    Who::User("system:serviceaccount:kube-system:replicaset-controller"),
+    Who::User("system:serviceaccount:kube-system:statefulset-controller"),
+    Who::User("system:serviceaccount:kube-system:daemon-set-controller"),
+    Who::User("system:serviceaccount:kube-system:job-controller"),
+    Who::User("system:serviceaccount:kube-system:replication-controller"),
+    Who::User("system:kube-controller-manager"),
+];
 
 /// A pod with this in its spec, and with this in its only container.
 fn with(spec: &Value, container: &Value) -> Value {
@@ -51,6 +61,28 @@ fn no_pod_reaches_the_node() {
             spec(json!({"securityContext": {"windowsOptions": {"hostProcess": true}}, "hostNetwork": true})),
         ),
         ("privileged at first".into(), second("initContainers")),
+        (
+            "a probe of the metadata".into(),
+            with(&json!({}), &json!({"livenessProbe": {"httpGet": {"host": "169.254.169.254", "port": 80}}})),
+        ),
+        (
+            "a hook to the kubelet".into(),
+            with(
+                &json!({}),
+                &json!({"lifecycle": {"preStop": {"httpGet": {"host": "127.0.0.1", "port": 10255}}}}),
+            ),
+        ),
+        (
+            "no AppArmor in the pod".into(),
+            spec(json!({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}})),
+        ),
+        (
+            "a process of the host in one container".into(),
+            with(
+                &json!({"hostNetwork": true}),
+                &json!({"securityContext": {"windowsOptions": {"hostProcess": true}}}),
+            ),
+        ),
     ];
     for path in ["/", "/var/run/docker.sock", "/run/k3s/containerd/containerd.sock", "/etc", "/proc", "/dev"]
     {
@@ -69,6 +101,8 @@ fn no_pod_reaches_the_node() {
                 .by("PodSecurity")
         })
         .collect();
+    // In every kind of workload it is such an account that makes the pod.
+    world.refuses(&CONTROLLERS, &ways);
     ways.push(Way::create(
         "an account of another's",
         &core(ONE, "pods"),
@@ -78,8 +112,21 @@ fn no_pod_reaches_the_node() {
     let unmasked = object("v1", "Pod", "escape", &json!({"spec": context(json!({"procMount": "Unmasked"}))}));
     ways.push(Way::create("no masks of /proc", &core(ONE, "pods"), &unmasked));
     let mine = format!("{}/mine", core(ONE, "pods"));
-    let guest = json!({"spec": {"ephemeralContainers": [{"name": "guest", "image": "x", "securityContext": {"privileged": true}}]}});
-    ways.push(Way::patch("a privileged guest", &format!("{mine}/ephemeralcontainers"), STRATEGIC, &guest));
+    for context in [
+        json!({"privileged": true}),
+        json!({"capabilities": {"add": ["SYS_PTRACE"]}}),
+        json!({"seccompProfile": {"type": "Unconfined"}}),
+        json!({"procMount": "Unmasked"}),
+    ] {
+        let guest = json!({"spec": {"ephemeralContainers": [{"name": "guest", "image": "x", "securityContext": context}]}});
+        ways.push(Way::patch("a guest", &format!("{mine}/ephemeralcontainers"), STRATEGIC, &guest));
+        ways.push(Way::patch(
+            "a guest by a merge patch",
+            &format!("{mine}/ephemeralcontainers"),
+            MERGE,
+            &guest,
+        ));
+    }
     let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "mine"}, "target": {"kind": "Node", "name": "x"}});
     ways.push(Way::create("a node of its choice", &format!("{mine}/binding"), &binding));
     ways.push(Way::patch(
