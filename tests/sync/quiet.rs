@@ -146,7 +146,7 @@ fn an_api_server_that_is_away_is_waited_for_as_long_as_asked() {
         "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n\
          users: [{{name: u}}]\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\ncurrent-context: c\n"
     );
-    std::fs::write(world.path("away"), kubeconfig).unwrap();
+    fs::write(world.path("away"), kubeconfig).unwrap();
     world.settings(&format!("target: {{kubeconfig: {}}}\n", world.path("away").display()));
     world.sync(&["--api-wait", "1s"]).expect(1).says("no answer from the API server within 1 s: ");
 }

@@ -232,6 +232,9 @@ impl<'r> Had<'r> {
     }
 }
 
+/// Who has it: a level of access, or one role.
+type Holder<'r> = (&'r Identity, Option<(Kind, &'r SmolStr)>);
+
 /// Nobody has two levels of access in one namespace, or the same role twice.
 fn check_people(name: &Name, tenant: &Tenant, findings: &mut Findings) {
     let owner = Grant::Level(Access::Owner);
@@ -240,7 +243,7 @@ fn check_people(name: &Name, tenant: &Tenant, findings: &mut Findings) {
         let places = member.namespaces.as_ref().map(|places| places.value.as_slice());
         (&member.identity, &member.access.value, places)
     });
-    let mut first: BTreeMap<(&Identity, Option<(Kind, &SmolStr)>), Had<'_>> = BTreeMap::new();
+    let mut first: BTreeMap<Holder<'_>, Had<'_>> = BTreeMap::new();
     for (identity, grant, places) in owners.chain(members) {
         let had = first.entry((&identity.value, grant.own_role())).or_default();
         let Some((at, before)) = had.add((identity.at, grant), places) else { continue };

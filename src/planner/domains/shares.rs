@@ -240,7 +240,6 @@ pub(crate) fn claimants<'r>(tenants: &'r Map<Name, Tenant>, host: &str) -> Vec<(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::roster::{SourceFile, Sources, parse};
 
     /// The codes of what is found in a roster of these tenants.
