@@ -163,6 +163,11 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
         ),
         one("kwo_unchanged", "Objects that were as the roster wants them.", number(entry.unchanged)),
     ];
+    // Where nobody could look, no number is right.
+    if entry.unseen_access.is_empty() {
+        let help = "Rights that bindings give which are not kwo's, and that the roster does not give.";
+        figures.push(one("kwo_foreign_access", help, number(entry.foreign_access.len())));
+    }
     if let Some(when) = if success { Some(ended) } else { last_success } {
         figures.push(one(LAST_SUCCESS, "When a run last ended that neither failed nor was refused.", when));
     }

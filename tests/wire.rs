@@ -244,6 +244,8 @@ fn plan(step: Step) -> Plan {
         steps: vec![step],
         held: Vec::new(),
         leftovers: Vec::new(),
+        foreign_access: Vec::new(),
+        unseen_access: Vec::new(),
         settled: 0,
         digest: SmolStr::default(),
     }
@@ -425,6 +427,45 @@ async fn what_is_wanted_of_other_peoples_kinds_costs_few_requests() {
         one.path
     );
     assert!(!heads(&one.headers));
+}
+
+#[tokio::test]
+async fn bindings_of_others_are_seen_and_cost_no_request() {
+    let asked = async |refused: bool| {
+        let server = Scripted::start(move |asked| {
+            let of =
+                |kind: &str| asked.path.starts_with(&format!("/apis/rbac.authorization.k8s.io/v1/{kind}?"));
+            if of("clusterrolebindings") && refused {
+                return status(403, "Forbidden", "no");
+            }
+            if !of("rolebindings") && !of("clusterrolebindings") {
+                return names(&["other"], "");
+            }
+            let namespace = if of("rolebindings") { "alice" } else { "" };
+            let item = json!({"metadata": {"name": "x", "namespace": namespace, "uid": "u", "resourceVersion": "1",
+                    "managedFields": [{"manager": "m", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": {}}]},
+                "roleRef": {"kind": "ClusterRole", "name": "admin"}, "subjects": [{"kind": "User", "name": "mallory"}]});
+            Answer(200, "", json!({"kind": "List", "metadata": {}, "items": [item]}).to_string())
+        });
+        let observed = kube(&server).await.observe(&desired(&["kube:Namespace/alice"])).await;
+        (observed, server.asked().len())
+    };
+    let (seen, requests) = asked(false).await;
+    assert_eq!(requests, Kind::listed());
+    let others: Vec<String> = seen.iter().map(|(id, _)| id.to_string()).collect();
+    assert_eq!(others, ["kube:ClusterRoleBinding/x", "kube:Namespace/alice", "kube:RoleBinding/alice/x"]);
+    let Some(Sighting::Present(binding)) = seen.get(&"kube:RoleBinding/alice/x".parse().unwrap()) else {
+        panic!("{others:?}")
+    };
+    assert_eq!(binding.body.at("/subjects/0/name").unwrap().as_text().unwrap(), "mallory");
+    assert!(seen.unlisted.is_empty());
+    // What could not be listed is known to be unknown, though nothing of it is wanted.
+    let (seen, _) = asked(true).await;
+    let why = &seen.unlisted[&Kind::ClusterRoleBinding];
+    assert_eq!(
+        (seen.unlisted.len(), why.as_str()),
+        (1, "list clusterrolebindings.rbac.authorization.k8s.io was refused: no")
+    );
 }
 
 /// Why an object is unknown.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::shared::{ClusterArgs, RosterArgs, TargetArgs};
+use super::shared::{AgeArgs, ClusterArgs, RosterArgs, TargetArgs};
 use super::values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, switch};
 
 /// `kwo validate`
@@ -51,7 +51,7 @@ pub struct Plan {
     #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
     pub detailed_exitcode: bool,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more.
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
     pub fail_on: Vec<FailOn>,
     /// Show the whole content of new objects.
@@ -92,7 +92,7 @@ pub struct Apply {
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more.
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
     pub fail_on: Vec<FailOn>,
     /// Show the whole content of new objects.
@@ -128,6 +128,17 @@ pub struct Status {
     /// The folder that the node's files lie below.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub age: AgeArgs,
+    /// What the roster is called in the cluster that it keeps, instead of the name that it gives the cluster.
+    #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
+    pub roster_id: Option<String>,
+    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's;
+    /// either, where that is not known.
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: TextOrJson,

@@ -39,7 +39,7 @@ pub struct Ci {
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more.
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
     pub fail_on: Vec<FailOn>,
     /// Show the whole content of new objects.

@@ -32,6 +32,7 @@ pub enum YamlOrJson {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, ValueEnum)]
 pub enum FailOn {
     LeftoverAccess,
+    ForeignAccess,
 }
 
 /// What has a schema.

@@ -19,9 +19,20 @@ pub(crate) async fn entrust(
     args: &TargetArgs,
     provider: &dyn Provider,
 ) -> Desired {
-    let (desired, vault) = resolve(desired, &places(roster, &args.age), provider).await;
-    provider.entrust(Arc::new(vault));
+    let desired = given(desired, roster, &args.age, provider).await;
     if args.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired }
+}
+
+/// The same without leave for anything.
+pub(crate) async fn given(
+    desired: Desired,
+    roster: &Path,
+    args: &AgeArgs,
+    provider: &dyn Provider,
+) -> Desired {
+    let (desired, vault) = resolve(desired, &places(roster, args), provider).await;
+    provider.entrust(Arc::new(vault));
+    desired
 }
 
 /// Where the references of a roster lead.

@@ -1,27 +1,81 @@
 //! `kwo status`
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::load::load;
-use super::print::{data, json};
+use kwo_planner::keeper::Keeper;
+use kwo_planner::plan::{Adopt, Plan, Provenance};
+use kwo_planner::resource::Desired;
+
+use super::entrust::given;
+use super::load::{Loaded, checked};
+use super::look::{self, fails};
+use super::print::{data, json, talk};
 use crate::cli::{Status, TextOrJson};
 use crate::failure::{Exit, Failure};
+use crate::identity::of_file;
+use crate::providers::{Kube, Provider, Together};
+use crate::report::diagnostic;
 use crate::report::status::text;
-use crate::status::look;
+use crate::status::{Agreement, Answer, look as ask};
 use crate::target;
 
 pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
-    let loaded = load(&args.roster.roster)?;
-    let kube = target::kube(&args.cluster, Duration::ZERO).await?;
+    let path = &args.roster.roster;
+    let kube = Arc::new(target::kube(&args.cluster, Duration::ZERO).await?);
+    // Without the roster there is still something to be seen of the cluster.
+    let (loaded, unread) = match checked(path) {
+        Ok(loaded) => (Some(loaded), String::new()),
+        Err(refused) => {
+            talk(&diagnostic::text(&refused));
+            let first = refused.findings.first().map(|first| format!(": {}", first.message));
+            (None, format!("the roster {} cannot be used{}", path.display(), first.unwrap_or_default()))
+        }
+    };
+    let (roster, wanted) = match loaded {
+        Some(Loaded { roster, desired }) => {
+            let keeper = of_file(&roster, path, args.roster_id.as_deref());
+            (Answer::Found(roster), Ok((desired, keeper)))
+        }
+        None => (Answer::CouldNotLook(unread.clone()), Err(unread)),
+    };
+    let mut failed = !args.fail_on.is_empty();
+    let agreement = async {
+        match compared(args, &kube, wanted).await {
+            Ok(plan) => {
+                failed = fails(&args.fail_on, &plan);
+                Answer::Found(Agreement::of(&plan))
+            }
+            Err(why) => Answer::CouldNotLook(why),
+        }
+    };
     let node = args.node.then(|| (args.root.as_path(), target::node(&args.root).ok()));
-    let (status, away) = look(&kube, &loaded.roster, node).await;
+    let (status, away) = ask(&kube, roster.as_ref(), agreement, node).await;
     match args.output {
         TextOrJson::Text => data(&text(&status)),
         TextOrJson::Json => json(&status)?,
     }
-    match away {
-        None => Ok(Exit::Done),
-        Some(why) => Err(Failure::new(format!("cannot reach the cluster: {why}"))
+    match (away, roster) {
+        (Some(why), _) => Err(Failure::new(format!("cannot reach the cluster: {why}"))
             .hint("is it up, and is it the one you mean? --kubeconfig and --context choose another")),
+        (None, Answer::CouldNotLook(_)) => Err(Failure::silent(Exit::Failed)),
+        (None, Answer::Found(_)) if failed => Ok(Exit::Held),
+        (None, Answer::Found(_)) => Ok(Exit::Done),
     }
+}
+
+/// The plan of now, or why there is none.
+async fn compared(
+    args: &Status,
+    kube: &Arc<Kube>,
+    wanted: Result<(Desired, Keeper), String>,
+) -> Result<Plan, String> {
+    let (desired, keeper) = wanted?;
+    let node = args.node.then(|| target::node(&args.root)).transpose().map_err(|failure| failure.message)?;
+    let main: Arc<dyn Provider> = kube.clone();
+    let provider = Together::new(main, node);
+    let desired = given(desired, Path::new(&args.roster.roster), &args.age, &provider).await;
+    let plan = look::look(&provider, &desired, &Adopt::Nothing, Provenance::default(), Some(&keeper)).await;
+    plan.map(|(plan, _)| plan).map_err(|failure| failure.message)
 }

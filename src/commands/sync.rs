@@ -6,7 +6,7 @@ use kwo_planner::settings::Settings;
 
 use super::print::{data, json, talk};
 use super::stop;
-use crate::cli::{FailOn, SettingsArgs, Sync, TextOrJson};
+use crate::cli::{SettingsArgs, Sync, TextOrJson};
 use crate::failure::{Exit, Failure};
 use crate::history::{Entry, Outcome};
 use crate::journal;
@@ -20,7 +20,7 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
     let options = Options {
         dry_run: args.dry_run,
         allowed: args.allow.iter().copied().collect(),
-        strict: args.fail_on.contains(&FailOn::LeftoverAccess),
+        fail_on: args.fail_on.iter().copied().collect(),
         settle: args.settle,
         patience: args.lock_timeout,
         lock_duration: args.lock_duration,
@@ -60,7 +60,7 @@ pub(crate) fn settings(args: &SettingsArgs) -> Result<Settings, Failure> {
 
 /// The last lines: the plan of a dry run, or how it ended.
 fn end(ran: &Ran, dry_run: bool) -> String {
-    let Ran { entry, before: _, plan, strict: _ } = ran;
+    let Ran { entry, before: _, plan, fail_on: _ } = ran;
     match plan {
         Some(plan) if dry_run => text(plan, Detail::default()),
         _ => format!("{}\n", summary(entry)),
@@ -93,5 +93,6 @@ fn summary(entry: &Entry) -> String {
     let number =
         if entry.number == 0 { String::new() } else { format!("; entry {} of the history", entry.number) };
     let but = entry.remains().map_or_else(String::new, |remains| format!(", but {remains}"));
-    format!("{word}{but}: {}{number}", parts.join(", "))
+    let others = entry.others().map_or_else(String::new, |others| format!("; {others}"));
+    format!("{word}{but}: {}{others}{number}", parts.join(", "))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kwo_planner::agreement::remains;
+use kwo_planner::agreement::{others, remains};
 use serde::{Deserialize, Serialize};
 
 /// The version of the form of an entry.
@@ -61,6 +61,12 @@ pub struct Entry {
     /// What of that is in force all the same, though it gives no right.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_force: Vec<Left>,
+    /// What gives access and is not kwo's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_access: Vec<Left>,
+    /// Why it is not known of some bindings what they give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen_access: Vec<String>,
     /// What was put right once more and is changed back time and again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fights: Vec<Fought>,
@@ -174,17 +180,17 @@ pub struct Held {
     pub why: String,
 }
 
-/// Something that the roster no longer asks for and that still tells.
+/// Something that the roster does not ask for and that gives or does something.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Left {
     /// The object.
     pub id: String,
-    /// The tenant it was made for, or empty.
+    /// The tenant it is about, or empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tenant: String,
-    /// What it still gives or does, as a sentence.
+    /// What it gives or does, as a sentence.
     pub what: String,
-    /// The command that ends it.
+    /// The command that ends it, or shows it where it is not kwo's.
     pub command: String,
 }
 
@@ -239,6 +245,8 @@ impl Entry {
             leftovers: 0,
             access_left: Vec::new(),
             in_force: Vec::new(),
+            foreign_access: Vec::new(),
+            unseen_access: Vec::new(),
             fights: Vec::new(),
             unchanged: 0,
         }
@@ -249,6 +257,13 @@ impl Entry {
     pub fn remains(&self) -> Option<String> {
         let what = |left: &[Left]| left.iter().map(|left| left.what.clone()).collect::<Vec<String>>();
         remains(&what(&self.access_left), &what(&self.in_force))
+    }
+
+    /// What others gave, and what could not be seen of it, as the half of a sentence.
+    #[must_use]
+    pub fn others(&self) -> Option<String> {
+        let foreign: Vec<&str> = self.foreign_access.iter().map(|foreign| foreign.what.as_str()).collect();
+        others(&foreign, &self.unseen_access)
     }
 
     /// The steps that were done.
@@ -284,7 +299,7 @@ impl Entry {
             entry.drift.iter().map(|drift| (drift.id.clone(), drift.what.clone())).collect::<BTreeSet<_>>()
         };
         let left = |entry: &Entry| {
-            let left = entry.access_left.iter().chain(&entry.in_force);
+            let left = entry.access_left.iter().chain(&entry.in_force).chain(&entry.foreign_access);
             left.map(|left| (left.id.clone(), left.what.clone())).collect::<BTreeSet<_>>()
         };
         self.outcome != before.outcome

@@ -58,6 +58,11 @@ pub fn lines(entry: &Entry, before: Option<&Entry>) -> Vec<Line> {
             let text = format!("left {}: {}; to end it: {}", left.id, left.what, left.command);
             lines.push(about(Priority::Warning, text, &left.id, &left.tenant));
         }
+        for foreign in &entry.foreign_access {
+            let text =
+                format!("not kwo's {}: {}; to look at it: {}", foreign.id, foreign.what, foreign.command);
+            lines.push(about(Priority::Warning, text, &foreign.id, &foreign.tenant));
+        }
         for held in &entry.held {
             let text = format!("held {}: {}", held.id, held.why);
             lines.push(about(Priority::Warning, text, &held.id, &held.tenant));
@@ -90,7 +95,7 @@ fn whole(entry: &Entry) -> Line {
         Outcome::Converged => Priority::Info,
     };
     let text = format!(
-        "{}{}{}: {done} done, {} not done, {} held, {} left over, {} unchanged",
+        "{}{}{}: {done} done, {} not done, {} held, {} left over, {} unchanged{}",
         entry.outcome.word(),
         short(entry).map_or_else(String::new, |commit| format!(" at {commit}")),
         entry.remains().map_or_else(String::new, |remains| format!(", but {remains}")),
@@ -98,6 +103,7 @@ fn whole(entry: &Entry) -> Line {
         entry.held.len(),
         entry.leftovers,
         entry.unchanged,
+        entry.others().map_or_else(String::new, |others| format!("; {others}")),
     );
     Line { priority, text, fields: vec![("KWO_STEPS", done.to_string())] }
 }

@@ -94,6 +94,9 @@ fn summary(entry: &Entry) -> String {
     };
     add(entry.drift.len(), " changed by others");
     add(entry.held.len(), " held");
+    if !entry.foreign_access.is_empty() {
+        let _ = write!(said, ", {} not kwo's", counted(entry.foreign_access.len(), "right"));
+    }
     match entry.remains() {
         None => said,
         // First, because a channel may cut what it shows.
@@ -135,6 +138,10 @@ fn lines(entry: &Entry) -> Vec<String> {
     few(&mut lines, open.collect());
     let left = entry.access_left.iter().chain(&entry.in_force);
     few(&mut lines, left.map(|left| format!("left: {}; to end it: {}", left.what, left.command)).collect());
+    let foreign = entry.foreign_access.iter();
+    let foreign =
+        foreign.map(|foreign| format!("not kwo's: {}; to look at it: {}", foreign.what, foreign.command));
+    few(&mut lines, foreign.collect());
     let drift = entry.drift.iter().map(|drift| format!("changed by others: {}: {}", drift.id, drift.what));
     few(&mut lines, drift.collect());
     let held = entry.held.iter().map(|held| format!("held: {}", because(&held.id, &held.why)));

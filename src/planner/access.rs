@@ -62,13 +62,18 @@ pub fn rule(id: &ResourceId, rule: &Tree) -> Option<String> {
 /// The sentence for one subject of a binding.
 #[must_use]
 pub fn sentence(id: &ResourceId, body: &Tree, subject: &Tree, verb: &str) -> Option<String> {
-    let kind = id.known_kind()?;
     let text = |pointer: &str| body.at(pointer).and_then(Tree::as_text).map(|text| text.as_str());
     let who = who(subject)?;
-    let role = text("/roleRef/name")?;
+    let what = right(id, text("/roleRef/kind").unwrap_or_default(), text("/roleRef/name")?)?;
+    Some(format!("{who} {verb} {what}"))
+}
+
+/// What somebody is to whom a binding gives this role.
+#[must_use]
+pub fn right(id: &ResourceId, kind: &str, role: &str) -> Option<String> {
     // A Role in the namespace may have any name, that of a ClusterRole too.
-    let of_cluster = text("/roleRef/kind") != Some(Kind::Role.name());
-    let what = match (kind, role) {
+    let of_cluster = kind != Kind::Role.name();
+    Some(match (id.known_kind()?, role) {
         (Kind::RoleBinding, "admin") if of_cluster => format!("admin of {}", id.scope),
         (Kind::RoleBinding, "view") if of_cluster => format!("viewer of {}", id.scope),
         (Kind::RoleBinding, "tenant-deployer") if !of_cluster => format!("deployer of {}", id.scope),
@@ -85,8 +90,7 @@ pub fn sentence(id: &ResourceId, body: &Tree, subject: &Tree, verb: &str) -> Opt
         }
         (Kind::ClusterRoleBinding, other) => format!("holder of the role `{other}` in the whole cluster"),
         _ => return None,
-    };
-    Some(format!("{who} {verb} {what}"))
+    })
 }
 
 fn who(subject: &Tree) -> Option<String> {

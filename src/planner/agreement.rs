@@ -1,5 +1,6 @@
 //! Whether the world agrees with the roster, in words. What somebody may still do though the roster no longer says so is
-//! never called agreement, nor is what the roster let go of and what is in force all the same.
+//! never called agreement, nor is what the roster let go of and what is in force all the same. What others gave is told
+//! beside it.
 
 use crate::change::Leftover;
 use crate::plan::Plan;
@@ -30,6 +31,25 @@ impl Plan {
         let access: Vec<&str> = self.access_left().map(|(_, grants)| grants).collect();
         let in_force: Vec<&str> = self.in_force().map(|(_, sentence)| sentence).collect();
         remains(&access, &in_force)
+    }
+
+    /// What others gave, and what could not be seen of it, as the half of a sentence.
+    #[must_use]
+    pub fn others(&self) -> Option<String> {
+        let grants: Vec<&str> = self.foreign_access.iter().map(|foreign| foreign.grants.as_str()).collect();
+        others(&grants, &self.unseen_access)
+    }
+}
+
+/// `1 right is not kwo's: … and whether others gave more is not known: …`; nothing where there is neither.
+#[must_use]
+pub fn others<S: AsRef<str>, U: AsRef<str>>(foreign: &[S], unseen: &[U]) -> Option<String> {
+    let foreign = told(foreign, ("1 right is not kwo's", "rights are not kwo's"));
+    let unseen = unseen.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join("; ");
+    match (foreign, unseen.as_str()) {
+        (foreign, "") => foreign,
+        (None, why) => Some(format!("what others gave is not known: {why}")),
+        (Some(foreign), why) => Some(format!("{foreign}, and whether others gave more is not known: {why}")),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The command by which a person ends what is left over: it works when it is pasted, whatever the target, and once more
-//! when it is pasted twice. kwo itself never runs one.
+//! The command by which a person ends what is left over, or looks at what is not kwo's: it works when it is pasted,
+//! whatever the target, and once more when it is pasted twice. kwo itself never runs one.
 
 use crate::kinds::Kind;
 use crate::node::{NodeKind, kubeconfig_files};
@@ -23,6 +23,16 @@ pub fn ending(id: &ResourceId, reach: &Reach) -> SmolStr {
         (None, None) => kubectl(id, reach, "delete", " --ignore-not-found"),
     };
     command.into()
+}
+
+/// The command that shows an object as it stands there.
+#[must_use]
+pub fn showing(id: &ResourceId, reach: &Reach) -> SmolStr {
+    match reach.places.get(id) {
+        Some(Place::Alone(file) | Place::Among(file)) => format!("cat {}", word(file)),
+        None => kubectl(id, reach, "describe", ""),
+    }
+    .into()
 }
 
 /// The command that ends a field of an object, which has this value.

@@ -150,6 +150,12 @@ impl Kind {
         )
     }
 
+    /// Does it bind somebody to a role? Of such, all are looked at, also those of others.
+    #[must_use]
+    pub const fn binds(self) -> bool {
+        matches!(self, Kind::RoleBinding | Kind::ClusterRoleBinding)
+    }
+
     /// How its objects are looked at.
     #[must_use]
     pub const fn look(self) -> Look {

@@ -14,7 +14,7 @@ use crate::resource::{Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// Where kwo writes besides the namespaces of tenants.
-const SYSTEM_NAMESPACES: [&str; 2] = ["kube-system", "cert-manager"];
+pub(crate) const SYSTEM_NAMESPACES: [&str; 2] = ["kube-system", "cert-manager"];
 
 /// Maps of every object in which each key has an owner of its own.
 const SHARED: [&str; 2] = ["/metadata/annotations", "/metadata/labels"];
@@ -80,7 +80,7 @@ pub fn tokens_left(leftovers: &mut [Leftover], observed: &Observed) {
 
 /// Is it of a kind that kwo writes in this place, and did kwo write to it, as far as there are records? A controller
 /// copies labels, and with them the mark, to what it makes for a tenant.
-fn can_be_kwos(id: &ResourceId, present: &Present) -> bool {
+pub(crate) fn can_be_kwos(id: &ResourceId, present: &Present) -> bool {
     let Some(kind) = id.known_kind() else { return true };
     let place = kind.is_in_tenants() || SYSTEM_NAMESPACES.contains(&id.scope.as_str()) || !kind.namespaced();
     let wrote = present.owners.iter().any(|owner| owner.manager == FIELD_MANAGER);

@@ -12,6 +12,7 @@ pub mod compare;
 pub mod domains;
 pub mod drift;
 pub mod endings;
+pub mod foreign;
 mod holders;
 pub mod keeper;
 pub mod kinds;

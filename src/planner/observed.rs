@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::kinds::Kind;
 use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree, join, tokens};
 
@@ -24,6 +25,8 @@ pub const FIELD_MANAGER: &str = "kwo";
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Observed {
     sightings: BTreeMap<ResourceId, Sighting>,
+    /// The kinds of which nobody could see what others have, and why.
+    pub unlisted: BTreeMap<Kind, SmolStr>,
     /// How a person comes to what was seen.
     pub reach: Reach,
 }
@@ -122,8 +125,9 @@ impl Observed {
 
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
-        let Observed { sightings, reach: Reach { kubectl, root, places } } = other;
+        let Observed { sightings, unlisted, reach: Reach { kubectl, root, places } } = other;
         self.sightings.extend(sightings);
+        self.unlisted.extend(unlisted);
         self.reach.places.extend(places);
         for (own, other) in [(&mut self.reach.kubectl, kubectl), (&mut self.reach.root, root)] {
             if own.is_empty() {
@@ -135,7 +139,7 @@ impl Observed {
 
 impl FromIterator<(ResourceId, Sighting)> for Observed {
     fn from_iter<I: IntoIterator<Item = (ResourceId, Sighting)>>(iter: I) -> Observed {
-        Observed { sightings: iter.into_iter().collect(), reach: Reach::default() }
+        Observed { sightings: iter.into_iter().collect(), ..Observed::default() }
     }
 }
 

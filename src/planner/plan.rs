@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::arrange::{Verdict, arrange};
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
 use crate::compare::{Difference, compare, quantity};
+use crate::foreign::{ForeignAccess, foreign_access, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{gather, left_in, left_over, tokens_left};
@@ -19,7 +20,7 @@ use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
-pub const FORMAT_VERSION: &str = "1.1";
+pub const FORMAT_VERSION: &str = "1.2";
 
 /// A plan.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,12 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// What the roster no longer wants.
     pub leftovers: Vec<Leftover>,
+    /// What bindings give that are not kwo's, and that the roster does not give.
+    #[serde(default)]
+    pub foreign_access: Vec<ForeignAccess>,
+    /// Why it is not known of some bindings what they give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen_access: Vec<SmolStr>,
     /// How many objects are as the roster wants them.
     pub settled: usize,
     /// SHA-256 of the canonical form of all of the above.
@@ -113,6 +120,8 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
         steps,
         held,
         leftovers,
+        foreign_access: foreign_access(desired, observed),
+        unseen_access: unseen_access(observed),
         settled: settled + idle,
         digest: "".into(),
     }
@@ -332,11 +341,20 @@ pub fn tenant(body: &Tree) -> SmolStr {
 }
 
 impl Plan {
-    /// Is there nothing to do and nothing held? Leftovers do not count: they are never acted on.
+    /// Is there nothing to do and nothing held? What is left over or not kwo's does not count: it is never acted on.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let Plan { format_version: _, provenance: _, steps, held, leftovers: _, settled: _, digest: _ } =
-            self;
+        let Plan {
+            format_version: _,
+            provenance: _,
+            steps,
+            held,
+            leftovers: _,
+            foreign_access: _,
+            unseen_access: _,
+            settled: _,
+            digest: _,
+        } = self;
         steps.is_empty() && held.iter().all(Held::is_left_out)
     }
 
@@ -360,12 +378,24 @@ impl Plan {
     }
 
     fn computed_digest(&self) -> SmolStr {
-        let Plan { format_version, provenance, steps, held, leftovers, settled, digest: _ } = self;
+        let Plan {
+            format_version,
+            provenance,
+            steps,
+            held,
+            leftovers,
+            foreign_access,
+            unseen_access,
+            settled,
+            digest: _,
+        } = self;
         let mut sha = Sha256::new();
-        let form = (format_version, provenance, steps, held, leftovers, settled);
         // Writing to a hash cannot fail, and every part of a plan has a JSON form.
-        if let Ok(canonical) = serde_json::to_vec(&form) {
-            sha.update(canonical);
+        let form = (format_version, provenance, steps, held, leftovers, settled);
+        sha.update(serde_json::to_vec(&form).unwrap_or_default());
+        // The form before this one did not have them, and its plans are read, too.
+        if !foreign_access.is_empty() || !unseen_access.is_empty() {
+            sha.update(serde_json::to_vec(&(foreign_access, unseen_access)).unwrap_or_default());
         }
         sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -102,7 +102,8 @@ impl Rights {
         self.add("", Kind::Namespace, SYSTEM, &["get"]);
         let wanted: BTreeSet<Kind> = objects(desired).map(|(kind, _)| kind).collect();
         for kind in Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private) {
-            if leftovers || wanted.contains(&kind) {
+            // Of bindings those of others are told, too.
+            if leftovers || kind.binds() || wanted.contains(&kind) {
                 self.add("", kind, "", &["list"]);
             }
         }

@@ -24,6 +24,7 @@ pub fn list(entries: &[Entry]) -> String {
             }
         }
         what.extend(entry.remains());
+        what.extend(entry.others());
         what.extend(entry.problems.iter().map(|problem| problem.text.clone()));
         let _ = writeln!(
             out,
@@ -60,6 +61,8 @@ pub fn show(entry: &Entry) -> String {
         leftovers,
         access_left,
         in_force,
+        foreign_access,
+        unseen_access,
         // Each is told among the problems.
         fights: _,
         unchanged,
@@ -90,6 +93,18 @@ pub fn show(entry: &Entry) -> String {
     }
     for Left { id, tenant: _, what, command } in access_left.iter().chain(in_force) {
         let _ = writeln!(out, "left: {id}: {what}\n  to end it: {command}");
+    }
+    for Left { id, tenant: _, what, command } in foreign_access {
+        let _ = writeln!(
+            out,
+            "not kwo's: {}: {}\n  to look at it: {}",
+            OneLine(id),
+            OneLine(what),
+            OneLine(command)
+        );
+    }
+    for why in unseen_access {
+        let _ = writeln!(out, "what others gave is not known: {}", OneLine(why));
     }
     for step in steps {
         let why = if step.why.is_empty() { String::new() } else { format!(": {}", step.why) };

@@ -8,7 +8,7 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
 use super::plan::{Counts, Detail, access_lines, text};
-use super::run;
+use super::{foreign, run};
 use crate::execute::Report;
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.
@@ -29,6 +29,7 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
     if let Some(remains) = plan.remains() {
         let _ = writeln!(out, "**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));
     }
+    out.push_str(&others(plan));
     if plan.is_settled() && plan.leftovers.is_empty() {
         out.push_str("Nothing to do: the cluster agrees with the roster.\n");
     } else {
@@ -47,6 +48,7 @@ pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, Strin
     if let Some(remains) = plan.remains() {
         let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));
     }
+    let _ = write!(out, "\n{}", others(plan).trim_end_matches('\n'));
     let nothing = if stale.is_empty() {
         "Nothing was to be done.\n"
     } else {
@@ -63,6 +65,15 @@ pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, Strin
     let last = report.map_or_else(|| nothing.to_owned(), run::summary);
     let _ = write!(out, "\n{}", anstream::adapter::strip_str(&last));
     out
+}
+
+/// What gives access and is not kwo's.
+fn others(plan: &Plan) -> String {
+    let lines = foreign::lines(plan);
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("**Not kwo's, gives access**\n\n{}\n", block(&lines.join("\n"), LONGEST / 8))
 }
 
 /// Why there is no plan.

@@ -1,8 +1,10 @@
 //! How plans, reports and findings are shown: text, Markdown, JSON.
 
+mod agreement;
 pub mod diagnostic;
 pub mod dns;
 pub mod explain;
+mod foreign;
 pub mod history;
 pub mod import;
 pub mod markdown;

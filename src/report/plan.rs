@@ -14,7 +14,7 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::secrets::STILL_ADMITS;
 use kwo_planner::tree::{SmolStr, Tree};
 
-use super::unseen;
+use super::{foreign, unseen};
 
 /// How much of a plan to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,8 +30,8 @@ pub(crate) const LEFT: Style = AnsiColor::Magenta.on_default();
 const QUIET: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
-/// How many rights that are left are told before all tenants.
-const MOST_LEFT: usize = 20;
+/// How many rights that are left are told before all tenants, and how many that are not kwo's behind them.
+pub(super) const MOST_LEFT: usize = 20;
 
 /// What a new token does to the files of a kubeconfig.
 const ANEW: &str = "both files are written anew; what is there goes to /var/lib/kwo/archive";
@@ -55,6 +55,8 @@ pub struct Counts {
     pub access: usize,
     /// Objects that are as they should be.
     pub unchanged: usize,
+    /// Rights that are not kwo's.
+    pub foreign: usize,
 }
 
 impl Counts {
@@ -72,21 +74,27 @@ impl Counts {
             leftovers: plan.leftovers.len(),
             access: plan.access_left().count(),
             unchanged: plan.settled,
+            foreign: plan.foreign_access.len(),
         }
     }
 
     /// The counts on one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let Counts { create, extend, revise, held, left_out, leftovers, access, unchanged } = self;
+        let Counts { create, extend, revise, held, left_out, leftovers, access, unchanged, foreign } = self;
         let left_out = if *left_out == 0 { String::new() } else { format!(", {left_out} not looked at") };
         let access = match access {
             0 => String::new(),
             1 => " (1 gives access)".to_owned(),
             several => format!(" ({several} give access)"),
         };
+        let foreign = match foreign {
+            0 => String::new(),
+            1 => ", 1 right not kwo's".to_owned(),
+            several => format!(", {several} rights not kwo's"),
+        };
         format!(
-            "{create} to create, {extend} to extend, {revise} to revise, {held} held, {leftovers} left over{access}, {unchanged} unchanged{left_out}"
+            "{create} to create, {extend} to extend, {revise} to revise, {held} held, {leftovers} left over{access}, {unchanged} unchanged{left_out}{foreign}"
         )
     }
 }
@@ -103,7 +111,17 @@ struct Part<'p> {
 #[must_use]
 pub fn text(plan: &Plan, detail: Detail) -> String {
     let mut out = String::new();
-    let Plan { format_version: _, provenance, steps, held, leftovers, settled: _, digest: _ } = plan;
+    let Plan {
+        format_version: _,
+        provenance,
+        steps,
+        held,
+        leftovers,
+        foreign_access: _,
+        unseen_access: _,
+        settled: _,
+        digest: _,
+    } = plan;
     let _ = writeln!(
         out,
         "{STRONG}Plan{STRONG:#} for {} from {}",
@@ -148,6 +166,7 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
             leftover_text(&mut out, leftover, &leftovers);
         }
     }
+    out.push_str(&foreign::text(plan));
     let _ = writeln!(out, "\n{STRONG}{}{STRONG:#}", Counts::of(plan).line());
     if let Some(remains) = plan.remains() {
         let _ = writeln!(out, "{LEFT}Not in agreement{LEFT:#}: {}", OneLine(remains));

@@ -10,6 +10,7 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 use serde_json::json;
 
+use super::foreign;
 use super::plan::{CHANGE, CREATE, Counts, HOLD, LEFT, shown};
 use crate::execute::{Outcome, Report, StepResult};
 use crate::fight::{Fight, fights, named};
@@ -141,6 +142,7 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
             "{LEFT}{leftovers} left over{LEFT:#}: `kwo plan` lists them with the commands that remove them."
         );
     }
+    out.push_str(&foreign::end(again));
     out
 }
 
@@ -181,6 +183,8 @@ pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde
         "leftovers": now.leftovers,
         "leftover_access": now.access_left().count(),
         "remains": now.remains(),
+        "foreign_access": now.foreign_access,
+        "unseen_access": now.unseen_access,
         "in_agreement": now.agrees(),
         "still_different": again.map_or_else(Vec::new, |again| again.steps.iter().map(|step| step.id.to_string()).collect()),
     })

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use jiff::Timestamp;
+use kwo_planner::plain::one_line;
 
+use super::agreement;
 use super::plan::{CREATE, HOLD};
 use crate::providers::LastRun;
 use crate::status::disk::Level;
@@ -24,7 +26,9 @@ pub fn text(status: &Status) -> String {
     let Status {
         format_version: _,
         kwo,
+        roster,
         server,
+        agreement,
         nodes,
         disk: space,
         k3s,
@@ -45,21 +49,41 @@ pub fn text(status: &Status) -> String {
     };
     section("kwo", vec![(*kwo).to_owned()]);
     section("server", one(&server.version, |version| format!("{version} at {}", server.address)));
+    let unread = match roster {
+        Answer::Found(_) => None,
+        Answer::CouldNotLook(why) => Some(vec![unknown(&one_line(why))]),
+    };
+    section(
+        "agreement",
+        match agreement {
+            Answer::Found(agreement) => agreement::lines(agreement),
+            Answer::CouldNotLook(why) => vec![unknown(&one_line(why))],
+        },
+    );
     section("nodes", many(nodes, "there are none", node));
     section("disk", space.as_ref().map_or_else(|| vec![not_asked()], |space| one(space, disk)));
     section("k3s", k3s.as_ref().map_or_else(|| vec![not_asked()], |since| one(since, service)));
     section("Traefik", many(traefik, "there are no pods of it in kube-system", pod));
-    section("resolvers", columns(resolvers.iter().map(resolver), "the roster asks for no certificates"));
-    section("registry", vec![registry.as_ref().map_or_else(|| "the roster asks for none".to_owned(), store)]);
-    let parked = tenants.iter().filter(|tenant| tenant.parked).count();
-    section(
-        "tenants",
-        vec![match parked {
-            0 => tenants.len().to_string(),
-            _ => format!("{}, {parked} of them parked", tenants.len()),
-        }],
-    );
-    section("", columns(tenants.iter().flat_map(rows), ""));
+    if let Some(unread) = unread {
+        for name in ["resolvers", "registry", "tenants"] {
+            section(name, unread.clone());
+        }
+    } else {
+        section("resolvers", columns(resolvers.iter().map(resolver), "the roster asks for no certificates"));
+        section(
+            "registry",
+            vec![registry.as_ref().map_or_else(|| "the roster asks for none".to_owned(), store)],
+        );
+        let parked = tenants.iter().filter(|tenant| tenant.parked).count();
+        section(
+            "tenants",
+            vec![match parked {
+                0 => tenants.len().to_string(),
+                _ => format!("{}, {parked} of them parked", tenants.len()),
+            }],
+        );
+        section("", columns(tenants.iter().flat_map(rows), ""));
+    }
     section("tokens", logins(tokens));
     section("last run", one(last_run, |run| run.as_ref().map_or_else(none, last)));
     section("last sync", one(last_sync, |run| run.as_ref().map_or_else(none, sync)));

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use futures_util::future::{join, join_all, join5};
+use futures_util::future::{join, join_all, join3, join5};
 use jiff::Timestamp;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, credentials_of};
 use kwo_planner::plan::FORMAT_VERSION;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::tenants::tenants;
-use super::{Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
+use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
 use crate::providers::{Kube, Node, Refusal};
 use crate::sync::Memory;
 
@@ -115,10 +115,12 @@ pub(crate) fn pods(namespace: &str, label: Option<&str>) -> String {
 }
 
 /// Asks everything about the cluster and the tenants of the roster, and about the node below `root`, which is nothing
-/// where that is no folder. Says besides why the server gives no answer at all, where that is so.
+/// where that is no folder. `agreement` is asked only where the server answers. Says besides why it gives no answer at
+/// all, where that is so.
 pub async fn look(
     kube: &Kube,
-    roster: &Roster,
+    roster: Answer<&Roster>,
+    agreement: impl Future<Output = Answer<Agreement>>,
     node: Option<(&Path, Option<Node>)>,
 ) -> (Status, Option<String>) {
     #[derive(Deserialize)]
@@ -135,15 +137,21 @@ pub async fn look(
     let asked = Asked { kube, away: away.is_some() };
     let root = node.as_ref().map(|(root, _)| *root);
     let node = node.map(|(root, node)| tokens::node(root, node));
-    let (cluster, (tokens, k3s)) = join(
+    let agreement = async { if asked.away { asked.silence() } else { agreement.await } };
+    let known = match &roster {
+        Answer::Found(roster) => Some(*roster),
+        Answer::CouldNotLook(_) => None,
+    };
+    let (cluster, (tokens, k3s), agreement) = join3(
         join5(
             nodes(&asked),
             traefik(&asked),
-            resolvers(&asked, roster),
-            registry(&asked, roster),
-            tenants(&asked, roster),
+            async { if let Some(roster) = known { resolvers(&asked, roster).await } else { Vec::new() } },
+            async { registry(&asked, known?).await },
+            async { if let Some(roster) = known { tenants(&asked, roster).await } else { Vec::new() } },
         ),
-        join(tokens::tokens(&asked, roster, node.as_ref()), k3s(node.as_ref())),
+        join(tokens::tokens(&asked, known, node.as_ref()), k3s(node.as_ref())),
+        agreement,
     )
     .await;
     let (nodes, traefik, resolvers, registry, tenants) = cluster;
@@ -157,6 +165,8 @@ pub async fn look(
     let status = Status {
         format_version: FORMAT_VERSION,
         kwo: env!("CARGO_PKG_VERSION"),
+        roster: roster.map(|roster| roster.sources().files()[0].name.clone()),
+        agreement,
         server: Server { address: kube.address().to_owned(), version },
         nodes,
         disk: root.map(disk::look),

@@ -1,6 +1,7 @@
 //! What `kwo status` tells: one answer a question. An answer that could not be had has its reason and takes nothing
 //! from the others. How it is shown is in `report/status.rs`.
 
+mod agreement;
 pub mod disk;
 mod look;
 mod tenants;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::providers::{LastRun, Refusal};
 use crate::sync::Short;
+pub use agreement::Agreement;
 pub use disk::Disk;
 pub use look::look;
 pub(crate) use look::pods;
@@ -33,7 +35,11 @@ pub enum Answer<T> {
 pub struct Status {
     pub format_version: &'static str,
     pub kwo: &'static str,
+    /// The roster that was read, by its path; without one nothing is said of tenants, resolvers and the registry.
+    pub roster: Answer<String>,
     pub server: Server,
+    /// Whether the cluster agrees with the roster.
+    pub agreement: Answer<Agreement>,
     pub nodes: Answer<Vec<Node>>,
     /// Nothing where nobody asked for it.
     pub disk: Option<Answer<Disk>>,
@@ -194,6 +200,14 @@ pub struct Use {
 }
 
 impl<T> Answer<T> {
+    /// The answer without taking it away.
+    pub fn as_ref(&self) -> Answer<&T> {
+        match self {
+            Answer::Found(found) => Answer::Found(found),
+            Answer::CouldNotLook(why) => Answer::CouldNotLook(why.clone()),
+        }
+    }
+
     /// The same about something else.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
         match self {

@@ -27,7 +27,11 @@ struct Head {
 }
 
 /// All of them; the kubeconfigs where a node is given.
-pub(super) async fn tokens(asked: &Asked<'_>, roster: &Roster, node: Option<&Answer<Node>>) -> Tokens {
+pub(super) async fn tokens(
+    asked: &Asked<'_>,
+    roster: Option<&Roster>,
+    node: Option<&Answer<Node>>,
+) -> Tokens {
     // By the name, so that it takes no right to any other Secret.
     let path = format!(
         "/api/v1/secrets?fieldSelector=metadata.name%3D{LONG_LIVED},type%3Dkubernetes.io%2Fservice-account-token"
@@ -42,7 +46,7 @@ pub(super) async fn tokens(asked: &Asked<'_>, roster: &Roster, node: Option<&Ans
         found.sort_by_key(|have| Reverse(now.duration_since(have.made)));
         found
     });
-    Tokens { kubeconfigs: node.map(|node| kubeconfigs(roster, node, now)), long_lived }
+    Tokens { kubeconfigs: roster.zip(node).map(|(roster, node)| kubeconfigs(roster, node, now)), long_lived }
 }
 
 /// Those that the roster asks for, and those of its tenants that are there though it does not.

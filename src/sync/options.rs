@@ -10,7 +10,7 @@ use kwo_planner::plan::Plan;
 use kwo_planner::settings::Settings;
 use tokio::sync::watch;
 
-use crate::cli::{AgeArgs, ClusterArgs, KubeArgs, TargetArgs};
+use crate::cli::{AgeArgs, ClusterArgs, FailOn, KubeArgs, TargetArgs};
 use crate::failure::Exit;
 use crate::history::{Entry, Outcome};
 
@@ -48,8 +48,8 @@ pub struct Options {
     pub dry_run: bool,
     /// What it may do once.
     pub allowed: BTreeSet<Allowed>,
-    /// Access that is left over is no success.
-    pub strict: bool,
+    /// What is no success although all went well.
+    pub fail_on: BTreeSet<FailOn>,
     /// How long to wait before what was put right is looked at once more; nothing where it is not.
     pub settle: Duration,
     /// How long to wait for another run to end.
@@ -71,18 +71,23 @@ pub struct Ran {
     pub before: Option<Entry>,
     /// The plan that it made.
     pub plan: Option<Plan>,
-    /// Access that is left over is no success.
-    pub strict: bool,
+    /// What is no success although all went well.
+    pub fail_on: BTreeSet<FailOn>,
 }
 
 impl Ran {
     /// The exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {
+        let left = self.entry.outcome == Outcome::AccessLeft;
+        let foreign = !self.entry.foreign_access.is_empty() || !self.entry.unseen_access.is_empty();
+        let fails = self.fail_on.iter().any(|on| match on {
+            FailOn::LeftoverAccess => left,
+            FailOn::ForeignAccess => foreign,
+        });
         match self.entry.outcome {
-            Outcome::Converged => Exit::Done,
-            Outcome::AccessLeft if !self.strict => Exit::Done,
-            Outcome::AccessLeft | Outcome::Held | Outcome::Refused => Exit::Held,
+            Outcome::Converged | Outcome::AccessLeft if !fails => Exit::Done,
+            Outcome::Converged | Outcome::AccessLeft | Outcome::Held | Outcome::Refused => Exit::Held,
             Outcome::Failed => Exit::Failed,
         }
     }

@@ -2,6 +2,7 @@
 
 use kwo_planner::change::{Leftover, Step as PlanStep};
 use kwo_planner::drift::drift;
+use kwo_planner::foreign::ForeignAccess;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
 
@@ -71,6 +72,17 @@ pub(super) fn left<'p>(leftovers: impl Iterator<Item = (&'p Leftover, &'p str)>)
             command: left.command.to_string(),
         })
         .collect()
+}
+
+/// What gives access and is not kwo's.
+pub(super) fn foreign(plan: &Plan) -> Vec<Left> {
+    let told = |foreign: &ForeignAccess| Left {
+        id: foreign.id.to_string(),
+        tenant: foreign.tenant.to_string(),
+        what: foreign.grants.to_string(),
+        command: foreign.command.to_string(),
+    };
+    plan.foreign_access.iter().map(told).collect()
 }
 
 /// What somebody else had changed.
@@ -148,6 +160,7 @@ pub(super) fn in_short(entry: &Entry) -> String {
         words.push(format!("{done} done"));
     }
     words.extend(entry.remains());
+    words.extend(entry.others());
     words.extend(entry.problems.iter().map(|problem| problem.text.chars().take(160).collect()));
     words.join("; ")
 }

@@ -5,6 +5,7 @@ use super::converge::FULL;
 use super::options::Ran;
 use super::outcome::outcome;
 use super::run::Run;
+use crate::cli::FailOn;
 use crate::history::{Entry, Head, Outcome, Problem, ProblemKind};
 
 impl Run<'_> {
@@ -83,7 +84,9 @@ impl Run<'_> {
             self.problem(problem(ProblemKind::Step, error.to_string(), FULL));
             self.entry.outcome = outcome(&self.entry);
         }
-        let strict = self.options.strict || self.settings.is_strict();
-        Ran { entry: self.entry, before: self.before, plan: self.plan, strict }
+        let mut fail_on = self.options.fail_on.clone();
+        fail_on.extend(self.settings.fails_on_leftover_access().then_some(FailOn::LeftoverAccess));
+        fail_on.extend(self.settings.fails_on_foreign_access().then_some(FailOn::ForeignAccess));
+        Ran { entry: self.entry, before: self.before, plan: self.plan, fail_on }
     }
 }

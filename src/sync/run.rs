@@ -18,7 +18,7 @@ use super::choose::{Choice, choose, fetch, missing, problem, short};
 use super::converge::{Checked, Unusable, beyond, check_out, look};
 use super::memory::Memory;
 use super::options::{Allowed, Options, Ran, target_args};
-use super::outcome::{drifted, held, in_short, left};
+use super::outcome::{drifted, foreign, held, in_short, left};
 use super::state::{Applied, Intent, State, StateError};
 use crate::cli::TargetArgs;
 use crate::failure::{Exit, Failure};
@@ -324,6 +324,8 @@ impl Run<'_> {
         self.entry.leftovers = plan.leftovers.len();
         self.entry.access_left = left(plan.access_left());
         self.entry.in_force = left(plan.in_force());
+        self.entry.foreign_access = foreign(plan);
+        self.entry.unseen_access = plan.unseen_access.iter().map(ToString::to_string).collect();
         self.entry.unchanged = plan.settled;
     }
 

@@ -15,7 +15,7 @@ use crate::{metrics, target};
 
 /// Tells everybody that the settings name, and the namespaces that were touched. `said` hears who could not be told.
 pub async fn tell(settings: &Settings, ran: &Ran, said: &mut dyn FnMut(&str)) {
-    let Ran { entry, before, plan: _, strict: _ } = ran;
+    let Ran { entry, before, plan: _, fail_on: _ } = ran;
     if let Some(path) = &settings.metrics
         && let Err(failure) = metrics::write(Path::new(path.as_str()), entry)
     {

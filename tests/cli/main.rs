@@ -4,6 +4,7 @@
 mod completion;
 mod dns;
 mod environment;
+mod foreign;
 mod help;
 mod hints;
 mod import;

@@ -9,7 +9,7 @@ use crate::common::apiserver::{kubectl, unique};
 use crate::run::Bench;
 
 /// As a person pastes it.
-pub(crate) fn paste(line: &str) {
+pub(crate) fn paste(line: &str) -> String {
     let kubectl = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apiserver");
     let path = format!("{}:{}", kubectl.display(), std::env::var("PATH").unwrap());
     // kubectl keeps a cache at home, and where it has none in the folder that it is run in.
@@ -18,6 +18,7 @@ pub(crate) fn paste(line: &str) {
     command.args(["-c", line]).env_clear().env("PATH", path).env("HOME", home.path());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What is left over and has this name in it.

@@ -47,6 +47,8 @@ fn entry(steps: Vec<Step>) -> Entry {
         leftovers: 0,
         access_left: Vec::new(),
         in_force: Vec::new(),
+        foreign_access: Vec::new(),
+        unseen_access: Vec::new(),
         fights: Vec::new(),
         unchanged: 0,
     }

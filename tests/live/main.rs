@@ -19,6 +19,7 @@ mod endings;
 mod endless;
 mod events;
 mod fight;
+mod foreign;
 mod gate;
 mod given;
 mod hold;

@@ -174,7 +174,15 @@ fn only_news_are_told_and_recovery_is_called_so() {
         command: "kubectl delete clusterrolebindings kwo-admin-viktor".into(),
     };
     let left = Entry { outcome: Outcome::AccessLeft, access_left: vec![left], ..quiet() };
+    let foreign = Left {
+        id: "kube:RoleBinding/alice/colleague".into(),
+        tenant: "alice".into(),
+        what: "mallory@example.com is admin of alice".into(),
+        command: "kubectl describe rolebindings colleague --namespace=alice".into(),
+    };
+    let foreign = Entry { foreign_access: vec![foreign], ..quiet() };
     for (entry, before) in [
+        (&foreign, &foreign),
         (&left, &left),
         (&quiet(), &quiet()),
         (&quiet(), &changed()),
@@ -194,6 +202,8 @@ fn only_news_are_told_and_recovery_is_called_so() {
         (&held, Some(&quiet), "kwo: nothing had to be changed, 1 object held"),
         (&left, Some(&quiet), "kwo: 1 grant is left: viktor@example.com is still admin of the whole cluster"),
         (&quiet, Some(&left), "kwo: nothing had to be changed"),
+        (&foreign, Some(&quiet), "kwo: nothing had to be changed, 1 right not kwo's"),
+        (&quiet, Some(&foreign), "kwo: nothing had to be changed"),
         (&quiet, Some(&held), "kwo: nothing had to be changed"),
         (&drift, Some(&quiet), "kwo: nothing had to be changed, 1 object changed by others"),
         (&refused, Some(&quiet), "kwo refused fffffff: the commit is not signed by a signer"),

@@ -54,6 +54,7 @@ fn every_figure_of_a_run_is_there() {
         ("kwo_held", 0.0),
         ("kwo_leftovers", 1.0),
         ("kwo_leftover_access", 0.0),
+        ("kwo_foreign_access", 0.0),
         ("kwo_fights", 0.0),
         ("kwo_unchanged", 40.0),
         ("kwo_commit_timestamp_seconds", 1_795_280_340.0),
@@ -72,6 +73,15 @@ fn every_figure_of_a_run_is_there() {
     ] {
         assert_eq!(said.get(name), Some(&value), "{name}\n{text}");
     }
+}
+
+#[test]
+fn what_nobody_could_look_at_is_not_said_to_be_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kwo.prom");
+    let entry = Entry { unseen_access: vec!["list rolebindings was refused".to_owned()], ..quiet() };
+    write(&path, &entry).unwrap();
+    assert!(!fs::read_to_string(&path).unwrap().contains("kwo_foreign_access"));
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub(crate) fn changed() -> Entry {
         leftovers: 1,
         access_left: Vec::new(),
         in_force: Vec::new(),
+        foreign_access: Vec::new(),
+        unseen_access: Vec::new(),
         fights: Vec::new(),
         unchanged: 40,
     }

@@ -134,6 +134,9 @@ fn a_plan_acts_on_nobody() {
     plan["held"] = Value::from(held);
     plan["leftovers"] = json!([{"id": id, "pointer": "/subjects/0", "value": {"name": "bob"}, "tenant": "alice",
         "grants": "bob is admin of alice", "command": "kubectl delete rolebinding x"}]);
+    plan["foreign_access"] = json!([{"id": id, "tenant": "alice", "who": "bob", "role": "ClusterRole/admin",
+        "grants": "bob is admin of alice", "command": "kubectl describe rolebinding x"}]);
+    plan["unseen_access"] = json!(["list rolebindings was refused: no"]);
     plan["provenance"]["roster"] = json!("roster.yaml");
     let mut step = serde_json::to_value(&all_steps()[0]).unwrap();
     step["id"] = json!(id);
@@ -193,6 +196,8 @@ fn a_history_entry_acts_on_nobody() {
         "steps": [{"id": "kube:Role/a/b", "tenant": "a", "action": "created", "outcome": "refused", "why": "no", "took_ms": 1}],
         "held": [{"id": "kube:Role/a/b", "tenant": "a", "why": "x"}],
         "drift": [{"id": "kube:Role/a/b", "tenant": "a", "what": "y"}], "leftovers": 1, "unchanged": 2,
+        "foreign_access": [{"id": "kube:RoleBinding/a/b", "tenant": "a", "what": "b is admin of a", "command": "kubectl describe x"}],
+        "unseen_access": ["list rolebindings was refused: no"],
     });
     serde_json::from_value::<Entry>(entry.clone()).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -95,6 +95,36 @@ fn access_that_is_left_over_is_the_headline_and_no_success_where_that_is_asked_f
 }
 
 #[test]
+fn access_that_is_not_kwos_is_told_once_and_no_success_where_that_is_asked_for() {
+    let world = World::new(ALICE);
+    world.sync(&[]).expect(0);
+    let file = world.file_of("LimitRange", "alice-limits").unwrap().with_file_name("theirs.yaml");
+    let binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: x, namespace: alice}\n\
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}\n\
+        subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory@example.com}]\n";
+    fs::write(&file, binding).unwrap();
+    let said = "1 right is not kwo's: mallory@example.com is admin of alice";
+    world.sync(&[]).expect(0).says("In agreement").says(said);
+    world.sync(&[]).expect(0).says(said);
+    assert_eq!(world.history().len(), 2, "the same, hour by hour, is no news");
+    let newest = world.newest();
+    assert_eq!(
+        (&newest["outcome"], &newest["foreign_access"][0]["tenant"]),
+        (&json!("converged"), &json!("alice"))
+    );
+    world.kwo(&["history"]).says(said);
+    world
+        .kwo(&["history", "show", "2"])
+        .says("not kwo's: kube:RoleBinding/alice/x: ")
+        .says("to look at it: cat ");
+    world.sync(&["--fail-on", "foreign-access"]).expect(5).says(said);
+    world.settings("strict: {foreignAccess: true}\n");
+    world.sync(&[]).expect(5).says(said);
+    fs::remove_file(file).unwrap();
+    world.sync(&[]).expect(0).conceals("not kwo's");
+}
+
+#[test]
 fn drift_that_is_only_reported_is_held_run_after_run_and_beside_other_changes() {
     let world = World::new(ALICE);
     world.settings("drift: report\n");

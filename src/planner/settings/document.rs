@@ -85,6 +85,8 @@ record! {
         /// Exit with 5 where somebody still has a right that kwo gave and that the roster does not name any more?
         /// Default: no.
         pub leftover_access: Option<At<bool>> = "leftoverAccess",
+        /// Exit with 5 where somebody has a right by a binding that is not kwo's, or where that is not known? Default: no.
+        pub foreign_access: Option<At<bool>> = "foreignAccess",
     }
 }
 
@@ -112,9 +114,14 @@ impl Settings {
 
     /// Is access that is left over no success?
     #[must_use]
-    pub fn is_strict(&self) -> bool {
-        let strict = self.strict.as_ref().and_then(|strict| strict.leftover_access);
-        strict.is_some_and(|strict| strict.value)
+    pub fn fails_on_leftover_access(&self) -> bool {
+        self.strict.as_ref().and_then(|strict| strict.leftover_access).is_some_and(|strict| strict.value)
+    }
+
+    /// Is access that is not kwo's no success?
+    #[must_use]
+    pub fn fails_on_foreign_access(&self) -> bool {
+        self.strict.as_ref().and_then(|strict| strict.foreign_access).is_some_and(|strict| strict.value)
     }
 
     /// What becomes of drift.

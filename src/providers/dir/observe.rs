@@ -1,5 +1,5 @@
 //! What is in the directory: every wanted object by the file that is its own, and all others that carry kwo's mark
-//! wherever they stand. A directory keeps no record of who wrote what, so nobody owns a field here.
+//! wherever they stand, with the bindings of others. A directory keeps no record of who wrote what, so nobody owns a field here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,6 +57,7 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
                 observed.insert((*id).clone(), Sighting::Unknown { why: why.clone() });
             }
         }
+        observed.unlisted.insert(Kind::RoleBinding, why);
     }
     let full = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let full = |place: &Path| SmolStr::from(full.join(place).to_string_lossy());
@@ -78,7 +79,7 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
                     observed.insert(id, Sighting::Unknown { why });
                 }
                 (None, None) => {
-                    if let Some(body) = marked(&id, &object, &masks) {
+                    if let Some(body) = told(&id, &object, &masks) {
                         let present =
                             Present { body, version, owners: Arc::new([]), deleting: deleting(&object) };
                         let stands = if alone { Place::Alone } else { Place::Among };
@@ -189,12 +190,11 @@ fn items(object: Tree, deeper: usize) -> Vec<Tree> {
     found.iter().flat_map(|item| items(whole(item), deeper)).collect()
 }
 
-/// The body of an object that nobody wants, if it carries the mark.
-fn marked(id: &ResourceId, object: &Tree, masks: &BTreeMap<Kind, Also>) -> Option<Tree> {
+/// The body of an object that nobody wants, if it carries the mark or is a binding.
+fn told(id: &ResourceId, object: &Tree, masks: &BTreeMap<Kind, Also>) -> Option<Tree> {
     let marks = |(key, value): &(SmolStr, Tree)| value.as_text().is_some_and(|value| is_mark(key, value));
-    let kind = id
-        .known_kind()
-        .filter(|_| object.at("/metadata/labels").is_some_and(|all| all.entries().iter().any(marks)))?;
+    let marked = || object.at("/metadata/labels").is_some_and(|all| all.entries().iter().any(marks));
+    let kind = id.known_kind().filter(|kind| kind.binds() || marked())?;
     cut_text(&object.to_string(), kind, None, masks.get(&kind)?).ok()
 }
 

@@ -1,5 +1,6 @@
 //! From the bytes of a LIST to sightings, in one pass and without the trees of what is not kept: an object that
-//! nobody wants and that does not carry kwo's mark is skipped, every other one is cut down to its mask.
+//! nobody wants and that does not carry kwo's mark is skipped, unless it is a binding; every other one is cut down to its
+//! mask.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -174,7 +175,8 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
         let id = ResourceId::kube(*kind, SmolStr::new(&head.namespace), SmolStr::new(&head.name));
         let wanted = desired.get(&id);
         let bound = desired.bound().contains(&id);
-        if wanted.is_none() && !bound && !head.labels.is_some_and(|labels| labels.marked) {
+        let marked = head.labels.is_some_and(|labels| labels.marked);
+        if wanted.is_none() && !bound && !marked && !kind.binds() {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(None);
         }
@@ -214,8 +216,9 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
             }
         }
         let owners = match head.managed_fields {
-            Some(managed) => sets.owners(managed).map_err(A::Error::custom)?,
-            None => Arc::new([]),
+            // Of what is others', nobody asks who wrote which field.
+            Some(managed) if wanted.is_some() || marked => sets.owners(managed).map_err(A::Error::custom)?,
+            _ => Arc::new([]),
         };
         // An id that is wanted exists already; it need not exist twice.
         let id = wanted.map_or(id, |resource| resource.id.clone());

@@ -1,6 +1,6 @@
 //! One LIST a kind over the whole cluster, all kinds at once; of kinds that are mostly other people's only what carries
-//! the mark, and by name what is wanted besides. A LIST that fails leaves every wanted object of its kind `Unknown`;
-//! only one that was read to its end may say that something is absent.
+//! the mark, and by name what is wanted besides. Of bindings those of others are kept as well. A LIST that fails leaves
+//! every wanted object of its kind `Unknown`; only one that was read to its end may say that something is absent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +53,11 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
             Ok(_) => Sighting::Absent,
             Err(why) => Sighting::Unknown { why: why.clone() },
         };
+        if let Err(why) = &list
+            && kind.binds()
+        {
+            observed.unlisted.insert(kind, why.clone());
+        }
         for role in desired.bound().iter().filter(|role| role.known_kind() == Some(kind)) {
             observed.insert(role.clone(), otherwise.clone());
         }
