@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::arrange::{Verdict, arrange};
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
 use crate::compare::{Difference, compare, quantity};
+use crate::domains::allowed;
 use crate::foreign::{ForeignAccess, foreign_access, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
@@ -318,8 +319,11 @@ fn cause(shape: &Shape, present: &Present, pointer: &str) -> Cause {
     }
 }
 
-/// Does the change lower a bound, and is more than that in use already?
+/// Does the change lower a bound, and is more than that in use already? Or does it take something from what is allowed?
 fn tightening(shape: &Shape, present: &Present, pointer: &str, from: &Tree, to: &Tree) -> Option<Tightening> {
+    if allowed::narrows(pointer, from, to) {
+        return Some(Tightening { exceeded_by_use: None });
+    }
     let (bounds, used) = shape.bounds?;
     let below = pointer.strip_prefix(bounds)?;
     let (from, to) = (quantity(from)?, quantity(to)?);

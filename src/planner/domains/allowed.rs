@@ -10,7 +10,7 @@ use super::tenants::{DEFAULT_TIER, Tenant};
 use super::terms::Terms;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Map, Name};
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, tokens};
 
 const NAME: &str = "kwo-allowed";
 
@@ -61,6 +61,19 @@ pub(crate) fn still(namespace: &str, annotation: &str, value: &str) -> Option<St
         STORAGE_CLASSES => format!("claims in {namespace} still have one of these storage classes: {value}"),
         _ => return None,
     })
+}
+
+/// Does such an annotation allow less than before?
+pub(crate) fn narrows(pointer: &str, from: &Tree, to: &Tree) -> bool {
+    let annotation = pointer.strip_prefix("/metadata/annotations").and_then(|below| tokens(below).next());
+    if !annotation.is_some_and(|name| [REGISTRIES, INGRESS_CLASSES, STORAGE_CLASSES].contains(&&*name)) {
+        return false;
+    }
+    let (Some(from), Some(to)) = (from.as_text(), to.as_text()) else { return false };
+    let covered = |name: &str| {
+        to.split(',').any(|to| name == to || name.strip_prefix(to).is_some_and(|rest| rest.starts_with('/')))
+    };
+    !from.split(',').filter(|name| !name.is_empty()).all(covered)
 }
 
 /// What an annotation of the namespace says, if it is there.
@@ -236,6 +249,20 @@ mod tests {
         assert_eq!(annotation(&own, "a", STORAGE_CLASSES).as_deref(), Some("fast"));
         // The same text, whatever the tiers say.
         assert_eq!(spec(&built_in), spec(&own));
+    }
+
+    #[test]
+    fn less_than_before_is_told_as_tightening() {
+        let narrows = |key: &str, from: &str, to: &str| {
+            let (from, to) = (Tree::from(SmolStr::from(from)), Tree::from(SmolStr::from(to)));
+            super::narrows(&format!("/metadata/annotations/{}", key.replace('/', "~1")), &from, &to)
+        };
+        assert!(narrows(REGISTRIES, "a.example.com,b.example.com", "a.example.com"));
+        assert!(narrows(REGISTRIES, "a.example.com", "a.example.com/x"));
+        assert!(narrows(INGRESS_CLASSES, "traefik", ""));
+        assert!(!narrows(REGISTRIES, "a.example.com/x", "b.example.com,a.example.com"));
+        assert!(!narrows(STORAGE_CLASSES, "", "fast"));
+        assert!(!narrows("example.com/list", "a,b", "a"));
     }
 
     #[test]
