@@ -184,7 +184,7 @@ fn an_image_comes_from_the_registries_of_the_tier() {
             Way::patch("a label", &before, MERGE, &json!({"metadata": {"labels": {"a": "b"}}})),
             Way::patch(
                 "a guest",
-                &format!("{}?dryRun=All", format!("{before}/ephemeralcontainers")),
+                &dry(&format!("{before}/ephemeralcontainers")),
                 STRATEGIC,
                 &guest("nginx:1", "Always"),
             ),
