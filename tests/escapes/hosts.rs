@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::way::{APPLY, MERGE, Way, core, group, object};
-use crate::world::{INSIDE, ONE, TENANTS, TWO, Who, World};
+use crate::world::{ONE, TENANTS, TWO, Who, World};
 
 const TRAEFIK: &str =
     "cluster: {acme: {email: ops@example.com}}\nregistry: {hosts: [registry.example.com]}\n";
@@ -133,7 +133,7 @@ fn no_spelling_of_a_host_is_another_tenants() {
         Way::patch("another host by apply", &format!("{web}?fieldManager=me&force=true"), APPLY, &other)
             .by("kwo-hosts"),
     ]);
-    world.refuses(&INSIDE, &ways);
+    world.refuses(&TENANTS, &ways);
 
     let fine: Vec<Way> = ["one.example.com", "a.one.example.com", "*.one.example.com"]
         .iter()
@@ -191,7 +191,7 @@ fn what_is_below_a_domain_is_judged_by_its_whole_name() {
     for host in ["A.Deep.example.com", "a.deep.example.com.", "**.deep.example.com", "a.*.deep.example.com"] {
         ways.push(Way::create(&format!("the host {host}"), &ingresses(), &rule(host)));
     }
-    world.refuses(&INSIDE, &ways);
+    world.refuses(&TENANTS, &ways);
 
     let dry = format!("{}?dryRun=All", ingresses());
     let below =
@@ -199,7 +199,7 @@ fn what_is_below_a_domain_is_judged_by_its_whole_name() {
     let rules = below.iter().map(|host| Way::create(host, &dry, &rule(host)));
     let certificates = below.iter().map(|host| Way::create(host, &dry, &noted(main, host)));
     let fine: Vec<Way> = rules.chain(certificates).collect();
-    INSIDE.into_iter().for_each(|who| world.allows(who, &fine));
+    TENANTS.into_iter().for_each(|who| world.allows(who, &fine));
 }
 
 /// Both tenants may serve it; all else stays with the one that has it.
@@ -216,7 +216,7 @@ fn a_shared_host_is_served_by_those_who_share_it() {
     world.allows(Who::Neighbour, &[of(TWO, "shared.example.com", dry), of(TWO, "two.example.com", dry)]);
     let below = ["a.shared.example.com", "*.shared.example.com", "xshared.example.com"];
     let ways: Vec<Way> = below.iter().chain(&["two.example.com"]).map(|host| of(ONE, host, "")).collect();
-    world.refuses(&INSIDE, &ways);
+    world.refuses(&TENANTS, &ways);
     let others = ["one.example.com", "a.deep.example.com"];
     let ways: Vec<Way> = below.iter().chain(&others).map(|host| of(TWO, host, "")).collect();
     world.refuses(&[Who::Neighbour], &ways);
@@ -305,7 +305,7 @@ fn no_annotation_asks_for_more_than_the_tenants_hosts() {
     world.works_for_an_admin(&ways);
     ways.push(Way::patch("added later", &format!("{}/web", ingresses()), MERGE,
         &json!({"metadata": {"annotations": {"nginx.ingress.kubernetes.io/server-alias": "two.example.com"}}})).by("kwo-hosts"));
-    world.refuses(&INSIDE, &ways);
+    world.refuses(&TENANTS, &ways);
 
     let fine: Vec<Way> = [
         (format!("{traefik}.tls"), "true"),
@@ -372,7 +372,7 @@ fn kinds_whose_hosts_cannot_be_judged_are_refused() {
         other("helm.cattle.io/v1", "HelmChart", "helmcharts", json!({"chart": "x"})),
     ];
     world.works_for_an_admin(&ways);
-    world.refuses(&INSIDE, &ways);
+    world.refuses(&TENANTS, &ways);
 }
 
 /// A roster that speaks of a host anywhere protects it.

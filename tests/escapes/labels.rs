@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::apiserver::kubectl_ok;
 use crate::way::{APPLY, JSON, MERGE, STRATEGIC, Way, core, group, object};
-use crate::world::{INSIDE, ONE, TENANTS, TWO, Who, World, pod};
+use crate::world::{ONE, TENANTS, TWO, Who, World, pod};
 
 const ROSTER: &str = "registry: {hosts: [registry.example.com]}\n";
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
@@ -104,7 +104,7 @@ fn nobody_touches_what_kwo_made_in_any_form() {
         let body = json!({"metadata": {"annotations": annotations}});
         ways.push(Way::patch("where its pods run", &format!("/api/v1/namespaces/{ONE}"), MERGE, &body));
     }
-    world.refuses(&INSIDE, &ways);
+    world.refuses(&TENANTS, &ways);
     world.refuses(&[Who::Viewer, Who::PowerUser], &ways);
 }
 

@@ -51,11 +51,8 @@ pub(crate) enum Who {
     User(&'static str),
 }
 
-/// Those who may write in the tenant's namespace.
-pub(crate) const TENANTS: [Who; 3] = [Who::Owner, Who::Deployer, Who::Token];
-
-/// The same, and somebody with a role of the admin's own, in the tenant's namespace: everything.
-pub(crate) const INSIDE: [Who; 4] = [Who::Owner, Who::Deployer, Who::Token, Who::Everything];
+/// Those who may write in the tenant's namespace. The last one has a role of the admin's own: everything, there.
+pub(crate) const TENANTS: [Who; 4] = [Who::Owner, Who::Deployer, Who::Token, Who::Everything];
 
 /// The cluster, for one test.
 pub(crate) struct World {

@@ -28,7 +28,8 @@ pub(crate) fn ids() -> [ResourceId; 2] {
 
 /// The policy and its binding.
 pub(crate) fn compile(resources: &mut Vec<Resource>) {
-    let validations = [labels(), endpoints(), services(), tokens()].into_iter().flatten().collect();
+    let validations =
+        [labels(), endpoints(), services(), tokens(), reports()].into_iter().flatten().collect();
     // A subresource is a way to write the object too.
     let spec = of_tenants(&["*"], &["*/*"], validations, variables());
     policy(NAME, spec, &Reason::Always, resources);
@@ -148,6 +149,25 @@ fn services() -> Vec<Tree> {
         rule(
             "!variables.isService || !has(request.subResource) || request.subResource != 'status'",
             "the status of a Service is written by the cluster alone",
+        ),
+    ]
+}
+
+/// A role of the admin's own may hold more than `admin` does. By its status a pod takes the address of another tenant's,
+/// or counts as ended while it runs; by a binding it runs on a node that the scheduler would not choose.
+fn reports() -> Vec<Tree> {
+    vec![
+        rule(
+            "!has(request.subResource) || request.subResource != 'status' \
+             || !(request.resource.group in ['', 'resource.k8s.io']) \
+             || authorizer.group(request.resource.group).resource(request.resource.resource).subresource('status')\
+             .check('patch').allowed()",
+            "the status of pods, claims and the like is written by the cluster alone",
+        ),
+        rule(
+            "request.resource.group != '' || !(request.resource.resource == 'bindings' \
+             || (has(request.subResource) && request.subResource == 'binding'))",
+            "on which node a pod runs is chosen by the cluster's scheduler",
         ),
     ]
 }
