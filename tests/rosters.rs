@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
 
+#[path = "common/drawn.rs"]
+mod drawn;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -362,28 +365,10 @@ fn intruder() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every place in a document, as JSON pointers.
-fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
-    found.push(here.to_owned());
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                pointers(value, &format!("{here}/{}", key.replace('~', "~0").replace('/', "~1")), found);
-            }
-        }
-        Value::Array(items) => {
-            for (at, value) in items.iter().enumerate() {
-                pointers(value, &format!("{here}/{at}"), found);
-            }
-        }
-        _ => {}
-    }
-}
-
 /// Changes one place: another value, one field less, or one name changed.
 fn mutate(document: &mut Value, pick: prop::sample::Index, how: u8, intruder: Value, name: &str) {
     let mut places = Vec::new();
-    pointers(document, "", &mut places);
+    drawn::places(document, "", &mut places);
     let Some(place) = document.pointer_mut(&places[pick.index(places.len())]) else { return };
     match (how % 3, place) {
         (1, Value::Object(map)) if !map.is_empty() => {
@@ -403,20 +388,6 @@ proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(pieces in prop::collection::vec(piece(), 0..40)) {
         survives(&pieces.concat());
-    }
-
-    #[test]
-    fn no_change_to_a_roster_makes_the_parser_panic(
-        text in prop::sample::select(&**TEXTS),
-        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, piece()), 1..4),
-    ) {
-        let mut chars: Vec<char> = text.chars().collect();
-        for (at, remove, insert) in cuts {
-            let from = at.index(chars.len() + 1);
-            let to = (from + remove).min(chars.len());
-            chars.splice(from..to, insert.chars());
-        }
-        survives(&chars.into_iter().collect::<String>());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use kwo_planner::plain::one_line;
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::saved::SavedPlan;
 
@@ -57,13 +58,6 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
 /// A stranger's text on one line, without anything that a terminal, a log or a pipeline could take for a command.
 #[must_use]
 pub(crate) fn plain(text: &str) -> String {
-    let hidden = |char: char| {
-        char.is_control()
-            || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    let mut out = String::new();
-    for char in text.chars().take(300) {
-        if hidden(char) { out.extend(char.escape_default()) } else { out.push(char) }
-    }
-    out
+    let kept: String = text.chars().take(300).collect();
+    one_line(&kept).into_owned()
 }

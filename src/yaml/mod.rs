@@ -5,6 +5,7 @@ mod edit;
 mod emit;
 mod law;
 mod node;
+mod place;
 mod scalar;
 mod spot;
 mod styles;

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
 
+#[path = "../common/drawn.rs"]
+mod drawn;
 mod fuzz;
 mod mutate;
+mod seals;
 mod sinks;

@@ -2,6 +2,9 @@
 //! refused, or what is done is what the roster comes to.
 #![expect(clippy::unwrap_used, reason = "the plans are ours")]
 
+#[path = "../../../tests/common/drawn.rs"]
+mod drawn;
+
 use std::sync::LazyLock;
 
 use kwo_planner::domains::compile;
@@ -14,6 +17,8 @@ use kwo_planner::tree::Tree;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
+
+use crate::drawn::{edit, places};
 
 const ROSTER: &str = "
 apiVersion: kwo/v1
@@ -60,41 +65,6 @@ fn made() -> (Plan, Desired) {
     assert!(!plan.steps.is_empty() && !plan.held.is_empty() && !plan.leftovers.is_empty());
     assert!(plan.steps.iter().any(|step| !step.needs.is_empty()));
     (plan, desired)
-}
-
-/// Every place in a document.
-fn places(value: &Value, here: &str, all: &mut Vec<String>) {
-    all.push(here.to_owned());
-    match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| {
-            places(value, &format!("{here}/{}", key.replace('~', "~0").replace('/', "~1")), all);
-        }),
-        Value::Array(list) => {
-            list.iter().enumerate().for_each(|(at, value)| places(value, &format!("{here}/{at}"), all));
-        }
-        _ => {}
-    }
-}
-
-fn edit(value: &mut Value, how: u8, other: usize) {
-    match value {
-        Value::Array(list) if !list.is_empty() => {
-            let at = other % list.len();
-            match how % 3 {
-                0 => drop(list.remove(at)),
-                1 => list.push(list[at].clone()),
-                _ => list.rotate_left(1),
-            }
-        }
-        Value::Object(map) if !map.is_empty() => {
-            let key = map.keys().nth(other % map.len()).cloned().unwrap();
-            map.remove(&key);
-        }
-        Value::String(text) => text.push_str(if how.is_multiple_of(2) { "x" } else { "\n::error::x" }),
-        Value::Bool(truth) => *truth = !*truth,
-        Value::Number(_) => *value = Value::from(other),
-        _ => *value = Value::from("x"),
-    }
 }
 
 /// The parts of a plan that are words about it, or are never taken from a file.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use http::{HeaderMap, header};
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
+use kwo_planner::plain::acts;
 use kwo_planner::resource::ResourceId;
 
 /// How many warnings of one write are kept.
@@ -107,7 +108,7 @@ fn plain(text: &str) -> String {
     for char in text.chars().take(LONGEST) {
         match char {
             '\t' => out.push(' '),
-            _ if char.is_control() || is_hidden(char) => out.extend(char.escape_unicode()),
+            _ if acts(char) => out.extend(char.escape_unicode()),
             _ => out.push(char),
         }
     }
@@ -115,11 +116,6 @@ fn plain(text: &str) -> String {
         out.push('…');
     }
     out
-}
-
-/// Does it turn text round, end a line, or take no room?
-fn is_hidden(char: char) -> bool {
-    matches!(char, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -1,0 +1,275 @@
+//! Where in a document a value goes, and the ways in which it can be put there. Whether one of them changes nothing else
+//! is not decided here.
+
+use kwo_planner::tree::{SmolStr, Tree};
+
+use super::edit::{Splice, whole};
+use super::emit::{self, Style};
+use super::node::{Document, Node, Value};
+use super::spot::{after_colon, column, dash, end, is_block, line_start, rest_of_line};
+use super::{scalar, styles};
+
+/// A document that a value is to be put into.
+pub(super) struct Place<'d> {
+    /// Without tabs, where they are space only.
+    pub(super) text: &'d str,
+    pub(super) original: &'d str,
+    pub(super) document: &'d Document,
+    pub(super) style: Style,
+}
+
+impl Place<'_> {
+    /// The ways in which it could be done, the best one first.
+    pub(super) fn candidates(&self, tokens: &[SmolStr], value: &Tree) -> Result<Vec<Splice>, String> {
+        let start = self.text.len() - self.text.trim_start_matches('\u{feff}').len();
+        let (mut node, mut slot, mut flow, mut left) = (&self.document.root, start, false, tokens);
+        // The column that what stands below the node is moved in from.
+        let mut outer = 0;
+        loop {
+            self.free(node)?;
+            let line = node.line;
+            let Some((token, rest)) = left.split_first() else {
+                return self.replace(node, slot, flow, outer, value);
+            };
+            match &node.value {
+                Value::Map { entries, flow: own } => {
+                    flow |= *own;
+                    let mut below = None;
+                    for (key, value) in entries {
+                        let (old, new) = (key.key(), key.key_by(scalar::new));
+                        if key.merges() {
+                            return Err(format!("line {}: a map is merged in there with `<<`", key.line));
+                        }
+                        let written = match &key.value {
+                            Value::Scalar { text, .. } => Some(text.clone()),
+                            _ => None,
+                        };
+                        let readings = [&old, &new, &written];
+                        if readings.contains(&&Some(token.clone())) && readings.iter().any(|key| **key != old)
+                        {
+                            return Err(format!(
+                                "line {}: YAML 1.1 and YAML 1.2 read the key there as different ones",
+                                key.line
+                            ));
+                        }
+                        if old.as_ref() == Some(token) {
+                            below = Some((key, value));
+                        }
+                    }
+                    let Some((key, value_there)) = below else {
+                        return self.add(node, entries, *own, flow, token, &whole(rest, value));
+                    };
+                    self.free(key)?;
+                    slot = after_colon(self.text, key).ok_or_else(|| odd(key.line))?;
+                    outer = column(self.text, key.at.start).ok_or_else(|| tab(key.line))?;
+                    (node, left) = (value_there, rest);
+                }
+                Value::List { items, flow: own } => {
+                    flow |= *own;
+                    if token == "-" {
+                        return self.append(node, items, *own, flow, &whole(rest, value));
+                    }
+                    let item = token.parse().ok().and_then(|index: usize| items.get(index));
+                    let item = item.ok_or_else(|| format!("line {line}: the list is not that long"))?;
+                    let dash = dash(self.text, item);
+                    slot = if *own { item.at.start } else { dash.map_or(item.at.start, |dash| dash + 1) };
+                    outer = dash.and_then(|dash| column(self.text, dash)).unwrap_or(outer);
+                    (node, left) = (item, rest);
+                }
+                Value::Scalar { .. } if node.is_null() => {
+                    return self.replace(node, slot, flow, outer, &whole(left, value));
+                }
+                Value::Scalar { .. } if token == "-" && rest.is_empty() => {
+                    return self.wrap(node, value);
+                }
+                Value::Scalar { .. } => {
+                    return Err(format!(
+                        "line {line}: there is a single value where a map or a list is wanted"
+                    ));
+                }
+                Value::Alias(_) => return Err(odd(line)),
+            }
+        }
+    }
+
+    /// Nothing may hang on this value that a change would change elsewhere or otherwise.
+    fn free(&self, node: &Node) -> Result<(), String> {
+        let line = node.line;
+        let scalar = matches!(node.value, Value::Scalar { .. });
+        match &node.value {
+            Value::Alias(_) => Err(format!("line {line}: what is there is an alias of something elsewhere")),
+            _ if node.tag.is_some() => Err(format!("line {line}: what is there has a tag")),
+            _ if node.anchor > 0 && (scalar || is_aliased(&self.document.root, node.anchor)) => {
+                Err(format!("line {line}: what is there has an anchor, and stands elsewhere too"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn replace(
+        &self,
+        node: &Node,
+        slot: usize,
+        flow: bool,
+        outer: usize,
+        value: &Tree,
+    ) -> Result<Vec<Splice>, String> {
+        let (text, style) = (self.text, self.style);
+        let inline = emit::inline(value, style);
+        let part = |from, to, text| vec![Splice { from, to, text }];
+        if node.at.is_empty() && matches!(node.value, Value::Scalar { .. }) && !is_block(node) {
+            let tight = flow || style.quoted || !matches!(value, Tree::Map(_) | Tree::List(_));
+            let new = if tight { format!(" {inline}") } else { emit::block(value, style, outer, false) };
+            let comment = text[slot..rest_of_line(text, slot)].trim();
+            // A comment after the key stays where it is.
+            let new = if comment.is_empty() { new } else { format!(" {inline}") };
+            return Ok(part(slot, slot, new));
+        }
+        let single = match &node.value {
+            Value::Scalar { .. } => !is_block(node),
+            Value::List { flow, .. } | Value::Map { flow, .. } => *flow,
+            Value::Alias(_) => false,
+        };
+        if single {
+            self.quiet(node, node.at.start, node.at.end)?;
+            return Ok(part(node.at.start, node.at.end, inline));
+        }
+        let (from, to) = (slot, end(text, node, slot));
+        self.quiet(node, from, to)?;
+        let indent = is_block(node).then(|| column(text, text[..node.at.start].len()).unwrap_or(outer + 2));
+        let as_block = match (value, indent) {
+            (Tree::Text(text), Some(indent)) => emit::literal(text, indent).map(|block| format!(" {block}")),
+            (Tree::Map(_) | Tree::List(_), _) if !flow => Some(emit::block(value, style, outer, false)),
+            _ => None,
+        };
+        let tight = Splice { from, to, text: format!(" {inline}") };
+        Ok(as_block.map(|text| Splice { from, to, text }).into_iter().chain([tight]).collect())
+    }
+
+    /// There may be no comment in what is replaced.
+    fn quiet(&self, node: &Node, from: usize, to: usize) -> Result<(), String> {
+        match self.document.comments.iter().any(|comment| comment.start >= from && comment.start < to) {
+            true => Err(format!("line {}: there is a comment within what kwo would replace", node.line)),
+            false => Ok(()),
+        }
+    }
+
+    /// A single value that is to be a list of two.
+    fn wrap(&self, node: &Node, value: &Tree) -> Result<Vec<Splice>, String> {
+        if is_block(node) {
+            return Err(format!(
+                "line {}: there is a text over several lines where a list is wanted",
+                node.line
+            ));
+        }
+        let (from, to) = (node.at.start, node.at.end);
+        let text = format!("[{}, {}]", &self.text[from..to], emit::inline(value, self.style));
+        Ok(vec![Splice { from, to, text }])
+    }
+
+    fn add(
+        &self,
+        map: &Node,
+        entries: &[(Node, Node)],
+        own_flow: bool,
+        flow: bool,
+        key: &SmolStr,
+        value: &Tree,
+    ) -> Result<Vec<Splice>, String> {
+        let style = Style { quoted: self.style.quoted || flow && styles::quotes(entries), ..self.style };
+        let key = emit::word(key, style);
+        if own_flow {
+            let entry = format!("{key}: {}", emit::inline(value, style));
+            let nothing = entries.last().is_some_and(|(_, value)| value.at.is_empty());
+            let last = entries.last().map(|(key, value)| {
+                let slot = after_colon(self.text, key).unwrap_or(key.at.end);
+                (key.at.start, if nothing { slot } else { value.at.end })
+            });
+            // A comma right after a colon would belong to the key.
+            let splices =
+                in_brackets(self.original, map, last, &entry).into_iter().map(|splice| match nothing {
+                    true if Some(splice.from) == last.map(|(_, end)| end) => {
+                        Splice { text: format!(" {}", splice.text), ..splice }
+                    }
+                    _ => splice,
+                });
+            return Ok(splices.collect());
+        }
+        let column = column(self.text, map.at.start).ok_or_else(|| tab(map.line))?;
+        let entry = format!("{:column$}{key}:{}", "", emit::block(value, style, column, false));
+        Ok(self.after(map, &entry))
+    }
+
+    fn append(
+        &self,
+        list: &Node,
+        items: &[Node],
+        own_flow: bool,
+        flow: bool,
+        value: &Tree,
+    ) -> Result<Vec<Splice>, String> {
+        if own_flow || flow {
+            let last = items.last().map(|item| (item.at.start, item.at.end));
+            return Ok(in_brackets(self.original, list, last, &emit::inline(value, self.style)));
+        }
+        let dash = items.iter().rev().find_map(|item| dash(self.text, item)).ok_or_else(|| odd(list.line))?;
+        let column = column(self.text, dash).ok_or_else(|| tab(list.line))?;
+        let entry = format!("{:column$}-{}", "", emit::block(value, self.style, column, true));
+        Ok(self.after(list, &entry).into_iter().filter(|splice| splice.from > dash).collect())
+    }
+
+    /// These lines after a list or map in block style, or before it.
+    fn after(&self, node: &Node, entry: &str) -> Vec<Splice> {
+        let text = self.text;
+        let close = rest_of_line(text, end(text, node, node.at.start));
+        let mut splices = vec![Splice { from: close, to: close, text: format!("\n{entry}") }];
+        // After the empty lines that belong to a text.
+        let mut last = node.at.end;
+        last = text[..last].rfind('\n').map_or(last, |end| end + 1).max(close);
+        if text[..last].ends_with('\n') {
+            splices.push(Splice { from: last, to: last, text: format!("{entry}\n") });
+        }
+        if let Some(start) = line_start(text, node.at.start) {
+            let bom = text[start..].starts_with('\u{feff}');
+            let start = if bom { start + '\u{feff}'.len_utf8() } else { start };
+            splices.push(Splice { from: start, to: start, text: format!("{entry}\n") });
+        }
+        splices
+    }
+}
+
+/// An entry in brackets: after the last one, on a line of its own where that has one.
+fn in_brackets(text: &str, node: &Node, last: Option<(usize, usize)>, entry: &str) -> Vec<Splice> {
+    let open = node.at.start + 1;
+    let Some((start, end)) = last else {
+        return vec![Splice { from: open, to: open, text: entry.to_owned() }];
+    };
+    let line = text[..start].rfind('\n').map_or(0, |end| end + 1);
+    let between = match &text[line..start] {
+        space if line > node.at.start && space.trim_start().is_empty() => format!(",\n{space}"),
+        _ => ", ".to_owned(),
+    };
+    vec![
+        Splice { from: end, to: end, text: format!("{between}{entry}") },
+        Splice { from: open, to: open, text: format!("{entry}, ") },
+    ]
+}
+
+fn is_aliased(node: &Node, anchor: usize) -> bool {
+    match &node.value {
+        Value::Alias(id) => *id == anchor,
+        Value::Scalar { .. } => false,
+        Value::List { items, .. } => items.iter().any(|item| is_aliased(item, anchor)),
+        Value::Map { entries, .. } => {
+            entries.iter().any(|(key, value)| is_aliased(key, anchor) || is_aliased(value, anchor))
+        }
+    }
+}
+
+fn odd(line: usize) -> String {
+    format!("line {line}: kwo cannot change what is written in this way")
+}
+
+fn tab(line: usize) -> String {
+    format!("line {line}: there is a tab before what kwo would change")
+}
