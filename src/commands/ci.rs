@@ -3,9 +3,10 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use kwo_planner::roster::Roster;
 use tempfile::NamedTempFile;
 
-use super::load::{Loaded, compiled};
+use super::load::{compiled, counted};
 use super::look::fails;
 use super::print::{data, exactly, talk};
 use super::{apply, plan};
@@ -104,7 +105,7 @@ impl Scene {
     }
 
     async fn planned(&self, args: &mut Ci) -> Result<plan::Made, Refused> {
-        let loaded = self.checked(args)?;
+        let loaded = compiled(self.checked(args)?)?;
         let _kubeconfig = self.kubeconfig(args)?;
         Ok(plan::made(loaded, &args.roster.roster, &args.target).await?)
     }
@@ -156,8 +157,8 @@ impl Scene {
     fn only_checked(&self, args: &Ci, why: &str) -> Result<Exit, Failure> {
         talk(&format!("{why}\nonly the roster is checked, without the credentials of the cluster\n"));
         let said = match self.checked(args) {
-            Ok(loaded) => {
-                let objects = loaded.desired.resources().len();
+            Ok(roster) => {
+                let objects = counted(&roster)?;
                 let valid = format!("{} is valid: {objects} objects\n", args.roster.roster.display());
                 talk(&valid);
                 Ok(failed("the roster is valid, and was not planned", &format!("{valid}{why}")))
@@ -174,11 +175,11 @@ impl Scene {
     }
 
     /// The roster, or what is wrong with it, said at its lines.
-    fn checked(&self, args: &Ci) -> Result<Loaded, Refused> {
+    fn checked(&self, args: &Ci) -> Result<Roster, Refused> {
         match source::load(&args.roster.roster) {
             Ok(roster) => {
                 self.annotate(args, &[])?;
-                Ok(compiled(roster)?)
+                Ok(roster)
             }
             Err(refused) => {
                 let text = diagnostic::text(&refused);

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use kwo_planner::domains::compile;
+use kwo_planner::domains::{compile, count};
 use kwo_planner::keeper::Keeper;
 use kwo_planner::plan::{Provenance, roster_digest};
-use kwo_planner::resource::Desired;
+use kwo_planner::resource::{Clash, Desired};
 use kwo_planner::roster::{Refused, Roster};
 
 use super::print::talk;
@@ -39,10 +39,13 @@ impl Loaded {
 
 /// Reads, checks and compiles.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
-    checked(path).map_err(|refused| {
-        talk(&diagnostic::text(&refused));
-        Failure::silent(Exit::Failed)
-    })
+    checked(path).map_err(|refused| told(&refused))
+}
+
+/// Says what is wrong.
+pub(crate) fn told(refused: &Refused) -> Failure {
+    talk(&diagnostic::text(refused));
+    Failure::silent(Exit::Failed)
 }
 
 /// The same, with all that is wrong as data.
@@ -50,16 +53,35 @@ pub(crate) fn checked(path: &Path) -> Result<Loaded, Box<Refused>> {
     let roster = source::load(path)?;
     match compile(&roster) {
         Ok(desired) => Ok(Loaded { roster, desired }),
-        Err(clash) => {
-            let sources = (**roster.sources()).clone();
-            Err(Box::new(Refused { sources, findings: vec![clash.finding()], more: 0 }))
-        }
+        Err(clash) => Err(twice(&roster, &clash)),
     }
+}
+
+/// Reads and checks, and gives how many objects the roster wants instead of the objects.
+pub(crate) fn judged(path: &Path) -> Result<(Roster, usize), Box<Refused>> {
+    let roster = source::load(path)?;
+    match count(&roster) {
+        Ok(objects) => Ok((roster, objects)),
+        Err(clash) => Err(twice(&roster, &clash)),
+    }
+}
+
+fn twice(roster: &Roster, clash: &Clash) -> Box<Refused> {
+    let sources = (**roster.sources()).clone();
+    Box::new(Refused { sources, findings: vec![clash.finding()], more: 0 })
 }
 
 /// What a checked roster wants.
 pub(crate) fn compiled(roster: Roster) -> Result<Loaded, Failure> {
-    let desired = compile(&roster)
-        .map_err(|clash| Failure::new("the roster asks for one object twice").because(&clash))?;
+    let desired = compile(&roster).map_err(|clash| two(&clash))?;
     Ok(Loaded { roster, desired })
+}
+
+/// How many objects a checked roster wants.
+pub(crate) fn counted(roster: &Roster) -> Result<usize, Failure> {
+    count(roster).map_err(|clash| two(&clash))
+}
+
+fn two(clash: &Clash) -> Failure {
+    Failure::new("the roster asks for one object twice").because(clash)
 }

@@ -1,6 +1,6 @@
 //! `kwo validate`
 
-use super::load::{checked, load};
+use super::load::{judged, told};
 use super::print::{json, talk};
 use crate::cli::{TextOrJson, Validate};
 use crate::failure::{Exit, Failure};
@@ -9,13 +9,12 @@ use crate::report::diagnostic;
 pub(crate) fn validate(args: &Validate) -> Result<Exit, Failure> {
     let path = &args.roster.roster;
     if args.output == TextOrJson::Json {
-        let refused = checked(path).err();
+        let refused = judged(path).err();
         json(&diagnostic::json(refused.as_deref()))?;
         return if refused.is_some() { Err(Failure::silent(Exit::Failed)) } else { Ok(Exit::Done) };
     }
-    let loaded = load(path)?;
-    let tenants = loaded.roster.tenants().len();
-    let objects = loaded.desired.resources().len();
+    let (roster, objects) = judged(path).map_err(|refused| told(&refused))?;
+    let tenants = roster.tenants().len();
     let tenants = if tenants == 1 { "1 tenant".to_owned() } else { format!("{tenants} tenants") };
     talk(&format!("{} is valid: {tenants}, {objects} objects\n", path.display()));
     Ok(Exit::Done)

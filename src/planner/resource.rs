@@ -34,6 +34,9 @@ pub struct ResourceId {
     pub name: SmolStr,
 }
 
+/// Reasons by pointer. What is the same for every tenant of a tier exists once.
+pub type Reasons = Arc<Vec<(SmolStr, Reason)>>;
+
 /// One object that the roster wants.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Resource {
@@ -50,7 +53,7 @@ pub struct Resource {
     /// Why it is wanted at all.
     pub because: Reason,
     /// Why single fields have the value they have: a pointer and its reason, which also holds below it.
-    pub fields: Vec<(SmolStr, Reason)>,
+    pub fields: Reasons,
     /// What must be in it besides, by reference.
     pub secrets: Vec<Secret>,
     /// A secret that it needs and that was not found.
@@ -112,6 +115,17 @@ pub struct Clash {
 }
 
 impl Clash {
+    /// One object that is asked for here and there.
+    #[must_use]
+    pub fn of(id: ResourceId, because: [&Reason; 2], sources: &Sources) -> Clash {
+        let [first, second] = because.map(|because| Origin::of(because, sources).to_string());
+        let places = because.into_iter().filter_map(|because| match because {
+            Reason::Roster(at) => Some(*at),
+            Reason::BuiltInTier { .. } | Reason::Always | Reason::Kubernetes => None,
+        });
+        Clash { id: Box::new(id), first, second, places: places.collect() }
+    }
+
     /// The same as a finding in the roster.
     #[must_use]
     pub fn finding(&self) -> Finding {
@@ -252,7 +266,7 @@ impl Resource {
             follows: Arc::new([]),
             disrupts: None,
             because,
-            fields: Vec::new(),
+            fields: Reasons::default(),
             secrets: Vec::new(),
             missing: None,
             binds: None,
@@ -282,14 +296,7 @@ impl Desired {
         resources.sort_by(|a, b| a.id.cmp(&b.id));
         let twice = resources.windows(2).find(|pair| pair[0].id == pair[1].id);
         if let Some([first, second]) = twice {
-            let place = |resource: &Resource| Origin::of(&resource.because, &sources).to_string();
-            let places = [first, second].into_iter().filter_map(|resource| match resource.because {
-                Reason::Roster(at) => Some(at),
-                Reason::BuiltInTier { .. } | Reason::Always | Reason::Kubernetes => None,
-            });
-            let places = places.collect();
-            let id = Box::new(first.id.clone());
-            return Err(Clash { id, first: place(first), second: place(second), places });
+            return Err(Clash::of(first.id.clone(), [&first.because, &second.because], &sources));
         }
         let bound = resources.iter().filter_map(|resource| resource.binds.as_deref());
         let wanted = |role: &&ResourceId| resources.binary_search_by(|have| have.id.cmp(role)).is_ok();
@@ -420,13 +427,13 @@ mod tests {
     #[test]
     fn the_closest_reason_wins() {
         let resource = Resource {
-            fields: vec![
+            fields: Arc::new(vec![
                 ("/spec/hard".into(), Reason::Kubernetes),
                 (
                     "/spec/hard/pods".into(),
                     Reason::BuiltInTier { tier: "t".into(), field: "quota.pods".into() },
                 ),
-            ],
+            ]),
             ..Resource::new(
                 ResourceId::kube(Kind::Namespace, "", "a"),
                 Tree::Null,

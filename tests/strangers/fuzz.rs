@@ -14,7 +14,7 @@ use kwo::hook::{Forge, Keys};
 use kwo::report::plan::Detail;
 use kwo::report::{diagnostic, markdown, plain};
 use kwo_planner::after::after;
-use kwo_planner::domains::compile;
+use kwo_planner::domains::{compile, count};
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plain::acts;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
@@ -39,7 +39,12 @@ fn runs(share: usize, usually: usize) -> usize {
 }
 
 /// Tries so many, and says which one it was that broke something.
-fn try_each(what: &str, share: usize, usually: usize, mut one: impl FnMut(&mut Dice) -> (String, bool)) {
+pub(crate) fn try_each(
+    what: &str,
+    share: usize,
+    usually: usize,
+    mut one: impl FnMut(&mut Dice) -> (String, bool),
+) {
     let (mut dice, runs, mut taken) = (Dice::new(what), runs(share, usually), 0_usize);
     for _ in 0..runs {
         taken += usize::from(one(&mut dice).1);
@@ -119,7 +124,10 @@ fn fuzz_rosters() {
                 false
             }
             Ok(roster) => {
-                let Ok(desired) = compile(&roster) else { return (text, false) };
+                let compiled = compile(&roster);
+                let objects = compiled.as_ref().map(|desired| desired.resources().len());
+                assert_eq!(count(&roster).as_ref(), objects.as_ref().map_err(|clash| *clash), "{text}");
+                let Ok(desired) = compiled else { return (text, false) };
                 let observed = absent(&desired);
                 let plan = first_plan(&desired, &observed);
                 assert!(verify(&plan, &observed).is_empty(), "{text}");
@@ -213,7 +221,7 @@ fn fuzz_values() {
         (value::<IssuerUrl>, &["https://id.example.com/realms/x"]),
         (value::<Variable>, &["CF_DNS_API_TOKEN"]),
     ];
-    try_each("values", 50, 20_000, |dice| {
+    try_each("values", 40, 20_000, |dice| {
         let (read, seeds) = &readers[dice.below(readers.len())];
         let text = mutated(dice.pick(seeds), "Aa0-._/:*@é", dice, 600);
         let taken = read(&text);

@@ -9,3 +9,4 @@ mod fuzz;
 mod mutate;
 mod seals;
 mod sinks;
+mod size;

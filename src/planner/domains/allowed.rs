@@ -3,14 +3,12 @@
 //! annotations of the namespace and so is the same in every cluster. It is there as soon as the tier of a tenant says one
 //! of these words. It judges pods and claims and not the templates of them, so controllers are judged as well.
 
-use std::collections::BTreeMap;
-
 use super::admission::{ids, of_tenants_and_their_controllers, policy, rule, rule_with};
-use super::tenants::{DEFAULT_TIER, Tenant};
-use super::terms::Terms;
+use super::tenants::Tenant;
+use super::terms::Tiers;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Entry, Map, Name};
-use crate::tree::{SmolStr, Tree, tokens};
+use crate::roster::{Map, Name};
+use crate::tree::{Tree, tokens};
 
 const NAME: &str = "kwo-allowed";
 
@@ -34,14 +32,10 @@ const IMAGE: &str = "^[^/ ]+(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+(:[A-Za-z0-9_]
 /// needs first.
 pub(crate) fn compile(
     tenants: &Map<Name, Tenant>,
-    tiers: &BTreeMap<SmolStr, Terms>,
+    tiers: &mut Tiers<'_>,
     resources: &mut Vec<Resource>,
 ) -> Vec<ResourceId> {
-    let names = tenants.values().map(|Entry { key: _, value: tenant }| {
-        tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str())
-    });
-    let mut said = names.filter_map(|name| tiers.get(name)?.allowed.values().next());
-    if said.next().is_none() {
+    if tenants.values().all(|tenant| tiers.tier_of(&tenant.value).allowed.is_empty()) {
         return Vec::new();
     }
     let groups = ["", "networking.k8s.io"];
@@ -210,6 +204,7 @@ mod tests {
     use crate::domains::compile;
     use crate::resource::Desired;
     use crate::roster::{SourceFile, Sources, parse};
+    use crate::tree::SmolStr;
 
     fn wanted(rest: &str) -> Desired {
         let text = format!("apiVersion: kwo/v1\nkind: Roster\n{rest}");

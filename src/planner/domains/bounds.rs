@@ -1,7 +1,7 @@
 //! What quotas and limits may say: known names, amounts that make sense, defaults within their maximum. Also whether
 //! the tier that a tenant names is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domains::bounding;
 use crate::domains::tenants::Tenant;
@@ -68,6 +68,7 @@ pub(crate) fn check_tenants(
     whole: bool,
     findings: &mut Findings,
 ) {
+    let mut known: Option<Vec<&str>> = None;
     for entry in tenants.values() {
         check_quota(&entry.value.quota, findings);
         let Some(tier) = &entry.value.tier else { continue };
@@ -78,10 +79,11 @@ pub(crate) fn check_tenants(
             findings.count(1);
             continue;
         }
-        let mut known: Vec<&str> = tiers.keys().map(Name::as_str).collect();
-        known.extend(BUILT_IN_TIERS.iter().map(|tier| tier.name));
-        known.sort_unstable();
-        known.dedup();
+        let known = known.get_or_insert_with(|| {
+            let named = tiers.keys().map(Name::as_str);
+            let all: BTreeSet<&str> = named.chain(BUILT_IN_TIERS.iter().map(|tier| tier.name)).collect();
+            all.into_iter().collect::<Vec<_>>()
+        });
         let mut finding = Finding::new(
             "unknown-tier",
             tier.at,

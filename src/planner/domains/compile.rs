@@ -1,6 +1,7 @@
 //! From the checked roster to everything that it wants. One line a domain; what a section means as resources
 //! stands in the domain's own file.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::body::{self, object_with};
@@ -8,7 +9,8 @@ use super::inside::SERVICES_ANNOTATION;
 use super::isolation;
 use super::surroundings::Surroundings;
 use super::tenants::Tenant;
-use super::terms::{self, Terms};
+use super::terms::{Terms, Tiers};
+use super::unique::Ids;
 use super::{
     allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
     registry_objects, roles, traefik,
@@ -31,40 +33,64 @@ pub const DOMAINS_ANNOTATION: &str = "kwo.dev/domains";
 /// When two parts of the roster ask for one object.
 pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     let mut resources = Vec::with_capacity(16 + roster.tenants().len() * 10);
-    guard::compile(&mut resources);
-    inside::compile(&mut resources);
-    hosts::compile(roster, &mut resources);
-    roles::compile(&mut resources);
-    people::operators(roster.operators(), &mut resources);
-    tenants(roster, &mut resources);
-    traefik::compile(roster, &mut resources);
-    cert_manager::compile(roster, &mut resources);
-    registry_objects::compile(roster, &mut resources);
-    authentication::compile(roster.cluster(), &mut resources);
-    node::compile(roster.cluster(), &mut resources);
-    node::restart(&mut resources);
-    fingerprint_key(&mut resources);
+    each(roster, &mut resources, |_| {});
     Desired::new(resources, roster.sources().clone())
 }
 
-/// The key of the fingerprints by which secrets are known, where there are any.
-fn fingerprint_key(resources: &mut Vec<Resource>) {
-    if resources.iter().all(|resource| resource.secrets.is_empty()) {
-        return;
+/// How many objects the roster wants. Of none more than its id is kept, for a few lines can ask for very many.
+///
+/// # Errors
+/// When two parts of the roster ask for one object.
+pub fn count(roster: &Roster) -> Result<usize, Clash> {
+    let mut ids = Ids::default();
+    each(roster, &mut Vec::new(), |resources| ids.extend(resources.drain(..)));
+    ids.count(roster.sources())
+}
+
+/// Adds everything that the roster wants. Who takes it may take it from here after every tenant.
+fn each(roster: &Roster, resources: &mut Vec<Resource>, mut take: impl FnMut(&mut Vec<Resource>)) {
+    let secrets = Cell::new(false);
+    let mut take = |resources: &mut Vec<Resource>, from: usize| {
+        let holds = |resource: &Resource| !resource.secrets.is_empty();
+        secrets.set(secrets.get() || resources.iter().skip(from).any(holds));
+        take(resources);
+    };
+    guard::compile(resources);
+    inside::compile(resources);
+    hosts::compile(roster, resources);
+    roles::compile(resources);
+    people::operators(roster.operators(), resources);
+    take(resources, 0);
+    tenants(roster, resources, &mut take);
+    let from = resources.len();
+    traefik::compile(roster, resources);
+    cert_manager::compile(roster, resources);
+    registry_objects::compile(roster, resources);
+    authentication::compile(roster.cluster(), resources);
+    node::compile(roster.cluster(), resources);
+    node::restart(resources);
+    take(resources, from);
+    if secrets.get() {
+        resources.push(fingerprint_key());
+        take(resources, 0);
     }
+}
+
+/// The key of the fingerprints by which secrets are known.
+fn fingerprint_key() -> Resource {
     let (namespace, name, key) = FINGERPRINT_KEY;
     let id = ResourceId::kube(Kind::Secret, namespace, name);
     let parts = [("data", body::map([])), ("type", Tree::from("Opaque"))];
     let body = body::object(&id, Kind::Secret, &body::labels(None), parts);
     let resource = Resource::new(id, body, Arc::new([]), Reason::Always);
-    resources.push(resource.with_secret(join("/data", key), Content::Plain(SecretRef::Generate(64))));
+    resource.with_secret(join("/data", key), Content::Plain(SecretRef::Generate(64)))
 }
 
-fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
+fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut(&mut Vec<Resource>, usize)) {
     let surroundings = Surroundings::of(roster.cluster());
-    let tiers = terms::tiers(roster.tiers());
-    refused::compile(&tiers, resources);
-    let allowed = allowed::compile(roster.tenants(), &tiers, resources);
+    let mut tiers = Tiers::new(roster.tiers());
+    refused::compile(roster.tiers(), resources);
+    let allowed = allowed::compile(roster.tenants(), &mut tiers, resources);
     let guards: Vec<ResourceId> = guard::ids()
         .into_iter()
         .chain(inside::ids())
@@ -73,8 +99,10 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
         .chain(hosts::ids(roster))
         .collect();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
-        let because = Reason::Roster(*key);
-        let terms = terms::of(tenant, &because, &tiers);
+        let (from, because) = (resources.len(), Reason::Roster(*key));
+        let terms = tiers.of(tenant);
+        let of_tier = tenant.tier.as_ref().map_or_else(|| because.clone(), |tier| Reason::Roster(tier.at));
+        let people = people::people(tenant);
         let labels = body::labels(Some(name.as_str()));
         let own = [(name.text().clone(), because.clone())];
         let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
@@ -82,22 +110,23 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>) {
         let first = namespaces.first().map(|(name, _)| ResourceId::kube(Kind::Namespace, "", name.clone()));
         for (namespace, because) in namespaces {
             let id = ResourceId::kube(Kind::Namespace, "", namespace);
-            resources.push(namespace_resource(&id, name, tenant, &terms, &because));
-            let isolation = isolation::compile(&id, &labels, &terms, &surroundings, &because, resources);
+            resources.push(namespace_resource(&id, (name, tenant), (&terms, &of_tier), &because));
+            let isolation =
+                isolation::compile(&id, &labels, &terms.specs, &surroundings, &because, resources);
             let before: Arc<[ResourceId]> =
                 [id.clone()].into_iter().chain(isolation).chain(guards.iter().cloned()).collect();
-            people::compile(&id, &labels, (tenant, &terms), &before, &because, resources);
+            people::compile(&id, &labels, (tenant, &terms, &people), &before, &because, resources);
             kubeconfigs::compile(&id, (name, tenant), roster.cluster(), &because, resources);
         }
-        people::navigation(name, &labels, tenant, &terms, first, resources);
+        people::navigation(name, &labels, &people, &terms, first, resources);
+        take(resources, from);
     }
 }
 
 fn namespace_resource(
     id: &ResourceId,
-    name: &Name,
-    tenant: &Tenant,
-    terms: &Terms,
+    (name, tenant): (&Name, &Tenant),
+    (terms, of_tier): (&Terms, &Reason),
     because: &Reason,
 ) -> Resource {
     let mut fields: Vec<(SmolStr, Reason)> = Vec::new();
@@ -106,12 +135,12 @@ fn namespace_resource(
         (SmolStr::new_static(MARK.0), Tree::from(MARK.1)),
         (SmolStr::new_static(MANAGED_BY.0), Tree::from(MANAGED_BY.1)),
         (SmolStr::new_static(TENANT_LABEL), Tree::from(name.text())),
-        (SmolStr::new_static(TIER_LABEL), Tree::from(terms.tier.0.clone())),
+        (SmolStr::new_static(TIER_LABEL), Tree::from(&terms.tier)),
         // The API server adds this one to whatever makes the namespace, and network policies select by it.
         (SmolStr::new_static("kubernetes.io/metadata.name"), Tree::from(&id.name)),
     ];
     fields.push((join("/metadata/labels", "kubernetes.io/metadata.name").into(), Reason::Kubernetes));
-    fields.push((join("/metadata/labels", TIER_LABEL).into(), terms.tier.1.clone()));
+    fields.push((join("/metadata/labels", TIER_LABEL).into(), of_tier.clone()));
     for mode in ["enforce", "audit", "warn"] {
         let key = smol_str::format_smolstr!("pod-security.kubernetes.io/{mode}");
         fields.push((join("/metadata/labels", &key).into(), level_reason.clone()));
@@ -127,7 +156,8 @@ fn namespace_resource(
         true => object_with(id, Kind::Namespace, [labels], []),
         false => object_with(id, Kind::Namespace, [labels, ("annotations", Tree::map(annotations))], []),
     };
-    Resource { fields, ..Resource::new(id.clone(), body, Arc::new([]), because.clone()) }
+    let resource = Resource::new(id.clone(), body, Arc::new([]), because.clone());
+    Resource { fields: Arc::new(fields), ..resource }
 }
 
 /// What stands on a namespace for admission policies, and for the programs of others.

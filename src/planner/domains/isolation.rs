@@ -8,7 +8,7 @@ use super::body::{map, object, words};
 use super::surroundings::Surroundings;
 use super::terms::{Amounts, Terms};
 use crate::kinds::Kind;
-use crate::resource::{Reason, Resource, ResourceId};
+use crate::resource::{Reason, Reasons, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join};
 
 /// The classes that push out the pods of the cluster itself.
@@ -36,11 +36,53 @@ fn priority(classes: Option<&(Vec<SmolStr>, Reason)>) -> Tree {
     ])
 }
 
+/// What is in the objects of every namespace under the same terms, each with the reasons of its parts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Specs {
+    quota: Option<(Tree, Reasons)>,
+    priority: Option<(Tree, Reasons)>,
+    limits: Option<(Tree, Reasons)>,
+    isolated: Option<Reasons>,
+}
+
+impl Specs {
+    pub(crate) fn of(terms: &Terms) -> Specs {
+        let whole = |reason: &Reason| Reasons::new(vec![("/spec".into(), reason.clone())]);
+        let quota = (!terms.quota.is_empty()).then(|| {
+            let mut fields = Vec::with_capacity(terms.quota.len());
+            let hard = amounts(&terms.quota, "/spec/hard", &mut fields);
+            (map([("hard", hard)]), Reasons::new(fields))
+        });
+        let reason = terms.priority.as_ref().map_or(&Reason::Always, |(_, reason)| reason);
+        let limits = terms.limits.as_ref().map(|limits| {
+            let mut fields = Vec::new();
+            let mut item: BTreeMap<SmolStr, Tree> =
+                BTreeMap::from([("type".into(), Tree::from("Container"))]);
+            let parts = [
+                ("default", &limits.default),
+                ("defaultRequest", &limits.default_request),
+                ("max", &limits.max),
+            ];
+            for (name, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
+                let part = amounts(part, &format!("/spec/limits/0/{name}"), &mut fields);
+                item.insert(name.into(), part);
+            }
+            (map([("limits", Tree::list([Tree::map(item)]))]), Reasons::new(fields))
+        });
+        Specs {
+            quota,
+            priority: Some((priority(terms.priority.as_ref()), whole(reason))),
+            limits,
+            isolated: terms.isolated.as_ref().map(whole),
+        }
+    }
+}
+
 /// The objects of one namespace; gives their ids, which whatever gives rights needs first.
 pub(crate) fn compile(
     namespace: &ResourceId,
     labels: &Tree,
-    terms: &Terms,
+    specs: &Specs,
     surroundings: &Surroundings,
     because: &Reason,
     resources: &mut Vec<Resource>,
@@ -48,49 +90,24 @@ pub(crate) fn compile(
     let needs: Arc<[ResourceId]> = Arc::new([namespace.clone()]);
     let scope = &namespace.name;
     let first = resources.len();
-    let mut add = |id: ResourceId, body: Tree, fields| {
-        resources.push(Resource { fields, ..Resource::new(id, body, needs.clone(), because.clone()) });
+    let mut add = |kind: Kind, what: &str, (spec, fields): (&Tree, &Reasons)| {
+        let id = ResourceId::kube(kind, scope.clone(), smol_str::format_smolstr!("{scope}-{what}"));
+        let body = object(&id, kind, labels, [("spec", spec.clone())]);
+        let resource = Resource::new(id, body, needs.clone(), because.clone());
+        resources.push(Resource { fields: fields.clone(), ..resource });
     };
-    if !terms.quota.is_empty() {
-        let id =
-            ResourceId::kube(Kind::ResourceQuota, scope.clone(), smol_str::format_smolstr!("{scope}-quota"));
-        let mut fields = Vec::with_capacity(terms.quota.len());
-        let hard = amounts(&terms.quota, "/spec/hard", &mut fields);
-        add(id.clone(), object(&id, Kind::ResourceQuota, labels, [("spec", map([("hard", hard)]))]), fields);
-    }
-    let id =
-        ResourceId::kube(Kind::ResourceQuota, scope.clone(), smol_str::format_smolstr!("{scope}-priority"));
-    let spec = priority(terms.priority.as_ref());
-    let reason = terms.priority.as_ref().map_or(Reason::Always, |(_, reason)| reason.clone());
-    add(
-        id.clone(),
-        object(&id, Kind::ResourceQuota, labels, [("spec", spec)]),
-        vec![("/spec".into(), reason)],
-    );
-    if let Some(limits) = &terms.limits {
-        let id =
-            ResourceId::kube(Kind::LimitRange, scope.clone(), smol_str::format_smolstr!("{scope}-limits"));
-        let mut fields = Vec::new();
-        let mut item: BTreeMap<SmolStr, Tree> = BTreeMap::from([("type".into(), Tree::from("Container"))]);
-        for (name, part) in
-            [("default", &limits.default), ("defaultRequest", &limits.default_request), ("max", &limits.max)]
-        {
-            if !part.is_empty() {
-                let part = amounts(part, &format!("/spec/limits/0/{name}"), &mut fields);
-                item.insert(name.into(), part);
-            }
+    let Specs { quota, priority, limits, isolated } = specs;
+    for (kind, what, spec) in [
+        (Kind::ResourceQuota, "quota", quota),
+        (Kind::ResourceQuota, "priority", priority),
+        (Kind::LimitRange, "limits", limits),
+    ] {
+        if let Some((spec, fields)) = spec {
+            add(kind, what, (spec, fields));
         }
-        let spec = map([("limits", Tree::list([Tree::map(item)]))]);
-        add(id.clone(), object(&id, Kind::LimitRange, labels, [("spec", spec)]), fields);
     }
-    if let Some(reason) = &terms.isolated {
-        let id = ResourceId::kube(
-            Kind::NetworkPolicy,
-            scope.clone(),
-            smol_str::format_smolstr!("{scope}-isolation"),
-        );
-        let body = object(&id, Kind::NetworkPolicy, labels, [("spec", surroundings.spec.clone())]);
-        add(id, body, vec![("/spec".into(), reason.clone())]);
+    if let Some(fields) = isolated {
+        add(Kind::NetworkPolicy, "isolation", (&surroundings.spec, fields));
     }
     resources[first..].iter().map(|resource| resource.id.clone()).collect()
 }

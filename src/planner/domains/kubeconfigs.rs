@@ -32,6 +32,7 @@ pub(crate) fn compile(
         let (body, fields) = kubeconfig(scope, Some(name.as_str()), cluster, wanted, asked);
         let id = ResourceId::node(NodeKind::Kubeconfig, scope.clone());
         let fields = fields.into_iter().chain([("/metadata".into(), because.clone())]).collect();
+        let fields = Arc::new(fields);
         let kept = Resource::new(id, body, needs.collect(), Reason::Roster(*at));
         resources.push(Resource { fields, ..kept });
     }

@@ -37,6 +37,7 @@ pub mod tenants;
 mod terms;
 pub mod tiers;
 mod traefik;
+mod unique;
 
-pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile};
+pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile, count};
 pub use people::ACCOUNT;

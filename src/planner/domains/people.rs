@@ -79,7 +79,7 @@ pub(crate) const PIPELINE_BINDING: &str = "deployer-binding";
 pub(crate) fn compile(
     namespace: &ResourceId,
     labels: &Tree,
-    (tenant, terms): (&Tenant, &Terms),
+    (tenant, terms, people): (&Tenant, &Terms, &[Person<'_>]),
     before: &Arc<[ResourceId]>,
     because: &Reason,
     resources: &mut Vec<Resource>,
@@ -93,7 +93,7 @@ pub(crate) fn compile(
     let mut add = |id: ResourceId, body: Tree, needs: &Arc<[ResourceId]>, because: Reason| {
         resources.push(Resource::new(id, body, needs.clone(), because));
     };
-    let rules = [("rules", roles::deployer_rules())];
+    let rules = [("rules", roles::DEPLOYER_RULES.clone())];
     add(role.clone(), object(&role, Kind::Role, labels, rules), &inside, because.clone());
 
     let deployer = map([
@@ -107,7 +107,7 @@ pub(crate) fn compile(
     let body = object(&id, Kind::RoleBinding, labels, parts);
     add(id, body, &deploys, because.clone());
 
-    for person in people(tenant).into_iter().filter(|person| person.is_in(scope)) {
+    for person in people.iter().filter(|person| person.is_in(scope)) {
         let id = ResourceId::kube(Kind::RoleBinding, scope.clone(), person.binding.clone());
         let (kind, role) = match &person.grant {
             Grant::Level(Access::Owner) => (Kind::ClusterRole, SmolStr::new_static("admin")),
@@ -164,6 +164,7 @@ fn accounts(
             fields.map(|(at, (_, reason))| (format_smolstr!("/{PULL_SECRETS}/{at}"), reason.clone()));
         let fields =
             [(format_smolstr!("/{PULL_SECRETS}"), reason.clone())].into_iter().chain(fields).collect();
+        let fields = Arc::new(fields);
         resources.push(Resource { fields, ..Resource::new(id, body, needs.clone(), because.clone()) });
     }
 }
@@ -175,14 +176,14 @@ const PULL_SECRETS: &str = "imagePullSecrets";
 pub(crate) fn navigation(
     name: &Name,
     labels: &Tree,
-    tenant: &Tenant,
+    people: &[Person<'_>],
     terms: &Terms,
     first: Option<ResourceId>,
     resources: &mut Vec<Resource>,
 ) {
     let Some(reason) = &terms.navigation else { return };
     let needs: Arc<[ResourceId]> = [roles::cluster_role(NAVIGATION)].into_iter().chain(first).collect();
-    for person in people(tenant) {
+    for person in people {
         let Some(name_of_person) = &person.name else { continue };
         // A tenant's name holds no colon, so that no two tenants can come to the same name.
         let name = format_smolstr!("kwo-navigation:{}:{}", name.as_str(), name_of_person);
@@ -192,7 +193,7 @@ pub(crate) fn navigation(
             ("subjects", Tree::list([subject(person.identity)])),
         ];
         let body = object(&id, Kind::ClusterRoleBinding, labels, parts);
-        let fields = vec![("/roleRef".into(), reason.clone())];
+        let fields = Arc::new(vec![("/roleRef".into(), reason.clone())]);
         let resource = Resource::new(id, body, needs.clone(), Reason::Roster(person.at));
         resources.push(Resource { fields, ..resource });
     }
@@ -212,7 +213,7 @@ pub(crate) fn operators(operators: &Map<Name, Operator>, resources: &mut Vec<Res
             ("subjects", Tree::list([subject(&operator.identity.value)])),
         ];
         let body = object(&id, Kind::ClusterRoleBinding, &labels(None), parts);
-        let fields = vec![("/roleRef".into(), Reason::Roster(operator.role.at))];
+        let fields = Arc::new(vec![("/roleRef".into(), Reason::Roster(operator.role.at))]);
         let because = Reason::Roster(operator.identity.at);
         resources.push(Resource { fields, ..Resource::new(id, body, needs, because) });
     }

@@ -2,13 +2,12 @@
 //! bound. Network policies add up, so that one of a tenant would open what kwo's closes; events are left out by the
 //! quotas of Kubernetes, so that a tenant could fill the datastore with them.
 
-use std::collections::BTreeMap;
-
 use super::admission::{self, of_tenants, policy, rule};
 use super::compile::TIER_LABEL;
-use super::terms::Terms;
+use super::terms::{self, Leave};
+use super::tiers::Tier;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::tree::SmolStr;
+use crate::roster::{Map, Name};
 
 const NAME: &str = "kwo-tiers";
 
@@ -18,20 +17,21 @@ pub(crate) fn ids() -> [ResourceId; 2] {
 }
 
 /// The policy and its binding.
-pub(crate) fn compile(tiers: &BTreeMap<SmolStr, Terms>, resources: &mut Vec<Resource>) {
-    let but = |resource: &str, may: &dyn Fn(&Terms) -> bool| {
-        let names: Vec<String> =
-            tiers.iter().filter(|(_, terms)| may(terms)).map(|(name, _)| format!("'{name}'")).collect();
+pub(crate) fn compile(tiers: &Map<Name, Tier>, resources: &mut Vec<Resource>) {
+    let leave = terms::leave(tiers);
+    let but = |resource: &str, may: &dyn Fn(&Leave) -> bool| {
+        let names = leave.iter().filter(|(_, leave)| may(leave)).map(|(name, _)| format!("'{name}'"));
+        let names: Vec<String> = names.collect();
         format!("request.resource.resource != '{resource}' || variables.tier in [{}]", names.join(", "))
     };
     let validations = vec![
         rule(
-            but("networkpolicies", &|terms| terms.policies),
+            but("networkpolicies", &|leave| leave.policies),
             "network policies add up, so the tenants of this tier may not write their own; ask for \
              `networkPolicies: allow` in the tier",
         ),
         rule(
-            but("events", &|terms| !terms.bounded()),
+            but("events", &|leave| leave.events),
             "events are in no quota, so the tenants of this tier may not write them",
         ),
     ];

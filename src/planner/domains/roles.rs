@@ -1,7 +1,7 @@
 //! The roles that kwo brings: what a deployer, a navigator and a power-user may do. The roles `admin` and
 //! `view` of tenants and `cluster-admin` are Kubernetes' own.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::body::{labels, object, rule};
 use crate::kinds::Kind;
@@ -18,8 +18,9 @@ pub(crate) const POWER_USER: &str = "kwo-power-user";
 const ALL: &[&str] = &["*"];
 const READ: &[&str] = &["get", "list", "watch"];
 
-/// What a deployer may do in its namespace: its workloads and all that belongs to them.
-pub(crate) fn deployer_rules() -> Tree {
+/// What a deployer may do in its namespace: its workloads and all that belongs to them. Made once, for every namespace
+/// has them.
+pub(crate) static DEPLOYER_RULES: LazyLock<Tree> = LazyLock::new(|| {
     Tree::list([
         rule(
             &[""],
@@ -43,7 +44,7 @@ pub(crate) fn deployer_rules() -> Tree {
         rule(&[""], &["endpoints"], READ),
         rule(&["discovery.k8s.io"], &["endpointslices"], READ),
     ])
-}
+});
 
 fn navigation_rules() -> Tree {
     Tree::list([rule(&[""], &["namespaces", "nodes"], READ)])

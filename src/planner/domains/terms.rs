@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::rc::Rc;
 
 use super::allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
 use super::counts::{self, ALL_PODS, CONTAINER_DISK, EPHEMERAL, Scale};
 use super::inside::{EXTERNAL_IPS, EXTERNAL_NAMES};
+use super::isolation::Specs;
 use super::tenants::{DEFAULT_TIER, Tenant};
 use super::tiers::{
-    BUILT_IN_TIERS, BuiltInTier, ClusterRead, DEFAULT_CLUSTER_READ, DEFAULT_NETWORK, DEFAULT_POD_SECURITY,
-    Images, Leave, Limits, Network, PodSecurity, PullPolicy, Quota, Rest, Services, Tier,
+    self, BUILT_IN_TIERS, BuiltInTier, ClusterRead, DEFAULT_CLUSTER_READ, DEFAULT_NETWORK,
+    DEFAULT_POD_SECURITY, Images, Limits, Network, PodSecurity, PullPolicy, Quota, Rest, Services, Tier,
 };
 use crate::resource::Reason;
 use crate::roster::{AnnotationKey, AnnotationValue, At, Entry, Map, Name, Quantity, SecretName};
@@ -26,7 +28,7 @@ pub(crate) type Amounts = BTreeMap<SmolStr, (Quantity, Reason)>;
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     /// The tier.
-    pub tier: (SmolStr, Reason),
+    pub tier: SmolStr,
     /// The upper bounds of each of its namespaces.
     pub quota: Amounts,
     /// Where what the quota does not name is bounded, by which column, and why.
@@ -37,8 +39,6 @@ pub(crate) struct Terms {
     pub pod_security: (PodSecurity, Reason),
     /// Why its network is isolated, or nothing where it is open.
     pub isolated: Option<Reason>,
-    /// May its owners write network policies?
-    pub policies: bool,
     /// The priority classes that its pods may have, and why; nothing where all but those of the system are allowed.
     pub priority: Option<(Vec<SmolStr>, Reason)>,
     /// Why its people see namespaces and nodes, or nothing where they do not.
@@ -51,6 +51,8 @@ pub(crate) struct Terms {
     pub pull_secrets: Vec<(SmolStr, Reason)>,
     /// What it may choose of what the cluster has, by the annotation of the namespace that says so.
     pub allowed: BTreeMap<&'static str, (SmolStr, Reason)>,
+    /// What the objects of its namespaces say of it, once it is final.
+    pub specs: Specs,
 }
 
 /// How many ports of nodes, and how many balancers, the Services of a namespace may have.
@@ -58,10 +60,48 @@ const NODE_PORTS: &str = "services.nodeports";
 const LOAD_BALANCERS: &str = "services.loadbalancers";
 
 impl Terms {
-    /// Is what the quota does not name bounded?
-    pub(crate) fn bounded(&self) -> bool {
-        self.rest.is_some()
+    /// The terms with all that follows from them.
+    fn finished(mut self, parked: Option<&Reason>) -> Terms {
+        if let Some((scale, reason)) = &self.rest
+            && !self.quota.contains_key(ALL_PODS)
+        {
+            let running = self.quota.get("pods").map_or_else(|| scale.pods(), |(pods, _)| pods.clone());
+            self.quota.insert(ALL_PODS.into(), (running.and(scale.ended()), reason.clone()));
+        }
+        if let Some(reason) = parked {
+            self.quota.insert("pods".into(), (Quantity::zero(), reason.clone()));
+        }
+        self.specs = Specs::of(&self);
+        self
     }
+}
+
+/// What tenants of a tier may write besides.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Leave {
+    /// Network policies.
+    pub policies: bool,
+    /// Events, where nothing else is bounded either.
+    pub events: bool,
+}
+
+/// What the tenants of every tier may write that the roster names or kwo brings.
+pub(crate) fn leave(tiers: &Map<Name, Tier>) -> BTreeMap<SmolStr, Leave> {
+    let may = |tier: Option<&Tier>, built_in: Option<&BuiltInTier>| {
+        let said = tier.and_then(|tier| tier.network.as_ref()).map(|network| network.value);
+        let network = said.or(built_in.map(|tier| tier.network)).unwrap_or(DEFAULT_NETWORK);
+        let policies = tier.and_then(|tier| tier.network_policies.as_ref());
+        let rest = tier.and_then(|tier| tier.rest.as_ref());
+        Leave {
+            policies: policies.map_or(network == Network::Open, |leave| leave.value == tiers::Leave::Allow),
+            events: rest.is_some_and(|rest| rest.value == Rest::Unbounded),
+        }
+    };
+    let built_in = BUILT_IN_TIERS.iter().map(|tier| (SmolStr::new_static(tier.name), may(None, Some(tier))));
+    let named = tiers.iter().map(|(name, Entry { key: _, value: tier })| {
+        (name.text().clone(), may(Some(tier), BuiltInTier::named(name.as_str())))
+    });
+    built_in.chain(named).collect()
 }
 
 /// The limits of containers, as a LimitRange has them.
@@ -72,43 +112,71 @@ pub(crate) struct ContainerLimits {
     pub max: Amounts,
 }
 
-/// The terms of every tier that the roster names or kwo brings.
-pub(crate) fn tiers(tiers: &Map<Name, Tier>) -> BTreeMap<SmolStr, Terms> {
-    let built_in = BUILT_IN_TIERS.iter().map(|tier| (SmolStr::new_static(tier.name), from_built_in(tier)));
-    let mut all: BTreeMap<SmolStr, Terms> = built_in.collect();
-    for (name, Entry { key, value: tier }) in tiers {
-        let name = name.text().clone();
-        let mut terms = all.remove(&name).unwrap_or_else(|| bare(&name, &Reason::Roster(*key)));
-        overlay(&mut terms, tier);
-        all.insert(name, terms);
-    }
-    for terms in all.values_mut() {
-        terms.limits = terms.limits.take().map(as_kubernetes_completes);
-        if let Some((_, reason)) = &terms.rest {
-            disk_of_containers(terms.limits.get_or_insert_default(), reason);
-        }
-    }
-    all
+/// The terms of the tiers that tenants ask for, each made once: a roster may name more tiers than it uses.
+pub(crate) struct Tiers<'r> {
+    named: &'r Map<Name, Tier>,
+    /// Before and after what a tenant may override.
+    made: BTreeMap<SmolStr, (Terms, Rc<Terms>)>,
 }
 
-/// The terms of one tenant.
-pub(crate) fn of(tenant: &Tenant, tenant_reason: &Reason, tiers: &BTreeMap<SmolStr, Terms>) -> Terms {
-    let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
-    // An unknown tier is refused when the roster is parsed.
-    let mut terms = tiers.get(name).cloned().unwrap_or_else(|| bare(name, tenant_reason));
-    terms.tier.1 = tenant.tier.as_ref().map_or_else(|| tenant_reason.clone(), |tier| Reason::Roster(tier.at));
-    bounds(&mut terms.quota, &tenant.quota);
-    if let Some((scale, reason)) = &terms.rest
-        && !terms.quota.contains_key(ALL_PODS)
-    {
-        let running = terms.quota.get("pods").map_or_else(|| scale.pods(), |(pods, _)| pods.clone());
-        terms.quota.insert(ALL_PODS.into(), (running.and(scale.ended()), reason.clone()));
+impl<'r> Tiers<'r> {
+    pub(crate) fn new(named: &'r Map<Name, Tier>) -> Tiers<'r> {
+        Tiers { named, made: BTreeMap::new() }
     }
-    if let Some(At { value: true, at }) = &tenant.parked {
-        terms.quota.insert("pods".into(), (Quantity::zero(), Reason::Roster(*at)));
+
+    /// The terms of a tenant's tier, before and after.
+    fn made(&mut self, tenant: &Tenant) -> &(Terms, Rc<Terms>) {
+        let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
+        let named = self.named;
+        self.made.entry(name.into()).or_insert_with(|| {
+            // An unknown tier is refused when the roster is parsed.
+            let terms = tier(name, named).unwrap_or_else(|| bare(name));
+            let finished = Rc::new(terms.clone().finished(None));
+            (terms, finished)
+        })
     }
-    notes(&mut terms, &tenant.annotations, &tenant.image_pull_secrets);
-    terms
+
+    /// The terms of a tenant's tier.
+    pub(crate) fn tier_of(&mut self, tenant: &Tenant) -> &Terms {
+        &self.made(tenant).1
+    }
+
+    /// The terms of one tenant.
+    pub(crate) fn of(&mut self, tenant: &Tenant) -> Rc<Terms> {
+        let (tier, finished) = self.made(tenant);
+        let parked = tenant.parked.filter(|parked| parked.value).map(|parked| Reason::Roster(parked.at));
+        let notes_nothing = tenant.annotations.is_empty() && tenant.image_pull_secrets.is_empty();
+        if parked.is_none() && notes_nothing && says_nothing(&tenant.quota) {
+            return finished.clone();
+        }
+        let mut terms = tier.clone();
+        bounds(&mut terms.quota, &tenant.quota);
+        notes(&mut terms, &tenant.annotations, &tenant.image_pull_secrets);
+        Rc::new(terms.finished(parked.as_ref()))
+    }
+}
+
+fn says_nothing(quota: &Quota) -> bool {
+    let Quota { cpu, memory, storage, pods, volumes, hard } = quota;
+    [cpu, memory, storage, pods, volumes].into_iter().all(Option::is_none) && hard.is_empty()
+}
+
+/// The terms of a tier that the roster names or kwo brings.
+fn tier(name: &str, tiers: &Map<Name, Tier>) -> Option<Terms> {
+    let (built_in, named) = (BuiltInTier::named(name), tiers.get(name));
+    let mut terms = match (built_in, named) {
+        (Some(tier), _) => from_built_in(tier),
+        (None, Some(_)) => bare(name),
+        (None, None) => return None,
+    };
+    if let Some(Entry { key: _, value: tier }) = named {
+        overlay(&mut terms, tier);
+    }
+    terms.limits = terms.limits.take().map(as_kubernetes_completes);
+    if let Some((_, reason)) = &terms.rest {
+        disk_of_containers(terms.limits.get_or_insert_default(), reason);
+    }
+    Some(terms)
 }
 
 /// Puts annotations over those that were there, and Secrets beside them.
@@ -134,22 +202,22 @@ fn no_ports_or_balancers() -> impl Iterator<Item = (SmolStr, (Quantity, Reason))
 }
 
 /// A tier before it says anything.
-fn bare(name: &str, reason: &Reason) -> Terms {
+fn bare(name: &str) -> Terms {
     let rest = Reason::BuiltInTier { tier: name.into(), field: REST.into() };
     Terms {
-        tier: (name.into(), reason.clone()),
+        tier: name.into(),
         quota: no_ports_or_balancers().chain(rest_of_quota(Scale::Large, &rest)).collect(),
         rest: Some((Scale::Large, rest)),
         limits: None,
         pod_security: (DEFAULT_POD_SECURITY, Reason::Always),
         isolated: (DEFAULT_NETWORK == Network::Isolated).then_some(Reason::Always),
-        policies: DEFAULT_NETWORK == Network::Open,
         priority: None,
         navigation: (DEFAULT_CLUSTER_READ == ClusterRead::Navigation).then_some(Reason::Always),
         services: BTreeMap::new(),
         annotations: BTreeMap::new(),
         pull_secrets: Vec::new(),
         allowed: BTreeMap::new(),
+        specs: Specs::default(),
     }
 }
 
@@ -182,7 +250,7 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         amount(LOAD_BALANCERS, "0", "services.loadBalancers"),
     ];
     Terms {
-        tier: (SmolStr::new_static(tier.name), Reason::Always),
+        tier: SmolStr::new_static(tier.name),
         quota: rest_of_quota(tier.scale, &rest)
             .into_iter()
             .chain(quota.into_iter().flatten())
@@ -192,13 +260,13 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         limits: Some(limits),
         pod_security: (tier.pod_security, reason("podSecurity")),
         isolated: (tier.network == Network::Isolated).then(|| reason("network")),
-        policies: tier.network == Network::Open,
         priority: None,
         navigation: (tier.cluster_read == ClusterRead::Navigation).then(|| reason("clusterRead")),
         services: BTreeMap::new(),
         annotations: BTreeMap::new(),
         pull_secrets: Vec::new(),
         allowed: always.into_iter().collect(),
+        specs: Specs::default(),
     }
 }
 
@@ -209,7 +277,7 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         limits,
         pod_security,
         network,
-        network_policies,
+        network_policies: _,
         priority_classes,
         images,
         ingress_classes,
@@ -249,10 +317,6 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         Some(At { value: Network::Open, at: _ }) => terms.isolated = None,
         None => {}
     }
-    terms.policies = match network_policies {
-        Some(leave) => leave.value == Leave::Allow,
-        None => terms.isolated.is_none(),
-    };
     if let Some(classes) = priority_classes {
         let names = classes.iter().map(|class| class.value.text().clone()).collect();
         let reason = classes.first().map_or(Reason::Always, |class| Reason::Roster(class.at));
@@ -295,10 +359,10 @@ fn overlay_services(terms: &mut Terms, services: &Services) {
     }
     for (name, leave) in [(EXTERNAL_IPS, external_ips), (EXTERNAL_NAMES, external_names)] {
         match leave {
-            Some(At { value: Leave::Allow, at }) => {
+            Some(At { value: tiers::Leave::Allow, at }) => {
                 terms.services.insert(name, Reason::Roster(*at));
             }
-            Some(At { value: Leave::Deny, at: _ }) => {
+            Some(At { value: tiers::Leave::Deny, at: _ }) => {
                 terms.services.remove(name);
             }
             None => {}
