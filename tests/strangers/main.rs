@@ -5,6 +5,7 @@
 
 #[path = "../common/drawn.rs"]
 mod drawn;
+mod edits;
 mod fuzz;
 mod mutate;
 mod seals;

@@ -144,3 +144,18 @@ pub(crate) fn mutated(text: &str, other: &str, dice: &mut Dice, most: usize) -> 
     text.truncate(end);
     text
 }
+
+/// Changes a few of a text's bytes; what is no text then stands as what takes the place of such.
+pub(crate) fn battered(text: &str, dice: &mut Dice) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..=dice.below(6) {
+        let (at, byte) = (dice.below(bytes.len() + 1), u8::try_from(dice.below(256)).unwrap());
+        match (dice.below(4), bytes.get_mut(at)) {
+            (0, Some(there)) => *there ^= 1 << (byte % 8),
+            (1, Some(there)) => *there = byte,
+            (2, Some(_)) => drop(bytes.remove(at)),
+            _ => bytes.insert(at, byte % 128),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
