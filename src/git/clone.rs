@@ -196,8 +196,17 @@ impl Clone {
             git = git.config(&format!("fetch.fsck.skipList={}", list.path().display()));
         }
         let refspec = format!("+refs/heads/{branch}:{FETCHED}");
+        // A commit that was refused may be a bomb. Were the repository told that it is here, it would compare what is new
+        // with it, path by path, without an end.
+        let known = match self.commit(APPLIED).await {
+            Ok(_) => Some(format!("--negotiation-tip={APPLIED}")),
+            Err(_) => {
+                git = git.config("fetch.negotiationAlgorithm=noop");
+                None
+            }
+        };
         let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
-        let fetched = git.args(fetch).args(["--", url, &refspec]).run(None).await;
+        let fetched = git.args(fetch).args(known).args(["--", url, &refspec]).run(None).await;
         if fetched.is_err() {
             self.sweep();
         }
