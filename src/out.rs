@@ -3,8 +3,11 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::failure::Failure;
 use crate::providers::{settle, temporary};
@@ -108,6 +111,8 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
             _ => Ok(Went::Along),
         };
     }
+    let held = held(path);
+    let path = held.as_ref().map_or(path, |(_, path)| path);
     let before = match fs::symlink_metadata(path) {
         Ok(found) => Some(found),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -151,6 +156,16 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
     swap(path, bytes, Permissions::from_mode(mode)).map(|()| Went::ToFile).map_err(|error| cannot(&error))
 }
 
+/// The folder of a path, held open, and the path by way of it: what is looked at and what is written then lie in one
+/// folder, whoever puts another one in its place meanwhile. Nothing where there is no such folder yet.
+fn held(path: &Path) -> Option<(OwnedFd, PathBuf)> {
+    let (here, name) = (here(path), path.file_name()?);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = openat(CWD, here.parent()?, flags, Mode::empty()).ok()?;
+    let held = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+    held.is_dir().then(|| (folder, held.join(name)))
+}
+
 /// A file that is not there yet, whole or not at all.
 fn create(path: &Path, bytes: &[u8], kind: Kind) -> io::Result<()> {
     if path.file_name().is_none() {
@@ -175,7 +190,7 @@ fn swap(path: &Path, bytes: &[u8], mode: Permissions) -> io::Result<()> {
 }
 
 /// A path whose folder has a name.
-fn here(path: &Path) -> std::path::PathBuf {
+fn here(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new(".").join(path),
         _ => path.to_owned(),
@@ -186,7 +201,7 @@ fn looks(path: &Path, is_one: fn(&[u8]) -> bool) -> bool {
     // What is put in its place meanwhile is not waited for.
     let opened: io::Result<File> = fs::OpenOptions::new()
         .read(true)
-        .custom_flags(i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0))
+        .custom_flags(i32::try_from((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits()).unwrap_or(0))
         .open(path);
     let mut bytes = Vec::new();
     opened.and_then(|file| file.take(LOOK).read_to_end(&mut bytes)).is_ok_and(|_| is_one(&bytes))
@@ -255,7 +270,9 @@ mod tests {
             (folder.path().join("file"), folder.path().join("link"), folder.path().join("pipe"));
         fs::write(&file, OURS).unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert!(write(&link, b"new", PLAN).unwrap_err().text().contains("is a symbolic link"));
+        for kind in [PLAN, CODE_QUALITY] {
+            assert!(write(&link, b"new", kind).unwrap_err().text().contains("is a symbolic link"));
+        }
         assert!(write(folder.path(), b"new", PLAN).unwrap_err().text().contains("is no file"));
         assert_eq!(fs::read_to_string(&file).unwrap(), OURS);
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
@@ -267,6 +284,16 @@ mod tests {
         assert_eq!(write(&pipe, b"through", PLAN).unwrap(), Went::Along);
         assert_eq!(reader.join().unwrap(), "through");
         assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        // Whoever moves the folder away meanwhile does not change where it goes.
+        let (_open, inside) = held(&folder.path().join("new")).unwrap();
+        let other = folder.path().with_extension("other");
+        fs::rename(folder.path(), &other).unwrap();
+        fs::create_dir(folder.path()).unwrap();
+        create(&inside, b"new", PLAN).unwrap();
+        assert_eq!(fs::read_to_string(other.join("new")).unwrap(), "new");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+        fs::remove_dir(folder.path()).unwrap();
+        fs::rename(&other, folder.path()).unwrap();
         // A link to a device, as `/dev/stdout` is one.
         fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink("/dev/null", &link).unwrap();

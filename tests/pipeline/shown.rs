@@ -87,4 +87,12 @@ fn gitlab_has_a_code_quality_report() {
     stage.write("tenants: {alice: {}}\n");
     stage.kwo(&["ci", "--target=dir:sandbox"], &variables).expect(0);
     assert_eq!(report(), serde_json::json!([]));
+    // A request may bring a link of that name along.
+    let [file, report] = ["theirs", "gl-code-quality-report.json"].map(|name| stage.path(name));
+    std::fs::write(&file, "[]").unwrap();
+    std::fs::remove_file(&report).unwrap();
+    std::os::unix::fs::symlink(&file, &report).unwrap();
+    let ran = stage.kwo(&["ci", "--target=dir:sandbox"], &variables).expect(1);
+    assert!(ran.err.contains("gl-code-quality-report.json is a symbolic link"), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "[]");
 }
