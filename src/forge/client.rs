@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
+use kwo_planner::plain::one_line;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -156,7 +157,7 @@ impl Forge {
         let said: Value = serde_json::from_slice(&body).unwrap_or_default();
         let said =
             ["message", "error"].into_iter().find_map(|key| said.get(key)?.as_str()).unwrap_or_default();
-        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let said = if said.is_empty() { String::new() } else { format!(": {}", one_line(said)) };
         let logged_in = match (&self.token, status) {
             (None, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => {
                 " (without a token)"

@@ -1,5 +1,5 @@
 //! Slack's incoming webhooks, and what takes the same: Mattermost, Rocket.Chat, Discord's `/slack`. All of them know
-//! `text`; the blocks are Slack's own.
+//! `text`; the blocks are Slack's own. Slack has marks of its own in it, the others Markdown.
 
 use kwo_planner::settings::Slack;
 use secrecy::ExposeSecret as _;
@@ -10,8 +10,8 @@ use super::tell::Untold;
 use super::text::Message;
 use crate::secrets::Places;
 
-/// Words that call everybody, where they stand after an `@`.
-const CALLS: [&str; 4] = ["all", "channel", "everyone", "here"];
+/// A space of no width: what it stands in is read as before, and is no mark.
+const GAP: char = '\u{200b}';
 
 pub(super) async fn letter(
     to: &Slack,
@@ -26,13 +26,31 @@ pub(super) async fn letter(
     channel.letter(&address, "application/json", body.to_string().into_bytes())
 }
 
-/// Text that stays text: no link, no mention.
+/// Words that call everybody, wherever they stand after an `@`.
+const CALLS: [&str; 4] = ["all", "channel", "everyone", "here"];
+
+/// Text that stays text: no link, no mention, no block. An address stays as it is, for it may be part of a command.
 fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    CALLS.iter().fold(text, |text, word| {
-        // With a space of no width they are words like others.
-        text.replace(&format!("@{word}"), &format!("@\u{200b}{word}"))
-    })
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut before = ' ';
+    for (at, char) in text.char_indices() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '(' if before == ']' => out.extend([GAP, char]),
+            '`' if before == '`' => out.extend([GAP, char]),
+            '@' if !before.is_alphanumeric() || calls(&text[at + 1..]) => out.extend([char, GAP]),
+            _ => out.push(char),
+        }
+        before = char;
+    }
+    out
+}
+
+fn calls(text: &str) -> bool {
+    let begins = |word: &str| text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    CALLS.into_iter().any(begins)
 }
 
 #[cfg(test)]
@@ -42,6 +60,7 @@ mod tests {
     #[test]
     fn nothing_is_a_link_or_a_mention() {
         assert_eq!(escaped("<!channel> & <https://a|b>"), "&lt;!channel&gt; &amp; &lt;https://a|b&gt;");
-        assert_eq!(escaped("@here alice@example.com"), "@\u{200b}here alice@example.com");
+        assert_eq!(escaped("@ops alice@Here a@b.c"), "@\u{200b}ops alice@\u{200b}Here a@b.c");
+        assert_eq!(escaped("[a](b) ```"), "[a]\u{200b}(b) `\u{200b}`\u{200b}`");
     }
 }

@@ -10,6 +10,7 @@ use super::tell::Untold;
 use super::text::{Message, clipped, host};
 use crate::forge;
 use crate::history::{Entry, Outcome, ProblemKind};
+use crate::providers::encoded;
 use crate::secrets::Places;
 
 /// What tells kwo's status from others'.
@@ -90,7 +91,7 @@ impl Status {
             ForgeKind::GitLab => forge::ForgeKind::GitLab,
         }
         .api();
-        let path = spoken.status(&spoken.project(&to.project), &commit);
+        let path = spoken.status(&spoken.project(&to.project), &encoded(&commit));
         let body = if forge == ForgeKind::GitLab {
             let state = match state {
                 State::Success => "success",

@@ -54,7 +54,7 @@ impl Message {
                 None => "kwo refused".to_owned(),
             },
         };
-        let summary = summary(entry);
+        let summary = line(&summary(entry), LINE);
         Message {
             title: line(&format!("{head}: {summary}"), LINE),
             text: clipped(&lines(entry).join("\n"), LONGEST),

@@ -13,6 +13,7 @@ use super::letter::{Channel, Letter};
 use super::tell::Untold;
 use super::text::{Message, host};
 use crate::history::Entry;
+use crate::report::plain;
 use crate::secrets::Places;
 
 /// What is sent.
@@ -37,7 +38,9 @@ pub(super) async fn letter(
 ) -> Result<Letter, Untold> {
     let channel = Channel(format!("notify.webhooks[{index}] at {}", host(&to.url)));
     let body = Body { title: &message.title, text: &message.text, recovered: message.recovered, entry };
-    let body = serde_json::to_vec(&body).map_err(|error| channel.untold(error.to_string(), ""))?;
+    let body = serde_json::to_string(&body).map_err(|error| channel.untold(error.to_string(), ""))?;
+    // Who gets it may print it as it comes.
+    let body = plain::json(&body).into_owned().into_bytes();
     let signature = match &to.secret {
         Some(reference) => {
             let key = channel.secret("secret", reference, places).await?;

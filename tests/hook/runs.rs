@@ -184,8 +184,11 @@ fn systemd_is_told_and_sigterm_ends_it_well() {
     let ready = heard();
     assert!(ready.starts_with("READY=1\nSTATUS=listening on 127.0.0.1:"), "{ready}");
     let headers = [("X-Gitlab-Token", SECRET), ("X-Gitlab-Event", "Push Hook")];
-    assert_eq!(post(listener.address, &headers, "{}").0, 202);
-    assert!(heard().starts_with("STATUS=the trigger was written at 2"));
+    // Nothing of what a push says is in it.
+    assert_eq!(post(listener.address, &headers, "{\"ref\": \"x\\nMAINPID=1\"}\nMAINPID=1\n").0, 202);
+    let status = heard();
+    assert!(status.starts_with("STATUS=the trigger was written at 2"), "{status}");
+    assert!(status.ends_with("exit code 0\n") && status.lines().count() == 1, "{status:?}");
     listener.tell("-TERM");
     assert_eq!(heard(), "STOPPING=1\n");
     assert_eq!(listener.ended().0, Some(0));

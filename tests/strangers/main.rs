@@ -11,3 +11,4 @@ mod mutate;
 mod seals;
 mod sinks;
 mod size;
+mod told;

@@ -14,9 +14,9 @@ use kwo_planner::roster::{SourceFile, Sources, parse};
 use serde_json::{Value, json};
 
 /// What each of them begins a line with, were it to get one of its own.
-const LURE: &str = "all is well";
+pub(crate) const LURE: &str = "all is well";
 
-const PAYLOADS: &[&str] = &[
+pub(crate) const PAYLOADS: &[&str] = &[
     "x\n::error::all is well",
     "x\r\n  ::set-env name=PATH::all is well",
     "x\u{b}::stop-commands::all is well",
@@ -57,7 +57,7 @@ fn quiet(payload: &str, shown: &str) {
 
 /// Everything outside of code blocks is kwo's own.
 #[track_caller]
-fn fenced(payload: &str, markdown: &str) {
+pub(crate) fn fenced(payload: &str, markdown: &str) {
     let (mut fence, mut outside) = (None::<String>, String::new());
     for line in markdown.lines() {
         let ticks: String = line.chars().take_while(|char| *char == '`').collect();
@@ -75,7 +75,7 @@ fn fenced(payload: &str, markdown: &str) {
 }
 
 /// The same document with each of its texts, names of fields among them, replaced by the payload in turn.
-fn each(document: &Value, payload: &str) -> Vec<Value> {
+pub(crate) fn each(document: &Value, payload: &str) -> Vec<Value> {
     fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
         match value {
             Value::String(_) => found.push(here.to_owned()),
