@@ -48,6 +48,7 @@ fn create(resource: &Resource) -> Step {
         needs: Vec::new(),
         follows: Vec::new(),
         disrupts: None,
+        tightens: None,
         adopts: false,
         tenant: SmolStr::default(),
         because: Origin { place: "here".into(), line: SmolStr::default() },

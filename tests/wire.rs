@@ -52,6 +52,7 @@ fn step(change: Change, seen: Option<&str>) -> Step {
         needs: Vec::new(),
         follows: Vec::new(),
         disrupts: None,
+        tightens: None,
         adopts: false,
         tenant: SmolStr::default(),
         because: Origin { place: "here".into(), line: SmolStr::default() },
@@ -64,8 +65,12 @@ fn create() -> Step {
 
 fn extend() -> Step {
     let because = Origin { place: "here".into(), line: SmolStr::default() };
-    let change =
-        Change::Extend { pointer: "/metadata/annotations/n".into(), value: Tree::from("1"), because };
+    let change = Change::Extend {
+        pointer: "/metadata/annotations/n".into(),
+        value: Tree::from("1"),
+        tightens: None,
+        because,
+    };
     step(change, Some("u1/5"))
 }
 

@@ -166,6 +166,9 @@ pub struct Step {
     /// What the system warned of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What it allows less of than before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tightens: Vec<String>,
 }
 
 /// Something that is held.

@@ -55,7 +55,7 @@ pub fn done(step: &Step, before: Option<&Present>) -> Present {
     for change in &step.changes {
         let (pointer, value) = match change {
             Change::Create => continue,
-            Change::Extend { pointer, value, because: _ } => (pointer, value),
+            Change::Extend { pointer, value, tightens: _, because: _ } => (pointer, value),
             Change::Revise { pointer, from: _, to, cause: _, tightens: _, because: _ } => (pointer, to),
         };
         body = body.with(pointer, value.clone());

@@ -35,6 +35,9 @@ pub struct Step {
     /// What it disturbs, as a sentence without a full stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disrupts: Option<SmolStr>,
+    /// What a new object narrows of what is there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tightens: Option<Tightening>,
     /// It takes over an object that does not carry kwo's mark, because adoption was asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
@@ -57,6 +60,9 @@ pub enum Change {
         pointer: SmolStr,
         /// What.
         value: Tree,
+        /// It allows less than before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tightens: Option<Tightening>,
         /// What asked for it.
         because: Origin,
     },
@@ -70,7 +76,7 @@ pub enum Change {
         to: Tree,
         /// How it came to be different.
         cause: Cause,
-        /// It lowers a bound.
+        /// It allows less than before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tightens: Option<Tightening>,
         /// What asked for it.
@@ -103,9 +109,12 @@ pub enum Cause {
     },
 }
 
-/// A bound that becomes lower.
+/// Something that is allowed less than before.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tightening {
+    /// What is bounded or refused from then on, as a sentence without a full stop.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub what: SmolStr,
     /// How much is in use now, where that is already more than the new bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exceeded_by_use: Option<SmolStr>,
@@ -250,6 +259,11 @@ impl Step {
         Resource { secrets: self.secrets.clone(), follows, disrupts, ..resource }
     }
 
+    /// All that it narrows.
+    pub fn tightenings(&self) -> impl Iterator<Item = &Tightening> {
+        self.tightens.iter().chain(self.changes.iter().filter_map(Change::tightens))
+    }
+
     /// Does it give a value that is there another one?
     #[must_use]
     pub fn revises(&self) -> bool {
@@ -264,6 +278,15 @@ impl Change {
         match self {
             Change::Create => None,
             Change::Extend { pointer, .. } | Change::Revise { pointer, .. } => Some(pointer),
+        }
+    }
+
+    /// What it narrows.
+    #[must_use]
+    pub fn tightens(&self) -> Option<&Tightening> {
+        match self {
+            Change::Create => None,
+            Change::Extend { tightens, .. } | Change::Revise { tightens, .. } => tightens.as_ref(),
         }
     }
 

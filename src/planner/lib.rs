@@ -32,5 +32,6 @@ pub mod saved;
 pub mod secrets;
 pub mod settings;
 mod shapes;
+mod tightens;
 pub mod tree;
 pub mod verify;

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::arrange::{Verdict, arrange};
-use crate::change::{Cause, Change, Held, Hold, Leftover, Step, Tightening};
-use crate::compare::{Difference, compare, quantity};
-use crate::domains::allowed;
+use crate::change::{Cause, Change, Held, Hold, Leftover, Step};
+use crate::compare::{Difference, compare};
 use crate::foreign::{ForeignAccess, foreign_access, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
@@ -18,6 +17,7 @@ use crate::leftovers::{gather, left_in, left_over, tokens_left};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::overlay;
 use crate::resource::{Desired, Origin, Resource, ResourceId};
+use crate::tightens::{self, Around};
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
@@ -101,7 +101,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
         if let Some(Sighting::Present(present)) = sighting {
             left_in(resource, present, &observed.reach, &mut leftovers);
         }
-        match judge(desired, resource, sighting, adopt, observed) {
+        match judge(resource, sighting, adopt, Around { desired, observed }) {
             Verdict::Settled => settled += 1,
             verdict => {
                 verdicts.insert(at, verdict);
@@ -135,13 +135,8 @@ pub(crate) fn is_below(pointer: &str, place: &str) -> bool {
 }
 
 /// What is to become of one resource, needs aside.
-fn judge(
-    desired: &Desired,
-    resource: &Resource,
-    sighting: Option<&Sighting>,
-    adopt: &Adopt,
-    observed: &Observed,
-) -> Verdict {
+fn judge(resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt, around: Around<'_>) -> Verdict {
+    let Around { desired, observed } = around;
     let step = |changes: Vec<Change>, present: Option<&Present>| Step {
         id: resource.id.clone(),
         changes,
@@ -151,6 +146,7 @@ fn judge(
         needs: Vec::new(),
         follows: resource.follows.to_vec(),
         disrupts: resource.disrupts.as_ref().map(|disruption| disruption.what.clone()),
+        tightens: if present.is_none() { tightens::created(resource, around) } else { None },
         adopts: present.is_some_and(|present| !present.is_marked()),
         tenant: tenant(&resource.body),
         because: Origin::of(&resource.because, desired.sources()),
@@ -229,6 +225,7 @@ fn judge(
             Err(hold) => return Verdict::Hold(hold),
         }
     }
+    tightens::mark(resource, present, &mut changes, around);
     changes.extend(again);
     Verdict::Do(step(changes, Some(present)))
 }
@@ -260,7 +257,7 @@ fn change(
     };
     match difference {
         Difference::Missing { pointer, value } => {
-            Ok(Change::Extend { because: because(&pointer), pointer, value })
+            Ok(Change::Extend { because: because(&pointer), pointer, value, tightens: None })
         }
         Difference::Other { pointer, from, to } => {
             if shape.immutable.iter().any(|fixed| is_below(&pointer, fixed)) {
@@ -272,7 +269,7 @@ fn change(
             }
             Ok(Change::Revise {
                 cause: cause(shape, present, &pointer),
-                tightens: tightening(shape, present, &pointer, &from, &to),
+                tightens: None,
                 because: because(&pointer),
                 pointer,
                 from,
@@ -317,23 +314,6 @@ fn cause(shape: &Shape, present: &Present, pointer: &str) -> Cause {
         },
         Some(owner) => Cause::Drift { manager: owner.manager.clone(), when: owner.when.clone() },
     }
-}
-
-/// Does the change lower a bound, and is more than that in use already? Or does it take something from what is allowed?
-fn tightening(shape: &Shape, present: &Present, pointer: &str, from: &Tree, to: &Tree) -> Option<Tightening> {
-    if allowed::narrows(pointer, from, to) {
-        return Some(Tightening { exceeded_by_use: None });
-    }
-    let (bounds, used) = shape.bounds?;
-    let below = pointer.strip_prefix(bounds)?;
-    let (from, to) = (quantity(from)?, quantity(to)?);
-    if to >= from {
-        return None;
-    }
-    let name = tokens(below).next()?;
-    let used = present.body.at(used).and_then(|used| used.get(&name));
-    let exceeded = used.filter(|used| quantity(used).is_some_and(|used| used > to));
-    Some(Tightening { exceeded_by_use: exceeded.and_then(Tree::as_text).cloned() })
 }
 
 /// The tenant that a body is for, or empty.

@@ -181,8 +181,8 @@ fn same(saved: &Step, now: &Step) -> bool {
         && saved.changes.iter().zip(&now.changes).all(|pair| match pair {
             (Change::Create, Change::Create) => agree(&saved.wanted, &now.wanted),
             (
-                Change::Extend { pointer, value, because: _ },
-                Change::Extend { pointer: at, value: other, because: _ },
+                Change::Extend { pointer, value, tightens: _, because: _ },
+                Change::Extend { pointer: at, value: other, tightens: _, because: _ },
             ) => pointer == at && agree(value, other),
             (
                 Change::Revise { pointer, from, to, cause: _, tightens: _, because: _ },
@@ -197,7 +197,7 @@ fn alike(saved: &Step, now: &Step, gone: &BTreeSet<&ResourceId>) -> bool {
     let open = |ids: &[ResourceId]| ids.iter().filter(|id| !gone.contains(id)).cloned().collect::<Vec<_>>();
     let change = |change: &Change| match change {
         Change::Create => (None, None),
-        Change::Extend { pointer: _, value: _, because } => (None, Some(because.clone())),
+        Change::Extend { pointer: _, value: _, tightens: _, because } => (None, Some(because.clone())),
         Change::Revise { pointer: _, from: _, to: _, cause, tightens: _, because } => {
             let cause = match cause {
                 Cause::Anew { after } => Cause::Anew { after: open(after) },
@@ -219,6 +219,7 @@ fn alike(saved: &Step, now: &Step, gone: &BTreeSet<&ResourceId>) -> bool {
             needs,
             follows,
             disrupts,
+            tightens: _,
             adopts,
             tenant,
             because,
@@ -307,7 +308,7 @@ fn outline(step: &Step) -> String {
         .iter()
         .map(|change| match change {
             Change::Create => "create".to_owned(),
-            Change::Extend { pointer, value, because: _ } => format!("add {pointer} {value}"),
+            Change::Extend { pointer, value, tightens: _, because: _ } => format!("add {pointer} {value}"),
             Change::Revise { pointer, from, to, cause: _, tightens: _, because: _ } => {
                 format!("change {pointer} from {from} to {to}")
             }

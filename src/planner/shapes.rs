@@ -40,8 +40,6 @@ pub struct Shape {
     /// Lists whose entries, and maps whose keys, nobody owns by the API's records, and which of them are like those that
     /// kwo writes.
     pub ours: &'static [(&'static str, IsOurs)],
-    /// Upper bounds, and where the amount in use stands: lowering one tightens.
-    pub bounds: Option<(&'static str, &'static str)>,
     /// Changes below these are no reason to do anew what follows the object.
     pub quiet: &'static [&'static str],
     /// Values that cease to be right by themselves: a token ends.
@@ -97,7 +95,6 @@ pub(crate) const PLAIN: Shape = Shape {
     filled: &[],
     atomic: &[],
     ours: &[],
-    bounds: None,
     quiet: &[],
     passing: &[],
     anew: None,
@@ -122,7 +119,6 @@ static RESOURCE_QUOTA: Shape = Shape {
     quantities: &["/spec/hard/*"],
     unfit: &[("/spec/scopes", SCOPED), ("/spec/scopeSelector", SCOPED)],
     read: &["/spec/scopes", "/spec/scopeSelector", "/status/used"],
-    bounds: Some(("/spec/hard", "/status/used")),
     ..PLAIN
 };
 static LIMIT_RANGE: Shape = Shape {

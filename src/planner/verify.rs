@@ -57,7 +57,7 @@ fn check(step: &Step, present: &Present, broken: &mut dyn FnMut(String)) {
     for change in &step.changes {
         match change {
             Change::Create => broken("creates and changes at once".to_owned()),
-            Change::Extend { pointer, value, because: _ } => {
+            Change::Extend { pointer, value, tightens: _, because: _ } => {
                 extend(shape, step, present, pointer, value, broken);
             }
             Change::Revise { pointer, from, to, cause: _, tightens: _, because: _ } => {

@@ -109,6 +109,9 @@ pub fn show(entry: &Entry) -> String {
     for step in steps {
         let why = if step.why.is_empty() { String::new() } else { format!(": {}", step.why) };
         let _ = writeln!(out, "{}", OneLine(format!("{}: {} ({}){why}", step.outcome, step.id, step.action)));
+        for what in &step.tightens {
+            let _ = writeln!(out, "    tightens: {}", OneLine(what));
+        }
         for warning in &step.warnings {
             let _ = writeln!(out, "    warning: {}", OneLine(warning));
         }

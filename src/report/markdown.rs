@@ -8,7 +8,7 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
 use super::plan::{Counts, Detail, access_lines, text};
-use super::{foreign, run};
+use super::{foreign, run, tightens};
 use crate::execute::Report;
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.
@@ -25,6 +25,11 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
         let lines: Vec<String> =
             rights.into_iter().map(|(sign, line)| format!("{sign} {}", OneLine(line))).collect();
         let _ = writeln!(out, "**Access**\n\n{}", block(&lines.join("\n"), LONGEST / 4));
+    }
+    let narrower = tightens::lines(&plan.steps);
+    if !narrower.is_empty() {
+        let lines: Vec<String> = narrower.into_iter().map(|line| format!("! {}", OneLine(line))).collect();
+        let _ = writeln!(out, "**Tightens**\n\n{}", block(&lines.join("\n"), LONGEST / 16));
     }
     if let Some(remains) = plan.remains() {
         let _ = writeln!(out, "**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));

@@ -12,5 +12,6 @@ pub mod plain;
 pub mod plan;
 pub mod run;
 pub mod status;
+mod tightens;
 pub mod tls;
 mod unseen;

@@ -14,7 +14,7 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::secrets::STILL_ADMITS;
 use kwo_planner::tree::{SmolStr, Tree};
 
-use super::{foreign, unseen};
+use super::{foreign, tightens, unseen};
 
 /// How much of a plan to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +45,8 @@ pub struct Counts {
     pub extend: usize,
     /// Objects in which a value changes.
     pub revise: usize,
+    /// How many of all these allow something less than before.
+    pub tightens: usize,
     /// Objects that are held.
     pub held: usize,
     /// Objects that the run was not asked to look at.
@@ -68,6 +70,7 @@ impl Counts {
         Counts {
             create,
             revise,
+            tightens: plan.steps.iter().filter(|step| step.tightenings().next().is_some()).count(),
             extend: plan.steps.len() - create - revise,
             held: plan.held.iter().filter(|held| !held.is_left_out()).count(),
             left_out: plan.held.iter().filter(|held| held.is_left_out()).count(),
@@ -81,7 +84,23 @@ impl Counts {
     /// The counts on one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let Counts { create, extend, revise, held, left_out, leftovers, access, unchanged, foreign } = self;
+        let Counts {
+            create,
+            extend,
+            revise,
+            tightens,
+            held,
+            left_out,
+            leftovers,
+            access,
+            unchanged,
+            foreign,
+        } = self;
+        let tightens = match tightens {
+            0 => String::new(),
+            1 => " (1 tightens)".to_owned(),
+            several => format!(" ({several} tighten)"),
+        };
         let left_out = if *left_out == 0 { String::new() } else { format!(", {left_out} not looked at") };
         let access = match access {
             0 => String::new(),
@@ -94,7 +113,7 @@ impl Counts {
             several => format!(", {several} rights not kwo's"),
         };
         format!(
-            "{create} to create, {extend} to extend, {revise} to revise, {held} held, {leftovers} left over{access}, {unchanged} unchanged{left_out}{foreign}"
+            "{create} to create, {extend} to extend, {revise} to revise{tightens}, {held} held, {leftovers} left over{access}, {unchanged} unchanged{left_out}{foreign}"
         )
     }
 }
@@ -184,7 +203,9 @@ pub fn access_lines(steps: &[Step], leftovers: &[Leftover]) -> Vec<(char, String
         .flat_map(|step| access::sentences(&step.id, &step.wanted, "becomes"));
     let added = steps.iter().flat_map(|step| {
         step.changes.iter().filter_map(|change| match change {
-            Change::Extend { pointer, value, because: _ } if pointer.starts_with("/subjects") => {
+            Change::Extend { pointer, value, tightens: _, because: _ }
+                if pointer.starts_with("/subjects") =>
+            {
                 access::sentence(&step.id, &step.wanted, value, "becomes")
             }
             Change::Extend { .. } | Change::Create | Change::Revise { .. } => None,
@@ -244,6 +265,7 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
             step.id,
             OneLine(&step.because)
         );
+        tightens::told(out, "      ", step.tightens.as_ref());
         if detail.full {
             for (pointer, value) in step.wanted.leaves() {
                 let _ = writeln!(out, "      {CREATE}+{CREATE:#} {}: {}", OneLine(pointer), shown(&value));
@@ -272,7 +294,7 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
     for change in &step.changes {
         match change {
             Change::Create => {}
-            Change::Extend { pointer, value, because } => {
+            Change::Extend { pointer, value, tightens, because } => {
                 let place = OneLine(pointer.strip_suffix("/-").unwrap_or(pointer));
                 let because = OneLine(because);
                 let value =
@@ -281,6 +303,7 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
                     out,
                     "      {CREATE}+{CREATE:#} {place}: {value}\n          {QUIET}{because}{QUIET:#}",
                 );
+                tightens::told(out, "          ", tightens.as_ref());
             }
             Change::Revise { pointer, from, to, cause, tightens, because } => {
                 let values = match secret(step, pointer).map(OneLine) {
@@ -301,16 +324,7 @@ fn step_text(out: &mut String, step: &Step, detail: Detail) {
                     out,
                     "      {CHANGE}~{CHANGE:#} {pointer}: {values}\n          {QUIET}{because}{QUIET:#}",
                 );
-                if let Some(tightening) = tightens {
-                    let _ = match &tightening.exceeded_by_use {
-                        Some(used) => writeln!(
-                            out,
-                            "          {HOLD}tightens: {} is in use already; nothing is stopped, but nothing new will start{HOLD:#}",
-                            OneLine(used)
-                        ),
-                        None => writeln!(out, "          {CHANGE}tightens{CHANGE:#}"),
-                    };
-                }
+                tightens::told(out, "          ", tightens.as_ref());
             }
         }
     }

@@ -115,7 +115,7 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
         for change in &step.changes {
             let _ = match change {
                 Change::Create => writeln!(out, "    it is gone"),
-                Change::Extend { pointer, value, because: _ } => {
+                Change::Extend { pointer, value, tightens: _, because: _ } => {
                     writeln!(out, "    {pointer}: {} was taken out", shown(value))
                 }
                 Change::Revise { pointer, from, to, cause, tightens: _, because: _ } => {

@@ -42,8 +42,18 @@ impl Agreement {
     /// What this plan says.
     #[must_use]
     pub fn of(plan: &Plan) -> Agreement {
-        let Counts { create, extend, revise, held: _, left_out, leftovers, access: _, unchanged, foreign: _ } =
-            Counts::of(plan);
+        let Counts {
+            create,
+            extend,
+            revise,
+            tightens: _,
+            held: _,
+            left_out,
+            leftovers,
+            access: _,
+            unchanged,
+            foreign: _,
+        } = Counts::of(plan);
         let of = |wanted: fn(&Hold) -> bool| -> Vec<Held> {
             plan.held.iter().filter(|held| wanted(&held.hold)).cloned().collect()
         };

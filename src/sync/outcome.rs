@@ -48,6 +48,7 @@ fn told(step: &PlanStep, outcome: &str, why: String) -> Step {
         outcome: outcome.to_owned(),
         why,
         warnings: Vec::new(),
+        tightens: step.tightenings().map(|narrower| narrower.what.to_string()).collect(),
     }
 }
 

@@ -71,6 +71,7 @@ mod tests {
             outcome: "done".into(),
             why: String::new(),
             warnings: Vec::new(),
+            tightens: Vec::new(),
         };
         let drift = Drift { id, tenant: "a".into(), what: what.into() };
         let begun = Entry::begun("n".into(), began.parse().unwrap());

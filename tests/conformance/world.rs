@@ -88,6 +88,7 @@ pub(crate) fn step(wanted: &Wanted, changes: Vec<Change>, seen: Option<&Version>
         needs: Vec::new(),
         follows: Vec::new(),
         disrupts: None,
+        tightens: None,
         adopts: false,
         tenant: SmolStr::default(),
         because: origin(),
@@ -96,7 +97,7 @@ pub(crate) fn step(wanted: &Wanted, changes: Vec<Change>, seen: Option<&Version>
 
 /// Adds.
 pub(crate) fn extend(pointer: &str, value: &Value) -> Change {
-    Change::Extend { pointer: pointer.into(), value: tree(value), because: origin() }
+    Change::Extend { pointer: pointer.into(), value: tree(value), tightens: None, because: origin() }
 }
 
 /// Replaces.

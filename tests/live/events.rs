@@ -18,6 +18,7 @@ fn step(id: &str, action: &str, outcome: &str) -> Step {
         outcome: outcome.to_owned(),
         why: if outcome == "done" { String::new() } else { "admission webhook says no".to_owned() },
         warnings: Vec::new(),
+        tightens: Vec::new(),
     }
 }
 

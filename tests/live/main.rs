@@ -27,6 +27,7 @@ mod keeper;
 mod kept;
 mod kubeconfig;
 mod meanwhile;
+mod narrower;
 mod outage;
 mod prompt;
 mod proxied;

@@ -22,6 +22,7 @@ pub(crate) fn changed() -> Entry {
         outcome: "done".to_owned(),
         why: String::new(),
         warnings: Vec::new(),
+        tightens: Vec::new(),
     };
     Entry {
         format_version: "1.0".to_owned(),

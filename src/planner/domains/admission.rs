@@ -20,19 +20,85 @@ pub(crate) const EVERYWHERE: &str = "authorizer.group(request.resource.group).re
 const CONTROLLERS: &str = "request.userInfo.username.matches(\
 '^system:(kube-controller-manager|serviceaccount:kube-system:[a-z-]+-controller)$')";
 
-/// The ids of a policy and of its binding.
-pub(crate) fn ids(name: &'static str) -> [ResourceId; 2] {
-    [
-        ResourceId::kube(Kind::ValidatingAdmissionPolicy, "", name),
-        ResourceId::kube(Kind::ValidatingAdmissionPolicyBinding, "", name),
-    ]
+/// The policies that kwo makes. Each says what it refuses: a plan shows that where the policy comes to tenants that are
+/// there already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Policy {
+    /// The guard of what carries kwo's mark of old.
+    Guard,
+    /// The guard of what carries kwo's mark.
+    GuardOfTheMark,
+    /// What nobody may do whose rights end at a tenant's namespaces.
+    Inside,
+    /// The hosts of tenants.
+    Hosts,
+    /// What tenants may choose of what the cluster has.
+    Allowed,
+    /// What tiers refuse.
+    Tiers,
+}
+
+impl Policy {
+    /// All of them.
+    pub(crate) const ALL: [Policy; 6] = [
+        Policy::Guard,
+        Policy::GuardOfTheMark,
+        Policy::Inside,
+        Policy::Hosts,
+        Policy::Allowed,
+        Policy::Tiers,
+    ];
+
+    /// Its name, which is also that of its binding.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Policy::Guard => "kwo-guard",
+            Policy::GuardOfTheMark => "kwo-guard-mark",
+            Policy::Inside => "kwo-inside",
+            Policy::Hosts => "kwo-hosts",
+            Policy::Allowed => "kwo-allowed",
+            Policy::Tiers => "kwo-tiers",
+        }
+    }
+
+    /// What it refuses, as a sentence without a full stop.
+    pub(crate) const fn refuses(self) -> &'static str {
+        match self {
+            Policy::Guard => {
+                "only cluster admins change what carries the label by which kwo once marked what it manages"
+            }
+            Policy::GuardOfTheMark => "only cluster admins change what carries kwo's mark",
+            Policy::Inside => {
+                "tenants write no Endpoints, no tokens that do not end, no labels of kwo, and no Services with \
+                 externalIPs, loadBalancerIP or of type ExternalName that their tier does not allow"
+            }
+            Policy::Hosts => {
+                "tenants write Ingresses and Certificates for their own hosts only, and no other kinds that ask for hosts"
+            }
+            Policy::Allowed => {
+                "images, pull policies and the classes of Ingresses and claims are those that the tier of the tenant allows"
+            }
+            Policy::Tiers => "tenants write no network policies and no Events that their tier does not allow",
+        }
+    }
+
+    /// The one with this name.
+    pub(crate) fn named(name: &str) -> Option<Policy> {
+        Policy::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+
+    /// Its id and that of its binding.
+    pub(crate) fn ids(self) -> [ResourceId; 2] {
+        [Kind::ValidatingAdmissionPolicy, Kind::ValidatingAdmissionPolicyBinding]
+            .map(|kind| ResourceId::kube(kind, "", self.name()))
+    }
 }
 
 /// A policy that denies, and its binding.
-pub(crate) fn policy(name: &'static str, spec: Tree, because: &Reason, resources: &mut Vec<Resource>) {
-    let [policy, binding] = ids(name);
+pub(crate) fn policy(of: Policy, spec: Tree, because: &Reason, resources: &mut Vec<Resource>) {
+    let [policy, binding] = of.ids();
     let body = object(&policy, Kind::ValidatingAdmissionPolicy, &labels(None), [("spec", spec)]);
-    let bound = map([("policyName", Tree::from(name)), ("validationActions", words(&["Deny"]))]);
+    let bound = map([("policyName", Tree::from(of.name())), ("validationActions", words(&["Deny"]))]);
     let bound = object(&binding, Kind::ValidatingAdmissionPolicyBinding, &labels(None), [("spec", bound)]);
     resources.push(Resource::new(policy.clone(), body, Arc::new([]), because.clone()));
     resources.push(Resource::new(binding, bound, Arc::new([policy]), because.clone()));

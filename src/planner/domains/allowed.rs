@@ -3,14 +3,12 @@
 //! annotations of the namespace and so is the same in every cluster. It is there as soon as the tier of a tenant says one
 //! of these words. It judges pods and claims and not the templates of them, so controllers are judged as well.
 
-use super::admission::{ids, of_tenants_and_their_controllers, policy, rule, rule_with};
+use super::admission::{Policy, of_tenants_and_their_controllers, policy, rule, rule_with};
 use super::tenants::Tenant;
 use super::terms::Tiers;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Map, Name};
-use crate::tree::{Tree, tokens};
-
-const NAME: &str = "kwo-allowed";
+use crate::tree::Tree;
 
 /// The annotations of a namespace that say what is allowed, as words between commas.
 pub(crate) const REGISTRIES: &str = "kwo.dev/registries";
@@ -42,8 +40,8 @@ pub(crate) fn compile(
     let judged = ["pods", "pods/ephemeralcontainers", "persistentvolumeclaims", "ingresses"];
     let rules = [images(), classes()].into_iter().flatten().collect();
     let spec = of_tenants_and_their_controllers(&groups, &judged, rules, variables());
-    policy(NAME, spec, &Reason::Always, resources);
-    ids(NAME).into()
+    policy(Policy::Allowed, spec, &Reason::Always, resources);
+    Policy::Allowed.ids().into()
 }
 
 /// What such an annotation still does where the roster no longer asks for it.
@@ -55,19 +53,6 @@ pub(crate) fn still(namespace: &str, annotation: &str, value: &str) -> Option<St
         STORAGE_CLASSES => format!("claims in {namespace} still have one of these storage classes: {value}"),
         _ => return None,
     })
-}
-
-/// Does such an annotation allow less than before?
-pub(crate) fn narrows(pointer: &str, from: &Tree, to: &Tree) -> bool {
-    let annotation = pointer.strip_prefix("/metadata/annotations").and_then(|below| tokens(below).next());
-    if !annotation.is_some_and(|name| [REGISTRIES, INGRESS_CLASSES, STORAGE_CLASSES].contains(&&*name)) {
-        return false;
-    }
-    let (Some(from), Some(to)) = (from.as_text(), to.as_text()) else { return false };
-    let covered = |name: &str| {
-        to.split(',').any(|to| name == to || name.strip_prefix(to).is_some_and(|rest| rest.starts_with('/')))
-    };
-    !from.split(',').filter(|name| !name.is_empty()).all(covered)
 }
 
 /// What an annotation of the namespace says, if it is there.
@@ -212,7 +197,7 @@ mod tests {
     }
 
     fn spec(desired: &Desired) -> Option<Tree> {
-        let [policy, _] = ids(NAME);
+        let [policy, _] = Policy::Allowed.ids();
         Some(desired.get(&policy)?.body.at("/spec")?.clone())
     }
 
@@ -247,25 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn less_than_before_is_told_as_tightening() {
-        let narrows = |key: &str, from: &str, to: &str| {
-            let (from, to) = (Tree::from(SmolStr::from(from)), Tree::from(SmolStr::from(to)));
-            super::narrows(&format!("/metadata/annotations/{}", key.replace('/', "~1")), &from, &to)
-        };
-        assert!(narrows(REGISTRIES, "a.example.com,b.example.com", "a.example.com"));
-        assert!(narrows(REGISTRIES, "a.example.com", "a.example.com/x"));
-        assert!(narrows(INGRESS_CLASSES, "traefik", ""));
-        assert!(!narrows(REGISTRIES, "a.example.com/x", "b.example.com,a.example.com"));
-        assert!(!narrows(STORAGE_CLASSES, "", "fast"));
-        assert!(!narrows("example.com/list", "a,b", "a"));
-    }
-
-    #[test]
     fn nobody_gets_a_right_before_the_policy_is_there() {
         let desired = wanted("tenants: {a: {tier: restricted, owners: [a@example.com]}}");
         let bindings = desired.resources().iter().filter(|resource| resource.id.kind == "RoleBinding");
         for binding in bindings {
-            assert!(ids(NAME).iter().all(|id| binding.needs.contains(id)), "{}", binding.id);
+            assert!(Policy::Allowed.ids().iter().all(|id| binding.needs.contains(id)), "{}", binding.id);
         }
     }
 }

@@ -4,20 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::admission::{self, EVERYWHERE, policy};
+use super::admission::{EVERYWHERE, Policy, policy};
 use super::body::{map, words};
 use crate::kinds::Kind;
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree};
-
-/// The name of the policy for the label that was kwo's mark once, and of its binding. It stays, since what has only
-/// that label is kwo's, too; so nothing is without a guard at any moment of the way from that mark to this one.
-pub(crate) const NAME: &str = "kwo-guard";
-
-/// The name of the policy for kwo's mark, and of its binding. A selector knows no "or", and without one the API server
-/// would weigh every write there is.
-const OF_THE_MARK: &str = "kwo-guard-mark";
 
 /// The control plane works on what it must: its controllers delete what is in a deleted namespace, say.
 pub(crate) const CONTROL_PLANE: &str = "(request.userInfo.username.startsWith('system:kube-') \
@@ -36,18 +28,20 @@ const WORKS_FOR_OTHERS: &str = "request.userInfo.username.startsWith('system:kub
 /// The ids of the guard, which whatever gives rights needs first.
 pub(crate) fn ids() -> [ResourceId; 4] {
     let ([policy, binding], [policy_of_the_mark, binding_of_the_mark]) =
-        (admission::ids(NAME), admission::ids(OF_THE_MARK));
+        (Policy::Guard.ids(), Policy::GuardOfTheMark.ids());
     [policy, binding, policy_of_the_mark, binding_of_the_mark]
 }
 
-/// The policies and their bindings.
+/// The policies and their bindings. The one for the label that was kwo's mark once stays, since what has only that label
+/// is kwo's, too; so nothing is without a guard at any moment of the way from that mark to this one. A selector knows no
+/// "or", and without one the API server would weigh every write there is.
 pub(crate) fn compile(resources: &mut Vec<Resource>) {
     let once = map([("matchLabels", map([(MANAGED_BY.0, Tree::from(MANAGED_BY.1))]))]);
     // Whatever its value: nobody else has a use for the label.
     let marked = map([("key", Tree::from(MARK.0)), ("operator", Tree::from("Exists"))]);
     let marked = map([("matchExpressions", Tree::list([marked]))]);
-    for (name, selector) in [(NAME, once), (OF_THE_MARK, marked)] {
-        policy(name, spec(selector), &Reason::Always, resources);
+    for (of, selector) in [(Policy::Guard, once), (Policy::GuardOfTheMark, marked)] {
+        policy(of, spec(selector), &Reason::Always, resources);
     }
 }
 

@@ -2,7 +2,7 @@
 //! of these only, in whatever way one can ask for a host. What cannot be judged is refused. It is there as soon as the
 //! roster speaks of any host, and then it holds for all tenants. The annotations are in `annotations.rs`.
 
-use super::admission::{of_tenants, policy, rule, rule_of_hosts};
+use super::admission::{Policy, of_tenants, policy, rule, rule_of_hosts};
 use super::annotations;
 use super::cert_manager::CERTIFICATE;
 use super::cluster::{Acme, Issuer};
@@ -10,8 +10,6 @@ use super::compile::DOMAINS_ANNOTATION;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Roster, Span};
 use crate::tree::Tree;
-
-const NAME: &str = "kwo-hosts";
 
 /// How the names of Secrets end that only cert-manager writes, where it fetches the certificates.
 pub(crate) const OF_CERT_MANAGER: &str = "-tls";
@@ -42,14 +40,14 @@ const ROUTES: &[&str] = &[
 
 /// The ids of the policy where it is there, which whatever gives rights needs first.
 pub(crate) fn ids(roster: &Roster) -> Vec<ResourceId> {
-    first(roster).map(|_| super::admission::ids(NAME)).into_iter().flatten().collect()
+    first(roster).map(|_| Policy::Hosts.ids()).into_iter().flatten().collect()
 }
 
 /// The policy and its binding.
 pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     let Some(first) = first(roster) else { return };
     let issuer = roster.cluster().acme.as_ref().map_or(Issuer::Traefik, Acme::issuer);
-    policy(NAME, spec(issuer), &Reason::Roster(first), resources);
+    policy(Policy::Hosts, spec(issuer), &Reason::Roster(first), resources);
 }
 
 /// Where the roster first speaks of hosts.

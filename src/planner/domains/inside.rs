@@ -3,13 +3,10 @@
 //! ValidatingAdmissionPolicy, because a right could have come from elsewhere: `admin` of an older cluster may write
 //! Endpoints.
 
-use super::admission::{of_tenants, policy, rule};
+use super::admission::{Policy, of_tenants, policy, rule};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY};
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::tree::Tree;
-
-/// The name of the policy and of its binding.
-const NAME: &str = "kwo-inside";
 
 /// The annotation of a namespace that says what its Services may do besides, as words between commas.
 pub(crate) const SERVICES_ANNOTATION: &str = "kwo.dev/services";
@@ -23,7 +20,7 @@ const TOKEN: u32 = 86_400;
 
 /// The ids of the policy, which whatever gives rights needs first.
 pub(crate) fn ids() -> [ResourceId; 2] {
-    super::admission::ids(NAME)
+    Policy::Inside.ids()
 }
 
 /// The policy and its binding.
@@ -32,7 +29,7 @@ pub(crate) fn compile(resources: &mut Vec<Resource>) {
         [labels(), endpoints(), services(), tokens(), reports()].into_iter().flatten().collect();
     // A subresource is a way to write the object too.
     let spec = of_tenants(&["*"], &["*/*"], validations, variables());
-    policy(NAME, spec, &Reason::Always, resources);
+    policy(Policy::Inside, spec, &Reason::Always, resources);
 }
 
 /// Is this one of the keys that only kwo writes? The words of Kubernetes' own label count with kwo's name only.

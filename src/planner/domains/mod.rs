@@ -39,5 +39,9 @@ pub mod tiers;
 mod traefik;
 mod unique;
 
+pub(crate) use admission::Policy;
+pub(crate) use allowed::{INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
 pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile, count};
+pub(crate) use inside::SERVICES_ANNOTATION;
 pub use people::ACCOUNT;
+pub(crate) use shares::covering;

@@ -2,18 +2,16 @@
 //! bound. Network policies add up, so that one of a tenant would open what kwo's closes; events are left out by the
 //! quotas of Kubernetes, so that a tenant could fill the datastore with them.
 
-use super::admission::{self, of_tenants, policy, rule};
+use super::admission::{Policy, of_tenants, policy, rule};
 use super::compile::TIER_LABEL;
 use super::terms::{self, Leave};
 use super::tiers::Tier;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Map, Name};
 
-const NAME: &str = "kwo-tiers";
-
 /// The ids of the policy and its binding, which whatever gives rights needs first.
 pub(crate) fn ids() -> [ResourceId; 2] {
-    admission::ids(NAME)
+    Policy::Tiers.ids()
 }
 
 /// The policy and its binding.
@@ -39,5 +37,5 @@ pub(crate) fn compile(tiers: &Map<Name, Tier>, resources: &mut Vec<Resource>) {
     let tier = format!("'{TIER_LABEL}' in {labels} ? {labels}['{TIER_LABEL}'] : ''");
     let groups = ["", "events.k8s.io", "networking.k8s.io"];
     let spec = of_tenants(&groups, &["events", "networkpolicies"], validations, vec![("tier", tier)]);
-    policy(NAME, spec, &Reason::Always, resources);
+    policy(Policy::Tiers, spec, &Reason::Always, resources);
 }

@@ -153,7 +153,7 @@ fn call(step: &Step, wanted: &Tree) -> Result<Call, String> {
     for change in step.changes.iter().filter(|change| !change.pointer().is_some_and(inside)) {
         patch.push(match change {
             Change::Create => return Err("a step that creates can do nothing else".to_owned()),
-            Change::Extend { pointer, value, because: _ } => {
+            Change::Extend { pointer, value, tightens: _, because: _ } => {
                 Operation::Add { path: pointer, value: written(pointer, value)? }
             }
             Change::Revise { pointer, from: _, to, cause: _, tightens: _, because: _ } => {
@@ -250,6 +250,7 @@ mod tests {
             needs: Vec::new(),
             follows: Vec::new(),
             disrupts: None,
+            tightens: None,
             adopts: false,
             tenant: "alice".into(),
             because: origin(),
@@ -259,7 +260,12 @@ mod tests {
     #[test]
     fn a_patch_names_the_state_it_is_for() {
         let changes = vec![
-            Change::Extend { pointer: "/spec/hard/pods".into(), value: "2".into(), because: origin() },
+            Change::Extend {
+                pointer: "/spec/hard/pods".into(),
+                value: "2".into(),
+                tightens: None,
+                because: origin(),
+            },
             Change::Revise {
                 pointer: "/spec/hard/cpu".into(),
                 from: "2".into(),
@@ -288,8 +294,12 @@ mod tests {
 
     #[test]
     fn a_patch_for_no_state_is_not_sent() {
-        let change =
-            Change::Extend { pointer: "/spec/hard/pods".into(), value: "2".into(), because: origin() };
+        let change = Change::Extend {
+            pointer: "/spec/hard/pods".into(),
+            value: "2".into(),
+            tightens: None,
+            because: origin(),
+        };
         for (changes, seen) in [
             (vec![change.clone()], None),
             (vec![change.clone()], Some("77")),

@@ -118,8 +118,8 @@ fn revised(root: &Path, step: &Step, filled: &Tree, file: &File) -> Result<Next,
 fn in_clear(changes: &[Change], filled: &Tree) -> Vec<Change> {
     let value = |pointer: &str, value: &Tree| filled.at(pointer).unwrap_or(value).clone();
     let clear = |change: &Change| match change.clone() {
-        Change::Extend { pointer, value: shown, because } => {
-            Change::Extend { value: value(&pointer, &shown), pointer, because }
+        Change::Extend { pointer, value: shown, tightens, because } => {
+            Change::Extend { value: value(&pointer, &shown), pointer, tightens, because }
         }
         Change::Revise { pointer, from, to, cause, tightens, because } => {
             Change::Revise { to: value(&pointer, &to), pointer, from, cause, tightens, because }
