@@ -74,9 +74,23 @@ fn of(id: &str, labels: &str, role: &str, subjects: &str) -> Vec<String> {
 const IN: &str = "kube:RoleBinding/alice-prod/x";
 const ALL: &str = "kube:ClusterRoleBinding/x";
 
+/// The binding, the role, the subject, and what is said of it.
+type Told = (&'static str, &'static str, String, &'static str);
+
+/// Whatever the binding says of itself.
+fn each_is_told<const N: usize>(all: [Told; N]) {
+    for (id, role, subject, said) in all {
+        for labels in
+            ["{}", r#"{"kubernetes.io/bootstrapping":"rbac-defaults"}"#, r#"{"kwo.dev/managed":"true"}"#]
+        {
+            assert_eq!(of(id, labels, role, &subject), [said], "{labels}");
+        }
+    }
+}
+
 #[test]
 fn whoever_is_let_in_by_others_is_told() {
-    for (id, role, subject, said) in [
+    each_is_told([
         (IN, "ClusterRole/admin", user("mallory@example.com"), "mallory@example.com is admin of alice-prod"),
         (IN, "ClusterRole/view", group("interns"), "group interns is viewer of alice-prod"),
         (
@@ -123,6 +137,12 @@ fn whoever_is_let_in_by_others_is_told() {
             group("system:authenticated"),
             "everybody who logs in (group system:authenticated) is viewer of alice-prod",
         ),
+    ]);
+}
+
+#[test]
+fn whoever_gets_a_right_in_the_whole_cluster_or_in_its_heart_is_told() {
+    each_is_told([
         (
             ALL,
             "ClusterRole/cluster-admin",
@@ -173,13 +193,7 @@ fn whoever_is_let_in_by_others_is_told() {
             account("bob", "ci"),
             "service account bob/ci is holder of the role `edit` in monitoring",
         ),
-    ] {
-        for labels in
-            ["{}", r#"{"kubernetes.io/bootstrapping":"rbac-defaults"}"#, r#"{"kwo.dev/managed":"true"}"#]
-        {
-            assert_eq!(of(id, labels, role, &subject), [said], "{labels}");
-        }
-    }
+    ]);
 }
 
 #[test]
