@@ -44,6 +44,11 @@ fn one(text: &str, json: bool, tokens: &[SmolStr], value: &Tree) -> Result<Strin
     if tokens.iter().any(|token| token.len() > LONGEST_KEY) {
         return Err("a key is too long for some readers".to_owned());
     }
+    if let Some(line) = styles::lone_return(text).filter(|_| !json) {
+        return Err(format!(
+            "line {line}: a line ends there in a way that some readers take for more than one line"
+        ));
+    }
     // Between values JSON takes tabs, which YAML does not; in its texts there are none.
     let readable = if json { text.replace('\t', " ") } else { text.to_owned() };
     let mut found = documents(&readable)?;
@@ -204,6 +209,8 @@ mod tests {
             ("on: 1\n", "/on", "line 1: YAML 1.1 and YAML 1.2 read the key"),
             ("a:\n  - b # why\n  - c\n", "/a", "line 2: there is a comment"),
             ("a: b\n", "/a/c", "line 1: there is a single value"),
+            // In the text of `v` some see an empty line, and some none.
+            ("v: |+\n \r", "/b", "line 2: a line ends there"),
         ] {
             let said = set(text, pointer, "\"w\"").unwrap_err();
             assert!(said.starts_with(why), "{text}: {said}");

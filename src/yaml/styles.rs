@@ -11,6 +11,13 @@ pub(super) fn line_end(text: &str) -> &'static str {
     if text.split_once('\n').is_some_and(|(line, _)| line.ends_with('\r')) { "\r\n" } else { "\n" }
 }
 
+/// The line with a carriage return that ends it by itself, in which readers do not see the same.
+pub(super) fn lone_return(text: &str) -> Option<usize> {
+    let lone = |at: &usize| !text[at + 1..].starts_with('\n');
+    let at = text.match_indices('\r').map(|(at, _)| at).find(lone)?;
+    Some(text[..at].matches('\n').count() + 1)
+}
+
 /// How a document moves things in; as is usual where it has nothing to tell by.
 pub(super) fn style(text: &str, document: &Document, json: bool) -> Style {
     let mut steps = (None, None);
