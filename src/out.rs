@@ -275,8 +275,8 @@ mod tests {
         }
         assert!(write(folder.path(), b"new", PLAN).unwrap_err().text().contains("is no file"));
         assert_eq!(fs::read_to_string(&file).unwrap(), OURS);
-        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let reader = std::thread::spawn({
             let pipe = pipe.clone();
             move || fs::read_to_string(pipe).unwrap()

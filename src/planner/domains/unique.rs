@@ -36,3 +36,46 @@ impl Ids {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domains::{compile, count};
+    use crate::kinds::Kind;
+    use crate::resource::Desired;
+    use crate::roster::{SourceFile, parse};
+    use crate::tree::Tree;
+
+    #[test]
+    fn what_is_asked_for_twice_is_told_as_when_it_is_made() {
+        let role = |name: &str| ResourceId::kube(Kind::Role, "a", name);
+        let asked = |names: [&str; 3]| {
+            names.map(|name| Resource::new(role(name), Tree::Null, Arc::new([]), Reason::Always))
+        };
+        for names in [["c", "b", "c"], ["a", "a", "b"], ["b", "a", "c"]] {
+            let mut ids = Ids::default();
+            ids.extend(asked(names));
+            let made = Desired::new(asked(names).into(), Arc::default()).map(|made| made.resources().len());
+            assert_eq!(ids.count(&Sources::default()), made);
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_for_the_tenants_of_a_tier_is_made_once() {
+        let text =
+            "{apiVersion: kwo/v1, kind: Roster, tenants: {a: {}, b: {}, c: {quota: {pods: 3}}}}".to_owned();
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        let desired = compile(&roster).unwrap();
+        assert_eq!(count(&roster).unwrap(), desired.resources().len());
+        let quota = |tenant: &str| {
+            let id = ResourceId::kube(Kind::ResourceQuota, tenant, format!("{tenant}-quota"));
+            let quota = desired.get(&id).unwrap();
+            let Some(Tree::Map(spec)) = quota.body.get("spec") else { panic!("{quota:?}") };
+            (Arc::clone(spec), Arc::clone(&quota.fields))
+        };
+        let ((a, of_a), (b, of_b), (c, _)) = (quota("a"), quota("b"), quota("c"));
+        assert!(Arc::ptr_eq(&a, &b) && Arc::ptr_eq(&of_a, &of_b) && a != c);
+    }
+}
