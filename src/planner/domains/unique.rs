@@ -6,10 +6,13 @@ use crate::resource::{Clash, Reason, Resource, ResourceId};
 use crate::roster::Sources;
 use crate::tree::SmolStr;
 
+/// Scope, name and why.
+type Asked = (SmolStr, SmolStr, Reason);
+
 /// Ids by provider and kind: within a kind they come nearly in order, so that sorting them costs little.
 #[derive(Default)]
 pub(super) struct Ids {
-    kinds: BTreeMap<(SmolStr, SmolStr), Vec<(SmolStr, SmolStr, Reason)>>,
+    kinds: BTreeMap<(SmolStr, SmolStr), Vec<Asked>>,
 }
 
 impl Extend<Resource> for Ids {
