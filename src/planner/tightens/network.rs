@@ -291,7 +291,7 @@ fn shut_out(peer: &Peer, open: &[&Peer]) -> Option<String> {
                 }
                 Peer::Everybody | Peer::Addresses { .. } | Peer::Odd(_) => false,
             };
-            (!open.iter().any(|other| wider(other))).then(|| pods_told(namespaces.as_deref(), pods))
+            (!open.iter().any(wider)).then(|| pods_told(namespaces.as_deref(), pods))
         }
     }
 }
@@ -438,8 +438,11 @@ mod tests {
         assert_eq!(narrowed(&Tree::Null, &out).as_deref(), Some("its pods reach only what the rules name"));
     }
 
+    /// A network by its address and the bits of its size, an exception in it, the first port and how many more.
+    type Rule = (u8, u8, Option<(u8, u8)>, Option<(u8, u8)>);
+
     /// Rules over eight addresses and four ports, as networks with an exception and ranges of ports.
-    fn rules() -> impl Strategy<Value = Vec<(u8, u8, Option<(u8, u8)>, Option<(u8, u8)>)>> {
+    fn rules() -> impl Strategy<Value = Vec<Rule>> {
         let network = (0_u8..8, 0_u8..4);
         let ports = proptest::option::of((0_u8..4, 0_u8..3));
         let rule = (network, proptest::option::of((0_u8..8, 1_u8..3)), ports);
@@ -453,7 +456,7 @@ mod tests {
         at >> size == address >> size
     }
 
-    fn body(rules: &[(u8, u8, Option<(u8, u8)>, Option<(u8, u8)>)]) -> Tree {
+    fn body(rules: &[Rule]) -> Tree {
         let cidr = |at: u8, size: u8| format!("10.0.0.{}/{}", (at >> size) << size, 32 - size);
         let rules: Vec<String> = rules
             .iter()
@@ -472,7 +475,7 @@ mod tests {
         /// A packet that passed and no longer does is told; where there is none, nothing is told.
         #[test]
         fn a_policy_tightens_when_a_packet_no_longer_passes(was in rules(), will in rules()) {
-            let passes = |rules: &[(u8, u8, Option<(u8, u8)>, Option<(u8, u8)>)], address: u8, port: u8| {
+            let passes = |rules: &[Rule], address: u8, port: u8| {
                 rules.iter().any(|(at, size, except, ports)| {
                     within(*at, *size, address)
                         && except.is_none_or(|(at, size)| !within(at, size, address))
