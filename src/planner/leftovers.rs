@@ -99,7 +99,9 @@ pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers:
     for set in shape.sets {
         entries(resource, present, reach, set, leftovers);
     }
-    for (pattern, is_ours) in shape.ours {
+    let noted = shape.noted.iter().filter(|(.., note)| present.body.at(note).is_some());
+    let noted = noted.map(|(pattern, is_ours, _)| (pattern, is_ours));
+    for (pattern, is_ours) in shape.ours.iter().map(|(pattern, is_ours)| (pattern, is_ours)).chain(noted) {
         for (place, wanted) in places(shape, pattern, &resource.body, &present.body) {
             // Of a list that has one owner as a whole, what the last writer left is the last writer's.
             let other = |owner: &Owner| owner.manager != FIELD_MANAGER;

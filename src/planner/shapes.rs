@@ -40,6 +40,8 @@ pub struct Shape {
     /// Lists whose entries, and maps whose keys, nobody owns by the API's records, and which of them are like those that
     /// kwo writes.
     pub ours: &'static [(&'static str, IsOurs)],
+    /// As `ours`, but kwo's only where the object says so: this annotation is there, which kwo writes with it.
+    pub noted: &'static [(&'static str, IsOurs, &'static str)],
     /// Changes below these are no reason to do anew what follows the object.
     pub quiet: &'static [&'static str],
     /// Values that cease to be right by themselves: a token ends.
@@ -95,6 +97,7 @@ pub(crate) const PLAIN: Shape = Shape {
     filled: &[],
     atomic: &[],
     ours: &[],
+    noted: &[],
     quiet: &[],
     passing: &[],
     anew: None,
@@ -125,12 +128,21 @@ static LIMIT_RANGE: Shape = Shape {
     // Atomic by the API's records, but the API takes no two entries of one type.
     keyed: &[("/spec/limits", EntryKey::Field("type"))],
     quantities: &["/spec/limits/*/*/*"],
-    // What kwo never writes, a `min` or another type, is others'.
     ours: &[
         ("/spec/limits/*/default", any),
         ("/spec/limits/*/defaultRequest", any),
         ("/spec/limits/*/max", any),
     ],
+    // Of what kwo rarely writes, others may have their own there.
+    noted: &[
+        ("/spec/limits/*/min", any, RANGES_WRITTEN_AT[0]),
+        ("/spec/limits/*/maxLimitRequestRatio", any, RANGES_WRITTEN_AT[1]),
+        ("/spec/limits", of_pods, RANGES_WRITTEN_AT[2]),
+        ("/spec/limits", of_claims, RANGES_WRITTEN_AT[3]),
+    ],
+    atomic: &["/spec/limits"],
+    read: &RANGES_WRITTEN_AT,
+    filled: &RANGES_WRITTEN_AT,
     ..PLAIN
 };
 // The rules are one value each way: they add up, so an entry of somebody else would open what is to be closed.
@@ -240,6 +252,24 @@ static HELM_CHART_CONFIG: Shape = Shape {
     ],
     ..PLAIN
 };
+
+/// The annotations of a LimitRange that say which of its bounds kwo wrote: minima, ratios, those of pods, those of claims.
+pub(crate) const RANGES_WRITTEN: [&str; 4] =
+    ["kwo.dev/limits-min", "kwo.dev/limits-ratio", "kwo.dev/limits-pod", "kwo.dev/limits-claim"];
+const RANGES_WRITTEN_AT: [&str; 4] = [
+    "/metadata/annotations/kwo.dev~1limits-min",
+    "/metadata/annotations/kwo.dev~1limits-ratio",
+    "/metadata/annotations/kwo.dev~1limits-pod",
+    "/metadata/annotations/kwo.dev~1limits-claim",
+];
+
+fn of_pods(entry: &Tree) -> bool {
+    entry.get("type").and_then(Tree::as_text).is_some_and(|kind| kind == "Pod")
+}
+
+fn of_claims(entry: &Tree) -> bool {
+    entry.get("type").and_then(Tree::as_text).is_some_and(|kind| kind == "PersistentVolumeClaim")
+}
 
 fn any(_: &Tree) -> bool {
     true

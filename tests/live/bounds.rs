@@ -212,3 +212,109 @@ fn a_plain_pod_starts_in_every_tier_and_its_disk_is_bounded() {
         assert_eq!(disk.and_then(Value::as_str), Some(expected), "{tier}: {pod}");
     }
 }
+
+/// A container that asks for so much CPU, to the end of its pod.
+fn asks(cpu: &str) -> String {
+    format!(
+        "containers: [{{name: a, image: a, resources: {{requests: {{cpu: {cpu}}}, limits: {{cpu: {cpu}}}}}}}]"
+    )
+}
+
+#[test]
+fn scopes_shares_ranges_and_classes_of_storage_hold_in_the_cluster() {
+    let name = unique("ranges");
+    let text = |limits: &str, scoped: &str| {
+        format!(
+            "tiers:\n  shops:\n    quota:\n      per: tenant\n      cpu: 2\n      pods: 20\n      hard: \
+             {{fast.storageclass.storage.k8s.io/requests.storage: 4Gi}}\n{scoped}    limits: {{default: {{cpu: 200m}}, \
+             defaultRequest: {{cpu: 100m}}{limits}}}\ntenants:\n  {name}:\n    tier: shops\n    owners: [{name}@example.com]\n    \
+             namespaces: [{name}-prod, {name}-dev]\n    shares: {{{name}-prod: 3}}\n"
+        )
+    };
+    let scoped = "      scoped: {jobs: {scopes: [Terminating], hard: {pods: 2}}}\n";
+    let limits = ", min: {cpu: 50m}, max: {cpu: 1500m}, maxLimitRequestRatio: {cpu: 4}, pod: {max: {cpu: 1600m}}, \
+                  claim: {min: 1Gi, max: 3Gi}";
+    let Some(bench) = Bench::new(&text(limits, scoped)) else { return };
+    bench.apply(&[]).expect(0);
+    assert_eq!(bench.plan(&[])["steps"], Value::Array(Vec::new()), "the second plan");
+    let (prod, dev) = (format!("{name}-prod"), format!("{name}-dev"));
+    let owner = format!("--as={name}@example.com");
+    let mut made = 0;
+    let mut create = |namespace: &str, kind: &str, rest: &str| {
+        made += 1;
+        let file = bench.path(&format!("{made}.yaml"));
+        let text = format!(
+            "apiVersion: v1\nkind: {kind}\nmetadata: {{name: made-{made}, namespace: {namespace}}}\nspec: {{{rest}}}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let output = kubectl(&["create", "-f", file.to_str().unwrap(), &owner]);
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let taken = |(taken, said): (bool, String)| assert!(taken, "{said}");
+    let refused = |(taken, said): (bool, String), why: &str| assert!(!taken && said.contains(why), "{said}");
+    for namespace in [&prod, &dev] {
+        counted(namespace);
+    }
+    // 1.5 of the 2 CPUs in one namespace, 0.5 in the other, and no more in either.
+    taken(create(&prod, "Pod", &asks("1500m")));
+    refused(create(&prod, "Pod", &asks("100m")), "exceeded quota");
+    taken(create(&dev, "Pod", &asks("300m")));
+    refused(create(&dev, "Pod", &asks("300m")), "exceeded quota");
+    // Of two pods with an end, shared as 3 to 1, both are for the one.
+    let shares = [&prod, &dev].map(|space| {
+        let quota = get("resourcequota", space, &format!("{space}-scoped-jobs"));
+        quota["spec"]["hard"]["pods"].as_str().unwrap().parse::<u32>().unwrap()
+    });
+    assert_eq!(shares.iter().sum::<u32>(), 2, "{shares:?}");
+    refused(
+        create(&dev, "Pod", &format!("activeDeadlineSeconds: 60, {}", asks("50m"))),
+        &format!("exceeded quota: {dev}-scoped-jobs"),
+    );
+    taken(create(&dev, "Pod", &asks("50m")));
+    refused(create(&dev, "Pod", &asks("10m")), "minimum cpu usage per Container");
+    let two = "containers: [{name: a, image: a, resources: {requests: {cpu: 50m}, limits: {cpu: 200m}}}, \
+               {name: b, image: b, resources: {requests: {cpu: 400m}, limits: {cpu: 1500m}}}]";
+    refused(create(&dev, "Pod", two), "maximum cpu usage per Pod");
+    let far = "containers: [{name: a, image: a, resources: {requests: {cpu: 50m}, limits: {cpu: 500m}}}]";
+    refused(create(&dev, "Pod", far), "cpu max limit to request ratio per Container");
+    let claim = |size: &str| {
+        format!(
+            "accessModes: [ReadWriteOnce], storageClassName: fast, resources: {{requests: {{storage: {size}}}}}"
+        )
+    };
+    refused(
+        create(&prod, "PersistentVolumeClaim", &claim("4Gi")),
+        "maximum storage usage per PersistentVolumeClaim",
+    );
+    refused(
+        create(&prod, "PersistentVolumeClaim", &claim("1Mi")),
+        "minimum storage usage per PersistentVolumeClaim",
+    );
+    taken(create(&prod, "PersistentVolumeClaim", &claim("2Gi")));
+    refused(create(&prod, "PersistentVolumeClaim", &claim("2Gi")), "exceeded quota");
+
+    // What the roster no longer says is left over, and the command ends it.
+    bench.write(&text(", max: {cpu: 1500m}", ""));
+    let left = |bench: &Bench| -> Vec<(String, String)> {
+        let plan = bench.plan(&[]);
+        assert_eq!(plan["steps"], Value::Array(Vec::new()), "{plan}");
+        let left = plan["leftovers"].as_array().unwrap().iter().map(|left| {
+            let at =
+                format!("{}{}", left["id"].as_str().unwrap(), left["pointer"].as_str().unwrap_or_default());
+            (at, left["command"].as_str().unwrap().to_owned())
+        });
+        left.collect()
+    };
+    let found = left(&bench);
+    let limits = format!("kube:LimitRange/{dev}/{dev}-limits/spec/limits");
+    let expected = [
+        format!("{limits}/0/maxLimitRequestRatio/cpu"),
+        format!("{limits}/0/min/cpu"),
+        format!("{limits}/1"),
+        format!("{limits}/2"),
+        format!("kube:ResourceQuota/{dev}/{dev}-scoped-jobs"),
+    ];
+    for place in &expected {
+        assert!(found.iter().any(|(at, _)| at == place), "{place} of {found:?}");
+    }
+}

@@ -151,14 +151,16 @@ struct Given<'r> {
 
 fn given<'r>(built_in: Option<&'static BuiltInTier>, limits: Option<&'r Limits>) -> Given<'r> {
     let mut given = Given { requests: Vec::new(), limits: Vec::new() };
-    // Kubernetes makes the default limit from the maximum, and the default request from the default limit.
+    // Kubernetes makes the default limit from the maximum, and the default request from the default limit or the minimum.
     if let Some(tier) = built_in {
         given.limits.extend(tier.default.iter().chain(tier.max).map(|(name, _)| *name));
         given.requests.extend(tier.default_request.iter().map(|(name, _)| *name));
     }
-    if let Some(Limits { default, default_request, max }) = limits {
+    if let Some(Limits { default, default_request, max, min, max_limit_request_ratio: _, pod: _, claim: _ }) =
+        limits
+    {
         given.limits.extend(default.keys().chain(max.keys()).map(|name| name.as_str()));
-        given.requests.extend(default_request.keys().map(|name| name.as_str()));
+        given.requests.extend(default_request.keys().chain(min.keys()).map(|name| name.as_str()));
     }
     given.requests.extend(given.limits.clone());
     given
@@ -184,11 +186,16 @@ pub(crate) fn check_defaults(tiers: &Map<Name, Tier>, tenants: &Map<Name, Tenant
 }
 
 fn check_quota(tier: &str, quota: &Quota, given: &Given<'_>, findings: &mut Findings) {
-    let Quota { cpu, memory, storage: _, pods: _, volumes: _, hard } = quota;
+    let Quota { per: _, cpu, memory, storage: _, pods: _, volumes: _, hard, scoped } = quota;
     let fields = [("requests.cpu", cpu), ("requests.memory", memory)];
     let fields = fields.into_iter().filter_map(|(name, amount)| Some((name, amount.as_ref()?)));
-    for (name, amount) in fields.chain(hard.iter().map(|(name, entry)| (name.as_str(), &entry.value))) {
-        let (resource, what, field, there) = match name.split_once('.') {
+    let scoped = scoped.values().flat_map(|entry| &entry.value.hard);
+    let hard = hard.iter().chain(scoped).map(|(name, entry)| (name.as_str(), &entry.value));
+    for (name, amount) in fields.chain(hard) {
+        // In a quota with scopes both names of a request can stand.
+        let name =
+            if matches!(name, "cpu" | "memory") { Some(("requests", name)) } else { name.split_once('.') };
+        let (resource, what, field, there) = match name {
             Some(("requests", resource)) => (resource, "request", "defaultRequest", &given.requests),
             Some(("limits", resource)) => (resource, "limit", "default", &given.limits),
             _ => continue,

@@ -1,11 +1,11 @@
-//! What quotas and limits may say: known names, amounts that make sense, defaults within their maximum. Also whether
-//! the tier that a tenant names is there.
+//! What quotas may say: known names, amounts that make sense. Also whether the tier that a tenant names is there. What
+//! limits may say stands in `ranges.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::domains::bounding;
-use crate::domains::tenants::Tenant;
-use crate::domains::tiers::{BUILT_IN_TIERS, BuiltInTier, Limits, Quota, Services, Tier};
+use crate::domains::tenants::{DEFAULT_TIER, Tenant};
+use crate::domains::tiers::{BUILT_IN_TIERS, BuiltInTier, Quota, Services, Tier};
+use crate::domains::{bounding, ranges, scopes};
 use crate::roster::spelling::did_you_mean;
 use crate::roster::{At, Finding, Findings, Map, Name, Quantity, ResourceName, Span};
 
@@ -38,9 +38,6 @@ const QUOTA_FIELDS: [(&str, &str); 9] = [
     ("volumes", "volumes"),
 ];
 
-/// What a container can be limited in, by a name without a domain.
-const LIMIT_NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
-
 /// How many tiers a message names.
 const FEW: usize = 20;
 
@@ -53,10 +50,9 @@ const fn more(known: usize) -> &'static str {
 pub(crate) fn check_tiers(tiers: &Map<Name, Tier>, findings: &mut Findings) {
     for (name, entry) in tiers {
         check_quota(&entry.value.quota, findings);
+        scopes::check(&entry.value.quota, None, true, findings);
         check_services(&entry.value.services, findings);
-        if let Some(limits) = &entry.value.limits {
-            check_limits(name, limits, findings);
-        }
+        ranges::check(name, &entry.value, findings);
     }
 }
 
@@ -71,6 +67,9 @@ pub(crate) fn check_tenants(
     let mut known: Option<Vec<&str>> = None;
     for entry in tenants.values() {
         check_quota(&entry.value.quota, findings);
+        let tier = entry.value.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
+        let tier = tiers.get(tier).map(|tier| &tier.value.quota);
+        scopes::check(&entry.value.quota, tier, whole || tier.is_some(), findings);
         let Some(tier) = &entry.value.tier else { continue };
         if tiers.contains_key(tier.as_str()) || BuiltInTier::named(tier).is_some() {
             continue;
@@ -99,7 +98,7 @@ pub(crate) fn check_tenants(
 }
 
 fn check_quota(quota: &Quota, findings: &mut Findings) {
-    let Quota { cpu, memory, storage, pods, volumes, hard } = quota;
+    let Quota { per: _, cpu, memory, storage, pods, volumes, hard, scoped: _ } = quota;
     for amount in [cpu, memory, storage, pods, volumes].into_iter().flatten() {
         check_sign(amount, findings);
     }
@@ -178,13 +177,13 @@ fn is_count(name: &str) -> bool {
 }
 
 /// Is it a device such as `nvidia.com/gpu`, of which a container has a whole number?
-fn is_device(name: &str) -> bool {
+pub(crate) fn is_device(name: &str) -> bool {
     name.split_once('/').is_some_and(|(domain, _)| {
         domain.contains('.') && !domain.ends_with("kubernetes.io") && !domain.ends_with("k8s.io")
     })
 }
 
-fn check_sign(amount: &At<Quantity>, findings: &mut Findings) {
+pub(crate) fn check_sign(amount: &At<Quantity>, findings: &mut Findings) {
     if amount.is_negative() {
         findings.push(
             Finding::new(
@@ -198,7 +197,7 @@ fn check_sign(amount: &At<Quantity>, findings: &mut Findings) {
     }
 }
 
-fn check_whole(name: &str, amount: &At<Quantity>, findings: &mut Findings) {
+pub(crate) fn check_whole(name: &str, amount: &At<Quantity>, findings: &mut Findings) {
     if !amount.is_whole() {
         findings.push(Finding::new(
             "not-a-count",
@@ -207,107 +206,4 @@ fn check_whole(name: &str, amount: &At<Quantity>, findings: &mut Findings) {
             "expected a whole number",
         ));
     }
-}
-
-/// An effective limit: what the roster says, or what is built into the tier.
-struct Limit {
-    amount: Quantity,
-    at: Option<Span>,
-}
-
-type EffectiveLimits<'r> = BTreeMap<&'r str, Limit>;
-
-fn check_limits(tier: &Name, limits: &Limits, findings: &mut Findings) {
-    let Limits { default, default_request, max } = limits;
-    for map in [default, default_request, max] {
-        for (name, entry) in map {
-            check_limit_name(name, entry.key, findings);
-            check_sign(&entry.value, findings);
-            bounding::check_amount(name, &entry.value, findings);
-            if is_device(name) {
-                check_whole(name, &entry.value, findings);
-            }
-        }
-    }
-    let built_in = BuiltInTier::named(tier);
-    let default = effective(default, built_in.map_or(&[], |tier| tier.default));
-    let request = effective(default_request, built_in.map_or(&[], |tier| tier.default_request));
-    let max = effective(max, built_in.map_or(&[], |tier| tier.max));
-    let mut ordered = |low: (&str, &EffectiveLimits<'_>), high: (&str, &EffectiveLimits<'_>)| {
-        for (resource, small) in low.1 {
-            if let Some(large) = high.1.get(resource) {
-                check_order(tier, resource, (low.0, small), (high.0, large), findings);
-            }
-        }
-    };
-    ordered(("default", &default), ("max", &max));
-    ordered(("defaultRequest", &request), ("max", &max));
-    ordered(("defaultRequest", &request), ("default", &default));
-}
-
-fn effective<'r>(
-    roster: &'r Map<ResourceName, At<Quantity>>,
-    built_in: &[(&'static str, &'static str)],
-) -> EffectiveLimits<'r> {
-    let mut limits = EffectiveLimits::new();
-    for (name, amount) in built_in {
-        if let Ok(amount) = amount.parse() {
-            limits.insert(name, Limit { amount, at: None });
-        }
-    }
-    for (name, entry) in roster {
-        limits.insert(name, Limit { amount: entry.value.value.clone(), at: Some(entry.value.at) });
-    }
-    limits
-}
-
-fn check_limit_name(name: &ResourceName, at: Span, findings: &mut Findings) {
-    let known = LIMIT_NAMES.contains(&name.as_str()) || name.starts_with("hugepages-") || name.contains('/');
-    if !known {
-        let mut finding = Finding::new(
-            "unknown-resource",
-            at,
-            format!("Kubernetes has no limit of containers for `{name}`"),
-            "expected one of cpu, memory, ephemeral-storage, `hugepages-…`, or a device such as `nvidia.com/gpu`",
-        );
-        finding.hint = did_you_mean(name, LIMIT_NAMES)
-            .or_else(|| Some("how many objects there may be is said under `quota:`".to_owned()));
-        findings.push(finding);
-    }
-}
-
-/// Says so when the first limit is above the second, at whichever of the two the roster sets.
-fn check_order(
-    tier: &Name,
-    resource: &str,
-    (low_name, low): (&str, &Limit),
-    (high_name, high): (&str, &Limit),
-    findings: &mut Findings,
-) {
-    if low.amount <= high.amount {
-        return;
-    }
-    let message = format!(
-        "`{low_name}` of {resource} is {}, above `{high_name}`, which is {}",
-        low.amount, high.amount
-    );
-    let finding = match (low.at, high.at) {
-        (Some(at), Some(other)) => {
-            Finding::new("limit-above", at, message, format!("expected at most {}", high.amount))
-                .also(other, format!("`{high_name}` stands here"))
-                .hint(format!("lower `{low_name}` or raise `{high_name}`"))
-        }
-        (Some(at), None) => {
-            Finding::new("limit-above", at, message, format!("expected at most {}", high.amount)).hint(
-                format!("tier `{tier}` has this `{high_name}` built in; write a larger one under `limits:`"),
-            )
-        }
-        (None, Some(at)) => {
-            Finding::new("limit-above", at, message, format!("expected at least {}", low.amount)).hint(
-                format!("tier `{tier}` has this `{low_name}` built in; write a smaller one under `limits:`"),
-            )
-        }
-        (None, None) => return,
-    };
-    findings.push(finding);
 }

@@ -13,7 +13,7 @@ use super::terms::{Terms, Tiers};
 use super::unique::Ids;
 use super::{
     allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
-    registry_objects, roles, traefik,
+    registry_objects, roles, totals, traefik,
 };
 use crate::kinds::Kind;
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
@@ -108,14 +108,16 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
         let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
         let namespaces = if tenant.namespaces.is_empty() { Vec::from(own) } else { named.collect() };
         let first = namespaces.first().map(|(name, _)| ResourceId::kube(Kind::Namespace, "", name.clone()));
-        for (namespace, because) in namespaces {
+        let shares = totals::shares(&terms, name, tenant);
+        for (at, (namespace, because)) in namespaces.into_iter().enumerate() {
+            let terms: &Terms = shares.get(at).unwrap_or(&terms);
             let id = ResourceId::kube(Kind::Namespace, "", namespace);
-            resources.push(namespace_resource(&id, (name, tenant), (&terms, &of_tier), &because));
+            resources.push(namespace_resource(&id, (name, tenant), (terms, &of_tier), &because));
             let isolation =
                 isolation::compile(&id, &labels, &terms.specs, &surroundings, &because, resources);
             let before: Arc<[ResourceId]> =
                 [id.clone()].into_iter().chain(isolation).chain(guards.iter().cloned()).collect();
-            people::compile(&id, &labels, (tenant, &terms, &people), &before, &because, resources);
+            people::compile(&id, &labels, (tenant, terms, &people), &before, &because, resources);
             kubeconfigs::compile(&id, (name, tenant), roster.cluster(), &because, resources);
         }
         people::navigation(name, &labels, &people, &terms, first, resources);

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::body::{map, object, words};
+use super::body::{map, object, object_with, words};
+use super::limited::{ContainerLimits, Range};
 use super::surroundings::Surroundings;
-use super::terms::{Amounts, Terms};
-use crate::kinds::Kind;
+use super::terms::{Amounts, Scoped, Terms};
+use crate::kinds::{Kind, RANGES_WRITTEN};
 use crate::resource::{Reason, Reasons, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join};
 
@@ -41,7 +42,10 @@ fn priority(classes: Option<&(Vec<SmolStr>, Reason)>) -> Tree {
 pub(crate) struct Specs {
     quota: Option<(Tree, Reasons)>,
     priority: Option<(Tree, Reasons)>,
+    scoped: Vec<(SmolStr, (Tree, Reasons))>,
     limits: Option<(Tree, Reasons)>,
+    /// The annotations of the limits.
+    notes: Option<Tree>,
     isolated: Option<Reasons>,
 }
 
@@ -56,23 +60,23 @@ impl Specs {
         let reason = terms.priority.as_ref().map_or(&Reason::Always, |(_, reason)| reason);
         let limits = terms.limits.as_ref().map(|limits| {
             let mut fields = Vec::new();
-            let mut item: BTreeMap<SmolStr, Tree> =
-                BTreeMap::from([("type".into(), Tree::from("Container"))]);
-            let parts = [
-                ("default", &limits.default),
-                ("defaultRequest", &limits.default_request),
-                ("max", &limits.max),
-            ];
-            for (name, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
-                let part = amounts(part, &format!("/spec/limits/0/{name}"), &mut fields);
-                item.insert(name.into(), part);
-            }
-            (map([("limits", Tree::list([Tree::map(item)]))]), Reasons::new(fields))
+            let spec = map([("limits", Tree::list(ranges(limits, &mut fields)))]);
+            (spec, Reasons::new(fields))
+        });
+        let scoped = terms.scoped.iter().map(|(name, scoped)| {
+            let Scoped { conditions: (conditions, reason), hard, totals: _ } = scoped;
+            let mut fields = vec![("/spec/scopeSelector".into(), reason.clone())];
+            let hard = amounts(hard, "/spec/hard", &mut fields);
+            let selector = map([("matchExpressions", conditions.clone())]);
+            let spec = map([("hard", hard), ("scopeSelector", selector)]);
+            (smol_str::format_smolstr!("scoped-{name}"), (spec, Reasons::new(fields)))
         });
         Specs {
             quota,
             priority: Some((priority(terms.priority.as_ref()), whole(reason))),
+            scoped: scoped.collect(),
             limits,
+            notes: terms.limits.as_ref().and_then(notes),
             isolated: terms.isolated.as_ref().map(whole),
         }
     }
@@ -90,13 +94,19 @@ pub(crate) fn compile(
     let needs: Arc<[ResourceId]> = Arc::new([namespace.clone()]);
     let scope = &namespace.name;
     let first = resources.len();
+    let Specs { quota, priority, scoped, limits, notes, isolated } = specs;
     let mut add = |kind: Kind, what: &str, (spec, fields): (&Tree, &Reasons)| {
         let id = ResourceId::kube(kind, scope.clone(), smol_str::format_smolstr!("{scope}-{what}"));
-        let body = object(&id, kind, labels, [("spec", spec.clone())]);
+        let body = match notes.as_ref().filter(|_| kind == Kind::LimitRange) {
+            None => object(&id, kind, labels, [("spec", spec.clone())]),
+            Some(notes) => {
+                let metadata = [("labels", labels.clone()), ("annotations", notes.clone())];
+                object_with(&id, kind, metadata, [("spec", spec.clone())])
+            }
+        };
         let resource = Resource::new(id, body, needs.clone(), because.clone());
         resources.push(Resource { fields: fields.clone(), ..resource });
     };
-    let Specs { quota, priority, limits, isolated } = specs;
     for (kind, what, spec) in [
         (Kind::ResourceQuota, "quota", quota),
         (Kind::ResourceQuota, "priority", priority),
@@ -106,10 +116,64 @@ pub(crate) fn compile(
             add(kind, what, (spec, fields));
         }
     }
+    for (what, (spec, fields)) in scoped {
+        add(Kind::ResourceQuota, what, (spec, fields));
+    }
     if let Some(fields) = isolated {
         add(Kind::NetworkPolicy, "isolation", (&surroundings.spec, fields));
     }
     resources[first..].iter().map(|resource| resource.id.clone()).collect()
+}
+
+/// The entries of a LimitRange, one a type.
+fn ranges(limits: &ContainerLimits, fields: &mut Vec<(SmolStr, Reason)>) -> Vec<Tree> {
+    let ContainerLimits { default, default_request, container, pod, claim } = limits;
+    let none = Amounts::new();
+    let mut entries = Vec::new();
+    for (kind, [default, default_request], Range { max, min, ratio }) in [
+        ("Container", [default, default_request], container),
+        ("Pod", [&none, &none], pod),
+        ("PersistentVolumeClaim", [&none, &none], claim),
+    ] {
+        let mut entry: BTreeMap<SmolStr, Tree> = BTreeMap::new();
+        for (name, part) in [
+            ("default", default),
+            ("defaultRequest", default_request),
+            ("max", max),
+            ("min", min),
+            ("maxLimitRequestRatio", ratio),
+        ] {
+            if !part.is_empty() {
+                let part = amounts(part, &format!("/spec/limits/{}/{name}", entries.len()), fields);
+                entry.insert(name.into(), part);
+            }
+        }
+        // A tier that bounds nothing of claims and pods has an entry for containers, whatever it holds.
+        let only = kind == "Container" && pod.is_empty() && claim.is_empty();
+        if only || !entry.is_empty() {
+            entry.insert("type".into(), Tree::from(kind));
+            entries.push(Tree::map(entry));
+        }
+    }
+    entries
+}
+
+/// A LimitRange is one value to the API's records, and others have bounds of their own in it. So it says itself, in
+/// annotations, which of those that kwo rarely writes are kwo's.
+fn notes(limits: &ContainerLimits) -> Option<Tree> {
+    let ContainerLimits { default: _, default_request: _, container, pod, claim } = limits;
+    let [min, ratio, of_pods, of_claims] = RANGES_WRITTEN;
+    let all = [container, pod, claim];
+    let notes: Vec<(SmolStr, Tree)> = [
+        (min, all.iter().any(|range| !range.min.is_empty())),
+        (ratio, all.iter().any(|range| !range.ratio.is_empty())),
+        (of_pods, !pod.is_empty()),
+        (of_claims, !claim.is_empty()),
+    ]
+    .into_iter()
+    .filter_map(|(note, there)| there.then(|| (SmolStr::new_static(note), Tree::from("true"))))
+    .collect();
+    (!notes.is_empty()).then(|| Tree::map(notes))
 }
 
 /// Amounts as a map of quantities, with the reason of each.

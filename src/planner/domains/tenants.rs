@@ -6,7 +6,8 @@ use crate::domains::shares::Domain;
 use crate::domains::tiers::Quota;
 use crate::roster::record::{choice, record};
 use crate::roster::{
-    AnnotationKey, AnnotationValue, At, Identity, LabelKey, LabelValue, Map, Name, PathSegment, SecretName,
+    AnnotationKey, AnnotationValue, At, Identity, LabelKey, LabelValue, Map, Name, PathSegment, Quantity,
+    SecretName,
 };
 
 /// The tier of a tenant that names none.
@@ -25,6 +26,8 @@ record! {
         pub members: Vec<Member>,
         /// What each of its namespaces may use; overrides the tier field by field.
         pub quota: Quota,
+        /// How amounts that are for the tenant as a whole (`per: tenant`) are shared: a weight a namespace. Default: 1.
+        pub shares: Map<Name, At<Quantity>>,
         /// The host names that the tenant may serve.
         pub domains: Vec<Domain>,
         /// The resolver for the certificates of these hosts. Default: `letsencrypt`, or the first one of the `dns`

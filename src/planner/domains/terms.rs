@@ -6,17 +6,18 @@ use std::fmt::Display;
 use std::rc::Rc;
 
 use super::allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
-use super::counts::{self, ALL_PODS, CONTAINER_DISK, EPHEMERAL, Scale};
+use super::counts::{self, ALL_PODS, Scale};
 use super::inside::{EXTERNAL_IPS, EXTERNAL_NAMES};
 use super::isolation::Specs;
+use super::limited::{ContainerLimits, Range, as_kubernetes_completes, disk_of_containers, overlay_limits};
 use super::tenants::{DEFAULT_TIER, Tenant};
 use super::tiers::{
     self, BUILT_IN_TIERS, BuiltInTier, ClusterRead, DEFAULT_CLUSTER_READ, DEFAULT_NETWORK,
-    DEFAULT_POD_SECURITY, Images, Limits, Network, PodSecurity, PullPolicy, Quota, Rest, Services, Tier,
+    DEFAULT_POD_SECURITY, Images, Network, Per, PodSecurity, PullPolicy, Quota, Rest, Services, Tier,
 };
 use crate::resource::Reason;
 use crate::roster::{AnnotationKey, AnnotationValue, At, Entry, Map, Name, Quantity, SecretName};
-use crate::tree::SmolStr;
+use crate::tree::{SmolStr, Tree};
 
 /// The field of a tier under which the bounds of what its quota does not name are built in.
 const REST: &str = "rest";
@@ -31,6 +32,10 @@ pub(crate) struct Terms {
     pub tier: SmolStr,
     /// The upper bounds of each of its namespaces.
     pub quota: Amounts,
+    /// The upper bounds of all of them together, which are shared before anything is made of them.
+    pub totals: Amounts,
+    /// What quotas of some pods or claims bound, by their names.
+    pub scoped: BTreeMap<SmolStr, Scoped>,
     /// Where what the quota does not name is bounded, by which column, and why.
     rest: Option<(Scale, Reason)>,
     /// The limits of its containers.
@@ -62,17 +67,31 @@ const LOAD_BALANCERS: &str = "services.loadbalancers";
 impl Terms {
     /// The terms with all that follows from them.
     fn finished(mut self, parked: Option<&Reason>) -> Terms {
-        if let Some((scale, reason)) = &self.rest
+        self.count_all_pods();
+        if let Some(reason) = parked {
+            self.totals.remove("pods");
+            self.quota.insert("pods".into(), (Quantity::zero(), reason.clone()));
+            self.count_all_pods();
+        }
+        self.specs = Specs::of(&self);
+        self
+    }
+
+    /// The terms of one namespace, once what is for all of them is shared.
+    pub(super) fn of_one(mut self) -> Terms {
+        self.totals.clear();
+        self.finished(None)
+    }
+
+    /// Where nothing is said of all pods, as many as run, and those that have ended. A total is shared first.
+    fn count_all_pods(&mut self) {
+        let shared = ["pods", ALL_PODS].into_iter().any(|name| self.totals.contains_key(name));
+        if let Some((scale, reason)) = self.rest.as_ref().filter(|_| !shared)
             && !self.quota.contains_key(ALL_PODS)
         {
             let running = self.quota.get("pods").map_or_else(|| scale.pods(), |(pods, _)| pods.clone());
             self.quota.insert(ALL_PODS.into(), (running.and(scale.ended()), reason.clone()));
         }
-        if let Some(reason) = parked {
-            self.quota.insert("pods".into(), (Quantity::zero(), reason.clone()));
-        }
-        self.specs = Specs::of(&self);
-        self
     }
 }
 
@@ -104,12 +123,15 @@ pub(crate) fn leave(tiers: &Map<Name, Tier>) -> BTreeMap<SmolStr, Leave> {
     built_in.chain(named).collect()
 }
 
-/// The limits of containers, as a LimitRange has them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ContainerLimits {
-    pub default: Amounts,
-    pub default_request: Amounts,
-    pub max: Amounts,
+/// A quota of some pods or claims.
+#[derive(Clone, Debug)]
+pub(crate) struct Scoped {
+    /// Which these are, and why.
+    pub conditions: (Tree, Reason),
+    /// The upper bounds of each namespace.
+    pub hard: Amounts,
+    /// The upper bounds of all together.
+    pub totals: Amounts,
 }
 
 /// The terms of the tiers that tenants ask for, each made once: a roster may name more tiers than it uses.
@@ -146,19 +168,23 @@ impl<'r> Tiers<'r> {
         let (tier, finished) = self.made(tenant);
         let parked = tenant.parked.filter(|parked| parked.value).map(|parked| Reason::Roster(parked.at));
         let notes_nothing = tenant.annotations.is_empty() && tenant.image_pull_secrets.is_empty();
-        if parked.is_none() && notes_nothing && says_nothing(&tenant.quota) {
+        if parked.is_none() && notes_nothing && tenant.quota.says_nothing() {
             return finished.clone();
         }
         let mut terms = tier.clone();
-        bounds(&mut terms.quota, &tenant.quota);
+        bounds(&mut terms, &tenant.quota);
         notes(&mut terms, &tenant.annotations, &tenant.image_pull_secrets);
         Rc::new(terms.finished(parked.as_ref()))
     }
 }
 
-fn says_nothing(quota: &Quota) -> bool {
-    let Quota { cpu, memory, storage, pods, volumes, hard } = quota;
-    [cpu, memory, storage, pods, volumes].into_iter().all(Option::is_none) && hard.is_empty()
+impl Quota {
+    /// Are there no amounts in it?
+    pub(super) fn says_nothing(&self) -> bool {
+        let Quota { per: _, cpu, memory, storage, pods, volumes, hard, scoped } = self;
+        let amounts = [cpu, memory, storage, pods, volumes];
+        amounts.into_iter().all(Option::is_none) && hard.is_empty() && scoped.is_empty()
+    }
 }
 
 /// The terms of a tier that the roster names or kwo brings.
@@ -207,6 +233,8 @@ fn bare(name: &str) -> Terms {
     Terms {
         tier: name.into(),
         quota: no_ports_or_balancers().chain(rest_of_quota(Scale::Large, &rest)).collect(),
+        totals: Amounts::new(),
+        scoped: BTreeMap::new(),
         rest: Some((Scale::Large, rest)),
         limits: None,
         pod_security: (DEFAULT_POD_SECURITY, Reason::Always),
@@ -234,7 +262,8 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
     let limits = ContainerLimits {
         default: part(tier.default, "default"),
         default_request: part(tier.default_request, "defaultRequest"),
-        max: part(tier.max, "max"),
+        container: Range { max: part(tier.max, "max"), ..Range::default() },
+        ..ContainerLimits::default()
     };
     let rest = reason(REST);
     let hard = tier.hard.iter().filter_map(|(name, text)| amount(name, text, &format!("quota.hard.{name}")));
@@ -256,6 +285,8 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
             .chain(quota.into_iter().flatten())
             .chain(hard)
             .collect(),
+        totals: Amounts::new(),
+        scoped: BTreeMap::new(),
         rest: Some((tier.scale, rest)),
         limits: Some(limits),
         pod_security: (tier.pod_security, reason("podSecurity")),
@@ -297,17 +328,9 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         terms.quota.remove(LOAD_BALANCERS);
     }
     overlay_services(terms, services);
-    bounds(&mut terms.quota, quota);
-    if let Some(Limits { default, default_request, max }) = limits {
-        let into = terms.limits.get_or_insert_default();
-        for (from, into) in
-            [(default, &mut into.default), (default_request, &mut into.default_request), (max, &mut into.max)]
-        {
-            for (name, Entry { key: _, value: amount }) in from {
-                let amount = (amount.value.clone(), Reason::Roster(amount.at));
-                into.insert(name.text().clone(), amount);
-            }
-        }
+    bounds(terms, quota);
+    if let Some(limits) = limits {
+        overlay_limits(terms.limits.get_or_insert_default(), limits);
     }
     if let Some(At { value, at }) = pod_security {
         terms.pod_security = (*value, Reason::Roster(*at));
@@ -371,8 +394,14 @@ fn overlay_services(terms: &mut Terms, services: &Services) {
 }
 
 /// Puts what a quota says over what was there.
-fn bounds(into: &mut Amounts, quota: &Quota) {
-    let Quota { cpu, memory, storage, pods, volumes, hard } = quota;
+fn bounds(terms: &mut Terms, quota: &Quota) {
+    let Quota { per, cpu, memory, storage, pods, volumes, hard, scoped } = quota;
+    let shared = matches!(per, Some(At { value: Per::Tenant, at: _ }));
+    let (quota, totals) = (&mut terms.quota, &mut terms.totals);
+    let mut bound = |name: SmolStr, amount: &At<Quantity>| match shared {
+        true => bound(totals, quota, name, amount),
+        false => bound(quota, totals, name, amount),
+    };
     for (name, amount) in [
         ("requests.cpu", cpu),
         ("requests.memory", memory),
@@ -381,20 +410,42 @@ fn bounds(into: &mut Amounts, quota: &Quota) {
         ("persistentvolumeclaims", volumes),
     ] {
         if let Some(amount) = amount {
-            bound(into, SmolStr::new_static(name), amount);
+            bound(SmolStr::new_static(name), amount);
         }
     }
     for (name, Entry { key: _, value: amount }) in hard {
-        bound(into, name.text().clone(), amount);
+        bound(name.text().clone(), amount);
+    }
+    for (name, Entry { key, value: scoped }) in scoped {
+        let conditions = || (scoped.conditions(), Reason::Roster(scoped.at().unwrap_or(*key)));
+        let into = terms.scoped.entry(name.text().clone()).or_insert_with(|| Scoped {
+            conditions: conditions(),
+            hard: Amounts::new(),
+            totals: Amounts::new(),
+        });
+        if scoped.has_scopes() {
+            into.conditions = conditions();
+        }
+        for (name, Entry { key: _, value: amount }) in &scoped.hard {
+            let (here, there) =
+                if shared { (&mut into.totals, &mut into.hard) } else { (&mut into.hard, &mut into.totals) };
+            there.remove(name.text());
+            here.insert(name.text().clone(), (amount.value.clone(), Reason::Roster(amount.at)));
+        }
     }
 }
 
-/// What the roster says under one name takes the place of what is built in under the other.
-fn bound(into: &mut Amounts, name: SmolStr, amount: &At<Quantity>) {
-    let other = counts::alias(&name);
-    if let Some(other) = other.filter(|other| !matches!(into.get(*other), Some((_, Reason::Roster(_))))) {
-        into.remove(other);
+/// What the roster says under one name takes the place of what is built in under the other, and of what was said of each
+/// namespace, or of all together.
+fn bound(into: &mut Amounts, beside: &mut Amounts, name: SmolStr, amount: &At<Quantity>) {
+    if let Some(other) = counts::alias(&name) {
+        for amounts in [&mut *into, &mut *beside] {
+            if !matches!(amounts.get(other), Some((_, Reason::Roster(_)))) {
+                amounts.remove(other);
+            }
+        }
     }
+    beside.remove(&name);
     into.insert(name, (amount.value.clone(), Reason::Roster(amount.at)));
 }
 
@@ -403,27 +454,4 @@ fn rest_of_quota(scale: Scale, reason: &Reason) -> Amounts {
     // These amounts, too, are constants that a test reads.
     let amounts = scale.amounts().filter_map(|(name, text)| Some((name, text.parse::<Quantity>().ok()?)));
     amounts.map(|(name, amount)| (SmolStr::new_static(name), (amount, reason.clone()))).collect()
-}
-
-/// A quota over the disk of pods lets none start that says nothing about it, so containers get a default.
-fn disk_of_containers(limits: &mut ContainerLimits, because: &Reason) {
-    let [limit, request] = CONTAINER_DISK.map(str::parse::<Quantity>);
-    let (Ok(limit), Ok(request)) = (limit, request) else { return };
-    let disk = SmolStr::new_static(EPHEMERAL);
-    let least = limits.default_request.get(&disk).map_or(&limit, |(request, _)| request).max(&limit).clone();
-    let (limit, _) = limits.default.entry(disk.clone()).or_insert((least, because.clone()));
-    let request = request.min(limit.clone());
-    limits.default_request.entry(disk).or_insert((request, because.clone()));
-}
-
-/// Kubernetes fills in a container's default limit from its maximum, and its default request from its default
-/// limit. Written out, so that the plan shows what will hold and a second plan finds nothing to do.
-fn as_kubernetes_completes(mut limits: ContainerLimits) -> ContainerLimits {
-    for (name, (amount, _)) in &limits.max {
-        limits.default.entry(name.clone()).or_insert_with(|| (amount.clone(), Reason::Kubernetes));
-    }
-    for (name, (amount, _)) in &limits.default {
-        limits.default_request.entry(name.clone()).or_insert_with(|| (amount.clone(), Reason::Kubernetes));
-    }
-    limits
 }

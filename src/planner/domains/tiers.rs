@@ -2,9 +2,10 @@
 //! quantities are in `bounds.rs`.
 
 use super::counts::Scale;
+use super::scopes::ScopedQuota;
 use crate::roster::record::{choice, record};
 use crate::roster::{
-    AnnotationKey, AnnotationValue, At, ClassName, ImageSource, Map, Quantity, ResourceName, SecretName,
+    AnnotationKey, AnnotationValue, At, ClassName, ImageSource, Map, Name, Quantity, ResourceName, SecretName,
 };
 
 record! {
@@ -74,8 +75,11 @@ record! {
 }
 
 record! {
-    /// What one namespace may use.
+    /// What one namespace may use, or all namespaces of a tenant together.
     pub struct Quota: "a quota" {
+        /// What are the amounts for that stand here: for each namespace, or for all namespaces of the tenant together?
+        /// Default: namespace.
+        pub per: Option<At<Per>>,
         /// All CPU requests together.
         pub cpu: Option<At<Quantity>>,
         /// All memory requests together.
@@ -89,11 +93,23 @@ record! {
         /// Anything else that a ResourceQuota can bound, by its Kubernetes name: `limits.memory`,
         /// `count/deployments.apps`.
         pub hard: Map<ResourceName, At<Quantity>>,
+        /// Quotas of some pods or claims only, each with a name.
+        pub scoped: Map<Name, ScopedQuota>,
+    }
+}
+
+choice! {
+    /// What the amounts of a quota are for.
+    pub enum Per: "part of a tenant" {
+        /// Each namespace.
+        Namespace = "namespace",
+        /// All namespaces of a tenant together: each gets a share, as `shares` of the tenant says.
+        Tenant = "tenant",
     }
 }
 
 record! {
-    /// Bounds of one container.
+    /// Bounds of one container, of one pod, of one storage claim.
     pub struct Limits: "limits" {
         /// The limit of a container that has none.
         pub default: Map<ResourceName, At<Quantity>>,
@@ -101,6 +117,37 @@ record! {
         pub default_request: Map<ResourceName, At<Quantity>> = "defaultRequest",
         /// The most that a container may have as its limit.
         pub max: Map<ResourceName, At<Quantity>>,
+        /// The least that a container may ask for. It is the request of a container that has none, where no default says
+        /// otherwise.
+        pub min: Map<ResourceName, At<Quantity>>,
+        /// How many times its request the limit of a container may be.
+        pub max_limit_request_ratio: Map<ResourceName, At<Quantity>> = "maxLimitRequestRatio",
+        /// Bounds of all containers of a pod together.
+        pub pod: PodLimits,
+        /// Bounds of what one storage claim asks for.
+        pub claim: ClaimLimits,
+    }
+}
+
+record! {
+    /// Bounds of all containers of a pod together.
+    pub struct PodLimits: "limits of a pod" {
+        /// The most that they may have as their limits.
+        pub max: Map<ResourceName, At<Quantity>>,
+        /// The least that they may ask for.
+        pub min: Map<ResourceName, At<Quantity>>,
+        /// How many times their requests their limits may be.
+        pub max_limit_request_ratio: Map<ResourceName, At<Quantity>> = "maxLimitRequestRatio",
+    }
+}
+
+record! {
+    /// Bounds of what one storage claim asks for.
+    pub struct ClaimLimits: "limits of a claim" {
+        /// The most.
+        pub max: Option<At<Quantity>>,
+        /// The least.
+        pub min: Option<At<Quantity>>,
     }
 }
 

@@ -17,7 +17,7 @@ use super::spelling::did_you_mean;
 use super::unwanted::duplicate_key;
 use super::yaml::{MAX_FILES, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
-use crate::domains::{bounding, bounds, claims, dns, networks, registry};
+use crate::domains::{bounding, bounds, claims, dns, networks, registry, totals};
 
 /// The patterns under `include:` of the roster's main file.
 ///
@@ -104,6 +104,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     if whole {
         bounding::check_defaults(&tiers, &tenants, &mut findings);
     }
+    totals::check(&tiers, &tenants, whole, &mut findings);
     networks::check(&cluster, &mut findings);
     claims::check(&tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);

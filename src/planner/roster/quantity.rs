@@ -1,6 +1,8 @@
 //! Kubernetes quantities: `500m`, `4Gi`, `1e3`. They keep the text that was written and are compared by value.
 //! What a quantity may be used for is for the sections to check.
 
+mod split;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -66,6 +68,19 @@ impl Quantity {
         let mut sum = Quantity { text: SmolStr::default(), nano, style: Style::Decimal };
         sum.text = sum.canonical();
         sum
+    }
+
+    /// Is it more than so many times this amount?
+    #[must_use]
+    pub fn is_above_times(&self, times: &Quantity, amount: &Quantity) -> bool {
+        // Only amounts that no machine has come to the end of the numbers.
+        self.nano.saturating_mul(UNIT) > times.nano.saturating_mul(amount.nano)
+    }
+
+    /// Is so many times this amount more than the other?
+    #[must_use]
+    pub fn times_is_above(&self, amount: &Quantity, other: &Quantity) -> bool {
+        self.nano.saturating_mul(amount.nano) > other.nano.saturating_mul(UNIT)
     }
 
     /// How many per cent of the whole it is, rounded down; nothing where the whole is nothing.
