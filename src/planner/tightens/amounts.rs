@@ -68,25 +68,28 @@ fn exceeded<'t>(used: &'t Tree, name: &str, bound: &Tree) -> Option<&'t SmolStr>
     found.as_text()
 }
 
-/// Which pods a quota with scopes counts.
+/// Which pods or claims a quota with scopes counts.
 fn scoped(after: &Tree) -> Option<String> {
     let expressions = after.at("/spec/scopeSelector/matchExpressions").map_or(&[][..], Tree::items);
     let part = |expression: &Tree| {
         let scope = expression.get("scopeName")?.as_text()?;
-        let values: Vec<&str> = expression
-            .get("values")?
-            .items()
-            .iter()
-            .filter_map(|value| Some(value.as_text()?.as_str()))
-            .collect();
-        let not = if expression.get("operator")?.as_text()? == "NotIn" { "not " } else { "" };
-        Some(format!("{scope} {not}{}", values.join(" or ")))
+        let values = expression.get("values").map_or(&[][..], Tree::items);
+        let values: Vec<&str> = values.iter().filter_map(|value| Some(value.as_text()?.as_str())).collect();
+        match (expression.get("operator")?.as_text()?.as_str(), scope.as_str()) {
+            ("In", _) => Some(format!("{scope} {}", values.join(" or "))),
+            ("NotIn", _) => Some(format!("{scope} not {}", values.join(" or "))),
+            ("DoesNotExist", _) => Some(format!("no {scope}")),
+            // Told only where nothing else is.
+            (_, "PriorityClass") => None,
+            _ => Some(scope.to_string()),
+        }
     };
     let scopes = after.at("/spec/scopes").map_or(&[][..], Tree::items);
     let scopes = scopes.iter().filter_map(Tree::as_text).map(ToString::to_string);
     let parts: Vec<String> = scopes.chain(expressions.iter().filter_map(part)).collect();
+    let what = if parts.iter().any(|part| part.contains("VolumeAttributes")) { "claims" } else { "pods" };
     match (parts.is_empty(), expressions.is_empty()) {
-        (false, _) => Some(format!("pods of {}", parts.join(" and "))),
+        (false, _) => Some(format!("{what} of {}", parts.join(" and "))),
         (true, false) => Some("pods with a priority class".to_owned()),
         (true, true) => None,
     }
@@ -160,6 +163,23 @@ mod tests {
 
     fn just(what: &str) -> Option<(String, Option<String>)> {
         Some((what.to_owned(), None))
+    }
+
+    #[test]
+    fn a_quota_with_scopes_says_what_it_counts() {
+        for (expressions, what) in [
+            (r#"{"scopeName":"Terminating","operator":"Exists"}"#, "pods of Terminating"),
+            (r#"{"scopeName":"PriorityClass","operator":"Exists"}"#, "pods with a priority class"),
+            (r#"{"scopeName":"PriorityClass","operator":"DoesNotExist"}"#, "pods of no PriorityClass"),
+            (
+                r#"{"scopeName":"VolumeAttributesClass","operator":"In","values":["a"]}"#,
+                "claims of VolumeAttributesClass a",
+            ),
+        ] {
+            let selector = format!(r#"{{"matchExpressions":[{expressions}]}}"#);
+            let after = format!(r#"{{"spec":{{"hard":{{"pods":"5"}},"scopeSelector":{selector}}}}}"#);
+            assert_eq!(told("null", &after), just(&format!("at most 5 of pods for {what}")));
+        }
     }
 
     #[test]
