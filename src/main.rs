@@ -15,7 +15,7 @@ fn main() -> ExitCode {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return match error.print() {
                 Err(lost) if asked && lost.kind() != io::ErrorKind::BrokenPipe => {
-                    eprintln!("error: cannot write to standard output: {lost}");
+                    kwo::log::say(&format!("error: cannot write to standard output: {lost}\n"));
                     Exit::Failed.into()
                 }
                 _ if asked => Exit::Done.into(),
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start: {error}");
+            kwo::log::say(&format!("error: cannot start: {error}\n"));
             return Exit::Failed.into();
         }
     };
@@ -37,13 +37,13 @@ fn main() -> ExitCode {
     let exit = match ended {
         Ok(exit) => exit,
         Err(failure) => {
-            anstream::eprint!("{}", failure.text());
+            kwo::log::say(&failure.text());
             failure.exit
         }
     };
     match kwo::commands::lost() {
         Some(lost) => {
-            anstream::eprint!("{}", lost.text());
+            kwo::log::say(&lost.text());
             // A run that ended badly says so first.
             if exit == Exit::Done || exit == Exit::Changes { lost.exit.into() } else { exit.into() }
         }

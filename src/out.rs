@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use kwo_planner::domains::ACCOUNT;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::failure::Failure;
@@ -34,14 +35,20 @@ pub const SIGNATURE: Kind = Kind {
     private: false,
     is_one: Some(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----")),
 };
-/// A kubeconfig; a token may be in it.
-pub const KUBECONFIG: Kind = Kind { what: "kubeconfig", private: true, is_one: Some(is_kubeconfig) };
+/// A kubeconfig; a token may be in it. One that holds more than kwo puts into one is somebody's own.
+pub const KUBECONFIG: Kind = Kind { what: "kubeconfig of kwo", private: true, is_one: Some(is_kubeconfig) };
 /// A roster. Who edits one by hand would not forgive that it is replaced.
 pub const ROSTER: Kind = Kind { what: "roster", private: false, is_one: None };
 /// An age file.
 pub const AGE_FILE: Kind = Kind { what: "age file", private: false, is_one: None };
 /// A key for age files. There is no second one.
 pub const AGE_KEY: Kind = Kind { what: "key", private: true, is_one: None };
+/// A man page of kwo.
+pub const MAN_PAGE: Kind = Kind {
+    what: "man page of kwo",
+    private: false,
+    is_one: Some(|bytes| std::str::from_utf8(bytes).is_ok_and(|text| text.contains("\n.TH kwo"))),
+};
 /// A report of code quality for GitLab.
 pub const CODE_QUALITY: Kind =
     Kind { what: "code quality report", private: false, is_one: Some(is_code_quality) };
@@ -113,21 +120,47 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
     }
     let held = held(path);
     let path = held.as_ref().map_or(path, |(_, path)| path);
-    let before = match fs::symlink_metadata(path) {
-        Ok(found) => Some(found),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(cannot(&error)),
+    let written = match way(path, &name.to_string(), kind)? {
+        Way::New => create(path, bytes, kind).map(|()| Went::ToFile),
+        Way::Along => {
+            let opened = fs::OpenOptions::new().write(true).open(path);
+            let written = opened.and_then(|mut open| open.write_all(bytes).and_then(|()| open.flush()));
+            written.map(|()| Went::Along)
+        }
+        Way::Over(mode) => swap(path, bytes, mode).map(|()| Went::ToFile),
     };
-    let Some(before) = before else {
-        return create(path, bytes, kind).map(|()| Went::ToFile).map_err(|error| cannot(&error));
+    written.map_err(|error| cannot(&error))
+}
+
+/// May it be written there? For several files of which none is to be written unless all can be.
+///
+/// # Errors
+/// When something else is there.
+pub fn check(path: &Path, kind: Kind) -> Result<(), Failure> {
+    way(path, &path.display().to_string(), kind).map(|_| ())
+}
+
+/// How it comes to where the person said.
+enum Way {
+    /// Into a new file.
+    New,
+    /// Into a pipe or a terminal.
+    Along,
+    /// In place of one of its kind, with this mode.
+    Over(Permissions),
+}
+
+fn way(path: &Path, name: &str, kind: Kind) -> Result<Way, Failure> {
+    let before = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Way::New),
+        Err(error) => return Err(Failure::new(format!("cannot write {name}")).because(&error)),
     };
     // `/dev/stdout`, and what a shell puts in place of `>(…)`, are links to such a thing.
     let leads = if before.is_symlink() { fs::metadata(path).ok() } else { Some(before.clone()) };
     let leads = leads.map(|found| found.file_type());
     if leads.is_some_and(|leads| leads.is_fifo() || leads.is_char_device()) {
-        let opened = fs::OpenOptions::new().write(true).open(path);
-        let written = opened.and_then(|mut open| open.write_all(bytes).and_then(|()| open.flush()));
-        return written.map(|()| Went::Along).map_err(|error| cannot(&error));
+        return Ok(Way::Along);
     }
     let is = |what: &str, hint: String| {
         Err(Failure::new(format!("{name} is {what}; nothing was written")).hint(hint))
@@ -153,7 +186,7 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
         return is(&what, hint);
     }
     let mode = if kind.private { 0o600 } else { before.permissions().mode() & 0o777 };
-    swap(path, bytes, Permissions::from_mode(mode)).map(|()| Went::ToFile).map_err(|error| cannot(&error))
+    Ok(Way::Over(Permissions::from_mode(mode)))
 }
 
 /// The folder of a path, held open, and the path by way of it: what is looked at and what is written then lie in one
@@ -216,7 +249,20 @@ fn is_plan(bytes: &[u8]) -> bool {
 
 fn is_kubeconfig(bytes: &[u8]) -> bool {
     let found: Result<serde_json::Value, _> = serde_yaml::from_slice(bytes);
-    found.is_ok_and(|config| config.get("kind").and_then(serde_json::Value::as_str) == Some("Config"))
+    let Ok(config) = found else { return false };
+    let only = |list: &str| -> Option<&serde_json::Value> {
+        config[list].as_array().filter(|list| list.len() == 1).map(|list| &list[0])
+    };
+    let (Some(cluster), Some(context), Some(user)) = (only("clusters"), only("contexts"), only("users"))
+    else {
+        return false;
+    };
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let (cluster, user, namespace) =
+        (text(&cluster["name"]), text(&user["name"]), text(&context["context"]["namespace"]));
+    let called = if namespace.is_empty() { cluster.clone() } else { format!("{namespace}@{cluster}") };
+    let known = user == format!("oidc@{cluster}") || user == format!("{namespace}-{ACCOUNT}");
+    config["kind"] == "Config" && text(&context["name"]) == called && known
 }
 
 fn is_code_quality(bytes: &[u8]) -> bool {
@@ -241,6 +287,20 @@ mod tests {
             (PLAN, "[1]"),
             (KUBECONFIG, "apiVersion: kwo/v1\nkind: Roster\n"),
             (KUBECONFIG, OURS),
+            (KUBECONFIG, "kind: Config\n"),
+            // An admin's own, by whatever tool.
+            (
+                KUBECONFIG,
+                "kind: Config\nclusters: [{name: default}]\nusers: [{name: default}]\n\
+                 contexts: [{name: default, context: {cluster: default, user: default}}]\n",
+            ),
+            (
+                KUBECONFIG,
+                "kind: Config\nclusters: [{name: c}, {name: d}]\nusers: [{name: a-deployer}, {name: me}]\n\
+                 contexts: [{name: a@c, context: {cluster: c, user: a-deployer, namespace: a}}]\n",
+            ),
+            (MAN_PAGE, "mine\n"),
+            (MAN_PAGE, ".TH other 1\n"),
             (ROSTER, "kind: Roster\n"),
             (AGE_KEY, "# public key: age1\n"),
             (AGE_FILE, "-----BEGIN AGE ENCRYPTED FILE-----\n"),
@@ -257,8 +317,10 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         // As `mktemp` leaves it.
         fs::write(&path, "").unwrap();
-        write(&path, b"apiVersion: v1\nkind: Config\n", KUBECONFIG).unwrap();
-        write(&path, b"kind: Config\n", KUBECONFIG).unwrap();
+        let ours = b"kind: Config\nclusters: [{name: c}]\nusers: [{name: a-deployer}]\n\
+            contexts: [{name: a@c, context: {cluster: c, user: a-deployer, namespace: a}}]\n";
+        write(&path, ours, KUBECONFIG).unwrap();
+        write(&path, ours, KUBECONFIG).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(folder.path().read_dir().unwrap().count(), 1, "a temporary file is left");
     }

@@ -96,7 +96,7 @@ pub fn options(args: &KubeArgs) -> Result<KubeOptions, Failure> {
         timeout: args.timeout,
         api_wait: args.api_wait,
         // Talk for a person, wherever the data of the command goes.
-        tell: |text| anstream::eprint!("{text}"),
+        tell: crate::log::say,
         passing: args.passing,
         ..KubeOptions::default()
     })

@@ -57,7 +57,7 @@ pub struct Kubeconfig {
     /// YAML, or JSON on one line.
     #[arg(short, long, default_value = "yaml", env = "KWO_KUBECONFIG_OUTPUT", value_name = "FORMAT")]
     pub output: YamlOrJson,
-    /// Write it to this file, which its owner alone can read, instead of standard output. Only an old kubeconfig is replaced.
+    /// Write it to this file, which its owner alone can read, instead of standard output. Only one that kwo wrote is replaced.
     #[arg(long, env = "KWO_KUBECONFIG_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

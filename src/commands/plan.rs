@@ -96,6 +96,9 @@ pub(super) async fn save(
     })?;
     let text = format!("{text}\n");
     let signature = sign.map(|key| saved::sign(text.as_bytes(), key)).transpose()?;
+    if signature.is_some() {
+        out::check(&saved::beside(path), out::SIGNATURE)?;
+    }
     let went = out::write(path, text.as_bytes(), out::PLAN)?;
     if let Some(signature) = &signature {
         let beside = saved::leave(path, signature)?;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::log::say;
 use crate::report::plain;
 
 /// Why data could not be printed, once it could not. It is kept until the run ends, so that a plan whose page does not
@@ -54,8 +55,7 @@ pub(crate) fn line(text: &str) -> std::io::Result<()> {
 
 /// Says something to the person at the terminal.
 pub(crate) fn talk(text: &str) {
-    let mut err = anstream::stderr().lock();
-    let _ = err.write_all(plain::text(text).as_bytes()).and_then(|()| err.flush());
+    say(&plain::text(text));
 }
 
 /// Prints pretty JSON.

@@ -8,4 +8,4 @@ mod sign;
 pub(crate) use file::plain;
 pub use file::{Opened, open};
 pub use seal::{Keys, Seal};
-pub use sign::{NAMESPACE, leave, sign, signer};
+pub use sign::{NAMESPACE, beside, leave, sign, signer};

@@ -12,7 +12,7 @@ use crate::out;
 pub const NAMESPACE: &str = "kwo-plan";
 
 /// Where the signature of a file lies.
-fn beside(file: &Path) -> PathBuf {
+pub fn beside(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".sig");
     name.into()

@@ -335,7 +335,7 @@ impl Run<'_> {
         problems.into_iter().for_each(|problem| self.problem(problem));
         for candidate in candidates {
             // With excerpts over many lines it is talk for a person, wherever the lines of the run go.
-            let mut found = |text: &str| anstream::eprint!("{text}");
+            let mut found = crate::log::say;
             let checked = check_out(clone, &candidate, self.settings, &self.state, &mut found).await;
             let checked = match checked {
                 Ok(checked) => checked,

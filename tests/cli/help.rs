@@ -62,3 +62,28 @@ fn man_pages_come_from_the_same_definitions() {
     let page = std::fs::read_to_string(folder.path().join("kwo-plan.1")).unwrap();
     assert!(page.contains("detailed\\-exitcode"), "{page}");
 }
+
+#[test]
+fn man_pages_take_the_place_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("m")).unwrap();
+    std::fs::write(at("roster.yaml"), "mine\n").unwrap();
+    std::os::unix::fs::symlink("../roster.yaml", at("m/kwo-plan.1")).unwrap();
+    let text = transcript(folder.path(), &["man", "m"]);
+    assert!(
+        text.contains("m/kwo-plan.1 is a symbolic link; nothing was written") && text.contains("exit 1"),
+        "{text}"
+    );
+    std::fs::remove_file(at("m/kwo-plan.1")).unwrap();
+    std::fs::write(at("m/kwo-sync.1"), "mine\n").unwrap();
+    let text = transcript(folder.path(), &["man", "m"]);
+    assert!(text.contains("is not a man page of kwo; nothing was written"), "{text}");
+    assert_eq!(std::fs::read_dir(at("m")).unwrap().count(), 1, "none was written");
+    assert_eq!(std::fs::read_to_string(at("roster.yaml")).unwrap(), "mine\n");
+    std::fs::remove_file(at("m/kwo-sync.1")).unwrap();
+    for _ in 0..2 {
+        let text = transcript(folder.path(), &["man", "m"]);
+        assert!(text.contains("exit 0"), "{text}");
+    }
+}

@@ -143,6 +143,13 @@ fn others_apply_what_somebody_they_know_has_signed() {
     let signed = ["--plan", "plan.json", "--signers"];
     let with = |signers: &'static str| apply(folder.path(), &[&signed[..], &[signers]].concat());
     assert!(with("signers").contains("cannot read plan.json.sig"));
+    // Both are written, or neither.
+    let before = std::fs::read(folder.path().join("plan.json")).ok();
+    write("plan.json.sig", "mine\n");
+    let said = plan(folder.path(), &["--out", "plan.json", "--sign", "alice"]);
+    assert!(said.contains("plan.json.sig is there already") && said.contains("exit 1"), "{said}");
+    assert_eq!(std::fs::read(folder.path().join("plan.json")).ok(), before, "{said}");
+    std::fs::remove_file(folder.path().join("plan.json.sig")).unwrap();
     let said = plan(folder.path(), &["--out", "plan.json", "--sign", "alice"]);
     assert!(said.contains("the signature is in plan.json.sig"), "{said}");
     for signers in ["others", "for-commits"] {

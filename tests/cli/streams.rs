@@ -94,3 +94,32 @@ fn every_form_of_an_answer_gives_one_verdict() {
     }
     assert!(seen > 100, "the samples were not found");
 }
+
+#[test]
+fn nobody_has_to_hear_what_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    transcript(folder.path(), &["init"]);
+    let code = |args: &[&str], stdout: Stdio, stderr: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
+        command.args(args).current_dir(folder.path()).env_clear().env("HOME", folder.path());
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).status().unwrap().code()
+    };
+    let gone = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let apply = ["apply", "--target", "dir:sandbox", "--yes", "-vv"];
+    assert_eq!(code(&apply, Stdio::null(), gone()), Some(0));
+    assert_eq!(code(&["plan", "--target", "dir:sandbox", "-vv"], Stdio::null(), full().into()), Some(0));
+    // Nobody answers at this address; what is told of it goes nowhere.
+    let kubeconfig = "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'http://127.0.0.1:9'}}]\n\
+        users: [{name: u}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\ncurrent-context: c\n";
+    std::fs::write(folder.path().join("kubeconfig"), kubeconfig).unwrap();
+    let away = ["plan", "-v", "--kubeconfig", "kubeconfig", "--api-wait", "1s"];
+    for stderr in [gone(), full().into()] {
+        assert_ne!(code(&away, Stdio::null(), stderr), Some(101));
+    }
+    assert_eq!(code(&["validate", "-o", "json"], full().into(), full().into()), Some(1));
+    assert_eq!(code(&["plan", "--nonsense"], Stdio::null(), full().into()), Some(64));
+}
