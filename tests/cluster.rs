@@ -288,7 +288,7 @@ async fn one_cause_is_told_once_and_not_at_each_object() {
     // Nothing may be listed, and nobody be impersonated: one cause for all kinds.
     let nothing = told(&["plan"]);
     let lines = nothing.lines().count();
-    assert!(lines < 15, "{lines} lines:\n{nothing}");
+    assert!(lines < 18, "{lines} lines:\n{nothing}");
     assert_eq!(nothing.matches("is forbidden").count(), 1, "{nothing}");
     assert!(
         nothing.contains("objects were not observed: ") && nothing.contains("list namespaces, "),

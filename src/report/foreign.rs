@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
+use kwo_planner::change::Hold;
 use kwo_planner::foreign::ForeignAccess;
 use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
+use kwo_planner::tree::SmolStr;
 
 use super::plan::{HOLD, LEFT, MOST_LEFT};
+use super::unseen::parts;
 
 const QUIET: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
@@ -48,8 +51,20 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
 fn rest(plan: &Plan) -> impl Iterator<Item = String> {
     let more = plan.foreign_access.len().saturating_sub(MOST_LEFT);
     let more = (more > 0).then(|| format!("* and {more} more; `kwo plan -o json` has them all"));
-    let unseen = plan.unseen_access.iter();
-    more.into_iter().chain(unseen.map(|why| format!("! what others gave is not known: {}", OneLine(why))))
+    // A right that is missing hides what is wanted, too, and its reason was given there.
+    let (told, untold): (Vec<&SmolStr>, Vec<&SmolStr>) =
+        plan.unseen_access.iter().partition(|why| hides_more(plan, why));
+    let told: Vec<&str> = told.into_iter().map(|why| parts(why).0.unwrap_or(why)).collect();
+    let told = (!told.is_empty()).then(|| {
+        format!("! what others gave is not known: could not {}, as was said", OneLine(told.join(", ")))
+    });
+    let untold = untold.into_iter().map(|why| format!("! what others gave is not known: {}", OneLine(why)));
+    more.into_iter().chain(told).chain(untold)
+}
+
+/// Is this why something that is wanted could not be looked at?
+fn hides_more(plan: &Plan, reason: &SmolStr) -> bool {
+    plan.held.iter().any(|held| matches!(&held.hold, Hold::NotObserved { why } if why == reason))
 }
 
 /// The last line of a run about it; nothing where there is nothing of it.

@@ -85,7 +85,7 @@ fn root<'p>(id: &ResourceId, holds: &BTreeMap<&ResourceId, &'p Hold>) -> Option<
 }
 
 /// What was tried, where that is told in front, and what came of it: kinds that fail alike have the latter in common.
-fn parts(why: &str) -> (Option<&str>, &str) {
+pub(super) fn parts(why: &str) -> (Option<&str>, &str) {
     match why.split_once(" was refused: ") {
         Some((tried, cause)) => (Some(tried), cause),
         None => (None, why),

@@ -171,7 +171,8 @@ fn notes(limits: &ContainerLimits) -> Option<Tree> {
         (of_claims, !claim.is_empty()),
     ]
     .into_iter()
-    .filter_map(|(note, there)| there.then(|| (SmolStr::new_static(note), Tree::from("true"))))
+    .filter(|(_, there)| *there)
+    .map(|(note, _)| (SmolStr::new_static(note), Tree::from("true")))
     .collect();
     (!notes.is_empty()).then(|| Tree::map(notes))
 }

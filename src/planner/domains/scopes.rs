@@ -149,7 +149,7 @@ impl ScopedQuota {
     }
 
     fn said(&self) -> Vec<At<Scope>> {
-        let selected = self.scope_selector.match_expressions.iter().map(|one| one.scope_name.clone());
+        let selected = self.scope_selector.match_expressions.iter().map(|one| one.scope_name);
         self.scopes.iter().cloned().chain(selected).collect()
     }
 }
