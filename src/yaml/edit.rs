@@ -49,6 +49,11 @@ fn one(text: &str, json: bool, tokens: &[SmolStr], value: &Tree) -> Result<Strin
             "line {line}: a line ends there in a way that some readers take for more than one line"
         ));
     }
+    if let Some(line) = styles::open_blank(text).filter(|_| !json) {
+        return Err(format!(
+            "line {line}: it is the last one, has only blanks in it and no end, which readers do not take alike"
+        ));
+    }
     // Between values JSON takes tabs, which YAML does not; in its texts there are none.
     let readable = if json { text.replace('\t', " ") } else { text.to_owned() };
     let mut found = documents(&readable)?;

@@ -18,6 +18,12 @@ pub(super) fn lone_return(text: &str) -> Option<usize> {
     Some(text[..at].matches('\n').count() + 1)
 }
 
+/// The last line, where it has only blanks in it and no end: at the end of a text in a block some readers see a line there.
+pub(super) fn open_blank(text: &str) -> Option<usize> {
+    let last = text.rsplit('\n').next().filter(|last| !last.is_empty())?;
+    last.chars().all(|char| char == ' ' || char == '\t').then(|| text.matches('\n').count() + 1)
+}
+
 /// How a document moves things in; as is usual where it has nothing to tell by.
 pub(super) fn style(text: &str, document: &Document, json: bool) -> Style {
     let mut steps = (None, None);
