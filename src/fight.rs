@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kwo_planner::change::{Cause, Change, Step};
+use kwo_planner::change::{Cause, Change, Held, Hold, Step};
+use kwo_planner::kinds::Kind;
 use kwo_planner::plan::Plan;
+use kwo_planner::resource::ResourceId;
+use kwo_planner::tree::SmolStr;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -29,11 +32,37 @@ pub fn fights(again: &Plan, report: &Report) -> Vec<Fight> {
 
 /// How long to wait before a second look; nothing where none is called for: what is new nobody had changed before.
 #[must_use]
-pub fn pause(report: &Report, settle: Duration) -> Option<Duration> {
+pub fn pause(plan: &Plan, report: &Report, settle: Duration) -> Option<Duration> {
     let put_right = report.results.iter().any(|result| {
-        result.outcome == Outcome::Done && !result.step.creates() && result.step.disrupts.is_none()
+        let Step { disrupts, .. } = &result.step;
+        result.outcome == Outcome::Done && disrupts.is_none() && !is_new(plan, &result.step)
     });
     (put_right && !settle.is_zero()).then_some(settle)
+}
+
+/// Does it make what nobody can have deleted: all of a first run, a namespace and what comes with it? Of anything else that
+/// is made, nobody can tell whether it was there before.
+fn is_new(plan: &Plan, step: &Step) -> bool {
+    let made = |namespace: &Step| {
+        namespace.creates()
+            && namespace.id.known_kind() == Some(Kind::Namespace)
+            && (namespace.id.name == step.id.scope
+                || (!step.tenant.is_empty() && namespace.tenant == step.tenant))
+    };
+    let namespace = step.id.known_kind() == Some(Kind::Namespace);
+    step.creates() && (plan.settled == 0 || namespace || plan.steps.iter().any(made))
+}
+
+/// Why the look after a run saw less than the one before it.
+#[must_use]
+pub fn blind(plan: &Plan, again: &Plan) -> Option<SmolStr> {
+    let unseen = |held: &Held| matches!(held.hold, Hold::NotObserved { .. });
+    let before: BTreeSet<&ResourceId> =
+        plan.held.iter().filter(|held| unseen(held)).map(|held| &held.id).collect();
+    again.held.iter().find_map(|held| match &held.hold {
+        Hold::NotObserved { why } if !before.contains(&held.id) => Some(why.clone()),
+        _ => None,
+    })
 }
 
 /// Waits for whoever puts it back; false where the run is told to end meanwhile.

@@ -22,7 +22,7 @@ use super::stop;
 use crate::cli::{Apply, TextOrJson};
 use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
-use crate::fight::{fights, pause, waited};
+use crate::fight::{blind, fights, pause, waited};
 use crate::providers::{Identity, Provider};
 use crate::report::plan::{Counts, Detail, text};
 use crate::report::run::{self as shown, settled};
@@ -160,21 +160,28 @@ async fn finish(
     };
     if let Some(now) = &again
         && fights(now, &report).is_empty()
-        && let Some(pause) = pause(&report, args.settle)
+        && let Some(pause) = pause(planned, &report, args.settle)
     {
         talk(&format!("something was put right; looking once more in {pause:?}\n"));
         if waited(pause, brakes.interrupted.clone()).await {
             again = Some(look().await);
         }
     }
-    if let Some(again) = &again {
-        talk(&shown::second_look(again, &report));
+    let blind = again.as_ref().and_then(|again| blind(planned, again));
+    match (&blind, &again) {
+        (Some(why), _) => talk(&shown::blind(why)),
+        (None, Some(again)) => talk(&shown::second_look(again, &report)),
+        (None, None) => {}
     }
     if args.output == TextOrJson::Json {
-        json(&shown::json(planned, Some(&report), again.as_ref()))?;
+        let mut told = shown::json(planned, Some(&report), again.as_ref());
+        if let Some(why) = &blind {
+            told["could_not_look_again"] = why.as_str().into();
+        }
+        json(&told)?;
     }
     let fought = again.as_ref().is_some_and(|again| !fights(again, &report).is_empty());
-    let end = if fought { Exit::Failed } else { exit(planned, Some(&report), stale) };
+    let end = if fought || blind.is_some() { Exit::Failed } else { exit(planned, Some(&report), stale) };
     Ok((failing(args, end, again.as_ref().unwrap_or(planned)), Some(report)))
 }
 

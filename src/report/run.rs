@@ -105,6 +105,15 @@ pub fn settled(plan: &Plan) -> String {
     }
 }
 
+/// The words for a look after the run that saw less than the one before it.
+#[must_use]
+pub fn blind(why: &str) -> String {
+    format!(
+        "{HOLD}Could not look again{HOLD:#}: {}. What was done is told above; `kwo plan` looks anew.\n",
+        OneLine(why)
+    )
+}
+
 /// What a second look found: agreement, or with whom kwo is fighting.
 #[must_use]
 pub fn second_look(again: &Plan, report: &Report) -> String {
@@ -131,8 +140,9 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
         (false, false) => {
             writeln!(
                 out,
-                "{HOLD}A fight{HOLD:#}: {} changes what kwo writes. Have one of the two give way before the next run.",
-                named(&fights)
+                "{HOLD}A fight{HOLD:#}: {} {} what kwo writes. Have one of the two give way before the next run.",
+                named(&fights),
+                if fights.iter().all(|fight| fight.step.creates()) { "deletes" } else { "changes" }
             )
         }
     };

@@ -120,7 +120,7 @@ impl Run<'_> {
             };
             if let Some(Ok(now)) = &again
                 && fights(now, &report).is_empty()
-                && let Some(pause) = pause(&report, self.options.settle)
+                && let Some(pause) = pause(plan, &report, self.options.settle)
                 && waited(pause, self.options.interrupted.clone()).await
             {
                 again = Some(look(provider, desired, checked, &target, None).await);

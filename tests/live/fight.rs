@@ -75,6 +75,69 @@ fn a_fight_is_called_one_and_the_fighter_is_named() {
 }
 
 #[test]
+fn whoever_deletes_what_kwo_makes_is_fought_with_too() {
+    let name = unique("deletes");
+    let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{owners: [o@example.com]}}\n")) else {
+        return;
+    };
+    bench.apply(&[]).expect(0);
+    let isolation = format!("{name}-isolation");
+    let delete = || kubectl(&["delete", "networkpolicy", &isolation, "-n", &name, "--ignore-not-found"]);
+    delete();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(700));
+                delete();
+            }
+        });
+        let ran = bench.apply(&["--settle", "3s"]);
+        stop.store(true, Ordering::Relaxed);
+        let ran = ran.expect(1);
+        assert!(ran.err.contains("somebody deletes what kwo writes") && !ran.converged(), "{}", ran.err);
+        assert!(
+            ran.err.contains(&format!("kube:NetworkPolicy/{name}/{isolation} differs again")),
+            "{}",
+            ran.err
+        );
+    });
+    bench.apply(&["--settle", "1s"]).expect(0);
+}
+
+#[test]
+fn a_look_that_fails_after_a_run_is_no_agreement() {
+    let name = unique("blind");
+    let Some(mut server) = apiserver::another(&[]) else { return };
+    let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{owners: [o@example.com]}}\n")) else {
+        return;
+    };
+    let bench = bench.with_kubeconfig(&server.kubeconfig);
+    bench.apply(&[]).expect(0);
+    bench.write(&format!("tenants:\n  {name}: {{owners: [o@example.com], quota: {{pods: 3}}}}\n"));
+    let mut command =
+        bench.command(&["apply", "--yes", "--settle=4s", "--api-wait=1s", "--timeout=2s", "-o", "json"]);
+    let mut run =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    // It goes away in the pause before the last look.
+    let mut said = String::new();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
+    for line in lines.by_ref() {
+        said += &(line.unwrap() + "\n");
+        if said.contains("looking once more") {
+            break;
+        }
+    }
+    server.kill();
+    lines.for_each(|line| said += &(line.unwrap() + "\n"));
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("Could not look again: ") && !said.contains("In agreement"), "{said}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(told["could_not_look_again"].is_string() && told["in_agreement"] == false, "{told:#}");
+}
+
+#[test]
 fn a_namespace_in_deletion_is_told_with_what_holds_it() {
     let name = unique("stuck");
     let Some(bench) = Bench::new(&format!("tenants:\n  {name}:\n")) else { return };
