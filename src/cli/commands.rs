@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::shared::{AgeArgs, ClusterArgs, RosterArgs, TargetArgs};
-use super::values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, switch};
+use super::values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, lock_duration, switch};
 
 /// `kwo validate`
 #[derive(Args, Debug)]
@@ -85,7 +85,7 @@ pub struct Apply {
     #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
     /// How long the lock outlives a run that was killed.
-    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
     /// Where something had to be put right: how long to wait before it is looked at once more, for who puts it back. 0s
     /// looks only once.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::shared::{RosterArgs, TargetArgs};
-use super::values::{duration, switch};
+use super::values::{duration, lock_duration, switch};
 
 /// `kwo watch`
 #[derive(Args, Debug)]
@@ -28,7 +28,7 @@ pub struct Watch {
     #[arg(long, default_value = "1m", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
     /// How long the lock outlives a run that was killed.
-    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
 }
 

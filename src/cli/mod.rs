@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it means is in `commands`.
 
+mod again;
 mod command;
 mod commands;
 mod daily;
@@ -9,6 +10,7 @@ mod shared;
 mod unattended;
 mod values;
 
+pub use again::{Leave, option_with, roster_again};
 pub use command::{Cli, Command};
 pub use commands::{
     Apply, Completion, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,

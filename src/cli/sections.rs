@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::shared::{AgeArgs, KubeArgs, RosterArgs};
-use super::values::{TextOrJson, YamlOrJson, duration, lifetime, switch};
+use super::values::{TextOrJson, YamlOrJson, duration, lifetime, lock_duration, switch};
 
 /// `kwo secrets`
 #[derive(Debug, Subcommand)]
@@ -160,7 +160,7 @@ pub struct RegistryRotate {
     #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
     /// How long the lock outlives a run that was killed.
-    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
     #[command(flatten)]
     pub kube: KubeArgs,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::{FailOn, TextOrJson, duration, switch};
+use super::values::{FailOn, TextOrJson, duration, lock_duration, switch};
 use crate::sync::Allowed;
 
 /// Where kwo's settings are.
@@ -33,7 +33,7 @@ pub struct Sync {
     #[arg(long, default_value = "30s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
     /// How long the lock outlives a run that was killed.
-    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
     /// How long to wait for an API server that goes away or asks to wait. Default: 1m, and 5s before its first answer.
     #[arg(long, env = "KWO_API_WAIT", value_name = "DURATION", value_parser = duration)]

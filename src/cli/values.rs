@@ -60,6 +60,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| wrong())
 }
 
+/// A span of time that the lock can outlive its holder: the others never wait for longer, whatever a Lease says.
+pub(super) fn lock_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        long if long > Duration::from_secs(3600) => {
+            Err(format!("`{text}` is too long: after a run that was killed, the lock lasts up to 1h"))
+        }
+        span => Ok(span),
+    }
+}
+
 /// A span of time that a token can be good for.
 pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
     let span = duration(text)?;

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use super::load::{Loaded, load};
 use super::print::{exactly, talk};
-use crate::cli::{Kubeconfig, YamlOrJson};
+use crate::cli::{Kubeconfig, YamlOrJson, roster_again};
 use crate::failure::{Exit, Failure};
 use crate::kubeconfig::{Way, json_line, people, pipelines, yaml};
 use crate::out::{self, Went};
@@ -72,9 +72,12 @@ fn known(loaded: &Loaded, namespace: &str) -> Result<(), Failure> {
 
 async fn token(args: &Kubeconfig, options: KubeOptions, namespace: &str) -> Result<Token, Failure> {
     let kube = Kube::connect(options).await.map_err(|error| unconnected(&error))?;
+    let apply = format!("kwo apply{}{}", roster_again(&args.roster.roster), args.kube.again());
     kube.token(namespace, ACCOUNT, args.duration).await.map_err(|refusal| {
         Failure::new(format!("cannot get a token for the service account {namespace}/{ACCOUNT}: {refusal}"))
-            .hint("`kwo apply` makes the account; who asks needs the right to `create` on serviceaccounts/token")
+            .hint(format!(
+                "`{apply}` makes the account; who asks needs the right to `create` on serviceaccounts/token"
+            ))
     })
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kwo_planner::endings::word;
 use kwo_planner::plan::{Plan, Provenance};
 use kwo_planner::roster::Sources;
 use kwo_planner::saved::{Saved, SavedPlan, Seals};
@@ -12,7 +13,7 @@ use super::entrust::entrust;
 use super::load::{Loaded, load};
 use super::look::{fails, identity, look};
 use super::print::{data, json, talk, yaml};
-use crate::cli::{self, PlanFormat, TargetArgs};
+use crate::cli::{self, Leave, PlanFormat, TargetArgs, option_with};
 use crate::failure::{Exit, Failure};
 use crate::out::{self, Went};
 use crate::providers::Provider;
@@ -107,45 +108,17 @@ pub(super) async fn save(
     if went == Went::Along {
         return Ok(());
     }
-    let name = word(&path.display().to_string());
-    let command = format!("kwo apply --plan {name}{}", options(args));
+    let file = option_with("--plan", &path.to_string_lossy());
     if sealed || sign.is_some() {
+        let command = format!("kwo apply{file}{}", args.again(Leave::Plan));
         talk(&format!("saved to {}; `{command}` does exactly this\n", path.display()));
     } else {
         let roster = word(&plan.provenance.roster);
+        let command = format!("kwo apply {roster}{file}{}", args.again(Leave::Command));
         talk(&format!(
-            "saved to {}, without a seal: there is no key for one here; `kwo apply {roster} --plan {name}{}` does exactly this\n",
-            path.display(),
-            options(args)
+            "saved to {}, without a seal: there is no key for one here; `{command}` does exactly this\n",
+            path.display()
         ));
     }
     Ok(())
-}
-
-/// What has to be said again for the same target.
-fn options(args: &TargetArgs) -> String {
-    let mut out = String::new();
-    let mut say = |option: &str, value: &str| out.push_str(&format!(" {option} {}", word(value)));
-    if args.target != "kube" {
-        say("--target", &args.target);
-    }
-    if let Some(context) = &args.cluster.kube.context {
-        say("--context", context);
-    }
-    if args.node {
-        out.push_str(" --node");
-        if args.root != Path::new("/") {
-            out.push_str(&format!(" --root {}", word(&args.root.display().to_string())));
-        }
-    }
-    out
-}
-
-/// A word as a shell takes it.
-fn word(text: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.:@/=,+".contains(char);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -13,7 +13,7 @@ use super::load::load;
 use super::print::{data, talk};
 use super::registry::{section, shown};
 use super::stop;
-use crate::cli::RegistryRotate;
+use crate::cli::{RegistryRotate, roster_again};
 use crate::failure::{Exit, Failure};
 use crate::providers::{Kube, Refusal, StoredSecret};
 use crate::secrets::{Obstacle, Rotation, rotate as rotation};
@@ -110,11 +110,12 @@ async fn look(
         .await
         .map_err(|refusal| Failure::new(format!("cannot look at the Secret {place}: {refusal}")))?;
     let secret = found.ok_or_else(|| {
-        Failure::new(format!("there is no Secret {place} yet; nothing was done")).hint("`kwo apply` makes it")
+        Failure::new(format!("there is no Secret {place} yet; nothing was done"))
+            .hint(format!("`{}` makes it", apply_command(args)))
     })?;
     if !secret.is_marked() {
         return Err(Failure::new(format!("the Secret {place} is not kwo's; nothing was done"))
-            .hint(format!("`kwo apply --adopt={id}` takes it over")));
+            .hint(format!("`{} --adopt={id}` takes it over", apply_command(args))));
     }
     let rotation = rotation(&secret.data, account, made, args.grace, Timestamp::now()).map_err(|obstacle| {
         let failure = Failure::new(match &obstacle {
@@ -125,7 +126,7 @@ async fn look(
             Obstacle::Running(..) => failure.hint(
                 "wait for that, or end it: with `--grace 0s` a new password is made, and every one before it ends at once",
             ),
-            Obstacle::NotReady(_) => failure.hint("`kwo apply` puts it right"),
+            Obstacle::NotReady(_) => failure.hint(format!("`{}` puts it right", apply_command(args))),
             Obstacle::Impossible(_) => failure,
         }
     })?;
@@ -185,6 +186,11 @@ fn report(args: &RegistryRotate, rotation: &Rotation, archive: &str, first: bool
         talk("Then, on the node, so that it goes on pulling: kwo apply --node --allow-restart\n");
     }
     if until.is_some() {
-        talk("After that time, so that the old password ends: kwo apply\n");
+        talk(&format!("After that time, so that the old password ends: {}\n", apply_command(args)));
     }
+}
+
+/// How the same roster is applied to the same cluster.
+fn apply_command(args: &RegistryRotate) -> String {
+    format!("kwo apply{}{}", roster_again(&args.roster.roster), args.kube.again())
 }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use kwo_planner::endings::word;
 use kwo_planner::plan::{Plan, roster_digest};
 use kwo_planner::refresh::{Demand, Refreshed, refresh};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -11,7 +12,7 @@ use kwo_planner::saved::SavedPlan;
 
 use super::load::{Loaded, compiled};
 use super::print::talk;
-use crate::cli::{Apply, TargetArgs};
+use crate::cli::{Apply, Leave, TargetArgs, option_with};
 use crate::failure::{Exit, Failure};
 use crate::providers::{Identity, Provider};
 use crate::saved::{Keys, Opened, Seal, plain, signer};
@@ -62,21 +63,24 @@ pub(super) async fn vouched(
     if given {
         return Ok(None);
     }
-    let roster = plain(&plan.provenance.roster);
-    let beside = format!(
-        "with the roster that it was made from beside it kwo plans anew: `kwo apply {roster} --plan {name}`"
-    );
+    let beside = || {
+        let options = args.target.again(Leave::Command);
+        let file = args.plan.as_ref().map(|path| option_with("--plan", &path.to_string_lossy()));
+        let roster = word(&plain(&plan.provenance.roster));
+        let command = format!("kwo apply {roster}{}{options}", file.unwrap_or_default());
+        format!("with the roster that it was made from beside it kwo plans anew: `{command}`")
+    };
     let Some(saved) = saved else {
         return Err(Failure::new(format!(
             "{name} has no roster in it: it was printed, or saved by an older kwo"
         ))
         .hint("plan again with `kwo plan --out FILE`")
-        .hint(beside));
+        .hint(beside()));
     };
     if args.signers.is_none() {
         match Keys::find(provider).await.check(&file.plan) {
             Some(Seal::Cluster | Seal::Person) => {}
-            None => return Err(unknown(&name).hint(beside)),
+            None => return Err(unknown(&name).hint(beside())),
         }
     }
     if !args.target.adopt.is_empty() {

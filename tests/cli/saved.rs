@@ -32,6 +32,17 @@ fn read(folder: &Path) -> SavedPlan {
     serde_json::from_str(&std::fs::read_to_string(folder.join("plan.json")).unwrap()).unwrap()
 }
 
+#[test]
+fn the_command_for_a_saved_plan_says_all_that_was_typed() {
+    let folder = planned();
+    let options =
+        "--kubeconfig ../kc --context a --as jane --age-identity k.txt --roster-id r --take-over-roster";
+    let words: Vec<&str> = options.split(' ').collect();
+    let said = plan(folder.path(), &[&["--out=-h.json", "--adopt=alice"][..], &words].concat());
+    let command = format!("`kwo apply --plan=-h.json --target dir:sandbox {options}` does");
+    assert!(said.replace("='-h.json'", "=-h.json").contains(&command), "{said}");
+}
+
 /// Saves a plan as a stranger would: the digest fits.
 fn forge(folder: &Path, edit: impl FnOnce(&mut Plan)) {
     let mut saved = read(folder);
@@ -89,7 +100,7 @@ fn nobody_vouches_for_a_plan_that_was_edited() {
     std::fs::write(folder.path().join("bare.json"), serde_json::to_string(&bare).unwrap()).unwrap();
     let said = apply(folder.path(), &["--plan", "bare.json"]);
     assert!(said.contains("bare.json has no roster in it"), "{said}");
-    assert!(said.contains("`kwo apply roster.yaml --plan bare.json`"), "{said}");
+    assert!(said.contains("`kwo apply roster.yaml --plan bare.json --target dir:sandbox`"), "{said}");
     // Which is right, and needs nobody's word.
     let said = apply(folder.path(), &["roster.yaml", "--plan", "bare.json"]);
     assert!(said.contains("In agreement") && said.contains("exit 0"), "{said}");

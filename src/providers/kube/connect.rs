@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ::kube::client::{AuthError, Body, ClientBuilder, ConfigExt};
-use ::kube::config::{ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use ::kube::client::{Body, ClientBuilder, ConfigExt};
+use ::kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use ::kube::{Client, Config};
 use http::{HeaderValue, Uri, header};
 use hyper_util::client::legacy;
@@ -19,6 +19,7 @@ use smol_str::SmolStr;
 use tower::{BoxError, ServiceBuilder};
 
 use super::endpoint::Endpoint;
+use super::login;
 use super::outage::{Limits, Outage};
 use super::pace::Pace;
 use super::proxy::{self, Proxy};
@@ -133,8 +134,8 @@ impl Kube {
             .push((header::USER_AGENT, HeaderValue::from_static(concat!("kwo/", env!("CARGO_PKG_VERSION")))));
         let server = server(&config);
         let concurrency = options.concurrency.max(1);
-        let exec = config.auth_info.exec.clone();
-        let client = client(config, concurrency).map_err(|error| unusable(&server, exec.as_ref(), &error))?;
+        let auth = config.auth_info.clone();
+        let client = client(config, concurrency).map_err(|error| login::unusable(&server, &auth, &error))?;
         let proxy = proxy.as_ref().map(|proxy| proxy.name.clone());
         let way = Arc::new(Way { client, server, proxy, timeout: options.timeout });
         let limits =
@@ -190,23 +191,6 @@ pub(crate) fn web(api: &str, patience: Duration) -> Result<Client, ConnectError>
     config.connect_timeout = Some(patience);
     config.proxy_url = proxy.map(|proxy| proxy.url);
     client(config, 1).map_err(|error| cannot(chain(&error)))
-}
-
-/// Why there is no client. What the kubeconfig says about a program that is missing is for whoever reads this.
-fn unusable(server: &str, exec: Option<&ExecConfig>, error: &::kube::Error) -> ConnectError {
-    let program = exec.and_then(|exec| exec.command.as_deref());
-    match (error, program) {
-        (::kube::Error::Auth(AuthError::AuthExecStart(why)), Some(program)) => ConnectError {
-            why: format!(
-                "the kubeconfig logs in to {server} with the program `{program}`, which cannot be started: {why}"
-            ),
-            hint: exec
-                .and_then(|exec| exec.install_hint.clone())
-                .map(|hint| hint.trim().to_owned())
-                .or_else(|| Some(format!("install `{program}`, or choose another user or --context"))),
-        },
-        _ => ConnectError { why: format!("cannot use {server}: {}", chain(error)), hint: None },
-    }
 }
 
 /// Takes on another user, whole: groups that the kubeconfig gives to the user it names are not that user's.
@@ -269,6 +253,12 @@ pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
     let merged = merged(&files)?;
     let names = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
     let contexts: Vec<String> = merged.contexts.iter().map(|context| context.name.clone()).collect();
+    if contexts.is_empty() {
+        return Err(ConnectError {
+            why: format!("the kubeconfig {names} has no contexts, so it leads to no cluster"),
+            hint: Some(hint()),
+        });
+    }
     let Some(context) = named.clone().or(merged.current_context.clone()) else {
         return Err(ConnectError {
             why: format!("{names} has no current context"),
@@ -285,6 +275,7 @@ pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
         Some((server, own)) => proxy::choose(own, &server, |name| env::var(name).ok())?,
         None => None,
     };
+    let user = login::check_user(&merged, &context, &names);
     let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let mut config = Config::from_custom_kubeconfig(merged, &choice).await.map_err(|error| ConnectError {
         why: format!("cannot use the context `{context}` of {names}: {}", chain(&error)),
@@ -292,6 +283,8 @@ pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
             "NO_PROXY is hosts, addresses and networks with commas between, and none at the end".to_owned()
         }),
     })?;
+    login::check_server(&config.cluster_url, &context, &names)?;
+    user?;
     config.proxy_url = proxy.as_ref().map(|proxy| proxy.url.clone());
     Ok(Found { config, proxy, context: Some(context) })
 }
@@ -373,6 +366,10 @@ mod tests {
             async { Kube::connect(options).await.unwrap_err() }
         };
         assert!(connect(None).await.why.contains("cannot read the kubeconfig"));
+        std::fs::write(&file, "apiVersion: v1\nkind: Config\n").unwrap();
+        let empty = connect(None).await;
+        assert!(empty.why.contains("has no contexts, so it leads to no cluster"), "{}", empty.why);
+        assert!(empty.hint.is_some_and(|hint| hint.contains("--kubeconfig")));
         std::fs::write(
             &file,
             "apiVersion: v1\nkind: Config\ncontexts:\n- {name: a, context: {cluster: a, user: a}}\n\
@@ -384,6 +381,50 @@ mod tests {
         assert!(unknown.why.contains("no context `b`"));
         assert_eq!(unknown.hint.as_deref(), Some("it has: a"));
         assert!(connect(Some("a")).await.why.contains("cluster url is missing"));
+    }
+
+    /// Why a kubeconfig with this server and these users, of whom the context names `a`, leads nowhere.
+    async fn refused(server: &str, users: &str) -> ConnectError {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{{name: a, context: {{cluster: a, user: a}}}}]\n\
+             clusters: [{{name: a, cluster: {{server: '{server}'}}}}]\nusers: [{users}]\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        Kube::connect(KubeOptions { kubeconfig: Some(file), ..KubeOptions::default() }).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_a_kubeconfig_cannot_be_is_said_in_words() {
+        let server = "https://127.0.0.1:1";
+        let bare = refused("127.0.0.1:1", "{name: a, user: {}}").await;
+        assert!(bare.why.contains("server `127.0.0.1:1` of the context `a`"), "{}", bare.why);
+        assert_eq!(bare.hint.as_deref(), Some("write `server: https://127.0.0.1:1` there"));
+        let nobody = refused(server, "{name: b, user: {}}").await;
+        assert!(nobody.why.contains("names the user `a`, and there is no such user"), "{}", nobody.why);
+        assert_eq!(nobody.hint.as_deref(), Some("its users are: b"));
+        for provider in ["gcp", "oidc"] {
+            let user = format!("{{name: a, user: {{auth-provider: {{name: {provider}, config: {{}}}}}}}}");
+            let old = refused(server, &user).await;
+            let said = format!("through the auth provider `{provider}`, which kwo does not know");
+            assert!(old.why.contains(&said), "{}", old.why);
+        }
+        let exec = |script: &str| {
+            format!(
+                "{{name: a, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: sh, \
+                 args: ['-c', '{script}'], interactiveMode: Never}}}}}}"
+            )
+        };
+        let failed = refused(server, &exec("echo hunter2; echo log in first >&2; exit 3")).await;
+        assert!(
+            failed.why.ends_with("with the program `sh`, which failed: exit status: 3: log in first"),
+            "{}",
+            failed.why
+        );
+        assert!(failed.hint.is_some_and(|hint| hint.contains("log in with `sh`")));
+        let odd = refused(server, &exec("echo hunter2")).await;
+        assert!(odd.why.contains("printed no ExecCredential") && !odd.why.contains("hunter2"), "{}", odd.why);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use kwo_planner::plain::one_line;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
@@ -171,10 +172,10 @@ impl Spec {
 
     /// Who has it, and since when, for people.
     fn whose(&self) -> String {
-        let holder = self.holder().unwrap_or("nobody");
+        let holder = one_line(self.holder().unwrap_or("nobody"));
         match self.acquire_time.or(self.renew_time) {
             Some(since) => format!("{holder}, since {since:.0} by its own clock"),
-            None => holder.to_owned(),
+            None => holder.into_owned(),
         }
     }
 
@@ -450,6 +451,12 @@ mod tests {
             )
         );
         assert_eq!(Spec::default().holder(), None);
+    }
+
+    #[test]
+    fn the_name_of_a_holder_stays_on_its_line() {
+        let told = spec("node\n::error::x\u{1b}[2J").told(true, Duration::ZERO);
+        assert!(told.starts_with("node\\n::error::x\\u{1b}[2J, since"), "{told}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod distrust;
 mod endpoint;
 mod events;
 mod lease;
+mod login;
 mod note;
 mod observe;
 mod outage;

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 use super::answer::Trouble;
-use super::distrust;
+use super::{distrust, login};
 
 /// The way to one API server.
 pub(super) struct Way {
@@ -73,7 +73,7 @@ impl Way {
     fn trouble(&self, error: &(dyn Error + 'static)) -> Trouble {
         let server = &self.way();
         if let Some(::kube::Error::Auth(auth)) = error.downcast_ref() {
-            return Trouble::Hopeless(format!("could not log in to {server}: {}", chain(auth)));
+            return Trouble::Hopeless(login::failed(server, None, auth));
         }
         let links = links(error);
         for link in &links {
