@@ -28,6 +28,55 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     Ok(documents.iter().map(|document| document.tree().clone()).filter(|tree| *tree != Tree::Null).collect())
 }
 
+/// What a file of manifests holds, as far as it can be read.
+pub(super) struct Stream {
+    /// The objects in it.
+    pub(super) objects: Vec<Tree>,
+    /// The text of the documents that cannot be read, and why the first of them cannot.
+    pub(super) unread: Option<(String, String)>,
+}
+
+/// The objects in a text of many documents: YAML with `---` between them, or JSON one after the other, as `kubectl` takes
+/// them. One that cannot be read hides no other.
+pub(super) fn stream(text: &str) -> Stream {
+    let why = match read(text) {
+        Ok(objects) => return Stream { objects, unread: None },
+        Err(why) => why,
+    };
+    if text.trim_start().starts_with('{')
+        && let Ok(objects) = serde_json::Deserializer::from_str(text).into_iter::<Tree>().collect()
+    {
+        return Stream { objects, unread: None };
+    }
+    let (mut objects, mut unread) = (Vec::new(), String::new());
+    let mut document = String::new();
+    let mut line_of_first = None;
+    let mut begins = 0;
+    for (line, content) in text.split_inclusive('\n').map(Some).chain([None]).enumerate() {
+        let between = content.is_none_or(|content| {
+            content
+                .strip_prefix("---")
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        });
+        if between {
+            match read(&document) {
+                Ok(found) => objects.extend(found),
+                Err(_) => {
+                    line_of_first.get_or_insert_with(|| (begins, document.clone()));
+                    unread.push_str(&document);
+                }
+            }
+            document.clear();
+            begins = line;
+        }
+        document.push_str(content.unwrap_or_default());
+    }
+    // Read where it stands in the file, it names the line there.
+    let there = line_of_first.and_then(|(begins, document)| read(&("\n".repeat(begins) + &document)).err());
+    let unread = if unread.is_empty() { text.to_owned() } else { unread };
+    Stream { objects, unread: Some((unread, there.unwrap_or(why))) }
+}
+
 /// The version of a file: the SHA-256 of its bytes.
 pub(super) fn version(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -128,5 +177,19 @@ mod tests {
         assert!(!why.contains("hunter2"), "{why}");
         assert!(read("a: 1\na: 2\n").is_err());
         assert_eq!(read("---\na: 1\n---\n---\nb: 1\n").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_document_that_cannot_be_read_hides_no_other() {
+        let Stream { objects, unread } = stream("a: 1\n---\nb: [hunter2\n---\n# c\nc: 1\n--- {d: 1}\n");
+        assert_eq!(Tree::list(objects).to_string(), r#"[{"a":1},{"c":1},{"d":1}]"#);
+        let (text, why) = unread.unwrap();
+        assert_eq!(text, "---\nb: [hunter2\n");
+        assert!(why.starts_with("line 3") || why.starts_with("line 4"), "{why}");
+        assert!(!why.contains("hunter2"));
+        let json = stream("{\"a\": 1}\n{\"b\": 1}{\"c\": 1}\n");
+        assert!(json.unread.is_none());
+        assert_eq!(Tree::list(json.objects).to_string(), r#"[{"a":1},{"b":1},{"c":1}]"#);
+        assert!(stream("{\"a\": 1}\n{\"b\": ").unread.is_some());
     }
 }

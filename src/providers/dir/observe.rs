@@ -18,7 +18,7 @@ use smol_str::format_smolstr;
 use super::layout::file;
 use super::write::edited;
 use crate::providers::documents::{change, unfold};
-use crate::providers::manifest::{read, version};
+use crate::providers::manifest::{Stream, read, stream, version};
 use crate::providers::mask::{Also, cut_text};
 use crate::providers::place::{Astray, inside};
 
@@ -64,8 +64,12 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
     for (place, id) in &own {
         observed.reach.places.insert((*id).clone(), Place::Alone(full(place)));
     }
+    let mut unread = Vec::new();
     for place in files.into_iter().filter(|place| !own.contains_key(place)) {
         let found = strangers(root, &place);
+        if let Some(part) = found.unread {
+            unread.push(part.of(&place));
+        }
         let alone = found.documents == 1;
         for (id, object, version) in found.objects {
             let wanted = desired.get(&id);
@@ -91,7 +95,24 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
             }
         }
     }
+    unseen(&unread, own.into_values(), &mut observed);
     observed
+}
+
+/// What may stand in a part that cannot be read is not known to be absent, nor are bindings known to be all there are. An
+/// object says its kind in so many words, so a text without them holds none.
+fn unseen<'i>(unread: &[Unread], wanted: impl Iterator<Item = &'i ResourceId>, observed: &mut Observed) {
+    let why = |kind: &str| unread.iter().find(|part| part.may_hold(kind)).map(|part| part.why.clone());
+    for id in wanted.filter(|id| !unread.is_empty() && id.known_kind().is_some()) {
+        if let (Some(Sighting::Absent), Some(why)) = (observed.get(id), why(&id.kind)) {
+            observed.insert(id.clone(), Sighting::Unknown { why });
+        }
+    }
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.binds()) {
+        if let Some(why) = why(kind.name()) {
+            observed.unlisted.insert(kind, why);
+        }
+    }
 }
 
 /// Looks at the object of one step. That takes a look at all files, because it may be in any of them.
@@ -153,24 +174,56 @@ struct Strangers {
     documents: usize,
     /// Those of them that are objects of kwo's kinds.
     objects: Vec<(ResourceId, Tree, Version)>,
+    /// What of it cannot be read.
+    unread: Option<Unread>,
 }
 
-/// The objects of kwo's kinds in a file that is no wanted object's own. What cannot be read is somebody else's.
+/// What of a file cannot be read.
+struct Unread {
+    /// The text of the documents, where it is text.
+    text: Option<String>,
+    why: SmolStr,
+}
+
+impl Unread {
+    /// As it is told of a file.
+    fn of(self, place: &Path) -> Unread {
+        let why = format_smolstr!(
+            "{} cannot be read, so nobody knows what is in it: {}; put the file right, or move it out of the directory",
+            place.display(),
+            self.why
+        );
+        Unread { why, ..self }
+    }
+
+    fn may_hold(&self, kind: &str) -> bool {
+        self.text.as_ref().is_none_or(|text| text.contains(kind))
+    }
+}
+
+/// The objects of kwo's kinds in a file that is no wanted object's own.
 fn strangers(root: &Path, place: &Path) -> Strangers {
-    let Ok(bytes) = fs::read(root.join(place)) else { return Strangers::default() };
-    let objects = match std::str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(read) {
-        Ok(objects) => objects,
-        Err(why) => {
-            tracing::debug!(file = %place.display(), why, "not a manifest");
-            return Strangers::default();
-        }
+    let nothing = |why: String| Strangers {
+        unread: Some(Unread { text: None, why: why.into() }),
+        ..Strangers::default()
     };
+    let bytes = match fs::read(root.join(place)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Strangers::default(),
+        Err(error) => return nothing(error.to_string()),
+    };
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => return nothing(error.to_string()),
+    };
+    let Stream { objects, unread } = stream(text);
+    let unread = unread.map(|(text, why)| Unread { text: Some(text), why: why.into() });
     let version = Version(version(&bytes).into());
     let objects: Vec<Tree> = objects.into_iter().flat_map(|object| items(object, DEEPEST)).collect();
-    let documents = objects.len();
+    let documents = objects.len() + usize::from(unread.is_some());
     let objects = objects.into_iter();
     let objects = objects.filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect();
-    Strangers { documents, objects }
+    Strangers { documents, objects, unread }
 }
 
 /// An object, or the objects in a list as `kubectl get -o yaml` prints it. In one of a kind of its own, such as a
