@@ -6,6 +6,7 @@ use crate::node::{NodeKind, kubeconfig_files};
 use crate::observed::{MANAGED_BY, MARK, Place, Reach, TENANT_LABEL};
 use crate::plain::{shell_text, shell_word};
 use crate::resource::ResourceId;
+use crate::shapes::NAMED_SECRETS_AT;
 use crate::tree::{SmolStr, Tree, join};
 
 /// The command that ends an object.
@@ -62,9 +63,27 @@ pub fn ending_of_additions(id: &ResourceId, body: &Tree, reach: &Reach) -> SmolS
         return ending(id, reach);
     }
     let labels = [MARK.0, TENANT_LABEL, MANAGED_BY.0].map(|label| join("/metadata/labels", label));
-    let places = labels.into_iter().chain(["/imagePullSecrets".to_owned()]);
-    let there = places.filter_map(|place| Some((body.at(&place)?.clone(), place)));
-    let operations = there.flat_map(|(value, place)| {
+    let marks = labels.iter().filter_map(|place| Some((body.at(place)?.clone(), place.clone())));
+    let note = body.at(NAMED_SECRETS_AT).map(|names| {
+        let words = names.items().iter().filter_map(Tree::as_text).map(SmolStr::as_str);
+        let text = if names.as_text().is_some() {
+            names.clone()
+        } else {
+            words.collect::<Vec<_>>().join(",").into()
+        };
+        (text, NAMED_SECRETS_AT.to_owned())
+    });
+    let list = "/imagePullSecrets";
+    let named = body.at(list).map(Tree::items).unwrap_or_default();
+    let kwos = |entry: &Tree| Kind::ServiceAccount.shape().is_signed(list, entry, body);
+    let secrets: Vec<(Tree, String)> = if !named.is_empty() && named.iter().all(kwos) {
+        vec![(Tree::list(named.iter().cloned()), list.to_owned())]
+    } else {
+        // From the last on, so that those before it stay where they are.
+        let those = named.iter().enumerate().rev().filter(|(_, entry)| kwos(entry));
+        those.map(|(at, entry)| (entry.clone(), format!("{list}/{at}"))).collect()
+    };
+    let operations = marks.chain(note).chain(secrets).flat_map(|(value, place)| {
         let operation = |op: &'static str| [("op", Tree::from(op)), ("path", Tree::from(place.clone()))];
         let [op, path] = operation("test");
         [Tree::map([op, path, ("value", value)]), Tree::map(operation("remove"))]

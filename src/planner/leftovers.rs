@@ -35,7 +35,7 @@ pub fn left_over(id: &ResourceId, sighting: &Sighting, reach: &Reach) -> Option<
         value: None,
         tenant: tenant(present),
         grants: (!grants.is_empty()).then(|| grants.join("; ").into()),
-        in_force: in_force(id, None, None).map(SmolStr::from),
+        in_force: in_force(id, &present.body, None, None).map(SmolStr::from),
         within: None,
         command: if every { ending_of_additions(id, &present.body, reach) } else { ending(id, reach) },
         rights_command: None,
@@ -96,7 +96,7 @@ pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers:
     for owner in present.owners.iter().filter(|owner| owner.manager == FIELD_MANAGER) {
         fields(resource, (present, reach), shape, &owner.fields, &resource.body, "", leftovers);
     }
-    for set in shape.sets {
+    for set in shape.sets.iter().filter(|set| !shape.is_filled(set)) {
         entries(resource, present, reach, set, leftovers);
     }
     let noted = shape.noted.iter().filter(|(.., note)| present.body.at(note).is_some());
@@ -105,7 +105,7 @@ pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers:
         for (place, wanted) in places(shape, pattern, &resource.body, &present.body) {
             // Of a list that has one owner as a whole, what the last writer left is the last writer's.
             let other = |owner: &Owner| owner.manager != FIELD_MANAGER;
-            let whole = place != *pattern || shape.atomic.contains(pattern);
+            let whole = place != *pattern || (shape.atomic.contains(pattern) && shape.signed.is_none());
             if whole && present.writer(&place).is_none_or(other) {
                 continue;
             }
@@ -159,7 +159,8 @@ fn ours(
     let Some(key) = shape.key(place) else { return };
     let wanted = wanted.map(Tree::items).unwrap_or_default();
     for (at, entry) in found.map(Tree::items).unwrap_or_default().iter().enumerate() {
-        if is_ours(entry) && !wanted.iter().any(|wanted| key.same(wanted, entry)) {
+        let kwos = is_ours(entry) && shape.is_signed(place, entry, &present.body);
+        if kwos && !wanted.iter().any(|wanted| key.same(wanted, entry)) {
             leftovers.push(field(
                 resource,
                 present,
@@ -218,7 +219,8 @@ fn fields(
     }
 }
 
-/// Entries of a set that nobody asks for. Those of an object are listed whoever added them: it says that it is kwo's.
+/// Entries of a set that nobody asks for. Those of an object are listed whoever added them, also before kwo took it over:
+/// it says that it is kwo's, and whoever reads a role or a binding of kwo's must learn of every right in it.
 /// A file is shared with others, so of its entries only those that kwo wrote.
 fn entries(resource: &Resource, present: &Present, reach: &Reach, set: &str, leftovers: &mut Vec<Leftover>) {
     let wanted = resource.body.at(set).map(Tree::items).unwrap_or_default();
@@ -245,7 +247,7 @@ fn field(
         id: resource.id.clone(),
         pointer: Some(pointer.into()),
         command: ending_of_field(&resource.id, pointer, value.as_ref(), reach),
-        in_force: in_force(&resource.id, Some(pointer), value.as_ref()).map(SmolStr::from),
+        in_force: in_force(&resource.id, &present.body, Some(pointer), value.as_ref()).map(SmolStr::from),
         value,
         tenant: tenant(present),
         grants: grants.map(SmolStr::from),
@@ -255,13 +257,16 @@ fn field(
 }
 
 /// What it still does though the roster does not say so: a bound that still holds, a network that is still closed.
-fn in_force(id: &ResourceId, pointer: Option<&str>, value: Option<&Tree>) -> Option<String> {
+fn in_force(id: &ResourceId, body: &Tree, pointer: Option<&str>, value: Option<&Tree>) -> Option<String> {
     let ResourceId { provider: _, kind: _, scope, name } = id;
     Some(match (id.known_kind()?, pointer) {
         (Kind::NetworkPolicy, None) => format!("the network of {scope} is still isolated"),
         (Kind::ResourceQuota, None) => format!("the quota {name} still bounds {scope}"),
         (Kind::LimitRange, None) => format!("the limits {name} still bound the containers of {scope}"),
         (Kind::ServiceAccount, None) if id.is_every_namespaces() => {
+            let (list, shape) = ("/imagePullSecrets", Kind::ServiceAccount.shape());
+            let named = body.at(list).map(Tree::items).unwrap_or_default();
+            named.iter().find(|entry| shape.is_signed(list, entry, body))?;
             format!("the pods of {scope} still pull images with the Secrets that its account `{name}` names")
         }
         (Kind::ValidatingAdmissionPolicy, None) => format!("the admission policy {name} still refuses"),

@@ -42,6 +42,8 @@ pub struct Shape {
     pub ours: &'static [(&'static str, IsOurs)],
     /// As `ours`, but kwo's only where the object says so: this annotation is there, which kwo writes with it.
     pub noted: &'static [(&'static str, IsOurs, &'static str)],
+    /// A list whose entries others have too, and the set in which kwo notes the names of those that it wrote.
+    pub signed: Option<(&'static str, &'static str)>,
     /// Changes below these are no reason to do anew what follows the object.
     pub quiet: &'static [&'static str],
     /// Values that cease to be right by themselves: a token ends.
@@ -98,6 +100,7 @@ pub(crate) const PLAIN: Shape = Shape {
     atomic: &[],
     ours: &[],
     noted: &[],
+    signed: None,
     quiet: &[],
     passing: &[],
     anew: None,
@@ -109,13 +112,21 @@ pub(crate) const PLAIN: Shape = Shape {
 const SCOPED: &str = "holds for some pods only and cannot be changed, so the rest would have no bounds; give it another \
 name or delete it first";
 
+/// Where an account says which of the Secrets that it names kwo put there.
+pub(crate) const NAMED_SECRETS_AT: &str = "/metadata/annotations/kwo.dev~1pull-secrets";
+
 static AS_IT_IS: Shape = PLAIN;
 static SERVICE_ACCOUNT: Shape = Shape {
     // Others, OpenShift for one, add Secrets of their own.
     keyed: &[("/imagePullSecrets", EntryKey::Field("name"))],
     atomic: &["/imagePullSecrets"],
     ours: &[("/imagePullSecrets", any)],
-    read: &["/imagePullSecrets"],
+    // The API's records know one owner of the whole list, and after kwo has added to it that is kwo.
+    signed: Some(("/imagePullSecrets", NAMED_SECRETS_AT)),
+    sets: &[NAMED_SECRETS_AT],
+    documents: &[(NAMED_SECRETS_AT, Format::Words(','))],
+    filled: &[NAMED_SECRETS_AT],
+    read: &["/imagePullSecrets", NAMED_SECRETS_AT],
     ..PLAIN
 };
 static RESOURCE_QUOTA: Shape = Shape {
@@ -424,6 +435,18 @@ impl Shape {
             pointer.strip_prefix(**part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         self.filled.iter().find(below).is_some()
+    }
+
+    /// Did kwo put this entry in this list, as far as it noted that? Of a list without notes every entry counts.
+    #[must_use]
+    pub fn is_signed(&self, list: &str, entry: &Tree, object: &Tree) -> bool {
+        let Some((_, note)) = self.signed.filter(|(signed, _)| *signed == list) else { return true };
+        let Some(key) = self.key(list).and_then(|key| key.of(entry)) else { return false };
+        match object.at(note) {
+            Some(Tree::Text(words)) => words.split(',').any(|word| word.trim() == key),
+            Some(words) => words.items().iter().any(|word| word.as_text() == Some(&key)),
+            None => false,
+        }
     }
 
     /// Does the pointer lead into a text that holds a document?

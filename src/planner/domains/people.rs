@@ -16,6 +16,7 @@ use crate::kinds::Kind;
 use crate::node::{LONG_LIVED, LONG_LIVED_MARK};
 use crate::resource::{EVERY_PODS, Reason, Resource, ResourceId};
 use crate::roster::{At, Entry, Identity, Map, Name, Span};
+use crate::shapes::NAMED_SECRETS_AT;
 use crate::tree::{SmolStr, Tree};
 
 /// One person or group of a tenant, with one right; who has several is there once for each.
@@ -158,12 +159,14 @@ fn accounts(
     let pods = ResourceId::kube(Kind::ServiceAccount, pipelines.scope.clone(), EVERY_PODS);
     let every = object(&pods, Kind::ServiceAccount, labels, []);
     for (id, body, because) in [(pipelines.clone(), own, because), (pods, every, reason)] {
-        let body = body.with(&format!("/{PULL_SECRETS}"), names.clone());
+        let note = Tree::texts(terms.pull_secrets.iter().map(|(name, _)| name.to_string()));
+        // Others name some too, and the API does not tell whose is which.
+        let body = body.with(NAMED_SECRETS_AT, note).with(&format!("/{PULL_SECRETS}"), names.clone());
         let fields = terms.pull_secrets.iter().enumerate();
         let fields =
             fields.map(|(at, (_, reason))| (format_smolstr!("/{PULL_SECRETS}/{at}"), reason.clone()));
-        let fields =
-            [(format_smolstr!("/{PULL_SECRETS}"), reason.clone())].into_iter().chain(fields).collect();
+        let whole = [format_smolstr!("/{PULL_SECRETS}"), SmolStr::new_static(NAMED_SECRETS_AT)];
+        let fields = whole.map(|place| (place, reason.clone())).into_iter().chain(fields).collect();
         let fields = Arc::new(fields);
         resources.push(Resource { fields, ..Resource::new(id, body, needs.clone(), because.clone()) });
     }
