@@ -32,10 +32,10 @@ fn repository(url: &str) -> &str {
     url.rsplit(['/', ':']).next().unwrap_or(url)
 }
 
-/// `repository:path` in a clone, `folder/file` elsewhere.
+/// `repository:path` in a clone, the whole path elsewhere: two customers may have a folder of one name.
 fn place(path: &Path) -> Option<SmolStr> {
     let path = fs::canonicalize(path).ok()?;
-    let (folder, file) = (path.parent()?, path.file_name()?);
+    let folder = path.parent()?;
     for top in folder.ancestors() {
         let Some(git) = git_folder(top) else { continue };
         let within = path.strip_prefix(top).ok()?;
@@ -44,8 +44,7 @@ fn place(path: &Path) -> Option<SmolStr> {
         let name = url.as_deref().map_or(own.as_str(), repository);
         return Some(format_smolstr!("{name}:{}", within.display()));
     }
-    let folder = folder.file_name().map(|name| format!("{}/", name.to_string_lossy())).unwrap_or_default();
-    Some(format_smolstr!("{folder}{}", file.to_string_lossy()))
+    Some(format_smolstr!("{}", path.display()))
 }
 
 /// The folder with the settings of the clone that has its top here. Of a second work tree it is elsewhere.
@@ -101,7 +100,7 @@ mod tests {
         let file = folder.path().join("prod/roster.yaml");
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, "").unwrap();
-        assert_eq!(place(&file).unwrap(), "prod/roster.yaml");
+        assert_eq!(place(&file).unwrap(), file.canonicalize().unwrap().display().to_string());
         fs::create_dir(folder.path().join(".git")).unwrap();
         let name = folder.path().file_name().unwrap().to_string_lossy().into_owned();
         assert_eq!(place(&file).unwrap(), format!("{name}:prod/roster.yaml"));

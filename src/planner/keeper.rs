@@ -27,17 +27,19 @@ pub(crate) fn is_about(pointer: &str) -> bool {
 pub struct Keeper {
     /// The name of the cluster that it is for.
     pub name: Option<SmolStr>,
-    /// Its file: `repository:path`.
+    /// Its file: `repository:path`, or the whole path outside of a clone.
     pub place: Option<SmolStr>,
 }
 
 impl Keeper {
-    /// Are both the same roster, as far as that can be told?
+    /// Is this roster the one that stands there, as far as that can be told? A roster without a name is not one that has
+    /// a name, unless it is known by its place.
     #[must_use]
-    pub fn is_same(&self, other: &Keeper) -> bool {
-        match (&self.name, &other.name, &self.place, &other.place) {
-            (Some(name), Some(other), ..) => name == other,
-            (_, _, Some(place), Some(other)) => place == other,
+    pub fn is(&self, this: &Keeper) -> bool {
+        match (&self.name, &this.name, &self.place, &this.place) {
+            (Some(name), Some(this), ..) => name == this,
+            (_, _, Some(place), Some(this)) => is_place(place, this),
+            (Some(_), None, ..) => false,
             _ => true,
         }
     }
@@ -46,6 +48,15 @@ impl Keeper {
         let text = |key: &str| body.at(&join("/metadata/annotations", key)).and_then(Tree::as_text).cloned();
         Keeper { name: text(NAME), place: text(PLACE) }
     }
+}
+
+/// Is it the same place? Outside of a clone only the last folder and the file were kept once.
+fn is_place(found: &str, this: &str) -> bool {
+    let of_old = !found.contains(':') && !found.starts_with('/');
+    found == this
+        || (of_old
+            && this.starts_with('/')
+            && this.strip_suffix(found).is_some_and(|above| above.ends_with('/')))
 }
 
 impl fmt::Display for Keeper {
@@ -83,7 +94,7 @@ impl Desired {
 /// The roster that keeps what was seen, where it is another one than this.
 #[must_use]
 pub fn other(observed: &Observed, this: &Keeper) -> Option<Keeper> {
-    keeper(observed).filter(|found| !found.is_same(this))
+    keeper(observed).filter(|found| !found.is(this))
 }
 
 /// The roster that keeps what was seen, where that is written there.
@@ -119,8 +130,15 @@ mod tests {
             (("", "ops:a"), ("prod", "ops:b"), false),
             (("", "ops:a"), ("", "ops:b"), false),
             (("", ""), ("prod", "ops:b"), true),
+            (("prod", ""), ("", "ops:a"), false),
+            (("prod", "ops:a"), ("", "ops:b"), false),
+            (("prod", "ops:a"), ("", "ops:a"), true),
+            (("prod", ""), ("", ""), false),
+            (("", "/x1/infra/r.yaml"), ("", "/x2/infra/r.yaml"), false),
+            (("", "infra/r.yaml"), ("", "/x2/infra/r.yaml"), true),
+            (("", "infra/r.yaml"), ("", "/x2/myinfra/r.yaml"), false),
         ] {
-            assert_eq!(keeper(one.0, one.1).is_same(&keeper(other.0, other.1)), same, "{one:?} {other:?}");
+            assert_eq!(keeper(one.0, one.1).is(&keeper(other.0, other.1)), same, "{one:?} {other:?}");
         }
     }
 

@@ -107,13 +107,13 @@ fn another_roster_is_refused_and_a_moved_one_is_told_what_to_do() {
     };
     passes("plan", "one", &[]);
     passes("apply", "one", &["--yes"]);
-    assert!(passes("plan", "one", &[]).contains("\nkept by the roster one/roster.yaml\n"));
+    assert!(passes("plan", "one", &[]).contains("\nkept by the roster FOLDER/one/roster.yaml\n"));
     for command in ["plan", "apply"] {
         refused(
             command,
             "two",
             &["--full"],
-            "d is kept by the roster one/roster.yaml, and this is another roster",
+            "d is kept by the roster FOLDER/one/roster.yaml, and this is another roster",
         );
     }
     // Named where it is, it can be moved; a name of another cluster is another roster, wherever it is.
@@ -124,4 +124,13 @@ fn another_roster_is_refused_and_a_moved_one_is_told_what_to_do() {
     passes("plan", "two", &["--roster-id", "prod"]);
     passes("apply", "other", &["--yes", "--take-over-roster"]);
     refused("plan", "moved", &[], "is kept by the roster of the cluster `test`");
+    // Named from the first, so that nothing is known of a place: a roster without a name is another one.
+    let named =
+        |args: &[&str]| transcript(folder, &[&["apply", "--target", "dir:e", "--yes"], args].concat());
+    assert!(named(&["named/roster.yaml"]).ends_with("---- exit 0 ----\n"));
+    let said = named(&["two/roster.yaml"]);
+    assert!(
+        said.contains("is kept by the roster of the cluster `prod`") && said.ends_with("---- exit 5 ----\n"),
+        "{said}"
+    );
 }
