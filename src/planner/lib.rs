@@ -12,6 +12,7 @@ pub mod compare;
 pub mod domains;
 pub mod drift;
 pub mod endings;
+mod entries;
 pub mod foreign;
 mod holders;
 pub mod keeper;
