@@ -35,6 +35,7 @@ pub mod reserved;
 pub(crate) mod roles;
 pub mod scopes;
 pub mod shares;
+pub(crate) mod starting;
 mod surroundings;
 pub mod tenants;
 mod terms;

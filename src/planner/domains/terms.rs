@@ -188,7 +188,7 @@ impl Quota {
 }
 
 /// The terms of a tier that the roster names or kwo brings.
-fn tier(name: &str, tiers: &Map<Name, Tier>) -> Option<Terms> {
+pub(super) fn tier(name: &str, tiers: &Map<Name, Tier>) -> Option<Terms> {
     let (built_in, named) = (BuiltInTier::named(name), tiers.get(name));
     let mut terms = match (built_in, named) {
         (Some(tier), _) => from_built_in(tier),
@@ -394,7 +394,7 @@ fn overlay_services(terms: &mut Terms, services: &Services) {
 }
 
 /// Puts what a quota says over what was there.
-fn bounds(terms: &mut Terms, quota: &Quota) {
+pub(super) fn bounds(terms: &mut Terms, quota: &Quota) {
     let Quota { per, cpu, memory, storage, pods, volumes, hard, scoped } = quota;
     let shared = matches!(per, Some(At { value: Per::Tenant, at: _ }));
     let (quota, totals) = (&mut terms.quota, &mut terms.totals);

@@ -17,7 +17,7 @@ use super::spelling::did_you_mean;
 use super::unwanted::duplicate_key;
 use super::yaml::{MAX_FILES, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
-use crate::domains::{bounding, bounds, claims, dns, networks, registry, totals};
+use crate::domains::{bounding, bounds, claims, dns, networks, registry, starting, totals};
 
 /// The patterns under `include:` of the roster's main file.
 ///
@@ -103,6 +103,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     bounds::check_tenants(&tenants, &tiers, whole, &mut findings);
     if whole {
         bounding::check_defaults(&tiers, &tenants, &mut findings);
+        starting::check(&tiers, &tenants, &mut findings);
     }
     totals::check(&tiers, &tenants, whole, &mut findings);
     networks::check(&cluster, &mut findings);
