@@ -171,7 +171,7 @@ fn systemd_is_told_and_sigterm_ends_it_well() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let heard = || {
         let mut buffer = [0; 1000];
         let length = socket.recv(&mut buffer).unwrap();
