@@ -111,7 +111,7 @@ fn what_is_not_there_is_refused_with_what_to_do() {
     assert!(ran.err.contains("no tenant of the roster has the namespace `kube-system`"), "{}", ran.err);
     assert!(ran.err.contains(&format!("its namespaces are: {name}")) && ran.out.is_empty(), "{}", ran.err);
     let ran = bench.kwo(&["kubeconfig", &name]).expect(1);
-    assert!(ran.err.contains("not found") && ran.err.contains("`kwo apply` makes"), "{}", ran.err);
+    assert!(ran.err.contains("not found") && ran.err.contains("`kwo apply --kubeconfig "), "{}", ran.err);
 }
 
 #[test]
