@@ -92,7 +92,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         // have stood elsewhere.
         let (desired, keeper) = match &file {
             Some(_) => (loaded.desired, Keeper { place: None, ..keeper }),
-            None => (loaded.desired.kept_by(&keeper), keeper),
+            None => (loaded.desired.kept_by(&keeper, target.take_over_roster), keeper),
         };
         let desired = entrust(desired, &roster, &target, &*provider).await;
         let keeper = (!target.take_over_roster).then_some(&keeper);

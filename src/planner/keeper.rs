@@ -46,6 +46,7 @@ impl Keeper {
 
     fn of(body: &Tree) -> Keeper {
         let text = |key: &str| body.at(&join("/metadata/annotations", key)).and_then(Tree::as_text).cloned();
+        let text = |key: &str| text(key).filter(|text| !text.is_empty());
         Keeper { name: text(NAME), place: text(PLACE) }
     }
 }
@@ -71,9 +72,10 @@ impl fmt::Display for Keeper {
 }
 
 impl Desired {
-    /// The same, kept by this roster: it is to stand in the cluster.
+    /// The same, kept by this roster: it is to stand in the cluster. Where it takes the cluster over and has no name, the
+    /// name of the one before it goes, for who has that name would be let in.
     #[must_use]
-    pub fn kept_by(self, keeper: &Keeper) -> Desired {
+    pub fn kept_by(self, keeper: &Keeper, takes_over: bool) -> Desired {
         let id = cluster_role(NAVIGATION);
         self.map(|resource| {
             if resource.id != id {
@@ -81,7 +83,9 @@ impl Desired {
             }
             // Where there is a name it decides, and a place beside it would change with whoever runs kwo.
             let place = if keeper.name.is_none() { &keeper.place } else { &None };
-            let parts = [(NAME, &keeper.name), (PLACE, place)];
+            let none = takes_over.then(|| SmolStr::new_static(""));
+            let name = keeper.name.clone().or(none);
+            let parts = [(NAME, &name), (PLACE, place)];
             let parts = parts.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
             let body = parts.fold(resource.body.clone(), |body, (key, value)| {
                 body.with(&join("/metadata/annotations", key), Tree::from(value))
@@ -147,7 +151,7 @@ mod tests {
         let wanted = |keeper: &Keeper| {
             let text = "{apiVersion: kwo/v1, kind: Roster, tenants: {a: }}".to_owned();
             let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
-            compile(&roster).unwrap().kept_by(keeper)
+            compile(&roster).unwrap().kept_by(keeper, false)
         };
         let planned = |desired: &Desired, world: &Observed| {
             plan(desired, world, &Adopt::Nothing, Provenance::default())

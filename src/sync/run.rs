@@ -269,14 +269,15 @@ impl Run<'_> {
 
         let repository = &self.settings.repository;
         let keeper = of_repository(&checked.roster, &repository.url.value, repository.roster());
-        let wanted = checked.desired.clone().kept_by(&keeper);
+        let takes_over = self.options.allowed.contains(&Allowed::Roster);
+        let wanted = checked.desired.clone().kept_by(&keeper, takes_over);
         let folder = checked.path.parent().map(Into::into).unwrap_or_default();
         let places = Places::usual(folder, self.args.age.age_identity.clone());
         let (desired, vault) = resolve(wanted, &places, &**provider).await;
         provider.entrust(Arc::new(vault));
         let desired = if self.args.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired };
         let desired = Arc::new(desired);
-        let this = Some(&keeper).filter(|_| !self.options.allowed.contains(&Allowed::Roster));
+        let this = Some(&keeper).filter(|_| !takes_over);
         let plan = look(provider, &desired, &checked, identity, this).await?;
         let was = if memory.agreed == checked.digest {
             Some(Arc::clone(&desired))

@@ -124,6 +124,10 @@ fn another_roster_is_refused_and_a_moved_one_is_told_what_to_do() {
     passes("plan", "two", &["--roster-id", "prod"]);
     passes("apply", "other", &["--yes", "--take-over-roster"]);
     refused("plan", "moved", &[], "is kept by the roster of the cluster `test`");
+    // Who takes over and has no name leaves none to the one before.
+    passes("apply", "two", &["--yes", "--take-over-roster"]);
+    passes("plan", "two", &[]);
+    refused("plan", "other", &[], "is kept by the roster FOLDER/two/roster.yaml");
     // Named from the first, so that nothing is known of a place: a roster without a name is another one.
     let named =
         |args: &[&str]| transcript(folder, &[&["apply", "--target", "dir:e", "--yes"], args].concat());
