@@ -1,31 +1,35 @@
 //! Does a pod start that says nothing of resources? What containers get by default has to fit into the quota. Whether
 //! there is a default at all is judged in `bounding.rs`.
 
-use std::collections::BTreeMap;
-
 use super::tenants::{DEFAULT_TIER, Tenant};
 use super::terms::{Amounts, Terms, bounds, tier};
 use super::tiers::Tier;
 use crate::resource::Reason;
-use crate::roster::{Finding, Findings, Map, Name, Quantity, Span};
+use crate::roster::{Entry, Finding, Findings, Map, Name, Quantity, Span};
 use crate::tree::SmolStr;
 
 /// Checks the quota of every tier, and what tenants say instead, against what the tier's containers get by default.
 pub(crate) fn check(tiers: &Map<Name, Tier>, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
-    let mut made: BTreeMap<&str, Option<Terms>> = BTreeMap::new();
-    for name in tiers.keys() {
-        let terms = made.entry(name.as_str()).or_insert_with(|| tier(name.as_str(), tiers));
-        if let Some(terms) = terms {
-            check_quota(terms, &terms.quota, findings);
+    // One tier at a time: there may be as many as fit into a roster.
+    for (name, Entry { key: _, value: Tier { quota, limits, .. } }) in tiers {
+        if limits.is_none() && quota.says_nothing() {
+            continue;
+        }
+        if let Some(terms) = tier(name.as_str(), tiers) {
+            check_quota(&terms, &terms.quota, findings);
         }
     }
-    for entry in tenants.values() {
-        let name = entry.value.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
-        let Some(terms) = made.entry(name).or_insert_with(|| tier(name, tiers)) else { continue };
-        // What the tenant leaves to its tier is judged there.
+    let mut last: Option<Terms> = None;
+    // What a tenant leaves to its tier is judged there.
+    for tenant in tenants.values().map(|entry| &entry.value).filter(|tenant| !tenant.quota.says_nothing()) {
+        let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
+        if last.as_ref().is_none_or(|terms| terms.tier != name) {
+            last = tier(name, tiers);
+        }
+        let Some(terms) = &last else { continue };
         let mut own = terms.clone();
         own.quota.clear();
-        bounds(&mut own, &entry.value.quota);
+        bounds(&mut own, &tenant.quota);
         check_quota(terms, &own.quota, findings);
     }
 }
