@@ -114,6 +114,26 @@ async fn a_write_says_who_it_is() {
 }
 
 #[tokio::test]
+async fn what_the_server_cannot_judge_yet_is_asked_again_for_a_while() {
+    let unknown = || {
+        let message = "secrets is forbidden: status unknown for quota: alice-quota, resources: count/secrets";
+        status(403, "Forbidden", message)
+    };
+    let (outcome, asked) = play(create(), vec![unknown(), unknown(), made()]).await;
+    assert_eq!((outcome, asked.len()), (Ok(()), 3));
+    // And no longer than a run waits, in all: of the second object it is not asked again.
+    let server = Scripted::start(move |_| unknown());
+    let provider = kube(&server).await;
+    let refused = provider.write(&create()).await.unwrap_err();
+    let asked = server.asked().len();
+    assert!(asked > 2, "{asked}");
+    assert_eq!(provider.write(&create()).await.unwrap_err(), refused);
+    assert_eq!(server.asked().len(), asked + 1);
+    let Refusal::Refused { why } = refused else { panic!("{refused}") };
+    assert!(why.contains("status unknown for quota") && why.ends_with("run kwo again then"), "{why}");
+}
+
+#[tokio::test]
 async fn another_user_is_taken_on_whole() {
     let server = Scripted::playing(vec![made()]);
     // What the kubeconfig says of whom to be is not mixed with what was asked for.

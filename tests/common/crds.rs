@@ -25,9 +25,32 @@ pub(crate) fn crds() -> Option<()> {
     })
 }
 
-// Not every test program uses it.
+/// Waits until quotas count the objects of this kind: those of a new namespace do within half a minute after the kind came,
+/// those of one that was there before may take minutes.
+pub(crate) fn counted(kind: &str) {
+    let end = Instant::now() + Duration::from_secs(90);
+    for at in 0.. {
+        let namespace = format!("counted-{at}");
+        kubectl_ok(&["create", "namespace", &namespace]);
+        let hard = format!("--hard=count/{kind}=5");
+        kubectl_ok(&["create", "quota", "counts", "-n", &namespace, &hard]);
+        let counts = (0..20).any(|_| {
+            thread::sleep(Duration::from_millis(100));
+            let used =
+                kubectl_ok(&["get", "quota", "counts", "-n", &namespace, "-o", "jsonpath={.status.used}"]);
+            used.contains(kind)
+        });
+        kubectl_ok(&["delete", "namespace", &namespace]);
+        if counts {
+            return;
+        }
+        assert!(Instant::now() < end, "no quota counts {kind}");
+    }
+}
+
+// Not every test program uses them.
 const _: fn() = || {
-    let _ = crds as fn() -> _;
+    let _ = (crds as fn() -> _, counted as fn(_));
 };
 
 fn collect() -> Result<String, String> {

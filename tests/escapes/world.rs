@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::common::apiserver::{self, kubectl_ok};
-use crate::common::crds::crds;
+use crate::common::crds::{counted, crds};
 use crate::run::Bench;
 use crate::way::{Way, core, group, object};
 
@@ -124,16 +124,8 @@ impl World {
         world.put(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": "everything"}, "rules": all}));
         world.kinds();
-        // Of a kind that has just come the quota does not know yet how many there are.
-        let end = Instant::now() + Duration::from_secs(60);
-        let applied = loop {
-            let ran = world.bench.apply(&[]);
-            if ran.code == 0 || !ran.err.contains(UNKNOWN) || Instant::now() > end {
-                break ran;
-            }
-            std::thread::sleep(Duration::from_millis(500));
-        };
-        applied.expect(0);
+        counted("httproutes.gateway.networking.k8s.io");
+        world.bench.apply(&[]).expect(0);
         let world = world.with_token_of(ONE);
         world.own_objects();
         world.in_force();

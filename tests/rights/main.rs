@@ -15,7 +15,7 @@ use std::sync::Mutex;
 
 use admin::{Account, Admin};
 use common::apiserver::{kubeconfig, kubectl, kubectl_ok, unique};
-use common::crds::crds;
+use common::crds::{counted, crds};
 use lacking::{Lacking, lacking, rules};
 use run::{Bench, Ran};
 use serde_json::{Value, json};
@@ -135,6 +135,9 @@ impl World {
     fn with(roster: &'static str, test: impl FnOnce(&World)) {
         let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(()) = crds() else { return };
+        if roster == CERT_MANAGER {
+            counted("certificates.cert-manager.io");
+        }
         let Some(bench) = Bench::new(roster) else { return };
         let ran = bench.kwo(&["render", "-o", "json"]).expect(0);
         let objects = serde_json::from_str::<Value>(&ran.out).unwrap()["items"].as_array().unwrap().clone();

@@ -11,6 +11,10 @@ use kwo_planner::plain::one_line;
 
 use crate::providers::Refusal;
 
+/// What the API server refuses an object with, as forbidden, that it only cannot judge yet: a quota whose objects are
+/// not counted so far, a policy that it has heard of and not read.
+const NOT_YET: [&str; 2] = ["status unknown for quota", "not yet ready to handle request"];
+
 /// The longest that one `Retry-After` is obeyed.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -45,6 +49,8 @@ pub(super) enum Next {
         /// The wait that the server asks for.
         after: Option<Duration>,
     },
+    /// The server cannot judge the object yet: ask again, for a while.
+    Early,
     /// The server may be away: ask again when it is there.
     Doubt {
         /// The wait that the server asks for.
@@ -67,6 +73,7 @@ pub(super) fn next(outcome: &Result<Answer, Trouble>) -> Next {
     match outcome {
         Ok(answer) => match answer.status.as_u16() {
             429 => Next::Wait { after: answer.retry_after },
+            403 if answer.is_early() => Next::Early,
             408 | 500 | 502 | 503 | 504 => Next::Doubt { after: answer.retry_after, unsure: true },
             _ => Next::Done,
         },
@@ -88,6 +95,12 @@ impl Answer {
         self.status.is_success()
     }
 
+    /// Was the object refused because the server cannot judge it yet?
+    fn is_early(&self) -> bool {
+        let status = self.api_status();
+        self.status == StatusCode::FORBIDDEN && NOT_YET.iter().any(|words| status.message.contains(words))
+    }
+
     /// What the server said, in one line.
     pub(super) fn says(&self) -> String {
         let status = self.api_status();
@@ -105,7 +118,13 @@ impl Answer {
 
     /// What it means for a write, or for anything that has to succeed, when it did not go well.
     pub(super) fn refusal(&self, tries: u32) -> Refusal {
-        if self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS {
+        if self.is_early() {
+            let why = format!(
+                "{}; the cluster cannot judge it yet, which takes up to five minutes: run kwo again then",
+                self.says()
+            );
+            Refusal::Refused { why }
+        } else if self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS {
             Refusal::Refused { why: self.says() }
         } else {
             Refusal::Unreachable { why: format!("{} ({})", self.says(), times(tries)) }
@@ -151,6 +170,18 @@ mod tests {
             warnings: Vec::new(),
             body: body.into(),
         }
+    }
+
+    #[test]
+    fn what_cannot_be_judged_yet_is_told_from_what_is_forbidden() {
+        let next =
+            |status, message: &str| next(&Ok(answer(status, &format!(r#"{{"message":"{message}"}}"#))));
+        let unknown = "secrets 'a' is forbidden: status unknown for quota: q, resources: count/secrets";
+        let policy = "x is forbidden: ValidatingAdmissionPolicy 'p' denied: not yet ready to handle request";
+        assert_eq!((next(403, unknown), next(403, policy)), (Next::Early, Next::Early));
+        let refused = ["exceeded quota: q, requested: count/secrets=1", "User 'a' cannot create resource"];
+        refused.iter().for_each(|message| assert_eq!(next(403, message), Next::Done));
+        assert_eq!(next(422, unknown), Next::Done);
     }
 
     #[test]

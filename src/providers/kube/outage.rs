@@ -21,6 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Between two such questions.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// How long a server that cannot judge an object yet is asked again. A quota that is new is counted within a moment;
+/// for a kind that is new to the cluster it takes minutes, for which no run waits.
+const JUDGING: Duration = Duration::from_secs(15);
+
 /// What is shorter is not worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(3);
 
@@ -51,6 +55,8 @@ struct State {
     /// How many outages there were.
     count: u32,
     away: Option<Away>,
+    /// Since when the server has answered, of everything that it could not judge, that it still cannot.
+    early: Option<Instant>,
     /// Nobody wants to wait any more.
     hurried: bool,
 }
@@ -103,6 +109,24 @@ impl Outage {
             // Nobody waits for that.
             false
         });
+    }
+
+    /// The server cannot judge an object yet. How much longer to ask; the time is one for all requests, so that a run
+    /// with many such objects is late once.
+    pub(super) fn early(&self) -> Duration {
+        let mut left = Duration::ZERO;
+        self.state.send_modify(|state| {
+            let since = *state.early.get_or_insert_with(Instant::now);
+            if !state.hurried {
+                left = JUDGING.min(self.limits.wait).saturating_sub(since.elapsed());
+            }
+        });
+        left
+    }
+
+    /// The server has judged an object that it could not judge before.
+    pub(super) fn judged(&self) {
+        self.state.send_modify(|state| state.early = None);
     }
 
     /// How many outages there were so far.

@@ -103,7 +103,7 @@ impl Wire {
             .without_max_times()
             .with_jitter()
             .build();
-        let (mut tries, mut failed, mut unsure, mut asked_to_wait) = (0, 0, false, None);
+        let (mut tries, mut failed, mut unsure, mut asked_to_wait, mut early) = (0, 0, false, None, false);
         let wait = self.outage.limits.wait;
         loop {
             let place = self.pace.enter().await;
@@ -119,7 +119,19 @@ impl Wire {
                 Next::Done => {
                     self.outage.answered();
                     self.pace.faster();
+                    if early {
+                        self.outage.judged();
+                    }
                     return Asked { outcome, tries, unsure };
+                }
+                Next::Early => {
+                    self.outage.answered();
+                    early = true;
+                    let left = self.outage.early();
+                    if left.is_zero() {
+                        return Asked { outcome, tries, unsure };
+                    }
+                    pause.min(left)
                 }
                 Next::Wait { after } => {
                     self.outage.answered();
