@@ -50,7 +50,12 @@ pub(super) struct Done {
     pub(super) report: Option<Report>,
     /// The steps of a saved plan that no longer hold, each with the reason.
     pub(super) stale: Vec<(ResourceId, String)>,
+    /// What the last look found, where it is why the run failed.
+    pub(super) trouble: Option<String>,
 }
+
+/// What the run came to, with what `Done` has of it.
+type Ended = (Exit, Option<Report>, Option<String>);
 
 pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
     Ok(run(args, None).await?.exit)
@@ -108,9 +113,9 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
     let result = tokio::select! {
         task = work => match task {
             Ok(task) => {
-                finish(args, &task, &provider, &brakes).await.map(|(exit, report)| {
+                finish(args, &task, &provider, &brakes).await.map(|(exit, report, trouble)| {
                     let Task { desired: _, adopt: _, plan, stale, beyond: _ } = task;
-                    Done { exit, plan, report, stale }
+                    Done { exit, plan, report, stale, trouble }
                 })
             }
             Err(failure) => Err(failure),
@@ -127,7 +132,7 @@ async fn finish(
     task: &Task,
     provider: &Arc<dyn Provider>,
     brakes: &Brakes,
-) -> Result<(Exit, Option<Report>), Failure> {
+) -> Result<Ended, Failure> {
     let Task { desired, adopt, plan: planned, stale, beyond } = task;
     if planned.steps.is_empty() {
         if args.output == TextOrJson::Json {
@@ -140,7 +145,7 @@ async fn finish(
             }
             json(&report)?;
         }
-        return Ok((failing(args, exit(planned, None, stale), planned), None));
+        return Ok((failing(args, exit(planned, None, stale), planned), None, None));
     }
     let progress = Progress::new(planned.steps.len());
     let mut lines = shown::Lines::default();
@@ -168,11 +173,16 @@ async fn finish(
         }
     }
     let blind = again.as_ref().and_then(|again| blind(planned, again));
-    match (&blind, &again) {
-        (Some(why), _) => talk(&shown::blind(why)),
-        (None, Some(again)) => talk(&shown::second_look(again, &report)),
-        (None, None) => {}
+    let fought = again.as_ref().is_some_and(|again| !fights(again, &report).is_empty());
+    let mut found = String::new();
+    // A fight is told also where the rest could not be looked at.
+    if let Some(again) = again.as_ref().filter(|_| fought || blind.is_none()) {
+        found.push_str(&shown::second_look(again, &report));
     }
+    if let Some(why) = &blind {
+        found.push_str(&shown::blind(why));
+    }
+    talk(&found);
     if args.output == TextOrJson::Json {
         let mut told = shown::json(planned, Some(&report), again.as_ref());
         if let Some(why) = &blind {
@@ -180,9 +190,10 @@ async fn finish(
         }
         json(&told)?;
     }
-    let fought = again.as_ref().is_some_and(|again| !fights(again, &report).is_empty());
-    let end = if fought || blind.is_some() { Exit::Failed } else { exit(planned, Some(&report), stale) };
-    Ok((failing(args, end, again.as_ref().unwrap_or(planned)), Some(report)))
+    let failed = fought || blind.is_some();
+    let end = if failed { Exit::Failed } else { exit(planned, Some(&report), stale) };
+    let end = failing(args, end, again.as_ref().unwrap_or(planned));
+    Ok((end, Some(report), failed.then_some(found)))
 }
 
 fn exit(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> Exit {

@@ -114,7 +114,7 @@ impl Scene {
     async fn landed(&self, args: Ci) -> Result<Exit, Failure> {
         let result = self.carried_out(args).await;
         let said = match &result {
-            Ok(done) => applied(&done.plan, done.report.as_ref(), &done.stale),
+            Ok(done) => applied(&done.plan, done.report.as_ref(), &done.stale, done.trouble.as_deref()),
             Err(Refused { said, failure: _ }) => said.clone(),
         };
         self.summarise(&said)?;

@@ -46,9 +46,14 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
     out
 }
 
-/// What was done, with the results line by line.
+/// What was done, with the results line by line, and what the last look found where that is why the run failed.
 #[must_use]
-pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> String {
+pub fn applied(
+    plan: &Plan,
+    report: Option<&Report>,
+    stale: &[(ResourceId, String)],
+    trouble: Option<&str>,
+) -> String {
     let mut out = format!("### kwo apply: {}\n", Counts::of(plan).line());
     if let Some(remains) = plan.remains() {
         let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));
@@ -69,6 +74,10 @@ pub fn applied(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, Strin
     }
     let last = report.map_or_else(|| nothing.to_owned(), run::summary);
     let _ = write!(out, "\n{}", anstream::adapter::strip_str(&last));
+    if let Some(trouble) = trouble {
+        let plain = anstream::adapter::strip_str(trouble).to_string();
+        let _ = write!(out, "\n{}", block(plain.trim_end(), LONGEST / 8));
+    }
     out
 }
 

@@ -120,10 +120,15 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
     let mut out = String::new();
     let fights = fights(again, report);
     for Fight { step } in &fights {
+        if step.creates() {
+            let _ = writeln!(out, "{HOLD}!{HOLD:#} {} is gone right after it was written", step.id);
+            continue;
+        }
         let _ = writeln!(out, "{HOLD}!{HOLD:#} {} differs again right after it was written:", step.id);
         for change in &step.changes {
             let _ = match change {
-                Change::Create => writeln!(out, "    it is gone"),
+                // Told above: a step creates with this change alone.
+                Change::Create => Ok(()),
                 Change::Extend { pointer, value, tightens: _, because: _ } => {
                     writeln!(out, "    {pointer}: {} was taken out", shown(value))
                 }

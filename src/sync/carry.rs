@@ -134,7 +134,7 @@ impl Run<'_> {
             for fight in &self.entry.fights.clone() {
                 self.problem(quarrel(fight));
             }
-            for problem in problems(&report, again.as_ref()).into_iter().chain(unseen) {
+            for problem in problems(plan, &report, again.as_ref()).into_iter().chain(unseen) {
                 self.problem(problem);
             }
             let Some(again) = again else { return Ok(()) };

@@ -8,7 +8,7 @@ use kwo_planner::resource::Desired;
 
 use super::choose::problem;
 use crate::execute::{Outcome as StepOutcome, Report};
-use crate::fight::{fights, named};
+use crate::fight::{blind, fights, named};
 use crate::history::{Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step};
 use crate::providers::Refusal;
 
@@ -96,7 +96,7 @@ pub(super) fn drifted(plan: &Plan, was: Option<&Desired>) -> Vec<Drift> {
 }
 
 /// What went wrong while a plan was carried out, and after it.
-pub(super) fn problems(report: &Report, again: Option<&Plan>) -> Vec<Problem> {
+pub(super) fn problems(plan: &Plan, report: &Report, again: Option<&Plan>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let unanswered = report.unanswered();
     let failed = report.results.iter().filter(|result| !result.outcome.is_done()).count() - unanswered;
@@ -114,9 +114,17 @@ pub(super) fn problems(report: &Report, again: Option<&Plan>) -> Vec<Problem> {
     }
     for fight in again.iter().flat_map(|again| fights(again, report)) {
         let who = named(std::slice::from_ref(&fight));
-        let text =
-            format!("{} differs again right after it was written: {who} writes it back", fight.step.id);
+        let id = &fight.step.id;
+        let text = if fight.step.creates() {
+            format!("{id} is gone right after it was written: {who} deletes it")
+        } else {
+            format!("{id} differs again right after it was written: {who} writes it back")
+        };
         problems.push(problem(ProblemKind::Step, text, "have one of the two give way"));
+    }
+    if let Some(why) = again.and_then(|again| blind(plan, again)) {
+        let text = format!("could not look again after the steps: {why}");
+        problems.push(problem(ProblemKind::Target, text, "what was done is told; the next run looks anew"));
     }
     problems
 }

@@ -97,7 +97,9 @@ fn whoever_deletes_what_kwo_makes_is_fought_with_too() {
         let ran = ran.expect(1);
         assert!(ran.err.contains("somebody deletes what kwo writes") && !ran.converged(), "{}", ran.err);
         assert!(
-            ran.err.contains(&format!("kube:NetworkPolicy/{name}/{isolation} differs again")),
+            ran.err.contains(&format!(
+                "kube:NetworkPolicy/{name}/{isolation} is gone right after it was written"
+            )),
             "{}",
             ran.err
         );

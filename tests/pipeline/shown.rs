@@ -56,6 +56,30 @@ fn what_a_plan_holds_is_a_warning_at_its_line() {
     assert!(ran.out.lines().any(|have| have.starts_with(line)), "{}", ran.out);
 }
 
+#[test]
+fn the_summary_says_that_the_last_look_failed() {
+    let stage = Stage::new("tenants:\n  alice: {quota: {pods: 20}}\n");
+    let forge = Forge::start(Kind::GitHub, "group/rosters");
+    stage.kwo(&["apply", "--yes", "--target=dir:sandbox"], &[]).expect(0);
+    let of = |name: &str| stage.path("sandbox/namespaces/alice").join(name);
+    let (quota, limits) = (of("resourcequota-alice-quota.yaml"), of("limitrange-alice-limits.yaml"));
+    let read = |file: &std::path::Path| std::fs::read_to_string(file).unwrap_or_default();
+    let before = read(&quota);
+    stage.write("tenants:\n  alice: {quota: {pods: 30}}\n");
+    let variables = stage.push(System::GitHub, &forge, "main");
+    let ran = std::thread::scope(|scope| {
+        let run = scope.spawn(|| stage.kwo(&["ci", "--target=dir:sandbox", "--settle=3s"], &variables));
+        while !run.is_finished() && [before.as_str(), ""].contains(&read(&quota).as_str()) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        std::fs::write(&limits, "{ [").unwrap();
+        run.join().unwrap()
+    });
+    let summary = stage.read("summary.md");
+    ran.expect(1);
+    assert!(summary.contains("1 done") && summary.contains("Could not look again: "), "{summary}");
+}
+
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -71,6 +71,31 @@ fn what_is_put_right_run_after_run_is_a_fight() {
 }
 
 #[test]
+fn a_last_look_that_sees_less_is_a_failure_with_the_reason() {
+    let world = World::new(ALICE);
+    world.sync(&[]).expect(0);
+    let [quota, limits] = [("ResourceQuota", "alice-quota"), ("LimitRange", "alice-limits")]
+        .map(|(kind, name)| world.file_of(kind, name).unwrap());
+    let right = fs::read_to_string(&quota).unwrap();
+    edit(&world, &shown(&world, "20"), "'99'");
+    let ran = std::thread::scope(|scope| {
+        let run = scope.spawn(|| world.sync(&["--settle", "3s"]));
+        // Somebody spoils another file as soon as the quota is put right.
+        while !run.is_finished() && fs::read_to_string(&quota).unwrap_or_default() != right {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        fs::write(&limits, "{ [").unwrap();
+        run.join().unwrap()
+    });
+    ran.expect(1).says("could not look again after the steps: ").says("1 done").conceals("In agreement");
+    let newest = world.newest();
+    assert_eq!((&newest["outcome"], &newest["steps"][0]["outcome"]), (&json!("failed"), &json!("done")));
+    // What could not be looked at before the run either is held, and no failure of the last look.
+    edit(&world, &shown(&world, "20"), "'99'");
+    world.sync(&[]).expect(5).conceals("could not look again");
+}
+
+#[test]
 fn access_that_is_left_over_is_the_headline_and_no_success_where_that_is_asked_for() {
     let world = World::new(
         "tenants:\n  alice: {owners: [bob@example.com], members: [{identity: carol@example.com, access: viewer}]}\n",

@@ -42,7 +42,7 @@ async fn warnings_are_told_in_every_form() {
     let lines: Vec<&str> = line.lines().collect();
     assert_eq!(lines[0], "+ created kube:ServiceAccount/alice/a");
     assert_eq!(lines[1..], TOLD.map(|told| format!("    warning: {told}")));
-    let comment = markdown::applied(&plan, Some(&report), &[]);
+    let comment = markdown::applied(&plan, Some(&report), &[], None);
     assert!(TOLD.iter().all(|told| comment.contains(told)), "{comment}");
 }
 
