@@ -1,5 +1,5 @@
 //! Access that is not kwo's: what bindings give that kwo neither wrote nor was asked for, where the roster does not give it
-//! as well. It is only ever told. The rule in words is in `docs/foreign-access.md`.
+//! as well. It is only ever told. The rule in words is in `docs/explanation/foreign-access.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,9 +7,10 @@ use clap::Command;
 
 /// The files in which commands are named.
 fn pages() -> Vec<PathBuf> {
-    let mut pages = vec![PathBuf::from("README.md"), PathBuf::from("roster.example.yaml")];
+    let mut pages: Vec<PathBuf> = crate::pages::all().into_iter().map(PathBuf::from).collect();
+    pages.push(PathBuf::from("roster.example.yaml"));
     let mut folders: Vec<PathBuf> =
-        ["snapshots", "docs", "examples", "src", "systemd"].iter().map(PathBuf::from).collect();
+        ["snapshots", "examples", "src", "systemd"].iter().map(PathBuf::from).collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.unwrap().path();

@@ -11,8 +11,10 @@ mod hints;
 mod import;
 mod kubeconfig;
 mod leftovers;
+mod links;
 #[path = "../common/loopback.rs"]
 mod loopback;
+mod pages;
 mod prompt;
 mod readme;
 mod registry;
@@ -20,6 +22,7 @@ mod sandbox;
 mod saved;
 mod streams;
 mod tls;
+mod walk;
 mod watch;
 mod words;
 

@@ -1,18 +1,15 @@
-//! README to the letter: what it says that a command prints is printed, what it names is there, and nothing that is
-//! there goes without a name. What it says of rights is tried in `tests/rights`.
+//! README and the manual to the letter: what they say that a command prints is printed, what they name is there, and
+//! nothing that is there goes without a name. What they say of rights is tried in `tests/rights`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::pages::{self, read};
 use crate::transcript;
 
-fn readme() -> String {
-    std::fs::read_to_string("README.md").unwrap()
-}
-
-/// The lines of README from the one that starts like this to the one that ends the block, without its indentation.
-fn block(start: &str, end: &str) -> Vec<String> {
-    let text = readme();
+/// The lines of a page from the one that starts like this to the one that ends the block, without their indentation.
+fn block(page: &str, start: &str, end: &str) -> Vec<String> {
+    let text = read(page);
     let lines = text.lines().map(|line| line.strip_prefix("    ").unwrap_or(line));
     let mut found: Vec<String> = Vec::new();
     for line in lines.skip_while(|line| !line.starts_with(start)) {
@@ -21,18 +18,18 @@ fn block(start: &str, end: &str) -> Vec<String> {
             return found;
         }
     }
-    panic!("README has no block from `{start}` to `{end}`")
+    panic!("{page} has no block from `{start}` to `{end}`")
 }
 
-/// Every line is printed, in this order; `…` stands for what README leaves out.
-fn printed(lines: &[String], output: &str) {
+/// Every line is printed, in this order; `…` stands for what the page leaves out.
+pub(crate) fn printed(lines: &[String], output: &str) {
     let mut rest = output.lines();
     for line in lines.iter().filter(|line| !line.is_empty() && line.trim() != "…") {
         let alike = |have: &str| match line.split_once('…') {
             Some((start, end)) => have.starts_with(start) && have.ends_with(end),
             None => have == line,
         };
-        assert!(rest.any(alike), "README shows this line, and it is not printed (here): {line}\n{output}");
+        assert!(rest.any(alike), "a page shows this line, and it is not printed (here): {line}\n{output}");
     }
 }
 
@@ -41,28 +38,29 @@ fn the_first_command_prints_what_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy("roster.example.yaml", folder.path().join("roster.example.yaml")).unwrap();
     let command = "    cargo run --release -- apply roster.example.yaml --target dir:./sandbox --yes\n";
-    assert!(readme().contains(command));
+    assert!(read("README.md").contains(command));
     let args = ["apply", "roster.example.yaml", "--target", "dir:./sandbox", "--yes"];
-    printed(&block("Plan for …/sandbox", "In agreement"), &transcript(folder.path(), &args));
+    printed(&block("README.md", "Plan for …/sandbox", "In agreement"), &transcript(folder.path(), &args));
 }
 
 #[test]
 fn the_first_roster_is_one_and_the_mistakes_are_told_as_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let text = readme();
-    let (_, yaml) = text.split_once("This is all it needs:\n\n```yaml\n").unwrap();
+    let page = "docs/tutorials/first-cluster.md";
+    let text = read(page);
+    let (_, yaml) = text.split_once("```yaml\n").unwrap();
     let roster = yaml.split("```").next().unwrap();
     std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
     assert!(transcript(folder.path(), &["validate"]).contains("roster.yaml is valid: 1 tenant"));
     let bad = roster.replace("owners:", "owner:") + "    tier: gold\n    quota: {memory: 4 Gi}\n  Bob: {}\n";
     std::fs::write(folder.path().join("bad.yaml"), bad).unwrap();
     let said = transcript(folder.path(), &["validate", "bad.yaml"]);
-    printed(&block("error[unknown-field]", "4 things are wrong"), &said);
+    printed(&block(page, "error[unknown-field]", "4 things are wrong"), &said);
 }
 
 #[test]
 fn every_command_is_in_the_table_and_no_other() {
-    let text = readme();
+    let text = read("docs/reference/commands.md");
     let rows = text.lines().filter(|line| line.starts_with("| `kwo "));
     let shown: BTreeSet<&str> = rows
         .filter_map(|row| row.split('|').nth(1))
@@ -78,7 +76,7 @@ fn every_command_is_in_the_table_and_no_other() {
 
 /// The paths in the map of the house.
 fn map() -> BTreeSet<PathBuf> {
-    let text = readme();
+    let text = read("ARCHITECTURE.md");
     let (_, map) = text.split_once("```\nsrc/\n").unwrap();
     let mut folders = vec![PathBuf::from("src")];
     let mut paths = BTreeSet::from([PathBuf::from("src")]);
@@ -132,12 +130,11 @@ fn tests() -> String {
 
 #[test]
 fn what_shows_a_promise_exists() {
-    let text = readme();
-    let (_, table) = text.split_once("## Promises").unwrap();
-    let table = table.split_once("\n## ").unwrap().0;
+    let text = read("docs/explanation/promises.md");
+    let text = text + &read("docs/explanation/shell-scripts.md");
     let tests = tests();
     let mut seen = 0;
-    for name in table.split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')) {
+    for name in text.split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')) {
         let there = match name.strip_prefix('…') {
             Some(end) => tests.contains(&format!("{end}(")),
             None if name.contains('_') => tests.contains(&format!("fn {name}(")),
@@ -147,7 +144,7 @@ fn what_shows_a_promise_exists() {
             }
             None => true,
         };
-        assert!(there, "README names {name}");
+        assert!(there, "the promises name {name}");
         seen += 1;
     }
     assert!(seen > 25, "{seen}");
@@ -155,7 +152,7 @@ fn what_shows_a_promise_exists() {
 
 #[test]
 fn every_fault_of_the_shell_scripts_has_its_row() {
-    let text = readme();
+    let text = read("docs/explanation/shell-scripts.md");
     for number in 1..=20 {
         let start = format!("| K-{number:02} | ");
         let row = text.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{start}"));
@@ -164,13 +161,12 @@ fn every_fault_of_the_shell_scripts_has_its_row() {
 }
 
 #[test]
-fn the_examples_in_the_table_are_all_there_are() {
-    let text = readme();
-    let named: BTreeSet<PathBuf> = text
-        .split('`')
-        .filter(|part| part.starts_with("examples/") && part.ends_with(".yaml"))
-        .map(PathBuf::from)
-        .collect();
+fn the_examples_in_the_tables_are_all_there_are() {
+    let names = |text: &str| -> BTreeSet<PathBuf> {
+        let parts = text.split('`').filter(|part| part.starts_with("examples/") && part.ends_with(".yaml"));
+        parts.map(PathBuf::from).collect()
+    };
+    let named = names(&(read("docs/reference/examples.md") + &read("docs/how-to/pipelines.md")));
     let folders = ["examples", "examples/pipelines"].map(|folder| std::fs::read_dir(folder).unwrap());
     let there: BTreeSet<PathBuf> = folders
         .into_iter()
@@ -179,4 +175,8 @@ fn the_examples_in_the_table_are_all_there_are() {
         .filter(|path| path.is_file())
         .collect();
     assert_eq!(named, there);
+    for page in pages::all() {
+        let unknown: Vec<PathBuf> = names(&read(&page)).difference(&there).cloned().collect();
+        assert!(unknown.is_empty(), "{page} names {unknown:?}");
+    }
 }

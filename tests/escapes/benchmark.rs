@@ -1,5 +1,6 @@
 //! The multi-tenancy benchmark of Kubernetes' working group: each of its checks, tried in a tier that is built in and
-//! bounded as `standard` is, and in `restricted`. `docs/multi-tenancy-benchmark.md` publishes this table, row by row.
+//! bounded as `standard` is, and in `restricted`. `docs/reference/multi-tenancy-benchmark.md` publishes this table, row
+//! by row.
 
 use serde_json::{Value, json};
 
@@ -402,7 +403,7 @@ fn each_check_of_the_benchmark_comes_out_as_published() {
 
 #[test]
 fn the_published_table_is_this_one() {
-    let docs = include_str!("../../docs/multi-tenancy-benchmark.md");
+    let docs = include_str!("../../docs/reference/multi-tenancy-benchmark.md");
     let rows = docs.lines().filter(|line| line.starts_with("| MTB-"));
     let rows: Vec<Vec<String>> = rows
         .map(|row| {

@@ -100,8 +100,13 @@ fn credentials_have_the_names_that_the_units_load() {
     let units = unit("kwo-sync.service") + &unit("kwo-hook.service");
     let loaded: Vec<&str> = units.lines().filter_map(|line| line.strip_prefix("LoadCredential=")).collect();
     let mut found = 0;
-    for file in ["README.md", "examples/kwo.yaml"] {
-        let text = fs::read_to_string(file).unwrap();
+    let folders = ["docs/tutorials", "docs/how-to", "docs/reference", "docs/explanation"];
+    let pages = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let pages = pages.map(|page| page.unwrap().path());
+    let more = ["README.md", "examples/kwo.yaml"].into_iter().map(|file| Path::new(file).to_owned());
+    for file in pages.chain(more) {
+        let text = fs::read_to_string(&file).unwrap();
+        let file = file.display();
         let names = text.split("{credential: ").skip(1).filter_map(|rest| rest.split('}').next());
         for name in names.filter(|name| *name != "NAME") {
             assert!(loaded.contains(&name), "{file}: no unit loads {name}");

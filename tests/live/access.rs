@@ -86,7 +86,7 @@ fn the_matrix_of_rights_is_as_promised() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// README says of the pipeline's account what it may do.
+/// `docs/reference/objects.md` says of the pipeline's account what it may do.
 #[test]
 fn a_pipeline_may_do_what_is_promised_and_nothing_outside() {
     let name = unique("pipeline");

@@ -115,10 +115,10 @@ fn what_is_not_there_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn the_role_of_the_readme_is_enough_for_one_namespace() {
+fn the_role_of_the_manual_is_enough_for_one_namespace() {
     let Some((bench, name, other)) = two() else { return };
-    let readme = std::fs::read_to_string("README.md").unwrap();
-    let block = readme.split("```yaml\n").find(|block| block.contains("name: kwo-kubeconfig")).unwrap();
+    let page = std::fs::read_to_string("docs/reference/rights.md").unwrap();
+    let block = page.split("```yaml\n").find(|block| block.contains("name: kwo-kubeconfig")).unwrap();
     let role = block.split("```").next().unwrap().replace("alice-prod", &name);
     let file = bench.path("role.yaml");
     std::fs::write(&file, role).unwrap();

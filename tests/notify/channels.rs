@@ -214,9 +214,9 @@ fn only_news_are_told_and_recovery_is_called_so() {
 }
 
 #[test]
-fn the_settings_in_the_readme_are_settings() {
-    let readme = std::fs::read_to_string("README.md").unwrap();
-    let blocks = readme.split("```yaml\n").filter_map(|block| block.split("```").next());
+fn the_settings_in_the_manual_are_settings() {
+    let page = std::fs::read_to_string("docs/how-to/notifications.md").unwrap();
+    let blocks = page.split("```yaml\n").filter_map(|block| block.split("```").next());
     let shown = blocks.filter(|block| block.starts_with("notify:")).collect::<Vec<_>>();
     assert_eq!(shown.len(), 1);
     let text =

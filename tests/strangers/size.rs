@@ -1,5 +1,5 @@
 //! What a roster of 98 KB costs, whatever it says: `kwo validate` gets no more than so much memory and has to be done with
-//! it. How long it takes is measured by hand, and stands in `docs/strangers.md`.
+//! it. How long it takes is measured by hand, and stands in `docs/explanation/strangers.md`.
 
 use std::fmt::Write as _;
 use std::process::Command;

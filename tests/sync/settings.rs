@@ -79,9 +79,9 @@ fn what_the_schema_refuses_the_parser_refuses() {
 }
 
 #[test]
-fn the_settings_in_the_readme_are_settings() {
-    let readme = fs::read_to_string("README.md").unwrap();
-    let blocks = readme.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
+fn the_settings_in_the_manual_are_settings() {
+    let page = fs::read_to_string("docs/how-to/sync.md").unwrap();
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
     let shown: Vec<&str> = blocks.filter(|block| block.contains("kind: Settings")).collect();
     assert_eq!(shown.len(), 1);
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -1,6 +1,6 @@
 //! How many objects of each kind a namespace may hold where neither tier nor tenant says: every kind that an owner can
 //! make, by itself or through a controller. Without it one namespace fills the datastore, and then nobody can create
-//! anything. `docs/bounds.md` has the arithmetic.
+//! anything. `docs/reference/bounds.md` has the arithmetic.
 
 use crate::roster::Quantity;
 
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_worst_case_is_the_one_that_the_docs_name() {
-        let docs = include_str!("../../../docs/bounds.md");
+        let docs = include_str!("../../../docs/reference/bounds.md");
         for (scale, tier, pods) in
             [(Scale::Small, "small", 10), (Scale::Standard, "standard", 20), (Scale::Large, "large", 50)]
         {

@@ -301,7 +301,7 @@ pub const BUILT_IN_TIERS: [BuiltInTier; 4] = [
         max: &[("memory", "8Gi")],
         ..SMALL
     },
-    // What the multi-tenancy benchmark asks for: `docs/multi-tenancy-benchmark.md`.
+    // What the multi-tenancy benchmark asks for: `docs/reference/multi-tenancy-benchmark.md`.
     BuiltInTier {
         name: "restricted",
         pod_security: PodSecurity::Restricted,
