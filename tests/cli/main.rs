@@ -14,9 +14,12 @@ mod leftovers;
 mod links;
 #[path = "../common/loopback.rs"]
 mod loopback;
+#[path = "../common/manual.rs"]
+mod manual;
 mod pages;
 mod prompt;
 mod readme;
+mod reference;
 mod registry;
 mod sandbox;
 mod saved;

@@ -10,6 +10,8 @@ mod proxy;
 mod channels;
 mod faults;
 mod journal;
+#[path = "../common/manual.rs"]
+mod manual;
 mod metrics;
 mod receiver;
 mod runs;

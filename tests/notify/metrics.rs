@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use kwo::history::{Drift, Entry, Held, Outcome, ProblemKind};
 use kwo::metrics::write;
 
+use crate::manual;
 use crate::peers::http::Request;
 use crate::peers::{Running, free_port, local, program};
 use crate::runs::{NEWEST, changed, failed, quiet};
@@ -30,6 +31,43 @@ fn everything() -> Entry {
     entry.steps = changed().steps;
     entry.steps[0].outcome = "refused".into();
     Entry { held: vec![held.clone(), held], drift: vec![drift], ..entry }
+}
+
+/// A name with its labels; of one label also the values, for they are all there.
+fn labels(samples: &[&str], name: &str) -> String {
+    let of = |sample: &&str| -> Option<Vec<(String, String)>> {
+        let inside = sample.strip_prefix(name)?.strip_prefix('{')?.split_once('}')?.0;
+        let pairs = inside.split(',').filter_map(|pair| pair.split_once('='));
+        Some(pairs.map(|(label, value)| (label.to_owned(), value.trim_matches('"').to_owned())).collect())
+    };
+    let found: Vec<Vec<(String, String)>> = samples.iter().filter_map(of).collect();
+    match found.first().map(Vec::as_slice) {
+        None => String::new(),
+        Some([(label, _)]) => {
+            let values: Vec<String> = found.iter().map(|labels| format!("`{}`", labels[0].1)).collect();
+            format!("`{label}`: {}", values.join(", "))
+        }
+        Some(several) => several.iter().map(|(label, _)| format!("`{label}`")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+#[test]
+fn the_metrics_of_the_manual_are_those_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kwo.prom");
+    write(&path, &changed()).unwrap();
+    write(&path, &everything()).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let mut table = String::from("| metric | labels | what it is |\n|---|---|---|\n");
+    let mut seen = 0;
+    for line in text.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+        let (name, help) = line.split_once(' ').unwrap();
+        table += &format!("| `{name}` | {} | {} |\n", labels(&samples, name), manual::cell(help));
+        seen += 1;
+    }
+    assert!(seen >= 15, "{text}");
+    manual::holds("docs/reference/metrics.md", &table);
 }
 
 #[test]
