@@ -18,6 +18,7 @@ mod loopback;
 mod manual;
 mod pages;
 mod prompt;
+mod prompts;
 mod readme;
 mod reference;
 mod registry;
@@ -25,6 +26,7 @@ mod sandbox;
 mod saved;
 mod streams;
 mod tls;
+#[path = "../common/walk.rs"]
 mod walk;
 mod watch;
 mod words;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::pages::{self, read};
 use crate::transcript;
 
-/// The lines of a page from the one that starts like this to the one that ends the block, without their indentation.
-fn block(page: &str, start: &str, end: &str) -> Vec<String> {
-    let text = read(page);
+/// The lines of README from the one that starts like this to the one that ends the block, without its indentation.
+fn block(start: &str, end: &str) -> Vec<String> {
+    let text = read("README.md");
     let lines = text.lines().map(|line| line.strip_prefix("    ").unwrap_or(line));
     let mut found: Vec<String> = Vec::new();
     for line in lines.skip_while(|line| !line.starts_with(start)) {
@@ -18,11 +18,11 @@ fn block(page: &str, start: &str, end: &str) -> Vec<String> {
             return found;
         }
     }
-    panic!("{page} has no block from `{start}` to `{end}`")
+    panic!("README has no block from `{start}` to `{end}`")
 }
 
 /// Every line is printed, in this order; `…` stands for what the page leaves out.
-pub(crate) fn printed(lines: &[String], output: &str) {
+fn printed(lines: &[String], output: &str) {
     let mut rest = output.lines();
     for line in lines.iter().filter(|line| !line.is_empty() && line.trim() != "…") {
         let alike = |have: &str| match line.split_once('…') {
@@ -40,22 +40,7 @@ fn the_first_command_prints_what_is_shown() {
     let command = "    cargo run --release -- apply roster.example.yaml --target dir:./sandbox --yes\n";
     assert!(read("README.md").contains(command));
     let args = ["apply", "roster.example.yaml", "--target", "dir:./sandbox", "--yes"];
-    printed(&block("README.md", "Plan for …/sandbox", "In agreement"), &transcript(folder.path(), &args));
-}
-
-#[test]
-fn the_first_roster_is_one_and_the_mistakes_are_told_as_shown() {
-    let folder = tempfile::tempdir().unwrap();
-    let page = "docs/tutorials/first-cluster.md";
-    let text = read(page);
-    let (_, yaml) = text.split_once("```yaml\n").unwrap();
-    let roster = yaml.split("```").next().unwrap();
-    std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
-    assert!(transcript(folder.path(), &["validate"]).contains("roster.yaml is valid: 1 tenant"));
-    let bad = roster.replace("owners:", "owner:") + "    tier: gold\n    quota: {memory: 4 Gi}\n  Bob: {}\n";
-    std::fs::write(folder.path().join("bad.yaml"), bad).unwrap();
-    let said = transcript(folder.path(), &["validate", "bad.yaml"]);
-    printed(&block(page, "error[unknown-field]", "4 things are wrong"), &said);
+    printed(&block("Plan for …/sandbox", "In agreement"), &transcript(folder.path(), &args));
 }
 
 #[test]

@@ -104,7 +104,7 @@ const _: fn() = || {
     let _ = (kubeconfig as fn() -> _, audit_log as fn() -> _, kubectl_ok as fn(_) -> _, unique as fn(_) -> _);
 };
 
-fn server() -> Option<&'static Server> {
+pub(crate) fn server() -> Option<&'static Server> {
     SERVER.get_or_init(|| find().unwrap_or_else(|why| live::missing(&why))).as_ref()
 }
 

@@ -35,3 +35,6 @@ mod reach;
 mod run;
 mod saved;
 mod status;
+mod tutorial;
+#[path = "../common/walk.rs"]
+mod walk;
