@@ -1,6 +1,7 @@
 //! The world after a plan, as far as it can be known without doing it: for the law that a second plan is empty,
 //! for scenarios and for benchmarks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,23 +11,25 @@ use crate::plan::Plan;
 use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree, join, tokens};
 
+/// How many sets of fields of one kind are compared, the last ones: a namespace has several quotas.
+const SETS: usize = 8;
+
 /// What would be seen if every step were done.
 #[must_use]
 pub fn after(plan: &Plan, observed: &Observed) -> Observed {
     let mut world = observed.clone();
     // Objects of one kind mostly have the same fields; as in what a provider reads, such sets exist once.
-    let mut shared: BTreeMap<SmolStr, Arc<[Owner]>> = BTreeMap::new();
+    let mut shared: BTreeMap<SmolStr, Vec<Arc<[Owner]>>> = BTreeMap::new();
     for step in &plan.steps {
         let before = match observed.get(&step.id) {
             Some(Sighting::Present(present)) => Some(present),
             Some(Sighting::Absent | Sighting::Unknown { .. } | Sighting::LeftOut { .. }) | None => None,
         };
         let mut present = done(step, before);
-        let kept = shared.entry(step.id.kind.clone()).or_insert_with(|| present.owners.clone());
-        if **kept == *present.owners {
-            present.owners = kept.clone();
-        } else {
-            *kept = present.owners.clone();
+        let kept = shared.entry(step.id.kind.clone()).or_default();
+        match kept.iter().rev().take(SETS).find(|kept| ***kept == *present.owners) {
+            Some(kept) => present.owners = Arc::clone(kept),
+            None => kept.push(Arc::clone(&present.owners)),
         }
         world.insert(step.id.clone(), Sighting::Present(present));
     }
@@ -114,10 +117,10 @@ fn field_pointer(pointer: &str) -> String {
 }
 
 /// A field set without the field at this path.
-fn without(fields: &Tree, path: &[String]) -> Tree {
+fn without(fields: &Tree, path: &[Cow<'_, str>]) -> Tree {
     let Some((first, rest)) = path.split_first() else { return Tree::map::<SmolStr>([]) };
     Tree::map(fields.entries().iter().filter_map(|(key, below)| {
-        if key != first.as_str() {
+        if key.as_str() != first.as_ref() {
             Some((key.clone(), below.clone()))
         } else if rest.is_empty() {
             None

@@ -3,7 +3,7 @@
 
 use crate::kinds::{EntryKey, Shape, matches_any};
 use crate::roster::Quantity;
-use crate::tree::{SmolStr, Tree, join};
+use crate::tree::{SmolStr, Tree, beside, join};
 
 /// One way in which what was found falls short of what is wanted.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -76,9 +76,9 @@ impl Walk<'_> {
                 if self.is(self.shape.whole, path) {
                     return self.equal(wanted, found, path);
                 }
-                for (key, value) in want.iter() {
+                for (key, value, there) in beside(want, have) {
                     let here = Path::Key(path, key);
-                    match found.get(key) {
+                    match there {
                         Some(there) => self.contained(value, there, &here),
                         None => self.missing(here.pointer(), value),
                     }

@@ -49,12 +49,13 @@ const ANONYMOUS: &str = "system:anonymous";
 
 /// The bindings of Kubernetes, kubeadm and k3s themselves that would be told otherwise: the namespace, the role and the
 /// subject. No label says so, for anybody can set one.
-const KNOWN: [Right<'static>; 10] = [
+const KNOWN: [Right<'static>; 11] = [
     ("", "ClusterRole", "system:basic-user", Subject::Group(AUTHENTICATED)),
     ("", "ClusterRole", "system:discovery", Subject::Group(AUTHENTICATED)),
     ("", "ClusterRole", "system:public-info-viewer", Subject::Group(AUTHENTICATED)),
     ("", "ClusterRole", "system:public-info-viewer", Subject::Group(UNAUTHENTICATED)),
     ("", "ClusterRole", "system:service-account-issuer-discovery", Subject::Group(ACCOUNTS)),
+    ("", "ClusterRole", "system:cluster-trust-bundle-discovery", Subject::Group(ACCOUNTS)),
     ("kube-public", "Role", "kubeadm:bootstrap-signer-clusterinfo", Subject::User(ANONYMOUS)),
     ("", "ClusterRole", "system:kubelet-api-admin", Subject::User("kube-apiserver")),
     ("", "ClusterRole", "k3s-cloud-controller-manager", Subject::User("k3s-cloud-controller-manager")),

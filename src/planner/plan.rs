@@ -18,7 +18,7 @@ use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TE
 use crate::overlay;
 use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tightens::{self, Around};
-use crate::tree::{SmolStr, Tree, join, tokens};
+use crate::tree::{SmolStr, Tree, is_below, join, tokens};
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
 pub const FORMAT_VERSION: &str = "1.2";
@@ -127,11 +127,6 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
         digest: "".into(),
     }
     .sealed()
-}
-
-/// Is the pointer this place, or below it?
-pub(crate) fn is_below(pointer: &str, place: &str) -> bool {
-    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What is to become of one resource, needs aside.

@@ -15,7 +15,7 @@ use crate::node;
 use crate::plain::one_line;
 use crate::roster::{Finding, Sources, Span};
 use crate::secrets::{Missing, Secret};
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, is_below};
 
 /// The account that every pod has which names none.
 pub const EVERY_PODS: &str = "default";
@@ -35,7 +35,12 @@ pub struct ResourceId {
 }
 
 /// Reasons by pointer. What is the same for every tenant of a tier exists once.
-pub type Reasons = Arc<Vec<(SmolStr, Reason)>>;
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reasons {
+    common: Arc<Vec<(SmolStr, Reason)>>,
+    /// Each in place of a common one of the same pointer.
+    own: Vec<(SmolStr, Reason)>,
+}
 
 /// One object that the roster wants.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -276,14 +281,44 @@ impl Resource {
     /// Why the field at this pointer has its value: the closest reason given for it or for what it is part of.
     #[must_use]
     pub fn reason(&self, pointer: &str) -> &Reason {
-        let covers = |prefix: &str| {
-            pointer.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.fields
-            .iter()
-            .filter(|(prefix, _)| covers(prefix))
-            .max_by_key(|(prefix, _)| prefix.len())
-            .map_or(&self.because, |(_, reason)| reason)
+        self.fields.closest(pointer).unwrap_or(&self.because)
+    }
+}
+
+impl Reasons {
+    /// Reasons that several resources have.
+    #[must_use]
+    pub fn common(reasons: Vec<(SmolStr, Reason)>) -> Reasons {
+        Reasons { common: Arc::new(reasons), own: Vec::new() }
+    }
+
+    /// The same, with these before them.
+    #[must_use]
+    pub fn with(&self, own: &[(SmolStr, Reason)]) -> Reasons {
+        Reasons { common: Arc::clone(&self.common), own: [&self.own, own].concat() }
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, pointer: impl Into<SmolStr>, reason: Reason) {
+        self.own.push((pointer.into(), reason));
+    }
+
+    /// Do the two have the same common ones, and not only equal ones?
+    #[must_use]
+    pub fn share(&self, other: &Reasons) -> bool {
+        Arc::ptr_eq(&self.common, &other.common)
+    }
+
+    /// The reason of the closest part that this pointer is in.
+    fn closest(&self, pointer: &str) -> Option<&Reason> {
+        let all = self.common.iter().chain(&self.own).filter(|(prefix, _)| is_below(pointer, prefix));
+        all.max_by_key(|(prefix, _)| prefix.len()).map(|(_, reason)| reason)
+    }
+}
+
+impl From<Vec<(SmolStr, Reason)>> for Reasons {
+    fn from(own: Vec<(SmolStr, Reason)>) -> Reasons {
+        Reasons { common: Arc::default(), own }
     }
 }
 
@@ -427,7 +462,7 @@ mod tests {
     #[test]
     fn the_closest_reason_wins() {
         let resource = Resource {
-            fields: Arc::new(vec![
+            fields: Reasons::from(vec![
                 ("/spec/hard".into(), Reason::Kubernetes),
                 (
                     "/spec/hard/pods".into(),

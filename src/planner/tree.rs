@@ -4,6 +4,7 @@
 //! objects would not fit the memory that is promised. Here a map is one sorted slice behind an `Arc`, so what
 //! is the same for every tenant (the rules of a Role, say) exists once, and equal pointers are equal trees.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -107,11 +108,11 @@ impl Tree {
     /// parents are made as maps. A pointer that leads through a single value changes nothing.
     #[must_use]
     pub fn with(&self, pointer: &str, value: Tree) -> Tree {
-        let path: Vec<String> = tokens(pointer).collect();
+        let path: Vec<Cow<'_, str>> = tokens(pointer).collect();
         self.with_path(&path, value)
     }
 
-    fn with_path(&self, path: &[String], value: Tree) -> Tree {
+    fn with_path(&self, path: &[Cow<'_, str>], value: Tree) -> Tree {
         let Some((first, rest)) = path.split_first() else { return value };
         match self {
             Tree::Map(entries) => {
@@ -120,7 +121,7 @@ impl Tree {
                     Ok(found) => entries[found].1 = entries[found].1.with_path(rest, value),
                     Err(gap) => {
                         let made = Tree::Map(Arc::new([])).with_path(rest, value);
-                        entries.insert(gap, (first.into(), made));
+                        entries.insert(gap, (SmolStr::new(first), made));
                     }
                 }
                 Tree::Map(entries.into())
@@ -191,9 +192,31 @@ pub fn join(pointer: &str, key: &str) -> String {
     joined
 }
 
+/// The entries of one map, each with the value of the same key in another.
+pub(crate) fn beside<'a, 'b>(
+    these: &'a [(SmolStr, Tree)],
+    those: &'b [(SmolStr, Tree)],
+) -> impl Iterator<Item = (&'a SmolStr, &'a Tree, Option<&'b Tree>)> {
+    // Both are in order, so that a wide map costs one pass and not a search for each key.
+    let mut those = those.iter().peekable();
+    these.iter().map(move |(key, value)| {
+        while those.next_if(|(other, _)| other < key).is_some() {}
+        (key, value, those.next_if(|(other, _)| other == key).map(|(_, there)| there))
+    })
+}
+
+/// Is the pointer this place, or below it?
+#[must_use]
+pub fn is_below(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The keys and indexes of a pointer, unescaped.
-pub fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
-    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
+pub fn tokens(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> + '_ {
+    pointer.split('/').skip(1).map(|token| match token.contains('~') {
+        true => Cow::Owned(token.replace("~1", "/").replace("~0", "~")),
+        false => Cow::Borrowed(token),
+    })
 }
 
 impl fmt::Display for Tree {
@@ -315,7 +338,7 @@ impl<'de> Deserialize<'de> for Tree {
 }
 
 impl schemars::JsonSchema for Tree {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "Value".into()
     }
 

@@ -38,7 +38,7 @@ impl Also {
     pub(super) fn of(kind: Kind) -> Also {
         let mut root = Also { key: SmolStr::default(), below: Vec::new() };
         for pointer in kind.shape().read {
-            root.add(tokens(pointer));
+            root.add(tokens(pointer).map(Cow::into_owned));
         }
         for label in [MARK.0, MANAGED_BY.0, TENANT_LABEL] {
             root.add(["metadata", "labels", label].into_iter().map(str::to_owned));

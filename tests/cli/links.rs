@@ -51,11 +51,8 @@ fn plain(path: &Path) -> Option<PathBuf> {
     for part in path.components() {
         match part {
             Component::Normal(name) => plain.push(name),
-            Component::ParentDir => {
-                if !plain.pop() {
-                    return None;
-                }
-            }
+            Component::ParentDir if plain.pop() => {}
+            Component::ParentDir => return None,
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! What kwo changes in others' YAML, to the readers that k3s, Helm and kubectl have: drawn documents and drawn changes,
 //! judged by Go's own readers, and by one of YAML 1.2. `KWO_TEST_DOCUMENTS` says how many; a thousand if nothing does.
 
+use std::borrow::Cow;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -56,7 +57,7 @@ impl Readers {
     pub(crate) fn judge(&mut self, before: &str, after: &str, edit: &Edit) -> Result<usize, String> {
         let read = documents(before).unwrap();
         let read = read.first().map_or(Value::Null, |document| json!(document.tree()));
-        let tokens: Vec<String> = tokens(&edit.pointer).collect();
+        let tokens: Vec<_> = tokens(&edit.pointer).collect();
         let said = self.ask(&json!({
             "before": before, "after": after, "tokens": tokens, "wanted": edit.value, "read": read,
         }));
@@ -130,7 +131,7 @@ fn of_others_yaml_nothing_else_changes_to_any_reader() {
             Ok(count) => read += count,
             Err(why) => wrong.push(format!("{seed}: {why}")),
         }
-        let tokens: Vec<String> = tokens(&change.pointer).collect();
+        let tokens: Vec<String> = tokens(&change.pointer).map(Cow::into_owned).collect();
         if let Some(before) = new(&text) {
             both += 1;
             let right = with(&before, &tokens, &change.value);

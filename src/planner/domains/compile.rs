@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::body::{self, object_with};
 use super::inside::SERVICES_ANNOTATION;
-use super::isolation;
+use super::isolation::{self, NAME_LABEL};
 use super::surroundings::Surroundings;
 use super::tenants::Tenant;
 use super::terms::{Terms, Tiers};
@@ -100,21 +100,21 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
         .collect();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
         let (from, because) = (resources.len(), Reason::Roster(*key));
-        let terms = tiers.of(tenant);
+        let (terms, own) = tiers.of(tenant);
         let of_tier = tenant.tier.as_ref().map_or_else(|| because.clone(), |tier| Reason::Roster(tier.at));
         let people = people::people(tenant);
         let labels = body::labels(Some(name.as_str()));
-        let own = [(name.text().clone(), because.clone())];
+        let only = [(name.text().clone(), because.clone())];
         let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
-        let namespaces = if tenant.namespaces.is_empty() { Vec::from(own) } else { named.collect() };
+        let namespaces = if tenant.namespaces.is_empty() { Vec::from(only) } else { named.collect() };
         let first = namespaces.first().map(|(name, _)| ResourceId::kube(Kind::Namespace, "", name.clone()));
         let shares = totals::shares(&terms, name, tenant);
         for (at, (namespace, because)) in namespaces.into_iter().enumerate() {
             let terms: &Terms = shares.get(at).unwrap_or(&terms);
             let id = ResourceId::kube(Kind::Namespace, "", namespace);
             resources.push(namespace_resource(&id, (name, tenant), (terms, &of_tier), &because));
-            let isolation =
-                isolation::compile(&id, &labels, &terms.specs, &surroundings, &because, resources);
+            let specs = (&terms.specs, own.as_slice());
+            let isolation = isolation::compile(&id, &labels, specs, &surroundings, &because, resources);
             let before: Arc<[ResourceId]> =
                 [id.clone()].into_iter().chain(isolation).chain(guards.iter().cloned()).collect();
             people::compile(&id, &labels, (tenant, terms, &people), &before, &because, resources);
@@ -131,23 +131,17 @@ fn namespace_resource(
     (terms, of_tier): (&Terms, &Reason),
     because: &Reason,
 ) -> Resource {
+    let (held, common) = &terms.specs.held;
     let mut fields: Vec<(SmolStr, Reason)> = Vec::new();
-    let (level, level_reason) = &terms.pod_security;
     let mut labels: Vec<(SmolStr, Tree)> = vec![
         (SmolStr::new_static(MARK.0), Tree::from(MARK.1)),
         (SmolStr::new_static(MANAGED_BY.0), Tree::from(MANAGED_BY.1)),
         (SmolStr::new_static(TENANT_LABEL), Tree::from(name.text())),
         (SmolStr::new_static(TIER_LABEL), Tree::from(&terms.tier)),
-        // The API server adds this one to whatever makes the namespace, and network policies select by it.
-        (SmolStr::new_static("kubernetes.io/metadata.name"), Tree::from(&id.name)),
+        (SmolStr::new_static(NAME_LABEL), Tree::from(&id.name)),
     ];
-    fields.push((join("/metadata/labels", "kubernetes.io/metadata.name").into(), Reason::Kubernetes));
+    labels.extend(held.iter().cloned());
     fields.push((join("/metadata/labels", TIER_LABEL).into(), of_tier.clone()));
-    for mode in ["enforce", "audit", "warn"] {
-        let key = smol_str::format_smolstr!("pod-security.kubernetes.io/{mode}");
-        fields.push((join("/metadata/labels", &key).into(), level_reason.clone()));
-        labels.push((key, Tree::from(level.as_str())));
-    }
     for (key, Entry { key: _, value }) in &tenant.labels {
         fields.push((join("/metadata/labels", key.as_str()).into(), Reason::Roster(value.at)));
         labels.push((key.text().clone(), Tree::from(value.value.text())));
@@ -159,7 +153,7 @@ fn namespace_resource(
         false => object_with(id, Kind::Namespace, [labels, ("annotations", Tree::map(annotations))], []),
     };
     let resource = Resource::new(id.clone(), body, Arc::new([]), because.clone());
-    Resource { fields: Arc::new(fields), ..resource }
+    Resource { fields: common.with(&fields), ..resource }
 }
 
 /// What stands on a namespace for admission policies, and for the programs of others.

@@ -173,7 +173,7 @@ pub(crate) fn credentials<'r>(
     let mut resource = Resource::new(id, body, Arc::new([]), because.clone());
     for (variable, reference) in resolvers.flat_map(Resolver::references) {
         let pointer = join("/data", variable);
-        Arc::make_mut(&mut resource.fields).push((pointer.as_str().into(), Reason::Roster(reference.at)));
+        resource.fields.push(pointer.as_str(), Reason::Roster(reference.at));
         resource = resource.with_secret(pointer, Content::Plain(reference.value.clone()));
     }
     resource

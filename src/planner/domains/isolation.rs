@@ -12,6 +12,9 @@ use crate::kinds::{Kind, RANGES_WRITTEN};
 use crate::resource::{Reason, Reasons, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, join};
 
+/// Where the amounts of a quota stand.
+pub(super) const HARD: &str = "/spec/hard";
+
 /// The classes that push out the pods of the cluster itself.
 const OF_THE_SYSTEM: [&str; 2] = ["system-cluster-critical", "system-node-critical"];
 
@@ -47,29 +50,41 @@ pub(crate) struct Specs {
     /// The annotations of the limits.
     notes: Option<Tree>,
     isolated: Option<Reasons>,
+    /// The labels of the namespace itself that say how its pods are held, and why.
+    pub held: (Vec<(SmolStr, Tree)>, Reasons),
 }
+
+/// The label that Kubernetes adds to whatever makes a namespace, and that network policies select by.
+pub(super) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 impl Specs {
     pub(crate) fn of(terms: &Terms) -> Specs {
-        let whole = |reason: &Reason| Reasons::new(vec![("/spec".into(), reason.clone())]);
+        let whole = |reason: &Reason| Reasons::common(vec![("/spec".into(), reason.clone())]);
         let quota = (!terms.quota.is_empty()).then(|| {
             let mut fields = Vec::with_capacity(terms.quota.len());
-            let hard = amounts(&terms.quota, "/spec/hard", &mut fields);
-            (map([("hard", hard)]), Reasons::new(fields))
+            let hard = amounts(&terms.quota, HARD, &mut fields);
+            (map([("hard", hard)]), Reasons::common(fields))
         });
+        let (level, of_level) = &terms.pod_security;
+        let modes = ["enforce", "audit", "warn"];
+        let modes = modes.map(|mode| smol_str::format_smolstr!("pod-security.kubernetes.io/{mode}"));
+        let place = |label: &str| SmolStr::from(join("/metadata/labels", label));
+        let fields = modes.iter().map(|mode| (place(mode), of_level.clone()));
+        let fields = fields.chain([(place(NAME_LABEL), Reason::Kubernetes)]).collect();
+        let held = modes.map(|mode| (mode, Tree::from(level.as_str()))).into();
         let reason = terms.priority.as_ref().map_or(&Reason::Always, |(_, reason)| reason);
         let limits = terms.limits.as_ref().map(|limits| {
             let mut fields = Vec::new();
             let spec = map([("limits", Tree::list(ranges(limits, &mut fields)))]);
-            (spec, Reasons::new(fields))
+            (spec, Reasons::common(fields))
         });
         let scoped = terms.scoped.iter().map(|(name, scoped)| {
             let Scoped { conditions: (conditions, reason), hard, totals: _ } = scoped;
             let mut fields = vec![("/spec/scopeSelector".into(), reason.clone())];
-            let hard = amounts(hard, "/spec/hard", &mut fields);
+            let hard = amounts(hard, HARD, &mut fields);
             let selector = map([("matchExpressions", conditions.clone())]);
             let spec = map([("hard", hard), ("scopeSelector", selector)]);
-            (smol_str::format_smolstr!("scoped-{name}"), (spec, Reasons::new(fields)))
+            (smol_str::format_smolstr!("scoped-{name}"), (spec, Reasons::common(fields)))
         });
         Specs {
             quota,
@@ -78,15 +93,17 @@ impl Specs {
             limits,
             notes: terms.limits.as_ref().and_then(notes),
             isolated: terms.isolated.as_ref().map(whole),
+            held: (held, Reasons::common(fields)),
         }
     }
 }
 
-/// The objects of one namespace; gives their ids, which whatever gives rights needs first.
+/// The objects of one namespace, with the tenant's own reasons for parts of its quota; gives their ids, which whatever
+/// gives rights needs first.
 pub(crate) fn compile(
     namespace: &ResourceId,
     labels: &Tree,
-    specs: &Specs,
+    (specs, own): (&Specs, &[(SmolStr, Reason)]),
     surroundings: &Surroundings,
     because: &Reason,
     resources: &mut Vec<Resource>,
@@ -94,8 +111,8 @@ pub(crate) fn compile(
     let needs: Arc<[ResourceId]> = Arc::new([namespace.clone()]);
     let scope = &namespace.name;
     let first = resources.len();
-    let Specs { quota, priority, scoped, limits, notes, isolated } = specs;
-    let mut add = |kind: Kind, what: &str, (spec, fields): (&Tree, &Reasons)| {
+    let Specs { quota, priority, scoped, limits, notes, isolated, held: _ } = specs;
+    let mut add = |kind: Kind, what: &str, spec: &Tree, fields: Reasons| {
         let id = ResourceId::kube(kind, scope.clone(), smol_str::format_smolstr!("{scope}-{what}"));
         let body = match notes.as_ref().filter(|_| kind == Kind::LimitRange) {
             None => object(&id, kind, labels, [("spec", spec.clone())]),
@@ -105,22 +122,23 @@ pub(crate) fn compile(
             }
         };
         let resource = Resource::new(id, body, needs.clone(), because.clone());
-        resources.push(Resource { fields: fields.clone(), ..resource });
+        resources.push(Resource { fields, ..resource });
     };
-    for (kind, what, spec) in [
-        (Kind::ResourceQuota, "quota", quota),
-        (Kind::ResourceQuota, "priority", priority),
-        (Kind::LimitRange, "limits", limits),
-    ] {
+    if let Some((spec, fields)) = quota {
+        add(Kind::ResourceQuota, "quota", spec, fields.with(own));
+    }
+    for (kind, what, spec) in
+        [(Kind::ResourceQuota, "priority", priority), (Kind::LimitRange, "limits", limits)]
+    {
         if let Some((spec, fields)) = spec {
-            add(kind, what, (spec, fields));
+            add(kind, what, spec, fields.clone());
         }
     }
     for (what, (spec, fields)) in scoped {
-        add(Kind::ResourceQuota, what, (spec, fields));
+        add(Kind::ResourceQuota, what, spec, fields.clone());
     }
     if let Some(fields) = isolated {
-        add(Kind::NetworkPolicy, "isolation", (&surroundings.spec, fields));
+        add(Kind::NetworkPolicy, "isolation", &surroundings.spec, fields.clone());
     }
     resources[first..].iter().map(|resource| resource.id.clone()).collect()
 }

@@ -31,10 +31,9 @@ pub(crate) fn compile(
         let needs = [account, binding].into_iter().chain(secret.as_ref().map(|secret| secret.id.clone()));
         let (body, fields) = kubeconfig(scope, Some(name.as_str()), cluster, wanted, asked);
         let id = ResourceId::node(NodeKind::Kubeconfig, scope.clone());
-        let fields = fields.into_iter().chain([("/metadata".into(), because.clone())]).collect();
-        let fields = Arc::new(fields);
+        let fields: Vec<_> = fields.into_iter().chain([("/metadata".into(), because.clone())]).collect();
         let kept = Resource::new(id, body, needs.collect(), Reason::Roster(*at));
-        resources.push(Resource { fields, ..kept });
+        resources.push(Resource { fields: fields.into(), ..kept });
     }
     resources.extend(secret);
 }

@@ -55,8 +55,7 @@ pub(crate) fn compile(cluster: &Cluster, resources: &mut Vec<Resource>) {
     }
     let Some((_, because)) = fields.first().cloned() else { return };
     let file = yaml_file(K3S_CONFIG, None, Tree::map(content), because);
-    let fields = Arc::new(fields);
-    resources.push(Resource { fields, needs: needs.into(), ..file });
+    resources.push(Resource { fields: fields.into(), needs: needs.into(), ..file });
 }
 
 /// The restart of k3s, where it reads any of the files.

@@ -166,8 +166,8 @@ fn accounts(
         let fields =
             fields.map(|(at, (_, reason))| (format_smolstr!("/{PULL_SECRETS}/{at}"), reason.clone()));
         let whole = [format_smolstr!("/{PULL_SECRETS}"), SmolStr::new_static(NAMED_SECRETS_AT)];
-        let fields = whole.map(|place| (place, reason.clone())).into_iter().chain(fields).collect();
-        let fields = Arc::new(fields);
+        let fields: Vec<_> = whole.map(|place| (place, reason.clone())).into_iter().chain(fields).collect();
+        let fields = fields.into();
         resources.push(Resource { fields, ..Resource::new(id, body, needs.clone(), because.clone()) });
     }
 }
@@ -196,7 +196,7 @@ pub(crate) fn navigation(
             ("subjects", Tree::list([subject(person.identity)])),
         ];
         let body = object(&id, Kind::ClusterRoleBinding, labels, parts);
-        let fields = Arc::new(vec![("/roleRef".into(), reason.clone())]);
+        let fields = vec![("/roleRef".into(), reason.clone())].into();
         let resource = Resource::new(id, body, needs.clone(), Reason::Roster(person.at));
         resources.push(Resource { fields, ..resource });
     }
@@ -216,7 +216,7 @@ pub(crate) fn operators(operators: &Map<Name, Operator>, resources: &mut Vec<Res
             ("subjects", Tree::list([subject(&operator.identity.value)])),
         ];
         let body = object(&id, Kind::ClusterRoleBinding, &labels(None), parts);
-        let fields = Arc::new(vec![("/roleRef".into(), Reason::Roster(operator.role.at))]);
+        let fields = vec![("/roleRef".into(), Reason::Roster(operator.role.at))].into();
         let because = Reason::Roster(operator.identity.at);
         resources.push(Resource { fields, ..Resource::new(id, body, needs, because) });
     }

@@ -134,7 +134,7 @@ pub(super) fn auth(registry: &Registry, at: Span) -> Resource {
     let bare = Resource::new(id, body, Arc::new([]), Reason::Roster(at));
     let resource = contents.into_iter().fold(bare, |mut resource, (key, content, at)| {
         let place = smol_str::format_smolstr!("/data/{key}");
-        Arc::make_mut(&mut resource.fields).push((place.clone(), Reason::Roster(at)));
+        resource.fields.push(place.clone(), Reason::Roster(at));
         resource.with_secret(place, content)
     });
     resource.with_secret("/data/htpasswd", Content::Htpasswd(lines))

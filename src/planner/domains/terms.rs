@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
 use super::counts::{self, ALL_PODS, Scale};
 use super::inside::{EXTERNAL_IPS, EXTERNAL_NAMES};
-use super::isolation::Specs;
+use super::isolation::{HARD, Specs};
 use super::limited::{ContainerLimits, Range, as_kubernetes_completes, disk_of_containers, overlay_limits};
 use super::tenants::{DEFAULT_TIER, Tenant};
 use super::tiers::{
@@ -17,13 +17,16 @@ use super::tiers::{
 };
 use crate::resource::Reason;
 use crate::roster::{AnnotationKey, AnnotationValue, At, Entry, Map, Name, Quantity, SecretName};
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, join};
 
 /// The field of a tier under which the bounds of what its quota does not name are built in.
 const REST: &str = "rest";
 
 /// Amounts by the name that Kubernetes has for them, each with its reason.
 pub(crate) type Amounts = BTreeMap<SmolStr, (Quantity, Reason)>;
+
+/// Amounts as they are written, by the name that Kubernetes has for them.
+type Said = Vec<(SmolStr, SmolStr)>;
 
 /// What a tenant gets.
 #[derive(Clone, Debug)]
@@ -139,11 +142,13 @@ pub(crate) struct Tiers<'r> {
     named: &'r Map<Name, Tier>,
     /// Before and after what a tenant may override.
     made: BTreeMap<SmolStr, (Terms, Rc<Terms>)>,
+    /// By the tier and the amounts that tenants override: many say the same.
+    overridden: BTreeMap<(SmolStr, Said), Rc<Terms>>,
 }
 
 impl<'r> Tiers<'r> {
     pub(crate) fn new(named: &'r Map<Name, Tier>) -> Tiers<'r> {
-        Tiers { named, made: BTreeMap::new() }
+        Tiers { named, made: BTreeMap::new(), overridden: BTreeMap::new() }
     }
 
     /// The terms of a tenant's tier, before and after.
@@ -163,18 +168,32 @@ impl<'r> Tiers<'r> {
         &self.made(tenant).1
     }
 
-    /// The terms of one tenant.
-    pub(crate) fn of(&mut self, tenant: &Tenant) -> Rc<Terms> {
-        let (tier, finished) = self.made(tenant);
+    /// The terms of one tenant, and its own reasons for parts of its quota: of terms that others have as well the reasons
+    /// in them are another's.
+    pub(crate) fn of(&mut self, tenant: &Tenant) -> (Rc<Terms>, Vec<(SmolStr, Reason)>) {
         let parked = tenant.parked.filter(|parked| parked.value).map(|parked| Reason::Roster(parked.at));
         let notes_nothing = tenant.annotations.is_empty() && tenant.image_pull_secrets.is_empty();
         if parked.is_none() && notes_nothing && tenant.quota.says_nothing() {
-            return finished.clone();
+            return (self.made(tenant).1.clone(), Vec::new());
         }
-        let mut terms = tier.clone();
+        if parked.is_some() || !notes_nothing || !tenant.quota.is_plain() {
+            let mut terms = self.made(tenant).0.clone();
+            bounds(&mut terms, &tenant.quota);
+            notes(&mut terms, &tenant.annotations, &tenant.image_pull_secrets);
+            return (Rc::new(terms.finished(parked.as_ref())), Vec::new());
+        }
+        let amounts = || tenant.quota.amounts();
+        let own = amounts().map(|(name, at)| (join(HARD, &name).into(), Reason::Roster(at.at))).collect();
+        let said = amounts().map(|(name, amount)| (name, amount.value.as_str().into())).collect();
+        let key = (self.made(tenant).0.tier.clone(), said);
+        if let Some(terms) = self.overridden.get(&key) {
+            return (Rc::clone(terms), own);
+        }
+        let mut terms = self.made(tenant).0.clone();
         bounds(&mut terms, &tenant.quota);
-        notes(&mut terms, &tenant.annotations, &tenant.image_pull_secrets);
-        Rc::new(terms.finished(parked.as_ref()))
+        let terms = Rc::new(terms.finished(None));
+        self.overridden.insert(key, Rc::clone(&terms));
+        (terms, own)
     }
 }
 
@@ -184,6 +203,26 @@ impl Quota {
         let Quota { per: _, cpu, memory, storage, pods, volumes, hard, scoped } = self;
         let amounts = [cpu, memory, storage, pods, volumes];
         amounts.into_iter().all(Option::is_none) && hard.is_empty() && scoped.is_empty()
+    }
+
+    /// Are there only amounts in it, and for each namespace?
+    fn is_plain(&self) -> bool {
+        self.scoped.is_empty() && self.per.as_ref().is_none_or(|per| per.value == Per::Namespace)
+    }
+
+    /// What it bounds, by the name that Kubernetes has for it.
+    fn amounts(&self) -> impl Iterator<Item = (SmolStr, &At<Quantity>)> {
+        let Quota { per: _, cpu, memory, storage, pods, volumes, hard, scoped: _ } = self;
+        let named = [
+            ("requests.cpu", cpu),
+            ("requests.memory", memory),
+            ("requests.storage", storage),
+            ("pods", pods),
+            ("persistentvolumeclaims", volumes),
+        ];
+        let named = named.into_iter().filter_map(|(name, amount)| Some((name, amount.as_ref()?)));
+        let hard = hard.iter().map(|(name, Entry { key: _, value: amount })| (name.text().clone(), amount));
+        named.map(|(name, amount)| (SmolStr::new_static(name), amount)).chain(hard)
     }
 }
 
@@ -395,28 +434,15 @@ fn overlay_services(terms: &mut Terms, services: &Services) {
 
 /// Puts what a quota says over what was there.
 pub(super) fn bounds(terms: &mut Terms, quota: &Quota) {
-    let Quota { per, cpu, memory, storage, pods, volumes, hard, scoped } = quota;
-    let shared = matches!(per, Some(At { value: Per::Tenant, at: _ }));
-    let (quota, totals) = (&mut terms.quota, &mut terms.totals);
-    let mut bound = |name: SmolStr, amount: &At<Quantity>| match shared {
-        true => bound(totals, quota, name, amount),
-        false => bound(quota, totals, name, amount),
-    };
-    for (name, amount) in [
-        ("requests.cpu", cpu),
-        ("requests.memory", memory),
-        ("requests.storage", storage),
-        ("pods", pods),
-        ("persistentvolumeclaims", volumes),
-    ] {
-        if let Some(amount) = amount {
-            bound(SmolStr::new_static(name), amount);
+    let shared = matches!(quota.per, Some(At { value: Per::Tenant, at: _ }));
+    let (each, totals) = (&mut terms.quota, &mut terms.totals);
+    for (name, amount) in quota.amounts() {
+        match shared {
+            true => bound(totals, each, name, amount),
+            false => bound(each, totals, name, amount),
         }
     }
-    for (name, Entry { key: _, value: amount }) in hard {
-        bound(name.text().clone(), amount);
-    }
-    for (name, Entry { key, value: scoped }) in scoped {
+    for (name, Entry { key, value: scoped }) in &quota.scoped {
         let conditions = || (scoped.conditions(), Reason::Roster(scoped.at().unwrap_or(*key)));
         let into = terms.scoped.entry(name.text().clone()).or_insert_with(|| Scoped {
             conditions: conditions(),

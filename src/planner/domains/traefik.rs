@@ -39,7 +39,7 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
             let pointer = join("/data", variable);
             let text = Tree::from(STANDARD.encode(value.value.as_str()));
             credentials.body = credentials.body.with(&pointer, text);
-            Arc::make_mut(&mut credentials.fields).push((pointer.into(), Reason::Roster(value.at)));
+            credentials.fields.push(pointer, Reason::Roster(value.at));
         }
         needs.push(credentials.id.clone());
         resources.push(credentials);
@@ -205,7 +205,7 @@ fn providers(roster: &Roster, because: &Reason) -> Resource {
     let body = object(&id, Kind::ConfigMap, &labels(None), parts);
     let mut resource = Resource::new(id, body, Arc::new([]), because.clone());
     for (name, _, reason) in resolvers(roster) {
-        Arc::make_mut(&mut resource.fields).push((join("/data/providers.json", name).into(), reason));
+        resource.fields.push(join("/data/providers.json", name), reason);
     }
     resource
 }

@@ -67,8 +67,9 @@ mod tests {
 
     #[test]
     fn what_is_the_same_for_the_tenants_of_a_tier_is_made_once() {
-        let text =
-            "{apiVersion: kwo/v1, kind: Roster, tenants: {a: {}, b: {}, c: {quota: {pods: 3}}}}".to_owned();
+        let text = "{apiVersion: kwo/v1, kind: Roster, tenants: {a: {}, b: {}, c: {quota: {pods: 3}}, \
+                    d: {quota: {pods: 3}}}}"
+            .to_owned();
         let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
         let desired = compile(&roster).unwrap();
         assert_eq!(count(&roster).unwrap(), desired.resources().len());
@@ -76,9 +77,12 @@ mod tests {
             let id = ResourceId::kube(Kind::ResourceQuota, tenant, format!("{tenant}-quota"));
             let quota = desired.get(&id).unwrap();
             let Some(Tree::Map(spec)) = quota.body.get("spec") else { panic!("{quota:?}") };
-            (Arc::clone(spec), Arc::clone(&quota.fields))
+            (Arc::clone(spec), quota.fields.clone())
         };
-        let ((a, of_a), (b, of_b), (c, _)) = (quota("a"), quota("b"), quota("c"));
-        assert!(Arc::ptr_eq(&a, &b) && Arc::ptr_eq(&of_a, &of_b) && a != c);
+        let ((a, of_a), (b, of_b)) = (quota("a"), quota("b"));
+        assert!(Arc::ptr_eq(&a, &b) && of_a.share(&of_b) && of_a == of_b);
+        // So is what tenants say alike, and each keeps its own reason.
+        let ((c, of_c), (d, of_d)) = (quota("c"), quota("d"));
+        assert!(Arc::ptr_eq(&c, &d) && of_c.share(&of_d) && of_c != of_d && a != c);
     }
 }

@@ -204,6 +204,7 @@ fn what_is_nobodys_business_is_not_told() {
         (ALL, "ClusterRole/system:discovery", group("system:authenticated")),
         (ALL, "ClusterRole/system:public-info-viewer", group("system:unauthenticated")),
         (ALL, "ClusterRole/system:service-account-issuer-discovery", group("system:serviceaccounts")),
+        (ALL, "ClusterRole/system:cluster-trust-bundle-discovery", group("system:serviceaccounts")),
         (ALL, "ClusterRole/cluster-admin", group("system:masters")),
         (ALL, "ClusterRole/system:kube-scheduler", user("system:kube-scheduler")),
         (ALL, "ClusterRole/system:kubelet-api-admin", user("kube-apiserver")),
