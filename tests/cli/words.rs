@@ -111,6 +111,6 @@ fn there_is_one_version() {
     let changes = read("CHANGELOG.md");
     let titles = changes.lines().filter_map(|line| line.strip_prefix("## "));
     let released: Vec<&str> =
-        titles.filter_map(|title| title.split(' ').next()).filter(|title| *title != "Unreleased").collect();
+        titles.filter_map(|title| title.split(' ').next()).filter(|title| *title != "[Unreleased]").collect();
     assert!(released.first().is_none_or(|newest| *newest == version), "{released:?} and {version}");
 }
