@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use super::shared::{AgeArgs, ClusterArgs, RosterArgs, TargetArgs};
 use super::values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, lock_duration, switch};
@@ -57,6 +57,10 @@ pub struct Plan {
     /// Show the whole content of new objects.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
+    /// Where the plan tightens something, look at what is there and would be hit. `--hits=no` looks at nothing besides.
+    #[arg(long, env = "KWO_HITS", value_name = "YES", default_value = "yes", default_missing_value = "yes",
+        num_args = 0..=1, require_equals = true, value_parser = switch, action = ArgAction::Set)]
+    pub hits: bool,
 }
 
 /// `kwo apply`

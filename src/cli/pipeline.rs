@@ -65,6 +65,9 @@ pub struct Rbac {
     /// Also the rights to see what is left over of kinds of which the roster wants nothing.
     #[arg(long, env = "KWO_LEFTOVERS", value_parser = switch)]
     pub leftovers: bool,
+    /// Also the rights to see what is there and would be hit where a plan tightens something.
+    #[arg(long, env = "KWO_RBAC_HITS", value_parser = switch)]
+    pub hits: bool,
     /// YAML documents, or one JSON list.
     #[arg(short, long, default_value = "yaml", env = "KWO_RBAC_OUTPUT", value_name = "FORMAT")]
     pub output: YamlOrJson,

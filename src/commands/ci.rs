@@ -18,9 +18,9 @@ use crate::pipeline::{
     Event, Note, Pipeline, System, Unknown, Variables, code_quality, findings, holds, recognise, setting,
     workflow_command,
 };
-use crate::report::diagnostic;
 use crate::report::markdown::{applied, failed, markdown};
 use crate::report::plan::{Detail, text};
+use crate::report::{diagnostic, hits};
 use crate::source;
 
 /// The kubeconfig itself, as pipelines keep it in a secret.
@@ -87,7 +87,7 @@ impl Scene {
             Ok(made) => {
                 let detail = Detail { full: args.full };
                 let plan = &made.plan;
-                data(&text(plan, detail));
+                data(&(text(plan, detail) + &hits::text(made.hits.as_ref())));
                 self.annotate(&args, &holds(plan))?;
                 let saved = match &args.plan_file {
                     Some(file) => plan::save(&made, &args.target, file, None).await,
@@ -95,7 +95,7 @@ impl Scene {
                 };
                 let held = plan.holds() || fails(&args.fail_on, plan);
                 let exit = if held { Exit::Held } else { Exit::Done };
-                (markdown(plan, detail), saved.map(|()| exit))
+                (markdown(plan, made.hits.as_ref(), detail), saved.map(|()| exit))
             }
             Err(Refused { said, failure }) => (said, Err(failure)),
         };
@@ -107,7 +107,7 @@ impl Scene {
     async fn planned(&self, args: &mut Ci) -> Result<plan::Made, Refused> {
         let loaded = compiled(self.checked(args)?)?;
         let _kubeconfig = self.kubeconfig(args)?;
-        Ok(plan::made(loaded, &args.roster.roster, &args.target).await?)
+        Ok(plan::made(loaded, &args.roster.roster, &args.target, true).await?)
     }
 
     /// Applies what is on the default branch: the reviewed plan where one is named, else what the roster says.

@@ -9,6 +9,7 @@ mod dns;
 mod entrust;
 mod explain;
 mod history;
+mod hits;
 mod hook;
 mod import;
 mod init;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::endings::word;
+use kwo_planner::hits::Hits;
 use kwo_planner::plan::{Plan, Provenance};
 use kwo_planner::roster::Sources;
 use kwo_planner::saved::{Saved, SavedPlan, Seals};
+use serde::Serialize;
 
 use super::entrust::entrust;
+use super::hits::hits;
 use super::load::{Loaded, load};
 use super::look::{fails, identity, look};
 use super::print::{data, json, talk, yaml};
@@ -17,6 +20,7 @@ use crate::cli::{self, Leave, PlanFormat, TargetArgs, option_with};
 use crate::failure::{Exit, Failure};
 use crate::out::{self, Went};
 use crate::providers::Provider;
+use crate::report::hits;
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, text};
 use crate::saved::{self, Keys};
@@ -28,18 +32,20 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     if along && args.sign.is_some() {
         return Err(Failure::usage("--sign leaves the signature beside a file, and `-` is none"));
     }
-    let made = made(load(&args.roster.roster)?, &args.roster.roster, &args.target).await?;
+    let made = made(load(&args.roster.roster)?, &args.roster.roster, &args.target, args.hits).await?;
+    let hits = made.hits.as_ref();
+    let told = || text(&made.plan, Detail { full: args.full }) + &hits::text(hits);
     let (plan, detail) = (&made.plan, Detail { full: args.full });
     match args.output {
         // The saved plan is the data then.
-        PlanFormat::Text if along => talk(&text(plan, detail)),
+        PlanFormat::Text if along => talk(&told()),
         _ if along => {
             return Err(Failure::usage("standard output takes one of the two: `-o …`, or `--out -`"));
         }
-        PlanFormat::Text => data(&text(plan, detail)),
-        PlanFormat::Json => json(plan)?,
-        PlanFormat::Yaml => data(&yaml(plan)?),
-        PlanFormat::Markdown => data(&markdown(plan, detail)),
+        PlanFormat::Text => data(&told()),
+        PlanFormat::Json => json(&Printed { plan, hits })?,
+        PlanFormat::Yaml => data(&yaml(&Printed { plan, hits })?),
+        PlanFormat::Markdown => data(&markdown(plan, hits, detail)),
     }
     if let Some(path) = out {
         save(&made, &args.target, path, args.sign.as_deref()).await?;
@@ -51,15 +57,30 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     })
 }
 
-/// A plan, and what it takes to save it.
+/// A plan as it is printed.
+#[derive(Serialize)]
+struct Printed<'p> {
+    #[serde(flatten)]
+    plan: &'p Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hits: Option<&'p Hits>,
+}
+
+/// A plan, what it hits, and what it takes to save it.
 pub(super) struct Made {
     pub(super) plan: Plan,
+    pub(super) hits: Option<Hits>,
     sources: Arc<Sources>,
     provider: Arc<dyn Provider>,
 }
 
-/// The plan for the target as it is now.
-pub(super) async fn made(loaded: Loaded, roster: &Path, args: &TargetArgs) -> Result<Made, Failure> {
+/// The plan for the target as it is now, and what it hits where that was `asked` for.
+pub(super) async fn made(
+    loaded: Loaded,
+    roster: &Path,
+    args: &TargetArgs,
+    asked: bool,
+) -> Result<Made, Failure> {
     let keeper = loaded.keeper(roster, args);
     let provider = target::open(args, Duration::ZERO).await?;
     let identity = identity(&*provider).await?;
@@ -69,8 +90,9 @@ pub(super) async fn made(loaded: Loaded, roster: &Path, args: &TargetArgs) -> Re
     let sources = Arc::clone(loaded.roster.sources());
     let desired = entrust(loaded.desired, roster, args, &*provider).await;
     let keeper = (!args.take_over_roster).then_some(&keeper);
-    let (plan, _) = look(&*provider, &desired, &adopt, provenance, keeper).await?;
-    Ok(Made { plan, sources, provider })
+    let (plan, observed) = look(&*provider, &desired, &adopt, provenance, keeper).await?;
+    let hits = if asked { hits(&*provider, &plan, &desired, &observed).await } else { None };
+    Ok(Made { plan, hits, sources, provider })
 }
 
 /// Saves a plan, for `kwo apply --plan`.
@@ -80,13 +102,13 @@ pub(super) async fn save(
     path: &Path,
     sign: Option<&Path>,
 ) -> Result<(), Failure> {
-    let Made { plan, sources, provider } = made;
+    let Made { plan, hits: _, sources, provider } = made;
     let saved = Saved {
         adopt: args.adopt.iter().map(Into::into).collect(),
         allow_restart: args.allow_restart,
         ..Saved::of(sources)
     };
-    let mut file = SavedPlan { plan: plan.clone(), saved: Some(saved) };
+    let mut file = SavedPlan { plan: plan.clone(), saved: Some(saved), hits: None };
     let seals = Keys::find(&**provider).await.seals(&file);
     let sealed = seals != Seals::default();
     if let Some(saved) = &mut file.saved {

@@ -32,7 +32,7 @@ pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
         };
         let name = args.account.as_deref().map_or(Ok(usual), |name| named("--account", name))?;
         manifests.push(object(Kind::ServiceAccount, namespace, name, json!({})));
-        for (scope, rules) in rights(&desired, purpose, args.leftovers) {
+        for (scope, rules) in rights(&desired, purpose, args.leftovers, args.hits) {
             manifests.extend(role((namespace, name), &scope, &rules));
         }
     }

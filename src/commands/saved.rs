@@ -44,7 +44,7 @@ pub(super) async fn vouched(
     provider: &dyn Provider,
     identity: &Identity,
 ) -> Result<Option<Own>, Failure> {
-    let SavedPlan { plan, saved } = &file.plan;
+    let SavedPlan { plan, saved, hits: _ } = &file.plan;
     let name = name(args);
     if plan.provenance.target != identity.id {
         return Err(Failure::new(format!(

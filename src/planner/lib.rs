@@ -14,6 +14,7 @@ pub mod drift;
 pub mod endings;
 mod entries;
 pub mod foreign;
+pub mod hits;
 mod holders;
 pub mod keeper;
 pub mod kinds;

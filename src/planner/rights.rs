@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domains::ACCOUNT;
+use crate::hits::Beside;
 use crate::kinds::{Kind, Look};
 use crate::node::NodeKind;
 use crate::plan::tenant;
@@ -57,11 +58,17 @@ pub struct Rule {
 pub type Rules = BTreeMap<SmolStr, Vec<Rule>>;
 
 /// The least rights for this purpose. With `leftovers` they are also enough to see
-/// what kwo once made of kinds of which the roster wants nothing now.
+/// what kwo once made of kinds of which the roster wants nothing now; with `hits` to see what is there and would be hit
+/// where a plan tightens something.
 #[must_use]
-pub fn rights(desired: &Desired, purpose: Purpose, leftovers: bool) -> Rules {
+pub fn rights(desired: &Desired, purpose: Purpose, leftovers: bool, hits: bool) -> Rules {
     let mut rights = Rights::default();
     rights.look(desired, leftovers);
+    for kind in Beside::ALL.into_iter().filter(|_| hits) {
+        let (_, version, plural) = kind.facts();
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        rights.insert("", group, plural, "", &["list"]);
+    }
     if purpose != Purpose::Plan {
         rights.write(desired);
         rights.tokens(desired);
@@ -324,9 +331,9 @@ mod tests {
         let (_, sections) = EVERYTHING.split_once("kind: Roster\n").unwrap();
         let desired = desired(sections);
         for leftovers in [false, true] {
-            let plan = rights(&desired, Purpose::Plan, leftovers);
+            let plan = rights(&desired, Purpose::Plan, leftovers, false);
             assert!(all(&plan).all(|rule| rule.verbs.iter().all(|verb| READS.contains(&verb.as_str()))));
-            let apply = rights(&desired, Purpose::Apply, leftovers);
+            let apply = rights(&desired, Purpose::Apply, leftovers, false);
             for verb in all(&apply).flat_map(|rule| &rule.verbs) {
                 assert!(!verb.starts_with("delete") && verb != ANY, "{verb}");
             }
@@ -339,7 +346,7 @@ mod tests {
             "cluster: {acme: {email: ops@example.com}}\nregistry: {hosts: [registry.example.com]}\ntenants: {alice: }\n",
         );
         for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
-            let rules = rights(&desired, purpose, true);
+            let rules = rights(&desired, purpose, true, false);
             for rule in all(&rules).filter(|rule| rule.resources.contains("secrets")) {
                 assert!(!rule.names.is_empty() || rule.verbs.iter().eq(["create"]), "{rule:?}");
             }
@@ -350,13 +357,13 @@ mod tests {
     fn a_role_of_the_admins_own_is_bound_by_its_name() {
         let own = "tenants: {alice: {members: [{identity: a@example.com, access: {clusterRole: own}}, \
                    {identity: a@example.com, access: {role: of-the-namespace}}]}}\n";
-        let rules = rights(&desired(own), Purpose::Apply, false);
+        let rules = rights(&desired(own), Purpose::Apply, false, false);
         let binds = |resource: &str, name: &str| {
             let of = |rule: &&Rule| rule.resources.contains(resource) && rule.names.contains(name);
             all(&rules).filter(of).any(|rule| rule.verbs.iter().eq(["bind"]))
         };
         assert!(binds("clusterroles", "own") && binds("roles", "of-the-namespace"), "{rules:?}");
-        let plan = rights(&desired(own), Purpose::Plan, false);
+        let plan = rights(&desired(own), Purpose::Plan, false, false);
         assert!(all(&plan).all(|rule| !rule.names.contains("own")));
     }
 
@@ -370,7 +377,7 @@ mod tests {
                                            ben: {longLivedToken: true}}\n",
         );
         for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
-            let of = |text: &str| rights(&desired(text), purpose, false);
+            let of = |text: &str| rights(&desired(text), purpose, false, false);
             assert_eq!(of(one), of(&two));
         }
     }

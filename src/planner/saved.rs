@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::hits::Hits;
 use crate::plan::Plan;
 use crate::roster::{SourceFile, Sources};
 use crate::tree::SmolStr;
@@ -17,6 +18,10 @@ pub struct SavedPlan {
     /// What it takes to plan anew. A plan that was only printed has none, and is applied only beside its roster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved: Option<Saved>,
+    /// What is there and would be hit by what the plan tightens. Only in what is printed: a saved plan has none, and none
+    /// is ever read.
+    #[serde(default, skip_serializing)]
+    pub hits: Option<Hits>,
 }
 
 /// What it takes to plan anew.
@@ -59,7 +64,7 @@ impl SavedPlan {
     /// What a seal is made of: every part that means something, in one form, the seals aside.
     #[must_use]
     pub fn sealable(&self) -> Vec<u8> {
-        let SavedPlan { plan, saved } = self;
+        let SavedPlan { plan, saved, hits: _ } = self;
         let saved = saved.as_ref().map(|saved| {
             let Saved { roster, adopt, allow_restart, seals: _ } = saved;
             (roster, adopt, allow_restart)

@@ -22,5 +22,5 @@ pub use self::node::Node;
 pub(crate) use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
 pub use self::together::Together;
 pub use provider::{
-    Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
+    Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData, Surroundings,
 };

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::change::Step;
+use kwo_planner::hits::Beside;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::tree::Tree;
 use secrecy::SecretSlice;
 use smol_str::SmolStr;
 use tokio::sync::watch;
@@ -74,6 +76,11 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// What is in it besides what kwo makes; nobody tells where it is no cluster.
+    fn surroundings(&self) -> Option<&dyn Surroundings> {
+        None
+    }
+
     /// Why it is not worth waiting any more for a system that has gone away, where that is so.
     fn given_up(&self) -> Option<String> {
         None
@@ -104,6 +111,23 @@ pub trait Issuer: Send + Sync {
         account: &'a str,
         lifetime: Duration,
     ) -> Promise<'a, Result<Token, Refusal>>;
+}
+
+/// A cluster, as far as it tells what is in it besides what kwo makes.
+pub trait Surroundings: Send + Sync {
+    /// What the system would warn of if this step for a namespace were done, without doing it.
+    fn rehearse<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<Vec<String>, Refusal>>;
+
+    /// Hands on all objects of a kind, those of one namespace or of all.
+    ///
+    /// # Errors
+    /// When not all of them could be looked at, with the reason.
+    fn each<'a>(
+        &'a self,
+        kind: Beside,
+        namespace: Option<&'a str>,
+        take: &'a mut (dyn FnMut(&Tree) + Send),
+    ) -> Promise<'a, Result<(), SmolStr>>;
 }
 
 /// Which system it is.

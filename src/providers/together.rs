@@ -10,7 +10,8 @@ use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 
 use super::{
-    Account, Identity, Issuer, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal, SecretData, restart,
+    Account, Identity, Issuer, Lock, LockRefusal, Node, Note, Promise, Provider, Refusal, SecretData,
+    Surroundings, restart,
 };
 use crate::secrets::Vault;
 
@@ -130,6 +131,10 @@ impl Provider for Together {
 
     fn issuer(&self) -> Option<&dyn Issuer> {
         self.main.issuer()
+    }
+
+    fn surroundings(&self) -> Option<&dyn Surroundings> {
+        self.main.surroundings()
     }
 
     fn given_up(&self) -> Option<String> {

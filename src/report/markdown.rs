@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
+use kwo_planner::hits::Hits;
 use kwo_planner::plain::{OneLine, acts, one_line, spelled};
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
 use super::plan::{Counts, Detail, access_lines, text};
-use super::{foreign, run, tightens};
+use super::{foreign, hits, run, tightens};
 use crate::execute::Report;
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.
@@ -16,7 +17,7 @@ const LONGEST: usize = 60_000;
 
 /// The whole plan, cut where it would be too long for a comment.
 #[must_use]
-pub fn markdown(plan: &Plan, detail: Detail) -> String {
+pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail) -> String {
     let mut out = String::new();
     let counts = Counts::of(plan);
     let _ = writeln!(out, "### kwo plan: {}\n", counts.line());
@@ -30,6 +31,10 @@ pub fn markdown(plan: &Plan, detail: Detail) -> String {
     if !narrower.is_empty() {
         let lines: Vec<String> = narrower.into_iter().map(|line| format!("! {}", OneLine(line))).collect();
         let _ = writeln!(out, "**Tightens**\n\n{}", block(&lines.join("\n"), LONGEST / 16));
+    }
+    let hit: Vec<String> = hits::lines(hits).iter().map(|line| format!("! {}", OneLine(line))).collect();
+    if !hit.is_empty() {
+        let _ = writeln!(out, "**Hit by what tightens**\n\n{}", block(&hit.join("\n"), LONGEST / 16));
     }
     if let Some(remains) = plan.remains() {
         let _ = writeln!(out, "**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));

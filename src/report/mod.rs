@@ -6,6 +6,7 @@ pub mod dns;
 pub mod explain;
 mod foreign;
 pub mod history;
+pub mod hits;
 pub mod import;
 pub mod markdown;
 pub mod plain;

@@ -28,7 +28,7 @@ pub(crate) const CHANGE: Style = AnsiColor::Yellow.on_default();
 pub(crate) const HOLD: Style = AnsiColor::Red.on_default();
 pub(crate) const LEFT: Style = AnsiColor::Magenta.on_default();
 const QUIET: Style = Style::new().dimmed();
-const STRONG: Style = Style::new().bold();
+pub(crate) const STRONG: Style = Style::new().bold();
 
 /// How many rights that are left are told before all tenants, and how many that are not kwo's behind them.
 pub(super) const MOST_LEFT: usize = 20;

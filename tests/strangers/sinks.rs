@@ -151,7 +151,7 @@ fn a_plan_acts_on_nobody() {
             for full in [false, true] {
                 let shown = text(&plan, Detail { full });
                 quiet(payload, &plain::text(&shown));
-                let page = markdown::markdown(&plan, Detail { full });
+                let page = markdown::markdown(&plan, None, Detail { full });
                 quiet(payload, &plain::text(&page));
                 fenced(payload, &page);
             }

@@ -49,6 +49,68 @@ const PLAIN: &[&str] = &[
     "nginx.ingress.kubernetes.io/proxy-send-timeout",
 ];
 
+/// The same domains one by one; `*` ends those that go on in any way.
+const DOMAINS: &[&str] = &[
+    "ingress.kubernetes.io",
+    "nginx.org",
+    "nginx.com",
+    "traefik.io",
+    "cert-manager.io",
+    "external-dns*",
+    "haproxy.org",
+    "haproxy.com",
+    "haproxy-ingress.github.io",
+    "konghq.com",
+    "getambassador.io",
+    "projectcontour.io",
+    "metallb.io",
+    "metallb.universe.tf",
+    "kube-vip.io",
+    "cilium.io",
+    "io.cilium",
+    "purelb.io",
+    "openelb.io",
+    "loadbalancer*",
+    "service.beta.kubernetes.io",
+    "networking.gke.io",
+    "cloud.google.com",
+    "k8s.apisix.apache.org",
+    "gateway.envoyproxy.io",
+    "networking.istio.io",
+    "svccontroller.k3s.cattle.io",
+];
+
+/// Does the annotation ask a controller for more than tenants may, as the rule below has it? `own` are their hosts.
+pub(crate) fn asks_for_more(key: &str, value: &str, own: impl Fn(&str) -> bool) -> bool {
+    let Some((domain, rest)) = key.split_once('/') else { return false };
+    let ends = |known: &str| {
+        let begins = domain.match_indices('.').map(|(at, _)| at + 1);
+        let mut parts = std::iter::once(0).chain(begins).filter_map(|at| domain.get(at..));
+        match known.strip_suffix('*') {
+            Some(known) => parts.any(|part| part.starts_with(known)),
+            None => parts.any(|part| part == known),
+        }
+    };
+    if !DOMAINS.iter().any(|known| ends(known)) {
+        return false;
+    }
+    let plain = |char: char| char.is_ascii_alphanumeric() || char == '.';
+    let router = if domain == "traefik.ingress.kubernetes.io" { rest.strip_prefix("router.") } else { None };
+    let allowed = match router {
+        Some("entrypoints") => value.split(',').all(|point| ["web", "websecure"].contains(&point.trim())),
+        Some("pathmatcher") => ["Path", "PathPrefix"].contains(&value),
+        Some(router) => router
+            .strip_prefix("tls.domains.")
+            .and_then(|rest| rest.split_once('.'))
+            .is_some_and(|(number, part)| {
+                let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+                numbered && ["main", "sans"].contains(&part) && value.split(',').all(&own)
+            }),
+        None => false,
+    };
+    !(allowed || HARMLESS.contains(&key) || (PLAIN.contains(&key) && value.chars().all(plain)))
+}
+
 /// The annotations of the object, and of these the ones for controllers that were not there before.
 pub(super) fn variables() -> Vec<(&'static str, String)> {
     vec![
@@ -89,4 +151,51 @@ pub(super) fn rules() -> Vec<Tree> {
         "an annotation for the ingress controller, cert-manager, external-dns or a balancer is none of those that \
          tenants may use, or asks for more than the hosts of the tenant: ",
     )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domains_of_the_rule_are_all_known_one_by_one() {
+        let plain = |domain: &&str| domain.replace('.', "[.]").replace('*', "[^/]*");
+        let ends = ["nginx[.](org|com)", "haproxy[.](org|com)", "metallb[.](io|universe[.]tf)"];
+        let known: Vec<String> = CONTROLLERS.trim_matches(['(', ')']).split('|').map(str::to_owned).collect();
+        for domain in DOMAINS.iter().map(plain) {
+            let whole = known.contains(&domain)
+                || ends.iter().any(|end| domain.starts_with(&end[..end.len().min(8)]));
+            assert!(whole, "{domain}");
+        }
+        // Of three the rule has two ends each.
+        assert_eq!(DOMAINS.len(), known.len());
+    }
+
+    #[test]
+    fn what_asks_a_controller_for_more_is_told_from_what_is_harmless() {
+        let own = |host: &str| host == "a.example.com";
+        for (key, value, more) in [
+            ("traefik.ingress.kubernetes.io/router.tls", "true", false),
+            ("traefik.ingress.kubernetes.io/router.entrypoints", "web, websecure", false),
+            ("traefik.ingress.kubernetes.io/router.entrypoints", "metrics", true),
+            ("traefik.ingress.kubernetes.io/router.pathmatcher", "PathRegexp", true),
+            ("traefik.ingress.kubernetes.io/router.tls.domains.0.main", "a.example.com", false),
+            ("traefik.ingress.kubernetes.io/router.tls.domains.0.sans", "a.example.com,b.example.com", true),
+            ("traefik.ingress.kubernetes.io/router.tls.domains.x.main", "a.example.com", true),
+            ("traefik.ingress.kubernetes.io/router.middlewares", "x@file", true),
+            ("nginx.ingress.kubernetes.io/server-alias", "bob.example.com", true),
+            ("nginx.ingress.kubernetes.io/proxy-body-size", "8m", false),
+            ("nginx.ingress.kubernetes.io/proxy-body-size", "8m; x", true),
+            ("cert-manager.io/cluster-issuer", "letsencrypt", false),
+            ("cert-manager.io/common-name", "bob.example.com", true),
+            ("external-dns.alpha.kubernetes.io/hostname", "bob.example.com", true),
+            ("my.external-dnsx/hostname", "bob.example.com", true),
+            ("metallb.universe.tf/loadBalancerIPs", "10.0.0.1", true),
+            ("example.com/nginx.org", "x", false),
+            ("notnginx.org/x", "x", false),
+            ("team", "x", false),
+        ] {
+            assert_eq!(asks_for_more(key, value, own), more, "{key}: {value}");
+        }
+    }
 }

@@ -14,6 +14,9 @@ use crate::tree::Tree;
 /// How the names of Secrets end that only cert-manager writes, where it fetches the certificates.
 pub(crate) const OF_CERT_MANAGER: &str = "-tls";
 
+/// What is said where Traefik fetches the certificates.
+const OF_TRAEFIK: &str = "Traefik fetches the certificates here: under tls there may be no secretName";
+
 /// The groups of kinds that ask for hosts or certificates in ways of their own. A name for everything of a vendor is not
 /// possible here, so these are the groups of the controllers that are in use.
 const ROUTES: &[&str] = &[
@@ -37,6 +40,21 @@ const ROUTES: &[&str] = &[
     "metallb.io",
     "helm.cattle.io",
 ];
+
+/// Is it Traefik that fetches the certificates, by these rules of the policy?
+pub(crate) fn fetched_by_traefik(rules: &[Tree]) -> bool {
+    rules
+        .iter()
+        .any(|rule| rule.get("message").and_then(Tree::as_text).is_some_and(|text| text == OF_TRAEFIK))
+}
+
+/// May an Ingress name this Secret, where cert-manager makes the certificates and is `asked` for one by it?
+pub(crate) fn of_cert_manager(secret: &str, asked: bool) -> bool {
+    match secret.strip_suffix(OF_CERT_MANAGER) {
+        Some(name) => asked || name == CERTIFICATE,
+        None => false,
+    }
+}
 
 /// The ids of the policy where it is there, which whatever gives rights needs first.
 pub(crate) fn ids(roster: &Roster) -> Vec<ResourceId> {
@@ -137,10 +155,7 @@ fn ingresses() -> Vec<Tree> {
 /// not be one that the tenant wrote.
 fn secrets(issuer: Issuer) -> Vec<Tree> {
     match issuer {
-        Issuer::Traefik => vec![rule(
-            "variables.tls.all(t, t.?secretName.orValue('') == '')",
-            "Traefik fetches the certificates here: under tls there may be no secretName",
-        )],
+        Issuer::Traefik => vec![rule("variables.tls.all(t, t.?secretName.orValue('') == '')", OF_TRAEFIK)],
         Issuer::CertManager => vec![
             rule(
                 format!(

@@ -45,8 +45,11 @@ mod traefik;
 mod unique;
 
 pub(crate) use admission::Policy;
-pub(crate) use allowed::{INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
+pub(crate) use allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
+pub(crate) use annotations::asks_for_more;
 pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile, count};
-pub(crate) use inside::SERVICES_ANNOTATION;
+pub(crate) use hosts::{fetched_by_traefik, of_cert_manager};
+pub(crate) use inside::{EXTERNAL_IPS, EXTERNAL_NAMES, SERVICES_ANNOTATION};
 pub use people::ACCOUNT;
+pub(crate) use refused::own_policies;
 pub(crate) use shares::covering;

@@ -8,10 +8,23 @@ use super::terms::{self, Leave};
 use super::tiers::Tier;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Map, Name};
+use crate::tightens::exceptions;
+use crate::tree::{SmolStr, Tree};
+
+/// How a rule begins that is about one kind.
+const OTHER_THAN: &str = "request.resource.resource !=";
+const POLICIES: &str = "networkpolicies";
 
 /// The ids of the policy and its binding, which whatever gives rights needs first.
 pub(crate) fn ids() -> [ResourceId; 2] {
     Policy::Tiers.ids()
+}
+
+/// May a tenant of this tier write network policies of its own, by these rules of the policy?
+pub(crate) fn own_policies(rules: &[Tree], tier: &str) -> bool {
+    let expressions = rules.iter().filter_map(|rule| rule.get("expression")?.as_text());
+    let about = |text: &&SmolStr| text.starts_with(&format!("{OTHER_THAN} '{POLICIES}'"));
+    expressions.filter(about).all(|text| exceptions(text).is_some_and(|(_, names)| names.contains(&tier)))
 }
 
 /// The policy and its binding.
@@ -20,11 +33,11 @@ pub(crate) fn compile(tiers: &Map<Name, Tier>, resources: &mut Vec<Resource>) {
     let but = |resource: &str, may: &dyn Fn(&Leave) -> bool| {
         let names = leave.iter().filter(|(_, leave)| may(leave)).map(|(name, _)| format!("'{name}'"));
         let names: Vec<String> = names.collect();
-        format!("request.resource.resource != '{resource}' || variables.tier in [{}]", names.join(", "))
+        format!("{OTHER_THAN} '{resource}' || variables.tier in [{}]", names.join(", "))
     };
     let validations = vec![
         rule(
-            but("networkpolicies", &|leave| leave.policies),
+            but(POLICIES, &|leave| leave.policies),
             "network policies add up, so the tenants of this tier may not write their own; ask for \
              `networkPolicies: allow` in the tier",
         ),
@@ -36,6 +49,6 @@ pub(crate) fn compile(tiers: &Map<Name, Tier>, resources: &mut Vec<Resource>) {
     let labels = "namespaceObject.metadata.labels";
     let tier = format!("'{TIER_LABEL}' in {labels} ? {labels}['{TIER_LABEL}'] : ''");
     let groups = ["", "events.k8s.io", "networking.k8s.io"];
-    let spec = of_tenants(&groups, &["events", "networkpolicies"], validations, vec![("tier", tier)]);
+    let spec = of_tenants(&groups, &["events", POLICIES], validations, vec![("tier", tier)]);
     policy(Policy::Tiers, spec, &Reason::Always, resources);
 }

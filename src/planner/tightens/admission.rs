@@ -68,7 +68,7 @@ fn stricter_rules(was: &Tree, will: &Tree) -> Vec<String> {
 }
 
 /// The names that an expression excepts at its end, and what stands before them: `… || x in ['a', 'b']`.
-pub(super) fn exceptions(expression: &str) -> Option<(&str, Vec<&str>)> {
+pub(crate) fn exceptions(expression: &str) -> Option<(&str, Vec<&str>)> {
     let (head, names) = expression.strip_suffix(']')?.rsplit_once(" in [")?;
     let (_, last) = head.rsplit_once(" || ")?;
     let plain = last.chars().all(|char| char.is_ascii_alphanumeric() || "._".contains(char));

@@ -18,20 +18,8 @@ const TWO_NAMES: [&str; 6] = [
 
 /// What a quota bounds anew or lower than before, and how much of that is in use.
 pub(super) fn quota(before: &Tree, after: &Tree) -> Option<Tightening> {
-    let part = |tree: &Tree, pointer: &str| tree.at(pointer).cloned().unwrap_or(Tree::Null);
-    // A quota of other scopes bounds something else.
-    let same = ["/spec/scopes", "/spec/scopeSelector"].iter().all(|at| part(before, at) == part(after, at));
-    let was = if same { part(before, "/spec/hard") } else { Tree::Null };
-    let hard = part(after, "/spec/hard");
-    let mut lower: Vec<(&SmolStr, &Tree)> = hard
-        .entries()
-        .iter()
-        .filter(|(name, bound)| is_lower(was.get(name), bound))
-        .map(|(name, bound)| (name, bound))
-        .collect();
-    // What a person looks for first has no group.
-    lower.sort_by_key(|(name, _)| (name.contains('/'), *name));
-    let used = part(after, "/status/used");
+    let lower = lower(before, after);
+    let used = after.at("/status/used").cloned().unwrap_or(Tree::Null);
     let exceeded: Vec<(&SmolStr, &SmolStr)> =
         lower.iter().filter_map(|(name, bound)| Some((*name, exceeded(&used, name, bound)?))).collect();
     let exceeded_by_use = match (lower.as_slice(), exceeded.as_slice()) {
@@ -47,6 +35,21 @@ pub(super) fn quota(before: &Tree, after: &Tree) -> Option<Tightening> {
     Some(Tightening { what: format!("at most {}{pods}", few(&told)?).into(), exceeded_by_use })
 }
 
+/// The amounts of a quota that are new or lower.
+pub(crate) fn lower<'t>(before: &Tree, after: &'t Tree) -> Vec<(&'t SmolStr, &'t Tree)> {
+    let part = |tree: &Tree, pointer: &str| tree.at(pointer).cloned().unwrap_or(Tree::Null);
+    // A quota of other scopes bounds something else.
+    let same = ["/spec/scopes", "/spec/scopeSelector"].iter().all(|at| part(before, at) == part(after, at));
+    let was = if same { part(before, "/spec/hard") } else { Tree::Null };
+    let hard = after.at("/spec/hard").map_or(&[][..], Tree::entries).iter();
+    let lower =
+        hard.filter(|(name, bound)| is_lower(was.get(name), bound)).map(|(name, bound)| (name, bound));
+    let mut lower: Vec<(&SmolStr, &Tree)> = lower.collect();
+    // What a person looks for first has no group.
+    lower.sort_by_key(|(name, _)| (name.contains('/'), *name));
+    lower
+}
+
 /// Is there a bound that was not there, or a lower one? An amount that is none bounds nothing.
 fn is_lower(was: Option<&Tree>, bound: &Tree) -> bool {
     let Some(bound) = quantity(bound) else { return false };
@@ -54,7 +57,7 @@ fn is_lower(was: Option<&Tree>, bound: &Tree) -> bool {
 }
 
 /// How much of it is in use, where that is more than the bound.
-fn exceeded<'t>(used: &'t Tree, name: &str, bound: &Tree) -> Option<&'t SmolStr> {
+pub(crate) fn exceeded<'t>(used: &'t Tree, name: &str, bound: &Tree) -> Option<&'t SmolStr> {
     let bound = quantity(bound)?;
     let plain = name.strip_prefix("count/");
     // Whoever runs so many pods has at least as many.
@@ -107,6 +110,39 @@ pub(super) fn limits(before: &Tree, after: &Tree) -> Option<String> {
         told.extend(entry_told(of, was.unwrap_or(&Tree::Null), &entry));
     }
     few(&told)
+}
+
+/// A bound of single containers or claims that is new or narrower.
+#[derive(Clone, Debug)]
+pub(crate) struct Narrower {
+    /// Of which type of the LimitRange.
+    pub(crate) of: SmolStr,
+    /// It is the most, or else the least.
+    pub(crate) max: bool,
+    pub(crate) resource: SmolStr,
+    pub(crate) was: Option<Quantity>,
+    pub(crate) bound: Quantity,
+}
+
+/// The most and the least of a LimitRange that is new or narrower.
+pub(crate) fn narrower(before: &Tree, after: &Tree) -> Vec<Narrower> {
+    let entries = |tree: &Tree| tree.at("/spec/limits").map_or(&[][..], Tree::items).to_vec();
+    let was = entries(before);
+    let mut found = Vec::new();
+    for entry in entries(after) {
+        let Some(of) = entry.get("type").and_then(Tree::as_text) else { continue };
+        let was = was.iter().find(|was| was.get("type").and_then(Tree::as_text) == Some(of));
+        for (part, max) in [("max", true), ("min", false)] {
+            for (resource, bound) in entry.get(part).map_or(&[][..], Tree::entries) {
+                let was = was.and_then(|was| quantity(was.get(part)?.get(resource)?));
+                let Some(bound) = quantity(bound) else { continue };
+                if was.as_ref().is_none_or(|was| if max { bound < *was } else { bound > *was }) {
+                    found.push(Narrower { of: of.clone(), max, resource: resource.clone(), was, bound });
+                }
+            }
+        }
+    }
+    found
 }
 
 fn entry_told(of: &str, was: &Tree, entry: &Tree) -> Vec<String> {

@@ -7,6 +7,10 @@ mod amounts;
 mod namespace;
 mod network;
 
+pub(crate) use admission::exceptions;
+pub(crate) use amounts::{Narrower, exceeded, lower, narrower};
+pub(crate) use namespace::level;
+
 use crate::change::{Change, Tightening};
 use crate::domains::Policy;
 use crate::kinds::Kind;
@@ -150,6 +154,6 @@ fn few(parts: &[String]) -> Option<String> {
 }
 
 #[cfg(test)]
-pub(super) fn tree(json: &str) -> Tree {
+pub(crate) fn tree(json: &str) -> Tree {
     serde_json::from_str(json).unwrap()
 }

@@ -51,7 +51,8 @@ fn version(body: &Tree) -> (u32, u32) {
     numbers().unwrap_or((u32::MAX, u32::MAX))
 }
 
-fn level(before: &Tree, after: &Tree) -> Option<String> {
+/// What a Pod Security level refuses that it did not refuse before.
+pub(crate) fn level(before: &Tree, after: &Tree) -> Option<String> {
     let [was, will] = [before, after].map(|body| text(body, LEVEL).map(|level| level.as_str()));
     let level = will.unwrap_or("privileged");
     if rank(will) > rank(was) {

@@ -1,6 +1,7 @@
 //! A Kubernetes cluster, through its API server.
 
 mod answer;
+mod beside;
 mod connect;
 mod decode;
 mod distrust;

@@ -18,7 +18,7 @@ use super::token::Token;
 use super::wire::{Call, Wire};
 use super::{lease, note, observe, review, token, write};
 use crate::providers::{
-    Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
+    Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData, Surroundings,
 };
 use crate::secrets::Vault;
 
@@ -83,6 +83,10 @@ impl Provider for Kube {
     }
 
     fn issuer(&self) -> Option<&dyn Issuer> {
+        Some(self)
+    }
+
+    fn surroundings(&self) -> Option<&dyn Surroundings> {
         Some(self)
     }
 

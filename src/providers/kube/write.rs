@@ -51,6 +51,15 @@ pub(super) fn cut_short(refusal: Refusal) -> Refusal {
     }
 }
 
+/// What the API server warns of when a step for a namespace is tried without being done.
+pub(super) async fn rehearse(wire: &Wire, step: &Step) -> Result<Vec<String>, Refusal> {
+    let mut call = call(step, &step.wanted).map_err(|why| Refusal::Refused { why })?;
+    call.path.push_str("&dryRun=All");
+    let asked = wire.ask(&call).await;
+    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if answer.is_success() { Ok(answer.warnings) } else { Err(answer.refusal(asked.tries)) }
+}
+
 async fn perform(wire: &Wire, vault: &Vault, warned: &Warned, step: &Step) -> Result<(), Refusal> {
     let refused = |why: String| Refusal::Refused { why };
     let mut wanted = unveiled(vault, step).map_err(refused)?;
