@@ -110,7 +110,9 @@ fn there_is_one_version() {
     }
     let changes = read("CHANGELOG.md");
     let titles = changes.lines().filter_map(|line| line.strip_prefix("## "));
-    let released: Vec<&str> =
-        titles.filter_map(|title| title.split(' ').next()).filter(|title| *title != "[Unreleased]").collect();
+    let released: Vec<&str> = titles
+        .filter_map(|title| title.split(['[', ']']).nth(1))
+        .filter(|title| *title != "Unreleased")
+        .collect();
     assert!(released.first().is_none_or(|newest| *newest == version), "{released:?} and {version}");
 }
