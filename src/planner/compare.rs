@@ -45,14 +45,14 @@ pub fn compare(wanted: &Tree, found: &Tree, shape: &Shape) -> Vec<Difference> {
 }
 
 /// Where the walk stands; becomes a pointer only when there is something to say about the place.
-enum Path<'a> {
+pub(crate) enum Path<'a> {
     Top,
     Key(&'a Path<'a>, &'a str),
     Index(&'a Path<'a>, usize),
 }
 
 impl Path<'_> {
-    fn pointer(&self) -> String {
+    pub(crate) fn pointer(&self) -> String {
         match self {
             Path::Top => String::new(),
             Path::Key(parent, key) => join(&parent.pointer(), key),

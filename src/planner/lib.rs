@@ -36,4 +36,5 @@ pub mod settings;
 mod shapes;
 mod tightens;
 pub mod tree;
+mod unions;
 pub mod verify;

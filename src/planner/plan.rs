@@ -19,6 +19,7 @@ use crate::overlay;
 use crate::resource::{Desired, Origin, Resource, ResourceId};
 use crate::tightens::{self, Around};
 use crate::tree::{SmolStr, Tree, is_below, join, tokens};
+use crate::unions;
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
 pub const FORMAT_VERSION: &str = "1.2";
@@ -186,13 +187,13 @@ fn judge(resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt, around
     if let Some(missing) = &resource.missing {
         return Verdict::Hold(missing.clone().into());
     }
-    if let Some(why) = shape.unfit(&resource.body, &present.body) {
+    let effective = overlay::effective(shape, &present.body);
+    let harm = shape.unfit(&resource.body, &present.body);
+    let harm = harm.or_else(|| shape.rival(&resource.body, &present.body));
+    if let Some(why) = harm.or_else(|| unions::clash(&resource.body, &effective, shape)) {
         return Verdict::Hold(Hold::Refused { why: why.into() });
     }
-    if let Some(why) = shape.rival(&resource.body, &present.body) {
-        return Verdict::Hold(Hold::Refused { why: why.into() });
-    }
-    let mut differences = compare(&resource.body, &overlay::effective(shape, &present.body), shape);
+    let mut differences = compare(&resource.body, &effective, shape);
     if let Some(why) = overlay::beaten(shape, &resource.id.name, &present.body, &differences) {
         return Verdict::Hold(Hold::Refused { why: why.into() });
     }
@@ -291,12 +292,12 @@ fn wanted_at(shape: &Shape, pointer: &str, wanted: &Tree, seen: &Tree) -> String
     there
 }
 
-/// Can the one take the place of the other as a single value? A map can only become another map, key by key.
+/// Can the one take the place of the other? A map only that of a map, a list that of a list, a single value that of one.
 fn fits(from: &Tree, to: &Tree) -> bool {
     match (from, to) {
-        (Tree::Map(_), to) => matches!(to, Tree::Map(_)),
-        (Tree::List(_), _) => true,
-        (_, to) => !matches!(to, Tree::Map(_) | Tree::List(_)),
+        (Tree::Map(_), Tree::Map(_)) | (Tree::List(_), Tree::List(_)) => true,
+        (Tree::Map(_) | Tree::List(_), _) | (_, Tree::Map(_) | Tree::List(_)) => false,
+        _ => true,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::keeper;
 use crate::kinds::Kind;
 use crate::overlay::Overlay;
 use crate::tree::{SmolStr, Tree};
+use crate::unions::{Members, Union};
 
 /// How the fields of a kind are compared and what may be done to them. Patterns are JSON pointers in which
 /// `*` stands for one key.
@@ -15,6 +16,10 @@ pub struct Shape {
     pub sets: &'static [&'static str],
     /// Sets in which an entry that is there can make one that is wanted do harm.
     pub rivals: &'static [(&'static str, IsRival)],
+    /// Maps that may have only one of some fields.
+    pub unions: &'static [Union],
+    /// A place that kwo writes to, and one that may not say something else then; `*` stands for the same key in both.
+    pub apart: &'static [(&'static str, &'static str)],
     /// Lists whose entries have a key, `list-type: map` to Kubernetes: entries are added, and each is compared by itself.
     /// Some are atomic by the API's records and have keys all the same.
     pub keyed: &'static [(&'static str, EntryKey)],
@@ -88,6 +93,8 @@ pub enum Format {
 pub(crate) const PLAIN: Shape = Shape {
     sets: &[],
     rivals: &[],
+    unions: &[],
+    apart: &[],
     keyed: &[],
     quantities: &[],
     whole: &[],
@@ -114,6 +121,15 @@ name or delete it first";
 
 /// Where an account says which of the Secrets that it names kwo put there.
 pub(crate) const NAMED_SECRETS_AT: &str = "/metadata/annotations/kwo.dev~1pull-secrets";
+
+/// What the value of a variable is, or where it comes from.
+const VARIABLE: Members = Members::These(&["value", "valueFrom"]);
+const PROBE: Members = Members::These(&["exec", "grpc", "httpGet", "tcpSocket"]);
+/// A profile of the node's own is named beside one type only.
+const SECCOMP: Members = Members::These(&["localhostProfile", "type"]);
+
+/// The annotation that named the class of an Ingress before there was a field for it.
+const INGRESS_CLASS_AT: &str = "/metadata/annotations/kubernetes.io~1ingress.class";
 
 static AS_IT_IS: Shape = PLAIN;
 static SERVICE_ACCOUNT: Shape = Shape {
@@ -196,6 +212,8 @@ static CONFIG_MAP: Shape = Shape {
         ("/data/registry-domains", Format::Words(',')),
     ],
     ours: &[("/data/providers.json", resolver)],
+    apart: &[("/data/*", "/binaryData/*")],
+    read: &["/binaryData"],
     ..PLAIN
 };
 static CLAIM: Shape = Shape {
@@ -218,6 +236,13 @@ static DEPLOYMENT: Shape = Shape {
         "/spec/template/spec/containers/*/resources/limits/*",
         "/spec/template/spec/containers/*/resources/requests/*",
     ],
+    unions: &[
+        Union { at: "/spec/template/spec/containers/*/env/*", of: VARIABLE },
+        Union { at: "/spec/template/spec/containers/*/livenessProbe", of: PROBE },
+        Union { at: "/spec/template/spec/containers/*/readinessProbe", of: PROBE },
+        Union { at: "/spec/template/spec/securityContext/seccompProfile", of: SECCOMP },
+        Union { at: "/spec/template/spec/volumes/*", of: Members::AllBut(&["name"]) },
+    ],
     immutable: &["/spec/selector"],
     filled: &["/spec"],
     ..PLAIN
@@ -234,6 +259,16 @@ static INGRESS: Shape = Shape {
         ("/spec/rules/*/http/paths", EntryKey::Fields(&["path", "pathType"])),
         ("/spec/tls", EntryKey::Field("hosts")),
     ],
+    unions: &[
+        Union { at: "/spec/rules/*/http/paths/*/backend", of: Members::These(&["resource", "service"]) },
+        Union {
+            at: "/spec/rules/*/http/paths/*/backend/service/port",
+            of: Members::These(&["name", "number"]),
+        },
+    ],
+    // The older way to say it, which beats the newer one.
+    apart: &[("/spec/ingressClassName", INGRESS_CLASS_AT)],
+    read: &[INGRESS_CLASS_AT],
     ..PLAIN
 };
 static CLUSTER_ISSUER: Shape = Shape {
@@ -241,6 +276,8 @@ static CLUSTER_ISSUER: Shape = Shape {
     keyed: &[("/spec/acme/solvers", EntryKey::Optional("selector"))],
     // A solver goes one way: with two in it cert-manager refuses the issuer.
     whole: &["/spec/acme/solvers/*"],
+    unions: &[Union { at: "/spec", of: Members::AllBut(&[]) }],
+    read: &["/spec/ca", "/spec/selfSigned", "/spec/vault", "/spec/venafi"],
     ..PLAIN
 };
 static CERTIFICATE: Shape = Shape { sets: &["/spec/dnsNames"], ..PLAIN };
@@ -248,6 +285,10 @@ static HELM_CHART_CONFIG: Shape = Shape {
     keyed: &[
         ("/spec/valuesContent/additionalArguments", EntryKey::Flag),
         ("/spec/valuesContent/env", EntryKey::Field("name")),
+    ],
+    unions: &[
+        Union { at: "/spec/valuesContent/env/*", of: VARIABLE },
+        Union { at: "/spec/valuesContent/env/*/valueFrom", of: Members::AllBut(&[]) },
     ],
     documents: &[("/spec/valuesContent", Format::Yaml)],
     filled: &["/spec/failurePolicy"],
