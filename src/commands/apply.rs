@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use kwo_planner::hits::Hits;
 use kwo_planner::keeper::Keeper;
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
@@ -14,6 +15,7 @@ use tokio::sync::watch::Receiver;
 
 use super::consent::{confirm, lock};
 use super::entrust::entrust;
+use super::hits::hits;
 use super::load::{Loaded, load};
 use super::look::{fails, identity, look};
 use super::print::{data, json, talk};
@@ -24,6 +26,7 @@ use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
 use crate::fight::{blind, fights, pause, waited};
 use crate::providers::{Identity, Provider};
+use crate::report::hits;
 use crate::report::plan::{Counts, Detail, text};
 use crate::report::run::{self as shown, settled};
 use crate::target;
@@ -101,13 +104,15 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         };
         let desired = entrust(desired, &roster, &target, &*provider).await;
         let keeper = (!target.take_over_roster).then_some(&keeper);
-        let (plan, _) = look(&*provider, &desired, &adopt, provenance, keeper).await?;
+        let (plan, observed) = look(&*provider, &desired, &adopt, provenance, keeper).await?;
         let (plan, stale, beyond) = match &file {
             Some(file) => held_against(file, plan, &desired, args)?,
             None => (plan, Vec::new(), 0),
         };
+        // Whoever is asked is told what they say yes to.
+        let hits = if args.yes { None } else { hits(&*provider, &plan, &desired, &observed).await };
         let task = Task { desired, adopt, plan, stale, beyond };
-        show_and_ask(args, &task, &place).await?;
+        show_and_ask(args, &task, hits.as_ref(), &place).await?;
         Ok(task)
     };
     let result = tokio::select! {
@@ -210,14 +215,14 @@ fn failing(args: &Apply, exit: Exit, plan: &Plan) -> Exit {
     if exit == Exit::Done && fails(&args.fail_on, plan) { Exit::Held } else { exit }
 }
 
-async fn show_and_ask(args: &Apply, task: &Task, place: &str) -> Result<(), Failure> {
+async fn show_and_ask(args: &Apply, task: &Task, hits: Option<&Hits>, place: &str) -> Result<(), Failure> {
     let Task { desired: _, adopt: _, plan, stale, beyond } = task;
     if !stale.is_empty() {
         stale.iter().for_each(|(id, why)| talk(&format!("stale: {id}: {why}\n")));
         talk("the saved plan is stale; nothing was done. Plan again, and look at what it says now\n");
         return Ok(());
     }
-    let shown = text(plan, Detail { full: args.full });
+    let shown = text(plan, Detail { full: args.full }) + &hits::text(hits);
     match args.output {
         TextOrJson::Text => data(&shown),
         TextOrJson::Json => talk(&shown),

@@ -19,7 +19,7 @@ pub fn text(hits: Option<&Hits>) -> String {
     if !lines.is_empty() {
         let _ = writeln!(
             out,
-            "\n{STRONG}hit by what tightens{STRONG:#}: nothing is stopped, and nothing of it can be made anew"
+            "\n{STRONG}hit by what tightens{STRONG:#}: what is there goes on, and what is made anew is refused"
         );
         for line in lines {
             let _ = writeln!(out, "  {HOLD}!{HOLD:#} {}", OneLine(line));

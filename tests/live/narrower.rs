@@ -162,19 +162,32 @@ fn what_runs_there_and_would_be_refused_is_named() {
     let mut bad: Vec<String> = all.into_iter().filter(|name| name.starts_with("bad")).collect();
     bad.sort();
     assert_eq!(hits, bad, "{:#}", plan["hits"]);
+    // The API server's own word on the new level, beside what kwo judges.
+    let level = plan["hits"]["hit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|hit| {
+            hit["by"] == format!("kube:Namespace/{name}") && hit["why"].as_str().unwrap().contains("level")
+        })
+        .unwrap();
+    assert!(
+        level["objects"].to_string().contains("bad-pod") && level.to_string().contains("runAsNonRoot"),
+        "{level:#}"
+    );
     let text = bench.kwo(&["plan", &adopt]).out;
-    assert!(
-        text.contains(&format!("{name}: Service bad-name (example.org): it is of type ExternalName")),
-        "{text}"
-    );
-    assert!(
-        text.contains(&format!("{name}: Pod bad-pod: "))
-            || text.contains("bad-pod (allowPrivilegeEscalation"),
-        "{text}"
-    );
+    let line = format!("{name}: Service bad-name (example.org): it is of type ExternalName");
+    assert!(text.contains(&line), "{text}");
     let page = bench.kwo(&["plan", &adopt, "-o", "markdown"]).out;
     assert!(page.contains("**Hit by what tightens**"), "{page}");
     assert!(!bench.kwo(&["plan", &adopt, "--hits=no"]).out.contains("hit by what tightens"));
+    // One LIST a kind, in the one namespace, and one dry run.
+    let asked = |more: &[&str]| {
+        let said = bench.kwo(&[&["plan", "-v", &adopt], more].concat()).err;
+        [format!("/namespaces/{name}/"), "dryRun=All".to_owned()]
+            .map(|path| said.lines().filter(|line| line.contains(&path)).count())
+    };
+    assert_eq!((asked(&["--hits"]), asked(&["--hits=no"])), ([6, 1], [0, 0]));
     // And that is what the API server refuses to the tenant from then on, and nothing else.
     bench.apply(&[&adopt]).expect(0);
     let again: Vec<Value> = objects

@@ -7,7 +7,8 @@ use kwo::history::Entry;
 use kwo::journal::lines;
 use kwo::pipeline::{code_quality, findings, holds, workflow_command};
 use kwo::report::plan::{Detail, text};
-use kwo::report::{diagnostic, history, markdown, plain};
+use kwo::report::{diagnostic, history, hits, markdown, plain};
+use kwo_planner::hits::Hits;
 use kwo_planner::plain::acts;
 use kwo_planner::plan::Plan;
 use kwo_planner::roster::{SourceFile, Sources, parse};
@@ -168,6 +169,36 @@ fn a_plan_acts_on_nobody() {
         }
     }
     assert!(tried > PAYLOADS.len() * 12, "{tried} plans could be read");
+}
+
+#[test]
+fn what_is_hit_acts_on_nobody() {
+    let hits = json!({"hit": [{"namespace": "alice", "tenant": "alice", "by": "kube:Namespace/alice", "kind": "Pod",
+        "why": "it has ended", "objects": [{"name": "web", "what": "nginx"}], "more": 2}],
+        "unseen": [{"what": "Service", "why": "list services: refused: no"}]});
+    let mut tried = 0;
+    for payload in PAYLOADS {
+        for changed in each(&hits, payload) {
+            let Ok(hits) = serde_json::from_value::<Hits>(changed) else { continue };
+            tried += 1;
+            quiet(payload, &plain::text(&hits::text(Some(&hits))));
+            let page = markdown::markdown(&empty(), Some(&hits), Detail::default());
+            quiet(payload, &plain::text(&page));
+            fenced(payload, &page);
+            quiet(payload, &plain::json(&serde_json::to_string_pretty(&hits).unwrap()));
+        }
+    }
+    assert!(tried >= PAYLOADS.len() * 7, "{tried} could be read");
+}
+
+/// A plan with nothing in it.
+fn empty() -> Plan {
+    kwo_planner::plan::plan(
+        &kwo_planner::resource::Desired::default(),
+        &kwo_planner::observed::Observed::default(),
+        &kwo_planner::plan::Adopt::Nothing,
+        kwo_planner::plan::Provenance::default(),
+    )
 }
 
 /// The steps of a first plan.
