@@ -16,6 +16,7 @@ mod links;
 mod loopback;
 #[path = "../common/manual.rs"]
 mod manual;
+mod mistakes;
 mod pages;
 mod prompt;
 mod prompts;
