@@ -1,6 +1,7 @@
 //! The command by which a person ends what is left over, or looks at what is not kwo's: it works when it is pasted,
 //! whatever the target, and once more when it is pasted twice. kwo itself never runs one.
 
+use crate::domains::DOMAINS_ANNOTATION;
 use crate::kinds::Kind;
 use crate::node::{NodeKind, kubeconfig_files};
 use crate::observed::{MANAGED_BY, MARK, Place, Reach, TENANT_LABEL};
@@ -54,6 +55,15 @@ pub fn ending_of_field(id: &ResourceId, pointer: &str, value: Option<&Tree>, rea
     let operations: Vec<Tree> = test.into_iter().chain([Tree::map(operation("remove"))]).collect();
     let patch = shell_text(&Tree::list(operations).to_string());
     kubectl(id, reach, "patch", &format!(" --type=json --patch={patch}")).into()
+}
+
+/// The command that takes its hosts from a namespace.
+#[must_use]
+pub fn ending_of_hosts(namespace: &ResourceId, reach: &Reach) -> SmolStr {
+    if reach.places.contains_key(namespace) {
+        return edited(namespace, reach).into();
+    }
+    kubectl(namespace, reach, "annotate", &format!(" {DOMAINS_ANNOTATION}-")).into()
 }
 
 /// The command that ends what kwo added to an account that Kubernetes itself makes, and its mark.

@@ -6,11 +6,16 @@ use std::collections::BTreeMap;
 use crate::access;
 use crate::change::Leftover;
 use crate::domains::allowed;
-use crate::endings::{ending, ending_of_additions, ending_of_field, ending_of_rights, ending_with};
+use crate::endings::{
+    ending, ending_of_additions, ending_of_field, ending_of_hosts, ending_of_rights, ending_with,
+};
 use crate::kinds::{IsOurs, Kind, Shape, matches_any};
 use crate::node::{LONG_LIVED, LONG_LIVED_MARK_AT};
 use crate::observed::{FIELD_MANAGER, Observed, Owner, Place, Present, Reach, Sighting, TENANT_LABEL};
-use crate::resource::{Resource, ResourceId};
+use crate::plan;
+use crate::resource::{Desired, Resource, ResourceId};
+use crate::roster::HostPattern;
+use crate::shapes::DOMAINS_AT;
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// Where kwo writes besides the namespaces of tenants.
@@ -65,6 +70,59 @@ pub fn gather(leftovers: &mut [Leftover], reach: &Reach) {
         left.command = ending_with(&left.id, ids(true), reach);
         left.rights_command = ids(false).next().map(|_| ending_of_rights(&left.id, ids(false), reach));
     }
+}
+
+/// Says of a namespace that is left over, or of the hosts that are left in one, which of them the roster gives to another
+/// tenant by now: who is still in it may serve them as well, whatever the roster says.
+pub fn hosts_left(leftovers: &mut [Leftover], desired: &Desired, observed: &Observed) {
+    let mut claims: Option<Vec<(SmolStr, HostPattern)>> = None;
+    for left in leftovers.iter_mut().filter(|left| left.id.known_kind() == Some(Kind::Namespace)) {
+        let found = match (left.pointer.as_deref(), observed.get(&left.id)) {
+            (None, Some(Sighting::Present(present))) => present.body.at(DOMAINS_AT).cloned(),
+            (Some(DOMAINS_AT), _) => left.value.clone(),
+            _ => None,
+        };
+        let Some(found) = found else { continue };
+        let claims = claims.get_or_insert_with(|| claims_of(desired));
+        let hosts = hosts(&found).filter_map(|host| {
+            let whose =
+                claims.iter().find(|(tenant, theirs)| *tenant != left.tenant && theirs.overlaps(&host));
+            whose.map(|(tenant, _)| (host, tenant))
+        });
+        let sentences: Vec<String> = hosts
+            .map(|(host, tenant)| {
+                format!("{} may still serve {host}, a host of tenant {tenant}", left.id.name)
+            })
+            .collect();
+        if sentences.is_empty() {
+            continue;
+        }
+        left.grants = Some(sentences.join("; ").into());
+        if left.pointer.is_none() {
+            let rest = ending_of_hosts(&left.id, &observed.reach);
+            let rights = left.rights_command.take().map(|command| format!("{command}; "));
+            left.rights_command = Some((rights.unwrap_or_default() + &rest).into());
+        }
+    }
+}
+
+/// The hosts of the roster, and the tenants that have them.
+fn claims_of(desired: &Desired) -> Vec<(SmolStr, HostPattern)> {
+    let namespaces =
+        desired.resources().iter().filter(|resource| resource.id.known_kind() == Some(Kind::Namespace));
+    let claims = namespaces.filter_map(|resource| Some((resource, resource.body.at(DOMAINS_AT)?)));
+    claims
+        .flat_map(|(resource, text)| {
+            let tenant = plan::tenant(&resource.body);
+            hosts(text).map(move |host| (tenant.clone(), host))
+        })
+        .collect()
+}
+
+/// The hosts in the annotation of a namespace.
+fn hosts(text: &Tree) -> impl Iterator<Item = HostPattern> {
+    let text = text.as_text().map(|text| text.as_str()).unwrap_or_default();
+    text.split(',').filter_map(|host| host.parse().ok())
 }
 
 /// A service account that says it has a token which never ends: whoever has that token is the account, unless somebody

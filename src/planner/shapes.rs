@@ -131,7 +131,12 @@ const SECCOMP: Members = Members::These(&["localhostProfile", "type"]);
 /// The annotation that named the class of an Ingress before there was a field for it.
 const INGRESS_CLASS_AT: &str = "/metadata/annotations/kubernetes.io~1ingress.class";
 
+/// Where a namespace says which hosts those in it may serve.
+pub(crate) const DOMAINS_AT: &str = "/metadata/annotations/kwo.dev~1domains";
+
 static AS_IT_IS: Shape = PLAIN;
+// Whoever is left in it may still serve these hosts.
+static NAMESPACE: Shape = Shape { read: &[DOMAINS_AT], ..PLAIN };
 static SERVICE_ACCOUNT: Shape = Shape {
     // Others, OpenShift for one, add Secrets of their own.
     keyed: &[("/imagePullSecrets", EntryKey::Field("name"))],
@@ -350,7 +355,8 @@ impl Kind {
     #[must_use]
     pub const fn shape(self) -> &'static Shape {
         match self {
-            Kind::Namespace | Kind::Middleware => &AS_IT_IS,
+            Kind::Namespace => &NAMESPACE,
+            Kind::Middleware => &AS_IT_IS,
             Kind::ServiceAccount => &SERVICE_ACCOUNT,
             Kind::Ingress => &INGRESS,
             Kind::ClusterIssuer => &CLUSTER_ISSUER,

@@ -8,7 +8,7 @@ use kwo_planner::kinds::{Format, Kind};
 use kwo_planner::tree::{SmolStr, Tree};
 
 use super::manifest;
-use crate::yaml::{Edit, document, edit};
+use crate::yaml::{Edit, edit};
 
 /// The object with its documents in place of their texts.
 pub(super) fn unfold(kind: Kind, object: Tree) -> Result<Tree, String> {
@@ -115,10 +115,11 @@ fn read(text: &SmolStr, format: Format) -> Result<Tree, String> {
             let words = text.split([',', ' ', '\n']).filter(|word| !word.is_empty());
             Ok(Tree::texts(words.map(str::to_owned)))
         }
-        Format::Yaml => {
-            let document = document(text)?.map(|document| document.tree().clone());
-            Ok(document.filter(|tree| *tree != Tree::Null).unwrap_or_else(|| Tree::map::<SmolStr>([])))
-        }
+        Format::Yaml => match manifest::read(text)?.as_slice() {
+            [] => Ok(Tree::map::<SmolStr>([])),
+            [document] => Ok(document.clone()),
+            documents => Err(format!("it holds {} documents", documents.len())),
+        },
     }
 }
 

@@ -11,4 +11,4 @@ mod spot;
 mod styles;
 
 pub use self::edit::{Edit, edit};
-pub use self::node::{Document, document, documents};
+pub use self::node::{Document, documents};

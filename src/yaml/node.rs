@@ -7,7 +7,7 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle};
 use kwo_planner::tree::{SmolStr, Tree};
 
-use super::{scalar, styles};
+use super::scalar;
 
 /// How deep lists and maps may be nested.
 const DEEPEST: usize = 64;
@@ -21,8 +21,6 @@ pub struct Document {
     pub(super) root: Node,
     /// The comments of the whole text.
     pub(super) comments: Vec<Range<usize>>,
-    /// Does an empty document stand before it?
-    second: bool,
     tree: Tree,
 }
 
@@ -50,42 +48,8 @@ pub(super) enum Value {
 /// The documents in a text, without those that hold nothing.
 ///
 /// # Errors
-/// When it is no YAML, or holds what kwo does not read or readers do not take alike: on which line.
+/// When it is no YAML, or holds what kwo does not read: on which line.
 pub fn documents(text: &str) -> Result<Vec<Document>, String> {
-    let read = of_one_reader(text);
-    let mut quoted = Vec::new();
-    read.iter().flatten().for_each(|document| styles::quoted(&document.root, &mut quoted));
-    match styles::disputed_end(text, &quoted) {
-        Some(line) => Err(format!(
-            "line {line}: it has a character (U+0085, U+2028 or U+2029) that ends a line to some readers and not to others; take it out"
-        )),
-        None => read,
-    }
-}
-
-/// The only document in a text; nothing where it is empty.
-///
-/// # Errors
-/// As [`documents`], and when there are several, of which some readers take the first one, even if it is empty.
-pub fn document(text: &str) -> Result<Option<Document>, String> {
-    only(documents(text)?)
-}
-
-pub(super) fn only(mut found: Vec<Document>) -> Result<Option<Document>, String> {
-    match found.len() {
-        0 | 1 => {}
-        count => return Err(format!("it holds {count} documents, expected one")),
-    }
-    match found.pop() {
-        Some(document) if document.second => {
-            Err("an empty document stands before what is in it, and some readers take that alone".to_owned())
-        }
-        found => Ok(found),
-    }
-}
-
-/// As [`documents`], of a text that is not for several readers: JSON, in which no such character ends a line.
-pub(super) fn of_one_reader(text: &str) -> Result<Vec<Document>, String> {
     let mut reader = Reader { events: Parser::new_from_str(text), text, comments: Vec::new(), ahead: None };
     let mut roots = Vec::new();
     loop {
@@ -98,10 +62,10 @@ pub(super) fn of_one_reader(text: &str) -> Result<Vec<Document>, String> {
     }
     let comments = reader.comments;
     let mut documents = Vec::new();
-    for (at, root) in roots.into_iter().enumerate() {
+    for root in roots {
         let tree = Trees { anchors: BTreeMap::new(), count: 0 }.tree(&root)?;
         if tree != Tree::Null || root.at.start < root.at.end {
-            documents.push(Document { root, comments: comments.clone(), second: at > 0, tree });
+            documents.push(Document { root, comments: comments.clone(), tree });
         }
     }
     Ok(documents)

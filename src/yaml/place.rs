@@ -32,9 +32,6 @@ impl Place<'_> {
                 return self.replace(node, slot, flow, outer, value);
             };
             match &node.value {
-                Value::Map { .. } if token == "-" => {
-                    return Err(format!("line {line}: there is a map where a list is wanted"));
-                }
                 Value::Map { entries, flow: own } => {
                     flow |= *own;
                     let mut below = None;
@@ -72,10 +69,7 @@ impl Place<'_> {
                     if token == "-" {
                         return self.append(node, items, *own, flow, &whole(rest, value));
                     }
-                    let index = token.parse::<usize>();
-                    let index =
-                        index.map_err(|_| format!("line {line}: there is a list where a map is wanted"))?;
-                    let item = items.get(index);
+                    let item = token.parse().ok().and_then(|index: usize| items.get(index));
                     let item = item.ok_or_else(|| format!("line {line}: the list is not that long"))?;
                     let dash = dash(self.text, item);
                     slot = if *own { item.at.start } else { dash.map_or(item.at.start, |dash| dash + 1) };

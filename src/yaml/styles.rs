@@ -1,53 +1,14 @@
 //! How a document is written: its line ends, how far it moves things in, whether everything stands in quotes.
 
-use std::ops::Range;
-
 use granit_parser::ScalarStyle;
 
 use super::emit::Style;
 use super::node::{Document, Node, Value};
 use super::spot::column;
 
-/// The line end for what is put in at this place: that of the line before where a line begins, that of the line where one
-/// goes on, and of the last line, which has none, that of the one before.
-pub(super) fn line_end(text: &str, at: usize) -> &'static str {
-    let (head, tail) = text.split_at(at);
-    let end = match tail.find('\n') {
-        Some(end) if head.is_empty() || !head.ends_with('\n') => Some(at + end),
-        _ => head.rfind('\n'),
-    };
-    if end.is_some_and(|end| text[..end].ends_with('\r')) { "\r\n" } else { "\n" }
-}
-
-/// The line with a character in it that ends a line to readers of YAML 1.1, Go's and Python's among them, and not to those
-/// of YAML 1.2: in a comment it hides keys from the one or the other. Within the quotes of a value and away from blanks
-/// U+2028 and U+2029 mean the same to all.
-pub(super) fn disputed_end(text: &str, quoted: &[Range<usize>]) -> Option<usize> {
-    let solid =
-        |char: Option<char>| char.is_some_and(|char| !" \t\r\n\\'\"-.\u{85}\u{2028}\u{2029}".contains(char));
-    let harmless = |at: usize, char: char| {
-        char != '\u{85}'
-            && quoted.iter().any(|range| range.contains(&at))
-            && solid(text[..at].chars().next_back())
-            && solid(text[at + char.len_utf8()..].chars().next())
-    };
-    let (at, _) = text
-        .char_indices()
-        .filter(|(_, char)| matches!(char, '\u{85}' | '\u{2028}' | '\u{2029}'))
-        .find(|(at, char)| !harmless(*at, *char))?;
-    Some(text[..at].matches('\n').count() + 1)
-}
-
-/// The places of the values in quotes.
-pub(super) fn quoted(node: &Node, places: &mut Vec<Range<usize>>) {
-    match &node.value {
-        Value::Scalar { style: ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, .. } => {
-            places.push(node.at.clone());
-        }
-        Value::List { items, .. } => items.iter().for_each(|item| quoted(item, places)),
-        Value::Map { entries, .. } => entries.iter().for_each(|(_, value)| quoted(value, places)),
-        Value::Scalar { .. } | Value::Alias(_) => {}
-    }
+/// The line end of a text.
+pub(super) fn line_end(text: &str) -> &'static str {
+    if text.split_once('\n').is_some_and(|(line, _)| line.ends_with('\r')) { "\r\n" } else { "\n" }
 }
 
 /// The line with a carriage return that ends it by itself, in which readers do not see the same.

@@ -21,9 +21,11 @@ fn shown(text: &str) -> Vec<String> {
             None => {}
         }
     }
-    // The count of all mistakes stands below the last one.
-    if let Some((mistake, _)) = found.pop().as_deref().and_then(|last| last.rsplit_once("\n\n")) {
-        found.push(mistake.to_owned());
+    let last = found.last_mut();
+    if let Some((mistake, _)) = last.as_ref().and_then(|last| last.rsplit_once("\n\n")) {
+        let mistake = mistake.to_owned();
+        found.pop();
+        found.push(mistake);
     }
     found.into_iter().map(|one| one.trim_end().to_owned()).collect()
 }

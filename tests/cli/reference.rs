@@ -143,7 +143,7 @@ fn the_variables_are_those_of_the_program() {
             let Some(variable) = argument.get_env() else { continue };
             let entry = found.entry(variable.to_string_lossy().into_owned()).or_default();
             entry.0 = typed(argument);
-            entry.1.insert(path.strip_prefix("kwo ").unwrap_or("all").to_owned());
+            entry.1.insert(path.strip_prefix("kwo ").map_or("all", |path| path).to_owned());
         }
     }
     let mut text = String::from("| variable | option | commands |\n|---|---|---|\n");

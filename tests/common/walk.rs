@@ -117,7 +117,7 @@ pub(crate) fn walk(page: &str, walk: &Walk<'_>) -> usize {
         };
         match (block.kind.as_str(), name) {
             ("yaml", Some(name)) if !name.is_empty() => {
-                std::fs::write(walk.folder.join(name), &text).unwrap()
+                std::fs::write(walk.folder.join(name), &text).unwrap();
             }
             ("console", _) if block.more == walk.word => {
                 for (command, shown) in commands(&text) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::way::{APPLY, MERGE, Way, core, group, object};
+use crate::way::{APPLY, MERGE, STRATEGIC, Way, core, group, object};
 use crate::world::{ONE, TENANTS, TWO, Who, World};
 
 const TRAEFIK: &str =
@@ -269,6 +269,11 @@ fn no_annotation_asks_for_more_than_the_tenants_hosts() {
         ("konghq.com/plugins".to_owned(), "x"),
         ("konghq.com/host-aliases".to_owned(), "two.example.com"),
         ("projectcontour.io/websocket-routes".to_owned(), "/"),
+        ("dns.gardener.cloud/dnsnames".to_owned(), "two.example.com"),
+        ("cert.gardener.cloud/commonname".to_owned(), "two.example.com"),
+        ("zalando.org/skipper-routes".to_owned(), "r: Host(/two/) -> \"http://203.0.113.1\""),
+        ("certmanager.k8s.io/common-name".to_owned(), "two.example.com"),
+        ("kubernetes.io/ingress.global-static-ip-name".to_owned(), "of-two"),
     ]
     .iter()
     .map(|(key, value)| Way::create(key, &ingresses(), &noted(key, value)).by("kwo-hosts"))
@@ -284,6 +289,14 @@ fn no_annotation_asks_for_more_than_the_tenants_hosts() {
         ("lbipam.cilium.io/ips", "10.1.2.3"),
         ("service.cilium.io/global", "true"),
         ("getambassador.io/config", "host: two.example.com"),
+        ("load-balancer.hetzner.cloud/name", "of-two"),
+        ("kubernetes.digitalocean.com/load-balancer-id", "x"),
+        ("oci.oraclecloud.com/load-balancer-type", "nlb"),
+        ("loadbalancer.openstack.org/load-balancer-id", "x"),
+        ("service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type", "public"),
+        ("example.com/load-balancer-id", "x"),
+        ("dns.alpha.kubernetes.io/external", "two.example.com"),
+        ("tailscale.com/hostname", "two"),
         ("service.beta.kubernetes.io/aws-load-balancer-eip-allocations", "x"),
         ("traefik.ingress.kubernetes.io/service.serverstransport", "two-mtls@kubernetescrd"),
     ] {
@@ -291,7 +304,7 @@ fn no_annotation_asks_for_more_than_the_tenants_hosts() {
             "v1",
             "Service",
             "escape",
-            &json!({"metadata": {"annotations": {key: value}}, "spec": {"ports": [{"port": 80}]}}),
+            &json!({"metadata": {"annotations": {key: value}}, "spec": {"ports": [{"port": 80}], "selector": {"app": "web"}}}),
         );
         ways.push(Way::create(key, &services, &body).by("kwo-hosts"));
     }
@@ -318,11 +331,73 @@ fn no_annotation_asks_for_more_than_the_tenants_hosts() {
         ("kubectl.kubernetes.io/last-applied-configuration".to_owned(), "{}"),
         ("meta.helm.sh/release-name".to_owned(), "web"),
         ("example.com/of-mine".to_owned(), "two.example.com"),
+        ("kubernetes.io/ingress.class".to_owned(), "traefik"),
+        ("kubernetes.io/tls-acme".to_owned(), "true"),
     ]
     .iter()
     .map(|(key, value)| Way::create(key, &format!("{}?dryRun=All", ingresses()), &noted(key, value)))
     .collect();
     TENANTS.into_iter().for_each(|who| world.allows(who, &fine));
+}
+
+/// A role of the admin's own may hold every right there is, also to a status, by which metadata is written as well.
+#[test]
+fn no_status_asks_for_more_than_the_tenants_hosts() {
+    let Some(world) = World::with(TRAEFIK) else { return };
+    let status = format!("{}/web/status", ingresses());
+    let noted = |key: &str, value: &str| json!({"metadata": {"annotations": {key: value}}});
+    let mut ways = Vec::new();
+    for (key, value) in [
+        ("nginx.ingress.kubernetes.io/server-alias", "two.example.com"),
+        ("nginx.ingress.kubernetes.io/server-snippet", "return 200;"),
+        ("traefik.ingress.kubernetes.io/router.middlewares", "two-auth@kubernetescrd"),
+    ] {
+        for form in [MERGE, STRATEGIC] {
+            ways.push(Way::patch(key, &status, form, &noted(key, value)).by("kwo-hosts"));
+        }
+    }
+    let services = format!("{}/web/status", core(ONE, "services"));
+    ways.push(
+        Way::patch(
+            "a name of a Service",
+            &services,
+            MERGE,
+            &noted("external-dns.alpha.kubernetes.io/hostname", "two.example.com"),
+        )
+        .by("kwo-"),
+    );
+    for (api, kind, plural) in [
+        ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
+        ("cert-manager.io/v1", "CertificateRequest", "certificaterequests"),
+    ] {
+        let path = group(api, ONE, plural);
+        let there = object(api, kind, "there", &json!({"spec": {"request": "LS0t"}}));
+        let made = world.answer(Who::Admin, &Way::create("there", &path, &there));
+        assert!([201, 409].contains(&made.status), "{}", made.text);
+        let forged =
+            json!({"status": {"certificate": "LS0t", "conditions": [{"type": "Ready", "status": "True"}]}});
+        ways.push(Way::patch(kind, &format!("{path}/there/status"), MERGE, &forged).by("kwo-hosts"));
+    }
+    world.works_for_an_admin(&ways);
+    world.refuses(&[Who::Everything], &ways);
+}
+
+/// The policies of network plugins go before those of Kubernetes or add to them, and charts let owners write them.
+#[test]
+fn no_policy_of_a_network_plugin_opens_what_is_isolated() {
+    let Some(world) = World::with(TRAEFIK) else { return };
+    let mut ways = Vec::new();
+    for (api, kind, plural) in [
+        ("crd.antrea.io/v1", "NetworkPolicy", "networkpolicies"),
+        ("cilium.io/v1", "CiliumNetworkPolicy", "ciliumnetworkpolicies"),
+        ("crd.projectcalico.org/v1", "NetworkPolicy", "networkpolicies"),
+        ("crd.projectcalico.org/v1", "NetworkSet", "networksets"),
+    ] {
+        let open = object(api, kind, "escape", &json!({"spec": {"egress": [{"toCIDR": ["0.0.0.0/0"]}]}}));
+        ways.push(Way::create(&format!("{api} {kind}"), &group(api, ONE, plural), &open).by("kwo-tiers"));
+    }
+    world.works_for_an_admin(&ways);
+    world.refuses(&TENANTS, &ways);
 }
 
 #[test]

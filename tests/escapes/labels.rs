@@ -118,6 +118,26 @@ fn kwos() -> [Value; 4] {
 }
 
 #[test]
+fn nobody_writes_a_record_of_kwo() {
+    let Some(world) = World::with(ROSTER) else { return };
+    let record = |operation: &str| {
+        json!({"metadata": {"managedFields": [{"manager": "kwo", "operation": operation, "apiVersion": "v1",
+            "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}]}})
+    };
+    let maps = core(ONE, "configmaps");
+    let mut ways = Vec::new();
+    for operation in ["Update", "Apply"] {
+        let mut whole = object("v1", "ConfigMap", "mine", &record(operation));
+        whole["data"] = json!({"a": "b"});
+        ways.push(Way::new("a record by PUT", "PUT", &format!("{maps}/mine"), &whole).by("kwo-inside"));
+        ways.push(
+            Way::patch("a record", &format!("{maps}/mine"), MERGE, &record(operation)).by("kwo-inside"),
+        );
+    }
+    world.refuses(&TENANTS, &ways);
+}
+
+#[test]
 fn only_kwo_writes_its_labels_and_no_template_copies_them() {
     let Some(world) = World::with(ROSTER) else { return };
     let mut ways: Vec<Way> = Vec::new();

@@ -151,3 +151,94 @@ fn no_pod_reaches_the_node() {
     );
     assert_eq!(answer.status, 201, "{}", answer.text);
 }
+
+/// A workload of each kind that has a pod with this in its spec.
+fn workloads(spec: &Value) -> Vec<(&'static str, String, Value)> {
+    let spec = with(spec, &json!({}));
+    let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": spec});
+    let apps = |kind: &'static str, plural: &str| {
+        let whole = json!({"spec": {"selector": {"matchLabels": {"app": "x"}}, "template": template, "serviceName": "x"}});
+        (kind, group("apps/v1", ONE, plural), object("apps/v1", kind, "escape", &whole))
+    };
+    let mut job = template.clone();
+    job["spec"]["restartPolicy"] = json!("Never");
+    let clock = json!({"spec": {"schedule": "0 0 * * *", "jobTemplate": {"spec": {"template": job}}}});
+    vec![
+        ("Pod", core(ONE, "pods"), object("v1", "Pod", "escape", &json!({"spec": spec}))),
+        (
+            "PodTemplate",
+            core(ONE, "podtemplates"),
+            object("v1", "PodTemplate", "escape", &json!({"template": template})),
+        ),
+        (
+            "ReplicationController",
+            core(ONE, "replicationcontrollers"),
+            object("v1", "ReplicationController", "escape", &json!({"spec": {"template": template}})),
+        ),
+        apps("Deployment", "deployments"),
+        apps("ReplicaSet", "replicasets"),
+        apps("DaemonSet", "daemonsets"),
+        apps("StatefulSet", "statefulsets"),
+        (
+            "Job",
+            group("batch/v1", ONE, "jobs"),
+            object("batch/v1", "Job", "escape", &json!({"spec": {"template": job}})),
+        ),
+        ("CronJob", group("batch/v1", ONE, "cronjobs"), object("batch/v1", "CronJob", "escape", &clock)),
+    ]
+}
+
+#[test]
+fn no_pod_names_its_node_or_mounts_from_the_nodes_network() {
+    let Some(world) = World::with("registry: {hosts: [registry.example.com]}\n") else { return };
+    let ways = |what: &str, spec: &Value, by: &'static str| -> Vec<Way> {
+        let way = |(kind, path, body): (&str, String, Value)| {
+            Way::create(&format!("{what} in a {kind}"), &path, &body).by(by)
+        };
+        workloads(spec).into_iter().map(way).collect()
+    };
+    let mut tried = ways("a node of its choice", &json!({"nodeName": "a-node"}), "kwo-inside");
+    for (kind, source) in [
+        ("nfs", json!({"server": "192.168.7.20", "path": "/export"})),
+        (
+            "iscsi",
+            json!({"targetPortal": "192.168.7.20:3260", "iqn": "iqn.2001-04.com.example:disk", "lun": 0}),
+        ),
+        ("cephfs", json!({"monitors": ["192.168.7.20:6789"]})),
+        ("rbd", json!({"monitors": ["192.168.7.20:6789"], "image": "disk"})),
+        ("glusterfs", json!({"endpoints": "storage", "path": "disk"})),
+        ("fc", json!({"targetWWNs": ["50060e801049cfd1"], "lun": 0})),
+        ("flexVolume", json!({"driver": "example.com/disk"})),
+        ("gitRepo", json!({"repository": "https://192.168.7.20/a.git"})),
+        ("azureFile", json!({"secretName": "mine", "shareName": "all"})),
+    ] {
+        let volumes = json!({"volumes": [{"name": "fine", "emptyDir": {}}, {"name": "net", kind: source}]});
+        tried.extend(ways(kind, &volumes, "kwo-tiers"));
+    }
+    world.works_for_an_admin(&tried);
+    world.refuses(&TENANTS, &tried);
+    // What Pod Security judges is its own to refuse.
+    let ordinary = json!({"volumes": [
+        {"name": "a", "emptyDir": {}}, {"name": "b", "configMap": {"name": "mine"}}, {"name": "c", "secret": {"secretName": "mine"}},
+        {"name": "d", "persistentVolumeClaim": {"claimName": "mine"}}, {"name": "e", "downwardAPI": {}},
+        {"name": "f", "projected": {"sources": []}}, {"name": "g", "csi": {"driver": "secrets-store.csi.k8s.io"}},
+        {"name": "h", "ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Mi"}}}}}}]});
+    let fine = ways("an ordinary volume", &ordinary, "").into_iter();
+    // These are in no role of a tenant.
+    let fine = fine
+        .filter(|way| !way.path.ends_with("podtemplates") && !way.path.ends_with("replicationcontrollers"));
+    let fine: Vec<Way> = fine.map(|way| Way { path: format!("{}?dryRun=All", way.path), ..way }).collect();
+    TENANTS.into_iter().for_each(|who| world.allows(who, &fine));
+    // One that is on a node already may be changed.
+    let placed =
+        object("v1", "Pod", "placed", &json!({"spec": with(&json!({"nodeName": "a-node"}), &json!({}))}));
+    world.put(&{
+        let mut placed = placed;
+        placed["metadata"]["namespace"] = json!(ONE);
+        placed
+    });
+    let label = json!({"metadata": {"labels": {"mine": "yes"}}});
+    let label = Way::patch("a label", &format!("{}/placed?dryRun=All", core(ONE, "pods")), MERGE, &label);
+    world.allows(Who::Owner, &[label]);
+}

@@ -2,14 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::way::{APPLY, MERGE, Way, core, group, object};
+use crate::way::{APPLY, JSON, MERGE, STRATEGIC, Way, core, group, object};
 use crate::world::{ONE, TENANTS, TWO, Who, World};
 
 fn service(name: &str, spec: &Value) -> Value {
     let mut spec = spec.clone();
-    if spec["type"] != "ExternalName" && spec["ports"].is_null() {
-        spec["ports"] = json!([{"port": 80}]);
-    }
+    let set = |spec: &mut Value, part: &str, value: Value| {
+        if spec["type"] != "ExternalName" && spec[part].is_null() {
+            spec[part] = value;
+        }
+    };
+    set(&mut spec, "ports", json!([{"port": 80}]));
+    set(&mut spec, "selector", json!({"app": "web"}));
     object("v1", "Service", name, &json!({"spec": spec}))
 }
 
@@ -26,7 +30,7 @@ fn by_leave(namespace: &str) -> Vec<Way> {
         ),
         make("an address of IPv6", json!({"externalIPs": ["2606:4700::1111"]})),
         make("an address, headless", json!({"externalIPs": ["1.1.1.1"], "clusterIP": "None"})),
-        make("an address, no selector", json!({"externalIPs": ["172.16.0.9"], "selector": {}})),
+        make("an address of a private network", json!({"externalIPs": ["172.16.0.9"]})),
         make(
             "the metadata service by name",
             json!({"type": "ExternalName", "externalName": "metadata.google.internal"}),
@@ -100,7 +104,7 @@ fn a_service_takes_no_address_port_or_name_that_is_not_the_tenants() {
         ),
         counted(
             "a balancer that keeps addresses",
-            json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30081}),
+            json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"}),
         ),
         Way::patch("turned into a port of the node", &web, MERGE, &json!({"spec": {"type": "NodePort"}}))
             .by("exceeded quota"),
@@ -139,6 +143,37 @@ fn a_service_takes_no_address_port_or_name_that_is_not_the_tenants() {
             &service("fine", &ports),
         )],
     );
+}
+
+/// The cluster's controllers leave alone what such a Service leads to: addresses that may be another tenant's by now.
+#[test]
+fn no_service_is_without_a_selector() {
+    let Some(world) = World::with("registry: {hosts: [registry.example.com]}\n") else { return };
+    let services = core(ONE, "services");
+    let web = format!("{services}/web");
+    let none = |name: &str, spec: Value| {
+        Way::create(name, &services, &service("escape", &spec)).by("a Service has a selector")
+    };
+    let changed = |form: &'static str, body: Value| {
+        Way::patch("the selector taken away", &web, form, &body).by("a Service has a selector")
+    };
+    let mut whole = service("web", &json!({"selector": {}}));
+    whole["metadata"]["namespace"] = json!(ONE);
+    let ways = [
+        none("none", json!({"selector": {}})),
+        none("none, headless", json!({"selector": {}, "clusterIP": "None"})),
+        none(
+            "none, with a name",
+            json!({"selector": {}, "ports": [{"port": 80, "name": "http", "targetPort": 8080}]}),
+        ),
+        changed(MERGE, json!({"spec": {"selector": null}})),
+        changed(MERGE, json!({"spec": {"selector": {"app": null}}})),
+        changed(JSON, json!([{"op": "remove", "path": "/spec/selector"}])),
+        changed(STRATEGIC, json!({"spec": {"selector": {"$patch": "delete", "app": null}}})),
+        Way::new("the selector taken away by PUT", "PUT", &web, &whole).by("a Service has a selector"),
+    ];
+    world.works_for_an_admin(&ways);
+    world.refuses(&TENANTS, &ways);
 }
 
 #[test]

@@ -150,6 +150,10 @@ impl World {
             ("cert-manager.io", "CertificateRequest", "certificaterequests"),
             ("acme.cert-manager.io", "Challenge", "challenges"),
             ("externaldns.k8s.io", "DNSEndpoint", "dnsendpoints"),
+            ("crd.antrea.io", "NetworkPolicy", "networkpolicies"),
+            ("cilium.io", "CiliumNetworkPolicy", "ciliumnetworkpolicies"),
+            ("crd.projectcalico.org", "NetworkPolicy", "networkpolicies"),
+            ("crd.projectcalico.org", "NetworkSet", "networksets"),
         ] {
             let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
             let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -158,7 +162,7 @@ impl World {
                 "spec": {"group": group, "scope": "Namespaced",
                     "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
                     "versions": [{"name": "v1", "served": true, "storage": true,
-                        "schema": {"openAPIV3Schema": schema}}]}});
+                        "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}}}]}});
             self.put(&definition);
         }
         kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
@@ -362,7 +366,7 @@ fn older_rights() -> Value {
         rule(&[""], &["pods/ephemeralcontainers"]),
         rule(&["", "discovery.k8s.io"], &["endpoints", "endpointslices", "services/status"]),
         rule(&["cert-manager.io", "acme.cert-manager.io", "traefik.io", "gateway.networking.k8s.io",
-            "externaldns.k8s.io", "helm.cattle.io"], &["*"]),
+            "externaldns.k8s.io", "helm.cattle.io", "crd.antrea.io", "cilium.io", "crd.projectcalico.org"], &["*"]),
     ]})
 }
 

@@ -72,7 +72,7 @@ fn every_kind_that_an_owner_may_make_is_bounded() {
 const LEAST: [(&str, &str, &str, &str); 22] = [
     ("configmaps", "v1", "ConfigMap", "data: {a: b}"),
     ("secrets", "v1", "Secret", "data: {a: Yg==}"),
-    ("services", "v1", "Service", "spec: {ports: [{port: 80}]}"),
+    ("services", "v1", "Service", "spec: {selector: {app: x}, ports: [{port: 80}]}"),
     ("serviceaccounts", "v1", "ServiceAccount", ""),
     (
         "persistentvolumeclaims",

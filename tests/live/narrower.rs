@@ -87,6 +87,14 @@ const THERE: &str = r#"
     priorityClassName: system-node-critical
     securityContext: *secure
     containers: [{name: a, image: "registry.example.com/a:1", imagePullPolicy: Always, securityContext: *none}]
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: bad-volume}
+  spec:
+    securityContext: *secure
+    containers: [{name: a, image: "registry.example.com/a:1", imagePullPolicy: Always, securityContext: *none}]
+    volumes: [{name: all, nfs: {server: 192.168.7.20, path: /export}}]
+- {apiVersion: v1, kind: Service, metadata: {name: bad-selector}, spec: {ports: [{port: 80}]}}
 - {apiVersion: v1, kind: Service, metadata: {name: bad-port}, spec: {type: NodePort, selector: {a: b}, ports: [{port: 80}]}}
 - {apiVersion: v1, kind: Service, metadata: {name: bad-balancer}, spec: {type: LoadBalancer, selector: {a: b}, ports: [{port: 80}], allocateLoadBalancerNodePorts: false}}
 - {apiVersion: v1, kind: Service, metadata: {name: bad-name}, spec: {type: ExternalName, externalName: example.org}}

@@ -123,9 +123,6 @@ const TEXTS: [&str; 34] = [
     "--a.b=c d",
 ];
 
-/// What ends a line to some readers and not to others, or not to all in one way.
-const DISPUTED: [&str; 4] = ["\u{85}", "\u{2028}", "\u{2029}", "\r"];
-
 /// Where a drawing stands.
 pub(crate) struct Draw {
     state: u64,
@@ -179,38 +176,8 @@ impl Draw {
             3 => text.push_str("  # moved in\n"),
             _ => {}
         }
-        match self.below(36) {
-            0..=5 => text = text.replace('\n', "\r\n"),
-            // Lines that end in two ways.
-            6..=8 => {
-                text = text
-                    .split('\n')
-                    .map(str::to_owned)
-                    .reduce(|text, line| {
-                        let end = if self.one_in(2) { "\r\n" } else { "\n" };
-                        text + end + &line
-                    })
-                    .unwrap_or_default()
-            }
-            // What ends a line to some readers.
-            9 => {
-                let end = self.of(&DISPUTED);
-                let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-                text.insert_str(places[self.below(places.len())], end);
-            }
-            10 => {
-                let (end, key) = (self.of(&DISPUTED), self.of(&KEYS));
-                text.push_str(&format!("# c{end}{key}: other\n"));
-            }
-            11 => {
-                let end = self.of(&DISPUTED);
-                text = text.replacen([' ', '#', ':', '"'], &format!("{end} "), 1);
-            }
-            12 => {
-                let end = self.of(&DISPUTED);
-                text.push_str(&format!("quoted: [\"x{end}y\", 'x{end}y']\n"));
-            }
-            _ => {}
+        if self.one_in(6) {
+            text = text.replace('\n', "\r\n");
         }
         if self.one_in(12) { format!("\u{feff}{text}") } else { text }
     }

@@ -67,15 +67,6 @@ impl Readers {
         }
     }
 
-    /// Does the reader of Kubernetes find in the text what kwo finds?
-    pub(crate) fn same(&mut self, text: &str, read: &Tree) -> Result<(), String> {
-        let said = self.ask(&json!({"before": text, "after": "", "read": read, "wanted": null}));
-        match said["wrong"].as_array().unwrap().as_slice() {
-            [] => Ok(()),
-            wrong => Err(format!("{text}\n=== {text:?}\n{wrong:#?}")),
-        }
-    }
-
     /// What Helm makes of a chart that shows its values.
     pub(crate) fn helm(&mut self, values: &str) -> String {
         let said = self.ask(&json!({ "values": values }));
@@ -130,9 +121,6 @@ fn of_others_yaml_nothing_else_changes_to_any_reader() {
             continue;
         };
         let tree = found.first().map_or(Tree::Null, |document| document.tree().clone());
-        if let Err(why) = readers.same(&text, &tree) {
-            wrong.push(format!("{seed}: {why}"));
-        }
         let change = draw.change(&tree);
         let Ok(after) = edit(&text, false, std::slice::from_ref(&change)) else {
             held += 1;

@@ -118,12 +118,6 @@ fn newer(text: &str) -> Option<Tree> {
     serde_yaml::from_str::<serde_json::Value>(text).ok().and_then(|value| serde_json::from_value(value).ok())
 }
 
-/// A text as a reader of YAML can take it: between values JSON has tabs, where YAML has none, and in texts it has the
-/// characters that end lines to some readers of YAML.
-fn spaced(text: &str, json: bool) -> String {
-    if json { text.replace(['\t', '\u{85}', '\u{2028}', '\u{2029}'], " ") } else { text.to_owned() }
-}
-
 #[test]
 fn fuzz_document_edits() {
     let mut made = 0_usize;
@@ -146,9 +140,11 @@ fn fuzz_document_edits() {
         made += 1;
         let said = || format!("{text:?}\n{pointer:?} {value}\n{edited:?}");
         let path: Vec<SmolStr> = tokens(&pointer).map(SmolStr::from).collect();
-        let after = documents(&spaced(&edited, json)).unwrap_or_else(|why| panic!("{why}: {}", said()));
+        let after = documents(if json { edited.replace('\t', " ") } else { edited.clone() }.as_str())
+            .unwrap_or_else(|why| panic!("{why}: {}", said()));
         assert!(after.len() <= 1, "{}", said());
-        let before = if json { documents(&spaced(&text, json)) } else { found };
+        // Between values JSON has tabs, where YAML has none.
+        let before = if json { documents(&text.replace('\t', " ")) } else { found };
         let before = before.unwrap_or_else(|why| panic!("an edit of what is not read, {why}: {}", said()));
         let wanted = with(before.first().map(Document::tree), &path, &value);
         assert_eq!(after.first().map_or(&Tree::Null, Document::tree), &wanted.unwrap(), "{}", said());

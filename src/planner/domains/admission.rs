@@ -69,8 +69,9 @@ impl Policy {
             }
             Policy::GuardOfTheMark => "only cluster admins change what carries kwo's mark",
             Policy::Inside => {
-                "tenants write no Endpoints, no tokens that do not end, no labels of kwo, and no Services with \
-                 externalIPs, loadBalancerIP or of type ExternalName that their tier does not allow"
+                "tenants write no Endpoints, no tokens that do not end, no labels of kwo, no pods that name their node, and \
+                 no Services without a selector, or with externalIPs, loadBalancerIP or of type ExternalName that \
+                 their tier does not allow"
             }
             Policy::Hosts => {
                 "tenants write Ingresses and Certificates for their own hosts only, and no other kinds that ask for hosts"
@@ -78,7 +79,10 @@ impl Policy {
             Policy::Allowed => {
                 "images, pull policies and the classes of Ingresses and claims are those that the tier of the tenant allows"
             }
-            Policy::Tiers => "tenants write no network policies and no Events that their tier does not allow",
+            Policy::Tiers => {
+                "tenants write no network policies, no Events and no pods with volumes that the node mounts from the \
+                 network where their tier does not allow it"
+            }
         }
     }
 
@@ -104,11 +108,13 @@ pub(crate) fn policy(of: Policy, spec: Tree, because: &Reason, resources: &mut V
     resources.push(Resource::new(binding, bound, Arc::new([policy]), because.clone()));
 }
 
+/// Resources of some groups, in which `*/*` is everything there is: a subresource is a way to write the object too.
+pub(crate) type Judged<'a> = (&'a [&'static str], &'a [&'static str]);
+
 /// What a policy says about the requests of tenants in their namespaces: of which groups and resources, with which
 /// variables.
 pub(crate) fn of_tenants(
-    groups: &[&'static str],
-    resources: &[&'static str],
+    judged: &[Judged<'_>],
     validations: Vec<Tree>,
     variables: Vec<(&'static str, String)>,
 ) -> Tree {
@@ -117,13 +123,12 @@ pub(crate) fn of_tenants(
         ("not-an-admin", format!("!({MAY_CHANGE_THE_GUARD})")),
         ("only-here", format!("!{EVERYWHERE}")),
     ];
-    judging(conditions, (groups, resources), validations, variables)
+    judging(conditions, judged, validations, variables)
 }
 
 /// As [`of_tenants`], with the controllers that make what tenants ask for by a template: pods, claims.
 pub(crate) fn of_tenants_and_their_controllers(
-    groups: &[&'static str],
-    resources: &[&'static str],
+    judged: Judged<'_>,
     validations: Vec<Tree>,
     variables: Vec<(&'static str, String)>,
 ) -> Tree {
@@ -131,22 +136,24 @@ pub(crate) fn of_tenants_and_their_controllers(
         ("not-an-admin", format!("{CONTROLLERS} || !({MAY_CHANGE_THE_GUARD})")),
         ("only-here", format!("{CONTROLLERS} || !{EVERYWHERE}")),
     ];
-    judging(conditions, (groups, resources), validations, variables)
+    judging(conditions, &[judged], validations, variables)
 }
 
 fn judging(
     conditions: Vec<(&'static str, String)>,
-    (groups, resources): (&[&'static str], &[&'static str]),
+    judged: &[Judged<'_>],
     validations: Vec<Tree>,
     variables: Vec<(&'static str, String)>,
 ) -> Tree {
-    let rule = map([
-        ("apiGroups", words(groups)),
-        ("apiVersions", words(&["*"])),
-        ("operations", words(&["CREATE", "UPDATE"])),
-        ("resources", words(resources)),
-        ("scope", Tree::from("Namespaced")),
-    ]);
+    let rule = |(groups, resources): &Judged<'_>| {
+        map([
+            ("apiGroups", words(groups)),
+            ("apiVersions", words(&["*"])),
+            ("operations", words(&["CREATE", "UPDATE"])),
+            ("resources", words(resources)),
+            ("scope", Tree::from("Namespaced")),
+        ])
+    };
     let tenants = map([("key", Tree::from(TENANT_LABEL)), ("operator", Tree::from("Exists"))]);
     let named = |(name, expression): (&'static str, String)| {
         map([("expression", Tree::from(expression)), ("name", Tree::from(name))])
@@ -160,7 +167,7 @@ fn judging(
                 ("matchPolicy", Tree::from("Equivalent")),
                 ("namespaceSelector", map([("matchExpressions", Tree::list([tenants]))])),
                 ("objectSelector", map([])),
-                ("resourceRules", Tree::list([rule])),
+                ("resourceRules", Tree::list(judged.iter().map(rule))),
             ]),
         ),
         ("validations", Tree::list(validations)),

@@ -37,9 +37,17 @@ pub(crate) fn compile(
         return Vec::new();
     }
     let groups = ["", "networking.k8s.io"];
-    let judged = ["pods", "pods/ephemeralcontainers", "persistentvolumeclaims", "ingresses"];
+    // By its status, too, an object gets annotations.
+    let judged = [
+        "pods",
+        "pods/ephemeralcontainers",
+        "persistentvolumeclaims",
+        "persistentvolumeclaims/status",
+        "ingresses",
+        "ingresses/status",
+    ];
     let rules = [images(), classes()].into_iter().flatten().collect();
-    let spec = of_tenants_and_their_controllers(&groups, &judged, rules, variables());
+    let spec = of_tenants_and_their_controllers((&groups, &judged), rules, variables());
     policy(Policy::Allowed, spec, &Reason::Always, resources);
     Policy::Allowed.ids().into()
 }

@@ -6,12 +6,60 @@ use super::admission::rule_of_hosts;
 use super::hosts::own;
 use crate::tree::Tree;
 
-/// The domains of the controllers, as ends of what stands before the `/`; in a regular expression.
-const CONTROLLERS: &str = "(ingress[.]kubernetes[.]io|nginx[.](org|com)|traefik[.]io|cert-manager[.]io\
-|external-dns[^/]*|haproxy[.](org|com)|haproxy-ingress[.]github[.]io|konghq[.]com|getambassador[.]io\
-|projectcontour[.]io|metallb[.](io|universe[.]tf)|kube-vip[.]io|cilium[.]io|io[.]cilium|purelb[.]io|openelb[.]io\
-|loadbalancer[^/]*|service[.]beta[.]kubernetes[.]io|networking[.]gke[.]io|cloud[.]google[.]com|k8s[.]apisix[.]apache[.]org\
-|gateway[.]envoyproxy[.]io|networking[.]istio[.]io|svccontroller[.]k3s[.]cattle[.]io)";
+/// The domains of the controllers, as ends of what stands before the `/`; one that ends with `*` goes on in any way.
+const DOMAINS: &[&str] = &[
+    "ingress.kubernetes.io",
+    "service.kubernetes.io",
+    "service.beta.kubernetes.io",
+    "dns.alpha.kubernetes.io",
+    "nginx.org",
+    "nginx.com",
+    "traefik.io",
+    "cert-manager.io",
+    "certmanager.k8s.io",
+    "external-dns*",
+    "haproxy.org",
+    "haproxy.com",
+    "haproxy-ingress.github.io",
+    "konghq.com",
+    "getambassador.io",
+    "projectcontour.io",
+    "metallb.io",
+    "metallb.universe.tf",
+    "kube-vip.io",
+    "cilium.io",
+    "io.cilium",
+    "purelb.io",
+    "openelb.io",
+    "kubesphere.io",
+    "loadbalancer*",
+    "load-balancer*",
+    "networking.gke.io",
+    "cloud.google.com",
+    "k8s.apisix.apache.org",
+    "gateway.envoyproxy.io",
+    "networking.istio.io",
+    "svccontroller.k3s.cattle.io",
+    "gardener.cloud",
+    "zalando.org",
+    "digitalocean.com",
+    "hetzner.cloud",
+    "oraclecloud.com",
+    "civo.com",
+    "equinix.com",
+    "scaleway.com",
+    "appscode.com",
+    "pomerium.io",
+    "ngrok.com",
+    "tailscale.com",
+    "strrl.dev",
+];
+
+/// How names begin that ask an ingress controller without a domain of its own.
+const OF_INGRESS: &str = "kubernetes.io/ingress.";
+
+/// Words that ask a balancer, in whatever domain.
+const BALANCERS: [&str; 2] = ["loadbalancer", "load-balancer"];
 
 /// Those that say nothing about hosts and take any value.
 const HARMLESS: &[&str] = &[
@@ -24,8 +72,11 @@ const HARMLESS: &[&str] = &[
     "cert-manager.io/private-key-size",
     "cert-manager.io/renew-before",
     "cert-manager.io/revision-history-limit",
+    "kubernetes.io/ingress.class",
     "nginx.ingress.kubernetes.io/force-ssl-redirect",
     "nginx.ingress.kubernetes.io/ssl-redirect",
+    "service.kubernetes.io/topology-aware-hints",
+    "service.kubernetes.io/topology-mode",
     "traefik.ingress.kubernetes.io/router.tls",
     "traefik.ingress.kubernetes.io/router.tls.certresolver",
     "traefik.ingress.kubernetes.io/service.nativelb",
@@ -49,37 +100,6 @@ const PLAIN: &[&str] = &[
     "nginx.ingress.kubernetes.io/proxy-send-timeout",
 ];
 
-/// The same domains one by one; `*` ends those that go on in any way.
-const DOMAINS: &[&str] = &[
-    "ingress.kubernetes.io",
-    "nginx.org",
-    "nginx.com",
-    "traefik.io",
-    "cert-manager.io",
-    "external-dns*",
-    "haproxy.org",
-    "haproxy.com",
-    "haproxy-ingress.github.io",
-    "konghq.com",
-    "getambassador.io",
-    "projectcontour.io",
-    "metallb.io",
-    "metallb.universe.tf",
-    "kube-vip.io",
-    "cilium.io",
-    "io.cilium",
-    "purelb.io",
-    "openelb.io",
-    "loadbalancer*",
-    "service.beta.kubernetes.io",
-    "networking.gke.io",
-    "cloud.google.com",
-    "k8s.apisix.apache.org",
-    "gateway.envoyproxy.io",
-    "networking.istio.io",
-    "svccontroller.k3s.cattle.io",
-];
-
 /// Does the annotation ask a controller for more than tenants may, as the rule below has it? `own` are their hosts.
 pub(crate) fn asks_for_more(key: &str, value: &str, own: impl Fn(&str) -> bool) -> bool {
     let Some((domain, rest)) = key.split_once('/') else { return false };
@@ -91,7 +111,8 @@ pub(crate) fn asks_for_more(key: &str, value: &str, own: impl Fn(&str) -> bool) 
             None => parts.any(|part| part == known),
         }
     };
-    if !DOMAINS.iter().any(|known| ends(known)) {
+    let asks = key.starts_with(OF_INGRESS) || BALANCERS.iter().any(|word| rest.contains(word));
+    if !asks && !DOMAINS.iter().any(|known| ends(known)) {
         return false;
     }
     let plain = |char: char| char.is_ascii_alphanumeric() || char == '.';
@@ -111,6 +132,14 @@ pub(crate) fn asks_for_more(key: &str, value: &str, own: impl Fn(&str) -> bool) 
     !(allowed || HARMLESS.contains(&key) || (PLAIN.contains(&key) && value.chars().all(plain)))
 }
 
+/// Which keys ask a controller, as a regular expression.
+fn asking() -> String {
+    let written = |text: &str| text.replace('.', "[.]").replace('*', "[^/]*");
+    let domains: Vec<String> = DOMAINS.iter().map(|domain| written(domain)).collect();
+    let words = BALANCERS.join("|");
+    format!("^([^/]*[.])?({})/|^{}|/.*({words})", domains.join("|"), written(OF_INGRESS))
+}
+
 /// The annotations of the object, and of these the ones for controllers that were not there before.
 pub(super) fn variables() -> Vec<(&'static str, String)> {
     vec![
@@ -123,8 +152,9 @@ pub(super) fn variables() -> Vec<(&'static str, String)> {
         (
             "asked",
             format!(
-                "variables.annotations.filter(k, k.matches('^([^/]*[.])?{CONTROLLERS}/') \
-                 && !(k in variables.before && variables.before[k] == variables.annotations[k]))"
+                "variables.annotations.filter(k, k.matches('{}') \
+                 && !(k in variables.before && variables.before[k] == variables.annotations[k]))",
+                asking()
             ),
         ),
     ]
@@ -158,20 +188,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_domains_of_the_rule_are_all_known_one_by_one() {
-        let plain = |domain: &&str| domain.replace('.', "[.]").replace('*', "[^/]*");
-        let ends = ["nginx[.](org|com)", "haproxy[.](org|com)", "metallb[.](io|universe[.]tf)"];
-        let known: Vec<String> = CONTROLLERS.trim_matches(['(', ')']).split('|').map(str::to_owned).collect();
-        for domain in DOMAINS.iter().map(plain) {
-            let whole = known.contains(&domain)
-                || ends.iter().any(|end| domain.starts_with(&end[..end.len().min(8)]));
-            assert!(whole, "{domain}");
-        }
-        // Of three the rule has two ends each.
-        assert_eq!(DOMAINS.len(), known.len());
-    }
-
-    #[test]
     fn what_asks_a_controller_for_more_is_told_from_what_is_harmless() {
         let own = |host: &str| host == "a.example.com";
         for (key, value, more) in [
@@ -190,6 +206,11 @@ mod tests {
             ("cert-manager.io/common-name", "bob.example.com", true),
             ("external-dns.alpha.kubernetes.io/hostname", "bob.example.com", true),
             ("my.external-dnsx/hostname", "bob.example.com", true),
+            ("dns.gardener.cloud/dnsnames", "bob.example.com", true),
+            ("example.com/my-load-balancer-id", "x", true),
+            ("kubernetes.io/ingress.global-static-ip-name", "x", true),
+            ("kubernetes.io/ingress.class", "traefik", false),
+            ("kubernetes.io/tls-acme", "true", false),
             ("metallb.universe.tf/loadBalancerIPs", "10.0.0.1", true),
             ("example.com/nginx.org", "x", false),
             ("notnginx.org/x", "x", false),

@@ -37,7 +37,7 @@ const RARE: [u32; 3] = [5, 10, 25];
 /// The workloads follow the pods that the tiers allow. A Deployment keeps ten old ReplicaSets unless it says
 /// otherwise, and StatefulSets and DaemonSets as many ControllerRevisions: with less than eleven for each a rollout
 /// would stop half-way.
-const COUNTS: [Count; 47] = [
+const COUNTS: [Count; 50] = [
     count("count/configmaps", "configmaps", [25, 40, 100]),
     count("count/controllerrevisions.apps", "", [55, 88, 220]),
     count("count/cronjobs.batch", "", [5, 10, 30]),
@@ -73,6 +73,9 @@ const COUNTS: [Count; 47] = [
     count("count/issuers.cert-manager.io", "", [5, 5, 5]),
     count("count/challenges.acme.cert-manager.io", "", FEW),
     count("count/orders.acme.cert-manager.io", "", FEW),
+    count("count/ciliumnetworkpolicies.cilium.io", "", RARE),
+    count("count/networkpolicies.crd.antrea.io", "", RARE),
+    count("count/networkpolicies.crd.projectcalico.org", "", RARE),
     count("count/gateways.gateway.networking.k8s.io", "", [5, 5, 5]),
     count("count/grpcroutes.gateway.networking.k8s.io", "", FEW),
     count("count/httproutes.gateway.networking.k8s.io", "", FEW),
@@ -165,6 +168,8 @@ mod tests {
             let core = COUNTS.iter().filter(|count| !count.resource.contains(".traefik.io"));
             let core = core.filter(|count| !count.resource.contains("cert-manager.io"));
             let core = core.filter(|count| !count.resource.contains("gateway.networking"));
+            let plugins = ["cilium.io", "antrea.io", "projectcalico.org"];
+            let core = core.filter(|count| !plugins.iter().any(|plugin| count.resource.contains(plugin)));
             let objects = core.map(|count| count.amounts[scale.column()]).sum::<u32>() + pods + scale.ended();
             let bytes = u64::from(objects) * u64::from(LARGEST);
             let row = format!("| `{tier}` | {objects} | {} MiB |", bytes / (1 << 20));

@@ -86,7 +86,7 @@ fn spec(issuer: Issuer) -> Tree {
     let validations = [ingresses(), secrets(issuer), routes(), certificates(), annotations::rules()];
     let groups = ["", "networking.k8s.io", "cert-manager.io"];
     let groups: Vec<&'static str> = groups.iter().chain(ROUTES).copied().collect();
-    of_tenants(&groups, &["*"], validations.into_iter().flatten().collect(), variables())
+    of_tenants(&[(&groups, &["*/*"])], validations.into_iter().flatten().collect(), variables())
 }
 
 fn variables() -> Vec<(&'static str, String)> {

@@ -27,8 +27,7 @@ pub(crate) fn ids() -> [ResourceId; 2] {
 pub(crate) fn compile(resources: &mut Vec<Resource>) {
     let validations =
         [labels(), endpoints(), services(), tokens(), reports()].into_iter().flatten().collect();
-    // A subresource is a way to write the object too.
-    let spec = of_tenants(&["*"], &["*/*"], validations, variables());
+    let spec = of_tenants(&[(&["*"], &["*/*"])], validations, variables());
     policy(Policy::Inside, spec, &Reason::Always, resources);
 }
 
@@ -36,6 +35,26 @@ pub(crate) fn compile(resources: &mut Vec<Resource>) {
 fn ours(entries: &str) -> String {
     let (key, value) = MANAGED_BY;
     format!("{entries}.exists(k, k.startsWith('kwo.dev/') || (k == '{key}' && {entries}[k] == '{value}'))")
+}
+
+/// The kinds of Kubernetes that pods are made after, pods among them.
+const OF_PODS: &str = "['pods', 'podtemplates', 'replicationcontrollers', 'deployments', 'statefulsets', 'daemonsets', \
+                       'replicasets', 'jobs', 'cronjobs']";
+
+/// The specs of pods that an object of such a kind has in it, each where it may stand.
+pub(super) fn pods(object: &str) -> String {
+    format!(
+        "(request.resource.resource in {OF_PODS} && !has(request.subResource) ? \
+         [{object}.?spec, {object}.?spec.?template.?spec, {object}.?template.?spec, \
+         {object}.?spec.?jobTemplate.?spec.?template.?spec] : [])"
+    )
+}
+
+/// What the API server has on record as written by kwo.
+fn wrote(object: &str) -> String {
+    format!(
+        "{object}.?metadata.?managedFields.orValue([]).filter(m, m.?manager.orValue('') == '{FIELD_MANAGER}')"
+    )
 }
 
 fn variables() -> Vec<(&'static str, String)> {
@@ -52,18 +71,26 @@ fn variables() -> Vec<(&'static str, String)> {
          object.?spec.?jobTemplate.?spec.?template.?metadata, object.?spec.?metadata, object.?spec.?secretTemplate] \
          + object.?spec.?volumeClaimTemplates.orValue([]).map(t, t.?metadata) : []"
     );
-    let volumes = format!(
-        "request.resource.resource in {kinds} && !has(request.subResource) ? \
-         [object.?spec.?volumes, object.?spec.?template.?spec.?volumes, object.?template.?spec.?volumes, \
-         object.?spec.?jobTemplate.?spec.?template.?spec.?volumes] : []"
-    );
+    let volumes = "variables.pods.map(p, p.?volumes)".to_owned();
+    let nodes = |object: &str| format!("{}.map(p, p.?nodeName.orValue(''))", pods(object));
     vec![
         ("labels", meta("object", "labels")),
         ("annotations", meta("object", "annotations")),
         ("oldLabels", before("labels")),
         ("oldAnnotations", before("annotations")),
         ("templates", templates),
+        ("pods", pods("object")),
         ("volumes", volumes),
+        ("nodes", nodes("object")),
+        (
+            "oldNodes",
+            format!("request.operation == 'UPDATE' && oldObject != null ? {} : []", nodes("oldObject")),
+        ),
+        ("written", wrote("object")),
+        (
+            "oldWritten",
+            format!("request.operation == 'UPDATE' && oldObject != null ? {} : []", wrote("oldObject")),
+        ),
         (
             "services",
             format!(
@@ -112,6 +139,11 @@ fn labels() -> Vec<Tree> {
             ),
             "only kwo writes under the field manager `kwo`",
         ),
+        // The records themselves can be written as well.
+        rule(
+            "variables.written.all(m, variables.oldWritten.exists(o, o.?time == m.?time))",
+            "only kwo writes under the field manager `kwo`",
+        ),
     ]
 }
 
@@ -143,6 +175,13 @@ fn services() -> Vec<Tree> {
              || 'externalNames' in variables.services",
             "this tier allows no Service of type ExternalName",
         ),
+        // The cluster leaves alone what such a Service leads to, so that it leads to whoever has the address by now.
+        rule(
+            "!variables.isService || object.?spec.?type.orValue('') == 'ExternalName' \
+             || object.?spec.?selector.orValue({}).size() > 0 \
+             || (request.operation == 'UPDATE' && oldObject.?spec.?selector.orValue({}).size() == 0)",
+            "a Service has a selector; without one it would lead to addresses that may be another tenant's by now",
+        ),
         rule(
             "!variables.isService || !has(request.subResource) || request.subResource != 'status'",
             "the status of a Service is written by the cluster alone",
@@ -165,6 +204,11 @@ fn reports() -> Vec<Tree> {
             "request.resource.group != '' || !(request.resource.resource == 'bindings' \
              || (has(request.subResource) && request.subResource == 'binding'))",
             "on which node a pod runs is chosen by the cluster's scheduler",
+        ),
+        rule(
+            "variables.nodes.all(n, n == '') || variables.nodes == variables.oldNodes",
+            "on which node a pod runs is chosen by the cluster's scheduler: `nodeName` would pass it and the taints of \
+             the node; a nodeSelector or an affinity asks it",
         ),
     ]
 }

@@ -51,5 +51,5 @@ pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile, count};
 pub(crate) use hosts::{fetched_by_traefik, of_cert_manager};
 pub(crate) use inside::{EXTERNAL_IPS, EXTERNAL_NAMES, SERVICES_ANNOTATION};
 pub use people::ACCOUNT;
-pub(crate) use refused::own_policies;
+pub(crate) use refused::{any_volumes, is_of_the_network, own_policies};
 pub(crate) use shares::covering;

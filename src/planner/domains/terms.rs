@@ -105,6 +105,8 @@ pub(crate) struct Leave {
     pub policies: bool,
     /// Events, where nothing else is bounded either.
     pub events: bool,
+    /// Pods with volumes that the node mounts from the network: where that is open, or pods are the node's equals.
+    pub volumes: bool,
 }
 
 /// What the tenants of every tier may write that the roster names or kwo brings.
@@ -114,7 +116,10 @@ pub(crate) fn leave(tiers: &Map<Name, Tier>) -> BTreeMap<SmolStr, Leave> {
         let network = said.or(built_in.map(|tier| tier.network)).unwrap_or(DEFAULT_NETWORK);
         let policies = tier.and_then(|tier| tier.network_policies.as_ref());
         let rest = tier.and_then(|tier| tier.rest.as_ref());
+        let level = tier.and_then(|tier| tier.pod_security.as_ref()).map(|level| level.value);
+        let level = level.or(built_in.map(|tier| tier.pod_security)).unwrap_or(DEFAULT_POD_SECURITY);
         Leave {
+            volumes: network == Network::Open || level == PodSecurity::Privileged,
             policies: policies.map_or(network == Network::Open, |leave| leave.value == tiers::Leave::Allow),
             events: rest.is_some_and(|rest| rest.value == Rest::Unbounded),
         }

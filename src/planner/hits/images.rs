@@ -1,7 +1,7 @@
-//! Images, pull policies and the claims of pods, as `kwo-allowed` judges them: what of a pod its tier does not allow.
+//! Images, pull policies and the volumes of pods, as `kwo-allowed` and `kwo-tiers` judge them: what of a pod its tier does not allow.
 
 use super::rules::{Broken, Rules, claim};
-use crate::domains::Policy;
+use crate::domains::{Policy, is_of_the_network};
 use crate::tree::{SmolStr, Tree};
 
 /// What of a pod is refused.
@@ -14,6 +14,10 @@ pub(super) fn pod(rules: &Rules, pod: &Tree) -> Vec<Broken> {
     let images = || volumes().filter_map(|volume| volume.get("image"));
     let text = |tree: &Tree, key: &str| tree.get(key).and_then(Tree::as_text).cloned().unwrap_or_default();
     let mut found = Vec::new();
+    if let Some(volume) = volumes().find(|volume| rules.no_network_volumes && is_of_the_network(volume)) {
+        let why = "the node mounts a volume of it from the network, which the tier does not allow";
+        found.push(Broken { of: Policy::Tiers, why, what: text(volume, "name") });
+    }
     if let Some(registries) = &rules.registries {
         let all =
             containers().map(|one| text(one, "image")).chain(images().map(|one| text(one, "reference")));

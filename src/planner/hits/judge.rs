@@ -265,6 +265,7 @@ impl Place {
         let classes = less(&after.storage_classes, &before.storage_classes);
         let pods = less(&after.registries, &before.registries)
             || (after.always_pulls && !before.always_pulls)
+            || (after.no_network_volumes && !before.no_network_volumes)
             || classes;
         let kinds = [
             (Beside::Pod, pods),

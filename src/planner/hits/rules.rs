@@ -3,7 +3,8 @@
 
 use crate::domains::{
     ALWAYS, DOMAINS_ANNOTATION, EXTERNAL_IPS, EXTERNAL_NAMES, INGRESS_CLASSES, PULL_POLICY, Policy,
-    REGISTRIES, SERVICES_ANNOTATION, STORAGE_CLASSES, TIER_LABEL, fetched_by_traefik, own_policies,
+    REGISTRIES, SERVICES_ANNOTATION, STORAGE_CLASSES, TIER_LABEL, any_volumes, fetched_by_traefik,
+    own_policies,
 };
 use crate::observed::TENANT_LABEL;
 use crate::tree::{SmolStr, Tree, join};
@@ -31,6 +32,8 @@ pub(super) struct Rules {
     pub(super) storage_classes: Option<Vec<SmolStr>>,
     /// The tenant may write no network policies.
     pub(super) no_policies: bool,
+    /// Its pods may have no volumes of the network.
+    pub(super) no_network_volumes: bool,
 }
 
 /// Whose hosts, and who fetches the certificates.
@@ -61,6 +64,7 @@ impl Rules {
         };
         let allowed = |key: &str| force.allowed.then(|| words(key)).flatten();
         let tier = body.at(&join("/metadata/labels", TIER_LABEL)).and_then(Tree::as_text);
+        let tier = tier.map_or("", SmolStr::as_str);
         Rules {
             services: force.inside.then(|| words(SERVICES_ANNOTATION).unwrap_or_default()),
             hosts: force.hosts.as_ref().map(|rules| Hosts {
@@ -71,10 +75,8 @@ impl Rules {
             always_pulls: force.allowed && said(PULL_POLICY).is_some_and(|policy| policy == ALWAYS),
             ingress_classes: allowed(INGRESS_CLASSES),
             storage_classes: allowed(STORAGE_CLASSES),
-            no_policies: force
-                .tiers
-                .as_ref()
-                .is_some_and(|rules| !own_policies(rules, tier.map_or("", SmolStr::as_str))),
+            no_policies: force.tiers.as_ref().is_some_and(|rules| !own_policies(rules, tier)),
+            no_network_volumes: force.tiers.as_ref().is_some_and(|rules| !any_volumes(rules, tier)),
         }
     }
 

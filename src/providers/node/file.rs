@@ -82,9 +82,11 @@ impl File {
 
     /// The YAML in it: the keys in their order, and the whole.
     pub(super) fn document(&self) -> Result<(Vec<(SmolStr, Tree)>, Tree), String> {
-        let Some(document) = yaml::document(self.text()?)? else {
-            return Ok((Vec::new(), Tree::map::<SmolStr>([])));
-        };
+        let mut documents = yaml::documents(self.text()?)?;
+        if documents.len() > 1 {
+            return Err(format!("it holds {} documents, expected one", documents.len()));
+        }
+        let Some(document) = documents.pop() else { return Ok((Vec::new(), Tree::map::<SmolStr>([]))) };
         match document.tree() {
             Tree::Null => Ok((Vec::new(), Tree::map::<SmolStr>([]))),
             Tree::Map(_) => Ok((document.entries(), document.tree().clone())),

@@ -150,16 +150,8 @@ fn veiled(vault: &Vault, wanted: &Resource, whole: Tree) -> Tree {
         let here = ends.clone().find(value).unwrap_or(secret.pointer.len());
         let pointer = &secret.pointer[..here];
         if let Some(found) = veiled.at(pointer) {
-            // Of another kind of value its kind is enough to hold the file.
-            let shown = match found {
-                Tree::Map(_) => Tree::map::<SmolStr>([]),
-                Tree::List(_) => Tree::list([]),
-                single => {
-                    let bytes = single.as_text().map_or_else(|| single.to_string(), ToString::to_string);
-                    vault.seen(&wanted.id, pointer, bytes.as_bytes())
-                }
-            };
-            veiled = veiled.with(pointer, shown);
+            let bytes = found.as_text().map_or_else(|| found.to_string(), ToString::to_string);
+            veiled = veiled.with(pointer, vault.seen(&wanted.id, pointer, bytes.as_bytes()));
         }
     }
     veiled
