@@ -39,7 +39,9 @@ fn wrong(line: &str) -> Option<String> {
             .take_while(|word| !word.starts_with(['>', '<']))
             .skip_while(|word| word == "sudo" || (word.contains('=') && word.starts_with(char::is_uppercase)))
             .collect();
-        let program = words.first().map(String::as_str).unwrap_or_default();
+        let first = words.first().map(String::as_str).unwrap_or_default();
+        // A program that cargo has just installed is not where sudo looks.
+        let program = first.strip_prefix("~/.cargo/bin/").unwrap_or(first);
         if !PROGRAMS.contains(&program) {
             return Some(format!("`{program}` is not among the programs of this test"));
         }
