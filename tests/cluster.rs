@@ -14,7 +14,8 @@ use kwo::providers::{Dir, Kube, KubeOptions, LockRefusal, Provider};
 use kwo_planner::change::{Change, Step};
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::Sighting;
-use kwo_planner::resource::{Desired, Origin, Reason, Resource, ResourceId};
+use kwo_planner::origin::Origin;
+use kwo_planner::resource::{Desired, Reason, Resource, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree};
 use serde_json::{Value, json};
 

@@ -54,13 +54,23 @@ pub struct Plan {
     /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
     pub fail_on: Vec<FailOn>,
-    /// Show the whole content of new objects.
+    /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
     /// Where the plan tightens something, look at what is there and would be hit. `--hits=no` looks at nothing besides.
     #[arg(long, env = "KWO_HITS", value_name = "YES", default_value = "yes", default_missing_value = "yes",
         num_args = 0..=1, require_equals = true, value_parser = switch, action = ArgAction::Set)]
     pub hits: bool,
+    /// Show one line a tenant, what is dangerous, and the totals, however small the plan is.
+    #[arg(long, env = "KWO_SUMMARY", value_parser = switch)]
+    pub summary: bool,
+    /// Show only this tenant, and how much there is besides; can be given several times. JSON, YAML and a saved plan
+    /// always have all of it.
+    #[arg(long = "tenant", env = "KWO_TENANT", value_name = "NAME", value_delimiter = ',')]
+    pub tenants: Vec<String>,
+    /// Do not show the plan in a pager. Otherwise a person at a terminal gets that of $KWO_PAGER or $PAGER, or `less`.
+    #[arg(long, env = "KWO_NO_PAGER", value_parser = switch)]
+    pub no_pager: bool,
 }
 
 /// `kwo apply`
@@ -99,7 +109,7 @@ pub struct Apply {
     /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
     pub fail_on: Vec<FailOn>,
-    /// Show the whole content of new objects.
+    /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
 }

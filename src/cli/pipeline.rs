@@ -42,7 +42,7 @@ pub struct Ci {
     /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
     pub fail_on: Vec<FailOn>,
-    /// Show the whole content of new objects.
+    /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
 }

@@ -26,8 +26,9 @@ use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
 use crate::fight::{blind, fights, pause, waited};
 use crate::providers::{Identity, Provider};
+use crate::report::counts::Counts;
 use crate::report::hits;
-use crate::report::plan::{Counts, Detail, text};
+use crate::report::plan::{Detail, text};
 use crate::report::run::{self as shown, settled};
 use crate::target;
 
@@ -222,7 +223,7 @@ async fn show_and_ask(args: &Apply, task: &Task, hits: Option<&Hits>, place: &st
         talk("the saved plan is stale; nothing was done. Plan again, and look at what it says now\n");
         return Ok(());
     }
-    let shown = text(plan, Detail { full: args.full }) + &hits::text(hits);
+    let shown = text(plan, Detail::full(args.full)) + &hits::text(hits, &[]);
     match args.output {
         TextOrJson::Text => data(&shown),
         TextOrJson::Json => talk(&shown),

@@ -25,6 +25,7 @@ fn candidates_of(command: &str, arg: Arg) -> Arg {
         (_, "context") => contexts_of_the_line,
         ("explain", "what") | (_, "adopt") => tenants_and_ids,
         ("logs", "what") => logs,
+        (_, "tenants") => tenant_names,
         ("kubeconfig", "namespace") => namespaces,
         (_, "resolver") => resolvers,
         _ => return arg,
@@ -41,6 +42,10 @@ fn matching(typed: &OsStr, candidates: Vec<String>) -> Vec<CompletionCandidate> 
 
 fn tenants(loaded: &Loaded) -> impl Iterator<Item = String> {
     loaded.roster.tenants().keys().map(|name| name.as_str().to_owned())
+}
+
+fn tenant_names() -> Vec<String> {
+    roster_of_the_line().iter().flat_map(tenants).collect()
 }
 
 fn tenants_and_ids() -> Vec<String> {

@@ -85,9 +85,9 @@ impl Scene {
         let marker = marker(&roster);
         let (said, result) = match self.planned(&mut args).await {
             Ok(made) => {
-                let detail = Detail { full: args.full };
+                let detail = Detail::full(args.full);
                 let plan = &made.plan;
-                data(&(text(plan, detail) + &hits::text(made.hits.as_ref())));
+                data(&(text(plan, detail) + &hits::text(made.hits.as_ref(), &[])));
                 self.annotate(&args, &holds(plan))?;
                 let saved = match &args.plan_file {
                     Some(file) => plan::save(&made, &args.target, file, None).await,

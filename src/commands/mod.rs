@@ -19,6 +19,7 @@ mod load;
 mod logs;
 mod look;
 mod man;
+mod pager;
 mod plan;
 mod print;
 mod rbac;

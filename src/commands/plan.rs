@@ -1,5 +1,6 @@
 //! `kwo plan`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,14 @@ use kwo_planner::hits::Hits;
 use kwo_planner::plan::{Plan, Provenance};
 use kwo_planner::roster::Sources;
 use kwo_planner::saved::{Saved, SavedPlan, Seals};
+use kwo_planner::tree::SmolStr;
 use serde::Serialize;
 
 use super::entrust::entrust;
 use super::hits::hits;
 use super::load::{Loaded, load};
 use super::look::{fails, identity, look};
+use super::pager;
 use super::print::{data, json, talk, yaml};
 use crate::cli::{self, Leave, PlanFormat, TargetArgs, option_with};
 use crate::failure::{Exit, Failure};
@@ -22,7 +25,7 @@ use crate::out::{self, Went};
 use crate::providers::Provider;
 use crate::report::hits;
 use crate::report::markdown::markdown;
-use crate::report::plan::{Detail, text};
+use crate::report::plan::{Detail, Show, text};
 use crate::saved::{self, Keys};
 use crate::target;
 
@@ -32,29 +35,57 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     if along && args.sign.is_some() {
         return Err(Failure::usage("--sign leaves the signature beside a file, and `-` is none"));
     }
-    let made = made(load(&args.roster.roster)?, &args.roster.roster, &args.target, args.hits).await?;
-    let hits = made.hits.as_ref();
-    let told = || text(&made.plan, Detail { full: args.full }) + &hits::text(hits);
-    let (plan, detail) = (&made.plan, Detail { full: args.full });
+    if args.full && args.summary {
+        return Err(Failure::usage("--full shows each object and --summary none; give one of the two"));
+    }
+    let loaded = load(&args.roster.roster)?;
+    let names: BTreeSet<SmolStr> = loaded.roster.tenants().keys().map(|name| name.text().clone()).collect();
+    let made = made(loaded, &args.roster.roster, &args.target, args.hits).await?;
+    let (plan, hits) = (&made.plan, made.hits.as_ref());
+    let tenants: Vec<String> = args.tenants.iter().filter(|name| !name.is_empty()).cloned().collect();
+    known(&tenants, &names, plan)?;
+    let show = match (args.full, args.summary) {
+        (true, _) => Show::Full,
+        (_, true) => Show::Summary,
+        _ => Show::Fitting,
+    };
+    let detail = Detail { show, tenants: &tenants };
+    let told = || text(plan, detail) + &hits::text(hits, &tenants);
     match args.output {
         // The saved plan is the data then.
         PlanFormat::Text if along => talk(&told()),
         _ if along => {
             return Err(Failure::usage("standard output takes one of the two: `-o …`, or `--out -`"));
         }
-        PlanFormat::Text => data(&told()),
+        PlanFormat::Text => pager::data(&told(), args.no_pager).await,
         PlanFormat::Json => json(&Printed { plan, hits })?,
         PlanFormat::Yaml => data(&yaml(&Printed { plan, hits })?),
         PlanFormat::Markdown => data(&markdown(plan, hits, detail)),
     }
     if let Some(path) = out {
         save(&made, &args.target, path, args.sign.as_deref()).await?;
+        if !tenants.is_empty() {
+            talk("the saved plan has all tenants, and not only those that are shown\n");
+        }
     }
     Ok(match () {
         () if plan.holds() || fails(&args.fail_on, plan) => Exit::Held,
         () if args.detailed_exitcode && !plan.steps.is_empty() => Exit::Changes,
         () => Exit::Done,
     })
+}
+
+/// Refuses a tenant that neither the roster nor the plan has. The plan has those that left the roster.
+fn known(tenants: &[String], names: &BTreeSet<SmolStr>, plan: &Plan) -> Result<(), Failure> {
+    let leaves = |name: &str| plan.leftovers.iter().any(|leftover| leftover.tenant == name);
+    match tenants.iter().find(|name| !names.contains(name.as_str()) && !leaves(name)) {
+        None => Ok(()),
+        Some(stranger) => {
+            let some: Vec<&str> = names.iter().take(20).map(SmolStr::as_str).collect();
+            Err(Failure::usage(format!("--tenant={stranger}: there is no such tenant"))
+                .hint(format!("the tenants of the roster are: {}", some.join(", "))))
+        }
+    }
 }
 
 /// A plan as it is printed.

@@ -127,6 +127,6 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
         return Ok(apply::run(&args, stopped).await?.exit);
     }
     let plan = plan::made(load(&args.roster.roster)?, &args.roster.roster, &args.target, false).await?.plan;
-    data(&text(&plan, Detail { full: false }));
+    data(&text(&plan, Detail::default()));
     Ok(if plan.holds() { Exit::Held } else { Exit::Done })
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{Cause, Change, Held, Hold, Step};
 use crate::order::order;
+use crate::origin::Origin;
 use crate::plan::tenant;
-use crate::resource::{Desired, Disruption, Origin, ResourceId};
+use crate::resource::{Desired, Disruption, ResourceId};
 use crate::tree::is_below;
 
 /// What is to become of one resource.

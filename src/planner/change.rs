@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Version;
-use crate::resource::{Disruption, Origin, Reason, Resource, ResourceId};
+use crate::origin::Origin;
+use crate::resource::{Disruption, Reason, Resource, ResourceId};
 use crate::secrets::Secret;
 use crate::tree::{SmolStr, Tree};
 

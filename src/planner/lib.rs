@@ -23,6 +23,7 @@ pub mod limits;
 pub mod node;
 pub mod observed;
 pub mod order;
+pub mod origin;
 mod overlay;
 pub mod plain;
 pub mod plan;

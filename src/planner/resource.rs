@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::kinds::{Kind, Shape};
 use crate::node;
+use crate::origin::Origin;
 use crate::plain::one_line;
 use crate::roster::{Finding, Sources, Span};
 use crate::secrets::{Missing, Secret};
@@ -391,39 +392,6 @@ impl Desired {
     #[must_use]
     pub fn sources(&self) -> &Sources {
         &self.sources
-    }
-}
-
-/// A reason in words that stand by themselves, without the roster at hand.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Origin {
-    /// `roster.yaml:12:5`, `tier standard (built in)`, …
-    pub place: SmolStr,
-    /// The line of the roster, where there is one.
-    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
-    pub line: SmolStr,
-}
-
-impl Origin {
-    /// Puts a reason into words.
-    #[must_use]
-    pub fn of(reason: &Reason, sources: &Sources) -> Origin {
-        let (place, line) = match reason {
-            Reason::Roster(span) => (sources.place(*span).into(), sources.line(*span).into()),
-            Reason::BuiltInTier { tier, field } => {
-                (smol_str::format_smolstr!("tier {tier} (built in): {field}"), SmolStr::default())
-            }
-            Reason::Always => ("set by kwo in every cluster".into(), SmolStr::default()),
-            Reason::Kubernetes => ("Kubernetes' default, written out".into(), SmolStr::default()),
-        };
-        Origin { place, line }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin { place, line } = self;
-        if line.is_empty() { write!(out, "{place}") } else { write!(out, "{place}: {line}") }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use kwo_planner::resource::{Desired, Origin, Resource};
+use kwo_planner::origin::Origin;
+use kwo_planner::resource::{Desired, Resource};
 use serde_json::json;
 
 use super::plan::shown;

@@ -13,9 +13,9 @@ const MOST: usize = 40;
 
 /// The part of a plan's text; nothing where nothing was looked for, or nothing is hit.
 #[must_use]
-pub fn text(hits: Option<&Hits>) -> String {
+pub fn text(hits: Option<&Hits>, tenants: &[String]) -> String {
     let mut out = String::new();
-    let lines = lines(hits);
+    let lines = lines(hits, tenants);
     if !lines.is_empty() {
         let _ = writeln!(
             out,
@@ -28,11 +28,14 @@ pub fn text(hits: Option<&Hits>) -> String {
     out
 }
 
-/// One line for what one rule hits, and one for what could not be looked at for one reason.
+/// One line for what one rule hits, and one for what could not be looked at for one reason. Of these tenants, or of all
+/// where none is named.
 #[must_use]
-pub fn lines(hits: Option<&Hits>) -> Vec<String> {
+pub fn lines(hits: Option<&Hits>, tenants: &[String]) -> Vec<String> {
     let Some(Hits { hit, unseen }) = hits else { return Vec::new() };
-    let mut lines: Vec<String> = hit.iter().map(line).collect();
+    let shown =
+        |hit: &&Hit| tenants.is_empty() || tenants.iter().any(|name| name.as_str() == hit.tenant.as_str());
+    let mut lines: Vec<String> = hit.iter().filter(shown).map(line).collect();
     if lines.len() > MOST {
         let more = lines.len() - MOST;
         lines.truncate(MOST);

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use kwo_planner::change::Change;
 use kwo_planner::plan::Plan;
 
-use super::plan::{CHANGE, Counts, HOLD, shown};
+use super::counts::Counts;
+use super::plan::{CHANGE, HOLD, shown};
 
 /// The text for people.
 #[must_use]

@@ -1,54 +1,101 @@
-//! A plan as Markdown, for a comment on a pull request: the rights and the counts in sight, the rest folded.
-//! What comes from the roster or the cluster stands in code blocks, so that it cannot be read as markup.
+//! A plan as Markdown, for a comment on a pull request: the counts, the rights and what is dangerous in sight, the rest
+//! folded. What comes from the roster or the cluster stands in code blocks, so that it cannot be read as markup. Each part
+//! has a bound, and the folded rest gets what they leave, so that no comment is longer than forges take.
 
 use std::fmt::Write as _;
 
+use kwo_planner::change::Hold;
 use kwo_planner::hits::Hits;
 use kwo_planner::plain::{OneLine, acts, one_line, spelled};
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
-use super::plan::{Counts, Detail, access_lines, text};
-use super::{foreign, hits, run, tightens};
+use super::counts::Counts;
+use super::plan::{Detail, View, only, text};
+use super::{foreign, gains, hits, run, tightens, unseen};
 use crate::execute::Report;
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.
-const LONGEST: usize = 60_000;
+const LONGEST: usize = 64_000;
+
+/// What a part in sight may have of it; the rights may have more.
+const PART: usize = LONGEST / 10;
+
+/// What is kept free of that for titles and the digest.
+const AROUND: usize = 1_000;
+
+/// Longer runs of backticks are spelled out, so that no fence has to be longer.
+const LONGEST_FENCE: usize = 16;
+
+/// What the rest of a plan is shown by.
+const ALL: &str = "`kwo plan --full` shows all of it";
+
+/// What the rest of anything else stands in.
+const LOG: &str = "see the pipeline's log";
 
 /// The whole plan, cut where it would be too long for a comment.
 #[must_use]
-pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail) -> String {
+pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>) -> String {
     let mut out = String::new();
-    let counts = Counts::of(plan);
-    let _ = writeln!(out, "### kwo plan: {}\n", counts.line());
-    let rights = access_lines(&plan.steps, &plan.leftovers);
-    if !rights.is_empty() {
-        let lines: Vec<String> =
-            rights.into_iter().map(|(sign, line)| format!("{sign} {}", OneLine(line))).collect();
-        let _ = writeln!(out, "**Access**\n\n{}", block(&lines.join("\n"), LONGEST / 4));
-    }
-    let narrower = tightens::lines(&plan.steps);
-    if !narrower.is_empty() {
-        let lines: Vec<String> = narrower.into_iter().map(|line| format!("! {}", OneLine(line))).collect();
-        let _ = writeln!(out, "**Tightens**\n\n{}", block(&lines.join("\n"), LONGEST / 16));
-    }
-    let hit: Vec<String> = hits::lines(hits).iter().map(|line| format!("! {}", OneLine(line))).collect();
-    if !hit.is_empty() {
-        let _ = writeln!(out, "**Hit by what tightens**\n\n{}", block(&hit.join("\n"), LONGEST / 16));
-    }
-    if let Some(remains) = plan.remains() {
-        let _ = writeln!(out, "**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));
-    }
-    out.push_str(&others(plan));
+    let _ = writeln!(out, "### kwo plan: {}\n", Counts::of(plan).line());
+    let part = if detail.tenants.is_empty() { None } else { Some(only(plan, detail.tenants)) };
+    let part = part.as_ref().unwrap_or(plan);
+    let view = detail.view(part);
+    let rights = gains::lines(part, matches!(view, View::Objects(_)));
+    let rights = rights.into_iter().map(|(sign, line)| format!("{sign} {}", OneLine(line)));
+    section(&mut out, "Access", rights, LONGEST / 4);
+    section(&mut out, "Held", holds(part), PART);
+    let narrower = tightens::lines(&part.steps);
+    let narrower = narrower.into_iter().map(|line| format!("! {}", OneLine(line)));
+    section(&mut out, "Tightens", narrower, PART);
+    let hit = hits::lines(hits, detail.tenants).into_iter().map(|line| format!("! {}", OneLine(line)));
+    section(&mut out, "Hit by what tightens", hit, PART);
+    section(&mut out, "Not in agreement", plan.remains().map(|it| one_line(&it).into_owned()), PART);
+    section(&mut out, OTHERS, foreign::lines(part), PART);
     if plan.is_settled() && plan.leftovers.is_empty() {
         out.push_str("Nothing to do: the cluster agrees with the roster.\n");
     } else {
         let plain = anstream::adapter::strip_str(&text(plan, detail)).to_string();
-        let whole = block(plain.trim_end(), LONGEST / 2);
-        let _ = writeln!(out, "<details><summary>The whole plan</summary>\n\n{whole}\n</details>");
+        let whole = block(plain.trim_end(), LONGEST.saturating_sub(out.chars().count() + AROUND), ALL);
+        let what = match view {
+            View::Objects(_) => "The whole plan",
+            View::Tenants(_) => "The plan, tenant by tenant",
+        };
+        let _ = writeln!(out, "<details><summary>{what}</summary>\n\n{whole}\n</details>");
     }
     let _ = writeln!(out, "\nPlan digest: `{}`", digest(plan));
     out
+}
+
+/// What is called so that is not kwo's.
+const OTHERS: &str = "Not kwo's, gives access";
+
+/// A title and a block below it; nothing where there are no lines.
+fn section(out: &mut String, title: &str, lines: impl IntoIterator<Item = String>, longest: usize) {
+    let lines: Vec<String> = lines.into_iter().collect();
+    if !lines.is_empty() {
+        let _ = writeln!(out, "**{title}**\n\n{}", block(&lines.join("\n"), longest, ALL));
+    }
+}
+
+/// What is held, a line each; what only waits for that is counted.
+fn holds(plan: &Plan) -> Vec<String> {
+    let (causes, told) = unseen::causes(&plan.held);
+    let causes = anstream::adapter::strip_str(&causes).to_string();
+    let mut lines: Vec<String> =
+        causes.lines().map(|line| line.trim_start_matches("  ").to_owned()).collect();
+    let mut waiting = 0;
+    for held in plan.held.iter().filter(|held| !held.is_left_out() && !told.contains(&held.id)) {
+        match held.hold {
+            Hold::WaitsOn { .. } => waiting += 1,
+            _ => lines.push(format!("! {}: {}", held.id, OneLine(&held.hold))),
+        }
+    }
+    lines.extend((waiting > 0).then(|| match waiting {
+        1 => "! 1 more waits on what is held".to_owned(),
+        several => format!("! {several} more wait on what is held"),
+    }));
+    lines
 }
 
 /// What was done, with the results line by line, and what the last look found where that is why the run failed.
@@ -61,9 +108,11 @@ pub fn applied(
 ) -> String {
     let mut out = format!("### kwo apply: {}\n", Counts::of(plan).line());
     if let Some(remains) = plan.remains() {
-        let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8));
+        let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8, ALL));
     }
-    let _ = write!(out, "\n{}", others(plan).trim_end_matches('\n'));
+    let mut others = String::new();
+    section(&mut others, OTHERS, foreign::lines(plan), LONGEST / 8);
+    let _ = write!(out, "\n{}", others.trim_end_matches('\n'));
     let nothing = if stale.is_empty() {
         "Nothing was to be done.\n"
     } else {
@@ -75,49 +124,56 @@ pub fn applied(
     let lines: Vec<String> = stale.chain(results).collect();
     if !lines.is_empty() {
         let plain = anstream::adapter::strip_str(&lines.join("\n")).to_string();
-        let _ = write!(out, "\n{}", block(&plain, LONGEST / 2));
+        let _ = write!(out, "\n{}", block(&plain, LONGEST / 2, LOG));
     }
     let last = report.map_or_else(|| nothing.to_owned(), run::summary);
     let _ = write!(out, "\n{}", anstream::adapter::strip_str(&last));
     if let Some(trouble) = trouble {
         let plain = anstream::adapter::strip_str(trouble).to_string();
-        let _ = write!(out, "\n{}", block(plain.trim_end(), LONGEST / 8));
+        let _ = write!(out, "\n{}", block(plain.trim_end(), LONGEST / 8, LOG));
     }
     out
-}
-
-/// What gives access and is not kwo's.
-fn others(plan: &Plan) -> String {
-    let lines = foreign::lines(plan);
-    if lines.is_empty() {
-        return String::new();
-    }
-    format!("**Not kwo's, gives access**\n\n{}\n", block(&lines.join("\n"), LONGEST / 8))
 }
 
 /// Why there is no plan.
 #[must_use]
 pub fn failed(title: &str, text: &str) -> String {
     let plain = anstream::adapter::strip_str(text).to_string();
-    format!("### kwo: {title}\n\n{}", block(plain.trim_end(), LONGEST / 2))
+    format!("### kwo: {title}\n\n{}", block(plain.trim_end(), LONGEST / 2, LOG))
 }
 
-/// A code block whose fence is longer than any run of backticks inside it.
-fn block(text: &str, longest: usize) -> String {
-    let kept: String = text.chars().take(longest).collect();
-    let whole = kept.len() == text.len();
-    let kept = spelled(&kept, |char| acts(char) && !matches!(char, '\n' | '\t'));
-    let cut = if !whole { "\n… and more; see the plan in the pipeline's log" } else { "" };
-    let run = kept.split(|char| char != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(run.max(2) + 1);
-    format!("{fence}diff\n{kept}{cut}\n{fence}\n")
+/// A code block of at most so many characters, whose fence is longer than any run of backticks inside it. What does not
+/// fit is counted.
+fn block(text: &str, longest: usize, rest: &str) -> String {
+    let mut kept = spelled(text, |char| acts(char) && !matches!(char, '\n' | '\t'));
+    let run = |text: &str| text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
+    if run(&kept) > LONGEST_FENCE {
+        kept = spelled(&kept, |char| char == '`').into_owned().into();
+    }
+    let fence = "`".repeat(run(&kept).max(2) + 1);
+    let room = longest.saturating_sub(2 * fence.len() + rest.len() + 60);
+    let cut = kept.char_indices().nth(room).map(|(at, _)| at);
+    let kept = match cut {
+        None => kept.into_owned(),
+        Some(at) => {
+            // Whole lines, unless there is not even one.
+            let (fits, _) = kept.split_at(at);
+            let fits = fits.rfind('\n').and_then(|end| fits.get(..end)).unwrap_or(fits);
+            let more = kept.lines().count() - fits.lines().count();
+            let more = match more {
+                0 => "… and more".to_owned(),
+                1 => "… and 1 line more".to_owned(),
+                several => format!("… and {several} lines more"),
+            };
+            format!("{fits}\n{more}; {rest}")
+        }
+    };
+    format!("{fence}diff\n{kept}\n{fence}\n")
 }
 
 /// The digest, if it is one: what a stranger saved could be any text.
 fn digest(plan: &Plan) -> &str {
-    if plan.digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':') {
-        &plan.digest
-    } else {
-        "none"
-    }
+    let is_one = plan.digest.len() <= 64
+        && plan.digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':');
+    if is_one { &plan.digest } else { "none" }
 }

@@ -10,8 +10,9 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 use serde_json::json;
 
+use super::counts::Counts;
 use super::foreign;
-use super::plan::{CHANGE, CREATE, Counts, HOLD, LEFT, shown};
+use super::plan::{CHANGE, CREATE, HOLD, LEFT, shown};
 use crate::execute::{Outcome, Report, StepResult};
 use crate::fight::{Fight, fights, named};
 use crate::providers::Refusal;

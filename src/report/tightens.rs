@@ -1,5 +1,6 @@
 //! What a plan narrows, in words: at the change that does so, and all of it in a few lines for a comment.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kwo_planner::change::{Step, Tightening};
@@ -29,28 +30,35 @@ fn sentence(Tightening { what, exceeded_by_use }: &Tightening) -> String {
     }
 }
 
-/// All that the steps narrow, one line for those that narrow the same.
+/// All that the steps narrow, one line for those that narrow the same. What is in use beyond a bound comes first, and all
+/// of it is told.
 pub(super) fn lines(steps: &[Step]) -> Vec<String> {
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    let mut groups: Vec<(bool, String, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for step in steps {
-        let mut parts: Vec<String> = step.tightenings().map(sentence).collect();
+        let mut parts: Vec<(bool, String)> =
+            step.tightenings().map(|it| (it.exceeded_by_use.is_none(), sentence(it))).collect();
         if parts.is_empty() {
             continue;
         }
-        // What is in use already comes first.
-        parts.sort_by_key(|part| !part.contains(" is in use already"));
-        let more = parts.len().saturating_sub(FEW);
-        parts.truncate(FEW);
+        parts.sort_by_key(|(fits, _)| *fits);
+        let exceeded = parts.iter().take_while(|(fits, _)| !fits).count();
+        let more = parts.len().saturating_sub(FEW.max(exceeded));
+        parts.truncate(FEW.max(exceeded));
         let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+        let parts: Vec<String> = parts.into_iter().map(|(_, part)| part).collect();
         let text = format!("{}{more}", parts.join("; ").replace("; tightens: ", "; "));
-        match groups.iter_mut().find(|(have, _)| *have == text) {
-            Some((_, ids)) => ids.push(step.id.to_string()),
-            None => groups.push((text, vec![step.id.to_string()])),
+        let at = *places.entry(text.clone()).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some((_, _, ids)) => ids.push(step.id.to_string()),
+            None => groups.push((exceeded == 0, text, vec![step.id.to_string()])),
         }
     }
-    let more = groups.len().saturating_sub(MOST);
-    groups.truncate(MOST);
-    let line = |(text, ids): (String, Vec<String>)| match ids.as_slice() {
+    groups.sort_by_key(|(fits, _, _)| *fits);
+    let most = MOST.max(groups.iter().take_while(|(fits, _, _)| !fits).count());
+    let more = groups.len().saturating_sub(most);
+    groups.truncate(most);
+    let line = |(_, text, ids): (bool, String, Vec<String>)| match ids.as_slice() {
         [one] => format!("{one} {text}"),
         [first, others @ ..] => format!("{first} and {} more: {text}", others.len()),
         [] => text,

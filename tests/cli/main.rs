@@ -20,6 +20,7 @@ mod mistakes;
 mod pages;
 mod prompt;
 mod prompts;
+mod readable;
 mod readme;
 mod reference;
 mod registry;

@@ -7,7 +7,8 @@ use kwo::providers::{Provider, Refusal};
 use kwo_planner::change::{Cause, Change, Step};
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Present, Sighting, Version};
-use kwo_planner::resource::{Desired, Origin, Reason, Resource, ResourceId};
+use kwo_planner::origin::Origin;
+use kwo_planner::resource::{Desired, Reason, Resource, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree};
 use serde_json::{Value, json};
 

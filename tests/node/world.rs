@@ -136,7 +136,7 @@ pub(crate) fn tree(yaml: &str) -> Tree {
 
 /// The plan as a person reads it.
 pub(crate) fn shown(plan: &Plan) -> String {
-    let text = kwo::report::plan::text(plan, kwo::report::plan::Detail { full: true });
+    let text = kwo::report::plan::text(plan, kwo::report::plan::Detail::full(true));
     anstream::adapter::strip_str(&text).to_string()
 }
 

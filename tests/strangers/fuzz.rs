@@ -131,7 +131,7 @@ fn fuzz_rosters() {
                 let observed = absent(&desired);
                 let plan = first_plan(&desired, &observed);
                 assert!(verify(&plan, &observed).is_empty(), "{text}");
-                quiet(&plain::text(&kwo::report::plan::text(&plan, Detail { full: true })));
+                quiet(&plain::text(&kwo::report::plan::text(&plan, Detail::full(true))));
                 if dice.below(16) == 0 {
                     let again = first_plan(&desired, &after(&plan, &observed));
                     assert!(again.steps.is_empty() && again.leftovers.is_empty(), "{text}");
@@ -176,7 +176,7 @@ fn fuzz_saved_plans() {
         let text = mutated(if dice.below(8) == 0 { &whole } else { &small }, &whole, dice, 1 << 20);
         let Ok(plan) = serde_json::from_str::<Plan>(&text) else { return (text, false) };
         let _ = (plan.is_intact(), verify(&plan, &absent(&desired)));
-        quiet(&plain::text(&kwo::report::plan::text(&plan, Detail { full: true })));
+        quiet(&plain::text(&kwo::report::plan::text(&plan, Detail::full(true))));
         quiet(&plain::text(&markdown::markdown(&plan, None, Detail::default())));
         let again: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         assert!(again == plan, "{text}");

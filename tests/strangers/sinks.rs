@@ -6,7 +6,7 @@ use std::path::Path;
 use kwo::history::Entry;
 use kwo::journal::lines;
 use kwo::pipeline::{code_quality, findings, holds, workflow_command};
-use kwo::report::plan::{Detail, text};
+use kwo::report::plan::{Detail, Show, text};
 use kwo::report::{diagnostic, history, hits, markdown, plain};
 use kwo_planner::hits::Hits;
 use kwo_planner::plain::acts;
@@ -149,10 +149,13 @@ fn a_plan_acts_on_nobody() {
         for changed in each(&plan, payload) {
             let Ok(plan) = serde_json::from_value::<Plan>(changed) else { continue };
             tried += 1;
-            for full in [false, true] {
-                let shown = text(&plan, Detail { full });
+            let alice = ["alice".to_owned()];
+            let shows =
+                [(Show::Fitting, &[][..]), (Show::Summary, &[]), (Show::Full, &[]), (Show::Summary, &alice)];
+            for detail in shows.map(|(show, tenants)| Detail { show, tenants }) {
+                let shown = text(&plan, detail);
                 quiet(payload, &plain::text(&shown));
-                let page = markdown::markdown(&plan, None, Detail { full });
+                let page = markdown::markdown(&plan, None, detail);
                 quiet(payload, &plain::text(&page));
                 fenced(payload, &page);
             }
@@ -181,7 +184,7 @@ fn what_is_hit_acts_on_nobody() {
         for changed in each(&hits, payload) {
             let Ok(hits) = serde_json::from_value::<Hits>(changed) else { continue };
             tried += 1;
-            quiet(payload, &plain::text(&hits::text(Some(&hits))));
+            quiet(payload, &plain::text(&hits::text(Some(&hits), &[])));
             let page = markdown::markdown(&empty(), Some(&hits), Detail::default());
             quiet(payload, &plain::text(&page));
             fenced(payload, &page);

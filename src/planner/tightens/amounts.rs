@@ -26,8 +26,9 @@ pub(super) fn quota(before: &Tree, after: &Tree) -> Option<Tightening> {
         (_, []) => None,
         ([_], [(_, used), ..]) => Some((*used).clone()),
         (_, several) => {
+            // Each of them: it is where something stops.
             let told: Vec<String> = several.iter().map(|(name, used)| format!("{used} of {name}")).collect();
-            few(&told).map(SmolStr::from)
+            Some(told.join(", ").into())
         }
     };
     let told: Vec<String> = lower.iter().map(|(name, bound)| format!("{} of {name}", shown(bound))).collect();

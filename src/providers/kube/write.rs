@@ -241,7 +241,7 @@ fn done(vault: &Vault, step: &Step, object: &Tree) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use kwo_planner::resource::Origin;
+    use kwo_planner::origin::Origin;
 
     use super::*;
 
