@@ -1,6 +1,8 @@
 //! What kwo does on a cluster's bad days: throttling, lost answers, pages that expire, refusals. Each by a server
 //! that plays a script; what a good day looks like is tested against the real thing.
 
+#[path = "wire/beside.rs"]
+mod beside;
 #[path = "common/loopback.rs"]
 mod loopback;
 #[path = "wire/proxied.rs"]
