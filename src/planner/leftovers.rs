@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use smol_str::format_smolstr;
+
 use crate::access;
 use crate::change::Leftover;
 use crate::domains::allowed;
@@ -10,13 +12,15 @@ use crate::endings::{
     ending, ending_of_additions, ending_of_field, ending_of_hosts, ending_of_rights, ending_with,
 };
 use crate::kinds::{IsOurs, Kind, Shape, matches_any};
-use crate::node::{LONG_LIVED, LONG_LIVED_MARK_AT};
+use crate::node::{
+    APISERVER_ARGS, AUTHENTICATION_CONFIG, K3S_AUTHENTICATION, LONG_LIVED, LONG_LIVED_MARK_AT, NodeKind,
+};
 use crate::observed::{FIELD_MANAGER, Observed, Owner, Place, Present, Reach, Sighting, TENANT_LABEL};
 use crate::plan;
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::roster::HostPattern;
 use crate::shapes::DOMAINS_AT;
-use crate::tree::{SmolStr, Tree, join, tokens};
+use crate::tree::{SmolStr, Tree, is_below, join, tokens};
 
 /// Where kwo writes besides the namespaces of tenants.
 pub(crate) const SYSTEM_NAMESPACES: [&str; 2] = ["kube-system", "cert-manager"];
@@ -103,6 +107,30 @@ pub fn hosts_left(leftovers: &mut [Leftover], desired: &Desired, observed: &Obse
             let rights = left.rights_command.take().map(|command| format!("{command}; "));
             left.rights_command = Some((rights.unwrap_or_default() + &rest).into());
         }
+    }
+}
+
+/// Says of the argument by which the API server reads a file with logins that it goes first: while it is there, k3s does
+/// not start without the file.
+pub fn logins_left(leftovers: &mut [Leftover], observed: &Observed) {
+    let file = ResourceId::node(NodeKind::File, K3S_AUTHENTICATION);
+    let argument = format!("{AUTHENTICATION_CONFIG}=/{K3S_AUTHENTICATION}");
+    let args = join("/content", APISERVER_ARGS);
+    let names = |left: &Leftover| {
+        let below = left.pointer.as_deref().is_some_and(|pointer| is_below(pointer, &args));
+        let value = left.value.as_ref().filter(|_| below);
+        let is = |value: &Tree| value.as_text().is_some_and(|text| *text == argument);
+        value.is_some_and(|value| is(value) || value.items().iter().any(is))
+    };
+    let Some(at) = leftovers.iter().position(names) else { return };
+    if matches!(observed.get(&file), Some(Sighting::Absent)) {
+        leftovers[at].in_force = Some(format_smolstr!(
+            "the API server will not start again: its argument names /{K3S_AUTHENTICATION}, which is not there"
+        ));
+    }
+    let first = leftovers[at].command.clone();
+    if let Some(file) = leftovers.iter_mut().find(|left| left.id == file && left.pointer.is_none()) {
+        file.command = format_smolstr!("{first} && {}", file.command);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::compare::{Difference, compare};
 use crate::foreign::{ForeignAccess, foreign_access, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
-use crate::leftovers::{gather, hosts_left, left_in, left_over, tokens_left};
+use crate::leftovers::{gather, hosts_left, left_in, left_over, logins_left, tokens_left};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::origin::Origin;
 use crate::overlay;
@@ -114,6 +114,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     gather(&mut leftovers, &observed.reach);
     tokens_left(&mut leftovers, observed);
     hosts_left(&mut leftovers, desired, observed);
+    logins_left(&mut leftovers, observed);
     leftovers.sort_by(|a, b| {
         (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
     });

@@ -45,6 +45,8 @@ pub(super) fn files(root: &Path, vault: &Vault, desired: &Desired) -> Observed {
                 let place = if whole { Place::Alone(file) } else { Place::Among(file) };
                 observed.reach.places.insert(id.clone(), place);
                 observed.insert(id, sighting);
+            } else if sighting == Sighting::Absent {
+                observed.insert(id, sighting);
             }
         }
     }
