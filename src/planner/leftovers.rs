@@ -13,7 +13,8 @@ use crate::endings::{
 };
 use crate::kinds::{IsOurs, Kind, Shape, matches_any};
 use crate::node::{
-    APISERVER_ARGS, AUTHENTICATION_CONFIG, K3S_AUTHENTICATION, LONG_LIVED, LONG_LIVED_MARK_AT, NodeKind,
+    APISERVER_ARGS, AUTHENTICATION_CONFIG, K3S_AUTHENTICATION, K3S_CONFIG, LONG_LIVED, LONG_LIVED_MARK_AT,
+    NodeKind,
 };
 use crate::observed::{FIELD_MANAGER, Observed, Owner, Place, Present, Reach, Sighting, TENANT_LABEL};
 use crate::plan;
@@ -114,15 +115,15 @@ pub fn hosts_left(leftovers: &mut [Leftover], desired: &Desired, observed: &Obse
 /// not start without the file.
 pub fn logins_left(leftovers: &mut [Leftover], observed: &Observed) {
     let file = ResourceId::node(NodeKind::File, K3S_AUTHENTICATION);
-    let argument = format!("{AUTHENTICATION_CONFIG}=/{K3S_AUTHENTICATION}");
+    let argument = Tree::from(format!("{AUTHENTICATION_CONFIG}=/{K3S_AUTHENTICATION}"));
     let args = join("/content", APISERVER_ARGS);
-    let names = |left: &Leftover| {
-        let below = left.pointer.as_deref().is_some_and(|pointer| is_below(pointer, &args));
-        let value = left.value.as_ref().filter(|_| below);
-        let is = |value: &Tree| value.as_text().is_some_and(|text| *text == argument);
-        value.is_some_and(|value| is(value) || value.items().iter().any(is))
+    let config = ResourceId::node(NodeKind::File, K3S_CONFIG);
+    // What is no longer wanted is not kept, but on record as kwo's.
+    let named = matches!(observed.get(&config), Some(Sighting::Present(config)) if config.kwo_added(&args, &argument));
+    let is = |left: &Leftover| {
+        left.id == config && left.pointer.as_deref().is_some_and(|pointer| is_below(pointer, &args))
     };
-    let Some(at) = leftovers.iter().position(names) else { return };
+    let Some(at) = leftovers.iter().position(|left| named && is(left)) else { return };
     if matches!(observed.get(&file), Some(Sighting::Absent)) {
         leftovers[at].in_force = Some(format_smolstr!(
             "the API server will not start again: its argument names /{K3S_AUTHENTICATION}, which is not there"

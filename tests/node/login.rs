@@ -57,6 +57,23 @@ async fn arguments_with_which_the_api_server_would_not_start_hold_the_file() {
 }
 
 #[tokio::test]
+async fn the_argument_goes_before_the_file_or_it_is_said_what_will_not_start() {
+    let world = World::new();
+    world.apply(&world.wanted(LOGIN), &Adopt::Everything).await;
+    // With something else in it the roster still wants the file.
+    let without = world.wanted("{api: {hosts: [api.example.com]}}");
+    let plan = world.plan(&without, &Adopt::Everything).await;
+    let file = plan.leftovers.iter().find(|left| left.id.name == AUTHENTICATION).unwrap();
+    let [first, then] = file.command.split(" && ").collect::<Vec<_>>().try_into().unwrap();
+    assert!(first.starts_with("sudoedit ") && first.ends_with(CONFIG), "{first}");
+    assert!(then.starts_with("sudo rm -f ") && then.ends_with(AUTHENTICATION), "{then}");
+    std::fs::remove_file(world.path(AUTHENTICATION)).unwrap();
+    let plan = world.plan(&without, &Adopt::Everything).await;
+    let [left] = plan.leftovers.as_slice() else { panic!("{:?}", plan.leftovers) };
+    assert!(left.in_force.as_ref().unwrap().contains("will not start again"), "{left:?}");
+}
+
+#[tokio::test]
 async fn what_k3s_reads_beside_the_file_counts_as_well() {
     let world = World::new();
     let why = async |text: &str| {
