@@ -73,7 +73,9 @@ fn nothing_is_asked_for_where_nothing_tightens() {
     assert_eq!(hits(narrow, wide, &[]).0, []);
     assert_eq!(hits("tenants: {}", narrow, &[]).0, [], "a new namespace has nothing in it");
     assert_eq!(hits("tenants: {a: {}}", "tenants: {a: {}, b: {}}", &[]).0, []);
-    assert_eq!(hits(wide, narrow, &[]).0, [Beside::NetworkPolicy]);
+    // A tier that is not privileged lets pods mount nothing from the network.
+    let asked = [Beside::Pod, Beside::NetworkPolicy];
+    assert_eq!(hits(wide, narrow, &[]).0, asked);
 }
 
 #[test]
