@@ -8,6 +8,8 @@ use kwo_planner::keeper::Keeper;
 use kwo_planner::roster::Roster;
 use smol_str::{SmolStr, format_smolstr};
 
+use crate::regular;
+
 /// The identity of the roster in this file. What was typed takes the place of its name.
 #[must_use]
 pub fn of_file(roster: &Roster, path: &Path, typed: Option<&str>) -> Keeper {
@@ -39,7 +41,7 @@ fn place(path: &Path) -> Option<SmolStr> {
     for top in folder.ancestors() {
         let Some(git) = git_folder(top) else { continue };
         let within = path.strip_prefix(top).ok()?;
-        let url = fs::read_to_string(git.join("config")).ok().and_then(|config| origin(&config));
+        let url = regular::text(&git.join("config")).ok().and_then(|config| origin(&config));
         let own = top.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = url.as_deref().map_or(own.as_str(), repository);
         return Some(format_smolstr!("{name}:{}", within.display()));
@@ -53,9 +55,9 @@ fn git_folder(top: &Path) -> Option<PathBuf> {
     if git.is_dir() {
         return Some(git);
     }
-    let text = fs::read_to_string(&git).ok()?;
+    let text = regular::text(&git).ok()?;
     let linked = top.join(text.strip_prefix("gitdir:")?.trim());
-    match fs::read_to_string(linked.join("commondir")) {
+    match regular::text(&linked.join("commondir")) {
         Ok(common) => Some(linked.join(common.trim())),
         Err(_) => Some(linked),
     }

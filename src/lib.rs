@@ -24,6 +24,7 @@ pub mod out;
 pub mod pipeline;
 pub mod probe;
 pub mod providers;
+mod regular;
 pub mod report;
 pub mod saved;
 pub mod secrets;

@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::history::{Entry, Outcome, ProblemKind};
 use crate::out;
 use crate::providers::{Astray, keep_readable};
+use crate::regular;
 
 const LAST_SUCCESS: &str = "kwo_last_success_timestamp_seconds";
 
@@ -44,7 +45,7 @@ pub fn write(path: &Path, entry: &Entry) -> Result<(), Failure> {
         Failure::new(format!("cannot write the metrics to {}: {why}", path.display()))
             .hint("name another file in the settings, or delete this one first")
     })?;
-    let before = std::fs::read_to_string(path).ok();
+    let before = regular::text(path).ok();
     let before = before.and_then(|text| text.lines().find_map(last_success));
     keep_readable(path, &text(entry, before)).map_err(|astray| cannot(path, &astray))
 }

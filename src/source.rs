@@ -2,7 +2,6 @@
 //! what is wrong with it is the planner's business.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::Path;
 
 use kwo_planner::plain::one_line;
@@ -13,6 +12,7 @@ use kwo_planner::roster::{
 use kwo_planner::settings::Settings;
 
 use crate::beneath::{Astray, Folder, Opened, bounded};
+use crate::regular;
 
 /// How many different patterns a roster may include.
 const MAX_PATTERNS: usize = 1_000;
@@ -137,7 +137,7 @@ pub fn load_below(root: &Path, path: &Path) -> Result<Roster, Box<Refused>> {
 pub fn settings(path: &Path) -> Result<Settings, Box<Refused>> {
     let name = path.display().to_string();
     // They are the admin's own, and may lie behind a link.
-    let bytes = File::open(path).and_then(|file| bounded(file, MAX_BYTES));
+    let bytes = regular::open(path).and_then(|file| bounded(file, MAX_BYTES));
     let text = bytes.map_err(|error| astray(&Astray::Io(error), &name, Span::default()));
     match text.and_then(|bytes| checked(bytes, &name, Span::default())) {
         Ok(text) => kwo_planner::settings::parse(SourceFile { name, text }),

@@ -18,6 +18,7 @@ use crate::pipeline::{
     Event, Note, Pipeline, System, Unknown, Variables, code_quality, findings, holds, recognise, setting,
     workflow_command,
 };
+use crate::regular;
 use crate::report::markdown::{applied, failed, markdown};
 use crate::report::plan::{Detail, text};
 use crate::report::{diagnostic, hits};
@@ -44,7 +45,7 @@ pub(crate) async fn ci(args: Ci) -> Result<Exit, Failure> {
 }
 
 fn pipeline(variables: &Variables) -> Result<Pipeline, Failure> {
-    let payload = variables.get("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
+    let payload = variables.get("GITHUB_EVENT_PATH").and_then(|path| regular::read(Path::new(path)).ok());
     let payload = payload.and_then(|text| serde_json::from_slice(&text).ok());
     recognise(variables, payload.as_ref()).map_err(|unknown| match unknown {
         Unknown::System => Failure::usage(unknown.to_string()).hint(

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::process::{GitError, shown};
 use super::signature::{Kind, Signature, SshClaim, ssh_claim};
+use crate::regular;
 
 /// How long one signature may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -231,7 +232,7 @@ struct Line {
 
 /// The lines that name this key.
 fn lines_of(allowed: &Path, key: &str) -> Result<Vec<Line>, GitError> {
-    let text = fs::read(allowed).map_err(cannot_read(allowed))?;
+    let text = regular::read(allowed).map_err(cannot_read(allowed))?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -287,7 +288,7 @@ fn not_a_signer(allowed: &Path, claim: &SshClaim, lines: &[Line]) -> Wrong {
 }
 
 fn readable(path: &Path) -> Result<(), GitError> {
-    let file = fs::File::open(path).map_err(cannot_read(path))?;
+    let file = regular::open(path).map_err(cannot_read(path))?;
     let found = file.metadata().map_err(cannot_read(path))?;
     if found.is_file() && found.len() <= LONGEST {
         return Ok(());

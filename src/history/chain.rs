@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::entry::Entry;
 use crate::providers::{settle, temporary};
+use crate::regular;
 
 /// The history in one folder.
 #[derive(Clone, Debug)]
@@ -164,7 +165,7 @@ impl History {
 
     fn bytes(&self, number: u64) -> Result<Vec<u8>, HistoryError> {
         let path = self.path(number);
-        fs::read(&path).map_err(|error| HistoryError::Io { what: "read", path, error })
+        regular::read(&path).map_err(|error| HistoryError::Io { what: "read", path, error })
     }
 
     fn parse(&self, number: u64, bytes: &[u8]) -> Result<Entry, HistoryError> {

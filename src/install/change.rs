@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::files::{Choice, FIRST_SETTINGS, PROGRAM, SETTINGS, chosen, packaged};
 use super::record::{Record, digest, write};
 use crate::providers::{Astray, inside};
+use crate::regular;
 
 /// A file, and what became of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -148,7 +149,7 @@ fn read(root: &Path, file: &str) -> Result<Option<Vec<u8>>, Astray> {
     match inside(root, Path::new(file), None) {
         Err(Astray::Io(error)) if nothing(&error) => Ok(None),
         Err(astray) => Err(astray),
-        Ok(path) => match fs::read(path) {
+        Ok(path) => match regular::read(&path) {
             Err(error) if nothing(&error) => Ok(None),
             content => Ok(Some(content?)),
         },

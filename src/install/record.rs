@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::providers::{Astray, inside, replace};
+use crate::regular;
 
 const FILE: &str = "usr/local/share/kwo/installed.json";
 
@@ -22,7 +23,7 @@ pub(super) struct Record {
 impl Record {
     /// The record below this root; an empty one where there is none.
     pub(super) fn load(root: &Path) -> Result<Record, Astray> {
-        let text = match fs::read(root.join(FILE)) {
+        let text = match regular::read(&root.join(FILE)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Record::default()),
             text => text?,
         };

@@ -1,6 +1,5 @@
 //! A saved plan as it is read: bounded, and with nothing of it shown that could be more than text.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::saved::SavedPlan;
 
 use crate::failure::Failure;
+use crate::regular;
 
 /// The longest plan that is read; one for a thousand tenants is a tenth of it.
 const LONGEST: u64 = 512 * 1024 * 1024;
@@ -31,7 +31,7 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     let cannot =
         |error: &dyn std::error::Error| Failure::new(format!("cannot read the plan {name}")).because(error);
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| cannot(&error))?;
+    let file = regular::open(path).map_err(|error| cannot(&error))?;
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
         return Err(Failure::new(format!("{name} is no saved plan: it is over {} MiB", LONGEST >> 20)));

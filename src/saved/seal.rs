@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::Sha256;
 
 use crate::providers::Provider;
+use crate::regular;
 
 /// Sets seals apart from fingerprints, which are made with the same key and begin with a zero byte.
 const PURPOSE: &[u8] = b"kwo saved plan\n";
@@ -135,7 +136,7 @@ fn kept(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if !own {
         return Ok(None);
     }
-    let key = fs::read(path)?;
+    let key = regular::read(path)?;
     Ok(Some(key).filter(|key| key.len() == LENGTH))
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use super::file::plain;
 use crate::failure::Failure;
 use crate::out;
+use crate::regular;
 
 /// What these signatures are for, so that one for something else, a commit say, is none.
 pub const NAMESPACE: &str = "kwo-plan";
@@ -40,7 +41,7 @@ pub fn signer(file: &Path, text: &[u8], signers: &Path) -> Result<String, Failur
     let signature = beside(file);
     let (plan, allowed) = (file.display(), signers.display());
     for needed in [signers, &signature] {
-        std::fs::File::open(needed).map_err(|error| {
+        regular::open(needed).map_err(|error| {
             Failure::new(format!("cannot read {}, so nobody knows who signed {plan}", needed.display()))
                 .because(&error)
                 .hint("`kwo plan --out FILE --sign KEY` leaves the signature in FILE.sig")

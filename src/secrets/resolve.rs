@@ -18,6 +18,7 @@ use super::htpasswd::{Login, Previous, Wanted};
 use super::rotation::{PREVIOUS, current};
 use super::vault::{Held, Place, Vault, generated};
 use crate::providers::{Provider, Refusal, SecretData};
+use crate::regular;
 
 /// No secret is longer than what fits into a Kubernetes Secret.
 const LONGEST: u64 = 1024 * 1024;
@@ -290,7 +291,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         _ => format!("{} cannot be read: {error}", path.display()),
     };
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(cannot)?;
+    let file = regular::open(path).map_err(cannot)?;
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > LONGEST {
         return Err(format!("{} is over 1 MiB", path.display()));

@@ -2,7 +2,7 @@
 //! that goes on. Every file is replaced in one move, so that a killed run leaves the old one or the new one.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::history::{Entry, History};
 use crate::providers::replace;
+use crate::regular;
 
 /// The run that others were told of last.
 const TOLD: &str = "sync/told.json";
@@ -80,8 +81,7 @@ impl State {
         DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(failed(folder))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&sync).map_err(failed(&sync))?;
         let path = sync.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(failed(&path))?;
+        let lock = regular::open_lock(&path).map_err(failed(&path))?;
         let give_up = Instant::now() + patience;
         loop {
             match lock.try_lock() {
@@ -197,7 +197,7 @@ pub(super) fn keep_told(folder: &Path, entry: &Entry) -> Result<(), StateError> 
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&regular::read(path).ok()?).ok()
 }
 
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {

@@ -72,3 +72,59 @@ fn bindings_in_a_file_that_cannot_be_read_are_not_called_none() {
     let said = plan(folder);
     assert!(said.contains("what others gave is not known: pods.yaml cannot be read"), "{said}");
 }
+
+fn pipe(path: &Path) {
+    let _ = fs::remove_file(path);
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_told_at_once_and_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = |args: &[&str]| transcript(folder.path(), args);
+    fs::write(path("roster.yaml"), ROSTER).unwrap();
+    let apply = ["apply", "--target", "dir:d", "--yes"];
+    assert!(run(&apply).ends_with("---- exit 0 ----\n"));
+
+    let object = "d/namespaces/a/resourcequota-a-quota.yaml";
+    pipe(&path(object));
+    fs::remove_file(path("d/namespaces/a/limitrange-a-limits.yaml")).unwrap();
+    for said in [plan(folder.path()), run(&apply)] {
+        let why = "resourcequota-a-quota.yaml: it is a named pipe, where a regular file is expected";
+        assert!(said.contains(why) && said.ends_with("---- exit 5 ----\n"), "{said}");
+    }
+    // Nothing else waits for it, and nothing takes its place.
+    assert!(path("d/namespaces/a/limitrange-a-limits.yaml").is_file());
+    assert!(!fs::symlink_metadata(path(object)).unwrap().is_file());
+
+    fs::remove_file(path(object)).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(path(object)).unwrap();
+    let said = plan(folder.path());
+    assert!(said.contains("it is a socket, where a regular file is expected"), "{said}");
+    fs::remove_file(path(object)).unwrap();
+
+    pipe(&path("d/.kwo.lock"));
+    let said = run(&apply);
+    assert!(said.contains("cannot lock d/.kwo.lock: it is a named pipe"), "{said}");
+    assert!(!path(object).exists());
+}
+
+#[test]
+fn a_pipe_that_lies_where_a_file_is_named_is_not_waited_for_either() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("roster.yaml"), ROSTER).unwrap();
+    pipe(&folder.path().join("pipe"));
+    for args in [
+        &["plan", "--kubeconfig", "pipe"][..],
+        &["apply", "pipe", "--target", "dir:d", "--yes"],
+        &["sync", "--settings", "pipe"],
+        &["plan", "pipe", "--target", "dir:d"],
+    ] {
+        let said = transcript(folder.path(), args);
+        assert!(
+            said.contains("it is a named pipe, where") || said.contains("is no regular file"),
+            "{args:?}: {said}"
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! The lock of a directory: the file `.kwo.lock` in it, locked by the operating system, so that it is free again the
 //! moment its holder is gone.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::providers::{Lock, LockRefusal, Refusal};
+use crate::regular;
 
 const FILE: &str = ".kwo.lock";
 const PAUSE: Duration = Duration::from_millis(50);
@@ -48,10 +49,7 @@ pub(super) async fn lock(root: &Path, patience: Duration) -> Result<Lock, LockRe
 
 fn open(root: &Path, path: &Path) -> io::Result<File> {
     fs::create_dir_all(root)?;
-    if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
-        return Err(io::Error::other("it is a symbolic link"));
-    }
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    regular::open_lock(path)
 }
 
 /// Writes down who has it, for the one who is kept out.

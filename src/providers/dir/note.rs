@@ -8,13 +8,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::providers::place::{Astray, inside, replace};
 use crate::providers::{Note, Refusal};
+use crate::regular;
 
 const FILE: &str = ".kwo.sync";
 
 /// The note, where there is one.
 pub(super) fn recall(root: &Path) -> Result<Option<Note>, Refusal> {
     let path = root.join(FILE);
-    match fs::read_to_string(&path) {
+    match regular::text(&path) {
         Ok(text) => Ok(Some(note(text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Refusal::Refused { why: format!("{} cannot be read: {error}", path.display()) }),

@@ -21,6 +21,7 @@ use crate::providers::documents::{change, unfold};
 use crate::providers::manifest::{Stream, read, stream, version};
 use crate::providers::mask::{Also, cut_text};
 use crate::providers::place::{Astray, inside};
+use crate::regular;
 
 /// How deep folders may lie in each other.
 const DEEPEST: usize = 16;
@@ -125,7 +126,7 @@ pub(super) fn again(root: &Path, step: &Step) -> Sighting {
 /// What is in the file of a wanted object.
 fn look(root: &Path, file: &Path, id: &ResourceId, wanted: &Tree, masks: &BTreeMap<Kind, Also>) -> Sighting {
     let unknown = |why: String| Sighting::Unknown { why: format_smolstr!("{}: {why}", file.display()) };
-    let bytes = match inside(root, file, None).and_then(|path| Ok(fs::read(path)?)) {
+    let bytes = match inside(root, file, None).and_then(|path| Ok(regular::read(&path)?)) {
         Ok(bytes) => bytes,
         Err(Astray::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Sighting::Absent,
         Err(astray) => return unknown(astray.to_string()),
@@ -207,7 +208,7 @@ fn strangers(root: &Path, place: &Path) -> Strangers {
         unread: Some(Unread { text: None, why: why.into() }),
         ..Strangers::default()
     };
-    let bytes = match fs::read(root.join(place)) {
+    let bytes = match regular::read(&root.join(place)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Strangers::default(),
         Err(error) => return nothing(error.to_string()),

@@ -13,6 +13,7 @@ use super::layout::file;
 use crate::providers::documents::{self, document_of, fold, fold_part};
 use crate::providers::place::{Astray, inside, replace, settle, temporary};
 use crate::providers::{Refusal, manifest};
+use crate::regular;
 use crate::yaml::{Edit, edit};
 
 /// The mode of new folders; the umask takes away from it.
@@ -41,7 +42,7 @@ pub(super) fn write(root: &Path, step: &Step) -> Result<(), Refusal> {
     }
 
     let path = inside(root, &file, None).map_err(astray)?;
-    let bytes = fs::read(&path).map_err(said)?;
+    let bytes = regular::read(&path).map_err(said)?;
     if step.seen.as_ref().is_none_or(|seen| seen.0 != manifest::version(&bytes)) {
         return Err(Refusal::Changed { why: format!("{} has other content now", file.display()) });
     }

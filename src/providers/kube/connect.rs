@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,6 +27,7 @@ use super::proxy::{self, Proxy};
 use super::warned::Warned;
 use super::way::{Way, chain};
 use super::wire::Wire;
+use crate::regular;
 use crate::secrets::Vault;
 
 /// How long a server that goes away in the middle of a run is waited for: k3s on a small machine restarts in less.
@@ -322,9 +324,14 @@ fn merged(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
     let fail = |why: String| ConnectError { why, hint: None };
     let mut merged = Kubeconfig::default();
     for file in files {
-        let read = Kubeconfig::read_from(file).map_err(|error| {
-            fail(format!("cannot read the kubeconfig {}: {}", file.display(), chain(&error)))
-        })?;
+        let cannot = |why: String| fail(format!("cannot read the kubeconfig {}: {why}", file.display()));
+        // Its own reader would wait for whoever writes to a pipe.
+        if let Err(error) = regular::open(file)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(cannot(error.to_string()));
+        }
+        let read = Kubeconfig::read_from(file).map_err(|error| cannot(chain(&error)))?;
         // An empty current context is none: the next file may have one.
         let current_context = read.current_context.filter(|context| !context.is_empty());
         let read = Kubeconfig { current_context, ..read };

@@ -12,6 +12,7 @@ use kwo_planner::tree::{SmolStr, Tree};
 use smol_str::format_smolstr;
 
 use crate::providers::place::{Astray, in_root};
+use crate::regular;
 use crate::yaml;
 
 /// No file that kwo keeps is longer.
@@ -43,7 +44,7 @@ pub(super) fn read(root: &Path, path: &Path) -> Result<Option<File>, Astray> {
         if !fs::symlink_metadata(&full)?.is_file() {
             return Err(io::Error::other("it is no plain file").into());
         }
-        let file = fs::File::open(full)?;
+        let file = regular::open(&full)?;
         // Of the file that was opened, whatever has its name by now.
         let meta = file.metadata()?;
         let mut bytes = Vec::new();
