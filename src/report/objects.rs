@@ -72,10 +72,7 @@ pub(super) fn changes(out: &mut String, step: &Step, how: How) {
     if step.changes.iter().any(|change| change.pointer().is_some_and(|at| at.starts_with("/content")))
         && step.id.node_kind() == Some(NodeKind::File)
     {
-        let _ = writeln!(
-            out,
-            "      {QUIET}the file as it is goes to /var/lib/kwo/archive; its comments do not come along{QUIET:#}"
-        );
+        let _ = writeln!(out, "      {QUIET}the file as it is goes to /var/lib/kwo/archive{QUIET:#}");
     }
     if step.changes.iter().any(|change| change.pointer().is_some_and(|at| !at.starts_with("/metadata")))
         && step.id.node_kind() == Some(NodeKind::Kubeconfig)
