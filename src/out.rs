@@ -129,7 +129,9 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
         }
         Way::Over(mode) => swap(path, bytes, mode).map(|()| Went::ToFile),
     };
-    written.map_err(|error| cannot(&error))
+    // A temporary file is named by way of the folder that is held, which tells nobody anything.
+    let why = |error: &io::Error| error.get_ref()?.source()?.downcast_ref::<io::Error>().map(cannot);
+    written.map_err(|error| why(&error).unwrap_or_else(|| cannot(&error)))
 }
 
 /// May it be written there? For several files of which none is to be written unless all can be.

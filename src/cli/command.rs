@@ -25,8 +25,13 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Say more on standard error: once for every request, twice for all there is.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "KWO_VERBOSE", display_order = 100)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "KWO_VERBOSE", value_parser = loudness, display_order = 100)]
     pub verbose: u8,
+}
+
+/// How often `--verbose` stands in its variable.
+fn loudness(text: &str) -> Result<u8, String> {
+    text.parse().map_err(|_| "expected a number: 0, 1 or 2".to_owned())
 }
 
 impl Cli {

@@ -92,7 +92,7 @@ fn summary(entry: &Entry) -> String {
     }
     let number =
         if entry.number == 0 { String::new() } else { format!("; entry {} of the history", entry.number) };
-    let but = entry.remains().map_or_else(String::new, |remains| format!(", but {remains}"));
+    let (but, left) = entry.remains_told();
     let others = entry.others().map_or_else(String::new, |others| format!("; {others}"));
-    format!("{word}{but}: {}{others}{number}", parts.join(", "))
+    format!("{word}{but}: {}{left}{others}{number}", parts.join(", "))
 }

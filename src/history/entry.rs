@@ -262,6 +262,17 @@ impl Entry {
         remains(&what(&self.access_left), &what(&self.in_force))
     }
 
+    /// What remains, behind the word for the outcome and at the end of the line. Only what went well has a `but`.
+    #[must_use]
+    pub(crate) fn remains_told(&self) -> (String, String) {
+        let well = matches!(self.outcome, Outcome::Converged | Outcome::AccessLeft);
+        match self.remains() {
+            None => (String::new(), String::new()),
+            Some(remains) if well => (format!(", but {remains}"), String::new()),
+            Some(remains) => (String::new(), format!("; {remains}")),
+        }
+    }
+
     /// What others gave, and what could not be seen of it, as the half of a sentence.
     #[must_use]
     pub fn others(&self) -> Option<String> {

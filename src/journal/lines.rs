@@ -94,11 +94,11 @@ fn whole(entry: &Entry) -> Line {
         Outcome::Converged if done > 0 => Priority::Notice,
         Outcome::Converged => Priority::Info,
     };
+    let (but, left) = entry.remains_told();
     let text = format!(
-        "{}{}{}: {done} done, {} not done, {} held, {} left over, {} unchanged{}",
+        "{}{}{but}: {done} done, {} not done, {} held, {} left over, {} unchanged{left}{}",
         entry.outcome.word(),
         short(entry).map_or_else(String::new, |commit| format!(" at {commit}")),
-        entry.remains().map_or_else(String::new, |remains| format!(", but {remains}")),
         entry.not_done().count(),
         entry.held.len(),
         entry.leftovers,
