@@ -129,9 +129,11 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
         }
         Way::Over(mode) => swap(path, bytes, mode).map(|()| Went::ToFile),
     };
-    // A temporary file is named by way of the folder that is held, which tells nobody anything.
-    let why = |error: &io::Error| error.get_ref()?.source()?.downcast_ref::<io::Error>().map(cannot);
-    written.map_err(|error| why(&error).unwrap_or_else(|| cannot(&error)))
+    written.map_err(|error| match error.to_string().contains("/proc/self/fd/") {
+        // A temporary file is named by way of the folder that is held, which tells nobody anything.
+        true => cannot(&error.kind().into()),
+        false => cannot(&error),
+    })
 }
 
 /// May it be written there? For several files of which none is to be written unless all can be.
