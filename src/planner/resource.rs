@@ -38,9 +38,9 @@ pub struct ResourceId {
 /// Reasons by pointer. What is the same for every tenant of a tier exists once.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Reasons {
-    common: Arc<Vec<(SmolStr, Reason)>>,
-    /// Each in place of a common one of the same pointer.
-    own: Vec<(SmolStr, Reason)>,
+    common: Arc<[(SmolStr, Reason)]>,
+    /// Each in place of a common one of the same pointer. The namespaces of a tenant have these in common, too.
+    own: Arc<[(SmolStr, Reason)]>,
 }
 
 /// One object that the roster wants.
@@ -290,18 +290,20 @@ impl Reasons {
     /// Reasons that several resources have.
     #[must_use]
     pub fn common(reasons: Vec<(SmolStr, Reason)>) -> Reasons {
-        Reasons { common: Arc::new(reasons), own: Vec::new() }
+        Reasons { common: reasons.into(), own: Arc::default() }
     }
 
-    /// The same, with these before them.
+    /// The common ones, with these before them.
     #[must_use]
-    pub fn with(&self, own: &[(SmolStr, Reason)]) -> Reasons {
-        Reasons { common: Arc::clone(&self.common), own: [&self.own, own].concat() }
+    pub fn with(&self, own: &Arc<[(SmolStr, Reason)]>) -> Reasons {
+        Reasons { common: Arc::clone(&self.common), own: Arc::clone(own) }
     }
 
-    /// Adds one.
-    pub fn push(&mut self, pointer: impl Into<SmolStr>, reason: Reason) {
-        self.own.push((pointer.into(), reason));
+    /// The same with these as well.
+    #[must_use]
+    pub fn and(&self, more: Vec<(SmolStr, Reason)>) -> Reasons {
+        let own = self.own.iter().cloned().chain(more).collect();
+        Reasons { common: Arc::clone(&self.common), own }
     }
 
     /// Do the two have the same common ones, and not only equal ones?
@@ -312,14 +314,14 @@ impl Reasons {
 
     /// The reason of the closest part that this pointer is in.
     fn closest(&self, pointer: &str) -> Option<&Reason> {
-        let all = self.common.iter().chain(&self.own).filter(|(prefix, _)| is_below(pointer, prefix));
+        let all = self.common.iter().chain(self.own.iter()).filter(|(prefix, _)| is_below(pointer, prefix));
         all.max_by_key(|(prefix, _)| prefix.len()).map(|(_, reason)| reason)
     }
 }
 
 impl From<Vec<(SmolStr, Reason)>> for Reasons {
     fn from(own: Vec<(SmolStr, Reason)>) -> Reasons {
-        Reasons { common: Arc::default(), own }
+        Reasons { common: Arc::default(), own: own.into() }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::Hold;
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::roster::SecretRef;
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, join};
 
 /// The Secret of the cluster whose key the fingerprints are made with: namespace, name and key. Without it (nothing
 /// was ever applied, or nobody may look at it) there are no fingerprints.
@@ -158,6 +158,18 @@ impl Resource {
         let unknown = placeholder(&content, &Found::Made);
         self.body = self.body.with(&pointer, unknown);
         self.secrets.push(Secret { pointer, content });
+        self
+    }
+
+    /// The same with secrets in the map at this place, by their keys. There may be many.
+    #[must_use]
+    pub(crate) fn with_secrets_in(mut self, place: &str, secrets: Vec<(SmolStr, Content)>) -> Resource {
+        let have = self.body.at(place).map(Tree::entries).unwrap_or_default().iter().cloned();
+        let unknown = secrets.iter().map(|(key, content)| (key.clone(), placeholder(content, &Found::Made)));
+        self.body = self.body.with(place, Tree::map(have.chain(unknown)));
+        let secrets = secrets.into_iter();
+        let secrets = secrets.map(|(key, content)| Secret { pointer: join(place, &key).into(), content });
+        self.secrets.extend(secrets);
         self
     }
 }

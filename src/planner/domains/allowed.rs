@@ -4,10 +4,10 @@
 //! of these words. It judges pods and claims and not the templates of them, so controllers are judged as well.
 
 use super::admission::{Policy, of_tenants_and_their_controllers, policy, rule, rule_with};
-use super::tenants::Tenant;
-use super::terms::Tiers;
+use super::tenants::{DEFAULT_TIER, Tenant};
+use super::tiers::{BuiltInTier, PullPolicy, Tier};
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Map, Name};
+use crate::roster::{Entry, Map, Name};
 use crate::tree::Tree;
 
 /// The annotations of a namespace that say what is allowed, as words between commas.
@@ -30,10 +30,13 @@ const IMAGE: &str = "^[^/ ]+(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+(:[A-Za-z0-9_]
 /// needs first.
 pub(crate) fn compile(
     tenants: &Map<Name, Tenant>,
-    tiers: &mut Tiers<'_>,
+    tiers: &Map<Name, Tier>,
     resources: &mut Vec<Resource>,
 ) -> Vec<ResourceId> {
-    if tenants.values().all(|tenant| tiers.tier_of(&tenant.value).allowed.is_empty()) {
+    let said = tenants.values().any(|Entry { key: _, value: tenant }| {
+        says_what_is_allowed(tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str()), tiers)
+    });
+    if !said {
         return Vec::new();
     }
     let groups = ["", "networking.k8s.io"];
@@ -50,6 +53,17 @@ pub(crate) fn compile(
     let spec = of_tenants_and_their_controllers((&groups, &judged), rules, variables());
     policy(Policy::Allowed, spec, &Reason::Always, resources);
     Policy::Allowed.ids().into()
+}
+
+/// Does a tier say what its tenants may choose of what the cluster has?
+fn says_what_is_allowed(name: &str, tiers: &Map<Name, Tier>) -> bool {
+    let named = tiers.get(name).map(|entry| &entry.value);
+    let policy = named.and_then(|tier| tier.images.pull_policy.as_ref()).map(|policy| policy.value);
+    let policy = policy.or_else(|| BuiltInTier::named(name).map(|tier| tier.pull_policy));
+    let lists = named.is_some_and(|tier| {
+        tier.images.registries.is_some() || tier.ingress_classes.is_some() || tier.storage_classes.is_some()
+    });
+    lists || policy == Some(PullPolicy::Always)
 }
 
 /// What such an annotation still does where the roster no longer asks for it.

@@ -143,34 +143,39 @@ pub(crate) fn check_amount(name: &str, amount: &At<Quantity>, findings: &mut Fin
     }
 }
 
-/// What containers get that do not say: of these resources a request, and of these a limit.
+/// What containers get that do not say.
 struct Given<'r> {
-    requests: Vec<&'r str>,
-    limits: Vec<&'r str>,
+    built_in: Option<&'static BuiltInTier>,
+    limits: Option<&'r Limits>,
 }
 
-fn given<'r>(built_in: Option<&'static BuiltInTier>, limits: Option<&'r Limits>) -> Given<'r> {
-    let mut given = Given { requests: Vec::new(), limits: Vec::new() };
-    // Kubernetes makes the default limit from the maximum, and the default request from the default limit or the minimum.
-    if let Some(tier) = built_in {
-        given.limits.extend(tier.default.iter().chain(tier.max).map(|(name, _)| *name));
-        given.requests.extend(tier.default_request.iter().map(|(name, _)| *name));
+impl Given<'_> {
+    /// Is it a limit of this resource?
+    fn limits(&self, resource: &str) -> bool {
+        // Kubernetes makes the default limit from the maximum.
+        let built_in = self.built_in.into_iter().flat_map(|tier| tier.default.iter().chain(tier.max));
+        let own =
+            |limits: &Limits| limits.default.contains_key(resource) || limits.max.contains_key(resource);
+        built_in.into_iter().any(|(name, _)| *name == resource) || self.limits.is_some_and(own)
     }
-    if let Some(Limits { default, default_request, max, min, max_limit_request_ratio: _, pod: _, claim: _ }) =
-        limits
-    {
-        given.limits.extend(default.keys().chain(max.keys()).map(|name| name.as_str()));
-        given.requests.extend(default_request.keys().chain(min.keys()).map(|name| name.as_str()));
+
+    /// Is it a request?
+    fn requests(&self, resource: &str) -> bool {
+        // And the default request from the default limit or the minimum.
+        let built_in = self.built_in.into_iter().flat_map(|tier| tier.default_request);
+        let own = |limits: &Limits| {
+            limits.default_request.contains_key(resource) || limits.min.contains_key(resource)
+        };
+        let said = built_in.into_iter().any(|(name, _)| *name == resource) || self.limits.is_some_and(own);
+        said || self.limits(resource)
     }
-    given.requests.extend(given.limits.clone());
-    given
 }
 
 /// Under a quota of CPU or memory the API server takes no pod that does not say how much it wants. So whoever bounds one
 /// says what is meant where a pod says nothing.
 pub(crate) fn check_defaults(tiers: &Map<Name, Tier>, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
     for (name, entry) in tiers {
-        let given = given(BuiltInTier::named(name), entry.value.limits.as_ref());
+        let given = Given { built_in: BuiltInTier::named(name), limits: entry.value.limits.as_ref() };
         check_quota(name, &entry.value.quota, &given, findings);
     }
     for entry in tenants.values() {
@@ -181,7 +186,8 @@ pub(crate) fn check_defaults(tiers: &Map<Name, Tier>, tenants: &Map<Name, Tenant
             continue;
         }
         let limits = tier.and_then(|tier| tier.value.limits.as_ref());
-        check_quota(name, &entry.value.quota, &given(BuiltInTier::named(name), limits), findings);
+        let given = Given { built_in: BuiltInTier::named(name), limits };
+        check_quota(name, &entry.value.quota, &given, findings);
     }
 }
 
@@ -195,12 +201,13 @@ fn check_quota(tier: &str, quota: &Quota, given: &Given<'_>, findings: &mut Find
         // In a quota with scopes both names of a request can stand.
         let name =
             if matches!(name, "cpu" | "memory") { Some(("requests", name)) } else { name.split_once('.') };
-        let (resource, what, field, there) = match name {
-            Some(("requests", resource)) => (resource, "request", "defaultRequest", &given.requests),
-            Some(("limits", resource)) => (resource, "limit", "default", &given.limits),
+        let (resource, what, field) = match name {
+            Some(("requests", resource)) => (resource, "request", "defaultRequest"),
+            Some(("limits", resource)) => (resource, "limit", "default"),
             _ => continue,
         };
-        if !matches!(resource, "cpu" | "memory") || there.contains(&resource) {
+        let there = if what == "limit" { given.limits(resource) } else { given.requests(resource) };
+        if !matches!(resource, "cpu" | "memory") || there {
             continue;
         }
         let example = if resource == "cpu" { "100m" } else { "128Mi" };

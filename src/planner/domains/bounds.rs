@@ -38,11 +38,11 @@ const QUOTA_FIELDS: [(&str, &str); 9] = [
     ("volumes", "volumes"),
 ];
 
-/// How many tiers a message names.
-const FEW: usize = 20;
+/// How many names a message has.
+pub(super) const FEW: usize = 20;
 
 /// What stands for the others.
-const fn more(known: usize) -> &'static str {
+pub(super) const fn more(known: usize) -> &'static str {
     if known > FEW { ", …" } else { "" }
 }
 

@@ -10,14 +10,15 @@ use super::isolation::{self, NAME_LABEL};
 use super::surroundings::Surroundings;
 use super::tenants::Tenant;
 use super::terms::{Terms, Tiers};
+use super::totals::Shares;
 use super::unique::Ids;
 use super::{
     allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
-    registry_objects, roles, totals, traefik,
+    registry_objects, roles, traefik,
 };
 use crate::kinds::Kind;
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
-use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
+use crate::resource::{Clash, Desired, Reason, Reasons, Resource, ResourceId};
 use crate::roster::{Entry, Name, Roster, SecretRef};
 use crate::secrets::{Content, FINGERPRINT_KEY};
 use crate::tree::{SmolStr, Tree, join};
@@ -47,7 +48,7 @@ pub fn count(roster: &Roster) -> Result<usize, Clash> {
     ids.count(roster.sources())
 }
 
-/// Adds everything that the roster wants. Who takes it may take it from here after every tenant.
+/// Adds everything that the roster wants. Who takes it may take it from here after every namespace.
 fn each(roster: &Roster, resources: &mut Vec<Resource>, mut take: impl FnMut(&mut Vec<Resource>)) {
     let secrets = Cell::new(false);
     let mut take = |resources: &mut Vec<Resource>, from: usize| {
@@ -90,7 +91,7 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
     let surroundings = Surroundings::of(roster.cluster());
     let mut tiers = Tiers::new(roster.tiers());
     refused::compile(roster.tiers(), resources);
-    let allowed = allowed::compile(roster.tenants(), &mut tiers, resources);
+    let allowed = allowed::compile(roster.tenants(), roster.tiers(), resources);
     let guards: Vec<ResourceId> = guard::ids()
         .into_iter()
         .chain(inside::ids())
@@ -99,7 +100,7 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
         .chain(hosts::ids(roster))
         .collect();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
-        let (from, because) = (resources.len(), Reason::Roster(*key));
+        let because = Reason::Roster(*key);
         let (terms, own) = tiers.of(tenant);
         let of_tier = tenant.tier.as_ref().map_or_else(|| because.clone(), |tier| Reason::Roster(tier.at));
         let people = people::people(tenant);
@@ -108,52 +109,67 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
         let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
         let namespaces = if tenant.namespaces.is_empty() { Vec::from(only) } else { named.collect() };
         let first = namespaces.first().map(|(name, _)| ResourceId::kube(Kind::Namespace, "", name.clone()));
-        let shares = totals::shares(&terms, name, tenant);
+        let shares = Shares::of(&terms, name, tenant);
+        let alike = Alike::of((name, tenant), (&terms, &of_tier));
         for (at, (namespace, because)) in namespaces.into_iter().enumerate() {
-            let terms: &Terms = shares.get(at).unwrap_or(&terms);
+            let from = resources.len();
+            let shared = shares.as_ref().map(|shares| shares.specs(at));
+            let specs = shared.as_ref().unwrap_or(&terms.specs);
             let id = ResourceId::kube(Kind::Namespace, "", namespace);
-            resources.push(namespace_resource(&id, (name, tenant), (terms, &of_tier), &because));
-            let specs = (&terms.specs, own.as_slice());
+            resources.push(alike.namespace(&id, &because));
+            let specs = (specs, &own);
             let isolation = isolation::compile(&id, &labels, specs, &surroundings, &because, resources);
             let before: Arc<[ResourceId]> =
                 [id.clone()].into_iter().chain(isolation).chain(guards.iter().cloned()).collect();
-            people::compile(&id, &labels, (tenant, terms, &people), &before, &because, resources);
+            people::compile(&id, &labels, (tenant, &terms.specs, &people), &before, &because, resources);
             kubeconfigs::compile(&id, (name, tenant), roster.cluster(), &because, resources);
+            take(resources, from);
         }
+        let from = resources.len();
         people::navigation(name, &labels, &people, &terms, first, resources);
         take(resources, from);
     }
 }
 
-fn namespace_resource(
-    id: &ResourceId,
-    (name, tenant): (&Name, &Tenant),
-    (terms, of_tier): (&Terms, &Reason),
-    because: &Reason,
-) -> Resource {
-    let (held, common) = &terms.specs.held;
-    let mut fields: Vec<(SmolStr, Reason)> = Vec::new();
-    let mut labels: Vec<(SmolStr, Tree)> = vec![
-        (SmolStr::new_static(MARK.0), Tree::from(MARK.1)),
-        (SmolStr::new_static(MANAGED_BY.0), Tree::from(MANAGED_BY.1)),
-        (SmolStr::new_static(TENANT_LABEL), Tree::from(name.text())),
-        (SmolStr::new_static(TIER_LABEL), Tree::from(&terms.tier)),
-        (SmolStr::new_static(NAME_LABEL), Tree::from(&id.name)),
-    ];
-    labels.extend(held.iter().cloned());
-    fields.push((join("/metadata/labels", TIER_LABEL).into(), of_tier.clone()));
-    for (key, Entry { key: _, value }) in &tenant.labels {
-        fields.push((join("/metadata/labels", key.as_str()).into(), Reason::Roster(value.at)));
-        labels.push((key.text().clone(), Tree::from(value.value.text())));
+/// What all namespaces of a tenant have alike.
+struct Alike {
+    labels: Tree,
+    annotations: Option<Tree>,
+    fields: Reasons,
+}
+
+impl Alike {
+    fn of((name, tenant): (&Name, &Tenant), (terms, of_tier): (&Terms, &Reason)) -> Alike {
+        let (held, common) = &terms.specs.held;
+        let mut fields: Vec<(SmolStr, Reason)> = Vec::new();
+        let mut labels: Vec<(SmolStr, Tree)> = vec![
+            (SmolStr::new_static(MARK.0), Tree::from(MARK.1)),
+            (SmolStr::new_static(MANAGED_BY.0), Tree::from(MANAGED_BY.1)),
+            (SmolStr::new_static(TENANT_LABEL), Tree::from(name.text())),
+            (SmolStr::new_static(TIER_LABEL), Tree::from(&terms.tier)),
+            (SmolStr::new_static(NAME_LABEL), Tree::Null),
+        ];
+        labels.extend(held.iter().cloned());
+        fields.push((join("/metadata/labels", TIER_LABEL).into(), of_tier.clone()));
+        for (key, Entry { key: _, value }) in &tenant.labels {
+            fields.push((join("/metadata/labels", key.as_str()).into(), Reason::Roster(value.at)));
+            labels.push((key.text().clone(), Tree::from(value.value.text())));
+        }
+        let annotations = annotations(tenant, terms, &mut fields);
+        let annotations = (!annotations.is_empty()).then(|| Tree::map(annotations));
+        Alike { labels: Tree::map(labels), annotations, fields: common.with(&fields.into()) }
     }
-    let labels = ("labels", Tree::map(labels));
-    let annotations = annotations(tenant, terms, &mut fields);
-    let body = match annotations.is_empty() {
-        true => object_with(id, Kind::Namespace, [labels], []),
-        false => object_with(id, Kind::Namespace, [labels, ("annotations", Tree::map(annotations))], []),
-    };
-    let resource = Resource::new(id.clone(), body, Arc::new([]), because.clone());
-    Resource { fields: common.with(&fields), ..resource }
+
+    /// One of them.
+    fn namespace(&self, id: &ResourceId, because: &Reason) -> Resource {
+        let labels = ("labels", self.labels.with(&join("", NAME_LABEL), Tree::from(&id.name)));
+        let body = match self.annotations.clone() {
+            None => object_with(id, Kind::Namespace, [labels], []),
+            Some(annotations) => object_with(id, Kind::Namespace, [labels, ("annotations", annotations)], []),
+        };
+        let resource = Resource::new(id.clone(), body, Arc::new([]), because.clone());
+        Resource { fields: self.fields.clone(), ..resource }
+    }
 }
 
 /// What stands on a namespace for admission policies, and for the programs of others.

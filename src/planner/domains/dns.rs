@@ -144,7 +144,7 @@ pub fn claimant<'r>(
 /// Is there a resolver with this name? If not, a finding says which there are.
 pub(crate) fn check_resolver(resolver: &At<Name>, dns: &Dns, findings: &mut Findings) -> bool {
     let known = || std::iter::once(HTTP_RESOLVER).chain(dns.resolvers.keys().map(Name::as_str));
-    if known().any(|name| name == resolver.as_str()) {
+    if resolver.as_str() == HTTP_RESOLVER || dns.resolvers.contains_key(resolver.as_str()) {
         return true;
     }
     if findings.is_full() {
@@ -170,13 +170,13 @@ pub(crate) fn credentials<'r>(
 ) -> Resource {
     let parts = [("data", map([])), ("type", Tree::from("Opaque"))];
     let body = object(&id, Kind::Secret, &labels(None), parts);
-    let mut resource = Resource::new(id, body, Arc::new([]), because.clone());
-    for (variable, reference) in resolvers.flat_map(Resolver::references) {
-        let pointer = join("/data", variable);
-        resource.fields.push(pointer.as_str(), Reason::Roster(reference.at));
-        resource = resource.with_secret(pointer, Content::Plain(reference.value.clone()));
-    }
-    resource
+    let references: Vec<_> = resolvers.flat_map(Resolver::references).collect();
+    let fields = references.iter().map(|(name, from)| (join("/data", name).into(), Reason::Roster(from.at)));
+    let fields = fields.collect::<Vec<_>>().into();
+    let secrets =
+        references.iter().map(|(name, from)| (name.text().clone(), Content::Plain(from.value.clone())));
+    let resource = Resource::new(id, body, Arc::new([]), because.clone());
+    Resource { fields, ..resource }.with_secrets_in("/data", secrets.collect())
 }
 
 /// Every tenant's resolver is there, and can prove its hosts.

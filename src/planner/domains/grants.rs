@@ -2,7 +2,7 @@
 //! checks over who is given what, and where.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -172,6 +172,7 @@ pub(crate) fn check(name: &Name, tenant: &Tenant, findings: &mut Findings) {
 
 /// A member's namespaces are the tenant's, and there is one.
 fn check_places(name: &Name, tenant: &Tenant, findings: &mut Findings) {
+    let spaces: BTreeSet<&str> = tenant.spaces(name).map(Name::as_str).collect();
     for member in &tenant.members {
         let Some(At { value: places, at }) = &member.namespaces else { continue };
         if places.is_empty() && !findings.has("bad-name", *at) {
@@ -181,8 +182,7 @@ fn check_places(name: &Name, tenant: &Tenant, findings: &mut Findings) {
             findings.push(finding.hint("leave `namespaces:` out for all of them, or delete the member"));
         }
         for place in places {
-            let known = |space: &Name| *space == place.value;
-            if tenant.spaces(name).any(known) {
+            if spaces.contains(place.value.as_str()) {
                 continue;
             }
             if findings.is_full() {

@@ -6,14 +6,19 @@ use std::sync::Arc;
 
 use super::body::{map, object, object_with, words};
 use super::limited::{ContainerLimits, Range};
+use super::people::Pulls;
 use super::surroundings::Surroundings;
 use super::terms::{Amounts, Scoped, Terms};
 use crate::kinds::{Kind, RANGES_WRITTEN};
 use crate::resource::{Reason, Reasons, Resource, ResourceId};
+use crate::roster::Quantity;
 use crate::tree::{SmolStr, Tree, join};
 
 /// Where the amounts of a quota stand.
 pub(super) const HARD: &str = "/spec/hard";
+
+/// How the names of quotas of some pods begin, after that of their namespace.
+const SCOPED: &str = "scoped-";
 
 /// The classes that push out the pods of the cluster itself.
 const OF_THE_SYSTEM: [&str; 2] = ["system-cluster-critical", "system-node-critical"];
@@ -50,6 +55,8 @@ pub(crate) struct Specs {
     /// The annotations of the limits.
     notes: Option<Tree>,
     isolated: Option<Reasons>,
+    /// The Secrets with which pods pull images.
+    pub pulls: Option<Pulls>,
     /// The labels of the namespace itself that say how its pods are held, and why.
     pub held: (Vec<(SmolStr, Tree)>, Reasons),
 }
@@ -84,7 +91,7 @@ impl Specs {
             let hard = amounts(hard, HARD, &mut fields);
             let selector = map([("matchExpressions", conditions.clone())]);
             let spec = map([("hard", hard), ("scopeSelector", selector)]);
-            (smol_str::format_smolstr!("scoped-{name}"), (spec, Reasons::common(fields)))
+            (smol_str::format_smolstr!("{SCOPED}{name}"), (spec, Reasons::common(fields)))
         });
         Specs {
             quota,
@@ -93,8 +100,36 @@ impl Specs {
             limits,
             notes: terms.limits.as_ref().and_then(notes),
             isolated: terms.isolated.as_ref().map(whole),
+            pulls: Pulls::of(&terms.pull_secrets),
             held: (held, Reasons::common(fields)),
         }
+    }
+
+    /// The same with other amounts in the quota, or in that of some pods which has this name.
+    pub(super) fn with_amounts<'a>(
+        &self,
+        scoped: Option<&SmolStr>,
+        amounts: impl Iterator<Item = (&'a SmolStr, &'a Quantity)>,
+    ) -> Specs {
+        let mut specs = self.clone();
+        let spec = match scoped {
+            None => specs.quota.as_mut(),
+            Some(name) => {
+                let mut all = specs.scoped.iter_mut();
+                let own = |what: &str| what.strip_prefix(SCOPED) == Some(name.as_str());
+                all.find(|(what, _)| own(what)).map(|(_, spec)| spec)
+            }
+        };
+        if let Some((spec, _)) = spec {
+            let mut hard = spec.get("hard").map(Tree::entries).unwrap_or_default().to_vec();
+            for (name, amount) in amounts {
+                if let Ok(at) = hard.binary_search_by(|(have, _)| have.cmp(name)) {
+                    hard[at].1 = Tree::from(SmolStr::from(amount.as_str()));
+                }
+            }
+            *spec = spec.with("/hard", Tree::Map(hard.into()));
+        }
+        specs
     }
 }
 
@@ -103,7 +138,7 @@ impl Specs {
 pub(crate) fn compile(
     namespace: &ResourceId,
     labels: &Tree,
-    (specs, own): (&Specs, &[(SmolStr, Reason)]),
+    (specs, own): (&Specs, &Arc<[(SmolStr, Reason)]>),
     surroundings: &Surroundings,
     because: &Reason,
     resources: &mut Vec<Resource>,
@@ -111,7 +146,7 @@ pub(crate) fn compile(
     let needs: Arc<[ResourceId]> = Arc::new([namespace.clone()]);
     let scope = &namespace.name;
     let first = resources.len();
-    let Specs { quota, priority, scoped, limits, notes, isolated, held: _ } = specs;
+    let Specs { quota, priority, scoped, limits, notes, isolated, pulls: _, held: _ } = specs;
     let mut add = |kind: Kind, what: &str, spec: &Tree, fields: Reasons| {
         let id = ResourceId::kube(kind, scope.clone(), smol_str::format_smolstr!("{scope}-{what}"));
         let body = match notes.as_ref().filter(|_| kind == Kind::LimitRange) {

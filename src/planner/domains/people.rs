@@ -8,13 +8,14 @@ use smol_str::format_smolstr;
 
 use super::body::{labels, map, object, object_with, role_ref, subject};
 use super::grants::Grant;
+use super::isolation::Specs;
 use super::operators::{Operator, Role};
 use super::roles::{self, DEPLOYER, NAVIGATION, POWER_USER};
 use super::tenants::{Access, Tenant};
 use super::terms::Terms;
 use crate::kinds::Kind;
 use crate::node::{LONG_LIVED, LONG_LIVED_MARK};
-use crate::resource::{EVERY_PODS, Reason, Resource, ResourceId};
+use crate::resource::{EVERY_PODS, Reason, Reasons, Resource, ResourceId};
 use crate::roster::{At, Entry, Identity, Map, Name, Span};
 use crate::shapes::NAMED_SECRETS_AT;
 use crate::tree::{SmolStr, Tree};
@@ -24,7 +25,7 @@ pub(crate) struct Person<'r> {
     pub identity: &'r Identity,
     pub grant: Grant,
     /// In which of the namespaces; nothing means all of them.
-    pub places: Option<&'r [At<Name>]>,
+    pub places: Option<BTreeSet<&'r str>>,
     pub at: Span,
     /// The name of the RoleBinding in each namespace of the tenant.
     pub binding: SmolStr,
@@ -35,7 +36,7 @@ pub(crate) struct Person<'r> {
 impl Person<'_> {
     /// Has it the right in this namespace?
     fn is_in(&self, namespace: &str) -> bool {
-        self.places.is_none_or(|places| places.iter().any(|place| place.value.as_str() == namespace))
+        self.places.as_ref().is_none_or(|places| places.contains(namespace))
     }
 }
 
@@ -45,7 +46,8 @@ pub(crate) fn people(tenant: &Tenant) -> Vec<Person<'_>> {
     let owners = tenant.owners.iter().map(|owner| (owner, Grant::Level(Access::Owner), None, None));
     let members = tenant.members.iter().map(|member| {
         let name = member.name.as_ref().map(|name| name.value.text().clone());
-        let places = member.namespaces.as_ref().map(|places| places.value.as_slice());
+        let places = member.namespaces.as_ref();
+        let places = places.map(|places| places.value.iter().map(|place| place.value.as_str()).collect());
         (&member.identity, member.access.value.clone(), places, name)
     });
     let everybody: Vec<_> = owners.chain(members).collect();
@@ -80,7 +82,7 @@ pub(crate) const PIPELINE_BINDING: &str = "deployer-binding";
 pub(crate) fn compile(
     namespace: &ResourceId,
     labels: &Tree,
-    (tenant, terms, people): (&Tenant, &Terms, &[Person<'_>]),
+    (tenant, specs, people): (&Tenant, &Specs, &[Person<'_>]),
     before: &Arc<[ResourceId]>,
     because: &Reason,
     resources: &mut Vec<Resource>,
@@ -90,7 +92,7 @@ pub(crate) fn compile(
     let role = ResourceId::kube(Kind::Role, scope.clone(), DEPLOYER);
     let inside: Arc<[ResourceId]> = Arc::new([namespace.clone()]);
     let own = service_account(&account, labels, tenant);
-    accounts((&account, own), labels, terms, &inside, because, resources);
+    accounts((&account, own), labels, specs.pulls.as_ref(), &inside, because, resources);
     let mut add = |id: ResourceId, body: Tree, needs: &Arc<[ResourceId]>, because: Reason| {
         resources.push(Resource::new(id, body, needs.clone(), because));
     };
@@ -141,34 +143,50 @@ fn service_account(id: &ResourceId, labels: &Tree, tenant: &Tenant) -> Tree {
     object_with(id, Kind::ServiceAccount, [annotations, labels], [])
 }
 
+/// The Secrets with which pods pull images, as accounts name them.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulls {
+    names: Tree,
+    /// Others name some too, and the API does not tell whose is which.
+    note: Tree,
+    fields: Reasons,
+    because: Reason,
+}
+
+impl Pulls {
+    /// Nothing where there are none.
+    pub(super) fn of(secrets: &[(SmolStr, Reason)]) -> Option<Pulls> {
+        let (_, because) = secrets.first()?;
+        let names = Tree::list(secrets.iter().map(|(name, _)| map([("name", Tree::from(name))])));
+        let note = Tree::texts(secrets.iter().map(|(name, _)| name.to_string()));
+        let fields = secrets.iter().enumerate();
+        let fields =
+            fields.map(|(at, (_, reason))| (format_smolstr!("/{PULL_SECRETS}/{at}"), reason.clone()));
+        let whole = [format_smolstr!("/{PULL_SECRETS}"), SmolStr::new_static(NAMED_SECRETS_AT)];
+        let fields = whole.map(|place| (place, because.clone())).into_iter().chain(fields).collect();
+        Some(Pulls { names, note, fields: Reasons::common(fields), because: because.clone() })
+    }
+}
+
 /// The accounts: that of the pipelines, and the one of all other pods where it is to name Secrets.
 fn accounts(
     (pipelines, own): (&ResourceId, Tree),
     labels: &Tree,
-    terms: &Terms,
+    pulls: Option<&Pulls>,
     needs: &Arc<[ResourceId]>,
     because: &Reason,
     resources: &mut Vec<Resource>,
 ) {
-    let Some((_, reason)) = terms.pull_secrets.first() else {
+    let Some(Pulls { names, note, fields, because: reason }) = pulls else {
         resources.push(Resource::new(pipelines.clone(), own, needs.clone(), because.clone()));
         return;
     };
-    let names = terms.pull_secrets.iter().map(|(name, _)| map([("name", Tree::from(name))]));
-    let names = Tree::list(names);
     let pods = ResourceId::kube(Kind::ServiceAccount, pipelines.scope.clone(), EVERY_PODS);
     let every = object(&pods, Kind::ServiceAccount, labels, []);
     for (id, body, because) in [(pipelines.clone(), own, because), (pods, every, reason)] {
-        let note = Tree::texts(terms.pull_secrets.iter().map(|(name, _)| name.to_string()));
-        // Others name some too, and the API does not tell whose is which.
-        let body = body.with(NAMED_SECRETS_AT, note).with(&format!("/{PULL_SECRETS}"), names.clone());
-        let fields = terms.pull_secrets.iter().enumerate();
-        let fields =
-            fields.map(|(at, (_, reason))| (format_smolstr!("/{PULL_SECRETS}/{at}"), reason.clone()));
-        let whole = [format_smolstr!("/{PULL_SECRETS}"), SmolStr::new_static(NAMED_SECRETS_AT)];
-        let fields: Vec<_> = whole.map(|place| (place, reason.clone())).into_iter().chain(fields).collect();
-        let fields = fields.into();
-        resources.push(Resource { fields, ..Resource::new(id, body, needs.clone(), because.clone()) });
+        let body = body.with(NAMED_SECRETS_AT, note.clone()).with(&format!("/{PULL_SECRETS}"), names.clone());
+        let resource = Resource::new(id, body, needs.clone(), because.clone());
+        resources.push(Resource { fields: fields.clone(), ..resource });
     }
 }
 

@@ -63,10 +63,10 @@ pub fn in_cluster(roster: &Roster) -> Result<Desired, Clash> {
 
 /// What k3s on the node reads so that it may pull: the first user with its password, for every host.
 fn pull(registry: &Registry, at: Span) -> Resource {
-    let auth = || map([(USERNAME, Tree::from(SmolStr::from(first_user(registry))))]);
+    let auth = map([(USERNAME, Tree::from(SmolStr::from(first_user(registry))))]);
     let host = |host: &At<HostName>| {
         let tls = map([("insecure_skip_verify", Tree::Bool(false))]);
-        (host.value.text().clone(), map([("auth", auth()), ("tls", tls)]))
+        (host.value.text().clone(), map([("auth", auth.clone()), ("tls", tls)]))
     };
     let content = map([("configs", Tree::map(registry.hosts.iter().map(host)))]);
     let file = yaml_file(K3S_REGISTRIES, Some("0600"), content, Reason::Roster(at));

@@ -132,12 +132,11 @@ pub(super) fn auth(registry: &Registry, at: Span) -> Resource {
         lines.push(User { name, password });
     }
     let bare = Resource::new(id, body, Arc::new([]), Reason::Roster(at));
-    let resource = contents.into_iter().fold(bare, |mut resource, (key, content, at)| {
-        let place = smol_str::format_smolstr!("/data/{key}");
-        resource.fields.push(place.clone(), Reason::Roster(at));
-        resource.with_secret(place, content)
-    });
-    resource.with_secret("/data/htpasswd", Content::Htpasswd(lines))
+    let place = |key: &SmolStr| smol_str::format_smolstr!("/data/{key}");
+    let fields: Vec<_> = contents.iter().map(|(key, _, at)| (place(key), Reason::Roster(*at))).collect();
+    let secrets = contents.into_iter().map(|(key, content, _)| (key, content));
+    let secrets = secrets.chain([("htpasswd".into(), Content::Htpasswd(lines))]);
+    Resource { fields: fields.into(), ..bare }.with_secrets_in("/data", secrets.collect())
 }
 
 #[cfg(test)]

@@ -148,9 +148,16 @@ impl ScopedQuota {
         Tree::list(plain.chain(selected).collect::<Vec<_>>())
     }
 
+    /// What it says, each scope once.
     fn said(&self) -> Vec<At<Scope>> {
         let selected = self.scope_selector.match_expressions.iter().map(|one| one.scope_name);
-        self.scopes.iter().cloned().chain(selected).collect()
+        let mut said: Vec<At<Scope>> = Vec::new();
+        for scope in self.scopes.iter().cloned().chain(selected) {
+            if said.iter().all(|have| have.value != scope.value) {
+                said.push(scope);
+            }
+        }
+        said
     }
 }
 

@@ -1,44 +1,62 @@
 //! Does a pod start that says nothing of resources? What containers get by default has to fit into the quota. Whether
 //! there is a default at all is judged in `bounding.rs`.
 
+use std::collections::BTreeMap;
+
+use super::limited::ContainerLimits;
 use super::tenants::{DEFAULT_TIER, Tenant};
-use super::terms::{Amounts, Terms, bounds, tier};
-use super::tiers::Tier;
+use super::terms::{Amounts, tier};
+use super::tiers::{Per, Tier};
 use crate::resource::Reason;
 use crate::roster::{Entry, Finding, Findings, Map, Name, Quantity, Span};
 use crate::tree::SmolStr;
 
+/// What is looked at of a tier. There may be as many as fit into a roster, and each may have long lists besides.
+struct Bounds {
+    tier: SmolStr,
+    limits: Option<ContainerLimits>,
+    /// How many pods there may be.
+    pods: Option<Quantity>,
+}
+
 /// Checks the quota of every tier, and what tenants say instead, against what the tier's containers get by default.
 pub(crate) fn check(tiers: &Map<Name, Tier>, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
-    // One tier at a time: there may be as many as fit into a roster.
     for (name, Entry { key: _, value: Tier { quota, limits, .. } }) in tiers {
         if limits.is_none() && quota.says_nothing() {
             continue;
         }
-        if let Some(terms) = tier(name.as_str(), tiers) {
-            check_quota(&terms, &terms.quota, findings);
+        if let Some((bounds, quota)) = bounds_of(name.as_str(), tiers) {
+            check_quota(&bounds, &quota, findings);
         }
     }
-    let mut last: Option<Terms> = None;
-    // What a tenant leaves to its tier is judged there.
-    for tenant in tenants.values().map(|entry| &entry.value).filter(|tenant| !tenant.quota.says_nothing()) {
-        let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
-        if last.as_ref().is_none_or(|terms| terms.tier != name) {
-            last = tier(name, tiers);
+    let mut met: BTreeMap<&str, Option<Bounds>> = BTreeMap::new();
+    // What a tenant leaves to its tier is judged there, and what is for all its namespaces together nowhere.
+    let each = |tenant: &&Tenant| tenant.quota.per.as_ref().is_none_or(|per| per.value == Per::Namespace);
+    for tenant in tenants.values().map(|entry| &entry.value).filter(each) {
+        if tenant.quota.says_nothing() {
+            continue;
         }
-        let Some(terms) = &last else { continue };
-        let mut own = terms.clone();
-        own.quota.clear();
-        bounds(&mut own, &tenant.quota);
-        check_quota(terms, &own.quota, findings);
+        let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
+        let bounds = met.entry(name).or_insert_with(|| Some(bounds_of(name, tiers)?.0));
+        let Some(bounds) = bounds else { continue };
+        let own = tenant.quota.amounts();
+        let own = own.map(|(name, amount)| (name, (amount.value.clone(), Reason::Roster(amount.at))));
+        check_quota(bounds, &own.collect(), findings);
     }
 }
 
-fn check_quota(terms: &Terms, quota: &Amounts, findings: &mut Findings) {
-    let Some(limits) = &terms.limits else { return };
+fn bounds_of(name: &str, tiers: &Map<Name, Tier>) -> Option<(Bounds, Amounts)> {
+    let terms = tier(name, tiers)?;
+    let pods = terms.quota.get("pods").map(|(pods, _)| pods.clone());
+    Some((Bounds { tier: terms.tier, limits: terms.limits, pods }, terms.quota))
+}
+
+fn check_quota(bounds: &Bounds, quota: &Amounts, findings: &mut Findings) {
+    let Bounds { tier, limits: Some(limits), pods } = bounds else { return };
     let zero = Quantity::zero();
     // Where no pod is to start, none has to.
-    if quota.get("pods").or_else(|| terms.quota.get("pods")).is_some_and(|(pods, _)| *pods <= zero) {
+    let pods = quota.get("pods").map(|(pods, _)| pods).or(pods.as_ref());
+    if pods.is_some_and(|pods| *pods <= zero) {
         return;
     }
     for (name, bound) in quota {
@@ -51,7 +69,7 @@ fn check_quota(terms: &Terms, quota: &Amounts, findings: &mut Findings) {
         if bound.0 <= zero || given.0 <= bound.0 {
             continue;
         }
-        let slot = Slot { tier: &terms.tier, name, resource, what, field };
+        let slot = Slot { tier, name, resource, what, field };
         if let Some(finding) = slot.finding(bound, given) {
             findings.push(finding);
         }

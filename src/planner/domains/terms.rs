@@ -1,9 +1,10 @@
 //! The terms of a tenant: its tier and what the tenant overrides, field by field, each with its reason.
 //! Built-in tiers, tiers of the roster and overrides come together here and nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
 use super::counts::{self, ALL_PODS, Scale};
@@ -80,6 +81,13 @@ impl Terms {
         self
     }
 
+    /// How many pods there may be in each namespace that runs so many of them, where that follows from it.
+    pub(super) fn all_pods_of(&self, running: &[Quantity]) -> Option<(SmolStr, Vec<Quantity>)> {
+        let said = self.quota.contains_key(ALL_PODS);
+        let (scale, _) = self.rest.as_ref().filter(|_| !said)?;
+        Some((ALL_PODS.into(), running.iter().map(|running| running.and(scale.ended())).collect()))
+    }
+
     /// The terms of one namespace, once what is for all of them is shared.
     pub(super) fn of_one(mut self) -> Terms {
         self.totals.clear();
@@ -152,6 +160,9 @@ pub(crate) struct Tiers<'r> {
 }
 
 impl<'r> Tiers<'r> {
+    /// How many are kept: what is made of a tier is far longer than a line that names it.
+    const KEPT: usize = 200;
+
     pub(crate) fn new(named: &'r Map<Name, Tier>) -> Tiers<'r> {
         Tiers { named, made: BTreeMap::new(), overridden: BTreeMap::new() }
     }
@@ -160,6 +171,9 @@ impl<'r> Tiers<'r> {
     fn made(&mut self, tenant: &Tenant) -> &(Terms, Rc<Terms>) {
         let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
         let named = self.named;
+        if self.made.len() >= Self::KEPT && !self.made.contains_key(name) {
+            self.made.clear();
+        }
         self.made.entry(name.into()).or_insert_with(|| {
             // An unknown tier is refused when the roster is parsed.
             let terms = tier(name, named).unwrap_or_else(|| bare(name));
@@ -168,24 +182,19 @@ impl<'r> Tiers<'r> {
         })
     }
 
-    /// The terms of a tenant's tier.
-    pub(crate) fn tier_of(&mut self, tenant: &Tenant) -> &Terms {
-        &self.made(tenant).1
-    }
-
     /// The terms of one tenant, and its own reasons for parts of its quota: of terms that others have as well the reasons
     /// in them are another's.
-    pub(crate) fn of(&mut self, tenant: &Tenant) -> (Rc<Terms>, Vec<(SmolStr, Reason)>) {
+    pub(crate) fn of(&mut self, tenant: &Tenant) -> (Rc<Terms>, Arc<[(SmolStr, Reason)]>) {
         let parked = tenant.parked.filter(|parked| parked.value).map(|parked| Reason::Roster(parked.at));
         let notes_nothing = tenant.annotations.is_empty() && tenant.image_pull_secrets.is_empty();
         if parked.is_none() && notes_nothing && tenant.quota.says_nothing() {
-            return (self.made(tenant).1.clone(), Vec::new());
+            return (self.made(tenant).1.clone(), Arc::default());
         }
         if parked.is_some() || !notes_nothing || !tenant.quota.is_plain() {
             let mut terms = self.made(tenant).0.clone();
             bounds(&mut terms, &tenant.quota);
             notes(&mut terms, &tenant.annotations, &tenant.image_pull_secrets);
-            return (Rc::new(terms.finished(parked.as_ref())), Vec::new());
+            return (Rc::new(terms.finished(parked.as_ref())), Arc::default());
         }
         let amounts = || tenant.quota.amounts();
         let own = amounts().map(|(name, at)| (join(HARD, &name).into(), Reason::Roster(at.at))).collect();
@@ -197,37 +206,11 @@ impl<'r> Tiers<'r> {
         let mut terms = self.made(tenant).0.clone();
         bounds(&mut terms, &tenant.quota);
         let terms = Rc::new(terms.finished(None));
+        if self.overridden.len() >= Self::KEPT {
+            self.overridden.clear();
+        }
         self.overridden.insert(key, Rc::clone(&terms));
         (terms, own)
-    }
-}
-
-impl Quota {
-    /// Are there no amounts in it?
-    pub(super) fn says_nothing(&self) -> bool {
-        let Quota { per: _, cpu, memory, storage, pods, volumes, hard, scoped } = self;
-        let amounts = [cpu, memory, storage, pods, volumes];
-        amounts.into_iter().all(Option::is_none) && hard.is_empty() && scoped.is_empty()
-    }
-
-    /// Are there only amounts in it, and for each namespace?
-    fn is_plain(&self) -> bool {
-        self.scoped.is_empty() && self.per.as_ref().is_none_or(|per| per.value == Per::Namespace)
-    }
-
-    /// What it bounds, by the name that Kubernetes has for it.
-    fn amounts(&self) -> impl Iterator<Item = (SmolStr, &At<Quantity>)> {
-        let Quota { per: _, cpu, memory, storage, pods, volumes, hard, scoped: _ } = self;
-        let named = [
-            ("requests.cpu", cpu),
-            ("requests.memory", memory),
-            ("requests.storage", storage),
-            ("pods", pods),
-            ("persistentvolumeclaims", volumes),
-        ];
-        let named = named.into_iter().filter_map(|(name, amount)| Some((name, amount.as_ref()?)));
-        let hard = hard.iter().map(|(name, Entry { key: _, value: amount })| (name.text().clone(), amount));
-        named.map(|(name, amount)| (SmolStr::new_static(name), amount)).chain(hard)
     }
 }
 
@@ -258,8 +241,12 @@ fn notes(
     for (key, Entry { key: _, value: At { value, at } }) in annotations {
         terms.annotations.insert(key.text().clone(), (value.text().clone(), Reason::Roster(*at)));
     }
+    if pull_secrets.is_empty() {
+        return;
+    }
+    let mut have: BTreeSet<SmolStr> = terms.pull_secrets.iter().map(|(name, _)| name.clone()).collect();
     for At { value: name, at } in pull_secrets {
-        if terms.pull_secrets.iter().all(|(have, _)| have != name.text()) {
+        if have.insert(name.text().clone()) {
             terms.pull_secrets.push((name.text().clone(), Reason::Roster(*at)));
         }
     }
@@ -438,7 +425,7 @@ fn overlay_services(terms: &mut Terms, services: &Services) {
 }
 
 /// Puts what a quota says over what was there.
-pub(super) fn bounds(terms: &mut Terms, quota: &Quota) {
+fn bounds(terms: &mut Terms, quota: &Quota) {
     let shared = matches!(quota.per, Some(At { value: Per::Tenant, at: _ }));
     let (each, totals) = (&mut terms.quota, &mut terms.totals);
     for (name, amount) in quota.amounts() {

@@ -5,8 +5,10 @@ use super::counts::Scale;
 use super::scopes::ScopedQuota;
 use crate::roster::record::{choice, record};
 use crate::roster::{
-    AnnotationKey, AnnotationValue, At, ClassName, ImageSource, Map, Name, Quantity, ResourceName, SecretName,
+    AnnotationKey, AnnotationValue, At, ClassName, Entry, ImageSource, Map, Name, Quantity, ResourceName,
+    SecretName,
 };
+use crate::tree::SmolStr;
 
 record! {
     /// A bundle of bounds for tenants. A tier named `small`, `standard`, `large` or `restricted` starts from the
@@ -95,6 +97,35 @@ record! {
         pub hard: Map<ResourceName, At<Quantity>>,
         /// Quotas of some pods or claims only, each with a name.
         pub scoped: Map<Name, ScopedQuota>,
+    }
+}
+
+impl Quota {
+    /// Are there no amounts in it?
+    pub(super) fn says_nothing(&self) -> bool {
+        let Quota { per: _, cpu, memory, storage, pods, volumes, hard, scoped } = self;
+        let amounts = [cpu, memory, storage, pods, volumes];
+        amounts.into_iter().all(Option::is_none) && hard.is_empty() && scoped.is_empty()
+    }
+
+    /// Are there only amounts in it, and for each namespace?
+    pub(super) fn is_plain(&self) -> bool {
+        self.scoped.is_empty() && self.per.as_ref().is_none_or(|per| per.value == Per::Namespace)
+    }
+
+    /// What it bounds, by the name that Kubernetes has for it.
+    pub(super) fn amounts(&self) -> impl Iterator<Item = (SmolStr, &At<Quantity>)> {
+        let Quota { per: _, cpu, memory, storage, pods, volumes, hard, scoped: _ } = self;
+        let named = [
+            ("requests.cpu", cpu),
+            ("requests.memory", memory),
+            ("requests.storage", storage),
+            ("pods", pods),
+            ("persistentvolumeclaims", volumes),
+        ];
+        let named = named.into_iter().filter_map(|(name, amount)| Some((name, amount.as_ref()?)));
+        let hard = hard.iter().map(|(name, Entry { key: _, value: amount })| (name.text().clone(), amount));
+        named.map(|(name, amount)| (SmolStr::new_static(name), amount)).chain(hard)
     }
 }
 

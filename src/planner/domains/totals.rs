@@ -1,39 +1,72 @@
 //! Quotas of a tenant as a whole. Kubernetes bounds namespaces one by one, so each gets a share, and the shares together
 //! are the total.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domains::bounds::{FEW, more};
+use crate::domains::isolation::Specs;
 use crate::domains::tenants::{DEFAULT_TIER, Tenant};
-use crate::domains::terms::Terms;
+use crate::domains::terms::{Amounts, Terms};
 use crate::domains::tiers::{Per, Quota, Tier};
+use crate::resource::Reason;
 use crate::roster::spelling::did_you_mean;
-use crate::roster::{At, Entry, Finding, Findings, Map, Name};
+use crate::roster::{At, Entry, Finding, Findings, Map, Name, Quantity};
+use crate::tree::SmolStr;
 
 /// The largest share that a roster may name.
 const LARGEST: u32 = 1000;
 
-/// The terms of each namespace, in their order, where some amounts are for all of them together; nothing where none are.
-pub(crate) fn shares(terms: &Terms, name: &Name, tenant: &Tenant) -> Vec<Terms> {
-    if terms.totals.is_empty() && terms.scoped.values().all(|scoped| scoped.totals.is_empty()) {
-        return Vec::new();
-    }
-    let weight =
-        |space: &Name| tenant.shares.get(space).and_then(|share| share.value.value.count()).unwrap_or(1);
-    let weights: Vec<u32> = tenant.spaces(name).map(weight).collect();
-    let mut all = vec![terms.clone(); weights.len()];
-    for (name, (total, reason)) in &terms.totals {
-        for (terms, share) in all.iter_mut().zip(total.split(name, &weights)) {
-            terms.quota.insert(name.clone(), (share, reason.clone()));
+/// What one amount of all namespaces together is in each of them, in their order.
+type Parts = Vec<(SmolStr, Vec<Quantity>)>;
+
+/// What the objects of the namespaces say where some amounts are for all of them together. Of a namespace there is no
+/// more here than these amounts, for a tenant may have many of both.
+pub(crate) struct Shares {
+    /// Those of the first namespace; in the others only these amounts are other ones.
+    first: Specs,
+    /// By the name of the quota of some pods that they stand in, or nothing for that of all.
+    parts: BTreeMap<Option<SmolStr>, Parts>,
+}
+
+impl Shares {
+    /// Nothing where no amount is for all together.
+    pub(super) fn of(terms: &Terms, name: &Name, tenant: &Tenant) -> Option<Shares> {
+        if terms.totals.is_empty() && terms.scoped.values().all(|scoped| scoped.totals.is_empty()) {
+            return None;
         }
+        let weight =
+            |space: &Name| tenant.shares.get(space).and_then(|share| share.value.value.count()).unwrap_or(1);
+        let weights: Vec<u32> = tenant.spaces(name).map(weight).collect();
+        let mut one = terms.clone();
+        let parts_of = |totals: &Amounts, into: &mut Amounts| -> Parts {
+            let split = |(name, (total, reason)): (&SmolStr, &(Quantity, Reason))| {
+                let parts = total.split(name, &weights);
+                into.extend(parts.first().map(|part| (name.clone(), (part.clone(), reason.clone()))));
+                (name.clone(), parts)
+            };
+            totals.iter().map(split).collect()
+        };
+        let scoped = terms.scoped.iter().filter(|(_, scoped)| !scoped.totals.is_empty());
+        let scoped = scoped.filter_map(|(quota, scoped)| {
+            let into = one.scoped.get_mut(quota)?;
+            Some((Some(quota.clone()), parts_of(&scoped.totals, &mut into.hard)))
+        });
+        let mut parts: BTreeMap<Option<SmolStr>, Parts> = scoped.collect();
+        let mut shared = parts_of(&terms.totals, &mut one.quota);
+        let running = shared.iter().find(|(name, _)| name == "pods").map(|(_, parts)| parts);
+        shared.extend(running.and_then(|running| one.all_pods_of(running)));
+        parts.insert(None, shared);
+        Some(Shares { first: one.of_one().specs, parts })
     }
-    for (quota, scoped) in &terms.scoped {
-        for (name, (total, reason)) in &scoped.totals {
-            for (terms, share) in all.iter_mut().zip(total.split(name, &weights)) {
-                if let Some(scoped) = terms.scoped.get_mut(quota) {
-                    scoped.hard.insert(name.clone(), (share, reason.clone()));
-                }
-            }
-        }
+
+    /// What they say in the namespace at this place.
+    pub(super) fn specs(&self, at: usize) -> Specs {
+        let Shares { first, parts } = self;
+        parts.iter().fold(first.clone(), |specs, (scoped, parts)| {
+            let amounts = parts.iter().filter_map(|(name, parts)| Some((name, parts.get(at)?)));
+            specs.with_amounts(scoped.as_ref(), amounts)
+        })
     }
-    all.into_iter().map(Terms::of_one).collect()
 }
 
 /// Shares are whole numbers for namespaces of the tenant, and there is something to share.
@@ -57,17 +90,16 @@ pub(crate) fn check(
     for (name, Entry { key: _, value: tenant }) in
         tenants.iter().filter(|(_, one)| !one.value.shares.is_empty())
     {
-        let spaces: Vec<&str> = tenant.spaces(name).map(Name::as_str).collect();
+        let spaces: BTreeSet<&str> = tenant.spaces(name).map(Name::as_str).collect();
         for (space, Entry { key, value: share }) in &tenant.shares {
-            if !spaces.contains(&space.as_str()) {
+            if !spaces.contains(space.as_str()) && findings.is_full() {
+                findings.count(1);
+            } else if !spaces.contains(space.as_str()) {
                 let message = format!("`{space}` is no namespace of tenant `{name}`");
-                let mut finding = Finding::new(
-                    "unknown-namespace",
-                    *key,
-                    message,
-                    format!("expected one of: {}", spaces.join(", ")),
-                );
-                finding.hint = did_you_mean(space, spaces.iter().copied());
+                let few: Vec<&str> = tenant.spaces(name).take(FEW).map(Name::as_str).collect();
+                let expected = format!("expected one of: {}{}", few.join(", "), more(spaces.len()));
+                let mut finding = Finding::new("unknown-namespace", *key, message, expected);
+                finding.hint = did_you_mean(space, tenant.spaces(name).map(Name::as_str));
                 findings.push(finding);
             }
             if share.value.count().is_none_or(|count| count == 0 || count > LARGEST) {
@@ -106,7 +138,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::roster::Quantity;
 
     fn quantity() -> impl Strategy<Value = (&'static str, Quantity)> {
         let units = prop_oneof![

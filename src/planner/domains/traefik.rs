@@ -35,12 +35,14 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     if fetches.is_some() && !roster.dns().resolvers.is_empty() {
         let all = || resolvers(roster).map(|(_, resolver, _)| resolver);
         let mut credentials = credentials(credentials_id(), all(), &because);
+        let mut fields = Vec::new();
         for (variable, value) in all().flat_map(Resolver::settings) {
             let pointer = join("/data", variable);
             let text = Tree::from(STANDARD.encode(value.value.as_str()));
             credentials.body = credentials.body.with(&pointer, text);
-            credentials.fields.push(pointer, Reason::Roster(value.at));
+            fields.push((pointer.into(), Reason::Roster(value.at)));
         }
+        credentials.fields = credentials.fields.and(fields);
         needs.push(credentials.id.clone());
         resources.push(credentials);
     }
@@ -203,11 +205,10 @@ fn providers(roster: &Roster, because: &Reason) -> Resource {
     let list = Tree::map(resolvers(roster).map(entry));
     let parts = [("data", map([("providers.json", list)]))];
     let body = object(&id, Kind::ConfigMap, &labels(None), parts);
-    let mut resource = Resource::new(id, body, Arc::new([]), because.clone());
-    for (name, _, reason) in resolvers(roster) {
-        resource.fields.push(join("/data/providers.json", name), reason);
-    }
-    resource
+    let fields = resolvers(roster);
+    let fields = fields.map(|(name, _, reason)| (join("/data/providers.json", name).into(), reason));
+    let fields = fields.collect::<Vec<_>>().into();
+    Resource { fields, ..Resource::new(id, body, Arc::new([]), because.clone()) }
 }
 
 #[cfg(test)]
