@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kwo_planner::hits::Hits;
-use kwo_planner::keeper::Keeper;
+use kwo_planner::keeper::{Keeper, is_said_by, unsaid};
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -17,7 +17,7 @@ use super::consent::{confirm, lock};
 use super::entrust::entrust;
 use super::hits::hits;
 use super::load::{Loaded, load};
-use super::look::{fails, identity, look};
+use super::look::{Guard, fails, identity, look};
 use super::print::{data, json, talk};
 use super::saved::{self, held_against};
 use super::stop;
@@ -97,15 +97,21 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         let provenance = loaded.provenance(&roster);
         let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
         let keeper = loaded.keeper(&roster, &target);
-        // A saved plan is for others to apply: it does not say who keeps the cluster, and the file that it was made from may
-        // have stood elsewhere.
-        let (desired, keeper) = match &file {
-            Some(_) => (loaded.desired, Keeper { place: None, ..keeper }),
-            None => (loaded.desired.kept_by(&keeper, target.take_over_roster), keeper),
+        let kept = loaded.desired.clone().kept_by(&keeper, target.take_over_roster);
+        // The file that a saved plan was made from may have stood elsewhere: then it does not say who keeps the cluster.
+        let (desired, this, file) = match file {
+            None => (kept, keeper, None),
+            Some(file) if is_said_by(&file.plan.plan, &kept) => {
+                (kept, Keeper { place: None, ..keeper }, Some(file))
+            }
+            Some(mut file) => {
+                file.plan.plan = unsaid(file.plan.plan);
+                (loaded.desired, Keeper { place: None, ..keeper }, Some(file))
+            }
         };
         let desired = entrust(desired, &roster, &target, &*provider).await;
-        let keeper = (!target.take_over_roster).then_some(&keeper);
-        let (plan, observed) = look(&*provider, &desired, &adopt, provenance, keeper).await?;
+        let guard = Guard { this: &this, takes_over: target.take_over_roster, writes: true };
+        let (plan, observed) = look(&*provider, &desired, &adopt, provenance, Some(guard)).await?;
         let (plan, stale, beyond) = match &file {
             Some(file) => held_against(file, plan, &desired, args)?,
             None => (plan, Vec::new(), 0),

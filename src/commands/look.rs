@@ -1,6 +1,7 @@
 //! Look at the target and plan: what `plan` and `apply` have in common.
 
-use kwo_planner::keeper::{Keeper, keeper, other};
+use kwo_planner::endings::word;
+use kwo_planner::keeper::{Keeper, Kept, keeper, kept};
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
@@ -29,30 +30,65 @@ pub(crate) async fn identity(provider: &dyn Provider) -> Result<Identity, Failur
     })
 }
 
-/// What was seen, and the plan made from it, checked. `this` is the roster, unless it may take over what another one keeps.
+/// Which roster looks, and what for.
+#[derive(Clone, Copy)]
+pub(crate) struct Guard<'k> {
+    pub this: &'k Keeper,
+    /// It may take over what another one keeps.
+    pub takes_over: bool,
+    /// It is to write.
+    pub writes: bool,
+}
+
+/// What was seen, and the plan made from it, checked. Without a guard it may be whose it likes.
 pub(crate) async fn look(
     provider: &dyn Provider,
     desired: &Desired,
     adopt: &Adopt,
     provenance: Provenance,
-    this: Option<&Keeper>,
+    guard: Option<Guard<'_>>,
 ) -> Result<(Plan, Observed), Failure> {
     let observed = provider.observe(desired).await;
-    if let Some(keeper) = this.and_then(|this| other(&observed, this)) {
-        let what = format!(
-            "{} is kept by {keeper}, and this is another roster; nothing was done",
-            provenance.address
-        );
-        return Err(Failure { exit: Exit::Held, ..Failure::new(what) }
-            .hint("is it the cluster that you mean? --kubeconfig and --context choose another")
-            .hint("where the roster was moved or renamed, or is to keep this cluster from now on, pass `--take-over-roster` once")
-            .hint("with a name in the roster (`cluster: {name: …}`) its file can be moved"));
+    let kept = guard.map(|guard| kept(&observed, desired, guard.this));
+    if let Some((guard, kept)) = guard.zip(kept.as_ref())
+        && let Some(why) = kept.refused(guard.takes_over)
+        && (guard.writes || kept.note().is_none())
+    {
+        return Err(refused(kept, &format!("{} {why}; nothing was done", provenance.address), &provenance));
     }
     let kept_by = keeper(&observed).map(|keeper| keeper.to_string().into());
-    let provenance = Provenance { kept_by, ..provenance };
+    let provenance = Provenance { kept_by, keeper_note: kept.and_then(|kept| kept.note()), ..provenance };
     let plan = plan(desired, &observed, adopt, provenance);
     check(&plan, &observed)?;
     Ok((plan, observed))
+}
+
+/// What is kept by another roster, or may be.
+fn refused(kept: &Kept, what: &str, provenance: &Provenance) -> Failure {
+    let failure = Failure { exit: Exit::Held, ..Failure::new(what) };
+    // A directory is told apart by its path, which is absolute.
+    let folder = provenance.target.starts_with('/');
+    if let Kept::Unknown { .. } = kept {
+        return match folder {
+            true => failure.hint("make the file readable, or put it right, so that kwo can look"),
+            false => failure
+                .hint(format!(
+                    "`kwo rbac {} --for apply` prints the rights that it takes",
+                    word(&provenance.roster)
+                ))
+                .hint(
+                    "where this roster is to keep it whatever stands there, pass `--take-over-roster` once",
+                ),
+        };
+    }
+    let mean = match folder {
+        true => "is it the directory that you mean? `--target dir:PATH` names another",
+        false => "is it the cluster that you mean? --kubeconfig and --context choose another",
+    };
+    failure
+        .hint(mean)
+        .hint("where the roster was moved or renamed, or is to keep this from now on, pass `--take-over-roster` once")
+        .hint("with a name in the roster (`cluster: {name: …}`) its file can be moved")
 }
 
 /// The independent check that a plan only adds.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::entrust::entrust;
 use super::hits::hits;
 use super::load::{Loaded, load};
-use super::look::{fails, identity, look};
+use super::look::{Guard, fails, identity, look};
 use super::pager;
 use super::print::{data, json, talk, yaml};
 use crate::cli::{self, Leave, PlanFormat, TargetArgs, option_with};
@@ -119,9 +119,11 @@ pub(super) async fn made(
         Provenance { target: identity.id, address: identity.address, ..loaded.provenance(roster) };
     let adopt = target::adopt(args, &loaded.desired)?;
     let sources = Arc::clone(loaded.roster.sources());
-    let desired = entrust(loaded.desired, roster, args, &*provider).await;
-    let keeper = (!args.take_over_roster).then_some(&keeper);
-    let (plan, observed) = look(&*provider, &desired, &adopt, provenance, keeper).await?;
+    // As `apply` would, so that both come to the same.
+    let desired = loaded.desired.kept_by(&keeper, args.take_over_roster);
+    let desired = entrust(desired, roster, args, &*provider).await;
+    let guard = Guard { this: &keeper, takes_over: args.take_over_roster, writes: false };
+    let (plan, observed) = look(&*provider, &desired, &adopt, provenance, Some(guard)).await?;
     let hits = if asked { hits(&*provider, &plan, &desired, &observed).await } else { None };
     Ok(Made { plan, hits, sources, provider })
 }

@@ -36,7 +36,7 @@ pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
     let (roster, wanted) = match loaded {
         Some(Loaded { roster, desired }) => {
             let keeper = of_file(&roster, path, args.roster_id.as_deref());
-            (Answer::Found(roster), Ok((desired, keeper)))
+            (Answer::Found(roster), Ok((desired.kept_by(&keeper, false), keeper)))
         }
         None => (Answer::CouldNotLook(unread.clone()), Err(unread)),
     };
@@ -76,6 +76,8 @@ async fn compared(
     let main: Arc<dyn Provider> = kube.clone();
     let provider = Together::new(main, node);
     let desired = given(desired, Path::new(&args.roster.roster), &args.age, &provider).await;
-    let plan = look::look(&provider, &desired, &Adopt::Nothing, Provenance::default(), Some(&keeper)).await;
+    let provenance = Provenance { address: kube.address().into(), ..Provenance::default() };
+    let guard = look::Guard { this: &keeper, takes_over: false, writes: false };
+    let plan = look::look(&provider, &desired, &Adopt::Nothing, provenance, Some(guard)).await;
     plan.map(|(plan, _)| plan).map_err(|failure| failure.message)
 }

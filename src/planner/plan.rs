@@ -64,6 +64,9 @@ pub struct Provenance {
     /// Which roster keeps it, where that is known there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_by: Option<SmolStr>,
+    /// What has to be known of who keeps it: that it is not known, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper_note: Option<SmolStr>,
 }
 
 /// Which objects without kwo's mark may be taken over.

@@ -14,6 +14,7 @@ const FEW: usize = 5;
 pub(super) fn lines(agreement: &Agreement) -> Vec<String> {
     let Agreement {
         in_agreement,
+        keeper_note,
         create,
         extend,
         revise,
@@ -42,6 +43,9 @@ pub(super) fn lines(agreement: &Agreement) -> Vec<String> {
             "{HOLD}Not known{HOLD:#}: {unchanged} as the roster wants{looked}, and the rest could not be compared"
         ),
     }];
+    if let Some(note) = keeper_note {
+        lines.push(format!("{HOLD}!{HOLD:#} {}", OneLine(note)));
+    }
     let changes = agreement.changes();
     if changes > 0 {
         let wanted = if changes == 1 { "1 change is".to_owned() } else { format!("{changes} changes are") };

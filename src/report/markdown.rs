@@ -43,6 +43,8 @@ pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>) -> String 
     let view = detail.view(part);
     let rights = gains::lines(part, matches!(view, View::Objects(_)));
     let rights = rights.into_iter().map(|(sign, line)| format!("{sign} {}", OneLine(line)));
+    let note = plan.provenance.keeper_note.as_ref().map(|note| one_line(note).into_owned());
+    section(&mut out, "Who keeps it", note, PART);
     section(&mut out, "Access", rights, LONGEST / 4);
     section(&mut out, "Held", holds(part), PART);
     let narrower = tightens::lines(&part.steps);

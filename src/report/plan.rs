@@ -104,6 +104,9 @@ pub fn text(plan: &Plan, detail: Detail<'_>) -> String {
     if let Some(keeper) = &plan.provenance.kept_by {
         let _ = writeln!(out, "kept by {}", OneLine(keeper));
     }
+    if let Some(note) = &plan.provenance.keeper_note {
+        let _ = writeln!(out, "{HOLD}!{HOLD:#} {}", OneLine(note));
+    }
     if plan.is_settled() && plan.remains().is_none() {
         let _ = writeln!(out, "\nNo changes.");
     }

@@ -12,6 +12,9 @@ use crate::report::counts::Counts;
 pub struct Agreement {
     /// Nothing where it is not known, because something could not be compared and all else agrees.
     pub in_agreement: Option<bool>,
+    /// What has to be known of the roster that keeps the cluster: that nobody could look which one it is, say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keeper_note: Option<String>,
     /// How many objects `kwo apply` would make.
     pub create: usize,
     /// How many it would only add something to.
@@ -70,6 +73,7 @@ impl Agreement {
                 () if known || not_compared.is_empty() => Some(false),
                 () => None,
             },
+            keeper_note: plan.provenance.keeper_note.as_ref().map(ToString::to_string),
             create,
             extend,
             revise,

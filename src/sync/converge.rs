@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kwo_planner::domains::compile;
-use kwo_planner::keeper::{Keeper, other};
+use kwo_planner::keeper::{Keeper, Kept, kept};
 use kwo_planner::limits::{self, Limit};
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan, roster_digest};
@@ -97,29 +97,40 @@ pub(super) fn tenants(roster: &Roster) -> BTreeSet<String> {
     limits::tenants(roster).into_iter().map(String::from).collect()
 }
 
-/// Looks at the target and plans.
+/// Looks at the target and plans. The guard is which roster looks, and whether it may take over what another one keeps.
 pub(super) async fn look(
     provider: &Arc<dyn Provider>,
     desired: &Desired,
     checked: &Checked,
     identity: &Identity,
-    this: Option<&Keeper>,
+    guard: Option<(&Keeper, bool)>,
 ) -> Result<Plan, Problem> {
+    let observed: Observed = provider.observe(desired).await;
+    let kept = guard.map(|(this, takes_over)| (kept(&observed, desired, this), takes_over));
+    if let Some((kept, takes_over)) = &kept
+        && let Some(why) = kept.refused(*takes_over)
+    {
+        let text = format!("{} {why}; nothing was done", identity.address);
+        let hint = match kept {
+            Kept::Unknown { .. } => {
+                "`kwo rbac ROSTER --for sync` prints the rights that it takes; where this roster is to keep it whatever \
+                 stands there, `kwo sync --allow roster` takes it over, once"
+            }
+            _ => {
+                "where the repository was renamed, or this roster is to keep it from now on, `kwo sync --allow roster` \
+                 takes it over, once; with a name in the roster (`cluster: {name: …}`) its file can be moved"
+            }
+        };
+        return Err(problem(ProblemKind::Limit, text, hint));
+    }
     let provenance = Provenance {
         roster: format!("{} of {}", checked.roster.sources().files()[0].name, checked.commit).into(),
         roster_digest: checked.digest.as_str().into(),
         target: identity.id.clone(),
         address: identity.address.clone(),
         kept_by: None,
+        keeper_note: kept.and_then(|(kept, _)| kept.note()),
     };
-    let observed: Observed = provider.observe(desired).await;
-    if let Some(keeper) = this.and_then(|this| other(&observed, this)) {
-        let text =
-            format!("{} is kept by {keeper}, and this is another roster; nothing was done", identity.address);
-        let hint = "where the repository was renamed, or this roster is to keep it from now on, `kwo sync --allow roster` \
-                    takes it over, once; with a name in the roster (`cluster: {name: …}`) its file can be moved";
-        return Err(problem(ProblemKind::Limit, text, hint));
-    }
     let plan = plan(desired, &observed, &Adopt::Nothing, provenance);
     let violations = kwo_planner::verify::verify(&plan, &observed);
     match violations.first() {

@@ -277,8 +277,10 @@ impl Run<'_> {
         provider.entrust(Arc::new(vault));
         let desired = if self.args.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired };
         let desired = Arc::new(desired);
-        let this = Some(&keeper).filter(|_| !takes_over);
-        let plan = look(provider, &desired, &checked, identity, this).await?;
+        let plan = look(provider, &desired, &checked, identity, Some((&keeper, takes_over))).await?;
+        if let Some(note) = &plan.provenance.keeper_note {
+            (self.said)(&format!("warning: {note}\n"));
+        }
         let was = if memory.agreed == checked.digest {
             Some(Arc::clone(&desired))
         } else {

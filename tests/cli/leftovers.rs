@@ -138,3 +138,71 @@ fn another_roster_is_refused_and_a_moved_one_is_told_what_to_do() {
         "{said}"
     );
 }
+
+/// Changes the record of who keeps a directory, by the lines of its file.
+fn record(folder: &Path, change: impl Fn(&str) -> Option<String>) {
+    let file = folder.join("d/cluster/clusterrole-kwo-navigation.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.lines().filter_map(change).map(|line| line + "\n").collect::<String>())
+        .unwrap();
+}
+
+#[test]
+fn plan_and_apply_agree_on_who_keeps_a_directory() {
+    for head in ["cluster: {name: prod}\n", ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        write(folder, &format!("{head}tenants: {{alice: , bob: }}"));
+        let run = |args: &[&str]| transcript(folder, &[args, &["--target", "dir:d"]].concat());
+        let passes = |args: &[&str]| {
+            let said = run(args);
+            assert!(said.ends_with("---- exit 0 ----\n"), "{said}");
+            said
+        };
+        let lost = || record(folder, |line| (!line.contains("kwo.dev/roster")).then(|| line.to_owned()));
+        let kept = || {
+            let file = folder.join("d/cluster/clusterrole-kwo-navigation.yaml");
+            std::fs::read_to_string(file).unwrap().contains("kwo.dev/roster-")
+        };
+        // On a new directory and on one that lost it, a saved plan writes it as well.
+        for _ in 0..2 {
+            passes(&["plan", "--out", "p.json"]);
+            passes(&["apply", "roster.yaml", "--plan", "p.json", "--yes"]);
+            assert!(kept());
+            assert!(passes(&["plan"]).contains("0 to create, 0 to extend, 0 to revise"));
+            lost();
+            assert!(passes(&["plan"]).contains("0 to create, 1 to extend, 0 to revise"));
+        }
+        // While it is lost, a roster with none of the tenants is another one; one with some of them is told of the rest.
+        let another = |tenants: &str| {
+            write(folder, &format!("cluster: {{name: other}}\ntenants: {{{tenants}}}"));
+        };
+        another("zoe: ");
+        for args in [&["plan"][..], &["apply", "--yes"]] {
+            let said = run(args);
+            assert!(
+                said.contains("has the tenants `alice`, `bob`, this roster names none")
+                    && said.ends_with("---- exit 5 ----\n"),
+                "{said}"
+            );
+            assert!(
+                said.contains("is it the directory that you mean?") && !said.contains("--kubeconfig"),
+                "{said}"
+            );
+        }
+        another("alice: , zoe: ");
+        assert!(
+            passes(&["plan"])
+                .contains("\n! nothing there says which roster keeps it, and it has the tenant `bob`")
+        );
+        // What stands there and cannot be read is not missing.
+        record(folder, |line| (!line.starts_with("kind:")).then(|| format!("{line}\n\t: [")));
+        assert!(run(&["plan"]).contains("\n! it is not known which roster keeps it"));
+        let said = run(&["apply", "--yes"]);
+        assert!(
+            said.contains("d may be kept by another roster") && said.ends_with("---- exit 5 ----\n"),
+            "{said}"
+        );
+        assert!(!folder.join("d/cluster/namespace-zoe.yaml").exists());
+    }
+}

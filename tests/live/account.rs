@@ -108,8 +108,35 @@ fn as_somebody_else_it_sees_what_that_user_sees() {
     assert_eq!(ran.out.matches(&no).count(), 1, "{}", ran.out);
     assert!(ran.out.contains("list resourcequotas, "), "{}", ran.out);
     assert!(ran.out.contains("0 to create"), "{}", ran.out);
+    assert!(
+        ran.out.contains("\n! it is not known which roster keeps it, for nobody could look"),
+        "{}",
+        ran.out
+    );
+    let ran = bench.kwo(&["status", "--as", &user]);
+    assert!(ran.out.contains("! it is not known which roster keeps it"), "{}", ran.out);
     let ran = bench.kwo(&["apply", "--yes", "--as", &user]).expect(1);
     assert!(ran.err.contains("cannot get resource \"leases\""), "{}", ran.err);
+    // Who may write, and not see whose the cluster is, writes nothing.
+    let writes = unique("writes");
+    let all = ["--resource=namespaces,leases.coordination.k8s.io", "--verb=get,list,create,patch"];
+    kubectl_ok(&[&["create", "clusterrole", &writes], &all[..]].concat());
+    kubectl_ok(&[
+        "create",
+        "clusterrolebinding",
+        &writes,
+        &format!("--clusterrole={writes}"),
+        &format!("--user={writes}"),
+    ]);
+    let ran = bench.kwo(&["apply", "--yes", "--lock-timeout=2m", "--as", &writes]).expect(5);
+    for said in [
+        "may be kept by another roster",
+        "cannot list resource \"clusterroles\"",
+        "kwo rbac roster.yaml --for apply",
+    ] {
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
+    assert!(!kubectl(&["get", "namespace", &name]).status.success());
 
     kubectl_ok(&[
         "create",

@@ -54,7 +54,7 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
             Err(why) => Sighting::Unknown { why: why.clone() },
         };
         if let Err(why) = &list
-            && kind.binds()
+            && (kind.binds() || kind == Kind::Namespace)
         {
             observed.unlisted.insert(kind, why.clone());
         }
