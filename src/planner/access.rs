@@ -7,7 +7,7 @@ use crate::domains::registry_users::auth_id;
 use crate::kinds::Kind;
 use crate::node::{K3S_AUTHENTICATION, LONG_LIVED, NodeKind};
 use crate::resource::ResourceId;
-use crate::tree::Tree;
+use crate::tree::{SmolStr, Tree};
 
 /// The sentences for what this object grants, with a verb such as `becomes` or `is still`.
 #[must_use]
@@ -59,6 +59,49 @@ pub fn rule(id: &ResourceId, rule: &Tree) -> Option<String> {
     Some(format!("whoever holds the role `{}` may still {} {on} in {place}", id.name, words("verbs")?))
 }
 
+/// The sentence for a role of which a controller writes the rules, by an addition at this pointer.
+#[must_use]
+pub fn aggregated(id: &ResourceId, pointer: &str) -> Option<String> {
+    (id.known_kind() == Some(Kind::ClusterRole) && pointer == "/aggregationRule").then(|| {
+        format!(
+            "whoever holds the role `{}` may do what other roles give: its aggregationRule gathers them",
+            id.name
+        )
+    })
+}
+
+/// Do these rules together give all that one rule gives?
+#[must_use]
+pub fn is_given(rule: &Tree, rules: &[Tree]) -> bool {
+    let texts = |rule: &Tree, key: &str| -> Vec<SmolStr> {
+        rule.get(key).map(Tree::items).unwrap_or_default().iter().filter_map(Tree::as_text).cloned().collect()
+    };
+    // Without a name it is about every one of them.
+    let named = |rule: &Tree| match texts(rule, "resourceNames") {
+        names if names.is_empty() => vec![SmolStr::default()],
+        names => names,
+    };
+    let within = |all: &[SmolStr], one: &SmolStr| all.iter().any(|have| have == one || have == "*");
+    let gives = |parts: &[(&str, &SmolStr)], name: Option<&SmolStr>| {
+        rules.iter().any(|rule| {
+            let given = parts.iter().all(|(key, one)| within(&texts(rule, key), one));
+            given && name.is_none_or(|name| named(rule).iter().any(|have| have == name || have.is_empty()))
+        })
+    };
+    let [verbs, groups, resources, urls] =
+        ["verbs", "apiGroups", "resources", "nonResourceURLs"].map(|key| texts(rule, key));
+    let names = named(rule);
+    verbs.iter().all(|verb| {
+        let urls = urls.iter().all(|url| gives(&[("verbs", verb), ("nonResourceURLs", url)], None));
+        urls && groups.iter().all(|group| {
+            resources.iter().all(|resource| {
+                let parts = [("verbs", verb), ("apiGroups", group), ("resources", resource)];
+                names.iter().all(|name| gives(&parts, Some(name)))
+            })
+        })
+    })
+}
+
 /// The sentence for one subject of a binding.
 #[must_use]
 pub fn sentence(id: &ResourceId, body: &Tree, subject: &Tree, verb: &str) -> Option<String> {
@@ -108,6 +151,29 @@ fn who(subject: &Tree) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_gives_nothing_more_where_others_give_all_of_it() {
+        let rule = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+        let wanted = [
+            rule(r#"{"apiGroups":["","apps"],"resources":["pods","secrets"],"verbs":["*"]}"#),
+            rule(r#"{"apiGroups":["*"],"resources":["leases"],"resourceNames":["a"],"verbs":["get"]}"#),
+            rule(r#"{"nonResourceURLs":["/healthz"],"verbs":["get"]}"#),
+        ];
+        for (json, given) in [
+            (r#"{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}"#, true),
+            (r#"{"apiGroups":[""],"resources":["pods"],"resourceNames":["x"],"verbs":["get"]}"#, true),
+            (r#"{"apiGroups":[""],"resources":["pods","nodes"],"verbs":["get"]}"#, false),
+            (r#"{"apiGroups":["batch"],"resources":["pods"],"verbs":["get"]}"#, false),
+            (r#"{"apiGroups":["*"],"resources":["pods"],"verbs":["get"]}"#, false),
+            (r#"{"apiGroups":["x"],"resources":["leases"],"resourceNames":["a"],"verbs":["get"]}"#, true),
+            (r#"{"apiGroups":["x"],"resources":["leases"],"verbs":["get"]}"#, false),
+            (r#"{"nonResourceURLs":["/healthz"],"verbs":["get"]}"#, true),
+            (r#"{"nonResourceURLs":["/metrics"],"verbs":["get"]}"#, false),
+        ] {
+            assert_eq!(is_given(&rule(json), &wanted), given, "{json}");
+        }
+    }
 
     #[test]
     fn a_binding_reads_as_a_sentence() {

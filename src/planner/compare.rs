@@ -167,6 +167,11 @@ impl Walk<'_> {
     }
 
     fn missing(&mut self, pointer: String, value: &Tree) {
+        let assumed =
+            |(at, text): &(&str, &str)| *at == pointer && value.as_text().is_some_and(|value| value == text);
+        if self.shape.assumed.iter().any(assumed) {
+            return;
+        }
         self.differences.push(Difference::Missing { pointer: pointer.into(), value: value.clone() });
     }
 
@@ -247,6 +252,18 @@ mod tests {
                 r#"{"metadata":{}}"#
             ),
             [r#"+ /metadata/labels {"a":"1","b":"2"}"#]
+        );
+    }
+
+    #[test]
+    fn what_the_system_assumes_is_not_missing_and_another_value_is_different() {
+        let key = "pod-security.kubernetes.io/enforce-version";
+        let labels = |version: &str| format!(r#"{{"metadata":{{"labels":{{"a":"1"{version}}}}}}}"#);
+        let pinned = |version: &str| labels(&format!(r#","{key}":"{version}""#));
+        assert!(differences(Kind::Namespace, &pinned("latest"), &labels("")).is_empty());
+        assert_eq!(
+            differences(Kind::Namespace, &pinned("latest"), &pinned("v1.0")),
+            [r#"~ /metadata/labels/pod-security.kubernetes.io~1enforce-version "v1.0" → "latest""#]
         );
     }
 

@@ -82,3 +82,35 @@ impl Shape {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Kind;
+
+    #[test]
+    fn keys_are_those_of_kubernetes() {
+        let entry = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+        let port = Kind::Service.shape().key("/spec/ports").unwrap();
+        assert!(port.same(&entry(r#"{"port":53}"#), &entry(r#"{"port":53,"protocol":"TCP"}"#)));
+        assert!(!port.same(&entry(r#"{"port":53}"#), &entry(r#"{"port":53,"protocol":"UDP"}"#)));
+        assert!(!port.same(&entry("{}"), &entry("{}")));
+        let solver = Kind::ClusterIssuer.shape().key("/spec/acme/solvers").unwrap();
+        assert!(solver.same(&entry(r#"{"dns01":{}}"#), &entry(r#"{"http01":{}}"#)));
+        assert!(
+            !solver.same(&entry(r#"{"dns01":{}}"#), &entry(r#"{"dns01":{},"selector":{"dnsZones":["a"]}}"#))
+        );
+        let hosts = Kind::Ingress.shape().key("/spec/tls").unwrap();
+        assert!(hosts.same(&entry(r#"{"hosts":["a"]}"#), &entry(r#"{"hosts":["a"],"secretName":"s"}"#)));
+    }
+
+    #[test]
+    fn flags_are_the_same_whatever_their_capitals_and_values() {
+        let flag = |text: &str| Tree::from(text.to_owned());
+        let (a, b) = (flag("--entryPoints.web.address=:80"), flag("--entrypoints.web.address=:81"));
+        assert!(EntryKey::Flag.same(&a, &b));
+        assert!(!EntryKey::Flag.means_the_same(&a, &b));
+        assert!(EntryKey::Flag.means_the_same(&a, &flag("--entrypoints.web.address=:80")));
+        assert!(!EntryKey::Flag.same(&a, &flag("--entrypoints.web")));
+    }
+}

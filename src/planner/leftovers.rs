@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use smol_str::format_smolstr;
 
 use crate::access;
+use crate::additions::additions;
 use crate::change::Leftover;
 use crate::domains::allowed;
 use crate::endings::{
@@ -199,6 +200,33 @@ pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers:
             ours(resource, (present, reach), shape, (&place, wanted), *is_ours, leftovers);
         }
     }
+    added(resource, present, reach, shape, leftovers);
+}
+
+/// What others added inside it, where that changes what it does: neither is it what the roster says then.
+fn added(
+    resource: &Resource,
+    present: &Present,
+    reach: &Reach,
+    shape: &Shape,
+    leftovers: &mut Vec<Leftover>,
+) {
+    for (pointer, value) in additions(shape, &resource.body, &present.body) {
+        let told = leftovers.iter().rev().take_while(|left| left.id == resource.id);
+        if told.into_iter().any(|left| left.pointer.as_deref() == Some(pointer.as_str())) {
+            continue;
+        }
+        let grants = access::aggregated(&resource.id, &pointer);
+        let mut left = field(resource, present, reach, &pointer, Some(value), grants);
+        if left.grants.is_none() && left.in_force.is_none() {
+            let ResourceId { kind, scope, name, .. } = &resource.id;
+            let place = if scope.is_empty() { String::new() } else { format!(" of {scope}") };
+            left.in_force = Some(smol_str::format_smolstr!(
+                "the {kind} {name}{place} does what was added to it at {pointer}, which is not kwo's"
+            ));
+        }
+        leftovers.push(left);
+    }
 }
 
 /// The places in what was seen that a pattern leads to, each with what is wanted there. `*` stands for an entry of a list
@@ -318,7 +346,8 @@ fn entries(resource: &Resource, present: &Present, reach: &Reach, set: &str, lef
         let counts = resource.id.node_kind().is_none() || present.kwo_added(set, entry);
         if !wanted.contains(entry) && counts {
             let grants = access::sentence(&resource.id, &present.body, entry, "is still")
-                .or_else(|| access::rule(&resource.id, entry));
+                // A part of what is wanted gives nothing more.
+                .or_else(|| access::rule(&resource.id, entry).filter(|_| !access::is_given(entry, wanted)));
             let pointer = format!("{set}/{at}");
             leftovers.push(field(resource, present, reach, &pointer, Some(entry.clone()), grants));
         }

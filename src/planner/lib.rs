@@ -4,6 +4,7 @@
 //! lists the crates that may be in its closure, `clippy.toml` the items that may not be used.
 
 pub mod access;
+mod additions;
 pub mod after;
 pub mod agreement;
 mod arrange;

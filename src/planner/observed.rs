@@ -166,10 +166,72 @@ impl Present {
     /// kwo: what it holds may differ, and nobody may be accused of kwo's own value.
     #[must_use]
     pub fn writer(&self, pointer: &str) -> Option<&Owner> {
+        let path: Vec<Step> = self.path(pointer);
         self.owners
             .iter()
-            .filter(|owner| owns(&owner.fields, pointer))
+            .filter(|owner| owns(&owner.fields, &path))
             .max_by_key(|owner| (owner.when.as_ref(), owner.manager != FIELD_MANAGER))
+    }
+
+    /// Who wrote what stands at this pointer and is not what is wanted there. Of a value with many parts that is whoever
+    /// wrote one that differs, and somebody else before kwo: a later write of kwo may have been about the rest.
+    #[must_use]
+    pub fn changed_by(&self, pointer: &str, wanted: &Tree) -> Option<&Owner> {
+        let mut writers = Vec::new();
+        if let Some(found) = self.body.at(pointer) {
+            self.apart(pointer, wanted, found, &mut writers);
+        }
+        let last = |owner: &&Owner| (owner.manager != FIELD_MANAGER, owner.when.clone());
+        writers.into_iter().max_by_key(last).or_else(|| self.writer(pointer))
+    }
+
+    /// The writers of all that is found and not wanted.
+    fn apart<'p>(&'p self, pointer: &str, wanted: &Tree, found: &Tree, writers: &mut Vec<&'p Owner>) {
+        match (wanted, found) {
+            (wanted, found) if wanted == found => {}
+            (Tree::Map(_), Tree::Map(entries)) => {
+                for (key, there) in entries.iter() {
+                    let here = join(pointer, key);
+                    match wanted.get(key) {
+                        Some(wanted) => self.apart(&here, wanted, there, writers),
+                        None => writers.extend(self.writer(&here)),
+                    }
+                }
+            }
+            (Tree::List(_), Tree::List(entries)) if self.has_entries(&self.path(pointer)) => {
+                let unwanted =
+                    entries.iter().enumerate().filter(|(_, entry)| !wanted.items().contains(entry));
+                writers.extend(unwanted.filter_map(|(at, _)| self.writer(&format!("{pointer}/{at}"))));
+            }
+            _ => writers.extend(self.writer(pointer)),
+        }
+    }
+
+    /// The steps of a pointer, as far as records can follow it.
+    fn path(&self, pointer: &str) -> Vec<Step> {
+        let mut here = Some(&self.body);
+        let mut path = Vec::new();
+        for token in tokens(pointer) {
+            let entry = match here {
+                Some(Tree::List(items)) => token.parse().ok().and_then(|at: usize| items.get(at)),
+                _ => None,
+            };
+            let step = match entry {
+                // Of a list that has one owner as a whole the records end above.
+                Some(entry) if self.has_entries(&path) => Step::Entry(entry.clone()),
+                _ => Step::Field(format!("f:{token}").into()),
+            };
+            here = entry.or_else(|| here.and_then(|here| here.get(&token)));
+            path.push(step);
+        }
+        path
+    }
+
+    /// Do the records know the entries of the list at this path one by one?
+    fn has_entries(&self, path: &[Step]) -> bool {
+        let by_entry = |(key, _): &(SmolStr, Tree)| key.starts_with("v:") || key.starts_with("k:");
+        let fields = self.owners.iter().filter_map(|owner| followed(&owner.fields, path).ok());
+        fields.into_iter().any(|fields| fields.entries().iter().any(by_entry))
     }
 
     /// Did kwo add this entry to the set at this pointer, as far as the records know entries?
@@ -206,18 +268,52 @@ impl Present {
     }
 }
 
-/// Is the field at this pointer, something above it as a whole, or something below it, in the set?
-fn owns(fields: &Tree, pointer: &str) -> bool {
-    let mut here = fields;
-    for token in pointer.split('/').skip(1) {
-        let key = SmolStr::from(format!("f:{}", token.replace("~1", "/").replace("~0", "~")));
-        match here.get(&key) {
-            Some(below) => here = below,
-            // A list or map that is owned as a whole ends above the pointer.
-            None => return !std::ptr::eq(here, fields) && here.entries().is_empty(),
+/// A step down a set of fields.
+enum Step {
+    /// To a field, by its key in the set.
+    Field(SmolStr),
+    /// To an entry of a list whose entries have owners of their own.
+    Entry(Tree),
+}
+
+/// Is the field at this path, something above it as a whole, or something below it, in the set?
+fn owns(fields: &Tree, path: &[Step]) -> bool {
+    match followed(fields, path) {
+        Ok(_) => true,
+        // A list or map that is owned as a whole ends above the field; one with entries of its own does not own them.
+        Err((end, step)) => {
+            !std::ptr::eq(end, fields) && end.entries().is_empty() && !matches!(step, Step::Entry(_))
         }
     }
-    true
+}
+
+/// The set below this path, or where it ends and which step it does not have.
+fn followed<'f, 's>(fields: &'f Tree, path: &'s [Step]) -> Result<&'f Tree, (&'f Tree, &'s Step)> {
+    let mut here = fields;
+    for step in path {
+        let below = match step {
+            Step::Field(key) => here.get(key),
+            Step::Entry(entry) => {
+                let own = |(key, _): &&(SmolStr, Tree)| is_entry(key, entry);
+                here.entries().iter().find(own).map(|(_, below)| below)
+            }
+        };
+        here = below.ok_or((here, step))?;
+    }
+    Ok(here)
+}
+
+/// Is this key of a set of fields the one of this entry?
+fn is_entry(key: &str, entry: &Tree) -> bool {
+    let value = |text: &str| serde_json::from_str::<Tree>(text).ok();
+    match key.split_once(':') {
+        Some(("v", text)) => value(text).is_some_and(|value| value == *entry),
+        Some(("k", text)) => value(text).is_some_and(|keys| {
+            !keys.entries().is_empty()
+                && keys.entries().iter().all(|(key, value)| entry.get(key) == Some(value))
+        }),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -262,5 +358,67 @@ mod tests {
             r#"{"f:metadata":{"f:labels":{".":{},"f:kwo.dev/tenant":{}}},"f:subjects":{}}"#,
         )]);
         assert_eq!(seen.written_by_kwo(), ["/metadata/labels/kwo.dev~1tenant", "/subjects"]);
+    }
+
+    #[test]
+    fn the_writer_of_an_entry_is_told_and_not_that_of_the_list() {
+        let with = |body: &str, owners: &[(&str, &str, &str)]| Present {
+            body: serde_json::from_str(body).unwrap(),
+            ..present(owners)
+        };
+        let by = |seen: &Present, pointer: &str, wanted: &str| {
+            let wanted = serde_json::from_str(wanted).unwrap();
+            seen.changed_by(pointer, &wanted).map(|owner| owner.manager.to_string())
+        };
+        // kwo wrote the set, and later something else of the object; the entry is another's.
+        let kwos = r#"{"f:spec":{"f:validationActions":{},"f:policyName":{}}}"#;
+        let later = "2026-01-03T00:00:00Z";
+        for entry in ["Warn", "Audit"] {
+            let theirs = format!(r#"{{"f:spec":{{"f:validationActions":{{"v:\"{entry}\"":{{}}}}}}}}"#);
+            let owners = [("kwo", later, kwos), ("kubectl-patch", "2026-01-02T00:00:00Z", theirs.as_str())];
+            let seen = with(&format!(r#"{{"spec":{{"validationActions":["{entry}"]}}}}"#), &owners);
+            assert_eq!(by(&seen, "/spec/validationActions/0", r#""Deny""#).as_deref(), Some("kubectl-patch"));
+            assert_eq!(
+                by(&seen, "/spec/validationActions", r#"["Deny","Audit2"]"#).as_deref(),
+                Some("kubectl-patch")
+            );
+            let kwos = r#"{"f:spec":{"f:validationActions":{".":{},"v:\"Deny\"":{}},"f:policyName":{}}}"#;
+            let owners = [("kwo", later, kwos), owners[1]];
+            let both = with(
+                &format!(r#"{{"spec":{{"policyName":"p","validationActions":["Deny","{entry}"]}}}}"#),
+                &owners,
+            );
+            assert_eq!(by(&both, "/spec/validationActions", r#"["Deny"]"#).as_deref(), Some("kubectl-patch"));
+            assert_eq!(
+                by(&both, "/spec", r#"{"policyName":"p","validationActions":["Deny"]}"#).as_deref(),
+                Some("kubectl-patch")
+            );
+            // Its own entry the roster may have let go of.
+            assert_eq!(
+                by(&both, "/spec/validationActions", &format!(r#"["{entry}"]"#)).as_deref(),
+                Some("kwo")
+            );
+        }
+        let owners = [
+            (
+                "kwo",
+                later,
+                r#"{"f:spec":{"f:ports":{".":{},"k:{\"port\":53,\"protocol\":\"UDP\"}":{".":{},"f:port":{},"f:name":{}}}}}"#,
+            ),
+            (
+                "edit",
+                "2026-01-02T00:00:00Z",
+                r#"{"f:spec":{"f:ports":{"k:{\"port\":53,\"protocol\":\"UDP\"}":{"f:targetPort":{}},"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}}}}"#,
+            ),
+        ];
+        let body = r#"{"spec":{"ports":[{"port":80,"protocol":"TCP"},{"port":53,"protocol":"UDP","name":"x","targetPort":5}]}}"#;
+        let seen = with(body, &owners);
+        assert_eq!(by(&seen, "/spec/ports/1/targetPort", "6").as_deref(), Some("edit"));
+        assert_eq!(by(&seen, "/spec/ports/1/name", r#""y""#).as_deref(), Some("kwo"));
+        assert_eq!(by(&seen, "/spec/ports/0/port", "81").as_deref(), Some("edit"));
+        // A list that has one owner as a whole.
+        let owners = [("kwo", later, r#"{"f:spec":{"f:limits":{}}}"#)];
+        let seen = with(r#"{"spec":{"limits":[{"type":"Pod"}]}}"#, &owners);
+        assert_eq!(by(&seen, "/spec/limits/0/type", r#""x""#).as_deref(), Some("kwo"));
     }
 }

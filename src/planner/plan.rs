@@ -270,7 +270,7 @@ fn change(
                 return Err(Hold::Refused { why: smol_str::format_smolstr!("{pointer} {why}") });
             }
             Ok(Change::Revise {
-                cause: cause(shape, present, &pointer),
+                cause: cause(shape, present, &pointer, &to),
                 tightens: None,
                 because: because(&pointer),
                 pointer,
@@ -307,8 +307,8 @@ fn fits(from: &Tree, to: &Tree) -> bool {
     }
 }
 
-fn cause(shape: &Shape, present: &Present, pointer: &str) -> Cause {
-    match present.writer(pointer) {
+fn cause(shape: &Shape, present: &Present, pointer: &str, to: &Tree) -> Cause {
+    match present.changed_by(pointer, to) {
         None => Cause::Unrecorded,
         Some(owner) if owner.manager == FIELD_MANAGER => match shape.passing.contains(&pointer) {
             true => Cause::Passed,

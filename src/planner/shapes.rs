@@ -1,6 +1,7 @@
 //! How the fields of each kind are to be compared: which lists are sets, which have entries with a key, which values
 //! are quantities, which parts count as one value, which texts hold a document. Facts of the Kubernetes API, as data.
 
+use crate::additions::{IN_DEPLOYMENTS, IN_INGRESSES, IN_NAMESPACES};
 use crate::keeper;
 use crate::kinds::Kind;
 use crate::overlay::Overlay;
@@ -55,6 +56,10 @@ pub struct Shape {
     pub passing: &'static [&'static str],
     /// The field that changes whenever the object is done anew; by itself it never differs.
     pub anew: Option<&'static str>,
+    /// Places where what others add changes what the object does: it is told. `*` stands for an entry that is wanted.
+    pub alters: &'static [&'static str],
+    /// What the system takes a missing value for: where nothing stands, that stands there.
+    pub assumed: &'static [(&'static str, &'static str)],
     /// It gives somebody rights.
     pub grants: bool,
     /// What beats a document of it.
@@ -111,9 +116,14 @@ pub(crate) const PLAIN: Shape = Shape {
     quiet: &[],
     passing: &[],
     anew: None,
+    alters: &[],
+    assumed: &[],
     grants: false,
     overlay: None,
 };
+
+/// The version of the Pod Security levels that has all that was ever added to them.
+pub(crate) const LATEST: &str = "latest";
 
 /// Why a quota with scopes is held.
 const SCOPED: &str = "holds for some pods only and cannot be changed, so the rest would have no bounds; give it another \
@@ -134,9 +144,19 @@ const INGRESS_CLASS_AT: &str = "/metadata/annotations/kubernetes.io~1ingress.cla
 /// Where a namespace says which hosts those in it may serve.
 pub(crate) const DOMAINS_AT: &str = "/metadata/annotations/kwo.dev~1domains";
 
-static AS_IT_IS: Shape = PLAIN;
-// Whoever is left in it may still serve these hosts.
-static NAMESPACE: Shape = Shape { read: &[DOMAINS_AT], ..PLAIN };
+static NAMESPACE: Shape = Shape {
+    // Without a version the rules of a level are those of the latest one.
+    assumed: &[
+        ("/metadata/labels/pod-security.kubernetes.io~1audit-version", LATEST),
+        ("/metadata/labels/pod-security.kubernetes.io~1enforce-version", LATEST),
+        ("/metadata/labels/pod-security.kubernetes.io~1warn-version", LATEST),
+    ],
+    // What kwo's admission policies let through by them.
+    alters: &IN_NAMESPACES,
+    read: &IN_NAMESPACES,
+    ..PLAIN
+};
+static MIDDLEWARE: Shape = Shape { alters: &["/spec", "/spec/basicAuth"], read: &["/spec"], ..PLAIN };
 static SERVICE_ACCOUNT: Shape = Shape {
     // Others, OpenShift for one, add Secrets of their own.
     keyed: &[("/imagePullSecrets", EntryKey::Field("name"))],
@@ -178,10 +198,19 @@ static LIMIT_RANGE: Shape = Shape {
     ..PLAIN
 };
 // The rules are one value each way: they add up, so an entry of somebody else would open what is to be closed.
-static NETWORK_POLICY: Shape = Shape { sets: &["/spec/policyTypes"], whole: &["/spec/podSelector"], ..PLAIN };
+static NETWORK_POLICY: Shape = Shape {
+    sets: &["/spec/policyTypes"],
+    whole: &["/spec/podSelector"],
+    // Where kwo says nothing of one way, a rule of it is an addition.
+    alters: &["/spec/egress", "/spec/ingress"],
+    read: &["/spec/egress", "/spec/ingress", "/spec/policyTypes"],
+    ..PLAIN
+};
 static ROLE: Shape = Shape {
     sets: &["/rules"],
-    read: &["/rules", keeper::READ[0], keeper::READ[1]],
+    read: &["/aggregationRule", "/rules", keeper::READ[0], keeper::READ[1]],
+    // A controller writes the rules of other roles over those that stand there.
+    alters: &["/aggregationRule"],
     // Which roster keeps the cluster is no part of any.
     filled: &["/metadata/annotations"],
     grants: true,
@@ -250,12 +279,16 @@ static DEPLOYMENT: Shape = Shape {
     ],
     immutable: &["/spec/selector"],
     filled: &["/spec"],
+    alters: IN_DEPLOYMENTS,
+    read: &["/spec/paused", "/spec/template/spec"],
     ..PLAIN
 };
 static SERVICE: Shape = Shape {
     keyed: &[("/spec/ports", EntryKey::Fields(&["port", "protocol"]))],
     whole: &["/spec/selector"],
     filled: &["/spec"],
+    alters: &["/spec/externalIPs", "/spec/ports"],
+    read: &["/spec/externalIPs", "/spec/ports"],
     ..PLAIN
 };
 static INGRESS: Shape = Shape {
@@ -273,7 +306,20 @@ static INGRESS: Shape = Shape {
     ],
     // The older way to say it, which beats the newer one.
     apart: &[("/spec/ingressClassName", INGRESS_CLASS_AT)],
-    read: &[INGRESS_CLASS_AT],
+    alters: &IN_INGRESSES,
+    read: &[
+        INGRESS_CLASS_AT,
+        IN_INGRESSES[0],
+        IN_INGRESSES[1],
+        IN_INGRESSES[2],
+        IN_INGRESSES[3],
+        IN_INGRESSES[4],
+        IN_INGRESSES[5],
+        IN_INGRESSES[6],
+        IN_INGRESSES[7],
+        IN_INGRESSES[8],
+        IN_INGRESSES[9],
+    ],
     ..PLAIN
 };
 static CLUSTER_ISSUER: Shape = Shape {
@@ -356,7 +402,7 @@ impl Kind {
     pub const fn shape(self) -> &'static Shape {
         match self {
             Kind::Namespace => &NAMESPACE,
-            Kind::Middleware => &AS_IT_IS,
+            Kind::Middleware => &MIDDLEWARE,
             Kind::ServiceAccount => &SERVICE_ACCOUNT,
             Kind::Ingress => &INGRESS,
             Kind::ClusterIssuer => &CLUSTER_ISSUER,
@@ -459,31 +505,5 @@ mod tests {
         assert!(!matches_any(&["/spec/hard/*"], "/spec/hard"));
         assert!(!matches_any(&["/spec/hard/*"], "/spec/hard/pods/x"));
         assert!(matches_any(&["/spec/limits/*/*/*"], "/spec/limits/0/max/memory"));
-    }
-
-    #[test]
-    fn keys_are_those_of_kubernetes() {
-        let entry = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
-        let port = Kind::Service.shape().key("/spec/ports").unwrap();
-        assert!(port.same(&entry(r#"{"port":53}"#), &entry(r#"{"port":53,"protocol":"TCP"}"#)));
-        assert!(!port.same(&entry(r#"{"port":53}"#), &entry(r#"{"port":53,"protocol":"UDP"}"#)));
-        assert!(!port.same(&entry("{}"), &entry("{}")));
-        let solver = Kind::ClusterIssuer.shape().key("/spec/acme/solvers").unwrap();
-        assert!(solver.same(&entry(r#"{"dns01":{}}"#), &entry(r#"{"http01":{}}"#)));
-        assert!(
-            !solver.same(&entry(r#"{"dns01":{}}"#), &entry(r#"{"dns01":{},"selector":{"dnsZones":["a"]}}"#))
-        );
-        let hosts = Kind::Ingress.shape().key("/spec/tls").unwrap();
-        assert!(hosts.same(&entry(r#"{"hosts":["a"]}"#), &entry(r#"{"hosts":["a"],"secretName":"s"}"#)));
-    }
-
-    #[test]
-    fn flags_are_the_same_whatever_their_capitals_and_values() {
-        let flag = |text: &str| Tree::from(text.to_owned());
-        let (a, b) = (flag("--entryPoints.web.address=:80"), flag("--entrypoints.web.address=:81"));
-        assert!(EntryKey::Flag.same(&a, &b));
-        assert!(!EntryKey::Flag.means_the_same(&a, &b));
-        assert!(EntryKey::Flag.means_the_same(&a, &flag("--entrypoints.web.address=:80")));
-        assert!(!EntryKey::Flag.same(&a, &flag("--entrypoints.web")));
     }
 }

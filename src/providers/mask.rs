@@ -37,7 +37,8 @@ impl Also {
     /// For objects of this kind.
     pub(super) fn of(kind: Kind) -> Also {
         let mut root = Also { key: SmolStr::default(), below: Vec::new() };
-        for pointer in kind.shape().read {
+        // What stands below an entry comes with its list.
+        for pointer in kind.shape().read.iter().filter(|pointer| !pointer.contains('*')) {
             root.add(tokens(pointer).map(Cow::into_owned));
         }
         for label in [MARK.0, MANAGED_BY.0, TENANT_LABEL] {

@@ -206,3 +206,56 @@ fn plan_and_apply_agree_on_who_keeps_a_directory() {
         assert!(!folder.join("d/cluster/namespace-zoe.yaml").exists());
     }
 }
+
+#[test]
+fn what_others_add_inside_an_object_of_kwos_is_no_agreement() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(
+        folder,
+        "registry: {hosts: [r.example.com], users: {ci: {password: {generate: 32}}}}\ncluster: {acme: {email: ops@example.com}}\ntenants: {alice: }",
+    );
+    let said = transcript(folder, &["apply", "--target", "dir:d", "--yes"]);
+    assert!(!said.contains("is not kwo's"), "{said}");
+    let before = plan(folder)["leftovers"].as_array().unwrap().len();
+    let change = |file: &str, from: &str, to: &str| {
+        let file = folder.join("d").join(file);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(file, text.replacen(from, to, 1)).unwrap();
+    };
+    change(
+        "namespaces/kube-system/ingress-registry-r.example.com.yaml",
+        "      paths:\n",
+        "      paths:\n      - {path: /v2, pathType: Prefix, backend: {service: {name: evil, port: {number: 80}}}}\n",
+    );
+    change(
+        "namespaces/kube-system/deployment-registry.yaml",
+        "      containers:\n",
+        "      hostNetwork: true\n      containers:\n      - {name: second, image: x}\n",
+    );
+    change(
+        "cluster/clusterrole-kwo-navigation.yaml",
+        "kind:",
+        "aggregationRule: {clusterRoleSelectors: [{matchLabels: {x: y}}]}\nkind:",
+    );
+    let now = plan(folder);
+    let left: Vec<&str> =
+        now["leftovers"].as_array().unwrap().iter().filter_map(|left| left["pointer"].as_str()).collect();
+    for pointer in [
+        "/spec/rules/0/http/paths/0",
+        "/spec/template/spec/containers/0",
+        "/spec/template/spec/hostNetwork",
+        "/aggregationRule",
+    ] {
+        assert!(left.contains(&pointer), "{left:?}");
+    }
+    assert_eq!(left.len(), before + 4, "{left:?}");
+    let said = transcript(folder, &["plan", "--target", "dir:d"]);
+    assert!(
+        said.contains("Not in agreement")
+            && said.contains("is not kwo's")
+            && said.contains("aggregationRule gathers"),
+        "{said}"
+    );
+}

@@ -12,6 +12,7 @@ use super::terms::{Amounts, Scoped, Terms};
 use crate::kinds::{Kind, RANGES_WRITTEN};
 use crate::resource::{Reason, Reasons, Resource, ResourceId};
 use crate::roster::Quantity;
+use crate::shapes::LATEST;
 use crate::tree::{SmolStr, Tree, join};
 
 /// Where the amounts of a quota stand.
@@ -74,11 +75,15 @@ impl Specs {
         });
         let (level, of_level) = &terms.pod_security;
         let modes = ["enforce", "audit", "warn"];
+        // An older version of a level lets through what was added to it since.
+        let versions =
+            modes.map(|mode| smol_str::format_smolstr!("pod-security.kubernetes.io/{mode}-version"));
         let modes = modes.map(|mode| smol_str::format_smolstr!("pod-security.kubernetes.io/{mode}"));
         let place = |label: &str| SmolStr::from(join("/metadata/labels", label));
-        let fields = modes.iter().map(|mode| (place(mode), of_level.clone()));
+        let fields = modes.iter().chain(&versions).map(|label| (place(label), of_level.clone()));
         let fields = fields.chain([(place(NAME_LABEL), Reason::Kubernetes)]).collect();
-        let held = modes.map(|mode| (mode, Tree::from(level.as_str()))).into();
+        let held = modes.map(|mode| (mode, Tree::from(level.as_str())));
+        let held = held.into_iter().chain(versions.map(|version| (version, Tree::from(LATEST)))).collect();
         let reason = terms.priority.as_ref().map_or(&Reason::Always, |(_, reason)| reason);
         let limits = terms.limits.as_ref().map(|limits| {
             let mut fields = Vec::new();
