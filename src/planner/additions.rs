@@ -47,6 +47,15 @@ pub(crate) const IN_INGRESSES: [&str; 10] = [
     "/metadata/annotations/traefik.ingress.kubernetes.io~1router.tls.options",
 ];
 
+/// The annotation that named the class of an Ingress before there was a field for it.
+pub(crate) const INGRESS_CLASS_AT: &str = "/metadata/annotations/kubernetes.io~1ingress.class";
+
+/// What is read of every Ingress, so that all of that is seen.
+pub(crate) const READ_OF_INGRESSES: [&str; 11] = {
+    let [a, b, c, d, e, f, g, h, i, j] = IN_INGRESSES;
+    [INGRESS_CLASS_AT, a, b, c, d, e, f, g, h, i, j]
+};
+
 /// The annotations of a tenant's namespace that open something to it in kwo's admission policies.
 pub(crate) const IN_NAMESPACES: [&str; 2] =
     ["/metadata/annotations/kwo.dev~1domains", "/metadata/annotations/kwo.dev~1services"];

@@ -188,7 +188,8 @@ impl Kept {
                 "nothing there says which roster keeps it, and it has {} that this roster does not name",
                 counted(tenants)
             )),
-            Kept::Unknown { what, why } => Some(smol_str::format_smolstr!("{} ({why})", unread(what))),
+            // Why is told with what else could not be looked at.
+            Kept::Unknown { what, why: _ } => Some(unread(what).into()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How the fields of each kind are to be compared: which lists are sets, which have entries with a key, which values
 //! are quantities, which parts count as one value, which texts hold a document. Facts of the Kubernetes API, as data.
 
-use crate::additions::{IN_DEPLOYMENTS, IN_INGRESSES, IN_NAMESPACES};
+use crate::additions::{IN_DEPLOYMENTS, IN_INGRESSES, IN_NAMESPACES, INGRESS_CLASS_AT, READ_OF_INGRESSES};
 use crate::keeper;
 use crate::kinds::Kind;
 use crate::overlay::Overlay;
@@ -137,9 +137,6 @@ const VARIABLE: Members = Members::These(&["value", "valueFrom"]);
 const PROBE: Members = Members::These(&["exec", "grpc", "httpGet", "tcpSocket"]);
 /// A profile of the node's own is named beside one type only.
 const SECCOMP: Members = Members::These(&["localhostProfile", "type"]);
-
-/// The annotation that named the class of an Ingress before there was a field for it.
-const INGRESS_CLASS_AT: &str = "/metadata/annotations/kubernetes.io~1ingress.class";
 
 /// Where a namespace says which hosts those in it may serve.
 pub(crate) const DOMAINS_AT: &str = "/metadata/annotations/kwo.dev~1domains";
@@ -307,19 +304,7 @@ static INGRESS: Shape = Shape {
     // The older way to say it, which beats the newer one.
     apart: &[("/spec/ingressClassName", INGRESS_CLASS_AT)],
     alters: &IN_INGRESSES,
-    read: &[
-        INGRESS_CLASS_AT,
-        IN_INGRESSES[0],
-        IN_INGRESSES[1],
-        IN_INGRESSES[2],
-        IN_INGRESSES[3],
-        IN_INGRESSES[4],
-        IN_INGRESSES[5],
-        IN_INGRESSES[6],
-        IN_INGRESSES[7],
-        IN_INGRESSES[8],
-        IN_INGRESSES[9],
-    ],
+    read: &READ_OF_INGRESSES,
     ..PLAIN
 };
 static CLUSTER_ISSUER: Shape = Shape {
