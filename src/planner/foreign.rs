@@ -37,6 +37,12 @@ pub struct ForeignAccess {
 /// How many of one binding are told one by one: whoever may write a binding may write ten thousand people into it.
 const MANY: usize = 20;
 
+/// How many subjects of a binding that is not kwo's are kept. Whoever may write bindings could fill kwo's memory with them.
+const KEPT: usize = 1000;
+
+/// Where it stands how many more there are.
+const MORE_AT: &str = "/subjectsNotKept";
+
 /// In characters, of a name: the API bounds those of people and of roles nowhere.
 const LONGEST: usize = 200;
 
@@ -100,6 +106,15 @@ struct Scene<'t> {
     given: BTreeSet<Right<'t>>,
 }
 
+/// A binding that is not kwo's with as many subjects as are looked at, and the number of the others.
+#[must_use]
+pub fn with_few_subjects(binding: Tree) -> Tree {
+    let subjects = binding.at("/subjects").map_or(&[][..], Tree::items);
+    let Some(more) = subjects.len().checked_sub(KEPT).filter(|more| *more > 0) else { return binding };
+    let kept = Tree::list(subjects.iter().take(KEPT).cloned());
+    binding.with("/subjects", kept).with(MORE_AT, Tree::from(u64::try_from(more).unwrap_or(u64::MAX)))
+}
+
 /// All of it, what holds in the whole cluster first.
 pub(crate) fn foreign_access(desired: &Desired, observed: &Observed) -> Vec<ForeignAccess> {
     let bindings: Vec<(&ResourceId, &Present)> = observed
@@ -131,6 +146,12 @@ pub(crate) fn foreign_access(desired: &Desired, observed: &Observed) -> Vec<Fore
         };
         let few = rights.iter().take(MANY);
         found.extend(few.map(|right| told(scene.tenant(*right), right.3.told(), "is")));
+        // Nobody knows who they are, so they are told as people are.
+        let unknown = (id.scope.as_str(), kind, role, Subject::User(""));
+        if let Some(more) = present.body.at(MORE_AT).filter(|_| scene.tells(unknown)) {
+            let who = format_smolstr!("{more} more, whom kwo did not look at,");
+            found.push(told(scene.tenant(unknown), who, "may each be"));
+        }
         if let Some(next) = rights.get(MANY) {
             let more = format_smolstr!("more ({} in all)", rights.len());
             found.push(told(scene.tenant(*next), more, "are each"));

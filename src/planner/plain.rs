@@ -8,10 +8,17 @@ use std::fmt::{self, Write as _};
 /// text round it, or hide?
 #[must_use]
 pub fn acts(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    char.is_control() || (char.is_whitespace() && char != ' ') || hides(char)
+}
+
+/// Is there nothing to see of it? Those that Unicode lets a font leave out (`Default_Ignorable_Code_Point`), a pattern of
+/// Braille without dots, and what marks notes between lines.
+fn hides(char: char) -> bool {
+    matches!(char,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The text with `\u{1b}` for such a character, on one line.
@@ -92,5 +99,32 @@ mod tests {
             one_line("a\u{1b}[2J\r\n\tb\u{9b}\u{202e}c\u{200b}"),
             "a\\u{1b}[2J\\u{d}\\n\\tb\\u{9b}\\u{202e}c\\u{200b}"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_written_as_its_number() {
+        for hidden in [
+            '\u{34f}',
+            '\u{115f}',
+            '\u{17b4}',
+            '\u{180f}',
+            '\u{2007}',
+            '\u{2800}',
+            '\u{3000}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{ffa0}',
+            '\u{1bca0}',
+            '\u{1d173}',
+            '\u{e0100}',
+            '\u{a0}',
+            '\u{1680}',
+        ] {
+            let text = format!("viktor{hidden}");
+            assert_eq!(one_line(&text), format!("viktor\\u{{{:x}}}", u32::from(hidden)));
+        }
+        for seen in ["a b", "Zoë", "日本語", "ก", "🎉"] {
+            assert_eq!(one_line(seen), seen);
+        }
     }
 }

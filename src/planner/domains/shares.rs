@@ -9,7 +9,7 @@ use super::tenants::Tenant;
 use crate::roster::node::{Node, Value};
 use crate::roster::record::record;
 use crate::roster::spelling::{did_you_mean, nearest};
-use crate::roster::{At, Decode, Finding, Findings, HostPattern, Map, Name, Span};
+use crate::roster::{At, Decode, Finding, Findings, HostName, HostPattern, Map, Name, Span};
 
 /// A host that a tenant may serve, and with whom.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -104,6 +104,19 @@ pub(crate) fn check(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
     }
     for claim in claims.iter().filter(|claim| !disputed.contains(claim.domain.host.value.as_str())) {
         check_names(claim, tenants, findings);
+    }
+}
+
+/// The host of the API server is no tenant's: whoever is led there with a password or a token must not meet a tenant.
+pub(crate) fn check_api(hosts: &[At<HostName>], tenants: &Map<Name, Tenant>, findings: &mut Findings) {
+    let claimed = claims_of_tenants(tenants);
+    for host in hosts {
+        let claim = covering(host.value.as_str()).find_map(|pattern| claimed.get(pattern.as_str()));
+        if let Some((tenant, theirs)) = claim {
+            let message = format!("`{host}` is the API server's, and tenant `{tenant}` claims it");
+            let finding = Finding::new("host-claimed-twice", *theirs, message, "expected a host of its own");
+            findings.push(finding.also(host.at, "the host of the API server"));
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use super::scalar::{Refusal, quote, text_type};
+use crate::plain::acts;
 
 text_type! {
     /// The name of a node: one or more labels of lower-case letters, digits and `-`, with dots between them.
@@ -289,9 +290,9 @@ pub(super) fn reserved_domain(prefix: &str) -> Option<&'static str> {
         .find(|domain| prefix.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
-/// Can it be seen on paper? Spaces and control characters can not.
+/// Can it be seen on paper?
 pub(super) fn visible(char: char) -> bool {
-    !char.is_whitespace() && !char.is_control()
+    char != ' ' && !acts(char)
 }
 
 /// A character for a message.

@@ -17,7 +17,7 @@ use super::spelling::did_you_mean;
 use super::unwanted::duplicate_key;
 use super::yaml::{MAX_FILES, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
-use crate::domains::{bounding, bounds, claims, dns, networks, registry, starting, totals};
+use crate::domains::{bounding, bounds, claims, dns, networks, registry, shares, starting, totals};
 
 /// The patterns under `include:` of the roster's main file.
 ///
@@ -109,6 +109,9 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     networks::check(&cluster, &mut findings);
     claims::check(&tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
+    if let Some(api) = &cluster.api {
+        shares::check_api(&api.hosts, &tenants, &mut findings);
+    }
     if let Some(registry) = &registry {
         registry::check(&registry.value, registry.at, &dns, &tenants, &mut findings);
     }

@@ -3,6 +3,7 @@
 
 use kwo_planner::after::after;
 use kwo_planner::domains::compile;
+use kwo_planner::foreign::with_few_subjects;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Owner, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
@@ -311,4 +312,28 @@ fn what_could_not_be_looked_at_is_not_said_to_be_nothing() {
     assert_eq!(found.others().unwrap(), format!("what others gave is not known: {why}"));
     let id: ResourceId = "kube:Namespace/alice-prod".parse().unwrap();
     assert!(desired.get(&id).is_some() && found.is_intact());
+}
+
+/// Whoever may write bindings could hide one person behind a thousand harmless ones.
+#[test]
+fn of_very_many_subjects_it_is_told_how_many_were_not_looked_at() {
+    let desired = desired(ROSTER);
+    for (id, told_of) in [
+        (IN, true),
+        (ALL, true),
+        ("kube:RoleBinding/kube-system/x", true),
+        ("kube:RoleBinding/monitoring/x", false),
+    ] {
+        let mut world = world(&desired);
+        let harmless = vec![account("alice-prod", "operator"); 1500].join(",");
+        put(&mut world, id, "{}", "ClusterRole/edit", &format!("{harmless},{}", user("mallory@example.com")));
+        let id: ResourceId = id.parse().unwrap();
+        let Some(Sighting::Present(present)) = world.get(&id).cloned() else { panic!() };
+        let body = with_few_subjects(present.body.clone());
+        assert_eq!(body.at("/subjects").unwrap().items().len(), 1000);
+        world.insert(id, Sighting::Present(Present { body, ..present }));
+        let plan = plan(&desired, &world, &Adopt::Nothing, Provenance::default());
+        let more = "501 more, whom kwo did not look at, may each be";
+        assert_eq!(told(&plan).iter().any(|said| said.starts_with(more)), told_of, "{:#?}", told(&plan));
+    }
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use kwo_planner::foreign::with_few_subjects;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -227,6 +228,7 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
             Ok(body) => body,
             Err(why) => return Ok(Some((id, Sighting::Unknown { why: why.into() }))),
         };
+        let body = if kind.binds() && wanted.is_none() && !marked { with_few_subjects(body) } else { body };
         let present = Present {
             body: shared(body, wanted),
             version: Version(format_smolstr!("{}/{}", head.uid, head.resource_version)),
