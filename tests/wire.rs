@@ -136,6 +136,49 @@ async fn what_the_server_cannot_judge_yet_is_asked_again_for_a_while() {
     assert!(why.contains("status unknown for quota") && why.ends_with("run kwo again then"), "{why}");
 }
 
+/// Whoever may write objects decides how large they are: a page of them must not fill the memory.
+#[tokio::test]
+async fn a_page_that_is_too_large_is_asked_for_in_parts() {
+    let page = |path: &str| -> usize {
+        let rest = path.split("limit=").nth(1).unwrap_or_default();
+        rest.split('&').next().and_then(|limit| limit.parse().ok()).unwrap_or_default()
+    };
+    let server = Scripted::start(move |asked| {
+        if !asked.path.contains("rolebindings?limit=") {
+            return Answer(200, "", r#"{"items":[]}"#.to_owned());
+        }
+        // Two objects of 2 KB each.
+        let second = asked.path.contains("continue=");
+        let name = |at: usize| {
+            json!({"metadata": {"name": format!("b{at}"), "namespace": "alice", "uid": "u", "resourceVersion": "1",
+                "annotations": {"filler": "x".repeat(2000)}},
+                "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": [{"kind": "User", "name": format!("p{at}")}]})
+        };
+        let (items, next) = match (page(&asked.path), second) {
+            (1, false) => (vec![name(0)], "more"),
+            (1, true) => (vec![name(1)], ""),
+            (_, true) => panic!("{}", asked.path),
+            _ => (vec![name(0), name(1)], ""),
+        };
+        Answer(200, "", json!({"metadata": {"continue": next}, "items": items}).to_string())
+    });
+    let options = KubeOptions {
+        kubeconfig: Some(server.kubeconfig.clone()),
+        page_bytes: 3000,
+        ..KubeOptions::default()
+    };
+    let kube = Kube::connect(options).await.unwrap();
+    let observed = kube.observe(&desired(&["kube:Namespace/alice"])).await;
+    let found = observed.iter().filter(|(id, _)| id.kind == "RoleBinding").count();
+    let limits: Vec<usize> = server
+        .asked()
+        .iter()
+        .filter(|asked| asked.path.contains("rolebindings?limit=") && !asked.path.contains("cluster"))
+        .map(|asked| page(&asked.path))
+        .collect();
+    assert_eq!((found, limits), (2, vec![5000, 312, 19, 1, 1]));
+}
+
 #[tokio::test]
 async fn another_user_is_taken_on_whole() {
     let server = Scripted::playing(vec![made()]);

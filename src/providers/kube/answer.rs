@@ -37,6 +37,8 @@ pub(super) enum Trouble {
     Lost(String),
     /// Asking again cannot help.
     Hopeless(String),
+    /// A page of a list has more than these bytes. Asking for fewer objects helps.
+    TooLarge(usize),
 }
 
 /// What to do about the outcome of one try.
@@ -79,7 +81,7 @@ pub(super) fn next(outcome: &Result<Answer, Trouble>) -> Next {
         },
         Err(Trouble::NotSent(_)) => Next::Doubt { after: None, unsure: false },
         Err(Trouble::Lost(_)) => Next::Doubt { after: None, unsure: true },
-        Err(Trouble::Hopeless(_)) => Next::Done,
+        Err(Trouble::Hopeless(_) | Trouble::TooLarge(_)) => Next::Done,
     }
 }
 
@@ -138,9 +140,10 @@ impl Answer {
 
 impl Trouble {
     /// In words.
-    pub(super) fn why(&self) -> &str {
+    pub(super) fn why(&self) -> Cow<'_, str> {
         match self {
-            Trouble::NotSent(why) | Trouble::Lost(why) | Trouble::Hopeless(why) => why,
+            Trouble::NotSent(why) | Trouble::Lost(why) | Trouble::Hopeless(why) => why.into(),
+            Trouble::TooLarge(bytes) => format!("the answer has more than {bytes} bytes").into(),
         }
     }
 
@@ -148,7 +151,7 @@ impl Trouble {
     pub(super) fn refusal(&self, tries: u32) -> Refusal {
         let why = match self {
             Trouble::NotSent(why) | Trouble::Lost(why) => format!("{why} ({})", times(tries)),
-            Trouble::Hopeless(why) => why.clone(),
+            Trouble::Hopeless(_) | Trouble::TooLarge(_) => self.why().into_owned(),
         };
         Refusal::Unreachable { why }
     }

@@ -6,7 +6,9 @@ use kwo_planner::hits::Beside;
 use kwo_planner::tree::Tree;
 use smol_str::{SmolStr, format_smolstr};
 
+use super::answer::Trouble;
 use super::connect::Kube;
+use super::observe::SMALLER;
 use super::path::{encoded, segment};
 use super::wire::Call;
 use super::write;
@@ -46,10 +48,14 @@ impl Kube {
             Some(namespace) => format!("/namespaces/{}", segment(namespace).map_err(|why| failed(&why))?),
             None => String::new(),
         };
-        let first = format!("{root}/{version}{place}/{plural}?limit={PAGE}");
-        let mut path = first.clone();
+        let (mut limit, mut from) = (PAGE, String::new());
         loop {
+            let path = format!("{root}/{version}{place}/{plural}?limit={limit}{from}");
             let asked = self.wire.ask(&Call::get(path)).await;
+            if matches!(asked.outcome, Err(Trouble::TooLarge(_))) && limit > 1 {
+                limit = (limit / SMALLER).max(1);
+                continue;
+            }
             let answer = asked.outcome.map_err(|trouble| failed(&trouble.refusal(asked.tries)))?;
             if answer.status.as_u16() == 404 && kind.may_lack() {
                 return Ok(());
@@ -64,7 +70,7 @@ impl Kube {
             };
             items.iter().for_each(&mut *take);
             match page.at("/metadata/continue").and_then(Tree::as_text).filter(|next| !next.is_empty()) {
-                Some(next) => path = format!("{first}&continue={}", encoded(next)),
+                Some(next) => from = format!("&continue={}", encoded(next)),
                 None => return Ok(()),
             }
         }

@@ -56,6 +56,8 @@ pub struct KubeOptions {
     /// How long to wait for a server that has gone away or asks to wait. Otherwise a minute, and a few seconds for one
     /// that has not answered yet.
     pub api_wait: Option<Duration>,
+    /// The largest page of a list that is read at once, in bytes. Whoever may write objects decides how large they are.
+    pub page_bytes: usize,
     /// Hears what is being waited for, line by line.
     pub tell: fn(&str),
     /// The kubeconfig ends with the run, so that no command for later may name it.
@@ -106,6 +108,7 @@ impl Default for KubeOptions {
             concurrency: 16,
             lock_duration: Duration::from_secs(15),
             api_wait: None,
+            page_bytes: 128 << 20,
             tell: |_| {},
             passing: false,
         }
@@ -148,6 +151,7 @@ impl Kube {
             pace: Pace::new(places),
             outage: Arc::clone(&outage),
             guarded,
+            page_bytes: options.page_bytes,
         };
         Ok(Kube {
             wire: wire(concurrency, true),

@@ -234,7 +234,7 @@ impl Keeper {
                 }
                 Ok(Err(refusal)) => refusal.to_string(),
                 Err(_) => {
-                    let why = self.wire.way.silence(patience).why().to_owned();
+                    let why = self.wire.way.silence(patience).why().into_owned();
                     outage.suspect(&self.wire.way, begun, &why);
                     why
                 }

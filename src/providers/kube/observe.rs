@@ -13,7 +13,7 @@ use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Present, Reach, Sighting
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use smol_str::{SmolStr, format_smolstr};
 
-use super::answer::times;
+use super::answer::{Trouble, times};
 use super::decode::{Pages, Seen};
 use super::path::{all, encoded, only, siblings, words};
 use super::wire::{Call, Wire};
@@ -22,6 +22,9 @@ use crate::secrets::Vault;
 /// How many objects a page has at most. Few requests, while a page of the largest objects stays near 15 MB. No
 /// `resourceVersion` is ever sent: that asks for the most recent state.
 const PAGE: usize = 5000;
+
+/// By how much fewer objects are asked for where they are too large to be read at once.
+pub(super) const SMALLER: usize = 16;
 
 /// How often a LIST is begun anew when its continuation has expired.
 const RESTARTS: u32 = 3;
@@ -215,11 +218,16 @@ async fn list(
     call: fn(String) -> Call,
 ) -> Result<Vec<Seen>, SmolStr> {
     let what = words(kind);
+    let mut limit = PAGE;
     'whole: for _ in 0..RESTARTS {
         let mut found = Vec::new();
-        let mut path = format!("{place}?limit={PAGE}{only}");
+        let mut from = String::new();
         loop {
-            let asked = wire.ask(&call(path.clone())).await;
+            let asked = wire.ask(&call(format!("{place}?limit={limit}{only}{from}"))).await;
+            if matches!(asked.outcome, Err(Trouble::TooLarge(_))) && limit > 1 {
+                limit = (limit / SMALLER).max(1);
+                continue;
+            }
             let answer = asked
                 .outcome
                 .map_err(|trouble| format_smolstr!("list {what}: {}", trouble.refusal(asked.tries)))?;
@@ -240,7 +248,7 @@ async fn list(
                 .map_err(|error| format_smolstr!("list {what}: the answer cannot be read: {error}"))?;
             found.extend(page.found);
             match page.next {
-                Some(next) => path = format!("{place}?limit={PAGE}{only}&continue={}", encoded(&next)),
+                Some(next) => from = format!("&continue={}", encoded(&next)),
                 None => return Ok(found),
             }
         }

@@ -33,6 +33,8 @@ pub(super) struct Wire {
     pub(super) outage: Arc<Outage>,
     /// What is written along it takes the lock, where the run has one; the lock's own requests do not.
     pub(super) guarded: bool,
+    /// Of a page of a list no more is read.
+    pub(super) page_bytes: usize,
 }
 
 /// One request, which can be sent more than once.
@@ -75,6 +77,11 @@ impl Call {
     /// Changes an object by a patch of this content type.
     pub(super) fn patch(path: impl Into<String>, content_type: &'static str, body: Vec<u8>) -> Call {
         Call { method: Method::PATCH, path: path.into(), content: Some((content_type, body)), accept: JSON }
+    }
+
+    /// Is it a page of a list, of which a smaller one can be had?
+    fn is_page(&self) -> bool {
+        self.method == Method::GET && self.path.contains("?limit=")
     }
 
     fn request(&self) -> Result<Request<Body>, Trouble> {
@@ -146,7 +153,7 @@ impl Wire {
                 Next::Doubt { after, unsure: this_one } => {
                     let why = match &outcome {
                         Ok(answer) => answer.says(),
-                        Err(trouble) => trouble.why().to_owned(),
+                        Err(trouble) => trouble.why().into_owned(),
                     };
                     // Where the server was away the try says nothing about the request.
                     if !self.outage.doubt(&self.way, sent, &why).await {
@@ -183,7 +190,7 @@ impl Wire {
                 tracing::debug!(method = %call.method, path = call.path, status = answer.status.as_u16(), ms);
             }
             Err(trouble) => {
-                tracing::debug!(method = %call.method, path = call.path, error = trouble.why(), ms);
+                tracing::debug!(method = %call.method, path = call.path, error = %trouble.why(), ms);
             }
         }
         outcome
@@ -194,6 +201,9 @@ impl Wire {
         let patience = self.way.timeout;
         let mut answer = self.way.open(call.request()?, patience).await?;
         while let Some(piece) = self.way.piece(&mut answer, Some(patience)).await? {
+            if call.is_page() && body.len() + piece.len() > self.page_bytes {
+                return Err(Trouble::TooLarge(body.len() + piece.len()));
+            }
             body.extend_from_slice(&piece);
         }
         let (head, _) = answer.into_parts();
