@@ -118,8 +118,11 @@ fn shapes() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// A list in a roster: what it is, what stands before it and after it, and its entries by number.
+type List = (&'static str, &'static str, &'static str, fn(usize) -> String);
+
 /// Lists that stand in every namespace: the end of the roster that has a list of a tier, or of the tenant itself.
-const LISTS: [(&str, &str, &str, fn(usize) -> String); 14] = [
+const LISTS: [List; 14] = [
     ("Secrets of a tier", "tiers: {s: {imagePullSecrets: [", "]}}\n", |at| format!("{},", name(at))),
     ("annotations of a tier", "tiers: {s: {annotations: {", "}}}\n", |at| format!("a{at}: b,")),
     ("amounts of a tier", "tiers: {s: {quota: {hard: {", "}}}}\n", |at| format!("count/{}.b: 9,", name(at))),
@@ -163,7 +166,7 @@ const LISTS: [(&str, &str, &str, fn(usize) -> String); 14] = [
 ];
 
 /// And those of a tenant.
-const OWN: [(&str, &str, &str, fn(usize) -> String); 7] = [
+const OWN: [List; 7] = [
     ("labels", "labels: {", "}", |at| format!("a{at}: b,")),
     ("annotations", "annotations: {", "}", |at| format!("a{at}: b,")),
     ("Secrets", "imagePullSecrets: [", "]", |at| format!("{},", name(at))),
