@@ -1,6 +1,7 @@
 //! `kwo kubeconfig` for pipelines: what it prints is used with kubectl, and its token is nowhere else.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -133,6 +134,19 @@ fn the_role_of_the_manual_is_enough_for_one_namespace() {
         let mut command = bench.command(&["kubeconfig", namespace]);
         Ran::of(&command.env("KWO_KUBECONFIG", &narrow).output().unwrap())
     };
+    // What judges tenants judges this account too, once it is in force.
+    kubectl_ok(&["create", "rolebinding", "probe", "-n", &name, "--clusterrole=admin", "--user=probe"]);
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let outside =
+            ["create", "service", "externalname", "probe", "--external-name=localhost", "-n", &name];
+        let tried = kubectl(&[&outside[..], &["--dry-run=server", "--as=probe"]].concat());
+        if String::from_utf8_lossy(&tried.stderr).contains("kwo-inside") {
+            break;
+        }
+        assert!(Instant::now() < end, "kwo-inside is not in force");
+        std::thread::sleep(Duration::from_millis(200));
+    }
     kwo(&name).expect(0);
     let ran = kwo(&other).expect(1);
     assert!(ran.err.contains("cannot create resource \"serviceaccounts/token\""), "{}", ran.err);

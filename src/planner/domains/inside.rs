@@ -86,7 +86,8 @@ fn variables() -> Vec<(&'static str, String)> {
             "oldNodes",
             format!("request.operation == 'UPDATE' && oldObject != null ? {} : []", nodes("oldObject")),
         ),
-        ("written", wrote("object")),
+        // What is made gets its records from the API server alone.
+        ("written", format!("request.operation == 'UPDATE' ? {} : []", wrote("object"))),
         (
             "oldWritten",
             format!("request.operation == 'UPDATE' && oldObject != null ? {} : []", wrote("oldObject")),
