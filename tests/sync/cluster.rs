@@ -53,6 +53,15 @@ impl Cluster {
             "kwo.dev/roster-name-",
             "kwo.dev/roster-place-",
         ]);
+        // And the tenants of other tests, which would be strangers' from now on.
+        kubectl(&[
+            "label",
+            "namespaces",
+            "--selector=kwo.dev/tenant",
+            "kwo.dev/tenant-",
+            "kwo.dev/managed-",
+            "app.kubernetes.io/managed-by-",
+        ]);
     }
 
     /// Takes the lock away from a run that is dead, which is sooner than it expires.
