@@ -200,6 +200,24 @@ async fn bindings_of_others_are_seen_and_cost_no_request() {
     );
 }
 
+/// One binding of a tenant may have tens of thousands of subjects.
+#[tokio::test]
+async fn of_a_binding_that_is_not_kwos_few_subjects_are_kept() {
+    let subjects: Vec<_> = (0..1200).map(|at| json!({"kind": "User", "name": format!("p{at}")})).collect();
+    let item = json!({"metadata": {"name": "x", "namespace": "alice", "uid": "u", "resourceVersion": "1"},
+        "roleRef": {"kind": "ClusterRole", "name": "admin"}, "subjects": subjects});
+    let server = Scripted::start(move |asked| match asked.path.contains("/rolebindings?") {
+        true => Answer(200, "", json!({"items": [item]}).to_string()),
+        false => Answer(200, "", r#"{"items":[]}"#.to_owned()),
+    });
+    let seen = kube(&server).await.observe(&desired(&["kube:Namespace/alice"])).await;
+    let Some(Sighting::Present(binding)) = seen.get(&"kube:RoleBinding/alice/x".parse().unwrap()) else {
+        panic!("it is seen")
+    };
+    assert_eq!(binding.body.at("/subjects").unwrap().items().len(), 1000);
+    assert_eq!(binding.body.at("/subjectsNotKept"), Some(&Tree::from(200)));
+}
+
 /// Why an object is unknown.
 fn why(observed: &Observed, id: &str) -> String {
     match observed.get(&id.parse().expect("an id")) {

@@ -175,6 +175,19 @@ mod tests {
         assert!(matches!(who("system:serviceaccount:ci:builder"), Identity::User(_)));
     }
 
+    /// To Kubernetes such a name is another person, and to whoever reads the roster the same.
+    #[test]
+    fn a_name_with_something_in_it_that_nobody_sees_is_refused() {
+        for hidden in
+            ['\u{3164}', '\u{2800}', '\u{34f}', '\u{115f}', '\u{fe0f}', '\u{e0100}', '\u{200b}', '\u{a0}']
+        {
+            for text in [format!("viktor@example.com{hidden}"), format!("group:a{hidden}b")] {
+                let refused = text.parse::<Identity>().unwrap_err().to_string();
+                assert!(refused.contains(&format!("U+{:04X}", u32::from(hidden))), "{refused}");
+            }
+        }
+    }
+
     #[test]
     fn names_that_login_systems_really_give_are_taken() {
         let person = |text: &str| {
