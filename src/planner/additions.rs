@@ -56,9 +56,12 @@ pub(crate) const READ_OF_INGRESSES: [&str; 11] = {
     [INGRESS_CLASS_AT, a, b, c, d, e, f, g, h, i, j]
 };
 
+/// Where a namespace says which hosts those in it may serve, and what its Services may do besides.
+pub(crate) const DOMAINS_AT: &str = "/metadata/annotations/kwo.dev~1domains";
+pub(crate) const SERVICES_AT: &str = "/metadata/annotations/kwo.dev~1services";
+
 /// The annotations of a tenant's namespace that open something to it in kwo's admission policies.
-pub(crate) const IN_NAMESPACES: [&str; 2] =
-    ["/metadata/annotations/kwo.dev~1domains", "/metadata/annotations/kwo.dev~1services"];
+pub(crate) const IN_NAMESPACES: [&str; 2] = [DOMAINS_AT, SERVICES_AT];
 
 /// An addition: where it stands, and what it is.
 pub(crate) type Addition = (String, Tree);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use smol_str::format_smolstr;
 
 use crate::access;
-use crate::additions::additions;
+use crate::additions::{DOMAINS_AT, SERVICES_AT, additions};
 use crate::change::Leftover;
 use crate::domains::allowed;
 use crate::endings::{
@@ -21,7 +21,6 @@ use crate::observed::{FIELD_MANAGER, Observed, Owner, Place, Present, Reach, Sig
 use crate::plan;
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::roster::HostPattern;
-use crate::shapes::DOMAINS_AT;
 use crate::tree::{SmolStr, Tree, is_below, join, tokens};
 
 /// Where kwo writes besides the namespaces of tenants.
@@ -78,8 +77,9 @@ pub fn gather(leftovers: &mut [Leftover], reach: &Reach) {
     }
 }
 
-/// Says of a namespace that is left over, or of the hosts that are left in one, which of them the roster gives to another
-/// tenant by now: who is still in it may serve them as well, whatever the roster says.
+/// Says of the hosts that are left in a namespace that they may still be served there, and whose they are by now: who is
+/// in it may serve them, whatever the roster says. Of a namespace that is left over as a whole only those of others count,
+/// for the rights in it are told anyway.
 pub fn hosts_left(leftovers: &mut [Leftover], desired: &Desired, observed: &Observed) {
     let mut claims: Option<Vec<(SmolStr, HostPattern)>> = None;
     for left in leftovers.iter_mut().filter(|left| left.id.known_kind() == Some(Kind::Namespace)) {
@@ -90,20 +90,22 @@ pub fn hosts_left(leftovers: &mut [Leftover], desired: &Desired, observed: &Obse
         };
         let Some(found) = found else { continue };
         let claims = claims.get_or_insert_with(|| claims_of(desired));
-        let hosts = hosts(&found).filter_map(|host| {
-            let whose =
-                claims.iter().find(|(tenant, theirs)| *tenant != left.tenant && theirs.overlaps(&host));
-            whose.map(|(tenant, _)| (host, tenant))
-        });
-        let sentences: Vec<String> = hosts
-            .map(|(host, tenant)| {
-                format!("{} may still serve {host}, a host of tenant {tenant}", left.id.name)
-            })
-            .collect();
+        let whose = |host: &HostPattern| {
+            let mut others = claims.iter().filter(|(tenant, _)| *tenant != left.tenant);
+            others.find(|(_, theirs)| theirs.overlaps(host)).map(|(tenant, _)| tenant)
+        };
+        let told = |host: HostPattern| match (whose(&host), &left.pointer) {
+            (Some(tenant), _) => Some(format!("{host}, a host of tenant {tenant}")),
+            (None, Some(_)) => Some(host.to_string()),
+            (None, None) => None,
+        };
+        let told: Vec<String> = hosts(&found).filter_map(told).collect();
+        let sentences: Vec<String> =
+            told.iter().map(|host| format!("{} may still serve {host}", left.id.name)).collect();
         if sentences.is_empty() {
             continue;
         }
-        left.grants = Some(sentences.join("; ").into());
+        (left.grants, left.in_force) = (Some(sentences.join("; ").into()), None);
         if left.pointer.is_none() {
             let rest = ending_of_hosts(&left.id, &observed.reach);
             let rights = left.rights_command.take().map(|command| format!("{command}; "));
@@ -369,10 +371,17 @@ fn field(
         in_force: in_force(&resource.id, &present.body, Some(pointer), value.as_ref()).map(SmolStr::from),
         value,
         tenant: tenant(present),
-        grants: grants.map(SmolStr::from),
+        grants: grants.or_else(|| opened(&resource.id, pointer, present)).map(SmolStr::from),
         within: None,
         rights_command: None,
     }
+}
+
+/// What a namespace still lets its Services do.
+fn opened(id: &ResourceId, pointer: &str, present: &Present) -> Option<String> {
+    let words = present.body.at(pointer)?.as_text().filter(|_| pointer == SERVICES_AT)?;
+    (id.known_kind()? == Kind::Namespace)
+        .then(|| format!("Services in {} may still use {}", id.name, words.replace(',', " and ")))
 }
 
 /// What it still does though the roster does not say so: a bound that still holds, a network that is still closed.

@@ -138,9 +138,6 @@ const PROBE: Members = Members::These(&["exec", "grpc", "httpGet", "tcpSocket"])
 /// A profile of the node's own is named beside one type only.
 const SECCOMP: Members = Members::These(&["localhostProfile", "type"]);
 
-/// Where a namespace says which hosts those in it may serve.
-pub(crate) const DOMAINS_AT: &str = "/metadata/annotations/kwo.dev~1domains";
-
 static NAMESPACE: Shape = Shape {
     // Without a version the rules of a level are those of the latest one.
     assumed: &[

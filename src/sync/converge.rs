@@ -113,7 +113,7 @@ pub(super) async fn look(
         let text = format!("{} {why}; nothing was done", identity.address);
         let hint = match kept {
             Kept::Unknown { .. } => {
-                "`kwo rbac ROSTER --for sync` prints the rights that it takes; where this roster is to keep it whatever \
+                "`kwo rbac --for sync` prints the rights that it takes; where this roster is to keep it whatever \
                  stands there, `kwo sync --allow roster` takes it over, once"
             }
             _ => {
