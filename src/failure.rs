@@ -1,7 +1,7 @@
 //! How a run ends badly: a kind, which alone chooses the exit code, what happened, what lay behind it, and what
-//! to do. One printer for all of them. The planner and the providers never see hints.
+//! to do. `report/failure.rs` prints all of them. The planner and the providers never see hints.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::process::ExitCode;
 
 /// How a run ended. The numbers are part of the command line's contract.
@@ -76,23 +76,12 @@ impl Failure {
         self.hints.push(hint.into());
         self
     }
+}
 
-    /// The failure as it is printed on standard error.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let Failure { exit: _, message, causes, hints } = self;
-        let mut text = String::new();
-        if !message.is_empty() {
-            let red = anstyle::AnsiColor::Red.on_default().bold();
-            let _ = writeln!(text, "{red}error:{red:#} {message}");
-        }
-        for cause in causes {
-            let _ = writeln!(text, "  caused by: {}", cause.replace('\n', "\n    "));
-        }
-        for hint in hints {
-            let cyan = anstyle::AnsiColor::Cyan.on_default();
-            let _ = writeln!(text, "{cyan}hint:{cyan:#} {hint}");
-        }
-        text
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { exit: _, message, causes, hints: _ } = self;
+        out.write_str(message)?;
+        causes.iter().try_for_each(|cause| write!(out, ": {cause}"))
     }
 }

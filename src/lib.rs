@@ -30,6 +30,7 @@ pub mod saved;
 pub mod secrets;
 pub mod source;
 pub mod status;
+pub mod strict;
 pub mod sync;
 pub mod target;
 mod web;

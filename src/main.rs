@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use kwo::cli::Cli;
 use kwo::failure::Exit;
+use kwo::report::failure::text;
 
 fn main() -> ExitCode {
     kwo::commands::answer_shell();
@@ -37,13 +38,13 @@ fn main() -> ExitCode {
     let exit = match ended {
         Ok(exit) => exit,
         Err(failure) => {
-            kwo::log::say(&failure.text());
+            kwo::log::say(&text(&failure));
             failure.exit
         }
     };
     match kwo::commands::lost() {
         Some(lost) => {
-            kwo::log::say(&lost.text());
+            kwo::log::say(&text(&lost));
             // A run that ended badly says so first.
             if exit == Exit::Done || exit == Exit::Changes { lost.exit.into() } else { exit.into() }
         }

@@ -284,7 +284,7 @@ mod tests {
     fn only_its_own_kind_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("roster.yaml");
-        let refused = |kind| write(&path, b"new", kind).unwrap_err().text();
+        let refused = |kind| write(&path, b"new", kind).unwrap_err().to_string();
         for (kind, there) in [
             (PLAN, "apiVersion: kwo/v1\n"),
             (PLAN, "{}"),
@@ -337,9 +337,9 @@ mod tests {
         fs::write(&file, OURS).unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         for kind in [PLAN, CODE_QUALITY] {
-            assert!(write(&link, b"new", kind).unwrap_err().text().contains("is a symbolic link"));
+            assert!(write(&link, b"new", kind).unwrap_err().to_string().contains("is a symbolic link"));
         }
-        assert!(write(folder.path(), b"new", PLAN).unwrap_err().text().contains("is no file"));
+        assert!(write(folder.path(), b"new", PLAN).unwrap_err().to_string().contains("is no file"));
         assert_eq!(fs::read_to_string(&file).unwrap(), OURS);
         let mode = Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();

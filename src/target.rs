@@ -1,23 +1,72 @@
-//! What a run works on: a cluster or a directory, and the node beside it, opened from what was typed.
+//! What a run works on: a cluster or a directory, and the node beside it. The options are plain values, whoever they come
+//! from: a command line or the settings.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{ClusterArgs, KubeArgs, TargetArgs};
 use crate::failure::Failure;
 use crate::providers::{ConnectError, Dir, Kube, KubeOptions, Node, Provider, Together};
 use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
 
+/// So many writes are on their way to a directory at a time.
+const WRITES: usize = 16;
+
+/// What a run works on, and what it may do there.
+#[derive(Clone, Debug)]
+pub struct TargetOptions {
+    /// What is to agree.
+    pub main: Main,
+    /// The key that opens the age files of the roster, where it is not the usual one.
+    pub age_identity: Option<PathBuf>,
+    /// The folder that the files of the node lie below, where the node is looked at.
+    pub node: Option<PathBuf>,
+    /// k3s may be restarted.
+    pub allow_restart: bool,
+    /// What the roster is called in the cluster that it keeps, where the roster does not say it.
+    pub roster_id: Option<String>,
+    /// What another roster keeps may be taken over.
+    pub take_over_roster: bool,
+    /// The tenants and objects whose objects without a mark are taken over; `*` is all of them.
+    pub adopt: Vec<String>,
+}
+
+/// The system that objects are in.
+#[derive(Clone, Debug)]
+pub enum Main {
+    /// A cluster.
+    Cluster(Box<KubeOptions>),
+    /// A directory of manifests.
+    Directory(PathBuf),
+}
+
+impl TargetOptions {
+    /// How many writes may be on their way at a time.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        match &self.main {
+            Main::Cluster(options) => options.concurrency,
+            Main::Directory(_) => WRITES,
+        }
+    }
+}
+
 /// Opens the target, and the node where the run is asked to look at it.
 ///
 /// # Errors
-/// When the target is neither `kube` nor `dir:PATH`, or one of them cannot be opened.
-pub async fn open(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
-    let node = args.node.then(|| node(&args.root)).transpose()?;
-    let main = main(args, lock_duration).await?;
+/// When one of them cannot be opened.
+pub async fn open(options: &TargetOptions, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
+    let node = options.node.as_deref().map(node).transpose()?;
+    let main: Arc<dyn Provider> = match &options.main {
+        Main::Directory(path) => Arc::new(Dir::new(path).map_err(|error| {
+            Failure::new(format!("cannot use the directory {}", path.display())).because(&error)
+        })?),
+        Main::Cluster(options) => {
+            Arc::new(connect(KubeOptions { lock_duration, ..KubeOptions::clone(options) }).await?)
+        }
+    };
     Ok(Arc::new(Together::new(main, node)))
 }
 
@@ -33,76 +82,16 @@ pub fn node(root: &Path) -> Result<Node, Failure> {
     })
 }
 
-/// Opens the cluster only to look at single things in it.
+/// Opens a cluster.
 ///
 /// # Errors
-/// When what was typed and the kubeconfig lead to none.
-pub async fn glance(args: &KubeArgs) -> Result<Arc<dyn Provider>, Failure> {
-    let kube = Kube::connect(options(args)?).await.map_err(|error| unconnected(&error))?;
-    Ok(Arc::new(kube))
-}
-
-async fn main(args: &TargetArgs, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
-    if let Some(path) = args.target.strip_prefix("dir:").filter(|path| !path.is_empty()) {
-        let dir = Dir::new(path)
-            .map_err(|error| Failure::new(format!("cannot use the directory {path}")).because(&error))?;
-        return Ok(Arc::new(dir));
-    }
-    if args.target != "kube" {
-        return Err(Failure::usage(format!("`{}` is no target", args.target))
-            .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests"));
-    }
-    Ok(Arc::new(kube(&args.cluster, lock_duration).await?))
-}
-
-/// Opens the cluster.
-///
-/// # Errors
-/// When what was typed and the kubeconfig lead to none.
-pub async fn kube(args: &ClusterArgs, lock_duration: Duration) -> Result<Kube, Failure> {
-    let options =
-        KubeOptions { concurrency: usize::from(args.concurrency), lock_duration, ..options(&args.kube)? };
+/// When the options and the kubeconfig lead to none.
+pub async fn connect(options: KubeOptions) -> Result<Kube, Failure> {
     Kube::connect(options).await.map_err(|error| unconnected(&error))
-}
-
-/// Opens the cluster for one request at a time.
-///
-/// # Errors
-/// When what was typed and the kubeconfig lead to none.
-pub async fn single(args: &KubeArgs, lock_duration: Duration) -> Result<Kube, Failure> {
-    let options = KubeOptions { lock_duration, ..options(args)? };
-    Kube::connect(options).await.map_err(|error| unconnected(&error))
-}
-
-/// How to reach the cluster that was typed.
-///
-/// # Errors
-/// When groups are to be impersonated without a user.
-pub fn options(args: &KubeArgs) -> Result<KubeOptions, Failure> {
-    let said = |name: &&String| !name.is_empty();
-    let as_groups: Vec<String> = args.as_group.iter().filter(said).cloned().collect();
-    let as_user = args.as_user.as_ref().filter(said).cloned();
-    if as_user.is_none() && !as_groups.is_empty() {
-        return Err(Failure::usage(
-            "--as-group without --as: groups can only be impersonated together with a user",
-        )
-        .hint("add `--as USER`; a user of that name need not exist"));
-    }
-    Ok(KubeOptions {
-        kubeconfig: args.kubeconfig.clone(),
-        context: args.context.clone(),
-        as_user,
-        as_groups,
-        timeout: args.timeout,
-        api_wait: args.api_wait,
-        // Talk for a person, wherever the data of the command goes.
-        tell: crate::log::say,
-        passing: args.passing,
-        ..KubeOptions::default()
-    })
 }
 
 /// The failure to find a cluster.
+#[must_use]
 pub fn unconnected(error: &ConnectError) -> Failure {
     let failure = Failure::new("cannot connect to the cluster").because(error);
     error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()))
@@ -112,9 +101,8 @@ pub fn unconnected(error: &ConnectError) -> Failure {
 ///
 /// # Errors
 /// When it names what the roster does not want: a slip would look like a foreign object that cannot be had.
-pub fn adopt(args: &TargetArgs, desired: &Desired) -> Result<Adopt, Failure> {
-    let names: BTreeSet<&str> =
-        args.adopt.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+pub fn adopt(names: &[String], desired: &Desired) -> Result<Adopt, Failure> {
+    let names: BTreeSet<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
     if names.is_empty() {
         return Ok(Adopt::Nothing);
     }
@@ -136,34 +124,31 @@ pub fn adopt(args: &TargetArgs, desired: &Desired) -> Result<Adopt, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
     use kwo_planner::domains::compile;
     use kwo_planner::roster::{SourceFile, Sources, parse};
 
     use super::*;
-    use crate::cli::{Cli, Command};
 
-    fn adopted(option: &str) -> Result<Adopt, String> {
-        let Command::Plan(args) = Cli::try_parse_from(["kwo", "plan", option]).unwrap().command else {
-            panic!("it is a plan")
-        };
+    fn adopted(names: &[&str]) -> Result<Adopt, Failure> {
         let text = "{apiVersion: kwo/v1, kind: Roster, tenants: {alice: , bob: }}".to_owned();
         let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
-        adopt(&args.target, &compile(&roster).unwrap()).map_err(|failure| failure.text())
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        adopt(&names, &compile(&roster).unwrap())
     }
 
     #[test]
     fn what_is_adopted_is_there() {
         let only = |names: &[&str]| Ok(Adopt::Only(names.iter().map(|name| (*name).into()).collect()));
-        assert_eq!(adopted("--full"), Ok(Adopt::Nothing));
+        assert_eq!(adopted(&[]), Ok(Adopt::Nothing));
         // An empty variable says as much, and must not be taken for the tenant of what no tenant has.
-        assert_eq!(adopted("--adopt="), Ok(Adopt::Nothing));
-        assert_eq!(adopted("--adopt"), Ok(Adopt::Everything));
-        assert_eq!(adopted("--adopt=bob,alice"), only(&["alice", "bob"]));
-        assert_eq!(adopted("--adopt=kube:Namespace/bob"), only(&["kube:Namespace/bob"]));
+        assert_eq!(adopted(&[""]), Ok(Adopt::Nothing));
+        assert_eq!(adopted(&["*"]), Ok(Adopt::Everything));
+        assert_eq!(adopted(&["bob", "alice"]), only(&["alice", "bob"]));
+        assert_eq!(adopted(&["kube:Namespace/bob"]), only(&["kube:Namespace/bob"]));
         for stranger in ["bbo", "kube:Namespace/carol", "kube:"] {
-            let said = adopted(&format!("--adopt=alice,{stranger}")).unwrap_err();
-            assert!(said.contains(&format!("--adopt={stranger}: ")) && said.contains("alice, bob"), "{said}");
+            let said = adopted(&["alice", stranger]).unwrap_err();
+            assert!(said.message.contains(&format!("--adopt={stranger}: ")), "{said:?}");
+            assert!(said.hints[0].contains("alice, bob"), "{said:?}");
         }
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::shared::{AgeArgs, ClusterArgs, RosterArgs, TargetArgs};
-use super::values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, lock_duration, switch};
+use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, fail_on, lock_duration, switch};
+
+use crate::strict::FailOn;
 
 /// `kwo validate`
 #[derive(Args, Debug)]
@@ -52,7 +54,7 @@ pub struct Plan {
     pub detailed_exitcode: bool,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
     /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
-    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
@@ -107,7 +109,7 @@ pub struct Apply {
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
     /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
-    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
@@ -151,7 +153,7 @@ pub struct Status {
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
     /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's;
     /// either, where that is not known.
-    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]

@@ -4,6 +4,7 @@ mod again;
 mod command;
 mod commands;
 mod daily;
+mod options;
 mod pipeline;
 mod sections;
 mod shared;
@@ -24,4 +25,4 @@ pub use sections::{
 };
 pub use shared::{AgeArgs, ClusterArgs, KubeArgs, RosterArgs, TargetArgs};
 pub use unattended::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, SettingsArgs, Sync};
-pub use values::{FailOn, PlanFormat, SchemaOf, TextOrJson, YamlOrJson};
+pub use values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson};

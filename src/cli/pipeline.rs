@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::shared::{RosterArgs, TargetArgs};
-use super::values::{FailOn, YamlOrJson, duration, lock_duration, switch};
+use super::values::{YamlOrJson, duration, fail_on, lock_duration, switch};
+
+use crate::strict::FailOn;
 
 /// `kwo ci`
 #[derive(Args, Debug)]
@@ -40,7 +42,7 @@ pub struct Ci {
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
     /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
-    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]

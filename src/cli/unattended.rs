@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::{FailOn, TextOrJson, duration, lock_duration, switch};
+use super::values::{TextOrJson, allowed, duration, fail_on, lock_duration, switch};
+
+use crate::strict::FailOn;
 use crate::sync::Allowed;
 
 /// Where kwo's settings are.
@@ -27,7 +29,7 @@ pub struct Sync {
     #[arg(long, env = "KWO_DRY_RUN", value_parser = switch)]
     pub dry_run: bool,
     /// Let pass, this once, what would be refused: a branch that was rewritten, or what goes beyond a limit.
-    #[arg(long, env = "KWO_ALLOW", value_name = "WHAT", value_delimiter = ',')]
+    #[arg(long, env = "KWO_ALLOW", value_name = "WHAT", value_delimiter = ',', value_parser = allowed())]
     pub allow: Vec<Allowed>,
     /// How long to wait for another run to end.
     #[arg(long, default_value = "30s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
@@ -44,7 +46,7 @@ pub struct Sync {
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
     /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's. `strict:` in the settings does the same.
-    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',')]
+    #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// How to print the report.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]

@@ -4,6 +4,10 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::{EnumValueParser, TypedValueParser};
+
+use crate::strict;
+use crate::sync::Allowed;
 
 /// How to show a plan.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -29,10 +33,56 @@ pub enum YamlOrJson {
 }
 
 /// What a run is to fail on that would let it pass otherwise.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, ValueEnum)]
-pub enum FailOn {
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum FailOn {
     LeftoverAccess,
     ForeignAccess,
+}
+
+impl From<FailOn> for strict::FailOn {
+    fn from(on: FailOn) -> strict::FailOn {
+        match on {
+            FailOn::LeftoverAccess => strict::FailOn::LeftoverAccess,
+            FailOn::ForeignAccess => strict::FailOn::ForeignAccess,
+        }
+    }
+}
+
+/// What a run of `kwo sync` may do that it otherwise would not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Allow {
+    /// Follow a branch that was rewritten.
+    Rewrite,
+    /// Revise more objects than the limit.
+    Revise,
+    /// Let go of more tenants than the limit.
+    Drop,
+    /// Touch more tenants than the limit.
+    Tenants,
+    /// Keep what another roster keeps.
+    Roster,
+}
+
+impl From<Allow> for Allowed {
+    fn from(allow: Allow) -> Allowed {
+        match allow {
+            Allow::Rewrite => Allowed::Rewrite,
+            Allow::Revise => Allowed::Revise,
+            Allow::Drop => Allowed::Drop,
+            Allow::Tenants => Allowed::Tenants,
+            Allow::Roster => Allowed::Roster,
+        }
+    }
+}
+
+/// Reads what a run is to fail on.
+pub(super) fn fail_on() -> impl TypedValueParser<Value = strict::FailOn> {
+    EnumValueParser::<FailOn>::new().map(strict::FailOn::from)
+}
+
+/// Reads what a run may do once.
+pub(super) fn allowed() -> impl TypedValueParser<Value = Allowed> {
+    EnumValueParser::<Allow>::new().map(Allowed::from)
 }
 
 /// What has a schema.

@@ -17,7 +17,7 @@ use super::consent::{confirm, lock};
 use super::entrust::entrust;
 use super::hits::hits;
 use super::load::{Loaded, load};
-use super::look::{Guard, fails, identity, look};
+use super::look::{Guard, identity, look};
 use super::print::{data, json, talk};
 use super::saved::{self, held_against};
 use super::stop;
@@ -26,11 +26,12 @@ use crate::execute::{Brakes, Report, execute};
 use crate::failure::{Exit, Failure};
 use crate::fight::{blind, fights, pause, waited};
 use crate::providers::{Identity, Provider};
-use crate::report::counts::Counts;
 use crate::report::hits;
 use crate::report::plan::{Detail, text};
 use crate::report::run::{self as shown, settled};
+use crate::strict::fails;
 use crate::target;
+use kwo_planner::counts::Counts;
 
 /// The roster, where none is named.
 const ROSTER: &str = "roster.yaml";
@@ -75,7 +76,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
     if let (Some(file), Some(loaded)) = (&file, &given) {
         saved::is_of(file, loaded, args)?;
     }
-    let provider = target::open(&args.target, args.lock_duration).await?;
+    let provider = target::open(&args.target.options()?, args.lock_duration).await?;
     let identity = identity(&*provider).await?;
     let vouched = match &file {
         Some(file) => Some(saved::vouched(file, given.is_some(), args, &*provider, &identity).await?),
@@ -93,7 +94,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
     let lock = lock(&*provider, args.lock_timeout, &mut interrupted).await?;
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
     let work = async {
-        let adopt = target::adopt(&target, &loaded.desired)?;
+        let adopt = target::adopt(&target.adopt, &loaded.desired)?;
         let provenance = loaded.provenance(&roster);
         let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
         let keeper = loaded.keeper(&roster, &target);

@@ -7,7 +7,6 @@ use kwo_planner::roster::Roster;
 use tempfile::NamedTempFile;
 
 use super::load::{compiled, counted};
-use super::look::fails;
 use super::print::{data, exactly, talk};
 use super::{apply, plan};
 use crate::cli::{Apply, Ci, TextOrJson};
@@ -19,10 +18,12 @@ use crate::pipeline::{
     workflow_command,
 };
 use crate::regular;
+use crate::report::failure;
 use crate::report::markdown::{applied, failed, markdown};
 use crate::report::plan::{Detail, text};
 use crate::report::{diagnostic, hits};
 use crate::source;
+use crate::strict::fails;
 
 /// The kubeconfig itself, as pipelines keep it in a secret.
 const KUBECONFIG_DATA: &str = "KWO_KUBECONFIG_DATA";
@@ -268,7 +269,7 @@ struct Refused {
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Refused {
-        Refused { said: failed("it did not come to the end", &failure.text()), failure }
+        Refused { said: failed("it did not come to the end", &failure::text(&failure)), failure }
     }
 }
 

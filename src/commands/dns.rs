@@ -130,12 +130,12 @@ async fn credentials<'r>(
     let in_cluster = resolvers()
         .flat_map(|(_, entry)| entry.value.references())
         .any(|(_, reference)| matches!(reference.value, SecretRef::Kube { .. }));
-    let provider = if in_cluster { Some(target::glance(kube).await?) } else { None };
+    let provider = if in_cluster { Some(target::connect(kube.options()?).await?) } else { None };
     let mut all = Vec::new();
     for (name, entry) in resolvers() {
         let mut found = Vec::new();
         for (variable, reference) in entry.value.references() {
-            let answer = follow(&reference.value, &places, provider.as_deref()).await;
+            let answer = follow(&reference.value, &places, provider.as_ref().map(|kube| kube as _)).await;
             found.push((variable.to_string(), &reference.value, answer));
         }
         all.push((name.as_str(), &entry.value, found));

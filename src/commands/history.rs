@@ -7,9 +7,10 @@ use super::sync::settings;
 use crate::cli::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, TextOrJson};
 use crate::failure::{Exit, Failure};
 use crate::history::{self, HistoryError};
+use crate::log::say;
 use crate::providers::hostname;
 use crate::report::history::{list, show};
-use crate::sync::{Memory, target_args};
+use crate::sync::{Memory, target_options};
 use crate::target;
 
 pub(crate) async fn history(args: &History) -> Result<Exit, Failure> {
@@ -71,7 +72,7 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
     if args.offline {
         return Ok(Exit::Done);
     }
-    let provider = target::open(&target_args(&settings), std::time::Duration::ZERO).await?;
+    let provider = target::open(&target_options(&settings, say), std::time::Duration::ZERO).await?;
     let recalled = Memory::recall(&*provider).await;
     let (memory, _) = recalled.map_err(|refusal| {
         Failure::new(format!("what the cluster remembers cannot be read: {refusal}"))

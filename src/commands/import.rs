@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use kwo_planner::domains::compile;
 use kwo_planner::plan::{Adopt, Provenance};
@@ -24,7 +23,7 @@ use crate::target;
 const UNSAVED: &str = "roster.yaml";
 
 pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
-    let kube = target::kube(&args.cluster, Duration::ZERO).await?;
+    let kube = target::connect(args.cluster.options()?).await?;
     let node = args.node.then(|| target::node(&args.root)).transpose()?;
     let found = node.as_ref().map(files).transpose().map_err(|why| {
         Failure::new(format!("cannot read the files of the node: {why}"))

@@ -15,8 +15,8 @@ use crate::cli::{Kubeconfig, YamlOrJson, roster_again};
 use crate::failure::{Exit, Failure};
 use crate::kubeconfig::{Way, json_line, people, pipelines, yaml};
 use crate::out::{self, Went};
-use crate::providers::{Endpoint, Kube, KubeOptions, Token};
-use crate::target::{options, unconnected};
+use crate::providers::{Endpoint, KubeOptions, Token};
+use crate::target::{connect, unconnected};
 
 pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
@@ -25,7 +25,7 @@ pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {
         known(&loaded, namespace)?;
     }
     let cluster = loaded.roster.cluster();
-    let options = options(&args.kube)?;
+    let options = args.kube.options()?;
     let endpoint = Endpoint::find(&options).await.map_err(|error| unconnected(&error))?;
     let server = cluster.api.as_ref().and_then(Api::server);
     let way = Way { cluster: cluster.called(), server: server.as_deref(), endpoint: &endpoint };
@@ -71,7 +71,7 @@ fn known(loaded: &Loaded, namespace: &str) -> Result<(), Failure> {
 }
 
 async fn token(args: &Kubeconfig, options: KubeOptions, namespace: &str) -> Result<Token, Failure> {
-    let kube = Kube::connect(options).await.map_err(|error| unconnected(&error))?;
+    let kube = connect(options).await?;
     let apply = format!("kwo apply{}{}", roster_again(&args.roster.roster), args.kube.again());
     kube.token(namespace, ACCOUNT, args.duration).await.map_err(|refusal| {
         Failure::new(format!("cannot get a token for the service account {namespace}/{ACCOUNT}: {refusal}"))

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::process::Stdio;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -59,7 +58,7 @@ async fn print(args: &Logs) -> Result<Exit, Failure> {
         LogsOf::Registry => (system(), Some("app=registry")),
         LogsOf::Tenant(name) => (spaces(args, name)?, None),
     };
-    let kube = target::kube(&args.cluster, Duration::ZERO).await?;
+    let kube = target::connect(args.cluster.options()?).await?;
     let mut containers = Vec::new();
     for namespace in &namespaces {
         containers.extend(find(&kube, namespace, label).await?);

@@ -7,18 +7,8 @@ use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
 use kwo_planner::verify::verify;
 
-use crate::cli::FailOn;
 use crate::failure::{Exit, Failure};
 use crate::providers::{Identity, Provider, Refusal};
-
-/// Does the run fail on what the plan finds left over, or not to be kwo's?
-pub(crate) fn fails(on: &[FailOn], plan: &Plan) -> bool {
-    on.iter().any(|on| match on {
-        FailOn::LeftoverAccess => plan.access_left().next().is_some(),
-        // What could not be looked at is not nothing.
-        FailOn::ForeignAccess => !plan.foreign_access.is_empty() || !plan.unseen_access.is_empty(),
-    })
-}
 
 /// Asks the target who it is.
 pub(crate) async fn identity(provider: &dyn Provider) -> Result<Identity, Failure> {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::entrust::entrust;
 use super::hits::hits;
 use super::load::{Loaded, load};
-use super::look::{Guard, fails, identity, look};
+use super::look::{Guard, identity, look};
 use super::pager;
 use super::print::{data, json, talk, yaml};
 use crate::cli::{self, Leave, PlanFormat, TargetArgs, option_with};
@@ -27,6 +27,7 @@ use crate::report::hits;
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, Show, text};
 use crate::saved::{self, Keys};
+use crate::strict::fails;
 use crate::target;
 
 pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
@@ -113,11 +114,11 @@ pub(super) async fn made(
     asked: bool,
 ) -> Result<Made, Failure> {
     let keeper = loaded.keeper(roster, args);
-    let provider = target::open(args, Duration::ZERO).await?;
+    let provider = target::open(&args.options()?, Duration::ZERO).await?;
     let identity = identity(&*provider).await?;
     let provenance =
         Provenance { target: identity.id, address: identity.address, ..loaded.provenance(roster) };
-    let adopt = target::adopt(args, &loaded.desired)?;
+    let adopt = target::adopt(&args.adopt, &loaded.desired)?;
     let sources = Arc::clone(loaded.roster.sources());
     // As `apply` would, so that both come to the same.
     let desired = loaded.desired.kept_by(&keeper, args.take_over_roster);

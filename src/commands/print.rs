@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Write as _};
 use std::sync::OnceLock;
 
+use kwo_planner::plain::json as json_text;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -62,7 +63,7 @@ pub(crate) fn talk(text: &str) {
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new("cannot print this as JSON").because(&error))?;
-    exactly(&format!("{}\n", plain::json(&text)));
+    exactly(&format!("{}\n", json_text(&text)));
     Ok(())
 }
 

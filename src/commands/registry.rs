@@ -43,7 +43,7 @@ async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
     let registry = section(&roster)?;
     let wanted = in_cluster(&roster)
         .map_err(|clash| Failure::new("the registry asks for one object twice").because(&clash))?;
-    let provider = target::glance(&args.kube).await?;
+    let provider = target::connect(args.kube.options()?).await?;
     let observed = provider.observe(&wanted).await;
     let mut exit = Exit::Done;
     let mut say = |subject: &str, state: Result<String, String>| {
@@ -66,7 +66,7 @@ async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
     }
     let accounts = accounts(registry);
     if accounts.iter().any(|account| account.made.is_some()) {
-        match users(&*provider).await {
+        match users(&provider).await {
             Ok(stored) => {
                 let shown = accounts.iter().filter_map(|account| Some((account, now(account, &stored)?)));
                 for (account, standing) in shown {
@@ -92,9 +92,11 @@ async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
     let asks = |account: &Account| {
         account.made.is_some() || (args.show_password && matches!(account.password, SecretRef::Kube { .. }))
     };
-    let provider = if accounts.iter().any(asks) { Some(target::glance(&args.kube).await?) } else { None };
+    let provider =
+        if accounts.iter().any(asks) { Some(target::connect(args.kube.options()?).await?) } else { None };
     let mut stored = SecretData::new();
-    if let Some(provider) = provider.as_deref().filter(|_| accounts.iter().any(|user| user.made.is_some())) {
+    let provider = provider.as_ref().map(|kube| kube as &dyn Provider);
+    if let Some(provider) = provider.filter(|_| accounts.iter().any(|user| user.made.is_some())) {
         stored = users(provider).await.map_err(|refusal| {
             Failure::new(format!("cannot tell by which names the users log in: {refusal}"))
         })?;
@@ -107,7 +109,7 @@ async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
             let there = made.as_ref().and_then(|made| stored.get(&made.password)).cloned();
             let password = match there {
                 Some(bytes) => Ok(bytes),
-                None => follow(reference, &places, provider.as_deref()).await,
+                None => follow(reference, &places, provider).await,
             };
             match password.and_then(|bytes| shown(&bytes)) {
                 Ok(password) => data(&format!("  password  {}\n", password.as_str())),

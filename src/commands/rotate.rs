@@ -15,7 +15,7 @@ use super::registry::{section, shown};
 use super::stop;
 use crate::cli::{RegistryRotate, roster_again};
 use crate::failure::{Exit, Failure};
-use crate::providers::{Kube, Refusal, StoredSecret};
+use crate::providers::{Kube, KubeOptions, Refusal, StoredSecret};
 use crate::secrets::{Obstacle, Rotation, rotate as rotation};
 use crate::target;
 
@@ -24,7 +24,8 @@ pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
     let all = accounts(section(&roster)?);
     let (account, made) = chosen(&all, args.user.as_deref())?;
     let first = all.first() == Some(account);
-    let kube = Arc::new(target::single(&args.kube, args.lock_duration).await?);
+    let options = KubeOptions { lock_duration: args.lock_duration, ..args.kube.options()? };
+    let kube = Arc::new(target::connect(options).await?);
     let mut interrupted = stop::on_signal()?;
     let lock = lock(&*kube, args.lock_timeout, &mut interrupted).await?;
     let work = async {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kwo_planner::keeper::Keeper;
 use kwo_planner::plan::{Adopt, Plan, Provenance};
@@ -10,7 +9,7 @@ use kwo_planner::resource::Desired;
 
 use super::entrust::given;
 use super::load::{Loaded, checked};
-use super::look::{self, fails};
+use super::look;
 use super::print::{data, json, talk};
 use crate::cli::{Status, TextOrJson};
 use crate::failure::{Exit, Failure};
@@ -19,11 +18,12 @@ use crate::providers::{Kube, Provider, Together};
 use crate::report::diagnostic;
 use crate::report::status::text;
 use crate::status::{Agreement, Answer, look as ask};
+use crate::strict::fails;
 use crate::target;
 
 pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
     let path = &args.roster.roster;
-    let kube = Arc::new(target::kube(&args.cluster, Duration::ZERO).await?);
+    let kube = Arc::new(target::connect(args.cluster.options()?).await?);
     // Without the roster there is still something to be seen of the cluster.
     let (loaded, unread) = match checked(path) {
         Ok(loaded) => (Some(loaded), String::new()),

@@ -10,10 +10,12 @@ use crate::cli::{SettingsArgs, Sync, TextOrJson};
 use crate::failure::{Exit, Failure};
 use crate::history::{Entry, Outcome};
 use crate::journal;
+use crate::log::say;
 use crate::report::diagnostic;
 use crate::report::plan::{Detail, text};
+use crate::report::sync::Told;
 use crate::source;
-use crate::sync::{self, Options, Ran};
+use crate::sync::{self, Options, Ran, Said};
 
 pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
     let settings = settings(&args.settings)?;
@@ -25,6 +27,7 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
         patience: args.lock_timeout,
         lock_duration: args.lock_duration,
         api_wait: args.api_wait,
+        tell: say,
         interrupted: stop::on_signal()?,
     };
     // In the journal each line has its fields, and stands there once.
@@ -34,13 +37,19 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
         TextOrJson::Json => talk,
         TextOrJson::Text => data,
     };
-    let ran = sync::run(&settings, &options, &mut |line| print(line)).await?;
+    let mut told = Told::default();
+    let mut said = |said: Said<'_>| {
+        let text = told.text(&said);
+        // With excerpts over many lines it is talk for a person, wherever the lines of the run go.
+        if matches!(said, Said::Refused(_)) { talk(&text) } else { print(&text) }
+    };
+    let ran = sync::run(&settings, &options, &mut said).await?;
     if !args.dry_run {
         if journal {
             // Nobody hears it if that fails.
             let _ = journal::tell(Path::new("/"), &ran.entry, ran.before.as_ref());
         }
-        sync::tell(&settings, &ran, &mut |line| talk(line)).await;
+        sync::tell(&settings, &ran, say, &mut |said| talk(&Told::default().text(&said))).await;
     }
     match args.output {
         TextOrJson::Json => json(&ran.entry)?,

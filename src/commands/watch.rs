@@ -15,6 +15,7 @@ use crate::cli::{Apply, TextOrJson, Watch};
 use crate::edits::Edits;
 use crate::failure::{Exit, Failure};
 use crate::report::diagnostic;
+use crate::report::failure;
 use crate::report::plan::{Detail, text};
 use crate::source;
 
@@ -96,7 +97,7 @@ async fn tried(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
         // What was typed does not get better by an edit.
         Err(failure) if first && failure.exit == Exit::Usage => Err(failure),
         Err(failure) => {
-            talk(&failure.text());
+            talk(&failure::text(&failure));
             Ok(failure.exit)
         }
         ended => ended,

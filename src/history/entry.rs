@@ -87,6 +87,14 @@ pub struct Commit {
     pub subject: String,
 }
 
+impl Commit {
+    /// Its id for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

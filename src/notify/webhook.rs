@@ -13,8 +13,8 @@ use super::letter::{Channel, Letter};
 use super::tell::Untold;
 use super::text::{Message, host};
 use crate::history::Entry;
-use crate::report::plain;
 use crate::secrets::Places;
+use kwo_planner::plain;
 
 /// What is sent.
 #[derive(Serialize)]

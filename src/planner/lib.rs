@@ -10,6 +10,7 @@ pub mod agreement;
 mod arrange;
 pub mod change;
 pub mod compare;
+pub mod counts;
 pub mod domains;
 pub mod drift;
 pub mod endings;

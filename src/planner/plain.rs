@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+/// What begins a command in the log of GitHub Actions and those that are like it, anywhere in a line.
+pub const COMMAND: &str = "##[";
+
 /// Does this character do something else than stand there: move the cursor, begin a command of the terminal, turn the
 /// text round it, or hide?
 #[must_use]
@@ -88,6 +91,26 @@ pub fn shell_text(text: &str) -> String {
     out + "'"
 }
 
+/// JSON with nothing in it that acts: in JSON each character has a second spelling.
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
+    let odd = |char| acts(char) && !matches!(char, '\n' | '\t');
+    if !text.contains(odd) && !text.contains(COMMAND) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if odd(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(char);
+        }
+    }
+    Cow::Owned(out.replace(COMMAND, "\\u0023#["))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +149,18 @@ mod tests {
         for seen in ["a b", "Zoë", "日本語", "ก", "🎉"] {
             assert_eq!(one_line(seen), seen);
         }
+    }
+
+    #[test]
+    fn json_stays_what_it_says() {
+        let said = "\u{9b}\u{202e}\u{e0041} ##[x]::";
+        let printed = serde_json::to_string_pretty(&serde_json::json!([said])).unwrap_or_default();
+        let plain = json(&printed);
+        assert!(!plain.contains(acts_alone) && !plain.contains(COMMAND));
+        assert_eq!(serde_json::from_str::<Vec<String>>(&plain).unwrap_or_default(), [said]);
+    }
+
+    fn acts_alone(char: char) -> bool {
+        acts(char) && char != '\n'
     }
 }

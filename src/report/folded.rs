@@ -9,10 +9,10 @@ use kwo_planner::plain::OneLine;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
 
-use super::counts::Counts;
 use super::objects::{self, How};
 use super::plan::{CHANGE, CREATE, HOLD, LEFT, Part, QUIET, STRONG, left_out, title};
 use super::tenants::{count, first, made, new_namespaces};
+use kwo_planner::counts::Counts;
 
 /// From how many objects that change alike on they are told once.
 const SEVERAL: usize = 3;

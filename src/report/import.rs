@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use kwo_planner::change::Change;
 use kwo_planner::plan::Plan;
 
-use super::counts::Counts;
 use super::plan::{CHANGE, HOLD, shown};
+use kwo_planner::counts::Counts;
 
 /// The text for people.
 #[must_use]

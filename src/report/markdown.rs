@@ -10,10 +10,10 @@ use kwo_planner::plain::{OneLine, acts, one_line, spelled};
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
-use super::counts::Counts;
 use super::plan::{Detail, View, only, text};
 use super::{foreign, gains, hits, run, tightens, unseen};
 use crate::execute::Report;
+use kwo_planner::counts::Counts;
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.
 const LONGEST: usize = 64_000;

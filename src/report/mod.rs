@@ -1,10 +1,10 @@
 //! How plans, reports and findings are shown: text, Markdown, JSON.
 
 mod agreement;
-pub mod counts;
 pub mod diagnostic;
 pub mod dns;
 pub mod explain;
+pub mod failure;
 mod folded;
 mod foreign;
 mod gains;
@@ -17,6 +17,7 @@ pub mod plain;
 pub mod plan;
 pub mod run;
 pub mod status;
+pub mod sync;
 mod tenants;
 mod tightens;
 pub mod tls;

@@ -4,10 +4,7 @@
 
 use std::borrow::Cow;
 
-use kwo_planner::plain::{acts, spelled};
-
-/// What begins a command in the log of GitHub Actions and those that are like it, anywhere in a line.
-const COMMAND: &str = "##[";
+use kwo_planner::plain::{COMMAND, acts, spelled};
 
 /// The text as it may be printed.
 #[must_use]
@@ -47,26 +44,6 @@ pub fn text(text: &str) -> Cow<'_, str> {
         out.push_str(end);
     }
     Cow::Owned(out)
-}
-
-/// JSON with nothing in it that acts: in JSON each character has a second spelling.
-#[must_use]
-pub fn json(text: &str) -> Cow<'_, str> {
-    let odd = |char| acts(char) && !matches!(char, '\n' | '\t');
-    if !text.contains(odd) && !text.contains(COMMAND) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for char in text.chars() {
-        if odd(char) {
-            for unit in char.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            out.push(char);
-        }
-    }
-    Cow::Owned(out.replace(COMMAND, "\\u0023#["))
 }
 
 /// The end of a colour, a bold or a dim of kwo's own, if the text begins with one. Nothing that hides text is among them.
@@ -127,18 +104,5 @@ mod tests {
             let Ok(ran) = std::process::Command::new("bash").args(["-c", &script]).output() else { return };
             assert_eq!(String::from_utf8_lossy(&ran.stdout), word, "{script}");
         }
-    }
-
-    #[test]
-    fn json_stays_what_it_says() {
-        let said = "\u{9b}\u{202e}\u{e0041} ##[x]::";
-        let printed = serde_json::to_string_pretty(&serde_json::json!([said])).unwrap_or_default();
-        let plain = json(&printed);
-        assert!(!plain.contains(acts_alone) && !plain.contains(COMMAND));
-        assert_eq!(serde_json::from_str::<Vec<String>>(&plain).unwrap_or_default(), [said]);
-    }
-
-    fn acts_alone(char: char) -> bool {
-        acts(char) && char != '\n'
     }
 }

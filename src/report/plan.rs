@@ -14,11 +14,11 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{SmolStr, Tree};
 
-use super::counts::Counts;
 use super::folded;
 use super::objects::{self, How};
 use super::tenants::made;
 use super::{foreign, gains, unseen};
+use kwo_planner::counts::Counts;
 
 /// How much of a plan to show.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,12 +10,12 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 use serde_json::json;
 
-use super::counts::Counts;
 use super::foreign;
 use super::plan::{CHANGE, CREATE, HOLD, LEFT, shown};
 use crate::execute::{Outcome, Report, StepResult};
 use crate::fight::{Fight, fights, named};
 use crate::providers::Refusal;
+use kwo_planner::counts::Counts;
 
 /// The lines of a run, which tell one cause once.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use kwo_planner::foreign::ForeignAccess;
 use kwo_planner::plan::Plan;
 use serde::Serialize;
 
-use crate::report::counts::Counts;
+use kwo_planner::counts::Counts;
 
 /// What a plan of now comes to.
 #[derive(Clone, Debug, Serialize)]

@@ -15,13 +15,13 @@ use super::memory::Memory;
 use super::outcome::{planned, problems, quarrel, steps};
 use super::quarrel::fought;
 use super::run::{Ready, Run, Stop};
+use super::said::Said;
 use super::state::{Applied, Intent};
 use crate::execute::{Brakes, execute};
 use crate::fight::{fights, pause, waited};
 use crate::git::Clone;
 use crate::history::{Entry, ProblemKind};
 use crate::providers::{Identity, Note, Provider};
-use crate::report::run::Lines;
 
 /// So many of the last runs tell whether something is put right time and again.
 const RUNS: usize = 50;
@@ -106,11 +106,8 @@ impl Run<'_> {
             let brakes =
                 Brakes { interrupted: self.options.interrupted.clone(), lock_lost: lost.unwrap_or(never) };
             let said = &mut *self.said;
-            let concurrency = usize::from(self.args.cluster.concurrency);
-            let mut lines = Lines::default();
-            let report = execute(plan, provider, concurrency, &brakes, |result| {
-                said(&format!("{}\n", lines.next(result)));
-            });
+            let concurrency = self.target.concurrency();
+            let report = execute(plan, provider, concurrency, &brakes, |result| said(Said::Step(result)));
             let report = report.await;
             self.entry.steps = steps(&report);
             let target = identity_of(plan);

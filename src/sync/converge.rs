@@ -10,7 +10,7 @@ use kwo_planner::limits::{self, Limit};
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan, roster_digest};
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::Roster;
+use kwo_planner::roster::{Refused, Roster};
 use kwo_planner::settings::Settings;
 use kwo_planner::tree::SmolStr;
 
@@ -20,7 +20,6 @@ use super::state::State;
 use crate::git::{Clone, GitError, export};
 use crate::history::{Problem, ProblemKind};
 use crate::providers::{Identity, Provider};
-use crate::report::diagnostic;
 use crate::source;
 
 /// What to do where this node cannot keep what it needs.
@@ -54,7 +53,7 @@ pub(super) async fn check_out(
     commit: &str,
     settings: &Settings,
     state: &State,
-    found: &mut dyn FnMut(&str),
+    found: &mut dyn FnMut(&Refused),
 ) -> Result<Checked, Unusable> {
     let name = Path::new(settings.repository.roster());
     let unusable = |text: String, hint: &str| Unusable::Roster(problem(ProblemKind::Roster, text, hint));
@@ -78,7 +77,7 @@ pub(super) async fn check_out(
         return Err(unusable(text, "see `repository.roster`; a link does not count"));
     }
     let roster = source::load_below(folder.path(), &path).map_err(|refused| {
-        found(&diagnostic::text(&refused));
+        found(&refused);
         let count = refused.count();
         let text = match refused.findings.first() {
             Some(first) => format!("the roster of {} is not valid: {}", short(commit), first.message),

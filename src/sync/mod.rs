@@ -10,11 +10,13 @@ mod outcome;
 mod quarrel;
 mod record;
 mod run;
+mod said;
 mod state;
 mod tell;
 
 pub use memory::{Memory, Short};
-pub use options::{Allowed, Options, Ran, target_args};
+pub use options::{Allowed, Options, Ran, target_options};
 pub use run::run;
+pub use said::Said;
 pub use state::{State, StateError};
 pub use tell::tell;

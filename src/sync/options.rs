@@ -10,12 +10,14 @@ use kwo_planner::plan::Plan;
 use kwo_planner::settings::Settings;
 use tokio::sync::watch;
 
-use crate::cli::{AgeArgs, ClusterArgs, FailOn, KubeArgs, TargetArgs};
 use crate::failure::Exit;
 use crate::history::{Entry, Outcome};
+use crate::providers::KubeOptions;
+use crate::strict::FailOn;
+use crate::target::{Main, TargetOptions};
 
 /// What a run may do that it otherwise would not.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Allowed {
     /// Follow a branch that was rewritten.
     Rewrite,
@@ -58,6 +60,8 @@ pub struct Options {
     pub lock_duration: Duration,
     /// How long to wait for an API server that goes away.
     pub api_wait: Option<Duration>,
+    /// Hears what is waited for, line by line.
+    pub tell: fn(&str),
     /// Turns true when it is to end.
     pub interrupted: watch::Receiver<bool>,
 }
@@ -93,36 +97,29 @@ impl Ran {
     }
 }
 
-/// What the settings say about the target, as if it had been typed.
+/// What the settings say about the target. `tell` hears what is waited for.
 #[must_use]
-pub fn target_args(settings: &Settings) -> TargetArgs {
+pub fn target_options(settings: &Settings, tell: fn(&str)) -> TargetOptions {
     let target = settings.target.as_ref();
     let path = |path: &kwo_planner::settings::AbsolutePath| PathBuf::from(path.as_str());
     let yes = |field: Option<kwo_planner::roster::At<bool>>| field.is_some_and(|field| field.value);
-    TargetArgs {
-        target: match target.and_then(|target| target.directory.as_ref()) {
-            Some(directory) => format!("dir:{directory}"),
-            None => "kube".to_owned(),
-        },
-        cluster: ClusterArgs {
-            kube: KubeArgs {
-                kubeconfig: target.and_then(|target| target.kubeconfig.as_ref()).map(|at| path(&at.value)),
-                context: target.and_then(|target| target.context.as_ref()).map(|at| at.value.to_string()),
-                as_user: None,
-                as_group: Vec::new(),
-                timeout: Duration::from_secs(30),
-                api_wait: None,
-                passing: false,
-            },
-            concurrency: 16,
-        },
-        age: AgeArgs {
-            age_identity: target.and_then(|target| target.age_identity.as_ref()).map(|at| path(&at.value)),
-        },
-        node: yes(target.and_then(|target| target.node)),
-        root: target
-            .and_then(|target| target.root.as_ref())
-            .map_or_else(|| PathBuf::from("/"), |at| path(&at.value)),
+    let main = match target.and_then(|target| target.directory.as_ref()) {
+        Some(directory) => Main::Directory(PathBuf::from(directory.to_string())),
+        None => Main::Cluster(Box::new(KubeOptions {
+            kubeconfig: target.and_then(|target| target.kubeconfig.as_ref()).map(|at| path(&at.value)),
+            context: target.and_then(|target| target.context.as_ref()).map(|at| at.value.to_string()),
+            tell,
+            ..KubeOptions::default()
+        })),
+    };
+    let root = || {
+        let root = target.and_then(|target| target.root.as_ref());
+        root.map_or_else(|| PathBuf::from("/"), |at| path(&at.value))
+    };
+    TargetOptions {
+        main,
+        age_identity: target.and_then(|target| target.age_identity.as_ref()).map(|at| path(&at.value)),
+        node: yes(target.and_then(|target| target.node)).then(root),
         allow_restart: yes(target.and_then(|target| target.allow_restart)),
         roster_id: None,
         take_over_roster: false,

@@ -5,8 +5,9 @@ use super::converge::FULL;
 use super::options::Ran;
 use super::outcome::outcome;
 use super::run::Run;
-use crate::cli::FailOn;
+use super::said::Said;
 use crate::history::{Entry, Head, Outcome, Problem, ProblemKind};
+use crate::strict::FailOn;
 
 impl Run<'_> {
     /// A run that never said how it ended gets an entry of its own.
@@ -25,10 +26,7 @@ impl Run<'_> {
             let text =
                 "the run broke off, or could not record its end; it had begun these steps or some of them";
             entry.problems.push(problem(ProblemKind::Step, text, "the next run finishes what it left"));
-            (self.said)(&format!(
-                "! the run that began at {:.0} broke off; this one finishes it\n",
-                entry.began
-            ));
+            (self.said)(Said::BrokeOff(entry.began));
             history.append(entry).map_err(|error| unwritten(&error))?;
         }
         self.state.drop_intent();

@@ -11,29 +11,34 @@ use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::drift::withhold;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
+use kwo_planner::roster::Refused;
 use kwo_planner::settings::{Drift, Settings};
 use tokio::sync::watch;
 
 use super::choose::{Choice, choose, fetch, missing, problem, short};
 use super::converge::{Checked, Unusable, beyond, check_out, look};
 use super::memory::Memory;
-use super::options::{Allowed, Options, Ran, target_args};
+use super::options::{Allowed, Options, Ran, target_options};
 use super::outcome::{drifted, foreign, held, in_short, left};
+use super::said::Said;
 use super::state::{Applied, Intent, State, StateError};
-use crate::cli::TargetArgs;
 use crate::failure::{Exit, Failure};
 use crate::git::{Clone, GitError};
 use crate::history::{Entry, Problem, ProblemKind};
 use crate::identity::of_repository;
 use crate::providers::{Identity, LockRefusal, Provider};
 use crate::secrets::{Places, resolve};
-use crate::target;
+use crate::target::{self, Main, TargetOptions};
 
-/// Runs once. `said` hears what happens, line by line.
+/// Runs once. `said` hears what happens, as it happens.
 ///
 /// # Errors
 /// When another run is at work, or the state of this node cannot be used.
-pub async fn run(settings: &Settings, options: &Options, said: &mut dyn FnMut(&str)) -> Result<Ran, Failure> {
+pub async fn run(
+    settings: &Settings,
+    options: &Options,
+    said: &mut dyn FnMut(Said<'_>),
+) -> Result<Ran, Failure> {
     let folder = PathBuf::from(settings.state());
     let state = State::open(&folder, options.patience).await.map_err(|error| match error {
         StateError::Held => Failure { exit: Exit::Locked, ..Failure::new(error.to_string()) }
@@ -41,12 +46,14 @@ pub async fn run(settings: &Settings, options: &Options, said: &mut dyn FnMut(&s
         error @ StateError::Io { .. } => Failure::new(error.to_string())
             .hint("`kwo sync` keeps its state there; `state:` in the settings moves it"),
     })?;
-    let mut args = target_args(settings);
-    args.cluster.kube.api_wait = options.api_wait;
+    let mut target = target_options(settings, options.tell);
+    if let Main::Cluster(kube) = &mut target.main {
+        kube.api_wait = options.api_wait;
+    }
     let mut run = Run {
         settings,
         options,
-        args,
+        target,
         before: state.last(),
         state,
         entry: Entry::begun(crate::providers::hostname(), Timestamp::now()),
@@ -90,11 +97,11 @@ impl From<Problem> for Stop {
 pub(super) struct Run<'r> {
     pub(super) settings: &'r Settings,
     pub(super) options: &'r Options,
-    pub(super) args: TargetArgs,
+    pub(super) target: TargetOptions,
     pub(super) state: State,
     pub(super) before: Option<Entry>,
     pub(super) entry: Entry,
-    pub(super) said: &'r mut dyn FnMut(&str),
+    pub(super) said: &'r mut dyn FnMut(Said<'_>),
     pub(super) plan: Option<Plan>,
     pub(super) started: Instant,
     /// What it is about to do is written down.
@@ -114,11 +121,7 @@ pub(super) struct Ready {
 
 impl Run<'_> {
     pub(super) fn problem(&mut self, problem: Problem) {
-        let Problem { kind: _, text, hint } = &problem;
-        (self.said)(&format!("! {text}\n"));
-        if !hint.is_empty() {
-            (self.said)(&format!("  hint: {hint}\n"));
-        }
+        (self.said)(Said::Problem(&problem));
         self.entry.problems.push(problem);
     }
 
@@ -126,7 +129,7 @@ impl Run<'_> {
         let gone = |error: GitError| {
             problem(ProblemKind::Fetch, error.to_string(), missing(&error).unwrap_or_default())
         };
-        let places = Places::usual(PathBuf::from("/etc/kwo"), self.args.age.age_identity.clone());
+        let places = Places::usual(PathBuf::from("/etc/kwo"), self.target.age_identity.clone());
         let clone = Clone::open(self.state.clone_folder()).await.map_err(gone)?;
         let fetched = tokio::select! {
             fetched = fetch(&clone, self.settings, &places) => fetched,
@@ -138,11 +141,9 @@ impl Run<'_> {
             let hint = "is the API server up? the next run tries again";
             problem(ProblemKind::Target, format!("the target cannot be reached: {error}"), hint)
         };
-        let provider = target::open(&self.args, self.options.lock_duration).await;
-        let provider = provider.map_err(|failure| {
-            let Failure { exit: _, message, causes, hints } = failure;
-            problem(ProblemKind::Target, [&[message], &*causes].concat().join(": "), hints.join("; "))
-        })?;
+        let provider = target::open(&self.target, self.options.lock_duration).await;
+        let provider = provider
+            .map_err(|failure| problem(ProblemKind::Target, failure.to_string(), failure.hints.join("; ")))?;
         let identity = provider.identity().await.map_err(|refusal| target(&refusal))?;
         self.entry.target = identity.address.to_string();
         let lock = if self.options.dry_run {
@@ -272,14 +273,14 @@ impl Run<'_> {
         let takes_over = self.options.allowed.contains(&Allowed::Roster);
         let wanted = checked.desired.clone().kept_by(&keeper, takes_over);
         let folder = checked.path.parent().map(Into::into).unwrap_or_default();
-        let places = Places::usual(folder, self.args.age.age_identity.clone());
+        let places = Places::usual(folder, self.target.age_identity.clone());
         let (desired, vault) = resolve(wanted, &places, &**provider).await;
         provider.entrust(Arc::new(vault));
-        let desired = if self.args.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired };
+        let desired = if self.target.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired };
         let desired = Arc::new(desired);
         let plan = look(provider, &desired, &checked, identity, Some((&keeper, takes_over))).await?;
         if let Some(note) = &plan.provenance.keeper_note {
-            (self.said)(&format!("warning: {note}\n"));
+            (self.said)(Said::Keeper(note));
         }
         let was = if memory.agreed == checked.digest {
             Some(Arc::clone(&desired))
@@ -291,9 +292,7 @@ impl Run<'_> {
         self.entry.plan_digest = plan.digest.to_string();
         self.entry.roster_digest.clone_from(&checked.digest);
         self.counted(&plan);
-        for drift in &self.entry.drift {
-            (self.said)(&format!("drift: {}: {}\n", drift.id, drift.what));
-        }
+        self.entry.drift.iter().for_each(|drift| (self.said)(Said::Drift(drift)));
         let known = (!memory.commit.is_empty()).then_some(&memory.tenants);
         let before = known.or(applied.as_ref().map(|applied| &applied.tenants));
         let beyond = beyond(self.settings, &plan, before, &checked.roster, &self.options.allowed);
@@ -337,8 +336,8 @@ impl Run<'_> {
         let Choice { newest, candidates, problems, nothing } = choice;
         problems.into_iter().for_each(|problem| self.problem(problem));
         for candidate in candidates {
-            // With excerpts over many lines it is talk for a person, wherever the lines of the run go.
-            let mut found = crate::log::say;
+            let said = &mut *self.said;
+            let mut found = |refused: &Refused| said(Said::Refused(refused));
             let checked = check_out(clone, &candidate, self.settings, &self.state, &mut found).await;
             let checked = match checked {
                 Ok(checked) => checked,
@@ -351,17 +350,8 @@ impl Run<'_> {
             let describe = clone.describe(&candidate).await;
             let commit = describe.map_err(|error| problem(ProblemKind::Fetch, error.to_string(), ""))?;
             let branch = self.settings.repository.branch();
-            let mut line = format!(
-                "{branch}: {} “{}” by {}, {:.0}",
-                short(&commit.id),
-                commit.subject,
-                commit.author,
-                commit.when
-            );
-            if newest.as_deref() != Some(candidate.as_str()) {
-                line = format!("converging to what was applied last: {line}");
-            }
-            (self.said)(&format!("{line}\n"));
+            let is_newest = newest.as_deref() == Some(candidate.as_str());
+            (self.said)(Said::Commit { branch, commit: &commit, newest: is_newest });
             self.entry.commit = Some(commit);
             if let Some(newest) = newest.filter(|newest| *newest != candidate) {
                 self.entry.refused = clone.describe(&newest).await.ok();

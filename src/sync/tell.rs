@@ -2,31 +2,36 @@
 //! from hearing, and does not change how the run ended.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use kwo_planner::settings::{Notify, Settings};
 
-use super::options::{Ran, target_args};
+use super::options::{Ran, target_options};
+use super::said::Said;
 use super::state::{keep_told, told};
 use crate::history::ProblemKind;
+use crate::metrics;
 use crate::notify::{self, Untold};
 use crate::secrets::Places;
-use crate::{metrics, target};
+use crate::target::{self, Main};
 
-/// Tells everybody that the settings name, and the namespaces that were touched. `said` hears who could not be told.
-pub async fn tell(settings: &Settings, ran: &Ran, said: &mut dyn FnMut(&str)) {
+/// Tells everybody that the settings name, and the namespaces that were touched. `said` hears who could not be told, and
+/// `wait` what is waited for.
+pub async fn tell(settings: &Settings, ran: &Ran, wait: fn(&str), said: &mut dyn FnMut(Said<'_>)) {
     let Ran { entry, before, plan: _, fail_on: _ } = ran;
     if let Some(path) = &settings.metrics
         && let Err(failure) = metrics::write(Path::new(path.as_str()), entry)
     {
-        said(&failure.text());
+        said(Said::Failure(&failure));
     }
-    let args = target_args(settings);
+    let target = target_options(settings, wait);
     let reached = entry.problems.iter().all(|problem| problem.kind != ProblemKind::Target);
-    if args.target == "kube" && reached && entry.is_news(before.as_ref()) {
-        match target::kube(&args.cluster, Duration::ZERO).await {
+    if let Main::Cluster(options) = target.main
+        && reached
+        && entry.is_news(before.as_ref())
+    {
+        match target::connect(*options).await {
             Ok(kube) => tell_untold(notify::events(&kube, entry, before.as_ref()).await, said),
-            Err(failure) => said(&failure.text()),
+            Err(failure) => said(Said::Failure(&failure)),
         }
     }
     let Some(notify) = &settings.notify else { return };
@@ -35,13 +40,13 @@ pub async fn tell(settings: &Settings, ran: &Ran, said: &mut dyn FnMut(&str)) {
     if !entry.is_news(last.as_ref()) {
         return;
     }
-    let places = Places::usual(PathBuf::from("/etc/kwo"), args.age.age_identity);
+    let places = Places::usual(PathBuf::from("/etc/kwo"), target.age_identity);
     let untold = notify::tell(notify, &places, entry, last.as_ref()).await;
     // Where nobody heard of it, it is still news in an hour; where somebody did, it would be noise.
     if untold.len() < channels(notify)
         && let Err(error) = keep_told(state, entry)
     {
-        said(&format!("! {error}; this run may be told once more\n"));
+        said(Said::NotKept(&error.to_string()));
     }
     untold.into_iter().for_each(|untold| tell_untold(Some(untold), said));
 }
@@ -51,10 +56,8 @@ fn channels(notify: &Notify) -> usize {
     webhooks.len() + slack.len() + ntfy.len() + usize::from(status.is_some())
 }
 
-fn tell_untold(untold: Option<Untold>, said: &mut dyn FnMut(&str)) {
-    let Some(untold) = untold else { return };
-    said(&format!("! {untold}\n"));
-    if !untold.hint.is_empty() {
-        said(&format!("  hint: {}\n", untold.hint));
+fn tell_untold(untold: Option<Untold>, said: &mut dyn FnMut(Said<'_>)) {
+    if let Some(untold) = untold {
+        said(Said::Untold(&untold));
     }
 }

@@ -1,7 +1,7 @@
 //! How much a plan says: one line for all of it, and a shorter one for a part.
 
-use kwo_planner::change::{Held, Leftover, Step};
-use kwo_planner::plan::Plan;
+use crate::change::{Held, Leftover, Step};
+use crate::plan::Plan;
 
 /// How many of each there are.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -41,7 +41,7 @@ impl Counts {
     }
 
     /// Counts one step more.
-    pub(super) fn step(&mut self, step: &Step) {
+    pub fn step(&mut self, step: &Step) {
         let kind = match () {
             () if step.creates() => &mut self.create,
             () if step.revises() => &mut self.revise,
@@ -52,18 +52,18 @@ impl Counts {
     }
 
     /// Counts one hold more.
-    pub(super) fn held(&mut self, held: &Held) {
+    pub fn held(&mut self, held: &Held) {
         *(if held.is_left_out() { &mut self.left_out } else { &mut self.held }) += 1;
     }
 
     /// Counts one more that is left over.
-    pub(super) fn leftover(&mut self, leftover: &Leftover) {
+    pub fn leftover(&mut self, leftover: &Leftover) {
         self.leftovers += 1;
         self.access += usize::from(leftover.grants.is_some());
     }
 
     /// What there is besides a part of it. Nobody counts for whom an object is that is as it should be.
-    pub(super) fn besides(self, part: Counts) -> Counts {
+    pub fn besides(self, part: Counts) -> Counts {
         Counts {
             create: self.create.saturating_sub(part.create),
             extend: self.extend.saturating_sub(part.extend),
@@ -92,7 +92,7 @@ impl Counts {
     }
 
     /// What there is, and nothing of what there is not.
-    pub(super) fn short(&self) -> String {
+    pub fn short(&self) -> String {
         let Counts { create, extend, revise, held, leftovers, left_out, .. } = self;
         let some = |count: &usize, what: &str| (*count > 0).then(|| format!("{count} {what}"));
         let steps = [some(create, "to create"), some(extend, "to extend"), some(revise, "to revise")];
