@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use kwo::cli::Cli;
-use kwo::failure::Exit;
 use kwo::report::failure::text;
+use kwo_engine::failure::Exit;
 
 fn main() -> ExitCode {
     kwo::commands::answer_shell();

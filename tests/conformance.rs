@@ -12,7 +12,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kwo::providers::{Dir, Kube, KubeOptions};
+use kwo_engine::providers::{Dir, Kube, KubeOptions};
 use tempfile::TempDir;
 use world::World;
 

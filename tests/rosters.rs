@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use kwo::report::diagnostic;
-use kwo::source;
+use kwo_engine::source;
 use kwo_planner::roster::{
     Finding, MAX_BYTES, MAX_FINDINGS, Refused, Roster, SourceFile, Sources, Span, parse, schema, too_large,
 };

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kwo::report::plan::{Detail, text};
-use kwo::source;
+use kwo_engine::source;
 use kwo_planner::after::after;
 use kwo_planner::domains::compile;
 use kwo_planner::observed::{Observed, Owner, Present, Sighting, Version};

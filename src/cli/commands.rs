@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::shared::{AgeArgs, ClusterArgs, RosterArgs, TargetArgs};
 use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, fail_on, lock_duration, switch};
 
-use crate::strict::FailOn;
+use kwo_engine::strict::FailOn;
 
 /// `kwo validate`
 #[derive(Args, Debug)]

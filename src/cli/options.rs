@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::shared::{ClusterArgs, KubeArgs, TargetArgs};
-use crate::failure::Failure;
 use crate::log::say;
-use crate::providers::KubeOptions;
-use crate::target::{Main, TargetOptions};
+use kwo_engine::failure::Failure;
+use kwo_engine::providers::KubeOptions;
+use kwo_engine::target::{Main, TargetOptions};
 
 impl TargetArgs {
     /// What a run works on.

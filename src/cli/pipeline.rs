@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::shared::{RosterArgs, TargetArgs};
 use super::values::{YamlOrJson, duration, fail_on, lock_duration, switch};
 
-use crate::strict::FailOn;
+use kwo_engine::strict::FailOn;
 
 /// `kwo ci`
 #[derive(Args, Debug)]

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 
 use super::values::{TextOrJson, allowed, duration, fail_on, lock_duration, switch};
 
-use crate::strict::FailOn;
-use crate::sync::Allowed;
+use kwo_engine::strict::FailOn;
+use kwo_engine::sync::Allowed;
 
 /// Where kwo's settings are.
 #[derive(Args, Debug)]

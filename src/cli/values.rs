@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::{EnumValueParser, TypedValueParser};
 
-use crate::strict;
-use crate::sync::Allowed;
+use kwo_engine::strict;
+use kwo_engine::sync::Allowed;
 
 /// How to show a plan.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

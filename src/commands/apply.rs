@@ -22,15 +22,15 @@ use super::print::{data, json, talk};
 use super::saved::{self, held_against};
 use super::stop;
 use crate::cli::{Apply, TextOrJson};
-use crate::execute::{Brakes, Report, execute};
-use crate::failure::{Exit, Failure};
-use crate::fight::{blind, fights, pause, waited};
-use crate::providers::{Identity, Provider};
 use crate::report::hits;
 use crate::report::plan::{Detail, text};
 use crate::report::run::{self as shown, settled};
-use crate::strict::fails;
-use crate::target;
+use kwo_engine::execute::{Brakes, Report, execute};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::fight::{blind, fights, pause, waited};
+use kwo_engine::providers::{Identity, Provider};
+use kwo_engine::strict::fails;
+use kwo_engine::target;
 use kwo_planner::counts::Counts;
 
 /// The roster, where none is named.
@@ -68,7 +68,7 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
 
 /// The same for other commands; `stop` is there where signals are listened for already.
 pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
-    let file = args.plan.as_deref().map(crate::saved::open).transpose()?;
+    let file = args.plan.as_deref().map(kwo_engine::saved::open).transpose()?;
     let given = match (&file, &args.roster) {
         (Some(_), None) => None,
         (_, roster) => Some(load(roster.as_deref().unwrap_or(Path::new(ROSTER)))?),

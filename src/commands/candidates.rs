@@ -12,7 +12,7 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::plain::acts;
 
 use super::load::{Loaded, checked};
-use crate::providers::contexts;
+use kwo_engine::providers::contexts;
 
 /// The definition, with the values of the arguments that name something of the roster or of the kubeconfig.
 pub(super) fn with_candidates(command: Command) -> Command {

@@ -10,20 +10,20 @@ use super::load::{compiled, counted};
 use super::print::{data, exactly, talk};
 use super::{apply, plan};
 use crate::cli::{Apply, Ci, TextOrJson};
-use crate::failure::{Exit, Failure};
-use crate::forge::{Commented, Forge, Source};
-use crate::out;
 use crate::pipeline::{
     Event, Note, Pipeline, System, Unknown, Variables, code_quality, findings, holds, recognise, setting,
-    workflow_command,
+    tokens, workflow_command,
 };
-use crate::regular;
 use crate::report::failure;
 use crate::report::markdown::{applied, failed, markdown};
 use crate::report::plan::{Detail, text};
 use crate::report::{diagnostic, hits};
-use crate::source;
-use crate::strict::fails;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::forge::{Commented, Forge, Source};
+use kwo_engine::out;
+use kwo_engine::regular;
+use kwo_engine::source;
+use kwo_engine::strict::fails;
 
 /// The kubeconfig itself, as pipelines keep it in a secret.
 const KUBECONFIG_DATA: &str = "KWO_KUBECONFIG_DATA";
@@ -224,7 +224,7 @@ impl Scene {
 
     async fn comment(&self, forge: &Forge, number: u64, marker: &str, said: &str) -> Result<(), Failure> {
         if forge.token.is_none() {
-            let tokens = forge.kind.tokens().iter().filter(|name| !name.starts_with("PLUGIN_"));
+            let tokens = tokens(forge.kind).iter().filter(|name| !name.starts_with("PLUGIN_"));
             let tokens = tokens.copied().collect::<Vec<_>>().join(", ");
             talk(&format!(
                 "there is no comment on the request, for want of a token: none of {tokens} is set\n"

@@ -11,7 +11,7 @@ use clap_complete::env::{CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Sh
 use super::candidates::with_candidates;
 use super::print::exactly;
 use crate::cli::{Cli, Completion, Shell};
-use crate::failure::{Exit, Failure};
+use kwo_engine::failure::{Exit, Failure};
 
 /// What the scripts set when they ask.
 const ASKED: &str = "KWO_COMPLETE";

@@ -7,8 +7,8 @@ use tokio::sync::watch::Receiver;
 
 use super::print::talk;
 use super::stop;
-use crate::failure::{Exit, Failure};
-use crate::providers::{Lock, LockRefusal, Provider};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::providers::{Lock, LockRefusal, Provider};
 
 /// Takes the lock, unless it is told to end while it waits.
 pub(crate) async fn lock(

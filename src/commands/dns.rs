@@ -10,12 +10,12 @@ use super::entrust::places;
 use super::load::load;
 use super::print::{data, json, talk};
 use crate::cli::{AgeArgs, Dns, DnsCheck, DnsList, KubeArgs, TextOrJson};
-use crate::failure::{Exit, Failure};
-use crate::probe::ask;
 use crate::report::dns as report;
 use crate::report::dns::{Credential, Row};
-use crate::secrets::{Answer, follow};
-use crate::target;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::probe::ask;
+use kwo_engine::secrets::{Answer, follow};
+use kwo_engine::target;
 
 /// How long the API of a provider may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,8 +8,8 @@ use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::resource::Desired;
 
 use crate::cli::{AgeArgs, TargetArgs};
-use crate::providers::Provider;
-use crate::secrets::{Places, resolve};
+use kwo_engine::providers::Provider;
+use kwo_engine::secrets::{Places, resolve};
 
 /// What is wanted, with the fingerprints of the secrets in it and with the leave that was given. The provider has the
 /// bytes.

@@ -7,8 +7,8 @@ use kwo_planner::resource::{Resource, ResourceId};
 use super::load::{Loaded, load};
 use super::print::{data, json};
 use crate::cli::{Explain, TextOrJson};
-use crate::failure::{Exit, Failure};
 use crate::report::explain as report;
+use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) fn explain(args: &Explain) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;

@@ -5,13 +5,13 @@ use std::path::Path;
 use super::print::{data, json, talk};
 use super::sync::settings;
 use crate::cli::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, TextOrJson};
-use crate::failure::{Exit, Failure};
-use crate::history::{self, HistoryError};
 use crate::log::say;
-use crate::providers::hostname;
 use crate::report::history::{list, show};
-use crate::sync::{Memory, target_options};
-use crate::target;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::history::{self, HistoryError};
+use kwo_engine::providers::hostname;
+use kwo_engine::sync::{Memory, target_options};
+use kwo_engine::target;
 
 pub(crate) async fn history(args: &History) -> Result<Exit, Failure> {
     match &args.then {

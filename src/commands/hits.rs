@@ -6,7 +6,7 @@ use kwo_planner::observed::Observed;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
 
-use crate::providers::Provider;
+use kwo_engine::providers::Provider;
 
 /// What is hit; nothing where nothing becomes narrower that objects could be looked at for. One LIST a kind, and one dry
 /// run a namespace whose Pod Security level becomes stricter.

@@ -12,10 +12,11 @@ use super::entrust::places;
 use super::print::talk;
 use super::stop;
 use crate::cli::{AgeArgs, Hook};
-use crate::failure::{Exit, Failure};
+use crate::hook;
 use crate::hook::{Bounds, Forge, Keys, Work};
 use crate::report::diagnostic;
-use crate::{hook, secrets, source};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::{secrets, source};
 
 pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     let settings = source::settings(&args.settings).map_err(|refused| {

@@ -11,13 +11,13 @@ use kwo_planner::roster::{SourceFile, Sources, parse};
 use super::look::look;
 use super::print::{data, talk};
 use crate::cli::Import;
-use crate::failure::{Exit, Failure};
 use crate::import::{cluster, draft, files};
-use crate::out::{self, Went};
-use crate::providers::{Provider, Together};
 use crate::report::{diagnostic, import};
-use crate::secrets::{Places, resolve};
-use crate::target;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::out::{self, Went};
+use kwo_engine::providers::{Provider, Together};
+use kwo_engine::secrets::{Places, resolve};
+use kwo_engine::target;
 
 /// What a roster is called that has not been saved yet.
 const UNSAVED: &str = "roster.yaml";

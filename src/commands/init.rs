@@ -2,8 +2,8 @@
 
 use super::print::talk;
 use crate::cli::Init;
-use crate::failure::{Exit, Failure};
-use crate::out::{self, Went};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::out::{self, Went};
 
 /// What a first roster looks like.
 const FIRST: &str = include_str!("first-roster.yaml");

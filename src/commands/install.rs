@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::print::{data, talk};
 use crate::cli::Install;
-use crate::failure::{Exit, Failure};
 use crate::install::{
     Change, Choice, FIRST_SETTINGS, Refused, SETTINGS, Systemd, What, in_front, install, installed,
     uninstall, units,
 };
 use crate::report::diagnostic;
-use crate::source;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::source;
 
 pub(crate) fn run(args: &Install) -> Result<Exit, Failure> {
     let systemd = Systemd::of(&args.root);

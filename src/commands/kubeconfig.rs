@@ -12,11 +12,11 @@ use secrecy::ExposeSecret as _;
 use super::load::{Loaded, load};
 use super::print::{exactly, talk};
 use crate::cli::{Kubeconfig, YamlOrJson, roster_again};
-use crate::failure::{Exit, Failure};
-use crate::kubeconfig::{Way, json_line, people, pipelines, yaml};
-use crate::out::{self, Went};
-use crate::providers::{Endpoint, KubeOptions, Token};
-use crate::target::{connect, unconnected};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::kubeconfig::{Way, json_line, people, pipelines, yaml};
+use kwo_engine::out::{self, Went};
+use kwo_engine::providers::{Endpoint, KubeOptions, Token};
+use kwo_engine::target::{connect, unconnected};
 
 pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;

@@ -10,10 +10,10 @@ use kwo_planner::roster::{Refused, Roster};
 
 use super::print::talk;
 use crate::cli::TargetArgs;
-use crate::failure::{Exit, Failure};
-use crate::identity::of_file;
 use crate::report::diagnostic;
-use crate::source;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::identity::of_file;
+use kwo_engine::source;
 
 /// A roster and what it wants.
 pub(crate) struct Loaded {

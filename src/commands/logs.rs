@@ -11,9 +11,9 @@ use super::load::load;
 use super::print::{line, talk};
 use super::stop;
 use crate::cli::{Logs, LogsOf};
-use crate::failure::{Exit, Failure};
-use crate::providers::{Kube, Log, Refusal};
-use crate::target;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::providers::{Kube, Log, Refusal};
+use kwo_engine::target;
 
 /// A container that has a log.
 struct Container {
@@ -119,7 +119,7 @@ async fn find(kube: &Kube, namespace: &str, label: Option<&str>) -> Result<Vec<C
         Failure::new(format!("cannot list the pods of {namespace}: {refusal}"))
             .hint("this needs the right to list pods and to get pods/log there")
     };
-    let pods = crate::status::pods(namespace, label);
+    let pods = kwo_engine::status::pods(namespace, label);
     let pods: Option<Pods> = kube.get(&pods).await.map_err(failed)?;
     let containers = pods.into_iter().flat_map(|pods| pods.items).flat_map(|Pod { metadata, spec }| {
         let pod = metadata.name;

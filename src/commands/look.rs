@@ -7,8 +7,8 @@ use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
 use kwo_planner::verify::verify;
 
-use crate::failure::{Exit, Failure};
-use crate::providers::{Identity, Provider, Refusal};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::providers::{Identity, Provider, Refusal};
 
 /// Asks the target who it is.
 pub(crate) async fn identity(provider: &dyn Provider) -> Result<Identity, Failure> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::print::talk;
 use crate::cli::{Cli, Man};
-use crate::failure::{Exit, Failure};
-use crate::out;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::out;
 
 pub(crate) fn man(args: &Man) -> Result<Exit, Failure> {
     let folder = &args.folder;

@@ -20,15 +20,15 @@ use super::look::{Guard, identity, look};
 use super::pager;
 use super::print::{data, json, talk, yaml};
 use crate::cli::{self, Leave, PlanFormat, TargetArgs, option_with};
-use crate::failure::{Exit, Failure};
-use crate::out::{self, Went};
-use crate::providers::Provider;
 use crate::report::hits;
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, Show, text};
-use crate::saved::{self, Keys};
-use crate::strict::fails;
-use crate::target;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::out::{self, Went};
+use kwo_engine::providers::Provider;
+use kwo_engine::saved::{self, Keys};
+use kwo_engine::strict::fails;
+use kwo_engine::target;
 
 pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let out = args.out.as_deref();

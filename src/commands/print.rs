@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use kwo_planner::plain::json as json_text;
 use serde::Serialize;
 
-use crate::failure::Failure;
 use crate::log::say;
 use crate::report::plain;
+use kwo_engine::failure::Failure;
 
 /// Why data could not be printed, once it could not. It is kept until the run ends, so that a plan whose page does not
 /// fit the disk is not left half done.

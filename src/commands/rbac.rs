@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::load::load;
 use super::print::{data, json, yaml};
 use crate::cli::{Rbac, RightsFor, YamlOrJson};
-use crate::failure::{Exit, Failure};
+use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
     let desired = load(&args.roster.roster)?.desired;

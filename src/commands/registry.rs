@@ -14,11 +14,11 @@ use super::entrust::places;
 use super::load::load;
 use super::print::data;
 use crate::cli::{Registry, RegistryCredentials, RegistryStatus};
-use crate::failure::{Exit, Failure};
-use crate::probe::answers;
-use crate::providers::{Provider, Refusal, SecretData};
-use crate::secrets::{Standing, follow, standing};
-use crate::target;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::probe::answers;
+use kwo_engine::providers::{Provider, Refusal, SecretData};
+use kwo_engine::secrets::{Standing, follow, standing};
+use kwo_engine::target;
 
 /// How long a host of the registry may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -7,8 +7,8 @@ use kwo_planner::tree::Tree;
 use super::load::load;
 use super::print::{data, json, yaml};
 use crate::cli::{Render, YamlOrJson};
-use crate::failure::{Exit, Failure};
-use crate::providers::fold;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::providers::fold;
 
 pub(crate) fn render(args: &Render) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;

@@ -14,10 +14,10 @@ use super::print::{data, talk};
 use super::registry::{section, shown};
 use super::stop;
 use crate::cli::{RegistryRotate, roster_again};
-use crate::failure::{Exit, Failure};
-use crate::providers::{Kube, KubeOptions, Refusal, StoredSecret};
-use crate::secrets::{Obstacle, Rotation, rotate as rotation};
-use crate::target;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::providers::{Kube, KubeOptions, Refusal, StoredSecret};
+use kwo_engine::secrets::{Obstacle, Rotation, rotate as rotation};
+use kwo_engine::target;
 
 pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
     let roster = load(&args.roster.roster)?.roster;

@@ -1,7 +1,7 @@
 //! From the command to the file that does it.
 
 use crate::cli::{Cli, Command};
-use crate::failure::{Exit, Failure};
+use kwo_engine::failure::{Exit, Failure};
 
 /// Runs one command to its end.
 ///

@@ -13,9 +13,9 @@ use kwo_planner::saved::SavedPlan;
 use super::load::{Loaded, compiled};
 use super::print::talk;
 use crate::cli::{Apply, Leave, TargetArgs, option_with};
-use crate::failure::{Exit, Failure};
-use crate::providers::{Identity, Provider};
-use crate::saved::{Keys, Opened, Seal, plain, signer};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::providers::{Identity, Provider};
+use kwo_engine::saved::{Keys, Opened, Seal, plain, signer};
 
 /// How many of the steps that were left out are named.
 const NAMED: usize = 5;

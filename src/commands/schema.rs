@@ -2,7 +2,7 @@
 
 use super::print::json;
 use crate::cli::{Schema, SchemaOf};
-use crate::failure::{Exit, Failure};
+use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
     match args.of {

@@ -6,8 +6,8 @@ use age::secrecy::ExposeSecret as _;
 
 use super::print::{data, exactly, talk};
 use crate::cli::{Encrypt, Keygen, Secrets};
-use crate::failure::{Exit, Failure};
-use crate::out::{self, Went};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::out::{self, Went};
 
 pub(crate) fn secrets(args: &Secrets) -> Result<Exit, Failure> {
     match args {

@@ -12,14 +12,14 @@ use super::load::{Loaded, checked};
 use super::look;
 use super::print::{data, json, talk};
 use crate::cli::{Status, TextOrJson};
-use crate::failure::{Exit, Failure};
-use crate::identity::of_file;
-use crate::providers::{Kube, Provider, Together};
 use crate::report::diagnostic;
 use crate::report::status::text;
-use crate::status::{Agreement, Answer, look as ask};
-use crate::strict::fails;
-use crate::target;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::identity::of_file;
+use kwo_engine::providers::{Kube, Provider, Together};
+use kwo_engine::status::{Agreement, Answer, look as ask};
+use kwo_engine::strict::fails;
+use kwo_engine::target;
 
 pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
     let path = &args.roster.roster;

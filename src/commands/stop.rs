@@ -4,7 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::print::talk;
-use crate::failure::Failure;
+use kwo_engine::failure::Failure;
 
 /// Waits for either signal, for what only reads and can end at any moment.
 pub(crate) async fn asked() -> Result<(), Failure> {

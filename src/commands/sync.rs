@@ -7,15 +7,15 @@ use kwo_planner::settings::Settings;
 use super::print::{data, json, talk};
 use super::stop;
 use crate::cli::{SettingsArgs, Sync, TextOrJson};
-use crate::failure::{Exit, Failure};
-use crate::history::{Entry, Outcome};
 use crate::journal;
 use crate::log::say;
 use crate::report::diagnostic;
 use crate::report::plan::{Detail, text};
 use crate::report::sync::Told;
-use crate::source;
-use crate::sync::{self, Options, Ran, Said};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::history::{Entry, Outcome};
+use kwo_engine::source;
+use kwo_engine::sync::{self, Options, Ran, Said};
 
 pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
     let settings = settings(&args.settings)?;

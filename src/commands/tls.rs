@@ -8,9 +8,9 @@ use kwo_planner::roster::{HostName, Port};
 use super::load::load;
 use super::print::{data, json};
 use crate::cli::{TextOrJson, Tls, TlsCheck};
-use crate::failure::{Exit, Failure};
-use crate::probe::look;
 use crate::report::tls as report;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::probe::look;
 
 /// How long a host may take, from its name to its certificate.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -3,8 +3,8 @@
 use super::load::{judged, told};
 use super::print::{json, talk};
 use crate::cli::{TextOrJson, Validate};
-use crate::failure::{Exit, Failure};
 use crate::report::diagnostic;
+use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) fn validate(args: &Validate) -> Result<Exit, Failure> {
     let path = &args.roster.roster;

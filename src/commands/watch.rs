@@ -13,11 +13,11 @@ use super::print::{data, talk};
 use super::{apply, plan, stop};
 use crate::cli::{Apply, TextOrJson, Watch};
 use crate::edits::Edits;
-use crate::failure::{Exit, Failure};
 use crate::report::diagnostic;
 use crate::report::failure;
 use crate::report::plan::{Detail, text};
-use crate::source;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::source;
 
 pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
     if args.once {

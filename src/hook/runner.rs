@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use super::figures::{Figures, Run};
 use super::server::Say;
-use crate::out;
-use crate::providers::keep_private;
+use kwo_engine::out;
+use kwo_engine::providers::keep_private;
 
 /// How long a run that was told to end may take to do so.
 const LAST_WORDS: Duration = Duration::from_secs(30);

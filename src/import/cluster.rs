@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::found::{Account, Binding, Files, Found, Namespace, Registry, Settings, Written};
-use crate::providers::{Kube, Refusal, yaml_documents};
+use kwo_engine::providers::{Kube, Refusal, yaml_documents};
 
 const SYSTEM: &str = "kube-system";
 const COPY: &str = "kubectl.kubernetes.io/last-applied-configuration";

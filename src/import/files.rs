@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::cluster::yaml;
 use super::found::{Files, Written};
-use crate::providers::Node;
+use kwo_engine::providers::Node;
 
 /// Where the scripts keep what they know of tenants; what they know of people is in a folder below.
 const METADATA: &str = "var/lib/kwo/metadata";

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::files::{Choice, FIRST_SETTINGS, PROGRAM, SETTINGS, chosen, packaged};
 use super::record::{Record, digest, write};
-use crate::providers::{Astray, inside};
-use crate::regular;
+use kwo_engine::providers::{Astray, inside};
+use kwo_engine::regular;
 
 /// A file, and what became of it.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::providers::{Astray, inside, replace};
-use crate::regular;
+use kwo_engine::providers::{Astray, inside, replace};
+use kwo_engine::regular;
 
 const FILE: &str = "usr/local/share/kwo/installed.json";
 

@@ -2,7 +2,7 @@
 
 use kwo_planner::plain::one_line;
 
-use crate::history::{Entry, Outcome};
+use kwo_engine::history::{Entry, Outcome};
 
 /// How much a line matters, in the numbers of syslog.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

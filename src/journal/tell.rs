@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::lines::lines;
 use super::socket::Journal;
-use crate::history::Entry;
 use crate::report::plain;
+use kwo_engine::history::Entry;
 
 /// Does what is said on standard error go to the journal?
 #[must_use]

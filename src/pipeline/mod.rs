@@ -6,4 +6,4 @@ mod settings;
 
 pub use annotations::{Note, code_quality, findings, holds, workflow_command};
 pub use recognise::{Event, Pipeline, System, Unknown, Variables, recognise};
-pub use settings::{SETTINGS, setting};
+pub use settings::{SETTINGS, setting, tokens};

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::forge::{Forge, ForgeKind, Source};
+use kwo_engine::forge::{Forge, ForgeKind, Source};
+
+use super::settings::tokens;
 
 /// An environment.
 pub type Variables = BTreeMap<String, String>;
@@ -129,7 +131,7 @@ impl Environment<'_> {
     }
 
     fn forge(&self, kind: ForgeKind, api: String, project: &str) -> Forge {
-        let token = kind.tokens().iter().find_map(|name| self.get(name));
+        let token = tokens(kind).iter().find_map(|name| self.get(name));
         Forge { kind, api, project: project.to_owned(), token: token.map(SecretString::from) }
     }
 
@@ -200,7 +202,7 @@ impl Environment<'_> {
                 let number = number.ok_or_else(|| {
                     self.odd("the file at GITHUB_EVENT_PATH names no pull request".to_owned())
                 })?;
-                let source = at("/pull_request").and_then(crate::forge::of_pull);
+                let source = at("/pull_request").and_then(kwo_engine::forge::of_pull);
                 Event::Request { number, source }
             }
             "push" | "schedule" | "workflow_dispatch" => {

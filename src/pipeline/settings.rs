@@ -2,7 +2,7 @@
 //! `settings: {plan_file: …}` over as `PLUGIN_PLAN_FILE`; each of these means what the variable of the option means, which
 //! goes first where both are set.
 
-use crate::forge::ForgeKind;
+use kwo_engine::forge::ForgeKind;
 
 /// Each variable of `kwo ci`, and the one of the plug-in's setting.
 pub const SETTINGS: [(&str, &str); 25] = [
@@ -39,16 +39,12 @@ pub fn setting(variable: &str) -> Option<&'static str> {
     SETTINGS.iter().find(|(option, _)| *option == variable).map(|(_, setting)| *setting)
 }
 
-impl ForgeKind {
-    /// The variables in which a token for this forge is looked for, the first one first.
-    #[must_use]
-    pub const fn tokens(self) -> &'static [&'static str] {
-        match self {
-            ForgeKind::GitHub => &["KWO_TOKEN", "PLUGIN_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"],
-            ForgeKind::Forgejo => {
-                &["KWO_TOKEN", "PLUGIN_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"]
-            }
-            ForgeKind::GitLab => &["KWO_TOKEN", "PLUGIN_TOKEN", "GITLAB_TOKEN"],
-        }
+/// The variables in which a token for this forge is looked for, the first one first.
+#[must_use]
+pub const fn tokens(kind: ForgeKind) -> &'static [&'static str] {
+    match kind {
+        ForgeKind::GitHub => &["KWO_TOKEN", "PLUGIN_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"],
+        ForgeKind::Forgejo => &["KWO_TOKEN", "PLUGIN_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"],
+        ForgeKind::GitLab => &["KWO_TOKEN", "PLUGIN_TOKEN", "GITLAB_TOKEN"],
     }
 }

@@ -5,7 +5,7 @@ use kwo_planner::change::Held;
 use kwo_planner::plain::OneLine;
 
 use super::plan::{CREATE, HOLD, LEFT};
-use crate::status::Agreement;
+use kwo_engine::status::Agreement;
 
 /// How many objects of a kind are told one by one.
 const FEW: usize = 5;

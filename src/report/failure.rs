@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::failure::Failure;
+use kwo_engine::failure::Failure;
 
 /// What happened, what lay behind it, and what to do.
 #[must_use]

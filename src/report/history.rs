@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kwo_planner::plain::{OneLine, one_line};
 
-use crate::history::{Commit, Entry, Left};
+use kwo_engine::history::{Commit, Entry, Left};
 
 /// A line an entry.
 #[must_use]

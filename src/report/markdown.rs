@@ -12,7 +12,7 @@ use kwo_planner::resource::ResourceId;
 
 use super::plan::{Detail, View, only, text};
 use super::{foreign, gains, hits, run, tightens, unseen};
-use crate::execute::Report;
+use kwo_engine::execute::Report;
 use kwo_planner::counts::Counts;
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.

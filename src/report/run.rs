@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::foreign;
 use super::plan::{CHANGE, CREATE, HOLD, LEFT, shown};
-use crate::execute::{Outcome, Report, StepResult};
-use crate::fight::{Fight, fights, named};
-use crate::providers::Refusal;
+use kwo_engine::execute::{Outcome, Report, StepResult};
+use kwo_engine::fight::{Fight, fights, named};
+use kwo_engine::providers::Refusal;
 use kwo_planner::counts::Counts;
 
 /// The lines of a run, which tell one cause once.

@@ -8,13 +8,13 @@ use kwo_planner::plain::one_line;
 
 use super::agreement;
 use super::plan::{CREATE, HOLD};
-use crate::providers::LastRun;
-use crate::status::disk::Level;
-use crate::status::{
+use kwo_engine::providers::LastRun;
+use kwo_engine::status::disk::Level;
+use kwo_engine::status::{
     Answer, Disk, Kept, LongLived, Node, Pod, Registry, Resolver, Space, Status, Tenant, Token, TokenState,
     Tokens, Use,
 };
-use crate::sync::Short;
+use kwo_engine::sync::Short;
 
 const QUIET: Style = Style::new().dimmed();
 /// How many amounts of a namespace are shown; there is JSON for the rest.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::diagnostic;
 use super::failure;
 use super::run::Lines;
-use crate::sync::Said;
+use kwo_engine::sync::Said;
 
 /// The lines of one run.
 #[derive(Debug, Default)]

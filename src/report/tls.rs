@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use kwo_planner::domains::dns::Claimant;
 use serde_json::json;
 
-use crate::probe::{Certificate, Fault};
+use kwo_engine::probe::{Certificate, Fault};
 
 /// Whose host it is, and the annotation that is right for it.
 pub type Claim<'r> = Option<(Claimant<'r>, Option<(&'static str, &'r str)>)>;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kwo::probe::ask;
+use kwo_engine::probe::ask;
 use kwo_planner::domains::dns_providers::Provider;
 
 use crate::loopback::{Loopback, Reply};

@@ -157,7 +157,7 @@ fn the_variables_are_those_of_the_program() {
 /// Each number with its meaning, as the type of exit codes has them.
 #[test]
 fn the_exit_codes_are_those_of_the_program() {
-    let source = read("src/failure.rs");
+    let source = read("src/engine/failure.rs");
     let (_, variants) = source.split_once("pub enum Exit {\n").unwrap();
     let lines: Vec<&str> = variants.split_once("\n}").unwrap().0.lines().map(str::trim).collect();
     let mut text = String::from("| exit code | meaning |\n|---|---|\n");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kwo::probe::answers;
+use kwo_engine::probe::answers;
 
 use crate::loopback::{Loopback, Reply};
 use crate::{address, snapshot, transcript_with};

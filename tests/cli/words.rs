@@ -4,37 +4,44 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+/// What a crate of the workspace is made of, whatever the machine.
+fn dependencies(package: &str, depth: &str) -> BTreeSet<String> {
+    let format = ["--prefix", "none", "--format", "{p}", "--target", "all", "--depth", depth];
+    let tree = ["tree", "--locked", "-p", package, "-e", "normal,build"];
+    let output = Command::new(env!("CARGO")).args(tree).args(format).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    names.filter(|name| !name.is_empty() && *name != package).map(str::to_owned).collect()
+}
+
+/// What stands on the list of a crate.
+fn listed(path: &str) -> BTreeSet<String> {
+    std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+}
+
 /// The planner does no I/O, and so does nothing below it that is not on the list.
 #[test]
 fn the_planners_dependencies_are_those_on_the_list() {
-    let tree = [
-        "tree",
-        "-p",
-        "kwo-planner",
-        "-e",
-        "normal,build",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-        "--target",
-        "all",
-    ];
-    let output = Command::new(env!("CARGO")).args(tree).args(["--locked"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let found: BTreeSet<&str> = text
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .filter(|name| !name.is_empty() && *name != "kwo-planner")
-        .collect();
-    let list = std::fs::read_to_string("src/planner/dependencies.txt").unwrap();
-    let listed: BTreeSet<&str> = list.lines().collect();
-    assert_eq!(found, listed, "think before you add to src/planner/dependencies.txt: may it do I/O?");
+    let list = listed("src/planner/dependencies.txt");
+    let found = dependencies("kwo-planner", "99");
+    assert_eq!(found, list, "think before you add to src/planner/dependencies.txt: may it do I/O?");
     for name in
         ["tokio", "kube", "reqwest", "hyper", "mio", "rand", "getrandom", "jiff", "chrono", "tracing", "log"]
     {
-        assert!(!listed.contains(name), "{name} does I/O, or has a clock or chance in it");
+        assert!(!list.contains(name), "{name} does I/O, or has a clock or chance in it");
+    }
+}
+
+/// The engine knows no command line, no colours and no pages.
+#[test]
+fn the_engines_dependencies_are_those_on_the_list() {
+    let list = listed("src/engine/dependencies.txt");
+    let found = dependencies("kwo-engine", "1");
+    assert_eq!(found, list, "think before you add to src/engine/dependencies.txt: is it for a run?");
+    for name in ["clap", "anstream", "anstyle", "annotate-snippets", "indicatif", "tracing-subscriber", "kwo"]
+    {
+        assert!(!list.contains(name), "{name} is for a command line");
     }
 }
 
@@ -81,17 +88,17 @@ fn nothing_waits_for_a_fixed_time() {
     }
     let known = [
         "src/edits.rs",
-        "src/fight.rs",
-        "src/git/clone.rs",
+        "src/engine/fight.rs",
+        "src/engine/git/clone.rs",
         "src/hook/server.rs",
-        "src/notify/letter.rs",
-        "src/providers/dir/lock.rs",
-        "src/providers/kube/lease.rs",
-        "src/providers/kube/outage.rs",
-        "src/providers/kube/wire.rs",
-        "src/providers/node/issue.rs",
-        "src/providers/restart.rs",
-        "src/sync/state.rs",
+        "src/engine/notify/letter.rs",
+        "src/engine/providers/dir/lock.rs",
+        "src/engine/providers/kube/lease.rs",
+        "src/engine/providers/kube/outage.rs",
+        "src/engine/providers/kube/wire.rs",
+        "src/engine/providers/node/issue.rs",
+        "src/engine/providers/restart.rs",
+        "src/engine/sync/state.rs",
     ];
     assert_eq!(pausing, known.map(str::to_owned).into());
 }
@@ -103,7 +110,7 @@ fn there_is_one_version() {
     let output = Command::new(env!("CARGO_BIN_EXE_kwo")).arg("--version").output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("kwo {version}\n"));
     let read = |path: &str| std::fs::read_to_string(path).unwrap();
-    for manifest in ["Cargo.toml", "src/planner/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "src/engine/Cargo.toml", "src/planner/Cargo.toml"] {
         let text = read(manifest);
         let (_, package) = text.split_once("[package]").unwrap();
         assert!(package.contains("\nversion.workspace = true\n"), "{manifest}");

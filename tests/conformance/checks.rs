@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use kwo::providers::{LockRefusal, Refusal};
+use kwo_engine::providers::{LockRefusal, Refusal};
 use kwo_planner::change::Change;
 use kwo_planner::compare::compare;
 use kwo_planner::kinds::Kind;

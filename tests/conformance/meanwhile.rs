@@ -2,8 +2,8 @@
 //! provider together, on every target.
 #![expect(clippy::panic, reason = "a check fails by panicking")]
 
-use kwo::execute::{Brakes, Outcome, execute};
-use kwo::providers::Refusal;
+use kwo_engine::execute::{Brakes, Outcome, execute};
+use kwo_engine::providers::Refusal;
 use kwo_planner::change::Change;
 use kwo_planner::kinds::Kind;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kwo::providers::{Provider, Refusal};
+use kwo_engine::providers::{Provider, Refusal};
 use kwo_planner::change::{Cause, Change, Step};
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Present, Sighting, Version};

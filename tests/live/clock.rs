@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kwo::providers::{Kube, KubeOptions, Provider as _};
+use kwo_engine::providers::{Kube, KubeOptions, Provider as _};
 
 use crate::common::apiserver::Server;
 use crate::common::live;

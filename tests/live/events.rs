@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use kwo::history::{Commit, Drift, Entry, Outcome, Problem, ProblemKind, Step};
-use kwo::notify::{Untold, events};
-use kwo::providers::{Kube, KubeOptions};
+use kwo_engine::history::{Commit, Drift, Entry, Outcome, Problem, ProblemKind, Step};
+use kwo_engine::notify::{Untold, events};
+use kwo_engine::providers::{Kube, KubeOptions};
 use serde_json::Value;
 
 use crate::common::apiserver::{kubeconfig, kubectl_ok, unique};

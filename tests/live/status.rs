@@ -1,6 +1,6 @@
 //! `kwo status` of a real cluster: quotas as its own controllers count them, and what an account may not see.
 
-use kwo::sync::{Memory, Short};
+use kwo_engine::sync::{Memory, Short};
 use serde_json::{Value, json};
 
 use crate::common::apiserver::{kubectl, kubectl_ok, unique};

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kwo::execute::{Brakes, execute};
-use kwo::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData};
-use kwo::secrets::Vault;
+use kwo_engine::execute::{Brakes, execute};
+use kwo_engine::providers::{
+    Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
+};
+use kwo_engine::secrets::Vault;
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::observed::{Observed, Sighting};

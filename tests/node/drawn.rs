@@ -1,6 +1,6 @@
 //! Draws YAML as others write it, with all that is odd about it, and a change to it. The same number draws the same.
 
-use kwo::yaml::Edit;
+use kwo_engine::yaml::Edit;
 use kwo_planner::tree::{Tree, join};
 
 /// What means one thing to one reader and another to the next, and what means nothing special.

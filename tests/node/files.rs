@@ -226,11 +226,11 @@ async fn a_file_that_changed_since_the_plan_is_not_written() {
     let plan = world.plan(&wanted, &Adopt::Nothing).await;
     world.put(REGISTRIES, "a: theirs\n", 0o600);
     let refused = world.write(&plan.steps[0]).await;
-    assert!(matches!(refused, Err(kwo::providers::Refusal::Changed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(kwo_engine::providers::Refusal::Changed { .. })), "{refused:?}");
     let plan = world.plan(&wanted, &Adopt::Everything).await;
     world.put(REGISTRIES, "a: others\n", 0o600);
     let refused = world.write(&plan.steps[0]).await;
-    assert!(matches!(refused, Err(kwo::providers::Refusal::Changed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(kwo_engine::providers::Refusal::Changed { .. })), "{refused:?}");
     assert_eq!(world.text(REGISTRIES), "a: others\n");
     assert!(world.archived().is_empty());
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kwo::providers::{Dir, Kube, KubeOptions, Node, Provider, Refusal, Together};
+use kwo_engine::providers::{Dir, Kube, KubeOptions, Node, Provider, Refusal, Together};
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::plan::Adopt;

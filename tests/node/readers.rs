@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use kwo::yaml::{Edit, documents, edit};
+use kwo_engine::yaml::{Edit, documents, edit};
 use kwo_planner::tree::{Tree, join, tokens};
 use serde_json::{Value, json};
 

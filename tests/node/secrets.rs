@@ -3,10 +3,10 @@
 use std::fs;
 use std::sync::Arc;
 
-use kwo::providers::{Dir, Node, Provider, Together};
 use kwo::report::markdown::markdown;
 use kwo::report::plan::Detail;
-use kwo::secrets::{Places, resolve};
+use kwo_engine::providers::{Dir, Node, Provider, Together};
+use kwo_engine::secrets::{Places, resolve};
 use kwo_planner::change::Change;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use kwo::providers::{Node, Refusal};
+use kwo_engine::providers::{Node, Refusal};
 use kwo_planner::change::{Hold, Step};
 use kwo_planner::domains::compile;
 use kwo_planner::domains::node::yaml_file;
@@ -92,7 +92,7 @@ impl World {
         let roster = self.folder.path().join("roster.yaml");
         let text = format!("apiVersion: kwo/v1\nkind: Roster\ncluster: {cluster}\n");
         fs::write(&roster, text).unwrap();
-        let roster = kwo::source::load(&roster).unwrap();
+        let roster = kwo_engine::source::load(&roster).unwrap();
         let desired = compile(&roster).unwrap();
         let own = desired.resources().iter().filter(|resource| resource.id.provider == PROVIDER);
         Desired::new(own.cloned().collect(), roster.sources().clone()).unwrap()

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use kwo::history::{Drift, Entry, Held, Left, Outcome, ProblemKind};
+use kwo_engine::history::{Drift, Entry, Held, Left, Outcome, ProblemKind};
 use kwo_planner::roster::SourceFile;
 use serde_json::Value;
 

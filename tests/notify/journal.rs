@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use kwo::history::{Drift, Entry, Held, Outcome, ProblemKind};
 use kwo::journal::{Journal, Line, Priority, lines, tell};
+use kwo_engine::history::{Drift, Entry, Held, Outcome, ProblemKind};
 
 use crate::runs::{NEWEST, changed, commit, failed, quiet};
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use kwo::history::{Drift, Entry, Held, Outcome, ProblemKind};
-use kwo::metrics::write;
+use kwo_engine::history::{Drift, Entry, Held, Outcome, ProblemKind};
+use kwo_engine::metrics::write;
 
 use crate::manual;
 use crate::peers::http::Request;

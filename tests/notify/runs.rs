@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use kwo::history::{Commit, Entry, Outcome, Problem, ProblemKind, Step};
-use kwo::notify::{Untold, tell};
-use kwo::secrets::Places;
+use kwo_engine::history::{Commit, Entry, Outcome, Problem, ProblemKind, Step};
+use kwo_engine::notify::{Untold, tell};
+use kwo_engine::secrets::Places;
 use kwo_planner::roster::SourceFile;
 use kwo_planner::settings::{Notify, parse};
 

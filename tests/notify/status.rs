@@ -1,6 +1,6 @@
 //! The status of the commit, as the APIs of the forges take it.
 
-use kwo::history::{Entry, Held, Outcome, ProblemKind};
+use kwo_engine::history::{Entry, Held, Outcome, ProblemKind};
 use serde_json::{Value, json};
 
 use crate::peers::http::Message;

@@ -109,12 +109,11 @@ fn every_variable_in_them_is_one_that_is_read() {
     let ci = definition.find_subcommand("ci").unwrap();
     let options: Vec<&str> = ci.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
     for (name, system, kind) in PIPELINES {
-        let tokens = match kind {
-            Kind::GitHub => kwo::forge::ForgeKind::GitHub,
-            Kind::Forgejo => kwo::forge::ForgeKind::Forgejo,
-            Kind::GitLab => kwo::forge::ForgeKind::GitLab,
-        }
-        .tokens();
+        let tokens = kwo::pipeline::tokens(match kind {
+            Kind::GitHub => kwo_engine::forge::ForgeKind::GitHub,
+            Kind::Forgejo => kwo_engine::forge::ForgeKind::Forgejo,
+            Kind::GitLab => kwo_engine::forge::ForgeKind::GitLab,
+        });
         let pipeline = pipeline(name);
         let mut kubeconfigs = Vec::new();
         for job in ["plan", "apply"] {

@@ -246,7 +246,7 @@ fn a_link_that_comes_and_goes_is_never_followed() {
             }
         });
         for _ in 0..2000 {
-            let text = match kwo::source::load(&stage.path("roster.yaml")) {
+            let text = match kwo_engine::source::load(&stage.path("roster.yaml")) {
                 Ok(roster) => format!("{:?}", roster.tenants().keys()),
                 Err(refused) => kwo::report::diagnostic::text(&refused),
             };

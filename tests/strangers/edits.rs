@@ -1,7 +1,7 @@
 //! Documents that others wrote, changed at random, and edits to them: no edit breaks the program, and where one is made,
 //! all else reads as before, by kwo's own reader and by the one that reads kubeconfigs and rosters' parts.
 
-use kwo::yaml::{Document, Edit, documents, edit};
+use kwo_engine::yaml::{Document, Edit, documents, edit};
 use kwo_planner::tree::{SmolStr, Tree, join, tokens};
 
 use crate::fuzz::try_each;

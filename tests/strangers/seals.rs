@@ -1,7 +1,7 @@
 //! A saved plan that somebody edited after it was sealed: whatever was done to the file, its seal no longer fits, or it
 //! means the same.
 
-use kwo::saved::{Keys, Seal};
+use kwo_engine::saved::{Keys, Seal};
 use kwo_planner::domains::compile;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plan::{Adopt, Provenance, plan};

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use kwo::history::Entry;
 use kwo::journal::lines;
 use kwo::pipeline::{code_quality, findings, holds, workflow_command};
 use kwo::report::plan::{Detail, Show, text};
 use kwo::report::{diagnostic, history, hits, markdown, plain};
+use kwo_engine::history::Entry;
 use kwo_planner::hits::Hits;
-use kwo_planner::plain::acts;
+use kwo_planner::plain::{acts, json as json_text};
 use kwo_planner::plan::Plan;
 use kwo_planner::roster::{SourceFile, Sources, parse};
 use serde_json::{Value, json};
@@ -164,11 +164,11 @@ fn a_plan_acts_on_nobody() {
             }
             let report = code_quality(&holds(&plan)).to_string();
             assert!(
-                serde_json::from_str::<Value>(&plain::json(&report)).unwrap()
+                serde_json::from_str::<Value>(&json_text(&report)).unwrap()
                     == serde_json::from_str::<Value>(&report).unwrap()
             );
-            quiet(payload, &plain::json(&report));
-            quiet(payload, &plain::json(&serde_json::to_string_pretty(&plan).unwrap()));
+            quiet(payload, &json_text(&report));
+            quiet(payload, &json_text(&serde_json::to_string_pretty(&plan).unwrap()));
         }
     }
     assert!(tried > PAYLOADS.len() * 12, "{tried} plans could be read");
@@ -188,7 +188,7 @@ fn what_is_hit_acts_on_nobody() {
             let page = markdown::markdown(&empty(), Some(&hits), Detail::default());
             quiet(payload, &plain::text(&page));
             fenced(payload, &page);
-            quiet(payload, &plain::json(&serde_json::to_string_pretty(&hits).unwrap()));
+            quiet(payload, &json_text(&serde_json::to_string_pretty(&hits).unwrap()));
         }
     }
     assert!(tried >= PAYLOADS.len() * 7, "{tried} could be read");
@@ -245,7 +245,7 @@ fn a_history_entry_acts_on_nobody() {
             quiet(payload, &plain::text(&history::show(&entry)));
             quiet(payload, &plain::text(&history::list(std::slice::from_ref(&entry))));
             let file = folder.path().join("kwo.prom");
-            kwo::metrics::write(&file, &entry).unwrap();
+            kwo_engine::metrics::write(&file, &entry).unwrap();
             let figures = std::fs::read_to_string(file).unwrap();
             assert!(
                 !figures.lines().any(|line| line.starts_with("kwo_outcome{outcome=\"all is well")),
@@ -291,7 +291,7 @@ fn a_roster_and_the_names_of_its_files_act_on_nobody() {
 
 fn refused(payload: &str, path: &Path) {
     // A comment may say anything.
-    let Err(refused) = kwo::source::load(path) else { return };
+    let Err(refused) = kwo_engine::source::load(path) else { return };
     let shown = diagnostic::text(&refused);
     // An excerpt shows lines of the roster as they are, behind the number of the line.
     quiet(payload, &plain::text(&shown));
@@ -301,5 +301,5 @@ fn refused(payload: &str, path: &Path) {
         quiet(payload, command.strip_prefix("::").unwrap());
     }
     fenced(payload, &markdown::failed("the roster is not valid", &shown));
-    quiet(payload, &plain::json(&diagnostic::json(Some(&refused)).to_string()));
+    quiet(payload, &json_text(&diagnostic::json(Some(&refused)).to_string()));
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kwo::forge::{Forge, ForgeKind};
-use kwo::history::Entry;
-use kwo::notify::tell;
-use kwo::secrets::Places;
+use kwo_engine::forge::{Forge, ForgeKind};
+use kwo_engine::history::Entry;
+use kwo_engine::notify::tell;
+use kwo_engine::secrets::Places;
 use kwo_planner::plain::acts;
 use kwo_planner::roster::SourceFile;
 use kwo_planner::settings::parse;

@@ -29,7 +29,7 @@ fn schema() -> jsonschema::Validator {
 #[test]
 fn good_settings_are_read_and_pass_the_schema() {
     for (name, path) in corpus("valid") {
-        let settings = kwo::source::settings(&path);
+        let settings = kwo_engine::source::settings(&path);
         assert!(settings.is_ok(), "{name}: {:?}", settings.err());
         let value = as_editor(&fs::read_to_string(&path).unwrap()).unwrap();
         let complaints: Vec<String> = schema()
@@ -71,7 +71,7 @@ fn what_the_schema_refuses_the_parser_refuses() {
         let text = fs::read_to_string(&path).unwrap();
         let Some(value) = as_editor(&text) else { continue };
         if !validator.is_valid(&value) {
-            assert!(kwo::source::settings(&path).is_err(), "{}", path.display());
+            assert!(kwo_engine::source::settings(&path).is_err(), "{}", path.display());
             refused += 1;
         }
     }
@@ -86,6 +86,6 @@ fn the_settings_in_the_manual_are_settings() {
     assert_eq!(shown.len(), 1);
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), shown[0]).unwrap();
-    let settings = kwo::source::settings(file.path());
+    let settings = kwo_engine::source::settings(file.path());
     assert!(settings.is_ok(), "{:?}", settings.err());
 }

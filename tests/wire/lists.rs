@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kwo::providers::{Kube, KubeOptions, Provider as _};
+use kwo_engine::providers::{Kube, KubeOptions, Provider as _};
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, Reason, Resource};

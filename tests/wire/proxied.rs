@@ -1,6 +1,6 @@
 //! A server behind a proxy: through it, and what is said when it is away or refuses.
 
-use kwo::providers::Provider;
+use kwo_engine::providers::Provider;
 
 use crate::proxy::Proxy;
 use crate::scripted::Scripted;

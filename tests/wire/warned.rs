@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use kwo::execute::{Brakes, Report, execute};
-use kwo::providers::Provider;
 use kwo::report::{markdown, run};
+use kwo_engine::execute::{Brakes, Report, execute};
+use kwo_engine::providers::Provider;
 use kwo_planner::change::Step;
 use kwo_planner::plan::Plan;
 use tokio::sync::watch;

@@ -138,7 +138,7 @@ fn last(links: &[&(dyn Error + 'static)]) -> String {
 }
 
 /// An error and its causes in one line; a cause that the one before it has already told is left out.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for link in links(error) {
         let said = link.to_string();

@@ -20,7 +20,7 @@ const KILLED: Duration = Duration::from_secs(3600);
 
 /// Why a file is not to be touched.
 #[derive(Debug)]
-pub(crate) enum Astray {
+pub enum Astray {
     /// A symbolic link leads out of the directory, or is the file itself.
     Link(String),
     /// The file system said no.
@@ -46,7 +46,7 @@ impl std::fmt::Display for Astray {
 
 /// The full path of a file, once every folder on the way is known to lie within the directory. Folders that are
 /// missing are made with this mode, where one is given.
-pub(crate) fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
+pub fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
     let base = root.canonicalize()?;
     let mut here = base.clone();
     for part in file.parent().into_iter().flat_map(Path::components) {
@@ -94,7 +94,7 @@ fn no_link(here: PathBuf) -> Result<PathBuf, Astray> {
 /// The full path of a file of a machine's root, wherever links on the way lead: an absolute one, or one that climbs,
 /// begins at this root, as it does for the machine, and never leads out of it. Folders that are missing are made with this
 /// mode, where one is given.
-pub(crate) fn in_root(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
+pub(super) fn in_root(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
     let base = root.canonicalize()?;
     let mut here = PathBuf::new();
     let mut found = base.clone();
@@ -190,7 +190,7 @@ pub(super) fn private(root: &Path, folder: &str) -> Result<PathBuf, Astray> {
 
 /// Takes away the temporary files of runs that were killed in this folder: secrets may be in them. A run that is at work
 /// needs its own for less than an hour.
-pub(crate) fn sweep(folder: &Path) {
+pub(super) fn sweep(folder: &Path) {
     for found in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = found.file_name();
         let name = name.as_encoded_bytes();
@@ -206,7 +206,7 @@ pub(crate) fn sweep(folder: &Path) {
 }
 
 /// A temporary file beside the path with this content, safely on the disk.
-pub(crate) fn temporary(
+pub fn temporary(
     path: &Path,
     content: impl AsRef<[u8]>,
     mode: Option<fs::Permissions>,
@@ -228,23 +228,19 @@ pub(crate) fn temporary(
 }
 
 /// A file with this content in place of the old one, in one move and safely on the disk.
-pub(crate) fn replace(
-    path: &Path,
-    content: impl AsRef<[u8]>,
-    mode: Option<fs::Permissions>,
-) -> io::Result<()> {
+pub fn replace(path: &Path, content: impl AsRef<[u8]>, mode: Option<fs::Permissions>) -> io::Result<()> {
     temporary(path, content, mode)?.persist(path).map_err(|error| error.error)?;
     settle(path)
 }
 
 /// A file that its owner alone can read, in place of the old one. Missing folders on the way are open to the owner only.
-pub(crate) fn keep_private(path: &Path, text: &str) -> Result<(), Astray> {
+pub fn keep_private(path: &Path, text: &str) -> Result<(), Astray> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder(path))?;
     keep(path, text, 0o600)
 }
 
 /// A file that everybody can read, in place of the old one, in a folder that is there.
-pub(crate) fn keep_readable(path: &Path, text: &str) -> Result<(), Astray> {
+pub fn keep_readable(path: &Path, text: &str) -> Result<(), Astray> {
     keep(path, text, 0o644)
 }
 
@@ -264,7 +260,7 @@ fn keep(path: &Path, text: &str, mode: u32) -> Result<(), Astray> {
 }
 
 /// Makes sure that the name of a file is on the disk as well.
-pub(crate) fn settle(path: &Path) -> io::Result<()> {
+pub fn settle(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 

@@ -12,14 +12,14 @@ mod restart;
 mod together;
 
 pub use self::dir::Dir;
-pub(crate) use self::documents::fold;
+pub use self::documents::fold;
 pub use self::kube::{
     ConnectError, Endpoint, Event, Kube, KubeOptions, LastRun, Log, StoredSecret, Token, hostname,
 };
-pub(crate) use self::kube::{chain, contexts, encoded, web};
-pub(crate) use self::manifest::read as yaml_documents;
+pub use self::kube::{chain, contexts, encoded, web};
+pub use self::manifest::read as yaml_documents;
 pub use self::node::Node;
-pub(crate) use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
+pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
 pub use self::together::Together;
 pub use provider::{
     Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData, Surroundings,

@@ -272,7 +272,7 @@ impl Entry {
 
     /// What remains, behind the word for the outcome and at the end of the line. Only what went well has a `but`.
     #[must_use]
-    pub(crate) fn remains_told(&self) -> (String, String) {
+    pub fn remains_told(&self) -> (String, String) {
         let well = matches!(self.outcome, Outcome::Converged | Outcome::AccessLeft);
         match self.remains() {
             None => (String::new(), String::new()),

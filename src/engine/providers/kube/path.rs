@@ -65,7 +65,7 @@ pub(super) fn segment(name: &str) -> Result<String, String> {
 }
 
 /// Percent-encodes all but letters, digits and `-._~`.
-pub(crate) fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -186,7 +186,7 @@ pub(super) fn server(config: &Config) -> String {
 ///
 /// # Errors
 /// When it is no address, or the proxy for it cannot be used.
-pub(crate) fn web(api: &str, patience: Duration) -> Result<Client, ConnectError> {
+pub fn web(api: &str, patience: Duration) -> Result<Client, ConnectError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cannot = |why: String| ConnectError { why: format!("cannot use {api}: {why}"), hint: None };
     let server: Uri = api.parse().map_err(|error: http::uri::InvalidUri| cannot(error.to_string()))?;
@@ -296,7 +296,7 @@ pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
 }
 
 /// The contexts of the kubeconfig that would be read, where it can be.
-pub(crate) fn contexts(kubeconfig: Option<&Path>) -> Vec<String> {
+pub fn contexts(kubeconfig: Option<&Path>) -> Vec<String> {
     let contexts = merged(&files(kubeconfig).0).map(|merged| merged.contexts).unwrap_or_default();
     contexts.into_iter().map(|context| context.name).collect()
 }

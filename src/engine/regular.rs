@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 /// Opens a file to be read.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<File> {
     let systems = ["/dev", "/dev/fd", "/proc/self/fd"];
     if path.parent().is_some_and(|folder| systems.iter().any(|own| folder == Path::new(own))) {
         return File::open(path);
@@ -21,21 +21,21 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// All that is in a file.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// All that is in a file of text.
-pub(crate) fn text(path: &Path) -> io::Result<String> {
+pub fn text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     open(path)?.read_to_string(&mut text)?;
     Ok(text)
 }
 
 /// Opens a file that runs lock, and makes it where it is missing. No link is followed.
-pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+pub fn open_lock(path: &Path) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Ok(found) => file(found.file_type())?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

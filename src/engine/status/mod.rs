@@ -17,7 +17,7 @@ use crate::sync::Short;
 pub use agreement::Agreement;
 pub use disk::Disk;
 pub use look::look;
-pub(crate) use look::pods;
+pub use look::pods;
 
 /// An answer, or why there is none.
 #[derive(Clone, Debug, Serialize)]

@@ -5,7 +5,7 @@ mod file;
 mod seal;
 mod sign;
 
-pub(crate) use file::plain;
+pub use file::plain;
 pub use file::{Opened, open};
 pub use seal::{Keys, Seal};
 pub use sign::{NAMESPACE, beside, leave, sign, signer};

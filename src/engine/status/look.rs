@@ -107,7 +107,7 @@ struct DeploymentStatus {
 }
 
 /// The path of the pods in a namespace, of all or of those with a label.
-pub(crate) fn pods(namespace: &str, label: Option<&str>) -> String {
+pub fn pods(namespace: &str, label: Option<&str>) -> String {
     let label = label.map_or_else(String::new, |label| {
         format!("?labelSelector={}", label.replace('/', "%2F").replace('=', "%3D"))
     });

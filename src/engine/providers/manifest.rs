@@ -23,7 +23,7 @@ pub(super) fn write(object: &Tree) -> Result<String, String> {
 
 /// The objects in a manifest, as a reader of YAML 1.1 takes them. Errors name the line and never quote the text, which
 /// may hold a secret.
-pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
+pub fn read(text: &str) -> Result<Vec<Tree>, String> {
     let documents = yaml::documents(text)?;
     Ok(documents.iter().map(|document| document.tree().clone()).filter(|tree| *tree != Tree::Null).collect())
 }

@@ -57,7 +57,7 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
 
 /// A stranger's text on one line, without anything that a terminal, a log or a pipeline could take for a command.
 #[must_use]
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let kept: String = text.chars().take(300).collect();
     one_line(&kept).into_owned()
 }

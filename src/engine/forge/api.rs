@@ -13,7 +13,7 @@ pub enum Source {
 }
 
 /// How one kind of forge is spoken to. A project is percent-encoded already.
-pub(crate) trait Api: Sync {
+pub trait Api: Sync {
     /// Header lines that every request has.
     fn headers(&self) -> Vec<(&'static str, HeaderValue)>;
 
@@ -43,7 +43,7 @@ pub(crate) trait Api: Sync {
 }
 
 /// Whether the repositories on both sides of a pull request are one.
-pub(crate) fn of_pull(request: &Value) -> Option<Source> {
+pub fn of_pull(request: &Value) -> Option<Source> {
     let base = request.pointer("/base/repo/full_name")?.as_str()?;
     // A fork that was deleted has no repository any more.
     let head = request.pointer("/head/repo/full_name").and_then(Value::as_str);

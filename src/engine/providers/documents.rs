@@ -22,7 +22,7 @@ pub(super) fn unfold(kind: Kind, object: Tree) -> Result<Tree, String> {
 }
 
 /// The object with the texts of its documents.
-pub(crate) fn fold(kind: Kind, object: Tree) -> Result<Tree, String> {
+pub fn fold(kind: Kind, object: Tree) -> Result<Tree, String> {
     fold_part(kind, "", object)
 }
 

@@ -64,9 +64,9 @@ pub(crate) struct Folder {
 pub(crate) struct Opened {
     file: File,
     /// Which file it is, under whatever name.
-    pub(crate) identity: (u64, u64),
+    pub identity: (u64, u64),
     /// Its length as it was opened.
-    pub(crate) size: u64,
+    pub size: u64,
 }
 
 impl Folder {

@@ -54,7 +54,7 @@ pub const CODE_QUALITY: Kind =
     Kind { what: "code quality report", private: false, is_one: Some(is_code_quality) };
 
 /// Figures for node_exporter, which everybody can read.
-pub(crate) const METRICS: Kind = Kind {
+pub const METRICS: Kind = Kind {
     what: "file of kwo's metrics",
     private: false,
     is_one: Some(|bytes| {
@@ -62,7 +62,7 @@ pub(crate) const METRICS: Kind = Kind {
     }),
 };
 /// What says that a push has come: a time.
-pub(crate) const TRIGGER: Kind = Kind {
+pub const TRIGGER: Kind = Kind {
     what: "trigger",
     private: true,
     is_one: Some(|bytes| {
@@ -89,7 +89,7 @@ pub fn is_stdout(path: &Path) -> bool {
 ///
 /// # Errors
 /// When something else is there.
-pub(crate) fn may_replace(path: &Path, kind: Kind) -> Result<(), String> {
+pub fn may_replace(path: &Path, kind: Kind) -> Result<(), String> {
     match fs::symlink_metadata(path) {
         Ok(found)
             if found.is_file()
@@ -111,6 +111,7 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
     let name = path.display();
     let cannot = |error: &io::Error| Failure::new(format!("cannot write {name}")).because(error);
     if is_stdout(path) {
+        #[expect(clippy::disallowed_methods, reason = "`-` names it")]
         let mut out = io::stdout().lock();
         return match out.write_all(bytes).and_then(|()| out.flush()) {
             // Whoever reads has seen enough.

@@ -7,5 +7,5 @@ mod github;
 mod gitlab;
 
 pub use api::Source;
-pub(crate) use api::of_pull;
+pub use api::of_pull;
 pub use client::{Commented, Forge, ForgeKind};

@@ -28,12 +28,12 @@ mod wire;
 mod write;
 
 pub use connect::{ConnectError, Kube, KubeOptions};
-pub(crate) use connect::{contexts, web};
+pub use connect::{contexts, web};
 pub use endpoint::Endpoint;
 pub use events::Event;
 pub use lease::{LastRun, hostname};
-pub(crate) use path::encoded;
+pub use path::encoded;
 pub use read::Log;
 pub use secret::StoredSecret;
 pub use token::Token;
-pub(crate) use way::chain;
+pub use way::chain;

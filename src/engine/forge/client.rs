@@ -68,7 +68,7 @@ struct Comment {
 
 impl ForgeKind {
     /// How it is spoken to.
-    pub(crate) fn api(self) -> &'static dyn Api {
+    pub fn api(self) -> &'static dyn Api {
         match self {
             ForgeKind::GitHub => &GitHub,
             ForgeKind::Forgejo => &Forgejo,

@@ -17,14 +17,14 @@ const AGENT: &str = concat!("kwo/", env!("CARGO_PKG_VERSION"));
 
 /// What to ask.
 pub(crate) struct Question<'q> {
-    pub(crate) method: Method,
-    pub(crate) path: &'q str,
+    pub method: Method,
+    pub path: &'q str,
     /// Header lines besides the usual ones.
-    pub(crate) headers: Vec<(&'static str, HeaderValue)>,
+    pub headers: Vec<(&'static str, HeaderValue)>,
     /// JSON to send.
-    pub(crate) json: Option<String>,
+    pub json: Option<String>,
     /// No longer answer is read.
-    pub(crate) longest: usize,
+    pub longest: usize,
 }
 
 /// Status and body of the answer to one GET; why there is none.

@@ -1,0 +1,29 @@
+//! One run of kwo: what the roster says, what is there, the plan, its writes, and a look at what came of it.
+//!
+//! Whoever starts a run gives it plain options and hears what happens as data. Nothing here knows a command line, colours,
+//! pages or pipelines: `dependencies.txt` lists what it is made of, and `clippy.toml` what it may not call.
+
+mod beneath;
+pub mod execute;
+pub mod failure;
+pub mod fight;
+pub mod forge;
+pub mod git;
+pub mod history;
+pub mod identity;
+pub mod kubeconfig;
+pub mod metrics;
+pub mod notify;
+pub mod out;
+pub mod probe;
+pub mod providers;
+pub mod regular;
+pub mod saved;
+pub mod secrets;
+pub mod source;
+pub mod status;
+pub mod strict;
+pub mod sync;
+pub mod target;
+mod web;
+pub mod yaml;
