@@ -1,7 +1,9 @@
 //! What kwo relies on in programs that it configures but does not talk to: a container registry, and Traefik with an
-//! ACME server. Each test shows a behaviour that kwo's own output is built on.
+//! ACME server, and the language server of editors. Each test shows a behaviour that kwo's own output is built on.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
 
+#[path = "peers/editors.rs"]
+mod editors;
 #[path = "common/peers/mod.rs"]
 mod peers;
 

@@ -61,10 +61,15 @@ pub(crate) fn talk(text: &str) {
 
 /// Prints pretty JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    exactly(&pretty(value)?);
+    Ok(())
+}
+
+/// One JSON document, for people as well.
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new("cannot print this as JSON").because(&error))?;
-    exactly(&format!("{}\n", json_text(&text)));
-    Ok(())
+    Ok(format!("{}\n", json_text(&text)))
 }
 
 /// One YAML document.

@@ -39,6 +39,14 @@ pub const SIGNATURE: Kind = Kind {
 pub const KUBECONFIG: Kind = Kind { what: "kubeconfig of kwo", private: true, is_one: Some(is_kubeconfig) };
 /// A roster. Who edits one by hand would not forgive that it is replaced.
 pub const ROSTER: Kind = Kind { what: "roster", private: false, is_one: None };
+/// The schema of rosters, beside one. Another version of kwo may have another.
+pub const SCHEMA: Kind = Kind {
+    what: "schema of kwo's rosters",
+    private: false,
+    is_one: Some(|bytes| {
+        serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|schema| schema["title"] == "kwo roster")
+    }),
+};
 /// An age file.
 pub const AGE_FILE: Kind = Kind { what: "age file", private: false, is_one: None };
 /// A key for age files. There is no second one.

@@ -247,6 +247,13 @@ fn schema(path: &str) -> String {
         writeln!(text, "## {name}\n\n{}\n", what.replace('<', "\\<")).unwrap();
         if let Some(properties) = of.get("properties").and_then(Value::as_object) {
             fields(&mut text, of, properties);
+        } else if let Some(words) = of.get("enum").and_then(Value::as_array) {
+            text.push_str("| value | what it is |\n|---|---|\n");
+            for (word, what) in words.iter().zip(of["enumDescriptions"].as_array().unwrap()) {
+                writeln!(text, "| `{}` | {} |", word.as_str().unwrap(), cell(what.as_str().unwrap()))
+                    .unwrap();
+            }
+            text.push('\n');
         } else if let Some(alternatives) = of.get("oneOf").and_then(Value::as_array) {
             text.push_str("| value | what it is |\n|---|---|\n");
             for one in alternatives {

@@ -32,6 +32,28 @@ fn a_first_hour_reads_as_written() {
 }
 
 #[test]
+fn a_schema_beside_a_first_roster_takes_the_place_of_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("roster.schema.json");
+    std::fs::write(&schema, "{\"title\": \"somebody else's\"}").unwrap();
+    let said = transcript(folder.path(), &["init"]);
+    assert!(said.contains("wrote roster.yaml") && said.contains("---- exit 0"), "{said}");
+    assert!(
+        said.contains("roster.schema.json is there already, and is not a schema of kwo's rosters"),
+        "{said}"
+    );
+    assert!(std::fs::read_to_string(&schema).unwrap().contains("else's"));
+    // One of an older kwo is renewed.
+    std::fs::write(&schema, "{\"title\": \"kwo roster\"}").unwrap();
+    std::fs::remove_file(folder.path().join("roster.yaml")).unwrap();
+    transcript(folder.path(), &["init"]);
+    assert_eq!(
+        std::fs::read_to_string(&schema).unwrap(),
+        std::fs::read_to_string("schema/roster.schema.json").unwrap()
+    );
+}
+
+#[test]
 fn every_way_to_print_a_plan_can_be_read_again() {
     let folder = tempfile::tempdir().unwrap();
     transcript(folder.path(), &["init"]);

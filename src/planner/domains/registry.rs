@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
 use super::shares::{claims_of_tenants, covering};
 use super::tenants::Tenant;
+use crate::roster::editors::in_words;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
 use crate::roster::{At, Entry, Finding, Findings, HostName, Map, Name, Quantity, SecretRef, Span};
@@ -83,13 +84,13 @@ impl JsonSchema for UserId {
         "UserId".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+        in_words::<UserId>(json_schema!({
             "description": "The number of a user on Linux, 0 to 2147483647.",
             "type": ["integer", "string"],
             "minimum": 0,
             "maximum": 2_147_483_647,
             "pattern": "^(0|[1-9][0-9]{0,9})$",
-        })
+        }))
     }
 }
 

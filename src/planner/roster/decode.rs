@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::editors::ERROR;
 use super::node::{Key, Node, Value};
 use super::scalar::Scalar;
 use super::{At, Finding, Findings, Span};
@@ -143,7 +144,7 @@ impl Decode for bool {
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "boolean" })
+        json_schema!({ "type": "boolean", ERROR: "expected `true` or `false`" })
     }
 }
 
@@ -207,7 +208,7 @@ impl<T: Decode> Decode for Vec<T> {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let items = T::schema(generator);
-        json_schema!({ "type": ["array", "null"], "items": items })
+        json_schema!({ "type": ["array", "null"], "items": items, ERROR: "expected a list such as `[a, b]`" })
     }
 }
 
@@ -249,6 +250,11 @@ impl<K: Scalar + JsonSchema + Ord, V: Decode> Decode for Map<K, V> {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let (names, values) = (generator.subschema_for::<K>(), V::schema(generator));
-        json_schema!({ "type": ["object", "null"], "propertyNames": names, "additionalProperties": values })
+        json_schema!({
+            "type": ["object", "null"],
+            "propertyNames": names,
+            "additionalProperties": values,
+            ERROR: "expected a map: one `name: value` a line",
+        })
     }
 }

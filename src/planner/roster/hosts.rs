@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::editors::in_words;
 use super::names::dns_label;
 use super::scalar::{Refusal, Scalar, quote, text_type};
 
@@ -207,13 +208,13 @@ impl JsonSchema for Port {
         "Port".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+        in_words::<Port>(json_schema!({
             "description": "A TCP port, 1 to 65535.",
             "type": ["integer", "string"],
             "minimum": 1,
             "maximum": 65535,
             "pattern": "^[1-9][0-9]{0,4}$",
-        })
+        }))
     }
 }
 
@@ -279,11 +280,11 @@ impl JsonSchema for Cidr {
         "Cidr".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+        in_words::<Cidr>(json_schema!({
             "description": "A network in CIDR notation: `10.42.0.0/16` or `fd00:42::/56`.",
             "type": "string",
             "pattern": "^[0-9A-Fa-f:.]+/(0|[1-9][0-9]{0,2})$",
-        })
+        }))
     }
 }
 

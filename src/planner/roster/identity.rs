@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sha2::{Digest as _, Sha256};
 use smol_str::{SmolStr, format_smolstr};
 
+use super::editors::in_words;
 use super::names::{dns_label, show, visible};
 use super::scalar::{Refusal, Scalar, quote};
 
@@ -152,11 +153,11 @@ impl JsonSchema for Identity {
         "Identity".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+        in_words::<Identity>(json_schema!({
             "description": "A user such as `alice@example.com`, or a group: `group:alice-team`.",
             "type": ["string", "number", "boolean"],
             "pattern": "^(group:\\S(.*\\S)?|(?!group:)\\S(.*\\S)?)$",
-        })
+        }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::editors::in_words;
 use super::scalar::{Refusal, Scalar, quote};
 
 /// The units, the largest first, and how many seconds each has.
@@ -95,12 +96,12 @@ impl JsonSchema for Lifetime {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+        in_words::<Lifetime>(json_schema!({
             "description": "How long a token is good, from 10m on: `24h`, `7d`, `1d12h`.",
             "type": "string",
             "pattern": "^([1-9][0-9]*d)?([1-9][0-9]*h)?([1-9][0-9]*m)?([1-9][0-9]*s)?$",
             "minLength": 2,
-        })
+        }))
     }
 }
 

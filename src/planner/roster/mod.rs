@@ -4,6 +4,7 @@ mod around;
 mod characters;
 mod decode;
 mod document;
+pub(crate) mod editors;
 mod finding;
 mod hosts;
 mod identity;

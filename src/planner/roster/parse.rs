@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schemars::generate::SchemaSettings;
+use serde_json::json;
 use smol_str::SmolStr;
 
 use super::decode::Decode;
 use super::document::{ApiVersion, Document, FileKind, IncludePattern};
+use super::editors;
 use super::node::{Key, Node, Value};
 use super::part::foreign;
 use super::scalar::quote;
@@ -17,7 +18,7 @@ use super::spelling::did_you_mean;
 use super::unwanted::duplicate_key;
 use super::yaml::{MAX_FILES, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
-use crate::domains::{bounding, bounds, claims, dns, networks, registry, shares, starting, totals};
+use crate::domains::{bounding, bounds, claims, dns, networks, registry, shares, starting, tiers, totals};
 
 /// The patterns under `include:` of the roster's main file.
 ///
@@ -286,10 +287,20 @@ impl Merged {
 /// The JSON schema of a roster (draft 7), for editors. It validates the roster itself and the files it includes.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    let root = SchemaSettings::draft07().into_generator().into_root_schema_for::<Document>();
-    let mut schema = root.to_value();
-    schema["title"] = "kwo roster".into();
+    let mut schema = editors::document::<Document>("kwo roster");
     schema["type"] = "object".into();
-    schema["dependencies"] = serde_json::json!({ "include": ["apiVersion", "kind"] });
+    schema["dependencies"] = json!({ "include": ["apiVersion", "kind"] });
+    // A schema cannot look into the file, so an editor offers only the built-in ones; any other name is taken as well.
+    let definitions = &mut schema["definitions"];
+    let mut name = definitions["Name"].clone();
+    name["description"] = "The name of a tier: a built-in one, or one under `tiers:`.".into();
+    let offer = |tier: &tiers::BuiltInTier| {
+        let tiers::BuiltInTier { name, cpu, memory, pods, .. } = tier;
+        let what = format!("Built in: {cpu} CPU, {memory}, {pods} pods.");
+        json!({ "label": name, "body": name, "description": what })
+    };
+    name["defaultSnippets"] = tiers::BUILT_IN_TIERS.iter().map(offer).collect();
+    definitions["TierName"] = name;
+    definitions["Tenant"]["properties"]["tier"]["$ref"] = "#/definitions/TierName".into();
     schema
 }

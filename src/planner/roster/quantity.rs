@@ -10,6 +10,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use smol_str::SmolStr;
 
+use super::editors::in_words;
 use super::scalar::{Refusal, Scalar, quote};
 
 /// How many nano units one unit has.
@@ -249,12 +250,12 @@ impl JsonSchema for Quantity {
         "Quantity".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+        in_words::<Quantity>(json_schema!({
             "description": "A Kubernetes quantity: `2`, `500m`, `4Gi`.",
             "type": ["string", "number"],
             "minimum": 0,
             "pattern": "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?$",
-        })
+        }))
     }
 }
 

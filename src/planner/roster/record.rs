@@ -67,6 +67,12 @@ pub(crate) fn missing_field(node: &Node, what: &str, field: &str, wanted: Option
 pub(crate) fn field_schema(mut schema: Schema, doc: &str) -> Json {
     if !doc.is_empty() {
         schema.insert("description".to_owned(), doc.into());
+        // Editors show what the alternative says of itself, unless the field says it there too.
+        for alternative in schema.get_mut("anyOf").and_then(Json::as_array_mut).into_iter().flatten() {
+            if alternative.get("$ref").is_some() {
+                alternative["description"] = doc.into();
+            }
+        }
     }
     schema.to_value()
 }
@@ -244,14 +250,11 @@ macro_rules! choice {
             }
 
             fn json_schema(_: &mut $crate::roster::record::Generator) -> schemars::Schema {
-                let choices: Vec<serde_json::Value> = vec![$( serde_json::json!({
-                    "const": $text,
-                    "description": $crate::roster::record::doc(&[$($variant_doc),*]),
-                }) ),*];
-                schemars::json_schema!({
+                $crate::roster::editors::in_words::<$name>(schemars::json_schema!({
                     "description": $crate::roster::record::doc(&[$($doc),*]),
-                    "oneOf": choices,
-                })
+                    "enum": [$($text),*],
+                    "enumDescriptions": [$( $crate::roster::record::doc(&[$($variant_doc),*]) ),*],
+                }))
             }
         }
     };

@@ -135,12 +135,12 @@ macro_rules! text_type {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({
+                $crate::roster::editors::in_words::<$name>(schemars::json_schema!({
                     "description": concat!($($doc),*).trim(),
                     "type": ["string", "number", "boolean"],
                     "pattern": $pattern,
                     "maxLength": $max,
-                })
+                }))
             }
         }
     };

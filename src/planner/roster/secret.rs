@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
+use super::editors::ERROR;
 use super::node::{Key, Node, Value};
 use super::spelling::did_you_mean;
 use super::{Decode, Finding, Findings, Span};
@@ -194,32 +195,32 @@ impl JsonSchema for SecretRef {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let form = |name: &str, pattern: &str, description: &str| {
+        let form = |name: &str, mut value: serde_json::Value, description: &str| {
+            value["description"] = description.into();
+            value[ERROR] = SecretRef::of(name, "").err().into();
             serde_json::json!({
                 "type": "object",
-                "properties": {name: {"type": "string", "pattern": pattern, "description": description}},
+                "properties": {name: value},
                 "required": [name],
                 "additionalProperties": false,
+                ERROR: EXPECTED,
             })
         };
+        let text = |pattern: &str| serde_json::json!({"type": "string", "pattern": pattern});
+        let number = serde_json::json!({
+            "type": "integer", "minimum": *GENERATED.start(), "maximum": *GENERATED.end(),
+        });
         json_schema!({
             "description": "Where a secret is. The secret itself never stands in the roster.",
             "oneOf": [
-                form("env", "^[A-Za-z_][A-Za-z0-9_]*$", "The environment variable that holds it."),
-                form("file", "^/", "The file that holds it, by its absolute path."),
-                form("credential", "^[^/\\s]+$", "The systemd credential that holds it."),
-                form("age", "^\\S+$", "The file encrypted with age that holds it, relative to the roster."),
-                form("kube", "^[^/\\s]+/[^/\\s]+/[^/\\s]+$", "The Secret that holds it: namespace/name/key."),
-                {
-                    "type": "object",
-                    "properties": {"generate": {
-                        "type": "integer", "minimum": *GENERATED.start(), "maximum": *GENERATED.end(),
-                        "description": "Made once, in the cluster, with so many letters and digits.",
-                    }},
-                    "required": ["generate"],
-                    "additionalProperties": false,
-                },
+                form("env", text("^[A-Za-z_][A-Za-z0-9_]*$"), "The environment variable that holds it."),
+                form("file", text("^/"), "The file that holds it, by its absolute path."),
+                form("credential", text("^[^/\\s]+$"), "The systemd credential that holds it."),
+                form("age", text("^\\S+$"), "The file encrypted with age that holds it, relative to the roster."),
+                form("kube", text("^[^/\\s]+/[^/\\s]+/[^/\\s]+$"), "The Secret that holds it: namespace/name/key."),
+                form("generate", number, "Made once, in the cluster, with so many letters and digits."),
             ],
+            ERROR: EXPECTED,
         })
     }
 }

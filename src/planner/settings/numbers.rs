@@ -7,6 +7,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::roster::Scalar;
+use crate::roster::editors::in_words;
 use crate::roster::scalar::{Refusal, quote};
 
 /// A share in percent.
@@ -116,7 +117,7 @@ macro_rules! number_type {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
+                in_words::<$name>(json_schema!($schema))
             }
         }
     };

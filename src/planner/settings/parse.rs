@@ -1,9 +1,8 @@
 //! From the text of the settings to checked settings, and their JSON schema.
 
-use schemars::generate::SchemaSettings;
-
 use super::document::Settings;
 use super::notify::ForgeKind;
+use crate::roster::editors;
 use crate::roster::parse::other_kind;
 use crate::roster::yaml::read;
 use crate::roster::{At, Decode, Finding, Findings, Refused, SecretRef, SourceFile, Sources};
@@ -121,10 +120,7 @@ fn secrets(settings: &Settings) -> impl Iterator<Item = &At<SecretRef>> {
 /// The JSON schema of the settings (draft 7), for editors.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    let root = SchemaSettings::draft07().into_generator().into_root_schema_for::<Settings>();
-    let mut schema = root.to_value();
-    schema["title"] = "kwo settings".into();
-    schema
+    editors::document::<Settings>("kwo settings")
 }
 
 #[cfg(test)]
