@@ -12,6 +12,7 @@ use crate::endings::showing;
 use crate::kinds::Kind;
 use crate::leftovers::{SYSTEM_NAMESPACES, can_be_kwos};
 use crate::observed::{Observed, Present, Sighting, TENANT_LABEL};
+use crate::pairs::Known;
 use crate::plan::tenant;
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree};
@@ -115,17 +116,22 @@ pub fn with_few_subjects(binding: Tree) -> Tree {
     binding.with("/subjects", kept).with(MORE_AT, Tree::from(u64::try_from(more).unwrap_or(u64::MAX)))
 }
 
-/// All of it, what holds in the whole cluster first.
-pub(crate) fn foreign_access(desired: &Desired, observed: &Observed) -> Vec<ForeignAccess> {
-    let bindings: Vec<(&ResourceId, &Present)> = observed
-        .iter()
-        .filter_map(|(id, sighting)| match sighting {
-            Sighting::Present(present) if binds(id) && !is_kwos(id, present, desired.get(id)) => {
-                Some((id, present))
-            }
-            _ => None,
-        })
-        .collect();
+/// A binding that is not kwo's: that nobody wants, or that is not as it is wanted.
+pub(crate) fn stranger<'p>(
+    id: &'p ResourceId,
+    sighting: &'p Sighting,
+    wanted: Option<(&Resource, Known)>,
+) -> Option<(&'p ResourceId, &'p Present)> {
+    let Sighting::Present(present) = sighting else { return None };
+    (binds(id) && !is_kwos(id, present, wanted)).then_some((id, present))
+}
+
+/// All that bindings of others give, what holds in the whole cluster first.
+pub(crate) fn foreign_access(
+    bindings: Vec<(&ResourceId, &Present)>,
+    desired: &Desired,
+    observed: &Observed,
+) -> Vec<ForeignAccess> {
     if bindings.is_empty() {
         return Vec::new();
     }
@@ -171,12 +177,11 @@ fn binds(id: &ResourceId) -> bool {
 }
 
 /// Is it told as kwo's already: as what is wanted, or as left over?
-fn is_kwos(id: &ResourceId, present: &Present, wanted: Option<&Resource>) -> bool {
-    present.is_marked()
-        && match wanted {
-            Some(wanted) => role(&wanted.body) == role(&present.body),
-            None => can_be_kwos(id, present),
-        }
+fn is_kwos(id: &ResourceId, present: &Present, wanted: Option<(&Resource, Known)>) -> bool {
+    match wanted {
+        Some((wanted, known)) => known.marked && (known.same || role(&wanted.body) == role(&present.body)),
+        None => present.is_marked() && can_be_kwos(id, present),
+    }
 }
 
 impl<'t> Scene<'t> {

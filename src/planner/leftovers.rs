@@ -8,6 +8,7 @@ use smol_str::format_smolstr;
 use crate::access;
 use crate::additions::{DOMAINS_AT, SERVICES_AT, additions};
 use crate::change::Leftover;
+use crate::compare::Path;
 use crate::domains::allowed;
 use crate::endings::{
     ending, ending_of_additions, ending_of_field, ending_of_hosts, ending_of_rights, ending_with,
@@ -18,10 +19,11 @@ use crate::node::{
     NodeKind,
 };
 use crate::observed::{FIELD_MANAGER, Observed, Owner, Place, Present, Reach, Sighting, TENANT_LABEL};
+use crate::pairs::Known;
 use crate::plan;
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::roster::HostPattern;
-use crate::tree::{SmolStr, Tree, is_below, join, tokens};
+use crate::tree::{SmolStr, Tree, following, is_below, join, tokens};
 
 /// Where kwo writes besides the namespaces of tenants.
 pub(crate) const SYSTEM_NAMESPACES: [&str; 2] = ["kube-system", "cert-manager"];
@@ -178,13 +180,21 @@ pub(crate) fn can_be_kwos(id: &ResourceId, present: &Present) -> bool {
 }
 
 /// What is left over in an object that is still wanted.
-pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers: &mut Vec<Leftover>) {
-    if !present.is_marked() || present.deleting.is_some() {
+pub(crate) fn left_in(
+    resource: &Resource,
+    (present, known): (&Present, Known),
+    reach: &Reach,
+    leftovers: &mut Vec<Leftover>,
+) {
+    if !known.marked || present.deleting.is_some() {
         return;
     }
     let Some(shape) = resource.id.shape() else { return };
     for owner in present.owners.iter().filter(|owner| owner.manager == FIELD_MANAGER) {
-        fields(resource, (present, reach), shape, &owner.fields, &resource.body, "", leftovers);
+        fields(resource, (present, reach), shape, &owner.fields, &resource.body, &Path::Top, leftovers);
+    }
+    if known.same {
+        return;
     }
     for set in shape.sets.iter().filter(|set| !shape.is_filled(set)) {
         entries(resource, present, reach, set, leftovers);
@@ -193,6 +203,10 @@ pub fn left_in(resource: &Resource, present: &Present, reach: &Reach, leftovers:
     let noted = noted.map(|(pattern, is_ours, _)| (pattern, is_ours));
     for (pattern, is_ours) in shape.ours.iter().map(|(pattern, is_ours)| (pattern, is_ours)).chain(noted) {
         for (place, wanted) in places(shape, pattern, &resource.body, &present.body) {
+            let found = present.body.at(&place);
+            if found.is_none() || found == wanted {
+                continue;
+            }
             // Of a list that has one owner as a whole, what the last writer left is the last writer's.
             let other = |owner: &Owner| owner.manager != FIELD_MANAGER;
             let whole = place != *pattern || (shape.atomic.contains(pattern) && shape.signed.is_none());
@@ -297,44 +311,33 @@ fn fields(
     shape: &Shape,
     written: &Tree,
     wanted: &Tree,
-    pointer: &str,
+    path: &Path<'_>,
     leftovers: &mut Vec<Leftover>,
 ) {
     // Both are in order, so that a wide map costs one pass and not a search for each key.
     let mut wanted = wanted.entries().iter().peekable();
     for (key, below) in written.entries() {
         let Some(name) = key.strip_prefix("f:") else { continue };
-        while wanted.next_if(|(other, _)| other.as_str() < name).is_some() {}
-        match wanted.next_if(|(other, _)| other == name).map(|(_, wanted)| wanted) {
-            Some(wanted) if matches!(wanted, Tree::Map(_)) && !below.entries().is_empty() => {
-                let here = join(pointer, name);
-                if !matches_any(shape.whole, &here) {
-                    fields(resource, (present, reach), shape, below, wanted, &here, leftovers);
-                }
-            }
-            Some(_) => {}
+        let here = Path::Key(path, name);
+        let Some(wanted) = following(&mut wanted, name) else {
+            let pointer = here.pointer();
             // Others have theirs beside kwo's, so each is ended by itself.
-            None if SHARED.contains(&join(pointer, name).as_str()) => {
-                fields(
-                    resource,
-                    (present, reach),
-                    shape,
-                    below,
-                    &Tree::Null,
-                    &join(pointer, name),
-                    leftovers,
-                );
+            if SHARED.contains(&pointer.as_str()) {
+                fields(resource, (present, reach), shape, below, &Tree::Null, &here, leftovers);
+                continue;
             }
-            // Nobody can take back what cannot be changed: the name of a node, say.
-            None if matches_any(shape.immutable, &join(pointer, name)) => {}
-            None if shape.is_filled(&join(pointer, name)) => {}
-            // Of a list each entry is told by itself.
-            None if shape.atomic.contains(&join(pointer, name).as_str()) => {}
-            None => {
-                let here = join(pointer, name);
-                let value = present.body.at(&here).cloned();
-                leftovers.push(field(resource, present, reach, &here, value, None));
+            // Nobody can take back what cannot be changed: the name of a node, say. Of a list each entry is told by itself.
+            let fixed = matches_any(shape.immutable, &pointer);
+            if !fixed && !shape.is_filled(&pointer) && !shape.atomic.contains(&pointer.as_str()) {
+                let value = present.body.at(&pointer).cloned();
+                leftovers.push(field(resource, present, reach, &pointer, value, None));
             }
+            continue;
+        };
+        // Only patterns ask for the pointer.
+        let whole = || !shape.whole.is_empty() && matches_any(shape.whole, &here.pointer());
+        if matches!(wanted, Tree::Map(_)) && !below.entries().is_empty() && !whole() {
+            fields(resource, (present, reach), shape, below, wanted, &here, leftovers);
         }
     }
 }

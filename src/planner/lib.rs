@@ -27,6 +27,7 @@ pub mod observed;
 pub mod order;
 pub mod origin;
 mod overlay;
+mod pairs;
 pub mod plain;
 pub mod plan;
 pub mod refresh;

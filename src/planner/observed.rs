@@ -147,7 +147,11 @@ impl Present {
     /// Does it carry kwo's mark?
     #[must_use]
     pub fn is_marked(&self) -> bool {
-        [MARK, MANAGED_BY].iter().any(|(key, mark)| self.label(key).is_some_and(|value| value == mark))
+        let labels = self.body.get("metadata").and_then(|metadata| metadata.get("labels"));
+        let has = |(key, mark): &(&str, &str)| {
+            labels.and_then(|labels| labels.get(key)?.as_text()).is_some_and(|value| value == mark)
+        };
+        [MARK, MANAGED_BY].iter().any(has)
     }
 
     /// Does it carry only the label that was kwo's mark once?

@@ -10,13 +10,14 @@ use sha2::{Digest, Sha256};
 use crate::arrange::{Verdict, arrange};
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step};
 use crate::compare::{Difference, compare};
-use crate::foreign::{ForeignAccess, foreign_access, unseen_access};
+use crate::foreign::{ForeignAccess, foreign_access, stranger, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{gather, hosts_left, left_in, left_over, logins_left, tokens_left};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::origin::Origin;
 use crate::overlay;
+use crate::pairs::{Known, Pair, pairs};
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::tightens::{self, Around};
 use crate::tree::{SmolStr, Tree, is_below, join, tokens};
@@ -97,23 +98,26 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     let mut verdicts: BTreeMap<usize, Verdict> = BTreeMap::new();
     let mut leftovers = Vec::new();
     let mut settled = 0;
-    let mut sightings = observed.iter().peekable();
-    for (at, resource) in desired.resources().iter().enumerate() {
-        while let Some((id, sighting)) = sightings.next_if(|(id, _)| **id < resource.id) {
-            leftovers.extend(left_over(id, sighting, &observed.reach));
-        }
-        let sighting = sightings.next_if(|(id, _)| **id == resource.id).map(|(_, sighting)| sighting);
-        if let Some(Sighting::Present(present)) = sighting {
-            left_in(resource, present, &observed.reach, &mut leftovers);
-        }
-        match judge(resource, sighting, adopt, Around { desired, observed }) {
-            Verdict::Settled => settled += 1,
-            verdict => {
-                verdicts.insert(at, verdict);
+    let mut strangers = Vec::new();
+    for pair in pairs(desired, observed) {
+        match pair {
+            Pair::Unwanted { id, sighting } => {
+                leftovers.extend(left_over(id, sighting, &observed.reach));
+                strangers.extend(stranger(id, sighting, None));
+            }
+            Pair::Wanted { at, resource, sighting, known } => {
+                if let Some(Sighting::Present(present)) = sighting {
+                    left_in(resource, (present, known), &observed.reach, &mut leftovers);
+                }
+                strangers
+                    .extend(sighting.and_then(|seen| stranger(&resource.id, seen, Some((resource, known)))));
+                match judge(resource, (sighting, known), adopt, Around { desired, observed }) {
+                    Verdict::Settled => settled += 1,
+                    verdict => drop(verdicts.insert(at, verdict)),
+                }
             }
         }
     }
-    leftovers.extend(sightings.filter_map(|(id, sighting)| left_over(id, sighting, &observed.reach)));
     gather(&mut leftovers, &observed.reach);
     tokens_left(&mut leftovers, observed);
     hosts_left(&mut leftovers, desired, observed);
@@ -128,7 +132,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
         steps,
         held,
         leftovers,
-        foreign_access: foreign_access(desired, observed),
+        foreign_access: foreign_access(strangers, desired, observed),
         unseen_access: unseen_access(observed),
         settled: settled + idle,
         digest: "".into(),
@@ -137,7 +141,12 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
 }
 
 /// What is to become of one resource, needs aside.
-fn judge(resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt, around: Around<'_>) -> Verdict {
+fn judge(
+    resource: &Resource,
+    (sighting, known): (Option<&Sighting>, Known),
+    adopt: &Adopt,
+    around: Around<'_>,
+) -> Verdict {
     let Around { desired, observed } = around;
     let step = |changes: Vec<Change>, present: Option<&Present>| Step {
         id: resource.id.clone(),
@@ -149,7 +158,7 @@ fn judge(resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt, around
         follows: resource.follows.to_vec(),
         disrupts: resource.disrupts.as_ref().map(|disruption| disruption.what.clone()),
         tightens: if present.is_none() { tightens::created(resource, around) } else { None },
-        adopts: present.is_some_and(|present| !present.is_marked()),
+        adopts: present.is_some() && !known.marked,
         tenant: tenant(&resource.body),
         because: Origin::of(&resource.because, desired.sources()),
     };
@@ -172,12 +181,12 @@ fn judge(resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt, around
         Some(Sighting::Present(present)) => present,
     };
     let nobodys = resource.id.is_every_namespaces();
-    if !present.is_marked() && !nobodys && !adopt.covers(&resource.id, &tenant(&resource.body)) {
+    if !known.marked && !nobodys && !adopt.covers(&resource.id, &tenant(&resource.body)) {
         let tenant = tenant(&resource.body);
         let adopt = if tenant.is_empty() { smol_str::format_smolstr!("{}", resource.id) } else { tenant };
         return Verdict::Hold(Hold::Foreign { manager: present.label(MANAGED_BY.0).cloned(), adopt });
     }
-    if !present.is_marked()
+    if !known.marked
         && let Some(why) = foreign_holders(&resource.id, present, &observed.reach)
     {
         return Verdict::Hold(Hold::Refused { why: why.into() });
@@ -193,13 +202,15 @@ fn judge(resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt, around
     if let Some(missing) = &resource.missing {
         return Verdict::Hold(missing.clone().into());
     }
-    let effective = overlay::effective(shape, &present.body);
-    let harm = shape.unfit(&resource.body, &present.body);
-    let harm = harm.or_else(|| shape.rival(&resource.body, &present.body));
-    if let Some(why) = harm.or_else(|| unions::clash(&resource.body, &effective, shape)) {
-        return Verdict::Hold(Hold::Refused { why: why.into() });
-    }
-    let mut differences = compare(&resource.body, &effective, shape);
+    let compared = if known.same && shape.overlay.is_none() {
+        Ok(Vec::new())
+    } else {
+        compared(resource, present, shape)
+    };
+    let mut differences = match compared {
+        Ok(differences) => differences,
+        Err(why) => return Verdict::Hold(Hold::Refused { why: why.into() }),
+    };
     if let Some(why) = overlay::beaten(shape, &resource.id.name, &present.body, &differences) {
         return Verdict::Hold(Hold::Refused { why: why.into() });
     }
@@ -230,6 +241,17 @@ fn judge(resource: &Resource, sighting: Option<&Sighting>, adopt: &Adopt, around
     tightens::mark(resource, present, &mut changes, around);
     changes.extend(again);
     Verdict::Do(step(changes, Some(present)))
+}
+
+/// What differs, or why what is wanted cannot stand there.
+fn compared(resource: &Resource, present: &Present, shape: &Shape) -> Result<Vec<Difference>, String> {
+    let Resource { body: wanted, .. } = resource;
+    let effective = overlay::effective(shape, &present.body);
+    let harm = shape.unfit(wanted, &present.body).or_else(|| shape.rival(wanted, &present.body));
+    match harm.or_else(|| unions::clash(wanted, &effective, shape)) {
+        Some(why) => Err(why),
+        None => Ok(compare(wanted, &effective, shape)),
+    }
 }
 
 /// Why a binding would give nobody anything: the role is not there. Nobody is told of a right that is none.

@@ -7,12 +7,17 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::iter::Peekable;
+use std::slice;
 use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 pub use serde_json::Number;
 pub use smol_str::SmolStr;
+
+/// A map with at most so many keys is small.
+const SMALL: usize = 8;
 
 /// One JSON value. Maps are sorted by key and hold each key once.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -86,7 +91,11 @@ impl Tree {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Tree> {
         let Tree::Map(entries) = self else { return None };
-        let found = entries.binary_search_by(|(have, _)| have.as_str().cmp(key)).ok()?;
+        // Most keys of a small map differ in their length already, which costs less than an order.
+        let found = match entries.len() {
+            0..=SMALL => entries.iter().position(|(have, _)| have == key)?,
+            _ => entries.binary_search_by(|(have, _)| have.as_str().cmp(key)).ok()?,
+        };
         entries.get(found).map(|(_, value)| value)
     }
 
@@ -145,10 +154,16 @@ impl Tree {
     /// Is it the very same allocation, or equal? The first answer is free, which is what sharing is for.
     #[must_use]
     pub fn same(&self, other: &Tree) -> bool {
+        self.shares(other) || self == other
+    }
+
+    /// Is it the very same allocation? Single values have none.
+    #[must_use]
+    pub fn shares(&self, other: &Tree) -> bool {
         match (self, other) {
-            (Tree::List(a), Tree::List(b)) => Arc::ptr_eq(a, b) || self == other,
-            (Tree::Map(a), Tree::Map(b)) => Arc::ptr_eq(a, b) || self == other,
-            _ => self == other,
+            (Tree::List(a), Tree::List(b)) => Arc::ptr_eq(a, b),
+            (Tree::Map(a), Tree::Map(b)) => Arc::ptr_eq(a, b),
+            _ => false,
         }
     }
 
@@ -199,10 +214,25 @@ pub(crate) fn beside<'a, 'b>(
 ) -> impl Iterator<Item = (&'a SmolStr, &'a Tree, Option<&'b Tree>)> {
     // Both are in order, so that a wide map costs one pass and not a search for each key.
     let mut those = those.iter().peekable();
-    these.iter().map(move |(key, value)| {
-        while those.next_if(|(other, _)| other < key).is_some() {}
-        (key, value, those.next_if(|(other, _)| other == key).map(|(_, there)| there))
-    })
+    these.iter().map(move |(key, value)| (key, value, following(&mut those, key)))
+}
+
+/// The value of this key in a map that is read in order, past all keys before it.
+pub(crate) fn following<'t>(
+    rest: &mut Peekable<slice::Iter<'t, (SmolStr, Tree)>>,
+    key: &str,
+) -> Option<&'t Tree> {
+    loop {
+        let (other, value) = rest.peek()?;
+        match other.as_str().cmp(key) {
+            Ordering::Greater => return None,
+            Ordering::Equal => {
+                rest.next();
+                return Some(value);
+            }
+            Ordering::Less => drop(rest.next()),
+        }
+    }
 }
 
 /// Is the pointer this place, or below it?

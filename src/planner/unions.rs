@@ -2,6 +2,8 @@
 //! which only one may have a key. kwo adds and takes nothing away, so where another one stands it can only say so. The
 //! values of others are never named, for they may be secrets.
 
+use std::sync::Arc;
+
 use crate::compare::Path;
 use crate::shapes::{EntryKey, Shape, matches_any};
 use crate::tree::{SmolStr, Tree, beside, join};
@@ -68,10 +70,16 @@ struct Walk<'s> {
 
 impl Walk<'_> {
     fn look(&self, wanted: &Tree, found: &Tree, path: &Path<'_>) -> Option<String> {
+        let Shape { whole, unions, .. } = self.shape;
         match (wanted, found) {
+            // What is wanted agrees with itself.
+            (Tree::Map(want), Tree::Map(have)) if Arc::ptr_eq(want, have) => None,
+            (Tree::List(want), Tree::List(have)) if Arc::ptr_eq(want, have) => None,
             (Tree::Map(want), Tree::Map(have)) => {
-                let pointer = path.pointer();
-                if matches_any(self.shape.whole, &pointer) {
+                // Only patterns ask for the pointer.
+                let patterns = !whole.is_empty() || !unions.is_empty();
+                let pointer = if patterns { path.pointer() } else { String::new() };
+                if matches_any(whole, &pointer) {
                     return None;
                 }
                 self.rival(wanted, have, &pointer).or_else(|| {

@@ -241,6 +241,20 @@ proptest! {
     }
 
     #[test]
+    fn a_plan_does_not_depend_on_which_trees_are_shared(world in world()) {
+        let then = after(&world.plan(), &world.observed());
+        let apart = then.iter().map(|(id, sighting)| match sighting {
+            Sighting::Present(present) => {
+                let body = serde_json::from_str(&present.body.to_string()).unwrap();
+                (id.clone(), Sighting::Present(Present { body, ..present.clone() }))
+            }
+            other => (id.clone(), other.clone()),
+        });
+        let planned = |world_then: &Observed| plan(&world.desired(), world_then, &world.adopt, Provenance::default());
+        prop_assert_eq!(planned(&then), planned(&apart.collect()));
+    }
+
+    #[test]
     fn nothing_seen_is_lost(world in world()) {
         let plan = world.plan();
         let (before, after) = (world.observed(), after(&plan, &world.observed()));
