@@ -7,8 +7,15 @@ const END: &str = "<!-- The end of what is made from the code. -->\n";
 
 /// The page has this part.
 pub(crate) fn holds(page: &str, part: &str) {
+    holds_below(page, "", part);
+}
+
+/// The page has this part below this heading.
+pub(crate) fn holds_below(page: &str, heading: &str, part: &str) {
     let text = std::fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"));
-    let (before, rest) = text.split_once(BEGIN).unwrap_or_else(|| panic!("{page} has no mark: {BEGIN}"));
+    let from = text.find(heading).unwrap_or_else(|| panic!("{page} has no heading: {heading}"));
+    let mark = from + text[from..].find(BEGIN).unwrap_or_else(|| panic!("{page} has no mark: {BEGIN}"));
+    let (before, rest) = (&text[..mark], &text[mark + BEGIN.len()..]);
     let (have, after) = rest.split_once(END).unwrap_or_else(|| panic!("{page} has no mark: {END}"));
     let part = format!("\n{}\n\n", part.trim());
     if have == part {

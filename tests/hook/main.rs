@@ -3,5 +3,7 @@
 
 mod deliveries;
 mod listener;
+#[path = "../common/manual.rs"]
+mod manual;
 mod runs;
 mod strangers;

@@ -10,6 +10,7 @@ use kwo::hook::{Bounds, Forge, Hook, Keys, Work};
 use tokio::sync::watch;
 
 use crate::listener::{Listener, SECRET, get, kwo, post, settings};
+use crate::manual;
 
 /// A listener inside of this process, whose run is a line for the shell.
 pub(crate) struct Inside {
@@ -104,6 +105,18 @@ fn how_the_last_run_ended_is_told() {
     assert!(metrics.contains("kwo_hook_runs_total{exit=\"5\"} 1\n"), "{metrics}");
     assert!(metrics.contains("\nkwo_hook_last_run_exit_code 5\n"), "{metrics}");
     assert!(metrics.contains("\nkwo_hook_last_run_timestamp_seconds 1"), "{metrics}");
+
+    // These are all there are, and the manual has them.
+    let labels = |name: &str| {
+        let sample = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+        sample.map(|sample| format!("`{}`", sample.split('=').next().unwrap())).unwrap_or_default()
+    };
+    let mut table = String::from("| metric | labels | what it is |\n|---|---|---|\n");
+    for line in metrics.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+        let (name, help) = line.split_once(' ').unwrap();
+        table += &format!("| `{name}` | {} | {} |\n", labels(name), manual::cell(help));
+    }
+    manual::holds_below("docs/reference/metrics.md", "## Of the listener", &table);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod journal;
 #[path = "../common/manual.rs"]
 mod manual;
 mod metrics;
+mod monitoring;
 mod receiver;
 mod runs;
 mod status;
