@@ -274,6 +274,7 @@ fn plan(step: Step) -> Plan {
         leftovers: Vec::new(),
         foreign_access: Vec::new(),
         unseen_access: Vec::new(),
+        own_policies: 0,
         settled: 0,
         digest: SmolStr::default(),
     }

@@ -53,7 +53,8 @@ pub struct Plan {
     #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
     pub detailed_exitcode: bool,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// network policy that is not kwo's opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
@@ -108,7 +109,8 @@ pub struct Apply {
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's.
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// network policy that is not kwo's opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
@@ -151,7 +153,8 @@ pub struct Status {
     #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
     pub roster_id: Option<String>,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's;
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// network policy that is not kwo's opens what is closed;
     /// either, where that is not known.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,

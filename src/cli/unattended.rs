@@ -45,7 +45,8 @@ pub struct Sync {
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's. `strict:` in the settings does the same.
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// network policy that is not kwo's opens what is closed. `strict:` in the settings does the same.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// How to print the report.

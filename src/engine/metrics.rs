@@ -166,7 +166,7 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
     ];
     // Where nobody could look, no number is right.
     if entry.unseen_access.is_empty() {
-        let help = "Rights that bindings give which are not kwo's, and that the roster does not give.";
+        let help = "Rights by bindings that are not kwo's and that the roster does not give, and ways through the network by policies that are not.";
         figures.push(one("kwo_foreign_access", help, number(entry.foreign_access.len())));
     }
     if let Some(when) = if success { Some(ended) } else { last_success } {

@@ -36,20 +36,34 @@ impl Plan {
     /// What others gave, and what could not be seen of it, as the half of a sentence.
     #[must_use]
     pub fn others(&self) -> Option<String> {
-        let grants: Vec<&str> = self.foreign_access.iter().map(|foreign| foreign.grants.as_str()).collect();
-        others(&grants, &self.unseen_access)
+        others(
+            self.foreign_access.iter().map(|foreign| (foreign.is_opening(), foreign.grants.as_str())),
+            &self.unseen_access,
+        )
     }
 }
 
-/// `1 right is not kwo's: … and whether others gave more is not known: …`; nothing where there is neither.
+/// `1 right is not kwo's: …, and 1 way through the network is not: … and whether others gave more is not known: …`;
+/// nothing where there is none of it. Of each it is said whether it is a way through the network.
 #[must_use]
-pub fn others<S: AsRef<str>, U: AsRef<str>>(foreign: &[S], unseen: &[U]) -> Option<String> {
-    let foreign = told(foreign, ("1 right is not kwo's", "rights are not kwo's"));
+pub fn others<'s, U: AsRef<str>>(
+    foreign: impl Iterator<Item = (bool, &'s str)>,
+    unseen: &[U],
+) -> Option<String> {
+    let (ways, rights): (Vec<_>, Vec<_>) = foreign.partition(|(is_opening, _)| *is_opening);
+    let sentences = |all: Vec<(bool, &'s str)>| all.into_iter().map(|(_, it)| it).collect::<Vec<&str>>();
+    let rights = told(&sentences(rights), ("1 right is not kwo's", "rights are not kwo's"));
+    let ways = told(
+        &sentences(ways),
+        ("1 way through the network is not kwo's", "ways through the network are not kwo's"),
+    );
     let unseen = unseen.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join("; ");
-    match (foreign, unseen.as_str()) {
-        (foreign, "") => foreign,
-        (None, why) => Some(format!("what others gave is not known: {why}")),
-        (Some(foreign), why) => Some(format!("{foreign}, and whether others gave more is not known: {why}")),
+    let foreign = rights.into_iter().chain(ways).collect::<Vec<String>>().join(", and ");
+    match (foreign.as_str(), unseen.as_str()) {
+        ("", "") => None,
+        (foreign, "") => Some(foreign.to_owned()),
+        ("", why) => Some(format!("what others gave is not known: {why}")),
+        (foreign, why) => Some(format!("{foreign}, and whether others gave more is not known: {why}")),
     }
 }
 

@@ -26,14 +26,24 @@ pub struct Counts {
     pub unchanged: usize,
     /// Rights that are not kwo's.
     pub foreign: usize,
+    /// Ways through the network that are not kwo's.
+    pub openings: usize,
+    /// Network policies that tenants have and may write.
+    pub own_policies: usize,
 }
 
 impl Counts {
     /// Counts a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Counts {
-        let mut counts =
-            Counts { unchanged: plan.settled, foreign: plan.foreign_access.len(), ..Counts::default() };
+        let openings = plan.foreign_access.iter().filter(|foreign| foreign.is_opening()).count();
+        let mut counts = Counts {
+            unchanged: plan.settled,
+            foreign: plan.foreign_access.len() - openings,
+            openings,
+            own_policies: plan.own_policies,
+            ..Counts::default()
+        };
         plan.steps.iter().for_each(|step| counts.step(step));
         plan.held.iter().for_each(|held| counts.held(held));
         plan.leftovers.iter().for_each(|leftover| counts.leftover(leftover));
@@ -75,6 +85,8 @@ impl Counts {
             access: self.access.saturating_sub(part.access),
             unchanged: 0,
             foreign: self.foreign.saturating_sub(part.foreign),
+            openings: self.openings.saturating_sub(part.openings),
+            own_policies: 0,
         }
     }
 
@@ -83,7 +95,7 @@ impl Counts {
     pub fn line(&self) -> String {
         let Counts { create, extend, revise, held, leftovers, unchanged, left_out, .. } = self;
         let left_out = if *left_out == 0 { String::new() } else { format!(", {left_out} not looked at") };
-        let foreign = self.rights().map_or_else(String::new, |rights| format!(", {rights}"));
+        let foreign: String = self.others().map(|others| format!(", {others}")).collect();
         format!(
             "{create} to create, {extend} to extend, {revise} to revise{}, {held} held, {leftovers} left over{}, {unchanged} unchanged{left_out}{foreign}",
             self.narrower(),
@@ -103,9 +115,8 @@ impl Counts {
             some(held, "held"),
             left,
             some(left_out, "not looked at"),
-            self.rights(),
         ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let parts: Vec<String> = parts.into_iter().flatten().chain(self.others()).collect();
         if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") }
     }
 
@@ -125,11 +136,14 @@ impl Counts {
         }
     }
 
-    fn rights(&self) -> Option<String> {
-        match self.foreign {
-            0 => None,
-            1 => Some("1 right not kwo's".to_owned()),
-            several => Some(format!("{several} rights not kwo's")),
-        }
+    /// What is not kwo's.
+    fn others(&self) -> impl Iterator<Item = String> {
+        let told = [
+            (self.foreign, "right not kwo's", "rights not kwo's"),
+            (self.openings, "way through the network not kwo's", "ways through the network not kwo's"),
+            (self.own_policies, "network policy of a tenant's own", "network policies of tenants' own"),
+        ];
+        let told = told.into_iter().filter(|(count, ..)| *count > 0);
+        told.map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
     }
 }

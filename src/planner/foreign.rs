@@ -1,5 +1,5 @@
 //! Access that is not kwo's: what bindings give that kwo neither wrote nor was asked for, where the roster does not give it
-//! as well. It is only ever told. The rule in words is in `docs/explanation/foreign-access.md`.
+//! as well, and what network policies open (`openings.rs`). It is only ever told. The rule in words is in `docs/explanation/foreign-access.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,26 +12,27 @@ use crate::endings::showing;
 use crate::kinds::Kind;
 use crate::leftovers::{SYSTEM_NAMESPACES, can_be_kwos};
 use crate::observed::{Observed, Present, Sighting, TENANT_LABEL};
+use crate::openings::{closes, openings, with_few_rules};
 use crate::pairs::Known;
 use crate::plan::tenant;
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree};
 
-/// A right that somebody has by a binding which is not kwo's.
+/// A right that somebody has by a binding which is not kwo's, or a way through the network by a policy which is not.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForeignAccess {
-    /// The binding.
+    /// The binding, or the network policy.
     pub id: ResourceId,
     /// The tenant whose namespace it is in, or whose service account has it; or empty.
     #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
     pub tenant: SmolStr,
-    /// Who has the right.
+    /// Who has the right, or from where the way leads.
     pub who: SmolStr,
-    /// The role, as `ClusterRole/admin`.
+    /// The role, as `ClusterRole/admin`, or the network policy, as `NetworkPolicy/allow-all`.
     pub role: SmolStr,
-    /// The right, as a sentence.
+    /// The right, or the way, as a sentence.
     pub grants: SmolStr,
-    /// The command that shows the binding.
+    /// The command that shows the object.
     pub command: SmolStr,
 }
 
@@ -107,27 +108,63 @@ struct Scene<'t> {
     given: BTreeSet<Right<'t>>,
 }
 
-/// A binding that is not kwo's with as many subjects as are looked at, and the number of the others.
+impl ForeignAccess {
+    /// Is it a way through the network, and no right?
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        is_opening(&self.id)
+    }
+}
+
+/// Is what such an object gives a way through the network, and no right?
 #[must_use]
-pub fn with_few_subjects(binding: Tree) -> Tree {
+pub fn is_opening(id: &ResourceId) -> bool {
+    id.known_kind() == Some(Kind::NetworkPolicy)
+}
+
+/// As much of an object that is not kwo's as is looked at, and how much more there is.
+#[must_use]
+pub fn bounded(kind: Kind, body: Tree) -> Tree {
+    match kind {
+        _ if kind.binds() => with_few_subjects(body),
+        Kind::NetworkPolicy => with_few_rules(body),
+        _ => body,
+    }
+}
+
+/// A binding with as many subjects as are looked at, and the number of the others.
+fn with_few_subjects(binding: Tree) -> Tree {
     let subjects = binding.at("/subjects").map_or(&[][..], Tree::items);
     let Some(more) = subjects.len().checked_sub(KEPT).filter(|more| *more > 0) else { return binding };
     let kept = Tree::list(subjects.iter().take(KEPT).cloned());
     binding.with("/subjects", kept).with(MORE_AT, Tree::from(u64::try_from(more).unwrap_or(u64::MAX)))
 }
 
-/// A binding that is not kwo's: that nobody wants, or that is not as it is wanted.
+/// What is not kwo's and can let somebody in: nobody wants it, or it is not as it is wanted.
 pub(crate) fn stranger<'p>(
     id: &'p ResourceId,
     sighting: &'p Sighting,
     wanted: Option<(&Resource, Known)>,
 ) -> Option<(&'p ResourceId, &'p Present)> {
     let Sighting::Present(present) = sighting else { return None };
-    (binds(id) && !is_kwos(id, present, wanted)).then_some((id, present))
+    let lets_in = id.known_kind().is_some_and(Kind::lets_in);
+    (lets_in && !is_kwos(id, present, wanted)).then_some((id, present))
 }
 
-/// All that bindings of others give, what holds in the whole cluster first.
+/// All that bindings of others give, what holds in the whole cluster first, and then what their network policies open; and
+/// how many of these are the tenants' own right.
 pub(crate) fn foreign_access(
+    strangers: Vec<(&ResourceId, &Present)>,
+    desired: &Desired,
+    observed: &Observed,
+) -> (Vec<ForeignAccess>, usize) {
+    let (policies, bindings): (Vec<_>, Vec<_>) = strangers.into_iter().partition(|(id, _)| is_opening(id));
+    let (openings, own) = openings(&policies, desired, observed);
+    (given(bindings, desired, observed).into_iter().chain(openings).collect(), own)
+}
+
+/// What bindings give.
+fn given(
     bindings: Vec<(&ResourceId, &Present)>,
     desired: &Desired,
     observed: &Observed,
@@ -167,9 +204,13 @@ pub(crate) fn foreign_access(
     found
 }
 
-/// Why it is not known of some bindings whether they give access.
-pub(crate) fn unseen_access(observed: &Observed) -> Vec<SmolStr> {
-    observed.unlisted.iter().filter(|(kind, _)| kind.binds()).map(|(_, why)| why.clone()).collect()
+/// Why it is not known of some objects whether they give access.
+pub(crate) fn unseen_access(desired: &Desired, observed: &Observed) -> Vec<SmolStr> {
+    let unseen = observed.unlisted.iter().filter(|(kind, _)| match kind {
+        Kind::NetworkPolicy => closes(desired),
+        kind => kind.binds(),
+    });
+    unseen.map(|(_, why)| why.clone()).collect()
 }
 
 fn binds(id: &ResourceId) -> bool {
@@ -179,6 +220,7 @@ fn binds(id: &ResourceId) -> bool {
 /// Is it told as kwo's already: as what is wanted, or as left over?
 fn is_kwos(id: &ResourceId, present: &Present, wanted: Option<(&Resource, Known)>) -> bool {
     match wanted {
+        Some((_, known)) if is_opening(id) => known.marked,
         Some((wanted, known)) => known.marked && (known.same || role(&wanted.body) == role(&present.body)),
         None => present.is_marked() && can_be_kwos(id, present),
     }
@@ -311,7 +353,7 @@ impl Class<'_> {
     }
 }
 
-fn clipped(name: &str) -> SmolStr {
+pub(crate) fn clipped(name: &str) -> SmolStr {
     if name.chars().count() <= LONGEST {
         return name.into();
     }

@@ -151,10 +151,16 @@ impl Kind {
         )
     }
 
-    /// Does it bind somebody to a role? Of such, all are looked at, also those of others.
+    /// Does it bind somebody to a role?
     #[must_use]
     pub const fn binds(self) -> bool {
         matches!(self, Kind::RoleBinding | Kind::ClusterRoleBinding)
+    }
+
+    /// Can one of them that is not kwo's let somebody in? Of such, all are looked at, also those of others.
+    #[must_use]
+    pub const fn lets_in(self) -> bool {
+        self.binds() || matches!(self, Kind::NetworkPolicy)
     }
 
     /// How its objects are looked at.

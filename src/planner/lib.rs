@@ -24,6 +24,7 @@ pub mod leftovers;
 pub mod limits;
 pub mod node;
 pub mod observed;
+mod openings;
 pub mod order;
 pub mod origin;
 mod overlay;

@@ -24,7 +24,7 @@ use crate::tree::{SmolStr, Tree, is_below, join, tokens};
 use crate::unions;
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
-pub const FORMAT_VERSION: &str = "1.2";
+pub const FORMAT_VERSION: &str = "1.3";
 
 /// A plan.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,12 +39,15 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// What the roster no longer wants.
     pub leftovers: Vec<Leftover>,
-    /// What bindings give that are not kwo's, and that the roster does not give.
+    /// What bindings give that are not kwo's, and that the roster does not give; what network policies open that are not.
     #[serde(default)]
     pub foreign_access: Vec<ForeignAccess>,
-    /// Why it is not known of some bindings what they give.
+    /// Why it is not known of some bindings and network policies what they give.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen_access: Vec<SmolStr>,
+    /// How many network policies tenants have whose tier closes the network and lets them write such.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub own_policies: usize,
     /// How many objects are as the roster wants them.
     pub settled: usize,
     /// SHA-256 of the canonical form of all of the above.
@@ -126,14 +129,16 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
         (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
     });
     let (steps, held, idle) = arrange(desired, verdicts);
+    let (foreign_access, own_policies) = foreign_access(strangers, desired, observed);
     Plan {
         format_version: FORMAT_VERSION.into(),
         provenance,
         steps,
         held,
         leftovers,
-        foreign_access: foreign_access(strangers, desired, observed),
-        unseen_access: unseen_access(observed),
+        foreign_access,
+        unseen_access: unseen_access(desired, observed),
+        own_policies,
         settled: settled + idle,
         digest: "".into(),
     }
@@ -340,6 +345,11 @@ fn cause(shape: &Shape, present: &Present, pointer: &str, to: &Tree) -> Cause {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands on references")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// The tenant that a body is for, or empty.
 #[must_use]
 pub fn tenant(body: &Tree) -> SmolStr {
@@ -360,6 +370,7 @@ impl Plan {
             leftovers: _,
             foreign_access: _,
             unseen_access: _,
+            own_policies: _,
             settled: _,
             digest: _,
         } = self;
@@ -394,6 +405,7 @@ impl Plan {
             leftovers,
             foreign_access,
             unseen_access,
+            own_policies,
             settled,
             digest: _,
         } = self;
@@ -401,9 +413,12 @@ impl Plan {
         // Writing to a hash cannot fail, and every part of a plan has a JSON form.
         let form = (format_version, provenance, steps, held, leftovers, settled);
         sha.update(serde_json::to_vec(&form).unwrap_or_default());
-        // The form before this one did not have them, and its plans are read, too.
+        // Earlier forms did not have them, and their plans are read, too.
         if !foreign_access.is_empty() || !unseen_access.is_empty() {
             sha.update(serde_json::to_vec(&(foreign_access, unseen_access)).unwrap_or_default());
+        }
+        if *own_policies > 0 {
+            sha.update(own_policies.to_string());
         }
         sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }

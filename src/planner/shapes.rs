@@ -197,7 +197,7 @@ static NETWORK_POLICY: Shape = Shape {
     whole: &["/spec/podSelector"],
     // Where kwo says nothing of one way, a rule of it is an addition.
     alters: &["/spec/egress", "/spec/ingress"],
-    read: &["/spec/egress", "/spec/ingress", "/spec/policyTypes"],
+    read: &["/spec/egress", "/spec/ingress", "/spec/podSelector", "/spec/policyTypes"],
     ..PLAIN
 };
 static ROLE: Shape = Shape {

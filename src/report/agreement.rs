@@ -27,6 +27,7 @@ pub(super) fn lines(agreement: &Agreement) -> Vec<String> {
         leftover_in_force,
         foreign_access,
         unseen_access,
+        own_policies,
     } = agreement;
     let looked = match left_out {
         0 => String::new(),
@@ -62,9 +63,15 @@ pub(super) fn lines(agreement: &Agreement) -> Vec<String> {
         lines
             .push(format!("{leftovers} left over; `kwo plan` lists them with the commands that remove them"));
     }
-    let foreign: Vec<&str> = foreign_access.iter().map(|foreign| foreign.grants.as_str()).collect();
-    if let Some(others) = others(&foreign, unseen_access) {
+    let foreign = foreign_access.iter().map(|foreign| (foreign.is_opening(), foreign.grants.as_str()));
+    if let Some(others) = others(foreign, unseen_access) {
         lines.push(format!("{LEFT}*{LEFT:#} {}; `kwo plan` shows how to look at it", OneLine(others)));
+    }
+    match own_policies {
+        0 => {}
+        1 => lines.push("1 network policy of a tenant's own, which its tier lets it write".to_owned()),
+        several => lines
+            .push(format!("{several} network policies of tenants' own, which their tiers let them write")),
     }
     lines
 }

@@ -1,4 +1,5 @@
-//! What gives access and is not kwo's: as a part of a plan's text, as lines for a comment, and as the end of a run.
+//! What gives access or opens the network and is not kwo's: as parts of a plan's text, as lines for a comment, and as the
+//! end of a run.
 
 use std::fmt::Write as _;
 
@@ -15,42 +16,59 @@ use super::unseen::parts;
 const QUIET: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
-/// What it is called.
-pub(super) const TITLE: &str = "not kwo's, gives access";
+/// What is told here, part by part: its title in a text and in a comment, and whether it is about the network.
+const PARTS: [(&str, &str, bool); 2] = [
+    ("not kwo's, gives access", "Not kwo's, gives access", false),
+    ("not kwo's, opens the network", "Not kwo's, opens the network", true),
+];
 
-/// The part of a plan's text; nothing where there is nothing of it.
+/// The parts of a plan's text; nothing where there is nothing of it.
 pub(super) fn text(plan: &Plan) -> String {
     let mut out = String::new();
-    if plan.foreign_access.is_empty() && plan.unseen_access.is_empty() {
-        return out;
-    }
-    let _ = writeln!(out, "\n{STRONG}{TITLE}{STRONG:#}");
-    for ForeignAccess { id, tenant: _, who: _, role: _, grants, command } in
-        plan.foreign_access.iter().take(MOST_LEFT)
-    {
-        let (grants, command) = (OneLine(grants), OneLine(command));
-        let _ = writeln!(
-            out,
-            "  {LEFT}*{LEFT:#} {grants}\n      {QUIET}by {id}; kwo does not remove it; to look at it: {command}{QUIET:#}"
-        );
-    }
-    for line in rest(plan) {
-        let _ = writeln!(out, "  {HOLD}{line}{HOLD:#}");
+    for (title, _, openings) in PARTS {
+        let (told, rest) = part(plan, openings);
+        if told.is_empty() && rest.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n{STRONG}{title}{STRONG:#}");
+        for ForeignAccess { id, tenant: _, who: _, role: _, grants, command } in told {
+            let (grants, command) = (OneLine(grants), OneLine(command));
+            let _ = writeln!(
+                out,
+                "  {LEFT}*{LEFT:#} {grants}\n      {QUIET}by {id}; kwo does not remove it; to look at it: {command}{QUIET:#}"
+            );
+        }
+        for line in rest {
+            let _ = writeln!(out, "  {HOLD}{line}{HOLD:#}");
+        }
     }
     out
 }
 
-/// A line a right, for a comment.
-pub(super) fn lines(plan: &Plan) -> Vec<String> {
-    let told = plan.foreign_access.iter().take(MOST_LEFT);
-    let told = told.map(|foreign| format!("* {}, by {}", OneLine(&foreign.grants), foreign.id));
-    told.chain(rest(plan)).collect()
+/// The parts with a line a right or a way, for a comment.
+pub(super) fn lines(plan: &Plan) -> Vec<(&'static str, Vec<String>)> {
+    let lines = PARTS.into_iter().map(|(_, title, openings)| {
+        let (told, rest) = part(plan, openings);
+        let told =
+            told.into_iter().map(|foreign| format!("* {}, by {}", OneLine(&foreign.grants), foreign.id));
+        (title, told.chain(rest).collect())
+    });
+    lines.collect()
 }
 
-/// How many more there are, and what could not be looked at.
-fn rest(plan: &Plan) -> impl Iterator<Item = String> {
-    let more = plan.foreign_access.len().saturating_sub(MOST_LEFT);
+/// What one part tells one by one, and the lines behind it.
+fn part(plan: &Plan, openings: bool) -> (Vec<&ForeignAccess>, Vec<String>) {
+    let mut told: Vec<&ForeignAccess> =
+        plan.foreign_access.iter().filter(|foreign| foreign.is_opening() == openings).collect();
+    let more = told.len().saturating_sub(MOST_LEFT);
+    told.truncate(MOST_LEFT);
     let more = (more > 0).then(|| format!("* and {more} more; `kwo plan -o json` has them all"));
+    let unseen = (!openings).then(|| unseen(plan)).into_iter().flatten();
+    (told, more.into_iter().chain(unseen).collect())
+}
+
+/// What could not be looked at.
+fn unseen(plan: &Plan) -> impl Iterator<Item = String> {
     // A right that is missing hides what is wanted, too, and its reason was given there.
     let (told, untold): (Vec<&SmolStr>, Vec<&SmolStr>) =
         plan.unseen_access.iter().partition(|why| hides_more(plan, why));
@@ -59,7 +77,7 @@ fn rest(plan: &Plan) -> impl Iterator<Item = String> {
         format!("! what others gave is not known: could not {}, as was said", OneLine(told.join(", ")))
     });
     let untold = untold.into_iter().map(|why| format!("! what others gave is not known: {}", OneLine(why)));
-    more.into_iter().chain(told).chain(untold)
+    told.into_iter().chain(untold)
 }
 
 /// Is this why something that is wanted could not be looked at?

@@ -53,7 +53,9 @@ pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>) -> String 
     let hit = hits::lines(hits, detail.tenants).into_iter().map(|line| format!("! {}", OneLine(line)));
     section(&mut out, "Hit by what tightens", hit, PART);
     section(&mut out, "Not in agreement", plan.remains().map(|it| one_line(&it).into_owned()), PART);
-    section(&mut out, OTHERS, foreign::lines(part), PART);
+    for (title, lines) in foreign::lines(part) {
+        section(&mut out, title, lines, PART);
+    }
     if plan.is_settled() && plan.leftovers.is_empty() {
         out.push_str("Nothing to do: the cluster agrees with the roster.\n");
     } else {
@@ -68,9 +70,6 @@ pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>) -> String 
     let _ = writeln!(out, "\nPlan digest: `{}`", digest(plan));
     out
 }
-
-/// What is called so that is not kwo's.
-const OTHERS: &str = "Not kwo's, gives access";
 
 /// A title and a block below it; nothing where there are no lines.
 fn section(out: &mut String, title: &str, lines: impl IntoIterator<Item = String>, longest: usize) {
@@ -113,7 +112,9 @@ pub fn applied(
         let _ = write!(out, "\n**Not in agreement**\n\n{}", block(&one_line(&remains), LONGEST / 8, ALL));
     }
     let mut others = String::new();
-    section(&mut others, OTHERS, foreign::lines(plan), LONGEST / 8);
+    for (title, lines) in foreign::lines(plan) {
+        section(&mut others, title, lines, LONGEST / 8);
+    }
     let _ = write!(out, "\n{}", others.trim_end_matches('\n'));
     let nothing = if stale.is_empty() {
         "Nothing was to be done.\n"

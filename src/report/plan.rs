@@ -138,6 +138,7 @@ pub(super) fn only(plan: &Plan, tenants: &[String]) -> Plan {
         leftovers: plan.leftovers.iter().filter(|left| shown(&left.tenant)).cloned().collect(),
         foreign_access: plan.foreign_access.iter().filter(|right| shown(&right.tenant)).cloned().collect(),
         unseen_access: plan.unseen_access.clone(),
+        own_policies: 0,
         settled: 0,
         digest: SmolStr::default(),
     }

@@ -201,6 +201,7 @@ pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde
         "remains": now.remains(),
         "foreign_access": now.foreign_access,
         "unseen_access": now.unseen_access,
+        "own_policies": now.own_policies,
         "in_agreement": now.agrees(),
         "still_different": again.map_or_else(Vec::new, |again| again.steps.iter().map(|step| step.id.to_string()).collect()),
     })

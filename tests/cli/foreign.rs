@@ -15,6 +15,50 @@ subjects:
 - {apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory@example.com}
 ";
 
+const POLICY: &str = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: allow-all, namespace: alice}
+spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{}]}
+";
+
+#[test]
+fn a_network_policy_that_opens_what_is_closed_is_told_unless_the_tier_lets_the_tenant_write_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let roster = |word: &str| {
+        let text = format!(
+            "apiVersion: kwo/v1\nkind: Roster\ntiers: {{t: {{networkPolicies: {word}}}}}\ntenants: {{alice: {{tier: t}}}}\n"
+        );
+        std::fs::write(folder.join("roster.yaml"), text).unwrap();
+    };
+    let run = |args: &[&str]| transcript(folder, &[args, &["--target", "dir:d"]].concat());
+    roster("deny");
+    run(&["apply", "--yes"]);
+    std::fs::write(folder.join("d/theirs.yaml"), POLICY).unwrap();
+    let shown = run(&["plan"]);
+    let said = "not kwo's, opens the network\n  * all others may reach all pods of alice\n      by kube:NetworkPolicy/alice/allow-all; kwo does not remove it; to look at it: cat FOLDER/d/theirs.yaml\n";
+    assert!(shown.contains(said) && shown.ends_with("---- exit 0 ----\n"), "{shown}");
+    assert!(shown.contains(" unchanged, 1 way through the network not kwo's\n"), "{shown}");
+    let page = run(&["plan", "-o", "markdown"]);
+    let block = "**Not kwo's, opens the network**\n\n```diff\n* all others may reach all pods of alice, by kube:NetworkPolicy/alice/allow-all\n```\n";
+    assert!(page.contains(block) && !page.contains("gives access"), "{page}");
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        let strict = run(&[command, &["--fail-on", "foreign-access"]].concat());
+        assert!(strict.ends_with("---- exit 5 ----\n"), "{strict}");
+    }
+    // A file that cannot be read may hold one.
+    std::fs::write(folder.join("d/broken.yaml"), "kind: NetworkPolicy\n: [\n").unwrap();
+    assert!(run(&["plan"]).contains("what others gave is not known: broken.yaml cannot be read"));
+    std::fs::remove_file(folder.join("d/broken.yaml")).unwrap();
+
+    roster("allow");
+    run(&["apply", "--yes"]);
+    let allowed = run(&["plan", "--fail-on", "foreign-access"]);
+    assert!(allowed.ends_with("---- exit 0 ----\n") && !allowed.contains("opens the network"), "{allowed}");
+    assert!(allowed.contains(" unchanged, 1 network policy of a tenant's own\n"), "{allowed}");
+    assert!(run(&["plan", "-o", "json"]).contains("\"own_policies\": 1,"));
+}
+
 #[test]
 fn it_is_told_in_every_form_and_fails_only_where_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();

@@ -21,6 +21,16 @@ fn agreement(bench: &Bench) -> Value {
     status["agreement"]["found"].clone()
 }
 
+/// A file with a network policy of these rules for what comes in.
+fn policy(namespace: &str, name: &str, ingress: Value) -> String {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{namespace}-{name}.json"));
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}});
+    std::fs::write(&file, policy.to_string()).unwrap();
+    file.to_string_lossy().into_owned()
+}
+
 #[test]
 fn whom_others_let_in_is_told_and_kubernetes_own_bindings_are_not() {
     let (name, other) = (unique("lets-in"), unique("lets-out"));
@@ -41,6 +51,9 @@ fn whom_others_let_in_is_told_and_kubernetes_own_bindings_are_not() {
     let everywhere = format!("{name}-everywhere");
     let account = format!("--serviceaccount={other}:default");
     kubectl_ok(&["create", "clusterrolebinding", &everywhere, "--clusterrole=view", &account]);
+    // Somebody who is no tenant opens what is closed, and a chart closes more.
+    kubectl_ok(&["apply", "-f", &policy(&name, "allow-all", json!([{}]))]);
+    kubectl_ok(&["apply", "-f", &policy(&name, "closes-more", json!([]))]);
     let plan = bench.plan(&[]);
     let mut told = [foreign(&plan, &name), foreign(&plan, &format!("{other}/"))].concat();
     told.dedup();
@@ -49,10 +62,13 @@ fn whom_others_let_in_is_told_and_kubernetes_own_bindings_are_not() {
         format!("mallory@example.com is viewer of {name}"),
         format!("service account {other}/deployer is viewer of {name}"),
         format!("service account {other}/default is holder of the role `view` in the whole cluster"),
+        format!("all others may reach all pods of {name}"),
     ] {
         assert_eq!(said.iter().filter(|said| **said == sentence).count().min(1), 1, "{sentence}: {said:#?}");
     }
     assert!(!said.iter().any(|said| said.contains(&format!("{name}/default"))), "{said:#?}");
+    let policies = told.iter().filter(|foreign| foreign["id"].to_string().contains("NetworkPolicy"));
+    assert_eq!(policies.count(), 1, "{told:#?}");
     let all = plan["foreign_access"].as_array().unwrap();
     // Whatever this version of Kubernetes binds by itself is none of it.
     let label = "--selector=kubernetes.io/bootstrapping=rbac-defaults";
@@ -69,12 +85,16 @@ fn whom_others_let_in_is_told_and_kubernetes_own_bindings_are_not() {
         assert!(!all.iter().any(|foreign| foreign["id"].to_string().contains(own)), "{own}: {all:#?}");
     }
     // It works as it is pasted, and nothing was done about it.
-    let look = told.iter().find(|foreign| foreign["id"].to_string().contains("colleague")).unwrap();
-    let output = paste(look["command"].as_str().unwrap());
-    assert!(output.contains("mallory@example.com"), "{output}");
+    for (name, shows) in [("colleague", "mallory@example.com"), ("allow-all", "Allowing ingress traffic")] {
+        let look = told.iter().find(|foreign| foreign["id"].to_string().contains(name)).unwrap();
+        let output = paste(look["command"].as_str().unwrap());
+        assert!(output.contains(shows), "{output}");
+    }
     bench.kwo(&["plan", "--fail-on", "foreign-access"]).expect(5);
     let applied = bench.apply(&[]).expect(0);
     assert!(applied.out.contains(&format!("mallory@example.com is viewer of {name}")), "{}", applied.out);
+    let (_, network) = applied.out.split_once("\nnot kwo's, opens the network\n").unwrap();
+    assert!(network.contains(&format!("by kube:NetworkPolicy/{name}/allow-all; ")), "{network}");
     let sentence = format!("service account {other}/default is holder");
     let status = agreement(&bench);
     assert!(
@@ -149,6 +169,6 @@ fn status_says_whether_cluster_and_roster_agree_or_why_it_does_not_know() {
         bench.with_kubeconfig(&account(&blind, "kube-system", Path::new(env!("CARGO_TARGET_TMPDIR"))));
     let seen = agreement(&bench);
     assert_eq!(seen["in_agreement"], Value::Null, "{seen:#}");
-    assert!(seen["unseen_access"].as_array().unwrap().len() == 2, "{seen:#}");
+    assert!(seen["unseen_access"].as_array().unwrap().len() == 3, "{seen:#}");
     bench.kwo(&["status", "--fail-on", "foreign-access"]).expect(5);
 }

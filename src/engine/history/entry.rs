@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kwo_planner::agreement::{others, remains};
+use kwo_planner::foreign::is_opening;
+use kwo_planner::resource::ResourceId;
 use serde::{Deserialize, Serialize};
 
 /// The version of the form of an entry.
@@ -64,7 +66,7 @@ pub struct Entry {
     /// What gives access and is not kwo's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_access: Vec<Left>,
-    /// Why it is not known of some bindings what they give.
+    /// Why it is not known of some bindings and network policies what they give.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen_access: Vec<String>,
     /// What was put right once more and is changed back time and again.
@@ -205,6 +207,14 @@ pub struct Left {
     pub command: String,
 }
 
+impl Left {
+    /// Is it a way through the network, and no right?
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        self.id.parse::<ResourceId>().is_ok_and(|id| is_opening(&id))
+    }
+}
+
 /// A field that run after run is put right.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Fought {
@@ -284,8 +294,10 @@ impl Entry {
     /// What others gave, and what could not be seen of it, as the half of a sentence.
     #[must_use]
     pub fn others(&self) -> Option<String> {
-        let foreign: Vec<&str> = self.foreign_access.iter().map(|foreign| foreign.what.as_str()).collect();
-        others(&foreign, &self.unseen_access)
+        others(
+            self.foreign_access.iter().map(|foreign| (foreign.is_opening(), foreign.what.as_str())),
+            &self.unseen_access,
+        )
     }
 
     /// The steps that were done.

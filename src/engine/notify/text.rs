@@ -94,8 +94,12 @@ fn summary(entry: &Entry) -> String {
     };
     add(entry.drift.len(), " changed by others");
     add(entry.held.len(), " held");
-    if !entry.foreign_access.is_empty() {
-        let _ = write!(said, ", {} not kwo's", counted(entry.foreign_access.len(), "right"));
+    let ways = entry.foreign_access.iter().filter(|foreign| foreign.is_opening()).count();
+    let rights = entry.foreign_access.len() - ways;
+    for (count, what, of) in [(rights, "right", ""), (ways, "way", " through the network")] {
+        if count > 0 {
+            let _ = write!(said, ", {}{of} not kwo's", counted(count, what));
+        }
     }
     match entry.remains() {
         None => said,

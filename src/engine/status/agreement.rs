@@ -35,10 +35,12 @@ pub struct Agreement {
     pub leftover_access: Vec<String>,
     /// What is left over and in force, though it gives no right.
     pub leftover_in_force: Vec<String>,
-    /// What bindings give that are not kwo's.
+    /// What bindings give and network policies open that are not kwo's.
     pub foreign_access: Vec<ForeignAccess>,
-    /// Why it is not known of some bindings what they give.
+    /// Why it is not known of some of them what they give.
     pub unseen_access: Vec<String>,
+    /// How many network policies tenants have whose tier lets them write such.
+    pub own_policies: usize,
 }
 
 impl Agreement {
@@ -56,6 +58,8 @@ impl Agreement {
             access: _,
             unchanged,
             foreign: _,
+            openings: _,
+            own_policies,
         } = Counts::of(plan);
         let of = |wanted: fn(&Hold) -> bool| -> Vec<Held> {
             plan.held.iter().filter(|held| wanted(&held.hold)).cloned().collect()
@@ -88,6 +92,7 @@ impl Agreement {
             leftover_in_force: sentences(plan.in_force().map(|(_, what)| what).collect()),
             foreign_access: plan.foreign_access.clone(),
             unseen_access: plan.unseen_access.iter().map(ToString::to_string).collect(),
+            own_policies,
         }
     }
 

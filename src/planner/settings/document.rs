@@ -85,7 +85,8 @@ record! {
         /// Exit with 5 where somebody still has a right that kwo gave and that the roster does not name any more?
         /// Default: no.
         pub leftover_access: Option<At<bool>> = "leftoverAccess",
-        /// Exit with 5 where somebody has a right by a binding that is not kwo's, or where that is not known? Default: no.
+        /// Exit with 5 where somebody has a right by a binding that is not kwo's, where a network policy that is not kwo's
+        /// opens what is closed, or where either is not known? Default: no.
         pub foreign_access: Option<At<bool>> = "foreignAccess",
     }
 }

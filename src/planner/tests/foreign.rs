@@ -1,9 +1,9 @@
-//! Access that is not kwo's: which bindings are told, which are not, and by which words.
+//! Access that is not kwo's: which bindings and network policies are told, which are not, and by which words.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
 
 use kwo_planner::after::after;
 use kwo_planner::domains::compile;
-use kwo_planner::foreign::with_few_subjects;
+use kwo_planner::foreign::bounded;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Owner, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
@@ -329,11 +329,125 @@ fn of_very_many_subjects_it_is_told_how_many_were_not_looked_at() {
         put(&mut world, id, "{}", "ClusterRole/edit", &format!("{harmless},{}", user("mallory@example.com")));
         let id: ResourceId = id.parse().unwrap();
         let Some(Sighting::Present(present)) = world.get(&id).cloned() else { panic!() };
-        let body = with_few_subjects(present.body.clone());
+        let body = bounded(Kind::RoleBinding, present.body.clone());
         assert_eq!(body.at("/subjects").unwrap().items().len(), 1000);
         world.insert(id, Sighting::Present(Present { body, ..present }));
         let plan = plan(&desired, &world, &Adopt::Nothing, Provenance::default());
         let more = "501 more, whom kwo did not look at, may each be";
         assert_eq!(told(&plan).iter().any(|said| said.starts_with(more)), told_of, "{:#?}", told(&plan));
     }
+}
+
+/// A network policy as others leave it.
+fn policy(world: &mut Observed, id: &str, labels: &str, spec: &str) {
+    let body = format!(r#"{{"metadata":{{"labels":{labels}}},"spec":{spec}}}"#);
+    let owner = Owner {
+        manager: "kubectl-create".into(),
+        when: None,
+        fields: serde_json::from_str(r#"{"f:spec":{}}"#).unwrap(),
+    };
+    let body = serde_json::from_str::<Tree>(&body).unwrap();
+    let present = Present { body, version: Version("1".into()), owners: [owner].into(), deleting: None };
+    world.insert(id.parse().unwrap(), Sighting::Present(present));
+}
+
+const OPENS: &str = r#"{"podSelector":{},"policyTypes":["Ingress"],"ingress":[{}]}"#;
+
+#[test]
+fn a_policy_of_others_is_told_where_it_opens_what_is_closed() {
+    let desired = desired(ROSTER);
+    let marked = r#"{"kwo.dev/managed":"true"}"#;
+    for (id, labels, spec, said) in [
+        ("alice-prod/x", "{}", OPENS, &["all others may reach all pods of alice-prod"][..]),
+        ("alice-prod/x", marked, OPENS, &["all others may reach all pods of alice-prod"]),
+        (
+            "alice-prod/x",
+            "{}",
+            r#"{"podSelector":{"matchLabels":{"app":"web"}},"ingress":[{"ports":[{"port":8080}]}],"egress":[{}]}"#,
+            &[
+                "all others (TCP 8080) may reach pods with app=web of alice-prod",
+                "pods with app=web of alice-prod may reach all others",
+            ],
+        ),
+        (
+            "bob/x",
+            "{}",
+            r#"{"podSelector":{},"policyTypes":["Egress"],"egress":[{"to":[{"ipBlock":{"cidr":"169.254.169.254/32"}}]}]}"#,
+            &["all pods of bob may reach 169.254.169.254"],
+        ),
+        (
+            "bob/x",
+            "{}",
+            r#"{"podSelector":{},"ingress":[{"from":[{"namespaceSelector":{"matchLabels":{"team":"a"}}}]}]}"#,
+            &["all pods of namespaces with team=a may reach all pods of bob"],
+        ),
+        // It closes, lets through what kwo's lets through, is for the other way only, or is nobody's business.
+        ("bob/x", "{}", r#"{"podSelector":{}}"#, &[]),
+        ("bob/x", "{}", r#"{"podSelector":{},"ingress":[{"from":[{"podSelector":{}}]}]}"#, &[]),
+        (
+            "bob/x",
+            "{}",
+            r#"{"podSelector":{},"policyTypes":["Egress"],"egress":[{"to":[{"ipBlock":{"cidr":"1.1.1.0/24"}}]}]}"#,
+            &[],
+        ),
+        ("bob/x", "{}", r#"{"podSelector":{},"policyTypes":["Egress"],"ingress":[{}]}"#, &[]),
+        ("monitoring/x", "{}", OPENS, &[]),
+        ("kube-system/x", "{}", OPENS, &[]),
+    ] {
+        let mut seen = world(&desired);
+        policy(&mut seen, &format!("kube:NetworkPolicy/{id}"), labels, spec);
+        let found = plan(&desired, &seen, &Adopt::Nothing, Provenance::default());
+        assert_eq!(told(&found), said, "{id} {spec}");
+        assert!(found.is_settled() && found.agrees() && found.is_intact() && found.own_policies == 0);
+        assert!(found.foreign_access.iter().all(|foreign| foreign.is_opening()));
+    }
+}
+
+#[test]
+fn who_may_write_policies_is_not_accused_and_who_left_is() {
+    let text = |tenants: &str, word: &str| {
+        format!(
+            "apiVersion: kwo/v1\nkind: Roster\ntiers: {{t: {{network: isolated, networkPolicies: {word}}}, o: {{network: open}}}}\ntenants: {tenants}\n"
+        )
+    };
+    let desired = |tenants: &str, word: &str| {
+        let file = SourceFile { name: "r".to_owned(), text: text(tenants, word) };
+        compile(&parse(Sources::new(vec![file])).unwrap()).unwrap()
+    };
+    let (tenants, nobody) = ("{alice: {tier: t}, bob: {tier: o}}", "{}");
+    let mut seen = world(&desired(tenants, "allow"));
+    for id in ["kube:NetworkPolicy/alice/x", "kube:NetworkPolicy/alice/y", "kube:NetworkPolicy/bob/x"] {
+        policy(&mut seen, id, "{}", OPENS);
+    }
+    let plan = |tenants: &str, word: &str| {
+        plan(&desired(tenants, word), &seen, &Adopt::Nothing, Provenance::default())
+    };
+    let allowed = plan(tenants, "allow");
+    assert!(allowed.foreign_access.is_empty() && allowed.agrees() && allowed.is_intact());
+    assert_eq!(allowed.own_policies, 2);
+    let denied = plan(tenants, "deny");
+    assert_eq!((denied.foreign_access.len(), denied.own_policies), (2, 0));
+    let [one, _] = &*denied.foreign_access else { panic!() };
+    assert_eq!((&*one.tenant, &*one.who, &*one.role), ("alice", "all others", "NetworkPolicy/x"));
+    assert_eq!(one.command, "kubectl describe networkpolicies x --namespace=alice");
+    assert_eq!(
+        denied.others().unwrap(),
+        "2 ways through the network are not kwo's: all others may reach all pods of alice; all others may reach all pods of alice"
+    );
+    // The tenant left, its namespace is closed as before, and by its label it is of a tier that may not.
+    let left = plan(nobody, "deny");
+    assert_eq!((left.foreign_access.len(), left.own_policies), (2, 0));
+}
+
+#[test]
+fn policies_that_could_not_be_listed_are_said_to_be_unknown_where_something_is_closed() {
+    let why = "list networkpolicies was refused: no";
+    let unseen = |tenants: &str| {
+        let desired = desired(tenants);
+        let mut seen = world(&desired);
+        seen.unlisted.insert(Kind::NetworkPolicy, why.into());
+        plan(&desired, &seen, &Adopt::Nothing, Provenance::default()).unseen_access
+    };
+    assert_eq!(unseen(ROSTER), [why]);
+    assert!(unseen("{}").is_empty());
 }

@@ -6,10 +6,12 @@ mod admission;
 mod amounts;
 mod namespace;
 mod network;
+mod pieces;
 
 pub(crate) use admission::exceptions;
 pub(crate) use amounts::{Narrower, exceeded, lower, narrower};
 pub(crate) use namespace::level;
+pub(crate) use network::{Opened, opened};
 
 use crate::change::{Change, Tightening};
 use crate::domains::Policy;

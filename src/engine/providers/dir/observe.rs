@@ -1,5 +1,5 @@
 //! What is in the directory: every wanted object by the file that is its own, and all others that carry kwo's mark
-//! wherever they stand, with the bindings of others. A directory keeps no record of who wrote what, so nobody owns a field here.
+//! wherever they stand, with the bindings and network policies of others. A directory keeps no record of who wrote what, so nobody owns a field here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use kwo_planner::change::Step;
 use kwo_planner::compare::compare;
+use kwo_planner::foreign::bounded;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Place, Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -109,7 +110,7 @@ fn unseen<'i>(unread: &[Unread], wanted: impl Iterator<Item = &'i ResourceId>, o
             observed.insert(id.clone(), Sighting::Unknown { why });
         }
     }
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.binds()) {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.lets_in()) {
         if let Some(why) = why(kind.name()) {
             observed.unlisted.insert(kind, why);
         }
@@ -244,12 +245,13 @@ fn items(object: Tree, deeper: usize) -> Vec<Tree> {
     found.iter().flat_map(|item| items(whole(item), deeper)).collect()
 }
 
-/// The body of an object that nobody wants, if it carries the mark or is a binding.
+/// The body of an object that nobody wants, if it carries the mark or can let somebody in.
 fn told(id: &ResourceId, object: &Tree, masks: &BTreeMap<Kind, Also>) -> Option<Tree> {
     let marks = |(key, value): &(SmolStr, Tree)| value.as_text().is_some_and(|value| is_mark(key, value));
     let marked = || object.at("/metadata/labels").is_some_and(|all| all.entries().iter().any(marks));
-    let kind = id.known_kind().filter(|kind| kind.binds() || marked())?;
-    cut_text(&object.to_string(), kind, None, masks.get(&kind)?).ok()
+    let kind = id.known_kind().filter(|kind| kind.lets_in() || marked())?;
+    let body = cut_text(&object.to_string(), kind, None, masks.get(&kind)?).ok()?;
+    Some(if marked() { body } else { bounded(kind, body) })
 }
 
 /// The id that an object gives itself, where it is of a kind that kwo writes.

@@ -1,12 +1,12 @@
 //! From the bytes of a LIST to sightings, in one pass and without the trees of what is not kept: an object that
-//! nobody wants and that does not carry kwo's mark is skipped, unless it is a binding; every other one is cut down to its
-//! mask.
+//! nobody wants and that does not carry kwo's mark is skipped, unless it can let somebody in; every other one is cut down
+//! to its mask.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use kwo_planner::foreign::with_few_subjects;
+use kwo_planner::foreign::bounded;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -177,7 +177,7 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
         let wanted = desired.get(&id);
         let bound = desired.bound().contains(&id);
         let marked = head.labels.is_some_and(|labels| labels.marked);
-        if wanted.is_none() && !bound && !marked && !kind.binds() {
+        if wanted.is_none() && !bound && !marked && !kind.lets_in() {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(None);
         }
@@ -228,7 +228,7 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
             Ok(body) => body,
             Err(why) => return Ok(Some((id, Sighting::Unknown { why: why.into() }))),
         };
-        let body = if kind.binds() && wanted.is_none() && !marked { with_few_subjects(body) } else { body };
+        let body = if wanted.is_none() && !marked { bounded(*kind, body) } else { body };
         let present = Present {
             body: shared(body, wanted),
             version: Version(format_smolstr!("{}/{}", head.uid, head.resource_version)),

@@ -1,5 +1,5 @@
 //! One LIST a kind over the whole cluster, all kinds at once; of kinds that are mostly other people's only what carries
-//! the mark, and by name what is wanted besides. Of bindings those of others are kept as well. A LIST that fails leaves
+//! the mark, and by name what is wanted besides. Of bindings and network policies those of others are kept as well. A LIST that fails leaves
 //! every wanted object of its kind `Unknown`; only one that was read to its end may say that something is absent.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
             Err(why) => Sighting::Unknown { why: why.clone() },
         };
         if let Err(why) = &list
-            && (kind.binds() || kind == Kind::Namespace)
+            && (kind.lets_in() || kind == Kind::Namespace)
         {
             observed.unlisted.insert(kind, why.clone());
         }
