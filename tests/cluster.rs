@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::apiserver::{audit_log, kubeconfig, kubectl_ok, unique};
-use kwo_engine::providers::{Dir, Kube, KubeOptions, LockRefusal, Provider};
+use kwo_engine::providers::{Dir, Home as _, Kube, KubeOptions, LockRefusal, Provider};
 use kwo_planner::change::{Change, Step};
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::Sighting;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kwo_engine::execute::{Brakes, Outcome, execute};
-use kwo_engine::providers::{Kube, KubeOptions, Provider, Refusal};
+use kwo_engine::providers::{Home as _, Kube, KubeOptions, Provider, Refusal};
 use kwo_planner::change::{Change, Step};
 use kwo_planner::observed::Version;
 use kwo_planner::origin::Origin;

@@ -28,7 +28,7 @@ use crate::report::run::{self as shown, settled};
 use kwo_engine::execute::{Brakes, Report, execute};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::fight::{blind, fights, pause, waited};
-use kwo_engine::providers::{Identity, Provider};
+use kwo_engine::providers::{Home, Identity};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
 use kwo_planner::counts::Counts;
@@ -143,7 +143,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
 async fn finish(
     args: &Apply,
     task: &Task,
-    provider: &Arc<dyn Provider>,
+    provider: &Arc<dyn Home>,
     brakes: &Brakes,
 ) -> Result<Ended, Failure> {
     let Task { desired, adopt, plan: planned, stale, beyond } = task;
@@ -253,7 +253,7 @@ async fn show_and_ask(args: &Apply, task: &Task, hits: Option<&Hits>, place: &st
 }
 
 /// Where it is to be applied, so that nobody says yes to another cluster than the one meant.
-fn place(loaded: &Loaded, provider: &dyn Provider, identity: &Identity) -> String {
+fn place(loaded: &Loaded, provider: &dyn Home, identity: &Identity) -> String {
     let name = loaded.roster.cluster().name.as_ref();
     let name = name.map(|name| format!("the cluster `{}` at ", name.value.as_str())).unwrap_or_default();
     let context = provider.context().map(|context| format!(" (context `{context}`)")).unwrap_or_default();

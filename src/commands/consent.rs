@@ -8,11 +8,11 @@ use tokio::sync::watch::Receiver;
 use super::print::talk;
 use super::stop;
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::providers::{Lock, LockRefusal, Provider};
+use kwo_engine::providers::{Home, Lock, LockRefusal};
 
 /// Takes the lock, unless it is told to end while it waits.
 pub(crate) async fn lock(
-    provider: &dyn Provider,
+    provider: &dyn Home,
     patience: Duration,
     interrupted: &mut Receiver<bool>,
 ) -> Result<Lock, Failure> {

@@ -8,7 +8,7 @@ use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::resource::Desired;
 
 use crate::cli::{AgeArgs, TargetArgs};
-use kwo_engine::providers::Provider;
+use kwo_engine::providers::Home;
 use kwo_engine::secrets::{Places, resolve};
 
 /// What is wanted, with the fingerprints of the secrets in it and with the leave that was given. The provider has the
@@ -17,19 +17,14 @@ pub(crate) async fn entrust(
     desired: Desired,
     roster: &Path,
     args: &TargetArgs,
-    provider: &dyn Provider,
+    provider: &dyn Home,
 ) -> Desired {
     let desired = given(desired, roster, &args.age, provider).await;
     if args.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired }
 }
 
 /// The same without leave for anything.
-pub(crate) async fn given(
-    desired: Desired,
-    roster: &Path,
-    args: &AgeArgs,
-    provider: &dyn Provider,
-) -> Desired {
+pub(crate) async fn given(desired: Desired, roster: &Path, args: &AgeArgs, provider: &dyn Home) -> Desired {
     let (desired, vault) = resolve(desired, &places(roster, args), provider).await;
     provider.entrust(Arc::new(vault));
     desired

@@ -6,12 +6,12 @@ use kwo_planner::observed::Observed;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
 
-use kwo_engine::providers::Provider;
+use kwo_engine::providers::Home;
 
 /// What is hit; nothing where nothing becomes narrower that objects could be looked at for. One LIST a kind, and one dry
 /// run a namespace whose Pod Security level becomes stricter.
 pub(crate) async fn hits(
-    provider: &dyn Provider,
+    provider: &dyn Home,
     plan: &Plan,
     desired: &Desired,
     observed: &Observed,

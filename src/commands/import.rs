@@ -15,7 +15,7 @@ use crate::import::{cluster, draft, files};
 use crate::report::{diagnostic, import};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
-use kwo_engine::providers::{Provider, Together};
+use kwo_engine::providers::Provider as _;
 use kwo_engine::secrets::{Places, resolve};
 use kwo_engine::target;
 
@@ -45,7 +45,7 @@ pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
     };
     let desired = checked(&text)?;
     give(args.out.as_deref(), &text)?;
-    let provider = Together::new(Arc::new(kube), node);
+    let provider = target::composite(Arc::new(kube), node);
     let places = Places { folder: PathBuf::new(), age_identity: None };
     let (desired, vault) = resolve(desired, &places, &provider).await;
     provider.entrust(Arc::new(vault));

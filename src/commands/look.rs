@@ -8,10 +8,10 @@ use kwo_planner::resource::Desired;
 use kwo_planner::verify::verify;
 
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::providers::{Identity, Provider, Refusal};
+use kwo_engine::providers::{Home, Identity, Refusal};
 
 /// Asks the target who it is.
-pub(crate) async fn identity(provider: &dyn Provider) -> Result<Identity, Failure> {
+pub(crate) async fn identity(provider: &dyn Home) -> Result<Identity, Failure> {
     provider.identity().await.map_err(|refusal| match refusal {
         Refusal::Unreachable { why } => Failure::new(format!("cannot reach the cluster: {why}"))
             .hint("is it up, and is it the one you mean? --kubeconfig and --context choose another"),
@@ -32,7 +32,7 @@ pub(crate) struct Guard<'k> {
 
 /// What was seen, and the plan made from it, checked. Without a guard it may be whose it likes.
 pub(crate) async fn look(
-    provider: &dyn Provider,
+    provider: &dyn Home,
     desired: &Desired,
     adopt: &Adopt,
     provenance: Provenance,

@@ -25,7 +25,7 @@ use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, Show, text};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
-use kwo_engine::providers::Provider;
+use kwo_engine::providers::Home;
 use kwo_engine::saved::{self, Keys};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
@@ -103,7 +103,7 @@ pub(super) struct Made {
     pub(super) plan: Plan,
     pub(super) hits: Option<Hits>,
     sources: Arc<Sources>,
-    provider: Arc<dyn Provider>,
+    provider: Arc<dyn Home>,
 }
 
 /// The plan for the target as it is now, and what it hits where that was `asked` for.

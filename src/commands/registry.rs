@@ -16,7 +16,7 @@ use super::print::data;
 use crate::cli::{Registry, RegistryCredentials, RegistryStatus};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::answers;
-use kwo_engine::providers::{Provider, Refusal, SecretData};
+use kwo_engine::providers::{Home, Provider as _, Refusal, SecretData};
 use kwo_engine::secrets::{Standing, follow, standing};
 use kwo_engine::target;
 
@@ -95,7 +95,7 @@ async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
     let provider =
         if accounts.iter().any(asks) { Some(target::connect(args.kube.options()?).await?) } else { None };
     let mut stored = SecretData::new();
-    let provider = provider.as_ref().map(|kube| kube as &dyn Provider);
+    let provider = provider.as_ref().map(|kube| kube as &dyn Home);
     if let Some(provider) = provider.filter(|_| accounts.iter().any(|user| user.made.is_some())) {
         stored = users(provider).await.map_err(|refusal| {
             Failure::new(format!("cannot tell by which names the users log in: {refusal}"))
@@ -134,7 +134,7 @@ async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
 }
 
 /// What is in the Secret with the users; nothing where there is none yet.
-async fn users(provider: &dyn Provider) -> Result<SecretData, Refusal> {
+async fn users(provider: &dyn Home) -> Result<SecretData, Refusal> {
     let id = auth_id();
     Ok(provider.reveal(&id.scope, &id.name).await?.unwrap_or_default())
 }

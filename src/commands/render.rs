@@ -2,6 +2,7 @@
 
 use kwo_planner::order::order;
 use kwo_planner::resource::{Desired, Resource};
+use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
 
 use super::load::load;
@@ -13,7 +14,8 @@ use kwo_engine::providers::fold;
 pub(crate) fn render(args: &Render) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
     // What is on a node is nothing that Kubernetes takes.
-    let resources = in_order(&loaded.desired).into_iter().filter(|resource| resource.id.provider == "kube");
+    let resources =
+        in_order(&loaded.desired).into_iter().filter(|resource| resource.id.system == System::Kube);
     let resources = resources.map(manifest).collect::<Result<Vec<_>, _>>()?;
     match args.output {
         YamlOrJson::Yaml => {

@@ -14,7 +14,7 @@ use super::load::{Loaded, compiled};
 use super::print::talk;
 use crate::cli::{Apply, Leave, TargetArgs, option_with};
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::providers::{Identity, Provider};
+use kwo_engine::providers::{Home, Identity};
 use kwo_engine::saved::{Keys, Opened, Seal, plain, signer};
 
 /// How many of the steps that were left out are named.
@@ -41,7 +41,7 @@ pub(super) async fn vouched(
     file: &Opened,
     given: bool,
     args: &Apply,
-    provider: &dyn Provider,
+    provider: &dyn Home,
     identity: &Identity,
 ) -> Result<Option<Own>, Failure> {
     let SavedPlan { plan, saved, hits: _ } = &file.plan;

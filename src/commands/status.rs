@@ -16,7 +16,7 @@ use crate::report::diagnostic;
 use crate::report::status::text;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::identity::of_file;
-use kwo_engine::providers::{Kube, Provider, Together};
+use kwo_engine::providers::{Home, Kube};
 use kwo_engine::status::{Agreement, Answer, look as ask};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
@@ -73,8 +73,8 @@ async fn compared(
 ) -> Result<Plan, String> {
     let (desired, keeper) = wanted?;
     let node = args.node.then(|| target::node(&args.root)).transpose().map_err(|failure| failure.message)?;
-    let main: Arc<dyn Provider> = kube.clone();
-    let provider = Together::new(main, node);
+    let main: Arc<dyn Home> = kube.clone();
+    let provider = target::composite(main, node);
     let desired = given(desired, Path::new(&args.roster.roster), &args.age, &provider).await;
     let provenance = Provenance { address: kube.address().into(), ..Provenance::default() };
     let guard = look::Guard { this: &keeper, takes_over: false, writes: false };

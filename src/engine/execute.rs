@@ -116,9 +116,9 @@ impl Brakes {
 /// Does the plan, at most `concurrency` steps at a time; `told` hears of every result at once. What got no answer is
 /// tried once more when all else is done. Where the system goes away for good, that is one fact and the run's end, and
 /// not one of each step.
-pub async fn execute(
+pub async fn execute<P: Provider + ?Sized + 'static>(
     plan: &Plan,
-    provider: &Arc<dyn Provider>,
+    provider: &Arc<P>,
     concurrency: usize,
     brakes: &Brakes,
     mut told: impl FnMut(&StepResult),
@@ -233,7 +233,7 @@ impl Passes {
 }
 
 /// Does one step. Where its object has changed since the plan was made, the planner says what that means.
-async fn perform(mut step: Step, provider: &dyn Provider, brakes: &Brakes) -> Outcome {
+async fn perform<P: Provider + ?Sized>(mut step: Step, provider: &P, brakes: &Brakes) -> Outcome {
     for _ in 0..LOOKS {
         match provider.write(&step).await {
             Err(Refusal::Changed { .. }) => {}

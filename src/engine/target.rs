@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::providers::{ConnectError, Dir, Kube, KubeOptions, Node, Provider, Together};
+use crate::providers::{Composite, ConnectError, Dir, Home, Kube, KubeOptions, Node, Provider};
 use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::systems::System;
 
 /// So many writes are on their way to a directory at a time.
 const WRITES: usize = 16;
@@ -57,9 +58,9 @@ impl TargetOptions {
 ///
 /// # Errors
 /// When one of them cannot be opened.
-pub async fn open(options: &TargetOptions, lock_duration: Duration) -> Result<Arc<dyn Provider>, Failure> {
+pub async fn open(options: &TargetOptions, lock_duration: Duration) -> Result<Arc<dyn Home>, Failure> {
     let node = options.node.as_deref().map(node).transpose()?;
-    let main: Arc<dyn Provider> = match &options.main {
+    let main: Arc<dyn Home> = match &options.main {
         Main::Directory(path) => Arc::new(Dir::new(path).map_err(|error| {
             Failure::new(format!("cannot use the directory {}", path.display())).because(&error)
         })?),
@@ -67,7 +68,15 @@ pub async fn open(options: &TargetOptions, lock_duration: Duration) -> Result<Ar
             Arc::new(connect(KubeOptions { lock_duration, ..KubeOptions::clone(options) }).await?)
         }
     };
-    Ok(Arc::new(Together::new(main, node)))
+    Ok(Arc::new(composite(main, node)))
+}
+
+/// The home, with the systems beside it that the run is asked to look at.
+#[must_use]
+pub fn composite(home: Arc<dyn Home>, node: Option<Node>) -> Composite {
+    let node = node.map(|node| Arc::new(node.beside(Arc::clone(&home))) as Arc<dyn Provider>);
+    let beside = [(System::Node, node)];
+    Composite::new(home, beside.into_iter().filter_map(|(system, provider)| Some((system, provider?))))
 }
 
 /// The node below this root. Another root than that of this machine has no services that run.

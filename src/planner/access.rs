@@ -3,9 +3,8 @@
 //! For people; nothing is decided by these words.
 
 use crate::domains::ACCOUNT;
-use crate::domains::registry_users::auth_id;
 use crate::kinds::Kind;
-use crate::node::{K3S_AUTHENTICATION, LONG_LIVED, NodeKind};
+use crate::node::LONG_LIVED;
 use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree};
 
@@ -23,23 +22,10 @@ pub fn sentences(id: &ResourceId, body: &Tree, verb: &str) -> Vec<String> {
 /// The sentences for what an object as a whole still gives somebody whom the roster does not name.
 #[must_use]
 pub fn still(id: &ResourceId, body: &Tree) -> Vec<String> {
-    let ResourceId { provider: _, kind: _, scope, name } = id;
-    let sentence = match (id.known_kind(), id.node_kind()) {
-        (Some(Kind::ServiceAccount), _) => {
-            format!("service account {scope}/{name} still exists, and its tokens log in")
-        }
-        (Some(Kind::Secret), _) if *id == auth_id() => {
-            "whoever has a password of the registry is still let in".to_owned()
-        }
-        (_, Some(NodeKind::Kubeconfig)) => {
-            format!("whoever has the kubeconfig of {name} still logs in as its service account {ACCOUNT}")
-        }
-        (_, Some(NodeKind::File)) if name == K3S_AUTHENTICATION => {
-            format!("whoever has an account at the issuer in /{name} still logs in to the API server")
-        }
-        _ => return sentences(id, body, "is still"),
-    };
-    vec![sentence]
+    match id.system.rules().still_gives(id) {
+        Some(sentence) => vec![sentence],
+        None => sentences(id, body, "is still"),
+    }
 }
 
 /// The sentence for one rule of a role.

@@ -1,5 +1,5 @@
 //! What somebody added inside an object of kwo's and that changes what the object does: another path of an Ingress,
-//! another command of a container. It is only ever told. The places are those of a kind in `shapes.rs`, the long
+//! another command of a container. It is only ever told. The places are those of a kind in `field_rules.rs`, the long
 //! lists of them here; all else that others add beside what kwo wants is theirs, and is not told.
 
 use crate::kinds::Shape;

@@ -82,7 +82,7 @@ fn kwo(fields: Tree) -> Owner {
 
 /// The sets of which it is on record who added which entry: those of a file.
 fn sets(id: &ResourceId) -> &'static [&'static str] {
-    id.node_kind().map(|kind| kind.shape(&id.name).sets).unwrap_or_default()
+    id.system.rules().recorded_sets(id)
 }
 
 /// The field set with one more entry of a set.

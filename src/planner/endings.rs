@@ -3,28 +3,17 @@
 
 use crate::domains::DOMAINS_ANNOTATION;
 use crate::kinds::Kind;
-use crate::node::{NodeKind, kubeconfig_files};
 use crate::observed::{MANAGED_BY, MARK, Place, Reach, TENANT_LABEL};
 use crate::plain::{shell_text, shell_word};
 use crate::resource::ResourceId;
-use crate::shapes::NAMED_SECRETS_AT;
+use crate::systems::kube::field_rules::NAMED_SECRETS_AT;
+use crate::systems::kube::kubectl::{kind, kubectl};
 use crate::tree::{SmolStr, Tree, join};
 
 /// The command that ends an object.
 #[must_use]
 pub fn ending(id: &ResourceId, reach: &Reach) -> SmolStr {
-    let command = match (id.node_kind(), reach.places.get(id)) {
-        (Some(NodeKind::Kubeconfig), _) => {
-            let files = kubeconfig_files(&id.name).map(|file| word(&format!("{}/{file}", reach.root)));
-            format!("sudo rm -f {}", files.join(" "))
-        }
-        (Some(_), Some(Place::Alone(file))) => format!("sudo rm -f {}", word(file)),
-        (Some(_), _) => edited(id, reach),
-        (None, Some(Place::Alone(file))) => format!("rm -f {}", word(file)),
-        (None, Some(Place::Among(_))) => edited(id, reach),
-        (None, None) => kubectl(id, reach, "delete", " --ignore-not-found"),
-    };
-    command.into()
+    id.system.rules().ending(id, reach).into()
 }
 
 /// The command that shows an object as it stands there.
@@ -32,7 +21,7 @@ pub fn ending(id: &ResourceId, reach: &Reach) -> SmolStr {
 pub fn showing(id: &ResourceId, reach: &Reach) -> SmolStr {
     match reach.places.get(id) {
         Some(Place::Alone(file) | Place::Among(file)) => format!("cat {}", word(file)),
-        None => kubectl(id, reach, "describe", ""),
+        None => id.system.rules().showing(id, reach),
     }
     .into()
 }
@@ -40,21 +29,10 @@ pub fn showing(id: &ResourceId, reach: &Reach) -> SmolStr {
 /// The command that ends a field of an object, which has this value.
 #[must_use]
 pub fn ending_of_field(id: &ResourceId, pointer: &str, value: Option<&Tree>, reach: &Reach) -> SmolStr {
-    if id.node_kind().is_some() || reach.places.contains_key(id) {
+    if reach.places.contains_key(id) {
         return edited(id, reach).into();
     }
-    // In a text no patch can remove a part.
-    if id.shape().is_some_and(|shape| shape.is_in_document(pointer)) {
-        return kubectl(id, reach, "edit", "").into();
-    }
-    let operation = |op: &'static str| [("op", Tree::from(op)), ("path", Tree::from(pointer.to_owned()))];
-    let test = value.map(|value| {
-        let [op, path] = operation("test");
-        Tree::map([op, path, ("value", value.clone())])
-    });
-    let operations: Vec<Tree> = test.into_iter().chain([Tree::map(operation("remove"))]).collect();
-    let patch = shell_text(&Tree::list(operations).to_string());
-    kubectl(id, reach, "patch", &format!(" --type=json --patch={patch}")).into()
+    id.system.rules().ending_of_field(id, pointer, value, reach).into()
 }
 
 /// The command that takes its hosts from a namespace.
@@ -126,7 +104,6 @@ pub fn ending_of_rights<'i>(
     if reach.places.contains_key(namespace) {
         return removed(files(inside, reach));
     }
-    let kind = |id: &ResourceId| id.known_kind().map_or_else(|| id.kind.to_lowercase(), resource);
     let names: Vec<String> = inside.map(|id| word(&format!("{}/{}", kind(id), id.name))).collect();
     let (kubectl, name, names) = (&reach.kubectl, word(&namespace.name), names.join(" "));
     format!("kubectl{kubectl} delete {names} --namespace={name} --ignore-not-found").into()
@@ -145,34 +122,11 @@ fn removed<'f>(files: impl Iterator<Item = &'f SmolStr>) -> SmolStr {
 }
 
 /// The file that it stands in may hold what others need, and only an editor keeps the comments.
-fn edited(id: &ResourceId, reach: &Reach) -> String {
-    let editor = if id.node_kind().is_some() { "sudoedit" } else { "${EDITOR:-vi}" };
+pub(crate) fn edited(id: &ResourceId, reach: &Reach) -> String {
+    let editor = id.system.rules().editor();
     match reach.places.get(id) {
         Some(Place::Alone(file) | Place::Among(file)) => format!("{editor} {}", word(file)),
         None => format!("{editor} {}", word(&format!("{}/{}", reach.root, id.name))),
-    }
-}
-
-fn kubectl(id: &ResourceId, reach: &Reach, verb: &str, options: &str) -> String {
-    let Reach { kubectl, root: _, places: _ } = reach;
-    let kind = id.known_kind().map_or_else(|| id.kind.to_lowercase(), resource);
-    let namespace =
-        if id.scope.is_empty() { String::new() } else { format!(" --namespace={}", word(&id.scope)) };
-    let (kind, name) = (word(&kind), word(&id.name));
-    // A name that begins with a dash would be taken for an option, in quotes too.
-    match id.name.starts_with('-') {
-        false => format!("kubectl{kubectl} {verb} {kind} {name}{namespace}{options}"),
-        true => format!("kubectl{kubectl} {verb}{namespace}{options} -- {kind} {name}"),
-    }
-}
-
-/// What `kubectl` takes for a kind. What is no part of Kubernetes itself may have a namesake in another group.
-fn resource(kind: Kind) -> String {
-    match kind.api_version().rsplit_once('/') {
-        Some((group, _)) if group.contains('.') && !group.ends_with(".k8s.io") => {
-            format!("{}.{group}", kind.plural())
-        }
-        _ => kind.plural().to_owned(),
     }
 }
 

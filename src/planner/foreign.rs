@@ -10,7 +10,7 @@ use smol_str::format_smolstr;
 use crate::access;
 use crate::endings::showing;
 use crate::kinds::Kind;
-use crate::leftovers::{SYSTEM_NAMESPACES, can_be_kwos};
+use crate::leftovers::SYSTEM_NAMESPACES;
 use crate::observed::{Observed, Present, Sighting, TENANT_LABEL};
 use crate::openings::{closes, openings, with_few_rules};
 use crate::pairs::Known;
@@ -127,7 +127,7 @@ pub fn is_opening(id: &ResourceId) -> bool {
 pub fn bounded(kind: Kind, body: Tree) -> Tree {
     match kind {
         _ if kind.binds() => with_few_subjects(body),
-        Kind::NetworkPolicy => with_few_rules(body),
+        Kind::NetworkPolicy => with_few_rules(&body),
         _ => body,
     }
 }
@@ -222,7 +222,7 @@ fn is_kwos(id: &ResourceId, present: &Present, wanted: Option<(&Resource, Known)
     match wanted {
         Some((_, known)) if is_opening(id) => known.marked,
         Some((wanted, known)) => known.marked && (known.same || role(&wanted.body) == role(&present.body)),
-        None => present.is_marked() && can_be_kwos(id, present),
+        None => present.is_marked() && id.system.rules().can_be_kwos(id, present),
     }
 }
 

@@ -35,7 +35,7 @@ const SHARED: [&str; 2] = ["/metadata/annotations", "/metadata/labels"];
 #[must_use]
 pub fn left_over(id: &ResourceId, sighting: &Sighting, reach: &Reach) -> Option<Leftover> {
     let Sighting::Present(present) = sighting else { return None };
-    if !present.is_marked() || present.deleting.is_some() || !can_be_kwos(id, present) {
+    if !present.is_marked() || present.deleting.is_some() || !id.system.rules().can_be_kwos(id, present) {
         return None;
     }
     // What Kubernetes makes in every namespace gives nobody a right, and without it no pod starts.
@@ -168,15 +168,6 @@ pub fn tokens_left(leftovers: &mut [Leftover], observed: &Observed) {
             left.grants = Some(access::sentences(&secret, &Tree::Null, "may still be").join("; ").into());
         }
     }
-}
-
-/// Is it of a kind that kwo writes in this place, and did kwo write to it, as far as there are records? A controller
-/// copies labels, and with them the mark, to what it makes for a tenant.
-pub(crate) fn can_be_kwos(id: &ResourceId, present: &Present) -> bool {
-    let Some(kind) = id.known_kind() else { return true };
-    let place = kind.is_in_tenants() || SYSTEM_NAMESPACES.contains(&id.scope.as_str()) || !kind.namespaced();
-    let wrote = present.owners.iter().any(|owner| owner.manager == FIELD_MANAGER);
-    place && (wrote || present.owners.is_empty())
 }
 
 /// What is left over in an object that is still wanted.
@@ -348,7 +339,8 @@ fn fields(
 fn entries(resource: &Resource, present: &Present, reach: &Reach, set: &str, leftovers: &mut Vec<Leftover>) {
     let wanted = resource.body.at(set).map(Tree::items).unwrap_or_default();
     for (at, entry) in present.body.at(set).map(Tree::items).unwrap_or_default().iter().enumerate() {
-        let counts = resource.id.node_kind().is_none() || present.kwo_added(set, entry);
+        let counts = !resource.id.system.rules().recorded_sets(&resource.id).contains(&set)
+            || present.kwo_added(set, entry);
         if !wanted.contains(entry) && counts {
             let grants = access::sentence(&resource.id, &present.body, entry, "is still")
                 // A part of what is wanted gives nothing more.
@@ -389,7 +381,7 @@ fn opened(id: &ResourceId, pointer: &str, present: &Present) -> Option<String> {
 
 /// What it still does though the roster does not say so: a bound that still holds, a network that is still closed.
 fn in_force(id: &ResourceId, body: &Tree, pointer: Option<&str>, value: Option<&Tree>) -> Option<String> {
-    let ResourceId { provider: _, kind: _, scope, name } = id;
+    let ResourceId { system: _, kind: _, scope, name } = id;
     Some(match (id.known_kind()?, pointer) {
         (Kind::NetworkPolicy, None) => format!("the network of {scope} is still isolated"),
         (Kind::ResourceQuota, None) => format!("the quota {name} still bounds {scope}"),

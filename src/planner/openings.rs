@@ -10,7 +10,6 @@ use crate::domains::{Policy, TIER_LABEL, own_policies};
 use crate::endings::showing;
 use crate::foreign::{ForeignAccess, clipped, is_opening};
 use crate::kinds::Kind;
-use crate::leftovers::can_be_kwos;
 use crate::observed::{Observed, Present, Sighting, TENANT_LABEL};
 use crate::plan::tenant;
 use crate::resource::{Desired, ResourceId};
@@ -35,7 +34,7 @@ struct Closed<'t> {
 }
 
 /// A policy that is not kwo's with as many rules as are looked at, and the number of the others.
-pub(crate) fn with_few_rules(policy: Tree) -> Tree {
+pub(crate) fn with_few_rules(policy: &Tree) -> Tree {
     let mut left = KEPT;
     let mut more: u64 = 0;
     let mut kept = policy.clone();
@@ -93,7 +92,7 @@ pub(crate) fn openings(
             own += 1;
             continue;
         }
-        let body = with_few_rules(present.body.clone());
+        let body = with_few_rules(&present.body);
         let tell = |who: SmolStr, grants: SmolStr| ForeignAccess {
             id: id.clone(),
             tenant: tenant.clone(),
@@ -140,7 +139,7 @@ fn closed<'t>(desired: &'t Desired, observed: &'t Observed) -> BTreeMap<&'t str,
     for (id, sighting) in observed.iter().filter(|(id, _)| is_opening(id)) {
         let Sighting::Present(present) = sighting else { continue };
         let of = namespace(&id.scope);
-        let left = present.is_marked() && can_be_kwos(id, present);
+        let left = present.is_marked() && id.system.rules().can_be_kwos(id, present);
         if !left || desired.get(id).is_some() || desired.get(&of).is_some() {
             continue;
         }
@@ -162,18 +161,18 @@ mod tests {
         let peers = |count: usize| vec![r#"{"podSelector":{"matchLabels":{"a":"b"}}}"#; count].join(",");
         let policy = |rules: &str| tree(&format!(r#"{{"spec":{{"podSelector":{{}},"ingress":[{rules}]}}}}"#));
         let small = policy(&format!(r#"{{"from":[{}]}},{{}}"#, peers(100)));
-        assert_eq!(with_few_rules(small.clone()), small);
+        assert_eq!(with_few_rules(&small), small);
         // One rule is too large by itself; what comes behind it is looked at all the same.
-        let big = with_few_rules(policy(&format!(r#"{{"from":[{}]}},{{}}"#, peers(1000))));
+        let big = with_few_rules(&policy(&format!(r#"{{"from":[{}]}},{{}}"#, peers(1000))));
         assert_eq!(big, policy("{}").with(MORE_AT, Tree::from(1_u64)));
-        assert_eq!(with_few_rules(big.clone()), big);
+        assert_eq!(with_few_rules(&big), big);
         let ports = vec![r#"{"port":1}"#; 100].join(",");
-        let pairs = with_few_rules(policy(&format!(r#"{{"from":[{}],"ports":[{ports}]}}"#, peers(50))));
+        let pairs = with_few_rules(&policy(&format!(r#"{{"from":[{}],"ports":[{ports}]}}"#, peers(50))));
         assert_eq!(pairs.at(MORE_AT), Some(&Tree::from(1_u64)));
         let values = vec!["\"x\""; 2000].join(",");
         let selector =
             format!(r#"{{"matchExpressions":[{{"key":"a","operator":"In","values":[{values}]}}]}}"#);
         let chosen = policy("{}").with(PODS_AT, tree(&selector));
-        assert_eq!(with_few_rules(chosen), policy("{}"));
+        assert_eq!(with_few_rules(&chosen), policy("{}"));
     }
 }

@@ -262,7 +262,7 @@ fn compared(resource: &Resource, present: &Present, shape: &Shape) -> Result<Vec
 /// Why a binding would give nobody anything: the role is not there. Nobody is told of a right that is none.
 fn nothing_to_give(desired: &Desired, resource: &Resource, observed: &Observed) -> Option<SmolStr> {
     let role = resource.binds.as_deref().filter(|role| desired.bound().contains(*role))?;
-    let ResourceId { provider: _, kind, scope, name } = role;
+    let ResourceId { system: _, kind, scope, name } = role;
     let place = if scope.is_empty() { String::new() } else { format!(" in {scope}") };
     let missing = matches!(observed.get(role), Some(Sighting::Absent));
     missing.then(|| {

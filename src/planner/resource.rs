@@ -11,11 +11,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::kinds::{Kind, Shape};
-use crate::node;
 use crate::origin::Origin;
 use crate::plain::one_line;
 use crate::roster::{Finding, Sources, Span};
 use crate::secrets::{Missing, Secret};
+use crate::systems::System;
 use crate::tree::{SmolStr, Tree, is_below};
 
 /// The account that every pod has which names none.
@@ -26,7 +26,7 @@ pub const EVERY_PODS: &str = "default";
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ResourceId {
     /// The system that holds it.
-    pub provider: SmolStr,
+    pub system: System,
     /// What that system calls this kind of object.
     pub kind: SmolStr,
     /// The namespace, or empty.
@@ -152,92 +152,66 @@ impl ResourceId {
         self.known_kind() == Some(Kind::ServiceAccount) && self.name == EVERY_PODS
     }
 
-    /// An object of the Kubernetes API. The scope is its namespace, or empty.
-    pub fn kube(kind: Kind, scope: impl Into<SmolStr>, name: impl Into<SmolStr>) -> ResourceId {
-        ResourceId {
-            provider: SmolStr::new_static("kube"),
-            kind: SmolStr::new_static(kind.name()),
-            scope: scope.into(),
-            name: name.into(),
-        }
-    }
-
-    /// The kind, where it is one of the Kubernetes API that kwo writes.
-    #[must_use]
-    pub fn known_kind(&self) -> Option<Kind> {
-        Kind::named(&self.kind).filter(|_| self.provider == "kube")
-    }
-
     /// How its fields are compared, where kwo knows its kind.
     #[must_use]
     pub fn shape(&self) -> Option<&'static Shape> {
-        self.known_kind().map(Kind::shape).or_else(|| Some(self.node_kind()?.shape(&self.name)))
+        self.system.rules().shape(self)
     }
 }
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ResourceId { provider, kind, scope, name } = self;
+        let ResourceId { system, kind, scope, name } = self;
+        let system = system.name();
         // Roles and bindings may have any characters in their names.
         let (scope, name) = (one_line(scope), one_line(name));
-        // The name of a file has slashes of its own; nothing on a node has a scope.
         if scope.is_empty() {
-            write!(out, "{provider}:{kind}/{name}")
+            write!(out, "{system}:{kind}/{name}")
         } else {
-            write!(out, "{provider}:{kind}/{scope}/{name}")
+            write!(out, "{system}:{kind}/{scope}/{name}")
         }
     }
 }
 
 /// What is wrong with the text of an id.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "`{0}` is no id of a resource: expected `kube:Kind/name`, `kube:Kind/namespace/name` or `node:File/path/of/it`"
-)]
+#[error("`{0}` is no id of a resource: expected {forms}", forms = forms())]
 pub struct NotAnId(pub String);
+
+/// How ids are written, in words.
+fn forms() -> String {
+    let forms: Vec<String> = System::ALL
+        .iter()
+        .flat_map(|system| system.rules().forms())
+        .map(|form| format!("`{form}`"))
+        .collect();
+    match forms.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => forms.concat(),
+    }
+}
 
 impl FromStr for ResourceId {
     type Err = NotAnId;
     fn from_str(text: &str) -> Result<ResourceId, NotAnId> {
-        let wrong = || NotAnId(text.to_owned());
-        let (provider, rest) = text.split_once(':').ok_or_else(wrong)?;
-        if provider == node::PROVIDER {
-            let (kind, name) = rest.split_once('/').ok_or_else(wrong)?;
-            let odd = |part: &str| matches!(part, "" | "." | "..");
-            if kind.is_empty() || name.split('/').any(odd) {
-                return Err(wrong());
-            }
-            return Ok(ResourceId {
-                provider: provider.into(),
-                kind: kind.into(),
-                scope: SmolStr::default(),
-                name: name.into(),
-            });
-        }
-        let parts: Vec<&str> = rest.split('/').collect();
-        let (kind, scope, name) = match parts.as_slice() {
-            [kind, name] => (*kind, "", *name),
-            [kind, scope, name] if !scope.is_empty() => (*kind, *scope, *name),
-            _ => return Err(wrong()),
+        let id = || {
+            let (system, rest) = text.split_once(':')?;
+            let system = System::named(system)?;
+            let [kind, scope, name] = system.rules().parts(rest)?;
+            let whole = !kind.is_empty() && !name.is_empty();
+            whole.then(|| ResourceId { system, kind: kind.into(), scope: scope.into(), name: name.into() })
         };
-        if provider.is_empty() || kind.is_empty() || name.is_empty() {
-            return Err(wrong());
-        }
-        Ok(ResourceId {
-            provider: provider.into(),
-            kind: kind.into(),
-            scope: scope.into(),
-            name: name.into(),
-        })
+        id().ok_or_else(|| NotAnId(text.to_owned()))
     }
 }
 
 impl Serialize for ResourceId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // As it is: what reads it again finds the same object.
-        let ResourceId { provider, kind, scope, name } = self;
+        let ResourceId { system, kind, scope, name } = self;
+        let system = system.name();
         let scope = if scope.is_empty() { String::new() } else { format!("{scope}/") };
-        serializer.collect_str(&format_args!("{provider}:{kind}/{scope}{name}"))
+        serializer.collect_str(&format_args!("{system}:{kind}/{scope}{name}"))
     }
 }
 
@@ -255,8 +229,8 @@ impl JsonSchema for ResourceId {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "`kube:Kind/name`, `kube:Kind/namespace/name` or `node:File/path/of/it`",
-            "pattern": "^([^:/]+:[^/]+(/[^/]+){1,2}|node:[^/]+(/[^/]+)+)$",
+            "description": forms(),
+            "pattern": format!("^({})$", System::ALL.map(|system| system.rules().pattern()).join("|")),
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kwo_engine::providers::{Provider, Refusal};
+use kwo_engine::providers::{Home, Refusal};
 use kwo_planner::change::{Cause, Change, Step};
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Present, Sighting, Version};
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 /// Where a check takes place.
 pub(crate) struct World {
-    pub(crate) one: Arc<dyn Provider>,
-    pub(crate) other: Arc<dyn Provider>,
+    pub(crate) one: Arc<dyn Home>,
+    pub(crate) other: Arc<dyn Home>,
     /// A namespace that exists.
     pub(crate) namespace: String,
 }
@@ -25,7 +25,7 @@ pub(crate) type Wanted = (ResourceId, Tree);
 
 impl World {
     /// Makes the namespace.
-    pub(crate) async fn new(one: Arc<dyn Provider>, other: Arc<dyn Provider>) -> World {
+    pub(crate) async fn new(one: Arc<dyn Home>, other: Arc<dyn Home>) -> World {
         let world = World { one, other, namespace: crate::common::apiserver::unique("conform") };
         let namespace = world.object(Kind::Namespace, &world.namespace, &json!({}));
         world.create(&namespace).await.expect("the namespace is made");

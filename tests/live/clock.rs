@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kwo_engine::providers::{Kube, KubeOptions, Provider as _};
+use kwo_engine::providers::{Home as _, Kube, KubeOptions};
 
 use crate::common::apiserver::Server;
 use crate::common::live;

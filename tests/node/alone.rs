@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kwo_engine::execute::{Brakes, execute};
-use kwo_engine::providers::{
-    Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
-};
+use kwo_engine::providers::{Promise, Provider, Refusal};
 use kwo_engine::secrets::Vault;
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
@@ -39,10 +37,6 @@ impl Slow {
     }
 }
 
-fn nothing<'a, T>() -> Promise<'a, Result<T, Refusal>> {
-    Box::pin(async { Err(Refusal::Refused { why: "this provider only writes".to_owned() }) })
-}
-
 impl Provider for Slow {
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
         Box::pin(async { Sighting::Unknown { why: format!("{} is not looked at again", step.id).into() } })
@@ -54,35 +48,11 @@ impl Provider for Slow {
 
     fn entrust(&self, _: Arc<Vault>) {}
 
-    fn reveal<'a>(&'a self, _: &'a str, _: &'a str) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
-        nothing()
-    }
-
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async {
             self.take_time(step).await;
             Ok(())
         })
-    }
-
-    fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
-        nothing()
-    }
-
-    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
-        nothing()
-    }
-
-    fn remember<'a>(&'a self, _: &'a str, _: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
-        nothing()
-    }
-
-    fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
-        nothing()
-    }
-
-    fn lock(&self, _: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {
-        Box::pin(async { Err(LockRefusal::Held { by: "nobody".to_owned() }) })
     }
 }
 
@@ -102,9 +72,8 @@ async fn a_restart_is_done_alone_and_last() {
     let (lost, lock_lost) = watch::channel(false);
     let (_keep, interrupted) = watch::channel(false);
     let slow = Arc::new(Slow { told: Mutex::default(), lost });
-    let provider: Arc<dyn Provider> = slow.clone();
     let brakes = Brakes { interrupted, lock_lost };
-    let report = execute(&plan, &provider, 8, &brakes, |_| {}).await;
+    let report = execute(&plan, &slow, 8, &brakes, |_| {}).await;
     assert!(report.complete() && report.done() == 4, "{report:#?}");
     let told = slow.told.lock().unwrap().clone();
     assert_eq!(told[6..], ["begin node:Restart/k3s", "end node:Restart/k3s"], "{told:#?}");

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kwo_engine::providers::{Dir, Kube, KubeOptions, Node, Provider, Refusal, Together};
+use kwo_engine::providers::{Composite, Dir, Home, Kube, KubeOptions, Node, Provider as _, Refusal};
+use kwo_engine::target::composite;
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::plan::Adopt;
@@ -60,10 +61,10 @@ async fn restart(
     together(world, Arc::new(Kube::connect(options).await.unwrap())).write(step).await
 }
 
-fn together(world: &World, main: Arc<dyn Provider>) -> Together {
+fn together(world: &World, home: Arc<dyn Home>) -> Composite {
     let systemctl: PathBuf = world.folder.path().join("bin/systemctl");
-    let node = Node::new(world.root(), Some(systemctl)).unwrap();
-    Together::new(main, Some(node)).away(Duration::from_secs(2))
+    let node = Node::new(world.root(), Some(systemctl)).unwrap().away(Duration::from_secs(2));
+    composite(home, Some(node))
 }
 
 #[tokio::test]

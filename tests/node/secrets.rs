@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use kwo::report::markdown::markdown;
 use kwo::report::plan::Detail;
-use kwo_engine::providers::{Dir, Node, Provider, Together};
+use kwo_engine::providers::{Composite, Dir, Home, Node, Provider as _};
 use kwo_engine::secrets::{Places, resolve};
+use kwo_engine::target::composite;
 use kwo_planner::change::Change;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
@@ -20,7 +21,7 @@ const SENTINEL: &str = "s3ntinel-of-the-roster";
 const FOREIGN: &str = "s3ntinel-of-somebody-else";
 const PLACE: &str = "/content/configs/r.example.com/auth/password";
 
-async fn seen(world: &World, provider: &dyn Provider) -> (Desired, Plan) {
+async fn seen(world: &World, provider: &dyn Home) -> (Desired, Plan) {
     let reference = world.folder.path().join("password");
     let content = "{configs: {r.example.com: {auth: {username: docker, password: x}}}}";
     let reference = SecretRef::File(reference.to_string_lossy().as_ref().into());
@@ -38,9 +39,9 @@ async fn seen(world: &World, provider: &dyn Provider) -> (Desired, Plan) {
     (wanted, plan)
 }
 
-fn provider(world: &World) -> Together {
+fn provider(world: &World) -> Composite {
     let main = Arc::new(Dir::new(world.folder.path().join("manifests")).unwrap());
-    Together::new(main, Some(Node::new(world.root(), None).unwrap()))
+    composite(main, Some(Node::new(world.root(), None).unwrap()))
 }
 
 #[tokio::test]

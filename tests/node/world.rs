@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use kwo_engine::providers::{Node, Refusal};
+use kwo_engine::providers::{Node, Provider as _, Refusal};
 use kwo_planner::change::{Hold, Step};
 use kwo_planner::domains::compile;
 use kwo_planner::domains::node::yaml_file;
-use kwo_planner::node::PROVIDER;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::{Desired, Reason, Resource};
+use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
 use kwo_planner::verify::verify;
 use tempfile::TempDir;
@@ -94,7 +94,7 @@ impl World {
         fs::write(&roster, text).unwrap();
         let roster = kwo_engine::source::load(&roster).unwrap();
         let desired = compile(&roster).unwrap();
-        let own = desired.resources().iter().filter(|resource| resource.id.provider == PROVIDER);
+        let own = desired.resources().iter().filter(|resource| resource.id.system == System::Node);
         Desired::new(own.cloned().collect(), roster.sources().clone()).unwrap()
     }
 

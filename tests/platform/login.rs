@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use kwo_engine::providers::{Account, Kube, KubeOptions, Provider as _};
+use kwo_engine::providers::{Account, Home as _, Kube, KubeOptions};
 use serde_json::{Value, json};
 
 use crate::common::apiserver::{self, Server};

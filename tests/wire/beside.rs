@@ -1,6 +1,6 @@
 //! What is in a cluster besides what kwo makes: read page by page, and told as unseen where it could not be read whole.
 
-use kwo_engine::providers::{Provider, Surroundings};
+use kwo_engine::providers::{Home as _, Surroundings};
 use kwo_planner::hits::Beside;
 use kwo_planner::tree::Tree;
 

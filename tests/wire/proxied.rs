@@ -1,6 +1,6 @@
 //! A server behind a proxy: through it, and what is said when it is away or refuses.
 
-use kwo_engine::providers::Provider;
+use kwo_engine::providers::{Home as _, Provider as _};
 
 use crate::proxy::Proxy;
 use crate::scripted::Scripted;

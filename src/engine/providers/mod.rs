@@ -1,5 +1,6 @@
 //! The systems that kwo can look at and write to, one file or folder each.
 
+mod composite;
 mod dir;
 mod documents;
 mod kube;
@@ -9,8 +10,8 @@ mod node;
 mod place;
 mod provider;
 mod restart;
-mod together;
 
+pub use self::composite::Composite;
 pub use self::dir::Dir;
 pub use self::documents::fold;
 pub use self::kube::{
@@ -20,7 +21,7 @@ pub use self::kube::{chain, contexts, encoded, web};
 pub use self::manifest::read as yaml_documents;
 pub use self::node::Node;
 pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
-pub use self::together::Together;
 pub use provider::{
-    Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData, Surroundings,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
+    Surroundings,
 };

@@ -28,20 +28,9 @@ pub type SecretData = BTreeMap<SmolStr, SecretSlice<u8>>;
 
 /// A system that holds objects.
 pub trait Provider: Send + Sync {
-    /// Looks at every object that is wanted, and at all others that carry kwo's mark. Cannot fail: what could
+    /// Looks at every object of it that is wanted, and at all others that carry kwo's mark. Cannot fail: what could
     /// not be seen is `Unknown`, with the reason.
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed>;
-
-    /// Takes the secrets of this run, once, before the first look: what is seen of secrets is told by them, and what
-    /// is written of secrets is taken from them.
-    fn entrust(&self, vault: Arc<Vault>);
-
-    /// What is in a Secret, all of it as it was at one moment; nothing where there is none.
-    fn reveal<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> Promise<'a, Result<Option<SecretData>, Refusal>>;
 
     /// Looks at the object of one step, as `observe` does, and at nothing else.
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting>;
@@ -49,11 +38,27 @@ pub trait Provider: Send + Sync {
     /// Does one step in one write.
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>>;
 
+    /// Takes the secrets of this run, once, before the first look: what is seen of secrets is told by them, and what
+    /// is written of secrets is taken from them.
+    fn entrust(&self, vault: Arc<Vault>);
+
     /// What the system warned of when this object was last written, in one line each; each warning is given once.
     fn warnings(&self, _id: &ResourceId) -> Vec<String> {
         Vec::new()
     }
 
+    /// Why it is not worth waiting any more for a system that has gone away, where that is so.
+    fn given_up(&self) -> Option<String> {
+        None
+    }
+
+    /// Says that nobody wants to wait any more for a system that has gone away.
+    fn hurry(&self) {}
+}
+
+/// The system that a run is for, and that keeps what runs have to know of each other: a cluster, or a directory. All
+/// others stand beside it.
+pub trait Home: Provider {
     /// Which of all systems of its kind this is, so that a plan saved for one is never applied to another.
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>>;
 
@@ -61,6 +66,9 @@ pub trait Provider: Send + Sync {
     fn context(&self) -> Option<&str> {
         None
     }
+
+    /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
+    fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
 
     /// What an earlier run left for this one, beside all objects; nothing where none did.
     fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>>;
@@ -71,6 +79,13 @@ pub trait Provider: Send + Sync {
     /// Who this run is to the system; nothing where nobody logs in, or where that cannot be told.
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>>;
 
+    /// What is in a Secret, all of it as it was at one moment; nothing where there is none.
+    fn reveal<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> Promise<'a, Result<Option<SecretData>, Refusal>>;
+
     /// Who gives tokens for service accounts here; nobody where it is no cluster.
     fn issuer(&self) -> Option<&dyn Issuer> {
         None
@@ -80,17 +95,6 @@ pub trait Provider: Send + Sync {
     fn surroundings(&self) -> Option<&dyn Surroundings> {
         None
     }
-
-    /// Why it is not worth waiting any more for a system that has gone away, where that is so.
-    fn given_up(&self) -> Option<String> {
-        None
-    }
-
-    /// Says that nobody wants to wait any more for a system that has gone away.
-    fn hurry(&self) {}
-
-    /// Keeps every other run out until the lock is released, waiting up to `patience` for one that is in.
-    fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
 }
 
 /// A cluster, as far as it gives tokens for its service accounts.

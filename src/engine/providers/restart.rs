@@ -8,7 +8,7 @@ use kwo_planner::node::{K3S_AUTHENTICATION, NodeKind};
 use kwo_planner::resource::ResourceId;
 use tokio::time::{Instant, sleep};
 
-use super::{Account, Identity, Node, Provider, Refusal};
+use super::{Account, Home, Identity, Node, Refusal};
 
 /// Between two looks whether the API answers again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -22,13 +22,13 @@ struct WayIn {
 
 /// Restarts what the step is for, and comes back when the other system answers as before.
 pub(super) async fn restart(
-    main: &dyn Provider,
+    home: &dyn Home,
     node: &Node,
     step: &Step,
     patience: Duration,
 ) -> Result<(), Refusal> {
     let service = &step.id.name;
-    let before = way_in(main)
+    let before = way_in(home)
         .await
         .map_err(|refusal| more(refusal, |why| format!("{why}; so {service} was not restarted")))?;
     let login = ResourceId::node(NodeKind::File, K3S_AUTHENTICATION);
@@ -41,10 +41,10 @@ pub(super) async fn restart(
         return Err(Refusal::Refused { why });
     }
     let back = node.way_back(step).await;
-    node.write(step).await.map_err(|refusal| more(refusal, |why| format!("{why}; {back}")))?;
+    node.restart(step).await.map_err(|refusal| more(refusal, |why| format!("{why}; {back}")))?;
     let end = Instant::now() + patience;
     loop {
-        let refusal = match way_in(main).await {
+        let refusal = match way_in(home).await {
             Ok(now) if now == before => return Ok(()),
             Ok(now) => {
                 let why = format!("the run is {} now, and was {}", who(&now), who(&before));
@@ -71,8 +71,8 @@ fn more(refusal: Refusal, say: impl FnOnce(String) -> String) -> Refusal {
     }
 }
 
-async fn way_in(main: &dyn Provider) -> Result<WayIn, Refusal> {
-    Ok(WayIn { identity: main.identity().await?, account: main.account().await? })
+async fn way_in(home: &dyn Home) -> Result<WayIn, Refusal> {
+    Ok(WayIn { identity: home.identity().await?, account: home.account().await? })
 }
 
 fn who(way_in: &WayIn) -> String {

@@ -14,7 +14,7 @@ use kwo_planner::tree::SmolStr;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::Sha256;
 
-use crate::providers::Provider;
+use crate::providers::Home;
 use crate::regular;
 
 /// Sets seals apart from fingerprints, which are made with the same key and begin with a zero byte.
@@ -42,7 +42,7 @@ pub enum Seal {
 
 impl Keys {
     /// The cluster's key, where there is one and it may be read, and the person's, which is made where it is missing.
-    pub async fn find(provider: &dyn Provider) -> Keys {
+    pub async fn find(provider: &dyn Home) -> Keys {
         Keys { cluster: cluster(provider).await, person: person() }
     }
 
@@ -100,7 +100,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     digits.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }
 
-async fn cluster(provider: &dyn Provider) -> Option<SecretSlice<u8>> {
+async fn cluster(provider: &dyn Home) -> Option<SecretSlice<u8>> {
     let (namespace, name, key) = FINGERPRINT_KEY;
     let data = provider.reveal(namespace, name).await.ok().flatten()?;
     data.get(key).cloned()

@@ -17,7 +17,7 @@ use smol_str::SmolStr;
 use super::htpasswd::{Login, Previous, Wanted};
 use super::rotation::{PREVIOUS, current};
 use super::vault::{Held, Place, Vault, generated};
-use crate::providers::{Provider, Refusal, SecretData};
+use crate::providers::{Home, Refusal, SecretData};
 use crate::regular;
 
 /// No secret is longer than what fits into a Kubernetes Secret.
@@ -48,7 +48,7 @@ impl Places {
 pub type Answer = Result<SecretSlice<u8>, String>;
 
 /// Looks every reference up once; gives what is wanted with the fingerprints, and the vault with the bytes.
-pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Provider) -> (Desired, Vault) {
+pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Home) -> (Desired, Vault) {
     if all(&desired).next().is_none() {
         return (desired, Vault::default());
     }
@@ -234,7 +234,7 @@ fn said(refusal: Refusal) -> String {
 ///
 /// # Errors
 /// When it leads to nothing; says why.
-pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dyn Provider>) -> Answer {
+pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dyn Home>) -> Answer {
     let bytes = match reference {
         SecretRef::Env(name) => match std::env::var_os(name.as_str()) {
             Some(value) => value.into_encoded_bytes(),

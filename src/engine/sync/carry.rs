@@ -21,7 +21,7 @@ use crate::execute::{Brakes, execute};
 use crate::fight::{fights, pause, waited};
 use crate::git::Clone;
 use crate::history::{Entry, ProblemKind};
-use crate::providers::{Identity, Note, Provider};
+use crate::providers::{Home, Identity, Note};
 
 /// So many of the last runs tell whether something is put right time and again.
 const RUNS: usize = 50;
@@ -44,7 +44,7 @@ impl Run<'_> {
         ready: &Ready,
         clone: &Clone,
         was_fetched: bool,
-        provider: &dyn Provider,
+        provider: &dyn Home,
         memory: &mut Memory,
         note: &mut Option<Note>,
     ) -> Result<(), Stop> {
@@ -94,7 +94,7 @@ impl Run<'_> {
     pub(super) async fn carry_out(
         &mut self,
         ready: &Ready,
-        provider: &Arc<dyn Provider>,
+        provider: &Arc<dyn Home>,
         lost: Option<watch::Receiver<bool>>,
         memory: &mut Memory,
     ) -> Result<(), Stop> {

@@ -19,7 +19,7 @@ use super::options::Allowed;
 use super::state::State;
 use crate::git::{Clone, GitError, export};
 use crate::history::{Problem, ProblemKind};
-use crate::providers::{Identity, Provider};
+use crate::providers::{Home, Identity};
 use crate::source;
 
 /// What to do where this node cannot keep what it needs.
@@ -98,7 +98,7 @@ pub(super) fn tenants(roster: &Roster) -> BTreeSet<String> {
 
 /// Looks at the target and plans. The guard is which roster looks, and whether it may take over what another one keeps.
 pub(super) async fn look(
-    provider: &Arc<dyn Provider>,
+    provider: &Arc<dyn Home>,
     desired: &Desired,
     checked: &Checked,
     identity: &Identity,

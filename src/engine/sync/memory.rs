@@ -7,7 +7,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Entry, Head};
-use crate::providers::{Note, Provider, Refusal};
+use crate::providers::{Home, Note, Refusal};
 
 /// So many entries are kept in short.
 const KEPT: usize = 20;
@@ -48,7 +48,7 @@ impl Memory {
     ///
     /// # Errors
     /// When it cannot be read. An unreadable one is no empty one: the high-water mark would be lost.
-    pub async fn recall(provider: &dyn Provider) -> Result<(Memory, Option<Note>), Refusal> {
+    pub async fn recall(provider: &dyn Home) -> Result<(Memory, Option<Note>), Refusal> {
         let Some(note) = provider.recall().await? else { return Ok((Memory::default(), None)) };
         if note.text.is_empty() {
             return Ok((Memory::default(), Some(note)));
@@ -71,7 +71,7 @@ impl Memory {
     ///
     /// # Errors
     /// When it cannot be written, or another run was quicker.
-    pub async fn leave(&self, provider: &dyn Provider, seen: Option<&Note>) -> Result<Option<Note>, Refusal> {
+    pub async fn leave(&self, provider: &dyn Home, seen: Option<&Note>) -> Result<Option<Note>, Refusal> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Refusal::Refused {
             why: format!("cannot write what is to be remembered: {error}"),
         })?;

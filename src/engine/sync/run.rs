@@ -26,7 +26,7 @@ use crate::failure::{Exit, Failure};
 use crate::git::{Clone, GitError};
 use crate::history::{Entry, Problem, ProblemKind};
 use crate::identity::of_repository;
-use crate::providers::{Identity, LockRefusal, Provider};
+use crate::providers::{Home, Identity, LockRefusal};
 use crate::secrets::{Places, resolve};
 use crate::target::{self, Main, TargetOptions};
 
@@ -209,7 +209,7 @@ impl Run<'_> {
         clone: &Clone,
         places: &Places,
         fetched: Result<String, Problem>,
-        provider: &Arc<dyn Provider>,
+        provider: &Arc<dyn Home>,
         identity: &Identity,
         lost: Option<watch::Receiver<bool>>,
     ) -> Result<(), Stop> {
@@ -258,7 +258,7 @@ impl Run<'_> {
         &mut self,
         clone: &Clone,
         fetched: Result<String, Problem>,
-        provider: &Arc<dyn Provider>,
+        provider: &Arc<dyn Home>,
         identity: &Identity,
         memory: &Memory,
     ) -> Result<Option<Ready>, Stop> {

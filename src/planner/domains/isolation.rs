@@ -12,7 +12,7 @@ use super::terms::{Amounts, Scoped, Terms};
 use crate::kinds::{Kind, RANGES_WRITTEN};
 use crate::resource::{Reason, Reasons, Resource, ResourceId};
 use crate::roster::Quantity;
-use crate::shapes::LATEST;
+use crate::systems::kube::field_rules::LATEST;
 use crate::tree::{SmolStr, Tree, join};
 
 /// Where the amounts of a quota stand.

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_unless_the_roster_asks_for_it() {
         let wanted = desired("tenants: {a: {}}");
-        assert!(wanted.resources().iter().all(|resource| resource.id.provider == "kube"));
+        assert!(wanted.resources().iter().all(|resource| resource.id.system == crate::systems::System::Kube));
         assert_eq!(body(&wanted, "kube:Secret/a/deployer-token"), None);
         let wanted = desired("tenants: {a: {longLivedToken: true}, b: {longLivedToken: false}}");
         assert_eq!(

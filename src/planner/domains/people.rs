@@ -17,7 +17,7 @@ use crate::kinds::Kind;
 use crate::node::{LONG_LIVED, LONG_LIVED_MARK};
 use crate::resource::{EVERY_PODS, Reason, Reasons, Resource, ResourceId};
 use crate::roster::{At, Entry, Identity, Map, Name, Span};
-use crate::shapes::NAMED_SECRETS_AT;
+use crate::systems::kube::field_rules::NAMED_SECRETS_AT;
 use crate::tree::{SmolStr, Tree};
 
 /// One person or group of a tenant, with one right; who has several is there once for each.

@@ -12,7 +12,9 @@ use kwo_planner::resource::Desired;
 use smol_str::SmolStr;
 
 use super::{lock, note, observe, write};
-use crate::providers::{Account, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData};
+use crate::providers::{
+    Account, Home, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
+};
 use crate::secrets::Vault;
 
 /// A directory of manifests. It is made when it is first written to.
@@ -49,15 +51,17 @@ impl Provider for Dir {
         // Secrets are left out of a directory, so it has no use for them.
     }
 
+    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move { write::write(&self.path, step) })
+    }
+}
+
+impl Home for Dir {
     fn reveal<'a>(&'a self, _: &'a str, _: &'a str) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
         Box::pin(async {
             Err(Refusal::Refused { why: "a directory of manifests holds no secrets; once the cluster stands, run without `--target dir:…`"
                     .to_owned() })
         })
-    }
-
-    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
-        Box::pin(async move { write::write(&self.path, step) })
     }
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {

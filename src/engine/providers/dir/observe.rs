@@ -13,6 +13,7 @@ use kwo_planner::foreign::bounded;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Place, Present, Sighting, Version, is_mark};
 use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::systems::System;
 use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
@@ -32,7 +33,7 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
     let mut observed = Observed::default();
     let masks: BTreeMap<Kind, Also> = Kind::ALL.into_iter().map(|kind| (kind, Also::of(kind))).collect();
     let mut own: BTreeMap<PathBuf, &ResourceId> = BTreeMap::new();
-    for resource in desired.resources().iter().filter(|resource| resource.id.provider == "kube") {
+    for resource in desired.resources().iter().filter(|resource| resource.id.system == System::Kube) {
         let id = &resource.id;
         let sighting = match file(id) {
             _ if id.known_kind() == Some(Kind::Secret) => {

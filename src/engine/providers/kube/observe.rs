@@ -11,6 +11,7 @@ use kwo_planner::leftovers::left_over;
 use kwo_planner::node::{LONG_LIVED, LONG_LIVED_MARK_AT, NodeKind};
 use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Present, Reach, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
+use kwo_planner::systems::System;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::answer::{Trouble, times};
@@ -36,7 +37,7 @@ const FEW: usize = 5;
 pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Observed {
     let mut observed = Observed::default();
     let mut wanted: BTreeMap<Kind, Vec<&ResourceId>> = BTreeMap::new();
-    for id in desired.resources().iter().map(|resource| &resource.id).filter(|id| id.provider == "kube") {
+    for id in desired.resources().iter().map(|resource| &resource.id).filter(|id| id.system == System::Kube) {
         match id.known_kind() {
             Some(kind) => wanted.entry(kind).or_default().push(id),
             None => observed.insert(id.clone(), Sighting::Unknown { why: unknown_kind(id) }),

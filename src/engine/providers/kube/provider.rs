@@ -18,7 +18,8 @@ use super::token::Token;
 use super::wire::{Call, Wire};
 use super::{lease, note, observe, review, token, write};
 use crate::providers::{
-    Account, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData, Surroundings,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
+    Surroundings,
 };
 use crate::secrets::Vault;
 
@@ -39,17 +40,6 @@ impl Provider for Kube {
         let _ = self.vault.set(vault);
     }
 
-    fn reveal<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
-        Box::pin(async move {
-            let found = self.secret(&ResourceId::kube(Kind::Secret, namespace, name)).await?;
-            Ok(found.map(|secret| secret.data))
-        })
-    }
-
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
         Box::pin(observe::look(&self.wire, self.vault(), step))
     }
@@ -60,6 +50,27 @@ impl Provider for Kube {
 
     fn warnings(&self, id: &ResourceId) -> Vec<String> {
         self.warned.take(id)
+    }
+
+    fn given_up(&self) -> Option<String> {
+        self.wire.outage.given_up()
+    }
+
+    fn hurry(&self) {
+        self.wire.outage.hurry();
+    }
+}
+
+impl Home for Kube {
+    fn reveal<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
+        Box::pin(async move {
+            let found = self.secret(&ResourceId::kube(Kind::Secret, namespace, name)).await?;
+            Ok(found.map(|secret| secret.data))
+        })
     }
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
@@ -88,14 +99,6 @@ impl Provider for Kube {
 
     fn surroundings(&self) -> Option<&dyn Surroundings> {
         Some(self)
-    }
-
-    fn given_up(&self) -> Option<String> {
-        self.wire.outage.given_up()
-    }
-
-    fn hurry(&self) {
-        self.wire.outage.hurry();
     }
 
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>> {

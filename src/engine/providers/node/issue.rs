@@ -20,7 +20,7 @@ use super::record::{Pair, Record};
 use super::write::{Next, owner_of, refused, replace};
 use crate::kubeconfig::{Way, json_line, pipelines, yaml};
 use crate::providers::place::{Astray, private};
-use crate::providers::{Issuer, Provider, Refusal, manifest};
+use crate::providers::{Home, Issuer, Refusal, manifest};
 
 /// How long the cluster's token controller may take to write the token of a Secret that was just made.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ const PRIVATE: u32 = 0o600;
 /// Does one step.
 pub(super) async fn write(
     root: &Path,
-    beside: Option<&dyn Provider>,
+    beside: Option<&dyn Home>,
     writing: &Mutex<()>,
     step: &Step,
 ) -> Result<(), Refusal> {
@@ -96,7 +96,7 @@ fn found(root: &Path, step: &Step) -> Result<Copies, Refusal> {
 }
 
 /// Both files with a token in them.
-async fn texts(beside: Option<&dyn Provider>, step: &Step) -> Result<[Zeroizing<String>; 2], Refusal> {
+async fn texts(beside: Option<&dyn Home>, step: &Step) -> Result<[Zeroizing<String>; 2], Refusal> {
     let none = || refused("tokens come from a cluster, and the target is none");
     let beside = beside.ok_or_else(none)?;
     let issuer = beside.issuer().ok_or_else(none)?;
@@ -139,7 +139,7 @@ async fn short(
 }
 
 /// The token in the Secret, as soon as it is there.
-async fn long_lived(beside: &dyn Provider, namespace: &str) -> Result<SecretString, Refusal> {
+async fn long_lived(beside: &dyn Home, namespace: &str) -> Result<SecretString, Refusal> {
     let began = Instant::now();
     loop {
         let data = beside.reveal(namespace, LONG_LIVED).await?.unwrap_or_default();

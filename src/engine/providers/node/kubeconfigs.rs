@@ -22,7 +22,7 @@ use super::copies::{Copies, Said, certificates};
 use super::file::{MODE, OWNER};
 use super::record::{Kept, Record};
 use crate::providers::place::in_root;
-use crate::providers::{Endpoint, Provider};
+use crate::providers::{Endpoint, Home};
 use crate::status::Token;
 
 /// What the cluster says, against which the files are held.
@@ -33,7 +33,7 @@ struct Cluster {
 }
 
 /// Looks at all that are wanted, and at all others that kwo wrote.
-pub(super) async fn look(root: &Path, beside: Option<&dyn Provider>, desired: &Desired) -> Observed {
+pub(super) async fn look(root: &Path, beside: Option<&dyn Home>, desired: &Desired) -> Observed {
     let mut observed = Observed::default();
     let record = Record::load(root);
     let wanted: Vec<&Resource> = desired
@@ -65,8 +65,8 @@ pub(super) async fn look(root: &Path, beside: Option<&dyn Provider>, desired: &D
 }
 
 /// Asks the cluster once for all, or says what is seen of all of them instead.
-async fn ask(beside: Option<&dyn Provider>, wanted: &[&Resource]) -> Result<Cluster, Sighting> {
-    let Some(issuer) = beside.and_then(Provider::issuer) else {
+async fn ask(beside: Option<&dyn Home>, wanted: &[&Resource]) -> Result<Cluster, Sighting> {
+    let Some(issuer) = beside.and_then(Home::issuer) else {
         let why = "tokens come from a cluster, and the target is none";
         return Err(Sighting::LeftOut { why: why.into() });
     };
@@ -95,7 +95,7 @@ pub(super) fn from_secret(resource: &Resource) -> bool {
 
 async fn sighting(
     root: &Path,
-    beside: Option<&dyn Provider>,
+    beside: Option<&dyn Home>,
     cluster: &Cluster,
     kept: Option<&Kept>,
     wanted: &Resource,

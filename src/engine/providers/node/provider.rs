@@ -4,19 +4,44 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kwo_planner::change::Step;
-use kwo_planner::node::{self, NodeKind};
+use kwo_planner::node::NodeKind;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
+use kwo_planner::systems::System;
 use smol_str::SmolStr;
 
 use super::service::Services;
 use super::{back, issue, kubeconfigs, observe, write};
-use crate::providers::{Provider, Refusal};
+use crate::providers::restart::restart;
+use crate::providers::{Home, Promise, Provider, Refusal};
 use crate::secrets::Vault;
 use crate::status::Token;
+
+impl Provider for Node {
+    fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
+        Box::pin(self.all(wanted))
+    }
+
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
+        Box::pin(async move {
+            let seen = self.all(&Desired::of(step.resource())).await;
+            seen.get(&step.id).cloned().unwrap_or(Sighting::Unknown { why: "nobody looked".into() })
+        })
+    }
+
+    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(self.pass(step))
+    }
+
+    fn entrust(&self, vault: Arc<Vault>) {
+        // The first one counts: what was seen with it has to be written with it.
+        let _ = self.vault.set(vault);
+    }
+}
 
 /// The root folder as the beginning of a path.
 pub(super) fn root(root: &Path) -> SmolStr {
@@ -32,9 +57,14 @@ pub struct Node {
     vault: OnceLock<Arc<Vault>>,
     /// The record is one file for all others, so one write comes after the other.
     writing: Mutex<()>,
-    /// The system that the tokens come from.
-    beside: Option<Arc<dyn Provider>>,
+    /// The system that the tokens come from, and that a restart must not lock out.
+    home: Option<Arc<dyn Home>>,
+    /// How long the API may take to be there again after a restart.
+    away: Duration,
 }
+
+/// How long the API may take to be there again after a restart: on a small machine k3s needs a minute.
+const AWAY: Duration = Duration::from_secs(180);
 
 impl Node {
     /// The node whose root folder this is. `systemctl` is the program that its services are asked and restarted with;
@@ -48,26 +78,26 @@ impl Node {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         let services = systemctl.map(Services::new);
-        Ok(Node { root, services, vault: OnceLock::new(), writing: Mutex::new(()), beside: None })
+        Ok(Node { root, services, vault: OnceLock::new(), writing: Mutex::new(()), home: None, away: AWAY })
     }
 
     /// The node beside this system, whose tokens it is to keep.
     #[must_use]
-    pub fn beside(self, main: Arc<dyn Provider>) -> Node {
-        Node { beside: Some(main), ..self }
+    pub fn beside(self, home: Arc<dyn Home>) -> Node {
+        Node { home: Some(home), ..self }
     }
 
-    /// Takes the secrets of this run.
-    pub fn entrust(&self, vault: Arc<Vault>) {
-        // The first one counts: what was seen with it has to be written with it.
-        let _ = self.vault.set(vault);
+    /// The same with another time for the API to be there again after a restart.
+    #[must_use]
+    pub fn away(self, away: Duration) -> Node {
+        Node { away, ..self }
     }
 
-    /// Looks at every file, service and kubeconfig that is wanted, and at all others that kwo wrote.
-    pub async fn observe(&self, wanted: &Desired) -> Observed {
+    /// Every file, service and kubeconfig that is wanted, and all others that kwo wrote.
+    async fn all(&self, wanted: &Desired) -> Observed {
         let mut observed = observe::files(&self.root, self.vault(), wanted);
         observed.reach.root = root(&self.root);
-        observed.merge(kubeconfigs::look(&self.root, self.beside.as_deref(), wanted).await);
+        observed.merge(kubeconfigs::look(&self.root, self.home.as_deref(), wanted).await);
         let restarts =
             wanted.resources().iter().filter(|have| have.id.node_kind() == Some(NodeKind::Restart));
         for resource in restarts {
@@ -77,7 +107,7 @@ impl Node {
             };
             observed.insert(resource.id.clone(), sighting);
         }
-        for resource in wanted.resources().iter().filter(|have| have.id.provider == node::PROVIDER) {
+        for resource in wanted.resources().iter().filter(|have| have.id.system == System::Node) {
             if observed.get(&resource.id).is_none() {
                 let why = smol_str::format_smolstr!("kwo knows no {} of a node", resource.id.kind);
                 observed.insert(resource.id.clone(), Sighting::Unknown { why });
@@ -102,24 +132,29 @@ impl Node {
         kubeconfigs::token_in(&self.root, namespace, now)
     }
 
-    /// Does one step.
-    ///
-    /// # Errors
-    /// When the file or the service has changed meanwhile, or the system says no.
-    pub async fn write(&self, step: &Step) -> Result<(), Refusal> {
-        match (step.id.node_kind(), &self.services) {
+    async fn pass(&self, step: &Step) -> Result<(), Refusal> {
+        match (step.id.node_kind(), &self.home) {
             (Some(NodeKind::File), _) => {
                 let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
                 write::write(&self.root, self.vault(), step)
             }
             (Some(NodeKind::Kubeconfig), _) => {
-                issue::write(&self.root, self.beside.as_deref(), &self.writing, step).await
+                issue::write(&self.root, self.home.as_deref(), &self.writing, step).await
             }
-            (Some(NodeKind::Restart), Some(services)) => services.restart(step).await,
-            (Some(NodeKind::Restart), None) => {
-                Err(Refusal::Refused { why: "the services of this root are left alone".to_owned() })
-            }
+            (Some(NodeKind::Restart), Some(home)) => restart(&**home, self, step, self.away).await,
+            (Some(NodeKind::Restart), None) => self.restart(step).await,
             (None, _) => Err(Refusal::Refused { why: format!("kwo knows no {} of a node", step.id.kind) }),
+        }
+    }
+
+    /// Restarts a service, whoever it serves.
+    ///
+    /// # Errors
+    /// When it was restarted meanwhile, or the system says no.
+    pub async fn restart(&self, step: &Step) -> Result<(), Refusal> {
+        match &self.services {
+            Some(services) => services.restart(step).await,
+            None => Err(Refusal::Refused { why: "the services of this root are left alone".to_owned() }),
         }
     }
 

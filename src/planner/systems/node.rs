@@ -1,12 +1,13 @@
 //! What kwo keeps on a node beside the cluster: files, restarts of the services that read them, kubeconfigs. Their ids,
 //! where they are and how their fields are compared; what is in them is the domains' business.
 
+use super::{Rules, System};
+use crate::domains::ACCOUNT;
+use crate::endings::{edited, word};
+use crate::observed::{Place, Present, Reach};
 use crate::resource::ResourceId;
 use crate::shapes::{PLAIN, Shape};
 use crate::tree::{SmolStr, Tree};
-
-/// The system that these ids belong to.
-pub const PROVIDER: &str = "node";
 
 /// What k3s is started with.
 pub const K3S_CONFIG: &str = "etc/rancher/k3s/config.yaml";
@@ -92,6 +93,83 @@ fn is_rival(wanted: &Tree, other: &Tree) -> bool {
         && flag(other).as_ref().is_some_and(rival)
 }
 
+/// The node that kwo runs on.
+pub struct OfNode;
+
+impl Rules for OfNode {
+    fn name(&self) -> &'static str {
+        "node"
+    }
+
+    fn forms(&self) -> &'static [&'static str] {
+        &["node:File/path/of/it"]
+    }
+
+    fn pattern(&self) -> &'static str {
+        "node:[^/]+(/[^/]+)+"
+    }
+
+    /// The name of a file has slashes of its own; nothing on a node has a scope.
+    fn parts<'t>(&self, rest: &'t str) -> Option<[&'t str; 3]> {
+        let (kind, name) = rest.split_once('/')?;
+        let odd = |part: &str| matches!(part, "" | "." | "..");
+        (!name.split('/').any(odd)).then_some([kind, "", name])
+    }
+
+    fn shape(&self, id: &ResourceId) -> Option<&'static Shape> {
+        Some(id.node_kind()?.shape(&id.name))
+    }
+
+    /// A file is shared with others.
+    fn recorded_sets(&self, id: &ResourceId) -> &'static [&'static str] {
+        self.shape(id).map(|shape| shape.sets).unwrap_or_default()
+    }
+
+    fn can_be_kwos(&self, _: &ResourceId, _: &Present) -> bool {
+        true
+    }
+
+    fn ending(&self, id: &ResourceId, reach: &Reach) -> String {
+        match (id.node_kind(), reach.places.get(id)) {
+            (Some(NodeKind::Kubeconfig), _) => {
+                let files = kubeconfig_files(&id.name).map(|file| word(&format!("{}/{file}", reach.root)));
+                format!("sudo rm -f {}", files.join(" "))
+            }
+            (_, Some(Place::Alone(file))) => format!("sudo rm -f {}", word(file)),
+            _ => edited(id, reach),
+        }
+    }
+
+    fn ending_of_field(&self, id: &ResourceId, _: &str, _: Option<&Tree>, reach: &Reach) -> String {
+        edited(id, reach)
+    }
+
+    fn showing(&self, id: &ResourceId, reach: &Reach) -> String {
+        format!("cat {}", word(&format!("{}/{}", reach.root, id.name)))
+    }
+
+    fn editor(&self) -> &'static str {
+        "sudoedit"
+    }
+
+    fn still_gives(&self, id: &ResourceId) -> Option<String> {
+        let name = &id.name;
+        match id.node_kind()? {
+            NodeKind::Kubeconfig => Some(format!(
+                "whoever has the kubeconfig of {name} still logs in as its service account {ACCOUNT}"
+            )),
+            NodeKind::File if name == K3S_AUTHENTICATION => Some(format!(
+                "whoever has an account at the issuer in /{name} still logs in to the API server"
+            )),
+            NodeKind::File | NodeKind::Restart => None,
+        }
+    }
+
+    fn not_asked(&self) -> SmolStr {
+        "node files are looked at with `--node`".into()
+    }
+}
+
 impl NodeKind {
     /// Its name in ids.
     #[must_use]
@@ -126,7 +204,7 @@ impl ResourceId {
     /// kubeconfig by its namespace.
     pub fn node(kind: NodeKind, name: impl Into<SmolStr>) -> ResourceId {
         ResourceId {
-            provider: SmolStr::new_static(PROVIDER),
+            system: System::Node,
             kind: SmolStr::new_static(kind.name()),
             scope: SmolStr::default(),
             name: name.into(),
@@ -137,7 +215,7 @@ impl ResourceId {
     #[must_use]
     pub fn node_kind(&self) -> Option<NodeKind> {
         let kinds = [NodeKind::File, NodeKind::Restart, NodeKind::Kubeconfig];
-        kinds.into_iter().find(|kind| self.provider == PROVIDER && self.kind == kind.name())
+        kinds.into_iter().find(|kind| self.system == System::Node && self.kind == kind.name())
     }
 }
 

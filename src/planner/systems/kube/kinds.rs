@@ -1,7 +1,7 @@
 //! The kinds of object that kwo writes, what the API calls them and where it has them. Facts of the Kubernetes API, as
-//! data; how their fields are to be compared stands in `shapes.rs`.
+//! data; how their fields are to be compared stands in `field_rules.rs`.
 
-pub(crate) use crate::shapes::RANGES_WRITTEN;
+pub(crate) use super::field_rules::RANGES_WRITTEN;
 pub use crate::shapes::{EntryKey, Format, IsOurs, IsRival, Shape, matches_any};
 
 /// A kind of object that kwo writes. The order is the order in which a person would read them.

@@ -1,0 +1,43 @@
+//! The systems that hold what a roster asks for. What the planner has to know of one stands in its own room: how its ids
+//! are written, how its fields are compared, what ends what is left over in it, what it still gives somebody.
+
+pub mod kube;
+pub mod node;
+mod rules;
+
+pub use rules::Rules;
+
+/// A system. The order is that of a plan.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum System {
+    /// The cluster, or the directory of manifests in its place.
+    Kube,
+    /// The node that kwo runs on.
+    Node,
+}
+
+impl System {
+    /// All of them.
+    pub const ALL: [System; 2] = [System::Kube, System::Node];
+
+    /// What the planner has to know of it.
+    #[must_use]
+    pub fn rules(self) -> &'static dyn Rules {
+        match self {
+            System::Kube => &kube::Kubernetes,
+            System::Node => &node::OfNode,
+        }
+    }
+
+    /// Its name in ids.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.rules().name()
+    }
+
+    /// The system with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<System> {
+        System::ALL.into_iter().find(|system| system.name() == name)
+    }
+}

@@ -1,0 +1,48 @@
+//! What the planner has to know of a system, in one place for each.
+
+use crate::observed::{Present, Reach};
+use crate::resource::ResourceId;
+use crate::shapes::Shape;
+use crate::tree::{SmolStr, Tree};
+
+/// What the planner has to know of a system.
+pub trait Rules: Sync {
+    /// Its name in ids, before the colon.
+    fn name(&self) -> &'static str;
+
+    /// How its ids are written, for people.
+    fn forms(&self) -> &'static [&'static str];
+
+    /// The same as a pattern for programs, without what stands around it.
+    fn pattern(&self) -> &'static str;
+
+    /// The kind, the scope and the name in what follows the colon of an id; nothing where they are not there.
+    fn parts<'t>(&self, rest: &'t str) -> Option<[&'t str; 3]>;
+
+    /// How the fields of this object are compared, where its kind is known.
+    fn shape(&self, id: &ResourceId) -> Option<&'static Shape>;
+
+    /// The sets of this object of which it is on record who added which entry. Of all others every entry counts.
+    fn recorded_sets(&self, id: &ResourceId) -> &'static [&'static str];
+
+    /// Can kwo have made this object, which bears its mark? Others copy labels.
+    fn can_be_kwos(&self, id: &ResourceId, present: &Present) -> bool;
+
+    /// The command that ends an object.
+    fn ending(&self, id: &ResourceId, reach: &Reach) -> String;
+
+    /// The command that ends a field of an object, which has this value.
+    fn ending_of_field(&self, id: &ResourceId, pointer: &str, value: Option<&Tree>, reach: &Reach) -> String;
+
+    /// The command that shows an object, where it stands in no file.
+    fn showing(&self, id: &ResourceId, reach: &Reach) -> String;
+
+    /// The program with which a person edits a file of it.
+    fn editor(&self) -> &'static str;
+
+    /// What an object that is left over still gives somebody, in a sentence, where its kind does by being there.
+    fn still_gives(&self, id: &ResourceId) -> Option<String>;
+
+    /// Why it is left out of a run that was not asked to look at it.
+    fn not_asked(&self) -> SmolStr;
+}
