@@ -55,5 +55,5 @@ fn each_mistake_has_its_name_and_an_example() {
         let mistake = mistake.replace("tests/rosters/invalid/", "");
         writeln!(text, "## {name}\n\n```text\n{mistake}\n```\n").unwrap();
     }
-    holds("docs/reference/mistakes.md", &text);
+    holds("docs/reference/mistakes.md", "", &text);
 }

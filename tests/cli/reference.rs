@@ -129,7 +129,7 @@ fn the_commands_are_those_of_the_program() {
             writeln!(text, "It also takes these {link}: {}.\n", names.join(", ")).unwrap();
         }
     }
-    holds("docs/reference/commands.md", &text);
+    holds("docs/reference/commands.md", "", &text);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn the_variables_are_those_of_the_program() {
         let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
         writeln!(text, "| `{variable}` | {option} | {} |", commands.join(", ")).unwrap();
     }
-    holds("docs/reference/environment.md", &text);
+    holds("docs/reference/environment.md", "", &text);
 }
 
 /// Each number with its meaning, as the type of exit codes has them.
@@ -168,7 +168,7 @@ fn the_exit_codes_are_those_of_the_program() {
         writeln!(text, "| {code} | {meaning} |").unwrap();
         codes.push(code.to_owned());
     }
-    holds("docs/reference/exit-codes.md", &text);
+    holds("docs/reference/exit-codes.md", "", &text);
     // Those that the help names.
     let help = kwo::cli::Cli::definition().get_after_help().unwrap().to_string();
     let named: Vec<&str> = help
@@ -274,10 +274,10 @@ fn schema(path: &str) -> String {
 
 #[test]
 fn the_fields_of_the_roster_are_those_of_the_schema() {
-    holds("docs/reference/roster.md", &schema("schema/roster.schema.json"));
+    holds("docs/reference/roster.md", "", &schema("schema/roster.schema.json"));
 }
 
 #[test]
 fn the_fields_of_the_settings_are_those_of_the_schema() {
-    holds("docs/reference/settings.md", &schema("schema/settings.schema.json"));
+    holds("docs/reference/settings.md", "", &schema("schema/settings.schema.json"));
 }

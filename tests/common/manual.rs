@@ -5,13 +5,8 @@ const BEGIN: &str =
     "<!-- This part is made from the code. `INSTA_UPDATE=always cargo test` makes it anew. -->\n";
 const END: &str = "<!-- The end of what is made from the code. -->\n";
 
-/// The page has this part.
-pub(crate) fn holds(page: &str, part: &str) {
-    holds_below(page, "", part);
-}
-
-/// The page has this part below this heading.
-pub(crate) fn holds_below(page: &str, heading: &str, part: &str) {
+/// The page has this part, below this heading where one is named.
+pub(crate) fn holds(page: &str, heading: &str, part: &str) {
     let text = std::fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"));
     let from = text.find(heading).unwrap_or_else(|| panic!("{page} has no heading: {heading}"));
     let mark = from + text[from..].find(BEGIN).unwrap_or_else(|| panic!("{page} has no mark: {BEGIN}"));

@@ -22,7 +22,7 @@ fn agreement(bench: &Bench) -> Value {
 }
 
 /// A file with a network policy of these rules for what comes in.
-fn policy(namespace: &str, name: &str, ingress: Value) -> String {
+fn policy(namespace: &str, name: &str, ingress: &Value) -> String {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{namespace}-{name}.json"));
     let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
         "metadata": {"name": name, "namespace": namespace},
@@ -52,8 +52,8 @@ fn whom_others_let_in_is_told_and_kubernetes_own_bindings_are_not() {
     let account = format!("--serviceaccount={other}:default");
     kubectl_ok(&["create", "clusterrolebinding", &everywhere, "--clusterrole=view", &account]);
     // Somebody who is no tenant opens what is closed, and a chart closes more.
-    kubectl_ok(&["apply", "-f", &policy(&name, "allow-all", json!([{}]))]);
-    kubectl_ok(&["apply", "-f", &policy(&name, "closes-more", json!([]))]);
+    kubectl_ok(&["apply", "-f", &policy(&name, "allow-all", &json!([{}]))]);
+    kubectl_ok(&["apply", "-f", &policy(&name, "closes-more", &json!([]))]);
     let plan = bench.plan(&[]);
     let mut told = [foreign(&plan, &name), foreign(&plan, &format!("{other}/"))].concat();
     told.dedup();

@@ -67,7 +67,7 @@ fn the_metrics_of_the_manual_are_those_of_a_run() {
         seen += 1;
     }
     assert!(seen >= 15, "{text}");
-    manual::holds("docs/reference/metrics.md", &table);
+    manual::holds("docs/reference/metrics.md", "", &table);
 }
 
 #[test]
