@@ -21,6 +21,7 @@ const PROGRAMS: [&str; 20] = [
     "ls",
     "mkdir",
     "printf",
+    "promtool",
     "rm",
     "sed",
     "ssh-keygen",
