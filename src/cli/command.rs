@@ -4,7 +4,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::commands::{
-    Apply, Completion, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
+    Apply, Completion, Diff, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
 use super::daily::{Hook, Install, Watch};
 use super::pipeline::{Ci, Rbac};
@@ -18,7 +18,7 @@ use crate::pipeline::setting;
 /// says is reported as left over and never removed.
 #[derive(Debug, Parser)]
 #[command(name = "kwo", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done or nothing to do · 1 failed · 2 there are changes (plan \
+#[command(after_help = "Exit codes: 0 done or nothing to do · 1 failed · 2 there are changes (plan, diff \
 --detailed-exitcode) · 3 the saved plan is stale · 4 another run holds the lock · 5 something is held · 64 usage")]
 pub struct Cli {
     /// What to do.
@@ -113,6 +113,8 @@ pub enum Command {
     Plan(Plan),
     /// Make the cluster agree with the roster.
     Apply(Apply),
+    /// Show what one roster asks for that another one does not: files, or git revisions. Asks no cluster.
+    Diff(Diff),
     /// Show where every field of an object or a tenant comes from.
     Explain(Explain),
     /// Run once by itself: fetch the roster, plan and apply, as the settings say; what the timer runs.

@@ -1,11 +1,12 @@
 //! What can be typed after the commands about the roster as a whole. The doc comments are the help text.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::shared::{AgeArgs, ClusterArgs, RosterArgs, TargetArgs};
+use super::shared::{AgeArgs, ClusterArgs, RosterArgs, ShownArgs, TargetArgs};
 use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, fail_on, lock_duration, switch};
 
 use kwo_engine::strict::FailOn;
@@ -57,23 +58,12 @@ pub struct Plan {
     /// network policy that is not kwo's opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
-    /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
-    #[arg(long, env = "KWO_FULL", value_parser = switch)]
-    pub full: bool,
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Where the plan tightens something, look at what is there and would be hit. `--hits=no` looks at nothing besides.
     #[arg(long, env = "KWO_HITS", value_name = "YES", default_value = "yes", default_missing_value = "yes",
         num_args = 0..=1, require_equals = true, value_parser = switch, action = ArgAction::Set)]
     pub hits: bool,
-    /// Show one line a tenant, what is dangerous, and the totals, however small the plan is.
-    #[arg(long, env = "KWO_SUMMARY", value_parser = switch)]
-    pub summary: bool,
-    /// Show only this tenant, and how much there is besides; can be given several times. JSON, YAML and a saved plan
-    /// always have all of it.
-    #[arg(long = "tenant", env = "KWO_TENANT", value_name = "NAME", value_delimiter = ',')]
-    pub tenants: Vec<String>,
-    /// Do not show the plan in a pager. Otherwise a person at a terminal gets that of $KWO_PAGER or $PAGER, or `less`.
-    #[arg(long, env = "KWO_NO_PAGER", value_parser = switch)]
-    pub no_pager: bool,
 }
 
 /// `kwo apply`
@@ -116,6 +106,30 @@ pub struct Apply {
     /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
+}
+
+/// `kwo diff`
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// What to compare from: a file, a git revision (`main`, `HEAD~1`, `v1.2`), REVISION:PATH, `-` for standard input, or
+    /// two revisions at once: `A..B`, or `A...B` for what B has since it left A. A word that names a file is the file.
+    #[arg(value_name = "FROM")]
+    pub from: OsString,
+    /// What to compare to. Default: the roster as it is now.
+    #[arg(value_name = "TO")]
+    pub to: Option<OsString>,
+    /// The roster. Its path in a revision, and what to compare to by default.
+    #[arg(short = 'f', long, default_value = "roster.yaml", env = "KWO_ROSTER", value_name = "FILE")]
+    pub file: PathBuf,
+    /// How to show the difference.
+    #[arg(short, long, default_value = "text", env = "KWO_PLAN_OUTPUT", value_name = "FORMAT")]
+    pub output: PlanFormat,
+    /// Exit with 2 when there are changes.
+    #[arg(long, visible_alias = "exit-code", env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
+    pub detailed_exitcode: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub shown: ShownArgs,
 }
 
 /// `kwo explain`

@@ -14,7 +14,7 @@ mod values;
 pub use again::{Leave, option_with, roster_again};
 pub use command::{Cli, Command};
 pub use commands::{
-    Apply, Completion, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,
+    Apply, Completion, Diff, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,
     Validate,
 };
 pub use daily::{Hook, Install, Watch};
@@ -23,6 +23,6 @@ pub use sections::{
     Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryRotate,
     RegistryStatus, Secrets, Tls, TlsCheck,
 };
-pub use shared::{AgeArgs, ClusterArgs, KubeArgs, RosterArgs, TargetArgs};
+pub use shared::{AgeArgs, ClusterArgs, KubeArgs, RosterArgs, ShownArgs, TargetArgs};
 pub use unattended::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, SettingsArgs, Sync};
 pub use values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson};

@@ -95,3 +95,21 @@ pub struct TargetArgs {
     #[arg(value_delimiter = ',')]
     pub adopt: Vec<String>,
 }
+
+/// How much of a plan is shown, and where.
+#[derive(Args, Clone, Debug)]
+pub struct ShownArgs {
+    /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
+    #[arg(long, env = "KWO_FULL", value_parser = switch)]
+    pub full: bool,
+    /// Show one line a tenant, what is dangerous, and the totals, however small the plan is.
+    #[arg(long, env = "KWO_SUMMARY", value_parser = switch)]
+    pub summary: bool,
+    /// Show only this tenant, and how much there is besides; can be given several times. JSON, YAML and a saved plan
+    /// always have all of it.
+    #[arg(long = "tenant", env = "KWO_TENANT", value_name = "NAME", value_delimiter = ',')]
+    pub tenants: Vec<String>,
+    /// Do not show the plan in a pager. Otherwise a person at a terminal gets that of $KWO_PAGER or $PAGER, or `less`.
+    #[arg(long, env = "KWO_NO_PAGER", value_parser = switch)]
+    pub no_pager: bool,
+}

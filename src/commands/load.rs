@@ -50,7 +50,15 @@ pub(crate) fn told(refused: &Refused) -> Failure {
 
 /// The same, with all that is wrong as data.
 pub(crate) fn checked(path: &Path) -> Result<Loaded, Box<Refused>> {
-    let roster = source::load(path)?;
+    wanted(source::load(path)?)
+}
+
+/// The same of a roster whose files are called something else than their paths.
+pub(crate) fn checked_as(path: &Path, named: &dyn Fn(&Path) -> String) -> Result<Loaded, Box<Refused>> {
+    wanted(source::load_as(path, named)?)
+}
+
+fn wanted(roster: Roster) -> Result<Loaded, Box<Refused>> {
     match compile(&roster) {
         Ok(desired) => Ok(Loaded { roster, desired }),
         Err(clash) => Err(twice(&roster, &clash)),

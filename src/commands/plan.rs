@@ -19,7 +19,7 @@ use super::load::{Loaded, load};
 use super::look::{Guard, identity, look};
 use super::pager;
 use super::print::{data, json, talk, yaml};
-use crate::cli::{self, Leave, PlanFormat, TargetArgs, option_with};
+use crate::cli::{self, Leave, PlanFormat, ShownArgs, TargetArgs, option_with};
 use crate::report::hits;
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, Show, text};
@@ -36,20 +36,13 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     if along && args.sign.is_some() {
         return Err(Failure::usage("--sign leaves the signature beside a file, and `-` is none"));
     }
-    if args.full && args.summary {
-        return Err(Failure::usage("--full shows each object and --summary none; give one of the two"));
-    }
+    let show = show(&args.shown)?;
     let loaded = load(&args.roster.roster)?;
     let names: BTreeSet<SmolStr> = loaded.roster.tenants().keys().map(|name| name.text().clone()).collect();
     let made = made(loaded, &args.roster.roster, &args.target, args.hits).await?;
     let (plan, hits) = (&made.plan, made.hits.as_ref());
-    let tenants: Vec<String> = args.tenants.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let tenants = tenants(&args.shown);
     known(&tenants, &names, plan)?;
-    let show = match (args.full, args.summary) {
-        (true, _) => Show::Full,
-        (_, true) => Show::Summary,
-        _ => Show::Fitting,
-    };
     let detail = Detail { show, tenants: &tenants };
     let told = || text(plan, detail) + &hits::text(hits, &tenants);
     match args.output {
@@ -58,7 +51,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         _ if along => {
             return Err(Failure::usage("standard output takes one of the two: `-o …`, or `--out -`"));
         }
-        PlanFormat::Text => pager::data(&told(), args.no_pager).await,
+        PlanFormat::Text => pager::data(&told(), args.shown.no_pager).await,
         PlanFormat::Json => json(&Printed { plan, hits })?,
         PlanFormat::Yaml => data(&yaml(&Printed { plan, hits })?),
         PlanFormat::Markdown => data(&markdown(plan, hits, detail)),
@@ -76,8 +69,25 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     })
 }
 
+/// How much is shown of each tenant.
+pub(super) fn show(args: &ShownArgs) -> Result<Show, Failure> {
+    match (args.full, args.summary) {
+        (true, true) => {
+            Err(Failure::usage("--full shows each object and --summary none; give one of the two"))
+        }
+        (true, false) => Ok(Show::Full),
+        (false, true) => Ok(Show::Summary),
+        (false, false) => Ok(Show::Fitting),
+    }
+}
+
+/// The tenants that are shown; none is all of them.
+pub(super) fn tenants(args: &ShownArgs) -> Vec<String> {
+    args.tenants.iter().filter(|name| !name.is_empty()).cloned().collect()
+}
+
 /// Refuses a tenant that neither the roster nor the plan has. The plan has those that left the roster.
-fn known(tenants: &[String], names: &BTreeSet<SmolStr>, plan: &Plan) -> Result<(), Failure> {
+pub(super) fn known(tenants: &[String], names: &BTreeSet<SmolStr>, plan: &Plan) -> Result<(), Failure> {
     let leaves = |name: &str| plan.leftovers.iter().any(|leftover| leftover.tenant == name);
     match tenants.iter().find(|name| !names.contains(name.as_str()) && !leaves(name)) {
         None => Ok(()),

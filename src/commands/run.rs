@@ -14,6 +14,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Render(args) => super::render::render(&args),
         Command::Plan(args) => super::plan::plan(&args).await,
         Command::Apply(args) => super::apply::apply(&args).await,
+        Command::Diff(args) => super::diff::diff(&args).await,
         Command::Explain(args) => super::explain::explain(&args),
         Command::Sync(args) => super::sync::sync(&args).await,
         Command::History(args) => super::history::history(&args).await,

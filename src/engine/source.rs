@@ -30,8 +30,14 @@ pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
 /// # Errors
 /// When a file cannot be read, or anything is wrong with what it says.
 pub fn load_below(root: &Path, path: &Path) -> Result<Roster, Box<Refused>> {
-    let named =
-        |path: &Path| one_line(&path.strip_prefix(root).unwrap_or(path).to_string_lossy()).into_owned();
+    load_as(path, &|path| one_line(&path.strip_prefix(root).unwrap_or(path).to_string_lossy()).into_owned())
+}
+
+/// The same of a roster whose files are called something else than their paths.
+///
+/// # Errors
+/// When a file cannot be read, or anything is wrong with what it says.
+pub fn load_as(path: &Path, named: &dyn Fn(&Path) -> String) -> Result<Roster, Box<Refused>> {
     let name = named(path);
     let opened = Folder::of(path).and_then(|folder| {
         let main = folder.open(Path::new(path.file_name().unwrap_or_default()))?;

@@ -1,14 +1,14 @@
 //! The world after a plan, as far as it can be known without doing it: for the law that a second plan is empty,
-//! for scenarios and for benchmarks.
+//! for scenarios and for benchmarks. And the world that agrees with a roster, for telling two rosters apart.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::change::{Change, Step};
-use crate::observed::{FIELD_MANAGER, Observed, Owner, Present, Sighting, Version};
+use crate::observed::{FIELD_MANAGER, MARK, Observed, Owner, Present, Sighting, Version};
 use crate::plan::Plan;
-use crate::resource::ResourceId;
+use crate::resource::{Desired, ResourceId};
 use crate::tree::{SmolStr, Tree, join, tokens};
 
 /// How many sets of fields of one kind are compared, the last ones: a namespace has several quotas.
@@ -18,37 +18,58 @@ const SETS: usize = 8;
 #[must_use]
 pub fn after(plan: &Plan, observed: &Observed) -> Observed {
     let mut world = observed.clone();
-    // Objects of one kind mostly have the same fields; as in what a provider reads, such sets exist once.
-    let mut shared: BTreeMap<SmolStr, Vec<Arc<[Owner]>>> = BTreeMap::new();
+    let mut shared = Shared::default();
     for step in &plan.steps {
         let before = match observed.get(&step.id) {
             Some(Sighting::Present(present)) => Some(present),
             Some(Sighting::Absent | Sighting::Unknown { .. } | Sighting::LeftOut { .. }) | None => None,
         };
-        let mut present = done(step, before);
-        let kept = shared.entry(step.id.kind.clone()).or_default();
-        match kept.iter().rev().take(SETS).find(|kept| ***kept == *present.owners) {
-            Some(kept) => present.owners = Arc::clone(kept),
-            None => kept.push(Arc::clone(&present.owners)),
-        }
+        let present = shared.once(&step.id, done(step, before));
         world.insert(step.id.clone(), Sighting::Present(present));
     }
     world
 }
 
+/// The world in which all that one roster wants stands as kwo makes it, and nothing else that another one wants. What a
+/// plan of the other one says of it is what tells the two apart.
+#[must_use]
+pub fn agreed(desired: &Desired, other: &Desired) -> Observed {
+    let absent = other.resources().iter().map(|resource| (resource.id.clone(), Sighting::Absent));
+    let mut world: Observed = absent.collect();
+    let mut shared = Shared::default();
+    for resource in desired.resources() {
+        let mut present = made(&resource.id, &resource.body);
+        // What is done anew is not made by kwo, and runs.
+        if let Some(running) = resource.id.shape().and_then(|shape| shape.anew) {
+            let mark = join("/metadata/labels", MARK.0);
+            present.body = present.body.with(running, "running".into()).with(&mark, MARK.1.into());
+        }
+        let present = shared.once(&resource.id, present);
+        world.insert(resource.id.clone(), Sighting::Present(present));
+    }
+    world
+}
+
+/// Who wrote which fields, by kind. Objects of one kind mostly have the same fields; as in what a provider reads, such
+/// sets exist once.
+#[derive(Default)]
+struct Shared(BTreeMap<SmolStr, Vec<Arc<[Owner]>>>);
+
+impl Shared {
+    fn once(&mut self, id: &ResourceId, mut present: Present) -> Present {
+        let kept = self.0.entry(id.kind.clone()).or_default();
+        match kept.iter().rev().take(SETS).find(|kept| ***kept == *present.owners) {
+            Some(kept) => present.owners = Arc::clone(kept),
+            None => kept.push(Arc::clone(&present.owners)),
+        }
+        present
+    }
+}
+
 /// One object after its step.
 #[must_use]
 pub fn done(step: &Step, before: Option<&Present>) -> Present {
-    let Some(before) = before.filter(|_| !step.creates()) else {
-        let version = Version("1".into());
-        let sets = sets(&step.id).iter();
-        let fields = sets.fold(fields_of(&step.wanted, true), |fields, set| match step.wanted.at(set) {
-            Some(wanted) => wanted.items().iter().fold(fields, |fields, entry| added(&fields, set, entry)),
-            None => fields,
-        });
-        let owners = Arc::new([kwo(fields)]);
-        return Present { body: step.wanted.clone(), version, owners, deleting: None };
-    };
+    let Some(before) = before.filter(|_| !step.creates()) else { return made(&step.id, &step.wanted) };
     let mut body = before.body.clone();
     let mut mine = Tree::map::<SmolStr>([]);
     let mut others: Vec<Owner> = before.owners.to_vec();
@@ -74,6 +95,16 @@ pub fn done(step: &Step, before: Option<&Present>) -> Present {
     others.push(kwo(mine));
     let version = Version(smol_str::format_smolstr!("{}'", before.version.0));
     Present { body, version, owners: others.into(), deleting: before.deleting.clone() }
+}
+
+/// One object as kwo makes it.
+fn made(id: &ResourceId, wanted: &Tree) -> Present {
+    let fields = sets(id).iter().fold(fields_of(wanted, true), |fields, set| match wanted.at(set) {
+        Some(wanted) => wanted.items().iter().fold(fields, |fields, entry| added(&fields, set, entry)),
+        None => fields,
+    });
+    let owners = Arc::new([kwo(fields)]);
+    Present { body: wanted.clone(), version: Version("1".into()), owners, deleting: None }
 }
 
 fn kwo(fields: Tree) -> Owner {

@@ -36,8 +36,37 @@ const LOG: &str = "see the pipeline's log";
 /// The whole plan, cut where it would be too long for a comment.
 #[must_use]
 pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>) -> String {
-    let mut out = String::new();
-    let _ = writeln!(out, "### kwo plan: {}\n", Counts::of(plan).line());
+    let about = About {
+        title: "kwo plan",
+        what: "plan",
+        nothing: "Nothing to do: the cluster agrees with the roster.",
+        remains: plan.remains(),
+    };
+    let mut out = page(about, plan, hits, detail, &text(plan, detail));
+    let _ = writeln!(out, "\nPlan digest: `{}`", digest(plan));
+    out
+}
+
+/// The same of what `kwo diff` found, whose text this is.
+pub(super) fn difference(plan: &Plan, detail: Detail<'_>, text: &str) -> String {
+    let about = About { title: "kwo diff", what: "difference", nothing: "No differences.", remains: None };
+    page(about, plan, None, detail, text)
+}
+
+/// What a page is about, in words.
+struct About {
+    title: &'static str,
+    what: &'static str,
+    /// What is said where there is nothing to say.
+    nothing: &'static str,
+    /// Why it is no agreement.
+    remains: Option<String>,
+}
+
+/// What is dangerous in sight, and the whole text folded.
+fn page(about: About, plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>, text: &str) -> String {
+    let About { title, what, nothing, remains } = about;
+    let mut out = format!("### {title}: {}\n\n", Counts::of(plan).line());
     let part = if detail.tenants.is_empty() { None } else { Some(only(plan, detail.tenants)) };
     let part = part.as_ref().unwrap_or(plan);
     let view = detail.view(part);
@@ -52,22 +81,21 @@ pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>) -> String 
     section(&mut out, "Tightens", narrower, PART);
     let hit = hits::lines(hits, detail.tenants).into_iter().map(|line| format!("! {}", OneLine(line)));
     section(&mut out, "Hit by what tightens", hit, PART);
-    section(&mut out, "Not in agreement", plan.remains().map(|it| one_line(&it).into_owned()), PART);
+    section(&mut out, "Not in agreement", remains.map(|it| one_line(&it).into_owned()), PART);
     for (title, lines) in foreign::lines(part) {
         section(&mut out, title, lines, PART);
     }
     if plan.is_settled() && plan.leftovers.is_empty() {
-        out.push_str("Nothing to do: the cluster agrees with the roster.\n");
+        let _ = writeln!(out, "{nothing}");
     } else {
-        let plain = anstream::adapter::strip_str(&text(plan, detail)).to_string();
+        let plain = anstream::adapter::strip_str(text).to_string();
         let whole = block(plain.trim_end(), LONGEST.saturating_sub(out.chars().count() + AROUND), ALL);
         let what = match view {
-            View::Objects(_) => "The whole plan",
-            View::Tenants(_) => "The plan, tenant by tenant",
+            View::Objects(_) => format!("The whole {what}"),
+            View::Tenants(_) => format!("The {what}, tenant by tenant"),
         };
         let _ = writeln!(out, "<details><summary>{what}</summary>\n\n{whole}\n</details>");
     }
-    let _ = writeln!(out, "\nPlan digest: `{}`", digest(plan));
     out
 }
 

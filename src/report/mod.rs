@@ -2,6 +2,7 @@
 
 mod agreement;
 pub mod diagnostic;
+pub mod diff;
 pub mod dns;
 pub mod explain;
 pub mod failure;

@@ -110,20 +110,26 @@ pub fn text(plan: &Plan, detail: Detail<'_>) -> String {
     if plan.is_settled() && plan.remains().is_none() {
         let _ = writeln!(out, "\nNo changes.");
     }
-    if detail.tenants.is_empty() {
-        body(&mut out, plan, detail);
-    } else {
-        let part = only(plan, detail.tenants);
-        body(&mut out, &part, detail);
-        let besides = Counts::of(plan).besides(Counts::of(&part));
-        let _ = writeln!(out, "\nbesides what is shown: {}; in all:", besides.short());
-    }
-    let gap = if detail.tenants.is_empty() { "\n" } else { "" };
-    let _ = writeln!(out, "{gap}{STRONG}{}{STRONG:#}", Counts::of(plan).line());
+    shown_of(&mut out, plan, detail);
     if let Some(remains) = plan.remains() {
         let _ = writeln!(out, "{LEFT}Not in agreement{LEFT:#}: {}", OneLine(remains));
     }
     out
+}
+
+/// What a plan says, or what it says of some tenants and how much there is besides; the counts.
+pub(super) fn shown_of(out: &mut String, plan: &Plan, detail: Detail<'_>) {
+    let mut gap = "\n";
+    if detail.tenants.is_empty() {
+        body(out, plan, detail);
+    } else {
+        let part = only(plan, detail.tenants);
+        body(out, &part, detail);
+        let besides = Counts::of(plan).besides(Counts::of(&part));
+        let _ = writeln!(out, "\nbesides what is shown: {}; in all:", besides.short());
+        gap = "";
+    }
+    let _ = writeln!(out, "{gap}{STRONG}{}{STRONG:#}", Counts::of(plan).line());
 }
 
 /// The plan without what it says of other tenants. What could not be looked at at all stays.

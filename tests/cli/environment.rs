@@ -25,7 +25,11 @@ fn variables(command: &clap::Command, path: &str, seen: &mut BTreeMap<String, Ve
         let first =
             help.split_inclusive(". ").next().unwrap_or_default().trim_end_matches(['.', ' ']).to_owned();
         let says = values.is_empty().then_some(first);
-        let meaning = Meaning { long: argument.get_long().map(str::to_owned), values, takes, says };
+        let mut meaning = Meaning { long: argument.get_long().map(str::to_owned), values, takes, says };
+        // The one thing that most commands take as an argument, and others as an option.
+        if variable == "KWO_ROSTER" {
+            (meaning.long, meaning.takes) = (None, Vec::new());
+        }
         seen.entry(variable.to_string_lossy().into_owned()).or_default().push((path.to_owned(), meaning));
     }
     for below in command.get_subcommands() {

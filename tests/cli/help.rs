@@ -11,6 +11,7 @@ fn the_help_of_every_command_is_as_written() {
         "render",
         "plan",
         "apply",
+        "diff",
         "explain",
         "status",
         "logs",

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::fs::{MemfdFlags, memfd_create};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
+use super::here;
 use super::process::{Git, GitError};
 
 /// How long a call may take that asks nobody else.
@@ -39,7 +40,9 @@ const THRIFT: [&str; 5] = [
 
 /// A bare clone.
 pub struct Clone {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
+    /// It is somebody's own: nothing is fetched into it, not even what git would fetch by itself.
+    pub(super) own: bool,
 }
 
 /// What opens a repository.
@@ -63,7 +66,7 @@ impl Clone {
     /// # Errors
     /// When the folder cannot be written, or git is not there.
     pub async fn open(folder: PathBuf) -> Result<Clone, GitError> {
-        let clone = Clone { folder };
+        let clone = Clone { folder, own: false };
         if !clone.folder.join("HEAD").is_file() || !clone.folder.join("objects").is_dir() {
             clone.make(&[]).await?;
         }
@@ -152,7 +155,8 @@ impl Clone {
 
     /// A call in it with a patience of its own. Little of what it reads is kept in memory.
     pub(super) fn git_for(&self, patience: Duration) -> Git {
-        THRIFT.into_iter().fold(Git::new(&self.folder, patience), Git::config)
+        let git = THRIFT.into_iter().fold(Git::new(&self.folder, patience), Git::config);
+        if self.own { here::only_looked_at(git) } else { git }
     }
 
     /// Fetches the branch; gives its newest commit.

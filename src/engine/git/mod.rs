@@ -4,6 +4,7 @@
 mod clone;
 mod commits;
 mod files;
+mod here;
 mod objects;
 mod process;
 mod signature;

@@ -25,7 +25,7 @@ mod secret;
 mod settings;
 mod size;
 mod source;
-pub(crate) mod spelling;
+pub mod spelling;
 mod syntax;
 mod unwanted;
 pub(crate) mod yaml;

@@ -4,7 +4,8 @@
 const MOST_WORDS: usize = 100;
 
 /// The known word that is nearest to `text`, if one is near enough to be a slip of the fingers.
-pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(text);
     let allowed = match folded.len() {
         0..=3 => 1,
@@ -22,7 +23,8 @@ pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// `did you mean `x`?` for the nearest known word.
-pub(crate) fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+#[must_use]
+pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(text, known).map(|word| format!("did you mean `{word}`?"))
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kwo_planner::after::{after, done};
+use kwo_planner::after::{after, agreed, done};
 use kwo_planner::change::{Change, Held, Hold, Step};
 use kwo_planner::kinds::{Kind, Shape, matches_any};
 use kwo_planner::node::NodeKind;
@@ -252,6 +252,13 @@ proptest! {
         });
         let planned = |world_then: &Observed| plan(&world.desired(), world_then, &world.adopt, Provenance::default());
         prop_assert_eq!(planned(&then), planned(&apart.collect()));
+    }
+
+    #[test]
+    fn a_world_that_agrees_gets_nothing_to_do_and_leaves_nothing(world in world()) {
+        let desired = world.desired();
+        let plan = plan(&desired, &agreed(&desired, &desired), &Adopt::Everything, Provenance::default());
+        prop_assert!(plan.steps.is_empty() && plan.leftovers.is_empty(), "{:#?}", plan);
     }
 
     #[test]

@@ -1,0 +1,48 @@
+//! `kwo diff`: what one roster asks for that another one does not. Nothing is compared here: the planner plans the second
+//! one for a world that agrees with the first one.
+
+use std::collections::BTreeSet;
+
+use kwo_planner::after::agreed;
+use kwo_planner::domains::node::ALLOW_RESTART;
+use kwo_planner::plan::{Adopt, Provenance, plan};
+use kwo_planner::tree::SmolStr;
+
+use super::look::check;
+use super::pager;
+use super::plan::{known, show, tenants};
+use super::print::{data, json, yaml};
+use super::sides::{Read, both};
+use crate::cli::{self, PlanFormat};
+use crate::report::diff::{Diff, is_none, markdown, text};
+use crate::report::plan::Detail;
+use kwo_engine::failure::{Exit, Failure};
+
+pub(crate) async fn diff(args: &cli::Diff) -> Result<Exit, Failure> {
+    let show = show(&args.shown)?;
+    let (Read { side: from, loaded: before }, Read { side: to, loaded }) = both(args).await?;
+    let world = agreed(&before.desired, &loaded.desired);
+    // Nothing is restarted by this; whether it would be is part of the difference.
+    let wanted = loaded.desired.allowing(ALLOW_RESTART);
+    let provenance = Provenance {
+        roster: to.roster.as_str().into(),
+        address: from.roster.as_str().into(),
+        ..Provenance::default()
+    };
+    let plan = plan(&wanted, &world, &Adopt::Nothing, provenance);
+    check(&plan, &world)?;
+    let tenants = tenants(&args.shown);
+    let names: BTreeSet<SmolStr> = [&before.roster, &loaded.roster]
+        .into_iter()
+        .flat_map(|roster| roster.tenants().keys().map(|name| name.text().clone()))
+        .collect();
+    known(&tenants, &names, &plan)?;
+    let detail = Detail { show, tenants: &tenants };
+    match args.output {
+        PlanFormat::Text => pager::data(&text(&from, &to, &plan, detail), args.shown.no_pager).await,
+        PlanFormat::Markdown => data(&markdown(&from, &to, &plan, detail)),
+        PlanFormat::Json => json(&Diff::of(&from, &to, &plan))?,
+        PlanFormat::Yaml => data(&yaml(&Diff::of(&from, &to, &plan))?),
+    }
+    Ok(if args.detailed_exitcode && !is_none(&plan) { Exit::Changes } else { Exit::Done })
+}
