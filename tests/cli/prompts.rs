@@ -6,7 +6,7 @@ use crate::pages::all;
 use crate::walk::{Walk, blocks, commands, walk};
 
 /// The programs that a page may ask people to run.
-const PROGRAMS: [&str; 20] = [
+const PROGRAMS: [&str; 21] = [
     ".ci/run",
     "cargo",
     "cat",
