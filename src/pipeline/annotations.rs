@@ -9,6 +9,8 @@ use kwo_planner::roster::{Finding, Refused};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::report::manual;
+
 /// Something to be said about a line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Note {
@@ -24,6 +26,8 @@ pub struct Note {
     pub title: String,
     /// What it is.
     pub message: String,
+    /// Where the manual says more.
+    pub help: Option<String>,
 }
 
 /// What is wrong with a roster.
@@ -42,6 +46,7 @@ pub fn findings(refused: &Refused) -> Vec<Note> {
             column: at.column.max(1),
             title: (*code).to_owned(),
             message: format!("{message}{expected}{hint}"),
+            help: Some(manual::mistake(code)),
         }
     };
     findings.iter().map(note).collect()
@@ -61,6 +66,7 @@ pub fn holds(plan: &Plan) -> Vec<Note> {
             column,
             title: "held".to_owned(),
             message: format!("{}: {}", held.id, held.hold),
+            help: None,
         })
     };
     plan.held.iter().filter(|held| !held.is_left_out()).filter_map(note).collect()
@@ -69,14 +75,18 @@ pub fn holds(plan: &Plan) -> Vec<Note> {
 /// A note as a workflow command.
 #[must_use]
 pub fn workflow_command(note: &Note) -> String {
-    let Note { wrong, file, line, column, title, message } = note;
+    let Note { wrong, file, line, column, title, message, help } = note;
     // The older form of a command counts anywhere in a line.
     let plain = |text: &str| spelled(text, |char| acts(char) && char != '\n').replace("##[", "#\\#[");
     let data = |text: &str| plain(text).replace('%', "%25").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let command = if *wrong { "error" } else { "warning" };
     let (file, title) = (property(file), property(title));
-    format!("::{command} file={file},line={line},col={column},title={title}::{}", data(message))
+    let help = help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
+    format!(
+        "::{command} file={file},line={line},col={column},title={title}::{}",
+        data(&format!("{message}{help}"))
+    )
 }
 
 /// The notes as a code quality report, in which no two have the same fingerprint.
@@ -84,7 +94,7 @@ pub fn workflow_command(note: &Note) -> String {
 pub fn code_quality(notes: &[Note]) -> Value {
     let mut seen = BTreeSet::new();
     let entry = |note: &Note| {
-        let Note { wrong, file, line, column: _, title, message } = note;
+        let Note { wrong, file, line, column: _, title, message, help: _ } = note;
         // Without the line: what has only moved is not new.
         let fingerprint = |again: usize| {
             let digest = Sha256::digest(format!("{file}\0{title}\0{message}\0{again}"));
@@ -108,7 +118,7 @@ mod tests {
 
     fn note(message: &str) -> Note {
         let (file, title) = ("a,b:c.yaml".to_owned(), "unknown-field".to_owned());
-        Note { wrong: true, file, line: 3, column: 5, title, message: message.to_owned() }
+        Note { wrong: true, file, line: 3, column: 5, title, message: message.to_owned(), help: None }
     }
 
     #[test]

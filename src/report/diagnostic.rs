@@ -5,6 +5,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use kwo_planner::roster::{Finding, Refused, SourceFile, Sources, Span, conceals_all};
 use serde_json::json;
 
+use super::manual;
+
 /// All findings of a roster, and a last line that counts them.
 #[must_use]
 pub fn text(refused: &Refused) -> String {
@@ -58,7 +60,8 @@ type Place<'f> = (Span, &'f str, AnnotationKind);
 fn one(finding: &Finding, sources: &Sources) -> String {
     let Finding { at, code, message, label, also, hint, conceals: _ } = finding;
     let usize_of = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let mut group = Group::with_title(Level::ERROR.primary_title(message.as_str()).id(*code));
+    let title = Level::ERROR.primary_title(message.as_str()).id(*code).id_url(manual::mistake(code));
+    let mut group = Group::with_title(title);
     let mut places: Vec<Place<'_>> = std::iter::once((*at, label.as_str(), AnnotationKind::Primary))
         .chain(also.iter().map(|(at, what)| (*at, what.as_str(), AnnotationKind::Context)))
         .filter(|(at, _, _)| at.line > 0) // a file that could not be read has no place to show
@@ -131,7 +134,7 @@ pub fn json(refused: Option<&Refused>) -> serde_json::Value {
                     also.iter().map(|(at, what)| json!({"at": place(sources, *at), "what": what})).collect();
                 json!({
                     "code": code, "severity": "error", "message": message, "expected": label,
-                    "at": place(sources, *at), "also": also, "hint": hint,
+                    "at": place(sources, *at), "also": also, "hint": hint, "help": manual::mistake(code),
                 })
             };
             findings.iter().map(finding).collect()

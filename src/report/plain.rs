@@ -1,10 +1,12 @@
-//! The door through which text leaves for a terminal, a log and a pipeline. kwo's own colours pass; every other command
+//! The door through which text leaves for a terminal, a log and a pipeline. kwo's own colours and links pass; every other command
 //! to the terminal, and every line that a pipeline would take for a command, is spelled out. Names and messages of
 //! strangers are on one line before they come here (`kwo_planner::plain`).
 
 use std::borrow::Cow;
 
 use kwo_planner::plain::{COMMAND, acts, spelled};
+
+use super::manual::MANUAL;
 
 /// The text as it may be printed.
 #[must_use]
@@ -24,7 +26,7 @@ pub fn text(text: &str) -> Cow<'_, str> {
         let mut rest = line;
         while let Some(at) = rest.find('\u{1b}') {
             plain.push_str(&spelled(&rest[..at], odd));
-            let (escape, after) = match colour(&rest[at..]) {
+            let (escape, after) = match colour(&rest[at..]).or_else(|| link(&rest[at..])) {
                 Some(end) => rest[at..].split_at(end),
                 None => ("\\u{1b}", &rest[at + 1..]),
             };
@@ -58,6 +60,15 @@ fn colour(text: &str) -> Option<usize> {
     let codes = &codes[..end];
     let known = codes.strip_prefix("38;5;").is_some_and(bright) || codes.split(';').all(shown);
     known.then_some(end + 3)
+}
+
+/// The end of a link into the manual, or of the mark that ends one, if the text begins with it.
+fn link(text: &str) -> Option<usize> {
+    let address = text.strip_prefix("\u{1b}]8;;")?;
+    let end = address.find("\u{1b}\\")?;
+    let below = |rest: &str| rest.bytes().all(|sign| sign.is_ascii_alphanumeric() || b"/.#-".contains(&sign));
+    let own = address[..end].is_empty() || address[..end].strip_prefix(MANUAL).is_some_and(below);
+    own.then_some(text.len() - address.len() + end + 2)
 }
 
 #[cfg(test)]

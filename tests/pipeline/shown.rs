@@ -17,7 +17,9 @@ fn github_annotates_the_lines_and_has_a_summary() {
     assert_eq!(commands.len(), 2, "{}", ran.out);
     let start = "::error file=roster.yaml,line=5,col=5,title=unknown-field::unknown field `owner` in a tenant; expected one of: ";
     assert!(
-        commands[0].starts_with(start) && commands[0].ends_with("%0Adid you mean `owners`?"),
+        commands[0].starts_with(start)
+            && commands[0].contains("%0Adid you mean `owners`?%0Ahttps://")
+            && commands[0].ends_with("#unknown-field"),
         "{commands:#?}"
     );
     assert!(
