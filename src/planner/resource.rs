@@ -97,13 +97,13 @@ pub enum Reason {
     Kubernetes,
 }
 
-/// Everything that the roster wants, ordered by id.
+/// Everything that the roster wants, ordered by id. A clone of it is the same, and costs nothing.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Desired {
-    resources: Vec<Resource>,
+    resources: Arc<Vec<Resource>>,
     sources: Arc<Sources>,
     /// The roles of others that it gives to somebody.
-    bound: BTreeSet<ResourceId>,
+    bound: Arc<BTreeSet<ResourceId>>,
 }
 
 /// Two parts of the roster ask for one object.
@@ -313,20 +313,21 @@ impl Desired {
         let bound = resources.iter().filter_map(|resource| resource.binds.as_deref());
         let wanted = |role: &&ResourceId| resources.binary_search_by(|have| have.id.cmp(role)).is_ok();
         let bound = bound.filter(|role| !wanted(role)).cloned().collect();
-        Ok(Desired { resources, sources, bound })
+        Ok(Desired { resources: Arc::new(resources), sources, bound: Arc::new(bound) })
     }
 
     /// The same with every resource changed; ids stay as they are.
     #[must_use]
     pub(crate) fn map(mut self, change: impl FnMut(Resource) -> Resource) -> Desired {
-        self.resources = self.resources.into_iter().map(change).collect();
+        let resources = Arc::unwrap_or_clone(self.resources);
+        self.resources = Arc::new(resources.into_iter().map(change).collect());
         self
     }
 
     /// One resource by itself.
     #[must_use]
     pub fn of(resource: Resource) -> Desired {
-        Desired { resources: vec![resource], sources: Arc::default(), bound: BTreeSet::new() }
+        Desired { resources: Arc::new(vec![resource]), ..Desired::default() }
     }
 
     /// The same with leave for all that asks for this option.

@@ -13,6 +13,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
+use serde_json::value::RawValue;
 
 /// What is read of every object of a kind, wanted or not: its shape's `read` pointers, the labels by which
 /// kwo knows its own, and who else has a hold on it.
@@ -78,6 +79,32 @@ impl<'a> Cut<'a> {
         let wanted = self.wanted.and_then(|wanted| wanted.get(key));
         let also = self.also.and_then(|also| also.get(key));
         (wanted.is_some() || also.is_some()).then_some(Cut { wanted, also, shape: self.shape, pointer })
+    }
+
+    /// The map that has these parts, each as its text.
+    pub(super) fn parts(
+        &self,
+        parts: &[(Cow<'_, str>, &RawValue)],
+    ) -> Result<Option<Tree>, serde_json::Error> {
+        let mut kept: Vec<(SmolStr, Tree)> = Vec::new();
+        for (key, raw) in parts {
+            let pointer = self.pointer_to(key);
+            if let Some(cut) = self.below(key, &pointer) {
+                let value = cut.deserialize(&mut serde_json::Deserializer::from_str(raw.get()))?;
+                kept.extend(value.map(|value| (SmolStr::new(key), value)));
+            }
+        }
+        Ok(self.map(kept))
+    }
+
+    /// Where the value under a key is; only patterns ask for it.
+    fn pointer_to(&self, key: &str) -> String {
+        if self.shape.whole.is_empty() { String::new() } else { join(self.pointer, key) }
+    }
+
+    /// The map that is left.
+    fn map(&self, kept: Vec<(SmolStr, Tree)>) -> Option<Tree> {
+        (self.wanted.is_some() || !kept.is_empty()).then(|| shared(Tree::map(kept), self.wanted))
     }
 
     /// Is the value kept as it is?
@@ -154,8 +181,7 @@ impl<'de> Visitor<'de> for Cut<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Tree>, A::Error> {
         let mut kept: Vec<(SmolStr, Tree)> = Vec::new();
         while let Some(Key(key)) = map.next_key()? {
-            // Only patterns ask for the pointer.
-            let pointer = if self.shape.whole.is_empty() { String::new() } else { join(self.pointer, &key) };
+            let pointer = self.pointer_to(&key);
             match self.below(&key, &pointer) {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(cut) => {
@@ -165,10 +191,7 @@ impl<'de> Visitor<'de> for Cut<'_> {
                 }
             }
         }
-        if self.wanted.is_none() && kept.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(shared(Tree::map(kept), self.wanted)))
+        Ok(self.map(kept))
     }
 }
 

@@ -66,7 +66,7 @@ pub struct KubeOptions {
 
 /// A Kubernetes cluster.
 pub struct Kube {
-    pub(super) wire: Wire,
+    pub(super) wire: Arc<Wire>,
     /// The lock has a way of its own: its renewal must not queue behind thousands of writes.
     pub(super) lock_wire: Arc<Wire>,
     pub(super) lock_duration: Duration,
@@ -154,7 +154,7 @@ impl Kube {
             page_bytes: options.page_bytes,
         };
         Ok(Kube {
-            wire: wire(concurrency, true),
+            wire: Arc::new(wire(concurrency, true)),
             lock_wire: Arc::new(wire(1, false)),
             lock_duration: options.lock_duration,
             tell: options.tell,

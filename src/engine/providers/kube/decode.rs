@@ -1,6 +1,6 @@
-//! From the bytes of a LIST to sightings, in one pass and without the trees of what is not kept: an object that
-//! nobody wants and that does not carry kwo's mark is skipped, unless it can let somebody in; every other one is cut down
-//! to its mask.
+//! From the text of one object of a LIST to a sighting, in one pass and without the trees of what is not kept: an object
+//! that nobody wants and that does not carry kwo's mark is skipped, unless it can let somebody in; every other one is cut
+//! down to its mask.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,59 +9,50 @@ use std::sync::Arc;
 use kwo_planner::foreign::bounded;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Present, Sighting, Version, is_mark};
-use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use smol_str::format_smolstr;
 
 use super::owners::FieldSets;
+use super::page::{Take, Wrong};
 use super::veil::veiled;
 use crate::providers::mask::{Also, Cut, Key, shared};
 use crate::secrets::Vault;
 
-/// Reads the pages of one kind's LIST.
-pub(super) struct Pages<'a> {
+/// Reads the objects of one kind's LIST.
+pub(super) struct Objects {
     kind: Kind,
-    desired: &'a Desired,
+    desired: Desired,
     also: Also,
     sets: FieldSets,
-    vault: &'a Vault,
+    vault: Arc<Vault>,
+    /// Where in what is wanted the next object is looked for first.
+    at: usize,
+    /// What was kept so far.
+    found: Vec<Seen>,
+    /// How much of it is from the pages before this one.
+    before: usize,
 }
 
 /// What was seen of one object.
 pub(super) type Seen = (ResourceId, Sighting);
 
-/// What one page says.
+/// The metadata of an object: what has to be known before the rest can be cut down, and all of it as text.
 #[derive(Default)]
-pub(super) struct Page {
-    /// The objects kept.
-    pub(super) found: Vec<Seen>,
-    /// How to ask for the next page.
-    pub(super) next: Option<String>,
-}
-
-/// What has to be known of an object before the rest can be cut down.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Head<'a> {
-    #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(borrow, default)]
     namespace: Cow<'a, str>,
-    #[serde(borrow, default)]
     uid: Cow<'a, str>,
-    #[serde(borrow, default)]
     resource_version: Cow<'a, str>,
-    #[serde(borrow, default)]
     deletion_timestamp: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    finalizers: Option<Vec<Cow<'a, str>>>,
-    #[serde(default)]
-    labels: Option<Labels>,
-    #[serde(borrow, default)]
-    managed_fields: Option<&'a RawValue>,
+    finalizers: Vec<String>,
+    marked: bool,
+    /// The records of who wrote what, which are most of it.
+    managed: Option<&'a RawValue>,
+    rest: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 /// The labels, as far as they say whether the object carries the mark.
@@ -69,114 +60,83 @@ struct Labels {
     marked: bool,
 }
 
-#[derive(Deserialize)]
-struct ListMeta {
-    #[serde(default, rename = "continue")]
-    next: Option<String>,
-}
-
-impl<'a> Pages<'a> {
-    /// For the objects of this kind.
-    pub(super) fn new(kind: Kind, desired: &'a Desired, vault: &'a Vault) -> Pages<'a> {
-        Pages { kind, desired, also: Also::of(kind), sets: FieldSets::default(), vault }
-    }
-
-    /// Reads one page.
-    pub(super) fn read(&mut self, json: &str) -> Result<Page, serde_json::Error> {
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        let page = PageSeed(self).deserialize(&mut deserializer)?;
-        deserializer.end()?;
-        Ok(page)
-    }
-}
-
-struct PageSeed<'p, 'a>(&'p mut Pages<'a>);
-struct Items<'p, 'a>(&'p mut Pages<'a>, &'p mut Vec<Seen>);
-struct Item<'p, 'a>(&'p mut Pages<'a>);
-
-impl<'de> DeserializeSeed<'de> for PageSeed<'_, '_> {
-    type Value = Page;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Page, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for PageSeed<'_, '_> {
-    type Value = Page;
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a list of objects")
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Page, A::Error> {
-        let mut page = Page::default();
-        let mut listed = false;
-        while let Some(Key(key)) = map.next_key()? {
-            match &*key {
-                "metadata" => {
-                    page.next = map.next_value::<ListMeta>()?.next.filter(|next| !next.is_empty());
-                }
-                "items" => {
-                    listed = true;
-                    map.next_value_seed(Items(&mut *self.0, &mut page.found))?;
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
+impl Objects {
+    /// Those of this kind.
+    pub(super) fn new(kind: Kind, desired: &Desired, vault: &Arc<Vault>) -> Objects {
+        Objects {
+            kind,
+            desired: desired.clone(),
+            also: Also::of(kind),
+            sets: FieldSets::default(),
+            vault: Arc::clone(vault),
+            at: 0,
+            found: Vec::new(),
+            before: 0,
         }
-        // What is no list must not be taken for an empty one.
-        if listed { Ok(page) } else { Err(A::Error::missing_field("items")) }
+    }
+
+    /// A list begins.
+    pub(super) fn begin(&mut self) {
+        self.found.clear();
+        self.before = 0;
+    }
+
+    /// A page was read to its end.
+    pub(super) fn turn(&mut self) {
+        self.before = self.found.len();
+    }
+
+    /// All that was kept of the list.
+    pub(super) fn end(&mut self) -> Vec<Seen> {
+        self.before = 0;
+        std::mem::take(&mut self.found)
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Items<'_, '_> {
-    type Value = ();
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the objects of a list")
-    }
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(kept) = seq.next_element_seed(Item(&mut *self.0))? {
-            self.1.extend(kept);
+impl Take for Objects {
+    fn take(&mut self, object: &RawValue) -> Result<(), Wrong> {
+        let mut deserializer = serde_json::Deserializer::from_str(object.get());
+        if let Some(seen) = deserializer.deserialize_map(Item(self))? {
+            self.found.push(seen);
         }
         Ok(())
     }
-}
 
-impl<'de> DeserializeSeed<'de> for Item<'_, '_> {
-    type Value = Option<Seen>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
+    fn forget(&mut self) {
+        self.found.truncate(self.before);
     }
 }
 
-impl<'de> Visitor<'de> for Item<'_, '_> {
+/// What is wanted with this id. A LIST comes mostly in the order of what is wanted.
+fn wanted_next<'d>(desired: &'d Desired, at: &mut usize, id: &ResourceId) -> Option<&'d Resource> {
+    let next = desired.resources().get(*at).filter(|next| next.id == *id);
+    let here = if next.is_some() { *at } else { desired.position(id)? };
+    *at = here + 1;
+    desired.resources().get(here)
+}
+
+struct Item<'p>(&'p mut Objects);
+
+impl<'de> Visitor<'de> for Item<'_> {
     type Value = Option<Seen>;
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("an object")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Pages { kind, desired, also, sets, vault } = self.0;
+        let Objects { kind, desired, also, sets, vault, at, found: _, before: _ } = self.0;
         // The API server writes metadata first; what comes before it has to wait.
         let mut early: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
-        let metadata: &RawValue = loop {
+        let head: Head<'de> = loop {
             match map.next_key()? {
                 None => return Err(A::Error::missing_field("metadata")),
                 Some(Key(key)) if key == "metadata" => break map.next_value()?,
                 Some(Key(key)) => early.push((key, map.next_value()?)),
             }
         };
-        let head: Head<'_> = serde_json::from_str(metadata.get()).map_err(A::Error::custom)?;
         let id = ResourceId::kube(*kind, SmolStr::new(&head.namespace), SmolStr::new(&head.name));
-        let wanted = desired.get(&id);
+        let wanted = wanted_next(desired, at, &id);
         let bound = desired.bound().contains(&id);
-        let marked = head.labels.is_some_and(|labels| labels.marked);
+        let marked = head.marked;
         if wanted.is_none() && !bound && !marked && !kind.lets_in() {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(None);
@@ -184,7 +144,6 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
 
         let whole = Cut::new(*kind, wanted.map(|resource| &resource.body), also);
         let mut kept: Vec<(SmolStr, Tree)> = Vec::new();
-        early.push((Cow::Borrowed("metadata"), metadata));
         for (key, raw) in early {
             let pointer = format!("/{key}");
             if let Some(cut) = whole.below(&key, &pointer) {
@@ -192,8 +151,12 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
                 kept.extend(value.map_err(A::Error::custom)?.map(|value| (key.into(), value)));
             }
         }
+        if let Some(cut) = whole.below("metadata", "/metadata") {
+            let metadata = cut.parts(&head.rest).map_err(A::Error::custom)?;
+            kept.extend(metadata.map(|metadata| (SmolStr::new_static("metadata"), metadata)));
+        }
         let mut stuck = Stuck::default();
-        stuck.finalizers.extend(head.finalizers.into_iter().flatten().map(Cow::into_owned));
+        stuck.finalizers.extend(head.finalizers);
         while let Some(Key(key)) = map.next_key()? {
             let pointer = format!("/{key}");
             if head.deletion_timestamp.is_some() {
@@ -205,7 +168,9 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
                 }
                 continue;
             }
-            match whole.below(&key, &pointer) {
+            // How much is in use counts where a bound is to change, and there is none to change here.
+            let spare = key == "status" && is_as_wanted(&kept, wanted);
+            match whole.below(&key, &pointer).filter(|_| !spare) {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(cut) => kept.extend(map.next_value_seed(cut)?.map(|value| (key.into(), value))),
             }
@@ -216,7 +181,7 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
                 kept.push((SmolStr::new_static(key), Tree::from(value)));
             }
         }
-        let owners = match head.managed_fields {
+        let owners = match head.managed {
             // Of what is others', nobody asks who wrote which field.
             Some(managed) if wanted.is_some() || marked => sets.owners(managed).map_err(A::Error::custom)?,
             _ => Arc::new([]),
@@ -236,6 +201,54 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
             deleting: head.deletion_timestamp.map(|since| format_smolstr!("{since}{stuck}")),
         };
         Ok(Some((id, Sighting::Present(present))))
+    }
+}
+
+/// Is all that was kept so far what is wanted, and nothing else?
+fn is_as_wanted(kept: &[(SmolStr, Tree)], wanted: Option<&Resource>) -> bool {
+    let Some(wanted) = wanted.map(|resource| &resource.body) else { return false };
+    let named = |key: &str| matches!(key, "apiVersion" | "kind");
+    kept.iter().all(|(key, value)| named(key) || wanted.get(key) == Some(value))
+        && wanted.entries().iter().all(|(key, _)| named(key) || kept.iter().any(|(have, _)| have == key))
+}
+
+impl<'de> Deserialize<'de> for Head<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Head<'de>, D::Error> {
+        struct Parts;
+        impl<'de> Visitor<'de> for Parts {
+            type Value = Head<'de>;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("metadata")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head<'de>, A::Error> {
+                let mut head = Head::default();
+                let mut named = false;
+                while let Some((Key(key), raw)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    let text = || serde_json::from_str(raw.get()).map(|Key(text)| text);
+                    let read = match &*key {
+                        "name" => text().map(|name| (head.name, named) = (name, true)),
+                        "namespace" => text().map(|namespace| head.namespace = namespace),
+                        "uid" => text().map(|uid| head.uid = uid),
+                        "resourceVersion" => text().map(|version| head.resource_version = version),
+                        "deletionTimestamp" => serde_json::from_str::<Option<Key<'_>>>(raw.get())
+                            .map(|since| head.deletion_timestamp = since.map(|Key(since)| since)),
+                        "finalizers" => serde_json::from_str::<Option<Vec<String>>>(raw.get())
+                            .map(|all| head.finalizers = all.unwrap_or_default()),
+                        "labels" => serde_json::from_str::<Option<Labels>>(raw.get())
+                            .map(|labels| head.marked = labels.is_some_and(|labels| labels.marked)),
+                        _ => Ok(()),
+                    };
+                    read.map_err(A::Error::custom)?;
+                    if key == "managedFields" {
+                        head.managed = Some(raw);
+                    } else {
+                        head.rest.push((key, raw));
+                    }
+                }
+                if named { Ok(head) } else { Err(A::Error::missing_field("name")) }
+            }
+        }
+        deserializer.deserialize_map(Parts)
     }
 }
 
@@ -320,27 +333,33 @@ mod tests {
         Desired::new(vec![resource], Arc::default()).unwrap()
     }
 
+    /// What is kept of these objects.
+    fn kept(kind: Kind, desired: &Desired, objects: &[&str]) -> Vec<Seen> {
+        let mut all = Objects::new(kind, desired, &Arc::default());
+        for object in objects {
+            all.take(serde_json::from_str(object).unwrap()).unwrap();
+        }
+        all.end()
+    }
+
     #[test]
-    fn a_page_is_cut_down_whatever_the_order() {
+    fn an_object_is_cut_down_whatever_the_order() {
         let body = r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"alice","labels":{"a":"1"}}}"#;
         let desired = desired("kube:Namespace/alice", body);
-        let page = r#"{"kind":"NamespaceList","apiVersion":"v1","metadata":{"resourceVersion":"9","continue":"more"},
-            "items":[
-              {"spec":{"finalizers":["kubernetes"]},"metadata":{"uid":"u1","name":"alice","resourceVersion":"5",
+        let objects = [
+            r#"{"spec":{"finalizers":["kubernetes"]},"metadata":{"uid":"u1","name":"alice","resourceVersion":"5",
                 "labels":{"a":"1","b":"2"},"managedFields":[
                   {"manager":"kwo","operation":"Update","time":"2026-01-01T00:00:00Z","fieldsType":"FieldsV1",
-                   "fieldsV1":{"f:metadata":{"f:labels":{"f:a":{}}}}}]},"status":{"phase":"Active"}},
-              {"metadata":{"name":"other","labels":{"b":"2"}},"spec":{}},
-              {"metadata":{"name":"left","labels":{"app.kubernetes.io/managed-by":"kwo","kwo.dev/tenant":"t"},
+                   "fieldsV1":{"f:metadata":{"f:labels":{"f:a":{}}}}}]},"status":{"phase":"Active"}}"#,
+            r#"{"metadata":{"name":"other","labels":{"b":"2"}},"spec":{}}"#,
+            r#"{"metadata":{"name":"left","labels":{"app.kubernetes.io/managed-by":"kwo","kwo.dev/tenant":"t"},
                 "deletionTimestamp":"2026-01-02T00:00:00Z"},"spec":{"finalizers":["kubernetes"]},
                 "status":{"conditions":[{"type":"A","status":"False","message":"no"},
-                  {"type":"B","status":"True","message":"pods. has 1 resource instances"}]}}]}"#;
-        let vault = Vault::default();
-        let page = Pages::new(Kind::Namespace, &desired, &vault).read(page).unwrap();
-        assert_eq!(page.next.as_deref(), Some("more"));
-        let [(first, Sighting::Present(alice)), (second, Sighting::Present(left))] = page.found.as_slice()
-        else {
-            panic!("{:?}", page.found)
+                  {"type":"B","status":"True","message":"pods. has 1 resource instances"}]}}"#,
+        ];
+        let found = kept(Kind::Namespace, &desired, &objects);
+        let [(first, Sighting::Present(alice)), (second, Sighting::Present(left))] = found.as_slice() else {
+            panic!("{found:?}")
         };
         assert_eq!(first.to_string(), "kube:Namespace/alice");
         assert!(alice.body.same(&desired.resources()[0].body));
@@ -354,13 +373,35 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_an_error_and_not_an_empty_list() {
-        let desired = Desired::default();
-        let vault = Vault::default();
-        let mut pages = Pages::new(Kind::Namespace, &desired, &vault);
-        for text in ["{}", "[]", r#"{"kind":"Status"}"#, r#"{"items":[{}]}"#, r#"{"items":[]} x"#, ""] {
-            assert!(pages.read(text).is_err(), "{text}");
+    fn how_much_is_in_use_is_kept_where_a_bound_is_not_as_it_is_wanted() {
+        let body = r#"{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q","namespace":"a"},"spec":{"hard":{"pods":"2"}}}"#;
+        let desired = desired("kube:ResourceQuota/a/q", body);
+        let quota = |spec: &str| {
+            let (metadata, used) = (r#""metadata":{"name":"q","namespace":"a"}"#, r#""used":{"pods":"1"}"#);
+            format!(r#"{{{metadata},"spec":{spec},"status":{{"hard":{{"pods":"2"}},{used}}}}}"#)
+        };
+        for (spec, keeps) in [
+            (r#"{"hard":{"pods":"2"}}"#, false),
+            (r#"{"hard":{"pods":"2","secrets":"1"}}"#, false),
+            (r#"{"hard":{"pods":"3"}}"#, true),
+            (r#"{"hard":{}}"#, true),
+            (r#"{"hard":{"pods":"2"},"scopes":["A"]}"#, true),
+        ] {
+            let found = kept(Kind::ResourceQuota, &desired, &[&quota(spec)]);
+            let [(_, Sighting::Present(present))] = found.as_slice() else { panic!("{found:?}") };
+            assert_eq!(present.body.at("/status/used/pods").is_some(), keeps, "{spec}");
+            assert_eq!(present.body.shares(&desired.resources()[0].body), !keeps, "{spec}");
         }
-        assert!(pages.read(r#"{"items":null}"#).unwrap().found.is_empty());
+        let others = kept(Kind::ResourceQuota, &Desired::default(), &[&quota(r#"{"hard":{"pods":"2"}}"#)]);
+        assert!(others.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_object_is_an_error() {
+        let mut all = Objects::new(Kind::Namespace, &Desired::default(), &Arc::default());
+        for text in ["{}", "[]", r#"{"metadata":{}}"#, r#"{"metadata":{"name":1}}"#, r#"{"metadata":null}"#] {
+            assert!(all.take(serde_json::from_str(text).unwrap()).is_err(), "{text}");
+        }
+        assert!(all.end().is_empty());
     }
 }

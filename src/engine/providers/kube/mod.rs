@@ -14,6 +14,7 @@ mod observe;
 mod outage;
 mod owners;
 mod pace;
+mod page;
 mod path;
 mod provider;
 mod proxy;

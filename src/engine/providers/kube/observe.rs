@@ -3,6 +3,8 @@
 //! every wanted object of its kind `Unknown`; only one that was read to its end may say that something is absent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use kwo_planner::change::Step;
@@ -13,9 +15,11 @@ use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Present, Reach, Sighting
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::systems::System;
 use smol_str::{SmolStr, format_smolstr};
+use tokio::task::JoinSet;
 
 use super::answer::{Trouble, times};
-use super::decode::{Pages, Seen};
+use super::decode::{Objects, Seen};
+use super::page::Page;
 use super::path::{all, encoded, only, siblings, words};
 use super::wire::{Call, Wire};
 use crate::secrets::Vault;
@@ -33,14 +37,17 @@ const RESTARTS: u32 = 3;
 /// How many objects are asked for by name before a LIST of all is the lesser trouble.
 const FEW: usize = 5;
 
-/// Looks at all that is wanted of this system, and at all that carries the mark.
-pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Observed {
-    let mut observed = Observed::default();
-    let mut wanted: BTreeMap<Kind, Vec<&ResourceId>> = BTreeMap::new();
-    for id in desired.resources().iter().map(|resource| &resource.id).filter(|id| id.system == System::Kube) {
+/// Looks at all that is wanted of this system, and at all that carries the mark. Each kind is read by itself, beside the
+/// others and while it comes.
+pub(super) async fn observe(wire: &Arc<Wire>, vault: &Arc<Vault>, desired: &Desired) -> Observed {
+    let mut unknown = Vec::new();
+    // Ordered by id, those of a kind are in a row.
+    let mut wanted: BTreeMap<Kind, Range<usize>> = BTreeMap::new();
+    let ids = desired.resources().iter().map(|resource| &resource.id).enumerate();
+    for (at, id) in ids.filter(|(_, id)| id.system == System::Kube) {
         match id.known_kind() {
-            Some(kind) => wanted.entry(kind).or_default().push(id),
-            None => observed.insert(id.clone(), Sighting::Unknown { why: unknown_kind(id) }),
+            Some(kind) => wanted.entry(kind).or_insert(at..at).end = at + 1,
+            None => unknown.push((id.clone(), Sighting::Unknown { why: unknown_kind(id) })),
         }
     }
     // Who has kubeconfigs kept may once have asked for a token that never ends.
@@ -48,30 +55,33 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
     let tenants_only =
         wanted.keys().all(|kind| kind.look() == Look::All) && !desired.resources().iter().any(keeps);
     let asked = Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private || !tenants_only);
-    let lists = join_all(asked.map(|kind| {
-        let ids = wanted.get(&kind).map(Vec::as_slice).unwrap_or_default();
-        async move { (kind, ids, seen(wire, vault, kind, desired, ids).await) }
-    }));
-    for (kind, ids, list) in lists.await {
-        let otherwise = match &list {
-            Ok(_) => Sighting::Absent,
-            Err(why) => Sighting::Unknown { why: why.clone() },
-        };
-        if let Err(why) = &list
-            && (kind.lets_in() || kind == Kind::Namespace)
-        {
-            observed.unlisted.insert(kind, why.clone());
-        }
-        for role in desired.bound().iter().filter(|role| role.known_kind() == Some(kind)) {
-            observed.insert(role.clone(), otherwise.clone());
-        }
-        for id in ids {
-            observed.insert((*id).clone(), otherwise.clone());
-        }
-        for (id, sighting) in list.unwrap_or_default() {
-            observed.insert(id, sighting);
-        }
+    let mut open: BTreeMap<Kind, Range<usize>> =
+        asked.map(|kind| (kind, wanted.remove(&kind).unwrap_or_default())).collect();
+    // Those that nobody waits for any more end with the set.
+    let mut lists = JoinSet::new();
+    for (kind, rows) in open.clone() {
+        let (wire, vault, desired) = (Arc::clone(wire), Arc::clone(vault), desired.clone());
+        lists.spawn(async move {
+            let list = seen(&wire, &vault, kind, &desired, rows.clone()).await;
+            (kind, Whole::of(list, kind, &desired, rows))
+        });
     }
+    // In the order of the ids, in which a map is made at once.
+    let mut all: BTreeMap<&str, Whole> = BTreeMap::new();
+    while let Some(ended) = lists.join_next().await {
+        let Ok((kind, whole)) = ended else { continue };
+        open.remove(&kind);
+        all.insert(kind.name(), whole);
+    }
+    for (kind, rows) in open {
+        let why = format_smolstr!("list {}: it was broken off", words(kind));
+        all.insert(kind.name(), Whole::of(Err(why), kind, desired, rows));
+    }
+    let unlisted = Kind::ALL.into_iter().filter(|kind| kind.lets_in() || *kind == Kind::Namespace);
+    let unlisted = unlisted.filter_map(|kind| Some((kind, all.get(kind.name())?.why.clone()?))).collect();
+    let sightings = all.into_values().flat_map(|whole| whole.sightings).chain(unknown);
+    let mut observed: Observed = sightings.collect();
+    observed.unlisted = unlisted;
     marked_of_old(wire, vault, desired, tenants_only, &mut observed).await;
     // A registry or resolvers that left the roster had Secrets and ConfigMaps, too.
     let dropped = |(id, sighting): (&ResourceId, &Sighting)| {
@@ -81,7 +91,7 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
     let tokens = tokens_of_old(desired, &observed);
     if tenants_only && (!tokens.is_empty() || observed.iter().any(dropped)) {
         let private = Kind::ALL.into_iter().filter(|kind| kind.look() == Look::Private);
-        for list in join_all(private.map(|kind| seen(wire, vault, kind, desired, &[]))).await {
+        for list in join_all(private.map(|kind| seen(wire, vault, kind, desired, 0..0))).await {
             for (id, sighting) in list.unwrap_or_default() {
                 observed.insert(id, sighting);
             }
@@ -91,7 +101,7 @@ pub(super) async fn observe(wire: &Wire, vault: &Vault, desired: &Desired) -> Ob
             if observed.get(&id).is_some() {
                 continue;
             }
-            let sighting = by_name(wire, &mut Pages::new(Kind::Secret, desired, vault), &id).await;
+            let sighting = by_name(wire, &mut Objects::new(Kind::Secret, desired, vault), &id).await;
             observed.insert(id, sighting);
         }
     }
@@ -117,7 +127,7 @@ fn tokens_of_old(desired: &Desired, observed: &Observed) -> Vec<ResourceId> {
 /// since. Elsewhere it would cost a request a kind for nothing.
 async fn marked_of_old(
     wire: &Wire,
-    vault: &Vault,
+    vault: &Arc<Vault>,
     desired: &Desired,
     tenants_only: bool,
     observed: &mut Observed,
@@ -137,8 +147,8 @@ async fn marked_of_old(
         };
         let only = &only;
         Some(async move {
-            let mut pages = Pages::new(kind, desired, vault);
-            list(wire, &mut pages, kind, all(kind), only, call).await
+            let mut objects = Objects::new(kind, desired, vault);
+            list(wire, &mut objects, kind, all(kind), only, call).await
         })
     }));
     // Whoever may not list them was told so by the LIST of what carries the mark.
@@ -149,54 +159,100 @@ async fn marked_of_old(
     }
 }
 
-/// What is seen of a kind, or why nothing is.
+/// All that is to be told of the objects of a kind, ordered by id.
+struct Whole {
+    sightings: Vec<Seen>,
+    /// Why they could not be listed.
+    why: Option<SmolStr>,
+}
+
+impl Whole {
+    /// What was listed, and of what is wanted or bound and was not, that it is not there or why that is not known.
+    fn of(list: Result<Vec<Seen>, SmolStr>, kind: Kind, desired: &Desired, rows: Range<usize>) -> Whole {
+        let (mut sightings, why) = match list {
+            Ok(found) => (found, None),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        let otherwise = match &why {
+            None => Sighting::Absent,
+            Some(why) => Sighting::Unknown { why: why.clone() },
+        };
+        sightings.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // Of two of the same object the last one counts.
+        sightings.dedup_by(|later, sooner| {
+            let same = later.0 == sooner.0;
+            if same {
+                std::mem::swap(later, sooner);
+            }
+            same
+        });
+        let roles = desired.bound().iter().filter(|role| role.known_kind() == Some(kind));
+        let open = |role: &&ResourceId| sightings.binary_search_by(|(id, _)| id.cmp(role)).is_err();
+        let mut missing: Vec<ResourceId> = roles.filter(open).cloned().collect();
+        let mut there = sightings.iter().map(|(id, _)| id).peekable();
+        for Resource { id, .. } in desired.resources().get(rows).unwrap_or_default() {
+            while there.next_if(|have| *have < id).is_some() {}
+            if there.next_if(|have| *have == id).is_none() {
+                missing.push(id.clone());
+            }
+        }
+        if !missing.is_empty() {
+            sightings.extend(missing.into_iter().map(|id| (id, otherwise.clone())));
+            sightings.sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        Whole { sightings, why }
+    }
+}
+
+/// What is seen of a kind, or why nothing is. What is wanted of it stands in these rows.
 async fn seen(
     wire: &Wire,
-    vault: &Vault,
+    vault: &Arc<Vault>,
     kind: Kind,
     desired: &Desired,
-    ids: &[&ResourceId],
+    rows: Range<usize>,
 ) -> Result<Vec<Seen>, SmolStr> {
-    let mut pages = Pages::new(kind, desired, vault);
+    let mut objects = Objects::new(kind, desired, vault);
     let (key, value) = MARK;
     let marked = format!("&labelSelector={}", encoded(&format!("{key}={value}")));
     let mut found = match kind.look() {
-        Look::All => return list(wire, &mut pages, kind, all(kind), "", Call::get).await,
-        Look::Marked => list(wire, &mut pages, kind, all(kind), &marked, Call::get).await?,
+        Look::All => return list(wire, &mut objects, kind, all(kind), "", Call::get).await,
+        Look::Marked => list(wire, &mut objects, kind, all(kind), &marked, Call::get).await?,
         // Whoever may not list them is not told of what is left over, and that is all.
         Look::Private => {
-            let there = list(wire, &mut pages, kind, all(kind), &marked, Call::metadata).await;
+            let there = list(wire, &mut objects, kind, all(kind), &marked, Call::metadata).await;
             there.unwrap_or_default().into_iter().filter(|(id, _)| desired.get(id).is_none()).collect()
         }
     };
     let known: BTreeSet<ResourceId> = found.iter().map(|(id, _)| id.clone()).collect();
-    let open: Vec<&ResourceId> = ids.iter().copied().filter(|id| !known.contains(*id)).collect();
+    let ids = desired.resources().get(rows).unwrap_or_default().iter().map(|resource| &resource.id);
+    let open: Vec<&ResourceId> = ids.filter(|id| !known.contains(*id)).collect();
     if kind.look() == Look::Marked && open.len() > FEW {
-        return list(wire, &mut pages, kind, all(kind), "", Call::get).await;
+        return list(wire, &mut objects, kind, all(kind), "", Call::get).await;
     }
     for id in open {
-        let sighting = by_name(wire, &mut pages, id).await;
+        let sighting = by_name(wire, &mut objects, id).await;
         found.push((id.clone(), sighting));
     }
     Ok(found)
 }
 
 /// Looks at the object of one step.
-pub(super) async fn look(wire: &Wire, vault: &Vault, step: &Step) -> Sighting {
+pub(super) async fn look(wire: &Wire, vault: &Arc<Vault>, step: &Step) -> Sighting {
     let Some(kind) = step.id.known_kind() else { return Sighting::Unknown { why: unknown_kind(&step.id) } };
     let desired = Desired::of(step.resource());
-    by_name(wire, &mut Pages::new(kind, &desired, vault), &step.id).await
+    by_name(wire, &mut Objects::new(kind, &desired, vault), &step.id).await
 }
 
 /// Looks at one object. A LIST by name asks for no right that `observe` does not need, and tells "there is no such
 /// object" from "there is no such API", which a GET does not.
-async fn by_name(wire: &Wire, pages: &mut Pages<'_>, id: &ResourceId) -> Sighting {
+async fn by_name(wire: &Wire, objects: &mut Objects, id: &ResourceId) -> Sighting {
     let Some(kind) = id.known_kind() else { return Sighting::Unknown { why: unknown_kind(id) } };
     let place = match siblings(id) {
         Ok(place) => place,
         Err(why) => return Sighting::Unknown { why: why.into() },
     };
-    match list(wire, pages, kind, place, &format!("&{}", only(&id.name)), Call::get).await {
+    match list(wire, objects, kind, place, &format!("&{}", only(&id.name)), Call::get).await {
         Err(why) => Sighting::Unknown { why },
         Ok(found) => found
             .into_iter()
@@ -212,7 +268,7 @@ fn unknown_kind(id: &ResourceId) -> SmolStr {
 /// The objects in a place that are to be kept, or why they could not be listed.
 async fn list(
     wire: &Wire,
-    pages: &mut Pages<'_>,
+    objects: &mut Objects,
     kind: Kind,
     place: String,
     only: &str,
@@ -221,10 +277,12 @@ async fn list(
     let what = words(kind);
     let mut limit = PAGE;
     'whole: for _ in 0..RESTARTS {
-        let mut found = Vec::new();
+        objects.begin();
         let mut from = String::new();
         loop {
-            let asked = wire.ask(&call(format!("{place}?limit={limit}{only}{from}"))).await;
+            let mut page = Page::new(&mut *objects);
+            let call = call(format!("{place}?limit={limit}{only}{from}"));
+            let asked = wire.read(&call, Some(&mut page)).await;
             if matches!(asked.outcome, Err(Trouble::TooLarge(_))) && limit > 1 {
                 limit = (limit / SMALLER).max(1);
                 continue;
@@ -243,14 +301,13 @@ async fn list(
                 410 => continue 'whole,
                 _ => return Err(format_smolstr!("list {what} failed: {}", answer.says())),
             }
-            let page = std::str::from_utf8(&answer.body)
-                .map_err(|error| error.to_string())
-                .and_then(|text| pages.read(text).map_err(|error| error.to_string()))
-                .map_err(|error| format_smolstr!("list {what}: the answer cannot be read: {error}"))?;
-            found.extend(page.found);
-            match page.next {
+            let next = page.end();
+            let next =
+                next.map_err(|error| format_smolstr!("list {what}: the answer cannot be read: {error}"))?;
+            objects.turn();
+            match next {
                 Some(next) => from = format!("&continue={}", encoded(&next)),
-                None => return Ok(found),
+                None => return Ok(objects.end()),
             }
         }
     }

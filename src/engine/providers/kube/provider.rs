@@ -128,7 +128,7 @@ impl Issuer for Kube {
 }
 
 impl Kube {
-    fn vault(&self) -> &Vault {
+    fn vault(&self) -> &Arc<Vault> {
         self.vault.get_or_init(Arc::default)
     }
 }

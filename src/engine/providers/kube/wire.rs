@@ -49,6 +49,14 @@ pub(super) struct Call {
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 
+/// Takes the body of a success while it comes.
+pub(super) trait Reader: Send {
+    /// It comes from its beginning, after a try that failed, too.
+    fn begin(&mut self);
+    /// The next piece of it.
+    fn take(&mut self, piece: &[u8]);
+}
+
 /// What came of a request in the end.
 pub(super) struct Asked {
     pub(super) outcome: Result<Answer, Trouble>,
@@ -103,6 +111,11 @@ impl Wire {
     /// Sends it, and again while that may help: as often as it takes, within the time that a run waits, where the
     /// server is away or asks to wait; a few times where it is there and has no good answer.
     pub(super) async fn ask(&self, call: &Call) -> Asked {
+        self.read(call, None).await
+    }
+
+    /// The same with a reader for the body of a success; the answer then has none.
+    pub(super) async fn read(&self, call: &Call, mut reader: Option<&mut dyn Reader>) -> Asked {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_PAUSE)
             .with_max_delay(LONGEST_PAUSE)
@@ -118,7 +131,7 @@ impl Wire {
                 return Asked { outcome: Err(Trouble::Hopeless(why)), tries, unsure };
             }
             let sent = Instant::now();
-            let outcome = self.once(call).await;
+            let outcome = self.once(call, again(&mut reader)).await;
             drop(place);
             tries += 1;
             let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
@@ -181,9 +194,9 @@ impl Wire {
     }
 
     /// Sends it once.
-    async fn once(&self, call: &Call) -> Result<Answer, Trouble> {
+    async fn once(&self, call: &Call, reader: Option<&mut dyn Reader>) -> Result<Answer, Trouble> {
         let started = Instant::now();
-        let outcome = self.send(call).await;
+        let outcome = self.send(call, reader).await;
         let ms = started.elapsed().as_millis();
         match &outcome {
             Ok(answer) => {
@@ -196,15 +209,23 @@ impl Wire {
         outcome
     }
 
-    async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
-        let mut body = Vec::new();
+    async fn send(&self, call: &Call, reader: Option<&mut dyn Reader>) -> Result<Answer, Trouble> {
+        let (mut body, mut length) = (Vec::new(), 0);
         let patience = self.way.timeout;
         let mut answer = self.way.open(call.request()?, patience).await?;
+        let mut reader = reader.filter(|_| answer.status().is_success());
+        if let Some(reader) = &mut reader {
+            reader.begin();
+        }
         while let Some(piece) = self.way.piece(&mut answer, Some(patience)).await? {
-            if call.is_page() && body.len() + piece.len() > self.page_bytes {
-                return Err(Trouble::TooLarge(body.len() + piece.len()));
+            length += piece.len();
+            if call.is_page() && length > self.page_bytes {
+                return Err(Trouble::TooLarge(length));
             }
-            body.extend_from_slice(&piece);
+            match &mut reader {
+                Some(reader) => reader.take(&piece),
+                None => body.extend_from_slice(&piece),
+            }
         }
         let (head, _) = answer.into_parts();
         let (retry_after, warnings) = (retry_after(&head.headers), warnings(&head.headers));
@@ -236,5 +257,13 @@ impl Wire {
             }
         }
         Ok(Answer { status, retry_after, warnings, body })
+    }
+}
+
+/// The same reader for one more try.
+fn again<'r>(reader: &'r mut Option<&mut dyn Reader>) -> Option<&'r mut dyn Reader> {
+    match reader {
+        Some(reader) => Some(&mut **reader),
+        None => None,
     }
 }
