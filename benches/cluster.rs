@@ -1,8 +1,8 @@
 //! kwo beside kubectl on the same objects, on a real API server: requests, wall time, peak memory, and the ratios of
 //! one run. `cargo bench --bench cluster`, or with other numbers of tenants after `--`: `-- 10 100 1000`.
 //!
-//! Every first apply gets a server of its own, so that nobody profits from what another one left. The floor is a loop
-//! of bare concurrent POSTs of the same bodies.
+//! Every first apply gets a server of its own, so that nobody profits from what another one left. The floor of an apply
+//! is a loop of bare concurrent POSTs of the same bodies, that of a plan the bare concurrent LISTs of the same kinds.
 #![expect(clippy::panic, reason = "a benchmark that cannot be set up ends here")]
 
 mod server;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kwo_planner::kinds::{Kind, Look};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -20,6 +21,12 @@ use tokio::task::JoinSet;
 use server::{Measured, Server, programs};
 
 const CONCURRENCY: usize = 16;
+
+/// How often what is short is measured.
+const TURNS: usize = 3;
+
+/// How many objects a page of a LIST has.
+const PAGE: usize = 5000;
 
 fn main() {
     let mut sizes: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
@@ -59,8 +66,16 @@ fn compare(tenants: usize, programs: &Path) {
     let first =
         server.measure(kwo(&["apply", "--yes", &concurrency]).env("KWO_KUBECONFIG", &server.kubeconfig));
     row(tenants, "kwo apply, first", &first, Some((&floor, "of the POSTs")));
-    let plan = server.measure(kwo(&["plan"]).env("KWO_KUBECONFIG", &server.kubeconfig));
-    row(tenants, "kwo plan, unchanged", &plan, None);
+    // By turns, and of each the best, for they are short.
+    let both = (0..TURNS).map(|_| {
+        let plan = server.measure(kwo(&["plan"]).env("KWO_KUBECONFIG", &server.kubeconfig));
+        (measure_lists(&server), plan)
+    });
+    let (lists, plans): (Vec<Measured>, Vec<Measured>) = both.unzip();
+    let best = |all: Vec<Measured>| all.into_iter().min_by_key(|one| one.wall).expect("a turn");
+    let (lists, plan) = (best(lists), best(plans));
+    row(tenants, "bare concurrent LISTs", &lists, None);
+    row(tenants, "kwo plan, unchanged", &plan, Some((&lists, "of the LISTs")));
     drop(server);
 
     let server = Server::start(programs, folder.path(), "kubectl");
@@ -91,6 +106,45 @@ fn row(tenants: usize, what: &str, measured: &Measured, beside: Option<(&Measure
 
 /// POSTs the bodies, those without a namespace first.
 fn measure_loop(server: &Server, bodies: &[Value]) -> Measured {
+    measure_bare(server, async |client| {
+        for namespaced in [false, true] {
+            let wave = bodies.iter().filter(|body| body["metadata"]["namespace"].is_string() == namespaced);
+            post(&client, wave).await;
+        }
+    })
+}
+
+/// LISTs the kinds that kwo lists, beside each other, and reads of the pages only whether there is another one.
+fn measure_lists(server: &Server) -> Measured {
+    measure_bare(server, async |client| {
+        let mut running = JoinSet::new();
+        for kind in Kind::ALL {
+            let only = match kind.look() {
+                Look::All => "",
+                Look::Marked => "&labelSelector=kwo.dev%2Fmanaged%3Dtrue",
+                Look::Private => continue,
+            };
+            let client = client.clone();
+            running.spawn(async move {
+                let mut from = String::new();
+                loop {
+                    let path = format!("{}/{}?limit={PAGE}{only}{from}", group(kind), kind.plural());
+                    let request = http::Request::get(path).body(Vec::new()).expect("a request");
+                    // A kind that the server does not have is no page.
+                    let Ok(page) = client.request_text(request).await else { return };
+                    let head = page.split_once("\"items\"").map_or("", |(head, _)| head);
+                    let next = head.split_once("\"continue\":\"").and_then(|(_, rest)| rest.split_once('"'));
+                    let Some((next, _)) = next else { return };
+                    from = format!("&continue={next}");
+                }
+            });
+        }
+        running.join_all().await;
+    })
+}
+
+/// What bare requests cost.
+fn measure_bare(server: &Server, ask: impl AsyncFnOnce(kube::Client)) -> Measured {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let before = server.requests();
     let wall = runtime.block_on(async {
@@ -99,10 +153,7 @@ fn measure_loop(server: &Server, bodies: &[Value]) -> Measured {
         let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await;
         let client = kube::Client::try_from(config.expect("a configuration")).expect("a client");
         let started = Instant::now();
-        for namespaced in [false, true] {
-            let wave = bodies.iter().filter(|body| body["metadata"]["namespace"].is_string() == namespaced);
-            post(&client, wave).await;
-        }
+        ask(client).await;
         started.elapsed()
     });
     Measured { wall, requests: server.requests() - before, peak: None, cpu: None }
@@ -129,13 +180,17 @@ async fn post(client: &kube::Client, bodies: impl Iterator<Item = &Value>) {
 
 fn path(body: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let kind = kwo_planner::kinds::Kind::named(&text(&body["kind"])).expect("a kind that kwo writes");
-    let group = match kind.api_version() {
+    let kind = Kind::named(&text(&body["kind"])).expect("a kind that kwo writes");
+    match body["metadata"]["namespace"].as_str() {
+        Some(namespace) => format!("{}/namespaces/{namespace}/{}", group(kind), kind.plural()),
+        None => format!("{}/{}", group(kind), kind.plural()),
+    }
+}
+
+/// Where the API has a kind.
+fn group(kind: Kind) -> String {
+    match kind.api_version() {
         "v1" => "/api/v1".to_owned(),
         other => format!("/apis/{other}"),
-    };
-    match body["metadata"]["namespace"].as_str() {
-        Some(namespace) => format!("{group}/namespaces/{namespace}/{}", kind.plural()),
-        None => format!("{group}/{}", kind.plural()),
     }
 }

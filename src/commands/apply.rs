@@ -98,18 +98,19 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         let provenance = loaded.provenance(&roster);
         let provenance = Provenance { target: identity.id, address: identity.address, ..provenance };
         let keeper = loaded.keeper(&roster, &target);
-        let kept = loaded.desired.clone().kept_by(&keeper, target.take_over_roster);
+        let kept = |desired: Desired| desired.kept_by(&keeper, target.take_over_roster);
         // The file that a saved plan was made from may have stood elsewhere: then it does not say who keeps the cluster.
-        let (desired, this, file) = match file {
-            None => (kept, keeper, None),
-            Some(file) if is_said_by(&file.plan.plan, &kept) => {
-                (kept, Keeper { place: None, ..keeper }, Some(file))
+        let (desired, stands, file) = match file {
+            None => (kept(loaded.desired), keeper.place.clone(), None),
+            Some(file) if is_said_by(&file.plan.plan, &kept(loaded.desired.clone())) => {
+                (kept(loaded.desired), None, Some(file))
             }
             Some(mut file) => {
                 file.plan.plan = unsaid(file.plan.plan);
-                (loaded.desired, Keeper { place: None, ..keeper }, Some(file))
+                (loaded.desired, None, Some(file))
             }
         };
+        let this = Keeper { place: stands, ..keeper };
         let desired = entrust(desired, &roster, &target, &*provider).await;
         let guard = Guard { this: &this, takes_over: target.take_over_roster, writes: true };
         let (plan, observed) = look(&*provider, &desired, &adopt, provenance, Some(guard)).await?;

@@ -1,9 +1,11 @@
 //! Data to standard output, talk to standard error, both through the door of `report/plain.rs`. A reader that has gone away
 //! is no failure.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::sync::OnceLock;
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use kwo_planner::plain::json as json_text;
 use serde::Serialize;
 
@@ -11,14 +13,25 @@ use crate::log::say;
 use crate::report::plain;
 use kwo_engine::failure::Failure;
 
+/// So many bytes of data are written at once.
+const MANY: usize = 1 << 16;
+
 /// Why data could not be printed, once it could not. It is kept until the run ends, so that a plan whose page does not
 /// fit the disk is not left half done.
 static UNPRINTED: OnceLock<std::io::Error> = OnceLock::new();
 
 /// Prints text, with its colours where they are wanted.
 pub(crate) fn data(text: &str) {
-    let mut out = anstream::stdout().lock();
-    if let Err(error) = out.write_all(plain::text(text).as_bytes()).and_then(|()| out.flush()) {
+    let text = plain::text(text);
+    let stdout = std::io::stdout();
+    let choice = AutoStream::choice(&stdout);
+    // A line at a time would be a call of the system for each.
+    let mut out = BufWriter::with_capacity(MANY, stdout.lock());
+    let written = match choice {
+        ColorChoice::Never => write!(out, "{}", strip_str(&text)),
+        _ => out.write_all(text.as_bytes()),
+    };
+    if let Err(error) = written.and_then(|()| out.flush()) {
         unprinted(error);
     }
 }

@@ -11,6 +11,7 @@ mod arrange;
 pub mod change;
 pub mod compare;
 pub mod counts;
+mod digest;
 pub mod domains;
 pub mod drift;
 pub mod endings;

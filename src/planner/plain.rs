@@ -11,7 +11,8 @@ pub const COMMAND: &str = "##[";
 /// text round it, or hide?
 #[must_use]
 pub fn acts(char: char) -> bool {
-    char.is_control() || (char.is_whitespace() && char != ' ') || hides(char)
+    // Most text is plain ASCII.
+    !matches!(char, ' '..='~') && (char.is_control() || (char.is_whitespace() && char != ' ') || hides(char))
 }
 
 /// Is there nothing to see of it? Those that Unicode lets a font leave out (`Default_Ignorable_Code_Point`), a pattern of

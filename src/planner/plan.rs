@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::arrange::{Verdict, arrange};
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step};
 use crate::compare::{Difference, compare};
+use crate::digest::Sum;
 use crate::foreign::{ForeignAccess, foreign_access, stranger, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
@@ -409,30 +409,28 @@ impl Plan {
             settled,
             digest: _,
         } = self;
-        let mut sha = Sha256::new();
-        // Writing to a hash cannot fail, and every part of a plan has a JSON form.
-        let form = (format_version, provenance, steps, held, leftovers, settled);
-        sha.update(serde_json::to_vec(&form).unwrap_or_default());
+        let mut sum = Sum::default();
+        sum.json(&(format_version, provenance, steps, held, leftovers, settled));
         // Earlier forms did not have them, and their plans are read, too.
         if !foreign_access.is_empty() || !unseen_access.is_empty() {
-            sha.update(serde_json::to_vec(&(foreign_access, unseen_access)).unwrap_or_default());
+            sum.json(&(foreign_access, unseen_access));
         }
         if *own_policies > 0 {
-            sha.update(own_policies.to_string());
+            sum.add(own_policies.to_string().as_bytes());
         }
-        sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        sum.end()
     }
 }
 
 /// SHA-256 of a roster's files, names included, in hexadecimal.
 #[must_use]
 pub fn roster_digest(sources: &crate::roster::Sources) -> SmolStr {
-    let mut sha = Sha256::new();
+    let mut sum = Sum::default();
     for file in sources.files() {
         for part in [&file.name, &file.text] {
-            sha.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            sha.update(part.as_bytes());
+            sum.add(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            sum.add(part.as_bytes());
         }
     }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    sum.end()
 }

@@ -22,30 +22,40 @@ pub fn text(text: &str) -> Cow<'_, str> {
             Some(rest) => (rest, "\n"),
             None => (line, ""),
         };
-        let mut plain = String::with_capacity(line.len());
+        let start = out.len();
         let mut rest = line;
         while let Some(at) = rest.find('\u{1b}') {
-            plain.push_str(&spelled(&rest[..at], odd));
+            out.push_str(&spelled(&rest[..at], odd));
             let (escape, after) = match colour(&rest[at..]).or_else(|| link(&rest[at..])) {
                 Some(end) => rest[at..].split_at(end),
                 None => ("\\u{1b}", &rest[at + 1..]),
             };
-            plain.push_str(escape);
+            out.push_str(escape);
             rest = after;
         }
-        plain.push_str(&spelled(rest, odd));
-        // A command counts where a line begins, whatever space or colour stands before it.
-        let seen = anstream::adapter::strip_str(&plain).to_string();
-        if seen.trim_start().starts_with("::") {
-            plain = plain.replacen("::", "\\::", 1);
+        out.push_str(&spelled(rest, odd));
+        // Whatever colour stands between, a command has two of these.
+        let two = |mark: u8| line.bytes().filter(|byte| *byte == mark).nth(1).is_some();
+        if two(b':') || two(b'#') {
+            let plain = out.split_off(start);
+            out.push_str(&no_command(plain));
         }
-        if seen.contains(COMMAND) {
-            plain = anstream::adapter::strip_str(&plain).to_string().replace(COMMAND, "#\\#[");
-        }
-        out.push_str(&plain);
         out.push_str(end);
     }
     Cow::Owned(out)
+}
+
+/// The line with nothing in it that a pipeline would take for a command.
+fn no_command(mut plain: String) -> String {
+    // It counts where a line begins, whatever space or colour stands before it.
+    let seen = anstream::adapter::strip_str(&plain).to_string();
+    if seen.trim_start().starts_with("::") {
+        plain = plain.replacen("::", "\\::", 1);
+    }
+    if seen.contains(COMMAND) {
+        plain = anstream::adapter::strip_str(&plain).to_string().replace(COMMAND, "#\\#[");
+    }
+    plain
 }
 
 /// The end of a colour, a bold or a dim of kwo's own, if the text begins with one. Nothing that hides text is among them.

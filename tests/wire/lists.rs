@@ -185,7 +185,8 @@ async fn bindings_of_others_are_seen_and_cost_no_request() {
     let (seen, requests) = asked(false).await;
     assert_eq!(requests, Kind::listed());
     let others: Vec<String> = seen.iter().map(|(id, _)| id.to_string()).collect();
-    assert_eq!(others, ["kube:ClusterRoleBinding/x", "kube:Namespace/alice", "kube:RoleBinding/alice/x"]);
+    let all = ["ClusterRoleBinding/x", "Namespace/alice", "NetworkPolicy/other", "RoleBinding/alice/x"];
+    assert_eq!(others, all.map(|id| format!("kube:{id}")));
     let Some(Sighting::Present(binding)) = seen.get(&"kube:RoleBinding/alice/x".parse().unwrap()) else {
         panic!("{others:?}")
     };
