@@ -9,7 +9,7 @@ use std::path::Path;
 
 use kwo_planner::change::{Change, Step};
 use kwo_planner::observed::Version;
-use kwo_planner::tree::{SmolStr, Tree};
+use kwo_planner::tree::{SmolStr, Tree, is_below};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -104,9 +104,9 @@ fn revised(root: &Path, step: &Step, filled: &Tree, file: &File) -> Result<Next,
             (Some("/owner"), Some(value)) if value.as_text().is_some_and(|owner| owner == OWNER) => {
                 owner = owner_of(root)?;
             }
-            (Some("/owner"), _) | (None, _) => return Err("a change is none that a file can have".to_owned()),
-            // What else there is: the content, and the mark, which is not in the file but on record.
-            _ => {}
+            // The mark is not in the file, but on record.
+            (Some(pointer), _) if ["/content", "/metadata"].iter().any(|part| is_below(pointer, part)) => {}
+            _ => return Err("a change is none that a file can have".to_owned()),
         }
     }
     let changes = changes.iter().filter_map(|change| Some((change.pointer()?, change.value()?)));
