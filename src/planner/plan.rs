@@ -13,12 +13,13 @@ use crate::digest::Sum;
 use crate::foreign::{ForeignAccess, foreign_access, stranger, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
-use crate::leftovers::{gather, hosts_left, left_in, left_over, logins_left, tokens_left};
+use crate::leftovers::{left_in, left_over};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::origin::Origin;
 use crate::overlay;
 use crate::pairs::{Known, Pair, pairs};
 use crate::resource::{Desired, Resource, ResourceId};
+use crate::systems::System;
 use crate::tightens::{self, Around};
 use crate::tree::{SmolStr, Tree, is_below, join, tokens};
 use crate::unions;
@@ -121,10 +122,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
             }
         }
     }
-    gather(&mut leftovers, &observed.reach);
-    tokens_left(&mut leftovers, observed);
-    hosts_left(&mut leftovers, desired, observed);
-    logins_left(&mut leftovers, observed);
+    System::ALL.iter().for_each(|system| system.rules().together(&mut leftovers, desired, observed));
     leftovers.sort_by(|a, b| {
         (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
     });

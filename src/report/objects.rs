@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use kwo_planner::change::{Cause, Change, Held, Hold, Leftover, Step};
 use kwo_planner::kinds::Kind;
-use kwo_planner::node::NodeKind;
 use kwo_planner::origin::Origin;
 use kwo_planner::plain::OneLine;
 use kwo_planner::secrets::STILL_ADMITS;
@@ -14,9 +13,6 @@ use kwo_planner::tree::{SmolStr, tokens};
 use super::plan::{CHANGE, CREATE, HOLD, LEFT, QUIET, shown};
 use super::tenants::{count, first};
 use super::tightens;
-
-/// What a new token does to the files of a kubeconfig.
-const ANEW: &str = "both files are written anew; what is there goes to /var/lib/kwo/archive";
 
 /// From how many new bounds of one reason on they are one line.
 const SEVERAL: usize = 4;
@@ -69,15 +65,8 @@ pub(super) fn changes(out: &mut String, step: &Step, how: How) {
     if let Some(disrupts) = step.disrupts.as_ref().map(OneLine) {
         let _ = writeln!(out, "      {HOLD}disruptive: {disrupts}{HOLD:#}");
     }
-    if step.changes.iter().any(|change| change.pointer().is_some_and(|at| at.starts_with("/content")))
-        && step.id.node_kind() == Some(NodeKind::File)
-    {
-        let _ = writeln!(out, "      {QUIET}the file as it is goes to /var/lib/kwo/archive{QUIET:#}");
-    }
-    if step.changes.iter().any(|change| change.pointer().is_some_and(|at| !at.starts_with("/metadata")))
-        && step.id.node_kind() == Some(NodeKind::Kubeconfig)
-    {
-        let _ = writeln!(out, "      {QUIET}{ANEW}{QUIET:#}");
+    if let Some(kept) = step.id.system.rules().kept(step) {
+        let _ = writeln!(out, "      {QUIET}{kept}{QUIET:#}");
     }
     let mut together: BTreeMap<(&str, &SmolStr, &SmolStr), Vec<&Change>> = BTreeMap::new();
     let bound = |change| bound(step, change).filter(|_| how != How::Full);
@@ -206,8 +195,8 @@ pub(super) fn held(out: &mut String, held: &[&Held]) {
     let Some(Held { id, tenant: _, hold, because }) = held.first() else { return };
     let (text, because) = (OneLine(hold), OneLine(because));
     let _ = writeln!(out, "      {text}\n      {QUIET}{because}{QUIET:#}");
-    if id.node_kind() == Some(NodeKind::Kubeconfig) && matches!(hold, Hold::Foreign { .. }) {
-        let _ = writeln!(out, "      {QUIET}{ANEW}{QUIET:#}");
+    if let Some(anew) = id.system.rules().anew(id).filter(|_| matches!(hold, Hold::Foreign { .. })) {
+        let _ = writeln!(out, "      {QUIET}{anew}{QUIET:#}");
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use kwo_planner::systems::System;
+
 /// What a crate of the workspace is made of, whatever the machine.
 fn dependencies(package: &str, depth: &str) -> BTreeSet<String> {
     let format = ["--prefix", "none", "--format", "{p}", "--target", "all", "--depth", depth];
@@ -68,6 +70,33 @@ fn every_source_file_opens_with_its_purpose_and_is_no_longer_than_500_lines() {
         }
     }
     assert!(seen > 50);
+}
+
+/// A new system has two rooms and a line in each list; whoever else names one would have to learn of it too.
+#[test]
+fn a_system_is_named_in_its_rooms_and_on_the_lists_alone() {
+    let mut naming = BTreeSet::new();
+    let mut folders = vec![Path::new("src").to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let its_own =
+                ["src/planner/systems", "src/engine/providers"].map(Path::new).contains(&path.as_path());
+            if path.is_dir() && !its_own {
+                folders.push(path);
+                continue;
+            }
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let names = |system: System| code.contains(&format!("System::{system:?}"));
+            if System::ALL.into_iter().any(names) {
+                naming.insert(path.display().to_string());
+            }
+        }
+    }
+    // Manifests are those of the cluster; and what opens each system.
+    let lists = ["src/commands/render.rs", "src/engine/target.rs"];
+    assert_eq!(naming, lists.map(str::to_owned).into(), "see `Task: a system` in CONTRIBUTING.md");
 }
 
 /// What is waited for is looked for; the only pauses are between two tries, while another run holds the lock, until an edit has

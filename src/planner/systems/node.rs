@@ -1,13 +1,16 @@
 //! What kwo keeps on a node beside the cluster: files, restarts of the services that read them, kubeconfigs. Their ids,
 //! where they are and how their fields are compared; what is in them is the domains' business.
 
+use smol_str::format_smolstr;
+
 use super::{Rules, System};
+use crate::change::{Leftover, Step};
 use crate::domains::ACCOUNT;
 use crate::endings::{edited, word};
-use crate::observed::{Place, Present, Reach};
-use crate::resource::ResourceId;
+use crate::observed::{Observed, Place, Present, Reach, Sighting};
+use crate::resource::{Desired, ResourceId};
 use crate::shapes::{PLAIN, Shape};
-use crate::tree::{SmolStr, Tree};
+use crate::tree::{SmolStr, Tree, is_below, join};
 
 /// What k3s is started with.
 pub const K3S_CONFIG: &str = "etc/rancher/k3s/config.yaml";
@@ -93,6 +96,12 @@ fn is_rival(wanted: &Tree, other: &Tree) -> bool {
         && flag(other).as_ref().is_some_and(rival)
 }
 
+/// What becomes of a file.
+const ARCHIVED: &str = "the file as it is goes to /var/lib/kwo/archive";
+
+/// What becomes of a kubeconfig.
+const ANEW: &str = "both files are written anew; what is there goes to /var/lib/kwo/archive";
+
 /// The node that kwo runs on.
 pub struct OfNode;
 
@@ -165,8 +174,50 @@ impl Rules for OfNode {
         }
     }
 
+    fn together(&self, leftovers: &mut [Leftover], _: &Desired, observed: &Observed) {
+        logins_left(leftovers, observed);
+    }
+
+    fn kept(&self, step: &Step) -> Option<&'static str> {
+        let changes =
+            |is: fn(&str) -> bool| step.changes.iter().any(|change| change.pointer().is_some_and(is));
+        match step.id.node_kind()? {
+            NodeKind::File => changes(|at| at.starts_with("/content")).then_some(ARCHIVED),
+            NodeKind::Kubeconfig => changes(|at| !at.starts_with("/metadata")).then_some(ANEW),
+            NodeKind::Restart => None,
+        }
+    }
+
+    fn anew(&self, id: &ResourceId) -> Option<&'static str> {
+        (id.node_kind()? == NodeKind::Kubeconfig).then_some(ANEW)
+    }
+
     fn not_asked(&self) -> SmolStr {
         "node files are looked at with `--node`".into()
+    }
+}
+
+/// Says of the argument by which the API server reads a file with logins that it goes first: while it is there, k3s does
+/// not start without the file.
+fn logins_left(leftovers: &mut [Leftover], observed: &Observed) {
+    let file = ResourceId::node(NodeKind::File, K3S_AUTHENTICATION);
+    let argument = Tree::from(format!("{AUTHENTICATION_CONFIG}=/{K3S_AUTHENTICATION}"));
+    let args = join("/content", APISERVER_ARGS);
+    let config = ResourceId::node(NodeKind::File, K3S_CONFIG);
+    // What is no longer wanted is not kept, but on record as kwo's.
+    let named = matches!(observed.get(&config), Some(Sighting::Present(config)) if config.kwo_added(&args, &argument));
+    let is = |left: &Leftover| {
+        left.id == config && left.pointer.as_deref().is_some_and(|pointer| is_below(pointer, &args))
+    };
+    let Some(at) = leftovers.iter().position(|left| named && is(left)) else { return };
+    if matches!(observed.get(&file), Some(Sighting::Absent)) {
+        leftovers[at].in_force = Some(format_smolstr!(
+            "the API server will not start again: its argument names /{K3S_AUTHENTICATION}, which is not there"
+        ));
+    }
+    let first = leftovers[at].command.clone();
+    if let Some(file) = leftovers.iter_mut().find(|left| left.id == file && left.pointer.is_none()) {
+        file.command = format_smolstr!("{first} && {}", file.command);
     }
 }
 

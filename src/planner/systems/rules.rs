@@ -1,7 +1,8 @@
 //! What the planner has to know of a system, in one place for each.
 
-use crate::observed::{Present, Reach};
-use crate::resource::ResourceId;
+use crate::change::{Leftover, Step};
+use crate::observed::{Observed, Present, Reach};
+use crate::resource::{Desired, ResourceId};
 use crate::shapes::Shape;
 use crate::tree::{SmolStr, Tree};
 
@@ -42,6 +43,19 @@ pub trait Rules: Sync {
 
     /// What an object that is left over still gives somebody, in a sentence, where its kind does by being there.
     fn still_gives(&self, id: &ResourceId) -> Option<String>;
+
+    /// Says of what is left over in it what only all of it together shows: which one goes first, say.
+    fn together(&self, _leftovers: &mut [Leftover], _desired: &Desired, _observed: &Observed) {}
+
+    /// What becomes of what is there when this step is done, beside what it changes.
+    fn kept(&self, _step: &Step) -> Option<&'static str> {
+        None
+    }
+
+    /// The same for an object that can only be written as a whole.
+    fn anew(&self, _id: &ResourceId) -> Option<&'static str> {
+        None
+    }
 
     /// Why it is left out of a run that was not asked to look at it.
     fn not_asked(&self) -> SmolStr;

@@ -3,16 +3,19 @@
 pub(crate) mod field_rules;
 pub mod kinds;
 pub(crate) mod kubectl;
+mod leftovers;
 
 use self::kinds::Kind;
 use self::kubectl::kubectl;
+use self::leftovers::{gather, hosts_left, tokens_left};
 use super::Rules;
+use crate::change::Leftover;
 use crate::domains::registry_users::auth_id;
 use crate::endings::{edited, word};
 use crate::leftovers::SYSTEM_NAMESPACES;
-use crate::observed::{FIELD_MANAGER, Place, Present, Reach};
+use crate::observed::{FIELD_MANAGER, Observed, Place, Present, Reach};
 use crate::plain::shell_text;
-use crate::resource::ResourceId;
+use crate::resource::{Desired, ResourceId};
 use crate::shapes::Shape;
 use crate::tree::{SmolStr, Tree};
 
@@ -101,6 +104,12 @@ impl Rules for Kubernetes {
             }
             _ => None,
         }
+    }
+
+    fn together(&self, leftovers: &mut [Leftover], desired: &Desired, observed: &Observed) {
+        gather(leftovers, &observed.reach);
+        tokens_left(leftovers, observed);
+        hosts_left(leftovers, desired, observed);
     }
 
     fn not_asked(&self) -> SmolStr {
