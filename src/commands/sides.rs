@@ -52,7 +52,10 @@ fn words(from: &OsStr, to: Option<&OsStr>, file: &Path) -> Result<(Word, Word), 
             Err(Failure::usage("`A..B` names both rosters, and there is one word more")
                 .hint("give one of them"))
         }
-        (Some((from, to, true)), None) => Ok((Word::Parted(from.clone(), to.clone()), revision(&to))),
+        (Some((from, to, true)), None) => {
+            let newest = revision(&to);
+            Ok((Word::Parted(from, to), newest))
+        }
         (Some((from, to, false)), None) => Ok((revision(&from), revision(&to))),
         (None, None) => Ok((word(from)?, Word::File(file.to_owned()))),
         (None, Some(to)) => Ok((word(from)?, word(to)?)),

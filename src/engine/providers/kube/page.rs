@@ -238,8 +238,7 @@ mod tests {
         let text = format!(
             r#" {{"kind":"L","size": 12 ,"metadata":{{"continue":"mo\"re"}}, "items" : [ {{"b":[1,2]}},{large},{{}} ] , "x":[{{"items":[]}}] }} "#
         );
-        let whole =
-            (vec![r#"{"b":[1,2]}"#.to_owned(), large.clone(), "{}".to_owned()], Some("mo\"re".to_owned()));
+        let whole = (vec![r#"{"b":[1,2]}"#.to_owned(), large, "{}".to_owned()], Some("mo\"re".to_owned()));
         for piece in [1, 2, 3, 7, 100, 16_000, text.len()] {
             assert_eq!(read(&text, piece).unwrap(), whole, "{piece}");
         }
