@@ -7,6 +7,8 @@ use super::commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
 use super::daily::{Hook, Install, Watch};
+use super::examples::with_examples;
+use super::groups::grouped;
 use super::pipeline::{Ci, Rbac};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
 use super::unattended::{History, Sync};
@@ -17,7 +19,7 @@ use crate::pipeline::setting;
 /// Edit the roster, look at `kwo plan`, run `kwo apply`. kwo only ever adds and revises: what the roster no longer
 /// says is reported as left over and never removed.
 #[derive(Debug, Parser)]
-#[command(name = "kwo", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "kwo", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done or nothing to do · 1 failed · 2 there are changes (plan, diff \
 --detailed-exitcode) · 3 the saved plan is stale · 4 another run holds the lock · 5 something is held · 64 usage")]
 pub struct Cli {
@@ -35,13 +37,13 @@ fn loudness(text: &str) -> Result<u8, String> {
 }
 
 impl Cli {
-    /// What can be typed. Help and man pages name the environment variables, but not what is in them just now.
+    /// What can be typed, with the examples of its help. Help and man pages name the environment variables, but not what is in them just now.
     #[must_use]
     pub fn definition() -> clap::Command {
         fn quiet(command: clap::Command) -> clap::Command {
             command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(quiet)
         }
-        quiet(Cli::command())
+        with_examples(grouped(quiet(Cli::command())))
     }
 
     /// What was typed.
@@ -113,11 +115,11 @@ pub enum Command {
     Plan(Plan),
     /// Make the cluster agree with the roster.
     Apply(Apply),
-    /// Show what one roster asks for that another one does not: files, or git revisions. Asks no cluster.
+    /// Show what one roster asks for that another one does not: files or git revisions.
     Diff(Diff),
     /// Show where every field of an object or a tenant comes from.
     Explain(Explain),
-    /// Run once by itself: fetch the roster, plan and apply, as the settings say; what the timer runs.
+    /// Run once by itself: fetch the roster, plan and apply; what the timer runs.
     Sync(Sync),
     /// Show what became of earlier runs of `sync`.
     History(History),

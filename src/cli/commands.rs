@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::shared::{AgeArgs, ClusterArgs, RosterArgs, ShownArgs, TargetArgs};
+use super::roster::{PerhapsRosterArgs, RosterArgs};
+use super::shared::{AgeArgs, ClusterArgs, ShownArgs, TargetArgs};
 use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, fail_on, lock_duration, switch};
 
 use kwo_engine::strict::FailOn;
@@ -70,9 +71,8 @@ pub struct Plan {
 #[derive(Args, Debug)]
 #[expect(missing_docs, reason = "flattened")]
 pub struct Apply {
-    /// The roster. Default: roster.yaml. Beside --plan: plan it anew, and do that only if it is the whole saved plan.
-    #[arg(env = "KWO_ROSTER")]
-    pub roster: Option<PathBuf>,
+    #[command(flatten)]
+    pub roster: PerhapsRosterArgs,
     #[command(flatten)]
     pub target: TargetArgs,
     /// Do exactly what this saved plan says, or nothing. Without a roster beside it, kwo has to have sealed it here, or
@@ -184,7 +184,7 @@ pub struct Logs {
     pub what: LogsOf,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
-    pub roster: RosterArgs,
+    pub roster: RosterArgs<false>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
@@ -236,6 +236,9 @@ pub struct Init {
     /// The file to write. It must not exist.
     #[arg(default_value = "roster.yaml")]
     pub roster: PathBuf,
+    /// The file to write, instead of the argument.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "roster")]
+    pub file: Option<PathBuf>,
 }
 
 /// `kwo import`

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{RosterArgs, TargetArgs};
+use super::roster::RosterArgs;
+use super::shared::TargetArgs;
 use super::values::{duration, lock_duration, switch};
 
 /// `kwo watch`

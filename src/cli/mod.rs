@@ -4,8 +4,11 @@ mod again;
 mod command;
 mod commands;
 mod daily;
+mod examples;
+mod groups;
 mod options;
 mod pipeline;
+mod roster;
 mod sections;
 mod shared;
 mod unattended;
@@ -18,11 +21,13 @@ pub use commands::{
     Validate,
 };
 pub use daily::{Hook, Install, Watch};
+pub use groups::GROUPS;
 pub use pipeline::{Ci, Rbac, RightsFor};
+pub use roster::{PerhapsRosterArgs, RosterArgs};
 pub use sections::{
     Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryRotate,
     RegistryStatus, Secrets, Tls, TlsCheck,
 };
-pub use shared::{AgeArgs, ClusterArgs, KubeArgs, RosterArgs, ShownArgs, TargetArgs};
+pub use shared::{AgeArgs, ClusterArgs, KubeArgs, ShownArgs, TargetArgs};
 pub use unattended::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, SettingsArgs, Sync};
 pub use values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::shared::{RosterArgs, TargetArgs};
+use super::roster::RosterArgs;
+use super::shared::TargetArgs;
 use super::values::{YamlOrJson, duration, fail_on, lock_duration, switch};
 
 use kwo_engine::strict::FailOn;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::shared::{AgeArgs, KubeArgs, RosterArgs};
+use super::roster::RosterArgs;
+use super::shared::{AgeArgs, KubeArgs};
 use super::values::{TextOrJson, YamlOrJson, duration, lifetime, lock_duration, switch};
 
 /// `kwo secrets`

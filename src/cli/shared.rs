@@ -1,4 +1,4 @@
-//! What several commands take: the roster, the cluster, the target, the key of the age files.
+//! What several commands take: the cluster, the target, the key of the age files, how much of a plan is shown.
 //! The doc comments are the help text.
 
 use std::path::PathBuf;
@@ -7,14 +7,6 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{duration, switch};
-
-/// Where the roster is.
-#[derive(Args, Clone, Debug)]
-pub struct RosterArgs {
-    /// The roster.
-    #[arg(default_value = "roster.yaml", env = "KWO_ROSTER")]
-    pub roster: PathBuf,
-}
 
 /// Which cluster to speak to, and as whom.
 #[derive(Args, Clone, Debug)]

@@ -69,7 +69,7 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
 /// The same for other commands; `stop` is there where signals are listened for already.
 pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
     let file = args.plan.as_deref().map(kwo_engine::saved::open).transpose()?;
-    let given = match (&file, &args.roster) {
+    let given = match (&file, &args.roster.roster) {
         (Some(_), None) => None,
         (_, roster) => Some(load(roster.as_deref().unwrap_or(Path::new(ROSTER)))?),
     };
@@ -85,7 +85,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
     let (loaded, roster, target) = match (given, vouched) {
         (None, Some(Some(own))) => own,
         (Some(loaded), _) => {
-            (loaded, args.roster.clone().unwrap_or_else(|| ROSTER.into()), args.target.clone())
+            (loaded, args.roster.roster.clone().unwrap_or_else(|| ROSTER.into()), args.target.clone())
         }
         (None, _) => return Err(Failure::new("there is no roster to plan from")),
     };

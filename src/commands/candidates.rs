@@ -13,6 +13,7 @@ use kwo_planner::plain::acts;
 
 use super::load::{Loaded, checked};
 use kwo_engine::providers::contexts;
+use kwo_engine::source::is_stdin;
 
 /// The definition, with the values of the arguments that name something of the roster or of the kubeconfig.
 pub(super) fn with_candidates(command: Command) -> Command {
@@ -87,8 +88,13 @@ fn roster_of_the_line() -> Option<Loaded> {
         let path = Path::new(word);
         path.extension().is_some_and(|ends| ends == "yaml" || ends == "yml") && path.is_file()
     };
-    let named = words().find(is_file).or_else(|| env::var_os("KWO_ROSTER").filter(|set| !set.is_empty()));
-    checked(Path::new(&named.unwrap_or_else(|| "roster.yaml".into()))).ok()
+    let option = value_of("--file").or_else(|| value_of("-f"));
+    let named = option
+        .or_else(|| words().find(is_file))
+        .or_else(|| env::var_os("KWO_ROSTER").filter(|set| !set.is_empty()));
+    let named = PathBuf::from(named.unwrap_or_else(|| "roster.yaml".into()));
+    // Whoever types still has the terminal.
+    if is_stdin(&named) { None } else { checked(&named).ok() }
 }
 
 /// What follows this option on the line, or stands behind its equals sign.

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::load::{compiled, counted};
 use super::print::{data, exactly, talk};
 use super::{apply, plan};
-use crate::cli::{Apply, Ci, TextOrJson};
+use crate::cli::{Apply, Ci, PerhapsRosterArgs, TextOrJson};
 use crate::pipeline::{
     Event, Note, Pipeline, System, Unknown, Variables, code_quality, findings, holds, recognise, setting,
     tokens, workflow_command,
@@ -140,7 +140,7 @@ impl Scene {
         } = args;
         let apply = Apply {
             // Beside a roster a plan is believed nothing: all of it is planned anew.
-            roster: Some(roster.roster),
+            roster: PerhapsRosterArgs { roster: Some(roster.roster) },
             target,
             plan: plan_file,
             signers: None,

@@ -12,7 +12,7 @@ const FIRST: &str = include_str!("first-roster.yaml");
 const SCHEMA: &str = "roster.schema.json";
 
 pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
-    let path = &args.roster;
+    let path = args.file.as_ref().unwrap_or(&args.roster);
     if out::write(path, FIRST.as_bytes(), out::ROSTER)? == Went::Along {
         return Ok(Exit::Done);
     }

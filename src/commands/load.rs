@@ -42,6 +42,11 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     checked(path).map_err(|refused| told(&refused))
 }
 
+/// What a roster is called for people.
+pub(crate) fn called(path: &Path) -> String {
+    if source::is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
 /// Says what is wrong.
 pub(crate) fn told(refused: &Refused) -> Failure {
     talk(&diagnostic::text(refused));

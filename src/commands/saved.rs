@@ -124,7 +124,7 @@ pub(super) fn held_against(
     desired: &Desired,
     args: &Apply,
 ) -> Result<Compared, Failure> {
-    let demand = if args.roster.is_some() { Demand::Whole } else { Demand::Steps };
+    let demand = if args.roster.roster.is_some() { Demand::Whole } else { Demand::Steps };
     let Refreshed { plan, stale, settled, beyond, strangers } =
         refresh(&file.plan.plan, now, desired, demand);
     if let Some(first) = strangers.first() {

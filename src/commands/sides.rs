@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf, absolute};
 use kwo_planner::plain::one_line;
 use kwo_planner::roster::spelling::did_you_mean;
 
-use super::load::{Loaded, checked, checked_as, told};
+use super::load::{Loaded, called, checked, checked_as, told};
 use crate::cli::Diff;
 use crate::report::diff::Side;
 use kwo_engine::failure::Failure;
@@ -105,9 +105,7 @@ fn revision(text: &str) -> Word {
 async fn read(word: Word, file: &Path) -> Result<Read, Failure> {
     match word {
         Word::File(path) => {
-            let roster =
-                if path == Path::new("-") { "standard input".into() } else { path.to_string_lossy() };
-            let side = Side { roster: one_line(&roster).into_owned(), commit: None };
+            let side = Side { roster: one_line(&called(&path)).into_owned(), commit: None };
             Ok(Read { side, loaded: checked(&path).map_err(|refused| told(&refused))? })
         }
         Word::Revision(name, typed) => {

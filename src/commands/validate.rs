@@ -1,6 +1,6 @@
 //! `kwo validate`
 
-use super::load::{judged, told};
+use super::load::{called, judged, told};
 use super::print::{json, talk};
 use crate::cli::{TextOrJson, Validate};
 use crate::report::diagnostic;
@@ -16,6 +16,6 @@ pub(crate) fn validate(args: &Validate) -> Result<Exit, Failure> {
     let (roster, objects) = judged(path).map_err(|refused| told(&refused))?;
     let tenants = roster.tenants().len();
     let tenants = if tenants == 1 { "1 tenant".to_owned() } else { format!("{tenants} tenants") };
-    talk(&format!("{} is valid: {tenants}, {objects} objects\n", path.display()));
+    talk(&format!("{} is valid: {tenants}, {objects} objects\n", called(path)));
     Ok(Exit::Done)
 }

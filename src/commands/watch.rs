@@ -11,7 +11,7 @@ use tokio::sync::watch::Receiver;
 use super::load::load;
 use super::print::{data, talk};
 use super::{apply, plan, stop};
-use crate::cli::{Apply, TextOrJson, Watch};
+use crate::cli::{Apply, PerhapsRosterArgs, TextOrJson, Watch};
 use crate::edits::Edits;
 use crate::report::diagnostic;
 use crate::report::failure;
@@ -20,6 +20,10 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::source;
 
 pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
+    if args.roster.roster == Path::new("-") {
+        let hint = "name a file, or pipe each roster into `kwo plan -`";
+        return Err(Failure::usage("standard input does not change: there is nothing to watch").hint(hint));
+    }
     if args.once {
         return once(args).await;
     }
@@ -113,7 +117,7 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
     }
     if args.apply {
         let args = Apply {
-            roster: Some(args.roster.roster.clone()),
+            roster: PerhapsRosterArgs { roster: Some(args.roster.roster.clone()) },
             target: args.target.clone(),
             plan: None,
             signers: None,

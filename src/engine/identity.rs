@@ -9,6 +9,7 @@ use kwo_planner::roster::Roster;
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::regular;
+use crate::source::is_stdin;
 
 /// The identity of the roster in this file. What was typed takes the place of its name.
 #[must_use]
@@ -36,7 +37,11 @@ fn repository(url: &str) -> &str {
 
 /// `repository:path` in a clone, the whole path elsewhere: two customers may have a folder of one name.
 fn place(path: &Path) -> Option<SmolStr> {
-    let path = fs::canonicalize(path).ok()?;
+    let path = match is_stdin(path) {
+        // As if it lay in the current folder.
+        true => fs::canonicalize(".").ok()?.join(path),
+        false => fs::canonicalize(path).ok()?,
+    };
     let folder = path.parent()?;
     for top in folder.ancestors() {
         let Some(git) = git_folder(top) else { continue };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use kwo_planner::plain::one_line;
 use kwo_planner::roster::{
@@ -22,7 +23,27 @@ const MAX_PATTERNS: usize = 1_000;
 /// # Errors
 /// When a file cannot be read, or anything is wrong with what it says.
 pub fn load(path: &Path) -> Result<Roster, Box<Refused>> {
-    load_below(Path::new(""), path)
+    load_as(path, &|path| match is_stdin(path) {
+        true => "standard input".to_owned(),
+        false => one_line(&path.to_string_lossy()).into_owned(),
+    })
+}
+
+/// Is it the name of standard input? A file of that name is `./-`.
+#[must_use]
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The roster that comes from standard input. It comes once, and may be asked for again.
+fn typed(name: &str) -> Result<String, Box<Finding>> {
+    static TYPED: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
+    let bytes =
+        TYPED.get_or_init(|| bounded(std::io::stdin().lock(), MAX_BYTES).map_err(|error| error.to_string()));
+    match bytes {
+        Ok(bytes) => checked(bytes.clone(), name, Span::default()),
+        Err(why) => Err(astray(&Astray::Io(std::io::Error::other(why.as_str())), name, Span::default())),
+    }
 }
 
 /// The same of a roster that was laid out below a folder; what is said of it names its files as seen from there.
@@ -39,13 +60,14 @@ pub fn load_below(root: &Path, path: &Path) -> Result<Roster, Box<Refused>> {
 /// When a file cannot be read, or anything is wrong with what it says.
 pub fn load_as(path: &Path, named: &dyn Fn(&Path) -> String) -> Result<Roster, Box<Refused>> {
     let name = named(path);
-    let opened = Folder::of(path).and_then(|folder| {
-        let main = folder.open(Path::new(path.file_name().unwrap_or_default()))?;
-        Ok((folder, main))
-    });
-    let read = opened.map_err(|why| astray(&why, &name, Span::default())).and_then(|(folder, main)| {
+    let lost = |why: Astray| astray(&why, &name, Span::default());
+    let read = Folder::of(path).map_err(lost).and_then(|folder| {
+        if is_stdin(path) {
+            return Ok((folder, None, typed(&name)?));
+        }
+        let main = folder.open(Path::new(path.file_name().unwrap_or_default())).map_err(lost)?;
         let identity = main.identity;
-        Ok((folder, identity, text(main, &name, Span::default())?))
+        Ok((folder, Some(identity), text(main, &name, Span::default())?))
     });
     let (mut below, identity, main) = match read {
         Ok(read) => read,
@@ -58,7 +80,7 @@ pub fn load_as(path: &Path, named: &dyn Fn(&Path) -> String) -> Result<Roster, B
     let mut files = vec![SourceFile { name, text: main }];
     let mut findings = Vec::new();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let (mut seen, mut patterns) = (BTreeSet::from([identity]), BTreeSet::new());
+    let (mut seen, mut patterns) = (BTreeSet::from_iter(identity), BTreeSet::new());
     // What is wrong with the patterns themselves is found again, with everything else, when all is parsed.
     'all: for pattern in includes(&files[0]).unwrap_or_default() {
         if !patterns.insert(pattern.value.clone()) {

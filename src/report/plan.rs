@@ -99,7 +99,7 @@ pub fn text(plan: &Plan, detail: Detail<'_>) -> String {
         out,
         "{STRONG}Plan{STRONG:#} for {} from {}",
         OneLine(&plan.provenance.address),
-        OneLine(&plan.provenance.roster)
+        OneLine(if plan.provenance.roster == "-" { "standard input" } else { &plan.provenance.roster })
     );
     if let Some(keeper) = &plan.provenance.kept_by {
         let _ = writeln!(out, "kept by {}", OneLine(keeper));

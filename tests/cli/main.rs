@@ -25,6 +25,7 @@ mod readable;
 mod readme;
 mod reference;
 mod registry;
+mod roster;
 mod sandbox;
 mod saved;
 mod streams;

@@ -15,7 +15,7 @@ const MANY: usize = 4;
 
 /// All commands that do something, by all their words.
 fn leaves<'a>(command: &'a Command, path: &str, found: &mut Vec<(String, &'a Command)>) {
-    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
         let path = format!("{path} {}", below.get_name());
         match below.get_subcommands().next() {
             Some(_) => {
@@ -118,6 +118,10 @@ fn the_commands_are_those_of_the_program() {
         let usage = usage.trim_start_matches("Usage: ").replace("\n       ", "\n");
         writeln!(text, "## {path}\n\n{}\n\n```text\n{usage}\n```\n", about.unwrap_or_default().trim())
             .unwrap();
+        if let Some(examples) = command.get_after_help() {
+            let plain = anstream::adapter::strip_str(&examples.to_string()).to_string();
+            writeln!(text, "```text\n{plain}\n```\n").unwrap();
+        }
         let (positional, options): (Vec<&Arg>, Vec<&Arg>) = own(command).partition(|one| one.is_positional());
         rows(&mut text, "argument", &positional);
         let (many, few): (Vec<&Arg>, Vec<&Arg>) = options.into_iter().partition(common);

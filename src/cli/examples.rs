@@ -1,0 +1,158 @@
+//! Examples for the help of each command. Every one can be typed as it stands; a test types them.
+
+use std::fmt::Write as _;
+
+use clap::Command;
+
+/// The examples of each command: what for, and the line.
+const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "validate",
+        &[
+            ("Check the roster in this folder", "kwo validate"),
+            ("Check what another program writes", "cat roster.yaml | kwo validate -"),
+        ],
+    ),
+    ("render", &[("Show the objects of a roster to kubectl", "kwo render | kubectl diff -f -")]),
+    (
+        "plan",
+        &[
+            ("Look at what would change in the cluster", "kwo plan"),
+            ("Look at one tenant only", "kwo plan --tenant alice"),
+            ("Try a roster without a cluster", "kwo plan --target dir:./sandbox"),
+            ("Save a plan, to apply exactly this one later", "kwo plan --out plan.json"),
+        ],
+    ),
+    (
+        "apply",
+        &[
+            ("Show the plan, ask, and do it", "kwo apply"),
+            (
+                "Do it without a question, in a directory instead of a cluster",
+                "kwo apply --target dir:./sandbox --yes",
+            ),
+            ("Do exactly what a saved plan says", "kwo apply --plan plan.json"),
+        ],
+    ),
+    (
+        "diff",
+        &[
+            ("What does this branch ask for that `main` does not?", "kwo diff main HEAD"),
+            ("And the roster as it is now, saved or not committed?", "kwo diff HEAD"),
+            ("Compare two files", "kwo diff old.yaml new.yaml"),
+        ],
+    ),
+    (
+        "explain",
+        &[
+            ("Where does what a tenant gets come from?", "kwo explain alice"),
+            (
+                "Where does each field of one object come from?",
+                "kwo explain kube:ResourceQuota/alice/alice-quota",
+            ),
+        ],
+    ),
+    (
+        "sync",
+        &[
+            ("See what the next run would do", "kwo sync --dry-run"),
+            ("Let a branch pass that was rewritten, once", "kwo sync --allow rewrite"),
+        ],
+    ),
+    ("history", &[("See the last five runs", "kwo history --tail 5")]),
+    ("history show", &[("See all of one run", "kwo history show 12")]),
+    ("history verify", &[("Check the files alone", "kwo history verify --offline")]),
+    (
+        "status",
+        &[
+            ("See the cluster and its tenants", "kwo status"),
+            (
+                "Fail while somebody has access that the roster does not give",
+                "kwo status --fail-on leftover-access,foreign-access",
+            ),
+        ],
+    ),
+    (
+        "logs",
+        &[
+            ("Follow what the pods of a tenant write", "kwo logs tenant:alice -f"),
+            ("See the last 20 lines of Traefik", "kwo logs traefik --tail 20"),
+        ],
+    ),
+    ("schema", &[("Write the schema of the roster into a file", "kwo schema roster > roster.schema.json")]),
+    ("init", &[("Write a first roster into this folder", "kwo init")]),
+    (
+        "import",
+        &[("Write the roster of a cluster that shell scripts set up", "kwo import --out roster.yaml")],
+    ),
+    ("secrets", &[("Make a key, and encrypt a token for it", "kwo secrets keygen age.key")]),
+    (
+        "secrets encrypt",
+        &[(
+            "Encrypt a token for the key of a node",
+            "printf %s TOKEN | kwo secrets encrypt --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --out token.age",
+        )],
+    ),
+    ("secrets keygen", &[("Make a key in this folder", "kwo secrets keygen age.key")]),
+    (
+        "kubeconfig",
+        &[
+            ("For the pipeline of a namespace, for one hour", "kwo kubeconfig alice"),
+            (
+                "The same for eight hours, in a file",
+                "kwo kubeconfig alice --duration 8h --out alice.kubeconfig",
+            ),
+            ("For people, who log in with OpenID Connect", "kwo kubeconfig --oidc"),
+        ],
+    ),
+    ("dns", &[("See the resolvers and who uses them", "kwo dns list")]),
+    ("dns list", &[("See the resolvers and who uses them", "kwo dns list")]),
+    (
+        "dns check",
+        &[("Ask one provider whether the credentials work", "kwo dns check --resolver letsencrypt")],
+    ),
+    ("registry", &[("See whether the registry answers", "kwo registry status")]),
+    ("registry status", &[("See whether the registry answers", "kwo registry status")]),
+    (
+        "registry credentials",
+        &[("See how to log in, with the passwords", "kwo registry credentials --show-password")],
+    ),
+    (
+        "registry rotate",
+        &[("Make a new password; the old one works for one more day", "kwo registry rotate --grace 24h")],
+    ),
+    ("tls", &[("Look at the certificate of a host", "kwo tls check app.example.com")]),
+    ("tls check", &[("Look at the certificate of a host", "kwo tls check app.example.com")]),
+    ("watch", &[("Plan at every save, without a cluster", "kwo watch --target dir:./sandbox")]),
+    ("hook", &[("Listen on another address", "kwo hook --listen 127.0.0.1:9000")]),
+    ("install", &[("Look at the files in a folder first", "kwo install --root ./root")]),
+    ("ci", &[("In a pipeline: plan a request, apply what was merged", "kwo ci -f clusters/prod.yaml")]),
+    ("rbac", &[("Give a pipeline the rights to plan", "kwo rbac --for plan | kubectl apply -f -")]),
+    ("completion", &[("In ~/.bashrc", "source <(kwo completion bash)")]),
+    ("man", &[("Write the pages into a folder, and read one", "kwo man ./man")]),
+];
+
+/// The definition with its examples below the options.
+pub(super) fn with_examples(command: Command) -> Command {
+    below(command, "")
+}
+
+fn below(command: Command, path: &str) -> Command {
+    let head = *command.get_styles().get_header();
+    let own = EXAMPLES.iter().find(|(of, _)| *of == path && !path.is_empty());
+    let command = match own {
+        None => command,
+        Some((_, examples)) => {
+            let mut text = format!("{head}Examples:{head:#}");
+            for (what, line) in *examples {
+                let _ = write!(text, "\n  # {what}\n  {line}");
+            }
+            command.after_help(text)
+        }
+    };
+    let path = path.to_owned();
+    command.mut_subcommands(move |command| {
+        let path = format!("{path} {}", command.get_name());
+        below(command, path.trim_start())
+    })
+}

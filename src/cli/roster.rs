@@ -1,0 +1,112 @@
+//! The roster, which most commands take: as an argument, or behind `-f` as in kubectl. The doc comments are the help text.
+
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches};
+
+/// Where the roster is. `SHORT` says whether `-f` names it, too.
+#[derive(Clone, Debug)]
+pub struct RosterArgs<const SHORT: bool = true> {
+    /// The roster.
+    pub roster: PathBuf,
+}
+
+/// Where the roster is, where there need not be one.
+#[derive(Clone, Debug)]
+pub struct PerhapsRosterArgs {
+    /// The roster.
+    pub roster: Option<PathBuf>,
+}
+
+/// The two ways to name it.
+#[derive(Args)]
+struct Named {
+    /// The roster. `-` is standard input; what it includes lies below the current folder then.
+    #[arg(default_value = "roster.yaml", env = "KWO_ROSTER")]
+    roster: PathBuf,
+    #[command(flatten)]
+    option: Behind,
+}
+
+/// The two ways to name it beside a saved plan.
+#[derive(Args)]
+struct PerhapsNamed {
+    /// The roster. Default: roster.yaml. Beside --plan: plan it anew, and do that only if it is the whole saved plan.
+    #[arg(env = "KWO_ROSTER")]
+    roster: Option<PathBuf>,
+    #[command(flatten)]
+    option: Behind,
+}
+
+/// The way that kubectl has.
+#[derive(Args)]
+struct Behind {
+    /// The roster, instead of the argument.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// The roster that was named behind the option, unless one was typed as an argument as well. One in the environment
+/// counts as none then.
+fn one(matches: &ArgMatches, option: Behind, roster: Option<&Path>) -> Result<Option<PathBuf>, clap::Error> {
+    let typed = matches.value_source("roster") == Some(ValueSource::CommandLine);
+    match (option.file, roster) {
+        (Some(file), Some(roster)) if typed => {
+            let text = format!(
+                "the roster is named twice: `{}`, and `{}` with --file; give one of the two",
+                roster.display(),
+                file.display()
+            );
+            Err(clap::Error::raw(ErrorKind::ArgumentConflict, text))
+        }
+        (Some(file), _) => Ok(Some(file)),
+        (None, roster) => Ok(roster.map(Path::to_owned)),
+    }
+}
+
+impl<const SHORT: bool> FromArgMatches for RosterArgs<SHORT> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let Named { roster, option } = Named::from_arg_matches(matches)?;
+        Ok(RosterArgs { roster: one(matches, option, Some(&roster))?.unwrap_or(roster) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = RosterArgs::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl<const SHORT: bool> Args for RosterArgs<SHORT> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let command = Named::augment_args(command);
+        if SHORT { command } else { command.mut_arg("file", |file| file.short(None)) }
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        RosterArgs::<SHORT>::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PerhapsRosterArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let PerhapsNamed { roster, option } = PerhapsNamed::from_arg_matches(matches)?;
+        Ok(PerhapsRosterArgs { roster: one(matches, option, roster.as_deref())? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = PerhapsRosterArgs::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for PerhapsRosterArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        PerhapsNamed::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        PerhapsNamed::augment_args(command)
+    }
+}
