@@ -35,6 +35,7 @@ pub(crate) async fn confirm(question: &str, hint: &str) -> Result<(), Failure> {
         return Err(Failure::usage("there is nobody to ask").hint(hint));
     }
     talk(&format!("\n{question} Only `yes` will do: "));
+    let _asking = stop::Asking::begins();
     let answer = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
@@ -45,7 +46,7 @@ pub(crate) async fn confirm(question: &str, hint: &str) -> Result<(), Failure> {
             if !matches!(&answer, Ok(Ok(answer)) if answer.ends_with('\n')) {
                 talk("\n");
             }
-            Err(Failure::new("not confirmed; nothing was done"))
+            Err(Failure::new("not confirmed; nothing was changed"))
         }
     }
 }

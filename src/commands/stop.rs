@@ -1,10 +1,31 @@
 //! Ctrl-C and SIGTERM: the first one ends the run between two writes, the second one at once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::print::talk;
 use kwo_engine::failure::Failure;
+
+/// A question waits for its answer.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// A question waits for its answer as long as this lives.
+pub(crate) struct Asking;
+
+impl Asking {
+    pub(crate) fn begins() -> Asking {
+        ASKING.store(true, Ordering::Relaxed);
+        Asking
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        ASKING.store(false, Ordering::Relaxed);
+    }
+}
 
 /// Waits for either signal, for what only reads and can end at any moment.
 pub(crate) async fn asked() -> Result<(), Failure> {
@@ -35,7 +56,10 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
             if told.send_replace(true) {
                 std::process::exit(130);
             }
-            talk("\nending as soon as no write is on its way; once more to end at once\n");
+            // Whoever is asked knows that nothing has begun.
+            if !ASKING.load(Ordering::Relaxed) {
+                talk("\nending as soon as no write is on its way; once more to end at once\n");
+            }
         }
     });
     Ok(stop)
@@ -43,7 +67,7 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
 
 /// What becomes of a run that was told to end before it had begun.
 pub(crate) fn nothing_done() -> Failure {
-    Failure::new("interrupted; nothing was done")
+    Failure::new("interrupted; nothing was changed")
 }
 
 /// Waits for the first signal.

@@ -8,7 +8,7 @@ use kwo_planner::plan::roster_digest;
 use kwo_planner::roster::Sources;
 use tokio::sync::watch::Receiver;
 
-use super::load::load;
+use super::load::{checked, told};
 use super::print::{data, talk};
 use super::{apply, plan, stop};
 use crate::cli::{Apply, PerhapsRosterArgs, TextOrJson, Watch};
@@ -101,6 +101,10 @@ async fn tried(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
         // What was typed does not get better by an edit.
         Err(failure) if first && failure.exit == Exit::Usage => Err(failure),
         Err(failure) => {
+            // Not the plan of before: what it says may hold no more.
+            if !args.apply && !failure.message.is_empty() {
+                clear(first);
+            }
             talk(&failure::text(&failure));
             Ok(failure.exit)
         }
@@ -108,14 +112,20 @@ async fn tried(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
     }
 }
 
-async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
+/// Makes room for what comes now.
+fn clear(first: bool) {
     if std::io::stdout().is_terminal() {
         // Not through anstream, which leaves it out where no colours are wanted.
         let _ = std::io::stdout().write_all(b"\x1b[H\x1b[2J\x1b[3J");
+        let _ = std::io::stdout().flush();
     } else if !first {
         data("\n");
     }
+}
+
+async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
     if args.apply {
+        clear(first);
         let args = Apply {
             roster: PerhapsRosterArgs { roster: Some(args.roster.roster.clone()) },
             target: args.target.clone(),
@@ -131,7 +141,16 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
         };
         return Ok(apply::run(&args, stopped).await?.exit);
     }
-    let plan = plan::made(load(&args.roster.roster)?, &args.roster.roster, &args.target, false).await?.plan;
+    // What is shown stays until there is something to show instead of it.
+    let loaded = match checked(&args.roster.roster) {
+        Ok(loaded) => loaded,
+        Err(refused) => {
+            clear(first);
+            return Err(told(&refused));
+        }
+    };
+    let plan = plan::made(loaded, &args.roster.roster, &args.target, false).await?.plan;
+    clear(first);
     data(&text(&plan, Detail::default()));
     Ok(if plan.holds() { Exit::Held } else { Exit::Done })
 }

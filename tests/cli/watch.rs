@@ -229,7 +229,7 @@ fn once_is_until_no_edit_is_left_over() {
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert_eq!(watching.ended(), Some(1));
     let err = fs::read_to_string(watching.path("err")).unwrap();
-    assert!(err.contains("interrupted; nothing was done"), "{err}");
+    assert!(err.contains("interrupted; nothing was changed"), "{err}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn ctrl_c_at_the_prompt_does_nothing_and_gives_the_lease_back() {
     let said = terminal.exp_eof().unwrap();
     let code = terminal.process().wait().unwrap();
     assert!(matches!(code, WaitStatus::Exited(_, 1)), "{code:?}: {said}");
-    assert!(said.contains("interrupted; nothing was done"), "{said}");
+    assert!(said.contains("interrupted; nothing was changed"), "{said}");
     assert!(!kubectl(&["get", "namespace", &name]).status.success());
     // The Lease would be held far longer than this waits.
     bench.apply(&[]).expect(0);
