@@ -117,7 +117,7 @@ pub enum Command {
     Apply(Apply),
     /// Show what one roster asks for that another one does not: files or git revisions.
     Diff(Diff),
-    /// Show where every field of an object or a tenant comes from.
+    /// Show what a tenant, a namespace, a person or a line of the roster comes to, and why.
     Explain(Explain),
     /// Run once by itself: fetch the roster, plan and apply; what the timer runs.
     Sync(Sync),

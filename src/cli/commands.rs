@@ -135,7 +135,8 @@ pub struct Diff {
 /// `kwo explain`
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// A tenant, or the id of an object such as `kube:ResourceQuota/alice/alice-quota`.
+    /// A tenant, a namespace, a person (`alice@example.com`, `group:ops`), a line (`roster.yaml:12`), or the id of an
+    /// object (`kube:ResourceQuota/alice/alice-quota`). `tenant:`, `namespace:` or `person:` in front says which one.
     pub what: String,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]

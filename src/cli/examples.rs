@@ -46,6 +46,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "explain",
         &[
             ("Where does what a tenant gets come from?", "kwo explain alice"),
+            ("What may this person do?", "kwo explain alice@example.com"),
+            ("What comes from this line?", "kwo explain roster.yaml:15"),
             (
                 "Where does each field of one object come from?",
                 "kwo explain kube:ResourceQuota/alice/alice-quota",

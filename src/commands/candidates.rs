@@ -1,4 +1,5 @@
-//! What could come next on the line of a shell: tenants, namespaces and ids of the roster, contexts of the kubeconfig.
+//! What could come next on the line of a shell: tenants, namespaces, people, hosts and ids of the roster, contexts of the
+//! kubeconfig, revisions of the repository.
 //! Nothing is said where something is wrong; the command that is typed will say it.
 
 use std::collections::BTreeSet;
@@ -7,11 +8,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, Command};
-use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
+use kwo_planner::domains::registry_users::accounts;
 use kwo_planner::kinds::Kind;
 use kwo_planner::plain::acts;
 
+use super::explain;
 use super::load::{Loaded, checked};
+use kwo_engine::git::Clone;
 use kwo_engine::providers::contexts;
 use kwo_engine::source::is_stdin;
 
@@ -24,11 +28,15 @@ pub(super) fn with_candidates(command: Command) -> Command {
 fn candidates_of(command: &str, arg: Arg) -> Arg {
     let candidates: fn() -> Vec<String> = match (command, arg.get_id().as_str()) {
         (_, "context") => contexts_of_the_line,
-        ("explain", "what") | (_, "adopt") => tenants_and_ids,
+        ("explain", "what") => all,
+        (_, "adopt") => tenants_and_ids,
         ("logs", "what") => logs,
         (_, "tenants") => tenant_names,
         ("kubeconfig", "namespace") => namespaces,
         (_, "resolver") => resolvers,
+        ("rotate", "user") => users,
+        ("check", "host") => hosts,
+        ("diff", "from" | "to") => return arg.add(ArgValueCompleter::new(files_and_revisions)),
         _ => return arg,
     };
     arg.add(ArgValueCompleter::new(move |typed: &OsStr| matching(typed, candidates())))
@@ -53,6 +61,49 @@ fn tenants_and_ids() -> Vec<String> {
     let Some(loaded) = roster_of_the_line() else { return Vec::new() };
     let ids = loaded.desired.resources().iter().map(|resource| resource.id.to_string());
     tenants(&loaded).chain(ids).collect()
+}
+
+/// What can be explained.
+fn all() -> Vec<String> {
+    let Some(loaded) = roster_of_the_line() else { return Vec::new() };
+    let mut names: BTreeSet<String> = tenants(&loaded).collect();
+    names.extend(explain::namespaces(&loaded).into_iter().map(str::to_owned));
+    names.extend(explain::people(&loaded).into_keys());
+    let ids = loaded.desired.resources().iter().map(|resource| resource.id.to_string());
+    names.into_iter().chain(ids).collect()
+}
+
+/// The users of the registry whose passwords kwo makes.
+fn users() -> Vec<String> {
+    let Some(loaded) = roster_of_the_line() else { return Vec::new() };
+    let accounts = loaded.roster.registry().map(|(_, registry)| accounts(registry)).unwrap_or_default();
+    accounts
+        .into_iter()
+        .filter(|account| account.made.is_some())
+        .map(|account| account.user.to_string())
+        .collect()
+}
+
+/// The hosts of tenants and of the registry that can be asked: a pattern is none.
+fn hosts() -> Vec<String> {
+    let Some(loaded) = roster_of_the_line() else { return Vec::new() };
+    let domains = loaded.roster.tenants().values().flat_map(|tenant| &tenant.value.domains);
+    let found: BTreeSet<String> = domains.map(|domain| domain.host.value.to_string()).collect();
+    found.into_iter().filter(|host| !host.contains('*')).collect()
+}
+
+/// Files, and the branches and tags of the repository that one works in; behind `A..` the second one of two.
+fn files_and_revisions(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let files = PathCompleter::file().complete(typed);
+    let text = typed.to_str().unwrap_or_default();
+    let first = text.rfind("..").map_or("", |at| &text[..at + 2]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let names = match (Clone::around(Path::new(".")), runtime) {
+        (Some((clone, _)), Ok(runtime)) => runtime.block_on(clone.names()),
+        _ => return files,
+    };
+    let names = ["HEAD".to_owned()].into_iter().chain(names).map(|name| format!("{first}{name}"));
+    files.into_iter().chain(matching(typed, names.collect())).collect()
 }
 
 fn logs() -> Vec<String> {

@@ -16,11 +16,18 @@ use kwo_engine::failure::{Exit, Failure};
 /// What the scripts set when they ask.
 const ASKED: &str = "KWO_COMPLETE";
 
+/// What `COMPLETE=bash kwo` sets.
+const USUAL: &str = "COMPLETE";
+
 const SHELLS: Shells<'static> = Shells(&[&Bash, &Elvish, &Fish, &Powershell, &Zsh]);
 
 /// Answers a shell and ends the program, where it is a shell that asks.
 pub fn answer_shell() {
-    CompleteEnv::with_factory(|| with_candidates(Cli::definition())).var(ASKED).shells(SHELLS).complete();
+    // The way of clap's other programs, too, whose variable others may have set for something else.
+    let usual = std::env::var(USUAL).is_ok_and(|shell| SHELLS.names().any(|name| name == shell));
+    for asked in [Some(ASKED), usual.then_some(USUAL)].into_iter().flatten() {
+        CompleteEnv::with_factory(|| with_candidates(Cli::definition())).var(asked).shells(SHELLS).complete();
+    }
 }
 
 pub(crate) fn completion(args: &Completion) -> Result<Exit, Failure> {

@@ -4,30 +4,61 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use kwo_planner::origin::Origin;
+use kwo_planner::plain::OneLine;
 use kwo_planner::resource::{Desired, Resource};
+use kwo_planner::tree::Tree;
 use serde_json::json;
 
-use super::plan::shown;
+use super::plan::{CREATE, shown};
 
 const STRONG: Style = Style::new().bold();
 const QUIET: Style = Style::new().dimmed();
 
-/// One block an object, one line a field.
+/// An object, and the fields of it that are shown.
+pub struct Shown<'r> {
+    /// The object.
+    pub resource: &'r Resource,
+    /// Its fields, by pointer.
+    pub leaves: Vec<(String, Tree)>,
+}
+
+impl<'r> Shown<'r> {
+    /// All of an object.
+    #[must_use]
+    pub fn whole(resource: &'r Resource) -> Shown<'r> {
+        Shown { resource, leaves: resource.body.leaves() }
+    }
+}
+
+/// The line that it is about and what somebody may do, where it is about those; then one block an object, one line a
+/// field.
 #[must_use]
-pub fn text(resources: &[&Resource], desired: &Desired) -> String {
+pub fn text(objects: &[Shown<'_>], line: Option<&str>, access: &[String], desired: &Desired) -> String {
     let mut out = String::new();
-    for (at, resource) in resources.iter().enumerate() {
+    if let Some(line) = line {
+        let _ = writeln!(out, "{STRONG}{}{STRONG:#}\n", OneLine(line));
+    }
+    if !access.is_empty() {
+        let _ = writeln!(out, "{STRONG}access{STRONG:#}");
+        for sentence in access {
+            let _ = writeln!(out, "  {CREATE}+{CREATE:#} {}", OneLine(sentence));
+        }
+        out.push('\n');
+    }
+    for (at, Shown { resource, leaves }) in objects.iter().enumerate() {
         let because = Origin::of(&resource.because, desired.sources());
         let gap = if at == 0 { "" } else { "\n" };
         let _ = writeln!(out, "{gap}{STRONG}{}{STRONG:#}\n  {QUIET}{because}{QUIET:#}", resource.id);
-        for need in resource.needs.iter() {
+        // What only has a field from the line is not wanted for it.
+        let needs = if line.is_none() { resource.needs.iter() } else { [].iter() };
+        for need in needs {
             let _ = writeln!(out, "  needs {need}");
         }
-        for (pointer, value) in resource.body.leaves() {
-            let origin = Origin::of(resource.reason(&pointer), desired.sources());
+        for (pointer, value) in leaves {
+            let origin = Origin::of(resource.reason(pointer), desired.sources());
             let origin =
                 if origin == because { String::new() } else { format!("    {QUIET}{origin}{QUIET:#}") };
-            let _ = writeln!(out, "  {pointer}: {}{origin}", shown(&value));
+            let _ = writeln!(out, "  {pointer}: {}{origin}", shown(value));
         }
     }
     out
@@ -41,16 +72,14 @@ pub fn certificates((annotation, resolver): (&str, &str)) -> String {
 
 /// The same for programs.
 #[must_use]
-pub fn json(resources: &[&Resource], desired: &Desired) -> serde_json::Value {
-    let objects: Vec<serde_json::Value> = resources
+pub fn json(objects: &[Shown<'_>], desired: &Desired) -> serde_json::Value {
+    let objects: Vec<serde_json::Value> = objects
         .iter()
-        .map(|resource| {
-            let fields: Vec<serde_json::Value> = resource
-                .body
-                .leaves()
-                .into_iter()
+        .map(|Shown { resource, leaves }| {
+            let fields: Vec<serde_json::Value> = leaves
+                .iter()
                 .map(|(pointer, value)| {
-                    let because = Origin::of(resource.reason(&pointer), desired.sources());
+                    let because = Origin::of(resource.reason(pointer), desired.sources());
                     json!({"pointer": pointer, "value": value, "because": because})
                 })
                 .collect();

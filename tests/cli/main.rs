@@ -6,6 +6,7 @@ mod diff;
 mod directory;
 mod dns;
 mod environment;
+mod explain;
 mod foreign;
 mod help;
 mod hints;
