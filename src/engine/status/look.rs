@@ -5,6 +5,9 @@ use std::path::Path;
 
 use futures_util::future::{join, join_all, join3, join5};
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{NodeCondition, PodStatus};
+use k8s_openapi::apimachinery::pkg::version::Info;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, credentials_of};
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::roster::{Entry, Roster};
@@ -16,7 +19,7 @@ use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status
 use crate::providers::{Kube, Node, Refusal};
 use crate::sync::Memory;
 
-/// The objects of a list.
+/// The objects of a list. What has no items is none, where the type of the API would take it for an empty one.
 #[derive(Deserialize)]
 pub(super) struct List<T> {
     items: Vec<T>,
@@ -26,84 +29,6 @@ pub(super) struct List<T> {
 #[derive(Deserialize)]
 struct Heads<T> {
     items: Option<Vec<T>>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct NodeObject {
-    metadata: Named,
-    status: NodeStatus,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeStatus {
-    #[serde(default)]
-    conditions: Vec<Condition>,
-    node_info: NodeInfo,
-}
-
-#[derive(Deserialize)]
-struct Condition {
-    r#type: String,
-    status: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeInfo {
-    kubelet_version: String,
-}
-
-#[derive(Deserialize)]
-struct PodObject {
-    metadata: Named,
-    spec: PodSpec,
-    status: PodStatus,
-}
-
-#[derive(Deserialize)]
-struct PodSpec {
-    containers: Vec<Named>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PodStatus {
-    #[serde(default)]
-    phase: String,
-    #[serde(default)]
-    container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ContainerStatus {
-    ready: bool,
-    restart_count: u64,
-}
-
-/// What a Deployment wants and has.
-#[derive(Deserialize)]
-struct Deployment {
-    spec: DeploymentSpec,
-    #[serde(default)]
-    status: DeploymentStatus,
-}
-
-#[derive(Deserialize)]
-struct DeploymentSpec {
-    replicas: u64,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct DeploymentStatus {
-    available_replicas: u64,
 }
 
 /// The path of the pods in a namespace, of all or of those with a label.
@@ -123,12 +48,7 @@ pub async fn look(
     agreement: impl Future<Output = Answer<Agreement>>,
     node: Option<(&Path, Option<Node>)>,
 ) -> (Status, Option<String>) {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Version {
-        git_version: String,
-    }
-    let asked = there::<Version>(kube, "/version").await;
+    let asked = there::<Info>(kube, "/version").await;
     let away = match &asked {
         Err(Refusal::Unreachable { why }) => Some(why.clone()),
         _ => None,
@@ -229,21 +149,30 @@ async fn there<T: DeserializeOwned>(kube: &Kube, path: &str) -> Result<T, Refusa
 }
 
 async fn nodes(asked: &Asked<'_>) -> Answer<Vec<super::Node>> {
-    let node = |NodeObject { metadata, status }: NodeObject| super::Node {
-        name: metadata.name,
-        ready: status.conditions.iter().any(|have| have.r#type == "Ready" && have.status == "True"),
-        version: status.node_info.kubelet_version,
+    let node = |found: k8s_openapi::api::core::v1::Node| {
+        let status = found.status.unwrap_or_default();
+        let ready = |have: &NodeCondition| have.type_ == "Ready" && have.status == "True";
+        super::Node {
+            name: found.metadata.name.unwrap_or_default(),
+            ready: status.conditions.iter().flatten().any(ready),
+            version: status.node_info.unwrap_or_default().kubelet_version,
+        }
     };
     asked.list("/api/v1/nodes").await.map(|nodes| nodes.into_iter().map(node).collect())
 }
 
 async fn traefik(asked: &Asked<'_>) -> Answer<Vec<Pod>> {
-    let pod = |PodObject { metadata, spec, status }: PodObject| Pod {
-        name: metadata.name,
-        phase: status.phase,
-        containers: spec.containers.len(),
-        ready: status.container_statuses.iter().filter(|container| container.ready).count(),
-        restarts: status.container_statuses.iter().map(|container| container.restart_count).sum(),
+    let pod = |found: k8s_openapi::api::core::v1::Pod| {
+        let PodStatus { phase, container_statuses, .. } = found.status.unwrap_or_default();
+        let statuses = container_statuses.unwrap_or_default();
+        let restarts = statuses.iter().filter_map(|container| u64::try_from(container.restart_count).ok());
+        Pod {
+            name: found.metadata.name.unwrap_or_default(),
+            phase: phase.unwrap_or_default(),
+            containers: found.spec.map_or(0, |spec| spec.containers.len()),
+            ready: statuses.iter().filter(|container| container.ready).count(),
+            restarts: restarts.sum(),
+        }
     };
     let path = pods("kube-system", Some("app.kubernetes.io/name=traefik"));
     asked.list(&path).await.map(|pods| pods.into_iter().map(pod).collect())
@@ -251,9 +180,13 @@ async fn traefik(asked: &Asked<'_>) -> Answer<Vec<Pod>> {
 
 async fn registry(asked: &Asked<'_>, roster: &Roster) -> Option<Registry> {
     let (_, registry) = roster.registry()?;
-    let replicas = |Deployment { spec, status }: Deployment| Replicas {
-        wanted: spec.replicas,
-        available: status.available_replicas,
+    let replicas = |Deployment { spec, status, .. }: Deployment| {
+        let count = |replicas: Option<i32>| replicas.and_then(|count| u64::try_from(count).ok());
+        Replicas {
+            // As the server completes it.
+            wanted: count(spec.replicas).unwrap_or(1),
+            available: count(status.unwrap_or_default().available_replicas).unwrap_or(0),
+        }
     };
     let path = "/apis/apps/v1/namespaces/kube-system/deployments/registry";
     let found = if asked.away { asked.silence() } else { Answer::from(asked.kube.get(path).await) };

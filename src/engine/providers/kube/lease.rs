@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::{self as coordination, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kwo_planner::plain::one_line;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -28,28 +30,12 @@ const WATCH: Duration = Duration::from_secs(30);
 /// How long a renewal may take once it is late anyway.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
-/// A Lease, as far as it matters here.
-#[derive(Clone, Debug, Deserialize)]
+/// The Lease as it was read.
+#[derive(Clone, Debug)]
 struct Lease {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    resource_version: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(default, rename_all = "camelCase")]
-struct Spec {
-    holder_identity: Option<String>,
-    lease_duration_seconds: Option<i64>,
-    acquire_time: Option<Timestamp>,
-    renew_time: Option<Timestamp>,
-    lease_transitions: Option<i64>,
+    /// The state that a change to it holds for.
+    version: String,
+    spec: LeaseSpec,
 }
 
 /// The last run that took the lock.
@@ -79,7 +65,7 @@ enum Kept {
 
 /// A Lease as it is watched: nobody's clock counts but one's own, and only for how long nothing changes.
 struct Watched {
-    spec: Spec,
+    spec: LeaseSpec,
     since: Instant,
     /// How many outages there had been: while nobody answers nothing can be seen to change.
     outages: u32,
@@ -109,7 +95,7 @@ pub(super) async fn lock(
         let found = read(&wire).await.map_err(LockRefusal::Failed)?;
         let outages = wire.outage.count();
         let held = match &found {
-            Some(Lease { metadata: _, spec }) if spec.holder().is_some() => {
+            Some(Lease { version: _, spec }) if holder(spec).is_some() => {
                 let same = watched.take().filter(|seen| seen.outages == outages);
                 let stood = match same {
                     Some(seen) if seen.spec == *spec => watched.insert(seen).since.elapsed(),
@@ -119,7 +105,7 @@ pub(super) async fn lock(
                         Duration::ZERO
                     }
                 };
-                (stood <= spec.lasts()).then_some((spec, stood))
+                (stood <= lasts(spec)).then_some((spec, stood))
             }
             _ => None,
         };
@@ -133,13 +119,13 @@ pub(super) async fn lock(
                 }
             }
             Some((spec, stood)) => {
-                let until = if alive { patience } else { patience.max(spec.lasts().min(WATCH) + 2 * pause) };
+                let until = if alive { patience } else { patience.max(lasts(spec).min(WATCH) + 2 * pause) };
                 if began.elapsed() >= until {
-                    return Err(LockRefusal::Held { by: spec.told(alive, stood) });
+                    return Err(LockRefusal::Held { by: told_of(spec, alive, stood) });
                 }
                 if !told {
                     told = true;
-                    tell(&spec.waited_for(until));
+                    tell(&waited_for(spec, until));
                 }
             }
         }
@@ -159,48 +145,48 @@ pub(super) async fn lock(
     Ok(Lock { lost, release })
 }
 
-impl Spec {
-    /// Who holds it; nobody where it was given back.
-    fn holder(&self) -> Option<&str> {
-        self.holder_identity.as_deref().filter(|holder| !holder.is_empty())
-    }
+/// Who holds it; nobody where it was given back.
+fn holder(spec: &LeaseSpec) -> Option<&str> {
+    spec.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+}
 
-    /// For how long it is good after a renewal.
-    fn lasts(&self) -> Duration {
-        Duration::from_secs(self.lease_duration_seconds.unwrap_or(15).clamp(1, 3600).unsigned_abs())
-    }
+/// For how long it is good after a renewal.
+fn lasts(spec: &LeaseSpec) -> Duration {
+    Duration::from_secs(spec.lease_duration_seconds.unwrap_or(15).clamp(1, 3600).unsigned_abs().into())
+}
 
-    /// Who has it, and since when, for people.
-    fn whose(&self) -> String {
-        let holder = one_line(self.holder().unwrap_or("nobody"));
-        match self.acquire_time.or(self.renew_time) {
-            Some(since) => format!("{holder}, since {since:.0} by its own clock"),
-            None => holder.into_owned(),
-        }
-    }
+/// A time in it.
+fn time(stamp: Option<&MicroTime>) -> Option<Timestamp> {
+    stamp.map(|MicroTime(time)| *time)
+}
 
-    /// Why it cannot be had.
-    fn told(&self, alive: bool, stood: Duration) -> String {
-        let whose = self.whose();
-        if alive {
-            return format!("{whose}; it was seen to renew the lock");
-        }
-        let (stood, lasts) = (seconds(stood), seconds(self.lasts()));
-        format!(
-            "{whose}; it gave no sign of life for {stood}, and the lock is free after {lasts} without one"
-        )
+/// Who has it, and since when, for people.
+fn whose(spec: &LeaseSpec) -> String {
+    let holder = one_line(holder(spec).unwrap_or("nobody"));
+    match time(spec.acquire_time.as_ref().or(spec.renew_time.as_ref())) {
+        Some(since) => format!("{holder}, since {since:.0} by its own clock"),
+        None => holder.into_owned(),
     }
+}
 
-    /// What is waited for.
-    fn waited_for(&self, until: Duration) -> String {
-        let (whose, lasts, until) = (self.whose(), seconds(self.lasts()), seconds(until));
-        let renewed = self
-            .renew_time
-            .map_or_else(String::new, |time| format!(", renewed last at {time:.0} by that clock"));
-        format!(
-            "waiting up to {until} for the lock of {whose}{renewed}; it is free after {lasts} without a sign of life\n"
-        )
+/// Why it cannot be had.
+fn told_of(spec: &LeaseSpec, alive: bool, stood: Duration) -> String {
+    let whose = whose(spec);
+    if alive {
+        return format!("{whose}; it was seen to renew the lock");
     }
+    let (stood, lasts) = (seconds(stood), seconds(lasts(spec)));
+    format!("{whose}; it gave no sign of life for {stood}, and the lock is free after {lasts} without one")
+}
+
+/// What is waited for.
+fn waited_for(spec: &LeaseSpec, until: Duration) -> String {
+    let (whose, lasts, until) = (whose(spec), seconds(lasts(spec)), seconds(until));
+    let renewed = time(spec.renew_time.as_ref())
+        .map_or_else(String::new, |time| format!(", renewed last at {time:.0} by that clock"));
+    format!(
+        "waiting up to {until} for the lock of {whose}{renewed}; it is free after {lasts} without a sign of life\n"
+    )
 }
 
 impl Keeper {
@@ -264,8 +250,8 @@ impl Keeper {
             // The last write may have been carried out unheard, or somebody put a label on the Lease.
             let found = read(&self.wire).await?;
             match found.as_ref().map(|lease| &lease.spec) {
-                Some(spec) if spec.holder() == Some(&self.me) => anew = false,
-                Some(spec) if spec.holder().is_some() => return Ok(Kept::No(spec.whose())),
+                Some(spec) if holder(spec) == Some(&self.me) => anew = false,
+                Some(spec) if holder(spec).is_some() => return Ok(Kept::No(whose(spec))),
                 _ => anew = true,
             }
             self.lease = found;
@@ -275,7 +261,7 @@ impl Keeper {
 
     /// Another time than that of the last renewal, which is all that others see of it, whatever the clock does.
     fn later(&self, now: Timestamp) -> Timestamp {
-        let last = self.lease.as_ref().and_then(|lease| lease.spec.renew_time);
+        let last = self.lease.as_ref().and_then(|lease| time(lease.spec.renew_time.as_ref()));
         let tick = SignedDuration::from_micros(1);
         if last.is_some_and(|last| stamp(last) == stamp(now)) {
             now.checked_add(tick).unwrap_or(now)
@@ -288,7 +274,7 @@ impl Keeper {
     async fn give_back(&mut self) -> Result<(), Refusal> {
         for _ in 0..2 {
             let Some(lease) = &self.lease else { return Ok(()) };
-            if lease.spec.holder() != Some(&self.me) {
+            if holder(&lease.spec) != Some(&self.me) {
                 return Ok(());
             }
             let spec = json!({"holderIdentity": "", "renewTime": stamp(Timestamp::now())});
@@ -304,24 +290,17 @@ impl Keeper {
 /// The last run that took the lock; nothing where none ever did. One that has not given it back is watched for a while:
 /// it goes on if it is seen to renew it.
 pub(super) async fn last(wire: &Wire) -> Result<Option<LastRun>, Refusal> {
-    let Some(Lease { metadata: _, spec: first }) = read(wire).await? else { return Ok(None) };
+    let Some(Lease { version: _, spec: first }) = read(wire).await? else { return Ok(None) };
     let begun = Instant::now();
     let mut now = first.clone();
-    while now.holder().is_some() && now == first && begun.elapsed() < (first.lasts() * 2 / 3).min(WATCH) {
+    while holder(&now).is_some() && now == first && begun.elapsed() < (lasts(&first) * 2 / 3).min(WATCH) {
         sleep(Duration::from_millis(500)).await;
         now = read(wire).await?.map(|lease| lease.spec).unwrap_or_default();
     }
-    let Spec {
-        holder_identity: _,
-        lease_duration_seconds: _,
-        acquire_time: _,
-        renew_time,
-        lease_transitions: _,
-    } = &now;
     Ok(Some(LastRun {
-        running: now.holder().is_some() && now != first,
-        holder: now.holder().map(str::to_owned),
-        heard: renew_time.or(first.renew_time),
+        running: holder(&now).is_some() && now != first,
+        holder: holder(&now).map(str::to_owned),
+        heard: time(now.renew_time.as_ref().or(first.renew_time.as_ref())),
     }))
 }
 
@@ -362,7 +341,7 @@ async fn put(
         }
         Some(lease) => {
             let body = json!({
-                "metadata": {"resourceVersion": lease.metadata.resource_version}, "spec": spec,
+                "metadata": {"resourceVersion": lease.version}, "spec": spec,
             });
             Call::patch(format!("{LEASES}/kwo{WRITER}"), MERGE_PATCH, body.to_string().into_bytes())
         }
@@ -385,14 +364,18 @@ async fn put(
 }
 
 fn parse(body: &[u8]) -> Result<Lease, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::Refused {
-        why: format!("the Lease kube-system/kwo cannot be read: {error}"),
-    })
+    let unreadable =
+        |why: String| Refusal::Refused { why: format!("the Lease kube-system/kwo cannot be read: {why}") };
+    let coordination::Lease { metadata, spec } =
+        serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
+    let version =
+        metadata.resource_version.ok_or_else(|| unreadable("it has no resourceVersion".to_owned()))?;
+    Ok(Lease { version, spec: spec.unwrap_or_default() })
 }
 
 /// The fields of a Lease that is being taken.
 fn spec(me: &str, duration: Duration, now: Timestamp, found: Option<&Lease>) -> serde_json::Value {
-    let transitions = found.map_or(0, |lease| lease.spec.lease_transitions.unwrap_or(0) + 1);
+    let transitions = found.map_or(0, |lease| lease.spec.lease_transitions.unwrap_or(0).saturating_add(1));
     json!({
         "holderIdentity": me,
         "leaseDurationSeconds": duration.as_secs().max(1),
@@ -424,13 +407,14 @@ fn identity() -> String {
 mod tests {
     use super::*;
 
-    fn spec(holder: &str) -> Spec {
-        Spec {
+    fn spec(holder: &str) -> LeaseSpec {
+        let time = |text: &str| Some(MicroTime(text.parse().unwrap()));
+        LeaseSpec {
             holder_identity: Some(holder.to_owned()),
             lease_duration_seconds: Some(15),
-            acquire_time: Some("2026-01-01T00:00:00Z".parse().unwrap()),
-            renew_time: Some("2026-01-01T00:00:10Z".parse().unwrap()),
-            lease_transitions: None,
+            acquire_time: time("2026-01-01T00:00:00Z"),
+            renew_time: time("2026-01-01T00:00:10Z"),
+            ..LeaseSpec::default()
         }
     }
 
@@ -438,24 +422,24 @@ mod tests {
     fn a_lease_says_whose_it_is_by_whose_clock() {
         let spec = spec("node/7/ab");
         let whose = "node/7/ab, since 2026-01-01T00:00:00Z by its own clock";
-        assert_eq!(spec.told(true, Duration::ZERO), format!("{whose}; it was seen to renew the lock"));
+        assert_eq!(told_of(&spec, true, Duration::ZERO), format!("{whose}; it was seen to renew the lock"));
         assert_eq!(
-            spec.told(false, Duration::from_secs(12)),
+            told_of(&spec, false, Duration::from_secs(12)),
             format!("{whose}; it gave no sign of life for 12 s, and the lock is free after 15 s without one")
         );
         assert_eq!(
-            spec.waited_for(Duration::from_secs(60)),
+            waited_for(&spec, Duration::from_secs(60)),
             format!(
                 "waiting up to 60 s for the lock of {whose}, renewed last at 2026-01-01T00:00:10Z by that clock; it is \
                  free after 15 s without a sign of life\n"
             )
         );
-        assert_eq!(Spec::default().holder(), None);
+        assert_eq!(holder(&LeaseSpec::default()), None);
     }
 
     #[test]
     fn the_name_of_a_holder_stays_on_its_line() {
-        let told = spec("node\n::error::x\u{1b}[2J").told(true, Duration::ZERO);
+        let told = told_of(&spec("node\n::error::x\u{1b}[2J"), true, Duration::ZERO);
         assert!(told.starts_with("node\\n::error::x\\u{1b}[2J, since"), "{told}");
     }
 

@@ -1,12 +1,9 @@
 //! What runs leave for each other in the cluster: the ConfigMap `kube-system/kwo-sync`, one text. It carries no mark,
 //! since no roster asks for it. Every change holds only for the state that was read.
 
-use std::collections::BTreeMap;
-
 use http::StatusCode;
-use serde::Deserialize;
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
-use smol_str::SmolStr;
 
 use super::path::WRITER;
 use super::wire::{Call, Wire};
@@ -16,19 +13,6 @@ const CONFIG_MAPS: &str = "/api/v1/namespaces/kube-system/configmaps";
 const NAME: &str = "kwo-sync";
 const KEY: &str = "sync.json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
-
-#[derive(Deserialize)]
-struct ConfigMap {
-    metadata: Metadata,
-    #[serde(default)]
-    data: BTreeMap<SmolStr, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    resource_version: String,
-}
 
 /// The note, where there is one.
 pub(super) async fn recall(wire: &Wire) -> Result<Option<Note>, Refusal> {
@@ -44,11 +28,13 @@ pub(super) async fn recall(wire: &Wire) -> Result<Option<Note>, Refusal> {
 }
 
 fn note(body: &[u8]) -> Result<Note, Refusal> {
-    let mut found: ConfigMap = serde_json::from_slice(body).map_err(|error| Refusal::Refused {
-        why: format!("the ConfigMap kube-system/{NAME} cannot be read: {error}"),
-    })?;
-    let text = found.data.remove(KEY).unwrap_or_default();
-    Ok(Note { text, version: found.metadata.resource_version })
+    let unreadable = |why: String| Refusal::Refused {
+        why: format!("the ConfigMap kube-system/{NAME} cannot be read: {why}"),
+    };
+    let found: ConfigMap = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
+    let text = found.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
+    let version = found.metadata.resource_version;
+    Ok(Note { text, version: version.ok_or_else(|| unreadable("it has no resourceVersion".to_owned()))? })
 }
 
 /// Leaves this text in place of the one that was read.

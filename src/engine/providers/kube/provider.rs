@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use k8s_openapi::api::core::v1::Namespace;
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
-use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::connect::{ConnectError, Kube};
@@ -134,14 +134,6 @@ impl Kube {
 }
 
 async fn identity(wire: &Wire) -> Result<Identity, Refusal> {
-    #[derive(Deserialize)]
-    struct Namespace {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize)]
-    struct Metadata {
-        uid: SmolStr,
-    }
     let asked = wire.ask(&Call::get(SYSTEM)).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     if answer.status == StatusCode::FORBIDDEN {
@@ -152,8 +144,11 @@ async fn identity(wire: &Wire) -> Result<Identity, Refusal> {
     if !answer.is_success() {
         return Err(answer.refusal(asked.tries));
     }
-    let namespace: Namespace = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
-        why: format!("{} does not answer like a Kubernetes API server: {error}", wire.way.server),
-    })?;
-    Ok(Identity { id: namespace.metadata.uid, address: wire.way.server.as_str().into() })
+    let unlike = |why: String| Refusal::Refused {
+        why: format!("{} does not answer like a Kubernetes API server: {why}", wire.way.server),
+    };
+    let namespace: Namespace =
+        serde_json::from_slice(&answer.body).map_err(|error| unlike(error.to_string()))?;
+    let uid = namespace.metadata.uid.ok_or_else(|| unlike("kube-system has no uid".to_owned()))?;
+    Ok(Identity { id: uid.into(), address: wire.way.server.as_str().into() })
 }

@@ -1,9 +1,7 @@
 //! Who this run is to the API server: what it says in a SelfSubjectReview.
 
-use std::collections::BTreeMap;
-
 use http::StatusCode;
-use serde::Deserialize;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use smol_str::SmolStr;
 
 use super::wire::{Call, Wire};
@@ -18,27 +16,6 @@ const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
 /// How it calls a client certificate.
 const CERTIFICATE: &str = "X509SHA256=";
 
-/// The answer, as far as it matters here.
-#[derive(Deserialize)]
-struct Review {
-    status: Status,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    #[serde(rename = "userInfo")]
-    user: User,
-}
-
-#[derive(Deserialize)]
-struct User {
-    username: SmolStr,
-    #[serde(default)]
-    groups: Vec<SmolStr>,
-    #[serde(default)]
-    extra: BTreeMap<SmolStr, Vec<SmolStr>>,
-}
-
 /// Asks for it. One who may not ask, or asks a server that cannot be asked, stays unknown.
 pub(super) async fn account(wire: &Wire) -> Result<Option<Account>, Refusal> {
     // It makes nothing, so asking again does no harm.
@@ -50,13 +27,17 @@ pub(super) async fn account(wire: &Wire) -> Result<Option<Account>, Refusal> {
     if !answer.is_success() {
         return Err(answer.refusal(asked.tries));
     }
-    let review: Review = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
-        why: format!("{} does not answer like a Kubernetes API server: {error}", wire.way.server),
-    })?;
-    let User { username, mut groups, extra } = review.status.user;
+    let unlike = |why: String| Refusal::Refused {
+        why: format!("{} does not answer like a Kubernetes API server: {why}", wire.way.server),
+    };
+    let review: SelfSubjectReview =
+        serde_json::from_slice(&answer.body).map_err(|error| unlike(error.to_string()))?;
+    let user = review.status.and_then(|status| status.user_info).unwrap_or_default();
+    let name = user.username.ok_or_else(|| unlike("it names no user".to_owned()))?;
+    let mut groups: Vec<SmolStr> = user.groups.into_iter().flatten().map(SmolStr::from).collect();
     groups.sort();
-    let certificate =
-        extra.get(CREDENTIAL).is_some_and(|ids| ids.iter().any(|id| id.starts_with(CERTIFICATE)));
-    let own = certificate || username.starts_with("system:");
-    Ok(Some(Account { name: username, groups, own }))
+    let ids = user.extra.and_then(|mut extra| extra.remove(CREDENTIAL)).unwrap_or_default();
+    let certificate = ids.iter().any(|id| id.starts_with(CERTIFICATE));
+    let own = certificate || name.starts_with("system:");
+    Ok(Some(Account { name: name.into(), groups, own }))
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestStatus};
 use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use secrecy::SecretString;
@@ -25,33 +26,13 @@ const PAGE: usize = 5000;
 pub struct Token {
     /// The token itself.
     pub token: SecretString,
-    /// Its end, as the server writes it.
+    /// Its end, in RFC 3339 (UTC).
     pub until: String,
     /// How long the server lets it live, which may be shorter than what was asked for.
     pub lifetime: Duration,
 }
 
-/// The answer, as far as it matters here.
-#[derive(Deserialize)]
-struct TokenRequest {
-    spec: Spec,
-    status: Status,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    expiration_seconds: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    token: SecretString,
-    expiration_timestamp: String,
-}
-
-/// One page of heads.
+/// One page of heads. There may be very many, of which little is kept.
 #[derive(Deserialize)]
 struct Heads {
     #[serde(default)]
@@ -126,13 +107,17 @@ impl Kube {
         }
         let body = Zeroizing::new(answer.body);
         // The error of the decoder could quote what it decodes.
-        let TokenRequest { spec, status } = serde_json::from_slice(&body).map_err(|_| {
-            refused(format!("{} does not answer like a Kubernetes API server", self.wire.way.server))
-        })?;
+        let unlike =
+            || refused(format!("{} does not answer like a Kubernetes API server", self.wire.way.server));
+        let TokenRequest { metadata: _, spec, status } =
+            serde_json::from_slice(&body).map_err(|_| unlike())?;
+        let TokenRequestStatus { token, expiration_timestamp } = status.unwrap_or_default();
+        let token = token.map(SecretString::from).ok_or_else(unlike)?;
+        let lifetime = spec.and_then(|spec| u64::try_from(spec.expiration_seconds?).ok());
         Ok(Token {
-            token: status.token,
-            until: status.expiration_timestamp,
-            lifetime: Duration::from_secs(spec.expiration_seconds),
+            token,
+            until: expiration_timestamp.ok_or_else(unlike)?.0.to_string(),
+            lifetime: Duration::from_secs(lifetime.ok_or_else(unlike)?),
         })
     }
 }
