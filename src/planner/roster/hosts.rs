@@ -1,9 +1,10 @@
 //! Host names, ports and networks, as they stand in a roster.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::editors::in_words;
@@ -35,10 +36,7 @@ pub struct Port(u16);
 
 /// A network in CIDR notation: `10.42.0.0/16` or `fd00:42::/56`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Cidr {
-    address: IpAddr,
-    length: u8,
-}
+pub struct Cidr(IpNet);
 
 impl HostPattern {
     /// The domain directly below which it takes every name, if it is a wildcard as Kubernetes and certificates have it.
@@ -83,20 +81,20 @@ impl Cidr {
     /// Is it an IPv6 network?
     #[must_use]
     pub fn is_v6(&self) -> bool {
-        self.address.is_ipv6()
+        matches!(self.0, IpNet::V6(_))
     }
 
     /// Is it a part of the address space of its version, and not all of it? IPv4 written as IPv6 is of neither.
     #[must_use]
     pub fn is_part(&self) -> bool {
-        let mapped = matches!(self.address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
-        self.length > 0 && !mapped
+        let mapped = matches!(self.0, IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some());
+        self.0.prefix_len() > 0 && !mapped
     }
 
     /// Is every address of `other` in it?
     #[must_use]
     pub fn covers(&self, other: &Cidr) -> bool {
-        self.length <= other.length && masked(other.address, self.length) == Some(self.address)
+        self.0.contains(&other.0)
     }
 }
 
@@ -218,24 +216,10 @@ impl JsonSchema for Port {
     }
 }
 
-/// The network's own address: the bits beyond the length are zero. `None` if the length is too large.
-fn masked(address: IpAddr, length: u8) -> Option<IpAddr> {
-    match address {
-        IpAddr::V4(v4) => {
-            let keep = u32::MAX.checked_shl(32u32.checked_sub(u32::from(length))?).unwrap_or(0);
-            Some(Ipv4Addr::from_bits(v4.to_bits() & keep).into())
-        }
-        IpAddr::V6(v6) => {
-            let keep = u128::MAX.checked_shl(128u32.checked_sub(u32::from(length))?).unwrap_or(0);
-            Some(Ipv6Addr::from_bits(v6.to_bits() & keep).into())
-        }
-    }
-}
-
 impl fmt::Display for Cidr {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Cidr { address, length } = self;
-        write!(out, "{address}/{length}")
+        let Cidr(network) = self;
+        network.fmt(out)
     }
 }
 
@@ -257,15 +241,17 @@ impl FromStr for Cidr {
         };
         let plain = length == "0" || !length.starts_with(['0', '+']);
         let length = length.parse().ok().filter(|_| plain).ok_or_else(|| wrong("its length is no number"))?;
-        let network = masked(address, length).ok_or_else(|| {
+        let written = IpNet::new(address, length).map_err(|_| {
             let full = if address.is_ipv4() { 32 } else { 128 };
             wrong(&format!("its length is {length}, and {full} is the most"))
         })?;
-        if network != address {
-            return Err(wrong("it has bits set beyond its length")
-                .hint(format!("the network is `{network}/{length}`")));
+        let network = written.trunc();
+        if network != written {
+            return Err(
+                wrong("it has bits set beyond its length").hint(format!("the network is `{network}`"))
+            );
         }
-        Ok(Cidr { address, length })
+        Ok(Cidr(network))
     }
 }
 

@@ -1,5 +1,7 @@
 //! "Did you mean": the nearest of some known words. Only for hints; nothing is ever corrected by itself.
 
+use strsim::osa_distance;
+
 /// How many words are looked at.
 const MOST_WORDS: usize = 100;
 
@@ -7,7 +9,7 @@ const MOST_WORDS: usize = 100;
 #[must_use]
 pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(text);
-    let allowed = match folded.len() {
+    let allowed = match folded.chars().count() {
         0..=3 => 1,
         4..=6 => 2,
         _ => 3,
@@ -16,7 +18,7 @@ pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .take(MOST_WORDS)
-        .map(|word| (distance(&folded, &fold(word)), word))
+        .map(|word| (osa_distance(&folded, &fold(word)), word))
         .filter(|(distance, word)| *distance <= allowed && *distance < word.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
@@ -29,32 +31,12 @@ pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// Lower case without separators: `cluster_read` is `clusterRead`. Long text is no slip, so it is cut.
-fn fold(text: &str) -> Vec<char> {
+fn fold(text: &str) -> String {
     text.chars()
         .filter(|char| !matches!(char, '_' | '-' | ' '))
         .flat_map(char::to_lowercase)
         .take(64)
         .collect()
-}
-
-/// How many characters have to be added, left out, replaced or swapped with their neighbour.
-fn distance(from: &[char], to: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=to.len()).collect();
-    for (row, have) in from.iter().enumerate() {
-        let mut line = vec![row + 1];
-        for (column, want) in to.iter().enumerate() {
-            let mut best =
-                (above[column] + usize::from(have != want)).min(above[column + 1] + 1).min(line[column] + 1);
-            if row > 0 && column > 0 && *have == to[column - 1] && from[row - 1] == *want {
-                best = best.min(before[column - 1] + 1);
-            }
-            line.push(best);
-        }
-        before = above;
-        above = line;
-    }
-    above.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use super::{few, text};
 use crate::tree::{SmolStr, Tree};
 
@@ -114,15 +116,10 @@ fn peer(entry: &Tree) -> Peer {
 
 /// The first and the last address of a network, and whether it is one of IPv6.
 fn network(cidr: &str) -> Option<(bool, u128, u128)> {
-    let (address, length) = cidr.split_once('/')?;
-    let (address, length) = (address.parse::<IpAddr>().ok()?, length.parse::<u32>().ok()?);
-    let (v6, bits, number): (bool, u32, u128) = match address {
-        IpAddr::V4(v4) => (false, 32, u128::from(v4.to_bits())),
-        IpAddr::V6(v6) => (true, 128, v6.to_bits()),
-    };
-    let free = bits.checked_sub(length).filter(|free| *free <= bits)?;
-    let hosts = if free == 128 { u128::MAX } else { (1 << free) - 1 };
-    Some((v6, number & !hosts, number | hosts))
+    Some(match cidr.parse().ok()? {
+        IpNet::V4(v4) => (false, v4.network().to_bits().into(), v4.broadcast().to_bits().into()),
+        IpNet::V6(v6) => (true, v6.network().to_bits(), v6.broadcast().to_bits()),
+    })
 }
 
 /// The ranges without the others.
