@@ -185,7 +185,7 @@ fn steps(entry: &Entry) -> Vec<(Labels, f64)> {
     for step in &entry.steps {
         let kind =
             step.id.parse().map_or_else(|_| "unknown".to_owned(), |id: ResourceId| id.kind.to_string());
-        *counts.entry((kind, &step.action, &step.outcome)).or_default() += 1;
+        *counts.entry((kind, step.action.word(), step.outcome.word())).or_default() += 1;
     }
     let labels = |(kind, action, outcome): (String, &str, &str)| {
         vec![("kind", kind), ("action", action.to_owned()), ("outcome", outcome.to_owned())]

@@ -2,7 +2,7 @@
 
 use kwo_planner::plain::one_line;
 
-use kwo_engine::history::{Entry, Outcome};
+use kwo_engine::history::{Entry, Outcome, StepOutcome};
 
 /// How much a line matters, in the numbers of syslog.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,9 +46,9 @@ pub fn lines(entry: &Entry, before: Option<&Entry>) -> Vec<Line> {
         lines.push(about(Priority::Warning, text, &drift.id, &drift.tenant));
     }
     for step in &entry.steps {
-        let (priority, text) = match step.outcome.as_str() {
-            "done" => (Priority::Notice, format!("{} {}", step.action, step.id)),
-            "settled" => continue,
+        let (priority, text) = match step.outcome {
+            StepOutcome::Done => (Priority::Notice, format!("{} {}", step.action, step.id)),
+            StepOutcome::Settled => continue,
             outcome => (Priority::Warning, format!("{outcome} {}: {}", step.id, step.why)),
         };
         lines.push(about(priority, text, &step.id, &step.tenant));

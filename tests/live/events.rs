@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kwo_engine::history::{Commit, Drift, Entry, Outcome, Problem, ProblemKind, Step};
+use kwo_engine::history::{Action, Commit, Drift, Entry, Outcome, Problem, ProblemKind, Step, StepOutcome};
 use kwo_engine::notify::{Untold, events};
 use kwo_engine::providers::{Kube, KubeOptions};
 use serde_json::Value;
@@ -10,13 +10,17 @@ use serde_json::Value;
 use crate::common::apiserver::{kubeconfig, kubectl_ok, unique};
 use crate::run::narrow;
 
-fn step(id: &str, action: &str, outcome: &str) -> Step {
+fn step(id: &str, action: Action, outcome: StepOutcome) -> Step {
     Step {
         id: id.to_owned(),
         tenant: "alice".to_owned(),
-        action: action.to_owned(),
-        outcome: outcome.to_owned(),
-        why: if outcome == "done" { String::new() } else { "admission webhook says no".to_owned() },
+        action,
+        outcome,
+        why: if outcome == StepOutcome::Done {
+            String::new()
+        } else {
+            "admission webhook says no".to_owned()
+        },
         warnings: Vec::new(),
         tightens: Vec::new(),
     }
@@ -80,13 +84,13 @@ fn a_namespace_that_was_touched_shows_one_event_and_a_quiet_run_none() {
     }
     let quota = format!("kube:ResourceQuota/{one}/{one}-quota");
     let mut run = entry(vec![
-        step(&format!("kube:Namespace/{one}"), "created", "done"),
-        step(&format!("kube:LimitRange/{one}/l"), "created", "done"),
-        step(&quota, "revised", "done"),
-        step(&format!("kube:Namespace/{two}"), "created", "settled"),
-        step("kube:ClusterRole/kwo-navigation", "created", "done"),
-        step("node:File/etc/rancher/k3s/config.yaml", "created", "done"),
-        step(&format!("kube:Namespace/{gone}"), "created", "refused"),
+        step(&format!("kube:Namespace/{one}"), Action::Created, StepOutcome::Done),
+        step(&format!("kube:LimitRange/{one}/l"), Action::Created, StepOutcome::Done),
+        step(&quota, Action::Revised, StepOutcome::Done),
+        step(&format!("kube:Namespace/{two}"), Action::Created, StepOutcome::Settled),
+        step("kube:ClusterRole/kwo-navigation", Action::Created, StepOutcome::Done),
+        step("node:File/etc/rancher/k3s/config.yaml", Action::Created, StepOutcome::Done),
+        step(&format!("kube:Namespace/{gone}"), Action::Created, StepOutcome::Refused),
     ]);
     run.drift = vec![Drift { id: quota, tenant: "alice".into(), what: "by kubectl-edit".into() }];
     assert_eq!(made(kubeconfig, &run, None), None);
@@ -114,8 +118,8 @@ fn what_went_wrong_is_a_warning_there_and_in_kube_system() {
     let name = unique("events");
     kubectl_ok(&["create", "namespace", &name]);
     let mut run = entry(vec![
-        step(&format!("kube:RoleBinding/{name}/a"), "created", "done"),
-        step(&format!("kube:RoleBinding/{name}/b"), "created", "refused"),
+        step(&format!("kube:RoleBinding/{name}/a"), Action::Created, StepOutcome::Done),
+        step(&format!("kube:RoleBinding/{name}/b"), Action::Created, StepOutcome::Refused),
     ]);
     run.outcome = Outcome::Failed;
     let text = format!("a step in {name} was not done: {}", "ö".repeat(2000));
@@ -149,7 +153,8 @@ fn creating_events_is_all_the_right_it_takes_and_without_it_that_is_told_once() 
     for namespace in &namespaces {
         kubectl_ok(&["create", "namespace", namespace]);
     }
-    let touched = |namespace: &String| step(&format!("kube:Namespace/{namespace}"), "created", "done");
+    let touched =
+        |namespace: &String| step(&format!("kube:Namespace/{namespace}"), Action::Created, StepOutcome::Done);
     let run = entry(namespaces.iter().map(touched).collect());
     let without = narrow(&format!("{name}-without"), "[]", folder.path());
     let untold = made(&without, &run, None).unwrap();

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use kwo_engine::history::{Drift, Entry, Held, Left, Outcome, ProblemKind};
+use kwo_engine::history::{Drift, Entry, Held, Left, Outcome, ProblemKind, StepOutcome};
 use kwo_planner::roster::SourceFile;
 use serde_json::Value;
 
@@ -130,8 +130,8 @@ fn a_message_stays_short_whatever_happened() {
         let mut step = changed().steps[0].clone();
         (step.id, step.tenant) = (format!("kube:Namespace/t{index}"), format!("t{index}"));
         if index % 2 == 0 {
-            let outcome = ["refused", "unreachable", "changed"][index / 2 % 3];
-            (step.outcome, step.why) = (outcome.to_owned(), "no\n".repeat(500));
+            let outcomes = [StepOutcome::Refused, StepOutcome::Unreachable, StepOutcome::Changed];
+            (step.outcome, step.why) = (outcomes[index / 2 % 3], "no\n".repeat(500));
         }
         entry.steps.push(step);
     }

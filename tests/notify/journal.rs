@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use kwo::journal::{Journal, Line, Priority, lines, tell};
-use kwo_engine::history::{Drift, Entry, Held, Outcome, ProblemKind};
+use kwo_engine::history::{Drift, Entry, Held, Outcome, ProblemKind, StepOutcome};
 
 use crate::runs::{NEWEST, changed, commit, failed, quiet};
 
@@ -152,8 +152,8 @@ fn what_went_wrong_is_said_and_what_is_held_is_said_once() {
     };
     let mut entry = failed(ProblemKind::Step);
     entry.steps = changed().steps;
-    (entry.steps[0].outcome, entry.steps[0].why) = ("refused".into(), "forbidden".into());
-    entry.steps[1].outcome = "settled".into();
+    (entry.steps[0].outcome, entry.steps[0].why) = (StepOutcome::Refused, "forbidden".into());
+    entry.steps[1].outcome = StepOutcome::Settled;
     let drift = Drift { id: "kube:Role/a/b".into(), tenant: "a".into(), what: "by kubectl-edit".into() };
     entry.drift = vec![drift];
     entry.refused = Some(commit(&"f".repeat(40)));
@@ -166,8 +166,9 @@ fn what_went_wrong_is_said_and_what_is_held_is_said_once() {
     assert_eq!(said(&entry, &quiet()), expected.map(|(priority, text)| (priority, text.to_owned())));
 
     // Whatever keeps a step from being done, it is not done.
-    for outcome in ["changed", "unreachable", "skipped", "begun"] {
-        entry.steps[0].outcome = outcome.into();
+    for outcome in [StepOutcome::Changed, StepOutcome::Unreachable, StepOutcome::Skipped, StepOutcome::Begun]
+    {
+        entry.steps[0].outcome = outcome;
         let all = said(&entry, &quiet());
         assert!(all.last().unwrap().1.contains(" 1 not done,"), "{outcome}: {all:?}");
     }

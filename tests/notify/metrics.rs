@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use kwo_engine::history::{Drift, Entry, Held, Outcome, ProblemKind};
+use kwo_engine::history::{Drift, Entry, Held, Outcome, ProblemKind, StepOutcome};
 use kwo_engine::metrics::write;
 
 use crate::manual;
@@ -29,7 +29,7 @@ fn everything() -> Entry {
     let drift = Drift { id: "kube:Role/a/c".into(), tenant: "a".into(), what: "by \"kubectl\"".into() };
     let mut entry = failed(ProblemKind::Step);
     entry.steps = changed().steps;
-    entry.steps[0].outcome = "refused".into();
+    entry.steps[0].outcome = StepOutcome::Refused;
     Entry { held: vec![held.clone(), held], drift: vec![drift], ..entry }
 }
 

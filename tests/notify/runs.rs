@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kwo_engine::history::{Commit, Entry, Outcome, Problem, ProblemKind, Step};
+use kwo_engine::history::{Action, Commit, Entry, Outcome, Problem, ProblemKind, Step, StepOutcome};
 use kwo_engine::notify::{Untold, tell};
 use kwo_engine::secrets::Places;
 use kwo_planner::roster::SourceFile;
@@ -15,11 +15,11 @@ pub(crate) const NEWEST: &str = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d";
 
 /// A run that did two things for alice.
 pub(crate) fn changed() -> Entry {
-    let step = |id: &str, action: &str| Step {
+    let step = |id: &str, action: Action| Step {
         id: id.to_owned(),
         tenant: "alice".to_owned(),
-        action: action.to_owned(),
-        outcome: "done".to_owned(),
+        action,
+        outcome: StepOutcome::Done,
         why: String::new(),
         warnings: Vec::new(),
         tightens: Vec::new(),
@@ -39,8 +39,8 @@ pub(crate) fn changed() -> Entry {
         outcome: Outcome::Converged,
         problems: Vec::new(),
         steps: vec![
-            step("kube:Namespace/alice-prod", "created"),
-            step("kube:ResourceQuota/alice-prod/alice-prod-quota", "revised"),
+            step("kube:Namespace/alice-prod", Action::Created),
+            step("kube:ResourceQuota/alice-prod/alice-prod-quota", Action::Revised),
         ],
         held: Vec::new(),
         drift: Vec::new(),

@@ -2,6 +2,7 @@
 //! reports, which hold none.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::Timestamp;
 use kwo_planner::agreement::{others, remains};
@@ -166,10 +167,10 @@ pub struct Step {
     /// The tenant it is for, or empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tenant: String,
-    /// `created`, `extended` or `revised`.
-    pub action: String,
-    /// `done`, `settled`, `refused`, `changed`, `unreachable` or `skipped`; `begun` where the run broke off.
-    pub outcome: String,
+    /// What was to be done.
+    pub action: Action,
+    /// What became of it.
+    pub outcome: StepOutcome,
     /// Why it was not done, or empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -179,6 +180,86 @@ pub struct Step {
     /// What it allows less of than before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tightens: Vec<String>,
+}
+
+/// What a step does to its object.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Makes it.
+    Created,
+    /// Only adds to it.
+    Extended,
+    /// Changes a value in it.
+    Revised,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepOutcome {
+    /// The run broke off before anybody knew.
+    Begun,
+    /// It was done.
+    Done,
+    /// Somebody had done it already.
+    Settled,
+    /// The system said no.
+    Refused,
+    /// The object changed meanwhile.
+    Changed,
+    /// No answer came.
+    Unreachable,
+    /// What it needs was not done.
+    Skipped,
+}
+
+impl Action {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Action; 3] = [Action::Created, Action::Extended, Action::Revised];
+
+    /// As people and programs read it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Action::Created => "created",
+            Action::Extended => "extended",
+            Action::Revised => "revised",
+        }
+    }
+}
+
+impl StepOutcome {
+    /// As people and programs read it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            StepOutcome::Begun => "begun",
+            StepOutcome::Done => "done",
+            StepOutcome::Settled => "settled",
+            StepOutcome::Refused => "refused",
+            StepOutcome::Changed => "changed",
+            StepOutcome::Unreachable => "unreachable",
+            StepOutcome::Skipped => "skipped",
+        }
+    }
+
+    /// Is the object as it was to be?
+    const fn is_good(self) -> bool {
+        matches!(self, StepOutcome::Done | StepOutcome::Settled)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.word())
+    }
+}
+
+impl fmt::Display for StepOutcome {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.word())
+    }
 }
 
 /// Something that is held.
@@ -302,12 +383,12 @@ impl Entry {
 
     /// The steps that were done.
     pub fn done(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().filter(|step| step.outcome == "done")
+        self.steps.iter().filter(|step| step.outcome == StepOutcome::Done)
     }
 
     /// The steps that were not done, or that nobody knows of whether they were.
     pub fn not_done(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().filter(|step| !matches!(step.outcome.as_str(), "done" | "settled"))
+        self.steps.iter().filter(|step| !step.outcome.is_good())
     }
 
     /// The tenants that something was done for, in order.

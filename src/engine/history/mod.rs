@@ -4,4 +4,6 @@ mod chain;
 mod entry;
 
 pub use chain::{Head, History, HistoryError};
-pub use entry::{Commit, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step};
+pub use entry::{
+    Action, Commit, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step, StepOutcome,
+};

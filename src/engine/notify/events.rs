@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::tell::Untold;
 use super::text::{Message, line, short};
-use crate::history::{Entry, Outcome, Step};
+use crate::history::{Action, Entry, Outcome, Step, StepOutcome};
 use crate::providers::{Event, Kube, Refusal};
 
 /// For all of them.
@@ -67,7 +67,7 @@ pub async fn events(kube: &Kube, entry: &Entry, before: Option<&Entry>) -> Optio
 /// The steps in each namespace, but those that there was nothing to do for.
 fn namespaces(entry: &Entry) -> BTreeMap<String, Vec<&Step>> {
     let mut found: BTreeMap<String, Vec<&Step>> = BTreeMap::new();
-    for step in entry.steps.iter().filter(|step| step.outcome != "settled") {
+    for step in entry.steps.iter().filter(|step| step.outcome != StepOutcome::Settled) {
         let Ok(id) = step.id.parse::<ResourceId>() else { continue };
         let namespace = match id.known_kind() {
             Some(Kind::Namespace) => &id.name,
@@ -80,11 +80,11 @@ fn namespaces(entry: &Entry) -> BTreeMap<String, Vec<&Step>> {
 }
 
 fn touched(entry: &Entry, namespace: String, steps: &[&Step]) -> Event {
-    let done = ["created", "extended", "revised"].map(|action| {
-        let of = |step: &&&Step| step.outcome == "done" && step.action == action;
-        (steps.iter().filter(of).count(), action)
+    let done = Action::ALL.map(|action| {
+        let of = |step: &&&Step| step.outcome == StepOutcome::Done && step.action == action;
+        (steps.iter().filter(of).count(), action.word())
     });
-    let open: Vec<&&Step> = steps.iter().filter(|step| step.outcome != "done").collect();
+    let open: Vec<&&Step> = steps.iter().filter(|step| step.outcome != StepOutcome::Done).collect();
     let drift = |step: &&&Step| entry.drift.iter().any(|drift| drift.id == step.id);
     let counts = [(open.len(), "not done"), (steps.iter().filter(drift).count(), "changed by others")];
     let counts = done.into_iter().chain(counts).filter(|(count, _)| *count > 0);

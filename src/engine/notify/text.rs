@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use kwo_planner::plain::acts;
 
-use crate::history::{Commit, Entry, Outcome};
+use crate::history::{Action, Commit, Entry, Outcome};
 
 /// In characters: what takes Slack's webhooks may take no more than 2000.
 const LONGEST: usize = 1500;
@@ -156,8 +156,8 @@ fn lines(entry: &Entry) -> Vec<String> {
 
 /// `2 created, 1 revised`, of what was done.
 fn counts(entry: &Entry) -> String {
-    let count = |action: &str| entry.done().filter(|step| step.action == action).count();
-    let said = ["created", "extended", "revised"].map(|action| (count(action), action));
+    let count = |action| entry.done().filter(|step| step.action == action).count();
+    let said = Action::ALL.map(|action| (count(action), action));
     let said = said.into_iter().filter(|(count, _)| *count > 0);
     said.map(|(count, action)| format!("{count} {action}")).collect::<Vec<_>>().join(", ")
 }

@@ -7,45 +7,47 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
 
 use super::choose::problem;
-use crate::execute::{Outcome as StepOutcome, Report};
+use crate::execute::{self, Report};
 use crate::fight::{blind, fights, named};
-use crate::history::{Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step};
+use crate::history::{
+    Action, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step, StepOutcome,
+};
 use crate::providers::Refusal;
 
 /// The steps of a plan, as they are before one of them is begun.
 pub(super) fn planned(plan: &Plan) -> Vec<Step> {
-    plan.steps.iter().map(|step| told(step, "begun", String::new())).collect()
+    plan.steps.iter().map(|step| told(step, StepOutcome::Begun, String::new())).collect()
 }
 
 /// What became of each step.
 pub(super) fn steps(report: &Report) -> Vec<Step> {
     let results = report.results.iter().map(|result| {
         let (outcome, why) = match &result.outcome {
-            StepOutcome::Done => ("done", String::new()),
-            StepOutcome::Settled => ("settled", String::new()),
-            StepOutcome::Refused(Refusal::Refused { why }) => ("refused", why.clone()),
-            StepOutcome::Refused(Refusal::Changed { why }) => ("changed", why.clone()),
-            StepOutcome::Refused(Refusal::Unreachable { why }) => ("unreachable", why.clone()),
-            StepOutcome::Skipped(need) => ("skipped", format!("it needs {need}")),
+            execute::Outcome::Done => (StepOutcome::Done, String::new()),
+            execute::Outcome::Settled => (StepOutcome::Settled, String::new()),
+            execute::Outcome::Refused(Refusal::Refused { why }) => (StepOutcome::Refused, why.clone()),
+            execute::Outcome::Refused(Refusal::Changed { why }) => (StepOutcome::Changed, why.clone()),
+            execute::Outcome::Refused(Refusal::Unreachable { why }) => {
+                (StepOutcome::Unreachable, why.clone())
+            }
+            execute::Outcome::Skipped(need) => (StepOutcome::Skipped, format!("it needs {need}")),
         };
         Step { warnings: result.warnings.clone(), ..told(&result.step, outcome, why) }
     });
     results.collect()
 }
 
-fn told(step: &PlanStep, outcome: &str, why: String) -> Step {
-    let action = if step.creates() {
-        "created"
-    } else if step.revises() {
-        "revised"
-    } else {
-        "extended"
+fn told(step: &PlanStep, outcome: StepOutcome, why: String) -> Step {
+    let action = match () {
+        () if step.creates() => Action::Created,
+        () if step.revises() => Action::Revised,
+        () => Action::Extended,
     };
     Step {
         id: step.id.to_string(),
         tenant: step.tenant.to_string(),
-        action: action.to_owned(),
-        outcome: outcome.to_owned(),
+        action,
+        outcome,
         why,
         warnings: Vec::new(),
         tightens: step.tightenings().map(|narrower| narrower.what.to_string()).collect(),

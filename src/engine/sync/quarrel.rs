@@ -60,15 +60,15 @@ fn writer(what: &str, of: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Step;
+    use crate::history::{Action, Step, StepOutcome};
 
     fn run(began: &str, what: &str) -> Entry {
         let id = "kube:ResourceQuota/a/a-quota".to_owned();
         let step = Step {
             id: id.clone(),
             tenant: "a".into(),
-            action: "revised".into(),
-            outcome: "done".into(),
+            action: Action::Revised,
+            outcome: StepOutcome::Done,
             why: String::new(),
             warnings: Vec::new(),
             tightens: Vec::new(),
