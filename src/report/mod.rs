@@ -12,6 +12,7 @@ mod gains;
 pub mod history;
 pub mod hits;
 pub mod import;
+mod lines;
 pub mod manual;
 pub mod markdown;
 mod objects;

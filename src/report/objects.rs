@@ -10,6 +10,7 @@ use kwo_planner::plain::OneLine;
 use kwo_planner::secrets::STILL_ADMITS;
 use kwo_planner::tree::{SmolStr, tokens};
 
+use super::lines;
 use super::plan::{CHANGE, CREATE, HOLD, LEFT, QUIET, shown};
 use super::tenants::{count, first};
 use super::tightens;
@@ -57,7 +58,8 @@ pub(super) fn changes(out: &mut String, step: &Step, how: How) {
         tightens::told(out, "      ", step.tightens.as_ref());
         if how == How::Full {
             for (pointer, value) in step.wanted.leaves() {
-                let _ = writeln!(out, "      {CREATE}+{CREATE:#} {}: {}", OneLine(pointer), shown(&value));
+                let lines = lines::new(&value, true).filter(|_| secret(step, &pointer).is_none());
+                added(out, &pointer, lines, || shown(&value));
             }
         }
         return;
@@ -155,13 +157,16 @@ fn one(out: &mut String, step: &Step, change: &Change, how: How) {
     match change {
         Change::Create => {}
         Change::Extend { pointer, value, tightens, because } => {
-            let place = OneLine(pointer.strip_suffix("/-").unwrap_or(pointer));
-            let value = secret(step, pointer).map_or_else(|| shown(value), |from| format!("set ({from})"));
-            let _ = writeln!(out, "      {CREATE}+{CREATE:#} {place}: {value}");
+            let place = pointer.strip_suffix("/-").unwrap_or(pointer);
+            match secret(step, pointer) {
+                Some(from) => added(out, place, None, || format!("set ({from})")),
+                None => added(out, place, lines::new(value, how == How::Full), || shown(value)),
+            }
             reason(out, "          ", because, how);
             tightens::told(out, "          ", tightens.as_ref());
         }
         Change::Revise { pointer, from, to, cause, tightens, because } => {
+            let mut by_line = Vec::new();
             let values = match secret(step, pointer).map(OneLine) {
                 Some(content) if matches!(cause, Cause::Drift { .. }) => {
                     format!("changed ({content}), {cause}")
@@ -171,13 +176,32 @@ fn one(out: &mut String, step: &Step, change: &Change, how: How) {
                     Some(from) if from.starts_with(STILL_ADMITS) => format!("changed ({content}): it {from}"),
                     _ => format!("changed ({content})"),
                 },
-                None => format!("{} → {} ({cause})", shown(from), shown(to)),
+                None => match lines::revised(from, to) {
+                    Some((what, lines)) => {
+                        by_line = lines;
+                        format!("{what} ({cause})")
+                    }
+                    None => format!("{} → {} ({cause})", shown(from), shown(to)),
+                },
             };
             let (pointer, values) = (OneLine(pointer), OneLine(values));
             let _ = writeln!(out, "      {CHANGE}~{CHANGE:#} {pointer}: {values}");
+            for line in by_line {
+                let _ = writeln!(out, "          {line}");
+            }
             reason(out, "          ", because, how);
             tightens::told(out, "          ", tightens.as_ref());
         }
+    }
+}
+
+/// A new value: below its place where it has several lines.
+fn added(out: &mut String, place: &str, lines: Option<Vec<String>>, value: impl FnOnce() -> String) {
+    let (place, rest) =
+        (OneLine(place), lines.as_ref().map_or_else(|| format!(" {}", value()), |_| String::new()));
+    let _ = writeln!(out, "      {CREATE}+{CREATE:#} {place}:{rest}");
+    for line in lines.iter().flatten() {
+        let _ = writeln!(out, "          {line}");
     }
 }
 
