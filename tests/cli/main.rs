@@ -19,6 +19,7 @@ mod loopback;
 #[path = "../common/manual.rs"]
 mod manual;
 mod mistakes;
+mod packages;
 mod pages;
 mod prompt;
 mod prompts;
