@@ -181,7 +181,7 @@ async fn finish(
         && fights(now, &report).is_empty()
         && let Some(pause) = pause(planned, &report, args.settle)
     {
-        talk(&format!("something was put right; looking once more in {pause:?}\n"));
+        talk(&format!("kwo put something right, and looks once more in {pause:?}\n"));
         if waited(pause, brakes.interrupted.clone()).await {
             again = Some(look().await);
         }
@@ -240,7 +240,7 @@ async fn show_and_ask(args: &Apply, task: &Task, hits: Option<&Hits>, place: &st
         talk(&match () {
             () if plan.holds() => "Nothing that can be done now\n".to_owned(),
             () if *beyond > 0 => {
-                "Nothing is left to do of the saved plan; `kwo plan` shows what is needed by now\n".to_owned()
+                "The saved plan has nothing left to do; `kwo plan` shows what there is to do now\n".to_owned()
             }
             () => format!("{}: nothing to do\n", settled(plan)),
         });

@@ -38,8 +38,7 @@ pub(crate) async fn ci(args: Ci) -> Result<Exit, Failure> {
         Event::Request { number, source } => scene.request(args, *number, source.clone()).await,
         Event::Landed => scene.landed(args).await,
         Event::Other { what } => {
-            let why =
-                format!("this is {what}: only requests are planned, and only the default branch is applied");
+            let why = format!("this is {what}: kwo plans only requests, and applies only the default branch");
             scene.only_checked(&args, &why)
         }
     }
@@ -79,7 +78,7 @@ impl Scene {
                 return self.only_checked(&args, &format!("the request comes from a fork ({fork})"));
             }
             Err(why) => {
-                let why = format!("whether the request comes from a fork cannot be told: {why}");
+                let why = format!("kwo cannot tell whether the request comes from a fork: {why}");
                 return self.only_checked(&args, &why);
             }
         }
@@ -157,7 +156,7 @@ impl Scene {
 
     /// Checks the roster and leaves it at that. Nothing here uses a credential, or leaves a comment.
     fn only_checked(&self, args: &Ci, why: &str) -> Result<Exit, Failure> {
-        talk(&format!("{why}\nonly the roster is checked, without the credentials of the cluster\n"));
+        talk(&format!("{why}\nkwo checks only the roster, without the credentials of the cluster\n"));
         let said = match self.checked(args) {
             Ok(roster) => {
                 let objects = counted(&roster)?;
@@ -226,17 +225,15 @@ impl Scene {
         if forge.token.is_none() {
             let tokens = tokens(forge.kind).iter().filter(|name| !name.starts_with("PLUGIN_"));
             let tokens = tokens.copied().collect::<Vec<_>>().join(", ");
-            talk(&format!(
-                "there is no comment on the request, for want of a token: none of {tokens} is set\n"
-            ));
+            talk(&format!("kwo cannot comment on the request without a token: none of {tokens} is set\n"));
             return Ok(());
         }
         match forge.comment(number, marker, said).await {
-            Ok(Commented::New) => talk("the request has a comment with this now\n"),
-            Ok(Commented::Changed) => talk("the comment on the request says this now\n"),
-            Ok(Commented::Same) => talk("the comment on the request says this already\n"),
+            Ok(Commented::New) => talk("kwo wrote a comment with this on the request\n"),
+            Ok(Commented::Changed) => talk("kwo changed its comment on the request\n"),
+            Ok(Commented::Same) => talk("kwo's comment on the request says this already\n"),
             Err(why) => {
-                return Err(Failure::new(format!("the comment on the request was not written: {why}"))
+                return Err(Failure::new(format!("kwo cannot write its comment on the request: {why}"))
                     .hint("the token needs the right to read and write comments on requests"));
             }
         }
@@ -269,7 +266,7 @@ struct Refused {
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Refused {
-        Refused { said: failed("it did not come to the end", &failure::text(&failure)), failure }
+        Refused { said: failed("it broke off", &failure::text(&failure)), failure }
     }
 }
 

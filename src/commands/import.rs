@@ -57,7 +57,7 @@ pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
 /// What the roster wants. It has to be one that kwo itself takes.
 fn checked(text: &str) -> Result<Desired, Failure> {
     let fault = || {
-        Failure::new("the roster that was drawn up is not one that kwo takes; nothing was written")
+        Failure::new("kwo does not accept the roster that it drew up, and wrote nothing")
             .hint("this is a fault in kwo: please report it with what stands above")
     };
     let file = SourceFile { name: UNSAVED.to_owned(), text: text.to_owned() };

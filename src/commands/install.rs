@@ -25,11 +25,11 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
         install(&args.root, &program, choice, args.force).map_err(|refused| cannot("write", refused))?;
     let kept = show(&changes);
     if kept {
-        talk("what is marked `!` is not as kwo wrote it, and stays; --force replaces it\n");
+        talk("somebody changed the files marked `!`, so kwo leaves them; --force replaces them\n");
     }
     if in_front(&args.root, &files(&args.root)?) {
         talk(
-            "what `kwo install` wrote before stands in front of a package, whose upgrades are not seen; `kwo install --uninstall`, and then `kwo install` again, leaves all to the package\n",
+            "files of an earlier `kwo install` hide those of the package, so its upgrades have no effect; run `kwo install --uninstall`, and then `kwo install` again\n",
         );
     }
     if let Some(Change { path, .. }) = changes.first().filter(|change| change.what == What::Packaged)
@@ -72,7 +72,9 @@ fn take_away(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure>
     let changes = uninstall(&args.root).map_err(|refused| cannot("remove", refused))?;
     let kept = show(&changes);
     if kept {
-        talk("what is marked `!` is not as kwo wrote it, and stays; remove it by hand if it is not needed\n");
+        talk(
+            "somebody changed the files marked `!`, so kwo leaves them; remove them by hand if you do not need them\n",
+        );
     }
     match systemd {
         Some(systemd) => systemd.reload().map_err(told)?,
@@ -125,10 +127,10 @@ fn show(changes: &[Change]) -> bool {
 
 fn cannot(what: &str, (path, why): Refused) -> Failure {
     Failure { causes: vec![why], ..Failure::new(format!("cannot {what} {}", path.display())) }
-        .hint("it takes root, or another folder with `--root DIR`; what is in place already stays, and a next run goes on")
+        .hint("run it as root, or name another folder with `--root DIR`; files that are in place stay, and the next run goes on from there")
 }
 
 fn told(why: String) -> Failure {
-    Failure { causes: vec![why], ..Failure::new("systemd does not do what it was asked for") }
+    Failure { causes: vec![why], ..Failure::new("systemd did not do what kwo asked for") }
         .hint("`journalctl -n 20 -u 'kwo*'` says more; mend it and run the same command again")
 }

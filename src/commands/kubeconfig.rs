@@ -54,7 +54,7 @@ fn until(token: &Token, asked: Duration) -> String {
         jiff::SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
     };
     let (lifetime, asked) = (span(*lifetime), span(asked));
-    format!("its token is good until {until}: for {lifetime}, because the server does not give {asked}\n")
+    format!("its token is good until {until}: for {lifetime}, because the server refuses {asked}\n")
 }
 
 /// Is it a namespace of a tenant?
@@ -76,7 +76,7 @@ async fn token(args: &Kubeconfig, options: KubeOptions, namespace: &str) -> Resu
     kube.token(namespace, ACCOUNT, args.duration).await.map_err(|refusal| {
         Failure::new(format!("cannot get a token for the service account {namespace}/{ACCOUNT}: {refusal}"))
             .hint(format!(
-                "`{apply}` makes the account; who asks needs the right to `create` on serviceaccounts/token"
+                "`{apply}` makes the account; you need the right to `create` serviceaccounts/token"
             ))
     })
 }

@@ -66,9 +66,7 @@ fn refused(kept: &Kept, what: &str, provenance: &Provenance) -> Failure {
                     "`kwo rbac {} --for apply` prints the rights that it takes",
                     word(&provenance.roster)
                 ))
-                .hint(
-                    "where this roster is to keep it whatever stands there, pass `--take-over-roster` once",
-                ),
+                .hint("to let this roster keep it anyway, pass `--take-over-roster` once"),
         };
     }
     let mean = match folder {
@@ -77,8 +75,8 @@ fn refused(kept: &Kept, what: &str, provenance: &Provenance) -> Failure {
     };
     failure
         .hint(mean)
-        .hint("where the roster was moved or renamed, or is to keep this from now on, pass `--take-over-roster` once")
-        .hint("with a name in the roster (`cluster: {name: …}`) its file can be moved")
+        .hint("if you moved or renamed the roster, or want it to keep this from now on, pass `--take-over-roster` once")
+        .hint("if the roster has a name (`cluster: {name: …}`), you can move its file")
 }
 
 /// The independent check that a plan only adds.

@@ -34,7 +34,9 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let out = args.out.as_deref();
     let along = out.is_some_and(out::is_stdout);
     if along && args.sign.is_some() {
-        return Err(Failure::usage("--sign leaves the signature beside a file, and `-` is none"));
+        return Err(Failure::usage(
+            "--sign writes the signature beside the file of the plan, and `-` is not a file",
+        ));
     }
     let show = show(&args.shown)?;
     let loaded = load(&args.roster.roster)?;
@@ -49,7 +51,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         // The saved plan is the data then.
         PlanFormat::Text if along => talk(&told()),
         _ if along => {
-            return Err(Failure::usage("standard output takes one of the two: `-o …`, or `--out -`"));
+            return Err(Failure::usage("standard output takes only one of `-o …` and `--out -`"));
         }
         PlanFormat::Text => pager::data(&told(), args.shown.no_pager).await,
         PlanFormat::Json => json(&Printed { plan, hits })?,

@@ -68,7 +68,7 @@ fn chosen<'a>(all: &'a [Account], user: Option<&str>) -> Result<(&'a Account, &'
             ([], [one]) => one,
             ([], _) => {
                 return Err(Failure::usage("kwo makes no password for any user of the registry")
-                    .hint("a password behind a reference is changed where the reference leads; `kwo apply` does the rest"));
+                    .hint("change the password where its reference leads, and run `kwo apply`"));
             }
             _ => {
                 return Err(Failure::usage("the password of which user?")
@@ -79,7 +79,7 @@ fn chosen<'a>(all: &'a [Account], user: Option<&str>) -> Result<(&'a Account, &'
     let made = account.made.as_ref().ok_or_else(|| {
         let Account { user, password, made: _ } = account;
         let failure =
-            Failure::usage(format!("the password of {user} is not made by kwo: it comes from {password}"));
+            Failure::usage(format!("kwo does not make the password of {user}: it comes from {password}"));
         let change = match password {
             SecretRef::Kube { namespace, name, .. }
                 if auth_id() == ResourceId::kube(Kind::Secret, namespace.clone(), name.clone()) =>
@@ -125,7 +125,7 @@ async fn look(
         });
         match obstacle {
             Obstacle::Running(..) => failure.hint(
-                "wait for that, or end it: with `--grace 0s` a new password is made, and every one before it ends at once",
+                "wait until then, or pass `--grace 0s`: kwo then makes a new password, and every earlier one ends at once",
             ),
             Obstacle::NotReady(_) => failure.hint(format!("`{}` puts it right", apply_command(args))),
             Obstacle::Impossible(_) => failure,
@@ -157,10 +157,10 @@ async fn write(kube: &Kube, secret: &StoredSecret, rotation: &Rotation) -> Resul
     })?;
     kube.set(secret, &rotation.keys).await.map_err(|refusal| match refusal {
         Refusal::Unreachable { why } => {
-            Failure::new(format!("no answer, so nobody can tell whether the password was rotated: {why}"))
+            Failure::new(format!("the server gave no answer, so kwo does not know whether it rotated the password: {why}"))
                 .hint("`kwo registry credentials` shows which name is the current one; the old one still works either way unless `--grace 0s` was given")
         }
-        refusal => Failure::new(format!("the password was not rotated: {refusal}"))
+        refusal => Failure::new(format!("kwo did not rotate the password: {refusal}"))
             .hint("look at what changed, and try again"),
     })?;
     Ok(archive)
@@ -182,12 +182,12 @@ fn report(args: &RegistryRotate, rotation: &Rotation, archive: &str, first: bool
         None => data(&format!("  before    {from}, no longer good\n")),
     }
     data(&format!("  archive   Secret {}/{archive}\n", auth_id().scope));
-    talk("\nA running registry takes it when its volume is renewed, which may take two minutes.\n");
+    talk("\nA running registry reads it within about two minutes.\n");
     if first {
-        talk("Then, on the node, so that it goes on pulling: kwo apply --node --allow-restart\n");
+        talk("Then run this on the node, so that it can go on pulling: kwo apply --node --allow-restart\n");
     }
     if until.is_some() {
-        talk(&format!("After that time, so that the old password ends: {}\n", apply_command(args)));
+        talk(&format!("To end the old password after that time: {}\n", apply_command(args)));
     }
 }
 

@@ -84,8 +84,10 @@ pub(super) async fn vouched(
         }
     }
     if !args.target.adopt.is_empty() {
-        return Err(Failure::usage("--adopt beside --plan: the plan says itself what it takes over")
-            .hint("plan again with --adopt"));
+        return Err(Failure::usage(
+            "--adopt and --plan do not go together: the plan says what it takes over",
+        )
+        .hint("plan again with --adopt"));
     }
     let fault = || Failure::new(format!("{name} has no roster in it that this kwo takes")).hint("plan again");
     let sources = saved.sources();
@@ -104,12 +106,11 @@ pub(super) async fn vouched(
 /// Nobody knows who made the plan, or it was changed since.
 fn unknown(name: &str) -> Failure {
     let message = format!(
-        "nobody vouches for the plan {name}: no seal on it is one of yours or of this cluster, or it was changed after it was saved"
+        "kwo cannot trust the plan {name}: it has no seal of yours or of this cluster, or somebody changed it after it was saved"
     );
     Failure::new(message)
         .hint(
-            "a plan is sealed for whoever made it, on the same machine, and for whoever may read the Secret \
-             kwo-fingerprint of kube-system, where the cluster has it",
+            "kwo seals a plan for the person who made it, on the same machine, and for everybody who may read the Secret kwo-fingerprint in kube-system, if the cluster has it",
         )
         .hint("`kwo plan --out FILE --sign KEY` signs it for others, who apply it with `--signers FILE`")
 }

@@ -24,7 +24,7 @@ pub fn text_of(refused: &Refused, what: &str) -> String {
         out.push_str("\n\n");
     }
     if *more > 0 {
-        out.push_str(&format!("… and {more} more, which are told when these are mended\n\n"));
+        out.push_str(&format!("… and {more} more, which kwo shows when you have mended these\n\n"));
     }
     let things = if refused.count() == 1 { "1 thing is" } else { &format!("{} things are", refused.count()) };
     out.push_str(&format!("{things} wrong with the {what}; nothing was done\n"));

@@ -146,7 +146,7 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
         (false, false) => {
             writeln!(
                 out,
-                "{HOLD}A fight{HOLD:#}: {} {} what kwo writes. Have one of the two give way before the next run.",
+                "{HOLD}A fight{HOLD:#}: {} {} what kwo writes. Let only one of the two write it before the next run.",
                 named(&fights),
                 if fights.iter().all(|fight| fight.step.creates()) { "deletes" } else { "changes" }
             )

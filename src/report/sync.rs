@@ -23,7 +23,7 @@ impl Told {
             }
             Said::Refused(refused) => diagnostic::text(refused),
             Said::Commit { branch, commit, newest } => {
-                let to = if *newest { "" } else { "converging to what was applied last: " };
+                let to = if *newest { "" } else { "kwo goes on with what it applied last: " };
                 format!(
                     "{to}{branch}: {} “{}” by {}, {:.0}\n",
                     commit.short(),
@@ -38,7 +38,7 @@ impl Told {
             Said::Problem(problem) => format!("! {}\n{}", problem.text, hint(&problem.hint)),
             Said::Failure(found) => failure::text(found),
             Said::Untold(untold) => format!("! {untold}\n{}", hint(&untold.hint)),
-            Said::NotKept(why) => format!("! {why}; this run may be told once more\n"),
+            Said::NotKept(why) => format!("! {why}; you may hear of this run twice\n"),
         }
     }
 }

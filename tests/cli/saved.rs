@@ -81,7 +81,7 @@ fn nobody_vouches_for_a_plan_that_was_edited() {
     let folder = planned();
     forge(folder.path(), unbound);
     let said = apply(folder.path(), &["--plan", "forged.json"]);
-    assert!(said.contains("nobody vouches for the plan forged.json") && said.contains("exit 1"), "{said}");
+    assert!(said.contains("kwo cannot trust the plan forged.json") && said.contains("exit 1"), "{said}");
     // Beside the roster all of it is planned anew.
     let said = apply(folder.path(), &["roster.yaml", "--plan", "forged.json"]);
     assert!(said.contains("stale: kube:NetworkPolicy/") && said.contains("exit 3"), "{said}");
@@ -181,7 +181,7 @@ fn others_apply_what_somebody_they_know_has_signed() {
     // On another machine no seal is known, and the signature is enough.
     std::fs::remove_dir_all(folder.path().join(".local")).unwrap();
     let said = apply(folder.path(), &["--plan", "plan.json"]);
-    assert!(said.contains("nobody vouches for the plan plan.json"), "{said}");
+    assert!(said.contains("kwo cannot trust the plan plan.json"), "{said}");
     let said = with("signers");
     assert!(said.contains("the plan was signed by alice@example.com") && said.contains("exit 0"), "{said}");
 }

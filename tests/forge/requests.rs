@@ -86,9 +86,9 @@ fn a_request_has_one_comment_that_follows_it() {
         project.own("POST", &format!("/issues/{number}/comments"), &json!({"body": text}));
     }
     let run = |tenants: &str| ci(&project, folder, tenants, &variables);
-    assert!(run("{alice: {}, bob: {}}").contains("the request has a comment with this now"));
+    assert!(run("{alice: {}, bob: {}}").contains("kwo wrote a comment with this on the request"));
     assert!(run("{alice: {}, bob: {}}").contains("says this already"));
-    assert!(run("{alice: {}, bob: {}, carol: {}}").contains("the comment on the request says this now"));
+    assert!(run("{alice: {}, bob: {}, carol: {}}").contains("kwo changed its comment on the request"));
     let all = comments(&project, number);
     assert_eq!(all.len(), 3, "{all:#?}");
     assert!(all[2].starts_with(MARKER) && all[2].contains("kube:Namespace/carol"), "{}", all[2]);
@@ -96,7 +96,7 @@ fn a_request_has_one_comment_that_follows_it() {
     // Woodpecker says less of a request, and the forge is asked for the rest.
     let (url, number) = (format!("https://{}", project.gitea.address), number.to_string());
     let said = ci(&project, folder, "{alice: {}}", &woodpecker(&project, &url, &number));
-    assert!(said.contains("the comment on the request says this now"), "{said}");
+    assert!(said.contains("kwo changed its comment on the request"), "{said}");
 }
 
 #[test]

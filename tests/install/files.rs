@@ -120,7 +120,7 @@ fn nothing_is_put_in_front_of_a_package() {
         packaged(&format!("lib/systemd/system/{}", unit.file_name().unwrap().display()));
     }
     let (_, _, err) = install(root.path(), &[]);
-    assert!(err.contains("stands in front of a package") && err.contains("--uninstall"), "{err}");
+    assert!(err.contains("hide those of the package") && err.contains("--uninstall"), "{err}");
     let (code, _, err) = install(root.path(), &["--uninstall"]);
     assert!(code == 0 && err.contains("`kwo install` starts them"), "{err}");
     let (code, out, err) = install(root.path(), &["--hook", "--node"]);

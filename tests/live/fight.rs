@@ -126,7 +126,7 @@ fn a_look_that_fails_after_a_run_is_no_agreement() {
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
     for line in lines.by_ref() {
         said += &(line.unwrap() + "\n");
-        if said.contains("looking once more") {
+        if said.contains("looks once more") {
             break;
         }
     }

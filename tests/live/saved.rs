@@ -66,7 +66,7 @@ fn a_plan_that_was_edited_or_is_for_another_cluster_is_refused() {
     forged.plan = forged.plan.sealed();
     std::fs::write(bench.path("forged.json"), serde_json::to_string(&forged).unwrap()).unwrap();
     let ran = bench.apply(&["--plan", "forged.json"]).expect(1);
-    assert!(ran.err.contains("nobody vouches for the plan forged.json"), "{}", ran.err);
+    assert!(ran.err.contains("kwo cannot trust the plan forged.json"), "{}", ran.err);
     assert!(!kubectl(&["get", "namespace", &name]).status.success());
 }
 

@@ -21,12 +21,12 @@ fn a_request_has_one_comment_that_follows_it() {
             asked.filter(|method| method != "GET").collect::<Vec<_>>()
         };
 
-        assert!(run(0).contains("the request has a comment with this now"), "{system:?}");
+        assert!(run(0).contains("kwo wrote a comment with this on the request"), "{system:?}");
         assert_eq!(writes(), ["POST"], "{system:?} with {kind:?}");
         assert!(run(0).contains("says this already"), "{system:?}");
         assert_eq!(writes(), [""; 0], "what it says already is not written again");
         stage.write("tenants: {alice: {owners: [alice@example.com]}, bob: {}}\n");
-        assert!(run(0).contains("the comment on the request says this now"), "{system:?}");
+        assert!(run(0).contains("kwo changed its comment on the request"), "{system:?}");
         assert_eq!(writes(), [if kind == Kind::GitLab { "PUT" } else { "PATCH" }]);
         let comments = forge.comments();
         assert_eq!(comments.len(), 131);
@@ -44,11 +44,7 @@ fn a_request_has_one_comment_that_follows_it() {
         stage.write("tenants: {alice: {}}\n");
         let elsewhere = and(variables.clone(), &[("KWO_KUBECONFIG", "missing")]);
         stage.kwo(&["ci"], &elsewhere).expect(1);
-        assert!(
-            forge.comments()[130].contains("### kwo: it did not come to the end"),
-            "{}",
-            forge.comments()[130]
-        );
+        assert!(forge.comments()[130].contains("### kwo: it broke off"), "{}", forge.comments()[130]);
     }
 }
 
@@ -91,9 +87,7 @@ fn without_a_token_there_is_no_comment_and_that_is_said() {
         let mut variables = stage.request(system, &forge, OWN);
         variables.retain(|(_, value)| value != TOKEN);
         let ran = stage.kwo(&TARGET, &variables).expect(0);
-        assert!(
-            ran.err.contains("there is no comment on the request, for want of a token: none of KWO_TOKEN, ")
-        );
+        assert!(ran.err.contains("kwo cannot comment on the request without a token: none of KWO_TOKEN, "));
         assert_eq!(forge.comments(), [""; 0]);
     }
 }
@@ -106,7 +100,7 @@ fn a_comment_that_may_not_be_written_is_a_failure_after_all_else() {
     let ran = stage.kwo(&["ci", "--target=dir:sandbox", "--plan-file=plan.json"], &variables).expect(1);
     let why = "answered POST /repos/group/rosters/issues/7/comments with 401: Bad credentials";
     assert!(
-        ran.err.contains("the comment on the request was not written: ") && ran.err.contains(why),
+        ran.err.contains("kwo cannot write its comment on the request: ") && ran.err.contains(why),
         "{}",
         ran.err
     );

@@ -30,7 +30,7 @@ fn a_request_from_a_fork_is_checked_and_nothing_else() {
         let ran = stage.kwo(&["ci", "--plan-file=plan.json"], &variables).expect(0);
         assert!(ran.err.contains("the request comes from a fork ("), "{}", ran.err);
         assert!(
-            ran.err.contains("only the roster is checked, without the credentials of the cluster"),
+            ran.err.contains("kwo checks only the roster, without the credentials of the cluster"),
             "{}",
             ran.err
         );
@@ -70,7 +70,7 @@ fn where_the_source_cannot_be_told_it_is_taken_for_a_fork() {
         let lost = [("CI_REPO", "group/unknown")];
         let variables = and(and(stage.request(system, &forge, "group/rosters"), &lost), &config);
         let ran = stage.kwo(&["ci"], &variables).expect(0);
-        let why = "whether the request comes from a fork cannot be told: ";
+        let why = "kwo cannot tell whether the request comes from a fork: ";
         assert!(ran.err.contains(why) && ran.err.contains("404"), "{}", ran.err);
     }
     assert_eq!(visits.load(Ordering::SeqCst), 0);

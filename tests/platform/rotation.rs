@@ -104,7 +104,10 @@ fn the_old_password_works_beside_the_new_one_until_its_time_is_over() {
     let said = node.kwo(&["registry", "status"], &[]).expect(1).out;
     assert!(said.contains("user ci: logs in as ci-2; ci is good until "), "{said}");
     let said = rotate(&node, &[]).expect(1).err;
-    assert!(said.contains("the rotation before is not over: ci is good until "), "{said}");
+    assert!(
+        said.contains("you cannot rotate again until the grace period ends: ci is good until "),
+        "{said}"
+    );
     assert_eq!(stored("password-ci"), new);
     // Somebody's change within that time is put right, and the old password goes on.
     let patch = json!({"stringData": {"htpasswd": "intruder:$2y$05$x\n"}}).to_string();
@@ -259,7 +262,7 @@ fn of_two_at_once_one_is_done() {
     let mut codes = ended.each_ref().map(|ran| ran.code);
     codes.sort_unstable();
     assert_eq!(codes, [0, 1], "{}{}", ended[0].err, ended[1].err);
-    assert!(ended.iter().any(|ran| ran.err.contains("the rotation before is not over")));
+    assert!(ended.iter().any(|ran| ran.err.contains("you cannot rotate again until the grace period ends")));
     let Some(door) = Door::open() else { return };
     door.admits("both", &[("ci", &old), ("ci-2", &stored("password-ci"))], &[]);
 
@@ -283,7 +286,11 @@ fn of_two_at_once_one_is_done() {
     });
     let mut run = node.bench.command(&["registry", "rotate", "ci", "--yes", "--lock-timeout=2m"]);
     let ran = Ran::of(&run.env("KWO_KUBECONFIG", gate.kubeconfig()).output().unwrap()).expect(1);
-    assert!(ran.err.contains("the password was not rotated: changed since it was looked at"), "{}", ran.err);
+    assert!(
+        ran.err.contains("kwo did not rotate the password: changed since it was looked at"),
+        "{}",
+        ran.err
+    );
     assert_eq!(stored("password-ci"), new);
     node.settled(&[PEOPLE]);
 }

@@ -59,7 +59,7 @@ fn a_tree_that_names_itself_many_times_over_is_not_walked_to_its_end() {
             .expect(1)
             .says("there are more than 50000 files and folders beside the roster, and no more are looked at")
             .says("give the roster a folder of its own in the repository")
-            .says("converging to what was applied last");
+            .says("kwo goes on with what it applied last");
         assert!(world.has("alice") && !world.has("bob"));
     }
     // Beside a roster with a folder of its own it does not matter.
@@ -133,7 +133,7 @@ fn a_roster_of_a_kilobyte_that_unpacks_to_much_more_is_refused_by_its_length() {
         &url,
         "HEAD:main",
     ]);
-    within(&world, 1500).expect(1).says("the roster of ").says("converging to what was applied last");
+    within(&world, 1500).expect(1).says("the roster of ").says("kwo goes on with what it applied last");
     assert!(world.has("alice"));
 }
 

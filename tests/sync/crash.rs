@@ -141,7 +141,7 @@ fn an_api_server_that_goes_away_during_a_run_is_told_and_the_next_run_goes_on() 
         .sync(&[])
         .expect(1)
         .says("lost the connection to ")
-        .says("how this run ended cannot be left in the cluster");
+        .says("kwo cannot note in the cluster how this run ended");
     assert!(ran.out.contains("steps were not done"), "{}", ran.out);
     let entry = world.newest();
     let outcomes: Vec<&str> =

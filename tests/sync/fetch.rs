@@ -64,7 +64,7 @@ fn a_first_run_that_cannot_fetch_does_nothing() {
         .expect(1)
         .says("couldn't find remote ref refs/heads/main")
         .says("there is no such branch: see `repository.branch`")
-        .says("there is no commit to converge to, and nothing was done: no earlier one was applied");
+        .says("kwo has no commit to apply, and did nothing: this node never applied one");
     assert_eq!(world.newest()["commit"], json!(null));
 }
 
@@ -93,7 +93,7 @@ fn a_fetch_that_hangs_is_ended_with_all_that_it_started() {
     for url in [format!("https://127.0.0.1:{port}/x.git"), format!("ssh://git@127.0.0.1:{port}/x.git")] {
         world.settings_for(&format!("{{url: '{url}', timeout: 2s}}"), "");
         let began = Instant::now();
-        let ran = world.sync(&[]).expect(1).says("converging to what was applied last");
+        let ran = world.sync(&[]).expect(1).says("kwo goes on with what it applied last");
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         let hung = "`git fetch` took longer than 2 s";
         assert!(ran.out.contains(hung) || ran.out.contains("timed out"), "{}", ran.out);
@@ -118,7 +118,7 @@ fn a_roster_that_is_not_valid_is_told_where_and_the_last_good_one_converged() {
         .says("--> roster.yaml:5:5")
         .says(&format!("! the roster of {} is not valid: ", &bad[..12]))
         .says("and 1 more")
-        .says(&format!("converging to what was applied last: main: {}", &good[..12]));
+        .says(&format!("kwo goes on with what it applied last: main: {}", &good[..12]));
     assert!(world.has("alice"));
     let entry = world.newest();
     assert_eq!(entry["problems"][0]["kind"], "roster");
@@ -161,7 +161,7 @@ fn what_is_missing_on_the_node_is_named() {
     let bin = world.path("bin");
     fs::create_dir(&bin).unwrap();
     let poor = || crate::world::Ran::of(&world.command(&["sync"]).env("PATH", &bin).output().unwrap());
-    poor().expect(1).says("cannot run `git`").says("hint: it has to be installed: `git`");
+    poor().expect(1).says("cannot run `git`").says("hint: install it: kwo needs `git`");
     let path = std::env::var_os("PATH").unwrap();
     for name in ["git", "sh"] {
         let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());

@@ -127,11 +127,15 @@ fn with_what_is_printed_for_it_it_runs_and_without_any_of_it_it_says_what_it_lac
     world.sync(&[]).expect(0).says(": 0 done, ");
     change(7);
     grant(Some(("configmaps", "get")));
-    world.sync(&[]).expect(1).says("what was applied last cannot be read").says("forbidden");
+    world.sync(&[]).expect(1).says("kwo cannot read what it applied last").says("forbidden");
     grant(Some(("configmaps", "patch")));
     world.sync(&[]).expect(1).says("forbidden").says("nothing was done");
     grant(Some(("events", "create")));
-    world.sync(&[]).expect(0).says("revised kube:ResourceQuota").says("the cluster's event log was not told");
+    world
+        .sync(&[])
+        .expect(0)
+        .says("revised kube:ResourceQuota")
+        .says("kwo could not tell the cluster's event log");
     change(8);
     grant(None);
     world.sync(&[]).expect(0).says("revised kube:ResourceQuota").conceals("not told");

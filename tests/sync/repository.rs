@@ -51,7 +51,7 @@ fn a_repository_with_sha_256_is_one_like_others() {
     // It is not led back, and neither is a node that was wiped.
     world.git(&["reset", "--quiet", "--hard", &first]);
     world.push();
-    world.sync(&[]).expect(5).says("main was rewritten").says("converging to what was applied last");
+    world.sync(&[]).expect(5).says("main was rewritten").says("kwo goes on with what it applied last");
     world.wipe_node();
     world.sync(&[]).expect(5).says("main was rewritten");
 }
@@ -66,7 +66,7 @@ fn another_repository_with_sha_256_in_its_place_takes_nothing_away() {
     fs::rename(other.path("cluster.git"), world.path("cluster.git")).unwrap();
     fs::remove_file(world.file_of("Namespace", "alice").unwrap()).unwrap();
     let ran =
-        world.sync(&[]).expect(1).says("mismatched algorithms").says("converging to what was applied last");
+        world.sync(&[]).expect(1).says("mismatched algorithms").says("kwo goes on with what it applied last");
     assert!(world.has("alice") && !world.has("mallory"));
     // What it says to do where it is meant.
     ran.says("remove `sync/repository.git` in /var/lib/kwo, ").says("run `kwo sync --allow rewrite` once");
@@ -100,7 +100,7 @@ fn a_roster_lies_where_it_likes_with_what_belongs_to_it() {
         .expect(1)
         .says(&format!("--> {folder}/tenants/bob.yaml:2:9\n"))
         .says("did you mean `owners`?")
-        .says("converging to what was applied last: main: ")
+        .says("kwo goes on with what it applied last: main: ")
         .conceals("checkout-");
 }
 

@@ -76,8 +76,8 @@ fn every_commit_since_the_last_applied_one_is_signed_by_a_signer() {
         .sync(&[])
         .expect(5)
         .says(&said)
-        .says("a signer has to sign it anew")
-        .says("converging to what was applied last");
+        .says("a signer has to sign it again")
+        .says("kwo goes on with what it applied last");
     assert!(!world.has("bob"));
 
     // The same with the signature of somebody else.
@@ -186,7 +186,7 @@ fn what_the_cluster_is_made_to_remember_lets_in_nothing_unsigned() {
         .says(&format!("nothing was done: {} was applied to this cluster, and {0}", &bare[..12]));
     assert!(!world.has("bob"));
     forge("refs/kwo/fetched");
-    world.sync(&[]).expect(1).says("what it calls a commit is none");
+    world.sync(&[]).expect(1).says("it names something that is not a commit");
     assert!(!world.has("bob"));
     // A node that knows nothing yet does not take it for granted either.
     forge(&bare);
@@ -215,8 +215,8 @@ fn where_signatures_cannot_be_checked_nobody_is_blamed_and_what_was_applied_stay
         poor()
             .expect(1)
             .says(&format!("cannot run `{program}`"))
-            .says("it has to be installed")
-            .says("converging to what was applied last")
+            .says("install it: kwo needs")
+            .says("kwo goes on with what it applied last")
             .conceals("it was changed after it was signed");
     };
     told("ssh-keygen");
@@ -226,7 +226,7 @@ fn where_signatures_cannot_be_checked_nobody_is_blamed_and_what_was_applied_stay
     world.settings(&format!("trust: {{signers: {{gpg: {}}}}}\n", gpg.display()));
     told("gpg");
     let said = format!("gpg finds no keys in {}: gpg: no valid OpenPGP data found", gpg.display());
-    world.sync(&[]).expect(1).says(&said).says("converging to what was applied last");
+    world.sync(&[]).expect(1).says(&said).says("kwo goes on with what it applied last");
     assert!(!world.has("bob"));
 }
 

@@ -61,7 +61,7 @@ fn a_key_that_has_ended_lets_in_nothing_new_whatever_date_it_gives() {
             .says(&bad[..12])
             .says("is not let in: the key of its signature has expired: line 2 of ")
             .says("valid-before=")
-            .says("what counts is now, not the date that the commit gives itself")
+            .says("kwo counts from now, not from the date in the commit")
             .says("mend the file that `trust.signers` names");
         assert!(!world.has("bob"));
         world.git(&["reset", "--quiet", "--hard", "HEAD~1"]);

@@ -42,7 +42,7 @@ fn a_deploy_key_opens_the_repository_and_is_on_no_disk() {
     set(&file("other"));
     world.sync(&[]).expect(1).says("Permission denied (publickey)").says("the token or the key was refused");
     set(&file("nowhere"));
-    world.sync(&[]).expect(1).says("`repository.key` cannot be had from").says("there is no file");
+    world.sync(&[]).expect(1).says("kwo cannot get `repository.key` from").says("there is no file");
 
     set(&file("deploy"));
     world.sync(&[]).expect(0);

@@ -35,7 +35,7 @@ fn a_rewritten_branch_is_refused_until_it_is_allowed_once() {
         .expect(5)
         .says(&said)
         .says("`kwo sync --allow rewrite`")
-        .says("converging to what was applied last");
+        .says("kwo goes on with what it applied last");
     let entry = world.newest();
     assert_eq!((&entry["outcome"], &entry["problems"][0]["kind"]), (&"refused".into(), &"trust".into()));
     assert_eq!((&entry["commit"]["id"], &entry["refused"]["id"]), (&second.as_str().into(), &first.into()));
@@ -47,7 +47,7 @@ fn a_rewritten_branch_is_refused_until_it_is_allowed_once() {
     world.sync(&[]).expect(5);
     world.git_in(&clone, &["gc", "--quiet", "--prune=now"]);
     fs::remove_file(world.file_of("Namespace", "bob").unwrap()).unwrap();
-    world.sync(&[]).expect(5).says("converging to what was applied last");
+    world.sync(&[]).expect(5).says("kwo goes on with what it applied last");
     assert!(world.has("bob") && !world.has("carol"));
 
     world.sync(&["--allow", "rewrite"]).expect(0);
@@ -104,7 +104,7 @@ fn what_the_target_remembers_is_not_guessed_at() {
     world
         .sync(&[])
         .expect(1)
-        .says("what was applied last cannot be read")
+        .says("kwo cannot read what it applied last")
         .says("delete it if you know which commit");
     assert!(!world.has("bob"));
 }

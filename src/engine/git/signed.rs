@@ -34,12 +34,13 @@ pub struct Unsigned {
     pub hint: &'static str,
 }
 
-const SIGN: &str = "a signer has to sign it anew, and all that come after it; the signers are those that `trust.signers` names";
-const FILE: &str = "if its author is to be a signer, mend the file that `trust.signers` names; else a signer has to sign it \
-                    anew, and all that come after it";
-const DATE: &str = "a signer with a clock that is right has to make it anew, and all that come after it: `git rebase \
+const SIGN: &str =
+    "a signer has to sign it again, and all commits after it; `trust.signers` names the signers";
+const FILE: &str = "if its author should be a signer, mend the file that `trust.signers` names; if not, a signer has to sign it again, and all commits after it";
+const DATE: &str = "a signer whose clock is right has to make it again, and all commits after it: `git rebase \
                     --force-rebase -S PARENT`";
-const CLOCK: &str = "is the clock of this node right? else a signer whose clock is right has to make it anew";
+const CLOCK: &str =
+    "is the clock of this node right? If it is, a signer whose clock is right has to make the commit again";
 
 /// A commit in its history.
 struct Link {

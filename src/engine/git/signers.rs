@@ -137,7 +137,7 @@ impl Judges {
         let check = ["-Y", "check-novalidate", "-n", "git", "-s"].map(OsStr::new);
         let checked = self.ask("ssh-keygen", check.into_iter().chain([s]), &signature.payload).await?;
         let wrong = match claim {
-            None => Wrong::Signature("its signature is none that ssh makes".to_owned()),
+            None => Wrong::Signature("its signature does not have the form that ssh makes".to_owned()),
             Some(claim) if claim.namespace != "git" => Wrong::Signature(format!(
                 "its signature was made in the namespace `{}`, and git signs in `git`",
                 claim.namespace.escape_debug()
@@ -174,7 +174,7 @@ impl Judges {
                     "its signature cannot be checked: its key is not among those of the signers".to_owned(),
                 )));
             }
-            _ => "its signature is none that gpg takes",
+            _ => "gpg does not take its signature",
         };
         Ok(Some(Wrong::Signature(why.to_owned())))
     }
@@ -221,7 +221,7 @@ impl Judges {
 }
 
 const BAD: &str = "its signature is bad: it was changed after it was signed";
-const NOW: &str = "what counts is now, not the date that the commit gives itself";
+const NOW: &str = "kwo counts from now, not from the date in the commit";
 
 /// A line of the allowed signers.
 struct Line {

@@ -59,7 +59,7 @@ pub async fn events(kube: &Kube, entry: &Entry, before: Option<&Entry>) -> Optio
     };
     Some(Untold {
         channel: "the cluster's event log".to_owned(),
-        why: format!("{missing} of {total} events were not made: {why}"),
+        why: format!("kwo could not make {missing} of {total} events: {why}"),
         hint: hint.to_owned(),
     })
 }

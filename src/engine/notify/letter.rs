@@ -45,7 +45,7 @@ impl Channel {
     ) -> Result<SecretSlice<u8>, Untold> {
         follow(reference, places, None).await.map_err(|why| {
             self.untold(
-                format!("its {what} ({reference}) cannot be had: {why}"),
+                format!("kwo cannot get its {what} ({reference}): {why}"),
                 "put the secret where the settings say it is, or change the reference there",
             )
         })
@@ -62,7 +62,7 @@ impl Channel {
         bytes.extend_from_slice(secret.expose_secret());
         let mut value = HeaderValue::from_bytes(&bytes).map_err(|_| {
             self.untold(
-                format!("its {what} has characters that none of its kind has"),
+                format!("its {what} has characters that cannot be in it"),
                 "expected one line, as the other side shows it",
             )
         })?;
@@ -79,7 +79,7 @@ impl Channel {
         };
         let Some(address) = address.filter(web) else {
             return Err(self.untold(
-                "what stands for its address is none",
+                "its address is not one",
                 "expected all of it, as the other side shows it: https://HOST/PATH, without a login",
             ));
         };
@@ -138,8 +138,8 @@ fn refusal(status: StatusCode) -> (&'static str, &'static str) {
             "see whether the address is right, and whether the secret lets kwo see it",
         ),
         413 => ("the report is too long for it", "let its server take bodies of 1 MiB"),
-        429 => ("it takes no more just now", "the next news are tried again"),
-        500..=599 => ("it has trouble of its own", "see its log"),
+        429 => ("it takes no more messages for now", "kwo tries again with the next message"),
+        500..=599 => ("it has an error of its own", "see its log"),
         _ => ("it does not take the message", "see whether what is at its address is what the settings say"),
     }
 }

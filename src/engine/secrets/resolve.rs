@@ -216,8 +216,7 @@ fn short(reference: &SecretRef, bytes: SecretSlice<u8>) -> Result<SecretSlice<u8
         return Ok(bytes);
     }
     let why = smol_str::format_smolstr!(
-        "what is there is longer than {LONGEST_PASSWORD} bytes, and bcrypt, by which a registry knows passwords, looks at \
-         no more; choose a shorter one"
+        "the password there is longer than {LONGEST_PASSWORD} bytes, and a registry hashes passwords with bcrypt, which reads no more; choose a shorter one"
     );
     Err(Missing { reference: reference.to_string().into(), why })
 }

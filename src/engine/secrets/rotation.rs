@@ -140,7 +140,10 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Obstacle::Running(name, until) => {
-                write!(out, "the rotation before is not over: {name} is good until {until}")
+                write!(
+                    out,
+                    "you cannot rotate again until the grace period ends: {name} is good until {until}"
+                )
             }
             Obstacle::NotReady(why) | Obstacle::Impossible(why) => out.write_str(why),
         }

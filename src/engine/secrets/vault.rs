@@ -187,7 +187,7 @@ pub(super) fn generated(length: u16) -> Result<SecretSlice<u8>, String> {
     let mut made = Vec::with_capacity(length.into());
     let mut random = [0; 64];
     while made.len() < usize::from(length) {
-        getrandom::fill(&mut random).map_err(|error| format!("no random bytes can be had: {error}"))?;
+        getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
         let fair = random.iter().filter(|byte| **byte < 248).map(|byte| ALPHABET[usize::from(byte % 62)]);
         made.extend(fair.take(usize::from(length) - made.len()));
     }

@@ -74,8 +74,8 @@ impl Run<'_> {
             }
             memory.leave(provider, note.as_ref()).await.map_err(|refusal| {
                 let text =
-                    format!("what is applied cannot be left in the cluster: {refusal}; nothing was done");
-                let hint = "it has to stand there first, so that no run falls behind it";
+                    format!("kwo cannot note in the cluster what it applies: {refusal}; nothing was done");
+                let hint = "kwo notes it first, so that no run goes back behind it";
                 problem(ProblemKind::Target, text, hint)
             })
         };

@@ -132,7 +132,7 @@ async fn access(repository: &Repository, places: &Places) -> Result<Access, Prob
         let Some(reference) = reference else { return Ok(None) };
         let reference: &kwo_planner::roster::At<kwo_planner::roster::SecretRef> = reference;
         follow(&reference.value, places, None).await.map(Some).map_err(|why| {
-            let text = format!("`repository.{field}` cannot be had from {}: {why}", reference.value);
+            let text = format!("kwo cannot get `repository.{field}` from {}: {why}", reference.value);
             problem(ProblemKind::Fetch, text, "")
         })
     };
@@ -300,7 +300,7 @@ async fn unsigned(clone: &Clone, since: Option<&str>, head: &str, signers: &Sign
             Some(problem(ProblemKind::Trust, text, found.hint))
         }
         Err(error) => {
-            let text = format!("{} is not let in: who signed it cannot be told: {error}", short(head));
+            let text = format!("{} is not let in: kwo cannot tell who signed it: {error}", short(head));
             Some(problem(ProblemKind::Fetch, text, missing(&error).unwrap_or_default()))
         }
     }
@@ -310,7 +310,7 @@ async fn unsigned(clone: &Clone, since: Option<&str>, head: &str, signers: &Sign
 pub(super) fn missing(error: &GitError) -> Option<&'static str> {
     let GitError::Io { what, error } = error else { return None };
     let program = what.starts_with("run `") && error.kind() == ErrorKind::NotFound;
-    program.then_some("it has to be installed: `git`, and `ssh`, `ssh-keygen` or `gpg` where they are used")
+    program.then_some("install it: kwo needs `git`, and `ssh`, `ssh-keygen` or `gpg` where you use them")
 }
 
 /// A commit for people.

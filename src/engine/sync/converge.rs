@@ -62,7 +62,7 @@ pub(super) async fn check_out(
     let folder = state.checkout().map_err(|error| full(error.to_string()))?;
     let beside = name.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
     export(clone, commit, &beside, folder.path()).await.map_err(|error| {
-        let text = format!("the files of {} cannot be had: {error}", short(commit));
+        let text = format!("kwo cannot read the files of {}: {error}", short(commit));
         match error {
             GitError::TooMuch { .. } | GitError::TooMany { .. } => {
                 unusable(text, "give the roster a folder of its own in the repository")
@@ -112,12 +112,10 @@ pub(super) async fn look(
         let text = format!("{} {why}; nothing was done", identity.address);
         let hint = match kept {
             Kept::Unknown { .. } => {
-                "`kwo rbac --for sync` prints the rights that it takes; where this roster is to keep it whatever \
-                 stands there, `kwo sync --allow roster` takes it over, once"
+                "`kwo rbac --for sync` prints the rights that it takes; to let this roster keep it anyway, run `kwo sync --allow roster` once"
             }
             _ => {
-                "where the repository was renamed, or this roster is to keep it from now on, `kwo sync --allow roster` \
-                 takes it over, once; with a name in the roster (`cluster: {name: …}`) its file can be moved"
+                "if you renamed the repository, or want this roster to keep it from now on, run `kwo sync --allow roster` once; if the roster has a name (`cluster: {name: …}`), you can move its file"
             }
         };
         return Err(problem(ProblemKind::Limit, text, hint));

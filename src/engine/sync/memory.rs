@@ -62,7 +62,7 @@ impl Memory {
         let memory: Memory = serde_json::from_str(&note.text).map_err(|error| unread(&error))?;
         // git takes other words than ids too, such as the name of what was fetched.
         if !memory.commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(unread(&"what it calls a commit is none"));
+            return Err(unread(&"it names something that is not a commit"));
         }
         Ok((memory, Some(note)))
     }
@@ -73,7 +73,7 @@ impl Memory {
     /// When it cannot be written, or another run was quicker.
     pub async fn leave(&self, provider: &dyn Home, seen: Option<&Note>) -> Result<Option<Note>, Refusal> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Refusal::Refused {
-            why: format!("cannot write what is to be remembered: {error}"),
+            why: format!("cannot write what the next run has to know: {error}"),
         })?;
         if seen.is_some_and(|note| note.text == text) {
             return Ok(seen.cloned());

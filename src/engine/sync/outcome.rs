@@ -122,11 +122,15 @@ pub(super) fn problems(plan: &Plan, report: &Report, again: Option<&Plan>) -> Ve
         } else {
             format!("{id} differs again right after it was written: {who} writes it back")
         };
-        problems.push(problem(ProblemKind::Step, text, "have one of the two give way"));
+        problems.push(problem(ProblemKind::Step, text, "let only one of the two write it"));
     }
     if let Some(why) = again.and_then(|again| blind(plan, again)) {
         let text = format!("could not look again after the steps: {why}");
-        problems.push(problem(ProblemKind::Target, text, "what was done is told; the next run looks anew"));
+        problems.push(problem(
+            ProblemKind::Target,
+            text,
+            "the steps say what this run did; the next run looks again",
+        ));
     }
     problems
 }
@@ -140,7 +144,7 @@ pub(super) fn quarrel(fight: &Fought) -> Problem {
     problem(
         ProblemKind::Step,
         text,
-        "have one of the two give way; with `drift: report` in the settings kwo does",
+        "let only one of the two write it; with `drift: report` in the settings kwo does",
     )
 }
 

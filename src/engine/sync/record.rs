@@ -23,8 +23,7 @@ impl Run<'_> {
         let newest = history.last(1).map_err(|error| unwritten(&error))?;
         if newest.iter().all(|newest| newest.began != entry.began) {
             entry.outcome = Outcome::Failed;
-            let text =
-                "the run broke off, or could not record its end; it had begun these steps or some of them";
+            let text = "the run broke off, or could not record its end; it may have begun these steps";
             entry.problems.push(problem(ProblemKind::Step, text, "the next run finishes what it left"));
             (self.said)(Said::BrokeOff(entry.began));
             history.append(entry).map_err(|error| unwritten(&error))?;

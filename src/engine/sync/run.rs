@@ -215,7 +215,7 @@ impl Run<'_> {
     ) -> Result<(), Stop> {
         let recalled = Memory::recall(&**provider).await;
         let (mut memory, mut note) = recalled.map_err(|refusal| {
-            problem(ProblemKind::Target, format!("what was applied last cannot be read: {refusal}"), "")
+            problem(ProblemKind::Target, format!("kwo cannot read what it applied last: {refusal}"), "")
         })?;
         let git = |error: GitError| problem(ProblemKind::Fetch, error.to_string(), "");
         let fetched = match fetched {
@@ -247,7 +247,7 @@ impl Run<'_> {
             memory.add(&self.entry, &head, in_short(&self.entry));
         }
         if let Err(refusal) = memory.leave(&**provider, note.as_ref()).await {
-            let text = format!("how this run ended cannot be left in the cluster: {refusal}");
+            let text = format!("kwo cannot note in the cluster how this run ended: {refusal}");
             self.problem(problem(ProblemKind::Target, text, ""));
         }
         Ok(())
@@ -361,9 +361,10 @@ impl Run<'_> {
         if let Some(newest) = newest {
             self.entry.refused = clone.describe(&newest).await.ok();
         }
-        let why = nothing
-            .unwrap_or_else(|| "no earlier one was applied from this node or to this cluster".to_owned());
-        let text = format!("there is no commit to converge to, and nothing was done: {why}");
+        let why = nothing.unwrap_or_else(|| {
+            "this node never applied one, and neither did another to this cluster".to_owned()
+        });
+        let text = format!("kwo has no commit to apply, and did nothing: {why}");
         // It says why; what the matter is, and what to do, was said before.
         let kind = self.entry.problems.first().map_or(ProblemKind::Fetch, |problem| problem.kind);
         Err(problem(kind, text, "").into())

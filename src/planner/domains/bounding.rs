@@ -215,7 +215,7 @@ fn check_quota(tier: &str, quota: &Quota, given: &Given<'_>, findings: &mut Find
             Finding::new(
                 "no-default",
                 amount.at,
-                format!("no pod starts under this that does not say its {what} of {resource} itself"),
+                format!("a pod that does not state its {what} of {resource} cannot start under this"),
                 format!("expected a default {what} of {resource} in the limits of tier `{tier}`"),
             )
             .hint(format!("add `limits: {{{field}: {{{resource}: {example}}}}}` to the tier")),

@@ -249,7 +249,7 @@ pub(crate) fn check(cluster: &Cluster, dns: &Dns, findings: &mut Findings) {
                     "second-account",
                     resolver.provider.at,
                     format!("a second account at {provider} cannot work in Traefik"),
-                    "Traefik reads these credentials from its environment, where each variable is there once",
+                    "Traefik reads these credentials from its environment, which has each variable only once",
                 )
                 .also(*first, "the first account")
                 .hint(

@@ -99,8 +99,9 @@ impl Decode for Grant {
                             false => "two roles stand here, and an entry gives one",
                         };
                         let finding = Finding::new("one-role", node.at, message, expected());
-                        findings
-                            .push(finding.hint("whoever has several roles stands in the list once for each"));
+                        findings.push(
+                            finding.hint("a person with several roles stands in the list once for each"),
+                        );
                         None
                     }
                 }
@@ -162,8 +163,7 @@ pub(crate) fn check(name: &Name, tenant: &Tenant, findings: &mut Findings) {
             let message = format!("`{EVERYTHING}` would give `{}` more than the namespaces", member.identity);
             findings.push(
                 Finding::new("role-of-everything", member.access.at, message, "expected a role with bounds").hint(
-                    "controllers of the cluster, k3s' HelmChart for one, do with all rights what stands in a namespace: \
-                     write `access: owner`; who looks after the whole cluster stands under `operators:`",
+                    "controllers of the cluster, such as k3s' HelmChart, do with full rights what a namespace asks for: write `access: owner`, and put people who look after the whole cluster under `operators:`",
                 ),
             );
         }

@@ -152,7 +152,7 @@ fn check_ratios(tier: &Name, fields: &Fields<'_>, findings: &mut Findings) {
                 && limit.amount.is_above_times(&ratio.amount, &request.amount)
             {
                 let message = format!(
-                    "no container starts that says nothing: its limit of {resource} is {}, over {} times its request, {}",
+                    "a container that states nothing cannot start: its limit of {resource} is {}, over {} times its request, {}",
                     limit.amount, ratio.amount, request.amount
                 );
                 findings.push(
@@ -182,7 +182,7 @@ fn check_given(tier: &Name, disk: bool, fields: &Fields<'_>, findings: &mut Find
                     "no-default",
                     at,
                     format!(
-                        "no pod starts under `{field}` that does not say its {what} of {resource} itself"
+                        "a pod that does not state its {what} of {resource} cannot start under `{field}`"
                     ),
                     format!("expected a default {what} of {resource} in the limits of tier `{tier}`"),
                 )
@@ -235,7 +235,7 @@ fn check_limit_name(name: &ResourceName, at: Span, findings: &mut Findings) {
             "expected one of cpu, memory, ephemeral-storage, `hugepages-…`, or a device such as `nvidia.com/gpu`",
         );
         finding.hint = did_you_mean(name, LIMIT_NAMES)
-            .or_else(|| Some("how many objects there may be is said under `quota:`".to_owned()));
+            .or_else(|| Some("`quota:` bounds how many objects there may be".to_owned()));
         findings.push(finding);
     }
 }

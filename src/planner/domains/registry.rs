@@ -227,7 +227,7 @@ fn check_users(users: &Map<Name, RegistryUser>, findings: &mut Findings) {
                     format!("a password of {length} characters is too long for a registry"),
                     format!("expected {LONGEST_PASSWORD} characters or fewer"),
                 )
-                .hint("bcrypt, by which a registry knows passwords, looks at no more; 32 is plenty"),
+                .hint("a registry hashes passwords with bcrypt, which reads no more; 32 is enough"),
             );
         }
         let [_, second] = logins(name);

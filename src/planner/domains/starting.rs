@@ -91,7 +91,7 @@ impl Slot<'_> {
         let Slot { tier, name, resource, what, field } = self;
         let ((most, bound), (default, given)) = (bound, given);
         let message = format!(
-            "no pod starts under this that does not say its {what} of {resource} itself: the default is {default}, and \
+            "a pod that does not state its {what} of {resource} cannot start under this: the default is {default}, and \
              the quota {most}"
         );
         let lower = format!("`limits: {{{field}: {{{resource}: {most}}}}}` in tier `{tier}`");
