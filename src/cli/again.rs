@@ -117,7 +117,8 @@ impl TargetArgs {
     }
 }
 
-/// The option with its value, and a space in front. A value that looks like an option, or is none, has to be tied to it.
+/// The option with its value, and a space in front. A value that looks like an option, or is none, has to be tied to
+/// it.
 #[must_use]
 pub fn option_with(option: &str, value: &str) -> String {
     let tied = value.is_empty() || value.starts_with('-');

@@ -107,7 +107,7 @@ fn plug_in(arg: clap::Arg) -> clap::Arg {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check the roster; nothing else is looked at.
+    /// Check the roster, and nothing else.
     Validate(Validate),
     /// Print what the roster wants, as Kubernetes manifests.
     Render(Render),
@@ -119,7 +119,7 @@ pub enum Command {
     Diff(Diff),
     /// Show what a tenant, a namespace, a person or a line of the roster comes to, and why.
     Explain(Explain),
-    /// Run once by itself: fetch the roster, plan and apply; what the timer runs.
+    /// Fetch the roster, plan and apply once; the timer runs this.
     Sync(Sync),
     /// Show what became of earlier runs of `sync`.
     History(History),
@@ -147,13 +147,13 @@ pub enum Command {
     /// Look at the certificates that hosts serve.
     #[command(subcommand)]
     Tls(Tls),
-    /// Plan whenever the roster has settled after an edit, until Ctrl-C.
+    /// Plan after each edit of the roster, until Ctrl-C.
     Watch(Watch),
     /// Listen for pushes, and look at the repository as soon as one comes.
     Hook(Hook),
     /// Put the program, its systemd units and first settings in place.
     Install(Install),
-    /// Do what a pipeline is there for: plan a request to merge, and apply what was merged.
+    /// Plan a request to merge, and apply what was merged: the one command for a pipeline.
     Ci(Ci),
     /// Print the accounts with the least rights that the roster needs, as Kubernetes manifests.
     Rbac(Rbac),

@@ -45,7 +45,8 @@ pub struct Plan {
     /// How to show the plan.
     #[arg(short, long, default_value = "text", env = "KWO_PLAN_OUTPUT", value_name = "FORMAT")]
     pub output: PlanFormat,
-    /// Save the plan, so that `kwo apply --plan` does exactly this. Only a saved plan is replaced; `-` is standard output.
+    /// Save the plan, so that `kwo apply --plan` does exactly this. kwo replaces only a saved plan; `-` is standard
+    /// output.
     #[arg(long, env = "KWO_PLAN_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// With --out: sign the plan with this ssh key. The signature goes to FILE.sig.
@@ -55,13 +56,14 @@ pub struct Plan {
     #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
     pub detailed_exitcode: bool,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
+    /// or a
     /// network policy that is not kwo's opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     #[command(flatten)]
     pub shown: ShownArgs,
-    /// Where the plan tightens something, look at what is there and would be hit. `--hits=no` looks at nothing besides.
+    /// If the plan tightens something, look at what is there and would be hit. `--hits=no` does not look.
     #[arg(long, env = "KWO_HITS", value_name = "YES", default_value = "yes", default_missing_value = "yes",
         num_args = 0..=1, require_equals = true, value_parser = switch, action = ArgAction::Set)]
     pub hits: bool,
@@ -94,12 +96,13 @@ pub struct Apply {
     /// How long the lock outlives a run that was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
-    /// Where something had to be put right: how long to wait before it is looked at once more, for who puts it back. 0s
-    /// looks only once.
+    /// After kwo put something right: how long to wait until it looks once more for somebody who puts it back. 0s looks
+    /// only once.
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
+    /// or a
     /// network policy that is not kwo's opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
@@ -111,7 +114,8 @@ pub struct Apply {
 /// `kwo diff`
 #[derive(Args, Debug)]
 pub struct Diff {
-    /// What to compare from: a file, a git revision (`main`, `HEAD~1`, `v1.2`), REVISION:PATH, `-` for standard input, or
+    /// What to compare from: a file, a git revision (`main`, `HEAD~1`, `v1.2`), REVISION:PATH, `-` for standard input,
+    /// or
     /// two revisions at once: `A..B`, or `A...B` for what B has since it left A. A word that names a file is the file.
     #[arg(value_name = "FROM")]
     pub from: OsString,
@@ -158,7 +162,7 @@ pub struct Status {
     /// Include the node that kwo runs on. Shows its disk, k3s and the kubeconfigs that it keeps.
     #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
-    /// The folder that the node's files lie below.
+    /// The folder above the node's files.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
     #[command(flatten)]
@@ -168,7 +172,8 @@ pub struct Status {
     #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
     pub roster_id: Option<String>,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
+    /// or a
     /// network policy that is not kwo's opens what is closed;
     /// either, where that is not known.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
@@ -189,10 +194,10 @@ pub struct Logs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
-    /// Go on with what is written from now on, until Ctrl-C.
+    /// Show new lines as they come, until Ctrl-C.
     #[arg(short, long, env = "KWO_FOLLOW", value_parser = switch)]
     pub follow: bool,
-    /// How many of the last lines to begin with, of each container.
+    /// How many of the last lines of each container to begin with.
     #[arg(long, default_value_t = 100, env = "KWO_LOGS_TAIL", value_name = "N")]
     pub tail: u32,
 }
@@ -251,7 +256,7 @@ pub struct Import {
     /// Include the node that kwo runs on. Reads what the scripts kept of tenants, and what k3s is started with.
     #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
-    /// The folder that the node's files lie below.
+    /// The folder above the node's files.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
     /// Write the roster to this file, which must not exist, instead of standard output.

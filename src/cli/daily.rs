@@ -19,10 +19,10 @@ pub struct Watch {
     pub roster: RosterArgs,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Do what is planned, without asking.
+    /// Apply each plan, without asking.
     #[arg(long, env = "KWO_APPLY", value_parser = switch)]
     pub apply: bool,
-    /// End once the roster is as it was last looked at, instead of waiting for the next edit.
+    /// End when no edit is left to look at, instead of waiting for the next one.
     #[arg(long, env = "KWO_ONCE", value_parser = switch)]
     pub once: bool,
     /// How long to wait for another run to end.
@@ -53,19 +53,19 @@ pub struct Hook {
 /// `kwo install`
 #[derive(Args, Debug)]
 pub struct Install {
-    /// The folder that the files go below. systemd is told of them only where it is `/`.
+    /// The folder above the files. kwo tells systemd of them only if it is `/`.
     #[arg(long, default_value = "/", env = "KWO_INSTALL_ROOT", value_name = "DIR")]
     pub root: PathBuf,
-    /// With the listener for pushes.
+    /// Install the listener for pushes as well.
     #[arg(long, env = "KWO_INSTALL_HOOK", value_parser = switch)]
     pub hook: bool,
-    /// With leave for `kwo sync` to write the files of the node.
+    /// Allow `kwo sync` to write the files of the node.
     #[arg(long, env = "KWO_INSTALL_NODE", value_parser = switch)]
     pub node: bool,
-    /// Replace files that are not as kwo wrote them; never the settings.
+    /// Replace files that somebody changed, but never the settings.
     #[arg(long, env = "KWO_INSTALL_FORCE", value_parser = switch)]
     pub force: bool,
-    /// Take away what was put in place; settings, state and history stay.
+    /// Remove what `kwo install` wrote; settings, state and history stay.
     #[arg(long, env = "KWO_UNINSTALL", value_parser = switch)]
     #[arg(conflicts_with_all = ["hook", "node", "force"])]
     pub uninstall: bool,

@@ -37,12 +37,13 @@ pub struct Ci {
     /// How long the lock outlives a run that was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
-    /// Where something had to be put right: how long to wait before it is looked at once more, for who puts it back. 0s
-    /// looks only once.
+    /// After kwo put something right: how long to wait until it looks once more for somebody who puts it back. 0s looks
+    /// only once.
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
+    /// or a
     /// network policy that is not kwo's opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
@@ -66,10 +67,10 @@ pub struct Rbac {
     /// The namespace of the service account.
     #[arg(long, default_value = "kwo-system", env = "KWO_NAMESPACE", value_name = "NAME")]
     pub namespace: String,
-    /// Also the rights to see what is left over of kinds of which the roster wants nothing.
+    /// Also print the rights to see left-over objects of kinds that the roster does not ask for.
     #[arg(long, env = "KWO_LEFTOVERS", value_parser = switch)]
     pub leftovers: bool,
-    /// Also the rights to see what is there and would be hit where a plan tightens something.
+    /// Also print the rights to see what a plan that tightens something would hit.
     #[arg(long, env = "KWO_RBAC_HITS", value_parser = switch)]
     pub hits: bool,
     /// YAML documents, or one JSON list.

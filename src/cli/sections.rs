@@ -16,7 +16,7 @@ use super::values::{TextOrJson, YamlOrJson, duration, lifetime, lock_duration, s
 pub enum Secrets {
     /// Encrypt what comes from standard input into an age file, for `{age: PATH}` in the roster.
     Encrypt(Encrypt),
-    /// Make the key that opens age files, and print its recipient.
+    /// Make a key that opens age files, and print its recipient.
     Keygen(Keygen),
 }
 
@@ -51,14 +51,15 @@ pub struct Kubeconfig {
     /// For people: it holds no credentials, and makes kubectl log in as `cluster.oidc` of the roster says.
     #[arg(long, env = "KWO_OIDC", value_parser = switch)]
     pub oidc: bool,
-    /// How long the token is to be good, 10 minutes or more. The server may give less.
+    /// How long the token is valid, 10 minutes or more. The server may give less.
     #[arg(long, default_value = "1h", env = "KWO_DURATION", value_name = "DURATION", value_parser = lifetime)]
     #[arg(conflicts_with = "oidc")]
     pub duration: Duration,
     /// YAML, or JSON on one line.
     #[arg(short, long, default_value = "yaml", env = "KWO_KUBECONFIG_OUTPUT", value_name = "FORMAT")]
     pub output: YamlOrJson,
-    /// Write it to this file, which its owner alone can read, instead of standard output. Only one that kwo wrote is replaced.
+    /// Write it to this file, which its owner alone can read, instead of standard output. kwo replaces only one that it
+    /// wrote.
     #[arg(long, env = "KWO_KUBECONFIG_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -70,7 +71,7 @@ pub struct Kubeconfig {
 pub enum Dns {
     /// List the resolvers: their providers, whether their credentials are found, and which tenants use them.
     List(DnsList),
-    /// Ask the providers' APIs whether the credentials work: exit 1 where one does not.
+    /// Ask the providers' APIs whether the credentials work: exit 1 if one does not.
     Check(DnsCheck),
 }
 
@@ -107,7 +108,7 @@ pub struct DnsCheck {
 /// `kwo registry`
 #[derive(Debug, Subcommand)]
 pub enum Registry {
-    /// Show which of the registry's objects are there and which of its hosts answer: exit 1 where one does not.
+    /// Show which of the registry's objects are there and which of its hosts answer: exit 1 if one does not.
     Status(RegistryStatus),
     /// Show who may push and pull, and how to log in.
     Credentials(RegistryCredentials),
@@ -170,7 +171,7 @@ pub struct RegistryRotate {
 /// `kwo tls`
 #[derive(Debug, Subcommand)]
 pub enum Tls {
-    /// Show the certificate that a host serves, and whether it is right: exit 1 where it is not.
+    /// Show the certificate that a host serves, and whether it is right: exit 1 if it is not.
     Check(TlsCheck),
 }
 

@@ -17,7 +17,7 @@ pub struct KubeArgs {
     /// The context of the kubeconfig, instead of its current one.
     #[arg(long, env = "KWO_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
-    /// Look and write as this user; your own account needs the right to impersonate it.
+    /// Act as this user; your own account needs the right to impersonate it.
     #[arg(long = "as", env = "KWO_AS", value_name = "USER")]
     pub as_user: Option<String>,
     /// With --as: as a member of this group. Repeat it for several.
@@ -70,10 +70,10 @@ pub struct TargetArgs {
     /// registries, the kubeconfigs that it keeps.
     #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
-    /// The folder that the node's files lie below. The services of the node are restarted only where it is `/`.
+    /// The folder above the node's files. kwo restarts the services of the node only if it is `/`.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
-    /// Restart k3s where a file that it reads has changed; without this the restart is only shown.
+    /// Restart k3s after a change of a file that it reads; without this kwo only shows the restart.
     #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = switch)]
     pub allow_restart: bool,
     /// What the roster is called in the cluster that it keeps, instead of the name that it gives the cluster.
@@ -82,7 +82,8 @@ pub struct TargetArgs {
     /// Take over a cluster that another roster keeps, or that this one kept from another place.
     #[arg(long, env = "KWO_TAKE_OVER_ROSTER", value_parser = switch)]
     pub take_over_roster: bool,
-    /// Take over what exists without kwo's mark: all of it, or just that of a tenant or with an id. Adds, and never removes.
+    /// Take over what exists without kwo's mark: all of it, or just that of a tenant or with an id. Adds, and never
+    /// removes.
     #[arg(long, env = "KWO_ADOPT", value_name = "TENANT|ID", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     #[arg(value_delimiter = ',')]
     pub adopt: Vec<String>,

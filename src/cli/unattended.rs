@@ -28,7 +28,7 @@ pub struct Sync {
     /// Fetch, decide and plan, and do nothing.
     #[arg(long, env = "KWO_DRY_RUN", value_parser = switch)]
     pub dry_run: bool,
-    /// Let pass, this once, what would be refused: a branch that was rewritten, or what goes beyond a limit.
+    /// Allow once what kwo would refuse: a branch that was rewritten, or a plan that goes beyond a limit.
     #[arg(long, env = "KWO_ALLOW", value_name = "WHAT", value_delimiter = ',', value_parser = allowed())]
     pub allow: Vec<Allowed>,
     /// How long to wait for another run to end.
@@ -40,12 +40,13 @@ pub struct Sync {
     /// How long to wait for an API server that goes away or asks to wait. Default: 1m, and 5s before its first answer.
     #[arg(long, env = "KWO_API_WAIT", value_name = "DURATION", value_parser = duration)]
     pub api_wait: Option<Duration>,
-    /// Where something had to be put right: how long to wait before it is looked at once more, for who puts it back. 0s
-    /// looks only once.
+    /// After kwo put something right: how long to wait until it looks once more for somebody who puts it back. 0s looks
+    /// only once.
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
     /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's, or a
+    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
+    /// or a
     /// network policy that is not kwo's opens what is closed. `strict:` in the settings does the same.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
@@ -107,7 +108,7 @@ pub struct HistoryShow {
 pub struct HistoryVerify {
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Look at the files alone, and not at what the cluster remembers of them.
+    /// Look only at the files, and not at what the cluster remembers of them.
     #[arg(long, env = "KWO_OFFLINE", value_parser = switch)]
     pub offline: bool,
 }

@@ -183,7 +183,7 @@ fn what_the_cluster_is_made_to_remember_lets_in_nothing_unsigned() {
     world
         .sync(&[])
         .expect(5)
-        .says(&format!("nothing was done: {} was applied to this cluster, and {0}", &bare[..12]));
+        .says(&format!("did nothing: {} was applied to this cluster, and {0}", &bare[..12]));
     assert!(!world.has("bob"));
     forge("refs/kwo/fetched");
     world.sync(&[]).expect(1).says("it names something that is not a commit");

@@ -65,12 +65,7 @@ fn neither_a_wiped_node_nor_a_wiped_target_can_be_led_back() {
 
     world.wipe_node();
     let said = format!("main was rewritten: {} was applied to this cluster", &second[..12]);
-    world
-        .sync(&[])
-        .expect(5)
-        .says(&said)
-        .says("nothing was done: ")
-        .says("it is not in the clone of this node");
+    world.sync(&[]).expect(5).says(&said).says("did nothing: ").says("it is not in the clone of this node");
     assert!(!world.path("state/sync/applied.json").exists());
 
     // The node knows again, and now the target is made to forget.
@@ -136,7 +131,7 @@ fn a_node_that_cannot_fetch_takes_back_nothing_that_another_one_applied() {
         .sync(&[])
         .expect(1)
         .says("cannot be fetched")
-        .says(&format!("nothing was done: {} was applied to this cluster", &newer[..12]));
+        .says(&format!("did nothing: {} was applied to this cluster", &newer[..12]));
     assert!(!world.has("bob") && world.applied() == first);
     let memory = fs::read_to_string(world.path("target/.kwo.sync")).unwrap();
     assert!(memory.contains(&format!("\"commit\": \"{newer}\"")), "{memory}");

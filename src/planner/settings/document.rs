@@ -59,7 +59,7 @@ record! {
         pub node: Option<At<bool>>,
         /// May k3s be restarted where a file that it reads has changed? Default: no.
         pub allow_restart: Option<At<bool>> = "allowRestart",
-        /// The folder that the node's files lie below. Default: /.
+        /// The folder above the node's files. Default: /.
         pub root: Option<At<AbsolutePath>>,
         /// The key that opens the age files of the roster. Default: /etc/kwo/age.key, where it exists.
         pub age_identity: Option<At<AbsolutePath>> = "ageIdentity",
