@@ -86,25 +86,31 @@ impl<'a> Cut<'a> {
         &self,
         parts: &[(Cow<'_, str>, &RawValue)],
     ) -> Result<Option<Tree>, serde_json::Error> {
-        let mut kept: Vec<(SmolStr, Tree)> = Vec::new();
+        let mut kept = Kept::beside(self.wanted);
         for (key, raw) in parts {
             let pointer = self.pointer_to(key);
-            if let Some(cut) = self.below(key, &pointer) {
+            if let Some(cut) = self.next(key, &pointer, &kept) {
                 let value = cut.deserialize(&mut serde_json::Deserializer::from_str(raw.get()))?;
-                kept.extend(value.map(|value| (SmolStr::new(key), value)));
+                kept.add(key, value);
             }
         }
-        Ok(self.map(kept))
+        Ok(kept.map())
+    }
+
+    /// As `below`, for the key after those that were kept: mostly the next one that is wanted.
+    fn next(&self, key: &str, pointer: &'a str, kept: &Kept<'a>) -> Option<Cut<'a>> {
+        match kept.next().filter(|(next, _)| next == key) {
+            None => self.below(key, pointer),
+            Some((_, wanted)) => {
+                let also = self.also.and_then(|also| also.get(key));
+                Some(Cut { wanted: Some(wanted), also, shape: self.shape, pointer })
+            }
+        }
     }
 
     /// Where the value under a key is; only patterns ask for it.
     fn pointer_to(&self, key: &str) -> String {
         if self.shape.whole.is_empty() { String::new() } else { join(self.pointer, key) }
-    }
-
-    /// The map that is left.
-    fn map(&self, kept: Vec<(SmolStr, Tree)>) -> Option<Tree> {
-        (self.wanted.is_some() || !kept.is_empty()).then(|| shared(Tree::map(kept), self.wanted))
     }
 
     /// Is the value kept as it is?
@@ -116,6 +122,50 @@ impl<'a> Cut<'a> {
             None => false,
         };
         read || single
+    }
+}
+
+/// What is kept of a map. As long as it is what is wanted, in the same order, there is nothing to write down.
+struct Kept<'w> {
+    wanted: Option<&'w Tree>,
+    /// So many of the first entries that are wanted were found as they are wanted.
+    same: usize,
+    /// All that was kept, once something was found that is not wanted in this place.
+    apart: Option<Vec<(SmolStr, Tree)>>,
+}
+
+impl<'w> Kept<'w> {
+    fn beside(wanted: Option<&'w Tree>) -> Kept<'w> {
+        Kept { wanted, same: 0, apart: None }
+    }
+
+    fn entries(&self) -> &'w [(SmolStr, Tree)] {
+        self.wanted.map(Tree::entries).unwrap_or_default()
+    }
+
+    /// The entry that comes next if all is as it is wanted.
+    fn next(&self) -> Option<&'w (SmolStr, Tree)> {
+        self.entries().get(self.same).filter(|_| self.apart.is_none())
+    }
+
+    fn add(&mut self, key: &str, value: Option<Tree>) {
+        let Some(value) = value else { return };
+        if self.next().is_some_and(|(next, wanted)| next == key && value.same(wanted)) {
+            self.same += 1;
+            return;
+        }
+        let first = self.entries().get(..self.same).unwrap_or_default();
+        self.apart.get_or_insert_with(|| first.to_vec()).push((SmolStr::new(key), value));
+    }
+
+    /// The map; nothing where there is none to tell.
+    fn map(self) -> Option<Tree> {
+        let first = self.entries().get(..self.same).unwrap_or_default();
+        match (self.apart, self.wanted) {
+            (None, Some(wanted @ Tree::Map(all))) if all.len() == self.same => Some(wanted.clone()),
+            (None, None) => None,
+            (apart, wanted) => Some(shared(Tree::map(apart.unwrap_or_else(|| first.to_vec())), wanted)),
+        }
     }
 }
 
@@ -179,19 +229,15 @@ impl<'de> Visitor<'de> for Cut<'_> {
         Ok(self.wanted.map(|_| found))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Tree>, A::Error> {
-        let mut kept: Vec<(SmolStr, Tree)> = Vec::new();
+        let mut kept = Kept::beside(self.wanted);
         while let Some(Key(key)) = map.next_key()? {
             let pointer = self.pointer_to(&key);
-            match self.below(&key, &pointer) {
+            match self.next(&key, &pointer, &kept) {
                 None => drop(map.next_value::<IgnoredAny>()?),
-                Some(cut) => {
-                    if let Some(value) = map.next_value_seed(cut)? {
-                        kept.push((key.into(), value));
-                    }
-                }
+                Some(cut) => kept.add(&key, map.next_value_seed(cut)?),
             }
         }
-        Ok(self.map(kept))
+        Ok(kept.map())
     }
 }
 
@@ -266,6 +312,31 @@ mod tests {
         assert_eq!(cut(Kind::Role, Some(wanted), r#"{"rules":null}"#), "{}");
         assert_eq!(cut(Kind::Role, None, r#"{"rules":null}"#), "{}");
         assert_eq!(cut(Kind::Role, Some(wanted), r#"{"rules":[]}"#), r#"{"rules":[]}"#);
+    }
+
+    #[test]
+    fn in_whatever_order_it_comes_the_same_is_kept() {
+        let wanted = r#"{"metadata":{"labels":{"a":"1","b":"2","c":"3"},"name":"x"}}"#;
+        let tree: Tree = serde_json::from_str(wanted).unwrap();
+        let also = Also::of(Kind::Namespace);
+        for (labels, kept) in [
+            (r#""a":"1","b":"2","c":"3""#, None),
+            (r#""a":"1","b":"2","bb":"9","c":"3""#, None),
+            (r#""c":"3","b":"2","a":"1""#, None),
+            (r#""a":"0","a":"1","b":"2","c":"3""#, None),
+            (r#""a":"1","b":"2","c":"3","b":"4""#, Some(r#"{"a":"1","b":"4","c":"3"}"#)),
+            (r#""a":"1","b":"4","c":"3""#, Some(r#"{"a":"1","b":"4","c":"3"}"#)),
+            (r#""a":"1","c":"3""#, Some(r#"{"a":"1","c":"3"}"#)),
+            (r#""a":"1","b":null,"c":"3""#, Some(r#"{"a":"1","c":"3"}"#)),
+            (r#""a":"1""#, Some(r#"{"a":"1"}"#)),
+            ("", Some("{}")),
+        ] {
+            let found = format!(r#"{{"metadata":{{"labels":{{{labels}}},"name":"x","uid":"u"}}}}"#);
+            let found = cut_text(&found, Kind::Namespace, Some(&tree), &also).unwrap();
+            assert_eq!(found.shares(&tree), kept.is_none(), "{labels}");
+            let there = found.at("/metadata/labels").unwrap().to_string();
+            assert_eq!(there, kept.unwrap_or(r#"{"a":"1","b":"2","c":"3"}"#), "{labels}");
+        }
     }
 
     #[test]
