@@ -3,7 +3,6 @@
 
 pub mod cli;
 pub mod commands;
-pub mod edits;
 pub mod hook;
 pub mod import;
 pub mod install;
@@ -11,3 +10,4 @@ pub mod journal;
 pub mod log;
 pub mod pipeline;
 pub mod report;
+pub mod watcher;

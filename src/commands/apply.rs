@@ -20,7 +20,7 @@ use super::load::{Loaded, load};
 use super::look::{Guard, identity, look};
 use super::print::{data, json, talk};
 use super::saved::{self, held_against};
-use super::stop;
+use super::signals;
 use crate::cli::{Apply, TextOrJson};
 use crate::report::hits;
 use crate::report::plan::{Detail, text};
@@ -90,7 +90,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         (None, _) => return Err(Failure::new("there is no roster to plan from")),
     };
     let place = place(&loaded, &*provider, &identity);
-    let mut interrupted = stop.map_or_else(stop::on_signal, Ok)?;
+    let mut interrupted = stop.map_or_else(signals::on_signal, Ok)?;
     let lock = lock(&*provider, args.lock_timeout, &mut interrupted).await?;
     let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
     let work = async {
@@ -134,7 +134,7 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
             }
             Err(failure) => Err(failure),
         },
-        () = stop::told(&mut interrupted) => Err(stop::nothing_done()),
+        () = signals::told(&mut interrupted) => Err(signals::nothing_done()),
     };
     lock.release.await;
     result

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch::Receiver;
 
 use super::print::talk;
-use super::stop;
+use super::signals;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Home, Lock, LockRefusal};
 
@@ -18,7 +18,7 @@ pub(crate) async fn lock(
 ) -> Result<Lock, Failure> {
     let lock = tokio::select! {
         lock = provider.lock(patience) => lock,
-        () = stop::told(interrupted) => return Err(stop::nothing_done()),
+        () = signals::told(interrupted) => return Err(signals::nothing_done()),
     };
     lock.map_err(|refusal| match refusal {
         LockRefusal::Held { by } => {
@@ -35,7 +35,7 @@ pub(crate) async fn confirm(question: &str, hint: &str) -> Result<(), Failure> {
         return Err(Failure::usage("there is nobody to ask").hint(hint));
     }
     talk(&format!("\n{question} Only `yes` will do: "));
-    let _asking = stop::Asking::begins();
+    let _asking = signals::Asking::begins();
     let answer = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer).map(|_| answer)

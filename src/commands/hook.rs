@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::entrust::places;
 use super::print::talk;
-use super::stop;
+use super::signals;
 use crate::cli::{AgeArgs, Hook};
 use crate::hook;
 use crate::hook::{Bounds, Forge, Keys, Work};
@@ -31,7 +31,7 @@ pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     let forges: Vec<&str> = keys.forges().map(Forge::name).collect();
     let forges = forges.join(", ");
     let work = work(args)?;
-    let stop = stop::on_signal()?;
+    let stop = signals::on_signal()?;
     let address = match &args.listen {
         Some(address) => address.to_string(),
         None => settings.hook.as_ref().map_or_else(String::new, |hook| hook.listen().to_owned()),
@@ -49,7 +49,7 @@ pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     let stopping = {
         let mut stop = stop.clone();
         tokio::spawn(async move {
-            stop::told(&mut stop).await;
+            signals::told(&mut stop).await;
             let _ = sd_notify::notify(&[NotifyState::Stopping]);
         })
     };

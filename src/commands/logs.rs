@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::load::load;
 use super::print::{line, talk};
-use super::stop;
+use super::signals;
 use crate::cli::{Logs, LogsOf};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Kube, Log, Refusal};
@@ -46,7 +46,7 @@ struct Named {
 pub(crate) async fn logs(args: &Logs) -> Result<Exit, Failure> {
     tokio::select! {
         ended = print(args) => ended,
-        asked = stop::asked() => asked.map(|()| Exit::Done),
+        asked = signals::asked() => asked.map(|()| Exit::Done),
     }
 }
 

@@ -12,7 +12,7 @@ use super::consent::{confirm, lock};
 use super::load::load;
 use super::print::{data, talk};
 use super::registry::{section, shown};
-use super::stop;
+use super::signals;
 use crate::cli::{RegistryRotate, roster_again};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Kube, KubeOptions, Refusal, StoredSecret};
@@ -26,7 +26,7 @@ pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
     let first = all.first() == Some(account);
     let options = KubeOptions { lock_duration: args.lock_duration, ..args.kube.options()? };
     let kube = Arc::new(target::connect(options).await?);
-    let mut interrupted = stop::on_signal()?;
+    let mut interrupted = signals::on_signal()?;
     let lock = lock(&*kube, args.lock_timeout, &mut interrupted).await?;
     let work = async {
         let (secret, rotation) = look(&kube, account, made, args).await?;
@@ -44,7 +44,7 @@ pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
             Ok((secret, rotation)) => write(&kube, &secret, &rotation).await.map(|archive| (rotation, archive)),
             Err(failure) => Err(failure),
         },
-        () = stop::told(&mut interrupted) => Err(stop::nothing_done()),
+        () = signals::told(&mut interrupted) => Err(signals::nothing_done()),
     };
     lock.release.await;
     let (rotation, archive) = result?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use kwo_planner::settings::Settings;
 
 use super::print::{data, json, talk};
-use super::stop;
+use super::signals;
 use crate::cli::{SettingsArgs, Sync, TextOrJson};
 use crate::journal;
 use crate::log::say;
@@ -28,7 +28,7 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
         lock_duration: args.lock_duration,
         api_wait: args.api_wait,
         tell: say,
-        interrupted: stop::on_signal()?,
+        interrupted: signals::on_signal()?,
     };
     // In the journal each line has its fields, and stands there once.
     let journal = journal::is_read() && !args.dry_run;

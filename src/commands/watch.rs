@@ -10,12 +10,12 @@ use tokio::sync::watch::Receiver;
 
 use super::load::{checked, told};
 use super::print::{data, talk};
-use super::{apply, plan, stop};
+use super::{apply, plan, signals};
 use crate::cli::{Apply, PerhapsRosterArgs, TextOrJson, Watch};
-use crate::edits::Edits;
 use crate::report::diagnostic;
 use crate::report::failure;
 use crate::report::plan::{Detail, text};
+use crate::watcher::Watcher;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::source;
 
@@ -28,17 +28,17 @@ pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
         return once(args).await;
     }
     if args.apply {
-        return rounds(args, Some(stop::on_signal()?)).await;
+        return rounds(args, Some(signals::on_signal()?)).await;
     }
     tokio::select! {
         ended = rounds(args, None) => ended,
-        asked = stop::asked() => asked.map(|()| Exit::Done),
+        asked = signals::asked() => asked.map(|()| Exit::Done),
     }
 }
 
 /// One round, and another one for what was saved meanwhile. Nothing is watched for it: a node can be out of watches.
 async fn once(args: &Watch) -> Result<Exit, Failure> {
-    let stopped = if args.apply { Some(stop::on_signal()?) } else { None };
+    let stopped = if args.apply { Some(signals::on_signal()?) } else { None };
     let (mut ended, mut shown) = (Exit::Done, None);
     loop {
         let (_, content) = read(&args.roster.roster);
@@ -53,7 +53,7 @@ async fn once(args: &Watch) -> Result<Exit, Failure> {
 
 /// One round after the other; with `--apply`, until the signal comes.
 async fn rounds(args: &Watch, mut stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
-    let mut edits = Edits::new().map_err(|error| Failure::new("cannot watch files").because(&error))?;
+    let mut edits = Watcher::new().map_err(|error| Failure::new("cannot watch files").because(&error))?;
     let mut shown = None;
     loop {
         let (sources, _) = read(&args.roster.roster);
@@ -78,7 +78,7 @@ async fn rounds(args: &Watch, mut stopped: Option<Receiver<bool>>) -> Result<Exi
             None => edits.settled().await,
             Some(stopped) => tokio::select! {
                 () = edits.settled() => {}
-                () = stop::told(stopped) => return Ok(Exit::Done),
+                () = signals::told(stopped) => return Ok(Exit::Done),
             },
         }
     }

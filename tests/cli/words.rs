@@ -116,10 +116,10 @@ fn nothing_waits_for_a_fixed_time() {
         }
     }
     let known = [
-        "src/edits.rs",
         "src/engine/fight.rs",
         "src/engine/git/clone.rs",
         "src/hook/server.rs",
+        "src/watcher.rs",
         "src/engine/notify/letter.rs",
         "src/engine/providers/dir/lock.rs",
         "src/engine/providers/kube/lease.rs",

@@ -18,7 +18,7 @@ use smol_str::format_smolstr;
 
 use super::owners::FieldSets;
 use super::page::{Take, Wrong};
-use super::veil::veiled;
+use super::redact::redacted;
 use crate::providers::mask::{Also, Cut, Key, shared};
 use crate::secrets::Vault;
 
@@ -189,7 +189,7 @@ impl<'de> Visitor<'de> for Item<'_> {
         // An id that is wanted exists already; it need not exist twice.
         let id = wanted.map_or(id, |resource| resource.id.clone());
         let wanted = wanted.map(|resource| &resource.body);
-        let body = match veiled(vault, *kind, &id, &Tree::map(kept), wanted) {
+        let body = match redacted(vault, *kind, &id, &Tree::map(kept), wanted) {
             Ok(body) => body,
             Err(why) => return Ok(Some((id, Sighting::Unknown { why: why.into() }))),
         };

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use super::path::{WRITER, one, only, siblings};
-use super::veil::{unveiled, veiled};
+use super::redact::{redacted, restored};
 use super::warned::Warned;
 use super::wire::{Call, Wire};
 use crate::providers::Refusal;
@@ -62,7 +62,7 @@ pub(super) async fn rehearse(wire: &Wire, step: &Step) -> Result<Vec<String>, Re
 
 async fn perform(wire: &Wire, vault: &Vault, warned: &Warned, step: &Step) -> Result<(), Refusal> {
     let refused = |why: String| Refusal::Refused { why };
-    let mut wanted = unveiled(vault, step).map_err(refused)?;
+    let mut wanted = restored(vault, step).map_err(refused)?;
     if !documents(step).is_empty() {
         let found = look(wire, step).await?;
         let kind = step
@@ -234,7 +234,7 @@ fn revision(object: &Tree) -> (&str, &str) {
 /// Is all that the step wants in the object, and the mark on it?
 fn done(vault: &Vault, step: &Step, object: &Tree) -> bool {
     let Some(kind) = step.id.known_kind() else { return false };
-    let Ok(object) = veiled(vault, kind, &step.id, object, Some(&step.wanted)) else { return false };
+    let Ok(object) = redacted(vault, kind, &step.id, object, Some(&step.wanted)) else { return false };
     let marked = object.at(&join("/metadata/labels", MARK.0)) == Some(&Tree::from(MARK.1));
     marked && compare(&step.wanted, &object, kind.shape()).is_empty()
 }

@@ -2,7 +2,6 @@
 //! lock and no identity: a run has those of its cluster or its directory.
 
 mod archive;
-mod back;
 mod claims;
 mod copies;
 mod file;
@@ -13,6 +12,7 @@ mod observe;
 mod provider;
 mod read;
 mod record;
+mod rollback;
 mod service;
 mod told;
 mod write;

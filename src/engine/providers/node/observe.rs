@@ -127,7 +127,7 @@ fn present(
     }
     let owners = entry.map_or_else(Vec::new, |entry| owners(entry, &hash, file, &whole, sets));
     let seen = match wanted {
-        Some(wanted) => cut(&veiled(vault, wanted, whole), &wanted.body),
+        Some(wanted) => cut(&redacted(vault, wanted, whole), &wanted.body),
         None => Tree::map::<SmolStr>([]),
     };
     if let (Some(wanted), Some(shape)) = (wanted, id.shape()) {
@@ -141,22 +141,23 @@ fn present(
 }
 
 /// The file with what stands for the secrets in it.
-fn veiled(vault: &Vault, wanted: &Resource, whole: Tree) -> Tree {
-    let mut veiled = whole;
+fn redacted(vault: &Vault, wanted: &Resource, whole: Tree) -> Tree {
+    let mut redacted = whole;
     for secret in &wanted.secrets {
         // Where the place is not a place but a value, the value may be the secret.
         let ends =
             secret.pointer.char_indices().filter(|(at, char)| *at > 0 && *char == '/').map(|(at, _)| at);
-        let value =
-            |at: &usize| veiled.at(&secret.pointer[..*at]).is_some_and(|part| !matches!(part, Tree::Map(_)));
+        let value = |at: &usize| {
+            redacted.at(&secret.pointer[..*at]).is_some_and(|part| !matches!(part, Tree::Map(_)))
+        };
         let here = ends.clone().find(value).unwrap_or(secret.pointer.len());
         let pointer = &secret.pointer[..here];
-        if let Some(found) = veiled.at(pointer) {
+        if let Some(found) = redacted.at(pointer) {
             let bytes = found.as_text().map_or_else(|| found.to_string(), ToString::to_string);
-            veiled = veiled.with(pointer, vault.seen(&wanted.id, pointer, bytes.as_bytes()));
+            redacted = redacted.with(pointer, vault.seen(&wanted.id, pointer, bytes.as_bytes()));
         }
     }
-    veiled
+    redacted
 }
 
 /// What is wanted of what was found: the same keys, with the values found.

@@ -15,7 +15,7 @@ use kwo_planner::systems::System;
 use smol_str::SmolStr;
 
 use super::service::Services;
-use super::{back, issue, kubeconfigs, observe, write};
+use super::{issue, kubeconfigs, observe, rollback, write};
 use crate::providers::restart::restart;
 use crate::providers::{Home, Promise, Provider, Refusal};
 use crate::secrets::Vault;
@@ -164,7 +164,7 @@ impl Node {
             Some(services) => services.since(&step.id.name).await.ok().flatten(),
             None => None,
         };
-        back::way_back(&self.root, step, since)
+        rollback::way_back(&self.root, step, since)
     }
 
     /// The folder that its files lie below.

@@ -21,19 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What watches the files.
-pub struct Edits {
+pub struct Watcher {
     watcher: RecommendedWatcher,
     events: UnboundedReceiver<()>,
     watched: Vec<PathBuf>,
     blind: bool,
 }
 
-impl Edits {
+impl Watcher {
     /// Watches nothing yet.
     ///
     /// # Errors
     /// When the system cannot watch files.
-    pub fn new() -> Result<Edits, notify::Error> {
+    pub fn new() -> Result<Watcher, notify::Error> {
         let (told, events) = unbounded_channel();
         let tell = move |event: notify::Result<notify::Event>| {
             // Reading is no edit, and kwo reads.
@@ -44,7 +44,7 @@ impl Edits {
         };
         // What lies behind a link is no part of the roster.
         let watcher = RecommendedWatcher::new(tell, Config::default().with_follow_symlinks(false))?;
-        Ok(Edits { watcher, events, watched: Vec::new(), blind: false })
+        Ok(Watcher { watcher, events, watched: Vec::new(), blind: false })
     }
 
     /// Watches the files of this roster, and the folders in which files could become part of it. What is edited after

@@ -12,33 +12,33 @@ use crate::providers::documents::{fold, rehearse, unfold};
 use crate::secrets::Vault;
 
 /// What was read, as the planner sees it. Of the data of a Secret only what is wanted in so many words stays.
-pub(super) fn veiled(
+pub(super) fn redacted(
     vault: &Vault,
     kind: Kind,
     id: &ResourceId,
     object: &Tree,
     wanted: Option<&Tree>,
 ) -> Result<Tree, String> {
-    let mut veiled = unfold(kind, object.clone())?;
+    let mut redacted = unfold(kind, object.clone())?;
     if let Some(wanted) = wanted {
-        rehearse(kind, object, &veiled, wanted)?;
+        rehearse(kind, object, &redacted, wanted)?;
     }
     if kind == Kind::Secret {
-        let data = veiled.get("data").cloned().unwrap_or(Tree::Null);
+        let data = redacted.get("data").cloned().unwrap_or(Tree::Null);
         for (key, value) in data.entries() {
             let pointer = join("/data", key);
             if wanted.and_then(|wanted| wanted.at(&pointer)) == Some(value) {
                 continue;
             }
             let bytes = value.as_text().and_then(|text| STANDARD.decode(text.as_bytes()).ok());
-            veiled = veiled.with(&pointer, vault.seen(id, &pointer, &bytes.unwrap_or_default()));
+            redacted = redacted.with(&pointer, vault.seen(id, &pointer, &bytes.unwrap_or_default()));
         }
     }
-    Ok(veiled)
+    Ok(redacted)
 }
 
 /// All that a step wants, as the API takes it.
-pub(super) fn unveiled(vault: &Vault, step: &Step) -> Result<Tree, String> {
+pub(super) fn restored(vault: &Vault, step: &Step) -> Result<Tree, String> {
     let filled = match step.secrets.as_slice() {
         [] => step.wanted.clone(),
         secrets => vault.filled(&step.id, secrets, &step.wanted)?,
