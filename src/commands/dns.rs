@@ -8,10 +8,9 @@ use kwo_planner::roster::{Roster, SecretRef};
 
 use super::entrust::places;
 use super::load::load;
-use super::print::{data, json, talk};
-use crate::cli::{AgeArgs, Dns, DnsCheck, DnsList, KubeArgs, TextOrJson};
-use crate::report::dns as report;
-use crate::report::dns::{Credential, Row};
+use super::print::{data, report, talk};
+use crate::cli::{AgeArgs, Dns, DnsCheck, DnsList, KubeArgs};
+use crate::report::dns::{Credential, Resolvers, Row};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::ask;
 use kwo_engine::secrets::{Answer, follow};
@@ -60,10 +59,7 @@ async fn list(args: &DnsList) -> Result<Exit, Failure> {
             registry: registry(name),
         });
     }
-    match args.output {
-        TextOrJson::Text => data(&report::text(&rows)),
-        TextOrJson::Json => json(&rows)?,
-    }
+    report(&Resolvers(rows), args.output)?;
     Ok(Exit::Done)
 }
 

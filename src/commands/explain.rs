@@ -13,9 +13,9 @@ use kwo_planner::roster::{Identity, Sources};
 use kwo_planner::tree::{SmolStr, Tree};
 
 use super::load::{Loaded, load};
-use super::print::{data, json};
-use crate::cli::{Explain, TextOrJson};
-use crate::report::explain::{self as report, Shown};
+use super::print::report;
+use crate::cli::Explain;
+use crate::report::explain::{Explanation, Shown};
 use kwo_engine::failure::{Exit, Failure};
 
 /// What may be given.
@@ -45,24 +45,9 @@ pub(crate) fn explain(args: &Explain) -> Result<Exit, Failure> {
         .tenant
         .and_then(|name| roster.tenants().get(name))
         .and_then(|tenant| annotation(&tenant.value, roster.cluster(), roster.dns()));
-    match args.output {
-        TextOrJson::Text => {
-            data(&report::text(&found.objects, found.line.as_deref(), &found.access, &loaded.desired));
-            if let Some(annotation) = annotation {
-                data(&report::certificates(annotation));
-            }
-        }
-        TextOrJson::Json => {
-            let mut value = report::json(&found.objects, &loaded.desired);
-            if let Some((key, resolver)) = annotation {
-                value["ingress_annotation"] = serde_json::json!({key: resolver});
-            }
-            if !found.access.is_empty() {
-                value["access"] = found.access.into();
-            }
-            json(&value)?;
-        }
-    }
+    let Found { objects, access, line, tenant: _ } = found;
+    let explanation = Explanation { objects, line, access, annotation, desired: &loaded.desired };
+    report(&explanation, args.output)?;
     Ok(Exit::Done)
 }
 

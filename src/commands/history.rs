@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::print::{data, json, talk};
+use super::print::{data, report, talk};
 use super::sync::settings;
 use crate::cli::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, TextOrJson};
 use crate::log::say;
-use crate::report::history::{list, show};
+use crate::report::history::Entries;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::history::{self, HistoryError};
 use kwo_engine::providers::hostname;
@@ -33,13 +33,11 @@ fn all(args: &HistoryList) -> Result<Exit, Failure> {
     let settings = settings(&args.settings)?;
     let most = usize::try_from(args.tail).unwrap_or(usize::MAX);
     let entries = open(settings.state()).last(most).map_err(|error| failed(&error))?;
-    match args.output {
-        TextOrJson::Json => json(&entries)?,
-        TextOrJson::Text if entries.is_empty() && most > 0 => {
-            talk("there is no history yet: `kwo sync` begins it\n");
-        }
-        TextOrJson::Text => data(&list(&entries)),
+    if entries.is_empty() && most > 0 && args.output == TextOrJson::Text {
+        talk("there is no history yet: `kwo sync` begins it\n");
+        return Ok(Exit::Done);
     }
+    report(&Entries(entries), args.output)?;
     Ok(Exit::Done)
 }
 
@@ -51,10 +49,7 @@ fn one(args: &HistoryShow) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("there is no entry {} in the history", args.number))
             .hint(format!("its newest entry is {}; `kwo history` shows the last ones", head.number)));
     };
-    match args.output {
-        TextOrJson::Json => json(&entry)?,
-        TextOrJson::Text => data(&show(&entry)),
-    }
+    report(&entry, args.output)?;
     Ok(Exit::Done)
 }
 

@@ -9,8 +9,10 @@ use anstream::{AutoStream, ColorChoice};
 use kwo_planner::plain::json as json_text;
 use serde::Serialize;
 
+use crate::cli::TextOrJson;
 use crate::log::say;
 use crate::report::plain;
+use crate::report::printed::{Called, Report};
 use kwo_engine::failure::Failure;
 
 /// So many bytes of data are written at once.
@@ -70,6 +72,16 @@ pub(crate) fn line(text: &str) -> std::io::Result<()> {
 /// Says something to the person at the terminal.
 pub(crate) fn talk(text: &str) {
     say(&plain::text(text));
+}
+
+/// Prints what a command found.
+pub(crate) fn report<R: Report>(report: &R, format: TextOrJson) -> Result<(), Failure> {
+    match (format, R::KIND) {
+        (TextOrJson::Text, _) => data(&report.text()),
+        (TextOrJson::Json, Some(kind)) => json(&Called::new(kind, report.json()))?,
+        (TextOrJson::Json, None) => json(&report.json())?,
+    }
+    Ok(())
 }
 
 /// Prints pretty JSON.

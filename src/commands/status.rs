@@ -10,10 +10,9 @@ use kwo_planner::resource::Desired;
 use super::entrust::given;
 use super::load::{Loaded, checked};
 use super::look;
-use super::print::{data, json, talk};
-use crate::cli::{Status, TextOrJson};
+use super::print::{report, talk};
+use crate::cli::Status;
 use crate::report::diagnostic;
-use crate::report::status::text;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::identity::of_file;
 use kwo_engine::providers::{Home, Kube};
@@ -52,10 +51,7 @@ pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
     };
     let node = args.node.then(|| (args.root.as_path(), target::node(&args.root).ok()));
     let (status, away) = ask(&kube, roster.as_ref(), agreement, node).await;
-    match args.output {
-        TextOrJson::Text => data(&text(&status)),
-        TextOrJson::Json => json(&status)?,
-    }
+    report(&status, args.output)?;
     match (away, roster) {
         (Some(why), _) => Err(Failure::new(format!("cannot reach the cluster: {why}"))
             .hint("is it up, and is it the one you mean? --kubeconfig and --context choose another")),

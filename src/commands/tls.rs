@@ -6,9 +6,9 @@ use kwo_planner::domains::dns::claimant;
 use kwo_planner::roster::{HostName, Port};
 
 use super::load::load;
-use super::print::{data, json};
-use crate::cli::{TextOrJson, Tls, TlsCheck};
-use crate::report::tls as report;
+use super::print::report;
+use crate::cli::{Tls, TlsCheck};
+use crate::report::tls::Asked;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::look;
 
@@ -25,10 +25,7 @@ async fn check(args: &TlsCheck) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
     let claim = claimant(&loaded.roster, &host);
     let found = look(&host, port, args.address, PATIENCE).await;
-    match args.output {
-        TextOrJson::Text => data(&report::text(&host, &claim, &found)),
-        TextOrJson::Json => json(&report::json(&host, &claim, &found))?,
-    }
+    report(&Asked { host: &host, claim: &claim, found: &found }, args.output)?;
     Ok(if found.is_ok_and(|(_, certificate)| certificate.faults.is_empty()) {
         Exit::Done
     } else {

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::printed::Report;
+
 /// One resolver.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Row {
@@ -32,9 +34,24 @@ pub struct Credential {
     pub missing: Option<String>,
 }
 
+/// All of them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Resolvers(pub Vec<Row>);
+
+impl Report for Resolvers {
+    const KIND: Option<&'static str> = None;
+
+    fn text(&self) -> String {
+        text(&self.0)
+    }
+
+    fn json(&self) -> impl Serialize {
+        &self.0
+    }
+}
+
 /// One block a resolver.
-#[must_use]
-pub fn text(rows: &[Row]) -> String {
+fn text(rows: &[Row]) -> String {
     if rows.is_empty() {
         return "no resolvers: the roster has no `cluster.acme`, so kwo sees to no certificates\n".to_owned();
     }

@@ -7,9 +7,11 @@ use kwo_planner::origin::Origin;
 use kwo_planner::plain::OneLine;
 use kwo_planner::resource::{Desired, Resource};
 use kwo_planner::tree::Tree;
+use serde::Serialize;
 use serde_json::json;
 
 use super::plan::{CREATE, shown};
+use super::printed::Report;
 
 const STRONG: Style = Style::new().bold();
 const QUIET: Style = Style::new().dimmed();
@@ -30,10 +32,43 @@ impl<'r> Shown<'r> {
     }
 }
 
+/// What a word names, and where it comes from.
+pub struct Explanation<'r> {
+    /// The objects.
+    pub objects: Vec<Shown<'r>>,
+    /// The line of the roster that it is about.
+    pub line: Option<String>,
+    /// What a person may do, in sentences.
+    pub access: Vec<String>,
+    /// What a tenant writes into its Ingresses to get certificates.
+    pub annotation: Option<(&'r str, &'r str)>,
+    /// All that the roster asks for.
+    pub desired: &'r Desired,
+}
+
+impl Report for Explanation<'_> {
+    const KIND: Option<&'static str> = Some("Explanation");
+
+    fn text(&self) -> String {
+        let text = text(&self.objects, self.line.as_deref(), &self.access, self.desired);
+        text + &self.annotation.map_or_else(String::new, certificates)
+    }
+
+    fn json(&self) -> impl Serialize {
+        let mut value = json(&self.objects, self.desired);
+        if let Some((key, resolver)) = self.annotation {
+            value["ingress_annotation"] = json!({key: resolver});
+        }
+        if !self.access.is_empty() {
+            value["access"] = json!(self.access);
+        }
+        value
+    }
+}
+
 /// The line that it is about and what somebody may do, where it is about those; then one block an object, one line a
 /// field.
-#[must_use]
-pub fn text(objects: &[Shown<'_>], line: Option<&str>, access: &[String], desired: &Desired) -> String {
+fn text(objects: &[Shown<'_>], line: Option<&str>, access: &[String], desired: &Desired) -> String {
     let mut out = String::new();
     if let Some(line) = line {
         let _ = writeln!(out, "{STRONG}{}{STRONG:#}\n", OneLine(line));
@@ -65,14 +100,12 @@ pub fn text(objects: &[Shown<'_>], line: Option<&str>, access: &[String], desire
 }
 
 /// What a tenant writes into its Ingresses to get certificates.
-#[must_use]
-pub fn certificates((annotation, resolver): (&str, &str)) -> String {
+fn certificates((annotation, resolver): (&str, &str)) -> String {
     format!("\n{STRONG}for certificates{STRONG:#}, annotate the Ingresses with\n  {annotation}: {resolver}\n")
 }
 
 /// The same for programs.
-#[must_use]
-pub fn json(objects: &[Shown<'_>], desired: &Desired) -> serde_json::Value {
+fn json(objects: &[Shown<'_>], desired: &Desired) -> serde_json::Value {
     let objects: Vec<serde_json::Value> = objects
         .iter()
         .map(|Shown { resource, leaves }| {

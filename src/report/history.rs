@@ -4,7 +4,37 @@ use std::fmt::Write as _;
 
 use kwo_planner::plain::{OneLine, one_line};
 
+use serde::Serialize;
+
+use super::printed::Report;
 use kwo_engine::history::{Commit, Entry, Left};
+
+/// Some of the entries.
+pub struct Entries(pub Vec<Entry>);
+
+impl Report for Entries {
+    const KIND: Option<&'static str> = None;
+
+    fn text(&self) -> String {
+        list(&self.0)
+    }
+
+    fn json(&self) -> impl Serialize {
+        &self.0
+    }
+}
+
+impl Report for Entry {
+    const KIND: Option<&'static str> = Some("HistoryEntry");
+
+    fn text(&self) -> String {
+        show(self)
+    }
+
+    fn json(&self) -> impl Serialize {
+        self
+    }
+}
 
 /// A line an entry.
 #[must_use]

@@ -18,6 +18,7 @@ pub mod markdown;
 mod objects;
 pub mod plain;
 pub mod plan;
+pub mod printed;
 pub mod run;
 pub mod status;
 pub mod sync;

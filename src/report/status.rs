@@ -1,5 +1,7 @@
 //! How the cluster and its tenants are, as text: a line an answer, in columns. The JSON is the answers themselves.
 
+use super::printed::Report;
+use serde::Serialize;
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -20,9 +22,20 @@ const QUIET: Style = Style::new().dimmed();
 /// How many amounts of a namespace are shown; there is JSON for the rest.
 const SHOWN: usize = 3;
 
+impl Report for Status {
+    const KIND: Option<&'static str> = Some("Status");
+
+    fn text(&self) -> String {
+        text(self)
+    }
+
+    fn json(&self) -> impl Serialize {
+        self
+    }
+}
+
 /// All of it.
-#[must_use]
-pub fn text(status: &Status) -> String {
+fn text(status: &Status) -> String {
     let Status {
         format_version: _,
         kwo,

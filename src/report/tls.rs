@@ -4,16 +4,40 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use kwo_planner::domains::dns::Claimant;
+use serde::Serialize;
 use serde_json::json;
+
+use super::printed::Report;
 
 use kwo_engine::probe::{Certificate, Fault};
 
 /// Whose host it is, and the annotation that is right for it.
 pub type Claim<'r> = Option<(Claimant<'r>, Option<(&'static str, &'r str)>)>;
 
+/// What was asked for, and what was found.
+pub struct Asked<'r> {
+    /// The host.
+    pub host: &'r str,
+    /// Whose it is.
+    pub claim: &'r Claim<'r>,
+    /// What it serves.
+    pub found: &'r Result<(SocketAddr, Certificate), String>,
+}
+
+impl Report for Asked<'_> {
+    const KIND: Option<&'static str> = Some("CertificateCheck");
+
+    fn text(&self) -> String {
+        text(self.host, self.claim, self.found)
+    }
+
+    fn json(&self) -> impl Serialize {
+        json(self.host, self.claim, self.found)
+    }
+}
+
 /// One line a fact, and one a fault.
-#[must_use]
-pub fn text(host: &str, claim: &Claim<'_>, found: &Result<(SocketAddr, Certificate), String>) -> String {
+fn text(host: &str, claim: &Claim<'_>, found: &Result<(SocketAddr, Certificate), String>) -> String {
     let mut out = format!("{host}\n");
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(out, "  {name:<11} {value}");
@@ -66,8 +90,7 @@ fn missing(annotation: Option<(&str, &str)>) -> String {
 }
 
 /// The same for programs.
-#[must_use]
-pub fn json(
+fn json(
     host: &str,
     claim: &Claim<'_>,
     found: &Result<(SocketAddr, Certificate), String>,
