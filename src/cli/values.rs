@@ -103,10 +103,14 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A span of time such as `30s`, `5m` or `1m30s`.
+/// A span of time as people write it: `90s`, `1h30m`, `2 days`. A day has 24 hours.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no span of time: expected something like 30s, 5m or 1m30s");
-    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    let wrong = || match text.trim().parse::<u64>() {
+        Ok(number) => format!("`{text}` has no unit: is it {number}s, {number}m or {number}h?"),
+        Err(_) => format!("`{text}` is no span of time: expected something like 30s, 5m, 1h30m or 2d"),
+    };
+    let span: jiff::Span = text.trim().parse().map_err(|_| wrong())?;
+    let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
     Duration::try_from(span).map_err(|_| wrong())
 }
 
@@ -128,5 +132,34 @@ pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
         0..600 => Err(format!("`{text}` is too short: Kubernetes makes no token for less than 10m")),
         600..=0x1_0000_0000 => Ok(span),
         _ => Err(format!("`{text}` is too long: Kubernetes takes up to 2^32 seconds")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time_are_read_as_people_write_them() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("1h30m", 5_400),
+            ("1h 30m", 5_400),
+            ("1.5h", 5_400),
+            ("2 days", 172_800),
+            ("3d", 259_200),
+            ("1w", 604_800),
+            ("5 minutes", 300),
+            ("PT5M", 300),
+            ("0s", 0),
+            (" 10s ", 10),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(duration("90").unwrap_err(), "`90` has no unit: is it 90s, 90m or 90h?");
+        for wrong in ["", "soon", "-5s", "5 parsecs", "1month", "1y", "s", "99999999999999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -220,6 +220,11 @@ fn scale(suffix: &str) -> Option<(Style, i32, u32)> {
 
 /// The unit that somebody who wrote this one probably had in mind.
 fn meant(suffix: &str) -> Option<&'static str> {
+    // A unit with space in front is that unit: `500 m` is half a CPU, and no `500M`.
+    let units = DECIMAL.iter().map(|(unit, _)| *unit).chain(BINARY.iter().map(|(unit, _)| *unit));
+    if let Some(unit) = units.into_iter().find(|unit| !unit.is_empty() && *unit == suffix.trim()) {
+        return Some(unit);
+    }
     let lower = suffix.trim().to_ascii_lowercase();
     let unit = lower.strip_suffix('b').unwrap_or(&lower);
     match unit {
@@ -351,6 +356,10 @@ mod tests {
             "--1",
         ] {
             assert!(bad.parse::<Quantity>().is_err(), "{bad}");
+        }
+        for (said, meant) in [("500 m", "500m"), ("2 GiB", "2Gi"), ("1 Mi", "1Mi"), ("3 mb", "3M")] {
+            let refused = said.parse::<Quantity>().unwrap_err().to_string();
+            assert!(refused.contains(&format!("did you mean `{meant}`?")), "{refused}");
         }
         assert_eq!(
             "4GB".parse::<Quantity>().unwrap_err().to_string(),
