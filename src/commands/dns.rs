@@ -13,7 +13,7 @@ use crate::cli::{AgeArgs, Dns, DnsCheck, DnsList, KubeArgs};
 use crate::report::dns::{Credential, Resolvers, Row};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::ask;
-use kwo_engine::secrets::{Answer, follow};
+use kwo_engine::references::{Answer, follow};
 use kwo_engine::target;
 
 /// How long the API of a provider may take.

@@ -9,7 +9,7 @@ use kwo_planner::resource::Desired;
 
 use crate::cli::{AgeArgs, TargetArgs};
 use kwo_engine::providers::Home;
-use kwo_engine::secrets::{Places, resolve};
+use kwo_engine::references::{Places, resolve};
 
 /// What is wanted, with the fingerprints of the secrets in it and with the leave that was given. The provider has the
 /// bytes.

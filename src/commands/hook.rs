@@ -16,7 +16,7 @@ use crate::hook;
 use crate::hook::{Bounds, Forge, Keys, Work};
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::{secrets, source};
+use kwo_engine::{references, source};
 
 pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     let settings = source::settings(&args.settings).map_err(|refused| {
@@ -95,7 +95,7 @@ async fn keys(settings: &Settings, path: &Path) -> Result<Keys, Failure> {
             ));
             whose(failure, path)
         };
-        let secret = secrets::follow(&reference.value, &places, None).await.map_err(wrong)?;
+        let secret = references::follow(&reference.value, &places, None).await.map_err(wrong)?;
         keys.add(forge, secret).map_err(wrong)?;
     }
     if keys.is_empty() {

@@ -16,7 +16,7 @@ use crate::report::{diagnostic, import};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
 use kwo_engine::providers::Provider as _;
-use kwo_engine::secrets::{Places, resolve};
+use kwo_engine::references::{Places, resolve};
 use kwo_engine::target;
 
 /// What a roster is called that has not been saved yet.

@@ -13,9 +13,10 @@ use super::load::{Loaded, load};
 use super::print::{exactly, talk};
 use crate::cli::{Kubeconfig, YamlOrJson, roster_again};
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::kubeconfig::Endpoint;
 use kwo_engine::kubeconfig::{Way, json_line, people, pipelines, yaml};
 use kwo_engine::out::{self, Went};
-use kwo_engine::providers::{Endpoint, KubeOptions, Token};
+use kwo_engine::providers::{KubeOptions, Token};
 use kwo_engine::target::{connect, unconnected};
 
 pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {

@@ -16,8 +16,10 @@ use super::print::data;
 use crate::cli::{Registry, RegistryCredentials, RegistryStatus};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::answers;
-use kwo_engine::providers::{Home, Provider as _, Refusal, SecretData};
-use kwo_engine::secrets::{Standing, follow, standing};
+use kwo_engine::providers::{Home, Provider as _, Refusal};
+use kwo_engine::references::follow;
+use kwo_engine::secrets::SecretData;
+use kwo_engine::secrets::{Standing, standing};
 use kwo_engine::target;
 
 /// How long a host of the registry may take.

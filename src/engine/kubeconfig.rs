@@ -7,7 +7,16 @@ use kwo_planner::domains::cluster::Oidc;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::providers::Endpoint;
+/// An API server as a kubeconfig describes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// Its address.
+    pub server: String,
+    /// The name that its certificate is held against, where that is not the one in the address.
+    pub tls_server_name: Option<String>,
+    /// Who signs its certificate, as PEM; nothing where it is an authority that everybody trusts.
+    pub authorities: Option<String>,
+}
 
 /// Where a kubeconfig leads.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,7 @@ pub mod notify;
 pub mod out;
 pub mod probe;
 pub mod providers;
+pub mod references;
 pub mod regular;
 pub mod saved;
 pub mod secrets;

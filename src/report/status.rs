@@ -11,10 +11,10 @@ use kwo_planner::plain::one_line;
 use super::agreement;
 use super::plan::{CREATE, HOLD};
 use kwo_engine::providers::LastRun;
+use kwo_engine::providers::{KeptToken, TokenState};
 use kwo_engine::status::disk::Level;
 use kwo_engine::status::{
-    Answer, Disk, Kept, LongLived, Node, Pod, Registry, Resolver, Space, Status, Tenant, Token, TokenState,
-    Tokens, Use,
+    Answer, Disk, Kept, LongLived, Node, Pod, Registry, Resolver, Space, Status, Tenant, Tokens, Use,
 };
 use kwo_engine::sync::Short;
 
@@ -272,8 +272,8 @@ fn logins(tokens: &Tokens) -> Vec<String> {
     }
 }
 
-fn ends(token: &Token) -> String {
-    let Token { made: _, ends, state } = token;
+fn ends(token: &KeptToken) -> String {
+    let KeptToken { made: _, ends, state } = token;
     let until = ends.map_or_else(String::new, |ends| format!("{ends:.0}"));
     match state {
         TokenState::Good => format!("good until {until}"),

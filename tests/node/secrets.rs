@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kwo::report::markdown::markdown;
 use kwo::report::plan::Detail;
 use kwo_engine::providers::{Composite, Dir, Home, Node, Provider as _};
-use kwo_engine::secrets::{Places, resolve};
+use kwo_engine::references::{Places, resolve};
 use kwo_engine::target::composite;
 use kwo_planner::change::Change;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kwo_engine::history::{Action, Commit, Entry, Outcome, Problem, ProblemKind, Step, StepOutcome};
 use kwo_engine::notify::{Untold, tell};
-use kwo_engine::secrets::Places;
+use kwo_engine::references::Places;
 use kwo_planner::roster::SourceFile;
 use kwo_planner::settings::{Notify, parse};
 

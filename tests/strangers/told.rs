@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use kwo_engine::forge::{Forge, ForgeKind};
 use kwo_engine::history::Entry;
 use kwo_engine::notify::tell;
-use kwo_engine::secrets::Places;
+use kwo_engine::references::Places;
 use kwo_planner::plain::acts;
 use kwo_planner::roster::SourceFile;
 use kwo_planner::settings::parse;

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::time::sleep;
 
 use super::tell::Untold;
-use crate::secrets::{Places, follow};
+use crate::references::{Places, follow};
 use crate::web::post;
 
 /// For one try.

@@ -8,7 +8,7 @@ use kwo_planner::settings::Ntfy;
 use super::letter::{Channel, Letter};
 use super::tell::Untold;
 use super::text::{Message, Tone, clipped, host};
-use crate::secrets::Places;
+use crate::references::Places;
 
 /// In characters: what has over 4096 bytes becomes an attachment.
 const LONGEST: usize = 1000;

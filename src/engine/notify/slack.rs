@@ -8,7 +8,7 @@ use serde_json::json;
 use super::letter::{Channel, Letter};
 use super::tell::Untold;
 use super::text::Message;
-use crate::secrets::Places;
+use crate::references::Places;
 
 /// A space of no width: what it stands in is read as before, and is no mark.
 const GAP: char = '\u{200b}';

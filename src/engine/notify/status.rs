@@ -11,7 +11,7 @@ use super::text::{Message, clipped, host};
 use crate::forge;
 use crate::history::{Entry, Outcome, ProblemKind};
 use crate::providers::encoded;
-use crate::secrets::Places;
+use crate::references::Places;
 
 /// What tells kwo's status from others'.
 const CONTEXT: &str = "kwo";

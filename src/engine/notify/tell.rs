@@ -10,7 +10,7 @@ use super::letter::Letter;
 use super::text::Message;
 use super::{ntfy, slack, status, webhook};
 use crate::history::Entry;
-use crate::secrets::Places;
+use crate::references::Places;
 
 /// A channel that was not told. No secret is in it.
 #[derive(Clone, Debug, Eq, PartialEq)]

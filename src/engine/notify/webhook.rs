@@ -13,7 +13,7 @@ use super::letter::{Channel, Letter};
 use super::tell::Untold;
 use super::text::{Message, host};
 use crate::history::Entry;
-use crate::secrets::Places;
+use crate::references::Places;
 use kwo_planner::plain;
 
 /// What is sent.

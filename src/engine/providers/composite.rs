@@ -11,9 +11,9 @@ use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
 
 use super::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
-    Surroundings,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings,
 };
+use crate::secrets::SecretData;
 use crate::secrets::Vault;
 
 /// Several systems as one.

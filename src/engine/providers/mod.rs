@@ -14,14 +14,11 @@ mod restart;
 pub use self::composite::Composite;
 pub use self::dir::Dir;
 pub use self::documents::fold;
-pub use self::kube::{
-    ConnectError, Endpoint, Event, Kube, KubeOptions, LastRun, Log, StoredSecret, Token, hostname,
-};
+pub use self::kube::{ConnectError, Event, Kube, KubeOptions, LastRun, Log, StoredSecret, Token, hostname};
 pub use self::kube::{chain, contexts, encoded, web};
 pub use self::manifest::read as yaml_documents;
-pub use self::node::Node;
+pub use self::node::{KeptToken, Node, TokenState};
 pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
 pub use provider::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
-    Surroundings,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings,
 };

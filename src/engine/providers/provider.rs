@@ -13,18 +13,15 @@ use kwo_planner::hits::Beside;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::Tree;
-use secrecy::SecretSlice;
 use smol_str::SmolStr;
 use tokio::sync::watch;
 
-use super::{Endpoint, Token};
-use crate::secrets::Vault;
+use super::Token;
+use crate::kubeconfig::Endpoint;
+use crate::secrets::{SecretData, Vault};
 
 /// A future that can be sent between threads, as a trait object.
 pub type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The bytes in a Secret by their keys.
-pub type SecretData = BTreeMap<SmolStr, SecretSlice<u8>>;
 
 /// A system that holds objects.
 pub trait Provider: Send + Sync {

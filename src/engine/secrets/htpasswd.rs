@@ -10,34 +10,34 @@ use smol_str::SmolStr;
 const COST: u32 = 10;
 
 /// What an htpasswd file is to say.
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Who is let in.
-    pub(super) logins: Vec<Login>,
+    pub(crate) logins: Vec<Login>,
     /// Who was before the last rotation: those whose time is not over are let in as well.
-    pub(super) previous: Vec<Previous>,
+    pub(crate) previous: Vec<Previous>,
     /// Was one of the passwords only just made?
-    pub(super) new: bool,
+    pub(crate) new: bool,
     /// Now.
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// A name and its password.
-pub(super) struct Login {
-    pub(super) name: SmolStr,
-    pub(super) password: SecretSlice<u8>,
+pub(crate) struct Login {
+    pub(crate) name: SmolStr,
+    pub(crate) password: SecretSlice<u8>,
 }
 
 /// A name and the hash of its password, until when it is good.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Previous {
-    pub(super) until: Timestamp,
-    pub(super) name: SmolStr,
-    pub(super) hash: SmolStr,
+pub(crate) struct Previous {
+    pub(crate) until: Timestamp,
+    pub(crate) name: SmolStr,
+    pub(crate) hash: SmolStr,
 }
 
 /// What a file says to those who are to be let in by it.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Says {
+pub(crate) enum Says {
     /// What it is to say.
     Right,
     /// That, and that somebody is let in whose time is over.
@@ -48,12 +48,12 @@ pub(super) enum Says {
 
 impl Wanted {
     /// Those whose time is not over.
-    pub(super) fn still(&self) -> impl Iterator<Item = &Previous> {
+    pub(crate) fn still(&self) -> impl Iterator<Item = &Previous> {
         self.previous.iter().filter(|previous| previous.until > self.now)
     }
 
     /// The file.
-    pub(super) fn file(&self) -> Result<SecretSlice<u8>, String> {
+    pub(crate) fn file(&self) -> Result<SecretSlice<u8>, String> {
         let mut file = String::new();
         for login in &self.logins {
             file.push_str(&line(&login.name, &hash(&login.name, &login.password)?));
@@ -65,7 +65,7 @@ impl Wanted {
     }
 
     /// What a file says.
-    pub(super) fn read(&self, file: &[u8]) -> Says {
+    pub(crate) fn read(&self, file: &[u8]) -> Says {
         let Some(lines) = lines(file) else { return Says::Other };
         let has = |name: &str, right: &dyn Fn(&str) -> bool| {
             lines.iter().any(|(theirs, hash)| *theirs == name && right(hash))
@@ -91,7 +91,7 @@ impl Wanted {
 }
 
 impl Login {
-    pub(super) fn password_is(&self, hash: &str) -> bool {
+    pub(crate) fn password_is(&self, hash: &str) -> bool {
         bcrypt::verify(self.password.expose_secret(), hash).unwrap_or(false)
     }
 }
@@ -99,7 +99,7 @@ impl Login {
 impl Previous {
     /// What is kept of them: a line each. A line that says nothing, or of somebody who has no second name, is passed
     /// over: it would only let somebody in.
-    pub(super) fn parse(kept: &[u8]) -> Vec<Previous> {
+    pub(crate) fn parse(kept: &[u8]) -> Vec<Previous> {
         let Ok(text) = std::str::from_utf8(kept) else { return Vec::new() };
         let one = |line: &str| {
             let (until, entry) = line.split_once(' ')?;
@@ -110,19 +110,19 @@ impl Previous {
         text.lines().filter_map(one).collect()
     }
 
-    pub(super) fn format(all: &[Previous]) -> String {
+    pub(crate) fn format(all: &[Previous]) -> String {
         let line = |Previous { until, name, hash }: &Previous| format!("{until} {}", line(name, hash));
         all.iter().map(line).collect()
     }
 
     /// Was it this user's, who now logs in by another name?
-    pub(super) fn is_of(&self, user: &str, current: &str) -> bool {
+    pub(crate) fn is_of(&self, user: &str, current: &str) -> bool {
         self.name != current && logins(user).contains(&self.name)
     }
 }
 
 /// The names and hashes of a file; nothing where a registry could not read it, or a name stands there twice.
-pub(super) fn lines(file: &[u8]) -> Option<Vec<(&str, &str)>> {
+pub(crate) fn lines(file: &[u8]) -> Option<Vec<(&str, &str)>> {
     let text = std::str::from_utf8(file).ok()?;
     let lines = text.lines().filter(|line| !line.is_empty()).map(|line| line.split_once(':'));
     let lines = lines.collect::<Option<Vec<(&str, &str)>>>()?;
@@ -131,17 +131,17 @@ pub(super) fn lines(file: &[u8]) -> Option<Vec<(&str, &str)>> {
     lines.iter().enumerate().all(once).then_some(lines)
 }
 
-pub(super) fn line(name: &str, hash: &str) -> String {
+pub(crate) fn line(name: &str, hash: &str) -> String {
     format!("{name}:{hash}\n")
 }
 
-pub(super) fn hash(name: &str, password: &SecretSlice<u8>) -> Result<SmolStr, String> {
+pub(crate) fn hash(name: &str, password: &SecretSlice<u8>) -> Result<SmolStr, String> {
     let hash = bcrypt::hash_with_result(password.expose_secret(), COST)
         .map_err(|error| format!("the password of {name} cannot be hashed: {error}"))?;
     Ok(hash.format_for_version(bcrypt::Version::TwoY).into())
 }
 
-pub(super) fn is_hash(text: &str) -> bool {
+pub(crate) fn is_hash(text: &str) -> bool {
     text.parse::<bcrypt::HashParts>().is_ok()
 }
 

@@ -11,12 +11,12 @@ use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;
 
 use super::htpasswd::{Login, Previous, hash, is_hash, line, lines};
+use super::vault::SecretData;
 use super::vault::generated;
-use crate::providers::SecretData;
 
 /// The key of the htpasswd file, and of those who were in it before a rotation.
 const HTPASSWD: &str = "htpasswd";
-pub(super) const PREVIOUS: &str = "previous";
+pub(crate) const PREVIOUS: &str = "previous";
 
 /// Who a user is at the moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,7 +66,7 @@ pub fn standing(data: &SecretData, user: &str, username: &str, now: Timestamp) -
 }
 
 /// The one of a user's names that stands there, or else the first.
-pub(super) fn current(found: Option<&SecretSlice<u8>>, user: &str) -> SmolStr {
+pub(crate) fn current(found: Option<&SecretSlice<u8>>, user: &str) -> SmolStr {
     let [first, second] = logins(user);
     match found {
         Some(found) if found.expose_secret() == second.as_bytes() => second,

@@ -16,6 +16,9 @@ use sha2::Sha256;
 use super::htpasswd::{Says, Wanted};
 use super::rotation::current;
 
+/// The bytes in a Secret by their keys.
+pub type SecretData = BTreeMap<SmolStr, SecretSlice<u8>>;
+
 /// The secrets of one run.
 #[derive(Default)]
 pub struct Vault {
@@ -24,13 +27,13 @@ pub struct Vault {
 }
 
 /// One place of an object.
-pub(super) struct Place {
-    pub(super) content: Content,
-    pub(super) held: Held,
+pub(crate) struct Place {
+    pub(crate) content: Content,
+    pub(crate) held: Held,
 }
 
 /// What is known of it.
-pub(super) enum Held {
+pub(crate) enum Held {
     /// It has to be this.
     Known(SecretSlice<u8>),
     /// Made by kwo: what stands there already, or what is written where nothing does.
@@ -43,11 +46,11 @@ pub(super) enum Held {
 
 impl Vault {
     /// A vault whose fingerprints are made with this key.
-    pub(super) fn new(key: Vec<u8>) -> Vault {
+    pub(crate) fn new(key: Vec<u8>) -> Vault {
         Vault { key, places: BTreeMap::new() }
     }
 
-    pub(super) fn insert(&mut self, id: &ResourceId, pointer: &SmolStr, place: Place) {
+    pub(crate) fn insert(&mut self, id: &ResourceId, pointer: &SmolStr, place: Place) {
         self.places.insert((id.clone(), pointer.clone()), place);
     }
 
@@ -182,7 +185,7 @@ impl fmt::Debug for Vault {
 }
 
 /// So many letters and digits, each as likely as any other.
-pub(super) fn generated(length: u16) -> Result<SecretSlice<u8>, String> {
+pub(crate) fn generated(length: u16) -> Result<SecretSlice<u8>, String> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut made = Vec::with_capacity(length.into());
     let mut random = [0; 64];

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::providers::{LastRun, Refusal};
+use crate::providers::{KeptToken, LastRun, Refusal};
 use crate::sync::Short;
 pub use agreement::Agreement;
 pub use disk::Disk;
@@ -72,32 +72,7 @@ pub struct Tokens {
 pub struct Kept {
     pub namespace: String,
     /// Nothing where there is no file.
-    pub token: Answer<Option<Token>>,
-}
-
-/// A token, as far as it tells of itself.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Token {
-    /// When it was made.
-    pub made: Option<Timestamp>,
-    /// When it ends; nothing where it never does.
-    pub ends: Option<Timestamp>,
-    /// How it is now.
-    pub state: TokenState,
-}
-
-/// How a token is now.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenState {
-    /// More than a third of its time is left.
-    Good,
-    /// The next run renews it.
-    Aging,
-    /// Nobody can log in with it.
-    Ended,
-    /// It is good for as long as its Secret is there.
-    NeverEnds,
+    pub token: Answer<Option<KeptToken>>,
 }
 
 /// A Secret with a token that never ends.

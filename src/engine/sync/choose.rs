@@ -11,7 +11,7 @@ use super::memory::Memory;
 use super::state::Applied;
 use crate::git::{Access, Clone, GitError};
 use crate::history::{Problem, ProblemKind};
-use crate::secrets::{Places, follow};
+use crate::references::{Places, follow};
 
 /// What was chosen.
 #[derive(Debug, Default)]

@@ -27,7 +27,7 @@ use crate::git::{Clone, GitError};
 use crate::history::{Entry, Problem, ProblemKind};
 use crate::identity::of_repository;
 use crate::providers::{Home, Identity, LockRefusal};
-use crate::secrets::{Places, resolve};
+use crate::references::{Places, resolve};
 use crate::target::{self, Main, TargetOptions};
 
 /// Runs once. `said` hears what happens, as it happens.

@@ -11,7 +11,7 @@ use super::state::{keep_told, told};
 use crate::history::ProblemKind;
 use crate::metrics;
 use crate::notify::{self, Untold};
-use crate::secrets::Places;
+use crate::references::Places;
 use crate::target::{self, Main};
 
 /// Tells everybody that the settings name, and the namespaces that were touched. `said` hears who could not be told, and

@@ -12,9 +12,8 @@ use kwo_planner::resource::Desired;
 use smol_str::SmolStr;
 
 use super::{lock, note, observe, write};
-use crate::providers::{
-    Account, Home, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
-};
+use crate::providers::{Account, Home, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use crate::secrets::SecretData;
 use crate::secrets::Vault;
 
 /// A directory of manifests. It is made when it is first written to.

@@ -19,7 +19,6 @@ use kwo_planner::endings::word;
 use smol_str::SmolStr;
 use tower::{BoxError, ServiceBuilder};
 
-use super::endpoint::Endpoint;
 use super::login;
 use super::outage::{Limits, Outage};
 use super::pace::Pace;
@@ -27,6 +26,7 @@ use super::proxy::{self, Proxy};
 use super::warned::Warned;
 use super::way::{Way, chain};
 use super::wire::Wire;
+use crate::kubeconfig::Endpoint;
 use crate::regular;
 use crate::secrets::Vault;
 

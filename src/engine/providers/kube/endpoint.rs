@@ -5,18 +5,9 @@ use ::kube::Config;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::connect::{ConnectError, KubeOptions, find, server};
+use crate::kubeconfig::Endpoint;
 
-/// An API server as a kubeconfig describes it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Endpoint {
-    /// Its address.
-    pub server: String,
-    /// The name that its certificate is held against, where that is not the one in the address.
-    pub tls_server_name: Option<String>,
-    /// Who signs its certificate, as PEM; nothing where it is an authority that everybody trusts.
-    pub authorities: Option<String>,
-}
+use super::connect::{ConnectError, KubeOptions, find, server};
 
 impl Endpoint {
     /// What the kubeconfig in use leads to. Speaks to nobody and runs no login.

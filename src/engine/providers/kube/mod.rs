@@ -30,7 +30,6 @@ mod write;
 
 pub use connect::{ConnectError, Kube, KubeOptions};
 pub use connect::{contexts, web};
-pub use endpoint::Endpoint;
 pub use events::Event;
 pub use lease::{LastRun, hostname};
 pub use path::encoded;

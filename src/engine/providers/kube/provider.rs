@@ -13,15 +13,14 @@ use kwo_planner::resource::{Desired, ResourceId};
 use smol_str::SmolStr;
 
 use super::connect::{ConnectError, Kube};
-use super::endpoint::Endpoint;
 use super::token::Token;
 use super::wire::{Call, Wire};
 use super::{lease, note, observe, review, token, write};
+use crate::kubeconfig::Endpoint;
 use crate::providers::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, SecretData,
-    Surroundings,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings,
 };
-use crate::secrets::Vault;
+use crate::secrets::{SecretData, Vault};
 
 /// The namespace that every cluster has, and whose uid no other cluster has.
 const SYSTEM: &str = "/api/v1/namespaces/kube-system";

@@ -20,7 +20,8 @@ use super::connect::Kube;
 use super::path::{WRITER, one, siblings};
 use super::wire::{Asked, Call};
 use super::write::{JSON_PATCH, Operation, cut_short};
-use crate::providers::{Refusal, SecretData};
+use crate::providers::Refusal;
+use crate::secrets::SecretData;
 
 /// The label of a copy: whose it is.
 const COPY_OF: &str = "kwo.dev/archive-of";

@@ -7,10 +7,34 @@ use jiff::Timestamp;
 use kwo_planner::node::GOOD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::Serialize;
 use smol_str::{SmolStr, format_smolstr};
 use zeroize::Zeroizing;
 
-use crate::status::{Token, TokenState};
+/// A token, as far as it tells of itself.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct KeptToken {
+    /// When it was made.
+    pub made: Option<Timestamp>,
+    /// When it ends; nothing where it never does.
+    pub ends: Option<Timestamp>,
+    /// How it is now.
+    pub state: TokenState,
+}
+
+/// How a token is now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenState {
+    /// More than a third of its time is left.
+    Good,
+    /// The next run renews it.
+    Aging,
+    /// Nobody can log in with it.
+    Ended,
+    /// It is good for as long as its Secret is there.
+    NeverEnds,
+}
 
 /// Of its time a good token has more than one part in so many left.
 const PARTS: i64 = 3;
@@ -54,7 +78,7 @@ impl Claims {
     }
 
     /// What there is to tell of it.
-    pub(super) fn told(&self, now: Timestamp) -> Token {
+    pub(super) fn told(&self, now: Timestamp) -> KeptToken {
         let state = match self.until() {
             None => TokenState::NeverEnds,
             Some(until) if until <= now => TokenState::Ended,
@@ -62,7 +86,7 @@ impl Claims {
             Some(_) => TokenState::Good,
         };
         let made = self.iat.and_then(|iat| Timestamp::from_second(iat).ok());
-        Token { made, ends: self.until(), state }
+        KeptToken { made, ends: self.until(), state }
     }
 
     /// For how many seconds it was made.

@@ -17,13 +17,14 @@ use kwo_planner::tree::{SmolStr, Tree};
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::format_smolstr;
 
+use super::claims::KeptToken;
 use super::claims::{Claims, plain};
 use super::copies::{Copies, Said, certificates};
 use super::file::{MODE, OWNER};
 use super::record::{Kept, Record};
+use crate::kubeconfig::Endpoint;
+use crate::providers::Home;
 use crate::providers::place::in_root;
-use crate::providers::{Endpoint, Home};
-use crate::status::Token;
 
 /// What the cluster says, against which the files are held.
 struct Cluster {
@@ -269,7 +270,7 @@ fn left(root: &Path, namespace: &SmolStr, kept: &Kept) -> Sighting {
 }
 
 /// How the token is that is in the files of a namespace.
-pub(super) fn token_in(root: &Path, namespace: &str, now: Timestamp) -> Result<Option<Token>, String> {
+pub(super) fn token_in(root: &Path, namespace: &str, now: Timestamp) -> Result<Option<KeptToken>, String> {
     let copies = Copies::read(root, namespace)?;
     if copies.none() {
         return Ok(None);

@@ -17,4 +17,5 @@ mod service;
 mod told;
 mod write;
 
+pub use claims::{KeptToken, TokenState};
 pub use provider::Node;

@@ -14,12 +14,12 @@ use kwo_planner::resource::Desired;
 use kwo_planner::systems::System;
 use smol_str::SmolStr;
 
+use super::claims::KeptToken;
 use super::service::Services;
 use super::{issue, kubeconfigs, observe, rollback, write};
 use crate::providers::restart::restart;
 use crate::providers::{Home, Promise, Provider, Refusal};
 use crate::secrets::Vault;
-use crate::status::Token;
 
 impl Provider for Node {
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
@@ -128,7 +128,7 @@ impl Node {
     ///
     /// # Errors
     /// When a file may not be read, or holds no token.
-    pub fn token(&self, namespace: &str, now: Timestamp) -> Result<Option<Token>, String> {
+    pub fn token(&self, namespace: &str, now: Timestamp) -> Result<Option<KeptToken>, String> {
         kubeconfigs::token_in(&self.root, namespace, now)
     }
 

@@ -14,11 +14,12 @@ use kwo_planner::tree::join;
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;
 
-use super::htpasswd::{Login, Previous, Wanted};
-use super::rotation::{PREVIOUS, current};
-use super::vault::{Held, Place, Vault, generated};
-use crate::providers::{Home, Refusal, SecretData};
+use crate::providers::{Home, Refusal};
 use crate::regular;
+use crate::secrets::SecretData;
+use crate::secrets::htpasswd::{Login, Previous, Wanted};
+use crate::secrets::rotation::{PREVIOUS, current};
+use crate::secrets::vault::{Held, Place, Vault, generated};
 
 /// No secret is longer than what fits into a Kubernetes Secret.
 const LONGEST: u64 = 1024 * 1024;
