@@ -51,20 +51,20 @@ pub(crate) fn explain(args: &Explain) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Finds what a word of its kind stands for.
+type Finder<'l> = fn(&'l Loaded, &str) -> Option<Found<'l>>;
+
 fn find<'l>(loaded: &'l Loaded, what: &str) -> Result<Found<'l>, Failure> {
-    let kinds: [(&str, &dyn Fn(&str) -> Option<Found<'l>>); 3] = [
-        ("tenant", &|name| of_tenant(loaded, name)),
-        ("namespace", &|name| of_namespace(loaded, name)),
-        ("person", &|name| of_person(loaded, name)),
-    ];
+    let kinds: [(&str, Finder<'l>); 3] =
+        [("tenant", of_tenant), ("namespace", of_namespace), ("person", of_person)];
     if let Some((of, find, name)) =
         kinds.iter().find_map(|(of, find)| Some((of, find, what.strip_prefix(of)?.strip_prefix(':')?)))
     {
-        return find(name).ok_or_else(|| {
+        return find(loaded, name).ok_or_else(|| {
             unknown(loaded, (of, name), &format!("the roster has no {of} `{}`", one_line(name)))
         });
     }
-    if let Some(found) = kinds.iter().find_map(|(_, find)| find(what)) {
+    if let Some(found) = kinds.iter().find_map(|(_, find)| find(loaded, what)) {
         return Ok(found);
     }
     if let Some((file, line)) = line_of(what) {

@@ -197,10 +197,9 @@ fn one(out: &mut String, step: &Step, change: &Change, how: How) {
 
 /// A new value: below its place where it has several lines.
 fn added(out: &mut String, place: &str, lines: Option<Vec<String>>, value: impl FnOnce() -> String) {
-    let (place, rest) =
-        (OneLine(place), lines.as_ref().map_or_else(|| format!(" {}", value()), |_| String::new()));
-    let _ = writeln!(out, "      {CREATE}+{CREATE:#} {place}:{rest}");
-    for line in lines.iter().flatten() {
+    let rest = if lines.is_some() { String::new() } else { format!(" {}", value()) };
+    let _ = writeln!(out, "      {CREATE}+{CREATE:#} {}:{rest}", OneLine(place));
+    for line in lines.into_iter().flatten() {
         let _ = writeln!(out, "          {line}");
     }
 }
