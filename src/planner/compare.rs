@@ -44,6 +44,13 @@ pub fn compare(wanted: &Tree, found: &Tree, shape: &Shape) -> Vec<Difference> {
     walk.differences
 }
 
+/// Is all that is wanted at this place there?
+pub(crate) fn is_contained(wanted: &Tree, found: &Tree, shape: &Shape, place: &Path<'_>) -> bool {
+    let mut walk = Walk { shape, differences: Vec::new() };
+    walk.contained(wanted, found, place);
+    walk.differences.is_empty()
+}
+
 /// Where the walk stands; becomes a pointer only when there is something to say about the place.
 pub(crate) enum Path<'a> {
     Top,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::compare::Path;
+use crate::compare::{Path, is_contained};
 use crate::shapes::{EntryKey, Shape, matches_any};
 use crate::tree::{SmolStr, Tree, beside, join};
 
@@ -129,7 +129,16 @@ impl Walk<'_> {
                 "{list}/{first} and {list}/{last} are for the same and say different things, so one of them has no effect; take one of them out"
             ));
         }
-        self.look(entry, there, &Path::Index(path, last))
+        let place = Path::Index(path, last);
+        if let [(first, _), _, ..] = same.as_slice()
+            && !key.means_the_same(entry, there)
+            && !is_contained(entry, there, self.shape, &place)
+        {
+            return Some(format!(
+                "{list}/{first} and {list}/{last} are for the same, and with a change of one they would say different things; take one of them out"
+            ));
+        }
+        self.look(entry, there, &place)
     }
 }
 
@@ -227,6 +236,10 @@ mod tests {
             assert!(why.starts_with("/spec/valuesContent/env/0 and /spec/valuesContent/env/2 are"), "{why}");
         }
         assert_eq!(said(Kind::HelmChartConfig, &env(own), &env(&format!("{own},{own}"))), None);
+        // Alike, and none of them as it is wanted: with a change of one they would not be alike any more.
+        let old = own.replace("\"s\"", "\"old\"");
+        let why = said(Kind::HelmChartConfig, &env(own), &env(&format!("{old},{old}"))).unwrap();
+        assert!(why.starts_with("/spec/valuesContent/env/0 and /spec/valuesContent/env/1 are"), "{why}");
         let solvers = |all: &str| format!(r#"{{"spec":{{"acme":{{"solvers":[{all}]}}}}}}"#);
         let (mine, first) = (r#"{"dns01":{}}"#, r#"{"http01":{}}"#);
         let found = solvers(&format!("{first},{mine}"));

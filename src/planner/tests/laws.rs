@@ -348,7 +348,7 @@ proptest! {
             Provenance::default(),
         );
         let then = refresh(&saved, done, &world.desired(), Demand::Steps);
-        prop_assert_eq!(then.settled.len(), plan.steps.len());
+        prop_assert_eq!(then.settled.len(), plan.steps.len(), "{:#?}\n{:?}\n{:#?}", plan.steps, then.stale, then.plan.steps);
         prop_assert!(then.stale.is_empty() && then.plan.steps.is_empty());
     }
 
