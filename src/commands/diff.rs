@@ -29,8 +29,12 @@ pub(crate) async fn diff(args: &cli::Diff) -> Result<Exit, Failure> {
         address: from.roster.as_str().into(),
         ..Provenance::default()
     };
-    let plan = plan(&wanted, &world, &Adopt::Nothing, provenance);
+    let mut plan = plan(&wanted, &world, &Adopt::Nothing, provenance);
     check(&plan, &world)?;
+    // Both are only files: a command that removes something would go to whatever cluster the shell leads to.
+    for left in &mut plan.leftovers {
+        (left.command, left.rights_command) = (SmolStr::default(), None);
+    }
     let tenants = tenants(&args.shown);
     let names: BTreeSet<SmolStr> = [&before.roster, &loaded.roster]
         .into_iter()

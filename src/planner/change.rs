@@ -226,7 +226,7 @@ pub struct Leftover {
     /// The namespace that it goes with, where that is left over as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<ResourceId>,
-    /// The command that removes it.
+    /// The command that removes it; empty where nobody looked at a system, as in `kwo diff`.
     pub command: SmolStr,
     /// Of a namespace in which somebody still has rights: the command that ends those and keeps the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -249,10 +249,13 @@ pub(super) fn leftover(out: &mut String, leftover: &Leftover, all: &[&Leftover])
         let _ = writeln!(out, "      {LEFT}{in_force}{LEFT:#}");
     }
     let warning = if id.kind == "Namespace" && pointer.is_none() { " (with everything in it)" } else { "" };
-    let _ = writeln!(
-        out,
-        "      {QUIET}the roster does not ask for it; to remove it{warning}: {command}{QUIET:#}"
-    );
+    // Of a system that nobody looked at there is no command.
+    let removes = if leftover.command.is_empty() {
+        String::new()
+    } else {
+        format!("; to remove it{warning}: {command}")
+    };
+    let _ = writeln!(out, "      {QUIET}the roster does not ask for it{removes}{QUIET:#}");
     if let Some(command) = rights_command.as_ref().map(OneLine) {
         let _ = writeln!(out, "      {QUIET}to end the rights in it and keep the rest: {command}{QUIET:#}");
     }
