@@ -35,6 +35,7 @@ mod reach;
 mod run;
 mod saved;
 mod status;
+mod turns;
 mod tutorial;
 #[path = "../common/walk.rs"]
 mod walk;

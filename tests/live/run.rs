@@ -6,11 +6,13 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::common::apiserver;
+use crate::turns::Turn;
 
 /// A roster in a folder of its own, and the cluster it is for.
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
     kubeconfig: PathBuf,
+    _turn: Turn,
 }
 
 /// What a run of the binary came to.
@@ -23,9 +25,18 @@ pub(crate) struct Ran {
 impl Bench {
     /// Nothing where the live tests cannot run; that has been said loudly.
     pub(crate) fn new(tenants: &str) -> Option<Bench> {
+        Bench::with(Turn::beside_others, tenants)
+    }
+
+    /// The same with no other test beside, for a roster that changes what is one for the whole cluster.
+    pub(crate) fn alone(tenants: &str) -> Option<Bench> {
+        Bench::with(Turn::alone, tenants)
+    }
+
+    fn with(turn: fn() -> Turn, tenants: &str) -> Option<Bench> {
         let kubeconfig = apiserver::kubeconfig()?.to_owned();
         let folder = tempfile::tempdir().unwrap();
-        let bench = Bench { folder, kubeconfig };
+        let bench = Bench { folder, kubeconfig, _turn: turn() };
         bench.write(tenants);
         Some(bench)
     }
