@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(said(24), "its token is good until 2026-01-01T00:00:00Z\n");
         assert_eq!(
             said(2),
-            "its token is good until 2026-01-01T00:00:00Z: for 2h, because the server does not give 24h\n"
+            "its token is good until 2026-01-01T00:00:00Z: for 2h, because the server refuses 24h\n"
         );
         assert!(!format!("{:?}", given(1)).contains("hunter2"));
     }

@@ -35,7 +35,6 @@ mod reach;
 mod run;
 mod saved;
 mod status;
-mod turns;
 mod tutorial;
 #[path = "../common/walk.rs"]
 mod walk;

@@ -24,13 +24,16 @@ fn policy(namespace: &str, spec: &str) -> String {
 #[test]
 fn a_tenant_does_not_widen_its_network_nor_write_events() {
     let name = unique("reach");
-    let Some(bench) = Bench::alone(&format!(
-        "cluster: {{network: {{nodes: [203.0.114.7/32, '2a01:4f8::7/128'], dns: {{cidr: 169.254.20.10/32}}, \
+    let Some(bench) = Bench::with(
+        &format!(
+            "cluster: {{network: {{nodes: [203.0.114.7/32, '2a01:4f8::7/128'], dns: {{cidr: 169.254.20.10/32}}, \
          ingress: {{cidr: 203.0.114.7/32}}, reach: [{{cidr: 192.168.7.20/32, ports: [5432]}}]}}}}\n\
          tiers:\n  leave: {{networkPolicies: allow}}\n  loose: {{network: open, rest: unbounded}}\n\
          tenants:\n  {name}: {{owners: [{name}@example.com], members: [{{identity: {name}-d@example.com, access: deployer}}]}}\n  \
          {name}-leave: {{tier: leave, owners: [{name}@example.com]}}\n  {name}-loose: {{tier: loose, owners: [{name}@example.com]}}\n"
-    )) else {
+        ),
+        true,
+    ) else {
         return;
     };
     // The API server takes every policy, and nothing is left to do.

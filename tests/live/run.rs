@@ -5,8 +5,11 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use self::turns::Turn;
 use crate::common::apiserver;
-use crate::turns::Turn;
+
+#[path = "turns.rs"]
+mod turns;
 
 /// A roster in a folder of its own, and the cluster it is for.
 pub(crate) struct Bench {
@@ -25,18 +28,15 @@ pub(crate) struct Ran {
 impl Bench {
     /// Nothing where the live tests cannot run; that has been said loudly.
     pub(crate) fn new(tenants: &str) -> Option<Bench> {
-        Bench::with(Turn::beside_others, tenants)
+        Bench::with(tenants, false)
     }
 
-    /// The same with no other test beside, for a roster that changes what is one for the whole cluster.
-    pub(crate) fn alone(tenants: &str) -> Option<Bench> {
-        Bench::with(Turn::alone, tenants)
-    }
-
-    fn with(turn: fn() -> Turn, tenants: &str) -> Option<Bench> {
+    /// The same, or with no other test beside: for a roster that changes what is one for the whole cluster.
+    pub(crate) fn with(tenants: &str, alone: bool) -> Option<Bench> {
         let kubeconfig = apiserver::kubeconfig()?.to_owned();
         let folder = tempfile::tempdir().unwrap();
-        let bench = Bench { folder, kubeconfig, _turn: turn() };
+        let bench =
+            Bench { folder, kubeconfig, _turn: if alone { Turn::alone() } else { Turn::beside_others() } };
         bench.write(tenants);
         Some(bench)
     }
