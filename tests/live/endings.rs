@@ -32,11 +32,14 @@ fn left(bench: &Bench, name: &str) -> Vec<Value> {
 fn every_command_ends_what_it_stands_at() {
     let name = unique("ends");
     let (gone, stay) = (format!("{name}-gone"), format!("{name}-stay"));
-    let Some(bench) = Bench::new(&format!(
-        "operators: {{{name}: {{identity: {name}@example.com, role: admin}}}}\ntenants:\n  \
+    let Some(bench) = Bench::with(
+        &format!(
+            "operators: {{{name}: {{identity: {name}@example.com, role: admin}}}}\ntenants:\n  \
          {gone}: {{owners: [alice@example.com]}}\n  \
          {stay}: {{owners: [bob@example.com, carol@example.com], quota: {{hard: {{services: 3}}}}, labels: {{team: blue}}}}\n"
-    )) else {
+        ),
+        true,
+    ) else {
         return;
     };
     bench.apply(&[]).expect(0);

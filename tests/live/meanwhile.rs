@@ -14,7 +14,7 @@ fn meddled(patch: &'static str, code: i32) -> Vec<(Ran, Value)> {
     let mut runs = Vec::new();
     for saved in [false, true] {
         let name = unique("busy");
-        let Some(bench) = Bench::with(&format!("tenants:\n  {name}: {{}}\n"), true) else { continue };
+        let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{}}\n")) else { continue };
         bench.apply(&[]).expect(0);
         bench.write(&format!("tenants:\n  {name}: {{quota: {{pods: 5}}}}\n"));
         let quota = format!("{name}-quota");

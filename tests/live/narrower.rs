@@ -27,7 +27,7 @@ fn all_that_becomes_narrower_is_told() {
              tenants: {{{name}: {{tier: own, quota: {{pods: {pods}}}}}}}\n"
         )
     };
-    let Some(bench) = Bench::new(&roster("privileged", "8Gi", 20)) else { return };
+    let Some(bench) = Bench::with(&roster("privileged", "8Gi", 20), true) else { return };
     assert_eq!(told(&bench.plan(&[]), &name), Vec::<String>::new(), "a new tenant has nothing to lose");
     bench.apply(&[]).expect(0);
     kubectl_ok(&["-n", &name, "delete", "networkpolicy", &format!("{name}-isolation")]);
@@ -233,7 +233,7 @@ fn where_nothing_is_hit_nothing_is_told_and_what_cannot_be_looked_at_is_told_as_
             "tiers: {{{name}: {{podSecurity: {level}, network: {network}{more}}}}}\ntenants: {{{name}: {{tier: {name}, namespaces: [{name}, {name}-b]}}}}\n"
         )
     };
-    let Some(bench) = Bench::new(&roster("privileged", "open")) else { return };
+    let Some(bench) = Bench::with(&roster("privileged", "open"), true) else { return };
     bench.apply(&[]).expect(0);
     bench.write(&roster("baseline", "isolated"));
     let plan = bench.plan(&[]);

@@ -95,9 +95,6 @@ fn a_tenant_does_not_widen_its_network_nor_write_events() {
     // Admins, and kwo with them, are no tenants.
     create(&bench, &[], &policy(&name, "{podSelector: {matchLabels: {a: b}}}")).unwrap();
     create(&bench, &[], &event("v1")).unwrap();
-    // What is one for the whole cluster is again as all others want it.
-    bench.write(&format!("tenants: {{{name}: {{owners: [{name}@example.com]}}}}\n"));
-    bench.apply(&[]).expect(0);
 }
 
 #[test]

@@ -15,7 +15,17 @@ mod turns;
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
     kubeconfig: PathBuf,
-    _turn: Turn,
+    turn: Turn,
+}
+
+/// What is one for the whole cluster is again as the rosters of all others want it.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if self.turn == Turn::Alone && !std::thread::panicking() {
+            self.write("tenants: {as-before: }\n");
+            self.apply(&[]).expect(0);
+        }
+    }
 }
 
 /// What a run of the binary came to.
@@ -35,8 +45,7 @@ impl Bench {
     pub(crate) fn with(tenants: &str, alone: bool) -> Option<Bench> {
         let kubeconfig = apiserver::kubeconfig()?.to_owned();
         let folder = tempfile::tempdir().unwrap();
-        let bench =
-            Bench { folder, kubeconfig, _turn: if alone { Turn::alone() } else { Turn::beside_others() } };
+        let bench = Bench { folder, kubeconfig, turn: Turn::take(alone) };
         bench.write(tenants);
         Some(bench)
     }
