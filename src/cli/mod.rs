@@ -22,6 +22,7 @@ pub use commands::{
 };
 pub use daily::{Hook, Install, Watch};
 pub use groups::GROUPS;
+pub use options::folder;
 pub use pipeline::{Ci, Rbac, RightsFor};
 pub use roster::{PerhapsRosterArgs, RosterArgs};
 pub use sections::{

@@ -1,11 +1,12 @@
 //! What was typed, as the plain options that a run takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::shared::{ClusterArgs, KubeArgs, TargetArgs};
+use super::shared::{AgeArgs, ClusterArgs, KubeArgs, TargetArgs};
 use crate::log::say;
 use kwo_engine::failure::Failure;
 use kwo_engine::providers::KubeOptions;
+use kwo_engine::references::Places;
 use kwo_engine::target::{Main, TargetOptions};
 
 impl TargetArgs {
@@ -43,6 +44,20 @@ impl TargetArgs {
             adopt: adopt.clone(),
         })
     }
+}
+
+impl AgeArgs {
+    /// Where the references of a roster lead.
+    #[must_use]
+    pub fn places(&self, roster: &Path) -> Places {
+        Places::usual(folder(roster), self.age_identity.clone())
+    }
+}
+
+/// The folder that a roster lies in, where its relative paths begin.
+#[must_use]
+pub fn folder(roster: &Path) -> PathBuf {
+    roster.parent().unwrap_or(Path::new("")).to_owned()
 }
 
 impl ClusterArgs {

@@ -6,29 +6,29 @@ use std::sync::Arc;
 
 use kwo_planner::hits::Hits;
 use kwo_planner::keeper::{Keeper, is_said_by, unsaid};
-use kwo_planner::observed::Observed;
-use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
+use kwo_planner::plan::{Adopt, Plan, Provenance};
 use kwo_planner::resource::{Desired, ResourceId};
 use serde_json::json as object;
 
 use tokio::sync::watch::Receiver;
 
 use super::consent::{confirm, lock};
-use super::entrust::entrust;
 use super::hits::hits;
 use super::load::{Loaded, load};
-use super::look::{Guard, identity, look};
+use super::look::{identity, no_plan};
 use super::print::{data, json, talk};
 use super::saved::{self, held_against};
 use super::signals;
-use crate::cli::{Apply, TextOrJson};
+use crate::cli::{Apply, TextOrJson, folder};
 use crate::report::hits;
 use crate::report::plan::{Detail, text};
 use crate::report::run::{self as shown, settled};
-use kwo_engine::execute::{Brakes, Report, execute};
+use kwo_engine::execute::Report;
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::fight::{blind, fights, pause, waited};
 use kwo_engine::providers::{Home, Identity};
+use kwo_engine::run::{
+    Carried, Event, Guard, Interrupted, Locked, Looked, Work, carry, given, look, unless_told,
+};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
 use kwo_planner::counts::Counts;
@@ -69,20 +69,20 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
 /// The same for other commands; `stop` is there where signals are listened for already.
 pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
     let file = args.plan.as_deref().map(kwo_engine::saved::open).transpose()?;
-    let given = match (&file, &args.roster.roster) {
+    let beside = match (&file, &args.roster.roster) {
         (Some(_), None) => None,
         (_, roster) => Some(load(roster.as_deref().unwrap_or(Path::new(ROSTER)))?),
     };
-    if let (Some(file), Some(loaded)) = (&file, &given) {
+    if let (Some(file), Some(loaded)) = (&file, &beside) {
         saved::is_of(file, loaded, args)?;
     }
     let provider = target::open(&args.target.options()?, args.lock_duration).await?;
     let identity = identity(&*provider).await?;
     let vouched = match &file {
-        Some(file) => Some(saved::vouched(file, given.is_some(), args, &*provider, &identity).await?),
+        Some(file) => Some(saved::vouched(file, beside.is_some(), args, &*provider, &identity).await?),
         None => None,
     };
-    let (loaded, roster, target) = match (given, vouched) {
+    let (loaded, roster, target) = match (beside, vouched) {
         (None, Some(Some(own))) => own,
         (Some(loaded), _) => {
             (loaded, args.roster.roster.clone().unwrap_or_else(|| ROSTER.into()), args.target.clone())
@@ -90,9 +90,8 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         (None, _) => return Err(Failure::new("there is no roster to plan from")),
     };
     let place = place(&loaded, &*provider, &identity);
-    let mut interrupted = stop.map_or_else(signals::on_signal, Ok)?;
-    let lock = lock(&*provider, args.lock_timeout, &mut interrupted).await?;
-    let brakes = Brakes { interrupted: interrupted.clone(), lock_lost: lock.lost.clone() };
+    let interrupted = stop.map_or_else(signals::on_signal, Ok)?;
+    let lock = lock(&*provider, args.lock_timeout, &interrupted).await?;
     let work = async {
         let adopt = target::adopt(&target.adopt, &loaded.desired)?;
         let provenance = loaded.provenance(&roster);
@@ -111,9 +110,10 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
             }
         };
         let this = Keeper { place: stands, ..keeper };
-        let desired = entrust(desired, &roster, &target, &*provider).await;
-        let guard = Guard { this: &this, takes_over: target.take_over_roster, writes: true };
-        let (plan, observed) = look(&*provider, &desired, &adopt, provenance, Some(guard)).await?;
+        let desired = given(desired, &folder(&roster), &target.options()?, &*provider).await;
+        let guard = Guard { this: &this, takes_over: target.take_over_roster, writes: true, names: true };
+        let looked = look(&*provider, &desired, &adopt, &provenance, Some(guard)).await;
+        let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance))?;
         let (plan, stale, beyond) = match &file {
             Some(file) => held_against(file, plan, &desired, args)?,
             None => (plan, Vec::new(), 0),
@@ -124,19 +124,15 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
         show_and_ask(args, &task, hits.as_ref(), &place).await?;
         Ok(task)
     };
-    let result = tokio::select! {
-        task = work => match task {
-            Ok(task) => {
-                finish(args, &task, &provider, &brakes).await.map(|(exit, report, trouble)| {
-                    let Task { desired: _, adopt: _, plan, stale, beyond: _ } = task;
-                    Done { exit, plan, report, stale, trouble }
-                })
-            }
-            Err(failure) => Err(failure),
-        },
-        () = signals::told(&mut interrupted) => Err(signals::nothing_done()),
+    let result = match unless_told(&interrupted, work).await {
+        Ok(Ok(task)) => finish(args, &task, &provider, &lock).await.map(|(exit, report, trouble)| {
+            let Task { desired: _, adopt: _, plan, stale, beyond: _ } = task;
+            Done { exit, plan, report, stale, trouble }
+        }),
+        Ok(Err(failure)) => Err(failure),
+        Err(Interrupted) => Err(signals::nothing_done()),
     };
-    lock.release.await;
+    lock.release().await;
     result
 }
 
@@ -145,7 +141,7 @@ async fn finish(
     args: &Apply,
     task: &Task,
     provider: &Arc<dyn Home>,
-    brakes: &Brakes,
+    lock: &Locked,
 ) -> Result<Ended, Failure> {
     let Task { desired, adopt, plan: planned, stale, beyond } = task;
     if planned.steps.is_empty() {
@@ -163,51 +159,56 @@ async fn finish(
     }
     let progress = Progress::new(planned.steps.len());
     let mut lines = shown::Lines::default();
-    let report = execute(planned, provider, usize::from(args.target.cluster.concurrency), brakes, |result| {
-        progress.result(&lines.next(result));
+    let work = Work {
+        plan: planned,
+        desired,
+        adopt,
+        concurrency: usize::from(args.target.cluster.concurrency),
+        settle: args.settle,
+    };
+    let carried = carry(provider, work, lock, |event| match event {
+        Event::Step(result) => progress.result(&lines.next(result)),
+        Event::Ended(report) => {
+            progress.end();
+            talk(&shown::summary(report));
+        }
+        Event::LooksOnceMore(pause) => {
+            talk(&format!("kwo put something right, and looks once more in {pause:?}\n"));
+        }
     })
     .await;
-    progress.end();
-    talk(&shown::summary(&report));
-    let look = async || {
-        let observed: Observed = provider.observe(desired).await;
-        plan(desired, &observed, adopt, planned.provenance.clone())
-    };
-    let mut again = match &report.stopped {
-        Some(_) => None,
-        None => Some(look().await),
-    };
-    if let Some(now) = &again
-        && fights(now, &report).is_empty()
-        && let Some(pause) = pause(planned, &report, args.settle)
-    {
-        talk(&format!("kwo put something right, and looks once more in {pause:?}\n"));
-        if waited(pause, brakes.interrupted.clone()).await {
-            again = Some(look().await);
-        }
-    }
-    let blind = again.as_ref().and_then(|again| blind(planned, again));
-    let fought = again.as_ref().is_some_and(|again| !fights(again, &report).is_empty());
+    let again = carried.now();
+    let blind = unseen(&carried, &planned.provenance);
+    let Carried { report, again: _, fights, blind: _ } = &carried;
+    let fought = !fights.is_empty();
     let mut found = String::new();
     // A fight is told also where the rest could not be looked at.
-    if let Some(again) = again.as_ref().filter(|_| fought || blind.is_none()) {
-        found.push_str(&shown::second_look(again, &report));
+    if let Some(again) = again.filter(|_| fought || blind.is_none()) {
+        found.push_str(&shown::second_look(again, report));
     }
     if let Some(why) = &blind {
         found.push_str(&shown::blind(why));
     }
     talk(&found);
     if args.output == TextOrJson::Json {
-        let mut told = shown::json(planned, Some(&report), again.as_ref());
+        let mut told = shown::json(planned, Some(report), again);
         if let Some(why) = &blind {
             told["could_not_look_again"] = why.as_str().into();
         }
         json(&told)?;
     }
     let failed = fought || blind.is_some();
-    let end = if failed { Exit::Failed } else { exit(planned, Some(&report), stale) };
-    let end = failing(args, end, again.as_ref().unwrap_or(planned));
-    Ok((end, Some(report), failed.then_some(found)))
+    let end = if failed { Exit::Failed } else { exit(planned, Some(report), stale) };
+    let end = failing(args, end, again.unwrap_or(planned));
+    Ok((end, Some(carried.report), failed.then_some(found)))
+}
+
+/// Why it is not known what came of it, where the run looked again.
+fn unseen(carried: &Carried, provenance: &Provenance) -> Option<String> {
+    match (&carried.again, &carried.blind) {
+        (Some(Err(none)), _) => Some(no_plan(none, provenance).to_string()),
+        (_, blind) => blind.as_ref().map(ToString::to_string),
+    }
 }
 
 fn exit(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) -> Exit {

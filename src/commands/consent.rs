@@ -8,24 +8,22 @@ use tokio::sync::watch::Receiver;
 use super::print::talk;
 use super::signals;
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::providers::{Home, Lock, LockRefusal};
+use kwo_engine::providers::Home;
+use kwo_engine::run::{self, Locked, NoLock};
 
-/// Takes the lock, unless it is told to end while it waits.
+/// Takes the lock, or says why it cannot be had.
 pub(crate) async fn lock(
     provider: &dyn Home,
     patience: Duration,
-    interrupted: &mut Receiver<bool>,
-) -> Result<Lock, Failure> {
-    let lock = tokio::select! {
-        lock = provider.lock(patience) => lock,
-        () = signals::told(interrupted) => return Err(signals::nothing_done()),
-    };
-    lock.map_err(|refusal| match refusal {
-        LockRefusal::Held { by } => {
+    interrupted: &Receiver<bool>,
+) -> Result<Locked, Failure> {
+    run::lock(provider, patience, interrupted).await.map_err(|none| match none {
+        NoLock::Held { by } => {
             Failure { exit: Exit::Locked, ..Failure::new(format!("another run is at work: {by}")) }
                 .hint("wait for it with `--lock-timeout 5m`; a run that was killed loses the lock by itself")
         }
-        LockRefusal::Failed(refusal) => Failure::new(format!("cannot take the lock: {refusal}")),
+        NoLock::Failed(refusal) => Failure::new(format!("cannot take the lock: {refusal}")),
+        NoLock::Interrupted => signals::nothing_done(),
     })
 }
 

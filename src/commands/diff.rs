@@ -8,7 +8,7 @@ use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::plan::{Adopt, Provenance, plan};
 use kwo_planner::tree::SmolStr;
 
-use super::look::check;
+use super::look::no_plan;
 use super::pager;
 use super::plan::{known, show, tenants};
 use super::print::{data, json, yaml};
@@ -17,6 +17,7 @@ use crate::cli::{self, PlanFormat};
 use crate::report::diff::{Diff, is_none, markdown, text};
 use crate::report::plan::Detail;
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::run::check;
 
 pub(crate) async fn diff(args: &cli::Diff) -> Result<Exit, Failure> {
     let show = show(&args.shown)?;
@@ -30,7 +31,7 @@ pub(crate) async fn diff(args: &cli::Diff) -> Result<Exit, Failure> {
         ..Provenance::default()
     };
     let mut plan = plan(&wanted, &world, &Adopt::Nothing, provenance);
-    check(&plan, &world)?;
+    check(&plan, &world).map_err(|none| no_plan(&none, &plan.provenance))?;
     // Both are only files: a command that removes something would go to whatever cluster the shell leads to.
     for left in &mut plan.leftovers {
         (left.command, left.rights_command) = (SmolStr::default(), None);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, Resolver, users_of};
 use kwo_planner::roster::{Roster, SecretRef};
 
-use super::entrust::places;
 use super::load::load;
 use super::print::{data, report, talk};
 use crate::cli::{AgeArgs, Dns, DnsCheck, DnsList, KubeArgs};
@@ -120,7 +119,7 @@ async fn credentials<'r>(
     (kube, age): (&KubeArgs, &AgeArgs),
     names: &[String],
 ) -> Result<Vec<(&'r str, &'r Resolver, Vec<Found<'r>>)>, Failure> {
-    let places = places(path, age);
+    let places = age.places(path);
     let chosen = |name: &str| names.is_empty() || names.iter().any(|chosen| chosen == name);
     let resolvers = || roster.dns().resolvers.iter().filter(|(name, _)| chosen(name.as_str()));
     let in_cluster = resolvers()

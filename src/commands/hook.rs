@@ -8,7 +8,6 @@ use kwo_planner::settings::Settings;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 
-use super::entrust::places;
 use super::print::talk;
 use super::signals;
 use crate::cli::{AgeArgs, Hook};
@@ -16,7 +15,7 @@ use crate::hook;
 use crate::hook::{Bounds, Forge, Keys, Work};
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::{references, source};
+use kwo_engine::{references, run, source};
 
 pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     let settings = source::settings(&args.settings).map_err(|refused| {
@@ -47,9 +46,9 @@ pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     let status = format!("listening on {address}");
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
     let stopping = {
-        let mut stop = stop.clone();
+        let stop = stop.clone();
         tokio::spawn(async move {
-            signals::told(&mut stop).await;
+            run::told(&stop).await;
             let _ = sd_notify::notify(&[NotifyState::Stopping]);
         })
     };
@@ -74,7 +73,7 @@ fn whose(failure: Failure, settings: &Path) -> Failure {
 /// The secrets that are shared with the forges.
 async fn keys(settings: &Settings, path: &Path) -> Result<Keys, Failure> {
     let age = settings.target.as_ref().and_then(|target| target.age_identity.as_ref());
-    let places = places(path, &AgeArgs { age_identity: age.map(|path| path.as_str().into()) });
+    let places = AgeArgs { age_identity: age.map(|path| path.as_str().into()) }.places(path);
     let secrets = settings.hook.as_ref().map(|hook| &hook.secrets);
     let mut keys = Keys::default();
     for forge in Forge::ALL {

@@ -8,15 +8,15 @@ use kwo_planner::plan::{Adopt, Provenance};
 use kwo_planner::resource::Desired;
 use kwo_planner::roster::{SourceFile, Sources, parse};
 
-use super::look::look;
+use super::look::no_plan;
 use super::print::{data, talk};
 use crate::cli::Import;
 use crate::import::{cluster, draft, files};
 use crate::report::{diagnostic, import};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
-use kwo_engine::providers::Provider as _;
-use kwo_engine::references::{Places, resolve};
+use kwo_engine::references::Places;
+use kwo_engine::run::{entrust, look};
 use kwo_engine::target;
 
 /// What a roster is called that has not been saved yet.
@@ -47,10 +47,10 @@ pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
     give(args.out.as_deref(), &text)?;
     let provider = target::composite(Arc::new(kube), node);
     let places = Places { folder: PathBuf::new(), age_identity: None };
-    let (desired, vault) = resolve(desired, &places, &provider).await;
-    provider.entrust(Arc::new(vault));
-    let (plan, _) = look(&provider, &desired, &Adopt::Everything, Provenance::default(), None).await?;
-    talk(&import::text(&plan));
+    let desired = entrust(desired, &places, &provider).await;
+    let provenance = Provenance::default();
+    let looked = look(&provider, &desired, &Adopt::Everything, &provenance, None).await;
+    talk(&import::text(&looked.map_err(|none| no_plan(&none, &provenance))?.plan));
     Ok(Exit::Done)
 }
 

@@ -1,14 +1,12 @@
-//! Look at the target and plan: what `plan` and `apply` have in common.
+//! Why a target could not be looked at, or why there is no plan for it, in the words of the command line.
 
 use kwo_planner::endings::word;
-use kwo_planner::keeper::{Keeper, Kept, keeper, kept};
-use kwo_planner::observed::Observed;
-use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
-use kwo_planner::resource::Desired;
-use kwo_planner::verify::verify;
+use kwo_planner::keeper::Kept;
+use kwo_planner::plan::Provenance;
 
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Home, Identity, Refusal};
+use kwo_engine::run::NoPlan;
 
 /// Asks the target who it is.
 pub(crate) async fn identity(provider: &dyn Home) -> Result<Identity, Failure> {
@@ -20,37 +18,20 @@ pub(crate) async fn identity(provider: &dyn Home) -> Result<Identity, Failure> {
     })
 }
 
-/// Which roster looks, and what for.
-#[derive(Clone, Copy)]
-pub(crate) struct Guard<'k> {
-    pub this: &'k Keeper,
-    /// It may take over what another one keeps.
-    pub takes_over: bool,
-    /// It is to write.
-    pub writes: bool,
-}
-
-/// What was seen, and the plan made from it, checked. Without a guard it may be whose it likes.
-pub(crate) async fn look(
-    provider: &dyn Home,
-    desired: &Desired,
-    adopt: &Adopt,
-    provenance: Provenance,
-    guard: Option<Guard<'_>>,
-) -> Result<(Plan, Observed), Failure> {
-    let observed = provider.observe(desired).await;
-    let kept = guard.map(|guard| kept(&observed, desired, guard.this));
-    if let Some((guard, kept)) = guard.zip(kept.as_ref())
-        && let Some(why) = kept.refused(guard.takes_over)
-        && (guard.writes || kept.note().is_none())
-    {
-        return Err(refused(kept, &format!("{} {why}; nothing was done", provenance.address), &provenance));
+/// Why there is no plan.
+pub(crate) fn no_plan(none: &NoPlan, provenance: &Provenance) -> Failure {
+    match none {
+        NoPlan::Kept { kept, why } => {
+            refused(kept, &format!("{} {why}; nothing was done", provenance.address), provenance)
+        }
+        NoPlan::Broken(violations) => {
+            let mut failure = Failure::new("the plan breaks a rule of kwo; nothing was done").hint(
+                "this is a fault in kwo (or the saved plan was edited): please report it with the plan",
+            );
+            failure.causes = violations.iter().map(ToString::to_string).collect();
+            failure
+        }
     }
-    let kept_by = keeper(&observed).map(|keeper| keeper.to_string().into());
-    let provenance = Provenance { kept_by, keeper_note: kept.and_then(|kept| kept.note()), ..provenance };
-    let plan = plan(desired, &observed, adopt, provenance);
-    check(&plan, &observed)?;
-    Ok((plan, observed))
 }
 
 /// What is kept by another roster, or may be.
@@ -77,16 +58,4 @@ fn refused(kept: &Kept, what: &str, provenance: &Provenance) -> Failure {
         .hint(mean)
         .hint("if you moved or renamed the roster, or want it to keep this from now on, pass `--take-over-roster` once")
         .hint("if the roster has a name (`cluster: {name: …}`), you can move its file")
-}
-
-/// The independent check that a plan only adds.
-pub(crate) fn check(plan: &Plan, observed: &Observed) -> Result<(), Failure> {
-    let violations = verify(plan, observed);
-    if violations.is_empty() {
-        return Ok(());
-    }
-    let mut failure = Failure::new("the plan breaks a rule of kwo; nothing was done")
-        .hint("this is a fault in kwo (or the saved plan was edited): please report it with the plan");
-    failure.causes = violations.iter().map(ToString::to_string).collect();
-    Err(failure)
 }

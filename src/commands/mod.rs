@@ -7,7 +7,6 @@ mod completion;
 mod consent;
 mod diff;
 mod dns;
-mod entrust;
 mod explain;
 mod history;
 mod hits;

@@ -13,19 +13,19 @@ use kwo_planner::saved::{Saved, SavedPlan, Seals};
 use kwo_planner::tree::SmolStr;
 use serde::Serialize;
 
-use super::entrust::entrust;
 use super::hits::hits;
 use super::load::{Loaded, load};
-use super::look::{Guard, identity, look};
+use super::look::{identity, no_plan};
 use super::pager;
 use super::print::{data, json, talk, yaml};
-use crate::cli::{self, Leave, PlanFormat, ShownArgs, TargetArgs, option_with};
+use crate::cli::{self, Leave, PlanFormat, ShownArgs, TargetArgs, folder, option_with};
 use crate::report::hits;
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, Show, text};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
 use kwo_engine::providers::Home;
+use kwo_engine::run::{Guard, Looked, given, look};
 use kwo_engine::saved::{self, Keys};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
@@ -126,7 +126,8 @@ pub(super) async fn made(
     asked: bool,
 ) -> Result<Made, Failure> {
     let keeper = loaded.keeper(roster, args);
-    let provider = target::open(&args.options()?, Duration::ZERO).await?;
+    let options = args.options()?;
+    let provider = target::open(&options, Duration::ZERO).await?;
     let identity = identity(&*provider).await?;
     let provenance =
         Provenance { target: identity.id, address: identity.address, ..loaded.provenance(roster) };
@@ -134,9 +135,10 @@ pub(super) async fn made(
     let sources = Arc::clone(loaded.roster.sources());
     // As `apply` would, so that both come to the same.
     let desired = loaded.desired.kept_by(&keeper, args.take_over_roster);
-    let desired = entrust(desired, roster, args, &*provider).await;
-    let guard = Guard { this: &keeper, takes_over: args.take_over_roster, writes: false };
-    let (plan, observed) = look(&*provider, &desired, &adopt, provenance, Some(guard)).await?;
+    let desired = given(desired, &folder(roster), &options, &*provider).await;
+    let guard = Guard { this: &keeper, takes_over: args.take_over_roster, writes: false, names: true };
+    let looked = look(&*provider, &desired, &adopt, &provenance, Some(guard)).await;
+    let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance))?;
     let hits = if asked { hits(&*provider, &plan, &desired, &observed).await } else { None };
     Ok(Made { plan, hits, sources, provider })
 }

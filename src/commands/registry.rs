@@ -10,7 +10,6 @@ use kwo_planner::observed::Sighting;
 use kwo_planner::roster::{Roster, SecretRef};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use super::entrust::places;
 use super::load::load;
 use super::print::data;
 use crate::cli::{Registry, RegistryCredentials, RegistryStatus};
@@ -89,7 +88,7 @@ async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
 async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
     let roster = load(&args.roster.roster)?.roster;
     let registry = section(&roster)?;
-    let places = places(&args.roster.roster, &args.age);
+    let places = args.age.places(&args.roster.roster);
     let accounts = accounts(registry);
     let asks = |account: &Account| {
         account.made.is_some() || (args.show_password && matches!(account.password, SecretRef::Kube { .. }))

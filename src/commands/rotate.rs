@@ -16,6 +16,7 @@ use super::signals;
 use crate::cli::{RegistryRotate, roster_again};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Kube, KubeOptions, Refusal, StoredSecret};
+use kwo_engine::run::{Interrupted, unless_told};
 use kwo_engine::secrets::{Obstacle, Rotation, rotate as rotation};
 use kwo_engine::target;
 
@@ -26,8 +27,8 @@ pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
     let first = all.first() == Some(account);
     let options = KubeOptions { lock_duration: args.lock_duration, ..args.kube.options()? };
     let kube = Arc::new(target::connect(options).await?);
-    let mut interrupted = signals::on_signal()?;
-    let lock = lock(&*kube, args.lock_timeout, &mut interrupted).await?;
+    let interrupted = signals::on_signal()?;
+    let lock = lock(&*kube, args.lock_timeout, &interrupted).await?;
     let work = async {
         let (secret, rotation) = look(&kube, account, made, args).await?;
         announce(account, &rotation);
@@ -36,17 +37,17 @@ pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
         }
         Ok((secret, rotation))
     };
-    let result = tokio::select! {
-        ready = work => match ready {
-            Ok(_) if *lock.lost.borrow() => {
-                Err(Failure::new("the lock was lost to another run; nothing was done"))
-            }
-            Ok((secret, rotation)) => write(&kube, &secret, &rotation).await.map(|archive| (rotation, archive)),
-            Err(failure) => Err(failure),
-        },
-        () = signals::told(&mut interrupted) => Err(signals::nothing_done()),
+    let result = match unless_told(&interrupted, work).await {
+        Ok(Ok(_)) if lock.is_lost() => {
+            Err(Failure::new("the lock was lost to another run; nothing was done"))
+        }
+        Ok(Ok((secret, rotation))) => {
+            write(&kube, &secret, &rotation).await.map(|archive| (rotation, archive))
+        }
+        Ok(Err(failure)) => Err(failure),
+        Err(Interrupted) => Err(signals::nothing_done()),
     };
-    lock.release.await;
+    lock.release().await;
     let (rotation, archive) = result?;
     report(args, &rotation, &archive, first);
     Ok(Exit::Done)

@@ -53,11 +53,12 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
+            // Whoever is asked knows that nothing has begun. Once it is told, the question is gone.
+            let asking = ASKING.load(Ordering::Relaxed);
             if told.send_replace(true) {
                 std::process::exit(130);
             }
-            // Whoever is asked knows that nothing has begun.
-            if !ASKING.load(Ordering::Relaxed) {
+            if !asking {
                 talk("\nending as soon as no write is on its way; once more to end at once\n");
             }
         }
@@ -68,12 +69,4 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
 /// What becomes of a run that was told to end before it had begun.
 pub(crate) fn nothing_done() -> Failure {
     Failure::new("interrupted; nothing was changed")
-}
-
-/// Waits for the first signal.
-pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
-    // When nobody can signal any more there is nothing to wait for, and the run is left alone.
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

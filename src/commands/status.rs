@@ -1,21 +1,20 @@
 //! `kwo status`
 
-use std::path::Path;
 use std::sync::Arc;
 
 use kwo_planner::keeper::Keeper;
 use kwo_planner::plan::{Adopt, Plan, Provenance};
 use kwo_planner::resource::Desired;
 
-use super::entrust::given;
 use super::load::{Loaded, checked};
-use super::look;
+use super::look::no_plan;
 use super::print::{report, talk};
 use crate::cli::Status;
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::identity::of_file;
 use kwo_engine::providers::{Home, Kube};
+use kwo_engine::run::{Guard, entrust, look};
 use kwo_engine::status::{Agreement, Answer, look as ask};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
@@ -71,9 +70,9 @@ async fn compared(
     let node = args.node.then(|| target::node(&args.root)).transpose().map_err(|failure| failure.message)?;
     let main: Arc<dyn Home> = kube.clone();
     let provider = target::composite(main, node);
-    let desired = given(desired, Path::new(&args.roster.roster), &args.age, &provider).await;
+    let desired = entrust(desired, &args.age.places(&args.roster.roster), &provider).await;
     let provenance = Provenance { address: kube.address().into(), ..Provenance::default() };
-    let guard = look::Guard { this: &keeper, takes_over: false, writes: false };
-    let plan = look::look(&provider, &desired, &Adopt::Nothing, provenance, Some(guard)).await;
-    plan.map(|(plan, _)| plan).map_err(|failure| failure.message)
+    let guard = Guard { this: &keeper, takes_over: false, writes: false, names: false };
+    let looked = look(&provider, &desired, &Adopt::Nothing, &provenance, Some(guard)).await;
+    looked.map(|looked| looked.plan).map_err(|none| no_plan(&none, &provenance).message)
 }

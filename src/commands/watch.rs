@@ -17,7 +17,7 @@ use crate::report::failure;
 use crate::report::plan::{Detail, text};
 use crate::watcher::Watcher;
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::source;
+use kwo_engine::{run, source};
 
 pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
     if args.roster.roster == Path::new("-") {
@@ -78,7 +78,7 @@ async fn rounds(args: &Watch, mut stopped: Option<Receiver<bool>>) -> Result<Exi
             None => edits.settled().await,
             Some(stopped) => tokio::select! {
                 () = edits.settled() => {}
-                () = signals::told(stopped) => return Ok(Exit::Done),
+                () = run::told(stopped) => return Ok(Exit::Done),
             },
         }
     }

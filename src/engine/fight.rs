@@ -9,8 +9,6 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
-use tokio::sync::watch;
-use tokio::time::sleep;
 
 use crate::execute::{Outcome, Report};
 
@@ -63,15 +61,6 @@ pub fn blind(plan: &Plan, again: &Plan) -> Option<SmolStr> {
         Hold::NotObserved { why } if !before.contains(&held.id) => Some(why.clone()),
         _ => None,
     })
-}
-
-/// Waits for whoever puts it back; false where the run is told to end meanwhile.
-pub async fn waited(pause: Duration, mut interrupted: watch::Receiver<bool>) -> bool {
-    tokio::select! {
-        () = sleep(pause) => true,
-        // Where nobody can signal any more the pause goes on.
-        Ok(_) = interrupted.wait_for(|stop| *stop) => false,
-    }
 }
 
 impl Fight {

@@ -19,6 +19,7 @@ pub mod probe;
 pub mod providers;
 pub mod references;
 pub mod regular;
+pub mod run;
 pub mod saved;
 pub mod secrets;
 pub mod source;

@@ -18,6 +18,7 @@ use super::figures::{Figures, Run};
 use super::server::Say;
 use kwo_engine::out;
 use kwo_engine::providers::keep_private;
+use kwo_engine::run::told;
 
 /// How long a run that was told to end may take to do so.
 const LAST_WORDS: Duration = Duration::from_secs(30);
@@ -59,12 +60,12 @@ impl Runner {
     }
 
     /// Does what is asked for until it is stopped.
-    pub(super) async fn serve(&self, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn serve(&self, stop: watch::Receiver<bool>) {
         loop {
             tokio::select! {
                 biased;
-                () = told(&mut stop) => break,
-                () = self.wanted.notified() => self.run(&mut stop).await,
+                () = told(&stop) => break,
+                () = self.wanted.notified() => self.run(&stop).await,
             }
         }
         if !self.figures.waiting() {
@@ -72,13 +73,13 @@ impl Runner {
         }
         if matches!(self.work, Work::Trigger(_)) {
             // It takes no time, and the next listener knows nothing of it.
-            self.run(&mut stop).await;
+            self.run(&stop).await;
         } else {
             (self.say)("a push has come that nothing has looked at yet; the next `kwo sync` does");
         }
     }
 
-    async fn run(&self, stop: &mut watch::Receiver<bool>) {
+    async fn run(&self, stop: &watch::Receiver<bool>) {
         self.figures.begins();
         let began = Timestamp::now();
         let exit = match &self.work {
@@ -119,7 +120,7 @@ impl Runner {
     }
 
     /// The exit code of a run, which is told to end when the listener is stopped and its time is over.
-    async fn ended(&self, mut child: Child, stop: &mut watch::Receiver<bool>) -> i32 {
+    async fn ended(&self, mut child: Child, stop: &watch::Receiver<bool>) -> i32 {
         let ended = tokio::select! {
             ended = child.wait() => ended,
             () = told(stop) => {
@@ -153,14 +154,6 @@ impl Runner {
                 child.wait().await
             }
         }
-    }
-}
-
-/// Waits until the listener is stopped.
-pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
-    // When nobody can stop it any more it goes on.
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

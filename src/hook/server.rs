@@ -17,8 +17,9 @@ use super::answer::answer;
 use super::deliveries::Deliveries;
 use super::figures::Figures;
 use super::places::{Phase, Place, Places};
-use super::runner::{Runner, Work, told};
+use super::runner::{Runner, Work};
 use super::signature::Keys;
+use kwo_engine::run::told;
 
 /// How many deliveries are remembered.
 const REMEMBERED: usize = 4096;
@@ -90,7 +91,7 @@ impl Hook {
     }
 
     /// Listens until it is stopped; then ends what goes on, requests and run, and returns.
-    pub async fn serve(self: Arc<Hook>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self: Arc<Hook>, listener: TcpListener, stop: watch::Receiver<bool>) {
         let runs = {
             let (hook, stop) = (Arc::clone(&self), stop.clone());
             tokio::spawn(async move { hook.runner.serve(stop).await })
@@ -99,7 +100,7 @@ impl Hook {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = told(&mut stop) => break,
+                () = told(&stop) => break,
                 accepted = listener.accept() => accepted,
                 // What has ended is let go of.
                 Some(_) = connections.join_next() => continue,

@@ -6,22 +6,20 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kwo_planner::change::Hold;
-use kwo_planner::plan::Plan;
-use tokio::sync::watch;
+use kwo_planner::plan::{Adopt, Plan};
 
 use super::choose::problem;
-use super::converge::{FULL, look, tenants};
+use super::converge::{FULL, no_plan, tenants};
 use super::memory::Memory;
 use super::outcome::{planned, problems, quarrel, steps};
 use super::quarrel::fought;
 use super::run::{Ready, Run, Stop};
 use super::said::Said;
 use super::state::{Applied, Intent};
-use crate::execute::{Brakes, execute};
-use crate::fight::{fights, pause, waited};
 use crate::git::Clone;
 use crate::history::{Entry, ProblemKind};
-use crate::providers::{Home, Identity, Note};
+use crate::providers::{Home, Note};
+use crate::run::{Event, Locked, Work, carry};
 
 /// So many of the last runs tell whether something is put right time and again.
 const RUNS: usize = 50;
@@ -30,11 +28,6 @@ const RUNS: usize = 50;
 fn agrees(plan: &Plan) -> bool {
     let left = |hold: &Hold| matches!(hold, Hold::LeftOut { .. } | Hold::Drift { .. } | Hold::WaitsOn { .. });
     plan.steps.is_empty() && plan.held.iter().all(|held| left(&held.hold))
-}
-
-/// The system that a plan is for.
-fn identity_of(plan: &Plan) -> Identity {
-    Identity { id: plan.provenance.target.clone(), address: plan.provenance.address.clone() }
 }
 
 impl Run<'_> {
@@ -95,47 +88,41 @@ impl Run<'_> {
         &mut self,
         ready: &Ready,
         provider: &Arc<dyn Home>,
-        lost: Option<watch::Receiver<bool>>,
+        lock: &Locked,
         memory: &mut Memory,
     ) -> Result<(), Stop> {
         let Ready { checked, desired, plan, was } = ready;
         let mut last = plan.clone();
         if !plan.steps.is_empty() {
-            // Without a lock that could be lost nobody ever says so.
-            let (_keep, never) = watch::channel(false);
-            let brakes =
-                Brakes { interrupted: self.options.interrupted.clone(), lock_lost: lost.unwrap_or(never) };
             let said = &mut *self.said;
-            let concurrency = self.target.concurrency();
-            let report = execute(plan, provider, concurrency, &brakes, |result| said(Said::Step(result)));
-            let report = report.await;
-            self.entry.steps = steps(&report);
-            let target = identity_of(plan);
-            let mut again = match &report.stopped {
-                Some(_) => None,
-                None => Some(look(provider, desired, checked, &target, None).await),
+            let work = Work {
+                plan,
+                desired,
+                adopt: &Adopt::Nothing,
+                concurrency: self.target.concurrency(),
+                settle: self.options.settle,
             };
-            if let Some(Ok(now)) = &again
-                && fights(now, &report).is_empty()
-                && let Some(pause) = pause(plan, &report, self.options.settle)
-                && waited(pause, self.options.interrupted.clone()).await
-            {
-                again = Some(look(provider, desired, checked, &target, None).await);
-            }
-            let (again, unseen) = match again.transpose() {
-                Ok(again) => (again, None),
-                Err(unseen) => (None, Some(unseen)),
-            };
+            let carried = carry(provider, work, lock, |event| match event {
+                Event::Step(result) => said(Said::Step(result)),
+                // What comes of it stands in the entry.
+                Event::Ended(_) | Event::LooksOnceMore(_) => {}
+            });
+            let carried = carried.await;
+            self.entry.steps = steps(&carried.report);
             let entries = self.state.history().last(RUNS).unwrap_or_default();
             self.entry.fights = fought(&self.entry, &entries);
             for fight in &self.entry.fights.clone() {
                 self.problem(quarrel(fight));
             }
-            for problem in problems(plan, &report, again.as_ref()).into_iter().chain(unseen) {
-                self.problem(problem);
+            problems(&carried).into_iter().for_each(|problem| self.problem(problem));
+            match carried.again {
+                Some(Ok(again)) => last = self.as_drift_goes(again, was.as_deref()),
+                Some(Err(none)) => {
+                    self.problem(no_plan(&none, &plan.provenance.address));
+                    return Ok(());
+                }
+                None => return Ok(()),
             }
-            let Some(again) = again else { return Ok(()) };
-            last = self.as_drift_goes(again, was.as_deref());
             self.counted(&last);
         }
         if agrees(&last) {

@@ -1,14 +1,12 @@
-//! From a commit to what was done: lay out its roster, plan, hold the plan against the limits, carry it out, look again.
+//! From a commit to what may be done: lay out its roster, say why there is no plan, hold a plan against the limits.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use kwo_planner::domains::compile;
-use kwo_planner::keeper::{Keeper, Kept, kept};
+use kwo_planner::keeper::Kept;
 use kwo_planner::limits::{self, Limit};
-use kwo_planner::observed::Observed;
-use kwo_planner::plan::{Adopt, Plan, Provenance, plan, roster_digest};
+use kwo_planner::plan::{Plan, Provenance, roster_digest};
 use kwo_planner::resource::Desired;
 use kwo_planner::roster::{Refused, Roster};
 use kwo_planner::settings::Settings;
@@ -19,7 +17,8 @@ use super::options::Allowed;
 use super::state::State;
 use crate::git::{Clone, GitError, export};
 use crate::history::{Problem, ProblemKind};
-use crate::providers::{Home, Identity};
+use crate::providers::Identity;
+use crate::run::NoPlan;
 use crate::source;
 
 /// What to do where this node cannot keep what it needs.
@@ -96,45 +95,36 @@ pub(super) fn tenants(roster: &Roster) -> BTreeSet<String> {
     limits::tenants(roster).into_iter().map(String::from).collect()
 }
 
-/// Looks at the target and plans. The guard is which roster looks, and whether it may take over what another one keeps.
-pub(super) async fn look(
-    provider: &Arc<dyn Home>,
-    desired: &Desired,
-    checked: &Checked,
-    identity: &Identity,
-    guard: Option<(&Keeper, bool)>,
-) -> Result<Plan, Problem> {
-    let observed: Observed = provider.observe(desired).await;
-    let kept = guard.map(|(this, takes_over)| (kept(&observed, desired, this), takes_over));
-    if let Some((kept, takes_over)) = &kept
-        && let Some(why) = kept.refused(*takes_over)
-    {
-        let text = format!("{} {why}; nothing was done", identity.address);
-        let hint = match kept {
-            Kept::Unknown { .. } => {
-                "`kwo rbac --for sync` prints the rights that it takes; to let this roster keep it anyway, run `kwo sync --allow roster` once"
-            }
-            _ => {
-                "if you renamed the repository, or want this roster to keep it from now on, run `kwo sync --allow roster` once; if the roster has a name (`cluster: {name: …}`), you can move its file"
-            }
-        };
-        return Err(problem(ProblemKind::Limit, text, hint));
-    }
-    let provenance = Provenance {
+/// What a plan for this roster is made from, and for what.
+pub(super) fn provenance(checked: &Checked, identity: &Identity) -> Provenance {
+    Provenance {
         roster: format!("{} of {}", checked.roster.sources().files()[0].name, checked.commit).into(),
         roster_digest: checked.digest.as_str().into(),
         target: identity.id.clone(),
         address: identity.address.clone(),
-        kept_by: None,
-        keeper_note: kept.and_then(|(kept, _)| kept.note()),
-    };
-    let plan = plan(desired, &observed, &Adopt::Nothing, provenance);
-    let violations = kwo_planner::verify::verify(&plan, &observed);
-    match violations.first() {
-        None => Ok(plan),
-        Some(first) => {
+        ..Provenance::default()
+    }
+}
+
+/// Why there is no plan for this address.
+pub(super) fn no_plan(none: &NoPlan, address: &str) -> Problem {
+    match none {
+        NoPlan::Kept { kept, why } => {
+            let text = format!("{address} {why}; nothing was done");
+            let hint = match kept {
+                Kept::Unknown { .. } => {
+                    "`kwo rbac --for sync` prints the rights that it takes; to let this roster keep it anyway, run `kwo sync --allow roster` once"
+                }
+                _ => {
+                    "if you renamed the repository, or want this roster to keep it from now on, run `kwo sync --allow roster` once; if the roster has a name (`cluster: {name: …}`), you can move its file"
+                }
+            };
+            problem(ProblemKind::Limit, text, hint)
+        }
+        NoPlan::Broken(violations) => {
+            let first = violations.iter().map(ToString::to_string).next().unwrap_or_default();
             let text = format!("the plan breaks a rule of kwo: {first}; nothing was done");
-            Err(problem(ProblemKind::Target, text, "this is a fault in kwo: please report it"))
+            problem(ProblemKind::Target, text, "this is a fault in kwo: please report it")
         }
     }
 }

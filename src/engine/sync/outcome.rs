@@ -8,11 +8,12 @@ use kwo_planner::resource::Desired;
 
 use super::choose::problem;
 use crate::execute::{self, Report};
-use crate::fight::{blind, fights, named};
+use crate::fight::named;
 use crate::history::{
     Action, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step, StepOutcome,
 };
 use crate::providers::Refusal;
+use crate::run::Carried;
 
 /// The steps of a plan, as they are before one of them is begun.
 pub(super) fn planned(plan: &Plan) -> Vec<Step> {
@@ -98,7 +99,8 @@ pub(super) fn drifted(plan: &Plan, was: Option<&Desired>) -> Vec<Drift> {
 }
 
 /// What went wrong while a plan was carried out, and after it.
-pub(super) fn problems(plan: &Plan, report: &Report, again: Option<&Plan>) -> Vec<Problem> {
+pub(super) fn problems(carried: &Carried) -> Vec<Problem> {
+    let Carried { report, again: _, fights, blind } = carried;
     let mut problems = Vec::new();
     let unanswered = report.unanswered();
     let failed = report.results.iter().filter(|result| !result.outcome.is_done()).count() - unanswered;
@@ -114,8 +116,8 @@ pub(super) fn problems(plan: &Plan, report: &Report, again: Option<&Plan>) -> Ve
         let text = format!("{failed} of {} steps were not done", report.results.len());
         problems.push(problem(ProblemKind::Step, text, "the reasons stand beside the steps"));
     }
-    for fight in again.iter().flat_map(|again| fights(again, report)) {
-        let who = named(std::slice::from_ref(&fight));
+    for fight in fights {
+        let who = named(std::slice::from_ref(fight));
         let id = &fight.step.id;
         let text = if fight.step.creates() {
             format!("{id} is gone right after it was written: {who} deletes it")
@@ -124,7 +126,7 @@ pub(super) fn problems(plan: &Plan, report: &Report, again: Option<&Plan>) -> Ve
         };
         problems.push(problem(ProblemKind::Step, text, "let only one of the two write it"));
     }
-    if let Some(why) = again.and_then(|again| blind(plan, again)) {
+    if let Some(why) = blind {
         let text = format!("could not look again after the steps: {why}");
         problems.push(problem(
             ProblemKind::Target,

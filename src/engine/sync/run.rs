@@ -2,21 +2,19 @@
 //! keeps out comes to none.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::drift::withhold;
-use kwo_planner::plan::Plan;
+use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::Desired;
 use kwo_planner::roster::Refused;
 use kwo_planner::settings::{Drift, Settings};
-use tokio::sync::watch;
 
 use super::choose::{Choice, choose, fetch, missing, problem, short};
-use super::converge::{Checked, Unusable, beyond, check_out, look};
+use super::converge::{Checked, Unusable, beyond, check_out, no_plan, provenance};
 use super::memory::Memory;
 use super::options::{Allowed, Options, Ran, target_options};
 use super::outcome::{drifted, foreign, held, in_short, left};
@@ -26,8 +24,9 @@ use crate::failure::{Exit, Failure};
 use crate::git::{Clone, GitError};
 use crate::history::{Entry, Problem, ProblemKind};
 use crate::identity::of_repository;
-use crate::providers::{Home, Identity, LockRefusal};
-use crate::references::{Places, resolve};
+use crate::providers::{Home, Identity};
+use crate::references::Places;
+use crate::run::{Guard, Interrupted, Locked, Looked, NoLock, given, lock, look, unless_told};
 use crate::target::{self, Main, TargetOptions};
 
 /// Runs once. `said` hears what happens, as it happens.
@@ -93,6 +92,12 @@ impl From<Problem> for Stop {
     }
 }
 
+impl From<Interrupted> for Stop {
+    fn from(Interrupted: Interrupted) -> Stop {
+        problem(ProblemKind::Step, "interrupted; nothing was done", "").into()
+    }
+}
+
 /// A run that goes on.
 pub(super) struct Run<'r> {
     pub(super) settings: &'r Settings,
@@ -131,10 +136,7 @@ impl Run<'_> {
         };
         let places = Places::usual(PathBuf::from("/etc/kwo"), self.target.age_identity.clone());
         let clone = Clone::open(self.state.clone_folder()).await.map_err(gone)?;
-        let fetched = tokio::select! {
-            fetched = fetch(&clone, self.settings, &places) => fetched,
-            stopped = self.told_to_stop() => return Err(stopped),
-        };
+        let fetched = unless_told(&self.options.interrupted, fetch(&clone, self.settings, &places)).await?;
         let fetched = fetched.map_err(|problem| self.with_age(problem));
 
         let target = |error: &dyn fmt::Display| {
@@ -149,27 +151,24 @@ impl Run<'_> {
         let lock = if self.options.dry_run {
             None
         } else {
-            let lock = tokio::select! {
-                lock = provider.lock(self.options.patience) => lock,
-                stopped = self.told_to_stop() => return Err(stopped),
-            };
-            Some(lock.map_err(|refusal| {
-                match refusal {
-                    LockRefusal::Held { by } => Stop::Locked(
+            let lock = lock(&*provider, self.options.patience, &self.options.interrupted).await;
+            Some(lock.map_err(|none| {
+                match none {
+                    NoLock::Held { by } => Stop::Locked(
                         Failure {
                             exit: Exit::Locked,
                             ..Failure::new(format!("another run is at work: {by}"))
                         }
                         .hint("wait for it with `--lock-timeout 5m`"),
                     ),
-                    LockRefusal::Failed(refusal) => target(&refusal).into(),
+                    NoLock::Failed(refusal) => target(&refusal).into(),
+                    NoLock::Interrupted => Interrupted.into(),
                 }
             })?)
         };
-        let lost = lock.as_ref().map(|lock| lock.lost.clone());
-        let ended = self.converge(&clone, &places, fetched, &provider, &identity, lost).await;
+        let ended = self.converge(&clone, &places, fetched, &provider, &identity, lock.as_ref()).await;
         if let Some(lock) = lock {
-            lock.release.await;
+            lock.release().await;
         }
         ended
     }
@@ -193,16 +192,6 @@ impl Run<'_> {
         Problem { text, ..problem }
     }
 
-    /// Comes to its end when the run is told to end, while there is nothing yet that would have to be finished.
-    async fn told_to_stop(&self) -> Stop {
-        let mut interrupted = self.options.interrupted.clone();
-        // When nobody can signal any more there is nothing to wait for.
-        if interrupted.wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        problem(ProblemKind::Step, "interrupted; nothing was done", "").into()
-    }
-
     /// Plans and does what the newest commit that is let in wants; then leaves what the next run has to know.
     async fn converge(
         &mut self,
@@ -211,7 +200,7 @@ impl Run<'_> {
         fetched: Result<String, Problem>,
         provider: &Arc<dyn Home>,
         identity: &Identity,
-        lost: Option<watch::Receiver<bool>>,
+        lock: Option<&Locked>,
     ) -> Result<(), Stop> {
         let recalled = Memory::recall(&**provider).await;
         let (mut memory, mut note) = recalled.map_err(|refusal| {
@@ -226,11 +215,12 @@ impl Run<'_> {
             fetched => fetched,
         };
         let was_fetched = fetched.is_ok();
-        let ended = match self.prepare(clone, fetched, provider, identity, &memory).await {
-            Ok(Some(ready)) => {
+        let ready = self.prepare(clone, fetched, provider, identity, &memory).await;
+        let ended = match ready.map(|ready| ready.zip(lock)) {
+            Ok(Some((ready, lock))) => {
                 let applied = self.mark(&ready, clone, was_fetched, &**provider, &mut memory, &mut note);
                 match applied.await {
-                    Ok(()) => self.carry_out(&ready, provider, lost, &mut memory).await,
+                    Ok(()) => self.carry_out(&ready, provider, lock, &mut memory).await,
                     Err(stop) => Err(stop),
                 }
             }
@@ -272,13 +262,12 @@ impl Run<'_> {
         let keeper = of_repository(&checked.roster, &repository.url.value, repository.roster());
         let takes_over = self.options.allowed.contains(&Allowed::Roster);
         let wanted = checked.desired.clone().kept_by(&keeper, takes_over);
-        let folder = checked.path.parent().map(Into::into).unwrap_or_default();
-        let places = Places::usual(folder, self.target.age_identity.clone());
-        let (desired, vault) = resolve(wanted, &places, &**provider).await;
-        provider.entrust(Arc::new(vault));
-        let desired = if self.target.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired };
-        let desired = Arc::new(desired);
-        let plan = look(provider, &desired, &checked, identity, Some((&keeper, takes_over))).await?;
+        let folder = checked.path.parent().unwrap_or(Path::new(""));
+        let desired = Arc::new(given(wanted, folder, &self.target, &**provider).await);
+        let guard = Guard { this: &keeper, takes_over, writes: true, names: false };
+        let provenance = provenance(&checked, identity);
+        let looked = look(&**provider, &desired, &Adopt::Nothing, &provenance, Some(guard)).await;
+        let Looked { plan, observed: _ } = looked.map_err(|none| no_plan(&none, &provenance.address))?;
         if let Some(note) = &plan.provenance.keeper_note {
             (self.said)(Said::Keeper(note));
         }

@@ -1,0 +1,103 @@
+//! Look and plan: the secrets that the roster refers to, what is there, whose it is, and the checked plan.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kwo_planner::domains::node::ALLOW_RESTART;
+use kwo_planner::keeper::{Keeper, Kept, keeper, kept};
+use kwo_planner::observed::Observed;
+use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
+use kwo_planner::resource::Desired;
+use kwo_planner::verify::{Violation, verify};
+
+use crate::providers::Home;
+use crate::references::{Places, resolve};
+use crate::target::TargetOptions;
+
+/// Which roster looks, and what for.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard<'k> {
+    /// The roster.
+    pub this: &'k Keeper,
+    /// It may take over what another one keeps.
+    pub takes_over: bool,
+    /// It is to write. One that only reads may also look at what nobody is known to keep.
+    pub writes: bool,
+    /// The plan says who keeps it.
+    pub names: bool,
+}
+
+/// What was seen, and the plan made from it.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The plan, checked.
+    pub plan: Plan,
+    /// What was seen.
+    pub observed: Observed,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum NoPlan {
+    /// Another roster keeps what was looked at, or may.
+    Kept {
+        /// Who.
+        kept: Kept,
+        /// What is said of it: `is kept by …`.
+        why: String,
+    },
+    /// The plan breaks rules of kwo; there is at least one.
+    Broken(Vec<Violation>),
+}
+
+/// What is wanted, as this run can do it: with the fingerprints of its secrets, and with the leave that was given. The
+/// target has the bytes. `folder` is where the relative paths of the roster begin.
+pub async fn given(desired: Desired, folder: &Path, options: &TargetOptions, home: &dyn Home) -> Desired {
+    let places = Places::usual(folder.to_owned(), options.age_identity.clone());
+    let desired = entrust(desired, &places, home).await;
+    if options.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired }
+}
+
+/// The same without leave for anything.
+pub async fn entrust(desired: Desired, places: &Places, home: &dyn Home) -> Desired {
+    let (desired, vault) = resolve(desired, places, home).await;
+    home.entrust(Arc::new(vault));
+    desired
+}
+
+/// Looks at the target, and plans. Without a guard it may be whose it likes.
+///
+/// # Errors
+/// When another roster keeps it, or the plan does not pass the check.
+pub async fn look(
+    home: &dyn Home,
+    desired: &Desired,
+    adopt: &Adopt,
+    provenance: &Provenance,
+    guard: Option<Guard<'_>>,
+) -> Result<Looked, NoPlan> {
+    let observed = home.observe(desired).await;
+    let mut provenance = provenance.clone();
+    if let Some(Guard { this, takes_over, writes, names }) = guard {
+        let kept = kept(&observed, desired, this);
+        let note = kept.note();
+        if let Some(why) = kept.refused(takes_over).filter(|_| writes || note.is_none()) {
+            return Err(NoPlan::Kept { kept, why });
+        }
+        provenance.keeper_note = note;
+        provenance.kept_by =
+            names.then(|| keeper(&observed)).flatten().map(|keeper| keeper.to_string().into());
+    }
+    let plan = plan(desired, &observed, adopt, provenance);
+    check(&plan, &observed)?;
+    Ok(Looked { plan, observed })
+}
+
+/// The independent check that a plan only adds.
+///
+/// # Errors
+/// When it does not.
+pub fn check(plan: &Plan, observed: &Observed) -> Result<(), NoPlan> {
+    let violations = verify(plan, observed);
+    if violations.is_empty() { Ok(()) } else { Err(NoPlan::Broken(violations)) }
+}
