@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use kwo_planner::endings::word;
 
+use kwo_engine::providers::KubeOptions;
+
 use super::shared::{AgeArgs, ClusterArgs, KubeArgs, TargetArgs};
 
 /// Who says what is taken over, and whether k3s may be restarted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Leave {
+pub(super) enum Leave {
     /// The saved plan does.
     Plan,
     /// The command does.
@@ -56,7 +58,7 @@ impl Words {
         for group in as_group.iter().filter(|group| !group.is_empty()) {
             self.say("--as-group", group);
         }
-        self.unless(&span(Duration::from_secs(30)), "--timeout", &span(*timeout));
+        self.unless(&span(KubeOptions::default().timeout), "--timeout", &span(*timeout));
         if let Some(wait) = api_wait {
             self.say("--api-wait", &span(*wait));
         }
@@ -81,7 +83,7 @@ impl KubeArgs {
 impl TargetArgs {
     /// The same options once more, for `kwo apply`.
     #[must_use]
-    pub fn again(&self, leave: Leave) -> String {
+    pub(super) fn again(&self, leave: Leave) -> String {
         let TargetArgs {
             target,
             cluster: ClusterArgs { kube, concurrency },
@@ -96,7 +98,7 @@ impl TargetArgs {
         let mut words = Words::default();
         words.unless(&"kube", "--target", &target.as_str());
         words.kube(kube);
-        words.unless(&16, "--concurrency", concurrency);
+        words.unless(&KubeOptions::default().concurrency, "--concurrency", &usize::from(*concurrency));
         words.age(age);
         words.switch("--node", *node);
         words.path("--root", Some(root.as_path()).filter(|root| *root != Path::new("/")));

@@ -14,7 +14,7 @@ mod shared;
 mod unattended;
 mod values;
 
-pub use again::{Leave, option_with, roster_again};
+pub use again::{option_with, roster_again};
 pub use command::{Cli, Command};
 pub use commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,
@@ -22,7 +22,7 @@ pub use commands::{
 };
 pub use daily::{Hook, Install, Watch};
 pub use groups::GROUPS;
-pub use options::folder;
+pub use options::{ApplyOptions, Target, folder};
 pub use pipeline::{Ci, Rbac, RightsFor};
 pub use roster::{PerhapsRosterArgs, RosterArgs};
 pub use sections::{

@@ -1,15 +1,166 @@
 //! What was typed, as the plain options that a run takes.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::again::Leave;
+use super::commands::Apply;
+use super::daily::Watch;
+use super::pipeline::Ci;
 use super::shared::{AgeArgs, ClusterArgs, KubeArgs, TargetArgs};
+use super::values::TextOrJson;
 use crate::log::say;
 use kwo_engine::failure::Failure;
 use kwo_engine::providers::KubeOptions;
 use kwo_engine::references::Places;
+use kwo_engine::strict::FailOn;
 use kwo_engine::target::{Main, TargetOptions};
 
+/// How long `kwo watch` waits before it looks once more, as `--settle` does where nothing else is typed.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// What a run works on, and the words that name it in a command for later.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What a run takes.
+    pub options: TargetOptions,
+    /// The words behind `kwo apply`.
+    pub words: String,
+    /// The same behind `kwo apply --plan`, where the saved plan says the rest.
+    pub words_with_plan: String,
+}
+
+/// How to apply.
+#[derive(Clone, Debug)]
+pub struct ApplyOptions {
+    /// The roster; otherwise that of the saved plan, or the usual one.
+    pub roster: Option<PathBuf>,
+    /// What to apply it to.
+    pub target: Target,
+    /// The saved plan, of which exactly this is done.
+    pub saved: Option<PathBuf>,
+    /// Who may have signed it.
+    pub signers: Option<PathBuf>,
+    /// Nobody is asked.
+    pub yes: bool,
+    /// How to print the report.
+    pub output: TextOrJson,
+    /// How long to wait for another run to end.
+    pub lock_timeout: Duration,
+    /// How long the lock outlives a run that was killed.
+    pub lock_duration: Duration,
+    /// How long to wait before what was put right is looked at once more.
+    pub settle: Duration,
+    /// What is no success although all else went well.
+    pub fail_on: Vec<FailOn>,
+    /// Each object is shown.
+    pub full: bool,
+}
+
+impl Apply {
+    /// How to apply.
+    ///
+    /// # Errors
+    /// When the target is none.
+    pub fn options(&self) -> Result<ApplyOptions, Failure> {
+        let Apply {
+            roster,
+            target,
+            plan,
+            signers,
+            yes,
+            output,
+            lock_timeout,
+            lock_duration,
+            settle,
+            fail_on,
+            full,
+        } = self;
+        Ok(ApplyOptions {
+            roster: roster.roster.clone(),
+            target: target.target()?,
+            saved: plan.clone(),
+            signers: signers.clone(),
+            yes: *yes,
+            output: *output,
+            lock_timeout: *lock_timeout,
+            lock_duration: *lock_duration,
+            settle: *settle,
+            fail_on: fail_on.clone(),
+            full: *full,
+        })
+    }
+}
+
+impl Ci {
+    /// How to apply what is on the default branch. Beside a roster a plan is believed nothing: all of it is planned anew.
+    ///
+    /// # Errors
+    /// When the target is none.
+    pub fn apply_options(&self) -> Result<ApplyOptions, Failure> {
+        let Ci {
+            roster,
+            target,
+            plan_file,
+            code_quality: _,
+            lock_timeout,
+            lock_duration,
+            settle,
+            fail_on,
+            full,
+        } = self;
+        Ok(ApplyOptions {
+            roster: Some(roster.roster.clone()),
+            target: target.target()?,
+            saved: plan_file.clone(),
+            signers: None,
+            yes: true,
+            output: TextOrJson::Text,
+            lock_timeout: *lock_timeout,
+            lock_duration: *lock_duration,
+            settle: *settle,
+            fail_on: fail_on.clone(),
+            full: *full,
+        })
+    }
+}
+
+impl Watch {
+    /// How to apply what was edited.
+    ///
+    /// # Errors
+    /// When the target is none.
+    pub fn apply_options(&self) -> Result<ApplyOptions, Failure> {
+        let Watch { roster, target, apply: _, once: _, lock_timeout, lock_duration } = self;
+        Ok(ApplyOptions {
+            roster: Some(roster.roster.clone()),
+            target: target.target()?,
+            saved: None,
+            signers: None,
+            yes: true,
+            output: TextOrJson::Text,
+            lock_timeout: *lock_timeout,
+            lock_duration: *lock_duration,
+            settle: SETTLE,
+            fail_on: Vec::new(),
+            full: false,
+        })
+    }
+}
+
 impl TargetArgs {
+    /// What a run works on, and how it was typed.
+    ///
+    /// # Errors
+    /// When the target is none.
+    pub fn target(&self) -> Result<Target, Failure> {
+        Ok(Target {
+            options: self.options()?,
+            words: self.again(Leave::Command),
+            words_with_plan: self.again(Leave::Plan),
+        })
+    }
+
     /// What a run works on.
     ///
     /// # Errors
@@ -41,6 +192,7 @@ impl TargetArgs {
             allow_restart: *allow_restart,
             roster_id: roster_id.clone(),
             take_over_roster: *take_over_roster,
+            concurrency: usize::from(cluster.concurrency),
             adopt: adopt.clone(),
         })
     }

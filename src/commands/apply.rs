@@ -19,7 +19,7 @@ use super::look::{identity, no_plan};
 use super::print::{data, json, talk};
 use super::saved::{self, held_against};
 use super::signals;
-use crate::cli::{Apply, TextOrJson, folder};
+use crate::cli::{Apply, ApplyOptions, TextOrJson, folder};
 use crate::report::hits;
 use crate::report::plan::{Detail, text};
 use crate::report::run::{self as shown, settled};
@@ -63,35 +63,36 @@ pub(super) struct Done {
 type Ended = (Exit, Option<Report>, Option<String>);
 
 pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
-    Ok(run(args, None).await?.exit)
+    Ok(run(&args.options()?, None).await?.exit)
 }
 
 /// The same for other commands; `stop` is there where signals are listened for already.
-pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
-    let file = args.plan.as_deref().map(kwo_engine::saved::open).transpose()?;
-    let beside = match (&file, &args.roster.roster) {
+pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
+    let file = options.saved.as_deref().map(kwo_engine::saved::open).transpose()?;
+    let beside = match (&file, &options.roster) {
         (Some(_), None) => None,
         (_, roster) => Some(load(roster.as_deref().unwrap_or(Path::new(ROSTER)))?),
     };
     if let (Some(file), Some(loaded)) = (&file, &beside) {
-        saved::is_of(file, loaded, args)?;
+        saved::is_of(file, loaded, options)?;
     }
-    let provider = target::open(&args.target.options()?, args.lock_duration).await?;
+    let provider = target::open(&options.target.options, options.lock_duration).await?;
     let identity = identity(&*provider).await?;
     let vouched = match &file {
-        Some(file) => Some(saved::vouched(file, beside.is_some(), args, &*provider, &identity).await?),
+        Some(file) => Some(saved::vouched(file, beside.is_some(), options, &*provider, &identity).await?),
         None => None,
     };
     let (loaded, roster, target) = match (beside, vouched) {
         (None, Some(Some(own))) => own,
         (Some(loaded), _) => {
-            (loaded, args.roster.roster.clone().unwrap_or_else(|| ROSTER.into()), args.target.clone())
+            let roster = options.roster.clone().unwrap_or_else(|| ROSTER.into());
+            (loaded, roster, options.target.options.clone())
         }
         (None, _) => return Err(Failure::new("there is no roster to plan from")),
     };
     let place = place(&loaded, &*provider, &identity);
     let interrupted = stop.map_or_else(signals::on_signal, Ok)?;
-    let lock = lock(&*provider, args.lock_timeout, &interrupted).await?;
+    let lock = lock(&*provider, options.lock_timeout, &interrupted).await?;
     let work = async {
         let adopt = target::adopt(&target.adopt, &loaded.desired)?;
         let provenance = loaded.provenance(&roster);
@@ -110,22 +111,22 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
             }
         };
         let this = Keeper { place: stands, ..keeper };
-        let desired = given(desired, &folder(&roster), &target.options()?, &*provider).await;
+        let desired = given(desired, &folder(&roster), &target, &*provider).await;
         let guard = Guard { this: &this, takes_over: target.take_over_roster, writes: true, names: true };
         let looked = look(&*provider, &desired, &adopt, &provenance, Some(guard)).await;
         let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance))?;
         let (plan, stale, beyond) = match &file {
-            Some(file) => held_against(file, plan, &desired, args)?,
+            Some(file) => held_against(file, plan, &desired, options)?,
             None => (plan, Vec::new(), 0),
         };
         // Whoever is asked is told what they say yes to.
-        let hits = if args.yes { None } else { hits(&*provider, &plan, &desired, &observed).await };
+        let hits = if options.yes { None } else { hits(&*provider, &plan, &desired, &observed).await };
         let task = Task { desired, adopt, plan, stale, beyond };
-        show_and_ask(args, &task, hits.as_ref(), &place).await?;
+        show_and_ask(options, &task, hits.as_ref(), &place).await?;
         Ok(task)
     };
     let result = match unless_told(&interrupted, work).await {
-        Ok(Ok(task)) => finish(args, &task, &provider, &lock).await.map(|(exit, report, trouble)| {
+        Ok(Ok(task)) => finish(options, &task, &provider, &lock).await.map(|(exit, report, trouble)| {
             let Task { desired: _, adopt: _, plan, stale, beyond: _ } = task;
             Done { exit, plan, report, stale, trouble }
         }),
@@ -138,14 +139,14 @@ pub(super) async fn run(args: &Apply, stop: Option<Receiver<bool>>) -> Result<Do
 
 /// Does the plan, reports, and looks again.
 async fn finish(
-    args: &Apply,
+    options: &ApplyOptions,
     task: &Task,
     provider: &Arc<dyn Home>,
     lock: &Locked,
 ) -> Result<Ended, Failure> {
     let Task { desired, adopt, plan: planned, stale, beyond } = task;
     if planned.steps.is_empty() {
-        if args.output == TextOrJson::Json {
+        if options.output == TextOrJson::Json {
             let mut report = shown::json(planned, None, None);
             if *beyond > 0 || !stale.is_empty() {
                 report["in_agreement"] = false.into();
@@ -155,7 +156,7 @@ async fn finish(
             }
             json(&report)?;
         }
-        return Ok((failing(args, exit(planned, None, stale), planned), None, None));
+        return Ok((failing(options, exit(planned, None, stale), planned), None, None));
     }
     let progress = Progress::new(planned.steps.len());
     let mut lines = shown::Lines::default();
@@ -163,8 +164,8 @@ async fn finish(
         plan: planned,
         desired,
         adopt,
-        concurrency: usize::from(args.target.cluster.concurrency),
-        settle: args.settle,
+        concurrency: options.target.options.concurrency,
+        settle: options.settle,
     };
     let carried = carry(provider, work, lock, |event| match event {
         Event::Step(result) => progress.result(&lines.next(result)),
@@ -190,7 +191,7 @@ async fn finish(
         found.push_str(&shown::blind(why));
     }
     talk(&found);
-    if args.output == TextOrJson::Json {
+    if options.output == TextOrJson::Json {
         let mut told = shown::json(planned, Some(report), again);
         if let Some(why) = &blind {
             told["could_not_look_again"] = why.as_str().into();
@@ -199,7 +200,7 @@ async fn finish(
     }
     let failed = fought || blind.is_some();
     let end = if failed { Exit::Failed } else { exit(planned, Some(report), stale) };
-    let end = failing(args, end, again.unwrap_or(planned));
+    let end = failing(options, end, again.unwrap_or(planned));
     Ok((end, Some(carried.report), failed.then_some(found)))
 }
 
@@ -221,19 +222,24 @@ fn exit(plan: &Plan, report: Option<&Report>, stale: &[(ResourceId, String)]) ->
 }
 
 /// The exit, or a worse one where the run is to fail on what is left over.
-fn failing(args: &Apply, exit: Exit, plan: &Plan) -> Exit {
-    if exit == Exit::Done && fails(&args.fail_on, plan) { Exit::Held } else { exit }
+fn failing(options: &ApplyOptions, exit: Exit, plan: &Plan) -> Exit {
+    if exit == Exit::Done && fails(&options.fail_on, plan) { Exit::Held } else { exit }
 }
 
-async fn show_and_ask(args: &Apply, task: &Task, hits: Option<&Hits>, place: &str) -> Result<(), Failure> {
+async fn show_and_ask(
+    options: &ApplyOptions,
+    task: &Task,
+    hits: Option<&Hits>,
+    place: &str,
+) -> Result<(), Failure> {
     let Task { desired: _, adopt: _, plan, stale, beyond } = task;
     if !stale.is_empty() {
         stale.iter().for_each(|(id, why)| talk(&format!("stale: {id}: {why}\n")));
         talk("the saved plan is stale; nothing was done. Plan again, and look at what it says now\n");
         return Ok(());
     }
-    let shown = text(plan, Detail::full(args.full)) + &hits::text(hits, &[]);
-    match args.output {
+    let shown = text(plan, Detail::full(options.full)) + &hits::text(hits, &[]);
+    match options.output {
         TextOrJson::Text => data(&shown),
         TextOrJson::Json => talk(&shown),
     }
@@ -247,7 +253,7 @@ async fn show_and_ask(args: &Apply, task: &Task, hits: Option<&Hits>, place: &st
         });
         return Ok(());
     }
-    if args.yes {
+    if options.yes {
         return Ok(());
     }
     let question = format!("Apply this ({}) to {place}?", Counts::of(plan).line());

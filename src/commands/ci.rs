@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::load::{compiled, counted};
 use super::print::{data, exactly, talk};
 use super::{apply, plan};
-use crate::cli::{Apply, Ci, PerhapsRosterArgs, TextOrJson};
+use crate::cli::Ci;
 use crate::pipeline::{
     Event, Note, Pipeline, System, Unknown, Variables, code_quality, findings, holds, recognise, setting,
     tokens, workflow_command,
@@ -91,7 +91,7 @@ impl Scene {
                 data(&(text(plan, detail) + &hits::text(made.hits.as_ref(), &[])));
                 self.annotate(&args, &holds(plan))?;
                 let saved = match &args.plan_file {
-                    Some(file) => plan::save(&made, &args.target, file, None).await,
+                    Some(file) => plan::save(&made, file, None).await,
                     None => Ok(()),
                 };
                 let held = plan.holds() || fails(&args.fail_on, plan);
@@ -108,7 +108,7 @@ impl Scene {
     async fn planned(&self, args: &mut Ci) -> Result<plan::Made, Refused> {
         let loaded = compiled(self.checked(args)?)?;
         let _kubeconfig = self.kubeconfig(args)?;
-        Ok(plan::made(loaded, &args.roster.roster, &args.target, true).await?)
+        Ok(plan::made(loaded, &args.roster.roster, args.target.target()?, true).await?)
     }
 
     /// Applies what is on the default branch: the reviewed plan where one is named, else what the roster says.
@@ -126,32 +126,7 @@ impl Scene {
         self.checked(&args)?;
         args.plan_file.as_deref().map_or(Ok(()), is_there)?;
         let _kubeconfig = self.kubeconfig(&mut args)?;
-        let Ci {
-            roster,
-            target,
-            plan_file,
-            code_quality: _,
-            lock_timeout,
-            lock_duration,
-            settle,
-            fail_on,
-            full,
-        } = args;
-        let apply = Apply {
-            // Beside a roster a plan is believed nothing: all of it is planned anew.
-            roster: PerhapsRosterArgs { roster: Some(roster.roster) },
-            target,
-            plan: plan_file,
-            signers: None,
-            yes: true,
-            output: TextOrJson::Text,
-            lock_timeout,
-            lock_duration,
-            settle,
-            fail_on,
-            full,
-        };
-        Ok(apply::run(&apply, None).await?)
+        Ok(apply::run(&args.apply_options()?, None).await?)
     }
 
     /// Checks the roster and leaves it at that. Nothing here uses a credential, or leaves a comment.

@@ -9,11 +9,11 @@ use kwo_planner::resource::{Clash, Desired};
 use kwo_planner::roster::{Refused, Roster};
 
 use super::print::talk;
-use crate::cli::TargetArgs;
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::identity::of_file;
 use kwo_engine::source;
+use kwo_engine::target::TargetOptions;
 
 /// A roster and what it wants.
 pub(crate) struct Loaded {
@@ -23,8 +23,8 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Which roster it is among others.
-    pub(crate) fn keeper(&self, path: &Path, args: &TargetArgs) -> Keeper {
-        of_file(&self.roster, path, args.roster_id.as_deref())
+    pub(crate) fn keeper(&self, path: &Path, target: &TargetOptions) -> Keeper {
+        of_file(&self.roster, path, target.roster_id.as_deref())
     }
 
     /// Where it comes from, for a plan made of it.

@@ -18,7 +18,7 @@ use super::load::{Loaded, load};
 use super::look::{identity, no_plan};
 use super::pager;
 use super::print::{data, json, talk, yaml};
-use crate::cli::{self, Leave, PlanFormat, ShownArgs, TargetArgs, folder, option_with};
+use crate::cli::{self, PlanFormat, ShownArgs, Target, folder, option_with};
 use crate::report::hits;
 use crate::report::markdown::markdown;
 use crate::report::plan::{Detail, Show, text};
@@ -41,7 +41,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let show = show(&args.shown)?;
     let loaded = load(&args.roster.roster)?;
     let names: BTreeSet<SmolStr> = loaded.roster.tenants().keys().map(|name| name.text().clone()).collect();
-    let made = made(loaded, &args.roster.roster, &args.target, args.hits).await?;
+    let made = made(loaded, &args.roster.roster, args.target.target()?, args.hits).await?;
     let (plan, hits) = (&made.plan, made.hits.as_ref());
     let tenants = tenants(&args.shown);
     known(&tenants, &names, plan)?;
@@ -59,7 +59,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         PlanFormat::Markdown => data(&markdown(plan, hits, detail)),
     }
     if let Some(path) = out {
-        save(&made, &args.target, path, args.sign.as_deref()).await?;
+        save(&made, path, args.sign.as_deref()).await?;
         if !tenants.is_empty() {
             talk("the saved plan has all tenants, and not only those that are shown\n");
         }
@@ -115,6 +115,7 @@ pub(super) struct Made {
     pub(super) plan: Plan,
     pub(super) hits: Option<Hits>,
     sources: Arc<Sources>,
+    target: Target,
     provider: Arc<dyn Home>,
 }
 
@@ -122,38 +123,33 @@ pub(super) struct Made {
 pub(super) async fn made(
     loaded: Loaded,
     roster: &Path,
-    args: &TargetArgs,
+    target: Target,
     asked: bool,
 ) -> Result<Made, Failure> {
-    let keeper = loaded.keeper(roster, args);
-    let options = args.options()?;
-    let provider = target::open(&options, Duration::ZERO).await?;
+    let options = &target.options;
+    let keeper = loaded.keeper(roster, options);
+    let provider = target::open(options, Duration::ZERO).await?;
     let identity = identity(&*provider).await?;
     let provenance =
         Provenance { target: identity.id, address: identity.address, ..loaded.provenance(roster) };
-    let adopt = target::adopt(&args.adopt, &loaded.desired)?;
+    let adopt = target::adopt(&options.adopt, &loaded.desired)?;
     let sources = Arc::clone(loaded.roster.sources());
     // As `apply` would, so that both come to the same.
-    let desired = loaded.desired.kept_by(&keeper, args.take_over_roster);
-    let desired = given(desired, &folder(roster), &options, &*provider).await;
-    let guard = Guard { this: &keeper, takes_over: args.take_over_roster, writes: false, names: true };
+    let desired = loaded.desired.kept_by(&keeper, options.take_over_roster);
+    let desired = given(desired, &folder(roster), options, &*provider).await;
+    let guard = Guard { this: &keeper, takes_over: options.take_over_roster, writes: false, names: true };
     let looked = look(&*provider, &desired, &adopt, &provenance, Some(guard)).await;
     let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance))?;
     let hits = if asked { hits(&*provider, &plan, &desired, &observed).await } else { None };
-    Ok(Made { plan, hits, sources, provider })
+    Ok(Made { plan, hits, sources, target, provider })
 }
 
 /// Saves a plan, for `kwo apply --plan`.
-pub(super) async fn save(
-    made: &Made,
-    args: &TargetArgs,
-    path: &Path,
-    sign: Option<&Path>,
-) -> Result<(), Failure> {
-    let Made { plan, hits: _, sources, provider } = made;
+pub(super) async fn save(made: &Made, path: &Path, sign: Option<&Path>) -> Result<(), Failure> {
+    let Made { plan, hits: _, sources, target, provider } = made;
     let saved = Saved {
-        adopt: args.adopt.iter().map(Into::into).collect(),
-        allow_restart: args.allow_restart,
+        adopt: target.options.adopt.iter().map(Into::into).collect(),
+        allow_restart: target.options.allow_restart,
         ..Saved::of(sources)
     };
     let mut file = SavedPlan { plan: plan.clone(), saved: Some(saved), hits: None };
@@ -180,11 +176,11 @@ pub(super) async fn save(
     }
     let file = option_with("--plan", &path.to_string_lossy());
     if sealed || sign.is_some() {
-        let command = format!("kwo apply{file}{}", args.again(Leave::Plan));
+        let command = format!("kwo apply{file}{}", target.words_with_plan);
         talk(&format!("saved to {}; `{command}` does exactly this\n", path.display()));
     } else {
         let roster = word(&plan.provenance.roster);
-        let command = format!("kwo apply {roster}{file}{}", args.again(Leave::Command));
+        let command = format!("kwo apply {roster}{file}{}", target.words);
         talk(&format!(
             "saved to {}, without a seal: there is no key for one here; `{command}` does exactly this\n",
             path.display()

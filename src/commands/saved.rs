@@ -12,23 +12,24 @@ use kwo_planner::saved::SavedPlan;
 
 use super::load::{Loaded, compiled};
 use super::print::talk;
-use crate::cli::{Apply, Leave, TargetArgs, option_with};
+use crate::cli::{ApplyOptions, option_with};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Home, Identity};
 use kwo_engine::saved::{Keys, Opened, Seal, plain, signer};
+use kwo_engine::target::TargetOptions;
 
 /// How many of the steps that were left out are named.
 const NAMED: usize = 5;
 
 /// The roster of a saved plan, where it is, and what it is for.
-pub(super) type Own = (Loaded, PathBuf, TargetArgs);
+pub(super) type Own = (Loaded, PathBuf, TargetOptions);
 
 /// Is it a plan for the very roster that was given beside it?
-pub(super) fn is_of(file: &Opened, loaded: &Loaded, args: &Apply) -> Result<(), Failure> {
+pub(super) fn is_of(file: &Opened, loaded: &Loaded, options: &ApplyOptions) -> Result<(), Failure> {
     if file.plan.plan.provenance.roster_digest == roster_digest(loaded.roster.sources()) {
         return Ok(());
     }
-    let name = name(args);
+    let name = name(options);
     let message = format!("the plan {name} is stale: it was made from another roster than the one beside it");
     Err(Failure { exit: Exit::Stale, ..Failure::new(message) }.hint(
         "plan again; in a pipeline, bring the request up to date with the branch before it is merged, so that its plan \
@@ -40,12 +41,12 @@ pub(super) fn is_of(file: &Opened, loaded: &Loaded, args: &Apply) -> Result<(), 
 pub(super) async fn vouched(
     file: &Opened,
     given: bool,
-    args: &Apply,
+    options: &ApplyOptions,
     provider: &dyn Home,
     identity: &Identity,
 ) -> Result<Option<Own>, Failure> {
     let SavedPlan { plan, saved, hits: _ } = &file.plan;
-    let name = name(args);
+    let name = name(options);
     if plan.provenance.target != identity.id {
         return Err(Failure::new(format!(
             "the plan was made for {} ({}), this is {} ({})",
@@ -56,7 +57,7 @@ pub(super) async fn vouched(
         ))
         .hint("--target, --kubeconfig and --context choose another"));
     }
-    if let (Some(signers), Some(path)) = (&args.signers, &args.plan) {
+    if let (Some(signers), Some(path)) = (&options.signers, &options.saved) {
         let who = signer(path, &file.bytes, signers)?;
         talk(&format!("the plan was signed by {who}\n"));
     }
@@ -64,10 +65,9 @@ pub(super) async fn vouched(
         return Ok(None);
     }
     let beside = || {
-        let options = args.target.again(Leave::Command);
-        let file = args.plan.as_ref().map(|path| option_with("--plan", &path.to_string_lossy()));
+        let file = options.saved.as_ref().map(|path| option_with("--plan", &path.to_string_lossy()));
         let roster = word(&plain(&plan.provenance.roster));
-        let command = format!("kwo apply {roster}{}{options}", file.unwrap_or_default());
+        let command = format!("kwo apply {roster}{}{}", file.unwrap_or_default(), options.target.words);
         format!("with the roster that it was made from beside it kwo plans anew: `{command}`")
     };
     let Some(saved) = saved else {
@@ -77,13 +77,13 @@ pub(super) async fn vouched(
         .hint("plan again with `kwo plan --out FILE`")
         .hint(beside()));
     };
-    if args.signers.is_none() {
+    if options.signers.is_none() {
         match Keys::find(provider).await.check(&file.plan) {
             Some(Seal::Cluster | Seal::Person) => {}
             None => return Err(unknown(&name).hint(beside())),
         }
     }
-    if !args.target.adopt.is_empty() {
+    if !options.target.options.adopt.is_empty() {
         return Err(Failure::usage(
             "--adopt and --plan do not go together: the plan says what it takes over",
         )
@@ -95,10 +95,10 @@ pub(super) async fn vouched(
         return Err(fault());
     }
     let loaded = compiled(parse(sources).map_err(|_| fault())?)?;
-    let target = TargetArgs {
+    let target = TargetOptions {
         adopt: saved.adopt.iter().map(ToString::to_string).collect(),
         allow_restart: saved.allow_restart,
-        ..args.target.clone()
+        ..options.target.options.clone()
     };
     Ok(Some((loaded, PathBuf::from(plan.provenance.roster.as_str()), target)))
 }
@@ -123,15 +123,15 @@ pub(super) fn held_against(
     file: &Opened,
     now: Plan,
     desired: &Desired,
-    args: &Apply,
+    options: &ApplyOptions,
 ) -> Result<Compared, Failure> {
-    let demand = if args.roster.roster.is_some() { Demand::Whole } else { Demand::Steps };
+    let demand = if options.roster.is_some() { Demand::Whole } else { Demand::Steps };
     let Refreshed { plan, stale, settled, beyond, strangers } =
         refresh(&file.plan.plan, now, desired, demand);
     if let Some(first) = strangers.first() {
         return Err(Failure::new(format!(
             "the plan {} asks for {}, and the roster does not, or not like that; nothing was done",
-            name(args),
+            name(options),
             plain(&first.to_string())
         ))
         .hint("somebody may have changed the file; plan again"));
@@ -160,6 +160,6 @@ pub(super) fn held_against(
     Ok((plan, stale, beyond.len()))
 }
 
-fn name(args: &Apply) -> String {
-    args.plan.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+fn name(options: &ApplyOptions) -> String {
+    options.saved.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
 }

@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
-use std::time::Duration;
 
 use kwo_planner::plan::roster_digest;
 use kwo_planner::roster::Sources;
@@ -11,7 +10,7 @@ use tokio::sync::watch::Receiver;
 use super::load::{checked, told};
 use super::print::{data, talk};
 use super::{apply, plan, signals};
-use crate::cli::{Apply, PerhapsRosterArgs, TextOrJson, Watch};
+use crate::cli::Watch;
 use crate::report::diagnostic;
 use crate::report::failure;
 use crate::report::plan::{Detail, text};
@@ -126,20 +125,7 @@ fn clear(first: bool) {
 async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Result<Exit, Failure> {
     if args.apply {
         clear(first);
-        let args = Apply {
-            roster: PerhapsRosterArgs { roster: Some(args.roster.roster.clone()) },
-            target: args.target.clone(),
-            plan: None,
-            signers: None,
-            yes: true,
-            output: TextOrJson::Text,
-            lock_timeout: args.lock_timeout,
-            lock_duration: args.lock_duration,
-            settle: Duration::from_secs(2),
-            fail_on: Vec::new(),
-            full: false,
-        };
-        return Ok(apply::run(&args, stopped).await?.exit);
+        return Ok(apply::run(&args.apply_options()?, stopped).await?.exit);
     }
     // What is shown stays until there is something to show instead of it.
     let loaded = match checked(&args.roster.roster) {
@@ -149,7 +135,7 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
             return Err(told(&refused));
         }
     };
-    let plan = plan::made(loaded, &args.roster.roster, &args.target, false).await?.plan;
+    let plan = plan::made(loaded, &args.roster.roster, args.target.target()?, false).await?.plan;
     clear(first);
     data(&text(&plan, Detail::default()));
     Ok(if plan.holds() { Exit::Held } else { Exit::Done })

@@ -12,9 +12,6 @@ use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
 
-/// So many writes are on their way to a directory at a time.
-const WRITES: usize = 16;
-
 /// What a run works on, and what it may do there.
 #[derive(Clone, Debug)]
 pub struct TargetOptions {
@@ -30,6 +27,8 @@ pub struct TargetOptions {
     pub roster_id: Option<String>,
     /// What another roster keeps may be taken over.
     pub take_over_roster: bool,
+    /// How many steps are done at a time.
+    pub concurrency: usize,
     /// The tenants and objects whose objects without a mark are taken over; `*` is all of them.
     pub adopt: Vec<String>,
 }
@@ -41,17 +40,6 @@ pub enum Main {
     Cluster(Box<KubeOptions>),
     /// A directory of manifests.
     Directory(PathBuf),
-}
-
-impl TargetOptions {
-    /// How many writes may be on their way at a time.
-    #[must_use]
-    pub fn concurrency(&self) -> usize {
-        match &self.main {
-            Main::Cluster(options) => options.concurrency,
-            Main::Directory(_) => WRITES,
-        }
-    }
 }
 
 /// Opens the target, and the node where the run is asked to look at it.

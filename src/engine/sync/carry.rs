@@ -99,7 +99,7 @@ impl Run<'_> {
                 plan,
                 desired,
                 adopt: &Adopt::Nothing,
-                concurrency: self.target.concurrency(),
+                concurrency: self.target.concurrency,
                 settle: self.options.settle,
             };
             let carried = carry(provider, work, lock, |event| match event {

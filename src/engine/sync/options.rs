@@ -123,6 +123,7 @@ pub fn target_options(settings: &Settings, tell: fn(&str)) -> TargetOptions {
         allow_restart: yes(target.and_then(|target| target.allow_restart)),
         roster_id: None,
         take_over_roster: false,
+        concurrency: KubeOptions::default().concurrency,
         adopt: Vec::new(),
     }
 }
