@@ -98,7 +98,7 @@ async fn the_lease_is_taken_over_when_its_holder_is_silent_and_lost_when_it_is_t
     // A holder that lives, whatever its clock says: whoever would not wait is told at its next renewal.
     match one.lock(Duration::ZERO).await {
         Err(LockRefusal::Held { by }) => {
-            assert!(by.ends_with(" by its own clock; it was seen to renew the lock"), "{by}");
+            assert!(by.ends_with(" by its own clock; it is alive, because it renews the lock"), "{by}");
         }
         Err(LockRefusal::Failed(why)) => panic!("{why}"),
         Ok(_) => panic!("it is held"),

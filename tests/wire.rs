@@ -335,7 +335,7 @@ async fn an_object_that_moved_is_written_at_its_new_version() {
 async fn an_object_that_keeps_moving_is_given_up() {
     let (_keep, still) = watch::channel(false);
     let (outcome, versions) = quarrel(&busy(usize::MAX, |_| {}), still).await;
-    let why = "it changes faster than it can be written, 4 times in a row: the server rejected our request";
+    let why = "it changes faster than kwo can write it, 4 times in a row: the server rejected our request";
     assert_eq!(outcome, Outcome::Refused(Refusal::Changed { why: why.to_owned() }));
     assert_eq!(versions, ["5", "6", "7", "8"]);
 }

@@ -181,7 +181,7 @@ impl TargetArgs {
             Some(path) => Main::Directory(PathBuf::from(path)),
             None if target == "kube" => Main::Cluster(Box::new(cluster.options()?)),
             None => {
-                return Err(Failure::usage(format!("`{target}` is no target"))
+                return Err(Failure::usage(format!("`{target}` is not a valid target"))
                     .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests"));
             }
         };

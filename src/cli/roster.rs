@@ -55,7 +55,7 @@ fn one(matches: &ArgMatches, option: Behind, roster: Option<&Path>) -> Result<Op
     match (option.file, roster) {
         (Some(file), Some(roster)) if typed => {
             let text = format!(
-                "the roster is named twice: `{}`, and `{}` with --file; give one of the two",
+                "the command names two rosters: `{}`, and `{}` with --file; give one of the two",
                 roster.display(),
                 file.display()
             );

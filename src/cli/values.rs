@@ -107,7 +107,9 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || match text.trim().parse::<u64>() {
         Ok(number) => format!("`{text}` has no unit: is it {number}s, {number}m or {number}h?"),
-        Err(_) => format!("`{text}` is no span of time: expected something like 30s, 5m, 1h30m or 2d"),
+        Err(_) => {
+            format!("`{text}` is not a valid span of time: expected something like 30s, 5m, 1h30m or 2d")
+        }
     };
     let span: jiff::Span = text.trim().parse().map_err(|_| wrong())?;
     let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;

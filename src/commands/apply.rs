@@ -235,7 +235,7 @@ async fn show_and_ask(
     let Task { desired: _, adopt: _, plan, stale, beyond } = task;
     if !stale.is_empty() {
         stale.iter().for_each(|(id, why)| talk(&format!("stale: {id}: {why}\n")));
-        talk("the saved plan is stale; nothing was done. Plan again, and look at what it says now\n");
+        talk("the saved plan is stale; nothing was changed. Plan again, and look at what it says now\n");
         return Ok(());
     }
     let shown = text(plan, Detail::full(options.full)) + &hits::text(hits, &[]);

@@ -30,9 +30,12 @@ pub(crate) async fn lock(
 /// Asks the person at the terminal; nothing but `yes` is a yes.
 pub(crate) async fn confirm(question: &str, hint: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("there is nobody to ask").hint(hint));
+        return Err(Failure::usage(
+            "kwo cannot ask for confirmation, because standard input is not a terminal",
+        )
+        .hint(hint));
     }
-    talk(&format!("\n{question} Only `yes` will do: "));
+    talk(&format!("\n{question} Type `yes` to confirm: "));
     let _asking = signals::Asking::begins();
     let answer = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();

@@ -59,7 +59,7 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
     let history = open(settings.state());
     let head = history.verify().map_err(|error| Failure::new("the history is not whole").because(&error))?;
     data(&format!(
-        "{} entr{}, each leads to the next; the newest has the digest {}\n",
+        "{} entr{}, none is changed or missing; the newest has the digest {}\n",
         head.number,
         if head.number == 1 { "y" } else { "ies" },
         or_none(&head.digest)
@@ -78,7 +78,7 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
     for short in memory.history.iter().filter(|short| short.host == host) {
         let here = history.digest(short.number).map_err(|error| failed(&error))?;
         if here.as_deref() != Some(short.digest.as_str()) {
-            let why = if here.is_some() { "it is another one here" } else { "it is missing here" };
+            let why = if here.is_some() { "it is different here" } else { "it is missing here" };
             let text = format!(
                 "the cluster remembers entry {} of this node, from {}, and {why}",
                 short.number, short.began
@@ -91,7 +91,7 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
     }
     match newest {
         Some(number) => {
-            data(&format!("the cluster remembers the last ones up to entry {number} as they are here\n"));
+            data(&format!("the cluster remembers the same last entries, up to entry {number}\n"));
         }
         None => data("the cluster remembers no entry of this node\n"),
     }

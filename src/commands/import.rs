@@ -58,7 +58,7 @@ pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
 fn checked(text: &str) -> Result<Desired, Failure> {
     let fault = || {
         Failure::new("kwo does not accept the roster that it drew up, and wrote nothing")
-            .hint("this is a fault in kwo: please report it with what stands above")
+            .hint("this is a bug in kwo: please report it with the output above")
     };
     let file = SourceFile { name: UNSAVED.to_owned(), text: text.to_owned() };
     let roster = parse(Sources::new(vec![file])).map_err(|refused| {

@@ -132,5 +132,5 @@ fn cannot(what: &str, (path, why): Refused) -> Failure {
 
 fn told(why: String) -> Failure {
     Failure { causes: vec![why], ..Failure::new("systemd did not do what kwo asked for") }
-        .hint("`journalctl -n 20 -u 'kwo*'` says more; mend it and run the same command again")
+        .hint("`journalctl -n 20 -u 'kwo*'` says more; fix it, and run the same command again")
 }

@@ -22,12 +22,11 @@ pub(crate) async fn identity(provider: &dyn Home) -> Result<Identity, Failure> {
 pub(crate) fn no_plan(none: &NoPlan, provenance: &Provenance) -> Failure {
     match none {
         NoPlan::Kept { kept, why } => {
-            refused(kept, &format!("{} {why}; nothing was done", provenance.address), provenance)
+            refused(kept, &format!("{} {why}; nothing was changed", provenance.address), provenance)
         }
         NoPlan::Broken(violations) => {
-            let mut failure = Failure::new("the plan breaks a rule of kwo; nothing was done").hint(
-                "this is a fault in kwo (or the saved plan was edited): please report it with the plan",
-            );
+            let mut failure = Failure::new("the plan breaks a rule of kwo; nothing was changed")
+                .hint("this is a bug in kwo (or the saved plan was edited): please report it with the plan");
             failure.causes = violations.iter().map(ToString::to_string).collect();
             failure
         }

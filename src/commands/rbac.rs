@@ -81,6 +81,6 @@ fn named<'n>(option: &str, name: &'n str) -> Result<&'n str, Failure> {
     if fits && !name.starts_with('-') && !name.ends_with('-') {
         return Ok(name);
     }
-    Err(Failure::usage(format!("{option}={name}: it is no name that Kubernetes takes"))
+    Err(Failure::usage(format!("{option}={name}: Kubernetes does not accept this name"))
         .hint("up to 63 small letters, digits and dashes, with no dash at either end"))
 }

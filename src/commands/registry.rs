@@ -156,6 +156,6 @@ fn turn(standing: &Standing) -> String {
 
 /// A password as text, for whoever asked to see it.
 pub(crate) fn shown(bytes: &SecretSlice<u8>) -> Result<zeroize::Zeroizing<String>, String> {
-    let text = String::from_utf8(bytes.expose_secret().to_vec()).map_err(|_| "it is no text")?;
+    let text = String::from_utf8(bytes.expose_secret().to_vec()).map_err(|_| "it is not text")?;
     Ok(zeroize::Zeroizing::new(text))
 }

@@ -38,9 +38,7 @@ pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
         Ok((secret, rotation))
     };
     let result = match unless_told(&interrupted, work).await {
-        Ok(Ok(_)) if lock.is_lost() => {
-            Err(Failure::new("the lock was lost to another run; nothing was done"))
-        }
+        Ok(Ok(_)) if lock.is_lost() => Err(Failure::new("another run took the lock; nothing was changed")),
         Ok(Ok((secret, rotation))) => {
             write(&kube, &secret, &rotation).await.map(|archive| (rotation, archive))
         }
@@ -112,17 +110,17 @@ async fn look(
         .await
         .map_err(|refusal| Failure::new(format!("cannot look at the Secret {place}: {refusal}")))?;
     let secret = found.ok_or_else(|| {
-        Failure::new(format!("there is no Secret {place} yet; nothing was done"))
+        Failure::new(format!("there is no Secret {place} yet; nothing was changed"))
             .hint(format!("`{}` makes it", apply_command(args)))
     })?;
     if !secret.is_marked() {
-        return Err(Failure::new(format!("the Secret {place} is not kwo's; nothing was done"))
+        return Err(Failure::new(format!("the Secret {place} is not kwo's; nothing was changed"))
             .hint(format!("`{} --adopt={id}` takes it over", apply_command(args))));
     }
     let rotation = rotation(&secret.data, account, made, args.grace, Timestamp::now()).map_err(|obstacle| {
         let failure = Failure::new(match &obstacle {
-            Obstacle::NotReady(why) => format!("the Secret {place} is not as kwo leaves it: {why}; nothing was done"),
-            Obstacle::Running(..) | Obstacle::Impossible(_) => format!("{obstacle}; nothing was done"),
+            Obstacle::NotReady(why) => format!("the Secret {place} is not as kwo leaves it: {why}; nothing was changed"),
+            Obstacle::Running(..) | Obstacle::Impossible(_) => format!("{obstacle}; nothing was changed"),
         });
         match obstacle {
             Obstacle::Running(..) => failure.hint(
@@ -153,7 +151,7 @@ async fn write(kube: &Kube, secret: &StoredSecret, rotation: &Rotation) -> Resul
     let archive = format!("{}-{}", id.name, Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f"));
     kube.keep_copy(secret, &archive).await.map_err(|refusal| {
         Failure::new(format!(
-            "cannot archive what is there as the Secret {archive}: {refusal}; nothing was done"
+            "cannot archive what is there as the Secret {archive}: {refusal}; nothing was changed"
         ))
     })?;
     kube.set(secret, &rotation.keys).await.map_err(|refusal| match refusal {

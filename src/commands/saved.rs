@@ -30,7 +30,7 @@ pub(super) fn is_of(file: &Opened, loaded: &Loaded, options: &ApplyOptions) -> R
         return Ok(());
     }
     let name = name(options);
-    let message = format!("the plan {name} is stale: it was made from another roster than the one beside it");
+    let message = format!("the plan {name} is stale: it was made from a different roster");
     Err(Failure { exit: Exit::Stale, ..Failure::new(message) }.hint(
         "plan again; in a pipeline, bring the request up to date with the branch before it is merged, so that its plan \
          is for what is merged",
@@ -68,7 +68,7 @@ pub(super) async fn vouched(
         let file = options.saved.as_ref().map(|path| option_with("--plan", &path.to_string_lossy()));
         let roster = word(&plain(&plan.provenance.roster));
         let command = format!("kwo apply {roster}{}{}", file.unwrap_or_default(), options.target.words);
-        format!("with the roster that it was made from beside it kwo plans anew: `{command}`")
+        format!("give kwo the roster too, and it plans again: `{command}`")
     };
     let Some(saved) = saved else {
         return Err(Failure::new(format!(
@@ -89,7 +89,7 @@ pub(super) async fn vouched(
         )
         .hint("plan again with --adopt"));
     }
-    let fault = || Failure::new(format!("{name} has no roster in it that this kwo takes")).hint("plan again");
+    let fault = || Failure::new(format!("this kwo cannot read the roster in {name}")).hint("plan again");
     let sources = saved.sources();
     if plan.provenance.roster_digest != roster_digest(&sources) {
         return Err(fault());
@@ -130,7 +130,7 @@ pub(super) fn held_against(
         refresh(&file.plan.plan, now, desired, demand);
     if let Some(first) = strangers.first() {
         return Err(Failure::new(format!(
-            "the plan {} asks for {}, and the roster does not, or not like that; nothing was done",
+            "the plan {} asks for {}, but the roster does not, or asks for it differently; nothing was changed",
             name(options),
             plain(&first.to_string())
         ))
@@ -153,7 +153,7 @@ pub(super) fn held_against(
             more => format!(" and {more} more"),
         };
         talk(&format!(
-            "needed by now, not in the plan, and left for the next one: {}{more}\n",
+            "now also needed, but not in this plan (the next plan has it): {}{more}\n",
             names.join(", ")
         ));
     }

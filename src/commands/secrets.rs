@@ -21,7 +21,7 @@ fn encrypt(args: &Encrypt) -> Result<Exit, Failure> {
     let mut recipients = Vec::with_capacity(args.recipient.len());
     for text in &args.recipient {
         let recipient: age::x25519::Recipient = text.parse().map_err(|why: &str| {
-            Failure::usage(format!("`{text}` is no age recipient: {why}"))
+            Failure::usage(format!("`{text}` is not a valid age recipient: {why}"))
                 .hint("`kwo secrets keygen` makes a key and prints its recipient, which begins with `age1`")
         })?;
         recipients.push(recipient);

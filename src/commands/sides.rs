@@ -132,8 +132,11 @@ async fn read(word: Word, file: &Path) -> Result<Read, Failure> {
 /// it, unless it begins with a dot.
 fn place(name: &str, file: &Path, typed: Option<&str>) -> Result<(Clone, String), Failure> {
     let none = || {
-        Failure::new(format!("`{}` is no file, and no revision: this is no git repository", one_line(name)))
-            .hint("name a file, or run kwo in the repository that has the revision")
+        Failure::new(format!(
+            "`{}` is not a file, and there is no git repository here that could have such a revision",
+            one_line(name)
+        ))
+        .hint("name a file, or run kwo in the repository that has the revision")
     };
     let dotted = |path: &&str| path.starts_with("./") || path.starts_with("../");
     if let Some(path) = typed.filter(|path| !dotted(path)) {
@@ -141,14 +144,15 @@ fn place(name: &str, file: &Path, typed: Option<&str>) -> Result<(Clone, String)
         let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         return match plain && !path.is_empty() {
             true => Ok((clone, path.to_owned())),
-            false => {
-                Err(Failure::usage(format!("`{}` is no path of a file in a repository", one_line(path))))
-            }
+            false => Err(Failure::usage(format!(
+                "`{}` is not a valid path of a file in a repository",
+                one_line(path)
+            ))),
         };
     }
     let file = typed.map_or(file, Path::new);
     if file == Path::new("-") {
-        return Err(Failure::usage("a revision has no standard input")
+        return Err(Failure::usage("standard input is not part of a revision")
             .hint("name the path of the roster in it: REVISION:PATH"));
     }
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -158,10 +162,8 @@ fn place(name: &str, file: &Path, typed: Option<&str>) -> Result<(Clone, String)
     let whole = folder.join(file.file_name().unwrap_or_default());
     match whole.strip_prefix(&top).ok().and_then(Path::to_str) {
         Some(within) => Ok((clone, within.to_owned())),
-        None => {
-            Err(Failure::new(format!("{} does not lie in the repository {}", file.display(), top.display()))
-                .hint("name the path of the roster in it: REVISION:PATH"))
-        }
+        None => Err(Failure::new(format!("{} is not in the repository {}", file.display(), top.display()))
+            .hint("name the path of the roster in it: REVISION:PATH")),
     }
 }
 
@@ -171,7 +173,7 @@ async fn commit(clone: &Clone, name: &str) -> Result<String, Failure> {
             let names = clone.names().await;
             let hint = did_you_mean(name, names.iter().map(String::as_str));
             Err(Failure::new(format!(
-                "`{}` is no file, and no revision of this git repository",
+                "`{}` is neither a file nor a revision of this git repository",
                 one_line(name)
             ))
             .hint(hint.unwrap_or_else(|| "`git branch --all` and `git tag` list revisions".to_owned())))
@@ -188,7 +190,7 @@ async fn laid_out(clone: &Clone, name: &str, commit: &str, within: &str) -> Resu
     let path = into.path().join(within);
     if !path.is_file() {
         return Err(Failure::new(format!("there is no file {} in `{}`", one_line(within), one_line(name)))
-            .hint("`-f PATH` or REVISION:PATH names the roster in the repository; a link is no file"));
+            .hint("`-f PATH` or REVISION:PATH names the roster in the repository; kwo follows no link"));
     }
     let named = |path: &Path| {
         let within = path.strip_prefix(into.path()).unwrap_or(path).to_string_lossy();

@@ -59,7 +59,7 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
                 std::process::exit(130);
             }
             if !asking {
-                talk("\nending as soon as no write is on its way; once more to end at once\n");
+                talk("\nkwo ends when its current writes are done; press Ctrl-C again to end now\n");
             }
         }
     });

@@ -36,7 +36,9 @@ async fn check(args: &TlsCheck) -> Result<Exit, Failure> {
 /// `www.example.com` or `www.example.com:8443`.
 fn host_and_port(text: &str) -> Result<(String, u16), Failure> {
     let wrong = |why: &dyn std::error::Error| {
-        Failure::usage(format!("`{text}` is no host")).because(why).hint("expected HOST or HOST:PORT")
+        Failure::usage(format!("`{text}` is not a valid host"))
+            .because(why)
+            .hint("expected HOST or HOST:PORT")
     };
     let (host, port) = text.rsplit_once(':').unwrap_or((text, "443"));
     let host: HostName = host.parse().map_err(|refusal| wrong(&refusal))?;

@@ -45,7 +45,7 @@ impl std::fmt::Display for Astray {
         let plain = |path: &PathBuf| one_line(&path.to_string_lossy()).into_owned();
         match self {
             Astray::Link(path) => write!(out, "{} is a link", plain(path)),
-            Astray::Special(path) => write!(out, "{} is no regular file", plain(path)),
+            Astray::Special(path) => write!(out, "{} is not a regular file", plain(path)),
             Astray::Io(error) => error.fmt(out),
             Astray::TooMany => write!(out, "there are over {MOST_ENTRIES} files and folders to look at"),
             Astray::Pattern(error) => error.fmt(out),

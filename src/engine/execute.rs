@@ -106,7 +106,7 @@ impl Brakes {
         if *self.interrupted.borrow() {
             Some("interrupted")
         } else if work_left && *self.lock_lost.borrow() {
-            Some("another run took the lock over")
+            Some("another run took the lock")
         } else {
             None
         }
@@ -252,8 +252,7 @@ async fn perform<P: Provider + ?Sized>(mut step: Step, provider: &P, brakes: &Br
     match provider.write(&step).await {
         Ok(()) => Outcome::Done,
         Err(Refusal::Changed { why }) => {
-            let why =
-                format!("it changes faster than it can be written, {} times in a row: {why}", LOOKS + 1);
+            let why = format!("it changes faster than kwo can write it, {} times in a row: {why}", LOOKS + 1);
             Outcome::Refused(Refusal::Changed { why })
         }
         Err(refusal) => Outcome::Refused(refusal),

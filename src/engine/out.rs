@@ -104,9 +104,9 @@ pub fn may_replace(path: &Path, kind: Kind) -> Result<(), String> {
                 && found.len() > 0
                 && !kind.is_one.is_some_and(|is_one| looks(path, is_one)) =>
         {
-            Err(format!("it is there already, and is no {}", kind.what))
+            Err(format!("it exists already, and it is not a file of this kind: {}", kind.what))
         }
-        Ok(found) if !found.is_file() && !found.is_symlink() => Err("it is no file".to_owned()),
+        Ok(found) if !found.is_file() && !found.is_symlink() => Err("it is not a file".to_owned()),
         _ => Ok(()),
     }
 }
@@ -348,7 +348,7 @@ mod tests {
         for kind in [PLAN, CODE_QUALITY] {
             assert!(write(&link, b"new", kind).unwrap_err().to_string().contains("is a symbolic link"));
         }
-        assert!(write(folder.path(), b"new", PLAN).unwrap_err().to_string().contains("is no file"));
+        assert!(write(folder.path(), b"new", PLAN).unwrap_err().to_string().contains("is not a file"));
         assert_eq!(fs::read_to_string(&file).unwrap(), OURS);
         let mode = Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();

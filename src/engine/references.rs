@@ -246,7 +246,7 @@ pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dy
                 let path = Path::new(&folder).join(name.as_str());
                 if !path.exists() {
                     return Err(format!(
-                        "the unit was not given it; `LoadCredential={name}` in the unit takes it from /etc/credstore/{name}"
+                        "systemd did not pass it to the unit; `LoadCredential={name}` in the unit takes it from /etc/credstore/{name}"
                     ));
                 }
                 read(&path)?
@@ -306,14 +306,15 @@ fn opened(path: &Path, places: &Places) -> Answer {
     };
     let sealed = read(path)?;
     let name = identity.display();
-    let identity = String::from_utf8(read(identity)?).map_err(|_| format!("{name} is no age identity"))?;
+    let identity =
+        String::from_utf8(read(identity)?).map_err(|_| format!("{name} is not an age identity"))?;
     let identities = age::IdentityFile::from_buffer(identity.as_bytes())
         .and_then(|file| file.into_identities().map_err(std::io::Error::other))
-        .map_err(|_| format!("{name} is no age identity"))?;
+        .map_err(|_| format!("{name} is not an age identity"))?;
     let cannot = || format!("{} cannot be opened with {name}", path.display());
     let armored = age::armor::ArmoredReader::new(sealed.as_slice());
     let decryptor = age::Decryptor::new(armored)
-        .map_err(|error| format!("{} is no age file: {error}", path.display()))?;
+        .map_err(|error| format!("{} is not an age file: {error}", path.display()))?;
     let opening = decryptor.decrypt(identities.iter().map(|identity| &**identity as &dyn age::Identity));
     let mut bytes = Vec::new();
     // What is in it is shorter than the file, which is not too long.

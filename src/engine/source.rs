@@ -93,7 +93,7 @@ pub fn load_as(path: &Path, named: &dyn Fn(&Path) -> String) -> Result<Roster, B
         let found = match below.find(&pattern.value) {
             Ok(found) => found,
             Err(Astray::Pattern(error)) => {
-                let why = format!("`{}` is no glob pattern: {error}", pattern.value);
+                let why = format!("`{}` is not a valid glob pattern: {error}", pattern.value);
                 findings.push(Finding::new("bad-include", pattern.at, why, "expected a glob pattern"));
                 continue;
             }
@@ -118,7 +118,7 @@ pub fn load_as(path: &Path, named: &dyn Fn(&Path) -> String) -> Result<Roster, B
                     "expected a file below the roster's folder",
                 )
                 .hint(
-                    "mend the pattern, or delete it: it is refused so that a moved folder does not look like tenants that left",
+                    "correct the pattern, or delete it: kwo refuses it so that a moved folder does not look like tenants that left",
                 ),
             );
         }
@@ -187,7 +187,7 @@ fn astray(why: &Astray, name: &str, at: Span) -> Box<Finding> {
     let finding = |code| Finding::new(code, at, format!("cannot read {name}: {why}"), "named here");
     Box::new(match why {
         Astray::Link(_) => finding("link").hint(
-            "a roster and what it includes are no links, for a link could have kwo show any file: put the file itself there",
+            "a roster and what it includes cannot be links, because a link could make kwo show any file: put the file itself there",
         ),
         Astray::Special(_) => finding("no-regular-file").hint("name a file with the roster's text"),
         Astray::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -124,7 +124,7 @@ impl Outcome {
             Outcome::Pinged(_) => ("ping", StatusCode::OK, "kwo listens"),
             Outcome::Ignored => ("ignored", StatusCode::OK, "nothing to do: only a push starts a run"),
             Outcome::Replayed(_) => {
-                ("replayed", StatusCode::OK, "nothing to do: this delivery was here before")
+                ("replayed", StatusCode::OK, "nothing to do: kwo had this delivery before")
             }
             Outcome::Unclaimed(NoClaim::Unsigned) => {
                 ("unsigned", StatusCode::UNAUTHORIZED, "no signature: give the webhook a secret")
@@ -132,7 +132,7 @@ impl Outcome {
             Outcome::Unclaimed(NoClaim::NoSecret(_) | NoClaim::Malformed(_)) | Outcome::Forged => (
                 "refused",
                 StatusCode::UNAUTHORIZED,
-                "the signature does not fit: is the secret the same on both sides?",
+                "the signature does not match: is the secret the same on both sides?",
             ),
             Outcome::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE, "the delivery is too large"),
             Outcome::Slow => ("slow", StatusCode::REQUEST_TIMEOUT, "the delivery took too long"),
@@ -151,7 +151,7 @@ impl Outcome {
             Outcome::Started(forge) => format!("a push, signed by {}: looking now", forge.name()),
             Outcome::Pinged(forge) => format!("a ping, signed by {}", forge.name()),
             Outcome::Replayed(forge) => {
-                format!("a push, signed by {}, that was here before: nothing to do", forge.name())
+                format!("a push, signed by {}, that kwo had before: nothing to do", forge.name())
             }
             Outcome::Unclaimed(NoClaim::Unsigned) => "refused: a delivery without a signature".to_owned(),
             Outcome::Unclaimed(NoClaim::NoSecret(forge)) => format!(
@@ -163,7 +163,7 @@ impl Outcome {
                 "refused: a delivery with a signature of {} of another form or, where it is signed, of another time",
                 forge.name()
             ),
-            Outcome::Forged => "refused: a delivery whose signature does not fit".to_owned(),
+            Outcome::Forged => "refused: a delivery whose signature does not match".to_owned(),
             Outcome::TooLarge => "refused: a delivery that is too large".to_owned(),
             Outcome::Slow => "refused: a delivery that took too long".to_owned(),
             Outcome::Broken => "refused: a delivery that broke off".to_owned(),

@@ -59,7 +59,7 @@ pub struct Pipeline {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unknown {
     /// No system.
-    #[error("this is no pipeline that kwo knows")]
+    #[error("this is not a pipeline that kwo knows")]
     System,
     /// A variable that the system always sets is missing, or makes no sense.
     #[error("this looks like {system}, but {what}")]

@@ -62,8 +62,8 @@ pub fn others<'s, U: AsRef<str>>(
     match (foreign.as_str(), unseen.as_str()) {
         ("", "") => None,
         (foreign, "") => Some(foreign.to_owned()),
-        ("", why) => Some(format!("what others gave is not known: {why}")),
-        (foreign, why) => Some(format!("{foreign}, and whether others gave more is not known: {why}")),
+        ("", why) => Some(format!("kwo does not know what others gave: {why}")),
+        (foreign, why) => Some(format!("{foreign}, and kwo does not know whether others gave more: {why}")),
     }
 }
 

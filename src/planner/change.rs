@@ -334,7 +334,10 @@ impl fmt::Display for Hold {
                 write!(out, "; `--adopt={adopt}` takes it over, adding and never removing")
             }
             Hold::Immutable { pointer, from, to } => {
-                write!(out, "{pointer} cannot be changed once it exists: it is {from}, wanted is {to}")
+                write!(
+                    out,
+                    "{pointer} cannot be changed once it exists: it is {from}, and the roster wants {to}"
+                )
             }
             Hold::SecretMissing { secret, why } => write!(out, "the secret {secret} is missing: {why}"),
             Hold::WaitsOn { id } => write!(out, "waits on {id}"),
@@ -347,9 +350,11 @@ impl fmt::Display for Hold {
             }
             Hold::LeftOut { why } => write!(out, "not looked at: {why}"),
             Hold::NeedsLeave { disrupts, option } => {
-                write!(out, "disruptive: {disrupts}; it is done with `{option}`")
+                write!(out, "disruptive: {disrupts}; `{option}` allows it")
             }
-            Hold::Drift { what } => write!(out, "somebody else changed it, and it is left as it is: {what}"),
+            Hold::Drift { what } => {
+                write!(out, "somebody else changed it, and kwo leaves it as it is: {what}")
+            }
             Hold::Refused { why } => out.write_str(why),
         }
     }

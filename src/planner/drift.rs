@@ -134,6 +134,6 @@ mod tests {
         assert_eq!((kept.steps.len(), kept.held.len()), (0, count));
         assert!(kept.is_intact() && kept.holds());
         let said = kept.held[0].hold.to_string();
-        assert_eq!(said, "somebody else changed it, and it is left as it is: it was deleted");
+        assert_eq!(said, "somebody else changed it, and kwo leaves it as it is: it was deleted");
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn foreign_holders(id: &ResourceId, present: &Present, reach: &Reach)
     if said.is_empty() {
         return None;
     }
-    Some(format!("{}; take that off before it is taken over: {}", said.join(", and "), commands.join(" && ")))
+    Some(format!("{}; remove that before kwo takes it over: {}", said.join(", and "), commands.join(" && ")))
 }
 
 /// Is it a finalizer of Kubernetes or of k3s?

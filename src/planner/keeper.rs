@@ -123,7 +123,7 @@ pub enum Kept {
 #[must_use]
 pub fn kept(observed: &Observed, desired: &Desired, this: &Keeper) -> Kept {
     if let Some(Sighting::Unknown { why }) = observed.get(&cluster_role(NAVIGATION)) {
-        let what = smol_str::format_smolstr!("{}, where that stands", cluster_role(NAVIGATION));
+        let what = smol_str::format_smolstr!("{}, which records that", cluster_role(NAVIGATION));
         return Kept::Unknown { what, why: why.clone() };
     }
     match keeper(observed) {
@@ -195,7 +195,7 @@ impl Kept {
 }
 
 fn unread(what: &str) -> String {
-    format!("it is not known which roster keeps it, for nobody could look at {what}")
+    format!("kwo does not know which roster keeps it, because it could not look at {what}")
 }
 
 /// How many tenants are named.
@@ -378,7 +378,10 @@ mod tests {
         for roster in [&first, &wanted("b: ")] {
             let kept = kept(&world, roster, &mine);
             let why = kept.refused(false).unwrap();
-            assert!(why.contains("not known which roster keeps it") && why.contains("forbidden"), "{why}");
+            assert!(
+                why.contains("does not know which roster keeps it") && why.contains("forbidden"),
+                "{why}"
+            );
             assert!(kept.refused(true).is_none() && kept.note().is_some());
         }
         // Nor are the namespaces that nobody could list.

@@ -79,7 +79,7 @@ pub fn check(
         excess(
             Limit::Drop,
             format!(
-                "{} of {of} tenants are in the roster no more: {}; the limit is {most} %",
+                "{} of {of} tenants are no longer in the roster: {}; the limit is {most} %",
                 gone.len(),
                 list(&gone)
             ),
@@ -173,7 +173,7 @@ mod tests {
         assert!(said(&none, &three, "{}").is_empty());
         assert!(said(&three, &roster(1, 5), "{}").is_empty(), "a share of three says nothing");
         let [lost] = &*said(&roster(12, 5), &roster(8, 5), "{}") else { panic!("one excess") };
-        assert_eq!(lost, "4 of 12 tenants are in the roster no more: t10, t11, t8, t9; the limit is 30 %");
+        assert_eq!(lost, "4 of 12 tenants are no longer in the roster: t10, t11, t8, t9; the limit is 30 %");
         assert!(said(&roster(12, 5), &roster(8, 5), "{drop: 34}").is_empty());
         assert!(said(&roster(12, 5), &roster(9, 5), "{}").is_empty());
     }

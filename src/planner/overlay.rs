@@ -55,7 +55,7 @@ pub(crate) fn beaten(shape: &Shape, name: &str, body: &Tree, differences: &[Diff
     if let Some(secret) = body.at(secrets).map(Tree::items).unwrap_or_default().iter().find(counts) {
         let secret = secret.get("name").and_then(Tree::as_text).map(SmolStr::as_str).unwrap_or_default();
         return Some(format!(
-            "`{}` takes values from the Secret `{secret}`, which beat what kwo writes to `{}`, and kwo does not read them; put them into `{}`",
+            "`{}` takes values from the Secret `{secret}`, which override what kwo writes to `{}`, and kwo does not read them; put them into `{}`",
             dotted(secrets),
             dotted(document),
             dotted(document)
@@ -74,7 +74,7 @@ pub(crate) fn beaten(shape: &Shape, name: &str, body: &Tree, differences: &[Diff
     };
     let place = differences.iter().find_map(covered)?;
     Some(format!(
-        "`{place}` beats what kwo writes to `{}`; take it out, or have it say what the roster does",
+        "`{place}` overrides what kwo writes to `{}`; delete it, or make it say what the roster says",
         dotted(document)
     ))
 }

@@ -200,7 +200,7 @@ fn judge(
         });
     }
     let Some(shape) = shape else {
-        return Verdict::Hold(Hold::Refused { why: "is of a kind that kwo does not know".into() });
+        return Verdict::Hold(Hold::Refused { why: "has a kind that kwo does not know".into() });
     };
     if let Some(missing) = &resource.missing {
         return Verdict::Hold(missing.clone().into());
@@ -291,7 +291,7 @@ fn change(
                 return Err(Hold::Immutable { pointer, from, to });
             }
             if !fits(&from, &to) && !matches_any(shape.whole, &pointer) {
-                let why = "holds another kind of value than is wanted there; replacing it would remove what it holds";
+                let why = "holds a different kind of value than the roster wants there; replacing it would remove what it holds";
                 return Err(Hold::Refused { why: smol_str::format_smolstr!("{pointer} {why}") });
             }
             Ok(Change::Revise {

@@ -71,7 +71,7 @@ pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Ref
             (None, None) => {
                 let own = wanted.get(&step.id);
                 if own.is_some_and(|own| !agree(&own.body, &step.wanted)) {
-                    let why = "its secret is another one than when the plan was made";
+                    let why = "its secret has changed since the plan was made";
                     stale.push((step.id.clone(), why.to_owned()));
                 }
             }
@@ -103,7 +103,7 @@ fn beside(saved: &Plan, now: &Plan) -> Vec<(ResourceId, String)> {
             was.tenant == now.tenant && was.because == now.because && same_hold(&was.hold, &now.hold)
         })
     });
-    let other = other.map(|held| (held.id.clone(), format!("is held, and was not so: {}", held.hold)));
+    let other = other.map(|held| (held.id.clone(), format!("is held now: {}", held.hold)));
     let new = now.leftovers.iter().filter(|now| !left.contains(&(&now.id, now.pointer.as_ref())));
     let new = new.map(|left| {
         let at = left.pointer.as_ref().map(|pointer| format!(" at {pointer}")).unwrap_or_default();
@@ -249,7 +249,7 @@ fn surroundings(saved: &Step, now: &Step, gone: &BTreeSet<&ResourceId>) -> Strin
         (Some(need), _) => format!("needs {need} first, and the saved plan does not say so"),
         (None, Some(_)) => "does not need what the saved plan says it does".to_owned(),
         (None, None) if now.adopts != saved.adopts => {
-            let now = if now.adopts { "would now take the object over" } else { "is kwo's own by now" };
+            let now = if now.adopts { "would now take the object over" } else { "is kwo's own now" };
             format!("{now}, and the saved plan says otherwise")
         }
         (None, None) => "has other reasons or surroundings than the saved plan says".to_owned(),

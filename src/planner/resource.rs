@@ -175,7 +175,7 @@ impl fmt::Display for ResourceId {
 
 /// What is wrong with the text of an id.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{0}` is no id of a resource: expected {forms}", forms = forms())]
+#[error("`{0}` is not a valid id of a resource: expected {forms}", forms = forms())]
 pub struct NotAnId(pub String);
 
 /// How ids are written, in words.

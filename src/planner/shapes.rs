@@ -148,7 +148,7 @@ impl Shape {
             };
             let (set, entry, other) = (set.rsplit('/').next()?, name(entry), name(other));
             Some(format!(
-                "`{other}` stands in `{set}`, and with `{entry}` of kwo beside it the API server would not start; take it out first"
+                "`{other}` is in `{set}`, and with `{entry}` of kwo beside it the API server would not start; delete it first"
             ))
         })
     }

@@ -48,7 +48,7 @@ pub(crate) fn clash(wanted: &Tree, found: &Tree, shape: &Shape) -> Option<String
 fn apart(wanted: &Tree, found: &Tree, own: &str, other: &str) -> Option<String> {
     let said = |own: &str, other: &str| {
         format!(
-            "it has {other}, and beside that the API takes no {own}; take {other} out, and the next run writes {own}"
+            "it has {other}, and the API does not accept {own} beside that; delete {other}, and the next run writes {own}"
         )
     };
     let (Some(own), Some(other)) = (own.strip_suffix("/*"), other.strip_suffix("/*")) else {
@@ -106,7 +106,7 @@ impl Walk<'_> {
         };
         let (other, _) = have.iter().find(is_rival)?;
         Some(format!(
-            "{pointer} has `{other}`, and `{own}` may not stand beside that; take `{other}` out, and the next run writes `{own}`"
+            "{pointer} has `{other}`, and `{own}` may not be beside that; delete `{other}`, and the next run writes `{own}`"
         ))
     }
 
@@ -126,7 +126,7 @@ impl Walk<'_> {
         let (last, there) = same.last().copied()?;
         if let Some((first, _)) = same.iter().find(|(_, other)| *other != there) {
             return Some(format!(
-                "{list}/{first} and {list}/{last} are for the same and say different things, so one of them has no effect; take one of them out"
+                "{list}/{first} and {list}/{last} are for the same and say different things, so one of them has no effect; delete one of them"
             ));
         }
         let place = Path::Index(path, last);
@@ -135,7 +135,7 @@ impl Walk<'_> {
             && !is_contained(entry, there, self.shape, &place)
         {
             return Some(format!(
-                "{list}/{first} and {list}/{last} are for the same, and with a change of one they would say different things; take one of them out"
+                "{list}/{first} and {list}/{last} are for the same, and a change of one would make them differ; delete one of them"
             ));
         }
         self.look(entry, there, &place)
@@ -203,7 +203,7 @@ mod tests {
             let found = wanted.replacen(there, instead, 1);
             assert_ne!(found, wanted, "{there}");
             let why = said(kind, wanted, &found).unwrap_or_else(|| panic!("{found}"));
-            assert!(why.contains(rival) && why.contains("take ") && !why.contains("literal"), "{why}");
+            assert!(why.contains(rival) && why.contains("delete ") && !why.contains("literal"), "{why}");
             assert_eq!(said(kind, wanted, wanted), None, "{wanted}");
         }
     }

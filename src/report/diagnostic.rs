@@ -24,10 +24,10 @@ pub fn text_of(refused: &Refused, what: &str) -> String {
         out.push_str("\n\n");
     }
     if *more > 0 {
-        out.push_str(&format!("… and {more} more, which kwo shows when you have mended these\n\n"));
+        out.push_str(&format!("… and {more} more, which kwo shows when you have fixed these\n\n"));
     }
     let things = if refused.count() == 1 { "1 thing is" } else { &format!("{} things are", refused.count()) };
-    out.push_str(&format!("{things} wrong with the {what}; nothing was done\n"));
+    out.push_str(&format!("{things} wrong with the {what}; nothing was changed\n"));
     out
 }
 

@@ -74,9 +74,10 @@ fn unseen(plan: &Plan) -> impl Iterator<Item = String> {
         plan.unseen_access.iter().partition(|why| hides_more(plan, why));
     let told: Vec<&str> = told.into_iter().map(|why| parts(why).0.unwrap_or(why)).collect();
     let told = (!told.is_empty()).then(|| {
-        format!("! what others gave is not known: could not {}, as was said", OneLine(told.join(", ")))
+        format!("! kwo does not know what others gave: could not {}, as said above", OneLine(told.join(", ")))
     });
-    let untold = untold.into_iter().map(|why| format!("! what others gave is not known: {}", OneLine(why)));
+    let untold =
+        untold.into_iter().map(|why| format!("! kwo does not know what others gave: {}", OneLine(why)));
     told.into_iter().chain(untold)
 }
 

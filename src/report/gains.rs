@@ -24,7 +24,7 @@ pub(super) fn lines(plan: &Plan, each: bool) -> Vec<(char, String)> {
     let mut left = still(&plan.leftovers);
     let more = left.len().saturating_sub(MOST_LEFT);
     left.truncate(MOST_LEFT);
-    left.extend((more > 0).then(|| format!("and {more} more; each stands at its tenant")));
+    left.extend((more > 0).then(|| format!("and {more} more; each is shown at its tenant")));
     let gains = gains(&plan.steps);
     let gains = if each {
         gains.into_iter().map(|(_, sentence)| sentence).collect()
@@ -62,7 +62,7 @@ fn still(leftovers: &[Leftover]) -> Vec<String> {
             }
         }
     }
-    let line = |grants: Vec<&str>| format!("{}, which the roster does not say", grants.join("; "));
+    let line = |grants: Vec<&str>| format!("{}, but the roster does not say so", grants.join("; "));
     together.into_iter().map(line).collect()
 }
 

@@ -134,7 +134,7 @@ pub fn show(entry: &Entry) -> String {
         );
     }
     for why in unseen_access {
-        let _ = writeln!(out, "what others gave is not known: {}", OneLine(why));
+        let _ = writeln!(out, "kwo does not know what others gave: {}", OneLine(why));
     }
     for step in steps {
         let why = if step.why.is_empty() { String::new() } else { format!(": {}", step.why) };

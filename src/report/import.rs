@@ -18,7 +18,7 @@ pub fn text(plan: &Plan) -> String {
         return out;
     }
     if counts.revise > 0 {
-        out.push_str("these values would be changed, because the roster has no way to keep them:\n");
+        out.push_str("these values would be changed, because a roster cannot keep them:\n");
     }
     for step in &plan.steps {
         for change in &step.changes {

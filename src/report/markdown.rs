@@ -147,7 +147,7 @@ pub fn applied(
     let nothing = if stale.is_empty() {
         "Nothing was to be done.\n"
     } else {
-        "The saved plan is stale; nothing was done.\n"
+        "The saved plan is stale; nothing was changed.\n"
     };
     let stale = stale.iter().map(|(id, why)| format!("! {id}: stale: {}", OneLine(why)));
     let mut lines = run::Lines::default();

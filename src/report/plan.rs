@@ -126,7 +126,7 @@ pub(super) fn shown_of(out: &mut String, plan: &Plan, detail: Detail<'_>) {
         let part = only(plan, detail.tenants);
         body(out, &part, detail);
         let besides = Counts::of(plan).besides(Counts::of(&part));
-        let _ = writeln!(out, "\nbesides what is shown: {}; in all:", besides.short());
+        let _ = writeln!(out, "\nnot shown: {}; in all:", besides.short());
         gap = "";
     }
     let _ = writeln!(out, "{gap}{STRONG}{}{STRONG:#}", Counts::of(plan).line());

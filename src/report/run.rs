@@ -110,7 +110,7 @@ pub fn settled(plan: &Plan) -> String {
 #[must_use]
 pub fn blind(why: &str) -> String {
     format!(
-        "{HOLD}Could not look again{HOLD:#}: {}. What was done is told above; `kwo plan` looks anew.\n",
+        "{HOLD}Could not look again{HOLD:#}: {}. The lines above say what was done; `kwo plan` looks again.\n",
         OneLine(why)
     )
 }

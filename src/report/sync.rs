@@ -38,7 +38,7 @@ impl Told {
             Said::Problem(problem) => format!("! {}\n{}", problem.text, hint(&problem.hint)),
             Said::Failure(found) => failure::text(found),
             Said::Untold(untold) => format!("! {untold}\n{}", hint(&untold.hint)),
-            Said::NotKept(why) => format!("! {why}; you may hear of this run twice\n"),
+            Said::NotKept(why) => format!("! {why}; you may get notices of this run twice\n"),
         }
     }
 }

@@ -63,6 +63,6 @@ pub(super) fn lines(steps: &[Step]) -> Vec<String> {
         [first, others @ ..] => format!("{first} and {} more: {text}", others.len()),
         [] => text,
     };
-    let rest = (more > 0).then(|| format!("and {more} more; each stands at its object"));
+    let rest = (more > 0).then(|| format!("and {more} more; each is shown at its object"));
     groups.into_iter().map(line).chain(rest).collect()
 }

@@ -91,7 +91,7 @@ async fn an_api_says_whether_a_credential_works() {
     for (status, why) in [
         (401, "API refuses it (401)"),
         (403, "API refuses it (403)"),
-        (429, "API answers to no more questions just now (429)"),
+        (429, "API accepts no more requests just now (429)"),
         (503, "API cannot say (503)"),
     ] {
         let (said, _) = asked(Provider::Digitalocean, Some((status, "{}"))).await;

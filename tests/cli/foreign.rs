@@ -48,7 +48,7 @@ fn a_network_policy_that_opens_what_is_closed_is_told_unless_the_tier_lets_the_t
     }
     // A file that cannot be read may hold one.
     std::fs::write(folder.join("d/broken.yaml"), "kind: NetworkPolicy\n: [\n").unwrap();
-    assert!(run(&["plan"]).contains("what others gave is not known: broken.yaml cannot be read"));
+    assert!(run(&["plan"]).contains("kwo does not know what others gave: kwo cannot read broken.yaml: "));
     std::fs::remove_file(folder.join("d/broken.yaml")).unwrap();
 
     roster("allow");

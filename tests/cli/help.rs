@@ -91,7 +91,7 @@ fn every_command_has_examples_that_can_be_typed() {
                 typed.into_iter().find(|part| part.starts_with("kwo ")).unwrap_or_else(|| panic!("{whole}"));
             assert!(
                 typed.starts_with(&format!("kwo {}", command.join(" "))),
-                "{whole} is no example of {command:?}"
+                "{whole} is not an example of {command:?}"
             );
             let words = shlex::split(typed).unwrap();
             if let Err(error) = kwo::cli::Cli::definition().try_get_matches_from(words) {

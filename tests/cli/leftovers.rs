@@ -197,7 +197,7 @@ fn plan_and_apply_agree_on_who_keeps_a_directory() {
         );
         // What stands there and cannot be read is not missing.
         record(folder, |line| (!line.starts_with("kind:")).then(|| format!("{line}\n\t: [")));
-        assert!(run(&["plan"]).contains("\n! it is not known which roster keeps it"));
+        assert!(run(&["plan"]).contains("\n! kwo does not know which roster keeps it"));
         let said = run(&["apply", "--yes"]);
         assert!(
             said.contains("d may be kept by another roster") && said.ends_with("---- exit 5 ----\n"),

@@ -15,7 +15,7 @@ fn asked(folder: &Path) -> PtySession {
     command.args(["apply", "--target", "dir:sandbox"]).current_dir(folder);
     command.env_clear().env("HOME", folder).env("TERM", "xterm");
     let mut terminal = spawn_command(command, Some(30_000)).unwrap();
-    terminal.exp_string("Only `yes` will do: ").unwrap();
+    terminal.exp_string("Type `yes` to confirm: ").unwrap();
     terminal
 }
 

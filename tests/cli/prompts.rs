@@ -65,7 +65,7 @@ fn every_command_at_a_prompt_can_be_typed() {
             if block.kind != "console" {
                 let prompt = block.text.lines().find(|line| line.starts_with("$ "));
                 bad.extend(
-                    prompt.map(|line| format!("{page}: `{line}` stands in a block that is no console")),
+                    prompt.map(|line| format!("{page}: `{line}` stands in a block that is not a console")),
                 );
                 continue;
             }

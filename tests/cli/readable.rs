@@ -100,7 +100,7 @@ fn a_thousand_new_tenants_are_a_screen() {
             "\n  + o7@example.com becomes admin of t7\n",
             "\ntenant t7: standard, 1 new namespace, 2 CPU · 4Gi · 20 pods, 2 people\n",
             "      roster.yaml:11:3: t7: {owners: [o7@example.com], members: [{identity: boss@example.com, access: viewer}]}\n",
-            "\nbesides what is shown: 11986 to create; in all:\n12010 to create, ",
+            "\nnot shown: 11986 to create; in all:\n12010 to create, ",
         ],
     );
     // What a tenant gets is in its line, whatever its namespaces are called.
@@ -243,10 +243,7 @@ fn what_is_shown_changes_nothing_of_what_is_saved() {
     let (all, one) = (plan(&["-o", "json"]), plan(&["-o", "json", "--tenant", "bob", "--summary"]));
     assert_eq!(all.split_once('\n').unwrap().1, one.split_once('\n').unwrap().1);
     let bob = plan(&["--tenant=bob", "--out", "plan.json"]);
-    has(
-        &bob,
-        &["\ntenant bob: standard, ", "\nbesides what is shown: 18 to create; in all:\n26 to create, "],
-    );
+    has(&bob, &["\ntenant bob: standard, ", "\nnot shown: 18 to create; in all:\n26 to create, "]);
     has(&bob, &["the saved plan has all tenants, and not only those that are shown\n"]);
     assert!(!bob.contains("kube:Namespace/alice"), "{bob}");
     let saved = std::fs::read_to_string(folder.path().join("plan.json")).unwrap();

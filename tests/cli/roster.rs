@@ -73,7 +73,7 @@ fn a_roster_that_is_named_twice_is_an_error() {
     for command in [&["validate"][..], &["apply", "--yes", "--target", "dir:d"], &["explain", "roster"]] {
         let text = transcript(folder.path(), &[command, &["roster.yaml", "-f", "other.yaml"]].concat());
         assert!(
-            text.contains("the roster is named twice: `roster.yaml`, and `other.yaml` with --file"),
+            text.contains("the command names two rosters: `roster.yaml`, and `other.yaml` with --file"),
             "{text}"
         );
         assert!(text.ends_with("---- exit 64 ----\n"), "{text}");
@@ -111,7 +111,11 @@ fn a_roster_comes_from_standard_input() {
     assert!(other.contains("is kept by the roster"), "{other}");
     let (said, exit) =
         piped(folder.path(), &["apply", "-", "--target", "dir:d"], &ROSTER.replace("NAME", "more"));
-    assert!(said.contains("there is nobody to ask") && exit == 64, "{exit}: {said}");
+    assert!(
+        said.contains("kwo cannot ask for confirmation, because standard input is not a terminal")
+            && exit == 64,
+        "{exit}: {said}"
+    );
     let (said, exit) = piped(folder.path(), &["diff", "roster.yaml", "-", "--exit-code"], &text);
     assert!(said.contains("from roster.yaml to standard input") && exit == 2, "{exit}: {said}");
 }

@@ -91,7 +91,7 @@ fn nobody_vouches_for_a_plan_that_was_edited() {
         plan.steps.push(more);
     });
     let said = apply(folder.path(), &["roster.yaml", "--plan", "forged.json"]);
-    assert!(said.contains("asks for kube:ClusterRoleBinding/kwo-admin-mallory\\n::error::x, and"), "{said}");
+    assert!(said.contains("asks for kube:ClusterRoleBinding/kwo-admin-mallory\\n::error::x, but"), "{said}");
     assert!(said.contains("exit 1") && !said.contains("\n::error::"), "{said}");
     assert!(untouched(folder.path()));
     // Neither is one that says nothing of who made it.
@@ -132,7 +132,7 @@ fn what_a_plan_file_says_is_never_printed_as_it_stands() {
     let text = text.replacen("\"create\"", "\"\\n::error::x\"", 1);
     std::fs::write(folder.path().join("forged.json"), text).unwrap();
     let said = apply(folder.path(), &["--plan", "forged.json"]);
-    assert!(said.contains("is no saved plan") && !said.contains("\n::error"), "{said}");
+    assert!(said.contains("is not a saved plan") && !said.contains("\n::error"), "{said}");
 }
 
 #[test]

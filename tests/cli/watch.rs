@@ -256,5 +256,8 @@ fn what_was_typed_wrong_is_not_watched() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("roster.yaml"), ROSTER).unwrap();
     let said = crate::transcript(folder.path(), &["watch", "--target", "nowhere"]);
-    assert!(said.contains("`nowhere` is no target") && said.ends_with("---- exit 64 ----\n"), "{said}");
+    assert!(
+        said.contains("`nowhere` is not a valid target") && said.ends_with("---- exit 64 ----\n"),
+        "{said}"
+    );
 }

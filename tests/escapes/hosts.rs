@@ -73,7 +73,7 @@ fn no_spelling_of_a_host_is_another_tenants() {
         ("a default backend", json!({"defaultBackend": backend})),
         ("only a default backend", json!({"rules": [], "defaultBackend": backend})),
         (
-            "a backend that is no Service",
+            "a backend that is not a Service",
             json!({"rules": [{"host": "one.example.com", "http": {"paths": [
             {"path": "/", "pathType": "Prefix", "backend": {"resource": {"apiGroup": "traefik.io", "kind": "TraefikService", "name": "api@internal"}}}]}}]}),
         ),

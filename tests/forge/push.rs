@@ -84,6 +84,6 @@ fn an_edit_on_the_forge_reaches_the_target_and_its_commit_says_so() {
     project.own("POST", &format!("/hooks/{id}/tests"), &Value::Null);
     listener.wait("takes the delivery", || {
         let said = fs::read_to_string(folder.join("env.log")).unwrap();
-        said.contains("refused: a delivery whose signature does not fit").then_some(())
+        said.contains("refused: a delivery whose signature does not match").then_some(())
     });
 }

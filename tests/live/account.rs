@@ -109,12 +109,12 @@ fn as_somebody_else_it_sees_what_that_user_sees() {
     assert!(ran.out.contains("list resourcequotas, "), "{}", ran.out);
     assert!(ran.out.contains("0 to create"), "{}", ran.out);
     assert!(
-        ran.out.contains("\n! it is not known which roster keeps it, for nobody could look"),
+        ran.out.contains("\n! kwo does not know which roster keeps it, because it could not look"),
         "{}",
         ran.out
     );
     let ran = bench.kwo(&["status", "--as", &user]);
-    assert!(ran.out.contains("! it is not known which roster keeps it"), "{}", ran.out);
+    assert!(ran.out.contains("! kwo does not know which roster keeps it"), "{}", ran.out);
     let ran = bench.kwo(&["apply", "--yes", "--as", &user]).expect(1);
     assert!(ran.err.contains("cannot get resource \"leases\""), "{}", ran.err);
     // Who may write, and not see whose the cluster is, writes nothing.

@@ -71,7 +71,7 @@ fn of_what_the_scripts_laid_every_copy_is_replaced_once_it_is_taken_over() {
     let plan = node.kwo("plan", &[&adopt]).expect(0);
     for line in [
         "(taken over: it exists without kwo's mark)\n",
-        "~ /copies: YAML and JSON, each another one → YAML and JSON, alike (no record of who wrote it)\n",
+        "~ /copies: YAML and JSON, which differ → YAML and JSON, alike (no record of who wrote it)\n",
         "~ /token: never ends → good (no record of who wrote it)\n",
     ] {
         assert!(plan.out.contains(line), "{line}: {}", plan.out);
@@ -142,7 +142,11 @@ fn a_token_that_never_ends_is_made_where_it_is_asked_for_and_followed_when_it_ch
     // Its owner rotates it as Kubernetes says: the Secret goes and comes again.
     kubectl_ok(&["delete", "secret", "deployer-token", "-n", &node.name]);
     let ran = node.apply(&[]).expect(0);
-    assert!(ran.out.contains("~ /token: is another one → that of the Secret deployer-token"), "{}", ran.out);
+    assert!(
+        ran.out.contains("~ /token: is a different one → that of the Secret deployer-token"),
+        "{}",
+        ran.out
+    );
     assert_ne!(secret(), first);
     assert_eq!(node.files().map(|text| token(&text)), [secret(), secret()]);
     node.settled();
@@ -165,8 +169,7 @@ fn a_token_of_another_account_under_that_name_is_left_alone() {
     fs::write(node.bench.path("secret.json"), secret.to_string()).unwrap();
     kubectl_ok(&["apply", "-f", node.bench.path("secret.json").to_str().unwrap()]);
     let plan = node.kwo("plan", &[&format!("--adopt={}", node.name)]).expect(5);
-    let why =
-        "service-account.name cannot be changed once it exists: it is \"other\", wanted is \"deployer\"";
+    let why = "service-account.name cannot be changed once it exists: it is \"other\", and the roster wants \"deployer\"";
     assert!(plan.out.contains(why), "{}", plan.out);
 }
 
@@ -180,7 +183,7 @@ fn it_takes_the_rights_that_are_printed_for_it_and_no_fewer() {
     node.roster("{kubeconfigs: }", "{}");
     let ran = node.apply(&[]).expect(1);
     let no = format!(
-        "no token for the service account {}/deployer, which takes the right to `create` on serviceaccounts/token: ",
+        "no token for the service account {}/deployer; kwo needs the right to `create` serviceaccounts/token: ",
         node.name
     );
     assert!(ran.err.contains(&no) && ran.err.contains("cannot create resource"), "{}", ran.err);

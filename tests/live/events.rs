@@ -159,7 +159,7 @@ fn creating_events_is_all_the_right_it_takes_and_without_it_that_is_told_once() 
     let without = narrow(&format!("{name}-without"), "[]", folder.path());
     let untold = made(&without, &run, None).unwrap();
     let said = untold.to_string();
-    let start = "kwo could not tell the cluster's event log: kwo could not make 3 of 3 events: refused: events is forbidden";
+    let start = "kwo could not notify the cluster's event log: kwo could not make 3 of 3 events: refused: events is forbidden";
     assert!(said.starts_with(start), "{said}");
     assert!(untold.hint.contains("the right to create events"), "{}", untold.hint);
 

@@ -47,7 +47,8 @@ fn both_files_are_made_work_and_are_left_alone_while_they_are_good() {
     // Without being asked to look at the node a run says so, and that is all.
     let plan = node.bench.kwo(&["plan", "--detailed-exitcode"]).expect(0);
     assert!(
-        plan.out.contains(&format!("· {}: not looked at: node files are looked at with `--node`", node.id())),
+        plan.out
+            .contains(&format!("· {}: not looked at: kwo looks at node files only with `--node`", node.id())),
         "{}",
         plan.out
     );
@@ -117,7 +118,7 @@ fn what_the_roster_says_is_put_right_and_so_is_what_somebody_did_to_a_file() {
     fs::set_permissions(node.path(FOLDER), fs::Permissions::from_mode(0o755)).unwrap();
     let plan = node.kwo("plan", &[]).expect(0);
     for line in [
-        "~ /copies: YAML and JSON, each another one → YAML and JSON, alike (drift: written by `somebody else`)\n",
+        "~ /copies: YAML and JSON, which differ → YAML and JSON, alike (drift: written by `somebody else`)\n",
         "~ /endpoint: leads to https://127.0.0.2:",
         "~ /folder: 0755 → 0700 (drift: written by `somebody else`)\n",
         "~ /mode: 0644 → 0600 (drift: written by `somebody else`)\n",
@@ -156,7 +157,7 @@ fn a_run_that_was_killed_between_the_two_files_is_finished_by_the_next() {
     fs::write(node.path(RECORD), record.to_string()).unwrap();
     node.put([&second[0], &first[1]]);
     let plan = node.kwo("plan", &[]).expect(0);
-    let line = "~ /copies: YAML and JSON, each another one → YAML and JSON, alike (drift: written by `a run that was killed`)\n";
+    let line = "~ /copies: YAML and JSON, which differ → YAML and JSON, alike (drift: written by `a run that was killed`)\n";
     assert!(plan.out.contains(line), "{}", plan.out);
     node.apply(&[]).expect(0);
     let third = node.files();
@@ -217,7 +218,7 @@ fn an_account_that_was_made_anew_gets_a_new_token() {
     node.kubectl("yaml", &["get", "pods"]).unwrap_err();
     let ran = node.apply(&[]).expect(0);
     assert!(
-        ran.out.contains("~ /token: is of an earlier account with that name, and no longer good → good"),
+        ran.out.contains("~ /token: is of an earlier account with that name, and no longer valid → good"),
         "{}",
         ran.out
     );
@@ -247,7 +248,10 @@ fn a_directory_gives_no_tokens_and_the_files_of_a_tenant_that_left_are_left_over
     let Some(node) = Node::new("{kubeconfigs: }", "{longLivedToken: true}") else { return };
     let target = format!("dir:{}", node.bench.path("manifests").display());
     let ran = node.apply(&["--target", &target]).expect(0);
-    let line = format!("· {}: not looked at: tokens come from a cluster, and the target is none", node.id());
+    let line = format!(
+        "· {}: not looked at: tokens come from a cluster, and the target is not a cluster",
+        node.id()
+    );
     assert!(ran.out.contains(&line), "{}", ran.out);
     assert!(!node.path(FOLDER).exists());
 

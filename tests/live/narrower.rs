@@ -40,7 +40,7 @@ fn all_that_becomes_narrower_is_told() {
         [
             "kube:LimitRange: 2Gi of memory for one Container that states no limit",
             "kube:LimitRange: at most 2Gi of memory in one Container",
-            "kube:Namespace: new pods keep to the Pod Security level restricted, before it was privileged",
+            "kube:Namespace: new pods must meet the Pod Security level restricted, before it was privileged",
             "kube:NetworkPolicy: its pods are reached only by what the rules name; its pods reach only what the rules name",
             "kube:ResourceQuota: at most 205 of count/pods",
             "kube:ResourceQuota: at most 5 of pods",

@@ -13,7 +13,7 @@ fn ctrl_c_at_the_prompt_does_nothing_and_gives_the_lease_back() {
     let mut command = bench.command(&["apply", "--lock-timeout=2m", "--lock-duration=10m"]);
     command.stdin(std::process::Stdio::inherit());
     let mut terminal = spawn_command(command, Some(150_000)).unwrap();
-    terminal.exp_string("Only `yes` will do: ").unwrap();
+    terminal.exp_string("Type `yes` to confirm: ").unwrap();
     bench.kwo(&["apply", "--yes"]).expect(4);
     terminal.send_control('c').unwrap();
     let said = terminal.exp_eof().unwrap();

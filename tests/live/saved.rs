@@ -56,7 +56,7 @@ fn a_plan_that_was_edited_or_is_for_another_cluster_is_refused() {
     let text = std::fs::read_to_string(bench.path("plan.json")).unwrap();
     std::fs::write(bench.path("edited.json"), text.replace("\"20\"", "\"2000\"")).unwrap();
     let ran = bench.apply(&["--plan", "edited.json"]).expect(1);
-    assert!(ran.err.contains("its digest does not fit"), "{}", ran.err);
+    assert!(ran.err.contains("its digest does not match"), "{}", ran.err);
     let ran = bench.apply(&["--plan", "plan.json", "--target", "dir:elsewhere"]).expect(1);
     assert!(ran.err.contains("the plan was made for"), "{}", ran.err);
     // Whoever edits it can make the digest fit, and nobody vouches for it then.

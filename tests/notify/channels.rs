@@ -64,7 +64,7 @@ fn without_a_secret_nothing_is_signed_and_with_one_that_is_missing_nothing_is_se
     assert_eq!(
         untold[0].to_string(),
         format!(
-            "kwo could not tell notify.webhooks[0] at http://{}: kwo cannot get its secret (file /nowhere/key): there is no \
+            "kwo could not notify notify.webhooks[0] at http://{}: kwo cannot get its secret (file /nowhere/key): there is no \
              file /nowhere/key",
             receiver.address
         )

@@ -49,17 +49,17 @@ fn a_channel_that_fails_keeps_no_other_from_being_told() {
     let lines_at = format!("notify.ntfy[1] at http://{}", well.address);
     for (channel, why) in [
         ("notify.slack[0]", "no answer from it within 5 seconds"),
-        ("notify.slack[1]", "it has an error of its own (500)"),
+        ("notify.slack[1]", "its server has an error (500)"),
         ("notify.slack[2]", "Connection refused"),
         ("notify.slack[3]", "there is nothing at its address (404)"),
-        ("notify.slack[4]", "its address is not one"),
-        ("notify.slack[5]", "its address is not one"),
+        ("notify.slack[4]", "its address is not valid"),
+        ("notify.slack[5]", "its address is not valid"),
         ("notify.slack[6]", "kwo cannot get its"),
-        (&locked_at, "it does not let kwo in (403)"),
+        (&locked_at, "it refuses kwo's secret (403)"),
         (&lines_at, "its token has characters that cannot be in it"),
     ] {
         let told = |said: &&String| {
-            said.starts_with(&format!("kwo could not tell {channel}: ")) && said.contains(why)
+            said.starts_with(&format!("kwo could not notify {channel}: ")) && said.contains(why)
         };
         assert_eq!(said.iter().filter(told).count(), 1, "{channel}: {why}\n{said:#?}");
     }

@@ -87,7 +87,7 @@ fn what_was_planned_for_a_request_is_applied_exactly_or_is_stale() {
     // The roster went on after the plan was made.
     scene.stage.write(&roster(6));
     let ran = scene.merged(1, &plan).expect(3);
-    assert!(ran.err.contains("it was made from another roster than the one beside it"), "{}", ran.err);
+    assert!(ran.err.contains("it was made from a different roster"), "{}", ran.err);
     assert_eq!(pods(), "5");
     // The cluster did.
     scene.request().expect(0);

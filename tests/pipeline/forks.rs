@@ -164,13 +164,13 @@ fn what_is_no_file_is_not_read() {
     let variables = stage.request(system, &forge, "mallory/rosters");
     rustix::fs::mkfifoat(rustix::fs::CWD, stage.path("pipe.yaml"), rustix::fs::Mode::RUSR).unwrap();
     let ran = stage.kwo(&["ci"], &variables).expect(1);
-    assert!(ran.err.contains("pipe.yaml is no regular file"), "{}", ran.err);
+    assert!(ran.err.contains("pipe.yaml is not a regular file"), "{}", ran.err);
     std::fs::remove_file(stage.path("roster.yaml")).unwrap();
     std::fs::rename(stage.path("pipe.yaml"), stage.path("roster.yaml")).unwrap();
     let ran = stage.kwo(&["validate"], &variables).expect(1);
-    assert!(ran.err.contains("is no regular file"), "{}", ran.err);
+    assert!(ran.err.contains("is not a regular file"), "{}", ran.err);
     let ran = stage.kwo(&["validate", "."], &variables).expect(1);
-    assert!(ran.err.contains("is no regular file"), "{}", ran.err);
+    assert!(ran.err.contains("is not a regular file"), "{}", ran.err);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn of_a_file_that_is_no_part_of_a_roster_nothing_is_shown() {
         for args in [&["ci"][..], &["validate"], &["validate", "-o", "json"]] {
             let ran = stage.kwo(args, &variables).expect(1);
             let all = format!("{}{}{}", ran.out, ran.err, stage.read("summary.md"));
-            assert!(all.contains("t.yaml is no part of a roster"), "{text:?}: {all}");
+            assert!(all.contains("t.yaml is not part of a roster"), "{text:?}: {all}");
             assert!(!all.contains(LURE), "{text:?}: {all}");
         }
     }

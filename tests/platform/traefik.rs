@@ -119,7 +119,7 @@ fn without_resolvers_there_is_port_80_and_no_secret() {
     ] {
         assert!(plan.out.contains(line), "{line}: {}", plan.out);
     }
-    assert!(!plan.out.contains("failurePolicy"), "what the API filled in is no leftover: {}", plan.out);
+    assert!(!plan.out.contains("failurePolicy"), "what the API filled in is not a leftover: {}", plan.out);
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn a_tree_that_names_itself_many_times_over_is_not_walked_to_its_end() {
         grow(&world, &fed(&world, &["mktree"], root.as_bytes()));
         within(&world, 1500)
             .expect(1)
-            .says("there are more than 50000 files and folders beside the roster, and no more are looked at")
+            .says("there are more than 50000 files and folders beside the roster; kwo looks at no more")
             .says("give the roster a folder of its own in the repository")
             .says("kwo goes on with what it applied last");
         assert!(world.has("alice") && !world.has("bob"));
@@ -153,7 +153,7 @@ fn a_message_without_an_end_is_refused() {
     world.git(&["update-ref", "refs/heads/main", &commit]);
     let url = world.path("cluster.git").display().to_string();
     world.git(&["-c", "pack.window=0", "push", "--quiet", &url, "main"]);
-    world.sync(&[]).expect(1).says("`git log` says more than 64 MiB, and no more is read");
+    world.sync(&[]).expect(1).says("`git log` prints more than 64 MiB; kwo reads no more");
     // Where signatures count, it is not even read so far.
     fs::write(world.path("allowed_signers"), "").unwrap();
     world.settings(&format!("trust: {{signers: {{ssh: {}}}}}\n", world.path("allowed_signers").display()));

@@ -126,7 +126,7 @@ fn told_to_stop_while_it_fetches_it_ends_at_once_and_does_nothing() {
     let began = Instant::now();
     let ran = crate::world::Ran::of(&run.wait_with_output().unwrap()).expect(1);
     assert!(began.elapsed() < Duration::from_secs(10));
-    ran.says("! interrupted; nothing was done");
+    ran.says("! interrupted; nothing was changed");
 }
 
 #[test]

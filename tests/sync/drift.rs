@@ -131,7 +131,7 @@ fn access_that_is_not_kwos_is_told_once_and_no_success_where_that_is_asked_for()
     let said = "1 right is not kwo's: mallory@example.com is admin of alice";
     world.sync(&[]).expect(0).says("In agreement").says(said);
     world.sync(&[]).expect(0).says(said);
-    assert_eq!(world.history().len(), 2, "the same, hour by hour, is no news");
+    assert_eq!(world.history().len(), 2, "the same, hour by hour, is not news");
     let newest = world.newest();
     assert_eq!(
         (&newest["outcome"], &newest["foreign_access"][0]["tenant"]),
@@ -168,7 +168,7 @@ fn drift_that_is_only_reported_is_held_run_after_run_and_beside_other_changes() 
             .says("Held: 0 done, ");
         held(&world);
     }
-    assert_eq!(world.history().len(), 2, "the same, hour by hour, is no news");
+    assert_eq!(world.history().len(), 2, "the same, hour by hour, is not news");
 
     // A commit that is about something else is carried out; twice, so that the first one leaves no other view of it.
     for tenants in ["  bob:\n", "  bob:\n  carol: {quota: {pods: 5}}\n"] {

@@ -56,7 +56,7 @@ fn many_tenants_dropped_at_once_are_refused() {
     world.commit(&tenants(12, 5));
     world.sync(&[]).expect(0);
     world.commit(&tenants(8, 5));
-    let why = "4 of 12 tenants are in the roster no more: t10, t11, t8, t9; the limit is 30 %";
+    let why = "4 of 12 tenants are no longer in the roster: t10, t11, t8, t9; the limit is 30 %";
     refused_until(&world, why, "drop");
 }
 

@@ -50,7 +50,7 @@ fn a_malformed_object_of_long_ago_is_named_with_the_line_that_takes_it() {
     world.push();
     world.sync(&[]).expect(1).says("git's own check finds the object ");
     world.settings_for(&format!("{{url: {url}, fsck: {{skip: [abc]}}}}"), "");
-    world.sync(&[]).expect(1).says("is no full id of an object");
+    world.sync(&[]).expect(1).says("is not the full id of an object");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_shallow_clone_is_called_one() {
     };
     clone("shallow.git");
     let url = world.path("shallow.git").display().to_string();
-    let said = "it is a shallow clone, which lacks the history that its commits follow";
+    let said = "it is a shallow clone, so older commits are missing";
     world.settings_for(&format!("{{url: {url}}}"), "");
     world.sync(&[]).expect(1).says(said).says("`git fetch --unshallow` in it brings the rest");
     // Nor is it taken for one that has nothing new where the whole one was followed before.

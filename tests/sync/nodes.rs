@@ -154,7 +154,7 @@ fn an_api_server_that_is_away_is_told_once_and_converged_once_it_is_back() {
             .says("is the API server up?");
     }
     let entries = world.history();
-    assert_eq!(entries.len(), 1, "hour by hour the same is no news");
+    assert_eq!(entries.len(), 1, "hour by hour the same is not news");
     assert_eq!(
         (&entries[0]["outcome"], &entries[0]["problems"][0]["kind"]),
         (&json!("failed"), &json!("target"))

@@ -121,7 +121,7 @@ fn with_what_is_printed_for_it_it_runs_and_without_any_of_it_it_says_what_it_lac
         world.commit(&format!("tenants:\n  {name}: {{owners: [a@example.com], quota: {{pods: {pods}}}}}\n"));
     };
     grant(Some(("configmaps", "create")));
-    world.sync(&[]).expect(1).says("forbidden").says("nothing was done");
+    world.sync(&[]).expect(1).says("forbidden").says("nothing was changed");
     grant(None);
     world.sync(&[]).expect(0).says(&format!("created kube:Namespace/{name}")).conceals("not told");
     world.sync(&[]).expect(0).says(": 0 done, ");
@@ -129,7 +129,7 @@ fn with_what_is_printed_for_it_it_runs_and_without_any_of_it_it_says_what_it_lac
     grant(Some(("configmaps", "get")));
     world.sync(&[]).expect(1).says("kwo cannot read what it applied last").says("forbidden");
     grant(Some(("configmaps", "patch")));
-    world.sync(&[]).expect(1).says("forbidden").says("nothing was done");
+    world.sync(&[]).expect(1).says("forbidden").says("nothing was changed");
     grant(Some(("events", "create")));
     world
         .sync(&[])

@@ -66,7 +66,7 @@ fn entries_that_were_changed_or_taken_out_are_found() {
     verify(&[])
         .expect(1)
         .says("the cluster remembers entry 3 of this node, from 20")
-        .says("it is another one here");
+        .says("it is different here");
     fs::remove_file(file(3)).unwrap();
     verify(&["--offline"]).expect(0);
     verify(&[]).expect(1).says("it is missing here").says("cut off or replaced");
@@ -74,7 +74,7 @@ fn entries_that_were_changed_or_taken_out_are_found() {
     world.commit("tenants:\n  alice:\n  bob:\n  carol:\n  dave:\n");
     world.sync(&[]).expect(0);
     verify(&["--offline"]).expect(0);
-    verify(&[]).expect(1).says("the cluster remembers entry 3").says("it is another one here");
+    verify(&[]).expect(1).says("the cluster remembers entry 3").says("it is different here");
 }
 
 /// Runs with a disk that takes files of at most so many blocks of 512 bytes.
@@ -94,7 +94,7 @@ fn on_a_full_disk_nothing_is_begun_that_cannot_be_recorded() {
     // There is room for the clone and the roster, and none for the steps of the run.
     let ran = sync_on_a_full_disk(&world, 4).expect(1);
     assert!(
-        ran.out.contains("running.json: File too large") && ran.out.contains("; nothing was done"),
+        ran.out.contains("running.json: File too large") && ran.out.contains("; nothing was changed"),
         "{}",
         ran.out
     );
@@ -125,7 +125,7 @@ fn what_could_not_be_recorded_in_the_end_is_recorded_by_the_next_run() {
     world.sync(&[]).expect(1).says("created kube:Namespace/bob").says("the run is not in the history: ");
     // Nothing new is begun before it is.
     world.commit("tenants:\n  alice:\n  bob:\n  carol:\n");
-    world.sync(&[]).expect(1).says("the history cannot be kept: ").says("nothing was done");
+    world.sync(&[]).expect(1).says("the history cannot be kept: ").says("nothing was changed");
     assert!(!world.has("carol"));
     fs::remove_file(&history).unwrap();
     fs::rename(&aside, &history).unwrap();

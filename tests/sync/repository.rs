@@ -28,7 +28,7 @@ fn a_commit_is_converged_recorded_and_the_next_run_has_nothing_to_do() {
     assert!(steps.len() > 10 && steps.iter().all(|step| step["outcome"] == "done"), "{steps:#?}");
 
     world.sync(&[]).expect(0).says("In agreement: 0 done, ").conceals("entry");
-    assert_eq!(world.history().len(), 1, "a quiet run is no news");
+    assert_eq!(world.history().len(), 1, "a quiet run is not news");
 
     let commit = world.commit("tenants:\n  alice: {owners: [alice@example.com]}\n  bob:\n");
     world.sync(&["--dry-run"]).expect(0).says("tenant bob");
@@ -84,7 +84,7 @@ fn a_roster_lies_where_it_likes_with_what_belongs_to_it() {
     world.write(&format!("{folder}/main file.yaml"), &text);
     world.write(&format!("{folder}/people.yaml"), "tenants:\n  alice: {owners: [alice@example.com]}\n");
     world.write(&format!("{folder}/tenants/bob.yaml"), "tenants:\n  bob:\n");
-    world.write("clusters/other/roster.yaml", "this is no roster");
+    world.write("clusters/other/roster.yaml", "this is not a roster");
     world.write("roster.yaml", "nor is this");
     world.commit_all(&[]);
     let url = world.path("cluster.git").display().to_string();

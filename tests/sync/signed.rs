@@ -61,7 +61,7 @@ fn every_commit_since_the_last_applied_one_is_signed_by_a_signer() {
     allow(&world, &[&alice]);
     // The first run looks at the newest commit alone: what came before was applied by nobody.
     world.commit("tenants:\n  old:\n");
-    world.sync(&[]).expect(5).says("by Alice <alice@example.com> is not let in: it is not signed");
+    world.sync(&[]).expect(5).says("by Alice <alice@example.com>: it is not signed");
     signed(&world, ALICE, &by_ssh(&alice));
     world.sync(&[]).expect(0);
 
@@ -69,9 +69,9 @@ fn every_commit_since_the_last_applied_one_is_signed_by_a_signer() {
     let bare = world.commit(BOTH);
     signed(&world, BOTH, &by_ssh(&alice));
     let said = format!(
-        "{} “Change the roster” by Alice <alice@example.com> is not let in: it is not signed",
-        &bare[..12]
-    );
+    kwo refuses         "{} “Change the roster” by Alice <alice@example.com>: it is not signed",
+            &bare[..12]
+        );
     world
         .sync(&[])
         .expect(5)
@@ -84,7 +84,7 @@ fn every_commit_since_the_last_applied_one_is_signed_by_a_signer() {
     world.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
     signed(&world, BOTH, &by_ssh(&mallory));
     signed(&world, BOTH, &by_ssh(&alice));
-    world.sync(&[]).expect(5).says("is not let in: its signature is good, but not of one of the signers");
+    world.sync(&[]).expect(5).says(": its signature is good, but its key is not a signer's");
     assert!(!world.has("bob"));
 
     // With both keys among the signers all of it counts.
@@ -183,7 +183,7 @@ fn what_the_cluster_is_made_to_remember_lets_in_nothing_unsigned() {
     world
         .sync(&[])
         .expect(5)
-        .says(&format!("did nothing: {} was applied to this cluster, and {0}", &bare[..12]));
+        .says(&format!("nothing was changed: {} was applied to this cluster, and {0}", &bare[..12]));
     assert!(!world.has("bob"));
     forge("refs/kwo/fetched");
     world.sync(&[]).expect(1).says("it names something that is not a commit");

@@ -59,10 +59,10 @@ fn a_key_that_has_ended_lets_in_nothing_new_whatever_date_it_gives() {
             .sync(&[])
             .expect(5)
             .says(&bad[..12])
-            .says("is not let in: the key of its signature has expired: line 2 of ")
+            .says(": the key of its signature has expired: line 2 of ")
             .says("valid-before=")
             .says("kwo counts from now, not from the date in the commit")
-            .says("mend the file that `trust.signers` names");
+            .says("correct the file that `trust.signers` names");
         assert!(!world.has("bob"));
         world.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
     }
@@ -96,7 +96,7 @@ fn a_date_that_cannot_be_is_refused() {
 
     dated(&world, BOTH, &by, &at(-600 - 2 * 3600));
     let said = format!("more than an hour before {} of ", &first[..12]);
-    world.sync(&[]).expect(5).says("is not let in: it is dated ").says(&said).says("git rebase");
+    world.sync(&[]).expect(5).says(": it is dated ").says(&said).says("git rebase");
     world.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
     // Step by step it comes to the same.
     dated(&world, ALICE, &by, &at(-600 - 50 * 60));
@@ -147,7 +147,7 @@ fn people_sign_by_ssh_and_the_forge_by_openpgp() {
     world.sync(&[]).expect(0);
     assert!(world.has("bob") && world.applied() == good);
     for (by, why) in [
-        (by_ssh(&stranger), "its signature is good, but not of one of the signers"),
+        (by_ssh(&stranger), "its signature is good, but its key is not a signer's"),
         (by_gpg(&world, &mallory), "its key is not among those of the signers"),
     ] {
         signed(&world, "tenants:\n  mallory:\n", &by);
@@ -166,7 +166,7 @@ fn what_is_wrong_with_a_signature_is_told_apart() {
     signed(&world, ALICE, &by_ssh(&alice));
     world.sync(&[]).expect(0);
     let bobs = signed(&world, BOTH, &by_ssh(&bob));
-    world.sync(&[]).expect(5).says("not of one of the signers: ").says(" has no line for SHA256:");
+    world.sync(&[]).expect(5).says("its key is not a signer's: ").says(" has no line for SHA256:");
     allow(&world, &[(&alice, "namespaces=\"git\""), (&bob, "namespaces=\"file\"")]);
     world
         .sync(&[])
@@ -199,7 +199,7 @@ fn what_is_wrong_with_a_signature_is_told_apart() {
         world.push();
     };
     write(format!("{head}gpgsig {folded}\n\n{message}\n"));
-    world.sync(&[]).expect(5).says("its signature was made in the namespace `file`, and git signs in `git`");
+    world.sync(&[]).expect(5).says("its signature was made in the namespace `file`, but git signs in `git`");
     // Two signatures, of which readers may take either.
     let own = rest.split_once("\n\n").unwrap().0;
     write(format!("{head}gpgsig {own}\ngpgsig {own}\n\n{message}\n"));

@@ -26,7 +26,7 @@ fn a_rewritten_branch_is_refused_until_it_is_allowed_once() {
     // The branch leads back to an earlier commit: not behind what was applied.
     rewind(&world, &first);
     let said = format!(
-        "main was rewritten: {} was applied on this node, and {} does not come after it",
+        "main was rewritten: {} was applied on this node, and {} does not follow it",
         &second[..12],
         &first[..12]
     );
@@ -65,7 +65,12 @@ fn neither_a_wiped_node_nor_a_wiped_target_can_be_led_back() {
 
     world.wipe_node();
     let said = format!("main was rewritten: {} was applied to this cluster", &second[..12]);
-    world.sync(&[]).expect(5).says(&said).says("did nothing: ").says("it is not in the clone of this node");
+    world
+        .sync(&[])
+        .expect(5)
+        .says(&said)
+        .says("nothing was changed: ")
+        .says("it is not in the clone of this node");
     assert!(!world.path("state/sync/applied.json").exists());
 
     // The node knows again, and now the target is made to forget.
@@ -131,7 +136,7 @@ fn a_node_that_cannot_fetch_takes_back_nothing_that_another_one_applied() {
         .sync(&[])
         .expect(1)
         .says("cannot be fetched")
-        .says(&format!("did nothing: {} was applied to this cluster", &newer[..12]));
+        .says(&format!("nothing was changed: {} was applied to this cluster", &newer[..12]));
     assert!(!world.has("bob") && world.applied() == first);
     let memory = fs::read_to_string(world.path("target/.kwo.sync")).unwrap();
     assert!(memory.contains(&format!("\"commit\": \"{newer}\"")), "{memory}");

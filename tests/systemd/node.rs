@@ -72,7 +72,10 @@ fn without_leave_for_the_node_the_run_says_which_leave_it_lacks() {
     let before = machine.shows("k3s", "MainPID");
     assert!(!machine.run(&["systemctl", "start", "kwo-sync"]).status.success());
     assert_eq!(machine.shows("k3s", "MainPID"), before);
-    machine.says("kwo-sync", "where kwo-sync.service runs this, `sudo kwo install --node` gives it leave");
+    machine.says(
+        "kwo-sync",
+        "if kwo-sync.service runs this, `sudo kwo install --node` allows it to write there",
+    );
     machine.ok(&["kwo", "install", "--node"]);
     machine.ok(&["systemctl", "start", "kwo-sync"]);
     assert_ne!(machine.shows("k3s", "MainPID"), before);

@@ -81,7 +81,7 @@ fn a_signed_push_reaches_the_cluster_through_the_units_and_an_unsigned_one_does_
     // What nobody signed is refused, and neither the listener nor the path unit is lost over it.
     repository.push(&format!("{roster}  {second}:\n"), &[], &[]);
     assert_eq!(deliver(port), "HTTP/1.1 202 Accepted");
-    machine.says("kwo-sync", "is not let in: it is not signed");
+    machine.says("kwo-sync", ": it is not signed");
     machine.until("the run has failed", || {
         (machine.shows("kwo-sync", "Result") == "exit-code"
             && machine.shows("kwo-sync", "ExecMainStatus") == "5")

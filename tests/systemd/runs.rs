@@ -47,7 +47,7 @@ fn keys_of_gpg_are_read_in_the_sandbox() {
     repository.push("tenants:\n  bob:\n", &[], &[]);
     repository.copy(&machine);
     assert!(!machine.run(&["systemctl", "start", "kwo-sync"]).status.success());
-    machine.says("kwo-sync", "is not let in: it is not signed");
+    machine.says("kwo-sync", ": it is not signed");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_run_is_stopped_with_all_that_it_started() {
     machine.ok(&["systemctl", "stop", "kwo-sync"]);
     assert!(began.elapsed() < Duration::from_secs(20), "it waits to be killed: {:?}", began.elapsed());
     assert_eq!(machine.run(&["pgrep", "git"]).status.code(), Some(1));
-    machine.says("kwo-sync", "interrupted; nothing was done");
+    machine.says("kwo-sync", "interrupted; nothing was changed");
 }
 
 #[test]

@@ -55,7 +55,7 @@ async fn what_could_not_be_read_whole_is_no_nothing() {
         (
             Beside::Service,
             vec![Answer(200, "", "{}".to_owned())],
-            Some("list services: the answer is no list"),
+            Some("list services: the answer is not a list"),
         ),
         (
             Beside::Service,

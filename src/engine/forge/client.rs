@@ -86,7 +86,8 @@ impl Forge {
         let api = self.kind.api();
         let path = api.request(&api.project(&self.project), request);
         let answer = self.ask(Method::GET, &path, None).await?;
-        api.source(&answer).ok_or_else(|| format!("the answer of {} to GET {path} is no request", self.api))
+        api.source(&answer)
+            .ok_or_else(|| format!("the answer of {} to GET {path} is not a request", self.api))
     }
 
     /// Makes the comment of this request that begins with the marker say this: the one that is there, or a new one.
@@ -125,7 +126,7 @@ impl Forge {
             };
             let answer = self.ask(Method::GET, &path, None).await?;
             let list: Vec<Comment> = serde_json::from_value(answer)
-                .map_err(|_| format!("the answer of {} to GET {path} is no list of comments", self.api))?;
+                .map_err(|_| format!("the answer of {} to GET {path} is not a list of comments", self.api))?;
             let last = page.is_none_or(|size| list.len() < size);
             let own = |comment: &Comment| comment.body.as_ref().is_some_and(|body| body.starts_with(marker));
             found.extend(list.into_iter().filter(own));
@@ -143,7 +144,7 @@ impl Forge {
             let (name, before) = api.login();
             let value = Zeroizing::new(format!("{before}{}", token.expose_secret()));
             let mut value = HeaderValue::from_str(&value)
-                .map_err(|_| "the token for the forge has characters that no token has".to_owned())?;
+                .map_err(|_| "the token for the forge has characters that a token cannot have".to_owned())?;
             value.set_sensitive(true);
             headers.push((name, value));
         }

@@ -71,7 +71,7 @@ pub async fn export(clone: &Clone, commit: &str, folder: &str, into: &Path) -> R
             continue;
         }
         if !path.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(odd(format!("{} is no path of a file", path.display())));
+            return Err(odd(format!("{} is not a path of a file", path.display())));
         }
         let size = size.parse::<u64>().map_err(|_| shown())?;
         if size > LONGEST {

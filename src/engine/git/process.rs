@@ -77,7 +77,7 @@ pub enum GitError {
         seconds: u64,
     },
     /// The files that were asked for are too long.
-    #[error("the files beside the roster are {mebibytes} MiB together, and at most {most} are read")]
+    #[error("the files beside the roster are {mebibytes} MiB together; kwo reads at most {most}")]
     TooMuch {
         /// How long.
         mebibytes: u64,
@@ -85,7 +85,7 @@ pub enum GitError {
         most: u64,
     },
     /// There are more things than are looked at.
-    #[error("there are more than {most} {what}, and no more are looked at")]
+    #[error("there are more than {most} {what}; kwo looks at no more")]
     TooMany {
         /// Of what.
         what: String,
@@ -93,7 +93,7 @@ pub enum GitError {
         most: usize,
     },
     /// It says more than is taken in.
-    #[error("`git {what}` says more than {mebibytes} MiB, and no more is read")]
+    #[error("`git {what}` prints more than {mebibytes} MiB; kwo reads no more")]
     Flood {
         /// The command.
         what: String,
@@ -101,7 +101,7 @@ pub enum GitError {
         mebibytes: usize,
     },
     /// The repository is a clone without its beginning.
-    #[error("it is a shallow clone, which lacks the history that its commits follow")]
+    #[error("it is a shallow clone, so older commits are missing")]
     Shallow,
     /// The public keys of the signers are none.
     #[error("gpg finds no keys in {}: {said}", path.display())]

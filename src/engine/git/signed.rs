@@ -36,7 +36,7 @@ pub struct Unsigned {
 
 const SIGN: &str =
     "a signer has to sign it again, and all commits after it; `trust.signers` names the signers";
-const FILE: &str = "if its author should be a signer, mend the file that `trust.signers` names; if not, a signer has to sign it again, and all commits after it";
+const FILE: &str = "if its author should be a signer, correct the file that `trust.signers` names; if not, a signer has to sign it again, and all commits after it";
 const DATE: &str = "a signer whose clock is right has to make it again, and all commits after it: `git rebase \
                     --force-rebase -S PARENT`";
 const CLOCK: &str =

@@ -139,7 +139,7 @@ impl Judges {
         let wrong = match claim {
             None => Wrong::Signature("its signature does not have the form that ssh makes".to_owned()),
             Some(claim) if claim.namespace != "git" => Wrong::Signature(format!(
-                "its signature was made in the namespace `{}`, and git signs in `git`",
+                "its signature was made in the namespace `{}`, but git signs in `git`",
                 claim.namespace.escape_debug()
             )),
             Some(_) if !checked.good => Wrong::Signature(BAD.to_owned()),
@@ -174,7 +174,7 @@ impl Judges {
                     "its signature cannot be checked: its key is not among those of the signers".to_owned(),
                 )));
             }
-            _ => "gpg does not take its signature",
+            _ => "gpg does not accept its signature",
         };
         Ok(Some(Wrong::Signature(why.to_owned())))
     }
@@ -280,10 +280,10 @@ fn not_a_signer(allowed: &Path, claim: &SshClaim, lines: &[Line]) -> Wrong {
     }
     Wrong::File(match lines.first() {
         None => format!(
-            "its signature is good, but not of one of the signers: {} has no line for {fingerprint}",
+            "its signature is good, but its key is not a signer's: {} has no line for {fingerprint}",
             allowed.display()
         ),
-        Some(line) => format!("its signature is good, but {} does not let {fingerprint} in", place(line)),
+        Some(line) => format!("its signature is good, but {} does not allow {fingerprint}", place(line)),
     })
 }
 
@@ -293,7 +293,7 @@ fn readable(path: &Path) -> Result<(), GitError> {
     if found.is_file() && found.len() <= LONGEST {
         return Ok(());
     }
-    let said = "it is no file, or longer than 8 MiB";
+    let said = "it is not a file, or longer than 8 MiB";
     Err(cannot_read(path)(std::io::Error::other(said)))
 }
 

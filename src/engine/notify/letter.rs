@@ -79,8 +79,8 @@ impl Channel {
         };
         let Some(address) = address.filter(web) else {
             return Err(self.untold(
-                "its address is not one",
-                "expected all of it, as the other side shows it: https://HOST/PATH, without a login",
+                "its address is not valid",
+                "expected the full address, as the other side shows it: https://HOST/PATH, without a login",
             ));
         };
         let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
@@ -109,7 +109,7 @@ impl Letter {
             first
         };
         let status = last.map_err(|why| {
-            self.channel.untold(why, "see whether its address is right and leads there from this machine")
+            self.channel.untold(why, "check that its address is right, and that this machine can reach it")
         })?;
         if status.is_success() {
             return Ok(());
@@ -127,19 +127,22 @@ impl Letter {
 fn refusal(status: StatusCode) -> (&'static str, &'static str) {
     match status.as_u16() {
         300..=399 => (
-            "it leads to another address, and kwo does not follow with a secret in hand",
-            "write the address that it leads to into the settings",
+            "it redirects to another address, and kwo does not send the secret there",
+            "write the address that it redirects to into the settings",
         ),
         401 | 403 => {
-            ("it does not let kwo in", "see whether the secret is right, still valid, and allowed to do this")
+            ("it refuses kwo's secret", "check that the secret is right, is still valid, and may do this")
         }
         404 | 410 => (
             "there is nothing at its address",
-            "see whether the address is right, and whether the secret lets kwo see it",
+            "check that the address is right, and that the secret lets kwo see it",
         ),
-        413 => ("the report is too long for it", "let its server take bodies of 1 MiB"),
-        429 => ("it takes no more messages for now", "kwo tries again with the next message"),
-        500..=599 => ("it has an error of its own", "see its log"),
-        _ => ("it does not take the message", "see whether what is at its address is what the settings say"),
+        413 => ("the report is too long for it", "let its server accept bodies of 1 MiB"),
+        429 => ("it accepts no more messages for now", "kwo tries again with the next message"),
+        500..=599 => ("its server has an error", "read its log"),
+        _ => (
+            "it does not accept the message",
+            "check that the address leads to the kind of channel that the settings name",
+        ),
     }
 }

@@ -26,7 +26,7 @@ pub struct Untold {
 impl fmt::Display for Untold {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Untold { channel, why, hint: _ } = self;
-        write!(out, "kwo could not tell {channel}: {why}")
+        write!(out, "kwo could not notify {channel}: {why}")
     }
 }
 

@@ -29,7 +29,7 @@ pub async fn ask(
     match status {
         _ if status.is_success() => {}
         StatusCode::TOO_MANY_REQUESTS => {
-            return Err(format!("{api} answers to no more questions just now ({number})"));
+            return Err(format!("{api} accepts no more requests just now ({number})"));
         }
         _ if status.is_client_error() => return Err(format!("{api} refuses it ({number})")),
         _ => return Err(format!("{api} cannot say ({number})")),

@@ -103,7 +103,8 @@ pub async fn look(
     address: Option<SocketAddr>,
     patience: Duration,
 ) -> Result<(SocketAddr, Certificate), String> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("`{host}` is no host name"))?;
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|_| format!("`{host}` is not a valid host name"))?;
     let asked = timeout(patience, fetch(host, port, address, name.clone())).await;
     let late = |_| format!("no answer within {} seconds", patience.as_secs());
     let (peer, chain) = asked.map_err(late)??;

@@ -67,8 +67,9 @@ pub(super) fn edited<'a>(
             Some(Format::Words(between)) => Ok(more_words(found, *between, &edits)),
             format => edit(found, format == Some(&Format::Json), &edits),
         };
-        let text =
-            text.map_err(|why| format!("{document} cannot be changed and all else left as it is: {why}"))?;
+        let text = text.map_err(|why| {
+            format!("kwo cannot change {document} without changing other parts of it: {why}")
+        })?;
         Ok((document, Tree::from(text)))
     };
     edits.into_iter().map(text).collect()

@@ -51,7 +51,7 @@ pub fn inside(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, As
     let mut here = base.clone();
     for part in file.parent().into_iter().flat_map(Path::components) {
         let Component::Normal(part) = part else {
-            return Err(Astray::Link(format!("{} is no path below a folder", file.display())));
+            return Err(Astray::Link(format!("{} is not a path below a folder", file.display())));
         };
         here.push(part);
         match fs::symlink_metadata(&here) {
@@ -100,7 +100,7 @@ pub(super) fn in_root(root: &Path, file: &Path, make: Option<u32>) -> Result<Pat
     let mut found = base.clone();
     for part in file.parent().into_iter().flat_map(Path::components) {
         let Component::Normal(part) = part else {
-            return Err(Astray::Link(format!("{} is no path below a folder", file.display())));
+            return Err(Astray::Link(format!("{} is not a path below a folder", file.display())));
         };
         here.push(part);
         let missing = |error: &io::Error| error.kind() == ErrorKind::NotFound;

@@ -36,7 +36,7 @@ pub(super) async fn restart(
         && step.follows.contains(&login)
     {
         let why = format!(
-            "{service} was not restarted: kwo is logged in as `{name}`, which may hang on the login that the restart changes; log in by a certificate, as with `--kubeconfig /etc/rancher/k3s/k3s.yaml`"
+            "{service} was not restarted: kwo is logged in as `{name}`, which may depend on the login that the restart changes; log in by a certificate, as with `--kubeconfig /etc/rancher/k3s/k3s.yaml`"
         );
         return Err(Refusal::Refused { why });
     }
@@ -47,7 +47,7 @@ pub(super) async fn restart(
         let refusal = match way_in(home).await {
             Ok(now) if now == before => return Ok(()),
             Ok(now) => {
-                let why = format!("the run is {} now, and was {}", who(&now), who(&before));
+                let why = format!("kwo is logged in as {} now, and was {} before", who(&now), who(&before));
                 Refusal::Refused { why }
             }
             Err(refusal) => refusal,

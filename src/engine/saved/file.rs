@@ -34,11 +34,11 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     let file = regular::open(path).map_err(|error| cannot(&error))?;
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
-        return Err(Failure::new(format!("{name} is no saved plan: it is over {} MiB", LONGEST >> 20)));
+        return Err(Failure::new(format!("{name} is not a saved plan: it is over {} MiB", LONGEST >> 20)));
     }
     let plan: SavedPlan = serde_json::from_slice(&bytes).map_err(|error| {
         // What the decoder did not expect is quoted in what it says.
-        let mut failure = Failure::new(format!("{name} is no saved plan"));
+        let mut failure = Failure::new(format!("{name} is not a saved plan"));
         failure.causes.push(plain(&error.to_string()));
         failure.hint("`kwo plan --out FILE` saves one")
     })?;
@@ -49,8 +49,10 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
             .hint("plan again with this version of kwo"));
     }
     if !plan.plan.is_intact() {
-        return Err(Failure::new(format!("{name} was changed after it was saved: its digest does not fit"))
-            .hint("plan again"));
+        return Err(Failure::new(format!(
+            "{name} was changed after it was saved: its digest does not match"
+        ))
+        .hint("plan again"));
     }
     Ok(Opened { bytes, plan })
 }

@@ -42,14 +42,14 @@ pub fn signer(file: &Path, text: &[u8], signers: &Path) -> Result<String, Failur
     let (plan, allowed) = (file.display(), signers.display());
     for needed in [signers, &signature] {
         regular::open(needed).map_err(|error| {
-            Failure::new(format!("cannot read {}, so nobody knows who signed {plan}", needed.display()))
+            Failure::new(format!("cannot read {}, so kwo cannot tell who signed {plan}", needed.display()))
                 .because(&error)
                 .hint("`kwo plan --out FILE --sign KEY` leaves the signature in FILE.sig")
         })?;
     }
     let refused = |why: &str| {
         Failure::new(format!("nobody in {allowed} signed {plan}: {why}")).hint(format!(
-            "the signature has to be for the namespace {NAMESPACE}; `kwo plan --sign KEY` makes such a one"
+            "the signature has to be for the namespace {NAMESPACE}; `kwo plan --sign KEY` makes one"
         ))
     };
     let mut find = Command::new("ssh-keygen");

@@ -134,7 +134,7 @@ impl Vault {
     pub fn in_clear(&self, id: &ResourceId, secrets: &[Secret], body: &Tree) -> Result<Tree, String> {
         self.fill(id, secrets, body, |bytes| {
             String::from_utf8(bytes.to_vec())
-                .map_err(|_| "it is no text, and a file of text needs it".to_owned())
+                .map_err(|_| "it is not text, and a file of text needs it".to_owned())
         })
     }
 

@@ -68,5 +68,5 @@ fn kubeconfigs(roster: &Roster, node: &Answer<Node>, now: Timestamp) -> Vec<Kept
 
 /// The node below this root, or why it cannot be looked at.
 pub(super) fn node(root: &Path, node: Option<Node>) -> Answer<Node> {
-    node.map_or_else(|| Answer::CouldNotLook(format!("{} is no folder", root.display())), Answer::Found)
+    node.map_or_else(|| Answer::CouldNotLook(format!("{} is not a folder", root.display())), Answer::Found)
 }

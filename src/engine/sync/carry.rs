@@ -42,8 +42,9 @@ impl Run<'_> {
         note: &mut Option<Note>,
     ) -> Result<(), Stop> {
         let Ready { checked, desired: _, plan, was: _ } = ready;
-        let kept =
-            |error: &dyn fmt::Display| problem(ProblemKind::Step, format!("{error}; nothing was done"), FULL);
+        let kept = |error: &dyn fmt::Display| {
+            problem(ProblemKind::Step, format!("{error}; nothing was changed"), FULL)
+        };
         let tenants = tenants(&checked.roster);
         // What can be lost by this node comes first: where it cannot be kept, nothing is begun.
         if !plan.steps.is_empty() {
@@ -67,8 +68,8 @@ impl Run<'_> {
             }
             memory.leave(provider, note.as_ref()).await.map_err(|refusal| {
                 let text =
-                    format!("kwo cannot note in the cluster what it applies: {refusal}; nothing was done");
-                let hint = "kwo notes it first, so that no run goes back behind it";
+                    format!("kwo cannot note in the cluster what it applies: {refusal}; nothing was changed");
+                let hint = "kwo notes it first, so that no later run goes back to an older commit";
                 problem(ProblemKind::Target, text, hint)
             })
         };

@@ -111,7 +111,7 @@ fn what_failed(said: &str, repository: &Repository) -> &'static str {
          fingerprint with the one that the host publishes"
     } else if has("Permission denied") || has("Authentication failed") || has("could not read Username") {
         match (&repository.key, &repository.token) {
-            (None, None) => "name what opens it: `token:` for https, or `key:` for ssh",
+            (None, None) => "give kwo a login for it: `token:` for https, or `key:` for ssh",
             _ => "the token or the key was refused: has it expired, and may it read this repository?",
         }
     } else if has("couldn't find remote ref") {
@@ -243,7 +243,7 @@ async fn refused(
         let Some(mark) = mark.filter(|_| !rewrite) else { continue };
         if !clone.follows(mark, newest).await? {
             let text = format!(
-                "{branch} was rewritten: {} was applied {whose}, and {} does not come after it",
+                "{branch} was rewritten: {} was applied {whose}, and {} does not follow it",
                 short(mark),
                 short(newest)
             );
@@ -291,7 +291,7 @@ async fn unsigned(clone: &Clone, since: Option<&str>, head: &str, signers: &Sign
         Ok(None) => None,
         Ok(Some((who, found))) => {
             let text = format!(
-                "{} “{}” by {} is not let in: {}",
+                "kwo refuses {} “{}” by {}: {}",
                 short(&found.commit),
                 who.subject,
                 who.author,
@@ -300,7 +300,7 @@ async fn unsigned(clone: &Clone, since: Option<&str>, head: &str, signers: &Sign
             Some(problem(ProblemKind::Trust, text, found.hint))
         }
         Err(error) => {
-            let text = format!("{} is not let in: kwo cannot tell who signed it: {error}", short(head));
+            let text = format!("kwo refuses {}: it cannot tell who signed it: {error}", short(head));
             Some(problem(ProblemKind::Fetch, text, missing(&error).unwrap_or_default()))
         }
     }

@@ -110,7 +110,7 @@ pub(super) fn provenance(checked: &Checked, identity: &Identity) -> Provenance {
 pub(super) fn no_plan(none: &NoPlan, address: &str) -> Problem {
     match none {
         NoPlan::Kept { kept, why } => {
-            let text = format!("{address} {why}; nothing was done");
+            let text = format!("{address} {why}; nothing was changed");
             let hint = match kept {
                 Kept::Unknown { .. } => {
                     "`kwo rbac --for sync` prints the rights that it takes; to let this roster keep it anyway, run `kwo sync --allow roster` once"
@@ -123,8 +123,8 @@ pub(super) fn no_plan(none: &NoPlan, address: &str) -> Problem {
         }
         NoPlan::Broken(violations) => {
             let first = violations.iter().map(ToString::to_string).next().unwrap_or_default();
-            let text = format!("the plan breaks a rule of kwo: {first}; nothing was done");
-            problem(ProblemKind::Target, text, "this is a fault in kwo: please report it")
+            let text = format!("the plan breaks a rule of kwo: {first}; nothing was changed");
+            problem(ProblemKind::Target, text, "this is a bug in kwo: please report it")
         }
     }
 }

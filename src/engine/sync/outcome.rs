@@ -114,7 +114,7 @@ pub(super) fn problems(carried: &Carried) -> Vec<Problem> {
     }
     if failed > 0 {
         let text = format!("{failed} of {} steps were not done", report.results.len());
-        problems.push(problem(ProblemKind::Step, text, "the reasons stand beside the steps"));
+        problems.push(problem(ProblemKind::Step, text, "each step says why"));
     }
     for fight in fights {
         let who = named(std::slice::from_ref(fight));

@@ -17,7 +17,11 @@ impl Run<'_> {
     pub(super) fn tell_of_broken_run(&mut self, mut entry: Entry) -> Result<(), Problem> {
         let history = self.state.history();
         let unwritten = |error: &dyn std::fmt::Display| {
-            problem(ProblemKind::Step, format!("the history cannot be kept: {error}; nothing was done"), FULL)
+            problem(
+                ProblemKind::Step,
+                format!("the history cannot be kept: {error}; nothing was changed"),
+                FULL,
+            )
         };
         // It may have been killed between its end in the history and the end of its intent.
         let newest = history.last(1).map_err(|error| unwritten(&error))?;

@@ -94,7 +94,7 @@ impl From<Problem> for Stop {
 
 impl From<Interrupted> for Stop {
     fn from(Interrupted: Interrupted) -> Stop {
-        problem(ProblemKind::Step, "interrupted; nothing was done", "").into()
+        problem(ProblemKind::Step, "interrupted; nothing was changed", "").into()
     }
 }
 
@@ -351,9 +351,9 @@ impl Run<'_> {
             self.entry.refused = clone.describe(&newest).await.ok();
         }
         let why = nothing.unwrap_or_else(|| {
-            "this node never applied one, and neither did another to this cluster".to_owned()
+            "neither this node nor another one has applied a commit to this cluster".to_owned()
         });
-        let text = format!("kwo has no commit to apply, and did nothing: {why}");
+        let text = format!("kwo has no commit to apply; nothing was changed: {why}");
         // It says why; what the matter is, and what to do, was said before.
         let kind = self.entry.problems.first().map_or(ProblemKind::Fetch, |problem| problem.kind);
         Err(problem(kind, text, "").into())

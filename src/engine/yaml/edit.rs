@@ -51,7 +51,7 @@ fn one(text: &str, json: bool, tokens: &[SmolStr], value: &Tree) -> Result<Strin
     }
     if let Some(line) = styles::open_blank(text).filter(|_| !json) {
         return Err(format!(
-            "line {line}: it is the last one, has only blanks in it and no end, which readers do not take alike"
+            "line {line}: the last line has only blanks and no line end, and programs read that differently"
         ));
     }
     // Between values JSON takes tabs, which YAML does not; in its texts there are none.
@@ -86,9 +86,7 @@ fn one(text: &str, json: bool, tokens: &[SmolStr], value: &Tree) -> Result<Strin
         }
     }
     let line = found.as_ref().map_or(1, |document| nearest(&document.root, tokens).line);
-    Err(format!(
-        "line {line}: what kwo would write there cannot be put between what is there without changing it"
-    ))
+    Err(format!("line {line}: kwo cannot insert its text there without changing what is there"))
 }
 
 /// What is there on the way to a place, as far as there is something.
@@ -209,7 +207,7 @@ mod tests {
             ("b: &x {k: v}\na:\n  <<: *x\n", "/a/k", "line 3: a map is merged in"),
             ("a: !!str v\n", "/a", "line 1: what is there has a tag"),
             ("a: 1\n---\na: 2\n", "/a", "it holds 2 documents"),
-            ("a: 1\na: 2\n", "/a", "line 2: the key stands there for the second time"),
+            ("a: 1\na: 2\n", "/a", "line 2: the key is there for the second time"),
             ("on: 1\n", "/true", "line 1: YAML 1.1 and YAML 1.2 read the key"),
             ("on: 1\n", "/on", "line 1: YAML 1.1 and YAML 1.2 read the key"),
             ("a:\n  - b # why\n  - c\n", "/a", "line 2: there is a comment"),

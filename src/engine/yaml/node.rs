@@ -145,7 +145,7 @@ impl<'t> Reader<'t> {
                 Some(Err(error)) => {
                     let marker = error.marker();
                     return Err(format!(
-                        "line {}, column {}: it is no YAML that kwo can read",
+                        "line {}, column {}: kwo cannot read this YAML",
                         marker.line().max(1),
                         marker.col() + 1
                     ));
@@ -219,7 +219,7 @@ impl<'t> Reader<'t> {
                 }
                 Value::Map { entries, flow: style == StructureStyle::Flow }
             }
-            _ => return Err(format!("line {line}: it is no YAML that kwo can read")),
+            _ => return Err(format!("line {line}: kwo cannot read this YAML")),
         };
         Ok(Node { at, line, anchor, tag, value })
     }
@@ -266,10 +266,10 @@ impl Trees {
                     }
                     self.tree(key)?;
                     let Some(name) = key.key() else {
-                        return Err(format!("line {line}: kwo reads no keys that are no single values"));
+                        return Err(format!("line {line}: a key must be a single value"));
                     };
                     if !own.insert(name.clone()) {
-                        return Err(format!("line {line}: the key stands there for the second time"));
+                        return Err(format!("line {line}: the key is there for the second time"));
                     }
                     all.push((name, tree));
                 }

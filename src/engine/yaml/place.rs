@@ -100,7 +100,7 @@ impl Place<'_> {
             Value::Alias(_) => Err(format!("line {line}: what is there is an alias of something elsewhere")),
             _ if node.tag.is_some() => Err(format!("line {line}: what is there has a tag")),
             _ if node.anchor > 0 && (scalar || is_aliased(&self.document.root, node.anchor)) => {
-                Err(format!("line {line}: what is there has an anchor, and stands elsewhere too"))
+                Err(format!("line {line}: what is there has an anchor, and is used elsewhere too"))
             }
             _ => Ok(()),
         }

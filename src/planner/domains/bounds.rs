@@ -139,7 +139,7 @@ fn check_hard_name(name: &ResourceName, at: Span, findings: &mut Findings) {
             Finding::new(
                 "quota-field",
                 at,
-                format!("`{name}` under `hard:` is what the quota's own field `{field}` bounds"),
+                format!("`{name}` under `hard:` has a field of its own in the quota: `{field}`"),
                 "expected a name that has no field of its own",
             )
             .hint(format!("write it as `{field}:`, one level up")),
@@ -202,7 +202,7 @@ pub(crate) fn check_whole(name: &str, amount: &At<Quantity>, findings: &mut Find
         findings.push(Finding::new(
             "not-a-count",
             amount.at,
-            format!("`{amount}` is no whole number, and `{name}` is a count"),
+            format!("`{amount}` is not a whole number, but `{name}` is a count"),
             "expected a whole number",
         ));
     }

@@ -71,7 +71,7 @@ fn check_namespaces(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
             continue;
         };
         let message = if first.tenant == claim.tenant {
-            format!("namespace `{namespace}` stands twice in tenant `{}`", claim.tenant)
+            format!("namespace `{namespace}` appears twice in tenant `{}`", claim.tenant)
         } else {
             format!(
                 "namespace `{namespace}` is claimed by two tenants, `{}` and `{}`",
@@ -86,7 +86,7 @@ fn check_namespaces(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
             Finding::new("namespace-claimed-twice", claim.at, message, label).also(first.at, also).hint(hint)
         };
         findings.push(if first.tenant == claim.tenant {
-            finding("expected each namespace once", "it stands here first", "delete one of the two")
+            finding("expected each namespace once", "it appears here first", "delete one of the two")
         } else {
             finding(
                 &format!("expected another namespace{}", by_default(&claim)),

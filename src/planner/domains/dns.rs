@@ -216,7 +216,7 @@ pub(crate) fn check(cluster: &Cluster, dns: &Dns, findings: &mut Findings) {
             Finding::new(
                 "missing-field",
                 *key,
-                "there are resolvers, and no `cluster.acme`",
+                "there are resolvers, but no `cluster.acme`",
                 "a resolver needs an account for certificates",
             )
             .hint("add `acme: {email: ops@example.com}` under `cluster:`"),
@@ -334,8 +334,8 @@ fn check_settings(resolver: &Resolver, findings: &mut Findings) {
                 Finding::new(
                     "no-setting",
                     value.at,
-                    format!("{provider} takes no `{field}`"),
-                    "expected it at a provider that has one, such as `route53`",
+                    format!("{provider} has no field `{field}`"),
+                    "expected it only at a provider that has it, such as `route53`",
                 )
                 .hint("delete it"),
             );
@@ -350,7 +350,7 @@ fn check_settings(resolver: &Resolver, findings: &mut Findings) {
                     "expected one of them",
                 )
                 .also(value.at, format!("the `{field}`"))
-                .hint("delete this one: it is no secret"),
+                .hint("delete this one: it is not a secret"),
             );
         }
     }
@@ -375,7 +375,7 @@ fn check_solver(resolver: &Resolver, findings: &mut Findings) {
                 format!("write `{field}: …` beside `provider:`, and delete this one"),
             ),
             None => (
-                format!("cert-manager's {provider} takes {} only", facts.needs.join(", ")),
+                format!("cert-manager's {provider} accepts only {}", facts.needs.join(", ")),
                 format!("delete it, and give {} the rights that it has", facts.needs.join(", ")),
             ),
         };

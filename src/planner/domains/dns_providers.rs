@@ -6,7 +6,7 @@ use crate::roster::record::choice;
 
 choice! {
     /// A DNS provider.
-    pub enum Provider: "DNS provider that kwo knows" {
+    pub enum Provider: "DNS provider" {
         /// Cloudflare.
         Cloudflare = "cloudflare",
         /// deSEC.

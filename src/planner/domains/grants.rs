@@ -96,12 +96,10 @@ impl Decode for Grant {
                     _ => {
                         let message = match entries.is_empty() {
                             true => "there is no role in it",
-                            false => "two roles stand here, and an entry gives one",
+                            false => "two roles are here, and an entry gives only one",
                         };
                         let finding = Finding::new("one-role", node.at, message, expected());
-                        findings.push(
-                            finding.hint("a person with several roles stands in the list once for each"),
-                        );
+                        findings.push(finding.hint("write one entry for each role of a person"));
                         None
                     }
                 }

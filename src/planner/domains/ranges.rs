@@ -61,7 +61,7 @@ pub(crate) fn check(name: &Name, tier: &Tier, findings: &mut Findings) {
         check_limit_name(name, entry.key, findings);
         if entry.value.value < Quantity::zero().and(1) {
             let message =
-                format!("a limit is never below its request, so `{}` times is no ratio", entry.value);
+                format!("a limit is never below its request, so `{}` times is not a ratio", entry.value);
             findings.push(Finding::new("limit-ratio", entry.value.at, message, "expected 1 or more"));
         }
     }
@@ -258,7 +258,7 @@ fn check_order(
     let finding = match (low.at, high.at) {
         (Some(at), Some(other)) => {
             Finding::new("limit-above", at, message, format!("expected at most {}", high.amount))
-                .also(other, format!("`{high_name}` stands here"))
+                .also(other, format!("`{high_name}` is here"))
                 .hint(format!("lower `{low_name}` or raise `{high_name}`"))
         }
         (Some(at), None) => {

@@ -67,7 +67,7 @@ impl std::str::FromStr for UserId {
         let plain = text == "0" || !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse::<i32>().ok().and_then(|number| u32::try_from(number).ok()) {
             Some(number) if plain => Ok(UserId(number)),
-            _ => Err(Refusal::new("bad-user", format!("{} is no number of a user", quote(text)))
+            _ => Err(Refusal::new("bad-user", format!("{} is not a valid user number", quote(text)))
                 .hint("`1000` is one, and `0` is root; names are known inside the image only")),
         }
     }
@@ -122,7 +122,8 @@ text_type! {
 impl std::str::FromStr for Image {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Image, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-image", format!("{} is no image: {why}", quote(text)));
+        let wrong =
+            |why: &str| Refusal::new("bad-image", format!("{} is not a valid image: {why}", quote(text)));
         if text.is_empty() || text.len() > 512 || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(wrong("it is empty, too long, or has spaces in it"));
         }
@@ -131,10 +132,8 @@ impl std::str::FromStr for Image {
             Some((name, tag)) if !name.is_empty() && !tag.is_empty() && tag != "latest" => {
                 Ok(Image(text.into()))
             }
-            Some((_, "latest")) => {
-                Err(wrong("`latest` is another image every day")
-                    .hint("name a version, such as `registry:2.8.3`"))
-            }
+            Some((_, "latest")) => Err(wrong("`latest` can be a different image every day")
+                .hint("name a version, such as `registry:2.8.3`")),
             _ => Err(wrong("it names no version").hint("name one, such as `registry:2.8.3`")),
         }
     }
@@ -191,7 +190,7 @@ pub(crate) fn check(
                 Finding::new(
                     "host-claimed-twice",
                     host.at,
-                    format!("`{host}` stands twice"),
+                    format!("`{host}` appears twice"),
                     "expected each host once",
                 )
                 .also(*first, "the first one"),

@@ -188,7 +188,7 @@ pub(crate) fn check(quota: &Quota, tier: Option<&Quota>, whole: bool, findings: 
                 "expected `scopes` or `scopeSelector`",
             );
             findings.push(
-                finding.hint("what counts for all pods stands in the quota itself, or under its `hard:`"),
+                finding.hint("write what counts for all pods in the quota itself, or under its `hard:`"),
             );
         }
         if scoped.hard.is_empty() && below.is_none_or(|below| below.hard.is_empty()) && whole {
@@ -223,7 +223,7 @@ fn check_amount(
     };
     let message = format!("no quota with the scope {scope} counts `{resource}`");
     let finding = Finding::new("scope-counts-not", *key, message, counted);
-    findings.push(finding.also(scope.at, "the scope stands here"));
+    findings.push(finding.also(scope.at, "the scope is here"));
 }
 
 fn check_condition(one: &Expression, findings: &mut Findings) {
@@ -246,7 +246,7 @@ fn check_condition(one: &Expression, findings: &mut Findings) {
         );
     }
     if let Some(value) = values.first().filter(|_| !wants) {
-        let message = format!("`{operator}` takes no names of classes");
+        let message = format!("`{operator}` cannot have names of classes");
         findings.push(Finding::new(
             "bad-scope",
             value.at,
@@ -263,7 +263,7 @@ fn check_together(scopes: &[At<Scope>], findings: &mut Findings) {
             let message = format!("nothing is {scope} and {other}");
             findings.push(
                 Finding::new("bad-scope", scope.at, message, "expected one of the two")
-                    .also(other.at, "the other stands here")
+                    .also(other.at, "the other one is here")
                     .hint("to bound both, write two quotas"),
             );
         }

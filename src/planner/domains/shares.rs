@@ -129,7 +129,7 @@ fn meet(claims: &mut [Claim<'_>], first: usize, second: usize) -> Option<Finding
             Finding::new(
                 "host-claimed-twice",
                 host.at,
-                format!("host `{host}` stands twice in tenant `{}`", two.tenant),
+                format!("host `{host}` appears twice in tenant `{}`", two.tenant),
                 "expected each host once",
             )
             .also(have.at, format!("claimed here by tenant `{}`", one.tenant))

@@ -81,10 +81,10 @@ pub(crate) fn check(
         tiers.values().map(|tier| &tier.value.quota).chain(tenants.values().map(|one| &one.value.quota))
     {
         if let Some(per) = quota.per.as_ref().filter(|_| quota.says_nothing()) {
-            let message = format!("`per: {per}` is for the amounts that stand beside it, and there are none");
+            let message = format!("`per: {per}` is for the amounts beside it, and there are none");
             let finding =
                 Finding::new("nothing-to-share", per.at, message, "expected amounts in the same quota");
-            findings.push(finding.hint("add them here, such as `cpu: 8`, or say `per:` where they stand"));
+            findings.push(finding.hint("add them here, such as `cpu: 8`, or write `per:` where they are"));
         }
     }
     for (name, Entry { key: _, value: tenant }) in
@@ -95,7 +95,7 @@ pub(crate) fn check(
             if !spaces.contains(space.as_str()) && findings.is_full() {
                 findings.count(1);
             } else if !spaces.contains(space.as_str()) {
-                let message = format!("`{space}` is no namespace of tenant `{name}`");
+                let message = format!("`{space}` is not a namespace of tenant `{name}`");
                 let few: Vec<&str> = tenant.spaces(name).take(FEW).map(Name::as_str).collect();
                 let expected = format!("expected one of: {}{}", few.join(", "), more(spaces.len()));
                 let mut finding = Finding::new("unknown-namespace", *key, message, expected);
@@ -103,7 +103,7 @@ pub(crate) fn check(
                 findings.push(finding);
             }
             if share.value.count().is_none_or(|count| count == 0 || count > LARGEST) {
-                let message = format!("`{share}` is no share");
+                let message = format!("`{share}` is not a valid share");
                 let finding = Finding::new(
                     "bad-share",
                     share.at,

@@ -98,8 +98,10 @@ impl Bound {
         let Bound { by: _, kind: _, resource, most, known, conditions } = self;
         let of = if conditions.is_empty() { "" } else { " of its priority class" };
         (amount > *most).then(|| match known {
-            true => smol_str::format_smolstr!("it counts as {resource}{of}, of which there may be {most}"),
-            false => smol_str::format_smolstr!("{resource}{of}: {amount} in use, and there may be {most}"),
+            true => smol_str::format_smolstr!("it counts as {resource}{of}, and at most {most} is allowed"),
+            false => {
+                smol_str::format_smolstr!("{resource}{of}: {amount} in use, and at most {most} is allowed")
+            }
         })
     }
 }

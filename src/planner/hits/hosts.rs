@@ -5,15 +5,15 @@ use super::rules::{Broken, Hosts, Rules};
 use crate::domains::{Policy, asks_for_more, covering, of_cert_manager};
 use crate::tree::{SmolStr, Tree};
 
-const RULE: &str = "a rule is for no host of the tenant";
-const TLS: &str = "under tls stands no host of the tenant";
+const RULE: &str = "a rule is for a host that is not the tenant's";
+const TLS: &str = "an entry under tls is for a host that is not the tenant's";
 const DEFAULT: &str = "its defaultBackend takes every host";
-const BACKEND: &str = "a backend is no Service";
+const BACKEND: &str = "a backend is not a Service";
 const PATH: &str = "a path holds a character that is refused";
 const SECRET: &str = "under tls it names a Secret that the tenant may not name";
 const ANNOTATION: &str =
-    "an annotation for a controller is none of those that tenants may use, or asks for more";
-const NAMES: &str = "it is for no host of the tenant";
+    "an annotation for a controller is not one that tenants may use, or it asks for too much";
+const NAMES: &str = "it is for a host that is not the tenant's";
 const BESIDES: &str = "it names something besides its dnsNames";
 
 fn broken(why: &'static str, what: &str) -> Broken {

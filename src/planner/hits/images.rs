@@ -22,7 +22,7 @@ pub(super) fn pod(rules: &Rules, pod: &Tree) -> Vec<Broken> {
         let all =
             containers().map(|one| text(one, "image")).chain(images().map(|one| text(one, "reference")));
         let foreign = all.map(|image| full_name(&image)).find(|name| !is_of(name, registries));
-        let why = "an image is of no registry that the tier allows";
+        let why = "an image is from a registry that the tier does not allow";
         found.extend(foreign.map(|name| broken(why, name.into())));
     }
     if rules.always_pulls {
@@ -40,7 +40,7 @@ pub(super) fn pod(rules: &Rules, pod: &Tree) -> Vec<Broken> {
         // What names no class gets the default one with the claim, and the claim is judged.
         claim(rules, template).into_iter().find(|broken| !broken.what.is_empty())
     });
-    let why = "the storage class of one of its volumes is none of the tier's";
+    let why = "the tier does not allow the storage class of one of its volumes";
     found.extend(refused.map(|refused| broken(why, refused.what)));
     found
 }

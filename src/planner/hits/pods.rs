@@ -5,7 +5,7 @@ use crate::change::Step;
 use crate::tree::{SmolStr, Tree};
 
 /// What a Pod Security level is called where it hits something.
-const LEVEL: &str = "it breaks the new Pod Security level, as the API server has it";
+const LEVEL: &str = "the API server says that it breaks the new Pod Security level";
 
 /// Has it come to its end?
 pub(super) fn has_ended(pod: &Tree) -> bool {

@@ -133,8 +133,8 @@ pub(super) fn claim(rules: &Rules, claim: &Tree) -> Vec<Broken> {
         "volume.beta.kubernetes.io/storage-class",
         "/spec/storageClassName",
         [
-            "its storage class is none of the tier's",
-            "it names no storage class: made anew it gets the default one, if there is one, and that has to be one of the tier's",
+            "the tier does not allow its storage class",
+            "it names no storage class: when it is made again, it gets the default one, and the tier has to allow that",
         ],
     )
 }
@@ -144,8 +144,8 @@ pub(super) fn ingress(rules: &Rules, ingress: &Tree) -> Vec<Broken> {
     let mut found = super::hosts::ingress(rules, ingress);
     if let Some(allowed) = &rules.ingress_classes {
         found.extend(class(allowed, ingress, "kubernetes.io/ingress.class", "/spec/ingressClassName", [
-            "its class is none of the tier's",
-            "it names no class: made anew it gets the default one, if there is one, and that has to be one of the tier's",
+            "the tier does not allow its class",
+            "it names no class: when it is made again, it gets the default one, and the tier has to allow that",
         ]));
     }
     found

@@ -31,7 +31,7 @@ impl<'t> Around<'t> {
                 let finding = Finding::new(
                     MERGE_CONFLICT,
                     at,
-                    "a merge conflict is not settled",
+                    "a merge conflict is not resolved",
                     "expected no mark of a conflict",
                 );
                 return Some(finding.hint(
@@ -67,7 +67,7 @@ impl<'t> Around<'t> {
         let finding = Finding::new(
             "yaml-syntax",
             self.lines.span(start, start + value.len()),
-            "a second `: ` stands in one entry",
+            "one entry has a second `: `",
             expected,
         );
         let quoted = !value.contains(['"', '\\']) && value.chars().count() <= 60;
@@ -204,7 +204,7 @@ impl<'t> Around<'t> {
         };
         let at = self.lines.span(start, start + content.len());
         Some(
-            Finding::new("yaml-syntax", at, format!("{} is no `name: value`", quote(content)), label)
+            Finding::new("yaml-syntax", at, format!("{} is not a `name: value`", quote(content)), label)
                 .hint(hint),
         )
     }
@@ -231,7 +231,7 @@ impl<'t> Around<'t> {
                     format!("start it with `- ` in column {}, as the items above", indent + 1),
                 ),
                 None => finding(
-                    "an item of a list stands between the fields of a map",
+                    "an item of a list is between the fields of a map",
                     "expected `name: value`",
                     "put it right below the field that it belongs to".to_owned(),
                 ),
@@ -322,7 +322,7 @@ impl<'t> Around<'t> {
             Finding::new(
                 "yaml-syntax",
                 self.lines.span(here, here + 1),
-                "nothing stands before this `,`",
+                "there is nothing before this `,`",
                 "expected a value",
             )
             .hint("delete the `,`, or write what is missing")

@@ -77,8 +77,8 @@ impl Tabs {
         let mut seen = (0..seen).filter(|number| self.counts(*number));
         let first = self.at.get(seen.next()?)?;
         let message = match 1 + seen.count() {
-            1 => "a tab stands here".to_owned(),
-            count => format!("{count} tabs stand in this file; this is the first"),
+            1 => "there is a tab here".to_owned(),
+            count => format!("this file has {count} tabs; this is the first"),
         };
         Some(
             Finding::new("tab", *first, message, "expected spaces")

@@ -48,7 +48,7 @@ impl Node {
         let message = match &self.value {
             Value::Scalar { .. } if self.is_null() => "a value is missing here".to_owned(),
             Value::Scalar { .. } => format!("{} is a single value", self.what()),
-            Value::List(_) | Value::Map(_) | Value::Refused => format!("{} cannot stand here", self.what()),
+            Value::List(_) | Value::Map(_) | Value::Refused => format!("{} is not allowed here", self.what()),
         };
         let finding = Finding::new("wrong-type", self.at, message, format!("expected {expected}"));
         match &self.value {

@@ -138,7 +138,7 @@ impl std::str::FromStr for IncludePattern {
                 .hint("move the files below the roster's folder"));
         }
         if text.split(['/', '\\']).any(|part| part.eq_ignore_ascii_case(".git")) {
-            return Err(wrong("what git keeps in `.git` is no part of a roster")
+            return Err(wrong("files in `.git` are not part of a roster")
                 .hint("name files that are in the repository"));
         }
         Ok(IncludePattern(text.into()))

@@ -117,7 +117,7 @@ impl FromStr for HostPattern {
         }
         let name = text.strip_prefix("**.").or_else(|| text.strip_prefix("*.")).unwrap_or(text);
         if text.contains(['^', '$', '\\', '(', '[']) {
-            return Err(refuse_host(text, "regular expressions are not taken").hint(
+            return Err(refuse_host(text, "kwo accepts no regular expressions").hint(
                 "every name below a domain, however deep, is `**.example.com`; every one directly below it is `*.example.com`",
             ));
         }
@@ -167,13 +167,13 @@ fn host(text: &str) -> Result<(), String> {
 }
 
 fn refuse_host(text: &str, why: &str) -> Refusal {
-    let refusal = Refusal::new("bad-host", format!("{} is no host name: {why}", quote(text)));
+    let refusal = Refusal::new("bad-host", format!("{} is not a valid host name: {why}", quote(text)));
     let proposal = text.to_ascii_lowercase();
     let proposal = proposal.split_once("://").map_or(proposal.as_str(), |(_, rest)| rest);
     let proposal = proposal.split(['/', ':']).next().unwrap_or("").trim_end_matches('.');
     let name = proposal.strip_prefix("**.").or_else(|| proposal.strip_prefix("*.")).unwrap_or(proposal);
     if proposal != text && host(name).is_ok() {
-        return refusal.hint(format!("`{proposal}` would do"));
+        return refusal.hint(format!("write `{proposal}`"));
     }
     refusal
 }
@@ -190,7 +190,7 @@ impl FromStr for Port {
         let digits = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse::<u16>() {
             Ok(number) if digits && number > 0 => Ok(Port(number)),
-            _ => Err(Refusal::new("bad-port", format!("{} is no port", quote(text)))),
+            _ => Err(Refusal::new("bad-port", format!("{} is not a valid port", quote(text)))),
         }
     }
 }
@@ -226,13 +226,14 @@ impl fmt::Display for Cidr {
 impl FromStr for Cidr {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Cidr, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-network", format!("{} is no network: {why}", quote(text)));
+        let wrong =
+            |why: &str| Refusal::new("bad-network", format!("{} is not a valid network: {why}", quote(text)));
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),
         };
         let address: IpAddr =
-            address.parse().map_err(|_| wrong("what stands before `/` is no IP address"))?;
+            address.parse().map_err(|_| wrong("the part before `/` is not an IP address"))?;
         let Some(length) = length else {
             let full = if address.is_ipv4() { 32 } else { 128 };
             return Err(wrong("it has no length").hint(format!(
@@ -240,10 +241,11 @@ impl FromStr for Cidr {
             )));
         };
         let plain = length == "0" || !length.starts_with(['0', '+']);
-        let length = length.parse().ok().filter(|_| plain).ok_or_else(|| wrong("its length is no number"))?;
+        let length =
+            length.parse().ok().filter(|_| plain).ok_or_else(|| wrong("its length is not a number"))?;
         let written = IpNet::new(address, length).map_err(|_| {
             let full = if address.is_ipv4() { 32 } else { 128 };
-            wrong(&format!("its length is {length}, and {full} is the most"))
+            wrong(&format!("its length is {length}, but at most {full} is allowed"))
         })?;
         let network = written.trunc();
         if network != written {
@@ -307,10 +309,7 @@ mod tests {
         assert!(star.overlaps(&one) && one.overlaps(&star));
         assert!(!star.overlaps(&"a.com".parse().unwrap()));
         assert!(!star.overlaps(&"x.y.a.com".parse().unwrap()));
-        assert_eq!(
-            "HTTPS://A.b/x".parse::<HostPattern>().unwrap_err().hint.as_deref(),
-            Some("`a.b` would do")
-        );
+        assert_eq!("HTTPS://A.b/x".parse::<HostPattern>().unwrap_err().hint.as_deref(), Some("write `a.b`"));
     }
 
     #[test]

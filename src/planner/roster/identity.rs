@@ -89,8 +89,9 @@ impl fmt::Display for Identity {
 impl FromStr for Identity {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Identity, Refusal> {
-        let wrong =
-            |why: &str| Refusal::new("bad-identity", format!("{} is no identity: {why}", quote(text)));
+        let wrong = |why: &str| {
+            Refusal::new("bad-identity", format!("{} is not a valid identity: {why}", quote(text)))
+        };
         let (group, name) = match text.strip_prefix("group:") {
             Some(name) => (true, name),
             None => (false, text),
@@ -108,9 +109,7 @@ impl FromStr for Identity {
                 .hint("write the name that the login system gives"));
         }
         if several(name) {
-            return Err(
-                wrong("several people stand in it").hint("of several people, each is an item of its own")
-            );
+            return Err(wrong("it names several people").hint("write each person as an item of its own"));
         }
         let trimmed = name.trim();
         if trimmed != name {

@@ -19,13 +19,13 @@ impl FromStr for ImageSource {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<ImageSource, Refusal> {
         let refused = |why: &str| {
-            Refusal::new("bad-registry", format!("{} is no registry of images: {why}", quote(text)))
+            Refusal::new("bad-registry", format!("{} is not a valid registry of images: {why}", quote(text)))
         };
         if text.len() > 255 {
             return Err(refused("it is over 255 characters"));
         }
         let would_do = |why: &str, proposal: &str| match proposal.parse::<ImageSource>() {
-            Ok(proposal) => refused(why).hint(format!("`{proposal}` would do")),
+            Ok(proposal) => refused(why).hint(format!("write `{proposal}`")),
             Err(_) => refused(why),
         };
         if let Some((_, rest)) = text.split_once("://") {
@@ -33,7 +33,7 @@ impl FromStr for ImageSource {
         }
         if text.contains('*') {
             let whole = text.trim_end_matches('*').trim_end_matches('/');
-            let why = "a `*` has no meaning here, since all images below it are meant";
+            let why = "a `*` has no meaning here: the entry allows all images below it";
             return Err(if whole == text { refused(why) } else { would_do(why, whole) });
         }
         if text.ends_with('/') {
@@ -53,13 +53,13 @@ impl FromStr for ImageSource {
         let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
         name.split('.').try_for_each(dns_label).map_err(|why| refused(&why))?;
         if port.is_some_and(|port| port.parse::<u16>().is_err() || port.starts_with('+')) {
-            return Err(refused("what stands behind the `:` is no port"));
+            return Err(refused("the part after the `:` is not a port"));
         }
         if name == "index.docker.io" {
             return Err(would_do("the runtime calls it `docker.io`", &text.replacen("index.", "", 1)));
         }
         match path {
-            Some(path) if path.contains([':', '@']) => Err(refused("tags and digests are not looked at")
+            Some(path) if path.contains([':', '@']) => Err(refused("kwo does not look at tags and digests")
                 .hint("leave out what begins with the `:` or `@`")),
             Some(path) if !path.split('/').all(is_component) => Err(refused(
                 "each part of a path holds lower-case letters and digits, with `.`, `_` or `-` between",
@@ -97,14 +97,14 @@ mod tests {
             assert_eq!(good.parse::<ImageSource>().unwrap().as_str(), good);
         }
         for (bad, hint) in [
-            ("nginx", Some("`docker.io/library/nginx` would do")),
-            ("library", Some("`docker.io/library` would do")),
-            ("bitnami/redis", Some("`docker.io/bitnami/redis` would do")),
-            ("https://registry.example.com/", Some("`registry.example.com` would do")),
-            ("registry.example.com/", Some("`registry.example.com` would do")),
-            ("registry.example.com/*", Some("`registry.example.com` would do")),
-            ("Registry.Example.com/a", Some("`registry.example.com/a` would do")),
-            ("index.docker.io/library", Some("`docker.io/library` would do")),
+            ("nginx", Some("write `docker.io/library/nginx`")),
+            ("library", Some("write `docker.io/library`")),
+            ("bitnami/redis", Some("write `docker.io/bitnami/redis`")),
+            ("https://registry.example.com/", Some("write `registry.example.com`")),
+            ("registry.example.com/", Some("write `registry.example.com`")),
+            ("registry.example.com/*", Some("write `registry.example.com`")),
+            ("Registry.Example.com/a", Some("write `registry.example.com/a`")),
+            ("index.docker.io/library", Some("write `docker.io/library`")),
             ("registry.example.com/a:1", Some("leave out what begins with the `:` or `@`")),
             ("registry.example.com/a@sha256:0", Some("leave out what begins with the `:` or `@`")),
             ("*.example.com", None),

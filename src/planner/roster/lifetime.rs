@@ -37,8 +37,9 @@ impl Lifetime {
 impl FromStr for Lifetime {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Lifetime, Refusal> {
-        let refusal =
-            |why: &str| Refusal::new("bad-lifetime", format!("{} is no lifetime: {why}", quote(text)));
+        let refusal = |why: &str| {
+            Refusal::new("bad-lifetime", format!("{} is not a valid lifetime: {why}", quote(text)))
+        };
         let Some(seconds) = read(text) else {
             let refusal = refusal("it is not made of numbers with the units `d`, `h`, `m` and `s`");
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

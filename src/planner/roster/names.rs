@@ -96,7 +96,7 @@ impl FromStr for NodeName {
     fn from_str(text: &str) -> Result<NodeName, Refusal> {
         let refused = |why: &str| Err(refuse_name("bad-node-name", "name of a node", text, why));
         if text.len() > 63 {
-            return refused("it is over 63 characters, which the node's label of that name does not take");
+            return refused("it is over 63 characters, and the node's label of that name has to hold it");
         }
         match text.split('.').try_for_each(dns_label) {
             Ok(()) => Ok(NodeName(text.into())),
@@ -123,11 +123,13 @@ impl FromStr for PathSegment {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<PathSegment, Refusal> {
         let Err(why) = path_segment(text) else { return Ok(PathSegment(text.into())) };
-        let refusal =
-            Refusal::new("bad-binding-name", format!("{} is no name of a binding: {why}", quote(text)));
+        let refusal = Refusal::new(
+            "bad-binding-name",
+            format!("{} is not a valid name of a binding: {why}", quote(text)),
+        );
         let proposal = text.split(odd).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
         let helps = text.contains(odd) && !proposal.is_empty() && text.len() <= 253;
-        Err(if helps { refusal.hint(format!("`{proposal}` would do")) } else { refusal })
+        Err(if helps { refusal.hint(format!("write `{proposal}`")) } else { refusal })
     }
 }
 
@@ -142,7 +144,7 @@ pub(super) fn path_segment(text: &str) -> Result<(), String> {
         return Err("it is empty".to_owned());
     }
     if text == "." || text == ".." {
-        return Err("Kubernetes takes neither `.` nor `..`".to_owned());
+        return Err("Kubernetes accepts neither `.` nor `..`".to_owned());
     }
     if text.len() > 253 {
         return Err("it is over 253 characters".to_owned());
@@ -156,8 +158,9 @@ pub(super) fn path_segment(text: &str) -> Result<(), String> {
 impl FromStr for LabelKey {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<LabelKey, Refusal> {
-        qualified(text)
-            .map_err(|why| Refusal::new("bad-label", format!("{} is no label key: {why}", quote(text))))?;
+        qualified(text).map_err(|why| {
+            Refusal::new("bad-label", format!("{} is not a valid label key: {why}", quote(text)))
+        })?;
         if let Some((prefix, name)) = text.split_once('/')
             && let Some(owner) = reserved_domain(prefix)
         {
@@ -179,8 +182,9 @@ impl FromStr for LabelKey {
 impl FromStr for AnyLabelKey {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<AnyLabelKey, Refusal> {
-        qualified(text)
-            .map_err(|why| Refusal::new("bad-label", format!("{} is no label key: {why}", quote(text))))?;
+        qualified(text).map_err(|why| {
+            Refusal::new("bad-label", format!("{} is not a valid label key: {why}", quote(text)))
+        })?;
         Ok(AnyLabelKey(text.into()))
     }
 }
@@ -190,7 +194,7 @@ impl FromStr for LabelValue {
     fn from_str(text: &str) -> Result<LabelValue, Refusal> {
         if !text.is_empty() {
             label_part(text).map_err(|why| {
-                Refusal::new("bad-label", format!("{} is no label value: {why}", quote(text)))
+                Refusal::new("bad-label", format!("{} is not a valid label value: {why}", quote(text)))
             })?;
         }
         Ok(LabelValue(text.into()))
@@ -201,10 +205,11 @@ impl FromStr for ResourceName {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<ResourceName, Refusal> {
         qualified(text).map_err(|why| {
-            Refusal::new("bad-resource-name", format!("{} is no name of a resource: {why}", quote(text)))
-                .hint(
-                    "write it as in a ResourceQuota, for example `limits.memory` or `count/deployments.apps`",
-                )
+            Refusal::new(
+                "bad-resource-name",
+                format!("{} is not a valid name of a resource: {why}", quote(text)),
+            )
+            .hint("write it as in a ResourceQuota, for example `limits.memory` or `count/deployments.apps`")
         })?;
         Ok(ResourceName(text.into()))
     }
@@ -212,7 +217,7 @@ impl FromStr for ResourceName {
 
 /// The refusal of a name, with a proposal where one is obvious.
 pub(super) fn refuse_name(code: &'static str, what: &str, text: &str, why: &str) -> Refusal {
-    let refusal = Refusal::new(code, format!("{} is no {what}: {why}", quote(text)));
+    let refusal = Refusal::new(code, format!("{} is not a valid {what}: {why}", quote(text)));
     if let Some((name, comment)) = text.split_once('#') {
         return refusal.hint(format!("a comment needs a space before it: `{name} #{comment}`"));
     }
@@ -222,7 +227,7 @@ pub(super) fn refuse_name(code: &'static str, what: &str, text: &str, why: &str)
         .collect();
     let proposal = proposal.trim_matches('-');
     match dns_label(proposal) {
-        Ok(()) if proposal != text => refusal.hint(format!("`{proposal}` would do")),
+        Ok(()) if proposal != text => refusal.hint(format!("write `{proposal}`")),
         _ => refusal,
     }
 }
@@ -253,10 +258,10 @@ pub(super) fn qualified(text: &str) -> Result<(), String> {
         None => label_part(text),
         Some((prefix, name)) => {
             if prefix.is_empty() || prefix.len() > 253 {
-                return Err("what stands before the `/` must have 1 to 253 characters".to_owned());
+                return Err("the part before the `/` must have 1 to 253 characters".to_owned());
             }
             for label in prefix.split('.') {
-                dns_label(label).map_err(|why| format!("`{prefix}` is no DNS name: {why}"))?;
+                dns_label(label).map_err(|why| format!("`{prefix}` is not a valid DNS name: {why}"))?;
             }
             label_part(name)
         }
@@ -320,7 +325,7 @@ mod tests {
         }
         assert_eq!(
             "Alice_Prod".parse::<Name>().unwrap_err().to_string(),
-            "`Alice_Prod` is no name: upper-case letters are not allowed (`alice-prod` would do)"
+            "`Alice_Prod` is not a valid name: upper-case letters are not allowed (write `alice-prod`)"
         );
     }
 

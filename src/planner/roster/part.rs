@@ -23,13 +23,13 @@ pub(super) fn foreign(source: &SourceFile, node: Option<&Node>, found: &[Finding
     let first = found.iter().map(|finding| finding.at).min();
     let at = first.or(node.map(|node| node.at)).unwrap_or_default();
     let why = match node {
-        Some(_) => "its fields are no sections of a roster".to_owned(),
-        None => format!("line {} is not what it could be in one", at.line),
+        Some(_) => "its fields are not sections of a roster".to_owned(),
+        None => format!("line {} cannot be in a roster", at.line),
     };
-    let message = format!("{} is no part of a roster: {why}", source.name);
+    let message = format!("{} is not part of a roster: {why}", source.name);
     let end = super::characters::offset(text.len());
     let mut finding = Finding::new("no-part-of-a-roster", at, message, "expected a section such as `tenants:`")
-        .hint("nothing of the file is shown, for it may be anything; name files of the roster alone under `include:`");
+        .hint("kwo shows nothing of the file, because it may hold secrets; name only files of the roster under `include:`");
     finding.conceals = Some(Span { start: 0, end, ..at });
     Some(finding)
 }

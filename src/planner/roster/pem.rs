@@ -24,10 +24,11 @@ impl FromStr for Certificates {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Certificates, Refusal> {
         // What is wrong is told without the text: it may be a private key.
-        let wrong = |why: &str| Refusal::new("bad-certificate", format!("this is no certificate: {why}"));
+        let wrong = |why: &str| Refusal::new("bad-certificate", format!("this is not a certificate: {why}"));
         if text.contains("PRIVATE KEY-----") {
-            return Err(wrong("there is a private key in it")
-                .hint("take it out of the roster and make a new one: who reads the roster has it"));
+            return Err(wrong("there is a private key in it").hint(
+                "take it out of the roster and make a new one: everybody who reads the roster has it",
+            ));
         }
         if text.len() > 65536 {
             return Err(wrong("it is over 64 KiB"));
@@ -40,7 +41,7 @@ impl FromStr for Certificates {
                     .hint("write `ca: |`, and below it the lines of the file, indented"));
             };
             let lines: Vec<&str> = inner.split_whitespace().collect();
-            let der = STANDARD.decode(lines.concat()).map_err(|_| wrong("what is in it is no Base64"))?;
+            let der = STANDARD.decode(lines.concat()).map_err(|_| wrong("its content is not Base64"))?;
             if !is_whole(&der) {
                 return Err(wrong("a part of it is missing, or too much").hint("copy it from its file again"));
             }

@@ -152,8 +152,9 @@ impl fmt::Display for Quantity {
 impl FromStr for Quantity {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Quantity, Refusal> {
-        let wrong =
-            |why: &str| Refusal::new("bad-quantity", format!("{} is no quantity: {why}", quote(text)));
+        let wrong = |why: &str| {
+            Refusal::new("bad-quantity", format!("{} is not a valid quantity: {why}", quote(text)))
+        };
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -168,7 +169,7 @@ impl FromStr for Quantity {
             return Err(wrong("it does not start with a number"));
         }
         let (style, ten, two) = scale(suffix).ok_or_else(|| {
-            let refusal = wrong(&format!("{} is no unit", quote(suffix)));
+            let refusal = wrong(&format!("{} is not a valid unit", quote(suffix)));
             match meant(suffix) {
                 Some(unit) => refusal.hint(format!("did you mean `{number}{unit}`?")),
                 None => refusal.hint("the units are n, u, m, k, M, G, T, P, E and Ki, Mi, Gi, Ti, Pi, Ei"),
@@ -363,7 +364,7 @@ mod tests {
         }
         assert_eq!(
             "4GB".parse::<Quantity>().unwrap_err().to_string(),
-            "`4GB` is no quantity: `GB` is no unit (did you mean `4G`?)"
+            "`4GB` is not a valid quantity: `GB` is not a valid unit (did you mean `4G`?)"
         );
         assert!("9".repeat(60).parse::<Quantity>().is_err());
     }

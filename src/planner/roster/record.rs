@@ -225,7 +225,7 @@ macro_rules! choice {
             type Err = $crate::roster::scalar::Refusal;
             fn from_str(text: &str) -> Result<$name, Self::Err> {
                 $name::ALL.iter().copied().find(|choice| choice.as_str() == text).ok_or_else(|| {
-                    let message = format!("{} is no {}", $crate::roster::scalar::quote(text), $what);
+                    let message = format!("{} is not a valid {}", $crate::roster::scalar::quote(text), $what);
                     let mut refusal = $crate::roster::scalar::Refusal::new("unknown-choice", message);
                     refusal.hint = $crate::roster::spelling::did_you_mean(text, [$($text),*]);
                     $( refusal.hint = Some($advice.to_owned()); )?

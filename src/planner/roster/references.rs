@@ -54,7 +54,7 @@ impl FromStr for RoleName {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<RoleName, Refusal> {
         path_segment(text).map_err(|why| {
-            Refusal::new("bad-role-name", format!("{} is no name of a role: {why}", quote(text)))
+            Refusal::new("bad-role-name", format!("{} is not a valid name of a role: {why}", quote(text)))
         })?;
         Ok(RoleName(text.into()))
     }
@@ -64,7 +64,7 @@ impl FromStr for SecretName {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<SecretName, Refusal> {
         let refused = |why: &str| {
-            Refusal::new("bad-secret-name", format!("{} is no name of a Secret: {why}", quote(text)))
+            Refusal::new("bad-secret-name", format!("{} is not a valid name of a Secret: {why}", quote(text)))
         };
         if text.len() > 253 {
             return Err(refused("it is over 253 characters"));
@@ -78,7 +78,10 @@ impl FromStr for AnnotationKey {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<AnnotationKey, Refusal> {
         qualified(text).map_err(|why| {
-            Refusal::new("bad-annotation", format!("{} is no key of an annotation: {why}", quote(text)))
+            Refusal::new(
+                "bad-annotation",
+                format!("{} is not a valid key of an annotation: {why}", quote(text)),
+            )
         })?;
         let domain = text.split_once('/').and_then(|(prefix, name)| Some((reserved_domain(prefix)?, name)));
         if let Some((domain, name)) = domain.filter(|_| !FOR_ADMINS.contains(&text)) {

@@ -145,7 +145,7 @@ impl Decode for SecretRef {
                 return None;
             }
             Value::Scalar { .. } | Value::List(_) => {
-                let message = "a secret does not stand in the file itself";
+                let message = "a secret must not be in the file itself";
                 let finding = hidden(node, "inline-secret", node.at, message, EXPECTED);
                 findings.push(finding.hint(
                     "if this file was ever committed or shared, change the secret; \
@@ -159,14 +159,19 @@ impl Decode for SecretRef {
                 node,
                 "bad-secret",
                 node.at,
-                "one reference stands here, with one key",
+                "write one reference here, with one key",
                 EXPECTED,
             ));
             return None;
         };
         if !FORMS.contains(&form.as_str()) {
-            let mut finding =
-                hidden(node, "bad-secret", *at, "this is no kind of reference to a secret", EXPECTED);
+            let mut finding = hidden(
+                node,
+                "bad-secret",
+                *at,
+                "kwo does not know this kind of reference to a secret",
+                EXPECTED,
+            );
             finding.hint = did_you_mean(form, FORMS);
             findings.push(finding);
             return None;
@@ -178,7 +183,7 @@ impl Decode for SecretRef {
         };
         found
             .map_err(|expected| {
-                let message = format!("this is nothing that `{form}:` takes");
+                let message = format!("`{form}:` does not accept this value");
                 findings.push(hidden(node, "bad-secret", value.at, &message, expected));
             })
             .ok()

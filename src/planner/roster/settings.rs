@@ -59,7 +59,7 @@ impl FromStr for ProviderWord {
     fn from_str(text: &str) -> Result<ProviderWord, Refusal> {
         let belongs = |char: char| char.is_ascii_alphanumeric() || char == '-';
         if text.is_empty() || text.len() > 64 || !text.chars().all(belongs) {
-            return Err(Refusal::new("bad-word", format!("{} is no region and no zone", quote(text))));
+            return Err(Refusal::new("bad-word", format!("{} is neither a region nor a zone", quote(text))));
         }
         Ok(ProviderWord(text.into()))
     }
@@ -68,11 +68,12 @@ impl FromStr for ProviderWord {
 impl FromStr for IssuerUrl {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<IssuerUrl, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-issuer", format!("{} is no issuer: {why}", quote(text)));
+        let wrong =
+            |why: &str| Refusal::new("bad-issuer", format!("{} is not a valid issuer: {why}", quote(text)));
         let Some(rest) = text.strip_prefix("https://") else {
             let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
             return Err(wrong("it does not begin with `https://`")
-                .hint(format!("the API server takes no other: `https://{bare}`")));
+                .hint(format!("the API server accepts only https: `https://{bare}`")));
         };
         if text.len() > 2048 || !text.chars().all(|char| char.is_ascii_graphic()) {
             return Err(wrong("there is a character in it that does not belong, or it is too long"));
@@ -106,13 +107,12 @@ impl FromStr for OidcWord {
     fn from_str(text: &str) -> Result<OidcWord, Refusal> {
         let odd = |char: char| !char.is_ascii_graphic() || matches!(char, '"' | '\\');
         if text.is_empty() || text.len() > 255 || text.contains(odd) {
-            let message = format!("{} is no client, scope or claim", quote(text));
+            let message = format!("{} is not a valid client, scope or claim", quote(text));
             let refusal = Refusal::new("bad-oidc", message);
             return Err(match text.contains(' ') {
-                true => refusal.hint(format!(
-                    "of several scopes, each is one of a list: `[{}]`",
-                    text.replace(' ', ", ")
-                )),
+                true => {
+                    refusal.hint(format!("write several scopes as a list: `[{}]`", text.replace(' ', ", ")))
+                }
                 false => refusal,
             });
         }
@@ -123,14 +123,15 @@ impl FromStr for OidcWord {
 impl FromStr for Email {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Email, Refusal> {
-        let wrong =
-            |why: &str| Refusal::new("bad-email", format!("{} is no e-mail address: {why}", quote(text)));
+        let wrong = |why: &str| {
+            Refusal::new("bad-email", format!("{} is not a valid e-mail address: {why}", quote(text)))
+        };
         let Some((name, domain)) = text.split_once('@') else { return Err(wrong("it has no `@`")) };
         if name.is_empty() || domain.contains('@') {
-            return Err(wrong("one `@` stands between a name and a domain"));
+            return Err(wrong("write a name, one `@`, and a domain"));
         }
         if !domain.contains('.') || domain.starts_with('.') || domain.ends_with('.') {
-            return Err(wrong("what follows the `@` is no domain"));
+            return Err(wrong("the part after the `@` is not a domain"));
         }
         if text.len() > 254
             || text.chars().any(|char| char.is_whitespace() || char.is_control() || char == ',')
@@ -147,7 +148,7 @@ impl FromStr for Variable {
         if is_variable(text) {
             return Ok(Variable(text.into()));
         }
-        let message = format!("{} is no name of an environment variable", quote(text));
+        let message = format!("{} is not a valid name of an environment variable", quote(text));
         let refusal = Refusal::new("bad-variable", message);
         let upper = text.to_ascii_uppercase().replace('-', "_");
         Err(if is_variable(&upper) { refusal.hint(format!("did you mean `{upper}`?")) } else { refusal })

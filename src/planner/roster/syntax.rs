@@ -105,10 +105,10 @@ fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
             "put `- ` on the next line",
         ),
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            ("this is no `name: value`", "expected `:` and a value", INDENT)
+            ("this is not a `name: value`", "expected `:` and a value", INDENT)
         }
         ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
-            ("a `:` cannot stand here", "expected one `name: value` a line", COLON)
+            ("a `:` is not allowed here", "expected one `name: value` a line", COLON)
         }
         ErrorKind::InvalidIndentation => {
             ("the indentation fits nothing above", "expected another column", INDENT)
@@ -136,18 +136,18 @@ fn explain(kind: &ErrorKind) -> (String, String, &'static str) {
             ("a roster has no YAML directives", "expected no line that starts with `%`", "delete this line")
         }
         ErrorKind::BomInsideDocument => {
-            ("a byte order mark stands here", "expected it at the start of the file only", "delete it")
+            ("there is a byte order mark here", "expected it at the start of the file only", "delete it")
         }
         ErrorKind::UnexpectedCharacter { character } => {
             let message = format!("a value cannot start with {}", show(*character));
             return (message, "expected a value".to_owned(), "put the value in quotes");
         }
         ErrorKind::MissingAnchorOrAliasName => (
-            "`&` and `*` have a meaning of their own in YAML",
+            "`&` and `*` have a special meaning in YAML",
             "expected a name after it",
             "put the text in quotes, as in `\"*.example.com\"`",
         ),
-        other => return (format!("this is no YAML: {other}"), "expected YAML".to_owned(), ""),
+        other => return (format!("this is not YAML: {other}"), "expected YAML".to_owned(), ""),
     };
     (message.to_owned(), expected.to_owned(), hint)
 }

@@ -46,7 +46,7 @@ pub(super) fn second_document(at: Span) -> Finding {
 
 /// A tag.
 pub(super) fn tag(tag: &str, at: Span) -> Finding {
-    let message = format!("a YAML tag, {}, stands here", quote(tag));
+    let message = format!("there is a YAML tag here: {}", quote(tag));
     Finding::new("explicit-tag", at, message, "expected no tag").hint(match tag {
         "!include" => "name the file under `include:` in the roster itself: `include: [FILE]`",
         _ => "delete it; text that starts with `!` needs quotes",
@@ -56,8 +56,7 @@ pub(super) fn tag(tag: &str, at: Span) -> Finding {
 /// An alias of something that is not there; most often a wildcard without quotes.
 pub(super) fn unknown_alias(name: &str, at: Span) -> Finding {
     if name.starts_with('.') {
-        let message =
-            format!("`*{name}` stands here without quotes, and `*` has a meaning of its own in YAML");
+        let message = format!("`*{name}` is not in quotes, and `*` has a special meaning in YAML");
         return Finding::new("unknown-alias", at, message, "expected quotes around it")
             .hint(format!("write `\"*{name}\"`"));
     }
@@ -68,7 +67,7 @@ pub(super) fn unknown_alias(name: &str, at: Span) -> Finding {
 
 /// An alias inside what it stands for.
 pub(super) fn alias_in_itself(at: Span) -> Finding {
-    let message = "an alias stands inside what it stands for";
+    let message = "an alias is inside the value that it stands for";
     Finding::new("alias-in-itself", at, message, "expected another value").hint("write the value out")
 }
 
@@ -119,7 +118,7 @@ pub(super) fn bad_key(at: Span) -> Finding {
 
 /// A key that stands twice, in one file or in two.
 pub(super) fn duplicate_key(key: &str, first: Span, second: Span) -> Finding {
-    Finding::new("duplicate-key", second, format!("{} stands twice", quote(key)), "expected each name once")
-        .also(first, "it stands here first")
+    Finding::new("duplicate-key", second, format!("{} appears twice", quote(key)), "expected each name once")
+        .also(first, "it appears here first")
         .hint("delete one of the two, or put both together")
 }

@@ -56,7 +56,7 @@ impl FromStr for Percent {
             .ok()
             .filter(|number| plain && *number <= 100)
             .map(Percent)
-            .ok_or_else(|| Refusal::new("bad-percent", format!("{} is no share in percent", quote(text))))
+            .ok_or_else(|| Refusal::new("bad-percent", format!("{} is not a valid percentage", quote(text))))
     }
 }
 
@@ -68,7 +68,7 @@ impl FromStr for Count {
             .ok()
             .filter(|number| plain && *number > 0)
             .map(Count)
-            .ok_or_else(|| Refusal::new("bad-count", format!("{} is no number of things", quote(text))))
+            .ok_or_else(|| Refusal::new("bad-count", format!("{} is not a valid number", quote(text))))
     }
 }
 
@@ -76,7 +76,7 @@ impl FromStr for TimeSpan {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<TimeSpan, Refusal> {
         let wrong = || {
-            Refusal::new("bad-span", format!("{} is no span of time", quote(text)))
+            Refusal::new("bad-span", format!("{} is not a valid span of time", quote(text)))
                 .hint("write a number and a unit: `90s`, `5m`, `1h30m`")
         };
         let (mut rest, mut total) = (text, 0_u64);

@@ -37,7 +37,7 @@ fn check(settings: &Settings, findings: &mut Findings) {
         ("key", &repository.key, repository.url.value.takes_key()),
     ] {
         if let Some(secret) = secret.as_ref().filter(|_| !fits) {
-            let message = format!("`{}` takes no `{field}`", repository.url);
+            let message = format!("`{}` cannot use `{field}`", repository.url);
             let finding = Finding::new(
                 "useless-secret",
                 secret.at,
@@ -55,10 +55,10 @@ fn check(settings: &Settings, findings: &mut Findings) {
             Finding::new(
                 "missing-field",
                 repository.url.at,
-                "`trust.signers` names no file, so that nothing would be trusted",
+                "`trust.signers` names no file, so kwo would trust nobody",
                 "expected `ssh: PATH` or `gpg: PATH` below `signers:`",
             )
-            .hint("leave `trust:` out where commits are not signed"),
+            .hint("leave `trust:` out if commits are not signed"),
         );
     }
     if let Some(target) = &settings.target
@@ -71,7 +71,7 @@ fn check(settings: &Settings, findings: &mut Findings) {
             Finding::new(
                 "two-targets",
                 directory.at,
-                "a directory and a cluster are both the target",
+                "the target is both a directory and a cluster",
                 "expected one of the two",
             )
             .also(cluster, "the cluster"),
@@ -81,8 +81,8 @@ fn check(settings: &Settings, findings: &mut Findings) {
         && matches!(status.forge.value, ForgeKind::Forgejo | ForgeKind::Gitea)
         && status.api.is_none()
     {
-        let message = format!("nobody knows where the API of this {} is", status.forge.value);
-        let expected = "expected `api:` beside it, as only GitHub and GitLab are at one place for all";
+        let message = format!("kwo does not know where the API of this {} is", status.forge.value);
+        let expected = "expected `api:` beside it: only GitHub and GitLab have one address for everybody";
         findings.push(
             Finding::new("missing-field", status.forge.at, message, expected)
                 .hint("write `api: https://HOST/api/v1`"),
@@ -94,7 +94,7 @@ fn check(settings: &Settings, findings: &mut Findings) {
                 "bad-secret",
                 secret.at,
                 format!("the settings cannot have a secret from `{}`", secret.value),
-                "expected `env`, `file`, `credential` or `age`: it is needed where there may be no cluster",
+                "expected `env`, `file`, `credential` or `age`: kwo needs it even without a cluster",
             ));
         }
     }

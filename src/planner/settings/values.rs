@@ -116,8 +116,9 @@ fn plain(text: &str, most: usize) -> Result<(), &'static str> {
 impl FromStr for GitUrl {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<GitUrl, Refusal> {
-        let wrong =
-            |why: &str| Refusal::new("bad-repository", format!("{} is no repository: {why}", quote(text)));
+        let wrong = |why: &str| {
+            Refusal::new("bad-repository", format!("{} is not a valid repository: {why}", quote(text)))
+        };
         // A path may hold spaces, an address none.
         let path = text.starts_with('/').then(|| text.replace(' ', ""));
         plain(path.as_deref().unwrap_or(text), 2048).map_err(wrong)?;
@@ -135,7 +136,7 @@ impl FromStr for GitUrl {
             };
         }
         if text.starts_with("http://") || text.starts_with("git://") {
-            return Err(wrong("nobody could tell it from another one on the way").hint("use https or ssh"));
+            return Err(wrong("somebody on the way could replace it").hint("use https or ssh"));
         }
         let scp = |text: &str| {
             let Some((user, rest)) = text.split_once('@') else { return false };
@@ -161,21 +162,22 @@ impl FromStr for GitUrl {
         if text.starts_with('/') || ssh(text) || scp(text) {
             return Ok(GitUrl(text.into()));
         }
-        Err(wrong("it is none of the forms that kwo fetches from"))
+        Err(wrong("kwo cannot fetch from an address of this form"))
     }
 }
 
 impl FromStr for Branch {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Branch, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-branch", format!("{} is no name: {why}", quote(text)));
+        let wrong =
+            |why: &str| Refusal::new("bad-branch", format!("{} is not a valid name: {why}", quote(text)));
         plain(text, 255).map_err(wrong)?;
         let sign = |char: char| matches!(char, '_' | '.' | '/' | '+' | '@' | '-');
         if !text.chars().all(|char| char.is_alphanumeric() || sign(char)) {
-            return Err(wrong("git or the system takes a sign in it for something else"));
+            return Err(wrong("a character in it has a special meaning for git or the system"));
         }
         if text.starts_with(['-', '/', '.']) || text.ends_with(['/', '.']) || text.contains("..") {
-            return Err(wrong("it begins or ends with a sign, or holds `..`"));
+            return Err(wrong("it begins or ends with a character that is not allowed there, or holds `..`"));
         }
         if text.starts_with("refs/") {
             return Err(wrong("it is the full name of a reference")
@@ -191,8 +193,10 @@ impl FromStr for ObjectId {
         let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         match digits && matches!(text.len(), 40 | 64) {
             true => Ok(ObjectId(text.into())),
-            false => Err(Refusal::new("bad-object", format!("{} is no full id of an object", quote(text)))
-                .hint("git's message names it: 40 or 64 digits from 0 to f")),
+            false => {
+                Err(Refusal::new("bad-object", format!("{} is not the full id of an object", quote(text)))
+                    .hint("git's message names it: 40 or 64 digits from 0 to f"))
+            }
         }
     }
 }
@@ -200,9 +204,10 @@ impl FromStr for ObjectId {
 impl FromStr for RepositoryPath {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<RepositoryPath, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-path", format!("{} is no path: {why}", quote(text)));
+        let wrong =
+            |why: &str| Refusal::new("bad-path", format!("{} is not a valid path: {why}", quote(text)));
         if text.is_empty() || text.len() > 4096 || text.chars().any(char::is_control) {
-            return Err(wrong("it is empty, too long, or holds what is no text"));
+            return Err(wrong("it is empty, too long, or has characters that are not text"));
         }
         if text.starts_with(['/', '-', ':']) || text.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Err(wrong("it does not lead below the repository's folder"));
@@ -214,13 +219,14 @@ impl FromStr for RepositoryPath {
 impl FromStr for AbsolutePath {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<AbsolutePath, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-path", format!("{} is no path: {why}", quote(text)));
+        let wrong =
+            |why: &str| Refusal::new("bad-path", format!("{} is not a valid path: {why}", quote(text)));
         if !text.starts_with('/') {
             return Err(wrong("it does not begin with `/`"));
         }
         if text.len() > 4096 || text.chars().any(char::is_control) || text.split('/').any(|part| part == "..")
         {
-            return Err(wrong("it is too long, or holds `..` or what is no text"));
+            return Err(wrong("it is too long, or holds `..` or characters that are not text"));
         }
         Ok(AbsolutePath(text.into()))
     }
@@ -230,8 +236,11 @@ impl FromStr for ContextName {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<ContextName, Refusal> {
         if text.is_empty() || text.len() > 253 || text.chars().any(char::is_control) {
-            let why = "it is empty, too long, or holds what is no text";
-            return Err(Refusal::new("bad-context", format!("{} is no context: {why}", quote(text))));
+            let why = "it is empty, too long, or has characters that are not text";
+            return Err(Refusal::new(
+                "bad-context",
+                format!("{} is not a valid context: {why}", quote(text)),
+            ));
         }
         Ok(ContextName(text.into()))
     }
@@ -240,7 +249,8 @@ impl FromStr for ContextName {
 impl FromStr for WebUrl {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<WebUrl, Refusal> {
-        let wrong = |why: &str| Refusal::new("bad-url", format!("{} is no address: {why}", quote(text)));
+        let wrong =
+            |why: &str| Refusal::new("bad-url", format!("{} is not a valid address: {why}", quote(text)));
         plain(text, 2048).map_err(wrong)?;
         let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
             return Err(wrong("it does not begin with `https://` or `http://`"));
@@ -269,7 +279,7 @@ impl FromStr for Project {
         if text.len() <= 512 && text.contains('/') && text.split('/').all(word) {
             return Ok(Project(text.into()));
         }
-        let message = format!("{} is no repository of a forge", quote(text));
+        let message = format!("{} is not a valid repository of a forge", quote(text));
         Err(Refusal::new("bad-project", message).hint("write it as in its address: `owner/name`"))
     }
 }
@@ -280,7 +290,7 @@ impl FromStr for SocketAddress {
         match text.parse::<SocketAddr>() {
             Ok(_) => Ok(SocketAddress(text.into())),
             Err(_) => {
-                let message = format!("{} is no address with a port", quote(text));
+                let message = format!("{} is not a valid address with a port", quote(text));
                 Err(Refusal::new("bad-address", message).hint("`0.0.0.0:9720` listens on all addresses"))
             }
         }

@@ -97,10 +97,10 @@ fn is_rival(wanted: &Tree, other: &Tree) -> bool {
 }
 
 /// What becomes of a file.
-const ARCHIVED: &str = "the file as it is goes to /var/lib/kwo/archive";
+const ARCHIVED: &str = "kwo copies the file as it is to /var/lib/kwo/archive";
 
 /// What becomes of a kubeconfig.
-const ANEW: &str = "both files are written anew; what is there goes to /var/lib/kwo/archive";
+const ANEW: &str = "kwo writes both files again, and copies the old ones to /var/lib/kwo/archive";
 
 /// The node that kwo runs on.
 pub struct OfNode;
@@ -193,7 +193,7 @@ impl Rules for OfNode {
     }
 
     fn not_asked(&self) -> SmolStr {
-        "node files are looked at with `--node`".into()
+        "kwo looks at node files only with `--node`".into()
     }
 }
 

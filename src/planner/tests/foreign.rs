@@ -309,7 +309,7 @@ fn what_could_not_be_looked_at_is_not_said_to_be_nothing() {
     seen.unlisted.insert(Kind::Deployment, "is nobody's business".into());
     let found = plan(&desired, &seen, &Adopt::Nothing, Provenance::default());
     assert_eq!(found.unseen_access, [why]);
-    assert_eq!(found.others().unwrap(), format!("what others gave is not known: {why}"));
+    assert_eq!(found.others().unwrap(), format!("kwo does not know what others gave: {why}"));
     let id: ResourceId = "kube:Namespace/alice-prod".parse().unwrap();
     assert!(desired.get(&id).is_some() && found.is_intact());
 }

@@ -102,8 +102,8 @@ fn a_host_that_a_tenant_loses_hits_the_ingresses_that_ask_for_it() {
     assert_eq!(
         told(&hits),
         [
-            "a/Ingress lost(x.b.example.com) by Namespace: a rule is for no host of the tenant",
-            "a/Ingress tls(c.example.com) by Namespace: under tls stands no host of the tenant",
+            "a/Ingress lost(x.b.example.com) by Namespace: a rule is for a host that is not the tenant's",
+            "a/Ingress tls(c.example.com) by Namespace: an entry under tls is for a host that is not the tenant's",
         ]
     );
 }
@@ -149,15 +149,15 @@ fn a_policy_that_comes_to_tenants_hits_what_it_refuses() {
     assert_eq!(
         told,
         [
-            "a/Certificate bob(b.example.com) empty(no dnsNames): it is for no host of the tenant",
+            "a/Certificate bob(b.example.com) empty(no dnsNames): it is for a host that is not the tenant's",
             "a/Certificate ca(isCA): it names something besides its dnsNames",
-            "a/Ingress odd(/{x}): a backend is no Service",
+            "a/Ingress odd(/{x}): a backend is not a Service",
             "a/Ingress odd(/{x}): a path holds a character that is refused",
-            "a/Ingress none(no host): a rule is for no host of the tenant",
-            "a/Ingress alias(nginx.ingress.kubernetes.io/server-alias): an annotation for a controller is none of those that tenants may use, or asks for more",
+            "a/Ingress none(no host): a rule is for a host that is not the tenant's",
+            "a/Ingress alias(nginx.ingress.kubernetes.io/server-alias): an annotation for a controller is not one that tenants may use, or it asks for too much",
             "a/Ingress any: its defaultBackend takes every host",
             "a/Ingress fake(fake) unasked(x-tls): under tls it names a Secret that the tenant may not name",
-            "b/Service dns(external-dns.alpha.kubernetes.io/hostname): an annotation for a controller is none of those that tenants may use, or asks for more",
+            "b/Service dns(external-dns.alpha.kubernetes.io/hostname): an annotation for a controller is not one that tenants may use, or it asks for too much",
         ]
     );
 }
@@ -193,9 +193,9 @@ fn lists_that_shrink_hit_what_stands_in_them_no_more() {
     assert_eq!(
         told(&found),
         [
-            "a/Ingress old(old) by Namespace: its class is none of the tier's",
-            "a/PersistentVolumeClaim slow(slow) by Namespace: its storage class is none of the tier's",
-            "a/Pod two(two.example.com/x) by Namespace: an image is of no registry that the tier allows",
+            "a/Ingress old(old) by Namespace: the tier does not allow its class",
+            "a/PersistentVolumeClaim slow(slow) by Namespace: the tier does not allow its storage class",
+            "a/Pod two(two.example.com/x) by Namespace: an image is from a registry that the tier does not allow",
         ]
     );
     let (_, first) = hits(&tier("network: isolated"), &narrow, &all);
@@ -289,8 +289,8 @@ fn amounts_are_counted_where_the_quota_does_not_know_them_and_named_where_it_doe
         named(&judged(&desired, &seen, &all).1),
         [
             "a/Pod large(c has 3Gi) by LimitRange: 2Gi of memory is the most that a container may have",
-            "a/Pod large p0 p1 p2 p3 +4 by ResourceQuota: pods: 9 in use, and there may be 7",
-            "a/Service port by ResourceQuota: services.nodeports: 2 in use, and there may be 1",
+            "a/Pod large p0 p1 p2 p3 +4 by ResourceQuota: pods: 9 in use, and at most 7 is allowed",
+            "a/Service port by ResourceQuota: services.nodeports: 2 in use, and at most 1 is allowed",
         ]
     );
     // It does: how many there are is told by it, and which they are is told here.
@@ -305,7 +305,7 @@ fn amounts_are_counted_where_the_quota_does_not_know_them_and_named_where_it_doe
         named(&judged(&desired, &seen, &all).1),
         [
             "a/Pod large(c has 3Gi) by LimitRange: 2Gi of memory is the most that a container may have",
-            "a/Service port by ResourceQuota: it counts as services.nodeports, of which there may be 1",
+            "a/Service port by ResourceQuota: it counts as services.nodeports, and at most 1 is allowed",
         ]
     );
 }
@@ -350,7 +350,7 @@ fn what_the_api_server_warns_of_is_taken_in_its_words() {
     assert_eq!(
         told,
         [
-            "a/Pod lazy (and 2 other pods)(runAsNonRoot != true) +3 by Namespace: it breaks the new Pod Security level, as the API server has it"
+            "a/Pod lazy (and 2 other pods)(runAsNonRoot != true) +3 by Namespace: the API server says that it breaks the new Pod Security level"
         ]
     );
     assert!(unseen.is_empty());

@@ -17,7 +17,7 @@ pub(super) fn policy(name: &str, before: &Tree, after: &Tree) -> Option<String> 
         && text(&was, "/failurePolicy").is_some_and(|policy| policy == "Ignore");
     let parts = [
         few(&rules).map(|rules| format!("a new or another rule: {rules}")),
-        wider.then(|| "it judges more requests, or judges them otherwise".to_owned()),
+        wider.then(|| "it judges more requests, or judges them differently".to_owned()),
         fails.then(|| "it refuses what it cannot judge".to_owned()),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -38,7 +38,7 @@ pub(super) fn binding(name: &str, before: &Tree, after: &Tree) -> Option<String>
 
 fn refuses(name: &str) -> String {
     let known = Policy::named(name).map(Policy::refuses);
-    known.map_or_else(|| "requests are refused that were not".to_owned(), ToOwned::to_owned)
+    known.map_or_else(|| "kwo refuses requests that it did not refuse before".to_owned(), ToOwned::to_owned)
 }
 
 fn spec(body: &Tree) -> Tree {
@@ -131,9 +131,9 @@ mod tests {
             let rules: Vec<String> = rules.iter().map(|text| rule(text)).collect();
             spec(&format!("[{}]", rules.join(",")), rest)
         };
-        let more = Some("it judges more requests, or judges them otherwise");
+        let more = Some("it judges more requests, or judges them differently");
         for (before, after, expected) in [
-            (Tree::Null, of(&["a"], ""), Some("requests are refused that were not")),
+            (Tree::Null, of(&["a"], ""), Some("kwo refuses requests that it did not refuse before")),
             (of(&["a"], ""), of(&["a", "b"], ""), Some("a new or another rule: no b")),
             (of(&["a", "b"], ""), of(&["b"], ""), None),
             (of(&["a"], ""), of(&["a"], ""), None),

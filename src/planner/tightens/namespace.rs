@@ -57,10 +57,10 @@ pub(crate) fn level(before: &Tree, after: &Tree) -> Option<String> {
     let level = will.unwrap_or("privileged");
     if rank(will) > rank(was) {
         let was = was.unwrap_or("privileged");
-        return Some(format!("new pods keep to the Pod Security level {level}, before it was {was}"));
+        return Some(format!("new pods must meet the Pod Security level {level}, before it was {was}"));
     }
     let later = rank(will) > 0 && rank(will) == rank(was) && version(after) > version(before);
-    later.then(|| format!("new pods keep to the Pod Security level {level} as a later version has it"))
+    later.then(|| format!("new pods must meet the Pod Security level {level} of a later version"))
 }
 
 /// The words of an annotation, between commas.
@@ -167,7 +167,7 @@ mod tests {
         // What Kubernetes does not know is the strictest to it.
         assert_eq!(
             told(&body("baseline", ""), &body("Baseline", "")).as_deref(),
-            Some("new pods keep to the Pod Security level Baseline, before it was baseline")
+            Some("new pods must meet the Pod Security level Baseline, before it was baseline")
         );
         assert_eq!(told(&body("Baseline", ""), &body("restricted", "")), None);
         for (level, was, will, later) in [

@@ -121,7 +121,7 @@ fn unseen<'i>(unread: &[Unread], wanted: impl Iterator<Item = &'i ResourceId>, o
 /// Looks at the object of one step. That takes a look at all files, because it may be in any of them.
 pub(super) fn again(root: &Path, step: &Step) -> Sighting {
     let observed = observe(root, &Desired::of(step.resource()));
-    let nobody = || Sighting::Unknown { why: format_smolstr!("{} is not looked for here", step.id) };
+    let nobody = || Sighting::Unknown { why: format_smolstr!("kwo does not look for {} here", step.id) };
     observed.get(&step.id).cloned().unwrap_or_else(nobody)
 }
 
@@ -192,7 +192,7 @@ impl Unread {
     /// As it is told of a file.
     fn of(self, place: &Path) -> Unread {
         let why = format_smolstr!(
-            "{} cannot be read, so nobody knows what is in it: {}; put the file right, or move it out of the directory",
+            "kwo cannot read {}: {}; fix the file, or move it out of the directory",
             place.display(),
             self.why
         );

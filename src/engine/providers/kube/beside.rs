@@ -66,7 +66,7 @@ impl Kube {
             let page: Tree =
                 serde_json::from_slice(&answer.body).map_err(|_| failed(&"the answer cannot be read"))?;
             let Some(Tree::List(items)) = page.get("items") else {
-                return Err(failed(&"the answer is no list"));
+                return Err(failed(&"the answer is not a list"));
             };
             items.iter().for_each(&mut *take);
             match page.at("/metadata/continue").and_then(Tree::as_text).filter(|next| !next.is_empty()) {

@@ -286,7 +286,7 @@ pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
     let mut config = Config::from_custom_kubeconfig(merged, &choice).await.map_err(|error| ConnectError {
         why: format!("cannot use the context `{context}` of {names}: {}", chain(&error)),
         hint: matches!(error, KubeconfigError::ParseNoProxy(_)).then(|| {
-            "NO_PROXY is hosts, addresses and networks with commas between, and none at the end".to_owned()
+            "write NO_PROXY as hosts, addresses and networks with commas between them, and no comma at the end".to_owned()
         }),
     })?;
     login::check_server(&config.cluster_url, &context, &names)?;

@@ -8,15 +8,15 @@ use rustls::{AlertDescription, CertificateError};
 pub(super) fn certificate(why: &CertificateError) -> String {
     match why {
         CertificateError::ExpiredContext { time: _, not_after } => {
-            format!("it ended on {}; renew it, or look at the clock of this machine", day(*not_after))
+            format!("it expired on {}; renew it, or check the clock of this machine", day(*not_after))
         }
         CertificateError::Expired => {
-            "it has ended; renew it, or look at the clock of this machine".to_owned()
+            "it has expired; renew it, or check the clock of this machine".to_owned()
         }
         CertificateError::NotValidYetContext { time: _, not_before } => {
-            format!("it is good from {} on only; look at the clock of this machine", day(*not_before))
+            format!("it is not valid before {}; check the clock of this machine", day(*not_before))
         }
-        CertificateError::NotValidYet => "it is not good yet; look at the clock of this machine".to_owned(),
+        CertificateError::NotValidYet => "it is not valid yet; check the clock of this machine".to_owned(),
         CertificateError::Revoked => "it was revoked".to_owned(),
         CertificateError::UnknownIssuer => "the certificate authority in the kubeconfig did not sign it; \
             the kubeconfig may be that of another cluster, or of one that was set up anew"
@@ -48,7 +48,7 @@ pub(super) fn alert(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::CertificateRequired => "it asks for a client certificate".to_owned(),
         AlertDescription::CertificateExpired => {
-            "the client certificate of the kubeconfig has ended".to_owned()
+            "the client certificate of the kubeconfig has expired".to_owned()
         }
         AlertDescription::CertificateRevoked => {
             "the client certificate of the kubeconfig was revoked".to_owned()
@@ -105,7 +105,7 @@ mod tests {
             CertificateError::ExpiredContext { time: at(2_000_000_000), not_after: at(1_800_000_000) };
         assert_eq!(
             certificate(&ended),
-            "it ended on 2027-01-15T08:00:00Z; renew it, or look at the clock of this machine"
+            "it expired on 2027-01-15T08:00:00Z; renew it, or check the clock of this machine"
         );
         let name = CertificateError::NotValidForNameContext {
             expected: ServerName::try_from("api.example.com").unwrap(),

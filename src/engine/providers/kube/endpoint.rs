@@ -23,7 +23,7 @@ impl Endpoint {
         if config.accept_invalid_certs {
             return Err(ConnectError {
                 why: format!("the kubeconfig does not check who {} is", server(config)),
-                hint: Some("replace its insecure-skip-tls-verify by certificate-authority-data".to_owned()),
+                hint: Some("replace its insecure-skip-tls-verify with certificate-authority-data".to_owned()),
             });
         }
         let authorities = config.root_cert.as_ref().filter(|certificates| !certificates.is_empty());

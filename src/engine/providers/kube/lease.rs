@@ -173,10 +173,12 @@ fn whose(spec: &LeaseSpec) -> String {
 fn told_of(spec: &LeaseSpec, alive: bool, stood: Duration) -> String {
     let whose = whose(spec);
     if alive {
-        return format!("{whose}; it was seen to renew the lock");
+        return format!("{whose}; it is alive, because it renews the lock");
     }
     let (stood, lasts) = (seconds(stood), seconds(lasts(spec)));
-    format!("{whose}; it gave no sign of life for {stood}, and the lock is free after {lasts} without one")
+    format!(
+        "{whose}; it has not renewed the lock for {stood}; the lock is free after {lasts} without a renewal"
+    )
 }
 
 /// What is waited for.
@@ -185,7 +187,7 @@ fn waited_for(spec: &LeaseSpec, until: Duration) -> String {
     let renewed = time(spec.renew_time.as_ref())
         .map_or_else(String::new, |time| format!(", renewed last at {time:.0} by that clock"));
     format!(
-        "waiting up to {until} for the lock of {whose}{renewed}; it is free after {lasts} without a sign of life\n"
+        "waiting up to {until} for the lock of {whose}{renewed}; it is free after {lasts} without a renewal\n"
     )
 }
 
@@ -318,7 +320,9 @@ async fn read(wire: &Wire) -> Result<Option<Lease>, Refusal> {
 fn refusal(answer: &Answer, tries: u32) -> Refusal {
     match answer.refusal(tries) {
         Refusal::Refused { why } if answer.status == StatusCode::FORBIDDEN => Refusal::Refused {
-            why: format!("{why}; whoever applies has to get, create and patch the Lease kube-system/kwo"),
+            why: format!(
+                "{why}; to apply, kwo needs the rights to get, create and patch the Lease kube-system/kwo"
+            ),
         },
         other => other,
     }
@@ -422,10 +426,15 @@ mod tests {
     fn a_lease_says_whose_it_is_by_whose_clock() {
         let spec = spec("node/7/ab");
         let whose = "node/7/ab, since 2026-01-01T00:00:00Z by its own clock";
-        assert_eq!(told_of(&spec, true, Duration::ZERO), format!("{whose}; it was seen to renew the lock"));
+        assert_eq!(
+            told_of(&spec, true, Duration::ZERO),
+            format!("{whose}; it is alive, because it renews the lock")
+        );
         assert_eq!(
             told_of(&spec, false, Duration::from_secs(12)),
-            format!("{whose}; it gave no sign of life for 12 s, and the lock is free after 15 s without one")
+            format!(
+                "{whose}; it has not renewed the lock for 12 s; the lock is free after 15 s without a renewal"
+            )
         );
         assert_eq!(
             waited_for(&spec, Duration::from_secs(60)),

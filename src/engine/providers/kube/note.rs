@@ -45,7 +45,7 @@ pub(super) async fn remember(wire: &Wire, text: &str, seen: Option<&Note>) -> Re
                 "apiVersion": "v1", "kind": "ConfigMap",
                 "metadata": {
                     "name": NAME, "namespace": "kube-system",
-                    "annotations": {"kwo.dev/about": "what `kwo sync` applied last; without it a rewritten branch is not known"},
+                    "annotations": {"kwo.dev/about": "what `kwo sync` applied last; without it, kwo cannot tell whether the branch was rewritten"},
                 },
                 "data": {KEY: text},
             });

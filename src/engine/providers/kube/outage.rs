@@ -165,7 +165,7 @@ impl Outage {
         match &*holding {
             Holding::Sure => Ok(()),
             Holding::Unsure { since, why } => Err(unrenewed(*since, why)),
-            Holding::Lost { by } => Err(format!("another run took the lock over: {by}")),
+            Holding::Lost { by } => Err(format!("another run took the lock: {by}")),
         }
     }
 

@@ -130,7 +130,7 @@ impl<'t, T: Take> Page<'t, T> {
                 self.at = At::AfterItem;
                 return Ok(Some(length));
             }
-            _ => return Err(wrong("it is no list of objects")),
+            _ => return Err(wrong("it is not a list of objects")),
         };
         Ok(Some(1))
     }

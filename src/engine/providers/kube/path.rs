@@ -59,7 +59,7 @@ fn group(kind: Kind) -> String {
 /// One name as one segment: what is not plain is percent-encoded; what would climb up is refused.
 pub(super) fn segment(name: &str) -> Result<String, String> {
     if matches!(name, "" | "." | "..") {
-        return Err(format!("`{name}` is no name of an object"));
+        return Err(format!("`{name}` is not a valid name of an object"));
     }
     Ok(encoded(name))
 }

@@ -53,15 +53,15 @@ fn parse(text: &str, whence: &str) -> Result<Proxy, ConnectError> {
         Some(_) => text.to_owned(),
         None => format!("http://{text}"),
     };
-    let url: Uri = whole.parse().map_err(|_| refuse("it is no address", FORMS))?;
+    let url: Uri = whole.parse().map_err(|_| refuse("it is not an address", FORMS))?;
     let (Some(scheme), Some(authority)) = (url.scheme_str(), url.authority()) else {
-        return Err(refuse("it is no address", FORMS));
+        return Err(refuse("it is not an address", FORMS));
     };
     if authority.host().is_empty() {
         return Err(refuse("it names no host", FORMS));
     }
     if url.port_u16().is_none() && !authority.as_str().ends_with(authority.host()) {
-        return Err(refuse("its port is no number from 1 to 65535", FORMS));
+        return Err(refuse("its port is not a number from 1 to 65535", FORMS));
     }
     let usual = match scheme {
         "http" => 80,
@@ -77,7 +77,7 @@ fn parse(text: &str, whence: &str) -> Result<Proxy, ConnectError> {
     let name = format!("{scheme}://{}:{}", authority.host(), url.port_u16().unwrap_or(usual));
     let login = login.map_or_else(String::new, |login| format!("{login}@"));
     let url = name.replacen("://", &format!("://{login}"), 1);
-    let url = url.parse().map_err(|_| refuse("it is no address", FORMS))?;
+    let url = url.parse().map_err(|_| refuse("it is not an address", FORMS))?;
     Ok(Proxy { url, name })
 }
 

@@ -80,7 +80,7 @@ impl Way {
             match link.downcast_ref::<rustls::Error>() {
                 Some(rustls::Error::InvalidCertificate(why)) => {
                     return Trouble::Hopeless(format!(
-                        "the certificate of {server} is not to be trusted: {}",
+                        "kwo cannot trust the certificate of {server}: {}",
                         distrust::certificate(why)
                     ));
                 }

@@ -103,7 +103,7 @@ impl Call {
             }
             None => request.body(Body::empty()),
         };
-        built.map_err(|error| Trouble::Hopeless(format!("{} is no path: {error}", self.path)))
+        built.map_err(|error| Trouble::Hopeless(format!("{} is not a path: {error}", self.path)))
     }
 }
 

@@ -68,7 +68,7 @@ async fn perform(wire: &Wire, vault: &Vault, warned: &Warned, step: &Step) -> Re
         let kind = step
             .id
             .known_kind()
-            .ok_or_else(|| refused(format!("{} is of no kind that kwo knows", step.id)))?;
+            .ok_or_else(|| refused(format!("kwo does not know the kind of {}", step.id)))?;
         let changes = step.changes.iter().filter_map(|change| Some((change.pointer()?, change.value()?)));
         for (document, text) in edited(kind, &found, changes).map_err(refused)? {
             wanted = wanted.with(document, text);
@@ -121,7 +121,7 @@ async fn now(wire: &Wire, step: &Step) -> Result<Option<Tree>, Refusal> {
         why: format!("the answer cannot be read: {error}"),
     };
     let list: Tree = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
-    let Some(Tree::List(items)) = list.at("/items") else { return Err(unreadable(&"it is no list")) };
+    let Some(Tree::List(items)) = list.at("/items") else { return Err(unreadable(&"it is not a list")) };
     let name = |object: &&Tree| object.at("/metadata/name").and_then(Tree::as_text) == Some(&step.id.name);
     let Some(object) = items.iter().find(name).cloned() else { return Ok(None) };
     // In a list they stand once, for all of its objects.

@@ -117,7 +117,7 @@ impl Claims {
         }
         let Some(until) = self.until() else { return SmolStr::new_static("never ends") };
         if uid != Some(&self.kubernetes.serviceaccount.uid) {
-            return SmolStr::new_static("is of an earlier account with that name, and no longer good");
+            return SmolStr::new_static("is of an earlier account with that name, and no longer valid");
         }
         if self.is_aging(now) { format_smolstr!("ends {until}") } else { SmolStr::new_static(GOOD) }
     }

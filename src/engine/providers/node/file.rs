@@ -34,7 +34,11 @@ pub(super) struct File {
 pub(super) fn path(id: &ResourceId) -> Result<PathBuf, String> {
     let path = PathBuf::from(id.name.as_str());
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
-    if plain && path.file_name().is_some() { Ok(path) } else { Err(format!("/{} is no plain path", id.name)) }
+    if plain && path.file_name().is_some() {
+        Ok(path)
+    } else {
+        Err(format!("/{} is not a plain path", id.name))
+    }
 }
 
 /// Reads a file; nothing where there is none.
@@ -42,7 +46,7 @@ pub(super) fn read(root: &Path, path: &Path) -> Result<Option<File>, Astray> {
     let read = || -> Result<File, Astray> {
         let full = in_root(root, path, None)?;
         if !fs::symlink_metadata(&full)?.is_file() {
-            return Err(io::Error::other("it is no plain file").into());
+            return Err(io::Error::other("it is not a plain file").into());
         }
         let file = regular::open(&full)?;
         // Of the file that was opened, whatever has its name by now.

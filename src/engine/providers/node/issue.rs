@@ -97,7 +97,7 @@ fn found(root: &Path, step: &Step) -> Result<Copies, Refusal> {
 
 /// Both files with a token in them.
 async fn texts(beside: Option<&dyn Home>, step: &Step) -> Result<[Zeroizing<String>; 2], Refusal> {
-    let none = || refused("tokens come from a cluster, and the target is none");
+    let none = || refused("tokens come from a cluster, and the target is not a cluster");
     let beside = beside.ok_or_else(none)?;
     let issuer = beside.issuer().ok_or_else(none)?;
     let text = |key: &str| step.wanted.get(key).and_then(Tree::as_text).map(|text| text.as_str());
@@ -128,7 +128,7 @@ async fn short(
     let given = issuer.token(namespace, account, Duration::from_secs(lifetime.seconds())).await;
     let said = |why: String| {
         format!(
-            "no token for the service account {namespace}/{account}, which takes the right to `create` on serviceaccounts/token: {why}"
+            "no token for the service account {namespace}/{account}; kwo needs the right to `create` serviceaccounts/token: {why}"
         )
     };
     match given {
@@ -145,7 +145,7 @@ async fn long_lived(beside: &dyn Home, namespace: &str) -> Result<SecretString, 
         let data = beside.reveal(namespace, LONG_LIVED).await?.unwrap_or_default();
         if let Some(bytes) = data.get(LONG_LIVED_KEY) {
             return String::from_utf8(bytes.expose_secret().to_vec()).map(SecretString::from).map_err(|_| {
-                refused(format!("the token in the Secret {LONG_LIVED} of {namespace} is no text"))
+                refused(format!("the token in the Secret {LONG_LIVED} of {namespace} is not text"))
             });
         }
         if began.elapsed() > PATIENCE {

@@ -68,7 +68,7 @@ pub(super) async fn look(root: &Path, beside: Option<&dyn Home>, desired: &Desir
 /// Asks the cluster once for all, or says what is seen of all of them instead.
 async fn ask(beside: Option<&dyn Home>, wanted: &[&Resource]) -> Result<Cluster, Sighting> {
     let Some(issuer) = beside.and_then(Home::issuer) else {
-        let why = "tokens come from a cluster, and the target is none";
+        let why = "tokens come from a cluster, and the target is not a cluster";
         return Err(Sighting::LeftOut { why: why.into() });
     };
     let unknown = |why: String| Sighting::Unknown { why: why.into() };
@@ -193,7 +193,7 @@ fn alike(copies: &Copies, said: &[Option<Said>; 2]) -> SmolStr {
         (_, [None, _]) => "the YAML cannot be read",
         (_, [_, None]) => "the JSON cannot be read",
         (_, [Some(yaml), Some(json)]) if yaml == json => BOTH_COPIES,
-        _ => "YAML and JSON, each another one",
+        _ => "YAML and JSON, which differ",
     })
 }
 
@@ -223,7 +223,7 @@ fn token(
     let Some(token) = &said.token else { return "there is none".into() };
     if from_secret(wanted) {
         let same = secret.is_some_and(|secret| secret.expose_secret() == token.expose_secret().as_bytes());
-        return if same { FROM_SECRET } else { "is another one" }.into();
+        return if same { FROM_SECRET } else { "is a different one" }.into();
     }
     let Some(claims) = claims else { return "cannot be read".into() };
     let namespace = &wanted.id.name;

@@ -102,7 +102,7 @@ impl Node {
             wanted.resources().iter().filter(|have| have.id.node_kind() == Some(NodeKind::Restart));
         for resource in restarts {
             let sighting = match &self.services {
-                None => Sighting::LeftOut { why: "services are looked at where `--root` is `/`".into() },
+                None => Sighting::LeftOut { why: "kwo looks at services only where `--root` is `/`".into() },
                 Some(services) => services.look(&self.root, resource).await,
             };
             observed.insert(resource.id.clone(), sighting);

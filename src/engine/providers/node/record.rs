@@ -72,9 +72,8 @@ impl Record {
             }
             Err(astray) => return Err(cannot(&astray.to_string())),
         };
-        serde_json::from_slice(&file.bytes).map_err(|error| {
-            cannot(&format!("{error}; put it right, or move it away and adopt the files anew"))
-        })
+        serde_json::from_slice(&file.bytes)
+            .map_err(|error| cannot(&format!("{error}; fix it, or move it away and adopt the files again")))
     }
 
     /// Puts it on the disk.

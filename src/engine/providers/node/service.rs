@@ -115,5 +115,5 @@ fn unit(name: &SmolStr) -> Result<String, String> {
     if name.starts_with(|char: char| char.is_ascii_alphanumeric()) && name.chars().all(plain) {
         return Ok(format!("{name}.service"));
     }
-    Err(format!("`{name}` is no name of a service"))
+    Err(format!("`{name}` is not a valid name of a service"))
 }

@@ -86,9 +86,9 @@ fn beaten(key: &str, want: &Tree, later: &[(PathBuf, bool, Tree)]) -> String {
     });
     let instead = match list {
         true => format!("write it there as `{key}+`"),
-        false => "take it out there, or have the roster say the same".to_owned(),
+        false => "delete it there, or make the roster say the same".to_owned(),
     };
-    format!("/{place}: `{key}{plus}` in it takes the place of what kwo writes to /{K3S_CONFIG}; {instead}")
+    format!("/{place}: its `{key}{plus}` overrides what kwo writes to /{K3S_CONFIG}; {instead}")
 }
 
 /// May what is wanted stand beside what others say of the key?
@@ -175,7 +175,7 @@ pub(super) fn edited<'a>(
         edits.push(Edit { pointer, value: value.clone() });
     }
     edit(text, false, &edits)
-        .map_err(|why| format!("it cannot be changed and all else in it left as it is: {why}"))
+        .map_err(|why| format!("kwo cannot change it without changing other parts of it: {why}"))
 }
 
 /// The files that k3s reads there, in its order.

@@ -32,7 +32,7 @@ const HEADER: &str =
     "# kwo keeps some of these keys as its roster says, and leaves all others as they are.\n";
 
 /// What it takes where only some folders can be written.
-const LEAVE: &str = "; where kwo-sync.service runs this, `sudo kwo install --node` gives it leave";
+const LEAVE: &str = "; if kwo-sync.service runs this, `sudo kwo install --node` allows it to write there";
 
 /// What a file is to become.
 pub(super) struct Next {
@@ -137,7 +137,7 @@ fn text(body: &Tree) -> Result<String, String> {
 fn mode(mode: &Tree) -> Result<u32, String> {
     let text = mode.as_text().map(SmolStr::as_str).unwrap_or_default();
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode & !MODE == 0);
-    mode.ok_or_else(|| format!("`{text}` is no mode of a file: expected digits such as 0600"))
+    mode.ok_or_else(|| format!("`{text}` is not a valid mode of a file: expected digits such as 0600"))
 }
 
 /// The owner of what kwo makes.

@@ -113,7 +113,7 @@ impl Rules for Kubernetes {
     }
 
     fn not_asked(&self) -> SmolStr {
-        "the cluster is looked at with `--target kube`".into()
+        "kwo looks at the cluster only with `--target kube`".into()
     }
 }
 
