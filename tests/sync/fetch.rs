@@ -64,7 +64,9 @@ fn a_first_run_that_cannot_fetch_does_nothing() {
         .expect(1)
         .says("couldn't find remote ref refs/heads/main")
         .says("there is no such branch: see `repository.branch`")
-        .says("kwo has no commit to apply; nothing was changed: this node never applied one");
+        .says(
+            "kwo has no commit to apply; nothing was changed: neither this node nor another one has applied",
+        );
     assert_eq!(world.newest()["commit"], json!(null));
 }
 

@@ -166,5 +166,5 @@ fn an_api_server_that_is_away_is_told_once_and_converged_once_it_is_back() {
         .says("--offline");
     forward(port, cluster.address());
     world.sync(&[]).expect(0).says(&format!("created kube:Namespace/{name}"));
-    world.kwo(&["history", "verify"]).expect(0).says("up to entry 2 as they are here");
+    world.kwo(&["history", "verify"]).expect(0).says("the same last entries, up to entry 2");
 }

@@ -135,7 +135,7 @@ fn with_what_is_printed_for_it_it_runs_and_without_any_of_it_it_says_what_it_lac
         .sync(&[])
         .expect(0)
         .says("revised kube:ResourceQuota")
-        .says("kwo could not tell the cluster's event log");
+        .says("kwo could not notify the cluster's event log");
     change(8);
     grant(None);
     world.sync(&[]).expect(0).says("revised kube:ResourceQuota").conceals("not told");

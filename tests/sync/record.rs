@@ -45,7 +45,11 @@ fn the_history_is_shown_and_each_entry_with_all_that_it_holds() {
 fn entries_that_were_changed_or_taken_out_are_found() {
     let world = three();
     let file = |number: u32| world.path(&format!("state/history/{number:06}.json"));
-    world.kwo(&["history", "verify"]).expect(0).says("3 entries, ").says("up to entry 3 as they are here");
+    world
+        .kwo(&["history", "verify"])
+        .expect(0)
+        .says("3 entries, ")
+        .says("the same last entries, up to entry 3");
     let kept: Vec<String> = (1..=3).map(|number| fs::read_to_string(file(number)).unwrap()).collect();
     let restore = || (1..=3).for_each(|number| fs::write(file(number), &kept[number as usize - 1]).unwrap());
 

@@ -69,9 +69,9 @@ fn every_commit_since_the_last_applied_one_is_signed_by_a_signer() {
     let bare = world.commit(BOTH);
     signed(&world, BOTH, &by_ssh(&alice));
     let said = format!(
-    kwo refuses         "{} “Change the roster” by Alice <alice@example.com>: it is not signed",
-            &bare[..12]
-        );
+        "kwo refuses {} “Change the roster” by Alice <alice@example.com>: it is not signed",
+        &bare[..12]
+    );
     world
         .sync(&[])
         .expect(5)

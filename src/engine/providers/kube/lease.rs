@@ -440,7 +440,7 @@ mod tests {
             waited_for(&spec, Duration::from_secs(60)),
             format!(
                 "waiting up to 60 s for the lock of {whose}, renewed last at 2026-01-01T00:00:10Z by that clock; it is \
-                 free after 15 s without a sign of life\n"
+                 free after 15 s without a renewal\n"
             )
         );
         assert_eq!(holder(&LeaseSpec::default()), None);

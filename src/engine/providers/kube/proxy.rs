@@ -167,9 +167,9 @@ mod tests {
     fn what_cannot_be_a_proxy_is_refused_without_showing_its_password() {
         for (text, why) in [
             ("ftp://p:1", "kwo does not speak `ftp` to a proxy"),
-            ("http://me:secret@", "it is no address"),
+            ("http://me:secret@", "it is not an address"),
             ("socks5://me:secret@p:1", "kwo cannot give a SOCKS proxy a name and password"),
-            ("http://me:secret@p:99999", "its port is no number from 1 to 65535"),
+            ("http://me:secret@p:99999", "its port is not a number from 1 to 65535"),
         ] {
             let said = choice(None, SERVER, &[("HTTPS_PROXY", text)]).unwrap_err();
             assert!(said.starts_with("cannot use the proxy that HTTPS_PROXY names: "), "{said}");
