@@ -42,12 +42,12 @@ fn resource(id: ResourceId, body: Value) -> Resource {
 fn create(resource: &Resource) -> Step {
     Step {
         id: resource.id.clone(),
-        changes: vec![Change::Create],
+        changes: [Change::Create].into(),
         seen: None,
         wanted: resource.body.clone(),
         secrets: Vec::new(),
-        needs: Vec::new(),
-        follows: Vec::new(),
+        needs: Arc::default(),
+        follows: Arc::default(),
         disrupts: None,
         tightens: None,
         adopts: false,

@@ -48,12 +48,12 @@ async fn kube(server: &Scripted) -> Kube {
 fn step(change: Change, seen: Option<&str>) -> Step {
     Step {
         id: "kube:ServiceAccount/alice/a".parse().expect("an id"),
-        changes: vec![change],
+        changes: [change].into(),
         seen: seen.map(|seen| Version(seen.into())),
         wanted: serde_json::from_str(BODY).expect("JSON"),
         secrets: Vec::new(),
-        needs: Vec::new(),
-        follows: Vec::new(),
+        needs: Arc::default(),
+        follows: Arc::default(),
         disrupts: None,
         tightens: None,
         adopts: false,
@@ -269,7 +269,7 @@ fn plan(step: Step) -> Plan {
     Plan {
         format_version: FORMAT_VERSION.into(),
         provenance: Provenance::default(),
-        steps: vec![step],
+        steps: vec![Arc::new(step)],
         held: Vec::new(),
         leftovers: Vec::new(),
         foreign_access: Vec::new(),

@@ -136,6 +136,7 @@ pub(super) async fn made(
     let sources = Arc::clone(loaded.roster.sources());
     // As `apply` would, so that both come to the same.
     let desired = loaded.desired.kept_by(&keeper, options.take_over_roster);
+    drop(loaded.roster);
     let desired = given(desired, &folder(roster), options, &*provider).await;
     let guard = Guard { this: &keeper, takes_over: options.take_over_roster, writes: false, names: true };
     let looked = look(&*provider, &desired, &adopt, &provenance, Some(guard)).await;

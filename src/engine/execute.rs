@@ -33,8 +33,8 @@ pub struct Report {
 /// What became of one step.
 #[derive(Debug)]
 pub struct StepResult {
-    /// The step.
-    pub step: Step,
+    /// The step, which is the plan's own.
+    pub step: Arc<Step>,
     /// How it ended.
     pub outcome: Outcome,
     /// What the system warned of, in one line each.
@@ -147,7 +147,8 @@ pub async fn execute<P: Provider + ?Sized + 'static>(
                 break;
             };
             queue.ready.remove(&at);
-            let (step, provider, brakes) = (plan.steps[at].clone(), Arc::clone(provider), brakes.clone());
+            let (step, provider, brakes) =
+                (Arc::clone(&plan.steps[at]), Arc::clone(provider), brakes.clone());
             let task = running.spawn(async move {
                 let start = Instant::now();
                 let outcome = perform(step, &*provider, &brakes).await;
@@ -174,7 +175,7 @@ pub async fn execute<P: Provider + ?Sized + 'static>(
         });
         let Some(at) = steps.remove(&task) else { continue };
         let result = |at: usize, outcome, began, took| StepResult {
-            step: plan.steps[at].clone(),
+            step: Arc::clone(&plan.steps[at]),
             outcome,
             warnings: provider.warnings(&plan.steps[at].id),
             began,
@@ -233,14 +234,14 @@ impl Passes {
 }
 
 /// Does one step. Where its object has changed since the plan was made, the planner says what that means.
-async fn perform<P: Provider + ?Sized>(mut step: Step, provider: &P, brakes: &Brakes) -> Outcome {
+async fn perform<P: Provider + ?Sized>(mut step: Arc<Step>, provider: &P, brakes: &Brakes) -> Outcome {
     for _ in 0..LOOKS {
         match provider.write(&step).await {
             Err(Refusal::Changed { .. }) => {}
             outcome => return outcome.map_or_else(Outcome::Refused, |()| Outcome::Done),
         }
         match again(&step, provider.look(&step).await) {
-            Again::Same(now) => step = *now,
+            Again::Same(now) => step = Arc::from(now),
             Again::Settled => return Outcome::Settled,
             Again::Stale { why } => return Outcome::Refused(Refusal::Changed { why }),
         }

@@ -2,6 +2,7 @@
 //! needs a moment to write back; whoever did is named.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::change::{Cause, Change, Held, Hold, Step};
@@ -16,23 +17,23 @@ use crate::execute::{Outcome, Report};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fight {
     /// The step that would put it right once more.
-    pub step: Step,
+    pub step: Arc<Step>,
 }
 
 /// What was written and differs again.
 #[must_use]
 pub fn fights(again: &Plan, report: &Report) -> Vec<Fight> {
-    let written = |step: &&Step| {
+    let written = |step: &&Arc<Step>| {
         report.results.iter().any(|result| result.outcome == Outcome::Done && result.step.id == step.id)
     };
-    again.steps.iter().filter(written).map(|step| Fight { step: step.clone() }).collect()
+    again.steps.iter().filter(written).map(|step| Fight { step: Arc::clone(step) }).collect()
 }
 
 /// How long to wait before a second look; nothing where none is called for: what is new nobody had changed before.
 #[must_use]
 pub fn pause(plan: &Plan, report: &Report, settle: Duration) -> Option<Duration> {
     let put_right = report.results.iter().any(|result| {
-        let Step { disrupts, .. } = &result.step;
+        let Step { disrupts, .. } = &*result.step;
         result.outcome == Outcome::Done && disrupts.is_none() && !is_new(plan, &result.step)
     });
     (put_right && !settle.is_zero()).then_some(settle)
@@ -48,7 +49,7 @@ fn is_new(plan: &Plan, step: &Step) -> bool {
                 || (!step.tenant.is_empty() && namespace.tenant == step.tenant))
     };
     let namespace = step.id.known_kind() == Some(Kind::Namespace);
-    step.creates() && (plan.settled == 0 || namespace || plan.steps.iter().any(made))
+    step.creates() && (plan.settled == 0 || namespace || plan.steps.iter().any(|step| made(step)))
 }
 
 /// Why the look after a run saw less than the one before it.

@@ -373,7 +373,7 @@ mod tests {
         let (desired, _) = resolve(compile(&roster).unwrap(), &Places::default(), &nowhere).await;
         let missing = |kind: &str| {
             let found = desired.resources().iter().find(|resource| resource.id.to_string().contains(kind));
-            kwo_planner::change::Hold::from(found.unwrap().missing.clone().unwrap()).to_string()
+            kwo_planner::change::Hold::from(*found.unwrap().missing.clone().unwrap()).to_string()
         };
         let why = "a directory of manifests holds no secrets; once the cluster stands, run without `--target dir:…`";
         assert_eq!(

@@ -76,7 +76,7 @@ pub fn done(step: &Step, before: Option<&Present>) -> Present {
     if let Some(at) = others.iter().position(|owner| owner.manager == FIELD_MANAGER) {
         mine = others.remove(at).fields;
     }
-    for change in &step.changes {
+    for change in step.changes.iter() {
         let (pointer, value) = match change {
             Change::Create => continue,
             Change::Extend { pointer, value, tightens: _, because: _ } => (pointer, value),

@@ -2,12 +2,13 @@
 //! something held is held, what follows something that changes is done anew, what disturbs others needs leave.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::change::{Cause, Change, Held, Hold, Step};
 use crate::order::order;
 use crate::origin::Origin;
 use crate::plan::tenant;
-use crate::resource::{Desired, Disruption, ResourceId};
+use crate::resource::{Desired, Disruption, Resource, ResourceId};
 use crate::tree::is_below;
 
 /// What is to become of one resource.
@@ -15,9 +16,9 @@ pub(crate) enum Verdict {
     /// It is as it should be.
     Settled,
     /// This is to be done.
-    Do(Step),
+    Do(Arc<Step>),
     /// Settled, unless something that it follows changes.
-    Follow(Step),
+    Follow(Arc<Step>),
     /// It is left alone.
     Hold(Hold),
 }
@@ -27,7 +28,7 @@ pub(crate) enum Verdict {
 pub(crate) fn arrange(
     desired: &Desired,
     mut verdicts: BTreeMap<usize, Verdict>,
-) -> (Vec<Step>, Vec<Held>, usize) {
+) -> (Vec<Arc<Step>>, Vec<Held>, usize) {
     let resources = desired.resources();
     let mut needs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut unmet: BTreeMap<usize, ResourceId> = BTreeMap::new();
@@ -48,6 +49,8 @@ pub(crate) fn arrange(
     let mut idle: BTreeSet<usize> = BTreeSet::new();
     let order = order(&needs);
     let mut steps = Vec::new();
+    // What stands in one namespace needs the same.
+    let mut befores: BTreeMap<Vec<usize>, Arc<[ResourceId]>> = BTreeMap::new();
     let mut held: BTreeMap<usize, Hold> = BTreeMap::new();
     for (at, path) in order.circles {
         let path = path.into_iter().map(|at| resources[at].id.clone()).collect();
@@ -75,7 +78,7 @@ pub(crate) fn arrange(
                         && resources[at].needs.contains(&resources[**need].id)
                 };
                 let blocked = open.clone().find(stops).map(|&need| &resources[need].id);
-                match (unmet.get(&at).or(blocked), &resources[at].disrupts) {
+                match (unmet.get(&at).or(blocked), resources[at].disrupts.as_deref()) {
                     (Some(id), _) => {
                         held.insert(at, Hold::WaitsOn { id: id.clone() });
                     }
@@ -84,12 +87,19 @@ pub(crate) fn arrange(
                     }
                     (None, _) => {
                         // Every need that is no key of `needs` is settled; the others are steps before this one.
-                        step.needs = open
-                            .filter(|need| {
-                                needs.contains_key(need) && !held.contains_key(need) && !idle.contains(need)
+                        let before = open.copied().filter(|need| {
+                            needs.contains_key(need) && !held.contains_key(need) && !idle.contains(need)
+                        });
+                        let before: Vec<usize> = before.collect();
+                        let Resource { needs: all, follows, .. } = &resources[at];
+                        let shared = if follows.is_empty() && before.len() == all.len() {
+                            all
+                        } else {
+                            befores.entry(before).or_insert_with_key(|before| {
+                                before.iter().map(|&need| resources[need].id.clone()).collect()
                             })
-                            .map(|&need| resources[need].id.clone())
-                            .collect();
+                        };
+                        Arc::make_mut(&mut step).needs = Arc::clone(shared);
                         steps.push(step);
                     }
                 }
@@ -113,7 +123,7 @@ pub(crate) fn arrange(
 }
 
 /// The step with its cause, if one of the steps changes something that it has to follow.
-fn anew(mut step: Step, steps: &[Step]) -> Option<Step> {
+fn anew(mut step: Arc<Step>, steps: &[Arc<Step>]) -> Option<Arc<Step>> {
     let loud = |other: &Step| {
         let quiet = other.id.shape().map(|shape| shape.quiet).unwrap_or_default();
         let heard = |pointer: &str| !quiet.iter().any(|part| is_below(pointer, part));
@@ -121,7 +131,7 @@ fn anew(mut step: Step, steps: &[Step]) -> Option<Step> {
     };
     let moved = steps.iter().filter(|other| step.follows.contains(&other.id) && loud(other));
     let moved: Vec<ResourceId> = moved.map(|other| other.id.clone()).collect();
-    for change in &mut step.changes {
+    for change in Arc::make_mut(&mut Arc::make_mut(&mut step).changes) {
         if let Change::Revise { cause: Cause::Anew { after }, .. } = change {
             after.clone_from(&moved);
         }

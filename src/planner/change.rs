@@ -1,6 +1,7 @@
 //! What a plan is made of. There is no variant here that removes something, and there must never be one.
 
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,9 @@ pub struct Step {
     /// The object.
     pub id: ResourceId,
     /// One `Create`, or any number of `Extend` and `Revise`.
-    pub changes: Vec<Change>,
+    #[serde(with = "crate::shared::list")]
+    #[schemars(with = "Vec<Change>")]
+    pub changes: Arc<[Change]>,
     /// The state that the changes were made for; the write fails on any other. Nothing for a `Create`, which
     /// fails if the object exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,11 +31,13 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<Secret>,
     /// The steps of this plan that have to be done first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub needs: Vec<ResourceId>,
+    #[serde(default, skip_serializing_if = "is_empty", with = "crate::shared::list")]
+    #[schemars(with = "Vec<ResourceId>")]
+    pub needs: Arc<[ResourceId]>,
     /// What it comes after, and is done anew for when that changes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub follows: Vec<ResourceId>,
+    #[serde(default, skip_serializing_if = "is_empty", with = "crate::shared::list")]
+    #[schemars(with = "Vec<ResourceId>")]
+    pub follows: Arc<[ResourceId]>,
     /// What it disturbs, as a sentence without a full stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disrupts: Option<SmolStr>,
@@ -245,18 +250,18 @@ impl Step {
     /// Does it make a new object?
     #[must_use]
     pub fn creates(&self) -> bool {
-        matches!(self.changes.as_slice(), [Change::Create])
+        matches!(*self.changes, [Change::Create])
     }
 
     /// What it wants, without the roster at hand.
     #[must_use]
     pub fn resource(&self) -> Resource {
-        let needs = self.needs.iter().cloned().collect();
+        let (needs, follows) = (Arc::clone(&self.needs), Arc::clone(&self.follows));
         let resource = Resource::new(self.id.clone(), self.wanted.clone(), needs, Reason::Always);
         // Who had this step planned had leave for what is in it.
         let disrupts = self.disrupts.clone();
-        let disrupts = disrupts.map(|what| Disruption { what, option: SmolStr::default(), allowed: true });
-        let follows = self.follows.iter().cloned().collect();
+        let disrupts =
+            disrupts.map(|what| Box::new(Disruption { what, option: SmolStr::default(), allowed: true }));
         Resource { secrets: self.secrets.clone(), follows, disrupts, ..resource }
     }
 
@@ -270,6 +275,16 @@ impl Step {
     pub fn revises(&self) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::Revise { .. }))
     }
+}
+
+/// The changes of a step that makes an object. All of them have the same, which is held once.
+pub(crate) fn create() -> Arc<[Change]> {
+    static CREATE: LazyLock<Arc<[Change]>> = LazyLock::new(|| Arc::new([Change::Create]));
+    Arc::clone(&CREATE)
+}
+
+fn is_empty(ids: &Arc<[ResourceId]>) -> bool {
+    ids.is_empty()
 }
 
 impl Change {

@@ -1,6 +1,7 @@
 //! What somebody else changed: which steps only put that right, what it was in words, and a plan that leaves it as it is.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::change::{Cause, Change, Held, Hold, Step};
 use crate::keeper;
@@ -64,22 +65,31 @@ pub fn withhold(plan: Plan, was: Option<&Desired>) -> Plan {
     let mut held = plan.held;
     let mut steps = Vec::with_capacity(plan.steps.len());
     // Every step comes after those that it needs.
-    for mut step in plan.steps {
+    for step in plan.steps {
         let waits = step.needs.iter().find(|need| gone.contains(need)).cloned();
         let hold = match (drift(&step, was), waits) {
             (Some(what), _) => Hold::Drift { what: what.into() },
             (None, Some(id)) => Hold::WaitsOn { id },
             (None, None) => {
-                step.follows.retain(|id| !gone.contains(id));
-                steps.push(step);
+                steps.push(following(step, &gone));
                 continue;
             }
         };
         gone.insert(step.id.clone());
-        held.push(Held { id: step.id, tenant: step.tenant, hold, because: step.because });
+        let Step { id, tenant, because, .. } = Arc::unwrap_or_clone(step);
+        held.push(Held { id, tenant, hold, because });
     }
     held.sort_by(|a, b| a.id.cmp(&b.id));
     Plan { steps, held, ..plan }.sealed()
+}
+
+/// The step without what it would follow and is not done.
+fn following(mut step: Arc<Step>, gone: &BTreeSet<ResourceId>) -> Arc<Step> {
+    if step.follows.iter().any(|id| gone.contains(id)) {
+        let kept = step.follows.iter().filter(|id| !gone.contains(id)).cloned().collect();
+        Arc::make_mut(&mut step).follows = kept;
+    }
+    step
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::change::{Change, Step};
 use crate::domains::roles::{NAVIGATION, cluster_role};
@@ -254,9 +255,10 @@ pub fn unsaid(plan: Plan) -> Plan {
             Some(rest) => step.wanted.with(at, rest),
             None => step.wanted.with("/metadata", bare(step.wanted.at("/metadata"))),
         };
-        let changes: Vec<Change> = step
+        let changes: Arc<[Change]> = step
             .changes
-            .into_iter()
+            .iter()
+            .cloned()
             .filter_map(|change| match change {
                 Change::Extend { pointer, value, tightens, because } if pointer == at => {
                     let value = without(at, &value);
@@ -267,7 +269,7 @@ pub fn unsaid(plan: Plan) -> Plan {
                 change => Some(change),
             })
             .collect();
-        (!changes.is_empty()).then_some(Step { changes, wanted, ..step })
+        (!changes.is_empty()).then(|| Arc::new(Step { changes, wanted, ..Arc::unwrap_or_clone(step) }))
     });
     Plan { steps: steps.collect(), ..plan }.sealed()
 }

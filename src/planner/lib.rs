@@ -38,6 +38,7 @@ pub mod saved;
 pub mod secrets;
 pub mod settings;
 mod shapes;
+pub mod shared;
 pub mod systems;
 mod tightens;
 pub mod tree;

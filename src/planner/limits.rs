@@ -96,7 +96,8 @@ pub fn check(
         );
     }
 
-    let touched: BTreeSet<&str> = plan.steps.iter().map(tenant).filter(|tenant| !tenant.is_empty()).collect();
+    let touched: BTreeSet<&str> =
+        plan.steps.iter().map(|step| tenant(step)).filter(|tenant| !tenant.is_empty()).collect();
     let most = limits.and_then(|limits| limits.tenants).map(|most| most.value.number());
     if let Some(most) = most.filter(|most| touched.len() > usize::try_from(*most).unwrap_or(usize::MAX)) {
         let names: Vec<&str> = touched.iter().copied().collect();

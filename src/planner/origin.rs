@@ -1,12 +1,14 @@
 //! A reason in words: the line of the roster that asked for something, or the default that stands for it.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::Reason;
-use crate::roster::Sources;
+use crate::roster::{Sources, Span};
 use crate::tree::SmolStr;
 
 /// A reason in words that stand by themselves, without the roster at hand.
@@ -28,10 +30,31 @@ impl Origin {
             Reason::BuiltInTier { tier, field } => {
                 (smol_str::format_smolstr!("tier {tier} (built in): {field}"), SmolStr::default())
             }
-            Reason::Always => ("set by kwo in every cluster".into(), SmolStr::default()),
-            Reason::Kubernetes => ("Kubernetes' default, written out".into(), SmolStr::default()),
+            Reason::Always => (SmolStr::new_static("set by kwo in every cluster"), SmolStr::default()),
+            Reason::Kubernetes => {
+                (SmolStr::new_static("Kubernetes' default, written out"), SmolStr::default())
+            }
         };
         Origin { place, line }
+    }
+}
+
+/// Reasons that many objects have: each place of the roster is put into words once.
+pub(crate) struct Origins<'s> {
+    sources: &'s Sources,
+    known: RefCell<BTreeMap<Span, Origin>>,
+}
+
+impl<'s> Origins<'s> {
+    pub(crate) fn new(sources: &'s Sources) -> Origins<'s> {
+        Origins { sources, known: RefCell::default() }
+    }
+
+    /// Puts a reason into words, or takes those that it was put into before.
+    pub(crate) fn of(&self, reason: &Reason) -> Origin {
+        let Reason::Roster(span) = reason else { return Origin::of(reason, self.sources) };
+        let mut known = self.known.borrow_mut();
+        known.entry(*span).or_insert_with(|| Origin::of(reason, self.sources)).clone()
     }
 }
 

@@ -2,12 +2,13 @@
 //! [`plan`] is a function of its arguments and of nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::arrange::{Verdict, arrange};
-use crate::change::{Cause, Change, Held, Hold, Leftover, Step};
+use crate::change::{Cause, Change, Held, Hold, Leftover, Step, create};
 use crate::compare::{Difference, compare};
 use crate::digest::Sum;
 use crate::foreign::{ForeignAccess, foreign_access, stranger, unseen_access};
@@ -15,10 +16,12 @@ use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{left_in, left_over};
 use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
-use crate::origin::Origin;
+use crate::origin::{Origin, Origins};
 use crate::overlay;
 use crate::pairs::{Known, Pair, pairs};
 use crate::resource::{Desired, Resource, ResourceId};
+use crate::secrets::Missing;
+use crate::shared;
 use crate::systems::System;
 use crate::tightens::{self, Around};
 use crate::tree::{SmolStr, Tree, is_below, join, tokens};
@@ -35,7 +38,9 @@ pub struct Plan {
     /// What the plan was made from and for.
     pub provenance: Provenance,
     /// What to do, in an order in which it can be done.
-    pub steps: Vec<Step>,
+    #[serde(with = "crate::shared::items")]
+    #[schemars(with = "Vec<Step>")]
+    pub steps: Vec<Arc<Step>>,
     /// What the roster wants and the plan leaves alone.
     pub held: Vec<Held>,
     /// What the roster no longer wants.
@@ -100,6 +105,7 @@ impl Adopt {
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: Provenance) -> Plan {
     let mut verdicts: BTreeMap<usize, Verdict> = BTreeMap::new();
+    let origins = Origins::new(desired.sources());
     let mut leftovers = Vec::new();
     let mut settled = 0;
     let mut strangers = Vec::new();
@@ -115,7 +121,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
                 }
                 strangers
                     .extend(sighting.and_then(|seen| stranger(&resource.id, seen, Some((resource, known)))));
-                match judge(resource, (sighting, known), adopt, Around { desired, observed }) {
+                match judge(resource, (sighting, known), adopt, Around { desired, observed }, &origins) {
                     Verdict::Settled => settled += 1,
                     verdict => drop(verdicts.insert(at, verdict)),
                 }
@@ -149,21 +155,24 @@ fn judge(
     (sighting, known): (Option<&Sighting>, Known),
     adopt: &Adopt,
     around: Around<'_>,
+    origins: &Origins<'_>,
 ) -> Verdict {
     let Around { desired, observed } = around;
-    let step = |changes: Vec<Change>, present: Option<&Present>| Step {
-        id: resource.id.clone(),
-        changes,
-        seen: present.map(|present| present.version.clone()),
-        wanted: resource.body.clone(),
-        secrets: resource.secrets.clone(),
-        needs: Vec::new(),
-        follows: resource.follows.to_vec(),
-        disrupts: resource.disrupts.as_ref().map(|disruption| disruption.what.clone()),
-        tightens: if present.is_none() { tightens::created(resource, around) } else { None },
-        adopts: present.is_some() && !known.marked,
-        tenant: tenant(&resource.body),
-        because: Origin::of(&resource.because, desired.sources()),
+    let step = |changes: Arc<[Change]>, present: Option<&Present>| {
+        Arc::new(Step {
+            id: resource.id.clone(),
+            changes,
+            seen: present.map(|present| present.version.clone()),
+            wanted: resource.body.clone(),
+            secrets: resource.secrets.clone(),
+            needs: Arc::default(),
+            follows: Arc::clone(&resource.follows),
+            disrupts: resource.disrupts.as_ref().map(|disruption| disruption.what.clone()),
+            tightens: if present.is_none() { tightens::created(resource, around) } else { None },
+            adopts: present.is_some() && !known.marked,
+            tenant: tenant(&resource.body),
+            because: origins.of(&resource.because),
+        })
     };
     let shape = resource.id.shape();
     if let Some(why) = nothing_to_give(desired, resource, observed) {
@@ -177,8 +186,8 @@ fn judge(
         Some(Sighting::Absent) if shape.is_some_and(|shape| shape.anew.is_some()) => return Verdict::Settled,
         Some(Sighting::Absent) => {
             return match &resource.missing {
-                Some(missing) => Verdict::Hold(missing.clone().into()),
-                None => Verdict::Do(step(vec![Change::Create], None)),
+                Some(missing) => Verdict::Hold(Missing::clone(missing).into()),
+                None => Verdict::Do(step(create(), None)),
             };
         }
         Some(Sighting::Present(present)) => present,
@@ -203,7 +212,7 @@ fn judge(
         return Verdict::Hold(Hold::Refused { why: "has a kind that kwo does not know".into() });
     };
     if let Some(missing) = &resource.missing {
-        return Verdict::Hold(missing.clone().into());
+        return Verdict::Hold(Missing::clone(missing).into());
     }
     let compared = if known.same && shape.overlay.is_none() {
         Ok(Vec::new())
@@ -230,7 +239,7 @@ fn judge(
     });
     if differences.is_empty() {
         return match again {
-            Some(again) => Verdict::Follow(step(vec![again], Some(present))),
+            Some(again) => Verdict::Follow(step([again].into(), Some(present))),
             None => Verdict::Settled,
         };
     }
@@ -243,7 +252,7 @@ fn judge(
     }
     tightens::mark(resource, present, &mut changes, around);
     changes.extend(again);
-    Verdict::Do(step(changes, Some(present)))
+    Verdict::Do(step(changes.into(), Some(present)))
 }
 
 /// What differs, or why what is wanted cannot stand there.
@@ -408,7 +417,7 @@ impl Plan {
             digest: _,
         } = self;
         let mut sum = Sum::default();
-        sum.json(&(format_version, provenance, steps, held, leftovers, settled));
+        sum.json(&(format_version, provenance, Each(steps), held, leftovers, settled));
         // Earlier forms did not have them, and their plans are read, too.
         if !foreign_access.is_empty() || !unseen_access.is_empty() {
             sum.json(&(foreign_access, unseen_access));
@@ -417,6 +426,15 @@ impl Plan {
             sum.add(own_policies.to_string().as_bytes());
         }
         sum.end()
+    }
+}
+
+/// The steps as they are summed up.
+struct Each<'p>(&'p [Arc<Step>]);
+
+impl Serialize for Each<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shared::items::serialize(self.0, serializer)
     }
 }
 

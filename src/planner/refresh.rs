@@ -3,6 +3,7 @@
 //! it comes out the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step};
 use crate::observed::{Observed, Sighting};
@@ -41,7 +42,7 @@ pub struct Refreshed {
 /// and what has been done or removed since.
 #[must_use]
 pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Refreshed {
-    let steps: BTreeMap<&ResourceId, &Step> = now.steps.iter().map(|step| (&step.id, step)).collect();
+    let steps: BTreeMap<&ResourceId, &Step> = now.steps.iter().map(|step| (&step.id, &**step)).collect();
     let held: BTreeMap<&ResourceId, &Held> = now.held.iter().map(|held| (&held.id, held)).collect();
     let mut strangers = Vec::new();
     let mut gone: BTreeSet<&ResourceId> = BTreeSet::new();
@@ -148,7 +149,7 @@ pub enum Again {
 /// Plans one step anew, for its object as it is seen now. All that it needs is done.
 #[must_use]
 pub fn again(step: &Step, now: Sighting) -> Again {
-    let alone = Step { needs: Vec::new(), ..step.clone() };
+    let alone = Step { needs: Arc::default(), ..step.clone() };
     let desired = Desired::of(alone.resource());
     let observed = Observed::from_iter([(step.id.clone(), now)]);
     let ids = step.adopts.then(|| SmolStr::from(step.id.to_string()));
@@ -158,10 +159,12 @@ pub fn again(step: &Step, now: Sighting) -> Again {
         return Again::Stale { why: violation.to_string() };
     }
     match (now.steps.pop(), now.held.pop()) {
-        (Some(now), _) if same(&alone, &now) => Again::Same(Box::new(Step { seen: now.seen, ..alone })),
+        (Some(now), _) if same(&alone, &now) => {
+            Again::Same(Box::new(Step { seen: now.seen.clone(), ..alone }))
+        }
         // Kubernetes was quicker to make it; the rest of what was to be made is added.
         (Some(now), _) if step.id.is_every_namespaces() && step.creates() && adds(&now) => {
-            let Step { changes, seen, adopts, .. } = now;
+            let Step { changes, seen, adopts, .. } = Arc::unwrap_or_clone(now);
             Again::Same(Box::new(Step { changes, seen, adopts, ..alone }))
         }
         (Some(now), _) => Again::Stale { why: format!("would now be: {}", outline(&now)) },
@@ -178,7 +181,7 @@ fn adds(step: &Step) -> bool {
 /// Would the two write the same? Reasons and causes are words about it and may differ.
 fn same(saved: &Step, now: &Step) -> bool {
     saved.changes.len() == now.changes.len()
-        && saved.changes.iter().zip(&now.changes).all(|pair| match pair {
+        && saved.changes.iter().zip(&*now.changes).all(|pair| match pair {
             (Change::Create, Change::Create) => agree(&saved.wanted, &now.wanted),
             (
                 Change::Extend { pointer, value, tightens: _, because: _ },
@@ -339,7 +342,7 @@ mod tests {
         let found = |body: &str| {
             let body = serde_json::from_str(body).unwrap();
             let version = Version("u/1".into());
-            Sighting::Present(Present { body, version, owners: std::sync::Arc::new([]), deleting: None })
+            Sighting::Present(Present { body, version, owners: Arc::new([]), deleting: None })
         };
         let body = |secrets: &str| {
             format!(

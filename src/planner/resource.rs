@@ -55,7 +55,7 @@ pub struct Resource {
     /// What it comes after, and is done anew for when that changes.
     pub follows: Arc<[ResourceId]>,
     /// What every step for it disturbs.
-    pub disrupts: Option<Disruption>,
+    pub disrupts: Option<Box<Disruption>>,
     /// Why it is wanted at all.
     pub because: Reason,
     /// Why single fields have the value they have: a pointer and its reason, which also holds below it.
@@ -63,7 +63,7 @@ pub struct Resource {
     /// What must be in it besides, by reference.
     pub secrets: Vec<Secret>,
     /// A secret that it needs and that was not found.
-    pub missing: Option<Missing>,
+    pub missing: Option<Box<Missing>>,
     /// The role of others that it gives somebody; where that is not there, it gives nothing.
     pub binds: Option<Box<ResourceId>>,
 }

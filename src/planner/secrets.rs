@@ -142,7 +142,7 @@ impl Desired {
                 let found = find(&resource.id, &secret);
                 resource.body = resource.body.with(&secret.pointer, placeholder(&secret.content, &found));
                 if let Found::Missing { reference, why } = found {
-                    resource.missing = Some(Missing { reference, why });
+                    resource.missing = Some(Box::new(Missing { reference, why }));
                 }
             }
             resource

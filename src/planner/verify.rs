@@ -54,7 +54,7 @@ fn check(step: &Step, present: &Present, broken: &mut dyn FnMut(String)) {
         broken("changes an object that is not kwo's".to_owned());
     }
     let Some(shape) = step.id.shape() else { return broken("is of an unknown kind".to_owned()) };
-    for change in &step.changes {
+    for change in step.changes.iter() {
         match change {
             Change::Create => broken("creates and changes at once".to_owned()),
             Change::Extend { pointer, value, tightens: _, because: _ } => {

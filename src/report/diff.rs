@@ -2,11 +2,13 @@
 //! would get from the second one, and is shown like one.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use anstream::adapter::strip_str;
 use kwo_planner::change::{Held, Leftover, Step};
 use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::plan::{FORMAT_VERSION, Plan};
+use kwo_planner::shared::items;
 use serde::Serialize;
 
 use super::markdown::difference;
@@ -30,7 +32,8 @@ pub struct Diff<'d> {
     from: &'d Side,
     to: &'d Side,
     /// What only the second one asks for, or asks for otherwise.
-    steps: &'d [Step],
+    #[serde(serialize_with = "items::serialize")]
+    steps: &'d [Arc<Step>],
     /// What the second one asks for and kwo would not do.
     held: &'d [Held],
     /// What only the first one asks for.

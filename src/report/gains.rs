@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use kwo_planner::access;
 use kwo_planner::change::{Change, Leftover, Step};
@@ -67,7 +68,7 @@ fn still(leftovers: &[Leftover]) -> Vec<String> {
 }
 
 /// The rights that the steps give: what gives it, and the sentence.
-fn gains(steps: &[Step]) -> Vec<(&ResourceId, String)> {
+fn gains(steps: &[Arc<Step>]) -> Vec<(&ResourceId, String)> {
     let made = steps.iter().filter(|step| step.creates()).flat_map(|step| {
         let sentences = access::sentences(&step.id, &step.wanted, "becomes");
         sentences.into_iter().map(|sentence| (&step.id, sentence))
@@ -87,8 +88,8 @@ fn gains(steps: &[Step]) -> Vec<(&ResourceId, String)> {
 
 /// The rights of a big plan: those who get the same in several namespaces are one line, and those who get one in a new
 /// namespace are counted.
-fn together(steps: &[Step], gains: Vec<(&ResourceId, String)>) -> Vec<String> {
-    let new = new_namespaces(steps.iter());
+fn together(steps: &[Arc<Step>], gains: Vec<(&ResourceId, String)>) -> Vec<String> {
+    let new = new_namespaces(steps.iter().map(AsRef::as_ref));
     let (mut lines, mut lists) = (Vec::new(), Vec::new());
     let mut alike: BTreeMap<(String, String), Vec<&ResourceId>> = BTreeMap::new();
     for (id, sentence) in gains {
@@ -136,14 +137,14 @@ fn together(steps: &[Step], gains: Vec<(&ResourceId, String)>) -> Vec<String> {
 }
 
 /// Rights in new namespaces, counted.
-fn counted(steps: &[Step], rights: &[((String, String), Vec<&ResourceId>)]) -> String {
+fn counted(steps: &[Arc<Step>], rights: &[((String, String), Vec<&ResourceId>)]) -> String {
     let accounts = rights.iter().filter(|((head, _), _)| head.starts_with("service account "));
     let accounts: usize = accounts.map(|(_, ids)| ids.len()).sum();
     let accounts = (accounts > 0).then(|| count(accounts, "service account"));
     let all = rights.iter().map(|(_, ids)| ids.len()).sum();
     let ids: BTreeSet<&ResourceId> = rights.iter().flat_map(|(_, ids)| ids).copied().collect();
     let scopes: BTreeSet<&str> = ids.iter().map(|id| id.scope.as_str()).collect();
-    let people = people(steps.iter().filter(|step| ids.contains(&step.id)));
+    let people = people(steps.iter().map(AsRef::as_ref).filter(|step: &&Step| ids.contains(&step.id)));
     let who: Vec<String> = people.into_iter().chain(accounts).collect();
     let (who, rights, places) =
         (who.join(" and "), count(all, "right"), count(scopes.len(), "new namespace"));

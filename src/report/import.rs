@@ -21,7 +21,7 @@ pub fn text(plan: &Plan) -> String {
         out.push_str("these values would be changed, because a roster cannot keep them:\n");
     }
     for step in &plan.steps {
-        for change in &step.changes {
+        for change in step.changes.iter() {
             if let Change::Revise { pointer, from, to, cause: _, tightens: _, because: _ } = change {
                 let (id, from, to) = (&step.id, shown(from), shown(to));
                 let _ = writeln!(out, "  {CHANGE}~{CHANGE:#} {id} {pointer}: {from} → {to}");

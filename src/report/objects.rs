@@ -75,7 +75,7 @@ pub(super) fn changes(out: &mut String, step: &Step, how: How) {
     for (change, key) in step.changes.iter().filter_map(|change| Some((change, bound(change)?))) {
         together.entry(key).or_default().push(change);
     }
-    for change in &step.changes {
+    for change in step.changes.iter() {
         let alike = bound(change).and_then(|key| Some((key.0, together.get(&key)?)));
         match alike.filter(|(_, alike)| alike.len() >= SEVERAL) {
             None => one(out, step, change, how),

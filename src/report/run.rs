@@ -126,7 +126,7 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
             continue;
         }
         let _ = writeln!(out, "{HOLD}!{HOLD:#} {} differs again right after it was written:", step.id);
-        for change in &step.changes {
+        for change in step.changes.iter() {
             let _ = match change {
                 // Told above: a step creates with this change alone.
                 Change::Create => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use kwo_planner::change::{Step, Tightening};
 use kwo_planner::plain::OneLine;
@@ -32,7 +33,7 @@ fn sentence(Tightening { what, exceeded_by_use }: &Tightening) -> String {
 
 /// All that the steps narrow, one line for those that narrow the same. What is in use beyond a bound comes first, and all
 /// of it is told.
-pub(super) fn lines(steps: &[Step]) -> Vec<String> {
+pub(super) fn lines(steps: &[Arc<Step>]) -> Vec<String> {
     let mut groups: Vec<(bool, String, Vec<String>)> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for step in steps {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use kwo_planner::plan::Plan;
 use kwo_planner::saved::SavedPlan;
@@ -55,7 +56,7 @@ fn forge(folder: &Path, edit: impl FnOnce(&mut Plan)) {
 fn unbound(plan: &mut Plan) {
     let bounds = ["Validating", "NetworkPolicy", "ResourceQuota", "LimitRange"];
     plan.steps.retain(|step| !bounds.iter().any(|kind| step.id.kind.starts_with(kind)));
-    plan.steps.iter_mut().for_each(|step| step.needs.clear());
+    plan.steps.iter_mut().for_each(|step| Arc::make_mut(step).needs = Arc::default());
 }
 
 fn untouched(folder: &Path) -> bool {
@@ -86,9 +87,9 @@ fn nobody_vouches_for_a_plan_that_was_edited() {
     let said = apply(folder.path(), &["roster.yaml", "--plan", "forged.json"]);
     assert!(said.contains("stale: kube:NetworkPolicy/") && said.contains("exit 3"), "{said}");
     forge(folder.path(), |plan| {
-        let mut more = plan.steps[0].clone();
+        let mut more = (*plan.steps[0]).clone();
         more.id = "kube:ClusterRoleBinding/kwo-admin-mallory\n::error::x".parse().unwrap();
-        plan.steps.push(more);
+        plan.steps.push(Arc::new(more));
     });
     let said = apply(folder.path(), &["roster.yaml", "--plan", "forged.json"]);
     assert!(said.contains("asks for kube:ClusterRoleBinding/kwo-admin-mallory\\n::error::x, but"), "{said}");
@@ -118,9 +119,9 @@ fn what_a_plan_file_says_is_never_printed_as_it_stands() {
         (Box::new(|plan: &mut Plan| plan.provenance.target = evil.into()), false),
         (Box::new(|plan: &mut Plan| plan.provenance.address = evil.into()), true),
         (Box::new(|plan: &mut Plan| plan.format_version = format!("9{evil}").into()), true),
-        (Box::new(|plan: &mut Plan| plan.steps[0].because.line = evil.into()), true),
-        (Box::new(|plan: &mut Plan| plan.steps[0].tenant = evil.into()), true),
-        (Box::new(|plan: &mut Plan| plan.steps[0].disrupts = Some(evil.into())), true),
+        (Box::new(|plan: &mut Plan| Arc::make_mut(&mut plan.steps[0]).because.line = evil.into()), true),
+        (Box::new(|plan: &mut Plan| Arc::make_mut(&mut plan.steps[0]).tenant = evil.into()), true),
+        (Box::new(|plan: &mut Plan| Arc::make_mut(&mut plan.steps[0]).disrupts = Some(evil.into())), true),
     ] {
         forge(folder.path(), edit);
         let beside = ["roster.yaml"];

@@ -187,12 +187,12 @@ fn file_of(name: &str) -> String {
 pub(crate) fn step(wanted: &Wanted, changes: Vec<Change>, seen: Option<&Version>) -> Step {
     Step {
         id: wanted.0.clone(),
-        changes,
+        changes: changes.into(),
         seen: seen.cloned(),
         wanted: wanted.1.clone(),
         secrets: Vec::new(),
-        needs: Vec::new(),
-        follows: Vec::new(),
+        needs: Arc::default(),
+        follows: Arc::default(),
         disrupts: None,
         tightens: None,
         adopts: false,

@@ -1,5 +1,7 @@
 //! Saved plans, and two runs at once.
 
+use std::sync::Arc;
+
 use crate::common::apiserver::{kubectl, kubectl_ok, unique};
 use crate::run::{Bench, Ran, get};
 
@@ -62,7 +64,7 @@ fn a_plan_that_was_edited_or_is_for_another_cluster_is_refused() {
     // Whoever edits it can make the digest fit, and nobody vouches for it then.
     let mut forged: kwo_planner::saved::SavedPlan = serde_json::from_str(&text).unwrap();
     forged.plan.steps.retain(|step| !step.id.kind.starts_with("Validating"));
-    forged.plan.steps.iter_mut().for_each(|step| step.needs.clear());
+    forged.plan.steps.iter_mut().for_each(|step| Arc::make_mut(step).needs = Arc::default());
     forged.plan = forged.plan.sealed();
     std::fs::write(bench.path("forged.json"), serde_json::to_string(&forged).unwrap()).unwrap();
     let ran = bench.apply(&["--plan", "forged.json"]).expect(1);

@@ -62,10 +62,12 @@ async fn a_restart_is_done_alone_and_last() {
     let wanted = world.wanted("{api: {hosts: [api.example.com]}}").allowing(ALLOW_RESTART);
     let mut plan = world.plan(&wanted, &Adopt::Nothing).await;
     // Two more steps, of which the second can begin only after the restart could have.
-    let copy = |step: &Step, id: &str, needs: &[&str]| Step {
-        id: id.parse().unwrap(),
-        needs: needs.iter().map(|id| id.parse().unwrap()).collect(),
-        ..step.clone()
+    let copy = |step: &Step, id: &str, needs: &[&str]| {
+        Arc::new(Step {
+            id: id.parse().unwrap(),
+            needs: needs.iter().map(|id| id.parse().unwrap()).collect(),
+            ..step.clone()
+        })
     };
     plan.steps.push(copy(&plan.steps[0], "kube:Namespace/a", &[]));
     plan.steps.push(copy(&plan.steps[0], "kube:Namespace/b", &["kube:Namespace/a"]));

@@ -69,8 +69,7 @@ async fn drift_is_told_put_right_and_archived() {
         "configs:\n  r.example.com:\n    tls:\n      insecure_skip_verify: true\nmirrors: {docker.io: {}}\n";
     world.put(REGISTRIES, drifted, 0o600);
     let plan = world.apply(&wanted, &Adopt::Nothing).await;
-    let [Change::Revise { pointer, cause: Cause::Drift { manager, when }, .. }] =
-        plan.steps[0].changes.as_slice()
+    let [Change::Revise { pointer, cause: Cause::Drift { manager, when }, .. }] = &*plan.steps[0].changes
     else {
         panic!("{:#?}", plan.steps)
     };
@@ -87,7 +86,7 @@ async fn what_kwo_wrote_itself_is_no_drift() {
     world.apply(&desired([registries("{a: one}")]), &Adopt::Nothing).await;
     let plan = world.apply(&desired([registries("{a: two}")]), &Adopt::Nothing).await;
     assert!(
-        matches!(plan.steps[0].changes.as_slice(), [Change::Revise { cause: Cause::RosterChanged, .. }]),
+        matches!(&*plan.steps[0].changes, [Change::Revise { cause: Cause::RosterChanged, .. }]),
         "{:#?}",
         plan.steps
     );

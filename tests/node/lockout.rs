@@ -38,7 +38,7 @@ async fn open(world: &World, cluster: &str) -> Step {
     for step in files {
         world.write(step).await.unwrap();
     }
-    restart.clone()
+    Step::clone(restart)
 }
 
 /// Restarts with a server that answers by this script; `true` once it has been restarted.

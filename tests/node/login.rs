@@ -30,8 +30,8 @@ async fn the_file_stands_before_the_argument_and_the_restart_comes_after_both() 
     let steps: Vec<String> = plan.steps.iter().map(|step| step.id.to_string()).collect();
     let (file, config) = (format!("node:File/{AUTHENTICATION}"), format!("node:File/{CONFIG}"));
     assert_eq!(steps, [file.as_str(), config.as_str(), "node:Restart/k3s"]);
-    assert_eq!(plan.steps[1].needs, [plan.steps[0].id.clone()]);
-    assert_eq!(plan.steps[2].needs, [plan.steps[0].id.clone(), plan.steps[1].id.clone()]);
+    assert_eq!(*plan.steps[1].needs, [plan.steps[0].id.clone()]);
+    assert_eq!(*plan.steps[2].needs, [plan.steps[0].id.clone(), plan.steps[1].id.clone()]);
     assert_eq!(world.mode(AUTHENTICATION), 0o600);
     let config = tree(&world.text(CONFIG));
     assert_eq!(config, tree(&format!("kube-apiserver-arg: [audit-log-maxage=30, {ARG}]")));

@@ -50,7 +50,7 @@ async fn a_restart_comes_after_the_file_in_the_same_plan() {
     let plan = world.apply(&with_leave(world.wanted(ANOTHER)), &Adopt::Nothing).await;
     let ids: Vec<String> = plan.steps.iter().map(|step| step.id.to_string()).collect();
     assert_eq!(ids, ["node:File/etc/rancher/k3s/config.yaml", "node:Restart/k3s"]);
-    assert_eq!(plan.steps[1].needs, [plan.steps[0].id.clone()]);
+    assert_eq!(*plan.steps[1].needs, [plan.steps[0].id.clone()]);
     assert!(shown(&plan).contains("(after node:File/etc/rancher/k3s/config.yaml)"), "{}", shown(&plan));
     assert_eq!(world.restarts().len(), 2);
 }
@@ -85,7 +85,7 @@ async fn a_saved_plan_restarts_as_it_was_reviewed() {
     let stale = refresh(&saved, now, &wanted, Demand::Steps).stale;
     assert_eq!(stale.len(), 1);
     let restart = saved.steps.iter().find(|step| step.disrupts.is_some()).unwrap();
-    assert!(matches!(restart.changes.as_slice(), [Change::Revise { .. }]));
+    assert!(matches!(&*restart.changes, [Change::Revise { .. }]));
     assert!(world.write(restart).await.is_err());
     assert!(world.restarts().is_empty());
 }
@@ -120,7 +120,7 @@ async fn the_services_of_another_root_are_left_alone() {
     let plan = world.plan(&with_leave(world.wanted(ONE)), &Adopt::Nothing).await;
     assert_eq!(plan.held.len(), 1);
     assert!(plan.held[0].is_left_out() && !plan.holds());
-    let mut restart = plan.steps[0].clone();
+    let mut restart = (*plan.steps[0]).clone();
     restart.id = "node:Restart/k3s".parse().unwrap();
     assert!(world.write(&restart).await.is_err());
 }

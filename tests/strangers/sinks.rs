@@ -2,6 +2,7 @@
 //! write, one after the other: whatever shows them, none acts.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use kwo::journal::lines;
 use kwo::pipeline::{code_quality, findings, holds, workflow_command};
@@ -139,7 +140,7 @@ fn a_plan_acts_on_nobody() {
         "grants": "bob is admin of alice", "command": "kubectl describe rolebinding x"}]);
     plan["unseen_access"] = json!(["list rolebindings was refused: no"]);
     plan["provenance"]["roster"] = json!("roster.yaml");
-    let mut step = serde_json::to_value(&all_steps()[0]).unwrap();
+    let mut step = serde_json::to_value(&*all_steps()[0]).unwrap();
     step["id"] = json!(id);
     step["wanted"] = body;
     step["because"] = because;
@@ -205,7 +206,7 @@ fn empty() -> Plan {
 }
 
 /// The steps of a first plan.
-fn all_steps() -> Vec<kwo_planner::change::Step> {
+fn all_steps() -> Vec<Arc<kwo_planner::change::Step>> {
     let roster = parse(Sources::new(vec![SourceFile {
         name: "roster.yaml".to_owned(),
         text: "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {}}\n".to_owned(),

@@ -95,7 +95,7 @@ pub(super) fn drifted(plan: &Plan, was: Option<&Desired>) -> Vec<Drift> {
         let what = drift(step, was)?;
         Some(Drift { id: step.id.to_string(), tenant: step.tenant.to_string(), what })
     };
-    plan.steps.iter().filter_map(drift).collect()
+    plan.steps.iter().filter_map(|step| drift(step)).collect()
 }
 
 /// What went wrong while a plan was carried out, and after it.

@@ -2,6 +2,7 @@
 //! keeps out comes to none.
 
 use std::fmt;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -256,12 +257,13 @@ impl Run<'_> {
         let rewrite = self.options.allowed.contains(&Allowed::Rewrite);
         let choice = choose(clone, self.settings, fetched, applied.as_ref(), memory, rewrite).await;
         let choice = choice.map_err(|error| problem(ProblemKind::Fetch, error.to_string(), ""))?;
-        let checked = self.chosen(clone, choice).await?;
+        let mut checked = self.chosen(clone, choice).await?;
 
         let repository = &self.settings.repository;
         let keeper = of_repository(&checked.roster, &repository.url.value, repository.roster());
         let takes_over = self.options.allowed.contains(&Allowed::Roster);
-        let wanted = checked.desired.clone().kept_by(&keeper, takes_over);
+        // What it wants goes on from here by itself: nobody may hold all objects twice.
+        let wanted = mem::take(&mut checked.desired).kept_by(&keeper, takes_over);
         let folder = checked.path.parent().unwrap_or(Path::new(""));
         let desired = Arc::new(given(wanted, folder, &self.target, &**provider).await);
         let guard = Guard { this: &keeper, takes_over, writes: true, names: false };

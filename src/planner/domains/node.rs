@@ -73,7 +73,7 @@ pub(crate) fn restart(resources: &mut Vec<Resource>) {
     };
     let id = ResourceId::node(NodeKind::Restart, "k3s");
     let restart = Resource::new(id, body, Arc::new([]), because);
-    resources.push(Resource { follows, disrupts: Some(disruption), ..restart });
+    resources.push(Resource { follows, disrupts: Some(Box::new(disruption)), ..restart });
 }
 
 #[cfg(test)]

@@ -90,12 +90,16 @@ impl<'p> Judge<'p> {
             told: Vec::new(),
             unseen: BTreeSet::new(),
         };
-        let narrower: Vec<&Step> =
-            plan.steps.iter().filter(|step| step.tightenings().next().is_some()).collect();
+        let narrower: Vec<&Step> = plan
+            .steps
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|step: &&Step| step.tightenings().next().is_some())
+            .collect();
         if narrower.is_empty() {
             return judge;
         }
-        let steps: BTreeMap<&ResourceId, &Step> = plan.steps.iter().map(|step| (&step.id, step)).collect();
+        let steps: BTreeMap<&ResourceId, &Step> = plan.steps.iter().map(|step| (&step.id, &**step)).collect();
         let narrows = |id: &ResourceId| narrower.iter().any(|step| step.id == *id);
         judge.narrowed = Policy::ALL.into_iter().filter(|of| of.ids().iter().any(narrows)).collect();
         let [before, after] = force(&steps, &judge.narrowed, desired, observed);

@@ -53,7 +53,8 @@ fn restart() -> impl Strategy<Value = (Resource, Sighting)> {
         let body = Tree::map([("current", Tree::from(true)), ("running", Tree::from("restarted"))]);
         let id = ResourceId::node(NodeKind::Restart, "s");
         let follows = ["a", "b"].map(|text| ResourceId::node(NodeKind::File, text)).into();
-        let disrupts = Some(Disruption { what: "it is away".into(), option: "--leave".into(), allowed });
+        let disruption = Disruption { what: "it is away".into(), option: "--leave".into(), allowed };
+        let disrupts = Some(Box::new(disruption));
         let resource = Resource::new(id, body, Arc::new([]), Reason::Always);
         (Resource { follows, disrupts, ..resource }, sighting)
     })
@@ -302,7 +303,7 @@ proptest! {
         let allowed = restart.disrupts.as_ref().unwrap().allowed;
         let runs = present(&observed, &restart.id);
         let stale = runs.is_some_and(|runs| runs.body.get("current") == Some(&Tree::from(false)));
-        let moved = |step: &Step| restart.follows.contains(&step.id)
+        let moved = |step: &Arc<Step>| restart.follows.contains(&step.id)
             && step.changes.iter().any(|change| change.pointer().is_none_or(|at| !at.starts_with("/metadata")));
         // What follows a part of a circle has no place in the order.
         let waits = |held: &Held| held.id == restart.id && matches!(held.hold, Hold::WaitsOn { .. });
@@ -374,7 +375,7 @@ proptest! {
                 Sighting::Present(seen) => Sighting::Present(Present { version: newer(), ..seen.clone() }),
                 other => other.clone(),
             };
-            let same = Step { seen: step.seen.as_ref().map(|_| newer()), needs: Vec::new(), ..step.clone() };
+            let same = Step { seen: step.seen.as_ref().map(|_| newer()), needs: Arc::default(), ..(**step).clone() };
             prop_assert_eq!(again(step, moved), Again::Same(Box::new(same)));
             prop_assert_eq!(again(step, then.get(&step.id).unwrap().clone()), Again::Settled);
         }
@@ -430,18 +431,21 @@ fn the_independent_check_finds_each_kind_of_fault() {
     let good = plan(&desired, &observed, &Adopt::Nothing, Provenance::default());
     assert_eq!(verify(&good, &observed), []);
 
+    fn first(plan: &mut Plan) -> &mut Step {
+        Arc::make_mut(&mut plan.steps[0])
+    }
     let faults = |edit: &dyn Fn(&mut Plan)| {
         let mut bad = good.clone();
         edit(&mut bad);
         verify(&bad, &observed).into_iter().map(|violation| violation.what).collect::<Vec<_>>()
     };
-    assert_eq!(faults(&|plan| plan.steps[0].seen = None), ["was made for another state of the object"]);
+    assert_eq!(faults(&|plan| first(plan).seen = None), ["was made for another state of the object"]);
     assert_eq!(
-        faults(&|plan| plan.steps[0].changes = vec![Change::Create]),
+        faults(&|plan| first(plan).changes = [Change::Create].into()),
         ["creates what is there already"]
     );
     assert_eq!(
-        faults(&|plan| plan.steps[0].needs = vec![ResourceId::kube(Kind::Namespace, "", "ns")]),
+        faults(&|plan| first(plan).needs = [ResourceId::kube(Kind::Namespace, "", "ns")].into()),
         ["comes before kube:Namespace/ns, which it needs"]
     );
     let revise = |pointer: &str, from: &str, to: &str| {
@@ -450,11 +454,11 @@ fn the_independent_check_finds_each_kind_of_fault() {
         Change::Revise { pointer: pointer.into(), from: tree(from), to: tree(to), cause, tightens, because }
     };
     assert_eq!(
-        faults(&|plan| plan.steps[0].changes = vec![revise("/spec/hard", r#"{"pods":"1"}"#, "{}")]),
+        faults(&|plan| first(plan).changes = [revise("/spec/hard", r#"{"pods":"1"}"#, "{}")].into()),
         ["revises /spec/hard to what is not wanted", "removes a part of /spec/hard"]
     );
     assert_eq!(
-        faults(&|plan| plan.steps[0].changes = vec![revise("/spec/hard/pods", r#""9""#, r#""2""#)]),
+        faults(&|plan| first(plan).changes = [revise("/spec/hard/pods", r#""9""#, r#""2""#)].into()),
         ["revises /spec/hard/pods, where something else was seen"]
     );
 }

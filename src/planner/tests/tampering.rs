@@ -5,6 +5,7 @@
 #[path = "../../../tests/common/drawn.rs"]
 mod drawn;
 
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use kwo_planner::domains::compile;
@@ -138,7 +139,7 @@ fn a_plan_without_its_bounds_is_refused() {
     let bounds = |id: &ResourceId| kinds.iter().any(|kind| id.kind.starts_with(kind));
     let mut forged = plan.clone();
     forged.steps.retain(|step| !bounds(&step.id));
-    forged.steps.iter_mut().for_each(|step| step.needs.clear());
+    forged.steps.iter_mut().for_each(|step| Arc::make_mut(step).needs = Arc::default());
     let refreshed = refresh(&forged.sealed(), plan.clone(), &desired, Demand::Whole);
     assert!(refreshed.stale.iter().any(|(id, _)| bounds(id)), "{:#?}", refreshed.stale);
     let mut forged = plan.clone();
@@ -151,9 +152,9 @@ fn a_plan_without_its_bounds_is_refused() {
     assert_eq!(refreshed.stale.len(), plan.held.len());
     // What it was made for more by a stranger.
     let mut forged = plan.clone();
-    let mut more = forged.steps[0].clone();
+    let mut more = (*forged.steps[0]).clone();
     more.id = "kube:ClusterRoleBinding/kwo-admin-mallory".parse().unwrap();
-    forged.steps.push(more);
+    forged.steps.push(Arc::new(more));
     let refreshed = refresh(&forged.sealed(), plan, &desired, Demand::Whole);
     assert_eq!(refreshed.strangers.len(), 1);
 }

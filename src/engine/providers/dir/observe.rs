@@ -30,10 +30,11 @@ const DEEPEST: usize = 16;
 
 /// Looks at all that is wanted, and at all that carries the mark.
 pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
-    let mut observed = Observed::default();
     let masks: BTreeMap<Kind, Also> = Kind::ALL.into_iter().map(|kind| (kind, Also::of(kind))).collect();
     let mut own: BTreeMap<PathBuf, &ResourceId> = BTreeMap::new();
-    for resource in desired.resources().iter().filter(|resource| resource.id.system == System::Kube) {
+    let wanted = desired.resources().iter().filter(|resource| resource.id.system == System::Kube);
+    // In the order of the ids, in which a map is made at once.
+    let sightings = wanted.map(|resource| {
         let id = &resource.id;
         let sighting = match file(id) {
             _ if id.known_kind() == Some(Kind::Secret) => {
@@ -46,8 +47,9 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
                 sighting
             }
         };
-        observed.insert(id.clone(), sighting);
-    }
+        (id.clone(), sighting)
+    });
+    let mut observed: Observed = sightings.collect();
 
     let mut files = Vec::new();
     if let Err(error) = walk(root, Path::new(""), 0, &mut files)

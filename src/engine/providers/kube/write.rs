@@ -252,12 +252,12 @@ mod tests {
     fn step(changes: Vec<Change>, seen: Option<&str>) -> Step {
         Step {
             id: "kube:ResourceQuota/alice/alice-quota".parse().unwrap(),
-            changes,
+            changes: changes.into(),
             seen: seen.map(|seen| Version(seen.into())),
             wanted: serde_json::from_str(r#"{"spec":{"hard":{"cpu":"1000m","pods":"2"}}}"#).unwrap(),
             secrets: Vec::new(),
-            needs: Vec::new(),
-            follows: Vec::new(),
+            needs: Arc::default(),
+            follows: Arc::default(),
             disrupts: None,
             tightens: None,
             adopts: false,

@@ -14,7 +14,7 @@ pub(super) fn way_back(root: &Path, step: &Step, since: Option<Timestamp>) -> St
     let mut text = format!("`journalctl -u {service}` says more");
     let Some(since) = since else { return text };
     let mut put_back = false;
-    for id in &step.follows {
+    for id in step.follows.iter() {
         let Ok(place) = path(id) else { continue };
         let changed = read(root, &place).ok().flatten().and_then(|file| file.meta.modified().ok());
         let changed = changed.and_then(|time| Timestamp::try_from(time).ok());
