@@ -110,6 +110,7 @@ pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) ->
                 (loaded.desired, None, Some(file))
             }
         };
+        drop(loaded.roster);
         let this = Keeper { place: stands, ..keeper };
         let desired = given(desired, &folder(&roster), &target, &*provider).await;
         let guard = Guard { this: &this, takes_over: target.take_over_roster, writes: true, names: true };
