@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::roster::{PerhapsRosterArgs, RosterArgs};
 use super::shared::{AgeArgs, ClusterArgs, ShownArgs, TargetArgs};
-use super::values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson, duration, fail_on, lock_duration, switch};
+use super::values::{Format, SchemaOf, duration, fail_on, for_kubernetes, lock_duration, switch};
 
 use kwo_engine::strict::FailOn;
 
@@ -20,7 +20,7 @@ pub struct Validate {
     pub roster: RosterArgs,
     /// How to print what is wrong.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
 }
 
 /// `kwo render`
@@ -30,8 +30,8 @@ pub struct Render {
     #[expect(missing_docs, reason = "flattened")]
     pub roster: RosterArgs,
     /// YAML documents, or one JSON list.
-    #[arg(short, long, default_value = "yaml", env = "KWO_RENDER_OUTPUT", value_name = "FORMAT")]
-    pub output: YamlOrJson,
+    #[arg(short, long, default_value = "yaml", env = "KWO_RENDER_OUTPUT", value_name = "FORMAT", value_parser = for_kubernetes())]
+    pub output: Format,
 }
 
 /// `kwo plan`
@@ -44,7 +44,7 @@ pub struct Plan {
     pub target: TargetArgs,
     /// How to show the plan.
     #[arg(short, long, default_value = "text", env = "KWO_PLAN_OUTPUT", value_name = "FORMAT")]
-    pub output: PlanFormat,
+    pub output: Format,
     /// Save the plan, so that `kwo apply --plan` does exactly this. kwo replaces only a saved plan; `-` is standard
     /// output.
     #[arg(long, env = "KWO_PLAN_OUT", value_name = "FILE")]
@@ -89,7 +89,7 @@ pub struct Apply {
     pub yes: bool,
     /// How to print the report.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
     /// How long to wait for another run to end.
     #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
@@ -127,7 +127,7 @@ pub struct Diff {
     pub file: PathBuf,
     /// How to show the difference.
     #[arg(short, long, default_value = "text", env = "KWO_PLAN_OUTPUT", value_name = "FORMAT")]
-    pub output: PlanFormat,
+    pub output: Format,
     /// Exit with 2 when there are changes.
     #[arg(long, visible_alias = "exit-code", env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
     pub detailed_exitcode: bool,
@@ -147,7 +147,7 @@ pub struct Explain {
     pub roster: RosterArgs,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
 }
 
 /// `kwo status`
@@ -180,7 +180,7 @@ pub struct Status {
     pub fail_on: Vec<FailOn>,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
 }
 
 /// `kwo logs`

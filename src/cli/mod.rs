@@ -31,4 +31,4 @@ pub use sections::{
 };
 pub use shared::{AgeArgs, ClusterArgs, KubeArgs, ShownArgs, TargetArgs};
 pub use unattended::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, SettingsArgs, Sync};
-pub use values::{PlanFormat, SchemaOf, TextOrJson, YamlOrJson};
+pub use values::{Format, SchemaOf};

@@ -8,7 +8,7 @@ use super::commands::Apply;
 use super::daily::Watch;
 use super::pipeline::Ci;
 use super::shared::{AgeArgs, ClusterArgs, KubeArgs, TargetArgs};
-use super::values::TextOrJson;
+use super::values::Format;
 use crate::log::say;
 use kwo_engine::failure::Failure;
 use kwo_engine::providers::KubeOptions;
@@ -44,7 +44,7 @@ pub struct ApplyOptions {
     /// Nobody is asked.
     pub yes: bool,
     /// How to print the report.
-    pub output: TextOrJson,
+    pub output: Format,
     /// How long to wait for another run to end.
     pub lock_timeout: Duration,
     /// How long the lock outlives a run that was killed.
@@ -115,7 +115,7 @@ impl Ci {
             saved: plan_file.clone(),
             signers: None,
             yes: true,
-            output: TextOrJson::Text,
+            output: Format::default(),
             lock_timeout: *lock_timeout,
             lock_duration: *lock_duration,
             settle: *settle,
@@ -138,7 +138,7 @@ impl Watch {
             saved: None,
             signers: None,
             yes: true,
-            output: TextOrJson::Text,
+            output: Format::default(),
             lock_timeout: *lock_timeout,
             lock_duration: *lock_duration,
             settle: SETTLE,

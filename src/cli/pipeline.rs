@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::roster::RosterArgs;
 use super::shared::TargetArgs;
-use super::values::{YamlOrJson, duration, fail_on, lock_duration, switch};
+use super::values::{Format, duration, fail_on, for_kubernetes, lock_duration, switch};
 
 use kwo_engine::strict::FailOn;
 
@@ -74,8 +74,8 @@ pub struct Rbac {
     #[arg(long, env = "KWO_RBAC_HITS", value_parser = switch)]
     pub hits: bool,
     /// YAML documents, or one JSON list.
-    #[arg(short, long, default_value = "yaml", env = "KWO_RBAC_OUTPUT", value_name = "FORMAT")]
-    pub output: YamlOrJson,
+    #[arg(short, long, default_value = "yaml", env = "KWO_RBAC_OUTPUT", value_name = "FORMAT", value_parser = for_kubernetes())]
+    pub output: Format,
 }
 
 /// What an account is for.

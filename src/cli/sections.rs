@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::roster::RosterArgs;
 use super::shared::{AgeArgs, KubeArgs};
-use super::values::{TextOrJson, YamlOrJson, duration, lifetime, lock_duration, switch};
+use super::values::{Format, duration, for_kubernetes, lifetime, lock_duration, switch};
 
 /// `kwo secrets`
 #[derive(Debug, Subcommand)]
@@ -56,8 +56,8 @@ pub struct Kubeconfig {
     #[arg(conflicts_with = "oidc")]
     pub duration: Duration,
     /// YAML, or JSON on one line.
-    #[arg(short, long, default_value = "yaml", env = "KWO_KUBECONFIG_OUTPUT", value_name = "FORMAT")]
-    pub output: YamlOrJson,
+    #[arg(short, long, default_value = "yaml", env = "KWO_KUBECONFIG_OUTPUT", value_name = "FORMAT", value_parser = for_kubernetes())]
+    pub output: Format,
     /// Write it to this file, which its owner alone can read, instead of standard output. kwo replaces only one that it
     /// wrote.
     #[arg(long, env = "KWO_KUBECONFIG_OUT", value_name = "FILE")]
@@ -87,7 +87,7 @@ pub struct DnsList {
     pub age: AgeArgs,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
 }
 
 /// `kwo dns check`
@@ -189,5 +189,5 @@ pub struct TlsCheck {
     pub address: Option<SocketAddr>,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::{TextOrJson, allowed, duration, fail_on, lock_duration, switch};
+use super::values::{Format, allowed, duration, fail_on, lock_duration, switch};
 
 use kwo_engine::strict::FailOn;
 use kwo_engine::sync::Allowed;
@@ -52,7 +52,7 @@ pub struct Sync {
     pub fail_on: Vec<FailOn>,
     /// How to print the report.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
 }
 
 /// `kwo history`
@@ -77,7 +77,7 @@ pub struct HistoryList {
     pub tail: u32,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
 }
 
 /// What else can be done with the history.
@@ -99,7 +99,7 @@ pub struct HistoryShow {
     pub settings: SettingsArgs,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
-    pub output: TextOrJson,
+    pub output: Format,
 }
 
 /// `kwo history verify`

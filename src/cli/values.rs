@@ -9,27 +9,43 @@ use clap::builder::{EnumValueParser, TypedValueParser};
 use kwo_engine::strict;
 use kwo_engine::sync::Allowed;
 
-/// How to show a plan.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum PlanFormat {
+/// How a command prints what it found. `commands/print.rs` alone knows what each one means.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    #[default]
     Text,
     Json,
     Yaml,
     Markdown,
 }
 
-/// For people or for programs.
+impl Format {
+    /// Is it what a person reads while the command is at work? All else comes whole, at the end.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        self == Format::Text
+    }
+}
+
+/// How to print what Kubernetes reads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum TextOrJson {
-    Text,
+enum ForKubernetes {
+    Yaml,
     Json,
 }
 
-/// How to print manifests.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum YamlOrJson {
-    Yaml,
-    Json,
+impl From<ForKubernetes> for Format {
+    fn from(format: ForKubernetes) -> Format {
+        match format {
+            ForKubernetes::Yaml => Format::Yaml,
+            ForKubernetes::Json => Format::Json,
+        }
+    }
+}
+
+/// Reads how to print what Kubernetes reads.
+pub(super) fn for_kubernetes() -> impl TypedValueParser<Value = Format> {
+    EnumValueParser::<ForKubernetes>::new().map(Format::from)
 }
 
 /// What a run is to fail on that would let it pass otherwise.

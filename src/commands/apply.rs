@@ -8,18 +8,17 @@ use kwo_planner::hits::Hits;
 use kwo_planner::keeper::{Keeper, is_said_by, unsaid};
 use kwo_planner::plan::{Adopt, Plan, Provenance};
 use kwo_planner::resource::{Desired, ResourceId};
-use serde_json::json as object;
-
 use tokio::sync::watch::Receiver;
 
 use super::consent::{confirm, lock};
 use super::hits::hits;
 use super::load::{Loaded, load};
 use super::look::{identity, no_plan};
-use super::print::{data, json, talk};
+use super::print::{end, meanwhile, talk};
 use super::saved::{self, held_against};
 use super::signals;
-use crate::cli::{Apply, ApplyOptions, TextOrJson, folder};
+use crate::cli::{Apply, ApplyOptions, folder};
+use crate::report::applied::Applied;
 use crate::report::hits;
 use crate::report::plan::{Detail, text};
 use crate::report::run::{self as shown, settled};
@@ -147,16 +146,9 @@ async fn finish(
 ) -> Result<Ended, Failure> {
     let Task { desired, adopt, plan: planned, stale, beyond } = task;
     if planned.steps.is_empty() {
-        if options.output == TextOrJson::Json {
-            let mut report = shown::json(planned, None, None);
-            if *beyond > 0 || !stale.is_empty() {
-                report["in_agreement"] = false.into();
-            }
-            if !stale.is_empty() {
-                report["stale"] = stale.iter().map(|(id, why)| object!({"id": id, "why": why})).collect();
-            }
-            json(&report)?;
-        }
+        let nothing =
+            Applied { plan: planned, report: None, again: None, blind: None, stale, beyond: *beyond };
+        end(&nothing, options.output)?;
         return Ok((failing(options, exit(planned, None, stale), planned), None, None));
     }
     let progress = Progress::new(planned.steps.len());
@@ -181,28 +173,21 @@ async fn finish(
     .await;
     let again = carried.now();
     let blind = unseen(&carried, &planned.provenance);
-    let Carried { report, again: _, fights, blind: _ } = &carried;
-    let fought = !fights.is_empty();
-    let mut found = String::new();
-    // A fight is told also where the rest could not be looked at.
-    if let Some(again) = again.filter(|_| fought || blind.is_none()) {
-        found.push_str(&shown::second_look(again, report));
-    }
-    if let Some(why) = &blind {
-        found.push_str(&shown::blind(why));
-    }
+    let applied = Applied {
+        plan: planned,
+        report: Some(&carried.report),
+        again,
+        blind: blind.as_deref(),
+        stale,
+        beyond: *beyond,
+    };
+    let found = applied.found();
     talk(&found);
-    if options.output == TextOrJson::Json {
-        let mut told = shown::json(planned, Some(report), again);
-        if let Some(why) = &blind {
-            told["could_not_look_again"] = why.as_str().into();
-        }
-        json(&told)?;
-    }
-    let failed = fought || blind.is_some();
-    let end = if failed { Exit::Failed } else { exit(planned, Some(report), stale) };
-    let end = failing(options, end, again.unwrap_or(planned));
-    Ok((end, Some(carried.report), failed.then_some(found)))
+    end(&applied, options.output)?;
+    let failed = applied.is_fought() || blind.is_some();
+    let ended = if failed { Exit::Failed } else { exit(planned, Some(&carried.report), stale) };
+    let ended = failing(options, ended, again.unwrap_or(planned));
+    Ok((ended, Some(carried.report), failed.then_some(found)))
 }
 
 /// Why it is not known what came of it, where the run looked again.
@@ -240,10 +225,7 @@ async fn show_and_ask(
         return Ok(());
     }
     let shown = text(plan, Detail::full(options.full)) + &hits::text(hits, &[]);
-    match options.output {
-        TextOrJson::Text => data(&shown),
-        TextOrJson::Json => talk(&shown),
-    }
+    meanwhile(options.output)(&shown);
     if plan.steps.is_empty() {
         talk(&match () {
             () if plan.holds() => "Nothing that can be done now\n".to_owned(),

@@ -9,12 +9,11 @@ use kwo_planner::plan::{Adopt, Provenance, plan};
 use kwo_planner::tree::SmolStr;
 
 use super::look::no_plan;
-use super::pager;
 use super::plan::{known, show, tenants};
-use super::print::{data, json, yaml};
+use super::print::page;
 use super::sides::{Read, both};
-use crate::cli::{self, PlanFormat};
-use crate::report::diff::{Diff, is_none, markdown, text};
+use crate::cli;
+use crate::report::diff::{Compared, is_none};
 use crate::report::plan::Detail;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::run::check;
@@ -43,11 +42,7 @@ pub(crate) async fn diff(args: &cli::Diff) -> Result<Exit, Failure> {
         .collect();
     known(&tenants, &names, &plan)?;
     let detail = Detail { show, tenants: &tenants };
-    match args.output {
-        PlanFormat::Text => pager::data(&text(&from, &to, &plan, detail), args.shown.no_pager).await,
-        PlanFormat::Markdown => data(&markdown(&from, &to, &plan, detail)),
-        PlanFormat::Json => json(&Diff::of(&from, &to, &plan))?,
-        PlanFormat::Yaml => data(&yaml(&Diff::of(&from, &to, &plan))?),
-    }
+    let compared = Compared { from: &from, to: &to, plan: &plan, detail };
+    page(&compared, args.output, args.shown.no_pager).await?;
     Ok(if args.detailed_exitcode && !is_none(&plan) { Exit::Changes } else { Exit::Done })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::print::{data, report, talk};
 use super::sync::settings;
-use crate::cli::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, TextOrJson};
+use crate::cli::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify};
 use crate::log::say;
 use crate::report::history::Entries;
 use kwo_engine::failure::{Exit, Failure};
@@ -33,7 +33,7 @@ fn all(args: &HistoryList) -> Result<Exit, Failure> {
     let settings = settings(&args.settings)?;
     let most = usize::try_from(args.tail).unwrap_or(usize::MAX);
     let entries = open(settings.state()).last(most).map_err(|error| failed(&error))?;
-    if entries.is_empty() && most > 0 && args.output == TextOrJson::Text {
+    if entries.is_empty() && most > 0 && args.output.is_text() {
         talk("there is no history yet: `kwo sync` begins it\n");
         return Ok(Exit::Done);
     }

@@ -10,11 +10,10 @@ use kwo_planner::resource::ResourceId;
 use secrecy::ExposeSecret as _;
 
 use super::load::{Loaded, load};
-use super::print::{exactly, talk};
-use crate::cli::{Kubeconfig, YamlOrJson, roster_again};
+use super::print::{exactly, talk, written};
+use crate::cli::{Kubeconfig, roster_again};
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::kubeconfig::Endpoint;
-use kwo_engine::kubeconfig::{Way, json_line, people, pipelines, yaml};
+use kwo_engine::kubeconfig::{self, Endpoint, Way, people, pipelines};
 use kwo_engine::out::{self, Went};
 use kwo_engine::providers::{KubeOptions, Token};
 use kwo_engine::target::{connect, unconnected};
@@ -83,13 +82,8 @@ async fn token(args: &Kubeconfig, options: KubeOptions, namespace: &str) -> Resu
 }
 
 /// Prints it, or writes it to a file.
-fn give(args: &Kubeconfig, kubeconfig: &serde_json::Value) -> Result<Exit, Failure> {
-    let text = match args.output {
-        YamlOrJson::Yaml => {
-            yaml(kubeconfig).map_err(|error| Failure::new("cannot print this as YAML").because(&error))?
-        }
-        YamlOrJson::Json => json_line(kubeconfig),
-    };
+fn give(args: &Kubeconfig, kubeconfig: &kubeconfig::Kubeconfig<'_>) -> Result<Exit, Failure> {
+    let text = written(kubeconfig, args.output)?;
     match &args.out {
         Some(path) => write(path, &text)?,
         None => exactly(&text),

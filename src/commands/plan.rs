@@ -11,17 +11,15 @@ use kwo_planner::plan::{Plan, Provenance};
 use kwo_planner::roster::Sources;
 use kwo_planner::saved::{Saved, SavedPlan, Seals};
 use kwo_planner::tree::SmolStr;
-use serde::Serialize;
 
 use super::hits::hits;
 use super::load::{Loaded, load};
 use super::look::{identity, no_plan};
-use super::pager;
-use super::print::{data, json, talk, yaml};
-use crate::cli::{self, PlanFormat, ShownArgs, Target, folder, option_with};
-use crate::report::hits;
-use crate::report::markdown::markdown;
-use crate::report::plan::{Detail, Show, text};
+use super::print::{page, talk};
+use crate::cli::{self, ShownArgs, Target, folder, option_with};
+use crate::report::plan::{Detail, Show};
+use crate::report::planned::Planned;
+use crate::report::printed::Report as _;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
 use kwo_engine::providers::Home;
@@ -46,17 +44,14 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let tenants = tenants(&args.shown);
     known(&tenants, &names, plan)?;
     let detail = Detail { show, tenants: &tenants };
-    let told = || text(plan, detail) + &hits::text(hits, &tenants);
-    match args.output {
+    let planned = Planned { plan, hits, detail };
+    if !along {
+        page(&planned, args.output, args.shown.no_pager).await?;
+    } else if args.output.is_text() {
         // The saved plan is the data then.
-        PlanFormat::Text if along => talk(&told()),
-        _ if along => {
-            return Err(Failure::usage("standard output takes only one of `-o …` and `--out -`"));
-        }
-        PlanFormat::Text => pager::data(&told(), args.shown.no_pager).await,
-        PlanFormat::Json => json(&Printed { plan, hits })?,
-        PlanFormat::Yaml => data(&yaml(&Printed { plan, hits })?),
-        PlanFormat::Markdown => data(&markdown(plan, hits, detail)),
+        talk(&planned.text());
+    } else {
+        return Err(Failure::usage("standard output takes only one of `-o …` and `--out -`"));
     }
     if let Some(path) = out {
         save(&made, path, args.sign.as_deref()).await?;
@@ -99,15 +94,6 @@ pub(super) fn known(tenants: &[String], names: &BTreeSet<SmolStr>, plan: &Plan) 
                 .hint(format!("the tenants of the roster are: {}", some.join(", "))))
         }
     }
-}
-
-/// A plan as it is printed.
-#[derive(Serialize)]
-struct Printed<'p> {
-    #[serde(flatten)]
-    plan: &'p Plan,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hits: Option<&'p Hits>,
 }
 
 /// A plan, what it hits, and what it takes to save it.

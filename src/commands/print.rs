@@ -8,11 +8,13 @@ use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use kwo_planner::plain::json as json_text;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
-use crate::cli::TextOrJson;
+use super::pager;
+use crate::cli::Format;
 use crate::log::say;
 use crate::report::plain;
-use crate::report::printed::{Called, Report};
+use crate::report::printed::{Report, unwritten};
 use kwo_engine::failure::Failure;
 
 /// So many bytes of data are written at once.
@@ -74,14 +76,47 @@ pub(crate) fn talk(text: &str) {
     say(&plain::text(text));
 }
 
+/// What a command found, in the format that is asked for.
+pub(crate) fn written<R: Report>(report: &R, format: Format) -> Result<Zeroizing<String>, Failure> {
+    Ok(Zeroizing::new(match format {
+        Format::Text => report.text(),
+        Format::Json if R::ONE_LINE => {
+            let text = serde_json::to_string(&report.called()).map_err(|error| unwritten("JSON", &error))?;
+            text + "\n"
+        }
+        Format::Json => pretty(&report.called())?,
+        Format::Yaml => report.yaml()?,
+        Format::Markdown => report.markdown(),
+    }))
+}
+
 /// Prints what a command found.
-pub(crate) fn report<R: Report>(report: &R, format: TextOrJson) -> Result<(), Failure> {
-    match (format, R::KIND) {
-        (TextOrJson::Text, _) => data(&report.text()),
-        (TextOrJson::Json, Some(kind)) => json(&Called::new(kind, report.json()))?,
-        (TextOrJson::Json, None) => json(&report.json())?,
+pub(crate) fn report<R: Report>(report: &R, format: Format) -> Result<(), Failure> {
+    let text = written(report, format)?;
+    match format {
+        Format::Json => exactly(&text),
+        Format::Text | Format::Yaml | Format::Markdown => data(&text),
     }
     Ok(())
+}
+
+/// Prints what a command found, text in the pager.
+pub(crate) async fn page<R: Report>(report: &R, format: Format, no_pager: bool) -> Result<(), Failure> {
+    if format.is_text() {
+        pager::data(&report.text(), no_pager).await;
+        return Ok(());
+    }
+    self::report(report, format)
+}
+
+/// Prints what a command found where its text was told already while it was at work.
+pub(crate) fn end<R: Report>(report: &R, format: Format) -> Result<(), Failure> {
+    if format.is_text() { Ok(()) } else { self::report(report, format) }
+}
+
+/// Where goes what is said while a command is at work: it is the data where that is text, and talk beside any other.
+pub(crate) fn meanwhile(format: Format) -> fn(&str) {
+    if format.is_text() { data } else { talk }
 }
 
 /// Prints pretty JSON.
@@ -92,12 +127,6 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 
 /// One JSON document, for people as well.
 pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::new("cannot print this as JSON").because(&error))?;
+    let text = serde_json::to_string_pretty(value).map_err(|error| unwritten("JSON", &error))?;
     Ok(format!("{}\n", json_text(&text)))
-}
-
-/// One YAML document.
-pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Failure> {
-    serde_yaml::to_string(value).map_err(|error| Failure::new("cannot print this as YAML").because(&error))
 }

@@ -2,12 +2,12 @@
 
 use kwo_planner::kinds::Kind;
 use kwo_planner::rights::{Purpose, Rule, SYSTEM, rights};
-use kwo_planner::tree::Tree;
-use serde_json::{Value, json};
+use kwo_planner::tree::{SmolStr, Tree};
 
 use super::load::load;
-use super::print::{data, json, yaml};
-use crate::cli::{Rbac, RightsFor, YamlOrJson};
+use super::print::report;
+use crate::cli::{Rbac, RightsFor};
+use crate::report::manifests::Manifests;
 use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
@@ -22,7 +22,7 @@ pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
     let mut manifests = Vec::new();
     // These are in every cluster.
     if !["default", SYSTEM, "kube-public"].contains(&namespace) {
-        manifests.push(object(Kind::Namespace, "", namespace, json!({})));
+        manifests.push(object(Kind::Namespace, "", namespace, []));
     }
     for purpose in purposes {
         let usual = match purpose {
@@ -31,47 +31,49 @@ pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
             Purpose::Sync => "kwo-sync",
         };
         let name = args.account.as_deref().map_or(Ok(usual), |name| named("--account", name))?;
-        manifests.push(object(Kind::ServiceAccount, namespace, name, json!({})));
+        manifests.push(object(Kind::ServiceAccount, namespace, name, []));
         for (scope, rules) in rights(&desired, purpose, args.leftovers, args.hits) {
             manifests.extend(role((namespace, name), &scope, &rules));
         }
     }
-    match args.output {
-        YamlOrJson::Yaml => {
-            for manifest in manifests {
-                data(&format!("---\n{}", yaml(&manifest)?));
-            }
-        }
-        YamlOrJson::Json => json(&json!({"apiVersion": "v1", "kind": "List", "items": manifests}))?,
-    }
+    report(&Manifests(manifests), args.output)?;
     Ok(Exit::Done)
 }
 
 /// A role with these rules in a namespace, or in the whole cluster, and the account bound to it.
-fn role((namespace, name): (&str, &str), scope: &str, rules: &[Rule]) -> [Value; 2] {
+fn role((namespace, name): (&str, &str), scope: &str, rules: &[Rule]) -> [Tree; 2] {
     let (role, binding) = match scope {
         "" => (Kind::ClusterRole, Kind::ClusterRoleBinding),
         _ => (Kind::Role, Kind::RoleBinding),
     };
-    let rules: Vec<Tree> = rules.iter().map(Rule::tree).collect();
-    let subject = json!({"kind": Kind::ServiceAccount.name(), "name": name, "namespace": namespace});
-    let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role.name(), "name": name});
+    let subject = Tree::map([
+        ("kind", Kind::ServiceAccount.name().into()),
+        ("name", text(name)),
+        ("namespace", text(namespace)),
+    ]);
+    let reference = Tree::map([
+        ("apiGroup", "rbac.authorization.k8s.io".into()),
+        ("kind", role.name().into()),
+        ("name", text(name)),
+    ]);
+    let rules = Tree::list(rules.iter().map(Rule::tree));
     [
-        object(role, scope, name, json!({"rules": rules})),
-        object(binding, scope, name, json!({"roleRef": reference, "subjects": [subject]})),
+        object(role, scope, name, [("rules", rules)]),
+        object(binding, scope, name, [("roleRef", reference), ("subjects", Tree::list([subject]))]),
     ]
 }
 
 /// Not with kwo's mark: it would be taken for what kwo made for the roster.
-fn object(kind: Kind, namespace: &str, name: &str, mut parts: Value) -> Value {
-    let mut metadata = json!({"name": name});
-    if !namespace.is_empty() {
-        metadata["namespace"] = namespace.into();
-    }
-    parts["apiVersion"] = kind.api_version().into();
-    parts["kind"] = kind.name().into();
-    parts["metadata"] = metadata;
-    parts
+fn object<const N: usize>(kind: Kind, namespace: &str, name: &str, parts: [(&'static str, Tree); N]) -> Tree {
+    let within = (!namespace.is_empty()).then(|| ("namespace", text(namespace)));
+    let metadata = Tree::map([("name", text(name))].into_iter().chain(within));
+    let head =
+        [("apiVersion", kind.api_version().into()), ("kind", kind.name().into()), ("metadata", metadata)];
+    Tree::map(head.into_iter().chain(parts))
+}
+
+fn text(text: &str) -> Tree {
+    SmolStr::from(text).into()
 }
 
 /// A name as Kubernetes takes it for a namespace and a service account.

@@ -6,8 +6,9 @@ use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
 
 use super::load::load;
-use super::print::{data, json, yaml};
-use crate::cli::{Render, YamlOrJson};
+use super::print::report;
+use crate::cli::Render;
+use crate::report::manifests::Manifests;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::fold;
 
@@ -17,16 +18,7 @@ pub(crate) fn render(args: &Render) -> Result<Exit, Failure> {
     let resources =
         in_order(&loaded.desired).into_iter().filter(|resource| resource.id.system == System::Kube);
     let resources = resources.map(manifest).collect::<Result<Vec<_>, _>>()?;
-    match args.output {
-        YamlOrJson::Yaml => {
-            for resource in resources {
-                data(&format!("---\n{}", yaml(&resource)?));
-            }
-        }
-        YamlOrJson::Json => {
-            json(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": resources}))?;
-        }
-    }
+    report(&Manifests(resources), args.output)?;
     Ok(Exit::Done)
 }
 

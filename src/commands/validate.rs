@@ -1,21 +1,22 @@
 //! `kwo validate`
 
-use super::load::{called, judged, told};
-use super::print::{json, talk};
-use crate::cli::{TextOrJson, Validate};
-use crate::report::diagnostic;
+use super::load::{called, judged};
+use super::print::{report, talk};
+use crate::cli::Validate;
+use crate::report::printed::Report as _;
+use crate::report::validation::Judged;
 use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) fn validate(args: &Validate) -> Result<Exit, Failure> {
     let path = &args.roster.roster;
-    if args.output == TextOrJson::Json {
-        let refused = judged(path).err();
-        json(&diagnostic::json(refused.as_deref()))?;
-        return if refused.is_some() { Err(Failure::silent(Exit::Failed)) } else { Ok(Exit::Done) };
+    let found = judged(path);
+    let counts = found.as_ref().map(|(roster, objects)| (roster.tenants().len(), *objects));
+    let said = Judged { called: &called(path), found: counts.map_err(AsRef::as_ref) };
+    // For people a verdict is talk.
+    if args.output.is_text() {
+        talk(&said.text());
+    } else {
+        report(&said, args.output)?;
     }
-    let (roster, objects) = judged(path).map_err(|refused| told(&refused))?;
-    let tenants = roster.tenants().len();
-    let tenants = if tenants == 1 { "1 tenant".to_owned() } else { format!("{tenants} tenants") };
-    talk(&format!("{} is valid: {tenants}, {objects} objects\n", called(path)));
-    Ok(Exit::Done)
+    if found.is_ok() { Ok(Exit::Done) } else { Err(Failure::silent(Exit::Failed)) }
 }

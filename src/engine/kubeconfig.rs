@@ -1,10 +1,12 @@
 //! Kubeconfigs for others: the pipelines of a namespace, with a token that ends, and people, who log in at an issuer.
 //! Each holds what it takes to know the API server, and nothing of the kubeconfig in use besides.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kwo_planner::domains::cluster::Oidc;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 /// An API server as a kubeconfig describes it.
@@ -29,16 +31,106 @@ pub struct Way<'a> {
     pub endpoint: &'a Endpoint,
 }
 
+/// A kubeconfig with one way in. Its fields are in the order of the alphabet, as in files that are there already.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kubeconfig<'a> {
+    /// `v1`.
+    api_version: &'static str,
+    /// The cluster.
+    clusters: [Cluster<'a>; 1],
+    /// Who comes to which namespace of it.
+    contexts: [Context<'a>; 1],
+    /// The name of that.
+    #[serde(rename = "current-context")]
+    current_context: String,
+    /// `Config`.
+    kind: &'static str,
+    /// Who comes.
+    users: [User<'a>; 1],
+}
+
+#[derive(Debug, Serialize)]
+struct Cluster<'a> {
+    cluster: Leads<'a>,
+    name: &'a str,
+}
+
+/// Where a kubeconfig leads.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Leads<'a> {
+    /// Who signs the certificate of the API server, as PEM in Base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_authority_data: Option<String>,
+    /// The address of the API server.
+    server: &'a str,
+    /// The name that its certificate is held against, where that is not the one in the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_server_name: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Context<'a> {
+    context: Place<'a>,
+    name: String,
+}
+
+/// Who comes where.
+#[derive(Debug, Serialize)]
+struct Place<'a> {
+    cluster: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    user: String,
+}
+
+#[derive(Debug, Serialize)]
+struct User<'a> {
+    name: String,
+    user: Credentials<'a>,
+}
+
+/// How somebody shows who they are.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Credentials<'a> {
+    /// A token.
+    Token(&'a str),
+    /// A program that gets one.
+    Exec(Exec),
+}
+
+/// A program that gets a token, as kubectl starts it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Exec {
+    api_version: &'static str,
+    args: Vec<String>,
+    command: &'static str,
+    install_hint: &'static str,
+    interactive_mode: &'static str,
+    provide_cluster_info: bool,
+}
+
+impl fmt::Debug for Credentials<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Credentials::Token(_) => out.write_str("Token"),
+            Credentials::Exec(exec) => exec.fmt(out),
+        }
+    }
+}
+
 /// For the pipelines of a namespace: they are its service account.
 #[must_use]
-pub fn pipelines(way: Way<'_>, namespace: &str, account: &str, token: &str) -> Value {
-    let user = json!({"token": token});
-    kubeconfig(way, Some(namespace), &format!("{namespace}-{account}"), &user)
+pub fn pipelines<'a>(way: Way<'a>, namespace: &'a str, account: &str, token: &'a str) -> Kubeconfig<'a> {
+    kubeconfig(way, Some(namespace), format!("{namespace}-{account}"), Credentials::Token(token))
 }
 
 /// For people: kubectl opens a browser and keeps what the issuer gives.
 #[must_use]
-pub fn people(way: Way<'_>, oidc: &Oidc, namespace: Option<&str>) -> Value {
+pub fn people<'a>(way: Way<'a>, oidc: &Oidc, namespace: Option<&'a str>) -> Kubeconfig<'a> {
     let Oidc { issuer, client, scopes, username: _, groups: _, ca } = oidc;
     let mut args = vec![
         "oidc-login".to_owned(),
@@ -52,55 +144,57 @@ pub fn people(way: Way<'_>, oidc: &Oidc, namespace: Option<&str>) -> Value {
     args.extend(
         ca.as_ref().map(|ca| format!("--certificate-authority-data={}", STANDARD.encode(ca.value.as_str()))),
     );
-    let user = json!({"exec": {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "command": "kubectl",
-        "args": args,
-        "installHint": "kubectl needs its plugin oidc-login: https://github.com/int128/kubelogin",
-        "interactiveMode": "IfAvailable",
-        "provideClusterInfo": false,
-    }});
-    kubeconfig(way, namespace, &format!("oidc@{}", way.cluster), &user)
+    let exec = Exec {
+        api_version: "client.authentication.k8s.io/v1",
+        args,
+        command: "kubectl",
+        install_hint: "kubectl needs its plugin oidc-login: https://github.com/int128/kubelogin",
+        interactive_mode: "IfAvailable",
+        provide_cluster_info: false,
+    };
+    kubeconfig(way, namespace, format!("oidc@{}", way.cluster), Credentials::Exec(exec))
 }
 
 /// As YAML, each value on one line.
 ///
 /// # Errors
 /// When the library refuses; it says why.
-pub fn yaml(kubeconfig: &Value) -> Result<Zeroizing<String>, serde_yaml::ser::Error> {
+pub fn yaml(kubeconfig: &Kubeconfig<'_>) -> Result<Zeroizing<String>, serde_yaml::ser::Error> {
     // Scripts look for the token in one line.
     let options = serde_yaml::ser_options! { prefer_block_scalars: false };
     serde_yaml::to_string_with_options(kubeconfig, options).map(Zeroizing::new)
 }
 
 /// As JSON on one line.
-#[must_use]
-pub fn json_line(kubeconfig: &Value) -> Zeroizing<String> {
-    Zeroizing::new(format!("{kubeconfig}\n"))
+///
+/// # Errors
+/// When the library refuses; it says why.
+pub fn json_line(kubeconfig: &Kubeconfig<'_>) -> Result<Zeroizing<String>, serde_json::Error> {
+    serde_json::to_string(kubeconfig).map(|text| Zeroizing::new(text + "\n"))
 }
 
-fn kubeconfig(way: Way<'_>, namespace: Option<&str>, user: &str, credentials: &Value) -> Value {
+fn kubeconfig<'a>(
+    way: Way<'a>,
+    namespace: Option<&'a str>,
+    user: String,
+    credentials: Credentials<'a>,
+) -> Kubeconfig<'a> {
     let Way { cluster, server: outside, endpoint: Endpoint { server, tls_server_name, authorities } } = way;
-    let mut leads = Map::new();
-    leads.insert("server".to_owned(), outside.unwrap_or(server).into());
-    if let (None, Some(name)) = (outside, tls_server_name) {
-        leads.insert("tls-server-name".to_owned(), name.as_str().into());
+    let leads = Leads {
+        certificate_authority_data: authorities.as_ref().map(|authorities| STANDARD.encode(authorities)),
+        server: outside.unwrap_or(server),
+        tls_server_name: tls_server_name.as_deref().filter(|_| outside.is_none()),
+    };
+    let called = namespace.map_or_else(|| cluster.to_owned(), |namespace| format!("{namespace}@{cluster}"));
+    Kubeconfig {
+        api_version: "v1",
+        clusters: [Cluster { cluster: leads, name: cluster }],
+        contexts: [Context {
+            context: Place { cluster, namespace, user: user.clone() },
+            name: called.clone(),
+        }],
+        current_context: called,
+        kind: "Config",
+        users: [User { name: user, user: credentials }],
     }
-    if let Some(authorities) = authorities {
-        leads.insert("certificate-authority-data".to_owned(), STANDARD.encode(authorities).into());
-    }
-    let mut context = json!({"cluster": cluster, "user": user});
-    let mut called = cluster.to_owned();
-    if let Some(namespace) = namespace {
-        context["namespace"] = namespace.into();
-        called = format!("{namespace}@{cluster}");
-    }
-    json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": cluster, "cluster": leads}],
-        "contexts": [{"name": called, "context": context}],
-        "users": [{"name": user, "user": credentials}],
-        "current-context": called,
-    })
 }

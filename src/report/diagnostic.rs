@@ -1,9 +1,8 @@
-//! Findings in a roster as text like a compiler's, and as JSON. One block a finding: what, where, what was
+//! Findings in a roster as text like a compiler's. One block a finding: what, where, what was
 //! expected, what to do.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use kwo_planner::roster::{Finding, Refused, SourceFile, Sources, Span, conceals_all};
-use serde_json::json;
 
 use super::manual;
 
@@ -118,30 +117,4 @@ fn range(span: Span, text: &str) -> std::ops::Range<usize> {
 fn bytes(span: Span, length: usize) -> std::ops::Range<usize> {
     let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX).min(length);
     place(span.start)..place(span.end).max(place(span.start))
-}
-
-/// The findings for programs.
-#[must_use]
-pub fn json(refused: Option<&Refused>) -> serde_json::Value {
-    let place = |sources: &Sources, at: Span| {
-        let file = sources.file(at).map_or("", |file| file.name.as_str());
-        json!({"file": file, "line": at.line, "column": at.column, "start": at.start, "end": at.end})
-    };
-    let findings: Vec<serde_json::Value> =
-        refused.map_or_else(Vec::new, |Refused { sources, findings, more: _ }| {
-            let finding = |Finding { at, code, message, label, also, hint, conceals: _ }: &Finding| {
-                let also: Vec<_> =
-                    also.iter().map(|(at, what)| json!({"at": place(sources, *at), "what": what})).collect();
-                json!({
-                    "code": code, "severity": "error", "message": message, "expected": label,
-                    "at": place(sources, *at), "also": also, "hint": hint, "help": manual::mistake(code),
-                })
-            };
-            findings.iter().map(finding).collect()
-        });
-    let more = refused.map_or(0, |refused| refused.more);
-    json!({
-        "format_version": kwo_planner::plan::FORMAT_VERSION,
-        "valid": refused.is_none(), "findings": findings, "more": more,
-    })
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::markdown::difference;
 use super::plan::{Detail, QUIET, STRONG, shown_of};
+use super::printed::Report;
 
 /// One of the two rosters.
 #[derive(Debug, Serialize)]
@@ -27,9 +28,11 @@ pub struct Side {
 /// What the second roster asks for that the first one does not.
 #[derive(Debug, Serialize)]
 pub struct Diff<'d> {
+    /// The version of this form. Minor versions only add.
     format_version: &'static str,
-    kind: &'static str,
+    /// The first roster.
     from: &'d Side,
+    /// The second roster.
     to: &'d Side,
     /// What only the second one asks for, or asks for otherwise.
     #[serde(serialize_with = "items::serialize")]
@@ -42,21 +45,40 @@ pub struct Diff<'d> {
     settled: usize,
 }
 
-impl Diff<'_> {
-    /// For programs.
-    #[must_use]
-    pub fn of<'d>(from: &'d Side, to: &'d Side, plan: &'d Plan) -> Diff<'d> {
+/// Two rosters, and what the second one asks for that the first one does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'d> {
+    /// The first roster.
+    pub from: &'d Side,
+    /// The second roster.
+    pub to: &'d Side,
+    /// The second one's plan for a world that agrees with the first one.
+    pub plan: &'d Plan,
+    /// How much of it to show.
+    pub detail: Detail<'d>,
+}
+
+impl Report for Compared<'_> {
+    const KIND: Option<&'static str> = Some("Diff");
+
+    type Json<'a>
+        = Diff<'a>
+    where
+        Self: 'a;
+
+    fn text(&self) -> String {
+        text(self.from, self.to, self.plan, self.detail)
+    }
+
+    fn markdown(&self) -> String {
+        let page = difference(self.plan, self.detail, &self.text());
+        strip_str(&of_this_command(&page)).to_string()
+    }
+
+    fn json(&self) -> Diff<'_> {
+        let Compared { from, to, plan, detail: _ } = *self;
         let Plan { format_version: _, provenance: _, steps, held, leftovers, settled, .. } = plan;
-        Diff {
-            format_version: FORMAT_VERSION,
-            kind: "Diff",
-            from,
-            to,
-            steps,
-            held,
-            leftovers,
-            settled: *settled,
-        }
+        Diff { format_version: FORMAT_VERSION, from, to, steps, held, leftovers, settled: *settled }
     }
 }
 
@@ -66,9 +88,7 @@ pub fn is_none(plan: &Plan) -> bool {
     plan.steps.is_empty() && plan.held.is_empty() && plan.leftovers.is_empty()
 }
 
-/// For people.
-#[must_use]
-pub fn text(from: &Side, to: &Side, plan: &Plan, detail: Detail<'_>) -> String {
+fn text(from: &Side, to: &Side, plan: &Plan, detail: Detail<'_>) -> String {
     let mut out = String::new();
     let _ =
         writeln!(out, "{STRONG}Difference{STRONG:#} from {} to {}", OneLine(named(from)), OneLine(named(to)));
@@ -86,13 +106,6 @@ pub fn text(from: &Side, to: &Side, plan: &Plan, detail: Detail<'_>) -> String {
         );
     }
     out
-}
-
-/// The same for a comment.
-#[must_use]
-pub fn markdown(from: &Side, to: &Side, plan: &Plan, detail: Detail<'_>) -> String {
-    let page = difference(plan, detail, &text(from, to, plan, detail));
-    strip_str(&of_this_command(&page)).to_string()
 }
 
 /// What a plan names to see more of it is there for this command, too.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use kwo_planner::plan::FORMAT_VERSION;
 use serde::Serialize;
 
 use super::printed::Report;
@@ -39,15 +40,26 @@ pub struct Credential {
 pub struct Resolvers(pub Vec<Row>);
 
 impl Report for Resolvers {
-    const KIND: Option<&'static str> = None;
+    const KIND: Option<&'static str> = Some("Resolvers");
+
+    type Json<'a> = List<'a>;
 
     fn text(&self) -> String {
         text(&self.0)
     }
 
-    fn json(&self) -> impl Serialize {
-        &self.0
+    fn json(&self) -> List<'_> {
+        List { format_version: FORMAT_VERSION, resolvers: &self.0 }
     }
+}
+
+/// The resolvers of a roster, and whether their credentials are there.
+#[derive(Debug, Serialize)]
+pub struct List<'r> {
+    /// The version of this form. Minor versions only add.
+    format_version: &'static str,
+    /// Each of them.
+    resolvers: &'r [Row],
 }
 
 /// One block a resolver.

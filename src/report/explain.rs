@@ -1,14 +1,15 @@
 //! Where every field of an object comes from, as text and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::Style;
 use kwo_planner::origin::Origin;
 use kwo_planner::plain::OneLine;
-use kwo_planner::resource::{Desired, Resource};
+use kwo_planner::plan::FORMAT_VERSION;
+use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::tree::Tree;
 use serde::Serialize;
-use serde_json::json;
 
 use super::plan::{CREATE, shown};
 use super::printed::Report;
@@ -49,20 +50,77 @@ pub struct Explanation<'r> {
 impl Report for Explanation<'_> {
     const KIND: Option<&'static str> = Some("Explanation");
 
+    type Json<'a>
+        = Explained<'a>
+    where
+        Self: 'a;
+
     fn text(&self) -> String {
         let text = text(&self.objects, self.line.as_deref(), &self.access, self.desired);
         text + &self.annotation.map_or_else(String::new, certificates)
     }
 
-    fn json(&self) -> impl Serialize {
-        let mut value = json(&self.objects, self.desired);
-        if let Some((key, resolver)) = self.annotation {
-            value["ingress_annotation"] = json!({key: resolver});
+    fn json(&self) -> Explained<'_> {
+        Explained {
+            format_version: FORMAT_VERSION,
+            objects: self.objects.iter().map(|shown| ObjectOf::of(shown, self.desired)).collect(),
+            ingress_annotation: self.annotation.into_iter().collect(),
+            access: &self.access,
         }
-        if !self.access.is_empty() {
-            value["access"] = json!(self.access);
+    }
+}
+
+/// Where every field of some objects comes from.
+#[derive(Debug, Serialize)]
+pub struct Explained<'e> {
+    /// The version of this form. Minor versions only add.
+    format_version: &'static str,
+    /// The objects.
+    objects: Vec<ObjectOf<'e>>,
+    /// What a tenant writes into its Ingresses to get certificates.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    ingress_annotation: BTreeMap<&'e str, &'e str>,
+    /// What a person may do, in sentences.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    access: &'e [String],
+}
+
+/// An object, and where it comes from.
+#[derive(Debug, Serialize)]
+struct ObjectOf<'e> {
+    id: &'e ResourceId,
+    /// What asks for it.
+    because: Origin,
+    /// The objects that have to be there before it.
+    needs: &'e [ResourceId],
+    /// Its fields.
+    fields: Vec<FieldOf<'e>>,
+}
+
+/// A field, and where it comes from.
+#[derive(Debug, Serialize)]
+struct FieldOf<'e> {
+    /// Where it stands in the object, as a JSON pointer.
+    pointer: &'e str,
+    value: &'e Tree,
+    /// What asks for it.
+    because: Origin,
+}
+
+impl<'e> ObjectOf<'e> {
+    fn of(shown: &'e Shown<'_>, desired: &Desired) -> ObjectOf<'e> {
+        let Shown { resource, leaves } = shown;
+        let field = |(pointer, value): &'e (String, Tree)| FieldOf {
+            pointer,
+            value,
+            because: Origin::of(resource.reason(pointer), desired.sources()),
+        };
+        ObjectOf {
+            id: &resource.id,
+            because: Origin::of(&resource.because, desired.sources()),
+            needs: &resource.needs,
+            fields: leaves.iter().map(field).collect(),
         }
-        value
     }
 }
 
@@ -102,24 +160,4 @@ fn text(objects: &[Shown<'_>], line: Option<&str>, access: &[String], desired: &
 /// What a tenant writes into its Ingresses to get certificates.
 fn certificates((annotation, resolver): (&str, &str)) -> String {
     format!("\n{STRONG}for certificates{STRONG:#}, annotate the Ingresses with\n  {annotation}: {resolver}\n")
-}
-
-/// The same for programs.
-fn json(objects: &[Shown<'_>], desired: &Desired) -> serde_json::Value {
-    let objects: Vec<serde_json::Value> = objects
-        .iter()
-        .map(|Shown { resource, leaves }| {
-            let fields: Vec<serde_json::Value> = leaves
-                .iter()
-                .map(|(pointer, value)| {
-                    let because = Origin::of(resource.reason(pointer), desired.sources());
-                    json!({"pointer": pointer, "value": value, "because": because})
-                })
-                .collect();
-            let needs: Vec<String> = resource.needs.iter().map(ToString::to_string).collect();
-            let because = Origin::of(&resource.because, desired.sources());
-            json!({"id": resource.id, "because": because, "needs": needs, "fields": fields})
-        })
-        .collect();
-    json!({"format_version": kwo_planner::plan::FORMAT_VERSION, "objects": objects})
 }

@@ -3,35 +3,51 @@
 use std::fmt::Write as _;
 
 use kwo_planner::plain::{OneLine, one_line};
-
+use kwo_planner::plan::FORMAT_VERSION;
 use serde::Serialize;
 
 use super::printed::Report;
 use kwo_engine::history::{Commit, Entry, Left};
 
+/// What an entry is called where programs read it.
+pub(super) const ENTRY: &str = "HistoryEntry";
+
 /// Some of the entries.
 pub struct Entries(pub Vec<Entry>);
 
 impl Report for Entries {
-    const KIND: Option<&'static str> = None;
+    const KIND: Option<&'static str> = Some("History");
+
+    type Json<'a> = List<'a>;
 
     fn text(&self) -> String {
         list(&self.0)
     }
 
-    fn json(&self) -> impl Serialize {
-        &self.0
+    fn json(&self) -> List<'_> {
+        List { format_version: FORMAT_VERSION, entries: &self.0 }
     }
 }
 
+/// Some of the entries of the history, the newest first.
+#[derive(Debug, Serialize)]
+pub struct List<'h> {
+    /// The version of this form. Minor versions only add.
+    format_version: &'static str,
+    /// Each of them.
+    entries: &'h [Entry],
+}
+
 impl Report for Entry {
-    const KIND: Option<&'static str> = Some("HistoryEntry");
+    const KIND: Option<&'static str> = Some(ENTRY);
+
+    type Json<'a> = &'a Entry;
 
     fn text(&self) -> String {
         show(self)
     }
 
-    fn json(&self) -> impl Serialize {
+    fn json(&self) -> &Entry {
         self
     }
 }

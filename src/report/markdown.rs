@@ -173,6 +173,13 @@ pub fn failed(title: &str, text: &str) -> String {
     format!("### kwo: {title}\n\n{}", block(plain.trim_end(), LONGEST / 2, LOG))
 }
 
+/// A text for people, as it is.
+#[must_use]
+pub fn fenced(text: &str) -> String {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    block(plain.trim_end(), LONGEST, "`-o text` shows all of it")
+}
+
 /// A code block of at most so many characters, whose fence is longer than any run of backticks inside it. What does not
 /// fit is counted.
 fn block(text: &str, longest: usize, rest: &str) -> String {

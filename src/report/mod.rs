@@ -1,6 +1,7 @@
 //! How plans, reports and findings are shown: text, Markdown, JSON.
 
 mod agreement;
+pub mod applied;
 pub mod diagnostic;
 pub mod diff;
 pub mod dns;
@@ -12,12 +13,15 @@ mod gains;
 pub mod history;
 pub mod hits;
 pub mod import;
+pub mod kubeconfig;
 mod lines;
+pub mod manifests;
 pub mod manual;
 pub mod markdown;
 mod objects;
 pub mod plain;
 pub mod plan;
+pub mod planned;
 pub mod printed;
 pub mod run;
 pub mod status;
@@ -26,3 +30,4 @@ mod tenants;
 mod tightens;
 pub mod tls;
 mod unseen;
+pub mod validation;

@@ -1,4 +1,4 @@
-//! What became of a plan, as text and as JSON: one line a step, what was refused with its reason, counts last.
+//! What became of a plan, as text: one line a step, what was refused with its reason, counts last.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,7 +8,6 @@ use kwo_planner::change::{Change, Step};
 use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
-use serde_json::json;
 
 use super::foreign;
 use super::plan::{CHANGE, CREATE, HOLD, LEFT, shown};
@@ -160,49 +159,4 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
     }
     out.push_str(&foreign::end(again));
     out
-}
-
-/// The report for programs.
-#[must_use]
-pub fn json(plan: &Plan, report: Option<&Report>, again: Option<&Plan>) -> serde_json::Value {
-    let result = |result: &StepResult| {
-        let (outcome, why) = match &result.outcome {
-            Outcome::Done => ("done", None),
-            Outcome::Settled => ("settled", None),
-            Outcome::Refused(Refusal::Changed { why }) => ("changed", Some(why.clone())),
-            Outcome::Refused(Refusal::Refused { why }) => ("refused", Some(why.clone())),
-            Outcome::Refused(Refusal::Unreachable { why }) => ("unreachable", Some(why.clone())),
-            Outcome::Skipped(need) => ("skipped", Some(format!("needs {need}"))),
-        };
-        let mut value = json!({
-            "id": result.step.id,
-            "outcome": outcome,
-            "began_ms": u64::try_from(result.began.as_millis()).unwrap_or(u64::MAX),
-            "took_ms": u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX),
-        });
-        if let (Some(map), Some(why)) = (value.as_object_mut(), why) {
-            map.insert("why".into(), why.into());
-        }
-        if let Some(map) = value.as_object_mut().filter(|_| !result.warnings.is_empty()) {
-            map.insert("warnings".into(), result.warnings.clone().into());
-        }
-        value
-    };
-    let now = again.unwrap_or(plan);
-    json!({
-        "format_version": kwo_planner::plan::FORMAT_VERSION,
-        "plan_digest": plan.digest,
-        "results": report.map_or_else(Vec::new, |report| report.results.iter().map(result).collect()),
-        "not_begun": report.map_or_else(Vec::new, |report| report.not_begun.iter().map(ToString::to_string).collect()),
-        "stopped": report.and_then(|report| report.stopped.as_deref()),
-        "held": plan.held,
-        "leftovers": now.leftovers,
-        "leftover_access": now.access_left().count(),
-        "remains": now.remains(),
-        "foreign_access": now.foreign_access,
-        "unseen_access": now.unseen_access,
-        "own_policies": now.own_policies,
-        "in_agreement": now.agrees(),
-        "still_different": again.map_or_else(Vec::new, |again| again.steps.iter().map(|step| step.id.to_string()).collect()),
-    })
 }

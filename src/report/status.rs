@@ -1,7 +1,6 @@
 //! How the cluster and its tenants are, as text: a line an answer, in columns. The JSON is the answers themselves.
 
 use super::printed::Report;
-use serde::Serialize;
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -25,11 +24,13 @@ const SHOWN: usize = 3;
 impl Report for Status {
     const KIND: Option<&'static str> = Some("Status");
 
+    type Json<'a> = &'a Status;
+
     fn text(&self) -> String {
         text(self)
     }
 
-    fn json(&self) -> impl Serialize {
+    fn json(&self) -> &Status {
         self
     }
 }

@@ -1,11 +1,13 @@
 //! The certificate that a host serves, beside what the roster says of the host: as text and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use kwo_planner::domains::dns::Claimant;
+use kwo_planner::plan::FORMAT_VERSION;
 use serde::Serialize;
-use serde_json::json;
 
 use super::printed::Report;
 
@@ -27,12 +29,100 @@ pub struct Asked<'r> {
 impl Report for Asked<'_> {
     const KIND: Option<&'static str> = Some("CertificateCheck");
 
+    type Json<'a>
+        = Checked<'a>
+    where
+        Self: 'a;
+
     fn text(&self) -> String {
         text(self.host, self.claim, self.found)
     }
 
-    fn json(&self) -> impl Serialize {
-        json(self.host, self.claim, self.found)
+    fn json(&self) -> Checked<'_> {
+        let (tenants, registry, annotation) = match self.claim {
+            Some((Claimant::Tenants(names), annotation)) => {
+                (names.iter().map(|name| name.as_str()).collect(), false, *annotation)
+            }
+            Some((Claimant::Registry, annotation)) => (Vec::new(), true, *annotation),
+            None => (Vec::new(), false, None),
+        };
+        let (address, certificate, wrong) = match self.found {
+            Ok((address, certificate)) => (
+                Some(address.to_string()),
+                Some(Served::of(certificate)),
+                certificate.faults.iter().map(ToString::to_string).collect(),
+            ),
+            Err(why) => (None, None, vec![why.clone()]),
+        };
+        Checked {
+            format_version: FORMAT_VERSION,
+            host: self.host,
+            tenant: tenants.first().copied(),
+            tenants,
+            registry,
+            resolver: annotation.map(|(_, resolver)| resolver),
+            ingress_annotation: annotation.map(|annotation| BTreeMap::from([annotation])),
+            address,
+            certificate,
+            wrong,
+        }
+    }
+}
+
+/// The certificate that a host serves, beside what the roster says of the host.
+#[derive(Debug, Serialize)]
+pub struct Checked<'r> {
+    /// The version of this form. Minor versions only add.
+    format_version: &'static str,
+    /// The host.
+    host: &'r str,
+    /// The first tenant whose it is.
+    tenant: Option<&'r str>,
+    /// All tenants whose it is.
+    tenants: Vec<&'r str>,
+    /// Is it the registry's?
+    registry: bool,
+    /// The resolver that gets its certificate.
+    resolver: Option<&'r str>,
+    /// What its Ingress needs for that.
+    ingress_annotation: Option<BTreeMap<&'r str, &'r str>>,
+    /// Where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// The certificate that it serves; nothing where none was to be had.
+    certificate: Option<Served<'r>>,
+    /// What is wrong, in sentences.
+    wrong: Vec<String>,
+}
+
+/// A certificate that was served.
+#[derive(Debug, Serialize)]
+struct Served<'r> {
+    /// The names that it is for.
+    names: &'r [String],
+    /// Who issued it.
+    issuer: &'r str,
+    /// When it begins to be valid.
+    not_before: Timestamp,
+    /// When it ends.
+    not_after: Timestamp,
+    /// Whole days until then; less than nothing once it is over.
+    days_left: i64,
+    /// Does it come from an authority that this system trusts?
+    trusted: bool,
+}
+
+impl Served<'_> {
+    fn of(certificate: &Certificate) -> Served<'_> {
+        let Certificate { names, issuer, not_before, not_after, days_left, trusted, faults: _ } = certificate;
+        Served {
+            names,
+            issuer,
+            not_before: *not_before,
+            not_after: *not_after,
+            days_left: *days_left,
+            trusted: *trusted,
+        }
     }
 }
 
@@ -87,48 +177,4 @@ fn missing(annotation: Option<(&str, &str)>) -> String {
         }
         None => "give the host to a tenant under `domains`, and the cluster its `cluster.acme`".to_owned(),
     }
-}
-
-/// The same for programs.
-fn json(
-    host: &str,
-    claim: &Claim<'_>,
-    found: &Result<(SocketAddr, Certificate), String>,
-) -> serde_json::Value {
-    let tenants: Vec<&str> = match claim {
-        Some((Claimant::Tenants(names), _)) => names.iter().map(|name| name.as_str()).collect(),
-        _ => Vec::new(),
-    };
-    let registry = matches!(claim, Some((Claimant::Registry, _)));
-    let annotation = claim.as_ref().and_then(|(_, annotation)| *annotation);
-    let mut value = json!({
-        "format_version": kwo_planner::plan::FORMAT_VERSION,
-        "host": host,
-        "tenant": tenants.first(),
-        "tenants": tenants,
-        "registry": registry,
-        "resolver": annotation.map(|(_, resolver)| resolver),
-        "ingress_annotation": annotation.map(|(key, resolver)| json!({key: resolver})),
-    });
-    match found {
-        Ok((address, certificate)) => {
-            let Certificate { names, issuer, not_before, not_after, days_left, trusted, faults } =
-                certificate;
-            value["address"] = json!(address);
-            value["certificate"] = json!({
-                "names": names,
-                "issuer": issuer,
-                "not_before": not_before.to_string(),
-                "not_after": not_after.to_string(),
-                "days_left": days_left,
-                "trusted": trusted,
-            });
-            value["wrong"] = faults.iter().map(ToString::to_string).collect();
-        }
-        Err(why) => {
-            value["certificate"] = serde_json::Value::Null;
-            value["wrong"] = json!([why]);
-        }
-    }
-    value
 }

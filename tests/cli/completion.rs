@@ -61,7 +61,7 @@ fn tenants_ids_contexts_namespaces_and_resolvers_are_known() {
     assert_eq!(next(&["logs", "tenant:al"]), ["tenant:albert", "tenant:alice"]);
     assert_eq!(next(&["kubeconfig", "alice-"]), ["alice-dev", "alice-prod"]);
     assert_eq!(next(&["dns", "check", "--resolver", ""]), ["letsencrypt-cloudflare"]);
-    assert_eq!(next(&["validate", "-o", ""]), ["text", "json"]);
+    assert_eq!(next(&["validate", "-o", ""]), ["text", "json", "yaml", "markdown"]);
     assert_eq!(next(&["completion", "z"]), ["zsh"]);
     assert!(next(&["plan", "--detailed"]).contains(&"--detailed-exitcode".to_owned()));
     assert!(next(&["plan", "ros"]).contains(&"roster.yaml".to_owned()));

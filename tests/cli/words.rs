@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use clap::ValueEnum as _;
+use kwo::cli::Format;
 use kwo_planner::systems::System;
 
 /// What a crate of the workspace is made of, whatever the machine.
@@ -97,6 +99,37 @@ fn a_system_is_named_in_its_rooms_and_on_the_lists_alone() {
     // Manifests are those of the cluster; and what opens each system.
     let lists = ["src/commands/render.rs", "src/engine/target.rs"];
     assert_eq!(naming, lists.map(str::to_owned).into(), "see `Task: a system` in CONTRIBUTING.md");
+}
+
+/// A new format is one implementation for all commands: they give a report, and only what prints it knows the formats.
+#[test]
+fn one_place_knows_the_formats() {
+    let names: Vec<String> = Format::value_variants().iter().map(|one| format!("Format::{one:?}")).collect();
+    assert!(names.contains(&"Format::Json".to_owned()), "{names:?}");
+    let mut knowing = BTreeSet::new();
+    let mut seen = 0;
+    for entry in std::fs::read_dir("src/commands").unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let prints = path.ends_with("print.rs");
+        for line in text.lines().filter(|_| !prints) {
+            let matches = line.contains("match ") && line.contains(".output");
+            if matches || names.iter().any(|name| line.contains(name)) {
+                knowing.insert(format!("{}: {}", path.display(), line.trim()));
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 30);
+    assert_eq!(knowing, BTreeSet::new(), "see `Task: an output format` in CONTRIBUTING.md");
+    // A format of its own for some commands would be a second list.
+    let mut enums = BTreeSet::new();
+    for entry in std::fs::read_dir("src/cli").unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let kinds = text.lines().filter_map(|line| line.trim().strip_prefix("pub output: "));
+        enums.extend(kinds.map(str::to_owned));
+    }
+    assert_eq!(enums, ["Format,".to_owned()].into());
 }
 
 /// What is waited for is looked for; the only pauses are between two tries, while another run holds the lock, until an edit has

@@ -12,6 +12,8 @@ use std::sync::LazyLock;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use kwo::hook::{Forge, Keys};
 use kwo::report::plan::Detail;
+use kwo::report::printed::Report as _;
+use kwo::report::validation::Judged;
 use kwo::report::{diagnostic, markdown, plain};
 use kwo_planner::after::after;
 use kwo_planner::domains::{compile, count};
@@ -85,7 +87,11 @@ fn located(refused: &Refused) {
     let said = diagnostic::text(refused);
     quiet(&plain::text(&said));
     assert!(said.len() < MAX_FINDINGS * (34 << 10), "{} bytes", said.len());
-    assert!(diagnostic::json(Some(refused)).is_object());
+    assert!(
+        serde_json::to_value(Judged { called: "roster.yaml", found: Err(refused) }.called())
+            .unwrap()
+            .is_object()
+    );
 }
 
 /// Nothing in this text acts on a terminal or a pipeline.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use kwo::journal::lines;
 use kwo::pipeline::{code_quality, findings, holds, workflow_command};
 use kwo::report::plan::{Detail, Show, text};
+use kwo::report::printed::Report as _;
+use kwo::report::validation::Judged;
 use kwo::report::{diagnostic, history, hits, markdown, plain};
 use kwo_engine::history::Entry;
 use kwo_planner::hits::Hits;
@@ -302,5 +304,12 @@ fn refused(payload: &str, path: &Path) {
         quiet(payload, command.strip_prefix("::").unwrap());
     }
     fenced(payload, &markdown::failed("the roster is not valid", &shown));
-    quiet(payload, &json_text(&diagnostic::json(Some(&refused)).to_string()));
+    quiet(
+        payload,
+        &json_text(
+            &serde_json::to_value(Judged { called: "roster.yaml", found: Err(&refused) }.called())
+                .unwrap()
+                .to_string(),
+        ),
+    );
 }

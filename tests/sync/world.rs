@@ -164,7 +164,8 @@ impl World {
     #[track_caller]
     pub(crate) fn history(&self) -> Vec<Value> {
         let ran = self.kwo(&["history", "--tail", "1000", "-o", "json"]).expect(0);
-        serde_json::from_str(&ran.out).unwrap()
+        let mut said: Value = serde_json::from_str(&ran.out).unwrap();
+        serde_json::from_value(said["entries"].take()).unwrap()
     }
 
     /// A text of the target, or nothing where there is no such file.

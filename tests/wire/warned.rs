@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use kwo::report::applied::Applied;
+use kwo::report::printed::Report as _;
 use kwo::report::{markdown, run};
 use kwo_engine::execute::{Brakes, Report, execute};
 use kwo_engine::providers::Provider;
@@ -36,7 +38,9 @@ const TOLD: [&str; 3] = [
 #[tokio::test]
 async fn warnings_are_told_in_every_form() {
     let (plan, report) = applied(create(), 201).await;
-    let json = run::json(&plan, Some(&report), None);
+    let whole =
+        Applied { plan: &plan, report: Some(&report), again: None, blind: None, stale: &[], beyond: 0 };
+    let json = serde_json::to_value(whole.called()).expect("JSON");
     assert_eq!(json["results"][0]["warnings"], serde_json::json!(TOLD));
     let line = anstream::adapter::strip_str(&run::Lines::default().next(&report.results[0])).to_string();
     let lines: Vec<&str> = line.lines().collect();

@@ -117,7 +117,8 @@ async fn texts(beside: Option<&dyn Home>, step: &Step) -> Result<[Zeroizing<Stri
     let kubeconfig = pipelines(way, namespace, account, token.expose_secret());
     // The library's error could quote what it was given.
     let yaml = yaml(&kubeconfig).map_err(|_| refused("the kubeconfig cannot be written as YAML"))?;
-    Ok([yaml, json_line(&kubeconfig)])
+    let json = json_line(&kubeconfig).map_err(|_| refused("the kubeconfig cannot be written as JSON"))?;
+    Ok([yaml, json])
 }
 
 async fn short(

@@ -1,0 +1,50 @@
+//! A plan as `kwo plan` prints it, with what it hits.
+
+use kwo_planner::hits::Hits;
+use kwo_planner::plan::Plan;
+use serde::Serialize;
+
+use super::plan::{Detail, text};
+use super::printed::Report;
+use super::{hits, markdown};
+
+/// A plan, what it hits, and how much of both to show.
+#[derive(Clone, Copy, Debug)]
+pub struct Planned<'p> {
+    /// The plan.
+    pub plan: &'p Plan,
+    /// What is there and would be hit by what it tightens, where somebody looked.
+    pub hits: Option<&'p Hits>,
+    /// How much of it to show. Programs always get all.
+    pub detail: Detail<'p>,
+}
+
+/// A plan, with what it hits.
+#[derive(Debug, Serialize)]
+pub struct Printed<'p> {
+    #[serde(flatten)]
+    plan: &'p Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hits: Option<&'p Hits>,
+}
+
+impl Report for Planned<'_> {
+    const KIND: Option<&'static str> = Some("Plan");
+
+    type Json<'a>
+        = Printed<'a>
+    where
+        Self: 'a;
+
+    fn text(&self) -> String {
+        text(self.plan, self.detail) + &hits::text(self.hits, self.detail.tenants)
+    }
+
+    fn json(&self) -> Printed<'_> {
+        Printed { plan: self.plan, hits: self.hits }
+    }
+
+    fn markdown(&self) -> String {
+        markdown::markdown(self.plan, self.hits, self.detail)
+    }
+}
