@@ -203,12 +203,7 @@ async fn laid_out(clone: &Clone, name: &str, commit: &str, within: &str) -> Resu
 
 fn failed(name: &str, error: &GitError) -> Failure {
     let failure = Failure::new(format!("`{}` cannot be read", one_line(name))).because(error);
-    match error {
-        GitError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
-            failure.hint("`git` has to be installed")
-        }
-        _ => failure,
-    }
+    if error.lacks_program() { failure.hint("`git` has to be installed") } else { failure }
 }
 
 #[cfg(test)]

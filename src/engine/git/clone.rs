@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::fs::{MemfdFlags, memfd_create};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
+use super::fault::{Fault, is_in_between, is_shallow};
 use super::here;
 use super::process::{Git, GitError};
 
@@ -215,7 +216,7 @@ impl Clone {
             self.sweep();
         }
         // git only warns, and leaves the reference where it was.
-        if fetched?.said.contains("shallow roots") {
+        if is_shallow(&fetched?.said) {
             return Err(GitError::Shallow);
         }
         self.commit(FETCHED).await
@@ -229,15 +230,15 @@ impl Clone {
     pub async fn fetch_alone(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
         let mut fetched = self.fetch(url, branch, access).await;
         for _ in 0..ANEW {
-            if !matches!(&fetched, Err(GitError::Failed { said, .. }) if in_between(said)) {
+            if !matches!(&fetched, Err(GitError::Failed { said, .. }) if is_in_between(said)) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
             fetched = self.fetch(url, branch, access).await;
         }
         match fetched {
-            Err(GitError::Failed { said, .. })
-                if said.contains("server sha256")
+            Err(error)
+                if error.fault() == Some(Fault::OtherIds { sha256: true })
                     && matches!(self.commit(APPLIED).await, Err(GitError::Failed { .. })) =>
             {
                 self.remove()?;
@@ -287,10 +288,4 @@ fn ssh(key: Option<&File>, access: &Access) -> String {
         command.push_str(&format!(" -o '{quoted}' -o GlobalKnownHostsFile=none"));
     }
     command
-}
-
-/// Does git say that somebody else writes the same reference just now? Who takes the lock first, and who finds that it
-/// has moved meanwhile, read differently.
-fn in_between(said: &str) -> bool {
-    ["cannot lock ref", "couldn't set", "Unable to create"].iter().any(|words| said.contains(words))
 }

@@ -3,6 +3,7 @@
 
 mod clone;
 mod commits;
+mod fault;
 mod files;
 mod here;
 mod objects;
@@ -12,6 +13,7 @@ mod signed;
 mod signers;
 
 pub use clone::{Access, Clone};
+pub use fault::Fault;
 pub use files::export;
 pub use process::GitError;
 pub use signed::Unsigned;

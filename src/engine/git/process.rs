@@ -2,6 +2,7 @@
 //! ends with it.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_gro
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::time::timeout;
+
+use super::fault::Fault;
 
 /// What of the environment git may see: how to find programs, and how to get out.
 const PASSED: [&str; 14] = [
@@ -47,6 +50,14 @@ pub enum GitError {
     Io {
         /// What was tried.
         what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A program could not be started.
+    #[error("cannot run `{program}`: {error}")]
+    Program {
+        /// The program.
+        program: String,
         /// What the system said.
         error: std::io::Error,
     },
@@ -126,6 +137,27 @@ impl GitError {
     pub(super) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> GitError {
         let what = what.into();
         move |error| GitError::Io { what, error }
+    }
+
+    /// What the system said when this program was started.
+    pub(super) fn program(program: &str) -> impl FnOnce(std::io::Error) -> GitError {
+        let program = program.to_owned();
+        move |error| GitError::Program { program, error }
+    }
+
+    /// What git refused, where it was git that did.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            GitError::Failed { said, .. } => Some(Fault::of(said)),
+            _ => None,
+        }
+    }
+
+    /// Is there no such program on this machine?
+    #[must_use]
+    pub fn lacks_program(&self) -> bool {
+        matches!(self, GitError::Program { error, .. } if error.kind() == ErrorKind::NotFound)
     }
 }
 
@@ -242,7 +274,7 @@ impl Git {
         if input.is_some() {
             self.command.stdin(Stdio::piped());
         }
-        let mut child = self.command.spawn().map_err(GitError::io("run `git`"))?;
+        let mut child = self.command.spawn().map_err(GitError::program("git"))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let _end = Group(pid);
         // It has only just begun, and what it starts inherits them.

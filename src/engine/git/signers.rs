@@ -199,7 +199,7 @@ impl Judges {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let mut child = command.spawn().map_err(GitError::io(format!("run `{program}`")))?;
+        let mut child = command.spawn().map_err(GitError::program(program))?;
         let stdin = child.stdin.take();
         let feed = async move {
             if let Some(mut stdin) = stdin {

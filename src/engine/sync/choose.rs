@@ -1,15 +1,14 @@
 //! Which commit a run converges to: the newest one of the branch if it is let in, otherwise the one that was applied
 //! last. A node and the cluster each know a commit that may not be fallen behind.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
-use kwo_planner::settings::{ObjectId, Repository, Settings, Signers};
+use kwo_planner::settings::{Repository, Settings, Signers};
 use secrecy::SecretSlice;
 
 use super::memory::Memory;
 use super::state::Applied;
-use crate::git::{Access, Clone, GitError};
+use crate::git::{Access, Clone, Fault, GitError};
 use crate::history::{Problem, ProblemKind};
 use crate::references::{Places, follow};
 
@@ -56,74 +55,67 @@ pub(super) async fn fetch(clone: &Clone, settings: &Settings, places: &Places) -
 const SLOW: &str =
     "is the server up, and can it be reached from here? `repository.timeout` is how long a fetch may take";
 
-/// What to do about a fetch that failed, as far as it can be told from what git said.
+/// What to do about a fetch that failed.
 fn hint(error: &GitError, repository: &Repository) -> String {
-    let said = match error {
-        GitError::Failed { said, .. } => said,
-        GitError::TooLong { .. } => return SLOW.to_owned(),
-        GitError::Shallow => return UNSHALLOW.to_owned(),
-        _ => return missing(error).unwrap_or_default().to_owned(),
-    };
-    if let Some((id, what)) = malformed(said) {
-        let skip: Vec<&str> = repository.skipped().map(|id| id.as_str()).chain([id]).collect();
-        return format!(
-            "git's own check finds the object {id} malformed ({what}). Where it is old and known, write into `repository:` \
-             of the settings, to take it as it is: `fsck: {{skip: [{}]}}`",
-            skip.join(", ")
-        );
+    match (error, error.fault()) {
+        (GitError::TooLong { .. }, _) => SLOW.to_owned(),
+        (GitError::Shallow, _) => UNSHALLOW.to_owned(),
+        (_, Some(Fault::Malformed { id, what })) => {
+            let skipped = repository.skipped().map(|id| id.as_str());
+            let skip: Vec<&str> = skipped.chain([id.as_str()]).collect();
+            format!(
+                "git's own check finds the object {id} malformed ({what}). Where it is old and known, write into \
+                 `repository:` of the settings, to take it as it is: `fsck: {{skip: [{}]}}`",
+                skip.join(", ")
+            )
+        }
+        (_, Some(fault)) => what_to_do(&fault, repository).to_owned(),
+        (_, None) => missing(error).unwrap_or_default().to_owned(),
     }
-    what_failed(said, repository).to_owned()
 }
 
 const UNSHALLOW: &str = "`git fetch --unshallow` in it brings the rest, where it has a remote; or name the repository that \
                          it was cloned from";
 
-/// The object that git's own check refuses, and what it calls the fault.
-fn malformed(said: &str) -> Option<(&str, &str)> {
-    let (id, rest) = said.split_once("object ")?.1.split_once(": ")?;
-    let what = rest.split_once(':')?.0;
-    let fits = id.parse::<ObjectId>().is_ok() && what.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    fits.then_some((id, what))
-}
-
-/// The same, from what git said.
-fn what_failed(said: &str, repository: &Repository) -> &'static str {
-    let has = |part: &str| said.contains(part);
-    if has("signal 25") || has("File too large") {
-        "what is new in the repository is longer than 1 GiB, and kwo fetches no more: give the roster a repository of its \
-         own"
-    } else if has("ut of memory") || has("malloc failed") || has("mmap failed") {
-        "a commit, a folder or a difference in the repository unpacks to more than the 2 GiB of memory that git is given: \
-         give the roster a repository of its own"
-    } else if has("timed out") {
-        SLOW
-    } else if has("mismatched algorithms") {
-        "another repository is in its place, whose commits have ids of another kind; where that is meant, remove \
-         `sync/repository.git` in /var/lib/kwo, or where `state:` says, and run `kwo sync --allow rewrite` once"
-    } else if has("HOST IDENTIFICATION HAS CHANGED") {
-        "find out why the host has another key before you put that into the file that `repository.knownHosts` names: \
-         somebody else may stand in its place"
-    } else if has("certificate verification failed") || has("certificate problem") {
-        "the authority behind the server's certificate is not among those that this system trusts; `SSL_CERT_FILE` names \
-         a file with it"
-    } else if has("Host key verification failed") {
-        "add the host's key to the file that `repository.knownHosts` names: `ssh-keyscan HOST`, then compare its \
-         fingerprint with the one that the host publishes"
-    } else if has("Permission denied") || has("Authentication failed") || has("could not read Username") {
-        match (&repository.key, &repository.token) {
+/// The same, where git refused.
+fn what_to_do(fault: &Fault, repository: &Repository) -> &'static str {
+    match fault {
+        Fault::TooLong => {
+            "what is new in the repository is longer than 1 GiB, and kwo fetches no more: give the roster a repository \
+             of its own"
+        }
+        Fault::OutOfMemory => {
+            "a commit, a folder or a difference in the repository unpacks to more than the 2 GiB of memory that git is \
+             given: give the roster a repository of its own"
+        }
+        Fault::Slow => SLOW,
+        Fault::OtherIds { .. } => {
+            "another repository is in its place, whose commits have ids of another kind; where that is meant, remove \
+             `sync/repository.git` in /var/lib/kwo, or where `state:` says, and run `kwo sync --allow rewrite` once"
+        }
+        Fault::HostChanged => {
+            "find out why the host has another key before you put that into the file that `repository.knownHosts` \
+             names: somebody else may stand in its place"
+        }
+        Fault::Certificate => {
+            "the authority behind the server's certificate is not among those that this system trusts; `SSL_CERT_FILE` \
+             names a file with it"
+        }
+        Fault::HostUnknown => {
+            "add the host's key to the file that `repository.knownHosts` names: `ssh-keyscan HOST`, then compare its \
+             fingerprint with the one that the host publishes"
+        }
+        Fault::Denied => match (&repository.key, &repository.token) {
             (None, None) => "give kwo a login for it: `token:` for https, or `key:` for ssh",
             _ => "the token or the key was refused: has it expired, and may it read this repository?",
+        },
+        Fault::NoBranch => "there is no such branch: see `repository.branch`",
+        Fault::Refused => "git's own check refuses what is in the repository: `git fsck` there shows it",
+        Fault::NoSsh => "`ssh` has to be installed",
+        Fault::Foreign => {
+            "the folder belongs to another user than the one that kwo runs as: give it to that one, or fetch it by ssh"
         }
-    } else if has("couldn't find remote ref") {
-        "there is no such branch: see `repository.branch`"
-    } else if has("fsck error") {
-        "git's own check refuses what is in the repository: `git fsck` there shows it"
-    } else if has("ssh: not found") {
-        "`ssh` has to be installed"
-    } else if has("dubious ownership") {
-        "the folder belongs to another user than the one that kwo runs as: give it to that one, or fetch it by ssh"
-    } else {
-        ""
+        Fault::Malformed { .. } | Fault::Other => "",
     }
 }
 
@@ -308,9 +300,8 @@ async fn unsigned(clone: &Clone, since: Option<&str>, head: &str, signers: &Sign
 
 /// What to do where a program is not there.
 pub(super) fn missing(error: &GitError) -> Option<&'static str> {
-    let GitError::Io { what, error } = error else { return None };
-    let program = what.starts_with("run `") && error.kind() == ErrorKind::NotFound;
-    program.then_some("install it: kwo needs `git`, and `ssh`, `ssh-keygen` or `gpg` where you use them")
+    let what = "install it: kwo needs `git`, and `ssh`, `ssh-keygen` or `gpg` where you use them";
+    error.lacks_program().then_some(what)
 }
 
 /// A commit for people.

@@ -66,7 +66,7 @@ pub(super) async fn check_out(
             GitError::TooMuch { .. } | GitError::TooMany { .. } => {
                 unusable(text, "give the roster a folder of its own in the repository")
             }
-            GitError::Io { .. } => full(text),
+            GitError::Io { .. } | GitError::Program { .. } => full(text),
             _ => wrong(text),
         }
     })?;
