@@ -7,6 +7,7 @@ use super::commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
 use super::daily::{Hook, Install, Watch};
+use super::edits::{Fmt, Member, Tenant};
 use super::examples::with_examples;
 use super::groups::grouped;
 use super::pipeline::{Ci, Rbac};
@@ -133,6 +134,14 @@ pub enum Command {
     Init(Init),
     /// Print the roster of a cluster that KWO's shell scripts set up.
     Import(Import),
+    /// Add, change or take out a tenant of the roster, and leave all else as it is written.
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// Add or take out a member of a tenant in the roster.
+    #[command(subcommand)]
+    Member(Member),
+    /// Put the lines of the roster in order: space, indentation, empty lines.
+    Fmt(Fmt),
     /// Encrypt secrets that live beside the roster.
     #[command(subcommand)]
     Secrets(Secrets),

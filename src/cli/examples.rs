@@ -87,6 +87,46 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "import",
         &[("Write the roster of a cluster that shell scripts set up", "kwo import --out roster.yaml")],
     ),
+    ("tenant", &[("Add a tenant", "kwo tenant add dora --owner dora@example.com --yes")]),
+    (
+        "tenant add",
+        &[(
+            "Add a tenant with a tier, without a question",
+            "kwo tenant add carol --owner carol@example.com --tier large --yes",
+        )],
+    ),
+    (
+        "tenant set",
+        &[
+            ("Move a tenant to another tier", "kwo tenant set alice tier=large --yes"),
+            (
+                "Set several fields",
+                "kwo tenant set alice quota.pods=30 'namespaces=[alice, alice-dev]' --yes",
+            ),
+        ],
+    ),
+    ("tenant park", &[("Let no new pods start", "kwo tenant park alice --yes")]),
+    ("tenant unpark", &[("Let them start again", "kwo tenant unpark alice --yes")]),
+    ("tenant remove", &[("Turn the entry into a comment", "kwo tenant remove carol --yes")]),
+    ("member", &[("Let somebody look", "kwo member add alice erin@example.com --yes")]),
+    (
+        "member add",
+        &[
+            ("Let somebody deploy", "kwo member add alice frank@example.com --access deployer --yes"),
+            (
+                "Give a role of your own to a group",
+                "kwo member add alice group:ops --cluster-role view --yes",
+            ),
+        ],
+    ),
+    ("member remove", &[("Take somebody out", "kwo member remove alice erin@example.com --yes")]),
+    (
+        "fmt",
+        &[
+            ("Put the lines of all files of the roster in order", "kwo fmt --yes"),
+            ("In a pipeline: fail where that is left to do", "kwo fmt --check"),
+        ],
+    ),
     ("secrets", &[("Make a key, and encrypt a token for it", "kwo secrets keygen age.key")]),
     (
         "secrets encrypt",

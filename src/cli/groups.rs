@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// Each command stands in one group.
-pub const GROUPS: [(&str, &[&str]); 6] = [
+pub const GROUPS: [(&str, &[&str]); 7] = [
     ("Start here", &["init", "validate", "import"]),
     ("Every day", &["plan", "apply", "diff", "explain", "status", "logs", "watch"]),
+    ("Edit the roster", &["tenant", "member", "fmt"]),
     ("Unattended", &["install", "sync", "hook", "history", "ci"]),
     ("Access, secrets and certificates", &["kubeconfig", "rbac", "secrets", "registry", "dns", "tls"]),
     ("Files for other programs", &["render", "schema"]),

@@ -4,6 +4,7 @@ mod again;
 mod command;
 mod commands;
 mod daily;
+mod edits;
 mod examples;
 mod groups;
 mod options;
@@ -21,6 +22,9 @@ pub use commands::{
     Validate,
 };
 pub use daily::{Hook, Install, Watch};
+pub use edits::{
+    EditArgs, Fmt, Level, Member, MemberAdd, MemberRemove, Tenant, TenantAdd, TenantNamed, TenantSet,
+};
 pub use groups::GROUPS;
 pub use options::{ApplyOptions, Target, folder};
 pub use pipeline::{Ci, Rbac, RightsFor};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 use kwo_planner::domains::registry_users::accounts;
+use kwo_planner::domains::tiers::BUILT_IN_TIERS;
 use kwo_planner::kinds::Kind;
 use kwo_planner::plain::acts;
 
@@ -31,7 +32,10 @@ fn candidates_of(command: &str, arg: Arg) -> Arg {
         ("explain", "what") => all,
         (_, "adopt") => tenants_and_ids,
         ("logs", "what") => logs,
-        (_, "tenants") => tenant_names,
+        (_, "tenant" | "tenants") => tenant_names,
+        ("remove", "identity") => people,
+        ("add" | "set", "tier") => tiers,
+        ("set", "fields") => fields,
         ("kubeconfig", "namespace") => namespaces,
         (_, "resolver") => resolvers,
         ("rotate", "user") => users,
@@ -61,6 +65,27 @@ fn tenants_and_ids() -> Vec<String> {
     let Some(loaded) = roster_of_the_line() else { return Vec::new() };
     let ids = loaded.desired.resources().iter().map(|resource| resource.id.to_string());
     tenants(&loaded).chain(ids).collect()
+}
+
+/// The people of the roster.
+fn people() -> Vec<String> {
+    roster_of_the_line().iter().flat_map(|loaded| explain::people(loaded).into_keys()).collect()
+}
+
+/// The tiers that are built in, and those of the roster.
+fn tiers() -> Vec<String> {
+    let loaded = roster_of_the_line();
+    let own =
+        loaded.iter().flat_map(|loaded| loaded.roster.tiers().keys().map(|name| name.as_str().to_owned()));
+    let all: BTreeSet<String> = BUILT_IN_TIERS.iter().map(|tier| tier.name.to_owned()).chain(own).collect();
+    all.into_iter().collect()
+}
+
+/// The fields of a tenant that have one value or a list, before their values.
+fn fields() -> Vec<String> {
+    let quota = ["cpu", "memory", "storage", "pods", "volumes"].map(|amount| format!("quota.{amount}="));
+    let single = ["tier", "namespaces", "resolver", "parked"].map(|field| format!("{field}="));
+    single.into_iter().chain(quota).collect()
 }
 
 /// What can be explained.

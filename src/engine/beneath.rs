@@ -1,18 +1,21 @@
 //! Files beneath a folder that strangers may have filled: opened part by part from the folder itself and through no link,
 //! so that what is read lies there, whatever is moved about meanwhile. Only regular files are read, and no more of them
-//! than asked for. Which files those are is decided in `source.rs`.
+//! than asked for. New text takes the place of old in one move. Which files those are is decided in `source.rs`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Component, Path, PathBuf};
 
 use glob::{MatchOptions, Pattern, PatternError};
 use kwo_planner::plain::one_line;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
+
+use crate::providers::{settle, temporary};
 
 /// How many files and folders are looked at for the patterns of one roster.
 const MOST_ENTRIES: usize = 100_000;
@@ -110,13 +113,7 @@ impl Folder {
     /// The paths below the folder that a pattern names, in one order everywhere. As in a shell, `*` stands for no name
     /// that begins with a dot. `**` goes through no link; a link that a pattern names is given, and cannot be opened.
     pub(crate) fn find(&mut self, pattern: &str) -> Result<BTreeSet<PathBuf>, Astray> {
-        let parts = pattern.split('/').filter(|part| !matches!(*part, "" | "."));
-        let parts = parts.map(|part| match part {
-            "**" => Ok(Part::Deep),
-            part if part.contains(['*', '?', '[']) => Pattern::new(part).map(Part::Like),
-            part => Ok(Part::Name(part)),
-        });
-        let parts = parts.collect::<Result<Vec<_>, _>>().map_err(Astray::Pattern)?;
+        let parts = parts(pattern).map_err(Astray::Pattern)?;
         let mut found = BTreeSet::new();
         let start = openat(&self.opened, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         self.look(&start, Path::new(""), &parts, &reached(&parts, [0]), &mut found)?;
@@ -147,11 +144,7 @@ impl Folder {
         };
         for name in names {
             let text = name.to_str().unwrap_or("\u{fffd}");
-            let next = wanted.iter().filter_map(|at| match parts.get(*at)? {
-                Part::Deep => (!text.starts_with('.')).then_some((*at, true)),
-                part => part.is(text).then_some((at + 1, false)),
-            });
-            let next: Vec<(usize, bool)> = next.collect();
+            let next = next(parts, wanted, text);
             let then = reached(parts, next.iter().map(|(at, _)| *at));
             if then.is_empty() {
                 continue;
@@ -198,6 +191,95 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// The text in place of the old one in the file with this path below the folder, in one move. Its mode and its owner
+    /// stay; a file in which anything else stands than the old text is left as it is.
+    pub(crate) fn replace(&self, path: &Path, old: &str, new: &str) -> Result<(), Unwritten> {
+        let same = || -> Result<Opened, Unwritten> {
+            let opened = self.open(path)?;
+            let identity = opened.identity;
+            let bytes = self.open(path)?.read(old.len())?;
+            if bytes != old.as_bytes() { Err(Unwritten::Changed) } else { Ok(Opened { identity, ..opened }) }
+        };
+        let before = same()?;
+        let found = before.file.metadata()?;
+        let place = self.place(path)?;
+        let made = temporary(&place.1, new, Some(Permissions::from_mode(found.mode() & 0o7777)))?;
+        let own = made.as_file().metadata()?;
+        if (own.uid(), own.gid()) != (found.uid(), found.gid()) {
+            fchown(made.as_file(), Some(found.uid()), Some(found.gid()))?;
+            made.as_file().set_permissions(found.permissions())?;
+        }
+        if same()?.identity != before.identity {
+            return Err(Unwritten::Changed);
+        }
+        made.persist(&place.1).map_err(|error| error.error)?;
+        Ok(settle(&place.1)?)
+    }
+
+    /// A new file with this path below the folder.
+    pub(crate) fn create(&self, path: &Path, text: &str) -> Result<(), Unwritten> {
+        let place = self.place(path)?;
+        let made = temporary(&place.1, text, None)?;
+        match made.persist_noclobber(&place.1).map_err(|error| error.error) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Unwritten::Changed),
+            made => Ok(made.map(|_| ()).and_then(|()| settle(&place.1))?),
+        }
+    }
+
+    /// The folder of a file, held open, and the path of the file by way of it, whoever moves what about meanwhile.
+    fn place(&self, path: &Path) -> Result<(OwnedFd, PathBuf), Unwritten> {
+        let name = path.file_name().ok_or_else(|| Astray::Special(path.to_owned()))?;
+        let start =
+            openat(&self.opened, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(Astray::from)?;
+        let folder = descend(start, path.parent().unwrap_or(Path::new("")))?;
+        let held = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name);
+        Ok((folder, held))
+    }
+}
+
+/// Does the pattern name a file with this path, if there is one?
+pub(crate) fn names(pattern: &str, path: &Path) -> bool {
+    let Ok(parts) = parts(pattern) else { return false };
+    let mut wanted = reached(&parts, [0]);
+    for name in path.components() {
+        let Component::Normal(name) = name else { return false };
+        let text = name.to_str().unwrap_or("\u{fffd}");
+        wanted = reached(&parts, next(&parts, &wanted, text).into_iter().map(|(at, _)| at));
+    }
+    wanted.contains(&parts.len())
+}
+
+/// Why a file was not written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// Somebody has changed it meanwhile.
+    Changed,
+    /// It cannot be written: why.
+    Refused(String),
+}
+
+impl From<Astray> for Unwritten {
+    fn from(astray: Astray) -> Unwritten {
+        Unwritten::Refused(astray.to_string())
+    }
+}
+
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Unwritten {
+        Unwritten::Refused(error.to_string())
+    }
+}
+
+impl std::fmt::Display for Unwritten {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unwritten::Changed => out.write_str("somebody has changed it meanwhile"),
+            Unwritten::Refused(why) => out.write_str(why),
+        }
+    }
+}
+
 impl Opened {
     /// What is in it, and at most one byte more than this many.
     pub(crate) fn read(self, most: usize) -> io::Result<Vec<u8>> {
@@ -228,6 +310,26 @@ impl Part<'_> {
             Part::Deep => false,
         }
     }
+}
+
+/// The parts of a pattern.
+fn parts(pattern: &str) -> Result<Vec<Part<'_>>, PatternError> {
+    let parts = pattern.split('/').filter(|part| !matches!(*part, "" | "."));
+    let parts = parts.map(|part| match part {
+        "**" => Ok(Part::Deep),
+        part if part.contains(['*', '?', '[']) => Pattern::new(part).map(Part::Like),
+        part => Ok(Part::Name(part)),
+    });
+    parts.collect()
+}
+
+/// The parts that this name may lead on to, and whether it was one of the folders that `**` stands for.
+fn next(parts: &[Part<'_>], wanted: &BTreeSet<usize>, name: &str) -> Vec<(usize, bool)> {
+    let next = wanted.iter().filter_map(|at| match parts.get(*at)? {
+        Part::Deep => (!name.starts_with('.')).then_some((*at, true)),
+        part => part.is(name).then_some((at + 1, false)),
+    });
+    next.collect()
 }
 
 /// The parts that can come next: `**` also stands for no folder at all.

@@ -4,6 +4,7 @@
 //! pages or pipelines: `dependencies.txt` lists what it is made of, and `clippy.toml` what it may not call.
 
 mod beneath;
+pub mod edit;
 pub mod execute;
 pub mod failure;
 pub mod fight;
@@ -19,6 +20,7 @@ pub mod probe;
 pub mod providers;
 pub mod references;
 pub mod regular;
+pub mod rewrite;
 pub mod run;
 pub mod saved;
 pub mod secrets;

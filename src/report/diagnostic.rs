@@ -12,17 +12,25 @@ pub fn text(refused: &Refused) -> String {
     text_of(refused, "roster")
 }
 
+/// Why a good roster is not changed as somebody asked for.
+#[must_use]
+pub fn unchanged(refused: &Refused) -> String {
+    format!("{}nothing was written\n", blocks(refused))
+}
+
+/// A block for each finding.
+fn blocks(refused: &Refused) -> String {
+    let Refused { sources, findings, more: _ } = refused;
+    let shown = concealed(sources, findings);
+    findings.iter().map(|finding| format!("{}\n\n", one(finding, &shown))).collect()
+}
+
 /// The same of any other file.
 #[must_use]
 pub fn text_of(refused: &Refused, what: &str) -> String {
-    let Refused { sources, findings, more } = refused;
-    let shown = concealed(sources, findings);
-    let mut out = String::new();
-    for finding in findings {
-        out.push_str(&one(finding, &shown));
-        out.push_str("\n\n");
-    }
-    if *more > 0 {
+    let more = refused.more;
+    let mut out = blocks(refused);
+    if more > 0 {
         out.push_str(&format!("… and {more} more, which kwo shows when you have fixed these\n\n"));
     }
     let things = if refused.count() == 1 { "1 thing is" } else { &format!("{} things are", refused.count()) };

@@ -85,6 +85,47 @@ pub(super) fn revised(from: &Tree, to: &Tree) -> Option<(String, Vec<String>)> {
     Some((what, bounded(lines, MOST)))
 }
 
+/// What changes in the text of a file, with the numbers of the lines and all that is changed; `None` where it is too much to
+/// compare.
+#[must_use]
+pub fn edited(from: &str, to: &str) -> Option<String> {
+    let (old, new): (Vec<&str>, Vec<&str>) =
+        (from.split_inclusive('\n').collect(), to.split_inclusive('\n').collect());
+    // An edit is small, and the file may be long.
+    let start = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
+    let most = old.len().min(new.len()) - start;
+    let end = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(old, new)| old == new).count();
+    let first = start.saturating_sub(AROUND);
+    let shown = |lines: &[&str]| lines[first..(lines.len() - end + AROUND).min(lines.len())].concat();
+    let [from, to] = [shown(&old), shown(&new)];
+    if [&from, &to].iter().any(|text| text.lines().count() > COMPARED) {
+        return None;
+    }
+    let diff = TextDiff::from_lines(&from, &to);
+    let mut out = String::new();
+    for (at, group) in diff.grouped_ops(AROUND).iter().enumerate() {
+        if at > 0 {
+            out.push_str(&format!("{QUIET}   …{QUIET:#}\n"));
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let text = change.value().trim_end_matches('\n');
+            let text = one_line(text.strip_suffix('\r').unwrap_or(text));
+            let open = if change.missing_newline() {
+                format!(" {QUIET}(no end of line){QUIET:#}")
+            } else {
+                String::new()
+            };
+            let number = first + 1 + change.new_index().or(change.old_index()).unwrap_or_default();
+            out.push_str(&match change.tag() {
+                ChangeTag::Equal => format!("{QUIET}{number:>5}   {text}{QUIET:#}{open}\n"),
+                ChangeTag::Delete => format!("{CHANGE}      - {text}{CHANGE:#}{open}\n"),
+                ChangeTag::Insert => format!("{CREATE}{number:>5} + {text}{CREATE:#}{open}\n"),
+            });
+        }
+    }
+    Some(out)
+}
+
 /// The lines of a new value that has several.
 pub(super) fn new(value: &Tree, whole: bool) -> Option<Vec<String>> {
     let text = several(value)?;
@@ -133,6 +174,21 @@ mod tests {
         assert_eq!(lines, "+ 0\n  a\n  b\n…\n  g\n  h\n+ z (no end of line)");
         assert_eq!(plain("a", "b\n"), None);
         assert_eq!(plain("a", "a\nb").unwrap().0, "1 line → 2 lines");
+    }
+
+    #[test]
+    fn an_edit_is_shown_with_the_numbers_of_its_lines() {
+        let from: String = (1..9).map(|at| format!("l{at}\n")).collect();
+        let plain =
+            |from: &str, to: &str| anstream::adapter::strip_str(&edited(from, to).unwrap()).to_string();
+        let shown = "    3   l3\n    4   l4\n      - l5\n    5 + l5 \n    6   l6\n    7   l7\n";
+        assert_eq!(plain(&from, &from.replace("l5", "l5 ")), shown);
+        assert_eq!(plain("", "a\n"), "    1 + a\n");
+        assert_eq!(plain("a\nb", "a\nb\n"), "    1   a\n      - b (no end of line)\n    2 + b\n");
+        assert_eq!(plain(&from, &from), "");
+        let long: String = (0..9000).map(|at| format!("{at}\n")).collect();
+        assert_eq!(plain(&long, &long.replace("8000\n", "")).lines().count(), 5);
+        assert_eq!(edited(&long, &long.replace("\n", " \n")), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod history;
 pub mod hits;
 pub mod import;
 pub mod kubeconfig;
-mod lines;
+pub mod lines;
 pub mod manifests;
 pub mod manual;
 pub mod markdown;

@@ -5,6 +5,7 @@ mod completion;
 mod diff;
 mod directory;
 mod dns;
+mod edit;
 mod environment;
 mod explain;
 mod foreign;

@@ -108,3 +108,8 @@ fn the_first_tutorial_goes_as_written() {
 fn the_tutorial_from_git_goes_as_written() {
     assert_eq!(run("docs/tutorials/from-git.md"), 23);
 }
+
+#[test]
+fn the_page_about_editing_goes_as_written() {
+    assert_eq!(run("docs/how-to/edit.md"), 11);
+}

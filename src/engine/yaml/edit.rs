@@ -3,8 +3,9 @@
 
 use kwo_planner::tree::{SmolStr, Tree, tokens};
 
-use super::emit::{self, Style};
-use super::node::{Node, Value, documents};
+use super::emit::{self, Habit, Style};
+use super::fault::Fault;
+use super::node::{Document, Node, Value, documents};
 use super::place::Place;
 use super::{law, styles};
 
@@ -24,11 +25,19 @@ pub struct Edit {
 ///
 /// # Errors
 /// When a change cannot be made without changing something else: which line, and why.
-pub fn edit(text: &str, json: bool, edits: &[Edit]) -> Result<String, String> {
+pub fn edit(text: &str, json: bool, edits: &[Edit]) -> Result<String, Fault> {
+    edit_by(text, json, Habit::default(), edits)
+}
+
+/// The same, where people have habits in how they write it.
+///
+/// # Errors
+/// When a change cannot be made without changing something else: which line, and why.
+pub fn edit_by(text: &str, json: bool, habit: Habit, edits: &[Edit]) -> Result<String, Fault> {
     let mut text = text.to_owned();
     for Edit { pointer, value } in edits {
         let tokens: Vec<SmolStr> = tokens(pointer).map(SmolStr::from).collect();
-        text = one(&text, json, &tokens, value)?;
+        text = one(&text, json, habit, &tokens, value)?;
     }
     Ok(text)
 }
@@ -40,35 +49,38 @@ pub(super) struct Splice {
     pub(super) text: String,
 }
 
-fn one(text: &str, json: bool, tokens: &[SmolStr], value: &Tree) -> Result<String, String> {
-    if tokens.iter().any(|token| token.len() > LONGEST_KEY) {
-        return Err("a key is too long for some readers".to_owned());
-    }
+/// What is in the text, if all readers take it alike, and the text as it was read.
+pub(super) fn understood(text: &str, json: bool) -> Result<(Option<Document>, String), Fault> {
     if let Some(line) = styles::lone_return(text).filter(|_| !json) {
-        return Err(format!(
-            "line {line}: a line ends there in a way that some readers take for more than one line"
-        ));
+        let why = "a line ends there in a way that some readers take for more than one line";
+        return Err(Fault::at(line, why));
     }
     if let Some(line) = styles::open_blank(text).filter(|_| !json) {
-        return Err(format!(
-            "line {line}: the last line has only blanks and no line end, and programs read that differently"
-        ));
+        let why = "the last line has only blanks and no line end, and programs read that differently";
+        return Err(Fault::at(line, why));
     }
     // Between values JSON takes tabs, which YAML does not; in its texts there are none.
     let readable = if json { text.replace('\t', " ") } else { text.to_owned() };
     let mut found = documents(&readable)?;
     if found.len() > 1 {
-        return Err(format!("it holds {} documents, expected one", found.len()));
+        return Err(Fault::whole(format!("it holds {} documents, expected one", found.len())));
     }
-    let found = found.pop();
+    Ok((found.pop(), readable))
+}
+
+fn one(text: &str, json: bool, habit: Habit, tokens: &[SmolStr], value: &Tree) -> Result<String, Fault> {
+    if tokens.iter().any(|token| token.len() > LONGEST_KEY) {
+        return Err(Fault::whole("a key is too long for some readers"));
+    }
+    let (found, readable) = understood(text, json)?;
     let newline = styles::line_end(text);
     let candidates = match &found {
         None if text.lines().any(|line| line.starts_with("...")) => {
-            return Err("it ends with `...`, after which nothing can be added".to_owned());
+            return Err(Fault::whole("it ends with `...`, after which nothing can be added"));
         }
-        None => empty(text, json, tokens, value),
+        None => empty(text, json, habit, tokens, value),
         Some(document) => {
-            let style = styles::style(text, document, json);
+            let style = styles::style(text, document, json, habit);
             Place { text: &readable, original: text, document, style }.candidates(tokens, value)?
         }
     };
@@ -86,7 +98,7 @@ fn one(text: &str, json: bool, tokens: &[SmolStr], value: &Tree) -> Result<Strin
         }
     }
     let line = found.as_ref().map_or(1, |document| nearest(&document.root, tokens).line);
-    Err(format!("line {line}: kwo cannot insert its text there without changing what is there"))
+    Err(Fault::at(line, "kwo cannot insert its text there without changing what is there"))
 }
 
 /// What is there on the way to a place, as far as there is something.
@@ -103,8 +115,8 @@ fn nearest<'n>(node: &'n Node, tokens: &[SmolStr]) -> &'n Node {
 }
 
 /// Where nothing but comments is.
-fn empty(text: &str, json: bool, tokens: &[SmolStr], value: &Tree) -> Vec<Splice> {
-    let style = Style { quoted: json, steps: (2, 2) };
+fn empty(text: &str, json: bool, habit: Habit, tokens: &[SmolStr], value: &Tree) -> Vec<Splice> {
+    let style = Style { quoted: json, steps: (2, 2), habit };
     let value = whole(tokens, value);
     let new = match &value {
         _ if json => emit::inline(&value, style),
@@ -138,7 +150,7 @@ mod tests {
     }
 
     fn set(text: &str, pointer: &str, value: &str) -> Result<String, String> {
-        edit(text, false, &[Edit { pointer: pointer.to_owned(), value: json(value) }])
+        edit(text, false, &[Edit { pointer: pointer.to_owned(), value: json(value) }]).map_err(String::from)
     }
 
     #[test]

@@ -7,6 +7,15 @@ use kwo_planner::tree::{SmolStr, Tree};
 
 use super::scalar;
 
+/// How the people write who keep such a document.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Habit {
+    /// The keys that stand first, in this order.
+    pub order: &'static [&'static str],
+    /// Do lists of single values stand in brackets, and so do maps within an entry? Then amounts have no quotes.
+    pub brief: bool,
+}
+
 /// How values are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Style {
@@ -14,6 +23,20 @@ pub(super) struct Style {
     pub(super) quoted: bool,
     /// By how much a map in a map is moved in, and a list in a map.
     pub(super) steps: (usize, usize),
+    /// How its people write.
+    pub(super) habit: Habit,
+}
+
+/// The entries of a map, in the order in which they are written.
+fn ordered(entries: &[(SmolStr, Tree)], style: Style) -> Vec<&(SmolStr, Tree)> {
+    let order = style.habit.order;
+    let mut entries: Vec<_> = entries.iter().collect();
+    entries.sort_by_key(|(key, _)| order.iter().position(|first| first == key).unwrap_or(order.len()));
+    entries
+}
+
+fn single(value: &Tree) -> bool {
+    !matches!(value, Tree::List(_) | Tree::Map(_))
 }
 
 /// On one line.
@@ -30,7 +53,7 @@ pub(super) fn inline(value: &Tree, style: Style) -> String {
         Tree::Map(entries) => {
             let entry =
                 |(key, value): &(SmolStr, Tree)| format!("{}: {}", word(key, style), inline(value, style));
-            let entries: Vec<String> = entries.iter().map(entry).collect();
+            let entries: Vec<String> = ordered(entries, style).into_iter().map(entry).collect();
             format!("{{{}}}", entries.join(", "))
         }
     }
@@ -38,9 +61,13 @@ pub(super) fn inline(value: &Tree, style: Style) -> String {
 
 /// A text or a key.
 pub(super) fn word(text: &str, style: Style) -> String {
+    let amount = style.habit.brief
+        && text.starts_with(|char: char| char.is_ascii_digit())
+        && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '.');
+    let name = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '/')
+        && text.chars().all(|char| char.is_ascii_alphanumeric() || "-_./@".contains(char));
     let plain = !style.quoted
-        && text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '/')
-        && text.chars().all(|char| char.is_ascii_alphanumeric() || "-_./@".contains(char))
+        && (name || amount)
         && [scalar::old, scalar::new].iter().all(|read| matches!(read(text), Tree::Text(_)));
     if plain {
         return text.to_owned();
@@ -78,9 +105,13 @@ pub(super) fn word(text: &str, style: Style) -> String {
 pub(super) fn block(value: &Tree, style: Style, column: usize, in_list: bool) -> String {
     let (map, list) = style.steps;
     match value {
+        Tree::Map(_) if in_list && style.habit.brief => format!(" {}", inline(value, style)),
+        Tree::List(items) if style.habit.brief && items.iter().all(single) => {
+            format!(" {}", inline(value, style))
+        }
         Tree::Map(entries) if !entries.is_empty() => {
             let column = if in_list { column + 2 } else { column + map };
-            let lines = entries.iter().enumerate().map(|(at, (key, value))| {
+            let lines = ordered(entries, style).into_iter().enumerate().map(|(at, (key, value))| {
                 let start = if in_list && at == 0 { " ".to_owned() } else { format!("\n{:column$}", "") };
                 format!("{start}{}:{}", word(key, style), block(value, style, column, false))
             });
@@ -127,7 +158,7 @@ pub(super) fn literal(text: &str, column: usize) -> Option<String> {
 mod tests {
     use super::*;
 
-    const STYLE: Style = Style { quoted: false, steps: (2, 0) };
+    const STYLE: Style = Style { quoted: false, steps: (2, 0), habit: Habit { order: &[], brief: false } };
 
     #[test]
     fn what_could_be_something_else_is_quoted() {

@@ -1,9 +1,10 @@
-//! The law of an edit: all that was not to change is there as it was, down to its style, and what was to change reads as
-//! wanted by readers of both versions. Looks at the text before and after, and shares nothing with whoever wrote it.
+//! The law of a change: all that was not to change is there as it was, down to its style, what was to change reads as
+//! wanted by readers of both versions, what was to go is gone, and no comment is lost. Looks at the text before and after,
+//! and shares nothing with whoever wrote it.
 
 use kwo_planner::tree::{SmolStr, Tree};
 
-use super::node::{Node, Value};
+use super::node::{Document, Node, Value};
 use super::scalar;
 
 /// Is the second document the first one with this value at the place that the tokens lead to?
@@ -83,8 +84,9 @@ fn reads(node: &Node, wanted: &Tree) -> bool {
         }
         (Value::Map { entries, .. }, Tree::Map(wanted)) => {
             entries.len() == wanted.len()
-                && entries.iter().zip(wanted.iter()).all(|((key, value), (name, wanted))| {
-                    reads(key, &Tree::from(name)) && reads(value, wanted)
+                && wanted.iter().all(|(name, wanted)| {
+                    let name = Tree::from(name);
+                    entries.iter().any(|(key, value)| reads(key, &name) && reads(value, wanted))
                 })
         }
         _ => false,
@@ -107,4 +109,77 @@ fn same(old: &Node, new: &Node) -> bool {
         _ => false,
     };
     inside && old.anchor == new.anchor && old.tag == new.tag
+}
+
+/// Is the second document the first one without what the tokens lead to?
+pub(super) fn gone(before: &Node, after: &Node, tokens: &[SmolStr]) -> bool {
+    let Some((token, rest)) = tokens.split_first() else { return false };
+    if before.anchor != after.anchor || before.tag != after.tag {
+        return false;
+    }
+    let (was, is) = match (&before.value, &after.value) {
+        (Value::Map { entries: old, flow: x }, Value::Map { entries: new, flow: y }) if x == y => {
+            let Some(at) = old.iter().position(|(key, _)| key.key().as_ref() == Some(token)) else {
+                return false;
+            };
+            let entry = |(a, b): &(Node, Node), (c, d): &(Node, Node)| same(a, c) && same(b, d);
+            let around = |from: usize| {
+                let (old, new) = (old.get(at + 1..), new.get(from..));
+                old.zip(new).is_some_and(|(old, new)| all(old, new, entry))
+            };
+            if !new.get(..at).is_some_and(|new| all(&old[..at], new, entry)) {
+                return false;
+            }
+            if rest.is_empty() {
+                return around(at);
+            }
+            let Some((key, is)) = new.get(at).filter(|_| around(at + 1)) else { return false };
+            if !same(&old[at].0, key) {
+                return false;
+            }
+            (&old[at].1, is)
+        }
+        (Value::List { items: old, flow: x }, Value::List { items: new, flow: y }) if x == y => {
+            let Some(at) = token.parse().ok().filter(|at: &usize| *at < old.len()) else { return false };
+            let around = |from: usize| new.get(from..).is_some_and(|new| all_same(&old[at + 1..], new));
+            if !new.get(..at).is_some_and(|new| all_same(&old[..at], new)) {
+                return false;
+            }
+            if rest.is_empty() {
+                return around(at);
+            }
+            let Some(is) = new.get(at).filter(|_| around(at + 1)) else { return false };
+            (&old[at], is)
+        }
+        // Of what stands on lines of its own nothing is left.
+        (Value::Map { entries, flow: false }, Value::Scalar { .. }) => {
+            let only = matches!(entries.as_slice(), [(key, _)] if key.key().as_ref() == Some(token));
+            return only && rest.is_empty() && after.at.is_empty();
+        }
+        (Value::List { items, flow: false }, Value::Scalar { .. }) => {
+            return items.len() == 1 && token == "0" && rest.is_empty() && after.at.is_empty();
+        }
+        _ => return false,
+    };
+    gone(was, is, rest)
+}
+
+/// Are both documents the same, down to their styles?
+pub(crate) fn alike(before: &Document, after: &Document) -> bool {
+    same(&before.root, &after.root)
+}
+
+/// Is every comment of the first text in one of the second, in their order?
+pub(crate) fn keeps(before: (&str, &Document), after: (&str, &Document)) -> bool {
+    let texts = |(text, document): (&str, &Document)| -> Vec<String> {
+        let inside = document.comments.iter().filter_map(|comment| text.get(comment.clone()));
+        inside.map(|comment| comment.trim_end().to_owned()).collect()
+    };
+    let after = texts(after);
+    let mut left = after.iter();
+    texts(before).iter().all(|comment| left.any(|new| new.contains(comment.as_str())))
+}
+
+fn all<T>(old: &[T], new: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
+    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same(old, new))
 }

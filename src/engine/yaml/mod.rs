@@ -3,12 +3,20 @@
 
 mod edit;
 mod emit;
+mod fault;
 mod law;
 mod node;
 mod place;
-mod scalar;
-mod spot;
+pub(crate) mod scalar;
+pub(crate) mod spot;
 mod styles;
+mod take;
 
-pub use self::edit::{Edit, edit};
+pub use self::edit::{Edit, edit, edit_by};
+pub use self::emit::Habit;
+pub use self::fault::Fault;
+pub(crate) use self::law::{alike, keeps};
 pub use self::node::{Document, documents};
+pub(crate) use self::node::{Node, Value};
+pub(crate) use self::styles::{line_end, lone_return};
+pub use self::take::take;

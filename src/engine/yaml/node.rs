@@ -7,6 +7,7 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle};
 use kwo_planner::tree::{SmolStr, Tree};
 
+use super::fault::Fault;
 use super::scalar;
 
 /// How deep lists and maps may be nested.
@@ -18,27 +19,27 @@ const MOST: usize = 100_000;
 /// One document of a text.
 #[derive(Debug)]
 pub struct Document {
-    pub(super) root: Node,
+    pub(crate) root: Node,
     /// The comments of the whole text.
-    pub(super) comments: Vec<Range<usize>>,
+    pub(crate) comments: Vec<Range<usize>>,
     tree: Tree,
 }
 
 /// One value with its place.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Of a block scalar what comes after its header, of a list or map in block style from its first entry on.
-    pub(super) at: Range<usize>,
+    pub(crate) at: Range<usize>,
     /// The line on which it begins, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// The number of its anchor, or 0.
-    pub(super) anchor: usize,
-    pub(super) tag: Option<String>,
-    pub(super) value: Value,
+    pub(crate) anchor: usize,
+    pub(crate) tag: Option<String>,
+    pub(crate) value: Value,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Scalar { text: SmolStr, style: ScalarStyle },
     List { items: Vec<Node>, flow: bool },
     Map { entries: Vec<(Node, Node)>, flow: bool },
@@ -49,7 +50,7 @@ pub(super) enum Value {
 ///
 /// # Errors
 /// When it is no YAML, or holds what kwo does not read: on which line.
-pub fn documents(text: &str) -> Result<Vec<Document>, String> {
+pub fn documents(text: &str) -> Result<Vec<Document>, Fault> {
     let mut reader = Reader { events: Parser::new_from_str(text), text, comments: Vec::new(), ahead: None };
     let mut roots = Vec::new();
     loop {
@@ -92,7 +93,7 @@ impl Document {
 
 impl Node {
     /// What stands here as its reader takes it, where it is a scalar.
-    pub(super) fn scalar(&self, read: fn(&str) -> Tree) -> Option<Tree> {
+    pub(crate) fn scalar(&self, read: fn(&str) -> Tree) -> Option<Tree> {
         let Value::Scalar { text, style } = &self.value else { return None };
         let tag = self.tag.as_deref();
         let resolved = match tag {
@@ -102,12 +103,25 @@ impl Node {
         Some(if resolved { read(text) } else { Tree::from(text) })
     }
 
+    /// What stands at the place that these keys and indices lead to.
+    pub(crate) fn find(&self, tokens: &[SmolStr]) -> Option<&Node> {
+        let Some((token, rest)) = tokens.split_first() else { return Some(self) };
+        let below = match &self.value {
+            Value::Map { entries, .. } => {
+                entries.iter().find(|(key, _)| key.key().as_ref() == Some(token)).map(|(_, value)| value)
+            }
+            Value::List { items, .. } => token.parse().ok().and_then(|index: usize| items.get(index)),
+            Value::Scalar { .. } | Value::Alias(_) => None,
+        };
+        below?.find(rest)
+    }
+
     /// The key that it is.
-    pub(super) fn key(&self) -> Option<SmolStr> {
+    pub(crate) fn key(&self) -> Option<SmolStr> {
         self.key_by(scalar::old)
     }
 
-    pub(super) fn key_by(&self, read: fn(&str) -> Tree) -> Option<SmolStr> {
+    pub(crate) fn key_by(&self, read: fn(&str) -> Tree) -> Option<SmolStr> {
         match self.scalar(read)? {
             Tree::Text(text) => Some(text),
             Tree::Null => None,
@@ -116,13 +130,13 @@ impl Node {
     }
 
     /// Does it stand for a map whose entries are to be merged in?
-    pub(super) fn merges(&self) -> bool {
+    pub(crate) fn merges(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, style: ScalarStyle::Plain } if text == "<<")
             && self.tag.as_deref().is_none_or(|tag| tag == "merge")
     }
 
     /// Is there nothing, or a word for it?
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.scalar(scalar::old) == Some(Tree::Null)
     }
 }
@@ -135,7 +149,7 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn next(&mut self) -> Result<(Event<'t>, Span), String> {
+    fn next(&mut self) -> Result<(Event<'t>, Span), Fault> {
         if let Some(ahead) = self.ahead.take() {
             return Ok(ahead);
         }
@@ -144,13 +158,10 @@ impl<'t> Reader<'t> {
                 Some(Ok(found)) => found,
                 Some(Err(error)) => {
                     let marker = error.marker();
-                    return Err(format!(
-                        "line {}, column {}: kwo cannot read this YAML",
-                        marker.line().max(1),
-                        marker.col() + 1
-                    ));
+                    let why = format!("kwo cannot read this YAML, from column {} on", marker.col() + 1);
+                    return Err(Fault::at(marker.line().max(1), why));
                 }
-                None => return Err("it ends too early".to_owned()),
+                None => return Err(Fault::whole("it ends too early")),
             };
             if matches!(event, Event::Comment(..)) {
                 self.comments.push(self.range(span));
@@ -166,10 +177,10 @@ impl<'t> Reader<'t> {
         from.min(end)..to.max(from).min(end)
     }
 
-    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, String> {
+    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Fault> {
         let line = span.start.line().max(1);
         if depth > DEEPEST {
-            return Err(format!("line {line}: lists and maps are nested too deep"));
+            return Err(Fault::at(line, "lists and maps are nested too deep"));
         }
         let mut at = self.range(span);
         let anchor = event.anchor_id().unwrap_or(0);
@@ -219,7 +230,7 @@ impl<'t> Reader<'t> {
                 }
                 Value::Map { entries, flow: style == StructureStyle::Flow }
             }
-            _ => return Err(format!("line {line}: kwo cannot read this YAML")),
+            _ => return Err(Fault::at(line, "kwo cannot read this YAML")),
         };
         Ok(Node { at, line, anchor, tag, value })
     }
@@ -232,19 +243,19 @@ struct Trees {
 }
 
 impl Trees {
-    fn tree(&mut self, node: &Node) -> Result<Tree, String> {
+    fn tree(&mut self, node: &Node) -> Result<Tree, Fault> {
         let line = node.line;
         let tree = match &node.value {
             Value::Alias(id) => {
                 let Some(tree) = self.anchors.get(id) else {
-                    return Err(format!("line {line}: the alias stands for nothing that comes before it"));
+                    return Err(Fault::at(line, "the alias stands for nothing that comes before it"));
                 };
                 self.count += tree.leaves().len() + 1;
                 tree.clone()
             }
             Value::Scalar { .. } => node.scalar(scalar::old).unwrap_or(Tree::Null),
             Value::List { items, .. } => {
-                let items: Result<Vec<Tree>, String> = items.iter().map(|item| self.tree(item)).collect();
+                let items: Result<Vec<Tree>, Fault> = items.iter().map(|item| self.tree(item)).collect();
                 Tree::list(items?)
             }
             Value::Map { entries, .. } => {
@@ -258,7 +269,7 @@ impl Trees {
                         // Of several the first one counts.
                         for map in maps.iter().rev() {
                             let Tree::Map(entries) = map else {
-                                return Err(format!("line {line}: only maps can be merged in"));
+                                return Err(Fault::at(line, "only maps can be merged in"));
                             };
                             all.extend(entries.iter().cloned());
                         }
@@ -266,10 +277,10 @@ impl Trees {
                     }
                     self.tree(key)?;
                     let Some(name) = key.key() else {
-                        return Err(format!("line {line}: a key must be a single value"));
+                        return Err(Fault::at(line, "a key must be a single value"));
                     };
                     if !own.insert(name.clone()) {
-                        return Err(format!("line {line}: the key is there for the second time"));
+                        return Err(Fault::at(line, "the key is there for the second time"));
                     }
                     all.push((name, tree));
                 }
@@ -278,7 +289,7 @@ impl Trees {
             }
         };
         if self.count > MOST {
-            return Err(format!("line {line}: too much comes out of aliases"));
+            return Err(Fault::at(line, "too much comes out of aliases"));
         }
         if node.anchor > 0 {
             self.anchors.insert(node.anchor, tree.clone());

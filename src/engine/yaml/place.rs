@@ -5,6 +5,7 @@ use kwo_planner::tree::{SmolStr, Tree};
 
 use super::edit::{Splice, whole};
 use super::emit::{self, Style};
+use super::fault::Fault;
 use super::node::{Document, Node, Value};
 use super::spot::{after_colon, column, dash, end, is_block, line_start, rest_of_line};
 use super::{scalar, styles};
@@ -20,7 +21,7 @@ pub(super) struct Place<'d> {
 
 impl Place<'_> {
     /// The ways in which it could be done, the best one first.
-    pub(super) fn candidates(&self, tokens: &[SmolStr], value: &Tree) -> Result<Vec<Splice>, String> {
+    pub(super) fn candidates(&self, tokens: &[SmolStr], value: &Tree) -> Result<Vec<Splice>, Fault> {
         let start = self.text.len() - self.text.trim_start_matches('\u{feff}').len();
         let (mut node, mut slot, mut flow, mut left) = (&self.document.root, start, false, tokens);
         // The column that what stands below the node is moved in from.
@@ -38,7 +39,7 @@ impl Place<'_> {
                     for (key, value) in entries {
                         let (old, new) = (key.key(), key.key_by(scalar::new));
                         if key.merges() {
-                            return Err(format!("line {}: a map is merged in there with `<<`", key.line));
+                            return Err(Fault::at(key.line, "a map is merged in there with `<<`"));
                         }
                         let written = match &key.value {
                             Value::Scalar { text, .. } => Some(text.clone()),
@@ -47,9 +48,9 @@ impl Place<'_> {
                         let readings = [&old, &new, &written];
                         if readings.contains(&&Some(token.clone())) && readings.iter().any(|key| **key != old)
                         {
-                            return Err(format!(
-                                "line {}: YAML 1.1 and YAML 1.2 read the key there as different ones",
-                                key.line
+                            return Err(Fault::at(
+                                key.line,
+                                "YAML 1.1 and YAML 1.2 read the key there as different ones",
                             ));
                         }
                         if old.as_ref() == Some(token) {
@@ -57,7 +58,9 @@ impl Place<'_> {
                         }
                     }
                     let Some((key, value_there)) = below else {
-                        return self.add(node, entries, *own, flow, token, &whole(rest, value));
+                        let depth = tokens.len() - left.len();
+                        let map = (node, entries.as_slice(), *own, depth);
+                        return self.add(map, flow, token, &whole(rest, value));
                     };
                     self.free(key)?;
                     slot = after_colon(self.text, key).ok_or_else(|| odd(key.line))?;
@@ -70,7 +73,7 @@ impl Place<'_> {
                         return self.append(node, items, *own, flow, &whole(rest, value));
                     }
                     let item = token.parse().ok().and_then(|index: usize| items.get(index));
-                    let item = item.ok_or_else(|| format!("line {line}: the list is not that long"))?;
+                    let item = item.ok_or_else(|| Fault::at(line, "the list is not that long"))?;
                     let dash = dash(self.text, item);
                     slot = if *own { item.at.start } else { dash.map_or(item.at.start, |dash| dash + 1) };
                     outer = dash.and_then(|dash| column(self.text, dash)).unwrap_or(outer);
@@ -83,9 +86,7 @@ impl Place<'_> {
                     return self.wrap(node, value);
                 }
                 Value::Scalar { .. } => {
-                    return Err(format!(
-                        "line {line}: there is a single value where a map or a list is wanted"
-                    ));
+                    return Err(Fault::at(line, "there is a single value where a map or a list is wanted"));
                 }
                 Value::Alias(_) => return Err(odd(line)),
             }
@@ -93,14 +94,14 @@ impl Place<'_> {
     }
 
     /// Nothing may hang on this value that a change would change elsewhere or otherwise.
-    fn free(&self, node: &Node) -> Result<(), String> {
+    fn free(&self, node: &Node) -> Result<(), Fault> {
         let line = node.line;
         let scalar = matches!(node.value, Value::Scalar { .. });
         match &node.value {
-            Value::Alias(_) => Err(format!("line {line}: what is there is an alias of something elsewhere")),
-            _ if node.tag.is_some() => Err(format!("line {line}: what is there has a tag")),
+            Value::Alias(_) => Err(Fault::at(line, "what is there is an alias of something elsewhere")),
+            _ if node.tag.is_some() => Err(Fault::at(line, "what is there has a tag")),
             _ if node.anchor > 0 && (scalar || is_aliased(&self.document.root, node.anchor)) => {
-                Err(format!("line {line}: what is there has an anchor, and is used elsewhere too"))
+                Err(Fault::at(line, "what is there has an anchor, and is used elsewhere too"))
             }
             _ => Ok(()),
         }
@@ -113,7 +114,7 @@ impl Place<'_> {
         flow: bool,
         outer: usize,
         value: &Tree,
-    ) -> Result<Vec<Splice>, String> {
+    ) -> Result<Vec<Splice>, Fault> {
         let (text, style) = (self.text, self.style);
         let inline = emit::inline(value, style);
         let part = |from, to, text| vec![Splice { from, to, text }];
@@ -147,20 +148,17 @@ impl Place<'_> {
     }
 
     /// There may be no comment in what is replaced.
-    fn quiet(&self, node: &Node, from: usize, to: usize) -> Result<(), String> {
+    fn quiet(&self, node: &Node, from: usize, to: usize) -> Result<(), Fault> {
         match self.document.comments.iter().any(|comment| comment.start >= from && comment.start < to) {
-            true => Err(format!("line {}: there is a comment within what kwo would replace", node.line)),
+            true => Err(Fault::at(node.line, "there is a comment within what kwo would replace")),
             false => Ok(()),
         }
     }
 
     /// A single value that is to be a list of two.
-    fn wrap(&self, node: &Node, value: &Tree) -> Result<Vec<Splice>, String> {
+    fn wrap(&self, node: &Node, value: &Tree) -> Result<Vec<Splice>, Fault> {
         if is_block(node) {
-            return Err(format!(
-                "line {}: there is a text over several lines where a list is wanted",
-                node.line
-            ));
+            return Err(Fault::at(node.line, "there is a text over several lines where a list is wanted"));
         }
         let (from, to) = (node.at.start, node.at.end);
         let text = format!("[{}, {}]", &self.text[from..to], emit::inline(value, self.style));
@@ -169,13 +167,11 @@ impl Place<'_> {
 
     fn add(
         &self,
-        map: &Node,
-        entries: &[(Node, Node)],
-        own_flow: bool,
+        (map, entries, own_flow, depth): (&Node, &[(Node, Node)], bool, usize),
         flow: bool,
         key: &SmolStr,
         value: &Tree,
-    ) -> Result<Vec<Splice>, String> {
+    ) -> Result<Vec<Splice>, Fault> {
         let style = Style { quoted: self.style.quoted || flow && styles::quotes(entries), ..self.style };
         let key = emit::word(key, style);
         if own_flow {
@@ -196,8 +192,22 @@ impl Place<'_> {
             return Ok(splices.collect());
         }
         let column = column(self.text, map.at.start).ok_or_else(|| tab(map.line))?;
-        let entry = format!("{:column$}{key}:{}", "", emit::block(value, style, column, false));
-        Ok(self.after(map, &entry))
+        let brief = self.style.habit.brief;
+        // As its neighbours; a section or an entry of one stands on lines of its own.
+        let (mut style, beside) = (style, styles::in_brackets_beside(entries, value));
+        let tight = match value {
+            Tree::Map(_) => brief && beside.unwrap_or(depth > 1),
+            Tree::List(_) if beside == Some(false) => {
+                style.habit.brief = false;
+                false
+            }
+            _ => false,
+        };
+        let value = match tight {
+            true => format!(" {}", emit::inline(value, style)),
+            false => emit::block(value, style, column, false),
+        };
+        Ok(self.after(map, column, &format!("{:column$}{key}:{value}", "")))
     }
 
     fn append(
@@ -207,22 +217,38 @@ impl Place<'_> {
         own_flow: bool,
         flow: bool,
         value: &Tree,
-    ) -> Result<Vec<Splice>, String> {
+    ) -> Result<Vec<Splice>, Fault> {
         if own_flow || flow {
             let last = items.last().map(|item| (item.at.start, item.at.end));
             return Ok(in_brackets(self.original, list, last, &emit::inline(value, self.style)));
         }
         let dash = items.iter().rev().find_map(|item| dash(self.text, item)).ok_or_else(|| odd(list.line))?;
         let column = column(self.text, dash).ok_or_else(|| tab(list.line))?;
-        let entry = format!("{:column$}-{}", "", emit::block(value, self.style, column, true));
-        Ok(self.after(list, &entry).into_iter().filter(|splice| splice.from > dash).collect())
+        let mut style = self.style;
+        style.habit.brief &=
+            !matches!(items.last(), Some(Node { value: Value::Map { flow: false, .. }, .. }));
+        let entry = format!("{:column$}-{}", "", emit::block(value, style, column, true));
+        Ok(self.after(list, column, &entry).into_iter().filter(|splice| splice.from > dash).collect())
     }
 
-    /// These lines after a list or map in block style, or before it.
-    fn after(&self, node: &Node, entry: &str) -> Vec<Splice> {
+    /// These lines after a list or map in block style, or before it. Comments that are moved in further than its entries
+    /// belong to the last one.
+    fn after(&self, node: &Node, column: usize, entry: &str) -> Vec<Splice> {
         let text = self.text;
         let close = rest_of_line(text, end(text, node, node.at.start));
-        let mut splices = vec![Splice { from: close, to: close, text: format!("\n{entry}") }];
+        let mut behind = close;
+        for line in text[close..].split_inclusive('\n').skip(1) {
+            let bare = line.trim_start_matches(' ');
+            if !bare.starts_with('#') || line.len() - bare.len() <= column {
+                break;
+            }
+            behind += text[behind..].find('\n').map_or(0, |end| end + 1);
+            behind = rest_of_line(text, behind);
+        }
+        let mut splices = vec![Splice { from: behind, to: behind, text: format!("\n{entry}") }];
+        if behind != close {
+            splices.push(Splice { from: close, to: close, text: format!("\n{entry}") });
+        }
         // After the empty lines that belong to a text.
         let mut last = node.at.end;
         last = text[..last].rfind('\n').map_or(last, |end| end + 1).max(close);
@@ -266,10 +292,10 @@ fn is_aliased(node: &Node, anchor: usize) -> bool {
     }
 }
 
-fn odd(line: usize) -> String {
-    format!("line {line}: kwo cannot change what is written in this way")
+fn odd(line: usize) -> Fault {
+    Fault::at(line, "kwo cannot change what is written in this way")
 }
 
-fn tab(line: usize) -> String {
-    format!("line {line}: there is a tab before what kwo would change")
+fn tab(line: usize) -> Fault {
+    Fault::at(line, "there is a tab before what kwo would change")
 }

@@ -4,7 +4,7 @@
 use kwo_planner::tree::{Number, Tree};
 
 /// What Go's YAML 1.1 makes of it.
-pub(super) fn old(text: &str) -> Tree {
+pub(crate) fn old(text: &str) -> Tree {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Tree::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -27,7 +27,7 @@ pub(super) fn old(text: &str) -> Tree {
 }
 
 /// What a reader of YAML 1.2 makes of it, by the core schema.
-pub(super) fn new(text: &str) -> Tree {
+pub(crate) fn new(text: &str) -> Tree {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Tree::Null,
         "true" | "True" | "TRUE" => Tree::Bool(true),

@@ -6,7 +6,7 @@ use granit_parser::ScalarStyle;
 use super::node::{Node, Value};
 
 /// How far from the start of its line this place is; none where a tab is on the way.
-pub(super) fn column(text: &str, at: usize) -> Option<usize> {
+pub(crate) fn column(text: &str, at: usize) -> Option<usize> {
     let line = &text[..at];
     let line = &line[line.rfind('\n').map_or(0, |end| end + 1)..];
     let line = line.strip_prefix('\u{feff}').unwrap_or(line);
@@ -14,26 +14,26 @@ pub(super) fn column(text: &str, at: usize) -> Option<usize> {
 }
 
 /// Where the line begins that this place is on, if there is only space before it.
-pub(super) fn line_start(text: &str, at: usize) -> Option<usize> {
+pub(crate) fn line_start(text: &str, at: usize) -> Option<usize> {
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
     text[start..at].chars().all(|char| char == ' ').then_some(start)
 }
 
 /// Where the line ends that this place is on, without its line end.
-pub(super) fn rest_of_line(text: &str, at: usize) -> usize {
+pub(crate) fn rest_of_line(text: &str, at: usize) -> usize {
     let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
     if text[at..end].ends_with('\r') { end - 1 } else { end }
 }
 
 /// The place after the colon of a key.
-pub(super) fn after_colon(text: &str, key: &Node) -> Option<usize> {
+pub(crate) fn after_colon(text: &str, key: &Node) -> Option<usize> {
     let rest = text.get(key.at.end..)?;
     let space = rest.len() - rest.trim_start().len();
     rest[space..].starts_with(':').then_some(key.at.end + space + 1)
 }
 
 /// The dash of an entry of a list in block style, where both are on one line.
-pub(super) fn dash(text: &str, item: &Node) -> Option<usize> {
+pub(crate) fn dash(text: &str, item: &Node) -> Option<usize> {
     // The place of an entry with nothing in it is right after its dash.
     let before = text[..item.at.start].trim_end_matches(' ');
     let inner = match &item.value {
@@ -53,7 +53,7 @@ pub(super) fn dash(text: &str, item: &Node) -> Option<usize> {
 }
 
 /// The end of the last thing in a value, without the empty lines after it.
-pub(super) fn end(text: &str, node: &Node, slot: usize) -> usize {
+pub(crate) fn end(text: &str, node: &Node, slot: usize) -> usize {
     let inner = match &node.value {
         Value::List { items, flow: false } => items.last().map(|item| end(text, item, item.at.start)),
         Value::Map { entries, flow: false } => {
@@ -69,6 +69,6 @@ pub(super) fn end(text: &str, node: &Node, slot: usize) -> usize {
 }
 
 /// Is it a block scalar?
-pub(super) fn is_block(node: &Node) -> bool {
+pub(crate) fn is_block(node: &Node) -> bool {
     matches!(node.value, Value::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. })
 }

@@ -1,18 +1,19 @@
 //! How a document is written: its line ends, how far it moves things in, whether everything stands in quotes.
 
 use granit_parser::ScalarStyle;
+use kwo_planner::tree::Tree;
 
-use super::emit::Style;
+use super::emit::{Habit, Style};
 use super::node::{Document, Node, Value};
 use super::spot::column;
 
 /// The line end of a text.
-pub(super) fn line_end(text: &str) -> &'static str {
+pub(crate) fn line_end(text: &str) -> &'static str {
     if text.split_once('\n').is_some_and(|(line, _)| line.ends_with('\r')) { "\r\n" } else { "\n" }
 }
 
 /// The line with a carriage return that ends it by itself, in which readers do not see the same.
-pub(super) fn lone_return(text: &str) -> Option<usize> {
+pub(crate) fn lone_return(text: &str) -> Option<usize> {
     let lone = |at: &usize| !text[at + 1..].starts_with('\n');
     let at = text.match_indices('\r').map(|(at, _)| at).find(lone)?;
     Some(text[..at].matches('\n').count() + 1)
@@ -25,11 +26,11 @@ pub(super) fn open_blank(text: &str) -> Option<usize> {
 }
 
 /// How a document moves things in; as is usual where it has nothing to tell by.
-pub(super) fn style(text: &str, document: &Document, json: bool) -> Style {
+pub(super) fn style(text: &str, document: &Document, json: bool, habit: Habit) -> Style {
     let mut steps = (None, None);
     look(text, &document.root, &mut steps);
     let (map, list) = steps;
-    Style { quoted: json, steps: (map.unwrap_or(2), list.unwrap_or(map.unwrap_or(2))) }
+    Style { quoted: json, steps: (map.unwrap_or(2), list.unwrap_or(map.unwrap_or(2))), habit }
 }
 
 fn look(text: &str, node: &Node, steps: &mut (Option<usize>, Option<usize>)) {
@@ -58,6 +59,15 @@ fn look(text: &str, node: &Node, steps: &mut (Option<usize>, Option<usize>)) {
         Value::List { items, .. } => items.iter().for_each(|item| look(text, item, steps)),
         Value::Scalar { .. } | Value::Alias(_) => {}
     }
+}
+
+/// Does a value of this kind stand in brackets among these neighbours, the nearest of which tells?
+pub(super) fn in_brackets_beside(entries: &[(Node, Node)], value: &Tree) -> Option<bool> {
+    entries.iter().rev().find_map(|(_, beside)| match (&beside.value, value) {
+        (Value::Map { entries, flow }, Tree::Map(_)) if !entries.is_empty() => Some(*flow),
+        (Value::List { items, flow }, Tree::List(_)) if !items.is_empty() => Some(*flow),
+        _ => None,
+    })
 }
 
 /// Do the keys of this map stand in double quotes?

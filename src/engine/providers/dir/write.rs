@@ -76,7 +76,7 @@ pub(super) fn edited<'a>(
     for (pointer, value) in documents::edited(kind, object, inside)? {
         edits.push(Edit { pointer: pointer.to_owned(), value });
     }
-    edit(text, false, &edits)
+    Ok(edit(text, false, &edits)?)
 }
 
 fn kind(step: &Step) -> Result<Kind, Refusal> {
