@@ -10,6 +10,7 @@ use super::daily::{Hook, Install, Watch};
 use super::edits::{Fmt, Member, Tenant};
 use super::examples::with_examples;
 use super::groups::grouped;
+use super::offboard::Offboard;
 use super::pipeline::{Ci, Rbac};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
 use super::unattended::{History, Sync};
@@ -120,6 +121,8 @@ pub enum Command {
     Diff(Diff),
     /// Show what a tenant, a namespace, a person or a line of the roster comes to, and why.
     Explain(Explain),
+    /// Cut the access of a tenant or a person who leaves, and prove it; `--undo` brings it back.
+    Offboard(Box<Offboard>),
     /// Fetch the roster, plan and apply once; the timer runs this.
     Sync(Sync),
     /// Show what became of earlier runs of `sync`.

@@ -55,6 +55,19 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "offboard",
+        &[
+            ("See what would end when a tenant leaves, and what it keeps", "kwo offboard alice"),
+            ("End its access; kwo asks you to type a sentence", "kwo offboard alice --stage cut"),
+            ("Take that back", "kwo offboard alice --undo"),
+            (
+                "End what people who left the roster still have",
+                "kwo offboard --leftovers --access --stage cut",
+            ),
+            ("Print the proof", "kwo offboard alice --certificate"),
+        ],
+    ),
+    (
         "sync",
         &[
             ("See what the next run would do", "kwo sync --dry-run"),

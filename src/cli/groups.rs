@@ -10,7 +10,10 @@ pub const GROUPS: [(&str, &[&str]); 7] = [
     ("Every day", &["plan", "apply", "diff", "explain", "status", "logs", "watch"]),
     ("Edit the roster", &["tenant", "member", "fmt"]),
     ("Unattended", &["install", "sync", "hook", "history", "ci"]),
-    ("Access, secrets and certificates", &["kubeconfig", "rbac", "secrets", "registry", "dns", "tls"]),
+    (
+        "Access, secrets and certificates",
+        &["offboard", "kubeconfig", "rbac", "secrets", "registry", "dns", "tls"],
+    ),
     ("Files for other programs", &["render", "schema"]),
     ("kwo itself", &["completion", "man", "help"]),
 ];

@@ -7,6 +7,7 @@ mod daily;
 mod edits;
 mod examples;
 mod groups;
+mod offboard;
 mod options;
 mod pipeline;
 mod roster;
@@ -26,6 +27,7 @@ pub use edits::{
     EditArgs, Fmt, Level, Member, MemberAdd, MemberRemove, Tenant, TenantAdd, TenantNamed, TenantSet,
 };
 pub use groups::GROUPS;
+pub use offboard::{Offboard, OffboardStage};
 pub use options::{ApplyOptions, Target, folder};
 pub use pipeline::{Ci, Rbac, RightsFor};
 pub use roster::{PerhapsRosterArgs, RosterArgs};

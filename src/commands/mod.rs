@@ -22,6 +22,7 @@ mod logs;
 mod look;
 mod man;
 mod member;
+mod offboard;
 mod pager;
 mod plan;
 mod print;

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod kubeconfig;
 pub mod metrics;
 pub mod notify;
+pub mod offboard;
 pub mod out;
 pub mod probe;
 pub mod providers;

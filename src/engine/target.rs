@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::offboard::{Cutter, Cutters, Records};
 use crate::providers::{Composite, ConnectError, Dir, Home, Kube, KubeOptions, Node, Provider};
 use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -57,6 +58,50 @@ pub async fn open(options: &TargetOptions, lock_duration: Duration) -> Result<Ar
         }
     };
     Ok(Arc::new(composite(main, node)))
+}
+
+/// The same for somebody who leaves: with the systems that they can leave.
+///
+/// # Errors
+/// When one of them cannot be opened.
+pub async fn open_to_leave(options: &TargetOptions, lock_duration: Duration) -> Result<Leavable, Failure> {
+    let node = options.node.as_deref().map(node).transpose()?;
+    match &options.main {
+        Main::Directory(path) => {
+            let dir = Arc::new(Dir::new(path).map_err(|error| {
+                Failure::new(format!("cannot use the directory {}", path.display())).because(&error)
+            })?);
+            Ok(leavable(&dir, node, None))
+        }
+        Main::Cluster(options) => {
+            let kube = Arc::new(connect(KubeOptions { lock_duration, ..KubeOptions::clone(options) }).await?);
+            Ok(leavable(&kube, node, Some(Arc::clone(&kube))))
+        }
+    }
+}
+
+fn leavable<H: Home + Cutter + Records + 'static>(
+    home: &Arc<H>,
+    node: Option<Node>,
+    kube: Option<Arc<Kube>>,
+) -> Leavable {
+    let node = node.map(|node| Arc::new(node.beside(Arc::clone(home) as Arc<dyn Home>)));
+    let beside = node.clone().map(|node| (System::Node, node as Arc<dyn Provider>));
+    let systems = [(System::Kube, Arc::clone(home) as Arc<dyn Cutter>)];
+    let systems = systems.into_iter().chain(node.map(|node| (System::Node, node as Arc<dyn Cutter>)));
+    let cutters = Cutters::new(Arc::clone(home) as Arc<dyn Records>, systems);
+    let home = Arc::new(Composite::new(Arc::clone(home) as Arc<dyn Home>, beside));
+    Leavable { home, cutters, kube }
+}
+
+/// A target that somebody can leave.
+pub struct Leavable {
+    /// All systems as one.
+    pub home: Arc<dyn Home>,
+    /// The systems that somebody can leave.
+    pub cutters: Cutters,
+    /// The cluster, where it is one: access is reviewed there.
+    pub kube: Option<Arc<Kube>>,
 }
 
 /// The home, with the systems beside it that the run is asked to look at.

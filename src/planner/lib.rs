@@ -23,6 +23,7 @@ pub mod keeper;
 pub mod leftovers;
 pub mod limits;
 pub mod observed;
+pub mod offboard;
 mod openings;
 pub mod order;
 pub mod origin;

@@ -19,6 +19,7 @@ pub mod manifests;
 pub mod manual;
 pub mod markdown;
 mod objects;
+pub mod offboard;
 pub mod plain;
 pub mod plan;
 pub mod planned;

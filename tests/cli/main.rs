@@ -20,6 +20,7 @@ mod loopback;
 #[path = "../common/manual.rs"]
 mod manual;
 mod mistakes;
+mod offboard;
 mod packages;
 mod pages;
 mod prompt;

@@ -54,8 +54,6 @@ fn every_command_is_in_the_table_and_no_other() {
     let definition = kwo::cli::Cli::definition();
     let there: BTreeSet<&str> = definition.get_subcommands().map(|command| command.get_name()).collect();
     assert_eq!(shown, there);
-    let missing = text.split_once("Not there yet: ").unwrap().1.split_once(".\n").unwrap().0;
-    assert!(missing.split('`').all(|name| !there.contains(name)), "{missing}");
 }
 
 /// The paths in the map of the house.

@@ -133,7 +133,7 @@ fn one_place_knows_the_formats() {
 }
 
 /// What is waited for is looked for; the only pauses are between two tries, while another run holds the lock, until an edit has
-/// settled, and until whoever puts back what kwo put right has had the time to.
+/// settled, until the end of a right has come to the authorizer, and until whoever puts back what kwo put right has had the time to.
 #[test]
 fn nothing_waits_for_a_fixed_time() {
     let mut folders = vec![Path::new("src").to_owned()];
@@ -154,6 +154,7 @@ fn nothing_waits_for_a_fixed_time() {
         "src/hook/server.rs",
         "src/watcher.rs",
         "src/engine/notify/letter.rs",
+        "src/engine/offboard/reviews.rs",
         "src/engine/providers/dir/lock.rs",
         "src/engine/providers/kube/lease.rs",
         "src/engine/providers/kube/outage.rs",

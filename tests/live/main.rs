@@ -26,6 +26,7 @@ mod hold;
 mod keeper;
 mod kept;
 mod kubeconfig;
+mod leaving;
 mod meanwhile;
 mod narrower;
 mod outage;

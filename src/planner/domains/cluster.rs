@@ -3,7 +3,7 @@
 use crate::roster::record::{choice, record};
 use crate::roster::{
     AnyLabelKey, At, Certificates, Cidr, Email, HostName, IssuerUrl, LabelValue, Lifetime, Map, Name,
-    NodeName, OidcWord, Port,
+    NodeName, OidcWord, Port, Retention,
 };
 
 /// The name of a cluster that the roster does not name.
@@ -11,6 +11,9 @@ const UNNAMED: &str = "kubernetes";
 
 /// The runs of a whole weekend may fail before a token of this lifetime ends.
 const DEFAULT_LIFETIME: Lifetime = Lifetime::days(7);
+
+/// Whoever misses something after a month has had time to miss it.
+const DEFAULT_RETENTION: Retention = Retention::days(30);
 
 record! {
     /// The cluster that the roster is for. All of it is optional; what is left out is as in k3s.
@@ -28,6 +31,8 @@ record! {
         /// The kubeconfigs that every run on the node keeps there, one a namespace of a tenant, and renews. Without it
         /// there are none.
         pub kubeconfigs: Option<At<Kubeconfigs>>,
+        /// How long what `kwo offboard` cut is kept before it may be destroyed. Default: 30d.
+        pub retain: Option<At<Retention>>,
         /// The cluster's networks, which isolated tenants are kept from.
         pub network: Option<ClusterNetwork>,
     }
@@ -113,6 +118,12 @@ impl Api {
 }
 
 impl Cluster {
+    /// How long what was cut is kept.
+    #[must_use]
+    pub fn retained(&self) -> Retention {
+        self.retain.as_ref().map_or(DEFAULT_RETENTION, |retain| retain.value)
+    }
+
     /// What it is called in kubeconfigs.
     #[must_use]
     pub fn called(&self) -> &str {

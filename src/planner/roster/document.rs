@@ -62,6 +62,14 @@ impl Roster {
         self.registry.as_ref().map(|registry| (registry.at, &registry.value))
     }
 
+    /// The same without this tenant.
+    #[must_use]
+    pub fn without(&self, tenant: &str) -> Roster {
+        let mut rest = self.clone();
+        rest.tenants.retain(|name, _| name.as_str() != tenant);
+        rest
+    }
+
     /// The text it was read from.
     #[must_use]
     pub fn sources(&self) -> &Arc<Sources> {

@@ -56,6 +56,69 @@ impl FromStr for Lifetime {
     }
 }
 
+/// How long something is kept; `0s` is not at all.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Retention(u64);
+
+impl Retention {
+    /// So many days.
+    #[must_use]
+    pub const fn days(days: u16) -> Retention {
+        Retention(Lifetime::days(days).seconds())
+    }
+
+    /// In seconds.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Retention {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Retention, Refusal> {
+        match read(text).filter(|seconds| *seconds <= Lifetime::LONGEST) {
+            _ if text == "0s" => Ok(Retention(0)),
+            Some(seconds) => Ok(Retention(seconds)),
+            None => Err(Refusal::new(
+                "bad-lifetime",
+                format!("{} is no span of time that kwo takes", quote(text)),
+            )
+            .hint("write a number with a unit: `30d` are days, `12h` hours; `0s` is not at all")),
+        }
+    }
+}
+
+impl fmt::Display for Retention {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => out.write_str("0s"),
+            seconds => Lifetime(seconds).fmt(out),
+        }
+    }
+}
+
+impl Scalar for Retention {
+    fn expected() -> String {
+        "a span of time such as `30d`, or `0s`".to_owned()
+    }
+}
+
+impl JsonSchema for Retention {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Retention".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        in_words::<Retention>(json_schema!({
+            "description": "How long something is kept: `30d`, `12h`; `0s` is not at all.",
+            "type": "string",
+            "pattern": "^(0s|([1-9][0-9]*d)?([1-9][0-9]*h)?([1-9][0-9]*m)?([1-9][0-9]*s)?)$",
+            "minLength": 2,
+        }))
+    }
+}
+
 /// The seconds in all parts together; each unit once, the larger first.
 fn read(text: &str) -> Option<u64> {
     let mut units = UNITS.iter();
@@ -123,6 +186,16 @@ mod tests {
             assert_eq!(text.parse::<Lifetime>().unwrap().to_string(), shown);
         }
         assert_eq!(Lifetime::days(7), "168h".parse().unwrap());
+    }
+
+    #[test]
+    fn something_can_be_kept_not_at_all_and_never_for_a_number_without_a_unit() {
+        assert_eq!("0s".parse::<Retention>().unwrap().seconds(), 0);
+        assert_eq!("30d".parse::<Retention>().unwrap(), Retention::days(30));
+        assert_eq!("5m".parse::<Retention>().unwrap().seconds(), 300);
+        for bad in ["", "0", "30", "0d", "1h1d", "-1d", "50000d"] {
+            assert!(bad.parse::<Retention>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use finding::{Finding, Findings, MAX_FINDINGS};
 pub use hosts::{Cidr, HostName, HostPattern, Port};
 pub use identity::Identity;
 pub use images::ImageSource;
-pub use lifetime::Lifetime;
+pub use lifetime::{Lifetime, Retention};
 pub use names::{AnyLabelKey, ClassName, LabelKey, LabelValue, Name, NodeName, PathSegment, ResourceName};
 pub use parse::{Refused, includes, parse, schema};
 pub use part::conceals_all;

@@ -8,6 +8,7 @@ use crate::change::{Leftover, Step};
 use crate::domains::ACCOUNT;
 use crate::endings::{edited, word};
 use crate::observed::{Observed, Place, Present, Reach, Sighting};
+use crate::offboard::Order;
 use crate::resource::{Desired, ResourceId};
 use crate::shapes::{PLAIN, Shape};
 use crate::tree::{SmolStr, Tree, is_below, join};
@@ -190,6 +191,13 @@ impl Rules for OfNode {
 
     fn anew(&self, id: &ResourceId) -> Option<&'static str> {
         (id.node_kind()? == NodeKind::Kubeconfig).then_some(ANEW)
+    }
+
+    fn loses(&self, id: &ResourceId, whole: bool) -> Order {
+        match id.node_kind() {
+            Some(NodeKind::Kubeconfig) if whole => Order::Credential,
+            _ => Order::Rest,
+        }
     }
 
     fn not_asked(&self) -> SmolStr {

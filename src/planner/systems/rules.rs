@@ -2,6 +2,7 @@
 
 use crate::change::{Leftover, Step};
 use crate::observed::{Observed, Present, Reach};
+use crate::offboard::Order;
 use crate::resource::{Desired, ResourceId};
 use crate::shapes::Shape;
 use crate::tree::{SmolStr, Tree};
@@ -56,6 +57,9 @@ pub trait Rules: Sync {
     fn anew(&self, _id: &ResourceId) -> Option<&'static str> {
         None
     }
+
+    /// What somebody loses when this object, or a part of it, ends.
+    fn loses(&self, id: &ResourceId, whole: bool) -> Order;
 
     /// Why it is left out of a run that was not asked to look at it.
     fn not_asked(&self) -> SmolStr;

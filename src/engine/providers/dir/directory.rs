@@ -35,6 +35,10 @@ impl Dir {
             _ => Ok(Dir { path }),
         }
     }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Provider for Dir {
@@ -73,11 +77,11 @@ impl Home for Dir {
     }
 
     fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
-        Box::pin(async move { note::recall(&self.path) })
+        Box::pin(async move { note::recall(&self.path, note::SYNC) })
     }
 
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
-        Box::pin(async move { note::remember(&self.path, text, seen) })
+        Box::pin(async move { note::remember(&self.path, note::SYNC, text, seen) })
     }
 
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {

@@ -1,4 +1,4 @@
-//! What runs leave for each other in a directory: the file `.kwo.sync` in it.
+//! What runs leave for each other in a directory: a hidden file in it, such as `.kwo.sync`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,11 +10,12 @@ use crate::providers::place::{Astray, inside, replace};
 use crate::providers::{Note, Refusal};
 use crate::regular;
 
-const FILE: &str = ".kwo.sync";
+/// Where runs of `kwo sync` leave theirs.
+pub(super) const SYNC: &str = ".kwo.sync";
 
 /// The note, where there is one.
-pub(super) fn recall(root: &Path) -> Result<Option<Note>, Refusal> {
-    let path = root.join(FILE);
+pub(super) fn recall(root: &Path, file: &str) -> Result<Option<Note>, Refusal> {
+    let path = root.join(file);
     match regular::text(&path) {
         Ok(text) => Ok(Some(note(text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -28,16 +29,16 @@ fn note(text: String) -> Note {
 }
 
 /// Leaves this text in place of the one that was read.
-pub(super) fn remember(root: &Path, text: &str, seen: Option<&Note>) -> Result<Note, Refusal> {
-    let now = recall(root)?;
+pub(super) fn remember(root: &Path, file: &str, text: &str, seen: Option<&Note>) -> Result<Note, Refusal> {
+    let now = recall(root, file)?;
     if now.as_ref() != seen {
-        return Err(Refusal::Changed { why: format!("{FILE} was written by somebody else") });
+        return Err(Refusal::Changed { why: format!("{file} was written by somebody else") });
     }
     let write = || -> Result<(), Astray> {
         fs::create_dir_all(root)?;
-        let path = inside(root, Path::new(FILE), None)?;
+        let path = inside(root, Path::new(file), None)?;
         Ok(replace(&path, text, None)?)
     };
-    write().map_err(|astray| Refusal::Refused { why: format!("{FILE} cannot be written: {astray}") })?;
+    write().map_err(|astray| Refusal::Refused { why: format!("{file} cannot be written: {astray}") })?;
     Ok(note(text.to_owned()))
 }

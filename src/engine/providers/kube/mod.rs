@@ -1,8 +1,10 @@
 //! A Kubernetes cluster, through its API server.
 
+mod allows;
 mod answer;
 mod beside;
 mod connect;
+mod cutter;
 mod decode;
 mod distrust;
 mod endpoint;

@@ -1,5 +1,5 @@
-//! What runs leave for each other in the cluster: the ConfigMap `kube-system/kwo-sync`, one text. It carries no mark,
-//! since no roster asks for it. Every change holds only for the state that was read.
+//! What runs leave for each other in the cluster: a ConfigMap in `kube-system`, such as `kwo-sync`, with one text. It carries
+//! no mark, since no roster asks for it. Every change holds only for the state that was read.
 
 use http::StatusCode;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -10,13 +10,30 @@ use super::wire::{Call, Wire};
 use crate::providers::{Note, Refusal};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/kube-system/configmaps";
-const NAME: &str = "kwo-sync";
-const KEY: &str = "sync.json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
+/// Where a note stands.
+pub(super) struct Place {
+    /// The name of the ConfigMap.
+    pub(super) name: String,
+    /// The key of the text in it.
+    pub(super) key: &'static str,
+    /// What it is there for, for whoever comes across it.
+    pub(super) about: &'static str,
+}
+
+/// Where runs of `kwo sync` leave theirs.
+pub(super) fn sync() -> Place {
+    Place {
+        name: "kwo-sync".to_owned(),
+        key: "sync.json",
+        about: "what `kwo sync` applied last; without it, kwo cannot tell whether the branch was rewritten",
+    }
+}
+
 /// The note, where there is one.
-pub(super) async fn recall(wire: &Wire) -> Result<Option<Note>, Refusal> {
-    let asked = wire.ask(&Call::get(format!("{CONFIG_MAPS}/{NAME}"))).await;
+pub(super) async fn recall(wire: &Wire, place: &Place) -> Result<Option<Note>, Refusal> {
+    let asked = wire.ask(&Call::get(format!("{CONFIG_MAPS}/{}", place.name))).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     if answer.status == StatusCode::NOT_FOUND {
         return Ok(None);
@@ -24,46 +41,52 @@ pub(super) async fn recall(wire: &Wire) -> Result<Option<Note>, Refusal> {
     if !answer.is_success() {
         return Err(answer.refusal(asked.tries));
     }
-    note(&answer.body).map(Some)
+    note(place, &answer.body).map(Some)
 }
 
-fn note(body: &[u8]) -> Result<Note, Refusal> {
+fn note(place: &Place, body: &[u8]) -> Result<Note, Refusal> {
     let unreadable = |why: String| Refusal::Refused {
-        why: format!("the ConfigMap kube-system/{NAME} cannot be read: {why}"),
+        why: format!("the ConfigMap kube-system/{} cannot be read: {why}", place.name),
     };
     let found: ConfigMap = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
-    let text = found.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
+    let text = found.data.and_then(|mut data| data.remove(place.key)).unwrap_or_default();
     let version = found.metadata.resource_version;
     Ok(Note { text, version: version.ok_or_else(|| unreadable("it has no resourceVersion".to_owned()))? })
 }
 
 /// Leaves this text in place of the one that was read.
-pub(super) async fn remember(wire: &Wire, text: &str, seen: Option<&Note>) -> Result<Note, Refusal> {
+pub(super) async fn remember(
+    wire: &Wire,
+    place: &Place,
+    text: &str,
+    seen: Option<&Note>,
+) -> Result<Note, Refusal> {
+    let Place { name, key, about } = place;
     let call = match seen {
         None => {
             let body = json!({
                 "apiVersion": "v1", "kind": "ConfigMap",
                 "metadata": {
-                    "name": NAME, "namespace": "kube-system",
-                    "annotations": {"kwo.dev/about": "what `kwo sync` applied last; without it, kwo cannot tell whether the branch was rewritten"},
+                    "name": name, "namespace": "kube-system",
+                    "annotations": {"kwo.dev/about": about},
                 },
-                "data": {KEY: text},
+                "data": {*key: text},
             });
             Call::post(format!("{CONFIG_MAPS}{WRITER}"), body.to_string().into_bytes())
         }
         Some(note) => {
-            let body = json!({"metadata": {"resourceVersion": note.version}, "data": {KEY: text}});
-            Call::patch(format!("{CONFIG_MAPS}/{NAME}{WRITER}"), MERGE_PATCH, body.to_string().into_bytes())
+            let body = json!({"metadata": {"resourceVersion": note.version}, "data": {*key: text}});
+            Call::patch(format!("{CONFIG_MAPS}/{name}{WRITER}"), MERGE_PATCH, body.to_string().into_bytes())
         }
     };
     let asked = wire.ask(&call).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     if answer.is_success() {
-        return note(&answer.body);
+        return note(place, &answer.body);
     }
     if answer.status == StatusCode::CONFLICT {
         // The one who was quicker may be an earlier try of this very request.
-        let now = recall(wire).await?;
+        let now = recall(wire, place).await?;
         return match now {
             Some(now) if asked.unsure && now.text == text => Ok(now),
             _ => Err(Refusal::Changed { why: answer.says() }),

@@ -81,11 +81,11 @@ impl Home for Kube {
     }
 
     fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
-        Box::pin(note::recall(&self.wire))
+        Box::pin(async move { note::recall(&self.wire, &note::sync()).await })
     }
 
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
-        Box::pin(note::remember(&self.wire, text, seen))
+        Box::pin(async move { note::remember(&self.wire, &note::sync(), text, seen).await })
     }
 
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {

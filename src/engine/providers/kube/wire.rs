@@ -82,6 +82,11 @@ impl Call {
         Call { method: Method::POST, path: path.into(), content: Some((JSON, body)), accept: JSON }
     }
 
+    /// Ends an object, with options that say in which state.
+    pub(super) fn delete(path: impl Into<String>, options: Vec<u8>) -> Call {
+        Call { method: Method::DELETE, path: path.into(), content: Some((JSON, options)), accept: JSON }
+    }
+
     /// Changes an object by a patch of this content type.
     pub(super) fn patch(path: impl Into<String>, content_type: &'static str, body: Vec<u8>) -> Call {
         Call { method: Method::PATCH, path: path.into(), content: Some((content_type, body)), accept: JSON }

@@ -4,6 +4,7 @@
 mod archive;
 mod claims;
 mod copies;
+mod cutter;
 mod file;
 mod issue;
 mod joined;

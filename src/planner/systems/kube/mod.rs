@@ -13,7 +13,9 @@ use crate::change::Leftover;
 use crate::domains::registry_users::auth_id;
 use crate::endings::{edited, word};
 use crate::leftovers::SYSTEM_NAMESPACES;
+use crate::node::LONG_LIVED;
 use crate::observed::{FIELD_MANAGER, Observed, Place, Present, Reach};
+use crate::offboard::Order;
 use crate::plain::shell_text;
 use crate::resource::{Desired, ResourceId};
 use crate::shapes::Shape;
@@ -110,6 +112,16 @@ impl Rules for Kubernetes {
         gather(leftovers, &observed.reach);
         tokens_left(leftovers, observed);
         hosts_left(leftovers, desired, observed);
+    }
+
+    fn loses(&self, id: &ResourceId, whole: bool) -> Order {
+        match id.known_kind() {
+            Some(Kind::RoleBinding | Kind::ClusterRoleBinding) => Order::Right,
+            // Without the one that every namespace has no pod starts.
+            Some(Kind::ServiceAccount) if whole && !id.is_every_namespaces() => Order::Credential,
+            Some(Kind::Secret) if id.name == LONG_LIVED => Order::Credential,
+            _ => Order::Rest,
+        }
     }
 
     fn not_asked(&self) -> SmolStr {

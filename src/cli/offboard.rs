@@ -1,0 +1,135 @@
+//! `kwo offboard`: what can be typed. The doc comments are the help text.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, ValueEnum};
+use kwo_planner::endings::word;
+
+use super::again::{Leave, option_with};
+use super::shared::{AgeArgs, ClusterArgs, TargetArgs};
+use super::values::{Format, duration, lock_duration, switch};
+
+/// `kwo offboard`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(group(ArgGroup::new("who").args(["tenant", "person", "leftovers"]).required(true)))]
+#[command(group(ArgGroup::new("what").args(["stage", "undo", "status", "certificate"])))]
+pub struct Offboard {
+    /// The tenant that leaves.
+    #[arg(value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// The person or group that leaves, by the name that the roster has.
+    #[arg(long, value_name = "NAME")]
+    pub person: Option<String>,
+    /// With --person: also cut what bindings give the person that are not kwo's.
+    #[arg(long, requires = "person")]
+    pub everywhere: bool,
+    /// Cut what the plan lists as left over.
+    #[arg(long)]
+    pub leftovers: bool,
+    /// With --leftovers: only what still gives somebody a right.
+    #[arg(long, requires = "leftovers")]
+    pub access: bool,
+    /// Do this stage. Without it, kwo shows what each stage would do, and does nothing.
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<OffboardStage>,
+    /// Bring back everything that was cut.
+    #[arg(long)]
+    pub undo: bool,
+    /// Show which stages are done, when, and by whom.
+    #[arg(long)]
+    pub status: bool,
+    /// Print the proof of what was cut, kept and asked, as Markdown or JSON.
+    #[arg(long)]
+    pub certificate: bool,
+    /// Also cut the bindings in the tenant's namespaces that are not kwo's.
+    #[arg(long, requires = "tenant")]
+    pub with_foreign: bool,
+    /// Cut the access of this person, although the person is an admin of the cluster, or you yourself.
+    #[arg(long, value_name = "NAME")]
+    pub admin: Vec<String>,
+    /// Do not ask. Needs --confirm.
+    #[arg(short, long, value_parser = switch, requires = "confirm")]
+    pub yes: bool,
+    /// The sentence that kwo would ask you to type, such as `offboard alice (2 namespaces)`.
+    #[arg(long, value_name = "TEXT")]
+    pub confirm: Option<String>,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: Format,
+    /// The roster.
+    #[arg(short, long, default_value = "roster.yaml", env = "KWO_ROSTER", value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
+    #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
+    pub target: String,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    #[command(flatten)]
+    pub age: AgeArgs,
+    /// Include the node that kwo runs on. Moves the kubeconfigs that it keeps to the archive.
+    #[arg(long, env = "KWO_NODE", value_parser = switch)]
+    pub node: bool,
+    /// The folder above the node's files.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
+    pub root: PathBuf,
+    /// What the roster is called in the cluster that it keeps, instead of the name that it gives the cluster.
+    #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
+    pub roster_id: Option<String>,
+    /// How long to wait for another run to end.
+    #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How long the lock outlives a run that was killed.
+    #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
+    pub lock_duration: Duration,
+}
+
+/// The stages that can be asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum OffboardStage {
+    /// End the access: rights first, then credentials. `--undo` brings it back.
+    Cut,
+}
+
+impl Offboard {
+    /// The same command once more, up to what it is to do.
+    #[must_use]
+    pub fn again(&self) -> String {
+        let mut command = "kwo offboard".to_owned();
+        if let Some(tenant) = &self.tenant {
+            command += &format!(" {}", word(tenant));
+        }
+        if let Some(person) = &self.person {
+            command += &option_with("--person", person);
+        }
+        let flags = [
+            ("--everywhere", self.everywhere),
+            ("--leftovers", self.leftovers),
+            ("--access", self.access),
+            ("--with-foreign", self.with_foreign),
+        ];
+        flags.iter().filter(|(_, set)| *set).for_each(|(flag, _)| command += &format!(" {flag}"));
+        if self.file != Path::new("roster.yaml") {
+            command += &option_with("--file", &self.file.to_string_lossy());
+        }
+        command + &self.target().again(Leave::Plan)
+    }
+
+    /// The target, without what only a run that writes what the roster says has.
+    #[must_use]
+    pub fn target(&self) -> TargetArgs {
+        TargetArgs {
+            target: self.target.clone(),
+            cluster: self.cluster.clone(),
+            age: self.age.clone(),
+            node: self.node,
+            root: self.root.clone(),
+            allow_restart: false,
+            roster_id: self.roster_id.clone(),
+            take_over_roster: false,
+            adopt: Vec::new(),
+        }
+    }
+}

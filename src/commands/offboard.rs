@@ -1,0 +1,367 @@
+//! `kwo offboard`: look, show, ask for a sentence, cut, and prove it; or take it back.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kwo_engine::execute::{Brakes, execute};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::offboard::{
+    Actor, Carried, Prepared, Record, RecordError, Restored, Stage, carry_out, prepare, prove, undo,
+};
+use kwo_engine::providers::{Event, Identity, hostname};
+use kwo_engine::run::{Guard, Locked, Looked, given, look, unless_told};
+use kwo_engine::target::{self, Leavable, TargetOptions};
+use kwo_planner::domains::compile;
+use kwo_planner::observed::Observed;
+use kwo_planner::offboard::{Leaving, Offboarding, select};
+use kwo_planner::plan::{Adopt, Plan};
+use kwo_planner::resource::{Desired, ResourceId};
+
+use super::consent::lock;
+use super::load::{Loaded, load};
+use super::look::{identity, no_plan};
+use super::print::{report, talk};
+use super::signals;
+use crate::cli::{Offboard, OffboardStage, folder};
+use crate::report::offboard::{Certificate, Plan as Page, Shown};
+
+/// All that a stage works with.
+struct Scene<'s> {
+    args: &'s Offboard,
+    options: TargetOptions,
+    leaving: Leaving,
+    loaded: Loaded,
+    open: Leavable,
+    identity: Identity,
+}
+
+pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
+    let acts = args.stage.is_some() || args.undo;
+    if acts && unattended() {
+        return Err(Failure::usage("a pipeline may not offboard anybody: a person has to type it")
+            .hint("run the command at a terminal"));
+    }
+    let options = args.target().options()?;
+    let loaded = load(&args.file)?;
+    let open = target::open_to_leave(&options, args.lock_duration).await?;
+    let identity = identity(&*open.home).await?;
+    let scene = Scene { args, options, leaving: leaving(args), loaded, open, identity };
+    if args.status || args.certificate {
+        return scene.told().await;
+    }
+    if !acts {
+        let (offboarding, _) = scene.look().await?;
+        return scene.show(&offboarding).map(|()| Exit::Done);
+    }
+    let interrupted = signals::on_signal()?;
+    let lock = lock(&*scene.open.home, args.lock_timeout, &interrupted).await?;
+    let result = match args.stage {
+        Some(OffboardStage::Cut) => scene.cut(&lock).await,
+        None => scene.undo(lock.brakes()).await,
+    };
+    lock.release().await;
+    result
+}
+
+/// Is it a pipeline that runs it?
+fn unattended() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false");
+    set("CI") || set("INVOCATION_ID") && !std::io::stdin().is_terminal()
+}
+
+fn leaving(args: &Offboard) -> Leaving {
+    match (&args.tenant, &args.person) {
+        (Some(tenant), _) => Leaving::Tenant(tenant.as_str().into()),
+        (None, Some(name)) => Leaving::Person { name: name.as_str().into(), everywhere: args.everywhere },
+        (None, None) => Leaving::Leftovers { access: args.access },
+    }
+}
+
+impl Scene<'_> {
+    /// What leaves, and the world it was found in.
+    async fn look(&self) -> Result<(Offboarding, Observed), Failure> {
+        let Scene { leaving, loaded, .. } = self;
+        let roster = match leaving {
+            Leaving::Tenant(name) => loaded.roster.without(name),
+            Leaving::Person { .. } | Leaving::Leftovers { .. } => loaded.roster.clone(),
+        };
+        let without = compile(&roster).map_err(|clash| {
+            Failure::new("the roster without the tenant asks for one object twice").because(&clash)
+        })?;
+        let (_, observed, without) = self.seen(without).await?;
+        let found = select(leaving, (&loaded.roster, &loaded.desired), &without, &observed);
+        if found.is_empty() && found.lines.is_empty() && found.unseen.is_empty() {
+            let failure = Failure::new(format!("nothing is there of {}", leaving.words()));
+            let tenants: Vec<&str> =
+                loaded.roster.tenants().keys().take(20).map(|name| name.as_str()).collect();
+            let known = format!("the tenants of the roster are: {}", tenants.join(", "));
+            let status = format!("`{} --status` shows what was done earlier", self.args.again());
+            return Err(match leaving {
+                Leaving::Tenant(_) => failure.hint(known).hint(status),
+                _ => failure.hint(status),
+            });
+        }
+        Ok((found, observed))
+    }
+
+    /// The plan of what is wanted, the world, and what is wanted with its secrets known.
+    async fn seen(&self, wanted: Desired) -> Result<(Plan, Observed, Desired), Failure> {
+        let Scene { args, options, leaving: _, loaded, open, identity } = self;
+        let keeper = loaded.keeper(&args.file, options);
+        let wanted = wanted.kept_by(&keeper, false);
+        let wanted = given(wanted, &folder(&args.file), options, &*open.home).await;
+        let mut provenance = loaded.provenance(&args.file);
+        provenance.target = identity.id.clone();
+        provenance.address = identity.address.clone();
+        let writes = args.stage.is_some() || args.undo;
+        let guard = Guard { this: &keeper, takes_over: false, writes, names: false };
+        let looked = look(&*open.home, &wanted, &Adopt::Nothing, &provenance, Some(guard)).await;
+        let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance))?;
+        Ok((plan, observed, wanted))
+    }
+
+    fn page<'p>(&'p self, offboarding: &'p Offboarding) -> Page<'p> {
+        Page {
+            leaving: &self.leaving,
+            offboarding,
+            with_foreign: self.args.with_foreign,
+            phrase: phrase(&self.leaving, offboarding),
+        }
+    }
+
+    fn show(&self, offboarding: &Offboarding) -> Result<(), Failure> {
+        report(&self.page(offboarding), self.args.output)?;
+        talk(&format!("\nNothing was changed. `{} --stage cut` ends the access.\n", self.args.again()));
+        Ok(())
+    }
+
+    /// Ends the access.
+    async fn cut(&self, lock: &Locked) -> Result<Exit, Failure> {
+        let (offboarding, _) = self.look().await?;
+        self.spared(&offboarding).await?;
+        let retain = self.loaded.roster.cluster().retained().seconds();
+        let picked = (&offboarding, self.args.with_foreign);
+        let prepared = prepare(&self.open.cutters, &self.leaving, picked, &self.identity.id, retain).await;
+        let prepared = prepared.map_err(|error| unrecorded(&error))?;
+        if prepared.cuts.is_empty() && !prepared.record.is_half() {
+            report(&self.page(&offboarding), self.args.output)?;
+            talk("\nThere is nothing to cut.\n");
+            return Ok(Exit::Done);
+        }
+        talk(&crate::report::printed::Report::text(&self.page(&offboarding)));
+        agreed(self.args, &phrase(&self.leaving, &offboarding), lock.brakes()).await?;
+        if lock.is_lost() {
+            return Err(Failure::new("the lock was lost to another run; nothing was changed"));
+        }
+        self.carry(prepared, &offboarding, lock.brakes()).await
+    }
+
+    async fn carry(
+        &self,
+        prepared: Prepared,
+        offboarding: &Offboarding,
+        brakes: &Brakes,
+    ) -> Result<Exit, Failure> {
+        let actor = self.actor().await;
+        let uncut = prepared.uncut.clone();
+        let told = |pick: &kwo_planner::offboard::Pick, result: &Result<(), _>| match result {
+            Ok(()) => talk(&format!("cut     {}\n", pick.id)),
+            Err(refusal) => talk(&format!("failed  {}: {refusal}\n", pick.id)),
+        };
+        let carried = carry_out(&self.open.cutters, prepared, &actor, brakes, told).await;
+        let (mut carried, mut record, note) = carried.map_err(|error| unrecorded(&error))?;
+        for (pick, why) in &uncut {
+            talk(&format!("by hand {}: {why}\n        {}\n", pick.id, pick.command));
+        }
+        if let Some(kube) = self.open.kube.as_ref().filter(|_| carried.stopped.is_none()) {
+            let proved = prove(&self.open.cutters, kube, (&mut record, note), offboarding).await;
+            carried.answers = proved.map_err(|error| {
+                Failure::new("the access is cut, but kwo could not ask the API server to prove it")
+                    .because(&error)
+                    .hint(format!("run it again: `{} --stage cut`", self.args.again()))
+            })?;
+        }
+        self.announce(&record, "AccessCut", &format!("kwo cut the access of {}", self.leaving.words())).await;
+        report(&Shown(&record), self.args.output)?;
+        Ok(ended(&carried, !uncut.is_empty()))
+    }
+
+    /// Takes the cut back.
+    async fn undo(&self, brakes: &Brakes) -> Result<Exit, Failure> {
+        let (record, note) = self.record().await?;
+        let (Some(record), Some(note)) = (record, note) else {
+            return Err(Failure::new(format!("nothing was ever cut of {}", self.leaving.words())));
+        };
+        if record.cuts.is_empty() {
+            talk("There is nothing to take back.\n");
+            return Ok(Exit::Done);
+        }
+        let sentence = format!("undo {} ({} cuts)", self.leaving.words(), record.cuts.len());
+        talk(&crate::report::printed::Report::text(&Shown(&record)));
+        agreed(self.args, &sentence, brakes).await?;
+        let ids: Vec<ResourceId> = record.cuts.iter().map(|entry| entry.cut.id().clone()).collect();
+        let actor = self.actor().await;
+        let told = |id: &ResourceId, result: &Result<Restored, _>| match result {
+            Ok(Restored::Back) => talk(&format!("back    {id}\n")),
+            Ok(Restored::ByRoster) => {}
+            Err(refusal) => talk(&format!("failed  {id}: {refusal}\n")),
+        };
+        let undone = undo(&self.open.cutters, (record, note), &actor, brakes, told).await;
+        let (carried, record) = undone.map_err(|error| unrecorded(&error))?;
+        let rest = if carried.failed.is_empty() { self.anew(&ids, &carried, brakes).await? } else { true };
+        self.announce(
+            &record,
+            "AccessRestored",
+            &format!("kwo brought back the access of {}", self.leaving.words()),
+        )
+        .await;
+        report(&Shown(&record), self.args.output)?;
+        Ok(ended(&carried, !rest))
+    }
+
+    /// What no record holds, made anew as the roster says; true where nothing of it is missing.
+    async fn anew(&self, ids: &[ResourceId], carried: &Carried, brakes: &Brakes) -> Result<bool, Failure> {
+        let (mut plan, _, wanted) = self.seen(self.loaded.desired.clone()).await?;
+        plan.steps.retain(|step| ids.contains(&step.id));
+        let missing = carried.by_roster.iter().filter(|id| wanted.get(id).is_none());
+        for id in missing {
+            talk(&format!("{id} does not come back: the roster does not ask for it any more\n"));
+        }
+        if plan.steps.is_empty() {
+            return Ok(true);
+        }
+        let home = Arc::clone(&self.open.home);
+        let done = execute(&plan, &home, usize::from(self.args.cluster.concurrency), brakes, |result| {
+            talk(&format!("anew    {}\n", result.step.id));
+        })
+        .await;
+        Ok(done.complete())
+    }
+
+    /// What is on record.
+    async fn told(&self) -> Result<Exit, Failure> {
+        let (record, _) = self.record().await?;
+        let Some(record) = record else {
+            return Err(Failure::new(format!("nothing was ever cut of {}", self.leaving.words())));
+        };
+        match self.args.certificate {
+            true => report(&Certificate(&record), self.args.output)?,
+            false => report(&Shown(&record), self.args.output)?,
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn record(&self) -> Result<(Option<Record>, Option<kwo_engine::providers::Note>), Failure> {
+        let records = &*self.open.cutters.records;
+        Record::load(records, &self.leaving, &self.identity.id).await.map_err(|error| unrecorded(&error))
+    }
+
+    /// Admins, and whoever runs this, are cut only by name.
+    async fn spared(&self, offboarding: &Offboarding) -> Result<(), Failure> {
+        let account = self.open.home.account().await.ok().flatten();
+        let own = |who: &str| {
+            account
+                .as_ref()
+                .is_some_and(|account| account.name == who || account.groups.iter().any(|group| group == who))
+        };
+        for who in &offboarding.people {
+            let named = self.args.admin.iter().any(|name| name == who.as_str());
+            let what = match () {
+                () if named => continue,
+                () if own(who) => "is you, or a group that you are in",
+                () if offboarding.admins.contains(who) => "is an admin of the whole cluster",
+                () => continue,
+            };
+            return Err(Failure::usage(format!("{who} {what}; nothing was changed"))
+                .hint(format!("if you mean it, add `--admin {}`", kwo_planner::endings::word(who))));
+        }
+        Ok(())
+    }
+
+    async fn actor(&self) -> Actor {
+        let account = self.open.home.account().await.ok().flatten();
+        let by = account.map_or_else(|| "somebody who does not log in".into(), |account| account.name);
+        Actor { by, host: hostname() }
+    }
+
+    /// Says in the namespaces what happened; one that cannot be told changes nothing of what was done.
+    async fn announce(&self, record: &Record, reason: &'static str, message: &str) {
+        let Some(kube) = &self.open.kube else { return };
+        let mut spaces: Vec<&str> = record.cuts.iter().map(|entry| entry.cut.id().scope.as_str()).collect();
+        spaces.sort_unstable();
+        spaces.dedup();
+        for namespace in spaces.into_iter().filter(|space| !space.is_empty()) {
+            let event = Event {
+                namespace: namespace.to_owned(),
+                of: ("v1", "Namespace"),
+                name: namespace.to_owned(),
+                when: Timestamp::now(),
+                warning: record.stages.last().is_some_and(|stamp| stamp.stage == Stage::Cut),
+                reason,
+                message: message.to_owned(),
+            };
+            if let Err(refusal) = kube.event(&event).await {
+                talk(&format!("kwo could not write an Event in {namespace}: {refusal}\n"));
+            }
+        }
+    }
+}
+
+/// The sentence that a person has to type.
+fn phrase(leaving: &Leaving, offboarding: &Offboarding) -> String {
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let size = match leaving {
+        Leaving::Tenant(_) => count(offboarding.namespaces.len(), "namespace"),
+        Leaving::Person { .. } | Leaving::Leftovers { .. } => count(offboarding.cut.len(), "cut"),
+    };
+    format!("offboard {} ({size})", leaving.words())
+}
+
+/// Has the sentence typed, or compares the one that was given.
+async fn agreed(args: &Offboard, sentence: &str, brakes: &Brakes) -> Result<(), Failure> {
+    if let Some(given) = &args.confirm {
+        if given != sentence {
+            return Err(Failure::usage(format!(
+                "--confirm is `{given}`, and expected is `{sentence}`; nothing was changed"
+            ))
+            .hint("look at the plan again: what leaves may not be what you think"));
+        }
+        if args.yes {
+            return Ok(());
+        }
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("there is nobody to ask; nothing was changed")
+            .hint(format!("pass `--yes --confirm '{sentence}'`")));
+    }
+    talk(&format!("\nType `{sentence}` to go on: "));
+    let _asking = signals::Asking::begins();
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = unless_told(&brakes.interrupted, answer).await.map_err(|_| signals::nothing_done())?;
+    match answer {
+        Ok(Ok(answer)) if answer.trim() == sentence => Ok(()),
+        _ => Err(Failure::new("not confirmed; nothing was changed")),
+    }
+}
+
+fn unrecorded(error: &RecordError) -> Failure {
+    Failure::new("kwo cannot keep the record that brings everything back").because(error)
+}
+
+/// How it ends: a cut that is not whole, or somebody who still has access, is no success.
+fn ended(carried: &Carried, rest: bool) -> Exit {
+    if let Some(why) = carried.stopped {
+        talk(&format!("The run ended early: {why}. Run it again; it goes on where it ended.\n"));
+    }
+    let bad: Vec<_> = carried.answers.iter().filter(|answer| answer.is_bad()).collect();
+    bad.iter().take(20).for_each(|answer| talk(&format!("still   {}\n", answer.sentence())));
+    match () {
+        () if !carried.failed.is_empty() || carried.stopped.is_some() => Exit::Failed,
+        () if !bad.is_empty() || rest => Exit::Held,
+        () => Exit::Done,
+    }
+}

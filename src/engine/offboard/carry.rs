@@ -1,0 +1,285 @@
+//! The cut and its undo, step by step. The record is written before the first cut and says how each comes back; whoever
+//! runs it again after a power cut goes on where it ended.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kwo_planner::offboard::{Cut, Leaving, Offboarding, Pick, Uncut};
+use kwo_planner::resource::ResourceId;
+use kwo_planner::tree::SmolStr;
+
+use super::cutter::{Cutters, Restored};
+use super::record::{Entry, Record, RecordError, Stage, Stamp};
+use super::reviews::{Answer, questions, review};
+use crate::execute::Brakes;
+use crate::providers::{Kube, Note, Refusal};
+
+/// What is to be cut, with every object read.
+pub struct Prepared {
+    /// The record as it is to be written first.
+    pub record: Record,
+    /// The note that an earlier record stands in.
+    pub note: Option<Note>,
+    /// What is to be cut now, each with what was picked.
+    pub cuts: Vec<(Pick, Cut)>,
+    /// What cannot be cut by kwo, each with the reason.
+    pub uncut: Vec<(Pick, String)>,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// What was cut, or brought back.
+    pub done: Vec<ResourceId>,
+    /// What could not be, each with the reason.
+    pub failed: Vec<(ResourceId, String)>,
+    /// What only the roster has made anew.
+    pub by_roster: Vec<ResourceId>,
+    /// Why the run ended early.
+    pub stopped: Option<&'static str>,
+    /// What the access reviews answered.
+    pub answers: Vec<Answer>,
+}
+
+/// Who runs it, and where.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The name of the user, as the system knows it.
+    pub by: SmolStr,
+    /// The machine.
+    pub host: String,
+}
+
+/// Reads every object that is to be cut, and the record of an earlier run.
+///
+/// # Errors
+/// When the record, or an object, cannot be read: what is not known is not gone.
+pub async fn prepare(
+    cutters: &Cutters,
+    leaving: &Leaving,
+    (offboarding, with_foreign): (&Offboarding, bool),
+    target: &SmolStr,
+    retain_seconds: u64,
+) -> Result<Prepared, RecordError> {
+    let (found, note) = Record::load(&*cutters.records, leaving, target).await?;
+    let fresh = || Record::new(leaving.clone(), target.clone(), retain_seconds);
+    let mut record = found.unwrap_or_else(fresh);
+    let (mut cuts, mut uncut) = (Vec::new(), Vec::new());
+    let foreign = offboarding.foreign.iter().filter(|_| with_foreign);
+    for pick in offboarding.cut.iter().chain(foreign) {
+        let cutter = match cutters.of(&pick.id) {
+            Ok(cutter) => cutter,
+            Err(refusal) => {
+                uncut.push((pick.clone(), refusal.to_string()));
+                continue;
+            }
+        };
+        let whole = match cutter.whole(&pick.id).await {
+            Ok(Some(whole)) => whole,
+            Ok(None) => continue,
+            Err(refusal @ Refusal::Unreachable { .. }) => return Err(RecordError::Refused(refusal)),
+            Err(refusal) => {
+                uncut.push((pick.clone(), refusal.to_string()));
+                continue;
+            }
+        };
+        match Cut::of(pick, &whole.object, whole.version) {
+            Ok(cut) => cuts.push((pick.clone(), cut)),
+            Err(Uncut::Gone) => {}
+            Err(why @ Uncut::Secret(_)) => uncut.push((pick.clone(), why.to_string())),
+        }
+    }
+    record.retain_seconds = retain_seconds;
+    record.kept.clone_from(&offboarding.kept);
+    Ok(Prepared { record, note, cuts, uncut })
+}
+
+/// Cuts. The record is there before the first cut, and says what was made after the last one.
+///
+/// # Errors
+/// When the record cannot be written. What was cut until then is in the one before.
+pub async fn carry_out(
+    cutters: &Cutters,
+    prepared: Prepared,
+    actor: &Actor,
+    brakes: &Brakes,
+    mut told: impl FnMut(&Pick, &Result<(), Refusal>),
+) -> Result<(Carried, Record, Note), RecordError> {
+    let Prepared { mut record, note, cuts, uncut: _ } = prepared;
+    // What an earlier run began and did not end is gone by now, or it would be among the cuts.
+    record.cuts.iter_mut().for_each(|entry| entry.made = entry.made.or_else(|| Some(Timestamp::now())));
+    for (_, cut) in &cuts {
+        noted(&mut record, cut);
+    }
+    stamp(&mut record, Stage::Cut, actor, false);
+    let mut note = record.save(&*cutters.records, note.as_ref()).await?;
+    let mut carried = Carried::default();
+    for (pick, cut) in cuts {
+        carried.stopped = pulled(brakes);
+        if carried.stopped.is_some() {
+            break;
+        }
+        let cutter = match cutters.of(cut.id()) {
+            Ok(cutter) => cutter,
+            Err(refusal) => {
+                carried.failed.push((cut.id().clone(), refusal.to_string()));
+                continue;
+            }
+        };
+        let mut result = cutter.cut(&cut).await;
+        if matches!(result, Err(Refusal::Changed { .. })) {
+            // Somebody was there meanwhile: what it is now has to be on record before it ends.
+            result = match cutter.whole(cut.id()).await {
+                Err(refusal) => Err(refusal),
+                Ok(None) => Ok(()),
+                Ok(Some(whole)) => match Cut::of(&pick, &whole.object, whole.version) {
+                    Err(Uncut::Gone) => Ok(()),
+                    Err(why) => Err(Refusal::Refused { why: why.to_string() }),
+                    Ok(again) => {
+                        noted(&mut record, &again);
+                        note = record.save(&*cutters.records, Some(&note)).await?;
+                        cutter.cut(&again).await
+                    }
+                },
+            };
+        }
+        told(&pick, &result);
+        match result {
+            Ok(()) => {
+                made(&mut record, cut.id());
+                carried.done.push(cut.id().clone());
+            }
+            Err(refusal) => carried.failed.push((cut.id().clone(), refusal.to_string())),
+        }
+    }
+    let whole = carried.failed.is_empty() && carried.stopped.is_none();
+    stamp(&mut record, Stage::Cut, actor, whole);
+    let note = record.save(&*cutters.records, Some(&note)).await?;
+    Ok((carried, record, note))
+}
+
+/// Asks the API server about everybody who left, and keeps what it answers.
+///
+/// # Errors
+/// When it cannot be asked, or the record cannot be written.
+pub async fn prove(
+    cutters: &Cutters,
+    kube: &Arc<Kube>,
+    (record, note): (&mut Record, Note),
+    offboarding: &Offboarding,
+) -> Result<Vec<Answer>, RecordError> {
+    let mut accounts = Vec::new();
+    for namespace in &offboarding.namespaces {
+        let names = kube.accounts_in(namespace).await.map_err(RecordError::Refused)?;
+        accounts.extend(names.into_iter().map(|name| (namespace.clone(), name)));
+        // Whoever still has its token is asked about as well, though the account is gone.
+        for cut in record.cuts.iter().filter(|entry| entry.cut.id().kind == "ServiceAccount") {
+            let id = cut.cut.id();
+            if id.scope == *namespace && !accounts.contains(&(id.scope.clone(), id.name.clone())) {
+                accounts.push((id.scope.clone(), id.name.clone()));
+            }
+        }
+    }
+    let whole = matches!(record.leaving, Leaving::Person { .. });
+    let spaces: Vec<SmolStr> = match whole {
+        true => {
+            let mut spaces: Vec<SmolStr> = record
+                .cuts
+                .iter()
+                .map(|entry| entry.cut.id().scope.clone())
+                .filter(|space| !space.is_empty())
+                .collect();
+            spaces.sort();
+            spaces.dedup();
+            spaces
+        }
+        false => offboarding.namespaces.clone(),
+    };
+    let asked = questions(&offboarding.people, &accounts, &spaces, whole);
+    let answers = review(kube, asked, &offboarding.kept).await.map_err(RecordError::Refused)?;
+    record.answers.clone_from(&answers);
+    record.save(&*cutters.records, Some(&note)).await?;
+    Ok(answers)
+}
+
+/// Brings back all that was cut, the last cut first.
+///
+/// # Errors
+/// When the record cannot be written.
+pub async fn undo(
+    cutters: &Cutters,
+    (mut record, note): (Record, Note),
+    actor: &Actor,
+    brakes: &Brakes,
+    mut told: impl FnMut(&ResourceId, &Result<Restored, Refusal>),
+) -> Result<(Carried, Record), RecordError> {
+    stamp(&mut record, Stage::Undo, actor, false);
+    let note = record.save(&*cutters.records, Some(&note)).await?;
+    let mut carried = Carried::default();
+    for entry in record.cuts.iter().rev() {
+        carried.stopped = pulled(brakes);
+        if carried.stopped.is_some() {
+            break;
+        }
+        let id = entry.cut.id();
+        let result = match cutters.of(id) {
+            Err(refusal) => Err(refusal),
+            Ok(cutter) => match cutter.restore(&entry.cut).await {
+                // Somebody wrote to it at the same moment: what it is now is looked at once more.
+                Err(Refusal::Changed { .. }) => cutter.restore(&entry.cut).await,
+                result => result,
+            },
+        };
+        told(id, &result);
+        match result {
+            Ok(Restored::Back) => carried.done.push(id.clone()),
+            Ok(Restored::ByRoster) => carried.by_roster.push(id.clone()),
+            Err(refusal) => carried.failed.push((id.clone(), refusal.to_string())),
+        }
+    }
+    let whole = carried.failed.is_empty() && carried.stopped.is_none();
+    stamp(&mut record, Stage::Undo, actor, whole);
+    if whole {
+        record.cuts.clear();
+        record.answers.clear();
+        record.kept.clear();
+    }
+    record.save(&*cutters.records, Some(&note)).await?;
+    Ok((carried, record))
+}
+
+/// Puts a cut on record. One of the same parts of the same object takes the place of the earlier one only where that was
+/// made: what was not made yet is what it was before anybody began.
+fn noted(record: &mut Record, cut: &Cut) {
+    let entry = Entry { cut: cut.clone(), made: None };
+    let same = |have: &&mut Entry| {
+        have.cut.id() == cut.id() && have.cut.parts().is_empty() == cut.parts().is_empty()
+    };
+    match record.cuts.iter_mut().find(same) {
+        Some(have) if cut.parts().is_empty() => *have = entry,
+        Some(have) if have.cut.parts() == cut.parts() => *have = entry,
+        _ => record.cuts.push(entry),
+    }
+}
+
+fn made(record: &mut Record, id: &ResourceId) {
+    let now = Timestamp::now();
+    let entries = record.cuts.iter_mut().filter(|entry| entry.cut.id() == id && entry.made.is_none());
+    entries.for_each(|entry| entry.made = Some(now));
+}
+
+/// Says that a stage begins or has ended; one that was begun and not ended goes on.
+fn stamp(record: &mut Record, stage: Stage, actor: &Actor, done: bool) {
+    let stamp = Stamp { stage, at: Timestamp::now(), by: actor.by.clone(), host: actor.host.clone(), done };
+    match record.stages.last_mut() {
+        Some(last) if last.stage == stage && !last.done => *last = stamp,
+        _ => record.stages.push(stamp),
+    }
+}
+
+fn pulled(brakes: &Brakes) -> Option<&'static str> {
+    if *brakes.interrupted.borrow() {
+        return Some("it was told to end");
+    }
+    brakes.lock_lost.borrow().then_some("the lock was lost to another run")
+}

@@ -1,0 +1,87 @@
+//! What a system has to do beside [`Provider`](crate::providers::Provider) so that somebody can leave it. This is the only
+//! way in kwo by which anything ends, and no run of `plan`, `apply`, `sync`, `hook`, `watch` or `ci` gets hold of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kwo_planner::observed::Version;
+use kwo_planner::offboard::{Cut, Removal};
+use kwo_planner::resource::ResourceId;
+use kwo_planner::systems::System;
+use kwo_planner::tree::Tree;
+
+use crate::providers::{Note, Promise, Refusal};
+
+/// An object as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whole {
+    /// All of it.
+    pub object: Tree,
+    /// What a cut has to name, so that it fails if the object has changed since.
+    pub version: Version,
+}
+
+/// What became of an undo.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Restored {
+    /// It is there again as it was.
+    Back,
+    /// Only the roster can have it made anew, since no record holds its secret.
+    ByRoster,
+}
+
+/// A system that somebody can leave.
+pub trait Cutter: Send + Sync {
+    /// The object as it is now; nothing where there is none.
+    fn whole<'a>(&'a self, id: &'a ResourceId) -> Promise<'a, Result<Option<Whole>, Refusal>>;
+
+    /// Ends what the cut says, if the object is still as it was seen. What is gone already is cut.
+    fn cut<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<(), Refusal>>;
+
+    /// Brings back what the cut ended, once.
+    fn restore<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<Restored, Refusal>>;
+
+    /// Ends an object for good, if it is still as the archive has it.
+    fn remove<'a>(&'a self, removal: &'a Removal) -> Promise<'a, Result<(), Refusal>>;
+}
+
+/// What is kept of those who left, in the system itself, so that every machine knows it.
+pub trait Records: Send + Sync {
+    /// The record of this name, where there is one.
+    fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>>;
+
+    /// Leaves a record in place of the one that was read; gives it as it is now.
+    fn keep<'a>(
+        &'a self,
+        name: &'a str,
+        text: &'a str,
+        seen: Option<&'a Note>,
+    ) -> Promise<'a, Result<Note, Refusal>>;
+}
+
+/// The systems that somebody can leave.
+pub struct Cutters {
+    systems: BTreeMap<System, Arc<dyn Cutter>>,
+    /// Where the records are.
+    pub records: Arc<dyn Records>,
+}
+
+impl Cutters {
+    /// These systems, and the one that keeps the records.
+    #[must_use]
+    pub fn new(
+        records: Arc<dyn Records>,
+        systems: impl IntoIterator<Item = (System, Arc<dyn Cutter>)>,
+    ) -> Cutters {
+        Cutters { systems: systems.into_iter().collect(), records }
+    }
+
+    /// The system of an object.
+    ///
+    /// # Errors
+    /// When the run was not asked to look at that system.
+    pub fn of(&self, id: &ResourceId) -> Result<&dyn Cutter, Refusal> {
+        let why = || Refusal::Refused { why: id.system.rules().not_asked().to_string() };
+        self.systems.get(&id.system).map(|cutter| &**cutter).ok_or_else(why)
+    }
+}

@@ -1,0 +1,192 @@
+//! What is kept of one who left: which stages were done, when and by whom, and every cut with its inverse. It is written
+//! before the first cut, so a run that is killed leaves nothing that cannot be brought back.
+
+use jiff::Timestamp;
+use kwo_planner::offboard::{Cut, Kept, Leaving};
+use kwo_planner::tree::SmolStr;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::cutter::Records;
+use super::reviews::Answer;
+use crate::providers::{Note, Refusal};
+
+/// The version of the form of a record.
+const FORMAT_VERSION: &str = "1.0";
+
+/// What is kept of one who left.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version of this form. Minor versions only add.
+    pub format_version: String,
+    /// Who left.
+    pub leaving: Leaving,
+    /// Which cluster or directory it is.
+    pub target: SmolStr,
+    /// The stages that were done, in order.
+    pub stages: Vec<Stamp>,
+    /// The cuts, in the order in which they were made.
+    pub cuts: Vec<Entry>,
+    /// What the people kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
+    /// What the access reviews answered after the cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
+    /// How long it is retained after the cut, in seconds.
+    pub retain_seconds: u64,
+}
+
+/// A stage that was begun or done.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Which.
+    pub stage: Stage,
+    /// When it ended, or began where it has not ended.
+    pub at: Timestamp,
+    /// Who ran it, as the system knows them.
+    pub by: SmolStr,
+    /// The machine.
+    pub host: String,
+    /// It was done to its end.
+    pub done: bool,
+}
+
+/// The stages.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Access ends.
+    Cut,
+    /// The cut was taken back.
+    Undo,
+}
+
+impl Stage {
+    /// As a word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Stage::Cut => "cut",
+            Stage::Undo => "undo",
+        }
+    }
+}
+
+/// One cut, and whether it was made.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The cut.
+    pub cut: Cut,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Timestamp>,
+}
+
+/// Why a record cannot be had or kept.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RecordError {
+    /// The system said no.
+    #[error("the record of who left: {0}")]
+    Refused(Refusal),
+    /// It cannot be read.
+    #[error("the record of who left cannot be read: {0}")]
+    Unreadable(String),
+    /// It is of a newer kwo.
+    #[error("the record of who left has the form {0}, which this kwo does not know")]
+    Newer(String),
+    /// It is of another cluster.
+    #[error("the record of who left is of another cluster or directory")]
+    OfAnother,
+}
+
+impl Record {
+    /// The record of somebody of whom there is none yet.
+    #[must_use]
+    pub fn new(leaving: Leaving, target: SmolStr, retain_seconds: u64) -> Record {
+        Record {
+            format_version: FORMAT_VERSION.to_owned(),
+            leaving,
+            target,
+            stages: Vec::new(),
+            cuts: Vec::new(),
+            kept: Vec::new(),
+            answers: Vec::new(),
+            retain_seconds,
+        }
+    }
+
+    /// The record, where there is one, and the note that it stands in.
+    ///
+    /// # Errors
+    /// When it cannot be read: an unreadable one is not none, for the inverses would be lost.
+    pub async fn load(
+        records: &dyn Records,
+        leaving: &Leaving,
+        target: &str,
+    ) -> Result<(Option<Record>, Option<Note>), RecordError> {
+        let note = records.record(&name(leaving)).await.map_err(RecordError::Refused)?;
+        let Some(note) = note else { return Ok((None, None)) };
+        let unreadable = |error: serde_json::Error| RecordError::Unreadable(error.to_string());
+        let text: serde_json::Value = serde_json::from_str(&note.text).map_err(unreadable)?;
+        let version = text.get("format_version").and_then(|version| version.as_str()).unwrap_or_default();
+        if version.split('.').next() != FORMAT_VERSION.split('.').next() {
+            return Err(RecordError::Newer(version.to_owned()));
+        }
+        let record: Record = serde_json::from_value(text).map_err(unreadable)?;
+        if record.target != target {
+            return Err(RecordError::OfAnother);
+        }
+        Ok((Some(record), Some(note)))
+    }
+
+    /// Leaves it in the system.
+    ///
+    /// # Errors
+    /// When it cannot be written, or another run was quicker.
+    pub async fn save(&self, records: &dyn Records, seen: Option<&Note>) -> Result<Note, RecordError> {
+        let text = serde_json::to_string(self).map_err(|error| RecordError::Unreadable(error.to_string()))?;
+        records.keep(&name(&self.leaving), &text, seen).await.map_err(RecordError::Refused)
+    }
+
+    /// SHA-256 of the record, as hexadecimal digits.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        // A record of plain values has a JSON form.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Is the access cut, and nobody took that back?
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.stages.last().is_some_and(|stamp| stamp.stage == Stage::Cut && stamp.done)
+    }
+
+    /// Was a cut begun and not ended?
+    #[must_use]
+    pub fn is_half(&self) -> bool {
+        self.stages.last().is_some_and(|stamp| !stamp.done)
+    }
+
+    /// When the retention ends, where something is cut.
+    #[must_use]
+    pub fn retained_until(&self) -> Option<Timestamp> {
+        let cut = self.stages.last().filter(|stamp| stamp.stage == Stage::Cut && stamp.done)?;
+        let span = jiff::SignedDuration::from_secs(i64::try_from(self.retain_seconds).unwrap_or(i64::MAX));
+        cut.at.checked_add(span).ok()
+    }
+}
+
+/// What the record is called: of a person no more than a digest, for names have characters that no object may have.
+fn name(leaving: &Leaving) -> String {
+    match leaving {
+        Leaving::Tenant(name) => format!("tenant-{name}"),
+        Leaving::Person { name, everywhere: _ } => {
+            let digest = Sha256::digest(name.as_bytes());
+            let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("person-{hex}")
+        }
+        Leaving::Leftovers { .. } => "leftovers".to_owned(),
+    }
+}

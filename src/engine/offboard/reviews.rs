@@ -1,0 +1,196 @@
+//! The proof of a cut: for everybody who left, the API server is asked whether they may still do anything in the
+//! namespaces. Only its "no" counts; kwo concludes nothing by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kwo_planner::offboard::Kept;
+use kwo_planner::tree::SmolStr;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use crate::providers::{Kube, Refusal};
+
+/// One question of an access review.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// The user.
+    pub user: SmolStr,
+    /// The groups that the user is asked with.
+    pub groups: Vec<SmolStr>,
+    /// The namespace; empty for the whole cluster.
+    pub namespace: SmolStr,
+    /// The verb.
+    pub verb: SmolStr,
+    /// The API group.
+    pub group: SmolStr,
+    /// The resource, with its subresource behind a slash.
+    pub resource: SmolStr,
+}
+
+/// What was answered.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// To what.
+    #[serde(flatten)]
+    pub question: Question,
+    /// Yes?
+    pub allowed: bool,
+    /// The person keeps a right that the plan told, so a yes was to be expected.
+    pub kept: bool,
+}
+
+/// What is asked of each, from the least harmful to everything.
+const ASKED: [(&str, &str, &str); 12] = [
+    ("get", "", "pods"),
+    ("get", "", "configmaps"),
+    ("get", "", "secrets"),
+    ("list", "", "secrets"),
+    ("create", "", "pods"),
+    ("create", "", "pods/exec"),
+    ("create", "", "serviceaccounts/token"),
+    ("create", "apps", "deployments"),
+    ("patch", "apps", "deployments"),
+    ("delete", "apps", "deployments"),
+    ("create", "rbac.authorization.k8s.io", "rolebindings"),
+    ("*", "*", "*"),
+];
+
+/// The same for the whole cluster, of a person.
+const ASKED_OF_ALL: [(&str, &str, &str); 5] = [
+    ("list", "", "namespaces"),
+    ("list", "", "nodes"),
+    ("list", "", "secrets"),
+    ("impersonate", "", "users"),
+    ("*", "*", "*"),
+];
+
+/// A "no" reaches the authorizer a moment after the binding is gone.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// How many questions are on their way at a time.
+const AT_ONCE: usize = 16;
+
+/// All questions about these people and service accounts in these namespaces; of a person who leaves altogether the whole
+/// cluster is asked about, too.
+#[must_use]
+pub fn questions(
+    people: &[SmolStr],
+    accounts: &[(SmolStr, SmolStr)],
+    namespaces: &[SmolStr],
+    whole: bool,
+) -> Vec<Question> {
+    let everyone = SmolStr::new_static("system:authenticated");
+    // One who is a group is asked about as somebody in it.
+    let people = people.iter().map(|name| (name.clone(), vec![name.clone(), everyone.clone()]));
+    let accounts = accounts.iter().map(|(namespace, name)| {
+        let user = smol_str::format_smolstr!("system:serviceaccount:{namespace}:{name}");
+        let own = smol_str::format_smolstr!("system:serviceaccounts:{namespace}");
+        (user, vec!["system:serviceaccounts".into(), own, everyone.clone()])
+    });
+    let people: Vec<_> = people.collect();
+    let question =
+        |(user, groups): &(SmolStr, Vec<SmolStr>), namespace: &SmolStr, asked: &(&str, &str, &str)| {
+            let (verb, group, resource) = *asked;
+            Question {
+                user: user.clone(),
+                groups: groups.clone(),
+                namespace: namespace.clone(),
+                verb: verb.into(),
+                group: group.into(),
+                resource: resource.into(),
+            }
+        };
+    let mut questions = Vec::new();
+    for who in people.iter().cloned().chain(accounts) {
+        for namespace in namespaces {
+            questions.extend(ASKED.iter().map(|asked| question(&who, namespace, asked)));
+        }
+    }
+    if whole {
+        let nowhere = SmolStr::default();
+        for who in &people {
+            questions.extend(ASKED_OF_ALL.iter().map(|asked| question(who, &nowhere, asked)));
+        }
+    }
+    questions
+}
+
+/// Asks all of them; a yes is asked for again, for a moment.
+///
+/// # Errors
+/// When one of them cannot be asked: a question without an answer is no "no".
+pub async fn review(
+    kube: &Arc<Kube>,
+    questions: Vec<Question>,
+    kept: &[Kept],
+) -> Result<Vec<Answer>, Refusal> {
+    let mut running: JoinSet<Result<Answer, Refusal>> = JoinSet::new();
+    let mut answers = Vec::with_capacity(questions.len());
+    for question in questions {
+        if running.len() >= AT_ONCE
+            && let Some(Ok(answer)) = running.join_next().await
+        {
+            answers.push(answer?);
+        }
+        let kube = Arc::clone(kube);
+        let keeps = kept.iter().any(|kept| kept.explains(&question.user, &question.namespace));
+        running.spawn(async move {
+            let mut allowed = kube.allows(&question).await?;
+            for _ in 0..TRIES {
+                if !allowed || keeps {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
+                allowed = kube.allows(&question).await?;
+            }
+            Ok(Answer { question, allowed, kept: keeps })
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        match done {
+            Ok(answer) => answers.push(answer?),
+            Err(error) => return Err(Refusal::Unreachable { why: error.to_string() }),
+        }
+    }
+    let key = |answer: &Answer| {
+        let Question { user, groups: _, namespace, verb, group, resource } = &answer.question;
+        (user.clone(), namespace.clone(), resource.clone(), group.clone(), verb.clone())
+    };
+    answers.sort_by_key(key);
+    Ok(answers)
+}
+
+impl Answer {
+    /// A right that the plan did not tell.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.allowed && !self.kept
+    }
+
+    /// The right as a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Question { user, groups: _, namespace, verb, group, resource } = &self.question;
+        let dot = if group.is_empty() || group == "*" { String::new() } else { format!(".{group}") };
+        let place = if namespace.is_empty() { "the whole cluster" } else { namespace };
+        format!("{user} may {verb} {resource}{dot} in {place}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_service_account_and_of_a_group_the_groups_are_asked_with() {
+        let all = questions(&["ops".into()], &[("a".into(), "deployer".into())], &["a".into()], true);
+        let person = &all[0];
+        assert_eq!((person.user.as_str(), person.groups[0].as_str()), ("ops", "ops"));
+        let account = &all[ASKED.len()];
+        assert_eq!(account.user, "system:serviceaccount:a:deployer");
+        assert_eq!(account.groups[1], "system:serviceaccounts:a");
+        assert_eq!(all.len(), ASKED.len() * 2 + ASKED_OF_ALL.len());
+    }
+}

@@ -1,0 +1,170 @@
+//! How a manifest leaves a directory, and how it comes back: its file moves to `.kwo.cut`, where nobody who applies the
+//! directory looks, and back again, byte for byte.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use kwo_planner::observed::{Place, Version};
+use kwo_planner::offboard::{Cut, Removal};
+use kwo_planner::resource::{Desired, ResourceId};
+
+use super::directory::Dir;
+use super::{note, observe};
+use crate::offboard::{Cutter, Records, Restored, Whole};
+use crate::providers::place::{Astray, inside, settle};
+use crate::providers::{Note, Promise, Refusal, manifest};
+use crate::regular;
+
+/// The folder of what was cut.
+const CUT: &str = ".kwo.cut";
+
+const FOLDERS: u32 = 0o700;
+
+impl Cutter for Dir {
+    fn whole<'a>(&'a self, id: &'a ResourceId) -> Promise<'a, Result<Option<Whole>, Refusal>> {
+        Box::pin(async move {
+            let Some((file, bytes)) = found(self.path(), id)? else { return Ok(None) };
+            let text = std::str::from_utf8(&bytes).map_err(|error| refused(error.to_string()))?;
+            let objects = manifest::read(text).map_err(refused)?;
+            let [object] = objects.as_slice() else {
+                return Err(by_hand(&file, "it does not hold one object"));
+            };
+            Ok(Some(Whole { object: object.clone(), version: version(&bytes) }))
+        })
+    }
+
+    fn cut<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let Some((file, bytes)) = found(self.path(), cut.id())? else { return Ok(()) };
+            if !cut.parts().is_empty() {
+                return Err(by_hand(&file, "only a part of it ends"));
+            }
+            if version(&bytes) != *cut.seen() {
+                return Err(Refusal::Changed { why: format!("{} has other content now", file.display()) });
+            }
+            let to = Path::new(CUT).join(&file);
+            moved(self.path(), &file, &to)
+        })
+    }
+
+    fn restore<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<Restored, Refusal>> {
+        Box::pin(async move {
+            if found(self.path(), cut.id())?.is_some() {
+                return Ok(Restored::Back);
+            }
+            let Some(file) = stored(self.path(), cut)? else {
+                return Err(refused(format!("{CUT} does not hold {} as it was", cut.id())));
+            };
+            moved(self.path(), &Path::new(CUT).join(&file), &file).map(|()| Restored::Back)
+        })
+    }
+
+    fn remove<'a>(&'a self, removal: &'a Removal) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let found = removal.found();
+            let path =
+                inside(self.path(), Path::new(found.path.as_str()), None).map_err(|astray| said(&astray))?;
+            match regular::read(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(refused(format!("{}: {error}", path.display()))),
+                Ok(bytes) if version(&bytes) != found.seen => {
+                    Err(Refusal::Changed { why: format!("{} has other content now", path.display()) })
+                }
+                Ok(_) => fs::remove_file(&path)
+                    .and_then(|()| settle(&path))
+                    .map_err(|error| refused(format!("{}: {error}", path.display()))),
+            }
+        })
+    }
+}
+
+impl Records for Dir {
+    fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>> {
+        Box::pin(async move { note::recall(self.path(), &place(name)) })
+    }
+
+    fn keep<'a>(
+        &'a self,
+        name: &'a str,
+        text: &'a str,
+        seen: Option<&'a Note>,
+    ) -> Promise<'a, Result<Note, Refusal>> {
+        Box::pin(async move { note::remember(self.path(), &place(name), text, seen) })
+    }
+}
+
+/// The file of the record of somebody who left.
+fn place(name: &str) -> String {
+    format!(".kwo.offboard-{name}.json")
+}
+
+/// The file that holds the object and nothing else, from the directory on, and its bytes.
+fn found(root: &Path, id: &ResourceId) -> Result<Option<(PathBuf, Vec<u8>)>, Refusal> {
+    let observed = observe::observe(root, &Desired::default());
+    let path = match observed.reach.places.get(id) {
+        None => return Ok(None),
+        Some(Place::Among(file)) => {
+            return Err(by_hand(Path::new(file.as_str()), "it holds other objects, too"));
+        }
+        Some(Place::Alone(file)) => PathBuf::from(file.as_str()),
+    };
+    let base = root.canonicalize().map_err(|error| refused(error.to_string()))?;
+    let absolute = std::path::absolute(root).map_err(|error| refused(error.to_string()))?;
+    let file = path.strip_prefix(&base).or_else(|_| path.strip_prefix(&absolute));
+    let file = file.map_err(|_| refused(format!("{} is not in the directory", path.display())))?.to_owned();
+    let path = inside(root, &file, None).map_err(|astray| said(&astray))?;
+    let bytes = regular::read(&path).map_err(|error| refused(format!("{}: {error}", path.display())))?;
+    Ok(Some((file, bytes)))
+}
+
+/// Where what was cut lies, in the very state in which it was cut.
+fn stored(root: &Path, cut: &Cut) -> Result<Option<PathBuf>, Refusal> {
+    let store = root.join(CUT);
+    let observed = observe::observe(&store, &Desired::default());
+    let Some(Place::Alone(file)) = observed.reach.places.get(cut.id()) else { return Ok(None) };
+    let bytes = regular::read(Path::new(file.as_str())).map_err(|error| refused(error.to_string()))?;
+    let file = Path::new(file.as_str());
+    let bases = [store.canonicalize(), std::path::absolute(&store)];
+    let inner = bases.iter().flatten().find_map(|base| file.strip_prefix(base).ok());
+    Ok(inner.filter(|_| version(&bytes) == *cut.seen()).map(Path::to_owned))
+}
+
+/// Moves a file, never over another one.
+fn moved(root: &Path, from: &Path, to: &Path) -> Result<(), Refusal> {
+    let at = |file: &Path, make| inside(root, file, make).map_err(|astray| said(&astray));
+    let from = at(from, None)?;
+    let to = at(to, Some(FOLDERS))?;
+    let failed = |error: std::io::Error| refused(format!("{}: {error}", to.display()));
+    match fs::hard_link(&from, &to) {
+        // A run was killed between the two: both names are one file then.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let same = fs::read(&from).map_err(failed)? == fs::read(&to).map_err(failed)?;
+            if !same {
+                // An earlier cut of the same object: the newest one counts, the older one keeps its bytes.
+                let kept = to.with_extension(format!("{}.before", jiff::Timestamp::now().as_second()));
+                fs::rename(&to, kept).map_err(failed)?;
+                fs::hard_link(&from, &to).map_err(failed)?;
+            }
+        }
+        linked => linked.map_err(failed)?,
+    }
+    settle(&to).map_err(failed)?;
+    fs::remove_file(&from).and_then(|()| settle(&from)).map_err(failed)
+}
+
+fn version(bytes: &[u8]) -> Version {
+    Version(manifest::version(bytes).into())
+}
+
+fn by_hand(file: &Path, why: &str) -> Refusal {
+    refused(format!("{}: {why}, so a person has to edit it", file.display()))
+}
+
+fn said(astray: &Astray) -> Refusal {
+    refused(astray.to_string())
+}
+
+fn refused(why: impl Into<String>) -> Refusal {
+    Refusal::Refused { why: why.into() }
+}

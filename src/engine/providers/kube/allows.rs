@@ -1,0 +1,78 @@
+//! What others may do: one access review a question, and who the service accounts of a namespace are.
+
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kwo_planner::tree::Tree;
+use smol_str::SmolStr;
+
+use super::connect::Kube;
+use super::path::segment;
+use super::wire::Call;
+use crate::offboard::Question;
+use crate::providers::Refusal;
+
+const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+
+impl Kube {
+    /// Does the API server allow it?
+    ///
+    /// # Errors
+    /// When it does not answer, or may not be asked.
+    pub async fn allows(&self, question: &Question) -> Result<bool, Refusal> {
+        let Question { user, groups, namespace, verb, group, resource } = question;
+        let some = |text: &SmolStr| (!text.is_empty()).then(|| text.to_string());
+        let (resource, subresource) = match resource.split_once('/') {
+            Some((resource, below)) => (resource.to_owned(), Some(below.to_owned())),
+            None => (resource.to_string(), None),
+        };
+        let attributes = ResourceAttributes {
+            namespace: some(namespace),
+            verb: Some(verb.to_string()),
+            group: Some(group.to_string()),
+            resource: Some(resource),
+            subresource,
+            ..ResourceAttributes::default()
+        };
+        let review = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: some(user),
+                groups: Some(groups.iter().map(ToString::to_string).collect()),
+                resource_attributes: Some(attributes),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let unlike =
+            |error: serde_json::Error| Refusal::Unreachable { why: format!("an access review: {error}") };
+        let body = serde_json::to_vec(&review).map_err(unlike)?;
+        // It makes nothing, so asking again does no harm.
+        let asked = self.wire.ask(&Call::post(REVIEWS, body)).await;
+        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if !answer.is_success() {
+            return Err(answer.refusal(asked.tries));
+        }
+        let review: SubjectAccessReview = serde_json::from_slice(&answer.body).map_err(unlike)?;
+        let status = review.status.ok_or_else(|| Refusal::Unreachable {
+            why: "an access review came back without an answer".to_owned(),
+        })?;
+        Ok(status.allowed)
+    }
+
+    /// The names of the service accounts of a namespace.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn accounts_in(&self, namespace: &str) -> Result<Vec<SmolStr>, Refusal> {
+        let refused = |why: String| Refusal::Refused { why };
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts", segment(namespace).map_err(refused)?);
+        let asked = self.wire.ask(&Call::metadata(path)).await;
+        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if !answer.is_success() {
+            return Err(answer.refusal(asked.tries));
+        }
+        let list: Tree = serde_json::from_slice(&answer.body)
+            .map_err(|error| Refusal::Unreachable { why: format!("the answer cannot be read: {error}") })?;
+        let items = list.get("items").map(Tree::items).unwrap_or_default();
+        let name = |item: &Tree| item.at("/metadata/name").and_then(Tree::as_text).cloned();
+        Ok(items.iter().filter_map(name).collect())
+    }
+}

@@ -1,0 +1,298 @@
+//! One cut: what ends a right or a credential, with all that brings it back. There is no cut without its inverse.
+
+use serde::{Deserialize, Serialize};
+
+use super::Pick;
+use crate::kinds::Kind;
+use crate::observed::Version;
+use crate::resource::ResourceId;
+use crate::tree::{SmolStr, Tree, tokens};
+
+/// What a cut ends. Rights go before credentials: a token without a right opens nothing, a right without a token waits for
+/// the next one.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Order {
+    /// What somebody may do.
+    Right,
+    /// By what somebody logs in.
+    Credential,
+    /// What gives nobody anything.
+    Rest,
+}
+
+/// A part of an object that stays.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// Every subject of a binding with this name.
+    Subject(SmolStr),
+    /// Every subject of a binding that is a service account of this namespace.
+    Accounts(SmolStr),
+    /// The field at this pointer, where it has this value.
+    Field {
+        /// The place.
+        pointer: SmolStr,
+        /// The value there.
+        value: Tree,
+    },
+}
+
+/// One cut. It can be made only by [`Cut::of`], and so it always has its inverse.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cut {
+    id: ResourceId,
+    seen: Version,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Entry>,
+    inverse: Tree,
+    order: Order,
+    why: SmolStr,
+}
+
+/// A value inside an object, by its place.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where it stands.
+    pub pointer: SmolStr,
+    /// What stands there.
+    pub value: Tree,
+}
+
+/// Why something cannot be cut.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Uncut {
+    /// Nothing of it is there any more.
+    #[error("it is gone already")]
+    Gone,
+    /// What is in it may not stand in a record, so it could not be brought back.
+    #[error("{0} holds a secret that kwo keeps no copy of, so it could not be brought back")]
+    Secret(ResourceId),
+}
+
+/// What the API server fills in by itself, and takes from nobody.
+const FILLED: [&str; 8] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "managedFields",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
+
+/// The type of a Secret that a controller fills with a token.
+const TOKEN: &str = "kubernetes.io/service-account-token";
+
+impl Cut {
+    /// The cut of what was picked, from the object as it stands there as a whole.
+    ///
+    /// # Errors
+    /// When nothing of it is there any more, or it could not be brought back.
+    pub fn of(pick: &Pick, object: &Tree, seen: Version) -> Result<Cut, Uncut> {
+        let parts = match &pick.part {
+            None => Vec::new(),
+            Some(part @ (Part::Subject(who) | Part::Accounts(who))) => {
+                let subjects = object.at("/subjects").map(Tree::items).unwrap_or_default();
+                let theirs = |subject: &Tree| match part {
+                    Part::Subject(_) => is_person(subject, who),
+                    _ => is_account_of(subject, who),
+                };
+                if !subjects.iter().any(theirs) {
+                    return Err(Uncut::Gone);
+                }
+                match subjects.iter().all(theirs) {
+                    true => Vec::new(),
+                    false => entries("/subjects", subjects, theirs),
+                }
+            }
+            Some(Part::Field { pointer, value }) => match found(object, pointer, value) {
+                Some(entry) => vec![entry],
+                None => return Err(Uncut::Gone),
+            },
+        };
+        let inverse = if parts.is_empty() { manifest(object) } else { Tree::Null };
+        let is_secret = pick.id.known_kind() == Some(Kind::Secret);
+        if is_secret
+            && (!parts.is_empty() || inverse.get("type").and_then(Tree::as_text).is_none_or(|of| of != TOKEN))
+        {
+            return Err(Uncut::Secret(pick.id.clone()));
+        }
+        let order = pick.id.system.rules().loses(&pick.id, parts.is_empty());
+        Ok(Cut { id: pick.id.clone(), seen, parts, inverse, order, why: pick.why.clone() })
+    }
+
+    /// The object.
+    #[must_use]
+    pub fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// The state of the object that the cut is for; on any other it fails.
+    #[must_use]
+    pub fn seen(&self) -> &Version {
+        &self.seen
+    }
+
+    /// The values inside the object that end, the last one first; nothing where the object ends as a whole.
+    #[must_use]
+    pub fn parts(&self) -> &[Entry] {
+        &self.parts
+    }
+
+    /// The object as it is made again, where it ends as a whole. Of files on a node there is none: they hold tokens, and
+    /// the roster has them made anew.
+    #[must_use]
+    pub fn inverse(&self) -> &Tree {
+        &self.inverse
+    }
+
+    /// What it ends.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// The right that it ends, as a sentence.
+    #[must_use]
+    pub fn why(&self) -> &SmolStr {
+        &self.why
+    }
+}
+
+/// Is this subject of a binding the user or the group of this name?
+pub(super) fn is_person(subject: &Tree, name: &str) -> bool {
+    let text = |key: &str| subject.get(key).and_then(Tree::as_text).map(|text| text.as_str());
+    matches!(text("kind"), Some("User" | "Group")) && text("name") == Some(name)
+}
+
+/// Is this subject of a binding a service account of this namespace, or all of them?
+pub(super) fn is_account_of(subject: &Tree, namespace: &str) -> bool {
+    let text = |key: &str| subject.get(key).and_then(Tree::as_text).map(|text| text.as_str());
+    match text("kind") {
+        Some("ServiceAccount") => text("namespace") == Some(namespace),
+        Some("User") => text("name").is_some_and(|name| {
+            let rest =
+                name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.strip_prefix(namespace));
+            rest.is_some_and(|rest| rest.starts_with(':'))
+        }),
+        Some("Group") => {
+            text("name").and_then(|name| name.strip_prefix("system:serviceaccounts:")) == Some(namespace)
+        }
+        _ => false,
+    }
+}
+
+/// The entries of a list that these are, the last one first so that those before it stay where they are.
+fn entries(list: &str, items: &[Tree], those: impl Fn(&Tree) -> bool) -> Vec<Entry> {
+    let found = items.iter().enumerate().filter(|(_, item)| those(item));
+    let entry = |(at, item): (usize, &Tree)| Entry {
+        pointer: smol_str::format_smolstr!("{list}/{at}"),
+        value: item.clone(),
+    };
+    let mut entries: Vec<Entry> = found.map(entry).collect();
+    entries.reverse();
+    entries
+}
+
+/// A value where it stands now: an entry of a list may have moved.
+fn found(object: &Tree, pointer: &str, value: &Tree) -> Option<Entry> {
+    if object.at(pointer) == Some(value) {
+        return Some(Entry { pointer: pointer.into(), value: value.clone() });
+    }
+    let (list, last) = pointer.rsplit_once('/')?;
+    let items = object.at(list).filter(|_| last.bytes().all(|byte| byte.is_ascii_digit()))?.items();
+    entries(list, items, |item| item == value).into_iter().next()
+}
+
+/// An object without what the API server fills in, and without the bytes of a secret.
+#[must_use]
+pub fn manifest(object: &Tree) -> Tree {
+    let kept = |(key, value): &(SmolStr, Tree)| match key.as_str() {
+        "status" | "data" | "stringData" if key == "status" || is_secret(object) => None,
+        "metadata" => {
+            let fields = value.entries().iter().filter(|(key, _)| !FILLED.contains(&key.as_str()));
+            Some((key.clone(), Tree::map(fields.cloned())))
+        }
+        _ => Some((key.clone(), value.clone())),
+    };
+    Tree::map(object.entries().iter().filter_map(kept))
+}
+
+fn is_secret(object: &Tree) -> bool {
+    object.get("kind").and_then(Tree::as_text).is_some_and(|kind| kind == "Secret")
+}
+
+/// The list and nothing else, where a pointer leads to an entry of one.
+#[must_use]
+pub fn list_of(pointer: &str) -> Option<&str> {
+    let (list, _) = pointer.rsplit_once('/')?;
+    tokens(pointer).last().filter(|last| last.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pick(id: &str, part: Option<Part>) -> Pick {
+        Pick { id: id.parse().unwrap(), part, why: "w".into(), command: "".into() }
+    }
+
+    fn tree(json: &str) -> Tree {
+        serde_json::from_str(json).unwrap()
+    }
+
+    const BOTH: &str = r#"{"kind":"RoleBinding","metadata":{"name":"b","uid":"u","labels":{"a":"b"},"resourceVersion":"7"},
+        "subjects":[{"kind":"User","name":"bob"},{"kind":"ServiceAccount","name":"bob"},{"kind":"Group","name":"bob"}]}"#;
+
+    #[test]
+    fn of_a_binding_with_others_in_it_only_the_persons_own_part_ends() {
+        let pick = pick("kube:RoleBinding/a/b", Some(Part::Subject("bob".into())));
+        let cut = Cut::of(&pick, &tree(BOTH), Version("u/7".into())).unwrap();
+        let places: Vec<&str> = cut.parts().iter().map(|entry| entry.pointer.as_str()).collect();
+        // The last one first: what is taken away moves nothing that is still to be taken away.
+        assert_eq!(places, ["/subjects/2", "/subjects/0"]);
+        let alone = tree(
+            r#"{"kind":"RoleBinding","metadata":{"name":"b"},"subjects":[{"kind":"User","name":"bob"}]}"#,
+        );
+        let cut = Cut::of(&pick, &alone, Version("u/7".into())).unwrap();
+        assert!(cut.parts().is_empty() && cut.inverse() == &alone);
+        let others = tree(r#"{"kind":"RoleBinding","subjects":[{"kind":"User","name":"bobby"}]}"#);
+        assert_eq!(Cut::of(&pick, &others, Version("u/7".into())), Err(Uncut::Gone));
+    }
+
+    #[test]
+    fn the_inverse_is_the_object_without_what_the_server_fills_in() {
+        let cut = Cut::of(&pick("kube:RoleBinding/a/b", None), &tree(BOTH), Version("u/7".into())).unwrap();
+        assert_eq!(cut.inverse().at("/metadata"), Some(&tree(r#"{"name":"b","labels":{"a":"b"}}"#)));
+    }
+
+    #[test]
+    fn no_record_takes_the_bytes_of_a_secret() {
+        let token = r#"{"kind":"Secret","type":"kubernetes.io/service-account-token","metadata":{"name":"deployer-token"},
+            "data":{"token":"c2VjcmV0"}}"#;
+        let id = "kube:Secret/a/deployer-token";
+        let cut = Cut::of(&pick(id, None), &tree(token), Version("u/7".into())).unwrap();
+        assert!(cut.inverse().get("data").is_none(), "{cut:?}");
+        let opaque = tree(&token.replace("kubernetes.io/service-account-token", "Opaque"));
+        let refused = Cut::of(&pick(id, None), &opaque, Version("u/7".into()));
+        assert!(matches!(refused, Err(Uncut::Secret(_))), "{refused:?}");
+        let field = Part::Field { pointer: "/data/token".into(), value: "c2VjcmV0".into() };
+        let refused = Cut::of(&pick(id, Some(field)), &tree(token), Version("u/7".into()));
+        assert!(matches!(refused, Err(Uncut::Secret(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn an_entry_that_moved_is_found_and_one_that_changed_is_gone() {
+        let object = tree(r#"{"rules":[{"verbs":["get"]},{"verbs":["list"]}]}"#);
+        let entry = |value: &str| {
+            let part = Part::Field { pointer: "/rules/0".into(), value: tree(value) };
+            Cut::of(&pick("kube:Role/a/r", Some(part)), &object, Version("u/7".into()))
+        };
+        assert_eq!(entry(r#"{"verbs":["list"]}"#).unwrap().parts()[0].pointer, "/rules/1");
+        assert_eq!(entry(r#"{"verbs":["watch"]}"#), Err(Uncut::Gone));
+    }
+}

@@ -1,0 +1,261 @@
+//! What leaves, selected from what was seen. Nothing is read here that a plan does not read, and nothing is written.
+
+use std::collections::BTreeSet;
+
+use smol_str::format_smolstr;
+
+use super::cut::{is_account_of, is_person};
+use super::{Kept, Leaving, Offboarding, Order, Part, Pick};
+use crate::access;
+use crate::change::Leftover;
+use crate::endings::{ending, showing};
+use crate::kinds::Kind;
+use crate::observed::{Observed, Present, Sighting};
+use crate::origin::Origin;
+use crate::plan::{Adopt, Provenance, plan};
+use crate::resource::{Desired, Reason, ResourceId};
+use crate::roster::{Roster, Sources};
+use crate::tree::{SmolStr, Tree};
+
+/// What leaves. `with` is all that the roster wants, `without` the same without whom it is about; the world was observed
+/// with the latter.
+#[must_use]
+pub fn select(
+    leaving: &Leaving,
+    (roster, with): (&Roster, &Desired),
+    without: &Desired,
+    observed: &Observed,
+) -> Offboarding {
+    let mut found = Offboarding { unseen: unseen(observed), ..Offboarding::default() };
+    match leaving {
+        Leaving::Tenant(name) => {
+            let leftovers = leftovers(without, observed);
+            let theirs = leftovers.iter().filter(|left| belongs(left, name, with, without));
+            sorted(theirs, &mut found);
+            found.lines = named(roster, name);
+            strangers(observed, &mut found);
+        }
+        Leaving::Person { name, everywhere } => {
+            bindings_of(name, *everywhere, observed, &mut found);
+            found.lines = lines_of(name, with);
+        }
+        Leaving::Leftovers { access } => {
+            let leftovers = leftovers(without, observed);
+            // What goes with a namespace of a tenant goes when the tenant does.
+            let whole =
+                |left: &Leftover| left.pointer.is_none() && left.id.known_kind() == Some(Kind::Namespace);
+            let those = leftovers.iter().filter(|left| !access || left.grants.is_some());
+            sorted(those.filter(|left| !whole(left)), &mut found);
+            let rest = std::mem::take(&mut found.destroy);
+            let (gone, by_hand) = rest
+                .into_iter()
+                .partition(|pick| pick.id.known_kind().is_some_and(|kind| kind != Kind::Secret));
+            found.cut.extend::<Vec<Pick>>(gone);
+            found.by_hand.extend::<Vec<Pick>>(by_hand);
+        }
+    }
+    found.cut.sort_by(|a, b| (rank(a), &a.id).cmp(&(rank(b), &b.id)));
+    found.people = people(&found.cut, observed, leaving);
+    found.admins = admins(&found.people, observed);
+    found.kept = kept(&found, without, observed);
+    found
+}
+
+fn rank(pick: &Pick) -> Order {
+    pick.id.system.rules().loses(&pick.id, pick.part.is_none())
+}
+
+fn leftovers(desired: &Desired, observed: &Observed) -> Vec<Leftover> {
+    plan(desired, observed, &Adopt::Nothing, Provenance::default()).leftovers
+}
+
+/// Is it left over because this tenant leaves, or was it the tenant's before?
+fn belongs(left: &Leftover, tenant: &SmolStr, with: &Desired, without: &Desired) -> bool {
+    let asked = |desired: &Desired| {
+        let Some(resource) = desired.get(&left.id) else { return false };
+        let (Some(pointer), Some(value)) = (&left.pointer, &left.value) else { return true };
+        let list = super::cut::list_of(pointer).unwrap_or(pointer);
+        let there = resource.body.at(list);
+        there.is_some_and(|there| there == value || there.items().contains(value))
+    };
+    left.tenant == *tenant || (asked(with) && !asked(without))
+}
+
+/// Puts each where its stage is.
+fn sorted<'l>(leftovers: impl Iterator<Item = &'l Leftover>, found: &mut Offboarding) {
+    for left in leftovers {
+        let pick = picked(left);
+        let whole = left.pointer.is_none();
+        let kind = left.id.known_kind();
+        // Parts of files, and of texts within objects, are a person's to change.
+        let by_hand = left.pointer.as_deref().is_some_and(|pointer| {
+            kind.is_none() || left.id.shape().is_some_and(|shape| shape.is_in_document(pointer))
+        });
+        if whole && kind == Some(Kind::Namespace) {
+            found.namespaces.push(left.id.name.clone());
+        }
+        match rank(&pick) {
+            _ if by_hand => found.by_hand.push(pick),
+            Order::Right | Order::Credential => found.cut.push(pick),
+            Order::Rest => found.destroy.push(pick),
+        }
+    }
+    found.destroy.sort_by_key(|pick| (pick.id.known_kind() == Some(Kind::Namespace), pick.id.clone()));
+    found.namespaces.sort();
+}
+
+fn picked(left: &Leftover) -> Pick {
+    let part = left
+        .pointer
+        .clone()
+        .map(|pointer| Part::Field { pointer, value: left.value.clone().unwrap_or(Tree::Null) });
+    let why = left.grants.clone().or_else(|| left.in_force.clone()).unwrap_or_default();
+    Pick { id: left.id.clone(), part, why, command: left.command.clone() }
+}
+
+/// What others gave in the namespaces that leave, or to accounts in them.
+fn strangers(observed: &Observed, found: &mut Offboarding) {
+    let spaces: BTreeSet<SmolStr> = found.namespaces.iter().cloned().collect();
+    let cut: BTreeSet<ResourceId> = found.cut.iter().map(|pick| pick.id.clone()).collect();
+    for (id, present) in bindings(observed).filter(|(id, _)| !cut.contains(*id)) {
+        let subjects = present.body.get("subjects").map(Tree::items).unwrap_or_default();
+        let from = |space: &&SmolStr| subjects.iter().any(|subject| is_account_of(subject, space));
+        let inside = spaces.contains(&id.scope);
+        let parts: Vec<Option<Part>> = match inside {
+            true => vec![None],
+            false => spaces.iter().filter(from).map(|space| Some(Part::Accounts(space.clone()))).collect(),
+        };
+        for part in parts {
+            let command = showing(id, &observed.reach);
+            found.foreign.push(Pick { id: id.clone(), part, why: sentences(id, present), command });
+        }
+    }
+}
+
+/// The bindings that name a person.
+fn bindings_of(name: &SmolStr, everywhere: bool, observed: &Observed, found: &mut Offboarding) {
+    for (id, present) in bindings(observed) {
+        let subjects = present.body.get("subjects").map(Tree::items).unwrap_or_default();
+        let own: Vec<&Tree> = subjects.iter().filter(|subject| is_person(subject, name)).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let why = own.iter().filter_map(|subject| access::sentence(id, &present.body, subject, "is"));
+        let why = why.collect::<Vec<_>>().join("; ");
+        let part = Some(Part::Subject(name.clone()));
+        let kwos = present.is_marked() && id.system.rules().can_be_kwos(id, present);
+        let command = if kwos { ending(id, &observed.reach) } else { showing(id, &observed.reach) };
+        let pick = Pick { id: id.clone(), part, why: why.into(), command };
+        if kwos || everywhere { found.cut.push(pick) } else { found.foreign.push(pick) }
+    }
+}
+
+fn bindings(observed: &Observed) -> impl Iterator<Item = (&ResourceId, &Present)> {
+    observed.iter().filter_map(|(id, sighting)| match (id.known_kind()?, sighting) {
+        (Kind::RoleBinding | Kind::ClusterRoleBinding, Sighting::Present(present)) => Some((id, present)),
+        _ => None,
+    })
+}
+
+fn sentences(id: &ResourceId, present: &Present) -> SmolStr {
+    access::sentences(id, &present.body, "is").join("; ").into()
+}
+
+/// The users and groups that lose a right.
+fn people(cut: &[Pick], observed: &Observed, leaving: &Leaving) -> Vec<SmolStr> {
+    let mut people = BTreeSet::new();
+    if let Leaving::Person { name, everywhere: _ } = leaving {
+        people.insert(name.clone());
+        return people.into_iter().collect();
+    }
+    for pick in cut {
+        let Some(Sighting::Present(present)) = observed.get(&pick.id) else { continue };
+        let all = present.body.get("subjects").map(Tree::items).unwrap_or_default();
+        let ended: Vec<&Tree> = match &pick.part {
+            Some(Part::Field { pointer: _, value }) => vec![value],
+            _ => all.iter().collect(),
+        };
+        people.extend(ended.into_iter().filter_map(person));
+    }
+    people.into_iter().collect()
+}
+
+fn person(subject: &Tree) -> Option<SmolStr> {
+    let text = |key: &str| subject.get(key).and_then(Tree::as_text);
+    matches!(text("kind")?.as_str(), "User" | "Group").then(|| text("name").cloned())?
+}
+
+/// Those who are admins of the whole cluster.
+fn admins(people: &[SmolStr], observed: &Observed) -> Vec<SmolStr> {
+    let role = |present: &Present| present.body.at("/roleRef/name").and_then(Tree::as_text).cloned();
+    let all = bindings(observed).filter(|(id, present)| {
+        id.known_kind() == Some(Kind::ClusterRoleBinding)
+            && role(present).is_some_and(|role| role == "cluster-admin")
+    });
+    let subjects =
+        |present: &Present| present.body.get("subjects").map(Tree::items).unwrap_or_default().to_vec();
+    let subjects: Vec<Tree> = all.flat_map(|(_, present)| subjects(present)).collect();
+    people.iter().filter(|who| subjects.iter().any(|subject| is_person(subject, who))).cloned().collect()
+}
+
+/// What they have after the cut.
+fn kept(found: &Offboarding, desired: &Desired, observed: &Observed) -> Vec<Kept> {
+    let cut: BTreeSet<&ResourceId> = found.cut.iter().map(|pick| &pick.id).collect();
+    let mut kept = Vec::new();
+    for (id, present) in bindings(observed).filter(|(id, _)| !cut.contains(id)) {
+        let subjects = present.body.get("subjects").map(Tree::items).unwrap_or_default();
+        for who in &found.people {
+            let Some(subject) = subjects.iter().find(|subject| is_person(subject, who)) else { continue };
+            let Some(grants) = access::sentence(id, &present.body, subject, "stays") else { continue };
+            let because = match desired.get(id) {
+                Some(resource) => Origin::of(&resource.because, desired.sources()).to_string().into(),
+                None if present.is_marked() => "it is left over from another tenant".into(),
+                None => format_smolstr!("it is not kwo's; `{}` shows it", showing(id, &observed.reach)),
+            };
+            let role = present.body.at("/roleRef/name").and_then(Tree::as_text).cloned().unwrap_or_default();
+            kept.push(Kept {
+                who: who.clone(),
+                grants: grants.into(),
+                namespace: id.scope.clone(),
+                role,
+                by_roster: desired.get(id).is_some(),
+                because,
+            });
+        }
+    }
+    kept
+}
+
+/// Where the roster names a tenant.
+fn named(roster: &Roster, name: &str) -> Vec<SmolStr> {
+    let sources = roster.sources();
+    let entries = roster.tenants().iter().filter(|(key, _)| key.as_str() == name);
+    entries.map(|(_, entry)| line(&Reason::Roster(entry.key), sources)).collect()
+}
+
+/// Where the roster names a person.
+fn lines_of(name: &str, desired: &Desired) -> Vec<SmolStr> {
+    let names = |body: &Tree| {
+        let subjects = body.get("subjects").map(Tree::items).unwrap_or_default();
+        subjects.iter().any(|subject| is_person(subject, name))
+    };
+    let named = desired.resources().iter().filter(|resource| names(&resource.body));
+    let lines: BTreeSet<SmolStr> = named.map(|resource| line(&resource.because, desired.sources())).collect();
+    lines.into_iter().collect()
+}
+
+fn line(reason: &Reason, sources: &Sources) -> SmolStr {
+    Origin::of(reason, sources).to_string().into()
+}
+
+/// What nobody could see: access may be left there.
+fn unseen(observed: &Observed) -> Vec<SmolStr> {
+    let told = |kind: &Kind| !matches!(kind, Kind::NetworkPolicy);
+    let kinds = observed.unlisted.iter().filter(|(kind, _)| told(kind));
+    let kinds = kinds.map(|(kind, why)| format_smolstr!("{}: {why}", kind.plural()));
+    let single = observed.iter().filter_map(|(id, sighting)| match sighting {
+        Sighting::Unknown { why } => Some(format_smolstr!("{id}: {why}")),
+        _ => None,
+    });
+    kinds.chain(single).collect()
+}

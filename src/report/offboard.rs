@@ -1,0 +1,284 @@
+//! What leaves, as a page: what each stage ends, what stays and why, and which lines of the roster would bring it back.
+
+use std::fmt::Write as _;
+
+use kwo_engine::offboard::{Record, Stage};
+use kwo_planner::offboard::{Leaving, Offboarding, Pick};
+use serde::Serialize;
+
+use super::printed::Report;
+
+/// What leaves, before anything is done.
+pub struct Plan<'p> {
+    /// Who.
+    pub leaving: &'p Leaving,
+    /// What was found.
+    pub offboarding: &'p Offboarding,
+    /// What of the foreign bindings is cut, too.
+    pub with_foreign: bool,
+    /// The sentence that has to be typed.
+    pub phrase: String,
+}
+
+/// A stage, or a record, as a page.
+pub struct Shown<'r>(pub &'r Record);
+
+/// The proof.
+pub struct Certificate<'r>(pub &'r Record);
+
+/// The version of these forms. Minor versions only add.
+const FORMAT_VERSION: &str = "1.0";
+
+/// What leaves, for programs.
+#[derive(Serialize)]
+pub struct PlanOut<'p> {
+    format_version: &'static str,
+    leaving: &'p Leaving,
+    cut: Vec<PickOut<'p>>,
+    destroy: Vec<PickOut<'p>>,
+    by_hand: Vec<PickOut<'p>>,
+    foreign: Vec<PickOut<'p>>,
+    kept: &'p [kwo_planner::offboard::Kept],
+    namespaces: &'p [kwo_planner::tree::SmolStr],
+    people: &'p [kwo_planner::tree::SmolStr],
+    roster_lines: &'p [kwo_planner::tree::SmolStr],
+    unseen: &'p [kwo_planner::tree::SmolStr],
+    confirm: &'p str,
+}
+
+/// The proof, for programs.
+#[derive(Serialize)]
+pub struct CertificateOut<'r> {
+    format_version: &'static str,
+    record: &'r Record,
+    digest: String,
+}
+
+#[derive(Serialize)]
+struct PickOut<'p> {
+    id: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    why: &'p str,
+    command: &'p str,
+}
+
+impl Report for Plan<'_> {
+    const KIND: Option<&'static str> = Some("Offboarding");
+
+    type Json<'a>
+        = PlanOut<'a>
+    where
+        Self: 'a;
+
+    fn text(&self) -> String {
+        let Plan { leaving, offboarding, with_foreign, phrase: _ } = self;
+        let mut out = match leaving {
+            Leaving::Tenant(name) => format!("Tenant {name} leaves.\n"),
+            Leaving::Person { name, everywhere: _ } => format!("{name} leaves.\n"),
+            Leaving::Leftovers { access: true } => "Access that is left over ends.\n".to_owned(),
+            Leaving::Leftovers { access: false } => "What is left over ends.\n".to_owned(),
+        };
+        let cut = offboarding.cut.iter().chain(offboarding.foreign.iter().filter(|_| *with_foreign));
+        let cut: Vec<&Pick> = cut.collect();
+        section(&mut out, "Stage cut ends now, and --undo brings back", &cut, false);
+        if !with_foreign {
+            let foreign: Vec<&Pick> = offboarding.foreign.iter().collect();
+            let leave = match leaving {
+                Leaving::Person { .. } => "--everywhere",
+                _ => "--with-foreign",
+            };
+            section(&mut out, &format!("Not kwo's, and cut only with {leave}"), &foreign, true);
+        }
+        let destroy: Vec<&Pick> = offboarding.destroy.iter().collect();
+        section(&mut out, "Stays in place after the cut, until somebody removes it", &destroy, false);
+        let by_hand: Vec<&Pick> = offboarding.by_hand.iter().collect();
+        section(&mut out, "kwo cannot cut this; run the command yourself", &by_hand, true);
+        if !offboarding.kept.is_empty() {
+            let _ = writeln!(out, "\nStays, for another reason ({}):", offboarding.kept.len());
+            for kept in &offboarding.kept {
+                let _ = writeln!(out, "  {}\n    because {}", kept.grants, kept.because);
+            }
+        }
+        if !offboarding.unseen.is_empty() {
+            let _ = writeln!(out, "\nkwo could not look at everything, so something may be left:");
+            lines(&mut out, &offboarding.unseen);
+        }
+        if !offboarding.lines.is_empty() {
+            let _ =
+                writeln!(out, "\nThe roster still says it, so the next `apply` or `sync` brings it back:");
+            lines(&mut out, &offboarding.lines);
+        }
+        out
+    }
+
+    fn json(&self) -> PlanOut<'_> {
+        let Plan { leaving, offboarding, with_foreign, phrase } = self;
+        let mut cut = picks(&offboarding.cut);
+        let mut foreign = picks(&offboarding.foreign);
+        if *with_foreign {
+            cut.append(&mut foreign);
+        }
+        PlanOut {
+            format_version: FORMAT_VERSION,
+            leaving,
+            cut,
+            destroy: picks(&offboarding.destroy),
+            by_hand: picks(&offboarding.by_hand),
+            foreign,
+            kept: &offboarding.kept,
+            namespaces: &offboarding.namespaces,
+            people: &offboarding.people,
+            roster_lines: &offboarding.lines,
+            unseen: &offboarding.unseen,
+            confirm: phrase,
+        }
+    }
+}
+
+fn lines(out: &mut String, lines: &[kwo_planner::tree::SmolStr]) {
+    for line in lines {
+        let _ = writeln!(out, "  {line}");
+    }
+}
+
+fn picks(picks: &[Pick]) -> Vec<PickOut<'_>> {
+    picks.iter().map(pick_out).collect()
+}
+
+fn pick_out(pick: &Pick) -> PickOut<'_> {
+    PickOut { id: pick.id.to_string(), why: &pick.why, command: &pick.command }
+}
+
+fn section(out: &mut String, title: &str, picks: &[&Pick], with_command: bool) {
+    if picks.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{title} ({}):", picks.len());
+    for pick in picks {
+        let why = if pick.why.is_empty() { String::new() } else { format!("\n    {}", pick.why) };
+        let _ = writeln!(out, "  {}{why}", pick.id);
+        if with_command {
+            let _ = writeln!(out, "    {}", pick.command);
+        }
+    }
+}
+
+impl Report for Shown<'_> {
+    const KIND: Option<&'static str> = Some("OffboardingRecord");
+
+    type Json<'a>
+        = &'a Record
+    where
+        Self: 'a;
+
+    fn text(&self) -> String {
+        let Shown(record) = self;
+        let mut out = format!("{}\n", headline(record));
+        for stamp in &record.stages {
+            let end = if stamp.done { "" } else { " (begun, not ended: run it again)" };
+            let _ = writeln!(
+                out,
+                "  {} {:.0} by {} on {}{end}",
+                stamp.stage.word(),
+                stamp.at,
+                stamp.by,
+                stamp.host
+            );
+        }
+        let made = record.cuts.iter().filter(|entry| entry.made.is_some()).count();
+        if !record.cuts.is_empty() {
+            let _ = writeln!(out, "  {made} of {} cuts made; `--undo` brings them back", record.cuts.len());
+        }
+        let bad = record.answers.iter().filter(|answer| answer.is_bad()).count();
+        if !record.answers.is_empty() {
+            let _ = writeln!(out, "  {} access reviews, {bad} of them still say yes", record.answers.len());
+        }
+        out
+    }
+
+    fn json(&self) -> &Record {
+        self.0
+    }
+}
+
+fn headline(record: &Record) -> String {
+    let who = record.leaving.words();
+    match record.stages.last() {
+        None => format!("{who}: nothing is done yet"),
+        Some(stamp) if !stamp.done => {
+            format!("{who}: the stage {} was begun and not ended", stamp.stage.word())
+        }
+        Some(stamp) if stamp.stage == Stage::Undo => format!("{who}: the cut was taken back"),
+        Some(_) => match record.retained_until() {
+            Some(until) => {
+                format!("{who}: the access is cut; everything else is kept until {until:.0} at least")
+            }
+            None => format!("{who}: the access is cut"),
+        },
+    }
+}
+
+impl Report for Certificate<'_> {
+    const KIND: Option<&'static str> = Some("OffboardingCertificate");
+
+    type Json<'a>
+        = CertificateOut<'a>
+    where
+        Self: 'a;
+
+    fn text(&self) -> String {
+        let Certificate(record) = self;
+        let mut out = format!("# Offboarding: {}\n\nTarget: {}\n", record.leaving.words(), record.target);
+        let _ = writeln!(out, "\n## Stages\n");
+        for stamp in &record.stages {
+            let end = if stamp.done { "done" } else { "begun, not ended" };
+            let _ = writeln!(
+                out,
+                "- {}: {end} {:.0}, by `{}` on {}",
+                stamp.stage.word(),
+                stamp.at,
+                stamp.by,
+                stamp.host
+            );
+        }
+        let _ = writeln!(out, "\n## Cut\n");
+        for entry in &record.cuts {
+            let when = entry.made.map_or_else(|| "not made".to_owned(), |made| format!("{made:.0}"));
+            let why =
+                if entry.cut.why().is_empty() { String::new() } else { format!(": {}", entry.cut.why()) };
+            let _ = writeln!(out, "- {when} `{}`{why}", entry.cut.id());
+        }
+        if !record.kept.is_empty() {
+            let _ = writeln!(out, "\n## Kept\n");
+            for kept in &record.kept {
+                let _ = writeln!(out, "- {}, because {}", kept.grants, kept.because);
+            }
+        }
+        if record.answers.is_empty() {
+            let _ = writeln!(out, "\n## Proof\n\nNobody was asked: a directory has no API server.");
+            let _ = writeln!(out, "\nSHA-256 of the record: `{}`", record.digest());
+            return out;
+        }
+        let no = record.answers.iter().filter(|answer| !answer.allowed).count();
+        let _ = writeln!(
+            out,
+            "\n## Proof\n\nThe API server answered {} access reviews, {no} of them with no.",
+            record.answers.len()
+        );
+        for answer in record.answers.iter().filter(|answer| answer.allowed) {
+            let why = if answer.kept { " (kept, see above)" } else { "" };
+            let _ = writeln!(out, "- yes: {}{why}", answer.sentence());
+        }
+        let _ = writeln!(out, "\nSHA-256 of the record: `{}`", record.digest());
+        out
+    }
+
+    fn markdown(&self) -> String {
+        self.text()
+    }
+
+    fn json(&self) -> CertificateOut<'_> {
+        let Certificate(record) = self;
+        CertificateOut { format_version: FORMAT_VERSION, record, digest: record.digest() }
+    }
+}
