@@ -86,6 +86,13 @@ fn people_hosts_users_and_revisions_are_known() {
     assert_eq!(next(&["tls", "check", "app"]), ["app.example.com"]);
     assert_eq!(next(&["registry", "rotate", "c"]), ["ci"]);
     assert_eq!(next(&["plan", "--tenant", "ali"]), ["alice"]);
+    for command in [&["tenant", "park"][..], &["tenant", "remove"], &["tenant", "set"], &["member", "add"]] {
+        assert_eq!(next(&[command, &["al"]].concat()), ["albert", "alice"], "{command:?}");
+    }
+    assert_eq!(next(&["tenant", "set", "alice", "quota.p"]), ["quota.pods="]);
+    assert_eq!(next(&["tenant", "add", "x", "--tier", "s"]), ["small", "standard"]);
+    assert_eq!(next(&["member", "remove", "alice", "alice@"]), ["alice@example.com"]);
+    assert_eq!(next(&["member", "add", "alice", "x", "--access", "d"]), ["deployer"]);
     assert_eq!(next(&["diff", "ros"]), ["roster.yaml"], "there is no repository yet");
     for args in [
         &["init", "--quiet", "-b", "main"][..],

@@ -195,6 +195,28 @@ fn all_files_of_a_roster_are_put_in_order() {
     assert!(transcript(path, &["fmt", "--check"]).ends_with("---- exit 0 ----\n"));
 }
 
+#[test]
+fn what_is_typed_comes_out_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "apiVersion: kwo/v1\nkind: Roster  \ntenants: {}";
+    fs::write(folder.path().join("in"), text).unwrap();
+    let run = |more: &str| {
+        let program = env!("CARGO_BIN_EXE_kwo");
+        let line = format!("{program} fmt - {more} < in");
+        std::process::Command::new("sh")
+            .args(["-c", &line])
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .unwrap()
+    };
+    let output = run("");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "apiVersion: kwo/v1\nkind: Roster\ntenants: {}\n");
+    let output = run("--check");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
+}
+
 /// The rosters of the project are in order.
 #[test]
 fn the_examples_are_in_order() {

@@ -252,6 +252,12 @@ tenants:
                 "  bob: {owners: [bob@example.com], quota: {pods: 4}}  # b"
             )
         );
+        let block = "tenants:\n  a:\n    owners:\n      - x\n    quota:\n      cpu: 1\n";
+        let set_in =
+            |field: &str| set_fields(block, "a", &[super::super::assignment(field).unwrap()]).unwrap();
+        assert_eq!(set_in("owners=[p, q]"), block.replace("- x", "- p\n      - q"));
+        assert_eq!(set_in("quota={pods: 3}"), block.replace("cpu: 1", "pods: 3"));
+        assert_eq!(set_in("namespaces=[ns]"), format!("{block}    namespaces:\n      - ns\n"));
         assert_eq!(set("alice", "labels.a=42"), line("", "    labels: {a: \"42\"}"));
     }
 

@@ -4,7 +4,7 @@
 use kwo_planner::tree::{SmolStr, Tree};
 
 use super::edit::{Splice, whole};
-use super::emit::{self, Style};
+use super::emit::{self, Habit, Style};
 use super::fault::Fault;
 use super::node::{Document, Node, Value};
 use super::spot::{after_colon, column, dash, end, is_block, line_start, rest_of_line};
@@ -140,7 +140,12 @@ impl Place<'_> {
         let indent = is_block(node).then(|| column(text, text[..node.at.start].len()).unwrap_or(outer + 2));
         let as_block = match (value, indent) {
             (Tree::Text(text), Some(indent)) => emit::literal(text, indent).map(|block| format!(" {block}")),
-            (Tree::Map(_) | Tree::List(_), _) if !flow => Some(emit::block(value, style, outer, false)),
+            (Tree::Map(_) | Tree::List(_), _) if !flow => {
+                // What stood on lines of its own goes on to.
+                let lines = matches!(node.value, Value::List { .. });
+                let habit = Habit { brief: style.habit.brief && !lines, ..style.habit };
+                Some(emit::block(value, Style { habit, ..style }, outer, false))
+            }
             _ => None,
         };
         let tight = Splice { from, to, text: format!(" {inline}") };
