@@ -3,6 +3,7 @@
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use super::archive::Archive;
 use super::commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
@@ -159,6 +160,9 @@ pub enum Command {
     /// Look at the certificates that hosts serve.
     #[command(subcommand)]
     Tls(Tls),
+    /// Look into the archive of a tenant that left, or bring back what is in it.
+    #[command(subcommand)]
+    Archive(Archive),
     /// Plan after each edit of the roster, until Ctrl-C.
     Watch(Watch),
     /// Listen for pushes, and look at the repository as soon as one comes.

@@ -88,6 +88,28 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "archive",
+        &[("See what a file has", "kwo archive list alice-20261129T120000Z.kwoarc --identity key.txt")],
+    ),
+    (
+        "archive verify",
+        &[("Is it whole?", "kwo archive verify alice-20261129T120000Z.kwoarc --identity key.txt")],
+    ),
+    (
+        "archive list",
+        &[
+            ("See what is in it", "kwo archive list alice-20261129T120000Z.kwoarc --identity key.txt"),
+            ("Give it to a program", "kwo archive list alice-20261129T120000Z.kwoarc -o json"),
+        ],
+    ),
+    (
+        "archive import",
+        &[(
+            "Show what is missing, ask, and make it",
+            "kwo archive import alice-20261129T120000Z.kwoarc --identity key.txt",
+        )],
+    ),
+    (
         "logs",
         &[
             ("Follow what the pods of a tenant write", "kwo logs tenant:alice -f"),

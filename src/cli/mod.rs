@@ -1,6 +1,7 @@
 //! The command line: what can be typed. What it means is in `commands`.
 
 mod again;
+mod archive;
 mod command;
 mod commands;
 mod daily;
@@ -17,6 +18,7 @@ mod unattended;
 mod values;
 
 pub use again::{option_with, roster_again};
+pub use archive::{Archive, ArchiveFile, ArchiveImport, ArchiveList, ArchiveVerify};
 pub use command::{Cli, Command};
 pub use commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,

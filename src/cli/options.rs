@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::again::Leave;
+use super::archive::ArchiveImport;
 use super::commands::Apply;
 use super::daily::Watch;
 use super::pipeline::Ci;
@@ -177,16 +178,8 @@ impl TargetArgs {
             take_over_roster,
             adopt,
         } = self;
-        let main = match target.strip_prefix("dir:").filter(|path| !path.is_empty()) {
-            Some(path) => Main::Directory(PathBuf::from(path)),
-            None if target == "kube" => Main::Cluster(Box::new(cluster.options()?)),
-            None => {
-                return Err(Failure::usage(format!("`{target}` is not a valid target"))
-                    .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests"));
-            }
-        };
         Ok(TargetOptions {
-            main,
+            main: main(target, cluster)?,
             age_identity: age.age_identity.clone(),
             node: node.then(|| root.clone()),
             allow_restart: *allow_restart,
@@ -210,6 +203,35 @@ impl AgeArgs {
 #[must_use]
 pub fn folder(roster: &Path) -> PathBuf {
     roster.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+impl ArchiveImport {
+    /// Where the objects are to be.
+    ///
+    /// # Errors
+    /// When the target is neither `kube` nor `dir:PATH`, or the cluster cannot be meant so.
+    pub fn options(&self) -> Result<TargetOptions, Failure> {
+        Ok(TargetOptions {
+            main: main(&self.target, &self.cluster)?,
+            age_identity: None,
+            node: None,
+            allow_restart: false,
+            roster_id: None,
+            take_over_roster: false,
+            concurrency: usize::from(self.cluster.concurrency),
+            adopt: Vec::new(),
+        })
+    }
+}
+
+/// The system that is meant.
+fn main(target: &str, cluster: &ClusterArgs) -> Result<Main, Failure> {
+    match target.strip_prefix("dir:").filter(|path| !path.is_empty()) {
+        Some(path) => Ok(Main::Directory(PathBuf::from(path))),
+        None if target == "kube" => Ok(Main::Cluster(Box::new(cluster.options()?))),
+        None => Err(Failure::usage(format!("`{target}` is not a valid target"))
+            .hint("expected `kube` for a cluster, or `dir:PATH` for a directory of manifests")),
+    }
 }
 
 impl ClusterArgs {

@@ -1,6 +1,7 @@
 //! One file a command; wiring only.
 
 mod apply;
+mod archive;
 mod candidates;
 mod ci;
 mod completion;
@@ -14,6 +15,7 @@ mod history;
 mod hits;
 mod hook;
 mod import;
+mod import_archive;
 mod init;
 mod install;
 mod kubeconfig;

@@ -32,6 +32,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Dns(args) => super::dns::dns(&args).await,
         Command::Registry(args) => super::registry::registry(&args).await,
         Command::Tls(args) => super::tls::tls(&args).await,
+        Command::Archive(args) => super::archive::archive(&args).await,
         Command::Watch(args) => super::watch::watch(&args).await,
         Command::Hook(args) => super::hook::hook(&args).await,
         Command::Install(args) => super::install::run(&args),

@@ -3,6 +3,7 @@
 //! Whoever starts a run gives it plain options and hears what happens as data. Nothing here knows a command line, colours,
 //! pages or pipelines: `dependencies.txt` lists what it is made of, and `clippy.toml` what it may not call.
 
+pub mod archive;
 mod beneath;
 pub mod edit;
 pub mod execute;

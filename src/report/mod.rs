@@ -2,6 +2,7 @@
 
 mod agreement;
 pub mod applied;
+pub mod archive;
 pub mod diagnostic;
 pub mod diff;
 pub mod dns;

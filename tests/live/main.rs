@@ -11,6 +11,7 @@ mod proxy;
 mod access;
 mod account;
 mod additive;
+mod archive;
 mod bounds;
 mod clock;
 mod converge;

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::yaml;
 
 /// The text of a manifest.
-pub(super) fn write(object: &Tree) -> Result<String, String> {
+pub(crate) fn write(object: &Tree) -> Result<String, String> {
     let options = serde_yaml::ser_options! {
         // Long lines stay whole: folding them gains nothing that is worth the doubt.
         folded_wrap_chars: usize::MAX,

@@ -190,7 +190,7 @@ pub(super) fn private(root: &Path, folder: &str) -> Result<PathBuf, Astray> {
 
 /// Takes away the temporary files of runs that were killed in this folder: secrets may be in them. A run that is at work
 /// needs its own for less than an hour.
-pub(super) fn sweep(folder: &Path) {
+pub(crate) fn sweep(folder: &Path) {
     for found in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = found.file_name();
         let name = name.as_encoded_bytes();
@@ -203,6 +203,11 @@ pub(super) fn sweep(folder: &Path) {
             let _ = fs::remove_file(found.path());
         }
     }
+}
+
+/// A temporary file in this folder with nothing in it yet, for its owner's eyes.
+pub(crate) fn named_temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder)
 }
 
 /// A temporary file beside the path with this content, safely on the disk.

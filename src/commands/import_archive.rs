@@ -1,0 +1,129 @@
+//! `kwo archive import`: what of an archive is missing, a yes, and the executor that also applies rosters. What is there stays.
+
+use std::sync::Arc;
+
+use kwo_planner::counts::Counts;
+use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
+use kwo_planner::resource::Desired;
+
+use super::archive::{failed, keys};
+use super::consent::{confirm, lock};
+use super::look::{identity, no_plan};
+use super::print::{end, meanwhile, talk};
+use super::signals;
+use crate::cli::ArchiveImport;
+use crate::report::applied::Applied;
+use crate::report::archive::{Imported, missing, not_made};
+use crate::report::plan::{Detail, text};
+use crate::report::run as shown;
+use kwo_engine::archive::{Import, NotMade, Verified, only_new};
+use kwo_engine::execute::{Brakes, execute};
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::providers::Home;
+use kwo_engine::run::{Interrupted, check, unless_told};
+use kwo_engine::target;
+
+/// What is to be brought back.
+#[derive(Clone, Copy)]
+struct Task<'t> {
+    archive: &'t Verified,
+    desired: &'t Desired,
+    not_made: &'t [NotMade],
+}
+
+pub(super) async fn import(args: &ArchiveImport) -> Result<Exit, Failure> {
+    let (archive, import) = {
+        let keys = keys(&args.archive)?;
+        Import::read(&args.archive.file, &keys).map_err(|error| failed(&error))?
+    };
+    let Import { desired, vault, not_made } = import;
+    let provider = target::open(&args.options()?, args.lock_duration).await?;
+    provider.entrust(Arc::new(vault));
+    let identity = identity(&*provider).await?;
+    let provenance = Provenance {
+        roster: args.archive.file.display().to_string().into(),
+        roster_digest: archive.sha256().clone(),
+        target: identity.id,
+        address: identity.address,
+        ..Provenance::default()
+    };
+    let interrupted = signals::on_signal()?;
+    let lock = lock(&*provider, args.lock_timeout, &interrupted).await?;
+    let work = async {
+        let plan = missing_there(&*provider, &desired, provenance).await?;
+        show_and_ask(args, &archive, &not_made, &plan).await?;
+        Ok(plan)
+    };
+    let ended = match unless_told(&interrupted, work).await {
+        Ok(Ok(plan)) => {
+            let task = Task { archive: &archive, desired: &desired, not_made: &not_made };
+            finish(args, task, plan, &provider, lock.brakes()).await
+        }
+        Ok(Err(failure)) => Err(failure),
+        Err(Interrupted) => Err(signals::nothing_done()),
+    };
+    lock.release().await;
+    ended
+}
+
+/// What of it is not there.
+async fn missing_there(
+    provider: &dyn Home,
+    desired: &Desired,
+    provenance: Provenance,
+) -> Result<Plan, Failure> {
+    let observed = provider.observe(desired).await;
+    // What is there is compared whoever made it; nothing of it is taken over.
+    let plan = only_new(plan(desired, &observed, &Adopt::Everything, provenance), desired, &observed);
+    check(&plan, &observed).map_err(|none| no_plan(&none, &plan.provenance))?;
+    Ok(plan)
+}
+
+async fn show_and_ask(
+    args: &ArchiveImport,
+    archive: &Verified,
+    all: &[NotMade],
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let text = text(plan, Detail::full(args.full)) + &not_made(all) + &missing(&archive.index().left_out);
+    meanwhile(args.output)(&text);
+    if plan.steps.is_empty() || args.yes {
+        return Ok(());
+    }
+    let question = format!("Make this ({}) at {}?", Counts::of(plan).line(), plan.provenance.address);
+    confirm(&question, "pass --yes to import without being asked").await
+}
+
+/// Does the plan, reports, and looks again.
+async fn finish(
+    args: &ArchiveImport,
+    task: Task<'_>,
+    planned: Plan,
+    provider: &Arc<dyn Home>,
+    brakes: &Brakes,
+) -> Result<Exit, Failure> {
+    let Task { archive, desired, not_made } = task;
+    let held = planned.holds() || not_made.iter().any(|one| !one.by_itself);
+    let exit = if held { Exit::Held } else { Exit::Done };
+    let left_out = &archive.index().left_out;
+    let applied = Applied { plan: &planned, report: None, again: None, blind: None, stale: &[], beyond: 0 };
+    if planned.steps.is_empty() {
+        talk("Nothing of it is missing that an import could make\n");
+        end(&Imported { applied, not_made, left_out }, args.output)?;
+        return Ok(exit);
+    }
+    let mut lines = shown::Lines::default();
+    let concurrency = usize::from(args.cluster.concurrency);
+    let done = execute(&planned, provider, concurrency, brakes, |result| {
+        talk(&format!("{}\n", lines.next(result)));
+    })
+    .await;
+    talk(&shown::summary(&done));
+    let again = missing_there(&**provider, desired, planned.provenance.clone()).await?;
+    for step in again.steps.iter().filter(|_| done.complete()) {
+        talk(&format!("{} is gone right after it was made\n", step.id));
+    }
+    let applied = Applied { report: Some(&done), again: Some(&again), ..applied };
+    end(&Imported { applied, not_made, left_out }, args.output)?;
+    Ok(if done.complete() && again.steps.is_empty() { exit } else { Exit::Failed })
+}

@@ -1,0 +1,70 @@
+//! Who may open an archive, and with what: keys of age.
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::Path;
+use std::str::FromStr;
+
+use super::error::ArchiveError;
+use crate::regular;
+
+/// How long a file of keys may be.
+const LONGEST: u64 = 1024 * 1024;
+
+/// Somebody who may open an archive: `age1…`.
+#[derive(Clone)]
+pub struct Recipient(pub(super) age::x25519::Recipient);
+
+impl FromStr for Recipient {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Recipient, String> {
+        let parsed: Result<age::x25519::Recipient, &str> = text.trim().parse();
+        parsed.map(Recipient).map_err(|why| format!("`{}` is no age recipient: {why}", text.trim()))
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// The keys that open archives.
+#[derive(Default)]
+pub struct Identities(pub(super) Vec<Box<dyn age::Identity>>);
+
+impl Identities {
+    /// No key: only what is not encrypted can be read.
+    #[must_use]
+    pub fn none() -> Identities {
+        Identities::default()
+    }
+
+    /// The keys in a file, as `kwo secrets keygen` and `age-keygen` write them.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds something else.
+    pub fn read(file: &Path) -> Result<Identities, ArchiveError> {
+        let no_keys = || ArchiveError::NoKeys(file.to_owned());
+        let mut text = zeroize::Zeroizing::new(String::new());
+        let opened = regular::open(file).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+        opened.map_err(|error| ArchiveError::io("read the keys in", file, error))?;
+        let keys = age::IdentityFile::from_buffer(text.as_bytes())
+            .and_then(|file| file.into_identities().map_err(std::io::Error::other))
+            .map_err(|_| no_keys())?;
+        if keys.is_empty() { Err(no_keys()) } else { Ok(Identities(keys)) }
+    }
+}
+
+impl fmt::Debug for Identities {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} keys", self.0.len())
+    }
+}

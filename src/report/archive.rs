@@ -1,0 +1,157 @@
+//! What is in an archive, as text and as JSON; what an import of one does not make.
+
+use std::fmt::Write as _;
+
+use kwo_engine::archive::{FORMAT_VERSION, Index, LeftOut, Meta, NotMade, Part, Verified};
+use kwo_planner::plain::{OneLine, one_line};
+use serde::Serialize;
+
+use super::applied::{Applied, ApplyReport};
+use super::plan::{HOLD, LEFT};
+use super::printed::Report;
+
+/// An archive that was read.
+pub struct Listed<'v>(pub &'v Verified);
+
+/// What an import of one came to.
+pub struct Imported<'r> {
+    /// What became of its objects.
+    pub applied: Applied<'r>,
+    /// What of it the import does not make.
+    pub not_made: &'r [NotMade],
+    /// What is not in the archive.
+    pub left_out: &'r [LeftOut],
+}
+
+/// The same for programs.
+#[derive(Serialize)]
+pub struct ImportReport<'r> {
+    #[serde(flatten)]
+    applied: ApplyReport<'r>,
+    not_made: &'r [NotMade],
+    left_out: &'r [LeftOut],
+}
+
+/// An archive for programs.
+#[derive(Serialize)]
+pub struct Json<'v> {
+    format_version: &'static str,
+    file: String,
+    sha256: &'v str,
+    size: u64,
+    encrypted: bool,
+    kwo: String,
+    #[serde(flatten)]
+    meta: Meta,
+    parts: Vec<Part>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Report for Listed<'_> {
+    const KIND: Option<&'static str> = Some("Archive");
+
+    type Json<'a>
+        = Json<'a>
+    where
+        Self: 'a;
+
+    fn text(&self) -> String {
+        let mut out = head(self.0);
+        let Index { parts, left_out, meta, .. } = self.0.index();
+        let width = parts.iter().map(|part| part.size.to_string().len()).max().unwrap_or_default();
+        out.push('\n');
+        for Part { path, size, made_by, .. } in parts {
+            let made_by = made_by.as_ref().map(|owner| format!(" (made by {})", one_line(owner)));
+            let _ = writeln!(out, "  {size:>width$}  {}{}", OneLine(path), made_by.unwrap_or_default());
+        }
+        out.push_str(&missing(left_out));
+        if !meta.roster.is_empty() {
+            out.push_str("\nthe roster said\n");
+        }
+        for line in &meta.roster {
+            let _ =
+                writeln!(out, "  {}:{}: {}", OneLine(&line.file), line.line, OneLine(line.text.trim_end()));
+        }
+        out
+    }
+
+    fn json(&self) -> Json<'_> {
+        // By the digest of a short secret it can be found.
+        let receipt = self.0.receipt();
+        let Index { kwo, meta, parts, left_out, .. } = receipt.index().clone();
+        Json {
+            format_version: FORMAT_VERSION,
+            file: self.0.file().display().to_string(),
+            sha256: self.0.sha256(),
+            size: self.0.size(),
+            encrypted: self.0.is_encrypted(),
+            kwo: kwo.to_string(),
+            meta,
+            parts,
+            left_out,
+        }
+    }
+}
+
+impl Report for Imported<'_> {
+    const KIND: Option<&'static str> = Some("ArchiveImport");
+
+    type Json<'a>
+        = ImportReport<'a>
+    where
+        Self: 'a;
+
+    fn text(&self) -> String {
+        self.applied.text() + &not_made(self.not_made) + &missing(self.left_out)
+    }
+
+    fn json(&self) -> ImportReport<'_> {
+        let Imported { applied, not_made, left_out } = self;
+        ImportReport { applied: applied.json(), not_made, left_out }
+    }
+}
+
+/// What it is of, and how it is known.
+#[must_use]
+pub fn head(archive: &Verified) -> String {
+    let Index { kwo, parts, left_out, .. } = archive.index();
+    let objects = parts.iter().filter(|part| part.entry.is_some()).count();
+    let mut out = format!("{}\n", one_line(&archive.file().display().to_string()));
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(out, "  {name:<9} {}", OneLine(value));
+    };
+    line("tenant", archive.tenant());
+    line("cluster", archive.cluster());
+    line("made", &format!("{} by kwo {kwo}", archive.time()));
+    line("holds", &format!("{objects} objects, {} other parts", parts.len() - objects));
+    line("left out", &left_out.len().to_string());
+    line("encrypted", if archive.is_encrypted() { "yes" } else { "no" });
+    line("sha256", archive.sha256());
+    out
+}
+
+/// What is not in it.
+#[must_use]
+pub fn missing(left_out: &[LeftOut]) -> String {
+    let mut out = String::new();
+    for (at, LeftOut { path, why }) in left_out.iter().enumerate() {
+        let before = if at == 0 { "\nnot in the archive\n" } else { "" };
+        let _ = writeln!(out, "{before}  {LEFT}?{LEFT:#} {}: {}", OneLine(path), OneLine(why));
+    }
+    out
+}
+
+/// What an import of it does not make.
+#[must_use]
+pub fn not_made(all: &[NotMade]) -> String {
+    let mut out = String::new();
+    for (by_itself, title) in [(false, "not made from the archive"), (true, "left to the cluster")] {
+        let some = all.iter().filter(|one| one.by_itself == by_itself);
+        for (at, NotMade { object, why, by_itself: _ }) in some.enumerate() {
+            let before = if at == 0 { format!("\n{title}\n") } else { String::new() };
+            let mark = if by_itself { "  =".to_owned() } else { format!("  {HOLD}!{HOLD:#}") };
+            let _ = writeln!(out, "{before}{mark} {}: {}", OneLine(object), OneLine(why));
+        }
+    }
+    out
+}
