@@ -138,13 +138,13 @@ pub enum Command {
     Init(Init),
     /// Print the roster of a cluster that KWO's shell scripts set up.
     Import(Import),
-    /// Add, change or take out a tenant of the roster, and leave all else as it is written.
+    /// Add, change or take out a tenant of the roster; all other lines stay as they are.
     #[command(subcommand)]
     Tenant(Tenant),
     /// Add or take out a member of a tenant in the roster.
     #[command(subcommand)]
     Member(Member),
-    /// Put the lines of the roster in order: space, indentation, empty lines.
+    /// Format the roster: spaces, indentation, empty lines.
     Fmt(Fmt),
     /// Encrypt secrets that live beside the roster.
     #[command(subcommand)]

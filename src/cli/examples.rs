@@ -158,8 +158,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "fmt",
         &[
-            ("Put the lines of all files of the roster in order", "kwo fmt --yes"),
-            ("In a pipeline: fail where that is left to do", "kwo fmt --check"),
+            ("Format all files of the roster", "kwo fmt --yes"),
+            ("In a pipeline: fail if a file is not formatted", "kwo fmt --check"),
         ],
     ),
     ("secrets", &[("Make a key, and encrypt a token for it", "kwo secrets keygen age.key")]),

@@ -29,7 +29,7 @@ pub fn format(text: &str) -> Result<String, Fault> {
         {
             Ok(formatted)
         }
-        _ => Err(Fault::whole("it would not mean the same any more")),
+        _ => Err(Fault::whole("kwo cannot format this file without changing what it means")),
     }
 }
 
