@@ -78,7 +78,8 @@ impl Report for Listed<'_> {
     fn json(&self) -> Json<'_> {
         // By the digest of a short secret it can be found.
         let receipt = self.0.receipt();
-        let Index { kwo, meta, parts, left_out, .. } = receipt.index().clone();
+        let parts = receipt.index().parts.clone();
+        let Index { kwo, meta, left_out, .. } = self.0.index().clone();
         Json {
             format_version: FORMAT_VERSION,
             file: self.0.file().display().to_string(),

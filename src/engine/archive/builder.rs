@@ -90,7 +90,7 @@ impl Builder {
         claim: &str,
         data: impl Read + Send + 'static,
     ) -> Result<(), ArchiveError> {
-        let path = format!("volumes/{}/{}.tar", path::encoded(namespace), path::encoded(claim));
+        let path = path::volume(namespace, claim);
         path::check(&path).map_err(|why| ArchiveError::unfit(&path, why))?;
         match self.volumes.insert(path.clone(), Volume(Box::new(data))) {
             None => Ok(()),
@@ -129,6 +129,13 @@ impl Builder {
                 !part.secret
             });
             self.left_out.append(&mut left_out);
+        }
+        // What nobody could read again is not written.
+        let together: u64 = self.parts.values().map(|part| part.bytes.len() as u64).sum();
+        if self.parts.len() + self.volumes.len() > limits::PARTS || together > limits::OBJECTS {
+            let (most, bytes) = (limits::PARTS, limits::OBJECTS);
+            let why = format!("an archive holds no more than {most} parts and {bytes} bytes of objects");
+            return Err(ArchiveError::unfit(format!("the tenant {}", self.meta.tenant), why));
         }
         store::store(self, folder, recipients)
     }

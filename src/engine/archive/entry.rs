@@ -6,8 +6,9 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{SmolStr, Tree};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::bare::{bare, digest};
+use super::bare::{bare, digest, hex};
 
 /// What Kubernetes calls an object. kwo does not have to know its kind.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -87,6 +88,14 @@ impl fmt::Display for ObjectKey {
 }
 
 impl ArchiveEntry {
+    /// What tells it from every other entry: SHA-256 of which object it is and in which state that was. A receipt has the same,
+    /// also for a Secret.
+    #[must_use]
+    pub fn sum(&self) -> SmolStr {
+        let ArchiveEntry { object, uid, resource_version, digest: _ } = self;
+        hex(&Sha256::digest(format!("{object}\n{uid}\n{resource_version}")))
+    }
+
     /// Does the archive hold all that is in this object, as the API server has it now? It is the very object, and either
     /// nobody has written to it since, or what was written is nothing that an archive keeps.
     ///

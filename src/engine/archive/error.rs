@@ -55,6 +55,14 @@ pub enum ArchiveError {
         /// Why, as a sentence without a full stop.
         why: String,
     },
+    /// It was written, and does not read back as what it is to be.
+    #[error("{} does not read back, so kwo did not keep it: {why}", file.display())]
+    Unread {
+        /// The file.
+        file: PathBuf,
+        /// Why, as a sentence without a full stop.
+        why: String,
+    },
     /// Not the file that was read back once.
     #[error("{} is not the archive that was read back: it has the digest {found}, expected {expected}", file.display())]
     Another {
@@ -91,6 +99,15 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn damaged<T>(why: impl Into<String>) -> Result<T, Trouble> {
         Err(Trouble::Damaged(why.into()))
+    }
+
+    /// The same of a file that was written just now.
+    pub(super) fn unread(self, file: &Path) -> ArchiveError {
+        let why = match self {
+            Trouble::NotOne(why) | Trouble::Damaged(why) => why,
+            Trouble::Sealed(why) => why.to_owned(),
+        };
+        ArchiveError::Unread { file: file.to_owned(), why }
     }
 
     /// With the file it is about.

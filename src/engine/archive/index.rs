@@ -66,7 +66,7 @@ pub struct Part {
     pub path: String,
     /// How long it is, in bytes.
     pub size: u64,
-    /// SHA-256 of it. Nothing in a receipt, where it holds secrets.
+    /// SHA-256 of it. Nothing in a receipt, where it holds secrets or is an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<SmolStr>,
     /// It holds secrets.
@@ -90,11 +90,16 @@ pub struct LeftOut {
 }
 
 impl Index {
-    /// The same without the digests of what holds secrets.
+    /// The same as it may lie about in the clear, and as short as it can be: without the digests of what holds secrets, without
+    /// those that stand there twice, and without what the roster and the history said.
     pub(super) fn in_the_clear(mut self) -> Index {
-        for part in self.parts.iter_mut().filter(|part| part.secret) {
-            part.sha256 = None;
-            if let Some(entry) = &mut part.entry {
+        self.meta.roster.clear();
+        self.meta.history.clear();
+        for part in &mut self.parts {
+            if part.secret || part.entry.is_some() {
+                part.sha256 = None;
+            }
+            if let Some(entry) = part.entry.as_mut().filter(|_| part.secret) {
                 entry.digest = None;
             }
         }

@@ -12,8 +12,8 @@ pub(super) const OBJECTS: u64 = 512 * MIB;
 pub(super) const PATH: usize = 1024;
 /// How long the head of an encrypted file may be.
 pub(super) const HEAD: u64 = 64 * 1024;
-/// How much may come out of a file: this …
-pub(super) const UNPACKED: u64 = 1024 * MIB;
+/// How much may come out of a file: this (less in tests, which would take minutes otherwise) …
+pub(super) const UNPACKED: u64 = if cfg!(test) { 16 * MIB } else { 1024 * MIB };
 /// … and so many times what is in it. A disk of nothing but zeros is packed tighter, and is refused.
 pub(super) const RATIO: u64 = 1000;
 /// How much memory the unpacking may take, as a power of two.

@@ -19,6 +19,11 @@ pub(super) fn of(key: &ObjectKey) -> String {
     format!("kube/{}/{}{dot}{}/{}.yaml", encoded(namespace), encoded(kind), encoded(group), encoded(name))
 }
 
+/// The path of the data of a volume, without the number of the piece.
+pub(super) fn volume(namespace: &str, claim: &str) -> String {
+    format!("volumes/{}/{}.tar", encoded(namespace), encoded(claim))
+}
+
 /// Is it one of an object?
 pub(super) fn is_object(path: &str) -> bool {
     path.starts_with("kube/")

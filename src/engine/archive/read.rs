@@ -225,7 +225,7 @@ fn object(name: &str, bytes: &[u8], each: &mut Each<'_>) -> Result<(ObjectKey, S
     // What the reader says names a line and quotes nothing.
     let documents = yaml_documents(text).map_err(|why| bad(&why))?;
     let [object] = documents.as_slice() else { return Err(bad("it holds not just one object")) };
-    let key = ObjectKey::of(object).map_err(|why| bad(why))?;
+    let key = ObjectKey::of(object).map_err(bad)?;
     if path::of(&key) != name {
         return Err(bad("it holds another object than its path says"));
     }

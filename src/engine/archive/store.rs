@@ -60,9 +60,9 @@ pub(super) fn store(
     let keys = if recipients.is_empty() { Identities::none() } else { Identities(vec![Box::new(own)]) };
     let bytes = File::open(made.path()).map_err(cannot)?;
     let size = bytes.metadata().map_err(cannot)?.len();
-    let contents = read(bytes, size, &keys, &mut |_, _| {}).map_err(|trouble| trouble.of(&name))?;
+    let contents = read(bytes, size, &keys, &mut |_, _| {}).map_err(|trouble| trouble.unread(&name))?;
     if contents.index != index || contents.encrypted == recipients.is_empty() {
-        return Err(Trouble::Damaged("it reads back as something else than was written".to_owned()).of(&name));
+        return Err(Trouble::Damaged("it is something else than was written".to_owned()).unread(&name));
     }
     let name = persisted(made, folder, &stem).map_err(cannot)?;
     Ok(Verified::new(&name, size, contents))

@@ -16,6 +16,7 @@ use super::entry::{ArchiveEntry, ObjectKey};
 use super::error::ArchiveError;
 use super::index::{FORMAT_VERSION, Index};
 use super::keys::Identities;
+use super::path;
 use super::read::{Contents, Each, read};
 use super::stream::Hashed;
 use crate::regular;
@@ -146,6 +147,12 @@ impl Verified {
     #[must_use]
     pub fn holds_part(&self, path: &str) -> bool {
         self.index.parts.iter().any(|part| part.path == path)
+    }
+
+    /// Is the data of this volume in it?
+    #[must_use]
+    pub fn holds_volume(&self, namespace: &str, claim: &str) -> bool {
+        self.holds_part(&format!("{}.{:05}", path::volume(namespace, claim), 0))
     }
 
     /// What is to be kept of it.

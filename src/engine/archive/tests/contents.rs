@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::sample::{SENTINEL, builder, key, keys, names, noise, objects};
 use crate::archive::bare::hex;
-use crate::archive::{ArchiveError, Identities, ObjectKey, Receipt, Verified, open, sum};
+use crate::archive::{ArchiveEntry, ArchiveError, Identities, ObjectKey, Receipt, Verified, open, sum};
 
 fn paths(verified: &Verified) -> Vec<&str> {
     verified.index().parts.iter().map(|part| part.path.as_str()).collect()
@@ -113,6 +113,9 @@ fn a_receipt_is_for_one_file_and_holds_nothing_that_finds_a_secret() {
     let full = made.holds_object(&secret).unwrap().digest.clone().unwrap();
     let part = made.index().parts.iter().find(|part| part.path.contains("Secret")).unwrap();
     assert!(!text.contains(full.as_str()) && !text.contains(part.sha256.as_ref().unwrap().as_str()));
+    let entries = |from: &Verified| from.holds_object(&secret).map(ArchiveEntry::sum).unwrap();
+    assert_eq!(entries(&verified), entries(&made));
+    assert!(!text.contains("roster.yaml") && text.len() / made.index().parts.len() < 400, "{text}");
     // Nobody wrote to it since.
     verified.holds_object(&secret).unwrap().covers(&objects()[1]).unwrap();
     assert!(verified.holds(&"kube:Deployment/alice/web".parse().unwrap()).unwrap().digest.is_some());
@@ -135,6 +138,7 @@ fn the_data_of_a_volume_goes_in_by_pieces() {
     let expected =
         ["volumes/alice/data.tar.00000", "volumes/alice/data.tar.00001", "volumes/alice/empty.tar.00000"];
     assert_eq!(volumes, expected);
+    assert!(made.holds_volume("alice", "data") && !made.holds_volume("alice", "dat"));
     // Others' tools read it, too.
     let script = "zstd -dc \"$0\" 2>/dev/null | tar --touch -xf - -C \"$1\" && cat \"$1\"/volumes/alice/data.tar.* > \"$1\"/whole";
     let has = Command::new("sh").args(["-c", "command -v zstd tar"]).output().unwrap().status.success();

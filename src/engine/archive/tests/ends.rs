@@ -26,6 +26,15 @@ fn a_folder_that_others_look_into_is_closed_or_refused() {
     assert_eq!(names(&out).len(), 2);
 }
 
+/// A volume whose pod went away.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::other("the pod is gone"))
+    }
+}
+
 #[test]
 fn what_cannot_go_in_is_refused_by_name() {
     let mut builder = builder();
@@ -37,17 +46,23 @@ fn what_cannot_go_in_is_refused_by_name() {
     assert!(refused(builder.object(&tree(r#"{"kind":"X","metadata":{"name":"a"}}"#))).contains("X a"));
     assert!(refused(builder.file("../../etc/passwd", Vec::new(), false)).contains("leads elsewhere"));
     assert!(refused(builder.file("big", vec![0; 17 * 1024 * 1024], false)).contains("longer"));
-    struct Broken;
-    impl Read for Broken {
-        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-            Err(std::io::Error::other("the pod is gone"))
-        }
-    }
     builder.volume("alice", "data", Broken).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let error = builder.finish(&out, &[]).unwrap_err().to_string();
     assert_eq!(error, "volumes/alice/data.tar.00000 cannot be archived: it cannot be read: the pod is gone");
+    assert!(names(&out).is_empty(), "{:?}", names(&out));
+}
+
+#[test]
+fn what_does_not_read_back_is_not_kept() {
+    // So many zeros are packed tighter than an archive may be.
+    let mut builder = builder();
+    builder.volume("alice", "zeros", std::io::repeat(0).take(40 << 20)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let error = builder.finish(&out, &[]).unwrap_err().to_string();
+    assert!(error.contains("does not read back, so kwo did not keep it: more comes out of it"), "{error}");
     assert!(names(&out).is_empty(), "{:?}", names(&out));
 }
 
