@@ -104,9 +104,34 @@ pub(super) fn allowed() -> impl TypedValueParser<Value = Allowed> {
 /// What has a schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum SchemaOf {
+    /// A roster.
     Roster,
-    Plan,
+    /// kwo's own settings.
     Settings,
+    /// What `kwo plan -o json` prints, and a saved plan.
+    Plan,
+    /// What `kwo apply -o json` prints.
+    Apply,
+    /// What `kwo diff -o json` prints.
+    Diff,
+    /// What `kwo dns list -o json` prints.
+    Dns,
+    /// What `kwo sync -o json` and `kwo history show -o json` print.
+    Entry,
+    /// What `kwo explain -o json` prints.
+    Explain,
+    /// What `kwo history -o json` prints.
+    History,
+    /// What `kwo kubeconfig -o json` prints.
+    Kubeconfig,
+    /// What `kwo render -o json` and `kwo rbac -o json` print.
+    Manifests,
+    /// What `kwo status -o json` prints.
+    Status,
+    /// What `kwo tls check -o json` prints.
+    Tls,
+    /// What `kwo validate -o json` prints.
+    Validate,
 }
 
 /// Whether an option without a value is set, as its environment variable says. What is no clear yes or no is refused:

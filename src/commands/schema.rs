@@ -1,14 +1,47 @@
 //! `kwo schema`
 
+use serde_json::Value;
+
 use super::print::json;
 use crate::cli::{Schema, SchemaOf};
+use crate::report::applied::Applied;
+use crate::report::diff::Compared;
+use crate::report::dns::Resolvers;
+use crate::report::explain::Explanation;
+use crate::report::history::Entries;
+use crate::report::manifests::Manifests;
+use crate::report::planned::Planned;
+use crate::report::printed::{Report as _, kind_of, schema as of};
+use crate::report::tls::Asked;
+use crate::report::validation::Judged;
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::history::Entry;
+use kwo_engine::kubeconfig::Kubeconfig;
+use kwo_engine::status::Status;
 
 pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
-    match args.of {
-        SchemaOf::Roster => json(&kwo_planner::roster::schema())?,
-        SchemaOf::Settings => json(&kwo_planner::settings::schema())?,
-        SchemaOf::Plan => json(&kwo_planner::saved::schema())?,
-    }
+    json(&match args.of {
+        SchemaOf::Roster => kwo_planner::roster::schema(),
+        SchemaOf::Settings => kwo_planner::settings::schema(),
+        SchemaOf::Plan => plan(),
+        SchemaOf::Apply => of::<Applied<'_>>(),
+        SchemaOf::Diff => of::<Compared<'_>>(),
+        SchemaOf::Dns => of::<Resolvers>(),
+        SchemaOf::Entry => of::<Entry>(),
+        SchemaOf::Explain => of::<Explanation<'_>>(),
+        SchemaOf::History => of::<Entries>(),
+        SchemaOf::Kubeconfig => of::<Kubeconfig<'_>>(),
+        SchemaOf::Manifests => of::<Manifests>(),
+        SchemaOf::Status => of::<Status>(),
+        SchemaOf::Tls => of::<Asked<'_>>(),
+        SchemaOf::Validate => of::<Judged<'_>>(),
+    })?;
     Ok(Exit::Done)
+}
+
+/// Of a plan as it is printed and as it is saved. Only the printed one says what it is called.
+fn plan() -> Value {
+    let mut schema = kwo_planner::saved::schema();
+    kind_of(&mut schema, Planned::KIND.unwrap_or_default());
+    schema
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kwo_planner::domains::cluster::Oidc;
+use schemars::JsonSchema;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -31,8 +32,9 @@ pub struct Way<'a> {
     pub endpoint: &'a Endpoint,
 }
 
-/// A kubeconfig with one way in. Its fields are in the order of the alphabet, as in files that are there already.
-#[derive(Debug, Serialize)]
+// Its fields are in the order of the alphabet, as in files that are there already.
+/// A kubeconfig with one way in.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Kubeconfig<'a> {
     /// `v1`.
@@ -50,14 +52,14 @@ pub struct Kubeconfig<'a> {
     users: [User<'a>; 1],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Cluster<'a> {
     cluster: Leads<'a>,
     name: &'a str,
 }
 
 /// Where a kubeconfig leads.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Leads<'a> {
     /// Who signs the certificate of the API server, as PEM in Base64.
@@ -70,14 +72,14 @@ struct Leads<'a> {
     tls_server_name: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Context<'a> {
     context: Place<'a>,
     name: String,
 }
 
 /// Who comes where.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Place<'a> {
     cluster: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,14 +87,14 @@ struct Place<'a> {
     user: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct User<'a> {
     name: String,
     user: Credentials<'a>,
 }
 
 /// How somebody shows who they are.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 enum Credentials<'a> {
     /// A token.
@@ -102,7 +104,7 @@ enum Credentials<'a> {
 }
 
 /// A program that gets a token, as kubectl starts it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Exec {
     api_version: &'static str,

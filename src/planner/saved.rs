@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::roster::{SourceFile, Sources};
 use crate::tree::SmolStr;
 
-/// A plan in a file.
+/// A plan, printed or in a file.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SavedPlan {
     /// The plan itself, as it is printed too.

@@ -5,6 +5,7 @@ use kwo_planner::foreign::ForeignAccess;
 use kwo_planner::plan::{FORMAT_VERSION, Plan};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed;
@@ -56,7 +57,7 @@ impl Applied<'_> {
 }
 
 /// What became of a plan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ApplyReport<'r> {
     /// The version of this form. Minor versions only add.
     format_version: &'static str,
@@ -95,7 +96,7 @@ pub struct ApplyReport<'r> {
 }
 
 /// What became of one step.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Ended<'r> {
     /// The object.
     id: &'r ResourceId,
@@ -114,7 +115,7 @@ struct Ended<'r> {
 }
 
 /// A step of a saved plan that no longer holds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Stale<'r> {
     /// The object.
     id: &'r ResourceId,

@@ -9,6 +9,7 @@ use kwo_planner::change::{Held, Leftover, Step};
 use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::plan::{FORMAT_VERSION, Plan};
 use kwo_planner::shared::items;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::markdown::difference;
@@ -16,7 +17,7 @@ use super::plan::{Detail, QUIET, STRONG, shown_of};
 use super::printed::Report;
 
 /// One of the two rosters.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Side {
     /// Its file, as it was named: `roster.yaml`, `main:roster.yaml`.
     pub roster: String,
@@ -26,7 +27,7 @@ pub struct Side {
 }
 
 /// What the second roster asks for that the first one does not.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Diff<'d> {
     /// The version of this form. Minor versions only add.
     format_version: &'static str,

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use kwo_planner::plan::FORMAT_VERSION;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed::Report;
 
 /// One resolver.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     /// Its name.
     pub resolver: String,
@@ -25,7 +26,7 @@ pub struct Row {
 }
 
 /// One credential.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct Credential {
     /// The variable that the provider's client reads.
     pub name: String,
@@ -54,7 +55,7 @@ impl Report for Resolvers {
 }
 
 /// The resolvers of a roster, and whether their credentials are there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct List<'r> {
     /// The version of this form. Minor versions only add.
     format_version: &'static str,

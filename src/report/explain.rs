@@ -9,6 +9,7 @@ use kwo_planner::plain::OneLine;
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::tree::Tree;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::{CREATE, shown};
@@ -71,7 +72,7 @@ impl Report for Explanation<'_> {
 }
 
 /// Where every field of some objects comes from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Explained<'e> {
     /// The version of this form. Minor versions only add.
     format_version: &'static str,
@@ -86,7 +87,7 @@ pub struct Explained<'e> {
 }
 
 /// An object, and where it comes from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ObjectOf<'e> {
     id: &'e ResourceId,
     /// What asks for it.
@@ -98,7 +99,7 @@ struct ObjectOf<'e> {
 }
 
 /// A field, and where it comes from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct FieldOf<'e> {
     /// Where it stands in the object, as a JSON pointer.
     pointer: &'e str,

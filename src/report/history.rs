@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::plan::FORMAT_VERSION;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed::Report;
@@ -30,7 +31,7 @@ impl Report for Entries {
 }
 
 /// Some of the entries of the history, the newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct List<'h> {
     /// The version of this form. Minor versions only add.
     format_version: &'static str,

@@ -1,6 +1,7 @@
 //! Objects as Kubernetes takes them: a YAML document each, or one JSON list.
 
 use kwo_planner::tree::Tree;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed::{Report, yaml};
@@ -10,15 +11,29 @@ use kwo_engine::failure::Failure;
 pub struct Manifests(pub Vec<Tree>);
 
 /// A list of objects, as `kubectl apply` takes it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct List<'m> {
     /// `v1`.
     api_version: &'static str,
     /// The objects.
+    #[schemars(with = "Vec<Manifest>")]
     items: &'m [Tree],
     /// `List`.
     kind: &'static str,
+}
+
+/// An object of Kubernetes.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "for the schema: the trees have these fields")]
+struct Manifest {
+    /// The version of its kind.
+    api_version: String,
+    /// Its kind.
+    kind: String,
+    /// Its name, its namespace and its labels.
+    metadata: Tree,
 }
 
 impl Report for Manifests {

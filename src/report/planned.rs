@@ -2,6 +2,7 @@
 
 use kwo_planner::hits::Hits;
 use kwo_planner::plan::Plan;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::{Detail, text};
@@ -20,7 +21,7 @@ pub struct Planned<'p> {
 }
 
 /// A plan, with what it hits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Printed<'p> {
     #[serde(flatten)]
     plan: &'p Plan,

@@ -1,7 +1,10 @@
 //! What a command found, in whatever format it is asked for. Each command gives a value; one place knows the formats
 //! (`commands/print.rs`), so that a new one is for all of them.
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::markdown::fenced;
 use kwo_engine::failure::Failure;
@@ -51,6 +54,29 @@ pub struct Called<R> {
     kind: Option<&'static str>,
     #[serde(flatten)]
     report: R,
+}
+
+/// The schema of what programs read of a report.
+#[must_use]
+pub fn schema<R: Report + 'static>() -> Value
+where
+    R::Json<'static>: JsonSchema,
+{
+    let generator = SchemaSettings::draft07().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<R::Json<'static>>().to_value();
+    if let Some(kind) = R::KIND {
+        kind_of(&mut schema, kind);
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.insert(0, "kind".into());
+        }
+    }
+    schema
+}
+
+/// Adds to a schema what the thing is called.
+pub fn kind_of(schema: &mut Value, kind: &str) {
+    schema["title"] = kind.into();
+    schema["properties"]["kind"] = json!({"description": "What this is.", "type": "string", "const": kind});
 }
 
 /// One YAML document.

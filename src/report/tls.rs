@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use kwo_planner::domains::dns::Claimant;
 use kwo_planner::plan::FORMAT_VERSION;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed::Report;
@@ -70,7 +71,7 @@ impl Report for Asked<'_> {
 }
 
 /// The certificate that a host serves, beside what the roster says of the host.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Checked<'r> {
     /// The version of this form. Minor versions only add.
     format_version: &'static str,
@@ -96,15 +97,17 @@ pub struct Checked<'r> {
 }
 
 /// A certificate that was served.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Served<'r> {
     /// The names that it is for.
     names: &'r [String],
     /// Who issued it.
     issuer: &'r str,
     /// When it begins to be valid.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     not_before: Timestamp,
     /// When it ends.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     not_after: Timestamp,
     /// Whole days until then; less than nothing once it is over.
     days_left: i64,

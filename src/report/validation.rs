@@ -2,6 +2,7 @@
 
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::roster::{Finding, Refused, Sources, Span};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed::Report;
@@ -17,7 +18,7 @@ pub struct Judged<'v> {
 }
 
 /// Whether a roster is valid, and all that is wrong with it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Validation<'v> {
     /// The version of this form. Minor versions only add.
     format_version: &'static str,
@@ -30,7 +31,7 @@ pub struct Validation<'v> {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Found<'v> {
     /// Its name, which never changes: `unknown-field`.
     code: &'v str,
@@ -51,7 +52,7 @@ struct Found<'v> {
 }
 
 /// What else has to do with a finding.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Also<'v> {
     /// Where it stands.
     at: Place<'v>,
@@ -60,7 +61,7 @@ struct Also<'v> {
 }
 
 /// A place in a file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Place<'v> {
     /// The file.
     file: &'v str,

@@ -38,7 +38,20 @@ fn commands(text: &str) -> Vec<&str> {
 /// Why the words cannot be typed after `kwo`; nothing where they can.
 fn wrong(said: &str, program: &Command) -> Option<String> {
     let mut here = program;
-    for word in said.split_whitespace() {
+    let mut words = said.split_whitespace();
+    while let Some(word) = words.next() {
+        let is_short = word.strip_prefix('-').filter(|short| short.chars().count() == 1);
+        if let Some(short) = is_short.and_then(|short| short.chars().next()) {
+            let known = |command: &Command| {
+                command
+                    .get_arguments()
+                    .any(|option| option.get_short() == Some(short) && option.get_action().takes_values())
+            };
+            if known(here) {
+                words.next();
+            }
+            continue;
+        }
         if let Some(long) = word.strip_prefix("--") {
             let name = long.split('=').next().unwrap_or_default();
             let known =

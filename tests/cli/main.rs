@@ -22,6 +22,7 @@ mod loopback;
 mod manual;
 mod mistakes;
 mod offboard;
+mod outputs;
 mod packages;
 mod pages;
 mod prompt;
@@ -33,6 +34,8 @@ mod registry;
 mod roster;
 mod sandbox;
 mod saved;
+#[path = "../common/schemas.rs"]
+mod schemas;
 mod streams;
 mod tls;
 #[path = "../common/walk.rs"]

@@ -96,6 +96,7 @@ fn a_good_certificate_is_shown_beside_what_the_roster_says() {
     let json = check(folder.path(), "www.example.com:8443", at, true, &["-o", "json"]);
     let json: serde_json::Value =
         serde_json::from_str(json.split_once('\n').unwrap().1.split("---- stderr").next().unwrap()).unwrap();
+    crate::schemas::fits("tls", &json);
     assert_eq!(json["tenant"], "shop");
     assert_eq!(json["certificate"]["days_left"], 60);
     assert_eq!(json["wrong"], serde_json::json!([]));

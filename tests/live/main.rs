@@ -36,6 +36,8 @@ mod proxied;
 mod reach;
 mod run;
 mod saved;
+#[path = "../common/schemas.rs"]
+mod schemas;
 mod status;
 mod tutorial;
 #[path = "../common/walk.rs"]

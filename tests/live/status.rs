@@ -5,10 +5,13 @@ use serde_json::{Value, json};
 
 use crate::common::apiserver::{kubectl, kubectl_ok, unique};
 use crate::run::{Bench, narrow};
+use crate::schemas::fits;
 
 fn status(bench: &Bench) -> Value {
     let ran = bench.kwo(&["status", "-o", "json"]).expect(0);
-    serde_json::from_str(&ran.out).unwrap()
+    let status = serde_json::from_str(&ran.out).unwrap();
+    fits("status", &status);
+    status
 }
 
 fn pod(bench: &Bench, namespace: &str, name: &str, label: &str) {

@@ -25,6 +25,8 @@ mod nodes;
 mod quiet;
 mod record;
 mod repository;
+#[path = "../common/schemas.rs"]
+mod schemas;
 mod served;
 mod settings;
 mod signed;

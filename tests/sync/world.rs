@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::schemas::fits;
+
 /// The repository, the node and its target.
 pub(crate) struct World {
     folder: TempDir,
@@ -165,6 +167,7 @@ impl World {
     pub(crate) fn history(&self) -> Vec<Value> {
         let ran = self.kwo(&["history", "--tail", "1000", "-o", "json"]).expect(0);
         let mut said: Value = serde_json::from_str(&ran.out).unwrap();
+        fits("history", &said);
         serde_json::from_value(said["entries"].take()).unwrap()
     }
 

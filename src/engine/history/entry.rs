@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use kwo_planner::agreement::{others, remains};
 use kwo_planner::foreign::is_opening;
 use kwo_planner::resource::ResourceId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the form of an entry.
 const FORMAT_VERSION: &str = "1.0";
 
-/// One run.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+/// One run of `kwo sync`.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// The version of this form. Minor versions only add.
     pub format_version: String,
@@ -23,6 +24,7 @@ pub struct Entry {
     /// SHA-256 of the entry before it; empty for the first.
     pub previous: String,
     /// When the run began.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub began: Timestamp,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
@@ -78,13 +80,14 @@ pub struct Entry {
 }
 
 /// A commit, for people.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Commit {
     /// Its full id.
     pub id: String,
     /// Who wrote it: name and address.
     pub author: String,
     /// When it was committed.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub when: Timestamp,
     /// The first line of its message.
     pub subject: String,
@@ -99,7 +102,7 @@ impl Commit {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Everything is as the newest commit wants it.
@@ -130,7 +133,7 @@ impl Outcome {
 }
 
 /// Something that went wrong, or was refused.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// Of which kind.
     pub kind: ProblemKind,
@@ -142,7 +145,7 @@ pub struct Problem {
 }
 
 /// The kinds of problem.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProblemKind {
     /// The repository could not be fetched.
@@ -160,7 +163,7 @@ pub enum ProblemKind {
 }
 
 /// A step of the plan, and what became of it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// The object.
     pub id: String,
@@ -183,7 +186,7 @@ pub struct Step {
 }
 
 /// What a step does to its object.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Makes it.
@@ -195,7 +198,7 @@ pub enum Action {
 }
 
 /// What became of a step.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StepOutcome {
     /// The run broke off before anybody knew.
@@ -263,7 +266,7 @@ impl fmt::Display for StepOutcome {
 }
 
 /// Something that is held.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Held {
     /// The object.
     pub id: String,
@@ -275,7 +278,7 @@ pub struct Held {
 }
 
 /// Something that the roster does not ask for and that gives or does something.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Left {
     /// The object.
     pub id: String,
@@ -297,7 +300,7 @@ impl Left {
 }
 
 /// A field that run after run is put right.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fought {
     /// The object.
     pub id: String,
@@ -312,7 +315,7 @@ pub struct Fought {
 }
 
 /// Something that somebody else had changed.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Drift {
     /// The object.
     pub id: String,

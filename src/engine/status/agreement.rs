@@ -3,12 +3,13 @@
 use kwo_planner::change::{Held, Hold};
 use kwo_planner::foreign::ForeignAccess;
 use kwo_planner::plan::Plan;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use kwo_planner::counts::Counts;
 
 /// What a plan of now comes to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Agreement {
     /// Nothing where it is not known, because something could not be compared and all else agrees.
     pub in_agreement: Option<bool>,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
@@ -12,7 +13,7 @@ const WARNING: u64 = 70;
 const CRITICAL: u64 = 85;
 
 /// A file system, counted as `df` counts it: what only root may use is neither used nor available.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Disk {
     pub path: PathBuf,
@@ -24,7 +25,7 @@ pub struct Disk {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Level {

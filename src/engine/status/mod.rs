@@ -10,6 +10,7 @@ mod tokens;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::providers::{KeptToken, LastRun, Refusal};
@@ -20,7 +21,7 @@ pub use look::look;
 pub use look::pods;
 
 /// An answer, or why there is none.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer<T> {
     /// What was found.
@@ -29,8 +30,9 @@ pub enum Answer<T> {
     CouldNotLook(String),
 }
 
-/// All of it. An `Option` in an answer is nothing where there is no such thing.
-#[derive(Clone, Debug, Serialize)]
+/// How the cluster and its tenants are. An answer is `found`, or `could_not_look` says why there is none. What is `null`
+/// in an answer is not there.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Status {
     pub format_version: &'static str,
@@ -44,6 +46,7 @@ pub struct Status {
     /// Nothing where nobody asked for it.
     pub disk: Option<Answer<Disk>>,
     /// Since when k3s runs; nothing where nobody asked, or where the root is not that of this machine.
+    #[schemars(with = "Option<Answer<Option<String>>>")]
     pub k3s: Option<Answer<Option<Timestamp>>>,
     pub traefik: Answer<Vec<Pod>>,
     pub resolvers: Vec<Resolver>,
@@ -58,7 +61,7 @@ pub struct Status {
 }
 
 /// What pipelines log in with. Of a token itself nothing is here.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Tokens {
     /// The kubeconfigs on the node, by namespace; nothing where nobody asked for them.
     pub kubeconfigs: Option<Vec<Kept>>,
@@ -67,7 +70,7 @@ pub struct Tokens {
 }
 
 /// The kubeconfig of a namespace, as it is on the node.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Kept {
     pub namespace: String,
@@ -76,26 +79,27 @@ pub struct Kept {
 }
 
 /// A Secret with a token that never ends.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LongLived {
     /// The namespace it is in.
     pub namespace: String,
     /// Its name.
     pub secret: String,
     /// When it was made.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub made: Timestamp,
     /// How old it is, in whole days.
     pub days: i64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Server {
     pub address: String,
     pub version: Answer<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Node {
     pub name: String,
@@ -103,7 +107,7 @@ pub struct Node {
     pub version: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Pod {
     pub name: String,
@@ -114,7 +118,7 @@ pub struct Pod {
 }
 
 /// A way to prove names: port 80, or an account at a DNS provider.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Resolver {
     pub name: String,
@@ -124,14 +128,14 @@ pub struct Resolver {
     pub credentials: Answer<BTreeMap<String, bool>>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Registry {
     pub hosts: Vec<String>,
     pub replicas: Answer<Option<Replicas>>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Replicas {
     pub wanted: u64,
@@ -139,7 +143,7 @@ pub struct Replicas {
 }
 
 /// A tenant of the roster.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Tenant {
     pub name: String,
@@ -147,7 +151,7 @@ pub struct Tenant {
     pub namespaces: Vec<Space>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Space {
     pub name: String,
@@ -156,7 +160,7 @@ pub struct Space {
     pub quotas: Answer<Vec<Quota>>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Quota {
     pub name: String,
@@ -164,7 +168,7 @@ pub struct Quota {
     pub uses: Vec<Use>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Use {
     pub resource: String,

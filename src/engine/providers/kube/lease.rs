@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{self as coordination, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kwo_planner::plain::one_line;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
@@ -39,13 +40,14 @@ struct Lease {
 }
 
 /// The last run that took the lock.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LastRun {
     /// Who it is, while it goes on; and who it was, where it broke off. One that ended leaves no name.
     pub holder: Option<String>,
     /// Does it go on?
     pub running: bool,
     /// When it was last heard of, by its own clock.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub heard: Option<Timestamp>,
 }
 

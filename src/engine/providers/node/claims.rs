@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use kwo_planner::node::GOOD;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::Serialize;
@@ -12,18 +13,20 @@ use smol_str::{SmolStr, format_smolstr};
 use zeroize::Zeroizing;
 
 /// A token, as far as it tells of itself.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct KeptToken {
     /// When it was made.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub made: Option<Timestamp>,
     /// When it ends; nothing where it never does.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub ends: Option<Timestamp>,
     /// How it is now.
     pub state: TokenState,
 }
 
 /// How a token is now.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenState {
     /// More than a third of its time is left.
