@@ -182,7 +182,7 @@ fn way(path: &Path, name: &str, kind: Kind) -> Result<Way, Failure> {
         return is("a symbolic link", "name the file that it leads to, or delete the link first".to_owned());
     }
     if !before.is_file() {
-        return is("no file", format!("name a file for the {}", kind.what));
+        return is("not a file", format!("name a file for the {}", kind.what));
     }
     let article = if kind.what.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
     let hint = match kind.is_one {
