@@ -96,7 +96,11 @@ fn the_map_shows_every_room_and_every_room_is_on_the_map() {
 /// The text of all tests.
 fn tests() -> String {
     let mut text = String::new();
-    let mut folders = vec![PathBuf::from("tests"), PathBuf::from("src/planner/tests")];
+    let mut folders = vec![
+        PathBuf::from("tests"),
+        PathBuf::from("src/planner/tests"),
+        PathBuf::from("src/engine/archive/tests"),
+    ];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
