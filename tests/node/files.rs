@@ -199,7 +199,7 @@ async fn keys_without_a_value_are_added_to_and_other_kinds_of_value_are_held() {
                 &Adopt::Nothing,
             )
             .await;
-        assert!(held(&plan).to_string().contains("another kind of value"), "{plan:#?}");
+        assert!(held(&plan).to_string().contains("a different kind of value"), "{plan:#?}");
     }
 }
 

@@ -111,7 +111,7 @@ async fn who_becomes_somebody_else_is_told() {
         false => says(asked, "system:admin", ""),
     };
     let said = restart(&world, &step, script).await.unwrap_err().to_string();
-    assert!(said.contains("the run is `system:anonymous` at http://127.0.0.1:"), "{said}");
+    assert!(said.contains("kwo is logged in as `system:anonymous` at http://127.0.0.1:"), "{said}");
     assert!(said.contains("now, and was `system:admin` at "), "{said}");
 }
 

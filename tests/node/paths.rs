@@ -66,5 +66,5 @@ async fn a_folder_in_place_of_a_file_is_held() {
     fs::create_dir_all(world.path(REGISTRIES)).unwrap();
     let plan = world.plan(&desired([registries("{a: one}")]), &Adopt::Everything).await;
     let Hold::NotObserved { why } = held(&plan) else { panic!("{:#?}", plan.held) };
-    assert!(why.contains("no plain file"), "{why}");
+    assert!(why.contains("not a plain file"), "{why}");
 }
