@@ -26,7 +26,7 @@ use kwo_engine::execute::Report;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Home, Identity};
 use kwo_engine::run::{
-    Carried, Event, Guard, Interrupted, Locked, Looked, Work, carry, given, look, unless_told,
+    Before, Carried, Event, Guard, Interrupted, Locked, Looked, Work, carry, given, look, unless_told,
 };
 use kwo_engine::strict::fails;
 use kwo_engine::target;
@@ -41,6 +41,8 @@ struct Task {
     adopt: Adopt,
     plan: Plan,
     stale: Vec<(ResourceId, String)>,
+    /// What was seen for it, where it is of use afterwards.
+    before: Option<Before>,
     /// How many steps are needed by now that the saved plan does not have.
     beyond: usize,
 }
@@ -121,15 +123,19 @@ pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) ->
         };
         // Whoever is asked is told what they say yes to.
         let hits = if options.yes { None } else { hits(&*provider, &plan, &desired, &observed).await };
-        let task = Task { desired, adopt, plan, stale, beyond };
+        let before = Before::keep(&*provider, &plan, observed);
+        let task = Task { desired, adopt, plan, stale, before, beyond };
         show_and_ask(options, &task, hits.as_ref(), &place).await?;
         Ok(task)
     };
     let result = match unless_told(&interrupted, work).await {
-        Ok(Ok(task)) => finish(options, &task, &provider, &lock).await.map(|(exit, report, trouble)| {
-            let Task { desired: _, adopt: _, plan, stale, beyond: _ } = task;
-            Done { exit, plan, report, stale, trouble }
-        }),
+        Ok(Ok(mut task)) => {
+            let before = task.before.take();
+            finish(options, &task, before, &provider, &lock).await.map(|(exit, report, trouble)| {
+                let Task { desired: _, adopt: _, plan, stale, before: _, beyond: _ } = task;
+                Done { exit, plan, report, stale, trouble }
+            })
+        }
         Ok(Err(failure)) => Err(failure),
         Err(Interrupted) => Err(signals::nothing_done()),
     };
@@ -141,13 +147,21 @@ pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) ->
 async fn finish(
     options: &ApplyOptions,
     task: &Task,
+    before: Option<Before>,
     provider: &Arc<dyn Home>,
     lock: &Locked,
 ) -> Result<Ended, Failure> {
-    let Task { desired, adopt, plan: planned, stale, beyond } = task;
+    let Task { desired, adopt, plan: planned, stale, before: _, beyond } = task;
     if planned.steps.is_empty() {
-        let nothing =
-            Applied { plan: planned, report: None, again: None, blind: None, stale, beyond: *beyond };
+        let nothing = Applied {
+            plan: planned,
+            report: None,
+            again: None,
+            extent: None,
+            blind: None,
+            stale,
+            beyond: *beyond,
+        };
         end(&nothing, options.output)?;
         return Ok((failing(options, exit(planned, None, stale), planned), None, None));
     }
@@ -160,7 +174,7 @@ async fn finish(
         concurrency: options.target.options.concurrency,
         settle: options.settle,
     };
-    let carried = carry(provider, work, lock, |event| match event {
+    let carried = carry(provider, work, before, lock, |event| match event {
         Event::Step(result) => progress.result(&lines.next(result)),
         Event::Ended(report) => {
             progress.end();
@@ -177,6 +191,7 @@ async fn finish(
         plan: planned,
         report: Some(&carried.report),
         again,
+        extent: again.map(|_| carried.extent),
         blind: blind.as_deref(),
         stale,
         beyond: *beyond,
@@ -218,7 +233,7 @@ async fn show_and_ask(
     hits: Option<&Hits>,
     place: &str,
 ) -> Result<(), Failure> {
-    let Task { desired: _, adopt: _, plan, stale, beyond } = task;
+    let Task { desired: _, adopt: _, plan, stale, before: _, beyond } = task;
     if !stale.is_empty() {
         stale.iter().for_each(|(id, why)| talk(&format!("stale: {id}: {why}\n")));
         talk("the saved plan is stale; nothing was changed. Plan again, and look at what it says now\n");

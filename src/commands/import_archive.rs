@@ -20,7 +20,7 @@ use kwo_engine::archive::{Import, NotMade, Verified, only_new};
 use kwo_engine::execute::{Brakes, execute};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::Home;
-use kwo_engine::run::{Interrupted, check, unless_told};
+use kwo_engine::run::{Extent, Interrupted, check, unless_told};
 use kwo_engine::target;
 
 /// What is to be brought back.
@@ -106,7 +106,15 @@ async fn finish(
     let held = planned.holds() || not_made.iter().any(|one| !one.by_itself);
     let exit = if held { Exit::Held } else { Exit::Done };
     let left_out = &archive.index().left_out;
-    let applied = Applied { plan: &planned, report: None, again: None, blind: None, stale: &[], beyond: 0 };
+    let applied = Applied {
+        plan: &planned,
+        report: None,
+        again: None,
+        extent: None,
+        blind: None,
+        stale: &[],
+        beyond: 0,
+    };
     if planned.steps.is_empty() {
         talk("Nothing of it is missing that an import could make\n");
         end(&Imported { applied, not_made, left_out }, args.output)?;
@@ -123,7 +131,8 @@ async fn finish(
     for step in again.steps.iter().filter(|_| done.complete()) {
         talk(&format!("{} is gone right after it was made\n", step.id));
     }
-    let applied = Applied { report: Some(&done), again: Some(&again), ..applied };
+    let extent = Some(Extent::Everything);
+    let applied = Applied { report: Some(&done), again: Some(&again), extent, ..applied };
     end(&Imported { applied, not_made, left_out }, args.output)?;
     Ok(if done.complete() && again.steps.is_empty() { exit } else { Exit::Failed })
 }

@@ -1,7 +1,7 @@
 //! What was seen of the world: a sighting an id, and who wrote which field of it.
 //! "We could not look" is a value of its own here and never turns into "it is not there".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::kinds::Kind;
@@ -29,6 +29,15 @@ pub struct Observed {
     pub unlisted: BTreeMap<Kind, SmolStr>,
     /// How a person comes to what was seen.
     pub reach: Reach,
+}
+
+/// What was seen when a part was looked at again.
+#[derive(Clone, Debug, Default)]
+pub struct Renewed {
+    /// What was seen.
+    pub seen: Observed,
+    /// The kinds and namespaces of which all was seen that there is to be seen.
+    pub places: BTreeSet<(Kind, SmolStr)>,
 }
 
 /// How a person comes to what was seen, for the commands that a plan shows.
@@ -121,6 +130,19 @@ impl Observed {
     /// All sightings, ordered by id.
     pub fn iter(&self) -> impl Iterator<Item = (&ResourceId, &Sighting)> {
         self.sightings.iter()
+    }
+
+    /// Takes over what was seen anew. Where all there is was seen, what was there before and is not any more is forgotten.
+    pub fn renew(&mut self, renewed: Renewed) {
+        let Renewed { seen, places } = renewed;
+        for (kind, scope) in places {
+            let first = ResourceId::kube(kind, scope, "");
+            let there = self.sightings.range(first.clone()..).map(|(id, _)| id);
+            let there = there.take_while(|id| id.kind == first.kind && id.scope == first.scope);
+            let gone: Vec<ResourceId> = there.filter(|id| seen.get(id).is_none()).cloned().collect();
+            gone.iter().for_each(|id| drop(self.sightings.remove(id)));
+        }
+        self.merge(seen);
     }
 
     /// Takes over all that another observer saw.
@@ -424,5 +446,20 @@ mod tests {
         let owners = [("kwo", later, r#"{"f:spec":{"f:limits":{}}}"#)];
         let seen = with(r#"{"spec":{"limits":[{"type":"Pod"}]}}"#, &owners);
         assert_eq!(by(&seen, "/spec/limits/0/type", r#""x""#).as_deref(), Some("kwo"));
+    }
+
+    #[test]
+    fn what_is_gone_where_all_was_seen_is_forgotten() {
+        let id = |text: &str| text.parse::<ResourceId>().unwrap();
+        let seen = |ids: &[&str]| ids.iter().map(|text| (id(text), Sighting::Absent)).collect::<Observed>();
+        let all = ["kube:Role/a/x", "kube:Role/a/y", "kube:Role/ab/z", "kube:RoleBinding/a/x"];
+        let mut observed = seen(&all);
+        let places = [(Kind::Role, SmolStr::new("a"))].into();
+        observed.renew(Renewed { seen: seen(&["kube:Role/a/x", "kube:Role/a/new"]), places });
+        let told: Vec<String> = observed.iter().map(|(id, _)| id.to_string()).collect();
+        assert_eq!(told, ["kube:Role/a/new", "kube:Role/a/x", "kube:Role/ab/z", "kube:RoleBinding/a/x"]);
+        // Of a part that was not seen as a whole nothing is forgotten.
+        observed.renew(Renewed { seen: seen(&["kube:Role/a/x"]), ..Renewed::default() });
+        assert_eq!(observed.iter().count(), 4);
     }
 }

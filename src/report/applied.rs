@@ -14,6 +14,7 @@ use kwo_engine::execute::{Outcome, Report, StepResult};
 use kwo_engine::fight::fights;
 use kwo_engine::history::StepOutcome;
 use kwo_engine::providers::Refusal;
+use kwo_engine::run::Extent;
 
 /// A plan, and what became of it.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub struct Applied<'r> {
     pub report: Option<&'r Report>,
     /// What the look after the run found.
     pub again: Option<&'r Plan>,
+    /// What was looked at for that.
+    pub extent: Option<Extent>,
     /// Why that look saw less than the one before it, where it did.
     pub blind: Option<&'r str>,
     /// The steps of a saved plan that no longer hold, each with the reason.
@@ -48,6 +51,7 @@ impl Applied<'_> {
             && (self.blind.is_none() || self.is_fought())
         {
             found.push_str(&run::second_look(again, report));
+            found.push_str(&self.extent.map(run::extent).unwrap_or_default());
         }
         if let Some(why) = self.blind {
             found.push_str(&run::blind(why));
@@ -85,6 +89,8 @@ pub struct ApplyReport<'r> {
     own_policies: usize,
     /// Is all as the roster wants it?
     in_agreement: bool,
+    /// What was looked at again after the steps, where there were any.
+    looked_again: Option<Extent>,
     /// What differs again right after the run.
     still_different: Vec<&'r ResourceId>,
     /// The steps of a saved plan that no longer hold.
@@ -158,7 +164,7 @@ impl printed::Report for Applied<'_> {
     }
 
     fn json(&self) -> ApplyReport<'_> {
-        let Applied { plan, report, again, blind, stale, beyond } = *self;
+        let Applied { plan, report, again, extent, blind, stale, beyond } = *self;
         let now = again.unwrap_or(plan);
         // A saved plan has its own world until it was carried out.
         let elsewhere = report.is_none() && (beyond > 0 || !stale.is_empty());
@@ -176,6 +182,7 @@ impl printed::Report for Applied<'_> {
             unseen_access: &now.unseen_access,
             own_policies: now.own_policies,
             in_agreement: now.agrees() && !elsewhere,
+            looked_again: extent,
             still_different: again.into_iter().flat_map(|again| &again.steps).map(|step| &step.id).collect(),
             stale: stale.iter().map(|(id, why)| Stale { id, why }).collect(),
             could_not_look_again: blind,

@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed::Report;
+use super::run;
 use kwo_engine::history::{Commit, Entry, Left};
+use kwo_engine::run::Extent;
 
 /// What an entry is called where programs read it.
 pub(super) const ENTRY: &str = "HistoryEntry";
@@ -103,6 +105,7 @@ pub fn show(entry: &Entry) -> String {
         outcome,
         problems,
         steps,
+        looked_again,
         held,
         drift,
         leftovers,
@@ -129,6 +132,7 @@ pub fn show(entry: &Entry) -> String {
     line("plan", plan_digest);
     line("previous", previous);
     line("objects", &format!("{unchanged} unchanged, {leftovers} left over"));
+    line("looked", &looked_again.as_ref().map(again).unwrap_or_default());
     for problem in problems {
         let _ = writeln!(out, "! {}", OneLine(&problem.text));
         if !problem.hint.is_empty() {
@@ -167,6 +171,14 @@ pub fn show(entry: &Entry) -> String {
         let _ = writeln!(out, "held: {}: {}", OneLine(&held.id), OneLine(&held.why));
     }
     out
+}
+
+/// What was looked at again after the steps.
+fn again(extent: &Extent) -> String {
+    match extent {
+        Extent::Everything => "again at everything".to_owned(),
+        Extent::Objects(count) => format!("again at {}", run::objects(*count)),
+    }
 }
 
 fn told(commit: &Commit) -> String {

@@ -14,6 +14,7 @@ use super::plan::{CHANGE, CREATE, HOLD, LEFT, shown};
 use kwo_engine::execute::{Outcome, Report, StepResult};
 use kwo_engine::fight::{Fight, fights, named};
 use kwo_engine::providers::Refusal;
+use kwo_engine::run::Extent;
 use kwo_planner::counts::Counts;
 
 /// The lines of a run, which tell one cause once.
@@ -159,4 +160,21 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
     }
     out.push_str(&foreign::end(again));
     out
+}
+
+/// So many objects, in words.
+pub(super) fn objects(count: usize) -> String {
+    if count == 1 { "1 object".to_owned() } else { format!("{count} objects") }
+}
+
+/// What was looked at again, where that is not everything.
+#[must_use]
+pub fn extent(extent: Extent) -> String {
+    match extent {
+        Extent::Everything => String::new(),
+        Extent::Objects(count) => format!(
+            "kwo looked again at {} and at who is let into their namespaces; the rest is as it was just before.\n",
+            objects(count)
+        ),
+    }
 }

@@ -7,8 +7,9 @@ use super::failure;
 use super::history::ENTRY;
 use super::plan::{Detail, text};
 use super::printed::Report;
-use super::run::Lines;
+use super::run::{Lines, objects};
 use kwo_engine::history::{Entry, Outcome};
+use kwo_engine::run::Extent;
 use kwo_engine::sync::{Ran, Said};
 
 /// The lines of one run.
@@ -109,5 +110,9 @@ fn summary(entry: &Entry) -> String {
         if entry.number == 0 { String::new() } else { format!("; entry {} of the history", entry.number) };
     let (but, left) = entry.remains_told();
     let others = entry.others().map_or_else(String::new, |others| format!("; {others}"));
-    format!("{word}{but}: {}{left}{others}{number}", parts.join(", "))
+    let looked = match entry.looked_again {
+        Some(Extent::Objects(count)) => format!("; looked again at {}", objects(count)),
+        Some(Extent::Everything) | None => String::new(),
+    };
+    format!("{word}{but}: {}{left}{others}{looked}{number}", parts.join(", "))
 }

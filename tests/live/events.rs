@@ -47,6 +47,7 @@ fn entry(steps: Vec<Step>) -> Entry {
         outcome: Outcome::Converged,
         problems: Vec::new(),
         steps,
+        looked_again: None,
         held: Vec::new(),
         drift: Vec::new(),
         leftovers: 0,

@@ -11,6 +11,7 @@ mod proxy;
 mod access;
 mod account;
 mod additive;
+mod again;
 mod archive;
 mod bounds;
 mod clock;

@@ -42,6 +42,7 @@ pub(crate) fn changed() -> Entry {
             step("kube:Namespace/alice-prod", Action::Created),
             step("kube:ResourceQuota/alice-prod/alice-prod-quota", Action::Revised),
         ],
+        looked_again: None,
         held: Vec::new(),
         drift: Vec::new(),
         leftovers: 1,

@@ -283,3 +283,44 @@ async fn what_cannot_be_listed_is_unknown_and_nothing_else() {
     assert!(why(ids[4]).contains("the answer cannot be read: missing field `items`"), "{}", why(ids[4]));
     assert_eq!(observed.get(&ids[5].parse().unwrap()), Some(&Sighting::Absent));
 }
+
+/// A namespace of which the bindings cannot be listed any more, and one in which all can be.
+#[tokio::test]
+async fn a_look_at_a_part_knows_what_it_could_not_see() {
+    let asked = async |refused: bool| {
+        let server = Scripted::start(move |asked| match &asked.path {
+            path if path.contains("/rolebindings?") && refused => status(403, "Forbidden", "no"),
+            path if path.contains("/namespaces/a/roles?") => {
+                let item =
+                    json!({"metadata": {"name": "x", "namespace": "a", "uid": "u", "resourceVersion": "1"}});
+                Answer(200, "", json!({"kind": "List", "metadata": {}, "items": [item]}).to_string())
+            }
+            _ => names(&[], ""),
+        });
+        let wanted = desired(&["kube:Role/a/x", "kube:Role/a/y", "kube:Role/b/x", "kube:RoleBinding/a/z"]);
+        let ids = ["kube:Role/a/x", "kube:Role/a/y"].map(|id| id.parse().unwrap());
+        let kube = kube(&server).await;
+        assert_eq!(kube.requests(&ids), Some(3));
+        let renewed = kube.look_again(&wanted, &ids).await;
+        assert_eq!(server.asked().len(), 3);
+        renewed
+    };
+    let seen = async |refused: bool| {
+        let renewed = asked(refused).await;
+        let told = renewed.seen.iter().map(|(id, sighting)| {
+            let word = match sighting {
+                Sighting::Absent => "absent",
+                Sighting::Present(_) => "present",
+                _ => "unknown",
+            };
+            format!("{id} {word}")
+        });
+        (told.collect::<Vec<_>>(), renewed.places.len(), renewed.seen.unlisted.len())
+    };
+    let told = |binding: &str| {
+        let roles = ["kube:Role/a/x present", "kube:Role/a/y absent"].map(str::to_owned);
+        roles.into_iter().chain([format!("kube:RoleBinding/a/z {binding}")]).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(false).await, (told("absent"), 3, 0));
+    assert_eq!(seen(true).await, (told("unknown"), 2, 1));
+}

@@ -38,8 +38,15 @@ const TOLD: [&str; 3] = [
 #[tokio::test]
 async fn warnings_are_told_in_every_form() {
     let (plan, report) = applied(create(), 201).await;
-    let whole =
-        Applied { plan: &plan, report: Some(&report), again: None, blind: None, stale: &[], beyond: 0 };
+    let whole = Applied {
+        plan: &plan,
+        report: Some(&report),
+        again: None,
+        extent: None,
+        blind: None,
+        stale: &[],
+        beyond: 0,
+    };
     let json = serde_json::to_value(whole.called()).expect("JSON");
     assert_eq!(json["results"][0]["warnings"], serde_json::json!(TOLD));
     let line = anstream::adapter::strip_str(&run::Lines::default().next(&report.results[0])).to_string();

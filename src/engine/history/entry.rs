@@ -11,6 +11,8 @@ use kwo_planner::resource::ResourceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::run::Extent;
+
 /// The version of the form of an entry.
 const FORMAT_VERSION: &str = "1.0";
 
@@ -52,6 +54,9 @@ pub struct Entry {
     /// What was done, and what was tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// What was looked at again after the steps, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_again: Option<Extent>,
     /// What is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
@@ -345,6 +350,7 @@ impl Entry {
             outcome: Outcome::Converged,
             problems: Vec::new(),
             steps: Vec::new(),
+            looked_again: None,
             held: Vec::new(),
             drift: Vec::new(),
             leftovers: 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::change::Step;
-use kwo_planner::observed::{Observed, Sighting};
+use kwo_planner::observed::{Observed, Renewed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
 
@@ -41,6 +41,12 @@ impl Composite {
         }
     }
 
+    /// Those that the home holds.
+    fn of_home(&self, ids: &[ResourceId]) -> Vec<ResourceId> {
+        let home = |id: &&ResourceId| id.system == System::Kube && !self.beside.contains_key(&id.system);
+        ids.iter().filter(home).cloned().collect()
+    }
+
     async fn all(&self, wanted: &Desired) -> Observed {
         let mut observed = self.home.observe(wanted).await;
         for provider in self.beside.values() {
@@ -68,6 +74,21 @@ impl Provider for Composite {
             Some(provider) => provider.look(step),
             None => Box::pin(async { not_asked(step.id.system) }),
         }
+    }
+
+    /// What stands beside the home is looked at as a whole: it is near, and small.
+    fn requests(&self, ids: &[ResourceId]) -> Option<usize> {
+        self.home.requests(&self.of_home(ids))
+    }
+
+    fn look_again<'a>(&'a self, wanted: &'a Desired, ids: &'a [ResourceId]) -> Promise<'a, Renewed> {
+        Box::pin(async move {
+            let mut renewed = self.home.look_again(wanted, &self.of_home(ids)).await;
+            for provider in self.beside.values() {
+                renewed.seen.merge(provider.observe(wanted).await);
+            }
+            renewed
+        })
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {

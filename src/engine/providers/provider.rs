@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kwo_planner::change::Step;
 use kwo_planner::hits::Beside;
-use kwo_planner::observed::{Observed, Sighting};
+use kwo_planner::observed::{Observed, Renewed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::Tree;
 use smol_str::SmolStr;
@@ -31,6 +31,17 @@ pub trait Provider: Send + Sync {
 
     /// Looks at the object of one step, as `observe` does, and at nothing else.
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting>;
+
+    /// How many requests it takes to look again at these objects and at nothing else; nothing where it always looks at
+    /// everything.
+    fn requests(&self, _ids: &[ResourceId]) -> Option<usize> {
+        None
+    }
+
+    /// Looks again at these objects, as `observe` does. Cannot fail either.
+    fn look_again<'a>(&'a self, wanted: &'a Desired, _ids: &'a [ResourceId]) -> Promise<'a, Renewed> {
+        Box::pin(async { Renewed { seen: self.observe(wanted).await, ..Renewed::default() } })
+    }
 
     /// Does one step in one write.
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>>;

@@ -8,8 +8,9 @@ use kwo_planner::resource::Desired;
 use smol_str::SmolStr;
 use tokio::time::sleep;
 
+use super::again::{Before, Extent, look_again};
 use super::lock::Locked;
-use super::look::{Looked, NoPlan, look};
+use super::look::NoPlan;
 use super::stop::unless_told;
 use crate::execute::{Report, StepResult, execute};
 use crate::fight::{Fight, blind, fights, pause};
@@ -48,6 +49,8 @@ pub struct Carried {
     pub report: Report,
     /// The plan of what was there afterwards; nothing where the run was stopped.
     pub again: Option<Result<Plan, NoPlan>>,
+    /// What was looked at for it.
+    pub extent: Extent,
     /// What differs again although it was written.
     pub fights: Vec<Fight>,
     /// Why the look afterwards saw less than the one before.
@@ -62,10 +65,11 @@ impl Carried {
     }
 }
 
-/// Does the steps, and looks at what came of them.
+/// Does the steps, and looks at what came of them. What was seen before goes on to that look, if it is kept.
 pub async fn carry(
     home: &Arc<dyn Home>,
     work: Work<'_>,
+    mut before: Option<Before>,
     lock: &Locked,
     mut told: impl FnMut(Event<'_>),
 ) -> Carried {
@@ -74,15 +78,13 @@ pub async fn carry(
     let report = execute(plan, home, concurrency, brakes, |result| told(Event::Step(result))).await;
     told(Event::Ended(&report));
     if report.stopped.is_some() {
-        return Carried { report, again: None, fights: Vec::new(), blind: None };
+        let extent = Extent::Everything;
+        return Carried { report, again: None, extent, fights: Vec::new(), blind: None };
     }
-    let look = async || {
-        let looked = look(&**home, desired, adopt, &plan.provenance, None).await;
-        looked.map(|Looked { plan, observed: _ }| plan)
-    };
+    let wanted = (desired, adopt);
     let found =
         |again: &Result<Plan, NoPlan>| again.as_ref().map(|again| fights(again, &report)).unwrap_or_default();
-    let mut again = look().await;
+    let (mut again, mut extent) = look_again(&**home, plan, wanted, &mut before).await;
     if again.is_ok()
         && found(&again).is_empty()
         && let Some(pause) = pause(plan, &report, settle)
@@ -90,10 +92,10 @@ pub async fn carry(
         told(Event::LooksOnceMore(pause));
         // Where the run is told to end meanwhile, what was seen has to do.
         if unless_told(&brakes.interrupted, sleep(pause)).await.is_ok() {
-            again = look().await;
+            (again, extent) = look_again(&**home, plan, wanted, &mut before).await;
         }
     }
     let fights = found(&again);
     let blind = again.as_ref().ok().and_then(|again| blind(plan, again));
-    Carried { report, again: Some(again), fights, blind }
+    Carried { report, again: Some(again), extent, fights, blind }
 }

@@ -4,11 +4,13 @@
 //! What stands between two of them is the caller's: which commit counts, a saved plan, limits, a yes. So are the words:
 //! what comes out is a typed reason, and each caller says it to its own reader.
 
+mod again;
 mod carry;
 mod lock;
 mod look;
 mod stop;
 
+pub use again::{Before, Extent};
 pub use carry::{Carried, Event, Work, carry};
 pub use lock::{Locked, NoLock, lock};
 pub use look::{Guard, Looked, NoPlan, check, entrust, given, look};

@@ -41,7 +41,7 @@ impl Run<'_> {
         memory: &mut Memory,
         note: &mut Option<Note>,
     ) -> Result<(), Stop> {
-        let Ready { checked, desired: _, plan, was: _ } = ready;
+        let Ready { checked, desired: _, plan, before: _, was: _ } = ready;
         let kept = |error: &dyn fmt::Display| {
             problem(ProblemKind::Step, format!("{error}; nothing was changed"), FULL)
         };
@@ -87,29 +87,30 @@ impl Run<'_> {
     /// Does the steps and looks again.
     pub(super) async fn carry_out(
         &mut self,
-        ready: &Ready,
+        ready: Ready,
         provider: &Arc<dyn Home>,
         lock: &Locked,
         memory: &mut Memory,
     ) -> Result<(), Stop> {
-        let Ready { checked, desired, plan, was } = ready;
+        let Ready { checked, desired, plan, before, was } = ready;
         let mut last = plan.clone();
         if !plan.steps.is_empty() {
             let said = &mut *self.said;
             let work = Work {
-                plan,
-                desired,
+                plan: &plan,
+                desired: &desired,
                 adopt: &Adopt::Nothing,
                 concurrency: self.target.concurrency,
                 settle: self.options.settle,
             };
-            let carried = carry(provider, work, lock, |event| match event {
+            let carried = carry(provider, work, before, lock, |event| match event {
                 Event::Step(result) => said(Said::Step(result)),
                 // What comes of it stands in the entry.
                 Event::Ended(_) | Event::LooksOnceMore(_) => {}
             });
             let carried = carried.await;
             self.entry.steps = steps(&carried.report);
+            self.entry.looked_again = carried.again.as_ref().map(|_| carried.extent);
             let entries = self.state.history().last(RUNS).unwrap_or_default();
             self.entry.fights = fought(&self.entry, &entries);
             for fight in &self.entry.fights.clone() {

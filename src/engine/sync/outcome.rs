@@ -100,7 +100,7 @@ pub(super) fn drifted(plan: &Plan, was: Option<&Desired>) -> Vec<Drift> {
 
 /// What went wrong while a plan was carried out, and after it.
 pub(super) fn problems(carried: &Carried) -> Vec<Problem> {
-    let Carried { report, again: _, fights, blind } = carried;
+    let Carried { report, again: _, extent: _, fights, blind } = carried;
     let mut problems = Vec::new();
     let unanswered = report.unanswered();
     let failed = report.results.iter().filter(|result| !result.outcome.is_done()).count() - unanswered;

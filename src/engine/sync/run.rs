@@ -27,7 +27,7 @@ use crate::history::{Entry, Problem, ProblemKind};
 use crate::identity::of_repository;
 use crate::providers::{Home, Identity};
 use crate::references::Places;
-use crate::run::{Guard, Interrupted, Locked, Looked, NoLock, given, lock, look, unless_told};
+use crate::run::{Before, Guard, Interrupted, Locked, Looked, NoLock, given, lock, look, unless_told};
 use crate::target::{self, Main, TargetOptions};
 
 /// Runs once. `said` hears what happens, as it happens.
@@ -121,6 +121,8 @@ pub(super) struct Ready {
     pub(super) checked: Checked,
     pub(super) desired: Arc<Desired>,
     pub(super) plan: Plan,
+    /// What was seen for it, where it is of use afterwards.
+    pub(super) before: Option<Before>,
     /// What everything agreed with when the last run ended, where it did.
     pub(super) was: Option<Arc<Desired>>,
 }
@@ -221,7 +223,7 @@ impl Run<'_> {
             Ok(Some((ready, lock))) => {
                 let applied = self.mark(&ready, clone, was_fetched, &**provider, &mut memory, &mut note);
                 match applied.await {
-                    Ok(()) => self.carry_out(&ready, provider, lock, &mut memory).await,
+                    Ok(()) => self.carry_out(ready, provider, lock, &mut memory).await,
                     Err(stop) => Err(stop),
                 }
             }
@@ -269,7 +271,7 @@ impl Run<'_> {
         let guard = Guard { this: &keeper, takes_over, writes: true, names: false };
         let provenance = provenance(&checked, identity);
         let looked = look(&**provider, &desired, &Adopt::Nothing, &provenance, Some(guard)).await;
-        let Looked { plan, observed: _ } = looked.map_err(|none| no_plan(&none, &provenance.address))?;
+        let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance.address))?;
         if let Some(note) = &plan.provenance.keeper_note {
             (self.said)(Said::Keeper(note));
         }
@@ -290,7 +292,8 @@ impl Run<'_> {
         self.plan = Some(plan.clone());
         let go_on = beyond.is_empty() && !self.options.dry_run;
         beyond.into_iter().for_each(|problem| self.problem(problem));
-        Ok(go_on.then_some(Ready { checked, desired, plan, was }))
+        let before = Before::keep(&**provider, &plan, observed);
+        Ok(go_on.then_some(Ready { checked, desired, plan, before, was }))
     }
 
     /// The plan as the settings want drift to be treated.

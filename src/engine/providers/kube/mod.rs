@@ -1,5 +1,6 @@
 //! A Kubernetes cluster, through its API server.
 
+mod again;
 mod allows;
 mod answer;
 mod beside;

@@ -160,15 +160,20 @@ async fn marked_of_old(
 }
 
 /// All that is to be told of the objects of a kind, ordered by id.
-struct Whole {
-    sightings: Vec<Seen>,
+pub(super) struct Whole {
+    pub(super) sightings: Vec<Seen>,
     /// Why they could not be listed.
-    why: Option<SmolStr>,
+    pub(super) why: Option<SmolStr>,
 }
 
 impl Whole {
     /// What was listed, and of what is wanted or bound and was not, that it is not there or why that is not known.
-    fn of(list: Result<Vec<Seen>, SmolStr>, kind: Kind, desired: &Desired, rows: Range<usize>) -> Whole {
+    pub(super) fn of(
+        list: Result<Vec<Seen>, SmolStr>,
+        kind: Kind,
+        desired: &Desired,
+        rows: Range<usize>,
+    ) -> Whole {
         let (mut sightings, why) = match list {
             Ok(found) => (found, None),
             Err(why) => (Vec::new(), Some(why)),
@@ -246,7 +251,7 @@ pub(super) async fn look(wire: &Wire, vault: &Arc<Vault>, step: &Step) -> Sighti
 
 /// Looks at one object. A LIST by name asks for no right that `observe` does not need, and tells "there is no such
 /// object" from "there is no such API", which a GET does not.
-async fn by_name(wire: &Wire, objects: &mut Objects, id: &ResourceId) -> Sighting {
+pub(super) async fn by_name(wire: &Wire, objects: &mut Objects, id: &ResourceId) -> Sighting {
     let Some(kind) = id.known_kind() else { return Sighting::Unknown { why: unknown_kind(id) } };
     let place = match siblings(id) {
         Ok(place) => place,
@@ -266,7 +271,7 @@ fn unknown_kind(id: &ResourceId) -> SmolStr {
 }
 
 /// The objects in a place that are to be kept, or why they could not be listed.
-async fn list(
+pub(super) async fn list(
     wire: &Wire,
     objects: &mut Objects,
     kind: Kind,

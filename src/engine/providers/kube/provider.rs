@@ -8,14 +8,14 @@ use http::StatusCode;
 use k8s_openapi::api::core::v1::Namespace;
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::{Observed, Sighting};
+use kwo_planner::observed::{Observed, Renewed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use smol_str::SmolStr;
 
 use super::connect::{ConnectError, Kube};
 use super::token::Token;
 use super::wire::{Call, Wire};
-use super::{lease, note, observe, review, token, write};
+use super::{again, lease, note, observe, review, token, write};
 use crate::kubeconfig::Endpoint;
 use crate::providers::{
     Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings,
@@ -41,6 +41,14 @@ impl Provider for Kube {
 
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
         Box::pin(observe::look(&self.wire, self.vault(), step))
+    }
+
+    fn requests(&self, ids: &[ResourceId]) -> Option<usize> {
+        Some(again::requests(ids))
+    }
+
+    fn look_again<'a>(&'a self, wanted: &'a Desired, ids: &'a [ResourceId]) -> Promise<'a, Renewed> {
+        Box::pin(again::look_again(&self.wire, self.vault(), wanted, ids))
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
