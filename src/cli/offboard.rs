@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
+use kwo_engine::archive::Recipient;
 use kwo_planner::endings::word;
 
 use super::again::{Leave, option_with};
@@ -44,9 +45,22 @@ pub struct Offboard {
     /// Print the proof of what was cut, kept and asked, as Markdown or JSON.
     #[arg(long)]
     pub certificate: bool,
-    /// Also cut the bindings in the tenant's namespaces that are not kwo's.
+    /// Also cut the bindings in the tenant's namespaces that are not kwo's; with --stage destroy, also end the objects that
+    /// are not.
     #[arg(long, requires = "tenant")]
     pub with_foreign: bool,
+    /// With --stage archive: encrypt the archive for the owner of this age key. Without it the archive holds no Secrets.
+    #[arg(long, value_name = "age1…")]
+    pub recipient: Vec<Recipient>,
+    /// With --stage archive: the folder for the archive. Default: the current one.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// With --stage destroy: the archive, if it is no longer where kwo wrote it.
+    #[arg(long, value_name = "FILE")]
+    pub archive: Option<PathBuf>,
+    /// With --stage destroy: lose the data of volumes, which no archive holds.
+    #[arg(long)]
+    pub discard_volumes: bool,
     /// Cut the access of this person, although the person is an admin of the cluster, or you yourself.
     #[arg(long, value_name = "NAME")]
     pub admin: Vec<String>,
@@ -91,6 +105,10 @@ pub struct Offboard {
 pub enum OffboardStage {
     /// End the access: rights first, then credentials. `--undo` brings it back.
     Cut,
+    /// Write everything in the tenant's namespaces to one file, and read it back.
+    Archive,
+    /// Delete the tenant's namespaces for good. Needs the cut, the archive, and the end of the time to keep them.
+    Destroy,
 }
 
 impl Offboard {

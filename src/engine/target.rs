@@ -89,7 +89,7 @@ fn leavable<H: Home + Cutter + Records + 'static>(
     let beside = node.clone().map(|node| (System::Node, node as Arc<dyn Provider>));
     let systems = [(System::Kube, Arc::clone(home) as Arc<dyn Cutter>)];
     let systems = systems.into_iter().chain(node.map(|node| (System::Node, node as Arc<dyn Cutter>)));
-    let cutters = Cutters::new(Arc::clone(home) as Arc<dyn Records>, systems);
+    let cutters = Cutters::new(Arc::clone(home) as _, Arc::clone(home) as _, systems);
     let home = Arc::new(Composite::new(Arc::clone(home) as Arc<dyn Home>, beside));
     Leavable { home, cutters, kube }
 }

@@ -90,7 +90,7 @@ impl Report for Plan<'_> {
             section(&mut out, &format!("Not kwo's, and cut only with {leave}"), &foreign, true);
         }
         let destroy: Vec<&Pick> = offboarding.destroy.iter().collect();
-        section(&mut out, "Stays in place after the cut, until somebody removes it", &destroy, false);
+        section(&mut out, "Stays after the cut; --stage destroy ends it later", &destroy, false);
         let by_hand: Vec<&Pick> = offboarding.by_hand.iter().collect();
         section(&mut out, "kwo cannot cut this; run the command yourself", &by_hand, true);
         if !offboarding.kept.is_empty() {
@@ -189,6 +189,9 @@ impl Report for Shown<'_> {
         if !record.cuts.is_empty() {
             let _ = writeln!(out, "  {made} of {} cuts made; `--undo` brings them back", record.cuts.len());
         }
+        if let Some(kept) = &record.archive {
+            let _ = writeln!(out, "  archive {} (sha256 {})", kept.file.display(), kept.receipt.sha256());
+        }
         let bad = record.answers.iter().filter(|answer| answer.is_bad()).count();
         if !record.answers.is_empty() {
             let _ = writeln!(out, "  {} access reviews, {bad} of them still say yes", record.answers.len());
@@ -208,7 +211,11 @@ fn headline(record: &Record) -> String {
         Some(stamp) if !stamp.done => {
             format!("{who}: the stage {} was begun and not ended", stamp.stage.word())
         }
-        Some(stamp) if stamp.stage == Stage::Undo => format!("{who}: the cut was taken back"),
+        Some(_) if record.is_destroyed() => format!("{who}: the namespaces are destroyed"),
+        Some(_) if !record.is_cut() && record.stages.iter().any(|stamp| stamp.stage == Stage::Undo) => {
+            format!("{who}: the cut was taken back")
+        }
+        Some(_) if !record.is_cut() => format!("{who}: the access is not cut"),
         Some(_) => match record.retained_until() {
             Some(until) => {
                 format!("{who}: the access is cut; everything else is kept until {until:.0} at least")
@@ -239,6 +246,14 @@ impl Report for Certificate<'_> {
                 stamp.at,
                 stamp.by,
                 stamp.host
+            );
+        }
+        if let Some(kept) = &record.archive {
+            let _ = writeln!(
+                out,
+                "\n## Archive\n\n`{}`, SHA-256 `{}`",
+                kept.file.display(),
+                kept.receipt.sha256()
             );
         }
         let _ = writeln!(out, "\n## Cut\n");

@@ -30,7 +30,7 @@ fn can(user: &[&str], verb: &str, what: &str, namespace: &str) -> bool {
 }
 
 /// All that is in these namespaces and in the bindings of the cluster, without what each write changes.
-fn leaves(namespaces: &[&str]) -> BTreeMap<String, Value> {
+pub(crate) fn leaves(namespaces: &[&str]) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     let kinds =
         "rolebindings,roles,serviceaccounts,resourcequotas,limitranges,networkpolicies,secrets,configmaps";

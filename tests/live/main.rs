@@ -17,6 +17,7 @@ mod bounds;
 mod clock;
 mod converge;
 mod crash;
+mod destroying;
 mod endings;
 mod endless;
 mod events;

@@ -242,7 +242,7 @@ proptest! {
         prop_assert_eq!(plain(&read(&edited)), plain(&wanted), "{}\n---\n{}", text, edited);
         prop_assert!(good(&edited), "{}", edited);
         if others.is_empty() {
-            prop_assert_eq!(format(&edited).unwrap(), edited.clone(), "{}", text);
+            prop_assert_eq!(format(&edited).unwrap(), edited, "{}", text);
         } else {
             kept(&text, &edited, if what == 0 { "" } else { &tenants[at] }, &others);
         }

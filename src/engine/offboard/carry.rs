@@ -64,6 +64,11 @@ pub async fn prepare(
     let (found, note) = Record::load(&*cutters.records, leaving, target).await?;
     let fresh = || Record::new(leaving.clone(), target.clone(), retain_seconds);
     let mut record = found.unwrap_or_else(fresh);
+    if record.is_destroyed() {
+        // What was cut in an earlier life does not come back with this one.
+        record.cuts.clear();
+        record.archive = None;
+    }
     let (mut cuts, mut uncut) = (Vec::new(), Vec::new());
     let foreign = offboarding.foreign.iter().filter(|_| with_foreign);
     for pick in offboarding.cut.iter().chain(foreign) {
@@ -266,6 +271,20 @@ fn made(record: &mut Record, id: &ResourceId) {
     let now = Timestamp::now();
     let entries = record.cuts.iter_mut().filter(|entry| entry.cut.id() == id && entry.made.is_none());
     entries.for_each(|entry| entry.made = Some(now));
+}
+
+/// Says in the record that a stage was done or begun, and leaves the record in the system.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn stamped(
+    cutters: &Cutters,
+    (record, note): (&mut Record, Option<Note>),
+    (stage, done): (Stage, bool),
+    actor: &Actor,
+) -> Result<Note, RecordError> {
+    stamp(record, stage, actor, done);
+    record.save(&*cutters.records, note.as_ref()).await
 }
 
 /// Says that a stage begins or has ended; one that was begun and not ended goes on.

@@ -61,19 +61,27 @@ pub trait Records: Send + Sync {
 
 /// The systems that somebody can leave.
 pub struct Cutters {
+    home: Arc<dyn Cutter>,
     systems: BTreeMap<System, Arc<dyn Cutter>>,
     /// Where the records are.
     pub records: Arc<dyn Records>,
 }
 
 impl Cutters {
-    /// These systems, and the one that keeps the records.
+    /// The main system, and all systems by their names.
     #[must_use]
     pub fn new(
         records: Arc<dyn Records>,
+        home: Arc<dyn Cutter>,
         systems: impl IntoIterator<Item = (System, Arc<dyn Cutter>)>,
     ) -> Cutters {
-        Cutters { systems: systems.into_iter().collect(), records }
+        Cutters { home, systems: systems.into_iter().collect(), records }
+    }
+
+    /// The main system, by which a namespace ends.
+    #[must_use]
+    pub fn home(&self) -> &dyn Cutter {
+        &*self.home
     }
 
     /// The system of an object.

@@ -3,10 +3,14 @@
 
 mod carry;
 mod cutter;
+mod destroy;
+mod keep;
 mod record;
 mod reviews;
 
-pub use carry::{Actor, Carried, Prepared, carry_out, prepare, prove, undo};
+pub use carry::{Actor, Carried, Prepared, carry_out, prepare, prove, stamped, undo};
 pub use cutter::{Cutter, Cutters, Records, Restored, Whole};
-pub use record::{Entry, Record, RecordError, Stage, Stamp};
+pub use destroy::{Gone, Leave, destroy, facts, removals, waited};
+pub use keep::{Held, NotKept, archived, claims, everything};
+pub use record::{Entry, Kept, Record, RecordError, Stage, Stamp};
 pub use reviews::{Answer, Question, questions, review};

@@ -1,14 +1,17 @@
 //! What is kept of one who left: which stages were done, when and by whom, and every cut with its inverse. It is written
 //! before the first cut, so a run that is killed leaves nothing that cannot be brought back.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
-use kwo_planner::offboard::{Cut, Kept, Leaving};
+use kwo_planner::offboard::{self, Cut, Leaving};
 use kwo_planner::tree::SmolStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::cutter::Records;
 use super::reviews::Answer;
+use crate::archive::Receipt;
 use crate::providers::{Note, Refusal};
 
 /// The version of the form of a record.
@@ -29,10 +32,13 @@ pub struct Record {
     pub cuts: Vec<Entry>,
     /// What the people kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<Kept>,
+    pub kept: Vec<offboard::Kept>,
     /// What the access reviews answered after the cut.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answer>,
+    /// The archive that was read back, and where it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Kept>,
     /// How long it is retained after the cut, in seconds.
     pub retain_seconds: u64,
 }
@@ -60,6 +66,10 @@ pub enum Stage {
     Cut,
     /// The cut was taken back.
     Undo,
+    /// All that its namespaces hold was written to a file, which was read back.
+    Archive,
+    /// Its namespaces were deleted.
+    Destroy,
 }
 
 impl Stage {
@@ -69,8 +79,19 @@ impl Stage {
         match self {
             Stage::Cut => "cut",
             Stage::Undo => "undo",
+            Stage::Archive => "archive",
+            Stage::Destroy => "destroy",
         }
     }
+}
+
+/// An archive that was read back.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Where it was written.
+    pub file: PathBuf,
+    /// What it was when it was read back.
+    pub receipt: Receipt,
 }
 
 /// One cut, and whether it was made.
@@ -112,6 +133,7 @@ impl Record {
             cuts: Vec::new(),
             kept: Vec::new(),
             answers: Vec::new(),
+            archive: None,
             retain_seconds,
         }
     }
@@ -157,10 +179,26 @@ impl Record {
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Is the access cut, and nobody took that back?
+    /// When the access was cut, if it is and nobody took that back.
+    #[must_use]
+    pub fn cut_at(&self) -> Option<Timestamp> {
+        let mut stamps =
+            self.stages.iter().rev().filter(|stamp| matches!(stamp.stage, Stage::Cut | Stage::Undo));
+        stamps.next().filter(|stamp| stamp.stage == Stage::Cut && stamp.done).map(|stamp| stamp.at)
+    }
+
+    /// Is the access cut?
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.stages.last().is_some_and(|stamp| stamp.stage == Stage::Cut && stamp.done)
+        self.cut_at().is_some()
+    }
+
+    /// Were its namespaces deleted, or some of them? Who came back and was cut once more is not.
+    #[must_use]
+    pub fn is_destroyed(&self) -> bool {
+        let stages = self.stages.iter().rev().map(|stamp| stamp.stage);
+        let mut ends = stages.filter(|stage| *stage != Stage::Archive);
+        ends.next() == Some(Stage::Destroy)
     }
 
     /// Was a cut begun and not ended?
@@ -172,9 +210,8 @@ impl Record {
     /// When the retention ends, where something is cut.
     #[must_use]
     pub fn retained_until(&self) -> Option<Timestamp> {
-        let cut = self.stages.last().filter(|stamp| stamp.stage == Stage::Cut && stamp.done)?;
         let span = jiff::SignedDuration::from_secs(i64::try_from(self.retain_seconds).unwrap_or(i64::MAX));
-        cut.at.checked_add(span).ok()
+        self.cut_at()?.checked_add(span).ok()
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Facts {
     pub still: Vec<SmolStr>,
     /// An archive was read back.
     pub archived: bool,
+    /// What the archive does not hold as it is now.
+    pub missing: Vec<SmolStr>,
     /// When the retention ends, where it has not ended yet, in RFC 3339.
     pub retained_until: Option<SmolStr>,
     /// The lines of the roster that still name the tenant.
@@ -58,6 +60,8 @@ pub enum Barrier {
     StillYes(Vec<SmolStr>),
     /// No archive was read back.
     NotArchived,
+    /// Something is not in the archive, or was changed since.
+    Missing(Vec<SmolStr>),
     /// It is too early.
     Retained {
         /// Until when.
@@ -99,6 +103,7 @@ impl Gate {
         barriers.extend((!facts.cut).then_some(Barrier::NotCut));
         barriers.extend(listed(&facts.still, Barrier::StillYes));
         barriers.extend((!facts.archived).then_some(Barrier::NotArchived));
+        barriers.extend(listed(&facts.missing, Barrier::Missing));
         barriers.extend(facts.retained_until.clone().map(|until| Barrier::Retained { until }));
         barriers.extend(listed(&facts.unseen, Barrier::Unseen));
         barriers.extend(listed(&facts.foreign, Barrier::Foreign).filter(|_| !facts.with_foreign));
@@ -201,6 +206,9 @@ impl fmt::Display for Barrier {
             Barrier::NotCut => out.write_str("its access is not cut"),
             Barrier::StillYes(answers) => write!(out, "somebody still has access: {}", list(answers)),
             Barrier::NotArchived => out.write_str("no archive of it was read back"),
+            Barrier::Missing(what) => {
+                write!(out, "the archive does not hold everything as it is now: {}", list(what))
+            }
             Barrier::Retained { until } => write!(out, "it is retained until {until}"),
             Barrier::Unseen(what) => write!(out, "kwo could not look at everything: {}", list(what)),
             Barrier::Foreign(objects) => {
@@ -233,13 +241,14 @@ mod tests {
     fn every_fact_alone_stands_in_the_way() {
         assert!(Gate::pass(&good()).is_ok());
         let one = || vec![SmolStr::new_static("x")];
-        let spoilers: [(&str, Spoil); 10] = [
+        let spoilers: [(&str, Spoil); 11] = [
             ("type", |facts, _| facts.unattended = true),
             ("Kubernetes", |facts, _| facts.namespaces.push("kube-system".into())),
             ("roster", |facts, one| facts.lines = one),
             ("not cut", |facts, _| facts.cut = false),
             ("still has access", |facts, one| facts.still = one),
             ("no archive", |facts, _| facts.archived = false),
+            ("does not hold everything", |facts, one| facts.missing = one),
             ("retained", |facts, _| facts.retained_until = Some("2030".into())),
             ("could not look", |facts, one| facts.unseen = one),
             ("not kwo's", |facts, one| facts.foreign = one),

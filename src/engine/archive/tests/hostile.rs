@@ -41,7 +41,7 @@ fn refused_why(bytes: &[u8]) -> String {
 }
 
 /// The index of a good archive without parts, and the same with others.
-fn index_of(parts: serde_json::Value) -> Vec<u8> {
+fn index_of(parts: &serde_json::Value) -> Vec<u8> {
     json!({"kind": KIND, "format_version": "1.9", "kwo": "9.9.9", "tenant": "alice", "cluster": "u",
         "time": "2026-11-29T12:00:00Z", "parts": parts, "later": "unknown"})
     .to_string()
@@ -51,7 +51,7 @@ fn index_of(parts: serde_json::Value) -> Vec<u8> {
 #[test]
 fn hostile_archives_are_refused_with_the_reason() {
     use EntryType as T;
-    let empty = index_of(json!([]));
+    let empty = index_of(&json!([]));
     let good = packed(&[("manifest.json", T::Regular, &empty)]);
     read(&*good, good.len() as u64, &Identities::none(), &mut |_, _| {}).ok().unwrap();
     let map = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: alice}\n";
@@ -59,7 +59,7 @@ fn hostile_archives_are_refused_with_the_reason() {
     let long = vec![b'x'; 5000];
     let bomb = b"a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
         d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
-    let wrong = index_of(json!([{"path": place, "size": map.len(), "sha256": "00"}]));
+    let wrong = index_of(&json!([{"path": place, "size": map.len(), "sha256": "00"}]));
     for (entries, why) in [
         (vec![(place, T::Symlink, &b""[..])], "is a symbolic link"),
         (vec![(place, T::Link, b"")], "is a hard link"),

@@ -1,6 +1,8 @@
 //! `kwo offboard`: look, show, ask for a sentence, cut, and prove it; or take it back.
 
-use std::io::{BufRead as _, IsTerminal as _};
+mod last;
+mod typed;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use kwo_engine::offboard::{
     Actor, Carried, Prepared, Record, RecordError, Restored, Stage, carry_out, prepare, prove, undo,
 };
 use kwo_engine::providers::{Event, Identity, hostname};
-use kwo_engine::run::{Guard, Locked, Looked, given, look, unless_told};
+use kwo_engine::run::{Guard, Locked, Looked, given, look};
 use kwo_engine::target::{self, Leavable, TargetOptions};
 use kwo_planner::domains::compile;
 use kwo_planner::observed::Observed;
@@ -18,12 +20,13 @@ use kwo_planner::offboard::{Leaving, Offboarding, select};
 use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::{Desired, ResourceId};
 
-use super::consent::lock;
-use super::load::{Loaded, load};
-use super::look::{identity, no_plan};
-use super::print::{report, talk};
-use super::signals;
+use self::typed::{agreed, count, fits, phrase, unattended};
 use crate::cli::{Offboard, OffboardStage, folder};
+use crate::commands::consent::lock;
+use crate::commands::load::{Loaded, load};
+use crate::commands::look::{identity, no_plan};
+use crate::commands::print::{report, talk};
+use crate::commands::signals;
 use crate::report::offboard::{Certificate, Plan as Page, Shown};
 
 /// All that a stage works with.
@@ -42,6 +45,7 @@ pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
         return Err(Failure::usage("a pipeline may not offboard anybody: a person has to type it")
             .hint("run the command at a terminal"));
     }
+    fits(args)?;
     let options = args.target().options()?;
     let loaded = load(&args.file)?;
     let open = target::open_to_leave(&options, args.lock_duration).await?;
@@ -58,16 +62,12 @@ pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
     let lock = lock(&*scene.open.home, args.lock_timeout, &interrupted).await?;
     let result = match args.stage {
         Some(OffboardStage::Cut) => scene.cut(&lock).await,
+        Some(OffboardStage::Archive) => scene.archive().await,
+        Some(OffboardStage::Destroy) => scene.destroy(&lock).await,
         None => scene.undo(lock.brakes()).await,
     };
     lock.release().await;
     result
-}
-
-/// Is it a pipeline that runs it?
-fn unattended() -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false");
-    set("CI") || set("INVOCATION_ID") && !std::io::stdin().is_terminal()
 }
 
 fn leaving(args: &Offboard) -> Leaving {
@@ -136,11 +136,17 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// The record of one of whom nothing was done yet.
+    fn fresh(&self) -> Record {
+        let retain = self.loaded.roster.cluster().retained().seconds();
+        Record::new(self.leaving.clone(), self.identity.id.clone(), retain)
+    }
+
     /// Ends the access.
     async fn cut(&self, lock: &Locked) -> Result<Exit, Failure> {
         let (offboarding, _) = self.look().await?;
         self.spared(&offboarding).await?;
-        let retain = self.loaded.roster.cluster().retained().seconds();
+        let retain = self.fresh().retain_seconds;
         let picked = (&offboarding, self.args.with_foreign);
         let prepared = prepare(&self.open.cutters, &self.leaving, picked, &self.identity.id, retain).await;
         let prepared = prepared.map_err(|error| unrecorded(&error))?;
@@ -193,6 +199,11 @@ impl Scene<'_> {
         let (Some(record), Some(note)) = (record, note) else {
             return Err(Failure::new(format!("nothing was ever cut of {}", self.leaving.words())));
         };
+        if let Some(kept) = record.archive.as_ref().filter(|_| record.is_destroyed()) {
+            let file = kwo_planner::endings::word(&kept.file.to_string_lossy());
+            return Err(Failure::new(format!("the namespaces of {} are destroyed", self.leaving.words()))
+                .hint(format!("`kwo archive import {file}` makes what the archive holds again")));
+        }
         if record.cuts.is_empty() {
             talk("There is nothing to take back.\n");
             return Ok(Exit::Done);
@@ -305,46 +316,6 @@ impl Scene<'_> {
                 talk(&format!("kwo could not write an Event in {namespace}: {refusal}\n"));
             }
         }
-    }
-}
-
-/// The sentence that a person has to type.
-fn phrase(leaving: &Leaving, offboarding: &Offboarding) -> String {
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let size = match leaving {
-        Leaving::Tenant(_) => count(offboarding.namespaces.len(), "namespace"),
-        Leaving::Person { .. } | Leaving::Leftovers { .. } => count(offboarding.cut.len(), "cut"),
-    };
-    format!("offboard {} ({size})", leaving.words())
-}
-
-/// Has the sentence typed, or compares the one that was given.
-async fn agreed(args: &Offboard, sentence: &str, brakes: &Brakes) -> Result<(), Failure> {
-    if let Some(given) = &args.confirm {
-        if given != sentence {
-            return Err(Failure::usage(format!(
-                "--confirm is `{given}`, and expected is `{sentence}`; nothing was changed"
-            ))
-            .hint("look at the plan again: what leaves may not be what you think"));
-        }
-        if args.yes {
-            return Ok(());
-        }
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("there is nobody to ask; nothing was changed")
-            .hint(format!("pass `--yes --confirm '{sentence}'`")));
-    }
-    talk(&format!("\nType `{sentence}` to go on: "));
-    let _asking = signals::Asking::begins();
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = unless_told(&brakes.interrupted, answer).await.map_err(|_| signals::nothing_done())?;
-    match answer {
-        Ok(Ok(answer)) if answer.trim() == sentence => Ok(()),
-        _ => Err(Failure::new("not confirmed; nothing was changed")),
     }
 }
 

@@ -1,0 +1,240 @@
+//! The last two stages: everything of a tenant goes into an archive, and later its namespaces are deleted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kwo_engine::archive::{RosterLine, Verified};
+use kwo_engine::execute::Brakes;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::offboard::{
+    Gone, Held, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
+    waited,
+};
+use kwo_engine::providers::{Kube, Note};
+use kwo_engine::run::Locked;
+use kwo_planner::offboard::{Barrier, Found, Gate, Leaving, Offboarding};
+use kwo_planner::tree::SmolStr;
+
+use super::{Scene, agreed, count, unattended, unrecorded};
+use crate::commands::print::{report, talk};
+use crate::report::offboard::Shown;
+
+impl Scene<'_> {
+    /// Writes everything of the tenant into one file, and reads it back.
+    pub(super) async fn archive(&self) -> Result<Exit, Failure> {
+        let (tenant, kube) = self.whole()?;
+        let (offboarding, _) = self.look().await?;
+        let (record, note) = self.record().await?;
+        let mut record = record.unwrap_or_else(|| self.fresh());
+        let objects = self.objects(kube, &offboarding).await?;
+        let lines = self.roster_lines(tenant);
+        let folder = self.args.out.as_deref().unwrap_or(Path::new("."));
+        let verified = archived((tenant, &record), &lines, &objects, folder, &self.args.recipient)
+            .map_err(|error| Failure::new("there is no archive; nothing was changed").because(&error))?;
+        let file = std::path::absolute(verified.file()).unwrap_or_else(|_| verified.file().to_owned());
+        record.archive = Some(Kept { file: file.clone(), receipt: verified.receipt() });
+        let actor = self.actor().await;
+        let kept = stamped(&self.open.cutters, (&mut record, note), (Stage::Archive, true), &actor).await;
+        kept.map_err(|error| unrecorded(&error))?;
+        let left = &verified.index().left_out;
+        talk(&format!(
+            "{} holds {} objects; kwo read it back\n",
+            file.display(),
+            verified.index().parts.len()
+        ));
+        for left in left.iter().take(20) {
+            talk(&format!("left out  {}: {}\n", left.path, left.why));
+        }
+        if left.len() > 20 {
+            talk(&format!("left out  {} more: `kwo archive list` shows them\n", left.len() - 20));
+        }
+        if !verified.is_encrypted() {
+            talk("The archive is not encrypted, so it holds no Secrets. With `--recipient age1…` it does.\n");
+        }
+        report(&Shown(&record), self.args.output)?;
+        Ok(Exit::Done)
+    }
+
+    /// Deletes the namespaces of the tenant, if nothing stands in the way.
+    pub(super) async fn destroy(&self, lock: &Locked) -> Result<Exit, Failure> {
+        let (tenant, kube) = self.whole()?;
+        let (record, note) = self.record().await?;
+        let mut record = record.unwrap_or_else(|| self.fresh());
+        if record.is_destroyed() && record.is_half() {
+            // An earlier run has begun. What it deleted may still be on its way, or another one may be left.
+            if let Some(exit) = self.rest(kube, &mut record, note.clone()).await? {
+                return Ok(exit);
+            }
+        }
+        let (offboarding, _) = self.look().await?;
+        let objects = self.objects(kube, &offboarding).await?;
+        let archive = self.opened(&record)?;
+        let leave = Leave {
+            with_foreign: self.args.with_foreign,
+            discards_volumes: self.args.discard_volumes,
+            unattended: unattended(),
+        };
+        let facts = facts(tenant, (&record, archive.as_ref()), &offboarding, &objects, leave);
+        let gate = Gate::pass(&facts).map_err(|barriers| self.barred(&barriers))?;
+        let archive = archive.ok_or_else(|| self.barred(&[Barrier::NotArchived]))?;
+        let removals = removals(&gate, &archive, &objects).map_err(|error| {
+            Failure::new("kwo will not delete a namespace; nothing was changed").because(&error)
+        })?;
+        let spaces = removals.len();
+        let volumes = claims(&objects).len();
+        let size =
+            [count(spaces, "namespace"), count(objects.len() - spaces, "object"), count(volumes, "volume")];
+        self.last_page(&facts.namespaces, &facts.foreign, &archive);
+        agreed(self.args, &format!("destroy {tenant} ({})", size.join(", ")), lock.brakes()).await?;
+        if lock.is_lost() {
+            return Err(Failure::new("the lock was lost to another run; nothing was changed"));
+        }
+        let actor = self.actor().await;
+        let stamp = (Stage::Destroy, false);
+        let note = stamped(&self.open.cutters, (&mut record, note), stamp, &actor).await;
+        let note = note.map_err(|error| unrecorded(&error))?;
+        let ended = self.removed(kube, removals, lock.brakes()).await;
+        let whole = ended.iter().all(|(_, gone)| *gone == Gone::Whole);
+        self.ended(&mut record, note, whole).await?;
+        report(&Shown(&record), self.args.output)?;
+        Ok(if whole { Exit::Done } else { Exit::Failed })
+    }
+
+    /// Waits for what an earlier run has begun to delete; nothing where a namespace is left that nobody deletes.
+    async fn rest(
+        &self,
+        kube: &Arc<Kube>,
+        record: &mut Record,
+        note: Option<Note>,
+    ) -> Result<Option<Exit>, Failure> {
+        let Some(kept) = &record.archive else { return Ok(None) };
+        let parts = kept.receipt.index().parts.iter().filter_map(|part| part.entry.as_ref());
+        let spaces = parts.map(|entry| &entry.object).filter(|object| object.kind == "Namespace");
+        let spaces: Vec<SmolStr> = spaces.map(|object| object.name.clone()).collect();
+        let mut whole = true;
+        for name in &spaces {
+            let found = kube
+                .namespace(name)
+                .await
+                .map_err(|refusal| Failure::new(format!("cannot look at the namespace {name}: {refusal}")))?;
+            let Some(found) = found else { continue };
+            if found.object.at("/metadata/deletionTimestamp").is_none() {
+                return Ok(None);
+            }
+            let gone = waited(kube, name).await;
+            told(name, &gone);
+            whole &= gone == Gone::Whole;
+        }
+        if let Some(note) = note {
+            self.ended(record, note, whole).await?;
+        }
+        report(&Shown(record), self.args.output)?;
+        Ok(Some(if whole { Exit::Done } else { Exit::Failed }))
+    }
+
+    async fn removed(
+        &self,
+        kube: &Arc<Kube>,
+        removals: Vec<kwo_planner::offboard::Removal>,
+        brakes: &Brakes,
+    ) -> Vec<(SmolStr, Gone)> {
+        let told = |found: &Found, gone: &Gone| told(&found.name, gone);
+        destroy((&self.open.cutters, kube), removals, brakes, told).await
+    }
+
+    async fn ended(&self, record: &mut Record, note: Note, whole: bool) -> Result<(), Failure> {
+        let actor = self.actor().await;
+        let stamp = (Stage::Destroy, whole);
+        let kept = stamped(&self.open.cutters, (record, Some(note)), stamp, &actor).await;
+        kept.map(drop).map_err(|error| unrecorded(&error))
+    }
+
+    fn last_page(&self, namespaces: &[SmolStr], foreign: &[SmolStr], archive: &Verified) {
+        talk(&format!("These namespaces end for good: {}\n", namespaces.join(", ")));
+        if !foreign.is_empty() {
+            talk(&format!("With them end objects that are not kwo's: {}\n", foreign.join(", ")));
+        }
+        talk(&format!("The archive holds them as they are now: {}\n", archive.file().display()));
+    }
+
+    /// The tenant, and the cluster that it is in.
+    fn whole(&self) -> Result<(&SmolStr, &Arc<Kube>), Failure> {
+        let Leaving::Tenant(tenant) = &self.leaving else {
+            return Err(Failure::usage("only a tenant has namespaces to archive and to destroy"));
+        };
+        let kube = self.open.kube.as_ref().ok_or_else(|| {
+            Failure::usage("a directory of manifests is not archived by kwo").hint(
+                "keep the directory in git; `kwo plan --target dir:…` shows the files that are left over",
+            )
+        })?;
+        Ok((tenant, kube))
+    }
+
+    async fn objects(&self, kube: &Arc<Kube>, offboarding: &Offboarding) -> Result<Vec<Held>, Failure> {
+        if offboarding.namespaces.is_empty() {
+            return Err(Failure::new(format!("no namespace of {} is there", self.leaving.words())));
+        }
+        let all = everything(kube, offboarding).await;
+        all.map_err(|error| {
+            Failure::new("kwo has to see everything first; nothing was changed").because(&error)
+        })
+    }
+
+    /// The archive of the record, as the file is now.
+    fn opened(&self, record: &Record) -> Result<Option<Verified>, Failure> {
+        let Some(kept) = &record.archive else { return Ok(None) };
+        let file = self.args.archive.as_deref().unwrap_or(&kept.file);
+        kept.receipt.check(file).map(Some).map_err(|error| {
+            Failure::new("the archive is not the one that kwo read back; nothing was changed")
+                .because(&error)
+                .hint("name the file with `--archive FILE`, or make a new one with `--stage archive`")
+        })
+    }
+
+    fn roster_lines(&self, tenant: &str) -> Vec<RosterLine> {
+        let sources = self.loaded.roster.sources();
+        let entries = self.loaded.roster.tenants().iter().filter(|(name, _)| name.as_str() == tenant);
+        entries
+            .map(|(_, entry)| {
+                let place = sources.place(entry.key);
+                let file = place.rsplitn(3, ':').last().unwrap_or_default().to_owned();
+                RosterLine { file, line: entry.key.line, text: sources.line(entry.key).to_owned() }
+            })
+            .collect()
+    }
+
+    /// Everything that stands in the way, and what to do about each.
+    fn barred(&self, barriers: &[Barrier]) -> Failure {
+        let mut failure = Failure::new("kwo does not destroy it; nothing was changed");
+        failure.exit = Exit::Held;
+        failure.causes = barriers.iter().map(ToString::to_string).collect();
+        let again = self.args.again();
+        for barrier in barriers {
+            let hint = match barrier {
+                Barrier::NotCut | Barrier::StillYes(_) => format!("`{again} --stage cut` ends the access"),
+                Barrier::NotArchived | Barrier::Missing(_) => {
+                    format!("`{again} --stage archive --recipient age1… --out DIR` makes an archive")
+                }
+                Barrier::Foreign(_) => "add `--with-foreign` if these may end, too".to_owned(),
+                Barrier::Volumes(_) => "copy the data, and add `--discard-volumes`".to_owned(),
+                Barrier::Retained { .. } => "`cluster.retain` in the roster says how long".to_owned(),
+                Barrier::InRoster(_) => "take the tenant out of the roster, and apply".to_owned(),
+                Barrier::Unattended | Barrier::Reserved { .. } | Barrier::Unseen(_) => continue,
+            };
+            failure = failure.hint(hint);
+        }
+        failure
+    }
+}
+
+fn told(name: &str, gone: &Gone) {
+    talk(&match gone {
+        Gone::Whole => format!("gone    the namespace {name}\n"),
+        Gone::Failed(why) => format!("failed  the namespace {name}: {why}\n"),
+        Gone::NotBegun => format!("kept    the namespace {name}: the run was told to end\n"),
+        Gone::Held(what) => {
+            let what = what.join("; ");
+            format!("stuck   Kubernetes is still deleting the namespace {name}; it waits for {what}\n")
+        }
+    });
+}

@@ -1,0 +1,76 @@
+//! What has to be typed before anybody leaves, and what may not be typed together.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use kwo_engine::execute::Brakes;
+use kwo_engine::failure::Failure;
+use kwo_engine::run::unless_told;
+use kwo_planner::offboard::{Leaving, Offboarding};
+
+use crate::cli::{Offboard, OffboardStage};
+use crate::commands::print::talk;
+use crate::commands::signals;
+
+/// Is it a pipeline that runs it?
+pub(super) fn unattended() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false");
+    set("CI") || set("INVOCATION_ID") && !std::io::stdin().is_terminal()
+}
+
+/// Options of one stage say nothing in another.
+pub(super) fn fits(args: &Offboard) -> Result<(), Failure> {
+    let options = [
+        ("--recipient", !args.recipient.is_empty(), OffboardStage::Archive),
+        ("--out", args.out.is_some(), OffboardStage::Archive),
+        ("--archive", args.archive.is_some(), OffboardStage::Destroy),
+        ("--discard-volumes", args.discard_volumes, OffboardStage::Destroy),
+    ];
+    let stray = options.iter().find(|(_, given, stage)| *given && args.stage != Some(*stage));
+    stray.map_or(Ok(()), |(option, _, stage)| {
+        let stage = if *stage == OffboardStage::Archive { "archive" } else { "destroy" };
+        Err(Failure::usage(format!("{option} is for `--stage {stage}`")))
+    })
+}
+
+pub(super) fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The sentence that a person has to type.
+pub(super) fn phrase(leaving: &Leaving, offboarding: &Offboarding) -> String {
+    let size = match leaving {
+        Leaving::Tenant(_) => count(offboarding.namespaces.len(), "namespace"),
+        Leaving::Person { .. } | Leaving::Leftovers { .. } => count(offboarding.cut.len(), "cut"),
+    };
+    format!("offboard {} ({size})", leaving.words())
+}
+
+/// Has the sentence typed, or compares the one that was given.
+pub(super) async fn agreed(args: &Offboard, sentence: &str, brakes: &Brakes) -> Result<(), Failure> {
+    if let Some(given) = &args.confirm {
+        if given != sentence {
+            return Err(Failure::usage(format!(
+                "--confirm is `{given}`, and expected is `{sentence}`; nothing was changed"
+            ))
+            .hint("look at the plan again: what leaves may not be what you think"));
+        }
+        if args.yes {
+            return Ok(());
+        }
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("there is nobody to ask; nothing was changed")
+            .hint(format!("pass `--yes --confirm '{sentence}'`")));
+    }
+    talk(&format!("\nType `{sentence}` to go on: "));
+    let _asking = signals::Asking::begins();
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = unless_told(&brakes.interrupted, answer).await.map_err(|_| signals::nothing_done())?;
+    match answer {
+        Ok(Ok(answer)) if answer.trim() == sentence => Ok(()),
+        _ => Err(Failure::new("not confirmed; nothing was changed")),
+    }
+}

@@ -1,0 +1,99 @@
+//! The archive of a tenant who leaves: all that its namespaces hold, written to one file, which counts once it was read
+//! back. Nothing is destroyed here.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kwo_planner::offboard::Offboarding;
+use kwo_planner::tree::{SmolStr, Tree};
+
+use super::record::Record;
+use crate::archive::{ArchiveError, Builder, Meta, Recipient, RosterLine, Verified};
+use crate::providers::{Kube, Refusal};
+
+/// An object, with the path that leads to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The path at which it is deleted.
+    pub path: SmolStr,
+    /// All of it.
+    pub object: Tree,
+}
+
+/// Why there is no archive.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKept {
+    /// Not everything could be read.
+    #[error("cannot read all of {what}: {why}")]
+    Unread {
+        /// What.
+        what: String,
+        /// Why not.
+        why: Refusal,
+    },
+    /// It could not be written, or does not read back the same.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+/// All that leaves: the namespaces, and everything in them.
+///
+/// # Errors
+/// When not all of it could be read: what is not known cannot be kept.
+pub async fn everything(kube: &Arc<Kube>, offboarding: &Offboarding) -> Result<Vec<Held>, NotKept> {
+    let unread = |what: &str| {
+        let what = what.to_owned();
+        move |why: Refusal| NotKept::Unread { what, why }
+    };
+    let kinds = kube.kinds().await.map_err(unread("the kinds of the API"))?;
+    let mut all = Vec::new();
+    for namespace in &offboarding.namespaces {
+        all.extend(kube.namespace(namespace).await.map_err(unread(namespace))?);
+        all.extend(kube.held_in(&kinds, namespace).await.map_err(unread(namespace))?);
+    }
+    Ok(all)
+}
+
+/// Writes the archive into a folder, for those who may open it.
+///
+/// # Errors
+/// When something does not fit into it, it cannot be written, or does not read back the same.
+pub fn archived(
+    (tenant, record): (&SmolStr, &Record),
+    lines: &[RosterLine],
+    objects: &[Held],
+    folder: &Path,
+    recipients: &[Recipient],
+) -> Result<Verified, NotKept> {
+    let mut builder = Builder::new(Meta {
+        tenant: tenant.clone(),
+        cluster: record.target.clone(),
+        time: Timestamp::now(),
+        roster: lines.to_vec(),
+        history: record.stages.iter().filter_map(|stamp| serde_json::to_value(stamp).ok()).collect(),
+    });
+    for held in objects {
+        builder.object(&held.object)?;
+    }
+    for claim in claims(objects) {
+        builder.left_out(format!("volumes/{claim}.tar"), "kwo keeps no data of volumes");
+    }
+    Ok(builder.finish(folder, recipients)?)
+}
+
+/// The volume claims among the objects, as `NAMESPACE/NAME`.
+#[must_use]
+pub fn claims(objects: &[Held]) -> Vec<SmolStr> {
+    let text = |object: &Tree, pointer: &str| {
+        object.at(pointer).and_then(Tree::as_text).cloned().unwrap_or_default()
+    };
+    let claims = objects.iter().filter(|held| text(&held.object, "/kind") == "PersistentVolumeClaim");
+    claims
+        .map(|held| {
+            let (namespace, name) =
+                (text(&held.object, "/metadata/namespace"), text(&held.object, "/metadata/name"));
+            smol_str::format_smolstr!("{namespace}/{name}")
+        })
+        .collect()
+}

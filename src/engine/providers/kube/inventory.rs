@@ -1,0 +1,166 @@
+//! All that a namespace holds, of every kind that the API server has: before a namespace ends, everything in it has to be
+//! known, and not only what kwo made.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroupList, APIResourceList};
+use kwo_planner::tree::Tree;
+use serde::de::DeserializeOwned;
+use smol_str::{SmolStr, format_smolstr};
+
+use super::answer::Trouble;
+use super::connect::Kube;
+use super::cutter::get;
+use super::observe::SMALLER;
+use super::path::{encoded, segment};
+use super::wire::Call;
+use crate::offboard::{Held, Whole};
+use crate::providers::Refusal;
+
+/// How many objects a page has at most.
+const PAGE: usize = 500;
+
+/// What controllers keep for every namespace or Service, and make again by themselves.
+const KEPT_BY_CONTROLLERS: [&str; 3] = ["events", "endpoints", "endpointslices"];
+
+/// A kind of object that stands in namespaces.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ApiKind {
+    /// `v1`, `apps/v1`.
+    version: SmolStr,
+    plural: SmolStr,
+    kind: SmolStr,
+}
+
+impl Kube {
+    /// Every kind that stands in namespaces and can be listed and deleted.
+    ///
+    /// # Errors
+    /// When one group of the API does not answer: what it holds would not be seen.
+    pub async fn kinds(&self) -> Result<Vec<ApiKind>, Refusal> {
+        let groups: APIGroupList = self.read_json("/apis").await?;
+        let versions = groups.groups.into_iter().filter_map(|group| {
+            let first = group.versions.first().map(|version| version.group_version.clone());
+            group.preferred_version.map(|version| version.group_version).or(first)
+        });
+        let mut kinds = Vec::new();
+        let all = versions.map(|version| (format!("/apis/{version}"), version));
+        for (path, version) in [("/api/v1".to_owned(), "v1".to_owned())].into_iter().chain(all) {
+            let list: APIResourceList = self.read_json(&path).await?;
+            for resource in list.resources {
+                let can = |verb: &str| resource.verbs.iter().any(|have| have == verb);
+                let counts = resource.namespaced
+                    && can("list")
+                    && can("delete")
+                    && !resource.name.contains('/')
+                    && !KEPT_BY_CONTROLLERS.contains(&resource.name.as_str());
+                if counts {
+                    kinds.push(ApiKind {
+                        version: version.as_str().into(),
+                        plural: resource.name.into(),
+                        kind: resource.kind.into(),
+                    });
+                }
+            }
+        }
+        Ok(kinds)
+    }
+
+    /// All objects of these kinds in a namespace, without those that a controller made from others of them.
+    ///
+    /// # Errors
+    /// When a kind cannot be listed.
+    pub async fn held_in(&self, kinds: &[ApiKind], namespace: &str) -> Result<Vec<Held>, Refusal> {
+        let refused = |why: String| Refusal::Refused { why };
+        let mut held = Vec::new();
+        for ApiKind { version, plural, kind } in kinds {
+            let root = if version.contains('/') { "/apis" } else { "/api" };
+            let place =
+                format!("{root}/{version}/namespaces/{}/{plural}", segment(namespace).map_err(refused)?);
+            for object in self.pages(&place).await? {
+                let object = object
+                    .with("/apiVersion", Tree::from(version.clone()))
+                    .with("/kind", Tree::from(kind.clone()));
+                if is_made_by_itself(&object) {
+                    continue;
+                }
+                let name = object.at("/metadata/name").and_then(Tree::as_text).cloned().unwrap_or_default();
+                let path = format!("{place}/{}", segment(&name).map_err(refused)?);
+                held.push(Held { path: path.into(), object });
+            }
+        }
+        Ok(held)
+    }
+
+    /// A namespace as it is now; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn namespace(&self, name: &str) -> Result<Option<Held>, Refusal> {
+        let refused = |why: String| Refusal::Refused { why };
+        let path = format!("/api/v1/namespaces/{}", segment(name).map_err(refused)?);
+        let whole = get(&self.wire, &path).await?;
+        Ok(whole.map(|Whole { object, version: _ }| Held { path: path.into(), object }))
+    }
+
+    async fn pages(&self, place: &str) -> Result<Vec<Tree>, Refusal> {
+        let (mut limit, mut from) = (PAGE, String::new());
+        let mut objects = Vec::new();
+        loop {
+            let asked = self.wire.ask(&Call::get(format!("{place}?limit={limit}{from}"))).await;
+            if matches!(asked.outcome, Err(Trouble::TooLarge(_))) && limit > 1 {
+                limit = (limit / SMALLER).max(1);
+                continue;
+            }
+            let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+            if !answer.is_success() {
+                return Err(answer.refusal(asked.tries));
+            }
+            let list: Tree = parsed(place, &answer.body)?;
+            objects.extend(list.get("items").map(Tree::items).unwrap_or_default().iter().cloned());
+            match list.at("/metadata/continue").and_then(Tree::as_text).filter(|next| !next.is_empty()) {
+                Some(next) => from = format!("&continue={}", encoded(next)),
+                None => return Ok(objects),
+            }
+        }
+    }
+
+    async fn read_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
+        let asked = self.wire.ask(&Call::get(path)).await;
+        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if answer.status == StatusCode::OK {
+            parsed(path, &answer.body)
+        } else {
+            Err(answer.refusal(asked.tries))
+        }
+    }
+}
+
+fn parsed<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal::Unreachable {
+        why: format!("the answer at {path} cannot be read: {error}"),
+    })
+}
+
+/// Is it there in every namespace, or because of another object, so that it comes again with that?
+fn is_made_by_itself(object: &Tree) -> bool {
+    let text = |pointer: &str| object.at(pointer).and_then(Tree::as_text).map(|text| text.as_str());
+    let owners = object.at("/metadata/ownerReferences").map(Tree::items).unwrap_or_default();
+    let derived = owners.iter().any(|owner| owner.get("controller") == Some(&Tree::Bool(true)));
+    derived
+        || matches!((text("/kind"), text("/metadata/name")), (Some("ConfigMap"), Some("kube-root-ca.crt")))
+}
+
+/// What is said of objects by kind: `Deployment.apps: 3`.
+#[must_use]
+pub fn counted<'o>(objects: impl Iterator<Item = &'o Tree>) -> Vec<SmolStr> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for object in objects {
+        let text = |pointer: &str| object.at(pointer).and_then(Tree::as_text).cloned().unwrap_or_default();
+        let group =
+            text("/apiVersion").split_once('/').map(|(group, _)| format!(".{group}")).unwrap_or_default();
+        *counts.entry(format!("{}{group}", text("/kind"))).or_default() += 1;
+    }
+    counts.into_iter().map(|(kind, count)| format_smolstr!("{kind}: {count}")).collect()
+}
