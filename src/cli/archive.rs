@@ -58,7 +58,7 @@ pub struct ArchiveList {
 pub struct ArchiveImport {
     #[command(flatten)]
     pub archive: ArchiveFile,
-    /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests. A directory takes no Secrets.
+    /// What to write to: `kube`, a cluster, or `dir:PATH`, a directory of manifests. A directory takes no Secrets.
     #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
     pub target: String,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub struct ArchiveImport {
     /// How long to wait for another run to end.
     #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
     /// How to print the report.

@@ -29,7 +29,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Say more on standard error: once for every request, twice for all there is.
+    /// Print more on standard error: give it once to see every request, twice to see everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "KWO_VERBOSE", value_parser = loudness, display_order = 100)]
     pub verbose: u8,
 }
@@ -118,17 +118,17 @@ pub enum Command {
     Plan(Plan),
     /// Make the cluster agree with the roster.
     Apply(Apply),
-    /// Show what one roster asks for that another one does not: files or git revisions.
+    /// Show the differences between two rosters: files or git revisions.
     Diff(Diff),
-    /// Show what a tenant, a namespace, a person or a line of the roster comes to, and why.
+    /// Show what a tenant, a namespace, a person or a line of the roster brings, and why.
     Explain(Explain),
     /// Cut the access of a tenant or a person who leaves, and prove it; `--undo` brings it back.
     Offboard(Box<Offboard>),
     /// Fetch the roster, plan and apply once; the timer runs this.
     Sync(Sync),
-    /// Show what became of earlier runs of `sync`.
+    /// Show the results of earlier runs of `sync`.
     History(History),
-    /// Show how the cluster and its tenants are; changes nothing.
+    /// Show the state of the cluster and its tenants; changes nothing.
     Status(Status),
     /// Print logs: of Traefik, k3s, the registry or a tenant.
     Logs(Logs),
@@ -138,13 +138,13 @@ pub enum Command {
     Init(Init),
     /// Print the roster of a cluster that KWO's shell scripts set up.
     Import(Import),
-    /// Add, change or take out a tenant of the roster; all other lines stay as they are.
+    /// Add, change or take out a tenant of the roster, and leave all else as it is written.
     #[command(subcommand)]
     Tenant(Tenant),
     /// Add or take out a member of a tenant in the roster.
     #[command(subcommand)]
     Member(Member),
-    /// Format the roster: spaces, indentation, empty lines.
+    /// Put the lines of the roster in order: space, indentation, empty lines.
     Fmt(Fmt),
     /// Encrypt secrets that live beside the roster.
     #[command(subcommand)]
@@ -167,7 +167,7 @@ pub enum Command {
     Watch(Watch),
     /// Listen for pushes, and look at the repository as soon as one comes.
     Hook(Hook),
-    /// Put the program, its systemd units and first settings in place.
+    /// Install the program, its systemd units and first settings.
     Install(Install),
     /// Plan a request to merge, and apply what was merged: the one command for a pipeline.
     Ci(Ci),

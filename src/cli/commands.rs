@@ -18,7 +18,7 @@ pub struct Validate {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub roster: RosterArgs,
-    /// How to print what is wrong.
+    /// How to print the mistakes.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: Format,
 }
@@ -55,15 +55,14 @@ pub struct Plan {
     /// Exit with 2 when there are changes.
     #[arg(long, env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
     pub detailed_exitcode: bool,
-    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
-    /// or a
-    /// network policy that is not kwo's opens what is closed.
+    /// Exit with 5, even if everything else is fine: `leftover-access`, if somebody still has a right that kwo gave
+    /// and the roster no longer names; `foreign-access`, if a binding of others gives a right, or a network policy of
+    /// others opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     #[command(flatten)]
     pub shown: ShownArgs,
-    /// If the plan tightens something, look at what is there and would be hit. `--hits=no` does not look.
+    /// If the plan tightens something, name the existing objects that it would hit. `--hits=no` does not look.
     #[arg(long, env = "KWO_HITS", value_name = "YES", default_value = "yes", default_missing_value = "yes",
         num_args = 0..=1, require_equals = true, value_parser = switch, action = ArgAction::Set)]
     pub hits: bool,
@@ -77,11 +76,12 @@ pub struct Apply {
     pub roster: PerhapsRosterArgs,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Do exactly what this saved plan says, or nothing. Without a roster beside it, kwo has to have sealed it here, or
-    /// somebody to have signed it.
+    /// Do exactly what this saved plan says, or nothing. Without a roster, the plan needs a seal that kwo made here,
+    /// or a signature.
     #[arg(long, env = "KWO_PLAN", value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// With --plan: do it only if one of these has signed it. A file of allowed signers, as ssh-keygen reads it.
+    /// With --plan: apply only if one of these signers signed the plan. A file of allowed signers, as ssh-keygen
+    /// reads it.
     #[arg(long, env = "KWO_SIGNERS", value_name = "FILE", requires = "plan")]
     pub signers: Option<PathBuf>,
     /// Do not ask.
@@ -93,20 +93,19 @@ pub struct Apply {
     /// How long to wait for another run to end.
     #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
-    /// After kwo put something right: how long to wait until it looks once more for somebody who puts it back. 0s looks
-    /// only once.
+    /// How long to wait after a correction, until kwo looks again whether somebody undoes it. With 0s kwo looks only
+    /// once.
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
-    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
-    /// or a
-    /// network policy that is not kwo's opens what is closed.
+    /// Exit with 5, even if everything else is fine: `leftover-access`, if somebody still has a right that kwo gave
+    /// and the roster no longer names; `foreign-access`, if a binding of others gives a right, or a network policy of
+    /// others opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
-    /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
+    /// Show each object, and the whole content of new ones. Otherwise a big plan has one line for each tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
 }
@@ -114,9 +113,9 @@ pub struct Apply {
 /// `kwo diff`
 #[derive(Args, Debug)]
 pub struct Diff {
-    /// What to compare from: a file, a git revision (`main`, `HEAD~1`, `v1.2`), REVISION:PATH, `-` for standard input,
-    /// or
-    /// two revisions at once: `A..B`, or `A...B` for what B has since it left A. A word that names a file is the file.
+    /// What to compare from: a file, a git revision (`main`, `HEAD~1`, `v1.2`), REVISION:PATH, `-` for standard
+    /// input, or two revisions at once: `A..B`, or `A...B` for the changes in B since it branched off from A. If a
+    /// word names a file, it is the file.
     #[arg(value_name = "FROM")]
     pub from: OsString,
     /// What to compare to. Default: the roster as it is now.
@@ -168,14 +167,12 @@ pub struct Status {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub age: AgeArgs,
-    /// What the roster is called in the cluster that it keeps, instead of the name that it gives the cluster.
+    /// The name of this roster in the cluster that it keeps, instead of the cluster's name in the roster.
     #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
     pub roster_id: Option<String>,
-    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
-    /// or a
-    /// network policy that is not kwo's opens what is closed;
-    /// either, where that is not known.
+    /// Exit with 5, even if everything else is fine: `leftover-access`, if somebody still has a right that kwo gave
+    /// and the roster no longer names; `foreign-access`, if a binding of others gives a right, or a network policy of
+    /// others opens what is closed; either of them, if kwo cannot know.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// How to print it.
@@ -197,7 +194,7 @@ pub struct Logs {
     /// Show new lines as they come, until Ctrl-C.
     #[arg(short, long, env = "KWO_FOLLOW", value_parser = switch)]
     pub follow: bool,
-    /// How many of the last lines of each container to begin with.
+    /// How many of the last lines of each container to show first.
     #[arg(long, default_value_t = 100, env = "KWO_LOGS_TAIL", value_name = "N")]
     pub tail: u32,
 }
@@ -231,7 +228,7 @@ impl std::str::FromStr for LogsOf {
 /// `kwo schema`
 #[derive(Args, Debug)]
 pub struct Schema {
-    /// The schema of what.
+    /// The schema to print.
     #[arg(default_value = "roster")]
     pub of: SchemaOf,
 }
@@ -253,7 +250,7 @@ pub struct Import {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
-    /// Include the node that kwo runs on. Reads what the scripts kept of tenants, and what k3s is started with.
+    /// Include the node that kwo runs on. Reads the scripts' files about tenants, and the configuration of k3s.
     #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
     /// The folder above the node's files.

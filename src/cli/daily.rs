@@ -22,13 +22,13 @@ pub struct Watch {
     /// Apply each plan, without asking.
     #[arg(long, env = "KWO_APPLY", value_parser = switch)]
     pub apply: bool,
-    /// End when no edit is left to look at, instead of waiting for the next one.
+    /// End when kwo has planned every edit, instead of waiting for the next one.
     #[arg(long, env = "KWO_ONCE", value_parser = switch)]
     pub once: bool,
     /// How long to wait for another run to end.
     #[arg(long, default_value = "1m", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
 }
@@ -36,16 +36,16 @@ pub struct Watch {
 /// `kwo hook`
 #[derive(Args, Debug)]
 pub struct Hook {
-    /// kwo's settings. They say what each forge signs with, and what `kwo sync` is to do.
+    /// kwo's settings. They say what each forge signs with, and how `kwo sync` runs.
     #[arg(long, default_value = "/etc/kwo/kwo.yaml", env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: PathBuf,
-    /// Listen here, instead of where the settings say.
+    /// Listen on this address, instead of the one in the settings.
     #[arg(long, env = "KWO_LISTEN", value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
-    /// On a push write this file and nothing else, instead of running `kwo sync`. Its folder must exist.
+    /// On a push only write this file, instead of running `kwo sync`. Its folder must exist.
     #[arg(long, env = "KWO_TRIGGER", value_name = "FILE")]
     pub trigger: Option<PathBuf>,
-    /// How long a run may go on once the listener is told to stop.
+    /// How long a run may go on after you stop the listener.
     #[arg(long, default_value = "5m", env = "KWO_HOOK_GRACE", value_name = "DURATION", value_parser = duration)]
     pub grace: Duration,
 }
@@ -53,7 +53,7 @@ pub struct Hook {
 /// `kwo install`
 #[derive(Args, Debug)]
 pub struct Install {
-    /// The folder above the files. kwo tells systemd of them only if it is `/`.
+    /// The folder above the files. kwo calls systemd only if it is `/`.
     #[arg(long, default_value = "/", env = "KWO_INSTALL_ROOT", value_name = "DIR")]
     pub root: PathBuf,
     /// Install the listener for pushes as well.

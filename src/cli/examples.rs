@@ -38,14 +38,14 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "diff",
         &[
             ("What does this branch ask for that `main` does not?", "kwo diff main HEAD"),
-            ("And the roster as it is now, saved or not committed?", "kwo diff HEAD"),
+            ("What does the roster ask for now, committed or not?", "kwo diff HEAD"),
             ("Compare two files", "kwo diff old.yaml new.yaml"),
         ],
     ),
     (
         "explain",
         &[
-            ("Where does what a tenant gets come from?", "kwo explain alice"),
+            ("What does a tenant get, and from where?", "kwo explain alice"),
             ("What may this person do?", "kwo explain alice@example.com"),
             ("What comes from this line?", "kwo explain roster.yaml:15"),
             (
@@ -71,7 +71,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "sync",
         &[
             ("See what the next run would do", "kwo sync --dry-run"),
-            ("Let a branch pass that was rewritten, once", "kwo sync --allow rewrite"),
+            ("Accept a rewritten branch, once", "kwo sync --allow rewrite"),
         ],
     ),
     ("history", &[("See the last five runs", "kwo history --tail 5")]),
@@ -158,8 +158,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "fmt",
         &[
-            ("Format all files of the roster", "kwo fmt --yes"),
-            ("In a pipeline: fail if a file is not formatted", "kwo fmt --check"),
+            ("Put the lines of all files of the roster in order", "kwo fmt --yes"),
+            ("In a pipeline: fail where that is left to do", "kwo fmt --check"),
         ],
     ),
     ("secrets", &[("Make a key, and encrypt a token for it", "kwo secrets keygen age.key")]),

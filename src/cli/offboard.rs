@@ -76,7 +76,7 @@ pub struct Offboard {
     /// The roster.
     #[arg(short, long, default_value = "roster.yaml", env = "KWO_ROSTER", value_name = "FILE")]
     pub file: PathBuf,
-    /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
+    /// What to write to: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
     #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
     pub target: String,
     #[command(flatten)]
@@ -89,13 +89,13 @@ pub struct Offboard {
     /// The folder above the node's files.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
-    /// What the roster is called in the cluster that it keeps, instead of the name that it gives the cluster.
+    /// The name of this roster in the cluster that it keeps, instead of the cluster's name in the roster.
     #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
     pub roster_id: Option<String>,
     /// How long to wait for another run to end.
     #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
 }

@@ -48,7 +48,7 @@ pub struct ApplyOptions {
     pub output: Format,
     /// How long to wait for another run to end.
     pub lock_timeout: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     pub lock_duration: Duration,
     /// How long to wait before what was put right is looked at once more.
     pub settle: Duration,

@@ -19,11 +19,11 @@ pub struct Ci {
     pub roster: RosterArgs,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// On a request, save the plan to this file. On the default branch, plan anew, and do that only if it is the whole
-    /// plan in this file.
+    /// On a request, save the plan to this file. On the default branch, plan again, and apply only if the result
+    /// equals the whole plan in this file.
     #[arg(long, env = "KWO_PLAN_FILE", value_name = "FILE")]
     pub plan_file: Option<PathBuf>,
-    /// Where GitLab finds what is wrong with the roster.
+    /// The file in which GitLab finds the mistakes in the roster.
     #[arg(
         long,
         default_value = "gl-code-quality-report.json",
@@ -34,20 +34,19 @@ pub struct Ci {
     /// How long to wait for another run to end.
     #[arg(long, default_value = "5m", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
-    /// After kwo put something right: how long to wait until it looks once more for somebody who puts it back. 0s looks
-    /// only once.
+    /// How long to wait after a correction, until kwo looks again whether somebody undoes it. With 0s kwo looks only
+    /// once.
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
-    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
-    /// or a
-    /// network policy that is not kwo's opens what is closed.
+    /// Exit with 5, even if everything else is fine: `leftover-access`, if somebody still has a right that kwo gave
+    /// and the roster no longer names; `foreign-access`, if a binding of others gives a right, or a network policy of
+    /// others opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
-    /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
+    /// Show each object, and the whole content of new ones. Otherwise a big plan has one line for each tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
 }

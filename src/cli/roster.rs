@@ -23,7 +23,7 @@ pub struct PerhapsRosterArgs {
 /// The two ways to name it.
 #[derive(Args)]
 struct Named {
-    /// The roster. `-` is standard input; what it includes lies below the current folder then.
+    /// The roster. `-` is standard input; included files are then below the current folder.
     #[arg(default_value = "roster.yaml", env = "KWO_ROSTER")]
     roster: PathBuf,
     #[command(flatten)]
@@ -33,7 +33,8 @@ struct Named {
 /// The two ways to name it beside a saved plan.
 #[derive(Args)]
 struct PerhapsNamed {
-    /// The roster. Default: roster.yaml. Beside --plan: plan it anew, and do that only if it is the whole saved plan.
+    /// The roster. Default: roster.yaml. With --plan: plan from this roster again, and apply only if the result
+    /// equals the whole saved plan.
     #[arg(env = "KWO_ROSTER")]
     roster: Option<PathBuf>,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use super::values::{Format, duration, for_kubernetes, lifetime, lock_duration, s
 /// `kwo secrets`
 #[derive(Debug, Subcommand)]
 pub enum Secrets {
-    /// Encrypt what comes from standard input into an age file, for `{age: PATH}` in the roster.
+    /// Encrypt standard input into an age file, for `{age: PATH}` in the roster.
     Encrypt(Encrypt),
     /// Make a key that opens age files, and print its recipient.
     Keygen(Keygen),
@@ -23,7 +23,7 @@ pub enum Secrets {
 /// `kwo secrets encrypt`
 #[derive(Args, Debug)]
 pub struct Encrypt {
-    /// Who may open it: the recipients that `kwo secrets keygen` printed on each node.
+    /// Who can open it: the recipients that `kwo secrets keygen` printed on each node.
     #[arg(short, long, required = true, value_name = "age1…")]
     pub recipient: Vec<String>,
     /// The file to write. It must not exist. Default: standard output.
@@ -48,7 +48,7 @@ pub struct Kubeconfig {
     pub namespace: Option<String>,
     #[command(flatten)]
     pub roster: RosterArgs,
-    /// For people: it holds no credentials, and makes kubectl log in as `cluster.oidc` of the roster says.
+    /// For people: the kubeconfig holds no credentials, and kubectl logs in at `cluster.oidc` of the roster.
     #[arg(long, env = "KWO_OIDC", value_parser = switch)]
     pub oidc: bool,
     /// How long the token is valid, 10 minutes or more. The server may give less.
@@ -58,8 +58,8 @@ pub struct Kubeconfig {
     /// YAML, or JSON on one line.
     #[arg(short, long, default_value = "yaml", env = "KWO_KUBECONFIG_OUTPUT", value_name = "FORMAT", value_parser = for_kubernetes())]
     pub output: Format,
-    /// Write it to this file, which its owner alone can read, instead of standard output. kwo replaces only one that it
-    /// wrote.
+    /// Write it to this file, which only its owner can read, instead of standard output. kwo replaces only a
+    /// kubeconfig that it wrote.
     #[arg(long, env = "KWO_KUBECONFIG_OUT", value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -108,11 +108,12 @@ pub struct DnsCheck {
 /// `kwo registry`
 #[derive(Debug, Subcommand)]
 pub enum Registry {
-    /// Show which of the registry's objects are there and which of its hosts answer: exit 1 if one does not.
+    /// Show which objects of the registry exist and which of its hosts answer: exit 1 if one does not.
     Status(RegistryStatus),
     /// Show who may push and pull, and how to log in.
     Credentials(RegistryCredentials),
-    /// Make a new password for a user whose password kwo makes. The old one stays good for a while, under the old name.
+    /// Make a new password for a user whose password kwo makes. The old one still works for a while, under the old
+    /// name.
     Rotate(RegistryRotate),
 }
 
@@ -145,11 +146,11 @@ pub struct RegistryCredentials {
 #[derive(Args, Debug)]
 #[expect(missing_docs, reason = "flattened")]
 pub struct RegistryRotate {
-    /// A user of the registry. Default: the one whose password kwo makes, where there is just one.
+    /// A user of the registry. Default: the one whose password kwo makes, if there is only one.
     pub user: Option<String>,
     #[command(flatten)]
     pub roster: RosterArgs,
-    /// How long the old password stays good. With 0s it ends at once, and so does one of a rotation before.
+    /// How long the old password still works. With 0s it ends at once, and so does one from an earlier rotation.
     #[arg(long, default_value = "72h", env = "KWO_ROTATE_GRACE", value_name = "DURATION", value_parser = duration)]
     pub grace: Duration,
     /// Do not ask.
@@ -161,7 +162,7 @@ pub struct RegistryRotate {
     /// How long to wait for another run to end.
     #[arg(long, default_value = "0s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
     #[command(flatten)]
@@ -178,13 +179,13 @@ pub enum Tls {
 /// `kwo tls check`
 #[derive(Args, Debug)]
 pub struct TlsCheck {
-    /// The host, and its port where that is not 443.
+    /// The host, and its port if that is not 443.
     #[arg(value_name = "HOST[:PORT]")]
     pub host: String,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub roster: RosterArgs,
-    /// Ask here for the host, whatever its name leads to.
+    /// Connect to this address, instead of the one that the host's name leads to.
     #[arg(long, env = "KWO_ADDRESS", value_name = "IP:PORT")]
     pub address: Option<SocketAddr>,
     /// How to print it.

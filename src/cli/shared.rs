@@ -40,7 +40,7 @@ pub struct ClusterArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub kube: KubeArgs,
-    /// How many requests may be on their way at a time.
+    /// How many requests kwo sends at the same time.
     #[arg(long, default_value_t = 16, env = "KWO_CONCURRENCY", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
     pub concurrency: u16,
@@ -49,7 +49,7 @@ pub struct ClusterArgs {
 /// What opens the secrets beside the roster.
 #[derive(Args, Clone, Debug)]
 pub struct AgeArgs {
-    /// The key that opens the age files of the roster; by default /etc/kwo/age.key, where it exists.
+    /// The key that opens the age files of the roster; by default /etc/kwo/age.key, if it exists.
     #[arg(long, env = "KWO_AGE_IDENTITY", value_name = "FILE")]
     pub age_identity: Option<PathBuf>,
 }
@@ -57,7 +57,7 @@ pub struct AgeArgs {
 /// Which cluster or directory to look at, and how.
 #[derive(Args, Clone, Debug)]
 pub struct TargetArgs {
-    /// What to make agree: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
+    /// What to write to: `kube`, a cluster, or `dir:PATH`, a directory of manifests.
     #[arg(long, default_value = "kube", env = "KWO_TARGET", value_name = "kube|dir:PATH")]
     pub target: String,
     #[command(flatten)]
@@ -66,8 +66,8 @@ pub struct TargetArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub age: AgeArgs,
-    /// Include the node that kwo runs on. Looks at its files and writes them: what k3s is started with, its
-    /// registries, the kubeconfigs that it keeps.
+    /// Include the node that kwo runs on. Looks at its files and writes them: the configuration of k3s, its
+    /// registries, and the kubeconfigs.
     #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
     /// The folder above the node's files. kwo restarts the services of the node only if it is `/`.
@@ -76,14 +76,14 @@ pub struct TargetArgs {
     /// Restart k3s after a change of a file that it reads; without this kwo only shows the restart.
     #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = switch)]
     pub allow_restart: bool,
-    /// What the roster is called in the cluster that it keeps, instead of the name that it gives the cluster.
+    /// The name of this roster in the cluster that it keeps, instead of the cluster's name in the roster.
     #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
     pub roster_id: Option<String>,
     /// Take over a cluster that another roster keeps, or that this one kept from another place.
     #[arg(long, env = "KWO_TAKE_OVER_ROSTER", value_parser = switch)]
     pub take_over_roster: bool,
-    /// Take over what exists without kwo's mark: all of it, or just that of a tenant or with an id. Adds, and never
-    /// removes.
+    /// Take over objects that exist without kwo's mark: all of them, those of one tenant, or one by its id. Adds, and
+    /// never removes.
     #[arg(long, env = "KWO_ADOPT", value_name = "TENANT|ID", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     #[arg(value_delimiter = ',')]
     pub adopt: Vec<String>,
@@ -92,17 +92,17 @@ pub struct TargetArgs {
 /// How much of a plan is shown, and where.
 #[derive(Args, Clone, Debug)]
 pub struct ShownArgs {
-    /// Show each object, and the whole content of new ones. Otherwise a big plan has a line a tenant.
+    /// Show each object, and the whole content of new ones. Otherwise a big plan has one line for each tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
-    /// Show one line a tenant, what is dangerous, and the totals, however small the plan is.
+    /// Show one line for each tenant, dangerous changes, and the totals, even for a small plan.
     #[arg(long, env = "KWO_SUMMARY", value_parser = switch)]
     pub summary: bool,
-    /// Show only this tenant, and how much there is besides; can be given several times. JSON, YAML and a saved plan
-    /// always have all of it.
+    /// Show only this tenant, and count the rest; you can give it several times. JSON, YAML and a saved plan always
+    /// have everything.
     #[arg(long = "tenant", env = "KWO_TENANT", value_name = "NAME", value_delimiter = ',')]
     pub tenants: Vec<String>,
-    /// Do not show the plan in a pager. Otherwise a person at a terminal gets that of $KWO_PAGER or $PAGER, or `less`.
+    /// Do not show the plan in a pager. By default a terminal gets $KWO_PAGER, $PAGER or `less`.
     #[arg(long, env = "KWO_NO_PAGER", value_parser = switch)]
     pub no_pager: bool,
 }

@@ -25,29 +25,28 @@ pub struct SettingsArgs {
 pub struct Sync {
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Fetch, decide and plan, and do nothing.
+    /// Fetch, choose the commit and plan, but change nothing.
     #[arg(long, env = "KWO_DRY_RUN", value_parser = switch)]
     pub dry_run: bool,
-    /// Allow once what kwo would refuse: a branch that was rewritten, or a plan that goes beyond a limit.
+    /// Allow once what kwo would refuse: a rewritten branch, or a plan that goes beyond a limit.
     #[arg(long, env = "KWO_ALLOW", value_name = "WHAT", value_delimiter = ',', value_parser = allowed())]
     pub allow: Vec<Allowed>,
     /// How long to wait for another run to end.
     #[arg(long, default_value = "30s", env = "KWO_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     #[arg(long, default_value = "15s", env = "KWO_LOCK_DURATION", value_name = "DURATION", value_parser = lock_duration)]
     pub lock_duration: Duration,
     /// How long to wait for an API server that goes away or asks to wait. Default: 1m, and 5s before its first answer.
     #[arg(long, env = "KWO_API_WAIT", value_name = "DURATION", value_parser = duration)]
     pub api_wait: Option<Duration>,
-    /// After kwo put something right: how long to wait until it looks once more for somebody who puts it back. 0s looks
-    /// only once.
+    /// How long to wait after a correction, until kwo looks again whether somebody undoes it. With 0s kwo looks only
+    /// once.
     #[arg(long, default_value = "2s", env = "KWO_SETTLE", value_name = "DURATION", value_parser = duration)]
     pub settle: Duration,
-    /// Exit with 5 although all else went well: `leftover-access`, where somebody still has a right that kwo gave and
-    /// that the roster does not name any more; `foreign-access`, where somebody has one by a binding that is not kwo's,
-    /// or a
-    /// network policy that is not kwo's opens what is closed. `strict:` in the settings does the same.
+    /// Exit with 5, even if everything else is fine: `leftover-access`, if somebody still has a right that kwo gave
+    /// and the roster no longer names; `foreign-access`, if a binding of others gives a right, or a network policy of
+    /// others opens what is closed. `strict:` in the settings does the same.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
     /// How to print the report.
@@ -83,9 +82,9 @@ pub struct HistoryList {
 /// What else can be done with the history.
 #[derive(Debug, Subcommand)]
 pub enum HistoryThen {
-    /// Show one entry with all that it holds.
+    /// Show everything in one entry.
     Show(HistoryShow),
-    /// Check that no entry was changed or taken out.
+    /// Check that nobody changed or removed an entry.
     Verify(HistoryVerify),
 }
 
@@ -108,7 +107,7 @@ pub struct HistoryShow {
 pub struct HistoryVerify {
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Look only at the files, and not at what the cluster remembers of them.
+    /// Check only the files, and not what the cluster remembers of them.
     #[arg(long, env = "KWO_OFFLINE", value_parser = switch)]
     pub offline: bool,
 }

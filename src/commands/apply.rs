@@ -181,7 +181,7 @@ async fn finish(
             talk(&shown::summary(report));
         }
         Event::LooksOnceMore(pause) => {
-            talk(&format!("kwo put something right, and looks once more in {pause:?}\n"));
+            talk(&format!("kwo corrected something, and looks once more in {pause:?}\n"));
         }
     })
     .await;
@@ -236,7 +236,7 @@ async fn show_and_ask(
     let Task { desired: _, adopt: _, plan, stale, before: _, beyond } = task;
     if !stale.is_empty() {
         stale.iter().for_each(|(id, why)| talk(&format!("stale: {id}: {why}\n")));
-        talk("the saved plan is stale; nothing was changed. Plan again, and look at what it says now\n");
+        talk("the saved plan is stale; nothing was changed. Plan again, and read the new plan\n");
         return Ok(());
     }
     let shown = text(plan, Detail::full(options.full)) + &hits::text(hits, &[]);

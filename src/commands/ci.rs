@@ -252,7 +252,7 @@ fn is_there(file: &Path) -> Result<(), Failure> {
     }
     let name = file.display();
     Err(Failure::new(format!("there is no reviewed plan at {name}")).hint(
-        "the pipeline of the request saves it there; without --plan-file the roster is planned anew and applied",
+        "the pipeline of the request saves it there; without --plan-file kwo plans from the roster and applies it",
     ))
 }
 

@@ -21,7 +21,7 @@ use crate::report::lines::edited;
 /// Reads a roster that is to be edited.
 pub(super) fn open(path: &Path) -> Result<Files, Failure> {
     if is_stdin(path) {
-        return Err(Failure::usage("kwo cannot edit standard input").hint("name the file with `-f FILE`"));
+        return Err(Failure::usage("standard input cannot be edited").hint("name the file with `-f FILE`"));
     }
     Files::read(path).map_err(|refused| told(&refused))
 }
@@ -54,7 +54,7 @@ pub(super) fn refused(files: &Files, file: usize, fault: &Fault) -> Failure {
 /// Says at its place that something is in the roster already.
 pub(super) fn there_already(files: &Files, at: Span, what: &str, hint: &str) -> Failure {
     let mut findings = Findings::default();
-    findings.push(Finding::new("there-already", at, what, "it stands here").hint(hint));
+    findings.push(Finding::new("there-already", at, what, "it is here").hint(hint));
     unchanged(&Refused::new((**files.roster().sources()).clone(), findings))
 }
 
@@ -67,7 +67,7 @@ fn unchanged(refused: &Refused) -> Failure {
 pub(super) fn rewritten(files: &Files, file: usize, new: String) -> Result<Rewrite, Failure> {
     files
         .rewrite(file, new)
-        .ok_or_else(|| Failure::new("kwo cannot tell two files of the roster apart by their names"))
+        .ok_or_else(|| Failure::new("two files of the roster have names that kwo cannot distinguish"))
 }
 
 /// Checks what the roster would be, shows the difference, asks, and writes.
@@ -80,7 +80,7 @@ pub(super) async fn carry_out(files: &Files, rewrites: &[Rewrite], yes: bool) ->
     }
     let all: Vec<Rewrite> = rewrites.iter().map(|rewrite| (*rewrite).clone()).collect();
     files.check(&all).map_err(|refused| {
-        talk("with this change the roster would not be valid:\n\n");
+        talk("with this change the roster would have mistakes:\n\n");
         talk(&diagnostic::text(&refused));
         Failure::silent(Exit::Failed)
     })?;

@@ -73,7 +73,7 @@ fn find<'l>(loaded: &'l Loaded, what: &str) -> Result<Found<'l>, Failure> {
     if what.contains(':') && !what.starts_with("group:") {
         let id: ResourceId = what
             .parse()
-            .map_err(|error| Failure::usage("what is to be explained?").because(&error).hint(WORDS))?;
+            .map_err(|error| Failure::usage("what should kwo explain?").because(&error).hint(WORDS))?;
         return match loaded.desired.get(&id) {
             Some(resource) => Ok(Found { objects: vec![Shown::whole(resource)], ..Found::default() }),
             None => Err(unknown(loaded, ("id", what), &format!("the roster does not ask for {id}"))

@@ -32,7 +32,7 @@ pub(crate) async fn fmt(args: &Fmt) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     for Rewrite { name, .. } in &rewrites {
-        talk(&format!("{name} is not formatted\n"));
+        talk(&format!("{name} is not in order\n"));
     }
     Err(Failure::new("`kwo fmt` would change the roster").hint("write it with `kwo fmt --yes`"))
 }

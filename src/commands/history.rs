@@ -83,8 +83,7 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
                 "the cluster remembers entry {} of this node, from {}, and {why}",
                 short.number, short.began
             );
-            let hint =
-                "the history of this node was cut off or replaced, or begun anew after its folder was lost";
+            let hint = "the history of this node was cut off or replaced, or started again after its folder was lost";
             return Err(Failure::new(text).hint(hint));
         }
         newest = Some(short.number);

@@ -98,8 +98,8 @@ async fn keys(settings: &Settings, path: &Path) -> Result<Keys, Failure> {
         keys.add(forge, secret).map_err(wrong)?;
     }
     if keys.is_empty() {
-        return Err(Failure::new(format!("{} has no secret to check pushes by", path.display()))
-            .hint("give it one, such as `hook: {secrets: {github: {credential: kwo.github}}}`, and the same to the webhook"));
+        return Err(Failure::new(format!("{} has no secret to check pushes with", path.display()))
+            .hint("write one, such as `hook: {secrets: {github: {credential: kwo.github}}}`, and give the same secret to the webhook"));
     }
     Ok(keys)
 }

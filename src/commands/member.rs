@@ -26,9 +26,9 @@ async fn add(args: &MemberAdd) -> Result<Exit, Failure> {
     let member =
         member.into_iter().find(|member| member.value.to_string() == *identity).map(|member| member.at);
     if let Some(at) = owner.or(member) {
-        let what = format!("{} has access to `{tenant}` already", one_line(identity));
+        let what = format!("{} already has access to `{tenant}`", one_line(identity));
         let who = word(identity);
-        let hint = format!("`kwo member remove {tenant} {who}{}` takes it out first", again(edit));
+        let hint = format!("`kwo member remove {tenant} {who}{}` removes it first", again(edit));
         return Err(there_already(&files, at, &what, &hint));
     }
     let role = |kind: &str, name: &str| Tree::map([(kind, Tree::from(name.to_owned()))]);

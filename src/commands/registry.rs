@@ -1,4 +1,4 @@
-//! `kwo registry`: whether the registry stands and answers, and who may use it.
+//! `kwo registry`: whether the registry exists and answers, and who may use it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What a saved plan is worth: whose it is, and whether it is what its roster comes to now. What is done is always planned
-//! anew; the file only says what it has to be.
+//! Checks a saved plan: who made it, and whether it equals the plan that its roster gives now. kwo always runs the
+//! new plan; the file only says what that plan has to be.
 
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ pub(super) async fn vouched(
     let name = name(options);
     if plan.provenance.target != identity.id {
         return Err(Failure::new(format!(
-            "the plan was made for {} ({}), this is {} ({})",
+            "the plan was made for {} ({}), but this is {} ({})",
             plain(&plan.provenance.address),
             plain(&plan.provenance.target),
             identity.address,

@@ -1,5 +1,5 @@
-//! The two rosters of `kwo diff`: which file, revision or stream a word means, and what is in it. What a commit holds is
-//! laid out with the bounds that `kwo sync` has, and read with the same checks.
+//! The two rosters of `kwo diff`: which file, revision or stream a word means, and what is in it. The files of a
+//! commit are laid out within the limits of `kwo sync`, and read with the same checks.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf, absolute};

@@ -29,7 +29,7 @@ async fn add(args: &TenantAdd) -> Result<Exit, Failure> {
         return Err(there_already(
             &files,
             entry.key,
-            &format!("the roster has a tenant `{name}` already"),
+            &format!("the roster already has a tenant `{name}`"),
             &hint,
         ));
     }
@@ -65,8 +65,10 @@ fn added(files: &Files, args: &TenantAdd, fields: Vec<(&str, Tree)>) -> Result<R
         },
         None => with_tenants(files).ok_or_else(|| {
             let names: Vec<&str> = sources.iter().take(20).map(|file| file.name.as_str()).collect();
-            Failure::usage("the roster has several files: in which one is the tenant to stand?")
-                .hint(format!("name it with `--into FILE`; its files are: {}", names.join(", ")))
+            Failure::usage(
+                "the roster has several files, and kwo does not know which one should get the tenant",
+            )
+            .hint(format!("name it with `--into FILE`; its files are: {}", names.join(", ")))
         })?,
     };
     let text = sources.get(number).map_or("", |file: &SourceFile| file.text.as_str());

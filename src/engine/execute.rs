@@ -41,7 +41,7 @@ pub struct StepResult {
     pub warnings: Vec<String>,
     /// When it began, counted from the beginning of the run.
     pub began: Duration,
-    /// How long it took.
+    /// How long the last run took.
     pub took: Duration,
 }
 

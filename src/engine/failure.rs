@@ -19,7 +19,7 @@ pub enum Exit {
     Locked = 4,
     /// Something is held.
     Held = 5,
-    /// The command line makes no sense.
+    /// The command line is wrong.
     Usage = 64,
 }
 

@@ -1,5 +1,5 @@
-//! Kubeconfigs for others: the pipelines of a namespace, with a token that ends, and people, who log in at an issuer.
-//! Each holds what it takes to know the API server, and nothing of the kubeconfig in use besides.
+//! Kubeconfigs for others: for the pipelines of a namespace, with a token that ends, and for people, who log in at an
+//! issuer. Each has what identifies the API server, and nothing else of the kubeconfig in use.
 
 use std::fmt;
 

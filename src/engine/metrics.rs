@@ -1,5 +1,5 @@
-//! What a run leaves for Prometheus: a file that node_exporter's textfile collector reads. It is replaced in one move,
-//! and holds gauges only: each run writes all of it anew.
+//! What a run leaves for Prometheus: a file for node_exporter's textfile collector. kwo replaces the file in one
+//! step. It has only gauges, because each run writes all of it again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -102,7 +102,7 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
     let mut figures = vec![
         Figure {
             name: "kwo_info",
-            help: "The version of kwo and the commit that was converged to.",
+            help: "The version of kwo, and the commit that it applied last.",
             values: vec![(
                 vec![
                     ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -115,7 +115,7 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
         one("kwo_last_run_duration_seconds", "How long the last run took.", millis(entry.took_ms)),
         Figure {
             name: "kwo_last_run_outcome",
-            help: "How the last run ended: 1 for the one that is true.",
+            help: "How the last run ended: 1 for its outcome, 0 for the others.",
             values: OUTCOMES
                 .map(|outcome| {
                     (
@@ -140,13 +140,13 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
                 })
                 .to_vec(),
         },
-        one("kwo_last_run_drift", "Objects that somebody else had changed.", number(entry.drift.len())),
+        one("kwo_last_run_drift", "Objects that somebody else changed.", number(entry.drift.len())),
         one(
             "kwo_fights",
-            "Fields that run after run are put right and changed back.",
+            "Fields that kwo corrects and somebody changes back, run after run.",
             number(entry.fights.len()),
         ),
-        one("kwo_held", "Objects that are held.", number(entry.held.len())),
+        one("kwo_held", "Objects that kwo holds.", number(entry.held.len())),
         one(
             "kwo_leftovers",
             "Objects and fields that the roster no longer asks for.",
@@ -154,26 +154,30 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
         ),
         one(
             "kwo_leftover_access",
-            "Of what is left over: what still gives somebody a right.",
+            "Leftovers that still give somebody a right.",
             number(entry.access_left.len()),
         ),
         one(
             "kwo_leftover_in_force",
-            "Of what is left over: what is in force all the same, though it gives no right.",
+            "Leftovers that give no right but are still in force.",
             number(entry.in_force.len()),
         ),
         one("kwo_unchanged", "Objects that were as the roster wants them.", number(entry.unchanged)),
     ];
     // Where nobody could look, no number is right.
     if entry.unseen_access.is_empty() {
-        let help = "Rights by bindings that are not kwo's and that the roster does not give, and ways through the network by policies that are not.";
+        let help = "Rights that bindings of others give and the roster does not, and network connections that policies of others open.";
         figures.push(one("kwo_foreign_access", help, number(entry.foreign_access.len())));
     }
     if let Some(when) = if success { Some(ended) } else { last_success } {
-        figures.push(one(LAST_SUCCESS, "When a run last ended that neither failed nor was refused.", when));
+        figures.push(one(
+            LAST_SUCCESS,
+            "When the last good run ended: it neither failed nor was refused.",
+            when,
+        ));
     }
     if let Some(commit) = &entry.commit {
-        let help = "When the commit was made that was converged to.";
+        let help = "The date of the commit that kwo applied last.";
         figures.push(one("kwo_commit_timestamp_seconds", help, seconds(commit.when)));
     }
     figures

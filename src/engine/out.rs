@@ -1,5 +1,5 @@
-//! Files that a person names for what a command makes. Nothing is replaced but what is of the same kind: a slip in a name
-//! must not cost a roster. Pipes and terminals are written to, `-` is standard output, and no link is followed to a file.
+//! Writes files that a person names on the command line. Replaces only a file of the same kind, because a slip in a
+//! name must not cost a roster. Writes to pipes and terminals; `-` is standard output. Follows no link to a file.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};

@@ -1,5 +1,5 @@
-//! Regular files in places where somebody else may have put something else: a pipe, a socket or a device there is refused
-//! at once, instead of being waited for. `/dev/stdin` and the like are nobody's to make, and are taken as they are.
+//! Opens regular files in places where somebody else may have put a pipe, a socket or a device. Refuses those at
+//! once, and never waits for one. `/dev/stdin` and similar paths are safe, because nobody else can make them.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _};

@@ -1,4 +1,4 @@
-//! What is no success although all went well: what a plan finds, and the run is told to fail on.
+//! What makes kwo exit with 5, even if everything else is fine: findings of a plan that the caller wants to fail on.
 
 use kwo_planner::plan::Plan;
 

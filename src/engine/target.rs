@@ -1,5 +1,5 @@
-//! What a run works on: a cluster or a directory, and the node beside it. The options are plain values, whoever they come
-//! from: a command line or the settings.
+//! What a run works on: a cluster or a directory, and the node beside it. The options are plain values, from a
+//! command line or from the settings.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

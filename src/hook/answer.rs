@@ -1,5 +1,5 @@
-//! What is answered to one request. Nothing of a delivery is taken for data: neither the body, which is only hashed, nor
-//! the headers, of which only known values are told apart.
+//! The answer to one request. kwo uses nothing of a delivery as data: it only hashes the body, and compares the
+//! headers with known values.
 
 use std::net::IpAddr;
 
@@ -160,7 +160,7 @@ impl Outcome {
                 forge.field()
             ),
             Outcome::Unclaimed(NoClaim::Malformed(forge)) => format!(
-                "refused: a delivery with a signature of {} of another form or, where it is signed, of another time",
+                "refused: a delivery whose signature of {} has a wrong form or a wrong time",
                 forge.name()
             ),
             Outcome::Forged => "refused: a delivery whose signature does not match".to_owned(),

@@ -110,16 +110,16 @@ impl Figures {
         metric(
             "start_time_seconds",
             "gauge",
-            "When the listener began.",
+            "When the listener started.",
             &alone(counted.since.as_second().to_string()),
         );
-        metric("requests_total", "counter", "Requests, by what became of them.", &outcomes);
+        metric("requests_total", "counter", "Requests, by their outcome.", &outcomes);
         metric("runs_total", "counter", "Runs that have ended, by exit code.", &runs);
-        metric("running", "gauge", "1 while a run goes on.", &alone(u8::from(counted.running).to_string()));
+        metric("running", "gauge", "1 while a run is active.", &alone(u8::from(counted.running).to_string()));
         metric(
             "waiting",
             "gauge",
-            "1 while another run waits for it.",
+            "1 while another run waits.",
             &alone(u8::from(counted.waiting).to_string()),
         );
         if let Some(run) = counted.last_run {
@@ -127,7 +127,12 @@ impl Figures {
             let took = run.ended.duration_since(run.began).as_secs_f64();
             metric("last_run_exit_code", "gauge", "The exit code of the last run.", &alone(exit));
             metric("last_run_timestamp_seconds", "gauge", "When the last run ended.", &alone(ended));
-            metric("last_run_duration_seconds", "gauge", "How long it took.", &alone(format!("{took:.3}")));
+            metric(
+                "last_run_duration_seconds",
+                "gauge",
+                "How long the last run took.",
+                &alone(format!("{took:.3}")),
+            );
         }
         text
     }

@@ -1,6 +1,7 @@
-//! Who is connected, and who has to go when there is no place left: never the one that comes. Whoever has said nothing yet
-//! goes before one that brings a delivery; of those, one from the address that has the most, the oldest first. So an address
-//! alone is never turned away, a proxy that all others come through least of all, and strangers push out each other.
+//! Who is connected, and who has to go when there is no place left: never the new one. A connection that has sent
+//! nothing goes before one that brings a delivery; among those, the oldest one of the address with the most
+//! connections. So kwo never turns an address away, least of all a proxy that everybody uses, and strangers push out
+//! only each other.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

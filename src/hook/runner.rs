@@ -75,7 +75,7 @@ impl Runner {
             // It takes no time, and the next listener knows nothing of it.
             self.run(&stop).await;
         } else {
-            (self.say)("a push has come that nothing has looked at yet; the next `kwo sync` does");
+            (self.say)("a push came that no run has looked at yet; the next `kwo sync` looks at it");
         }
     }
 
@@ -124,7 +124,7 @@ impl Runner {
         let ended = tokio::select! {
             ended = child.wait() => ended,
             () = told(stop) => {
-                (self.say)("stopping as soon as the run that goes on has ended");
+                (self.say)("stopping as soon as the current run has ended");
                 match timeout(self.grace, child.wait()).await {
                     Ok(ended) => ended,
                     Err(_) => self.end(&mut child).await,
@@ -141,7 +141,7 @@ impl Runner {
     }
 
     async fn end(&self, child: &mut Child) -> std::io::Result<std::process::ExitStatus> {
-        (self.say)(&format!("the run goes on after {} s and is told to end", self.grace.as_secs()));
+        (self.say)(&format!("the run is still active after {} s; kwo tells it to end", self.grace.as_secs()));
         let process = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(process) = process {
             // Where it has ended meanwhile there is nothing to tell.

@@ -74,8 +74,8 @@ pub(super) fn resolvers(found: &Found, acme: Option<&str>) -> Dns {
         page.comment(
             0,
             &format!(
-                "The list of resolvers, providers.json in the ConfigMap kwo-dns-providers, cannot be read ({why}), and kwo \
-                 holds it until it can be. What stands here comes from Traefik's values and from kwo-config."
+                "kwo cannot read the list of resolvers, providers.json in the ConfigMap kwo-dns-providers ({why}), and holds \
+                 it until you fix it. The resolvers here come from Traefik's values and from kwo-config."
             ),
         );
         page.command(0, "kubectl -n kube-system edit configmap kwo-dns-providers");
@@ -134,7 +134,7 @@ fn generator(found: &Found, page: &mut Page) {
         Written::Broken(why) => {
             page.comment(
                 0,
-                &format!("Traefik's values cannot be read ({why}), and kwo holds them until they can be:"),
+                &format!("kwo cannot read Traefik's values ({why}), and holds them until you fix them:"),
             );
             return page.command(0, "kubectl -n kube-system edit helmchartconfig traefik");
         }
@@ -145,7 +145,7 @@ fn generator(found: &Found, page: &mut Page) {
     if !map && !bare {
         return;
     }
-    let env = "`env`, which has to be a list and holds up all of it until it is gone";
+    let env = "`env`, which has to be a list; kwo can change nothing until you remove it";
     let both = if map && bare { ", and " } else { "" };
     page.comment(
         0,
@@ -224,7 +224,7 @@ fn resolver(found: &Found, name: &str, entry: &Entry, provider: Option<Provider>
         page.comment(
             3,
             &format!(
-                "Not in the Secret dns-credentials, so kwo holds it until another reference stands here: {}",
+                "Not in the Secret dns-credentials. kwo holds this until you write another reference here: {}",
                 names(missing)
             ),
         );

@@ -37,10 +37,7 @@ pub fn draft(found: &Found) -> Option<String> {
 fn head(found: &Found, page: &mut Page) {
     page.comment(
         0,
-        &format!(
-            "Drawn up by `kwo import` from {}, which shell scripts set up. Read it, then:",
-            found.server
-        ),
+        &format!("Written by `kwo import` from {}, which shell scripts set up. Read it, then:", found.server),
     );
     let node = match found.files.as_ref().map(|files| files.root.as_str()) {
         None => String::new(),
@@ -56,7 +53,7 @@ fn head(found: &Found, page: &mut Page) {
     );
     page.comment(
         0,
-        "Do not use the shell commands (kwo-create-tenant, kwo-dns, …) any more: what they change is drift from then on.",
+        "Do not use the shell commands (kwo-create-tenant, kwo-dns, …) any more: from now on kwo treats their changes as drift.",
     );
     if found.files.is_none() {
         page.comment(
@@ -80,16 +77,14 @@ fn machine(found: &Found, page: &mut Page) -> (bool, bool) {
     if let Some(Written::Broken(why)) = config {
         page.comment(
             1,
-            &format!(
-                "/etc/rancher/k3s/config.yaml cannot be read ({why}), and kwo holds it until it can be."
-            ),
+            &format!("kwo cannot read /etc/rancher/k3s/config.yaml ({why}), and holds it until you fix it."),
         );
     }
     if let Some(Written::Broken(why)) = found.files.as_ref().map(|files| &files.registries) {
         page.comment(
             1,
             &format!(
-                "/etc/rancher/k3s/registries.yaml cannot be read ({why}), and kwo holds it until it can be."
+                "kwo cannot read /etc/rancher/k3s/registries.yaml ({why}), and holds it until you fix it."
             ),
         );
     }
@@ -121,7 +116,7 @@ fn machine(found: &Found, page: &mut Page) -> (bool, bool) {
         if hosts.first().is_some_and(|first| first.parse::<IpAddr>().is_ok()) {
             page.comment(
                 1,
-                "A name would go on working when the address changes; put it first where there is one.",
+                "If the API has a name, put it first: a name still works when the address changes.",
             );
         }
         let port = port.filter(|port| *port != "6443" && port.parse::<u16>().is_ok_and(|port| port > 0));
@@ -166,7 +161,7 @@ fn afterwards(found: &Found, tenants: usize, page: &mut Page) {
         page.comment(
             0,
             &format!(
-                "The content of these Secrets of kube-system stands in an annotation besides: {}. To take it out there:",
+                "An annotation also holds the content of these Secrets of kube-system: {}. To remove it there:",
                 names(found.copies.iter().map(String::as_str))
             ),
         );

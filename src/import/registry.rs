@@ -19,13 +19,16 @@ pub(super) fn registry(found: &Found, resolvers: &BTreeSet<String>) -> Page {
     let Some(registry) = found.registry.as_ref().or(enabled.then_some(&nothing)) else { return page };
     let hosts = hosts(found, registry, &mut page);
     if hosts.is_empty() {
-        page.comment(0, "There are parts of a registry, and no host of it is known; kwo leaves them alone.");
+        page.comment(
+            0,
+            "There are parts of a registry, but kwo does not know its host, and does not touch them.",
+        );
         return page;
     }
     if registry.image.is_some() {
         page.comment(
             0,
-            "Taking the registry over starts its pod anew once, and Traefik's, which gets more time for a push.",
+            "When kwo takes over the registry, its pod restarts once. Traefik restarts too, and gets more time for a push.",
         );
     }
     page.line(0, "registry:");
@@ -79,7 +82,7 @@ fn resolver(found: &Found, registry: &Registry, resolvers: &BTreeSet<String>, pa
                 page.comment(
                     1,
                     &format!(
-                        "Its resolver was {}, which is none of this roster; it becomes {HTTP_RESOLVER}.",
+                        "Its resolver was {}, which this roster does not have; it becomes {HTTP_RESOLVER}.",
                         quoted(name)
                     ),
                 );
@@ -115,7 +118,7 @@ fn users(found: &Found, registry: &Registry, page: &mut Page) {
             page.line(1, &written);
         }
         Some(why) => {
-            page.comment(1, &format!("The user is another one from now on: {why}"));
+            page.comment(1, &format!("The user gets another name from now on: {why}"));
             page.line(1, &line(USER, "{generate: 32}"));
         }
     }

@@ -82,11 +82,11 @@ fn tiers(levels: &BTreeSet<usize>, page: &mut Page) {
 fn tenant(namespace: &Namespace, file: Option<&TenantFile>, looked: bool) -> Result<(Page, usize), String> {
     let Namespace { name, labels, deployer, role, bounds, hosts } = namespace;
     if let Some(owner) = labels.get(TENANT_LABEL) {
-        return Err(format!("it is kwo's already, of the tenant {}", quoted(owner)));
+        return Err(format!("kwo manages it already, for the tenant {}", quoted(owner)));
     }
     if !deployer {
         return Err(
-            "there is a file that calls it a tenant, and no service account `deployer` in it".to_owned()
+            "there is a file that calls it a tenant, but no service account `deployer` in it".to_owned()
         );
     }
     if file.is_none() && !role {
@@ -106,11 +106,11 @@ fn tenant(namespace: &Namespace, file: Option<&TenantFile>, looked: bool) -> Res
     }
     let mut page = Page::default();
     if file.is_none() && looked {
-        page.comment(1, "No file of the node speaks of this one:");
+        page.comment(1, "No file of the node names this tenant:");
     }
     if !bounds.is_empty() {
         let bounds = names(bounds.iter().map(String::as_str));
-        page.comment(1, &format!("What binds this one already stays as it is: {bounds}"));
+        page.comment(1, &format!("These bounds exist already, and stay as they are: {bounds}"));
     }
     if !hosts.is_empty() {
         let hosts = list(hosts.iter().map(String::as_str));

@@ -14,7 +14,7 @@ pub struct Counts {
     pub revise: usize,
     /// How many of all these allow something less than before.
     pub tightens: usize,
-    /// Objects that are held.
+    /// Objects that kwo holds.
     pub held: usize,
     /// Objects that the run was not asked to look at.
     pub left_out: usize,

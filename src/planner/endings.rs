@@ -1,5 +1,5 @@
-//! The command by which a person ends what is left over, or looks at what is not kwo's: it works when it is pasted,
-//! whatever the target, and once more when it is pasted twice. kwo itself never runs one.
+//! The command by which a person ends a leftover, or looks at something that is not kwo's. It works when you paste
+//! it, for every target, also a second time. kwo itself never runs one.
 
 use crate::domains::DOMAINS_ANNOTATION;
 use crate::kinds::Kind;

@@ -1,5 +1,5 @@
-//! The entries of lists: what tells one from another, and which of them kwo noted as its own where the API's records know
-//! one owner of the whole list. Which list has what stands in `field_rules.rs`.
+//! The entries of lists: how to distinguish them, and which of them kwo noted as its own if the API's records know
+//! only one owner of the whole list. `field_rules.rs` says which list has which rule.
 
 use crate::shapes::{EntryKey, Shape};
 use crate::tree::{SmolStr, Tree};

@@ -1,5 +1,5 @@
-//! Access that is not kwo's: what bindings give that kwo neither wrote nor was asked for, where the roster does not give it
-//! as well, and what network policies open (`openings.rs`). It is only ever told. The rule in words is in `docs/explanation/foreign-access.md`.
+//! Access that is not kwo's: rights by bindings that neither kwo wrote nor the roster gives, and what network
+//! policies open (`openings.rs`). kwo only reports it. `docs/explanation/foreign-access.md` has the rule in words.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Which roster keeps a cluster or a directory. It stands there, on an object that every roster asks for, so that another
-//! roster does not take what the first one made for its own leftovers.
+//! Which roster keeps a cluster or a directory. The name is on an object that every roster asks for, so that another
+//! roster does not report the first one's objects as its own leftovers.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! What kwo once made or wrote and the roster no longer asks for: whole objects, single fields, entries of sets.
-//! Only ever reported, each with the command by which a person removes it.
+//! What kwo once made or wrote and the roster no longer asks for: whole objects, single fields, entries of sets. kwo
+//! only reports them, each with the command by which a person removes it.
 
 use crate::access;
 use crate::additions::{SERVICES_AT, additions};
@@ -101,7 +101,7 @@ fn added(
             let ResourceId { kind, scope, name, .. } = &resource.id;
             let place = if scope.is_empty() { String::new() } else { format!(" of {scope}") };
             left.in_force = Some(smol_str::format_smolstr!(
-                "the {kind} {name}{place} does what was added to it at {pointer}, which is not kwo's"
+                "the {kind} {name}{place} does what others added to it at {pointer}"
             ));
         }
         leftovers.push(left);

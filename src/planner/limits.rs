@@ -1,5 +1,5 @@
-//! How much a run that nobody watches may change by itself. What goes beyond is not cut down but refused as a whole: a
-//! roster that looks like a mistake is a question for a person.
+//! How much an unattended run may change by itself. kwo refuses a plan beyond a limit as a whole, because a roster
+//! that looks like a mistake is a question for a person.
 
 use std::collections::BTreeSet;
 use std::fmt;

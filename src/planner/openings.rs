@@ -1,6 +1,6 @@
-//! Network policies that are not kwo's and open what kwo's close. Policies add up, so nothing that kwo writes closes it
-//! again: each is told as access is that is not kwo's. Where the tier lets its tenants write policies, theirs are their own
-//! right and only counted. The rule in words is in `docs/explanation/foreign-access.md`.
+//! Network policies of others that open what kwo's policies close. Policies add up, so kwo cannot close it again, and
+//! reports each like access that is not kwo's. If the tier allows tenants to write policies, kwo only counts theirs.
+//! `docs/explanation/foreign-access.md` has the rule in words.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A reason in words: the line of the roster that asked for something, or the default that stands for it.
+//! A reason in words: the line of the roster that asked for something, or the default.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
-//! Parts of an object that beat others: what stands in `spec.values` of a HelmChartConfig, or comes from the Secrets in
-//! `spec.valuesSecrets`, beats the `valuesContent` that kwo writes to. helm-controller gives Helm one after the other.
+//! Parts of an object that override others: `spec.values` of a HelmChartConfig, and the Secrets in
+//! `spec.valuesSecrets`, override the `valuesContent` that kwo writes to. helm-controller gives Helm one after the
+//! other.
 
 use crate::compare::Difference;
 use crate::kinds::Shape;

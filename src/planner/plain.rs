@@ -1,5 +1,5 @@
-//! Text of strangers on one line, with nothing in it that does more than stand there: a name, a message, a value. What
-//! cannot be seen, or changes what else is seen, is written as its number.
+//! A stranger's text on one line, without any effect: a name, a message, a value. Characters that nobody can see, or
+//! that change how the rest looks, are written as numbers.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};

@@ -1,6 +1,6 @@
-//! A plan when it is carried out. All of a saved plan: it is held against the plan that its roster comes to now, and what
-//! is done is always the latter. Or one step whose object changed during the run: it is planned anew, and stays only if
-//! it comes out the same.
+//! Checks a plan when kwo applies it. A saved plan is compared with the plan that its roster gives now, and kwo
+//! always runs the new one. A step whose object changed during the run is planned again, and stays only if the result
+//! is the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

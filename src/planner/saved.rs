@@ -1,5 +1,5 @@
-//! A plan as it lies in a file: with the roster that it was made from, so that whoever applies it can plan anew, with what
-//! was asked for besides, and with the seals that say who made it. Who has the keys makes and checks the seals.
+//! A plan in a file: with its roster, so that kwo can plan again when it applies the plan, with the options, and with
+//! the seals that say who made it. The owner of the keys makes and checks the seals.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

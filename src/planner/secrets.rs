@@ -1,5 +1,5 @@
-//! Secrets as the planner knows them: what has to stand at a place of an object, by reference, and a keyed
-//! fingerprint of it. The bytes are never here; whoever has them says what became of each reference.
+//! Secrets as the planner knows them: a reference to what belongs at a place of an object, and a keyed fingerprint of
+//! it. The bytes are never here; the caller says what became of each reference.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! How the fields of a kind of object are to be compared: which lists are sets, which have entries with a key, which
-//! values are quantities, which parts count as one value, which texts hold a document. What holds for each kind stands in
-//! the room of its system, as data.
+//! How to compare the fields of a kind of object: which lists are sets, which have entries with a key, which values
+//! are quantities, which parts count as one value, which texts hold a document. The room of each system has the rules
+//! of its kinds, as data.
 
 use crate::overlay::Overlay;
 use crate::tree::{SmolStr, Tree};

@@ -1,6 +1,6 @@
-//! Fields of which only one may stand: `value` or `valueFrom`, one source of a volume, one kind of issuer; and entries of
-//! which only one may have a key. kwo adds and takes nothing away, so where another one stands it can only say so. The
-//! values of others are never named, for they may be secrets.
+//! Fields that exclude each other: `value` or `valueFrom`, one source of a volume, one kind of issuer; and keys that
+//! only one entry may have. kwo only adds, so if another one is there, it can only say so. It never names the values
+//! of others, because they may be secrets.
 
 use std::sync::Arc;
 

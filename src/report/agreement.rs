@@ -1,4 +1,4 @@
-//! Whether cluster and roster agree, as lines of `kwo status`: the answer first, then what stands against it.
+//! Whether cluster and roster agree, as lines of `kwo status`: the answer first, then the reasons.
 
 use kwo_planner::agreement::{others, remains};
 use kwo_planner::change::Held;

@@ -110,7 +110,7 @@ struct Ended<'r> {
     outcome: StepOutcome,
     /// When it began, in milliseconds from the beginning of the run.
     began_ms: u64,
-    /// How long it took.
+    /// How long the last run took.
     took_ms: u64,
     /// Why it was not done.
     #[serde(skip_serializing_if = "Option::is_none")]

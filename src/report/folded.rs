@@ -1,5 +1,6 @@
-//! A big plan as text: a line a tenant, and below it only what is dangerous: what is narrowed, revised, disturbed, taken
-//! over or held, and what is left and still gives somebody something. What changes alike in several tenants is told once.
+//! A big plan as text: a line for each tenant, and below it only what is dangerous: what becomes narrower, is
+//! revised, disturbed, taken over or held, and leftovers that still give somebody something. A change that several
+//! tenants share is shown once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -1,5 +1,6 @@
-//! Who gets which right by a plan, and who still has one that the roster does not give: a line each, or those of a big
-//! plan together. A right that is left, one in the whole cluster and one in a namespace that is there are told by name.
+//! Who gets which right by a plan, and who still has a right that the roster does not give: a line each, or those of
+//! a big plan together. It always names a right that is left, a right in the whole cluster, and a right in an
+//! existing namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

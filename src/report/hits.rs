@@ -1,4 +1,4 @@
-//! What is there and would be hit by what a plan narrows, a line each, and what nobody could look at.
+//! Existing objects that a plan would hit, a line each, and what kwo could not look at.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -29,7 +29,7 @@ pub fn text(plan: &Plan) -> String {
         }
     }
     if counts.held > 0 {
-        out.push_str("these would be held until somebody sees to them:\n");
+        out.push_str("kwo would hold these until somebody fixes them:\n");
     }
     for held in plan.held.iter().filter(|held| !held.is_left_out()) {
         let _ = writeln!(out, "  {HOLD}!{HOLD:#} {}: {}", held.id, held.hold);

@@ -296,8 +296,8 @@ fn last(run: &LastRun) -> String {
     let LastRun { holder, running, heard } = run;
     let heard = heard.map_or_else(|| "an unknown time".to_owned(), |heard| format!("{heard:.0}"));
     match (holder.as_deref().map(one_line), running) {
-        (Some(holder), true) => format!("goes on: {holder}, last heard of at {heard}"),
-        (Some(holder), false) => format!("{HOLD}broke off{HOLD:#}: {holder}, last heard of at {heard}"),
+        (Some(holder), true) => format!("is active: {holder}, last seen at {heard}"),
+        (Some(holder), false) => format!("{HOLD}broke off{HOLD:#}: {holder}, last seen at {heard}"),
         (None, _) => format!("ended at {heard}"),
     }
 }

@@ -1,5 +1,5 @@
-//! What could not be looked at, told once for each cause: a right that is missing hides every object of its kinds, and
-//! whatever waits on one of them.
+//! What kwo could not look at, once for each cause: a missing right hides every object of its kinds, and every object
+//! that waits for one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

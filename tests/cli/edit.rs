@@ -187,7 +187,7 @@ fn all_files_of_a_roster_are_put_in_order() {
     let folder = roster();
     let path = folder.path();
     let said = transcript(path, &["fmt", "--check"]);
-    assert!(said.contains("tenants/bob.yaml is not formatted") && !said.contains("roster.yaml is"), "{said}");
+    assert!(said.contains("tenants/bob.yaml is not in order") && !said.contains("roster.yaml is"), "{said}");
     assert!(said.ends_with("---- exit 1 ----\n"), "{said}");
     transcript(path, &["fmt", "--yes"]);
     let bob = "tenants:\r\n  # since May\r\n  bob:\r\n    owners:\r\n      - bob@example.com\r\n";

@@ -27,6 +27,7 @@ mod packages;
 mod pages;
 mod prompt;
 mod prompts;
+mod prose;
 mod readable;
 mod readme;
 mod reference;

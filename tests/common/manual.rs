@@ -2,7 +2,7 @@
 //! what the code says now. `INSTA_UPDATE=always cargo test` writes them anew, as it does with snapshots.
 
 const BEGIN: &str =
-    "<!-- This part is made from the code. `INSTA_UPDATE=always cargo test` makes it anew. -->\n";
+    "<!-- This part is made from the code. `INSTA_UPDATE=always cargo test` writes it again. -->\n";
 const END: &str = "<!-- The end of what is made from the code. -->\n";
 
 /// The page has this part, below this heading where one is named.

@@ -224,7 +224,7 @@ fn what_cannot_be_done_is_said_before_it_listens() {
     assert!(code == Some(1) && text.contains("kwo.yaml:10: `hook.secrets.gitlab` cannot be used"), "{text}");
     nobody(&path).unwrap();
     let (code, text) = said(&[]);
-    assert!(code == Some(1) && text.contains("has no secret to check pushes by"), "{text}");
+    assert!(code == Some(1) && text.contains("has no secret to check pushes with"), "{text}");
     std::fs::remove_file(&path).unwrap();
     let (code, text) = said(&[]);
     assert!(

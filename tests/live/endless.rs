@@ -63,7 +63,7 @@ fn of_what_the_scripts_laid_every_copy_is_replaced_once_it_is_taken_over() {
     let plan = node.bench.plan(&["--node", "--root", node.path("").to_str().unwrap()]);
     assert!(held(&plan).contains(&node.id()), "{plan:#}");
     let plan = node.kwo("plan", &[]).expect(5);
-    assert!(plan.out.contains("both files are written anew; what is there goes to"), "{}", plan.out);
+    assert!(plan.out.contains("kwo writes both files again, and copies the old ones to"), "{}", plan.out);
     node.apply(&[]).expect(5);
     assert_eq!(node.files(), [laid[0].clone(), stale.clone()], "nothing is touched unless it is asked for");
 

@@ -49,7 +49,7 @@ async fn arguments_with_which_the_api_server_would_not_start_hold_the_file() {
         world.put(CONFIG, &format!("kube-apiserver-arg: {rival}\n"), 0o600);
         let before = world.text(CONFIG);
         let why = objection(&world.plan(&world.wanted(LOGIN), &Adopt::Everything).await);
-        assert!(why.contains("the API server would not start; take it out first"), "{why}");
+        assert!(why.contains("the API server would not start; delete it first"), "{why}");
         assert!(!why.contains("hunter2") && !why.contains("example.com"), "{why}");
         world.apply(&world.wanted(LOGIN), &Adopt::Everything).await;
         assert_eq!(world.text(CONFIG), before);
@@ -81,10 +81,7 @@ async fn what_k3s_reads_beside_the_file_counts_as_well() {
         objection(&world.plan(&world.wanted(LOGIN), &Adopt::Nothing).await)
     };
     let said = why("kube-apiserver-arg: [audit-log-maxage=30]\n").await;
-    assert!(
-        said.contains("config.yaml.d/50-ours.yaml: `kube-apiserver-arg` in it takes the place"),
-        "{said}"
-    );
+    assert!(said.contains("config.yaml.d/50-ours.yaml: its `kube-apiserver-arg` overrides"), "{said}");
     assert!(said.ends_with("write it there as `kube-apiserver-arg+`"), "{said}");
     let said = why("kube-apiserver-arg+: oidc-issuer-url=https://x\n").await;
     assert!(said.contains("50-ours.yaml: `oidc-issuer-url` stands in `kube-apiserver-arg`"), "{said}");

@@ -69,10 +69,10 @@ async fn what_cannot_be_changed_alone_is_held_with_its_line() {
 #[tokio::test]
 async fn a_later_file_that_beats_what_kwo_would_write_is_said_and_nothing_is_written() {
     for (theirs, key) in [
-        ("tls-san: [other.example.com]\n", "`tls-san` in it"),
-        ("tls-san: other.example.com\n", "`tls-san` in it"),
-        ("node-name: node-9\n", "`node-name` in it"),
-        ("node-name+: node-9\n", "`node-name+` in it"),
+        ("tls-san: [other.example.com]\n", "its `tls-san`"),
+        ("tls-san: other.example.com\n", "its `tls-san`"),
+        ("node-name: node-9\n", "its `node-name`"),
+        ("node-name+: node-9\n", "its `node-name+`"),
     ] {
         let world = World::new();
         world.put(MORE, theirs, 0o600);
@@ -83,7 +83,7 @@ async fn a_later_file_that_beats_what_kwo_would_write_is_said_and_nothing_is_wri
             }
             let plan = world.plan(&wanted, &Adopt::Everything).await;
             let why = why(&plan);
-            assert!(why.starts_with(&format!("/{MORE}: {key} takes the place of")), "{theirs}: {why}");
+            assert!(why.starts_with(&format!("/{MORE}: {key} overrides ")), "{theirs}: {why}");
             assert!(plan.steps.is_empty());
         }
     }
@@ -91,7 +91,7 @@ async fn a_later_file_that_beats_what_kwo_would_write_is_said_and_nothing_is_wri
     world.put(MORE, "tls-san: [other.example.com]\nnode-name: node-9\n", 0o600);
     let wanted = world.wanted("{api: {hosts: [api.example.com]}, node: {name: node-1}}");
     let why = why(&world.plan(&wanted, &Adopt::Nothing).await);
-    assert!(why.contains("`tls-san` in it") && why.contains("`node-name` in it"), "{why}");
+    assert!(why.contains("its `tls-san`") && why.contains("`node-name` in it"), "{why}");
 }
 
 #[tokio::test]

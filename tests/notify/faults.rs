@@ -90,7 +90,7 @@ fn no_redirection_is_followed_with_a_secret_in_hand() {
     let settings = notify(&format!("ntfy: [{{url: 'http://{}/kwo', token: {token}}}]", receiver.address));
     let untold = told(&settings, &changed(), None);
     assert_eq!(untold.len(), 1);
-    assert!(untold[0].why.ends_with("kwo does not follow with a secret in hand (307)"), "{}", untold[0]);
+    assert!(untold[0].why.ends_with("kwo does not send the secret there (307)"), "{}", untold[0]);
     assert_eq!((receiver.got().len(), elsewhere.got().len()), (1, 0));
 }
 

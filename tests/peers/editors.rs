@@ -283,14 +283,14 @@ fn an_editor_shows_the_text_of_a_field_and_not_of_its_type() {
     for (roster, text) in [
         ("tenants: {alice: {ti‸er: standard}}\n", "The tier: one of the roster's own"),
         ("tenants: {alice: {owne‸rs: [a@b.c]}}\n", "Who owns the tenant"),
-        ("tiers: {gold: {netw‸ork: open}}\n", "Are the tenant's pods kept apart"),
+        ("tiers: {gold: {netw‸ork: open}}\n", "Does a network policy isolate"),
         ("tiers: {gold: {quo‸ta: {pods: 3}}}\n", "What each namespace may use."),
         ("tiers: {gold: {quota: {po‸ds: 3}}}\n", "How many pods."),
         (
             "tenants: {alice: {members: [{identity: a@b.c, acc‸ess: viewer}]}}\n",
             "How much they may do: a level",
         ),
-        ("cluster: {acme: {em‸ail: a@b.c}}\n", "Where the certificate authority writes to."),
+        ("cluster: {acme: {em‸ail: a@b.c}}\n", "The address that the certificate authority writes to."),
     ] {
         let shown = editor.shows(roster);
         let first = shown.lines().find(|line| !line.is_empty() && !line.starts_with('#'));

@@ -133,7 +133,7 @@ fn a_plan_that_asks_for_more_than_the_roster_is_refused() {
     assert!(forged.is_intact());
     std::fs::write(scene.stage.path("plan.json"), serde_json::to_string(&forged).unwrap()).unwrap();
     let ran = scene.merged(1, &["--plan-file", "plan.json"]).expect(1);
-    let why = format!("asks for kube:ClusterRoleBinding/kwo-admin-{name}, and the roster does not");
+    let why = format!("asks for kube:ClusterRoleBinding/kwo-admin-{name}, but the roster does not");
     assert!(ran.err.contains(&why), "{}", ran.err);
     assert!(!kubectl(&["get", "namespace", &name]).status.success());
 }

@@ -284,7 +284,7 @@ fn values_that_the_other_generator_broke_are_told_and_made_whole_once_they_can_b
     let imported = taken.import(&["--out", "roster-of-import.yaml"]).expect(0);
     assert!(imported.out.is_empty(), "{}", imported.out);
     let hold =
-        "! kube:HelmChartConfig/kube-system/traefik: /spec/valuesContent/env holds another kind of value";
+        "! kube:HelmChartConfig/kube-system/traefik: /spec/valuesContent/env holds a different kind of value";
     assert!(imported.err.contains(hold), "{}", imported.err);
     let roster = fs::read_to_string(taken.node.bench.path("roster-of-import.yaml")).unwrap();
     assert!(roster.contains("# Traefik's values are those that the command `kwo-dns` wrote"), "{roster}");

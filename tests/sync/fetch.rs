@@ -33,7 +33,7 @@ fn where_the_fetch_fails_the_last_good_commit_is_converged_and_its_age_told() {
         .sync(&[])
         .expect(1)
         .says("cluster.git cannot be fetched: `git fetch` failed: ")
-        .says(&format!("; {} was applied last, and seen to be on the branch at ", &commit[..12]))
+        .says(&format!("; kwo last applied {}, which it saw on the branch at ", &commit[..12]))
         .says(", 5 h 2 min ago")
         .says("+ created kube:ResourceQuota/alice/alice-quota");
     let entry = world.newest();

@@ -53,7 +53,7 @@ fn a_token_opens_the_repository_and_is_seen_by_the_server_alone() {
         .conceals(TOKEN);
     assert_eq!(server.asked().len(), 0, "nothing was said to a server that could be anybody");
     set("");
-    sync(&world, &server, "GIT_SSL_CAINFO").expect(1).says("name what opens it: `token:` for https");
+    sync(&world, &server, "GIT_SSL_CAINFO").expect(1).says("give kwo a login for it: `token:` for https");
     fs::write(world.path("wrong"), "glpat-wrong\n").unwrap();
     set(&token.replace("/token}", "/wrong}"));
     sync(&world, &server, "GIT_SSL_CAINFO")

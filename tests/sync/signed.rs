@@ -180,10 +180,10 @@ fn what_the_cluster_is_made_to_remember_lets_in_nothing_unsigned() {
     let forge =
         |commit: &str| fs::write(world.path("target/.kwo.sync"), memory.replace(&first, commit)).unwrap();
     forge(&bare);
-    world
-        .sync(&[])
-        .expect(5)
-        .says(&format!("nothing was changed: {} was applied to this cluster, and {0}", &bare[..12]));
+    world.sync(&[]).expect(5).says(&format!(
+        "nothing was changed: {} was applied to this cluster, and kwo refuses {0}",
+        &bare[..12]
+    ));
     assert!(!world.has("bob"));
     forge("refs/kwo/fetched");
     world.sync(&[]).expect(1).says("it names something that is not a commit");

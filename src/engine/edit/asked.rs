@@ -36,7 +36,7 @@ pub fn assignment(typed: &str) -> Result<(Vec<SmolStr>, Tree), String> {
         }
     };
     if tokens.iter().any(SmolStr::is_empty) {
-        return Err(format!("`{key}` is no field: {}", expected()));
+        return Err(format!("`{key}` is not a field: {}", expected()));
     }
     // What a label or an annotation says is text, whatever it looks like.
     Ok((tokens, if named { Tree::from(text.to_owned()) } else { value(text)? }))

@@ -36,7 +36,7 @@ fn put(text: &str, edits: &[Edit]) -> Result<String, Fault> {
     let (before, after) = (documents(&space(text))?, documents(&space(&edited))?);
     match (before.first(), after.first()) {
         (Some(before), Some(after)) if !keeps((text, before), (&edited, after)) => {
-            Err(Fault::whole("kwo cannot change this without losing a comment"))
+            Err(Fault::whole("a comment would be lost"))
         }
         _ => Ok(edited),
     }

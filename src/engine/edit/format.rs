@@ -11,10 +11,7 @@ use super::indentation::columns;
 /// When it is no YAML, or would mean something else.
 pub fn format(text: &str) -> Result<String, Fault> {
     if let Some(line) = lone_return(text) {
-        return Err(Fault::at(
-            line,
-            "a line ends there in a way that some readers take for more than one line",
-        ));
+        return Err(Fault::at(line, "some programs read the line end there as more than one line"));
     }
     let found = documents(text)?;
     let [document] = found.as_slice() else {
@@ -29,7 +26,7 @@ pub fn format(text: &str) -> Result<String, Fault> {
         {
             Ok(formatted)
         }
-        _ => Err(Fault::whole("kwo cannot format this file without changing what it means")),
+        _ => Err(Fault::whole("it would no longer mean the same")),
     }
 }
 

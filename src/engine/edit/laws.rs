@@ -249,48 +249,6 @@ proptest! {
     }
 }
 
-/// Moves every line in so many times as far, and puts space where none belongs.
-fn untidy(text: &str, times: usize, space: &[u8]) -> String {
-    let mut out = String::new();
-    for (at, line) in text.split_inclusive('\n').enumerate() {
-        let bare = line.trim_start_matches(' ');
-        let own = line.len() - bare.len();
-        let (body, end) = bare.split_at(bare.trim_end_matches(['\n', '\r']).len());
-        let extra = space.get(at % space.len().max(1)).copied().unwrap_or(0);
-        out.push_str(&" ".repeat(own * times));
-        out.push_str(body);
-        out.push_str(&" ".repeat(usize::from(extra % 3)));
-        out.push_str(end);
-        if extra > 4 && !end.is_empty() {
-            out.push_str(&end.repeat(usize::from(extra - 4)));
-        }
-    }
-    out
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_formatted_roster_says_the_same_wherever_its_lines_stood(
-        (text, _) in roster(),
-        times in 1_usize..4,
-        space in prop::collection::vec(0_u8..7, 1..9),
-    ) {
-        let text = untidy(&text, times, &space);
-        prop_assume!(good(&text));
-        let formatted = format(&text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
-        let (before, after) = (documents(&text).unwrap(), documents(&formatted).unwrap());
-        prop_assert!(crate::yaml::alike(&before[0], &after[0]), "{}\n---\n{}", text, formatted);
-        prop_assert!(keeps((&text, &before[0]), (&formatted, &after[0])));
-        prop_assert!(good(&formatted));
-        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        prop_assert_eq!(words(&text), words(&formatted));
-        prop_assert!(formatted.lines().all(|line| !line.ends_with(' ')), "{}", formatted);
-        prop_assert_eq!(format(&formatted).unwrap(), formatted);
-    }
-}
-
 /// The rosters that the tests and the examples have.
 fn rosters() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! The files of a commit below one folder, laid out in another one. Links and submodules are left out: what they lead to
-//! was reviewed by nobody.
+//! Lays out the files of a commit below one folder in another folder. Leaves out links and submodules, because nobody
+//! reviewed what they lead to.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Objects of the repository by their ids: how long they are, which is told without reading them, and what they hold.
+//! Objects of the repository by their ids: their size, without reading them, and their content.
 
 use super::clone::Clone;
 use super::process::GitError;

@@ -1,5 +1,5 @@
-//! Whether each of the new commits is of a signer, judged now, and whether its date can be true. Only the keys that the
-//! settings name count, of whichever of the two kinds a signature is.
+//! Checks each new commit: did a signer sign it, judged by the keys that are valid now, and can its date be true?
+//! Only the keys that the settings name count, for both kinds of signatures.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The signers that the settings name, and whether a signature is of one of them **now**. `ssh-keygen` and `gpg` judge;
-//! what is read here beside them only explains a refusal.
+//! The signers that the settings name, and whether a signature is from one of them **now**. `ssh-keygen` and `gpg`
+//! decide. What kwo reads here itself only explains a refusal.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -1,5 +1,5 @@
-//! Who is told of a run, one file a channel: webhooks, Slack, ntfy, the status of the commit, and the cluster's events.
-//! Told is only what is news, and a channel that fails keeps no other from being told.
+//! Messages about a run, one file a channel: webhooks, Slack, ntfy, the status of the commit, and the cluster's
+//! events. kwo sends only news, and a channel that fails does not stop the others.
 
 mod events;
 mod letter;

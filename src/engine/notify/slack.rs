@@ -1,5 +1,5 @@
-//! Slack's incoming webhooks, and what takes the same: Mattermost, Rocket.Chat, Discord's `/slack`. All of them know
-//! `text`; the blocks are Slack's own. Slack has marks of its own in it, the others Markdown.
+//! Slack's incoming webhooks, and services that accept the same: Mattermost, Rocket.Chat, Discord's `/slack`. All of
+//! them know `text`; only Slack has blocks. Slack has its own markup in a text, the others have Markdown.
 
 use kwo_planner::settings::Slack;
 use secrecy::ExposeSecret as _;

@@ -1,5 +1,5 @@
-//! Manifests as text: YAML that every reader takes for the same object, the YAML 1.1 readers among them for which
-//! a bare `no` is false. Knows no file and no id.
+//! Manifests as text: YAML that every reader reads as the same object, also YAML 1.1 readers, for which a bare `no`
+//! is false. Knows no file and no id.
 
 use kwo_planner::tree::Tree;
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ pub(crate) fn write(object: &Tree) -> Result<String, String> {
     // What cannot be read back must never be written.
     match read(&text)?.as_slice() {
         [back] if back == object => Ok(text),
-        _ => Err("the object cannot be written as YAML so that it reads back the same".to_owned()),
+        _ => Err("kwo cannot write the object as YAML that reads back the same".to_owned()),
     }
 }
 

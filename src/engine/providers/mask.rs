@@ -1,6 +1,6 @@
-//! Cuts an object down to what is wanted of it while it is being decoded, so that memory follows the roster and
-//! not the cluster. What equals the wanted part becomes the wanted part itself, so that it exists once.
-//! Shared by all systems that hold Kubernetes objects; nothing here reads from anywhere.
+//! Cuts an object down to the wanted fields while it decodes it, so that memory follows the roster and not the
+//! cluster. A part that equals the wanted one becomes the wanted one itself, so that it exists once. All systems with
+//! Kubernetes objects share this; nothing here reads from anywhere.
 
 use std::borrow::Cow;
 use std::fmt;

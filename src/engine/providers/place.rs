@@ -1,5 +1,5 @@
-//! Files below a folder: a path that never leads out of it, and new content that takes the place of the old in one
-//! move, so that whoever reads at any moment finds the one or the other, complete.
+//! Files below a folder: a path that never leads out of it, and new content that replaces the old in one step, so
+//! that a reader always finds a complete file, the old one or the new one.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};

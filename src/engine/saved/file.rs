@@ -45,8 +45,10 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     let major = |version: &str| version.split('.').next().map(str::to_owned);
     if major(&plan.plan.format_version) != major(FORMAT_VERSION) {
         let version = plain(&plan.plan.format_version);
-        return Err(Failure::new(format!("{name} has the form {version}, this kwo knows {FORMAT_VERSION}"))
-            .hint("plan again with this version of kwo"));
+        return Err(Failure::new(format!(
+            "{name} has the format {version}, but this kwo reads {FORMAT_VERSION}"
+        ))
+        .hint("plan again with this version of kwo"));
     }
     if !plan.plan.is_intact() {
         return Err(Failure::new(format!(

@@ -1,5 +1,5 @@
-//! Saved plans as files: reading one without believing it, the seals and signatures that say who made it. What a plan
-//! may do is derived anew from its roster; see `kwo_planner::refresh`.
+//! Saved plans as files: reads one without trusting it, and checks the seals and signatures that say who made it. The
+//! roster decides what a plan may do; see `kwo_planner::refresh`.
 
 mod file;
 mod seal;

@@ -1,5 +1,5 @@
-//! Seals: keyed digests by which kwo knows a plan that it saved itself. One key is the cluster's, for whoever may read
-//! it there; one is the person's, in their home, for the same person on the same machine.
+//! Seals: keyed digests by which kwo recognises a plan that it saved itself. One key is in the cluster, for everybody
+//! who may read it there. The other one is in the home of a person, for the same person on the same machine.
 
 use std::env;
 use std::fs;

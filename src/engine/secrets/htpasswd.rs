@@ -1,5 +1,5 @@
-//! htpasswd files with bcrypt hashes, as a container registry reads them: who is let in, and who still is for a while
-//! after a rotation. A registry that finds a line it cannot read lets nobody in.
+//! htpasswd files with bcrypt hashes, as a container registry reads them: who can log in, and whose old password
+//! still works after a rotation. If a registry finds a line that it cannot read, nobody can log in.
 
 use jiff::Timestamp;
 use kwo_planner::secrets::logins;

@@ -1,4 +1,4 @@
-//! Whether the cluster agrees with the roster: what a plan of now says, which nobody carries out.
+//! Whether the cluster agrees with the roster: what a plan says now. Nobody applies this plan.
 
 use kwo_planner::change::{Held, Hold};
 use kwo_planner::foreign::ForeignAccess;

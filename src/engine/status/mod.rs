@@ -1,5 +1,5 @@
-//! What `kwo status` tells: one answer a question. An answer that could not be had has its reason and takes nothing
-//! from the others. How it is shown is in `report/status.rs`.
+//! The answers of `kwo status`, one for each question. If an answer is missing, it has its reason, and the others are
+//! not affected. `report/status.rs` shows them.
 
 mod agreement;
 pub mod disk;

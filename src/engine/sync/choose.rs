@@ -1,5 +1,5 @@
-//! Which commit a run converges to: the newest one of the branch if it is let in, otherwise the one that was applied
-//! last. A node and the cluster each know a commit that may not be fallen behind.
+//! Chooses the commit of a run: the newest one of the branch if kwo accepts it, otherwise the one that it applied
+//! last. The node and the cluster each remember a commit, and a run never goes back behind it.
 
 use std::path::Path;
 

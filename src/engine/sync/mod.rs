@@ -1,5 +1,5 @@
-//! A run that nobody watches: fetch, decide which commit counts, plan, apply, record. What each part decides stands in
-//! its own file; `run.rs` is their order.
+//! An unattended run: fetch, choose the commit, plan, apply, record. Each part has its own file; `run.rs` has their
+//! order.
 
 mod carry;
 mod choose;

@@ -1,5 +1,5 @@
-//! What a run is told, and what it gives back: its options, the target as the settings name it, the entry with the exit
-//! code that it comes to.
+//! What a run gets and what it returns: its options, the target as the settings name it, and the entry with the exit
+//! code.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -50,13 +50,13 @@ pub struct Options {
     pub dry_run: bool,
     /// What it may do once.
     pub allowed: BTreeSet<Allowed>,
-    /// What is no success although all went well.
+    /// What makes kwo exit with 5, even if everything else is fine.
     pub fail_on: BTreeSet<FailOn>,
     /// How long to wait before what was put right is looked at once more; nothing where it is not.
     pub settle: Duration,
     /// How long to wait for another run to end.
     pub patience: Duration,
-    /// How long the lock outlives a run that was killed.
+    /// How long the lock lasts after a run was killed.
     pub lock_duration: Duration,
     /// How long to wait for an API server that goes away.
     pub api_wait: Option<Duration>,
@@ -75,7 +75,7 @@ pub struct Ran {
     pub before: Option<Entry>,
     /// The plan that it made.
     pub plan: Option<Plan>,
-    /// What is no success although all went well.
+    /// What makes kwo exit with 5, even if everything else is fine.
     pub fail_on: BTreeSet<FailOn>,
 }
 

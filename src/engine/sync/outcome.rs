@@ -142,7 +142,7 @@ pub(super) fn quarrel(fight: &Fought) -> Problem {
     let Fought { id, field, times, by } = fight;
     let what = if field.is_empty() { id.clone() } else { format!("{id} {field}") };
     let who = if by.is_empty() { "somebody".to_owned() } else { format!("`{by}`") };
-    let text = format!("a fight: {what} was put right {times} times lately, and {who} changes it back");
+    let text = format!("a fight: kwo corrected {what} {times} times lately, and {who} changes it back");
     problem(
         ProblemKind::Step,
         text,

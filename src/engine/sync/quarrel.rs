@@ -1,5 +1,5 @@
-//! What run after run is put right and changed back: the same field of the same object, so often in a few days that it is
-//! no accident. Told by the entries of the history, which hold what somebody else had changed.
+//! A fight: kwo corrects a field and somebody changes it back, run after run, so often in a few days that it is no
+//! accident. The entries of the history show it, because they record what somebody else changed.
 
 use std::collections::BTreeSet;
 

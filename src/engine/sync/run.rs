@@ -1,5 +1,5 @@
-//! One run, from the lock to the record. It always comes to an entry, however badly it ends; only a run that another one
-//! keeps out comes to none.
+//! One run, from the lock to the record. It always makes an entry, even if it ends badly. Only a run that finds the
+//! lock taken makes none.
 
 use std::fmt;
 use std::mem;
@@ -188,7 +188,7 @@ impl Run<'_> {
             _ => format!("{} days", age / 86_400),
         };
         let text = format!(
-            "{}; {} was applied last, and seen to be on the branch at {fetched:.0}, {age} ago",
+            "{}; kwo last applied {}, which it saw on the branch at {fetched:.0}, {age} ago",
             problem.text,
             short(&commit)
         );

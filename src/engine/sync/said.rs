@@ -1,4 +1,4 @@
-//! What a run says while it is at work, as data: whoever started it has the words and the colours.
+//! What a run says while it works, as data. The caller has the words and the colours.
 
 use jiff::Timestamp;
 use kwo_planner::roster::Refused;

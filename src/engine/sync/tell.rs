@@ -1,5 +1,5 @@
-//! After a run: who hears of it. Metrics always, the others where there is news; whoever cannot be told keeps nobody else
-//! from hearing, and does not change how the run ended.
+//! After a run: who gets a message. Metrics always, the others only for news. A channel that fails does not stop the
+//! others, and does not change how the run ended.
 
 use std::path::{Path, PathBuf};
 

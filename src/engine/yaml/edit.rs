@@ -52,7 +52,7 @@ pub(super) struct Splice {
 /// What is in the text, if all readers take it alike, and the text as it was read.
 pub(super) fn understood(text: &str, json: bool) -> Result<(Option<Document>, String), Fault> {
     if let Some(line) = styles::lone_return(text).filter(|_| !json) {
-        let why = "a line ends there in a way that some readers take for more than one line";
+        let why = "some programs read the line end there as more than one line";
         return Err(Fault::at(line, why));
     }
     if let Some(line) = styles::open_blank(text).filter(|_| !json) {

@@ -1,5 +1,5 @@
-//! Values as YAML text that readers of both versions take for the same value: what could be anything but a text
-//! stands in quotes.
+//! Values as YAML text that readers of both versions read as the same value. A text that could be something else is
+//! in quotes.
 
 use std::fmt::Write as _;
 

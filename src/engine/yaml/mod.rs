@@ -1,5 +1,5 @@
-//! Documents that others wrote and others read: what is in a YAML text as its reader takes it, and changes to it by
-//! span, which leave every byte that is not changed. Knows no file, no object and no plan.
+//! YAML documents of others: how their reader reads a text, and changes that touch only the changed bytes. Knows no
+//! file, no object and no plan.
 
 mod edit;
 mod emit;

@@ -1,5 +1,5 @@
-//! From a text to its documents: every value with the place where it stands, and the tree that its reader sees.
-//! Errors name a line and never quote the text, which may hold a secret.
+//! From a text to its documents: every value with its place, and the tree that its reader sees. Errors name a line
+//! and never quote the text, which may hold a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -248,7 +248,7 @@ impl Trees {
         let tree = match &node.value {
             Value::Alias(id) => {
                 let Some(tree) = self.anchors.get(id) else {
-                    return Err(Fault::at(line, "the alias stands for nothing that comes before it"));
+                    return Err(Fault::at(line, "the alias has no anchor before it"));
                 };
                 self.count += tree.leaves().len() + 1;
                 tree.clone()

@@ -1,4 +1,4 @@
-//! How a document is written: its line ends, how far it moves things in, whether everything stands in quotes.
+//! How a document is written: its line ends, its indentation, whether everything is in quotes.
 
 use granit_parser::ScalarStyle;
 use kwo_planner::tree::Tree;

@@ -20,10 +20,10 @@ pub fn take(text: &str, json: bool, pointer: &str, note: &str, keep: bool) -> Re
         return Err(Fault::whole("there is nothing in it"));
     };
     if keep && json {
-        return Err(Fault::whole("the file is JSON, which has no comments"));
+        return Err(Fault::whole("it is JSON, in which there are no comments"));
     }
     let Some(entry) = entry(&readable, &document.root, &tokens)? else {
-        return Err(Fault::whole("what kwo is to take out is not there"));
+        return Err(Fault::whole("the part to remove is not there"));
     };
     let leaving = Leaving { text, document: &document, entry, note, json };
     let newline = styles::line_end(text);
@@ -44,7 +44,7 @@ pub fn take(text: &str, json: bool, pointer: &str, note: &str, keep: bool) -> Re
             return Ok(edited);
         }
     }
-    Err(Fault::at(leaving.entry.line, "kwo cannot take this out without changing something else"))
+    Err(Fault::at(leaving.entry.line, "kwo cannot remove what is there without changing something else"))
 }
 
 /// What is to go, and what is around it.

@@ -20,26 +20,25 @@ record! {
     pub struct Cluster: "the cluster" {
         /// What the cluster is called in kubeconfigs and reports.
         pub name: Option<At<Name>>,
-        /// Where the API server is reached from outside.
+        /// How people reach the API server from outside.
         pub api: Option<Api>,
         /// How the cluster gets its certificates. Without it kwo leaves Traefik alone.
         pub acme: Option<Acme>,
         /// The node that k3s runs on.
         pub node: Option<Node>,
-        /// Where people log in, which k3s is told by files on its node.
+        /// Where people log in. kwo tells k3s by files on its node.
         pub oidc: Option<Oidc>,
-        /// The kubeconfigs that every run on the node keeps there, one a namespace of a tenant, and renews. Without it
-        /// there are none.
+        /// The kubeconfigs that kwo keeps and renews on the node, one for each namespace of a tenant. Default: none.
         pub kubeconfigs: Option<At<Kubeconfigs>>,
         /// How long what `kwo offboard` cut is kept before it may be destroyed. Default: 30d.
         pub retain: Option<At<Retention>>,
-        /// The cluster's networks, which isolated tenants are kept from.
+        /// The cluster's networks. Isolated tenants cannot reach them.
         pub network: Option<ClusterNetwork>,
     }
 }
 
 record! {
-    /// Where the API server is reached from outside.
+    /// How people reach the API server from outside.
     pub struct Api: "the cluster's api" {
         /// Its host names; the first one goes into kubeconfigs.
         pub hosts: Vec<At<HostName>>,
@@ -51,7 +50,7 @@ record! {
 record! {
     /// The node that k3s runs on.
     pub struct Node: "the cluster's node" {
-        /// What the node is called. It cannot be changed once the node has joined: local volumes are bound to it.
+        /// The name of the node. Nobody can change it after the node has joined, because local volumes depend on it.
         pub name: Option<At<NodeName>>,
     }
 }
@@ -59,9 +58,9 @@ record! {
 record! {
     /// Where people log in (OpenID Connect): for their kubeconfigs and for the API server of k3s.
     pub struct Oidc: "the cluster's oidc" {
-        /// The address of who issues the tokens, exactly as it stands in them.
+        /// The address of the issuer, exactly as its tokens have it.
         pub issuer: At<IssuerUrl>,
-        /// What the issuer knows the cluster as.
+        /// The client id of the cluster at the issuer.
         pub client: At<OidcWord>,
         /// What a login asks for besides `openid`, such as `email` and `groups`.
         pub scopes: Vec<At<OidcWord>>,
@@ -69,7 +68,7 @@ record! {
         pub username: Option<At<OidcWord>>,
         /// The claim of a token that lists the groups of a user. Default: groups.
         pub groups: Option<At<OidcWord>>,
-        /// The certificate authority of the issuer, where it is not one that everybody trusts.
+        /// The certificate authority of the issuer, if it is not a public one.
         pub ca: Option<At<Certificates>>,
     }
 }
@@ -77,8 +76,8 @@ record! {
 record! {
     /// The kubeconfigs that are kept on the node, for the pipelines of tenants.
     pub struct Kubeconfigs: "the cluster's kubeconfigs" {
-        /// How long their tokens are good; the API server may give less. Each is renewed by the first run that finds
-        /// less than a third of its time left. Default: 7d.
+        /// How long the tokens are valid; the API server may give less. kwo renews a token when less than a third of
+        /// its time is left. Default: 7d.
         pub lifetime: Option<At<Lifetime>>,
     }
 }
@@ -86,7 +85,7 @@ record! {
 record! {
     /// The account for certificates, and who fetches them.
     pub struct Acme: "the cluster's acme" {
-        /// Where the certificate authority writes to.
+        /// The address that the certificate authority writes to.
         pub email: At<Email>,
         /// Use Let's Encrypt's staging environment, whose certificates nobody trusts? Default: no.
         pub staging: Option<At<bool>>,
@@ -154,13 +153,13 @@ impl Acme {
 }
 
 record! {
-    /// The cluster's networks, which isolated tenants are kept from, and what they may reach all the same.
+    /// The cluster's networks, and what isolated tenants may reach.
     pub struct ClusterNetwork: "the cluster's network" {
         /// The networks that pods get their addresses from. Default: 10.42.0.0/16.
         pub pods: Vec<At<Cidr>>,
         /// The networks that services get their addresses from. Default: 10.43.0.0/16.
         pub services: Vec<At<Cidr>>,
-        /// The addresses of the nodes, where they are not private: 203.0.113.7/32. The API server, the kubelets and the
+        /// The addresses of the nodes, if they are not private: 203.0.113.7/32. The API server, the kubelets and the
         /// node ports answer there.
         pub nodes: Vec<At<Cidr>>,
         /// The ingress controller: its pods, its address, or both. Default: app.kubernetes.io/name=traefik in
@@ -168,7 +167,7 @@ record! {
         pub ingress: Option<At<Peer>>,
         /// The cluster's DNS: its pods, its address, or both. Default: k8s-app=kube-dns in kube-system.
         pub dns: Option<At<Peer>>,
-        /// What isolated tenants may reach though it is private, such as a database in the same network.
+        /// Private addresses that isolated tenants may reach, such as a database in the same network.
         pub reach: Vec<Reach>,
     }
 }

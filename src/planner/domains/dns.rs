@@ -23,7 +23,7 @@ use crate::tree::{Tree, join};
 pub const HTTP_RESOLVER: &str = "letsencrypt";
 
 record! {
-    /// How names are proved to be the cluster's own, where port 80 is not enough.
+    /// The DNS providers that prove host names for certificates, if port 80 is not enough.
     pub struct Dns: "the dns section" {
         /// The resolvers, by name: `letsencrypt-PROVIDER`, or `letsencrypt-PROVIDER-SUFFIX`.
         pub resolvers: Map<Name, Resolver>,
@@ -35,11 +35,11 @@ record! {
     pub struct Resolver: "a resolver" {
         /// The DNS provider.
         pub provider: At<Provider>,
-        /// What tells it from another account at the same provider; the end of its name.
+        /// The end of the resolver's name, which distinguishes it from another account at the same provider.
         pub suffix: Option<At<Name>>,
-        /// The region, in clear, where the provider has regions: that of route53.
+        /// The region, as plain text, if the provider has regions: the one of route53.
         pub region: Option<At<ProviderWord>>,
-        /// The only zone to change, in clear, where the provider can be told one: the hosted zone of route53.
+        /// The only zone to change, as plain text, if the provider accepts one: the hosted zone of route53.
         pub zone: Option<At<ProviderWord>>,
         /// The credentials, by the name of the environment variable that the provider's client reads.
         pub credentials: Map<Variable, Option<At<SecretRef>>>,

@@ -30,7 +30,7 @@ record! {
         pub users: Map<Name, RegistryUser>,
         /// The image that it runs. Default: registry:2.8.3.
         pub image: Option<At<Image>>,
-        /// The number of the user that it runs as, to whom its volume has to belong; 0 is root. Default: 1000.
+        /// The id of the user that it runs as; 0 is root. Its volume has to belong to this user. Default: 1000.
         pub user: Option<At<UserId>>,
     }
 }

@@ -16,7 +16,7 @@ record! {
     pub struct ScopedQuota: "a quota with scopes" {
         /// What is bounded, by its Kubernetes name: `pods`, `requests.cpu`, `limits.memory`.
         pub hard: Map<ResourceName, At<Quantity>>,
-        /// What it counts: pods or claims for which all of these hold.
+        /// What it counts: pods or claims that match all of these.
         pub scopes: Vec<At<Scope>>,
         /// The same with classes, as Kubernetes writes it.
         pub scope_selector: ScopeSelector = "scopeSelector",
@@ -26,7 +26,7 @@ record! {
 record! {
     /// What a quota counts.
     pub struct ScopeSelector: "a selector of scopes" {
-        /// Pods or claims for which all of these hold.
+        /// Pods or claims that match all of these.
         pub match_expressions: Vec<Expression> = "matchExpressions",
     }
 }
@@ -34,9 +34,9 @@ record! {
 record! {
     /// One condition.
     pub struct Expression: "a condition" {
-        /// What it is about.
+        /// The name of the scope.
         pub scope_name: At<Scope> = "scopeName",
-        /// What has to hold of it.
+        /// How the scope relates to the values.
         pub operator: At<ScopeOperator>,
         /// The classes, with `In` and `NotIn`.
         pub values: Vec<At<ClassName>>,

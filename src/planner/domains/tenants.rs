@@ -20,29 +20,30 @@ record! {
         pub tier: Option<At<Name>>,
         /// The tenant's namespaces. Default: one with the tenant's name.
         pub namespaces: Vec<At<Name>>,
-        /// Who owns the tenant: everything in its namespaces except the bounds that are set for it.
+        /// Who owns the tenant. Owners may do everything in its namespaces, but they cannot change its bounds.
         pub owners: Vec<At<Identity>>,
         /// Who else has access, and how much.
         pub members: Vec<Member>,
         /// What each of its namespaces may use; overrides the tier field by field.
         pub quota: Quota,
-        /// How amounts that are for the tenant as a whole (`per: tenant`) are shared: a weight a namespace. Default: 1.
+        /// How the namespaces share amounts for the whole tenant (`per: tenant`): a weight for each namespace.
+        /// Default: 1.
         pub shares: Map<Name, At<Quantity>>,
         /// The host names that the tenant may serve.
         pub domains: Vec<Domain>,
         /// The resolver for the certificates of these hosts. Default: `letsencrypt`, or the first one of the `dns`
-        /// section where a host is a wildcard.
+        /// section if a host is a wildcard.
         pub resolver: Option<At<Name>>,
         /// Labels for the tenant's namespaces.
         pub labels: Map<LabelKey, At<LabelValue>>,
         /// Annotations for the tenant's namespaces, beside those of its tier.
         pub annotations: Map<AnnotationKey, At<AnnotationValue>>,
-        /// The Secrets with which the pods of its namespaces pull images, beside those of its tier. They are made by
-        /// others; in each namespace the accounts `default` and `deployer` name them.
+        /// The Secrets with which the tenant's pods pull images, in addition to those of its tier. kwo does not make
+        /// them; it names them in the accounts `default` and `deployer` of each namespace.
         pub image_pull_secrets: Vec<At<SecretName>> = "imagePullSecrets",
-        /// Does a token that never ends stand in the Secret `deployer-token` of each of its namespaces? Default: no.
+        /// Does each of its namespaces have a Secret `deployer-token` with a token that never ends? Default: no.
         pub long_lived_token: Option<At<bool>> = "longLivedToken",
-        /// Is the tenant parked? Then its pods are bound to 0, and everything else stays.
+        /// Is the tenant parked? Then it can run no pods, and everything else stays.
         pub parked: Option<At<bool>>,
     }
 }
@@ -62,10 +63,10 @@ record! {
         pub identity: At<Identity>,
         /// How much they may do: a level, or a role of your own as `{clusterRole: NAME}` or `{role: NAME}`.
         pub access: At<Grant>,
-        /// In which of the tenant's namespaces. Default: in all of them.
+        /// The tenant's namespaces in which they have access. Default: in all of them.
         pub namespaces: Option<At<Vec<At<Name>>>>,
-        /// What their bindings are called before `-admin`, `-deployer` or `-view`. Default: the part of the identity
-        /// before the `@`, or the group's name.
+        /// The start of their bindings' names, before `-admin`, `-deployer` or `-view`. Default: the part of the
+        /// identity before the `@`, or the group's name.
         pub name: Option<At<PathSegment>>,
     }
 }

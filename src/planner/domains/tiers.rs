@@ -17,26 +17,28 @@ record! {
     pub struct Tier: "a tier" {
         /// What each namespace may use.
         pub quota: Quota,
-        /// Is what the quota does not name bounded by built-in amounts: how many objects of each kind there are, and what
-        /// pods write to the disk of their node? Default: bounded.
+        /// Do built-in amounts limit what the quota does not name: the number of objects of each kind, and what pods
+        /// write to the disk of their node? Default: bounded.
         pub rest: Option<At<Rest>>,
-        /// What containers get that do not say, and what they may ask for at most.
+        /// The defaults and the limits of containers, pods and claims.
         pub limits: Option<Limits>,
-        /// The Pod Security level that pods have to keep. Default: baseline.
+        /// The Pod Security level that pods have to meet. Default: baseline.
         pub pod_security: Option<At<PodSecurity>> = "podSecurity",
-        /// Are the tenant's pods kept apart from other tenants'? Default: isolated.
+        /// Does a network policy isolate the tenant's pods from other tenants? Default: isolated.
         pub network: Option<At<Network>>,
-        /// May the tenant's owners write network policies? Policies add up, so theirs may open what `isolated` closes.
-        /// Default: deny, or allow where the network is open.
+        /// May the tenant's owners write network policies? Policies add up, so theirs can open what `isolated`
+        /// closes. Default: deny, or allow if the network is open.
         pub network_policies: Option<At<Leave>> = "networkPolicies",
-        /// The priority classes that pods may have; others are refused. Without it all are allowed but the two of the
-        /// system, which push out the cluster's own pods.
+        /// The priority classes that pods may have. Default: all except the two of the system, which push out the
+        /// cluster's own pods.
         pub priority_classes: Option<Vec<At<ClassName>>> = "priorityClasses",
-        /// Where the images of pods come from, and whether they are pulled anew.
+        /// Where the images of pods come from, and whether nodes pull them again.
         pub images: Images,
-        /// The ingress classes that Ingresses may name; then each has to name one. Default: all, and none.
+        /// The ingress classes that Ingresses may name. If it is set, each Ingress has to name one. Default: any class, or
+        /// none.
         pub ingress_classes: Option<Vec<At<ClassName>>> = "ingressClasses",
-        /// The storage classes that claims may name; then each has to have one. Default: all, and none.
+        /// The storage classes that claims may name. If it is set, each claim has to have one. Default: any class, or
+        /// none.
         pub storage_classes: Option<Vec<At<ClassName>>> = "storageClasses",
         /// What members may see of the cluster as a whole. Default: none, or navigation in a built-in tier.
         pub cluster_read: Option<At<ClusterRead>> = "clusterRead",
@@ -44,7 +46,7 @@ record! {
         pub services: Services,
         /// Annotations for the tenants' namespaces.
         pub annotations: Map<AnnotationKey, At<AnnotationValue>>,
-        /// The Secrets with which the tenants' pods pull images. They are made by others, in each namespace.
+        /// The Secrets with which the tenants' pods pull images. kwo does not make them.
         pub image_pull_secrets: Vec<At<SecretName>> = "imagePullSecrets",
     }
 }
@@ -66,12 +68,12 @@ record! {
 }
 
 record! {
-    /// Where the images of pods come from, and whether they are pulled anew.
+    /// Where the images of pods come from, and whether nodes pull them again.
     pub struct Images: "what images may be" {
         /// The registries, or parts of them, that images may come from. Default: all.
         pub registries: Option<Vec<At<ImageSource>>>,
-        /// Is each image pulled anew when a container starts? An image that is on the node already then runs only for
-        /// those who may pull it. Default: Any, or Always in the built-in tier `restricted`.
+        /// Does the node pull each image again when a container starts? Then an image that is on the node already
+        /// runs only for those who may pull it. Default: Any, or Always in the built-in tier `restricted`.
         pub pull_policy: Option<At<PullPolicy>> = "pullPolicy",
     }
 }
@@ -79,8 +81,7 @@ record! {
 record! {
     /// What one namespace may use, or all namespaces of a tenant together.
     pub struct Quota: "a quota" {
-        /// What are the amounts for that stand here: for each namespace, or for all namespaces of the tenant together?
-        /// Default: namespace.
+        /// Are these amounts for each namespace, or for all namespaces of the tenant together? Default: namespace.
         pub per: Option<At<Per>>,
         /// All CPU requests together.
         pub cpu: Option<At<Quantity>>,
@@ -148,10 +149,10 @@ record! {
         pub default_request: Map<ResourceName, At<Quantity>> = "defaultRequest",
         /// The most that a container may have as its limit.
         pub max: Map<ResourceName, At<Quantity>>,
-        /// The least that a container may ask for. It is the request of a container that has none, where no default says
-        /// otherwise.
+        /// The least that a container may ask for. It is also the request of a container that has none, unless there
+        /// is a default.
         pub min: Map<ResourceName, At<Quantity>>,
-        /// How many times its request the limit of a container may be.
+        /// The largest ratio of a container's limit to its request.
         pub max_limit_request_ratio: Map<ResourceName, At<Quantity>> = "maxLimitRequestRatio",
         /// Bounds of all containers of a pod together.
         pub pod: PodLimits,
@@ -167,7 +168,7 @@ record! {
         pub max: Map<ResourceName, At<Quantity>>,
         /// The least that they may ask for.
         pub min: Map<ResourceName, At<Quantity>>,
-        /// How many times their requests their limits may be.
+        /// The largest ratio of their limits to their requests.
         pub max_limit_request_ratio: Map<ResourceName, At<Quantity>> = "maxLimitRequestRatio",
     }
 }

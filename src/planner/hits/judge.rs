@@ -1,4 +1,4 @@
-//! Which namespaces a plan narrows, what has to be looked at for that, and what is found, object by object.
+//! Which namespaces a plan narrows, what kwo has to look at for that, and what it finds, object by object.
 
 use std::collections::{BTreeMap, BTreeSet};
 

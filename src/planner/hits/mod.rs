@@ -1,6 +1,6 @@
-//! What is there now and would be hit by what a plan narrows: which objects are looked at for that, and what of them
-//! would be refused if it were written anew, or was not closed and is. A pure function of the plan and of what was seen;
-//! what is judged and what is not stands in `docs/reference/bounds.md`.
+//! Existing objects that a plan would hit: which objects kwo looks at, and which of them the API server would refuse
+//! if somebody wrote them again. A pure function of the plan and of what was seen. `docs/reference/bounds.md` says
+//! what kwo checks and what it does not.
 
 mod amounts;
 mod hosts;

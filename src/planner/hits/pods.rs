@@ -1,4 +1,4 @@
-//! Pods as the API server speaks of them, and which of them nobody would make anew.
+//! Pods as the API server names them, and which of them nobody would make again.
 
 use super::{Hit, HitObject, Unseen};
 use crate::change::Step;

@@ -233,7 +233,7 @@ impl<'t> Around<'t> {
                 None => finding(
                     "an item of a list is between the fields of a map",
                     "expected `name: value`",
-                    "put it right below the field that it belongs to".to_owned(),
+                    "put it directly below the field that it belongs to".to_owned(),
                 ),
             };
         }

@@ -106,7 +106,7 @@ fn is_empty(char: char) -> bool {
 pub(super) fn forbidden_character(at: Span, char: char, count: usize) -> Finding {
     let code = u32::from(char);
     let what = if is_bidi(char) {
-        "a character that turns text round"
+        "a character that reverses the direction of text"
     } else if is_empty(char) {
         "an invisible character"
     } else {
@@ -126,7 +126,7 @@ pub(super) fn forbidden_character(at: Span, char: char, count: usize) -> Finding
     Finding::new(
         "control-character",
         at,
-        format!("{what} (U+{code:04X}) stands here{more}"),
+        format!("there is {what} (U+{code:04X}) here{more}"),
         "expected visible text",
     )
     .hint(hint)

@@ -86,13 +86,13 @@ record! {
         pub kind: Option<At<FileKind>>,
         /// Other files of this roster, as glob patterns relative to this file's folder.
         pub include: Vec<At<IncludePattern>>,
-        /// What kwo has to know about the cluster.
+        /// What kwo needs to know about the cluster.
         pub cluster: Cluster,
         /// Bundles of bounds for tenants, by name.
         pub tiers: Map<Name, Tier>,
         /// The tenants, by name.
         pub tenants: Map<Name, Tenant>,
-        /// How names are proved to be the cluster's own.
+        /// The DNS providers that prove host names for certificates.
         pub dns: Dns,
         /// The cluster's own container registry.
         pub registry: Option<At<Registry>>,

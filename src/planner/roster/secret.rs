@@ -216,14 +216,14 @@ impl JsonSchema for SecretRef {
             "type": "integer", "minimum": *GENERATED.start(), "maximum": *GENERATED.end(),
         });
         json_schema!({
-            "description": "Where a secret is. The secret itself never stands in the roster.",
+            "description": "Where a secret is. The secret itself is never in the roster.",
             "oneOf": [
                 form("env", text("^[A-Za-z_][A-Za-z0-9_]*$"), "The environment variable that holds it."),
                 form("file", text("^/"), "The file that holds it, by its absolute path."),
                 form("credential", text("^[^/\\s]+$"), "The systemd credential that holds it."),
                 form("age", text("^\\S+$"), "The file encrypted with age that holds it, relative to the roster."),
                 form("kube", text("^[^/\\s]+/[^/\\s]+/[^/\\s]+$"), "The Secret that holds it: namespace/name/key."),
-                form("generate", number, "Made once, in the cluster, with so many letters and digits."),
+                form("generate", number, "kwo makes it once, in the cluster, with this many letters and digits."),
             ],
             ERROR: EXPECTED,
         })

@@ -60,7 +60,7 @@ pub(super) fn unknown_alias(name: &str, at: Span) -> Finding {
         return Finding::new("unknown-alias", at, message, "expected quotes around it")
             .hint(format!("write `\"*{name}\"`"));
     }
-    let message = format!("{} stands for nothing", quote(&format!("*{name}")));
+    let message = format!("the alias {} has no anchor before it", quote(&format!("*{name}")));
     Finding::new("unknown-alias", at, message, format!("expected {} further up", quote(&format!("&{name}"))))
         .hint("text that starts with `*` needs quotes, as in `\"*.example.com\"`")
 }

@@ -203,8 +203,7 @@ impl<'t> Reader<'t, '_> {
         };
         if !raw.contains(char) {
             let mut finding = forbidden_character(at, char, 1);
-            finding.hint =
-                Some("leave the escape out: it stands for what must not be in a roster".to_owned());
+            finding.hint = Some("delete the escape: its character must not be in a roster".to_owned());
             self.findings.push(finding);
         }
         Node { at, value: Value::Refused }

@@ -17,21 +17,21 @@ record! {
         pub kind: At<SettingsKind>,
         /// Where the roster comes from.
         pub repository: Repository,
-        /// Which commits are applied.
+        /// Which commits kwo applies.
         pub trust: Option<Trust>,
-        /// What is made to agree with the roster.
+        /// The target: what kwo makes agree with the roster.
         pub target: Option<Target>,
         /// How much one run may change by itself.
         pub limits: Option<Limits>,
-        /// What becomes of a change that somebody else made. Default: enforce.
+        /// What kwo does with a change that somebody else made. Default: enforce.
         pub drift: Option<At<Drift>>,
-        /// What is no success although all went well.
+        /// What makes kwo exit with 5, even if everything else is fine.
         pub strict: Option<Strict>,
-        /// Who is told when something changes, fails or recovers.
+        /// Who gets a message when something changes, fails or recovers.
         pub notify: Option<Notify>,
-        /// What listens for pushes.
+        /// The listener for pushes.
         pub hook: Option<Hook>,
-        /// Where the runs leave their figures, for Prometheus' textfile collector: a file that ends in `.prom`.
+        /// The file for the metrics of the runs, for Prometheus' textfile collector; its name ends in `.prom`.
         pub metrics: Option<At<AbsolutePath>>,
         /// Where kwo keeps its clone, its history and what it applied last. Default: /var/lib/kwo.
         pub state: Option<At<AbsolutePath>>,
@@ -47,7 +47,7 @@ choice! {
 }
 
 record! {
-    /// What is made to agree with the roster.
+    /// The target: what kwo makes agree with the roster.
     pub struct Target: "the target" {
         /// The kubeconfig of the cluster. Default: as kubectl finds it.
         pub kubeconfig: Option<At<AbsolutePath>>,
@@ -57,46 +57,46 @@ record! {
         pub directory: Option<At<AbsolutePath>>,
         /// Look at the files of the node that kwo runs on, and write them? Default: no.
         pub node: Option<At<bool>>,
-        /// May k3s be restarted where a file that it reads has changed? Default: no.
+        /// May kwo restart k3s if a file that it reads has changed? Default: no.
         pub allow_restart: Option<At<bool>> = "allowRestart",
         /// The folder above the node's files. Default: /.
         pub root: Option<At<AbsolutePath>>,
-        /// The key that opens the age files of the roster. Default: /etc/kwo/age.key, where it exists.
+        /// The key that opens the age files of the roster. Default: /etc/kwo/age.key, if it exists.
         pub age_identity: Option<At<AbsolutePath>> = "ageIdentity",
     }
 }
 
 record! {
-    /// How much one run may change by itself. What goes beyond is refused, with the flag that lets it pass once.
+    /// How much one run may change by itself. kwo refuses a plan beyond a limit, and names the flag that allows it
+    /// once.
     pub struct Limits: "the limits" {
-        /// The share of kwo's objects that may be revised, of at least 10 objects. Default: 30.
+        /// The share of kwo's objects that one run may revise, if there are at least 10. Default: 30.
         pub revise: Option<At<Percent>>,
-        /// The share of the tenants that a commit may drop, of at least 10 tenants; all of them are never dropped
-        /// without being told to. Default: 30.
+        /// The share of the tenants that a commit may drop, if there are at least 10. A commit never drops all of
+        /// them without a flag. Default: 30.
         pub drop: Option<At<Percent>>,
-        /// How many tenants may be touched. Default: all.
+        /// How many tenants one run may touch. Default: all.
         pub tenants: Option<At<Count>>,
     }
 }
 
 record! {
-    /// What is no success although all went well.
+    /// What makes kwo exit with 5, even if everything else is fine.
     pub struct Strict: "what is strict" {
-        /// Exit with 5 where somebody still has a right that kwo gave and that the roster does not name any more?
-        /// Default: no.
+        /// Exit with 5 if somebody still has a right that kwo gave and the roster no longer names? Default: no.
         pub leftover_access: Option<At<bool>> = "leftoverAccess",
-        /// Exit with 5 where somebody has a right by a binding that is not kwo's, where a network policy that is not kwo's
-        /// opens what is closed, or where either is not known? Default: no.
+        /// Exit with 5 if a binding of others gives a right, if a network policy of others opens what is closed, or
+        /// if kwo cannot know? Default: no.
         pub foreign_access: Option<At<bool>> = "foreignAccess",
     }
 }
 
 choice! {
-    /// What becomes of a change that somebody else made.
+    /// What kwo does with a change that somebody else made.
     pub enum Drift: "way with drift" {
-        /// It is put right, and told.
+        /// kwo corrects it and reports it.
         Enforce = "enforce",
-        /// It is told, and left as it is.
+        /// kwo reports it and leaves it as it is.
         Report = "report",
     }
 }

@@ -1,15 +1,15 @@
-//! What listens for pushes.
+//! The listener for pushes.
 
 use super::values::SocketAddress;
 use crate::roster::record::record;
 use crate::roster::{At, SecretRef};
 
 record! {
-    /// What listens for the push webhooks of forges. What they send is never taken for data: it only says "look now".
+    /// The listener for the push webhooks of forges. kwo never reads what they send. A delivery only says "look now".
     pub struct Hook: "the hook" {
         /// The address to listen on. Default: 127.0.0.1:9720.
         pub listen: Option<At<SocketAddress>>,
-        /// What each forge signs with; a forge without one is refused.
+        /// What each forge signs with. kwo refuses a forge without a secret.
         pub secrets: HookSecrets,
     }
 }
@@ -23,7 +23,7 @@ record! {
         pub forgejo: Option<At<SecretRef>>,
         /// Gitea: `X-Gitea-Signature`.
         pub gitea: Option<At<SecretRef>>,
-        /// GitLab: `X-Gitlab-Token`, or `webhook-signature` where a signing token is set.
+        /// GitLab: `X-Gitlab-Token`, or `webhook-signature` if a signing token is set.
         pub gitlab: Option<At<SecretRef>>,
     }
 }

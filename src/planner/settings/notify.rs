@@ -1,15 +1,15 @@
-//! Who is told when a run changes something, fails or recovers.
+//! Who gets a message when a run changes something, fails or recovers.
 
 use super::values::{Project, WebUrl};
 use crate::roster::record::{choice, record};
 use crate::roster::{At, SecretRef};
 
 record! {
-    /// Who is told.
+    /// Who gets messages.
     pub struct Notify: "the notifications" {
         /// Addresses that get the report as JSON.
         pub webhooks: Vec<Webhook>,
-        /// Slack, or whatever takes its incoming webhooks: Mattermost, Rocket.Chat, Discord's `/slack`.
+        /// Slack, or a service that accepts Slack's incoming webhooks: Mattermost, Rocket.Chat, Discord's `/slack`.
         pub slack: Vec<Slack>,
         /// Topics of ntfy.
         pub ntfy: Vec<Ntfy>,

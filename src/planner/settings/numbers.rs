@@ -10,11 +10,11 @@ use crate::roster::Scalar;
 use crate::roster::editors::in_words;
 use crate::roster::scalar::{Refusal, quote};
 
-/// A share in percent.
+/// A percentage.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Percent(u8);
 
-/// A number of things, at least one.
+/// A number of at least 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Count(u32);
 
@@ -124,10 +124,10 @@ macro_rules! number_type {
 }
 
 number_type!(Percent: "a share from 0 to 100", {
-    "description": "A share in percent.", "type": ["integer", "string"], "pattern": "^[0-9]{1,3}%?$", "minimum": 0, "maximum": 100
+    "description": "A percentage.", "type": ["integer", "string"], "pattern": "^[0-9]{1,3}%?$", "minimum": 0, "maximum": 100
 }, |this, out| write!(out, "{}%", this.0));
 number_type!(Count: "a number of at least 1", {
-    "description": "A number of things, at least one.", "type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1
+    "description": "A number of at least 1.", "type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1
 }, |this, out| write!(out, "{}", this.0));
 number_type!(TimeSpan: "a span of time such as `90s` or `5m`", {
     "description": "A span of time.", "type": "string", "pattern": "^([0-9]+[smhd])+$"

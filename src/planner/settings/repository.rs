@@ -20,34 +20,34 @@ record! {
         pub token: Option<At<SecretRef>>,
         /// The private key that opens it over ssh: a deploy key without a passphrase.
         pub key: Option<At<SecretRef>>,
-        /// The keys of the hosts, as ssh keeps them. Default: the known_hosts of the user and the machine. A host that
-        /// is not in it is refused.
+        /// The keys of the hosts, as ssh keeps them. Default: the known_hosts of the user and the machine. kwo
+        /// refuses a host that is not in it.
         pub known_hosts: Option<At<AbsolutePath>> = "knownHosts",
         /// How long a fetch may take. Default: 60s.
         pub timeout: Option<At<TimeSpan>>,
-        /// What git's own check of the repository lets pass.
+        /// Exceptions from git's own check of the repository.
         pub fsck: Option<Fsck>,
     }
 }
 
 record! {
-    /// What git's own check of the repository lets pass.
+    /// Exceptions from git's own check of the repository.
     pub struct Fsck: "the check of the repository" {
-        /// Malformed objects that are taken as they are, such as commits that an import made long ago: their full ids.
+        /// Malformed objects that kwo accepts as they are, such as commits of an old import: their full ids.
         pub skip: Vec<At<ObjectId>>,
     }
 }
 
 record! {
-    /// Which commits are applied. A branch that was rewritten is always refused.
+    /// Which commits kwo applies. It always refuses a branch that was rewritten.
     pub struct Trust: "the trust" {
-        /// Whose signature every commit since the last applied one must carry.
+        /// The signers: one of them must have signed every commit since the last applied one.
         pub signers: Option<Signers>,
     }
 }
 
 record! {
-    /// Whose signatures count: a commit is let in where the file for its kind of signature names its key.
+    /// Whose signatures count. kwo accepts a commit if the file for its kind of signature names its key.
     pub struct Signers: "the signers" {
         /// A file of allowed signers, as ssh-keygen reads it.
         pub ssh: Option<At<AbsolutePath>>,

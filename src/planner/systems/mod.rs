@@ -1,5 +1,5 @@
-//! The systems that hold what a roster asks for. What the planner has to know of one stands in its own room: how its ids
-//! are written, how its fields are compared, what ends what is left over in it, what it still gives somebody.
+//! The systems that hold what a roster asks for. Each has a room with what the planner has to know about it: how to
+//! write its ids, how to compare its fields, how to end a leftover in it, and what a leftover still gives somebody.
 
 pub mod kube;
 pub mod node;

@@ -1,5 +1,5 @@
-//! Admission policies: what a new one refuses, and whether a changed one may refuse more. Nobody can tell of two
-//! expressions which is stricter, so one that changes counts as stricter, except where it only lists one exception more.
+//! Admission policies: what a new one refuses, and whether a changed one may refuse more. kwo cannot know which of
+//! two expressions is stricter, so a changed one counts as stricter, unless it only adds an exception.
 
 use super::{few, text};
 use crate::domains::Policy;

@@ -1,6 +1,6 @@
-//! What a plan narrows: which changes allow less than before, and in which words. The object before a change is held
-//! against the object after it; what is peculiar to a kind stands in a file of its own. Narrower *rights* are not here:
-//! a plan never takes a right away, and those that the roster no longer gives are leftovers.
+//! What a plan narrows: which changes allow less than before, in words. It compares the object before a change with
+//! the object after it; each kind has a file of its own. Narrower *rights* are not here: a plan never takes a right
+//! away, and rights that the roster no longer gives are leftovers.
 
 mod admission;
 mod amounts;

@@ -1,5 +1,5 @@
-//! NetworkPolicies: does one let less through than before? All that the rules before let through, piece by piece, is
-//! looked for in the rules after. Policies add up: what another one opens stays open, and is told by itself.
+//! NetworkPolicies: does one allow less than before? It looks for everything that the old rules allow, piece by
+//! piece, in the new rules. Policies add up: what another one opens stays open, and kwo reports that separately.
 
 use super::few;
 use super::pieces::{covers, everything, is_for, lost, pieces, requirements, which};

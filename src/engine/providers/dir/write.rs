@@ -1,5 +1,5 @@
-//! One step, one file: a new one that never replaces another, or a changed one that takes the old one's place in one
-//! move. Whoever reads at any moment finds the one or the other, complete.
+//! One step, one file: a new file that never replaces another, or a changed one that replaces the old one in one
+//! step. A reader always finds a complete file, the old one or the new one.
 
 use std::fs;
 use std::io;

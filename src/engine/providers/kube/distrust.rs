@@ -1,4 +1,5 @@
-//! Why the server's certificate, or ours, was not taken, in words for whoever holds the kubeconfig.
+//! Why kwo does not trust the server's certificate, or why the server does not accept ours, in words for the owner of
+//! the kubeconfig.
 
 use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
@@ -19,7 +20,7 @@ pub(super) fn certificate(why: &CertificateError) -> String {
         CertificateError::NotValidYet => "it is not valid yet; check the clock of this machine".to_owned(),
         CertificateError::Revoked => "it was revoked".to_owned(),
         CertificateError::UnknownIssuer => "the certificate authority in the kubeconfig did not sign it; \
-            the kubeconfig may be that of another cluster, or of one that was set up anew"
+            the kubeconfig may be that of another cluster, or of one that was set up again"
             .to_owned(),
         CertificateError::BadSignature => {
             "its signature is wrong: the certificate authority in the kubeconfig has \

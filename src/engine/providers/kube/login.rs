@@ -1,5 +1,5 @@
-//! What a kubeconfig says of who logs in where, and why that cannot work, in words. What a program printed that logs in
-//! may be a token, and its arguments a password: neither is ever told.
+//! What a kubeconfig says about the login, and why it cannot work, in words. The output of a login program may be a
+//! token, and its arguments a password, so kwo shows neither.
 
 use std::process::Output;
 

@@ -1,5 +1,5 @@
-//! What `kwo status` and `kwo logs` read besides the objects of a plan: an object or a list as JSON, the keys of a
-//! Secret without what is in them, the last run, and a log as it comes.
+//! What `kwo status` and `kwo logs` read in addition to the objects of a plan: an object or a list as JSON, the keys
+//! of a Secret without their values, the last run, and a log as it arrives.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -1,5 +1,5 @@
-//! Between the API's form of an object and the planner's: documents in texts are unfolded, secret bytes are replaced
-//! by what stands for them; and back again for a write.
+//! Between the API's form of an object and the planner's: unfolds documents in texts and replaces secret bytes with
+//! placeholders; and the way back for a write.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,5 @@
-//! What a file was before kwo changed it: a copy under `var/lib/kwo/archive`, which root alone can read. Nothing here
-//! ever takes a copy away.
+//! Copies of files as they were before kwo changed them, under `var/lib/kwo/archive`, which only root can read.
+//! Nothing here ever removes a copy.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};

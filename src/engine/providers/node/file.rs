@@ -1,5 +1,5 @@
-//! One file as it is: its bytes, its mode, its owner and its state. Never follows a link out of the root, and never
-//! reads what is no plain file.
+//! One file as it is: its bytes, its mode, its owner and its state. Never follows a link out of the root, and reads
+//! only regular files.
 
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _};

@@ -1,5 +1,5 @@
-//! One step, one kubeconfig: a token is asked for, what is there is archived, both files are written, each in one move.
-//! A run that is killed between the two is known by the record, and the next one writes both anew.
+//! One step, one kubeconfig: gets a token, archives the old files, and writes both new ones, each in one step. The
+//! record shows if a run was killed between the two, and then the next run writes both again.
 
 use std::io;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Under which name the node has joined its cluster: it stands in the certificate that its kubelet was given, whether
-//! or not a file of k3s says so as well.
+//! The name under which the node has joined its cluster. It is in the certificate of its kubelet, even if no file of
+//! k3s has it.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What is in the files: every wanted one, cut down to what is wanted of it, and the existence of all others that kwo
-//! wrote. What others keep in a file, their secrets above all, does not come out of here.
+//! What is in the files: every wanted one, cut down to the wanted parts, and whether the other files that kwo wrote
+//! exist. Other content of a file, above all secrets of others, does not leave this file.
 
 use std::collections::BTreeMap;
 use std::path::Path;

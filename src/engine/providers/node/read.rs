@@ -1,4 +1,4 @@
-//! What a node's files hold besides what is wanted of them, for a roster that is drawn up from them.
+//! Other content of a node's files, for `kwo import`, which writes a roster from it.
 
 use std::fs;
 use std::io::ErrorKind;

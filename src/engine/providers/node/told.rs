@@ -1,6 +1,6 @@
-//! What k3s is told by all its files together: after `config.yaml` it reads those of `config.yaml.d`, in order. There a
-//! key takes the place of the same key before, and one that ends in `+` adds to it. So what is wanted is held against
-//! what comes out in the end, and where a later file would beat what kwo writes, nothing is written.
+//! What all files together tell k3s: after `config.yaml` it reads those of `config.yaml.d`, in order. A key there
+//! overrides the same key before it, and a key that ends in `+` adds to it. So kwo compares the roster with the final
+//! result. If a later file would override what kwo writes, kwo writes nothing.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,5 @@
-//! One step, one file: what is there is archived, the write is recorded as begun, the new file takes the old one's
-//! place in one move, the record says that it is done. A run that is killed anywhere between leaves either file
-//! complete, and the next run knows which it is.
+//! One step, one file: archive the old file, record that the write begins, replace the file in one step, record that
+//! it is done. After a kill at any moment the file is complete, and the next run knows which one it is.
 
 use std::fs::{self, FileTimes, Permissions};
 use std::io;

@@ -1,4 +1,4 @@
-//! What `kubectl` is told, for an object of the cluster.
+//! Commands for `kubectl`, for an object of the cluster.
 
 use crate::endings::word;
 use crate::kinds::Kind;

@@ -1,4 +1,4 @@
-//! Kubernetes: its kinds, how their fields are compared, and what `kubectl` is told.
+//! Kubernetes: its kinds, how to compare their fields, and the commands for `kubectl`.
 
 pub(crate) mod field_rules;
 pub mod kinds;
