@@ -11,7 +11,6 @@ use kwo_planner::resource::{Desired, ResourceId};
 use tokio::sync::watch::Receiver;
 
 use super::consent::{confirm, lock};
-use super::hits::hits;
 use super::load::{Loaded, load};
 use super::look::{identity, no_plan};
 use super::print::{end, meanwhile, talk};
@@ -26,7 +25,7 @@ use kwo_engine::execute::Report;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Home, Identity};
 use kwo_engine::run::{
-    Before, Carried, Event, Guard, Interrupted, Locked, Looked, Work, carry, given, look, unless_told,
+    Before, Carried, Event, Guard, Interrupted, Locked, Looked, Work, carry, given, hits, look, unless_told,
 };
 use kwo_engine::strict::fails;
 use kwo_engine::target;

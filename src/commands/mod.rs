@@ -12,7 +12,6 @@ mod edit;
 mod explain;
 mod fmt;
 mod history;
-mod hits;
 mod hook;
 mod import;
 mod import_archive;

@@ -12,7 +12,6 @@ use kwo_planner::roster::Sources;
 use kwo_planner::saved::{Saved, SavedPlan, Seals};
 use kwo_planner::tree::SmolStr;
 
-use super::hits::hits;
 use super::load::{Loaded, load};
 use super::look::{identity, no_plan};
 use super::print::{page, talk};
@@ -23,7 +22,7 @@ use crate::report::printed::Report as _;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
 use kwo_engine::providers::Home;
-use kwo_engine::run::{Guard, Looked, given, look};
+use kwo_engine::run::{Guard, Looked, given, hits, look};
 use kwo_engine::saved::{self, Keys};
 use kwo_engine::strict::fails;
 use kwo_engine::target;

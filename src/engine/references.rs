@@ -17,8 +17,8 @@ use smol_str::SmolStr;
 use crate::providers::{Home, Refusal};
 use crate::regular;
 use crate::secrets::SecretData;
-use crate::secrets::htpasswd::{Login, Previous, Wanted};
-use crate::secrets::rotation::{PREVIOUS, current};
+use crate::secrets::htpasswd::{Login, Previous, Wanted, current};
+use crate::secrets::rotation::PREVIOUS;
 use crate::secrets::vault::{Held, Place, Vault, generated};
 
 /// No secret is longer than what fits into a Kubernetes Secret.

@@ -3,6 +3,8 @@
 use http::{HeaderValue, Method};
 use serde_json::Value;
 
+use crate::providers::encoded;
+
 /// Where the commits of a request come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Source {
@@ -52,4 +54,9 @@ pub fn of_pull(request: &Value) -> Option<Source> {
         Some(head) => Source::Fork(head.to_owned()),
         None => Source::Fork("a repository that is gone".to_owned()),
     })
+}
+
+/// `owner/name` with each part percent-encoded.
+pub(super) fn segments(name: &str) -> String {
+    name.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }

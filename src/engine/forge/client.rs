@@ -13,7 +13,6 @@ use super::api::{Api, Source};
 use super::forgejo::Forgejo;
 use super::github::GitHub;
 use super::gitlab::GitLab;
-use crate::providers::encoded;
 use crate::web::{Question, ask};
 
 /// For one request.
@@ -187,9 +186,4 @@ impl From<Refused> for String {
     fn from(refused: Refused) -> String {
         refused.why
     }
-}
-
-/// `owner/name` with each part percent-encoded.
-pub(super) fn segments(name: &str) -> String {
-    name.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }

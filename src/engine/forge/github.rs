@@ -3,8 +3,8 @@
 use http::{HeaderValue, Method};
 use serde_json::Value;
 
+use super::api::segments;
 use super::api::{Api, Source, of_pull};
-use super::client::segments;
 
 pub(super) struct GitHub;
 

@@ -12,7 +12,6 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::fault::{Fault, is_in_between, is_shallow};
-use super::here;
 use super::process::{Git, GitError};
 
 /// How long a call may take that asks nobody else.
@@ -157,7 +156,7 @@ impl Clone {
     /// A call in it with a patience of its own. Little of what it reads is kept in memory.
     pub(super) fn git_for(&self, patience: Duration) -> Git {
         let git = THRIFT.into_iter().fold(Git::new(&self.folder, patience), Git::config);
-        if self.own { here::only_looked_at(git) } else { git }
+        if self.own { only_looked_at(git) } else { git }
     }
 
     /// Fetches the branch; gives its newest commit.
@@ -259,6 +258,12 @@ impl Clone {
             self.git().args(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]).run(None);
         Ok(found.await?.line())
     }
+}
+
+/// The call without any way out: of a partial clone git would fetch what is missing, by programs that the settings of
+/// the clone name. A path is a path.
+fn only_looked_at(git: Git) -> Git {
+    git.env("GIT_ALLOW_PROTOCOL", "").env("GIT_NO_LAZY_FETCH", "1").env("GIT_LITERAL_PATHSPECS", "1")
 }
 
 /// A private key as a file in memory, which only this user can open and which is gone with this process.

@@ -5,19 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::clone::Clone;
-use super::process::{Git, GitError};
+use super::process::GitError;
 
 /// How many branches and tags are looked at for the one that was meant.
 const NAMES: usize = 1_000;
 
 /// How long their list may be.
 const LIST: usize = 1 << 20;
-
-/// The call without any way out: of a partial clone git would fetch what is missing, by programs that the settings of
-/// the clone name. A path is a path.
-pub(super) fn only_looked_at(git: Git) -> Git {
-    git.env("GIT_ALLOW_PROTOCOL", "").env("GIT_NO_LAZY_FETCH", "1").env("GIT_LITERAL_PATHSPECS", "1")
-}
 
 impl Clone {
     /// The repository that this folder lies in, and the folder at its top. Git is not asked, for it would look further

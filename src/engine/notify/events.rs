@@ -10,7 +10,7 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use tokio::time::{Instant, timeout_at};
 
-use super::tell::Untold;
+use super::letter::Untold;
 use super::text::{Message, line, short};
 use crate::history::{Action, Entry, Outcome, Step, StepOutcome};
 use crate::providers::{Event, Kube, Refusal};

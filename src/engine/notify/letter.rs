@@ -1,6 +1,7 @@
 //! One message on its way to one channel: sent, once more where that may help, and what the answer means. What a
 //! channel answers is not repeated, because it may repeat what it was sent.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
@@ -8,7 +9,6 @@ use kwo_planner::roster::SecretRef;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::time::sleep;
 
-use super::tell::Untold;
 use crate::references::{Places, follow};
 use crate::web::post;
 
@@ -17,6 +17,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Before the second try, which is the last.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// A channel that was not told. No secret is in it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Untold {
+    /// Where the channel stands in the settings, and whose it is.
+    pub channel: String,
+    /// What went wrong, as a sentence without a full stop.
+    pub why: String,
+    /// What to do about it; or empty.
+    pub hint: String,
+}
+
+impl fmt::Display for Untold {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Untold { channel, why, hint: _ } = self;
+        write!(out, "kwo could not notify {channel}: {why}")
+    }
+}
 
 /// What is sent.
 pub(super) struct Letter {

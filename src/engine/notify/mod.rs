@@ -11,4 +11,5 @@ mod text;
 mod webhook;
 
 pub use events::events;
-pub use tell::{Untold, tell};
+pub use letter::Untold;
+pub use tell::tell;

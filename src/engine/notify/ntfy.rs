@@ -5,8 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use kwo_planner::settings::Ntfy;
 
-use super::letter::{Channel, Letter};
-use super::tell::Untold;
+use super::letter::{Channel, Letter, Untold};
 use super::text::{Message, Tone, clipped, host};
 use crate::references::Places;
 

@@ -5,8 +5,7 @@ use kwo_planner::settings::Slack;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::letter::{Channel, Letter};
-use super::tell::Untold;
+use super::letter::{Channel, Letter, Untold};
 use super::text::Message;
 use crate::references::Places;
 

@@ -5,8 +5,7 @@ use http::HeaderValue;
 use kwo_planner::settings::{self, ForgeKind};
 use serde_json::json;
 
-use super::letter::{Channel, Letter};
-use super::tell::Untold;
+use super::letter::{Channel, Letter, Untold};
 use super::text::{Message, clipped, host};
 use crate::forge;
 use crate::history::{Entry, Outcome, ProblemKind};

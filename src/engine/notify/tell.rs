@@ -1,34 +1,14 @@
 //! Tells every channel of one run, all at the same time.
 
-use std::fmt;
-
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use kwo_planner::settings::Notify;
 
-use super::letter::Letter;
+use super::letter::{Letter, Untold};
 use super::text::Message;
 use super::{ntfy, slack, status, webhook};
 use crate::history::Entry;
 use crate::references::Places;
-
-/// A channel that was not told. No secret is in it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Untold {
-    /// Where the channel stands in the settings, and whose it is.
-    pub channel: String,
-    /// What went wrong, as a sentence without a full stop.
-    pub why: String,
-    /// What to do about it; or empty.
-    pub hint: String,
-}
-
-impl fmt::Display for Untold {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Untold { channel, why, hint: _ } = self;
-        write!(out, "kwo could not notify {channel}: {why}")
-    }
-}
 
 /// Tells all who are to be told; gives those who could not be. `before` is the run that they were told of last: where
 /// nobody could be told of a failure it is still news an hour later.

@@ -9,8 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::letter::{Channel, Letter};
-use super::tell::Untold;
+use super::letter::{Channel, Letter, Untold};
 use super::text::{Message, host};
 use crate::history::Entry;
 use crate::references::Places;

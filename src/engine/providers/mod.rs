@@ -15,7 +15,7 @@ pub use self::composite::Composite;
 pub use self::dir::Dir;
 pub use self::documents::fold;
 pub use self::kube::{ApiKind, counted};
-pub use self::kube::{ConnectError, Event, Kube, KubeOptions, LastRun, Log, StoredSecret, Token, hostname};
+pub use self::kube::{ConnectError, Event, Kube, KubeOptions, LastRun, Log, StoredSecret, hostname};
 pub use self::kube::{chain, contexts, encoded, web};
 pub use self::manifest::read as yaml_documents;
 pub(crate) use self::manifest::write as yaml_text;
@@ -23,5 +23,5 @@ pub use self::node::{KeptToken, Node, TokenState};
 pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
 pub(crate) use self::place::{named_temporary, sweep};
 pub use provider::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings, Token,
 };

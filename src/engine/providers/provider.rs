@@ -13,10 +13,10 @@ use kwo_planner::hits::Beside;
 use kwo_planner::observed::{Observed, Renewed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::Tree;
+use secrecy::SecretString;
 use smol_str::SmolStr;
 use tokio::sync::watch;
 
-use super::Token;
 use crate::kubeconfig::Endpoint;
 use crate::secrets::{SecretData, Vault};
 
@@ -149,6 +149,17 @@ pub struct Identity {
     pub id: SmolStr,
     /// Where it is, for people.
     pub address: SmolStr,
+}
+
+/// A token, and how long it is good.
+#[derive(Debug)]
+pub struct Token {
+    /// The token itself.
+    pub token: SecretString,
+    /// Its end, in RFC 3339 (UTC).
+    pub until: String,
+    /// How long the server lets it live, which may be shorter than what was asked for.
+    pub lifetime: Duration,
 }
 
 /// What runs leave for each other in a system.

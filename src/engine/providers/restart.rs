@@ -8,7 +8,7 @@ use kwo_planner::node::{K3S_AUTHENTICATION, NodeKind};
 use kwo_planner::resource::ResourceId;
 use tokio::time::{Instant, sleep};
 
-use super::{Account, Home, Identity, Node, Refusal};
+use super::{Account, Home, Identity, Refusal};
 
 /// Between two looks whether the API answers again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -20,12 +20,14 @@ struct WayIn {
     account: Option<Account>,
 }
 
-/// Restarts what the step is for, and comes back when the other system answers as before.
+/// Restarts what the step is for, and comes back when the other system answers as before. `back` says how to go back, as
+/// it is before the restart.
 pub(super) async fn restart(
     home: &dyn Home,
-    node: &Node,
     step: &Step,
     patience: Duration,
+    back: impl Future<Output = String>,
+    begin: impl Future<Output = Result<(), Refusal>>,
 ) -> Result<(), Refusal> {
     let service = &step.id.name;
     let before = way_in(home)
@@ -40,8 +42,8 @@ pub(super) async fn restart(
         );
         return Err(Refusal::Refused { why });
     }
-    let back = node.way_back(step).await;
-    node.restart(step).await.map_err(|refusal| more(refusal, |why| format!("{why}; {back}")))?;
+    let back = back.await;
+    begin.await.map_err(|refusal| more(refusal, |why| format!("{why}; {back}")))?;
     let end = Instant::now() + patience;
     loop {
         let refusal = match way_in(home).await {

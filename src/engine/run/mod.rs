@@ -1,17 +1,20 @@
 //! One run, step by step, for every command that plans or applies and for `kwo sync`: `lock` keeps other runs out, `given`
-//! follows the references to secrets, `look` observes, plans and verifies, `carry` executes and looks again.
+//! follows the references to secrets, `look` observes, plans and verifies, `hits` looks at what the plan would hit, `carry`
+//! executes and looks again.
 //!
 //! What stands between two of them is the caller's: which commit counts, a saved plan, limits, a yes. So are the words:
 //! what comes out is a typed reason, and each caller says it to its own reader.
 
 mod again;
 mod carry;
+mod hits;
 mod lock;
 mod look;
 mod stop;
 
 pub use again::{Before, Extent};
 pub use carry::{Carried, Event, Work, carry};
+pub use hits::hits;
 pub use lock::{Locked, NoLock, lock};
 pub use look::{Guard, Looked, NoPlan, check, entrust, given, look};
 pub use stop::{Interrupted, told, unless_told};

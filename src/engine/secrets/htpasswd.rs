@@ -35,6 +35,15 @@ pub(crate) struct Previous {
     pub(crate) hash: SmolStr,
 }
 
+/// The one of a user's names that stands there, or else the first.
+pub(crate) fn current(found: Option<&SecretSlice<u8>>, user: &str) -> SmolStr {
+    let [first, second] = logins(user);
+    match found {
+        Some(found) if found.expose_secret() == second.as_bytes() => second,
+        _ => first,
+    }
+}
+
 /// What a file says to those who are to be let in by it.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Says {

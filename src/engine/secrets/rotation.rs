@@ -10,7 +10,7 @@ use kwo_planner::secrets::logins;
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;
 
-use super::htpasswd::{Login, Previous, hash, is_hash, line, lines};
+use super::htpasswd::{Login, Previous, current, hash, is_hash, line, lines};
 use super::vault::SecretData;
 use super::vault::generated;
 
@@ -63,15 +63,6 @@ pub fn standing(data: &SecretData, user: &str, username: &str, now: Timestamp) -
         .find(|previous| previous.is_of(user, &current) && previous.until > now)
         .map(|Previous { until, name, hash: _ }| (name, until));
     Standing { current, previous }
-}
-
-/// The one of a user's names that stands there, or else the first.
-pub(crate) fn current(found: Option<&SecretSlice<u8>>, user: &str) -> SmolStr {
-    let [first, second] = logins(user);
-    match found {
-        Some(found) if found.expose_secret() == second.as_bytes() => second,
-        _ => first,
-    }
 }
 
 /// A new password for the name that is free. The name until now is good for the time of grace; with none, it is not,

@@ -13,8 +13,7 @@ use kwo_planner::tree::{SmolStr, Tree};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-use super::htpasswd::{Says, Wanted};
-use super::rotation::current;
+use super::htpasswd::{Says, Wanted, current};
 
 /// The bytes in a Secret by their keys.
 pub type SecretData = BTreeMap<SmolStr, SecretSlice<u8>>;

@@ -11,25 +11,12 @@ use k8s_openapi::apimachinery::pkg::version::Info;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, credentials_of};
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::roster::{Entry, Roster};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
+use super::asked::{Asked, there};
 use super::tenants::tenants;
 use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
 use crate::providers::{Kube, Node, Refusal};
 use crate::sync::Memory;
-
-/// The objects of a list. What has no items is none, where the type of the API would take it for an empty one.
-#[derive(Deserialize)]
-pub(super) struct List<T> {
-    items: Vec<T>,
-}
-
-/// The heads of the objects of a list, for which the server writes `null` where there are none.
-#[derive(Deserialize)]
-struct Heads<T> {
-    items: Option<Vec<T>>,
-}
 
 /// The path of the pods in a namespace, of all or of those with a label.
 pub fn pods(namespace: &str, label: Option<&str>) -> String {
@@ -102,35 +89,6 @@ pub async fn look(
     (status, away)
 }
 
-/// The server, as far as it answers.
-pub(super) struct Asked<'k> {
-    kube: &'k Kube,
-    away: bool,
-}
-
-impl Asked<'_> {
-    fn silence<T>(&self) -> Answer<T> {
-        Answer::CouldNotLook("the server cannot be reached".to_owned())
-    }
-
-    /// All objects of a list.
-    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Answer<Vec<T>> {
-        if self.away {
-            return self.silence();
-        }
-        Answer::from(there::<List<T>>(self.kube, path).await).map(|list| list.items)
-    }
-
-    /// The heads of all objects of a list.
-    pub(super) async fn heads<T: DeserializeOwned>(&self, path: &str) -> Answer<Vec<T>> {
-        if self.away {
-            return self.silence();
-        }
-        let list = self.kube.heads::<Heads<T>>(path).await;
-        Answer::from(list).map(|list| list.and_then(|list| list.items).unwrap_or_default())
-    }
-}
-
 /// Since when k3s runs on the node, where that is this machine.
 async fn k3s(node: Option<&Answer<Node>>) -> Option<Answer<Option<Timestamp>>> {
     match node? {
@@ -140,12 +98,6 @@ async fn k3s(node: Option<&Answer<Node>>) -> Option<Answer<Option<Timestamp>>> {
             Err(why) => Some(Answer::CouldNotLook(why)),
         },
     }
-}
-
-/// What has to be there, because every server has it.
-async fn there<T: DeserializeOwned>(kube: &Kube, path: &str) -> Result<T, Refusal> {
-    let missing = || Refusal::Refused { why: format!("the server has no {path}") };
-    kube.get(path).await?.ok_or_else(missing)
 }
 
 async fn nodes(asked: &Asked<'_>) -> Answer<Vec<super::Node>> {

@@ -2,6 +2,7 @@
 //! not affected. `report/status.rs` shows them.
 
 mod agreement;
+mod asked;
 pub mod disk;
 mod look;
 mod tenants;

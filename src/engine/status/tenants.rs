@@ -8,7 +8,7 @@ use futures_util::future::join;
 use kwo_planner::roster::{Quantity, Roster};
 use serde::Deserialize;
 
-use super::look::Asked;
+use super::asked::Asked;
 use super::{Answer, Quota, Space, Tenant, Use};
 
 #[derive(Deserialize)]

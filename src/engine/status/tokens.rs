@@ -9,7 +9,7 @@ use kwo_planner::node::LONG_LIVED;
 use kwo_planner::roster::Roster;
 use serde::Deserialize;
 
-use super::look::Asked;
+use super::asked::Asked;
 use super::{Answer, Kept, LongLived, Tokens};
 use crate::providers::Node;
 

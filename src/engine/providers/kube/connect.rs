@@ -19,12 +19,13 @@ use kwo_planner::endings::word;
 use smol_str::SmolStr;
 use tower::{BoxError, ServiceBuilder};
 
+use super::causes::{ConnectError, chain};
 use super::login;
 use super::outage::{Limits, Outage};
 use super::pace::Pace;
 use super::proxy::{self, Proxy};
 use super::warned::Warned;
-use super::way::{Way, chain};
+use super::way::Way;
 use super::wire::Wire;
 use crate::kubeconfig::Endpoint;
 use crate::regular;
@@ -85,16 +86,6 @@ pub(super) struct Found {
     pub(super) config: Config,
     proxy: Option<Proxy>,
     context: Option<String>,
-}
-
-/// Why no cluster can be spoken to.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{why}")]
-pub struct ConnectError {
-    /// What was tried and what came of it.
-    pub why: String,
-    /// What may help.
-    pub hint: Option<String>,
 }
 
 impl Default for KubeOptions {

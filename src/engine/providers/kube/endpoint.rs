@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::kubeconfig::Endpoint;
 
-use super::connect::{ConnectError, KubeOptions, find, server};
+use super::causes::ConnectError;
+use super::connect::{KubeOptions, find, server};
 
 impl Endpoint {
     /// What the kubeconfig in use leads to. Speaks to nobody and runs no login.

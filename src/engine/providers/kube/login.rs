@@ -8,8 +8,7 @@ use ::kube::config::{AuthInfo, Kubeconfig};
 use http::Uri;
 use kwo_planner::plain::one_line;
 
-use super::connect::ConnectError;
-use super::way::chain;
+use super::causes::{ConnectError, chain};
 
 /// How much of what the program says is told.
 const MOST: usize = 200;

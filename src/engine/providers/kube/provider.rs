@@ -12,13 +12,13 @@ use kwo_planner::observed::{Observed, Renewed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use smol_str::SmolStr;
 
-use super::connect::{ConnectError, Kube};
-use super::token::Token;
+use super::causes::ConnectError;
+use super::connect::Kube;
 use super::wire::{Call, Wire};
 use super::{again, lease, note, observe, review, token, write};
 use crate::kubeconfig::Endpoint;
 use crate::providers::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings, Token,
 };
 use crate::secrets::{SecretData, Vault};
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::Uri;
 use kwo_planner::roster::Cidr;
 
-use super::connect::ConnectError;
+use super::causes::ConnectError;
 
 /// The way through a proxy.
 #[derive(Clone, Debug, Eq, PartialEq)]

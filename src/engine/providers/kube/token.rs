@@ -16,21 +16,10 @@ use zeroize::Zeroizing;
 use super::connect::Kube;
 use super::path::{all, encoded, one, only};
 use super::wire::{Call, Wire};
-use crate::providers::Refusal;
+use crate::providers::{Refusal, Token};
 
 /// How many accounts a page has at most.
 const PAGE: usize = 5000;
-
-/// A token, and how long it is good.
-#[derive(Debug)]
-pub struct Token {
-    /// The token itself.
-    pub token: SecretString,
-    /// Its end, in RFC 3339 (UTC).
-    pub until: String,
-    /// How long the server lets it live, which may be shorter than what was asked for.
-    pub lifetime: Duration,
-}
 
 /// One page of heads. There may be very many, of which little is kept.
 #[derive(Deserialize)]

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 use super::answer::Trouble;
+use super::causes::{last, links};
 use super::{distrust, login};
 
 /// The way to one API server.
@@ -115,38 +116,4 @@ impl Way {
             Trouble::Lost(format!("lost the connection to {server}: {}", last(&links)))
         }
     }
-}
-
-/// An error and all that caused it, also where one is wrapped by an I/O error.
-fn links<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
-    let mut links = vec![error];
-    let mut here = error;
-    loop {
-        let wrapped = here.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let Some(cause) = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| here.source())
-        else {
-            return links;
-        };
-        links.push(cause);
-        here = cause;
-    }
-}
-
-/// The deepest cause, in words.
-fn last(links: &[&(dyn Error + 'static)]) -> String {
-    links.last().map(ToString::to_string).unwrap_or_default()
-}
-
-/// An error and its causes in one line; a cause that the one before it has already told is left out.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
-    for link in links(error) {
-        let said = link.to_string();
-        if text.is_empty() {
-            text = said;
-        } else if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-    }
-    text
 }

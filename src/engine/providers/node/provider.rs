@@ -141,7 +141,9 @@ impl Node {
             (Some(NodeKind::Kubeconfig), _) => {
                 issue::write(&self.root, self.home.as_deref(), &self.writing, step).await
             }
-            (Some(NodeKind::Restart), Some(home)) => restart(&**home, self, step, self.away).await,
+            (Some(NodeKind::Restart), Some(home)) => {
+                restart(&**home, step, self.away, self.way_back(step), self.restart(step)).await
+            }
             (Some(NodeKind::Restart), None) => self.restart(step).await,
             (None, _) => Err(Refusal::Refused { why: format!("kwo knows no {} of a node", step.id.kind) }),
         }

@@ -6,16 +6,11 @@ use kwo_planner::observed::Observed;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
 
-use kwo_engine::providers::Home;
+use crate::providers::Home;
 
 /// What is hit; nothing where nothing becomes narrower that objects could be looked at for. One LIST a kind, and one dry
 /// run a namespace whose Pod Security level becomes stricter.
-pub(crate) async fn hits(
-    provider: &dyn Home,
-    plan: &Plan,
-    desired: &Desired,
-    observed: &Observed,
-) -> Option<Hits> {
+pub async fn hits(provider: &dyn Home, plan: &Plan, desired: &Desired, observed: &Observed) -> Option<Hits> {
     let around = provider.surroundings()?;
     let mut judge = Judge::new(plan, desired, observed);
     let (kinds, levels) = (judge.asks(), judge.levels().to_vec());

@@ -1,0 +1,48 @@
+//! Why no cluster can be spoken to, and an error with all that caused it, in one line.
+
+use std::error::Error;
+use std::io;
+
+/// Why no cluster can be spoken to.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{why}")]
+pub struct ConnectError {
+    /// What was tried and what came of it.
+    pub why: String,
+    /// What may help.
+    pub hint: Option<String>,
+}
+
+/// An error and all that caused it, also where one is wrapped by an I/O error.
+pub(super) fn links<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    let mut links = vec![error];
+    let mut here = error;
+    loop {
+        let wrapped = here.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let Some(cause) = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| here.source())
+        else {
+            return links;
+        };
+        links.push(cause);
+        here = cause;
+    }
+}
+
+/// The deepest cause, in words.
+pub(super) fn last(links: &[&(dyn Error + 'static)]) -> String {
+    links.last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// An error and its causes in one line; a cause that the one before it has already told is left out.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    for link in links(error) {
+        let said = link.to_string();
+        if text.is_empty() {
+            text = said;
+        } else if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+    }
+    text
+}
