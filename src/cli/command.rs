@@ -4,6 +4,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::archive::Archive;
+use super::capacity::Capacity;
 use super::commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
@@ -130,6 +131,8 @@ pub enum Command {
     History(History),
     /// Show the state of the cluster and its tenants; changes nothing.
     Status(Status),
+    /// Show what quotas promise beside what the nodes can give.
+    Capacity(Capacity),
     /// Print logs: of Traefik, k3s, the registry or a tenant.
     Logs(Logs),
     /// Print the JSON schema of the roster, of a saved plan or of kwo's settings.

@@ -88,6 +88,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "capacity",
+        &[
+            ("See what quotas promise, now and with this roster", "kwo capacity"),
+            ("Give it to a program", "kwo capacity -o json"),
+        ],
+    ),
+    (
         "archive",
         &[("See what a file has", "kwo archive list alice-20261129T120000Z.kwoarc --identity key.txt")],
     ),

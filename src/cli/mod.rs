@@ -2,6 +2,7 @@
 
 mod again;
 mod archive;
+mod capacity;
 mod command;
 mod commands;
 mod daily;
@@ -19,6 +20,7 @@ mod values;
 
 pub use again::{option_with, roster_again};
 pub use archive::{Archive, ArchiveFile, ArchiveImport, ArchiveList, ArchiveVerify};
+pub use capacity::Capacity;
 pub use command::{Cli, Command};
 pub use commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,

@@ -112,6 +112,8 @@ pub enum SchemaOf {
     Plan,
     /// What `kwo apply -o json` prints.
     Apply,
+    /// What `kwo capacity -o json` prints.
+    Capacity,
     /// What `kwo diff -o json` prints.
     Diff,
     /// What `kwo dns list -o json` prints.

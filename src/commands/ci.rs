@@ -14,10 +14,12 @@ use crate::pipeline::{
     Event, Note, Pipeline, System, Unknown, Variables, code_quality, findings, holds, recognise, setting,
     tokens, workflow_command,
 };
+use crate::report::diagnostic;
 use crate::report::failure;
-use crate::report::markdown::{applied, failed, markdown};
-use crate::report::plan::{Detail, text};
-use crate::report::{diagnostic, hits};
+use crate::report::markdown::{applied, failed};
+use crate::report::plan::Detail;
+use crate::report::planned::Planned;
+use crate::report::printed::Report as _;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::forge::{Commented, Forge, Source};
 use kwo_engine::out;
@@ -88,7 +90,9 @@ impl Scene {
             Ok(made) => {
                 let detail = Detail::full(args.full);
                 let plan = &made.plan;
-                data(&(text(plan, detail) + &hits::text(made.hits.as_ref(), &[])));
+                let (hits, overcommitted) = (made.hits.as_ref(), made.overcommitted.as_ref());
+                let planned = Planned { plan, hits, overcommitted, detail };
+                data(&planned.text());
                 self.annotate(&args, &holds(plan))?;
                 let saved = match &args.plan_file {
                     Some(file) => plan::save(&made, file, None).await,
@@ -96,7 +100,7 @@ impl Scene {
                 };
                 let held = plan.holds() || fails(&args.fail_on, plan);
                 let exit = if held { Exit::Held } else { Exit::Done };
-                (markdown(plan, made.hits.as_ref(), detail), saved.map(|()| exit))
+                (planned.markdown(), saved.map(|()| exit))
             }
             Err(Refused { said, failure }) => (said, Err(failure)),
         };

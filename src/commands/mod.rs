@@ -3,6 +3,7 @@
 mod apply;
 mod archive;
 mod candidates;
+mod capacity;
 mod ci;
 mod completion;
 mod consent;

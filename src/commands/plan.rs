@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kwo_planner::capacity::{Gather, Overcommitted};
 use kwo_planner::endings::word;
 use kwo_planner::hits::Hits;
 use kwo_planner::plan::{Plan, Provenance};
@@ -22,7 +23,7 @@ use crate::report::printed::Report as _;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
 use kwo_engine::providers::Home;
-use kwo_engine::run::{Guard, Looked, given, hits, look};
+use kwo_engine::run::{Guard, Looked, capacity, given, hits, look};
 use kwo_engine::saved::{self, Keys};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
@@ -39,11 +40,11 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
     let names: BTreeSet<SmolStr> = loaded.roster.tenants().keys().map(|name| name.text().clone()).collect();
     let made = made(loaded, &args.roster.roster, args.target.target()?, args.hits).await?;
-    let (plan, hits) = (&made.plan, made.hits.as_ref());
+    let Made { plan, hits, overcommitted, .. } = &made;
     let tenants = tenants(&args.shown);
     known(&tenants, &names, plan)?;
     let detail = Detail { show, tenants: &tenants };
-    let planned = Planned { plan, hits, detail };
+    let planned = Planned { plan, hits: hits.as_ref(), overcommitted: overcommitted.as_ref(), detail };
     if !along {
         page(&planned, args.output, args.shown.no_pager).await?;
     } else if args.output.is_text() {
@@ -99,12 +100,14 @@ pub(super) fn known(tenants: &[String], names: &BTreeSet<SmolStr>, plan: &Plan) 
 pub(super) struct Made {
     pub(super) plan: Plan,
     pub(super) hits: Option<Hits>,
+    pub(super) overcommitted: Option<Overcommitted>,
     sources: Arc<Sources>,
     target: Target,
     provider: Arc<dyn Home>,
 }
 
-/// The plan for the target as it is now, and what it hits where that was `asked` for.
+/// The plan for the target as it is now, and what it hits where that was `asked` for. Where the roster says how much
+/// quotas may promise, also whether they promise more.
 pub(super) async fn made(
     loaded: Loaded,
     roster: &Path,
@@ -121,24 +124,31 @@ pub(super) async fn made(
     let sources = Arc::clone(loaded.roster.sources());
     // As `apply` would, so that both come to the same.
     let desired = loaded.desired.kept_by(&keeper, options.take_over_roster);
+    let gather = loaded.roster.cluster().overcommit.as_ref();
+    let gather = gather.map(|_| Gather::new(&loaded.roster, &desired));
     drop(loaded.roster);
     let desired = given(desired, &folder(roster), options, &*provider).await;
     let guard = Guard { this: &keeper, takes_over: options.take_over_roster, writes: false, names: true };
     let looked = look(&*provider, &desired, &adopt, &provenance, Some(guard)).await;
     let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance))?;
     let hits = if asked { hits(&*provider, &plan, &desired, &observed).await } else { None };
-    Ok(Made { plan, hits, sources, target, provider })
+    let capacity = match gather {
+        Some(gather) => capacity(&*provider, gather).await,
+        None => None,
+    };
+    let overcommitted = capacity.map(|capacity| capacity.overcommitted());
+    Ok(Made { plan, hits, overcommitted, sources, target, provider })
 }
 
 /// Saves a plan, for `kwo apply --plan`.
 pub(super) async fn save(made: &Made, path: &Path, sign: Option<&Path>) -> Result<(), Failure> {
-    let Made { plan, hits: _, sources, target, provider } = made;
+    let Made { plan, hits: _, overcommitted: _, sources, target, provider } = made;
     let saved = Saved {
         adopt: target.options.adopt.iter().map(Into::into).collect(),
         allow_restart: target.options.allow_restart,
         ..Saved::of(sources)
     };
-    let mut file = SavedPlan { plan: plan.clone(), saved: Some(saved), hits: None };
+    let mut file = SavedPlan { plan: plan.clone(), saved: Some(saved), hits: None, overcommitted: None };
     let seals = Keys::find(&**provider).await.seals(&file);
     let sealed = seals != Seals::default();
     if let Some(saved) = &mut file.saved {

@@ -11,7 +11,9 @@ use crate::report::manifests::Manifests;
 use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
-    let desired = load(&args.roster.roster)?.desired;
+    let loaded = load(&args.roster.roster)?;
+    let capacity = loaded.roster.cluster().overcommit.is_some();
+    let desired = loaded.desired;
     let namespace = named("--namespace", &args.namespace)?;
     let purposes = match args.purpose {
         Some(RightsFor::Plan) => vec![Purpose::Plan],
@@ -32,7 +34,7 @@ pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
         };
         let name = args.account.as_deref().map_or(Ok(usual), |name| named("--account", name))?;
         manifests.push(object(Kind::ServiceAccount, namespace, name, []));
-        for (scope, rules) in rights(&desired, purpose, args.leftovers, args.hits) {
+        for (scope, rules) in rights(&desired, purpose, args.leftovers, args.hits, capacity) {
             manifests.extend(role((namespace, name), &scope, &rules));
         }
     }

@@ -45,7 +45,7 @@ pub(super) async fn vouched(
     provider: &dyn Home,
     identity: &Identity,
 ) -> Result<Option<Own>, Failure> {
-    let SavedPlan { plan, saved, hits: _ } = &file.plan;
+    let SavedPlan { plan, saved, hits: _, overcommitted: _ } = &file.plan;
     let name = name(options);
     if plan.provenance.target != identity.id {
         return Err(Failure::new(format!(

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::print::json;
 use crate::cli::{Schema, SchemaOf};
 use crate::report::applied::Applied;
+use crate::report::capacity::Capacities;
 use crate::report::diff::Compared;
 use crate::report::dns::Resolvers;
 use crate::report::explain::Explanation;
@@ -25,6 +26,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::Settings => kwo_planner::settings::schema(),
         SchemaOf::Plan => plan(),
         SchemaOf::Apply => of::<Applied<'_>>(),
+        SchemaOf::Capacity => of::<Capacities>(),
         SchemaOf::Diff => of::<Compared<'_>>(),
         SchemaOf::Dns => of::<Resolvers>(),
         SchemaOf::Entry => of::<Entry>(),

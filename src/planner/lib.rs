@@ -8,6 +8,7 @@ mod additions;
 pub mod after;
 pub mod agreement;
 mod arrange;
+pub mod capacity;
 pub mod change;
 pub mod compare;
 pub mod counts;

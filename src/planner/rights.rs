@@ -59,12 +59,13 @@ pub type Rules = BTreeMap<SmolStr, Vec<Rule>>;
 
 /// The least rights for this purpose. With `leftovers` they are also enough to see
 /// what kwo once made of kinds of which the roster wants nothing now; with `hits` to see what is there and would be hit
-/// where a plan tightens something.
+/// where a plan tightens something. With `capacity` a plan may also see whether quotas promise more than the nodes give.
 #[must_use]
-pub fn rights(desired: &Desired, purpose: Purpose, leftovers: bool, hits: bool) -> Rules {
+pub fn rights(desired: &Desired, purpose: Purpose, leftovers: bool, hits: bool, capacity: bool) -> Rules {
     let mut rights = Rights::default();
     rights.look(desired, leftovers);
-    for kind in Beside::ALL.into_iter().filter(|_| hits) {
+    let capacity = Beside::OF_CAPACITY.into_iter().filter(|_| capacity && purpose != Purpose::Sync);
+    for kind in Beside::ALL.into_iter().filter(|_| hits).chain(capacity) {
         let (_, version, plural) = kind.facts();
         let group = version.split_once('/').map_or("", |(group, _)| group);
         rights.insert("", group, plural, "", &["list"]);
@@ -331,9 +332,9 @@ mod tests {
         let (_, sections) = EVERYTHING.split_once("kind: Roster\n").unwrap();
         let desired = desired(sections);
         for leftovers in [false, true] {
-            let plan = rights(&desired, Purpose::Plan, leftovers, false);
+            let plan = rights(&desired, Purpose::Plan, leftovers, false, false);
             assert!(all(&plan).all(|rule| rule.verbs.iter().all(|verb| READS.contains(&verb.as_str()))));
-            let apply = rights(&desired, Purpose::Apply, leftovers, false);
+            let apply = rights(&desired, Purpose::Apply, leftovers, false, false);
             for verb in all(&apply).flat_map(|rule| &rule.verbs) {
                 assert!(!verb.starts_with("delete") && verb != ANY, "{verb}");
             }
@@ -346,7 +347,7 @@ mod tests {
             "cluster: {acme: {email: ops@example.com}}\nregistry: {hosts: [registry.example.com]}\ntenants: {alice: }\n",
         );
         for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
-            let rules = rights(&desired, purpose, true, false);
+            let rules = rights(&desired, purpose, true, false, false);
             for rule in all(&rules).filter(|rule| rule.resources.contains("secrets")) {
                 assert!(!rule.names.is_empty() || rule.verbs.iter().eq(["create"]), "{rule:?}");
             }
@@ -357,13 +358,13 @@ mod tests {
     fn a_role_of_the_admins_own_is_bound_by_its_name() {
         let own = "tenants: {alice: {members: [{identity: a@example.com, access: {clusterRole: own}}, \
                    {identity: a@example.com, access: {role: of-the-namespace}}]}}\n";
-        let rules = rights(&desired(own), Purpose::Apply, false, false);
+        let rules = rights(&desired(own), Purpose::Apply, false, false, false);
         let binds = |resource: &str, name: &str| {
             let of = |rule: &&Rule| rule.resources.contains(resource) && rule.names.contains(name);
             all(&rules).filter(of).any(|rule| rule.verbs.iter().eq(["bind"]))
         };
         assert!(binds("clusterroles", "own") && binds("roles", "of-the-namespace"), "{rules:?}");
-        let plan = rights(&desired(own), Purpose::Plan, false, false);
+        let plan = rights(&desired(own), Purpose::Plan, false, false, false);
         assert!(all(&plan).all(|rule| !rule.names.contains("own")));
     }
 
@@ -377,7 +378,7 @@ mod tests {
                                            ben: {longLivedToken: true}}\n",
         );
         for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
-            let of = |text: &str| rights(&desired(text), purpose, false, false);
+            let of = |text: &str| rights(&desired(text), purpose, false, false, false);
             assert_eq!(of(one), of(&two));
         }
     }

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::Overcommitted;
 use crate::hits::Hits;
 use crate::plan::Plan;
 use crate::roster::{SourceFile, Sources};
@@ -22,6 +23,9 @@ pub struct SavedPlan {
     /// is ever read.
     #[serde(default, skip_serializing)]
     pub hits: Option<Hits>,
+    /// The resources of which quotas promise too much, where `cluster.overcommit` is set. Only in what is printed, too.
+    #[serde(default, skip_serializing)]
+    pub overcommitted: Option<Overcommitted>,
 }
 
 /// What it takes to plan anew.
@@ -64,7 +68,7 @@ impl SavedPlan {
     /// What a seal is made of: every part that means something, in one form, the seals aside.
     #[must_use]
     pub fn sealable(&self) -> Vec<u8> {
-        let SavedPlan { plan, saved, hits: _ } = self;
+        let SavedPlan { plan, saved, hits: _, overcommitted: _ } = self;
         let saved = saved.as_ref().map(|saved| {
             let Saved { roster, adopt, allow_restart, seals: _ } = saved;
             (roster, adopt, allow_restart)

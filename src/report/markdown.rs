@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use kwo_planner::capacity::Overcommitted;
 use kwo_planner::change::Hold;
 use kwo_planner::hits::Hits;
 use kwo_planner::plain::{OneLine, acts, one_line, spelled};
@@ -11,7 +12,7 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
 use super::plan::{Detail, View, only, text};
-use super::{foreign, gains, hits, run, tightens, unseen};
+use super::{capacity, foreign, gains, hits, run, tightens, unseen};
 use kwo_engine::execute::Report;
 use kwo_planner::counts::Counts;
 
@@ -33,16 +34,19 @@ const ALL: &str = "`kwo plan --full` shows all of it";
 /// What the rest of anything else stands in.
 const LOG: &str = "see the pipeline's log";
 
+/// What is told beside a plan, where somebody looked: what it hits, and of what quotas promise too much.
+pub type Beside<'p> = (Option<&'p Hits>, Option<&'p Overcommitted>);
+
 /// The whole plan, cut where it would be too long for a comment.
 #[must_use]
-pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>) -> String {
+pub fn markdown(plan: &Plan, beside: Beside<'_>, detail: Detail<'_>) -> String {
     let about = About {
         title: "kwo plan",
         what: "plan",
         nothing: "Nothing to do: the cluster agrees with the roster.",
         remains: plan.remains(),
     };
-    let mut out = page(about, plan, hits, detail, &text(plan, detail));
+    let mut out = page(about, plan, beside, detail, &text(plan, detail));
     let _ = writeln!(out, "\nPlan digest: `{}`", digest(plan));
     out
 }
@@ -50,7 +54,7 @@ pub fn markdown(plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>) -> String 
 /// The same of what `kwo diff` found, whose text this is.
 pub(super) fn difference(plan: &Plan, detail: Detail<'_>, text: &str) -> String {
     let about = About { title: "kwo diff", what: "difference", nothing: "No differences.", remains: None };
-    page(about, plan, None, detail, text)
+    page(about, plan, (None, None), detail, text)
 }
 
 /// What a page is about, in words.
@@ -64,7 +68,13 @@ struct About {
 }
 
 /// What is dangerous in sight, and the whole text folded.
-fn page(about: About, plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>, text: &str) -> String {
+fn page(
+    about: About,
+    plan: &Plan,
+    (hits, overcommitted): Beside<'_>,
+    detail: Detail<'_>,
+    text: &str,
+) -> String {
     let About { title, what, nothing, remains } = about;
     let mut out = format!("### {title}: {}\n\n", Counts::of(plan).line());
     let part = if detail.tenants.is_empty() { None } else { Some(only(plan, detail.tenants)) };
@@ -81,6 +91,8 @@ fn page(about: About, plan: &Plan, hits: Option<&Hits>, detail: Detail<'_>, text
     section(&mut out, "Tightens", narrower, PART);
     let hit = hits::lines(hits, detail.tenants).into_iter().map(|line| format!("! {}", OneLine(line)));
     section(&mut out, "Hit by what tightens", hit, PART);
+    let over = capacity::lines(overcommitted).into_iter().map(|line| format!("! {}", OneLine(line)));
+    section(&mut out, "Overcommitted", over, PART);
     section(&mut out, "Not in agreement", remains.map(|it| one_line(&it).into_owned()), PART);
     for (title, lines) in foreign::lines(part) {
         section(&mut out, title, lines, PART);

@@ -3,6 +3,7 @@
 mod agreement;
 pub mod applied;
 pub mod archive;
+pub mod capacity;
 pub mod diagnostic;
 pub mod diff;
 pub mod dns;

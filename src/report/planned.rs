@@ -1,5 +1,6 @@
-//! A plan as `kwo plan` prints it, with what it hits.
+//! A plan as `kwo plan` prints it, with what it hits, and whether quotas promise too much.
 
+use kwo_planner::capacity::Overcommitted;
 use kwo_planner::hits::Hits;
 use kwo_planner::plan::Plan;
 use schemars::JsonSchema;
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use super::plan::{Detail, text};
 use super::printed::Report;
-use super::{hits, markdown};
+use super::{capacity, hits, markdown};
 
 /// A plan, what it hits, and how much of both to show.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,8 @@ pub struct Planned<'p> {
     pub plan: &'p Plan,
     /// What is there and would be hit by what it tightens, where somebody looked.
     pub hits: Option<&'p Hits>,
+    /// Of what quotas promise too much, where the roster sets a bound.
+    pub overcommitted: Option<&'p Overcommitted>,
     /// How much of it to show. Programs always get all.
     pub detail: Detail<'p>,
 }
@@ -27,6 +30,8 @@ pub struct Printed<'p> {
     plan: &'p Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
     hits: Option<&'p Hits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overcommitted: Option<&'p Overcommitted>,
 }
 
 impl Report for Planned<'_> {
@@ -38,14 +43,15 @@ impl Report for Planned<'_> {
         Self: 'a;
 
     fn text(&self) -> String {
-        text(self.plan, self.detail) + &hits::text(self.hits, self.detail.tenants)
+        let hits = hits::text(self.hits, self.detail.tenants);
+        text(self.plan, self.detail) + &hits + &capacity::warning(self.overcommitted)
     }
 
     fn json(&self) -> Printed<'_> {
-        Printed { plan: self.plan, hits: self.hits }
+        Printed { plan: self.plan, hits: self.hits, overcommitted: self.overcommitted }
     }
 
     fn markdown(&self) -> String {
-        markdown::markdown(self.plan, self.hits, self.detail)
+        markdown::markdown(self.plan, (self.hits, self.overcommitted), self.detail)
     }
 }

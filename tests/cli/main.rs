@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod archive;
+mod capacity;
 mod completion;
 mod diff;
 mod directory;

@@ -14,8 +14,9 @@ use crate::manual::{cell, holds};
 use crate::schemas::fits;
 
 /// Each command that prints JSON, with the schema of it.
-const OUTPUTS: [(&str, &str); 14] = [
+const OUTPUTS: [(&str, &str); 15] = [
     ("apply", "apply"),
+    ("capacity", "capacity"),
     ("diff", "diff"),
     ("dns list", "dns"),
     ("explain", "explain"),
@@ -224,7 +225,7 @@ target: {{directory: {folder}/synced}}\n"
 }
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 27] = [
+const RUNS: [(&str, &[&str]); 28] = [
     ("validate", &["validate"]),
     ("validate", &["validate", "wrong.yaml"]),
     ("render", &["render"]),
@@ -246,6 +247,7 @@ const RUNS: [(&str, &[&str]); 27] = [
     ("tls check", &["tls", "check", "www.example.com", "--address", "127.0.0.1:9"]),
     ("tls check", &["tls", "check", "elsewhere.example.org", "--address", "127.0.0.1:9"]),
     ("kubeconfig", &["kubeconfig", "alice", "--oidc"]),
+    ("capacity", &["capacity"]),
     ("status", &["status"]),
     ("status", &["status", "--node", "--root", "."]),
     ("status", &["status", "wrong.yaml"]),

@@ -14,6 +14,7 @@ mod additive;
 mod again;
 mod archive;
 mod bounds;
+mod capacity;
 mod clock;
 mod converge;
 mod crash;

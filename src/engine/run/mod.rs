@@ -6,6 +6,7 @@
 //! what comes out is a typed reason, and each caller says it to its own reader.
 
 mod again;
+mod capacity;
 mod carry;
 mod hits;
 mod lock;
@@ -13,6 +14,7 @@ mod look;
 mod stop;
 
 pub use again::{Before, Extent};
+pub use capacity::capacity;
 pub use carry::{Carried, Event, Work, carry};
 pub use hits::hits;
 pub use lock::{Locked, NoLock, lock};

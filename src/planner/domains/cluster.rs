@@ -1,5 +1,6 @@
 //! The `cluster` section: what kwo has to know about the cluster that it cannot ask the cluster for.
 
+use super::overcommit::Overcommit;
 use crate::roster::record::{choice, record};
 use crate::roster::{
     AnyLabelKey, At, Certificates, Cidr, Email, HostName, IssuerUrl, LabelValue, Lifetime, Map, Name,
@@ -32,6 +33,9 @@ record! {
         pub kubeconfigs: Option<At<Kubeconfigs>>,
         /// How long what `kwo offboard` cut is kept before it may be destroyed. Default: 30d.
         pub retain: Option<At<Retention>>,
+        /// How many times what the nodes can give the quotas of tenants may promise before `kwo plan` warns. `{}` means
+        /// the defaults. Default: no warning.
+        pub overcommit: Option<Overcommit>,
         /// The cluster's networks. Isolated tenants cannot reach them.
         pub network: Option<ClusterNetwork>,
     }

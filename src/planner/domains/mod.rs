@@ -25,6 +25,7 @@ mod limited;
 pub(crate) mod networks;
 pub mod node;
 pub mod operators;
+pub mod overcommit;
 mod people;
 pub(crate) mod ranges;
 mod refused;

@@ -84,10 +84,17 @@ pub enum Beside {
     PersistentVolumeClaim,
     NetworkPolicy,
     Certificate,
+    /// Never hit: looked at for what it can give.
+    Node,
+    /// Never hit: looked at for what it promises.
+    ResourceQuota,
 }
 
 impl Beside {
-    /// All of them.
+    /// What a plan says about capacity is made of these.
+    pub const OF_CAPACITY: [Beside; 3] = [Beside::Node, Beside::ResourceQuota, Beside::Pod];
+
+    /// All that can be hit.
     pub const ALL: [Beside; 6] = [
         Beside::Pod,
         Beside::Service,
@@ -108,6 +115,8 @@ impl Beside {
             Beside::PersistentVolumeClaim => ("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
             Beside::NetworkPolicy => ("NetworkPolicy", NETWORKING, "networkpolicies"),
             Beside::Certificate => ("Certificate", "cert-manager.io/v1", "certificates"),
+            Beside::Node => ("Node", "v1", "nodes"),
+            Beside::ResourceQuota => ("ResourceQuota", "v1", "resourcequotas"),
         }
     }
 

@@ -18,7 +18,9 @@ use super::spelling::did_you_mean;
 use super::unwanted::duplicate_key;
 use super::yaml::{MAX_FILES, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
-use crate::domains::{bounding, bounds, claims, dns, networks, registry, shares, starting, tiers, totals};
+use crate::domains::{
+    bounding, bounds, claims, dns, networks, overcommit, registry, shares, starting, tiers, totals,
+};
 
 /// The patterns under `include:` of the roster's main file.
 ///
@@ -108,6 +110,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     }
     totals::check(&tiers, &tenants, whole, &mut findings);
     networks::check(&cluster, &mut findings);
+    overcommit::check(cluster.overcommit.as_ref(), &mut findings);
     claims::check(&tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
     if let Some(api) = &cluster.api {

@@ -24,6 +24,18 @@ impl Quantity {
         Quantity::of(self.nano + other.nano, self.style)
     }
 
+    /// What is left of it without the other; nothing where the other is more.
+    #[must_use]
+    pub fn minus(&self, other: &Quantity) -> Quantity {
+        Quantity::of((self.nano - other.nano).max(0), self.style)
+    }
+
+    /// So many thousandths of a unit.
+    #[must_use]
+    pub fn thousandths(count: u32) -> Quantity {
+        Quantity::of(i128::from(count) * (UNIT / 1000), Style::Decimal)
+    }
+
     /// A part for each weight. Together they are the whole; what is over after division goes to those who lack most of
     /// what their weight says, the first before the others.
     #[must_use]
