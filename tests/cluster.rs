@@ -208,7 +208,10 @@ async fn a_certificate_that_nobody_signed_is_not_trusted() {
     fs::write(&file, lines.join("\n")).unwrap_or_else(|error| panic!("{error}"));
     let started = Instant::now();
     let refused = kube(&file).await.identity().await.map_err(|error| error.to_string());
-    assert!(refused.as_ref().is_err_and(|why| why.contains("kwo cannot trust the certificate of")), "{refused:?}");
+    assert!(
+        refused.as_ref().is_err_and(|why| why.contains("kwo cannot trust the certificate of")),
+        "{refused:?}"
+    );
     assert!(started.elapsed() < Duration::from_secs(5), "asking again cannot help");
 }
 

@@ -20,7 +20,8 @@ fn saved(keys: &Keys) -> SavedPlan {
     let nothing: Observed =
         desired.resources().iter().map(|resource| (resource.id.clone(), Sighting::Absent)).collect();
     let plan = plan(&desired, &nothing, &Adopt::Nothing, Provenance::default());
-    let mut saved = SavedPlan { plan, saved: Some(Saved::of(roster.sources())), hits: None };
+    let mut saved =
+        SavedPlan { plan, saved: Some(Saved::of(roster.sources())), hits: None, overcommitted: None };
     let seals = keys.seals(&saved);
     saved.saved.as_mut().unwrap().seals = seals;
     saved
