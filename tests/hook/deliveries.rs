@@ -159,7 +159,7 @@ fn a_replayed_delivery_starts_nothing() {
             .collect();
         for again in [&first, &other_id, &no_id] {
             let (status, text) = send(&listener, again, &body);
-            assert!(status == 200 && text.contains("was here before"), "{forge}: {text}");
+            assert!(status == 200 && text.contains("kwo had this delivery before"), "{forge}: {text}");
         }
         assert!(!listener.triggered(), "{forge}");
     }

@@ -116,7 +116,7 @@ fn how_the_last_run_ended_is_told() {
         let (name, help) = line.split_once(' ').unwrap();
         table += &format!("| `{name}` | {} | {} |\n", labels(name), manual::cell(help));
     }
-    manual::holds("docs/reference/metrics.md", "## Of the listener", &table);
+    manual::holds("docs/reference/metrics.md", "## Metrics of the listener", &table);
 }
 
 #[test]
