@@ -1,8 +1,8 @@
 //! Who may do what, asked of the API server itself: every level of access, in its own namespace, in another's, in
 //! the whole cluster, for Secrets. And that nobody takes down what isolates it.
 
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::run::Bench;
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::Bench;
 
 #[test]
 fn the_matrix_of_rights_is_as_promised() {

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-
-use crate::common::apiserver::{audit_log, kubectl, kubectl_ok, unique};
-use crate::run::{Bench, Ran, account, held, steps};
+use testkit::apiserver::{audit_log, kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, Ran, account, held, steps};
 
 /// Makes the account of this name, in a namespace of its own, with what `kwo rbac` prints for it.
 pub(crate) fn printed(bench: &Bench, name: &str, purpose: &str) {

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-
-use crate::common::apiserver::{kubectl_ok, unique};
-use crate::run::{Bench, get};
+use testkit::apiserver::{kubectl_ok, unique};
+use testkit::run::{Bench, get};
 
 /// A namespace as somebody else set it up: under the names that kwo uses too, with more in it than kwo wants, with
 /// other values, and with things of which kwo knows nothing.

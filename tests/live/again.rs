@@ -5,9 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-
-use crate::common::apiserver::{kubectl_ok, unique};
-use crate::run::{Bench, Ran, steps};
+use testkit::apiserver::{kubectl_ok, unique};
+use testkit::run::{Bench, Ran, steps};
 
 fn told(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))

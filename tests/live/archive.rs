@@ -6,9 +6,8 @@ use std::process::Command;
 use kwo_engine::archive::{Builder, Meta, Recipient};
 use kwo_planner::tree::Tree;
 use serde_json::Value;
-
-use crate::common::apiserver::{self, Server, kubectl_ok, unique};
-use crate::run::{Bench, held, steps};
+use testkit::apiserver::{self, Server, kubectl_ok, unique};
+use testkit::run::{Bench, held, steps};
 
 /// What the tenant has of its own, and what the cluster makes of it.
 const OWN: &str = "

@@ -7,9 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::run::{Bench, get};
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, get};
 
 /// What an owner may create that is never stored.
 const NOT_STORED: [&str; 3] = [

@@ -1,9 +1,8 @@
 //! What quotas promise beside what nodes give, of a real API server: with nodes, pods and quotas as it keeps them.
 
 use serde_json::{Value, json};
-
-use crate::common::apiserver::{kubectl_ok, unique};
-use crate::run::{Bench, Ran, narrow};
+use testkit::apiserver::{kubectl_ok, unique};
+use testkit::run::{Bench, Ran, narrow};
 
 /// A node with so many of a device that no other test has. The server taints it until a kubelet says that it is ready.
 fn node(bench: &Bench, name: &str, device: &str) {
@@ -44,7 +43,7 @@ fn capacity_is_what_the_server_says() {
     struct Gone<'n>(&'n str);
     impl Drop for Gone<'_> {
         fn drop(&mut self) {
-            let _ = crate::common::apiserver::kubectl(&["delete", "node", self.0]);
+            let _ = testkit::apiserver::kubectl(&["delete", "node", self.0]);
         }
     }
     let gone = Gone(&name);

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use kwo_engine::providers::{Home as _, Kube, KubeOptions};
+use testkit::apiserver::Server;
+use testkit::live;
+use testkit::run::Bench;
 
-use crate::common::apiserver::Server;
-use crate::common::live;
 use crate::outage::{bench, go};
-use crate::run::Bench;
 
 /// The library; nothing where it cannot be had.
 fn faketime() -> Option<PathBuf> {

@@ -1,21 +1,13 @@
 //! First apply, the empty second plan, drift of every kind of object, adoption, requests counted.
 
 use serde_json::Value;
-
-use crate::common::apiserver::{self, kubectl_ok, unique};
-use crate::run::{Bench, Ran, get, held, steps};
+use testkit::apiserver::{self, kubectl_ok, unique};
+use testkit::run::{Bench, get, held, steps};
 
 fn one(name: &str) -> String {
     format!(
         "tenants:\n  {name}:\n    owners: [{name}@example.com]\n    members: [{{identity: eve@example.com, access: viewer}}]\n"
     )
-}
-
-impl Ran {
-    /// Did it end with nothing to do? What other tests' rosters left behind is left over in the cluster that all share.
-    pub(crate) fn converged(&self) -> bool {
-        ["In agreement: ", "Converged, but "].iter().any(|said| self.err.contains(said))
-    }
 }
 
 #[test]
@@ -180,7 +172,7 @@ fn an_unchanged_plan_costs_a_request_a_kind_and_not_an_object() {
     bench.apply(&[]).expect(0);
     // Other tests work on the same server: a plan of ours is told by an account of its own.
     let account = unique("counter");
-    let kubeconfig = crate::run::narrow(
+    let kubeconfig = testkit::run::narrow(
         &account,
         r#"[{apiGroups: ["*"], resources: ["*"], verbs: [get, list]}]"#,
         &bench.path(""),

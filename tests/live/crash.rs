@@ -2,9 +2,9 @@
 
 use std::process::Stdio;
 
-use crate::common::apiserver::{kubectl_ok, unique};
-use crate::gate::{self, Point};
-use crate::run::{Bench, steps};
+use testkit::apiserver::{kubectl_ok, unique};
+use testkit::gate::{self, Point};
+use testkit::run::{Bench, steps};
 
 /// A tenant with something of every kind to write.
 fn roster(name: &str) -> String {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, Ran};
 
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
 use crate::leaving::leaves;
-use crate::run::{Bench, Ran};
 
 /// An age key of the test's own, as `kwo secrets keygen` prints it.
 struct Key {

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-
-use crate::common::apiserver::{kubectl, unique};
-use crate::run::Bench;
+use testkit::apiserver::{kubectl, unique};
+use testkit::run::Bench;
 
 /// As a person pastes it.
 pub(crate) fn paste(line: &str) -> String {

@@ -7,12 +7,12 @@ use std::os::unix::fs::symlink;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use testkit::apiserver::{kubectl_ok, unique};
+use testkit::run::{Bench, Ran, account, get, held, narrow, steps};
 
 use crate::account::printed;
-use crate::common::apiserver::{kubectl_ok, unique};
 use crate::endings::paste;
 use crate::keeper::{FOLDER, Node, age, forged, silent, token};
-use crate::run::{Bench, Ran, account, get, held, narrow, steps};
 
 /// What the shell scripts leave of this tenant: the token that never ends, and both files with it.
 fn as_the_scripts_leave_it(node: &Node) -> [String; 2] {
@@ -254,7 +254,7 @@ fn status_tells_since_when_k3s_runs_on_this_machine() {
     let Some(node) = Node::new("{}", "{}") else { return };
     let bin = node.bench.path("bin");
     fs::create_dir(&bin).unwrap();
-    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/systemctl");
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/offline/node/systemctl");
     symlink(program, bin.join("systemctl")).unwrap();
     fs::write(bin.join("since"), "Thu 2026-01-01 08:00:00 UTC\n").unwrap();
     let status = |state: &str, format: &str| {

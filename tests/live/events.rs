@@ -6,9 +6,8 @@ use kwo_engine::history::{Action, Commit, Drift, Entry, Outcome, Problem, Proble
 use kwo_engine::notify::{Untold, events};
 use kwo_engine::providers::{Kube, KubeOptions};
 use serde_json::Value;
-
-use crate::common::apiserver::{kubeconfig, kubectl_ok, unique};
-use crate::run::narrow;
+use testkit::apiserver::{kubeconfig, kubectl_ok, unique};
+use testkit::run::narrow;
 
 fn step(id: &str, action: Action, outcome: StepOutcome) -> Step {
     Step {

@@ -9,9 +9,8 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchP
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
-
-use crate::common::apiserver::{self, kubectl, kubectl_ok, unique};
-use crate::run::Bench;
+use testkit::apiserver::{self, kubectl, kubectl_ok, unique};
+use testkit::run::Bench;
 
 /// A controller that sets the pods of a quota to 99, again and again until it is dropped.
 struct Fighter {

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use testkit::apiserver::{kubectl_ok, unique};
+use testkit::run::{Bench, account};
 
-use crate::common::apiserver::{kubectl_ok, unique};
 use crate::endings::paste;
-use crate::run::{Bench, account};
 
 /// What is told of this name.
 fn foreign(found: &Value, name: &str) -> Vec<Value> {

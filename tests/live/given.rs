@@ -2,10 +2,10 @@
 //! pods pull images.
 
 use serde_json::{Value, json};
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, get, held, steps};
 
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
 use crate::endings::paste;
-use crate::run::{Bench, get, held, steps};
 
 fn may(who: &str, verb: &str, what: &str, namespace: &str) -> bool {
     kubectl(&["auth", "can-i", verb, what, &format!("--as={who}"), "-n", namespace]).status.success()

@@ -1,7 +1,7 @@
 //! What is held and what is refused, and that it stops nothing else.
 
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::run::{Bench, get, held, narrow, steps};
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, get, held, narrow, steps};
 
 #[test]
 fn a_field_that_cannot_change_is_held() {

@@ -8,9 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-
-use crate::common::apiserver::{kubectl, unique};
-use crate::run::{Bench, Ran};
+use testkit::apiserver::{kubectl, unique};
+use testkit::run::{Bench, Ran};
 
 pub(crate) const FOLDER: &str = "var/lib/kwo/kubeconfigs";
 pub(crate) const RECORD: &str = "var/lib/kwo/node/files.json";

@@ -7,8 +7,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testkit::apiserver::{kubectl_ok, unique};
 
-use crate::common::apiserver::{kubectl_ok, unique};
 use crate::keeper::{FOLDER, Node, RECORD, age, hash, silent, token};
 
 #[test]

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::run::{Bench, Ran, account};
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, Ran, account};
 
 /// Two tenants that stand.
 fn two() -> Option<(Bench, String, String)> {

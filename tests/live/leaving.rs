@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::gate::{self, Point};
+use testkit::run::{Bench, Ran};
 
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::gate::{self, Point};
 use crate::keeper::Node;
-use crate::run::{Bench, Ran};
 
 /// A tenant with something of every kind that a cut ends, beside one that shares an owner with it.
 fn roster(name: &str, with: bool) -> String {

@@ -1,13 +1,6 @@
 //! kwo against a real API server: the binary is run as a user runs it, and the cluster is asked what came of it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
-#[path = "../common/mod.rs"]
-mod common;
-#[path = "../common/loopback.rs"]
-mod loopback;
-#[path = "../common/proxy.rs"]
-mod proxy;
-
 mod access;
 mod account;
 mod additive;
@@ -16,15 +9,17 @@ mod archive;
 mod bounds;
 mod capacity;
 mod clock;
+mod cluster;
+mod conformance;
 mod converge;
 mod crash;
 mod destroying;
 mod endings;
 mod endless;
+mod escapes;
 mod events;
 mod fight;
 mod foreign;
-mod gate;
 mod given;
 mod hold;
 mod keeper;
@@ -37,11 +32,7 @@ mod outage;
 mod prompt;
 mod proxied;
 mod reach;
-mod run;
+mod rights;
 mod saved;
-#[path = "../common/schemas.rs"]
-mod schemas;
 mod status;
 mod tutorial;
-#[path = "../common/walk.rs"]
-mod walk;

@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-
-use crate::common::apiserver::{kubectl_ok, unique};
-use crate::gate::{Gate, Point};
-use crate::run::{Bench, Ran, get};
+use testkit::apiserver::{kubectl_ok, unique};
+use testkit::gate::{Gate, Point};
+use testkit::run::{Bench, Ran, get};
 
 /// Lowers a tenant's quota from 20 pods to 5, by `apply` and by a saved plan. Just before the first write to the
 /// quota arrives somebody does this to it.

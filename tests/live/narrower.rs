@@ -1,9 +1,8 @@
 //! That what becomes narrower is told, against what a real API server keeps of it, and that the next plan says nothing.
 
 use serde_json::Value;
-
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::run::{Bench, account, get, steps};
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, account, get, steps};
 
 /// What the plan says of the tenant's objects.
 fn told(plan: &Value, tenant: &str) -> Vec<String> {

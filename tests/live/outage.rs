@@ -5,8 +5,8 @@ use std::io::BufRead as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::common::apiserver::{self, Server};
-use crate::run::{Bench, Ran};
+use testkit::apiserver::{self, Server};
+use testkit::run::{Bench, Ran};
 
 /// A server of one's own and a roster of so many tenants.
 pub(crate) fn bench(tenants: usize, flags: &[&str]) -> Option<(Bench, Server)> {

@@ -2,9 +2,8 @@
 
 use rexpect::process::WaitStatus;
 use rexpect::session::spawn_command;
-
-use crate::common::apiserver::{kubectl, unique};
-use crate::run::Bench;
+use testkit::apiserver::{kubectl, unique};
+use testkit::run::Bench;
 
 #[test]
 fn ctrl_c_at_the_prompt_does_nothing_and_gives_the_lease_back() {

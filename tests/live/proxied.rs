@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-
-use crate::common::apiserver::kubectl_ok;
-use crate::proxy::Proxy;
-use crate::run::{Bench, Ran};
+use testkit::apiserver::kubectl_ok;
+use testkit::proxy::Proxy;
+use testkit::run::{Bench, Ran};
 
 /// A kubeconfig in which the server has a name that only a proxy knows, and its port.
 fn kubeconfig(bench: &Bench, proxy: Option<String>) -> (PathBuf, String) {

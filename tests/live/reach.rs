@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::run::{Bench, account, held, steps};
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, account, held, steps};
 
 /// Tries to create this and says what came of it.
 fn create(bench: &Bench, who: &[&str], manifest: &str) -> Result<(), String> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::run::{Bench, Ran, get};
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, Ran, get};
 
 #[test]
 fn a_saved_plan_is_applied_exactly_and_a_stale_step_is_refused() {

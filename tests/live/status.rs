@@ -2,10 +2,9 @@
 
 use kwo_engine::sync::{Memory, Short};
 use serde_json::{Value, json};
-
-use crate::common::apiserver::{kubectl, kubectl_ok, unique};
-use crate::run::{Bench, narrow};
-use crate::schemas::fits;
+use testkit::apiserver::{kubectl, kubectl_ok, unique};
+use testkit::run::{Bench, narrow};
+use testkit::schemas::fits;
 
 fn status(bench: &Bench) -> Value {
     let ran = bench.kwo(&["status", "-o", "json"]).expect(0);

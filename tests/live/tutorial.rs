@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::common::apiserver::{self, unique};
-use crate::run::Bench;
-use crate::walk::{Walk, walk};
+use testkit::apiserver::{self, unique};
+use testkit::run::Bench;
+use testkit::walk::{Walk, walk};
 
 #[test]
 fn the_first_tutorial_goes_as_written_in_a_cluster() {

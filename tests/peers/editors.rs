@@ -1,5 +1,6 @@
 //! The schemas in an editor: the real yaml-language-server, which VS Code and others ask, is asked what it completes,
 //! what it says of mistakes and what it shows of a field. The files begin as `kwo init` writes them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up ends here")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,8 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use super::peers::program;
+use testkit::peers::program;
 
 /// An editor with one folder open, and nothing to load over a network.
 struct Editor {

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::peers::Running;
-use crate::peers::live::{forbidden, missing};
+use testkit::live::{forbidden, missing};
+use testkit::peers::Running;
 
 /// All namespaces that the machine does not share with this one.
 const NAMESPACES: &[&str] = &["--mount", "--pid", "--cgroup", "--uts", "--ipc"];

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::common::apiserver;
+use testkit::apiserver;
+
 use crate::machine::Machine;
 
 const K3S: &str = "[Service]\nExecStart=/bin/sh -c 'echo k3s is up; exec sleep infinity'\n";

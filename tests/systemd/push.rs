@@ -5,10 +5,11 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::common::apiserver::{self, kubectl_ok, unique};
+use testkit::apiserver::{self, kubectl_ok, unique};
+use testkit::peers::sshd::Sshd;
+use testkit::peers::{free_port, local};
+
 use crate::machine::Machine;
-use crate::peers::sshd::Sshd;
-use crate::peers::{free_port, local};
 use crate::repository::{Repository, WITHIN};
 
 /// What GitLab and the listener share.

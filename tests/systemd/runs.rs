@@ -4,9 +4,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::common::apiserver;
+use testkit::apiserver;
+use testkit::peers::free_port;
+
 use crate::machine::Machine;
-use crate::peers::free_port;
 use crate::push::listening;
 use crate::repository::{Repository, WITHIN};
 

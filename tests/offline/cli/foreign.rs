@@ -1,0 +1,110 @@
+//! Access that is not kwo's, in a directory of manifests: told in every form, and no reason to fail unless that is asked
+//! for.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::cli::transcript;
+
+const BINDING: &str = "apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: colleague, namespace: alice}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory@example.com}
+";
+
+const POLICY: &str = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: allow-all, namespace: alice}
+spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{}]}
+";
+
+#[test]
+fn a_network_policy_that_opens_what_is_closed_is_told_unless_the_tier_lets_the_tenant_write_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let roster = |word: &str| {
+        let text = format!(
+            "apiVersion: kwo/v1\nkind: Roster\ntiers: {{t: {{networkPolicies: {word}}}}}\ntenants: {{alice: {{tier: t}}}}\n"
+        );
+        std::fs::write(folder.join("roster.yaml"), text).unwrap();
+    };
+    let run = |args: &[&str]| transcript(folder, &[args, &["--target", "dir:d"]].concat());
+    roster("deny");
+    run(&["apply", "--yes"]);
+    std::fs::write(folder.join("d/theirs.yaml"), POLICY).unwrap();
+    let shown = run(&["plan"]);
+    let said = "not kwo's, opens the network\n  * all others may reach all pods of alice\n      by kube:NetworkPolicy/alice/allow-all; kwo does not remove it; to look at it: cat FOLDER/d/theirs.yaml\n";
+    assert!(shown.contains(said) && shown.ends_with("---- exit 0 ----\n"), "{shown}");
+    assert!(shown.contains(" unchanged, 1 way through the network not kwo's\n"), "{shown}");
+    let page = run(&["plan", "-o", "markdown"]);
+    let block = "**Not kwo's, opens the network**\n\n```diff\n* all others may reach all pods of alice, by kube:NetworkPolicy/alice/allow-all\n```\n";
+    assert!(page.contains(block) && !page.contains("gives access"), "{page}");
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        let strict = run(&[command, &["--fail-on", "foreign-access"]].concat());
+        assert!(strict.ends_with("---- exit 5 ----\n"), "{strict}");
+    }
+    // A file that cannot be read may hold one.
+    std::fs::write(folder.join("d/broken.yaml"), "kind: NetworkPolicy\n: [\n").unwrap();
+    assert!(run(&["plan"]).contains("kwo does not know what others gave: kwo cannot read broken.yaml: "));
+    std::fs::remove_file(folder.join("d/broken.yaml")).unwrap();
+
+    roster("allow");
+    run(&["apply", "--yes"]);
+    let allowed = run(&["plan", "--fail-on", "foreign-access"]);
+    assert!(allowed.ends_with("---- exit 0 ----\n") && !allowed.contains("opens the network"), "{allowed}");
+    assert!(allowed.contains(" unchanged, 1 network policy of a tenant's own\n"), "{allowed}");
+    assert!(run(&["plan", "-o", "json"]).contains("\"own_policies\": 1,"));
+}
+
+#[test]
+fn it_is_told_in_every_form_and_fails_only_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let roster = "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {owners: [alice@example.com]}}\n";
+    std::fs::write(folder.join("roster.yaml"), roster).unwrap();
+    let run = |args: &[&str]| transcript(folder, &[args, &["--target", "dir:d"]].concat());
+    run(&["apply", "--yes"]);
+    let strict = ["--fail-on", "leftover-access,foreign-access"];
+    assert!(run(&[&["plan"][..], &strict].concat()).ends_with("---- exit 0 ----\n"));
+    std::fs::write(folder.join("d/theirs.yaml"), BINDING).unwrap();
+    let shown = run(&["plan"]);
+    let said = "not kwo's, gives access\n  * mallory@example.com is admin of alice\n      by kube:RoleBinding/alice/colleague; kwo does not remove it; to look at it: cat FOLDER/d/theirs.yaml\n";
+    assert!(shown.contains(said) && shown.ends_with("---- exit 0 ----\n"), "{shown}");
+    assert!(
+        shown.contains(" unchanged, 1 right not kwo's\n") && !shown.contains("Not in agreement"),
+        "{shown}"
+    );
+    let applied = run(&["apply", "--yes"]);
+    assert!(applied.contains(said) && applied.contains("In agreement: nothing to do"), "{applied}");
+    for command in ["plan", "apply"] {
+        let said = run(&[&[command][..], &strict].concat());
+        assert!(said.ends_with("---- exit 5 ----\n"), "{said}");
+    }
+    let page = run(&["plan", "-o", "markdown"]);
+    let block = "**Not kwo's, gives access**\n\n```diff\n* mallory@example.com is admin of alice, by kube:RoleBinding/alice/colleague\n```\n";
+    assert!(page.contains(block), "{page}");
+    for (command, yes) in [("plan", &[][..]), ("apply", &["--yes"])] {
+        let text = run(&[&[command, "-o", "json"][..], yes].concat());
+        let text = &text[text.find('\n').unwrap()..text.find("---- stderr").unwrap()];
+        let json: Value = serde_json::from_str(text).unwrap();
+        let [found] = json["foreign_access"].as_array().unwrap().as_slice() else { panic!("{json:#}") };
+        assert_eq!((&found["tenant"], &found["role"]), (&"alice".into(), &"ClusterRole/admin".into()));
+        let look = found["command"].as_str().unwrap().replace("FOLDER", &folder.to_string_lossy());
+        let output = Command::new("sh").args(["-c", &look]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), BINDING);
+    }
+    // Where something is done, the last word is of it, too.
+    std::fs::write(
+        folder.join("roster.yaml"),
+        format!("{roster}operators: {{v: {{identity: v@example.com, role: admin}}}}\n"),
+    )
+    .unwrap();
+    let applied = run(&["apply", "--yes"]);
+    let (_, errors) = applied.split_once("---- stderr ----").unwrap();
+    let end =
+        "* 1 right is not kwo's: mallory@example.com is admin of alice; `kwo plan` shows how to look at it\n";
+    assert!(errors.contains("In agreement: ") && errors.contains(end), "{errors}");
+}

@@ -1,0 +1,188 @@
+//! `kwo offboard` of a directory, which needs no cluster: files move away and come back to the byte. And nothing that plans or
+//! applies knows the way.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{transcript, transcript_with};
+
+const BOTH: &str = "apiVersion: kwo/v1
+kind: Roster
+tenants:
+  alice: {owners: [alice@example.com, bob@example.com]}
+  shop: {owners: [bob@example.com]}
+";
+
+const CUT: [&str; 9] = [
+    "offboard",
+    "alice",
+    "--target",
+    "dir:out",
+    "--stage",
+    "cut",
+    "--yes",
+    "--confirm",
+    "offboard alice (1 namespace)",
+];
+
+/// Every file that is applied with the directory.
+fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.join("out")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.file_name().unwrap().to_string_lossy().starts_with('.') {
+                true => {}
+                false if path.is_dir() => folders.push(path),
+                false => drop(found.insert(path.clone(), std::fs::read_to_string(&path).unwrap())),
+            }
+        }
+    }
+    found
+}
+
+fn applied(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("roster.yaml"), text).unwrap();
+    let said = transcript(folder.path(), &["apply", "--target", "dir:out", "--yes"]);
+    assert!(said.contains("exit 0"), "{said}");
+    folder
+}
+
+#[test]
+fn files_go_and_come_back_to_the_byte() {
+    let folder = applied(BOTH);
+    let path = folder.path();
+    // A person's comment is not in any record, and comes back as well.
+    let theirs = path.join("out/namespaces/alice/rolebinding-alice-admin.yaml");
+    let text = std::fs::read_to_string(&theirs).unwrap();
+    std::fs::write(&theirs, format!("# agreed with Alice\n{text}")).unwrap();
+    let before = files(path);
+    let said = transcript(path, &["offboard", "alice", "--target", "dir:out"]);
+    for expected in ["bob@example.com stays admin of shop", "roster.yaml:4:3: alice:", "Nothing was changed"]
+    {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert_eq!(files(path), before);
+    let said = transcript(path, &CUT);
+    assert!(said.contains("exit 0"), "{said}");
+    let gone: Vec<String> = before
+        .keys()
+        .filter(|file| !file.exists())
+        .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(
+        gone,
+        [
+            "clusterrolebinding-kwo-navigation%3Aalice%3Aalice.yaml",
+            "clusterrolebinding-kwo-navigation%3Aalice%3Abob.yaml",
+            "rolebinding-alice-admin.yaml",
+            "rolebinding-bob-admin.yaml",
+            "rolebinding-deployer-binding.yaml",
+            "serviceaccount-deployer.yaml"
+        ],
+        "{said}"
+    );
+    let rest: BTreeMap<_, _> = before.iter().filter(|(file, _)| file.exists()).collect();
+    assert_eq!(rest, files(path).iter().collect(), "what stays is as it was");
+    let undo =
+        ["offboard", "alice", "--target", "dir:out", "--undo", "--yes", "--confirm", "undo alice (6 cuts)"];
+    let said = transcript(path, &undo);
+    assert!(said.contains("exit 0"), "{said}");
+    assert_eq!(files(path), before);
+    let said = transcript(path, &["plan", "--target", "dir:out", "--detailed-exitcode"]);
+    assert!(said.contains("exit 0"), "{said}");
+    let said = transcript(path, &undo);
+    assert!(said.contains("There is nothing to take back"), "{said}");
+}
+
+#[test]
+fn a_file_with_other_objects_in_it_is_a_persons_to_edit() {
+    let folder = applied(BOTH);
+    let path = folder.path();
+    let inside = path.join("out/namespaces/alice");
+    let both = ["rolebinding-alice-admin.yaml", "rolebinding-bob-admin.yaml"]
+        .map(|name| std::fs::read_to_string(inside.join(name)).unwrap())
+        .join("---\n");
+    std::fs::remove_file(inside.join("rolebinding-bob-admin.yaml")).unwrap();
+    std::fs::write(inside.join("rolebinding-alice-admin.yaml"), &both).unwrap();
+    let said = transcript(path, &CUT);
+    assert!(said.contains("exit 5") && said.contains("so a person has to edit it"), "{said}");
+    assert_eq!(std::fs::read_to_string(inside.join("rolebinding-alice-admin.yaml")).unwrap(), both);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_no_empty_one() {
+    let folder = applied(BOTH);
+    let path = folder.path();
+    let before = files(path);
+    for (text, said) in [
+        ("{", "cannot be read"),
+        (r#"{"format_version":"2.0"}"#, "which this kwo does not know"),
+        (
+            r#"{"format_version":"1.0","leaving":{"tenant":"alice"},"target":"/elsewhere","stages":[],"cuts":[],"retain_seconds":0}"#,
+            "of another cluster or directory",
+        ),
+    ] {
+        std::fs::write(path.join("out/.kwo.offboard-tenant-alice.json"), text).unwrap();
+        let transcript = transcript(path, &CUT);
+        assert!(transcript.contains("exit 1") && transcript.contains(said), "{said}: {transcript}");
+        assert_eq!(files(path), before);
+    }
+}
+
+#[test]
+fn a_pipeline_offboards_nobody() {
+    let folder = applied(BOTH);
+    let before = files(folder.path());
+    for variables in [("CI", "true"), ("CI", "1"), ("INVOCATION_ID", "0123")] {
+        let said = transcript_with(folder.path(), &CUT, &[variables]);
+        assert!(said.contains("exit 64") && said.contains("a person has to type it"), "{said}");
+    }
+    assert_eq!(files(folder.path()), before);
+}
+
+/// Whoever plans, applies, syncs, listens, watches or runs in a pipeline has no way to end anything.
+#[test]
+fn only_the_command_that_a_person_types_knows_the_way() {
+    let mut naming = Vec::new();
+    let mut folders = vec![Path::new("src").to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let names = ["offboard::", "Cutter", "open_to_leave"].iter().any(|name| text.contains(name));
+            if names && path.extension().is_some_and(|of| of == "rs") {
+                naming.push(path.display().to_string());
+            }
+        }
+    }
+    naming.retain(|path| {
+        !["src/planner/offboard/", "src/engine/offboard/"].iter().any(|room| path.starts_with(room))
+    });
+    naming.sort();
+    let own = [
+        "src/cli/command.rs",
+        "src/cli/mod.rs",
+        "src/commands/offboard/last.rs",
+        "src/commands/offboard/mod.rs",
+        "src/commands/offboard/typed.rs",
+        "src/commands/run.rs",
+        "src/engine/providers/dir/cutter.rs",
+        "src/engine/providers/kube/allows.rs",
+        "src/engine/providers/kube/cutter.rs",
+        "src/engine/providers/kube/inventory.rs",
+        "src/engine/providers/node/cutter.rs",
+        "src/engine/target.rs",
+        "src/planner/systems/kube/mod.rs",
+        "src/planner/systems/node.rs",
+        "src/planner/systems/rules.rs",
+        "src/report/offboard.rs",
+    ];
+    assert_eq!(naming, own);
+}

@@ -1,0 +1,59 @@
+//! `kwo registry` without a cluster: which answers are those of a registry, and what needs no cluster. The rest is in
+//! `tests/peers/platform/registry.rs`.
+
+use std::time::Duration;
+
+use kwo_engine::probe::answers;
+use testkit::loopback::{Loopback, Reply};
+
+use crate::cli::{address, snapshot, transcript_with};
+
+/// What is said of a host that answers like this.
+async fn said(status: Option<u16>) -> Result<u16, String> {
+    let server = Loopback::start(move |asked| match status {
+        Some(status) if asked.path == "/v2/" => Reply::Answer(status, "", "{}".to_owned()),
+        _ => Reply::Drop,
+    });
+    let api = address(&server);
+    answers(&api, Duration::from_secs(5)).await.map_err(|why| why.replace(&api, "API"))
+}
+
+#[tokio::test]
+async fn a_registry_answers_or_asks_for_a_password() {
+    assert_eq!(said(Some(200)).await, Ok(200));
+    assert_eq!(said(Some(401)).await, Ok(401));
+    let other = "API answers, and not as a registry (404): does an Ingress lead to it?";
+    assert_eq!(said(Some(404)).await, Err(other.to_owned()));
+    let down = "API answers, and not as a registry that is ready (503)";
+    assert_eq!(said(Some(503)).await, Err(down.to_owned()));
+    assert!(said(None).await.unwrap_err().starts_with("no answer from API: "));
+}
+
+#[test]
+fn a_password_is_printed_only_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let roster = "apiVersion: kwo/v1\nkind: Roster\nregistry:\n  hosts: [registry.example.com]\n  users:\n    ci: \
+                  {password: {env: CI}}\n    people: {password: {env: PEOPLE}}\n";
+    std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
+    let run = |args: &[&str]| transcript_with(folder.path(), args, &[("CI", "Zentinel-4711")]);
+    let mut text = run(&["registry", "credentials"]);
+    assert!(!text.contains("Zentinel"), "{text}");
+    text.push_str(&run(&["registry", "credentials", "--show-password"]));
+    // What kwo did not make it does not change; none of this gets as far as a cluster.
+    for user in [&["rotate"][..], &["rotate", "ci"], &["rotate", "nobody"]] {
+        text.push_str(&run(&[&["registry"], user].concat()));
+    }
+    let two = "apiVersion: kwo/v1\nkind: Roster\nregistry:\n  hosts: [registry.example.com]\n  users:\n    ci: \
+               {password: {generate: 32}}\n    people: {password: {generate: 32}}\n";
+    std::fs::write(folder.path().join("roster.yaml"), two).unwrap();
+    text.push_str(&run(&["registry", "rotate"]));
+    // As `kwo import` draws it up.
+    let taken = "apiVersion: kwo/v1\nkind: Roster\nregistry:\n  hosts: [registry.example.com]\n  users:\n    docker: \
+                 {password: {kube: kube-system/registry-auth/password}}\n";
+    std::fs::write(folder.path().join("roster.yaml"), taken).unwrap();
+    text.push_str(&run(&["registry", "rotate"]));
+    std::fs::write(folder.path().join("roster.yaml"), "apiVersion: kwo/v1\nkind: Roster\n").unwrap();
+    text.push_str(&run(&["registry", "credentials"]));
+    text.push_str(&run(&["registry", "status"]));
+    snapshot("registry", &text);
+}

@@ -1,0 +1,12 @@
+//! kwo beside the real programs that it works with or makes settings for: git, sshd, a forge, Traefik, a registry, an ACME
+//! server, an OpenID provider, Prometheus, systemd's own checks, editors. Several suites use the API server too.
+
+mod editors;
+mod forge;
+mod install;
+mod notify;
+mod pipeline;
+mod platform;
+mod programs;
+mod readers;
+mod sync;

@@ -1,0 +1,60 @@
+//! A real OpenID provider (npm's `oidc-provider`), and what stands in for kubectl's plugin `oidc-login`: its login is
+//! a real one, but nobody has to click.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Running, free_port, local, program};
+
+/// The provider; ends with this.
+pub struct Issuer {
+    /// By which it names itself.
+    pub url: String,
+    /// The certificate of its web server, which clients have to trust.
+    pub ca: String,
+    scripts: PathBuf,
+    _running: Running,
+    _folder: TempDir,
+}
+
+impl Issuer {
+    /// Nothing where it cannot be had. The accounts by name, each with its claims.
+    pub fn start(clients: &[&str], accounts: &Value) -> Option<Issuer> {
+        let scripts = program("oidc")?;
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let (port, ca) = (free_port(), own.cert.pem());
+        let key = own.signing_key.serialize_pem();
+        let settings =
+            json!({"port": port, "key": key, "cert": ca, "clients": clients, "accounts": accounts});
+        let file = folder.path().join("settings.json");
+        std::fs::write(&file, settings.to_string()).expect("a file");
+        let args = [scripts.join("provider.mjs"), file].map(|path| path.display().to_string());
+        let mut running = Running::start(Path::new("node"), &args, &[], folder.path());
+        running.wait_for(local(port));
+        let url = format!("https://localhost:{port}");
+        Some(Issuer { url, ca, scripts, _running: running, _folder: folder })
+    }
+
+    /// Puts the plugin into a folder, so that a kubectl that has it on its PATH finds it.
+    pub fn plugin(&self, folder: &Path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let node = Command::new("sh").args(["-c", "command -v node"]).output().expect("a shell");
+        let node = String::from_utf8(node.stdout).expect("a path");
+        let script = self.scripts.join("login.mjs");
+        let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", node.trim(), script.display());
+        let plugin = folder.join("kubectl-oidc_login");
+        std::fs::write(&plugin, text).expect("a file");
+        std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("a file of ours");
+    }
+
+    /// Logs somebody in with these arguments of the plugin.
+    pub fn login(&self, who: &str, args: &[String]) -> Output {
+        let mut command = Command::new("node");
+        command.arg(self.scripts.join("login.mjs")).args(args).env("KWO_TEST_LOGIN", who);
+        command.stdin(Stdio::null()).output().expect("node is there")
+    }
+}

@@ -1,0 +1,99 @@
+//! A real container registry, without TLS, whose users are in an htpasswd file.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::http::{Message, Request};
+use super::{Running, free_port, local, program};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// The registry; ends with this.
+pub struct Registry {
+    /// Where it listens.
+    pub address: SocketAddr,
+    _running: Running,
+    _folder: TempDir,
+}
+
+/// Who asks the registry.
+#[derive(Clone, Copy)]
+pub struct User<'a> {
+    /// As in the htpasswd file.
+    pub name: &'a str,
+    /// In the clear.
+    pub password: &'a str,
+}
+
+impl User<'_> {
+    /// The value of the header that logs in.
+    pub fn basic(&self) -> String {
+        let credentials = k8s_openapi::ByteString(format!("{}:{}", self.name, self.password).into_bytes());
+        // As JSON this type is Base64.
+        let encoded = serde_json::to_value(credentials).expect("JSON");
+        format!("Basic {}", encoded.as_str().expect("text"))
+    }
+}
+
+impl Registry {
+    /// Nothing where there is no such program.
+    pub fn start(htpasswd: &Path) -> Option<Registry> {
+        let program = program("docker-registry")?;
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = local(free_port());
+        let config = json!({
+            "version": "0.1",
+            "storage": {"filesystem": {"rootdirectory": folder.path().join("data")}, "delete": {"enabled": true}},
+            "http": {"addr": address, "secret": "for tests"},
+            "auth": {"htpasswd": {"realm": "test", "path": htpasswd}},
+        });
+        let file = folder.path().join("config.yml");
+        std::fs::write(&file, config.to_string()).expect("a file");
+        let args = ["serve".to_owned(), file.display().to_string()];
+        let mut running = Running::start(&program, &args, &[], folder.path());
+        running.wait_for(address);
+        Some(Registry { address, _running: running, _folder: folder })
+    }
+
+    /// Asks it as this user.
+    pub fn ask(&self, user: User, method: &str, path: &str, body: &[u8]) -> Message {
+        let basic = user.basic();
+        let kind = if path.contains("/manifests/") { MANIFEST } else { "application/octet-stream" };
+        let host = self.address.to_string();
+        let headers = [("authorization", basic.as_str()), ("content-type", kind), ("accept", MANIFEST)];
+        let request = Request { method, path, host: &host, headers: &headers, body };
+        request.ask(self.address).expect("an answer")
+    }
+
+    /// Pushes an image of one layer, which is also its configuration; answers with the digest of the layer.
+    pub fn push(&self, user: User, repository: &str, tag: &str, layer: &[u8]) -> String {
+        let digest = digest(layer);
+        let begun = self.ask(user, "POST", &format!("/v2/{repository}/blobs/uploads/"), b"");
+        assert_eq!(begun.status(), 202, "{begun:?}");
+        let location = begun.header("location").expect("where to put it");
+        let path = location.strip_prefix(&format!("http://{}", self.address)).unwrap_or(location);
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let put = self.ask(user, "PUT", &format!("{path}{mark}digest={digest}"), layer);
+        assert_eq!(put.status(), 201, "{put:?}");
+        let part = |kind: &str| json!({"mediaType": kind, "digest": digest, "size": layer.len()});
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": part("application/vnd.oci.image.config.v1+json"),
+            "layers": [part("application/vnd.oci.image.layer.v1.tar")],
+        });
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let put = self.ask(user, "PUT", &path, manifest.to_string().as_bytes());
+        assert_eq!(put.status(), 201, "{put:?}");
+        digest
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
