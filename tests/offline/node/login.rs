@@ -84,7 +84,7 @@ async fn what_k3s_reads_beside_the_file_counts_as_well() {
     assert!(said.contains("config.yaml.d/50-ours.yaml: its `kube-apiserver-arg` overrides"), "{said}");
     assert!(said.ends_with("write it there as `kube-apiserver-arg+`"), "{said}");
     let said = why("kube-apiserver-arg+: oidc-issuer-url=https://x\n").await;
-    assert!(said.contains("50-ours.yaml: `oidc-issuer-url` stands in `kube-apiserver-arg`"), "{said}");
+    assert!(said.contains("50-ours.yaml: `oidc-issuer-url` is in `kube-apiserver-arg`"), "{said}");
     let said = why("a: [\n").await;
     assert!(said.contains("config.yaml.d/50-ours.yaml: "), "{said}");
 

@@ -59,6 +59,11 @@ impl Server {
             .unwrap_or_else(|error| panic!("{}: {error}", self.kubectl.display()))
     }
 
+    /// One JSON line for each request, where the server is our own.
+    pub fn audit_log(&self) -> Option<&Path> {
+        self.audit_log.as_deref()
+    }
+
     /// What kubectl prints; it has to succeed.
     #[track_caller]
     pub fn kubectl_ok(&self, args: &[&str]) -> String {
