@@ -105,6 +105,10 @@ pub struct Apply {
     /// others opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
+    /// Afterwards, ask the API server whether each person and service account may do what the roster promises, and
+    /// nothing else. Exit with 5 if an answer differs, or if kwo cannot ask.
+    #[arg(long, env = "KWO_VERIFY_ACCESS", value_parser = switch)]
+    pub verify_access: bool,
     /// Show each object, and the whole content of new ones. Otherwise a big plan has one line for each tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,

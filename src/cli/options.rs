@@ -54,6 +54,8 @@ pub struct ApplyOptions {
     pub settle: Duration,
     /// What is no success although all else went well.
     pub fail_on: Vec<FailOn>,
+    /// The API server is asked afterwards who may do what.
+    pub verify_access: bool,
     /// Each object is shown.
     pub full: bool,
 }
@@ -75,6 +77,7 @@ impl Apply {
             lock_duration,
             settle,
             fail_on,
+            verify_access,
             full,
         } = self;
         Ok(ApplyOptions {
@@ -88,6 +91,7 @@ impl Apply {
             lock_duration: *lock_duration,
             settle: *settle,
             fail_on: fail_on.clone(),
+            verify_access: *verify_access,
             full: *full,
         })
     }
@@ -108,6 +112,7 @@ impl Ci {
             lock_duration,
             settle,
             fail_on,
+            verify_access,
             full,
         } = self;
         Ok(ApplyOptions {
@@ -121,6 +126,7 @@ impl Ci {
             lock_duration: *lock_duration,
             settle: *settle,
             fail_on: fail_on.clone(),
+            verify_access: *verify_access,
             full: *full,
         })
     }
@@ -144,6 +150,7 @@ impl Watch {
             lock_duration: *lock_duration,
             settle: SETTLE,
             fail_on: Vec::new(),
+            verify_access: false,
             full: false,
         })
     }

@@ -46,6 +46,10 @@ pub struct Ci {
     /// others opens what is closed.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
+    /// Afterwards, ask the API server whether each person and service account may do what the roster promises, and
+    /// nothing else. Exit with 5 if an answer differs, or if kwo cannot ask.
+    #[arg(long, env = "KWO_VERIFY_ACCESS", value_parser = switch)]
+    pub verify_access: bool,
     /// Show each object, and the whole content of new ones. Otherwise a big plan has one line for each tenant.
     #[arg(long, env = "KWO_FULL", value_parser = switch)]
     pub full: bool,
@@ -72,6 +76,9 @@ pub struct Rbac {
     /// Also print the rights to see what a plan that tightens something would hit.
     #[arg(long, env = "KWO_RBAC_HITS", value_parser = switch)]
     pub hits: bool,
+    /// Also print the right to ask who may do what, for `--verify-access`.
+    #[arg(long, env = "KWO_RBAC_VERIFY_ACCESS", value_parser = switch)]
+    pub verify_access: bool,
     /// YAML documents, or one JSON list.
     #[arg(short, long, default_value = "yaml", env = "KWO_RBAC_OUTPUT", value_name = "FORMAT", value_parser = for_kubernetes())]
     pub output: Format,

@@ -49,6 +49,11 @@ pub struct Sync {
     /// others opens what is closed. `strict:` in the settings does the same.
     #[arg(long, env = "KWO_FAIL_ON", value_name = "WHAT", value_delimiter = ',', value_parser = fail_on())]
     pub fail_on: Vec<FailOn>,
+    /// Afterwards, ask the API server whether each person and service account may do what the roster promises, and
+    /// nothing else. Exit with 5 if an answer differs, or if kwo cannot ask. `verifyAccess:`
+    /// in the settings does the same.
+    #[arg(long, env = "KWO_VERIFY_ACCESS", value_parser = switch)]
+    pub verify_access: bool,
     /// How to print the report.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: Format,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use kwo_planner::hits::Hits;
 use kwo_planner::keeper::{Keeper, is_said_by, unsaid};
+use kwo_planner::observed::Reach;
 use kwo_planner::plan::{Adopt, Plan, Provenance};
 use kwo_planner::resource::{Desired, ResourceId};
 use tokio::sync::watch::Receiver;
@@ -25,10 +26,11 @@ use kwo_engine::execute::Report;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Home, Identity};
 use kwo_engine::run::{
-    Before, Carried, Event, Guard, Interrupted, Locked, Looked, Work, carry, given, hits, look, unless_told,
+    Access, Before, Carried, Event, Guard, Interrupted, Locked, Looked, Promised, Work, carry, given, hits,
+    look, unless_told, verify_access,
 };
 use kwo_engine::strict::fails;
-use kwo_engine::target;
+use kwo_engine::target::{self, Main};
 use kwo_planner::counts::Counts;
 
 /// The roster, where none is named.
@@ -44,6 +46,8 @@ struct Task {
     before: Option<Before>,
     /// How many steps are needed by now that the saved plan does not have.
     beyond: usize,
+    /// For the commands that show more.
+    reach: Reach,
 }
 
 /// What was done.
@@ -68,6 +72,10 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
 
 /// The same for other commands; `stop` is there where signals are listened for already.
 pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
+    if let (true, Main::Directory(_)) = (options.verify_access, &options.target.options.main) {
+        return Err(Failure::usage("--verify-access: a directory has no API server that could be asked")
+            .hint("leave the option out, or name a cluster with `--target kube`"));
+    }
     let file = options.saved.as_deref().map(kwo_engine::saved::open).transpose()?;
     let beside = match (&file, &options.roster) {
         (Some(_), None) => None,
@@ -122,8 +130,9 @@ pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) ->
         };
         // Whoever is asked is told what they say yes to.
         let hits = if options.yes { None } else { hits(&*provider, &plan, &desired, &observed).await };
+        let reach = if options.verify_access { observed.reach.clone() } else { Reach::default() };
         let before = Before::keep(&*provider, &plan, observed);
-        let task = Task { desired, adopt, plan, stale, before, beyond };
+        let task = Task { desired, adopt, plan, stale, before, beyond, reach };
         show_and_ask(options, &task, hits.as_ref(), &place).await?;
         Ok(task)
     };
@@ -131,7 +140,7 @@ pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) ->
         Ok(Ok(mut task)) => {
             let before = task.before.take();
             finish(options, &task, before, &provider, &lock).await.map(|(exit, report, trouble)| {
-                let Task { desired: _, adopt: _, plan, stale, before: _, beyond: _ } = task;
+                let Task { plan, stale, .. } = task;
                 Done { exit, plan, report, stale, trouble }
             })
         }
@@ -150,8 +159,9 @@ async fn finish(
     provider: &Arc<dyn Home>,
     lock: &Locked,
 ) -> Result<Ended, Failure> {
-    let Task { desired, adopt, plan: planned, stale, before: _, beyond } = task;
+    let Task { desired, adopt, plan: planned, stale, before: _, beyond, reach: _ } = task;
     if planned.steps.is_empty() {
+        let access = verified(options, task, None, &**provider, lock).await;
         let nothing = Applied {
             plan: planned,
             report: None,
@@ -160,9 +170,13 @@ async fn finish(
             blind: None,
             stale,
             beyond: *beyond,
+            access: access.as_ref(),
         };
+        let found = nothing.found();
+        talk(&found);
         end(&nothing, options.output)?;
-        return Ok((failing(options, exit(planned, None, stale), planned), None, None));
+        let ended = differing(failing(options, exit(planned, None, stale), planned), access.as_ref());
+        return Ok((ended, None, nothing.is_amiss().then_some(found)));
     }
     let progress = Progress::new(planned.steps.len());
     let mut lines = shown::Lines::default();
@@ -186,6 +200,11 @@ async fn finish(
     .await;
     let again = carried.now();
     let blind = unseen(&carried, &planned.provenance);
+    let access = match &carried.again {
+        Some(_) => verified(options, task, again, &**provider, lock).await,
+        // The run was stopped, and says so.
+        None => None,
+    };
     let applied = Applied {
         plan: planned,
         report: Some(&carried.report),
@@ -194,14 +213,42 @@ async fn finish(
         blind: blind.as_deref(),
         stale,
         beyond: *beyond,
+        access: access.as_ref(),
     };
     let found = applied.found();
     talk(&found);
     end(&applied, options.output)?;
     let failed = applied.is_fought() || blind.is_some();
     let ended = if failed { Exit::Failed } else { exit(planned, Some(&carried.report), stale) };
-    let ended = failing(options, ended, again.unwrap_or(planned));
-    Ok((ended, Some(carried.report), failed.then_some(found)))
+    let ended = differing(failing(options, ended, again.unwrap_or(planned)), access.as_ref());
+    let trouble = (failed || applied.is_amiss()).then_some(found);
+    Ok((ended, Some(carried.report), trouble))
+}
+
+/// What the API server says of the access that the roster promises, where it is to be asked.
+async fn verified(
+    options: &ApplyOptions,
+    task: &Task,
+    again: Option<&Plan>,
+    provider: &dyn Home,
+    lock: &Locked,
+) -> Option<Access> {
+    // A saved plan that no longer holds was not carried out.
+    if !options.verify_access || !task.stale.is_empty() {
+        return None;
+    }
+    let plan = again.unwrap_or(&task.plan);
+    let wrote = !task.plan.steps.is_empty();
+    let promised = Promised { desired: &task.desired, plan, reach: &task.reach, wrote };
+    let asked = verify_access(provider, promised, options.target.options.concurrency);
+    let interrupted = || Access { unverified: vec!["the run was interrupted".into()], ..Access::default() };
+    Some(unless_told(&lock.brakes().interrupted, asked).await.unwrap_or_else(|Interrupted| interrupted()))
+}
+
+/// The exit, or a worse one where access is not as promised.
+fn differing(exit: Exit, access: Option<&Access>) -> Exit {
+    let differs = access.is_some_and(|access| !access.is_as_promised());
+    if exit == Exit::Done && differs { Exit::Held } else { exit }
 }
 
 /// Why it is not known what came of it, where the run looked again.
@@ -232,7 +279,7 @@ async fn show_and_ask(
     hits: Option<&Hits>,
     place: &str,
 ) -> Result<(), Failure> {
-    let Task { desired: _, adopt: _, plan, stale, before: _, beyond } = task;
+    let Task { plan, stale, beyond, .. } = task;
     if !stale.is_empty() {
         stale.iter().for_each(|(id, why)| talk(&format!("stale: {id}: {why}\n")));
         talk("the saved plan is stale; nothing was changed. Plan again, and read the new plan\n");

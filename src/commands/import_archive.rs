@@ -107,6 +107,7 @@ async fn finish(
     let exit = if held { Exit::Held } else { Exit::Done };
     let left_out = &archive.index().left_out;
     let applied = Applied {
+        access: None,
         plan: &planned,
         report: None,
         again: None,

@@ -1,7 +1,7 @@
 //! `kwo rbac`
 
 use kwo_planner::kinds::Kind;
-use kwo_planner::rights::{Purpose, Rule, SYSTEM, rights};
+use kwo_planner::rights::{More, Purpose, Rule, SYSTEM, rights};
 use kwo_planner::tree::{SmolStr, Tree};
 
 use super::load::load;
@@ -26,6 +26,7 @@ pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
     if !["default", SYSTEM, "kube-public"].contains(&namespace) {
         manifests.push(object(Kind::Namespace, "", namespace, []));
     }
+    let more = More { leftovers: args.leftovers, hits: args.hits, capacity, reviews: args.verify_access };
     for purpose in purposes {
         let usual = match purpose {
             Purpose::Plan => "kwo-plan",
@@ -34,7 +35,7 @@ pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
         };
         let name = args.account.as_deref().map_or(Ok(usual), |name| named("--account", name))?;
         manifests.push(object(Kind::ServiceAccount, namespace, name, []));
-        for (scope, rules) in rights(&desired, purpose, args.leftovers, args.hits, capacity) {
+        for (scope, rules) in rights(&desired, purpose, more) {
             manifests.extend(role((namespace, name), &scope, &rules));
         }
     }

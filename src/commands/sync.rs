@@ -21,6 +21,7 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
         dry_run: args.dry_run,
         allowed: args.allow.iter().copied().collect(),
         fail_on: args.fail_on.iter().copied().collect(),
+        verify_access: args.verify_access,
         settle: args.settle,
         patience: args.lock_timeout,
         lock_duration: args.lock_duration,

@@ -24,16 +24,23 @@ use crate::regular;
 
 const LAST_SUCCESS: &str = "kwo_last_success_timestamp_seconds";
 
-const OUTCOMES: [Outcome; 5] =
-    [Outcome::Converged, Outcome::AccessLeft, Outcome::Held, Outcome::Refused, Outcome::Failed];
+const OUTCOMES: [Outcome; 6] = [
+    Outcome::Converged,
+    Outcome::AccessLeft,
+    Outcome::Held,
+    Outcome::AccessDiffers,
+    Outcome::Refused,
+    Outcome::Failed,
+];
 
-const KINDS: [(ProblemKind, &str); 6] = [
+const KINDS: [(ProblemKind, &str); 7] = [
     (ProblemKind::Fetch, "fetch"),
     (ProblemKind::Trust, "trust"),
     (ProblemKind::Roster, "roster"),
     (ProblemKind::Limit, "limit"),
     (ProblemKind::Target, "target"),
     (ProblemKind::Step, "step"),
+    (ProblemKind::Access, "access"),
 ];
 
 /// Writes the figures of this run into the file. The last success is kept where this is none.

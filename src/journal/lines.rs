@@ -89,7 +89,7 @@ pub fn lines(entry: &Entry, before: Option<&Entry>) -> Vec<Line> {
 fn whole(entry: &Entry) -> Line {
     let done = entry.done().count();
     let priority = match entry.outcome {
-        Outcome::Failed | Outcome::Refused => Priority::Error,
+        Outcome::Failed | Outcome::Refused | Outcome::AccessDiffers => Priority::Error,
         Outcome::Held | Outcome::AccessLeft => Priority::Warning,
         Outcome::Converged if done > 0 => Priority::Notice,
         Outcome::Converged => Priority::Info,

@@ -353,6 +353,13 @@ impl Class<'_> {
     }
 }
 
+/// What somebody is called in the rights that others gave, by their own name and as one of these groups.
+pub(crate) fn told(user: &str, groups: &[SmolStr]) -> Vec<SmolStr> {
+    let own = (!user.is_empty()).then(|| Subject::user(user));
+    own.into_iter().chain(groups.iter().map(|group| Subject::Group(group))).map(Subject::told).collect()
+}
+
+/// A name, as much of it as is told.
 pub(crate) fn clipped(name: &str) -> SmolStr {
     if name.chars().count() <= LONGEST {
         return name.into();

@@ -34,6 +34,7 @@ pub mod plain;
 pub mod plan;
 pub mod refresh;
 pub mod resource;
+pub mod reviews;
 pub mod rights;
 pub mod roster;
 pub mod saved;

@@ -25,6 +25,19 @@ pub enum Purpose {
     Sync,
 }
 
+/// What an account is to be able to do besides.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct More {
+    /// See what kwo once made and the roster no longer wants.
+    pub leftovers: bool,
+    /// See what a plan would hit.
+    pub hits: bool,
+    /// See whether quotas promise more than the nodes give.
+    pub capacity: bool,
+    /// Ask who may do what.
+    pub reviews: bool,
+}
+
 /// The namespace of the lock, and the one whose uid tells clusters apart. The guard lets its accounts pass.
 pub const SYSTEM: &str = "kube-system";
 /// The Lease that is the lock.
@@ -59,11 +72,17 @@ pub type Rules = BTreeMap<SmolStr, Vec<Rule>>;
 
 /// The least rights for this purpose. With `leftovers` they are also enough to see
 /// what kwo once made of kinds of which the roster wants nothing now; with `hits` to see what is there and would be hit
-/// where a plan tightens something. With `capacity` a plan may also see whether quotas promise more than the nodes give.
+/// where a plan tightens something; with `capacity` a plan may also see whether quotas promise more than the nodes give;
+/// with `reviews` to ask who may do what.
 #[must_use]
-pub fn rights(desired: &Desired, purpose: Purpose, leftovers: bool, hits: bool, capacity: bool) -> Rules {
+pub fn rights(desired: &Desired, purpose: Purpose, more: More) -> Rules {
+    let More { leftovers, hits, capacity, reviews } = more;
     let mut rights = Rights::default();
     rights.look(desired, leftovers);
+    // To ask it takes the writes before it.
+    if reviews && purpose != Purpose::Plan {
+        rights.insert("", "authorization.k8s.io", "subjectaccessreviews", "", &["create"]);
+    }
     let capacity = Beside::OF_CAPACITY.into_iter().filter(|_| capacity && purpose != Purpose::Sync);
     for kind in Beside::ALL.into_iter().filter(|_| hits).chain(capacity) {
         let (_, version, plural) = kind.facts();
@@ -332,9 +351,9 @@ mod tests {
         let (_, sections) = EVERYTHING.split_once("kind: Roster\n").unwrap();
         let desired = desired(sections);
         for leftovers in [false, true] {
-            let plan = rights(&desired, Purpose::Plan, leftovers, false, false);
+            let plan = rights(&desired, Purpose::Plan, More { leftovers, ..More::default() });
             assert!(all(&plan).all(|rule| rule.verbs.iter().all(|verb| READS.contains(&verb.as_str()))));
-            let apply = rights(&desired, Purpose::Apply, leftovers, false, false);
+            let apply = rights(&desired, Purpose::Apply, More { leftovers, ..More::default() });
             for verb in all(&apply).flat_map(|rule| &rule.verbs) {
                 assert!(!verb.starts_with("delete") && verb != ANY, "{verb}");
             }
@@ -347,7 +366,7 @@ mod tests {
             "cluster: {acme: {email: ops@example.com}}\nregistry: {hosts: [registry.example.com]}\ntenants: {alice: }\n",
         );
         for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
-            let rules = rights(&desired, purpose, true, false, false);
+            let rules = rights(&desired, purpose, More { leftovers: true, ..More::default() });
             for rule in all(&rules).filter(|rule| rule.resources.contains("secrets")) {
                 assert!(!rule.names.is_empty() || rule.verbs.iter().eq(["create"]), "{rule:?}");
             }
@@ -358,13 +377,13 @@ mod tests {
     fn a_role_of_the_admins_own_is_bound_by_its_name() {
         let own = "tenants: {alice: {members: [{identity: a@example.com, access: {clusterRole: own}}, \
                    {identity: a@example.com, access: {role: of-the-namespace}}]}}\n";
-        let rules = rights(&desired(own), Purpose::Apply, false, false, false);
+        let rules = rights(&desired(own), Purpose::Apply, More::default());
         let binds = |resource: &str, name: &str| {
             let of = |rule: &&Rule| rule.resources.contains(resource) && rule.names.contains(name);
             all(&rules).filter(of).any(|rule| rule.verbs.iter().eq(["bind"]))
         };
         assert!(binds("clusterroles", "own") && binds("roles", "of-the-namespace"), "{rules:?}");
-        let plan = rights(&desired(own), Purpose::Plan, false, false, false);
+        let plan = rights(&desired(own), Purpose::Plan, More::default());
         assert!(all(&plan).all(|rule| !rule.names.contains("own")));
     }
 
@@ -378,7 +397,7 @@ mod tests {
                                            ben: {longLivedToken: true}}\n",
         );
         for purpose in [Purpose::Plan, Purpose::Apply, Purpose::Sync] {
-            let of = |text: &str| rights(&desired(text), purpose, false, false, false);
+            let of = |text: &str| rights(&desired(text), purpose, More::default());
             assert_eq!(of(one), of(&two));
         }
     }

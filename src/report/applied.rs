@@ -9,12 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed;
-use super::{markdown, run};
+use super::{markdown, reviews, run};
 use kwo_engine::execute::{Outcome, Report, StepResult};
 use kwo_engine::fight::fights;
 use kwo_engine::history::StepOutcome;
 use kwo_engine::providers::Refusal;
-use kwo_engine::run::Extent;
+use kwo_engine::run::{Access, Extent};
 
 /// A plan, and what became of it.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ pub struct Applied<'r> {
     pub stale: &'r [(ResourceId, String)],
     /// How many steps are needed that the saved plan does not have.
     pub beyond: usize,
+    /// What the API server says of the access that the roster promises, where it was asked.
+    pub access: Option<&'r Access>,
 }
 
 impl Applied<'_> {
@@ -56,7 +58,14 @@ impl Applied<'_> {
         if let Some(why) = self.blind {
             found.push_str(&run::blind(why));
         }
+        found.push_str(&self.access.map(reviews::text).unwrap_or_default());
         found
+    }
+
+    /// Is access other than promised, or not known?
+    #[must_use]
+    pub fn is_amiss(&self) -> bool {
+        self.access.is_some_and(|access| !access.is_as_promised())
     }
 }
 
@@ -99,6 +108,9 @@ pub struct ApplyReport<'r> {
     /// Why the look after the run saw less than the one before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     could_not_look_again: Option<&'r str>,
+    /// What the API server says of the access that the roster promises, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<&'r Access>,
 }
 
 /// What became of one step.
@@ -164,7 +176,7 @@ impl printed::Report for Applied<'_> {
     }
 
     fn json(&self) -> ApplyReport<'_> {
-        let Applied { plan, report, again, extent, blind, stale, beyond } = *self;
+        let Applied { plan, report, again, extent, blind, stale, beyond, access } = *self;
         let now = again.unwrap_or(plan);
         // A saved plan has its own world until it was carried out.
         let elsewhere = report.is_none() && (beyond > 0 || !stale.is_empty());
@@ -186,11 +198,12 @@ impl printed::Report for Applied<'_> {
             still_different: again.into_iter().flat_map(|again| &again.steps).map(|step| &step.id).collect(),
             stale: stale.iter().map(|(id, why)| Stale { id, why }).collect(),
             could_not_look_again: blind,
+            access,
         }
     }
 
     fn markdown(&self) -> String {
-        let trouble = (self.is_fought() || self.blind.is_some()).then(|| self.found());
+        let trouble = (self.is_fought() || self.blind.is_some() || self.is_amiss()).then(|| self.found());
         markdown::applied(self.plan, self.report, self.stale, trouble.as_deref())
     }
 }

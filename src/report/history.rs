@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printed::Report;
-use super::run;
+use super::{reviews, run};
 use kwo_engine::history::{Commit, Entry, Left};
 use kwo_engine::run::Extent;
 
@@ -116,6 +116,7 @@ pub fn show(entry: &Entry) -> String {
         // Each is told among the problems.
         fights: _,
         unchanged,
+        access,
     } = entry;
     let mut out = format!("entry {number}: {}\n", outcome.word());
     let mut line = |name: &str, text: &str| {
@@ -132,6 +133,8 @@ pub fn show(entry: &Entry) -> String {
     line("plan", plan_digest);
     line("previous", previous);
     line("objects", &format!("{unchanged} unchanged, {leftovers} left over"));
+    // The answers that are not as promised stand among the problems.
+    line("asked", &access.as_ref().map(reviews::asked).unwrap_or_default());
     line("looked", &looked_again.as_ref().map(again).unwrap_or_default());
     for problem in problems {
         let _ = writeln!(out, "! {}", OneLine(&problem.text));

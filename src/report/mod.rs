@@ -26,6 +26,7 @@ pub mod plain;
 pub mod plan;
 pub mod planned;
 pub mod printed;
+mod reviews;
 pub mod run;
 pub mod status;
 pub mod sync;

@@ -91,6 +91,7 @@ fn summary(entry: &Entry) -> String {
         Outcome::Converged if done == 0 && entry.remains().is_none() => "In agreement",
         Outcome::Converged | Outcome::AccessLeft => "Converged",
         Outcome::Held => "Held",
+        Outcome::AccessDiffers => "Access differs",
         Outcome::Refused => "Refused",
         Outcome::Failed => "Failed",
     };

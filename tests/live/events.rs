@@ -54,6 +54,7 @@ fn entry(steps: Vec<Step>) -> Entry {
         in_force: Vec::new(),
         foreign_access: Vec::new(),
         unseen_access: Vec::new(),
+        access: None,
         fights: Vec::new(),
         unchanged: 0,
     }

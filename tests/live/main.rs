@@ -32,6 +32,7 @@ mod outage;
 mod prompt;
 mod proxied;
 mod reach;
+mod reviews;
 mod rights;
 mod saved;
 mod status;

@@ -11,7 +11,7 @@ use kwo_planner::resource::ResourceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::run::Extent;
+use crate::run::{Access, Extent};
 
 /// The version of the form of an entry.
 const FORMAT_VERSION: &str = "1.0";
@@ -77,6 +77,9 @@ pub struct Entry {
     /// Why it is not known of some bindings and network policies what they give.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen_access: Vec<String>,
+    /// What the API server says of the access that the roster promises, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// What was put right once more and is changed back time and again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fights: Vec<Fought>,
@@ -117,6 +120,9 @@ pub enum Outcome {
     AccessLeft,
     /// Something is held; the rest is as it should be.
     Held,
+    /// Somebody may do something that the roster does not give, or may not do what it gives, or nobody can tell.
+    #[serde(rename = "access-differs")]
+    AccessDiffers,
     /// The newest commit, or its plan, was not let through.
     Refused,
     /// Something could not be done.
@@ -131,6 +137,7 @@ impl Outcome {
             Outcome::Converged => "converged",
             Outcome::AccessLeft => "access-left",
             Outcome::Held => "held",
+            Outcome::AccessDiffers => "access-differs",
             Outcome::Refused => "refused",
             Outcome::Failed => "failed",
         }
@@ -165,6 +172,8 @@ pub enum ProblemKind {
     Target,
     /// A step was not done.
     Step,
+    /// The API server lets somebody do other things than the roster says, or did not say.
+    Access,
 }
 
 /// A step of the plan, and what became of it.
@@ -358,6 +367,7 @@ impl Entry {
             in_force: Vec::new(),
             foreign_access: Vec::new(),
             unseen_access: Vec::new(),
+            access: None,
             fights: Vec::new(),
             unchanged: 0,
         }

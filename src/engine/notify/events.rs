@@ -110,6 +110,7 @@ fn touched(entry: &Entry, namespace: String, steps: &[&Step]) -> Event {
 fn went_wrong(entry: &Entry, before: Option<&Entry>) -> Option<Event> {
     let reason = match entry.outcome {
         Outcome::Converged | Outcome::AccessLeft | Outcome::Held => return None,
+        Outcome::AccessDiffers => "SyncAccessDiffers",
         Outcome::Refused => "SyncRefused",
         Outcome::Failed => "SyncFailed",
     };

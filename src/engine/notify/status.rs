@@ -59,7 +59,7 @@ impl Status {
         let state = match entry.outcome {
             Outcome::Converged => State::Success,
             Outcome::AccessLeft | Outcome::Held => State::Pending,
-            Outcome::Refused | Outcome::Failed => State::Failure,
+            Outcome::AccessDiffers | Outcome::Refused | Outcome::Failed => State::Failure,
         };
         Some(Status {
             commit: entry.refused.as_ref().or(entry.commit.as_ref())?.id.clone(),

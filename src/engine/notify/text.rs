@@ -49,6 +49,7 @@ impl Message {
             _ if recovered => "kwo recovered".to_owned(),
             Outcome::Converged | Outcome::AccessLeft | Outcome::Held => "kwo".to_owned(),
             Outcome::Failed => "kwo failed".to_owned(),
+            Outcome::AccessDiffers => "kwo found access that differs".to_owned(),
             Outcome::Refused => match &entry.refused {
                 Some(commit) => format!("kwo refused {}", short(commit)),
                 None => "kwo refused".to_owned(),
@@ -69,7 +70,7 @@ fn tone(outcome: Outcome) -> Tone {
     match outcome {
         Outcome::Converged => Tone::Good,
         Outcome::AccessLeft | Outcome::Held => Tone::Waiting,
-        Outcome::Refused | Outcome::Failed => Tone::Bad,
+        Outcome::AccessDiffers | Outcome::Refused | Outcome::Failed => Tone::Bad,
     }
 }
 

@@ -5,28 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kwo_planner::offboard::Kept;
+pub use kwo_planner::reviews::Question;
 use kwo_planner::tree::SmolStr;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::providers::{Kube, Refusal};
-
-/// One question of an access review.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Question {
-    /// The user.
-    pub user: SmolStr,
-    /// The groups that the user is asked with.
-    pub groups: Vec<SmolStr>,
-    /// The namespace; empty for the whole cluster.
-    pub namespace: SmolStr,
-    /// The verb.
-    pub verb: SmolStr,
-    /// The API group.
-    pub group: SmolStr,
-    /// The resource, with its subresource behind a slash.
-    pub resource: SmolStr,
-}
 
 /// What was answered.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,8 @@ use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
 
 use super::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
+    Surroundings,
 };
 use crate::secrets::SecretData;
 use crate::secrets::Vault;
@@ -160,5 +161,9 @@ impl Home for Composite {
 
     fn surroundings(&self) -> Option<&dyn Surroundings> {
         self.home.surroundings()
+    }
+
+    fn reviewer(&self) -> Option<&dyn Reviewer> {
+        self.home.reviewer()
     }
 }

@@ -23,5 +23,6 @@ pub use self::node::{KeptToken, Node, TokenState};
 pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
 pub(crate) use self::place::{named_temporary, sweep};
 pub use provider::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings, Token,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
+    Surroundings, Token,
 };

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use kwo_planner::change::Step;
 use kwo_planner::hits::Beside;
+use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Renewed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::reviews::{Question, Verdict};
 use kwo_planner::tree::Tree;
 use secrecy::SecretString;
 use smol_str::SmolStr;
@@ -103,6 +105,24 @@ pub trait Home: Provider {
     fn surroundings(&self) -> Option<&dyn Surroundings> {
         None
     }
+
+    /// Who says what somebody may do here; nobody where it is no cluster.
+    fn reviewer(&self) -> Option<&dyn Reviewer> {
+        None
+    }
+}
+
+/// A cluster, as far as it says who may do what.
+pub trait Reviewer: Send + Sync {
+    /// May they do it? Asking changes nothing.
+    fn review<'a>(&'a self, question: &'a Question) -> Promise<'a, Result<Verdict, Refusal>>;
+
+    /// The roles of this kind and name, each with its rules: one, or one in each of several namespaces.
+    fn roles<'a>(
+        &'a self,
+        kind: Kind,
+        name: &'a str,
+    ) -> Promise<'a, Result<Vec<(ResourceId, Tree)>, Refusal>>;
 }
 
 /// A cluster, as far as it gives tokens for its service accounts.

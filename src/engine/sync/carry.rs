@@ -11,7 +11,7 @@ use kwo_planner::plan::{Adopt, Plan};
 use super::choose::problem;
 use super::converge::{FULL, no_plan, tenants};
 use super::memory::Memory;
-use super::outcome::{planned, problems, quarrel, steps};
+use super::outcome::{access_problems, planned, problems, quarrel, steps};
 use super::quarrel::fought;
 use super::run::{Ready, Run, Stop};
 use super::said::Said;
@@ -19,10 +19,13 @@ use super::state::{Applied, Intent};
 use crate::git::Clone;
 use crate::history::{Entry, ProblemKind};
 use crate::providers::{Home, Note};
-use crate::run::{Event, Locked, Work, carry};
+use crate::run::{Access, Event, Interrupted, Locked, Promised, Work, carry, unless_told, verify_access};
 
 /// So many of the last runs tell whether something is put right time and again.
 const RUNS: usize = 50;
+
+/// So many answers that are not as promised stand in an entry of the history.
+const KEPT: usize = 100;
 
 /// Is there nothing left to do but what the settings leave to others?
 fn agrees(plan: &Plan) -> bool {
@@ -41,7 +44,7 @@ impl Run<'_> {
         memory: &mut Memory,
         note: &mut Option<Note>,
     ) -> Result<(), Stop> {
-        let Ready { checked, desired: _, plan, before: _, was: _ } = ready;
+        let Ready { checked, desired: _, plan, before: _, was: _, reach: _ } = ready;
         let kept = |error: &dyn fmt::Display| {
             problem(ProblemKind::Step, format!("{error}; nothing was changed"), FULL)
         };
@@ -84,6 +87,24 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Is the API server asked who may do what?
+    pub(super) fn verifies_access(&self) -> bool {
+        self.options.verify_access || self.settings.verifies_access()
+    }
+
+    /// Asks it, and says where its answers are not what the roster promises.
+    async fn verify(&mut self, provider: &dyn Home, promised: Promised<'_>) {
+        let asked = verify_access(provider, promised, self.target.concurrency);
+        let access = match unless_told(&self.options.interrupted, asked).await {
+            Ok(access) => access.clipped(KEPT),
+            Err(Interrupted) => {
+                Access { unverified: vec!["the run was interrupted".into()], ..Access::default() }
+            }
+        };
+        access_problems(&access).into_iter().for_each(|problem| self.problem(problem));
+        self.entry.access = Some(access);
+    }
+
     /// Does the steps and looks again.
     pub(super) async fn carry_out(
         &mut self,
@@ -92,8 +113,9 @@ impl Run<'_> {
         lock: &Locked,
         memory: &mut Memory,
     ) -> Result<(), Stop> {
-        let Ready { checked, desired, plan, before, was } = ready;
+        let Ready { checked, desired, plan, before, was, reach } = ready;
         let mut last = plan.clone();
+        let wrote = !plan.steps.is_empty();
         if !plan.steps.is_empty() {
             let said = &mut *self.said;
             let work = Work {
@@ -126,6 +148,10 @@ impl Run<'_> {
                 None => return Ok(()),
             }
             self.counted(&last);
+        }
+        if self.verifies_access() {
+            let promised = Promised { desired: &desired, plan: &last, reach: &reach, wrote };
+            self.verify(&**provider, promised).await;
         }
         if agrees(&last) {
             memory.agreed.clone_from(&checked.digest);

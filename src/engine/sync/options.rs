@@ -52,6 +52,8 @@ pub struct Options {
     pub allowed: BTreeSet<Allowed>,
     /// What makes kwo exit with 5, even if everything else is fine.
     pub fail_on: BTreeSet<FailOn>,
+    /// Ask the API server afterwards who may do what.
+    pub verify_access: bool,
     /// How long to wait before what was put right is looked at once more; nothing where it is not.
     pub settle: Duration,
     /// How long to wait for another run to end.
@@ -91,7 +93,11 @@ impl Ran {
         });
         match self.entry.outcome {
             Outcome::Converged | Outcome::AccessLeft if !fails => Exit::Done,
-            Outcome::Converged | Outcome::AccessLeft | Outcome::Held | Outcome::Refused => Exit::Held,
+            Outcome::Converged
+            | Outcome::AccessLeft
+            | Outcome::Held
+            | Outcome::AccessDiffers
+            | Outcome::Refused => Exit::Held,
             Outcome::Failed => Exit::Failed,
         }
     }

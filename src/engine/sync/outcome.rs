@@ -13,7 +13,7 @@ use crate::history::{
     Action, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step, StepOutcome,
 };
 use crate::providers::Refusal;
-use crate::run::Carried;
+use crate::run::{Access, Carried};
 
 /// The steps of a plan, as they are before one of them is begun.
 pub(super) fn planned(plan: &Plan) -> Vec<Step> {
@@ -137,6 +137,32 @@ pub(super) fn problems(carried: &Carried) -> Vec<Problem> {
     problems
 }
 
+/// So many answers that are not as promised are problems of their own.
+const TOLD: usize = 20;
+
+/// What the API server lets that the roster does not promise, or does not let, and what is not known of it.
+pub(super) fn access_problems(access: &Access) -> Vec<Problem> {
+    let Access { differences, more, unverified, .. } = access;
+    let told = differences.iter().take(TOLD).map(|difference| {
+        let text = format!("{}: {}", difference.sentence(), difference.why);
+        problem(ProblemKind::Access, text, format!("to look at it: {}", difference.command))
+    });
+    let rest = differences.len().saturating_sub(TOLD) + more;
+    let rest = (rest > 0).then(|| {
+        let text = format!("{rest} more answers of the API server are not what the roster promises");
+        problem(ProblemKind::Access, text, "")
+    });
+    let unknown = unverified.iter().map(|why| {
+        let text = format!("access could not be verified: {why}");
+        problem(
+            ProblemKind::Access,
+            text,
+            "`kwo rbac --for sync --verify-access` prints the rights that it takes",
+        )
+    });
+    told.chain(rest).chain(unknown).collect()
+}
+
 /// That something is put right time and again.
 pub(super) fn quarrel(fight: &Fought) -> Problem {
     let Fought { id, field, times, by } = fight;
@@ -157,6 +183,8 @@ pub(super) fn outcome(entry: &Entry) -> Outcome {
         Outcome::Failed
     } else if has(&[ProblemKind::Trust, ProblemKind::Limit]) {
         Outcome::Refused
+    } else if has(&[ProblemKind::Access]) {
+        Outcome::AccessDiffers
     } else if !entry.held.is_empty() {
         Outcome::Held
     } else if !entry.access_left.is_empty() {

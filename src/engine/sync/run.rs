@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use kwo_planner::drift::withhold;
+use kwo_planner::observed::Reach;
 use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::Desired;
 use kwo_planner::roster::Refused;
@@ -125,6 +126,8 @@ pub(super) struct Ready {
     pub(super) before: Option<Before>,
     /// What everything agreed with when the last run ended, where it did.
     pub(super) was: Option<Arc<Desired>>,
+    /// For the commands that show more.
+    pub(super) reach: Reach,
 }
 
 impl Run<'_> {
@@ -292,8 +295,9 @@ impl Run<'_> {
         self.plan = Some(plan.clone());
         let go_on = beyond.is_empty() && !self.options.dry_run;
         beyond.into_iter().for_each(|problem| self.problem(problem));
+        let reach = if self.verifies_access() { observed.reach.clone() } else { Reach::default() };
         let before = Before::keep(&**provider, &plan, observed);
-        Ok(go_on.then_some(Ready { checked, desired, plan, before, was }))
+        Ok(go_on.then_some(Ready { checked, desired, plan, before, was, reach }))
     }
 
     /// The plan as the settings want drift to be treated.

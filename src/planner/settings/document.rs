@@ -27,6 +27,9 @@ record! {
         pub drift: Option<At<Drift>>,
         /// What makes kwo exit with 5, even if everything else is fine.
         pub strict: Option<Strict>,
+        /// Ask the API server after each run whether everybody may do what the roster promises, and nothing else?
+        /// kwo exits with 5 if an answer differs, or if it cannot ask. Default: no.
+        pub verify_access: Option<At<bool>> = "verifyAccess",
         /// Who gets a message when something changes, fails or recovers.
         pub notify: Option<Notify>,
         /// The listener for pushes.
@@ -123,6 +126,12 @@ impl Settings {
     #[must_use]
     pub fn fails_on_foreign_access(&self) -> bool {
         self.strict.as_ref().and_then(|strict| strict.foreign_access).is_some_and(|strict| strict.value)
+    }
+
+    /// Is the API server asked after each run who may do what?
+    #[must_use]
+    pub fn verifies_access(&self) -> bool {
+        self.verify_access.is_some_and(|asked| asked.value)
     }
 
     /// What becomes of drift.

@@ -77,6 +77,21 @@ fn check(settings: &Settings, findings: &mut Findings) {
             .also(cluster, "the cluster"),
         );
     }
+    if let Some(target) = &settings.target
+        && let (Some(directory), Some(asked)) =
+            (&target.directory, settings.verify_access.filter(|asked| asked.value))
+    {
+        findings.push(
+            Finding::new(
+                "no-api-server",
+                asked.at,
+                "a directory has no API server that could be asked who may do what",
+                "expected `verifyAccess` only for a cluster",
+            )
+            .also(directory.at, "the directory")
+            .hint("leave `verifyAccess:` out"),
+        );
+    }
     if let Some(status) = settings.notify.as_ref().and_then(|notify| notify.status.as_ref())
         && matches!(status.forge.value, ForgeKind::Forgejo | ForgeKind::Gitea)
         && status.api.is_none()

@@ -98,6 +98,21 @@ fn with_leftovers_what_is_no_longer_wanted_is_seen() {
 }
 
 #[test]
+fn with_verify_access_the_api_server_can_be_asked() {
+    World::with(SMALLEST, |world| {
+        world.settle();
+        let asked = |more: &[&str]| {
+            let account = world.account(&world.printed("apply", more));
+            world.kwo(&["apply", "--yes", "--verify-access"], Some(&account))
+        };
+        let without = asked(&[]).expect(5);
+        assert!(without.err.contains("Access could not be verified"), "{}", without.err);
+        let with = asked(&["--verify-access"]).expect(0);
+        assert!(with.err.contains("Access is as the roster promises"), "{}", with.err);
+    });
+}
+
+#[test]
 fn accounts_of_kube_system_pass_the_guard_anyway() {
     World::with(SMALLEST, |world| {
         let printed = world.printed("apply", &["--namespace=kube-system"]);

@@ -174,7 +174,6 @@ fn only_the_command_that_a_person_types_knows_the_way() {
         "src/commands/offboard/typed.rs",
         "src/commands/run.rs",
         "src/engine/providers/dir/cutter.rs",
-        "src/engine/providers/kube/allows.rs",
         "src/engine/providers/kube/cutter.rs",
         "src/engine/providers/kube/inventory.rs",
         "src/engine/providers/node/cutter.rs",

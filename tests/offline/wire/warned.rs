@@ -39,6 +39,7 @@ const TOLD: [&str; 3] = [
 async fn warnings_are_told_in_every_form() {
     let (plan, report) = applied(create(), 201).await;
     let whole = Applied {
+        access: None,
         plan: &plan,
         report: Some(&report),
         again: None,

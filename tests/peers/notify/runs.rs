@@ -48,6 +48,7 @@ pub(crate) fn changed() -> Entry {
         leftovers: 1,
         access_left: Vec::new(),
         in_force: Vec::new(),
+        access: None,
         foreign_access: Vec::new(),
         unseen_access: Vec::new(),
         fights: Vec::new(),

@@ -14,6 +14,7 @@ mod nodes;
 mod quiet;
 mod record;
 mod repository;
+mod reviews;
 mod served;
 mod settings;
 mod signed;

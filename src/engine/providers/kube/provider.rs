@@ -18,7 +18,8 @@ use super::wire::{Call, Wire};
 use super::{again, lease, note, observe, review, token, write};
 use crate::kubeconfig::Endpoint;
 use crate::providers::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Surroundings, Token,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
+    Surroundings, Token,
 };
 use crate::secrets::{SecretData, Vault};
 
@@ -105,6 +106,10 @@ impl Home for Kube {
     }
 
     fn surroundings(&self) -> Option<&dyn Surroundings> {
+        Some(self)
+    }
+
+    fn reviewer(&self) -> Option<&dyn Reviewer> {
         Some(self)
     }
 

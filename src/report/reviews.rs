@@ -1,0 +1,67 @@
+//! What the API server says of the access that the roster promises, as lines below a report.
+
+use std::fmt::Write as _;
+
+use kwo_engine::run::Access;
+use kwo_planner::plain::OneLine;
+use kwo_planner::reviews::{Counted, Difference};
+
+use super::plan::{CREATE, HOLD};
+
+/// So many differences are told one by one.
+const MOST: usize = 20;
+
+/// About whom it was asked, and how often.
+#[must_use]
+pub(super) fn asked(access: &Access) -> String {
+    let Access { about, answers, requests, .. } = access;
+    format!("the API server about {} ({answers} answers, {requests} requests)", people(about))
+}
+
+/// The lines.
+#[must_use]
+pub(super) fn text(access: &Access) -> String {
+    let Access { about, answers: _, requests: _, differences, more, unverified } = access;
+    let wrong = differences.len() + more;
+    let mut out = match (wrong, unverified.len()) {
+        (0, 0) => format!("{CREATE}Access is as the roster promises{CREATE:#}"),
+        (0, _) => format!("{HOLD}Access could not be verified{HOLD:#}"),
+        (1, _) => format!("{HOLD}Access differs from what the roster promises{HOLD:#}: 1 answer"),
+        (_, _) => format!("{HOLD}Access differs from what the roster promises{HOLD:#}: {wrong} answers"),
+    };
+    let _ = writeln!(out, "; kwo asked {}", asked(access));
+    for difference in differences.iter().take(MOST) {
+        let Difference { why, command, .. } = difference;
+        let _ = writeln!(out, "  {HOLD}!{HOLD:#} {}", OneLine(difference.sentence()));
+        let _ = writeln!(out, "      {}; to look at it: {}", OneLine(why), OneLine(command));
+    }
+    if wrong > MOST {
+        let _ = writeln!(out, "  {HOLD}!{HOLD:#} and {} more; `-o json` has more of them", wrong - MOST);
+    }
+    for why in unverified {
+        let _ = writeln!(out, "  {HOLD}!{HOLD:#} could not be verified: {}", OneLine(why));
+    }
+    if about.sampled > 0 {
+        let _ = writeln!(
+            out,
+            "  {} of them have so many namespaces that kwo asked about a sample",
+            about.sampled
+        );
+    }
+    out
+}
+
+/// `2 people, 1 group and 3 service accounts`.
+fn people(about: &Counted) -> String {
+    let Counted { people, groups, accounts, sampled: _ } = *about;
+    let counted = |count: usize, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    };
+    format!(
+        "{}, {} and {}",
+        counted(people, "person", "people"),
+        counted(groups, "group", "groups"),
+        counted(accounts, "service account", "service accounts")
+    )
+}
