@@ -1,6 +1,7 @@
 //! The journal's own protocol: a datagram an entry, a line a field. A value of several lines follows its length. What
 //! is too long for one datagram would have to be sent as a file, so it is cut.
 
+use std::fs;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -10,6 +11,9 @@ use super::lines::Line;
 
 /// Where the journal listens, below the root folder.
 const SOCKET: &str = "run/systemd/journal/socket";
+
+/// Says in which unit this process runs, below the root folder.
+const CGROUP: &str = "proc/self/cgroup";
 
 /// In bytes, of one value. The smallest buffer that a system gives a socket takes several of them.
 const LONGEST: usize = 16 * 1024;
@@ -21,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Journal {
     socket: UnixDatagram,
+    /// The unit that this process runs in.
+    unit: Option<String>,
 }
 
 impl Journal {
@@ -32,7 +38,8 @@ impl Journal {
         let socket = UnixDatagram::unbound()?;
         socket.set_write_timeout(Some(PATIENCE))?;
         socket.connect(root.join(SOCKET))?;
-        Ok(Journal { socket })
+        let unit = fs::read_to_string(root.join(CGROUP)).ok().and_then(|text| unit(&text));
+        Ok(Journal { socket, unit })
     }
 
     /// Writes one line.
@@ -42,13 +49,22 @@ impl Journal {
     pub fn write(&self, line: &Line) -> io::Result<()> {
         let priority = (line.priority as u8).to_string();
         let own = [("MESSAGE", line.text.as_str()), ("PRIORITY", &priority), ("SYSLOG_IDENTIFIER", "kwo")];
+        // The journal asks the kernel for the unit of the sender when it reads an entry. If it is late, the process has
+        // ended and has none any more. `journalctl --unit` also takes the word of root for it.
+        let unit = self.unit.as_deref().map(|unit| ("OBJECT_SYSTEMD_UNIT", unit));
         let more = line.fields.iter().map(|(name, value)| (*name, value.as_str()));
         let mut datagram = Vec::new();
-        for (name, value) in own.into_iter().chain(more) {
+        for (name, value) in own.into_iter().chain(unit).chain(more) {
             field(&mut datagram, name, value);
         }
         self.socket.send(&datagram).map(drop)
     }
+}
+
+/// The unit whose cgroup this is.
+fn unit(cgroup: &str) -> Option<String> {
+    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
+    path.rsplit('/').find(|part| part.ends_with(".service")).map(str::to_owned)
 }
 
 fn field(datagram: &mut Vec<u8>, name: &str, value: &str) {

@@ -52,6 +52,26 @@ fn keys_of_gpg_are_read_in_the_sandbox() {
 }
 
 #[test]
+fn what_a_run_said_is_found_by_its_unit_also_when_the_journal_is_late() {
+    let Some(machine) = Machine::boot() else { return };
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/cluster.git", silent.local_addr().unwrap());
+    machine
+        .install(&format!("repository: {{url: '{url}'}}\ntarget: {{directory: /var/lib/kwo/target}}\n"), &[]);
+    machine.ok(&["systemctl", "start", "--no-block", "kwo-sync"]);
+    silent.set_nonblocking(true).unwrap();
+    let held = machine.until("it fetches", || silent.accept().ok());
+    // The journal knows the run by now, and reads what it says at its end when it is gone.
+    let journal = |signal: &str| machine.ok(&["systemctl", "kill", "--signal", signal, "systemd-journald"]);
+    journal("STOP");
+    drop((held, silent));
+    machine
+        .until("the run has ended", || (machine.shows("kwo-sync", "ActiveState") == "failed").then_some(()));
+    journal("CONT");
+    machine.says("kwo-sync", "cannot be fetched");
+}
+
+#[test]
 fn a_run_is_stopped_with_all_that_it_started() {
     let Some(machine) = Machine::boot() else { return };
     // It takes connections and says nothing.
