@@ -225,7 +225,7 @@ mod tests {
             ("a:\n  - b # why\n  - c\n", "/a", "line 2: there is a comment"),
             ("a: b\n", "/a/c", "line 1: there is a single value"),
             // In the text of `v` some see an empty line, and some none.
-            ("v: |+\n \r", "/b", "line 2: a line ends there"),
+            ("v: |+\n \r", "/b", "line 2: some programs read the line end there as more than one line"),
         ] {
             let said = set(text, pointer, "\"w\"").unwrap_err();
             assert!(said.starts_with(why), "{text}: {said}");

@@ -160,7 +160,7 @@ fn without_grace_every_password_before_ends_at_once() {
     let second = stored("password-ci");
     let said = rotate(&node, &["--grace", "0s"]).expect(0);
     assert!(said.out.contains("  before    ci-2, no longer good\n"), "{}", said.out);
-    assert!(!said.err.contains("After that time"), "{}", said.err);
+    assert!(!said.err.contains("after that time"), "{}", said.err);
     node.settled(&[PEOPLE]);
     let Some(door) = Door::open() else { return };
     door.admits("now", &[("ci", &stored("password-ci")), PEOPLE_MAY], &[("ci", &first), ("ci-2", &second)]);

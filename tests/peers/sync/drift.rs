@@ -58,7 +58,7 @@ fn what_is_put_right_run_after_run_is_a_fight() {
         edit(&world, &shown(&world, "20"), "'99'");
         let ran = world.sync(&[]);
         let said =
-            "a fight: kube:ResourceQuota/alice/alice-quota /spec/hard/pods was put right 3 times lately";
+            "a fight: kwo corrected kube:ResourceQuota/alice/alice-quota /spec/hard/pods 3 times lately";
         if round < 3 {
             ran.expect(0).conceals("a fight")
         } else {

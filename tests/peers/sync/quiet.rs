@@ -123,7 +123,11 @@ fn with_what_is_printed_for_it_it_runs_and_without_any_of_it_it_says_what_it_lac
     grant(Some(("configmaps", "create")));
     world.sync(&[]).expect(1).says("forbidden").says("nothing was changed");
     grant(None);
-    world.sync(&[]).expect(0).says(&format!("created kube:Namespace/{name}")).conceals("not told");
+    world
+        .sync(&[])
+        .expect(0)
+        .says(&format!("created kube:Namespace/{name}"))
+        .conceals("kwo could not notify");
     world.sync(&[]).expect(0).says(": 0 done, ");
     change(7);
     grant(Some(("configmaps", "get")));
@@ -138,7 +142,7 @@ fn with_what_is_printed_for_it_it_runs_and_without_any_of_it_it_says_what_it_lac
         .says("kwo could not notify the cluster's event log");
     change(8);
     grant(None);
-    world.sync(&[]).expect(0).says("revised kube:ResourceQuota").conceals("not told");
+    world.sync(&[]).expect(0).says("revised kube:ResourceQuota").conceals("kwo could not notify");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn a_run_tells_the_channel_prometheus_and_the_namespace_and_a_quiet_one_only_pro
     let (name, receiver) = (unique("told"), Receiver::start());
     let world = World::new(&format!("tenants:\n  {name}: {{owners: [a@example.com]}}\n"));
     cluster.settings(&world, &told(&world, &receiver));
-    world.sync(&[]).expect(0).conceals("could not tell");
+    world.sync(&[]).expect(0).conceals("kwo could not notify");
     assert_eq!(receiver.titles().len(), 1);
     let events = kubectl_ok(&["get", "events", "-n", &name, "-o", "json"]);
     let events: Value = serde_json::from_str(&events).unwrap();
@@ -102,9 +102,9 @@ fn a_failure_that_nobody_could_be_told_of_is_told_later_and_once() {
 
     receiver.status.store(500, Ordering::SeqCst);
     world.commit("tenants:\n  alice: {owner: a@example.com}\n");
-    world.sync(&[]).expect(1).says("webhooks").says("could not tell").conceals("between us");
+    world.sync(&[]).expect(1).says("webhooks").says("kwo could not notify").conceals("between us");
     receiver.status.store(200, Ordering::SeqCst);
-    world.sync(&[]).expect(1).conceals("could not tell");
+    world.sync(&[]).expect(1).conceals("kwo could not notify");
     let titles = receiver.titles();
     assert!(matches!(&*titles, [title] if title.contains("failed")), "{titles:?}");
     world.sync(&[]).expect(1);
