@@ -3,6 +3,7 @@
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use super::access::Access;
 use super::archive::Archive;
 use super::capacity::Capacity;
 use super::commands::{
@@ -123,6 +124,9 @@ pub enum Command {
     Diff(Diff),
     /// Show what a tenant, a namespace, a person or a line of the roster brings, and why.
     Explain(Explain),
+    /// Show who may do what in the cluster, and why.
+    #[command(subcommand)]
+    Access(Access),
     /// Cut the access of a tenant or a person who leaves, and prove it; `--undo` brings it back.
     Offboard(Box<Offboard>),
     /// Fetch the roster, plan and apply once; the timer runs this.

@@ -55,6 +55,45 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "access",
+        &[
+            ("Who can read the Secrets of a namespace?", "kwo access who-can get secrets -n alice"),
+            ("What may this person do?", "kwo access of bob@example.com"),
+        ],
+    ),
+    (
+        "access who-can",
+        &[
+            ("Who can read the Secrets of a namespace?", "kwo access who-can get secrets -n alice"),
+            ("Who can run commands in pods, anywhere?", "kwo access who-can create pods/exec"),
+            ("Who may do everything?", "kwo access who-can '*' '*'"),
+        ],
+    ),
+    (
+        "access of",
+        &[
+            (
+                "What may this person do, as a member of a group as well?",
+                "kwo access of bob@example.com --group ops",
+            ),
+            ("What may a pipeline do, rule by rule?", "kwo access of serviceaccount:alice/deployer --rules"),
+        ],
+    ),
+    (
+        "access diff",
+        &[
+            ("Who has access that the roster does not give?", "kwo access diff"),
+            ("Whose access does this branch change?", "kwo access diff main"),
+        ],
+    ),
+    (
+        "access graph",
+        &[
+            ("Draw who may do what, for a page", "kwo access graph > access.svg"),
+            ("Draw what the roster gives, for a comment", "kwo access graph --offline -o markdown"),
+        ],
+    ),
+    (
         "offboard",
         &[
             ("See what would end when a tenant leaves, and what it keeps", "kwo offboard alice"),

@@ -12,7 +12,7 @@ pub const GROUPS: [(&str, &[&str]); 7] = [
     ("Unattended", &["install", "sync", "hook", "history", "ci"]),
     (
         "Access, secrets and certificates",
-        &["offboard", "archive", "kubeconfig", "rbac", "secrets", "registry", "dns", "tls"],
+        &["access", "offboard", "archive", "kubeconfig", "rbac", "secrets", "registry", "dns", "tls"],
     ),
     ("Files for other programs", &["render", "schema"]),
     ("kwo itself", &["completion", "man", "help"]),

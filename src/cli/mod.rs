@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it means is in `commands`.
 
+mod access;
 mod again;
 mod archive;
 mod capacity;
@@ -18,6 +19,7 @@ mod shared;
 mod unattended;
 mod values;
 
+pub use access::{Access, AccessArgs, AccessDiff, AccessGraph, AccessOf, AccessWhoCan};
 pub use again::{option_with, roster_again};
 pub use archive::{Archive, ArchiveFile, ArchiveImport, ArchiveList, ArchiveVerify};
 pub use capacity::Capacity;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::{EnumValueParser, TypedValueParser};
 
+use crate::report::printed::Drawing;
 use kwo_engine::strict;
 use kwo_engine::sync::Allowed;
 
@@ -17,6 +18,9 @@ pub enum Format {
     Json,
     Yaml,
     Markdown,
+    /// A picture, for the commands that have one.
+    #[value(skip)]
+    Drawn(Drawing),
 }
 
 impl Format {
@@ -41,6 +45,35 @@ impl From<ForKubernetes> for Format {
             ForKubernetes::Json => Format::Json,
         }
     }
+}
+
+/// How to print a picture.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum ForPictures {
+    Svg,
+    Dot,
+    Mermaid,
+    Markdown,
+    Json,
+    Yaml,
+}
+
+impl From<ForPictures> for Format {
+    fn from(format: ForPictures) -> Format {
+        match format {
+            ForPictures::Svg => Format::Drawn(Drawing::Svg),
+            ForPictures::Dot => Format::Drawn(Drawing::Dot),
+            ForPictures::Mermaid => Format::Drawn(Drawing::Mermaid),
+            ForPictures::Markdown => Format::Markdown,
+            ForPictures::Json => Format::Json,
+            ForPictures::Yaml => Format::Yaml,
+        }
+    }
+}
+
+/// Reads how to print a picture.
+pub(super) fn for_pictures() -> impl TypedValueParser<Value = Format> {
+    EnumValueParser::<ForPictures>::new().map(Format::from)
 }
 
 /// Reads how to print what Kubernetes reads.
@@ -110,6 +143,14 @@ pub enum SchemaOf {
     Settings,
     /// What `kwo plan -o json` prints, and a saved plan.
     Plan,
+    /// What `kwo access diff -o json` prints.
+    AccessDiff,
+    /// What `kwo access graph -o json` prints.
+    AccessGraph,
+    /// What `kwo access of -o json` prints.
+    AccessOf,
+    /// What `kwo access who-can -o json` prints.
+    AccessWhoCan,
     /// What `kwo apply -o json` prints.
     Apply,
     /// What `kwo capacity -o json` prints.

@@ -36,11 +36,14 @@ fn candidates_of(command: &str, arg: Arg) -> Arg {
         ("remove", "identity") => people,
         ("add" | "set", "tier") => tiers,
         ("set", "fields") => fields,
-        ("kubeconfig", "namespace") => namespaces,
+        ("kubeconfig" | "who-can" | "of" | "graph", "namespace") => namespaces,
+        ("of", "who") => people,
         (_, "resolver") => resolvers,
         ("rotate", "user") => users,
         ("check", "host") => hosts,
-        ("diff", "from" | "to") => return arg.add(ArgValueCompleter::new(files_and_revisions)),
+        ("diff", "from" | "to" | "first" | "second") => {
+            return arg.add(ArgValueCompleter::new(files_and_revisions));
+        }
         _ => return arg,
     };
     arg.add(ArgValueCompleter::new(move |typed: &OsStr| matching(typed, candidates())))

@@ -20,7 +20,8 @@ use kwo_engine::run::check;
 
 pub(crate) async fn diff(args: &cli::Diff) -> Result<Exit, Failure> {
     let show = show(&args.shown)?;
-    let (Read { side: from, loaded: before }, Read { side: to, loaded }) = both(args).await?;
+    let (Read { side: from, loaded: before }, Read { side: to, loaded }) =
+        both(&args.from, args.to.as_deref(), &args.file).await?;
     let world = agreed(&before.desired, &loaded.desired);
     // Nothing is restarted by this; whether it would be is part of the difference.
     let wanted = loaded.desired.allowing(ALLOW_RESTART);

@@ -1,5 +1,6 @@
 //! One file a command; wiring only.
 
+mod access;
 mod apply;
 mod archive;
 mod candidates;

@@ -14,7 +14,7 @@ use super::pager;
 use crate::cli::Format;
 use crate::log::say;
 use crate::report::plain;
-use crate::report::printed::{Report, unwritten};
+use crate::report::printed::{Drawing, Report, unwritten};
 use kwo_engine::failure::Failure;
 
 /// So many bytes of data are written at once.
@@ -87,6 +87,7 @@ pub(crate) fn written<R: Report>(report: &R, format: Format) -> Result<Zeroizing
         Format::Json => pretty(&report.called())?,
         Format::Yaml => report.yaml()?,
         Format::Markdown => report.markdown(),
+        Format::Drawn(drawing) => report.drawn(drawing),
     }))
 }
 
@@ -94,8 +95,8 @@ pub(crate) fn written<R: Report>(report: &R, format: Format) -> Result<Zeroizing
 pub(crate) fn report<R: Report>(report: &R, format: Format) -> Result<(), Failure> {
     let text = written(report, format)?;
     match format {
-        Format::Json => exactly(&text),
-        Format::Text | Format::Yaml | Format::Markdown => data(&text),
+        Format::Json | Format::Drawn(Drawing::Svg) => exactly(&text),
+        Format::Text | Format::Yaml | Format::Markdown | Format::Drawn(_) => data(&text),
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Apply(args) => super::apply::apply(&args).await,
         Command::Diff(args) => super::diff::diff(&args).await,
         Command::Explain(args) => super::explain::explain(&args),
+        Command::Access(args) => super::access::access(&args).await,
         Command::Offboard(args) => super::offboard::offboard(&args).await,
         Command::Sync(args) => super::sync::sync(&args).await,
         Command::History(args) => super::history::history(&args).await,

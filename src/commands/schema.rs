@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::print::json;
 use crate::cli::{Schema, SchemaOf};
+use crate::report::access::{Changed, Person, Picture, Question};
 use crate::report::applied::Applied;
 use crate::report::capacity::Capacities;
 use crate::report::diff::Compared;
@@ -25,6 +26,10 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::Roster => kwo_planner::roster::schema(),
         SchemaOf::Settings => kwo_planner::settings::schema(),
         SchemaOf::Plan => plan(),
+        SchemaOf::AccessDiff => of::<Changed<'_>>(),
+        SchemaOf::AccessGraph => of::<Picture<'_>>(),
+        SchemaOf::AccessOf => of::<Person<'_>>(),
+        SchemaOf::AccessWhoCan => of::<Question<'_>>(),
         SchemaOf::Apply => of::<Applied<'_>>(),
         SchemaOf::Capacity => of::<Capacities>(),
         SchemaOf::Diff => of::<Compared<'_>>(),

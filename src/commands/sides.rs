@@ -8,7 +8,6 @@ use kwo_planner::plain::one_line;
 use kwo_planner::roster::spelling::did_you_mean;
 
 use super::load::{Loaded, called, checked, checked_as, told};
-use crate::cli::Diff;
 use crate::report::diff::Side;
 use kwo_engine::failure::Failure;
 use kwo_engine::git::{Clone, GitError, export};
@@ -30,18 +29,18 @@ enum Word {
 }
 
 /// Reads both. Where both are refused, all that is wrong is told.
-pub(super) async fn both(args: &Diff) -> Result<(Read, Read), Failure> {
-    let (from, to) = words(&args.from, args.to.as_deref(), &args.file)?;
+pub(super) async fn both(from: &OsStr, to: Option<&OsStr>, file: &Path) -> Result<(Read, Read), Failure> {
+    let (from, to) = words(from, to, file)?;
     if to == Word::File("-".into()) && from == to {
         return Err(Failure::usage("standard input can be one of the two rosters, and not both"));
     }
-    let from = read(from, &args.file).await;
+    let from = read(from, file).await;
     match &from {
         // What is wrong with a roster has been told, and the other one may be wrong, too.
         Err(failure) if !failure.message.is_empty() => return Err(failure.clone()),
         _ => {}
     }
-    let to = read(to, &args.file).await?;
+    let to = read(to, file).await?;
     Ok((from?, to))
 }
 

@@ -1,5 +1,6 @@
 //! How plans, reports and findings are shown: text, Markdown, JSON.
 
+pub mod access;
 mod agreement;
 pub mod applied;
 pub mod archive;

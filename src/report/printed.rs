@@ -1,6 +1,7 @@
 //! What a command found, in whatever format it is asked for. Each command gives a value; one place knows the formats
 //! (`commands/print.rs`), so that a new one is for all of them.
 
+use kwo_planner::plain::{acts, json as spelled_json};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
@@ -8,6 +9,17 @@ use serde_json::{Value, json};
 
 use super::markdown::fenced;
 use kwo_engine::failure::Failure;
+
+/// How a report can be drawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Drawing {
+    /// A picture that needs nothing else.
+    Svg,
+    /// Text for Graphviz.
+    Dot,
+    /// Text for Mermaid.
+    Mermaid,
+}
 
 /// What a command found.
 pub trait Report {
@@ -31,6 +43,11 @@ pub trait Report {
     /// For a comment or a page.
     fn markdown(&self) -> String {
         fenced(&self.text())
+    }
+
+    /// As a picture. Only what has one is asked for it.
+    fn drawn(&self, _: Drawing) -> String {
+        self.text()
     }
 
     /// The same as JSON, for those who like to read it.
@@ -84,7 +101,13 @@ pub fn kind_of(schema: &mut Value, kind: &str) {
 /// # Errors
 /// When the library refuses; it says why.
 pub fn yaml(value: &impl Serialize) -> Result<String, Failure> {
-    serde_yaml::to_string(value).map_err(|error| unwritten("YAML", &error))
+    let text = serde_yaml::to_string(value).map_err(|error| unwritten("YAML", &error))?;
+    // What acts has no spelling in YAML without quotes. JSON is YAML too, and has one for every character.
+    if !text.contains(|char| acts(char) && !matches!(char, '\n' | '\t')) {
+        return Ok(text);
+    }
+    let text = serde_json::to_string_pretty(value).map_err(|error| unwritten("YAML", &error))?;
+    Ok(format!("{}\n", spelled_json(&text)))
 }
 
 /// Why something cannot be written in a format.

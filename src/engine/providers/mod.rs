@@ -14,7 +14,7 @@ mod restart;
 pub use self::composite::Composite;
 pub use self::dir::Dir;
 pub use self::documents::fold;
-pub use self::kube::{ApiKind, counted};
+pub use self::kube::{ApiKind, OF_ACCESS, counted};
 pub use self::kube::{ConnectError, Event, Kube, KubeOptions, LastRun, Log, StoredSecret, hostname};
 pub use self::kube::{chain, contexts, encoded, web};
 pub use self::manifest::read as yaml_documents;

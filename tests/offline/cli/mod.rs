@@ -1,6 +1,7 @@
 //! The binary as a user meets it, in a cleared environment: help, transcripts without a cluster, exit codes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
+mod access;
 mod archive;
 mod capacity;
 mod completion;

@@ -13,7 +13,11 @@ use testkit::manual::{cell, holds};
 use testkit::schemas::fits;
 
 /// Each command that prints JSON, with the schema of it.
-const OUTPUTS: [(&str, &str); 15] = [
+const OUTPUTS: [(&str, &str); 19] = [
+    ("access diff", "access-diff"),
+    ("access graph", "access-graph"),
+    ("access of", "access-of"),
+    ("access who-can", "access-who-can"),
     ("apply", "apply"),
     ("capacity", "capacity"),
     ("diff", "diff"),
@@ -159,7 +163,10 @@ impl Place {
                 "gitCommit":"","gitTreeState":"","buildDate":"","goVersion":"","compiler":"","platform":""}"#
                     .to_owned(),
             ),
-            _ => Reply::Answer(404, "", "{}".to_owned()),
+            path => match super::access::world(path) {
+                Some(list) => Reply::Answer(200, "", list.to_string()),
+                None => Reply::Answer(404, "", "{}".to_owned()),
+            },
         });
         let place = Place(tempfile::tempdir().unwrap(), server);
         let folder = place.0.path().display();
@@ -224,7 +231,13 @@ target: {{directory: {folder}/synced}}\n"
 }
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 28] = [
+const RUNS: [(&str, &[&str]); 34] = [
+    ("access diff", &["access", "diff"]),
+    ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
+    ("access graph", &["access", "graph"]),
+    ("access of", &["access", "of", "alice@example.com"]),
+    ("access who-can", &["access", "who-can", "get", "secrets"]),
+    ("access who-can", &["access", "who-can", "get", "/metrics"]),
     ("validate", &["validate"]),
     ("validate", &["validate", "wrong.yaml"]),
     ("render", &["render"]),

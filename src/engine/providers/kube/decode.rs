@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use smol_str::format_smolstr;
 
 use super::owners::FieldSets;
-use super::page::{Take, Wrong};
+use super::page::{Gather, Take, Wrong};
 use super::redact::redacted;
 use crate::providers::mask::{Also, Cut, Key, shared};
 use crate::secrets::Vault;
@@ -75,21 +75,21 @@ impl Objects {
         }
     }
 
-    /// A list begins.
-    pub(super) fn begin(&mut self) {
-        self.found.clear();
-        self.before = 0;
-    }
-
-    /// A page was read to its end.
-    pub(super) fn turn(&mut self) {
-        self.before = self.found.len();
-    }
-
     /// All that was kept of the list.
     pub(super) fn end(&mut self) -> Vec<Seen> {
         self.before = 0;
         std::mem::take(&mut self.found)
+    }
+}
+
+impl Gather for Objects {
+    fn begin(&mut self) {
+        self.found.clear();
+        self.before = 0;
+    }
+
+    fn turn(&mut self) {
+        self.before = self.found.len();
     }
 }
 

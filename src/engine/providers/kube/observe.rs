@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::answer::{Trouble, times};
 use super::decode::{Objects, Seen};
-use super::page::Page;
+use super::page::{Gather, Page};
 use super::path::{all, encoded, only, siblings, words};
 use super::wire::{Call, Wire};
 use crate::secrets::Vault;
@@ -279,6 +279,19 @@ pub(super) async fn list(
     only: &str,
     call: fn(String) -> Call,
 ) -> Result<Vec<Seen>, SmolStr> {
+    gather(wire, objects, kind, place, only, call).await?;
+    Ok(objects.end())
+}
+
+/// Hands on all objects in a place, or says why they could not be listed.
+pub(super) async fn gather(
+    wire: &Wire,
+    objects: &mut impl Gather,
+    kind: Kind,
+    place: String,
+    only: &str,
+    call: fn(String) -> Call,
+) -> Result<(), SmolStr> {
     let what = words(kind);
     let mut limit = PAGE;
     'whole: for _ in 0..RESTARTS {
@@ -312,7 +325,7 @@ pub(super) async fn list(
             objects.turn();
             match next {
                 Some(next) => from = format!("&continue={}", encoded(&next)),
-                None => return Ok(objects.end()),
+                None => return Ok(()),
             }
         }
     }

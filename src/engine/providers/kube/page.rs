@@ -22,6 +22,14 @@ pub(super) trait Take: Send {
     fn forget(&mut self);
 }
 
+/// Takes the objects of a whole list, page by page.
+pub(super) trait Gather: Take {
+    /// A list begins.
+    fn begin(&mut self);
+    /// A page was read to its end.
+    fn turn(&mut self);
+}
+
 /// A page, as far as it has come.
 pub(super) struct Page<'t, T> {
     objects: &'t mut T,

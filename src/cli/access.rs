@@ -1,0 +1,119 @@
+//! `kwo access`: what can be typed. The doc comments are the help text.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::shared::ClusterArgs;
+use super::values::{Format, for_pictures, switch};
+
+/// `kwo access`
+#[derive(Debug, Subcommand)]
+pub enum Access {
+    /// List who may do something, and which binding gives it.
+    WhoCan(AccessWhoCan),
+    /// List what somebody may do, where, and which binding gives it.
+    Of(AccessOf),
+    /// Compare who has which role: the roster with the cluster, or two rosters.
+    Diff(AccessDiff),
+    /// Draw people, their roles and the namespaces.
+    Graph(AccessGraph),
+}
+
+/// `kwo access who-can`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct AccessWhoCan {
+    /// What is done: `get`, `list`, `create`, `delete`, `escalate`, `*`, …
+    #[arg(value_name = "VERB")]
+    pub verb: String,
+    /// With what, as the API server calls it: `secrets`, `po`, `pods/exec`, `deployments.apps/scale`, `*`, or a path
+    /// such as `/metrics`.
+    #[arg(value_name = "RESOURCE")]
+    pub what: String,
+    /// Only this object.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Ask about this namespace. Default: all of them.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub from: AccessArgs,
+}
+
+/// `kwo access of`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct AccessOf {
+    /// A user (`bob@example.com`), `group:NAME` or `serviceaccount:NAMESPACE/NAME`. Write `user:` in front of a user's name
+    /// that begins like one of these.
+    #[arg(value_name = "WHO")]
+    pub who: String,
+    /// A group that the login puts the person in. The cluster does not know these groups. Repeat it for several.
+    #[arg(long, value_name = "GROUP")]
+    pub group: Vec<String>,
+    /// Ask about this namespace. Default: all of them.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Show each rule of each role.
+    #[arg(long, value_parser = switch)]
+    pub rules: bool,
+    #[command(flatten)]
+    pub from: AccessArgs,
+}
+
+/// `kwo access diff`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct AccessDiff {
+    /// A roster to compare from: a file, a git revision, REVISION:PATH, or two revisions `A..B`, as `kwo diff` takes them.
+    /// kwo then asks no cluster. Default: compare the roster with the cluster.
+    #[arg(value_name = "FROM")]
+    pub first: Option<OsString>,
+    /// A roster to compare to. Default: the roster as it is now.
+    #[arg(value_name = "TO", requires = "first")]
+    pub second: Option<OsString>,
+    /// Exit with 2 when there are changes.
+    #[arg(long, visible_alias = "exit-code", env = "KWO_DETAILED_EXITCODE", value_parser = switch)]
+    pub detailed_exitcode: bool,
+    #[command(flatten)]
+    pub from: AccessArgs,
+}
+
+/// `kwo access graph`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct AccessGraph {
+    /// Draw only what holds in this namespace. Repeat it for several.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Vec<String>,
+    /// Also draw what the cluster gives to its own parts.
+    #[arg(long, value_parser = switch)]
+    pub all: bool,
+    /// Draw what the roster gives, and ask no cluster.
+    #[arg(long, value_parser = switch)]
+    pub offline: bool,
+    /// How to draw it. `markdown` is a Mermaid diagram that forges draw.
+    #[arg(short, long, default_value = "svg", value_name = "FORMAT", value_parser = for_pictures())]
+    pub output: Format,
+    /// The roster. kwo marks what it does not give. Without this file, kwo asks the cluster alone.
+    #[arg(short, long, default_value = "roster.yaml", env = "KWO_ROSTER", value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// What the questions about access have in common.
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct AccessArgs {
+    /// The roster. Its lines are named beside the rights that they give. Without this file, kwo asks the cluster alone.
+    #[arg(short, long, default_value = "roster.yaml", env = "KWO_ROSTER", value_name = "FILE")]
+    pub file: PathBuf,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: Format,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
