@@ -10,6 +10,7 @@ use super::commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
 use super::daily::{Hook, Install, Watch};
+use super::doctor::Doctor;
 use super::edits::{Fmt, Member, Tenant};
 use super::examples::with_examples;
 use super::groups::grouped;
@@ -137,6 +138,8 @@ pub enum Command {
     Status(Status),
     /// Show what quotas promise beside what the nodes can give.
     Capacity(Capacity),
+    /// Check everything that is known to go wrong, and say what to do; changes nothing.
+    Doctor(Doctor),
     /// Print logs: of Traefik, k3s, the registry or a tenant.
     Logs(Logs),
     /// Print the JSON schema of the roster, of a saved plan or of kwo's settings.

@@ -127,6 +127,14 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "doctor",
+        &[
+            ("Check everything from here", "kwo doctor"),
+            ("Check the node that kwo runs on as well", "kwo doctor --node"),
+            ("Write a file for whoever helps you", "kwo doctor --bundle kwo-bundle.tar.zst"),
+        ],
+    ),
+    (
         "capacity",
         &[
             ("See what quotas promise, now and with this roster", "kwo capacity"),

@@ -7,7 +7,7 @@ use clap::Command;
 /// Each command stands in one group.
 pub const GROUPS: [(&str, &[&str]); 7] = [
     ("Start here", &["init", "validate", "import"]),
-    ("Every day", &["plan", "apply", "diff", "explain", "status", "capacity", "logs", "watch"]),
+    ("Every day", &["plan", "apply", "diff", "explain", "status", "doctor", "capacity", "logs", "watch"]),
     ("Edit the roster", &["tenant", "member", "fmt"]),
     ("Unattended", &["install", "sync", "hook", "history", "ci"]),
     (

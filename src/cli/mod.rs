@@ -7,6 +7,7 @@ mod capacity;
 mod command;
 mod commands;
 mod daily;
+mod doctor;
 mod edits;
 mod examples;
 mod groups;
@@ -29,6 +30,7 @@ pub use commands::{
     Validate,
 };
 pub use daily::{Hook, Install, Watch};
+pub use doctor::Doctor;
 pub use edits::{
     EditArgs, Fmt, Level, Member, MemberAdd, MemberRemove, Tenant, TenantAdd, TenantNamed, TenantSet,
 };

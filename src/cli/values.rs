@@ -157,6 +157,8 @@ pub enum SchemaOf {
     Capacity,
     /// What `kwo diff -o json` prints.
     Diff,
+    /// What `kwo doctor -o json` prints.
+    Doctor,
     /// What `kwo dns list -o json` prints.
     Dns,
     /// What `kwo sync -o json` and `kwo history show -o json` print.

@@ -10,6 +10,7 @@ mod completion;
 mod consent;
 mod diff;
 mod dns;
+mod doctor;
 mod edit;
 mod explain;
 mod fmt;

@@ -21,6 +21,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Sync(args) => super::sync::sync(&args).await,
         Command::History(args) => super::history::history(&args).await,
         Command::Status(args) => super::status::status(&args).await,
+        Command::Doctor(args) => super::doctor::doctor(&args).await,
         Command::Capacity(args) => super::capacity::capacity(&args).await,
         Command::Logs(args) => super::logs::logs(&args).await,
         Command::Schema(args) => super::schema::schema(&args),

@@ -9,6 +9,7 @@ use crate::report::applied::Applied;
 use crate::report::capacity::Capacities;
 use crate::report::diff::Compared;
 use crate::report::dns::Resolvers;
+use crate::report::doctor::Examined;
 use crate::report::explain::Explanation;
 use crate::report::history::Entries;
 use crate::report::manifests::Manifests;
@@ -34,6 +35,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::Capacity => of::<Capacities>(),
         SchemaOf::Diff => of::<Compared<'_>>(),
         SchemaOf::Dns => of::<Resolvers>(),
+        SchemaOf::Doctor => of::<Examined>(),
         SchemaOf::Entry => of::<Entry>(),
         SchemaOf::Explain => of::<Explanation<'_>>(),
         SchemaOf::History => of::<Entries>(),

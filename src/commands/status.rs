@@ -1,5 +1,6 @@
 //! `kwo status`
 
+use std::path::Path;
 use std::sync::Arc;
 
 use kwo_planner::keeper::Keeper;
@@ -14,6 +15,7 @@ use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::identity::of_file;
 use kwo_engine::providers::{Home, Kube};
+use kwo_engine::references::Places;
 use kwo_engine::run::{Guard, entrust, look};
 use kwo_engine::status::{Agreement, Answer, look as ask};
 use kwo_engine::strict::fails;
@@ -40,7 +42,8 @@ pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
     };
     let mut failed = !args.fail_on.is_empty();
     let agreement = async {
-        match compared(args, &kube, wanted).await {
+        let node = args.node.then_some(args.root.as_path());
+        match compared(&kube, wanted, node, &args.age.places(path)).await {
             Ok(plan) => {
                 failed = fails(&args.fail_on, &plan);
                 Answer::Found(Agreement::of(&plan))
@@ -61,16 +64,17 @@ pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
 }
 
 /// The plan of now, or why there is none.
-async fn compared(
-    args: &Status,
+pub(super) async fn compared(
     kube: &Arc<Kube>,
     wanted: Result<(Desired, Keeper), String>,
+    node: Option<&Path>,
+    places: &Places,
 ) -> Result<Plan, String> {
     let (desired, keeper) = wanted?;
-    let node = args.node.then(|| target::node(&args.root)).transpose().map_err(|failure| failure.message)?;
+    let node = node.map(target::node).transpose().map_err(|failure| failure.message)?;
     let main: Arc<dyn Home> = kube.clone();
     let provider = target::composite(main, node);
-    let desired = entrust(desired, &args.age.places(&args.roster.roster), &provider).await;
+    let desired = entrust(desired, places, &provider).await;
     let provenance = Provenance { address: kube.address().into(), ..Provenance::default() };
     let guard = Guard { this: &keeper, takes_over: false, writes: false, names: false };
     let looked = look(&provider, &desired, &Adopt::Nothing, &provenance, Some(guard)).await;

@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod beneath;
+pub mod doctor;
 pub mod edit;
 pub mod execute;
 pub mod failure;

@@ -69,6 +69,8 @@ pub const METRICS: Kind = Kind {
         std::str::from_utf8(bytes).is_ok_and(|text| text.starts_with("# ") && text.contains("kwo_"))
     }),
 };
+/// What somebody needs who is asked for help. It may hold names that are nobody else's business.
+pub const BUNDLE: Kind = Kind { what: "support bundle", private: true, is_one: None };
 /// What says that a push has come: a time.
 pub const TRIGGER: Kind = Kind {
     what: "trigger",

@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod diagnostic;
 pub mod diff;
 pub mod dns;
+pub mod doctor;
 pub mod explain;
 pub mod failure;
 mod folded;

@@ -293,7 +293,7 @@ fn sync(run: &Short) -> String {
 }
 
 fn last(run: &LastRun) -> String {
-    let LastRun { holder, running, heard } = run;
+    let LastRun { holder, running, since: _, heard } = run;
     let heard = heard.map_or_else(|| "an unknown time".to_owned(), |heard| format!("{heard:.0}"));
     match (holder.as_deref().map(one_line), running) {
         (Some(holder), true) => format!("is active: {holder}, last seen at {heard}"),

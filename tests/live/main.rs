@@ -14,6 +14,7 @@ mod conformance;
 mod converge;
 mod crash;
 mod destroying;
+mod doctor;
 mod effective;
 mod endings;
 mod endless;

@@ -159,17 +159,12 @@ impl Clone {
         if self.own { only_looked_at(git) } else { git }
     }
 
-    /// Fetches the branch; gives its newest commit.
-    ///
-    /// # Errors
-    /// When the repository cannot be reached or opened, or has no such branch.
-    async fn fetch(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
-        let key =
-            access.key.as_ref().map(key_file).transpose().map_err(GitError::io("keep the key in memory"))?;
+    /// A call that speaks to the repository.
+    fn far(&self, access: &Access, key: Option<&File>) -> Git {
         let mut git = self
             .git_for(access.patience)
             .files_up_to(LARGEST)
-            .env("GIT_SSH_COMMAND", ssh(key.as_ref(), access))
+            .env("GIT_SSH_COMMAND", ssh(key, access))
             .config("protocol.allow=never")
             .config("protocol.https.allow=always")
             .config("protocol.ssh.allow=always")
@@ -192,6 +187,33 @@ impl Clone {
                 .env("KWO_GIT_TOKEN", zeroize::Zeroizing::new(token).as_str())
                 .config("credential.helper=!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \"$KWO_GIT_USER\" \"$KWO_GIT_TOKEN\"; }; f");
         }
+        git
+    }
+
+    /// The newest commit of a branch, without fetching it; nothing where there is no such branch.
+    ///
+    /// # Errors
+    /// When the repository cannot be reached or opened.
+    pub async fn newest(url: &str, branch: &str, access: &Access) -> Result<Option<String>, GitError> {
+        let folder = tempfile::tempdir().map_err(GitError::io("make a folder for a clone"))?;
+        let clone = Clone { folder: folder.path().join("none.git"), own: false };
+        clone.make(&[]).await?;
+        let key =
+            access.key.as_ref().map(key_file).transpose().map_err(GitError::io("keep the key in memory"))?;
+        let reference = format!("refs/heads/{branch}");
+        let listed = clone.far(access, key.as_ref()).args(["ls-remote", "--quiet", "--", url, &reference]);
+        let line = listed.run(None).await?.line();
+        Ok(line.split_whitespace().next().filter(|id| !id.is_empty()).map(str::to_owned))
+    }
+
+    /// Fetches the branch; gives its newest commit.
+    ///
+    /// # Errors
+    /// When the repository cannot be reached or opened, or has no such branch.
+    async fn fetch(&self, url: &str, branch: &str, access: &Access) -> Result<String, GitError> {
+        let key =
+            access.key.as_ref().map(key_file).transpose().map_err(GitError::io("keep the key in memory"))?;
+        let mut git = self.far(access, key.as_ref());
         let skip = access.skip.iter().map(|id| format!("{id}\n")).collect::<String>();
         let list = tempfile::NamedTempFile::new();
         let list = list.map_err(GitError::io("make a list of what to skip"))?;

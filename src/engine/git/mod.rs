@@ -17,3 +17,4 @@ pub use fault::Fault;
 pub use files::export;
 pub use process::GitError;
 pub use signed::Unsigned;
+pub use signers::readable_signers;

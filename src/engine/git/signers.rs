@@ -49,6 +49,14 @@ struct Answer {
     said: String,
 }
 
+/// Can the signers be read, and are the programs there that ask them?
+///
+/// # Errors
+/// When a file cannot be read, holds no key, or the program for it is not there.
+pub async fn readable_signers(signers: &Signers) -> Result<(), GitError> {
+    Judges::of(signers).await.map(drop)
+}
+
 impl Judges {
     /// Reads the signers.
     ///

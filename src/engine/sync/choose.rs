@@ -52,6 +52,23 @@ pub(super) async fn fetch(clone: &Clone, settings: &Settings, places: &Places) -
     .map_err(failed)
 }
 
+/// The newest commit of the branch, without fetching it.
+///
+/// # Errors
+/// When it cannot be had; says what to do.
+pub async fn reaches(repository: &Repository, places: &Places) -> Result<String, Problem> {
+    let (url, branch) = (repository.url.value.as_str(), repository.branch());
+    let access = access(repository, places).await?;
+    let newest = Clone::newest(url, branch, &access).await.map_err(|error| {
+        let hint = hint(&error, repository);
+        problem(ProblemKind::Fetch, format!("{url} cannot be reached: {error}"), hint)
+    })?;
+    newest.ok_or_else(|| {
+        let hint = what_to_do(&Fault::NoBranch, repository);
+        problem(ProblemKind::Fetch, format!("{url} has no branch {branch}"), hint)
+    })
+}
+
 const SLOW: &str =
     "is the server up, and can it be reached from here? `repository.timeout` is how long a fetch may take";
 

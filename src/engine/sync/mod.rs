@@ -14,6 +14,7 @@ mod said;
 mod state;
 mod tell;
 
+pub use choose::reaches;
 pub use memory::{Memory, Short};
 pub use options::{Allowed, Options, Ran, target_options};
 pub use run::run;

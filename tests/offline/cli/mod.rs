@@ -8,6 +8,7 @@ mod completion;
 mod diff;
 mod directory;
 mod dns;
+mod doctor;
 mod edit;
 mod environment;
 mod explain;

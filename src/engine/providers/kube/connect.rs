@@ -292,6 +292,12 @@ pub fn contexts(kubeconfig: Option<&Path>) -> Vec<String> {
     contexts.into_iter().map(|context| context.name).collect()
 }
 
+/// The files that make up the kubeconfig.
+#[must_use]
+pub fn kubeconfigs(named: Option<&Path>) -> Vec<PathBuf> {
+    files(named).0
+}
+
 /// The files that make up the kubeconfig, and where there was none.
 fn files(named: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
     if let Some(file) = named {

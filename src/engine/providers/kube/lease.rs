@@ -46,6 +46,9 @@ pub struct LastRun {
     pub holder: Option<String>,
     /// Does it go on?
     pub running: bool,
+    /// When it took the lock, by its own clock.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub since: Option<Timestamp>,
     /// When it was last heard of, by its own clock.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub heard: Option<Timestamp>,
@@ -304,6 +307,7 @@ pub(super) async fn last(wire: &Wire) -> Result<Option<LastRun>, Refusal> {
     Ok(Some(LastRun {
         running: holder(&now).is_some() && now != first,
         holder: holder(&now).map(str::to_owned),
+        since: time(now.acquire_time.as_ref().or(first.acquire_time.as_ref())),
         heard: time(now.renew_time.as_ref().or(first.renew_time.as_ref())),
     }))
 }

@@ -38,6 +38,12 @@ impl Kube {
         &self.wire.way.server
     }
 
+    /// What kubectl needs to be told to speak to the same cluster, with a space in front of each option.
+    #[must_use]
+    pub fn kubectl_options(&self) -> &str {
+        &self.kubectl
+    }
+
     /// What the server has at this path; nothing where it has nothing there.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ impl Call {
         self.method == Method::GET && self.path.contains("?limit=")
     }
 
-    fn request(&self) -> Result<Request<Body>, Trouble> {
+    pub(super) fn request(&self) -> Result<Request<Body>, Trouble> {
         let request = Request::builder()
             .method(self.method.clone())
             .uri(&self.path)
