@@ -33,7 +33,8 @@ pub(crate) async fn doctor(args: &Doctor) -> Result<Exit, Failure> {
     let loaded = roster(&args.roster.roster);
     let kube = match Kube::connect(options).await {
         Ok(kube) => Ok(Arc::new(kube)),
-        Err(error) => Err([Some(error.why), error.hint].into_iter().flatten().collect::<Vec<_>>().join("; ")),
+        // The check has its own word on what to do, and there is no other target to work with.
+        Err(error) => Err(error.why),
     };
     let known = loaded.as_ref().ok().map(|loaded| (&loaded.roster, &loaded.desired));
     let asked = match &kube {
