@@ -23,6 +23,9 @@ pub enum ArchiveError {
     /// Others can look into the folder, and that cannot be ended.
     #[error("others can look into the folder {}, and an archive may hold secrets", .0.display())]
     Open(PathBuf),
+    /// The folder is another user's.
+    #[error("the folder {} belongs to another user, and an archive may hold secrets", .0.display())]
+    Theirs(PathBuf),
     /// It cannot go into an archive.
     #[error("{part} cannot be archived: {why}")]
     Unfit {

@@ -3,11 +3,12 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use kwo_planner::tree::SmolStr;
 use rustix::fs::{Advice, fadvise};
+use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
@@ -95,6 +96,10 @@ fn private(folder: &Path) -> Result<(), ArchiveError> {
         }
         Err(error) => return Err(cannot(error)),
         Ok(found) if !found.is_dir() => return Err(cannot(ErrorKind::NotADirectory.into())),
+        // Whoever it is may rename and replace what is in it, also where a link led here.
+        Ok(found) if found.uid() != geteuid().as_raw() => {
+            return Err(ArchiveError::Theirs(folder.to_owned()));
+        }
         Ok(found) if found.permissions().mode() & 0o077 == 0 => return Ok(()),
         Ok(_) => {}
     }

@@ -26,6 +26,23 @@ fn a_folder_that_others_look_into_is_closed_or_refused() {
     assert_eq!(names(&out).len(), 2);
 }
 
+#[test]
+fn a_folder_of_somebody_else_is_refused_also_behind_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (theirs, link) = (folder.path().join("theirs"), folder.path().join("link"));
+    fs::create_dir(&theirs).unwrap();
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::symlink(&theirs, &link).unwrap();
+    // Only root can give a folder away.
+    if std::os::unix::fs::chown(&theirs, Some(12345), None).is_err() {
+        return;
+    }
+    for out in [&theirs, &link] {
+        assert!(matches!(builder().finish(out, &[]), Err(ArchiveError::Theirs(_))));
+    }
+    assert!(names(&theirs).is_empty());
+}
+
 /// A volume whose pod went away.
 struct Broken;
 
