@@ -91,4 +91,5 @@ pub enum RightsFor {
     Plan,
     Apply,
     Sync,
+    Offboard,
 }

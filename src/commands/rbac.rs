@@ -19,6 +19,7 @@ pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
         Some(RightsFor::Plan) => vec![Purpose::Plan],
         Some(RightsFor::Apply) => vec![Purpose::Apply],
         Some(RightsFor::Sync) => vec![Purpose::Sync],
+        Some(RightsFor::Offboard) => vec![Purpose::Offboard],
         None => vec![Purpose::Plan, Purpose::Apply],
     };
     let mut manifests = Vec::new();
@@ -32,6 +33,7 @@ pub(crate) fn rbac(args: &Rbac) -> Result<Exit, Failure> {
             Purpose::Plan => "kwo-plan",
             Purpose::Apply => "kwo-apply",
             Purpose::Sync => "kwo-sync",
+            Purpose::Offboard => "kwo-offboard",
         };
         let name = args.account.as_deref().map_or(Ok(usual), |name| named("--account", name))?;
         manifests.push(object(Kind::ServiceAccount, namespace, name, []));

@@ -23,6 +23,8 @@ pub enum Purpose {
     Apply,
     /// The same by itself: to remember as well what was applied, and to tell the tenants.
     Sync,
+    /// To let somebody leave: to cut, to prove it, to bring back, to archive and to destroy.
+    Offboard,
 }
 
 /// What an account is to be able to do besides.
@@ -78,16 +80,21 @@ pub type Rules = BTreeMap<SmolStr, Vec<Rule>>;
 pub fn rights(desired: &Desired, purpose: Purpose, more: More) -> Rules {
     let More { leftovers, hits, capacity, reviews } = more;
     let mut rights = Rights::default();
-    rights.look(desired, leftovers);
+    // Whoever left is left over.
+    rights.look(desired, leftovers || purpose == Purpose::Offboard);
     // To ask it takes the writes before it.
-    if reviews && purpose != Purpose::Plan {
+    if reviews && !matches!(purpose, Purpose::Plan | Purpose::Offboard) {
         rights.insert("", "authorization.k8s.io", "subjectaccessreviews", "", &["create"]);
     }
-    let capacity = Beside::OF_CAPACITY.into_iter().filter(|_| capacity && purpose != Purpose::Sync);
+    let capacity = Beside::OF_CAPACITY.into_iter().filter(|_| capacity && !matches!(purpose, Purpose::Sync | Purpose::Offboard));
     for kind in Beside::ALL.into_iter().filter(|_| hits).chain(capacity) {
         let (_, version, plural) = kind.facts();
         let group = version.split_once('/').map_or("", |(group, _)| group);
         rights.insert("", group, plural, "", &["list"]);
+    }
+    if purpose == Purpose::Offboard {
+        rights.offboard(leftovers);
+        return rights.rules();
     }
     if purpose != Purpose::Plan {
         rights.write(desired);
@@ -97,6 +104,8 @@ pub fn rights(desired: &Desired, purpose: Purpose, more: More) -> Rules {
     if purpose == Purpose::Sync {
         rights.add(SYSTEM, Kind::ConfigMap, "", &["create"]);
         rights.add(SYSTEM, Kind::ConfigMap, MEMORY, &["get", "patch"]);
+        // To tell who left, from what stands beside the records.
+        rights.add(SYSTEM, Kind::ConfigMap, "", &["list"]);
         rights.insert("", "", "events", "", &["create"]);
     }
     rights.rules()
@@ -171,6 +180,35 @@ impl Rights {
             self.add(namespace, kind, "", &["create"]);
             self.add(namespace, kind, name, &["patch"]);
         }
+    }
+
+    /// What it takes to let somebody leave. Records have the names of those who left, which nobody knows before; and who is
+    /// to archive everything in a namespace has to see everything.
+    fn offboard(&mut self, leftovers: bool) {
+        let lease = |rights: &mut Rights, name, verbs: &[&str]| {
+            rights.insert(SYSTEM, "coordination.k8s.io", "leases", name, verbs);
+        };
+        lease(self, "", &["create"]);
+        lease(self, LOCK, &["get", "patch"]);
+        self.add(SYSTEM, Kind::ConfigMap, "", &["create", "get", "patch"]);
+        for kind in [Kind::Role, Kind::ClusterRole, Kind::RoleBinding, Kind::ClusterRoleBinding] {
+            self.add("", kind, "", &["create", "get", "patch", "delete"]);
+        }
+        for kind in [Kind::Role, Kind::ClusterRole] {
+            self.add("", kind, "", &["bind", "escalate"]);
+        }
+        for kind in [Kind::ServiceAccount, Kind::Secret] {
+            self.add("", kind, "", &["create", "get", "delete"]);
+        }
+        for kind in Kind::ALL.into_iter().filter(|kind| leftovers && *kind != Kind::Namespace) {
+            self.add("", kind, "", &["create", "get", "patch", "delete"]);
+        }
+        self.add("", Kind::Namespace, "", &["get", "delete"]);
+        // The guard lets those change what is kwo's who may change the guard.
+        self.add("", Kind::ValidatingAdmissionPolicy, "kwo-guard", &["patch"]);
+        self.insert("", "", "events", "", &["create"]);
+        self.insert("", "authorization.k8s.io", "subjectaccessreviews", "", &["create"]);
+        self.insert("", ANY, ANY, "", &["list"]);
     }
 
     /// What it takes to write roles and bindings: Kubernetes lets nobody give what he does not have, except by leave.
@@ -400,5 +438,20 @@ mod tests {
             let of = |text: &str| rights(&desired(text), purpose, More::default());
             assert_eq!(of(one), of(&two));
         }
+    }
+
+    #[test]
+    fn only_who_lets_somebody_leave_may_delete_and_needs_no_new_rights_for_another_tenant() {
+        let one = desired("tenants: {alice: {owners: [a@example.com]}}\n");
+        let two = desired("tenants: {alice: {owners: [a@example.com]}, bob: {owners: [b@example.com]}}\n");
+        let of = |desired: &Desired, leftovers| rights(desired, Purpose::Offboard, More { leftovers, ..More::default() });
+        assert_eq!(of(&one, false), of(&two, false));
+        let deletes = |rules: &Rules, resource: &str| {
+            all(rules).any(|rule| rule.verbs.contains("delete") && rule.resources.contains(resource))
+        };
+        let rules = of(&one, false);
+        assert!(deletes(&rules, "rolebindings") && deletes(&rules, "namespaces"));
+        assert!(!deletes(&rules, "resourcequotas") && deletes(&of(&one, true), "resourcequotas"));
+        assert!(all(&rules).all(|rule| !rule.verbs.contains(ANY)), "{rules:?}");
     }
 }
