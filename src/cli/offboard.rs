@@ -21,7 +21,7 @@ pub struct Offboard {
     /// The tenant that leaves.
     #[arg(value_name = "TENANT")]
     pub tenant: Option<String>,
-    /// The person or group that leaves, by the name that the roster has.
+    /// The person that leaves, or the group as `group:NAME`, by the name that the roster has.
     #[arg(long, value_name = "NAME")]
     pub person: Option<String>,
     /// With --person: also cut what bindings give the person that are not kwo's.
@@ -61,13 +61,14 @@ pub struct Offboard {
     /// With --stage destroy: lose the data of volumes, which no archive holds.
     #[arg(long)]
     pub discard_volumes: bool,
-    /// Cut the access of this person, although the person is an admin of the cluster, or you yourself.
+    /// Cut the access of this person, although the person is an admin of the cluster, or you yourself. With --undo: give
+    /// this person rights in the whole cluster again.
     #[arg(long, value_name = "NAME")]
     pub admin: Vec<String>,
     /// Do not ask. Needs --confirm.
     #[arg(short, long, value_parser = switch, requires = "confirm")]
     pub yes: bool,
-    /// The sentence that kwo would ask you to type, such as `offboard alice (2 namespaces)`.
+    /// The sentence that kwo would ask you to type, such as `offboard alice (2 namespaces, 14 GiB)`.
     #[arg(long, value_name = "TEXT")]
     pub confirm: Option<String>,
     /// How to print it.

@@ -41,6 +41,9 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
     let ran = sync::run(&settings, &options, &mut said).await?;
     if !args.dry_run {
         if journal {
+            for entry in &ran.departed {
+                let _ = journal::tell(Path::new("/"), entry, None);
+            }
             // Nobody hears it if that fails.
             let _ = journal::tell(Path::new("/"), &ran.entry, ran.before.as_ref());
         }

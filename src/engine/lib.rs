@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod beneath;
+pub mod departed;
 pub mod doctor;
 pub mod edit;
 pub mod execute;

@@ -17,7 +17,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::failure::Failure;
-use crate::history::{Entry, Outcome, ProblemKind};
+use crate::history::{Entry, Outcome, ProblemKind, Retained};
 use crate::out;
 use crate::providers::{Astray, keep_readable};
 use crate::regular;
@@ -171,6 +171,22 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
         ),
         one("kwo_unchanged", "Objects that were as the roster wants them.", number(entry.unchanged)),
     ];
+    figures.push(one(
+        "kwo_retained",
+        "Those who left, and whose objects are still kept.",
+        number(entry.retained.len()),
+    ));
+    if !entry.retained.is_empty() {
+        let values = entry.retained.iter().map(|retained| {
+            let Retained { who, until, archived } = retained;
+            (vec![("who", who.clone()), ("archived", archived.to_string())], seconds(*until))
+        });
+        figures.push(Figure {
+            name: "kwo_retained_until_timestamp_seconds",
+            help: "From when on `kwo offboard --stage destroy` may delete what is kept of somebody who left.",
+            values: values.collect(),
+        });
+    }
     // Where nobody could look, no number is right.
     if entry.unseen_access.is_empty() {
         let help = "Rights that bindings of others give and the roster does not, and network connections that policies of others open.";

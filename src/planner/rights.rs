@@ -86,7 +86,9 @@ pub fn rights(desired: &Desired, purpose: Purpose, more: More) -> Rules {
     if reviews && !matches!(purpose, Purpose::Plan | Purpose::Offboard) {
         rights.insert("", "authorization.k8s.io", "subjectaccessreviews", "", &["create"]);
     }
-    let capacity = Beside::OF_CAPACITY.into_iter().filter(|_| capacity && !matches!(purpose, Purpose::Sync | Purpose::Offboard));
+    let capacity = Beside::OF_CAPACITY
+        .into_iter()
+        .filter(|_| capacity && !matches!(purpose, Purpose::Sync | Purpose::Offboard));
     for kind in Beside::ALL.into_iter().filter(|_| hits).chain(capacity) {
         let (_, version, plural) = kind.facts();
         let group = version.split_once('/').map_or("", |(group, _)| group);
@@ -444,7 +446,9 @@ mod tests {
     fn only_who_lets_somebody_leave_may_delete_and_needs_no_new_rights_for_another_tenant() {
         let one = desired("tenants: {alice: {owners: [a@example.com]}}\n");
         let two = desired("tenants: {alice: {owners: [a@example.com]}, bob: {owners: [b@example.com]}}\n");
-        let of = |desired: &Desired, leftovers| rights(desired, Purpose::Offboard, More { leftovers, ..More::default() });
+        let of = |desired: &Desired, leftovers| {
+            rights(desired, Purpose::Offboard, More { leftovers, ..More::default() })
+        };
         assert_eq!(of(&one, false), of(&two, false));
         let deletes = |rules: &Rules, resource: &str| {
             all(rules).any(|rule| rule.verbs.contains("delete") && rule.resources.contains(resource))

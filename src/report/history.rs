@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::printed::Report;
 use super::{reviews, run};
-use kwo_engine::history::{Commit, Entry, Left};
+use kwo_engine::departed::Offboarded;
+use kwo_engine::history::{Commit, Entry, Left, Retained};
 use kwo_engine::run::Extent;
 
 /// What an entry is called where programs read it.
@@ -62,7 +63,7 @@ pub fn list(entries: &[Entry]) -> String {
     for entry in entries {
         let commit = entry.commit.as_ref().map_or("-", |commit| short(&commit.id));
         let commit = one_line(commit);
-        let mut what: Vec<String> = Vec::new();
+        let mut what: Vec<String> = entry.offboarded.iter().map(Offboarded::told).collect();
         let done = entry.done().count();
         if done > 0 {
             what.push(format!("{done} done"));
@@ -80,11 +81,16 @@ pub fn list(entries: &[Entry]) -> String {
             "{:>6}  {:.0}  {:<11}  {commit:<12}  {}",
             entry.number,
             entry.began,
-            entry.outcome.word(),
+            word(entry),
             OneLine(what.join("; "))
         );
     }
     out
+}
+
+/// How a run ended, or that it is no run.
+fn word(entry: &Entry) -> &'static str {
+    if entry.offboarded.is_some() { "offboard" } else { entry.outcome.word() }
 }
 
 /// One entry.
@@ -117,7 +123,17 @@ pub fn show(entry: &Entry) -> String {
         fights: _,
         unchanged,
         access,
+        offboarded,
+        retained,
     } = entry;
+    if let Some(offboarded) = offboarded {
+        let told = OneLine(offboarded.told());
+        return format!(
+            "entry {number}: {told}\n  at          {began:.0}\n  on          {}\n  target      {}\n  previous    {previous}\n",
+            OneLine(host),
+            OneLine(target)
+        );
+    }
     let mut out = format!("entry {number}: {}\n", outcome.word());
     let mut line = |name: &str, text: &str| {
         if !text.is_empty() {
@@ -136,6 +152,10 @@ pub fn show(entry: &Entry) -> String {
     // The answers that are not as promised stand among the problems.
     line("asked", &access.as_ref().map(reviews::asked).unwrap_or_default());
     line("looked", &looked_again.as_ref().map(again).unwrap_or_default());
+    for Retained { who, until, archived } in retained {
+        let archived = if *archived { "archived" } else { "no archive yet" };
+        let _ = writeln!(out, "left: {}: kept until {until:.0} at least, {archived}", OneLine(who));
+    }
     for problem in problems {
         let _ = writeln!(out, "! {}", OneLine(&problem.text));
         if !problem.hint.is_empty() {

@@ -41,6 +41,7 @@ pub struct PlanOut<'p> {
     kept: &'p [kwo_planner::offboard::Kept],
     namespaces: &'p [kwo_planner::tree::SmolStr],
     people: &'p [kwo_planner::tree::SmolStr],
+    storage_bytes: u64,
     roster_lines: &'p [kwo_planner::tree::SmolStr],
     unseen: &'p [kwo_planner::tree::SmolStr],
     confirm: &'p str,
@@ -128,6 +129,7 @@ impl Report for Plan<'_> {
             kept: &offboarding.kept,
             namespaces: &offboarding.namespaces,
             people: &offboarding.people,
+            storage_bytes: offboarding.storage,
             roster_lines: &offboarding.lines,
             unseen: &offboarding.unseen,
             confirm: phrase,
@@ -202,6 +204,19 @@ impl Report for Shown<'_> {
     fn json(&self) -> &Record {
         self.0
     }
+}
+
+/// What an undo makes again, read off what it would write.
+#[must_use]
+pub fn given_back(record: &Record) -> String {
+    let mut out = String::from("\nIt makes these again:\n");
+    for entry in record.cuts.iter().rev() {
+        let _ = writeln!(out, "  {}", entry.cut.id());
+        for gives in entry.cut.gives() {
+            let _ = writeln!(out, "    {gives}");
+        }
+    }
+    out
 }
 
 fn headline(record: &Record) -> String {

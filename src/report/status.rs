@@ -9,6 +9,7 @@ use kwo_planner::plain::one_line;
 
 use super::agreement;
 use super::plan::{CREATE, HOLD};
+use kwo_engine::departed::Departed;
 use kwo_engine::providers::LastRun;
 use kwo_engine::providers::{KeptToken, TokenState};
 use kwo_engine::status::disk::Level;
@@ -51,6 +52,7 @@ fn text(status: &Status) -> String {
         registry,
         tenants,
         tokens,
+        departed,
         last_run,
         last_sync,
     } = status;
@@ -99,6 +101,7 @@ fn text(status: &Status) -> String {
         section("", columns(tenants.iter().flat_map(rows), ""));
     }
     section("tokens", logins(tokens));
+    section("left", gone(departed));
     section("last run", one(last_run, |run| run.as_ref().map_or_else(none, last)));
     section("last sync", one(last_sync, |run| run.as_ref().map_or_else(none, sync)));
     out
@@ -271,6 +274,26 @@ fn logins(tokens: &Tokens) -> Vec<String> {
         (Some(_), true) => vec!["there are none".to_owned()],
         (_, false) => lines,
     }
+}
+
+/// Those who left, and what is waited for.
+fn gone(departed: &Answer<Vec<Departed>>) -> Vec<String> {
+    let departed = match departed {
+        Answer::CouldNotLook(why) => return vec![unknown(why)],
+        Answer::Found(departed) => departed,
+    };
+    let row = |Departed { who, stages, kept_until, archived }: &Departed| {
+        let last = stages.last().map_or_else(String::new, |stage| {
+            let end = if stage.done { "" } else { " begun, not ended" };
+            format!("{}{end} {:.0} by {}", one_line(&stage.stage), stage.at, one_line(&stage.by))
+        });
+        let kept = kept_until.map_or_else(String::new, |until| {
+            let archive = if *archived { "archived" } else { "no archive yet" };
+            format!("kept until {until:.0} at least, {archive}")
+        });
+        [one_line(who).into_owned(), last, kept]
+    };
+    columns(departed.iter().map(row), "nobody did")
 }
 
 fn ends(token: &KeptToken) -> String {

@@ -40,8 +40,12 @@ fn stage(bench: &Bench, name: &str, args: &[&str]) -> Ran {
 }
 
 fn cut(bench: &Bench, name: &str) {
-    let sentence = format!("offboard {name} (2 namespaces)");
-    stage(bench, name, &["cut", "--yes", "--confirm", &sentence]).expect(0);
+    let page = bench.kwo(&["offboard", name, "-o", "json"]).expect(0).out;
+    let page: Value = serde_json::from_str(&page).unwrap();
+    let sentence = page["confirm"].as_str().unwrap();
+    assert!(sentence.starts_with(&format!("offboard {name} (2 namespaces")), "{sentence}");
+    stage(bench, name, &["cut", "--yes", "--confirm", sentence]).expect(0);
+    assert_eq!(sentence.contains(", 1 GiB)"), page["storage_bytes"] == 1u64 << 30, "{page:#}");
 }
 
 fn archive(bench: &Bench, name: &str, more: &[&str]) -> PathBuf {
@@ -155,7 +159,8 @@ fn a_tenant_is_destroyed_only_when_nothing_stands_in_the_way() {
     let ran = stage(&bench, &name, &[&["destroy", "--yes", "--confirm", "?"], &leave[..]].concat());
     let sentence = ran.err.split("expected is `").nth(1).unwrap().split('`').next().unwrap().to_owned();
     assert!(
-        sentence.starts_with(&format!("destroy {name} (2 namespaces, ")) && sentence.ends_with("1 volume)"),
+        sentence.starts_with(&format!("destroy {name} (2 namespaces, "))
+            && sentence.ends_with("1 volume, 1 GiB)"),
         "{sentence}"
     );
     let ran =

@@ -57,6 +57,8 @@ fn entry(steps: Vec<Step>) -> Entry {
         access: None,
         fights: Vec::new(),
         unchanged: 0,
+        offboarded: None,
+        retained: Vec::new(),
     }
 }
 

@@ -13,6 +13,7 @@ mod cluster;
 mod conformance;
 mod converge;
 mod crash;
+mod departed;
 mod destroying;
 mod doctor;
 mod effective;

@@ -186,6 +186,7 @@ fn what_an_account_may_not_see_is_not_said_to_be_absent() {
         &seen["traefik"],
         &seen["last_run"],
         &seen["last_sync"],
+        &seen["departed"],
         &seen["tokens"]["long_lived"],
         &seen["registry"]["replicas"],
         &namespace["quotas"],
@@ -195,5 +196,5 @@ fn what_an_account_may_not_see_is_not_said_to_be_absent() {
     }
     assert!(seen["server"]["version"]["found"].is_string(), "{seen:#}");
     let shown = bench.kwo(&["status"]).expect(0).out;
-    assert!(shown.matches("could not look: ").count() == 6, "{shown}");
+    assert!(shown.matches("could not look: ").count() == 7, "{shown}");
 }

@@ -8,11 +8,11 @@ use kwo_engine::execute::Brakes;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::offboard::{
     Gone, Held, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
-    waited,
+    storage, waited,
 };
 use kwo_engine::providers::{Kube, Note};
 use kwo_engine::run::Locked;
-use kwo_planner::offboard::{Barrier, Found, Gate, Leaving, Offboarding};
+use kwo_planner::offboard::{Barrier, Found, Gate, Leaving, Offboarding, gibibytes};
 use kwo_planner::tree::SmolStr;
 
 use super::{Scene, agreed, count, unattended, unrecorded};
@@ -58,7 +58,7 @@ impl Scene<'_> {
     /// Deletes the namespaces of the tenant, if nothing stands in the way.
     pub(super) async fn destroy(&self, lock: &Locked) -> Result<Exit, Failure> {
         let (tenant, kube) = self.whole()?;
-        let (record, note) = self.record().await?;
+        let (record, mut note) = self.record().await?;
         let mut record = record.unwrap_or_else(|| self.fresh());
         if record.is_destroyed() && record.is_half() {
             // An earlier run has begun. What it deleted may still be on its way, or another one may be left.
@@ -69,7 +69,13 @@ impl Scene<'_> {
         let (offboarding, _) = self.look().await?;
         let objects = self.objects(kube, &offboarding).await?;
         let archive = self.opened(&record)?;
+        if let Some(seen) = note.take_if(|_| record.is_cut()) {
+            // Somebody may have got access since.
+            note = Some(self.proved(kube, (&mut record, seen), &offboarding).await?.1);
+        }
+        let made = note.as_ref().and_then(|note| note.made);
         let leave = Leave {
+            retained_until: record.retained_at_least(self.fresh().retain_seconds, made),
             with_foreign: self.args.with_foreign,
             discards_volumes: self.args.discard_volumes,
             unattended: unattended(),
@@ -82,8 +88,14 @@ impl Scene<'_> {
         })?;
         let spaces = removals.len();
         let volumes = claims(&objects).len();
-        let size =
-            [count(spaces, "namespace"), count(objects.len() - spaces, "object"), count(volumes, "volume")];
+        let mut size = vec![
+            count(spaces, "namespace"),
+            count(objects.len() - spaces, "object"),
+            count(volumes, "volume"),
+        ];
+        size.extend(
+            Some(storage(&objects)).filter(|bytes| *bytes > 0).map(|bytes| gibibytes(bytes).to_string()),
+        );
         self.last_page(&facts.namespaces, &facts.foreign, &archive);
         agreed(self.args, &format!("destroy {tenant} ({})", size.join(", ")), lock.brakes()).await?;
         if lock.is_lost() {

@@ -9,18 +9,20 @@ use jiff::Timestamp;
 use kwo_engine::execute::{Brakes, execute};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::offboard::{
-    Actor, Carried, Prepared, Record, RecordError, Restored, Stage, carry_out, prepare, prove, undo,
+    Actor, Answer, Carried, Prepared, Record, RecordError, Restored, Stage, carry_out, everything_of,
+    prepare, prove, undo,
 };
-use kwo_engine::providers::{Event, Identity, hostname};
+use kwo_engine::providers::{Event, Identity, Kube, Note, hostname};
 use kwo_engine::run::{Guard, Locked, Looked, given, look};
 use kwo_engine::target::{self, Leavable, TargetOptions};
 use kwo_planner::domains::compile;
 use kwo_planner::observed::Observed;
-use kwo_planner::offboard::{Leaving, Offboarding, select};
+use kwo_planner::offboard::{Leaving, Offboarding, select, stored};
 use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::tree::SmolStr;
 
-use self::typed::{agreed, count, fits, phrase, unattended};
+use self::typed::{agreed, count, fits, leaving, phrase, unattended};
 use crate::cli::{Offboard, OffboardStage, folder};
 use crate::commands::consent::lock;
 use crate::commands::load::{Loaded, load};
@@ -46,11 +48,12 @@ pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
             .hint("run the command at a terminal"));
     }
     fits(args)?;
+    let leaving = leaving(args)?;
     let options = args.target().options()?;
     let loaded = load(&args.file)?;
     let open = target::open_to_leave(&options, args.lock_duration).await?;
     let identity = identity(&*open.home).await?;
-    let scene = Scene { args, options, leaving: leaving(args), loaded, open, identity };
+    let scene = Scene { args, options, leaving, loaded, open, identity };
     if args.status || args.certificate {
         return scene.told().await;
     }
@@ -70,14 +73,6 @@ pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
     result
 }
 
-fn leaving(args: &Offboard) -> Leaving {
-    match (&args.tenant, &args.person) {
-        (Some(tenant), _) => Leaving::Tenant(tenant.as_str().into()),
-        (None, Some(name)) => Leaving::Person { name: name.as_str().into(), everywhere: args.everywhere },
-        (None, None) => Leaving::Leftovers { access: args.access },
-    }
-}
-
 impl Scene<'_> {
     /// What leaves, and the world it was found in.
     async fn look(&self) -> Result<(Offboarding, Observed), Failure> {
@@ -90,8 +85,11 @@ impl Scene<'_> {
             Failure::new("the roster without the tenant asks for one object twice").because(&clash)
         })?;
         let (_, observed, without) = self.seen(without).await?;
-        let found = select(leaving, (&loaded.roster, &loaded.desired), &without, &observed);
-        if found.is_empty() && found.lines.is_empty() && found.unseen.is_empty() {
+        let known = self.known().await?;
+        let mut found = select(leaving, (&loaded.roster, &loaded.desired), &without, &observed, &known);
+        self.measure(&mut found).await;
+        let nothing = found.is_empty() && found.lines.is_empty() && found.unseen.is_empty();
+        if nothing && known.is_empty() {
             let failure = Failure::new(format!("nothing is there of {}", leaving.words()));
             let tenants: Vec<&str> =
                 loaded.roster.tenants().keys().take(20).map(|name| name.as_str()).collect();
@@ -99,10 +97,37 @@ impl Scene<'_> {
             let status = format!("`{} --status` shows what was done earlier", self.args.again());
             return Err(match leaving {
                 Leaving::Tenant(_) => failure.hint(known).hint(status),
-                _ => failure.hint(status),
+                Leaving::Person { .. } => {
+                    failure.hint("a group is written as in the roster: `group:NAME`").hint(status)
+                }
+                Leaving::Leftovers { .. } => failure.hint(status),
             });
         }
         Ok((found, observed))
+    }
+
+    /// Whom an earlier run cut. Whoever only looks can do without.
+    async fn known(&self) -> Result<Vec<SmolStr>, Failure> {
+        match self.record().await {
+            Ok((Some(record), _)) if !record.is_destroyed() => {
+                Ok(record.cuts.iter().flat_map(|entry| entry.cut.people()).collect())
+            }
+            Err(failure) if self.args.stage.is_some() || self.args.undo => Err(failure),
+            Ok(_) | Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// How much the volumes of the tenant hold.
+    async fn measure(&self, found: &mut Offboarding) {
+        let Some(kube) = &self.open.kube else { return };
+        for namespace in &found.namespaces {
+            match kube.claims_in(namespace).await {
+                Ok(claims) => {
+                    found.storage = claims.iter().map(stored).fold(found.storage, u64::saturating_add);
+                }
+                Err(refusal) => found.unseen.push(format!("the volumes of {namespace}: {refusal}").into()),
+            }
+        }
     }
 
     /// The plan of what is wanted, the world, and what is wanted with its secrets known.
@@ -145,7 +170,9 @@ impl Scene<'_> {
     /// Ends the access.
     async fn cut(&self, lock: &Locked) -> Result<Exit, Failure> {
         let (offboarding, _) = self.look().await?;
-        self.spared(&offboarding).await?;
+        let foreign = offboarding.foreign_people.iter().filter(|_| self.args.with_foreign);
+        let people: Vec<SmolStr> = offboarding.people.iter().chain(foreign).cloned().collect();
+        self.spared(&people, &offboarding.admins).await?;
         let retain = self.fresh().retain_seconds;
         let picked = (&offboarding, self.args.with_foreign);
         let prepared = prepare(&self.open.cutters, &self.leaving, picked, &self.identity.id, retain).await;
@@ -153,7 +180,7 @@ impl Scene<'_> {
         if prepared.cuts.is_empty() && !prepared.record.is_half() {
             report(&self.page(&offboarding), self.args.output)?;
             talk("\nThere is nothing to cut.\n");
-            return Ok(Exit::Done);
+            return self.asked_again(prepared, &offboarding).await;
         }
         talk(&crate::report::printed::Report::text(&self.page(&offboarding)));
         agreed(self.args, &phrase(&self.leaving, &offboarding), lock.brakes()).await?;
@@ -161,6 +188,31 @@ impl Scene<'_> {
             return Err(Failure::new("the lock was lost to another run; nothing was changed"));
         }
         self.carry(prepared, &offboarding, lock.brakes()).await
+    }
+
+    /// Nothing is left to cut. Whether anybody got access again, or an earlier run was killed before it asked, the API
+    /// server knows.
+    async fn asked_again(&self, prepared: Prepared, offboarding: &Offboarding) -> Result<Exit, Failure> {
+        let Prepared { mut record, note, cuts: _, uncut } = prepared;
+        let mut carried = Carried::default();
+        if let (Some(kube), Some(note), true) = (&self.open.kube, note, record.is_cut()) {
+            carried.answers = self.proved(kube, (&mut record, note), offboarding).await?.0;
+        }
+        Ok(ended(&carried, !uncut.is_empty()))
+    }
+
+    async fn proved(
+        &self,
+        kube: &Arc<Kube>,
+        record: (&mut Record, Note),
+        offboarding: &Offboarding,
+    ) -> Result<(Vec<Answer>, Note), Failure> {
+        let what = (offboarding, self.args.with_foreign);
+        prove(&self.open.cutters, kube, record, what).await.map_err(|error| {
+            Failure::new("the access is cut, but kwo could not ask the API server to prove it")
+                .because(&error)
+                .hint(format!("run it again: `{} --stage cut`", self.args.again()))
+        })
     }
 
     async fn carry(
@@ -181,12 +233,7 @@ impl Scene<'_> {
             talk(&format!("by hand {}: {why}\n        {}\n", pick.id, pick.command));
         }
         if let Some(kube) = self.open.kube.as_ref().filter(|_| carried.stopped.is_none()) {
-            let proved = prove(&self.open.cutters, kube, (&mut record, note), offboarding).await;
-            carried.answers = proved.map_err(|error| {
-                Failure::new("the access is cut, but kwo could not ask the API server to prove it")
-                    .because(&error)
-                    .hint(format!("run it again: `{} --stage cut`", self.args.again()))
-            })?;
+            carried.answers = self.proved(kube, (&mut record, note), offboarding).await?.0;
         }
         self.announce(&record, "AccessCut", &format!("kwo cut the access of {}", self.leaving.words())).await;
         report(&Shown(&record), self.args.output)?;
@@ -208,8 +255,10 @@ impl Scene<'_> {
             talk("There is nothing to take back.\n");
             return Ok(Exit::Done);
         }
-        let sentence = format!("undo {} ({} cuts)", self.leaving.words(), record.cuts.len());
+        let sentence = format!("undo {} ({})", self.leaving.words(), count(record.cuts.len(), "cut"));
         talk(&crate::report::printed::Report::text(&Shown(&record)));
+        talk(&crate::report::offboard::given_back(&record));
+        self.entitled(&record)?;
         agreed(self.args, &sentence, brakes).await?;
         let ids: Vec<ResourceId> = record.cuts.iter().map(|entry| entry.cut.id().clone()).collect();
         let actor = self.actor().await;
@@ -263,29 +312,54 @@ impl Scene<'_> {
         Ok(Exit::Done)
     }
 
-    async fn record(&self) -> Result<(Option<Record>, Option<kwo_engine::providers::Note>), Failure> {
+    async fn record(&self) -> Result<(Option<Record>, Option<Note>), Failure> {
         let records = &*self.open.cutters.records;
         Record::load(records, &self.leaving, &self.identity.id).await.map_err(|error| unrecorded(&error))
     }
 
-    /// Admins, and whoever runs this, are cut only by name.
-    async fn spared(&self, offboarding: &Offboarding) -> Result<(), Failure> {
+    /// Admins, and whoever runs this, are cut only by name. Who is one, the API server knows: a role of any name can give
+    /// everything.
+    async fn spared(&self, people: &[SmolStr], admins: &[SmolStr]) -> Result<(), Failure> {
         let account = self.open.home.account().await.ok().flatten();
         let own = |who: &str| {
-            account
-                .as_ref()
-                .is_some_and(|account| account.name == who || account.groups.iter().any(|group| group == who))
+            account.as_ref().is_some_and(|account| match who.strip_prefix("group:") {
+                Some(name) => account.groups.iter().any(|group| group == name),
+                None => account.name == who,
+            })
         };
-        for who in &offboarding.people {
-            let named = self.args.admin.iter().any(|name| name == who.as_str());
+        for who in people {
+            if self.args.admin.iter().any(|name| name == who.as_str()) {
+                continue;
+            }
+            let everything = match &self.open.kube {
+                Some(kube) => kube.allows(&everything_of(who)).await.map_err(|refusal| {
+                    Failure::new(format!("kwo cannot ask whether {who} is an admin: {refusal}"))
+                        .hint("nothing was changed")
+                })?,
+                None => false,
+            };
             let what = match () {
-                () if named => continue,
                 () if own(who) => "is you, or a group that you are in",
-                () if offboarding.admins.contains(who) => "is an admin of the whole cluster",
+                () if everything || admins.contains(who) => "is an admin of the whole cluster",
                 () => continue,
             };
             return Err(Failure::usage(format!("{who} {what}; nothing was changed"))
                 .hint(format!("if you mean it, add `--admin {}`", kwo_planner::endings::word(who))));
+        }
+        Ok(())
+    }
+
+    /// What a record brings back beyond the namespaces of a tenant is brought back only by name: whoever can write to the
+    /// record could have put it there.
+    fn entitled(&self, record: &Record) -> Result<(), Failure> {
+        let wide = record.cuts.iter().filter(|entry| entry.cut.is_wide());
+        for who in wide.flat_map(|entry| entry.cut.people()) {
+            if !self.args.admin.iter().any(|name| name == who.as_str()) {
+                return Err(Failure::usage(format!(
+                    "{who} would have rights in the whole cluster again; nothing was changed"
+                ))
+                .hint(format!("if you mean it, add `--admin {}`", kwo_planner::endings::word(&who))));
+            }
         }
         Ok(())
     }

@@ -5,7 +5,9 @@ use std::io::{BufRead as _, IsTerminal as _};
 use kwo_engine::execute::Brakes;
 use kwo_engine::failure::Failure;
 use kwo_engine::run::unless_told;
-use kwo_planner::offboard::{Leaving, Offboarding};
+use kwo_planner::endings::word;
+use kwo_planner::offboard::{Leaving, Offboarding, gibibytes};
+use kwo_planner::roster::{Identity, Name};
 
 use crate::cli::{Offboard, OffboardStage};
 use crate::commands::print::talk;
@@ -32,16 +34,39 @@ pub(super) fn fits(args: &Offboard) -> Result<(), Failure> {
     })
 }
 
+/// Who leaves, by a name that a tenant or a person can have.
+pub(super) fn leaving(args: &Offboard) -> Result<Leaving, Failure> {
+    match (&args.tenant, &args.person) {
+        (Some(tenant), _) => match tenant.parse::<Name>() {
+            Ok(name) => Ok(Leaving::Tenant(name.as_str().into())),
+            Err(refusal) => Err(Failure::usage(format!("no tenant has this name: {}", refusal.message))),
+        },
+        (None, Some(name)) => match name.parse::<Identity>() {
+            Ok(identity) => {
+                Ok(Leaving::Person { name: identity.to_string().into(), everywhere: args.everywhere })
+            }
+            Err(refusal) => {
+                let failure = Failure::usage(format!("--person: {}", refusal.message));
+                Err(refusal.hint.into_iter().fold(failure, Failure::hint))
+            }
+        },
+        (None, None) => Ok(Leaving::Leftovers { access: args.access }),
+    }
+}
+
 pub(super) fn count(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The sentence that a person has to type.
 pub(super) fn phrase(leaving: &Leaving, offboarding: &Offboarding) -> String {
-    let size = match leaving {
+    let mut size = match leaving {
         Leaving::Tenant(_) => count(offboarding.namespaces.len(), "namespace"),
         Leaving::Person { .. } | Leaving::Leftovers { .. } => count(offboarding.cut.len(), "cut"),
     };
+    if offboarding.storage > 0 {
+        size = format!("{size}, {}", gibibytes(offboarding.storage));
+    }
     format!("offboard {} ({size})", leaving.words())
 }
 
@@ -60,7 +85,7 @@ pub(super) async fn agreed(args: &Offboard, sentence: &str, brakes: &Brakes) -> 
     }
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage("there is nobody to ask; nothing was changed")
-            .hint(format!("pass `--yes --confirm '{sentence}'`")));
+            .hint(format!("pass `--yes --confirm {}`", word(sentence))));
     }
     talk(&format!("\nType `{sentence}` to go on: "));
     let _asking = signals::Asking::begins();

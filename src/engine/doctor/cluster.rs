@@ -67,6 +67,7 @@ pub(super) fn judged(status: &Status, plan: Result<&Plan, &String>, roster: bool
         tenants,
         tokens,
         last_run,
+        departed: _,
         last_sync: _,
     } = status;
     let without = |topic: Topic| topic.not_asked("there is no roster to compare with");

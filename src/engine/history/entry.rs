@@ -11,6 +11,7 @@ use kwo_planner::resource::ResourceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::departed::{DoneStage, Offboarded};
 use crate::run::{Access, Extent};
 
 /// The version of the form of an entry.
@@ -85,6 +86,24 @@ pub struct Entry {
     pub fights: Vec<Fought>,
     /// How many objects were as the roster wants them.
     pub unchanged: usize,
+    /// A stage of `kwo offboard` that was done since the last run; then the entry is about that and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offboarded: Option<Offboarded>,
+    /// Those who left and whose objects are still kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retained: Vec<Retained>,
+}
+
+/// Somebody who left, and until when what was not cut is kept.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Retained {
+    /// Who, as `kwo offboard` names it.
+    pub who: String,
+    /// Until when at least.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub until: Timestamp,
+    /// An archive was read back.
+    pub archived: bool,
 }
 
 /// A commit, for people.
@@ -370,7 +389,16 @@ impl Entry {
             access: None,
             fights: Vec::new(),
             unchanged: 0,
+            offboarded: None,
+            retained: Vec::new(),
         }
+    }
+
+    /// The entry of a stage of `kwo offboard`, found by a run on this machine.
+    #[must_use]
+    pub fn of_stage(who: &str, stage: &DoneStage, target: String) -> Entry {
+        let offboarded = Offboarded { who: who.to_owned(), stage: stage.stage.clone(), by: stage.by.clone() };
+        Entry { target, offboarded: Some(offboarded), ..Entry::begun(stage.host.clone(), stage.at) }
     }
 
     /// What keeps it from agreement besides steps and holds, as the half of a sentence.
@@ -420,7 +448,7 @@ impl Entry {
     /// before, hour by hour, is not.
     #[must_use]
     pub fn is_news(&self, before: Option<&Entry>) -> bool {
-        if self.done().next().is_some() {
+        if self.done().next().is_some() || self.offboarded.is_some() {
             return true;
         }
         let Some(before) = before else { return true };

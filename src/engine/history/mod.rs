@@ -5,5 +5,6 @@ mod entry;
 
 pub use chain::{Head, History, HistoryError};
 pub use entry::{
-    Action, Commit, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step, StepOutcome,
+    Action, Commit, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Retained, Step,
+    StepOutcome,
 };

@@ -43,6 +43,25 @@ pub(super) enum Tone {
 
 impl Message {
     pub(super) fn of(entry: &Entry, before: Option<&Entry>) -> Message {
+        if let Some(offboarded) = &entry.offboarded {
+            let summary = line(&offboarded.told(), LINE);
+            let text = format!(
+                "{:.0}, {}\n{}, run {} on {}",
+                entry.began,
+                offboarded.told(),
+                entry.target,
+                entry.number,
+                entry.host
+            );
+            let text = text.lines().map(|text| line(text, LINE)).collect::<Vec<_>>().join("\n");
+            return Message {
+                title: line(&format!("kwo: {summary}"), LINE),
+                text: clipped(&text, LONGEST),
+                summary,
+                recovered: false,
+                tone: Tone::Waiting,
+            };
+        }
         let was_bad = before.is_some_and(|before| tone(before.outcome) == Tone::Bad);
         let recovered = was_bad && tone(entry.outcome) != Tone::Bad;
         let head = match entry.outcome {

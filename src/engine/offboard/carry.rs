@@ -1,6 +1,7 @@
 //! The cut and its undo, step by step. The record is written before the first cut and says how each comes back; whoever
 //! runs it again after a power cut goes on where it ended.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -163,7 +164,8 @@ pub async fn carry_out(
     Ok((carried, record, note))
 }
 
-/// Asks the API server about everybody who left, and keeps what it answers.
+/// Asks the API server about everybody who left, and keeps what it answers. Whom an earlier run cut is asked about, too:
+/// nothing of theirs is found any more.
 ///
 /// # Errors
 /// When it cannot be asked, or the record cannot be written.
@@ -171,8 +173,8 @@ pub async fn prove(
     cutters: &Cutters,
     kube: &Arc<Kube>,
     (record, note): (&mut Record, Note),
-    offboarding: &Offboarding,
-) -> Result<Vec<Answer>, RecordError> {
+    (offboarding, with_foreign): (&Offboarding, bool),
+) -> Result<(Vec<Answer>, Note), RecordError> {
     let mut accounts = Vec::new();
     for namespace in &offboarding.namespaces {
         let names = kube.accounts_in(namespace).await.map_err(RecordError::Refused)?;
@@ -185,26 +187,33 @@ pub async fn prove(
             }
         }
     }
-    let whole = matches!(record.leaving, Leaving::Person { .. });
-    let spaces: Vec<SmolStr> = match whole {
-        true => {
-            let mut spaces: Vec<SmolStr> = record
-                .cuts
-                .iter()
-                .map(|entry| entry.cut.id().scope.clone())
-                .filter(|space| !space.is_empty())
-                .collect();
-            spaces.sort();
-            spaces.dedup();
-            spaces
+    let cut: Vec<&Cut> = record.cuts.iter().map(|entry| &entry.cut).collect();
+    let foreign = offboarding.foreign_people.iter().filter(|_| with_foreign);
+    let people: BTreeSet<SmolStr> = offboarding
+        .people
+        .iter()
+        .chain(foreign)
+        .cloned()
+        .chain(cut.iter().flat_map(|cut| cut.people()))
+        .collect();
+    let people: Vec<SmolStr> = people.into_iter().collect();
+    let spaces: Vec<SmolStr> = match record.leaving {
+        Leaving::Tenant(_) => offboarding.namespaces.clone(),
+        Leaving::Person { .. } | Leaving::Leftovers { .. } => {
+            let spaces: BTreeSet<&SmolStr> = cut.iter().map(|cut| &cut.id().scope).collect();
+            spaces.into_iter().filter(|space| !space.is_empty()).cloned().collect()
         }
-        false => offboarding.namespaces.clone(),
     };
-    let asked = questions(&offboarding.people, &accounts, &spaces, whole);
+    let whole = match record.leaving {
+        Leaving::Tenant(_) => false,
+        Leaving::Person { .. } => true,
+        Leaving::Leftovers { .. } => cut.iter().any(|cut| cut.id().scope.is_empty() && cut.is_wide()),
+    };
+    let asked = questions(&people, &accounts, &spaces, whole);
     let answers = review(kube, asked, &offboarding.kept).await.map_err(RecordError::Refused)?;
     record.answers.clone_from(&answers);
-    record.save(&*cutters.records, Some(&note)).await?;
-    Ok(answers)
+    let note = record.save(&*cutters.records, Some(&note)).await?;
+    Ok((answers, note))
 }
 
 /// Brings back all that was cut, the last cut first.

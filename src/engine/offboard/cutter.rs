@@ -10,6 +10,7 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
 
+use crate::departed::Departed;
 use crate::providers::{Note, Promise, Refusal};
 
 /// An object as it is now.
@@ -50,11 +51,11 @@ pub trait Records: Send + Sync {
     /// The record of this name, where there is one.
     fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>>;
 
-    /// Leaves a record in place of the one that was read; gives it as it is now.
+    /// Leaves a record in place of the one that was read, and beside it what is told of it in short; gives it as it is now.
     fn keep<'a>(
         &'a self,
         name: &'a str,
-        text: &'a str,
+        text: (&'a str, &'a Departed),
         seen: Option<&'a Note>,
     ) -> Promise<'a, Result<Note, Refusal>>;
 }

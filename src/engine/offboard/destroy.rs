@@ -29,6 +29,8 @@ pub struct Leave {
     pub discards_volumes: bool,
     /// Nobody is there who could have typed it.
     pub unattended: bool,
+    /// Until when it is retained.
+    pub retained_until: Option<jiff::Timestamp>,
 }
 
 /// What became of a namespace.
@@ -72,8 +74,8 @@ pub fn facts(
         still: still.collect(),
         archived: own.is_some(),
         missing: if own.is_some() { missing.collect() } else { Vec::new() },
-        retained_until: record
-            .retained_until()
+        retained_until: leave
+            .retained_until
             .filter(|until| *until > now)
             .map(|until| format_smolstr!("{until:.0}")),
         lines: offboarding.lines.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kwo_planner::offboard::Offboarding;
+use kwo_planner::offboard::{Offboarding, stored};
 use kwo_planner::tree::{SmolStr, Tree};
 
 use super::record::Record;
@@ -96,4 +96,13 @@ pub fn claims(objects: &[Held]) -> Vec<SmolStr> {
             smol_str::format_smolstr!("{namespace}/{name}")
         })
         .collect()
+}
+
+/// How large they are together, in bytes.
+#[must_use]
+pub fn storage(objects: &[Held]) -> u64 {
+    let claims = objects.iter().map(|held| &held.object).filter(|object| {
+        object.get("kind").and_then(Tree::as_text).is_some_and(|kind| kind == "PersistentVolumeClaim")
+    });
+    claims.map(stored).fold(0, u64::saturating_add)
 }

@@ -11,6 +11,6 @@ mod reviews;
 pub use carry::{Actor, Carried, Prepared, carry_out, prepare, prove, stamped, undo};
 pub use cutter::{Cutter, Cutters, Records, Restored, Whole};
 pub use destroy::{Gone, Leave, destroy, facts, removals, waited};
-pub use keep::{Held, NotKept, archived, claims, everything};
+pub use keep::{Held, NotKept, archived, claims, everything, storage};
 pub use record::{Entry, Kept, Record, RecordError, Stage, Stamp};
-pub use reviews::{Answer, Question, questions, review};
+pub use reviews::{Answer, Question, everything_of, questions, review};

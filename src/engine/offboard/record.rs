@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::cutter::Records;
 use super::reviews::Answer;
 use crate::archive::Receipt;
+use crate::departed::{Departed, DoneStage};
 use crate::providers::{Note, Refusal};
 
 /// The version of the form of a record.
@@ -119,6 +120,9 @@ pub enum RecordError {
     /// It is of another cluster.
     #[error("the record of who left is of another cluster or directory")]
     OfAnother,
+    /// Somebody else wrote it.
+    #[error("the record of who left is not as kwo wrote it: {0}")]
+    Altered(String),
 }
 
 impl Record {
@@ -159,6 +163,10 @@ impl Record {
         if record.target != target {
             return Err(RecordError::OfAnother);
         }
+        if !record.leaving.is_same(leaving) {
+            return Err(RecordError::Altered(format!("it is about {}", record.leaving.words())));
+        }
+        record.cuts.iter().try_for_each(|entry| entry.cut.check()).map_err(RecordError::Altered)?;
         Ok((Some(record), Some(note)))
     }
 
@@ -168,7 +176,26 @@ impl Record {
     /// When it cannot be written, or another run was quicker.
     pub async fn save(&self, records: &dyn Records, seen: Option<&Note>) -> Result<Note, RecordError> {
         let text = serde_json::to_string(self).map_err(|error| RecordError::Unreadable(error.to_string()))?;
-        records.keep(&name(&self.leaving), &text, seen).await.map_err(RecordError::Refused)
+        let brief = self.in_short();
+        records.keep(&name(&self.leaving), (&text, &brief), seen).await.map_err(RecordError::Refused)
+    }
+
+    /// What runs by themselves tell of it.
+    #[must_use]
+    pub fn in_short(&self) -> Departed {
+        let stages = self.stages.iter().map(|stamp| DoneStage {
+            stage: stamp.stage.word().to_owned(),
+            at: stamp.at,
+            by: stamp.by.to_string(),
+            host: stamp.host.clone(),
+            done: stamp.done,
+        });
+        Departed {
+            who: self.leaving.words(),
+            stages: stages.collect(),
+            kept_until: self.retained_until().filter(|_| !self.is_destroyed()),
+            archived: self.archive.is_some(),
+        }
     }
 
     /// SHA-256 of the record, as hexadecimal digits.
@@ -210,8 +237,17 @@ impl Record {
     /// When the retention ends, where something is cut.
     #[must_use]
     pub fn retained_until(&self) -> Option<Timestamp> {
-        let span = jiff::SignedDuration::from_secs(i64::try_from(self.retain_seconds).unwrap_or(i64::MAX));
-        self.cut_at()?.checked_add(span).ok()
+        self.retained_at_least(0, None)
+    }
+
+    /// The same, not shorter than so many seconds, and counted from when the system first had a record: what others wrote
+    /// into one ends nothing early.
+    #[must_use]
+    pub fn retained_at_least(&self, seconds: u64, made: Option<Timestamp>) -> Option<Timestamp> {
+        let cut = self.cut_at()?;
+        let from = made.map_or(cut, |made| made.max(cut));
+        let seconds = i64::try_from(self.retain_seconds.max(seconds)).unwrap_or(i64::MAX);
+        Some(from.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX))
     }
 }
 

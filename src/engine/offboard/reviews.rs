@@ -66,8 +66,7 @@ pub fn questions(
     whole: bool,
 ) -> Vec<Question> {
     let everyone = SmolStr::new_static("system:authenticated");
-    // One who is a group is asked about as somebody in it.
-    let people = people.iter().map(|name| (name.clone(), vec![name.clone(), everyone.clone()]));
+    let people = people.iter().map(|name| (name.clone(), groups_of(name)));
     let accounts = accounts.iter().map(|(namespace, name)| {
         let user = smol_str::format_smolstr!("system:serviceaccount:{namespace}:{name}");
         let own = smol_str::format_smolstr!("system:serviceaccounts:{namespace}");
@@ -99,6 +98,26 @@ pub fn questions(
         }
     }
     questions
+}
+
+/// One who is a group is asked about as somebody in it.
+fn groups_of(who: &str) -> Vec<SmolStr> {
+    let own = who.strip_prefix("group:").map(SmolStr::from);
+    own.into_iter().chain([SmolStr::new_static("system:authenticated")]).collect()
+}
+
+/// May somebody do everything in the whole cluster?
+#[must_use]
+pub fn everything_of(who: &SmolStr) -> Question {
+    let all = SmolStr::new_static("*");
+    Question {
+        user: who.clone(),
+        groups: groups_of(who),
+        namespace: SmolStr::default(),
+        verb: all.clone(),
+        group: all.clone(),
+        resource: all,
+    }
 }
 
 /// Asks all of them; a yes is asked for again, for a moment.
@@ -169,9 +188,12 @@ mod tests {
 
     #[test]
     fn of_a_service_account_and_of_a_group_the_groups_are_asked_with() {
-        let all = questions(&["ops".into()], &[("a".into(), "deployer".into())], &["a".into()], true);
+        let accounts = [("a".into(), "deployer".into())];
+        let all = questions(&["group:ops".into()], &accounts, &["a".into()], true);
         let person = &all[0];
-        assert_eq!((person.user.as_str(), person.groups[0].as_str()), ("ops", "ops"));
+        assert_eq!((person.user.as_str(), person.groups[0].as_str()), ("group:ops", "ops"));
+        let user = questions(&["ops".into()], &accounts, &["a".into()], true);
+        assert_eq!(user[0].groups, ["system:authenticated"], "a user is not in the group of the same name");
         let account = &all[ASKED.len()];
         assert_eq!(account.user, "system:serviceaccount:a:deployer");
         assert_eq!(account.groups[1], "system:serviceaccounts:a");

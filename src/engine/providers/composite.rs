@@ -14,6 +14,7 @@ use super::{
     Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
     Surroundings,
 };
+use crate::departed::Departed;
 use crate::secrets::SecretData;
 use crate::secrets::Vault;
 
@@ -141,6 +142,10 @@ impl Home for Composite {
 
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         self.home.remember(text, seen)
+    }
+
+    fn departed(&self) -> Promise<'_, Result<Vec<Departed>, Refusal>> {
+        self.home.departed()
     }
 
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {

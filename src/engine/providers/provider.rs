@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kwo_planner::change::Step;
 use kwo_planner::hits::Beside;
 use kwo_planner::kinds::Kind;
@@ -19,6 +20,7 @@ use secrecy::SecretString;
 use smol_str::SmolStr;
 use tokio::sync::watch;
 
+use crate::departed::Departed;
 use crate::kubeconfig::Endpoint;
 use crate::secrets::{SecretData, Vault};
 
@@ -85,6 +87,9 @@ pub trait Home: Provider {
 
     /// Leaves a text for later runs, in place of the one that was recalled; gives the note as it is now.
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>>;
+
+    /// Who left it, as `kwo offboard` has it on record.
+    fn departed(&self) -> Promise<'_, Result<Vec<Departed>, Refusal>>;
 
     /// Who this run is to the system; nothing where nobody logs in, or where that cannot be told.
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>>;
@@ -189,6 +194,8 @@ pub struct Note {
     pub text: String,
     /// Its version; it is replaced only while it has this one.
     pub version: String,
+    /// When the system first had one in its place; nothing where it does not say.
+    pub made: Option<Timestamp>,
 }
 
 /// Who a run is to a system.

@@ -15,8 +15,8 @@ use kwo_planner::roster::{Entry, Roster};
 use super::asked::{Asked, there};
 use super::tenants::tenants;
 use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
-use crate::providers::{Kube, Node, Refusal};
-use crate::sync::Memory;
+use crate::providers::{Home, Kube, Node, Refusal};
+use crate::sync::{Memory, Short};
 
 /// The path of the pods in a namespace, of all or of those with a label.
 pub fn pods(namespace: &str, label: Option<&str>) -> String {
@@ -62,11 +62,12 @@ pub async fn look(
     )
     .await;
     let (nodes, traefik, resolvers, registry, tenants) = cluster;
-    let (last_run, last_sync) = match asked.away {
-        true => (asked.silence(), asked.silence()),
+    let (last_run, last_sync, departed) = match asked.away {
+        true => (asked.silence(), asked.silence(), asked.silence()),
         false => {
-            let (run, memory) = join(kube.last_run(), Memory::recall(kube)).await;
-            (run.into(), Answer::from(memory).map(|(mut memory, _)| memory.history.pop()))
+            let (run, memory, departed) =
+                join3(kube.last_run(), Memory::recall(kube), Home::departed(kube)).await;
+            (run.into(), Answer::from(memory).map(|(memory, _)| last_run_of(memory)), departed.into())
         }
     };
     let status = Status {
@@ -83,10 +84,16 @@ pub async fn look(
         registry,
         tenants,
         tokens,
+        departed,
         last_run,
         last_sync,
     };
     (status, away)
+}
+
+/// The last run of `kwo sync`: what `kwo offboard` did stands among them.
+fn last_run_of(memory: Memory) -> Option<Short> {
+    memory.history.into_iter().rev().find(|short| !short.told.starts_with("offboard "))
 }
 
 /// Since when k3s runs on the node, where that is this machine.

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::departed::Departed;
 use crate::providers::{KeptToken, LastRun, Refusal};
 use crate::sync::Short;
 pub use agreement::Agreement;
@@ -56,6 +57,8 @@ pub struct Status {
     /// The one with the fullest quota first.
     pub tenants: Vec<Tenant>,
     pub tokens: Tokens,
+    /// Those who left, with what `kwo offboard` did and until when the rest is kept.
+    pub departed: Answer<Vec<Departed>>,
     pub last_run: Answer<Option<LastRun>>,
     /// The last run of `kwo sync`, on whichever machine.
     pub last_sync: Answer<Option<Short>>,

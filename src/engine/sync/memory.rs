@@ -1,9 +1,10 @@
 //! What the runs of all nodes leave for each other in the cluster: the high-water mark, whether it was reached, and the
 //! last entries of the history in short. A node that was wiped finds here what it may not fall behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct Memory {
     pub agreed: String,
     /// The last entries of the histories, the newest last.
     pub history: Vec<Short>,
+    /// Up to when the stages of each who left are in a history.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub departed: BTreeMap<String, Timestamp>,
 }
 
 /// An entry in short.

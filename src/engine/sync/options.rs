@@ -75,6 +75,8 @@ pub struct Ran {
     pub entry: Entry,
     /// The run before it.
     pub before: Option<Entry>,
+    /// The entries of what `kwo offboard` did since then.
+    pub departed: Vec<Entry>,
     /// The plan that it made.
     pub plan: Option<Plan>,
     /// What makes kwo exit with 5, even if everything else is fine.

@@ -2,11 +2,14 @@
 
 use super::choose::problem;
 use super::converge::FULL;
+use super::memory::Memory;
 use super::options::Ran;
 use super::outcome::outcome;
 use super::run::Run;
 use super::said::Said;
-use crate::history::{Entry, Head, Outcome, Problem, ProblemKind};
+use crate::departed::{Departed, Offboarded};
+use crate::history::{Entry, Head, Outcome, Problem, ProblemKind, Retained};
+use crate::providers::Home;
 use crate::strict::FailOn;
 
 impl Run<'_> {
@@ -34,6 +37,41 @@ impl Run<'_> {
         }
         self.state.drop_intent();
         Ok(())
+    }
+
+    /// Every stage of `kwo offboard` that was done since the last run gets an entry of its own; the run's has who is still
+    /// waited for. Where nobody may look, that is said, and the run goes on.
+    pub(super) async fn departed(&mut self, provider: &dyn Home, memory: &mut Memory) {
+        let all = match provider.departed().await {
+            Ok(all) => all,
+            Err(refusal) => {
+                let text =
+                    format!("kwo cannot see who left: {refusal}; `kwo rbac --for sync` prints the rights");
+                return (self.said)(Said::Keeper(&text));
+            }
+        };
+        self.entry.retained = all.iter().filter_map(retained).collect();
+        for departed in &all {
+            let told = memory.departed.get(&departed.who).copied();
+            for stage in departed.after(told) {
+                let entry = Entry::of_stage(&departed.who, stage, self.entry.target.clone());
+                match self.state.history().append(entry) {
+                    Ok((entry, head)) => {
+                        memory.add(
+                            &entry,
+                            &head,
+                            entry.offboarded.as_ref().map(Offboarded::told).unwrap_or_default(),
+                        );
+                        memory.departed.insert(departed.who.clone(), stage.at);
+                        self.departed.push(entry);
+                    }
+                    Err(error) => {
+                        let text = format!("a stage of `kwo offboard` is not in the history: {error}");
+                        return self.problem(problem(ProblemKind::Step, text, FULL));
+                    }
+                }
+            }
+        }
     }
 
     /// Adds the entry to the history where it is news.
@@ -88,6 +126,13 @@ impl Run<'_> {
         let mut fail_on = self.options.fail_on.clone();
         fail_on.extend(self.settings.fails_on_leftover_access().then_some(FailOn::LeftoverAccess));
         fail_on.extend(self.settings.fails_on_foreign_access().then_some(FailOn::ForeignAccess));
-        Ran { entry: self.entry, before: self.before, plan: self.plan, fail_on }
+        let departed = self.departed;
+        Ran { entry: self.entry, before: self.before, departed, plan: self.plan, fail_on }
     }
+}
+
+/// Whoever left and is still kept.
+fn retained(departed: &Departed) -> Option<Retained> {
+    let Departed { who, stages: _, kept_until, archived } = departed;
+    Some(Retained { who: who.clone(), until: (*kept_until)?, archived: *archived })
 }

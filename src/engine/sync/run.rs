@@ -56,6 +56,7 @@ pub async fn run(
         options,
         target,
         before: state.last(),
+        departed: Vec::new(),
         state,
         entry: Entry::begun(crate::providers::hostname(), Timestamp::now()),
         said,
@@ -107,6 +108,8 @@ pub(super) struct Run<'r> {
     pub(super) target: TargetOptions,
     pub(super) state: State,
     pub(super) before: Option<Entry>,
+    /// The entries of what `kwo offboard` did since.
+    pub(super) departed: Vec<Entry>,
     pub(super) entry: Entry,
     pub(super) said: &'r mut dyn FnMut(Said<'_>),
     pub(super) plan: Option<Plan>,
@@ -239,6 +242,7 @@ impl Run<'_> {
         if self.options.dry_run {
             return Ok(());
         }
+        self.departed(&**provider, &mut memory).await;
         if let Some(head) = self.record() {
             memory.add(&self.entry, &head, in_short(&self.entry));
         }

@@ -17,7 +17,7 @@ use crate::target::{self, Main};
 /// Tells everybody that the settings name, and the namespaces that were touched. `said` hears who could not be told, and
 /// `wait` what is waited for.
 pub async fn tell(settings: &Settings, ran: &Ran, wait: fn(&str), said: &mut dyn FnMut(Said<'_>)) {
-    let Ran { entry, before, plan: _, fail_on: _ } = ran;
+    let Ran { entry, before, departed, plan: _, fail_on: _ } = ran;
     if let Some(path) = &settings.metrics
         && let Err(failure) = metrics::write(Path::new(path.as_str()), entry)
     {
@@ -36,11 +36,15 @@ pub async fn tell(settings: &Settings, ran: &Ran, wait: fn(&str), said: &mut dyn
     }
     let Some(notify) = &settings.notify else { return };
     let state = Path::new(settings.state());
+    let places = Places::usual(PathBuf::from("/etc/kwo"), target.age_identity);
+    for entry in departed {
+        let untold = notify::tell(notify, &places, entry, None).await;
+        untold.into_iter().for_each(|untold| tell_untold(Some(untold), said));
+    }
     let last = told(state);
     if !entry.is_news(last.as_ref()) {
         return;
     }
-    let places = Places::usual(PathBuf::from("/etc/kwo"), target.age_identity);
     let untold = notify::tell(notify, &places, entry, last.as_ref()).await;
     // Where nobody heard of it, it is still news in an hour; where somebody did, it would be noise.
     if untold.len() < channels(notify)

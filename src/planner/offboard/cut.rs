@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::Pick;
+use crate::access;
+use crate::domains::roles::{NAVIGATION, POWER_USER};
 use crate::kinds::Kind;
 use crate::observed::Version;
 use crate::resource::ResourceId;
+use crate::rights::SYSTEM;
 use crate::tree::{SmolStr, Tree, tokens};
 
 /// What a cut ends. Rights go before credentials: a token without a right opens nothing, a right without a token waits for
@@ -25,7 +28,7 @@ pub enum Order {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Part {
-    /// Every subject of a binding with this name.
+    /// Every subject of a binding that is this person: a user, or with `group:` in front of it a group.
     Subject(SmolStr),
     /// Every subject of a binding that is a service account of this namespace.
     Accounts(SmolStr),
@@ -160,12 +163,108 @@ impl Cut {
     pub fn why(&self) -> &SmolStr {
         &self.why
     }
+
+    /// The users and groups that lose it, as the roster writes them.
+    #[must_use]
+    pub fn people(&self) -> Vec<SmolStr> {
+        let whole = self.inverse.get("subjects").map(Tree::items).unwrap_or_default();
+        whole.iter().chain(self.parts.iter().map(|entry| &entry.value)).filter_map(person).collect()
+    }
+
+    /// What an undo gives, read off what it would write. A record can be written by others than kwo, and what it says of
+    /// itself proves nothing.
+    #[must_use]
+    pub fn gives(&self) -> Vec<String> {
+        if self.parts.is_empty() {
+            return access::sentences(&self.id, &self.inverse, "becomes");
+        }
+        let part = |entry: &Entry| match person(&entry.value) {
+            Some(who) => format!("{who} gets back what {} gives", self.id),
+            None => format!("{} of {}", entry.pointer, self.id),
+        };
+        self.parts.iter().map(part).collect()
+    }
+
+    /// Does it give more than a tenant has: a role in the whole cluster, or one in the namespace of Kubernetes?
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        let role = self.inverse.at("/roleRef/name").and_then(Tree::as_text).map(SmolStr::as_str);
+        match self.id.known_kind() {
+            Some(Kind::ClusterRoleBinding) => {
+                !role.is_some_and(|role| [NAVIGATION, POWER_USER].contains(&role))
+            }
+            Some(Kind::RoleBinding) => self.id.scope == SYSTEM,
+            _ => false,
+        }
+    }
+
+    /// Is its inverse the object that it names, and no other one?
+    ///
+    /// # Errors
+    /// What is wrong with it, as the half of a sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(kind) = self.id.known_kind() else { return Ok(()) };
+        if !self.parts.is_empty() {
+            return match self.inverse {
+                Tree::Null => Ok(()),
+                _ => Err(format!("{} ends in part and as a whole", self.id)),
+            };
+        }
+        let text = |pointer| self.inverse.at(pointer).and_then(Tree::as_text).map(SmolStr::as_str);
+        let own = [
+            ("/kind", kind.name()),
+            ("/apiVersion", kind.api_version()),
+            ("/metadata/name", self.id.name.as_str()),
+            ("/metadata/namespace", self.id.scope.as_str()),
+        ];
+        match own.iter().find(|(pointer, expected)| text(pointer).unwrap_or_default() != *expected) {
+            Some((pointer, _)) => {
+                Err(format!("what is to come back as {} is another object: {pointer}", self.id))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Does this object give all that the inverse gives? Somebody may have made another one of the same name.
+    #[must_use]
+    pub fn is_back(&self, object: &Tree) -> bool {
+        let gives = ["roleRef", "subjects", "rules", "aggregationRule"];
+        let wanted = gives.iter().filter_map(|key| Some((key, self.inverse.get(key)?)));
+        wanted.into_iter().all(|(key, wanted)| object.get(key).is_some_and(|found| within(wanted, found)))
+    }
 }
 
-/// Is this subject of a binding the user or the group of this name?
-pub(super) fn is_person(subject: &Tree, name: &str) -> bool {
+/// Is all of this in that?
+fn within(wanted: &Tree, found: &Tree) -> bool {
+    match wanted {
+        Tree::Map(_) => wanted
+            .entries()
+            .iter()
+            .all(|(key, value)| found.get(key).is_some_and(|found| within(value, found))),
+        Tree::List(items) => items.iter().all(|item| found.items().iter().any(|found| within(item, found))),
+        _ => wanted == found,
+    }
+}
+
+/// Is this subject of a binding the user of this name, or the group where `group:` stands in front of it? A user and a
+/// group of one name are two.
+pub(super) fn is_person(subject: &Tree, who: &str) -> bool {
     let text = |key: &str| subject.get(key).and_then(Tree::as_text).map(|text| text.as_str());
-    matches!(text("kind"), Some("User" | "Group")) && text("name") == Some(name)
+    let (kind, name) = match who.strip_prefix("group:") {
+        Some(group) => ("Group", group),
+        None => ("User", who),
+    };
+    text("kind") == Some(kind) && text("name") == Some(name)
+}
+
+/// The user or the group that a subject is, as the roster writes it.
+pub(super) fn person(subject: &Tree) -> Option<SmolStr> {
+    let text = |key: &str| subject.get(key).and_then(Tree::as_text);
+    match text("kind")?.as_str() {
+        "User" => text("name").cloned(),
+        "Group" => text("name").map(|name| smol_str::format_smolstr!("group:{name}")),
+        _ => None,
+    }
 }
 
 /// Is this subject of a binding a service account of this namespace, or all of them?
@@ -214,11 +313,20 @@ pub fn manifest(object: &Tree) -> Tree {
         "status" | "data" | "stringData" if key == "status" || is_secret(object) => None,
         "metadata" => {
             let fields = value.entries().iter().filter(|(key, _)| !FILLED.contains(&key.as_str()));
-            Some((key.clone(), Tree::map(fields.cloned())))
+            let fields = fields.map(|(key, value)| match key.as_str() {
+                "annotations" => (key.clone(), Tree::map(value.entries().iter().filter(kept_note).cloned())),
+                _ => (key.clone(), value.clone()),
+            });
+            Some((key.clone(), Tree::map(fields)))
         }
         _ => Some((key.clone(), value.clone())),
     };
     Tree::map(object.entries().iter().filter_map(kept))
+}
+
+/// A Secret that names the uid of an account that is gone is deleted by the controller that fills it.
+fn kept_note((key, _): &&(SmolStr, Tree)) -> bool {
+    key != "kubernetes.io/service-account.uid"
 }
 
 fn is_secret(object: &Tree) -> bool {
@@ -246,7 +354,8 @@ mod tests {
     }
 
     const BOTH: &str = r#"{"kind":"RoleBinding","metadata":{"name":"b","uid":"u","labels":{"a":"b"},"resourceVersion":"7"},
-        "subjects":[{"kind":"User","name":"bob"},{"kind":"ServiceAccount","name":"bob"},{"kind":"Group","name":"bob"}]}"#;
+        "subjects":[{"kind":"User","name":"bob"},{"kind":"ServiceAccount","name":"bob"},{"kind":"Group","name":"bob"},
+        {"kind":"User","name":"bob","apiGroup":"x"}]}"#;
 
     #[test]
     fn of_a_binding_with_others_in_it_only_the_persons_own_part_ends() {
@@ -254,7 +363,17 @@ mod tests {
         let cut = Cut::of(&pick, &tree(BOTH), Version("u/7".into())).unwrap();
         let places: Vec<&str> = cut.parts().iter().map(|entry| entry.pointer.as_str()).collect();
         // The last one first: what is taken away moves nothing that is still to be taken away.
-        assert_eq!(places, ["/subjects/2", "/subjects/0"]);
+        assert_eq!(places, ["/subjects/3", "/subjects/0"]);
+        let group = Cut::of(
+            &self::pick("kube:RoleBinding/a/b", Some(Part::Subject("group:bob".into()))),
+            &tree(BOTH),
+            Version("u/7".into()),
+        );
+        assert_eq!(
+            group.unwrap().parts()[0].pointer,
+            "/subjects/2",
+            "a user and a group of one name are two"
+        );
         let alone = tree(
             r#"{"kind":"RoleBinding","metadata":{"name":"b"},"subjects":[{"kind":"User","name":"bob"}]}"#,
         );
@@ -294,5 +413,30 @@ mod tests {
         };
         assert_eq!(entry(r#"{"verbs":["list"]}"#).unwrap().parts()[0].pointer, "/rules/1");
         assert_eq!(entry(r#"{"verbs":["watch"]}"#), Err(Uncut::Gone));
+    }
+
+    /// A record can be written by others than kwo.
+    #[test]
+    fn what_comes_back_is_what_it_is_called_and_told_by_what_it_gives() {
+        let crb = r#"{"kind":"ClusterRoleBinding","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"b"},
+            "roleRef":{"kind":"ClusterRole","name":"ROLE"},"subjects":[{"kind":"User","name":"eve"}]}"#;
+        let id = "kube:ClusterRoleBinding/b";
+        let of = |id: &str, text: &str| Cut::of(&pick(id, None), &tree(text), Version("u/7".into())).unwrap();
+        let admin = of(id, &crb.replace("ROLE", "cluster-admin"));
+        assert!(admin.check().is_ok() && admin.is_wide());
+        assert_eq!(admin.gives(), ["eve becomes admin of the whole cluster"]);
+        assert_eq!(admin.people(), ["eve"]);
+        assert!(!of(id, &crb.replace("ROLE", NAVIGATION)).is_wide());
+        for other in ["\"name\":\"c\"", "\"name\":\"b\",\"namespace\":\"kube-system\""] {
+            let other = crb.replacen("\"name\":\"b\"", other, 1);
+            assert!(of(id, &other).check().is_err(), "{other}");
+        }
+        let kind = crb.replacen("ClusterRoleBinding", "ClusterRole", 1);
+        assert!(of(id, &kind).check().is_err());
+        // Somebody made another one of the same name meanwhile.
+        let back = |text: &str| admin.is_back(&tree(text));
+        let now = crb.replace("ROLE", "cluster-admin");
+        assert!(back(&now) && back(&now.replace("\"b\"}", "\"b\",\"uid\":\"u\"}")));
+        assert!(!back(&now.replace("eve", "bob")) && !back(&now.replace("cluster-admin", "view")));
     }
 }

@@ -5,14 +5,17 @@
 mod cut;
 mod removal;
 mod select;
+mod storage;
 
 pub use cut::{Cut, Entry, Order, Part, Uncut, list_of, manifest};
 pub use removal::{Barrier, Facts, Found, Gate, Removal, Unremovable};
 pub use select::select;
+pub use storage::{gibibytes, stored};
 
 use serde::{Deserialize, Serialize};
 
 use crate::domains::roles::NAVIGATION;
+use crate::endings::word;
 use crate::resource::ResourceId;
 use crate::tree::SmolStr;
 
@@ -22,9 +25,9 @@ use crate::tree::SmolStr;
 pub enum Leaving {
     /// A tenant, with all that was made for it.
     Tenant(SmolStr),
-    /// A user or a group, by the name that bindings have.
+    /// A user or a group.
     Person {
-        /// The name.
+        /// The name that bindings have; of a group with `group:` in front of it, as in the roster.
         name: SmolStr,
         /// Bindings that are not kwo's count as well.
         everywhere: bool,
@@ -51,12 +54,16 @@ pub struct Offboarding {
     pub kept: Vec<Kept>,
     /// The namespaces that leave as a whole.
     pub namespaces: Vec<SmolStr>,
-    /// The users and groups that lose a right, by name.
+    /// The users and groups that lose a right, as the roster writes them.
     pub people: Vec<SmolStr>,
+    /// Those who lose one where what is not kwo's is cut, too.
+    pub foreign_people: Vec<SmolStr>,
     /// Those of them that are admins of the whole cluster, by whatever binding.
     pub admins: Vec<SmolStr>,
     /// The lines of the roster that would bring it back, as `roster.yaml:12:3: alice:`.
     pub lines: Vec<SmolStr>,
+    /// How large the volumes in its namespaces are together, in bytes.
+    pub storage: u64,
     /// What nobody could look at, as sentences: what may be left there is not known.
     pub unseen: Vec<SmolStr>,
 }
@@ -102,12 +109,25 @@ impl Kept {
 }
 
 impl Leaving {
+    /// Is it about the same one? How far it goes may differ.
+    #[must_use]
+    pub fn is_same(&self, other: &Leaving) -> bool {
+        match (self, other) {
+            (Leaving::Tenant(one), Leaving::Tenant(two)) => one == two,
+            (Leaving::Person { name: one, everywhere: _ }, Leaving::Person { name: two, everywhere: _ }) => {
+                one == two
+            }
+            (Leaving::Leftovers { .. }, Leaving::Leftovers { .. }) => true,
+            _ => false,
+        }
+    }
+
     /// As the command names it.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
             Leaving::Tenant(name) => name.to_string(),
-            Leaving::Person { name, everywhere: _ } => format!("--person {name}"),
+            Leaving::Person { name, everywhere: _ } => format!("--person {}", word(name)),
             Leaving::Leftovers { access: true } => "--leftovers --access".to_owned(),
             Leaving::Leftovers { access: false } => "--leftovers".to_owned(),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use smol_str::format_smolstr;
 
-use super::cut::{is_account_of, is_person};
+use super::cut::{is_account_of, is_person, person};
 use super::{Kept, Leaving, Offboarding, Order, Part, Pick};
 use crate::access;
 use crate::change::Leftover;
@@ -18,13 +18,14 @@ use crate::roster::{Roster, Sources};
 use crate::tree::{SmolStr, Tree};
 
 /// What leaves. `with` is all that the roster wants, `without` the same without whom it is about; the world was observed
-/// with the latter.
+/// with the latter. `known` are those whom an earlier run cut: nothing of theirs is found any more.
 #[must_use]
 pub fn select(
     leaving: &Leaving,
     (roster, with): (&Roster, &Desired),
     without: &Desired,
     observed: &Observed,
+    known: &[SmolStr],
 ) -> Offboarding {
     let mut found = Offboarding { unseen: unseen(observed), ..Offboarding::default() };
     match leaving {
@@ -56,6 +57,10 @@ pub fn select(
     }
     found.cut.sort_by(|a, b| (rank(a), &a.id).cmp(&(rank(b), &b.id)));
     found.people = people(&found.cut, observed, leaving);
+    found.people.extend(known.iter().cloned());
+    found.people.sort();
+    found.people.dedup();
+    found.foreign_people = people(&found.foreign, observed, leaving);
     found.admins = admins(&found.people, observed);
     found.kept = kept(&found, without, observed);
     found
@@ -173,16 +178,12 @@ fn people(cut: &[Pick], observed: &Observed, leaving: &Leaving) -> Vec<SmolStr> 
         let all = present.body.get("subjects").map(Tree::items).unwrap_or_default();
         let ended: Vec<&Tree> = match &pick.part {
             Some(Part::Field { pointer: _, value }) => vec![value],
-            _ => all.iter().collect(),
+            Some(Part::Accounts(space)) => all.iter().filter(|one| is_account_of(one, space)).collect(),
+            Some(Part::Subject(_)) | None => all.iter().collect(),
         };
         people.extend(ended.into_iter().filter_map(person));
     }
     people.into_iter().collect()
-}
-
-fn person(subject: &Tree) -> Option<SmolStr> {
-    let text = |key: &str| subject.get(key).and_then(Tree::as_text);
-    matches!(text("kind")?.as_str(), "User" | "Group").then(|| text("name").cloned())?
 }
 
 /// Those who are admins of the whole cluster.

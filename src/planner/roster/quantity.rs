@@ -56,6 +56,12 @@ impl Quantity {
         self.nano < 0
     }
 
+    /// How many whole units it has, a part of one counted as one.
+    #[must_use]
+    pub fn units(&self) -> i128 {
+        -(-self.nano).div_euclid(UNIT)
+    }
+
     /// Is it a whole number of units, as a count must be?
     #[must_use]
     pub fn is_whole(&self) -> bool {

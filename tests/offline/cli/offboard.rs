@@ -98,18 +98,52 @@ fn files_go_and_come_back_to_the_byte() {
 }
 
 #[test]
-fn a_file_with_other_objects_in_it_is_a_persons_to_edit() {
+fn of_a_file_with_other_objects_in_it_only_the_part_goes_and_comes_back_to_the_byte() {
     let folder = applied(BOTH);
     let path = folder.path();
     let inside = path.join("out/namespaces/alice");
-    let both = ["rolebinding-alice-admin.yaml", "rolebinding-bob-admin.yaml"]
-        .map(|name| std::fs::read_to_string(inside.join(name)).unwrap())
-        .join("---\n");
+    let read = |name: &str| std::fs::read_to_string(inside.join(name)).unwrap();
+    let theirs =
+        "# of somebody else\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: alice}\n";
+    let all = format!(
+        "{}--- # two\n{theirs}---\n{}",
+        read("rolebinding-alice-admin.yaml"),
+        read("rolebinding-bob-admin.yaml")
+    );
     std::fs::remove_file(inside.join("rolebinding-bob-admin.yaml")).unwrap();
-    std::fs::write(inside.join("rolebinding-alice-admin.yaml"), &both).unwrap();
+    std::fs::remove_file(inside.join("rolebinding-alice-admin.yaml")).unwrap();
+    std::fs::write(inside.join("all.yaml"), &all).unwrap();
+    let before = files(path);
     let said = transcript(path, &CUT);
-    assert!(said.contains("exit 5") && said.contains("so a person has to edit it"), "{said}");
-    assert_eq!(std::fs::read_to_string(inside.join("rolebinding-alice-admin.yaml")).unwrap(), both);
+    assert!(said.contains("exit 0"), "{said}");
+    assert_eq!(read("all.yaml"), format!("--- # two\n{theirs}"), "{said}");
+    let undo =
+        ["offboard", "alice", "--target", "dir:out", "--undo", "--yes", "--confirm", "undo alice (6 cuts)"];
+    let said = transcript(path, &undo);
+    assert!(said.contains("exit 0"), "{said}");
+    assert_eq!(files(path), before);
+}
+
+#[test]
+fn of_a_binding_with_others_in_it_a_persons_entry_goes_and_comes_back_to_the_byte() {
+    let folder = applied(BOTH);
+    let path = folder.path();
+    let file = path.join("out/namespaces/alice/rolebinding-bob-admin.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let more =
+        "# agreed with Eve\n- apiGroup: rbac.authorization.k8s.io\n  kind: User\n  name: eve@example.com\n";
+    let at = text.find("subjects:\n").unwrap() + "subjects:\n".len();
+    std::fs::write(&file, format!("{}{more}{}", &text[..at], &text[at..])).unwrap();
+    let before = files(path);
+    let who = ["offboard", "--person", "eve@example.com", "--target", "dir:out"];
+    let run = |more: &[&str]| transcript(path, &[&who[..], &["--yes"], more].concat());
+    let said = run(&["--stage", "cut", "--confirm", "offboard --person eve@example.com (1 cut)"]);
+    assert!(said.contains("exit 0"), "{said}");
+    let after = std::fs::read_to_string(&file).unwrap();
+    assert!(!after.contains("  name: eve@example.com\n") && after.contains("bob@example.com"), "{after}");
+    let said = run(&["--undo", "--confirm", "undo --person eve@example.com (1 cut)"]);
+    assert!(said.contains("exit 0"), "{said}");
+    assert_eq!(files(path), before);
 }
 
 #[test]
@@ -174,6 +208,7 @@ fn only_the_command_that_a_person_types_knows_the_way() {
         "src/commands/offboard/typed.rs",
         "src/commands/run.rs",
         "src/engine/providers/dir/cutter.rs",
+        "src/engine/providers/dir/parts.rs",
         "src/engine/providers/kube/cutter.rs",
         "src/engine/providers/kube/inventory.rs",
         "src/engine/providers/node/cutter.rs",

@@ -53,6 +53,8 @@ pub(crate) fn changed() -> Entry {
         unseen_access: Vec::new(),
         fights: Vec::new(),
         unchanged: 40,
+        offboarded: None,
+        retained: Vec::new(),
     }
 }
 

@@ -45,6 +45,9 @@ impl Cluster {
     /// Takes away what it remembers.
     pub(crate) fn forget(&self) {
         kubectl(&["-n", "kube-system", "delete", "configmap", "kwo-sync", "--ignore-not-found"]);
+        let records =
+            ["-n", "kube-system", "delete", "configmap", "--selector=kwo.dev/record", "--ignore-not-found"];
+        kubectl(&records);
         // Which roster keeps it.
         kubectl(&[
             "annotate",

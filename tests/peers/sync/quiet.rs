@@ -40,7 +40,7 @@ fn a_quiet_run_asks_little_and_writes_nothing_but_the_lock() {
             .collect();
         let count = |verb: &str| requests.iter().filter(|(have, _)| have == verb).count();
         let kinds = Kind::listed();
-        assert_eq!(count("list"), kinds, "one a kind: {requests:#?}");
+        assert_eq!(count("list"), kinds + 1, "one a kind, and one for who left: {requests:#?}");
         // Which cluster it is, the lock, and what was applied last.
         let got: Vec<&str> =
             requests.iter().filter(|(verb, _)| verb == "get").map(|(_, what)| &**what).collect();
@@ -49,7 +49,7 @@ fn a_quiet_run_asks_little_and_writes_nothing_but_the_lock() {
             requests.iter().filter(|(verb, _)| !matches!(verb.as_str(), "list" | "get")).collect();
         let lock = ("patch".to_owned(), "leases".to_owned());
         assert_eq!(written, [&lock, &lock], "the lock is taken and given back");
-        assert_eq!(requests.len(), kinds + 5);
+        assert_eq!(requests.len(), kinds + 6);
     }
     assert_eq!(kubectl_ok(&version), before);
     assert_eq!(world.history().len(), 1);

@@ -115,3 +115,63 @@ fn a_failure_that_nobody_could_be_told_of_is_told_later_and_once() {
     let titles = receiver.titles();
     assert!(matches!(&*titles, [title] if title.contains("recovered")), "{titles:?}");
 }
+
+#[test]
+fn what_was_offboarded_meanwhile_gets_an_entry_a_stage_and_a_notice_and_is_waited_for() {
+    let Some(cluster) = Cluster::alone() else { return };
+    let (name, receiver) = (unique("gone"), Receiver::start());
+    let tenants = |with: bool| {
+        let leaving = format!("  {name}: {{owners: [{name}@example.com]}}\n");
+        let leaving = if with { leaving } else { String::new() };
+        format!("cluster: {{name: {name}, retain: 40d}}\ntenants:\n{leaving}  {name}-stay:\n")
+    };
+    let world = World::new(&tenants(true));
+    cluster.settings(&world, &told(&world, &receiver));
+    world.sync(&[]).expect(0);
+    world.commit(&tenants(false));
+    world.sync(&[]).expect(0);
+    receiver.titles();
+    let offboard = |more: &[&str]| {
+        let kubeconfig = cluster.kubeconfig();
+        let all = ["offboard", &name, "--kubeconfig", &kubeconfig, "--file", "work/roster.yaml", "--yes"];
+        let output = world.command(&[&all, more].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    offboard(&["--stage", "cut", "--confirm", &format!("offboard {name} (1 namespace)")]);
+    offboard(&["--stage", "archive", "--out", "kept", "--confirm=x"]);
+    world.sync(&[]).expect(0);
+    let titles = receiver.titles();
+    for stage in ["the access was cut by ", "everything was archived by "] {
+        let said = format!("kwo: offboard {name}: {stage}");
+        assert_eq!(titles.iter().filter(|title| title.starts_with(&said)).count(), 1, "{titles:?}");
+    }
+    let list = world.kwo(&["history"]).expect(0).out;
+    let stages: Vec<&str> =
+        list.lines().filter(|line| line.contains(&format!("offboard {name}: "))).collect();
+    assert_eq!(stages.len(), 2, "{list}");
+    assert!(stages.iter().all(|line| line.contains("  offboard ")), "{list}");
+    let entries = world.history();
+    let stage = |stage: &str| {
+        let found = entries.iter().find(|entry| entry["offboarded"]["stage"] == stage).unwrap();
+        assert_eq!(found["offboarded"]["who"], name, "{found:#}");
+        world
+            .kwo(&["history", "show", &found["number"].to_string()])
+            .expect(0)
+            .says(&format!("offboard {name}: "));
+    };
+    stage("cut");
+    stage("archive");
+    world.kwo(&["history", "verify"]).expect(0);
+    let metrics = fs::read_to_string(world.path("kwo.prom")).unwrap();
+    let until = metrics.lines().find(|line| line.starts_with("kwo_retained_until_timestamp_seconds{"));
+    let until = until.unwrap_or_else(|| panic!("{metrics}"));
+    assert!(until.contains(&format!("who=\"{name}\"")) && until.contains("archived=\"true\""), "{until}");
+    assert!(metrics.contains("\nkwo_retained 1"), "{metrics}");
+    let (kubeconfig, file) = (cluster.kubeconfig(), "work/roster.yaml");
+    let status = world.kwo(&["status", "--kubeconfig", &kubeconfig, file]).expect(0);
+    status.says(&format!("{name}  archive ")).says("kept until 2");
+    // Once each.
+    world.sync(&[]).expect(0);
+    assert_eq!(receiver.titles(), [] as [String; 0]);
+    cluster.forget();
+}

@@ -136,7 +136,9 @@ impl Upstream {
         for name in [header::ACCEPT, header::CONTENT_TYPE, header::USER_AGENT] {
             let found = asked.headers.iter().find_map(|line| line.strip_prefix(&format!("{name}:")));
             if let Some(value) = found {
-                request = request.header(name, value.trim());
+                // The header lines arrive in lower case, and this is the name of a type.
+                let value = value.trim().replace("partialobjectmetadata", "PartialObjectMetadata");
+                request = request.header(name, value.replace("Metadatalist", "MetadataList"));
             }
         }
         let request = request.body(Body::from(asked.body.clone().into_bytes())).unwrap();

@@ -1,5 +1,5 @@
 //! How a manifest leaves a directory, and how it comes back: its file moves to `.kwo.cut`, where nobody who applies the
-//! directory looks, and back again, byte for byte.
+//! directory looks, and back again, byte for byte. If the rest of a file stays, `.kwo.cut` keeps it as it was before.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,9 +10,10 @@ use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::{Desired, ResourceId};
 
 use super::directory::Dir;
-use super::{note, observe};
+use super::{note, observe, parts};
+use crate::departed::Departed;
 use crate::offboard::{Cutter, Records, Restored, Whole};
-use crate::providers::place::{Astray, inside, settle};
+use crate::providers::place::{Astray, inside, replace, settle};
 use crate::providers::{Note, Promise, Refusal, manifest};
 use crate::regular;
 
@@ -24,32 +25,45 @@ const FOLDERS: u32 = 0o700;
 impl Cutter for Dir {
     fn whole<'a>(&'a self, id: &'a ResourceId) -> Promise<'a, Result<Option<Whole>, Refusal>> {
         Box::pin(async move {
-            let Some((file, bytes)) = found(self.path(), id)? else { return Ok(None) };
-            let text = std::str::from_utf8(&bytes).map_err(|error| refused(error.to_string()))?;
-            let objects = manifest::read(text).map_err(refused)?;
-            let [object] = objects.as_slice() else {
-                return Err(by_hand(&file, "it does not hold one object"));
-            };
-            Ok(Some(Whole { object: object.clone(), version: version(&bytes) }))
+            let Some(Found { file, bytes, alone: _ }) = found(self.path(), id)? else { return Ok(None) };
+            let text = text(&bytes)?;
+            let object = parts::object(text, id).map_err(|why| by_hand(&file, &why))?;
+            Ok(Some(Whole { object, version: version(&bytes) }))
         })
     }
 
     fn cut<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
-            let Some((file, bytes)) = found(self.path(), cut.id())? else { return Ok(()) };
-            if !cut.parts().is_empty() {
-                return Err(by_hand(&file, "only a part of it ends"));
-            }
+            let Some(Found { file, bytes, alone }) = found(self.path(), cut.id())? else { return Ok(()) };
             if version(&bytes) != *cut.seen() {
                 return Err(Refusal::Changed { why: format!("{} has other content now", file.display()) });
             }
-            let to = Path::new(CUT).join(&file);
-            moved(self.path(), &file, &to)
+            if alone && cut.parts().is_empty() {
+                return moved(self.path(), &file, &Path::new(CUT).join(&file));
+            }
+            let rest = parts::without(text(&bytes)?, cut).map_err(|why| by_hand(&file, &why))?;
+            let before =
+                inside(self.path(), &before(&file, cut), Some(FOLDERS)).map_err(|astray| said(&astray))?;
+            let failed = |error: std::io::Error| refused(format!("{}: {error}", before.display()));
+            replace(&before, &bytes, None).map_err(failed)?;
+            put(self.path(), &file, &rest)
         })
     }
 
     fn restore<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<Restored, Refusal>> {
         Box::pin(async move {
+            if let Some((file, bytes)) = kept(self.path(), cut)? {
+                let path = inside(self.path(), &file, None).map_err(|astray| said(&astray))?;
+                let now = match regular::read(&path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+                    now => now.map_err(|error| refused(format!("{}: {error}", path.display())))?,
+                };
+                if cut.parts().is_empty() && found(self.path(), cut.id())?.is_some() {
+                    return Ok(Restored::Back);
+                }
+                let all = parts::with(text(&now)?, text(&bytes)?, cut).map_err(|why| by_hand(&file, &why))?;
+                return put(self.path(), &file, &all).map(|()| Restored::Back);
+            }
             if found(self.path(), cut.id())?.is_some() {
                 return Ok(Restored::Back);
             }
@@ -87,7 +101,7 @@ impl Records for Dir {
     fn keep<'a>(
         &'a self,
         name: &'a str,
-        text: &'a str,
+        (text, _): (&'a str, &'a Departed),
         seen: Option<&'a Note>,
     ) -> Promise<'a, Result<Note, Refusal>> {
         Box::pin(async move { note::remember(self.path(), &place(name), text, seen) })
@@ -99,15 +113,20 @@ fn place(name: &str) -> String {
     format!(".kwo.offboard-{name}.json")
 }
 
-/// The file that holds the object and nothing else, from the directory on, and its bytes.
-fn found(root: &Path, id: &ResourceId) -> Result<Option<(PathBuf, Vec<u8>)>, Refusal> {
+/// The file that holds an object, from the directory on.
+struct Found {
+    file: PathBuf,
+    bytes: Vec<u8>,
+    /// It holds nothing else.
+    alone: bool,
+}
+
+fn found(root: &Path, id: &ResourceId) -> Result<Option<Found>, Refusal> {
     let observed = observe::observe(root, &Desired::default());
-    let path = match observed.reach.places.get(id) {
+    let (path, alone) = match observed.reach.places.get(id) {
         None => return Ok(None),
-        Some(Place::Among(file)) => {
-            return Err(by_hand(Path::new(file.as_str()), "it holds other objects, too"));
-        }
-        Some(Place::Alone(file)) => PathBuf::from(file.as_str()),
+        Some(Place::Among(file)) => (PathBuf::from(file.as_str()), false),
+        Some(Place::Alone(file)) => (PathBuf::from(file.as_str()), true),
     };
     let base = root.canonicalize().map_err(|error| refused(error.to_string()))?;
     let absolute = std::path::absolute(root).map_err(|error| refused(error.to_string()))?;
@@ -115,7 +134,53 @@ fn found(root: &Path, id: &ResourceId) -> Result<Option<(PathBuf, Vec<u8>)>, Ref
     let file = file.map_err(|_| refused(format!("{} is not in the directory", path.display())))?.to_owned();
     let path = inside(root, &file, None).map_err(|astray| said(&astray))?;
     let bytes = regular::read(&path).map_err(|error| refused(format!("{}: {error}", path.display())))?;
-    Ok(Some((file, bytes)))
+    Ok(Some(Found { file, bytes, alone }))
+}
+
+/// Where a file is kept as it was before a part of it was cut.
+fn before(file: &Path, cut: &Cut) -> PathBuf {
+    let version: String = cut.seen().0.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    Path::new(CUT).join(file).with_file_name(format!("{name}.{version}"))
+}
+
+/// The file that a part was cut from, and its bytes before that, in the very state in which it was cut.
+fn kept(root: &Path, cut: &Cut) -> Result<Option<(PathBuf, Vec<u8>)>, Refusal> {
+    let version_of: String = cut.seen().0.chars().filter(char::is_ascii_alphanumeric).collect();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(root.join(CUT).join(&folder)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries.map_err(|error| refused(format!("{CUT}: {error}")))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| refused(format!("{CUT}: {error}")))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type().is_ok_and(|of| of.is_dir()) {
+                folders.push(folder.join(&name));
+            }
+            let Some(own) = name.strip_suffix(&version_of).and_then(|name| name.strip_suffix('.')) else {
+                continue;
+            };
+            let bytes = regular::read(&entry.path()).map_err(|error| refused(format!("{CUT}: {error}")))?;
+            let holds = text(&bytes).is_ok_and(|text| parts::object(text, cut.id()).is_ok());
+            if version(&bytes) == *cut.seen() && holds {
+                return Ok(Some((folder.join(own), bytes)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Puts a text in the place of a file, for whoever could read that.
+fn put(root: &Path, file: &Path, text: &str) -> Result<(), Refusal> {
+    let path = inside(root, file, Some(FOLDERS)).map_err(|astray| said(&astray))?;
+    let mode = fs::metadata(&path).ok().map(|found| found.permissions());
+    replace(&path, text, mode).map_err(|error| refused(format!("{}: {error}", path.display())))
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))
 }
 
 /// Where what was cut lies, in the very state in which it was cut.

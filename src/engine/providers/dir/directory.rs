@@ -12,6 +12,7 @@ use kwo_planner::resource::Desired;
 use smol_str::SmolStr;
 
 use super::{lock, note, observe, write};
+use crate::departed::Departed;
 use crate::providers::{Account, Home, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
 use crate::secrets::SecretData;
 use crate::secrets::Vault;
@@ -82,6 +83,11 @@ impl Home for Dir {
 
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         Box::pin(async move { note::remember(&self.path, note::SYNC, text, seen) })
+    }
+
+    fn departed(&self) -> Promise<'_, Result<Vec<Departed>, Refusal>> {
+        // Nobody lives in a directory; whoever applies it sees in git what became of its files.
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {

@@ -7,6 +7,7 @@ mod layout;
 mod lock;
 mod note;
 mod observe;
+mod parts;
 mod write;
 
 pub use directory::Dir;

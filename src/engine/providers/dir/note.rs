@@ -25,7 +25,7 @@ pub(super) fn recall(root: &Path, file: &str) -> Result<Option<Note>, Refusal> {
 
 fn note(text: String) -> Note {
     let version = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    Note { text, version }
+    Note { text, version, made: None }
 }
 
 /// Leaves this text in place of the one that was read.

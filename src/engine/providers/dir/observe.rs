@@ -258,7 +258,7 @@ fn told(id: &ResourceId, object: &Tree, masks: &BTreeMap<Kind, Also>) -> Option<
 }
 
 /// The id that an object gives itself, where it is of a kind that kwo writes.
-fn object_id(object: &Tree) -> Option<ResourceId> {
+pub(super) fn object_id(object: &Tree) -> Option<ResourceId> {
     let text = |pointer: &str| object.at(pointer).and_then(Tree::as_text).cloned();
     let kind = Kind::named(&text("/kind")?)?;
     let scope = if kind.namespaced() { text("/metadata/namespace")? } else { SmolStr::default() };

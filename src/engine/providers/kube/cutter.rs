@@ -1,20 +1,27 @@
 //! How an object of a cluster ends, and how it comes back. Every DELETE carries the uid and the resourceVersion that were
 //! seen, and every patch tests both, so that nothing ends but what somebody looked at.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use kwo_planner::observed::Version;
 use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::ResourceId;
-use kwo_planner::tree::Tree;
+use kwo_planner::tree::{Tree, join};
 use serde_json::{Value, json};
 
 use super::connect::Kube;
-use super::note::{self, Place};
-use super::path::{WRITER, one, siblings};
+use super::note::{self, BRIEF, Place, RECORD};
+use super::path::{WRITER, encoded, one, siblings};
 use super::wire::{Call, Wire};
 use super::write::JSON_PATCH;
+use crate::departed::Departed;
 use crate::offboard::{Cutter, Records, Restored, Whole};
 use crate::providers::{Note, Promise, Refusal};
+
+/// How long what was cut may take to be gone before it is made again.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Cutter for Kube {
     fn whole<'a>(&'a self, id: &'a ResourceId) -> Promise<'a, Result<Option<Whole>, Refusal>> {
@@ -26,7 +33,9 @@ impl Cutter for Kube {
             let path = one(cut.id()).map_err(refused)?;
             let (uid, revision) = parts(cut.seen())?;
             if cut.parts().is_empty() {
-                return delete(&self.wire, &path, (uid, revision)).await;
+                // In the foreground it would be in force until the garbage collector comes by.
+                let rest = delete(&self.wire, &path, (uid, revision), "Background").await?;
+                return rest.map_or(Ok(()), |rest| Err(refused(rest)));
             }
             let mut patch = vec![
                 json!({"op": "test", "path": "/metadata/uid", "value": uid}),
@@ -43,16 +52,7 @@ impl Cutter for Kube {
     fn restore<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<Restored, Refusal>> {
         Box::pin(async move {
             if cut.parts().is_empty() {
-                let body = serde_json::to_vec(cut.inverse()).map_err(|error| refused(error.to_string()))?;
-                let path = format!("{}{WRITER}", siblings(cut.id()).map_err(refused)?);
-                let asked = self.wire.ask(&Call::post(path, body)).await;
-                let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-                return match answer.status {
-                    // It is there: an earlier undo was killed after this, or somebody made it again.
-                    StatusCode::CONFLICT if answer.says().contains("already exists") => Ok(Restored::Back),
-                    status if status.is_success() => Ok(Restored::Back),
-                    _ => Err(answer.refusal(asked.tries)),
-                };
+                return made(&self.wire, cut).await;
             }
             let path = one(cut.id()).map_err(refused)?;
             let Some(whole) = get(&self.wire, &path).await? else {
@@ -79,33 +79,58 @@ impl Cutter for Kube {
     fn remove<'a>(&'a self, removal: &'a Removal) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
             let found = removal.found();
-            delete(&self.wire, &found.path, parts(&found.seen)?).await
+            delete(&self.wire, &found.path, parts(&found.seen)?, "Foreground").await.map(drop)
         })
     }
 }
 
 impl Records for Kube {
     fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>> {
-        Box::pin(async move { note::recall(&self.wire, &place(name)).await })
+        Box::pin(async move { note::recall(&self.wire, &place(name, None)).await })
     }
 
     fn keep<'a>(
         &'a self,
         name: &'a str,
-        text: &'a str,
+        (text, brief): (&'a str, &'a Departed),
         seen: Option<&'a Note>,
     ) -> Promise<'a, Result<Note, Refusal>> {
-        Box::pin(async move { note::remember(&self.wire, &place(name), text, seen).await })
+        Box::pin(async move {
+            let brief = serde_json::to_string(brief).map_err(|error| refused(error.to_string()))?;
+            note::remember(&self.wire, &place(name, Some(brief)), text, seen).await
+        })
     }
 }
 
 /// Where the record of somebody who left stands.
-fn place(name: &str) -> Place {
+fn place(name: &str, brief: Option<String>) -> Place {
     Place {
         name: format!("kwo-offboard-{name}"),
         key: "offboard.json",
         about: "what `kwo offboard` ended, and how `--undo` brings it back",
+        brief,
     }
+}
+
+/// Those who left, by what stands beside their records.
+pub(super) async fn departed(wire: &Wire) -> Result<Vec<Departed>, Refusal> {
+    let path =
+        format!("/api/v1/namespaces/kube-system/configmaps?labelSelector={}%3Doffboard", encoded(RECORD));
+    let asked = wire.ask(&Call::metadata(path)).await;
+    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if !answer.is_success() {
+        return Err(answer.refusal(asked.tries));
+    }
+    let unreadable = |why: String| Refusal::Refused { why: format!("the records of those who left: {why}") };
+    let list: Tree = serde_json::from_slice(&answer.body).map_err(|error| unreadable(error.to_string()))?;
+    let brief = |item: &Tree| {
+        let text = item.at(&join("/metadata/annotations", BRIEF)).and_then(Tree::as_text).cloned();
+        serde_json::from_str(&text.unwrap_or_default()).map_err(|error| {
+            let name = item.at("/metadata/name").and_then(Tree::as_text).cloned().unwrap_or_default();
+            unreadable(format!("the ConfigMap kube-system/{name} cannot be read: {error}"))
+        })
+    };
+    list.get("items").map(Tree::items).unwrap_or_default().iter().map(brief).collect()
 }
 
 /// What brings one value back; nothing where it is there.
@@ -147,19 +172,68 @@ pub(super) fn version(object: &Tree) -> Option<Version> {
     )))
 }
 
-/// Deletes one object in the state that was seen. One that is gone is what was asked for.
-async fn delete(wire: &Wire, path: &str, (uid, revision): (&str, &str)) -> Result<(), Refusal> {
+/// Makes the object again as it was. What is there by now is it, or is told.
+async fn made(wire: &Wire, cut: &Cut) -> Result<Restored, Refusal> {
+    let body = serde_json::to_vec(cut.inverse()).map_err(|error| refused(error.to_string()))?;
+    let path = format!("{}{WRITER}", siblings(cut.id()).map_err(refused)?);
+    for _ in 0..TRIES {
+        let asked = wire.ask(&Call::post(path.clone(), body.clone())).await;
+        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        match answer.status {
+            status if status.is_success() => return Ok(Restored::Back),
+            StatusCode::CONFLICT if answer.says().contains("already exists") => {}
+            _ => return Err(answer.refusal(asked.tries)),
+        }
+        match get(wire, &one(cut.id()).map_err(refused)?).await? {
+            // An earlier undo was killed after this, or a run of the roster made it again.
+            Some(whole) if holding(&whole.object).is_none() && cut.is_back(&whole.object) => {
+                return Ok(Restored::Back);
+            }
+            Some(whole) if holding(&whole.object).is_none() => {
+                return Err(refused("somebody made another one of this name meanwhile, and it stays"));
+            }
+            // What is on its way out has to be gone first.
+            Some(_) | None => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    Err(refused("Kubernetes is still deleting the one that was cut; run it again"))
+}
+
+/// What an object waits for that is being deleted; nothing where it is not.
+fn holding(object: &Tree) -> Option<String> {
+    object.at("/metadata/deletionTimestamp")?;
+    let finalizers = object.at("/metadata/finalizers").map(Tree::items).unwrap_or_default();
+    let names: Vec<String> = finalizers.iter().filter_map(Tree::as_text).map(ToString::to_string).collect();
+    Some(names.join(", "))
+}
+
+/// Deletes one object in the state that was seen. One that is gone is what was asked for; of one that is not, it gives what
+/// it waits for.
+async fn delete(
+    wire: &Wire,
+    path: &str,
+    (uid, revision): (&str, &str),
+    propagation: &str,
+) -> Result<Option<String>, Refusal> {
     let options = json!({
         "apiVersion": "v1",
         "kind": "DeleteOptions",
-        "propagationPolicy": "Foreground",
+        "propagationPolicy": propagation,
         "preconditions": {"uid": uid, "resourceVersion": revision},
     });
     let asked = wire.ask(&Call::delete(path, options.to_string().into_bytes())).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     match answer.status {
-        status if status.is_success() => Ok(()),
-        StatusCode::NOT_FOUND => Ok(()),
+        status if status.is_success() => {
+            let rest: Option<Tree> = serde_json::from_slice(&answer.body).ok();
+            let names = rest.as_ref().and_then(holding).filter(|names| !names.is_empty());
+            Ok(names.map(|names| {
+                format!(
+                    "it is still in force: Kubernetes deletes it once the finalizer {names} is gone from it"
+                )
+            }))
+        }
+        StatusCode::NOT_FOUND => Ok(None),
         StatusCode::CONFLICT => Err(Refusal::Changed { why: answer.says() }),
         _ => Err(answer.refusal(asked.tries)),
     }

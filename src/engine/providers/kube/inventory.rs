@@ -1,7 +1,7 @@
 //! All that a namespace holds, of every kind that the API server has: before a namespace ends, everything in it has to be
 //! known, and not only what kwo made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroupList, APIResourceList};
@@ -73,7 +73,7 @@ impl Kube {
     /// When a kind cannot be listed.
     pub async fn held_in(&self, kinds: &[ApiKind], namespace: &str) -> Result<Vec<Held>, Refusal> {
         let refused = |why: String| Refusal::Refused { why };
-        let mut held = Vec::new();
+        let (mut held, mut uids) = (Vec::new(), BTreeSet::new());
         for ApiKind { version, plural, kind } in kinds {
             let root = if version.contains('/') { "/apis" } else { "/api" };
             let place =
@@ -82,15 +82,23 @@ impl Kube {
                 let object = object
                     .with("/apiVersion", Tree::from(version.clone()))
                     .with("/kind", Tree::from(kind.clone()));
-                if is_made_by_itself(&object) {
-                    continue;
-                }
+                uids.extend(object.at("/metadata/uid").and_then(Tree::as_text).cloned());
                 let name = object.at("/metadata/name").and_then(Tree::as_text).cloned().unwrap_or_default();
                 let path = format!("{place}/{}", segment(&name).map_err(refused)?);
                 held.push(Held { path: path.into(), object });
             }
         }
+        held.retain(|held| !is_made_by_itself(&held.object, &uids));
         Ok(held)
+    }
+
+    /// The volume claims of a namespace.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn claims_in(&self, namespace: &str) -> Result<Vec<Tree>, Refusal> {
+        let namespace = segment(namespace).map_err(|why| Refusal::Refused { why })?;
+        self.pages(&format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims")).await
     }
 
     /// A namespace as it is now; nothing where there is none.
@@ -143,11 +151,15 @@ fn parsed<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T, Refusal> {
     })
 }
 
-/// Is it there in every namespace, or because of another object, so that it comes again with that?
-fn is_made_by_itself(object: &Tree) -> bool {
+/// Is it there in every namespace, or because of another object that is there as well, so that it comes again with that?
+/// Anybody can write that an object is another one's.
+fn is_made_by_itself(object: &Tree, uids: &BTreeSet<SmolStr>) -> bool {
     let text = |pointer: &str| object.at(pointer).and_then(Tree::as_text).map(|text| text.as_str());
     let owners = object.at("/metadata/ownerReferences").map(Tree::items).unwrap_or_default();
-    let derived = owners.iter().any(|owner| owner.get("controller") == Some(&Tree::Bool(true)));
+    let derived = owners.iter().any(|owner| {
+        let is_there = owner.get("uid").and_then(Tree::as_text).is_some_and(|uid| uids.contains(uid));
+        owner.get("controller") == Some(&Tree::Bool(true)) && is_there
+    });
     derived
         || matches!((text("/kind"), text("/metadata/name")), (Some("ConfigMap"), Some("kube-root-ca.crt")))
 }

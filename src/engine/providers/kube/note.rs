@@ -20,7 +20,14 @@ pub(super) struct Place {
     pub(super) key: &'static str,
     /// What it is there for, for whoever comes across it.
     pub(super) about: &'static str,
+    /// What is to be read of it without the text, under [`BRIEF`]; such notes carry [`RECORD`].
+    pub(super) brief: Option<String>,
 }
+
+/// The label by which the records of those who left are found.
+pub(super) const RECORD: &str = "kwo.dev/record";
+/// The annotation with such a record in short.
+pub(super) const BRIEF: &str = "kwo.dev/offboard";
 
 /// Where runs of `kwo sync` leave theirs.
 pub(super) fn sync() -> Place {
@@ -28,6 +35,7 @@ pub(super) fn sync() -> Place {
         name: "kwo-sync".to_owned(),
         key: "sync.json",
         about: "what `kwo sync` applied last; without it, kwo cannot tell whether the branch was rewritten",
+        brief: None,
     }
 }
 
@@ -51,7 +59,9 @@ fn note(place: &Place, body: &[u8]) -> Result<Note, Refusal> {
     let found: ConfigMap = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
     let text = found.data.and_then(|mut data| data.remove(place.key)).unwrap_or_default();
     let version = found.metadata.resource_version;
-    Ok(Note { text, version: version.ok_or_else(|| unreadable("it has no resourceVersion".to_owned()))? })
+    let version = version.ok_or_else(|| unreadable("it has no resourceVersion".to_owned()))?;
+    let made = found.metadata.creation_timestamp.map(|made| made.0);
+    Ok(Note { text, version, made })
 }
 
 /// Leaves this text in place of the one that was read.
@@ -61,21 +71,30 @@ pub(super) async fn remember(
     text: &str,
     seen: Option<&Note>,
 ) -> Result<Note, Refusal> {
-    let Place { name, key, about } = place;
+    let Place { name, key, about, brief } = place;
+    let mut notes = json!({"kwo.dev/about": about});
+    if let Some(brief) = brief {
+        notes[BRIEF] = json!(brief);
+    }
+    let labels = brief.as_ref().map(|_| json!({RECORD: "offboard"}));
     let call = match seen {
         None => {
             let body = json!({
                 "apiVersion": "v1", "kind": "ConfigMap",
                 "metadata": {
                     "name": name, "namespace": "kube-system",
-                    "annotations": {"kwo.dev/about": about},
+                    "annotations": notes, "labels": labels,
                 },
                 "data": {*key: text},
             });
             Call::post(format!("{CONFIG_MAPS}{WRITER}"), body.to_string().into_bytes())
         }
         Some(note) => {
-            let body = json!({"metadata": {"resourceVersion": note.version}, "data": {*key: text}});
+            let metadata = json!({"resourceVersion": note.version, "annotations": notes, "labels": labels});
+            let mut body = json!({"metadata": metadata, "data": {*key: text}});
+            if brief.is_none() {
+                body["metadata"] = json!({"resourceVersion": note.version});
+            }
             Call::patch(format!("{CONFIG_MAPS}/{name}{WRITER}"), MERGE_PATCH, body.to_string().into_bytes())
         }
     };

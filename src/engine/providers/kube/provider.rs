@@ -15,7 +15,8 @@ use smol_str::SmolStr;
 use super::causes::ConnectError;
 use super::connect::Kube;
 use super::wire::{Call, Wire};
-use super::{again, lease, note, observe, review, token, write};
+use super::{again, cutter, lease, note, observe, review, token, write};
+use crate::departed::Departed;
 use crate::kubeconfig::Endpoint;
 use crate::providers::{
     Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
@@ -95,6 +96,10 @@ impl Home for Kube {
 
     fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
         Box::pin(async move { note::remember(&self.wire, &note::sync(), text, seen).await })
+    }
+
+    fn departed(&self) -> Promise<'_, Result<Vec<Departed>, Refusal>> {
+        Box::pin(cutter::departed(&self.wire))
     }
 
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
