@@ -93,6 +93,7 @@ impl TargetArgs {
             allow_restart,
             roster_id,
             take_over_roster,
+            settings,
             adopt,
         } = self;
         let mut words = Words::default();
@@ -106,6 +107,7 @@ impl TargetArgs {
             words.say("--roster-id", name);
         }
         words.switch("--take-over-roster", *take_over_roster);
+        words.path("--settings", settings.as_deref());
         if leave == Leave::Command {
             words.switch("--allow-restart", *allow_restart);
             let names: Vec<&str> = adopt.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
@@ -151,7 +153,7 @@ mod tests {
 
     const ALL: &str = "--target dir:x --kubeconfig ../kc --context a --as=-x --as-group g --as-group h \
                        --timeout 1500ms --api-wait 2m --concurrency 3 --age-identity k.txt --node --root n \
-                       --roster-id r --take-over-roster --allow-restart --adopt=alice,bob";
+                       --roster-id r --take-over-roster --settings s.yaml --allow-restart --adopt=alice,bob";
 
     fn typed(words: &str) -> TargetArgs {
         // A word with a dash in front is quoted.

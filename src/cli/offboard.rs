@@ -148,6 +148,7 @@ impl Offboard {
             allow_restart: false,
             roster_id: self.roster_id.clone(),
             take_over_roster: false,
+            settings: None,
             adopt: Vec::new(),
         }
     }

@@ -183,6 +183,7 @@ impl TargetArgs {
             allow_restart,
             roster_id,
             take_over_roster,
+            settings,
             adopt,
         } = self;
         Ok(TargetOptions {
@@ -192,6 +193,7 @@ impl TargetArgs {
             allow_restart: *allow_restart,
             roster_id: roster_id.clone(),
             take_over_roster: *take_over_roster,
+            settings: settings.clone(),
             concurrency: usize::from(cluster.concurrency),
             adopt: adopt.clone(),
         })
@@ -225,6 +227,7 @@ impl ArchiveImport {
             allow_restart: false,
             roster_id: None,
             take_over_roster: false,
+            settings: None,
             concurrency: usize::from(self.cluster.concurrency),
             adopt: Vec::new(),
         })

@@ -12,18 +12,19 @@ use kwo_planner::resource::{Desired, ResourceId};
 use tokio::sync::watch::Receiver;
 
 use super::consent::{confirm, lock};
-use super::load::{Loaded, load};
+use super::load::{Loaded, load, rules};
 use super::look::{identity, no_plan};
 use super::print::{end, meanwhile, talk};
 use super::saved::{self, held_against};
 use super::signals;
 use crate::cli::{Apply, ApplyOptions, folder};
 use crate::report::applied::Applied;
-use crate::report::hits;
 use crate::report::plan::{Detail, text};
 use crate::report::run::{self as shown, settled};
+use crate::report::{hits, policy};
 use kwo_engine::execute::Report;
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::policy::judge;
 use kwo_engine::providers::{Home, Identity};
 use kwo_engine::run::{
     Access, Before, Carried, Event, Guard, Interrupted, Locked, Looked, Promised, Work, carry, given, hits,
@@ -98,6 +99,7 @@ pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) ->
         }
         (None, _) => return Err(Failure::new("there is no roster to plan from")),
     };
+    let rules = rules(&loaded, &options.target.options)?;
     let place = place(&loaded, &*provider, &identity);
     let interrupted = stop.map_or_else(signals::on_signal, Ok)?;
     let lock = lock(&*provider, options.lock_timeout, &interrupted).await?;
@@ -128,11 +130,16 @@ pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) ->
             Some(file) => held_against(file, plan, &desired, options)?,
             None => (plan, Vec::new(), 0),
         };
+        let judged = judge(&*provider, &desired, &plan, &rules).await;
+        if let Some(refused) = policy::refused(&judged) {
+            return Err(refused);
+        }
         // Whoever is asked is told what they say yes to.
         let hits = if options.yes { None } else { hits(&*provider, &plan, &desired, &observed).await };
         let reach = if options.verify_access { observed.reach.clone() } else { Reach::default() };
         let before = Before::keep(&*provider, &plan, observed);
         let task = Task { desired, adopt, plan, stale, before, beyond, reach };
+        meanwhile(options.output)(&policy::text(Some(&judged)));
         show_and_ask(options, &task, hits.as_ref(), &place).await?;
         Ok(task)
     };

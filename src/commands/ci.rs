@@ -91,14 +91,15 @@ impl Scene {
                 let detail = Detail::full(args.full);
                 let plan = &made.plan;
                 let (hits, overcommitted) = (made.hits.as_ref(), made.overcommitted.as_ref());
-                let planned = Planned { plan, hits, overcommitted, detail };
+                let policy = made.judged.as_ref();
+                let planned = Planned { plan, hits, overcommitted, policy, detail };
                 data(&planned.text());
                 self.annotate(&args, &holds(plan))?;
                 let saved = match &args.plan_file {
                     Some(file) => plan::save(&made, file, None).await,
                     None => Ok(()),
                 };
-                let held = plan.holds() || fails(&args.fail_on, plan);
+                let held = plan.holds() || !made.keeps_policy() || fails(&args.fail_on, plan);
                 let exit = if held { Exit::Held } else { Exit::Done };
                 (planned.markdown(), saved.map(|()| exit))
             }

@@ -5,13 +5,16 @@ use std::path::Path;
 use kwo_planner::domains::{compile, count};
 use kwo_planner::keeper::Keeper;
 use kwo_planner::plan::{Provenance, roster_digest};
+use kwo_planner::policy::Layer;
 use kwo_planner::resource::{Clash, Desired};
 use kwo_planner::roster::{Refused, Roster};
 
 use super::print::talk;
+use super::sync::wrong;
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::identity::of_file;
+use kwo_engine::policy::layers;
 use kwo_engine::source;
 use kwo_engine::target::TargetOptions;
 
@@ -40,6 +43,11 @@ impl Loaded {
 /// Reads, checks and compiles.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     checked(path).map_err(|refused| told(&refused))
+}
+
+/// The rules that its plan is held against.
+pub(crate) fn rules(loaded: &Loaded, target: &TargetOptions) -> Result<Vec<Layer>, Failure> {
+    layers(&loaded.roster, target.settings.as_deref()).map_err(|refused| wrong(&refused))
 }
 
 /// What a roster is called for people.

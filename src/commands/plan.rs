@@ -9,11 +9,12 @@ use kwo_planner::capacity::{Gather, Overcommitted};
 use kwo_planner::endings::word;
 use kwo_planner::hits::Hits;
 use kwo_planner::plan::{Plan, Provenance};
+use kwo_planner::policy::Judged;
 use kwo_planner::roster::Sources;
 use kwo_planner::saved::{Saved, SavedPlan, Seals};
 use kwo_planner::tree::SmolStr;
 
-use super::load::{Loaded, load};
+use super::load::{Loaded, load, rules};
 use super::look::{identity, no_plan};
 use super::print::{page, talk};
 use crate::cli::{self, ShownArgs, Target, folder, option_with};
@@ -22,6 +23,7 @@ use crate::report::planned::Planned;
 use crate::report::printed::Report as _;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
+use kwo_engine::policy::judge;
 use kwo_engine::providers::Home;
 use kwo_engine::run::{Guard, Looked, capacity, given, hits, look};
 use kwo_engine::saved::{self, Keys};
@@ -40,11 +42,12 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let loaded = load(&args.roster.roster)?;
     let names: BTreeSet<SmolStr> = loaded.roster.tenants().keys().map(|name| name.text().clone()).collect();
     let made = made(loaded, &args.roster.roster, args.target.target()?, args.hits).await?;
-    let Made { plan, hits, overcommitted, .. } = &made;
+    let Made { plan, hits, overcommitted, judged, .. } = &made;
     let tenants = tenants(&args.shown);
     known(&tenants, &names, plan)?;
     let detail = Detail { show, tenants: &tenants };
-    let planned = Planned { plan, hits: hits.as_ref(), overcommitted: overcommitted.as_ref(), detail };
+    let (hits, overcommitted, policy) = (hits.as_ref(), overcommitted.as_ref(), judged.as_ref());
+    let planned = Planned { plan, hits, overcommitted, policy, detail };
     if !along {
         page(&planned, args.output, args.shown.no_pager).await?;
     } else if args.output.is_text() {
@@ -60,7 +63,7 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         }
     }
     Ok(match () {
-        () if plan.holds() || fails(&args.fail_on, plan) => Exit::Held,
+        () if plan.holds() || !made.keeps_policy() || fails(&args.fail_on, plan) => Exit::Held,
         () if args.detailed_exitcode && !plan.steps.is_empty() => Exit::Changes,
         () => Exit::Done,
     })
@@ -101,9 +104,18 @@ pub(super) struct Made {
     pub(super) plan: Plan,
     pub(super) hits: Option<Hits>,
     pub(super) overcommitted: Option<Overcommitted>,
+    /// What the policy says of it, where there is one.
+    pub(super) judged: Option<Judged>,
     sources: Arc<Sources>,
     target: Target,
     provider: Arc<dyn Home>,
+}
+
+impl Made {
+    /// Does it keep all rules, or is what breaks one waived?
+    pub(super) fn keeps_policy(&self) -> bool {
+        self.judged.as_ref().is_none_or(Judged::is_kept)
+    }
 }
 
 /// The plan for the target as it is now, and what it hits where that was `asked` for. Where the roster says how much
@@ -116,6 +128,7 @@ pub(super) async fn made(
 ) -> Result<Made, Failure> {
     let options = &target.options;
     let keeper = loaded.keeper(roster, options);
+    let rules = rules(&loaded, options)?;
     let provider = target::open(options, Duration::ZERO).await?;
     let identity = identity(&*provider).await?;
     let provenance =
@@ -137,12 +150,16 @@ pub(super) async fn made(
         None => None,
     };
     let overcommitted = capacity.map(|capacity| capacity.overcommitted());
-    Ok(Made { plan, hits, overcommitted, sources, target, provider })
+    let judged = match rules.as_slice() {
+        [] => None,
+        rules => Some(judge(&*provider, &desired, &plan, rules).await),
+    };
+    Ok(Made { plan, hits, overcommitted, judged, sources, target, provider })
 }
 
 /// Saves a plan, for `kwo apply --plan`.
 pub(super) async fn save(made: &Made, path: &Path, sign: Option<&Path>) -> Result<(), Failure> {
-    let Made { plan, hits: _, overcommitted: _, sources, target, provider } = made;
+    let Made { plan, hits: _, overcommitted: _, judged: _, sources, target, provider } = made;
     let saved = Saved {
         adopt: target.options.adopt.iter().map(Into::into).collect(),
         allow_restart: target.options.allow_restart,

@@ -1,7 +1,10 @@
 //! `kwo sync`
 
 use std::path::Path;
+use std::sync::Arc;
 
+use kwo_planner::policy::{Layer, SetBy};
+use kwo_planner::roster::Refused;
 use kwo_planner::settings::Settings;
 
 use super::print::{meanwhile, report, talk};
@@ -16,8 +19,11 @@ use kwo_engine::source;
 use kwo_engine::sync::{self, Options, Said};
 
 pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
-    let settings = settings(&args.settings)?;
+    let (settings, text) =
+        source::settings_and_text(&args.settings.settings).map_err(|refused| wrong(&refused))?;
+    let policy = settings.policy.clone();
     let options = Options {
+        policy: policy.map(|policy| Layer { by: SetBy::Settings, policy, sources: Arc::new(text) }),
         dry_run: args.dry_run,
         allowed: args.allow.iter().copied().collect(),
         fail_on: args.fail_on.iter().copied().collect(),
@@ -57,8 +63,11 @@ pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
 
 /// Reads the settings, or prints what is wrong with them.
 pub(crate) fn settings(args: &SettingsArgs) -> Result<Settings, Failure> {
-    source::settings(&args.settings).map_err(|refused| {
-        talk(&diagnostic::text_of(&refused, "settings"));
-        Failure::silent(Exit::Failed)
-    })
+    source::settings(&args.settings).map_err(|refused| wrong(&refused))
+}
+
+/// Prints what is wrong with the settings.
+pub(crate) fn wrong(refused: &Refused) -> Failure {
+    talk(&diagnostic::text_of(refused, "settings"));
+    Failure::silent(Exit::Failed)
 }

@@ -14,6 +14,7 @@ use crate::cli::Watch;
 use crate::report::diagnostic;
 use crate::report::failure;
 use crate::report::plan::{Detail, text};
+use crate::report::policy;
 use crate::watcher::Watcher;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::{run, source};
@@ -135,8 +136,8 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
             return Err(told(&refused));
         }
     };
-    let plan = plan::made(loaded, &args.roster.roster, args.target.target()?, false).await?.plan;
+    let made = plan::made(loaded, &args.roster.roster, args.target.target()?, false).await?;
     clear(first);
-    data(&text(&plan, Detail::default()));
-    Ok(if plan.holds() { Exit::Held } else { Exit::Done })
+    data(&(policy::text(made.judged.as_ref()) + &text(&made.plan, Detail::default())));
+    Ok(if made.plan.holds() || !made.keeps_policy() { Exit::Held } else { Exit::Done })
 }

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod notify;
 pub mod offboard;
 pub mod out;
+pub mod policy;
 pub mod probe;
 pub mod providers;
 pub mod references;

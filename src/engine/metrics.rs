@@ -33,11 +33,12 @@ const OUTCOMES: [Outcome; 6] = [
     Outcome::Failed,
 ];
 
-const KINDS: [(ProblemKind, &str); 7] = [
+const KINDS: [(ProblemKind, &str); 8] = [
     (ProblemKind::Fetch, "fetch"),
     (ProblemKind::Trust, "trust"),
     (ProblemKind::Roster, "roster"),
     (ProblemKind::Limit, "limit"),
+    (ProblemKind::Policy, "policy"),
     (ProblemKind::Target, "target"),
     (ProblemKind::Step, "step"),
     (ProblemKind::Access, "access"),

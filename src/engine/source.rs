@@ -163,12 +163,24 @@ pub fn load_as(path: &Path, named: &dyn Fn(&Path) -> String) -> Result<Roster, B
 /// # Errors
 /// When the file cannot be read, or anything is wrong with what it says.
 pub fn settings(path: &Path) -> Result<Settings, Box<Refused>> {
+    settings_and_text(path).map(|(settings, _)| settings)
+}
+
+/// The same, with the text that the places in it lead to.
+///
+/// # Errors
+/// When the file cannot be read, or anything is wrong with what it says.
+pub fn settings_and_text(path: &Path) -> Result<(Settings, Sources), Box<Refused>> {
     let name = path.display().to_string();
     // They are the admin's own, and may lie behind a link.
     let bytes = regular::open(path).and_then(|file| bounded(file, MAX_BYTES));
     let text = bytes.map_err(|error| astray(&Astray::Io(error), &name, Span::default()));
     match text.and_then(|bytes| checked(bytes, &name, Span::default())) {
-        Ok(text) => kwo_planner::settings::parse(SourceFile { name, text }),
+        Ok(text) => {
+            let file = SourceFile { name, text };
+            let settings = kwo_planner::settings::parse(file.clone())?;
+            Ok((settings, Sources::new(vec![file])))
+        }
         Err(finding) => {
             let sources = Sources::new(vec![SourceFile { name, text: String::new() }]);
             let finding = Finding { hint: None, ..*finding };

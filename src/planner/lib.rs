@@ -32,6 +32,7 @@ mod overlay;
 mod pairs;
 pub mod plain;
 pub mod plan;
+pub mod policy;
 pub mod refresh;
 pub mod resource;
 pub mod reviews;

@@ -9,10 +9,11 @@ use kwo_planner::change::Hold;
 use kwo_planner::hits::Hits;
 use kwo_planner::plain::{OneLine, acts, one_line, spelled};
 use kwo_planner::plan::Plan;
+use kwo_planner::policy::Judged;
 use kwo_planner::resource::ResourceId;
 
 use super::plan::{Detail, View, only, text};
-use super::{capacity, foreign, gains, hits, run, tightens, unseen};
+use super::{capacity, foreign, gains, hits, policy, run, tightens, unseen};
 use kwo_engine::execute::Report;
 use kwo_planner::counts::Counts;
 
@@ -34,8 +35,9 @@ const ALL: &str = "`kwo plan --full` shows all of it";
 /// What the rest of anything else stands in.
 const LOG: &str = "see the pipeline's log";
 
-/// What is told beside a plan, where somebody looked: what it hits, and of what quotas promise too much.
-pub type Beside<'p> = (Option<&'p Hits>, Option<&'p Overcommitted>);
+/// What is told beside a plan, where somebody looked: what it hits, of what quotas promise too much, and what the policy
+/// says.
+pub type Beside<'p> = (Option<&'p Hits>, Option<&'p Overcommitted>, Option<&'p Judged>);
 
 /// The whole plan, cut where it would be too long for a comment.
 #[must_use]
@@ -54,7 +56,7 @@ pub fn markdown(plan: &Plan, beside: Beside<'_>, detail: Detail<'_>) -> String {
 /// The same of what `kwo diff` found, whose text this is.
 pub(super) fn difference(plan: &Plan, detail: Detail<'_>, text: &str) -> String {
     let about = About { title: "kwo diff", what: "difference", nothing: "No differences.", remains: None };
-    page(about, plan, (None, None), detail, text)
+    page(about, plan, (None, None, None), detail, text)
 }
 
 /// What a page is about, in words.
@@ -71,12 +73,16 @@ struct About {
 fn page(
     about: About,
     plan: &Plan,
-    (hits, overcommitted): Beside<'_>,
+    (hits, overcommitted, judged): Beside<'_>,
     detail: Detail<'_>,
     text: &str,
 ) -> String {
     let About { title, what, nothing, remains } = about;
     let mut out = format!("### {title}: {}\n\n", Counts::of(plan).line());
+    let broken = policy::lines(judged).into_iter().map(|line| format!("! {line}"));
+    section(&mut out, "Against the policy: kwo refuses this plan", broken, PART);
+    let waived = policy::waivers(judged).into_iter().map(|line| format!("* {line}"));
+    section(&mut out, "Waived", waived, PART);
     let part = if detail.tenants.is_empty() { None } else { Some(only(plan, detail.tenants)) };
     let part = part.as_ref().unwrap_or(plan);
     let view = detail.view(part);

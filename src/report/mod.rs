@@ -27,6 +27,7 @@ pub mod offboard;
 pub mod plain;
 pub mod plan;
 pub mod planned;
+pub mod policy;
 pub mod printed;
 mod reviews;
 pub mod run;

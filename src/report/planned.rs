@@ -3,12 +3,13 @@
 use kwo_planner::capacity::Overcommitted;
 use kwo_planner::hits::Hits;
 use kwo_planner::plan::Plan;
+use kwo_planner::policy::Judged;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::{Detail, text};
 use super::printed::Report;
-use super::{capacity, hits, markdown};
+use super::{capacity, hits, markdown, policy};
 
 /// A plan, what it hits, and how much of both to show.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Planned<'p> {
     pub hits: Option<&'p Hits>,
     /// Of what quotas promise too much, where the roster sets a bound.
     pub overcommitted: Option<&'p Overcommitted>,
+    /// What the policy says of it, where there is one.
+    pub policy: Option<&'p Judged>,
     /// How much of it to show. Programs always get all.
     pub detail: Detail<'p>,
 }
@@ -32,6 +35,9 @@ pub struct Printed<'p> {
     hits: Option<&'p Hits>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overcommitted: Option<&'p Overcommitted>,
+    /// What the policy says of it, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'p Judged>,
 }
 
 impl Report for Planned<'_> {
@@ -44,14 +50,16 @@ impl Report for Planned<'_> {
 
     fn text(&self) -> String {
         let hits = hits::text(self.hits, self.detail.tenants);
-        text(self.plan, self.detail) + &hits + &capacity::warning(self.overcommitted)
+        let plan = policy::text(self.policy) + &text(self.plan, self.detail);
+        plan + &hits + &capacity::warning(self.overcommitted)
     }
 
     fn json(&self) -> Printed<'_> {
-        Printed { plan: self.plan, hits: self.hits, overcommitted: self.overcommitted }
+        let Planned { plan, hits, overcommitted, policy, detail: _ } = *self;
+        Printed { plan, hits, overcommitted, policy }
     }
 
     fn markdown(&self) -> String {
-        markdown::markdown(self.plan, (self.hits, self.overcommitted), self.detail)
+        markdown::markdown(self.plan, (self.hits, self.overcommitted, self.policy), self.detail)
     }
 }

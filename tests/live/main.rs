@@ -32,6 +32,7 @@ mod leaving;
 mod meanwhile;
 mod narrower;
 mod outage;
+mod policy;
 mod prompt;
 mod proxied;
 mod reach;

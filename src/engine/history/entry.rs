@@ -187,6 +187,8 @@ pub enum ProblemKind {
     Roster,
     /// The plan goes beyond a limit.
     Limit,
+    /// The plan breaks a rule of the policy.
+    Policy,
     /// The cluster could not be reached, or refused.
     Target,
     /// A step was not done.

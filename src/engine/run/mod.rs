@@ -20,5 +20,6 @@ pub use carry::{Carried, Event, Work, carry};
 pub use hits::hits;
 pub use lock::{Locked, NoLock, lock};
 pub use look::{Guard, Looked, NoPlan, check, entrust, given, look};
+pub(crate) use reviews::own_roles_of;
 pub use reviews::{Access, Promised, verify_access};
 pub use stop::{Interrupted, told, unless_told};

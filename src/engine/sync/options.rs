@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kwo_planner::plan::Plan;
+use kwo_planner::policy::Layer;
 use kwo_planner::settings::Settings;
 use tokio::sync::watch;
 
@@ -54,6 +55,8 @@ pub struct Options {
     pub fail_on: BTreeSet<FailOn>,
     /// Ask the API server afterwards who may do what.
     pub verify_access: bool,
+    /// The rules of the settings.
+    pub policy: Option<Layer>,
     /// How long to wait before what was put right is looked at once more; nothing where it is not.
     pub settle: Duration,
     /// How long to wait for another run to end.
@@ -131,6 +134,7 @@ pub fn target_options(settings: &Settings, tell: fn(&str)) -> TargetOptions {
         allow_restart: yes(target.and_then(|target| target.allow_restart)),
         roster_id: None,
         take_over_roster: false,
+        settings: None,
         concurrency: KubeOptions::default().concurrency,
         adopt: Vec::new(),
     }

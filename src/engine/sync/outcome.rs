@@ -4,6 +4,7 @@ use kwo_planner::change::{Leftover, Step as PlanStep};
 use kwo_planner::drift::drift;
 use kwo_planner::foreign::ForeignAccess;
 use kwo_planner::plan::Plan;
+use kwo_planner::policy::Judged;
 use kwo_planner::resource::Desired;
 
 use super::choose::problem;
@@ -163,6 +164,18 @@ pub(super) fn access_problems(access: &Access) -> Vec<Problem> {
     told.chain(rest).chain(unknown).collect()
 }
 
+/// What breaks a rule of the policy: nothing is written then.
+pub(super) fn policy_problems(judged: &Judged) -> Vec<Problem> {
+    let told = judged.violations.iter().take(TOLD).map(|violation| {
+        let text = format!("against the policy: {}; nothing was changed", violation.line());
+        problem(ProblemKind::Policy, text, violation.places())
+    });
+    let rest = judged.violations.len().saturating_sub(TOLD) + judged.more;
+    let rest =
+        (rest > 0).then(|| problem(ProblemKind::Policy, format!("{rest} more is against the policy"), ""));
+    told.chain(rest).collect()
+}
+
 /// That something is put right time and again.
 pub(super) fn quarrel(fight: &Fought) -> Problem {
     let Fought { id, field, times, by } = fight;
@@ -181,7 +194,7 @@ pub(super) fn outcome(entry: &Entry) -> Outcome {
     let has = |kinds: &[ProblemKind]| entry.problems.iter().any(|problem| kinds.contains(&problem.kind));
     if has(&[ProblemKind::Fetch, ProblemKind::Roster, ProblemKind::Target, ProblemKind::Step]) {
         Outcome::Failed
-    } else if has(&[ProblemKind::Trust, ProblemKind::Limit]) {
+    } else if has(&[ProblemKind::Trust, ProblemKind::Limit, ProblemKind::Policy]) {
         Outcome::Refused
     } else if has(&[ProblemKind::Access]) {
         Outcome::AccessDiffers

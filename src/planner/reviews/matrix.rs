@@ -288,3 +288,117 @@ fn number(name: &str) -> usize {
         name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     usize::try_from(hash).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domains::compile;
+    use crate::roster::{SourceFile, Sources, parse};
+
+    fn desired(sections: &str) -> Desired {
+        let text = format!("apiVersion: kwo/v1\nkind: Roster\n{sections}");
+        let source = SourceFile { name: "roster.yaml".to_owned(), text };
+        compile(&parse(Sources::new(vec![source])).unwrap()).unwrap()
+    }
+
+    /// The questions about somebody, as `verb resource in place: answer`.
+    fn about(matrix: &Matrix<'_>, who: &str) -> Vec<String> {
+        let asked = matrix.questions().filter(|asked| asked.who == who);
+        let told = |Asked { question, expected, .. }: Asked| {
+            format!("{} {} in {}: {expected}", question.verb, question.what(), question.place())
+        };
+        asked.map(told).collect()
+    }
+
+    const TWO: &str = "tenants:\n  a: {owners: [ann@example.com], members: [{identity: vic@example.com, access: viewer}]}\n  \
+                       b: {owners: ['group:team']}\n";
+
+    #[test]
+    fn everybody_is_promised_what_the_role_lets_and_nothing_elsewhere() {
+        let desired = desired(TWO);
+        let matrix = Matrix::of(&desired, OwnRoles::default(), &[]);
+        let ann = about(&matrix, "ann@example.com");
+        for told in [
+            "list secrets in a: true",
+            "create rolebindings.rbac.authorization.k8s.io in a: true",
+            "update resourcequotas in a: false",
+            "* * in a: false",
+            "list secrets in b: false",
+            "list secrets in kube-system: false",
+            "impersonate users in the whole cluster: false",
+            "list namespaces in the whole cluster: true",
+        ] {
+            assert!(ann.iter().any(|line| line == told), "{told}: {ann:#?}");
+        }
+        let viewer = about(&matrix, "vic@example.com");
+        assert!(viewer.contains(&"get pods in a: true".to_owned()), "{viewer:#?}");
+        assert!(viewer.contains(&"list secrets in a: false".to_owned()), "{viewer:#?}");
+        assert!(about(&matrix, "group team").contains(&"create pods/exec in b: true".to_owned()));
+        let account = about(&matrix, "service account a/deployer");
+        assert!(account.contains(&"patch deployments.apps in a: true".to_owned()), "{account:#?}");
+        assert!(account.contains(&"get pods in b: false".to_owned()), "{account:#?}");
+    }
+
+    #[test]
+    fn how_many_questions_there_are_follows_the_subjects() {
+        let many = |count: usize| {
+            let tenants: String = (0..count)
+                .map(|number| format!("  t{number}: {{owners: [o{number}@example.com, 'group:all']}}\n"))
+                .collect();
+            let desired = desired(&format!("tenants:\n{tenants}"));
+            let matrix = Matrix::of(&desired, OwnRoles::default(), &[]);
+            let counted = matrix.counted();
+            assert_eq!((counted.people, counted.groups, counted.accounts), (count, 1, count));
+            assert_eq!(counted.sampled, usize::from(count > OWN_MOST));
+            let (one, other): (Vec<_>, Vec<_>) = (matrix.questions().collect(), matrix.questions().collect());
+            assert_eq!(one, other);
+            one.len()
+        };
+        let (some, more) = (many(50), many(200));
+        assert!(more < some * 4 + 100 && more < 40 * 401, "{some} {more}");
+    }
+
+    #[test]
+    fn a_foreign_binding_of_somebody_is_always_asked_about() {
+        let tenants: String = (0..50).map(|number| format!("  t{number}: {{}}\n")).collect();
+        let desired = desired(&format!("tenants:\n{tenants}  own: {{owners: [ann@example.com]}}\n"));
+        let foreign = |number: usize| ForeignAccess {
+            id: ResourceId::kube(Kind::RoleBinding, format_smolstr!("t{number}"), "odd"),
+            tenant: SmolStr::default(),
+            who: "ann@example.com".into(),
+            role: SmolStr::default(),
+            grants: SmolStr::default(),
+            command: SmolStr::default(),
+        };
+        for number in [3, 17, 42] {
+            let foreign = [foreign(number)];
+            let matrix = Matrix::of(&desired, OwnRoles::default(), &foreign);
+            let told = format!("get pods in t{number}: false");
+            assert!(about(&matrix, "ann@example.com").contains(&told));
+        }
+    }
+
+    #[test]
+    fn an_own_role_is_promised_as_it_stands_in_the_cluster() {
+        let desired =
+            desired("tenants: {a: {members: [{identity: ann@example.com, access: {clusterRole: own}}]}}\n");
+        let words = |words: &[&'static str]| Tree::list(words.iter().map(|word| Tree::from(*word)));
+        let rule = Tree::map([
+            ("apiGroups", words(&[""])),
+            ("resources", words(&["pods", "*/exec"])),
+            ("verbs", words(&["get", "create"])),
+        ]);
+        let mut roles = OwnRoles::default();
+        roles.add(ResourceId::kube(Kind::ClusterRole, "", "own"), Tree::list([rule]));
+        let asked = about(&Matrix::of(&desired, roles, &[]), "ann@example.com");
+        for told in ["get pods in a: true", "create pods/exec in a: true", "list secrets in a: false"] {
+            assert!(asked.iter().any(|line| line == told), "{told}: {asked:#?}");
+        }
+        // Nothing is promised by what nobody could read.
+        let mut unread = OwnRoles::default();
+        unread.could_not(Kind::ClusterRole, "own".into(), "forbidden".into());
+        let asked = about(&Matrix::of(&desired, unread, &[]), "ann@example.com");
+        assert!(!asked.iter().any(|line| line.contains(" in a: ")), "{asked:#?}");
+        assert!(asked.iter().any(|line| line == "list secrets in kube-system: false"), "{asked:#?}");
+    }
+}

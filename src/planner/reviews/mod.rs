@@ -9,4 +9,5 @@ mod roles;
 pub use differences::{Difference, Verdict};
 pub use matrix::{Asked, Counted, Matrix};
 pub use question::Question;
+pub(crate) use roles::role as role_of;
 pub use roles::{OwnRoles, own_roles};

@@ -52,6 +52,20 @@ impl OwnRoles {
         self.unread.iter().map(|((kind, name), why)| (*kind, name, why))
     }
 
+    /// The verbs in the rules of a role of the admin's own; nothing where there is no such role.
+    #[must_use]
+    pub fn verbs(&self, role: &ResourceId) -> Option<Result<BTreeSet<&str>, &SmolStr>> {
+        if known(role).is_some() {
+            return None;
+        }
+        if let Some(why) = self.unread.get(&(role.known_kind()?, role.name.clone())) {
+            return Some(Err(why));
+        }
+        let rules = self.found.get(role)?.items();
+        let verbs = rules.iter().filter_map(|rule| rule.get("verbs")).flat_map(Tree::items);
+        Some(Ok(verbs.filter_map(Tree::as_text).map(SmolStr::as_str).collect()))
+    }
+
     /// Does this role let it? Nothing where nobody could read it.
     pub(super) fn lets(&self, desired: &Desired, role: &ResourceId, probe: Probe) -> Option<bool> {
         if let Some(made) = desired.get(role) {
@@ -76,7 +90,7 @@ pub fn own_roles(desired: &Desired) -> BTreeSet<(Kind, SmolStr)> {
 }
 
 /// The role that a binding names.
-pub(super) fn role(binding: &Resource) -> Option<ResourceId> {
+pub(crate) fn role(binding: &Resource) -> Option<ResourceId> {
     binding.id.known_kind().filter(|kind| kind.binds())?;
     let text = |pointer: &str| binding.body.at(pointer).and_then(Tree::as_text);
     let kind = Kind::named(text("/roleRef/kind")?)?;

@@ -12,6 +12,7 @@ use crate::domains::operators::Operator;
 use crate::domains::registry::Registry;
 use crate::domains::tenants::Tenant;
 use crate::domains::tiers::Tier;
+use crate::policy::Policy;
 
 /// A roster that has been read and checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,6 +23,7 @@ pub struct Roster {
     pub(super) operators: Map<Name, Operator>,
     pub(super) dns: Dns,
     pub(super) registry: Option<At<Registry>>,
+    pub(super) policy: Option<Policy>,
     pub(super) sources: Arc<Sources>,
 }
 
@@ -62,6 +64,12 @@ impl Roster {
         self.registry.as_ref().map(|registry| (registry.at, &registry.value))
     }
 
+    /// The rules that it sets for itself.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
+    }
+
     /// The same without this tenant.
     #[must_use]
     pub fn without(&self, tenant: &str) -> Roster {
@@ -98,6 +106,9 @@ record! {
         pub registry: Option<At<Registry>>,
         /// The people who look after the whole cluster, by name.
         pub operators: Map<Name, Operator>,
+        /// Rules for what this roster may want. Whoever can edit the roster can edit them, too; rules that it cannot
+        /// change stand in kwo's settings.
+        pub policy: Option<Policy>,
     }
 }
 

@@ -21,6 +21,7 @@ use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
 use crate::domains::{
     bounding, bounds, claims, dns, networks, overcommit, registry, shares, starting, tiers, totals,
 };
+use crate::policy;
 
 /// The patterns under `include:` of the roster's main file.
 ///
@@ -95,6 +96,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
         operators,
         dns,
         registry,
+        policy,
     }) = document
     else {
         return Err(Box::new(Refused::new(sources, findings)));
@@ -119,9 +121,13 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     if let Some(registry) = &registry {
         registry::check(&registry.value, registry.at, &dns, &tenants, &mut findings);
     }
+    if let Some(policy) = &policy {
+        policy::check(policy, &mut findings);
+    }
     dns::check_tenants(&tenants, &cluster, &dns, &mut findings);
     if findings.is_empty() {
-        return Ok(Roster { cluster, tiers, tenants, operators, dns, registry, sources: Arc::new(sources) });
+        let sources = Arc::new(sources);
+        return Ok(Roster { cluster, tiers, tenants, operators, dns, registry, policy, sources });
     }
     Err(Box::new(Refused::new(sources, findings)))
 }

@@ -5,6 +5,7 @@ use super::notify::Notify;
 use super::numbers::{Count, Percent};
 use super::repository::{Repository, Trust};
 use super::values::{AbsolutePath, ContextName};
+use crate::policy::Policy;
 use crate::roster::record::{choice, record};
 use crate::roster::{ApiVersion, At};
 
@@ -23,6 +24,8 @@ record! {
         pub target: Option<Target>,
         /// How much one run may change by itself.
         pub limits: Option<Limits>,
+        /// Rules for what a roster may want, whoever wrote it. No roster can change or waive them.
+        pub policy: Option<Policy>,
         /// What kwo does with a change that somebody else made. Default: enforce.
         pub drift: Option<At<Drift>>,
         /// What makes kwo exit with 5, even if everything else is fine.

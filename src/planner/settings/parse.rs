@@ -2,6 +2,7 @@
 
 use super::document::Settings;
 use super::notify::ForgeKind;
+use crate::policy;
 use crate::roster::editors;
 use crate::roster::parse::other_kind;
 use crate::roster::yaml::read;
@@ -60,6 +61,9 @@ fn check(settings: &Settings, findings: &mut Findings) {
             )
             .hint("leave `trust:` out if commits are not signed"),
         );
+    }
+    if let Some(rules) = &settings.policy {
+        policy::check(rules, findings);
     }
     if let Some(target) = &settings.target
         && let (Some(directory), Some(cluster)) = (

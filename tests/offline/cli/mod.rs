@@ -24,6 +24,7 @@ mod offboard;
 mod outputs;
 mod packages;
 mod pages;
+mod policy;
 mod prompt;
 mod prompts;
 mod prose;

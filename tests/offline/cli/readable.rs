@@ -149,7 +149,7 @@ fn what_is_dangerous_keeps_its_lines_in_a_big_plan() {
     );
     // With its access each departed tenant keeps its block.
     assert_eq!(fits.matches("  ? kube:Namespace/t1").count(), 20, "{fits}");
-    let page = markdown(&plan, (None, None), Detail::default());
+    let page = markdown(&plan, (None, None, None), Detail::default());
     has(
         &page,
         &[
@@ -220,7 +220,7 @@ fn no_comment_is_longer_than_forges_take() {
     }
     for plan in &plans {
         for detail in [Detail::default(), Detail { show: Show::Summary, tenants: &[] }, Detail::full(true)] {
-            let page = markdown(plan, (None, None), detail);
+            let page = markdown(plan, (None, None, None), detail);
             let long = page.chars().count();
             assert!(long < 65_000, "{long}");
             has(&page, &["### kwo plan: ", "**Access**", "</details>", "Plan digest: "]);

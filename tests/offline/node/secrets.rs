@@ -32,7 +32,7 @@ async fn seen(world: &World, provider: &dyn Home) -> (Desired, Plan) {
     let plan = plan(&wanted, &observed, &Adopt::Everything, Provenance::default());
     assert_eq!(verify(&plan, &observed), []);
     let told = format!("{observed:?}{wanted:?}{plan:?}{}", serde_json::to_string(&plan).unwrap());
-    let told = told + &shown(&plan) + &markdown(&plan, (None, None), Detail::full(true));
+    let told = told + &shown(&plan) + &markdown(&plan, (None, None, None), Detail::full(true));
     for secret in [SENTINEL, FOREIGN] {
         assert!(!told.contains(secret), "{told}");
     }

@@ -183,7 +183,7 @@ fn fuzz_saved_plans() {
         let Ok(plan) = serde_json::from_str::<Plan>(&text) else { return (text, false) };
         let _ = (plan.is_intact(), verify(&plan, &absent(&desired)));
         quiet(&plain::text(&kwo::report::plan::text(&plan, Detail::full(true))));
-        quiet(&plain::text(&markdown::markdown(&plan, (None, None), Detail::default())));
+        quiet(&plain::text(&markdown::markdown(&plan, (None, None, None), Detail::default())));
         let again: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         assert!(again == plan, "{text}");
         (text, true)

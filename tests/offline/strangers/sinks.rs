@@ -158,7 +158,7 @@ fn a_plan_acts_on_nobody() {
             for detail in shows.map(|(show, tenants)| Detail { show, tenants }) {
                 let shown = text(&plan, detail);
                 quiet(payload, &plain::text(&shown));
-                let page = markdown::markdown(&plan, (None, None), detail);
+                let page = markdown::markdown(&plan, (None, None, None), detail);
                 quiet(payload, &plain::text(&page));
                 fenced(payload, &page);
             }
@@ -188,7 +188,7 @@ fn what_is_hit_acts_on_nobody() {
             let Ok(hits) = serde_json::from_value::<Hits>(changed) else { continue };
             tried += 1;
             quiet(payload, &plain::text(&hits::text(Some(&hits), &[])));
-            let page = markdown::markdown(&empty(), (Some(&hits), None), Detail::default());
+            let page = markdown::markdown(&empty(), (Some(&hits), None, None), Detail::default());
             quiet(payload, &plain::text(&page));
             fenced(payload, &page);
             quiet(payload, &json_text(&serde_json::to_string_pretty(&hits).unwrap()));

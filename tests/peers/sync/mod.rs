@@ -11,6 +11,7 @@ mod https;
 mod limits;
 mod malformed;
 mod nodes;
+mod policy;
 mod quiet;
 mod record;
 mod repository;
