@@ -25,7 +25,7 @@ pub enum Access {
 #[derive(Args, Debug)]
 #[expect(missing_docs, reason = "flattened")]
 pub struct AccessWhoCan {
-    /// What is done: `get`, `list`, `create`, `delete`, `escalate`, `*`, …
+    /// What is done, such as `get`, `list`, `create` or `escalate`; `*` is everything.
     #[arg(value_name = "VERB")]
     pub verb: String,
     /// With what, as the API server calls it: `secrets`, `po`, `pods/exec`, `deployments.apps/scale`, `*`, or a path

@@ -24,6 +24,12 @@ pub enum Format {
 }
 
 impl Format {
+    /// Is it a page for a review?
+    #[must_use]
+    pub fn is_for_review(self) -> bool {
+        self == Format::Markdown
+    }
+
     /// Is it what a person reads while the command is at work? All else comes whole, at the end.
     #[must_use]
     pub fn is_text(self) -> bool {

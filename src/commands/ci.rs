@@ -92,7 +92,8 @@ impl Scene {
                 let plan = &made.plan;
                 let (hits, overcommitted) = (made.hits.as_ref(), made.overcommitted.as_ref());
                 let policy = made.judged.as_ref();
-                let planned = Planned { plan, hits, overcommitted, policy, detail };
+                let reaches = made.reaches.as_ref();
+                let planned = Planned { plan, hits, overcommitted, policy, reaches, detail };
                 data(&planned.text());
                 self.annotate(&args, &holds(plan))?;
                 let saved = match &args.plan_file {
@@ -113,7 +114,8 @@ impl Scene {
     async fn planned(&self, args: &mut Ci) -> Result<plan::Made, Refused> {
         let loaded = compiled(self.checked(args)?)?;
         let _kubeconfig = self.kubeconfig(args)?;
-        Ok(plan::made(loaded, &args.roster.roster, args.target.target()?, true).await?)
+        let asks = plan::Asks { hits: true, reaches: true };
+        Ok(plan::made(loaded, &args.roster.roster, args.target.target()?, asks).await?)
     }
 
     /// Applies what is on the default branch: the reviewed plan where one is named, else what the roster says.

@@ -1,6 +1,6 @@
 //! `kwo plan`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
 use kwo_engine::policy::judge;
 use kwo_engine::providers::Home;
-use kwo_engine::run::{Guard, Looked, capacity, given, hits, look};
+use kwo_engine::run::{Guard, Looked, Reaches, capacity, given, hits, look, reaches};
 use kwo_engine::saved::{self, Keys};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
@@ -41,13 +41,15 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let show = show(&args.shown)?;
     let loaded = load(&args.roster.roster)?;
     let names: BTreeSet<SmolStr> = loaded.roster.tenants().keys().map(|name| name.text().clone()).collect();
-    let made = made(loaded, &args.roster.roster, args.target.target()?, args.hits).await?;
-    let Made { plan, hits, overcommitted, judged, .. } = &made;
+    let asks = Asks { hits: args.hits, reaches: args.output.is_for_review() };
+    let made = made(loaded, &args.roster.roster, args.target.target()?, asks).await?;
+    let Made { plan, hits, overcommitted, judged, reaches, .. } = &made;
     let tenants = tenants(&args.shown);
     known(&tenants, &names, plan)?;
     let detail = Detail { show, tenants: &tenants };
     let (hits, overcommitted, policy) = (hits.as_ref(), overcommitted.as_ref(), judged.as_ref());
-    let planned = Planned { plan, hits, overcommitted, policy, detail };
+    let reaches = reaches.as_ref();
+    let planned = Planned { plan, hits, overcommitted, policy, reaches, detail };
     if !along {
         page(&planned, args.output, args.shown.no_pager).await?;
     } else if args.output.is_text() {
@@ -106,6 +108,8 @@ pub(super) struct Made {
     pub(super) overcommitted: Option<Overcommitted>,
     /// What the policy says of it, where there is one.
     pub(super) judged: Option<Judged>,
+    /// How far it reaches, where that was asked for.
+    pub(super) reaches: Option<Reaches>,
     sources: Arc<Sources>,
     target: Target,
     provider: Arc<dyn Home>,
@@ -118,14 +122,18 @@ impl Made {
     }
 }
 
-/// The plan for the target as it is now, and what it hits where that was `asked` for. Where the roster says how much
+/// What to look at besides the plan.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asks {
+    /// What is there and would be hit.
+    pub(super) hits: bool,
+    /// How far the plan reaches.
+    pub(super) reaches: bool,
+}
+
+/// The plan for the target as it is now, and what it hits and how far it reaches where that is asked for. Where the roster says how much
 /// quotas may promise, also whether they promise more.
-pub(super) async fn made(
-    loaded: Loaded,
-    roster: &Path,
-    target: Target,
-    asked: bool,
-) -> Result<Made, Failure> {
+pub(super) async fn made(loaded: Loaded, roster: &Path, target: Target, asks: Asks) -> Result<Made, Failure> {
     let options = &target.options;
     let keeper = loaded.keeper(roster, options);
     let rules = rules(&loaded, options)?;
@@ -139,12 +147,18 @@ pub(super) async fn made(
     let desired = loaded.desired.kept_by(&keeper, options.take_over_roster);
     let gather = loaded.roster.cluster().overcommit.as_ref();
     let gather = gather.map(|_| Gather::new(&loaded.roster, &desired));
+    let tenants = loaded.roster.tenants().iter();
+    let hosts = tenants.map(|(name, tenant)| {
+        let hosts = tenant.value.domains.iter().map(|domain| SmolStr::from(domain.host.to_string()));
+        (name.text().clone(), hosts.collect())
+    });
+    let hosts: BTreeMap<SmolStr, Vec<SmolStr>> = hosts.collect();
     drop(loaded.roster);
     let desired = given(desired, &folder(roster), options, &*provider).await;
     let guard = Guard { this: &keeper, takes_over: options.take_over_roster, writes: false, names: true };
     let looked = look(&*provider, &desired, &adopt, &provenance, Some(guard)).await;
     let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance))?;
-    let hits = if asked { hits(&*provider, &plan, &desired, &observed).await } else { None };
+    let hits = if asks.hits { hits(&*provider, &plan, &desired, &observed).await } else { None };
     let capacity = match gather {
         Some(gather) => capacity(&*provider, gather).await,
         None => None,
@@ -154,12 +168,16 @@ pub(super) async fn made(
         [] => None,
         rules => Some(judge(&*provider, &desired, &plan, rules).await),
     };
-    Ok(Made { plan, hits, overcommitted, judged, sources, target, provider })
+    let reaches = match asks.reaches {
+        true => Some(reaches(&*provider, &plan, &desired, &hosts).await),
+        false => None,
+    };
+    Ok(Made { plan, hits, overcommitted, judged, reaches, sources, target, provider })
 }
 
 /// Saves a plan, for `kwo apply --plan`.
 pub(super) async fn save(made: &Made, path: &Path, sign: Option<&Path>) -> Result<(), Failure> {
-    let Made { plan, hits: _, overcommitted: _, judged: _, sources, target, provider } = made;
+    let Made { plan, hits: _, overcommitted: _, judged: _, reaches: _, sources, target, provider } = made;
     let saved = Saved {
         adopt: target.options.adopt.iter().map(Into::into).collect(),
         allow_restart: target.options.allow_restart,

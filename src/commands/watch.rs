@@ -136,7 +136,7 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
             return Err(told(&refused));
         }
     };
-    let made = plan::made(loaded, &args.roster.roster, args.target.target()?, false).await?;
+    let made = plan::made(loaded, &args.roster.roster, args.target.target()?, plan::Asks::default()).await?;
     clear(first);
     data(&(policy::text(made.judged.as_ref()) + &text(&made.plan, Detail::default())));
     Ok(if made.plan.holds() || !made.keeps_policy() { Exit::Held } else { Exit::Done })

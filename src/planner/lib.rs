@@ -33,6 +33,7 @@ mod pairs;
 pub mod plain;
 pub mod plan;
 pub mod policy;
+pub mod radius;
 pub mod refresh;
 pub mod resource;
 pub mod reviews;

@@ -13,8 +13,9 @@ use kwo_planner::policy::Judged;
 use kwo_planner::resource::ResourceId;
 
 use super::plan::{Detail, View, only, text};
-use super::{capacity, foreign, gains, hits, policy, run, tightens, unseen};
+use super::{capacity, foreign, gains, hits, policy, radius, run, tightens, unseen};
 use kwo_engine::execute::Report;
+use kwo_engine::run::Reaches;
 use kwo_planner::counts::Counts;
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.
@@ -42,13 +43,19 @@ pub type Beside<'p> = (Option<&'p Hits>, Option<&'p Overcommitted>, Option<&'p J
 /// The whole plan, cut where it would be too long for a comment.
 #[must_use]
 pub fn markdown(plan: &Plan, beside: Beside<'_>, detail: Detail<'_>) -> String {
+    reviewed(plan, beside, None, detail)
+}
+
+/// The same with how far the plan reaches, for whoever reviews it.
+#[must_use]
+pub fn reviewed(plan: &Plan, beside: Beside<'_>, reaches: Option<&Reaches>, detail: Detail<'_>) -> String {
     let about = About {
         title: "kwo plan",
         what: "plan",
         nothing: "Nothing to do: the cluster agrees with the roster.",
         remains: plan.remains(),
     };
-    let mut out = page(about, plan, beside, detail, &text(plan, detail));
+    let mut out = page(about, plan, (beside, reaches), detail, &text(plan, detail));
     let _ = writeln!(out, "\nPlan digest: `{}`", digest(plan));
     out
 }
@@ -56,7 +63,7 @@ pub fn markdown(plan: &Plan, beside: Beside<'_>, detail: Detail<'_>) -> String {
 /// The same of what `kwo diff` found, whose text this is.
 pub(super) fn difference(plan: &Plan, detail: Detail<'_>, text: &str) -> String {
     let about = About { title: "kwo diff", what: "difference", nothing: "No differences.", remains: None };
-    page(about, plan, (None, None, None), detail, text)
+    page(about, plan, ((None, None, None), None), detail, text)
 }
 
 /// What a page is about, in words.
@@ -73,7 +80,7 @@ struct About {
 fn page(
     about: About,
     plan: &Plan,
-    (hits, overcommitted, judged): Beside<'_>,
+    ((hits, overcommitted, judged), reaches): (Beside<'_>, Option<&Reaches>),
     detail: Detail<'_>,
     text: &str,
 ) -> String {
@@ -89,8 +96,9 @@ fn page(
     let rights = gains::lines(part, matches!(view, View::Objects(_)));
     let rights = rights.into_iter().map(|(sign, line)| format!("{sign} {}", OneLine(line)));
     let note = plan.provenance.keeper_note.as_ref().map(|note| one_line(note).into_owned());
-    section(&mut out, "Who keeps it", note, PART);
     section(&mut out, "Access", rights, LONGEST / 4);
+    section(&mut out, "Blast radius", radius::lines(reaches), PART);
+    section(&mut out, "Who keeps it", note, PART);
     section(&mut out, "Held", holds(part), PART);
     let narrower = tightens::lines(&part.steps);
     let narrower = narrower.into_iter().map(|line| format!("! {}", OneLine(line)));

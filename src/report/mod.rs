@@ -29,6 +29,7 @@ pub mod plan;
 pub mod planned;
 pub mod policy;
 pub mod printed;
+mod radius;
 mod reviews;
 pub mod run;
 pub mod status;

@@ -7,6 +7,8 @@ use kwo_planner::policy::Judged;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use kwo_engine::run::Reaches;
+
 use super::plan::{Detail, text};
 use super::printed::Report;
 use super::{capacity, hits, markdown, policy};
@@ -22,6 +24,8 @@ pub struct Planned<'p> {
     pub overcommitted: Option<&'p Overcommitted>,
     /// What the policy says of it, where there is one.
     pub policy: Option<&'p Judged>,
+    /// How far it reaches, where somebody looked. Only a page for a review shows it.
+    pub reaches: Option<&'p Reaches>,
     /// How much of it to show. Programs always get all.
     pub detail: Detail<'p>,
 }
@@ -55,11 +59,12 @@ impl Report for Planned<'_> {
     }
 
     fn json(&self) -> Printed<'_> {
-        let Planned { plan, hits, overcommitted, policy, detail: _ } = *self;
+        let Planned { plan, hits, overcommitted, policy, reaches: _, detail: _ } = *self;
         Printed { plan, hits, overcommitted, policy }
     }
 
     fn markdown(&self) -> String {
-        markdown::markdown(self.plan, (self.hits, self.overcommitted, self.policy), self.detail)
+        let beside = (self.hits, self.overcommitted, self.policy);
+        markdown::reviewed(self.plan, beside, self.reaches, self.detail)
     }
 }

@@ -35,6 +35,7 @@ mod outage;
 mod policy;
 mod prompt;
 mod proxied;
+mod radius;
 mod reach;
 mod reviews;
 mod rights;

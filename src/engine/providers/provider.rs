@@ -1,7 +1,7 @@
 //! The contract between kwo and a system that holds objects: look, write one step, keep others out meanwhile.
 //! There is no way to remove something through it, and there must never be one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -165,6 +165,12 @@ pub trait Surroundings: Send + Sync {
         namespace: Option<&'a str>,
         take: &'a mut (dyn FnMut(&Tree) + Send),
     ) -> Promise<'a, Result<(), SmolStr>>;
+
+    /// How many pods run in these namespaces.
+    ///
+    /// # Errors
+    /// When they could not be counted, with the reason.
+    fn running<'a>(&'a self, namespaces: &'a BTreeSet<SmolStr>) -> Promise<'a, Result<usize, SmolStr>>;
 }
 
 /// Which system it is.

@@ -11,6 +11,7 @@ mod carry;
 mod hits;
 mod lock;
 mod look;
+mod reaches;
 mod reviews;
 mod stop;
 
@@ -20,6 +21,7 @@ pub use carry::{Carried, Event, Work, carry};
 pub use hits::hits;
 pub use lock::{Locked, NoLock, lock};
 pub use look::{Guard, Looked, NoPlan, check, entrust, given, look};
+pub use reaches::{Reaches, reaches};
 pub(crate) use reviews::own_roles_of;
 pub use reviews::{Access, Promised, verify_access};
 pub use stop::{Interrupted, told, unless_told};
