@@ -14,7 +14,6 @@ use super::connect::Kube;
 use super::note::{self, BRIEF, Place, RECORD};
 use super::path::{WRITER, encoded, one, siblings};
 use super::wire::{Call, Wire};
-use super::write::JSON_PATCH;
 use crate::departed::Departed;
 use crate::offboard::{Cutter, Records, Restored, Whole};
 use crate::providers::{Note, Promise, Refusal};
@@ -240,8 +239,7 @@ async fn delete(
 }
 
 async fn patched(wire: &Wire, path: &str, patch: &[Value]) -> Result<(), Refusal> {
-    let body = serde_json::to_vec(patch).map_err(|error| refused(error.to_string()))?;
-    let asked = wire.ask(&Call::patch(format!("{path}{WRITER}"), JSON_PATCH, body)).await;
+    let asked = wire.ask(&Call::json_patch(format!("{path}{WRITER}"), &patch).map_err(refused)?).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     match answer.status {
         status if status.is_success() => Ok(()),

@@ -23,8 +23,6 @@ use super::wire::{Call, Wire};
 use crate::providers::{Lock, LockRefusal, Refusal};
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
-const MERGE_PATCH: &str = "application/merge-patch+json";
-
 /// How long at most a holder is watched that gives no sign of life, where nobody asked to wait for longer.
 const WATCH: Duration = Duration::from_secs(30);
 
@@ -353,7 +351,7 @@ async fn put(
             let body = json!({
                 "metadata": {"resourceVersion": lease.version}, "spec": spec,
             });
-            Call::patch(format!("{LEASES}/kwo{WRITER}"), MERGE_PATCH, body.to_string().into_bytes())
+            Call::merge_patch(format!("{LEASES}/kwo{WRITER}"), &body)
         }
     };
     let asked = wire.ask(&call).await;

@@ -14,6 +14,7 @@ mod distrust;
 mod endpoint;
 mod events;
 mod inventory;
+mod json_patch;
 mod lease;
 mod login;
 mod may;

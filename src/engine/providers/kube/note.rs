@@ -10,8 +10,6 @@ use super::wire::{Call, Wire};
 use crate::providers::{Note, Refusal};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/kube-system/configmaps";
-const MERGE_PATCH: &str = "application/merge-patch+json";
-
 /// Where a note stands.
 pub(super) struct Place {
     /// The name of the ConfigMap.
@@ -95,7 +93,7 @@ pub(super) async fn remember(
             if brief.is_none() {
                 body["metadata"] = json!({"resourceVersion": note.version});
             }
-            Call::patch(format!("{CONFIG_MAPS}/{name}{WRITER}"), MERGE_PATCH, body.to_string().into_bytes())
+            Call::merge_patch(format!("{CONFIG_MAPS}/{name}{WRITER}"), &body)
         }
     };
     let asked = wire.ask(&call).await;

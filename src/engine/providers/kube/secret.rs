@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::connect::Kube;
 use super::path::{WRITER, one, siblings};
 use super::wire::{Asked, Call};
-use super::write::{JSON_PATCH, Operation, cut_short};
+use super::write::{Operation, cut_short};
 use crate::providers::Refusal;
 use crate::secrets::SecretData;
 
@@ -142,10 +142,8 @@ impl Kube {
             path,
             value: Tree::from(STANDARD.encode(value.expose_secret())),
         }));
-        let body =
-            serde_json::to_vec(&patch).map_err(|_| refused("it cannot be written as JSON".to_owned()))?;
         let path = format!("{}{WRITER}", one(&secret.id).map_err(refused)?);
-        let asked = self.wire.ask(&Call::patch(path, JSON_PATCH, body)).await;
+        let asked = self.wire.ask(&Call::json_patch(path, &patch).map_err(refused)?).await;
         let Err(refusal) = outcome(asked) else { return Ok(()) };
         match self.secret(&secret.id).await {
             // Its own work, of which it never heard.

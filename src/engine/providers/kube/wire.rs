@@ -8,9 +8,12 @@ use std::time::Duration;
 use ::kube::client::Body;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use http::{Method, Request, header};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::answer::{Answer, Next, Trouble, next, retry_after};
+use super::json_patch::{self, JSON_PATCH};
 use super::outage::Outage;
 use super::pace::Pace;
 use super::warned::warnings;
@@ -47,6 +50,7 @@ pub(super) struct Call {
 }
 
 const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 
 /// Takes the body of a success while it comes.
@@ -87,8 +91,17 @@ impl Call {
         Call { method: Method::DELETE, path: path.into(), content: Some((JSON, options)), accept: JSON }
     }
 
-    /// Changes an object by a patch of this content type.
-    pub(super) fn patch(path: impl Into<String>, content_type: &'static str, body: Vec<u8>) -> Call {
+    /// Changes an object by a JSON patch.
+    pub(super) fn json_patch(path: impl Into<String>, patch: &impl Serialize) -> Result<Call, String> {
+        Ok(Call::patch(path, JSON_PATCH, json_patch::body(patch)?))
+    }
+
+    /// Changes an object by a merge patch.
+    pub(super) fn merge_patch(path: impl Into<String>, patch: &Value) -> Call {
+        Call::patch(path, MERGE_PATCH, patch.to_string().into_bytes())
+    }
+
+    fn patch(path: impl Into<String>, content_type: &'static str, body: Vec<u8>) -> Call {
         Call { method: Method::PATCH, path: path.into(), content: Some((content_type, body)), accept: JSON }
     }
 

@@ -20,8 +20,6 @@ use crate::providers::Refusal;
 use crate::providers::documents::{document_of, edited, fold_part};
 use crate::secrets::Vault;
 
-pub(super) const JSON_PATCH: &str = "application/json-patch+json";
-
 /// One operation of a JSON patch. There is no `remove` here, and there must never be one.
 #[derive(Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
@@ -132,9 +130,9 @@ async fn now(wire: &Wire, step: &Step) -> Result<Option<Tree>, Refusal> {
 
 /// The request that does the step, with the values from what is wanted.
 fn call(step: &Step, wanted: &Tree) -> Result<Call, String> {
-    let text = |error: serde_json::Error| format!("cannot be written as JSON: {error}");
     if step.creates() {
-        let body = serde_json::to_vec(wanted).map_err(text)?;
+        let body =
+            serde_json::to_vec(wanted).map_err(|error| format!("cannot be written as JSON: {error}"))?;
         return Ok(Call::post(format!("{}{WRITER}", siblings(&step.id)?), body));
     }
     let Some((uid, revision)) = step.seen.as_ref().and_then(parts) else {
@@ -170,8 +168,7 @@ fn call(step: &Step, wanted: &Tree) -> Result<Call, String> {
             }
         });
     }
-    let body = serde_json::to_vec(&patch).map_err(text)?;
-    Ok(Call::patch(format!("{}{WRITER}", one(&step.id)?), JSON_PATCH, body))
+    Call::json_patch(format!("{}{WRITER}", one(&step.id)?), &patch)
 }
 
 /// The uid and the resourceVersion in a version.
@@ -243,6 +240,7 @@ fn done(vault: &Vault, step: &Step, object: &Tree) -> bool {
 mod tests {
     use kwo_planner::origin::Origin;
 
+    use super::super::json_patch::JSON_PATCH;
     use super::*;
 
     fn origin() -> Origin {
