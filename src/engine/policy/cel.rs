@@ -214,15 +214,19 @@ fn guard(expression: &mut IdedExpr, depth: usize, parts: &mut Parts) -> Result<(
             charge(&mut comprehension.iter_range, each);
         }
         Expr::List(list) => {
+            // What is put into a list or a map is copied.
             for element in &mut list.elements {
                 guard(element, depth, parts)?;
+                charge(element, 1);
             }
         }
         Expr::Map(map) => {
             for entry in &mut map.entries {
                 let EntryExpr::MapEntry(entry) = &mut entry.expr else { return Err(UNKNOWN.to_owned()) };
-                guard(&mut entry.key, depth, parts)?;
-                guard(&mut entry.value, depth, parts)?;
+                for part in [&mut entry.key, &mut entry.value] {
+                    guard(part, depth, parts)?;
+                    charge(part, 1);
+                }
             }
         }
         Expr::Struct(_) | Expr::Unspecified => return Err(UNKNOWN.to_owned()),
@@ -366,11 +370,22 @@ mod tests {
         let listed = format!("[1]{} == [1]", ".map(a,[a,a,a])".repeat(60));
         let hidden = format!("{doubled} || true");
         let kept = format!("[1].all(x, {doubled}) || true");
+        let sixty = format!("[{}]", vec!["1"; 60].join(","));
+        let copied = |part: &str, each: &str| {
+            format!(
+                "{sixty}.map(x, {sixty}.map(y, {})).size() == 60",
+                each.replace('_', &vec![part; 40].join(","))
+            )
+        };
+        let maps: Vec<String> = (0..40).map(|at| format!("'{at}': object")).collect();
         let bombs = [
             doubled,
             listed,
             hidden,
             kept,
+            copied("object", "[_]"),
+            copied("[object]", "[_]"),
+            format!("{sixty}.map(x, {sixty}.map(y, {{{}}})).size() == 60", maps.join(",")),
             format!("{list}.map(a, {list}).all(b, b.all(c, [b,b,b,b].all(d, d.all(e, d.all(f, d == d)))))"),
             loops(1).replace(
                 "true",
@@ -400,7 +415,7 @@ mod tests {
             assert!(!found.is_empty());
         }
         assert!(
-            all(&bombs.iter().take(4).map(String::as_str).collect::<Vec<_>>()).iter().all(Result::is_err)
+            all(&bombs.iter().take(7).map(String::as_str).collect::<Vec<_>>()).iter().all(Result::is_err)
         );
         assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     }

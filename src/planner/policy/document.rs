@@ -6,9 +6,12 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::kinds::Kind;
+use crate::node::NodeKind;
 use crate::roster::editors::in_words;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
+use crate::roster::spelling::nearest;
 use crate::roster::{At, Finding, Findings, HostName, Map, Name};
 use crate::tree::SmolStr;
 
@@ -276,6 +279,21 @@ pub(crate) fn check(policy: &Policy, findings: &mut Findings) {
             Finding::new("unknown-rule", waiver.rule.at, message, expected)
                 .hint("a rule is waived where it is set: one of the settings in the settings, one of the roster in the roster"),
         );
+    }
+    let kinds = || Kind::ALL.map(Kind::name).into_iter().chain(NodeKind::ALL.map(NodeKind::name));
+    for kind in policy.rules.values().flat_map(|rule| &rule.value.kinds) {
+        let text = kind.value.as_str();
+        if kinds().any(|known| known == text) {
+            continue;
+        }
+        // A rule that is asked about nothing is always kept.
+        let expected = format!("expected one of: {}", kinds().collect::<Vec<_>>().join(", "));
+        let message = format!("kwo makes no objects of the kind {}", quote(text));
+        let finding = Finding::new("unknown-kind", kind.at, message, expected);
+        findings.push(match nearest(text, kinds()) {
+            Some(near) => finding.hint(format!("did you mean `{near}`?")),
+            None => finding,
+        });
     }
     if policy.rules.len() > RULES
         && let Some((_, rule)) = policy.rules.iter().nth(RULES)

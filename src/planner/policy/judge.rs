@@ -140,6 +140,9 @@ pub(super) struct Found<'d> {
     pub(super) object: Option<&'d Resource>,
     pub(super) what: SmolStr,
     pub(super) reason: Option<&'d Reason>,
+    /// Is it known that the object breaks the rule? What comes to no answer cannot be waived: behind it stand objects
+    /// that nobody looked at.
+    pub(super) known: bool,
 }
 
 impl Judged {
@@ -196,7 +199,7 @@ pub fn judge(
     for Layer { by, policy, sources } in layers {
         judged.rules.extend(policy.names());
         let mut add = |found: Found<'_>| {
-            let Found { rule, at, object, what, reason } = found;
+            let Found { rule, at, object, what, reason, known } = found;
             let tenant = object.map(|object| tenant(&object.body)).unwrap_or_default();
             let mut violation = Violation {
                 rule_at: sources.place(at).into(),
@@ -209,7 +212,11 @@ pub fn judge(
                 rule,
                 what,
             };
-            match way(policy, &violation.rule, &violation.tenant, today) {
+            let found = match known {
+                true => way(policy, &violation.rule, &violation.tenant, today),
+                false => Way::Shut,
+            };
+            match found {
                 Way::Waived(waiver) if judged.waived.len() < MOST => {
                     let until = waiver.until.as_ref().map(|day| day.value.text().clone());
                     let reason = waiver.reason.value.text().clone();
@@ -244,21 +251,22 @@ fn own<'d>(
     let at = rule.expression.at;
     let failed = |why: &str| format_smolstr!("the rule cannot be evaluated, so the plan is refused: {why}");
     if let Err(why) = expressions.begin(rule) {
-        add(Found { rule: name.clone(), at, object: None, what: failed(&why), reason: None });
+        add(Found { rule: name.clone(), at, object: None, what: failed(&why), reason: None, known: false });
         return;
     }
     let about = |object: &&Resource| {
         rule.kinds.is_empty() || rule.kinds.iter().any(|kind| kind.value.as_str() == object.id.kind.as_str())
     };
     for object in desired.resources().iter().filter(about) {
-        let (what, is_last) = match expressions.holds(object, steps.get(&object.id).copied()) {
+        let (what, known) = match expressions.holds(object, steps.get(&object.id).copied()) {
             Ok(true) => continue,
-            Ok(false) => (rule.message.value.text().clone(), false),
+            Ok(false) => (rule.message.value.text().clone(), true),
             // What fails for one fails for many, and the first of them shows it.
-            Err(why) => (failed(&why), true),
+            Err(why) => (failed(&why), false),
         };
-        add(Found { rule: name.clone(), at, object: Some(object), what, reason: Some(&object.because) });
-        if is_last {
+        let reason = Some(&object.because);
+        add(Found { rule: name.clone(), at, object: Some(object), what, reason, known });
+        if !known {
             return;
         }
     }

@@ -69,6 +69,7 @@ fn of<'d>(
         object: Some(resource),
         what: what.into(),
         reason: Some(reason),
+        known: true,
     }
 }
 

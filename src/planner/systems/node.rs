@@ -230,6 +230,9 @@ fn logins_left(leftovers: &mut [Leftover], observed: &Observed) {
 }
 
 impl NodeKind {
+    /// All of them.
+    pub const ALL: [NodeKind; 3] = [NodeKind::File, NodeKind::Restart, NodeKind::Kubeconfig];
+
     /// Its name in ids.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -273,8 +276,7 @@ impl ResourceId {
     /// The kind, where it is one of the node's.
     #[must_use]
     pub fn node_kind(&self) -> Option<NodeKind> {
-        let kinds = [NodeKind::File, NodeKind::Restart, NodeKind::Kubeconfig];
-        kinds.into_iter().find(|kind| self.system == System::Node && self.kind == kind.name())
+        NodeKind::ALL.into_iter().find(|kind| self.system == System::Node && self.kind == kind.name())
     }
 }
 

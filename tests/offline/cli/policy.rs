@@ -146,6 +146,18 @@ fn a_waiver_lets_a_rule_be_broken_until_it_is_over() {
 }
 
 #[test]
+fn a_waiver_for_one_tenant_hides_no_other_behind_a_rule_that_fails() {
+    let settings = "policy:\n  rules:\n    cost:\n      kinds: [Namespace]\n      expression: object.metadata.labels['cost'] == 'ok'\n      \
+                    message: say who pays\n  waive: [{rule: cost, tenant: alice, reason: she is new}]\n";
+    for alice in ["{labels: {cost: late}}", "{}"] {
+        let tenants = format!("tenants: {{alice: {alice}, bob: {{labels: {{cost: late}}}}}}\n");
+        let folder = folder(&tenants, settings);
+        let shown = run(folder.path(), &["plan", "--settings", "kwo.yaml"]);
+        assert!(shown.contains("  ! cost: ") && shown.ends_with("---- exit 5 ----\n"), "{alice}: {shown}");
+    }
+}
+
+#[test]
 fn the_roster_weakens_no_rule_of_the_settings() {
     let roster = "operators: {root: {identity: root@example.com, role: admin}}\n";
     let settings = "policy: {maxAdmins: 0}\n";
