@@ -118,8 +118,9 @@ fn a_look_that_fails_after_a_run_is_no_agreement() {
     bench.write(&format!("tenants:\n  {name}: {{owners: [o@example.com], quota: {{pods: 3}}}}\n"));
     let mut command =
         bench.command(&["apply", "--yes", "--settle=4s", "--api-wait=1s", "--timeout=2s", "-o", "json"]);
-    let mut run =
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let out = bench.path("said.json");
+    let file = std::fs::File::create(&out).unwrap();
+    let mut run = command.stdout(file).stderr(std::process::Stdio::piped()).spawn().unwrap();
     // It goes away in the pause before the last look.
     let mut said = String::new();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
@@ -134,7 +135,7 @@ fn a_look_that_fails_after_a_run_is_no_agreement() {
     let output = run.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("Could not look again: ") && !said.contains("In agreement"), "{said}");
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
     assert!(told["could_not_look_again"].is_string() && told["in_agreement"] == false, "{told:#}");
 }
 
