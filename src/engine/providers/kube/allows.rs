@@ -5,6 +5,7 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::reviews::{Question, Verdict};
 use kwo_planner::tree::Tree;
+use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::connect::Kube;
@@ -84,13 +85,7 @@ impl Kube {
         if !answer.is_success() {
             return Err(answer.refusal(asked.tries));
         }
-        let review: SubjectAccessReview = serde_json::from_slice(&answer.body).map_err(unlike)?;
-        let status = review.status.ok_or_else(|| Refusal::Unreachable {
-            why: "an access review came back without an answer".to_owned(),
-        })?;
-        // What could not be judged whole is told in the reason, and is no yes.
-        let why = status.reason.or(status.evaluation_error).unwrap_or_default().into();
-        Ok(Verdict { allowed: status.allowed, why })
+        verdict(&answer.body)
     }
 
     /// The names of the service accounts of a namespace.
@@ -110,5 +105,114 @@ impl Kube {
         let items = list.get("items").map(Tree::items).unwrap_or_default();
         let name = |item: &Tree| item.at("/metadata/name").and_then(Tree::as_text).cloned();
         Ok(items.iter().filter_map(name).collect())
+    }
+}
+
+/// An access review as it came back.
+#[derive(Deserialize)]
+struct Answered {
+    status: Option<Status>,
+}
+
+/// Nothing in it has a value of its own: what an API server left out, it did not say.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    allowed: Option<bool>,
+    denied: Option<bool>,
+    reason: Option<String>,
+    evaluation_error: Option<String>,
+}
+
+/// What the API server said, where it said yes or no. A no of authorizers of which one did not answer is none.
+fn verdict(body: &[u8]) -> Result<Verdict, Refusal> {
+    let unlike = |why: String| Refusal::Unreachable { why: format!("an access review {why}") };
+    let answered: Answered =
+        serde_json::from_slice(body).map_err(|error| unlike(format!("cannot be read: {error}")))?;
+    let Some(Status { allowed: Some(allowed), denied, reason, evaluation_error }) = answered.status else {
+        return Err(unlike("came back without an answer".to_owned()));
+    };
+    let denied = denied.unwrap_or_default();
+    if allowed && denied {
+        return Err(unlike("came back with both a yes and a no".to_owned()));
+    }
+    let error = evaluation_error.filter(|error| !error.is_empty());
+    if let Some(error) = &error
+        && !allowed
+        && !denied
+        && !is_missing_role(error)
+    {
+        return Err(unlike(format!("could not be judged whole: {error}")));
+    }
+    let why = reason.filter(|reason| !reason.is_empty()).or(error).unwrap_or_default().into();
+    Ok(Verdict { allowed, why })
+}
+
+/// Is this only RBAC's word that a role is missing, which gives nothing then? Others have errors that end alike.
+fn is_missing_role(error: &str) -> bool {
+    let error = error.strip_prefix("RBAC: ").unwrap_or(error);
+    let all = error.strip_prefix('[').and_then(|error| error.strip_suffix(']')).unwrap_or(error);
+    all.split(", ").all(|one| {
+        let (kind, name) = one.split_once(' ').unwrap_or_default();
+        let kinds = ["role", "roles", "clusterrole", "clusterroles"];
+        let is_role =
+            kind.strip_suffix(".rbac.authorization.k8s.io").is_some_and(|kind| kinds.contains(&kind));
+        let name = name.strip_suffix(" not found").and_then(|name| name.strip_prefix('"')?.strip_suffix('"'));
+        is_role && name.is_some_and(|name| !name.contains('"'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_or_a_no_of_all_authorizers_is_an_answer() {
+        let said = |status: &str| verdict(format!(r#"{{"status": {status}}}"#).as_bytes());
+        let no = r#"clusterrole.rbac.authorization.k8s.io \"gone\" not found"#;
+        for (status, allowed, why) in [
+            (r#"{"allowed": true, "reason": "RBAC: allowed by x"}"#.to_owned(), true, "RBAC: allowed by x"),
+            (r#"{"allowed": false}"#.to_owned(), false, ""),
+            (r#"{"allowed": false, "reason": "", "evaluationError": ""}"#.to_owned(), false, ""),
+            // Somebody said so, whatever the others did not.
+            (r#"{"allowed": true, "evaluationError": "webhook: late"}"#.to_owned(), true, "webhook: late"),
+            (
+                r#"{"allowed": false, "denied": true, "evaluationError": "webhook: late"}"#.to_owned(),
+                false,
+                "webhook: late",
+            ),
+            (
+                format!(r#"{{"allowed": false, "evaluationError": "{no}"}}"#),
+                false,
+                r#"clusterrole.rbac.authorization.k8s.io "gone" not found"#,
+            ),
+            (
+                format!(r#"{{"allowed": false, "reason": "no", "evaluationError": "RBAC: [{no}, {no}]"}}"#),
+                false,
+                "no",
+            ),
+        ] {
+            assert_eq!(said(&status), Ok(Verdict { allowed, why: why.into() }), "{status}");
+        }
+        for status in [
+            "{}".to_owned(),
+            "null".to_owned(),
+            "[]".to_owned(),
+            r#"{"allowed": null}"#.to_owned(),
+            r#"{"allowed": "false"}"#.to_owned(),
+            r#"{"denied": true}"#.to_owned(),
+            r#"{"allowed": true, "denied": true}"#.to_owned(),
+            r#"{"allowed": false, "evaluationError": "webhook: context deadline exceeded"}"#.to_owned(),
+            r#"{"allowed": false, "reason": "no", "evaluationError": "host \"authz\" not found"}"#.to_owned(),
+            format!(r#"{{"allowed": false, "evaluationError": "[{no}, webhook: late]"}}"#),
+            format!(r#"{{"allowed": false, "evaluationError": "webhook: {no}"}}"#),
+        ] {
+            assert!(
+                matches!(said(&status), Err(Refusal::Unreachable { .. })),
+                "{status}: {:?}",
+                said(&status)
+            );
+        }
+        assert!(verdict(b"{}").is_err() && verdict(b"").is_err());
     }
 }
