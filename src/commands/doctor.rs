@@ -120,19 +120,12 @@ fn again(args: &Doctor) -> String {
     words
 }
 
-/// May a bundle be written there? Not even an empty file is replaced.
+/// May a bundle be written there? Only as a new file: it must not wait for whoever reads a pipe.
 fn free(path: &Path) -> Result<(), Failure> {
     if out::is_stdout(path) {
         return Err(Failure::usage("--bundle writes a file, and `-` is none"));
     }
-    out::check(path, out::BUNDLE)?;
-    match path.symlink_metadata() {
-        Ok(found) if found.is_file() => {
-            Err(Failure::new(format!("{} is there already; nothing was written", path.display()))
-                .hint("kwo never replaces a support bundle; name another file, or delete this one first"))
-        }
-        _ => Ok(()),
-    }
+    out::is_free(path, out::BUNDLE)
 }
 
 fn bundle(
@@ -157,8 +150,7 @@ fn bundle(
         scrub,
     };
     let packed = bundle.packed().map_err(|error| cannot(&error))?;
-    free(path)?;
-    out::write(path, &packed, out::BUNDLE)?;
+    out::write_new(path, &packed, out::BUNDLE)?;
     talk(&format!("the support bundle is in {}; read it before you give it away\n", path.display()));
     Ok(())
 }

@@ -147,6 +147,38 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
     })
 }
 
+/// Writes it as a file that is not there yet: waits for no reader of a pipe, and takes the place of nothing.
+///
+/// # Errors
+/// When anything is there, or the system says no; then nothing is changed.
+pub fn write_new(path: &Path, bytes: &[u8], kind: Kind) -> Result<(), Failure> {
+    is_free(path, kind)?;
+    let held = held(path);
+    let place = held.as_ref().map_or(path, |(_, place)| place);
+    create(place, bytes, kind).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => is_there(path, kind),
+        kind => Failure::new(format!("cannot write {}", path.display())).because(&io::Error::from(kind)),
+    })
+}
+
+/// Is nothing there, not even an empty file or a pipe?
+///
+/// # Errors
+/// When something is there, or nobody can tell.
+pub fn is_free(path: &Path, kind: Kind) -> Result<(), Failure> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::new(format!("cannot write {}", path.display())).because(&error)),
+        Ok(_) => Err(is_there(path, kind)),
+    }
+}
+
+fn is_there(path: &Path, kind: Kind) -> Failure {
+    let Kind { what, .. } = kind;
+    Failure::new(format!("{} is there already; nothing was written", path.display()))
+        .hint(format!("kwo writes a {what} only as a new file; name one that is not there yet"))
+}
+
 /// May it be written there? For several files of which none is to be written unless all can be.
 ///
 /// # Errors
@@ -338,6 +370,25 @@ mod tests {
         write(&path, ours, KUBECONFIG).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(folder.path().read_dir().unwrap().count(), 1, "a temporary file is left");
+    }
+
+    #[test]
+    fn a_new_file_takes_the_place_of_nothing_and_waits_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(CWD, path("pipe"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        fs::write(path("empty"), "").unwrap();
+        std::os::unix::fs::symlink("none", path("dangling")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", path("null")).unwrap();
+        for there in [path("pipe"), path("empty"), path("dangling"), path("null"), "/dev/null".into()] {
+            let why = write_new(&there, b"new", BUNDLE).unwrap_err().to_string();
+            assert!(why.contains("is there already; nothing was written"), "{why}");
+        }
+        write_new(&path("new"), b"new", BUNDLE).unwrap();
+        assert_eq!(fs::read(path("new")).unwrap(), b"new");
+        assert_eq!(fs::metadata(path("new")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!path("none").exists());
     }
 
     #[test]
