@@ -43,7 +43,7 @@ pub(super) async fn modes(
         files.extend(node.iter().flat_map(|root| OF_THE_NODE.map(|path| root.join(path))));
         let todo = "let only its owner read it";
         vec![
-            judged(KUBECONFIG, &kubeconfigs, "no kubeconfig is in use", todo),
+            judged(KUBECONFIG, &kubeconfigs, "no file is in use as a kubeconfig", todo),
             judged(FILES, &files, "none of them is here", todo),
         ]
     });
@@ -61,6 +61,8 @@ fn judged(topic: Topic, paths: &[PathBuf], none: &str, todo: &str) -> Check {
             // What is missing nobody reads, and what is in a closed folder nobody else does.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => unseen.push(format!("{}: {error}", path.display())),
+            // A device or a pipe keeps nothing, and other programs need its mode as it is.
+            Ok(found) if !found.is_file() => {}
             Ok(found) => {
                 looked += 1;
                 let mode = found.permissions().mode();
@@ -151,6 +153,24 @@ mod tests {
         set(&file, 0o644);
         set(folder.path(), 0o700);
         assert_eq!(judge().outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn only_the_mode_of_a_regular_file_is_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        set(folder.path(), 0o755);
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for path in [pipe, PathBuf::from("/dev/null")] {
+            let check = judged(KUBECONFIG, std::slice::from_ref(&path), "none", "close it");
+            assert_eq!(
+                (check.outcome, check.todo.is_none()),
+                (Outcome::NotAsked, true),
+                "{}",
+                path.display()
+            );
+        }
     }
 
     #[tokio::test]
