@@ -75,6 +75,9 @@ const OF_RULES: [(&str, &str, &str); 7] = [
     ("attest", "certificates.k8s.io", "signers"),
 ];
 
+/// Verbs that are not about one object: no binding in a namespace gives them for namespaces.
+const OF_ALL: [&str; 4] = ["create", "deletecollection", "list", "watch"];
+
 /// The questions that are meant.
 ///
 /// # Errors
@@ -102,12 +105,15 @@ pub fn asked(typed: Typed<'_>, apis: &[Api]) -> Result<Asked, Unclear> {
         return Err(Unclear::TwoNames { one: one.to_owned(), other: other.to_owned() });
     }
     let name = named.or(name).unwrap_or_default();
+    // A request for one namespace is one in that namespace, so a binding there gives it as well.
+    let is_namespaces = |api: &Api| api.group.is_empty() && api.plural == "namespaces";
+    let of_one = !OF_ALL.contains(&verb);
     let mut questions = Vec::new();
-    for Api { group, plural, namespaced, .. } in &found {
-        let is_namespace = group.is_empty() && plural == "namespaces";
+    for api in &found {
+        let Api { group, plural, namespaced, .. } = api;
         let namespace = match (namespaced, namespace) {
-            // A request for one namespace is one in that namespace.
-            (false, _) if is_namespace => name,
+            (false, _) if is_namespaces(api) && !name.is_empty() => name,
+            (false, Some(namespace)) if is_namespaces(api) && of_one => namespace,
             (true, Some(namespace)) => namespace,
             _ => "",
         };
@@ -119,7 +125,8 @@ pub fn asked(typed: Typed<'_>, apis: &[Api]) -> Result<Asked, Unclear> {
         };
         questions.push(Question { verb: verb.into(), what, namespace: namespace.into() });
     }
-    let anywhere = namespace.is_none() && found.iter().any(|api| api.namespaced);
+    let in_namespaces = |api: &Api| api.namespaced || of_one && name.is_empty() && is_namespaces(api);
+    let anywhere = namespace.is_none() && found.iter().any(in_namespaces);
     Ok(Asked { questions, anywhere })
 }
 
@@ -224,6 +231,49 @@ mod tests {
                 Some("a"),
                 Some("b"),
                 r#"{"verb":"get","group":"","resource":"namespaces","name":"a","namespace":"a"}"#,
+            ),
+            // Whoever may delete one namespace may, by a binding in it.
+            (
+                "delete",
+                "namespaces",
+                None,
+                None,
+                r#"{"verb":"delete","group":"","resource":"namespaces","namespace":""} anywhere"#,
+            ),
+            (
+                "delete",
+                "ns",
+                None,
+                Some("b"),
+                r#"{"verb":"delete","group":"","resource":"namespaces","namespace":"b"}"#,
+            ),
+            (
+                "update",
+                "ns/finalize",
+                None,
+                None,
+                r#"{"verb":"update","group":"","resource":"namespaces","subresource":"finalize","namespace":""} anywhere"#,
+            ),
+            (
+                "delete",
+                "ns",
+                Some("a"),
+                None,
+                r#"{"verb":"delete","group":"","resource":"namespaces","name":"a","namespace":"a"}"#,
+            ),
+            (
+                "list",
+                "namespaces",
+                None,
+                None,
+                r#"{"verb":"list","group":"","resource":"namespaces","namespace":""}"#,
+            ),
+            (
+                "create",
+                "ns",
+                None,
+                Some("b"),
+                r#"{"verb":"create","group":"","resource":"namespaces","namespace":""}"#,
             ),
             (
                 "patch",
