@@ -2,11 +2,15 @@
 //! is made of what holds no secrets; this is for what somebody wrote where nobody expects a secret.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::providers::FAILED;
 use crate::regular;
 
 /// What stands in its place.
@@ -73,12 +77,58 @@ impl Scrub {
         scrub
     }
 
-    /// Takes out this text from now on, and each of its lines.
+    /// Takes out this text from now on, and each of its lines, in each of the ways that others write it.
     pub fn hide(&mut self, secret: &str) {
         for part in std::iter::once(secret).chain(secret.lines()) {
             let part = part.trim();
-            if part.len() >= SHORTEST {
-                self.known.push(Zeroizing::new(part.to_owned()));
+            if part.len() < SHORTEST {
+                continue;
+            }
+            self.known.push(Zeroizing::new(part.to_owned()));
+            // Without the last group, too: it is another one where a line feed was at the end.
+            let whole = &part.as_bytes()[..part.len() - part.len() % 3];
+            for bytes in [part.as_bytes(), whole] {
+                self.known.push(Zeroizing::new(STANDARD_NO_PAD.encode(bytes)));
+                self.known.push(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes)));
+            }
+            for kept in [&b"-._~"[..], b"-._~/", b"-._~!$&'()*+,;=:@/?"] {
+                let coded = percent(part, kept);
+                self.known.push(Zeroizing::new(coded.to_lowercase()));
+                self.known.push(Zeroizing::new(coded));
+            }
+        }
+    }
+
+    /// Takes out the arguments of a login program: what follows `=`, and all that is no name of an option and no word like
+    /// `get-token` before the first option.
+    fn arguments(&mut self, args: &[Value]) {
+        let mut options = false;
+        for arg in args.iter().filter_map(Value::as_str) {
+            let word = |text: &str| text.chars().all(|char| char.is_ascii_lowercase() || "-_".contains(char));
+            if let Some((_, value)) = arg.split_once('=') {
+                self.hide(value);
+            }
+            match arg.starts_with('-') {
+                true if arg.starts_with("--") && word(arg) => {}
+                false if !options && word(arg) => {}
+                _ => self.hide(arg),
+            }
+            options |= arg.starts_with('-');
+        }
+    }
+
+    /// Takes out what stands behind the name of a field for secrets, where no parser reads the file.
+    fn lines(&mut self, text: &str) {
+        for field in FIELDS {
+            let after = text.split(field).skip(1);
+            let values = after
+                .filter_map(|after| after.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':'));
+            for value in values {
+                let line = value.lines().next().unwrap_or_default();
+                self.hide(line);
+                let ends = |char: char| char.is_whitespace() || ",}]".contains(char);
+                let first = line.trim_start().split(ends).next().unwrap_or_default();
+                self.hide(first.trim_matches(['"', '\'']));
             }
         }
     }
@@ -91,6 +141,7 @@ impl Scrub {
                     for (name, value) in entries {
                         match value {
                             Value::String(text) if FIELDS.contains(&name.as_str()) => scrub.hide(text),
+                            Value::Array(args) if name == "args" => scrub.arguments(args),
                             other => walk(scrub, other),
                         }
                     }
@@ -100,9 +151,10 @@ impl Scrub {
             }
         }
         let text = regular::text(path).ok().map(Zeroizing::new);
-        let read = text.and_then(|text| serde_yaml::from_str::<Value>(&text).ok());
-        if let Some(value) = read {
-            walk(self, &value);
+        let Some(text) = text else { return };
+        match serde_yaml::from_str::<Value>(&text) {
+            Ok(value) => walk(self, &value),
+            Err(_) => self.lines(&text),
         }
     }
 
@@ -122,10 +174,37 @@ impl Scrub {
                 out = out.replace(quoted, REDACTED);
             }
         }
-        let out = pem(&out);
+        let out = said(&pem(&out));
         let out = BEGINNINGS.iter().fold(out, |text, beginning| cut(&text, beginning));
         logins(&out)
     }
+}
+
+/// Takes out what login programs say, up to the end of the line. How they ended stays.
+fn said(text: &str) -> String {
+    let line = |line: &str| {
+        let Some(at) = line.find(FAILED).map(|at| at + FAILED.len()) else { return line.to_owned() };
+        let (before, tail) = line.split_at(at);
+        // `exit status: 3: what it said`
+        let Some((end, _)) = tail.match_indices(": ").nth(1) else { return line.to_owned() };
+        let close = ["\",", "\"", "\",\n", "\"\n", "\n"].into_iter().filter(|close| tail.ends_with(close));
+        let close = close.max_by_key(|close| close.len()).unwrap_or_default();
+        format!("{before}{}: {REDACTED}{close}", &tail[..end])
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// As addresses have it: each byte but letters, digits and these as `%` and two digits.
+fn percent(text: &str, kept: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 /// Takes out every block of PEM but certificates.
@@ -169,7 +248,7 @@ fn cut(text: &str, beginning: &str) -> String {
     out
 }
 
-/// Takes out the login of every address.
+/// Takes out the login of every address, and what stands behind its `?`.
 fn logins(text: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find("://") {
@@ -186,7 +265,18 @@ fn logins(text: &str) -> String {
             }
             None => out.push_str(authority),
         }
-        rest = after;
+        let end = after.find(|char: char| char.is_whitespace() || "\"'`<>\\".contains(char));
+        let (path, more) = after.split_at(end.unwrap_or(after.len()));
+        match path.split_once('?') {
+            Some((path, query)) if !query.is_empty() => {
+                // A second address may be in it, which is not looked for then.
+                out.push_str(&logins(path));
+                out.push('?');
+                out.push_str(REDACTED);
+                rest = more;
+            }
+            _ => rest = after,
+        }
     }
     out.push_str(rest);
     out
@@ -243,5 +333,65 @@ mod tests {
         let json = serde_json::to_string("a first line\n\"second\" line b").unwrap();
         let text = scrub.text(&json);
         assert!(!text.contains("first") && !text.contains("second"), "{text}");
+    }
+
+    #[test]
+    fn a_known_secret_is_taken_out_however_it_is_written() {
+        let mut scrub = Scrub::default();
+        scrub.hide("sec%ret/TOK+en==99");
+        for written in [
+            "sec%25ret%2FTOK%2Ben%3D%3D99",
+            "sec%25ret%2ftok%2ben%3d%3d99",
+            "sec%25ret/TOK%2Ben%3D%3D99",
+            "sec%25ret/TOK+en==99",
+            "c2VjJXJldC9UT0srZW49PTk5",
+        ] {
+            assert_eq!(scrub.text(&format!("a {written} b")), format!("a {REDACTED} b"));
+        }
+        assert_eq!(
+            scrub.text(r#""https://h.example/x/y?sig=abc&u=https://i/\" z"#),
+            r#""https://h.example/x/y?[redacted]\" z"#
+        );
+        assert_eq!(scrub.text("is https://h.example/x? yes"), "is https://h.example/x? yes");
+    }
+
+    #[test]
+    fn what_a_login_program_gets_and_says_is_taken_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        let text = "users: [{name: u, user: {exec: {command: plug, args: [oidc-login, --client-secret=of-an-option, \
+                    --issuer, --password, ofaword, -pOfOne, Z9-alone]}}}]\n";
+        std::fs::write(&path, text).unwrap();
+        let scrub = Scrub::of(&[path], std::iter::empty());
+        for secret in ["of-an-option", "ofaword", "-pOfOne", "Z9-alone"] {
+            assert!(!scrub.text(&format!("a {secret} b")).contains(secret), "{secret}");
+        }
+        assert_eq!(scrub.text("oidc-login --issuer"), "oidc-login --issuer");
+        let why = "with the program `x`, which failed: exit status: 3: --pw \"unknown: 7\"";
+        let all = serde_json::to_string_pretty(&serde_json::json!({"a": why, "b": [why]})).unwrap();
+        let all = scrub.text(&format!("failed {why}\n  todo\n{all}"));
+        assert!(!all.contains("unknown") && !all.contains("--pw"), "{all}");
+        let (text, json) = all.split_once("\n{").unwrap();
+        assert!(
+            text.ends_with("\n  todo") && text.contains("which failed: exit status: 3: [redacted]"),
+            "{text}"
+        );
+        let json: Value = serde_json::from_str(&format!("{{{json}")).unwrap();
+        let why = "with the program `x`, which failed: exit status: 3: [redacted]";
+        assert_eq!(json, serde_json::json!({"a": why, "b": [why]}));
+        assert_eq!(scrub.text("which failed: exit status: 3"), "which failed: exit status: 3");
+    }
+
+    #[test]
+    fn a_kubeconfig_that_no_parser_reads_has_secrets_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        let text = "users:\n- name: x\n  user: {token: of-broken-yaml, \"password\": 'quoted-one', client-key-data: [\n\
+                    - user:\n    token: with, a comma\n";
+        std::fs::write(&path, text).unwrap();
+        let scrub = Scrub::of(&[path], std::iter::empty());
+        for secret in ["of-broken-yaml", "quoted-one", "with, a comma"] {
+            assert!(!scrub.text(&format!("a {secret} b")).contains(secret), "{secret}");
+        }
     }
 }

@@ -133,7 +133,8 @@ fn a_bundle_is_private_and_takes_the_place_of_nothing() {
     fs::write(path("there"), "mine").unwrap();
     fs::write(path("empty"), "").unwrap();
     std::os::unix::fs::symlink("elsewhere", path("link")).unwrap();
-    for name in ["there", "empty", "link"] {
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    for name in ["there", "empty", "link", "pipe", "/dev/null"] {
         let refused = bundle(name);
         assert_eq!(refused.status.code(), Some(1));
         assert!(refused.stdout.is_empty(), "it is said before anything is looked at");
@@ -149,6 +150,35 @@ fn a_bundle_is_private_and_takes_the_place_of_nothing() {
         ["== kwo-bundle/README.txt", "== kwo-bundle/doctor.txt", "== kwo-bundle/doctor.json", "\"server\""]
     {
         assert!(all.contains(part), "{part}: {all}");
+    }
+}
+
+#[test]
+fn no_secret_of_a_kubeconfig_that_fails_is_in_a_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let usual = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n";
+    let api = "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n";
+    let plug = format!(
+        "users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: sh, interactiveMode: \
+         Never, args: [-c, 'echo \"$@ $X and {SENTINEL}\" >&2; exit 3', sh, '--secret={SENTINEL}', '{SENTINEL}'], \
+         env: [{{name: X, value: {SENTINEL}-env}}]}}}}}}]\n"
+    );
+    let query =
+        format!("clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1/?t={SENTINEL}'}}}}]\n");
+    let broken = format!("users:\n- {{name: u, user: {{token: {SENTINEL}, password: [\n");
+    let user = "users: [{name: u, user: {}}]\n";
+    for (name, text) in [
+        ("plug-in", format!("{usual}{api}{plug}")),
+        ("query", format!("{usual}{query}{user}")),
+        ("broken", format!("{usual}{api}{broken}")),
+        ("of-another-type", format!("{usual}{api}users: [{{name: u, user: {SENTINEL}}}]\n")),
+    ] {
+        fs::write(path("kubeconfig"), text).unwrap();
+        let output = run(folder.path(), &["--kubeconfig", "kubeconfig", "--bundle", name], &[]);
+        assert!(path(name).exists(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let all = unpacked(&path(name));
+        assert!(all.contains("\"server\"") && !all.contains(SENTINEL), "{name}: {all}");
     }
 }
 

@@ -332,13 +332,23 @@ fn merged(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
         {
             return Err(cannot(error.to_string()));
         }
-        let read = Kubeconfig::read_from(file).map_err(|error| cannot(chain(&error)))?;
+        let read = Kubeconfig::read_from(file).map_err(|error| cannot(unquoted(&chain(&error))))?;
         // An empty current context is none: the next file may have one.
         let current_context = read.current_context.filter(|context| !context.is_empty());
         let read = Kubeconfig { current_context, ..read };
         merged = merged.merge(read).map_err(|error| fail(chain(&error)))?;
     }
     Ok(merged)
+}
+
+/// What a parser says, without what it quotes: a line of a kubeconfig may hold a token.
+fn unquoted(said: &str) -> String {
+    let line = said.lines().next().unwrap_or_default();
+    let quote = |char: char| "\"'`".contains(char);
+    match (line.find(quote), line.rfind(quote)) {
+        (Some(first), Some(last)) => format!("{}…{}", &line[..first], &line[last + 1..]),
+        _ => line.to_owned(),
+    }
 }
 
 /// The server of this context, and the proxy that the kubeconfig names for it.
@@ -374,6 +384,16 @@ mod tests {
             async { Kube::connect(options).await.unwrap_err() }
         };
         assert!(connect(None).await.why.contains("cannot read the kubeconfig"));
+        // What the parser quotes may be a token.
+        for text in [
+            "users:\n- {name: x, user: {token: hunter2, password: [\n",
+            "users: [{name: x, user: hunter2}]\n",
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let why = connect(None).await.why;
+            assert!(why.contains("cannot read the kubeconfig") && why.contains("line "), "{why}");
+            assert!(!why.contains("hunter2") && !why.contains('\n'), "{why}");
+        }
         std::fs::write(&file, "apiVersion: v1\nkind: Config\n").unwrap();
         let empty = connect(None).await;
         assert!(empty.why.contains("has no contexts, so it leads to no cluster"), "{}", empty.why);

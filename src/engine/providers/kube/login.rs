@@ -47,6 +47,9 @@ pub(super) fn unusable(server: &str, auth: &AuthInfo, error: &::kube::Error) -> 
     ConnectError { why: failed(server, program, error), hint }
 }
 
+/// Stands before how a login program ended and what it said last. Its arguments may be in that.
+pub const FAILED: &str = "which failed: ";
+
 /// Why nobody could log in.
 pub(super) fn failed(server: &str, program: Option<&str>, error: &AuthError) -> String {
     let with = match program {
@@ -56,7 +59,9 @@ pub(super) fn failed(server: &str, program: Option<&str>, error: &AuthError) -> 
     let login = format!("the kubeconfig logs in to {server} {with}, which");
     match error {
         AuthError::AuthExecStart(why) => format!("{login} cannot be started: {why}"),
-        AuthError::AuthExecRun { cmd: _, out } => format!("{login} failed: {}", ended(out)),
+        AuthError::AuthExecRun { cmd: _, out } => {
+            format!("the kubeconfig logs in to {server} {with}, {FAILED}{}", ended(out))
+        }
         AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
             format!("{login} printed no ExecCredential with a status")
         }

@@ -44,6 +44,7 @@ pub use connect::{contexts, kubeconfigs, web};
 pub use events::Event;
 pub use inventory::{ApiKind, counted};
 pub use lease::{LastRun, hostname};
+pub use login::FAILED;
 pub use may::May;
 pub use path::encoded;
 pub use read::Log;
