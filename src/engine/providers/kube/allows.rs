@@ -125,7 +125,7 @@ struct Status {
 }
 
 /// What the API server said, where it said yes or no. A no of authorizers of which one did not answer is none.
-fn verdict(body: &[u8]) -> Result<Verdict, Refusal> {
+pub(super) fn verdict(body: &[u8]) -> Result<Verdict, Refusal> {
     let unlike = |why: String| Refusal::Unreachable { why: format!("an access review {why}") };
     let answered: Answered =
         serde_json::from_slice(body).map_err(|error| unlike(format!("cannot be read: {error}")))?;

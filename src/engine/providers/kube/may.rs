@@ -4,6 +4,7 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 
+use super::allows::verdict;
 use super::connect::Kube;
 use super::wire::Call;
 use crate::providers::Refusal;
@@ -56,9 +57,6 @@ impl Kube {
         if !answer.is_success() {
             return Err(answer.refusal(asked.tries));
         }
-        let review: SelfSubjectAccessReview = serde_json::from_slice(&answer.body).map_err(unlike)?;
-        let missing =
-            || Refusal::Unreachable { why: "an access review came back without an answer".to_owned() };
-        Ok(review.status.ok_or_else(missing)?.allowed)
+        Ok(verdict(&answer.body)?.allowed)
     }
 }
