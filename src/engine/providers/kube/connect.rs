@@ -332,7 +332,10 @@ fn merged(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
         {
             return Err(cannot(error.to_string()));
         }
-        let read = Kubeconfig::read_from(file).map_err(|error| cannot(unquoted(&chain(&error))))?;
+        let read = Kubeconfig::read_from(file).map_err(|error| match &error {
+            KubeconfigError::ReadConfig(..) => cannot(chain(&error)),
+            parser => cannot(unquoted(&chain(parser))),
+        })?;
         // An empty current context is none: the next file may have one.
         let current_context = read.current_context.filter(|context| !context.is_empty());
         let read = Kubeconfig { current_context, ..read };
