@@ -24,7 +24,10 @@ pub(super) fn text(access: &Access) -> String {
     let Access { about, answers: _, requests: _, differences, more, unverified } = access;
     let wrong = differences.len() + more;
     let mut out = match (wrong, unverified.len()) {
-        (0, 0) => format!("{CREATE}Access is as the roster promises{CREATE:#}"),
+        // About those who are in the roster: others may have access, too.
+        (0, 0) => format!(
+            "{CREATE}Everybody in the roster may do what it promises{CREATE:#}, and nothing else that kwo asked about"
+        ),
         (0, _) => format!("{HOLD}Access could not be verified{HOLD:#}"),
         (1, _) => format!("{HOLD}Access differs from what the roster promises{HOLD:#}: 1 answer"),
         (_, _) => format!("{HOLD}Access differs from what the roster promises{HOLD:#}: {wrong} answers"),

@@ -1,9 +1,13 @@
-//! `apply --verify-access` against a real API server: it says that access is as the roster promises where it is, and names
-//! each right where it is not, with the binding that gives it.
+//! `apply --verify-access` against a real API server: it says that everybody in the roster may do what it promises where
+//! that is so, and names each right where it is not, with the binding that gives it.
 
 use serde_json::Value;
 use testkit::apiserver::{kubectl, kubectl_ok, unique};
 use testkit::run::{Bench, Ran, narrow};
+
+/// What it says where no answer differs: no word about anybody who is not in the roster.
+const ALL_RIGHT: &str = "Everybody in the roster may do what it promises, and nothing else that kwo asked about; \
+kwo asked the API server about ";
 
 /// All that it printed.
 fn told(ran: &Ran) -> String {
@@ -39,11 +43,7 @@ fn access_that_is_as_promised_is_said_to_be() {
     bench.apply(&[]).expect(5);
     kubectl_ok(&["create", "role", "logs", "-n", &format!("{name}-prod"), "--verb=get", "--resource=pods"]);
     let ran = bench.apply(&["--verify-access"]).expect(0);
-    assert!(
-        told(&ran).contains("Access is as the roster promises; kwo asked the API server about "),
-        "{}",
-        ran.out
-    );
+    assert!(told(&ran).contains(ALL_RIGHT), "{}", ran.out);
     let ran = bench.apply(&["--verify-access", "-o", "json"]).expect(0);
     let access = &report(&ran)["access"];
     assert_eq!(
@@ -112,6 +112,25 @@ fn what_others_gave_is_a_difference_by_name() {
 }
 
 #[test]
+fn no_word_is_said_of_those_who_are_not_in_the_roster() {
+    let name = unique("outside");
+    let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{owners: [{name}@example.com]}}\n")) else {
+        return;
+    };
+    bench.apply(&[]).expect(0);
+    // An admin whom nobody has to ask about, for the roster does not know them.
+    let user = format!("--user={name}-stranger@example.com");
+    kubectl_ok(&["create", "rolebinding", "stranger", "-n", &name, "--clusterrole=admin", &user]);
+    let ran = bench.apply(&["--verify-access"]).expect(0);
+    assert!(
+        told(&ran).contains(ALL_RIGHT) && !told(&ran).contains("Access is as the roster promises"),
+        "{}",
+        told(&ran)
+    );
+    assert!(told(&ran).contains(&format!("{name}-stranger@example.com")), "{}", told(&ran));
+}
+
+#[test]
 fn what_kwos_own_role_gives_beyond_the_roster_is_a_difference() {
     let name = unique("widened");
     let Some(bench) = Bench::new(&format!("tenants:\n  {name}: {{}}\n")) else { return };
@@ -146,7 +165,8 @@ coordination.k8s.io, node.k8s.io, scheduling.k8s.io], resources: ['*'], verbs: [
     assert!(access["requests"].as_u64().unwrap() <= 16, "{access}");
     let ran = bench.apply(&["--verify-access"]).expect(5);
     assert!(
-        told(&ran).contains("Access could not be verified") && !told(&ran).contains("as the roster promises"),
+        told(&ran).contains("Access could not be verified")
+            && !told(&ran).contains("Everybody in the roster"),
         "{}",
         ran.out
     );

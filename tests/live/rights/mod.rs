@@ -108,7 +108,7 @@ fn with_verify_access_the_api_server_can_be_asked() {
         let without = asked(&[]).expect(5);
         assert!(without.err.contains("Access could not be verified"), "{}", without.err);
         let with = asked(&["--verify-access"]).expect(0);
-        assert!(with.err.contains("Access is as the roster promises"), "{}", with.err);
+        assert!(with.err.contains("Everybody in the roster may do what it promises"), "{}", with.err);
     });
 }
 
