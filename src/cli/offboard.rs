@@ -62,7 +62,7 @@ pub struct Offboard {
     #[arg(long)]
     pub discard_volumes: bool,
     /// Cut the access of this person, although the person is an admin of the cluster, or you yourself. With --undo: give
-    /// this person rights in the whole cluster again.
+    /// this person, service account or object back what it had beyond the tenant's namespaces.
     #[arg(long, value_name = "NAME")]
     pub admin: Vec<String>,
     /// Do not ask. Needs --confirm.

@@ -374,6 +374,32 @@ fn a_record_that_somebody_else_wrote_gives_nobody_anything_unseen_and_ends_nothi
     assert!(ran.err.contains("eve becomes admin of the whole cluster"), "{}", ran.err);
     assert!(ran.err.contains("eve would have rights in the whole cluster again"), "{}", ran.err);
     assert!(!kubectl(&["get", "clusterrolebinding", &evil]).status.success());
+    // Rights in the namespace of another tenant, and of an account in the whole cluster, come back by name only.
+    let mut record = forged(&format!("kube:RoleBinding/{name}-stay/{evil}"), "RoleBinding", &evil);
+    record["cuts"][count]["cut"]["inverse"]["metadata"]["namespace"] = json!(format!("{name}-stay"));
+    kept.write(&record);
+    let ran = undo(count + 1, &[]).expect(64);
+    assert!(ran.err.contains("eve would have rights again in the namespace"), "{}", ran.err);
+    let mut record = forged(&format!("kube:ClusterRoleBinding/{evil}"), "ClusterRoleBinding", &evil);
+    record["cuts"][count]["cut"]["inverse"]["subjects"] =
+        json!([{"kind": "ServiceAccount", "namespace": name, "name": "deployer"}]);
+    kept.write(&record);
+    let ran = undo(count + 1, &[]).expect(64);
+    assert!(ran.err.contains(&format!("`--admin system:serviceaccount:{name}:deployer`")), "{}", ran.err);
+    // What no cut takes never comes back, by whatever name.
+    let everything = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]});
+    let mut role = forged(&format!("kube:ClusterRole/{evil}"), "ClusterRole", &evil);
+    role["cuts"][count]["cut"]["inverse"]["rules"] = json!([everything]);
+    let mut part = forged("kube:ClusterRole/kwo-navigation", "ClusterRole", "kwo-navigation");
+    part["cuts"][count]["cut"]["inverse"] = Value::Null;
+    part["cuts"][count]["cut"]["parts"] = json!([{"pointer": "/rules/0", "value": everything}]);
+    for record in [role, part] {
+        kept.write(&record);
+        let ran =
+            undo(count + 1, &["--admin", "eve", "--admin", &format!("kube:ClusterRole/{evil}")]).expect(1);
+        assert!(ran.err.contains("kwo does not cut kube:ClusterRole/"), "{}", ran.err);
+    }
+    assert!(!kubectl(&["get", "clusterrole,clusterrolebinding", &evil]).status.success());
     // What comes back is the object that is named.
     kept.write(&forged(&format!("kube:ClusterRoleBinding/{name}-fine"), "ClusterRoleBinding", &evil));
     let ran = undo(count + 1, &["--admin", "eve"]).expect(1);

@@ -245,9 +245,10 @@ fn a_person_leaves_and_of_a_shared_binding_only_that_persons_part_ends() {
     )
     .unwrap();
     let undo = format!("undo --person {person} ({} cuts)", record["cuts"].as_array().unwrap().len());
-    bench
-        .kwo(&["offboard", "--person", &person, "--undo", "--yes", "--lock-timeout=2m", "--confirm", &undo])
-        .expect(0);
+    let undo = ["offboard", "--person", &person, "--undo", "--yes", "--lock-timeout=2m", "--confirm", &undo];
+    let ran = bench.kwo(&undo).expect(64);
+    assert!(ran.err.contains("would have rights in the whole cluster again"), "{}", ran.err);
+    bench.kwo(&[&undo[..], &["--admin", &person]].concat()).expect(0);
     assert!(can(&[&owner], "get", "pods", &name));
     bench.kwo(&["plan", "--detailed-exitcode"]).expect(0);
 }
@@ -451,7 +452,12 @@ fn a_binding_of_others_is_cut_by_leave_and_comes_back_as_it_was() {
         serde_json::from_str(&bench.kwo(&["offboard", &name, "--status", "-o", "json"]).expect(0).out)
             .unwrap();
     let undo = format!("undo {name} ({} cuts)", record["cuts"].as_array().unwrap().len());
-    bench.kwo(&["offboard", &name, "--undo", "--yes", "--lock-timeout=2m", "--confirm", &undo]).expect(0);
+    let undo = ["offboard", &name, "--undo", "--yes", "--lock-timeout=2m", "--confirm", &undo];
+    // The account has a right in the whole cluster, which comes back by name only.
+    let robot = format!("system:serviceaccount:{name}:robot");
+    let ran = bench.kwo(&undo).expect(64);
+    assert!(ran.err.contains(&format!("`--admin {robot}`")), "{}", ran.err);
+    bench.kwo(&[&undo[..], &["--admin", &robot]].concat()).expect(0);
     assert_eq!(leaves(&[&name]), before);
     let mut back = kubectl_ok(&["get", "clusterrolebinding", &name, "-o", "jsonpath={.subjects[*].name}"])
         .split_whitespace()

@@ -17,7 +17,7 @@ use kwo_engine::run::{Guard, Locked, Looked, given, look};
 use kwo_engine::target::{self, Leavable, TargetOptions};
 use kwo_planner::domains::compile;
 use kwo_planner::observed::Observed;
-use kwo_planner::offboard::{Leaving, Offboarding, select, stored};
+use kwo_planner::offboard::{Leaving, Offboarding, select, spaces, stored};
 use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::SmolStr;
@@ -258,7 +258,7 @@ impl Scene<'_> {
         let sentence = format!("undo {} ({})", self.leaving.words(), count(record.cuts.len(), "cut"));
         talk(&crate::report::printed::Report::text(&Shown(&record)));
         talk(&crate::report::offboard::given_back(&record));
-        self.entitled(&record)?;
+        self.entitled(&record).await?;
         agreed(self.args, &sentence, brakes).await?;
         let ids: Vec<ResourceId> = record.cuts.iter().map(|entry| entry.cut.id().clone()).collect();
         let actor = self.actor().await;
@@ -349,16 +349,29 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// What a record brings back beyond the namespaces of a tenant is brought back only by name: whoever can write to the
-    /// record could have put it there.
-    fn entitled(&self, record: &Record) -> Result<(), Failure> {
-        let wide = record.cuts.iter().filter(|entry| entry.cut.is_wide());
-        for who in wide.flat_map(|entry| entry.cut.people()) {
-            if !self.args.admin.iter().any(|name| name == who.as_str()) {
-                return Err(Failure::usage(format!(
-                    "{who} would have rights in the whole cluster again; nothing was changed"
-                ))
-                .hint(format!("if you mean it, add `--admin {}`", kwo_planner::endings::word(&who))));
+    /// What a record brings back beyond the namespaces of the tenant is brought back only by name: whoever can write to the
+    /// record could have put it there. Which namespaces those are, the cluster says.
+    async fn entitled(&self, record: &Record) -> Result<(), Failure> {
+        let (_, observed, _) = self.seen(self.loaded.desired.clone()).await?;
+        let spaces = spaces(&self.leaving, &observed);
+        for cut in record.cuts.iter().map(|entry| &entry.cut) {
+            for who in cut.beyond(&spaces) {
+                if self.args.admin.iter().any(|name| name == who.as_str()) {
+                    continue;
+                }
+                let id = cut.id();
+                let what = match () {
+                    () if id.to_string() == who.as_str() => {
+                        "is no right in a namespace that the labels in the cluster give to whom this is about"
+                            .to_owned()
+                    }
+                    () if id.scope.is_empty() => "would have rights in the whole cluster again".to_owned(),
+                    () => {
+                        format!("would have rights again in the namespace {}, which is another's", id.scope)
+                    }
+                };
+                return Err(Failure::usage(format!("{who} {what}; nothing was changed"))
+                    .hint(format!("if you mean it, add `--admin {}`", kwo_planner::endings::word(&who))));
             }
         }
         Ok(())

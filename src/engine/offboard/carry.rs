@@ -90,7 +90,11 @@ pub async fn prepare(
             }
         };
         match Cut::of(pick, &whole.object, whole.version) {
-            Ok(cut) => cuts.push((pick.clone(), cut)),
+            // What no record brings back is not cut.
+            Ok(cut) => match cut.check(leaving) {
+                Ok(()) => cuts.push((pick.clone(), cut)),
+                Err(why) => uncut.push((pick.clone(), why)),
+            },
             Err(Uncut::Gone) => {}
             Err(why @ Uncut::Secret(_)) => uncut.push((pick.clone(), why.to_string())),
         }

@@ -166,7 +166,7 @@ impl Record {
         if !record.leaving.is_same(leaving) {
             return Err(RecordError::Altered(format!("it is about {}", record.leaving.words())));
         }
-        record.cuts.iter().try_for_each(|entry| entry.cut.check()).map_err(RecordError::Altered)?;
+        record.cuts.iter().try_for_each(|entry| entry.cut.check(leaving)).map_err(RecordError::Altered)?;
         Ok((Some(record), Some(note)))
     }
 

@@ -6,11 +6,13 @@ mod cut;
 mod removal;
 mod select;
 mod storage;
+mod strange;
 
 pub use cut::{Cut, Entry, Order, Part, Uncut, list_of, manifest};
 pub use removal::{Barrier, Facts, Found, Gate, Removal, Unremovable};
 pub use select::select;
 pub use storage::{gibibytes, stored};
+pub use strange::spaces;
 
 use serde::{Deserialize, Serialize};
 
