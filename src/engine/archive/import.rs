@@ -12,7 +12,7 @@ use kwo_planner::change::{Held as Hold, Hold as Why, Step};
 use kwo_planner::domains::reserved::reserved_for;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Sighting, TENANT_LABEL};
-use kwo_planner::plan::{Plan, tenant};
+use kwo_planner::plan::{self, Plan, tenant};
 use kwo_planner::resource::{Desired, Reason, Resource, ResourceId};
 use kwo_planner::roster::{SecretRef, SourceFile, Sources, Span};
 use kwo_planner::secrets::{Content, Secret};
@@ -74,18 +74,20 @@ impl Import {
             .parts
             .iter()
             .filter_map(|part| Some((part.entry.as_ref()?.object.clone(), part.made_by.clone()?)));
-        let import = Import::of(&file.display().to_string(), objects, &owners.collect())
+        let tenant = verified.tenant();
+        let import = Import::of((&file.display().to_string(), tenant), objects, &owners.collect())
             .map_err(|why| ArchiveError::unfit(file.display().to_string(), why))?;
         Ok((verified, import))
     }
 
     fn of(
-        file: &str,
+        (file, tenant): (&str, &SmolStr),
         objects: BTreeMap<ObjectKey, Tree>,
         owners: &BTreeMap<ObjectKey, String>,
     ) -> Result<Import, String> {
-        let namespaces: BTreeSet<SmolStr> =
-            objects.keys().filter(|key| key.kind == "Namespace").map(|key| key.name.clone()).collect();
+        let spaces = objects.iter().filter(|(key, _)| key.group.is_empty() && key.kind == "Namespace");
+        let spaces = spaces.map(|(key, object)| (key.name.clone(), plan::tenant(object) == *tenant));
+        let namespaces: BTreeMap<SmolStr, bool> = spaces.collect();
         let (mut resources, mut not_made) = (Vec::new(), Vec::new());
         let mut vault = Vault::default();
         let mut reasons = Reasons { file: file.to_owned(), text: String::new(), line: 0 };
@@ -97,7 +99,7 @@ impl Import {
                 not_made.push(NotMade { object: key, why, by_itself: true });
                 continue;
             }
-            let made = judge(&key, &object, &namespaces)
+            let made = judge(&key, &object, (tenant, &namespaces))
                 .and_then(|id| resource(id, &object, reasons.next(&key), file, &mut vault));
             match made {
                 Ok(resource) => resources.push(resource),
@@ -132,7 +134,14 @@ impl Reasons {
 }
 
 /// The id of an object that may be made, or why it may not.
-fn judge(key: &ObjectKey, object: &Tree, namespaces: &BTreeSet<SmolStr>) -> Result<ResourceId, String> {
+///
+/// An archive of a tenant holds its namespaces and what is in them, and nothing else. Who is in which namespace is the
+/// archive's word; so what it brings stays in those that carry the name of its tenant.
+fn judge(
+    key: &ObjectKey,
+    object: &Tree,
+    (tenant, namespaces): (&SmolStr, &BTreeMap<SmolStr, bool>),
+) -> Result<ResourceId, String> {
     let unknown =
         || "kwo makes no objects of this kind; unpack the archive, and give its file to kubectl".to_owned();
     let id = key.id().ok_or_else(unknown)?;
@@ -149,12 +158,17 @@ fn judge(key: &ObjectKey, object: &Tree, namespaces: &BTreeSet<SmolStr>) -> Resu
         return Err(format!("the namespace {place} belongs to {owner}"));
     }
     match (kind.namespaced(), id.scope.is_empty()) {
-        (true, false) if !namespaces.contains(&id.scope) => {
-            Err(format!("the archive does not have its namespace {}", id.scope))
+        (true, true) => return Err("it says no namespace".to_owned()),
+        (false, false) => return Err("its kind is in no namespace".to_owned()),
+        (false, true) if kind != Kind::Namespace => {
+            return Err("it is of the whole cluster, and an archive is of a tenant".to_owned());
         }
-        (true, false) | (false, true) => Ok(id),
-        (true, true) => Err("it says no namespace".to_owned()),
-        (false, false) => Err("its kind is in no namespace".to_owned()),
+        (true, false) | (false, true) => {}
+    }
+    match namespaces.get(place) {
+        Some(true) => Ok(id),
+        Some(false) => Err(format!("the namespace {place} is not labelled as one of the tenant {tenant}")),
+        None => Err(format!("the archive does not have its namespace {place}")),
     }
 }
 
