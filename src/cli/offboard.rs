@@ -58,6 +58,9 @@ pub struct Offboard {
     /// With --stage destroy: the archive, if it is no longer where kwo wrote it.
     #[arg(long, value_name = "FILE")]
     pub archive: Option<PathBuf>,
+    /// With --stage destroy: the key that opens the archive, if it is encrypted.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
     /// With --stage destroy: lose the data of volumes, which no archive holds.
     #[arg(long)]
     pub discard_volumes: bool,

@@ -37,7 +37,7 @@ fn killed(bench: &Bench, args: &[&str], (write, point): (usize, Point)) -> bool 
         let _ = dead.lock().unwrap().recv();
         false
     });
-    let mut run = bench.command(&[&["offboard"], args, &WAIT].concat());
+    let mut run = bench.command(&[&["offboard"], args, opened_by(bench, args), &WAIT].concat());
     let log = bench.path("killed.log");
     let said = std::fs::File::create(&log).unwrap();
     run.env("KWO_KUBECONFIG", gate.kubeconfig()).stdout(Stdio::null()).stderr(said);
@@ -66,7 +66,13 @@ fn points() -> impl Iterator<Item = (usize, Point)> {
 }
 
 fn offboard(bench: &Bench, args: &[&str]) -> Ran {
-    bench.kwo(&[&["offboard"], args, &WAIT].concat())
+    bench.kwo(&[&["offboard"], args, opened_by(bench, args), &WAIT].concat())
+}
+
+/// Who destroys has the key of the archive, where there is one.
+fn opened_by(bench: &Bench, args: &[&str]) -> &'static [&'static str] {
+    let key = args.contains(&"destroy") && bench.path("age.key").exists();
+    if key { &["--identity", "age.key"] } else { &[] }
 }
 
 fn status(bench: &Bench, name: &str) -> Value {

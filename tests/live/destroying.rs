@@ -36,7 +36,9 @@ fn manifest(bench: &Bench, text: &str) {
 }
 
 fn stage(bench: &Bench, name: &str, args: &[&str]) -> Ran {
-    bench.kwo(&[&["offboard", name, "--lock-timeout=2m", "--stage"], args].concat())
+    // Who destroys has the key of the archive.
+    let key: &[&str] = if args[0] == "destroy" { &["--identity", "age.key"] } else { &[] };
+    bench.kwo(&[&["offboard", name, "--lock-timeout=2m", "--stage"], args, key].concat())
 }
 
 fn cut(bench: &Bench, name: &str) {
@@ -127,6 +129,10 @@ fn a_tenant_is_destroyed_only_when_nothing_stands_in_the_way() {
     );
     refused(&leave, &["configmaps/late is not in it"]);
     kubectl_ok(&["delete", "configmap", "late", "-n", &first]);
+    // Without its key nobody knows what is in it: what the record says of it others may have written.
+    let sealed =
+        bench.kwo(&["offboard", &name, "--stage", "destroy", "--yes", "--confirm", "x", "--lock-timeout=2m"]);
+    assert!(sealed.expect(1).err.contains("`--identity FILE` names the key"));
     // An archive that is another one now, or gone.
     let whole = std::fs::read(&file).unwrap();
     let mut spoiled = whole.clone();

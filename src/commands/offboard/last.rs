@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kwo_engine::archive::{RosterLine, Verified};
+use kwo_engine::archive::{ArchiveError, Identities, RosterLine, Verified};
 use kwo_engine::execute::Brakes;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::offboard::{
@@ -192,14 +192,23 @@ impl Scene<'_> {
         })
     }
 
-    /// The archive of the record, as the file is now.
+    /// The archive of the record, as the file is now. What is in it the file says, and never the record.
     fn opened(&self, record: &Record) -> Result<Option<Verified>, Failure> {
         let Some(kept) = &record.archive else { return Ok(None) };
         let file = self.args.archive.as_deref().unwrap_or(&kept.file);
-        kept.receipt.check(file).map(Some).map_err(|error| {
-            Failure::new("the archive is not the one that kwo read back; nothing was changed")
+        let keys = self.args.identity.as_deref().map_or_else(|| Ok(Identities::none()), Identities::read);
+        let keys = keys.map_err(|error| {
+            Failure::new("there is no key to open the archive with; nothing was changed").because(&error)
+        })?;
+        kept.receipt.check(file, &keys).map(Some).map_err(|error| match &error {
+            ArchiveError::Sealed { .. } => {
+                Failure::new("kwo has to look into the archive first; nothing was changed")
+                    .because(&error)
+                    .hint("`--identity FILE` names the key of one of those that it was made for")
+            }
+            _ => Failure::new("the archive is not the one that kwo read back; nothing was changed")
                 .because(&error)
-                .hint("name the file with `--archive FILE`, or make a new one with `--stage archive`")
+                .hint("name the file with `--archive FILE`, or make a new one with `--stage archive`"),
         })
     }
 

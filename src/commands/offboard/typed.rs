@@ -25,6 +25,7 @@ pub(super) fn fits(args: &Offboard) -> Result<(), Failure> {
         ("--recipient", !args.recipient.is_empty(), OffboardStage::Archive),
         ("--out", args.out.is_some(), OffboardStage::Archive),
         ("--archive", args.archive.is_some(), OffboardStage::Destroy),
+        ("--identity", args.identity.is_some(), OffboardStage::Destroy),
         ("--discard-volumes", args.discard_volumes, OffboardStage::Destroy),
     ];
     let stray = options.iter().find(|(_, given, stage)| *given && args.stage != Some(*stage));

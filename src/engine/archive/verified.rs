@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -32,8 +32,8 @@ pub struct Verified {
     places: BTreeMap<ObjectKey, usize>,
 }
 
-/// What is kept of an archive that was read back, so that later its digest is enough to know it: who encrypted it need not have
-/// the key that opens it. It is as good as the place where it is kept, and holds nothing by which secrets could be found.
+/// What is kept of an archive that was read back, so that later its digest is enough to know it. It is as good as the place
+/// where it is kept, and holds nothing by which secrets could be found.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Receipt {
     /// The version of this form.
@@ -73,14 +73,10 @@ fn bytes(file: &Path) -> Result<(File, u64), ArchiveError> {
 impl Verified {
     pub(super) fn new(file: &Path, size: u64, contents: Contents) -> Verified {
         let Contents { index, sha256, encrypted } = contents;
-        Verified::of(file.to_owned(), sha256, size, encrypted, index)
-    }
-
-    fn of(file: PathBuf, sha256: SmolStr, size: u64, encrypted: bool, index: Index) -> Verified {
         let places = index.parts.iter().enumerate();
         let places =
             places.filter_map(|(at, part)| Some((part.entry.as_ref()?.object.clone(), at))).collect();
-        Verified { file, sha256, size, encrypted, index, places }
+        Verified { file: file.to_owned(), sha256, size, encrypted, index, places }
     }
 
     /// The file.
@@ -182,18 +178,27 @@ impl Receipt {
         &self.archive
     }
 
-    /// Is this file, as it is now, the one that was read back?
+    /// The archive, if this file is the one that was read back. A receipt lies where others may write, so it says which file it
+    /// is, and the file says what is in it.
     ///
     /// # Errors
-    /// When it cannot be read, or is another one.
-    pub fn check(&self, file: &Path) -> Result<Verified, ArchiveError> {
-        let Receipt { format_version: _, sha256, size, encrypted, archive } = self;
-        let found = sum(file)?;
-        if found != *sha256 {
-            let (expected, found) = (sha256.to_string(), found.to_string());
-            return Err(ArchiveError::Another { file: file.to_owned(), expected, found });
+    /// When it cannot be read, is another one, or no key opens it.
+    pub fn check(&self, file: &Path, keys: &Identities) -> Result<Verified, ArchiveError> {
+        let cannot = |error| ArchiveError::io("read", file, error);
+        let (bytes, _) = bytes(file)?;
+        if !bytes.metadata().map_err(cannot)?.is_file() {
+            return Err(cannot(io::Error::other("it is no regular file")));
         }
-        Ok(Verified::of(file.to_owned(), found, *size, *encrypted, archive.clone()))
+        let another = |found: SmolStr| {
+            let (expected, found) = (self.sha256.to_string(), found.to_string());
+            Err(ArchiveError::Another { file: file.to_owned(), expected, found })
+        };
+        let found = summed(bytes.take(self.size.saturating_add(1))).map_err(cannot)?;
+        if found != self.sha256 {
+            return another(found);
+        }
+        let verified = opened(file, keys, &mut |_, _| {})?;
+        if verified.sha256 == self.sha256 { Ok(verified) } else { another(verified.sha256) }
     }
 }
 
@@ -203,8 +208,12 @@ impl Receipt {
 /// When it cannot be read.
 pub fn sum(file: &Path) -> Result<SmolStr, ArchiveError> {
     let (bytes, _) = bytes(file)?;
+    summed(bytes).map_err(|error| ArchiveError::io("read", file, error))
+}
+
+fn summed(bytes: impl Read) -> io::Result<SmolStr> {
     let budget = Cell::new(u64::MAX);
     let mut hashed = Hashed::new(bytes, &budget);
-    io::copy(&mut hashed, &mut io::sink()).map_err(|error| ArchiveError::io("read", file, error))?;
+    io::copy(&mut hashed, &mut io::sink())?;
     Ok(hashed.sum())
 }

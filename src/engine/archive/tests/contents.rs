@@ -103,11 +103,13 @@ fn what_it_holds_is_found_and_held_against_the_cluster() {
 fn a_receipt_is_for_one_file_and_holds_nothing_that_finds_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     let key = key(folder.path(), "key");
-    let made = builder().finish(&folder.path().join("out"), &[key.recipient]).unwrap();
+    let made = builder().finish(&folder.path().join("out"), std::slice::from_ref(&key.recipient)).unwrap();
     let text = serde_json::to_string(&made.receipt()).unwrap();
     let receipt: Receipt = serde_json::from_str(&text).unwrap();
     assert_eq!(receipt, made.receipt());
-    let verified = receipt.check(made.file()).unwrap();
+    assert!(matches!(receipt.check(made.file(), &Identities::none()), Err(ArchiveError::Sealed { .. })));
+    let keys = keys(&key);
+    let verified = receipt.check(made.file(), &keys).unwrap();
     assert_eq!((verified.sha256(), verified.size()), (made.sha256(), made.size()));
     let secret = ObjectKey::of(&objects()[1]).unwrap();
     let full = made.holds_object(&secret).unwrap().digest.clone().unwrap();
@@ -122,8 +124,50 @@ fn a_receipt_is_for_one_file_and_holds_nothing_that_finds_a_secret() {
     let mut bytes = fs::read(made.file()).unwrap();
     bytes.push(0);
     fs::write(made.file(), bytes).unwrap();
-    assert!(matches!(receipt.check(made.file()), Err(ArchiveError::Another { .. })));
+    assert!(matches!(receipt.check(made.file(), &keys), Err(ArchiveError::Another { .. })));
     assert_ne!(sum(made.file()).unwrap(), *made.sha256());
+}
+
+/// Whoever can write to a record can write a receipt.
+#[test]
+fn a_receipt_of_somebody_else_says_nothing_of_what_is_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = builder().finish(&folder.path().join("out"), &[]).unwrap();
+    let forged = |change: &dyn Fn(&mut serde_json::Value)| -> Receipt {
+        let mut receipt = serde_json::to_value(made.receipt()).unwrap();
+        change(&mut receipt);
+        serde_json::from_value(receipt).unwrap()
+    };
+    // An object that was made after the archive.
+    let late = forged(&|receipt| {
+        let mut part = receipt["archive"]["parts"][0].clone();
+        part["object"]["name"] = "late".into();
+        part["path"] = "kube/alice/ConfigMap/late.yaml".into();
+        receipt["archive"]["parts"].as_array_mut().unwrap().push(part);
+        receipt["archive"]["tenant"] = "bob".into();
+    });
+    let verified = late.check(made.file(), &Identities::none()).unwrap();
+    assert_eq!((verified.index(), verified.tenant().as_str()), (made.index(), "alice"));
+    // Another file, with the digest that it has.
+    let other = folder.path().join("other");
+    fs::write(&other, "true").unwrap();
+    let digest = sum(&other).unwrap();
+    for (size, encrypted) in [(4, false), (4, true), (u64::MAX, false)] {
+        let receipt = forged(&|receipt| {
+            receipt["sha256"] = digest.as_str().into();
+            receipt["size"] = size.into();
+            receipt["encrypted"] = encrypted.into();
+        });
+        let refused = receipt.check(&other, &Identities::none());
+        assert!(matches!(refused, Err(ArchiveError::NotOne { .. })), "{refused:?}");
+    }
+    // Nothing is read that has no end.
+    let refused = late.check(Path::new("/dev/zero"), &Identities::none()).unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("no regular file"), "{why}");
+    let long = fs::File::create(&other).unwrap();
+    long.set_len(1 << 36).unwrap();
+    assert!(matches!(late.check(&other, &Identities::none()), Err(ArchiveError::Another { .. })));
 }
 
 #[test]
