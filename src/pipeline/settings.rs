@@ -5,7 +5,7 @@
 use kwo_engine::forge::ForgeKind;
 
 /// Each variable of `kwo ci`, and the one of the plug-in's setting.
-pub const SETTINGS: [(&str, &str); 25] = [
+pub const SETTINGS: [(&str, &str); 27] = [
     ("KWO_ADOPT", "PLUGIN_ADOPT"),
     ("KWO_AGE_IDENTITY", "PLUGIN_AGE_IDENTITY"),
     ("KWO_ALLOW_RESTART", "PLUGIN_ALLOW_RESTART"),
@@ -25,12 +25,14 @@ pub const SETTINGS: [(&str, &str); 25] = [
     ("KWO_ROOT", "PLUGIN_ROOT"),
     ("KWO_ROSTER", "PLUGIN_ROSTER"),
     ("KWO_ROSTER_ID", "PLUGIN_ROSTER_ID"),
+    ("KWO_SETTINGS", "PLUGIN_SETTINGS"),
     ("KWO_SETTLE", "PLUGIN_SETTLE"),
     ("KWO_TAKE_OVER_ROSTER", "PLUGIN_TAKE_OVER_ROSTER"),
     ("KWO_TARGET", "PLUGIN_TARGET"),
     ("KWO_TIMEOUT", "PLUGIN_TIMEOUT"),
     ("KWO_TOKEN", "PLUGIN_TOKEN"),
     ("KWO_VERBOSE", "PLUGIN_VERBOSE"),
+    ("KWO_VERIFY_ACCESS", "PLUGIN_VERIFY_ACCESS"),
 ];
 
 /// The setting that stands in for this variable of an option, where there is one.

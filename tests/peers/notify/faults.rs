@@ -100,7 +100,7 @@ const CHILD: &str = "KWO_TEST_SLACK_PORT";
 /// This test once more, in a process with an environment of its own.
 fn again(test: &str, port: u16, more: (&str, &str)) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("faults::{test}"), "--nocapture"])
+        .args(["--exact", &format!("notify::faults::{test}"), "--nocapture"])
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .envs([more, (CHILD, port.to_string().as_str())])

@@ -67,7 +67,7 @@ fn said(root: &Path, stream: fn(u64, u64) -> String) -> String {
     let status = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "journal::the_lines_go_to_the_journal_where_standard_error_goes_there",
+            "notify::journal::the_lines_go_to_the_journal_where_standard_error_goes_there",
             "--nocapture",
         ])
         .env_clear()
