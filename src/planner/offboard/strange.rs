@@ -13,7 +13,6 @@ use crate::domains::roles::NAVIGATION;
 use crate::kinds::Kind;
 use crate::node::LONG_LIVED;
 use crate::observed::{Observed, Sighting, TENANT_LABEL};
-use crate::systems::System;
 use crate::tree::{SmolStr, Tree};
 
 /// The namespaces of whom it is about, as the labels in the cluster say it: of a tenant its own, otherwise those of all
@@ -40,7 +39,7 @@ impl Cut {
     /// What is wrong with it, as the half of a sentence.
     pub fn check(&self, leaving: &Leaving) -> Result<(), String> {
         let id = self.id();
-        if id.system != System::Kube {
+        if id.node_kind().is_some() {
             // Of a node nothing comes back but by the roster.
             return Ok(());
         }
@@ -101,7 +100,7 @@ impl Cut {
     #[must_use]
     pub fn beyond(&self, spaces: &BTreeSet<SmolStr>) -> Vec<SmolStr> {
         let id = self.id();
-        if id.system != System::Kube {
+        if id.node_kind().is_some() {
             return Vec::new();
         }
         let kind = id.known_kind();

@@ -93,21 +93,23 @@ fn the_map_shows_every_room_and_every_room_is_on_the_map() {
     }
 }
 
-/// The text of all tests.
+/// The text of all tests, those beside the code among them.
 fn tests() -> String {
     let mut text = String::new();
-    let mut folders = vec![
-        PathBuf::from("tests"),
-        PathBuf::from("src/planner/tests"),
-        PathBuf::from("src/engine/archive/tests"),
-    ];
+    let mut folders = vec![PathBuf::from("tests"), PathBuf::from("src")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                text.push_str(&std::fs::read_to_string(path).unwrap());
+                let whole = std::fs::read_to_string(&path).unwrap();
+                let beside = path.starts_with("src") && !path.iter().any(|part| part == "tests");
+                text.push_str(if beside {
+                    whole.split_once("#[cfg(test)]").map_or("", |(_, tests)| tests)
+                } else {
+                    &whole
+                });
             }
         }
     }
