@@ -212,7 +212,10 @@ fn status_tells_how_long_tokens_are_good_and_how_old_those_are_that_never_end() 
             }
         }
         let seen: Value = serde_json::from_str(&json.out).unwrap();
-        let line = text.out.lines().find(|line| line.contains(&format!("{}  kubeconfig", node.name)));
+        let line = text.out.lines().find(|line| {
+            let mut words = line.split_whitespace();
+            words.any(|word| word == node.name) && words.next() == Some("kubeconfig")
+        });
         (line.unwrap_or_else(|| panic!("{}", text.out)).to_owned(), seen, text.out.clone())
     };
     assert!(status().0.ends_with("is not there"), "{}", status().0);

@@ -111,7 +111,8 @@ pub fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let random = RandomState::new().hash_one(std::process::id()) & 0xf_ffff;
-    format!("{prefix}-{random:05x}{count}")
+    // As long as every other of that prefix: tables of kwo are padded to the longest name.
+    format!("{prefix}-{random:05x}{count:03}")
 }
 
 /// The server of the suite that asks; nothing where the live tests cannot run.
