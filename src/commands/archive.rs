@@ -1,10 +1,11 @@
 //! `kwo archive`: what is in an archive, and whether it is whole.
 
+use super::archive_file::{failed, keys};
 use super::import_archive::import;
 use super::print::{data, report};
 use crate::cli::{Archive, ArchiveFile, ArchiveVerify};
 use crate::report::archive::{Listed, head};
-use kwo_engine::archive::{ArchiveError, Identities, Verified, open, sum};
+use kwo_engine::archive::{ArchiveError, Verified, open, sum};
 use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) async fn archive(args: &Archive) -> Result<Exit, Failure> {
@@ -18,34 +19,8 @@ pub(crate) async fn archive(args: &Archive) -> Result<Exit, Failure> {
     }
 }
 
-/// The keys that were given.
-pub(super) fn keys(args: &ArchiveFile) -> Result<Identities, Failure> {
-    match &args.identity {
-        None => Ok(Identities::none()),
-        Some(file) => Identities::read(file).map_err(|error| {
-            Failure::new("there is no key to open the archive with")
-                .because(&error)
-                .hint("`kwo secrets keygen FILE` writes a key; `--identity` names its file")
-        }),
-    }
-}
-
 fn opened(args: &ArchiveFile) -> Result<Verified, Failure> {
     open(&args.file, &keys(args)?).map_err(|error| failed(&error))
-}
-
-/// Why an archive was not read.
-pub(super) fn failed(error: &ArchiveError) -> Failure {
-    let failure = Failure::new("the archive cannot be used").because(error);
-    match error {
-        ArchiveError::Sealed { .. } => {
-            failure.hint("`--identity FILE` names the key of one of those that it was made for")
-        }
-        ArchiveError::Damaged { .. } => {
-            failure.hint("take another copy of it; `--sha256` of `kwo archive verify` tells copies apart")
-        }
-        _ => failure,
-    }
 }
 
 fn verify(args: &ArchiveVerify) -> Result<Exit, Failure> {

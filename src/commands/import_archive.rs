@@ -6,7 +6,7 @@ use kwo_planner::counts::Counts;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
 
-use super::archive::{failed, keys};
+use super::archive_file::{failed, keys};
 use super::consent::{confirm, lock};
 use super::look::{identity, no_plan};
 use super::print::{end, meanwhile, talk};

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kwo_planner::domains::ACCOUNT;
 use kwo_planner::domains::cluster::Api;
 use kwo_planner::kinds::Kind;
+use kwo_planner::named::ACCOUNT;
 use kwo_planner::resource::ResourceId;
 use secrecy::ExposeSecret as _;
 

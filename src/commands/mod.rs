@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod archive;
+mod archive_file;
 mod candidates;
 mod capacity;
 mod ci;
@@ -33,7 +34,6 @@ mod print;
 mod rbac;
 mod registry;
 mod render;
-mod rotate;
 mod run;
 mod saved;
 mod schema;

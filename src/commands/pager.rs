@@ -7,16 +7,15 @@ use std::process::{Command, Stdio};
 use anstream::{AutoStream, ColorChoice};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::print;
 use crate::report::plain;
 
 /// What it is shown in where nothing is said: colours pass, and what fits the screen is left there.
 const USUAL: &str = "less -FRX";
 
-/// Prints text, in the pager where there is one and somebody to use it.
-pub(super) async fn data(text: &str, not: bool) {
-    let Some(pager) = (!not && is_looked_at()).then(chosen).flatten() else { return print::data(text) };
-    let text = plain::text(text);
+/// Shows text in the pager where there is one and somebody to use it; gives it back where it is still to be printed.
+pub(super) async fn show(text: String, not: bool) -> Option<String> {
+    let Some(pager) = (!not && is_looked_at()).then(chosen).flatten() else { return Some(text) };
+    let text = plain::text(&text);
     let shown = match AutoStream::choice(&std::io::stdout()) {
         ColorChoice::Never => anstream::adapter::strip_str(&text).to_string(),
         _ => text.into_owned(),
@@ -26,9 +25,7 @@ pub(super) async fn data(text: &str, not: bool) {
     let given = shown.clone();
     let through = tokio::task::spawn_blocking(move || through(&pager, &given)).await;
     drop(interrupts);
-    if !matches!(through, Ok(true)) {
-        print::data(&shown);
-    }
+    (!matches!(through, Ok(true))).then_some(shown)
 }
 
 /// Is a person looking at standard output?

@@ -104,7 +104,9 @@ pub(crate) fn report<R: Report>(report: &R, format: Format) -> Result<(), Failur
 /// Prints what a command found, text in the pager.
 pub(crate) async fn page<R: Report>(report: &R, format: Format, no_pager: bool) -> Result<(), Failure> {
     if format.is_text() {
-        pager::data(&report.text(), no_pager).await;
+        if let Some(text) = pager::show(report.text(), no_pager).await {
+            data(&text);
+        }
         return Ok(());
     }
     self::report(report, format)

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use kwo_planner::domains::ACCOUNT;
+use kwo_planner::named::ACCOUNT;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::failure::Failure;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::offboard::{Cutter, Cutters, Records};
-use crate::providers::{Composite, ConnectError, Dir, Home, Kube, KubeOptions, Node, Provider};
+use crate::providers::{
+    Composite, ConnectError, Cutter, Cutters, Dir, Home, Kube, KubeOptions, Node, Provider, Records,
+};
 use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;

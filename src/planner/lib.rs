@@ -50,5 +50,5 @@ pub mod tree;
 mod unions;
 pub mod verify;
 
-pub use systems::kube::kinds;
+pub use systems::kube::{kinds, named};
 pub use systems::node;

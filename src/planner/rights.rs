@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domains::ACCOUNT;
 use crate::hits::Beside;
 use crate::kinds::{Kind, Look};
+use crate::named::ACCOUNT;
 use crate::node::NodeKind;
 use crate::plan::tenant;
 use crate::resource::{Desired, Resource, ResourceId};

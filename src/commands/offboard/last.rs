@@ -7,10 +7,10 @@ use kwo_engine::archive::{ArchiveError, Identities, RosterLine, Verified};
 use kwo_engine::execute::Brakes;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::offboard::{
-    Gone, Held, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
+    Gone, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
     storage, waited,
 };
-use kwo_engine::providers::{Kube, Note};
+use kwo_engine::providers::{Held, Kube, Note};
 use kwo_engine::run::Locked;
 use kwo_planner::offboard::{Barrier, Found, Gate, Leaving, Offboarding, gibibytes};
 use kwo_planner::tree::SmolStr;

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use kwo_engine::execute::{Brakes, execute};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::offboard::{
-    Actor, Answer, Carried, Prepared, Record, RecordError, Restored, Stage, carry_out, everything_of,
-    prepare, prove, undo,
+    Actor, Answer, Carried, Prepared, Record, RecordError, Stage, carry_out, everything_of, prepare, prove,
+    undo,
 };
-use kwo_engine::providers::{Event, Identity, Kube, Note, hostname};
+use kwo_engine::providers::{Event, Identity, Kube, Note, Restored, hostname};
 use kwo_engine::run::{Guard, Locked, Looked, given, look};
 use kwo_engine::target::{self, Leavable, TargetOptions};
 use kwo_planner::domains::compile;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
-use std::path::Path;
 
 use kwo_planner::tree::Tree;
 use zeroize::Zeroizing;
@@ -12,14 +11,8 @@ use super::bare::{bare, digest, owner};
 use super::entry::{ArchiveEntry, ObjectKey};
 use super::error::ArchiveError;
 use super::index::{LeftOut, Meta};
-use super::keys::Recipient;
-use super::verified::Verified;
-use super::{limits, path, store};
+use super::{limits, path};
 use crate::providers::yaml_text;
-
-/// Why a part that holds secrets is not in an archive.
-const IN_THE_CLEAR: &str =
-    "it holds secrets, and nobody is named who may open the archive, so it would lie there in the clear";
 
 /// An archive that is being put together. Nothing is written before [`Builder::finish`].
 #[derive(Debug)]
@@ -112,32 +105,6 @@ impl Builder {
             None => Ok(()),
             Some(_) => Err(ArchiveError::unfit(path, "it is in it twice")),
         }
-    }
-
-    /// Writes it into this folder, as `TENANT-TIME.kwoarc`, for these people, and reads it back. Without anybody who may open
-    /// it, what holds secrets is left out, and the archive says so.
-    ///
-    /// # Errors
-    /// When it cannot be written, or does not read back the same. Then there is no file with its name.
-    pub fn finish(mut self, folder: &Path, recipients: &[Recipient]) -> Result<Verified, ArchiveError> {
-        if recipients.is_empty() {
-            let mut left_out = Vec::new();
-            self.parts.retain(|path, part| {
-                if part.secret {
-                    left_out.push(LeftOut { path: path.clone(), why: IN_THE_CLEAR.to_owned() });
-                }
-                !part.secret
-            });
-            self.left_out.append(&mut left_out);
-        }
-        // What nobody could read again is not written.
-        let together: u64 = self.parts.values().map(|part| part.bytes.len() as u64).sum();
-        if self.parts.len() + self.volumes.len() > limits::PARTS || together > limits::OBJECTS {
-            let (most, bytes) = (limits::PARTS, limits::OBJECTS);
-            let why = format!("an archive holds no more than {most} parts and {bytes} bytes of objects");
-            return Err(ArchiveError::unfit(format!("the tenant {}", self.meta.tenant), why));
-        }
-        store::store(self, folder, recipients)
     }
 }
 

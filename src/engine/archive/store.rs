@@ -15,13 +15,16 @@ use tempfile::NamedTempFile;
 use super::bare::hex;
 use super::builder::{Builder, Prepared, Volume};
 use super::error::{ArchiveError, Trouble};
-use super::index::{FORMAT_VERSION, Index, KIND, Part};
+use super::index::{FORMAT_VERSION, Index, KIND, LeftOut, Part};
 use super::keys::{Identities, Recipient};
 use super::read::read;
 use super::verified::Verified;
 use super::{limits, path};
 use crate::providers::{named_temporary, settle, sweep};
 
+/// Why a part that holds secrets is not in an archive.
+const IN_THE_CLEAR: &str =
+    "it holds secrets, and nobody is named who may open the archive, so it would lie there in the clear";
 /// How hard zstd packs.
 const LEVEL: i32 = 6;
 /// What archives end with.
@@ -29,12 +32,36 @@ const SUFFIX: &str = ".kwoarc";
 /// How many archives of one tenant may have been made in one second.
 const MOST: u32 = 1000;
 
+impl Builder {
+    /// Writes it into this folder, as `TENANT-TIME.kwoarc`, for these people, and reads it back. Without anybody who may open
+    /// it, what holds secrets is left out, and the archive says so.
+    ///
+    /// # Errors
+    /// When it cannot be written, or does not read back the same. Then there is no file with its name.
+    pub fn finish(mut self, folder: &Path, recipients: &[Recipient]) -> Result<Verified, ArchiveError> {
+        if recipients.is_empty() {
+            let mut left_out = Vec::new();
+            self.parts.retain(|path, part| {
+                if part.secret {
+                    left_out.push(LeftOut { path: path.clone(), why: IN_THE_CLEAR.to_owned() });
+                }
+                !part.secret
+            });
+            self.left_out.append(&mut left_out);
+        }
+        // What nobody could read again is not written.
+        let together: u64 = self.parts.values().map(|part| part.bytes.len() as u64).sum();
+        if self.parts.len() + self.volumes.len() > limits::PARTS || together > limits::OBJECTS {
+            let (most, bytes) = (limits::PARTS, limits::OBJECTS);
+            let why = format!("an archive holds no more than {most} parts and {bytes} bytes of objects");
+            return Err(ArchiveError::unfit(format!("the tenant {}", self.meta.tenant), why));
+        }
+        store(self, folder, recipients)
+    }
+}
+
 /// Writes it, reads it back, and gives it its name.
-pub(super) fn store(
-    builder: Builder,
-    folder: &Path,
-    recipients: &[Recipient],
-) -> Result<Verified, ArchiveError> {
+fn store(builder: Builder, folder: &Path, recipients: &[Recipient]) -> Result<Verified, ArchiveError> {
     private(folder)?;
     sweep(folder);
     let (tenant, time) = (path::encoded(&builder.meta.tenant), builder.meta.time);

@@ -2,7 +2,7 @@
 
 use crate::yaml::{Node, Value, spot};
 
-use super::format::{Line, line_of};
+use super::lines::{Line, line_of};
 
 /// By how much a map in a map is moved in.
 const STEP: usize = 2;

@@ -8,6 +8,7 @@ mod format;
 mod indentation;
 #[cfg(test)]
 mod laws;
+mod lines;
 
 pub use asked::{assignment, value};
 pub use entries::{Member, add_member, add_tenant, park, remove_member, remove_tenant, set_fields, unpark};

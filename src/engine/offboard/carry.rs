@@ -9,11 +9,10 @@ use kwo_planner::offboard::{Cut, Leaving, Offboarding, Pick, Uncut};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
 
-use super::cutter::{Cutters, Restored};
 use super::record::{Entry, Record, RecordError, Stage, Stamp};
 use super::reviews::{Answer, questions, review};
 use crate::execute::Brakes;
-use crate::providers::{Kube, Note, Refusal};
+use crate::providers::{Cutters, Kube, Note, Refusal, Restored};
 
 /// What is to be cut, with every object read.
 pub struct Prepared {

@@ -9,12 +9,11 @@ use kwo_planner::offboard::{Facts, Found, Gate, Offboarding, Removal, Unremovabl
 use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
-use super::cutter::Cutters;
-use super::keep::{Held, claims};
+use super::keep::claims;
 use super::record::Record;
 use crate::archive::{ObjectKey, Verified};
 use crate::execute::Brakes;
-use crate::providers::{Kube, Refusal, counted};
+use crate::providers::{Cutters, Held, Kube, Refusal, counted};
 
 /// How long a namespace may take to be gone, and how often it is looked for.
 const TRIES: u32 = 60;

@@ -10,16 +10,7 @@ use kwo_planner::tree::{SmolStr, Tree};
 
 use super::record::Record;
 use crate::archive::{ArchiveError, Builder, Meta, Recipient, RosterLine, Verified};
-use crate::providers::{Kube, Refusal};
-
-/// An object, with the path that leads to it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Held {
-    /// The path at which it is deleted.
-    pub path: SmolStr,
-    /// All of it.
-    pub object: Tree,
-}
+use crate::providers::{Held, Kube, Refusal};
 
 /// Why there is no archive.
 #[derive(Debug, thiserror::Error)]

@@ -2,15 +2,13 @@
 //! `run` and `sync` do not name this room.
 
 mod carry;
-mod cutter;
 mod destroy;
 mod keep;
 mod record;
 mod reviews;
 
 pub use carry::{Actor, Carried, Prepared, carry_out, prepare, prove, stamped, undo};
-pub use cutter::{Cutter, Cutters, Records, Restored, Whole};
 pub use destroy::{Gone, Leave, destroy, facts, removals, waited};
-pub use keep::{Held, NotKept, archived, claims, everything, storage};
+pub use keep::{NotKept, archived, claims, everything, storage};
 pub use record::{Entry, Kept, Record, RecordError, Stage, Stamp};
 pub use reviews::{Answer, Question, everything_of, questions, review};

@@ -9,11 +9,10 @@ use kwo_planner::tree::SmolStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::cutter::Records;
 use super::reviews::Answer;
 use crate::archive::Receipt;
 use crate::departed::{Departed, DoneStage};
-use crate::providers::{Note, Refusal};
+use crate::providers::{Note, Records, Refusal};
 
 /// The version of the form of a record.
 const FORMAT_VERSION: &str = "1.0";

@@ -1,6 +1,7 @@
 //! The systems that kwo can look at and write to, one file or folder each.
 
 mod composite;
+mod cutter;
 mod dir;
 mod documents;
 mod kube;
@@ -12,9 +13,10 @@ mod provider;
 mod restart;
 
 pub use self::composite::Composite;
+pub use self::cutter::{Cutter, Cutters, Records, Restored, Whole};
 pub use self::dir::Dir;
 pub use self::documents::fold;
-pub use self::kube::{ApiKind, OF_ACCESS, counted};
+pub use self::kube::{ApiKind, Held, OF_ACCESS, counted};
 pub use self::kube::{ConnectError, Event, Kube, KubeOptions, LastRun, Log, May, StoredSecret, hostname};
 pub use self::kube::{FAILED, chain, contexts, encoded, kubeconfigs, web};
 pub use self::manifest::read as yaml_documents;

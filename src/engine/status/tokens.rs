@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::path::Path;
 
 use jiff::Timestamp;
-use kwo_planner::node::LONG_LIVED;
+use kwo_planner::named::LONG_LIVED;
 use kwo_planner::roster::Roster;
 use serde::Deserialize;
 

@@ -9,9 +9,9 @@ mod difference;
 mod graph;
 mod objects;
 mod rules;
-mod sentences;
 mod who;
 
+pub use crate::systems::kube::sentences::{aggregated, is_given, right, rule, sentence, sentences, still};
 pub use answer::{Held, Named, Rights, Unseen, Way, WhoCan};
 pub use api::{Api, Asked, Typed, Unclear, asked};
 pub use cluster::{Binding, Cluster, Namespace, Parts, Role, RoleRef};
@@ -20,5 +20,4 @@ pub use difference::{Difference, Edge, RoleChange, difference};
 pub use graph::{Graph, Person, RoleBox};
 pub use objects::{Object, take};
 pub use rules::{Question, Rule, What};
-pub use sentences::{aggregated, is_given, right, rule, sentence, sentences, still};
 pub use who::{Asker, MASTERS, Who};

@@ -20,6 +20,15 @@ pub(crate) const EVERYWHERE: &str = "authorizer.group(request.resource.group).re
 const CONTROLLERS: &str = "request.userInfo.username.matches(\
 '^system:(kube-controller-manager|serviceaccount:kube-system:[a-z-]+-controller)$')";
 
+/// The names that an expression excepts at its end, and what stands before them: `… || x in ['a', 'b']`.
+pub(crate) fn exceptions(expression: &str) -> Option<(&str, Vec<&str>)> {
+    let (head, names) = expression.strip_suffix(']')?.rsplit_once(" in [")?;
+    let (_, last) = head.rsplit_once(" || ")?;
+    let plain = last.chars().all(|char| char.is_ascii_alphanumeric() || "._".contains(char));
+    let names = names.split(',').map(|name| name.trim().trim_matches('\'')).filter(|name| !name.is_empty());
+    plain.then(|| (head, names.collect()))
+}
+
 /// The policies that kwo makes. Each says what it refuses: a plan shows that where the policy comes to tenants that are
 /// there already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::body::{labels, map, mark, object_with};
 use super::cluster::{Api, Cluster, Kubeconfigs};
-use super::people::{ACCOUNT, PIPELINE_BINDING};
+use super::people::PIPELINE_BINDING;
 use super::tenants::Tenant;
 use crate::kinds::Kind;
-use crate::node::{BOTH_COPIES, FROM_SECRET, GOOD, IN_USE, LONG_LIVED, NodeKind};
+use crate::named::{ACCOUNT, LONG_LIVED};
+use crate::node::{BOTH_COPIES, FROM_SECRET, GOOD, IN_USE, NodeKind};
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{At, Name};
 use crate::tree::{SmolStr, Tree};

@@ -45,12 +45,11 @@ pub(crate) mod totals;
 mod traefik;
 mod unique;
 
-pub(crate) use admission::Policy;
+pub(crate) use admission::{Policy, exceptions};
 pub(crate) use allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};
 pub(crate) use annotations::asks_for_more;
 pub use compile::{DOMAINS_ANNOTATION, TIER_LABEL, compile, count};
 pub(crate) use hosts::{fetched_by_traefik, of_cert_manager};
 pub(crate) use inside::{EXTERNAL_IPS, EXTERNAL_NAMES, SERVICES_ANNOTATION};
-pub use people::ACCOUNT;
 pub(crate) use refused::{any_volumes, is_of_the_network, own_policies};
 pub(crate) use shares::covering;

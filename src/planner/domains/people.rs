@@ -14,7 +14,7 @@ use super::roles::{self, DEPLOYER, NAVIGATION, POWER_USER};
 use super::tenants::{Access, Tenant};
 use super::terms::Terms;
 use crate::kinds::Kind;
-use crate::node::{LONG_LIVED, LONG_LIVED_MARK};
+use crate::named::{ACCOUNT, LONG_LIVED, LONG_LIVED_MARK};
 use crate::resource::{EVERY_PODS, Reason, Reasons, Resource, ResourceId};
 use crate::roster::{At, Entry, Identity, Map, Name, Span};
 use crate::systems::kube::field_rules::NAMED_SECRETS_AT;
@@ -71,9 +71,6 @@ pub(crate) fn people(tenant: &Tenant) -> Vec<Person<'_>> {
     }
     people
 }
-
-/// The service account of a namespace, under which its pipelines work.
-pub const ACCOUNT: &str = "deployer";
 
 /// The RoleBinding of every tenant's own pipeline. No person's binding ends so.
 pub(crate) const PIPELINE_BINDING: &str = "deployer-binding";

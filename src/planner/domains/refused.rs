@@ -3,14 +3,13 @@
 //! the node's network, which no policy closes; events are left out by the quotas of Kubernetes, so that a tenant could
 //! fill the datastore with them.
 
-use super::admission::{Policy, of_tenants, policy, rule};
+use super::admission::{Policy, exceptions, of_tenants, policy, rule};
 use super::compile::TIER_LABEL;
 use super::inside::pods;
 use super::terms::{self, Leave};
 use super::tiers::Tier;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Map, Name};
-use crate::tightens::exceptions;
 use crate::tree::Tree;
 
 /// What stands in the rule about network policies, and in that about volumes.

@@ -8,8 +8,9 @@ use super::cluster::Issuer;
 use super::dns::annotation_key;
 use super::node::yaml_file;
 use super::registry::Registry;
-use super::registry_users::{AUTH, Account, PASSWORD, USERNAME, accounts, auth, auth_id, first_user, stored};
+use super::registry_users::{Account, PASSWORD, USERNAME, accounts, auth, first_user, stored};
 use crate::kinds::Kind;
+use crate::named::{REGISTRY_AUTH, auth_id};
 use crate::node::K3S_REGISTRIES;
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
 use crate::roster::{At, HostName, Roster, SecretRef, Span};
@@ -168,7 +169,7 @@ fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -
     let volumes = [
         map([
             ("name", Tree::from("auth")),
-            ("secret", map([("items", Tree::list([item])), ("secretName", Tree::from(AUTH))])),
+            ("secret", map([("items", Tree::list([item])), ("secretName", Tree::from(REGISTRY_AUTH))])),
         ]),
         map([
             ("name", Tree::from(STORAGE)),

@@ -9,13 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use super::body::{labels, object};
 use super::registry::Registry;
 use crate::kinds::Kind;
-use crate::resource::{Reason, Resource, ResourceId};
+use crate::named::{REGISTRY_AUTH, REGISTRY_NAMESPACE, auth_id};
+use crate::resource::{Reason, Resource};
 use crate::roster::{Entry, SecretRef, Span};
 use crate::secrets::{Content, Password, User};
 use crate::tree::{SmolStr, Tree};
 
-const NAMESPACE: &str = "kube-system";
-pub(super) const AUTH: &str = "registry-auth";
 /// Of the keys of that Secret, the ones that other programs of such a node know.
 pub(super) const USERNAME: &str = "username";
 pub(super) const PASSWORD: &str = "password";
@@ -50,12 +49,6 @@ pub struct Made {
     pub length: u16,
 }
 
-/// The Secret with the users.
-#[must_use]
-pub fn auth_id() -> ResourceId {
-    ResourceId::kube(Kind::Secret, NAMESPACE, AUTH)
-}
-
 /// The users; the node pulls as the first one.
 #[must_use]
 pub fn accounts(registry: &Registry) -> Vec<Account> {
@@ -86,7 +79,7 @@ fn key(stem: &'static str, name: &str) -> SmolStr {
 
 /// What stands under a key of the Secret.
 pub(super) fn stored(key: &str) -> SecretRef {
-    SecretRef::Kube { namespace: NAMESPACE.into(), name: AUTH.into(), key: key.into() }
+    SecretRef::Kube { namespace: REGISTRY_NAMESPACE.into(), name: REGISTRY_AUTH.into(), key: key.into() }
 }
 
 /// The users as an htpasswd file, and the first of them in clear, as the node needs it to pull.

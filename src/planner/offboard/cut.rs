@@ -9,20 +9,8 @@ use crate::kinds::Kind;
 use crate::observed::Version;
 use crate::resource::ResourceId;
 use crate::rights::SYSTEM;
+use crate::systems::Order;
 use crate::tree::{SmolStr, Tree, tokens};
-
-/// What a cut ends. Rights go before credentials: a token without a right opens nothing, a right without a token waits for
-/// the next one.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Order {
-    /// What somebody may do.
-    Right,
-    /// By what somebody logs in.
-    Credential,
-    /// What gives nobody anything.
-    Rest,
-}
 
 /// A part of an object that stays.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ mod select;
 mod storage;
 mod strange;
 
-pub use cut::{Cut, Entry, Order, Part, Uncut, list_of, manifest};
+pub use cut::{Cut, Entry, Part, Uncut, list_of, manifest};
 pub use removal::{Barrier, Facts, Found, Gate, Removal, Unremovable};
 pub use select::select;
 pub use storage::{gibibytes, stored};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use smol_str::format_smolstr;
 
 use super::cut::{is_account_of, is_person, person};
-use super::{Kept, Leaving, Offboarding, Order, Part, Pick};
+use super::{Kept, Leaving, Offboarding, Part, Pick};
 use crate::access;
 use crate::change::Leftover;
 use crate::endings::{ending, showing};
@@ -15,6 +15,7 @@ use crate::origin::Origin;
 use crate::plan::{Adopt, Provenance, plan};
 use crate::resource::{Desired, Reason, ResourceId};
 use crate::roster::{Roster, Sources};
+use crate::systems::Order;
 use crate::tree::{SmolStr, Tree};
 
 /// What leaves. `with` is all that the roster wants, `without` the same without whom it is about; the world was observed

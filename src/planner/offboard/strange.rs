@@ -7,11 +7,10 @@ use smol_str::format_smolstr;
 
 use super::cut::{TOKEN, is_person, person};
 use super::{Cut, Leaving, list_of};
-use crate::domains::ACCOUNT;
 use crate::domains::reserved::reserved_for;
 use crate::domains::roles::NAVIGATION;
 use crate::kinds::Kind;
-use crate::node::LONG_LIVED;
+use crate::named::{ACCOUNT, LONG_LIVED};
 use crate::observed::{Observed, Sighting, TENANT_LABEL};
 use crate::tree::{SmolStr, Tree};
 

@@ -5,7 +5,7 @@ pub mod kube;
 pub mod node;
 mod rules;
 
-pub use rules::Rules;
+pub use rules::{Order, Rules};
 
 /// A system. The order is that of a plan.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

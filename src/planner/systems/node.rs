@@ -3,12 +3,11 @@
 
 use smol_str::format_smolstr;
 
-use super::{Rules, System};
+use super::{Order, Rules, System};
 use crate::change::{Leftover, Step};
-use crate::domains::ACCOUNT;
 use crate::endings::{edited, word};
+use crate::named::ACCOUNT;
 use crate::observed::{Observed, Place, Present, Reach, Sighting};
-use crate::offboard::Order;
 use crate::resource::{Desired, ResourceId};
 use crate::shapes::{PLAIN, Shape};
 use crate::tree::{SmolStr, Tree, is_below, join};
@@ -43,19 +42,6 @@ pub enum NodeKind {
 
 /// Where the kubeconfigs are. Nobody but their owner can read the folder.
 pub const KUBECONFIGS: &str = "var/lib/kwo/kubeconfigs";
-
-/// The annotation of a service account that kwo made such a Secret for. Where all other kinds are only tenants' own,
-/// nobody looks for Secrets, and this is what tells that there may be one.
-pub const LONG_LIVED_MARK: &str = "kwo.dev/long-lived-token";
-
-/// Where that annotation stands.
-pub const LONG_LIVED_MARK_AT: &str = "/metadata/annotations/kwo.dev~1long-lived-token";
-
-/// The Secret with a token that never ends.
-pub const LONG_LIVED: &str = "deployer-token";
-
-/// The key of that token.
-pub const LONG_LIVED_KEY: &str = "token";
 
 /// What the token of a kubeconfig has to be: of the account, with more than a third of its time left.
 pub const GOOD: &str = "good";

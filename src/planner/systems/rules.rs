@@ -1,11 +1,25 @@
 //! What the planner has to know of a system, in one place for each.
 
+use serde::{Deserialize, Serialize};
+
 use crate::change::{Leftover, Step};
 use crate::observed::{Observed, Present, Reach};
-use crate::offboard::Order;
 use crate::resource::{Desired, ResourceId};
 use crate::shapes::Shape;
 use crate::tree::{SmolStr, Tree};
+
+/// What a cut ends. Rights go before credentials: a token without a right opens nothing, a right without a token waits for
+/// the next one.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Order {
+    /// What somebody may do.
+    Right,
+    /// By what somebody logs in.
+    Credential,
+    /// What gives nobody anything.
+    Rest,
+}
 
 /// What the planner has to know of a system.
 pub trait Rules: Sync {

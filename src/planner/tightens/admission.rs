@@ -2,7 +2,7 @@
 //! two expressions is stricter, so a changed one counts as stricter, unless it only adds an exception.
 
 use super::{few, text};
-use crate::domains::Policy;
+use crate::domains::{Policy, exceptions};
 use crate::tree::{SmolStr, Tree};
 
 /// What a policy refuses that it did not refuse before.
@@ -65,15 +65,6 @@ fn stricter_rules(was: &Tree, will: &Tree) -> Vec<String> {
         quoted.unwrap_or(words).trim_end_matches([':', ' ']).to_owned()
     };
     stricter.map(message).collect()
-}
-
-/// The names that an expression excepts at its end, and what stands before them: `… || x in ['a', 'b']`.
-pub(crate) fn exceptions(expression: &str) -> Option<(&str, Vec<&str>)> {
-    let (head, names) = expression.strip_suffix(']')?.rsplit_once(" in [")?;
-    let (_, last) = head.rsplit_once(" || ")?;
-    let plain = last.chars().all(|char| char.is_ascii_alphanumeric() || "._".contains(char));
-    let names = names.split(',').map(|name| name.trim().trim_matches('\'')).filter(|name| !name.is_empty());
-    plain.then(|| (head, names.collect()))
 }
 
 fn only_lets_more(was: &str, now: &str) -> bool {

@@ -8,7 +8,6 @@ mod namespace;
 mod network;
 mod pieces;
 
-pub(crate) use admission::exceptions;
 pub(crate) use amounts::{Narrower, exceeded, lower, narrower};
 pub(crate) use namespace::level;
 pub(crate) use network::{Opened, opened};

@@ -2,6 +2,7 @@
 //! read there.
 
 use super::{Around, few, text};
+use crate::domains::exceptions;
 use crate::domains::{
     DOMAINS_ANNOTATION, INGRESS_CLASSES, PULL_POLICY, Policy, REGISTRIES, SERVICES_ANNOTATION,
     STORAGE_CLASSES, TIER_LABEL, covering,
@@ -120,7 +121,7 @@ fn tier(before: &Tree, after: &Tree, around: Around<'_>) -> Option<String> {
     let [there, wanted] = around.rules(Policy::Tiers);
     let excepts = |rules: &[Tree], message: &Tree, tier: &str| {
         rules.iter().filter(|rule| rule.get("message") == Some(message)).any(|rule| {
-            let exceptions = text(rule, "/expression").and_then(|text| super::admission::exceptions(text));
+            let exceptions = text(rule, "/expression").and_then(|text| exceptions(text));
             exceptions.is_some_and(|(_, names)| names.contains(&tier))
         })
     };

@@ -12,9 +12,8 @@ use kwo_planner::resource::{Desired, ResourceId};
 use super::directory::Dir;
 use super::{note, observe, parts};
 use crate::departed::Departed;
-use crate::offboard::{Cutter, Records, Restored, Whole};
 use crate::providers::place::{Astray, inside, replace, settle};
-use crate::providers::{Note, Promise, Refusal, manifest};
+use crate::providers::{Cutter, Note, Promise, Records, Refusal, Restored, Whole, manifest};
 use crate::regular;
 
 /// The folder of what was cut.

@@ -15,8 +15,7 @@ use super::note::{self, BRIEF, Place, RECORD};
 use super::path::{WRITER, encoded, one, siblings};
 use super::wire::{Call, Wire};
 use crate::departed::Departed;
-use crate::offboard::{Cutter, Records, Restored, Whole};
-use crate::providers::{Note, Promise, Refusal};
+use crate::providers::{Cutter, Note, Promise, Records, Refusal, Restored, Whole};
 
 /// How long what was cut may take to be gone before it is made again.
 const TRIES: u32 = 20;

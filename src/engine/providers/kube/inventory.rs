@@ -15,14 +15,22 @@ use super::cutter::get;
 use super::observe::SMALLER;
 use super::path::{encoded, segment};
 use super::wire::Call;
-use crate::offboard::{Held, Whole};
-use crate::providers::Refusal;
+use crate::providers::{Refusal, Whole};
 
 /// How many objects a page has at most.
 const PAGE: usize = 500;
 
 /// What controllers keep for every namespace or Service, and make again by themselves.
 const KEPT_BY_CONTROLLERS: [&str; 3] = ["events", "endpoints", "endpointslices"];
+
+/// An object, with the path that leads to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The path at which it is deleted.
+    pub path: SmolStr,
+    /// All of it.
+    pub object: Tree,
+}
 
 /// A kind of object that stands in namespaces.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -42,7 +42,7 @@ pub use causes::{ConnectError, chain};
 pub use connect::{Kube, KubeOptions};
 pub use connect::{contexts, kubeconfigs, web};
 pub use events::Event;
-pub use inventory::{ApiKind, counted};
+pub use inventory::{ApiKind, Held, counted};
 pub use lease::{LastRun, hostname};
 pub use login::FAILED;
 pub use may::May;

@@ -13,9 +13,8 @@ use kwo_planner::tree::Tree;
 use super::archive;
 use super::copies::Copies;
 use super::provider::Node;
-use crate::offboard::{Cutter, Restored, Whole};
 use crate::providers::place::{in_root, settle};
-use crate::providers::{Promise, Refusal};
+use crate::providers::{Cutter, Promise, Refusal, Restored, Whole};
 
 impl Cutter for Node {
     fn whole<'a>(&'a self, id: &'a ResourceId) -> Promise<'a, Result<Option<Whole>, Refusal>> {

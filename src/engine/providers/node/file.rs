@@ -30,6 +30,12 @@ pub(super) struct File {
     pub(super) meta: Metadata,
 }
 
+/// The root folder as the beginning of a path.
+pub(super) fn root(root: &Path) -> SmolStr {
+    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    SmolStr::from(root.to_string_lossy().trim_end_matches('/'))
+}
+
 /// The path of a file from the root.
 pub(super) fn path(id: &ResourceId) -> Result<PathBuf, String> {
     let path = PathBuf::from(id.name.as_str());

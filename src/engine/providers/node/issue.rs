@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kwo_planner::change::{Change, Step};
-use kwo_planner::node::{KUBECONFIGS, LONG_LIVED, LONG_LIVED_KEY};
+use kwo_planner::named::{LONG_LIVED, LONG_LIVED_KEY};
+use kwo_planner::node::KUBECONFIGS;
 use kwo_planner::roster::Lifetime;
 use kwo_planner::tree::Tree;
 use secrecy::{ExposeSecret as _, SecretString};

@@ -7,9 +7,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use jiff::Timestamp;
-use kwo_planner::node::{
-    BOTH_COPIES, FROM_SECRET, IN_USE, KUBECONFIGS, LONG_LIVED, LONG_LIVED_KEY, NodeKind,
-};
+use kwo_planner::named::{LONG_LIVED, LONG_LIVED_KEY};
+use kwo_planner::node::{BOTH_COPIES, FROM_SECRET, IN_USE, KUBECONFIGS, NodeKind};
 use kwo_planner::observed::{FIELD_MANAGER, Observed, Owner, Present, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::roster::Lifetime;

@@ -41,7 +41,7 @@ pub(super) fn files(root: &Path, vault: &Vault, desired: &Desired) -> Observed {
         {
             let sighting = look(root, vault, record, &id, None);
             if let Some(whole) = record.get(name).and_then(|entry| left(root, entry, &id)) {
-                let file = format_smolstr!("{}/{name}", super::provider::root(root));
+                let file = format_smolstr!("{}/{name}", super::file::root(root));
                 let place = if whole { Place::Alone(file) } else { Place::Among(file) };
                 observed.reach.places.insert(id.clone(), place);
                 observed.insert(id, sighting);

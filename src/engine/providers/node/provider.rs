@@ -12,9 +12,9 @@ use kwo_planner::node::NodeKind;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use kwo_planner::systems::System;
-use smol_str::SmolStr;
 
 use super::claims::KeptToken;
+use super::file::root;
 use super::service::Services;
 use super::{issue, kubeconfigs, observe, rollback, write};
 use crate::providers::restart::restart;
@@ -41,12 +41,6 @@ impl Provider for Node {
         // The first one counts: what was seen with it has to be written with it.
         let _ = self.vault.set(vault);
     }
-}
-
-/// The root folder as the beginning of a path.
-pub(super) fn root(root: &Path) -> SmolStr {
-    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-    SmolStr::from(root.to_string_lossy().trim_end_matches('/'))
 }
 
 /// A node, as far as it lies below a root.

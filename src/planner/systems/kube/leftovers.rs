@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::access;
+use super::named::{LONG_LIVED, LONG_LIVED_MARK_AT};
+use super::sentences::sentences;
 use crate::additions::DOMAINS_AT;
 use crate::change::Leftover;
 use crate::endings::{ending_of_hosts, ending_of_rights, ending_with};
 use crate::kinds::Kind;
-use crate::node::{LONG_LIVED, LONG_LIVED_MARK_AT};
 use crate::observed::{Observed, Place, Reach, Sighting};
 use crate::plan;
 use crate::resource::{Desired, ResourceId};
@@ -102,7 +102,7 @@ pub(super) fn tokens_left(leftovers: &mut [Leftover], observed: &Observed) {
     for left in leftovers.iter_mut().filter(|left| left.pointer.as_deref() == Some(LONG_LIVED_MARK_AT)) {
         let secret = ResourceId::kube(Kind::Secret, left.id.scope.clone(), LONG_LIVED);
         if !matches!(observed.get(&secret), Some(Sighting::Present(_) | Sighting::Absent)) {
-            left.grants = Some(access::sentences(&secret, &Tree::Null, "may still be").join("; ").into());
+            left.grants = Some(sentences(&secret, &Tree::Null, "may still be").join("; ").into());
         }
     }
 }

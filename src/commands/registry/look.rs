@@ -1,18 +1,18 @@
-//! `kwo registry`: whether the registry exists and answers, and who may use it.
+//! `kwo registry status` and `credentials`: whether the registry exists and answers, and who may use it.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kwo_planner::domains::registry::Registry as Section;
 use kwo_planner::domains::registry_objects::in_cluster;
-use kwo_planner::domains::registry_users::{Account, accounts, auth_id};
+use kwo_planner::domains::registry_users::{Account, accounts};
+use kwo_planner::named::auth_id;
 use kwo_planner::observed::Sighting;
-use kwo_planner::roster::{Roster, SecretRef};
-use secrecy::{ExposeSecret as _, SecretSlice};
+use kwo_planner::roster::SecretRef;
 
-use super::load::load;
-use super::print::data;
-use crate::cli::{Registry, RegistryCredentials, RegistryStatus};
+use super::section::{section, shown};
+use crate::cli::{RegistryCredentials, RegistryStatus};
+use crate::commands::load::load;
+use crate::commands::print::data;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::answers;
 use kwo_engine::providers::{Home, Provider as _, Refusal};
@@ -24,22 +24,7 @@ use kwo_engine::target;
 /// How long a host of the registry may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(crate) async fn registry(args: &Registry) -> Result<Exit, Failure> {
-    match args {
-        Registry::Status(args) => status(args).await,
-        Registry::Credentials(args) => credentials(args).await,
-        Registry::Rotate(args) => super::rotate::rotate(args).await,
-    }
-}
-
-pub(crate) fn section(roster: &Roster) -> Result<&Section, Failure> {
-    roster.registry().map(|(_, registry)| registry).ok_or_else(|| {
-        Failure::new("the roster asks for no registry")
-            .hint("`registry: {hosts: [registry.example.com]}` does")
-    })
-}
-
-async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
+pub(super) async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
     let roster = load(&args.roster.roster)?.roster;
     let registry = section(&roster)?;
     let wanted = in_cluster(&roster)
@@ -85,7 +70,7 @@ async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
+pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {
     let roster = load(&args.roster.roster)?.roster;
     let registry = section(&roster)?;
     let places = args.age.places(&args.roster.roster);
@@ -152,10 +137,4 @@ fn turn(standing: &Standing) -> String {
         Some((name, until)) => format!("logs in as {current}; {name} is good until {until}"),
         None => format!("logs in as {current}"),
     }
-}
-
-/// A password as text, for whoever asked to see it.
-pub(crate) fn shown(bytes: &SecretSlice<u8>) -> Result<zeroize::Zeroizing<String>, String> {
-    let text = String::from_utf8(bytes.expose_secret().to_vec()).map_err(|_| "it is not text")?;
-    Ok(zeroize::Zeroizing::new(text))
 }

@@ -2,9 +2,8 @@
 //! Secret with a token that never ends.
 //! For people; nothing is decided by these words.
 
-use crate::domains::ACCOUNT;
 use crate::kinds::Kind;
-use crate::node::LONG_LIVED;
+use crate::named::{ACCOUNT, LONG_LIVED};
 use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree};
 

@@ -3,24 +3,25 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kwo_planner::domains::registry_users::{Account, Made, accounts, auth_id};
+use kwo_planner::domains::registry_users::{Account, Made, accounts};
 use kwo_planner::kinds::Kind;
+use kwo_planner::named::auth_id;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::roster::SecretRef;
 
-use super::consent::{confirm, lock};
-use super::load::load;
-use super::print::{data, talk};
-use super::registry::{section, shown};
-use super::signals;
+use super::section::{section, shown};
 use crate::cli::{RegistryRotate, roster_again};
+use crate::commands::consent::{confirm, lock};
+use crate::commands::load::load;
+use crate::commands::print::{data, talk};
+use crate::commands::signals;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Kube, KubeOptions, Refusal, StoredSecret};
 use kwo_engine::run::{Interrupted, unless_told};
 use kwo_engine::secrets::{Obstacle, Rotation, rotate as rotation};
 use kwo_engine::target;
 
-pub(crate) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
+pub(super) async fn rotate(args: &RegistryRotate) -> Result<Exit, Failure> {
     let roster = load(&args.roster.roster)?.roster;
     let all = accounts(section(&roster)?);
     let (account, made) = chosen(&all, args.user.as_deref())?;

@@ -1,4 +1,4 @@
-//! What a system has to do beside [`Provider`](crate::providers::Provider) so that somebody can leave it. This is the only
+//! What a system has to do beside [`Provider`](super::Provider) so that somebody can leave it. This is the only
 //! way in kwo by which anything ends, and no run of `plan`, `apply`, `sync`, `hook`, `watch` or `ci` gets hold of it.
 
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
 
+use super::{Note, Promise, Refusal};
 use crate::departed::Departed;
-use crate::providers::{Note, Promise, Refusal};
 
 /// An object as it is now.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,16 @@
+//! `kwo registry`: one file each for what looks and what rotates.
+
+mod look;
+mod rotate;
+mod section;
+
+use crate::cli::Registry;
+use kwo_engine::failure::{Exit, Failure};
+
+pub(crate) async fn registry(args: &Registry) -> Result<Exit, Failure> {
+    match args {
+        Registry::Status(args) => look::status(args).await,
+        Registry::Credentials(args) => look::credentials(args).await,
+        Registry::Rotate(args) => rotate::rotate(args).await,
+    }
+}

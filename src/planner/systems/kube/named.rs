@@ -1,0 +1,33 @@
+//! Objects of a cluster that more than one room knows by name: the account of pipelines, its token that never ends, and the
+//! users of the registry.
+
+use super::kinds::Kind;
+use crate::resource::ResourceId;
+
+/// The service account of a namespace, under which its pipelines work.
+pub const ACCOUNT: &str = "deployer";
+
+/// The annotation of a service account that kwo made such a Secret for. Where all other kinds are only tenants' own,
+/// nobody looks for Secrets, and this is what tells that there may be one.
+pub const LONG_LIVED_MARK: &str = "kwo.dev/long-lived-token";
+
+/// Where that annotation stands.
+pub const LONG_LIVED_MARK_AT: &str = "/metadata/annotations/kwo.dev~1long-lived-token";
+
+/// The Secret with a token that never ends.
+pub const LONG_LIVED: &str = "deployer-token";
+
+/// The key of that token.
+pub const LONG_LIVED_KEY: &str = "token";
+
+/// Where the users of the registry are.
+pub(crate) const REGISTRY_NAMESPACE: &str = "kube-system";
+
+/// The Secret with them.
+pub(crate) const REGISTRY_AUTH: &str = "registry-auth";
+
+/// The Secret with the users of the registry.
+#[must_use]
+pub fn auth_id() -> ResourceId {
+    ResourceId::kube(Kind::Secret, REGISTRY_NAMESPACE, REGISTRY_AUTH)
+}
