@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::forge::{Event, Forge};
+use super::listener::Hook;
 use super::places::{Phase, Place};
-use super::server::Hook;
 use super::signature::{Claim, NoClaim, Signed};
 
 /// Where deliveries go.

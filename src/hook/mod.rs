@@ -4,12 +4,13 @@ mod answer;
 mod deliveries;
 mod figures;
 mod forge;
+mod listener;
 mod places;
 mod runner;
 mod server;
 mod signature;
 
 pub use forge::Forge;
+pub use listener::{Bounds, Hook};
 pub use runner::Work;
-pub use server::{Bounds, Hook};
 pub use signature::Keys;

@@ -15,7 +15,6 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::figures::{Figures, Run};
-use super::server::Say;
 use kwo_engine::out;
 use kwo_engine::providers::keep_private;
 use kwo_engine::run::told;
@@ -26,6 +25,9 @@ const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long after the trigger was written it is not written again. systemd takes no more starts of a unit in a minute
 /// than the unit says, and from then on it would wait for the trigger no more.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// Where the listener says what happens.
+pub(super) type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What a run is.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The listener: who may connect, how much and for how long. Whatever comes in is bounded, in size and in time.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -14,15 +14,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::answer::answer;
-use super::deliveries::Deliveries;
-use super::figures::Figures;
-use super::places::{Phase, Place, Places};
-use super::runner::{Runner, Work};
-use super::signature::Keys;
+use super::listener::Hook;
+use super::places::{Phase, Place};
 use kwo_engine::run::told;
-
-/// How many deliveries are remembered.
-const REMEMBERED: usize = 4096;
 
 /// How much of a request may be in the head.
 const HEAD: usize = 16 * 1024;
@@ -30,66 +24,7 @@ const HEAD: usize = 16 * 1024;
 /// How many headers a request may have.
 const HEADERS: usize = 64;
 
-/// Where the listener says what happens.
-pub(super) type Say = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// How much is borne.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// The largest body, in bytes. GitHub sends up to 25 MiB.
-    pub body: u64,
-    /// How many may be connected at a time; for one more, one that has brought nothing goes.
-    pub connections: usize,
-    /// How long the head of a request may take.
-    pub head: Duration,
-    /// How long its body may take, and how long the answer.
-    pub patience: Duration,
-    /// How long a run may go on once the listener is stopped.
-    pub grace: Duration,
-}
-
-impl Default for Bounds {
-    fn default() -> Bounds {
-        Bounds {
-            body: 25 * 1024 * 1024,
-            connections: 256,
-            head: Duration::from_secs(5),
-            patience: Duration::from_secs(10),
-            grace: Duration::from_secs(300),
-        }
-    }
-}
-
-/// The listener.
-pub struct Hook {
-    pub(super) keys: Keys,
-    pub(super) runner: Runner,
-    pub(super) figures: Arc<Figures>,
-    pub(super) bounds: Bounds,
-    pub(super) say: Say,
-    places: Places,
-    deliveries: Mutex<Deliveries>,
-}
-
 impl Hook {
-    /// A listener that checks by these keys, does this work, and says here what happens.
-    pub fn new(keys: Keys, work: Work, bounds: Bounds, say: impl Fn(&str) + Send + Sync + 'static) -> Hook {
-        let (figures, say): (_, Say) = (Arc::new(Figures::new(jiff::Timestamp::now())), Arc::new(say));
-        Hook {
-            keys,
-            runner: Runner::new(work, bounds.grace, Arc::clone(&figures), Arc::clone(&say)),
-            figures,
-            places: Places::new(bounds.connections),
-            bounds,
-            say,
-            deliveries: Mutex::new(Deliveries::new(REMEMBERED)),
-        }
-    }
-
-    pub(super) fn deliveries(&self) -> MutexGuard<'_, Deliveries> {
-        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Listens until it is stopped; then ends what goes on, requests and run, and returns.
     pub async fn serve(self: Arc<Hook>, listener: TcpListener, stop: watch::Receiver<bool>) {
         let runs = {

@@ -4,7 +4,7 @@ use kwo_planner::agreement::{others, remains};
 use kwo_planner::change::Held;
 use kwo_planner::plain::OneLine;
 
-use super::plan::{CREATE, HOLD, LEFT};
+use super::style::{CREATE, HOLD, LEFT};
 use kwo_engine::status::Agreement;
 
 /// How many objects of a kind are told one by one.

@@ -7,8 +7,8 @@ use kwo_planner::plain::{OneLine, one_line};
 use serde::Serialize;
 
 use super::applied::{Applied, ApplyReport};
-use super::plan::{HOLD, LEFT};
 use super::printed::Report;
+use super::style::{HOLD, LEFT};
 
 /// An archive that was read.
 pub struct Listed<'v>(pub &'v Verified);

@@ -11,8 +11,8 @@ use kwo_planner::roster::Quantity;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::plan::{CREATE, HOLD, QUIET, STRONG};
 use super::printed::Report;
+use super::style::{CREATE, HOLD, QUIET, STRONG};
 
 /// How many characters a bar has.
 const BAR: i64 = 40;

@@ -13,8 +13,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::markdown::difference;
-use super::plan::{Detail, QUIET, STRONG, shown_of};
+use super::plan::{Detail, shown_of};
 use super::printed::Report;
+use super::style::{QUIET, STRONG};
 
 /// One of the two rosters.
 #[derive(Debug, Serialize, JsonSchema)]

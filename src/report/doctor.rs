@@ -8,8 +8,8 @@ use kwo_planner::plan::FORMAT_VERSION;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::plan::{CHANGE, CREATE, HOLD, QUIET, STRONG};
 use super::printed::Report;
+use super::style::{CHANGE, CREATE, HOLD, QUIET, STRONG};
 
 /// What the checks of `kwo doctor` found.
 #[derive(Debug, Serialize, JsonSchema)]

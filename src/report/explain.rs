@@ -12,8 +12,8 @@ use kwo_planner::tree::Tree;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::plan::{CREATE, shown};
 use super::printed::Report;
+use super::style::{CREATE, shown};
 
 const STRONG: Style = Style::new().bold();
 const QUIET: Style = Style::new().dimmed();

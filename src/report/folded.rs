@@ -11,7 +11,8 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
 
 use super::objects::{self, How};
-use super::plan::{CHANGE, CREATE, HOLD, LEFT, Part, QUIET, STRONG, left_out, title};
+use super::part::{Part, left_out, title};
+use super::style::{CHANGE, CREATE, HOLD, LEFT, QUIET, STRONG};
 use super::tenants::{count, first, made, new_namespaces};
 use kwo_planner::counts::Counts;
 

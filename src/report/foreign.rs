@@ -10,7 +10,8 @@ use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
 use kwo_planner::tree::SmolStr;
 
-use super::plan::{HOLD, LEFT, MOST_LEFT};
+use super::part::MOST_LEFT;
+use super::style::{HOLD, LEFT};
 use super::unseen::parts;
 
 const QUIET: Style = Style::new().dimmed();

@@ -12,7 +12,8 @@ use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
-use super::plan::{CREATE, LEFT, MOST_LEFT, STRONG};
+use super::part::MOST_LEFT;
+use super::style::{CREATE, LEFT, STRONG};
 use super::tenants::{count, first, new_namespaces, people};
 
 /// How many who get the same right in several new namespaces are named.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use kwo_planner::hits::{Hit, HitObject, Hits, Unseen};
 use kwo_planner::plain::OneLine;
 
-use super::plan::{HOLD, STRONG};
+use super::style::{HOLD, STRONG};
 
 /// How many lines are told; the JSON form has all.
 const MOST: usize = 40;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use kwo_planner::change::Change;
 use kwo_planner::plan::Plan;
 
-use super::plan::{CHANGE, HOLD, shown};
+use super::style::{CHANGE, HOLD, shown};
 use kwo_planner::counts::Counts;
 
 /// The text for people.

@@ -7,7 +7,7 @@ use kwo_planner::plain::one_line;
 use kwo_planner::tree::Tree;
 use similar::{ChangeTag, TextDiff};
 
-use super::plan::{CHANGE, CREATE, QUIET};
+use super::style::{CHANGE, CREATE, QUIET};
 
 /// How many lines around a change are shown.
 const AROUND: usize = 2;

@@ -7,28 +7,23 @@ use std::fmt::Write as _;
 use kwo_planner::capacity::Overcommitted;
 use kwo_planner::change::Hold;
 use kwo_planner::hits::Hits;
-use kwo_planner::plain::{OneLine, acts, one_line, spelled};
+use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::plan::Plan;
 use kwo_planner::policy::Judged;
 use kwo_planner::resource::ResourceId;
 
+use super::fence::{LONGEST, block};
 use super::plan::{Detail, View, only, text};
 use super::{capacity, foreign, gains, hits, policy, radius, run, tightens, unseen};
 use kwo_engine::execute::Report;
 use kwo_engine::run::Reaches;
 use kwo_planner::counts::Counts;
 
-/// Forges refuse longer comments; GitHub's limit is 65 536 characters.
-const LONGEST: usize = 64_000;
-
 /// What a part in sight may have of it; the rights may have more.
 const PART: usize = LONGEST / 10;
 
 /// What is kept free of that for titles and the digest.
 const AROUND: usize = 1_000;
-
-/// Longer runs of backticks are spelled out, so that no fence has to be longer.
-const LONGEST_FENCE: usize = 16;
 
 /// What the rest of a plan is shown by.
 const ALL: &str = "`kwo plan --full` shows all of it";
@@ -197,42 +192,6 @@ pub fn applied(
 pub fn failed(title: &str, text: &str) -> String {
     let plain = anstream::adapter::strip_str(text).to_string();
     format!("### kwo: {title}\n\n{}", block(plain.trim_end(), LONGEST / 2, LOG))
-}
-
-/// A text for people, as it is.
-#[must_use]
-pub fn fenced(text: &str) -> String {
-    let plain = anstream::adapter::strip_str(text).to_string();
-    block(plain.trim_end(), LONGEST, "`-o text` shows all of it")
-}
-
-/// A code block of at most so many characters, whose fence is longer than any run of backticks inside it. What does not
-/// fit is counted.
-fn block(text: &str, longest: usize, rest: &str) -> String {
-    let mut kept = spelled(text, |char| acts(char) && !matches!(char, '\n' | '\t'));
-    let run = |text: &str| text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
-    if run(&kept) > LONGEST_FENCE {
-        kept = spelled(&kept, |char| char == '`').into_owned().into();
-    }
-    let fence = "`".repeat(run(&kept).max(2) + 1);
-    let room = longest.saturating_sub(2 * fence.len() + rest.len() + 60);
-    let cut = kept.char_indices().nth(room).map(|(at, _)| at);
-    let kept = match cut {
-        None => kept.into_owned(),
-        Some(at) => {
-            // Whole lines, unless there is not even one.
-            let (fits, _) = kept.split_at(at);
-            let fits = fits.rfind('\n').and_then(|end| fits.get(..end)).unwrap_or(fits);
-            let more = kept.lines().count() - fits.lines().count();
-            let more = match more {
-                0 => "… and more".to_owned(),
-                1 => "… and 1 line more".to_owned(),
-                several => format!("… and {several} lines more"),
-            };
-            format!("{fits}\n{more}; {rest}")
-        }
-    };
-    format!("{fence}diff\n{kept}\n{fence}\n")
 }
 
 /// The digest, if it is one: what a stranger saved could be any text.

@@ -11,7 +11,7 @@ use kwo_planner::secrets::STILL_ADMITS;
 use kwo_planner::tree::{SmolStr, tokens};
 
 use super::lines;
-use super::plan::{CHANGE, CREATE, HOLD, LEFT, QUIET, shown};
+use super::style::{CHANGE, CREATE, HOLD, LEFT, QUIET, shown};
 use super::tenants::{count, first};
 use super::tightens;
 

@@ -5,17 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
-use kwo_planner::change::{Held, Hold, Leftover, Step};
+use kwo_planner::change::{Held, Hold, Step};
 use kwo_planner::kinds::Kind;
 use kwo_planner::origin::Origin;
-use kwo_planner::plain::{OneLine, one_line};
+use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
-use kwo_planner::tree::{SmolStr, Tree};
+use kwo_planner::tree::SmolStr;
 
 use super::folded;
 use super::objects::{self, How};
+use super::part::{Part, left_out, title};
+use super::style::{CREATE, HOLD, LEFT, QUIET, STRONG};
 use super::tenants::made;
 use super::{foreign, gains, unseen};
 use kwo_planner::counts::Counts;
@@ -50,29 +51,11 @@ pub(super) enum View {
     Tenants(usize),
 }
 
-pub(crate) const CREATE: Style = AnsiColor::Green.on_default();
-pub(crate) const CHANGE: Style = AnsiColor::Yellow.on_default();
-pub(crate) const HOLD: Style = AnsiColor::Red.on_default();
-pub(crate) const LEFT: Style = AnsiColor::Magenta.on_default();
-pub(super) const QUIET: Style = Style::new().dimmed();
-pub(super) const STRONG: Style = Style::new().bold();
-
-/// How many rights that are left are told before all tenants, and how many that are not kwo's behind them.
-pub(super) const MOST_LEFT: usize = 20;
-
 /// Up to how many steps each object is shown.
 const SMALL: usize = 60;
 
 /// How many tenants of a big plan have a line.
 const MOST_TENANTS: usize = 25;
-
-/// What a plan says about one tenant.
-#[derive(Default)]
-pub(super) struct Part<'p> {
-    pub(super) steps: Vec<&'p Step>,
-    pub(super) held: Vec<&'p Held>,
-    pub(super) leftovers: Vec<&'p Leftover>,
-}
 
 impl Detail<'_> {
     /// Each object, with each field of the new ones, or what fits.
@@ -225,11 +208,6 @@ fn block(out: &mut String, tenant: &str, part: &Part<'_>, how: How) {
     }
 }
 
-/// What a tenant's part is called.
-pub(super) fn title(tenant: &str) -> String {
-    if tenant.is_empty() { "the cluster".to_owned() } else { format!("tenant {}", OneLine(tenant)) }
-}
-
 /// The steps of each namespace, the namespace itself among them, and in front those outside of all.
 fn by_namespace<'p>(steps: &[&'p Step]) -> BTreeMap<&'p str, Vec<&'p Step>> {
     let mut found: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
@@ -258,23 +236,4 @@ fn by_reason(out: &mut String, steps: &[&Step], how: How) {
         let _ = writeln!(out, "      {QUIET}{}{QUIET:#}", OneLine(because));
     }
     others.into_iter().for_each(|step| objects::step(out, step, how));
-}
-
-/// What the run was not asked to look at: one line a reason.
-pub(super) fn left_out(out: &mut String, held: &[&Held]) {
-    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for held in held.iter().filter(|held| held.is_left_out()) {
-        reasons.entry(OneLine(&held.hold).to_string()).or_default().push(held.id.to_string());
-    }
-    for (why, ids) in reasons {
-        let _ = writeln!(out, "  {QUIET}· {}: {why}{QUIET:#}", ids.join(", "));
-    }
-}
-
-/// A value as a person reads it: strings without quotes, the rest as JSON.
-pub(crate) fn shown(value: &Tree) -> String {
-    match value {
-        Tree::Text(text) if !text.is_empty() => one_line(text).into_owned(),
-        other => one_line(&other.to_string()).into_owned(),
-    }
 }

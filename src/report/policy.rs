@@ -7,7 +7,7 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_planner::plain::OneLine;
 use kwo_planner::policy::{Judged, Violation, Waived};
 
-use super::plan::{HOLD, LEFT, STRONG};
+use super::style::{HOLD, LEFT, STRONG};
 
 /// So many are told one by one.
 const MOST: usize = 40;

@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::markdown::fenced;
+use super::fence::fenced;
 use kwo_engine::failure::Failure;
 
 /// How a report can be drawn.

@@ -6,7 +6,7 @@ use kwo_engine::run::Access;
 use kwo_planner::plain::OneLine;
 use kwo_planner::reviews::{Counted, Difference};
 
-use super::plan::{CREATE, HOLD};
+use super::style::{CREATE, HOLD};
 
 /// So many differences are told one by one.
 const MOST: usize = 20;

@@ -10,7 +10,7 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
 
 use super::foreign;
-use super::plan::{CHANGE, CREATE, HOLD, LEFT, shown};
+use super::style::{CHANGE, CREATE, HOLD, LEFT, shown};
 use kwo_engine::execute::{Outcome, Report, StepResult};
 use kwo_engine::fight::{Fight, fights, named};
 use kwo_engine::providers::Refusal;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kwo_planner::plain::one_line;
 
 use super::agreement;
-use super::plan::{CREATE, HOLD};
+use super::style::{CREATE, HOLD};
 use kwo_engine::departed::Departed;
 use kwo_engine::providers::LastRun;
 use kwo_engine::providers::{KeptToken, TokenState};

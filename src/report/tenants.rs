@@ -8,7 +8,7 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::plain::OneLine;
 use kwo_planner::tree::{Tree, join};
 
-use super::plan::shown;
+use super::style::shown;
 
 /// How many of a list are named.
 const NAMED: usize = 3;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kwo_planner::change::{Step, Tightening};
 use kwo_planner::plain::OneLine;
 
-use super::plan::{CHANGE, HOLD};
+use super::style::{CHANGE, HOLD};
 
 /// How many lines a comment has for it, and how many parts a line.
 const MOST: usize = 20;

@@ -9,7 +9,7 @@ use kwo_planner::change::{Held, Hold};
 use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::resource::ResourceId;
 
-use super::plan::HOLD;
+use super::style::HOLD;
 
 const QUIET: Style = Style::new().dimmed();
 

@@ -6,7 +6,7 @@ use kwo_planner::tree::{SmolStr, Tree, tokens};
 use super::emit::{self, Habit, Style};
 use super::fault::Fault;
 use super::node::{Document, Node, Value, documents};
-use super::place::Place;
+use super::place::{Place, Splice, whole};
 use super::{law, styles};
 
 /// No key of a document may be longer for every reader.
@@ -40,13 +40,6 @@ pub fn edit_by(text: &str, json: bool, habit: Habit, edits: &[Edit]) -> Result<S
         text = one(&text, json, habit, &tokens, value)?;
     }
     Ok(text)
-}
-
-/// A part of the text and what takes its place.
-pub(super) struct Splice {
-    pub(super) from: usize,
-    pub(super) to: usize,
-    pub(super) text: String,
 }
 
 /// What is in the text, if all readers take it alike, and the text as it was read.
@@ -131,14 +124,6 @@ fn empty(text: &str, json: bool, habit: Habit, tokens: &[SmolStr], value: &Tree)
     let at = text.len();
     let start = if text.is_empty() || text.ends_with('\n') || text == "\u{feff}" { "" } else { "\n" };
     vec![Splice { from: at, to: at, text: format!("{start}{new}") }]
-}
-
-/// The value with what it takes to get there.
-pub(super) fn whole(tokens: &[SmolStr], value: &Tree) -> Tree {
-    tokens.iter().rev().fold(value.clone(), |value, token| match token.as_str() {
-        "-" => Tree::list([value]),
-        key => Tree::map([(key, value)]),
-    })
 }
 
 #[cfg(test)]

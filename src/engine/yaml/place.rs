@@ -3,12 +3,18 @@
 
 use kwo_planner::tree::{SmolStr, Tree};
 
-use super::edit::{Splice, whole};
 use super::emit::{self, Habit, Style};
 use super::fault::Fault;
 use super::node::{Document, Node, Value};
 use super::spot::{after_colon, column, dash, end, is_block, line_start, rest_of_line};
 use super::{scalar, styles};
+
+/// A part of the text and what takes its place.
+pub(super) struct Splice {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) text: String,
+}
 
 /// A document that a value is to be put into.
 pub(super) struct Place<'d> {
@@ -303,4 +309,12 @@ fn odd(line: usize) -> Fault {
 
 fn tab(line: usize) -> Fault {
     Fault::at(line, "there is a tab before what kwo would change")
+}
+
+/// The value with what it takes to get there.
+pub(super) fn whole(tokens: &[SmolStr], value: &Tree) -> Tree {
+    tokens.iter().rev().fold(value.clone(), |value, token| match token.as_str() {
+        "-" => Tree::list([value]),
+        key => Tree::map([(key, value)]),
+    })
 }

@@ -3,10 +3,11 @@
 
 use kwo_planner::tree::{SmolStr, tokens};
 
-use super::edit::{Splice, understood};
+use super::edit::understood;
 use super::fault::Fault;
 use super::law;
 use super::node::{Document, Node, Value, documents};
+use super::place::Splice;
 use super::spot::{after_colon, column, dash, end, line_start, rest_of_line};
 use super::styles;
 

@@ -8,8 +8,8 @@ use kwo_planner::plan::FORMAT_VERSION;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::plan::{CHANGE, CREATE, HOLD, LEFT, QUIET, STRONG};
 use super::super::printed::Report;
+use super::super::style::{CHANGE, CREATE, HOLD, LEFT, QUIET, STRONG};
 use super::of::{line, told};
 use super::{partial, role};
 

@@ -14,7 +14,7 @@ use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
 
-use super::plan::{HOLD, LEFT, QUIET, STRONG};
+use super::style::{HOLD, LEFT, QUIET, STRONG};
 
 pub use changed::Changed;
 pub use of::Person;

@@ -9,8 +9,8 @@ use kwo_planner::tree::SmolStr;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::plan::{HOLD, QUIET, STRONG};
 use super::super::printed::Report;
+use super::super::style::{HOLD, QUIET, STRONG};
 use super::{partial, place, role, source};
 
 /// Somebody, and what they may do.

@@ -9,8 +9,8 @@ use kwo_planner::tree::SmolStr;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::plan::{HOLD, QUIET, STRONG};
 use super::super::printed::Report;
+use super::super::style::{HOLD, QUIET, STRONG};
 use super::{MASTERS, partial, place, role, rows, source};
 
 /// How many of the cluster's own parts are named.
