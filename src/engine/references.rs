@@ -19,7 +19,7 @@ use crate::regular;
 use crate::secrets::SecretData;
 use crate::secrets::htpasswd::{Login, Previous, Wanted, current};
 use crate::secrets::rotation::PREVIOUS;
-use crate::secrets::vault::{Held, Place, Vault, generated};
+use crate::secrets::vault::{Credentials, Held, Place, Vault, generated};
 
 /// No secret is longer than what fits into a Kubernetes Secret.
 const LONGEST: u64 = 1024 * 1024;
@@ -50,11 +50,13 @@ pub type Answer = Result<SecretSlice<u8>, String>;
 
 /// Looks every reference up once; gives what is wanted with the fingerprints, and the vault with the bytes.
 pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Home) -> (Desired, Vault) {
-    if all(&desired).next().is_none() {
+    let has_places = all(&desired).next().is_some();
+    if !has_places && desired.connections().is_empty() {
         return (desired, Vault::default());
     }
     let (namespace, name, key) = FINGERPRINT_KEY;
-    let fingerprint = provider.reveal(namespace, name).await.ok().flatten();
+    // What only opens a system is never compared, and needs no fingerprint.
+    let fingerprint = if has_places { provider.reveal(namespace, name).await.ok().flatten() } else { None };
     let fingerprint = fingerprint.and_then(|data| Some(data.get(key)?.expose_secret().to_vec()));
     let mut vault = Vault::new(fingerprint.unwrap_or_default());
     // What is made comes first: an htpasswd file may be made of it.
@@ -74,7 +76,8 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Home) -> 
             found.made.insert((id.clone(), secret.pointer.clone()), there);
         }
     }
-    for reference in all(&desired).flat_map(|(_, secret)| references(&secret.content)) {
+    let ways = desired.connections().iter().flat_map(|connection| connection.secrets.values());
+    for reference in all(&desired).flat_map(|(_, secret)| references(&secret.content)).chain(ways) {
         if !found.answers.contains_key(reference) {
             let answer = match found.beside(reference) {
                 Some(bytes) => Ok(bytes),
@@ -86,6 +89,11 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Home) -> 
     for (id, secret) in all(&desired) {
         let held = found.held(id, secret).unwrap_or_else(Held::Missing);
         vault.insert(id, &secret.pointer, Place { content: secret.content.clone(), held });
+    }
+    for connection in desired.connections() {
+        let secrets = connection.secrets.iter();
+        let secrets = secrets.map(|(name, reference)| (name.clone(), found.answer(reference)));
+        vault.admit(Credentials { connection: connection.clone(), secrets: secrets.collect() });
     }
     let desired = desired.with_secrets(|id, secret| vault.found(id, secret));
     (desired, vault)
@@ -332,6 +340,8 @@ mod tests {
     use age::secrecy::ExposeSecret as _;
     use kwo_planner::domains::compile;
     use kwo_planner::roster::{SourceFile, Sources, parse};
+    use kwo_planner::systems::{Connection, System};
+    use kwo_planner::tree::Tree;
 
     use super::*;
     use crate::providers::Dir;
@@ -362,6 +372,36 @@ mod tests {
         // The secret is just short enough, the file is not.
         assert_eq!(unsealed(1024 * 1024).await, Err("long.age is over 1 MiB".to_owned()));
         assert_eq!(unsealed(3 * 1024 * 1024).await, Err("long.age is over 1 MiB".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn what_opens_a_system_goes_to_it_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "s3cret\n").unwrap();
+        let text = |path: &Path| SmolStr::from(path.to_string_lossy());
+        let secrets = [
+            ("key".into(), SecretRef::File(text(&file))),
+            ("other".into(), SecretRef::File(text(&folder.path().join("gone")))),
+        ];
+        let connection = Connection {
+            system: System::Node,
+            part: "p".into(),
+            settings: Tree::Null,
+            secrets: BTreeMap::from(secrets),
+        };
+        let desired = Desired::default().reached_by(vec![connection.clone()]);
+        let nowhere = Dir::new(folder.path()).unwrap();
+        let (desired, vault) = resolve(desired, &Places::default(), &nowhere).await;
+        let [way] = vault.ways() else { panic!("{vault:?}") };
+        assert_eq!((&way.connection, desired.connections()), (&connection, &[connection.clone()][..]));
+        assert_eq!(way.secret("key").unwrap().expose_secret(), b"s3cret");
+        assert!(!format!("{vault:?} {desired:?}").contains("s3cret"));
+        let missing = way.secret("other").unwrap_err();
+        let path = folder.path().join("gone");
+        let path = path.display();
+        assert_eq!(missing, format!("the other file {path} is missing: there is no file {path}"));
+        assert_eq!(way.secret("third").unwrap_err(), "the roster names no third");
     }
 
     #[tokio::test]

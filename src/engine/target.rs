@@ -60,7 +60,17 @@ pub async fn open(options: &TargetOptions, lock_duration: Duration) -> Result<Ar
             Arc::new(connect(KubeOptions { lock_duration, ..KubeOptions::clone(options) }).await?)
         }
     };
-    Ok(Arc::new(composite(main, node)))
+    Ok(Arc::new(composite(main, node).patient(options.patience())))
+}
+
+impl TargetOptions {
+    /// How long an answer may take: of the cluster, and of what stands beside it.
+    fn patience(&self) -> Duration {
+        match &self.main {
+            Main::Cluster(options) => options.timeout,
+            Main::Directory(_) => KubeOptions::default().timeout,
+        }
+    }
 }
 
 /// The same for somebody who leaves: with the systems that they can leave.
@@ -74,11 +84,12 @@ pub async fn open_to_leave(options: &TargetOptions, lock_duration: Duration) -> 
             let dir = Arc::new(Dir::new(path).map_err(|error| {
                 Failure::new(format!("cannot use the directory {}", path.display())).because(&error)
             })?);
-            Ok(leavable(&dir, node, None))
+            Ok(leavable(&dir, node, None, options.patience()))
         }
         Main::Cluster(options) => {
+            let patience = options.timeout;
             let kube = Arc::new(connect(KubeOptions { lock_duration, ..KubeOptions::clone(options) }).await?);
-            Ok(leavable(&kube, node, Some(Arc::clone(&kube))))
+            Ok(leavable(&kube, node, Some(Arc::clone(&kube)), patience))
         }
     }
 }
@@ -87,13 +98,14 @@ fn leavable<H: Home + Cutter + Records + 'static>(
     home: &Arc<H>,
     node: Option<Node>,
     kube: Option<Arc<Kube>>,
+    patience: Duration,
 ) -> Leavable {
     let node = node.map(|node| Arc::new(node.beside(Arc::clone(home) as Arc<dyn Home>)));
     let beside = node.clone().map(|node| (System::Node, node as Arc<dyn Provider>));
     let systems = [(System::Kube, Arc::clone(home) as Arc<dyn Cutter>)];
     let systems = systems.into_iter().chain(node.map(|node| (System::Node, node as Arc<dyn Cutter>)));
     let cutters = Cutters::new(Arc::clone(home) as _, Arc::clone(home) as _, systems);
-    let home = Arc::new(Composite::new(Arc::clone(home) as Arc<dyn Home>, beside));
+    let home = Arc::new(Composite::new(Arc::clone(home) as Arc<dyn Home>, beside).patient(patience));
     Leavable { home, cutters, kube }
 }
 

@@ -142,7 +142,7 @@ mod tests {
 
     fn reach(places: &[(&str, Place)]) -> Reach {
         let places = places.iter().map(|(id, place)| (id.parse().unwrap(), place.clone())).collect();
-        Reach { kubectl: " --context='a b'".into(), root: "/mnt/n".into(), places }
+        Reach { kubectl: " --context='a b'".into(), root: "/mnt/n".into(), places, ..Reach::default() }
     }
 
     #[test]

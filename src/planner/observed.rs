@@ -18,6 +18,10 @@ pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "kwo");
 /// The label that names the tenant.
 pub const TENANT_LABEL: &str = "kwo.dev/tenant";
 
+/// The label that names the cluster whose kwo keeps an object, where that is another cluster than this one. It stands on
+/// nothing: the adapter of a system that several clusters share says it of what it sees.
+pub const CLUSTER_LABEL: &str = "kwo.dev/cluster";
+
 /// The name under which kwo writes, so that the system's own records tell its values from others'.
 pub const FIELD_MANAGER: &str = "kwo";
 
@@ -29,6 +33,8 @@ pub struct Observed {
     pub unlisted: BTreeMap<Kind, SmolStr>,
     /// How a person comes to what was seen.
     pub reach: Reach,
+    /// Which ones the systems beside the home are, by [`part`](crate::systems::Rules::part): what no other has.
+    pub identities: BTreeMap<SmolStr, SmolStr>,
 }
 
 /// What was seen when a part was looked at again.
@@ -49,6 +55,9 @@ pub struct Reach {
     pub root: SmolStr,
     /// The files that objects stand in, where they stand in files.
     pub places: BTreeMap<ResourceId, Place>,
+    /// What a command begins with that speaks to a part of a system beside the home, by
+    /// [`part`](crate::systems::Rules::part).
+    pub parts: BTreeMap<SmolStr, SmolStr>,
 }
 
 /// The file that something stands in, by its absolute path.
@@ -147,10 +156,13 @@ impl Observed {
 
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
-        let Observed { sightings, unlisted, reach: Reach { kubectl, root, places } } = other;
+        let Observed { sightings, unlisted, reach: Reach { kubectl, root, places, parts }, identities } =
+            other;
         self.sightings.extend(sightings);
         self.unlisted.extend(unlisted);
         self.reach.places.extend(places);
+        self.reach.parts.extend(parts);
+        self.identities.extend(identities);
         for (own, other) in [(&mut self.reach.kubectl, kubectl), (&mut self.reach.root, root)] {
             if own.is_empty() {
                 *own = other;

@@ -15,7 +15,7 @@ use crate::foreign::{ForeignAccess, foreign_access, stranger, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{left_in, left_over};
-use crate::observed::{FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
+use crate::observed::{CLUSTER_LABEL, FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::origin::{Origin, Origins};
 use crate::overlay;
 use crate::pairs::{Known, Pair, pairs};
@@ -77,6 +77,9 @@ pub struct Provenance {
     /// What has to be known of who keeps it: that it is not known, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper_note: Option<SmolStr>,
+    /// Which ones the systems beside it are, that the plan was made for: what no other has, by the part of the system.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub systems: BTreeMap<SmolStr, SmolStr>,
 }
 
 /// Which objects without kwo's mark may be taken over.
@@ -192,6 +195,9 @@ fn judge(
         }
         Some(Sighting::Present(present)) => present,
     };
+    if let Some(cluster) = present.label(CLUSTER_LABEL) {
+        return Verdict::Hold(Hold::Refused { why: of_another(cluster) });
+    }
     let nobodys = resource.id.is_every_namespaces();
     if !known.marked && !nobodys && !adopt.covers(&resource.id, &tenant(&resource.body)) {
         let tenant = tenant(&resource.body);
@@ -253,6 +259,15 @@ fn judge(
     tightens::mark(resource, present, &mut changes, around);
     changes.extend(again);
     Verdict::Do(step(changes.into(), Some(present)))
+}
+
+/// Why nobody takes over what another cluster keeps: two that write one object undo each other's work for ever.
+fn of_another(cluster: &str) -> SmolStr {
+    smol_str::format_smolstr!(
+        "belongs to another cluster: kwo marked it for the one whose namespace kube-system has the uid {}; kwo never \
+         takes that over, nor with `--adopt`",
+        crate::plain::one_line(cluster)
+    )
 }
 
 /// What differs, or why what is wanted cannot stand there.

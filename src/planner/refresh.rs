@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step};
 use crate::observed::{Observed, Sighting};
+use crate::plain::one_line;
 use crate::plan::{Adopt, Plan, Provenance, plan};
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree};
@@ -78,6 +79,7 @@ pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Ref
             }
         }
     }
+    stale.extend(elsewhere(saved, &now));
     let beyond: Vec<ResourceId> =
         now.steps.iter().map(|step| &step.id).filter(|id| !said.contains_key(id)).cloned().collect();
     if demand == Demand::Whole {
@@ -91,6 +93,23 @@ pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Ref
     let kept = now.steps.iter().filter(|step| said.contains_key(&step.id)).cloned().collect();
     let plan = Plan { steps: kept, ..now }.sealed();
     Refreshed { plan, stale, settled, beyond, strangers }
+}
+
+/// What was planned for another system than the one that is there now. Of one that could not be asked nothing is said
+/// here: what is in it was not seen, and is held.
+fn elsewhere(saved: &Plan, now: &Plan) -> Vec<(ResourceId, String)> {
+    let (was, is) = (&saved.provenance.systems, &now.provenance.systems);
+    let other = |step: &Step| {
+        let part = step.id.system.rules().part(&step.id)?;
+        let is = is.get(&part)?;
+        let why = match was.get(&part) {
+            Some(was) if was == is => return None,
+            Some(was) => format!("was planned for {}, and this is {}", one_line(was), one_line(is)),
+            None => format!("is in {}, and the plan does not say for which one it was made", one_line(is)),
+        };
+        Some((step.id.clone(), why))
+    };
+    saved.steps.iter().filter_map(|step| other(step)).collect()
 }
 
 /// What is held or left over now and was not, or not like that.

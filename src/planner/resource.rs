@@ -15,7 +15,7 @@ use crate::origin::Origin;
 use crate::plain::one_line;
 use crate::roster::{Finding, Sources, Span};
 use crate::secrets::{Missing, Secret};
-use crate::systems::System;
+use crate::systems::{Connection, System};
 use crate::tree::{SmolStr, Tree, is_below};
 
 /// The account that every pod has which names none.
@@ -104,6 +104,8 @@ pub struct Desired {
     sources: Arc<Sources>,
     /// The roles of others that it gives to somebody.
     bound: Arc<BTreeSet<ResourceId>>,
+    /// The ways to the systems that the roster names.
+    connections: Arc<[Connection]>,
 }
 
 /// Two parts of the roster ask for one object.
@@ -313,7 +315,13 @@ impl Desired {
         let bound = resources.iter().filter_map(|resource| resource.binds.as_deref());
         let wanted = |role: &&ResourceId| resources.binary_search_by(|have| have.id.cmp(role)).is_ok();
         let bound = bound.filter(|role| !wanted(role)).cloned().collect();
-        Ok(Desired { resources: Arc::new(resources), sources, bound: Arc::new(bound) })
+        Ok(Desired { resources: Arc::new(resources), sources, bound: Arc::new(bound), ..Desired::default() })
+    }
+
+    /// The same with the ways to the systems that the roster names.
+    #[must_use]
+    pub fn reached_by(self, connections: Vec<Connection>) -> Desired {
+        Desired { connections: connections.into(), ..self }
     }
 
     /// The same with every resource changed; ids stay as they are.
@@ -363,6 +371,12 @@ impl Desired {
     #[must_use]
     pub fn bound(&self) -> &BTreeSet<ResourceId> {
         &self.bound
+    }
+
+    /// The ways to the systems that the roster names, and that are looked at beside the home.
+    #[must_use]
+    pub fn connections(&self) -> &[Connection] {
+        &self.connections
     }
 
     /// The files that the reasons point into.

@@ -2,14 +2,17 @@
 //! home, a cluster or a directory.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use futures_util::future::join_all;
 
 use kwo_planner::change::Step;
 use kwo_planner::observed::{Observed, Renewed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
 
+use super::beside::{self, Surround};
 use super::{
     Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
     Surroundings,
@@ -21,8 +24,15 @@ use crate::secrets::Vault;
 /// Several systems as one.
 pub struct Composite {
     home: Arc<dyn Home>,
+    /// Those that an option names.
     beside: BTreeMap<System, Arc<dyn Provider>>,
+    /// Those that the roster names, from when the secrets of the run are known.
+    named: OnceLock<BTreeMap<System, Arc<dyn Provider>>>,
+    timeout: Duration,
 }
+
+/// How long an answer of a system beside the home may take, where nobody says.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Composite {
     /// This home, and the systems beside it that the run was asked to look at.
@@ -31,13 +41,25 @@ impl Composite {
         home: Arc<dyn Home>,
         beside: impl IntoIterator<Item = (System, Arc<dyn Provider>)>,
     ) -> Composite {
-        Composite { home, beside: beside.into_iter().collect() }
+        let beside = beside.into_iter().collect();
+        Composite { home, beside, named: OnceLock::new(), timeout: TIMEOUT }
+    }
+
+    /// The same with another time for an answer of a system that the roster names.
+    #[must_use]
+    pub fn patient(self, timeout: Duration) -> Composite {
+        Composite { timeout, ..self }
+    }
+
+    /// All that stands beside the home.
+    fn others(&self) -> impl Iterator<Item = (&System, &Arc<dyn Provider>)> {
+        self.beside.iter().chain(self.named.get().into_iter().flatten())
     }
 
     /// Who holds the objects of a system, where the run was asked to look at it.
     fn of(&self, system: System) -> Option<&dyn Provider> {
-        match (system, self.beside.get(&system)) {
-            (_, Some(beside)) => Some(&**beside),
+        match (system, self.others().find(|(other, _)| **other == system)) {
+            (_, Some((_, beside))) => Some(&**beside),
             (System::Kube, None) => Some(&*self.home),
             (_, None) => None,
         }
@@ -50,10 +72,10 @@ impl Composite {
     }
 
     async fn all(&self, wanted: &Desired) -> Observed {
-        let mut observed = self.home.observe(wanted).await;
-        for provider in self.beside.values() {
-            observed.merge(provider.observe(wanted).await);
-        }
+        // Beside each other: it takes as long as the slowest, and not as all of them.
+        let others = join_all(self.others().map(|(_, provider)| provider.observe(wanted)));
+        let (mut observed, others) = tokio::join!(self.home.observe(wanted), others);
+        others.into_iter().for_each(|other| observed.merge(other));
         let left_out = wanted.resources().iter().filter(|resource| self.of(resource.id.system).is_none());
         observed
             .merge(left_out.map(|resource| (resource.id.clone(), not_asked(resource.id.system))).collect());
@@ -85,10 +107,10 @@ impl Provider for Composite {
 
     fn look_again<'a>(&'a self, wanted: &'a Desired, ids: &'a [ResourceId]) -> Promise<'a, Renewed> {
         Box::pin(async move {
-            let mut renewed = self.home.look_again(wanted, &self.of_home(ids)).await;
-            for provider in self.beside.values() {
-                renewed.seen.merge(provider.observe(wanted).await);
-            }
+            let of_home = self.of_home(ids);
+            let others = join_all(self.others().map(|(_, provider)| provider.observe(wanted)));
+            let (mut renewed, others) = tokio::join!(self.home.look_again(wanted, &of_home), others);
+            others.into_iter().for_each(|other| renewed.seen.merge(other));
             renewed
         })
     }
@@ -104,7 +126,11 @@ impl Provider for Composite {
     }
 
     fn entrust(&self, vault: Arc<Vault>) {
-        self.beside.values().for_each(|provider| provider.entrust(Arc::clone(&vault)));
+        // The first one counts: a run looks at the systems that its roster names.
+        self.named.get_or_init(|| {
+            beside::open(&vault, &Surround { home: Arc::clone(&self.home), timeout: self.timeout })
+        });
+        self.others().for_each(|(_, provider)| provider.entrust(Arc::clone(&vault)));
         self.home.entrust(vault);
     }
 
@@ -113,13 +139,13 @@ impl Provider for Composite {
     }
 
     fn given_up(&self) -> Option<String> {
-        let beside = || self.beside.values().find_map(|provider| provider.given_up());
+        let beside = || self.others().find_map(|(_, provider)| provider.given_up());
         self.home.given_up().or_else(beside)
     }
 
     fn hurry(&self) {
         self.home.hurry();
-        self.beside.values().for_each(|provider| provider.hurry());
+        self.others().for_each(|(_, provider)| provider.hurry());
     }
 }
 
@@ -170,5 +196,49 @@ impl Home for Composite {
 
     fn reviewer(&self) -> Option<&dyn Reviewer> {
         self.home.reviewer()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Barrier;
+
+    use super::*;
+    use crate::providers::Dir;
+
+    /// A system that answers when so many others are asked, too.
+    struct Waits(Arc<Barrier>);
+
+    impl Provider for Waits {
+        fn observe<'a>(&'a self, _: &'a Desired) -> Promise<'a, Observed> {
+            Box::pin(async {
+                self.0.wait().await;
+                Observed::default()
+            })
+        }
+
+        fn look<'a>(&'a self, _: &'a Step) -> Promise<'a, Sighting> {
+            Box::pin(async { Sighting::Absent })
+        }
+
+        fn write<'a>(&'a self, _: &'a Step) -> Promise<'a, Result<(), Refusal>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn entrust(&self, _: Arc<Vault>) {}
+    }
+
+    #[tokio::test]
+    async fn systems_are_looked_at_beside_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Arc::new(Dir::new(folder.path()).unwrap());
+        let barrier = Arc::new(Barrier::new(2));
+        let waits = || Arc::new(Waits(Arc::clone(&barrier))) as Arc<dyn Provider>;
+        let both = Composite::new(home, [(System::Kube, waits()), (System::Node, waits())]);
+        let looks = async {
+            both.observe(&Desired::default()).await;
+            both.look_again(&Desired::default(), &[]).await;
+        };
+        tokio::time::timeout(Duration::from_secs(20), looks).await.unwrap();
     }
 }

@@ -1,5 +1,7 @@
 //! The systems that kwo can look at and write to, one file or folder each.
 
+mod api;
+mod beside;
 mod composite;
 mod cutter;
 mod dir;
@@ -12,6 +14,8 @@ mod place;
 mod provider;
 mod restart;
 
+pub use self::api::{Answer, Api, ApiOptions, Ask, NoAnswer, secret_header};
+pub use self::beside::{Surround, cluster};
 pub use self::composite::Composite;
 pub use self::cutter::{Cutter, Cutters, Records, Restored, Whole};
 pub use self::dir::Dir;

@@ -78,6 +78,7 @@ pub async fn look(
 ) -> Result<Looked, NoPlan> {
     let observed = home.observe(desired).await;
     let mut provenance = provenance.clone();
+    provenance.systems.clone_from(&observed.identities);
     if let Some(Guard { this, takes_over, writes, names }) = guard {
         let kept = kept(&observed, desired, this);
         let note = kept.note();

@@ -6,4 +6,4 @@ pub(crate) mod rotation;
 pub(crate) mod vault;
 
 pub use rotation::{Obstacle, Rotation, Standing, rotate, standing};
-pub use vault::{SecretData, Vault};
+pub use vault::{Credentials, SecretData, Vault};

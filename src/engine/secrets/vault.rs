@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::secrets::{Content, Found, Missing, STILL_ADMITS, Secret, placeholder};
+use kwo_planner::systems::Connection;
 use kwo_planner::tree::{SmolStr, Tree};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
@@ -23,6 +24,29 @@ pub type SecretData = BTreeMap<SmolStr, SecretSlice<u8>>;
 pub struct Vault {
     key: Vec<u8>,
     places: BTreeMap<(ResourceId, SmolStr), Place>,
+    ways: Vec<Credentials>,
+}
+
+/// The way to a system that the roster names, with the secrets that open it, or why one of them cannot be had.
+pub struct Credentials {
+    /// The way.
+    pub connection: Connection,
+    /// The secrets, by the name that its adapter knows them by.
+    pub secrets: BTreeMap<SmolStr, Result<SecretSlice<u8>, Missing>>,
+}
+
+impl Credentials {
+    /// One of its secrets.
+    ///
+    /// # Errors
+    /// When it cannot be had; says which one it is and why.
+    pub fn secret(&self, name: &str) -> Result<&SecretSlice<u8>, String> {
+        match self.secrets.get(name) {
+            Some(Ok(bytes)) => Ok(bytes),
+            Some(Err(Missing { reference, why })) => Err(format!("the {name} {reference} is missing: {why}")),
+            None => Err(format!("the roster names no {name}")),
+        }
+    }
 }
 
 /// One place of an object.
@@ -46,7 +70,17 @@ pub(crate) enum Held {
 impl Vault {
     /// A vault whose fingerprints are made with this key.
     pub(crate) fn new(key: Vec<u8>) -> Vault {
-        Vault { key, places: BTreeMap::new() }
+        Vault { key, ..Vault::default() }
+    }
+
+    pub(crate) fn admit(&mut self, way: Credentials) {
+        self.ways.push(way);
+    }
+
+    /// The ways to the systems that the roster names.
+    #[must_use]
+    pub fn ways(&self) -> &[Credentials] {
+        &self.ways
     }
 
     pub(crate) fn insert(&mut self, id: &ResourceId, pointer: &SmolStr, place: Place) {
@@ -178,8 +212,9 @@ impl Vault {
 
 impl fmt::Debug for Vault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Vault { key: _, places } = self;
-        out.debug_struct("Vault").field("places", &places.len()).finish_non_exhaustive()
+        let Vault { key: _, places, ways } = self;
+        let mut out = out.debug_struct("Vault");
+        out.field("places", &places.len()).field("ways", &ways.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,10 +1,12 @@
 //! The systems that hold what a roster asks for. Each has a room with what the planner has to know about it: how to
 //! write its ids, how to compare its fields, how to end a leftover in it, and what a leftover still gives somebody.
 
+mod connection;
 pub mod kube;
 pub mod node;
 mod rules;
 
+pub use connection::Connection;
 pub use rules::{Order, Rules};
 
 /// A system. The order is that of a plan.

@@ -75,6 +75,12 @@ pub trait Rules: Sync {
     /// What somebody loses when this object, or a part of it, ends.
     fn loses(&self, id: &ResourceId, whole: bool) -> Order;
 
+    /// Which part of the system this object is in, where the parts have an identity of their own: a zone, or all of it.
+    /// What the roster does not name but an option, as the node, has none.
+    fn part(&self, _id: &ResourceId) -> Option<SmolStr> {
+        None
+    }
+
     /// Why it is left out of a run that was not asked to look at it.
     fn not_asked(&self) -> SmolStr;
 }

@@ -161,6 +161,7 @@ fn nothing_waits_for_a_fixed_time() {
         "src/engine/notify/letter.rs",
         "src/engine/offboard/destroy.rs",
         "src/engine/offboard/reviews.rs",
+        "src/engine/providers/api.rs",
         "src/engine/providers/dir/lock.rs",
         "src/engine/providers/kube/cutter.rs",
         "src/engine/providers/kube/lease.rs",

@@ -30,7 +30,7 @@ pub(super) struct Answer {
 
 /// No answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Trouble {
+pub(in crate::providers) enum Trouble {
     /// The request never left.
     NotSent(String),
     /// It may have arrived, or not.
@@ -86,7 +86,7 @@ pub(super) fn next(outcome: &Result<Answer, Trouble>) -> Next {
 }
 
 /// The `Retry-After` header in seconds, as Kubernetes writes it, within reason.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::providers) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }

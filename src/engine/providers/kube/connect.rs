@@ -173,23 +173,6 @@ pub(super) fn server(config: &Config) -> String {
     config.cluster_url.to_string().trim_end_matches('/').to_owned()
 }
 
-/// The way to any other HTTP API, through the same proxies. Its certificate has to be one that the system trusts.
-///
-/// # Errors
-/// When it is no address, or the proxy for it cannot be used.
-pub fn web(api: &str, patience: Duration) -> Result<Client, ConnectError> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let cannot = |why: String| ConnectError { why: format!("cannot use {api}: {why}"), hint: None };
-    let server: Uri = api.parse().map_err(|error: http::uri::InvalidUri| cannot(error.to_string()))?;
-    let proxy = proxy::choose(None, &server, |name| env::var(name).ok())?;
-    let mut config = Config::new(server);
-    // A request is sent once, also through a proxy.
-    config.default_retry = false;
-    config.connect_timeout = Some(patience);
-    config.proxy_url = proxy.map(|proxy| proxy.url);
-    client(config, 1).map_err(|error| cannot(chain(&error)))
-}
-
 /// Takes on another user, whole: groups that the kubeconfig gives to the user it names are not that user's.
 fn impersonate(config: &mut Config, options: &KubeOptions) -> Result<(), ConnectError> {
     let Some(user) = &options.as_user else { return Ok(()) };
@@ -207,7 +190,7 @@ fn impersonate(config: &mut Config, options: &KubeOptions) -> Result<(), Connect
 }
 
 /// The client: one kept connection for each request that may be under way.
-fn client(config: Config, concurrency: usize) -> Result<Client, ::kube::Error> {
+pub(super) fn client(config: Config, concurrency: usize) -> Result<Client, ::kube::Error> {
     if config.proxy_url.is_some() {
         return Ok(ClientBuilder::try_from(config)?.build());
     }

@@ -17,19 +17,19 @@ use super::causes::{last, links};
 use super::{distrust, login};
 
 /// The way to one API server.
-pub(super) struct Way {
-    pub(super) client: Client,
+pub(in crate::providers) struct Way {
+    pub(in crate::providers) client: Client,
     /// Its address, for people.
-    pub(super) server: String,
+    pub(in crate::providers) server: String,
     /// The proxy that leads to it, for people.
-    pub(super) proxy: Option<String>,
+    pub(in crate::providers) proxy: Option<String>,
     /// For one try, from sending to the answer's head, and again between any two pieces of its body.
-    pub(super) timeout: Duration,
+    pub(in crate::providers) timeout: Duration,
 }
 
 impl Way {
     /// Sends it, and waits this long for the head of the answer.
-    pub(super) async fn open(
+    pub(in crate::providers) async fn open(
         &self,
         request: Request<Body>,
         patience: Duration,
@@ -39,7 +39,7 @@ impl Way {
     }
 
     /// The next piece of the body; nothing at its end.
-    pub(super) async fn piece(
+    pub(in crate::providers) async fn piece(
         &self,
         answer: &mut Response<Body>,
         patience: Option<Duration>,
@@ -58,7 +58,7 @@ impl Way {
         }
     }
 
-    pub(super) fn silence(&self, patience: Duration) -> Trouble {
+    pub(in crate::providers) fn silence(&self, patience: Duration) -> Trouble {
         Trouble::Lost(format!("{} did not answer within {patience:?}", self.way()))
     }
 

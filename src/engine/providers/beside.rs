@@ -1,0 +1,67 @@
+//! The systems that the roster names: each is opened once a run, when the secrets of the run are known. Opening one
+//! sends nothing and cannot fail: what is wrong with the way to it is what its adapter says of every object.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kwo_planner::observed::Sighting;
+use kwo_planner::systems::System;
+use smol_str::{SmolStr, format_smolstr};
+
+use super::{Home, Provider};
+use crate::secrets::{Credentials, Vault};
+
+/// What every system beside the home is opened with.
+#[derive(Clone)]
+pub struct Surround {
+    /// The home, which says whose the marks are.
+    pub home: Arc<dyn Home>,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// Opens those that the roster names, and no other.
+pub(super) fn open(vault: &Vault, around: &Surround) -> BTreeMap<System, Arc<dyn Provider>> {
+    let mut named: BTreeMap<System, Vec<&Credentials>> = BTreeMap::new();
+    for login in vault.ways() {
+        named.entry(login.connection.system).or_default().push(login);
+    }
+    let opened = named.into_iter().filter_map(|(system, ways)| Some((system, one(system, &ways, around)?)));
+    opened.collect()
+}
+
+/// The adapter of a system, with all the ways to it.
+fn one(system: System, _ways: &[&Credentials], _around: &Surround) -> Option<Arc<dyn Provider>> {
+    match system {
+        // They are opened by an option.
+        System::Kube | System::Node => None,
+    }
+}
+
+/// Which cluster marks what it makes in a system that several clusters share: the uid of its namespace `kube-system`.
+///
+/// # Errors
+/// When the home is no cluster, or does not tell the uid: then nothing can be marked, and nothing is known to be kwo's.
+/// Gives what is seen of every object then.
+pub async fn cluster(home: &dyn Home) -> Result<SmolStr, Sighting> {
+    const MARK: &str = "the mark on what kwo makes there names the cluster";
+    if home.issuer().is_none() {
+        return Err(Sighting::LeftOut { why: format_smolstr!("the target is a directory, and {MARK}") });
+    }
+    let identity = home.identity().await.map_err(|refusal| unknown(&refusal))?;
+    // Whoever may not look at kube-system knows the cluster by its address, which another one can have tomorrow.
+    let is_uid =
+        identity.id.len() == 36 && identity.id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    if is_uid {
+        return Ok(identity.id);
+    }
+    Err(unknown(&format_args!(
+        "{MARK}, and this account may not get the namespace kube-system; `kwo rbac` prints the right"
+    )))
+}
+
+fn unknown(why: &dyn fmt::Display) -> Sighting {
+    Sighting::Unknown { why: format_smolstr!("{why}") }
+}
