@@ -8,7 +8,9 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::roster::{PerhapsRosterArgs, RosterArgs};
 use super::shared::{AgeArgs, ClusterArgs, ShownArgs, TargetArgs};
-use super::values::{Format, SchemaOf, duration, fail_on, for_kubernetes, lock_duration, switch};
+use super::values::{
+    Format, SchemaOf, duration, fail_on, filled, filled_os, for_kubernetes, lock_duration, switch,
+};
 
 use kwo_engine::strict::FailOn;
 
@@ -120,10 +122,10 @@ pub struct Diff {
     /// What to compare from: a file, a git revision (`main`, `HEAD~1`, `v1.2`), REVISION:PATH, `-` for standard
     /// input, or two revisions at once: `A..B`, or `A...B` for the changes in B since it branched off from A. If a
     /// word names a file, it is the file.
-    #[arg(value_name = "FROM")]
+    #[arg(value_name = "FROM", value_parser = filled_os("write a file or a git revision"))]
     pub from: OsString,
     /// What to compare to. Default: the roster as it is now.
-    #[arg(value_name = "TO")]
+    #[arg(value_name = "TO", value_parser = filled_os("write a file or a git revision, or leave it out"))]
     pub to: Option<OsString>,
     /// The roster. Its path in a revision, and what to compare to by default.
     #[arg(short = 'f', long, default_value = "roster.yaml", env = "KWO_ROSTER", value_name = "FILE")]
@@ -144,6 +146,7 @@ pub struct Diff {
 pub struct Explain {
     /// A tenant, a namespace, a person (`alice@example.com`, `group:ops`), a line (`roster.yaml:12`), or the id of an
     /// object (`kube:ResourceQuota/alice/alice-quota`). `tenant:`, `namespace:` or `person:` in front says which one.
+    #[arg(value_parser = filled("write a tenant, a namespace, a person, a line or an id"))]
     pub what: String,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]

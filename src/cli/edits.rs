@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::roster::RosterArgs;
-use super::values::switch;
+use super::values::{filled, switch};
+
+/// In place of an empty name of somebody.
+const IDENTITY: &str = "write a user such as `bob@example.com`, or `group:NAME`";
 
 /// Which roster is edited, and whether somebody is asked.
 #[derive(Args, Debug)]
@@ -38,15 +41,16 @@ pub enum Tenant {
 #[expect(missing_docs, reason = "flattened")]
 pub struct TenantAdd {
     /// The name of the new tenant.
+    #[arg(value_parser = filled("write the name of a tenant"))]
     pub name: String,
     /// Who owns it: a user, or `group:NAME`. Repeat it for several.
-    #[arg(long, value_name = "IDENTITY")]
+    #[arg(long, value_name = "IDENTITY", value_parser = filled(IDENTITY))]
     pub owner: Vec<String>,
     /// Its tier. Default: standard.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = filled("write the name of a tier, or leave `--tier` out"))]
     pub tier: Option<String>,
     /// One of its namespaces. Repeat it for several. Default: one with the tenant's name.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = filled("write the name of a namespace, or leave `--namespace` out"))]
     pub namespace: Vec<String>,
     /// The file of the roster to write it to; a new one has to match a pattern under `include:`. Default: the one file
     /// with tenants.
@@ -61,9 +65,10 @@ pub struct TenantAdd {
 #[expect(missing_docs, reason = "flattened")]
 pub struct TenantSet {
     /// The tenant.
+    #[arg(value_parser = filled("write the name of a tenant"))]
     pub tenant: String,
     /// The fields, with dots between: `tier=large`, `quota.pods=30`, `namespaces=[a, b]`.
-    #[arg(required = true, value_name = "KEY=VALUE")]
+    #[arg(required = true, value_name = "KEY=VALUE", value_parser = filled("write a field and its value, such as `tier=large`"))]
     pub fields: Vec<String>,
     #[command(flatten)]
     pub edit: EditArgs,
@@ -74,6 +79,7 @@ pub struct TenantSet {
 #[expect(missing_docs, reason = "flattened")]
 pub struct TenantNamed {
     /// The tenant.
+    #[arg(value_parser = filled("write the name of a tenant"))]
     pub tenant: String,
     #[command(flatten)]
     pub edit: EditArgs,
@@ -93,20 +99,22 @@ pub enum Member {
 #[expect(missing_docs, reason = "flattened")]
 pub struct MemberAdd {
     /// The tenant.
+    #[arg(value_parser = filled("write the name of a tenant"))]
     pub tenant: String,
     /// A user, or `group:NAME`.
+    #[arg(value_parser = filled(IDENTITY))]
     pub identity: String,
     /// How much they may do.
     #[arg(long, value_name = "LEVEL", default_value = "viewer")]
     pub access: Level,
     /// Give a ClusterRole of your own instead of a level, in the tenant's namespaces.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["access", "role"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["access", "role"], value_parser = filled("write the name of a ClusterRole"))]
     pub cluster_role: Option<String>,
     /// Give the Role of this name instead of a level.
-    #[arg(long, value_name = "NAME", conflicts_with = "access")]
+    #[arg(long, value_name = "NAME", conflicts_with = "access", value_parser = filled("write the name of a Role"))]
     pub role: Option<String>,
     /// Only in this namespace of the tenant. Repeat it for several.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = filled("write the name of a namespace, or leave `--namespace` out"))]
     pub namespace: Vec<String>,
     #[command(flatten)]
     pub edit: EditArgs,
@@ -126,8 +134,10 @@ pub enum Level {
 #[expect(missing_docs, reason = "flattened")]
 pub struct MemberRemove {
     /// The tenant.
+    #[arg(value_parser = filled("write the name of a tenant"))]
     pub tenant: String,
     /// The user or group, as the roster names them.
+    #[arg(value_parser = filled(IDENTITY))]
     pub identity: String,
     #[command(flatten)]
     pub edit: EditArgs,

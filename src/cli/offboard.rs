@@ -9,7 +9,7 @@ use kwo_planner::endings::word;
 
 use super::again::{Leave, option_with};
 use super::shared::{AgeArgs, ClusterArgs, TargetArgs};
-use super::values::{Format, duration, lock_duration, switch};
+use super::values::{Format, duration, filled, lock_duration, switch};
 
 /// `kwo offboard`
 #[derive(Args, Debug)]
@@ -19,10 +19,10 @@ use super::values::{Format, duration, lock_duration, switch};
 #[command(group(ArgGroup::new("what").args(["stage", "undo", "status", "certificate"])))]
 pub struct Offboard {
     /// The tenant that leaves.
-    #[arg(value_name = "TENANT")]
+    #[arg(value_name = "TENANT", value_parser = filled("write the name of a tenant"))]
     pub tenant: Option<String>,
     /// The person that leaves, or the group as `group:NAME`, by the name that the roster has.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = filled("write a user such as `bob@example.com`, or `group:NAME`"))]
     pub person: Option<String>,
     /// With --person: also cut what bindings give the person that are not kwo's.
     #[arg(long, requires = "person")]
@@ -66,13 +66,13 @@ pub struct Offboard {
     pub discard_volumes: bool,
     /// Cut the access of this person, although the person is an admin of the cluster, or you yourself. With --undo: give
     /// this person, service account or object back what it had beyond the tenant's namespaces.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = filled("write the name of a person, or leave `--admin` out"))]
     pub admin: Vec<String>,
     /// Do not ask. Needs --confirm.
     #[arg(short, long, value_parser = switch, requires = "confirm")]
     pub yes: bool,
     /// The sentence that kwo would ask you to type, such as `offboard alice (2 namespaces, 14 GiB)`.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = filled("write the sentence that kwo asks for"))]
     pub confirm: Option<String>,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]

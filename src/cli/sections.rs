@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::roster::RosterArgs;
 use super::shared::{AgeArgs, KubeArgs};
-use super::values::{Format, duration, for_kubernetes, lifetime, lock_duration, switch};
+use super::values::{Format, duration, filled, for_kubernetes, lifetime, lock_duration, switch};
 
 /// `kwo secrets`
 #[derive(Debug, Subcommand)]
@@ -24,7 +24,7 @@ pub enum Secrets {
 #[derive(Args, Debug)]
 pub struct Encrypt {
     /// Who can open it: the recipients that `kwo secrets keygen` printed on each node.
-    #[arg(short, long, required = true, value_name = "age1…")]
+    #[arg(short, long, required = true, value_name = "age1…", value_parser = filled("write a recipient as `kwo secrets keygen` prints it"))]
     pub recipient: Vec<String>,
     /// The file to write. It must not exist. Default: standard output.
     #[arg(long, value_name = "FILE")]
@@ -44,7 +44,7 @@ pub struct Keygen {
 #[expect(missing_docs, reason = "flattened")]
 pub struct Kubeconfig {
     /// A namespace of a tenant. The kubeconfig works in it, as its service account `deployer`.
-    #[arg(required_unless_present = "oidc")]
+    #[arg(required_unless_present = "oidc", value_parser = filled("write the name of a namespace of a tenant"))]
     pub namespace: Option<String>,
     #[command(flatten)]
     pub roster: RosterArgs,
@@ -147,6 +147,7 @@ pub struct RegistryCredentials {
 #[expect(missing_docs, reason = "flattened")]
 pub struct RegistryRotate {
     /// A user of the registry. Default: the one whose password kwo makes, if there is only one.
+    #[arg(value_parser = filled("write the name of a user of the registry, or leave it out"))]
     pub user: Option<String>,
     #[command(flatten)]
     pub roster: RosterArgs,
@@ -180,7 +181,7 @@ pub enum Tls {
 #[derive(Args, Debug)]
 pub struct TlsCheck {
     /// The host, and its port if that is not 443.
-    #[arg(value_name = "HOST[:PORT]")]
+    #[arg(value_name = "HOST[:PORT]", value_parser = filled("write the name of a host"))]
     pub host: String,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]

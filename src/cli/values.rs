@@ -1,10 +1,11 @@
 //! Values that can be typed: formats and spans of time.
 #![expect(missing_docs, reason = "the names say it")]
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use clap::builder::{EnumValueParser, TypedValueParser};
+use clap::builder::{EnumValueParser, OsStringValueParser, TypedValueParser};
 
 use crate::report::printed::Drawing;
 use kwo_engine::strict;
@@ -193,6 +194,23 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "" | "false" | "0" | "no" => Ok(false),
         _ => Err("expected true, false, 1, 0, yes or no".to_owned()),
     }
+}
+
+/// A word that says something. An empty one comes from a variable that was not set, and would be taken for none: for a
+/// wider question than the one that was meant.
+pub(super) fn filled(instead: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync {
+    move |text| match text.trim().is_empty() {
+        true => Err(format!("it is empty; {instead}")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// The same for what need not be text.
+pub(super) fn filled_os(instead: &'static str) -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(move |text| match text.is_empty() {
+        true => Err(format!("it is empty; {instead}")),
+        false => Ok(text),
+    })
 }
 
 /// A span of time as people write it: `90s`, `1h30m`, `2 days`. A day has 24 hours.

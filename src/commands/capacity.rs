@@ -3,8 +3,10 @@
 use std::io::IsTerminal as _;
 
 use kwo_planner::capacity::Gather;
+use kwo_planner::hits::Beside;
 
 use super::load::load;
+use super::look::answers;
 use super::print::report;
 use crate::cli::Capacity;
 use crate::report::capacity::Capacities;
@@ -21,6 +23,9 @@ pub(crate) async fn capacity(args: &Capacity) -> Result<Exit, Failure> {
         return Err(Failure::new("this target has no nodes"));
     };
     let capacities = Capacities::new(capacity, kube.address(), std::io::stdout().is_terminal());
+    if capacities.capacity.unseen.len() == Beside::OF_CAPACITY.len() {
+        answers(&kube).await?;
+    }
     report(&capacities, args.output)?;
     match capacities.capacity.unseen.as_slice() {
         [] => Ok(Exit::Done),

@@ -8,11 +8,26 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Home, Identity, Refusal};
 use kwo_engine::run::NoPlan;
 
+/// What to do about a cluster that does not answer.
+pub(crate) const AWAY: &str =
+    "is it up, and is it the one you mean? --kubeconfig and --context choose another";
+
+fn away(why: &str) -> Failure {
+    Failure::new(format!("cannot reach the cluster: {why}")).hint(AWAY)
+}
+
+/// Where nothing could be looked at, that is no question of rights if nobody answers.
+pub(crate) async fn answers(provider: &dyn Home) -> Result<(), Failure> {
+    match provider.identity().await {
+        Err(Refusal::Unreachable { why }) => Err(away(&why)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Asks the target who it is.
 pub(crate) async fn identity(provider: &dyn Home) -> Result<Identity, Failure> {
     provider.identity().await.map_err(|refusal| match refusal {
-        Refusal::Unreachable { why } => Failure::new(format!("cannot reach the cluster: {why}"))
-            .hint("is it up, and is it the one you mean? --kubeconfig and --context choose another"),
+        Refusal::Unreachable { why } => away(&why),
         refusal => Failure::new(format!("cannot tell which cluster this is: {refusal}"))
             .hint("kwo reads the uid of the namespace kube-system, so that a plan is never applied to another cluster"),
     })

@@ -254,14 +254,12 @@ impl<'t> Scene<'t> {
         let (scope, _, _, subject) = right;
         let of_tenant = self.tenants.contains_key(scope);
         let counts = match subject.class() {
-            Class::Everybody => true,
             // What works in a namespace may be given rights in it; to another one it is a stranger.
             Class::Of(namespace) if of_tenant => namespace != scope,
-            Class::Of(namespace) => self.tenants.contains_key(namespace),
-            Class::Cluster => of_tenant,
             Class::Person => scope.is_empty() || of_tenant || SYSTEM_NAMESPACES.contains(&scope),
+            Class::Everybody | Class::Of(_) | Class::Cluster => true,
         };
-        counts && !KNOWN.contains(&right) && !self.is_given(right)
+        counts && !is_clusters(right, |name| self.tenants.contains_key(name)) && !self.is_given(right)
     }
 
     /// Does the roster give that or more?
@@ -281,6 +279,31 @@ impl<'t> Scene<'t> {
         };
         self.tenants.get(scope).or(own).cloned().unwrap_or_default()
     }
+}
+
+/// Is it the cluster's own: a right of what Kubernetes, k3s or what runs beside the tenants has for its work?
+fn is_clusters(right: Right<'_>, of_tenant: impl Fn(&str) -> bool) -> bool {
+    let (scope, _, _, subject) = right;
+    let of_what_runs = match subject.class() {
+        Class::Of(namespace) => !of_tenant(scope) && !of_tenant(namespace),
+        Class::Cluster => !of_tenant(scope),
+        Class::Everybody | Class::Person => false,
+    };
+    of_what_runs || KNOWN.contains(&right)
+}
+
+/// The same of somebody whom a binding names.
+pub(crate) fn is_clusters_own(
+    binding: &access::Binding,
+    who: &access::Who,
+    of_tenant: impl Fn(&str) -> bool,
+) -> bool {
+    let subject = match who {
+        access::Who::User(name) => Subject::user(name),
+        access::Who::Group(name) => Subject::Group(name),
+    };
+    let access::Binding { namespace, role, .. } = binding;
+    is_clusters((namespace, &role.kind, &role.name, subject), of_tenant)
 }
 
 /// The kind and the name of the role that is bound.

@@ -321,7 +321,7 @@ async fn kwo_says_what_the_api_server_says_and_looks_once() {
 
     let options = KubeOptions { kubeconfig: Some(server.kubeconfig.clone()), ..KubeOptions::default() };
     let kube = Kube::connect(options).await.unwrap();
-    let cluster = kube.access().await;
+    let cluster = kube.access().await.unwrap();
     assert!(cluster.unseen().is_empty(), "{:?}", cluster.unseen());
     // Two that are equal would be asked twice.
     let mut known = BTreeSet::new();

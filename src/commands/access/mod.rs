@@ -3,20 +3,22 @@
 use std::path::Path;
 
 use kwo_planner::access::{
-    Api, Asked, Asker, Cluster, Graph, Parts, Typed, Unclear, Who, WhoCan, asked, difference,
+    Api, Asked, Asker, Cluster, Graph, Parts, Typed, Unclear, WhoCan, Words, asked, difference,
 };
+use kwo_planner::plain::one_line;
 use kwo_planner::resource::Desired;
 use kwo_planner::roster::spelling::did_you_mean;
 use kwo_planner::tree::SmolStr;
 
 use super::load::{Loaded, checked, load};
+use super::look::AWAY;
 use super::print::{report, talk};
 use super::sides::{Read, both};
 use crate::cli::{self, AccessDiff, AccessGraph, AccessOf, AccessWhoCan, ClusterArgs};
-use crate::report::access::{Changed, Person, Picture, Question};
+use crate::report::access::{Changed, Person, Picture, Question, no_namespace};
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::providers::{Kube, OF_ACCESS};
+use kwo_engine::providers::{Blind, Kube};
 use kwo_engine::target;
 
 pub(crate) async fn access(args: &cli::Access) -> Result<Exit, Failure> {
@@ -37,11 +39,19 @@ struct Seen {
 }
 
 async fn who_can(args: &AccessWhoCan) -> Result<Exit, Failure> {
-    let AccessWhoCan { verb, what, name, namespace, from } = args;
+    let AccessWhoCan { verb, what, name, subresource, namespace, from } = args;
     let seen = look(&from.cluster, roster(&from.file)).await?;
-    let name = name.as_deref();
-    let Asked { questions, anywhere } =
-        question(&seen.kube, Typed { verb, what, name, namespace: namespace.as_deref() }).await?;
+    let words = Words::of(&seen.cluster);
+    words.doubt_of_verb(verb, what).iter().for_each(|doubt| warn(doubt));
+    let typed = Typed {
+        verb,
+        what,
+        name: name.as_deref(),
+        part: subresource.as_deref(),
+        namespace: namespace.as_deref(),
+    };
+    let Asked { questions, anywhere, doubts } = question(&seen.kube, typed, &words).await?;
+    doubts.iter().for_each(|doubt| warn(doubt));
     let answers = questions.iter().map(|question| seen.cluster.who_can(question, anywhere));
     let answer = WhoCan::together(answers);
     let found = Question {
@@ -58,11 +68,10 @@ async fn who_can(args: &AccessWhoCan) -> Result<Exit, Failure> {
 
 async fn of(args: &AccessOf) -> Result<Exit, Failure> {
     let AccessOf { who, group, namespace, rules, from } = args;
-    let Ok(who) = who.parse::<Who>();
     let seen = look(&from.cluster, roster(&from.file)).await?;
-    let groups: Vec<SmolStr> = group.iter().filter(|name| !name.is_empty()).map(SmolStr::from).collect();
+    let groups: Vec<SmolStr> = group.iter().map(SmolStr::from).collect();
     let asker: Asker = who.asks(&groups);
-    let mut rights = seen.cluster.of(&who, &asker);
+    let mut rights = seen.cluster.of(who, &asker);
     if let Some(namespace) = namespace {
         rights.held.retain(|held| held.namespace.is_empty() || held.namespace == *namespace);
     }
@@ -70,7 +79,8 @@ async fn of(args: &AccessOf) -> Result<Exit, Failure> {
     let named = known.iter().any(|known| *known == who.to_string());
     let alike = did_you_mean(&who.to_string(), known.iter().map(String::as_str)).filter(|_| !named);
     let found = Person {
-        who: &who,
+        who,
+        namespace: namespace.as_deref().unwrap_or_default(),
         rights: &rights,
         alike,
         show_rules: *rules,
@@ -110,7 +120,7 @@ async fn diff(args: &AccessDiff) -> Result<Exit, Failure> {
 
 async fn graph(args: &AccessGraph) -> Result<Exit, Failure> {
     let AccessGraph { namespace, all, offline, output, file, cluster } = args;
-    let only: Vec<SmolStr> = namespace.iter().filter(|name| !name.is_empty()).map(SmolStr::from).collect();
+    let only: Vec<SmolStr> = namespace.iter().map(SmolStr::from).collect();
     let (cluster, title, with_roster) = if *offline {
         let loaded = load(file)?;
         let cluster = Cluster::new(Parts::of(&loaded.desired)).compared(&loaded.desired);
@@ -122,10 +132,16 @@ async fn graph(args: &AccessGraph) -> Result<Exit, Failure> {
     let graph = Graph::of(&cluster, &only, *all, with_roster);
     let picture = Picture { graph: &graph, title: &title, cluster: &cluster };
     report(&picture, *output)?;
+    only.iter().filter_map(|name| no_namespace(&cluster, name)).for_each(|doubt| warn(&doubt));
     for unseen in cluster.unseen() {
         talk(&format!("could not look: {}; the picture is not complete\n", unseen.why));
     }
     Ok(ended(&cluster))
+}
+
+/// Says that something may be a slip.
+fn warn(doubt: &str) {
+    talk(&format!("warning: {}\n", one_line(doubt)));
 }
 
 /// The roster, where there is one: an answer without its lines is better than none.
@@ -145,13 +161,17 @@ fn roster(file: &Path) -> Option<Loaded> {
 
 async fn look(args: &ClusterArgs, loaded: Option<Loaded>) -> Result<Seen, Failure> {
     let kube = target::connect(args.options()?).await?;
-    let cluster = kube.access().await;
-    if let ([first, ..], true) = (cluster.unseen(), cluster.unseen().len() == OF_ACCESS.len()) {
-        return Err(Failure::new(format!("cannot look at who may do what: {}", first.why)).hint(
-            "kwo lists roles, clusterroles, rolebindings, clusterrolebindings, serviceaccounts and namespaces, \
-             and may list none of them here",
-        ));
-    }
+    let cluster = kube.access().await.map_err(|(blind, why)| {
+        let failure = Failure::new(format!("cannot look at who may do what: {why}"));
+        match blind {
+            Blind::Away => failure.hint(AWAY),
+            Blind::Forbidden => failure.hint(
+                "kwo lists roles, clusterroles, rolebindings, clusterrolebindings, serviceaccounts and namespaces, \
+                 and may list none of them here; `kwo rbac --for plan --leftovers` prints an account that may",
+            ),
+            Blind::Failed => failure,
+        }
+    })?;
     let with_roster = loaded.is_some();
     let cluster = match &loaded {
         Some(loaded) => cluster.compared(&loaded.desired),
@@ -161,7 +181,7 @@ async fn look(args: &ClusterArgs, loaded: Option<Loaded>) -> Result<Seen, Failur
 }
 
 /// What is asked, in the words of the API server.
-async fn question(kube: &Kube, typed: Typed<'_>) -> Result<Asked, Failure> {
+async fn question(kube: &Kube, typed: Typed<'_>, words: &Words) -> Result<Asked, Failure> {
     let needs = !typed.what.starts_with('/') && typed.what != "*";
     let (apis, unseen): (Vec<Api>, Vec<String>) = if needs {
         kube.apis()
@@ -170,7 +190,7 @@ async fn question(kube: &Kube, typed: Typed<'_>) -> Result<Asked, Failure> {
     } else {
         Default::default()
     };
-    asked(typed, &apis).map_err(|unclear| {
+    asked(typed, &apis, words).map_err(|unclear| {
         let failure = Failure::usage(unclear.to_string());
         let failure = match unclear {
             Unclear::NotServed { name, hint } => failure.hint(hint.unwrap_or_else(|| {
@@ -179,6 +199,12 @@ async fn question(kube: &Kube, typed: Typed<'_>) -> Result<Asked, Failure> {
                 )
             })),
             Unclear::TwoNames { .. } => failure,
+            Unclear::Slashes { .. } => failure.hint(
+                "write `RESOURCE/SUBRESOURCE`, `RESOURCE/NAME` or `RESOURCE NAME`; with `--subresource PART` all three can be named",
+            ),
+            Unclear::NoName { verb } => failure.hint(format!(
+                "leave the name out to ask who can `{verb}`, or ask who can `delete` the object"
+            )),
         };
         unseen
             .iter()

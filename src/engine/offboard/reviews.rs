@@ -66,7 +66,7 @@ pub fn questions(
     whole: bool,
 ) -> Vec<Question> {
     let everyone = SmolStr::new_static("system:authenticated");
-    let people = people.iter().map(|name| (name.clone(), groups_of(name)));
+    let people = people.iter().map(|name| asked_as(name));
     let accounts = accounts.iter().map(|(namespace, name)| {
         let user = smol_str::format_smolstr!("system:serviceaccount:{namespace}:{name}");
         let own = smol_str::format_smolstr!("system:serviceaccounts:{namespace}");
@@ -100,19 +100,24 @@ pub fn questions(
     questions
 }
 
-/// One who is a group is asked about as somebody in it.
-fn groups_of(who: &str) -> Vec<SmolStr> {
-    let own = who.strip_prefix("group:").map(SmolStr::from);
-    own.into_iter().chain([SmolStr::new_static("system:authenticated")]).collect()
+/// The user and the groups that are asked about. A group is asked about as somebody who is in it and is nobody else: whoever
+/// has the group's name as their own may have other rights.
+fn asked_as(who: &str) -> (SmolStr, Vec<SmolStr>) {
+    let everyone = SmolStr::new_static("system:authenticated");
+    match who.strip_prefix("group:") {
+        Some(group) => (SmolStr::default(), vec![group.into(), everyone]),
+        None => (who.into(), vec![everyone]),
+    }
 }
 
 /// May somebody do everything in the whole cluster?
 #[must_use]
 pub fn everything_of(who: &SmolStr) -> Question {
     let all = SmolStr::new_static("*");
+    let (user, groups) = asked_as(who);
     Question {
-        user: who.clone(),
-        groups: groups_of(who),
+        user,
+        groups,
         namespace: SmolStr::default(),
         verb: all.clone(),
         group: all.clone(),
@@ -138,7 +143,7 @@ pub async fn review(
             answers.push(answer?);
         }
         let kube = Arc::clone(kube);
-        let keeps = kept.iter().any(|kept| kept.explains(&question.user, &question.namespace));
+        let keeps = kept.iter().any(|kept| kept.explains(&question.who(), &question.namespace));
         running.spawn(async move {
             let mut allowed = kube.allows(&question).await?;
             for _ in 0..TRIES {
@@ -158,8 +163,8 @@ pub async fn review(
         }
     }
     let key = |answer: &Answer| {
-        let Question { user, groups: _, namespace, verb, group, resource } = &answer.question;
-        (user.clone(), namespace.clone(), resource.clone(), group.clone(), verb.clone())
+        let Question { user: _, groups: _, namespace, verb, group, resource } = &answer.question;
+        (answer.question.who(), namespace.clone(), resource.clone(), group.clone(), verb.clone())
     };
     answers.sort_by_key(key);
     Ok(answers)
@@ -175,7 +180,8 @@ impl Answer {
     /// The right as a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let Question { user, groups: _, namespace, verb, group, resource } = &self.question;
+        let Question { user: _, groups: _, namespace, verb, group, resource } = &self.question;
+        let user = self.question.who();
         let dot = if group.is_empty() || group == "*" { String::new() } else { format!(".{group}") };
         let place = if namespace.is_empty() { "the whole cluster" } else { namespace };
         format!("{user} may {verb} {resource}{dot} in {place}")
@@ -191,7 +197,10 @@ mod tests {
         let accounts = [("a".into(), "deployer".into())];
         let all = questions(&["group:ops".into()], &accounts, &["a".into()], true);
         let person = &all[0];
-        assert_eq!((person.user.as_str(), person.groups[0].as_str()), ("group:ops", "ops"));
+        assert_eq!((person.user.as_str(), person.groups[0].as_str()), ("", "ops"));
+        assert_eq!(person.who(), "group:ops");
+        let everything = everything_of(&"group:ops".into());
+        assert_eq!((everything.user.as_str(), everything.groups[0].as_str()), ("", "ops"));
         let user = questions(&["ops".into()], &accounts, &["a".into()], true);
         assert_eq!(user[0].groups, ["system:authenticated"], "a user is not in the group of the same name");
         let account = &all[ASKED.len()];

@@ -20,7 +20,7 @@ pub use self::composite::Composite;
 pub use self::cutter::{Cutter, Cutters, Records, Restored, Whole};
 pub use self::dir::Dir;
 pub use self::documents::fold;
-pub use self::kube::{ApiKind, Held, OF_ACCESS, counted};
+pub use self::kube::{ApiKind, Blind, Held, OF_ACCESS, counted};
 pub use self::kube::{ConnectError, Event, Kube, KubeOptions, LastRun, Log, May, StoredSecret, hostname};
 pub use self::kube::{FAILED, chain, contexts, encoded, kubeconfigs, web};
 pub use self::manifest::read as yaml_documents;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::api::never_named;
 use super::cluster::{Binding, Cluster, RoleRef};
 use super::danger::{Danger, dangers};
 use super::difference::is_clusters_own;
@@ -209,6 +210,10 @@ fn allowed(rules: &[Rule], question: &Question) -> (bool, Vec<SmolStr>) {
     let What::Resource { group, resource, subresource, name } = &question.what else {
         return (false, Vec::new());
     };
+    // No name ever comes with such a request, so names in a rule never let it.
+    if never_named(&question.verb, subresource) {
+        return (false, Vec::new());
+    }
     // Who asks about one object is not told of others.
     let some = rules
         .iter()

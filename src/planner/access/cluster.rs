@@ -10,6 +10,7 @@ use smol_str::format_smolstr;
 use super::answer::Unseen;
 use super::rules::{Question, Rule, What};
 use super::who::{Asker, Who};
+use crate::foreign::is_clusters_own;
 use crate::kinds::Kind;
 use crate::origin::Origin;
 use crate::resource::{Desired, ResourceId};
@@ -46,6 +47,8 @@ pub struct Role {
 pub struct Namespace {
     /// The level of pod security that it enforces; empty where it says nothing of it.
     pub enforces: SmolStr,
+    /// It is a tenant's: by kwo's labels, or by the roster.
+    pub of_tenant: bool,
 }
 
 /// The role that a binding gives.
@@ -101,7 +104,7 @@ impl Cluster {
     /// binding. Nothing else tells where a right comes from: a label can be set by anybody.
     #[must_use]
     pub fn compared(self, desired: &Desired) -> Cluster {
-        let wanted = Parts::of(desired).bindings;
+        let Parts { bindings: wanted, namespaces, .. } = Parts::of(desired);
         let mut given: BTreeMap<(&SmolStr, &RoleRef, &Who), SmolStr> = BTreeMap::new();
         for binding in &wanted {
             let Some(resource) = desired.get(&binding.id()) else { continue };
@@ -111,6 +114,9 @@ impl Cluster {
             }
         }
         let Cluster { mut parts, index } = self;
+        for (name, namespace) in &mut parts.namespaces {
+            namespace.of_tenant |= namespaces.get(name).is_some_and(|wanted| wanted.of_tenant);
+        }
         for Binding { namespace, name: _, role, whom, given: of } in &mut parts.bindings {
             let place = |who: &Who| given.get(&(&*namespace, &*role, who)).cloned();
             *of = whom.iter().filter_map(|who| Some((who.clone(), place(who)?))).collect();
@@ -134,6 +140,14 @@ impl Cluster {
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.parts.alone
+    }
+
+    /// Is it a right that the cluster, or what runs in it beside the tenants, has for its work? A plan does not tell of it
+    /// either.
+    #[must_use]
+    pub fn is_own(&self, binding: &Binding, who: &Who) -> bool {
+        let of_tenant = |name: &str| self.namespaces().get(name).is_some_and(|space| space.of_tenant);
+        is_clusters_own(binding, who, of_tenant)
     }
 
     /// What could not be read.
@@ -165,6 +179,11 @@ impl Cluster {
             _ => return None,
         };
         self.parts.roles.get(&(place, name.clone()))
+    }
+
+    /// All rules of all roles.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.parts.roles.values().flat_map(|role| &role.rules)
     }
 
     /// A role by the place and the name.

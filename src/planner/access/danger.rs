@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::api::never_named;
 use super::rules::{Question, Rule, What};
 use crate::tree::SmolStr;
 
@@ -173,7 +174,8 @@ impl Sign {
     fn is_in(&self, rule: &Rule) -> bool {
         let Sign { danger: _, verbs, groups, resources, part } = self;
         let part = if *part == PODS { "" } else { part };
-        verbs.iter().any(|verb| {
+        let named = !rule.resource_names.is_empty();
+        verbs.iter().filter(|verb| !named || !never_named(verb, part)).any(|verb| {
             groups
                 .iter()
                 .any(|group| resources.iter().any(|resource| rule.covers(verb, group, resource, part)))
@@ -252,6 +254,22 @@ mod tests {
                 "{HostPaths: []}",
             ),
             (r#"[{"verbs":["create"],"apiGroups":["apps"],"resources":["*"]}]"#, "baseline", "{}"),
+            // Nothing is created by its name, but what is there is changed by it, and so is what server-side apply makes.
+            (
+                r#"[{"verbs":["create"],"apiGroups":["apps"],"resources":["deployments"],"resourceNames":["a"]}]"#,
+                "",
+                "{}",
+            ),
+            (
+                r#"[{"verbs":["create","patch"],"apiGroups":["apps"],"resources":["deployments"],"resourceNames":["a"]}]"#,
+                "",
+                r#"{HostPaths: ["a"]}"#,
+            ),
+            (
+                r#"[{"verbs":["create"],"apiGroups":[""],"resources":["serviceaccounts/token"],"resourceNames":["a"]}]"#,
+                "",
+                r#"{Tokens: ["a"]}"#,
+            ),
             (
                 r#"[{"verbs":["patch"],"apiGroups":[""],"resources":["persistentvolumes"]}]"#,
                 "restricted",

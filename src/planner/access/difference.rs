@@ -78,7 +78,9 @@ impl Difference {
 pub fn difference(from: &Cluster, to: &Cluster) -> Difference {
     let (had, has) = (edges(from), edges(to));
     let only = |of: &Cluster, these: &BTreeMap<Key<'_>, &Binding>, those: &BTreeMap<Key<'_>, &Binding>| {
-        let only = these.iter().filter(|(key, _)| !those.contains_key(*key));
+        let only = these.iter().filter(|(key, binding)| {
+            !those.contains_key(*key) && (of.is_alone() || !of.is_own(binding, key.2))
+        });
         only.map(|((namespace, role, who), binding)| Edge {
             who: (*who).clone(),
             namespace: (*namespace).clone(),
@@ -97,7 +99,7 @@ type Key<'c> = (&'c SmolStr, &'c RoleRef, &'c Who);
 fn edges(cluster: &Cluster) -> BTreeMap<Key<'_>, &Binding> {
     let mut edges = BTreeMap::new();
     for binding in cluster.bindings() {
-        for who in binding.whom.iter().filter(|who| !is_clusters_own(binding, who)) {
+        for who in &binding.whom {
             edges.entry((&binding.namespace, &binding.role, who)).or_insert(binding);
         }
     }

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::cluster::{Cluster, RoleRef};
 use super::danger::Danger;
-use super::difference::is_clusters_own;
 use super::who::Who;
 use crate::tree::SmolStr;
 
@@ -66,7 +65,9 @@ impl Graph {
                 continue;
             }
             let mut any = false;
-            for who in binding.whom.iter().filter(|who| all || !is_clusters_own(binding, who)) {
+            for who in
+                binding.whom.iter().filter(|who| all || cluster.is_alone() || !cluster.is_own(binding, who))
+            {
                 let given = binding.place(who).is_some();
                 rights.entry((&binding.namespace, &binding.role, given)).or_default().insert(who);
                 any = true;

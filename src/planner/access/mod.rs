@@ -10,6 +10,7 @@ mod graph;
 mod objects;
 mod rules;
 mod who;
+mod words;
 
 pub use crate::systems::kube::sentences::{aggregated, is_given, right, rule, sentence, sentences, still};
 pub use answer::{Held, Named, Rights, Unseen, Way, WhoCan};
@@ -20,4 +21,5 @@ pub use difference::{Difference, Edge, RoleChange, difference};
 pub use graph::{Graph, Person, RoleBox};
 pub use objects::{Object, take};
 pub use rules::{Question, Rule, What};
-pub use who::{Asker, MASTERS, Who};
+pub use who::{Asker, MASTERS, NotWho, Who};
+pub use words::Words;

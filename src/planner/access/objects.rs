@@ -10,6 +10,7 @@ use super::cluster::{Binding, Namespace, Parts, Role, RoleRef};
 use super::rules::Rule;
 use super::who::Who;
 use crate::kinds::Kind;
+use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
 use crate::resource::Desired;
 use crate::tree::SmolStr;
 
@@ -65,8 +66,11 @@ pub fn take(parts: &mut Parts, kind: Kind, object: Object) {
             parts.bindings.push(Binding { namespace, name, role, whom, given: BTreeMap::new() });
         }
         Kind::Namespace => {
-            let enforces = labels.and_then(|mut labels| labels.remove(POD_SECURITY));
-            parts.namespaces.insert(name, Namespace { enforces: enforces.unwrap_or_default() });
+            let mut labels = labels.unwrap_or_default();
+            let has = |(key, mark): (&str, &str)| labels.get(key).is_some_and(|value| value == mark);
+            let of_tenant = [MARK, MANAGED_BY].into_iter().any(has) && labels.contains_key(TENANT_LABEL);
+            let enforces = labels.remove(POD_SECURITY).unwrap_or_default();
+            parts.namespaces.insert(name, Namespace { enforces, of_tenant });
         }
         Kind::ServiceAccount => {
             parts.accounts.insert((namespace, name));

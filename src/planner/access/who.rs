@@ -1,7 +1,6 @@
 //! Who somebody is to the API server: a name and groups. A service account is a user with a name of a certain form; the
 //! authorizer knows no other difference, and neither does anything here.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -142,19 +141,71 @@ impl Asker {
     }
 }
 
+/// Why a word says nobody.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotWho {
+    /// There is no name in it.
+    #[error(
+        "`{0}` names nobody; expected a user such as `bob@example.com`, `group:NAME` or `serviceaccount:NAMESPACE/NAME`"
+    )]
+    Nobody(String),
+    /// A service account is named by its namespace and its name.
+    #[error(
+        "`{0}` names no service account; expected `serviceaccount:NAMESPACE/NAME`, or `user:{0}` for a user of this name"
+    )]
+    NotAccount(String),
+    /// What stands before the colon is written otherwise.
+    #[error("did you mean `{meant}`? A user of this name is `user:{typed}`")]
+    Alike {
+        /// As it is written.
+        meant: String,
+        /// As it was typed.
+        typed: String,
+    },
+}
+
+/// What people write before the colon for a kind of somebody.
+const ALIKE: [(&str, &str); 9] = [
+    ("user", "user"),
+    ("users", "user"),
+    ("group", "group"),
+    ("groups", "group"),
+    ("serviceaccount", "serviceaccount"),
+    ("serviceaccounts", "serviceaccount"),
+    ("service-account", "serviceaccount"),
+    ("service_account", "serviceaccount"),
+    ("sa", "serviceaccount"),
+];
+
 /// As people write it: `bob@example.com`, `group:ops`, `serviceaccount:shop/deployer`. With `user:` in front it is a name
 /// whatever it looks like.
 impl FromStr for Who {
-    type Err = Infallible;
-    fn from_str(text: &str) -> Result<Who, Infallible> {
-        if let Some(name) = text.strip_prefix("user:") {
-            return Ok(Who::User(name.into()));
+    type Err = NotWho;
+    fn from_str(text: &str) -> Result<Who, NotWho> {
+        let named = |name: &str| match name.trim().is_empty() {
+            true => Err(NotWho::Nobody(text.to_owned())),
+            false => Ok(SmolStr::from(name)),
+        };
+        let Some((kind, name)) = text.split_once(':') else { return named(text).map(Who::User) };
+        match kind {
+            "user" => named(name).map(Who::User),
+            "group" => named(name).map(Who::Group),
+            "serviceaccount" => {
+                let account = name.split_once('/').map(|(namespace, name)| Who::account(namespace, name));
+                let account = account.filter(|who| who.as_account().is_some() && !name.ends_with('/'));
+                let account = account.filter(|_| name.matches('/').count() == 1);
+                account.ok_or_else(|| NotWho::NotAccount(text.to_owned()))
+            }
+            _ => {
+                let folded = kind.to_ascii_lowercase();
+                match ALIKE.iter().find(|(alike, _)| *alike == folded) {
+                    Some((_, kind)) => {
+                        Err(NotWho::Alike { meant: format!("{kind}:{name}"), typed: text.to_owned() })
+                    }
+                    None => named(text).map(Who::User),
+                }
+            }
         }
-        if let Some(name) = text.strip_prefix("group:") {
-            return Ok(Who::Group(name.into()));
-        }
-        let account = text.strip_prefix("serviceaccount:").and_then(|rest| rest.split_once('/'));
-        Ok(account.map_or_else(|| Who::User(text.into()), |(namespace, name)| Who::account(namespace, name)))
     }
 }
 
@@ -165,9 +216,8 @@ impl fmt::Display for Who {
             (_, Some((namespace, name))) => write!(out, "serviceaccount:{namespace}/{name}"),
             (Who::Group(name), None) => write!(out, "group:{name}"),
             (Who::User(name), None) => {
-                let alike =
-                    ["user:", "group:", "serviceaccount:"].iter().any(|start| name.starts_with(start));
-                write!(out, "{}{name}", if alike { "user:" } else { "" })
+                let plain = matches!(name.parse(), Ok(Who::User(same)) if same == *name);
+                write!(out, "{}{name}", if plain { "" } else { "user:" })
             }
         }
     }
@@ -210,19 +260,44 @@ mod tests {
             "group:system:serviceaccount:a:b",
             "*",
         ] {
-            let Ok(who) = text.parse::<Who>();
-            assert_eq!(who.to_string(), text);
+            assert_eq!(text.parse::<Who>().unwrap().to_string(), text);
         }
-        let Ok(same) = "system:serviceaccount:shop:deployer".parse::<Who>();
+        let same = "system:serviceaccount:shop:deployer".parse::<Who>().unwrap();
         assert_eq!(same, Who::account("shop", "deployer"));
+        // A cluster may have a user of any name.
+        for name in ["sa:shop/deployer", "serviceaccount:bad", "Group:ops", "group:", "user:"] {
+            let user = Who::User(name.into());
+            assert_eq!(user.to_string().parse(), Ok(user), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_names_nobody_is_told_the_right_form() {
+        for (text, said) in [
+            ("", "expected a user such as `bob@example.com`"),
+            ("  ", "expected a user"),
+            ("group:", "`group:` names nobody"),
+            ("user:", "`user:` names nobody"),
+            ("serviceaccount:bad", "expected `serviceaccount:NAMESPACE/NAME`, or `user:serviceaccount:bad`"),
+            ("serviceaccount:shop/", "expected `serviceaccount:NAMESPACE/NAME`"),
+            ("serviceaccount:/deployer", "expected `serviceaccount:NAMESPACE/NAME`"),
+            ("serviceaccount:a/b/c", "expected `serviceaccount:NAMESPACE/NAME`"),
+            ("serviceaccount:a/b:c", "expected `serviceaccount:NAMESPACE/NAME`"),
+            (
+                "sa:shop/deployer",
+                "did you mean `serviceaccount:shop/deployer`? A user of this name is `user:sa:",
+            ),
+            ("Group:ops", "did you mean `group:ops`?"),
+            ("ServiceAccount:shop/x", "did you mean `serviceaccount:shop/x`?"),
+        ] {
+            let why = text.parse::<Who>().unwrap_err().to_string();
+            assert!(why.contains(said), "{text}: {why}");
+        }
     }
 
     #[test]
     fn a_service_account_has_its_groups_and_a_name_like_one_has_not() {
-        let groups = |text: &str| {
-            let Ok(who) = text.parse::<Who>();
-            who.asks(&[]).groups.join(" ")
-        };
+        let groups = |text: &str| text.parse::<Who>().unwrap().asks(&[]).groups.join(" ");
         let all = "system:authenticated system:serviceaccounts system:serviceaccounts:shop";
         assert_eq!(groups("serviceaccount:shop/deployer"), all);
         assert_eq!(groups("system:serviceaccount:shop:deployer:x"), "system:authenticated");

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::format_smolstr;
 
-use super::question::Question;
+use super::question::{AUTHENTICATED, Question};
 use super::roles::{
     CREATE_PODS, EXEC, GET_PODS, GRANT, LIST_SECRETS, OwnRoles, PATCH_DEPLOYMENTS, Probe, role,
 };
@@ -51,8 +51,6 @@ const OTHERS_MOST: usize = 3;
 
 /// So many of those at most.
 const SUSPECT_MOST: usize = 5;
-
-const AUTHENTICATED: &str = "system:authenticated";
 
 /// A question, and the answer that the roster promises.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -2,8 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smol_str::format_smolstr;
 
 use crate::tree::SmolStr;
+
+/// The group of everybody who logs in.
+pub(super) const AUTHENTICATED: &str = "system:authenticated";
 
 /// One question of an access review.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +38,16 @@ impl Question {
                 None => format!("{resource}.{group}"),
             },
         }
+    }
+
+    /// Who it is about, as the roster writes it: the user, or the group where nobody is named.
+    #[must_use]
+    pub fn who(&self) -> SmolStr {
+        if !self.user.is_empty() {
+            return self.user.clone();
+        }
+        let own = self.groups.iter().find(|group| *group != AUTHENTICATED);
+        own.map(|group| format_smolstr!("group:{group}")).unwrap_or_default()
     }
 
     /// Where, in words.

@@ -10,8 +10,10 @@ mod who_can;
 use std::fmt::Write as _;
 
 use kwo_planner::access::{Cluster, RoleRef};
+use kwo_planner::kinds::Kind;
 use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::resource::ResourceId;
+use kwo_planner::roster::spelling::did_you_mean;
 use kwo_planner::tree::SmolStr;
 
 use super::style::{HOLD, LEFT, QUIET, STRONG};
@@ -33,6 +35,18 @@ fn partial(out: &mut String, cluster: &Cluster) {
     if !cluster.unseen().is_empty() {
         let _ = writeln!(out, "{HOLD}this answer is not complete{HOLD:#}");
     }
+}
+
+/// What to say of a namespace that was named and is not there; nothing where it is, or where that is not known.
+#[must_use]
+pub fn no_namespace(cluster: &Cluster, namespace: &str) -> Option<String> {
+    let spaces = cluster.namespaces();
+    if namespace.is_empty() || spaces.contains_key(namespace) || !cluster.saw(Kind::Namespace) {
+        return None;
+    }
+    let near = did_you_mean(namespace, spaces.keys().map(SmolStr::as_str));
+    let near = near.map(|near| format!("; {near}")).unwrap_or_default();
+    Some(one_line(&format!("there is no namespace {namespace}{near}")).into_owned())
 }
 
 /// The title of what holds in a place.

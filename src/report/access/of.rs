@@ -11,12 +11,14 @@ use serde::Serialize;
 
 use super::super::printed::Report;
 use super::super::style::{HOLD, QUIET, STRONG};
-use super::{partial, place, role, source};
+use super::{no_namespace, partial, place, role, source};
 
 /// Somebody, and what they may do.
 pub struct Person<'a> {
     /// Who.
     pub who: &'a Who,
+    /// The namespace that is asked about; empty for all of them.
+    pub namespace: &'a str,
     /// What they may do.
     pub rights: &'a Rights,
     /// Somebody with a name like it, where no binding names it.
@@ -117,11 +119,14 @@ impl Report for Person<'_> {
         Self: 'a;
 
     fn text(&self) -> String {
-        let Person { who, rights, alike, cluster, .. } = self;
+        let Person { who, namespace, rights, alike, cluster, .. } = self;
         let Rights { groups, everything, missing, held } = rights;
         let mut out = format!("{STRONG}What {} may do{STRONG:#}\n", OneLine(who.told()));
         let _ = writeln!(out, "{QUIET}in the groups {}{QUIET:#}", OneLine(groups.join(", ")));
         partial(&mut out, cluster);
+        if let Some(none) = no_namespace(cluster, namespace) {
+            let _ = writeln!(out, "{HOLD}!{HOLD:#} {none}");
+        }
         if *everything {
             let _ =
                 writeln!(out, "\n{HOLD}!{HOLD:#} everything: the API server asks nobody in system:masters");

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::super::printed::Report;
 use super::super::style::{HOLD, QUIET, STRONG};
-use super::{MASTERS, partial, place, role, rows, source};
+use super::{MASTERS, no_namespace, partial, place, role, rows, source};
 
 /// How many of the cluster's own parts are named.
 const NAMED: usize = 4;
@@ -139,9 +139,8 @@ impl Report for Question<'_> {
         }
         partial(&mut out, cluster);
         let namespace = questions.first().map_or("", |question| question.namespace.as_str());
-        let known = cluster.saw(kwo_planner::kinds::Kind::Namespace) && !namespace.is_empty();
-        if known && !cluster.namespaces().contains_key(namespace) {
-            let _ = writeln!(out, "{HOLD}!{HOLD:#} there is no namespace {}", one_line(namespace));
+        if let Some(none) = no_namespace(cluster, namespace) {
+            let _ = writeln!(out, "{HOLD}!{HOLD:#} {none}");
         }
         let WhoCan { allowed, named, unknown } = answer;
         self.ways(&mut out, allowed);

@@ -138,11 +138,17 @@ pub(crate) fn world(path: &str) -> Option<Value> {
     Some(json!({"kind": "List", "metadata": {}, "items": items}))
 }
 
-struct Place(tempfile::TempDir, Loopback);
+/// A folder with a roster, and a cluster that the server plays.
+pub(crate) struct Place(pub(crate) tempfile::TempDir, pub(crate) Loopback);
 
 impl Place {
     /// A cluster that refuses what has this in its path.
-    fn new(refuses: &'static str) -> Place {
+    pub(crate) fn new(refuses: &'static str) -> Place {
+        Place::of(refuses, world)
+    }
+
+    /// The same with another world.
+    pub(crate) fn of(refuses: &'static str, world: fn(&str) -> Option<Value>) -> Place {
         let server = Loopback::start(move |asked| {
             let refused = !refuses.is_empty() && asked.path.contains(refuses);
             match world(&asked.path).filter(|_| !refused) {
@@ -162,7 +168,7 @@ impl Place {
         place
     }
 
-    fn run(&self, args: &[&str]) -> (String, String, i32) {
+    pub(crate) fn run(&self, args: &[&str]) -> (String, String, i32) {
         let output = Command::new(env!("CARGO_BIN_EXE_kwo"))
             .args(args)
             .current_dir(self.0.path())

@@ -18,20 +18,25 @@ use crate::pipeline::stage::{Ran, Stage, System, and};
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// A repository, and the two accounts of its pipelines.
-struct Scene {
+pub(crate) struct Scene {
     _alone: MutexGuard<'static, ()>,
-    stage: Stage,
-    forge: Forge,
+    pub(crate) stage: Stage,
+    pub(crate) forge: Forge,
     accounts: [String; 2],
 }
 
 impl Scene {
     /// Nothing where the live tests cannot run.
-    fn new(tenants: &str) -> Option<Scene> {
+    pub(crate) fn new(tenants: &str) -> Option<Scene> {
+        Scene::with(tenants, &[])
+    }
+
+    /// The same with further rights of the accounts.
+    pub(crate) fn with(tenants: &str, more: &[&str]) -> Option<Scene> {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let admin = std::fs::read_to_string(kubeconfig()?).unwrap();
         let (stage, namespace) = (Stage::new(tenants), unique("kwo-pipelines"));
-        let manifests = stage.kwo(&["rbac", "--namespace", &namespace], &[]).expect(0).out;
+        let manifests = stage.kwo(&[&["rbac", "--namespace", &namespace], more].concat(), &[]).expect(0).out;
         // The names of the roles are the cluster's, and other tests may have them too.
         let manifests = manifests.replace(": kwo-plan\n", &format!(": {namespace}-plan\n"));
         let manifests = manifests.replace(": kwo-apply\n", &format!(": {namespace}-apply\n"));
@@ -46,13 +51,19 @@ impl Scene {
         Some(Scene { _alone: alone, stage, forge: Forge::start(Kind::Forgejo, "group/rosters"), accounts })
     }
 
-    fn request(&self) -> Ran {
-        let variables = self.stage.request(System::Woodpecker, &self.forge, "group/rosters");
-        let more = [("PLUGIN_KUBECONFIG_DATA", self.accounts[0].as_str()), ("PLUGIN_PLAN_FILE", "plan.json")];
-        self.stage.kwo(&["ci"], &and(variables, &more))
+    pub(crate) fn request(&self) -> Ran {
+        self.requested(&[])
     }
 
-    fn merged(&self, account: usize, more: &[&str]) -> Ran {
+    /// The same with these options.
+    pub(crate) fn requested(&self, more: &[&str]) -> Ran {
+        let variables = self.stage.request(System::Woodpecker, &self.forge, "group/rosters");
+        let given =
+            [("PLUGIN_KUBECONFIG_DATA", self.accounts[0].as_str()), ("PLUGIN_PLAN_FILE", "plan.json")];
+        self.stage.kwo(&[&["ci"], more].concat(), &and(variables, &given))
+    }
+
+    pub(crate) fn merged(&self, account: usize, more: &[&str]) -> Ran {
         let variables = self.stage.push(System::Woodpecker, &self.forge, "main");
         let data = [("KWO_KUBECONFIG_DATA", self.accounts[account].as_str()), ("KWO_LOCK_DURATION", "3s")];
         let ran = self.stage.kwo(&[&["ci"], more].concat(), &and(variables, &data));

@@ -7,6 +7,7 @@ mod comments;
 mod examples;
 mod forge;
 mod forks;
+mod promises;
 mod settings;
 mod shown;
 mod stage;

@@ -80,6 +80,7 @@ impl Found {
                         also: names(resource, "/singularResource"),
                         namespaced: text(resource, "/scope") == "Namespaced",
                         parts: parts.iter().map(|part| text(part, "/subresource")).collect(),
+                        served: true,
                     });
                 }
             }
@@ -102,6 +103,7 @@ impl Found {
                 also: names(resource, "/singularName"),
                 namespaced: resource.get("namespaced") == Some(&Tree::Bool(true)),
                 parts: Vec::new(),
+                served: true,
             });
         }
     }

@@ -52,6 +52,6 @@ pub use login::FAILED;
 pub use may::May;
 pub use path::encoded;
 pub use read::Log;
-pub use roles::OF_ACCESS;
+pub use roles::{Blind, OF_ACCESS};
 pub use secret::StoredSecret;
 pub(super) use way::Way;

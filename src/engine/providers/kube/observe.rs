@@ -23,6 +23,7 @@ use super::decode::{Objects, Seen};
 use super::page::{Gather, Page};
 use super::path::{all, encoded, only, siblings, words};
 use super::wire::{Call, Wire};
+use crate::providers::Refusal;
 use crate::secrets::Vault;
 
 /// How many objects a page has at most. Few requests, while a page of the largest objects stays near 15 MB. No
@@ -280,8 +281,27 @@ pub(super) async fn list(
     only: &str,
     call: fn(String) -> Call,
 ) -> Result<Vec<Seen>, SmolStr> {
-    gather(wire, objects, kind, place, only, call).await?;
+    gather(wire, objects, kind, place, only, call).await.map_err(|unlisted| unlisted.why)?;
     Ok(objects.end())
+}
+
+/// Why objects could not be listed.
+pub(super) struct Unlisted {
+    /// In words.
+    pub(super) why: SmolStr,
+    /// What kind of reason it is.
+    pub(super) cause: Cause,
+}
+
+/// What kind of reason there is for it that objects could not be listed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Cause {
+    /// Nobody answered.
+    Away,
+    /// The account may not list them.
+    Forbidden,
+    /// The answer was another one.
+    Other,
 }
 
 /// Hands on all objects in a place, or says why they could not be listed.
@@ -292,8 +312,9 @@ pub(super) async fn gather(
     place: String,
     only: &str,
     call: fn(String) -> Call,
-) -> Result<(), SmolStr> {
+) -> Result<(), Unlisted> {
     let what = words(kind);
+    let unlisted = |cause: Cause, why: SmolStr| Unlisted { why, cause };
     let mut limit = PAGE;
     'whole: for _ in 0..RESTARTS {
         objects.begin();
@@ -306,23 +327,38 @@ pub(super) async fn gather(
                 limit = (limit / SMALLER).max(1);
                 continue;
             }
-            let answer = asked
-                .outcome
-                .map_err(|trouble| format_smolstr!("list {what}: {}", trouble.refusal(asked.tries)))?;
+            let answer = asked.outcome.map_err(|trouble| {
+                let refusal = trouble.refusal(asked.tries);
+                let away = matches!(refusal, Refusal::Unreachable { .. });
+                unlisted(
+                    if away { Cause::Away } else { Cause::Other },
+                    format_smolstr!("list {what}: {refusal}"),
+                )
+            })?;
             match answer.status.as_u16() {
                 200 => {}
                 404 => {
-                    return Err(format_smolstr!(
-                        "list {what}: the server has no such resource; is it installed?"
+                    let why =
+                        format_smolstr!("list {what}: the server has no such resource; is it installed?");
+                    return Err(unlisted(Cause::Other, why));
+                }
+                status @ (401 | 403) => {
+                    let cause = if status == 403 { Cause::Forbidden } else { Cause::Other };
+                    return Err(unlisted(
+                        cause,
+                        format_smolstr!("list {what} was refused: {}", answer.says()),
                     ));
                 }
-                401 | 403 => return Err(format_smolstr!("list {what} was refused: {}", answer.says())),
                 410 => continue 'whole,
-                _ => return Err(format_smolstr!("list {what} failed: {}", answer.says())),
+                _ => {
+                    let why = format_smolstr!("list {what} failed: {}", answer.says());
+                    return Err(unlisted(Cause::Other, why));
+                }
             }
             let next = page.end();
-            let next =
-                next.map_err(|error| format_smolstr!("list {what}: the answer cannot be read: {error}"))?;
+            let next = next.map_err(|error| {
+                unlisted(Cause::Other, format_smolstr!("list {what}: the answer cannot be read: {error}"))
+            })?;
             objects.turn();
             match next {
                 Some(next) => from = format!("&continue={}", encoded(&next)),
@@ -330,5 +366,6 @@ pub(super) async fn gather(
             }
         }
     }
-    Err(format_smolstr!("list {what}: its pages expired while being read, {}", times(RESTARTS)))
+    let why = format_smolstr!("list {what}: its pages expired while being read, {}", times(RESTARTS));
+    Err(unlisted(Cause::Other, why))
 }

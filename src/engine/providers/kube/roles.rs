@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
 use super::connect::Kube;
-use super::observe::gather;
+use super::observe::{Cause, Unlisted, gather};
 use super::page::{Gather, Take, Wrong};
 use super::path::all;
 use super::wire::Call;
@@ -31,21 +31,47 @@ struct Listed {
     before: usize,
 }
 
+/// Why nothing at all could be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Blind {
+    /// No list got an answer.
+    Away,
+    /// The account may read none of the lists.
+    Forbidden,
+    /// Each list failed, in one way or another.
+    Failed,
+}
+
 impl Kube {
-    /// All roles and bindings, and which lists of them were refused.
-    pub async fn access(&self) -> Cluster {
+    /// All roles and bindings, and which lists of them could not be read.
+    ///
+    /// # Errors
+    /// When none could be read, with the reason of the first one.
+    pub async fn access(&self) -> Result<Cluster, (Blind, SmolStr)> {
         let lists = join_all(OF_ACCESS.map(|kind| async move { (kind, self.listed(kind).await) })).await;
+        let causes: Vec<Cause> =
+            lists.iter().filter_map(|(_, listed)| listed.as_ref().err().map(|why| why.cause)).collect();
+        let all = |cause: Cause| causes.iter().all(|have| *have == cause);
+        let blind = match causes.len() == OF_ACCESS.len() {
+            false => None,
+            true if all(Cause::Away) => Some(Blind::Away),
+            true if all(Cause::Forbidden) => Some(Blind::Forbidden),
+            true => Some(Blind::Failed),
+        };
         let mut parts = Parts::default();
         for (kind, listed) in lists {
             match listed {
                 Ok(objects) => objects.into_iter().for_each(|object| take(&mut parts, kind, object)),
-                Err(why) => parts.unseen.push(Unseen { what: kind.plural().into(), why }),
+                Err(Unlisted { why, .. }) => parts.unseen.push(Unseen { what: kind.plural().into(), why }),
             }
         }
-        Cluster::new(parts)
+        match (blind, parts.unseen.first()) {
+            (Some(blind), Some(first)) => Err((blind, first.why.clone())),
+            _ => Ok(Cluster::new(parts)),
+        }
     }
 
-    async fn listed(&self, kind: Kind) -> Result<Vec<Object>, SmolStr> {
+    async fn listed(&self, kind: Kind) -> Result<Vec<Object>, Unlisted> {
         let call = match kind {
             Kind::Namespace | Kind::ServiceAccount => Call::metadata,
             _ => Call::get,
