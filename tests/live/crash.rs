@@ -81,7 +81,7 @@ fn killed_before_and_after_every_write_it_converges() {
         let unsafe_yet = of(&open, &["ResourceQuota", "LimitRange", "NetworkPolicy"]) > 0;
         let bindings = [&open, &all].map(|steps| of(steps, &["RoleBinding"]));
         assert!(!unsafe_yet || bindings[0] == bindings[1], "rights without isolation: {open:#?}");
-        bench.apply(&["--lock-duration=1s"]).expect(0);
+        bench.apply(&[]).expect(0);
         bench.kwo(&["plan", "--detailed-exitcode"]).expect(0);
     }
 }

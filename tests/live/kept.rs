@@ -202,7 +202,7 @@ fn killed_at_any_write_it_leaves_each_file_old_or_new_and_the_next_run_finishes(
             .collect::<Vec<_>>();
         assert!(new[0] || at == 0, "it was killed after that");
         half += usize::from(new[0] && !new[1]);
-        node.apply(&["--lock-duration=1s"]).expect(0);
+        node.apply(&[]).expect(0);
         let done = node.files();
         assert!(token(&done[0]) == token(&done[1]) && done[0] != old[0], "round {at}");
         node.settled();

@@ -343,7 +343,7 @@ fn killed_at_any_write_it_leaves_the_state_before_or_after_and_locks_nobody_out(
             &[(&now, "wrong")],
         );
         node.settled(&[PEOPLE]);
-        rotate(&node, &["--lock-duration=1s"]).expect(i32::from(done));
+        rotate(&node, &[]).expect(i32::from(done));
         end_grace();
         node.apply(&[], &[PEOPLE]).expect(0);
     }
