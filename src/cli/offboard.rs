@@ -119,6 +119,16 @@ impl Offboard {
     /// The same command once more, up to what it is to do.
     #[must_use]
     pub fn again(&self) -> String {
+        self.typed(self.everywhere, self.with_foreign)
+    }
+
+    /// The same, so that what others gave is cut as well.
+    #[must_use]
+    pub fn again_with_foreign(&self) -> String {
+        self.typed(self.person.is_some(), self.tenant.is_some())
+    }
+
+    fn typed(&self, everywhere: bool, with_foreign: bool) -> String {
         let mut command = "kwo offboard".to_owned();
         if let Some(tenant) = &self.tenant {
             command += &format!(" {}", word(tenant));
@@ -127,10 +137,10 @@ impl Offboard {
             command += &option_with("--person", person);
         }
         let flags = [
-            ("--everywhere", self.everywhere),
+            ("--everywhere", everywhere),
             ("--leftovers", self.leftovers),
             ("--access", self.access),
-            ("--with-foreign", self.with_foreign),
+            ("--with-foreign", with_foreign),
         ];
         flags.iter().filter(|(_, set)| *set).for_each(|(flag, _)| command += &format!(" {flag}"));
         if self.file != Path::new("roster.yaml") {

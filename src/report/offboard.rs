@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use kwo_engine::offboard::{Record, Stage};
-use kwo_planner::offboard::{Leaving, Offboarding, Pick};
+use kwo_planner::offboard::{Kept, Leaving, Offboarding, Pick};
+use kwo_planner::plain::OneLine;
 use serde::Serialize;
 
 use super::printed::Report;
@@ -14,8 +15,6 @@ pub struct Plan<'p> {
     pub leaving: &'p Leaving,
     /// What was found.
     pub offboarding: &'p Offboarding,
-    /// What of the foreign bindings is cut, too.
-    pub with_foreign: bool,
     /// The sentence that has to be typed.
     pub phrase: String,
 }
@@ -25,6 +24,9 @@ pub struct Shown<'r>(pub &'r Record);
 
 /// The proof.
 pub struct Certificate<'r>(pub &'r Record);
+
+/// So many names are told in one sentence.
+const SHOWN: usize = 20;
 
 /// The version of these forms. Minor versions only add.
 const FORMAT_VERSION: &str = "1.0";
@@ -38,7 +40,7 @@ pub struct PlanOut<'p> {
     destroy: Vec<PickOut<'p>>,
     by_hand: Vec<PickOut<'p>>,
     foreign: Vec<PickOut<'p>>,
-    kept: &'p [kwo_planner::offboard::Kept],
+    kept: &'p [Kept],
     namespaces: &'p [kwo_planner::tree::SmolStr],
     people: &'p [kwo_planner::tree::SmolStr],
     storage_bytes: u64,
@@ -72,24 +74,21 @@ impl Report for Plan<'_> {
         Self: 'a;
 
     fn text(&self) -> String {
-        let Plan { leaving, offboarding, with_foreign, phrase: _ } = self;
+        let Plan { leaving, offboarding, phrase: _ } = self;
         let mut out = match leaving {
             Leaving::Tenant(name) => format!("Tenant {name} leaves.\n"),
             Leaving::Person { name, everywhere: _ } => format!("{name} leaves.\n"),
             Leaving::Leftovers { access: true } => "Access that is left over ends.\n".to_owned(),
             Leaving::Leftovers { access: false } => "What is left over ends.\n".to_owned(),
         };
-        let cut = offboarding.cut.iter().chain(offboarding.foreign.iter().filter(|_| *with_foreign));
-        let cut: Vec<&Pick> = cut.collect();
+        let cut: Vec<&Pick> = offboarding.cut.iter().collect();
         section(&mut out, "Stage cut ends now, and --undo brings back", &cut, false);
-        if !with_foreign {
-            let foreign: Vec<&Pick> = offboarding.foreign.iter().collect();
-            let leave = match leaving {
-                Leaving::Person { .. } => "--everywhere",
-                _ => "--with-foreign",
-            };
-            section(&mut out, &format!("Not kwo's, and cut only with {leave}"), &foreign, true);
-        }
+        let foreign: Vec<&Pick> = offboarding.foreign.iter().collect();
+        let leave = match leaving {
+            Leaving::Person { .. } => "--everywhere",
+            _ => "--with-foreign",
+        };
+        section(&mut out, &format!("Not kwo's, and cut only with {leave}"), &foreign, true);
         let destroy: Vec<&Pick> = offboarding.destroy.iter().collect();
         section(&mut out, "Stays after the cut; --stage destroy ends it later", &destroy, false);
         let by_hand: Vec<&Pick> = offboarding.by_hand.iter().collect();
@@ -97,7 +96,7 @@ impl Report for Plan<'_> {
         if !offboarding.kept.is_empty() {
             let _ = writeln!(out, "\nStays, for another reason ({}):", offboarding.kept.len());
             for kept in &offboarding.kept {
-                let _ = writeln!(out, "  {}\n    because {}", kept.grants, kept.because);
+                let _ = writeln!(out, "  {}\n    because {}", OneLine(&kept.grants), because(kept));
             }
         }
         if !offboarding.unseen.is_empty() {
@@ -113,19 +112,14 @@ impl Report for Plan<'_> {
     }
 
     fn json(&self) -> PlanOut<'_> {
-        let Plan { leaving, offboarding, with_foreign, phrase } = self;
-        let mut cut = picks(&offboarding.cut);
-        let mut foreign = picks(&offboarding.foreign);
-        if *with_foreign {
-            cut.append(&mut foreign);
-        }
+        let Plan { leaving, offboarding, phrase } = self;
         PlanOut {
             format_version: FORMAT_VERSION,
             leaving,
-            cut,
+            cut: picks(&offboarding.cut),
             destroy: picks(&offboarding.destroy),
             by_hand: picks(&offboarding.by_hand),
-            foreign,
+            foreign: picks(&offboarding.foreign),
             kept: &offboarding.kept,
             namespaces: &offboarding.namespaces,
             people: &offboarding.people,
@@ -135,6 +129,25 @@ impl Report for Plan<'_> {
             confirm: phrase,
         }
     }
+}
+
+/// Why something is kept, and the command that ends it.
+fn because(kept: &Kept) -> String {
+    let Kept { because, ends, .. } = kept;
+    let ends = if ends.is_empty() { String::new() } else { format!("; `{ends}` ends it") };
+    format!("{}{ends}", OneLine(because))
+}
+
+/// Who still gets in after a cut, and the next command; empty where nobody does.
+#[must_use]
+pub fn still_in(after: &Offboarding) -> String {
+    let mut who: Vec<&str> = after.still().map(|kept| kept.who.as_str()).collect();
+    who.sort_unstable();
+    who.dedup();
+    let Some(first) = after.still().next() else { return String::new() };
+    let more = if who.len() > SHOWN { format!(", and {} more", who.len() - SHOWN) } else { String::new() };
+    let names = who.iter().take(SHOWN).map(|name| OneLine(name).to_string()).collect::<Vec<_>>().join(", ");
+    format!("Bindings that are not kwo's still let somebody in: {names}{more}. `{}` ends that.\n", first.ends)
 }
 
 fn lines(out: &mut String, lines: &[kwo_planner::tree::SmolStr]) {
@@ -157,7 +170,7 @@ fn section(out: &mut String, title: &str, picks: &[&Pick], with_command: bool) {
     }
     let _ = writeln!(out, "\n{title} ({}):", picks.len());
     for pick in picks {
-        let why = if pick.why.is_empty() { String::new() } else { format!("\n    {}", pick.why) };
+        let why = if pick.why.is_empty() { String::new() } else { format!("\n    {}", OneLine(&pick.why)) };
         let _ = writeln!(out, "  {}{why}", pick.id);
         if with_command {
             let _ = writeln!(out, "    {}", pick.command);
@@ -197,6 +210,9 @@ impl Report for Shown<'_> {
         let bad = record.answers.iter().filter(|answer| answer.is_bad()).count();
         if !record.answers.is_empty() {
             let _ = writeln!(out, "  {} access reviews, {bad} of them still say yes", record.answers.len());
+        }
+        for kept in record.kept.iter().filter(|kept| !kept.ends.is_empty()) {
+            let _ = writeln!(out, "  {}, because {}", OneLine(&kept.grants), because(kept));
         }
         out
     }
@@ -274,14 +290,17 @@ impl Report for Certificate<'_> {
         let _ = writeln!(out, "\n## Cut\n");
         for entry in &record.cuts {
             let when = entry.made.map_or_else(|| "not made".to_owned(), |made| format!("{made:.0}"));
-            let why =
-                if entry.cut.why().is_empty() { String::new() } else { format!(": {}", entry.cut.why()) };
+            let why = if entry.cut.why().is_empty() {
+                String::new()
+            } else {
+                format!(": {}", OneLine(entry.cut.why()))
+            };
             let _ = writeln!(out, "- {when} `{}`{why}", entry.cut.id());
         }
         if !record.kept.is_empty() {
             let _ = writeln!(out, "\n## Kept\n");
             for kept in &record.kept {
-                let _ = writeln!(out, "- {}, because {}", kept.grants, kept.because);
+                let _ = writeln!(out, "- {}, because {}", OneLine(&kept.grants), because(kept));
             }
         }
         if record.answers.is_empty() {
@@ -297,7 +316,7 @@ impl Report for Certificate<'_> {
         );
         for answer in record.answers.iter().filter(|answer| answer.allowed) {
             let why = if answer.kept { " (kept, see above)" } else { "" };
-            let _ = writeln!(out, "- yes: {}{why}", answer.sentence());
+            let _ = writeln!(out, "- yes: {}{why}", OneLine(answer.sentence()));
         }
         let _ = writeln!(out, "\nSHA-256 of the record: `{}`", record.digest());
         out

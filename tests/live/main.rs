@@ -39,6 +39,7 @@ mod prompt;
 mod proxied;
 mod radius;
 mod reach;
+mod remains;
 mod reviews;
 mod rights;
 mod saved;

@@ -23,7 +23,7 @@ impl Scene<'_> {
     /// Writes everything of the tenant into one file, and reads it back.
     pub(super) async fn archive(&self) -> Result<Exit, Failure> {
         let (tenant, kube) = self.whole()?;
-        let (offboarding, _) = self.look().await?;
+        let offboarding = self.look().await?;
         let (record, note) = self.record().await?;
         let mut record = record.unwrap_or_else(|| self.fresh());
         let objects = self.objects(kube, &offboarding).await?;
@@ -66,7 +66,7 @@ impl Scene<'_> {
                 return Ok(exit);
             }
         }
-        let (offboarding, _) = self.look().await?;
+        let offboarding = self.look().await?;
         let objects = self.objects(kube, &offboarding).await?;
         let archive = self.opened(&record)?;
         if let Some(seen) = note.take_if(|_| record.is_cut()) {

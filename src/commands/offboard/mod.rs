@@ -17,7 +17,8 @@ use kwo_engine::run::{Guard, Locked, Looked, given, look};
 use kwo_engine::target::{self, Leavable, TargetOptions};
 use kwo_planner::domains::compile;
 use kwo_planner::observed::Observed;
-use kwo_planner::offboard::{Leaving, Offboarding, select, spaces, stored};
+use kwo_planner::offboard::{Leaving, Offboarding, Others, select, spaces, stored};
+use kwo_planner::plain::one_line;
 use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::SmolStr;
@@ -29,7 +30,7 @@ use crate::commands::load::{Loaded, load};
 use crate::commands::look::{identity, no_plan};
 use crate::commands::print::{report, talk};
 use crate::commands::signals;
-use crate::report::offboard::{Certificate, Plan as Page, Shown};
+use crate::report::offboard::{Certificate, Plan as Page, Shown, still_in};
 
 /// All that a stage works with.
 struct Scene<'s> {
@@ -58,7 +59,7 @@ pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
         return scene.told().await;
     }
     if !acts {
-        let (offboarding, _) = scene.look().await?;
+        let offboarding = scene.look().await?;
         return scene.show(&offboarding).map(|()| Exit::Done);
     }
     let interrupted = signals::on_signal()?;
@@ -74,8 +75,29 @@ pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
 }
 
 impl Scene<'_> {
-    /// What leaves, and the world it was found in.
-    async fn look(&self) -> Result<(Offboarding, Observed), Failure> {
+    /// What leaves. Of a tenant or a person something has to be there, or have been; that nothing is left over is good.
+    async fn look(&self) -> Result<Offboarding, Failure> {
+        let found = self.seek().await?;
+        let nothing = found.is_empty() && found.lines.is_empty() && found.unseen.is_empty();
+        if !nothing || !self.known().await?.is_empty() {
+            return Ok(found);
+        }
+        let failure = Failure::new(format!("nothing is there of {}", self.leaving.words()));
+        let tenants: Vec<&str> =
+            self.loaded.roster.tenants().keys().take(20).map(|name| name.as_str()).collect();
+        let known = format!("the tenants of the roster are: {}", tenants.join(", "));
+        let status = format!("`{} --status` shows what was done earlier", self.args.again());
+        match &self.leaving {
+            Leaving::Tenant(_) => Err(failure.hint(known).hint(status)),
+            Leaving::Person { .. } => {
+                Err(failure.hint("a group is written as in the roster: `group:NAME`").hint(status))
+            }
+            Leaving::Leftovers { .. } => Ok(found),
+        }
+    }
+
+    /// What leaves, as far as it is there.
+    async fn seek(&self) -> Result<Offboarding, Failure> {
         let Scene { leaving, loaded, .. } = self;
         let roster = match leaving {
             Leaving::Tenant(name) => loaded.roster.without(name),
@@ -86,24 +108,15 @@ impl Scene<'_> {
         })?;
         let (_, observed, without) = self.seen(without).await?;
         let known = self.known().await?;
-        let mut found = select(leaving, (&loaded.roster, &loaded.desired), &without, &observed, &known);
+        let others = Others {
+            // To destroy takes the rest with the namespaces.
+            cut: self.args.with_foreign && self.args.stage != Some(OffboardStage::Destroy),
+            command: format!("{} --stage cut", self.args.again_with_foreign()).into(),
+        };
+        let mut found =
+            select(leaving, (&loaded.roster, &loaded.desired), &without, &observed, &known, &others);
         self.measure(&mut found).await;
-        let nothing = found.is_empty() && found.lines.is_empty() && found.unseen.is_empty();
-        if nothing && known.is_empty() {
-            let failure = Failure::new(format!("nothing is there of {}", leaving.words()));
-            let tenants: Vec<&str> =
-                loaded.roster.tenants().keys().take(20).map(|name| name.as_str()).collect();
-            let known = format!("the tenants of the roster are: {}", tenants.join(", "));
-            let status = format!("`{} --status` shows what was done earlier", self.args.again());
-            return Err(match leaving {
-                Leaving::Tenant(_) => failure.hint(known).hint(status),
-                Leaving::Person { .. } => {
-                    failure.hint("a group is written as in the roster: `group:NAME`").hint(status)
-                }
-                Leaving::Leftovers { .. } => failure.hint(status),
-            });
-        }
-        Ok((found, observed))
+        Ok(found)
     }
 
     /// Whom an earlier run cut. Whoever only looks can do without.
@@ -147,12 +160,7 @@ impl Scene<'_> {
     }
 
     fn page<'p>(&'p self, offboarding: &'p Offboarding) -> Page<'p> {
-        Page {
-            leaving: &self.leaving,
-            offboarding,
-            with_foreign: self.args.with_foreign,
-            phrase: phrase(&self.leaving, offboarding),
-        }
+        Page { leaving: &self.leaving, offboarding, phrase: phrase(&self.leaving, offboarding) }
     }
 
     fn show(&self, offboarding: &Offboarding) -> Result<(), Failure> {
@@ -169,13 +177,11 @@ impl Scene<'_> {
 
     /// Ends the access.
     async fn cut(&self, lock: &Locked) -> Result<Exit, Failure> {
-        let (offboarding, _) = self.look().await?;
-        let foreign = offboarding.foreign_people.iter().filter(|_| self.args.with_foreign);
-        let people: Vec<SmolStr> = offboarding.people.iter().chain(foreign).cloned().collect();
-        self.spared(&people, &offboarding.admins).await?;
+        let offboarding = self.look().await?;
+        self.spared(&offboarding.people, &offboarding.admins).await?;
         let retain = self.fresh().retain_seconds;
-        let picked = (&offboarding, self.args.with_foreign);
-        let prepared = prepare(&self.open.cutters, &self.leaving, picked, &self.identity.id, retain).await;
+        let prepared =
+            prepare(&self.open.cutters, &self.leaving, &offboarding, &self.identity.id, retain).await;
         let prepared = prepared.map_err(|error| unrecorded(&error))?;
         if prepared.cuts.is_empty() && !prepared.record.is_half() {
             report(&self.page(&offboarding), self.args.output)?;
@@ -198,7 +204,7 @@ impl Scene<'_> {
         if let (Some(kube), Some(note), true) = (&self.open.kube, note, record.is_cut()) {
             carried.answers = self.proved(kube, (&mut record, note), offboarding).await?.0;
         }
-        Ok(ended(&carried, !uncut.is_empty()))
+        Ok(ended(&carried, offboarding, !uncut.is_empty()))
     }
 
     async fn proved(
@@ -207,8 +213,7 @@ impl Scene<'_> {
         record: (&mut Record, Note),
         offboarding: &Offboarding,
     ) -> Result<(Vec<Answer>, Note), Failure> {
-        let what = (offboarding, self.args.with_foreign);
-        prove(&self.open.cutters, kube, record, what).await.map_err(|error| {
+        prove(&self.open.cutters, kube, record, offboarding).await.map_err(|error| {
             Failure::new("the access is cut, but kwo could not ask the API server to prove it")
                 .because(&error)
                 .hint(format!("run it again: `{} --stage cut`", self.args.again()))
@@ -232,12 +237,22 @@ impl Scene<'_> {
         for (pick, why) in &uncut {
             talk(&format!("by hand {}: {why}\n        {}\n", pick.id, pick.command));
         }
-        if let Some(kube) = self.open.kube.as_ref().filter(|_| carried.stopped.is_none()) {
-            carried.answers = self.proved(kube, (&mut record, note), offboarding).await?.0;
+        let mut after = offboarding.clone();
+        if carried.stopped.is_none() {
+            // Whoever got access meanwhile is found now.
+            after = self.seek().await?;
+            match &self.open.kube {
+                Some(kube) => carried.answers = self.proved(kube, (&mut record, note), &after).await?.0,
+                None => {
+                    record.kept.clone_from(&after.kept);
+                    let kept = record.save(&*self.open.cutters.records, Some(&note)).await;
+                    kept.map_err(|error| unrecorded(&error))?;
+                }
+            }
         }
         self.announce(&record, "AccessCut", &format!("kwo cut the access of {}", self.leaving.words())).await;
         report(&Shown(&record), self.args.output)?;
-        Ok(ended(&carried, !uncut.is_empty()))
+        Ok(ended(&carried, &after, !uncut.is_empty()))
     }
 
     /// Takes the cut back.
@@ -277,7 +292,7 @@ impl Scene<'_> {
         )
         .await;
         report(&Shown(&record), self.args.output)?;
-        Ok(ended(&carried, !rest))
+        Ok(ended(&carried, &Offboarding::default(), !rest))
     }
 
     /// What no record holds, made anew as the roster says; true where nothing of it is missing.
@@ -411,15 +426,16 @@ fn unrecorded(error: &RecordError) -> Failure {
 }
 
 /// How it ends: a cut that is not whole, or somebody who still has access, is no success.
-fn ended(carried: &Carried, rest: bool) -> Exit {
+fn ended(carried: &Carried, after: &Offboarding, rest: bool) -> Exit {
     if let Some(why) = carried.stopped {
         talk(&format!("The run ended early: {why}. Run it again; it goes on where it ended.\n"));
     }
     let bad: Vec<_> = carried.answers.iter().filter(|answer| answer.is_bad()).collect();
-    bad.iter().take(20).for_each(|answer| talk(&format!("still   {}\n", answer.sentence())));
+    bad.iter().take(20).for_each(|answer| talk(&format!("still   {}\n", one_line(&answer.sentence()))));
+    talk(&still_in(after));
     match () {
         () if !carried.failed.is_empty() || carried.stopped.is_some() => Exit::Failed,
-        () if !bad.is_empty() || rest => Exit::Held,
+        () if !bad.is_empty() || rest || after.still().next().is_some() => Exit::Held,
         () => Exit::Done,
     }
 }

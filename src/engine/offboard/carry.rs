@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kwo_planner::offboard::{Cut, Leaving, Offboarding, Pick, Uncut};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
+use smol_str::format_smolstr;
 
 use super::record::{Entry, Record, RecordError, Stage, Stamp};
 use super::reviews::{Answer, questions, review};
@@ -57,7 +58,7 @@ pub struct Actor {
 pub async fn prepare(
     cutters: &Cutters,
     leaving: &Leaving,
-    (offboarding, with_foreign): (&Offboarding, bool),
+    offboarding: &Offboarding,
     target: &SmolStr,
     retain_seconds: u64,
 ) -> Result<Prepared, RecordError> {
@@ -70,8 +71,7 @@ pub async fn prepare(
         record.archive = None;
     }
     let (mut cuts, mut uncut) = (Vec::new(), Vec::new());
-    let foreign = offboarding.foreign.iter().filter(|_| with_foreign);
-    for pick in offboarding.cut.iter().chain(foreign) {
+    for pick in &offboarding.cut {
         let cutter = match cutters.of(&pick.id) {
             Ok(cutter) => cutter,
             Err(refusal) => {
@@ -167,8 +167,8 @@ pub async fn carry_out(
     Ok((carried, record, note))
 }
 
-/// Asks the API server about everybody who left, and keeps what it answers. Whom an earlier run cut is asked about, too:
-/// nothing of theirs is found any more.
+/// Asks the API server about everybody who left, and whoever else still has a right there, and keeps what it answers. Whom
+/// an earlier run cut is asked about, too: nothing of theirs is found any more. What was found is from after the cut.
 ///
 /// # Errors
 /// When it cannot be asked, or the record cannot be written.
@@ -176,30 +176,26 @@ pub async fn prove(
     cutters: &Cutters,
     kube: &Arc<Kube>,
     (record, note): (&mut Record, Note),
-    (offboarding, with_foreign): (&Offboarding, bool),
+    offboarding: &Offboarding,
 ) -> Result<(Vec<Answer>, Note), RecordError> {
-    let mut accounts = Vec::new();
+    let account =
+        |namespace: &SmolStr, name: &SmolStr| format_smolstr!("system:serviceaccount:{namespace}:{name}");
+    let cut: Vec<&Cut> = record.cuts.iter().map(|entry| &entry.cut).collect();
+    let mut who: BTreeSet<SmolStr> = offboarding.people.iter().chain(&offboarding.holders).cloned().collect();
     for namespace in &offboarding.namespaces {
         let names = kube.accounts_in(namespace).await.map_err(RecordError::Refused)?;
-        accounts.extend(names.into_iter().map(|name| (namespace.clone(), name)));
+        who.extend(names.iter().map(|name| account(namespace, name)));
         // Whoever still has its token is asked about as well, though the account is gone.
-        for cut in record.cuts.iter().filter(|entry| entry.cut.id().kind == "ServiceAccount") {
-            let id = cut.cut.id();
-            if id.scope == *namespace && !accounts.contains(&(id.scope.clone(), id.name.clone())) {
-                accounts.push((id.scope.clone(), id.name.clone()));
-            }
-        }
+        let gone =
+            cut.iter().map(|cut| cut.id()).filter(|id| id.kind == "ServiceAccount" && id.scope == *namespace);
+        who.extend(gone.map(|id| account(&id.scope, &id.name)));
     }
-    let cut: Vec<&Cut> = record.cuts.iter().map(|entry| &entry.cut).collect();
-    let foreign = offboarding.foreign_people.iter().filter(|_| with_foreign);
-    let people: BTreeSet<SmolStr> = offboarding
-        .people
-        .iter()
-        .chain(foreign)
-        .cloned()
-        .chain(cut.iter().flat_map(|cut| cut.people()))
-        .collect();
-    let people: Vec<SmolStr> = people.into_iter().collect();
+    who.extend(cut.iter().flat_map(|cut| match record.leaving {
+        Leaving::Tenant(_) => cut.holders(),
+        // What a service account has elsewhere is no part of it.
+        Leaving::Person { .. } | Leaving::Leftovers { .. } => cut.people(),
+    }));
+    let who: Vec<SmolStr> = who.into_iter().collect();
     let spaces: Vec<SmolStr> = match record.leaving {
         Leaving::Tenant(_) => offboarding.namespaces.clone(),
         Leaving::Person { .. } | Leaving::Leftovers { .. } => {
@@ -212,8 +208,9 @@ pub async fn prove(
         Leaving::Person { .. } => true,
         Leaving::Leftovers { .. } => cut.iter().any(|cut| cut.id().scope.is_empty() && cut.is_wide()),
     };
-    let asked = questions(&people, &accounts, &spaces, whole);
+    let asked = questions(&who, &spaces, whole);
     let answers = review(kube, asked, &offboarding.kept).await.map_err(RecordError::Refused)?;
+    record.kept.clone_from(&offboarding.kept);
     record.answers.clone_from(&answers);
     let note = record.save(&*cutters.records, Some(&note)).await?;
     Ok((answers, note))

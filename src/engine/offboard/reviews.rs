@@ -56,23 +56,11 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// How many questions are on their way at a time.
 const AT_ONCE: usize = 16;
 
-/// All questions about these people and service accounts in these namespaces; of a person who leaves altogether the whole
-/// cluster is asked about, too.
+/// All questions about these users, groups and service accounts in these namespaces; of a person who leaves altogether the
+/// whole cluster is asked about, too.
 #[must_use]
-pub fn questions(
-    people: &[SmolStr],
-    accounts: &[(SmolStr, SmolStr)],
-    namespaces: &[SmolStr],
-    whole: bool,
-) -> Vec<Question> {
-    let everyone = SmolStr::new_static("system:authenticated");
-    let people = people.iter().map(|name| asked_as(name));
-    let accounts = accounts.iter().map(|(namespace, name)| {
-        let user = smol_str::format_smolstr!("system:serviceaccount:{namespace}:{name}");
-        let own = smol_str::format_smolstr!("system:serviceaccounts:{namespace}");
-        (user, vec!["system:serviceaccounts".into(), own, everyone.clone()])
-    });
-    let people: Vec<_> = people.collect();
+pub fn questions(who: &[SmolStr], namespaces: &[SmolStr], whole: bool) -> Vec<Question> {
+    let all: Vec<_> = who.iter().map(|name| asked_as(name)).collect();
     let question =
         |(user, groups): &(SmolStr, Vec<SmolStr>), namespace: &SmolStr, asked: &(&str, &str, &str)| {
             let (verb, group, resource) = *asked;
@@ -86,27 +74,36 @@ pub fn questions(
             }
         };
     let mut questions = Vec::new();
-    for who in people.iter().cloned().chain(accounts) {
+    for who in &all {
         for namespace in namespaces {
-            questions.extend(ASKED.iter().map(|asked| question(&who, namespace, asked)));
+            questions.extend(ASKED.iter().map(|asked| question(who, namespace, asked)));
         }
     }
     if whole {
         let nowhere = SmolStr::default();
-        for who in &people {
+        for who in &all {
             questions.extend(ASKED_OF_ALL.iter().map(|asked| question(who, &nowhere, asked)));
         }
     }
     questions
 }
 
-/// The user and the groups that are asked about. A group is asked about as somebody who is in it and is nobody else: whoever
-/// has the group's name as their own may have other rights.
+/// The user and the groups that are asked about, as far as the name tells. A group is asked about as somebody who is in it and
+/// is nobody else: whoever has the group's name as their own may have other rights.
 fn asked_as(who: &str) -> (SmolStr, Vec<SmolStr>) {
-    let everyone = SmolStr::new_static("system:authenticated");
-    match who.strip_prefix("group:") {
-        Some(group) => (SmolStr::default(), vec![group.into(), everyone]),
-        None => (who.into(), vec![everyone]),
+    const EVERYONE: SmolStr = SmolStr::new_static("system:authenticated");
+    let account = who.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    match (who.strip_prefix("group:"), account) {
+        // Whoever does not log in is in no other group.
+        (Some(group @ "system:unauthenticated"), _) => (SmolStr::default(), vec![group.into()]),
+        (Some(group), _) => (SmolStr::default(), vec![group.into(), EVERYONE]),
+        (None, Some((namespace, _))) => {
+            let own = smol_str::format_smolstr!("system:serviceaccounts:{namespace}");
+            (who.into(), vec!["system:serviceaccounts".into(), own, EVERYONE])
+        }
+        (None, None) => (who.into(), vec![EVERYONE]),
+    }
+}
     }
 }
 
@@ -194,18 +191,22 @@ mod tests {
 
     #[test]
     fn of_a_service_account_and_of_a_group_the_groups_are_asked_with() {
-        let accounts = [("a".into(), "deployer".into())];
-        let all = questions(&["group:ops".into()], &accounts, &["a".into()], true);
+        let who = ["group:ops".into(), "system:serviceaccount:a:deployer".into()];
+        let all = questions(&who, &["a".into()], true);
         let person = &all[0];
         assert_eq!((person.user.as_str(), person.groups[0].as_str()), ("", "ops"));
         assert_eq!(person.who(), "group:ops");
         let everything = everything_of(&"group:ops".into());
         assert_eq!((everything.user.as_str(), everything.groups[0].as_str()), ("", "ops"));
-        let user = questions(&["ops".into()], &accounts, &["a".into()], true);
+        let user = questions(&["ops".into()], &["a".into()], true);
         assert_eq!(user[0].groups, ["system:authenticated"], "a user is not in the group of the same name");
         let account = &all[ASKED.len()];
         assert_eq!(account.user, "system:serviceaccount:a:deployer");
         assert_eq!(account.groups[1], "system:serviceaccounts:a");
-        assert_eq!(all.len(), ASKED.len() * 2 + ASKED_OF_ALL.len());
+        assert_eq!(all.len(), (ASKED.len() + ASKED_OF_ALL.len()) * 2);
+        let nobody = questions(&["group:system:unauthenticated".into()], &["a".into()], false);
+        assert_eq!(nobody[0].groups, ["system:unauthenticated"], "who does not log in is in no other group");
+        let everybody = questions(&["group:system:authenticated".into()], &["a".into()], false);
+        assert_eq!(everybody[0].who(), "group:system:authenticated");
     }
 }

@@ -74,6 +74,9 @@ const FILLED: [&str; 8] = [
     "deletionGracePeriodSeconds",
 ];
 
+/// What the name begins with by which a service account logs in.
+const ACCOUNTS: &str = "system:serviceaccount:";
+
 /// The type of a Secret that a controller fills with a token.
 pub(super) const TOKEN: &str = "kubernetes.io/service-account-token";
 
@@ -159,6 +162,13 @@ impl Cut {
         whole.iter().chain(self.parts.iter().map(|entry| &entry.value)).filter_map(person).collect()
     }
 
+    /// Everybody who loses it, service accounts too, as `system:serviceaccount:NAMESPACE:NAME`.
+    #[must_use]
+    pub fn holders(&self) -> Vec<SmolStr> {
+        let whole = self.inverse.get("subjects").map(Tree::items).unwrap_or_default();
+        whole.iter().chain(self.parts.iter().map(|entry| &entry.value)).filter_map(holder).collect()
+    }
+
     /// What an undo gives, read off what it would write. A record can be written by others than kwo, and what it says of
     /// itself proves nothing.
     #[must_use]
@@ -231,16 +241,30 @@ pub(super) fn person(subject: &Tree) -> Option<SmolStr> {
     }
 }
 
+/// Everybody whom a subject can be: a person, or a service account as it logs in.
+pub(super) fn holder(subject: &Tree) -> Option<SmolStr> {
+    let text = |key: &str| subject.get(key).and_then(Tree::as_text);
+    person(subject).or_else(|| match text("kind")?.as_str() {
+        "ServiceAccount" => {
+            let (namespace, name) = (text("namespace")?, text("name")?);
+            Some(smol_str::format_smolstr!("{ACCOUNTS}{namespace}:{name}"))
+        }
+        _ => None,
+    })
+}
+
+/// Is this, as it logs in, a service account of this namespace?
+pub(super) fn is_account(who: &str, namespace: &str) -> bool {
+    let rest = who.strip_prefix(ACCOUNTS).and_then(|rest| rest.strip_prefix(namespace));
+    rest.is_some_and(|rest| rest.starts_with(':'))
+}
+
 /// Is this subject of a binding a service account of this namespace, or all of them?
 pub(super) fn is_account_of(subject: &Tree, namespace: &str) -> bool {
     let text = |key: &str| subject.get(key).and_then(Tree::as_text).map(|text| text.as_str());
     match text("kind") {
         Some("ServiceAccount") => text("namespace") == Some(namespace),
-        Some("User") => text("name").is_some_and(|name| {
-            let rest =
-                name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.strip_prefix(namespace));
-            rest.is_some_and(|rest| rest.starts_with(':'))
-        }),
+        Some("User") => text("name").is_some_and(|name| is_account(name, namespace)),
         Some("Group") => {
             text("name").and_then(|name| name.strip_prefix("system:serviceaccounts:")) == Some(namespace)
         }

@@ -10,12 +10,13 @@ mod strange;
 
 pub use cut::{Cut, Entry, Part, Uncut, list_of, manifest};
 pub use removal::{Barrier, Facts, Found, Gate, Removal, Unremovable};
-pub use select::select;
+pub use select::{Others, select};
 pub use storage::{gibibytes, stored};
 pub use strange::spaces;
 
 use serde::{Deserialize, Serialize};
 
+use self::cut::is_account;
 use crate::domains::roles::NAVIGATION;
 use crate::endings::word;
 use crate::resource::ResourceId;
@@ -58,8 +59,9 @@ pub struct Offboarding {
     pub namespaces: Vec<SmolStr>,
     /// The users and groups that lose a right, as the roster writes them.
     pub people: Vec<SmolStr>,
-    /// Those who lose one where what is not kwo's is cut, too.
-    pub foreign_people: Vec<SmolStr>,
+    /// Who has a right by what is cut only by leave: users, groups, and service accounts as
+    /// `system:serviceaccount:NAMESPACE:NAME`.
+    pub holders: Vec<SmolStr>,
     /// Those of them that are admins of the whole cluster, by whatever binding.
     pub admins: Vec<SmolStr>,
     /// The lines of the roster that would bring it back, as `roster.yaml:12:3: alice:`.
@@ -98,6 +100,12 @@ pub struct Kept {
     pub by_roster: bool,
     /// Why it stays: the line of the roster that gives it, or that it is not kwo's.
     pub because: SmolStr,
+    /// The binding that gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<ResourceId>,
+    /// The command that ends it, where it is one of this offboarding.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub ends: SmolStr,
 }
 
 impl Kept {
@@ -137,6 +145,15 @@ impl Leaving {
 }
 
 impl Offboarding {
+    /// Who still gets in by what was not cut, though it could be. What runs in the namespaces is asked about and no more: it
+    /// is as much of the tenant as they are.
+    pub fn still(&self) -> impl Iterator<Item = &Kept> {
+        self.kept.iter().filter(|kept| {
+            let own = |space: &SmolStr| is_account(&kept.who, space);
+            !kept.ends.is_empty() && !self.namespaces.iter().any(own)
+        })
+    }
+
     /// Is there nothing that could end?
     #[must_use]
     pub fn is_empty(&self) -> bool {

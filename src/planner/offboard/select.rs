@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use smol_str::format_smolstr;
 
-use super::cut::{is_account_of, is_person, person};
+use super::cut::{holder, is_account_of, is_person, person};
 use super::{Kept, Leaving, Offboarding, Part, Pick};
 use crate::access;
 use crate::change::Leftover;
@@ -18,6 +18,15 @@ use crate::roster::{Roster, Sources};
 use crate::systems::Order;
 use crate::tree::{SmolStr, Tree};
 
+/// What others gave: is it cut, too, and the command that does so.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Others {
+    /// It is cut.
+    pub cut: bool,
+    /// The command.
+    pub command: SmolStr,
+}
+
 /// What leaves. `with` is all that the roster wants, `without` the same without whom it is about; the world was observed
 /// with the latter. `known` are those whom an earlier run cut: nothing of theirs is found any more.
 #[must_use]
@@ -27,6 +36,7 @@ pub fn select(
     without: &Desired,
     observed: &Observed,
     known: &[SmolStr],
+    others: &Others,
 ) -> Offboarding {
     let mut found = Offboarding { unseen: unseen(observed), ..Offboarding::default() };
     match leaving {
@@ -56,14 +66,17 @@ pub fn select(
             found.by_hand.extend::<Vec<Pick>>(by_hand);
         }
     }
+    if others.cut {
+        found.cut.append(&mut found.foreign);
+    }
     found.cut.sort_by(|a, b| (rank(a), &a.id).cmp(&(rank(b), &b.id)));
     found.people = people(&found.cut, observed, leaving);
     found.people.extend(known.iter().cloned());
     found.people.sort();
     found.people.dedup();
-    found.foreign_people = people(&found.foreign, observed, leaving);
+    found.holders = holders(&found.foreign, observed);
     found.admins = admins(&found.people, observed);
-    found.kept = kept(&found, without, observed);
+    found.kept = kept(&found, without, observed, &others.command);
     found
 }
 
@@ -176,15 +189,36 @@ fn people(cut: &[Pick], observed: &Observed, leaving: &Leaving) -> Vec<SmolStr> 
     }
     for pick in cut {
         let Some(Sighting::Present(present)) = observed.get(&pick.id) else { continue };
-        let all = present.body.get("subjects").map(Tree::items).unwrap_or_default();
-        let ended: Vec<&Tree> = match &pick.part {
-            Some(Part::Field { pointer: _, value }) => vec![value],
-            Some(Part::Accounts(space)) => all.iter().filter(|one| is_account_of(one, space)).collect(),
-            Some(Part::Subject(_)) | None => all.iter().collect(),
-        };
-        people.extend(ended.into_iter().filter_map(person));
+        people.extend(subjects(&present.body).iter().filter(|one| ends(pick, one)).filter_map(person));
     }
     people.into_iter().collect()
+}
+
+/// Everybody who has a right by these.
+fn holders(picks: &[Pick], observed: &Observed) -> Vec<SmolStr> {
+    let of = |pick: &Pick| match observed.get(&pick.id) {
+        Some(Sighting::Present(present)) => {
+            let those = subjects(&present.body).iter().filter(|one| ends(pick, one));
+            those.filter_map(holder).collect()
+        }
+        _ => Vec::new(),
+    };
+    let all: BTreeSet<SmolStr> = picks.iter().flat_map(of).collect();
+    all.into_iter().collect()
+}
+
+/// Does this subject of a binding lose what it gives?
+fn ends(pick: &Pick, subject: &Tree) -> bool {
+    match &pick.part {
+        None => true,
+        Some(Part::Field { pointer: _, value }) => value == subject || value.items().contains(subject),
+        Some(Part::Accounts(space)) => is_account_of(subject, space),
+        Some(Part::Subject(who)) => is_person(subject, who),
+    }
+}
+
+fn subjects(binding: &Tree) -> &[Tree] {
+    binding.get("subjects").map(Tree::items).unwrap_or_default()
 }
 
 /// Those who are admins of the whole cluster.
@@ -201,31 +235,45 @@ fn admins(people: &[SmolStr], observed: &Observed) -> Vec<SmolStr> {
 }
 
 /// What they have after the cut.
-fn kept(found: &Offboarding, desired: &Desired, observed: &Observed) -> Vec<Kept> {
-    let cut: BTreeSet<&ResourceId> = found.cut.iter().map(|pick| &pick.id).collect();
-    let mut kept = Vec::new();
-    for (id, present) in bindings(observed).filter(|(id, _)| !cut.contains(id)) {
-        let subjects = present.body.get("subjects").map(Tree::items).unwrap_or_default();
-        for who in &found.people {
-            let Some(subject) = subjects.iter().find(|subject| is_person(subject, who)) else { continue };
+fn kept(found: &Offboarding, desired: &Desired, observed: &Observed, command: &SmolStr) -> Vec<Kept> {
+    let cut = |id: &ResourceId, subject: &Tree, picks: &[Pick]| {
+        picks.iter().any(|pick| pick.id == *id && ends(pick, subject))
+    };
+    let mut all = Vec::new();
+    for (id, present) in bindings(observed) {
+        for subject in subjects(&present.body) {
+            let Some(who) = holder(subject).filter(|_| !cut(id, subject, &found.cut)) else { continue };
+            let foreign = cut(id, subject, &found.foreign);
+            let wanted = desired
+                .get(id)
+                .filter(|wanted| subjects(&wanted.body).iter().any(|one| holder(one).as_ref() == Some(&who)));
+            // Of strangers nothing counts but what lets them in there.
+            let wide = id.scope.is_empty() && (wanted.is_some() || !who.starts_with("group:system:"));
+            let stranger = || found.holders.contains(&who) && (foreign || wide);
+            if !found.people.contains(&who) && !stranger() {
+                continue;
+            }
             let Some(grants) = access::sentence(id, &present.body, subject, "stays") else { continue };
-            let because = match desired.get(id) {
+            let because = match wanted {
                 Some(resource) => Origin::of(&resource.because, desired.sources()).to_string().into(),
-                None if present.is_marked() => "it is left over from another tenant".into(),
-                None => format_smolstr!("it is not kwo's; `{}` shows it", showing(id, &observed.reach)),
+                None if present.is_marked() && !foreign => "it is left over from another tenant".into(),
+                None => format_smolstr!("{id} is not kwo's; `{}` shows it", showing(id, &observed.reach)),
             };
             let role = present.body.at("/roleRef/name").and_then(Tree::as_text).cloned().unwrap_or_default();
-            kept.push(Kept {
-                who: who.clone(),
+            let kept = Kept {
+                who,
                 grants: grants.into(),
                 namespace: id.scope.clone(),
                 role,
-                by_roster: desired.get(id).is_some(),
+                by_roster: wanted.is_some(),
                 because,
-            });
+                binding: Some(id.clone()),
+                ends: if foreign { command.clone() } else { SmolStr::default() },
+            };
+            all.push(kept);
         }
     }
-    kept
+    all
 }
 
 /// Where the roster names a tenant.

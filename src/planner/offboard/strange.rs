@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use smol_str::format_smolstr;
 
-use super::cut::{TOKEN, is_person, person};
+use super::cut::{self, TOKEN, is_person, person};
 use super::{Cut, Leaving, list_of};
 use crate::domains::reserved::reserved_for;
 use crate::domains::roles::NAVIGATION;
@@ -134,13 +134,7 @@ impl Cut {
 
 /// A subject of a binding as `--admin` names it.
 fn holder(subject: &Tree) -> Option<SmolStr> {
-    if !is_subject(subject) {
-        return None;
-    }
-    person(subject).or_else(|| {
-        let (namespace, name) = (text(subject, "/namespace"), text(subject, "/name"));
-        Some(format_smolstr!("system:serviceaccount:{namespace}:{name}"))
-    })
+    if is_subject(subject) { cut::holder(subject) } else { None }
 }
 
 /// Does it have the form of a subject, and nothing else in it?

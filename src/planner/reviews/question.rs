@@ -46,7 +46,7 @@ impl Question {
         if !self.user.is_empty() {
             return self.user.clone();
         }
-        let own = self.groups.iter().find(|group| *group != AUTHENTICATED);
+        let own = self.groups.iter().find(|group| *group != AUTHENTICATED).or(self.groups.first());
         own.map(|group| format_smolstr!("group:{group}")).unwrap_or_default()
     }
 
