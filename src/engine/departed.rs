@@ -49,6 +49,25 @@ pub struct Offboarded {
 }
 
 impl Departed {
+    /// Can there be an archive? Only a tenant has namespaces.
+    #[must_use]
+    pub fn can_be_archived(who: &str) -> bool {
+        !who.starts_with('-')
+    }
+
+    /// Is nobody gone any more? The cut was taken back, or the namespaces were destroyed and are there again because the
+    /// roster wants them.
+    #[must_use]
+    pub fn is_back(&self, is_there: impl FnOnce(&str) -> bool) -> bool {
+        let mut last = self.stages.iter().rev().filter(|stage| stage.done && stage.stage != "archive");
+        let begun = self.stages.last().is_some_and(|stage| !stage.done);
+        match last.next().map(|stage| stage.stage.as_str()) {
+            Some("undo") => !begun,
+            Some("destroy") => !begun && is_there(&self.who),
+            _ => false,
+        }
+    }
+
     /// The stages that were done after this moment.
     pub fn after(&self, moment: Option<Timestamp>) -> impl Iterator<Item = &DoneStage> {
         self.stages.iter().filter(move |stage| stage.done && moment.is_none_or(|moment| stage.at > moment))
@@ -74,6 +93,40 @@ impl Offboarded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_back_has_not_left() {
+        let departed = |stages: &[(&str, bool)]| Departed {
+            who: "alice".into(),
+            stages: stages
+                .iter()
+                .map(|(stage, done)| DoneStage {
+                    stage: (*stage).into(),
+                    at: Timestamp::UNIX_EPOCH,
+                    by: "ann".into(),
+                    host: "node".into(),
+                    done: *done,
+                })
+                .collect(),
+            kept_until: None,
+            archived: true,
+        };
+        let back = |stages: &[(&str, bool)], there| departed(stages).is_back(|_| there);
+        assert!(back(&[("cut", true), ("undo", true)], false));
+        assert!(back(&[("cut", true), ("undo", true), ("archive", true)], false));
+        assert!(back(&[("cut", true), ("destroy", true)], true));
+        for stages in [
+            &[("cut", true)][..],
+            &[("cut", true), ("undo", false)],
+            &[("cut", true), ("undo", true), ("cut", false)],
+            &[("cut", true), ("undo", true), ("cut", true)],
+            &[("cut", true), ("destroy", false)],
+        ] {
+            assert!(!back(stages, true), "{stages:?}");
+        }
+        assert!(!back(&[("cut", true), ("destroy", true)], false));
+        assert!(Departed::can_be_archived("alice") && !Departed::can_be_archived("--leftovers --access"));
+    }
 
     #[test]
     fn only_what_was_done_since_is_told() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::printed::Report;
 use super::{reviews, run};
-use kwo_engine::departed::Offboarded;
+use kwo_engine::departed::{Departed, Offboarded};
 use kwo_engine::history::{Commit, Entry, Left, Retained};
 use kwo_engine::run::Extent;
 
@@ -153,8 +153,12 @@ pub fn show(entry: &Entry) -> String {
     line("asked", &access.as_ref().map(reviews::asked).unwrap_or_default());
     line("looked", &looked_again.as_ref().map(again).unwrap_or_default());
     for Retained { who, until, archived } in retained {
-        let archived = if *archived { "archived" } else { "no archive yet" };
-        let _ = writeln!(out, "left: {}: kept until {until:.0} at least, {archived}", OneLine(who));
+        let archived = match archived {
+            true => ", archived",
+            false if Departed::can_be_archived(who) => ", no archive yet",
+            false => "",
+        };
+        let _ = writeln!(out, "left: {}: kept until {until:.0} at least{archived}", OneLine(who));
     }
     for problem in problems {
         let _ = writeln!(out, "! {}", OneLine(&problem.text));

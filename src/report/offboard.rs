@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use kwo_engine::offboard::{Record, Stage};
+use kwo_engine::offboard::{Asked, Record, Stage};
 use kwo_planner::offboard::{Kept, Leaving, Offboarding, Pick};
 use kwo_planner::plain::OneLine;
+use kwo_planner::tree::SmolStr;
 use serde::Serialize;
 
 use super::printed::Report;
@@ -23,7 +24,12 @@ pub struct Plan<'p> {
 pub struct Shown<'r>(pub &'r Record);
 
 /// The proof.
-pub struct Certificate<'r>(pub &'r Record);
+pub struct Certificate<'r> {
+    /// What is on record.
+    pub record: &'r Record,
+    /// There is an API server that can be asked.
+    pub asks: bool,
+}
 
 /// So many names are told in one sentence.
 const SHOWN: usize = 20;
@@ -41,11 +47,11 @@ pub struct PlanOut<'p> {
     by_hand: Vec<PickOut<'p>>,
     foreign: Vec<PickOut<'p>>,
     kept: &'p [Kept],
-    namespaces: &'p [kwo_planner::tree::SmolStr],
-    people: &'p [kwo_planner::tree::SmolStr],
+    namespaces: &'p [SmolStr],
+    people: &'p [SmolStr],
     storage_bytes: u64,
-    roster_lines: &'p [kwo_planner::tree::SmolStr],
-    unseen: &'p [kwo_planner::tree::SmolStr],
+    roster_lines: &'p [SmolStr],
+    unseen: &'p [SmolStr],
     confirm: &'p str,
 }
 
@@ -78,6 +84,10 @@ impl Report for Plan<'_> {
         let mut out = match leaving {
             Leaving::Tenant(name) => format!("Tenant {name} leaves.\n"),
             Leaving::Person { name, everywhere: _ } => format!("{name} leaves.\n"),
+            Leaving::Leftovers { access } if offboarding.is_empty() && offboarding.unseen.is_empty() => {
+                let what = if *access { " that gives anybody a right" } else { "" };
+                format!("Nothing is left over{what}.\n")
+            }
             Leaving::Leftovers { access: true } => "Access that is left over ends.\n".to_owned(),
             Leaving::Leftovers { access: false } => "What is left over ends.\n".to_owned(),
         };
@@ -150,7 +160,7 @@ pub fn still_in(after: &Offboarding) -> String {
     format!("Bindings that are not kwo's still let somebody in: {names}{more}. `{}` ends that.\n", first.ends)
 }
 
-fn lines(out: &mut String, lines: &[kwo_planner::tree::SmolStr]) {
+fn lines(out: &mut String, lines: &[SmolStr]) {
     for line in lines {
         let _ = writeln!(out, "  {line}");
     }
@@ -202,14 +212,18 @@ impl Report for Shown<'_> {
         }
         let made = record.cuts.iter().filter(|entry| entry.made.is_some()).count();
         if !record.cuts.is_empty() {
-            let _ = writeln!(out, "  {made} of {} cuts made; `--undo` brings them back", record.cuts.len());
+            let undo = if record.is_destroyed() { "" } else { "; `--undo` brings them back" };
+            let _ = writeln!(out, "  {made} of {} cuts made{undo}", record.cuts.len());
+        }
+        if let Some(kept) = record.archive.as_ref().filter(|_| record.is_destroyed()) {
+            let _ = writeln!(out, "  `{}` makes what the archive holds again", kept.import());
         }
         if let Some(kept) = &record.archive {
             let _ = writeln!(out, "  archive {} (sha256 {})", kept.file.display(), kept.receipt.sha256());
         }
-        let bad = record.answers.iter().filter(|answer| answer.is_bad()).count();
-        if !record.answers.is_empty() {
-            let _ = writeln!(out, "  {} access reviews, {bad} of them still say yes", record.answers.len());
+        if let Some(asked) = &record.asked {
+            let bad = record.answers.iter().filter(|answer| answer.is_bad()).count();
+            let _ = writeln!(out, "  {} access reviews, {bad} of them still say yes", asked.reviews);
         }
         for kept in record.kept.iter().filter(|kept| !kept.ends.is_empty()) {
             let _ = writeln!(out, "  {}, because {}", OneLine(&kept.grants), because(kept));
@@ -233,6 +247,32 @@ pub fn given_back(record: &Record) -> String {
         }
     }
     out
+}
+
+/// What the API server was asked, or why it was not.
+fn proof(record: &Record, asks: bool) -> String {
+    if let Some(Asked { reviews, no, who, namespaces }) = &record.asked {
+        let names = |list: &[SmolStr], empty: &str| {
+            let name =
+                |name: &SmolStr| if name.is_empty() { empty.to_owned() } else { OneLine(name).to_string() };
+            list.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        return format!(
+            "The API server answered {reviews} access reviews, {no} of them with no.\n\n\
+             - asked about: {}\n- in: {}",
+            names(who, ""),
+            names(namespaces, "the whole cluster")
+        );
+    }
+    let undone = || record.stages.iter().any(|stamp| stamp.stage == Stage::Undo);
+    match () {
+        () if !asks => "Nobody was asked: a directory has no API server.".to_owned(),
+        () if record.is_cut() => "Nobody was asked yet: run `--stage cut` again.".to_owned(),
+        () if undone() => {
+            "Nobody was asked: the cut was taken back, so the access is there again.".to_owned()
+        }
+        () => "Nobody was asked: the access is not cut.".to_owned(),
+    }
 }
 
 fn headline(record: &Record) -> String {
@@ -265,7 +305,7 @@ impl Report for Certificate<'_> {
         Self: 'a;
 
     fn text(&self) -> String {
-        let Certificate(record) = self;
+        let Certificate { record, asks } = self;
         let mut out = format!("# Offboarding: {}\n\nTarget: {}\n", record.leaving.words(), record.target);
         let _ = writeln!(out, "\n## Stages\n");
         for stamp in &record.stages {
@@ -303,17 +343,7 @@ impl Report for Certificate<'_> {
                 let _ = writeln!(out, "- {}, because {}", OneLine(&kept.grants), because(kept));
             }
         }
-        if record.answers.is_empty() {
-            let _ = writeln!(out, "\n## Proof\n\nNobody was asked: a directory has no API server.");
-            let _ = writeln!(out, "\nSHA-256 of the record: `{}`", record.digest());
-            return out;
-        }
-        let no = record.answers.iter().filter(|answer| !answer.allowed).count();
-        let _ = writeln!(
-            out,
-            "\n## Proof\n\nThe API server answered {} access reviews, {no} of them with no.",
-            record.answers.len()
-        );
+        let _ = writeln!(out, "\n## Proof\n\n{}", proof(record, *asks));
         for answer in record.answers.iter().filter(|answer| answer.allowed) {
             let why = if answer.kept { " (kept, see above)" } else { "" };
             let _ = writeln!(out, "- yes: {}{why}", OneLine(answer.sentence()));
@@ -327,7 +357,7 @@ impl Report for Certificate<'_> {
     }
 
     fn json(&self) -> CertificateOut<'_> {
-        let Certificate(record) = self;
+        let Certificate { record, asks: _ } = self;
         CertificateOut { format_version: FORMAT_VERSION, record, digest: record.digest() }
     }
 }

@@ -288,8 +288,12 @@ fn gone(departed: &Answer<Vec<Departed>>) -> Vec<String> {
             format!("{}{end} {:.0} by {}", one_line(&stage.stage), stage.at, one_line(&stage.by))
         });
         let kept = kept_until.map_or_else(String::new, |until| {
-            let archive = if *archived { "archived" } else { "no archive yet" };
-            format!("kept until {until:.0} at least, {archive}")
+            let archive = match archived {
+                true => ", archived",
+                false if Departed::can_be_archived(who) => ", no archive yet",
+                false => "",
+            };
+            format!("kept until {until:.0} at least{archive}")
         });
         [one_line(who).into_owned(), last, kept]
     };

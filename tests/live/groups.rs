@@ -19,7 +19,7 @@ async fn what_users_of_the_same_name_may_do_is_nothing_of_the_group() {
     let options = KubeOptions { kubeconfig: Some(kubeconfig.to_owned()), ..KubeOptions::default() };
     let kube = Arc::new(Kube::connect(options).await.unwrap());
     let who = format!("group:{team}").into();
-    let asked = || questions(&[format!("group:{team}").into()], &[], &[name.as_str().into()], true);
+    let asked = || questions(&[format!("group:{team}").into()], &[name.as_str().into()], true);
     let answers = review(&kube, asked(), &[]).await.unwrap();
     let yes: Vec<String> = answers.iter().filter(|answer| answer.allowed).map(|yes| yes.sentence()).collect();
     assert_eq!(yes, [""; 0]);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kwo_engine::archive::{ArchiveError, Identities, RosterLine, Verified};
 use kwo_engine::execute::Brakes;
 use kwo_engine::failure::{Exit, Failure};
@@ -73,9 +74,11 @@ impl Scene<'_> {
             // Somebody may have got access since.
             note = Some(self.proved(kube, (&mut record, seen), &offboarding).await?.1);
         }
-        let made = note.as_ref().and_then(|note| note.made);
+        // Without a mark nobody knows when it was cut: it may have been now.
+        let marked = record.marked(&*self.open.cutters.records).await.map_err(|error| unrecorded(&error))?;
+        let marked = Some(marked.unwrap_or_else(Timestamp::now));
         let leave = Leave {
-            retained_until: record.retained_at_least(self.fresh().retain_seconds, made),
+            retained_until: record.retained_at_least(self.fresh().retain_seconds, marked),
             with_foreign: self.args.with_foreign,
             discards_volumes: self.args.discard_volumes,
             unattended: unattended(),
@@ -102,6 +105,10 @@ impl Scene<'_> {
             return Err(Failure::new("the lock was lost to another run; nothing was changed"));
         }
         let actor = self.actor().await;
+        if let (Some(kept), Some(file)) = (&mut record.archive, &self.args.archive) {
+            // It is where it was opened now.
+            kept.file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+        }
         let stamp = (Stage::Destroy, false);
         let note = stamped(&self.open.cutters, (&mut record, note), stamp, &actor).await;
         let note = note.map_err(|error| unrecorded(&error))?;

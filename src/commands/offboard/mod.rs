@@ -60,7 +60,7 @@ pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
     }
     if !acts {
         let offboarding = scene.look().await?;
-        return scene.show(&offboarding).map(|()| Exit::Done);
+        return scene.show(&offboarding).await.map(|()| Exit::Done);
     }
     let interrupted = signals::on_signal()?;
     let lock = lock(&*scene.open.home, args.lock_timeout, &interrupted).await?;
@@ -163,10 +163,45 @@ impl Scene<'_> {
         Page { leaving: &self.leaving, offboarding, phrase: phrase(&self.leaving, offboarding) }
     }
 
-    fn show(&self, offboarding: &Offboarding) -> Result<(), Failure> {
+    async fn show(&self, offboarding: &Offboarding) -> Result<(), Failure> {
         report(&self.page(offboarding), self.args.output)?;
-        talk(&format!("\nNothing was changed. `{} --stage cut` ends the access.\n", self.args.again()));
+        // Whoever only looks can do without the record.
+        let record = self.record().await.ok().and_then(|(record, _)| record);
+        talk(&format!("\nNothing was changed. {}\n", self.next(offboarding, record.as_ref())));
         Ok(())
+    }
+
+    /// What comes next, by what is there and what was done.
+    fn next(&self, offboarding: &Offboarding, record: Option<&Record>) -> String {
+        let (again, wide) = (self.args.again(), self.args.again_with_foreign());
+        let cut = record.filter(|record| record.is_cut() && !record.is_destroyed());
+        match (offboarding.cut.is_empty(), offboarding.foreign.is_empty(), cut) {
+            (false, true, _) => format!("`{again} --stage cut` ends the access."),
+            (false, false, _) => format!(
+                "`{again} --stage cut` ends the access that kwo gave, and `{wide} --stage cut` also that of others."
+            ),
+            (true, false, _) => {
+                format!("Only what is not kwo's is left to cut: `{wide} --stage cut` ends that access.")
+            }
+            (true, true, None) => "There is nothing to cut.".to_owned(),
+            (true, true, Some(record)) => match (&self.leaving, &record.archive, &self.open.kube) {
+                (Leaving::Tenant(_), None, Some(_)) => format!(
+                    "The access is cut. `{again} --stage archive --recipient age1… --out DIR` keeps everything \
+                     in a file."
+                ),
+                (Leaving::Tenant(_), Some(kept), Some(_)) => {
+                    let key = if kept.receipt.is_encrypted() { " --identity FILE" } else { "" };
+                    let until = record.retained_until().filter(|until| *until > Timestamp::now());
+                    let until =
+                        until.map_or_else(String::new, |until| format!(", but not before {until:.0}"));
+                    format!(
+                        "The access is cut, and an archive is there. `{again} --stage destroy{key}` deletes the \
+                         namespaces{until}."
+                    )
+                }
+                _ => format!("The access is cut. `{again} --certificate` prints the proof."),
+            },
+        }
     }
 
     /// The record of one of whom nothing was done yet.
@@ -202,6 +237,11 @@ impl Scene<'_> {
         let Prepared { mut record, note, cuts: _, uncut } = prepared;
         let mut carried = Carried::default();
         if let (Some(kube), Some(note), true) = (&self.open.kube, note, record.is_cut()) {
+            let records = &*self.open.cutters.records;
+            // A cut of an earlier kwo has no mark, and the time to keep everything needs one.
+            if record.marked(records).await.map_err(|error| unrecorded(&error))?.is_none() {
+                record.mark(records).await.map_err(|error| unrecorded(&error))?;
+            }
             carried.answers = self.proved(kube, (&mut record, note), offboarding).await?.0;
         }
         Ok(ended(&carried, offboarding, !uncut.is_empty()))
@@ -262,9 +302,15 @@ impl Scene<'_> {
             return Err(Failure::new(format!("nothing was ever cut of {}", self.leaving.words())));
         };
         if let Some(kept) = record.archive.as_ref().filter(|_| record.is_destroyed()) {
-            let file = kwo_planner::endings::word(&kept.file.to_string_lossy());
-            return Err(Failure::new(format!("the namespaces of {} are destroyed", self.leaving.words()))
-                .hint(format!("`kwo archive import {file}` makes what the archive holds again")));
+            let failure = Failure::new(format!("the namespaces of {} are destroyed", self.leaving.words()));
+            let command = kept.import() + &self.args.cluster.kube.again();
+            let failure = failure.hint(format!("`{command}` makes what the archive holds again"));
+            return Err(match kept.file.exists() {
+                true => failure,
+                false => {
+                    failure.hint(format!("the archive is not at {} on this machine", kept.file.display()))
+                }
+            });
         }
         if record.cuts.is_empty() {
             talk("There is nothing to take back.\n");
@@ -321,7 +367,10 @@ impl Scene<'_> {
             return Err(Failure::new(format!("nothing was ever cut of {}", self.leaving.words())));
         };
         match self.args.certificate {
-            true => report(&Certificate(&record), self.args.output)?,
+            true => {
+                let asks = self.open.kube.is_some();
+                report(&Certificate { record: &record, asks }, self.args.output)?;
+            }
             false => report(&Shown(&record), self.args.output)?,
         }
         Ok(Exit::Done)

@@ -28,6 +28,21 @@ pub(super) fn fits(args: &Offboard) -> Result<(), Failure> {
         ("--identity", args.identity.is_some(), OffboardStage::Destroy),
         ("--discard-volumes", args.discard_volumes, OffboardStage::Destroy),
     ];
+    let of = [
+        ("--everywhere", args.everywhere && args.person.is_none(), "--person NAME"),
+        ("--access", args.access && !args.leftovers, "--leftovers"),
+        ("--with-foreign", args.with_foreign && args.tenant.is_none(), "a tenant"),
+    ];
+    if let Some((option, _, whom)) = of.iter().find(|(_, stray, _)| *stray) {
+        let failure = Failure::usage(format!("{option} is for {whom}"));
+        return Err(match (*option, &args.person) {
+            ("--with-foreign", Some(_)) => failure.hint("of a person, `--everywhere` cuts what others gave"),
+            ("--everywhere", _) if args.tenant.is_some() => {
+                failure.hint("of a tenant, `--with-foreign` cuts what others gave")
+            }
+            _ => failure,
+        });
+    }
     let stray = options.iter().find(|(_, given, stage)| *given && args.stage != Some(*stage));
     stray.map_or(Ok(()), |(option, _, stage)| {
         let stage = if *stage == OffboardStage::Archive { "archive" } else { "destroy" };

@@ -172,6 +172,12 @@ impl Receipt {
         &self.sha256
     }
 
+    /// Does it take a key to open it?
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
     /// What is in it.
     #[must_use]
     pub fn index(&self) -> &Index {

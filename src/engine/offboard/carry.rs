@@ -122,6 +122,8 @@ pub async fn carry_out(
     }
     stamp(&mut record, Stage::Cut, actor, false);
     let mut note = record.save(&*cutters.records, note.as_ref()).await?;
+    // The record has a date, too, but others may be able to write that, and it may be from an earlier cut.
+    record.mark(&*cutters.records).await?;
     let mut carried = Carried::default();
     for (pick, cut) in cuts {
         carried.stopped = pulled(brakes);
@@ -211,7 +213,7 @@ pub async fn prove(
     let asked = questions(&who, &spaces, whole);
     let answers = review(kube, asked, &offboarding.kept).await.map_err(RecordError::Refused)?;
     record.kept.clone_from(&offboarding.kept);
-    record.answers.clone_from(&answers);
+    record.proved(answers.clone());
     let note = record.save(&*cutters.records, Some(&note)).await?;
     Ok((answers, note))
 }
@@ -255,6 +257,7 @@ pub async fn undo(
     stamp(&mut record, Stage::Undo, actor, whole);
     if whole {
         record.cuts.clear();
+        record.asked = None;
         record.answers.clear();
         record.kept.clear();
     }

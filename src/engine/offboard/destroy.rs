@@ -15,9 +15,11 @@ use crate::archive::{ObjectKey, Verified};
 use crate::execute::Brakes;
 use crate::providers::{Cutters, Held, Kube, Refusal, counted};
 
-/// How long a namespace may take to be gone, and how often it is looked for.
-const TRIES: u32 = 60;
+/// How often a namespace is looked for that is to be gone, how long it may stand still meanwhile, and how long it may take
+/// at all.
 const PAUSE: Duration = Duration::from_millis(500);
+const STILL: u32 = 60;
+const TRIES: u32 = 600;
 
 /// What was said besides the names: what may be lost.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -129,13 +131,19 @@ pub async fn destroy(
 
 /// Waits until the namespace is gone, or says what holds it.
 pub async fn waited(kube: &Arc<Kube>, name: &str) -> Gone {
-    let mut holding = Vec::new();
+    let (mut holding, mut still) = (Vec::new(), 0);
     for _ in 0..TRIES {
-        match kube.namespace(name).await {
+        let now = match kube.namespace(name).await {
             Ok(None) => return Gone::Whole,
-            Ok(Some(held)) => holding = holds(&held.object),
+            Ok(Some(held)) => holds(&held.object),
             Err(refusal @ Refusal::Unreachable { .. }) => return Gone::Failed(refusal.to_string()),
-            Err(refusal) => holding = vec![refusal.to_string()],
+            Err(refusal) => vec![refusal.to_string()],
+        };
+        // As long as Kubernetes says something else each time, it goes on.
+        still = if now == holding { still + 1 } else { 0 };
+        holding = now;
+        if still >= STILL {
+            break;
         }
         tokio::time::sleep(PAUSE).await;
     }

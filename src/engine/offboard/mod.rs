@@ -4,11 +4,14 @@
 mod carry;
 mod destroy;
 mod keep;
+mod packed;
 mod record;
 mod reviews;
+#[cfg(test)]
+mod tests;
 
 pub use carry::{Actor, Carried, Prepared, carry_out, prepare, prove, stamped, undo};
 pub use destroy::{Gone, Leave, destroy, facts, removals, waited};
 pub use keep::{NotKept, archived, claims, everything, storage};
 pub use record::{Entry, Kept, Record, RecordError, Stage, Stamp};
-pub use reviews::{Answer, Question, everything_of, questions, review};
+pub use reviews::{Answer, Asked, Question, everything_of, questions, review};

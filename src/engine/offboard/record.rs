@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use kwo_planner::endings::word;
 use kwo_planner::offboard::{self, Cut, Leaving};
 use kwo_planner::tree::SmolStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::reviews::Answer;
+use super::packed;
+use super::reviews::{Answer, Asked};
 use crate::archive::Receipt;
 use crate::departed::{Departed, DoneStage};
 use crate::providers::{Note, Records, Refusal};
@@ -33,7 +35,10 @@ pub struct Record {
     /// What the people kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<offboard::Kept>,
-    /// What the access reviews answered after the cut.
+    /// Who was asked about after the cut, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// The access reviews that were answered with yes. An older record has those with no, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answer>,
     /// The archive that was read back, and where it was written.
@@ -94,6 +99,15 @@ pub struct Kept {
     pub receipt: Receipt,
 }
 
+impl Kept {
+    /// The command that makes what the archive holds again.
+    #[must_use]
+    pub fn import(&self) -> String {
+        let key = if self.receipt.is_encrypted() { " --identity FILE" } else { "" };
+        format!("kwo archive import {}{key}", word(&self.file.to_string_lossy()))
+    }
+}
+
 /// One cut, and whether it was made.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -135,6 +149,7 @@ impl Record {
             stages: Vec::new(),
             cuts: Vec::new(),
             kept: Vec::new(),
+            asked: None,
             answers: Vec::new(),
             archive: None,
             retain_seconds,
@@ -153,12 +168,17 @@ impl Record {
         let note = records.record(&name(leaving)).await.map_err(RecordError::Refused)?;
         let Some(note) = note else { return Ok((None, None)) };
         let unreadable = |error: serde_json::Error| RecordError::Unreadable(error.to_string());
-        let text: serde_json::Value = serde_json::from_str(&note.text).map_err(unreadable)?;
+        let text = packed::unpacked(&note.text).map_err(RecordError::Unreadable)?;
+        let text: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
         let version = text.get("format_version").and_then(|version| version.as_str()).unwrap_or_default();
         if version.split('.').next() != FORMAT_VERSION.split('.').next() {
             return Err(RecordError::Newer(version.to_owned()));
         }
-        let record: Record = serde_json::from_value(text).map_err(unreadable)?;
+        let mut record: Record = serde_json::from_value(text).map_err(unreadable)?;
+        if record.asked.is_none() && !record.answers.is_empty() {
+            let all = std::mem::take(&mut record.answers);
+            record.proved(all);
+        }
         if record.target != target {
             return Err(RecordError::OfAnother);
         }
@@ -175,8 +195,31 @@ impl Record {
     /// When it cannot be written, or another run was quicker.
     pub async fn save(&self, records: &dyn Records, seen: Option<&Note>) -> Result<Note, RecordError> {
         let text = serde_json::to_string(self).map_err(|error| RecordError::Unreadable(error.to_string()))?;
+        let text = packed::packed(text, FORMAT_VERSION).map_err(RecordError::Unreadable)?;
         let brief = self.in_short();
         records.keep(&name(&self.leaving), (&text, &brief), seen).await.map_err(RecordError::Refused)
+    }
+
+    /// Puts what was answered on record: every yes, and of the rest how many there are and about whom.
+    pub fn proved(&mut self, answers: Vec<Answer>) {
+        self.asked = Some(Asked::of(&answers));
+        self.answers = answers.into_iter().filter(|answer| answer.allowed).collect();
+    }
+
+    /// Leaves a mark that a cut begins now, which the system itself dates. Each cut leaves another one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn mark(&self, records: &dyn Records) -> Result<(), RecordError> {
+        records.mark(&name(&self.leaving)).await.map_err(RecordError::Refused)
+    }
+
+    /// When the last cut began, as the system itself has dated it; nothing where it has no mark of one.
+    ///
+    /// # Errors
+    /// When nobody can tell.
+    pub async fn marked(&self, records: &dyn Records) -> Result<Option<Timestamp>, RecordError> {
+        records.marked(&name(&self.leaving)).await.map_err(RecordError::Refused)
     }
 
     /// What runs by themselves tell of it.
@@ -239,12 +282,12 @@ impl Record {
         self.retained_at_least(0, None)
     }
 
-    /// The same, not shorter than so many seconds, and counted from when the system first had a record: what others wrote
-    /// into one ends nothing early.
+    /// The same, not shorter than so many seconds, and counted from when the system dated the last cut at the earliest: what
+    /// others wrote into a record ends nothing early.
     #[must_use]
-    pub fn retained_at_least(&self, seconds: u64, made: Option<Timestamp>) -> Option<Timestamp> {
+    pub fn retained_at_least(&self, seconds: u64, marked: Option<Timestamp>) -> Option<Timestamp> {
         let cut = self.cut_at()?;
-        let from = made.map_or(cut, |made| made.max(cut));
+        let from = marked.map_or(cut, |marked| marked.max(cut));
         let seconds = i64::try_from(self.retain_seconds.max(seconds)).unwrap_or(i64::MAX);
         Some(from.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX))
     }

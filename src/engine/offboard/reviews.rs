@@ -1,6 +1,7 @@
 //! The proof of a cut: for everybody who left, the API server is asked whether they may still do anything in the
 //! namespaces. Only its "no" counts; kwo concludes nothing by itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,37 @@ pub struct Answer {
     pub allowed: bool,
     /// The person keeps a right that the plan told, so a yes was to be expected.
     pub kept: bool,
+}
+
+/// Who was asked about, and where. Each of them was asked about with the same questions, so those that were answered with no
+/// are not kept one by one.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// How many questions there were.
+    pub reviews: usize,
+    /// How many of them were answered with no.
+    pub no: usize,
+    /// About whom: users, groups as `group:NAME`, and service accounts as `system:serviceaccount:NAMESPACE:NAME`.
+    pub who: Vec<SmolStr>,
+    /// Where; an empty name is the whole cluster.
+    pub namespaces: Vec<SmolStr>,
+}
+
+impl Asked {
+    /// What these answers are about.
+    #[must_use]
+    pub fn of(answers: &[Answer]) -> Asked {
+        let distinct = |of: fn(&Answer) -> SmolStr| {
+            let all: BTreeSet<SmolStr> = answers.iter().map(of).collect();
+            all.into_iter().collect()
+        };
+        Asked {
+            reviews: answers.len(),
+            no: answers.iter().filter(|answer| !answer.allowed).count(),
+            who: distinct(|answer| answer.question.who()),
+            namespaces: distinct(|answer| answer.question.namespace.clone()),
+        }
+    }
 }
 
 /// What is asked of each, from the least harmful to everything.
@@ -102,8 +134,6 @@ fn asked_as(who: &str) -> (SmolStr, Vec<SmolStr>) {
             (who.into(), vec!["system:serviceaccounts".into(), own, EVERYONE])
         }
         (None, None) => (who.into(), vec![EVERYONE]),
-    }
-}
     }
 }
 

@@ -15,6 +15,7 @@ use kwo_planner::roster::{Entry, Roster};
 use super::asked::{Asked, there};
 use super::tenants::tenants;
 use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
+use crate::departed::Departed;
 use crate::providers::{Home, Kube, Node, Refusal};
 use crate::sync::{Memory, Short};
 
@@ -62,13 +63,25 @@ pub async fn look(
     )
     .await;
     let (nodes, traefik, resolvers, registry, tenants) = cluster;
-    let (last_run, last_sync, departed) = match asked.away {
+    let (last_run, last_sync, departed): (_, _, Answer<Vec<Departed>>) = match asked.away {
         true => (asked.silence(), asked.silence(), asked.silence()),
         false => {
             let (run, memory, departed) =
                 join3(kube.last_run(), Memory::recall(kube), Home::departed(kube)).await;
             (run.into(), Answer::from(memory).map(|(memory, _)| last_run_of(memory)), departed.into())
         }
+    };
+    // A tenant of the roster that has a namespace is there, whatever was done to an earlier one.
+    let there = |who: &str| {
+        let spaces = tenants.iter().filter(|tenant| tenant.name == who).flat_map(|tenant| &tenant.namespaces);
+        spaces.into_iter().any(|space| matches!(&space.phase, Answer::Found(Some(_))))
+    };
+    let departed = match departed {
+        Answer::Found(all) => {
+            let left = |one: &Departed| !one.is_back(there);
+            Answer::Found(all.into_iter().filter(left).collect())
+        }
+        unknown @ Answer::CouldNotLook(_) => unknown,
     };
     let status = Status {
         format_version: FORMAT_VERSION,

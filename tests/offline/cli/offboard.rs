@@ -167,6 +167,36 @@ fn a_record_that_cannot_be_read_is_no_empty_one() {
 }
 
 #[test]
+fn that_nothing_is_left_over_is_no_mistake() {
+    let folder = applied(BOTH);
+    let path = folder.path();
+    for (args, said) in [
+        (&["--leftovers", "--access"][..], "Nothing is left over that gives anybody a right.\n"),
+        (&["--leftovers"], "Nothing is left over.\n"),
+    ] {
+        let found = transcript(path, &[&["offboard", "--target", "dir:out"], args].concat());
+        assert!(found.contains("exit 0") && found.contains(said), "{found}");
+        let found =
+            transcript(path, &[&["offboard", "--target", "dir:out", "--stage", "cut"], args].concat());
+        assert!(found.contains("exit 0") && found.contains("There is nothing to cut"), "{found}");
+    }
+}
+
+#[test]
+fn an_option_for_somebody_else_is_refused_and_not_passed_over() {
+    let folder = applied(BOTH);
+    for (args, said) in [
+        (&["alice", "--everywhere"][..], "--everywhere is for --person NAME"),
+        (&["alice", "--access"], "--access is for --leftovers"),
+        (&["--person", "bob@example.com", "--with-foreign"], "--with-foreign is for a tenant"),
+        (&["--leftovers", "--with-foreign"], "--with-foreign is for a tenant"),
+    ] {
+        let found = transcript(folder.path(), &[&["offboard", "--target", "dir:out"], args].concat());
+        assert!(found.contains("exit 64") && found.contains(said), "{args:?}: {found}");
+    }
+}
+
+#[test]
 fn a_pipeline_offboards_nobody() {
     let folder = applied(BOTH);
     let before = files(folder.path());

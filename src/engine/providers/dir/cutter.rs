@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use kwo_planner::observed::{Place, Version};
 use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -95,6 +96,15 @@ impl Cutter for Dir {
 impl Records for Dir {
     fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>> {
         Box::pin(async move { note::recall(self.path(), &place(name)) })
+    }
+
+    // Nobody destroys what is in a directory, so nothing counts from a date.
+    fn mark<'a>(&'a self, _: &'a str) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn marked<'a>(&'a self, _: &'a str) -> Promise<'a, Result<Option<Timestamp>, Refusal>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn keep<'a>(
@@ -206,7 +216,7 @@ fn moved(root: &Path, from: &Path, to: &Path) -> Result<(), Refusal> {
             let same = fs::read(&from).map_err(failed)? == fs::read(&to).map_err(failed)?;
             if !same {
                 // An earlier cut of the same object: the newest one counts, the older one keeps its bytes.
-                let kept = to.with_extension(format!("{}.before", jiff::Timestamp::now().as_second()));
+                let kept = to.with_extension(format!("{}.before", Timestamp::now().as_second()));
                 fs::rename(&to, kept).map_err(failed)?;
                 fs::hard_link(&from, &to).map_err(failed)?;
             }

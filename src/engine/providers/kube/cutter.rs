@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use kwo_planner::observed::Version;
 use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::ResourceId;
@@ -87,6 +88,14 @@ impl Records for Kube {
         Box::pin(async move { note::recall(&self.wire, &place(name, None)).await })
     }
 
+    fn mark<'a>(&'a self, name: &'a str) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move { note::mark(&self.wire, &marks(name), MARKS).await })
+    }
+
+    fn marked<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Timestamp>, Refusal>> {
+        Box::pin(async move { note::marked(&self.wire, &marks(name)).await })
+    }
+
     fn keep<'a>(
         &'a self,
         name: &'a str,
@@ -99,6 +108,15 @@ impl Records for Kube {
         })
     }
 }
+
+/// What the names of the marks of cuts begin with. No tenant has a dot in its name.
+fn marks(name: &str) -> String {
+    format!("kwo-offboard-{name}.cut-")
+}
+
+/// What such a mark is there for.
+const MARKS: &str =
+    "when `kwo offboard --stage cut` began; the time to keep everything counts from its creation";
 
 /// Where the record of somebody who left stands.
 fn place(name: &str, brief: Option<String>) -> Place {

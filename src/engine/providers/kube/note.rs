@@ -2,7 +2,9 @@
 //! no mark, since no roster asks for it. Every change holds only for the state that was read.
 
 use http::StatusCode;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kwo_planner::tree::{SmolStr, Tree};
 use serde_json::json;
 
 use super::path::WRITER;
@@ -60,6 +62,39 @@ fn note(place: &Place, body: &[u8]) -> Result<Note, Refusal> {
     let version = version.ok_or_else(|| unreadable("it has no resourceVersion".to_owned()))?;
     let made = found.metadata.creation_timestamp.map(|made| made.0);
     Ok(Note { text, version, made })
+}
+
+/// Makes an empty ConfigMap whose name begins so. What counts is when: the API server writes that, and no change to the
+/// object changes it.
+pub(super) async fn mark(wire: &Wire, prefix: &str, about: &str) -> Result<(), Refusal> {
+    let body = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
+        "metadata": {
+            "generateName": prefix, "namespace": "kube-system", "annotations": {"kwo.dev/about": about},
+        },
+    });
+    let asked = wire.ask(&Call::post(format!("{CONFIG_MAPS}{WRITER}"), body.to_string().into_bytes())).await;
+    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if answer.is_success() { Ok(()) } else { Err(answer.refusal(asked.tries)) }
+}
+
+/// When the latest of these was made. They are found by their names, which nobody can change either.
+pub(super) async fn marked(wire: &Wire, prefix: &str) -> Result<Option<Timestamp>, Refusal> {
+    let asked = wire.ask(&Call::metadata(CONFIG_MAPS.to_owned())).await;
+    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if !answer.is_success() {
+        return Err(answer.refusal(asked.tries));
+    }
+    let list: Tree = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
+        why: format!("the ConfigMaps in kube-system cannot be read: {error}"),
+    })?;
+    let text = |item: &Tree, pointer: &str| item.at(pointer).and_then(Tree::as_text).cloned();
+    let made = list.get("items").map(Tree::items).unwrap_or_default().iter().filter_map(|item| {
+        let name: SmolStr = text(item, "/metadata/name").filter(|name| name.starts_with(prefix))?;
+        let at = text(item, "/metadata/creationTimestamp")?;
+        at.parse::<Timestamp>().ok().filter(|_| name.len() > prefix.len())
+    });
+    Ok(made.max())
 }
 
 /// Leaves this text in place of the one that was read.
