@@ -35,6 +35,9 @@ pub struct Cli {
     /// Print more on standard error: give it once to see every request, twice to see everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "KWO_VERBOSE", value_parser = loudness, display_order = 100)]
     pub verbose: u8,
+    /// The words of the command that was typed, without its options.
+    #[arg(skip)]
+    pub typed: Vec<String>,
 }
 
 /// How often `--verbose` stands in its variable.
@@ -64,7 +67,13 @@ impl Cli {
         let typed = definition
             .try_get_matches_from_mut(std::env::args_os())
             .map_err(|error| with_variable(error, &mut definition))?;
-        Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))
+        let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))?;
+        let (mut words, mut here) = (Vec::new(), &typed);
+        while let Some((word, below)) = here.subcommand() {
+            words.push(word.to_owned());
+            here = below;
+        }
+        Ok(Cli { typed: words, ..cli })
     }
 }
 

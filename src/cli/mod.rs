@@ -13,6 +13,7 @@ mod examples;
 mod groups;
 mod offboard;
 mod options;
+mod own;
 mod pipeline;
 mod roster;
 mod sections;
@@ -37,6 +38,7 @@ pub use edits::{
 pub use groups::GROUPS;
 pub use offboard::{Offboard, OffboardStage};
 pub use options::{ApplyOptions, Target, folder};
+pub use own::fits;
 pub use pipeline::{Ci, Rbac, RightsFor};
 pub use roster::{PerhapsRosterArgs, RosterArgs};
 pub use sections::{

@@ -23,9 +23,8 @@ pub(super) fn failed(error: &ArchiveError) -> Failure {
         ArchiveError::Sealed { .. } => {
             failure.hint("`--identity FILE` names the key of one of those that it was made for")
         }
-        ArchiveError::Damaged { .. } => {
-            failure.hint("take another copy of it; `--sha256` of `kwo archive verify` tells copies apart")
-        }
+        ArchiveError::Damaged { .. } => failure
+            .hint("take another copy of it; `kwo archive verify FILE --sha256 DIGEST` tells copies apart"),
         _ => failure,
     }
 }

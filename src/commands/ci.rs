@@ -1,12 +1,13 @@
 //! `kwo ci`
 
+use kwo_planner::plain::counted;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use kwo_planner::roster::Roster;
 use tempfile::NamedTempFile;
 
-use super::load::{compiled, counted};
+use super::load::{compiled, counted as objects_of};
 use super::print::{data, exactly, talk};
 use super::{apply, plan};
 use crate::cli::Ci;
@@ -141,8 +142,12 @@ impl Scene {
         talk(&format!("{why}\nkwo checks only the roster, without the credentials of the cluster\n"));
         let said = match self.checked(args) {
             Ok(roster) => {
-                let objects = counted(&roster)?;
-                let valid = format!("{} is valid: {objects} objects\n", args.roster.roster.display());
+                let objects = objects_of(&roster)?;
+                let valid = format!(
+                    "{} is valid: {}\n",
+                    args.roster.roster.display(),
+                    counted(objects, "object", "objects")
+                );
                 talk(&valid);
                 Ok(failed("the roster is valid, and was not planned", &format!("{valid}{why}")))
             }

@@ -1,5 +1,6 @@
 //! What all commands have that edit the roster: the files of a good one, the difference, a yes, and the new text.
 
+use kwo_planner::plain::counted;
 use std::path::Path;
 
 use kwo_engine::failure::{Exit, Failure};
@@ -131,9 +132,9 @@ pub(super) fn show(rewrites: &[&Rewrite]) {
         let new_file = if old.is_empty() { " (new)" } else { "" };
         let lines = edited(old, new).unwrap_or_else(|| {
             format!(
-                "      {} lines → {} lines, too many to compare\n",
-                old.lines().count(),
-                new.lines().count()
+                "      {} → {}, too many to compare\n",
+                counted(old.lines().count(), "line", "lines"),
+                counted(new.lines().count(), "line", "lines")
             )
         });
         data(&format!("{}{new_file}\n{lines}", one_line(name)));

@@ -1,6 +1,6 @@
 //! From the command to the file that does it.
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, fits};
 use kwo_engine::failure::{Exit, Failure};
 
 /// Runs one command to its end.
@@ -8,7 +8,14 @@ use kwo_engine::failure::{Exit, Failure};
 /// # Errors
 /// When it ends badly; the failure knows the exit code.
 pub async fn run(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { command, verbose: _ } = cli;
+    let Cli { command, verbose: _, typed } = cli;
+    each(command).await.map_err(|mut failure| {
+        failure.hints.retain(|hint| fits(hint, &typed));
+        failure
+    })
+}
+
+async fn each(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Validate(args) => super::validate::validate(&args),
         Command::Render(args) => super::render::render(&args),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::providers::{
-    Composite, ConnectError, Cutter, Cutters, Dir, Home, Kube, KubeOptions, Node, Provider, Records,
+    Composite, ConnectError, Cutter, Cutters, Dir, Home, Kube, KubeOptions, NAME_ONE, Node, Provider, Records,
 };
 use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
@@ -151,7 +151,12 @@ pub async fn connect(options: KubeOptions) -> Result<Kube, Failure> {
 #[must_use]
 pub fn unconnected(error: &ConnectError) -> Failure {
     let failure = Failure::new("cannot connect to the cluster").because(error);
-    error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()))
+    let failure = error.hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()));
+    // A hint with an option is shown where the command has it.
+    match error.hint.as_deref() == Some(NAME_ONE) {
+        true => failure.hint("to work without a cluster, use --target dir:PATH"),
+        false => failure,
+    }
 }
 
 /// What `--adopt` says.

@@ -1,6 +1,7 @@
 //! How much a plan says: one line for all of it, and a shorter one for a part.
 
 use crate::change::{Held, Leftover, Step};
+use crate::plain::counted;
 use crate::plan::Plan;
 
 /// How many of each there are.
@@ -144,6 +145,6 @@ impl Counts {
             (self.own_policies, "network policy of a tenant's own", "network policies of tenants' own"),
         ];
         let told = told.into_iter().filter(|(count, ..)| *count > 0);
-        told.map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+        told.map(|(count, one, many)| counted(count, one, many))
     }
 }

@@ -1,6 +1,7 @@
 //! How much an unattended run may change by itself. kwo refuses a plan beyond a limit as a whole, because a roster
 //! that looks like a mistake is a question for a person.
 
+use crate::plain::counted;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -79,8 +80,9 @@ pub fn check(
         excess(
             Limit::Drop,
             format!(
-                "{} of {of} tenants are no longer in the roster: {}; the limit is {most} %",
+                "{} of {} no longer in the roster: {}; the limit is {most} %",
                 gone.len(),
+                counted(of, "tenant is", "tenants are"),
                 list(&gone)
             ),
         );
@@ -92,7 +94,10 @@ pub fn check(
     if beyond(revised, there, most) {
         excess(
             Limit::Revise,
-            format!("{revised} of {there} objects would be revised; the limit is {most} %"),
+            format!(
+                "{revised} of {} would be revised; the limit is {most} %",
+                counted(there, "object", "objects")
+            ),
         );
     }
 
@@ -103,7 +108,11 @@ pub fn check(
         let names: Vec<&str> = touched.iter().copied().collect();
         excess(
             Limit::Tenants,
-            format!("{} tenants would be touched: {}; the limit is {most}", names.len(), list(&names)),
+            format!(
+                "{} would be touched: {}; the limit is {most}",
+                counted(names.len(), "tenant", "tenants"),
+                list(&names)
+            ),
         );
     }
     found

@@ -41,6 +41,12 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
     }
 }
 
+/// So many things, in words: the one place that knows that one of them is no plural.
+#[must_use]
+pub fn counted<N: fmt::Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
+    if number == N::from(1) { format!("{number} {one}") } else { format!("{number} {many}") }
+}
+
 /// The text with these characters spelled out.
 #[must_use]
 pub fn spelled(text: &str, odd: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -115,6 +121,14 @@ pub fn json(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_of_a_thing_is_no_plural() {
+        assert_eq!(counted(1_usize, "right is left", "rights are left"), "1 right is left");
+        assert_eq!(counted(0_usize, "warning", "warnings"), "0 warnings");
+        assert_eq!(counted(-1_i64, "day", "days"), "-1 days");
+        assert_eq!(counted(2_u64, "person", "people"), "2 people");
+    }
 
     #[test]
     fn what_acts_is_spelled_out() {

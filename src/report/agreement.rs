@@ -3,6 +3,7 @@
 use kwo_planner::agreement::{others, remains};
 use kwo_planner::change::Held;
 use kwo_planner::plain::OneLine;
+use kwo_planner::plain::counted;
 
 use super::style::{CREATE, HOLD, LEFT};
 use kwo_engine::status::Agreement;
@@ -49,7 +50,7 @@ pub(super) fn lines(agreement: &Agreement) -> Vec<String> {
     }
     let changes = agreement.changes();
     if changes > 0 {
-        let wanted = if changes == 1 { "1 change is".to_owned() } else { format!("{changes} changes are") };
+        let wanted = counted(changes, "change is", "changes are");
         lines.push(format!(
             "{wanted} wanted ({create} to create, {extend} to extend, {revise} to revise); `kwo plan` shows them"
         ));
@@ -69,9 +70,11 @@ pub(super) fn lines(agreement: &Agreement) -> Vec<String> {
     }
     match own_policies {
         0 => {}
-        1 => lines.push("1 network policy of a tenant's own, which its tier lets it write".to_owned()),
-        several => lines
-            .push(format!("{several} network policies of tenants' own, which their tiers let them write")),
+        some => lines.push(counted(
+            *some,
+            "network policy of a tenant's own, which its tier lets it write",
+            "network policies of tenants' own, which their tiers let them write",
+        )),
     }
     lines
 }

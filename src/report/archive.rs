@@ -1,5 +1,6 @@
 //! What is in an archive, as text and as JSON; what an import of one does not make.
 
+use kwo_planner::plain::counted;
 use std::fmt::Write as _;
 
 use kwo_engine::archive::{FORMAT_VERSION, Index, LeftOut, Meta, NotMade, Part, Verified};
@@ -124,7 +125,14 @@ pub fn head(archive: &Verified) -> String {
     line("tenant", archive.tenant());
     line("cluster", archive.cluster());
     line("made", &format!("{} by kwo {kwo}", archive.time()));
-    line("holds", &format!("{objects} objects, {} other parts", parts.len() - objects));
+    line(
+        "holds",
+        &format!(
+            "{}, {}",
+            counted(objects, "object", "objects"),
+            counted(parts.len() - objects, "other part", "other parts")
+        ),
+    );
     line("left out", &left_out.len().to_string());
     line("encrypted", if archive.is_encrypted() { "yes" } else { "no" });
     line("sha256", archive.sha256());

@@ -1,6 +1,7 @@
 //! What quotas promise beside what the nodes can give, as text: a few lines a resource, with a bar where a person looks.
 //! The JSON is the amounts themselves. Also what a plan says of it.
 
+use kwo_planner::plain::counted;
 use std::fmt::Write as _;
 
 use kwo_planner::capacity::{Above, Amount, Capacity, LeftOut, Nodes, Over, Overcommitted, Resource, Tier};
@@ -136,8 +137,10 @@ fn resource(out: &mut String, of: &Resource, bars: bool) {
     }
     match unbounded {
         0 => {}
-        1 => drop(writeln!(out, "  {HOLD}1 namespace has no bound for it{HOLD:#}")),
-        several => drop(writeln!(out, "  {HOLD}{several} namespaces have no bound for it{HOLD:#}")),
+        some => {
+            let told = counted(*some, "namespace has no bound for it", "namespaces have no bound for it");
+            let _ = writeln!(out, "  {HOLD}{told}{HOLD:#}");
+        }
     }
     for Tier { tier, tenants, namespaces, before, after } in tiers {
         let tier = tier.as_ref().map_or_else(|| "left the roster".to_owned(), ToString::to_string);

@@ -1,5 +1,6 @@
 //! What `kwo doctor` found: a line a check, and below what failed what to do. The JSON is the checks themselves.
 
+use kwo_planner::plain::counted;
 use std::fmt::Write as _;
 
 use kwo_engine::doctor::{Check, Outcome, Todo};
@@ -50,9 +51,9 @@ impl Report for Examined {
         let of = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
         let _ = writeln!(
             out,
-            "\n{STRONG}{} failed, {} warnings, {} ok{STRONG:#}; {} could not be told, {} not asked",
+            "\n{STRONG}{} failed, {}, {} ok{STRONG:#}; {} could not be told, {} not asked",
             of(Outcome::Failed),
-            of(Outcome::Warning),
+            counted(of(Outcome::Warning), "warning", "warnings"),
             of(Outcome::Ok),
             of(Outcome::CannotTell),
             of(Outcome::NotAsked)

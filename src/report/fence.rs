@@ -1,5 +1,6 @@
 //! A code block of Markdown: what strangers wrote stands in it as it is, and cannot end it.
 
+use kwo_planner::plain::counted;
 use kwo_planner::plain::{acts, spelled};
 
 /// Forges refuse longer comments; GitHub's limit is 65 536 characters.
@@ -35,8 +36,7 @@ pub(super) fn block(text: &str, longest: usize, rest: &str) -> String {
             let more = kept.lines().count() - fits.lines().count();
             let more = match more {
                 0 => "… and more".to_owned(),
-                1 => "… and 1 line more".to_owned(),
-                several => format!("… and {several} lines more"),
+                some => format!("… and {} more", counted(some, "line", "lines")),
             };
             format!("{fits}\n{more}; {rest}")
         }

@@ -2,6 +2,7 @@
 //! revised, disturbed, taken over or held, and leftovers that still give somebody something. A change that several
 //! tenants share is shown once.
 
+use kwo_planner::plain::counted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -135,11 +136,8 @@ fn below(out: &mut String, part: &Part<'_>, told: &BTreeSet<&ResourceId>) {
         }
     }
     for (id, waiting) in waiting {
-        let (what, wait) = match waiting.len() {
-            1 => ("1 object".to_owned(), "waits"),
-            several => (format!("{several} objects"), "wait"),
-        };
-        let _ = writeln!(out, "  {HOLD}!{HOLD:#} {what} {wait} on {id}: {}", first(&waiting));
+        let what = counted(waiting.len(), "object waits", "objects wait");
+        let _ = writeln!(out, "  {HOLD}!{HOLD:#} {what} on {id}: {}", first(&waiting));
     }
     let within: BTreeSet<&ResourceId> =
         leftovers.iter().filter(|left| acts(left)).filter_map(|left| left.within.as_ref()).collect();

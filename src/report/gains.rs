@@ -124,7 +124,10 @@ fn together(steps: &[Arc<Step>], gains: Vec<(&ResourceId, String)>) -> Vec<Strin
     };
     lines.extend(there.into_iter().map(line));
     lines.extend((more > 0).then(|| {
-        format!("and {more} more get rights in namespaces that are there; `kwo plan --full` names each")
+        format!(
+            "and {} in namespaces that are there; `kwo plan --full` names each",
+            kwo_planner::plain::counted(more, "more gets rights", "more get rights")
+        )
     }));
     lines.extend(fresh.into_iter().map(line));
     lines.extend((!rest.is_empty()).then(|| counted(steps, &rest)));

@@ -1,6 +1,7 @@
 //! Values of several lines, such as files and documents in them: what changes in one is shown line by line. Each line goes
 //! through the same door as all text of strangers, and no value has more of them than a person reads.
 
+use kwo_planner::plain::counted;
 use std::borrow::Cow;
 
 use kwo_planner::plain::one_line;
@@ -53,7 +54,8 @@ pub(super) fn revised(from: &Tree, to: &Tree) -> Option<(String, Vec<String>)> {
     let counts = [from, to].map(|text| text.lines().count());
     if counts.iter().any(|count| *count > COMPARED) {
         let [from, to] = counts;
-        return Some((format!("{from} lines → {to} lines"), Vec::new()));
+        let [from, to] = [from, to].map(|lines| counted(lines, "line", "lines"));
+        return Some((format!("{from} → {to}"), Vec::new()));
     }
     let diff = TextDiff::from_lines(from, to);
     let (mut lines, mut removed, mut added) = (Vec::new(), 0, 0);
@@ -76,7 +78,7 @@ pub(super) fn revised(from: &Tree, to: &Tree) -> Option<(String, Vec<String>)> {
             });
         }
     }
-    let counted = |count: usize| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+    let counted = |count: usize| counted(count, "line", "lines");
     let what = match (removed, added) {
         (0, added) => format!("{} more", counted(added)),
         (removed, 0) => format!("{} less", counted(removed)),
@@ -139,7 +141,10 @@ fn line(text: &str, open: bool) -> String {
     let more = text.chars().count().saturating_sub(LONGEST);
     let text = match more {
         0 => text.into_owned(),
-        more => text.chars().take(LONGEST).collect::<String>() + &format!("… ({more} characters more)"),
+        more => {
+            text.chars().take(LONGEST).collect::<String>()
+                + &format!("… ({} more)", counted(more, "character", "characters"))
+        }
     };
     if open { format!("{text} {QUIET}(no end of line){QUIET:#}") } else { text }
 }
@@ -149,8 +154,7 @@ fn bounded(mut lines: Vec<String>, most: usize) -> Vec<String> {
     lines.truncate(most);
     match more {
         0 => {}
-        1 => lines.push(format!("{QUIET}… and 1 line more{QUIET:#}")),
-        several => lines.push(format!("{QUIET}… and {several} lines more{QUIET:#}")),
+        some => lines.push(format!("{QUIET}… and {} more{QUIET:#}", counted(some, "line", "lines"))),
     }
     lines
 }

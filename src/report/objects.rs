@@ -1,5 +1,6 @@
 //! One object of a plan as text: what changes in it and why, why it is held, what of it is left over.
 
+use kwo_planner::plain::counted;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -131,15 +132,12 @@ fn amounts(place: &str, alike: &[&Change]) -> String {
     // What a person looks for first is not a number of objects.
     told.sort_by_key(is_kind);
     let what = match (kinds, told.len() - kinds) {
-        (kinds, 0) => format!("{kinds} kinds of objects"),
+        (kinds, 0) => counted(kinds, "kind of objects", "kinds of objects"),
         (0, amounts) => count(amounts, "amount"),
         (kinds, amounts) => format!(
             "{} and {}",
             count(amounts, "amount"),
-            match kinds {
-                1 => "1 kind of objects".to_owned(),
-                several => format!("{several} kinds of objects"),
-            }
+            counted(kinds, "kind of objects", "kinds of objects")
         ),
     };
     format!("bounds {what} that were not bounded: {}", first(&told))
@@ -233,8 +231,7 @@ pub(super) fn leftover(out: &mut String, leftover: &Leftover, all: &[&Leftover])
     let inside: Vec<&&Leftover> = all.iter().filter(|left| left.within.as_ref() == Some(id)).collect();
     let with = match inside.len() {
         0 => String::new(),
-        1 => " and 1 object in it".to_owned(),
-        count => format!(" and {count} objects in it"),
+        some => format!(" and {} in it", counted(some, "object", "objects")),
     };
     let _ = writeln!(out, "  {LEFT}?{LEFT:#} {id}{field}{value}{with}");
     let grants: Vec<&str> = grants

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kwo_engine::offboard::{Asked, Record, Stage};
 use kwo_planner::offboard::{Kept, Leaving, Offboarding, Pick};
-use kwo_planner::plain::OneLine;
+use kwo_planner::plain::{OneLine, counted};
 use kwo_planner::tree::SmolStr;
 use serde::Serialize;
 
@@ -213,7 +213,7 @@ impl Report for Shown<'_> {
         let made = record.cuts.iter().filter(|entry| entry.made.is_some()).count();
         if !record.cuts.is_empty() {
             let undo = if record.is_destroyed() { "" } else { "; `--undo` brings them back" };
-            let _ = writeln!(out, "  {made} of {} cuts made{undo}", record.cuts.len());
+            let _ = writeln!(out, "  {made} of {} made{undo}", counted(record.cuts.len(), "cut", "cuts"));
         }
         if let Some(kept) = record.archive.as_ref().filter(|_| record.is_destroyed()) {
             let _ = writeln!(out, "  `{}` makes what the archive holds again", kept.import());
@@ -223,7 +223,11 @@ impl Report for Shown<'_> {
         }
         if let Some(asked) = &record.asked {
             let bad = record.answers.iter().filter(|answer| answer.is_bad()).count();
-            let _ = writeln!(out, "  {} access reviews, {bad} of them still say yes", asked.reviews);
+            let _ = writeln!(
+                out,
+                "  {}, {bad} of them still say yes",
+                counted(asked.reviews, "access review", "access reviews")
+            );
         }
         for kept in record.kept.iter().filter(|kept| !kept.ends.is_empty()) {
             let _ = writeln!(out, "  {}, because {}", OneLine(&kept.grants), because(kept));
@@ -258,8 +262,9 @@ fn proof(record: &Record, asks: bool) -> String {
             list.iter().map(name).collect::<Vec<_>>().join(", ")
         };
         return format!(
-            "The API server answered {reviews} access reviews, {no} of them with no.\n\n\
+            "The API server answered {}, {no} of them with no.\n\n\
              - asked about: {}\n- in: {}",
+            counted(*reviews, "access review", "access reviews"),
             names(who, ""),
             names(namespaces, "the whole cluster")
         );

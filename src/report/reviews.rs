@@ -1,5 +1,6 @@
 //! What the API server says of the access that the roster promises, as lines below a report.
 
+use kwo_planner::plain::counted;
 use std::fmt::Write as _;
 
 use kwo_engine::run::Access;
@@ -15,7 +16,12 @@ const MOST: usize = 20;
 #[must_use]
 pub(super) fn asked(access: &Access) -> String {
     let Access { about, answers, requests, .. } = access;
-    format!("the API server about {} ({answers} answers, {requests} requests)", people(about))
+    format!(
+        "the API server about {} ({}, {})",
+        people(about),
+        counted(*answers, "answer", "answers"),
+        counted(*requests, "request", "requests")
+    )
 }
 
 /// The lines.
@@ -29,8 +35,10 @@ pub(super) fn text(access: &Access) -> String {
             "{CREATE}Everybody in the roster may do what it promises{CREATE:#}, and nothing else that kwo asked about"
         ),
         (0, _) => format!("{HOLD}Access could not be verified{HOLD:#}"),
-        (1, _) => format!("{HOLD}Access differs from what the roster promises{HOLD:#}: 1 answer"),
-        (_, _) => format!("{HOLD}Access differs from what the roster promises{HOLD:#}: {wrong} answers"),
+        (_, _) => format!(
+            "{HOLD}Access differs from what the roster promises{HOLD:#}: {}",
+            counted(wrong, "answer", "answers")
+        ),
     };
     let _ = writeln!(out, "; kwo asked {}", asked(access));
     for difference in differences.iter().take(MOST) {
@@ -57,10 +65,6 @@ pub(super) fn text(access: &Access) -> String {
 /// `2 people, 1 group and 3 service accounts`.
 fn people(about: &Counted) -> String {
     let Counted { people, groups, accounts, sampled: _ } = *about;
-    let counted = |count: usize, one: &str, many: &str| match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {many}"),
-    };
     format!(
         "{}, {} and {}",
         counted(people, "person", "people"),

@@ -1,5 +1,6 @@
 //! What became of a plan, as text: one line a step, what was refused with its reason, counts last.
 
+use kwo_planner::plain::counted;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
@@ -83,7 +84,8 @@ pub fn summary(report: &Report) -> String {
     let mut out = String::new();
     if let Some(why) = &report.stopped {
         let left = report.not_begun.len();
-        let _ = write!(out, "{HOLD}Stopped{HOLD:#}: {why}. {left} steps were not begun.");
+        let left = counted(left, "step was not begun", "steps were not begun");
+        let _ = write!(out, "{HOLD}Stopped{HOLD:#}: {why}. {left}.");
         if unanswered > 0 {
             let _ = write!(out, " {unanswered} were sent and not answered; some of them may have been done.");
         }
@@ -164,7 +166,7 @@ pub fn second_look(again: &Plan, report: &Report) -> String {
 
 /// So many objects, in words.
 pub(super) fn objects(count: usize) -> String {
-    if count == 1 { "1 object".to_owned() } else { format!("{count} objects") }
+    counted(count, "object", "objects")
 }
 
 /// What was looked at again, where that is not everything.

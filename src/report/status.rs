@@ -1,6 +1,7 @@
 //! How the cluster and its tenants are, as text: a line an answer, in columns. The JSON is the answers themselves.
 
 use super::printed::Report;
+use kwo_planner::plain::counted;
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -191,7 +192,7 @@ fn store(registry: &Registry) -> String {
         Answer::CouldNotLook(why) => unknown(why),
         Answer::Found(None) => format!("{HOLD}its Deployment is not there{HOLD:#}"),
         Answer::Found(Some(replicas)) => {
-            format!("{} of {} replicas available", replicas.available, replicas.wanted)
+            format!("{} of {} available", replicas.available, counted(replicas.wanted, "replica", "replicas"))
         }
     };
     format!("{}  {state}", hosts.join(", "))
@@ -261,7 +262,7 @@ fn logins(tokens: &Tokens) -> Vec<String> {
         Answer::CouldNotLook(_) => &[],
     };
     let secrets = secrets.iter().map(|LongLived { namespace, secret, made, days }| {
-        let days = if *days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+        let days = counted(*days, "day", "days");
         let age = format!("never ends, {days} old (made {made:.0})");
         [namespace.clone(), format!("Secret {secret}"), age]
     });

@@ -1,5 +1,6 @@
 //! A tenant on one line: what it gets, with the numbers, read off the objects that are to be made for it.
 
+use kwo_planner::plain::counted;
 use std::collections::BTreeSet;
 
 use kwo_planner::change::Step;
@@ -75,8 +76,7 @@ pub(super) fn people<'p>(steps: impl Iterator<Item = &'p Step>) -> Option<String
     }
     let people = match people.len() {
         0 => None,
-        1 => Some("1 person".to_owned()),
-        several => Some(format!("{several} people")),
+        some => Some(counted(some, "person", "people")),
     };
     let groups = (!groups.is_empty()).then(|| count(groups.len(), "group"));
     let parts: Vec<String> = people.into_iter().chain(groups).collect();
@@ -89,7 +89,7 @@ fn creates(step: &Step, kind: Kind) -> bool {
 
 /// A number of things.
 pub(super) fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+    counted(number, what, &format!("{what}s"))
 }
 
 /// The first few of a list, and how many more there are.

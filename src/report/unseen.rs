@@ -1,6 +1,7 @@
 //! What kwo could not look at, once for each cause: a missing right hides every object of its kinds, and every object
 //! that waits for one of them.
 
+use kwo_planner::plain::counted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -50,7 +51,7 @@ pub(super) fn causes(held: &[Held]) -> (String, BTreeSet<&ResourceId>) {
     for Hidden { cause, tried, unseen, waiting } in causes.values() {
         let what = match unseen.as_slice() {
             [one] => format!("{one} was"),
-            several => format!("{} objects were", several.len()),
+            several => counted(several.len(), "object was", "objects were"),
         };
         let _ = writeln!(out, "  {HOLD}!{HOLD:#} {what} not observed: {}", one_line(cause));
         if !tried.is_empty() {

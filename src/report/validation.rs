@@ -1,5 +1,6 @@
 //! Whether a roster is valid, and all that is wrong with it.
 
+use kwo_planner::plain::counted;
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::roster::{Finding, Refused, Sources, Span};
 use schemars::JsonSchema;
@@ -110,8 +111,8 @@ impl Report for Judged<'_> {
     fn text(&self) -> String {
         match self.found {
             Ok((tenants, objects)) => {
-                let tenants = if tenants == 1 { "1 tenant".to_owned() } else { format!("{tenants} tenants") };
-                format!("{} is valid: {tenants}, {objects} objects\n", self.called)
+                let tenants = counted(tenants, "tenant", "tenants");
+                format!("{} is valid: {tenants}, {}\n", self.called, counted(objects, "object", "objects"))
             }
             Err(refused) => diagnostic::text(refused),
         }

@@ -1,5 +1,6 @@
 //! The last two stages: everything of a tenant goes into an archive, and later its namespaces are deleted.
 
+use kwo_planner::plain::counted;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,9 +40,9 @@ impl Scene<'_> {
         kept.map_err(|error| unrecorded(&error))?;
         let left = &verified.index().left_out;
         talk(&format!(
-            "{} holds {} objects; kwo read it back\n",
+            "{} holds {}; kwo read it back\n",
             file.display(),
-            verified.index().parts.len()
+            counted(verified.index().parts.len(), "object", "objects")
         ));
         for left in left.iter().take(20) {
             talk(&format!("left out  {}: {}\n", left.path, left.why));

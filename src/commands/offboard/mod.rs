@@ -13,7 +13,7 @@ use kwo_engine::offboard::{
     undo,
 };
 use kwo_engine::providers::{Event, Identity, Kube, Note, Restored, hostname};
-use kwo_engine::run::{Guard, Locked, Looked, given, look};
+use kwo_engine::run::{Guard, Locked, Looked, NoPlan, given, look};
 use kwo_engine::target::{self, Leavable, TargetOptions};
 use kwo_planner::domains::compile;
 use kwo_planner::observed::Observed;
@@ -155,7 +155,16 @@ impl Scene<'_> {
         let writes = args.stage.is_some() || args.undo;
         let guard = Guard { this: &keeper, takes_over: false, writes, names: false };
         let looked = look(&*open.home, &wanted, &Adopt::Nothing, &provenance, Some(guard)).await;
-        let Looked { plan, observed } = looked.map_err(|none| no_plan(&none, &provenance))?;
+        let Looked { plan, observed } = looked.map_err(|none| {
+            let failure = no_plan(&none, &provenance);
+            match none {
+                NoPlan::Kept { .. } => failure.hint(format!(
+                    "if this roster is to keep it, run `kwo apply {} --take-over-roster` once",
+                    kwo_planner::endings::word(&args.file.to_string_lossy())
+                )),
+                NoPlan::Broken(_) => failure,
+            }
+        })?;
         Ok((plan, observed, wanted))
     }
 

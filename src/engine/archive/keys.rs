@@ -1,5 +1,6 @@
 //! Who may open an archive, and with what: keys of age.
 
+use kwo_planner::plain::counted;
 use std::fmt;
 use std::io::Read as _;
 use std::path::Path;
@@ -65,6 +66,6 @@ impl Identities {
 
 impl fmt::Debug for Identities {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} keys", self.0.len())
+        out.write_str(&counted(self.0.len(), "key", "keys"))
     }
 }

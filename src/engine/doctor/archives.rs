@@ -1,5 +1,6 @@
 //! The archives of tenants that left: how old they are, who can read them, and whether half of one was left.
 
+use kwo_planner::plain::counted;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -55,7 +56,9 @@ fn judged(folder: &Path, found: &[fs::DirEntry], now: SystemTime) -> Check {
     let old = days.iter().filter(|days| **days > OLD).count();
     let told = match days.iter().max() {
         None => format!("there are none in {}", folder.display()),
-        Some(most) => format!("archives: {}, the oldest is {most} days old", days.len()),
+        Some(most) => {
+            format!("archives: {}, the oldest is {} old", days.len(), counted(*most, "day", "days"))
+        }
     };
     match wrong.as_slice() {
         [] if old == 0 => ARCHIVES.ok(told),

@@ -1,5 +1,6 @@
 //! What `kwo status` and a plan say, judged: the answers are those of `status/`, and here each becomes a check.
 
+use kwo_planner::plain::counted;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -164,17 +165,17 @@ fn agrees(agreement: &Answer<Agreement>) -> Check {
         Answer::Found(agreement) => agreement,
     };
     let counts = [
-        (agreement.changes(), "changes are wanted"),
-        (agreement.held.len(), "objects are held"),
-        (agreement.not_compared.len(), "objects could not be compared"),
-        (agreement.leftover_access.len(), "rights are left over"),
-        (agreement.leftover_in_force.len(), "left-over objects are in force"),
-        (agreement.foreign_access.len(), "rights are not kwo's"),
+        (agreement.changes(), "change is wanted", "changes are wanted"),
+        (agreement.held.len(), "object is held", "objects are held"),
+        (agreement.not_compared.len(), "object could not be compared", "objects could not be compared"),
+        (agreement.leftover_access.len(), "right is left over", "rights are left over"),
+        (agreement.leftover_in_force.len(), "left-over object is in force", "left-over objects are in force"),
+        (agreement.foreign_access.len(), "right is not kwo's", "rights are not kwo's"),
     ];
     let told: Vec<String> = counts
         .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| counted(*count, one, many))
         .collect();
     match (agreement.in_agreement, told.is_empty()) {
         (Some(true), true) => AGREEMENT.ok("the cluster agrees with the roster"),

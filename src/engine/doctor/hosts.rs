@@ -1,6 +1,7 @@
 //! Names and certificates: whether the names of the API server lead somewhere, what its certificate is for and how long it
 //! is valid, and the Certificates of cert-manager.
 
+use kwo_planner::plain::counted;
 use std::net::IpAddr;
 
 use futures_util::future::join_all;
@@ -126,15 +127,15 @@ fn named(certificate: &Certificate, wanted: Option<&[String]>) -> Check {
 
 fn valid(certificate: &Certificate) -> Check {
     let days = certificate.days_left;
-    let found = format!("it is valid for {days} more days");
+    let found = format!("it is valid for {}", counted(days, "more day", "more days"));
     let (todo, command) = (
         "k3s makes new certificates when it starts and less than 120 days are left",
         "sudo systemctl restart k3s",
     );
     match &certificate.faults {
-        faults if faults.contains(&Fault::Expired) => {
-            API_CERTIFICATE.failed(format!("it ended {} days ago", -days)).todo(todo, command)
-        }
+        faults if faults.contains(&Fault::Expired) => API_CERTIFICATE
+            .failed(format!("it ended {} ago", counted(-days, "day", "days")))
+            .todo(todo, command),
         faults if faults.contains(&Fault::NotYet) => API_CERTIFICATE
             .failed("it is not valid yet: is the clock of this machine right?")
             .todo("see whether this machine takes its time from the network", "timedatectl"),
@@ -211,7 +212,9 @@ fn issued(all: &[Issued], now: Timestamp) -> Check {
         match days {
             _ if !ready => failed.push(format!("{namespace}/{name} is not ready")),
             Some(days) if days < 0 => failed.push(format!("{namespace}/{name} has ended")),
-            Some(days) if days <= DAYS_LEFT => soon.push(format!("{namespace}/{name} ends in {days} days")),
+            Some(days) if days <= DAYS_LEFT => {
+                soon.push(format!("{namespace}/{name} ends in {}", counted(days, "day", "days")))
+            }
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 use super::check::{Check, REGISTRY, RESOLVERS, TENANTS, TOKENS, TRAEFIK, few};
 use crate::providers::TokenState;
 use crate::status::{Answer, Pod, Registry, Replicas, Resolver, Tenant, Tokens};
+use kwo_planner::plain::counted;
 
 /// A token that never ends should be younger than this.
 const OLD: i64 = 365;
@@ -59,9 +60,9 @@ pub(super) fn available(registry: Option<&Registry>) -> Check {
     match replicas {
         Answer::CouldNotLook(why) => REGISTRY.cannot_tell(why),
         Answer::Found(None) => REGISTRY.failed("its Deployment is not there").todo("make it", "kwo apply"),
-        Answer::Found(Some(Replicas { wanted, available })) if available < wanted => {
-            REGISTRY.failed(format!("{available} of {wanted} replicas are available")).todo(todo, command)
-        }
+        Answer::Found(Some(Replicas { wanted, available })) if available < wanted => REGISTRY
+            .failed(format!("{available} of {} available", counted(*wanted, "replica is", "replicas are")))
+            .todo(todo, command),
         Answer::Found(Some(_)) => REGISTRY.ok(format!("it runs for {}", few(hosts))),
     }
 }
@@ -116,7 +117,11 @@ pub(super) fn aged(tokens: &Tokens) -> Check {
         Answer::Found(tokens) => {
             let old = tokens.iter().filter(|token| token.days > OLD);
             wrong.extend(old.map(|token| {
-                format!("the token of {} never ends, and is {} days old", token.namespace, token.days)
+                format!(
+                    "the token of {} never ends, and is {} old",
+                    token.namespace,
+                    counted(token.days, "day", "days")
+                )
             }));
             match wrong.as_slice() {
                 [] => TOKENS.ok(format!("tokens that never end: {}", tokens.len())),

@@ -1,6 +1,7 @@
 //! Events in the cluster: one in each namespace that was touched, so that its tenants see what happened to it, and one
 //! in `kube-system` where the run itself went wrong.
 
+use kwo_planner::plain::counted;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ pub async fn events(kube: &Kube, entry: &Entry, before: Option<&Entry>) -> Optio
     };
     Some(Untold {
         channel: "the cluster's event log".to_owned(),
-        why: format!("kwo could not make {missing} of {total} events: {why}"),
+        why: format!("kwo could not make {missing} of {}: {why}", counted(total, "event", "events")),
         hint: hint.to_owned(),
     })
 }

@@ -135,7 +135,7 @@ fn tenants(entry: &Entry) -> String {
     match all.as_slice() {
         [] => String::new(),
         few if few.len() <= FEW => format!(" for {}", few.join(", ")),
-        many => format!(" for {} tenants", many.len()),
+        many => format!(" for {}", counted(many.len(), "tenant")),
     }
 }
 
@@ -207,7 +207,7 @@ pub(super) fn short(commit: &Commit) -> String {
 }
 
 fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    kwo_planner::plain::counted(count, what, &format!("{what}s"))
 }
 
 /// One line of at most so many characters.

@@ -2,6 +2,7 @@
 //! proxies and roots of this machine or the certificate of a private CA, an answer that ends, and one budget of waiting
 //! for the whole run. What is asked and what an answer means is the adapter's business.
 
+use kwo_planner::plain::counted;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -149,7 +150,7 @@ impl Api {
                 }
             };
             if !busy && tries == TRIES || !self.pause(tries, after).await {
-                let times = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+                let times = counted(tries, "try", "tries");
                 return Err(self.given_up(format!("{why} ({times})")));
             }
         }

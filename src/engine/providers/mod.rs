@@ -22,7 +22,7 @@ pub use self::dir::Dir;
 pub use self::documents::fold;
 pub use self::kube::{ApiKind, Blind, Held, OF_ACCESS, counted};
 pub use self::kube::{ConnectError, Event, Kube, KubeOptions, LastRun, Log, May, StoredSecret, hostname};
-pub use self::kube::{FAILED, chain, contexts, encoded, kubeconfigs, web};
+pub use self::kube::{FAILED, NAME_ONE, chain, contexts, encoded, kubeconfigs, web};
 pub use self::manifest::read as yaml_documents;
 pub(crate) use self::manifest::write as yaml_text;
 pub use self::node::{KeptToken, Node, TokenState};

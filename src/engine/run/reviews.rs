@@ -1,6 +1,7 @@
 //! After the writes: does the API server let everybody do what the roster promises, and nothing else? Each answer is the
 //! server's; kwo only compares. What could not be asked is said, and is never taken for agreement.
 
+use kwo_planner::plain::counted;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -119,7 +120,10 @@ pub async fn verify_access(home: &dyn Home, promised: Promised<'_>, concurrency:
     drop(running);
     if let Some(refusal) = failed {
         unanswered += questions.count();
-        let why = smol_str::format_smolstr!("{unanswered} questions got no answer: {refusal}");
+        let why = smol_str::format_smolstr!(
+            "{} got no answer: {refusal}",
+            counted(unanswered, "question", "questions")
+        );
         access.unverified.push(why);
     }
     if wrote {

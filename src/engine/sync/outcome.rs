@@ -3,6 +3,7 @@
 use kwo_planner::change::{Leftover, Step as PlanStep};
 use kwo_planner::drift::drift;
 use kwo_planner::foreign::ForeignAccess;
+use kwo_planner::plain::counted;
 use kwo_planner::plan::Plan;
 use kwo_planner::policy::Judged;
 use kwo_planner::resource::Desired;
@@ -107,14 +108,16 @@ pub(super) fn problems(carried: &Carried) -> Vec<Problem> {
     let failed = report.results.iter().filter(|result| !result.outcome.is_done()).count() - unanswered;
     if let Some(why) = &report.stopped {
         let left = report.not_begun.len();
-        let mut text = format!("stopped: {why}; {left} steps were not begun");
+        let mut text =
+            format!("stopped: {why}; {}", counted(left, "step was not begun", "steps were not begun"));
         if unanswered > 0 {
             text.push_str(&format!(", and {unanswered} were sent and not answered"));
         }
         problems.push(problem(ProblemKind::Step, text, "the next run goes on where this one ended"));
     }
     if failed > 0 {
-        let text = format!("{failed} of {} steps were not done", report.results.len());
+        let text =
+            format!("{failed} of {} not done", counted(report.results.len(), "step was", "steps were"));
         problems.push(problem(ProblemKind::Step, text, "each step says why"));
     }
     for fight in fights {
@@ -150,7 +153,11 @@ pub(super) fn access_problems(access: &Access) -> Vec<Problem> {
     });
     let rest = differences.len().saturating_sub(TOLD) + more;
     let rest = (rest > 0).then(|| {
-        let text = format!("{rest} more answers of the API server are not what the roster promises");
+        let text = counted(
+            rest,
+            "more answer of the API server is not what the roster promises",
+            "more answers of the API server are not what the roster promises",
+        );
         problem(ProblemKind::Access, text, "")
     });
     let unknown = unverified.iter().map(|why| {
@@ -181,7 +188,10 @@ pub(super) fn quarrel(fight: &Fought) -> Problem {
     let Fought { id, field, times, by } = fight;
     let what = if field.is_empty() { id.clone() } else { format!("{id} {field}") };
     let who = if by.is_empty() { "somebody".to_owned() } else { format!("`{by}`") };
-    let text = format!("a fight: kwo corrected {what} {times} times lately, and {who} changes it back");
+    let text = format!(
+        "a fight: kwo corrected {what} {} lately, and {who} changes it back",
+        counted(*times, "time", "times")
+    );
     problem(
         ProblemKind::Step,
         text,

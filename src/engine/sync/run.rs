@@ -1,6 +1,7 @@
 //! One run, from the lock to the record. It always makes an entry, even if it ends badly. Only a run that finds the
 //! lock taken makes none.
 
+use kwo_planner::plain::counted;
 use std::fmt;
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use crate::git::{Clone, GitError};
 use crate::history::{Entry, Problem, ProblemKind};
 use crate::identity::of_repository;
 use crate::policy::{judge, layer};
-use crate::providers::{Home, Identity};
+use crate::providers::{Home, Identity, NAME_ONE};
 use crate::references::Places;
 use crate::run::{Before, Guard, Interrupted, Locked, Looked, NoLock, given, lock, look, unless_told};
 use crate::target::{self, Main, TargetOptions};
@@ -155,8 +156,14 @@ impl Run<'_> {
             problem(ProblemKind::Target, format!("the target cannot be reached: {error}"), hint)
         };
         let provider = target::open(&self.target, self.options.lock_duration).await;
-        let provider = provider
-            .map_err(|failure| problem(ProblemKind::Target, failure.to_string(), failure.hints.join("; ")))?;
+        let provider = provider.map_err(|failure| {
+            // The settings say where the cluster is, and no option does.
+            let hint = match failure.hints.iter().any(|hint| hint == NAME_ONE) {
+                true => "`target: {kubeconfig: FILE}` in the settings names one".to_owned(),
+                false => failure.hints.join("; "),
+            };
+            problem(ProblemKind::Target, failure.to_string(), hint)
+        })?;
         let identity = provider.identity().await.map_err(|refusal| target(&refusal))?;
         self.entry.target = identity.address.to_string();
         let lock = if self.options.dry_run {
@@ -193,7 +200,7 @@ impl Run<'_> {
             0..60 => format!("{age} s"),
             60..3600 => format!("{} min", age / 60),
             3600..172_800 => format!("{} h {} min", age / 3600, age % 3600 / 60),
-            _ => format!("{} days", age / 86_400),
+            _ => counted(age / 86_400, "day", "days"),
         };
         let text = format!(
             "{}; kwo last applied {}, which it saw on the branch at {fetched:.0}, {age} ago",

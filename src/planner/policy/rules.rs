@@ -1,5 +1,6 @@
 //! The rules that are built in: what each of them looks at, and what it says.
 
+use crate::plain::counted;
 use std::collections::BTreeSet;
 
 use super::document::Policy;
@@ -173,10 +174,7 @@ fn admins(at: Span, most: usize, desired: &Desired) -> Option<Found<'_>> {
     let last = *all.last()?;
     let names: Vec<String> = all.iter().take(NAMES).map(|binding| who(binding)).collect();
     let more = if all.len() > NAMES { ", …" } else { "" };
-    let count = match all.len() {
-        1 => "1 operator is an admin".to_owned(),
-        count => format!("{count} operators are admins"),
-    };
+    let count = counted(all.len(), "operator is an admin", "operators are admins");
     let what =
         format!("{count} of the whole cluster ({}{more}), and the rule allows {most}", names.join(", "));
     Some(of(MAX_ADMINS, at, last, what, &last.because))

@@ -2,6 +2,7 @@
 //! a binding in each of its namespaces, and every namespace a dozen objects. Kubernetes itself is tested with up to
 //! 10 000 namespaces.
 
+use crate::plain::counted;
 use std::collections::BTreeMap;
 
 use crate::domains::operators::Operator;
@@ -57,8 +58,9 @@ fn too_many_bindings(name: &Name, tenant: &Entry<Tenant>) -> Option<Finding> {
     let (bindings, namespaces) = bindings(value);
     let people = value.owners.len() + value.members.len();
     let message = format!(
-        "tenant `{name}` asks for {bindings} bindings, and {MAX_BINDINGS} are allowed: \
-         {people} people in {namespaces} namespaces"
+        "tenant `{name}` asks for {bindings} bindings, and {MAX_BINDINGS} are allowed: {} in {}",
+        counted(people, "person", "people"),
+        counted(namespaces, "namespace", "namespaces")
     );
     (bindings > MAX_BINDINGS).then(|| {
         Finding::new("tenant-too-large", *key, message, "expected fewer people or namespaces")

@@ -1,6 +1,7 @@
 //! The picture of access, for programs. `svg.rs` and `dot.rs` draw it.
 
 use kwo_planner::access::{Cluster, Graph, Person, RoleBox, Unseen};
+use kwo_planner::plain::counted;
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::tree::SmolStr;
 use schemars::JsonSchema;
@@ -90,8 +91,10 @@ impl Report for Picture<'_> {
         if lines > MOST {
             let (people, places) = (self.graph.people.len(), self.graph.namespaces.len());
             return format!(
-                "{people} people and groups with access in {places} places: too many to draw here. `kwo access graph` \
-                 draws all of them, and `--namespace` a part.\n"
+                "{} with access in {}: too many to draw here. `kwo access graph` \
+                 draws all of them, and `--namespace` a part.\n",
+                counted(people, "person or group", "people and groups"),
+                counted(places, "place", "places")
             );
         }
         format!("```mermaid\n{}```\n", self.text())

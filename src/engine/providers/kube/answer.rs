@@ -1,6 +1,7 @@
 //! What came back for a request, and what that means: done, ask again and when, or give up. Decides from values
 //! alone; the waiting and the sending are in `wire.rs`.
 
+use kwo_planner::plain::counted;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -159,7 +160,7 @@ impl Trouble {
 
 /// `4 tries`.
 pub(super) fn times(tries: u32) -> String {
-    if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") }
+    counted(tries, "try", "tries")
 }
 
 #[cfg(test)]

@@ -344,12 +344,15 @@ fn cluster<'k>(kubeconfig: &'k Kubeconfig, context: &str) -> Option<(Uri, Option
     Some((cluster.server.as_ref()?.parse().ok()?, cluster.proxy_url.as_deref()))
 }
 
+/// What to do where there is no kubeconfig.
+pub const NAME_ONE: &str = "name one with --kubeconfig";
+
 fn hint() -> String {
     let k3s = Path::new("/etc/rancher/k3s/k3s.yaml");
     if k3s.exists() {
         format!("this is a k3s node: --kubeconfig {}", k3s.display())
     } else {
-        "name one with --kubeconfig, or use --target dir:PATH to work without a cluster".to_owned()
+        NAME_ONE.to_owned()
     }
 }
 

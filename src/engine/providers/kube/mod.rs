@@ -41,7 +41,7 @@ mod write;
 
 pub(super) use answer::{Trouble, retry_after};
 pub use causes::{ConnectError, chain};
-pub use connect::{Kube, KubeOptions};
+pub use connect::{Kube, KubeOptions, NAME_ONE};
 pub use connect::{contexts, kubeconfigs};
 pub(super) use elsewhere::way;
 pub use elsewhere::web;

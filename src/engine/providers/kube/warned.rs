@@ -2,6 +2,7 @@
 //! each object. They come from webhooks too, so nothing in them is trusted: control characters are written out, and
 //! number and length have bounds.
 
+use kwo_planner::plain::counted;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -66,7 +67,7 @@ pub(super) fn warnings(headers: &HeaderMap) -> Vec<String> {
         }
     }
     if more > 0 {
-        texts.push(format!("and {more} more warnings"));
+        texts.push(format!("and {}", counted(more, "more warning", "more warnings")));
     }
     texts
 }
