@@ -216,7 +216,8 @@ fn entries(resource: &Resource, present: &Present, reach: &Reach, set: &str, lef
         if !wanted.contains(entry) && counts {
             let grants = access::sentence(&resource.id, &present.body, entry, "is still")
                 // A part of what is wanted gives nothing more.
-                .or_else(|| access::rule(&resource.id, entry).filter(|_| !access::is_given(entry, wanted)));
+                .or_else(|| access::rule(&resource.id, entry).filter(|_| !access::is_given(entry, wanted)))
+                .or_else(|| resource.id.system.rules().entry_gives(&resource.id, entry));
             let pointer = format!("{set}/{at}");
             leftovers.push(field(resource, present, reach, &pointer, Some(entry.clone()), grants));
         }

@@ -58,6 +58,8 @@ pub struct Reach {
     /// What a command begins with that speaks to a part of a system beside the home, by
     /// [`part`](crate::systems::Rules::part).
     pub parts: BTreeMap<SmolStr, SmolStr>,
+    /// The command that ends an object, where only ids of its system lead to it.
+    pub commands: BTreeMap<ResourceId, SmolStr>,
 }
 
 /// The file that something stands in, by its absolute path.
@@ -156,12 +158,13 @@ impl Observed {
 
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
-        let Observed { sightings, unlisted, reach: Reach { kubectl, root, places, parts }, identities } =
-            other;
+        let Observed { sightings, unlisted, reach, identities } = other;
+        let Reach { kubectl, root, places, parts, commands } = reach;
         self.sightings.extend(sightings);
         self.unlisted.extend(unlisted);
         self.reach.places.extend(places);
         self.reach.parts.extend(parts);
+        self.reach.commands.extend(commands);
         self.identities.extend(identities);
         for (own, other) in [(&mut self.reach.kubectl, kubectl), (&mut self.reach.root, root)] {
             if own.is_empty() {

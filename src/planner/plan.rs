@@ -198,7 +198,7 @@ fn judge(
     if let Some(cluster) = present.label(CLUSTER_LABEL) {
         return Verdict::Hold(Hold::Refused { why: of_another(cluster) });
     }
-    let nobodys = resource.id.is_every_namespaces();
+    let nobodys = resource.id.is_every_namespaces() || resource.id.system.rules().is_nobodys(&resource.id);
     if !known.marked && !nobodys && !adopt.covers(&resource.id, &tenant(&resource.body)) {
         let tenant = tenant(&resource.body);
         let adopt = if tenant.is_empty() { smol_str::format_smolstr!("{}", resource.id) } else { tenant };

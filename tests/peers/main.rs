@@ -10,3 +10,4 @@ mod platform;
 mod programs;
 mod readers;
 mod sync;
+mod vault;

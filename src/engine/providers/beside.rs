@@ -10,7 +10,7 @@ use kwo_planner::observed::Sighting;
 use kwo_planner::systems::System;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::{Home, Provider};
+use super::{Home, Provider, VaultServer};
 use crate::secrets::{Credentials, Vault};
 
 /// What every system beside the home is opened with.
@@ -33,10 +33,14 @@ pub(super) fn open(vault: &Vault, around: &Surround) -> BTreeMap<System, Arc<dyn
 }
 
 /// The adapter of a system, with all the ways to it.
-fn one(system: System, _ways: &[&Credentials], _around: &Surround) -> Option<Arc<dyn Provider>> {
+fn one(system: System, ways: &[&Credentials], around: &Surround) -> Option<Arc<dyn Provider>> {
     match system {
         // They are opened by an option.
         System::Kube | System::Node => None,
+        System::Vault => {
+            let way = ways.first()?;
+            Some(Arc::new(VaultServer::new(way, Arc::clone(&around.home), around.timeout)))
+        }
     }
 }
 

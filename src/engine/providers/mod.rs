@@ -13,6 +13,7 @@ mod node;
 mod place;
 mod provider;
 mod restart;
+mod vault;
 
 pub use self::api::{Answer, Api, ApiOptions, Ask, NoAnswer, secret_header};
 pub use self::beside::{Surround, cluster};
@@ -28,6 +29,7 @@ pub(crate) use self::manifest::write as yaml_text;
 pub use self::node::{KeptToken, Node, TokenState};
 pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
 pub(crate) use self::place::{named_temporary, sweep};
+pub use self::vault::VaultServer;
 pub use provider::{
     Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
     Surroundings, Token,

@@ -14,7 +14,7 @@ use super::totals::Shares;
 use super::unique::Ids;
 use super::{
     allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
-    registry_objects, roles, traefik,
+    registry_objects, roles, traefik, vault,
 };
 use crate::kinds::Kind;
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
@@ -35,7 +35,8 @@ pub const DOMAINS_ANNOTATION: &str = "kwo.dev/domains";
 pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     let mut resources = Vec::with_capacity(16 + roster.tenants().len() * 10);
     each(roster, &mut resources, |_| {});
-    Desired::new(resources, roster.sources().clone())
+    let connections = roster.vault().map(|(_, vault)| vault.connection());
+    Ok(Desired::new(resources, roster.sources().clone())?.reached_by(connections.into_iter().collect()))
 }
 
 /// How many objects the roster wants. Of none more than its id is kept, for a few lines can ask for very many.
@@ -63,6 +64,7 @@ fn each(roster: &Roster, resources: &mut Vec<Resource>, mut take: impl FnMut(&mu
     people::operators(roster.operators(), resources);
     take(resources, 0);
     tenants(roster, resources, &mut take);
+    vault::compile(roster, resources, &mut take);
     let from = resources.len();
     traefik::compile(roster, resources);
     cert_manager::compile(roster, resources);

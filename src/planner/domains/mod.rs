@@ -38,12 +38,14 @@ pub mod scopes;
 pub mod shares;
 pub(crate) mod starting;
 mod surroundings;
+pub mod systems;
 pub mod tenants;
 mod terms;
 pub mod tiers;
 pub(crate) mod totals;
 mod traefik;
 mod unique;
+pub(crate) mod vault;
 
 pub(crate) use admission::{Policy, exceptions};
 pub(crate) use allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};

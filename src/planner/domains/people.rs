@@ -35,7 +35,7 @@ pub(crate) struct Person<'r> {
 
 impl Person<'_> {
     /// Has it the right in this namespace?
-    fn is_in(&self, namespace: &str) -> bool {
+    pub(super) fn is_in(&self, namespace: &str) -> bool {
         self.places.as_ref().is_none_or(|places| places.contains(namespace))
     }
 }

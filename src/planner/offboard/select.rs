@@ -49,6 +49,7 @@ pub fn select(
         }
         Leaving::Person { name, everywhere } => {
             bindings_of(name, *everywhere, observed, &mut found);
+            found.by_hand.extend(beyond(name, observed));
             found.lines = lines_of(name, with);
         }
         Leaving::Leftovers { access } => {
@@ -107,9 +108,11 @@ fn sorted<'l>(leftovers: impl Iterator<Item = &'l Leftover>, found: &mut Offboar
         let whole = left.pointer.is_none();
         let kind = left.id.known_kind();
         // Parts of files, and of texts within objects, are a person's to change.
-        let by_hand = left.pointer.as_deref().is_some_and(|pointer| {
-            kind.is_none() || left.id.shape().is_some_and(|shape| shape.is_in_document(pointer))
-        });
+        let by_hand = left.id.system.rules().ends_by_hand();
+        let by_hand = by_hand
+            || left.pointer.as_deref().is_some_and(|pointer| {
+                kind.is_none() || left.id.shape().is_some_and(|shape| shape.is_in_document(pointer))
+            });
         if whole && kind == Some(Kind::Namespace) {
             found.namespaces.push(left.id.name.clone());
         }
@@ -121,6 +124,21 @@ fn sorted<'l>(leftovers: impl Iterator<Item = &'l Leftover>, found: &mut Offboar
     }
     found.destroy.sort_by_key(|pick| (pick.id.known_kind() == Some(Kind::Namespace), pick.id.clone()));
     found.namespaces.sort();
+}
+
+/// What a person has in systems where no binding says so.
+fn beyond(person: &str, observed: &Observed) -> Vec<Pick> {
+    let theirs = observed.iter().filter(|(id, sighting)| {
+        let is_kwos = matches!(sighting, Sighting::Present(present) if present.is_marked());
+        is_kwos && id.system.rules().is_of(id, person)
+    });
+    let pick = |(id, _): (&ResourceId, _)| Pick {
+        id: id.clone(),
+        part: None,
+        why: id.system.rules().still_gives(id).unwrap_or_default().into(),
+        command: ending(id, &observed.reach),
+    };
+    theirs.map(pick).collect()
 }
 
 fn picked(left: &Leftover) -> Pick {

@@ -10,6 +10,7 @@ use crate::domains::cluster::Cluster;
 use crate::domains::dns::Dns;
 use crate::domains::operators::Operator;
 use crate::domains::registry::Registry;
+use crate::domains::systems::{Systems, Vault};
 use crate::domains::tenants::Tenant;
 use crate::domains::tiers::Tier;
 use crate::policy::Policy;
@@ -23,6 +24,7 @@ pub struct Roster {
     pub(super) operators: Map<Name, Operator>,
     pub(super) dns: Dns,
     pub(super) registry: Option<At<Registry>>,
+    pub(super) systems: Systems,
     pub(super) policy: Option<Policy>,
     pub(super) sources: Arc<Sources>,
 }
@@ -62,6 +64,12 @@ impl Roster {
     #[must_use]
     pub fn registry(&self) -> Option<(Span, &Registry)> {
         self.registry.as_ref().map(|registry| (registry.at, &registry.value))
+    }
+
+    /// Vault or OpenBao, and where the section stands.
+    #[must_use]
+    pub fn vault(&self) -> Option<(Span, &Vault)> {
+        self.systems.vault.as_ref().map(|vault| (vault.at, &vault.value))
     }
 
     /// The rules that it sets for itself.
@@ -104,6 +112,8 @@ record! {
         pub dns: Dns,
         /// The cluster's own container registry.
         pub registry: Option<At<Registry>>,
+        /// The systems beyond the cluster that kwo keeps in step with it.
+        pub systems: Systems,
         /// The people who look after the whole cluster, by name.
         pub operators: Map<Name, Operator>,
         /// Rules for what this roster may want. Whoever can edit the roster can edit them, too; rules that it cannot

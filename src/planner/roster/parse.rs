@@ -19,7 +19,8 @@ use super::unwanted::duplicate_key;
 use super::yaml::{MAX_FILES, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
 use crate::domains::{
-    bounding, bounds, claims, dns, networks, overcommit, registry, shares, starting, tiers, totals,
+    bounding, bounds, claims, dns, networks, overcommit, registry, shares, starting, systems, tiers, totals,
+    vault,
 };
 use crate::policy;
 
@@ -96,6 +97,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
         operators,
         dns,
         registry,
+        systems,
         policy,
     }) = document
     else {
@@ -121,13 +123,17 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     if let Some(registry) = &registry {
         registry::check(&registry.value, registry.at, &dns, &tenants, &mut findings);
     }
+    systems::check(&systems, &mut findings);
+    if systems.vault.is_some() {
+        vault::check(&tenants, &mut findings);
+    }
     if let Some(policy) = &policy {
         policy::check(policy, &mut findings);
     }
     dns::check_tenants(&tenants, &cluster, &dns, &mut findings);
     if findings.is_empty() {
         let sources = Arc::new(sources);
-        return Ok(Roster { cluster, tiers, tenants, operators, dns, registry, policy, sources });
+        return Ok(Roster { cluster, tiers, tenants, operators, dns, registry, systems, policy, sources });
     }
     Err(Box::new(Refused::new(sources, findings)))
 }

@@ -5,6 +5,7 @@ mod connection;
 pub mod kube;
 pub mod node;
 mod rules;
+pub mod vault;
 
 pub use connection::Connection;
 pub use rules::{Order, Rules};
@@ -16,11 +17,13 @@ pub enum System {
     Kube,
     /// The node that kwo runs on.
     Node,
+    /// Vault or OpenBao.
+    Vault,
 }
 
 impl System {
     /// All of them.
-    pub const ALL: [System; 2] = [System::Kube, System::Node];
+    pub const ALL: [System; 3] = [System::Kube, System::Node, System::Vault];
 
     /// What the planner has to know of it.
     #[must_use]
@@ -28,6 +31,7 @@ impl System {
         match self {
             System::Kube => &kube::Kubernetes,
             System::Node => &node::OfNode,
+            System::Vault => &vault::OfVault,
         }
     }
 

@@ -59,6 +59,26 @@ pub trait Rules: Sync {
     /// What an object that is left over still gives somebody, in a sentence, where its kind does by being there.
     fn still_gives(&self, id: &ResourceId) -> Option<String>;
 
+    /// What an entry of a set that is left over in an object still gives somebody, in a sentence.
+    fn entry_gives(&self, _id: &ResourceId, _entry: &Tree) -> Option<String> {
+        None
+    }
+
+    /// Is it nobody's, so that nobody has to be asked before something is built on it?
+    fn is_nobodys(&self, _id: &ResourceId) -> bool {
+        false
+    }
+
+    /// Is it by hand that what is in it ends, also when somebody leaves?
+    fn ends_by_hand(&self) -> bool {
+        false
+    }
+
+    /// Is this object there for this person alone, in a system where that is no binding?
+    fn is_of(&self, _id: &ResourceId, _person: &str) -> bool {
+        false
+    }
+
     /// Says of what is left over in it what only all of it together shows: which one goes first, say.
     fn together(&self, _leftovers: &mut [Leftover], _desired: &Desired, _observed: &Observed) {}
 

@@ -7,7 +7,7 @@ use testkit::walk::{Walk, blocks, commands, walk};
 use crate::cli::pages::all;
 
 /// The programs that a page may ask people to run.
-const PROGRAMS: [&str; 21] = [
+const PROGRAMS: [&str; 23] = [
     ".ci/run",
     "cargo",
     "cat",
@@ -15,8 +15,10 @@ const PROGRAMS: [&str; 21] = [
     "cp",
     "echo",
     "git",
+    "grep",
     "journalctl",
     "k3s",
+    "bao",
     "kubectl",
     "kwo",
     "ls",

@@ -1,0 +1,245 @@
+//! Looks at all that is wanted, and at what else is kwo's. What could not be seen is unknown, each thing by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join4;
+use kwo_planner::endings::word;
+use kwo_planner::observed::{Observed, Present, Sighting, Version};
+use kwo_planner::resource::{Desired, Resource, ResourceId};
+use kwo_planner::systems::System;
+use kwo_planner::tree::Tree;
+use kwo_planner::vault::{PART, VaultKind, without};
+use smol_str::{SmolStr, format_smolstr};
+
+use super::mark::{Mark, labels};
+use super::session::Session;
+use super::things::{self, Aliases, Group, Named, Policy};
+
+/// Nothing of what is wanted could be looked at.
+pub(super) fn nothing(wanted: &Desired, seen: &Sighting) -> Observed {
+    own(wanted).map(|resource| (resource.id.clone(), seen.clone())).collect()
+}
+
+fn own(wanted: &Desired) -> impl Iterator<Item = &Resource> {
+    wanted.resources().iter().filter(|resource| resource.id.system == System::Vault)
+}
+
+/// What was seen.
+struct World<'w> {
+    session: &'w Session,
+    uid: &'w SmolStr,
+    policies: Result<Named<Policy>, SmolStr>,
+    groups: Result<Named<Group>, SmolStr>,
+    aliases: Result<Aliases, SmolStr>,
+    /// Of groups of the login system; nobody asks for them where nobody has to do with one.
+    group_aliases: Option<Result<Aliases, SmolStr>>,
+}
+
+/// Everything that is wanted, and everything else that is kwo's.
+pub(super) async fn all(session: &Session, uid: &SmolStr, wanted: &Desired) -> Observed {
+    let cluster_id = match session.identity().await {
+        Ok(id) => id,
+        Err(why) => return nothing(wanted, &Sighting::Unknown { why }),
+    };
+    let (policies, groups, aliases, accessor) = join4(
+        things::policies(session),
+        things::groups(session),
+        things::aliases(session, "identity/entity-alias/id"),
+        things::accessor(session),
+    )
+    .await;
+    // Without the auth method no alias on it can be told from one that is not there.
+    let aliases = accessor.and(aliases);
+    let nested =
+        groups.iter().flatten().any(|(_, group)| group.as_ref().is_ok_and(|group| !group.groups.is_empty()));
+    let external = own(wanted).any(|resource| resource.id.vault_kind() == Some(VaultKind::ExternalGroup));
+    let group_aliases = match nested || external {
+        true => Some(things::aliases(session, "identity/group-alias/id").await),
+        false => None,
+    };
+    let world = World { session, uid, policies, groups, aliases, group_aliases };
+    let mut observed: Observed =
+        own(wanted).map(|resource| (resource.id.clone(), world.sighting(resource))).collect();
+    observed.identities.insert(PART.into(), cluster_id);
+    observed.reach.parts.insert(PART.into(), world.client().into());
+    world.unwanted(wanted, &mut observed);
+    observed
+}
+
+impl World<'_> {
+    /// What a command begins with.
+    fn client(&self) -> String {
+        let (variable, program) = match self.session.versions.get() {
+            Some(false) => ("VAULT_ADDR", "vault"),
+            Some(true) | None => ("BAO_ADDR", "bao"),
+        };
+        format!("{variable}={} {program}", word(self.session.server()))
+    }
+
+    fn sighting(&self, resource: &Resource) -> Sighting {
+        let id = &resource.id;
+        let seen = match id.vault_kind() {
+            Some(VaultKind::Policy) => found(&self.policies, &id.name, |policy| self.policy(policy)),
+            Some(VaultKind::Group) => found(&self.groups, &id.name, |group| self.group(group)),
+            Some(VaultKind::Member) => self.member(&id.scope, &id.name),
+            Some(VaultKind::Entity) => self.login(Some(&self.aliases), &id.name),
+            Some(VaultKind::ExternalGroup) => self.login(self.group_aliases.as_ref(), &id.name),
+            None => Err(format_smolstr!("kwo knows no {} of Vault", id.kind)),
+        };
+        match seen {
+            Ok(Some(present)) => Sighting::Present(present),
+            Ok(None) => Sighting::Absent,
+            Err(why) => Sighting::Unknown { why },
+        }
+    }
+
+    fn policy(&self, policy: &Policy) -> Present {
+        let (mark, text) = Mark::of_policy(&policy.text);
+        let lines = Tree::texts(text.lines().map(str::to_owned));
+        let body = [("metadata", labels(mark.as_ref(), self.uid)), ("policy", lines)];
+        present(Tree::map(body), policy.version.clone())
+    }
+
+    fn group(&self, group: &Group) -> Present {
+        let mark = Mark::of_metadata(&group.metadata);
+        let kind = if group.external { "external" } else { "internal" };
+        let body = [
+            ("metadata", labels(mark.as_ref(), self.uid)),
+            ("policies", Tree::texts(group.policies.iter().cloned())),
+            ("type", Tree::from(kind)),
+        ];
+        present(Tree::map(body), group.version())
+    }
+
+    /// Whether somebody is in a group. The group says whose the membership is.
+    fn member(&self, name: &SmolStr, identity: &str) -> Result<Option<Present>, SmolStr> {
+        let Some(group) = self.groups.as_ref().map_err(SmolStr::clone)?.get(name) else { return Ok(None) };
+        let group = group.as_ref().map_err(SmolStr::clone)?;
+        let (aliases, login, members) = match identity.strip_prefix("group:") {
+            Some(login) => (self.group_aliases.as_ref(), login, &group.groups),
+            None => (Some(&self.aliases), identity, &group.entities),
+        };
+        let Some(aliases) = aliases else { return Ok(None) };
+        let Some(alias) = aliases.as_ref().map_err(SmolStr::clone)?.named(login)? else { return Ok(None) };
+        Ok(members.contains(&alias.owner).then(|| self.membership(name, group, identity, &alias.owner)))
+    }
+
+    fn membership(&self, name: &SmolStr, group: &Group, identity: &str, member: &SmolStr) -> Present {
+        let mark = Mark::of_metadata(&group.metadata);
+        let body = [
+            ("group", Tree::from(name)),
+            ("identity", Tree::from(SmolStr::from(identity))),
+            ("metadata", labels(mark.as_ref(), self.uid)),
+        ];
+        present(Tree::map(body), format_smolstr!("{} in {}", member, group.id))
+    }
+
+    /// What somebody's login finds.
+    fn login(
+        &self,
+        aliases: Option<&Result<Aliases, SmolStr>>,
+        name: &str,
+    ) -> Result<Option<Present>, SmolStr> {
+        let Some(aliases) = aliases else { return Err("nobody looked".into()) };
+        let Some(alias) = aliases.as_ref().map_err(SmolStr::clone)?.named(name)? else { return Ok(None) };
+        let mark = Mark::of_metadata(&alias.metadata).filter(|mark| mark.cluster == *self.uid);
+        let mount = Tree::from(&self.session.people);
+        let mut body = vec![("mount", mount), ("name", Tree::from(&alias.name))];
+        if mark.is_some() {
+            body.push(("metadata", labels(mark.as_ref(), self.uid)));
+        }
+        Ok(Some(present(Tree::map(body), alias.owner.clone())))
+    }
+
+    /// What is kwo's, and not wanted.
+    fn unwanted(&self, wanted: &Desired, observed: &mut Observed) {
+        let is_new = |id: &ResourceId| wanted.get(id).is_none();
+        let kept = |mark: Option<Mark>| mark.is_some_and(|mark| mark.cluster == *self.uid);
+        for (name, policy) in self.policies.iter().flatten() {
+            let id = ResourceId::vault(VaultKind::Policy, "", name.clone());
+            if let Ok(policy) = policy
+                && kept(Mark::of_policy(&policy.text).0)
+                && is_new(&id)
+            {
+                observed.insert(id, Sighting::Present(self.policy(policy)));
+            }
+        }
+        let names = |aliases: Option<&Result<Aliases, SmolStr>>| -> BTreeMap<SmolStr, SmolStr> {
+            let all = aliases.and_then(|aliases| aliases.as_ref().ok());
+            all.into_iter()
+                .flat_map(Aliases::iter)
+                .map(|alias| (alias.owner.clone(), alias.name.clone()))
+                .collect()
+        };
+        let (people, teams) = (names(Some(&self.aliases)), names(self.group_aliases.as_ref()));
+        let client = self.client();
+        for (name, group) in self.groups.iter().flatten() {
+            let Ok(group) = group else { continue };
+            if !kept(Mark::of_metadata(&group.metadata)) || group.external {
+                continue;
+            }
+            let id = ResourceId::vault(VaultKind::Group, "", name.clone());
+            if is_new(&id) {
+                observed.insert(id, Sighting::Present(self.group(group)));
+            }
+            let entities =
+                group.entities.iter().map(|member| (member, "member_entity_ids", people.get(member)));
+            let groups = group.groups.iter().map(|member| (member, "member_group_ids", teams.get(member)));
+            for (member, list, login) in entities.chain(groups) {
+                let of_group = list == "member_group_ids";
+                // Whoever came in by another way than the roster's has no name that the roster knows.
+                let identity = match (login, of_group) {
+                    (Some(name), true) => format_smolstr!("group:{name}"),
+                    // That would be read as a group.
+                    (Some(name), false) if !name.is_empty() && !name.starts_with("group:") => name.clone(),
+                    (None, true) => format_smolstr!("group {member}"),
+                    (_, false) => format_smolstr!("entity {member}"),
+                };
+                let id = ResourceId::vault(VaultKind::Member, name.clone(), identity.clone());
+                let path = word(&format!("identity/group/id/{}", group.id));
+                observed.reach.commands.insert(id.clone(), without(&client, &path, list, member).into());
+                if is_new(&id) {
+                    observed.insert(id, Sighting::Present(self.membership(name, group, &identity, member)));
+                }
+            }
+        }
+        self.logins(wanted, &client, observed);
+    }
+
+    /// The entities that kwo made for people who are not in the roster any more.
+    fn logins(&self, wanted: &Desired, client: &str, observed: &mut Observed) {
+        let asked: BTreeSet<&str> = own(wanted)
+            .filter(|resource| resource.id.vault_kind() == Some(VaultKind::Entity))
+            .map(|resource| resource.id.name.as_str())
+            .collect();
+        for alias in self.aliases.iter().flat_map(Aliases::iter) {
+            let ours = Mark::of_metadata(&alias.metadata).is_some_and(|mark| mark.cluster == *self.uid);
+            if !ours || alias.name.is_empty() || asked.contains(alias.name.as_str()) {
+                continue;
+            }
+            let id = ResourceId::vault(VaultKind::Entity, "", alias.name.clone());
+            let command = format!("{client} delete {}", word(&format!("identity/entity/id/{}", alias.owner)));
+            observed.reach.commands.insert(id.clone(), command.into());
+            if let Ok(Some(present)) = self.login(Some(&self.aliases), &alias.name) {
+                observed.insert(id, Sighting::Present(present));
+            }
+        }
+    }
+}
+
+/// One of several that are known by name.
+fn found<T>(
+    all: &Result<Named<T>, SmolStr>,
+    name: &SmolStr,
+    present: impl Fn(&T) -> Present,
+) -> Result<Option<Present>, SmolStr> {
+    match all.as_ref().map_err(SmolStr::clone)?.get(name) {
+        None => Ok(None),
+        Some(Ok(thing)) => Ok(Some(present(thing))),
+        Some(Err(why)) => Err(why.clone()),
+    }
+}
+
+fn present(body: Tree, version: SmolStr) -> Present {
+    Present { body, version: Version(version), owners: [].into(), deleting: None }
+}

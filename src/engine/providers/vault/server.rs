@@ -1,0 +1,78 @@
+//! A Vault or an OpenBao as kwo sees every system: looks, and does one step, by handing each to the file that does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kwo_planner::change::Step;
+use kwo_planner::observed::{Observed, Sighting};
+use kwo_planner::resource::Desired;
+use smol_str::SmolStr;
+use tokio::sync::OnceCell;
+
+use super::session::Session;
+use super::turns::Turns;
+use super::{observe, write};
+use crate::providers::{Home, Promise, Provider, Refusal, cluster};
+use crate::secrets::{Credentials, Vault};
+
+/// A Vault or an OpenBao.
+pub struct VaultServer {
+    session: Result<Session, SmolStr>,
+    home: Arc<dyn Home>,
+    /// The uid of the cluster, for the marks.
+    uid: OnceCell<Result<SmolStr, Sighting>>,
+    turns: Turns,
+}
+
+impl VaultServer {
+    /// The server that this way leads to. Nothing is sent.
+    #[must_use]
+    pub fn new(login: &Credentials, home: Arc<dyn Home>, timeout: Duration) -> VaultServer {
+        let session = Session::new(login, timeout).map_err(SmolStr::from);
+        VaultServer { session, home, uid: OnceCell::new(), turns: Turns::default() }
+    }
+
+    /// The way to the server, and whose the marks on it are.
+    ///
+    /// # Errors
+    /// When there is none of the two: with what is seen of every object then.
+    async fn open(&self) -> Result<(&Session, &SmolStr), Sighting> {
+        let session = self.session.as_ref().map_err(|why| Sighting::Unknown { why: why.clone() })?;
+        let uid = self.uid.get_or_init(|| cluster(&*self.home)).await;
+        Ok((session, uid.as_ref().map_err(Sighting::clone)?))
+    }
+}
+
+impl Provider for VaultServer {
+    fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
+        Box::pin(async move {
+            match self.open().await {
+                Ok((session, uid)) => observe::all(session, uid, wanted).await,
+                Err(seen) => observe::nothing(wanted, &seen),
+            }
+        })
+    }
+
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
+        Box::pin(async move {
+            let seen = self.observe(&Desired::of(step.resource())).await;
+            seen.get(&step.id).cloned().unwrap_or(Sighting::Unknown { why: "nobody looked".into() })
+        })
+    }
+
+    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let refused = |seen| match seen {
+                Sighting::Unknown { why } | Sighting::LeftOut { why } => Refusal::Refused { why: why.into() },
+                Sighting::Absent | Sighting::Present(_) => {
+                    Refusal::Refused { why: "nobody looked".to_owned() }
+                }
+            };
+            let (session, uid) = self.open().await.map_err(refused)?;
+            write::step(&self.turns, session, uid, step).await
+        })
+    }
+
+    /// The way to the server has its secrets already.
+    fn entrust(&self, _: Arc<Vault>) {}
+}

@@ -1,0 +1,234 @@
+//! The `systems` section: what the roster asks for beyond the cluster, and how kwo comes there. A system that it does not
+//! name is not looked at. What each of them means as objects stands in its own file.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use crate::roster::record::record;
+use crate::roster::scalar::{Refusal, quote, text_type};
+use crate::roster::{At, Certificates, Finding, Findings, OidcWord, SecretRef, Span};
+use crate::systems::Connection;
+use crate::tree::{SmolStr, Tree};
+use crate::vault;
+
+record! {
+    /// The systems beyond the cluster that kwo keeps in step with it. A system that is not here is not looked at.
+    pub struct Systems: "the systems" {
+        /// Vault or OpenBao.
+        pub vault: Option<At<Vault>>,
+    }
+}
+
+record! {
+    /// Vault or OpenBao: who gets at which secrets.
+    pub struct Vault: "vault" {
+        /// The address of the server.
+        pub address: At<ServerUrl>,
+        /// How kwo logs in: in exactly one of these ways.
+        pub login: At<Login>,
+        /// The path of the auth method by which people log in. An identity of the roster is the name of an alias there.
+        pub people: At<PathSegments>,
+        /// The path of the store with the secrets, which is of version 2. Default: secret.
+        pub kv: Option<At<PathSegments>>,
+        /// The certificate authority of the server, if it is not a public one.
+        pub ca: Option<At<Certificates>>,
+    }
+}
+
+record! {
+    /// How kwo logs in to Vault.
+    pub struct Login: "a login" {
+        /// A token. Whoever has it keeps it alive.
+        pub token: Option<At<SecretRef>>,
+        /// The auth method AppRole.
+        pub app_role: Option<AppRole> = "appRole",
+        /// The Kubernetes auth method.
+        pub kubernetes: Option<KubernetesLogin>,
+    }
+}
+
+record! {
+    /// A login by AppRole.
+    pub struct AppRole: "a login by AppRole" {
+        /// The id of the role.
+        pub role_id: At<OidcWord> = "roleId",
+        /// Where the secret id is.
+        pub secret_id: At<SecretRef> = "secretId",
+        /// The path of the auth method. Default: approle.
+        pub mount: Option<At<PathSegments>>,
+    }
+}
+
+record! {
+    /// A login by a token of a service account.
+    pub struct KubernetesLogin: "a login by Kubernetes" {
+        /// The role.
+        pub role: At<OidcWord>,
+        /// Where the token of the service account is. Default: where a pod has its own.
+        pub token: Option<At<SecretRef>>,
+        /// The path of the auth method. Default: kubernetes.
+        pub mount: Option<At<PathSegments>>,
+    }
+}
+
+/// Where a pod has the token of its service account.
+const OF_A_POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+text_type! {
+    /// The address of a server: `https://` and a host, without a path. Plain `http://` only to this machine.
+    pub struct ServerUrl {
+        expected: "the address of a server such as `https://vault.example.com`",
+        pattern: "^(https://[^\\s/@?#]+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)/?$",
+        max: 512
+    }
+}
+
+impl FromStr for ServerUrl {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<ServerUrl, Refusal> {
+        let wrong = |why: &str| {
+            Refusal::new("bad-server", format!("{} is not a valid address of a server: {why}", quote(text)))
+        };
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if text.len() > 512 || rest.is_empty() || !rest.chars().all(|char| char.is_ascii_graphic()) {
+            return Err(wrong("it is empty or too long, or there is a character in it that does not belong"));
+        }
+        if rest.contains(['/', '@', '?', '#', '\\', '"', '%']) {
+            return Err(wrong("it has a login, a path or a query").hint("write scheme, host and port only"));
+        }
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (rest, None),
+        };
+        if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+            return Err(wrong("its port is not a number from 1 to 65535"));
+        }
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let here = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        match scheme {
+            "https" if !bare.is_empty() => {}
+            "http" if here => {}
+            "http" => {
+                return Err(wrong("the token of kwo would cross the network in the clear")
+                    .hint(format!("write `https://{rest}`")));
+            }
+            _ => {
+                return Err(
+                    wrong("it does not begin with `https://`").hint(format!("write `https://{rest}`"))
+                );
+            }
+        }
+        Ok(ServerUrl(format!("{scheme}://{rest}").into()))
+    }
+}
+
+text_type! {
+    /// The path of an auth method or of a secrets engine in Vault, without slashes around it.
+    pub struct PathSegments {
+        expected: "a path such as `secret` or `team/secret`",
+        pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$",
+        max: 128
+    }
+}
+
+impl FromStr for PathSegments {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<PathSegments, Refusal> {
+        let wrong =
+            |why: &str| Refusal::new("bad-mount", format!("{} is not a path in Vault: {why}", quote(text)));
+        // `*`, `+` and `{{` would mean other paths as well.
+        let segment = |part: &str| {
+            part.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && part.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '-'))
+        };
+        let trimmed = text.trim_matches('/');
+        if trimmed != text && !trimmed.is_empty() {
+            return Err(wrong("a slash is at its start or end").hint(format!("write `{trimmed}`")));
+        }
+        if text.len() > 128 || !text.split('/').all(segment) {
+            return Err(wrong("only letters, digits, `_`, `.`, `-` and slashes between them may be in it"));
+        }
+        Ok(PathSegments(text.into()))
+    }
+}
+
+impl Vault {
+    /// The path of the store with the secrets.
+    #[must_use]
+    pub fn kv(&self) -> PathSegments {
+        self.kv.as_ref().map_or_else(|| PathSegments(SmolStr::new_static("secret")), |kv| kv.value.clone())
+    }
+
+    /// How kwo comes to it.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        let Vault { address, login, people, kv: _, ca } = self;
+        let mut settings =
+            vec![("address", Tree::from(address.value.text())), ("people", Tree::from(people.value.text()))];
+        if let Some(ca) = ca {
+            settings.push(("ca", Tree::from(ca.value.text())));
+        }
+        let Login { token, app_role, kubernetes } = &login.value;
+        let mut secrets = BTreeMap::new();
+        let mut secret = |name, reference| drop(secrets.insert(SmolStr::new_static(name), reference));
+        let mount = |mount: &Option<At<PathSegments>>, usual| match mount {
+            Some(mount) => Tree::from(mount.value.text()),
+            None => Tree::from(usual),
+        };
+        if let Some(token) = token {
+            secret("token", token.value.clone());
+        }
+        if let Some(AppRole { role_id, secret_id, mount: path }) = app_role {
+            settings.push(("roleId", Tree::from(role_id.value.text())));
+            settings.push(("login", mount(path, "approle")));
+            secret("secret id", secret_id.value.clone());
+        }
+        if let Some(KubernetesLogin { role, token, mount: path }) = kubernetes {
+            settings.push(("role", Tree::from(role.value.text())));
+            settings.push(("login", mount(path, "kubernetes")));
+            let usual = || SecretRef::File(SmolStr::new_static(OF_A_POD));
+            secret(
+                "token of the service account",
+                token.as_ref().map_or_else(usual, |token| token.value.clone()),
+            );
+        }
+        vault::connection(Tree::map(settings), secrets)
+    }
+}
+
+/// Checks what no single value shows.
+pub(crate) fn check(systems: &Systems, findings: &mut Findings) {
+    let Some(vault) = &systems.vault else { return };
+    let Login { token, app_role, kubernetes } = &vault.value.login.value;
+    let ways =
+        [token.is_some(), app_role.is_some(), kubernetes.is_some()].into_iter().filter(|way| *way).count();
+    let at: Span = vault.value.login.at;
+    if ways != 1 {
+        let message = if ways == 0 {
+            "there is no way to log in here"
+        } else {
+            "there are several ways to log in here"
+        };
+        let finding =
+            Finding::new("one-login", at, message, "expected one of `token`, `appRole` and `kubernetes`");
+        findings.push(finding.hint("write `login: {token: {file: /etc/kwo/vault-token}}`, say"));
+    }
+    let references = [
+        token.as_ref(),
+        app_role.as_ref().map(|way| &way.secret_id),
+        kubernetes.as_ref().and_then(|way| way.token.as_ref()),
+    ];
+    for reference in references.into_iter().flatten() {
+        if let SecretRef::Generate(_) = reference.value {
+            let finding = Finding::new(
+                "bad-login",
+                reference.at,
+                "kwo cannot make what logs in to Vault",
+                "expected a reference to a secret that is there",
+            );
+            findings.push(finding.hint("make a token in Vault, and write `{file: PATH}` or the like"));
+        }
+    }
+}

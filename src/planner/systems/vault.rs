@@ -1,0 +1,268 @@
+//! What kwo keeps in Vault or OpenBao: policies, groups, who is in them, and the entities of people who have not logged
+//! in yet. Their ids and how their fields are compared; what is in them is the domain's business. No id of Vault's own is
+//! in an id or a body: the adapter translates.
+
+use std::collections::BTreeMap;
+
+use super::{Connection, Order, Rules, System};
+use crate::endings::word;
+use crate::observed::{Present, Reach};
+use crate::plain::one_line;
+use crate::resource::ResourceId;
+use crate::roster::SecretRef;
+use crate::shapes::{PLAIN, Shape};
+use crate::tree::{SmolStr, Tree};
+
+/// A kind of thing in Vault.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum VaultKind {
+    /// What whoever has it may do. Its body is `policy`, line by line, without the first line, which is kwo's mark.
+    Policy,
+    /// An internal group. Its body is `policies` and `type`.
+    Group,
+    /// Somebody in a group. Its scope is the group, its name the identity as the roster writes it.
+    Member,
+    /// An entity with an alias: what the first login of a person finds. Its name is the identity.
+    Entity,
+    /// An external group with an alias: what the login of somebody finds who is in a group of the login system.
+    ExternalGroup,
+}
+
+/// What the name of every object begins with that kwo makes in Vault. It touches nothing that is named otherwise.
+pub const OURS: &str = "kwo-";
+
+/// The name of the one part that Vault has: all of it.
+pub const PART: &str = "vault";
+
+static GROUP: Shape = Shape { sets: &["/policies"], immutable: &["/type"], grants: true, ..PLAIN };
+static MEMBER: Shape = Shape { grants: true, ..PLAIN };
+
+/// Vault or OpenBao.
+pub struct OfVault;
+
+impl Rules for OfVault {
+    fn name(&self) -> &'static str {
+        "vault"
+    }
+
+    fn forms(&self) -> &'static [&'static str] {
+        &["vault:KIND/name", "vault:Member/group/identity"]
+    }
+
+    fn pattern(&self) -> &'static str {
+        "vault:[^/]+/.+"
+    }
+
+    /// An identity may have slashes of its own.
+    fn parts<'t>(&self, rest: &'t str) -> Option<[&'t str; 3]> {
+        let (kind, name) = rest.split_once('/')?;
+        if kind != VaultKind::Member.name() {
+            return Some([kind, "", name]);
+        }
+        let (group, identity) = name.split_once('/')?;
+        (!group.is_empty()).then_some([kind, group, identity])
+    }
+
+    fn shape(&self, id: &ResourceId) -> Option<&'static Shape> {
+        Some(match id.vault_kind()? {
+            VaultKind::Policy | VaultKind::Entity | VaultKind::ExternalGroup => &PLAIN,
+            VaultKind::Group => &GROUP,
+            VaultKind::Member => &MEMBER,
+        })
+    }
+
+    /// Whoever reads a group of kwo's must learn of every policy that it has.
+    fn recorded_sets(&self, _: &ResourceId) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn can_be_kwos(&self, _: &ResourceId, _: &Present) -> bool {
+        true
+    }
+
+    /// Only the adapter knows the ids that lead to a member, an entity or a group with an alias.
+    fn ending(&self, id: &ResourceId, reach: &Reach) -> String {
+        if let Some(command) = reach.commands.get(id) {
+            return command.to_string();
+        }
+        let bao = bao(reach);
+        match id.vault_kind() {
+            Some(VaultKind::Policy) => format!("{bao} policy delete {}", word(&id.name)),
+            Some(VaultKind::Group) => format!("{bao} delete {}", group(&id.name)),
+            _ => self.showing(id, reach),
+        }
+    }
+
+    fn ending_of_field(&self, id: &ResourceId, _: &str, value: Option<&Tree>, reach: &Reach) -> String {
+        match (id.vault_kind(), value.and_then(Tree::as_text)) {
+            (Some(VaultKind::Group), Some(policy)) => {
+                without(&bao(reach), &group(&id.name), "policies", policy)
+            }
+            _ => self.showing(id, reach),
+        }
+    }
+
+    fn showing(&self, id: &ResourceId, reach: &Reach) -> String {
+        let bao = bao(reach);
+        match id.vault_kind() {
+            Some(VaultKind::Policy) => format!("{bao} policy read {}", word(&id.name)),
+            Some(VaultKind::Member) => format!("{bao} read {}", group(&id.scope)),
+            Some(VaultKind::Entity) => format!("{bao} list -detailed identity/entity-alias/id"),
+            Some(VaultKind::ExternalGroup) => format!("{bao} list -detailed identity/group-alias/id"),
+            Some(VaultKind::Group) | None => format!("{bao} read {}", group(&id.name)),
+        }
+    }
+
+    fn editor(&self) -> &'static str {
+        "${EDITOR:-vi}"
+    }
+
+    fn still_gives(&self, id: &ResourceId) -> Option<String> {
+        match id.vault_kind()? {
+            VaultKind::Member => {
+                Some(format!("{} is still in the Vault group {}", one_line(&id.name), one_line(&id.scope)))
+            }
+            VaultKind::Policy => {
+                Some(format!("whoever has the Vault policy {} may still do what it says", one_line(&id.name)))
+            }
+            VaultKind::Group | VaultKind::Entity | VaultKind::ExternalGroup => None,
+        }
+    }
+
+    fn entry_gives(&self, id: &ResourceId, entry: &Tree) -> Option<String> {
+        let policy = entry.as_text().filter(|_| id.vault_kind() == Some(VaultKind::Group))?;
+        Some(format!(
+            "whoever is in the Vault group {} still has the policy {}",
+            one_line(&id.name),
+            one_line(policy)
+        ))
+    }
+
+    /// An entity or an external group is whose it is: kwo makes one where there is none, and never changes one.
+    fn is_nobodys(&self, id: &ResourceId) -> bool {
+        matches!(id.vault_kind(), Some(VaultKind::Entity | VaultKind::ExternalGroup))
+    }
+
+    fn ends_by_hand(&self) -> bool {
+        true
+    }
+
+    fn is_of(&self, id: &ResourceId, person: &str) -> bool {
+        id.vault_kind() == Some(VaultKind::Member) && id.name == person
+    }
+
+    fn loses(&self, id: &ResourceId, _: bool) -> Order {
+        match id.vault_kind() {
+            Some(VaultKind::Member | VaultKind::Group | VaultKind::Policy) => Order::Right,
+            Some(VaultKind::Entity | VaultKind::ExternalGroup) => Order::Credential,
+            None => Order::Rest,
+        }
+    }
+
+    fn part(&self, _: &ResourceId) -> Option<SmolStr> {
+        Some(SmolStr::new_static(PART))
+    }
+
+    fn not_asked(&self) -> SmolStr {
+        "kwo looks at Vault only where the roster names it under `systems`".into()
+    }
+}
+
+impl VaultKind {
+    /// All of them.
+    pub const ALL: [VaultKind; 5] =
+        [VaultKind::Policy, VaultKind::Group, VaultKind::Member, VaultKind::Entity, VaultKind::ExternalGroup];
+
+    /// Its name in ids.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            VaultKind::Policy => "Policy",
+            VaultKind::Group => "Group",
+            VaultKind::Member => "Member",
+            VaultKind::Entity => "Entity",
+            VaultKind::ExternalGroup => "ExternalGroup",
+        }
+    }
+}
+
+impl ResourceId {
+    /// Something in Vault. The scope of a member is its group; nothing else has one.
+    pub fn vault(kind: VaultKind, scope: impl Into<SmolStr>, name: impl Into<SmolStr>) -> ResourceId {
+        let kind = SmolStr::new_static(kind.name());
+        ResourceId { system: System::Vault, kind, scope: scope.into(), name: name.into() }
+    }
+
+    /// The kind, where it is one of Vault's.
+    #[must_use]
+    pub fn vault_kind(&self) -> Option<VaultKind> {
+        VaultKind::ALL.into_iter().find(|kind| self.system == System::Vault && self.kind == kind.name())
+    }
+}
+
+/// The way to the server.
+pub(crate) fn connection(settings: Tree, secrets: BTreeMap<SmolStr, SecretRef>) -> Connection {
+    Connection { system: System::Vault, part: SmolStr::new_static(PART), settings, secrets }
+}
+
+/// The client, with the address of the server.
+fn bao(reach: &Reach) -> SmolStr {
+    reach.parts.get(PART).cloned().unwrap_or_else(|| SmolStr::new_static("bao"))
+}
+
+fn group(name: &str) -> String {
+    word(&format!("identity/group/name/{name}"))
+}
+
+/// The command that takes one entry out of a list of the object at this path, which is a word of a shell already. The
+/// server takes only the whole list, so it is read right before.
+#[must_use]
+pub fn without(bao: &str, path: &str, list: &str, entry: &str) -> String {
+    let entry = Tree::from(SmolStr::from(entry)).to_string();
+    let filter = word(&format!("{{{list}: (.data.{list} - [{entry}])}}"));
+    format!("{bao} read -format=json {path} | jq {filter} | {bao} write {path} -")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_print_and_parse_whatever_an_identity_holds() {
+        for text in [
+            "vault:Policy/kwo-alice-owner",
+            "vault:Member/kwo-alice-owner/alice@example.com",
+            "vault:Member/kwo-alice-owner/group:/staff/a:b",
+            "vault:Entity/a/b c",
+        ] {
+            let id: ResourceId = text.parse().unwrap();
+            assert_eq!(id.to_string(), text);
+            assert!(id.vault_kind().is_some() && id.node_kind().is_none() && id.known_kind().is_none());
+        }
+        let bad = [
+            "vault:",
+            "vault:Policy",
+            "vault:Policy/",
+            "vault:Member/g",
+            "vault:Member//a",
+            "vault:Member/g/",
+        ];
+        for text in bad {
+            assert!(text.parse::<ResourceId>().is_err(), "{text}");
+        }
+        let unknown: ResourceId = "vault:Mount/x".parse().unwrap();
+        assert!(unknown.vault_kind().is_none() && unknown.shape().is_none());
+    }
+
+    #[test]
+    fn what_others_wrote_is_one_word_of_the_command() {
+        let reach = Reach::default();
+        let id = ResourceId::vault(VaultKind::Group, "", "kwo-a-owner");
+        let hostile = Tree::from("x'; rm -rf ~ #\\\"]".to_owned());
+        let said = OfVault.ending_of_field(&id, "/policies/1", Some(&hostile), &reach);
+        assert_eq!(
+            said,
+            r#"bao read -format=json identity/group/name/kwo-a-owner | jq '{policies: (.data.policies - ["x'\''; rm -rf ~ #\\\"]"])}' | bao write identity/group/name/kwo-a-owner -"#
+        );
+    }
+}
