@@ -43,7 +43,7 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
 
 /// So many things, in words: the one place that knows that one of them is no plural.
 #[must_use]
-pub fn counted<N: fmt::Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
+pub fn counted<N: fmt::Display + Copy + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
     if number == N::from(1) { format!("{number} {one}") } else { format!("{number} {many}") }
 }
 

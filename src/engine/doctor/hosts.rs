@@ -213,7 +213,7 @@ fn issued(all: &[Issued], now: Timestamp) -> Check {
             _ if !ready => failed.push(format!("{namespace}/{name} is not ready")),
             Some(days) if days < 0 => failed.push(format!("{namespace}/{name} has ended")),
             Some(days) if days <= DAYS_LEFT => {
-                soon.push(format!("{namespace}/{name} ends in {}", counted(days, "day", "days")))
+                soon.push(format!("{namespace}/{name} ends in {}", counted(days, "day", "days")));
             }
             _ => {}
         }
