@@ -30,6 +30,7 @@ pub(crate) fn can(user: &[&str], verb: &str, what: &str, namespace: &str) -> boo
 }
 
 /// All that is in these namespaces and in the bindings of the cluster, without what each write changes.
+#[track_caller]
 pub(crate) fn leaves(namespaces: &[&str]) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     let kinds =
