@@ -16,7 +16,7 @@ pub enum Archive {
     /// List what is in an archive, and what was left out of it.
     List(ArchiveList),
     /// Make the objects of an archive in a cluster: those that are not there. What is there is never changed.
-    Import(ArchiveImport),
+    Import(Box<ArchiveImport>),
 }
 
 /// Which archive, and what opens it.
@@ -63,6 +63,12 @@ pub struct ArchiveImport {
     pub target: String,
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// The roster. The import is held against the policy in it. Default: `roster.yaml`, if there is one.
+    #[arg(short = 'f', long = "file", env = "KWO_ROSTER", value_name = "FILE")]
+    pub roster: Option<PathBuf>,
+    /// kwo's settings. The import is also held against the policy in them; nothing else in them counts here.
+    #[arg(long, env = "KWO_SETTINGS", value_name = "FILE")]
+    pub settings: Option<PathBuf>,
     /// Do not ask.
     #[arg(short, long, env = "KWO_YES", value_parser = switch)]
     pub yes: bool,

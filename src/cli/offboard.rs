@@ -93,6 +93,9 @@ pub struct Offboard {
     /// The folder above the node's files.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
+    /// kwo's settings. An undo is also held against the policy in them; nothing else in them counts here.
+    #[arg(long, env = "KWO_SETTINGS", value_name = "FILE")]
+    pub settings: Option<PathBuf>,
     /// The name of this roster in the cluster that it keeps, instead of the cluster's name in the roster.
     #[arg(long, env = "KWO_ROSTER_ID", value_name = "NAME")]
     pub roster_id: Option<String>,
@@ -161,7 +164,7 @@ impl Offboard {
             allow_restart: false,
             roster_id: self.roster_id.clone(),
             take_over_roster: false,
-            settings: None,
+            settings: self.settings.clone(),
             adopt: Vec::new(),
         }
     }

@@ -1,26 +1,34 @@
 //! `kwo archive import`: what of an archive is missing, a yes, and the executor that also applies rosters. What is there stays.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use kwo_planner::counts::Counts;
+use kwo_planner::offboard::Brought;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
+use kwo_planner::policy::{Judged, Layer};
 use kwo_planner::resource::Desired;
 
 use super::archive_file::{failed, keys};
 use super::consent::{confirm, lock};
+use super::load::told;
 use super::look::{identity, no_plan};
 use super::print::{end, meanwhile, talk};
 use super::signals;
+use super::sync::wrong;
 use crate::cli::ArchiveImport;
 use crate::report::applied::Applied;
 use crate::report::archive::{Imported, missing, not_made};
 use crate::report::plan::{Detail, text};
+use crate::report::policy;
 use crate::report::run as shown;
 use kwo_engine::archive::{Import, NotMade, Verified, only_new};
 use kwo_engine::execute::{Brakes, execute};
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::policy::{judge_with, layers};
 use kwo_engine::providers::Home;
 use kwo_engine::run::{Extent, Interrupted, check, unless_told};
+use kwo_engine::source;
 use kwo_engine::target;
 
 /// What is to be brought back.
@@ -37,6 +45,7 @@ pub(super) async fn import(args: &ArchiveImport) -> Result<Exit, Failure> {
         Import::read(&args.archive.file, &keys).map_err(|error| failed(&error))?
     };
     let Import { desired, vault, not_made } = import;
+    let rules = rules(args)?;
     let provider = target::open(&args.options()?, args.lock_duration).await?;
     provider.entrust(Arc::new(vault));
     let identity = identity(&*provider).await?;
@@ -51,6 +60,7 @@ pub(super) async fn import(args: &ArchiveImport) -> Result<Exit, Failure> {
     let lock = lock(&*provider, args.lock_timeout, &interrupted).await?;
     let work = async {
         let plan = missing_there(&*provider, &desired, provenance).await?;
+        allowed(&*provider, &desired, &plan, &rules).await?;
         show_and_ask(args, &archive, &not_made, &plan).await?;
         Ok(plan)
     };
@@ -64,6 +74,30 @@ pub(super) async fn import(args: &ArchiveImport) -> Result<Exit, Failure> {
     };
     lock.release().await;
     ended
+}
+
+/// The rules that it is held against: those of the roster, if there is one, and of the settings.
+fn rules(args: &ArchiveImport) -> Result<Vec<Layer>, Failure> {
+    let usual = Path::new("roster.yaml");
+    let file = args.roster.as_deref().or_else(|| Some(usual).filter(|file| file.exists()));
+    let roster = file.map(source::load).transpose().map_err(|refused| told(&refused))?;
+    layers(roster.as_ref(), args.settings.as_deref()).map_err(|refused| wrong(&refused))
+}
+
+/// Nothing comes by an archive that no plan may bring.
+async fn allowed(
+    provider: &dyn Home,
+    desired: &Desired,
+    plan: &Plan,
+    rules: &[Layer],
+) -> Result<(), Failure> {
+    let unfit = |clash| Failure::new("the archive has one object twice").because(&clash);
+    let mut brought = Brought::all(desired).map_err(unfit)?;
+    // A role that is there stays as it is.
+    brought.roles.retain(|(id, _)| plan.steps.iter().any(|step| step.id == *id));
+    let judged = judge_with(provider, (&brought.desired, &brought.roles), plan, rules).await.of_steps();
+    talk(&policy::text(Some(&Judged { violations: Vec::new(), ..judged.clone() })));
+    policy::refused_to_bring("the import", &judged).map_or(Ok(()), Err)
 }
 
 /// What of it is not there.

@@ -47,7 +47,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
 
 /// The rules that its plan is held against.
 pub(crate) fn rules(loaded: &Loaded, target: &TargetOptions) -> Result<Vec<Layer>, Failure> {
-    layers(&loaded.roster, target.settings.as_deref()).map_err(|refused| wrong(&refused))
+    layers(Some(&loaded.roster), target.settings.as_deref()).map_err(|refused| wrong(&refused))
 }
 
 /// What a roster is called for people.

@@ -81,3 +81,15 @@ pub fn refused(judged: &Judged) -> Option<Failure> {
     failure.causes = lines(Some(judged));
     Some(failure)
 }
+
+/// Why something is not brought back; nothing where all that comes with it keeps the rules.
+#[must_use]
+pub fn refused_to_bring(what: &str, judged: &Judged) -> Option<Failure> {
+    let mut failure = refused(judged)?;
+    failure.message = format!("{what} is against the policy; nothing was changed");
+    failure.hints = vec![
+        "let whoever keeps the policy write a waiver with a reason beside the rule, or leave out what breaks it"
+            .to_owned(),
+    ];
+    Some(failure)
+}

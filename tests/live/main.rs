@@ -7,6 +7,7 @@ mod additive;
 mod again;
 mod archive;
 mod bounds;
+mod bringing;
 mod capacity;
 mod clock;
 mod cluster;

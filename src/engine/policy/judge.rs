@@ -7,9 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kwo_planner::plan::Plan;
 use kwo_planner::policy::{Judged, Layer, Policy, SetBy, Verdicts, Violation, judge as judged, needs_roles};
-use kwo_planner::resource::Desired;
+use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::reviews::OwnRoles;
 use kwo_planner::roster::{Refused, Roster, Sources};
+use kwo_planner::tree::Tree;
 use tokio::sync::oneshot;
 
 use super::cel::Cel;
@@ -24,13 +25,13 @@ const STACK: usize = 256 << 20;
 ///
 /// # Errors
 /// When the settings cannot be read, or are not valid.
-pub fn layers(roster: &Roster, settings: Option<&Path>) -> Result<Vec<Layer>, Box<Refused>> {
+pub fn layers(roster: Option<&Roster>, settings: Option<&Path>) -> Result<Vec<Layer>, Box<Refused>> {
     let mut layers = Vec::new();
     if let Some(path) = settings {
         let (settings, sources) = source::settings_and_text(path)?;
         layers.extend(layer(SetBy::Settings, settings.policy.as_ref(), &Arc::new(sources)));
     }
-    layers.extend(layer(SetBy::Roster, roster.policy(), roster.sources()));
+    layers.extend(roster.and_then(|roster| layer(SetBy::Roster, roster.policy(), roster.sources())));
     Ok(layers)
 }
 
@@ -42,13 +43,24 @@ pub(crate) fn layer(by: SetBy, policy: Option<&Policy>, sources: &Arc<Sources>) 
 
 /// Judges what is wanted by these rules.
 pub async fn judge(home: &dyn Home, desired: &Desired, plan: &Plan, layers: &[Layer]) -> Judged {
+    judge_with(home, (desired, &[]), plan, layers).await
+}
+
+/// The same, where roles with these rules come as well.
+pub async fn judge_with(
+    home: &dyn Home,
+    (desired, brought): (&Desired, &[(ResourceId, Tree)]),
+    plan: &Plan,
+    layers: &[Layer],
+) -> Judged {
     if layers.is_empty() {
         return Judged::default();
     }
-    let roles = match needs_roles(layers.iter().map(|layer| &layer.policy)) {
+    let mut roles = match needs_roles(layers.iter().map(|layer| &layer.policy)) {
         true => own_roles_of(home, desired).await,
         false => OwnRoles::default(),
     };
+    brought.iter().for_each(|(id, rules)| roles.add(id.clone(), rules.clone()));
     let today = Timestamp::now().strftime("%Y-%m-%d").to_string();
     if layers.iter().all(|layer| layer.policy.rules.is_empty()) {
         return judged(desired, plan, layers, &roles, &today, &mut Verdicts(false));

@@ -6,4 +6,4 @@ mod judge;
 
 pub use cel::Cel;
 pub(crate) use judge::layer;
-pub use judge::{judge, layers};
+pub use judge::{judge, judge_with, layers};

@@ -2,12 +2,14 @@
 //! plan leads here, and `plan.rs` does not name it. A cut always carries its inverse, and a [`Removal`] exists only for
 //! what a verified archive holds.
 
+mod brought;
 mod cut;
 mod removal;
 mod select;
 mod storage;
 mod strange;
 
+pub use brought::Brought;
 pub use cut::{Cut, Entry, Part, Uncut, list_of, manifest};
 pub use removal::{Barrier, Facts, Found, Gate, Removal, Unremovable};
 pub use select::{Others, select};

@@ -146,6 +146,29 @@ pub(super) struct Found<'d> {
 }
 
 impl Judged {
+    /// What is found here and was not found before. If not everything is told, nothing is left out.
+    #[must_use]
+    pub fn beyond(mut self, before: &Judged) -> Judged {
+        let same = |one: &Violation, two: &Violation| {
+            one.rule == two.rule && one.set_by == two.set_by && one.id == two.id && one.what == two.what
+        };
+        if self.more == 0 {
+            self.violations.retain(|one| !before.violations.iter().any(|two| same(one, two)));
+        }
+        self.waived.retain(|one| !before.waived.iter().any(|two| same(&one.violation, &two.violation)));
+        self
+    }
+
+    /// What a plan does, without what is there already. If not everything is told, nothing is left out.
+    #[must_use]
+    pub fn of_steps(mut self) -> Judged {
+        if self.more == 0 {
+            self.violations.retain(|one| one.step || one.id.is_none());
+        }
+        self.waived.retain(|one| one.violation.step || one.violation.id.is_none());
+        self
+    }
+
     /// Does everything keep the rules, or is waived?
     #[must_use]
     pub fn is_kept(&self) -> bool {
