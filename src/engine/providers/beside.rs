@@ -10,6 +10,7 @@ use kwo_planner::observed::Sighting;
 use kwo_planner::systems::System;
 use smol_str::{SmolStr, format_smolstr};
 
+use super::dns::Dns;
 use super::{Home, Provider, VaultServer};
 use crate::secrets::{Credentials, Vault};
 
@@ -41,6 +42,7 @@ fn one(system: System, ways: &[&Credentials], around: &Surround) -> Option<Arc<d
             let way = ways.first()?;
             Some(Arc::new(VaultServer::new(way, Arc::clone(&around.home), around.timeout)))
         }
+        System::Dns => Some(Arc::new(Dns::open(ways, around))),
     }
 }
 

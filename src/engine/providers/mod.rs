@@ -5,6 +5,7 @@ mod beside;
 mod composite;
 mod cutter;
 mod dir;
+mod dns;
 mod documents;
 mod kube;
 mod manifest;

@@ -79,6 +79,7 @@ pub async fn look(
     let observed = home.observe(desired).await;
     let mut provenance = provenance.clone();
     provenance.systems.clone_from(&observed.identities);
+    provenance.notes.clone_from(&observed.notes);
     if let Some(Guard { this, takes_over, writes, names }) = guard {
         let kept = kept(&observed, desired, this);
         let note = kept.note();

@@ -14,7 +14,7 @@ use super::totals::Shares;
 use super::unique::Ids;
 use super::{
     allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
-    registry_objects, roles, traefik, vault,
+    registry_objects, roles, traefik, vault, zones,
 };
 use crate::kinds::Kind;
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
@@ -35,8 +35,9 @@ pub const DOMAINS_ANNOTATION: &str = "kwo.dev/domains";
 pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     let mut resources = Vec::with_capacity(16 + roster.tenants().len() * 10);
     each(roster, &mut resources, |_| {});
-    let connections = roster.vault().map(|(_, vault)| vault.connection());
-    Ok(Desired::new(resources, roster.sources().clone())?.reached_by(connections.into_iter().collect()))
+    let vault = roster.vault().map(|(_, vault)| vault.connection());
+    let connections = vault.into_iter().chain(zones::connections(roster)).collect();
+    Ok(Desired::new(resources, roster.sources().clone())?.reached_by(connections))
 }
 
 /// How many objects the roster wants. Of none more than its id is kept, for a few lines can ask for very many.
@@ -72,6 +73,7 @@ fn each(roster: &Roster, resources: &mut Vec<Resource>, mut take: impl FnMut(&mu
     authentication::compile(roster.cluster(), resources);
     node::compile(roster.cluster(), resources);
     node::restart(resources);
+    zones::compile(roster, resources);
     take(resources, from);
     if secrets.get() {
         resources.push(fingerprint_key());

@@ -9,12 +9,13 @@ use super::cluster::{Acme, Cluster, Issuer};
 use super::dns_providers::{Facts, Provider};
 use super::shares::claimants;
 use super::tenants::Tenant;
+use super::zones::DnsZone;
 use super::{cert_manager, traefik};
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::record;
 use crate::roster::{
-    At, Entry, Finding, Findings, Map, Name, ProviderWord, Roster, SecretRef, Span, Variable,
+    At, Entry, Finding, Findings, Map, Name, ProviderWord, Roster, SecretRef, Span, Variable, ZoneName,
 };
 use crate::secrets::Content;
 use crate::tree::{Tree, join};
@@ -23,10 +24,13 @@ use crate::tree::{Tree, join};
 pub const HTTP_RESOLVER: &str = "letsencrypt";
 
 record! {
-    /// The DNS providers that prove host names for certificates, if port 80 is not enough.
+    /// The DNS providers that prove host names for certificates, if port 80 is not enough, and the zones with the records
+    /// of tenants' hosts.
     pub struct Dns: "the dns section" {
         /// The resolvers, by name: `letsencrypt-PROVIDER`, or `letsencrypt-PROVIDER-SUFFIX`.
         pub resolvers: Map<Name, Resolver>,
+        /// The zones in which kwo keeps records for the hosts of tenants, by name.
+        pub zones: Map<ZoneName, DnsZone>,
     }
 }
 

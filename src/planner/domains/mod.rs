@@ -46,6 +46,7 @@ pub(crate) mod totals;
 mod traefik;
 mod unique;
 pub(crate) mod vault;
+pub mod zones;
 
 pub(crate) use admission::{Policy, exceptions};
 pub(crate) use allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORAGE_CLASSES};

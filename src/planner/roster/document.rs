@@ -54,7 +54,7 @@ impl Roster {
         &self.operators
     }
 
-    /// Its resolvers.
+    /// Its resolvers and zones.
     #[must_use]
     pub fn dns(&self) -> &Dns {
         &self.dns
@@ -108,7 +108,7 @@ record! {
         pub tiers: Map<Name, Tier>,
         /// The tenants, by name.
         pub tenants: Map<Name, Tenant>,
-        /// The DNS providers that prove host names for certificates.
+        /// The DNS providers that prove host names for certificates, and the zones with the records of tenants' hosts.
         pub dns: Dns,
         /// The cluster's own container registry.
         pub registry: Option<At<Registry>>,

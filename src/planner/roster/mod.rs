@@ -29,6 +29,7 @@ pub mod spelling;
 mod syntax;
 mod unwanted;
 pub(crate) mod yaml;
+mod zones;
 
 pub use decode::{Decode, Entry, Map};
 pub use document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
@@ -49,3 +50,4 @@ pub use settings::{Email, IssuerUrl, OidcWord, ProviderWord, Variable};
 pub use source::{At, SourceFile, Sources, Span};
 pub use unwanted::too_large;
 pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, MAX_FILES, MAX_TOTAL};
+pub use zones::{ApiUrl, Ceiling, IpAddress, ServerId, Ttl, ZoneName};

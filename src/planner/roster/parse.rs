@@ -20,7 +20,7 @@ use super::yaml::{MAX_FILES, read};
 use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
 use crate::domains::{
     bounding, bounds, claims, dns, networks, overcommit, registry, shares, starting, systems, tiers, totals,
-    vault,
+    vault, zones,
 };
 use crate::policy;
 
@@ -117,6 +117,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     overcommit::check(cluster.overcommit.as_ref(), &mut findings);
     claims::check(&tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
+    zones::check(&dns.zones, &tenants, &mut findings);
     if let Some(api) = &cluster.api {
         shares::check_api(&api.hosts, &tenants, &mut findings);
     }

@@ -2,6 +2,7 @@
 //! write its ids, how to compare its fields, how to end a leftover in it, and what a leftover still gives somebody.
 
 mod connection;
+pub mod dns;
 pub mod kube;
 pub mod node;
 mod rules;
@@ -19,11 +20,13 @@ pub enum System {
     Node,
     /// Vault or OpenBao.
     Vault,
+    /// DNS zones.
+    Dns,
 }
 
 impl System {
     /// All of them.
-    pub const ALL: [System; 3] = [System::Kube, System::Node, System::Vault];
+    pub const ALL: [System; 4] = [System::Kube, System::Node, System::Vault, System::Dns];
 
     /// What the planner has to know of it.
     #[must_use]
@@ -32,6 +35,7 @@ impl System {
             System::Kube => &kube::Kubernetes,
             System::Node => &node::OfNode,
             System::Vault => &vault::OfVault,
+            System::Dns => &dns::Zones,
         }
     }
 

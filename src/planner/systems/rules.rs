@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Leftover, Step};
+use crate::compare::Difference;
 use crate::observed::{Observed, Present, Reach};
 use crate::resource::{Desired, ResourceId};
 use crate::shapes::Shape;
@@ -89,6 +90,11 @@ pub trait Rules: Sync {
 
     /// The same for an object that can only be written as a whole.
     fn anew(&self, _id: &ResourceId) -> Option<&'static str> {
+        None
+    }
+
+    /// What taking it over would change, where a tenant's name is not enough for that: `--adopt` has to name the object.
+    fn only_by_name(&self, _id: &ResourceId, _differences: &[Difference]) -> Option<SmolStr> {
         None
     }
 

@@ -7,12 +7,13 @@ use testkit::walk::{Walk, blocks, commands, walk};
 use crate::cli::pages::all;
 
 /// The programs that a page may ask people to run.
-const PROGRAMS: [&str; 23] = [
+const PROGRAMS: [&str; 24] = [
     ".ci/run",
     "cargo",
     "cat",
     "cd",
     "cp",
+    "dig",
     "echo",
     "git",
     "grep",

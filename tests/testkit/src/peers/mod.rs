@@ -1,5 +1,5 @@
 //! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd, Gitea,
-//! OpenBao.
+//! OpenBao, PowerDNS.
 //! `tests/peers/fetch.sh` puts them into the build folder at first use. Where one cannot be had the test says so and
 //! does nothing, unless `KWO_REQUIRE_LIVE=1`, which makes that a failure.
 
@@ -19,6 +19,7 @@ pub mod bao;
 pub mod gitea;
 pub mod http;
 pub mod oidc;
+pub mod pdns;
 pub mod registry;
 pub mod sshd;
 pub mod traefik;

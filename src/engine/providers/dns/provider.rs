@@ -1,0 +1,192 @@
+//! The zones that the roster names, as one system. A zone that cannot be looked at keeps no other one from being looked at.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use http::HeaderMap;
+use kwo_planner::change::Step;
+use kwo_planner::endings::word;
+use kwo_planner::observed::{Observed, Sighting};
+use kwo_planner::resource::{Desired, Resource};
+use kwo_planner::roster::SecretRef;
+use kwo_planner::systems::dns::KUBECTL;
+use kwo_planner::systems::{Connection, System};
+use kwo_planner::tree::{SmolStr, Tree};
+use secrecy::ExposeSecret as _;
+use smol_str::format_smolstr;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::powerdns::{KEY, PowerDns};
+use super::zone::Zone;
+use crate::providers::api::{Api, ApiOptions, secret_header};
+use crate::providers::beside::{Surround, cluster};
+use crate::providers::{Promise, Provider, Refusal};
+use crate::secrets::{Credentials, Vault};
+
+/// How many requests one server has under way at a time.
+const CONNECTIONS: usize = 8;
+
+/// The servers, by address and CA. One budget of waiting is for all zones of a server.
+type Servers = BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Api>, String>>;
+
+/// All zones.
+pub(in crate::providers) struct Dns {
+    around: Surround,
+    /// By name; or why a zone cannot be reached.
+    zones: BTreeMap<SmolStr, Result<Zone, String>>,
+    /// The uid of the cluster, or what is seen of all records without it.
+    cluster: OnceCell<Result<SmolStr, Sighting>>,
+}
+
+impl Dns {
+    /// The zones that these ways lead to. Nothing is sent.
+    pub(in crate::providers) fn open(ways: &[&Credentials], around: &Surround) -> Dns {
+        let mut servers = Servers::new();
+        let zones = ways.iter().map(|way| (way.connection.part.clone(), zone(way, &mut servers, around)));
+        Dns { around: around.clone(), zones: zones.collect(), cluster: OnceCell::new() }
+    }
+
+    async fn cluster(&self) -> &Result<SmolStr, Sighting> {
+        self.cluster.get_or_init(|| cluster(&*self.around.home)).await
+    }
+
+    async fn all(&self, wanted: &Desired) -> Observed {
+        let mut own: BTreeMap<&SmolStr, Vec<&Resource>> = BTreeMap::new();
+        for resource in wanted.resources().iter().filter(|have| have.id.system == System::Dns) {
+            own.entry(&resource.id.scope).or_default().push(resource);
+        }
+        let nobody = |wanted: &[&Resource], sighting: &Sighting| -> Observed {
+            wanted.iter().map(|resource| (resource.id.clone(), sighting.clone())).collect()
+        };
+        let cluster = match self.cluster().await {
+            Ok(cluster) => cluster,
+            Err(sighting) => {
+                return own.values().fold(Observed::default(), |mut all, wanted| {
+                    all.merge(nobody(wanted, sighting));
+                    all
+                });
+            }
+        };
+        let looks = self.zones.iter().map(|(name, zone)| {
+            let wanted = own.remove(name).unwrap_or_default();
+            async move {
+                let seen = match zone {
+                    Ok(zone) => zone.observe(&wanted, cluster).await,
+                    Err(why) => Err(why.clone()),
+                };
+                seen.unwrap_or_else(|why| {
+                    let mut observed =
+                        nobody(&wanted, &Sighting::Unknown { why: SmolStr::from(why.as_str()) });
+                    // Where something is wanted, it is held, and that says it.
+                    if wanted.is_empty() {
+                        let note =
+                            format_smolstr!("kwo could not look for leftovers in the zone {name}: {why}");
+                        observed.notes.push(note);
+                    }
+                    observed
+                })
+            }
+        });
+        let seen = join_all(looks.collect::<Vec<_>>()).await;
+        let mut observed = Observed::default();
+        seen.into_iter().for_each(|seen| observed.merge(seen));
+        // Of a zone that nobody opened.
+        own.values().for_each(|wanted| {
+            let why = "the roster of this run does not name the zone".into();
+            observed.merge(nobody(wanted, &Sighting::Unknown { why }));
+        });
+        observed
+    }
+
+    fn zone(&self, name: &str) -> Result<&Zone, String> {
+        match self.zones.get(name) {
+            Some(zone) => zone.as_ref().map_err(Clone::clone),
+            None => Err(format!("the roster does not name the zone {name}")),
+        }
+    }
+}
+
+impl Provider for Dns {
+    fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
+        Box::pin(self.all(wanted))
+    }
+
+    fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
+        Box::pin(async move {
+            match (self.cluster().await, self.zone(&step.id.scope)) {
+                (Ok(cluster), Ok(zone)) => zone.look(&step.id, cluster).await,
+                (Err(sighting), _) => sighting.clone(),
+                (Ok(_), Err(why)) => Sighting::Unknown { why: why.into() },
+            }
+        })
+    }
+
+    fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let refused = |why: String| Refusal::Refused { why };
+            let zone = self.zone(&step.id.scope).map_err(refused)?;
+            match self.cluster().await {
+                Ok(cluster) => zone.write(step, cluster).await,
+                Err(Sighting::Unknown { why } | Sighting::LeftOut { why }) => Err(refused(why.to_string())),
+                Err(Sighting::Absent | Sighting::Present(_)) => Err(refused("nobody looked".to_owned())),
+            }
+        })
+    }
+
+    fn entrust(&self, _: Arc<Vault>) {
+        // Its keys came with the ways to it, and no record holds a secret.
+    }
+}
+
+/// One zone, or why it cannot be reached.
+fn zone(way: &Credentials, servers: &mut Servers, around: &Surround) -> Result<Zone, String> {
+    let Connection { system: _, part, settings, secrets } = &way.connection;
+    let text = |key: &str| settings.get(key).and_then(Tree::as_text).cloned();
+    let (url, ca) = (text("url").unwrap_or_default(), text("ca"));
+    let number = |key: &str| match settings.get(key) {
+        Some(Tree::Number(number)) => number.as_u64().and_then(|number| usize::try_from(number).ok()),
+        _ => None,
+    };
+    let api = servers.entry((url.clone(), ca.clone())).or_insert_with(|| {
+        let ca = ca.as_ref().map(|ca| ca.as_bytes());
+        let options = ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout: around.timeout };
+        Api::new(&options).map(Arc::new)
+    });
+    let api = Arc::clone(api.as_ref().map_err(Clone::clone)?);
+    let key = way.secret("key").map_err(|why| format!("kwo cannot look at the zone {part}: {why}"))?;
+    let key =
+        secret_header(key.expose_secret()).map_err(|why| format!("the key of the zone {part}: {why}"))?;
+    let server = text("server").unwrap_or_default();
+    let command = command(&url, ca.as_deref(), &server, part, secrets.get("key"));
+    let headers = HeaderMap::from_iter([(KEY, key)]);
+    let server = PowerDns { api, headers, server, zone: part.clone() };
+    let ceiling = number("ceiling").unwrap_or_default();
+    Ok(Zone { name: part.clone(), server, ceiling, command: command.into(), writing: Mutex::default() })
+}
+
+/// What a command begins with that writes to the zone. The key goes in by a pipe: whoever lists the programs of a machine
+/// sees what they were started with.
+fn command(url: &str, ca: Option<&str>, server: &str, zone: &str, key: Option<&SecretRef>) -> String {
+    let key = match key {
+        Some(SecretRef::Env(name)) => format!("\"${name}\""),
+        Some(SecretRef::File(path)) => format!("\"$(cat {})\"", word(path)),
+        Some(SecretRef::Credential(name)) => {
+            format!("\"$(cat {})\"", word(&Path::new("/etc/credstore").join(name.as_str()).to_string_lossy()))
+        }
+        Some(SecretRef::Age(path)) => format!("\"$(age -d -i /etc/kwo/age.key {})\"", word(path)),
+        Some(SecretRef::Kube { namespace, name, key }) => format!(
+            "\"$(kubectl{KUBECTL} get secret {} --namespace={} -o go-template={})\"",
+            word(name),
+            word(namespace),
+            word(&format!("{{{{index .data \"{key}\" | base64decode}}}}"))
+        ),
+        Some(SecretRef::Generate(_)) | None => "\"$POWERDNS_KEY\"".to_owned(),
+    };
+    let ca = ca.map_or_else(String::new, |ca| {
+        format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
+    });
+    let zone = word(&format!("{url}/api/v1/servers/{server}/zones/{zone}."));
+    format!("printf 'X-API-Key: %s\\n' {key} | curl -fsS{ca} -X PATCH -H @- {zone}")
+}

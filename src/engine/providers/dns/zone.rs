@@ -1,0 +1,306 @@
+//! One zone: what is seen of it, and one step in it. The server compares nothing when it writes, so kwo looks right before
+//! each write and right after it; within a run one write comes after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kwo_planner::change::Step;
+use kwo_planner::observed::{
+    CLUSTER_LABEL, FIELD_MANAGER, MARK, Observed, Owner, Present, Sighting, TENANT_LABEL, Version,
+};
+use kwo_planner::plan::tenant;
+use kwo_planner::resource::{Resource, ResourceId};
+use kwo_planner::systems::dns::{RECORDS, TTL};
+use kwo_planner::tree::{SmolStr, Tree, is_below, join};
+use sha2::{Digest as _, Sha256};
+use smol_str::format_smolstr;
+use tokio::sync::Mutex;
+
+use super::mark::{Mark, Whose, of_others, sum, whose};
+use super::powerdns::{Patch, PowerDns, Wrote};
+use super::records::{Comment, Content, RecordSet};
+use crate::providers::Refusal;
+
+/// Who changed what differs from what kwo wrote; the server does not say more.
+const SOMEBODY: &str = "somebody else";
+
+/// One zone.
+pub(super) struct Zone {
+    pub(super) name: SmolStr,
+    pub(super) server: PowerDns,
+    /// How many record sets kwo keeps in it.
+    pub(super) ceiling: usize,
+    /// What a command begins with that writes to it.
+    pub(super) command: SmolStr,
+    /// One write after the other.
+    pub(super) writing: Mutex<()>,
+}
+
+impl Zone {
+    /// All of the zone that is wanted or kwo's.
+    ///
+    /// # Errors
+    /// When not all of it could be seen.
+    pub(super) async fn observe(&self, wanted: &[&Resource], cluster: &str) -> Result<Observed, String> {
+        let content = Content::of(self.server.read(None).await?);
+        let is_ours = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
+        let mut observed = Observed::default();
+        for set in content.iter().filter(|set| is_ours(set)) {
+            let id = ResourceId::dns(self.name.clone(), &set.of, &set.name);
+            observed.insert(id, Sighting::Present(present(set, cluster)));
+        }
+        let kept = observed.iter().count();
+        let mut room = self.ceiling.saturating_sub(kept);
+        for resource in wanted {
+            let Some((of, name)) = resource.id.record() else { continue };
+            let blocked = content.in_the_way((of, name), &self.name, &is_ours);
+            match content.get(of, name) {
+                Some(set) => {
+                    observed.insert(resource.id.clone(), Sighting::Present(present(set, cluster)));
+                }
+                None => {
+                    observed.insert(resource.id.clone(), Sighting::Absent);
+                    if blocked.is_none() && room == 0 {
+                        observed.blocked.insert(resource.id.clone(), self.full().into());
+                    }
+                    room = room.saturating_sub(usize::from(blocked.is_none()));
+                }
+            }
+            if let Some(why) = blocked {
+                observed.blocked.insert(resource.id.clone(), why.into());
+            }
+        }
+        // All that was seen is kwo's or wanted.
+        observed.notes.extend(self.nearly_full(observed.iter().count(), wanted));
+        let part = format_smolstr!("dns:{}", self.name);
+        observed.identities.insert(part.clone(), self.server.identity());
+        observed.reach.parts.insert(part, self.command.clone());
+        Ok(observed)
+    }
+
+    /// The record set of one step.
+    pub(super) async fn look(&self, id: &ResourceId, cluster: &str) -> Sighting {
+        let Some((of, name)) = id.record() else {
+            return Sighting::Unknown { why: format_smolstr!("kwo knows no {} of a zone", id.kind) };
+        };
+        match self.server.read(Some(name)).await {
+            Ok(sets) => match Content::of(sets).get(of, name) {
+                Some(set) => Sighting::Present(present(set, cluster)),
+                None => Sighting::Absent,
+            },
+            Err(why) => Sighting::Unknown { why: why.into() },
+        }
+    }
+
+    /// Does one step.
+    pub(super) async fn write(&self, step: &Step, cluster: &str) -> Result<(), Refusal> {
+        let Some((of, name)) = step.id.record() else {
+            return Err(Refusal::Refused { why: format!("kwo knows no {} of a zone", step.id.kind) });
+        };
+        let _one = self.writing.lock().await;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let sets = self.read(name).await?;
+            let there = there(&sets, of, name);
+            checked(step, there)?;
+            let next = next(step, (of, name), there, cluster)?;
+            let own = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
+            let clash = Content::of(sets.clone()).in_the_way((of, name), &self.name, &own);
+            if let Some(why) = clash {
+                return Err(Refusal::Refused { why });
+            }
+            let patch = Patch {
+                name,
+                of,
+                records: next.writes_records.then_some((next.set.ttl, next.set.records.as_slice())),
+                comments: &next.set.comments,
+            };
+            let unsure = match self.server.write(&patch).await {
+                Wrote::Refused(why) => return Err(Refusal::Refused { why }),
+                Wrote::Busy(why, after) => {
+                    if self.server.api.pause(tries, after).await {
+                        continue;
+                    }
+                    return Err(Refusal::Unreachable { why });
+                }
+                Wrote::Unsure(why) => Some(why),
+                Wrote::Done => None,
+            };
+            let sets = match (self.read(name).await, unsure.clone()) {
+                (Ok(sets), _) => sets,
+                // It was done, and only the look after it was not.
+                (Err(refusal), None) => return Err(refusal),
+                (Err(_), Some(why)) => return Err(Refusal::Unreachable { why }),
+            };
+            let is_there = self::there(&sets, of, name).is_some_and(|set| is_as(set, &next.set));
+            return match (is_there, unsure) {
+                (true, _) => Ok(()),
+                (false, Some(why)) => Err(Refusal::Unreachable { why }),
+                (false, None) => {
+                    Err(Refusal::Changed { why: format!("{of} {name} is another one right after the write") })
+                }
+            };
+        }
+    }
+
+    async fn read(&self, name: &str) -> Result<Vec<RecordSet>, Refusal> {
+        self.server.read(Some(name)).await.map_err(|why| Refusal::Unreachable { why })
+    }
+
+    fn full(&self) -> String {
+        let (zone, most) = (&self.name, self.ceiling);
+        format!(
+            "kwo keeps at most {most} record sets in {zone}; raise `ceiling` under `dns.zones`, or give a tenant a \
+             wildcard such as `*.alice.{zone}` for all its names"
+        )
+    }
+
+    /// What to do before the zone is full.
+    fn nearly_full(&self, count: usize, wanted: &[&Resource]) -> Option<SmolStr> {
+        (count * 5 > self.ceiling * 4).then_some(())?;
+        let (zone, most) = (&self.name, self.ceiling);
+        let proposal = self.wildcard(wanted).map_or_else(
+            || "raise it under `dns.zones` in time".to_owned(),
+            |(tenant, domain, names)| {
+                format!("`*.{domain}` in place of {names} names of tenant `{tenant}` would make room")
+            },
+        );
+        Some(format_smolstr!("{zone} has {count} of the {most} record sets of its `ceiling`: {proposal}"))
+    }
+
+    /// The domain below which one tenant alone has the most names.
+    fn wildcard(&self, wanted: &[&Resource]) -> Option<(SmolStr, String, usize)> {
+        let mut below: BTreeMap<&str, (BTreeSet<SmolStr>, BTreeSet<&str>)> = BTreeMap::new();
+        for resource in wanted {
+            let Some((_, name)) = resource.id.record() else { continue };
+            let Some((_, parent)) = name.split_once('.').filter(|(first, _)| *first != "*") else { continue };
+            let (tenants, names) = below.entry(parent).or_default();
+            tenants.insert(tenant(&resource.body));
+            names.insert(name);
+        }
+        let of_one = below.into_iter().filter(|(parent, (tenants, names))| {
+            *parent != self.name.as_str() && tenants.len() == 1 && names.len() > 1
+        });
+        let (parent, (tenants, names)) = of_one.max_by_key(|(_, (_, names))| names.len())?;
+        Some((tenants.into_iter().next()?, parent.to_owned(), names.len()))
+    }
+}
+
+/// What is to stand there after a step.
+struct Next {
+    set: RecordSet,
+    /// Or only its comments.
+    writes_records: bool,
+}
+
+fn there<'s>(sets: &'s [RecordSet], of: &str, name: &str) -> Option<&'s RecordSet> {
+    sets.iter().find(|set| set.of == of && set.name == name)
+}
+
+/// Is it still as the step was planned for?
+fn checked(step: &Step, there: Option<&RecordSet>) -> Result<(), Refusal> {
+    let there = there.filter(|set| !set.records.is_empty());
+    let changed = |what: &str| Err(Refusal::Changed { why: format!("{} {what}", step.id) });
+    match (there, &step.seen) {
+        (None, None) => Ok(()),
+        (Some(set), Some(seen)) if version(set) == *seen => Ok(()),
+        (Some(_), None) => changed("exists"),
+        (None, Some(_)) => changed("is gone"),
+        (Some(_), Some(_)) => changed("has changed"),
+    }
+}
+
+/// What the step makes of what is there. Comments of others stay.
+fn next(
+    step: &Step,
+    (of, name): (&str, &str),
+    there: Option<&RecordSet>,
+    cluster: &str,
+) -> Result<Next, Refusal> {
+    let unfit = || Refusal::Refused { why: format!("{} has no records to write", step.id) };
+    let known =
+        |pointer: &str| ["metadata", RECORDS, TTL].iter().any(|field| is_below(pointer, &join("", field)));
+    if step.changes.iter().filter_map(kwo_planner::change::Change::pointer).any(|pointer| !known(pointer)) {
+        return Err(Refusal::Refused {
+            why: format!("a change of {} is none that records can have", step.id),
+        });
+    }
+    let mut comments: Vec<Comment> = there.map(of_others).into_iter().flatten().cloned().collect();
+    let writes_records = step.creates()
+        || step
+            .changes
+            .iter()
+            .filter_map(kwo_planner::change::Change::pointer)
+            .any(|at| !is_below(at, "/metadata"));
+    let mut set = match there {
+        Some(there) if !writes_records => there.clone(),
+        _ => {
+            let wanted = step.wanted.get(RECORDS).map(Tree::items).unwrap_or_default();
+            let records: Vec<SmolStr> = wanted.iter().filter_map(Tree::as_text).cloned().collect();
+            let ttl = match step.wanted.get(TTL) {
+                Some(Tree::Number(ttl)) => ttl.as_u64().and_then(|ttl| u32::try_from(ttl).ok()),
+                _ => None,
+            };
+            let ttl = ttl.filter(|_| !records.is_empty()).ok_or_else(unfit)?;
+            RecordSet { name: name.into(), of: of.into(), ttl, records, comments: Vec::new() }
+        }
+    };
+    comments.push(Mark::of(cluster, &tenant(&step.wanted), &set).comment());
+    set.comments = comments;
+    Ok(Next { set, writes_records })
+}
+
+/// Is what is there what was written? The server adds the time of a comment.
+fn is_as(there: &RecordSet, wrote: &RecordSet) -> bool {
+    let words = |set: &RecordSet| {
+        let words = set.comments.iter().map(|comment| (comment.account.clone(), comment.content.clone()));
+        words.collect::<BTreeSet<_>>()
+    };
+    sum(there) == sum(wrote) && words(there) == words(wrote)
+}
+
+/// What is seen of a record set.
+fn present(set: &RecordSet, cluster: &str) -> Present {
+    let whose = whose(set, cluster);
+    let text = |key: &'static str, value: SmolStr| (SmolStr::new_static(key), Tree::from(value));
+    let labels: Vec<(SmolStr, Tree)> = match &whose {
+        Whose::Ours(mark) => {
+            let tenant = Some(mark.tenant.clone()).filter(|tenant| !tenant.is_empty());
+            let tenant = tenant.map(|tenant| text(TENANT_LABEL, tenant));
+            [text(MARK.0, MARK.1.into())].into_iter().chain(tenant).collect()
+        }
+        Whose::Others(cluster) => vec![text(CLUSTER_LABEL, cluster.clone())],
+        Whose::Nobodys => Vec::new(),
+    };
+    let metadata = Tree::map([(SmolStr::new_static("labels"), Tree::map(labels))]);
+    let body = Tree::map([
+        (SmolStr::new_static("metadata"), metadata),
+        (SmolStr::new_static(RECORDS), Tree::texts(&set.records)),
+        (SmolStr::new_static(TTL), Tree::from(u64::from(set.ttl))),
+    ]);
+    let owners: Vec<Owner> = match &whose {
+        Whose::Ours(mark) => {
+            let manager = if mark.sum == sum(set) { FIELD_MANAGER } else { SOMEBODY };
+            let nothing = || Tree::map::<SmolStr>([]);
+            let field = |name: &str| (format_smolstr!("f:{name}"), nothing());
+            let fields = Tree::map([field(RECORDS), field(TTL)]);
+            vec![Owner { manager: manager.into(), when: None, fields }]
+        }
+        Whose::Others(_) | Whose::Nobodys => Vec::new(),
+    };
+    Present { body, version: version(set), owners: Arc::from(owners), deleting: None }
+}
+
+/// The state of a record set: all of it, with its comments.
+fn version(set: &RecordSet) -> Version {
+    let mut sha = Sha256::new();
+    sha.update(sum(set).as_bytes());
+    for Comment { account, content, modified_at: _ } in &set.comments {
+        for part in [account, content] {
+            sha.update(part.len().to_be_bytes());
+            sha.update(part.as_bytes());
+        }
+    }
+    Version(sha.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,311 @@
+//! `dns.zones`: the DNS zones in which kwo keeps the records of tenants' hosts. Each host of a tenant that lies in one of
+//! them becomes a record set for each type, which leads to the target of the zone. What a server of a zone is told, and how
+//! a record of others is known, is the engine's business.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use smol_str::format_smolstr;
+
+use super::body::{map, mark};
+use super::hosts;
+use crate::resource::{Reason, Resource, ResourceId};
+use crate::roster::record::{choice, record};
+use crate::roster::{
+    ApiUrl, At, Ceiling, Certificates, Entry, Finding, Findings, HostName, HostPattern, IpAddress, Map, Name,
+    Roster, SecretRef, ServerId, Span, Ttl, ZoneName,
+};
+use crate::systems::Connection;
+use crate::systems::dns::{RECORDS, TTL, way};
+use crate::tree::{SmolStr, Tree};
+
+use super::tenants::Tenant;
+
+/// How long an answer may be kept, where the roster does not say it.
+pub const DEFAULT_TTL: u32 = 300;
+
+/// How many record sets kwo keeps in a zone, where the roster does not say it.
+pub const DEFAULT_CEILING: u32 = 1000;
+
+/// How many addresses a target may have: an answer has to fit into a packet.
+const MAX_ADDRESSES: usize = 16;
+
+record! {
+    /// A DNS zone in which kwo keeps the records of tenants' hosts.
+    pub struct DnsZone: "a zone" {
+        /// What serves the zone.
+        pub provider: At<ZoneProvider>,
+        /// The address of the HTTP API, without `/api/v1`.
+        pub url: At<ApiUrl>,
+        /// The id of the server within the API. Default: localhost.
+        pub server: Option<At<ServerId>>,
+        /// Where the key of the API is.
+        pub key: At<SecretRef>,
+        /// The certificate of a private CA that signed the one of the API.
+        pub ca: Option<At<Certificates>>,
+        /// Where the hosts lead.
+        pub target: At<DnsTarget>,
+        /// How long resolvers may keep an answer, in seconds. Default: 300.
+        pub ttl: Option<At<Ttl>>,
+        /// How many record sets kwo keeps in the zone at most. Default: 1000.
+        pub ceiling: Option<At<Ceiling>>,
+    }
+}
+
+record! {
+    /// Where the hosts of a zone lead: to addresses, or to a name.
+    pub struct DnsTarget: "a target" {
+        /// The addresses of the ingress controller.
+        pub addresses: Vec<At<IpAddress>>,
+        /// The name that has these addresses.
+        pub cname: Option<At<HostName>>,
+    }
+}
+
+choice! {
+    /// What serves a zone.
+    pub enum ZoneProvider: "provider of a zone" {
+        /// PowerDNS Authoritative Server, by its HTTP API.
+        Powerdns = "powerdns",
+    }
+}
+
+impl DnsZone {
+    /// How many record sets kwo keeps in it.
+    #[must_use]
+    pub fn ceiling(&self) -> u32 {
+        self.ceiling.as_ref().map_or(DEFAULT_CEILING, |ceiling| ceiling.value.number())
+    }
+
+    /// The records that lead a host to the target, by type.
+    fn records(&self) -> Vec<(&'static str, Vec<SmolStr>)> {
+        let DnsTarget { addresses, cname } = &self.target.value;
+        if let Some(cname) = cname {
+            return vec![("CNAME", vec![format_smolstr!("{}.", cname.value)])];
+        }
+        let of = |v6: bool| {
+            let those = addresses.iter().filter(|address| address.value.is_v6() == v6);
+            let mut those: Vec<SmolStr> = those.map(|address| address.value.text().clone()).collect();
+            those.sort();
+            those.dedup();
+            those
+        };
+        let both = [("A", of(false)), ("AAAA", of(true))];
+        both.into_iter().filter(|(_, records)| !records.is_empty()).collect()
+    }
+}
+
+/// The name that DNS has for a host. A wildcard of DNS takes every name below it, however deep.
+fn name(host: &HostPattern) -> SmolStr {
+    match host.all_below() {
+        Some(domain) => format_smolstr!("*.{domain}"),
+        None => host.text().clone(),
+    }
+}
+
+/// The zone that a name lies in: of several the one with the longest name.
+#[must_use]
+pub fn zone_of<'z>(zones: &'z Map<ZoneName, DnsZone>, name: &str) -> Option<(&'z ZoneName, &'z DnsZone)> {
+    let mut rest = name;
+    loop {
+        if let Some((zone, entry)) = zones.get_key_value(rest) {
+            return Some((zone, &entry.value));
+        }
+        rest = rest.split_once('.')?.1;
+    }
+}
+
+/// The ways to the zones.
+pub(crate) fn connections(roster: &Roster) -> Vec<Connection> {
+    let zones = roster.dns().zones.iter();
+    let connection = |(name, Entry { key: _, value: zone }): (&ZoneName, &Entry<DnsZone>)| {
+        let server = zone.server.as_ref().map_or("localhost", |server| server.value.as_str());
+        let settings = [
+            ("ceiling", Tree::from(u64::from(zone.ceiling()))),
+            ("server", Tree::from(SmolStr::from(server))),
+            ("url", Tree::from(zone.url.value.text())),
+        ];
+        let ca = zone.ca.as_ref().map(|ca| ("ca", Tree::from(ca.value.text())));
+        let settings = ca.into_iter().chain(settings).map(|(key, value)| (SmolStr::new_static(key), value));
+        way(name.text(), Tree::map(settings), &zone.key.value)
+    };
+    zones.map(connection).collect()
+}
+
+/// The record sets. A host that several tenants share has one, of the first of them.
+pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
+    let zones = &roster.dns().zones;
+    if zones.is_empty() {
+        return;
+    }
+    // Whoever answers for a host has to be bound to the hosts of the tenants before the host leads there.
+    let needs: Arc<[ResourceId]> = hosts::ids(roster).into();
+    let mut made: BTreeSet<SmolStr> = BTreeSet::new();
+    for (tenant, Entry { key: _, value }) in roster.tenants() {
+        let labels = mark(Some(tenant.as_str()));
+        for domain in &value.domains {
+            let name = name(&domain.host.value);
+            let Some((zone, settings)) = zone_of(zones, name.as_str()) else { continue };
+            if !made.insert(name.clone()) {
+                continue;
+            }
+            for (of, records) in settings.records() {
+                let ttl = settings.ttl.as_ref().map_or(DEFAULT_TTL, |ttl| ttl.value.number());
+                let body = map([
+                    ("metadata", map([("labels", labels.clone())])),
+                    (RECORDS, Tree::texts(&records)),
+                    (TTL, Tree::from(u64::from(ttl))),
+                ]);
+                let id = ResourceId::dns(zone.text().clone(), of, &name);
+                let because = Reason::Roster(domain.host.at);
+                let resource = Resource::new(id, body, Arc::clone(&needs), because);
+                let target = Reason::Roster(settings.target.at);
+                let ttl = settings.ttl.as_ref().map_or(Reason::Always, |ttl| Reason::Roster(ttl.at));
+                let fields = vec![(format_smolstr!("/{RECORDS}"), target), (format_smolstr!("/{TTL}"), ttl)];
+                resources.push(Resource { fields: fields.into(), ..resource });
+            }
+        }
+    }
+}
+
+/// Checks what no single value shows.
+pub(crate) fn check(zones: &Map<ZoneName, DnsZone>, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
+    for Entry { key: _, value: zone } in zones.values() {
+        check_target(&zone.target, findings);
+        if let SecretRef::Generate(_) = zone.key.value {
+            let message = "kwo cannot make the key of a DNS server";
+            let finding = Finding::new("key-generated", zone.key.at, message, "expected where the key is");
+            findings
+                .push(finding.hint("name the place of the server's own key: `{file: /etc/kwo/powerdns}`"));
+        }
+    }
+    for (tenant, Entry { key: _, value }) in tenants {
+        for domain in &value.domains {
+            let host = name(&domain.host.value);
+            let Some((zone, settings)) = zone_of(zones, &host) else { continue };
+            let Some(cname) = &settings.target.value.cname else { continue };
+            check_cname((tenant, &domain.host, &host), (zone, cname), findings);
+        }
+    }
+}
+
+/// A target is one of two things.
+fn check_target(target: &At<DnsTarget>, findings: &mut Findings) {
+    let DnsTarget { addresses, cname } = &target.value;
+    let wrong = |at: Span, message: &str, label: &str, hint: &str| {
+        Finding::new("bad-target", at, message.to_owned(), label).hint(hint.to_owned())
+    };
+    const FORMS: &str = "write `target: {addresses: [192.0.2.10]}` or `target: {cname: ingress.example.com}`";
+    match (addresses.as_slice(), cname) {
+        ([], None) if !findings.has("bad-ip", target.at) => {
+            findings.push(wrong(
+                target.at,
+                "the target leads nowhere",
+                "expected addresses or a name",
+                FORMS,
+            ));
+        }
+        ([_, ..], Some(cname)) => findings.push(wrong(
+            cname.at,
+            "the target has addresses and a name",
+            "expected one of them: beside a CNAME record there is no other",
+            FORMS,
+        )),
+        (_, Some(cname)) if cname.value.parse::<std::net::IpAddr>().is_ok() => findings.push(wrong(
+            cname.at,
+            "the target of a CNAME record is a name, and this is an IP address",
+            "expected a name",
+            FORMS,
+        )),
+        (addresses, None) if addresses.len() > MAX_ADDRESSES => findings.push(wrong(
+            addresses[MAX_ADDRESSES].at,
+            "a target has at most 16 addresses",
+            "expected no more from here on",
+            "an answer has to fit into a packet; put a load balancer before more",
+        )),
+        _ => {}
+    }
+}
+
+/// A CNAME record stands alone, and leads elsewhere.
+fn check_cname(
+    (tenant, host, name): (&Name, &At<HostPattern>, &str),
+    (zone, cname): (&ZoneName, &At<HostName>),
+    findings: &mut Findings,
+) {
+    if name == zone.as_str() {
+        let message =
+            format!("`{host}` of tenant `{tenant}` is the zone itself, which can have no CNAME record");
+        let finding = Finding::new("cname-of-zone", host.at, message, "expected a name below the zone");
+        findings.push(
+            finding
+                .also(cname.at, "the target of the zone")
+                .hint("let the target of the zone have addresses"),
+        );
+    } else if name == cname.value.as_str() {
+        let message = format!("`{host}` of tenant `{tenant}` would lead to itself");
+        let finding = Finding::new("cname-loop", host.at, message, "this is the target of its zone");
+        findings.push(finding.also(cname.at, "the target of the zone"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domains::compile;
+    use crate::roster::{SourceFile, Sources, parse};
+
+    fn wanted(zones: &str, tenants: &str) -> Vec<(String, String)> {
+        let text =
+            format!("{{apiVersion: kwo/v1, kind: Roster, dns: {{zones: {zones}}}, tenants: {tenants}}}");
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        let desired = compile(&roster).unwrap();
+        let own = desired.resources().iter().filter(|resource| resource.id.record().is_some());
+        own.map(|resource| (resource.id.to_string(), resource.body.at("/records").unwrap().to_string()))
+            .collect()
+    }
+
+    fn zone(name: &str, target: &str) -> String {
+        format!(
+            "{name}: {{provider: powerdns, url: 'https://dns.example.com', key: {{env: K}}, target: {target}}}"
+        )
+    }
+
+    #[test]
+    fn a_host_lies_in_the_longest_zone_and_leads_to_its_target() {
+        let zones = format!(
+            "{{{}, {}}}",
+            zone("example.com", "{addresses: [192.0.2.2, 192.0.2.1, '2001:DB8::1']}"),
+            zone("dev.example.com", "{cname: lb.example.net}")
+        );
+        let tenants = "{alice: {domains: [example.com, www.example.com, a.dev.example.com, xexample.com]}, \
+                       bob: {domains: ['*.b.example.com', '**.c.dev.example.com', other.org]}}";
+        let wanted = wanted(&zones, tenants);
+        let told: Vec<String> = wanted.iter().map(|(id, records)| format!("{id} {records}")).collect();
+        let a = r#"["192.0.2.1","192.0.2.2"]"#;
+        let aaaa = r#"["2001:db8::1"]"#;
+        let cname = r#"["lb.example.net."]"#;
+        let expected = [
+            format!("dns:Record/dev.example.com/CNAME:*.c.dev.example.com {cname}"),
+            format!("dns:Record/dev.example.com/CNAME:a.dev.example.com {cname}"),
+            format!("dns:Record/example.com/A:*.b.example.com {a}"),
+            format!("dns:Record/example.com/A:example.com {a}"),
+            format!("dns:Record/example.com/A:www.example.com {a}"),
+            format!("dns:Record/example.com/AAAA:*.b.example.com {aaaa}"),
+            format!("dns:Record/example.com/AAAA:example.com {aaaa}"),
+            format!("dns:Record/example.com/AAAA:www.example.com {aaaa}"),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_tenants_share_and_what_is_one_to_dns_is_there_once() {
+        let zones = format!("{{{}}}", zone("example.com", "{addresses: [192.0.2.1]}"));
+        let shared = "{alice: {domains: [{host: s.example.com, sharedWith: [bob]}, '*.x.example.com', '**.x.example.com']}, \
+                      bob: {domains: [{host: s.example.com, sharedWith: [alice]}]}}";
+        let ids: Vec<String> = wanted(&zones, shared).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(
+            ids,
+            ["dns:Record/example.com/A:*.x.example.com", "dns:Record/example.com/A:s.example.com"]
+        );
+    }
+}
