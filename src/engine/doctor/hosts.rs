@@ -264,7 +264,7 @@ mod tests {
         // That a cluster's authority is its own is no fault of the certificate.
         assert_eq!(valid(&certificate(&[], 90, vec![Fault::UnknownIssuer])).outcome, Outcome::Ok);
         assert_eq!(valid(&certificate(&[], 9, vec![Fault::EndsSoon])).outcome, Outcome::Warning);
-        assert_eq!(valid(&certificate(&[], -1, vec![Fault::Expired])).found, "it ended 1 days ago");
+        assert_eq!(valid(&certificate(&[], -1, vec![Fault::Expired])).found, "it ended 1 day ago");
         assert_eq!(valid(&certificate(&[], 90, vec![Fault::NotYet])).outcome, Outcome::Failed);
     }
 
