@@ -18,6 +18,10 @@ fn a_server_that_is_away_holds_what_is_in_it_and_nothing_else() {
     assert!(ran.out.contains("connection refused by http://127.0.0.1:"), "{}", ran.out);
     let held = world.plan("held");
     assert_eq!(held.len(), 4, "{held:?}");
+    // Where nothing is wanted nothing is held, and what is left over is not known all the same.
+    world.write("");
+    let plan = world.kwo(&["plan"]);
+    assert!(plan.out.contains("kwo could not look for leftovers in Vault: "), "{}", plan.out);
 }
 
 #[test]
