@@ -77,6 +77,20 @@ fn valid_rosters_are_read_and_pass_the_schema() {
     }
 }
 
+/// Of two types with one name the schema calls the second by a number, or would mean the first one by both.
+#[test]
+fn no_two_types_of_a_schema_have_the_same_name() {
+    for entry in std::fs::read_dir("schema").unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let schema: Value = serde_json::from_str(&text).unwrap();
+        let types = schema["$defs"].as_object().cloned().unwrap_or_default();
+        for name in types.keys() {
+            let first = name.trim_end_matches(|char: char| char.is_ascii_digit());
+            assert!(first == name || !types.contains_key(first), "{name}");
+        }
+    }
+}
+
 #[test]
 fn invalid_rosters_are_told_what_where_and_what_to_do() {
     let mut settings = insta::Settings::clone_current();

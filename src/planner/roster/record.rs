@@ -162,6 +162,9 @@ macro_rules! record {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($name).into()
             }
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                concat!(module_path!(), "::", stringify!($name)).into()
+            }
 
             fn json_schema(generator: &mut $crate::roster::record::Generator) -> schemars::Schema {
                 let mut properties = serde_json::Map::new();
@@ -247,6 +250,9 @@ macro_rules! choice {
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($name).into()
+            }
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                concat!(module_path!(), "::", stringify!($name)).into()
             }
 
             fn json_schema(_: &mut $crate::roster::record::Generator) -> schemars::Schema {

@@ -134,6 +134,9 @@ macro_rules! text_type {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($name).into()
             }
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                concat!(module_path!(), "::", stringify!($name)).into()
+            }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 $crate::roster::editors::in_words::<$name>(schemars::json_schema!({
                     "description": concat!($($doc),*).trim(),

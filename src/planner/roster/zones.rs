@@ -197,6 +197,9 @@ macro_rules! numbers {
                 fn schema_name() -> std::borrow::Cow<'static, str> {
                     stringify!($name).into()
                 }
+                fn schema_id() -> std::borrow::Cow<'static, str> {
+                    concat!(module_path!(), "::", stringify!($name)).into()
+                }
                 fn json_schema(_: &mut SchemaGenerator) -> Schema {
                     in_words::<$name>(json_schema!({
                         "description": $description,

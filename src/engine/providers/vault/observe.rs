@@ -18,8 +18,7 @@ use super::things::{self, Aliases, Group, Named, Policy};
 /// Nothing of what is wanted could be looked at. Where something is wanted, it is held, and that says it; where nothing is,
 /// a note does, since what is left over there is not known.
 pub(super) fn nothing(wanted: &Desired, seen: &Sighting) -> Observed {
-    let mut observed: Observed =
-        own(wanted).map(|resource| (resource.id.clone(), seen.clone())).collect();
+    let mut observed: Observed = own(wanted).map(|resource| (resource.id.clone(), seen.clone())).collect();
     if let (Sighting::Unknown { why }, None) = (seen, own(wanted).next()) {
         observed.notes.push(format_smolstr!("kwo could not look for leftovers in Vault: {why}"));
     }
