@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use kwo_planner::after::after;
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::verify::verify;
 
 const RUNS: usize = 5;

@@ -4,7 +4,7 @@ use kwo_planner::plain::counted;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use kwo_planner::roster::Roster;
+use kwo_planner::domains::Roster;
 use tempfile::NamedTempFile;
 
 use super::load::{compiled, counted as objects_of};

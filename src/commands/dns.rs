@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use kwo_planner::domains::Roster;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, Resolver, users_of};
-use kwo_planner::roster::{Roster, SecretRef};
+
+use kwo_planner::roster::SecretRef;
 
 use super::load::load;
 use super::print::{data, report, talk};

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kwo_planner::domains::Roster;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::Roster;
 
 use super::load::{Loaded, called, checked};
 use super::print::{report, talk};

@@ -7,10 +7,12 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::rewrite::{Files, Rewrite};
 use kwo_engine::source::is_stdin;
 use kwo_engine::yaml::Fault;
+use kwo_planner::domains::Refused;
 use kwo_planner::domains::tenants::Tenant;
 use kwo_planner::plain::one_line;
 use kwo_planner::roster::spelling::did_you_mean;
-use kwo_planner::roster::{Finding, Findings, Refused, Span};
+
+use kwo_planner::roster::{Finding, Findings, Span};
 
 use super::consent::confirm;
 use super::load::told;

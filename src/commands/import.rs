@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::plan::{Adopt, Provenance};
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 
 use super::look::no_plan;
 use super::print::{data, talk};

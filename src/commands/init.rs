@@ -18,7 +18,7 @@ pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
     }
     // Beside it, so that an editor needs no network. The roster is good without it.
     let schema = path.with_file_name(SCHEMA);
-    let beside = match out::write(&schema, pretty(&kwo_planner::roster::schema())?.as_bytes(), out::SCHEMA) {
+    let beside = match out::write(&schema, pretty(&kwo_planner::domains::schema())?.as_bytes(), out::SCHEMA) {
         Ok(_) => {
             format!("wrote {}, from which an editor completes and checks the roster\n", schema.display())
         }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use kwo_planner::domains::{Refused, Roster};
 use kwo_planner::domains::{compile, count};
 use kwo_planner::keeper::Keeper;
 use kwo_planner::plan::{Provenance, roster_digest};
 use kwo_planner::policy::Layer;
 use kwo_planner::resource::{Clash, Desired};
-use kwo_planner::roster::{Refused, Roster};
 
 use super::print::talk;
 use super::sync::wrong;

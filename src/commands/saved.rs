@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
+use kwo_planner::domains::parse;
 use kwo_planner::endings::word;
 use kwo_planner::plan::{Plan, roster_digest};
 use kwo_planner::refresh::{Demand, Refreshed, refresh};
 use kwo_planner::resource::{Desired, ResourceId};
-use kwo_planner::roster::parse;
 use kwo_planner::saved::SavedPlan;
 
 use super::load::{Loaded, compiled};

@@ -24,7 +24,7 @@ use kwo_engine::status::Status;
 
 pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
     json(&match args.of {
-        SchemaOf::Roster => kwo_planner::roster::schema(),
+        SchemaOf::Roster => kwo_planner::domains::schema(),
         SchemaOf::Settings => kwo_planner::settings::schema(),
         SchemaOf::Plan => plan(),
         SchemaOf::AccessDiff => of::<Changed<'_>>(),

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use kwo_planner::domains::Refused;
 use kwo_planner::policy::{Layer, SetBy};
-use kwo_planner::roster::Refused;
 use kwo_planner::settings::Settings;
 
 use super::print::{meanwhile, report, talk};

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kwo_planner::domains::Roster;
 use kwo_planner::keeper::Keeper;
-use kwo_planner::roster::Roster;
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::regular;

@@ -339,7 +339,9 @@ mod tests {
 
     use age::secrecy::ExposeSecret as _;
     use kwo_planner::domains::compile;
-    use kwo_planner::roster::{SourceFile, Sources, parse};
+    use kwo_planner::domains::parse;
+
+    use kwo_planner::roster::{SourceFile, Sources};
     use kwo_planner::systems::{Connection, System};
     use kwo_planner::tree::Tree;
 

@@ -5,8 +5,10 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use kwo_planner::domains::count;
+use kwo_planner::domains::{Refused, Roster, includes, parse};
 use kwo_planner::plain::one_line;
-use kwo_planner::roster::{Finding, Findings, Refused, Roster, SourceFile, Sources, Span, includes, parse};
+
+use kwo_planner::roster::{Finding, Findings, SourceFile, Sources, Span};
 
 pub use crate::beneath::Unwritten;
 use crate::beneath::{Folder, names};

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use kwo_planner::domains::{Refused, Roster, includes, parse};
 use kwo_planner::plain::one_line;
-use kwo_planner::roster::{
-    Finding, MAX_BYTES, MAX_FILES, MAX_TOTAL, Refused, Roster, SourceFile, Sources, Span, includes, parse,
-    too_large,
-};
+
+use kwo_planner::roster::{Finding, MAX_BYTES, MAX_FILES, MAX_TOTAL, SourceFile, Sources, Span, too_large};
 use kwo_planner::settings::Settings;
 
 use crate::beneath::{Astray, Folder, Opened, bounded};

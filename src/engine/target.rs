@@ -187,7 +187,9 @@ pub fn adopt(names: &[String], desired: &Desired) -> Result<Adopt, Failure> {
 #[cfg(test)]
 mod tests {
     use kwo_planner::domains::compile;
-    use kwo_planner::roster::{SourceFile, Sources, parse};
+    use kwo_planner::domains::parse;
+
+    use kwo_planner::roster::{SourceFile, Sources};
 
     use super::*;
 

@@ -1,7 +1,9 @@
 //! A roster as text, line by line, with the comments that a person needs. What it says is decided elsewhere.
 
+use kwo_planner::domains::parse;
 use kwo_planner::plain::one_line;
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 
 /// How wide a comment gets.
 const WIDTH: usize = 110;

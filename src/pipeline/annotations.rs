@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use kwo_planner::domains::Refused;
 use kwo_planner::plain::{acts, spelled};
 use kwo_planner::plan::Plan;
-use kwo_planner::roster::{Finding, Refused};
+
+use kwo_planner::roster::Finding;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

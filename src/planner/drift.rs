@@ -96,9 +96,11 @@ fn following(mut step: Arc<Step>, gone: &BTreeSet<ResourceId>) -> Arc<Step> {
 mod tests {
     use super::*;
     use crate::domains::compile;
+    use crate::domains::parse;
     use crate::observed::{Observed, Sighting};
     use crate::plan::{Adopt, Provenance, plan};
-    use crate::roster::{SourceFile, Sources, parse};
+
+    use crate::roster::{SourceFile, Sources};
 
     fn wanted(tenants: &str) -> Desired {
         let text = format!("{{apiVersion: kwo/v1, kind: Roster, tenants: {tenants}}}");

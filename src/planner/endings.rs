@@ -1,8 +1,8 @@
 //! The command by which a person ends a leftover, or looks at something that is not kwo's. It works when you paste
 //! it, for every target, also a second time. kwo itself never runs one.
 
-use crate::domains::DOMAINS_ANNOTATION;
 use crate::kinds::Kind;
+use crate::named::DOMAINS_ANNOTATION;
 use crate::observed::{MANAGED_BY, MARK, Place, Reach, TENANT_LABEL};
 use crate::plain::{shell_text, shell_word};
 use crate::resource::ResourceId;

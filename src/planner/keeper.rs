@@ -285,8 +285,10 @@ mod tests {
     use super::*;
     use crate::after::after;
     use crate::domains::compile;
+    use crate::domains::parse;
     use crate::plan::{Adopt, Provenance, plan};
-    use crate::roster::{SourceFile, Sources, parse};
+
+    use crate::roster::{SourceFile, Sources};
 
     fn keeper(name: &str, place: &str) -> Keeper {
         let text = |text: &str| (!text.is_empty()).then(|| text.into());

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::change::Step;
+use crate::domains::Roster;
 use crate::plan::Plan;
-use crate::roster::Roster;
 use crate::settings::Limits;
 use crate::tree::SmolStr;
 
@@ -135,9 +135,11 @@ fn list(names: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::domains::compile;
+    use crate::domains::parse;
     use crate::observed::Observed;
     use crate::plan::{Adopt, Provenance, plan};
-    use crate::roster::{SourceFile, Sources, parse};
+
+    use crate::roster::{SourceFile, Sources};
     use crate::settings;
 
     fn roster(names: usize, quota: usize) -> Roster {

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use smol_str::format_smolstr;
 
-use crate::domains::{Policy, TIER_LABEL, own_policies};
+use crate::domains::{Policy, own_policies};
 use crate::endings::showing;
 use crate::foreign::{ForeignAccess, clipped, is_opening};
 use crate::kinds::Kind;
+use crate::named::TIER_LABEL;
 use crate::observed::{Observed, Present, Sighting, TENANT_LABEL};
 use crate::plan::tenant;
 use crate::resource::{Desired, ResourceId};

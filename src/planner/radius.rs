@@ -102,8 +102,10 @@ mod tests {
     use super::*;
     use crate::after::agreed;
     use crate::domains::compile;
+    use crate::domains::parse;
     use crate::plan::{Adopt, Provenance, plan};
-    use crate::roster::{SourceFile, Sources, parse};
+
+    use crate::roster::{SourceFile, Sources};
 
     fn desired(tenants: &str) -> Desired {
         let text = format!("apiVersion: kwo/v1\nkind: Roster\ntenants:\n{tenants}");

@@ -343,8 +343,10 @@ fn outline(step: &Step) -> String {
 mod tests {
     use super::*;
     use crate::domains::compile;
+    use crate::domains::parse;
     use crate::observed::{Present, Version};
-    use crate::roster::{SourceFile, Sources, parse};
+
+    use crate::roster::{SourceFile, Sources};
 
     #[test]
     fn what_kubernetes_was_quicker_to_make_is_added_to() {

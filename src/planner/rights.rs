@@ -376,7 +376,9 @@ fn texts(list: Option<&Tree>) -> Vec<&str> {
 mod tests {
     use super::*;
     use crate::domains::compile;
-    use crate::roster::{SourceFile, Sources, parse};
+    use crate::domains::parse;
+
+    use crate::roster::{SourceFile, Sources};
 
     fn desired(sections: &str) -> Desired {
         let text = format!("apiVersion: kwo/v1\nkind: Roster\n{sections}");

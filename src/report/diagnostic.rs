@@ -2,7 +2,10 @@
 //! expected, what to do.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use kwo_planner::roster::{Finding, Refused, SourceFile, Sources, Span, conceals_all};
+use kwo_planner::domains::Refused;
+
+use kwo_planner::domains::conceals_all;
+use kwo_planner::roster::{Finding, SourceFile, Sources, Span};
 
 use super::manual;
 

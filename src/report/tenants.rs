@@ -4,8 +4,8 @@ use kwo_planner::plain::counted;
 use std::collections::BTreeSet;
 
 use kwo_planner::change::Step;
-use kwo_planner::domains::TIER_LABEL;
 use kwo_planner::kinds::Kind;
+use kwo_planner::named::TIER_LABEL;
 use kwo_planner::plain::OneLine;
 use kwo_planner::tree::{Tree, join};
 

@@ -1,8 +1,10 @@
 //! Whether a roster is valid, and all that is wrong with it.
 
+use kwo_planner::domains::Refused;
 use kwo_planner::plain::counted;
 use kwo_planner::plan::FORMAT_VERSION;
-use kwo_planner::roster::{Finding, Refused, Sources, Span};
+
+use kwo_planner::roster::{Finding, Sources, Span};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,6 +3,7 @@
 
 mod cli;
 mod hook;
+mod house;
 mod logs;
 mod node;
 mod rosters;

@@ -10,9 +10,9 @@ use kwo::report::diagnostic;
 use kwo::report::printed::Report as _;
 use kwo::report::validation::Judged;
 use kwo_engine::source;
-use kwo_planner::roster::{
-    Finding, MAX_BYTES, MAX_FINDINGS, Refused, Roster, SourceFile, Sources, Span, parse, schema, too_large,
-};
+use kwo_planner::domains::{Refused, Roster, parse, schema};
+
+use kwo_planner::roster::{Finding, MAX_BYTES, MAX_FINDINGS, SourceFile, Sources, Span, too_large};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

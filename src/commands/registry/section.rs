@@ -1,7 +1,7 @@
 //! What the commands of the registry have in common: its section of the roster, and a password for whoever asked to see it.
 
+use kwo_planner::domains::Roster;
 use kwo_planner::domains::registry::Registry as Section;
-use kwo_planner::roster::Roster;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use kwo_engine::failure::Failure;

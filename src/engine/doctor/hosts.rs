@@ -6,9 +6,9 @@ use std::net::IpAddr;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use kwo_planner::domains::Roster;
 use kwo_planner::domains::cluster::Issuer;
 use kwo_planner::endings::word;
-use kwo_planner::roster::Roster;
 use serde::Deserialize;
 
 use super::PATIENCE;

@@ -1,6 +1,6 @@
 //! The issuer for logins: whether it can be reached from here, and says who it is, as OpenID Connect Discovery wants.
 
-use kwo_planner::roster::Roster;
+use kwo_planner::domains::Roster;
 use serde::Deserialize;
 
 use super::PATIENCE;

@@ -20,9 +20,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::{join, join3, join4, join5};
+use kwo_planner::domains::Roster;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::Roster;
 
 pub use check::{ALL, Check, Outcome, Todo, Topic};
 pub use scrub::Scrub;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use kwo_planner::domains::Roster;
 use kwo_planner::resource::Desired;
 use kwo_planner::rights::{More, Purpose, Rules, rights as least};
-use kwo_planner::roster::Roster;
 use kwo_planner::tree::{SmolStr, Tree};
 use tokio::time::timeout;
 
@@ -116,7 +116,9 @@ fn questions(rules: &Rules) -> BTreeSet<May> {
 #[cfg(test)]
 mod tests {
     use kwo_planner::domains::compile;
-    use kwo_planner::roster::{SourceFile, Sources, parse};
+    use kwo_planner::domains::parse;
+
+    use kwo_planner::roster::{SourceFile, Sources};
 
     use super::super::Outcome;
     use super::*;

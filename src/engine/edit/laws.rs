@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use kwo_planner::roster::{SourceFile, Sources, parse};
+use kwo_planner::domains::parse;
+
+use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::tree::{SmolStr, Tree};
 use proptest::prelude::*;
 

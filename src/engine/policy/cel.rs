@@ -296,8 +296,10 @@ fn weight(value: &(dyn Val + '_), room: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use kwo_planner::domains::parse;
     use kwo_planner::policy::Policy;
-    use kwo_planner::roster::{SourceFile, Sources, parse};
+
+    use kwo_planner::roster::{SourceFile, Sources};
 
     use super::*;
 

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kwo_planner::domains::{Refused, Roster};
 use kwo_planner::plan::Plan;
 use kwo_planner::policy::{Judged, Layer, Policy, SetBy, Verdicts, Violation, judge as judged, needs_roles};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::reviews::OwnRoles;
-use kwo_planner::roster::{Refused, Roster, Sources};
+
+use kwo_planner::roster::Sources;
 use kwo_planner::tree::Tree;
 use tokio::sync::oneshot;
 

@@ -145,9 +145,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use kwo_planner::domains::compile;
+    use kwo_planner::domains::parse;
     use kwo_planner::observed::{Observed, Sighting};
     use kwo_planner::plan::{Adopt, Provenance, plan};
-    use kwo_planner::roster::{SourceFile, Sources, parse};
+
+    use kwo_planner::roster::{SourceFile, Sources};
     use kwo_planner::saved::Saved;
 
     use super::*;

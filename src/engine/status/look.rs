@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{NodeCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::version::Info;
+use kwo_planner::domains::Roster;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, credentials_of};
 use kwo_planner::plan::FORMAT_VERSION;
-use kwo_planner::roster::{Entry, Roster};
+
+use kwo_planner::roster::Entry;
 
 use super::asked::{Asked, there};
 use super::tenants::tenants;

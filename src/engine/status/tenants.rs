@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use futures_util::future::join;
-use kwo_planner::roster::{Quantity, Roster};
+use kwo_planner::domains::Roster;
+
+use kwo_planner::roster::Quantity;
 use serde::Deserialize;
 
 use super::asked::Asked;

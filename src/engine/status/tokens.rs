@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::path::Path;
 
 use jiff::Timestamp;
+use kwo_planner::domains::Roster;
 use kwo_planner::named::LONG_LIVED;
-use kwo_planner::roster::Roster;
 use serde::Deserialize;
 
 use super::asked::Asked;

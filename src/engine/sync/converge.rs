@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kwo_planner::domains::compile;
+use kwo_planner::domains::{Refused, Roster};
 use kwo_planner::keeper::Kept;
 use kwo_planner::limits::{self, Limit};
 use kwo_planner::plan::{Plan, Provenance, roster_digest};
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::{Refused, Roster};
 use kwo_planner::settings::Settings;
 use kwo_planner::tree::SmolStr;
 

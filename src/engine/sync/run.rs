@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use kwo_planner::domains::Refused;
 use kwo_planner::drift::withhold;
 use kwo_planner::observed::Reach;
 use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::policy::{Layer, SetBy};
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::Refused;
 use kwo_planner::settings::{Drift, Settings};
 
 use super::choose::{Choice, choose, fetch, missing, problem, short};

@@ -1,7 +1,7 @@
 //! What a run says while it works, as data. The caller has the words and the colours.
 
 use jiff::Timestamp;
-use kwo_planner::roster::Refused;
+use kwo_planner::domains::Refused;
 
 use crate::execute::StepResult;
 use crate::failure::Failure;

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::amounts::{Amount, Amounts, add, of};
 use super::promised::{Place, counts_all, found};
 use super::{Above, Capacity, LeftOut, Nodes, Resource, Tier, nodes, pods};
+use crate::domains::Roster;
 use crate::domains::overcommit::Overcommit;
 use crate::domains::tenants::DEFAULT_TIER;
 use crate::hits::{Beside, Unseen};
 use crate::kinds::Kind;
 use crate::resource::Desired;
-use crate::roster::{Quantity, Roster};
+
+use crate::roster::Quantity;
 use crate::tree::{SmolStr, Tree};
 
 /// These are always told.

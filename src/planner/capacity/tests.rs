@@ -2,8 +2,10 @@
 
 use super::{Capacity, Gather, Resource};
 use crate::domains::compile;
+use crate::domains::parse;
 use crate::hits::Beside;
-use crate::roster::{SourceFile, Sources, parse};
+
+use crate::roster::{SourceFile, Sources};
 use crate::tree::Tree;
 
 const NODE: &str = r#"{"metadata":{"name":"a"},"status":{"allocatable":

@@ -209,8 +209,10 @@ fn classes() -> Vec<Tree> {
 mod tests {
     use super::*;
     use crate::domains::compile;
+    use crate::domains::parse;
     use crate::resource::Desired;
-    use crate::roster::{SourceFile, Sources, parse};
+
+    use crate::roster::{SourceFile, Sources};
     use crate::tree::SmolStr;
 
     fn wanted(rest: &str) -> Desired {

@@ -8,9 +8,11 @@ use super::cluster::{Acme, Issuer};
 use super::dns::{HTTP_RESOLVER, Resolver, credentials, resolver_of};
 use super::dns_providers::Solver;
 use super::hosts::OF_CERT_MANAGER;
+use crate::domains::Roster;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Entry, Roster};
+
+use crate::roster::Entry;
 use crate::tree::{SmolStr, Tree};
 
 /// Where cert-manager looks for the credentials of its ClusterIssuers.

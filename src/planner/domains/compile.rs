@@ -16,17 +16,15 @@ use super::{
     allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
     registry_objects, roles, traefik, vault, zones,
 };
+use crate::domains::Roster;
 use crate::kinds::Kind;
+use crate::named::{DOMAINS_ANNOTATION, TIER_LABEL};
 use crate::observed::{MANAGED_BY, MARK, TENANT_LABEL};
 use crate::resource::{Clash, Desired, Reason, Reasons, Resource, ResourceId};
-use crate::roster::{Entry, Name, Roster, SecretRef};
+
+use crate::roster::{Entry, Name, SecretRef};
 use crate::secrets::{Content, FINGERPRINT_KEY};
 use crate::tree::{SmolStr, Tree, join};
-
-/// The label that names the tier.
-pub const TIER_LABEL: &str = "kwo.dev/tier";
-/// The annotation that lists the host names of the tenant.
-pub const DOMAINS_ANNOTATION: &str = "kwo.dev/domains";
 
 /// Everything that the roster wants.
 ///

@@ -11,11 +11,13 @@ use super::shares::claimants;
 use super::tenants::Tenant;
 use super::zones::DnsZone;
 use super::{cert_manager, traefik};
+use crate::domains::Roster;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::record;
+
 use crate::roster::{
-    At, Entry, Finding, Findings, Map, Name, ProviderWord, Roster, SecretRef, Span, Variable, ZoneName,
+    At, Entry, Finding, Findings, Map, Name, ProviderWord, SecretRef, Span, Variable, ZoneName,
 };
 use crate::secrets::Content;
 use crate::tree::{Tree, join};

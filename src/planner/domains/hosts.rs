@@ -6,9 +6,11 @@ use super::admission::{Policy, of_tenants, policy, rule, rule_of_hosts};
 use super::annotations;
 use super::cert_manager::CERTIFICATE;
 use super::cluster::{Acme, Issuer};
-use super::compile::DOMAINS_ANNOTATION;
+use crate::domains::Roster;
+use crate::named::DOMAINS_ANNOTATION;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Entry, Roster, Span};
+
+use crate::roster::{Entry, Span};
 use crate::tree::Tree;
 
 /// How the names of Secrets end that only cert-manager writes, where it fetches the certificates.

@@ -94,8 +94,10 @@ fn kubeconfig(
 #[cfg(test)]
 mod tests {
     use crate::domains::compile;
+    use crate::domains::parse;
     use crate::resource::Desired;
-    use crate::roster::{SourceFile, Sources, parse};
+
+    use crate::roster::{SourceFile, Sources};
 
     fn desired(text: &str) -> Desired {
         let text = format!("apiVersion: kwo/v1\nkind: Roster\n{text}\n");

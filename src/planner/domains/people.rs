@@ -240,7 +240,9 @@ pub(crate) fn operators(operators: &Map<Name, Operator>, resources: &mut Vec<Res
 #[cfg(test)]
 mod tests {
     use crate::domains::compile;
-    use crate::roster::{SourceFile, Sources, parse};
+    use crate::domains::parse;
+
+    use crate::roster::{SourceFile, Sources};
 
     /// The names of the bindings that a tenant with these people gets.
     fn bindings(people: &str) -> Vec<String> {

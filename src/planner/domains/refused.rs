@@ -4,10 +4,10 @@
 //! fill the datastore with them.
 
 use super::admission::{Policy, exceptions, of_tenants, policy, rule};
-use super::compile::TIER_LABEL;
 use super::inside::pods;
 use super::terms::{self, Leave};
 use super::tiers::Tier;
+use crate::named::TIER_LABEL;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Map, Name};
 use crate::tree::Tree;

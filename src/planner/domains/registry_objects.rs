@@ -9,11 +9,13 @@ use super::dns::annotation_key;
 use super::node::yaml_file;
 use super::registry::Registry;
 use super::registry_users::{Account, PASSWORD, USERNAME, accounts, auth, first_user, stored};
+use crate::domains::Roster;
 use crate::kinds::Kind;
 use crate::named::{REGISTRY_AUTH, auth_id};
 use crate::node::K3S_REGISTRIES;
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
-use crate::roster::{At, HostName, Roster, SecretRef, Span};
+
+use crate::roster::{At, HostName, SecretRef, Span};
 use crate::secrets::Content;
 use crate::tree::{SmolStr, Tree, join};
 

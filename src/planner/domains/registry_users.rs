@@ -136,7 +136,9 @@ pub(super) fn auth(registry: &Registry, at: Span) -> Resource {
 mod tests {
     use super::super::registry_objects::in_cluster;
     use super::*;
-    use crate::roster::{Roster, SourceFile, Sources, parse};
+    use crate::domains::{Roster, parse};
+
+    use crate::roster::{SourceFile, Sources};
 
     fn roster(users: &str) -> Roster {
         let text = format!(

@@ -253,7 +253,9 @@ pub(crate) fn claimants<'r>(tenants: &'r Map<Name, Tenant>, host: &str) -> Vec<(
 
 #[cfg(test)]
 mod tests {
-    use crate::roster::{SourceFile, Sources, parse};
+    use crate::domains::parse;
+
+    use crate::roster::{SourceFile, Sources};
 
     /// The codes of what is found in a roster of these tenants.
     fn codes(tenants: &str) -> Vec<&'static str> {

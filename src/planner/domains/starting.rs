@@ -127,7 +127,9 @@ fn place(reason: &Reason) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
-    use crate::roster::{SourceFile, Sources, parse};
+    use crate::domains::parse;
+
+    use crate::roster::{SourceFile, Sources};
 
     /// The hints of what is wrong with these tiers and tenants.
     fn hints(text: &str) -> Vec<String> {

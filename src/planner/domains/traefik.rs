@@ -12,9 +12,11 @@ use super::body::{labels, map, object};
 use super::cluster::{Acme, Issuer};
 use super::dns::{HTTP_RESOLVER, Resolver, credentials};
 use super::registry_users::first_user;
+use crate::domains::Roster;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Entry, Name, Roster};
+
+use crate::roster::{Entry, Name};
 use crate::tree::{SmolStr, Tree, join};
 
 const NAMESPACE: &str = "kube-system";
@@ -214,7 +216,9 @@ fn providers(roster: &Roster, because: &Reason) -> Resource {
 #[cfg(test)]
 mod tests {
     use crate::domains::compile;
-    use crate::roster::{SourceFile, Sources, parse};
+    use crate::domains::parse;
+
+    use crate::roster::{SourceFile, Sources};
 
     #[test]
     fn a_region_in_clear_reaches_the_client_like_a_credential() {

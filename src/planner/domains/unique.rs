@@ -46,10 +46,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domains::parse;
     use crate::domains::{compile, count};
     use crate::kinds::Kind;
     use crate::resource::Desired;
-    use crate::roster::{SourceFile, parse};
+
+    use crate::roster::SourceFile;
     use crate::tree::Tree;
 
     #[test]

@@ -12,8 +12,10 @@ use super::grants::Grant;
 use super::people::{self, Person};
 use super::systems::{PathSegments, Vault};
 use super::tenants::{Access, Tenant};
+use crate::domains::Roster;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::{Entry, Finding, Findings, Identity, Map, Name, Roster};
+
+use crate::roster::{Entry, Finding, Findings, Identity, Map, Name};
 use crate::tree::{SmolStr, Tree};
 use crate::vault::{OURS, VaultKind};
 

@@ -9,11 +9,13 @@ use smol_str::format_smolstr;
 
 use super::body::{map, mark};
 use super::hosts;
+use crate::domains::Roster;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::{choice, record};
+
 use crate::roster::{
     ApiUrl, At, Ceiling, Certificates, Entry, Finding, Findings, HostName, HostPattern, IpAddress, Map, Name,
-    Roster, SecretRef, ServerId, Span, Ttl, ZoneName,
+    SecretRef, ServerId, Span, Ttl, ZoneName,
 };
 use crate::systems::Connection;
 use crate::systems::dns::{RECORDS, TTL, way};
@@ -252,7 +254,9 @@ fn check_cname(
 #[cfg(test)]
 mod tests {
     use crate::domains::compile;
-    use crate::roster::{SourceFile, Sources, parse};
+    use crate::domains::parse;
+
+    use crate::roster::{SourceFile, Sources};
 
     fn wanted(zones: &str, tenants: &str) -> Vec<(String, String)> {
         let text =

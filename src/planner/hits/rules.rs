@@ -2,10 +2,10 @@
 //! Held against an object by the files beside this one, which mean the same as the expressions in `domains/`.
 
 use crate::domains::{
-    ALWAYS, DOMAINS_ANNOTATION, EXTERNAL_IPS, EXTERNAL_NAMES, INGRESS_CLASSES, PULL_POLICY, Policy,
-    REGISTRIES, SERVICES_ANNOTATION, STORAGE_CLASSES, TIER_LABEL, any_volumes, fetched_by_traefik,
-    own_policies,
+    ALWAYS, EXTERNAL_IPS, EXTERNAL_NAMES, INGRESS_CLASSES, PULL_POLICY, Policy, REGISTRIES,
+    SERVICES_ANNOTATION, STORAGE_CLASSES, any_volumes, fetched_by_traefik, own_policies,
 };
+use crate::named::{DOMAINS_ANNOTATION, TIER_LABEL};
 use crate::observed::TENANT_LABEL;
 use crate::tree::{SmolStr, Tree, join};
 

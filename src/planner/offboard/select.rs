@@ -8,13 +8,15 @@ use super::cut::{holder, is_account_of, is_person, person};
 use super::{Kept, Leaving, Offboarding, Part, Pick};
 use crate::access;
 use crate::change::Leftover;
+use crate::domains::Roster;
 use crate::endings::{ending, showing};
 use crate::kinds::Kind;
 use crate::observed::{Observed, Present, Sighting};
 use crate::origin::Origin;
 use crate::plan::{Adopt, Provenance, plan};
 use crate::resource::{Desired, Reason, ResourceId};
-use crate::roster::{Roster, Sources};
+
+use crate::roster::Sources;
 use crate::systems::Order;
 use crate::tree::{SmolStr, Tree};
 

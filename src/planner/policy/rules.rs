@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::document::Policy;
 use super::judge::Found;
-use crate::domains::DOMAINS_ANNOTATION;
 use crate::kinds::Kind;
+use crate::named::DOMAINS_ANNOTATION;
 use crate::plan::tenant;
 use crate::resource::{Desired, Reason, Resource, ResourceId};
 use crate::reviews::OwnRoles;

@@ -291,7 +291,9 @@ fn number(name: &str) -> usize {
 mod tests {
     use super::*;
     use crate::domains::compile;
-    use crate::roster::{SourceFile, Sources, parse};
+    use crate::domains::parse;
+
+    use crate::roster::{SourceFile, Sources};
 
     fn desired(sections: &str) -> Desired {
         let text = format!("apiVersion: kwo/v1\nkind: Roster\n{sections}");

@@ -133,6 +133,6 @@ pub(super) fn forbidden_character(at: Span, char: char, count: usize) -> Finding
 }
 
 /// A byte offset as spans hold it. Files are bounded far below 4 GiB.
-pub(super) fn offset(bytes: usize) -> u32 {
+pub(crate) fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -1,9 +1,9 @@
-//! The roster: its text, its places, and (through the domains) what it says.
+//! The text of a roster: YAML with its places, values with their checks, and what is wrong with them. It knows no section;
+//! those are in `domains/`.
 
 mod around;
-mod characters;
+pub(crate) mod characters;
 mod decode;
-mod document;
 pub(crate) mod editors;
 mod finding;
 mod hosts;
@@ -14,8 +14,6 @@ mod lifetime;
 mod lines;
 mod names;
 pub mod node;
-pub mod parse;
-mod part;
 mod pem;
 mod quantity;
 pub(crate) mod record;
@@ -23,7 +21,6 @@ mod references;
 pub(crate) mod scalar;
 mod secret;
 mod settings;
-mod size;
 mod source;
 pub mod spelling;
 mod syntax;
@@ -32,15 +29,12 @@ pub(crate) mod yaml;
 mod zones;
 
 pub use decode::{Decode, Entry, Map};
-pub use document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 pub use finding::{Finding, Findings, MAX_FINDINGS};
 pub use hosts::{Cidr, HostName, HostPattern, Port};
 pub use identity::Identity;
 pub use images::ImageSource;
 pub use lifetime::{Lifetime, Retention};
 pub use names::{AnyLabelKey, ClassName, LabelKey, LabelValue, Name, NodeName, PathSegment, ResourceName};
-pub use parse::{Refused, includes, parse, schema};
-pub use part::conceals_all;
 pub use pem::Certificates;
 pub use quantity::Quantity;
 pub use references::{AnnotationKey, AnnotationValue, RoleName, SecretName};
@@ -48,6 +42,7 @@ pub use scalar::{Refusal, Scalar};
 pub use secret::SecretRef;
 pub use settings::{Email, IssuerUrl, OidcWord, ProviderWord, Variable};
 pub use source::{At, SourceFile, Sources, Span};
+pub(crate) use unwanted::duplicate_key;
 pub use unwanted::too_large;
 pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, MAX_FILES, MAX_TOTAL};
 pub use zones::{ApiUrl, Ceiling, IpAddress, ServerId, Ttl, ZoneName};

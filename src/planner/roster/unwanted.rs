@@ -117,7 +117,7 @@ pub(super) fn bad_key(at: Span) -> Finding {
 }
 
 /// A key that stands twice, in one file or in two.
-pub(super) fn duplicate_key(key: &str, first: Span, second: Span) -> Finding {
+pub(crate) fn duplicate_key(key: &str, first: Span, second: Span) -> Finding {
     Finding::new("duplicate-key", second, format!("{} appears twice", quote(key)), "expected each name once")
         .also(first, "it appears here first")
         .hint("delete one of the two, or put both together")

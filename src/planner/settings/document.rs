@@ -5,9 +5,11 @@ use super::notify::Notify;
 use super::numbers::{Count, Percent};
 use super::repository::{Repository, Trust};
 use super::values::{AbsolutePath, ContextName};
+use crate::domains::ApiVersion;
 use crate::policy::Policy;
 use crate::roster::record::{choice, record};
-use crate::roster::{ApiVersion, At};
+
+use crate::roster::At;
 
 record! {
     /// What kwo does by itself: where the roster comes from, whom it trusts, how much it may change, whom it tells.

@@ -2,11 +2,13 @@
 
 use super::document::Settings;
 use super::notify::ForgeKind;
+use crate::domains::Refused;
+use crate::domains::parse::other_kind;
 use crate::policy;
 use crate::roster::editors;
-use crate::roster::parse::other_kind;
 use crate::roster::yaml::read;
-use crate::roster::{At, Decode, Finding, Findings, Refused, SecretRef, SourceFile, Sources};
+
+use crate::roster::{At, Decode, Finding, Findings, SecretRef, SourceFile, Sources};
 
 /// Reads and checks the settings.
 ///

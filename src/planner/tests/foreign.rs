@@ -3,12 +3,14 @@
 
 use kwo_planner::after::after;
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::foreign::bounded;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Owner, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::{Desired, ResourceId};
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::tree::Tree;
 
 const ROSTER: &str = "{alice: {namespaces: [alice-prod, alice-dev], owners: [alice@example.com]}, bob: {}}";

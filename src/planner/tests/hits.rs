@@ -3,11 +3,13 @@
 
 use kwo_planner::after::after;
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::hits::{Beside, Hits, Judge};
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::tree::Tree;
 
 fn desired(rest: &str) -> Desired {

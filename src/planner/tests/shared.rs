@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use kwo_planner::change::Hold;
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::observed::{CLUSTER_LABEL, MARK, Observed, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Provenance, plan};
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::tree::{Tree, join};
 
 #[test]

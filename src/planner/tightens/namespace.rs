@@ -4,9 +4,9 @@
 use super::{Around, few, text};
 use crate::domains::exceptions;
 use crate::domains::{
-    DOMAINS_ANNOTATION, INGRESS_CLASSES, PULL_POLICY, Policy, REGISTRIES, SERVICES_ANNOTATION,
-    STORAGE_CLASSES, TIER_LABEL, covering,
+    INGRESS_CLASSES, PULL_POLICY, Policy, REGISTRIES, SERVICES_ANNOTATION, STORAGE_CLASSES, covering,
 };
+use crate::named::{DOMAINS_ANNOTATION, TIER_LABEL};
 use crate::observed::TENANT_LABEL;
 use crate::tree::{Tree, join};
 

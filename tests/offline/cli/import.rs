@@ -7,7 +7,9 @@ use kwo::import::{
     Account, Binding, Files, Found, Namespace, Registry, Settings, TenantFile, UserFile, Written, draft,
 };
 use kwo_planner::domains::compile;
-use kwo_planner::roster::{Roster, SourceFile, Sources, parse};
+use kwo_planner::domains::{Roster, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use serde_json::json;
 use testkit::loopback::{Loopback, Reply};
 

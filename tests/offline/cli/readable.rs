@@ -10,10 +10,12 @@ use kwo::report::markdown::markdown;
 use kwo::report::plan::{Detail, Show, text};
 use kwo_planner::after::after;
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::tree::Tree;
 use rexpect::session::spawn_command;
 

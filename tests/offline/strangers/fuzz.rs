@@ -16,15 +16,16 @@ use kwo::report::printed::Report as _;
 use kwo::report::validation::Judged;
 use kwo::report::{diagnostic, markdown, plain};
 use kwo_planner::after::after;
+use kwo_planner::domains::{IncludePattern, Refused, parse};
 use kwo_planner::domains::{compile, count};
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plain::acts;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::{Desired, ResourceId};
+
 use kwo_planner::roster::{
-    AnyLabelKey, Cidr, Email, HostName, HostPattern, Identity, IncludePattern, IssuerUrl, LabelKey,
-    LabelValue, Lifetime, MAX_FINDINGS, Name, PathSegment, Port, Quantity, Refusal, Refused, ResourceName,
-    SourceFile, Sources, Variable, parse,
+    AnyLabelKey, Cidr, Email, HostName, HostPattern, Identity, IssuerUrl, LabelKey, LabelValue, Lifetime,
+    MAX_FINDINGS, Name, PathSegment, Port, Quantity, Refusal, ResourceName, SourceFile, Sources, Variable,
 };
 use kwo_planner::settings;
 use kwo_planner::verify::verify;

@@ -3,9 +3,11 @@
 
 use kwo_engine::saved::{Keys, Seal};
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plan::{Adopt, Provenance, plan};
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::saved::{Saved, SavedPlan};
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -11,10 +11,12 @@ use kwo::report::printed::Report as _;
 use kwo::report::validation::Judged;
 use kwo::report::{diagnostic, history, hits, markdown, plain};
 use kwo_engine::history::Entry;
+use kwo_planner::domains::parse;
 use kwo_planner::hits::Hits;
 use kwo_planner::plain::{acts, json as json_text};
 use kwo_planner::plan::Plan;
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use serde_json::{Value, json};
 
 /// What each of them begins a line with, were it to get one of its own.

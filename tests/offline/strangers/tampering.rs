@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::observed::{Observed, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::refresh::{Demand, Refreshed, refresh};
 use kwo_planner::resource::{Desired, ResourceId};
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::tree::Tree;
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kwo_planner::domains::compile;
+use kwo_planner::domains::parse;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::plan::{Adopt, Plan, plan};
-use kwo_planner::roster::{SourceFile, Sources, parse};
+
+use kwo_planner::roster::{SourceFile, Sources};
 use serde_json::json;
 use testkit::apiserver::{kubeconfig, kubectl, kubectl_ok, unique};
 

@@ -1,5 +1,5 @@
-//! Objects of a cluster that more than one room knows by name: the account of pipelines, its token that never ends, and the
-//! users of the registry.
+//! Objects and marks of a cluster that more than one room knows by name: the account of pipelines, its token that never ends,
+//! the users of the registry, and what a namespace says of its tenant.
 
 use super::kinds::Kind;
 use crate::resource::ResourceId;
@@ -31,3 +31,8 @@ pub(crate) const REGISTRY_AUTH: &str = "registry-auth";
 pub fn auth_id() -> ResourceId {
     ResourceId::kube(Kind::Secret, REGISTRY_NAMESPACE, REGISTRY_AUTH)
 }
+
+/// The label that names the tier.
+pub const TIER_LABEL: &str = "kwo.dev/tier";
+/// The annotation that lists the host names of the tenant.
+pub const DOMAINS_ANNOTATION: &str = "kwo.dev/domains";

@@ -1,7 +1,9 @@
 //! The policies that kwo makes of a roster, judged by the packets that they let through.
 
 use kwo_planner::domains::compile;
-use kwo_planner::roster::{SourceFile, Sources, parse};
+use kwo_planner::domains::parse;
+
+use kwo_planner::roster::{SourceFile, Sources};
 use serde_json::{Value, json};
 
 use crate::engine::{Cluster, End, Pod};

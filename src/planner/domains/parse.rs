@@ -7,22 +7,18 @@ use std::sync::Arc;
 use serde_json::json;
 use smol_str::SmolStr;
 
-use super::decode::Decode;
-use super::document::{ApiVersion, Document, FileKind, IncludePattern};
-use super::editors;
-use super::node::{Key, Node, Value};
+use super::document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 use super::part::foreign;
-use super::scalar::quote;
-use super::size;
-use super::spelling::did_you_mean;
-use super::unwanted::duplicate_key;
-use super::yaml::{MAX_FILES, read};
-use super::{At, Finding, Findings, Roster, SourceFile, Sources, Span};
-use crate::domains::{
-    bounding, bounds, claims, dns, networks, overcommit, registry, shares, starting, systems, tiers, totals,
-    vault, zones,
+use super::{
+    bounding, bounds, claims, dns, networks, overcommit, registry, shares, size, starting, systems, tiers,
+    totals, vault, zones,
 };
 use crate::policy;
+use crate::roster::node::{Key, Node, Value};
+use crate::roster::scalar::quote;
+use crate::roster::spelling::did_you_mean;
+use crate::roster::yaml::{MAX_FILES, read};
+use crate::roster::{At, Decode, Finding, Findings, SourceFile, Sources, Span, duplicate_key, editors};
 
 /// The patterns under `include:` of the roster's main file.
 ///

@@ -1,9 +1,10 @@
 //! Is an included file part of a roster at all? A stranger may have written the pattern that names it, and the file may
 //! be anybody's: a key, the settings of another program. Of such a file nothing is shown but where it fails.
 
-use super::node::{Node, Value};
-use super::spelling::nearest;
-use super::{ApiVersion, Document, FileKind, Finding, SourceFile, Span};
+use super::document::{ApiVersion, Document, FileKind};
+use crate::roster::node::{Node, Value};
+use crate::roster::spelling::nearest;
+use crate::roster::{Finding, SourceFile, Span, characters};
 
 /// The finding in place of all others in a file that is no part of a roster; `None` where it is one.
 pub(super) fn foreign(source: &SourceFile, node: Option<&Node>, found: &[Finding]) -> Option<Finding> {
@@ -27,7 +28,7 @@ pub(super) fn foreign(source: &SourceFile, node: Option<&Node>, found: &[Finding
         None => format!("line {} cannot be in a roster", at.line),
     };
     let message = format!("{} is not part of a roster: {why}", source.name);
-    let end = super::characters::offset(text.len());
+    let end = characters::offset(text.len());
     let mut finding = Finding::new("no-part-of-a-roster", at, message, "expected a section such as `tenants:`")
         .hint("kwo shows nothing of the file, because it may hold secrets; name only files of the roster under `include:`");
     finding.conceals = Some(Span { start: 0, end, ..at });

@@ -2,15 +2,14 @@
 //! a binding in each of its namespaces, and every namespace a dozen objects. Kubernetes itself is tested with up to
 //! 10 000 namespaces.
 
-use crate::plain::counted;
 use std::collections::BTreeMap;
 
-use crate::domains::operators::Operator;
-use crate::domains::scopes::ScopedQuota;
-use crate::domains::tenants::{DEFAULT_TIER, Tenant};
-use crate::domains::tiers::{Images, Limits, PodLimits, Quota, Tier};
-
-use super::{Entry, Finding, Map, Name, Span};
+use super::operators::Operator;
+use super::scopes::ScopedQuota;
+use super::tenants::{DEFAULT_TIER, Tenant};
+use super::tiers::{Images, Limits, PodLimits, Quota, Tier};
+use crate::plain::counted;
+use crate::roster::{Entry, Finding, Map, Name, Span};
 
 /// How many tenants, tiers and operators a roster may have, of each.
 const MAX_TENANTS: usize = 10_000;

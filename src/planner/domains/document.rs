@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use super::record::{choice, record};
-use super::scalar::{Refusal, quote, text_type};
-use super::{At, Map, Name, Sources, Span};
-use crate::domains::cluster::Cluster;
-use crate::domains::dns::Dns;
-use crate::domains::operators::Operator;
-use crate::domains::registry::Registry;
-use crate::domains::systems::{Systems, Vault};
-use crate::domains::tenants::Tenant;
-use crate::domains::tiers::Tier;
+use super::cluster::Cluster;
+use super::dns::Dns;
+use super::operators::Operator;
+use super::registry::Registry;
+use super::systems::{Systems, Vault};
+use super::tenants::Tenant;
+use super::tiers::Tier;
 use crate::policy::Policy;
+use crate::roster::record::{choice, record};
+use crate::roster::scalar::{Refusal, quote, text_type};
+use crate::roster::{At, Map, Name, Sources, Span};
 
 /// A roster that has been read and checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
