@@ -1,5 +1,6 @@
 //! What leaves, as a page: what each stage ends, what stays and why, and which lines of the roster would bring it back.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use kwo_engine::offboard::{Asked, Record, Stage};
@@ -151,13 +152,29 @@ fn because(kept: &Kept) -> String {
 /// Who still gets in after a cut, and the next command; empty where nobody does.
 #[must_use]
 pub fn still_in(after: &Offboarding) -> String {
-    let mut who: Vec<&str> = after.still().map(|kept| kept.who.as_str()).collect();
-    who.sort_unstable();
-    who.dedup();
-    let Some(first) = after.still().next() else { return String::new() };
-    let more = if who.len() > SHOWN { format!(", and {} more", who.len() - SHOWN) } else { String::new() };
-    let names = who.iter().take(SHOWN).map(|name| OneLine(name).to_string()).collect::<Vec<_>>().join(", ");
-    format!("Bindings that are not kwo's still let somebody in: {names}{more}. `{}` ends that.\n", first.ends)
+    let outside = |kept: &&Kept| kept.binding.as_ref().is_some_and(|id| id.system.rules().ends_by_hand());
+    let (others, bindings): (Vec<&Kept>, Vec<&Kept>) = after.still().partition(outside);
+    let mut out = String::new();
+    let mut told = |what: &str, kept: &[&Kept]| {
+        let Some(first) = kept.first() else { return };
+        let who: BTreeSet<&str> = kept.iter().map(|kept| kept.who.as_str()).collect();
+        let more =
+            if who.len() > SHOWN { format!(", and {} more", who.len() - SHOWN) } else { String::new() };
+        let names =
+            who.iter().take(SHOWN).map(|name| OneLine(name).to_string()).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(out, "{what}: {names}{more}. `{}` ends that.", first.ends);
+    };
+    told("Bindings that are not kwo's still let somebody in", &bindings);
+    told("kwo cuts nothing outside the cluster, and there somebody still has access", &others);
+    if let Some(first) = after.unproven.first() {
+        let many = counted(after.unproven.len(), "object", "objects");
+        let _ = writeln!(
+            out,
+            "kwo could not look at {many} outside the cluster, so nobody knows who still has access there: {}",
+            OneLine(first)
+        );
+    }
+    out
 }
 
 fn lines(out: &mut String, lines: &[SmolStr]) {

@@ -400,7 +400,9 @@ fn ended(carried: &Carried, after: &Offboarding, rest: bool) -> Exit {
     talk(&still_in(after));
     match () {
         () if !carried.failed.is_empty() || carried.stopped.is_some() => Exit::Failed,
-        () if !bad.is_empty() || rest || after.still().next().is_some() => Exit::Held,
+        () if !bad.is_empty() || rest || after.still().next().is_some() || !after.unproven.is_empty() => {
+            Exit::Held
+        }
         () => Exit::Done,
     }
 }

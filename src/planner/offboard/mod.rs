@@ -72,6 +72,8 @@ pub struct Offboarding {
     pub storage: u64,
     /// What nobody could look at, as sentences: what may be left there is not known.
     pub unseen: Vec<SmolStr>,
+    /// Of that, what is in a system about which no access review says anything.
+    pub unproven: Vec<SmolStr>,
 }
 
 /// One thing that is to end.

@@ -15,7 +15,6 @@ use crate::observed::{Observed, Present, Sighting};
 use crate::origin::Origin;
 use crate::plan::{Adopt, Provenance, plan};
 use crate::resource::{Desired, Reason, ResourceId};
-
 use crate::roster::Sources;
 use crate::systems::Order;
 use crate::tree::{SmolStr, Tree};
@@ -80,6 +79,8 @@ pub fn select(
     found.holders = holders(&found.foreign, observed);
     found.admins = admins(&found.people, observed);
     found.kept = kept(&found, without, observed, &others.command);
+    found.kept.extend(found.by_hand.iter().filter_map(left_in));
+    found.unproven = observed.iter().filter_map(unproven).collect();
     found
 }
 
@@ -316,6 +317,30 @@ fn lines_of(name: &str, desired: &Desired) -> Vec<SmolStr> {
 
 fn line(reason: &Reason, sources: &Sources) -> SmolStr {
     Origin::of(reason, sources).to_string().into()
+}
+
+/// What somebody still has in a system in which kwo cuts nothing.
+fn left_in(pick: &Pick) -> Option<Kept> {
+    let rules = pick.id.system.rules();
+    let theirs = rules.ends_by_hand() && rules.is_of(&pick.id, &pick.id.name);
+    Some(Kept {
+        who: pick.id.name.clone(),
+        grants: rules.still_gives(&pick.id).filter(|_| theirs)?.into(),
+        namespace: SmolStr::default(),
+        role: pick.id.scope.clone(),
+        by_roster: false,
+        because: "kwo cuts nothing there".into(),
+        binding: Some(pick.id.clone()),
+        ends: pick.command.clone(),
+    })
+}
+
+/// What could not be looked at in a system about which no access review says anything.
+fn unproven((id, sighting): (&ResourceId, &Sighting)) -> Option<SmolStr> {
+    match sighting {
+        Sighting::Unknown { why } if id.system.rules().ends_by_hand() => Some(format_smolstr!("{id}: {why}")),
+        _ => None,
+    }
 }
 
 /// What nobody could see: access may be left there.

@@ -138,7 +138,7 @@ fn whoever_is_taken_out_by_hand_comes_back_and_whoever_leaves_the_roster_is_told
 }
 
 /// Runs a command that a plan names, as root.
-fn run(world: &World, command: &str) {
+pub(super) fn run(world: &World, command: &str) {
     let output = bao(world, command, testkit::peers::bao::ROOT);
     assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
 }

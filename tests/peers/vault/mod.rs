@@ -5,6 +5,7 @@ mod apply;
 mod crash;
 mod faults;
 mod front;
+mod leaving;
 mod others;
 
 use std::cell::RefCell;
