@@ -30,6 +30,7 @@ pub mod overcommit;
 pub(crate) mod parse;
 mod part;
 mod people;
+mod pipelines;
 pub(crate) mod ranges;
 mod refused;
 pub mod registry;

@@ -31,8 +31,23 @@ record! {
         pub people: At<PathSegments>,
         /// The path of the store with the secrets, which is of version 2. Default: secret.
         pub kv: Option<At<PathSegments>>,
+        /// How the pipelines of the namespaces log in, as the service account `deployer` of each. Default: they do not.
+        pub pipelines: Option<At<Pipelines>>,
+        /// The path of the Kubernetes secrets engine from which owners get tokens of the service account `deployer` of
+        /// their namespaces. Default: they get none.
+        pub deployers: Option<At<PathSegments>>,
         /// The certificate authority of the server, if it is not a public one.
         pub ca: Option<At<Certificates>>,
+    }
+}
+
+record! {
+    /// The Kubernetes auth method by which pipelines log in to Vault.
+    pub struct Pipelines: "pipelines" {
+        /// The path of the auth method. Default: kubernetes.
+        pub mount: Option<At<PathSegments>>,
+        /// The audience of the tokens that log in. Default: vault.
+        pub audience: Option<At<OidcWord>>,
     }
 }
 
@@ -154,6 +169,21 @@ impl FromStr for PathSegments {
     }
 }
 
+impl Pipelines {
+    /// The path of the auth method.
+    #[must_use]
+    pub fn mount(&self) -> PathSegments {
+        let usual = || PathSegments(SmolStr::new_static("kubernetes"));
+        self.mount.as_ref().map_or_else(usual, |mount| mount.value.clone())
+    }
+
+    /// Whom the tokens that log in are for.
+    #[must_use]
+    pub fn audience(&self) -> SmolStr {
+        self.audience.as_ref().map_or_else(|| SmolStr::new_static("vault"), |word| word.value.text().clone())
+    }
+}
+
 impl Vault {
     /// The path of the store with the secrets.
     #[must_use]
@@ -164,7 +194,7 @@ impl Vault {
     /// How kwo comes to it.
     #[must_use]
     pub fn connection(&self) -> Connection {
-        let Vault { address, login, people, kv: _, ca } = self;
+        let Vault { address, login, people, kv: _, pipelines: _, deployers: _, ca } = self;
         let mut settings =
             vec![("address", Tree::from(address.value.text())), ("people", Tree::from(people.value.text()))];
         if let Some(ca) = ca {

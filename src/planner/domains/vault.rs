@@ -10,6 +10,7 @@ use smol_str::format_smolstr;
 use super::body::{map, mark};
 use super::grants::Grant;
 use super::people::{self, Person};
+use super::pipelines;
 use super::systems::{PathSegments, Vault};
 use super::tenants::{Access, Tenant};
 use crate::domains::Roster;
@@ -56,6 +57,9 @@ pub(crate) fn compile(
     take: &mut impl FnMut(&mut Vec<Resource>, usize),
 ) {
     let Some((_, vault)) = roster.vault() else { return };
+    let from = resources.len();
+    pipelines::compile(vault, resources);
+    take(resources, from);
     let mut logins = BTreeSet::new();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
         let everybody = people::people(tenant);
@@ -133,7 +137,11 @@ impl Space<'_> {
     fn group(&self, access: Access, resources: &mut Vec<Resource>) -> ResourceId {
         let name = format_smolstr!("{OURS}{}-{}", self.namespace, access.as_str());
         let policy = ResourceId::vault(VaultKind::Policy, "", name.clone());
-        let text = Tree::texts(policy_text(&self.vault.kv(), self.namespace, access));
+        let mut text = policy_text(&self.vault.kv(), self.namespace, access);
+        if let (Access::Owner, Some(deployers)) = (access, &self.vault.deployers) {
+            text.extend(pipelines::may_get_tokens(&deployers.value, self.namespace));
+        }
+        let text = Tree::texts(text);
         let body = self.body([("policy", text)]);
         resources.push(Resource::new(policy.clone(), body, Arc::new([]), self.because.clone()));
         let group = ResourceId::vault(VaultKind::Group, "", name.clone());
@@ -188,7 +196,7 @@ fn policy_text(kv: &PathSegments, namespace: &str, access: Access) -> Vec<String
 
 /// A text as HCL has it. Neither a namespace nor the path of a store can hold what would end it, and `${` begins nothing
 /// in a policy; this is so that no later type can.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for char in text.chars() {

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use smol_str::format_smolstr;
+
 use super::{Connection, Order, Rules, System};
 use crate::endings::word;
 use crate::observed::{Present, Reach};
@@ -26,6 +28,10 @@ pub enum VaultKind {
     Entity,
     /// An external group with an alias: what the login of somebody finds who is in a group of the login system.
     ExternalGroup,
+    /// How pipelines log in: a role of a Kubernetes auth method. Its scope is the path of the method.
+    AuthRole,
+    /// Where tokens of the cluster come from: a role of a Kubernetes secrets engine. Its scope is the path of the engine.
+    SecretsRole,
 }
 
 /// What the name of every object begins with that kwo makes in Vault. It touches nothing that is named otherwise.
@@ -34,8 +40,29 @@ pub const OURS: &str = "kwo-";
 /// The name of the one part that Vault has: all of it.
 pub const PART: &str = "vault";
 
+/// The name of the roles, and of the policy of whoever logs in by one.
+pub const DEPLOYER: &str = "kwo-deployer";
+
+/// The policy of the pipelines that log in by the auth method at this path. Several clusters may share a server, and each
+/// has an auth method of its own; no policy of a namespace has a dot in its name.
+#[must_use]
+pub fn pipelines_policy(mount: &str) -> SmolStr {
+    match mount {
+        "kubernetes" => SmolStr::new_static(DEPLOYER),
+        mount => format_smolstr!("{DEPLOYER}.{}", mount.replace('/', ".")),
+    }
+}
+
+/// Is it such a policy, by its name?
+#[must_use]
+pub fn is_of_pipelines(policy: &str) -> bool {
+    policy.strip_prefix(DEPLOYER).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 static GROUP: Shape = Shape { sets: &["/policies"], immutable: &["/type"], grants: true, ..PLAIN };
 static MEMBER: Shape = Shape { grants: true, ..PLAIN };
+static AUTH_ROLE: Shape = Shape { sets: &["/policies"], whole: &["/namespaceLabels"], grants: true, ..PLAIN };
+static SECRETS_ROLE: Shape = Shape { whole: &["/namespaceLabels"], grants: true, ..PLAIN };
 
 /// Vault or OpenBao.
 pub struct OfVault;
@@ -46,16 +73,20 @@ impl Rules for OfVault {
     }
 
     fn forms(&self) -> &'static [&'static str] {
-        &["vault:KIND/name", "vault:Member/group/identity"]
+        &["vault:KIND/name", "vault:Member/group/identity", "vault:AuthRole/path/name"]
     }
 
     fn pattern(&self) -> &'static str {
         "vault:[^/]+/.+"
     }
 
-    /// An identity may have slashes of its own.
+    /// An identity may have slashes of its own, and so may a path.
     fn parts<'t>(&self, rest: &'t str) -> Option<[&'t str; 3]> {
         let (kind, name) = rest.split_once('/')?;
+        if [VaultKind::AuthRole, VaultKind::SecretsRole].into_iter().any(|role| role.name() == kind) {
+            let (mount, name) = name.rsplit_once('/')?;
+            return (!mount.is_empty()).then_some([kind, mount, name]);
+        }
         if kind != VaultKind::Member.name() {
             return Some([kind, "", name]);
         }
@@ -68,6 +99,8 @@ impl Rules for OfVault {
             VaultKind::Policy | VaultKind::Entity | VaultKind::ExternalGroup => &PLAIN,
             VaultKind::Group => &GROUP,
             VaultKind::Member => &MEMBER,
+            VaultKind::AuthRole => &AUTH_ROLE,
+            VaultKind::SecretsRole => &SECRETS_ROLE,
         })
     }
 
@@ -89,6 +122,7 @@ impl Rules for OfVault {
         match id.vault_kind() {
             Some(VaultKind::Policy) => format!("{bao} policy delete {}", word(&id.name)),
             Some(VaultKind::Group) => format!("{bao} delete {}", group(&id.name)),
+            Some(VaultKind::AuthRole | VaultKind::SecretsRole) => format!("{bao} delete {}", role(id)),
             _ => self.showing(id, reach),
         }
     }
@@ -97,6 +131,13 @@ impl Rules for OfVault {
         match (id.vault_kind(), value.and_then(Tree::as_text)) {
             (Some(VaultKind::Group), Some(policy)) => {
                 without(&bao(reach), &group(&id.name), "policies", policy)
+            }
+            (Some(VaultKind::AuthRole), Some(policy)) => {
+                // It needs all of a role again.
+                let (bao, path) = (bao(reach), role(id));
+                let entry = Tree::from(policy).to_string();
+                let filter = word(&format!(".data | .token_policies -= [{entry}]"));
+                format!("{bao} read -format=json {path} | jq {filter} | {bao} write {path} -")
             }
             _ => self.showing(id, reach),
         }
@@ -109,6 +150,7 @@ impl Rules for OfVault {
             Some(VaultKind::Member) => format!("{bao} read {}", group(&id.scope)),
             Some(VaultKind::Entity) => format!("{bao} list -detailed identity/entity-alias/id"),
             Some(VaultKind::ExternalGroup) => format!("{bao} list -detailed identity/group-alias/id"),
+            Some(VaultKind::AuthRole | VaultKind::SecretsRole) => format!("{bao} read {}", role(id)),
             Some(VaultKind::Group) | None => format!("{bao} read {}", group(&id.name)),
         }
     }
@@ -125,17 +167,31 @@ impl Rules for OfVault {
             VaultKind::Policy => {
                 Some(format!("whoever has the Vault policy {} may still do what it says", one_line(&id.name)))
             }
+            VaultKind::AuthRole => {
+                Some(format!("pipelines still log in to Vault at auth/{}", one_line(&id.scope)))
+            }
+            VaultKind::SecretsRole => Some(format!(
+                "whoever may ask {}/creds/{} in Vault still gets tokens of the cluster",
+                one_line(&id.scope),
+                one_line(&id.name)
+            )),
             VaultKind::Group | VaultKind::Entity | VaultKind::ExternalGroup => None,
         }
     }
 
     fn entry_gives(&self, id: &ResourceId, entry: &Tree) -> Option<String> {
-        let policy = entry.as_text().filter(|_| id.vault_kind() == Some(VaultKind::Group))?;
-        Some(format!(
-            "whoever is in the Vault group {} still has the policy {}",
-            one_line(&id.name),
-            one_line(policy)
-        ))
+        let policy = one_line(entry.as_text()?);
+        match id.vault_kind()? {
+            VaultKind::Group => Some(format!(
+                "whoever is in the Vault group {} still has the policy {policy}",
+                one_line(&id.name)
+            )),
+            VaultKind::AuthRole => Some(format!(
+                "pipelines that log in to Vault at auth/{} still have the policy {policy}",
+                one_line(&id.scope)
+            )),
+            _ => None,
+        }
     }
 
     /// An entity or an external group is whose it is: kwo makes one where there is none, and never changes one.
@@ -153,7 +209,13 @@ impl Rules for OfVault {
 
     fn loses(&self, id: &ResourceId, _: bool) -> Order {
         match id.vault_kind() {
-            Some(VaultKind::Member | VaultKind::Group | VaultKind::Policy) => Order::Right,
+            Some(
+                VaultKind::Member
+                | VaultKind::Group
+                | VaultKind::Policy
+                | VaultKind::AuthRole
+                | VaultKind::SecretsRole,
+            ) => Order::Right,
             Some(VaultKind::Entity | VaultKind::ExternalGroup) => Order::Credential,
             None => Order::Rest,
         }
@@ -170,8 +232,15 @@ impl Rules for OfVault {
 
 impl VaultKind {
     /// All of them.
-    pub const ALL: [VaultKind; 5] =
-        [VaultKind::Policy, VaultKind::Group, VaultKind::Member, VaultKind::Entity, VaultKind::ExternalGroup];
+    pub const ALL: [VaultKind; 7] = [
+        VaultKind::Policy,
+        VaultKind::Group,
+        VaultKind::Member,
+        VaultKind::Entity,
+        VaultKind::ExternalGroup,
+        VaultKind::AuthRole,
+        VaultKind::SecretsRole,
+    ];
 
     /// Its name in ids.
     #[must_use]
@@ -182,12 +251,14 @@ impl VaultKind {
             VaultKind::Member => "Member",
             VaultKind::Entity => "Entity",
             VaultKind::ExternalGroup => "ExternalGroup",
+            VaultKind::AuthRole => "AuthRole",
+            VaultKind::SecretsRole => "SecretsRole",
         }
     }
 }
 
 impl ResourceId {
-    /// Something in Vault. The scope of a member is its group; nothing else has one.
+    /// Something in Vault. The scope of a member is its group, that of a role the path it is at; nothing else has one.
     pub fn vault(kind: VaultKind, scope: impl Into<SmolStr>, name: impl Into<SmolStr>) -> ResourceId {
         let kind = SmolStr::new_static(kind.name());
         ResourceId { system: System::Vault, kind, scope: scope.into(), name: name.into() }
@@ -214,6 +285,17 @@ fn group(name: &str) -> String {
     word(&format!("identity/group/name/{name}"))
 }
 
+/// Where a role is.
+fn role(id: &ResourceId) -> String {
+    word(&role_path(id.vault_kind() == Some(VaultKind::AuthRole), &id.scope, &id.name))
+}
+
+/// The path of a role of an auth method, or else of a secrets engine.
+#[must_use]
+pub fn role_path(auth: bool, mount: &str, name: &str) -> String {
+    if auth { format!("auth/{mount}/role/{name}") } else { format!("{mount}/roles/{name}") }
+}
+
 /// The command that takes one entry out of a list of the object at this path, which is a word of a shell already. The
 /// server takes only the whole list, so it is read right before.
 #[must_use]
@@ -234,6 +316,8 @@ mod tests {
             "vault:Member/kwo-alice-owner/alice@example.com",
             "vault:Member/kwo-alice-owner/group:/staff/a:b",
             "vault:Entity/a/b c",
+            "vault:AuthRole/prod/kubernetes/kwo-deployer",
+            "vault:SecretsRole/kubernetes/kwo-deployer",
         ] {
             let id: ResourceId = text.parse().unwrap();
             assert_eq!(id.to_string(), text);
@@ -246,6 +330,8 @@ mod tests {
             "vault:Member/g",
             "vault:Member//a",
             "vault:Member/g/",
+            "vault:AuthRole/kwo-deployer",
+            "vault:AuthRole/a/",
         ];
         for text in bad {
             assert!(text.parse::<ResourceId>().is_err(), "{text}");

@@ -7,6 +7,7 @@ mod faults;
 mod front;
 mod leaving;
 mod others;
+mod pipelines;
 
 use std::cell::RefCell;
 
@@ -45,10 +46,15 @@ impl World {
 
     /// The roster, with these lines below `tenants`.
     fn write(&self, tenants: &str) {
+        let login = format!("{{token: {{file: {}}}}}", self.bench.path("token").display());
+        self.write_with(&login, "", tenants);
+    }
+
+    /// The roster with this login, and these lines besides below `vault`.
+    fn write_with(&self, login: &str, more: &str, tenants: &str) {
         self.bench.write(&format!(
-            "systems:\n  vault:\n    address: {}\n    login: {{token: {{file: {}}}}}\n    people: userpass\ntenants:\n{tenants}",
+            "systems:\n  vault:\n    address: {}\n    login: {login}\n    people: userpass\n{more}tenants:\n{tenants}",
             self.address.borrow(),
-            self.bench.path("token").display(),
         ));
     }
 

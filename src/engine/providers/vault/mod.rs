@@ -3,7 +3,9 @@
 //! carries the uid of its cluster.
 
 mod mark;
+mod methods;
 mod observe;
+mod roles;
 mod server;
 mod session;
 mod things;

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join4;
 use kwo_planner::endings::word;
-use kwo_planner::observed::{Observed, Present, Sighting, Version};
+use kwo_planner::observed::{MARK, Observed, Present, Sighting, Version};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
-use kwo_planner::vault::{PART, VaultKind, without};
+use kwo_planner::vault::{PART, VaultKind, is_of_pipelines, without};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::mark::{Mark, labels};
+use super::methods::{Methods, methods, named};
+use super::roles::{self, Roles};
 use super::session::Session;
 use super::things::{self, Aliases, Group, Named, Policy};
 
@@ -34,6 +36,8 @@ struct World<'w> {
     session: &'w Session,
     uid: &'w SmolStr,
     policies: Result<Named<Policy>, SmolStr>,
+    methods: Result<Methods, SmolStr>,
+    roles: Roles,
     groups: Result<Named<Group>, SmolStr>,
     aliases: Result<Aliases, SmolStr>,
     /// Of groups of the login system; nobody asks for them where nobody has to do with one.
@@ -46,15 +50,16 @@ pub(super) async fn all(session: &Session, uid: &SmolStr, wanted: &Desired) -> O
         Ok(id) => id,
         Err(why) => return nothing(wanted, &Sighting::Unknown { why }),
     };
-    let (policies, groups, aliases, accessor) = join4(
+    let (policies, groups, aliases, methods) = join4(
         things::policies(session),
         things::groups(session),
         things::aliases(session, "identity/entity-alias/id"),
-        things::accessor(session),
+        methods(session),
     )
     .await;
     // Without the auth method no alias on it can be told from one that is not there.
-    let aliases = accessor.and(aliases);
+    let known = methods.as_ref().map_err(SmolStr::clone);
+    let aliases = known.and_then(|methods| methods.accessor(session, &session.people)).and(aliases);
     let nested =
         groups.iter().flatten().any(|(_, group)| group.as_ref().is_ok_and(|group| !group.groups.is_empty()));
     let external = own(wanted).any(|resource| resource.id.vault_kind() == Some(VaultKind::ExternalGroup));
@@ -62,29 +67,29 @@ pub(super) async fn all(session: &Session, uid: &SmolStr, wanted: &Desired) -> O
         true => Some(things::aliases(session, "identity/group-alias/id").await),
         false => None,
     };
-    let world = World { session, uid, policies, groups, aliases, group_aliases };
+    let roles = [VaultKind::AuthRole, VaultKind::SecretsRole].map(Some);
+    let asked = own(wanted).map(|resource| &resource.id).filter(|id| roles.contains(&id.vault_kind()));
+    let pointed_to = match (&policies, &methods) {
+        (Ok(policies), Ok(methods)) => roles::pointed_to(policies, methods, uid),
+        _ => BTreeSet::new(),
+    };
+    let roles = roles::all(session, &methods, asked.cloned().chain(pointed_to).collect()).await;
+    let world = World { session, uid, policies, methods, roles, groups, aliases, group_aliases };
     let mut observed: Observed =
         own(wanted).map(|resource| (resource.id.clone(), world.sighting(resource))).collect();
     observed.identities.insert(PART.into(), cluster_id);
-    observed.reach.parts.insert(PART.into(), world.client().into());
+    observed.reach.parts.insert(PART.into(), session.client().into());
     world.unwanted(wanted, &mut observed);
     observed
 }
 
 impl World<'_> {
-    /// What a command begins with.
-    fn client(&self) -> String {
-        let (variable, program) = match self.session.versions.get() {
-            Some(false) => ("VAULT_ADDR", "vault"),
-            Some(true) | None => ("BAO_ADDR", "bao"),
-        };
-        format!("{variable}={} {program}", word(self.session.server()))
-    }
-
     fn sighting(&self, resource: &Resource) -> Sighting {
         let id = &resource.id;
         let seen = match id.vault_kind() {
+            Some(VaultKind::Policy) if is_of_pipelines(&id.name) => self.of_pipelines(resource),
             Some(VaultKind::Policy) => found(&self.policies, &id.name, |policy| self.policy(policy)),
+            Some(VaultKind::AuthRole | VaultKind::SecretsRole) => self.role(id),
             Some(VaultKind::Group) => found(&self.groups, &id.name, |group| self.group(group)),
             Some(VaultKind::Member) => self.member(&id.scope, &id.name),
             Some(VaultKind::Entity) => self.login(Some(&self.aliases), &id.name),
@@ -100,9 +105,45 @@ impl World<'_> {
 
     fn policy(&self, policy: &Policy) -> Present {
         let (mark, text) = Mark::of_policy(&policy.text);
+        let text = match &self.methods {
+            Ok(methods) => methods.in_words(text),
+            Err(_) => text.to_owned(),
+        };
         let lines = Tree::texts(text.lines().map(str::to_owned));
         let body = [("metadata", labels(mark.as_ref(), self.uid)), ("policy", lines)];
         present(Tree::map(body), policy.version.clone())
+    }
+
+    /// The policy of pipelines speaks of their auth method, and gives each of them what is below its namespace. In a store
+    /// that another cluster's pipelines have, that would be the secrets of a namespace there.
+    fn of_pipelines(&self, resource: &Resource) -> Result<Option<Present>, SmolStr> {
+        let methods = self.methods.as_ref().map_err(SmolStr::clone)?;
+        let policies = self.policies.as_ref().map_err(SmolStr::clone)?;
+        let texts = resource.body.get("policy").map(Tree::items).unwrap_or_default();
+        let path = texts.first().and_then(Tree::as_text).map(SmolStr::as_str).unwrap_or_default();
+        for mount in named(path) {
+            methods.kubernetes(self.session, mount)?;
+        }
+        let store = path.split("{{").next().unwrap_or_default();
+        for (name, policy) in policies.iter().filter(|(name, _)| is_of_pipelines(name)) {
+            let (mark, text) = Mark::of_policy(&policy.as_ref().map_err(SmolStr::clone)?.text);
+            if mark.is_some_and(|mark| mark.cluster != *self.uid)
+                && *name != resource.id.name
+                && text.contains(&format!("{store}{{{{"))
+            {
+                return Err(format_smolstr!(
+                    "pipelines of another cluster have the same store, by the policy {name}: a namespace there and one \
+                     here of the same name would read each other's secrets; give this cluster a store of its own with `kv`"
+                ));
+            }
+        }
+        found(&self.policies, &resource.id.name, |policy| self.policy(policy))
+    }
+
+    fn role(&self, id: &ResourceId) -> Result<Option<Present>, SmolStr> {
+        let Some(role) = self.roles.get(id) else { return Err("nobody looked".into()) };
+        let role = role.as_ref().map_err(SmolStr::clone)?.as_ref();
+        role.map(|role| role.present(&id.scope, &self.policies, self.uid)).transpose()
     }
 
     fn group(&self, group: &Group) -> Present {
@@ -169,6 +210,17 @@ impl World<'_> {
                 observed.insert(id, Sighting::Present(self.policy(policy)));
             }
         }
+        for id in self.roles.keys().filter(|id| is_new(id)) {
+            let ours =
+                |body: &Tree| body.at("/metadata/labels").is_some_and(|labels| labels.get(MARK.0).is_some());
+            match self.role(id) {
+                Ok(Some(role)) if ours(&role.body) => {
+                    observed.insert(id.clone(), Sighting::Present(role));
+                }
+                Ok(_) => {}
+                Err(why) => observed.notes.push(format_smolstr!("kwo could not look for {id}: {why}")),
+            }
+        }
         let names = |aliases: Option<&Result<Aliases, SmolStr>>| -> BTreeMap<SmolStr, SmolStr> {
             let all = aliases.and_then(|aliases| aliases.as_ref().ok());
             all.into_iter()
@@ -177,7 +229,7 @@ impl World<'_> {
                 .collect()
         };
         let (people, teams) = (names(Some(&self.aliases)), names(self.group_aliases.as_ref()));
-        let client = self.client();
+        let client = self.session.client();
         for (name, group) in self.groups.iter().flatten() {
             let Ok(group) = group else { continue };
             if !kept(Mark::of_metadata(&group.metadata)) || group.external {

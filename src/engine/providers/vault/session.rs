@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use kwo_planner::endings::word;
 use kwo_planner::tree::Tree;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
@@ -28,6 +29,17 @@ enum Way {
     Token(SecretSlice<u8>),
     AppRole { role_id: SmolStr, secret_id: SecretSlice<u8> },
     Kubernetes { role: SmolStr, token: SecretSlice<u8> },
+}
+
+/// What is at a path.
+#[derive(Debug)]
+pub(super) enum At {
+    /// This.
+    Data(Value),
+    /// The server says that nothing is there.
+    Nothing,
+    /// Nor is there anything that could have something there: no engine and no auth method.
+    NoRoute,
 }
 
 /// A way to the server.
@@ -73,6 +85,15 @@ impl Session {
         self.api.server()
     }
 
+    /// What a command for it begins with.
+    pub(super) fn client(&self) -> String {
+        let (variable, program) = match self.versions.get() {
+            Some(false) => ("VAULT_ADDR", "vault"),
+            Some(true) | None => ("BAO_ADDR", "bao"),
+        };
+        format!("{variable}={} {program}", word(self.server()))
+    }
+
     /// Which server it is. Nobody has to be logged in for that.
     ///
     /// # Errors
@@ -101,6 +122,24 @@ impl Session {
             return Ok(None);
         }
         self.understood(&answer, "read", path).map(Some)
+    }
+
+    /// The same at the path of somebody's engine or auth method, which may not be there.
+    ///
+    /// # Errors
+    /// When that cannot be known, with the reason.
+    pub(super) async fn read_at(&self, path: &str) -> Result<At, SmolStr> {
+        let answer = self.ask(path).await?;
+        if is_nothing(&answer) {
+            return Ok(At::Nothing);
+        }
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said = said["errors"][0].as_str().unwrap_or_default();
+        let no_route = said.starts_with("no handler for route") || said.contains("unsupported path");
+        if answer.status == StatusCode::NOT_FOUND && no_route {
+            return Ok(At::NoRoute);
+        }
+        self.understood(&answer, "read", path).map(At::Data)
     }
 
     /// What a list at a path tells of each entry, by its key; nothing where the server has no such list.

@@ -199,19 +199,6 @@ impl Aliases {
     }
 }
 
-/// The accessor of the auth method by which people log in. Asking for the one alone would take the right to change it.
-pub(super) async fn accessor(session: &Session) -> Result<SmolStr, SmolStr> {
-    let told = session.read("sys/auth").await?.unwrap_or_default();
-    let accessor = told[format!("{}/", session.people)]["accessor"].as_str();
-    accessor.map(SmolStr::from).ok_or_else(|| {
-        format_smolstr!(
-            "there is no auth method at {} in {}: `bao auth enable` makes one",
-            session.people,
-            session.server()
-        )
-    })
-}
-
 /// A map that may be missing.
 fn map(told: Option<&Value>) -> Option<Map<String, Value>> {
     match told {
@@ -221,6 +208,6 @@ fn map(told: Option<&Value>) -> Option<Map<String, Value>> {
     }
 }
 
-fn hash(text: &str) -> SmolStr {
+pub(super) fn hash(text: &str) -> SmolStr {
     Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -8,11 +8,13 @@ use kwo_planner::observed::TENANT_LABEL;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::roster::Identity;
 use kwo_planner::tree::Tree;
-use kwo_planner::vault::{OURS, VaultKind};
+use kwo_planner::vault::{OURS, VaultKind, is_of_pipelines, role_path};
 use serde_json::{Map, Value, json};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::mark::Mark;
+use super::methods::methods;
+use super::roles::{self, Role};
 use super::session::Session;
 use super::things::{self, Group};
 use super::turns::Turns;
@@ -33,7 +35,9 @@ pub(super) async fn step(
     let write = Write { turns, session, mark, step };
     let id = &step.id;
     match id.vault_kind() {
-        Some(VaultKind::Policy | VaultKind::Group) if !id.name.starts_with(OURS) => {
+        Some(VaultKind::Policy | VaultKind::Group | VaultKind::AuthRole | VaultKind::SecretsRole)
+            if !id.name.starts_with(OURS) =>
+        {
             Err(refused(format!("kwo writes nothing that is not named {OURS}…")))
         }
         Some(VaultKind::Policy) => write.policy().await,
@@ -41,6 +45,8 @@ pub(super) async fn step(
         Some(VaultKind::Member) => write.member().await,
         Some(VaultKind::Entity) => write.login(&ENTITY).await,
         Some(VaultKind::ExternalGroup) => write.login(&EXTERNAL_GROUP).await,
+        Some(VaultKind::AuthRole) => write.role(true).await,
+        Some(VaultKind::SecretsRole) => write.role(false).await,
         None => Err(refused(format!("kwo knows no {} of Vault", id.kind))),
     }
 }
@@ -78,7 +84,11 @@ const EXTERNAL_GROUP: LoginKind = LoginKind {
 impl Write<'_> {
     async fn policy(&self) -> Result<(), Refusal> {
         let Step { id, wanted, seen, .. } = self.step;
-        let text = self.mark.in_policy(wanted.get("policy").map(Tree::items).unwrap_or_default());
+        let mut text = self.mark.in_policy(wanted.get("policy").map(Tree::items).unwrap_or_default());
+        if is_of_pipelines(&id.name) {
+            let methods = self.known(methods(self.session).await)?;
+            text = methods.in_ids(self.session, &text).map_err(|why| refused(why.into()))?;
+        }
         let path = format!("sys/policies/acl/{}", encoded(&id.name));
         let now = self.known(things::policy(self.session, &id.name).await)?;
         if now.as_ref().is_some_and(|now| now.text == text) {
@@ -147,7 +157,7 @@ impl Write<'_> {
             Some(login) => (&EXTERNAL_GROUP, login),
             None => (&ENTITY, id.name.as_str()),
         };
-        let accessor = self.known(things::accessor(self.session).await)?;
+        let accessor = self.accessor().await?;
         let Some(owner) = self.owner(kind, login, &accessor).await? else {
             return Err(Refusal::Changed { why: format!("{login} has no login in Vault any more") });
         };
@@ -180,7 +190,7 @@ impl Write<'_> {
     /// that exists moves it, and the person's next login is somebody else.
     async fn login(&self, kind: &LoginKind) -> Result<(), Refusal> {
         let name = &self.step.id.name;
-        let accessor = self.known(things::accessor(self.session).await)?;
+        let accessor = self.accessor().await?;
         let exists = || Refusal::Changed { why: format!("{name} has a login in Vault meanwhile") };
         if self.owner(kind, name, &accessor).await?.is_some() {
             return Err(exists());
@@ -248,6 +258,25 @@ impl Write<'_> {
                     .ok_or_else(|| refused(format!("{} tells no id of {name}", self.session.server())))
             }
         }
+    }
+
+    /// The accessor of the auth method by which people log in.
+    async fn accessor(&self) -> Result<SmolStr, Refusal> {
+        let methods = self.known(methods(self.session).await)?;
+        self.known(methods.accessor(self.session, &self.session.people))
+    }
+
+    /// A role has no version: it is looked at right before, and again after.
+    async fn role(&self, auth: bool) -> Result<(), Refusal> {
+        let Step { id, wanted, seen, .. } = self.step;
+        let now = self.known(roles::one(self.session, id).await)?;
+        if now.as_ref().map(Role::version) != seen.as_ref().map(|version| version.0.clone()) {
+            return Err(changed(id));
+        }
+        let body = roles::posted(auth, wanted, now.as_ref(), &self.mark);
+        self.session.post(&role_path(auth, &id.scope, &encoded(&id.name)), &body).await?;
+        let after = self.known(roles::one(self.session, id).await)?;
+        if after.is_some_and(|after| after.is(wanted)) { Ok(()) } else { Err(changed(id)) }
     }
 
     async fn found(&self, group: &str) -> Result<Option<Group>, Refusal> {

@@ -80,6 +80,21 @@ impl Bao {
         answer["auth"]["client_token"].as_str().expect("a token").to_owned()
     }
 
+    /// Makes an auth method and a secrets engine for this cluster, both at `kubernetes/`: what an admin does once. The
+    /// server comes to the cluster by this token.
+    pub fn of_cluster(&self, server: &str, ca: &str, token: &str) {
+        self.root("POST", "sys/auth/kubernetes", &json!({"type": "kubernetes"}));
+        self.root("POST", "sys/mounts/kubernetes", &json!({"type": "kubernetes"}));
+        let way = |name: &str| json!({"kubernetes_host": server, "kubernetes_ca_cert": ca, name: token, "disable_local_ca_jwt": true});
+        self.root("POST", "auth/kubernetes/config", &way("token_reviewer_jwt"));
+        self.root("POST", "kubernetes/config", &way("service_account_jwt"));
+    }
+
+    /// The status and the answer to a login by the auth method at `kubernetes/`.
+    pub fn login_of_cluster(&self, role: &str, token: &str) -> (u16, Value) {
+        self.ask("", "POST", "auth/kubernetes/login", &json!({"role": role, "jwt": token}))
+    }
+
     /// Ends it, as a machine does that goes away.
     pub fn stop(&mut self) {
         drop(self.running.take());

@@ -1,0 +1,102 @@
+//! `systems.vault.pipelines` and `systems.vault.deployers`: how the pipelines of all namespaces come to Vault, and how owners
+//! come to a token for a pipeline. One policy and one role each do for every namespace: the server puts the namespace in.
+
+use std::sync::Arc;
+
+use smol_str::{SmolStr, format_smolstr};
+
+use super::body::{map, mark, words};
+use super::systems::{PathSegments, Pipelines, Vault};
+use super::vault::quoted;
+use crate::named::ACCOUNT;
+use crate::observed::MARK;
+use crate::resource::{Reason, Resource, ResourceId};
+use crate::roster::At;
+use crate::tree::Tree;
+use crate::vault::{DEPLOYER, VaultKind, pipelines_policy};
+
+/// For how many seconds a login of a pipeline is good.
+const LOGIN: u64 = 3600;
+
+/// For how many seconds a token of the cluster is good, where nobody says how long, and at most.
+const TOKEN: [u64; 2] = [1800, 3600];
+
+/// What pipelines have in common. Nothing of it is any tenant's.
+pub(super) fn compile(vault: &Vault, resources: &mut Vec<Resource>) {
+    if let Some(At { value: pipelines, at }) = &vault.pipelines {
+        auth(&vault.kv(), pipelines, &Reason::Roster(*at), resources);
+    }
+    if let Some(At { value: mount, at }) = &vault.deployers {
+        let id = ResourceId::vault(VaultKind::SecretsRole, mount.text().clone(), DEPLOYER);
+        let body = map([
+            ("account", Tree::from(ACCOUNT)),
+            ("maxTtl", Tree::from(TOKEN[1])),
+            ("metadata", ours()),
+            ("namespaceLabels", selector()),
+            ("namespaces", Tree::list([])),
+            ("ttl", Tree::from(TOKEN[0])),
+        ]);
+        resources.push(Resource::new(id, body, Arc::new([]), Reason::Roster(*at)));
+    }
+}
+
+fn auth(kv: &PathSegments, pipelines: &Pipelines, because: &Reason, resources: &mut Vec<Resource>) {
+    let mount = pipelines.mount();
+    let policy = ResourceId::vault(VaultKind::Policy, "", pipelines_policy(mount.text()));
+    let body = map([("metadata", ours()), ("policy", Tree::texts(policy_text(kv, &mount)))]);
+    resources.push(Resource::new(policy.clone(), body, Arc::new([]), because.clone()));
+    let id = ResourceId::vault(VaultKind::AuthRole, mount.text().clone(), DEPLOYER);
+    let body = map([
+        ("accounts", words(&[ACCOUNT])),
+        ("audience", Tree::from(pipelines.audience())),
+        ("maxTtl", Tree::from(LOGIN)),
+        ("metadata", ours()),
+        ("namespaceLabels", selector()),
+        ("namespaces", Tree::list([])),
+        ("policies", Tree::list([Tree::from(&policy.name)])),
+        ("ttl", Tree::from(LOGIN)),
+    ]);
+    resources.push(Resource::new(id, body, Arc::new([policy]), because.clone()));
+}
+
+fn ours() -> Tree {
+    map([("labels", mark(None))])
+}
+
+/// The namespaces that kwo makes for tenants: no tenant can give a namespace this label.
+fn selector() -> Tree {
+    map([(MARK.0, Tree::from(MARK.1))])
+}
+
+/// What a pipeline may do with the secrets of its own namespace: read and write them, and end none.
+fn policy_text(kv: &PathSegments, mount: &PathSegments) -> Vec<String> {
+    let namespace =
+        format_smolstr!("{{{{identity.entity.aliases.<auth/{mount}>.metadata.service_account_namespace}}}}");
+    let mut lines = Vec::new();
+    for (verb, can) in
+        [("data", &["create", "read", "update", "patch"][..]), ("metadata", &["read", "list"][..])]
+    {
+        // With the slash, so that the namespace `alice` gives nothing of `alice-prod`.
+        for path in [format!("{kv}/{verb}/{namespace}"), format!("{kv}/{verb}/{namespace}/*")] {
+            let can: Vec<String> = can.iter().map(|word| quoted(word)).collect();
+            lines.push(format!("path {} {{", quoted(&path)));
+            lines.push(format!("  capabilities = [{}]", can.join(", ")));
+            lines.push("}".to_owned());
+        }
+    }
+    lines
+}
+
+/// What an owner needs to get a token of the service account of this namespace, and of no other.
+pub(super) fn may_get_tokens(mount: &PathSegments, namespace: &SmolStr) -> [String; 8] {
+    [
+        format!("path {} {{", quoted(&format!("{mount}/creds/{DEPLOYER}"))),
+        "  capabilities = [\"update\"]".to_owned(),
+        "  allowed_parameters = {".to_owned(),
+        format!("    \"kubernetes_namespace\" = [{}]", quoted(namespace)),
+        "    \"ttl\" = []".to_owned(),
+        "  }".to_owned(),
+        "  required_parameters = [\"kubernetes_namespace\"]".to_owned(),
+        "}".to_owned(),
+    ]
+}
