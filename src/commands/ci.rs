@@ -27,6 +27,7 @@ use kwo_engine::out;
 use kwo_engine::regular;
 use kwo_engine::source;
 use kwo_engine::strict::fails;
+use kwo_engine::target::Opening;
 
 /// The kubeconfig itself, as pipelines keep it in a secret.
 const KUBECONFIG_DATA: &str = "KWO_KUBECONFIG_DATA";
@@ -116,7 +117,9 @@ impl Scene {
         let loaded = compiled(self.checked(args)?)?;
         let _kubeconfig = self.kubeconfig(args)?;
         let asks = plan::Asks { hits: true, reaches: true };
-        Ok(plan::made(loaded, &args.roster.roster, args.target.target()?, asks).await?)
+        let target = args.target.target()?;
+        let opening = Opening::begin(&target.options);
+        Ok(plan::made(loaded, &args.roster.roster, target, opening, asks).await?)
     }
 
     /// Applies what is on the default branch: the reviewed plan where one is named, else what the roster says.

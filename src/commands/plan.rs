@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kwo_planner::capacity::{Gather, Overcommitted};
 use kwo_planner::endings::word;
@@ -28,7 +27,7 @@ use kwo_engine::providers::Home;
 use kwo_engine::run::{Guard, Looked, Reaches, capacity, given, hits, look, reaches};
 use kwo_engine::saved::{self, Keys};
 use kwo_engine::strict::fails;
-use kwo_engine::target;
+use kwo_engine::target::{self, Opening};
 
 pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let out = args.out.as_deref();
@@ -39,10 +38,13 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
         ));
     }
     let show = show(&args.shown)?;
+    let target = args.target.target()?;
+    // The cluster makes its answers ready while the roster is read.
+    let opening = Opening::begin(&target.options);
     let loaded = load(&args.roster.roster)?;
     let names: BTreeSet<SmolStr> = loaded.roster.tenants().keys().map(|name| name.text().clone()).collect();
     let asks = Asks { hits: args.hits, reaches: args.output.is_for_review() };
-    let made = made(loaded, &args.roster.roster, args.target.target()?, asks).await?;
+    let made = made(loaded, &args.roster.roster, target, opening, asks).await?;
     let Made { plan, hits, overcommitted, judged, reaches, .. } = &made;
     let tenants = tenants(&args.shown);
     known(&tenants, &names, plan)?;
@@ -133,11 +135,17 @@ pub(super) struct Asks {
 
 /// The plan for the target as it is now, and what it hits and how far it reaches where that is asked for. Where the roster says how much
 /// quotas may promise, also whether they promise more.
-pub(super) async fn made(loaded: Loaded, roster: &Path, target: Target, asks: Asks) -> Result<Made, Failure> {
+pub(super) async fn made(
+    loaded: Loaded,
+    roster: &Path,
+    target: Target,
+    opening: Opening,
+    asks: Asks,
+) -> Result<Made, Failure> {
     let options = &target.options;
     let keeper = loaded.keeper(roster, options);
     let rules = rules(&loaded, options)?;
-    let provider = target::open(options, Duration::ZERO).await?;
+    let provider = opening.home().await?;
     let identity = identity(&*provider).await?;
     let provenance =
         Provenance { target: identity.id, address: identity.address, ..loaded.provenance(roster) };

@@ -17,6 +17,7 @@ use crate::report::plan::{Detail, text};
 use crate::report::policy;
 use crate::watcher::Watcher;
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::target::Opening;
 use kwo_engine::{run, source};
 
 pub(crate) async fn watch(args: &Watch) -> Result<Exit, Failure> {
@@ -128,6 +129,8 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
         clear(first);
         return Ok(apply::run(&args.apply_options()?, stopped).await?.exit);
     }
+    let target = args.target.target()?;
+    let opening = Opening::begin(&target.options);
     // What is shown stays until there is something to show instead of it.
     let loaded = match checked(&args.roster.roster) {
         Ok(loaded) => loaded,
@@ -136,7 +139,7 @@ async fn round(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
             return Err(told(&refused));
         }
     };
-    let made = plan::made(loaded, &args.roster.roster, args.target.target()?, plan::Asks::default()).await?;
+    let made = plan::made(loaded, &args.roster.roster, target, opening, plan::Asks::default()).await?;
     clear(first);
     data(&(policy::text(made.judged.as_ref()) + &text(&made.plan, Detail::default())));
     Ok(if made.plan.holds() || !made.keeps_policy() { Exit::Held } else { Exit::Done })

@@ -10,6 +10,8 @@ use crate::failure::Failure;
 use crate::providers::{
     Composite, ConnectError, Cutter, Cutters, Dir, Home, Kube, KubeOptions, NAME_ONE, Node, Provider, Records,
 };
+use tokio::task::JoinHandle;
+
 use kwo_planner::plan::{Adopt, tenant};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
@@ -61,6 +63,39 @@ pub async fn open(options: &TargetOptions, lock_duration: Duration) -> Result<Ar
         }
     };
     Ok(Arc::new(composite(main, node).patient(options.patience())))
+}
+
+/// A target that is being opened and asked while the caller has something else to do. It ends with this.
+pub struct Opening(JoinHandle<Result<Arc<dyn Home>, Failure>>);
+
+impl Opening {
+    /// Begins, for a run that changes nothing.
+    #[must_use]
+    pub fn begin(options: &TargetOptions) -> Opening {
+        let options = options.clone();
+        Opening(tokio::spawn(async move {
+            let home = open(&options, Duration::ZERO).await?;
+            home.ahead();
+            Ok(home)
+        }))
+    }
+
+    /// The target.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn home(mut self) -> Result<Arc<dyn Home>, Failure> {
+        match (&mut self.0).await {
+            Ok(opened) => opened,
+            Err(broken) => Err(Failure::new("opening the target was broken off").because(&broken)),
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl TargetOptions {

@@ -93,6 +93,11 @@ impl Provider for Composite {
         Box::pin(self.all(wanted))
     }
 
+    fn ahead(&self) {
+        self.home.ahead();
+        self.others().for_each(|(_, provider)| provider.ahead());
+    }
+
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
         match self.of(step.id.system) {
             Some(provider) => provider.look(step),

@@ -33,6 +33,10 @@ pub trait Provider: Send + Sync {
     /// not be seen is `Unknown`, with the reason.
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed>;
 
+    /// Begins to ask for what `observe` needs whatever is wanted, for a run that still has something else to do. The look
+    /// is then of the moment at which this was called: only for who changes nothing.
+    fn ahead(&self) {}
+
     /// Looks at the object of one step, as `observe` does, and at nothing else.
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting>;
 

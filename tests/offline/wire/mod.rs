@@ -1,6 +1,7 @@
 //! What kwo does on a cluster's bad days: throttling, lost answers, pages that expire, refusals. Each by a server
 //! that plays a script; what a good day looks like is tested against the real thing.
 
+mod ahead;
 mod beside;
 mod lists;
 mod proxied;

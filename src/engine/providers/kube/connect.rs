@@ -19,6 +19,7 @@ use kwo_planner::endings::word;
 use smol_str::SmolStr;
 use tower::{BoxError, ServiceBuilder};
 
+use super::ahead::Ahead;
 use super::causes::{ConnectError, chain};
 use super::login;
 use super::outage::{Limits, Outage};
@@ -143,6 +144,7 @@ impl Kube {
             outage: Arc::clone(&outage),
             guarded,
             page_bytes: options.page_bytes,
+            ahead: Ahead::default(),
         };
         Ok(Kube {
             wire: Arc::new(wire(concurrency, true)),

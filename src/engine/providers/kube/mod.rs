@@ -1,6 +1,7 @@
 //! A Kubernetes cluster, through its API server.
 
 mod again;
+mod ahead;
 mod allows;
 mod answer;
 mod beside;

@@ -18,6 +18,7 @@ use kwo_planner::systems::System;
 use smol_str::{SmolStr, format_smolstr};
 use tokio::task::JoinSet;
 
+use super::ahead;
 use super::answer::{Trouble, times};
 use super::decode::{Objects, Seen};
 use super::page::{Gather, Page};
@@ -38,6 +39,26 @@ const RESTARTS: u32 = 3;
 
 /// How many objects are asked for by name before a LIST of all is the lesser trouble.
 const FEW: usize = 5;
+
+/// Asks for what every look at this system needs, whatever is wanted of it.
+pub(super) fn ahead(wire: &Arc<Wire>) {
+    let needed = Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private);
+    let first = |kind: Kind| match kind.look() {
+        Look::All => page(&all(kind), PAGE, "", ""),
+        Look::Marked | Look::Private => page(&all(kind), PAGE, &marked(), ""),
+    };
+    ahead::ask(wire, needed.map(|kind| Call::get(first(kind))));
+}
+
+/// The path of one page of a LIST.
+fn page(place: &str, limit: usize, only: &str, from: &str) -> String {
+    format!("{place}?limit={limit}{only}{from}")
+}
+
+/// Only what carries kwo's mark.
+fn marked() -> String {
+    format!("&labelSelector={}", encoded(&format!("{}={}", MARK.0, MARK.1)))
+}
 
 /// Looks at all that is wanted of this system, and at all that carries the mark. Each kind is read by itself, beside the
 /// others and while it comes.
@@ -79,6 +100,7 @@ pub(super) async fn observe(wire: &Arc<Wire>, vault: &Arc<Vault>, desired: &Desi
         let why = format_smolstr!("list {}: it was broken off", words(kind));
         all.insert(kind.name(), Whole::of(Err(why), kind, desired, rows));
     }
+    wire.ahead.forget();
     let unlisted = Kind::ALL.into_iter().filter(|kind| kind.lets_in() || *kind == Kind::Namespace);
     let unlisted = unlisted.filter_map(|kind| Some((kind, all.get(kind.name())?.why.clone()?))).collect();
     let sightings = all.into_values().flat_map(|whole| whole.sightings).chain(unknown);
@@ -220,8 +242,7 @@ async fn seen(
     rows: Range<usize>,
 ) -> Result<Vec<Seen>, SmolStr> {
     let mut objects = Objects::new(kind, desired, vault);
-    let (key, value) = MARK;
-    let marked = format!("&labelSelector={}", encoded(&format!("{key}={value}")));
+    let marked = marked();
     let mut found = match kind.look() {
         Look::All => return list(wire, &mut objects, kind, all(kind), "", Call::get).await,
         Look::Marked => list(wire, &mut objects, kind, all(kind), &marked, Call::get).await?,
@@ -321,7 +342,7 @@ pub(super) async fn gather(
         let mut from = String::new();
         loop {
             let mut page = Page::new(&mut *objects);
-            let call = call(format!("{place}?limit={limit}{only}{from}"));
+            let call = call(self::page(&place, limit, only, &from));
             let asked = wire.read(&call, Some(&mut page)).await;
             if matches!(asked.outcome, Err(Trouble::TooLarge(_))) && limit > 1 {
                 limit = (limit / SMALLER).max(1);

@@ -36,6 +36,10 @@ impl Provider for Kube {
         })
     }
 
+    fn ahead(&self) {
+        observe::ahead(&self.wire);
+    }
+
     fn entrust(&self, vault: Arc<Vault>) {
         // The first one counts: what was seen with it has to be written with it.
         let _ = self.vault.set(vault);

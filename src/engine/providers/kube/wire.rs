@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::ahead::{Ahead, Early};
 use super::answer::{Answer, Next, Trouble, next, retry_after};
 use super::json_patch::{self, JSON_PATCH};
 use super::outage::Outage;
@@ -38,6 +39,8 @@ pub(super) struct Wire {
     pub(super) guarded: bool,
     /// Of a page of a list no more is read.
     pub(super) page_bytes: usize,
+    /// What was asked for before it was wanted.
+    pub(super) ahead: Ahead,
 }
 
 /// One request, which can be sent more than once.
@@ -143,13 +146,16 @@ impl Wire {
             .build();
         let (mut tries, mut failed, mut unsure, mut asked_to_wait, mut early) = (0, 0, false, None, false);
         let wait = self.outage.limits.wait;
+        // Before there is a place: what was asked ahead may still wait for one.
+        let mut ahead = self.ahead.take(call).await;
         loop {
             let place = self.pace.enter().await;
             if let Err(why) = self.may(call).await {
                 return Asked { outcome: Err(Trouble::Hopeless(why)), tries, unsure };
             }
-            let sent = Instant::now();
-            let outcome = self.once(call, again(&mut reader)).await;
+            let ahead = ahead.take();
+            let sent = ahead.as_ref().map_or_else(Instant::now, |(sent, _)| *sent);
+            let outcome = self.once(call, ahead, again(&mut reader)).await;
             drop(place);
             tries += 1;
             let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
@@ -212,9 +218,14 @@ impl Wire {
     }
 
     /// Sends it once.
-    async fn once(&self, call: &Call, reader: Option<&mut dyn Reader>) -> Result<Answer, Trouble> {
+    async fn once(
+        &self,
+        call: &Call,
+        ahead: Option<Early>,
+        reader: Option<&mut dyn Reader>,
+    ) -> Result<Answer, Trouble> {
         let started = Instant::now();
-        let outcome = self.send(call, reader).await;
+        let outcome = self.send(call, ahead, reader).await;
         let ms = started.elapsed().as_millis();
         match &outcome {
             Ok(answer) => {
@@ -227,10 +238,18 @@ impl Wire {
         outcome
     }
 
-    async fn send(&self, call: &Call, reader: Option<&mut dyn Reader>) -> Result<Answer, Trouble> {
+    async fn send(
+        &self,
+        call: &Call,
+        ahead: Option<Early>,
+        reader: Option<&mut dyn Reader>,
+    ) -> Result<Answer, Trouble> {
         let (mut body, mut length) = (Vec::new(), 0);
         let patience = self.way.timeout;
-        let mut answer = self.way.open(call.request()?, patience).await?;
+        let mut answer = match ahead {
+            Some((_, answer)) => answer?,
+            None => self.way.open(call.request()?, patience).await?,
+        };
         let mut reader = reader.filter(|_| answer.status().is_success());
         if let Some(reader) = &mut reader {
             reader.begin();
