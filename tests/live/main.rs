@@ -33,6 +33,7 @@ mod kept;
 mod killed;
 mod kubeconfig;
 mod leaving;
+mod manual;
 mod meanwhile;
 mod narrower;
 mod outage;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use testkit::pages::{IN_A_CLUSTER, NOT_AS_SHOWN};
 use testkit::walk::{Walk, blocks, commands, walk};
 
 use crate::cli::pages::all;
@@ -83,6 +84,23 @@ fn every_command_at_a_prompt_can_be_typed() {
     assert!(seen > 25, "{seen} commands were found");
     for not_so in ["kwo plna", "kwo plan --nonsense", "sudo kwo apply --target", "frobnicate"] {
         assert!(wrong(not_so).is_some(), "{not_so}");
+    }
+}
+
+#[test]
+fn every_page_with_a_prompt_is_run_or_says_why_not() {
+    // What is marked is run as it stands, by the tests below and by `tests/live/tutorial.rs`.
+    let unmarked =
+        |page: &String| blocks(page).iter().any(|block| block.kind == "console" && block.more.is_empty());
+    let shown: Vec<String> = all().into_iter().filter(unmarked).collect();
+    let (run, not) = (IN_A_CLUSTER.iter(), NOT_AS_SHOWN.iter().map(|(page, _)| page));
+    let mut listed: Vec<&str> = run.chain(not).copied().collect();
+    listed.sort_unstable();
+    assert_eq!(shown, listed);
+    // The tests that a reason names are there.
+    for (page, reason) in NOT_AS_SHOWN {
+        let mut files = reason.split([' ', ',', ';']).filter(|word| word.starts_with("tests/"));
+        assert!(files.all(|file| Path::new(file).exists()), "{page}: {reason}");
     }
 }
 

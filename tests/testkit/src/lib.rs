@@ -9,6 +9,7 @@ pub mod gate;
 pub mod live;
 pub mod loopback;
 pub mod manual;
+pub mod pages;
 pub mod peers;
 pub mod places;
 pub mod proxy;
