@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hits::Beside;
 use crate::kinds::{Kind, Look};
-use crate::named::ACCOUNT;
+use crate::named::{ACCOUNT, auth_id};
 use crate::node::NodeKind;
 use crate::plan::tenant;
 use crate::resource::{Desired, Resource, ResourceId};
@@ -206,6 +206,8 @@ impl Rights {
         for kind in [Kind::ServiceAccount, Kind::Secret] {
             self.add("", kind, "", &["create", "get", "delete"]);
         }
+        // Who leaves the registry, too, is a line in it.
+        self.add(SYSTEM, Kind::Secret, &auth_id().name, &["patch"]);
         for kind in Kind::ALL.into_iter().filter(|kind| leftovers && *kind != Kind::Namespace) {
             self.add("", kind, "", &["create", "get", "patch", "delete"]);
         }

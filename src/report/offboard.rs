@@ -246,6 +246,9 @@ impl Report for Shown<'_> {
                 counted(asked.reviews, "access review", "access reviews")
             );
         }
+        for door in &record.doors {
+            let _ = writeln!(out, "  registry: {door}");
+        }
         for kept in record.kept.iter().filter(|kept| !kept.ends.is_empty()) {
             let _ = writeln!(out, "  {}, because {}", OneLine(&kept.grants), because(kept));
         }
@@ -369,6 +372,9 @@ impl Report for Certificate<'_> {
         for answer in record.answers.iter().filter(|answer| answer.allowed) {
             let why = if answer.kept { " (kept, see above)" } else { "" };
             let _ = writeln!(out, "- yes: {}{why}", OneLine(answer.sentence()));
+        }
+        for door in &record.doors {
+            let _ = writeln!(out, "- registry: {door}");
         }
         let _ = writeln!(out, "\nSHA-256 of the record: `{}`", record.digest());
         out

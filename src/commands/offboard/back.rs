@@ -7,6 +7,7 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::offboard::{Carried, Record, undo};
 use kwo_engine::policy::{judge, judge_with};
 use kwo_engine::providers::Restored;
+use kwo_planner::named::auth_id;
 use kwo_planner::observed::Observed;
 use kwo_planner::offboard::{Brought, Offboarding, spaces};
 use kwo_planner::plan::Plan;
@@ -50,7 +51,7 @@ impl Scene<'_> {
         self.allowed(&record, &plan, &observed).await?;
         agreed(self.args, &sentence, brakes).await?;
         let ids: Vec<ResourceId> = record.cuts.iter().map(|entry| entry.cut.id().clone()).collect();
-        let actor = self.actor().await;
+        let (actor, cut) = (self.actor().await, record.logins().cloned());
         let told = |id: &ResourceId, result: &Result<Restored, _>| match result {
             Ok(Restored::Back) => talk(&format!("back    {id}\n")),
             Ok(Restored::ByRoster) => {}
@@ -58,7 +59,11 @@ impl Scene<'_> {
         };
         let undone = undo(&self.open.cutters, (record, note), &actor, brakes, told).await;
         let (carried, record) = undone.map_err(|error| unrecorded(&error))?;
-        let rest = if carried.failed.is_empty() { self.anew(&ids, &carried, brakes).await? } else { true };
+        let mut rest =
+            if carried.failed.is_empty() { self.anew(&ids, &carried, brakes).await? } else { true };
+        if carried.by_roster.contains(&auth_id()) {
+            rest &= !self.not_back(&cut).await?;
+        }
         self.announce(
             &record,
             "AccessRestored",
@@ -72,7 +77,9 @@ impl Scene<'_> {
     /// What no record holds, made anew as the roster says; true where nothing of it is missing.
     async fn anew(&self, ids: &[ResourceId], carried: &Carried, brakes: &Brakes) -> Result<bool, Failure> {
         let (mut plan, _, wanted) = self.seen(self.loaded.desired.clone()).await?;
-        plan.steps.retain(|step| ids.contains(&step.id));
+        // Who is let in again needs nothing of the roster, and the others are none of this.
+        let back = |id: &ResourceId| *id == auth_id() && !carried.by_roster.contains(id);
+        plan.steps.retain(|step| ids.contains(&step.id) && !back(&step.id));
         let missing = carried.by_roster.iter().filter(|id| wanted.get(id).is_none());
         for id in missing {
             talk(&format!("{id} does not come back: the roster does not ask for it any more\n"));

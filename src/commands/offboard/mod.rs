@@ -2,6 +2,7 @@
 
 mod back;
 mod last;
+mod registry;
 mod typed;
 
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use jiff::Timestamp;
 use kwo_engine::execute::Brakes;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::offboard::{
-    Actor, Answer, Carried, Prepared, Record, RecordError, Stage, carry_out, everything_of, prepare, prove,
+    Actor, Answer, Carried, Door, Prepared, Record, RecordError, Stage, carry_out, everything_of, prepare,
+    prove,
 };
 use kwo_engine::providers::{Event, Identity, Kube, Note, hostname};
 use kwo_engine::run::{Guard, Locked, Looked, NoPlan, given, look};
@@ -115,6 +117,7 @@ impl Scene<'_> {
         };
         let mut found =
             select(leaving, (&loaded.roster, &loaded.desired), &without, &observed, &known, &others);
+        self.logins(&mut found, &observed.reach).await;
         self.measure(&mut found).await;
         Ok(found)
     }
@@ -252,6 +255,7 @@ impl Scene<'_> {
                 record.mark(records).await.map_err(|error| unrecorded(&error))?;
             }
             carried.answers = self.proved(kube, (&mut record, note), offboarding).await?.0;
+            carried.doors.clone_from(&record.doors);
         }
         Ok(ended(&carried, offboarding, !uncut.is_empty()))
     }
@@ -259,14 +263,21 @@ impl Scene<'_> {
     async fn proved(
         &self,
         kube: &Arc<Kube>,
-        record: (&mut Record, Note),
+        (record, note): (&mut Record, Note),
         offboarding: &Offboarding,
     ) -> Result<(Vec<Answer>, Note), Failure> {
-        prove(&self.open.cutters, kube, record, offboarding).await.map_err(|error| {
+        let proved = prove(&self.open.cutters, kube, (&mut *record, note), offboarding).await;
+        let (answers, mut note) = proved.map_err(|error| {
             Failure::new("the access is cut, but kwo could not ask the API server to prove it")
                 .because(&error)
                 .hint(format!("run it again: `{} --stage cut`", self.args.again()))
-        })
+        })?;
+        if record.logins().is_some() {
+            self.doors(kube, record).await?;
+            let kept = record.save(&*self.open.cutters.records, Some(&note)).await;
+            note = kept.map_err(|error| unrecorded(&error))?;
+        }
+        Ok((answers, note))
     }
 
     async fn carry(
@@ -291,7 +302,10 @@ impl Scene<'_> {
             // Whoever got access meanwhile is found now.
             after = self.seek().await?;
             match &self.open.kube {
-                Some(kube) => carried.answers = self.proved(kube, (&mut record, note), &after).await?.0,
+                Some(kube) => {
+                    carried.answers = self.proved(kube, (&mut record, note), &after).await?.0;
+                    carried.doors.clone_from(&record.doors);
+                }
                 None => {
                     record.kept.clone_from(&after.kept);
                     let kept = record.save(&*self.open.cutters.records, Some(&note)).await;
@@ -397,9 +411,12 @@ fn ended(carried: &Carried, after: &Offboarding, rest: bool) -> Exit {
     }
     let bad: Vec<_> = carried.answers.iter().filter(|answer| answer.is_bad()).collect();
     bad.iter().take(20).for_each(|answer| talk(&format!("still   {}\n", one_line(&answer.sentence()))));
+    carried.doors.iter().take(20).for_each(|door| talk(&format!("registry {door}\n")));
+    let open = carried.doors.iter().any(Door::is_open);
     talk(&still_in(after));
     match () {
         () if !carried.failed.is_empty() || carried.stopped.is_some() => Exit::Failed,
+        () if open => Exit::Held,
         () if !bad.is_empty() || rest || after.still().next().is_some() || !after.unproven.is_empty() => {
             Exit::Held
         }

@@ -10,6 +10,7 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
 use smol_str::format_smolstr;
 
+use super::doors::Door;
 use super::record::{Entry, Record, RecordError, Stage, Stamp};
 use super::reviews::{Answer, questions, review};
 use crate::execute::Brakes;
@@ -40,6 +41,8 @@ pub struct Carried {
     pub stopped: Option<&'static str>,
     /// What the access reviews answered.
     pub answers: Vec<Answer>,
+    /// What the registry answered to those who were cut.
+    pub doors: Vec<Door>,
 }
 
 /// Who runs it, and where.
@@ -182,7 +185,9 @@ pub async fn prove(
 ) -> Result<(Vec<Answer>, Note), RecordError> {
     let account =
         |namespace: &SmolStr, name: &SmolStr| format_smolstr!("system:serviceaccount:{namespace}:{name}");
-    let cut: Vec<&Cut> = record.cuts.iter().map(|entry| &entry.cut).collect();
+    // Of the users of the registry the API server knows nothing.
+    let cut: Vec<&Cut> =
+        record.cuts.iter().map(|entry| &entry.cut).filter(|cut| cut.logins().is_none()).collect();
     let mut who: BTreeSet<SmolStr> = offboarding.people.iter().chain(&offboarding.holders).cloned().collect();
     for namespace in &offboarding.namespaces {
         let names = kube.accounts_in(namespace).await.map_err(RecordError::Refused)?;
@@ -259,6 +264,7 @@ pub async fn undo(
         record.cuts.clear();
         record.asked = None;
         record.answers.clear();
+        record.doors.clear();
         record.kept.clear();
     }
     record.save(&*cutters.records, Some(&note)).await?;
@@ -273,6 +279,10 @@ fn noted(record: &mut Record, cut: &Cut) {
         have.cut.id() == cut.id() && have.cut.parts().is_empty() == cut.parts().is_empty()
     };
     match record.cuts.iter_mut().find(same) {
+        // Whom an earlier run shut out comes back as well.
+        Some(have) if cut.logins().is_some() => {
+            *have = Entry { cut: entry.cut.with_logins_of(&have.cut), made: None };
+        }
         Some(have) if cut.parts().is_empty() => *have = entry,
         Some(have) if have.cut.parts() == cut.parts() => *have = entry,
         _ => record.cuts.push(entry),

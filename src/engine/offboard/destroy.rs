@@ -61,6 +61,8 @@ pub fn facts(
     let strangers =
         objects.iter().filter(|held| !is_marked(&held.object) && !is_every_namespaces(&held.object));
     let still = record.answers.iter().filter(|answer| answer.is_bad()).map(|answer| answer.sentence().into());
+    let still =
+        still.chain(record.doors.iter().filter(|door| door.admits()).map(|door| door.to_string().into()));
     let missing = objects.iter().filter(|held| !is_every_namespaces(&held.object)).filter_map(|held| {
         let entry = ObjectKey::of(&held.object).ok().and_then(|key| own?.holds_object(&key));
         match entry {

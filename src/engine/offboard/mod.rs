@@ -3,6 +3,7 @@
 
 mod carry;
 mod destroy;
+mod doors;
 mod keep;
 mod packed;
 mod record;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use carry::{Actor, Carried, Prepared, carry_out, prepare, prove, stamped, undo};
 pub use destroy::{Gone, Leave, destroy, facts, removals, waited};
+pub use doors::{Door, knock};
 pub use keep::{NotKept, archived, claims, everything, storage};
 pub use record::{Entry, Kept, Record, RecordError, Stage, Stamp};
 pub use reviews::{Answer, Asked, Question, everything_of, questions, review};

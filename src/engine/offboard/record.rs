@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use kwo_planner::endings::word;
-use kwo_planner::offboard::{self, Cut, Leaving};
+use kwo_planner::offboard::{self, Cut, Leaving, Logins};
 use kwo_planner::tree::SmolStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::doors::Door;
 use super::packed;
 use super::reviews::{Answer, Asked};
 use crate::archive::Receipt;
@@ -41,6 +42,9 @@ pub struct Record {
     /// The access reviews that were answered with yes. An older record has those with no, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answer>,
+    /// What the registry answered to those whose login was cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doors: Vec<Door>,
     /// The archive that was read back, and where it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<Kept>,
@@ -151,6 +155,7 @@ impl Record {
             kept: Vec::new(),
             asked: None,
             answers: Vec::new(),
+            doors: Vec::new(),
             archive: None,
             retain_seconds,
         }
@@ -204,6 +209,12 @@ impl Record {
     pub fn proved(&mut self, answers: Vec<Answer>) {
         self.asked = Some(Asked::of(&answers));
         self.answers = answers.into_iter().filter(|answer| answer.allowed).collect();
+    }
+
+    /// Whose login at the registry was cut.
+    #[must_use]
+    pub fn logins(&self) -> Option<&Logins> {
+        self.cuts.iter().find_map(|entry| entry.cut.logins())
     }
 
     /// Leaves a mark that a cut begins now, which the system itself dates. Each cut leaves another one.

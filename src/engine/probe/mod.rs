@@ -6,5 +6,5 @@ mod registry;
 mod tls;
 
 pub use credential::ask;
-pub use registry::answers;
+pub use registry::{answers, lets_in};
 pub use tls::{Certificate, Fault, look};

@@ -2,8 +2,10 @@
 //! the bytes are in the vault of the run and in the requests that write them, and nowhere else.
 
 pub(crate) mod htpasswd;
+pub(crate) mod offboarded;
 pub(crate) mod rotation;
 pub(crate) mod vault;
 
+pub use offboarded::Known;
 pub use rotation::{Obstacle, Rotation, Standing, rotate, standing};
 pub use vault::{Credentials, SecretData, Vault};

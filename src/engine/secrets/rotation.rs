@@ -15,7 +15,7 @@ use super::vault::SecretData;
 use super::vault::generated;
 
 /// The key of the htpasswd file, and of those who were in it before a rotation.
-const HTPASSWD: &str = "htpasswd";
+pub(crate) const HTPASSWD: &str = "htpasswd";
 pub(crate) const PREVIOUS: &str = "previous";
 
 /// Who a user is at the moment.

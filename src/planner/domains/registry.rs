@@ -13,7 +13,7 @@ use super::tenants::Tenant;
 use crate::roster::editors::in_words;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
-use crate::roster::{At, Entry, Finding, Findings, HostName, Map, Name, Quantity, SecretRef, Span};
+use crate::roster::{At, Entry, Finding, Findings, HostName, Identity, Map, Name, Quantity, SecretRef, Span};
 use crate::secrets::{LONGEST_PASSWORD, logins};
 
 record! {
@@ -40,6 +40,10 @@ record! {
     pub struct RegistryUser: "a user of the registry" {
         /// Where the password is.
         pub password: At<SecretRef>,
+        /// The tenant whose login it is. It ends when `kwo offboard` cuts the access of the tenant.
+        pub tenant: Option<At<Name>>,
+        /// The person whose login it is. It ends when `kwo offboard --person` cuts the access of that person.
+        pub person: Option<At<Identity>>,
     }
 }
 
@@ -165,6 +169,7 @@ pub(crate) fn check(
         check_resolver(resolver, dns, findings);
     }
     check_users(&registry.users, findings);
+    check_whose(registry, tenants, findings);
     if let Some(past) = registry.hosts.get(MAX_HOSTS) {
         let message = format!("the registry has {} hosts, and {MAX_HOSTS} are allowed", registry.hosts.len());
         let finding = Finding::new("too-many-hosts", past.at, message, "expected no more from here on");
@@ -240,6 +245,38 @@ fn check_users(users: &Map<Name, RegistryUser>, findings: &mut Findings) {
                 )
                 .also(*key, format!("`{name}`, whose password kwo makes"))
                 .hint("`kwo registry rotate` gives the new password to that name, so that the old one can go on"),
+            );
+        }
+    }
+}
+
+/// A user is of a tenant that there is, and as whom the node pulls is nobody's: without that login no pod of any tenant
+/// gets an image from the registry.
+fn check_whose(registry: &Registry, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
+    for (at, (name, user)) in registry.in_order().into_iter().enumerate() {
+        let RegistryUser { password: _, tenant, person } = user;
+        if let Some(tenant) = tenant.as_ref().filter(|tenant| !tenants.contains_key(&tenant.value)) {
+            findings.push(
+                Finding::new(
+                    "unknown-tenant",
+                    tenant.at,
+                    format!("the registry's user `{name}` is of tenant `{tenant}`, and the roster has no such tenant"),
+                    "expected a tenant of this roster",
+                )
+                .hint(format!("if the tenant has left, take `{name}` out, too; the next `kwo apply` ends the login")),
+            );
+        }
+        let whose = tenant.as_ref().map(|tenant| (tenant.at, "a tenant"));
+        let whose = whose.or_else(|| person.as_ref().map(|person| (person.at, "a person")));
+        if let Some((span, what)) = whose.filter(|_| at == 0) {
+            findings.push(
+                Finding::new(
+                    "node-pulls-as-them",
+                    span,
+                    format!("the node pulls as the registry's first user, `{name}`, and that is the login of {what}"),
+                    "expected a first user that nobody takes along",
+                )
+                .hint("put a user for the node in front, such as `docker: {password: {generate: 32}}`"),
             );
         }
     }

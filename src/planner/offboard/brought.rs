@@ -30,7 +30,9 @@ impl Brought {
         observed: &Observed,
     ) -> Result<Brought, Clash> {
         let mut bodies: BTreeMap<&ResourceId, Tree> = BTreeMap::new();
-        for cut in cuts.into_iter().filter(|cut| cut.id().known_kind().is_some()) {
+        // Who the registry lets in is no part of an object that a rule reads.
+        let counts = |cut: &&Cut| cut.id().known_kind().is_some() && cut.logins().is_none();
+        for cut in cuts.into_iter().filter(counts) {
             if cut.parts().is_empty() {
                 bodies.insert(cut.id(), cut.inverse().clone());
                 continue;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Pick;
+use super::{Logins, Pick};
 use crate::access;
 use crate::domains::roles::{NAVIGATION, POWER_USER};
 use crate::kinds::Kind;
@@ -20,6 +20,8 @@ pub enum Part {
     Subject(SmolStr),
     /// Every subject of a binding that is a service account of this namespace.
     Accounts(SmolStr),
+    /// What these names log in with at the registry of the cluster.
+    Logins(Logins),
     /// The field at this pointer, where it has this value.
     Field {
         /// The place.
@@ -38,6 +40,8 @@ pub struct Cut {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     parts: Vec<Entry>,
     inverse: Tree,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    logins: Option<Logins>,
     order: Order,
     why: SmolStr,
 }
@@ -86,8 +90,14 @@ impl Cut {
     /// # Errors
     /// When nothing of it is there any more, or it could not be brought back.
     pub fn of(pick: &Pick, object: &Tree, seen: Version) -> Result<Cut, Uncut> {
+        if let Some(Part::Logins(logins)) = &pick.part {
+            let logins = Some(logins.among(object).ok_or(Uncut::Gone)?);
+            let (id, why) = (pick.id.clone(), pick.why.clone());
+            let order = Order::Credential;
+            return Ok(Cut { id, seen, parts: Vec::new(), inverse: Tree::Null, logins, order, why });
+        }
         let parts = match &pick.part {
-            None => Vec::new(),
+            None | Some(Part::Logins(_)) => Vec::new(),
             Some(part @ (Part::Subject(who) | Part::Accounts(who))) => {
                 let subjects = object.at("/subjects").map(Tree::items).unwrap_or_default();
                 let theirs = |subject: &Tree| match part {
@@ -115,7 +125,8 @@ impl Cut {
             return Err(Uncut::Secret(pick.id.clone()));
         }
         let order = pick.id.system.rules().loses(&pick.id, parts.is_empty());
-        Ok(Cut { id: pick.id.clone(), seen, parts, inverse, order, why: pick.why.clone() })
+        let (id, why) = (pick.id.clone(), pick.why.clone());
+        Ok(Cut { id, seen, parts, inverse, logins: None, order, why })
     }
 
     /// The object.
@@ -141,6 +152,22 @@ impl Cut {
     #[must_use]
     pub fn inverse(&self) -> &Tree {
         &self.inverse
+    }
+
+    /// Who can log in at the registry no longer. The inverse is kept in the very Secret that lets them in, under
+    /// [`OFFBOARDED`](super::OFFBOARDED), for no record holds a hash.
+    #[must_use]
+    pub fn logins(&self) -> Option<&Logins> {
+        self.logins.as_ref()
+    }
+
+    /// The same, and of the logins of an earlier one as well: what was cut then is still to come back.
+    #[must_use]
+    pub fn with_logins_of(mut self, earlier: &Cut) -> Cut {
+        if let (Some(logins), Some(before)) = (&mut self.logins, &earlier.logins) {
+            logins.add(before);
+        }
+        self
     }
 
     /// What it ends.
@@ -173,6 +200,9 @@ impl Cut {
     /// itself proves nothing.
     #[must_use]
     pub fn gives(&self) -> Vec<String> {
+        if let Some(Logins { of: _, names }) = &self.logins {
+            return names.iter().map(|name| format!("the registry lets in {name} again")).collect();
+        }
         if self.parts.is_empty() {
             let sentences = access::sentences(&self.id, &self.inverse, "becomes");
             // What is no sentence is shown as it would be written.

@@ -4,6 +4,7 @@
 
 mod brought;
 mod cut;
+mod logins;
 mod removal;
 mod select;
 mod storage;
@@ -11,6 +12,7 @@ mod strange;
 
 pub use brought::Brought;
 pub use cut::{Cut, Entry, Part, Uncut, list_of, manifest};
+pub use logins::{Logins, OFFBOARDED, SEEN};
 pub use removal::{Barrier, Facts, Found, Gate, Removal, Unremovable};
 pub use select::{Others, select};
 pub use storage::{gibibytes, stored};

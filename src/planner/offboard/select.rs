@@ -84,7 +84,10 @@ pub fn select(
     found
 }
 
-fn rank(pick: &Pick) -> Order {
+pub(super) fn rank(pick: &Pick) -> Order {
+    if let Some(Part::Logins(_)) = pick.part {
+        return Order::Credential;
+    }
     pick.id.system.rules().loses(&pick.id, pick.part.is_none())
 }
 
@@ -235,6 +238,7 @@ fn ends(pick: &Pick, subject: &Tree) -> bool {
         Some(Part::Field { pointer: _, value }) => value == subject || value.items().contains(subject),
         Some(Part::Accounts(space)) => is_account_of(subject, space),
         Some(Part::Subject(who)) => is_person(subject, who),
+        Some(Part::Logins(_)) => false,
     }
 }
 

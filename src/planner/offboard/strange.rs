@@ -10,7 +10,7 @@ use super::{Cut, Leaving, list_of};
 use crate::domains::reserved::reserved_for;
 use crate::domains::roles::NAVIGATION;
 use crate::kinds::Kind;
-use crate::named::{ACCOUNT, LONG_LIVED};
+use crate::named::{ACCOUNT, LONG_LIVED, auth_id};
 use crate::observed::{Observed, Sighting, TENANT_LABEL};
 use crate::tree::{SmolStr, Tree};
 
@@ -43,6 +43,10 @@ impl Cut {
             return Ok(());
         }
         let never = || Err(format!("kwo does not cut {id}, so it does not bring it back"));
+        if let Some(logins) = self.logins() {
+            let alone = self.parts().is_empty() && *self.inverse() == Tree::Null;
+            return if alone && *id == auth_id() && logins.is_of(leaving) { Ok(()) } else { never() };
+        }
         let Some(kind) = id.known_kind() else { return never() };
         let binding = matches!(kind, Kind::RoleBinding | Kind::ClusterRoleBinding);
         let leftovers = matches!(leaving, Leaving::Leftovers { .. });
@@ -99,7 +103,8 @@ impl Cut {
     #[must_use]
     pub fn beyond(&self, spaces: &BTreeSet<SmolStr>) -> Vec<SmolStr> {
         let id = self.id();
-        if id.node_kind().is_some() {
+        // The lines of the registry's users are kept with whose cut took them, and not by the record.
+        if id.node_kind().is_some() || self.logins().is_some() {
             return Vec::new();
         }
         let kind = id.known_kind();
@@ -236,6 +241,36 @@ mod tests {
             ),
         ] {
             assert_eq!(taken.check(&tenant()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_logins_of_another_come_back_by_no_record() {
+        let of = |id: &str, rest: &str| -> Cut {
+            let json =
+                format!(r#"{{"id":"{id}","seen":"u/7","inverse":null,"order":"right","why":"w",{rest}}}"#);
+            serde_json::from_str(&json).unwrap()
+        };
+        let auth = "kube:Secret/kube-system/registry-auth";
+        let names = |of: &str, names: &str| format!(r#""logins":{{"of":"{of}","names":[{names}]}}"#);
+        let alice = of(auth, &names("tenant:alice", r#""ci","ci-2""#));
+        assert_eq!(alice.check(&tenant()), Ok(()));
+        assert_eq!(alice.gives(), ["the registry lets in ci again", "the registry lets in ci-2 again"]);
+        assert!(alice.beyond(&BTreeSet::new()).is_empty());
+        let person = Leaving::Person { name: "bob smith".into(), everywhere: false };
+        assert!(person.mark().chars().all(|c| !c.is_whitespace()));
+        assert!(alice.check(&person).is_err() && alice.check(&Leaving::Leftovers { access: true }).is_err());
+        let part = r#""parts":[{"pointer":"/data/htpasswd","value":"x"}],"#;
+        for forged in [
+            of(auth, &names("tenant:bob", r#""ci""#)),
+            of(auth, &names("tenant:alice", "")),
+            of(auth, &names("tenant:alice", r#""ci\nroot""#)),
+            of(auth, &names("tenant:alice", r#""ci:x""#)),
+            of("kube:Secret/alice/registry-auth", &names("tenant:alice", r#""ci""#)),
+            of("kube:ClusterRoleBinding/b", &names("tenant:alice", r#""ci""#)),
+            of(auth, &format!("{part}{}", names("tenant:alice", r#""ci""#))),
+        ] {
+            assert!(forged.check(&tenant()).is_err(), "{forged:?}");
         }
     }
 

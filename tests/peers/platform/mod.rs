@@ -7,6 +7,7 @@ mod cert_manager;
 mod crds;
 mod faults;
 mod hosts;
+mod leaving;
 mod login;
 mod node;
 mod registry;

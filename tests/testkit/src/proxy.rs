@@ -22,6 +22,11 @@ impl Proxy {
         Proxy::start(connect)
     }
 
+    /// Speaks CONNECT, and leads to this port of loopback whatever is asked for.
+    pub fn to(port: u16) -> Proxy {
+        Proxy::leading(connect, Some(port))
+    }
+
     /// Wants a name and a password, and takes none.
     pub fn locked() -> Proxy {
         Proxy::start(|client| {
@@ -39,6 +44,10 @@ impl Proxy {
     }
 
     fn start(greeting: Greeting) -> Proxy {
+        Proxy::leading(greeting, None)
+    }
+
+    fn leading(greeting: Greeting, to: Option<u16>) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -46,7 +55,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let log = Arc::clone(&log);
-                thread::spawn(move || serve(client, greeting, &log));
+                thread::spawn(move || serve(client, (greeting, to), &log));
             }
         });
         Proxy { address, asked }
@@ -58,10 +67,14 @@ impl Proxy {
     }
 }
 
-fn serve(mut client: TcpStream, greeting: Greeting, log: &Mutex<Vec<String>>) -> Option<()> {
+fn serve(
+    mut client: TcpStream,
+    (greeting, to): (Greeting, Option<u16>),
+    log: &Mutex<Vec<String>>,
+) -> Option<()> {
     let (asked, port) = greeting(&mut client)?;
     log.lock().ok()?.push(asked);
-    let server = TcpStream::connect(("127.0.0.1", port?)).ok()?;
+    let server = TcpStream::connect(("127.0.0.1", to.or(port)?)).ok()?;
     let (from, to) = (client.try_clone().ok()?, server.try_clone().ok()?);
     thread::spawn(move || pass(from, to));
     pass(server, client);

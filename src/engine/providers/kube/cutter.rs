@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
+use kwo_planner::named::auth_id;
 use kwo_planner::observed::Version;
 use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::ResourceId;
@@ -24,11 +25,19 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 impl Cutter for Kube {
     fn whole<'a>(&'a self, id: &'a ResourceId) -> Promise<'a, Result<Option<Whole>, Refusal>> {
-        Box::pin(async move { get(&self.wire, &one(id).map_err(refused)?).await })
+        Box::pin(async move {
+            if *id == auth_id() {
+                return self.users().await;
+            }
+            get(&self.wire, &one(id).map_err(refused)?).await
+        })
     }
 
     fn cut<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
+            if let Some(logins) = cut.logins() {
+                return self.shut_out(logins, cut.seen()).await;
+            }
             let path = one(cut.id()).map_err(refused)?;
             let (uid, revision) = parts(cut.seen())?;
             if cut.parts().is_empty() {
@@ -50,6 +59,9 @@ impl Cutter for Kube {
 
     fn restore<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<Restored, Refusal>> {
         Box::pin(async move {
+            if let Some(logins) = cut.logins() {
+                return self.let_in(logins).await;
+            }
             if cut.parts().is_empty() {
                 return made(&self.wire, cut).await;
             }

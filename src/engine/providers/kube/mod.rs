@@ -35,6 +35,7 @@ mod review;
 mod roles;
 mod secret;
 mod token;
+mod users;
 mod warned;
 mod way;
 mod wire;

@@ -7,13 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use kwo_planner::kinds::Kind;
-use kwo_planner::observed::is_mark;
+use kwo_planner::observed::{Version, is_mark};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{Tree, join};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use serde_json::json;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 use zeroize::Zeroizing;
 
 use super::connect::Kube;
@@ -57,6 +57,12 @@ impl StoredSecret {
     #[must_use]
     pub fn is_marked(&self) -> bool {
         self.head.labels.iter().any(|(key, value)| is_mark(key, value))
+    }
+
+    /// The state that it was read in.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        Version(format_smolstr!("{}/{}", self.head.uid, self.head.resource_version))
     }
 
     fn holds(&self, other: &SecretData) -> bool {

@@ -109,8 +109,8 @@ static ADMISSION: Shape = Shape { whole: &["/spec"], ..PLAIN };
 static SECRET: Shape = Shape {
     // A token of another account is deleted by the controller that made it once the account's name changes.
     immutable: &["/type", "/metadata/annotations/kubernetes.io~1service-account.name"],
-    // What `kwo registry rotate` leaves there is in no roster.
-    filled: &["/data/previous"],
+    // What `kwo registry rotate` and `kwo offboard` leave there is in no roster.
+    filled: &["/data/previous", "/data/offboarded"],
     ..PLAIN
 };
 static CONFIG_MAP: Shape = Shape {

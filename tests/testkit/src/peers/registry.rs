@@ -1,4 +1,4 @@
-//! A real container registry, without TLS, whose users are in an htpasswd file.
+//! A real container registry, whose users are in an htpasswd file.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -42,13 +42,26 @@ impl User<'_> {
 impl Registry {
     /// Nothing where there is no such program.
     pub fn start(htpasswd: &Path) -> Option<Registry> {
+        Registry::serving(htpasswd, None)
+    }
+
+    /// One that speaks TLS, with a certificate and a key in files; only others ask it.
+    pub fn secured(htpasswd: &Path, certificate: &Path, key: &Path) -> Option<Registry> {
+        Registry::serving(htpasswd, Some((certificate, key)))
+    }
+
+    fn serving(htpasswd: &Path, tls: Option<(&Path, &Path)>) -> Option<Registry> {
         let program = program("docker-registry")?;
         let folder = tempfile::tempdir().expect("a folder");
         let address = local(free_port());
+        let mut http = json!({"addr": address, "secret": "for tests"});
+        if let Some((certificate, key)) = tls {
+            http["tls"] = json!({"certificate": certificate, "key": key});
+        }
         let config = json!({
             "version": "0.1",
             "storage": {"filesystem": {"rootdirectory": folder.path().join("data")}, "delete": {"enabled": true}},
-            "http": {"addr": address, "secret": "for tests"},
+            "http": http,
             "auth": {"htpasswd": {"realm": "test", "path": htpasswd}},
         });
         let file = folder.path().join("config.yml");
