@@ -17,6 +17,7 @@ use super::groups::grouped;
 use super::offboard::Offboard;
 use super::pipeline::{Ci, Rbac};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
+use super::systems::Systems;
 use super::unattended::{History, Sync};
 use crate::pipeline::setting;
 
@@ -173,6 +174,9 @@ pub enum Command {
     /// Look at the resolvers that prove names through DNS.
     #[command(subcommand)]
     Dns(Dns),
+    /// Look at the systems beside the cluster that the roster names.
+    #[command(subcommand)]
+    Systems(Systems),
     /// Look at the container registry.
     #[command(subcommand)]
     Registry(Registry),

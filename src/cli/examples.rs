@@ -252,6 +252,14 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "registry rotate",
         &[("Make a new password; the old one works for one more day", "kwo registry rotate --grace 24h")],
     ),
+    ("systems", &[("Does Vault let kwo in, and which rights are missing?", "kwo systems check")]),
+    (
+        "systems check",
+        &[
+            ("Does Vault let kwo in, and which rights are missing?", "kwo systems check"),
+            ("Give it to a program", "kwo systems check -o json"),
+        ],
+    ),
     ("tls", &[("Look at the certificate of a host", "kwo tls check app.example.com")]),
     ("tls check", &[("Look at the certificate of a host", "kwo tls check app.example.com")]),
     ("watch", &[("Plan at every save, without a cluster", "kwo watch --target dir:./sandbox")]),

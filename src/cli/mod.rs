@@ -18,6 +18,7 @@ mod pipeline;
 mod roster;
 mod sections;
 mod shared;
+mod systems;
 mod unattended;
 mod values;
 
@@ -46,5 +47,6 @@ pub use sections::{
     RegistryStatus, Secrets, Tls, TlsCheck,
 };
 pub use shared::{AgeArgs, ClusterArgs, KubeArgs, ShownArgs, TargetArgs};
+pub use systems::{Systems, SystemsCheck};
 pub use unattended::{History, HistoryList, HistoryShow, HistoryThen, HistoryVerify, SettingsArgs, Sync};
 pub use values::{Format, SchemaOf};

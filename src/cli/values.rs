@@ -180,6 +180,8 @@ pub enum SchemaOf {
     Manifests,
     /// What `kwo status -o json` prints.
     Status,
+    /// What `kwo systems check -o json` prints.
+    Systems,
     /// What `kwo tls check -o json` prints.
     Tls,
     /// What `kwo validate -o json` prints.

@@ -42,6 +42,7 @@ mod sides;
 mod signals;
 mod status;
 mod sync;
+mod systems;
 mod tenant;
 mod tls;
 mod validate;

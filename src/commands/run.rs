@@ -39,6 +39,7 @@ async fn each(command: Command) -> Result<Exit, Failure> {
         Command::Fmt(args) => super::fmt::fmt(&args).await,
         Command::Secrets(args) => super::secrets::secrets(&args),
         Command::Kubeconfig(args) => super::kubeconfig::kubeconfig(&args).await,
+        Command::Systems(args) => super::systems::systems(&args).await,
         Command::Dns(args) => super::dns::dns(&args).await,
         Command::Registry(args) => super::registry::registry(&args).await,
         Command::Tls(args) => super::tls::tls(&args).await,

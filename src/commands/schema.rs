@@ -15,6 +15,7 @@ use crate::report::history::Entries;
 use crate::report::manifests::Manifests;
 use crate::report::planned::Planned;
 use crate::report::printed::{Report as _, kind_of, schema as of};
+use crate::report::systems::CheckedUp;
 use crate::report::tls::Asked;
 use crate::report::validation::Judged;
 use kwo_engine::failure::{Exit, Failure};
@@ -42,6 +43,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::Kubeconfig => of::<Kubeconfig<'_>>(),
         SchemaOf::Manifests => of::<Manifests>(),
         SchemaOf::Status => of::<Status>(),
+        SchemaOf::Systems => of::<CheckedUp>(),
         SchemaOf::Tls => of::<Asked<'_>>(),
         SchemaOf::Validate => of::<Judged<'_>>(),
     })?;

@@ -52,4 +52,4 @@ pub mod verify;
 
 pub use systems::kube::{kinds, named};
 pub use systems::node;
-pub use systems::vault;
+pub use systems::{vault, vault_rights};

@@ -37,6 +37,7 @@ pub mod run;
 pub mod status;
 mod style;
 pub mod sync;
+pub mod systems;
 mod tenants;
 mod tightens;
 pub mod tls;

@@ -14,7 +14,7 @@ use kwo_planner::systems::System;
 
 use super::beside::{self, Surround};
 use super::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
+    Account, Checkup, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
     Surroundings,
 };
 use crate::departed::Departed;
@@ -151,6 +151,13 @@ impl Provider for Composite {
     fn hurry(&self) {
         self.home.hurry();
         self.others().for_each(|(_, provider)| provider.hurry());
+    }
+
+    fn check_up(&self) -> Promise<'_, Vec<Checkup>> {
+        Box::pin(async {
+            let all = [self.home.check_up()].into_iter();
+            join_all(all.chain(self.others().map(|(_, provider)| provider.check_up()))).await.concat()
+        })
     }
 }
 

@@ -20,6 +20,7 @@ use secrecy::SecretString;
 use smol_str::SmolStr;
 use tokio::sync::watch;
 
+use super::Checkup;
 use crate::departed::Departed;
 use crate::kubeconfig::Endpoint;
 use crate::secrets::{SecretData, Vault};
@@ -70,6 +71,11 @@ pub trait Provider: Send + Sync {
 
     /// Says that nobody wants to wait any more for a system that has gone away.
     fn hurry(&self) {}
+
+    /// Asks what `kwo systems check` wants to know of it, and of each part that has a way of its own. Writes nothing.
+    fn check_up(&self) -> Promise<'_, Vec<Checkup>> {
+        Box::pin(async { Vec::new() })
+    }
 }
 
 /// The system that a run is for, and that keeps what runs have to know of each other: a cluster, or a directory. All

@@ -194,11 +194,17 @@ impl Vault {
     /// How kwo comes to it.
     #[must_use]
     pub fn connection(&self) -> Connection {
-        let Vault { address, login, people, kv: _, pipelines: _, deployers: _, ca } = self;
+        let Vault { address, login, people, kv: _, pipelines, deployers, ca } = self;
         let mut settings =
             vec![("address", Tree::from(address.value.text())), ("people", Tree::from(people.value.text()))];
         if let Some(ca) = ca {
             settings.push(("ca", Tree::from(ca.value.text())));
+        }
+        if let Some(pipelines) = pipelines {
+            settings.push(("pipelines", Tree::from(pipelines.value.mount().text())));
+        }
+        if let Some(deployers) = deployers {
+            settings.push(("deployers", Tree::from(deployers.value.text())));
         }
         let Login { token, app_role, kubernetes } = &login.value;
         let mut secrets = BTreeMap::new();

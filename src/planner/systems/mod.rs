@@ -7,6 +7,7 @@ pub mod kube;
 pub mod node;
 mod rules;
 pub mod vault;
+pub mod vault_rights;
 
 pub use connection::Connection;
 pub use rules::{Order, Rules};

@@ -13,7 +13,7 @@ use testkit::manual::{cell, holds};
 use testkit::schemas::fits;
 
 /// Each command that prints JSON, with the schema of it.
-const OUTPUTS: [(&str, &str); 20] = [
+const OUTPUTS: [(&str, &str); 21] = [
     ("access diff", "access-diff"),
     ("access graph", "access-graph"),
     ("access of", "access-of"),
@@ -32,6 +32,7 @@ const OUTPUTS: [(&str, &str); 20] = [
     ("render", "manifests"),
     ("status", "status"),
     ("sync", "entry"),
+    ("systems check", "systems"),
     ("tls check", "tls"),
     ("validate", "validate"),
 ];
@@ -232,7 +233,7 @@ target: {{directory: {folder}/synced}}\n"
 }
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 36] = [
+const RUNS: [(&str, &[&str]); 37] = [
     ("access diff", &["access", "diff"]),
     ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
     ("access graph", &["access", "graph"]),
@@ -257,6 +258,7 @@ const RUNS: [(&str, &[&str]); 36] = [
     ("explain", &["explain", "person:alice@example.com"]),
     ("explain", &["explain", "roster.yaml:6"]),
     ("dns list", &["dns", "list"]),
+    ("systems check", &["systems", "check"]),
     ("tls check", &["tls", "check", "www.example.com", "--address", "127.0.0.1:9"]),
     ("tls check", &["tls", "check", "elsewhere.example.org", "--address", "127.0.0.1:9"]),
     ("kubeconfig", &["kubeconfig", "alice", "--oidc"]),

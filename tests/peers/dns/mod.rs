@@ -2,6 +2,7 @@
 //! front before the server that counts, fails or kills.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
+mod check;
 mod contract;
 mod crash;
 mod faults;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod apply;
+mod check;
 mod crash;
 mod faults;
 mod front;

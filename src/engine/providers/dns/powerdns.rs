@@ -122,6 +122,25 @@ impl PowerDns {
         format!("/api/v1/servers/{}/zones/{}.", self.server, self.zone)
     }
 
+    /// The version of the server, which it tells whoever has the key.
+    ///
+    /// # Errors
+    /// When it does not tell; as a sentence without a full stop.
+    pub(super) async fn version(&self) -> Result<String, String> {
+        let path = format!("/api/v1/servers/{}", self.server);
+        let ask =
+            Ask { method: Method::GET, path: &path, headers: &self.headers, json: None, longest: SHORT };
+        let answer = self.api.read(&ask).await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.refused(&answer));
+        }
+        let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let version = told["version"].as_str().map(one_line);
+        version.map(|version| version.to_string()).ok_or_else(|| {
+            format!("{} does not answer like PowerDNS: it tells no version", self.api.server())
+        })
+    }
+
     /// All record sets of the zone, or those at one name.
     ///
     /// # Errors

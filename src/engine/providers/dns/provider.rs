@@ -22,7 +22,7 @@ use super::powerdns::{KEY, PowerDns};
 use super::zone::Zone;
 use crate::providers::api::{Api, ApiOptions, secret_header};
 use crate::providers::beside::{Surround, cluster};
-use crate::providers::{Promise, Provider, Refusal};
+use crate::providers::{Checkup, Promise, Provider, Refusal};
 use crate::secrets::{Credentials, Vault};
 
 /// How many requests one server has under way at a time.
@@ -137,6 +137,19 @@ impl Provider for Dns {
 
     fn entrust(&self, _: Arc<Vault>) {
         // Its keys came with the ways to it, and no record holds a secret.
+    }
+
+    fn check_up(&self) -> Promise<'_, Vec<Checkup>> {
+        Box::pin(async {
+            let checks = self.zones.iter().map(|(name, zone)| async move {
+                let system = format!("dns {name}");
+                match zone {
+                    Ok(zone) => zone.check_up(system).await,
+                    Err(why) => Checkup::new(system, "").with("login", Err(why.clone())),
+                }
+            });
+            join_all(checks).await
+        })
     }
 }
 

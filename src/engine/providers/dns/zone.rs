@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use super::mark::{Mark, Whose, of_others, sum, whose};
 use super::powerdns::{Patch, PowerDns, Wrote};
 use super::records::{Comment, Content, RecordSet};
-use crate::providers::Refusal;
+use crate::providers::{Checkup, Refusal};
 
 /// Who changed what differs from what kwo wrote; the server does not say more.
 const SOMEBODY: &str = "somebody else";
@@ -37,6 +37,15 @@ pub(super) struct Zone {
 }
 
 impl Zone {
+    /// Does its server let kwo in, and is the zone there? Nothing is written.
+    pub(super) async fn check_up(&self, system: String) -> Checkup {
+        let read = self.server.read(None).await;
+        let read =
+            read.map(|sets| format!("the key is accepted, and the zone has {} record sets", sets.len()));
+        let version = if read.is_ok() { self.server.version().await.ok() } else { None };
+        Checkup { version, ..Checkup::new(system, self.server.identity()).with("zone", read) }
+    }
+
     /// All of the zone that is wanted or kwo's.
     ///
     /// # Errors

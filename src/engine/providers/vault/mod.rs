@@ -2,6 +2,7 @@
 //! ids of the server, and back. What others made is read and never written: a policy, a group or an entity of kwo's own
 //! carries the uid of its cluster.
 
+mod checkup;
 mod mark;
 mod methods;
 mod observe;

@@ -6,17 +6,19 @@ use std::time::Duration;
 use kwo_planner::change::Step;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
+use kwo_planner::tree::Tree;
 use smol_str::SmolStr;
 use tokio::sync::OnceCell;
 
 use super::session::Session;
 use super::turns::Turns;
-use super::{observe, write};
-use crate::providers::{Home, Promise, Provider, Refusal, cluster};
+use super::{checkup, observe, write};
+use crate::providers::{Checkup, Home, Promise, Provider, Refusal, cluster};
 use crate::secrets::{Credentials, Vault};
 
 /// A Vault or an OpenBao.
 pub struct VaultServer {
+    address: SmolStr,
     session: Result<Session, SmolStr>,
     home: Arc<dyn Home>,
     /// The uid of the cluster, for the marks.
@@ -29,7 +31,14 @@ impl VaultServer {
     #[must_use]
     pub fn new(login: &Credentials, home: Arc<dyn Home>, timeout: Duration) -> VaultServer {
         let session = Session::new(login, timeout).map_err(SmolStr::from);
-        VaultServer { session, home, uid: OnceCell::new(), turns: Turns::default() }
+        let address = login.connection.settings.get("address").and_then(Tree::as_text).cloned();
+        VaultServer {
+            address: address.unwrap_or_default(),
+            session,
+            home,
+            uid: OnceCell::new(),
+            turns: Turns::default(),
+        }
     }
 
     /// The way to the server, and whose the marks on it are.
@@ -75,4 +84,14 @@ impl Provider for VaultServer {
 
     /// The way to the server has its secrets already.
     fn entrust(&self, _: Arc<Vault>) {}
+
+    fn check_up(&self) -> Promise<'_, Vec<Checkup>> {
+        Box::pin(async {
+            let found = match &self.session {
+                Ok(session) => checkup::check(session, cluster(&*self.home).await).await,
+                Err(why) => Checkup::new("vault", self.address.as_str()).with("login", Err(why.to_string())),
+            };
+            vec![found]
+        })
+    }
 }

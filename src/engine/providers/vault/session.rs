@@ -50,6 +50,10 @@ pub(super) struct Session {
     mount: SmolStr,
     /// The path of the auth method by which people log in.
     pub(super) people: SmolStr,
+    /// That by which pipelines do, where they do.
+    pub(super) pipelines: Option<SmolStr>,
+    /// The path of the engine for their tokens, where there is to be one.
+    pub(super) deployers: Option<SmolStr>,
     headers: OnceCell<Result<HeaderMap, SmolStr>>,
     /// Has it the detailed list of policies, and takes it the version of a policy with a write? OpenBao has and does.
     pub(super) versions: OnceCell<bool>,
@@ -75,6 +79,8 @@ impl Session {
             way,
             mount: text("login").unwrap_or_default(),
             people: text("people").unwrap_or_default(),
+            pipelines: text("pipelines"),
+            deployers: text("deployers"),
             headers: OnceCell::new(),
             versions: OnceCell::new(),
         })
@@ -99,6 +105,14 @@ impl Session {
     /// # Errors
     /// When it does not answer, is sealed, or is none.
     pub(super) async fn identity(&self) -> Result<SmolStr, SmolStr> {
+        Ok(self.health().await?.0)
+    }
+
+    /// The same with the version that it says it has.
+    ///
+    /// # Errors
+    /// When it does not answer, is sealed, or is none.
+    pub(super) async fn health(&self) -> Result<(SmolStr, SmolStr), SmolStr> {
         const HEALTH: &str = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200";
         let none = HeaderMap::new();
         let ask = Ask { method: Method::GET, path: HEALTH, headers: &none, json: None, longest: LONGEST };
@@ -107,7 +121,9 @@ impl Session {
         match (health["initialized"].as_bool(), health["sealed"].as_bool(), health["cluster_id"].as_str()) {
             (Some(false), _, _) => Err(format_smolstr!("{} is not initialized", self.server())),
             (_, Some(true), _) => Err(format_smolstr!("{} is sealed; unseal it first", self.server())),
-            (_, Some(false), Some(id)) if !id.is_empty() => Ok(id.into()),
+            (_, Some(false), Some(id)) if !id.is_empty() => {
+                Ok((id.into(), health["version"].as_str().unwrap_or_default().into()))
+            }
             _ => Err(format_smolstr!("{} does not answer as Vault or OpenBao does", self.server())),
         }
     }
@@ -224,6 +240,19 @@ impl Session {
                 Err(none) => return Err(Refusal::Unreachable { why: none.why().to_owned() }),
             }
         }
+    }
+
+    /// How kwo logs in, in words; fails where the server does not let it in. A token that was given is sent nowhere for that.
+    ///
+    /// # Errors
+    /// When the server says no, or nothing.
+    pub(super) async fn logged_in(&self) -> Result<String, SmolStr> {
+        self.headers().await?;
+        Ok(match &self.way {
+            Way::Token(_) => "kwo has a token".to_owned(),
+            Way::AppRole { .. } => format!("kwo logs in at auth/{} by AppRole", self.mount),
+            Way::Kubernetes { role, .. } => format!("kwo logs in at auth/{} as {role}", self.mount),
+        })
     }
 
     /// The header lines of every request; logs in for them, once.
