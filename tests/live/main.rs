@@ -38,6 +38,7 @@ mod meanwhile;
 mod narrower;
 mod outage;
 mod own;
+mod pasted;
 mod persons;
 mod policy;
 mod prompt;

@@ -200,11 +200,13 @@ fn logins_left(leftovers: &mut [Leftover], observed: &Observed) {
     let config = ResourceId::node(NodeKind::File, K3S_CONFIG);
     // What is no longer wanted is not kept, but on record as kwo's.
     let named = matches!(observed.get(&config), Some(Sighting::Present(config)) if config.kwo_added(&args, &argument));
-    let is = |left: &Leftover| {
-        left.id == config && left.pointer.as_deref().is_some_and(|pointer| is_below(pointer, &args))
+    let is = |left: &Leftover| match left.pointer.as_deref() {
+        Some(pointer) => named && left.id == config && is_below(pointer, &args),
+        // As a whole it has the argument, too: kwo writes neither without the other.
+        None => left.id == config,
     };
-    let Some(at) = leftovers.iter().position(|left| named && is(left)) else { return };
-    if matches!(observed.get(&file), Some(Sighting::Absent)) {
+    let Some(at) = leftovers.iter().position(is) else { return };
+    if named && matches!(observed.get(&file), Some(Sighting::Absent)) {
         leftovers[at].in_force = Some(format_smolstr!(
             "the API server will not start again: its argument names /{K3S_AUTHENTICATION}, which is not there"
         ));

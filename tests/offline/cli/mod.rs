@@ -11,6 +11,7 @@ mod dns;
 mod doctor;
 mod edit;
 mod empty;
+mod endings;
 mod environment;
 mod explain;
 mod foreign;

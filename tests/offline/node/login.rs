@@ -67,6 +67,14 @@ async fn the_argument_goes_before_the_file_or_it_is_said_what_will_not_start() {
     let [first, then] = file.command.split(" && ").collect::<Vec<_>>().try_into().unwrap();
     assert!(first.starts_with("sudoedit ") && first.ends_with(CONFIG), "{first}");
     assert!(then.starts_with("sudo rm -f ") && then.ends_with(AUTHENTICATION), "{then}");
+    // Where nothing of either is wanted, too.
+    let plan = world.plan(&world.wanted("{}"), &Adopt::Everything).await;
+    let file = plan.leftovers.iter().find(|left| left.id.name == AUTHENTICATION).unwrap();
+    let words: Vec<&str> = file.command.split(" && ").collect();
+    assert!(
+        words.len() == 2 && words[0].ends_with(CONFIG) && words[1].ends_with(AUTHENTICATION),
+        "{words:?}"
+    );
     std::fs::remove_file(world.path(AUTHENTICATION)).unwrap();
     let plan = world.plan(&without, &Adopt::Everything).await;
     let [left] = plan.leftovers.as_slice() else { panic!("{:?}", plan.leftovers) };

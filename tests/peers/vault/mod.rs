@@ -4,6 +4,7 @@
 mod apply;
 mod check;
 mod crash;
+mod endings;
 mod faults;
 mod front;
 mod leaving;

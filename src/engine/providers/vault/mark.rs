@@ -9,6 +9,8 @@ use smol_str::SmolStr;
 /// The keys in the metadata. Dots and slashes are not allowed in them.
 const CLUSTER: &str = "kwo_cluster";
 const TENANT: &str = "kwo_tenant";
+/// Whose login an entity or a group is for that kwo made.
+pub(super) const LOGIN: &str = "kwo_login";
 
 /// What the first line of a policy begins with.
 const LINE: &str = "# kwo cluster=";

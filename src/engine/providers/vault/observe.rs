@@ -11,7 +11,7 @@ use kwo_planner::tree::Tree;
 use kwo_planner::vault::{PART, VaultKind, is_of_pipelines, without};
 use smol_str::{SmolStr, format_smolstr};
 
-use super::mark::{Mark, labels};
+use super::mark::{LOGIN, Mark, labels};
 use super::methods::{Methods, methods, named};
 use super::roles::{self, Roles};
 use super::session::Session;
@@ -261,6 +261,29 @@ impl World<'_> {
             }
         }
         self.logins(wanted, &client, observed);
+        self.teams(wanted, &client, observed);
+    }
+
+    /// The groups of the login system that kwo made one for, and that the roster names no more. Their aliases carry no mark,
+    /// so the group itself says whom it is for.
+    fn teams(&self, wanted: &Desired, client: &str, observed: &mut Observed) {
+        for (name, group) in self.groups.iter().flatten() {
+            let Ok(group) = group else { continue };
+            let mark = Mark::of_metadata(&group.metadata).filter(|mark| mark.cluster == *self.uid);
+            let Some(mark) = mark.filter(|_| group.external) else { continue };
+            let login = group.metadata.get(LOGIN).and_then(|login| login.as_str());
+            let login = login.filter(|login| !login.is_empty()).map_or_else(|| name.clone(), SmolStr::from);
+            let id = ResourceId::vault(VaultKind::ExternalGroup, "", login.clone());
+            if wanted.get(&id).is_some() {
+                continue;
+            }
+            let command = format!("{client} delete {}", word(&format!("identity/group/id/{}", group.id)));
+            observed.reach.commands.insert(id.clone(), command.into());
+            let mount = Tree::from(&self.session.people);
+            let body =
+                [("metadata", labels(Some(&mark), self.uid)), ("mount", mount), ("name", Tree::from(&login))];
+            observed.insert(id, Sighting::Present(present(Tree::map(body), group.version())));
+        }
     }
 
     /// The entities that kwo made for people who are not in the roster any more.

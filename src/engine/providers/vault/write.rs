@@ -12,7 +12,7 @@ use kwo_planner::vault::{OURS, VaultKind, is_of_pipelines, role_path};
 use serde_json::{Map, Value, json};
 use smol_str::{SmolStr, format_smolstr};
 
-use super::mark::Mark;
+use super::mark::{LOGIN, Mark};
 use super::methods::methods;
 use super::roles::{self, Role};
 use super::session::Session;
@@ -221,7 +221,7 @@ impl Write<'_> {
         let name = format_smolstr!("{OURS}login-{}-{}", identity.person(), identity.hash());
         let path = format!("{}/name/{}", kind.kind, encoded(&name));
         let mut metadata = Map::new();
-        metadata.insert("kwo_login".to_owned(), json!(login));
+        metadata.insert(LOGIN.to_owned(), json!(login));
         let metadata = self.mark.in_metadata(metadata);
         if let Some(there) = self.known(self.session.read(&path).await)? {
             let empty = |key: &str| match there.get(key) {
