@@ -14,6 +14,7 @@ use crate::leftovers::SYSTEM_NAMESPACES;
 use crate::observed::{Observed, Present, Sighting, TENANT_LABEL};
 use crate::openings::{closes, openings, with_few_rules};
 use crate::pairs::Known;
+use crate::plain::user;
 use crate::plan::tenant;
 use crate::resource::{Desired, Resource, ResourceId};
 use crate::tree::{SmolStr, Tree};
@@ -365,7 +366,7 @@ impl<'t> Subject<'t> {
             Subject::Account(namespace, name) => {
                 format_smolstr!("service account {}/{}", clipped(namespace), clipped(name))
             }
-            Subject::User(name) => clipped(name),
+            Subject::User(name) => clipped(&user(name)),
         }
     }
 }

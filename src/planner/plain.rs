@@ -41,6 +41,17 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
     }
 }
 
+/// A user in a sentence. One whose name reads like something else there has that said in front.
+#[must_use]
+pub fn user(name: &str) -> Cow<'_, str> {
+    const ELSE: [&str; 7] =
+        ["group ", "service account ", "user ", "everybody", "every ", "whoever ", "somebody "];
+    match ELSE.iter().any(|begin| name.starts_with(begin)) {
+        true => Cow::Owned(format!("user {name}")),
+        false => Cow::Borrowed(name),
+    }
+}
+
 /// So many things, in words: the one place that knows that one of them is no plural.
 #[must_use]
 pub fn counted<N: fmt::Display + Copy + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{Change, Step};
 use crate::kinds::Kind;
+use crate::plain::user;
 use crate::plan::Plan;
 use crate::resource::Desired;
 use crate::tree::{SmolStr, Tree};
@@ -90,7 +91,7 @@ fn people(body: &Tree) -> impl Iterator<Item = SmolStr> {
         let text = |key: &str| subject.get(key).and_then(Tree::as_text);
         let name = text("name")?;
         match text("kind")?.as_str() {
-            "User" => Some(name.clone()),
+            "User" => Some(user(name).into()),
             "Group" => Some(smol_str::format_smolstr!("group {name}")),
             _ => None,
         }

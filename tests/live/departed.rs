@@ -127,6 +127,31 @@ fn who_is_cut_is_the_user_or_the_group_that_was_named_and_an_admin_by_any_role_i
     let typed = sentence(&bench, &["--person", &who, "--stage", "cut"]);
     offboard(&bench, &["--person", &who, "--stage", "cut", "--confirm", &typed]).expect(0);
     assert!(!can(&["--as=somebody", &group]));
+    // A user can be called like a group, in a binding that is not kwo's.
+    let odd = format!("user:group:{name}");
+    for (kind, who) in [("user", format!("group:{name}")), ("group", name.clone())] {
+        kubectl_ok(&[
+            "create",
+            "rolebinding",
+            kind,
+            "-n",
+            &name,
+            "--clusterrole=view",
+            &format!("--{kind}={who}"),
+        ]);
+    }
+    let literal = format!("--as=group:{name}");
+    let typed = sentence(&bench, &["--person", &odd, "--everywhere", "--stage", "cut"]);
+    offboard(&bench, &["--person", &odd, "--everywhere", "--stage", "cut", "--confirm", &typed]).expect(0);
+    assert!(!can(&[&literal]) && can(&["--as=somebody", &group]), "the group keeps what it has");
+    let undo = format!("undo --person {odd} (1 cut)");
+    offboard(&bench, &["--person", &odd, "--undo", "--confirm", &undo]).expect(0);
+    assert!(can(&[&literal]));
+    let typed = sentence(&bench, &["--person", &who, "--everywhere", "--stage", "cut"]);
+    offboard(&bench, &["--person", &who, "--everywhere", "--stage", "cut", "--confirm", &typed]).expect(0);
+    assert!(can(&[&literal]) && !can(&["--as=somebody", &group]), "and so does the user");
+    let told = bench.kwo(&["access", "of", &odd]).expect(0);
+    assert!(told.out.contains(&name), "{}", told.out);
     for system in ["system:authenticated", "group:system:masters", "system:kube-scheduler"] {
         let ran = offboard(&bench, &["--person", system, "--everywhere", "--stage", "cut", "--confirm=x"]);
         assert_eq!(ran.code, 64, "{}", ran.err);

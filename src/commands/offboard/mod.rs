@@ -23,6 +23,7 @@ use kwo_planner::offboard::{Leaving, Offboarding, Others, select, stored};
 use kwo_planner::plain::one_line;
 use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::Desired;
+use kwo_planner::roster;
 use kwo_planner::tree::SmolStr;
 
 use self::typed::{agreed, count, fits, leaving, phrase, unattended};
@@ -344,9 +345,9 @@ impl Scene<'_> {
     async fn spared(&self, people: &[SmolStr], admins: &[SmolStr]) -> Result<(), Failure> {
         let account = self.open.home.account().await.ok().flatten();
         let own = |who: &str| {
-            account.as_ref().is_some_and(|account| match who.strip_prefix("group:") {
-                Some(name) => account.groups.iter().any(|group| group == name),
-                None => account.name == who,
+            account.as_ref().is_some_and(|account| match roster::Identity::of_called(who) {
+                roster::Identity::Group(name) => account.groups.contains(&name),
+                roster::Identity::User(name) => account.name == name,
             })
         };
         for who in people {

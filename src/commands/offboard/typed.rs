@@ -57,9 +57,11 @@ pub(super) fn leaving(args: &Offboard) -> Result<Leaving, Failure> {
             Ok(name) => Ok(Leaving::Tenant(name.as_str().into())),
             Err(refusal) => Err(Failure::usage(format!("no tenant has this name: {}", refusal.message))),
         },
-        (None, Some(name)) => match name.parse::<Identity>() {
-            Ok(identity) => {
-                Ok(Leaving::Person { name: identity.to_string().into(), everywhere: args.everywhere })
+        // No roster can name a user whose name begins like a group's, and a cluster can have one.
+        (None, Some(name)) => match Identity::of_called(name).to_string().parse::<Identity>() {
+            Ok(_) => {
+                let name = Identity::of_called(name).called();
+                Ok(Leaving::Person { name, everywhere: args.everywhere })
             }
             Err(refusal) => {
                 let failure = Failure::usage(format!("--person: {}", refusal.message));

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use kwo_planner::offboard::Kept;
 pub use kwo_planner::reviews::Question;
+use kwo_planner::roster::Identity;
 use kwo_planner::tree::SmolStr;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::providers::{Kube, Refusal};
 
 /// What was answered.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// To what.
     #[serde(flatten)]
@@ -27,7 +29,7 @@ pub struct Answer {
 
 /// Who was asked about, and where. Each of them was asked about with the same questions, so those that were answered with no
 /// are not kept one by one.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// How many questions there were.
     pub reviews: usize,
@@ -124,16 +126,20 @@ pub fn questions(who: &[SmolStr], namespaces: &[SmolStr], whole: bool) -> Vec<Qu
 /// is nobody else: whoever has the group's name as their own may have other rights.
 fn asked_as(who: &str) -> (SmolStr, Vec<SmolStr>) {
     const EVERYONE: SmolStr = SmolStr::new_static("system:authenticated");
-    let account = who.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
-    match (who.strip_prefix("group:"), account) {
+    match Identity::of_called(who) {
         // Whoever does not log in is in no other group.
-        (Some(group @ "system:unauthenticated"), _) => (SmolStr::default(), vec![group.into()]),
-        (Some(group), _) => (SmolStr::default(), vec![group.into(), EVERYONE]),
-        (None, Some((namespace, _))) => {
-            let own = smol_str::format_smolstr!("system:serviceaccounts:{namespace}");
-            (who.into(), vec!["system:serviceaccounts".into(), own, EVERYONE])
+        Identity::Group(group) if group == "system:unauthenticated" => (SmolStr::default(), vec![group]),
+        Identity::Group(group) => (SmolStr::default(), vec![group, EVERYONE]),
+        Identity::User(name) => {
+            let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+            let own =
+                account.map(|(namespace, _)| smol_str::format_smolstr!("system:serviceaccounts:{namespace}"));
+            let groups = match own {
+                Some(own) => vec!["system:serviceaccounts".into(), own, EVERYONE],
+                None => vec![EVERYONE],
+            };
+            (name, groups)
         }
-        (None, None) => (who.into(), vec![EVERYONE]),
     }
 }
 
@@ -230,6 +236,13 @@ mod tests {
         assert_eq!((everything.user.as_str(), everything.groups[0].as_str()), ("", "ops"));
         let user = questions(&["ops".into()], &["a".into()], true);
         assert_eq!(user[0].groups, ["system:authenticated"], "a user is not in the group of the same name");
+        let alike = questions(&["user:group:ops".into()], &["a".into()], true);
+        assert_eq!(
+            (alike[0].user.as_str(), alike[0].groups.len()),
+            ("group:ops", 1),
+            "nor one who is called like it"
+        );
+        assert_eq!(alike[0].who(), "user:group:ops");
         let account = &all[ASKED.len()];
         assert_eq!(account.user, "system:serviceaccount:a:deployer");
         assert_eq!(account.groups[1], "system:serviceaccounts:a");

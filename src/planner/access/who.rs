@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use smol_str::format_smolstr;
 
 use crate::foreign::clipped;
+use crate::plain::user;
 use crate::tree::SmolStr;
 
 /// Whom the API server asks nothing: the authorizer lets them do everything.
@@ -113,7 +114,7 @@ impl Who {
                 Some((namespace, name)) => {
                     format_smolstr!("service account {}/{}", clipped(namespace), clipped(name))
                 }
-                None => clipped(name),
+                None => clipped(&user(name)),
             },
             Who::Group(name) => match (name.as_str(), self.as_accounts_of()) {
                 (UNAUTHENTICATED, _) => "everybody without a login (group)".into(),

@@ -9,6 +9,7 @@ use crate::kinds::Kind;
 use crate::observed::Version;
 use crate::resource::ResourceId;
 use crate::rights::SYSTEM;
+use crate::roster::Identity;
 use crate::systems::Order;
 use crate::tree::{SmolStr, Tree, tokens};
 
@@ -250,23 +251,24 @@ fn within(wanted: &Tree, found: &Tree) -> bool {
     }
 }
 
-/// Is this subject of a binding the user of this name, or the group where `group:` stands in front of it? A user and a
-/// group of one name are two.
+/// Is this subject of a binding who is called so? A user and a group of one name are two, and a user can have a name that
+/// begins with `group:`.
 pub(super) fn is_person(subject: &Tree, who: &str) -> bool {
     let text = |key: &str| subject.get(key).and_then(Tree::as_text).map(|text| text.as_str());
-    let (kind, name) = match who.strip_prefix("group:") {
-        Some(group) => ("Group", group),
-        None => ("User", who),
+    let who = Identity::of_called(who);
+    let kind = match who {
+        Identity::Group(_) => "Group",
+        Identity::User(_) => "User",
     };
-    text("kind") == Some(kind) && text("name") == Some(name)
+    text("kind") == Some(kind) && text("name") == Some(who.name().as_str())
 }
 
-/// The user or the group that a subject is, as the roster writes it.
+/// The user or the group that a subject is, as it is called.
 pub(super) fn person(subject: &Tree) -> Option<SmolStr> {
     let text = |key: &str| subject.get(key).and_then(Tree::as_text);
     match text("kind")?.as_str() {
-        "User" => text("name").cloned(),
-        "Group" => text("name").map(|name| smol_str::format_smolstr!("group:{name}")),
+        "User" => text("name").map(|name| Identity::User(name.clone()).called()),
+        "Group" => text("name").map(|name| Identity::Group(name.clone()).called()),
         _ => None,
     }
 }
@@ -399,6 +401,20 @@ mod tests {
         assert!(cut.parts().is_empty() && cut.inverse() == &alone);
         let others = tree(r#"{"kind":"RoleBinding","subjects":[{"kind":"User","name":"bobby"}]}"#);
         assert_eq!(Cut::of(&pick, &others, Version("u/7".into())), Err(Uncut::Gone));
+    }
+
+    #[test]
+    fn a_user_whose_name_begins_like_a_groups_is_no_group() {
+        let both = r#"{"kind":"RoleBinding","metadata":{"name":"b"},"subjects":[{"kind":"User","name":"group:bob"},
+            {"kind":"Group","name":"bob"},{"kind":"User","name":"user:group:bob"}]}"#;
+        let cut = |who: &str| {
+            let pick = pick("kube:RoleBinding/a/b", Some(Part::Subject(who.into())));
+            let cut = Cut::of(&pick, &tree(both), Version("u/7".into())).unwrap();
+            (cut.people(), cut.parts().iter().map(|entry| entry.pointer.to_string()).collect::<Vec<_>>())
+        };
+        for (who, place) in [("user:group:bob", 0), ("group:bob", 1), ("user:user:group:bob", 2)] {
+            assert_eq!(cut(who), (vec![who.into()], vec![format!("/subjects/{place}")]), "{who}");
+        }
     }
 
     #[test]

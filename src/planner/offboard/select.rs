@@ -17,6 +17,7 @@ use crate::plan::{Adopt, Provenance, plan};
 use crate::resource::{Desired, Reason, ResourceId};
 use crate::roster::Sources;
 use crate::systems::Order;
+use crate::systems::vault::member;
 use crate::tree::{SmolStr, Tree};
 
 /// What others gave: is it cut, too, and the command that does so.
@@ -326,9 +327,10 @@ fn line(reason: &Reason, sources: &Sources) -> SmolStr {
 /// What somebody still has in a system in which kwo cuts nothing.
 fn left_in(pick: &Pick) -> Option<Kept> {
     let rules = pick.id.system.rules();
-    let theirs = rules.ends_by_hand() && rules.is_of(&pick.id, &pick.id.name);
+    let who = member(&pick.id.name).called();
+    let theirs = rules.ends_by_hand() && rules.is_of(&pick.id, &who);
     Some(Kept {
-        who: pick.id.name.clone(),
+        who,
         grants: rules.still_gives(&pick.id).filter(|_| theirs)?.into(),
         namespace: SmolStr::default(),
         role: pick.id.scope.clone(),

@@ -14,6 +14,7 @@ use super::roles::{
 };
 use crate::foreign::{self, ForeignAccess};
 use crate::kinds::Kind;
+use crate::plain::user;
 use crate::plan::tenant;
 use crate::resource::{Desired, ResourceId};
 use crate::rights::SYSTEM;
@@ -133,7 +134,7 @@ impl Subject {
 
     fn told(&self) -> SmolStr {
         match self {
-            Subject::Person(name) => name.clone(),
+            Subject::Person(name) => user(name).into(),
             Subject::Group(name) => format_smolstr!("group {name}"),
             Subject::Account(namespace, name) => format_smolstr!("service account {namespace}/{name}"),
         }

@@ -2,8 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use smol_str::format_smolstr;
 
+use crate::roster::Identity;
 use crate::tree::SmolStr;
 
 /// The group of everybody who logs in.
@@ -40,14 +40,14 @@ impl Question {
         }
     }
 
-    /// Who it is about, as the roster writes it: the user, or the group where nobody is named.
+    /// Who it is about, as it is called: the user, or the group where nobody is named.
     #[must_use]
     pub fn who(&self) -> SmolStr {
         if !self.user.is_empty() {
-            return self.user.clone();
+            return Identity::User(self.user.clone()).called();
         }
         let own = self.groups.iter().find(|group| *group != AUTHENTICATED).or(self.groups.first());
-        own.map(|group| format_smolstr!("group:{group}")).unwrap_or_default()
+        own.map(|group| Identity::Group(group.clone()).called()).unwrap_or_default()
     }
 
     /// Where, in words.

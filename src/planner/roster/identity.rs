@@ -29,6 +29,27 @@ impl Identity {
         }
     }
 
+    /// As the command line and records name somebody whom the roster may not know. A cluster can have a user whose name
+    /// begins like a group's: that one has `user:` in front, as in `kwo access`.
+    #[must_use]
+    pub fn called(&self) -> SmolStr {
+        match self {
+            Identity::User(name) if alike(name) => format_smolstr!("user:{name}"),
+            Identity::User(name) => name.clone(),
+            Identity::Group(name) => format_smolstr!("group:{name}"),
+        }
+    }
+
+    /// Who is called so.
+    #[must_use]
+    pub fn of_called(who: &str) -> Identity {
+        match (who.strip_prefix("group:"), who.strip_prefix("user:").filter(|name| alike(name))) {
+            (Some(group), _) => Identity::Group(group.into()),
+            (None, Some(name)) => Identity::User(name.into()),
+            (None, None) => Identity::User(who.into()),
+        }
+    }
+
     /// What a person would call it, which names its bindings: a user's part before the `@`, or the group's name. What
     /// cannot be a part of a name becomes words, with a hash that keeps it apart from others of the same words.
     #[must_use]
@@ -62,6 +83,11 @@ impl Identity {
         let digest = Sha256::digest(self.to_string());
         digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>().into()
     }
+}
+
+/// Would the name of a user be read as somebody else?
+fn alike(name: &str) -> bool {
+    ["group:", "user:group:", "user:user:"].iter().any(|begin| name.starts_with(begin))
 }
 
 /// How long a part of a name may be that is taken as it is.
@@ -245,5 +271,20 @@ mod tests {
         ] {
             assert!(bad.parse::<Identity>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_user_and_a_group_are_never_called_the_same() {
+        let names =
+            ["x", "group:x", "user:x", "user:group:x", "user:user:x", "user:user:group:x", "group:group:x"];
+        let all =
+            names.iter().flat_map(|name| [Identity::User((*name).into()), Identity::Group((*name).into())]);
+        let mut called = std::collections::BTreeMap::new();
+        for who in all {
+            assert_eq!(Identity::of_called(&who.called()), who);
+            assert_eq!(called.insert(who.called(), who.clone()), None, "{who:?}");
+        }
+        assert_eq!(Identity::User("group:x".into()).called(), "user:group:x");
+        assert_eq!(Identity::Group("x".into()).called(), "group:x");
     }
 }

@@ -11,7 +11,7 @@ use crate::endings::word;
 use crate::observed::{Present, Reach};
 use crate::plain::one_line;
 use crate::resource::ResourceId;
-use crate::roster::SecretRef;
+use crate::roster::{Identity, SecretRef};
 use crate::shapes::{PLAIN, Shape};
 use crate::tree::{SmolStr, Tree};
 
@@ -204,7 +204,7 @@ impl Rules for OfVault {
     }
 
     fn is_of(&self, id: &ResourceId, person: &str) -> bool {
-        id.vault_kind() == Some(VaultKind::Member) && id.name == person
+        id.vault_kind() == Some(VaultKind::Member) && member(&id.name).called() == person
     }
 
     fn loses(&self, id: &ResourceId, _: bool) -> Order {
@@ -274,6 +274,14 @@ impl ResourceId {
 /// The way to the server.
 pub(crate) fn connection(settings: Tree, secrets: BTreeMap<SmolStr, SecretRef>) -> Connection {
     Connection { system: System::Vault, part: SmolStr::new_static(PART), settings, secrets }
+}
+
+/// Who a member of a group is, by the name that the roster has.
+pub(crate) fn member(name: &str) -> Identity {
+    match name.strip_prefix("group:") {
+        Some(group) => Identity::Group(group.into()),
+        None => Identity::User(name.into()),
+    }
 }
 
 /// The client, with the address of the server.

@@ -4,6 +4,7 @@
 
 use crate::kinds::Kind;
 use crate::named::{ACCOUNT, LONG_LIVED};
+use crate::plain::user;
 use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree};
 
@@ -129,7 +130,7 @@ fn who(subject: &Tree) -> Option<String> {
         Some("ServiceAccount") => {
             format!("service account {}/{name}", text("namespace").map_or("", |namespace| namespace.as_str()))
         }
-        _ => name.to_string(),
+        _ => user(name).into_owned(),
     })
 }
 
