@@ -178,6 +178,12 @@ pub enum SchemaOf {
     Kubeconfig,
     /// What `kwo render -o json` and `kwo rbac -o json` print.
     Manifests,
+    /// What `kwo offboard -o json` prints.
+    Offboard,
+    /// What `kwo offboard --certificate -o json` prints.
+    OffboardCertificate,
+    /// What `kwo offboard --status -o json` and each stage print.
+    OffboardRecord,
     /// What `kwo status -o json` prints.
     Status,
     /// What `kwo systems check -o json` prints.

@@ -13,6 +13,7 @@ use crate::report::doctor::Examined;
 use crate::report::explain::Explanation;
 use crate::report::history::Entries;
 use crate::report::manifests::Manifests;
+use crate::report::offboard;
 use crate::report::planned::Planned;
 use crate::report::printed::{Report as _, kind_of, schema as of};
 use crate::report::systems::CheckedUp;
@@ -42,6 +43,9 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::History => of::<Entries>(),
         SchemaOf::Kubeconfig => of::<Kubeconfig<'_>>(),
         SchemaOf::Manifests => of::<Manifests>(),
+        SchemaOf::Offboard => of::<offboard::Plan<'_>>(),
+        SchemaOf::OffboardRecord => of::<offboard::Shown<'_>>(),
+        SchemaOf::OffboardCertificate => of::<offboard::Certificate<'_>>(),
         SchemaOf::Status => of::<Status>(),
         SchemaOf::Systems => of::<CheckedUp>(),
         SchemaOf::Tls => of::<Asked<'_>>(),

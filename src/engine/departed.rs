@@ -1,9 +1,16 @@
 //! Who left, as far as runs by themselves tell of it: which stages `kwo offboard` did, when and by whom, and until when
-//! everything else is kept. It stands in short beside each record, and is read without the record.
+//! everything else is kept. It stands in short beside each record, and is read without the record. Until when, the marks tell.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// What the name of a record begins with, by whom it is about.
+const TENANT: &str = "tenant-";
+const PERSON: &str = "person-";
+/// The name of the record of leftovers that were cut.
+pub const LEFTOVERS: &str = "leftovers";
 
 /// Somebody who left.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,10 +62,48 @@ impl Departed {
         !who.starts_with('-')
     }
 
+    /// What the record of a tenant is called.
+    #[must_use]
+    pub fn of_tenant(name: &str) -> String {
+        format!("{TENANT}{name}")
+    }
+
+    /// What the record of a person is called: no more than a digest, for names have characters that no object may have.
+    #[must_use]
+    pub fn of_person(name: &str) -> String {
+        let digest = Sha256::digest(name.as_bytes());
+        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{PERSON}{hex}")
+    }
+
+    /// Can a record be called so? The name of a mark has a dot in it.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        let begins = name.starts_with(TENANT) || name.starts_with(PERSON) || name == LEFTOVERS;
+        begins && !name.contains('.')
+    }
+
+    /// Is this what the record about it is called? Nobody can change a name, and others may be able to write what stands in it.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        match self.who.strip_prefix("--person ") {
+            Some(word) => {
+                let quoted = word.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+                let person = quoted.map_or_else(|| word.to_owned(), |quoted| quoted.replace(r"'\''", "'"));
+                Departed::of_person(&person) == name
+            }
+            None if self.who.starts_with("--leftovers") => name == LEFTOVERS,
+            None => Departed::of_tenant(&self.who) == name,
+        }
+    }
+
     /// Is nobody gone any more? The cut was taken back, or the namespaces were destroyed and are there again because the
     /// roster wants them.
     #[must_use]
     pub fn is_back(&self, is_there: impl FnOnce(&str) -> bool) -> bool {
+        if self.kept_until.is_some() {
+            return false;
+        }
         let mut last = self.stages.iter().rev().filter(|stage| stage.done && stage.stage != "archive");
         let begun = self.stages.last().is_some_and(|stage| !stage.done);
         match last.next().map(|stage| stage.stage.as_str()) {
@@ -126,6 +171,22 @@ mod tests {
         }
         assert!(!back(&[("cut", true), ("destroy", true)], false));
         assert!(Departed::can_be_archived("alice") && !Departed::can_be_archived("--leftovers --access"));
+    }
+
+    #[test]
+    fn a_record_is_about_whom_its_name_says() {
+        let of =
+            |who: &str| Departed { who: who.into(), stages: Vec::new(), kept_until: None, archived: false };
+        for (who, name) in [
+            ("alice", "tenant-alice".to_owned()),
+            ("--leftovers --access", LEFTOVERS.to_owned()),
+            ("--person bob@example.com", Departed::of_person("bob@example.com")),
+            (r"--person 'o'\''neil & co'", Departed::of_person("o'neil & co")),
+        ] {
+            assert!(of(who).is_named(&name) && Departed::is_name(&name), "{who}");
+            assert!(!of(who).is_named("tenant-bob") && !of("bob").is_named(&name), "{who}");
+        }
+        assert!(!Departed::is_name("tenant-alice.cut-60-1-x") && !Departed::is_name("notes"));
     }
 
     #[test]

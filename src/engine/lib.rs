@@ -16,6 +16,7 @@ pub mod git;
 pub mod history;
 pub mod identity;
 pub mod kubeconfig;
+pub mod marks;
 pub mod metrics;
 pub mod notify;
 pub mod offboard;

@@ -39,6 +39,8 @@ pub struct Observed {
     pub blocked: BTreeMap<ResourceId, SmolStr>,
     /// What people have to know besides, in a sentence each without a full stop.
     pub notes: Vec<SmolStr>,
+    /// The parts of systems beside the home in which nothing is wanted and nobody could look for what is left over, and why.
+    pub away: BTreeMap<SmolStr, SmolStr>,
 }
 
 /// What was seen when a part was looked at again.
@@ -160,12 +162,13 @@ impl Observed {
         // What stands beside the home is looked at as a whole, and says all of this anew.
         self.blocked.clear();
         self.notes.clear();
+        self.away.clear();
         self.merge(seen);
     }
 
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
-        let Observed { sightings, unlisted, reach, identities, blocked, notes } = other;
+        let Observed { sightings, unlisted, reach, identities, blocked, notes, away } = other;
         let Reach { kubectl, root, places, parts, commands } = reach;
         self.sightings.extend(sightings);
         self.unlisted.extend(unlisted);
@@ -175,6 +178,7 @@ impl Observed {
         self.identities.extend(identities);
         self.blocked.extend(blocked);
         self.notes.extend(notes);
+        self.away.extend(away);
         for (own, other) in [(&mut self.reach.kubectl, kubectl), (&mut self.reach.root, root)] {
             if own.is_empty() {
                 *own = other;

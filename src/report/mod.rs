@@ -25,6 +25,7 @@ pub mod manual;
 pub mod markdown;
 mod objects;
 pub mod offboard;
+mod offboard_json;
 mod part;
 pub mod plain;
 pub mod plan;

@@ -1,14 +1,17 @@
-//! What leaves, as a page: what each stage ends, what stays and why, and which lines of the roster would bring it back.
+//! What leaves, as a page: what each stage ends, what stays and why, and which lines of the roster would bring it back. How
+//! programs read it stands in `offboard_json.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use kwo_engine::offboard::{Asked, Record, Stage};
 use kwo_planner::offboard::{Kept, Leaving, Offboarding, Pick};
 use kwo_planner::plain::{OneLine, counted};
 use kwo_planner::tree::SmolStr;
-use serde::Serialize;
 
+pub use super::offboard_json::NextStep;
+use super::offboard_json::{CertificateOut, PlanOut, RecordOut};
 use super::printed::Report;
 
 /// What leaves, before anything is done.
@@ -19,58 +22,65 @@ pub struct Plan<'p> {
     pub offboarding: &'p Offboarding,
     /// The sentence that has to be typed.
     pub phrase: String,
+    /// What comes next.
+    pub next: Next,
 }
 
 /// A stage, or a record, as a page.
-pub struct Shown<'r>(pub &'r Record);
+pub struct Shown<'r> {
+    /// What is on record.
+    pub record: &'r Record,
+    /// Until when everything is kept, by the marks that the system dates.
+    pub until: Option<Timestamp>,
+    /// What comes next.
+    pub next: Next,
+}
 
 /// The proof.
 pub struct Certificate<'r> {
-    /// What is on record.
-    pub record: &'r Record,
+    /// What is shown.
+    pub shown: Shown<'r>,
     /// There is an API server that can be asked.
     pub asks: bool,
+}
+
+/// What comes next: how things are, where that has to be said first, and each command.
+#[derive(Clone, Debug, Default)]
+pub struct Next {
+    /// How things are.
+    pub lead: &'static str,
+    /// The commands.
+    pub steps: Vec<NextStep>,
+}
+
+impl Next {
+    /// One command.
+    #[must_use]
+    pub fn one(lead: &'static str, command: String, does: &'static str) -> Next {
+        Next { lead, steps: vec![NextStep { command, does, not_before: None }] }
+    }
+
+    /// As a sentence.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Next { lead, steps } = self;
+        let step = |step: &NextStep| {
+            let NextStep { command, does, not_before } = step;
+            let until = not_before.map_or_else(String::new, |until| format!(", but not before {until:.0}"));
+            format!("`{command}` {does}{until}")
+        };
+        let steps: Vec<String> = steps.iter().map(step).collect();
+        let end = if steps.is_empty() { "" } else { "." };
+        let space = if lead.is_empty() || steps.is_empty() { "" } else { " " };
+        format!("{lead}{space}{}{end}", steps.join(", and "))
+    }
 }
 
 /// So many names are told in one sentence.
 const SHOWN: usize = 20;
 
-/// The version of these forms. Minor versions only add.
-const FORMAT_VERSION: &str = "1.0";
-
-/// What leaves, for programs.
-#[derive(Serialize)]
-pub struct PlanOut<'p> {
-    format_version: &'static str,
-    leaving: &'p Leaving,
-    cut: Vec<PickOut<'p>>,
-    destroy: Vec<PickOut<'p>>,
-    by_hand: Vec<PickOut<'p>>,
-    foreign: Vec<PickOut<'p>>,
-    kept: &'p [Kept],
-    namespaces: &'p [SmolStr],
-    people: &'p [SmolStr],
-    storage_bytes: u64,
-    roster_lines: &'p [SmolStr],
-    unseen: &'p [SmolStr],
-    confirm: &'p str,
-}
-
-/// The proof, for programs.
-#[derive(Serialize)]
-pub struct CertificateOut<'r> {
-    format_version: &'static str,
-    record: &'r Record,
-    digest: String,
-}
-
-#[derive(Serialize)]
-struct PickOut<'p> {
-    id: String,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    why: &'p str,
-    command: &'p str,
-}
+/// Where access may be left that nobody could look for.
+const UNPROVEN: &str = "kwo could not look at everything outside the cluster";
 
 impl Report for Plan<'_> {
     const KIND: Option<&'static str> = Some("Offboarding");
@@ -81,7 +91,7 @@ impl Report for Plan<'_> {
         Self: 'a;
 
     fn text(&self) -> String {
-        let Plan { leaving, offboarding, phrase: _ } = self;
+        let Plan { leaving, offboarding, phrase: _, next: _ } = self;
         let mut out = match leaving {
             Leaving::Tenant(name) => format!("Tenant {name} leaves.\n"),
             Leaving::Person { name, everywhere: _ } => format!("{name} leaves.\n"),
@@ -123,22 +133,7 @@ impl Report for Plan<'_> {
     }
 
     fn json(&self) -> PlanOut<'_> {
-        let Plan { leaving, offboarding, phrase } = self;
-        PlanOut {
-            format_version: FORMAT_VERSION,
-            leaving,
-            cut: picks(&offboarding.cut),
-            destroy: picks(&offboarding.destroy),
-            by_hand: picks(&offboarding.by_hand),
-            foreign: picks(&offboarding.foreign),
-            kept: &offboarding.kept,
-            namespaces: &offboarding.namespaces,
-            people: &offboarding.people,
-            storage_bytes: offboarding.storage,
-            roster_lines: &offboarding.lines,
-            unseen: &offboarding.unseen,
-            confirm: phrase,
-        }
+        PlanOut::of(self)
     }
 }
 
@@ -167,12 +162,12 @@ pub fn still_in(after: &Offboarding) -> String {
     told("Bindings that are not kwo's still let somebody in", &bindings);
     told("kwo cuts nothing outside the cluster, and there somebody still has access", &others);
     if let Some(first) = after.unproven.first() {
-        let many = counted(after.unproven.len(), "object", "objects");
-        let _ = writeln!(
-            out,
-            "kwo could not look at {many} outside the cluster, so nobody knows who still has access there: {}",
-            OneLine(first)
-        );
+        let more = match after.unproven.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let _ =
+            writeln!(out, "{UNPROVEN}, so nobody knows who still has access there: {}{more}", OneLine(first));
     }
     out
 }
@@ -181,14 +176,6 @@ fn lines(out: &mut String, lines: &[SmolStr]) {
     for line in lines {
         let _ = writeln!(out, "  {line}");
     }
-}
-
-fn picks(picks: &[Pick]) -> Vec<PickOut<'_>> {
-    picks.iter().map(pick_out).collect()
-}
-
-fn pick_out(pick: &Pick) -> PickOut<'_> {
-    PickOut { id: pick.id.to_string(), why: &pick.why, command: &pick.command }
 }
 
 fn section(out: &mut String, title: &str, picks: &[&Pick], with_command: bool) {
@@ -209,13 +196,13 @@ impl Report for Shown<'_> {
     const KIND: Option<&'static str> = Some("OffboardingRecord");
 
     type Json<'a>
-        = &'a Record
+        = RecordOut<'a>
     where
         Self: 'a;
 
     fn text(&self) -> String {
-        let Shown(record) = self;
-        let mut out = format!("{}\n", headline(record));
+        let Shown { record, until, next: _ } = self;
+        let mut out = format!("{}\n", headline(record, *until));
         for stamp in &record.stages {
             let end = if stamp.done { "" } else { " (begun, not ended: run it again)" };
             let _ = writeln!(
@@ -252,11 +239,14 @@ impl Report for Shown<'_> {
         for kept in record.kept.iter().filter(|kept| !kept.ends.is_empty()) {
             let _ = writeln!(out, "  {}, because {}", OneLine(&kept.grants), because(kept));
         }
+        for unproven in &record.unproven {
+            let _ = writeln!(out, "  {UNPROVEN}: {}", OneLine(unproven));
+        }
         out
     }
 
-    fn json(&self) -> &Record {
-        self.0
+    fn json(&self) -> RecordOut<'_> {
+        RecordOut::of(self)
     }
 }
 
@@ -300,22 +290,25 @@ fn proof(record: &Record, asks: bool) -> String {
     }
 }
 
-fn headline(record: &Record) -> String {
+fn headline(record: &Record, until: Option<Timestamp>) -> String {
     let who = record.leaving.words();
+    let kept = until.map(|until| format!("everything else is kept until {until:.0} at least"));
     match record.stages.last() {
         None => format!("{who}: nothing is done yet"),
         Some(stamp) if !stamp.done => {
             format!("{who}: the stage {} was begun and not ended", stamp.stage.word())
         }
         Some(_) if record.is_destroyed() => format!("{who}: the namespaces are destroyed"),
-        Some(_) if !record.is_cut() && record.stages.iter().any(|stamp| stamp.stage == Stage::Undo) => {
-            format!("{who}: the cut was taken back")
+        Some(_) if !record.is_cut() => {
+            let undone = record.stages.iter().any(|stamp| stamp.stage == Stage::Undo);
+            let what = if undone { "the cut was taken back" } else { "the access is not cut" };
+            // The record says so, and the marks of the system do not.
+            let kept = until
+                .map(|until| format!("; no undo has left its mark, so it counts as kept until {until:.0}"));
+            format!("{who}: {what}{}", kept.unwrap_or_default())
         }
-        Some(_) if !record.is_cut() => format!("{who}: the access is not cut"),
-        Some(_) => match record.retained_until() {
-            Some(until) => {
-                format!("{who}: the access is cut; everything else is kept until {until:.0} at least")
-            }
+        Some(_) => match kept {
+            Some(kept) => format!("{who}: the access is cut; {kept}"),
             None => format!("{who}: the access is cut"),
         },
     }
@@ -330,7 +323,7 @@ impl Report for Certificate<'_> {
         Self: 'a;
 
     fn text(&self) -> String {
-        let Certificate { record, asks } = self;
+        let Certificate { shown: Shown { record, until: _, next: _ }, asks } = self;
         let mut out = format!("# Offboarding: {}\n\nTarget: {}\n", record.leaving.words(), record.target);
         let _ = writeln!(out, "\n## Stages\n");
         for stamp in &record.stages {
@@ -376,6 +369,9 @@ impl Report for Certificate<'_> {
         for door in &record.doors {
             let _ = writeln!(out, "- registry: {door}");
         }
+        for unproven in &record.unproven {
+            let _ = writeln!(out, "- {UNPROVEN}: {}", OneLine(unproven));
+        }
         let _ = writeln!(out, "\nSHA-256 of the record: `{}`", record.digest());
         out
     }
@@ -385,7 +381,6 @@ impl Report for Certificate<'_> {
     }
 
     fn json(&self) -> CertificateOut<'_> {
-        let Certificate { record, asks: _ } = self;
-        CertificateOut { format_version: FORMAT_VERSION, record, digest: record.digest() }
+        CertificateOut::of(self)
     }
 }

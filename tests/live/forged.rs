@@ -176,6 +176,56 @@ fn a_cut_is_not_older_than_its_own_mark_whatever_the_record_says() {
     };
     let earliest = again + jiff::SignedDuration::from_secs(600 - 1);
     assert!(until() >= earliest, "{} {earliest}", until());
+    // What is told comes from the mark, too, whatever stands in the record or beside it.
+    let told = |what: &str| {
+        let page: Value =
+            serde_json::from_str(&bench.kwo(&["offboard", &name, "--status", "-o", "json"]).expect(0).out)
+                .unwrap();
+        let all: Value = serde_json::from_str(&bench.kwo(&["status", "-o", "json"]).out).unwrap();
+        let short =
+            all["departed"]["found"].as_array().unwrap().iter().find(|one| one["who"] == name.as_str());
+        let short = short.unwrap_or_else(|| panic!("{what}: {}", all["departed"]));
+        [&page["kept_until"], &short["kept_until"]]
+            .map(|until| until.as_str().unwrap().parse::<jiff::Timestamp>().unwrap())
+    };
+    let right = until();
+    assert_eq!(told("an earlier date"), [right; 2]);
+    let brief = |change: &dyn Fn(&mut Value)| {
+        let map = testkit::run::get("configmap", "kube-system", &kept.0);
+        let text = map["metadata"]["annotations"]["kwo.dev/offboard"].as_str().unwrap();
+        let mut brief: Value = serde_json::from_str(text).unwrap();
+        change(&mut brief);
+        let note = format!("kwo.dev/offboard={brief}");
+        kubectl_ok(&["annotate", "--overwrite", "configmap", &kept.0, "-n", "kube-system", &note]);
+    };
+    record["retain_seconds"] = json!(9_000_000_000_u64);
+    kept.write(&record);
+    for date in [json!("2020-01-01T00:00:00Z"), json!("2999-01-01T00:00:00Z"), Value::Null] {
+        brief(&|brief| brief["kept_until"] = date.clone());
+        assert_eq!(told("a date beside it"), [right; 2], "{date}");
+    }
+    // Neither does a stage that nobody did, nor a record that nobody finds by its label.
+    let undone =
+        json!({"stage": "undo", "at": "2999-01-01T00:00:00Z", "by": "eve", "host": "h", "done": true});
+    brief(&|brief| brief["stages"].as_array_mut().unwrap().push(undone.clone()));
+    kubectl_ok(&["label", "configmap", &kept.0, "-n", "kube-system", "kwo.dev/record-"]);
+    assert_eq!(told("an undo"), [right; 2]);
+    let mut forged = record.clone();
+    forged["stages"].as_array_mut().unwrap().push(undone);
+    kept.write(&forged);
+    let ran = bench.kwo(&["offboard", &name, "--status"]).expect(0);
+    assert!(
+        ran.out.contains(&format!("no undo has left its mark, so it counts as kept until {right:.0}")),
+        "{}",
+        ran.out
+    );
+    // Whom it is about its name says.
+    brief(&|brief| brief["who"] = json!("somebody-else"));
+    let all: Value = serde_json::from_str(&bench.kwo(&["status", "-o", "json"]).out).unwrap();
+    assert!(all["departed"].to_string().contains("it is about somebody-else"), "{}", all["departed"]);
+    brief(&|brief| brief["who"] = json!(name));
+    record["retain_seconds"] = json!(600);
+    kept.write(&record);
     // Nobody can date a mark, and where all of them are gone it may have been cut now.
     let of = format!("kwo-offboard-tenant-{name}.cut-");
     let names = kubectl_ok(&["get", "configmaps", "-n", "kube-system", "-o", "name"]);

@@ -18,7 +18,6 @@ use super::typed::{agreed, count};
 use super::{Scene, ended, unrecorded};
 use crate::commands::load::rules;
 use crate::commands::print::{report, talk};
-use crate::report::offboard::Shown;
 use crate::report::policy;
 
 impl Scene<'_> {
@@ -44,7 +43,7 @@ impl Scene<'_> {
             return Ok(Exit::Done);
         }
         let sentence = format!("undo {} ({})", self.leaving.words(), count(record.cuts.len(), "cut"));
-        talk(&crate::report::printed::Report::text(&Shown(&record)));
+        talk(&crate::report::printed::Report::text(&self.shown(&record).await));
         talk(&crate::report::offboard::given_back(&record));
         let (plan, observed, _) = self.seen(self.loaded.desired.clone()).await?;
         self.entitled(&record, &observed)?;
@@ -70,7 +69,7 @@ impl Scene<'_> {
             &format!("kwo brought back the access of {}", self.leaving.words()),
         )
         .await;
-        report(&Shown(&record), self.args.output)?;
+        report(&self.shown(&record).await, self.args.output)?;
         Ok(ended(&carried, &Offboarding::default(), !rest))
     }
 

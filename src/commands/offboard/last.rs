@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kwo_engine::archive::{ArchiveError, Identities, RosterLine, Verified};
 use kwo_engine::execute::Brakes;
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::marks::Milestone;
 use kwo_engine::offboard::{
     Gone, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
     storage, waited,
@@ -19,7 +20,6 @@ use kwo_planner::tree::SmolStr;
 
 use super::{Scene, agreed, count, unattended, unrecorded};
 use crate::commands::print::{report, talk};
-use crate::report::offboard::Shown;
 
 impl Scene<'_> {
     /// Writes everything of the tenant into one file, and reads it back.
@@ -53,7 +53,7 @@ impl Scene<'_> {
         if !verified.is_encrypted() {
             talk("The archive is not encrypted, so it holds no Secrets. With `--recipient age1…` it does.\n");
         }
-        report(&Shown(&record), self.args.output)?;
+        report(&self.shown(&record).await, self.args.output)?;
         Ok(Exit::Done)
     }
 
@@ -75,11 +75,11 @@ impl Scene<'_> {
             // Somebody may have got access since.
             note = Some(self.proved(kube, (&mut record, seen), &offboarding).await?.1);
         }
-        // Without a mark nobody knows when it was cut: it may have been now.
-        let marked = record.marked(&*self.open.cutters.records).await.map_err(|error| unrecorded(&error))?;
-        let marked = Some(marked.unwrap_or_else(Timestamp::now));
+        let marks = record.marks(&*self.open.cutters.records).await.map_err(|error| unrecorded(&error))?;
+        let least = self.fresh().retain_seconds;
+        let from = marks.destroyed_from(record.retain_seconds, least, Timestamp::now());
         let leave = Leave {
-            retained_until: record.retained_at_least(self.fresh().retain_seconds, marked),
+            retained_until: Some(from).filter(|_| record.is_cut()),
             with_foreign: self.args.with_foreign,
             discards_volumes: self.args.discard_volumes,
             unattended: unattended(),
@@ -113,10 +113,12 @@ impl Scene<'_> {
         let stamp = (Stage::Destroy, false);
         let note = stamped(&self.open.cutters, (&mut record, note), stamp, &actor).await;
         let note = note.map_err(|error| unrecorded(&error))?;
+        let marked = record.mark(&*self.open.cutters.records, Milestone::Destroy).await;
+        marked.map_err(|error| unrecorded(&error))?;
         let ended = self.removed(kube, removals, lock.brakes()).await;
         let whole = ended.iter().all(|(_, gone)| *gone == Gone::Whole);
         self.ended(&mut record, note, whole).await?;
-        report(&Shown(&record), self.args.output)?;
+        report(&self.shown(&record).await, self.args.output)?;
         Ok(if whole { Exit::Done } else { Exit::Failed })
     }
 
@@ -148,7 +150,7 @@ impl Scene<'_> {
         if let Some(note) = note {
             self.ended(record, note, whole).await?;
         }
-        report(&Shown(record), self.args.output)?;
+        report(&self.shown(record).await, self.args.output)?;
         Ok(Some(if whole { Exit::Done } else { Exit::Failed }))
     }
 

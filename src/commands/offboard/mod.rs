@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kwo_engine::execute::Brakes;
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::marks::Milestone;
 use kwo_engine::offboard::{
     Actor, Answer, Carried, Door, Prepared, Record, RecordError, Stage, carry_out, everything_of, prepare,
     prove,
@@ -33,7 +34,7 @@ use crate::commands::load::{Loaded, load};
 use crate::commands::look::{identity, no_plan};
 use crate::commands::print::{report, talk};
 use crate::commands::signals;
-use crate::report::offboard::{Certificate, Plan as Page, Shown, still_in};
+use crate::report::offboard::{Certificate, Next, NextStep, Plan as Page, Shown, still_in};
 
 /// All that a stage works with.
 struct Scene<'s> {
@@ -172,47 +173,94 @@ impl Scene<'_> {
         Ok((plan, observed, wanted))
     }
 
-    fn page<'p>(&'p self, offboarding: &'p Offboarding) -> Page<'p> {
-        Page { leaving: &self.leaving, offboarding, phrase: phrase(&self.leaving, offboarding) }
+    async fn page<'p>(&'p self, offboarding: &'p Offboarding) -> Page<'p> {
+        // Whoever only looks can do without the record.
+        let record = self.record().await.ok().and_then(|(record, _)| record);
+        let next = self.next(Some(offboarding), record.as_ref()).await;
+        Page { leaving: &self.leaving, offboarding, phrase: phrase(&self.leaving, offboarding), next }
     }
 
     async fn show(&self, offboarding: &Offboarding) -> Result<(), Failure> {
-        report(&self.page(offboarding), self.args.output)?;
-        // Whoever only looks can do without the record.
-        let record = self.record().await.ok().and_then(|(record, _)| record);
-        talk(&format!("\nNothing was changed. {}\n", self.next(offboarding, record.as_ref())));
+        let page = self.page(offboarding).await;
+        report(&page, self.args.output)?;
+        talk(&format!("\nNothing was changed. {}\n", page.next.text()));
         Ok(())
     }
 
-    /// What comes next, by what is there and what was done.
-    fn next(&self, offboarding: &Offboarding, record: Option<&Record>) -> String {
+    /// A record as a page.
+    async fn shown<'r>(&self, record: &'r Record) -> Shown<'r> {
+        Shown { record, until: self.until(record).await, next: self.next(None, Some(record)).await }
+    }
+
+    /// Until when everything is kept, by the marks. Where nobody can read those, the record is all there is.
+    async fn until(&self, record: &Record) -> Option<Timestamp> {
+        let marks = record.marks(&*self.open.cutters.records).await.unwrap_or_default();
+        marks.kept_until(record.retained_until())
+    }
+
+    /// What comes next, by what was done, and by what is there where somebody looked.
+    async fn next(&self, offboarding: Option<&Offboarding>, record: Option<&Record>) -> Next {
         let (again, wide) = (self.args.again(), self.args.again_with_foreign());
         let cut = record.filter(|record| record.is_cut() && !record.is_destroyed());
-        match (offboarding.cut.is_empty(), offboarding.foreign.is_empty(), cut) {
-            (false, true, _) => format!("`{again} --stage cut` ends the access."),
-            (false, false, _) => format!(
-                "`{again} --stage cut` ends the access that kwo gave, and `{wide} --stage cut` also that of others."
-            ),
-            (true, false, _) => {
-                format!("Only what is not kwo's is left to cut: `{wide} --stage cut` ends that access.")
+        let to_cut = match offboarding {
+            Some(found) => (!found.cut.is_empty(), !found.foreign.is_empty()),
+            None => (cut.is_none(), false),
+        };
+        let cutting = |command: &str, does| NextStep {
+            command: format!("{command} --stage cut"),
+            does,
+            not_before: None,
+        };
+        match (to_cut, cut, record) {
+            (_, _, Some(record)) if offboarding.is_none() && record.is_half() => {
+                let stage = record.stages.last().map_or(Stage::Cut, |stamp| stamp.stage);
+                let what = if stage == Stage::Undo {
+                    "--undo".to_owned()
+                } else {
+                    format!("--stage {}", stage.word())
+                };
+                Next::one("", format!("{again} {what}"), "goes on")
             }
-            (true, true, None) => "There is nothing to cut.".to_owned(),
-            (true, true, Some(record)) => match (&self.leaving, &record.archive, &self.open.kube) {
-                (Leaving::Tenant(_), None, Some(_)) => format!(
-                    "The access is cut. `{again} --stage archive --recipient age1… --out DIR` keeps everything \
-                     in a file."
+            (_, _, Some(record)) if offboarding.is_none() && record.is_destroyed() => match &record.archive {
+                Some(kept) => Next::one(
+                    "",
+                    kept.import() + &self.args.cluster.kube.again(),
+                    "makes what the archive holds again",
+                ),
+                None => Next::default(),
+            },
+            ((true, false), ..) => Next::one("", format!("{again} --stage cut"), "ends the access"),
+            ((true, true), ..) => Next {
+                lead: "",
+                steps: vec![
+                    cutting(&again, "ends the access that kwo gave"),
+                    cutting(&wide, "also ends that of others"),
+                ],
+            },
+            ((false, true), ..) => Next {
+                lead: "Only what is not kwo's is left to cut:",
+                steps: vec![cutting(&wide, "ends that access")],
+            },
+            ((false, false), None, _) => Next { lead: "There is nothing to cut.", steps: Vec::new() },
+            ((false, false), Some(record), _) => match (&self.leaving, &record.archive, &self.open.kube) {
+                (Leaving::Tenant(_), None, Some(_)) => Next::one(
+                    "The access is cut.",
+                    format!("{again} --stage archive --recipient age1… --out DIR"),
+                    "keeps everything in a file",
                 ),
                 (Leaving::Tenant(_), Some(kept), Some(_)) => {
                     let key = if kept.receipt.is_encrypted() { " --identity FILE" } else { "" };
-                    let until = record.retained_until().filter(|until| *until > Timestamp::now());
-                    let until =
-                        until.map_or_else(String::new, |until| format!(", but not before {until:.0}"));
-                    format!(
-                        "The access is cut, and an archive is there. `{again} --stage destroy{key}` deletes the \
-                         namespaces{until}."
-                    )
+                    let until = self.until(record).await.filter(|until| *until > Timestamp::now());
+                    Next {
+                        lead: "The access is cut, and an archive is there.",
+                        steps: vec![NextStep {
+                            command: format!("{again} --stage destroy{key}"),
+                            does: "deletes the namespaces",
+                            not_before: until,
+                        }],
+                    }
                 }
-                _ => format!("The access is cut. `{again} --certificate` prints the proof."),
+                _ => Next::one("The access is cut.", format!("{again} --certificate"), "prints the proof"),
             },
         }
     }
@@ -232,11 +280,11 @@ impl Scene<'_> {
             prepare(&self.open.cutters, &self.leaving, &offboarding, &self.identity.id, retain).await;
         let prepared = prepared.map_err(|error| unrecorded(&error))?;
         if prepared.cuts.is_empty() && !prepared.record.is_half() {
-            report(&self.page(&offboarding), self.args.output)?;
+            report(&self.page(&offboarding).await, self.args.output)?;
             talk("\nThere is nothing to cut.\n");
             return self.asked_again(prepared, &offboarding).await;
         }
-        talk(&crate::report::printed::Report::text(&self.page(&offboarding)));
+        talk(&crate::report::printed::Report::text(&self.page(&offboarding).await));
         agreed(self.args, &phrase(&self.leaving, &offboarding), lock.brakes()).await?;
         if lock.is_lost() {
             return Err(Failure::new("the lock was lost to another run; nothing was changed"));
@@ -251,9 +299,10 @@ impl Scene<'_> {
         let mut carried = Carried::default();
         if let (Some(kube), Some(note), true) = (&self.open.kube, note, record.is_cut()) {
             let records = &*self.open.cutters.records;
-            // A cut of an earlier kwo has no mark, and the time to keep everything needs one.
-            if record.marked(records).await.map_err(|error| unrecorded(&error))?.is_none() {
-                record.mark(records).await.map_err(|error| unrecorded(&error))?;
+            // A cut of an earlier kwo has no mark, or one without the time to keep everything.
+            let marks = record.marks(records).await.map_err(|error| unrecorded(&error))?;
+            if marks.cut().is_none_or(|cut| cut.retain.is_none()) {
+                record.mark(records, Milestone::Cut).await.map_err(|error| unrecorded(&error))?;
             }
             carried.answers = self.proved(kube, (&mut record, note), offboarding).await?.0;
             carried.doors.clone_from(&record.doors);
@@ -309,13 +358,14 @@ impl Scene<'_> {
                 }
                 None => {
                     record.kept.clone_from(&after.kept);
+                    record.unproven.clone_from(&after.unproven);
                     let kept = record.save(&*self.open.cutters.records, Some(&note)).await;
                     kept.map_err(|error| unrecorded(&error))?;
                 }
             }
         }
         self.announce(&record, "AccessCut", &format!("kwo cut the access of {}", self.leaving.words())).await;
-        report(&Shown(&record), self.args.output)?;
+        report(&self.shown(&record).await, self.args.output)?;
         Ok(ended(&carried, &after, !uncut.is_empty()))
     }
 
@@ -325,12 +375,10 @@ impl Scene<'_> {
         let Some(record) = record else {
             return Err(Failure::new(format!("nothing was ever cut of {}", self.leaving.words())));
         };
+        let shown = self.shown(&record).await;
         match self.args.certificate {
-            true => {
-                let asks = self.open.kube.is_some();
-                report(&Certificate { record: &record, asks }, self.args.output)?;
-            }
-            false => report(&Shown(&record), self.args.output)?,
+            true => report(&Certificate { shown, asks: self.open.kube.is_some() }, self.args.output)?,
+            false => report(&shown, self.args.output)?,
         }
         Ok(Exit::Done)
     }

@@ -14,6 +14,7 @@ use super::doors::Door;
 use super::record::{Entry, Record, RecordError, Stage, Stamp};
 use super::reviews::{Answer, questions, review};
 use crate::execute::Brakes;
+use crate::marks::Milestone;
 use crate::providers::{Cutters, Kube, Note, Refusal, Restored};
 
 /// What is to be cut, with every object read.
@@ -126,7 +127,7 @@ pub async fn carry_out(
     stamp(&mut record, Stage::Cut, actor, false);
     let mut note = record.save(&*cutters.records, note.as_ref()).await?;
     // The record has a date, too, but others may be able to write that, and it may be from an earlier cut.
-    record.mark(&*cutters.records).await?;
+    record.mark(&*cutters.records, Milestone::Cut).await?;
     let mut carried = Carried::default();
     for (pick, cut) in cuts {
         carried.stopped = pulled(brakes);
@@ -218,6 +219,7 @@ pub async fn prove(
     let asked = questions(&who, &spaces, whole);
     let answers = review(kube, asked, &offboarding.kept).await.map_err(RecordError::Refused)?;
     record.kept.clone_from(&offboarding.kept);
+    record.unproven.clone_from(&offboarding.unproven);
     record.proved(answers.clone());
     let note = record.save(&*cutters.records, Some(&note)).await?;
     Ok((answers, note))
@@ -261,11 +263,13 @@ pub async fn undo(
     let whole = carried.failed.is_empty() && carried.stopped.is_none();
     stamp(&mut record, Stage::Undo, actor, whole);
     if whole {
+        record.mark(&*cutters.records, Milestone::Undo).await?;
         record.cuts.clear();
         record.asked = None;
         record.answers.clear();
         record.doors.clear();
         record.kept.clear();
+        record.unproven.clear();
     }
     record.save(&*cutters.records, Some(&note)).await?;
     Ok((carried, record))

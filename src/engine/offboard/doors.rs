@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kwo_planner::plain::OneLine;
 use kwo_planner::tree::SmolStr;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// What the registry answered to somebody who was cut.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Door {
     /// The name at the registry.
     pub user: SmolStr,

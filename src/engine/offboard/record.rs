@@ -14,7 +14,8 @@ use super::doors::Door;
 use super::packed;
 use super::reviews::{Answer, Asked};
 use crate::archive::Receipt;
-use crate::departed::{Departed, DoneStage};
+use crate::departed::{Departed, DoneStage, LEFTOVERS};
+use crate::marks::{Marks, Milestone};
 use crate::providers::{Note, Records, Refusal};
 
 /// The version of the form of a record.
@@ -36,6 +37,9 @@ pub struct Record {
     /// What the people kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<offboard::Kept>,
+    /// What kwo could not look at in systems about which no access review says anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<SmolStr>,
     /// Who was asked about after the cut, and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
@@ -153,6 +157,7 @@ impl Record {
             stages: Vec::new(),
             cuts: Vec::new(),
             kept: Vec::new(),
+            unproven: Vec::new(),
             asked: None,
             answers: Vec::new(),
             doors: Vec::new(),
@@ -217,20 +222,21 @@ impl Record {
         self.cuts.iter().find_map(|entry| entry.cut.logins())
     }
 
-    /// Leaves a mark that a cut begins now, which the system itself dates. Each cut leaves another one.
+    /// Leaves a mark that this begins now, which the system itself dates. Each cut leaves another one.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub async fn mark(&self, records: &dyn Records) -> Result<(), RecordError> {
-        records.mark(&name(&self.leaving)).await.map_err(RecordError::Refused)
+    pub async fn mark(&self, records: &dyn Records, what: Milestone) -> Result<(), RecordError> {
+        let marked = records.mark(&name(&self.leaving), what, self.retain_seconds).await;
+        marked.map_err(RecordError::Refused)
     }
 
-    /// When the last cut began, as the system itself has dated it; nothing where it has no mark of one.
+    /// All marks of this kind; none where the system dates nothing.
     ///
     /// # Errors
     /// When nobody can tell.
-    pub async fn marked(&self, records: &dyn Records) -> Result<Option<Timestamp>, RecordError> {
-        records.marked(&name(&self.leaving)).await.map_err(RecordError::Refused)
+    pub async fn marks(&self, records: &dyn Records) -> Result<Marks, RecordError> {
+        records.marks(&name(&self.leaving)).await.map_err(RecordError::Refused)
     }
 
     /// What runs by themselves tell of it.
@@ -246,7 +252,7 @@ impl Record {
         Departed {
             who: self.leaving.words(),
             stages: stages.collect(),
-            kept_until: self.retained_until().filter(|_| !self.is_destroyed()),
+            kept_until: self.retained_until(),
             archived: self.archive.is_some(),
         }
     }
@@ -287,32 +293,20 @@ impl Record {
         self.stages.last().is_some_and(|stamp| !stamp.done)
     }
 
-    /// When the retention ends, where something is cut.
+    /// When the retention ends by what stands here. Where the system dates marks, they tell.
     #[must_use]
     pub fn retained_until(&self) -> Option<Timestamp> {
-        self.retained_at_least(0, None)
-    }
-
-    /// The same, not shorter than so many seconds, and counted from when the system dated the last cut at the earliest: what
-    /// others wrote into a record ends nothing early.
-    #[must_use]
-    pub fn retained_at_least(&self, seconds: u64, marked: Option<Timestamp>) -> Option<Timestamp> {
-        let cut = self.cut_at()?;
-        let from = marked.map_or(cut, |marked| marked.max(cut));
-        let seconds = i64::try_from(self.retain_seconds.max(seconds)).unwrap_or(i64::MAX);
-        Some(from.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX))
+        let cut = self.cut_at().filter(|_| !self.is_destroyed())?;
+        let seconds = i64::try_from(self.retain_seconds).unwrap_or(i64::MAX);
+        Some(cut.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX))
     }
 }
 
-/// What the record is called: of a person no more than a digest, for names have characters that no object may have.
+/// What the record is called.
 fn name(leaving: &Leaving) -> String {
     match leaving {
-        Leaving::Tenant(name) => format!("tenant-{name}"),
-        Leaving::Person { name, everywhere: _ } => {
-            let digest = Sha256::digest(name.as_bytes());
-            let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            format!("person-{hex}")
-        }
-        Leaving::Leftovers { .. } => "leftovers".to_owned(),
+        Leaving::Tenant(name) => Departed::of_tenant(name),
+        Leaving::Person { name, everywhere: _ } => Departed::of_person(name),
+        Leaving::Leftovers { .. } => LEFTOVERS.to_owned(),
     }
 }

@@ -8,6 +8,7 @@ use kwo_planner::tree::SmolStr;
 
 use super::*;
 use crate::departed::Departed;
+use crate::marks::{Marks, Milestone};
 use crate::providers::{Note, Promise, Records, Refusal};
 
 /// A place that keeps one record.
@@ -20,12 +21,12 @@ impl Records for Place {
         Box::pin(async { Ok(Some(Note { text, version: String::new(), made: None })) })
     }
 
-    fn mark<'a>(&'a self, _: &'a str) -> Promise<'a, Result<(), Refusal>> {
+    fn mark<'a>(&'a self, _: &'a str, _: Milestone, _: u64) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn marked<'a>(&'a self, _: &'a str) -> Promise<'a, Result<Option<Timestamp>, Refusal>> {
-        Box::pin(async { Ok(None) })
+    fn marks<'a>(&'a self, _: &'a str) -> Promise<'a, Result<Marks, Refusal>> {
+        Box::pin(async { Ok(Marks::default()) })
     }
 
     fn keep<'a>(

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kwo_planner::observed::Version;
 use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::ResourceId;
@@ -13,6 +12,7 @@ use kwo_planner::tree::Tree;
 
 use super::{Note, Promise, Refusal};
 use crate::departed::Departed;
+use crate::marks::{Marks, Milestone};
 
 /// An object as it is now.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,12 +52,12 @@ pub trait Records: Send + Sync {
     /// The record of this name, where there is one.
     fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>>;
 
-    /// Leaves a mark beside the record that a cut begins now. The system itself dates it, and nobody who may only change
-    /// what is there can take it away or date it otherwise.
-    fn mark<'a>(&'a self, name: &'a str) -> Promise<'a, Result<(), Refusal>>;
+    /// Leaves a mark beside the record that this begins now, and for how many seconds everything is kept. The system itself
+    /// dates it, and nobody who may only change what is there can take it away, or date it otherwise.
+    fn mark<'a>(&'a self, name: &'a str, what: Milestone, retain: u64) -> Promise<'a, Result<(), Refusal>>;
 
-    /// When the latest of these marks was made; nothing where there is none, or where the system dates nothing.
-    fn marked<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Timestamp>, Refusal>>;
+    /// These marks; none where the system dates nothing.
+    fn marks<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Marks, Refusal>>;
 
     /// Leaves a record in place of the one that was read, and beside it what is told of it in short; gives it as it is now.
     fn keep<'a>(

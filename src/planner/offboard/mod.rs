@@ -18,6 +18,7 @@ pub use select::{Others, select};
 pub use storage::{gibibytes, stored};
 pub use strange::spaces;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::cut::is_account;
@@ -27,7 +28,7 @@ use crate::resource::ResourceId;
 use crate::tree::SmolStr;
 
 /// Who or what leaves.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Leaving {
     /// A tenant, with all that was made for it.
@@ -92,7 +93,7 @@ pub struct Pick {
 }
 
 /// A right that somebody who leaves has after the cut as well.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Kept {
     /// Who has it.
     pub who: SmolStr,

@@ -81,7 +81,7 @@ pub fn select(
     found.admins = admins(&found.people, observed);
     found.kept = kept(&found, without, observed, &others.command);
     found.kept.extend(found.by_hand.iter().filter_map(left_in));
-    found.unproven = observed.iter().filter_map(unproven).collect();
+    found.unproven = observed.iter().filter_map(unproven).chain(away(observed)).collect();
     found
 }
 
@@ -349,6 +349,11 @@ fn unproven((id, sighting): (&ResourceId, &Sighting)) -> Option<SmolStr> {
     }
 }
 
+/// The systems that nobody could look into, where nothing in them is wanted: otherwise what is wanted is unknown, and told.
+fn away(observed: &Observed) -> impl Iterator<Item = SmolStr> {
+    observed.away.iter().map(|(part, why)| format_smolstr!("{part}: {why}"))
+}
+
 /// What nobody could see: access may be left there.
 fn unseen(observed: &Observed) -> Vec<SmolStr> {
     let told = |kind: &Kind| !matches!(kind, Kind::NetworkPolicy);
@@ -358,5 +363,5 @@ fn unseen(observed: &Observed) -> Vec<SmolStr> {
         Sighting::Unknown { why } => Some(format_smolstr!("{id}: {why}")),
         _ => None,
     });
-    kinds.chain(single).collect()
+    kinds.chain(single).chain(away(observed)).collect()
 }

@@ -12,8 +12,8 @@ use testkit::loopback::{Loopback, Reply};
 use testkit::manual::{cell, holds};
 use testkit::schemas::fits;
 
-/// Each command that prints JSON, with the schema of it.
-const OUTPUTS: [(&str, &str); 21] = [
+/// Each command that prints JSON, with the schema of it; with an option where that makes another thing of it.
+const OUTPUTS: [(&str, &str); 24] = [
     ("access diff", "access-diff"),
     ("access graph", "access-graph"),
     ("access of", "access-of"),
@@ -27,6 +27,9 @@ const OUTPUTS: [(&str, &str); 21] = [
     ("history", "history"),
     ("history show", "entry"),
     ("kubeconfig", "kubeconfig"),
+    ("offboard", "offboard"),
+    ("offboard --certificate", "offboard-certificate"),
+    ("offboard --status", "offboard-record"),
     ("plan", "plan"),
     ("rbac", "manifests"),
     ("render", "manifests"),
@@ -38,7 +41,7 @@ const OUTPUTS: [(&str, &str); 21] = [
 ];
 
 /// Commands whose JSON has a type and a version, and no schema yet.
-const WITHOUT: [&str; 3] = ["archive import", "archive list", "offboard"];
+const WITHOUT: [&str; 2] = ["archive import", "archive list"];
 
 /// What Kubernetes reads has its versions.
 const OF_KUBERNETES: [&str; 2] = ["kubeconfig", "manifests"];
@@ -52,6 +55,11 @@ fn asked(command: &clap::Command, path: &str, found: &mut BTreeSet<String>) {
         }
         asked(below, &path, found);
     }
+}
+
+/// A command without its option.
+fn bare(command: &str) -> &str {
+    command.split(" --").next().unwrap_or(command)
 }
 
 fn schemas() -> BTreeSet<String> {
@@ -75,7 +83,7 @@ fn every_command_that_prints_json_has_a_schema_and_every_schema_a_version() {
     let mut found = BTreeSet::new();
     asked(&Cli::definition(), "", &mut found);
     let known: BTreeSet<String> =
-        OUTPUTS.iter().map(|(command, _)| *command).chain(WITHOUT).map(str::to_owned).collect();
+        OUTPUTS.iter().map(|(command, _)| bare(command)).chain(WITHOUT).map(str::to_owned).collect();
     assert_eq!(found, known);
     let mut used: BTreeSet<String> = OUTPUTS.map(|(_, schema)| schema.to_owned()).into();
     used.extend(["roster", "settings"].map(str::to_owned));
@@ -113,7 +121,7 @@ fn the_manual_lists_them() {
     let mut text = String::from("| command | what it prints | schema |\n|---|---|---|\n");
     for (command, name) in OUTPUTS {
         let what = schema(name)["description"].as_str().unwrap().to_owned();
-        let link = format!("commands.md#kwo-{}", command.replace(' ', "-"));
+        let link = format!("commands.md#kwo-{}", bare(command).replace(' ', "-"));
         writeln!(text, "| [`kwo {command}`]({link}) | {} | [`{name}`](#{name}) |", cell(&what)).unwrap();
     }
     let names: BTreeSet<&str> = OUTPUTS.map(|(_, name)| name).into();
@@ -232,8 +240,11 @@ target: {{directory: {folder}/synced}}\n"
     }
 }
 
+/// What is typed to offboard the tenant that leaves.
+const BOB: &str = "offboard bob (1 namespace)";
+
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 37] = [
+const RUNS: [(&str, &[&str]); 42] = [
     ("access diff", &["access", "diff"]),
     ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
     ("access graph", &["access", "graph"]),
@@ -252,6 +263,29 @@ const RUNS: [(&str, &[&str]); 37] = [
     ("plan", &["plan", "less.yaml", "--target", "dir:world"]),
     ("apply", &["apply", "less.yaml", "--target", "dir:world", "--yes"]),
     ("plan", &["plan", "less.yaml", "--target", "dir:world"]),
+    ("offboard", &["offboard", "bob", "-f", "less.yaml", "--target", "dir:world"]),
+    (
+        "offboard --status",
+        &[
+            "offboard",
+            "bob",
+            "-f",
+            "less.yaml",
+            "--target",
+            "dir:world",
+            "--stage",
+            "cut",
+            "--yes",
+            "--confirm",
+            BOB,
+        ],
+    ),
+    ("offboard --status", &["offboard", "bob", "-f", "less.yaml", "--target", "dir:world", "--status"]),
+    (
+        "offboard --certificate",
+        &["offboard", "bob", "-f", "less.yaml", "--target", "dir:world", "--certificate"],
+    ),
+    ("offboard", &["offboard", "--leftovers", "-f", "less.yaml", "--target", "dir:world"]),
     ("diff", &["diff", "HEAD", "less.yaml"]),
     ("diff", &["diff", "less.yaml", "roster.yaml"]),
     ("explain", &["explain", "alice"]),
@@ -292,7 +326,11 @@ fn what_every_command_prints_is_what_its_schema_says() {
         let kind = &schema["properties"]["kind"]["const"];
         assert!(kind.is_null() || *kind == json["kind"], "{args:?}");
         // The other formats say it too; what is applied or recorded is another thing by then.
-        if ["apply", "sync"].contains(&command) || OF_KUBERNETES.contains(name) || !seen.insert(command) {
+        if ["apply", "sync"].contains(&command)
+            || args.contains(&"--stage")
+            || OF_KUBERNETES.contains(name)
+            || !seen.insert(command)
+        {
             continue;
         }
         let yaml: Value = serde_yaml::from_str(&place.printed(args, "yaml")).unwrap();

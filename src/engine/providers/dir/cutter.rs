@@ -13,6 +13,7 @@ use kwo_planner::resource::{Desired, ResourceId};
 use super::directory::Dir;
 use super::{note, observe, parts};
 use crate::departed::Departed;
+use crate::marks::{Marks, Milestone};
 use crate::providers::place::{Astray, inside, replace, settle};
 use crate::providers::{Cutter, Note, Promise, Records, Refusal, Restored, Whole, manifest};
 use crate::regular;
@@ -99,12 +100,12 @@ impl Records for Dir {
     }
 
     // Nobody destroys what is in a directory, so nothing counts from a date.
-    fn mark<'a>(&'a self, _: &'a str) -> Promise<'a, Result<(), Refusal>> {
+    fn mark<'a>(&'a self, _: &'a str, _: Milestone, _: u64) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn marked<'a>(&'a self, _: &'a str) -> Promise<'a, Result<Option<Timestamp>, Refusal>> {
-        Box::pin(async { Ok(None) })
+    fn marks<'a>(&'a self, _: &'a str) -> Promise<'a, Result<Marks, Refusal>> {
+        Box::pin(async { Ok(Marks::default()) })
     }
 
     fn keep<'a>(

@@ -84,6 +84,7 @@ impl Dns {
                         let note =
                             format_smolstr!("kwo could not look for leftovers in the zone {name}: {why}");
                         observed.notes.push(note);
+                        observed.away.insert(format_smolstr!("dns:{name}"), why.into());
                     }
                     observed
                 })

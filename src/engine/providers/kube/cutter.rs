@@ -4,19 +4,20 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use jiff::Timestamp;
 use kwo_planner::named::auth_id;
 use kwo_planner::observed::Version;
 use kwo_planner::offboard::{Cut, Removal};
+use kwo_planner::plain::one_line;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{Tree, join};
 use serde_json::{Value, json};
 
 use super::connect::Kube;
-use super::note::{self, BRIEF, Place, RECORD};
-use super::path::{WRITER, encoded, one, siblings};
+use super::note::{self, BRIEF, Place};
+use super::path::{WRITER, one, siblings};
 use super::wire::{Call, Wire};
 use crate::departed::Departed;
+use crate::marks::{Mark, Marks, Milestone, written};
 use crate::providers::{Cutter, Note, Promise, Records, Refusal, Restored, Whole};
 
 /// How long what was cut may take to be gone before it is made again.
@@ -100,12 +101,15 @@ impl Records for Kube {
         Box::pin(async move { note::recall(&self.wire, &place(name, None)).await })
     }
 
-    fn mark<'a>(&'a self, name: &'a str) -> Promise<'a, Result<(), Refusal>> {
-        Box::pin(async move { note::mark(&self.wire, &marks(name), MARKS).await })
+    fn mark<'a>(&'a self, name: &'a str, what: Milestone, retain: u64) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let prefix = format!("{RECORDS}{name}.{}", written(what, retain));
+            note::mark(&self.wire, &prefix, MARKS).await
+        })
     }
 
-    fn marked<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Timestamp>, Refusal>> {
-        Box::pin(async move { note::marked(&self.wire, &marks(name)).await })
+    fn marks<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Marks, Refusal>> {
+        Box::pin(async move { Ok(marks(&note::all(&self.wire).await?, name)) })
     }
 
     fn keep<'a>(
@@ -121,44 +125,62 @@ impl Records for Kube {
     }
 }
 
-/// What the names of the marks of cuts begin with. No tenant has a dot in its name.
-fn marks(name: &str) -> String {
-    format!("kwo-offboard-{name}.cut-")
-}
+/// What the name of a record begins with. A mark has that of its record in front, and a dot, which no record has.
+const RECORDS: &str = "kwo-offboard-";
 
 /// What such a mark is there for.
-const MARKS: &str =
-    "when `kwo offboard --stage cut` began; the time to keep everything counts from its creation";
+const MARKS: &str = "when a stage of `kwo offboard` began; the time to keep everything counts from the creation of the latest cut";
+
+/// The marks of the record of this name.
+fn marks(maps: &[Tree], record: &str) -> Marks {
+    let text = |item: &Tree, pointer: &str| item.at(pointer).and_then(Tree::as_text).cloned();
+    let mark = |item: &Tree| {
+        let name = text(item, "/metadata/name")?;
+        let rest = name.strip_prefix(RECORDS)?.strip_prefix(record)?.strip_prefix('.')?;
+        Mark::read(rest, text(item, "/metadata/creationTimestamp")?.parse().ok()?)
+    };
+    Marks::new(maps.iter().filter_map(mark).collect())
+}
 
 /// Where the record of somebody who left stands.
 fn place(name: &str, brief: Option<String>) -> Place {
     Place {
-        name: format!("kwo-offboard-{name}"),
+        name: format!("{RECORDS}{name}"),
         key: "offboard.json",
         about: "what `kwo offboard` ended, and how `--undo` brings it back",
         brief,
     }
 }
 
-/// Those who left, by what stands beside their records.
+/// Those who left, by what stands beside their records. The records are found by their names, and until when something is
+/// kept the marks say: whoever may write to a record can change neither.
 pub(super) async fn departed(wire: &Wire) -> Result<Vec<Departed>, Refusal> {
-    let path =
-        format!("/api/v1/namespaces/kube-system/configmaps?labelSelector={}%3Doffboard", encoded(RECORD));
-    let asked = wire.ask(&Call::metadata(path)).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if !answer.is_success() {
-        return Err(answer.refusal(asked.tries));
-    }
-    let unreadable = |why: String| Refusal::Refused { why: format!("the records of those who left: {why}") };
-    let list: Tree = serde_json::from_slice(&answer.body).map_err(|error| unreadable(error.to_string()))?;
-    let brief = |item: &Tree| {
-        let text = item.at(&join("/metadata/annotations", BRIEF)).and_then(Tree::as_text).cloned();
-        serde_json::from_str(&text.unwrap_or_default()).map_err(|error| {
-            let name = item.at("/metadata/name").and_then(Tree::as_text).cloned().unwrap_or_default();
-            unreadable(format!("the ConfigMap kube-system/{name} cannot be read: {error}"))
-        })
+    let maps = note::all(wire).await?;
+    let record = |item: &Tree| {
+        let name = item.at("/metadata/name").and_then(Tree::as_text)?.clone();
+        let rest = name.strip_prefix(RECORDS).filter(|rest| Departed::is_name(rest))?.to_owned();
+        Some(brief(item, &rest).map(|mut brief| {
+            brief.kept_until = marks(&maps, &rest).kept_until(brief.kept_until);
+            brief
+        }))
     };
-    list.get("items").map(Tree::items).unwrap_or_default().iter().map(brief).collect()
+    maps.iter().filter_map(record).collect()
+}
+
+/// What stands beside the record of this name.
+fn brief(item: &Tree, name: &str) -> Result<Departed, Refusal> {
+    let unreadable = |why: String| {
+        refused(format!(
+            "the records of those who left: the ConfigMap kube-system/{RECORDS}{name} cannot be read: {why}"
+        ))
+    };
+    let text = item.at(&join("/metadata/annotations", BRIEF)).and_then(Tree::as_text).cloned();
+    let brief: Departed =
+        serde_json::from_str(&text.unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;
+    match brief.is_named(name) {
+        true => Ok(brief),
+        false => Err(unreadable(format!("it is about {}", one_line(&brief.who)))),
+    }
 }
 
 /// What brings one value back; nothing where it is there.

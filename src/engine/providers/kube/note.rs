@@ -2,9 +2,8 @@
 //! no mark, since no roster asks for it. Every change holds only for the state that was read.
 
 use http::StatusCode;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kwo_planner::tree::{SmolStr, Tree};
+use kwo_planner::tree::Tree;
 use serde_json::json;
 
 use super::path::WRITER;
@@ -20,12 +19,12 @@ pub(super) struct Place {
     pub(super) key: &'static str,
     /// What it is there for, for whoever comes across it.
     pub(super) about: &'static str,
-    /// What is to be read of it without the text, under [`BRIEF`]; such notes carry [`RECORD`].
+    /// What is to be read of it without the text, under [`BRIEF`]; such notes carry `RECORD`.
     pub(super) brief: Option<String>,
 }
 
-/// The label by which the records of those who left are found.
-pub(super) const RECORD: &str = "kwo.dev/record";
+/// The label of the records of those who left, for whoever lists them.
+const RECORD: &str = "kwo.dev/record";
 /// The annotation with such a record in short.
 pub(super) const BRIEF: &str = "kwo.dev/offboard";
 
@@ -78,8 +77,8 @@ pub(super) async fn mark(wire: &Wire, prefix: &str, about: &str) -> Result<(), R
     if answer.is_success() { Ok(()) } else { Err(answer.refusal(asked.tries)) }
 }
 
-/// When the latest of these was made. They are found by their names, which nobody can change either.
-pub(super) async fn marked(wire: &Wire, prefix: &str) -> Result<Option<Timestamp>, Refusal> {
+/// The metadata of every ConfigMap there. What counts is found by its name, which nobody can change.
+pub(super) async fn all(wire: &Wire) -> Result<Vec<Tree>, Refusal> {
     let asked = wire.ask(&Call::metadata(CONFIG_MAPS.to_owned())).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     if !answer.is_success() {
@@ -88,13 +87,7 @@ pub(super) async fn marked(wire: &Wire, prefix: &str) -> Result<Option<Timestamp
     let list: Tree = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
         why: format!("the ConfigMaps in kube-system cannot be read: {error}"),
     })?;
-    let text = |item: &Tree, pointer: &str| item.at(pointer).and_then(Tree::as_text).cloned();
-    let made = list.get("items").map(Tree::items).unwrap_or_default().iter().filter_map(|item| {
-        let name: SmolStr = text(item, "/metadata/name").filter(|name| name.starts_with(prefix))?;
-        let at = text(item, "/metadata/creationTimestamp")?;
-        at.parse::<Timestamp>().ok().filter(|_| name.len() > prefix.len())
-    });
-    Ok(made.max())
+    Ok(list.get("items").map(Tree::items).unwrap_or_default().to_vec())
 }
 
 /// Leaves this text in place of the one that was read.

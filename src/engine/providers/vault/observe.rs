@@ -23,6 +23,7 @@ pub(super) fn nothing(wanted: &Desired, seen: &Sighting) -> Observed {
     let mut observed: Observed = own(wanted).map(|resource| (resource.id.clone(), seen.clone())).collect();
     if let (Sighting::Unknown { why }, None) = (seen, own(wanted).next()) {
         observed.notes.push(format_smolstr!("kwo could not look for leftovers in Vault: {why}"));
+        observed.away.insert(PART.into(), why.clone());
     }
     observed
 }
