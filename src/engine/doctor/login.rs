@@ -1,14 +1,18 @@
 //! The issuer for logins: whether it can be reached from here, and says who it is, as OpenID Connect Discovery wants.
 
+use http::{HeaderMap, Method};
 use kwo_planner::domains::Roster;
 use serde::Deserialize;
 
 use super::PATIENCE;
 use super::check::{Check, OIDC};
-use crate::web::get;
+use crate::providers::{Api, ApiOptions, Ask, NoAnswer};
 
 /// Where an issuer says who it is.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// No longer answer is read.
+const LONGEST: usize = 64 * 1024;
 
 #[derive(Deserialize)]
 struct Said {
@@ -21,22 +25,32 @@ pub(super) async fn oidc(roster: Option<&Roster>) -> Check {
     let Some(roster) = roster else { return OIDC.not_asked("there is no roster") };
     let Some(oidc) = &roster.cluster().oidc else { return OIDC.not_asked("the roster names no issuer") };
     let issuer = oidc.issuer.value.to_string();
-    OIDC.within(async { asked(&issuer, oidc.ca.is_some()).await }).await
+    let ca = oidc.ca.as_ref().map(|ca| ca.value.to_string());
+    OIDC.within(async { asked(&issuer, ca.as_deref()).await }).await
 }
 
-async fn asked(issuer: &str, own_authority: bool) -> Check {
-    let Some((api, below)) = split(issuer) else {
+/// Asks as the API server does: the authority of the roster is trusted, and where there is none, those of this machine.
+async fn asked(issuer: &str, ca: Option<&str>) -> Check {
+    let Some((address, below)) = split(issuer) else {
         return OIDC.cannot_tell(format!("{issuer} is not an address that can be asked"));
     };
-    match get(&api, &format!("{below}{DISCOVERY}"), None, PATIENCE / 2).await {
-        // kwo asks by the roots of this machine, and the API server by the one of the roster.
-        Err(why) if own_authority => OIDC.cannot_tell(format!(
-            "{why}; the issuer has an authority of its own, which this machine may not trust"
-        )),
-        Err(why) => OIDC
-            .failed(why)
+    let ca = ca.map(str::as_bytes);
+    let options = ApiOptions { address: &address, ca, connections: 1, timeout: PATIENCE / 2 };
+    let api = match Api::new(&options) {
+        Ok(api) => api,
+        Err(why) => return OIDC.cannot_tell(why),
+    };
+    let (path, headers) = (format!("{below}{DISCOVERY}"), HeaderMap::new());
+    let ask = Ask { method: Method::GET, path: &path, headers: &headers, json: None, longest: LONGEST };
+    match api.once(&ask).await {
+        Err(NoAnswer::Hopeless(why)) if why.contains("certificate") => OIDC.failed(why).todo(
+            "renew the certificate of the issuer, or write its certificate authority under `cluster.oidc.ca`",
+            format!("curl -sSv {}", shown(issuer)),
+        ),
+        Err(no) => OIDC
+            .failed(no.why())
             .todo("let this machine and the node reach the issuer", format!("curl -sS {}", shown(issuer))),
-        Ok((status, body)) => judged(issuer, status.as_u16(), &body),
+        Ok(answer) => judged(issuer, answer.status.as_u16(), &answer.body),
     }
 }
 
@@ -97,8 +111,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_issuer_that_cannot_be_reached_is_said_so() {
-        assert_eq!(asked("https://127.0.0.1:9/x", false).await.outcome, Outcome::Failed);
-        assert_eq!(asked("https://127.0.0.1:9/x", true).await.outcome, Outcome::CannotTell);
+        assert_eq!(asked("https://127.0.0.1:9/x", None).await.outcome, Outcome::Failed);
+        assert_eq!(asked("https://127.0.0.1:9/x", Some("no certificate")).await.outcome, Outcome::CannotTell);
         assert_eq!(oidc(None).await.outcome, Outcome::NotAsked);
     }
 }

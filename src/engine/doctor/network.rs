@@ -48,6 +48,13 @@ struct Seen {
     args: Option<String>,
 }
 
+/// A DaemonSet that may be a network plug-in.
+struct Plugin {
+    name: String,
+    /// On how many nodes it is ready, and on how many it has to be.
+    ready: (i32, i32),
+}
+
 pub(super) async fn policies(kube: &Kube) -> Check {
     NETWORK_POLICIES
         .within(async {
@@ -59,10 +66,7 @@ pub(super) async fn policies(kube: &Kube) -> Check {
             match (nodes, sets) {
                 (Ok(nodes), Ok(sets)) => {
                     let nodes: Vec<Seen> = nodes.into_iter().map(seen).collect();
-                    let running = sets
-                        .into_iter()
-                        .filter(|set| set.status.as_ref().is_some_and(|status| status.number_ready > 0));
-                    let running: Vec<String> = running.filter_map(|set| set.metadata.name).collect();
+                    let running: Vec<Plugin> = sets.into_iter().filter_map(plugin).collect();
                     judged(&nodes, &running)
                 }
                 (Err(refusal), _) | (_, Err(refusal)) => NETWORK_POLICIES.cannot_tell(refusal.to_string()),
@@ -85,10 +89,25 @@ fn seen(node: Node) -> Seen {
     }
 }
 
-fn judged(nodes: &[Seen], running: &[String]) -> Check {
-    let of = |known: &[&str]| running.iter().find(|name| known.iter().any(|part| name.contains(part)));
-    if let Some(name) = of(&ENFORCE) {
-        return NETWORK_POLICIES.ok(format!("the DaemonSet {name} runs, and enforces them"));
+/// One that runs, and uses the network of its node: every plug-in does, and no tenant may.
+fn plugin(set: DaemonSet) -> Option<Plugin> {
+    let status = set.status.unwrap_or_default();
+    let pod = set.spec.template.spec?;
+    let runs = status.number_ready > 0 && pod.host_network == Some(true);
+    let name = set.metadata.name.filter(|_| runs)?;
+    Some(Plugin { name, ready: (status.number_ready, status.desired_number_scheduled) })
+}
+
+fn judged(nodes: &[Seen], running: &[Plugin]) -> Check {
+    let of =
+        |known: &[&str]| running.iter().find(|plugin| known.iter().any(|part| plugin.name.contains(part)));
+    if let Some(Plugin { name, ready: (ready, wanted) }) = of(&ENFORCE) {
+        return match ready < wanted {
+            true => NETWORK_POLICIES
+                .warning(format!("the DaemonSet {name} enforces them, and runs on {ready} of {wanted} nodes"))
+                .todo("see why it does not run on the others", "kubectl get daemonsets -A"),
+            false => NETWORK_POLICIES.ok(format!("the DaemonSet {name} runs, and enforces them")),
+        };
     }
     let (k3s, others): (Vec<&Seen>, Vec<&Seen>) =
         nodes.iter().partition(|node| node.version.contains("+k3s"));
@@ -105,11 +124,11 @@ fn judged(nodes: &[Seen], running: &[String]) -> Check {
     if others.is_empty() && !k3s.is_empty() {
         return NETWORK_POLICIES.ok("the controller that is built into k3s enforces them");
     }
-    if let Some(name) = of(&MAY) {
+    if let Some(Plugin { name, ready: _ }) = of(&MAY) {
         let why = format!("the DaemonSet {name} enforces them only if it is set up to");
         return NETWORK_POLICIES.cannot_tell(why);
     }
-    if let Some(name) = of(&DO_NOT) {
+    if let Some(Plugin { name, ready: _ }) = of(&DO_NOT) {
         let found = format!("the DaemonSet {name} runs, and enforces none");
         return NETWORK_POLICIES.failed(found).todo(advice, "kubectl get daemonsets -A");
     }
@@ -130,7 +149,8 @@ mod tests {
             args: args.map(str::to_owned),
         };
         let nodes: Vec<Seen> = nodes.iter().map(seen).collect();
-        let running: Vec<String> = running.iter().map(ToString::to_string).collect();
+        let plugin = |name: &&str| Plugin { name: (*name).to_owned(), ready: (2, 2) };
+        let running: Vec<Plugin> = running.iter().map(plugin).collect();
         judged(&nodes, &running).outcome
     }
 
@@ -148,5 +168,22 @@ mod tests {
         assert_eq!(outcome(&[plain], &["kube-proxy"]), Outcome::CannotTell);
         assert_eq!(outcome(&[k3s, plain], &[]), Outcome::CannotTell);
         assert_eq!(outcome(&[], &[]), Outcome::CannotTell);
+    }
+
+    #[test]
+    fn a_name_alone_enforces_nothing() {
+        let set = |host: bool, ready: i32| {
+            let text = serde_json::json!({
+                "metadata": {"name": "calico-node"},
+                "spec": {"selector": {}, "template": {"spec": {"containers": [], "hostNetwork": host}}},
+                "status": {"numberReady": ready, "desiredNumberScheduled": 3, "currentNumberScheduled": 3,
+                    "numberMisscheduled": 0},
+            });
+            plugin(serde_json::from_value(text).unwrap())
+        };
+        assert!(set(false, 3).is_none(), "whoever has no network of the node is a tenant's");
+        assert!(set(true, 0).is_none());
+        let outcome = |ready| judged(&[], &[set(true, ready).unwrap()]).outcome;
+        assert_eq!((outcome(3), outcome(2)), (Outcome::Ok, Outcome::Warning));
     }
 }

@@ -5,6 +5,7 @@
 
 mod cert_manager;
 mod crds;
+mod doctor;
 mod faults;
 mod hosts;
 mod leaving;

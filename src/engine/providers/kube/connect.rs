@@ -134,7 +134,7 @@ impl Kube {
         let auth = config.auth_info.clone();
         let client = client(config, concurrency).map_err(|error| login::unusable(&server, &auth, &error))?;
         let proxy = proxy.as_ref().map(|proxy| proxy.name.clone());
-        let way = Arc::new(Way { client, server, proxy, timeout: options.timeout });
+        let way = Arc::new(Way { client, server, proxy, timeout: options.timeout, by_kubeconfig: true });
         let limits =
             Limits { wait: options.api_wait.unwrap_or(WAIT), first: options.api_wait.unwrap_or(FIRST_WAIT) };
         let outage = Arc::new(Outage::new(limits, options.tell));

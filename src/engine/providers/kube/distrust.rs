@@ -5,9 +5,20 @@ use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
-/// Why a certificate is not to be trusted, as the rest of a sentence that begins with it.
-pub(super) fn certificate(why: &CertificateError) -> String {
+/// Why a certificate is not to be trusted, as the rest of a sentence that begins with it. A kubeconfig says whom to trust, or
+/// else the roster and the machine do.
+pub(super) fn certificate(why: &CertificateError, by_kubeconfig: bool) -> String {
     match why {
+        CertificateError::UnknownIssuer if !by_kubeconfig => {
+            "no certificate authority that the roster names for it, or that this machine trusts, signed it".to_owned()
+        }
+        CertificateError::BadSignature if !by_kubeconfig => {
+            "its signature is wrong: the certificate authority that kwo trusts for it has the right name and another key"
+                .to_owned()
+        }
+        CertificateError::NotValidForNameContext { expected, presented } if !by_kubeconfig => {
+            format!("it is not for {}, only for {}", expected.to_str(), names(presented))
+        }
         CertificateError::ExpiredContext { time: _, not_after } => {
             format!("it expired on {}; renew it, or check the clock of this machine", day(*not_after))
         }
@@ -28,8 +39,7 @@ pub(super) fn certificate(why: &CertificateError) -> String {
                 .to_owned()
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
-            let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+            let names = names(presented);
             format!(
                 "it is not for {}, only for {names}; use one of these names in the kubeconfig (`tls-server-name` \
                  keeps the address), or have the server's certificate name this one (`tls-san` with k3s)",
@@ -80,6 +90,11 @@ fn words(name: &str) -> String {
     words
 }
 
+fn names(presented: &[String]) -> String {
+    let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+    if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
+}
+
 /// A name as the certificate has it, without the word for its kind.
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').map_or(name, |(_, rest)| rest.trim_end_matches(')'));
@@ -105,18 +120,20 @@ mod tests {
         let ended =
             CertificateError::ExpiredContext { time: at(2_000_000_000), not_after: at(1_800_000_000) };
         assert_eq!(
-            certificate(&ended),
+            certificate(&ended, true),
             "it expired on 2027-01-15T08:00:00Z; renew it, or check the clock of this machine"
         );
         let name = CertificateError::NotValidForNameContext {
             expected: ServerName::try_from("api.example.com").unwrap(),
             presented: vec!["DnsName(\"localhost\")".to_owned(), "IpAddress(127.0.0.1)".to_owned()],
         };
-        let said = certificate(&name);
+        let said = certificate(&name, true);
         assert!(said.starts_with("it is not for api.example.com, only for localhost, 127.0.0.1; "), "{said}");
-        for said in
-            [certificate(&CertificateError::UnknownIssuer), certificate(&CertificateError::BadEncoding), said]
-        {
+        for said in [
+            certificate(&CertificateError::UnknownIssuer, true),
+            certificate(&CertificateError::BadEncoding, true),
+            said,
+        ] {
             assert!(
                 !["Context", "DnsName", "{", "UnixTime"].iter().any(|word| said.contains(word)),
                 "{said}"

@@ -53,5 +53,5 @@ pub(in crate::providers) fn way(
     }
     let server = server(&config);
     let client = client(config, connections).map_err(|error| cannot(chain(&error)))?;
-    Ok(Way { client, server, proxy: proxy.map(|proxy| proxy.name), timeout: patience })
+    Ok(Way { client, server, proxy: proxy.map(|proxy| proxy.name), timeout: patience, by_kubeconfig: false })
 }

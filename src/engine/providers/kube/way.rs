@@ -25,6 +25,8 @@ pub(in crate::providers) struct Way {
     pub(in crate::providers) proxy: Option<String>,
     /// For one try, from sending to the answer's head, and again between any two pieces of its body.
     pub(in crate::providers) timeout: Duration,
+    /// A kubeconfig leads there, and says which certificate authority to trust.
+    pub(in crate::providers) by_kubeconfig: bool,
 }
 
 impl Way {
@@ -82,7 +84,7 @@ impl Way {
                 Some(rustls::Error::InvalidCertificate(why)) => {
                     return Trouble::Hopeless(format!(
                         "kwo cannot trust the certificate of {server}: {}",
-                        distrust::certificate(why)
+                        distrust::certificate(why, self.by_kubeconfig)
                     ));
                 }
                 Some(rustls::Error::AlertReceived(alert)) => {

@@ -23,11 +23,19 @@ pub struct Issuer {
 impl Issuer {
     /// Nothing where it cannot be had. The accounts by name, each with its claims.
     pub fn start(clients: &[&str], accounts: &Value) -> Option<Issuer> {
+        Issuer::certified(clients, accounts, &certificate(4000))
+    }
+
+    /// One whose certificate has expired.
+    pub fn expired() -> Option<Issuer> {
+        Issuer::certified(&["kubernetes"], &json!({}), &certificate(2021))
+    }
+
+    fn certified(clients: &[&str], accounts: &Value, certificate: &[String; 2]) -> Option<Issuer> {
         let scripts = program("oidc")?;
         let folder = tempfile::tempdir().expect("a folder");
-        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        let (port, ca) = (free_port(), own.cert.pem());
-        let key = own.signing_key.serialize_pem();
+        let [ca, key] = certificate.clone();
+        let port = free_port();
         let settings =
             json!({"port": port, "key": key, "cert": ca, "clients": clients, "accounts": accounts});
         let file = folder.path().join("settings.json");
@@ -57,4 +65,15 @@ impl Issuer {
         command.arg(self.scripts.join("login.mjs")).args(args).env("KWO_TEST_LOGIN", who);
         command.stdin(Stdio::null()).output().expect("node is there")
     }
+}
+
+/// A certificate for `localhost` until this year, and its key.
+fn certificate(until: i32) -> [String; 2] {
+    let mut params =
+        rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("it is the name of a host");
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let own = params.self_signed(&key).expect("a certificate");
+    [own.pem(), key.serialize_pem()]
 }
