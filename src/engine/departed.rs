@@ -26,6 +26,9 @@ pub struct Departed {
     /// An archive was read back.
     #[serde(default)]
     pub archived: bool,
+    /// Why nobody knows what was done: what stands beside the record is not as kwo wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// A stage of `kwo offboard`.
@@ -83,6 +86,17 @@ impl Departed {
         begins && !name.contains('.')
     }
 
+    /// Whose record is called so, where nothing else says it.
+    #[must_use]
+    pub fn by_name(name: &str, unreadable: String) -> Departed {
+        let who = match name.strip_prefix(TENANT) {
+            Some(tenant) => tenant.to_owned(),
+            None if name == LEFTOVERS => "--leftovers".to_owned(),
+            None => format!("--person ({name})"),
+        };
+        Departed { who, stages: Vec::new(), kept_until: None, archived: false, unreadable: Some(unreadable) }
+    }
+
     /// Is this what the record about it is called? Nobody can change a name, and others may be able to write what stands in it.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
@@ -101,7 +115,7 @@ impl Departed {
     /// roster wants them.
     #[must_use]
     pub fn is_back(&self, is_there: impl FnOnce(&str) -> bool) -> bool {
-        if self.kept_until.is_some() {
+        if self.kept_until.is_some() || self.unreadable.is_some() {
             return false;
         }
         let mut last = self.stages.iter().rev().filter(|stage| stage.done && stage.stage != "archive");
@@ -155,6 +169,7 @@ mod tests {
                 .collect(),
             kept_until: None,
             archived: true,
+            unreadable: None,
         };
         let back = |stages: &[(&str, bool)], there| departed(stages).is_back(|_| there);
         assert!(back(&[("cut", true), ("undo", true)], false));
@@ -175,8 +190,13 @@ mod tests {
 
     #[test]
     fn a_record_is_about_whom_its_name_says() {
-        let of =
-            |who: &str| Departed { who: who.into(), stages: Vec::new(), kept_until: None, archived: false };
+        let of = |who: &str| Departed {
+            who: who.into(),
+            stages: Vec::new(),
+            kept_until: None,
+            archived: false,
+            unreadable: None,
+        };
         for (who, name) in [
             ("alice", "tenant-alice".to_owned()),
             ("--leftovers --access", LEFTOVERS.to_owned()),
@@ -207,6 +227,7 @@ mod tests {
             ],
             kept_until: None,
             archived: true,
+            unreadable: None,
         };
         let told = |moment: Option<&str>| -> Vec<&str> {
             let moment = moment.map(|moment| moment.parse().unwrap());

@@ -10,6 +10,8 @@ pub enum Milestone {
     Cut,
     /// A cut was taken back.
     Undo,
+    /// An archive was read back.
+    Archive,
     /// The namespaces began to be destroyed.
     Destroy,
 }
@@ -32,12 +34,13 @@ pub struct Mark {
 pub struct Marks(Vec<Mark>);
 
 impl Milestone {
-    const ALL: [Milestone; 3] = [Milestone::Cut, Milestone::Undo, Milestone::Destroy];
+    const ALL: [Milestone; 4] = [Milestone::Cut, Milestone::Undo, Milestone::Archive, Milestone::Destroy];
 
     const fn word(self) -> &'static str {
         match self {
             Milestone::Cut => "cut",
             Milestone::Undo => "undo",
+            Milestone::Archive => "archive",
             Milestone::Destroy => "destroy",
         }
     }
@@ -83,19 +86,28 @@ impl Marks {
     /// The latest cut, where nobody took it back.
     #[must_use]
     pub fn cut(&self) -> Option<&Mark> {
-        let last = self.0.iter().rev().find(|mark| mark.what != Milestone::Destroy);
+        let told = [Milestone::Cut, Milestone::Undo];
+        let last = self.0.iter().rev().find(|mark| told.contains(&mark.what));
         last.filter(|mark| mark.what == Milestone::Cut)
     }
 
     /// Until when everything is kept, where it is. The record counts only where there is no mark, or one without a time.
     #[must_use]
     pub fn kept_until(&self, recorded: Option<Timestamp>) -> Option<Timestamp> {
-        let Some(last) = self.0.last() else { return recorded };
+        let last = self.0.iter().rev().find(|mark| mark.what != Milestone::Archive);
+        let Some(last) = last else { return recorded };
         match (last.what, last.retain) {
             (Milestone::Cut, Some(retain)) => Some(last.after(retain)),
             (Milestone::Cut, None) => Some(recorded.map_or(last.at, |recorded| recorded.max(last.at))),
-            (Milestone::Undo | Milestone::Destroy, _) => None,
+            (Milestone::Undo | Milestone::Archive | Milestone::Destroy, _) => None,
         }
+    }
+
+    /// Was an archive read back since it was destroyed, if it ever was? The record counts only where there is no mark.
+    #[must_use]
+    pub fn is_archived(&self, recorded: bool) -> bool {
+        let mut marks = self.0.iter().rev().take_while(|mark| mark.what != Milestone::Destroy);
+        if self.0.is_empty() { recorded } else { marks.any(|mark| mark.what == Milestone::Archive) }
     }
 
     /// The same for whoever wants to destroy it: not shorter than so many seconds, and from now on where no mark says that
@@ -147,6 +159,10 @@ mod tests {
         assert_eq!(of(&[("cut-x", 20)]), late);
         assert_eq!(of(&[]), late);
         assert_eq!(marks(&[("cut-x", 20)]).kept_until(None), Some(at(20)));
+        assert_eq!(of(&[("cut-60-3-a", 20), ("archive-60-4-a", 90)]), Some(at(80)));
+        let archived = |names: &[(&str, i64)]| marks(names).is_archived(true);
+        assert!(archived(&[]) && archived(&[("archive-60-4-a", 90), ("cut-60-5-a", 95)]));
+        assert!(!archived(&[("cut-60-3-a", 20)]) && !archived(&[("archive-1-1-a", 1), ("destroy-1-2-a", 2)]));
     }
 
     #[test]

@@ -137,6 +137,16 @@ impl Report for Plan<'_> {
     }
 }
 
+/// What a cut ended, told afterwards. The record has it as it was told before.
+fn was(why: &str) -> String {
+    let told = |why: &str| match why.split_once(" still exists, and its tokens log in") {
+        Some((account, rest)) => format!("{account} existed, and its tokens logged in{rest}"),
+        None if why.contains(" is still ") => why.replacen(" is still ", " was ", 1),
+        None => why.replacen(" is ", " was ", 1),
+    };
+    why.split("; ").map(told).collect::<Vec<_>>().join("; ")
+}
+
 /// Why something is kept, and the command that ends it.
 fn because(kept: &Kept) -> String {
     let Kept { because, ends, .. } = kept;
@@ -348,10 +358,9 @@ impl Report for Certificate<'_> {
         let _ = writeln!(out, "\n## Cut\n");
         for entry in &record.cuts {
             let when = entry.made.map_or_else(|| "not made".to_owned(), |made| format!("{made:.0}"));
-            let why = if entry.cut.why().is_empty() {
-                String::new()
-            } else {
-                format!(": {}", OneLine(entry.cut.why()))
+            let why = match was(entry.cut.why()) {
+                why if why.is_empty() => why,
+                why => format!(": {}", OneLine(why)),
             };
             let _ = writeln!(out, "- {when} `{}`{why}", entry.cut.id());
         }
@@ -382,5 +391,25 @@ impl Report for Certificate<'_> {
 
     fn json(&self) -> CertificateOut<'_> {
         CertificateOut::of(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::was;
+
+    #[test]
+    fn a_certificate_says_what_was() {
+        for (before, after) in [
+            ("a is still admin of x", "a was admin of x"),
+            ("a is admin of x; a is viewer of y", "a was admin of x; a was viewer of y"),
+            (
+                "service account x/d still exists, and its tokens log in",
+                "service account x/d existed, and its tokens logged in",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(was(before), after);
+        }
     }
 }

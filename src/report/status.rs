@@ -283,11 +283,15 @@ fn gone(departed: &Answer<Vec<Departed>>) -> Vec<String> {
         Answer::CouldNotLook(why) => return vec![unknown(why)],
         Answer::Found(departed) => departed,
     };
-    let row = |Departed { who, stages, kept_until, archived }: &Departed| {
+    let row = |Departed { who, stages, kept_until, archived, unreadable }: &Departed| {
         let last = stages.last().map_or_else(String::new, |stage| {
             let end = if stage.done { "" } else { " begun, not ended" };
             format!("{}{end} {:.0} by {}", one_line(&stage.stage), stage.at, one_line(&stage.by))
         });
+        let last = match unreadable {
+            Some(why) => format!("nobody knows: {}", one_line(why)),
+            None => last,
+        };
         let kept = kept_until.map_or_else(String::new, |until| {
             let archive = match archived {
                 true => ", archived",

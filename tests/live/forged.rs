@@ -221,9 +221,14 @@ fn a_cut_is_not_older_than_its_own_mark_whatever_the_record_says() {
     );
     // Whom it is about its name says.
     brief(&|brief| brief["who"] = json!("somebody-else"));
-    let all: Value = serde_json::from_str(&bench.kwo(&["status", "-o", "json"]).out).unwrap();
-    assert!(all["departed"].to_string().contains("it is about somebody-else"), "{}", all["departed"]);
-    brief(&|brief| brief["who"] = json!(name));
+    assert_eq!(told("another name"), [right; 2]);
+    let all = bench.kwo(&["status"]);
+    assert!(all.out.contains("it is about somebody-else"), "{}", all.out);
+    // Nor does it count that there is an archive.
+    brief(&|brief| (brief["who"], brief["archived"]) = (json!(name), json!(true)));
+    let all = bench.kwo(&["status"]);
+    let line = all.out.lines().find(|line| line.contains(&format!("{right:.0} at least"))).unwrap();
+    assert!(line.contains(&name) && line.ends_with("no archive yet"), "{line}");
     record["retain_seconds"] = json!(600);
     kept.write(&record);
     // Nobody can date a mark, and where all of them are gone it may have been cut now.

@@ -38,6 +38,11 @@ impl Scene<'_> {
         let actor = self.actor().await;
         let kept = stamped(&self.open.cutters, (&mut record, note), (Stage::Archive, true), &actor).await;
         kept.map_err(|error| unrecorded(&error))?;
+        let marked = record.mark(&*self.open.cutters.records, Milestone::Archive).await;
+        marked.map_err(|error| unrecorded(&error))?;
+        let message = format!("kwo wrote everything of tenant {tenant} to an archive");
+        let spaces = offboarding.namespaces.iter().map(SmolStr::as_str).collect();
+        self.announce_in(spaces, &record, "Archived", &message).await;
         let left = &verified.index().left_out;
         talk(&format!(
             "{} holds {}; kwo read it back\n",
@@ -115,6 +120,10 @@ impl Scene<'_> {
         let note = note.map_err(|error| unrecorded(&error))?;
         let marked = record.mark(&*self.open.cutters.records, Milestone::Destroy).await;
         marked.map_err(|error| unrecorded(&error))?;
+        // They end with the namespaces, for whoever watches.
+        let message = format!("kwo deletes the namespaces of tenant {tenant}");
+        let spaces = facts.namespaces.iter().map(SmolStr::as_str).collect();
+        self.announce_in(spaces, &record, "NamespaceDestroyed", &message).await;
         let ended = self.removed(kube, removals, lock.brakes()).await;
         let whole = ended.iter().all(|(_, gone)| *gone == Gone::Whole);
         self.ended(&mut record, note, whole).await?;

@@ -428,8 +428,13 @@ impl Scene<'_> {
 
     /// Says in the namespaces what happened; one that cannot be told changes nothing of what was done.
     async fn announce(&self, record: &Record, reason: &'static str, message: &str) {
+        let spaces = record.cuts.iter().map(|entry| entry.cut.id().scope.as_str());
+        self.announce_in(spaces.collect(), record, reason, message).await;
+    }
+
+    /// The same in these namespaces.
+    async fn announce_in(&self, mut spaces: Vec<&str>, record: &Record, reason: &'static str, message: &str) {
         let Some(kube) = &self.open.kube else { return };
-        let mut spaces: Vec<&str> = record.cuts.iter().map(|entry| entry.cut.id().scope.as_str()).collect();
         spaces.sort_unstable();
         spaces.dedup();
         for namespace in spaces.into_iter().filter(|space| !space.is_empty()) {
@@ -438,7 +443,10 @@ impl Scene<'_> {
                 of: ("v1", "Namespace"),
                 name: namespace.to_owned(),
                 when: Timestamp::now(),
-                warning: record.stages.last().is_some_and(|stamp| stamp.stage == Stage::Cut),
+                warning: record
+                    .stages
+                    .last()
+                    .is_some_and(|stamp| matches!(stamp.stage, Stage::Cut | Stage::Destroy)),
                 reason,
                 message: message.to_owned(),
             };

@@ -254,6 +254,7 @@ impl Record {
             stages: stages.collect(),
             kept_until: self.retained_until(),
             archived: self.archive.is_some(),
+            unreadable: None,
         }
     }
 

@@ -51,6 +51,9 @@ impl Run<'_> {
             }
         };
         self.entry.retained = all.iter().filter_map(retained).collect();
+        for why in all.iter().filter_map(|departed| departed.unreadable.as_ref()) {
+            (self.said)(Said::Keeper(&format!("kwo cannot see what became of somebody who left: {why}")));
+        }
         for departed in &all {
             let told = memory.departed.get(&departed.who).copied();
             for stage in departed.after(told) {
@@ -133,6 +136,6 @@ impl Run<'_> {
 
 /// Whoever left and is still kept.
 fn retained(departed: &Departed) -> Option<Retained> {
-    let Departed { who, stages: _, kept_until, archived } = departed;
+    let Departed { who, stages: _, kept_until, archived, unreadable: _ } = departed;
     Some(Retained { who: who.clone(), until: (*kept_until)?, archived: *archived })
 }

@@ -305,11 +305,11 @@ pub fn role_path(auth: bool, mount: &str, name: &str) -> String {
 }
 
 /// The command that takes one entry out of a list of the object at this path, which is a word of a shell already. The
-/// server takes only the whole list, so it is read right before.
+/// server takes only the whole list, so it is read right before. An empty list it tells as none.
 #[must_use]
 pub fn without(bao: &str, path: &str, list: &str, entry: &str) -> String {
     let entry = Tree::from(SmolStr::from(entry)).to_string();
-    let filter = word(&format!("{{{list}: (.data.{list} - [{entry}])}}"));
+    let filter = word(&format!("{{{list}: ((.data.{list} // []) - [{entry}])}}"));
     format!("{bao} read -format=json {path} | jq {filter} | {bao} write {path} -")
 }
 
@@ -356,7 +356,7 @@ mod tests {
         let said = OfVault.ending_of_field(&id, "/policies/1", Some(&hostile), &reach);
         assert_eq!(
             said,
-            r#"bao read -format=json identity/group/name/kwo-a-owner | jq '{policies: (.data.policies - ["x'\''; rm -rf ~ #\\\"]"])}' | bao write identity/group/name/kwo-a-owner -"#
+            r#"bao read -format=json identity/group/name/kwo-a-owner | jq '{policies: ((.data.policies // []) - ["x'\''; rm -rf ~ #\\\"]"])}' | bao write identity/group/name/kwo-a-owner -"#
         );
     }
 }

@@ -159,21 +159,18 @@ pub(super) async fn departed(wire: &Wire) -> Result<Vec<Departed>, Refusal> {
     let record = |item: &Tree| {
         let name = item.at("/metadata/name").and_then(Tree::as_text)?.clone();
         let rest = name.strip_prefix(RECORDS).filter(|rest| Departed::is_name(rest))?.to_owned();
-        Some(brief(item, &rest).map(|mut brief| {
-            brief.kept_until = marks(&maps, &rest).kept_until(brief.kept_until);
-            brief
-        }))
+        let mut brief = brief(item, &rest).unwrap_or_else(|why| Departed::by_name(&rest, why));
+        let marks = marks(&maps, &rest);
+        brief.kept_until = marks.kept_until(brief.kept_until);
+        brief.archived = marks.is_archived(brief.archived);
+        Some(brief)
     };
-    maps.iter().filter_map(record).collect()
+    Ok(maps.iter().filter_map(record).collect())
 }
 
-/// What stands beside the record of this name.
-fn brief(item: &Tree, name: &str) -> Result<Departed, Refusal> {
-    let unreadable = |why: String| {
-        refused(format!(
-            "the records of those who left: the ConfigMap kube-system/{RECORDS}{name} cannot be read: {why}"
-        ))
-    };
+/// What stands beside the record of this name; why it is not as kwo wrote it.
+fn brief(item: &Tree, name: &str) -> Result<Departed, String> {
+    let unreadable = |why: String| format!("the ConfigMap kube-system/{RECORDS}{name} cannot be read: {why}");
     let text = item.at(&join("/metadata/annotations", BRIEF)).and_then(Tree::as_text).cloned();
     let brief: Departed =
         serde_json::from_str(&text.unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;
