@@ -10,6 +10,7 @@ use testkit::apiserver::unique;
 
 use super::World;
 use super::apply::run;
+use super::pipelines::ASKED;
 
 /// What is left over there, with the command that ends it.
 fn left(world: &World) -> Vec<(ResourceId, String)> {
@@ -25,7 +26,9 @@ fn left(world: &World) -> Vec<(ResourceId, String)> {
 fn of_each_kind_one_ends_by_its_command() {
     let Some(world) = World::new(&["alice"]) else { return };
     let name = unique("ve");
-    world.write(&format!("  {name}: {{owners: [alice, 'group:/staff/a']}}\n"));
+    world.connect();
+    let tenants = format!("  {name}: {{owners: [alice, 'group:/staff/a']}}\n");
+    world.write_with(&world.of_token(), ASKED, &tenants);
     world.apply(&[]).expect(0);
     // A policy that somebody put beside kwo's own: an entry of a set.
     let group = format!("kwo-{name}-owner");

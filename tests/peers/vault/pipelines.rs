@@ -8,7 +8,7 @@ use testkit::places;
 use super::apply::run;
 use super::{TOKEN, World, uid};
 
-const ASKED: &str = "    pipelines: {}\n    deployers: kubernetes\n";
+pub(super) const ASKED: &str = "    pipelines: {}\n    deployers: kubernetes\n";
 
 /// A token of a service account, for this audience.
 fn token(namespace: &str, account: &str, audience: &str) -> String {
@@ -16,12 +16,12 @@ fn token(namespace: &str, account: &str, audience: &str) -> String {
 }
 
 impl World {
-    fn of_token(&self) -> String {
+    pub(super) fn of_token(&self) -> String {
         format!("{{token: {{file: {}}}}}", self.bench.path("token").display())
     }
 
     /// Lets the server come to the cluster as the manual says.
-    fn connect(&self) {
+    pub(super) fn connect(&self) {
         let page = std::fs::read_to_string(places::root().join("docs/how-to/vault.md")).unwrap();
         let rights = page.split("```yaml\napiVersion: rbac").nth(1).and_then(|text| text.split("```").next());
         let name = unique("bao");
