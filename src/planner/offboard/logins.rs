@@ -79,7 +79,7 @@ impl Leaving {
         match self {
             Leaving::Tenant(name) => tenant.as_ref().is_some_and(|tenant| tenant.as_str() == name),
             Leaving::Person { name, everywhere: _ } => {
-                person.as_ref().is_some_and(|person| person.value.to_string() == *name)
+                person.as_ref().is_some_and(|person| person.value.called() == *name)
             }
             Leaving::Leftovers { .. } => false,
         }
