@@ -55,13 +55,16 @@ pub struct Offboard {
     /// With --stage archive: the folder for the archive. Default: the current one.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// With --stage archive and --node: keep the data of the tenant's volumes, too. They have to be folders of this node.
+    #[arg(long, requires = "node")]
+    pub volumes: bool,
     /// With --stage destroy: the archive, if it is no longer where kwo wrote it.
     #[arg(long, value_name = "FILE")]
     pub archive: Option<PathBuf>,
     /// With --stage destroy: the key that opens the archive, if it is encrypted.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
-    /// With --stage destroy: lose the data of volumes, which no archive holds.
+    /// With --stage destroy: lose the data of volumes that the archive does not hold.
     #[arg(long)]
     pub discard_volumes: bool,
     /// Cut the access of this person, although the person is an admin of the cluster, or you yourself. With --undo: give

@@ -18,7 +18,7 @@ use super::signals;
 use super::sync::wrong;
 use crate::cli::ArchiveImport;
 use crate::report::applied::Applied;
-use crate::report::archive::{Imported, missing, not_made};
+use crate::report::archive::{Imported, missing, not_made, not_unpacked};
 use crate::report::plan::{Detail, text};
 use crate::report::policy;
 use crate::report::run as shown;
@@ -120,6 +120,7 @@ async fn show_and_ask(
     plan: &Plan,
 ) -> Result<(), Failure> {
     let text = text(plan, Detail::full(args.full)) + &not_made(all) + &missing(&archive.index().left_out);
+    let text = text + &not_unpacked(&archive.index().parts);
     meanwhile(args.output)(&text);
     if plan.steps.is_empty() || args.yes {
         return Ok(());

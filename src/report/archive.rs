@@ -150,6 +150,20 @@ pub fn missing(left_out: &[LeftOut]) -> String {
     out
 }
 
+/// The volumes whose data is in it: an import leaves that to a person.
+#[must_use]
+pub fn not_unpacked(parts: &[Part]) -> String {
+    let of = |part: &Part| {
+        part.path.strip_suffix(".00000").filter(|path| path.starts_with("volumes/")).map(str::to_owned)
+    };
+    let mut out = String::new();
+    for (at, path) in parts.iter().filter_map(of).enumerate() {
+        let before = if at == 0 { "\nnot imported: unpack it into the new volume\n" } else { "" };
+        let _ = writeln!(out, "{before}  {LEFT}?{LEFT:#} {}", OneLine(&path));
+    }
+    out
+}
+
 /// What an import of it does not make.
 #[must_use]
 pub fn not_made(all: &[NotMade]) -> String {

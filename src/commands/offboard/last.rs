@@ -11,7 +11,7 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::marks::Milestone;
 use kwo_engine::offboard::{
     Gone, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
-    storage, waited,
+    storage, volumes, waited,
 };
 use kwo_engine::providers::{Held, Kube, Note};
 use kwo_engine::run::Locked;
@@ -31,7 +31,16 @@ impl Scene<'_> {
         let objects = self.objects(kube, &offboarding).await?;
         let lines = self.roster_lines(tenant);
         let folder = self.args.out.as_deref().unwrap_or(Path::new("."));
-        let verified = archived((tenant, &record), &lines, &objects, folder, &self.args.recipient)
+        let data = match self.args.volumes {
+            true => volumes(kube, &objects, &self.args.root).await.map_err(|error| {
+                Failure::new("kwo cannot keep the data of all volumes; nothing was changed")
+                    .because(&error)
+                    .hint("leave `--volumes` out, and copy the data yourself")
+            })?,
+            false => Vec::new(),
+        };
+        let to = (&objects[..], &data[..]);
+        let verified = archived((tenant, &record), &lines, to, folder, &self.args.recipient)
             .map_err(|error| Failure::new("there is no archive; nothing was changed").because(&error))?;
         let file = std::path::absolute(verified.file()).unwrap_or_else(|_| verified.file().to_owned());
         record.archive = Some(Kept { file: file.clone(), receipt: verified.receipt() });
@@ -49,6 +58,9 @@ impl Scene<'_> {
             file.display(),
             counted(verified.index().parts.len(), "object", "objects")
         ));
+        if !data.is_empty() {
+            talk(&format!("It holds the data of {}.\n", counted(data.len(), "volume", "volumes")));
+        }
         for left in left.iter().take(20) {
             talk(&format!("left out  {}: {}\n", left.path, left.why));
         }

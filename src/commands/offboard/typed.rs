@@ -24,6 +24,7 @@ pub(super) fn fits(args: &Offboard) -> Result<(), Failure> {
     let options = [
         ("--recipient", !args.recipient.is_empty(), OffboardStage::Archive),
         ("--out", args.out.is_some(), OffboardStage::Archive),
+        ("--volumes", args.volumes, OffboardStage::Archive),
         ("--archive", args.archive.is_some(), OffboardStage::Destroy),
         ("--identity", args.identity.is_some(), OffboardStage::Destroy),
         ("--discard-volumes", args.discard_volumes, OffboardStage::Destroy),

@@ -11,6 +11,7 @@ use smol_str::format_smolstr;
 
 use super::keep::claims;
 use super::record::Record;
+use super::volumes::in_use;
 use crate::archive::{ObjectKey, Verified};
 use crate::execute::Brakes;
 use crate::providers::{Cutters, Held, Kube, Refusal, counted};
@@ -70,6 +71,12 @@ pub fn facts(
             Some(entry) => entry.covers(&held.object).err().map(SmolStr::from),
         }
     });
+    // What somebody may have written to since is not in it.
+    let (used, held) = (in_use(objects), |claim: &SmolStr| {
+        let (namespace, name) = claim.split_once('/').unwrap_or_default();
+        own.is_some_and(|archive| archive.holds_volume(namespace, name))
+    });
+    let volumes = claims(objects).into_iter().filter(|claim| used.contains(claim) || !held(claim));
     Facts {
         tenant: tenant.clone(),
         namespaces: offboarding.namespaces.clone(),
@@ -85,7 +92,7 @@ pub fn facts(
         unseen: offboarding.unseen.clone(),
         foreign: counted(strangers.map(|held| &held.object)),
         with_foreign: leave.with_foreign,
-        volumes: claims(objects),
+        volumes: volumes.collect(),
         discards_volumes: leave.discards_volumes,
         unattended: leave.unattended,
     }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kwo_planner::offboard::{Offboarding, stored};
 use kwo_planner::tree::{SmolStr, Tree};
+use smol_str::format_smolstr;
 
 use super::record::Record;
-use crate::archive::{ArchiveError, Builder, Meta, Recipient, RosterLine, Verified};
+use super::volumes::Volume;
+use crate::archive::{ArchiveError, Builder, Meta, Recipient, RosterLine, Verified, tarred};
 use crate::providers::{Held, Kube, Refusal};
 
 /// Why there is no archive.
@@ -22,6 +24,14 @@ pub enum NotKept {
         what: String,
         /// Why not.
         why: Refusal,
+    },
+    /// A volume could not be opened.
+    #[error("cannot read the volume {what}: {why}")]
+    Volume {
+        /// Which, as namespace and claim.
+        what: SmolStr,
+        /// Why not.
+        why: std::io::Error,
     },
     /// It could not be written, or does not read back the same.
     #[error(transparent)]
@@ -53,7 +63,7 @@ pub async fn everything(kube: &Arc<Kube>, offboarding: &Offboarding) -> Result<V
 pub fn archived(
     (tenant, record): (&SmolStr, &Record),
     lines: &[RosterLine],
-    objects: &[Held],
+    (objects, volumes): (&[Held], &[Volume]),
     folder: &Path,
     recipients: &[Recipient],
 ) -> Result<Verified, NotKept> {
@@ -67,8 +77,16 @@ pub fn archived(
     for held in objects {
         builder.object(&held.object)?;
     }
-    for claim in claims(objects) {
-        builder.left_out(format!("volumes/{claim}.tar"), "kwo keeps no data of volumes");
+    for Volume { namespace, claim, folder } in volumes {
+        let data = tarred(folder)
+            .map_err(|why| NotKept::Volume { what: format_smolstr!("{namespace}/{claim}"), why })?;
+        builder.volume(namespace, claim, data)?;
+    }
+    let kept = |claim: &SmolStr| {
+        volumes.iter().any(|volume| *claim == format_smolstr!("{}/{}", volume.namespace, volume.claim))
+    };
+    for claim in claims(objects).into_iter().filter(|claim| !kept(claim)) {
+        builder.left_out(format!("volumes/{claim}.tar"), "the data of volumes is kept with `--volumes`");
     }
     Ok(builder.finish(folder, recipients)?)
 }

@@ -10,6 +10,7 @@ mod record;
 mod reviews;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub use carry::{Actor, Carried, Prepared, carry_out, prepare, prove, stamped, undo};
 pub use destroy::{Gone, Leave, destroy, facts, removals, waited};
@@ -17,3 +18,4 @@ pub use doors::{Door, knock};
 pub use keep::{NotKept, archived, claims, everything, storage};
 pub use record::{Entry, Kept, Record, RecordError, Stage, Stamp};
 pub use reviews::{Answer, Asked, Question, everything_of, questions, review};
+pub use volumes::{NotHere, Volume, volumes};

@@ -91,6 +91,13 @@ fn no_link(here: PathBuf) -> Result<PathBuf, Astray> {
     }
 }
 
+/// The full path of a folder of a machine's root, by the absolute path that the machine has for it.
+pub(crate) fn machine_folder(root: &Path, path: &Path) -> Result<PathBuf, Astray> {
+    let below =
+        path.strip_prefix("/").map_err(|_| Astray::Link("its path does not begin with /".to_owned()))?;
+    in_root(root, below, None)
+}
+
 /// The full path of a file of a machine's root, wherever links on the way lead: an absolute one, or one that climbs,
 /// begins at this root, as it does for the machine, and never leads out of it. Folders that are missing are made with this
 /// mode, where one is given.

@@ -1,6 +1,8 @@
 //! Somebody leaves, and kwo is killed at each write of each stage: the next run goes on. Nothing of another tenant changes by
 //! any of it.
 
+mod volumes;
+
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -109,6 +109,22 @@ impl Kube {
         self.pages(&format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims")).await
     }
 
+    /// All volumes.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn volumes(&self) -> Result<Vec<Tree>, Refusal> {
+        self.pages("/api/v1/persistentvolumes").await
+    }
+
+    /// All nodes.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn nodes(&self) -> Result<Vec<Tree>, Refusal> {
+        self.pages("/api/v1/nodes").await
+    }
+
     /// A namespace as it is now; nothing where there is none.
     ///
     /// # Errors
