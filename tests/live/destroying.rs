@@ -50,9 +50,18 @@ fn cut(bench: &Bench, name: &str) {
     assert_eq!(sentence.contains(", 1 GiB)"), page["storage_bytes"] == 1u64 << 30, "{page:#}");
 }
 
+/// What was said in a namespace of the tenant.
+#[track_caller]
+fn events(name: &str) -> String {
+    kubectl_ok(&["get", "events", "-n", &format!("{name}-a"), "-o", "jsonpath={.items[*].reason}"])
+}
+
+#[track_caller]
 fn archive(bench: &Bench, name: &str, more: &[&str]) -> PathBuf {
     let folder = bench.path("kept");
     stage(bench, name, &[&["archive", "--out", folder.to_str().unwrap()], more].concat()).expect(0);
+    let said = events(name);
+    assert!(said.contains("Archived"), "{said}");
     let record: Value =
         serde_json::from_str(&bench.kwo(&["offboard", name, "--status", "-o", "json"]).expect(0).out)
             .unwrap();
