@@ -64,7 +64,7 @@ pub struct Reach {
     /// What a command begins with that speaks to a part of a system beside the home, by
     /// [`part`](crate::systems::Rules::part).
     pub parts: BTreeMap<SmolStr, SmolStr>,
-    /// The command that ends an object, where only ids of its system lead to it.
+    /// The command that ends an object, where only its adapter knows it.
     pub commands: BTreeMap<ResourceId, SmolStr>,
 }
 

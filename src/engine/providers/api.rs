@@ -3,29 +3,20 @@
 //! for the whole run. What is asked and what an answer means is the adapter's business.
 
 use kwo_planner::plain::counted;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::kube::client::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::kube::{Trouble, Way, retry_after, way};
+use super::patience::{Patience, TRIES};
 
 const AGENT: &str = concat!("kwo/", env!("CARGO_PKG_VERSION"));
 
-/// How long a whole run may wait for one system, all its requests together.
-const BUDGET: Duration = Duration::from_secs(60);
-
 /// How long an answer may take from its head to its end.
 const BODY: Duration = Duration::from_secs(60);
-
-/// No wait is shorter.
-const LEAST: Duration = Duration::from_millis(250);
-
-/// How often a question is asked that gets no answer, or one that says the server has failed.
-const TRIES: u32 = 4;
 
 /// How to reach an API.
 #[derive(Clone, Debug)]
@@ -44,10 +35,7 @@ pub struct ApiOptions<'o> {
 pub struct Api {
     way: Way,
     seats: Semaphore,
-    /// What is left of the budget.
-    budget: Mutex<Duration>,
-    /// Why nobody asks it any more, where nobody does.
-    away: Mutex<Option<String>>,
+    patience: Patience,
 }
 
 /// What to ask. A path begins with a slash.
@@ -118,8 +106,7 @@ impl Api {
     pub fn new(options: &ApiOptions<'_>) -> Result<Api, String> {
         let ApiOptions { address, ca, connections, timeout } = options;
         let way = way(address, *ca, *timeout, *connections).map_err(|error| error.to_string())?;
-        let budget = Mutex::new(BUDGET);
-        Ok(Api { way, seats: Semaphore::new(*connections), budget, away: Mutex::default() })
+        Ok(Api { way, seats: Semaphore::new(*connections), patience: Patience::default() })
     }
 
     /// Its address, for people.
@@ -135,7 +122,7 @@ impl Api {
     pub async fn read(&self, ask: &Ask<'_>) -> Result<Answer, String> {
         let mut tries = 0;
         loop {
-            if let Some(why) = self.away() {
+            if let Some(why) = self.patience.away() {
                 return Err(why);
             }
             tries += 1;
@@ -148,13 +135,13 @@ impl Api {
                 Ok(answer) => return Ok(answer),
                 Err(NoAnswer::Hopeless(why)) => return Err(why),
                 Err(NoAnswer::NotSent(why) | NoAnswer::Lost(why)) => {
-                    self.spend(began.elapsed());
+                    self.patience.spend(began.elapsed());
                     (why, None, false)
                 }
             };
             if !busy && tries == TRIES || !self.pause(tries, after).await {
                 let times = counted(tries, "try", "tries");
-                return Err(self.given_up(format!("{why} ({times})")));
+                return Err(self.patience.give_up(format!("{why} ({times})")));
             }
         }
     }
@@ -185,39 +172,9 @@ impl Api {
         Ok(Answer { status, after, body })
     }
 
-    /// Waits before the next try: as long as the server asks, or else 1, 2, 4, 8 seconds, and a bit. Says whether that was
-    /// within the budget; where it is not, nobody waits.
+    /// Waits before the next try; says whether that was within the budget.
     pub async fn pause(&self, tries: u32, after: Option<Duration>) -> bool {
-        let usual = || {
-            let jitter = u64::from(std::process::id()) * 37 % 250;
-            Duration::from_secs(1 << (tries.clamp(1, 4) - 1)) + Duration::from_millis(jitter)
-        };
-        // A server that says to come at once is asked so often that it ends all the same.
-        let wait = after.unwrap_or_else(usual).max(LEAST);
-        {
-            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-            match budget.checked_sub(wait) {
-                Some(left) => *budget = left,
-                None => return false,
-            }
-        }
-        sleep(wait).await;
-        true
-    }
-
-    fn spend(&self, time: Duration) {
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        *budget = budget.saturating_sub(time);
-    }
-
-    fn away(&self) -> Option<String> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Nobody asks any more in this run: what did not answer one question keeps no other one waiting.
-    fn given_up(&self, why: String) -> String {
-        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
-        why
+        self.patience.pause(tries, after).await
     }
 
     fn request(&self, ask: &Ask<'_>) -> Result<Request<Body>, NoAnswer> {
@@ -261,9 +218,12 @@ fn no_answer(trouble: Trouble) -> NoAnswer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
+    use super::super::patience::BUDGET;
     use super::*;
 
     /// A server that gives these answers, each on a connection of its own; what is empty is never answered. Gives its
@@ -318,7 +278,7 @@ mod tests {
         let busy = answer("503 Service Unavailable", "retry-after: 30\r\n", "");
         let (address, _) = server(vec![busy]).await;
         let api = api(&address);
-        api.spend(Duration::from_secs(31));
+        api.patience.spend(Duration::from_secs(31));
         let began = Instant::now();
         let why = read(&api).await.unwrap_err();
         assert_eq!(why, format!("{address} answers 503 Service Unavailable (1 try)"));
@@ -341,10 +301,10 @@ mod tests {
         let long = read(&api).await.unwrap_err();
         assert_eq!(long, format!("the answer of {address} has more than 100 bytes"));
         // Half an answer is none, and neither is silence.
-        api.spend(BUDGET);
+        api.patience.spend(BUDGET);
         let half = read(&api).await.unwrap_err();
         assert!(half.starts_with(&format!("lost the connection to {address}: ")), "{half}");
-        *api.away.lock().unwrap() = None;
+        api.patience.forget();
         let silent = read(&api).await.unwrap_err();
         assert_eq!(silent, format!("{address} did not answer within 400ms (1 try)"));
         assert_eq!(*asked.lock().unwrap(), 4);

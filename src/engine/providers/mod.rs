@@ -12,6 +12,7 @@ mod kube;
 mod manifest;
 mod mask;
 mod node;
+mod patience;
 mod place;
 mod provider;
 mod restart;

@@ -51,6 +51,7 @@ pub(crate) mod totals;
 mod traefik;
 mod unique;
 pub(crate) mod vault;
+pub mod zone_servers;
 pub mod zones;
 
 pub(crate) use admission::{Policy, exceptions};

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use smol_str::format_smolstr;
 
 use super::body::{map, mark};
-use super::hosts;
+use super::zone_servers::{Tsig, ZoneProvider};
+use super::{hosts, zone_servers};
 use crate::domains::Roster;
 use crate::resource::{Reason, Resource, ResourceId};
-use crate::roster::record::{choice, record};
+use crate::roster::record::record;
 
 use crate::roster::{
     ApiUrl, At, Ceiling, Certificates, Entry, Finding, Findings, HostName, HostPattern, IpAddress, Map, Name,
-    SecretRef, ServerId, Span, Ttl, ZoneName,
+    Nameserver, SecretRef, ServerId, Span, Ttl, ZoneName,
 };
 use crate::systems::Connection;
 use crate::systems::dns::{RECORDS, TTL, way};
@@ -37,13 +38,17 @@ record! {
     pub struct DnsZone: "a zone" {
         /// What serves the zone.
         pub provider: At<ZoneProvider>,
-        /// The address of the HTTP API, without `/api/v1`.
-        pub url: At<ApiUrl>,
-        /// The id of the server within the API. Default: localhost.
+        /// For powerdns: the address of the HTTP API, without `/api/v1`.
+        pub url: Option<At<ApiUrl>>,
+        /// For powerdns: the id of the server within the API. Default: localhost.
         pub server: Option<At<ServerId>>,
-        /// Where the key of the API is.
+        /// For rfc2136: where the primary server of the zone listens for DNS, with a port if that is not 53.
+        pub nameserver: Option<At<Nameserver>>,
+        /// For rfc2136: the TSIG key that signs all that is sent and answered.
+        pub tsig: Option<At<Tsig>>,
+        /// Where the key is: that of the API, or the secret of the TSIG key in Base64.
         pub key: At<SecretRef>,
-        /// The certificate of a private CA that signed the one of the API.
+        /// For powerdns: the certificate of a private CA that signed the one of the API.
         pub ca: Option<At<Certificates>>,
         /// Where the hosts lead.
         pub target: At<DnsTarget>,
@@ -61,14 +66,6 @@ record! {
         pub addresses: Vec<At<IpAddress>>,
         /// The name that has these addresses.
         pub cname: Option<At<HostName>>,
-    }
-}
-
-choice! {
-    /// What serves a zone.
-    pub enum ZoneProvider: "provider of a zone" {
-        /// PowerDNS Authoritative Server, by its HTTP API.
-        Powerdns = "powerdns",
     }
 }
 
@@ -121,14 +118,8 @@ pub fn zone_of<'z>(zones: &'z Map<ZoneName, DnsZone>, name: &str) -> Option<(&'z
 pub(crate) fn connections(roster: &Roster) -> Vec<Connection> {
     let zones = roster.dns().zones.iter();
     let connection = |(name, Entry { key: _, value: zone }): (&ZoneName, &Entry<DnsZone>)| {
-        let server = zone.server.as_ref().map_or("localhost", |server| server.value.as_str());
-        let settings = [
-            ("ceiling", Tree::from(u64::from(zone.ceiling()))),
-            ("server", Tree::from(SmolStr::from(server))),
-            ("url", Tree::from(zone.url.value.text())),
-        ];
-        let ca = zone.ca.as_ref().map(|ca| ("ca", Tree::from(ca.value.text())));
-        let settings = ca.into_iter().chain(settings).map(|(key, value)| (SmolStr::new_static(key), value));
+        let settings = zone_servers::settings(zone).into_iter();
+        let settings = settings.map(|(key, value)| (SmolStr::new_static(key), value));
         way(name.text(), Tree::map(settings), &zone.key.value)
     };
     zones.map(connection).collect()
@@ -172,14 +163,12 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
 
 /// Checks what no single value shows.
 pub(crate) fn check(zones: &Map<ZoneName, DnsZone>, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
-    for Entry { key: _, value: zone } in zones.values() {
+    for Entry { key, value: zone } in zones.values() {
+        // From its name to that of the next one.
+        let others = zones.values().map(|other| other.key).filter(|other| other.file == key.file);
+        let end = others.map(|other| other.start).filter(|start| *start > key.start).min();
+        zone_servers::check(zone, Span { end: end.unwrap_or(u32::MAX), ..*key }, findings);
         check_target(&zone.target, findings);
-        if let SecretRef::Generate(_) = zone.key.value {
-            let message = "kwo cannot make the key of a DNS server";
-            let finding = Finding::new("key-generated", zone.key.at, message, "expected where the key is");
-            findings
-                .push(finding.hint("name the place of the server's own key: `{file: /etc/kwo/powerdns}`"));
-        }
     }
     for (tenant, Entry { key: _, value }) in tenants {
         for domain in &value.domains {

@@ -73,15 +73,10 @@ impl Rules for Zones {
         id.kind == RECORD
     }
 
-    /// What is sent says what is ended, and so it is the same the second time.
+    /// Only the adapter knows how the server of a zone is told.
     fn ending(&self, id: &ResourceId, reach: &Reach) -> String {
-        let (Some(part), Some((of, name))) = (self.part(id), id.record()) else { return String::new() };
-        let Some(begin) = reach.parts.get(&part) else { return String::new() };
-        let set =
-            [("changetype", "DELETE".to_owned()), ("name", format!("{name}.")), ("type", of.to_owned())];
-        let set = Tree::map(set.map(|(key, value)| (SmolStr::new_static(key), Tree::from(value))));
-        let body = Tree::map([(SmolStr::new_static("rrsets"), Tree::list([set]))]);
-        format!("{} --data {}", begin.replace(KUBECTL, &reach.kubectl), word(&body.to_string()))
+        let command = reach.commands.get(id).map(|command| command.replace(KUBECTL, &reach.kubectl));
+        command.unwrap_or_else(|| self.showing(id, reach))
     }
 
     fn ending_of_field(&self, id: &ResourceId, _: &str, _: Option<&Tree>, reach: &Reach) -> String {
@@ -201,14 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn the_command_ends_the_record_of_this_zone() {
+    fn the_command_that_ends_a_record_is_the_servers() {
         let mut reach = Reach { kubectl: " --context=c".into(), ..Reach::default() };
         let id = ResourceId::dns("example.com", "A", "*.x.example.com");
-        assert_eq!(Zones.ending(&id, &reach), "");
-        reach.parts.insert("dns:example.com".into(), "kubectl{kubectl} get … | curl URL".into());
-        assert_eq!(
-            Zones.ending(&id, &reach),
-            r#"kubectl --context=c get … | curl URL --data '{"rrsets":[{"changetype":"DELETE","name":"*.x.example.com.","type":"A"}]}'"#
-        );
+        // Without one a person sees what is there.
+        assert_eq!(Zones.ending(&id, &reach), "dig +noall +answer '*.x.example.com.' A");
+        reach.commands.insert(id.clone(), "kubectl{kubectl} get … | curl URL".into());
+        assert_eq!(Zones.ending(&id, &reach), "kubectl --context=c get … | curl URL");
     }
 }

@@ -162,7 +162,7 @@ fn nothing_waits_for_a_fixed_time() {
         "src/engine/offboard/destroy.rs",
         "src/engine/offboard/doors.rs",
         "src/engine/offboard/reviews.rs",
-        "src/engine/providers/api.rs",
+        "src/engine/providers/patience.rs",
         "src/engine/providers/dir/lock.rs",
         "src/engine/providers/kube/cutter.rs",
         "src/engine/providers/kube/lease.rs",

@@ -5,55 +5,68 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use testkit::loopback::Reply;
+use testkit::peers::zones::{Ask, Then};
 use testkit::run::steps;
 
-use crate::dns::world::{World, ZONE, forward, records};
+use crate::dns::world::{World, each_meddled, records};
+
+/// What a run is killed at, and whether it is: of one scene and one server after the other.
+#[derive(Default)]
+struct Trap {
+    armed: AtomicBool,
+    count: AtomicUsize,
+    tell: Mutex<Option<mpsc::Sender<()>>>,
+}
 
 /// Kills a run at this write, before the server sees it or after, and runs again.
 fn killed(write: usize, after: bool) {
-    let (tell, reached) = mpsc::channel::<()>();
-    let (tell, armed) = (Mutex::new(tell), Arc::new(AtomicBool::new(true)));
-    let (count, is_armed) = (AtomicUsize::new(0), Arc::clone(&armed));
-    let world = World::meddled(|server| {
-        Box::new(move |asked| {
-            if asked.method != "PATCH" || !is_armed.load(Ordering::SeqCst) {
-                return None;
+    let trap = Arc::new(Trap::default());
+    let of_front = Arc::clone(&trap);
+    each_meddled(
+        move |_| {
+            let trap = Arc::clone(&of_front);
+            Box::new(move |ask, pass| {
+                let is_write = matches!(ask, Ask::Write(_)) && trap.armed.load(Ordering::SeqCst);
+                if !is_write || trap.count.fetch_add(1, Ordering::SeqCst) + 1 != write {
+                    return Then::Answer;
+                }
+                if after {
+                    pass();
+                }
+                let _ = trap.tell.lock().unwrap().take().unwrap().send(());
+                // The run is killed meanwhile.
+                while trap.armed.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Then::Drop
+            })
+        },
+        |world| {
+            let (tell, reached) = mpsc::channel::<()>();
+            *trap.tell.lock().unwrap() = Some(tell);
+            trap.count.store(0, Ordering::SeqCst);
+            trap.armed.store(true, Ordering::SeqCst);
+            world.server.put(("A", "shop.example.com"), &["203.0.113.7"], Some("the shop"));
+            let shop = world.set("A", "shop.example.com");
+            world.roster("[a.example.com, b.example.com]", "");
+            let mut run = world.bench.command(&["apply", "--yes", "--lock-timeout=2m"]);
+            let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            reached.recv_timeout(Duration::from_secs(60)).unwrap();
+            run.kill().unwrap();
+            run.wait().unwrap();
+            trap.armed.store(false, Ordering::SeqCst);
+            let there = world.server.sets().iter().filter(|set| set.of == "A").count() - 1;
+            assert_eq!(there, write - usize::from(!after));
+            let plan = world.plan(&[]);
+            assert_eq!((records(&plan["steps"]).len(), records(&plan["held"])), (2 - there, vec![]));
+            world.apply(&[]).expect(0);
+            assert_eq!(steps(&world.plan(&[])), Vec::<String>::new());
+            for name in ["a.example.com", "b.example.com"] {
+                assert_eq!(world.server.resolve("A", name).records, ["192.0.2.10"]);
             }
-            if count.fetch_add(1, Ordering::SeqCst) + 1 != write {
-                return None;
-            }
-            if after {
-                forward(&server, asked);
-            }
-            let _ = tell.lock().unwrap().send(());
-            // The run is killed meanwhile.
-            while is_armed.load(Ordering::SeqCst) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Some(Reply::Drop)
-        })
-    });
-    let Some(world) = world else { return };
-    world.server.put(ZONE, ("A", "shop.example.com"), &["203.0.113.7"], Some("the shop"));
-    let shop = world.set("A", "shop.example.com");
-    world.roster("[a.example.com, b.example.com]", "");
-    let mut run = world.bench.command(&["apply", "--yes", "--lock-timeout=2m"]);
-    let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    reached.recv_timeout(Duration::from_secs(60)).unwrap();
-    run.kill().unwrap();
-    run.wait().unwrap();
-    armed.store(false, Ordering::SeqCst);
-    let there = world.server.sets(ZONE).iter().filter(|set| set["type"] == "A").count() - 1;
-    assert_eq!(there, write - usize::from(!after));
-    let plan = world.plan(&[]);
-    assert_eq!((records(&plan["steps"]).len(), records(&plan["held"])), (2 - there, vec![]));
-    world.apply(&[]).expect(0);
-    assert_eq!(steps(&world.plan(&[])), Vec::<String>::new());
-    for name in ["a.example.com", "b.example.com"] {
-        assert_eq!(world.server.resolve("A", name).records, ["192.0.2.10"]);
-    }
-    assert_eq!(world.set("A", "shop.example.com"), shop);
+            assert_eq!(world.set("A", "shop.example.com"), shop);
+        },
+    );
 }
 
 #[test]
@@ -70,62 +83,104 @@ fn a_run_that_is_killed_after_a_write_goes_on_next_time() {
 
 #[test]
 fn a_write_without_an_answer_is_looked_at_again() {
-    let dropped = AtomicBool::new(false);
-    let world = World::meddled(|server| {
-        Box::new(move |asked| {
-            let first = asked.method == "PATCH" && !dropped.swap(true, Ordering::SeqCst);
-            first.then(|| {
-                forward(&server, asked);
-                Reply::Drop
+    each_meddled(
+        |_| {
+            let dropped = AtomicBool::new(false);
+            Box::new(move |ask, pass| {
+                if !matches!(ask, Ask::Write(_)) || dropped.swap(true, Ordering::SeqCst) {
+                    return Then::Answer;
+                }
+                pass();
+                Then::Drop
             })
-        })
-    });
-    let Some(world) = world else { return };
-    world.apply(&[]).expect(0);
-    assert_eq!(world.asked().iter().filter(|asked| asked.starts_with("PATCH")).count(), 1);
+        },
+        |world| {
+            world.apply(&[]).expect(0);
+            assert_eq!(world.asked().iter().filter(|ask| matches!(ask, Ask::Write(_))).count(), 1);
+        },
+    );
 }
 
 #[test]
 fn what_somebody_else_makes_meanwhile_is_not_taken_over() {
-    let once = AtomicBool::new(false);
-    let world = World::meddled(|server| {
-        Box::new(move |asked| {
-            // Right before kwo looks at what it is about to write.
-            if asked.path.contains("rrset_name=") && !once.swap(true, Ordering::SeqCst) {
-                server.put(ZONE, ("A", "www.example.com"), &["203.0.113.5"], Some("faster"));
-            }
-            None
-        })
-    });
-    let Some(world) = world else { return };
-    let ran = world.apply(&[]).expect(1);
-    let told = format!("{}{}", ran.out, ran.err);
-    assert!(told.contains("exists"), "{told}");
-    let set = world.set("A", "www.example.com").unwrap();
-    assert_eq!(
-        (&set["records"][0]["content"], set["comments"].as_array().unwrap().len()),
-        (&"203.0.113.5".into(), 1)
+    each_meddled(
+        |server| {
+            let once = AtomicBool::new(false);
+            Box::new(move |ask, _| {
+                // Right before kwo looks at what it is about to write, or right before the write that compares.
+                let is_last = match ask {
+                    Ask::Look => false,
+                    Ask::LookAt(_) => true,
+                    Ask::Write(_) => server.compares(),
+                };
+                if is_last && !once.swap(true, Ordering::SeqCst) {
+                    server.put(("A", "www.example.com"), &["203.0.113.5"], Some("faster"));
+                }
+                Then::Answer
+            })
+        },
+        |world| {
+            let ran = world.apply(&[]).expect(1);
+            let told = format!("{}{}", ran.out, ran.err);
+            assert!(told.contains("exists"), "{told}");
+            let set = world.set("A", "www.example.com").unwrap();
+            assert_eq!(set.records, ["203.0.113.5"]);
+            assert!(set.notes.iter().all(|note| !note.contains("kwo1")), "{set:?}");
+        },
     );
 }
 
 #[test]
 fn what_somebody_else_changes_right_after_a_write_is_told() {
-    let once = AtomicBool::new(false);
-    let world = World::meddled(|server| {
-        Box::new(move |asked| {
-            if asked.method != "PATCH" || once.swap(true, Ordering::SeqCst) {
-                return None;
-            }
-            let reply = forward(&server, asked);
-            server.put(ZONE, ("A", "www.example.com"), &["203.0.113.5"], None);
-            Some(reply)
-        })
-    });
-    let Some(world) = world else { return };
-    // It is seen, planned anew, and no longer what was asked for.
-    let ran = world.apply(&[]).expect(1);
-    let told = format!("{}{}", ran.out, ran.err);
-    assert!(told.contains("dns:Record/example.com/A:www.example.com"), "{told}");
-    world.apply(&[]).expect(0);
-    assert_eq!(world.server.resolve("A", "www.example.com").records, ["192.0.2.10"]);
+    each_meddled(
+        |server| {
+            let once = AtomicBool::new(false);
+            Box::new(move |ask, pass| {
+                if matches!(ask, Ask::Write(_)) && !once.swap(true, Ordering::SeqCst) {
+                    pass();
+                    server.put(("A", "www.example.com"), &["203.0.113.5"], None);
+                }
+                Then::Answer
+            })
+        },
+        |world| {
+            // It is seen, right after the write or at the end of the run, and no longer what was asked for.
+            let ran = world.apply(&[]);
+            let told = format!("{}{}", ran.out, ran.err);
+            assert_ne!(ran.code, 0, "{told}");
+            assert!(told.contains(&World::id("A", "www.example.com")), "{told}");
+            world.apply(&[]).expect(0);
+            assert_eq!(world.server.resolve("A", "www.example.com").records, ["192.0.2.10"]);
+        },
+    );
+}
+
+#[test]
+fn what_somebody_else_changes_meanwhile_is_not_written_over() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let of_front = Arc::clone(&armed);
+    each_meddled(
+        move |server| {
+            let armed = Arc::clone(&of_front);
+            Box::new(move |ask, _| {
+                let is_last =
+                    matches!(ask, Ask::LookAt(_)) || matches!(ask, Ask::Write(_)) && server.compares();
+                if is_last && armed.swap(false, Ordering::SeqCst) {
+                    server.put(("CNAME", "extra.example.com"), &["shop.example.net."], None);
+                    server.put(("A", "www.example.com"), &["203.0.113.6"], None);
+                }
+                Then::Answer
+            })
+        },
+        |world| {
+            world.apply(&[]).expect(0);
+            // One is changed, and where the other is to be made somebody puts something that bears no other beside it.
+            world.roster("[www.example.com, extra.example.com]", ", ttl: 90");
+            armed.store(true, Ordering::SeqCst);
+            let ran = world.apply(&[]).expect(1);
+            let told = format!("{}{}", ran.out, ran.err);
+            assert_eq!(world.set("A", "www.example.com").unwrap().records, ["203.0.113.6"], "{told}");
+            assert!(world.set("A", "extra.example.com").is_none(), "{told}");
+        },
+    );
 }

@@ -1,5 +1,6 @@
-//! DNS records: a real PowerDNS is asked by its API and by DNS, beside a real API server. `world` has the roster and the
-//! front before the server that counts, fails or kills.
+//! DNS records: real servers are asked by DNS and by what runs them, beside a real API server. Each scene is played on every
+//! server (`testkit::peers::zones::ALL`); `powerdns` and `rfc2136` have what only one protocol can be asked or get wrong.
+//! `world` has the roster, and the front before a server that counts, fails or kills.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod check;
@@ -7,5 +8,7 @@ mod contract;
 mod crash;
 mod faults;
 mod others;
+mod powerdns;
 mod records;
+mod rfc2136;
 mod world;

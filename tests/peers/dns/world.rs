@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use testkit::apiserver::unique;
-use testkit::loopback::{Asked, Loopback, Reply};
-use testkit::peers::http::Request;
-use testkit::peers::pdns::{KEY, PowerDns};
+use testkit::peers::zones::{self, Ask, Front, Meddle, Row, SECRET, Set, Then, ZoneServer};
 use testkit::run::{Bench, Ran};
 
 /// The zone of all tests; each has a server of its own.
@@ -15,35 +13,52 @@ pub(crate) const ZONE: &str = "example.com";
 /// What a test works with.
 pub(crate) struct World {
     pub(crate) bench: Bench,
-    pub(crate) server: Arc<PowerDns>,
+    pub(crate) server: Arc<dyn ZoneServer>,
     /// The name of the tenant.
     pub(crate) tenant: String,
-    front: Loopback,
-    asked: Arc<Mutex<Vec<String>>>,
+    front: Front,
+    asked: Arc<Mutex<Vec<Ask>>>,
 }
 
-/// What a front does with a request; nothing where it goes on to the server.
-pub(crate) type Meddle = Box<dyn Fn(&Asked) -> Option<Reply> + Send + Sync>;
+/// Plays a scene on every server that can be had.
+#[track_caller]
+pub(crate) fn each(scene: impl Fn(&World)) {
+    each_meddled(|_| Box::new(|_, _| Then::Answer), scene);
+}
+
+/// The same with a front that may do something else than pass a request on.
+#[track_caller]
+pub(crate) fn each_meddled(meddle: impl Fn(Arc<dyn ZoneServer>) -> Meddle, scene: impl Fn(&World)) {
+    for Row { name, start } in &zones::ALL {
+        println!("on {name}");
+        let Some(server) = start(ZONE) else { continue };
+        let Some(world) = World::before(server, &meddle) else { return };
+        scene(&world);
+    }
+}
 
 impl World {
-    /// Nothing where one of its servers cannot be had.
+    /// Before a server; nothing where there is no cluster.
     #[track_caller]
-    pub(crate) fn new() -> Option<World> {
-        World::meddled(|_| Box::new(|_| None))
+    fn before(server: Arc<dyn ZoneServer>, meddle: &impl Fn(Arc<dyn ZoneServer>) -> Meddle) -> Option<World> {
+        let asked: Arc<Mutex<Vec<Ask>>> = Arc::default();
+        let (told, meddle) = (Arc::clone(&asked), meddle(Arc::clone(&server)));
+        let front = Arc::clone(&server).front(Box::new(move |ask, pass| {
+            told.lock().unwrap().push(ask.clone());
+            meddle(ask, pass)
+        }));
+        World::new(server, front, asked)
     }
 
-    /// The same with a front that may do something else than pass a request on.
+    /// With this front.
     #[track_caller]
-    pub(crate) fn meddled(meddle: impl FnOnce(Arc<PowerDns>) -> Meddle) -> Option<World> {
+    pub(crate) fn new(
+        server: Arc<dyn ZoneServer>,
+        front: Front,
+        asked: Arc<Mutex<Vec<Ask>>>,
+    ) -> Option<World> {
         let bench = Bench::new("")?;
-        let server = Arc::new(PowerDns::start(ZONE)?);
-        std::fs::write(bench.path("key"), format!("{KEY}\n")).unwrap();
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (upstream, told, meddle) = (Arc::clone(&server), Arc::clone(&asked), meddle(Arc::clone(&server)));
-        let front = Loopback::start(move |request| {
-            told.lock().unwrap().push(format!("{} {}", request.method, request.path));
-            meddle(&request).unwrap_or_else(|| forward(&upstream, &request))
-        });
+        std::fs::write(bench.path("key"), format!("{}\n", server.key())).unwrap();
         let world = World { bench, server, tenant: unique("dns"), front, asked };
         world.roster("[www.example.com]", "");
         Some(world)
@@ -56,12 +71,9 @@ impl World {
 
     /// The same with another target.
     pub(crate) fn roster_to(&self, target: &str, domains: &str, zone: &str) {
-        let (url, key, tenant) =
-            (format!("http://{}", self.front.address), self.bench.path("key"), &self.tenant);
-        let key = key.display();
+        let (way, tenant) = (self.server.roster(&self.front, &self.bench.path("key")), &self.tenant);
         self.bench.write(&format!(
-            "dns:\n  zones:\n    {ZONE}: {{provider: powerdns, url: '{url}', key: {{file: {key}}}, target: {target}{zone}}}\n\
-             tenants:\n  {tenant}: {{domains: {domains}}}\n"
+            "dns:\n  zones:\n    {ZONE}: {{{way}, target: {target}{zone}}}\ntenants:\n  {tenant}: {{domains: {domains}}}\n"
         ));
     }
 
@@ -78,7 +90,7 @@ impl World {
     /// The plan.
     pub(crate) fn plan(&self, more: &[&str]) -> Value {
         let plan = self.bench.plan(more);
-        assert!(!plan.to_string().contains(KEY));
+        assert!(!plan.to_string().contains(SECRET));
         plan
     }
 
@@ -88,33 +100,19 @@ impl World {
     }
 
     /// The set of a record.
-    pub(crate) fn set(&self, of: &str, name: &str) -> Option<Value> {
-        self.server.set(ZONE, of, name)
+    pub(crate) fn set(&self, of: &str, name: &str) -> Option<Set> {
+        self.server.set(of, name)
     }
 
     /// What the server was asked through the front since the last time.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<Ask> {
         std::mem::take(&mut *self.asked.lock().unwrap())
-    }
-}
-
-/// Passes a request on.
-pub(crate) fn forward(server: &PowerDns, asked: &Asked) -> Reply {
-    let key =
-        asked.headers.iter().find_map(|line| line.strip_prefix("x-api-key:")).unwrap_or_default().trim();
-    let host = server.api.to_string();
-    let headers = [("x-api-key", key), ("content-type", "application/json")];
-    let (method, path, body) = (asked.method.as_str(), asked.path.as_str(), asked.body.as_bytes());
-    let answer = Request { method, path, host: &host, headers: &headers, body }.ask(server.api);
-    match answer {
-        Ok(answer) => Reply::Answer(answer.status(), "", answer.text()),
-        Err(_) => Reply::Drop,
     }
 }
 
 /// The same, if it says nothing of the key.
 fn quiet(ran: Ran) -> Ran {
-    assert!(!ran.out.contains(KEY) && !ran.err.contains(KEY), "{}{}", ran.out, ran.err);
+    assert!(!ran.out.contains(SECRET) && !ran.err.contains(SECRET), "{}{}", ran.out, ran.err);
     ran
 }
 

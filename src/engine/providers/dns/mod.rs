@@ -1,10 +1,14 @@
 //! DNS zones beside the cluster. `records` has what every server of a zone has alike: record sets, and what stands in the
-//! way of one. `mark` is how kwo knows its own. `powerdns` speaks to a server; `zone` looks and writes through it.
+//! way of one. `mark` is how kwo knows its own. `zone` looks and writes through a `server`; `servers` lists those that kwo
+//! speaks to, each in a room of its own.
 
 mod mark;
 mod powerdns;
 mod provider;
 mod records;
+mod rfc2136;
+mod server;
+mod servers;
 mod zone;
 
 pub(super) use provider::Dns;

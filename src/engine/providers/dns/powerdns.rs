@@ -1,15 +1,24 @@
 //! PowerDNS Authoritative Server, by its HTTP API: one GET reads a zone, one PATCH replaces record sets. What a PATCH does
 //! not name stays as it is, and so do the records where it names only comments.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Method, StatusCode};
+use kwo_planner::endings::word;
 use kwo_planner::plain::one_line;
-use kwo_planner::tree::SmolStr;
+use kwo_planner::tree::{SmolStr, Tree};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::records::{Comment, RecordSet, content, name};
-use crate::providers::api::{Answer, Api, Ask, NoAnswer};
+use super::server::{Opener, Patch, Server, Wrote, ZoneWay};
+use crate::providers::Promise;
+use crate::providers::api::{Answer, Api, ApiOptions, Ask, NoAnswer, secret_header};
+
+/// How many requests one server has under way at a time.
+const CONNECTIONS: usize = 8;
 
 /// A zone of a million records is shorter.
 const LONGEST: usize = 256 << 20;
@@ -18,35 +27,20 @@ const LONGEST: usize = 256 << 20;
 const SHORT: usize = 1 << 20;
 
 /// Where the key stands.
-pub(super) const KEY: HeaderName = HeaderName::from_static("x-api-key");
+const KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The servers, by address and CA. One budget of waiting is for all zones of a server.
+#[derive(Default)]
+pub(super) struct Servers(BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Api>, String>>);
 
 /// One zone on one server.
-pub(super) struct PowerDns {
-    pub(super) api: Arc<Api>,
-    pub(super) headers: HeaderMap,
-    pub(super) server: SmolStr,
-    pub(super) zone: SmolStr,
-}
-
-/// What a write is about, in one transaction.
-pub(super) struct Patch<'p> {
-    pub(super) name: &'p str,
-    pub(super) of: &'p str,
-    /// The TTL and the records; nothing where only the comments are written.
-    pub(super) records: Option<(u32, &'p [SmolStr])>,
-    /// All comments that are there afterwards.
-    pub(super) comments: &'p [Comment],
-}
-
-/// What became of a write.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) enum Wrote {
-    Done,
-    Refused(String),
-    /// Not done, and the server asks to come again.
-    Busy(String, Option<std::time::Duration>),
-    /// Nobody knows.
-    Unsure(String),
+struct PowerDns {
+    api: Arc<Api>,
+    headers: HeaderMap,
+    server: SmolStr,
+    zone: SmolStr,
+    /// What a command begins with that writes to the zone.
+    command: String,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +84,7 @@ struct Fault {
 
 #[derive(Serialize)]
 struct Change<'c> {
-    rrsets: [ChangedSet<'c>; 1],
+    rrsets: Vec<ChangedSet<'c>>,
 }
 
 #[derive(Serialize)]
@@ -112,40 +106,85 @@ struct NewEntry<'c> {
     disabled: bool,
 }
 
-impl PowerDns {
-    /// Which zone on which server it is: what no other has.
-    pub(super) fn identity(&self) -> SmolStr {
+impl Opener for Servers {
+    fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String> {
+        let (zone, url, ca) = (way.zone(), way.text("url").unwrap_or_default(), way.text("ca"));
+        let api = self.0.entry((url.clone(), ca.clone())).or_insert_with(|| {
+            let ca = ca.as_ref().map(|ca| ca.as_bytes());
+            let timeout = way.timeout;
+            Api::new(&ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout }).map(Arc::new)
+        });
+        let api = Arc::clone(api.as_ref().map_err(Clone::clone)?);
+        let key = secret_header(way.key()?.expose_secret())
+            .map_err(|why| format!("the key of the zone {zone}: {why}"))?;
+        let server = way.text("server").unwrap_or_default();
+        let command = command(way, &url, ca.as_deref(), &server);
+        let headers = HeaderMap::from_iter([(KEY, key)]);
+        Ok(Box::new(PowerDns { api, headers, server, zone: zone.clone(), command }))
+    }
+}
+
+/// What a command begins with that writes to the zone. The key goes in by a pipe: whoever lists the programs of a machine
+/// sees what they were started with.
+fn command(way: &ZoneWay<'_>, url: &str, ca: Option<&str>, server: &str) -> String {
+    let ca = ca.map_or_else(String::new, |ca| {
+        format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
+    });
+    let (key, zone) = (way.key_in_bash("POWERDNS_KEY"), way.zone());
+    let zone = word(&format!("{url}/api/v1/servers/{server}/zones/{zone}."));
+    format!("printf 'X-API-Key: %s\\n' {key} | curl -fsS{ca} -X PATCH -H @- {zone}")
+}
+
+impl Server for PowerDns {
+    fn identity(&self) -> SmolStr {
         format!("{}{}", self.api.server(), self.path()).into()
     }
 
+    fn version(&self) -> Promise<'_, Option<String>> {
+        Box::pin(self.told_version())
+    }
+
+    fn read<'a>(&'a self, at: Option<&'a str>) -> Promise<'a, Result<Vec<RecordSet>, String>> {
+        Box::pin(self.look(at))
+    }
+
+    fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {
+        Box::pin(self.patch(patches))
+    }
+
+    fn pause(&self, tries: u32, after: Option<Duration>) -> Promise<'_, bool> {
+        Box::pin(self.api.pause(tries, after))
+    }
+
+    /// What is sent says what is ended, and so it is the same the second time.
+    fn ending(&self, set: &RecordSet) -> Option<SmolStr> {
+        let set = [
+            ("changetype", SmolStr::new_static("DELETE")),
+            ("name", format!("{}.", set.name).into()),
+            ("type", set.of.clone()),
+        ];
+        let set = Tree::map(set.map(|(key, value)| (SmolStr::new_static(key), Tree::from(value))));
+        let body = Tree::map([(SmolStr::new_static("rrsets"), Tree::list([set]))]);
+        Some(format!("{} --data {}", self.command, word(&body.to_string())).into())
+    }
+}
+
+impl PowerDns {
     fn path(&self) -> String {
         format!("/api/v1/servers/{}/zones/{}.", self.server, self.zone)
     }
 
     /// The version of the server, which it tells whoever has the key.
-    ///
-    /// # Errors
-    /// When it does not tell; as a sentence without a full stop.
-    pub(super) async fn version(&self) -> Result<String, String> {
+    async fn told_version(&self) -> Option<String> {
         let path = format!("/api/v1/servers/{}", self.server);
         let ask =
             Ask { method: Method::GET, path: &path, headers: &self.headers, json: None, longest: SHORT };
-        let answer = self.api.read(&ask).await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.refused(&answer));
-        }
-        let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let version = told["version"].as_str().map(one_line);
-        version.map(|version| version.to_string()).ok_or_else(|| {
-            format!("{} does not answer like PowerDNS: it tells no version", self.api.server())
-        })
+        let answer = self.api.read(&ask).await.ok().filter(|answer| answer.status == StatusCode::OK)?;
+        let told: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+        told["version"].as_str().map(|version| one_line(version).to_string())
     }
 
-    /// All record sets of the zone, or those at one name.
-    ///
-    /// # Errors
-    /// When not all of them could be seen, or when the zone cannot be written to; as a sentence without a full stop.
-    pub(super) async fn read(&self, at: Option<&str>) -> Result<Vec<RecordSet>, String> {
+    async fn look(&self, at: Option<&str>) -> Result<Vec<RecordSet>, String> {
         let path = match at {
             Some(at) => format!("{}?rrset_name={at}.", self.path()),
             None => self.path(),
@@ -180,24 +219,9 @@ impl PowerDns {
         Ok(sets)
     }
 
-    /// Writes one record set, once.
-    pub(super) async fn write(&self, patch: &Patch<'_>) -> Wrote {
-        let Patch { name, of, records, comments } = patch;
-        let note = |comment: &Comment| {
-            let Comment { account, content, modified_at } = comment.clone();
-            Note { account, content, modified_at }
-        };
-        let set = ChangedSet {
-            changetype: "REPLACE",
-            name: format!("{name}."),
-            of,
-            ttl: records.map(|(ttl, _)| ttl),
-            records: records.map(|(_, records)| {
-                records.iter().map(|content| NewEntry { content, disabled: false }).collect()
-            }),
-            comments: comments.iter().map(note).collect(),
-        };
-        let json = match serde_json::to_string(&Change { rrsets: [set] }) {
+    async fn patch(&self, patches: &[Patch]) -> Wrote {
+        let rrsets = patches.iter().map(changed).collect();
+        let json = match serde_json::to_string(&Change { rrsets }) {
             Ok(json) => json,
             Err(error) => return Wrote::Refused(error.to_string()),
         };
@@ -234,6 +258,23 @@ impl PowerDns {
             }
             status => format!("{server} answers {status}{said}"),
         }
+    }
+}
+
+fn changed(patch: &Patch) -> ChangedSet<'_> {
+    let Patch { before: _, after: RecordSet { name, of, ttl, records, comments }, writes_records } = patch;
+    let note = |comment: &Comment| {
+        let Comment { account, content, modified_at } = comment.clone();
+        Note { account, content, modified_at }
+    };
+    let entries = || records.iter().map(|content| NewEntry { content, disabled: false }).collect();
+    ChangedSet {
+        changetype: "REPLACE",
+        name: format!("{name}."),
+        of,
+        ttl: writes_records.then_some(*ttl),
+        records: writes_records.then(entries),
+        comments: comments.iter().map(note).collect(),
     }
 }
 

@@ -1,35 +1,24 @@
 //! The zones that the roster names, as one system. A zone that cannot be looked at keeps no other one from being looked at.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use http::HeaderMap;
 use kwo_planner::change::Step;
-use kwo_planner::endings::word;
+use kwo_planner::domains::zone_servers::ZoneProvider;
 use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, Resource};
-use kwo_planner::roster::SecretRef;
-use kwo_planner::systems::dns::KUBECTL;
 use kwo_planner::systems::{Connection, System};
 use kwo_planner::tree::{SmolStr, Tree};
-use secrecy::ExposeSecret as _;
 use smol_str::format_smolstr;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
-use super::powerdns::{KEY, PowerDns};
+use super::server::ZoneWay;
+use super::servers::Servers;
 use super::zone::Zone;
-use crate::providers::api::{Api, ApiOptions, secret_header};
 use crate::providers::beside::{Surround, cluster};
 use crate::providers::{Checkup, Promise, Provider, Refusal};
 use crate::secrets::{Credentials, Vault};
-
-/// How many requests one server has under way at a time.
-const CONNECTIONS: usize = 8;
-
-/// The servers, by address and CA. One budget of waiting is for all zones of a server.
-type Servers = BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Api>, String>>;
 
 /// All zones.
 pub(in crate::providers) struct Dns {
@@ -43,7 +32,7 @@ pub(in crate::providers) struct Dns {
 impl Dns {
     /// The zones that these ways lead to. Nothing is sent.
     pub(in crate::providers) fn open(ways: &[&Credentials], around: &Surround) -> Dns {
-        let mut servers = Servers::new();
+        let mut servers = Servers::default();
         let zones = ways.iter().map(|way| (way.connection.part.clone(), zone(way, &mut servers, around)));
         Dns { around: around.clone(), zones: zones.collect(), cluster: OnceCell::new() }
     }
@@ -156,51 +145,16 @@ impl Provider for Dns {
 
 /// One zone, or why it cannot be reached.
 fn zone(way: &Credentials, servers: &mut Servers, around: &Surround) -> Result<Zone, String> {
-    let Connection { system: _, part, settings, secrets } = &way.connection;
-    let text = |key: &str| settings.get(key).and_then(Tree::as_text).cloned();
-    let (url, ca) = (text("url").unwrap_or_default(), text("ca"));
-    let number = |key: &str| match settings.get(key) {
+    let way = ZoneWay { credentials: way, timeout: around.timeout };
+    let Connection { system: _, part, settings, secrets: _ } = &way.credentials.connection;
+    let ceiling = match settings.get("ceiling") {
         Some(Tree::Number(number)) => number.as_u64().and_then(|number| usize::try_from(number).ok()),
         _ => None,
     };
-    let api = servers.entry((url.clone(), ca.clone())).or_insert_with(|| {
-        let ca = ca.as_ref().map(|ca| ca.as_bytes());
-        let options = ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout: around.timeout };
-        Api::new(&options).map(Arc::new)
-    });
-    let api = Arc::clone(api.as_ref().map_err(Clone::clone)?);
-    let key = way.secret("key").map_err(|why| format!("kwo cannot look at the zone {part}: {why}"))?;
-    let key =
-        secret_header(key.expose_secret()).map_err(|why| format!("the key of the zone {part}: {why}"))?;
-    let server = text("server").unwrap_or_default();
-    let command = command(&url, ca.as_deref(), &server, part, secrets.get("key"));
-    let headers = HeaderMap::from_iter([(KEY, key)]);
-    let server = PowerDns { api, headers, server, zone: part.clone() };
-    let ceiling = number("ceiling").unwrap_or_default();
-    Ok(Zone { name: part.clone(), server, ceiling, command: command.into(), writing: Mutex::default() })
-}
-
-/// What a command begins with that writes to the zone. The key goes in by a pipe: whoever lists the programs of a machine
-/// sees what they were started with.
-fn command(url: &str, ca: Option<&str>, server: &str, zone: &str, key: Option<&SecretRef>) -> String {
-    let key = match key {
-        Some(SecretRef::Env(name)) => format!("\"${name}\""),
-        Some(SecretRef::File(path)) => format!("\"$(cat {})\"", word(path)),
-        Some(SecretRef::Credential(name)) => {
-            format!("\"$(cat {})\"", word(&Path::new("/etc/credstore").join(name.as_str()).to_string_lossy()))
-        }
-        Some(SecretRef::Age(path)) => format!("\"$(age -d -i /etc/kwo/age.key {})\"", word(path)),
-        Some(SecretRef::Kube { namespace, name, key }) => format!(
-            "\"$(kubectl{KUBECTL} get secret {} --namespace={} -o go-template={})\"",
-            word(name),
-            word(namespace),
-            word(&format!("{{{{index .data \"{key}\" | base64decode}}}}"))
-        ),
-        Some(SecretRef::Generate(_)) | None => "\"$POWERDNS_KEY\"".to_owned(),
-    };
-    let ca = ca.map_or_else(String::new, |ca| {
-        format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
-    });
-    let zone = word(&format!("{url}/api/v1/servers/{server}/zones/{zone}."));
-    format!("printf 'X-API-Key: %s\\n' {key} | curl -fsS{ca} -X PATCH -H @- {zone}")
+    let provider: ZoneProvider = way.text("provider").unwrap_or_default().parse().map_err(
+        // The roster was checked.
+        |_| format!("kwo knows no such provider of the zone {part}"),
+    )?;
+    let server = servers.of(provider).open(&way)?;
+    Ok(Zone::new(part.clone(), server, ceiling.unwrap_or_default()))
 }

@@ -83,6 +83,26 @@ impl Content {
         self.delegated(at, zone).or_else(|| self.kept_by_others(of, at)).or_else(|| self.beside(of, at, own))
     }
 
+    /// The sets, by type and name, that say whether a set can be written: itself and all that can be in its way.
+    pub(super) fn decisive(of: &str, at: &str, zone: &str) -> Vec<(SmolStr, SmolStr)> {
+        let set = |of: &str, at: &str| (SmolStr::from(of), SmolStr::from(at));
+        let mut sets = vec![set(of, at)];
+        if of != "CNAME" {
+            sets.push(set("CNAME", at));
+        }
+        let mut here = at;
+        while here != zone {
+            sets.push(set("NS", here));
+            if here != at {
+                sets.push(set("DNAME", here));
+            }
+            let Some((_, above)) = here.split_once('.') else { break };
+            here = above;
+        }
+        sets.extend(notes_of_others(of, at).map(|place| set("TXT", &place)));
+        sets
+    }
+
     /// A zone below this one that other servers answer for.
     fn delegated(&self, at: &str, zone: &str) -> Option<String> {
         let mut here = at;
@@ -109,10 +129,8 @@ impl Content {
 
     /// Another program that keeps the name, by the note that it leaves: external-dns' registry of TXT records.
     fn kept_by_others(&self, of: &str, at: &str) -> Option<String> {
-        let typed = |at: &str| format!("{}-{at}", of.to_ascii_lowercase());
-        let wildcard = at.strip_prefix("*.").map(|rest| format!("{}-any.{rest}", of.to_ascii_lowercase()));
-        let places = [Some(at.to_owned()), Some(typed(at)), wildcard];
-        let notes = places.into_iter().flatten().filter_map(|place| self.get("TXT", &place));
+        let places = notes_of_others(of, at);
+        let notes = places.filter_map(|place| self.get("TXT", &place));
         let owner = notes.flat_map(|note| &note.records).find_map(|text| heritage(text))?;
         Some(format!(
             "external-dns keeps this name (owner `{}`); end that there, with its TXT record, before kwo keeps it",
@@ -136,6 +154,13 @@ impl Content {
             format!("a record of others is there, {what}, and beside a CNAME record there is no other")
         })
     }
+}
+
+/// Where external-dns leaves its notes for a set.
+fn notes_of_others(of: &str, at: &str) -> impl Iterator<Item = String> {
+    let of = of.to_ascii_lowercase();
+    let wildcard = at.strip_prefix("*.").map(|rest| format!("{of}-any.{rest}"));
+    [at.to_owned(), format!("{of}-{at}")].into_iter().chain(wildcard)
 }
 
 /// The owner in a TXT record of external-dns.
@@ -217,6 +242,29 @@ mod tests {
         for at in ["example.com", "xdev.example.com", "old.example.com"] {
             assert_eq!(why(&zone, "A", at), "", "{at}");
         }
+    }
+
+    #[test]
+    fn a_write_depends_on_all_that_could_be_in_its_way() {
+        let told: Vec<String> = Content::decisive("A", "*.w.example.com", "example.com")
+            .iter()
+            .map(|(of, at)| format!("{of} {at}"))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "A *.w.example.com",
+                "CNAME *.w.example.com",
+                "NS *.w.example.com",
+                "NS w.example.com",
+                "DNAME w.example.com",
+                "TXT *.w.example.com",
+                "TXT a-*.w.example.com",
+                "TXT a-any.w.example.com",
+            ]
+        );
+        let apex = Content::decisive("CNAME", "example.com", "example.com");
+        assert!(apex.iter().all(|(of, _)| of == "CNAME" || of == "TXT"), "{apex:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One zone: what is seen of it, and one step in it. The server compares nothing when it writes, so kwo looks right before
+//! One zone: what is seen of it, and one step in it. Where the server compares nothing when it writes, kwo looks right before
 //! each write and right after it; within a run one write comes after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +17,8 @@ use smol_str::format_smolstr;
 use tokio::sync::Mutex;
 
 use super::mark::{Mark, Whose, of_others, sum, whose};
-use super::powerdns::{Patch, PowerDns, Wrote};
 use super::records::{Comment, Content, RecordSet};
+use super::server::{Patch, Server, Wrote};
 use crate::providers::{Checkup, Refusal};
 
 /// Who changed what differs from what kwo wrote; the server does not say more.
@@ -26,23 +26,26 @@ const SOMEBODY: &str = "somebody else";
 
 /// One zone.
 pub(super) struct Zone {
-    pub(super) name: SmolStr,
-    pub(super) server: PowerDns,
+    name: SmolStr,
+    server: Box<dyn Server>,
     /// How many record sets kwo keeps in it.
-    pub(super) ceiling: usize,
-    /// What a command begins with that writes to it.
-    pub(super) command: SmolStr,
-    /// One write after the other.
-    pub(super) writing: Mutex<()>,
+    ceiling: usize,
+    /// One write after the other, and no look between what a write is decided by and the write.
+    turn: Mutex<()>,
 }
 
 impl Zone {
+    /// A zone on a server. Nothing is sent.
+    pub(super) fn new(name: SmolStr, server: Box<dyn Server>, ceiling: usize) -> Zone {
+        Zone { name, server, ceiling, turn: Mutex::default() }
+    }
+
     /// Does its server let kwo in, and is the zone there? Nothing is written.
     pub(super) async fn check_up(&self, system: String) -> Checkup {
         let read = self.server.read(None).await;
         let read =
             read.map(|sets| format!("the key is accepted, and the zone has {} record sets", sets.len()));
-        let version = if read.is_ok() { self.server.version().await.ok() } else { None };
+        let version = if read.is_ok() { self.server.version().await } else { None };
         Checkup { version, ..Checkup::new(system, self.server.identity()).with("zone", read) }
     }
 
@@ -51,18 +54,24 @@ impl Zone {
     /// # Errors
     /// When not all of it could be seen.
     pub(super) async fn observe(&self, wanted: &[&Resource], cluster: &str) -> Result<Observed, String> {
-        let content = Content::of(self.server.read(None).await?);
+        let content = {
+            let _turn = self.turn.lock().await;
+            Content::of(self.server.read(None).await?)
+        };
         let is_ours = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
         let mut observed = Observed::default();
         for set in content.iter().filter(|set| is_ours(set)) {
             let id = ResourceId::dns(self.name.clone(), &set.of, &set.name);
+            if let Some(command) = self.server.ending(set) {
+                observed.reach.commands.insert(id.clone(), command);
+            }
             observed.insert(id, Sighting::Present(present(set, cluster)));
         }
         let kept = observed.iter().count();
         let mut room = self.ceiling.saturating_sub(kept);
         for resource in wanted {
             let Some((of, name)) = resource.id.record() else { continue };
-            let blocked = content.in_the_way((of, name), &self.name, &is_ours);
+            let blocked = self.in_the_way(&content, (of, name), &is_ours);
             match content.get(of, name) {
                 Some(set) => {
                     observed.insert(resource.id.clone(), Sighting::Present(present(set, cluster)));
@@ -82,8 +91,7 @@ impl Zone {
         // All that was seen is kwo's or wanted.
         observed.notes.extend(self.nearly_full(observed.iter().count(), wanted));
         let part = format_smolstr!("dns:{}", self.name);
-        observed.identities.insert(part.clone(), self.server.identity());
-        observed.reach.parts.insert(part, self.command.clone());
+        observed.identities.insert(part, self.server.identity());
         Ok(observed)
     }
 
@@ -92,6 +100,7 @@ impl Zone {
         let Some((of, name)) = id.record() else {
             return Sighting::Unknown { why: format_smolstr!("kwo knows no {} of a zone", id.kind) };
         };
+        let _turn = self.turn.lock().await;
         match self.server.read(Some(name)).await {
             Ok(sets) => match Content::of(sets).get(of, name) {
                 Some(set) => Sighting::Present(present(set, cluster)),
@@ -106,34 +115,22 @@ impl Zone {
         let Some((of, name)) = step.id.record() else {
             return Err(Refusal::Refused { why: format!("kwo knows no {} of a zone", step.id.kind) });
         };
-        let _one = self.writing.lock().await;
+        let _turn = self.turn.lock().await;
         let mut tries = 0;
         loop {
             tries += 1;
-            let sets = self.read(name).await?;
-            let there = there(&sets, of, name);
-            checked(step, there)?;
-            let next = next(step, (of, name), there, cluster)?;
-            let own = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
-            let clash = Content::of(sets.clone()).in_the_way((of, name), &self.name, &own);
-            if let Some(why) = clash {
-                return Err(Refusal::Refused { why });
-            }
-            let patch = Patch {
-                name,
-                of,
-                records: next.writes_records.then_some((next.set.ttl, next.set.records.as_slice())),
-                comments: &next.set.comments,
-            };
-            let unsure = match self.server.write(&patch).await {
+            let (patch, compared) = self.decided(step, (of, name), cluster).await?;
+            let unsure = match self.server.write(std::slice::from_ref(&patch)).await {
                 Wrote::Refused(why) => return Err(Refusal::Refused { why }),
+                Wrote::Changed(why) => return Err(Refusal::Changed { why }),
                 Wrote::Busy(why, after) => {
-                    if self.server.api.pause(tries, after).await {
+                    if self.server.pause(tries, after).await {
                         continue;
                     }
                     return Err(Refusal::Unreachable { why });
                 }
                 Wrote::Unsure(why) => Some(why),
+                Wrote::Done if compared => return Ok(()),
                 Wrote::Done => None,
             };
             let sets = match (self.read(name).await, unsure.clone()) {
@@ -142,7 +139,7 @@ impl Zone {
                 (Err(refusal), None) => return Err(refusal),
                 (Err(_), Some(why)) => return Err(Refusal::Unreachable { why }),
             };
-            let is_there = self::there(&sets, of, name).is_some_and(|set| is_as(set, &next.set));
+            let is_there = there(&sets, of, name).is_some_and(|set| is_as(set, &patch.after));
             return match (is_there, unsure) {
                 (true, _) => Ok(()),
                 (false, Some(why)) => Err(Refusal::Unreachable { why }),
@@ -151,6 +148,41 @@ impl Zone {
                 }
             };
         }
+    }
+
+    /// What a step writes, by what is there right before; and whether the server writes it only if that is still so.
+    async fn decided(
+        &self,
+        step: &Step,
+        (of, name): (&str, &str),
+        cluster: &str,
+    ) -> Result<(Patch, bool), Refusal> {
+        let recall = || self.server.recall(of, name);
+        let (sets, compared) = match recall() {
+            Some(sets) => (sets, true),
+            None => {
+                let sets = self.read(name).await?;
+                recall().map_or((sets, false), |sets| (sets, true))
+            }
+        };
+        let there = there(&sets, of, name).cloned();
+        checked(step, there.as_ref())?;
+        let Next { set: after, writes_records } = next(step, (of, name), there.as_ref(), cluster)?;
+        let own = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
+        if let Some(why) = self.in_the_way(&Content::of(sets), (of, name), &own) {
+            return Err(Refusal::Refused { why });
+        }
+        Ok((Patch { before: there, after, writes_records }, compared))
+    }
+
+    /// Why a set cannot stand at a name, with kwo's mark; nothing where it can.
+    fn in_the_way(
+        &self,
+        content: &Content,
+        (of, name): (&str, &str),
+        own: &dyn Fn(&RecordSet) -> bool,
+    ) -> Option<String> {
+        content.in_the_way((of, name), &self.name, own).or_else(|| self.server.has_no_room(name))
     }
 
     async fn read(&self, name: &str) -> Result<Vec<RecordSet>, Refusal> {

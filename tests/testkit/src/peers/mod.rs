@@ -1,5 +1,5 @@
 //! Real programs that tests talk to: Traefik, a container registry, an ACME server, an OpenID provider, an sshd, Gitea,
-//! OpenBao, PowerDNS.
+//! OpenBao, servers of DNS zones.
 //! `tests/peers/fetch.sh` puts them into the build folder at first use. Where one cannot be had the test says so and
 //! does nothing, unless `KWO_REQUIRE_LIVE=1`, which makes that a failure.
 
@@ -19,10 +19,10 @@ pub mod bao;
 pub mod gitea;
 pub mod http;
 pub mod oidc;
-pub mod pdns;
 pub mod registry;
 pub mod sshd;
 pub mod traefik;
+pub mod zones;
 
 /// Where a program is; nothing where it cannot be had.
 pub fn program(name: &str) -> Option<PathBuf> {

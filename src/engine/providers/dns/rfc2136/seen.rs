@@ -1,0 +1,197 @@
+//! A zone as it was transferred: the bytes of each record, for the conditions of an update, and the record sets that kwo
+//! compares. kwo's marks are TXT records beside the name that they are for, a record for each type; here they become
+//! what they are elsewhere, comments of a set.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kwo_planner::tree::SmolStr;
+use smol_str::format_smolstr;
+
+use crate::providers::dns::records::{Comment, RecordSet};
+
+/// The type of a mark.
+pub(super) const MARK_TYPE: &str = "TXT";
+
+/// The label below which the mark of a name stands; the second one is for a wildcard.
+const MARK: &str = "_kwo";
+const MARK_OF_ANY: &str = "_kwo-any";
+
+/// The account of a comment that is a mark.
+const ACCOUNT: &str = "kwo";
+
+/// The word of a mark that says which type it is for.
+const TYPE: &str = " type=";
+
+/// What a signed zone has at every name besides, and nobody writes.
+const OF_SIGNING: [&str; 3] = ["RRSIG", "NSEC", "NSEC3"];
+
+/// All records of one type at one name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Raw {
+    pub(super) ttl: u32,
+    /// The data of each as it is on the wire, with its text.
+    pub(super) records: BTreeMap<Vec<u8>, SmolStr>,
+}
+
+/// By name and then by type.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Seen(pub(super) BTreeMap<SmolStr, BTreeMap<SmolStr, Raw>>);
+
+/// Where the mark of a name stands.
+pub(super) fn mark_name(name: &str) -> SmolStr {
+    match name.strip_prefix("*.") {
+        Some(rest) => format_smolstr!("{MARK_OF_ANY}.{rest}"),
+        None => format_smolstr!("{MARK}.{name}"),
+    }
+}
+
+/// The name that a mark at this one is for, if it is a place of marks.
+fn name_of_mark(at: &str) -> Option<SmolStr> {
+    let (label, rest) = at.split_once('.')?;
+    match label {
+        MARK => Some(rest.into()),
+        MARK_OF_ANY => Some(format_smolstr!("*.{rest}")),
+        _ => None,
+    }
+}
+
+/// The text of a mark for a set of this type.
+pub(super) fn marked(content: &str, of: &str) -> String {
+    format!("{content}{TYPE}{of}")
+}
+
+/// What a text at a place of marks says, and of which type; of all types where it names none.
+fn told(text: &str) -> (SmolStr, Option<&str>) {
+    match text.rsplit_once(TYPE) {
+        Some((content, of)) if !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            (content.into(), Some(of))
+        }
+        _ => (text.into(), None),
+    }
+}
+
+impl Seen {
+    /// All records of a type at a name.
+    pub(super) fn get(&self, of: &str, at: &str) -> Option<&Raw> {
+        self.0.get(at)?.get(of)
+    }
+
+    /// The marks beside a name that are for this type, as they are on the wire.
+    pub(super) fn marks(&self, of: &str, at: &str) -> Vec<Vec<u8>> {
+        let marks = self.get(MARK_TYPE, &mark_name(at)).into_iter().flat_map(|raw| &raw.records);
+        marks.filter(|(_, text)| told(text).1 == Some(of)).map(|(data, _)| data.clone()).collect()
+    }
+
+    /// The record sets at these names, or all of them, each with its marks.
+    pub(super) fn sets(&self, at: Option<&[SmolStr]>) -> Vec<RecordSet> {
+        match at {
+            None => {
+                let marks = self.0.keys().filter_map(|name| name_of_mark(name));
+                let names: BTreeSet<SmolStr> = self.0.keys().cloned().chain(marks).collect();
+                names.iter().flat_map(|name| self.sets_at(name)).collect()
+            }
+            Some(names) => {
+                let names: BTreeSet<&SmolStr> = names.iter().collect();
+                names.into_iter().flat_map(|name| self.sets_at(name)).collect()
+            }
+        }
+    }
+
+    fn sets_at(&self, name: &SmolStr) -> Vec<RecordSet> {
+        let here = self.0.get(name).into_iter().flatten();
+        let mut sets: BTreeMap<SmolStr, RecordSet> = here
+            .filter(|(of, _)| !OF_SIGNING.contains(&of.as_str()))
+            // A place of marks is no place of records.
+            .filter(|(of, _)| *of != MARK_TYPE || name_of_mark(name).is_none())
+            .map(|(of, Raw { ttl, records })| {
+                let mut records: Vec<SmolStr> = records.values().cloned().collect();
+                records.sort();
+                (
+                    of.clone(),
+                    RecordSet { name: name.clone(), of: of.clone(), ttl: *ttl, records, comments: vec![] },
+                )
+            })
+            .collect();
+        let marks = self.get(MARK_TYPE, &mark_name(name));
+        let mut texts: Vec<&SmolStr> = marks.into_iter().flat_map(|raw| raw.records.values()).collect();
+        texts.sort();
+        for text in texts {
+            let (content, of) = told(text);
+            let comment = Comment { account: ACCOUNT.into(), content, modified_at: None };
+            let Some(of) = of else {
+                sets.values_mut().for_each(|set| set.comments.push(comment.clone()));
+                continue;
+            };
+            let empty = || RecordSet {
+                name: name.clone(),
+                of: of.into(),
+                ttl: 0,
+                records: Vec::new(),
+                comments: Vec::new(),
+            };
+            sets.entry(of.into()).or_insert_with(empty).comments.push(comment);
+        }
+        sets.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(records: &[(&str, &str, &str)]) -> Seen {
+        let mut seen = Seen::default();
+        for (of, name, text) in records {
+            let raw = seen.0.entry((*name).into()).or_default().entry((*of).into()).or_default();
+            raw.ttl = 60;
+            raw.records.insert(text.as_bytes().to_vec(), (*text).into());
+        }
+        seen
+    }
+
+    #[test]
+    fn a_mark_belongs_to_its_type_and_name() {
+        let seen = seen(&[
+            ("A", "www.example.com", "192.0.2.1"),
+            ("AAAA", "www.example.com", "2001:db8::1"),
+            ("TXT", "_kwo.www.example.com", "kwo1 cluster=u tenant=t sum=s type=A"),
+            ("A", "*.w.example.com", "192.0.2.1"),
+            ("RRSIG", "*.w.example.com", "A 13 3 300"),
+            ("TXT", "_kwo-any.w.example.com", "kwo1 cluster=v tenant=t sum=s type=A"),
+            ("TXT", "_kwo.gone.example.com", "kwo1 cluster=u tenant=t sum=s type=A"),
+            ("A", "odd.example.com", "192.0.2.1"),
+            ("TXT", "_kwo.odd.example.com", "something else"),
+        ]);
+        let told: Vec<String> = seen
+            .sets(None)
+            .iter()
+            .map(|set| {
+                let comments: Vec<&str> =
+                    set.comments.iter().map(|comment| comment.content.as_str()).collect();
+                format!("{} {} {} {comments:?}", set.of, set.name, set.records.len())
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                r#"A *.w.example.com 1 ["kwo1 cluster=v tenant=t sum=s"]"#,
+                r#"A gone.example.com 0 ["kwo1 cluster=u tenant=t sum=s"]"#,
+                r#"A odd.example.com 1 ["something else"]"#,
+                r#"A www.example.com 1 ["kwo1 cluster=u tenant=t sum=s"]"#,
+                r#"AAAA www.example.com 1 []"#,
+            ]
+        );
+        assert_eq!(seen.marks("A", "*.w.example.com").len(), 1);
+        assert_eq!(seen.marks("AAAA", "www.example.com").len(), 0);
+        assert_eq!(seen.sets(Some(&["www.example.com".into()])).len(), 2);
+    }
+
+    #[test]
+    fn what_is_marked_is_read_again() {
+        let mark = marked("kwo1 cluster=u tenant=t sum=s", "AAAA");
+        assert_eq!(mark, "kwo1 cluster=u tenant=t sum=s type=AAAA");
+        assert_eq!(told(&mark), ("kwo1 cluster=u tenant=t sum=s".into(), Some("AAAA")));
+        assert_eq!(told("kwo1 type=A B"), ("kwo1 type=A B".into(), None));
+        assert_eq!((mark_name("a.b").as_str(), mark_name("*.a.b").as_str()), ("_kwo.a.b", "_kwo-any.a.b"));
+    }
+}

@@ -1,0 +1,133 @@
+//! The contract between kwo and a server that holds a zone: read it, and write record sets in one transaction. How record
+//! sets are compared and whose they are is the same for all of them; `zone` does that.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kwo_planner::endings::word;
+use kwo_planner::roster::SecretRef;
+use kwo_planner::systems::dns::KUBECTL;
+use kwo_planner::tree::{SmolStr, Tree};
+use secrecy::SecretSlice;
+
+use super::records::RecordSet;
+use crate::providers::Promise;
+use crate::secrets::Credentials;
+
+/// A server that holds a zone.
+pub(super) trait Server: Send + Sync {
+    /// Which zone on which server it is: what no other has.
+    fn identity(&self) -> SmolStr;
+
+    /// The version of the server, where it tells it.
+    fn version(&self) -> Promise<'_, Option<String>> {
+        Box::pin(async { None })
+    }
+
+    /// All record sets of the zone, or at least those at one name. A set of which only kwo's mark is left has no records.
+    ///
+    /// # Errors
+    /// When not all of them could be seen, or when the zone cannot be written to; as a sentence without a full stop.
+    fn read<'a>(&'a self, at: Option<&'a str>) -> Promise<'a, Result<Vec<RecordSet>, String>>;
+
+    /// What was last seen of all that a write of this set depends on, where the write fails once that is no longer so.
+    /// Nothing where kwo has to look right before a write and right after it, because the server compares nothing.
+    fn recall(&self, _of: &str, _at: &str) -> Option<Vec<RecordSet>> {
+        None
+    }
+
+    /// Writes these sets in one transaction, once.
+    fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote>;
+
+    /// Waits before the next try, as long as the server asks where it does; says whether that was within the budget.
+    fn pause(&self, tries: u32, after: Option<Duration>) -> Promise<'_, bool>;
+
+    /// The command that ends this set with kwo's mark; nothing where there is none that is safe to paste. [`KUBECTL`] in
+    /// it stands for what `kubectl` has to be told.
+    fn ending(&self, set: &RecordSet) -> Option<SmolStr>;
+
+    /// Why kwo's mark has no room beside a set at this name, where that is so.
+    fn has_no_room(&self, _at: &str) -> Option<String> {
+        None
+    }
+}
+
+/// What a write makes of one record set.
+#[derive(Clone, Debug)]
+pub(super) struct Patch {
+    /// What the write was decided by; nothing where nothing is there.
+    pub(super) before: Option<RecordSet>,
+    /// What is there afterwards, with all its comments.
+    pub(super) after: RecordSet,
+    /// Or only the comments are written.
+    pub(super) writes_records: bool,
+}
+
+/// What became of a write.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Wrote {
+    Done,
+    Refused(String),
+    /// Not done: what it was decided by is another one by now.
+    Changed(String),
+    /// Not done, and the server asks to come again.
+    Busy(String, Option<Duration>),
+    /// Nobody knows.
+    Unsure(String),
+}
+
+/// The way to a zone, as the roster has it.
+pub(super) struct ZoneWay<'w> {
+    pub(super) credentials: &'w Credentials,
+    /// How long an answer may take.
+    pub(super) timeout: Duration,
+}
+
+impl ZoneWay<'_> {
+    /// The name of the zone.
+    pub(super) fn zone(&self) -> &SmolStr {
+        &self.credentials.connection.part
+    }
+
+    /// What the roster says of it.
+    pub(super) fn text(&self, key: &str) -> Option<SmolStr> {
+        self.credentials.connection.settings.get(key).and_then(Tree::as_text).cloned()
+    }
+
+    /// The key.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(super) fn key(&self) -> Result<&SecretSlice<u8>, String> {
+        self.credentials
+            .secret("key")
+            .map_err(|why| format!("kwo cannot look at the zone {}: {why}", self.zone()))
+    }
+
+    /// What has the key in a command of bash, or this variable where no command gets it.
+    pub(super) fn key_in_bash(&self, variable: &str) -> String {
+        let credentials = |name: &str| word(&Path::new("/etc/credstore").join(name).to_string_lossy());
+        match self.credentials.connection.secrets.get("key") {
+            Some(SecretRef::Env(name)) => format!("\"${name}\""),
+            Some(SecretRef::File(path)) => format!("\"$(cat {})\"", word(path)),
+            Some(SecretRef::Credential(name)) => format!("\"$(cat {})\"", credentials(name.as_str())),
+            Some(SecretRef::Age(path)) => format!("\"$(age -d -i /etc/kwo/age.key {})\"", word(path)),
+            Some(SecretRef::Kube { namespace, name, key }) => format!(
+                "\"$(kubectl{KUBECTL} get secret {} --namespace={} -o go-template={})\"",
+                word(name),
+                word(namespace),
+                word(&format!("{{{{index .data \"{key}\" | base64decode}}}}"))
+            ),
+            Some(SecretRef::Generate(_)) | None => format!("\"${variable}\""),
+        }
+    }
+}
+
+/// Opens the zones of one provider. What several zones on a server share, it keeps.
+pub(super) trait Opener {
+    /// The server of a zone. Nothing is sent.
+    ///
+    /// # Errors
+    /// When the way to it cannot be used.
+    fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String>;
+}

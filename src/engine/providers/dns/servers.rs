@@ -1,0 +1,23 @@
+//! What serves a zone, by the word in the roster. A new provider is a line in each of the two lists here.
+
+use kwo_planner::domains::zone_servers::ZoneProvider;
+
+use super::server::Opener;
+use super::{powerdns, rfc2136};
+
+/// What opens zones, by provider.
+#[derive(Default)]
+pub(super) struct Servers {
+    powerdns: powerdns::Servers,
+    rfc2136: rfc2136::Servers,
+}
+
+impl Servers {
+    /// That of a provider.
+    pub(super) fn of(&mut self, provider: ZoneProvider) -> &mut dyn Opener {
+        match provider {
+            ZoneProvider::Powerdns => &mut self.powerdns,
+            ZoneProvider::Rfc2136 => &mut self.rfc2136,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What serves a zone: the servers that kwo speaks to, and the fields that each of them needs or takes. A new one is a word in
+//! the choice, a line in the table, and the fields that only it has.
+
+use smol_str::SmolStr;
+
+use super::zones::DnsZone;
+use crate::roster::record::{choice, record};
+use crate::roster::{At, Finding, Findings, SecretRef, Span, TsigName};
+use crate::tree::Tree;
+
+choice! {
+    /// What serves a zone.
+    pub enum ZoneProvider: "provider of a zone" {
+        /// PowerDNS Authoritative Server, by its HTTP API.
+        Powerdns = "powerdns",
+        /// Knot DNS, BIND and others, by transfers and updates of DNS itself (RFC 5936, RFC 2136), signed with TSIG.
+        Rfc2136 = "rfc2136",
+    }
+}
+
+record! {
+    /// The TSIG key that signs all that is sent and answered.
+    pub struct Tsig: "a TSIG key" {
+        /// Its name, as the server has it.
+        pub name: At<TsigName>,
+        /// How it signs. Default: hmac-sha256.
+        pub algorithm: Option<At<TsigAlgorithm>>,
+    }
+}
+
+choice! {
+    /// How a TSIG key signs.
+    pub enum TsigAlgorithm: "TSIG algorithm" {
+        /// HMAC with SHA-256.
+        HmacSha256 = "hmac-sha256",
+        /// HMAC with SHA-512.
+        HmacSha512 = "hmac-sha512",
+    }
+}
+
+/// What is known of a server: the fields that it needs and takes besides those of every zone.
+struct Facts {
+    needs: &'static [&'static str],
+    takes: &'static [&'static str],
+    /// How a zone of it is written.
+    example: &'static str,
+    /// Where its key stands, by custom.
+    key: &'static str,
+}
+
+static POWERDNS: Facts = Facts {
+    needs: &["url"],
+    takes: &["server", "ca"],
+    example: "provider: powerdns, url: https://ns1.example.com:8443",
+    key: "/etc/kwo/powerdns",
+};
+
+static RFC2136: Facts = Facts {
+    needs: &["nameserver", "tsig"],
+    takes: &[],
+    example: "provider: rfc2136, nameserver: 192.0.2.53, tsig: {name: kwo}",
+    key: "/etc/kwo/tsig",
+};
+
+impl ZoneProvider {
+    fn facts(self) -> &'static Facts {
+        match self {
+            ZoneProvider::Powerdns => &POWERDNS,
+            ZoneProvider::Rfc2136 => &RFC2136,
+        }
+    }
+}
+
+/// A field that only some servers have.
+struct OwnField {
+    name: &'static str,
+    /// Where the roster has it.
+    at: Option<Span>,
+    /// What a finding is called that refused its value. What was refused is not missing as well.
+    refused: &'static str,
+}
+
+fn own_fields(zone: &DnsZone) -> [OwnField; 5] {
+    let DnsZone { provider: _, url, server, nameserver, tsig, key: _, ca, target: _, ttl: _, ceiling: _ } =
+        zone;
+    let field = |name, at, refused| OwnField { name, at, refused };
+    [
+        field("url", url.as_ref().map(|at| at.at), "bad-api"),
+        field("server", server.as_ref().map(|at| at.at), "bad-server-id"),
+        field("nameserver", nameserver.as_ref().map(|at| at.at), "bad-nameserver"),
+        field("tsig", tsig.as_ref().map(|at| at.at), "bad-tsig-name"),
+        field("ca", ca.as_ref().map(|at| at.at), "bad-certificate"),
+    ]
+}
+
+/// What the adapter of a zone has to know besides its secret, by the name that it knows it by.
+pub(crate) fn settings(zone: &DnsZone) -> Vec<(&'static str, Tree)> {
+    let text = |text: &SmolStr| Tree::from(text.clone());
+    let word = |word: &'static str| Tree::from(SmolStr::new_static(word));
+    let mut settings = vec![
+        ("ceiling", Tree::from(u64::from(zone.ceiling()))),
+        ("provider", word(zone.provider.value.as_str())),
+    ];
+    if let Some(url) = &zone.url {
+        let server = zone.server.as_ref().map_or("localhost", |server| server.value.as_str());
+        settings.push(("server", Tree::from(SmolStr::from(server))));
+        settings.push(("url", text(url.value.text())));
+    }
+    if let Some(ca) = &zone.ca {
+        settings.push(("ca", text(ca.value.text())));
+    }
+    if let Some(nameserver) = &zone.nameserver {
+        let (host, port) = nameserver.value.parts();
+        settings.push(("host", Tree::from(host)));
+        settings.push(("port", Tree::from(u64::from(port))));
+    }
+    if let Some(Tsig { name, algorithm }) = zone.tsig.as_ref().map(|tsig| &tsig.value) {
+        let algorithm = algorithm.as_ref().map_or(TsigAlgorithm::HmacSha256, |algorithm| algorithm.value);
+        settings.push(("tsigName", text(name.value.text())));
+        settings.push(("tsigAlgorithm", word(algorithm.as_str())));
+    }
+    settings
+}
+
+/// Checks that a zone has what its server needs, and nothing that only another one has. The zone stands within this place.
+pub(crate) fn check(zone: &DnsZone, within: Span, findings: &mut Findings) {
+    let (at, provider) = (zone.provider.at, zone.provider.value);
+    let Facts { needs, takes, example, key } = provider.facts();
+    for OwnField { name: field, at: has, refused } in own_fields(zone) {
+        match has {
+            None if needs.contains(&field) && !findings.has(refused, within) => {
+                let message = format!("a zone of `{provider}` has no `{field}`");
+                let finding =
+                    Finding::new("missing-field", at, message, format!("expected `{field}` beside it"));
+                findings.push(finding.hint(format!("write `{example}`")));
+            }
+            Some(span) if !needs.contains(&field) && !takes.contains(&field) => {
+                let message = format!("a zone of `{provider}` has no use for `{field}`");
+                let finding =
+                    Finding::new("field-of-others", span, message, "expected fields of this provider alone");
+                findings.push(finding.also(at, "the provider").hint(format!("write `{example}`")));
+            }
+            None | Some(_) => {}
+        }
+    }
+    if let SecretRef::Generate(_) = zone.key.value {
+        let message = "kwo cannot make the key of a DNS server";
+        let finding = Finding::new("key-generated", zone.key.at, message, "expected where the key is");
+        findings.push(finding.hint(format!("name the place of the server's own key: `{{file: {key}}}`")));
+    }
+}
