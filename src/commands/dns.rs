@@ -7,6 +7,7 @@ use kwo_planner::domains::Roster;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, Resolver, users_of};
 
 use kwo_planner::roster::SecretRef;
+use kwo_planner::systems::Connection;
 
 use super::load::load;
 use super::print::{data, report, talk};
@@ -124,10 +125,19 @@ async fn credentials<'r>(
     let places = age.places(path);
     let chosen = |name: &str| names.is_empty() || names.iter().any(|chosen| chosen == name);
     let resolvers = || roster.dns().resolvers.iter().filter(|(name, _)| chosen(name.as_str()));
-    let in_cluster = resolvers()
-        .flat_map(|(_, entry)| entry.value.references())
-        .any(|(_, reference)| matches!(reference.value, SecretRef::Kube { .. }));
+    let references = || resolvers().flat_map(|(_, entry)| entry.value.references()).map(|(_, at)| &at.value);
+    // What logs in to Vault may be in the cluster.
+    let ways: Vec<Connection> = references()
+        .any(|reference| matches!(reference, SecretRef::Vault { .. }))
+        .then(|| roster.vault().map(|(_, vault)| vault.connection()))
+        .flatten()
+        .into_iter()
+        .collect();
+    let in_cluster = references()
+        .chain(ways.iter().flat_map(|way| way.secrets.values()))
+        .any(|reference| matches!(reference, SecretRef::Kube { .. }));
     let provider = if in_cluster { Some(target::connect(kube.options()?).await?) } else { None };
+    let places = places.with_vault(&ways, provider.as_ref().map(|kube| kube as _)).await;
     let mut all = Vec::new();
     for (name, entry) in resolvers() {
         let mut found = Vec::new();

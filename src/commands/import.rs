@@ -1,6 +1,6 @@
 //! `kwo import`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use kwo_planner::domains::compile;
@@ -48,7 +48,7 @@ pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
     let desired = checked(&text)?;
     give(args.out.as_deref(), &text)?;
     let provider = target::composite(Arc::new(kube), node);
-    let places = Places { folder: PathBuf::new(), age_identity: None };
+    let places = Places::default();
     let desired = entrust(desired, &places, &provider).await;
     let provenance = Provenance::default();
     let looked = look(&provider, &desired, &Adopt::Everything, &provenance, None).await;

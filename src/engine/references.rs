@@ -4,17 +4,20 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kwo_planner::kinds::Kind;
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::roster::SecretRef;
 use kwo_planner::secrets::{Content, FINGERPRINT_KEY, LONGEST_PASSWORD, Missing, Password, Secret, User};
+use kwo_planner::systems::{Connection, System};
 use kwo_planner::tree::join;
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;
 
-use crate::providers::{Home, Refusal};
+use crate::providers::{Home, Kv, Refusal};
 use crate::regular;
 use crate::secrets::SecretData;
 use crate::secrets::htpasswd::{Login, Previous, Wanted, current};
@@ -31,7 +34,12 @@ pub struct Places {
     pub folder: PathBuf,
     /// The key that opens age files.
     pub age_identity: Option<PathBuf>,
+    /// The Vault that the roster names, where a reference leads there.
+    stores: Option<Arc<Kv>>,
 }
+
+/// How long an answer of Vault may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the key that opens age files is looked for when nothing names it.
 const AGE_IDENTITY: &str = "/etc/kwo/age.key";
@@ -41,7 +49,23 @@ impl Places {
     #[must_use]
     pub fn usual(folder: PathBuf, age_identity: Option<PathBuf>) -> Places {
         let usual = Some(PathBuf::from(AGE_IDENTITY)).filter(|path| path.exists());
-        Places { folder, age_identity: age_identity.or(usual) }
+        Places { folder, age_identity: age_identity.or(usual), stores: None }
+    }
+
+    /// The same with the Vault that one of these ways leads to, for references into it. Its login is read, and nothing is
+    /// sent.
+    #[must_use]
+    pub async fn with_vault(mut self, ways: &[Connection], provider: Option<&dyn Home>) -> Places {
+        let Some(way) = ways.iter().find(|way| way.system == System::Vault) else { return self };
+        let mut secrets = BTreeMap::new();
+        for (name, reference) in &way.secrets {
+            let missing = |why: String| Missing { reference: reference.to_string().into(), why: why.into() };
+            let answer = Box::pin(follow(reference, &self, provider)).await;
+            secrets.insert(name.clone(), answer.map_err(missing));
+        }
+        let login = Credentials { connection: way.clone(), secrets };
+        self.stores = Some(Arc::new(Kv::new(&login, PATIENCE)));
+        self
     }
 }
 
@@ -77,11 +101,17 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Home) -> 
         }
     }
     let ways = desired.connections().iter().flat_map(|connection| connection.secrets.values());
-    for reference in all(&desired).flat_map(|(_, secret)| references(&secret.content)).chain(ways) {
+    let wanted: Vec<&SecretRef> =
+        all(&desired).flat_map(|(_, secret)| references(&secret.content)).chain(ways).collect();
+    let mut places = places.clone();
+    if wanted.iter().any(|reference| matches!(reference, SecretRef::Vault { .. })) {
+        places = places.with_vault(desired.connections(), Some(provider)).await;
+    }
+    for reference in wanted {
         if !found.answers.contains_key(reference) {
             let answer = match found.beside(reference) {
                 Some(bytes) => Ok(bytes),
-                None => follow(reference, places, Some(provider)).await,
+                None => follow(reference, &places, Some(provider)).await,
             };
             found.answers.insert(reference.clone(), answer);
         }
@@ -275,6 +305,10 @@ pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dy
                 Err(refusal) => Err(said(refusal)),
             };
         }
+        SecretRef::Vault { path, key } => {
+            let nobody = "the roster has no `systems.vault`, by whose login kwo would read it";
+            return not_empty(places.stores.as_ref().ok_or(nobody)?.value(path, key).await?);
+        }
         // Only a place of its own can be generated, not a part of one.
         SecretRef::Generate(_) => return Err("it cannot be generated here".to_owned()),
     };
@@ -342,7 +376,6 @@ mod tests {
     use kwo_planner::domains::parse;
 
     use kwo_planner::roster::{SourceFile, Sources};
-    use kwo_planner::systems::{Connection, System};
     use kwo_planner::tree::Tree;
 
     use super::*;
@@ -362,7 +395,7 @@ mod tests {
         let key = folder.path().join("age.key");
         std::fs::write(&key, identity.to_string().expose_secret()).unwrap();
         std::fs::write(folder.path().join("long.age"), sealed).unwrap();
-        let places = Places { folder: folder.path().to_owned(), age_identity: Some(key) };
+        let places = Places { folder: folder.path().to_owned(), age_identity: Some(key), stores: None };
         let answer = follow(&SecretRef::Age("long.age".into()), &places, None).await;
         let name = folder.path().join("long.age").display().to_string();
         answer.map(|bytes| bytes.expose_secret().len()).map_err(|why| why.replace(&name, "long.age"))

@@ -8,6 +8,7 @@ use kwo_planner::domains::registry_users::{Account, accounts};
 use kwo_planner::named::auth_id;
 use kwo_planner::observed::Sighting;
 use kwo_planner::roster::SecretRef;
+use kwo_planner::systems::Connection;
 
 use super::section::{section, shown};
 use crate::cli::{RegistryCredentials, RegistryStatus};
@@ -75,13 +76,22 @@ pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Fail
     let registry = section(&roster)?;
     let places = args.age.places(&args.roster.roster);
     let accounts = accounts(registry);
-    let asks = |account: &Account| {
-        account.made.is_some() || (args.show_password && matches!(account.password, SecretRef::Kube { .. }))
-    };
-    let provider =
-        if accounts.iter().any(asks) { Some(target::connect(args.kube.options()?).await?) } else { None };
+    // What logs in to Vault may be in the cluster.
+    let in_vault = |account: &Account| matches!(account.password, SecretRef::Vault { .. });
+    let ways: Vec<Connection> = (args.show_password && accounts.iter().any(in_vault))
+        .then(|| roster.vault().map(|(_, vault)| vault.connection()))
+        .flatten()
+        .into_iter()
+        .collect();
+    let is_kube = |reference: &SecretRef| matches!(reference, SecretRef::Kube { .. });
+    let asks =
+        |account: &Account| account.made.is_some() || (args.show_password && is_kube(&account.password));
+    let in_cluster =
+        accounts.iter().any(asks) || ways.iter().flat_map(|way| way.secrets.values()).any(is_kube);
+    let provider = if in_cluster { Some(target::connect(args.kube.options()?).await?) } else { None };
     let mut stored = SecretData::new();
     let provider = provider.as_ref().map(|kube| kube as &dyn Home);
+    let places = places.with_vault(&ways, provider).await;
     if let Some(provider) = provider.filter(|_| accounts.iter().any(|user| user.made.is_some())) {
         stored = users(provider).await.map_err(|refusal| {
             Failure::new(format!("cannot tell by which names the users log in: {refusal}"))

@@ -87,7 +87,7 @@ fn chosen<'a>(all: &'a [Account], user: Option<&str>) -> Result<(&'a Account, &'
                 return failure
                     .hint("write `{generate: 32}` in its place, run `kwo apply`, and then rotate it");
             }
-            SecretRef::Env(_) | SecretRef::Kube { .. } => "change it there",
+            SecretRef::Env(_) | SecretRef::Kube { .. } | SecretRef::Vault { .. } => "change it there",
             SecretRef::File(_) | SecretRef::Credential(_) => "write another one there",
             SecretRef::Age(_) => "put another one there with `kwo secrets encrypt`",
             SecretRef::Generate(_) => "let `kwo apply` make it",

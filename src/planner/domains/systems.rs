@@ -197,6 +197,7 @@ impl Vault {
         let Vault { address, login, people, kv: _, pipelines, deployers, ca } = self;
         let mut settings =
             vec![("address", Tree::from(address.value.text())), ("people", Tree::from(people.value.text()))];
+        settings.push(("kv", Tree::from(self.kv().text())));
         if let Some(ca) = ca {
             settings.push(("ca", Tree::from(ca.value.text())));
         }
@@ -265,6 +266,15 @@ pub(crate) fn check(systems: &Systems, findings: &mut Findings) {
                 "expected a reference to a secret that is there",
             );
             findings.push(finding.hint("make a token in Vault, and write `{file: PATH}` or the like"));
+        }
+        if let SecretRef::Vault { .. } = reference.value {
+            let finding = Finding::new(
+                "login-circle",
+                reference.at,
+                "what logs in to Vault cannot come from Vault",
+                "expected a reference to a secret that is elsewhere",
+            );
+            findings.push(finding.hint("write `{file: PATH}`, `{credential: NAME}` or the like"));
         }
     }
 }

@@ -34,6 +34,13 @@ pub enum SecretRef {
         /// The key of its data.
         key: SmolStr,
     },
+    /// In a store of the Vault that the roster names.
+    Vault {
+        /// The path of the secret, as `bao kv get` takes it.
+        path: SmolStr,
+        /// The key in it.
+        key: SmolStr,
+    },
     /// Made by kwo when it is first needed, with so many characters, and never changed again.
     Generate(u16),
 }
@@ -41,10 +48,10 @@ pub enum SecretRef {
 /// The fewest and the most characters of a generated secret.
 const GENERATED: std::ops::RangeInclusive<u16> = 16..=128;
 
-pub(super) const FORMS: [&str; 6] = ["env", "file", "credential", "age", "kube", "generate"];
+pub(super) const FORMS: [&str; 7] = ["env", "file", "credential", "age", "kube", "vault", "generate"];
 
 const EXPECTED: &str = "expected a reference: {env: NAME}, {file: PATH}, {credential: NAME}, {age: PATH}, \
-{kube: namespace/name/key} or {generate: 32}";
+{kube: namespace/name/key}, {vault: path#key} or {generate: 32}";
 
 impl fmt::Display for SecretRef {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,6 +61,7 @@ impl fmt::Display for SecretRef {
             SecretRef::Credential(name) => write!(out, "credential {name}"),
             SecretRef::Age(path) => write!(out, "age {path}"),
             SecretRef::Kube { namespace, name, key } => write!(out, "kube {namespace}/{name}/{key}"),
+            SecretRef::Vault { path, key } => write!(out, "vault {path}#{key}"),
             SecretRef::Generate(length) => write!(out, "generate {length}"),
         }
     }
@@ -110,12 +118,34 @@ impl SecretRef {
                 }
                 _ => Err("expected namespace/name/key"),
             },
+            "vault" => match text.split_once('#') {
+                Some((path, key))
+                    if path.contains('/')
+                        && path.split('/').all(segment)
+                        && key.chars().all(in_vault)
+                        && !key.is_empty() =>
+                {
+                    Ok(SecretRef::Vault { path: path.into(), key: key.into() })
+                }
+                _ => Err("expected path#key, such as secret/ci#token, as `bao kv get` takes the path"),
+            },
             _ => match text.parse() {
                 Ok(length) if GENERATED.contains(&length) => Ok(SecretRef::Generate(length)),
                 _ => Err("expected a number of characters from 16 to 128"),
             },
         }
     }
+}
+
+/// May it stand in the path or the key of a secret in Vault? Nothing else has to be escaped anywhere.
+fn in_vault(char: char) -> bool {
+    char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '@' | ':' | '-')
+}
+
+/// A part of a path in Vault; it is neither `.` nor `..`.
+fn segment(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+        && text.chars().all(in_vault)
 }
 
 fn variable(text: &str) -> bool {
@@ -223,6 +253,11 @@ impl JsonSchema for SecretRef {
                 form("credential", text("^[^/\\s]+$"), "The systemd credential that holds it."),
                 form("age", text("^\\S+$"), "The file encrypted with age that holds it, relative to the roster."),
                 form("kube", text("^[^/\\s]+/[^/\\s]+/[^/\\s]+$"), "The Secret that holds it: namespace/name/key."),
+                form(
+                    "vault",
+                    text("^[A-Za-z0-9_][A-Za-z0-9_.@:-]*(/[A-Za-z0-9_][A-Za-z0-9_.@:-]*)+#[A-Za-z0-9_.@:-]+$"),
+                    "The key of the secret in Vault that holds it, by the login of `systems.vault`: path#key.",
+                ),
                 form("generate", number, "kwo makes it once, in the cluster, with this many letters and digits."),
             ],
             ERROR: EXPECTED,
@@ -242,6 +277,7 @@ mod tests {
             ("credential", "cf-token", "credential cf-token"),
             ("age", "secrets/cf.age", "age secrets/cf.age"),
             ("kube", "kube-system/tokens/cf", "kube kube-system/tokens/cf"),
+            ("vault", "secret/ci/dns#token", "vault secret/ci/dns#token"),
             ("generate", "32", "generate 32"),
         ] {
             let reference = SecretRef::of(form, text).unwrap();
@@ -262,6 +298,13 @@ mod tests {
             ("age", "../x.age"),
             ("kube", "a/b"),
             ("kube", "a/../c"),
+            ("vault", "secret/ci"),
+            ("vault", "secret#token"),
+            ("vault", "/secret/ci#token"),
+            ("vault", "secret/../ci#token"),
+            ("vault", "secret/ci?list=true#token"),
+            ("vault", "secret/ci#"),
+            ("vault", "secret/ci#a#b"),
             ("generate", "8"),
             ("generate", "4096"),
             ("generate", "many"),

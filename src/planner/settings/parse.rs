@@ -110,12 +110,12 @@ fn check(settings: &Settings, findings: &mut Findings) {
         );
     }
     for secret in secrets(settings) {
-        if matches!(secret.value, SecretRef::Kube { .. } | SecretRef::Generate(_)) {
+        if matches!(secret.value, SecretRef::Kube { .. } | SecretRef::Vault { .. } | SecretRef::Generate(_)) {
             findings.push(Finding::new(
                 "bad-secret",
                 secret.at,
                 format!("the settings cannot have a secret from `{}`", secret.value),
-                "expected `env`, `file`, `credential` or `age`: kwo needs it even without a cluster",
+                "expected `env`, `file`, `credential` or `age`: kwo needs it even without a cluster and a roster",
             ));
         }
     }

@@ -10,6 +10,7 @@ mod front;
 mod leaving;
 mod others;
 mod pipelines;
+mod references;
 
 use std::cell::RefCell;
 

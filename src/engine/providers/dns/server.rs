@@ -118,6 +118,9 @@ impl ZoneWay<'_> {
                 word(namespace),
                 word(&format!("{{{{index .data \"{key}\" | base64decode}}}}"))
             ),
+            Some(SecretRef::Vault { path, key }) => {
+                format!("\"$(bao kv get -field={} {})\"", word(key), word(path))
+            }
             Some(SecretRef::Generate(_)) | None => format!("\"${variable}\""),
         }
     }

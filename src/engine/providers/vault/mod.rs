@@ -3,6 +3,7 @@
 //! carries the uid of its cluster.
 
 mod checkup;
+mod kv;
 mod mark;
 mod methods;
 mod observe;
@@ -13,4 +14,5 @@ mod things;
 mod turns;
 mod write;
 
+pub use kv::Kv;
 pub use server::VaultServer;

@@ -197,7 +197,11 @@ impl Session {
         }
     }
 
-    async fn ask(&self, path: &str) -> Result<Answer, SmolStr> {
+    /// Asks for what is at a path, and gives the answer as it is.
+    ///
+    /// # Errors
+    /// When there is none that counts.
+    pub(super) async fn ask(&self, path: &str) -> Result<Answer, SmolStr> {
         let path = format!("/v1/{path}");
         let headers = self.headers().await?;
         let ask = Ask { method: Method::GET, path: &path, headers, json: None, longest: LONGEST };
