@@ -122,7 +122,7 @@ impl FromStr for Identity {
             Some(name) => (true, name),
             None => (false, text),
         };
-        if name.is_empty() {
+        if name.trim().is_empty() {
             return Err(if group {
                 wrong("`group:` is not followed by a name")
                     .hint("write the group's name, as in `group:alice-team`")
@@ -251,6 +251,8 @@ mod tests {
             "",
             "group:",
             "group: team",
+            " ",
+            "group: ",
             "system:masters",
             "group:system:masters",
             "group:system:serviceaccounts",
