@@ -19,10 +19,12 @@ fn hosts_resolve_to_the_target_and_all_else_stays() {
         world.server.put(("MX", "example.com"), &["10 mail.example.net."], None);
         world.server.put(("TXT", "www.example.com"), &["\"note of others\""], Some("keep"));
         let before = world.server.sets();
-        let hosts = "[www.example.com, '*.w.example.com', '**.deep.example.com', other.example.org]";
+        let hosts =
+            "[www.example.com, example.com, '*.w.example.com', '**.deep.example.com', other.example.org]";
         world.roster_to("{addresses: [192.0.2.10, '2001:DB8::10']}", hosts, ", ttl: 120");
         let plan = world.plan(&[]);
-        let names = ["*.deep.example.com", "*.w.example.com", "www.example.com"];
+        // One of the hosts is the zone itself.
+        let names = ["*.deep.example.com", "*.w.example.com", "example.com", "www.example.com"];
         let wanted: Vec<String> =
             ["A", "AAAA"].iter().flat_map(|of| names.iter().map(|name| World::id(of, name))).collect();
         assert_eq!(records(&plan["steps"]), wanted);
@@ -37,6 +39,7 @@ fn hosts_resolve_to_the_target_and_all_else_stays() {
         assert_eq!(asked.len(), 2 + each * wanted.len(), "{asked:?}");
         let resolve = |of: &str, name: &str| world.server.resolve(of, name);
         assert_eq!(resolve("A", "www.example.com"), resolved(&["192.0.2.10"]));
+        assert_eq!(resolve("A", "example.com"), resolved(&["192.0.2.10"]));
         assert_eq!(resolve("AAAA", "x.w.example.com"), resolved(&["2001:db8::10"]));
         assert_eq!(resolve("A", "a.b.deep.example.com"), resolved(&["192.0.2.10"]));
         assert_eq!(resolve("A", "nobody.example.com").code, 3);

@@ -99,7 +99,10 @@ impl Content {
             let Some((_, above)) = here.split_once('.') else { break };
             here = above;
         }
-        sets.extend(notes_of_others(of, at).map(|place| set("TXT", &place)));
+        // Beside the zone itself there is none: a server refuses a condition on a name that is not in the zone.
+        let inside =
+            |place: &str| place == zone || place.strip_suffix(zone).is_some_and(|above| above.ends_with('.'));
+        sets.extend(notes_of_others(of, at).filter(|place| inside(place)).map(|place| set("TXT", &place)));
         sets
     }
 
@@ -263,8 +266,16 @@ mod tests {
                 "TXT a-any.w.example.com",
             ]
         );
-        let apex = Content::decisive("CNAME", "example.com", "example.com");
-        assert!(apex.iter().all(|(of, _)| of == "CNAME" || of == "TXT"), "{apex:?}");
+    }
+
+    #[test]
+    fn a_write_depends_on_nothing_outside_the_zone() {
+        for (at, count) in [("example.com", 3), ("*.example.com", 6), ("www.example.com", 5)] {
+            let sets = Content::decisive("A", at, "example.com");
+            let inside = |name: &str| name == "example.com" || name.ends_with(".example.com");
+            assert!(sets.iter().all(|(_, name)| inside(name)), "{sets:?}");
+            assert_eq!(sets.len(), count, "{sets:?}");
+        }
     }
 
     #[test]
