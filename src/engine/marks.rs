@@ -46,10 +46,16 @@ impl Milestone {
     }
 }
 
-/// What the name of a mark has behind that of the record and a dot; the system ends it with letters of its own.
-#[must_use]
-pub fn written(what: Milestone, retain: u64) -> String {
-    format!("{}-{retain}-{}-", what.word(), Timestamp::now().as_millisecond())
+/// What the name of a mark has behind that of the record and a dot. It ends with letters of its own, so that two made at
+/// once are two. The API server would add such letters as well, and cut off what is in front of them where it is long.
+///
+/// # Errors
+/// When the machine gives no random bytes.
+pub fn written(what: Milestone, retain: u64) -> Result<String, String> {
+    let mut own = [0; 5];
+    getrandom::fill(&mut own).map_err(|error| format!("the machine gives no random bytes: {error}"))?;
+    let own: String = own.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+    Ok(format!("{}-{retain}-{}-{own}", what.word(), Timestamp::now().as_millisecond()))
 }
 
 impl Mark {
@@ -134,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_name_says_what_and_how_long() {
-        let name = written(Milestone::Cut, 60) + "x7k2p";
+        let name = written(Milestone::Cut, 60).unwrap();
+        assert_ne!(name, written(Milestone::Cut, 60).unwrap());
         let mark = Mark::read(&name, at(9)).unwrap();
         assert_eq!((mark.what, mark.at, mark.retain), (Milestone::Cut, at(9), Some(60)));
         assert!(mark.order > 0);

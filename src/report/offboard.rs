@@ -80,7 +80,7 @@ impl Next {
 const SHOWN: usize = 20;
 
 /// Where access may be left that nobody could look for.
-const UNPROVEN: &str = "kwo could not look at everything outside the cluster";
+const UNPROVEN: &str = "kwo cannot tell of everything who still has access there";
 
 impl Report for Plan<'_> {
     const KIND: Option<&'static str> = Some("Offboarding");
@@ -176,8 +176,7 @@ pub fn still_in(after: &Offboarding) -> String {
             0 => String::new(),
             more => format!(", and {more} more"),
         };
-        let _ =
-            writeln!(out, "{UNPROVEN}, so nobody knows who still has access there: {}{more}", OneLine(first));
+        let _ = writeln!(out, "{UNPROVEN}: {}{more}", OneLine(first));
     }
     out
 }

@@ -23,7 +23,7 @@ impl Scene<'_> {
     /// Adds whom the registry lets in of those who leave.
     pub(super) async fn logins(&self, found: &mut Offboarding, reach: &Reach) {
         let Some(kube) = &self.open.kube else { return };
-        match kube.logins().await {
+        match kube.logins(self.loaded.roster.registry().is_some()).await {
             Ok(seen) => found.add_logins(&self.leaving, &self.loaded.roster, &seen, reach),
             Err(refusal) => {
                 let why = format!("the users of the registry: {refusal}");
@@ -66,7 +66,7 @@ impl Scene<'_> {
     /// Who is not back though the cut was taken back: nothing was kept of them, and the roster does not name them.
     pub(super) async fn not_back(&self, cut: &Option<Logins>) -> Result<bool, Failure> {
         let (Some(kube), Some(logins)) = (&self.open.kube, cut) else { return Ok(false) };
-        let there = kube.logins().await;
+        let there = kube.logins(true).await;
         let there = there.map_err(|refusal| {
             Failure::new(format!("cannot look at the users of the registry: {refusal}"))
         })?;

@@ -1,9 +1,12 @@
 //! Whether something enforces network policies. The API server takes them in any case; where nothing enforces them,
 //! tenants are not isolated. kwo knows it by the names of what runs. It sends no packets.
 
-use futures_util::future::join;
+use std::collections::BTreeSet;
+
+use futures_util::future::join3;
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Namespace, Node};
+use kwo_planner::observed::TENANT_LABEL;
 use serde::Deserialize;
 
 use super::check::{Check, NETWORK_POLICIES};
@@ -58,18 +61,26 @@ struct Plugin {
 pub(super) async fn policies(kube: &Kube) -> Check {
     NETWORK_POLICIES
         .within(async {
-            let (nodes, sets) = join(
+            let tenants = format!("/api/v1/namespaces?labelSelector={}", TENANT_LABEL.replace('/', "%2F"));
+            let (nodes, sets, tenants) = join3(
                 list::<Node>(kube, "/api/v1/nodes"),
                 list::<DaemonSet>(kube, "/apis/apps/v1/daemonsets"),
+                list::<Namespace>(kube, &tenants),
             )
             .await;
-            match (nodes, sets) {
-                (Ok(nodes), Ok(sets)) => {
+            match (nodes, sets, tenants) {
+                (Ok(nodes), Ok(sets), Ok(tenants)) => {
                     let nodes: Vec<Seen> = nodes.into_iter().map(seen).collect();
-                    let running: Vec<Plugin> = sets.into_iter().filter_map(plugin).collect();
+                    let tenants: BTreeSet<Option<String>> =
+                        tenants.into_iter().map(|tenant| tenant.metadata.name).collect();
+                    // A tenant can call a DaemonSet what it likes.
+                    let sets = sets.into_iter().filter(|set| !tenants.contains(&set.metadata.namespace));
+                    let running: Vec<Plugin> = sets.filter_map(plugin).collect();
                     judged(&nodes, &running)
                 }
-                (Err(refusal), _) | (_, Err(refusal)) => NETWORK_POLICIES.cannot_tell(refusal.to_string()),
+                (Err(refusal), _, _) | (_, Err(refusal), _) | (_, _, Err(refusal)) => {
+                    NETWORK_POLICIES.cannot_tell(refusal.to_string())
+                }
             }
         })
         .await
@@ -89,7 +100,7 @@ fn seen(node: Node) -> Seen {
     }
 }
 
-/// One that runs, and uses the network of its node: every plug-in does, and no tenant may.
+/// One that runs, and uses the network of its node, as every plug-in does.
 fn plugin(set: DaemonSet) -> Option<Plugin> {
     let status = set.status.unwrap_or_default();
     let pod = set.spec.template.spec?;

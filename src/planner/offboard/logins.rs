@@ -110,12 +110,18 @@ impl Offboarding {
             Leaving::Leftovers { .. } => strays,
             Leaving::Tenant(_) | Leaving::Person { .. } => {
                 let ends = Leaving::Leftovers { access: true }.words();
-                self.unseen.extend(strays.iter().map(|name| {
-                    format_smolstr!(
-                        "the registry lets in {name}, whom the roster does not name, so nobody knows whose login it is; \
-                         `kwo apply` or `kwo offboard {ends}` ends it"
-                    )
-                }));
+                let strays: Vec<SmolStr> = strays
+                    .iter()
+                    .map(|name| {
+                        format_smolstr!(
+                            "the registry lets in {name}, whom the roster does not name, so nobody knows whose login \
+                             it is; `kwo apply` or `kwo offboard {ends}` ends it"
+                        )
+                    })
+                    .collect();
+                self.unseen.extend(strays.iter().cloned());
+                // It may be theirs, and then they are still let in.
+                self.unproven.extend(strays);
                 seen.iter().filter(|name| theirs.contains(*name)).cloned().collect()
             }
         };

@@ -49,7 +49,8 @@ pub const DEPLOYER: &str = "kwo-deployer";
 pub fn pipelines_policy(mount: &str) -> SmolStr {
     match mount {
         "kubernetes" => SmolStr::new_static(DEPLOYER),
-        mount => format_smolstr!("{DEPLOYER}.{}", mount.replace('/', ".")),
+        // The server keeps the names of policies without capitals.
+        mount => format_smolstr!("{DEPLOYER}.{}", mount.replace('/', ".").to_ascii_lowercase()),
     }
 }
 

@@ -103,8 +103,8 @@ impl Records for Kube {
 
     fn mark<'a>(&'a self, name: &'a str, what: Milestone, retain: u64) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
-            let prefix = format!("{RECORDS}{name}.{}", written(what, retain));
-            note::mark(&self.wire, &prefix, MARKS).await
+            let mark = written(what, retain).map_err(refused)?;
+            note::mark(&self.wire, &format!("{RECORDS}{name}.{mark}"), MARKS).await
         })
     }
 

@@ -63,18 +63,18 @@ fn note(place: &Place, body: &[u8]) -> Result<Note, Refusal> {
     Ok(Note { text, version, made })
 }
 
-/// Makes an empty ConfigMap whose name begins so. What counts is when: the API server writes that, and no change to the
-/// object changes it.
-pub(super) async fn mark(wire: &Wire, prefix: &str, about: &str) -> Result<(), Refusal> {
+/// Makes an empty ConfigMap of this name. What counts is when: the API server writes that, and no change to the object
+/// changes it.
+pub(super) async fn mark(wire: &Wire, name: &str, about: &str) -> Result<(), Refusal> {
     let body = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
-        "metadata": {
-            "generateName": prefix, "namespace": "kube-system", "annotations": {"kwo.dev/about": about},
-        },
+        "metadata": {"name": name, "namespace": "kube-system", "annotations": {"kwo.dev/about": about}},
     });
     let asked = wire.ask(&Call::post(format!("{CONFIG_MAPS}{WRITER}"), body.to_string().into_bytes())).await;
     let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if answer.is_success() { Ok(()) } else { Err(answer.refusal(asked.tries)) }
+    // Nobody else makes one of this name.
+    let made = answer.is_success() || (answer.status == StatusCode::CONFLICT && asked.unsure);
+    if made { Ok(()) } else { Err(answer.refusal(asked.tries)) }
 }
 
 /// The metadata of every ConfigMap there. What counts is found by its name, which nobody can change.

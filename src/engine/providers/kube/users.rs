@@ -14,14 +14,20 @@ use crate::secrets::offboarded::{Back, given, known_of, names, passwords, taken}
 use crate::secrets::{Known, SecretData};
 
 impl Kube {
-    /// Whom the registry lets in, by the Secret that kwo keeps for it; nobody where there is none.
+    /// Whom the registry lets in, by the Secret that kwo keeps for it; nobody where there is none. Where the roster has a
+    /// registry (`kept`), a Secret of that name that is not kwo's lets in nobody knows whom.
     ///
     /// # Errors
     /// When nobody can tell.
-    pub async fn logins(&self) -> Result<Vec<SmolStr>, Refusal> {
-        match self.own().await? {
-            Some(secret) => names(&secret.data).map_err(refused),
-            None => Ok(Vec::new()),
+    pub async fn logins(&self, kept: bool) -> Result<Vec<SmolStr>, Refusal> {
+        match self.secret(&auth_id()).await? {
+            Some(secret) if secret.is_marked() => names(&secret.data).map_err(refused),
+            Some(_) if kept => Err(refused(format!(
+                "{} is not kwo's, so nobody knows whom it lets in; `kwo apply --adopt={}` takes it over",
+                auth_id(),
+                auth_id()
+            ))),
+            Some(_) | None => Ok(Vec::new()),
         }
     }
 

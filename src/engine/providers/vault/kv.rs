@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::Mutex;
 
-use super::session::Session;
+use super::session::{Session, part};
 use crate::secrets::Credentials;
 
 /// The keys of a secret; nothing where what stands there is no text.
@@ -73,8 +73,8 @@ impl Kv {
             StatusCode::FORBIDDEN => Err(lacks(session, path, &at)),
             StatusCode::NOT_FOUND => Err(gone(session, path, &said)),
             status if status.is_success() => {
-                let mut data = said["data"].take();
-                let keys = if second { data["data"].take() } else { data };
+                let mut data = part(&mut said, "data");
+                let keys = if second { part(&mut data, "data") } else { data };
                 match keys {
                     Value::Object(keys) => Ok(told(keys)),
                     _ => Err(format_smolstr!("the answer of {} for {path} has no data", session.server())),

@@ -31,6 +31,11 @@ enum Way {
     Kubernetes { role: SmolStr, token: SecretSlice<u8> },
 }
 
+/// What an answer has at a key; nothing where it is something that has no keys.
+pub(super) fn part(answer: &mut Value, key: &str) -> Value {
+    answer.get_mut(key).map(Value::take).unwrap_or_default()
+}
+
 /// What is at a path.
 #[derive(Debug)]
 pub(super) enum At {
@@ -314,7 +319,7 @@ impl Session {
             return Err(self.no(answer, verb, path));
         }
         let mut value = self.json(answer)?;
-        match value["data"].take() {
+        match part(&mut value, "data") {
             data @ Value::Object(_) => Ok(data),
             _ => Err(format_smolstr!("the answer of {} for {path} has no data", self.server())),
         }
