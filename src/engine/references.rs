@@ -12,7 +12,7 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::roster::SecretRef;
 use kwo_planner::secrets::{Content, FINGERPRINT_KEY, LONGEST_PASSWORD, Missing, Password, Secret, User};
-use kwo_planner::systems::{Connection, System};
+use kwo_planner::systems::Connection;
 use kwo_planner::tree::join;
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;
@@ -56,7 +56,7 @@ impl Places {
     /// sent.
     #[must_use]
     pub async fn with_vault(mut self, ways: &[Connection], provider: Option<&dyn Home>) -> Places {
-        let Some(way) = ways.iter().find(|way| way.system == System::Vault) else { return self };
+        let Some(way) = Kv::way(ways) else { return self };
         let mut secrets = BTreeMap::new();
         for (name, reference) in &way.secrets {
             let missing = |why: String| Missing { reference: reference.to_string().into(), why: why.into() };

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
+use kwo_planner::systems::{Connection, System};
 use kwo_planner::tree::Tree;
 use secrecy::SecretSlice;
 use serde_json::{Map, Value};
@@ -33,6 +34,12 @@ impl fmt::Debug for Kv {
 }
 
 impl Kv {
+    /// The way to it, among those to all systems that a roster names.
+    #[must_use]
+    pub fn way(ways: &[Connection]) -> Option<&Connection> {
+        ways.iter().find(|way| way.system == System::Vault)
+    }
+
     /// The stores that this way leads to. Nothing is sent.
     #[must_use]
     pub fn new(login: &Credentials, timeout: Duration) -> Kv {
