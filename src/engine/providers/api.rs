@@ -3,6 +3,7 @@
 //! for the whole run. What is asked and what an answer means is the adapter's business.
 
 use kwo_planner::plain::counted;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ::kube::client::Body;
@@ -120,16 +121,31 @@ impl Api {
     /// # Errors
     /// When there is no answer that counts; says why, and how often it was asked.
     pub async fn read(&self, ask: &Ask<'_>) -> Result<Answer, String> {
+        self.again(ask, None).await
+    }
+
+    /// The same about one part of it. Where the server answers that it has failed, nobody asks for this part any more: `fault`
+    /// keeps why, and its other parts may be well.
+    ///
+    /// # Errors
+    /// As [`Api::read`].
+    pub(super) async fn read_part(&self, ask: &Ask<'_>, fault: &OnceLock<String>) -> Result<Answer, String> {
+        self.again(ask, Some(fault)).await
+    }
+
+    async fn again(&self, ask: &Ask<'_>, fault: Option<&OnceLock<String>>) -> Result<Answer, String> {
         let mut tries = 0;
         loop {
-            if let Some(why) = self.patience.away() {
+            if let Some(why) = fault.and_then(OnceLock::get).cloned().or_else(|| self.patience.away()) {
                 return Err(why);
             }
             tries += 1;
             let began = Instant::now();
+            let mut failed = false;
             let (why, after, busy) = match self.once(ask).await {
                 Ok(answer) if answer.may_pass() => {
                     let why = format!("{} answers {}", self.server(), answer.status);
+                    failed = answer.status == StatusCode::INTERNAL_SERVER_ERROR;
                     (why, answer.after, answer.is_busy())
                 }
                 Ok(answer) => return Ok(answer),
@@ -140,8 +156,11 @@ impl Api {
                 }
             };
             if !busy && tries == TRIES || !self.pause(tries, after).await {
-                let times = counted(tries, "try", "tries");
-                return Err(self.patience.give_up(format!("{why} ({times})")));
+                let why = format!("{why} ({})", counted(tries, "try", "tries"));
+                return Err(match fault.filter(|_| failed) {
+                    Some(fault) => fault.get_or_init(|| why).clone(),
+                    None => self.patience.give_up(why),
+                });
             }
         }
     }
@@ -175,6 +194,11 @@ impl Api {
     /// Waits before the next try; says whether that was within the budget.
     pub async fn pause(&self, tries: u32, after: Option<Duration>) -> bool {
         self.patience.pause(tries, after).await
+    }
+
+    /// How long a run waits for it.
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     fn request(&self, ask: &Ask<'_>) -> Result<Request<Body>, NoAnswer> {
@@ -285,6 +309,23 @@ mod tests {
         // Nor does the next one ask.
         assert_eq!(read(&api).await.unwrap_err(), why);
         assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn a_part_that_has_a_fault_keeps_no_other_one_waiting() {
+        let failed = answer("500 Internal Server Error", "", "");
+        let (address, asked) = server(vec![failed, answer("200 OK", "", "{}")]).await;
+        let api = api(&address);
+        api.patience.spend(BUDGET);
+        let headers = HeaderMap::new();
+        let ask = Ask { method: Method::GET, path: "/x", headers: &headers, json: None, longest: 100 };
+        let fault = OnceLock::new();
+        for _ in 0..2 {
+            let why = api.read_part(&ask, &fault).await.unwrap_err();
+            assert_eq!(why, format!("{address} answers 500 Internal Server Error (1 try)"));
+        }
+        assert_eq!(api.read_part(&ask, &OnceLock::new()).await.unwrap().body, b"{}");
+        assert_eq!(*asked.lock().unwrap(), 2);
     }
 
     #[tokio::test]

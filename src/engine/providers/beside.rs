@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kwo_planner::observed::Sighting;
 use kwo_planner::systems::System;
+use kwo_planner::tree::Tree;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::dns::Dns;
@@ -29,12 +30,22 @@ pub(super) fn open(vault: &Vault, around: &Surround) -> BTreeMap<System, Arc<dyn
     for login in vault.ways() {
         named.entry(login.connection.system).or_default().push(login);
     }
-    let opened = named.into_iter().filter_map(|(system, ways)| Some((system, one(system, &ways, around)?)));
-    opened.collect()
+    let of_vault = named.get(&System::Vault).and_then(|ways| ways.first());
+    let address = of_vault.and_then(|way| way.connection.settings.get("address")).and_then(Tree::as_text);
+    let address = address.cloned();
+    let one = |(system, ways): (System, Vec<&Credentials>)| {
+        Some((system, one(system, &ways, around, address.as_deref())?))
+    };
+    named.into_iter().filter_map(one).collect()
 }
 
-/// The adapter of a system, with all the ways to it.
-fn one(system: System, ways: &[&Credentials], around: &Surround) -> Option<Arc<dyn Provider>> {
+/// The adapter of a system, with all the ways to it. `vault` is the address of Vault, for commands that read a key there.
+fn one(
+    system: System,
+    ways: &[&Credentials],
+    around: &Surround,
+    vault: Option<&str>,
+) -> Option<Arc<dyn Provider>> {
     match system {
         // They are opened by an option.
         System::Kube | System::Node => None,
@@ -42,7 +53,7 @@ fn one(system: System, ways: &[&Credentials], around: &Surround) -> Option<Arc<d
             let way = ways.first()?;
             Some(Arc::new(VaultServer::new(way, Arc::clone(&around.home), around.timeout)))
         }
-        System::Dns => Some(Arc::new(Dns::open(ways, around))),
+        System::Dns => Some(Arc::new(Dns::open(ways, around, vault))),
     }
 }
 

@@ -31,8 +31,11 @@ impl Default for Patience {
 
 impl Patience {
     /// Waits before the next try: as long as the server asks, or else 1, 2, 4, 8 seconds, and a bit. Says whether that was
-    /// within the budget; where it is not, nobody waits.
+    /// within the budget; where it is not, or where nobody asks any more, nobody waits.
     pub(super) async fn pause(&self, tries: u32, after: Option<Duration>) -> bool {
+        if self.away().is_some() {
+            return false;
+        }
         let usual = || {
             let jitter = u64::from(std::process::id()) * 37 % 250;
             Duration::from_secs(1 << (tries.clamp(1, 4) - 1)) + Duration::from_millis(jitter)

@@ -80,6 +80,34 @@ fn what_another_cluster_marked_is_not_taken_over() {
 }
 
 #[test]
+fn a_mark_of_another_cluster_holds_the_name_also_where_its_record_is_gone() {
+    each(|world| {
+        let uid = "00000000-1111-2222-3333-444444444444";
+        let of_another = format!("kwo1 cluster={uid} tenant=alice sum=0");
+        for (mark, says) in [
+            (of_another.as_str(), format!("a mark of the cluster {uid} stands ")),
+            ("kwo2 owner=somebody", "a mark that this kwo cannot read stands ".to_owned()),
+        ] {
+            let put = |records: &[&str]| world.server.put(WWW, records, None);
+            put(&["203.0.113.9"]);
+            world.server.mark(WWW, mark);
+            let marked = world.set(WWW.0, WWW.1).unwrap();
+            // Somebody ends the record by hand, and the mark stays. PowerDNS ends the comments too, so it is put there anew.
+            put(&[]);
+            world.server.mark(WWW, mark);
+            let gone = |world: &World| world.set(WWW.0, WWW.1).is_none_or(|set| set.records.is_empty());
+            assert!(gone(world));
+            let told = why(&world.plan(&["--adopt=*"]), &www());
+            assert!(told.contains(&says) && told.contains("www.example.com; if nobody keeps"), "{told}");
+            world.apply(&["--adopt=*"]).expect(5);
+            assert!(gone(world));
+            put(&["203.0.113.9"]);
+            assert_eq!(world.set(WWW.0, WWW.1).unwrap(), marked);
+        }
+    });
+}
+
+#[test]
 fn names_that_others_keep_are_held_with_who_it_is() {
     each(|world| {
         let heritage =

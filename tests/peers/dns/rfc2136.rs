@@ -69,3 +69,15 @@ fn a_key_that_may_only_transfer_writes_nothing_and_another_algorithm_signs_as_we
     world.apply(&[]).expect(0);
     assert_eq!(world.server.resolve("A", "www.example.com").records, ["192.0.2.10"]);
 }
+
+#[test]
+fn a_text_at_the_place_of_marks_that_names_no_type_holds_the_name() {
+    let Some(world) = world() else { return };
+    let place = ("TXT", "_kwo.www.example.com");
+    world.server.put(place, &["\"hello\""], None);
+    let told = why(&world.plan(&[]), &World::id("A", "www.example.com"));
+    assert!(told.contains("cannot read stands at TXT _kwo.www.example.com"), "{told}");
+    world.server.put(place, &[], None);
+    world.apply(&[]).expect(0);
+    assert_eq!(world.server.resolve("A", "www.example.com").records, ["192.0.2.10"]);
+}

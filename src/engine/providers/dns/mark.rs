@@ -12,6 +12,9 @@ const ACCOUNT: &str = "kwo";
 /// The version of the form of a mark.
 const FORM: &str = "kwo1";
 
+/// The cluster of a mark that kwo cannot read.
+pub(super) const UNREADABLE: &str = "that this kwo cannot read";
+
 /// A mark.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Mark {
@@ -72,7 +75,7 @@ pub(super) fn whose(set: &RecordSet, cluster: &str) -> Whose {
             }
             Some(mark) => return Whose::Others(mark.cluster),
             // What kwo cannot read, a newer one may have written.
-            None => return Whose::Others("that this kwo cannot read".into()),
+            None => return Whose::Others(UNREADABLE.into()),
         }
     }
     own.map_or(Whose::Nobodys, Whose::Ours)

@@ -9,6 +9,8 @@ mod records;
 mod rfc2136;
 mod server;
 mod servers;
+#[cfg(test)]
+mod tests;
 mod zone;
 
 pub(super) use provider::Dns;

@@ -2,8 +2,7 @@
 //! not name stays as it is, and so do the records where it names only comments.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use kwo_planner::endings::word;
@@ -16,6 +15,7 @@ use super::records::{Comment, RecordSet, content, name};
 use super::server::{Opener, Patch, Server, Wrote, ZoneWay};
 use crate::providers::Promise;
 use crate::providers::api::{Answer, Api, ApiOptions, Ask, NoAnswer, secret_header};
+use crate::providers::patience::Patience;
 
 /// How many requests one server has under way at a time.
 const CONNECTIONS: usize = 8;
@@ -41,6 +41,8 @@ struct PowerDns {
     zone: SmolStr,
     /// What a command begins with that writes to the zone.
     command: String,
+    /// Why nobody asks for this zone any more in this run, where only the zone has a fault.
+    fault: OnceLock<String>,
 }
 
 #[derive(Deserialize)]
@@ -120,7 +122,7 @@ impl Opener for Servers {
         let server = way.text("server").unwrap_or_default();
         let command = command(way, &url, ca.as_deref(), &server);
         let headers = HeaderMap::from_iter([(KEY, key)]);
-        Ok(Box::new(PowerDns { api, headers, server, zone: zone.clone(), command }))
+        Ok(Box::new(PowerDns { api, headers, server, zone: zone.clone(), command, fault: OnceLock::new() }))
     }
 }
 
@@ -152,8 +154,12 @@ impl Server for PowerDns {
         Box::pin(self.patch(patches))
     }
 
-    fn pause(&self, tries: u32, after: Option<Duration>) -> Promise<'_, bool> {
-        Box::pin(self.api.pause(tries, after))
+    fn patience(&self) -> &Patience {
+        self.api.patience()
+    }
+
+    fn place_of_mark(&self, of: &str, at: &str) -> String {
+        format!("in a comment of {of} {at}")
     }
 
     /// What is sent says what is ended, and so it is the same the second time.
@@ -191,7 +197,7 @@ impl PowerDns {
         };
         let ask =
             Ask { method: Method::GET, path: &path, headers: &self.headers, json: None, longest: LONGEST };
-        let answer = self.api.read(&ask).await?;
+        let answer = self.api.read_part(&ask, &self.fault).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refused(&answer));
         }
@@ -232,7 +238,7 @@ impl PowerDns {
             Ok(answer) if answer.is_busy() => Wrote::Busy(self.refused(&answer), answer.after),
             Ok(answer) if answer.status.is_server_error() => Wrote::Unsure(self.refused(&answer)),
             Ok(answer) => Wrote::Refused(self.refused(&answer)),
-            Err(NoAnswer::NotSent(why)) => Wrote::Busy(why, None),
+            Err(NoAnswer::NotSent(why)) => Wrote::NotSent(why),
             Err(NoAnswer::Lost(why)) => Wrote::Unsure(why),
             Err(NoAnswer::Hopeless(why)) => Wrote::Refused(why),
         }

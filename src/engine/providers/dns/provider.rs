@@ -30,10 +30,13 @@ pub(in crate::providers) struct Dns {
 }
 
 impl Dns {
-    /// The zones that these ways lead to. Nothing is sent.
-    pub(in crate::providers) fn open(ways: &[&Credentials], around: &Surround) -> Dns {
+    /// The zones that these ways lead to; `vault` is the address of the Vault that the roster names. Nothing is sent.
+    pub(in crate::providers) fn open(ways: &[&Credentials], around: &Surround, vault: Option<&str>) -> Dns {
         let mut servers = Servers::default();
-        let zones = ways.iter().map(|way| (way.connection.part.clone(), zone(way, &mut servers, around)));
+        let zones = ways.iter().map(|credentials| {
+            let way = ZoneWay { credentials, vault, timeout: around.timeout };
+            (way.zone().clone(), zone(&way, &mut servers))
+        });
         Dns { around: around.clone(), zones: zones.collect(), cluster: OnceCell::new() }
     }
 
@@ -144,8 +147,7 @@ impl Provider for Dns {
 }
 
 /// One zone, or why it cannot be reached.
-fn zone(way: &Credentials, servers: &mut Servers, around: &Surround) -> Result<Zone, String> {
-    let way = ZoneWay { credentials: way, timeout: around.timeout };
+fn zone(way: &ZoneWay<'_>, servers: &mut Servers) -> Result<Zone, String> {
     let Connection { system: _, part, settings, secrets: _ } = &way.credentials.connection;
     let ceiling = match settings.get("ceiling") {
         Some(Tree::Number(number)) => number.as_u64().and_then(|number| usize::try_from(number).ok()),
@@ -155,6 +157,6 @@ fn zone(way: &Credentials, servers: &mut Servers, around: &Surround) -> Result<Z
         // The roster was checked.
         |_| format!("kwo knows no such provider of the zone {part}"),
     )?;
-    let server = servers.of(provider).open(&way)?;
+    let server = servers.of(provider).open(way)?;
     Ok(Zone::new(part.clone(), server, ceiling.unwrap_or_default()))
 }

@@ -29,9 +29,17 @@ pub(super) struct Comment {
     pub(super) modified_at: Option<u64>,
 }
 
-/// All record sets of a zone that have records, by name and then by type.
+/// Record sets by name and then by type.
+type Sets = BTreeMap<SmolStr, BTreeMap<SmolStr, RecordSet>>;
+
+/// All record sets of a zone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Content(BTreeMap<SmolStr, BTreeMap<SmolStr, RecordSet>>);
+pub(super) struct Content {
+    /// Those that have records.
+    sets: Sets,
+    /// Those of which only comments are left.
+    left: Sets,
+}
 
 /// What is put after a record that is there and switched off.
 const SWITCHED_OFF: &str = " (switched off)";
@@ -57,19 +65,25 @@ impl Content {
     /// These sets. One without records is none: only a comment was left of it.
     pub(super) fn of(sets: impl IntoIterator<Item = RecordSet>) -> Content {
         let mut content = Content::default();
-        for set in sets.into_iter().filter(|set| !set.records.is_empty()) {
-            content.0.entry(set.name.clone()).or_default().insert(set.of.clone(), set);
+        for set in sets {
+            let into = if set.records.is_empty() { &mut content.left } else { &mut content.sets };
+            into.entry(set.name.clone()).or_default().insert(set.of.clone(), set);
         }
         content
     }
 
     pub(super) fn get(&self, of: &str, name: &str) -> Option<&RecordSet> {
-        self.0.get(name)?.get(of)
+        self.sets.get(name)?.get(of)
     }
 
-    /// All of them.
+    /// What is left of a set that has no records.
+    pub(super) fn left(&self, of: &str, name: &str) -> Option<&RecordSet> {
+        self.left.get(name)?.get(of)
+    }
+
+    /// All that have records.
     pub(super) fn iter(&self) -> impl Iterator<Item = &RecordSet> {
-        self.0.values().flat_map(BTreeMap::values)
+        self.sets.values().flat_map(BTreeMap::values)
     }
 
     /// Why a set of this type cannot stand at this name of the zone, or would not be answered with; nothing where it can.
@@ -143,7 +157,7 @@ impl Content {
 
     /// What stands at the same name and bears no other beside it.
     fn beside(&self, of: &str, at: &str, own: &dyn Fn(&RecordSet) -> bool) -> Option<String> {
-        let there = self.0.get(at)?;
+        let there = self.sets.get(at)?;
         let alone = |of: &str| matches!(of, "CNAME" | "ALIAS" | "LUA");
         let others = there.values().filter(|set| set.of != of);
         let clash = others.into_iter().find(|set| alone(&set.of) || of == "CNAME")?;

@@ -12,6 +12,7 @@ use secrecy::SecretSlice;
 
 use super::records::RecordSet;
 use crate::providers::Promise;
+use crate::providers::patience::Patience;
 use crate::secrets::Credentials;
 
 /// A server that holds a zone.
@@ -39,12 +40,15 @@ pub(super) trait Server: Send + Sync {
     /// Writes these sets in one transaction, once.
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote>;
 
-    /// Waits before the next try, as long as the server asks where it does; says whether that was within the budget.
-    fn pause(&self, tries: u32, after: Option<Duration>) -> Promise<'_, bool>;
+    /// How long a run waits for this server, all its zones together.
+    fn patience(&self) -> &Patience;
 
     /// The command that ends this set with kwo's mark; nothing where there is none that is safe to paste. [`KUBECTL`] in
     /// it stands for what `kubectl` has to be told.
     fn ending(&self, set: &RecordSet) -> Option<SmolStr>;
+
+    /// Where kwo's mark on a set stands, for people.
+    fn place_of_mark(&self, of: &str, at: &str) -> String;
 
     /// Why kwo's mark has no room beside a set at this name, where that is so.
     fn has_no_room(&self, _at: &str) -> Option<String> {
@@ -72,6 +76,8 @@ pub(super) enum Wrote {
     Changed(String),
     /// Not done, and the server asks to come again.
     Busy(String, Option<Duration>),
+    /// Not done: it never arrived.
+    NotSent(String),
     /// Nobody knows.
     Unsure(String),
 }
@@ -79,6 +85,8 @@ pub(super) enum Wrote {
 /// The way to a zone, as the roster has it.
 pub(super) struct ZoneWay<'w> {
     pub(super) credentials: &'w Credentials,
+    /// The address of the Vault that the roster names.
+    pub(super) vault: Option<&'w str>,
     /// How long an answer may take.
     pub(super) timeout: Duration,
 }
@@ -118,9 +126,13 @@ impl ZoneWay<'_> {
                 word(namespace),
                 word(&format!("{{{{index .data \"{key}\" | base64decode}}}}"))
             ),
-            Some(SecretRef::Vault { path, key }) => {
-                format!("\"$(bao kv get -field={} {})\"", word(key), word(path))
-            }
+            Some(SecretRef::Vault { path, key }) => match self.vault {
+                Some(address) => {
+                    let (address, key, path) = (word(address), word(key), word(path));
+                    format!("\"$(BAO_ADDR={address} bao kv get -field={key} {path})\"")
+                }
+                None => format!("\"${variable}\""),
+            },
             Some(SecretRef::Generate(_)) | None => format!("\"${variable}\""),
         }
     }
@@ -133,4 +145,35 @@ pub(super) trait Opener {
     /// # Errors
     /// When the way to it cannot be used.
     fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use kwo_planner::systems::{Connection, System};
+
+    use super::*;
+
+    #[test]
+    fn a_key_in_vault_is_read_at_the_address_of_the_roster() {
+        let key = SecretRef::Vault { path: "secret/dns zone".into(), key: "tsig".into() };
+        let connection = Connection {
+            system: System::Dns,
+            part: "example.com".into(),
+            settings: Tree::Null,
+            secrets: BTreeMap::from([("key".into(), key)]),
+        };
+        let credentials = Credentials { connection, secrets: BTreeMap::new() };
+        for (vault, told) in [
+            (
+                Some("https://vault.example.com:8200"),
+                "\"$(BAO_ADDR=https://vault.example.com:8200 bao kv get -field=tsig 'secret/dns zone')\"",
+            ),
+            (None, "\"$KEY\""),
+        ] {
+            let way = ZoneWay { credentials: &credentials, vault, timeout: Duration::ZERO };
+            assert_eq!(way.key_in_bash("KEY"), told);
+        }
+    }
 }

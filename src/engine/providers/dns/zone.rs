@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use kwo_planner::change::Step;
 use kwo_planner::observed::{
     CLUSTER_LABEL, FIELD_MANAGER, MARK, Observed, Owner, Present, Sighting, TENANT_LABEL, Version,
 };
+use kwo_planner::plain::{counted, one_line};
 use kwo_planner::plan::tenant;
 use kwo_planner::resource::{Resource, ResourceId};
 use kwo_planner::systems::dns::{RECORDS, TTL};
@@ -16,9 +18,10 @@ use sha2::{Digest as _, Sha256};
 use smol_str::format_smolstr;
 use tokio::sync::Mutex;
 
-use super::mark::{Mark, Whose, of_others, sum, whose};
+use super::mark::{Mark, UNREADABLE, Whose, of_others, sum, whose};
 use super::records::{Comment, Content, RecordSet};
 use super::server::{Patch, Server, Wrote};
+use crate::providers::patience::TRIES;
 use crate::providers::{Checkup, Refusal};
 
 /// Who changed what differs from what kwo wrote; the server does not say more.
@@ -43,8 +46,10 @@ impl Zone {
     /// Does its server let kwo in, and is the zone there? Nothing is written.
     pub(super) async fn check_up(&self, system: String) -> Checkup {
         let read = self.server.read(None).await;
-        let read =
-            read.map(|sets| format!("the key is accepted, and the zone has {} record sets", sets.len()));
+        let read = read.map(|sets| {
+            let count = Content::of(sets).iter().count();
+            format!("the key is accepted, and the zone has {count} record sets")
+        });
         let version = if read.is_ok() { self.server.version().await } else { None };
         Checkup { version, ..Checkup::new(system, self.server.identity()).with("zone", read) }
     }
@@ -71,7 +76,7 @@ impl Zone {
         let mut room = self.ceiling.saturating_sub(kept);
         for resource in wanted {
             let Some((of, name)) = resource.id.record() else { continue };
-            let blocked = self.in_the_way(&content, (of, name), &is_ours);
+            let blocked = self.in_the_way(&content, (of, name), cluster);
             match content.get(of, name) {
                 Some(set) => {
                     observed.insert(resource.id.clone(), Sighting::Present(present(set, cluster)));
@@ -116,18 +121,28 @@ impl Zone {
             return Err(Refusal::Refused { why: format!("kwo knows no {} of a zone", step.id.kind) });
         };
         let _turn = self.turn.lock().await;
+        let patience = self.server.patience();
         let mut tries = 0;
         loop {
+            // What did not answer one step keeps no other one waiting.
+            if let Some(why) = patience.away() {
+                return Err(Refusal::Unreachable { why });
+            }
             tries += 1;
             let (patch, compared) = self.decided(step, (of, name), cluster).await?;
-            let unsure = match self.server.write(std::slice::from_ref(&patch)).await {
+            let began = Instant::now();
+            let wrote = self.server.write(std::slice::from_ref(&patch)).await;
+            if let Wrote::NotSent(_) | Wrote::Unsure(_) = wrote {
+                patience.spend(began.elapsed());
+            }
+            let unsure = match wrote {
                 Wrote::Refused(why) => return Err(Refusal::Refused { why }),
                 Wrote::Changed(why) => return Err(Refusal::Changed { why }),
-                Wrote::Busy(why, after) => {
-                    if self.server.pause(tries, after).await {
-                        continue;
-                    }
-                    return Err(Refusal::Unreachable { why });
+                Wrote::Busy(_, after) if patience.pause(tries, after).await => continue,
+                Wrote::NotSent(_) if tries < TRIES && patience.pause(tries, None).await => continue,
+                Wrote::Busy(why, _) | Wrote::NotSent(why) => {
+                    let why = format!("{why} ({})", counted(tries, "try", "tries"));
+                    return Err(Refusal::Unreachable { why: patience.give_up(why) });
                 }
                 Wrote::Unsure(why) => Some(why),
                 Wrote::Done if compared => return Ok(()),
@@ -168,21 +183,32 @@ impl Zone {
         let there = there(&sets, of, name).cloned();
         checked(step, there.as_ref())?;
         let Next { set: after, writes_records } = next(step, (of, name), there.as_ref(), cluster)?;
-        let own = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
-        if let Some(why) = self.in_the_way(&Content::of(sets), (of, name), &own) {
+        let blocked = there.as_ref().and_then(|there| self.marked_by_others(there, cluster));
+        if let Some(why) = blocked.or_else(|| self.in_the_way(&Content::of(sets), (of, name), cluster)) {
             return Err(Refusal::Refused { why });
         }
         Ok((Patch { before: there, after, writes_records }, compared))
     }
 
     /// Why a set cannot stand at a name, with kwo's mark; nothing where it can.
-    fn in_the_way(
-        &self,
-        content: &Content,
-        (of, name): (&str, &str),
-        own: &dyn Fn(&RecordSet) -> bool,
-    ) -> Option<String> {
-        content.in_the_way((of, name), &self.name, own).or_else(|| self.server.has_no_room(name))
+    fn in_the_way(&self, content: &Content, (of, name): (&str, &str), cluster: &str) -> Option<String> {
+        let own = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
+        let left = || content.left(of, name).and_then(|left| self.marked_by_others(left, cluster));
+        let room = || self.server.has_no_room(name);
+        content.in_the_way((of, name), &self.name, &own).or_else(left).or_else(room)
+    }
+
+    /// Whoever marked a set keeps it, also where its records are gone.
+    fn marked_by_others(&self, set: &RecordSet, cluster: &str) -> Option<String> {
+        let Whose::Others(who) = whose(set, cluster) else { return None };
+        let whose = match who.as_str() {
+            UNREADABLE => format!("a mark {UNREADABLE}"),
+            uid => format!("a mark of the cluster {}", one_line(uid)),
+        };
+        let place = self.server.place_of_mark(&set.of, &set.name);
+        Some(format!(
+            "{whose} stands {place}; if nobody keeps the name there, end the mark and run kwo again"
+        ))
     }
 
     async fn read(&self, name: &str) -> Result<Vec<RecordSet>, Refusal> {

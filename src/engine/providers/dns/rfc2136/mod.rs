@@ -11,8 +11,8 @@ mod update;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use kwo_planner::endings::word;
 use kwo_planner::plain::counted;
@@ -24,7 +24,7 @@ use self::wire::{Key, Line, Trouble, key};
 use super::records::{Content, RecordSet};
 use super::server::{Opener, Patch, Server, Wrote, ZoneWay};
 use crate::providers::Promise;
-use crate::providers::patience::TRIES;
+use crate::providers::patience::{Patience, TRIES};
 
 /// The longest name that DNS has, in characters.
 const LONGEST_NAME: usize = 253;
@@ -40,6 +40,8 @@ struct Rfc2136 {
     zone: SmolStr,
     /// The zone as it was last seen; nothing where that is no longer so.
     seen: Mutex<Option<Seen>>,
+    /// Why nobody asks for this zone any more in this run, where only the zone has a fault.
+    ailing: OnceLock<String>,
     /// The lines that a program for updates is told first, as words of bash.
     command: String,
 }
@@ -65,7 +67,8 @@ impl Opener for Servers {
             way.key_in_bash("TSIG_KEY"),
             word(&format!("zone {zone}."))
         );
-        Ok(Box::new(Rfc2136 { line, key, zone: zone.clone(), seen: Mutex::default(), command }))
+        let (seen, ailing) = (Mutex::default(), OnceLock::new());
+        Ok(Box::new(Rfc2136 { line, key, zone: zone.clone(), seen, ailing, command }))
     }
 }
 
@@ -75,19 +78,26 @@ impl Rfc2136 {
         let patience = &self.line.patience;
         let mut tries = 0;
         loop {
-            if let Some(why) = patience.away() {
+            if let Some(why) = self.ailing.get().cloned().or_else(|| patience.away()) {
                 return Err(why);
             }
             tries += 1;
             let began = Instant::now();
-            let why = match transfer::transfer(&self.line, &self.key, &self.zone).await {
+            let trouble = match transfer::transfer(&self.line, &self.key, &self.zone).await {
                 Ok(seen) => return Ok(seen),
                 Err(Trouble::Stands(why)) => return Err(why),
-                Err(Trouble::NotSent(why) | Trouble::Lost(why)) => why,
+                Err(trouble) => trouble,
             };
             patience.spend(began.elapsed());
             if tries == TRIES || !patience.pause(tries, None).await {
-                return Err(patience.give_up(format!("{why} ({})", counted(tries, "try", "tries"))));
+                // What answers for one zone is there for the others.
+                let of_zone = matches!(trouble, Trouble::Ailing(_));
+                let why = format!("{} ({})", trouble.why(), counted(tries, "try", "tries"));
+                return Err(if of_zone {
+                    self.ailing.get_or_init(|| why).clone()
+                } else {
+                    patience.give_up(why)
+                });
             }
         }
     }
@@ -115,7 +125,7 @@ impl Rfc2136 {
         let mut known = self.known();
         match (&wrote, &mut *known) {
             (Wrote::Done, Some(seen)) => patches.iter().for_each(|patch| update::noted(seen, patch)),
-            (Wrote::Refused(_) | Wrote::Busy(..), _) => {}
+            (Wrote::Refused(_) | Wrote::Busy(..) | Wrote::NotSent(_), _) => {}
             (Wrote::Done | Wrote::Changed(_) | Wrote::Unsure(_), _) => *known = None,
         }
         wrote
@@ -145,8 +155,12 @@ impl Server for Rfc2136 {
         Box::pin(self.update(patches))
     }
 
-    fn pause(&self, tries: u32, after: Option<Duration>) -> Promise<'_, bool> {
-        Box::pin(self.line.patience.pause(tries, after))
+    fn patience(&self) -> &Patience {
+        &self.line.patience
+    }
+
+    fn place_of_mark(&self, _: &str, at: &str) -> String {
+        format!("at {MARK_TYPE} {}", mark_name(at))
     }
 
     /// It names the mark as it is, and so leaves that of another set at the name. What is gone already is no mistake.

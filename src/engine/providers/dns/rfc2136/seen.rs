@@ -22,6 +22,9 @@ const ACCOUNT: &str = "kwo";
 /// The word of a mark that says which type it is for.
 const TYPE: &str = " type=";
 
+/// The types that kwo writes.
+const WRITTEN: [&str; 3] = ["A", "AAAA", "CNAME"];
+
 /// What a signed zone has at every name besides, and nobody writes.
 const OF_SIGNING: [&str; 3] = ["RRSIG", "NSEC", "NSEC3"];
 
@@ -118,18 +121,21 @@ impl Seen {
         for text in texts {
             let (content, of) = told(text);
             let comment = Comment { account: ACCOUNT.into(), content, modified_at: None };
-            let Some(of) = of else {
-                sets.values_mut().for_each(|set| set.comments.push(comment.clone()));
-                continue;
+            // Without a type it is for what kwo could write there as well.
+            let types: BTreeSet<SmolStr> = match of {
+                Some(of) => BTreeSet::from([of.into()]),
+                None => sets.keys().cloned().chain(WRITTEN.map(SmolStr::new_static)).collect(),
             };
-            let empty = || RecordSet {
-                name: name.clone(),
-                of: of.into(),
-                ttl: 0,
-                records: Vec::new(),
-                comments: Vec::new(),
-            };
-            sets.entry(of.into()).or_insert_with(empty).comments.push(comment);
+            for of in types {
+                let empty = || RecordSet {
+                    name: name.clone(),
+                    of: of.clone(),
+                    ttl: 0,
+                    records: Vec::new(),
+                    comments: Vec::new(),
+                };
+                sets.entry(of.clone()).or_insert_with(empty).comments.push(comment.clone());
+            }
         }
         sets.into_values().collect()
     }
@@ -177,6 +183,8 @@ mod tests {
                 r#"A *.w.example.com 1 ["kwo1 cluster=v tenant=t sum=s"]"#,
                 r#"A gone.example.com 0 ["kwo1 cluster=u tenant=t sum=s"]"#,
                 r#"A odd.example.com 1 ["something else"]"#,
+                r#"AAAA odd.example.com 0 ["something else"]"#,
+                r#"CNAME odd.example.com 0 ["something else"]"#,
                 r#"A www.example.com 1 ["kwo1 cluster=u tenant=t sum=s"]"#,
                 r#"AAAA www.example.com 1 []"#,
             ]

@@ -1,5 +1,7 @@
 //! A server that lies, breaks off or has another clock. What honest ones do is tested at a real one, in `tests/peers/dns`.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use domain::base::iana::{Class, Rcode, Rtype};
@@ -9,12 +11,14 @@ use domain::rdata::tsig::Time48;
 use domain::tsig::{Algorithm, Key as Signer, ServerSequence};
 use secrecy::SecretSlice;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
+use super::Rfc2136;
 use super::seen::Seen;
 use super::transfer::transfer;
 use super::wire::{Key, Line, Trouble, dns_name, key};
 use crate::providers::dns::records::RecordSet;
+use crate::providers::patience::BUDGET;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
@@ -56,35 +60,40 @@ async fn seen(pieces: Vec<Piece>) -> Result<Vec<RecordSet>, Trouble> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let length = stream.read_u16().await.unwrap();
-        let mut bytes = vec![0; usize::from(length)];
-        stream.read_exact(&mut bytes).await.unwrap();
-        let mut question = Message::from_octets(bytes).unwrap();
-        let id = question.header().id();
-        let secret = pieces.first().map_or(SECRET, |piece| piece.secret);
-        let own = signer(SECRET);
-        // Without a word to say its clock is an hour ahead.
-        let ahead = if pieces.is_empty() { 3600 } else { 0 };
-        let now = Time48::from_u64(u64::from(Time48::now()) + ahead);
-        let mut sequence = match ServerSequence::request(&own, &mut question, now) {
-            Ok(sequence) => sequence.unwrap(),
-            Err(error) => {
-                let message = MessageBuilder::from_target(StreamTarget::new_vec()).unwrap();
-                let message = error.build_message(&question, message).unwrap();
-                return stream.write_all(message.finish().as_stream_slice()).await.unwrap();
-            }
-        };
-        if secret != SECRET {
-            // Whoever signs with another key has seen no question that the right one signed.
-            return answer(&mut stream, pieces, id, None).await;
-        }
-        answer(&mut stream, pieces, id, Some(&mut sequence)).await;
+        let (stream, _) = listener.accept().await.unwrap();
+        serve(stream, pieces).await;
     });
     let line = Line::new("127.0.0.1", port, Duration::from_millis(500));
     let seen = transfer(&line, &own_key(), "example.com").await;
     served.abort();
     seen.map(|seen: Seen| seen.sets(None))
+}
+
+/// Answers the question of a connection with these messages.
+async fn serve(mut stream: TcpStream, pieces: Vec<Piece>) {
+    let length = stream.read_u16().await.unwrap();
+    let mut bytes = vec![0; usize::from(length)];
+    stream.read_exact(&mut bytes).await.unwrap();
+    let mut question = Message::from_octets(bytes).unwrap();
+    let id = question.header().id();
+    let secret = pieces.first().map_or(SECRET, |piece| piece.secret);
+    let own = signer(SECRET);
+    // Without a word to say its clock is an hour ahead.
+    let ahead = if pieces.is_empty() { 3600 } else { 0 };
+    let now = Time48::from_u64(u64::from(Time48::now()) + ahead);
+    let mut sequence = match ServerSequence::request(&own, &mut question, now) {
+        Ok(sequence) => sequence.unwrap(),
+        Err(error) => {
+            let message = MessageBuilder::from_target(StreamTarget::new_vec()).unwrap();
+            let message = error.build_message(&question, message).unwrap();
+            return stream.write_all(message.finish().as_stream_slice()).await.unwrap();
+        }
+    };
+    if secret != SECRET {
+        // Whoever signs with another key has seen no question that the right one signed.
+        return answer(&mut stream, pieces, id, None).await;
+    }
+    answer(&mut stream, pieces, id, Some(&mut sequence)).await;
 }
 
 fn own_key() -> Key {
@@ -93,7 +102,7 @@ fn own_key() -> Key {
 }
 
 async fn answer(
-    stream: &mut tokio::net::TcpStream,
+    stream: &mut TcpStream,
     pieces: Vec<Piece>,
     id: u16,
     mut sequence: Option<&mut ServerSequence<Signer>>,
@@ -127,9 +136,7 @@ async fn answer(
 }
 
 async fn why(pieces: Vec<Piece>) -> String {
-    match seen(pieces).await.unwrap_err() {
-        Trouble::NotSent(why) | Trouble::Lost(why) | Trouble::Stands(why) => why,
-    }
+    seen(pieces).await.unwrap_err().why()
 }
 
 fn a(last: u8) -> Vec<u8> {
@@ -214,4 +221,39 @@ async fn what_the_key_did_not_sign_is_not_believed() {
         let why = why(pieces).await;
         assert!(why.contains(says), "{why}");
     }
+}
+
+#[tokio::test]
+async fn a_zone_with_a_fault_takes_no_other_one_of_its_server_with_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        let failed = Piece { rcode: Rcode::SERVFAIL, ..Piece::of(&[]) };
+        let whole = Piece::of(&[(TOP, Rtype::SOA, &soa(1)), (TOP, Rtype::SOA, &soa(1))]);
+        for piece in [failed, whole] {
+            let (stream, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            serve(stream, vec![piece]).await;
+        }
+    });
+    let line = Arc::new(Line::new("127.0.0.1", port, Duration::from_millis(500)));
+    // Nobody waits for a second try.
+    line.patience.spend(BUDGET);
+    let zone = || Rfc2136 {
+        line: Arc::clone(&line),
+        key: own_key(),
+        zone: TOP.into(),
+        seen: Mutex::default(),
+        ailing: OnceLock::new(),
+        command: String::new(),
+    };
+    let ailing = zone();
+    for _ in 0..2 {
+        let why = ailing.look().await.unwrap_err();
+        assert!(why.contains("answers SERVFAIL") && why.ends_with(" (1 try)"), "{why}");
+    }
+    assert!(zone().look().await.is_ok());
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }

@@ -19,7 +19,7 @@ use crate::providers::dns::records::{content, name};
 /// How long a transfer may take in all.
 const WHOLE: Duration = Duration::from_secs(60);
 
-/// A zone of a million records is shorter.
+/// How many bytes a transfer may have, and how many may be kept of it. A zone of a million records is shorter.
 const LONGEST: usize = 256 << 20;
 
 /// One record, in the forms that are compared and sent.
@@ -29,6 +29,16 @@ struct Record {
     ttl: u32,
     data: Vec<u8>,
     text: SmolStr,
+}
+
+/// What was taken of a transfer so far.
+#[derive(Default)]
+struct Taken {
+    seen: Seen,
+    /// The first record.
+    soa: Option<Vec<u8>>,
+    /// How many bytes are kept. A long name or an escaped text is much longer here than on the wire.
+    kept: usize,
 }
 
 /// The zone as it is now.
@@ -43,7 +53,7 @@ async fn whole(line: &Line, key: &Key, zone: &str) -> Result<Seen, Trouble> {
     let too_long = |_| Trouble::Stands("the request is too long for DNS".to_owned());
     question.push((&top, Rtype::AXFR)).map_err(too_long)?;
     let mut asked = line.ask(key, (top.clone(), Rtype::AXFR), question.additional()).await?;
-    let (mut seen, mut soa, mut bytes) = (Seen::default(), None, 0);
+    let (mut taken, mut bytes) = (Taken::default(), 0);
     loop {
         let (message, rcode) = asked.answer().await?;
         if rcode != Rcode::NOERROR {
@@ -56,9 +66,9 @@ async fn whole(line: &Line, key: &Key, zone: &str) -> Result<Seen, Trouble> {
         if bytes > LONGEST {
             return Err(line.unlike(&format!("the transfer has more than {LONGEST} bytes")));
         }
-        if take(line, (&message, &top), &mut seen, &mut soa)? {
+        if take(line, (&message, &top), &mut taken)? {
             asked.end()?;
-            return Ok(seen);
+            return Ok(taken.seen);
         }
     }
 }
@@ -67,8 +77,7 @@ async fn whole(line: &Line, key: &Key, zone: &str) -> Result<Seen, Trouble> {
 fn take(
     line: &Line,
     (message, top): (&Message<Vec<u8>>, &DnsName),
-    seen: &mut Seen,
-    soa: &mut Option<Vec<u8>>,
+    Taken { seen, soa, kept }: &mut Taken,
 ) -> Result<bool, Trouble> {
     let unreadable = || line.unlike("a record of its transfer cannot be read");
     let records = message.answer().map_err(|_| unreadable())?;
@@ -94,6 +103,10 @@ fn take(
             (false, Some(_)) => {}
         }
         let Record { at, of, ttl, data, text } = record;
+        *kept += at.len() + data.len() + text.len();
+        if *kept > LONGEST {
+            return Err(line.unlike(&format!("the zone has more than {LONGEST} bytes")));
+        }
         let raw = seen.0.entry(at).or_default().entry(of).or_default();
         raw.ttl = if raw.records.is_empty() { ttl } else { raw.ttl.min(ttl) };
         raw.records.insert(data, text);
@@ -131,8 +144,34 @@ fn refused(line: &Line, zone: &str, rcode: Rcode) -> Trouble {
              zone, and allow the key `transfer` and `update` there"
         )),
         Rcode::SERVFAIL => {
-            Trouble::Lost(format!("{server} answers {rcode}: it has a fault of its own with {zone}"))
+            Trouble::Ailing(format!("{server} answers {rcode}: it has a fault of its own with {zone}"))
         }
         other => Trouble::Stands(format!("{server} answers {other} to the transfer of {zone}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use domain::base::message_builder::MessageBuilder;
+    use domain::rdata::A;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_counted_and_not_only_what_was_sent() {
+        let top = dns_name("example.com").unwrap();
+        let mut message = MessageBuilder::new_vec().answer();
+        let at = dns_name("www.example.com").unwrap();
+        message.push((&at, Class::IN, 60, A::new(Ipv4Addr::LOCALHOST))).unwrap();
+        let message = message.into_message();
+        let line = Line::new("127.0.0.1", 53, Duration::from_secs(1));
+        // The name, the address on the wire and the address as text.
+        let more = "www.example.com".len() + 4 + "127.0.0.1".len();
+        for (kept, fits) in [(LONGEST - more, true), (LONGEST - more + 1, false)] {
+            let mut taken = Taken { kept, soa: Some(Vec::new()), ..Taken::default() };
+            assert_eq!(take(&line, (&message, &top), &mut taken).is_ok(), fits);
+        }
     }
 }

@@ -174,15 +174,13 @@ pub(super) async fn send(line: &Line, key: &Key, zone: &str, request: Request) -
     let answered = async {
         let mut asked = line.ask(key, (top, Rtype::SOA), request).await?;
         // From here on it may have been done.
-        let (_, rcode) = asked.answer().await.map_err(|trouble| match trouble {
-            Trouble::NotSent(why) | Trouble::Lost(why) | Trouble::Stands(why) => Trouble::Lost(why),
-        })?;
+        let (_, rcode) = asked.answer().await.map_err(|trouble| Trouble::Lost(trouble.why()))?;
         asked.end().map(|()| rcode)
     };
     match answered.await {
         Ok(rcode) => became(line, zone, rcode),
-        Err(Trouble::NotSent(why)) => Wrote::Busy(why, None),
-        Err(Trouble::Lost(why)) => Wrote::Unsure(why),
+        Err(Trouble::NotSent(why)) => Wrote::NotSent(why),
+        Err(Trouble::Lost(why) | Trouble::Ailing(why)) => Wrote::Unsure(why),
         Err(Trouble::Stands(why)) => Wrote::Refused(why),
     }
 }

@@ -58,6 +58,8 @@ pub(super) enum Trouble {
     NotSent(String),
     /// It may have arrived, or not; asking again may help.
     Lost(String),
+    /// It arrived, and the server has a fault with this zone; asking again may help. Its other zones may be well.
+    Ailing(String),
     /// Asking again cannot help.
     Stands(String),
 }
@@ -112,6 +114,15 @@ pub(super) fn begin() -> Result<MessageBuilder<StreamTarget<Vec<u8>>>, String> {
     let mut message = MessageBuilder::new_stream_vec();
     message.header_mut().set_id(u16::from_be_bytes(id));
     Ok(message)
+}
+
+impl Trouble {
+    /// The sentence.
+    pub(super) fn why(self) -> String {
+        match self {
+            Trouble::NotSent(why) | Trouble::Lost(why) | Trouble::Ailing(why) | Trouble::Stands(why) => why,
+        }
+    }
 }
 
 impl Line {
