@@ -81,7 +81,7 @@ fn a_tenant_is_destroyed_only_when_nothing_stands_in_the_way() {
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: theirs, namespace: {first}}}\nstringData: {{word: sesame-{name}}}\n---\n\
              apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: theirs, namespace: {first}}}\ndata: {{a: b}}\n---\n\
              apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data, namespace: {second}}}\n\
-             spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}\n"
+             spec: {{accessModes: [ReadWriteOnce], volumeName: {name}, resources: {{requests: {{storage: 1Gi}}}}}}\n"
         ),
     );
     let others = leaves(&[&stay]);

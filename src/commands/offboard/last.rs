@@ -11,11 +11,11 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::marks::Milestone;
 use kwo_engine::offboard::{
     Gone, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
-    storage, volumes, waited,
+    storage, used, volumes, waited,
 };
 use kwo_engine::providers::{Held, Kube, Note};
 use kwo_engine::run::Locked;
-use kwo_planner::offboard::{Barrier, Found, Gate, Leaving, Offboarding, gibibytes};
+use kwo_planner::offboard::{Barrier, Facts, Found, Gate, Leaving, Offboarding, gibibytes};
 use kwo_planner::tree::SmolStr;
 
 use super::{Scene, agreed, count, unattended, unrecorded};
@@ -31,6 +31,7 @@ impl Scene<'_> {
         let objects = self.objects(kube, &offboarding).await?;
         let lines = self.roster_lines(tenant);
         let folder = self.args.out.as_deref().unwrap_or(Path::new("."));
+        self.at_rest(kube, &offboarding).await?;
         let data = match self.args.volumes {
             true => volumes(kube, &objects, &self.args.root).await.map_err(|error| {
                 Failure::new("kwo cannot keep the data of all volumes; nothing was changed")
@@ -42,6 +43,11 @@ impl Scene<'_> {
         let to = (&objects[..], &data[..]);
         let verified = archived((tenant, &record), &lines, to, folder, &self.args.recipient)
             .map_err(|error| Failure::new("there is no archive; nothing was changed").because(&error))?;
+        if let Err(failure) = self.at_rest(kube, &offboarding).await {
+            // Nobody is to take it for what it is not.
+            let _ = std::fs::remove_file(verified.file());
+            return Err(failure);
+        }
         let file = std::path::absolute(verified.file()).unwrap_or_else(|_| verified.file().to_owned());
         record.archive = Some(Kept { file: file.clone(), receipt: verified.receipt() });
         let actor = self.actor().await;
@@ -101,7 +107,8 @@ impl Scene<'_> {
             discards_volumes: self.args.discard_volumes,
             unattended: unattended(),
         };
-        let facts = facts(tenant, (&record, archive.as_ref()), &offboarding, &objects, leave);
+        let used = self.used(kube, &offboarding).await?;
+        let facts = facts(tenant, (&record, archive.as_ref()), &offboarding, (&objects, used), leave);
         let gate = Gate::pass(&facts).map_err(|barriers| self.barred(&barriers))?;
         let archive = archive.ok_or_else(|| self.barred(&[Barrier::NotArchived]))?;
         let removals = removals(&gate, &archive, &objects).map_err(|error| {
@@ -117,10 +124,15 @@ impl Scene<'_> {
         size.extend(
             Some(storage(&objects)).filter(|bytes| *bytes > 0).map(|bytes| gibibytes(bytes).to_string()),
         );
-        self.last_page(&facts.namespaces, &facts.foreign, &archive);
+        self.last_page(&facts, &archive, volumes);
         agreed(self.args, &format!("destroy {tenant} ({})", size.join(", ")), lock.brakes()).await?;
         if lock.is_lost() {
             return Err(Failure::new("the lock was lost to another run; nothing was changed"));
+        }
+        // It may have taken long to type it.
+        let used = self.used(kube, &offboarding).await?;
+        if !used.is_empty() && !self.args.discard_volumes {
+            return Err(self.barred(&[Barrier::InUse(used)]));
         }
         let actor = self.actor().await;
         if let (Some(kept), Some(file)) = (&mut record.archive, &self.args.archive) {
@@ -192,12 +204,21 @@ impl Scene<'_> {
         kept.map(drop).map_err(|error| unrecorded(&error))
     }
 
-    fn last_page(&self, namespaces: &[SmolStr], foreign: &[SmolStr], archive: &Verified) {
-        talk(&format!("These namespaces end for good: {}\n", namespaces.join(", ")));
-        if !foreign.is_empty() {
-            talk(&format!("With them end objects that are not kwo's: {}\n", foreign.join(", ")));
+    fn last_page(&self, facts: &Facts, archive: &Verified, volumes: usize) {
+        talk(&format!("These namespaces end for good: {}\n", facts.namespaces.join(", ")));
+        if !facts.foreign.is_empty() {
+            talk(&format!("With them end objects that are not kwo's: {}\n", facts.foreign.join(", ")));
         }
-        talk(&format!("The archive holds them as they are now: {}\n", archive.file().display()));
+        talk(&format!("The archive holds their objects as they are now: {}\n", archive.file().display()));
+        if !facts.volumes.is_empty() {
+            talk(&format!("It does not hold the data of these volumes: {}\n", facts.volumes.join(", ")));
+        }
+        if volumes > facts.volumes.len() {
+            talk(&format!(
+                "What was written to volumes after {:.0} is not in it, and ends with them.\n",
+                archive.time()
+            ));
+        }
     }
 
     /// The tenant, and the cluster that it is in.
@@ -221,6 +242,24 @@ impl Scene<'_> {
         all.map_err(|error| {
             Failure::new("kwo has to see everything first; nothing was changed").because(&error)
         })
+    }
+
+    /// The claims that a pod may still write to.
+    async fn used(&self, kube: &Arc<Kube>, offboarding: &Offboarding) -> Result<Vec<SmolStr>, Failure> {
+        used(kube, &offboarding.namespaces).await.map_err(|refusal| {
+            Failure::new(format!("cannot look for pods with volumes: {refusal}; nothing was changed"))
+        })
+    }
+
+    /// Nobody writes to the volumes, where their data is to be kept.
+    async fn at_rest(&self, kube: &Arc<Kube>, offboarding: &Offboarding) -> Result<(), Failure> {
+        let used = if self.args.volumes { self.used(kube, offboarding).await? } else { Vec::new() };
+        if used.is_empty() {
+            return Ok(());
+        }
+        let volumes = used.join(", ");
+        Err(Failure::new(format!("a pod may still write to {volumes}; there is no archive"))
+            .hint("stop it first, for example with `kubectl scale --replicas=0`"))
     }
 
     /// The archive of the record, as the file is now. What is in it the file says, and never the record.
@@ -269,6 +308,10 @@ impl Scene<'_> {
                 }
                 Barrier::Foreign(_) => "add `--with-foreign` if these may end, too".to_owned(),
                 Barrier::Volumes(_) => "copy the data, and add `--discard-volumes`".to_owned(),
+                Barrier::InUse(_) => format!(
+                    "stop the pod, and make a new archive with `{again} --stage archive --volumes`; or copy the data, and \
+                     add `--discard-volumes`"
+                ),
                 Barrier::Retained { .. } => "`cluster.retain` in the roster says how long".to_owned(),
                 Barrier::InRoster(_) => "take the tenant out of the roster, and apply".to_owned(),
                 Barrier::Unattended | Barrier::Reserved { .. } | Barrier::Unseen(_) => continue,

@@ -9,9 +9,8 @@ use kwo_planner::offboard::{Facts, Found, Gate, Offboarding, Removal, Unremovabl
 use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
-use super::keep::claims;
+use super::keep::bound;
 use super::record::Record;
-use super::volumes::in_use;
 use crate::archive::{ObjectKey, Verified};
 use crate::execute::Brakes;
 use crate::providers::{Cutters, Held, Kube, Refusal, counted};
@@ -54,7 +53,7 @@ pub fn facts(
     tenant: &SmolStr,
     (record, archive): (&Record, Option<&Verified>),
     offboarding: &Offboarding,
-    objects: &[Held],
+    (objects, used): (&[Held], Vec<SmolStr>),
     leave: Leave,
 ) -> Facts {
     let now = jiff::Timestamp::now();
@@ -71,12 +70,11 @@ pub fn facts(
             Some(entry) => entry.covers(&held.object).err().map(SmolStr::from),
         }
     });
-    // What somebody may have written to since is not in it.
-    let (used, held) = (in_use(objects), |claim: &SmolStr| {
+    let held = |claim: &SmolStr| {
         let (namespace, name) = claim.split_once('/').unwrap_or_default();
         own.is_some_and(|archive| archive.holds_volume(namespace, name))
-    });
-    let volumes = claims(objects).into_iter().filter(|claim| used.contains(claim) || !held(claim));
+    };
+    let volumes = bound(objects).into_iter().filter(|claim| !held(claim));
     Facts {
         tenant: tenant.clone(),
         namespaces: offboarding.namespaces.clone(),
@@ -93,6 +91,7 @@ pub fn facts(
         foreign: counted(strangers.map(|held| &held.object)),
         with_foreign: leave.with_foreign,
         volumes: volumes.collect(),
+        used,
         discards_volumes: leave.discards_volumes,
         unattended: leave.unattended,
     }

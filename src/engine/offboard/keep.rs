@@ -85,8 +85,13 @@ pub fn archived(
     let kept = |claim: &SmolStr| {
         volumes.iter().any(|volume| *claim == format_smolstr!("{}/{}", volume.namespace, volume.claim))
     };
+    let bound = bound(objects);
     for claim in claims(objects).into_iter().filter(|claim| !kept(claim)) {
-        builder.left_out(format!("volumes/{claim}.tar"), "the data of volumes is kept with `--volumes`");
+        let why = match bound.contains(&claim) {
+            true => "the data of volumes is kept with `--volumes`",
+            false => "the claim is bound to no volume, so there is no data",
+        };
+        builder.left_out(format!("volumes/{claim}.tar"), why);
     }
     Ok(builder.finish(folder, recipients)?)
 }
@@ -94,17 +99,30 @@ pub fn archived(
 /// The volume claims among the objects, as `NAMESPACE/NAME`.
 #[must_use]
 pub fn claims(objects: &[Held]) -> Vec<SmolStr> {
-    let text = |object: &Tree, pointer: &str| {
-        object.at(pointer).and_then(Tree::as_text).cloned().unwrap_or_default()
+    named(objects, |_| true)
+}
+
+/// Those of them that are bound to a volume, so that there may be data.
+pub(super) fn bound(objects: &[Held]) -> Vec<SmolStr> {
+    named(objects, is_bound)
+}
+
+/// Was a volume found for the claim? Kubernetes writes its name down once and for all.
+pub(super) fn is_bound(claim: &Tree) -> bool {
+    !text(claim, "/spec/volumeName").is_empty()
+}
+
+fn named(objects: &[Held], counts: impl Fn(&Tree) -> bool) -> Vec<SmolStr> {
+    let objects = objects.iter().map(|held| &held.object);
+    let claims = objects.filter(|object| text(object, "/kind") == "PersistentVolumeClaim" && counts(object));
+    let name = |claim: &Tree| {
+        format_smolstr!("{}/{}", text(claim, "/metadata/namespace"), text(claim, "/metadata/name"))
     };
-    let claims = objects.iter().filter(|held| text(&held.object, "/kind") == "PersistentVolumeClaim");
-    claims
-        .map(|held| {
-            let (namespace, name) =
-                (text(&held.object, "/metadata/namespace"), text(&held.object, "/metadata/name"));
-            smol_str::format_smolstr!("{namespace}/{name}")
-        })
-        .collect()
+    claims.map(name).collect()
+}
+
+fn text(object: &Tree, pointer: &str) -> SmolStr {
+    object.at(pointer).and_then(Tree::as_text).cloned().unwrap_or_default()
 }
 
 /// How large they are together, in bytes.

@@ -18,4 +18,4 @@ pub use doors::{Door, knock};
 pub use keep::{NotKept, archived, claims, everything, storage};
 pub use record::{Entry, Kept, Record, RecordError, Stage, Stamp};
 pub use reviews::{Answer, Asked, Question, everything_of, questions, review};
-pub use volumes::{NotHere, Volume, volumes};
+pub use volumes::{NotHere, Volume, used, volumes};

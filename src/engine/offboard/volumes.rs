@@ -1,6 +1,7 @@
 //! Where the data of a tenant's volumes lies on this machine. Only what is a folder of the node that kwo runs on can be read
 //! without a pod that would need the tenant's image, quota and user; of everything else it is said where it lies.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use kwo_planner::tree::{SmolStr, Tree};
 use smol_str::format_smolstr;
 
+use super::keep::is_bound;
 use crate::providers::{Held, Kube, Refusal, machine_folder};
 
 /// The claims of a tenant whose data is to be kept.
@@ -31,12 +33,13 @@ pub enum NotHere {
     Elsewhere(Vec<String>),
 }
 
-/// The folders of all claims among these objects, on the machine with this root.
+/// The folders of all claims among these objects that are bound to a volume, on the machine with this root.
 ///
 /// # Errors
 /// When one of them does not lie here: nothing is kept by half.
 pub async fn volumes(kube: &Arc<Kube>, objects: &[Held], root: &Path) -> Result<Vec<Volume>, NotHere> {
-    let of_kind = |held: &&Held| text(&held.object, "/kind") == "PersistentVolumeClaim";
+    let of_kind =
+        |held: &&Held| text(&held.object, "/kind") == "PersistentVolumeClaim" && is_bound(&held.object);
     let claims: Vec<&Held> = objects.iter().filter(of_kind).collect();
     if claims.is_empty() {
         return Ok(Vec::new());
@@ -86,6 +89,13 @@ fn folder(claim: &Tree, volumes: &[Tree], nodes: &[Tree], root: &Path) -> Result
             "lies on the node {node}, and this machine is another one; run the command there"
         ));
     }
+    // Machines that were cloned from one image have one id.
+    if nodes.iter().filter(|node| text(node, "/status/nodeInfo/machineID") == id).count() > 1 {
+        return Err(
+            "lies on a node whose machine ID another node has, too, so nobody knows which one this is"
+                .to_owned(),
+        );
+    }
     machine_folder(root, Path::new(path.as_str())).map_err(|why| format!("cannot be read: {why}"))
 }
 
@@ -100,19 +110,33 @@ fn hosts(volume: &Tree) -> Vec<SmolStr> {
     found.filter_map(|value| value.as_text().cloned()).collect()
 }
 
-/// The claims that a pod may still write to.
-#[must_use]
-pub(super) fn in_use(objects: &[Held]) -> Vec<SmolStr> {
-    let pods = objects.iter().map(|held| &held.object).filter(|object| {
-        text(object, "/kind") == "Pod"
-            && !["Succeeded", "Failed"].contains(&text(object, "/status/phase").as_str())
-    });
+/// The claims in these namespaces that a pod may still write to. Pods are listed for it: an archive has none of those that a
+/// controller made.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn used(kube: &Arc<Kube>, namespaces: &[SmolStr]) -> Result<Vec<SmolStr>, Refusal> {
+    let mut all = BTreeSet::new();
+    for namespace in namespaces {
+        all.extend(in_use(namespace, &kube.pods_in(namespace).await?));
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// The claims that one of these pods may still write to, also those that Kubernetes makes for the pod alone.
+fn in_use(namespace: &str, pods: &[Tree]) -> Vec<SmolStr> {
+    let pods =
+        pods.iter().filter(|pod| !["Succeeded", "Failed"].contains(&text(pod, "/status/phase").as_str()));
     let claims = pods.flat_map(|pod| {
-        let namespace = text(pod, "/metadata/namespace");
+        let name = text(pod, "/metadata/name");
         let volumes = pod.at("/spec/volumes").map(Tree::items).unwrap_or_default();
-        let named = volumes.iter().map(|volume| text(volume, "/persistentVolumeClaim/claimName"));
-        let named = named.filter(|name| !name.is_empty());
-        named.map(|name| format_smolstr!("{namespace}/{name}")).collect::<Vec<_>>()
+        volumes.iter().filter_map(move |volume| match volume.get("ephemeral") {
+            Some(_) => Some(format_smolstr!("{namespace}/{name}-{}", text(volume, "/name"))),
+            None => {
+                let claim = text(volume, "/persistentVolumeClaim/claimName");
+                (!claim.is_empty()).then(|| format_smolstr!("{namespace}/{claim}"))
+            }
+        })
     });
     claims.collect()
 }
@@ -172,6 +196,11 @@ mod tests {
             let found = of(volume).unwrap_err();
             assert!(found.contains(why), "{found}");
         }
+        // Two machines that were made from one image.
+        let twin = nodes[1].with("/status/nodeInfo/machineID", Tree::from("abc"));
+        let twins = [nodes[0].clone(), twin];
+        let found = folder(&claim, std::slice::from_ref(&here), &twins, root.path()).unwrap_err();
+        assert!(found.contains("whose machine ID another node has, too"), "{found}");
         // Without the id of the machine nobody knows which one it is.
         fs::write(root.path().join("etc/machine-id"), "").unwrap();
         assert!(of(here).is_err());
@@ -179,16 +208,19 @@ mod tests {
 
     #[test]
     fn a_claim_that_a_pod_has_may_be_written_to() {
-        let pod = |phase: &str, claim: &str| Held {
-            path: "p".into(),
-            object: tree(&format!(
-                r#"{{"kind":"Pod","metadata":{{"namespace":"a"}},"status":{{"phase":"{phase}"}},"spec":{{"volumes":[{{"name":"x"}},
-                {{"persistentVolumeClaim":{{"claimName":"{claim}"}}}}]}}}}"#
-            )),
+        let pod = |phase: &str, volume: &str| {
+            tree(&format!(
+                r#"{{"metadata":{{"name":"web"}},"status":{{"phase":"{phase}"}},"spec":{{"volumes":[{{"name":"x"}},{volume}]}}}}"#
+            ))
         };
-        assert_eq!(
-            in_use(&[pod("Pending", "one"), pod("Succeeded", "two"), pod("Failed", "three")]),
-            ["a/one"]
-        );
+        let claim =
+            |name: &str| format!(r#"{{"name":"y","persistentVolumeClaim":{{"claimName":"{name}"}}}}"#);
+        let pods = [
+            pod("Pending", &claim("one")),
+            pod("Succeeded", &claim("two")),
+            pod("Failed", &claim("three")),
+            pod("Running", r#"{"name":"scratch","ephemeral":{"volumeClaimTemplate":{}}}"#),
+        ];
+        assert_eq!(in_use("a", &pods), ["a/one", "a/web-scratch"]);
     }
 }

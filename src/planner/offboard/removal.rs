@@ -34,6 +34,8 @@ pub struct Facts {
     pub with_foreign: bool,
     /// The volume claims whose data no archive holds.
     pub volumes: Vec<SmolStr>,
+    /// The volume claims that a pod may still write to.
+    pub used: Vec<SmolStr>,
     /// Their data may be lost.
     pub discards_volumes: bool,
     /// It runs by itself: in a pipeline, or under `kwo sync`.
@@ -73,6 +75,8 @@ pub enum Barrier {
     Foreign(Vec<SmolStr>),
     /// The data of volumes would be lost.
     Volumes(Vec<SmolStr>),
+    /// A pod may have written to volumes since the archive was made, or does so now.
+    InUse(Vec<SmolStr>),
 }
 
 /// The proof that nothing stands in the way. Only [`Gate::pass`] makes one.
@@ -108,6 +112,7 @@ impl Gate {
         barriers.extend(listed(&facts.unseen, Barrier::Unseen));
         barriers.extend(listed(&facts.foreign, Barrier::Foreign).filter(|_| !facts.with_foreign));
         barriers.extend(listed(&facts.volumes, Barrier::Volumes).filter(|_| !facts.discards_volumes));
+        barriers.extend(listed(&facts.used, Barrier::InUse).filter(|_| !facts.discards_volumes));
         if barriers.is_empty() {
             return Ok(Gate { tenant: facts.tenant.clone(), namespaces: facts.namespaces.clone() });
         }
@@ -217,6 +222,9 @@ impl fmt::Display for Barrier {
             Barrier::Volumes(claims) => {
                 write!(out, "the archive does not hold the data of these volumes: {}", list(claims))
             }
+            Barrier::InUse(claims) => {
+                write!(out, "a pod may still write to these volumes: {}", list(claims))
+            }
         }
     }
 }
@@ -241,7 +249,7 @@ mod tests {
     fn every_fact_alone_stands_in_the_way() {
         assert!(Gate::pass(&good()).is_ok());
         let one = || vec![SmolStr::new_static("x")];
-        let spoilers: [(&str, Spoil); 11] = [
+        let spoilers: [(&str, Spoil); 12] = [
             ("type", |facts, _| facts.unattended = true),
             ("Kubernetes", |facts, _| facts.namespaces.push("kube-system".into())),
             ("roster", |facts, one| facts.lines = one),
@@ -252,7 +260,8 @@ mod tests {
             ("retained", |facts, _| facts.retained_until = Some("2030".into())),
             ("could not look", |facts, one| facts.unseen = one),
             ("not kwo's", |facts, one| facts.foreign = one),
-            ("volumes", |facts, one| facts.volumes = one),
+            ("data of these volumes", |facts, one| facts.volumes = one),
+            ("a pod may still write", |facts, one| facts.used = one),
         ];
         for (word, spoil) in spoilers {
             let mut facts = good();
@@ -267,7 +276,8 @@ mod tests {
     fn leave_opens_two_of_them_and_no_other() {
         let facts = Facts { foreign: vec!["x".into()], with_foreign: true, ..good() };
         assert!(Gate::pass(&facts).is_ok());
-        let facts = Facts { volumes: vec!["x".into()], discards_volumes: true, ..good() };
+        let one = || vec![SmolStr::new_static("x")];
+        let facts = Facts { volumes: one(), used: one(), discards_volumes: true, ..good() };
         assert!(Gate::pass(&facts).is_ok());
     }
 

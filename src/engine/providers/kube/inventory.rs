@@ -75,7 +75,8 @@ impl Kube {
         Ok(kinds)
     }
 
-    /// All objects of these kinds in a namespace, without those that a controller made from others of them.
+    /// All objects of these kinds in a namespace, without those that a controller made from others of them. A claim stays:
+    /// a controller makes it again, but not the data of its volume.
     ///
     /// # Errors
     /// When a kind cannot be listed.
@@ -98,6 +99,15 @@ impl Kube {
         }
         held.retain(|held| !is_made_by_itself(&held.object, &uids));
         Ok(held)
+    }
+
+    /// The pods of a namespace, also those that a controller made.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn pods_in(&self, namespace: &str) -> Result<Vec<Tree>, Refusal> {
+        let namespace = segment(namespace).map_err(|why| Refusal::Refused { why })?;
+        self.pages(&format!("/api/v1/namespaces/{namespace}/pods")).await
     }
 
     /// The volume claims of a namespace.
@@ -184,7 +194,8 @@ fn is_made_by_itself(object: &Tree, uids: &BTreeSet<SmolStr>) -> bool {
         let is_there = owner.get("uid").and_then(Tree::as_text).is_some_and(|uid| uids.contains(uid));
         owner.get("controller") == Some(&Tree::Bool(true)) && is_there
     });
-    derived
+    let is_claim = (text("/apiVersion"), text("/kind")) == (Some("v1"), Some("PersistentVolumeClaim"));
+    (derived && !is_claim)
         || matches!((text("/kind"), text("/metadata/name")), (Some("ConfigMap"), Some("kube-root-ca.crt")))
 }
 
