@@ -1,6 +1,7 @@
 //! A folder as a tar that goes by as a stream. Strangers fill the folder while it is read: everything is opened from the
 //! folder itself and through no link, and what changes meanwhile ends the stream with an error, so that no half of it counts.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,14 +15,21 @@ use kwo_planner::plain::one_line;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat, statat};
 use tar::{EntryType, Header};
 
+use super::limits;
+
 /// How deep folders are looked into.
 const DEEPEST: usize = 200;
 /// How many pieces wait to be read, and how long one is.
 const WAITING: usize = 4;
 const PIECE: usize = 1 << 20;
 
-/// The folder as a tar. It holds folders, regular files and links; sockets, pipes and devices have no content, and are left
-/// out.
+/// Where the paths in the tar begin. A long one is cut to its first bytes that are text, and these are some.
+const TOP: &str = "./";
+/// How much the files of a volume may be together: an archive has no place for more.
+const MOST: u64 = limits::PARTS as u64 * limits::PART;
+
+/// The folder as a tar, with itself as the first entry. It holds folders, regular files and links; sockets, pipes and devices
+/// have no content, and are left out. A file with several names is in it once, and the other names lead to it.
 ///
 /// # Errors
 /// When it cannot be opened.
@@ -89,12 +97,24 @@ impl Write for Pieces {
 
 fn written(folder: &OwnedFd, to: SyncSender<io::Result<Vec<u8>>>) -> io::Result<()> {
     let mut tar = tar::Builder::new(Pieces { to, now: Vec::new() });
-    let device = fstat(folder)?.st_dev;
-    inside(&mut tar, folder, Path::new(""), device)?;
+    let top = fstat(folder)?;
+    tar.append_data(&mut header(&top, EntryType::Directory, 0), TOP, io::empty())?;
+    let mut seen = Seen { device: top.st_dev, size: 0, named: HashMap::new() };
+    inside(&mut tar, folder, Path::new(TOP), &mut seen)?;
     tar.into_inner()?.flush()
 }
 
-fn inside(tar: &mut tar::Builder<Pieces>, folder: &OwnedFd, path: &Path, device: u64) -> io::Result<()> {
+/// What was met on the way.
+struct Seen {
+    /// The file system that all of it lies on.
+    device: u64,
+    /// How much the files were together.
+    size: u64,
+    /// The files with several names, with the first of them.
+    named: HashMap<u64, (Stat, PathBuf)>,
+}
+
+fn inside(tar: &mut tar::Builder<Pieces>, folder: &OwnedFd, path: &Path, seen: &mut Seen) -> io::Result<()> {
     if path.components().count() > DEEPEST {
         return Err(at(path, "it lies too deep"));
     }
@@ -103,7 +123,7 @@ fn inside(tar: &mut tar::Builder<Pieces>, folder: &OwnedFd, path: &Path, device:
         let here = path.join(&name);
         let told = |error: io::Error| at(&here, &error.to_string());
         let found = statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| told(error.into()))?;
-        if found.st_dev != device {
+        if found.st_dev != seen.device {
             return Err(at(&here, "another file system is mounted there"));
         }
         match FileType::from_raw_mode(found.st_mode) {
@@ -111,18 +131,30 @@ fn inside(tar: &mut tar::Builder<Pieces>, folder: &OwnedFd, path: &Path, device:
                 let below = entered(folder, &name, OFlags::DIRECTORY).map_err(told)?;
                 same(&found, &fstat(&below)?).map_err(told)?;
                 tar.append_data(&mut header(&found, EntryType::Directory, 0), &here, io::empty())?;
-                inside(tar, &below, &here, device)?;
+                inside(tar, &below, &here, seen)?;
             }
             FileType::RegularFile => {
+                if let Some((first, name)) = seen.named.get(&found.st_ino) {
+                    same(first, &found).map_err(told)?;
+                    tar.append_link(&mut header(&found, EntryType::Link, 0), &here, name).map_err(told)?;
+                    continue;
+                }
                 let file = entered(folder, &name, OFlags::NONBLOCK | OFlags::NOCTTY).map_err(told)?;
                 let opened = fstat(&file)?;
                 same(&found, &opened).map_err(told)?;
                 let size = u64::try_from(opened.st_size).unwrap_or_default();
+                seen.size = seen.size.saturating_add(size);
+                if seen.size > MOST {
+                    return Err(at(&here, &format!("with it there are more than {MOST} bytes")));
+                }
                 let mut file = File::from(file);
                 let mut exact = Exact { from: &mut file, left: size };
                 tar.append_data(&mut header(&opened, EntryType::Regular, size), &here, &mut exact)
                     .map_err(told)?;
                 same(&opened, &fstat(&file)?).map_err(told)?;
+                if opened.st_nlink > 1 {
+                    seen.named.insert(opened.st_ino, (opened, here));
+                }
             }
             FileType::Symlink => {
                 let to = readlinkat(folder, &name, Vec::new()).map_err(|error| told(error.into()))?;
@@ -175,7 +207,7 @@ fn header(stat: &Stat, of: EntryType, size: u64) -> Header {
 }
 
 fn at(path: &Path, why: &str) -> io::Error {
-    let path: PathBuf = Path::new("/").join(path);
+    let path: PathBuf = Path::new("/").join(path.strip_prefix(TOP).unwrap_or(path));
     io::Error::other(format!("{}: {why}", one_line(&path.to_string_lossy())))
 }
 
@@ -226,26 +258,52 @@ mod tests {
         symlink("/etc/passwd", path("passwd")).unwrap();
         mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         let _socket = UnixListener::bind(path("socket")).unwrap();
+        std::fs::hard_link(path("large"), path("second")).unwrap();
+        let cut = OsStr::from_bytes(&[0xff; 120]);
+        std::fs::write(folder.path().join(cut), "no text").unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o750)).unwrap();
         let bytes = read(folder.path()).unwrap();
         assert_eq!(bytes, read(folder.path()).unwrap(), "in one order");
         let mut found = BTreeMap::new();
         for entry in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
             let mut entry = entry.unwrap();
-            let name = entry.path().unwrap().display().to_string();
+            let name = entry.path().unwrap().into_owned();
+            let name = name.strip_prefix(TOP).unwrap_or(&name).to_owned();
+            let to = entry.link_name().unwrap().map(|to| to.into_owned());
             let mode = entry.header().mode().unwrap();
             let mut content = Vec::new();
             entry.read_to_end(&mut content).unwrap();
-            found.insert(name, (entry.header().entry_type(), content, mode));
+            found.insert(name, (entry.header().entry_type(), content, mode, to));
         }
-        let names: Vec<&str> = found.keys().map(|name| name.trim_end_matches('/')).collect();
+        let names: Vec<&Path> = found.keys().map(PathBuf::as_path).collect();
         let deep = [long.clone(), format!("{long}/{long}"), format!("{long}/{long}/deep")];
-        let mut all = vec!["large", "out", "passwd", "secret"];
-        all.extend(deep.iter().map(String::as_str));
+        let mut all: Vec<&Path> = ["", "large", "out", "passwd", "second", "secret"].map(Path::new).to_vec();
+        all.extend(deep.iter().map(Path::new));
+        all.push(Path::new(cut));
         assert_eq!(names, all);
-        assert_eq!(found["large"].1, vec![7; 3 * PIECE + 5]);
-        assert_eq!(found[&deep[2]].1, b"deep");
-        assert_eq!(found["secret"].2, 0o600);
-        assert_eq!((found["out"].0, found["passwd"].0), (EntryType::Symlink, EntryType::Symlink));
+        let of = |name: &str| &found[Path::new(name)];
+        assert_eq!((of("").0, of("").2), (EntryType::Directory, 0o750));
+        assert_eq!(of("large").1, vec![7; 3 * PIECE + 5]);
+        // One file, and so it comes back as one.
+        assert_eq!(
+            (of("second").0, of("second").3.as_deref()),
+            (EntryType::Link, Some(Path::new("./large")))
+        );
+        assert_eq!(
+            (of(&deep[2]).1.as_slice(), found[Path::new(cut)].1.as_slice()),
+            (&b"deep"[..], &b"no text"[..])
+        );
+        assert_eq!(of("secret").2, 0o600);
+        assert_eq!((of("out").0, of("passwd").0), (EntryType::Symlink, EntryType::Symlink));
+    }
+
+    #[test]
+    fn what_no_archive_has_a_place_for_is_not_even_read() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nothing of it is on the disk.
+        File::create(folder.path().join("hole")).unwrap().set_len(MOST + 1).unwrap();
+        let why = read(folder.path()).unwrap_err().to_string();
+        assert_eq!(why, format!("/hole: with it there are more than {MOST} bytes"));
     }
 
     #[test]

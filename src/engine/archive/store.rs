@@ -50,10 +50,13 @@ impl Builder {
             self.left_out.append(&mut left_out);
         }
         // What nobody could read again is not written.
+        // The index is one of them when it is read.
         let together: u64 = self.parts.values().map(|part| part.bytes.len() as u64).sum();
-        if self.parts.len() + self.volumes.len() > limits::PARTS || together > limits::OBJECTS {
+        if self.parts.len() + self.volumes.len() >= limits::PARTS || together > limits::OBJECTS {
             let (most, bytes) = (limits::PARTS, limits::OBJECTS);
-            let why = format!("an archive holds no more than {most} parts and {bytes} bytes of objects");
+            let why = format!(
+                "an archive holds no more than {most} parts, its index among them, and {bytes} bytes of objects"
+            );
             return Err(ArchiveError::unfit(format!("the tenant {}", self.meta.tenant), why));
         }
         store(self, folder, recipients)
@@ -78,6 +81,10 @@ fn store(builder: Builder, folder: &Path, recipients: &[Recipient]) -> Result<Ve
         Err(Written::Sink(error)) => return Err(cannot(error)),
         Err(Written::Part(path, error)) => {
             return Err(ArchiveError::unfit(path, format!("it cannot be read: {error}")));
+        }
+        Err(Written::Full(path)) => {
+            let why = format!("with it the archive has more than {} parts", limits::PARTS);
+            return Err(ArchiveError::unfit(path, why));
         }
     };
     let file = sink.finish().map_err(cannot)?;
@@ -191,6 +198,8 @@ enum Written {
     Sink(io::Error),
     /// A part could not be read.
     Part(String, io::Error),
+    /// There is no room for this part.
+    Full(String),
 }
 
 impl From<io::Error> for Written {
@@ -248,6 +257,10 @@ fn pieces(
         read.map_err(|error| Written::Part(path.clone(), error))?;
         if piece.is_empty() && number > 0 {
             break;
+        }
+        // What nobody could read again is not written, and does not fill the disk.
+        if said.len() + 1 >= limits::PARTS {
+            return Err(Written::Full(path));
         }
         let sha256 = append(tar, &path, &piece, mtime)?;
         let size = piece.len() as u64;

@@ -5,9 +5,11 @@ use std::io::{Cursor, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::sample::{builder, names, noise, objects, tree};
-use crate::archive::ArchiveError;
+use super::sample::{builder, key, names, noise, objects, tree};
+use crate::archive::{ArchiveError, limits};
 
 #[test]
 fn a_folder_that_others_look_into_is_closed_or_refused() {
@@ -41,6 +43,33 @@ fn a_folder_of_somebody_else_is_refused_also_behind_a_link() {
         assert!(matches!(builder().finish(out, &[]), Err(ArchiveError::Theirs(_))));
     }
     assert!(names(&theirs).is_empty());
+}
+
+#[test]
+fn what_nobody_could_read_again_is_not_written_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut builder = builder();
+    // With two parts more, and the index, it is full.
+    let room = limits::PARTS - builder.parts.len() - 3;
+    (0..room).for_each(|number| builder.file(&format!("node/{number}"), Vec::new(), false).unwrap());
+    let taken = Arc::new(AtomicU64::new(0));
+    builder.volume("alice", "endless", Endless(Arc::clone(&taken))).unwrap();
+    let out = folder.path().join("out");
+    let error = builder.finish(&out, &[key(folder.path(), "key").recipient]).unwrap_err().to_string();
+    assert!(error.contains("endless.tar.00002") && error.contains("more than 50000 parts"), "{error}");
+    assert!(taken.load(Ordering::Relaxed) <= 3 * limits::PART);
+    assert!(names(&out).is_empty());
+}
+
+/// A file that is nothing but a hole, as large as somebody likes.
+struct Endless(Arc<AtomicU64>);
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+        buffer.fill(0);
+        Ok(buffer.len())
+    }
 }
 
 /// A volume whose pod went away.
