@@ -376,6 +376,7 @@ mod tests {
     use kwo_planner::domains::parse;
 
     use kwo_planner::roster::{SourceFile, Sources};
+    use kwo_planner::systems::System;
     use kwo_planner::tree::Tree;
 
     use super::*;
