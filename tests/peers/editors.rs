@@ -256,7 +256,7 @@ fn an_editor_says_in_words_what_is_expected() {
         (
             "registry: {hosts: [r.example.com], users: {ci: {password: {evn: A}}}}\n",
             "expected a reference: {env: NAME}, {file: PATH}, {credential: NAME}, {age: PATH}, \
-             {kube: namespace/name/key} or {generate: 32}",
+             {kube: namespace/name/key}, {vault: path#key} or {generate: 32}",
         ),
     ] {
         assert_eq!(editor.says(roster), [said], "{roster}");
