@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use kwo_planner::plain::counted;
 use kwo_planner::tree::SmolStr;
 use rustix::fs::{Advice, fadvise};
 use rustix::process::geteuid;
@@ -83,7 +84,8 @@ fn store(builder: Builder, folder: &Path, recipients: &[Recipient]) -> Result<Ve
             return Err(ArchiveError::unfit(path, format!("it cannot be read: {error}")));
         }
         Err(Written::Full(path)) => {
-            let why = format!("with it the archive has more than {} parts", limits::PARTS);
+            let why =
+                format!("with it the archive has more than {}", counted(limits::PARTS, "part", "parts"));
             return Err(ArchiveError::unfit(path, why));
         }
     };
