@@ -104,7 +104,8 @@ fn an_interrupted_run_ends_between_two_writes_says_so_and_gives_the_lock_back() 
     let left = steps(&bench.plan(&[])).len();
     if left > 0 {
         assert_eq!(code, Some(1), "{rest:#?}");
-        let said = format!("Stopped: interrupted. {left} steps were not begun.");
+        let steps = if left == 1 { "step was" } else { "steps were" };
+        let said = format!("Stopped: interrupted. {left} {steps} not begun.");
         assert!(rest.contains(&said), "{said}: {rest:#?}");
     }
     // The lock would outlive this test by far if it had not been given back.
