@@ -120,11 +120,12 @@ fn the_data_of_volumes_is_kept_whole_and_then_a_tenant_can_be_destroyed() {
     bench.kwo(&["archive", "verify", file]).expect(0);
     let list = bench.kwo(&["archive", "list", file]).expect(0).out;
     assert!(list.contains(&format!("volumes/{name}/data.tar.00000")), "{list}");
-    let import = bench.kwo(&["archive", "import", file]);
+    let import = bench.kwo(&["archive", "import", file, "--lock-timeout=2m"]);
     assert!(
         format!("{}{}", import.out, import.err).contains("not imported: unpack it into the new volume"),
-        "{}",
-        import.out
+        "{}{}",
+        import.out,
+        import.err
     );
     let script = "zstd -dc \"$0\" | tar -xf - && cat volumes/*/data.tar.* | tar -xf -";
     let there = bench.path("unpacked");
