@@ -139,3 +139,35 @@ impl Offboarding {
         self.cut.sort_by(|a, b| (rank(a), &a.id).cmp(&(rank(b), &b.id)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domains::parse;
+    use crate::roster::{SourceFile, Sources};
+
+    /// A login that the roster does not name may be that of who leaves, so a cut beside it proves nothing.
+    #[test]
+    fn a_login_that_no_roster_names_leaves_the_cut_unproven() {
+        let text = "{apiVersion: kwo/v1, kind: Roster, tenants: {alice: , bob: }, registry: {hosts: [r.example.com], \
+             users: {docker: {password: {env: A}}, alice-ci: {password: {env: B}, tenant: alice}}}}";
+        let source = SourceFile { name: "r".to_owned(), text: text.to_owned() };
+        let roster = parse(Sources::new(vec![source])).unwrap();
+        let alice = Leaving::Tenant("alice".into());
+        let left = |leaving: &Leaving, seen: &[&str]| {
+            let mut found = Offboarding::default();
+            let seen: Vec<SmolStr> = seen.iter().map(SmolStr::new).collect();
+            found.add_logins(leaving, &roster, &seen, &Reach::default());
+            found
+        };
+        let known = left(&alice, &["docker", "alice-ci"]);
+        assert_eq!((known.cut.len(), known.unproven.len()), (1, 0));
+        let strange = left(&alice, &["docker", "gone-ci"]);
+        assert_eq!((strange.cut.len(), strange.unproven.len()), (0, 1));
+        assert!(strange.unproven[0].contains("lets in gone-ci"), "{:?}", strange.unproven);
+        assert_eq!(strange.unseen, strange.unproven);
+        // It is what is left over, and then it is cut.
+        let over = left(&Leaving::Leftovers { access: true }, &["docker", "gone-ci"]);
+        assert_eq!((over.cut.len(), over.unproven.len()), (1, 0));
+    }
+}

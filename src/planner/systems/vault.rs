@@ -318,6 +318,14 @@ pub fn without(bao: &str, path: &str, list: &str, entry: &str) -> String {
 mod tests {
     use super::*;
 
+    /// The server keeps names of policies without capitals, and a policy of another name would be left over.
+    #[test]
+    fn a_policy_of_pipelines_is_named_as_the_server_keeps_it() {
+        assert_eq!(pipelines_policy("kubernetes"), "kwo-deployer");
+        assert_eq!(pipelines_policy("Prod/K8s"), "kwo-deployer.prod.k8s");
+        assert!(is_of_pipelines(&pipelines_policy("Prod/K8s")));
+    }
+
     #[test]
     fn ids_print_and_parse_whatever_an_identity_holds() {
         for text in [

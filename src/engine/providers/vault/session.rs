@@ -352,3 +352,16 @@ fn is_nothing(answer: &Answer) -> bool {
     let empty = |body: Value| body["errors"].as_array().is_some_and(Vec::is_empty);
     answer.status == StatusCode::NOT_FOUND && serde_json::from_slice(&answer.body).is_ok_and(empty)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_no_object_has_no_parts() {
+        for odd in [json!([]), json!("ok"), json!(42), json!(true), Value::Null, json!({})] {
+            assert_eq!(part(&mut odd.clone(), "data"), Value::Null, "{odd}");
+        }
+        assert_eq!(part(&mut json!({"data": {"a": 1}}), "data"), json!({"a": 1}));
+    }
+}
