@@ -7,6 +7,7 @@ use std::sync::Arc;
 use kwo_planner::settings::Settings;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::print::talk;
 use super::signals;
@@ -45,18 +46,16 @@ pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     talk(&format!("listening on {address} for pushes of {forges}\n"));
     let status = format!("listening on {address}");
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
-    let stopping = {
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            run::told(&stop).await;
-            let _ = sd_notify::notify(&[NotifyState::Stopping]);
-        })
-    };
     let bounds = Bounds { grace: args.grace, ..Bounds::default() };
     let listening = hook::Hook::new(keys, work, bounds, |line| talk(&format!("{line}\n")));
-    Arc::new(listening).serve(listener, stop).await;
-    stopping.abort();
+    // Together: a listener with nothing left to do ends at once, and systemd is told of that end too.
+    tokio::join!(stopping(&stop), Arc::new(listening).serve(listener, stop.clone()));
     Ok(Exit::Done)
+}
+
+async fn stopping(stop: &watch::Receiver<bool>) {
+    run::told(stop).await;
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
 
 /// Of the settings a unit sees a copy, which nobody finds once it has ended.

@@ -179,21 +179,26 @@ fn a_storm_of_pushes_starts_no_more_runs_than_systemd_takes() {
     until(|| trigger.exists());
 }
 
-#[test]
-fn systemd_is_told_and_sigterm_ends_it_well() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
+/// A listener beside a socket that hears what systemd would be told.
+fn heard_by_systemd(path: &Path) -> (Listener, impl Fn() -> String + use<>) {
+    let socket = UnixDatagram::bind(path).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-    let heard = || {
+    let heard = move || {
         let mut buffer = [0; 1000];
         let length = socket.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     };
     let args = ["--listen", "127.0.0.1:0", "--trigger", "trigger"];
     let listener = Listener::start(SECRET, &args, |command| {
-        command.env("NOTIFY_SOCKET", &path);
+        command.env("NOTIFY_SOCKET", path);
     });
+    (listener, heard)
+}
+
+#[test]
+fn systemd_is_told_and_sigterm_ends_it_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, heard) = heard_by_systemd(&folder.path().join("notify"));
     let ready = heard();
     assert!(ready.starts_with("READY=1\nSTATUS=listening on 127.0.0.1:"), "{ready}");
     let headers = [("X-Gitlab-Token", SECRET), ("X-Gitlab-Event", "Push Hook")];
@@ -205,6 +210,19 @@ fn systemd_is_told_and_sigterm_ends_it_well() {
     listener.tell("-TERM");
     assert_eq!(heard(), "STOPPING=1\n");
     assert_eq!(listener.ended().0, Some(0));
+}
+
+/// A listener with nothing to end is gone at once. Systemd hears of it all the same, each time.
+#[test]
+fn systemd_is_told_of_the_quickest_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..60 {
+        let (listener, heard) = heard_by_systemd(&folder.path().join(format!("notify-{round}")));
+        assert!(heard().starts_with("READY=1\n"));
+        listener.tell("-TERM");
+        assert_eq!(listener.ended().0, Some(0));
+        assert_eq!(heard(), "STOPPING=1\n", "round {round}");
+    }
 }
 
 #[test]
