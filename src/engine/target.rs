@@ -140,7 +140,8 @@ fn leavable<H: Home + Cutter + Records + 'static>(
     let systems = [(System::Kube, Arc::clone(home) as Arc<dyn Cutter>)];
     let systems = systems.into_iter().chain(node.map(|node| (System::Node, node as Arc<dyn Cutter>)));
     let cutters = Cutters::new(Arc::clone(home) as _, Arc::clone(home) as _, systems);
-    let home = Arc::new(Composite::new(Arc::clone(home) as Arc<dyn Home>, beside).patient(patience));
+    let home = Composite::new(Arc::clone(home) as Arc<dyn Home>, beside).opened_by(cutters.opens());
+    let home = Arc::new(home.patient(patience));
     Leavable { home, cutters, kube }
 }
 

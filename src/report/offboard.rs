@@ -157,7 +157,7 @@ fn because(kept: &Kept) -> String {
 /// Who still gets in after a cut, and the next command; empty where nobody does.
 #[must_use]
 pub fn still_in(after: &Offboarding) -> String {
-    let outside = |kept: &&Kept| kept.binding.as_ref().is_some_and(|id| id.system.rules().ends_by_hand());
+    let outside = |kept: &&Kept| kept.binding.as_ref().is_some_and(|id| !id.system.rules().is_reviewed());
     let (others, bindings): (Vec<&Kept>, Vec<&Kept>) = after.still().partition(outside);
     let mut out = String::new();
     let mut told = |what: &str, kept: &[&Kept]| {
@@ -170,7 +170,7 @@ pub fn still_in(after: &Offboarding) -> String {
         let _ = writeln!(out, "{what}: {names}{more}. `{}` ends that.", first.ends);
     };
     told("Bindings that are not kwo's still let somebody in", &bindings);
-    told("kwo cuts nothing outside the cluster, and there somebody still has access", &others);
+    told("Groups outside the cluster still have somebody whom no roster put there", &others);
     if let Some(first) = after.unproven.first() {
         let more = match after.unproven.len() - 1 {
             0 => String::new(),

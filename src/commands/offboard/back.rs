@@ -98,8 +98,9 @@ impl Scene<'_> {
     /// record could have put it there. Which namespaces those are, the cluster says.
     fn entitled(&self, record: &Record, observed: &Observed) -> Result<(), Failure> {
         let spaces = spaces(&self.leaving, observed);
+        let store = self.loaded.roster.vault().map_or_else(String::new, |(_, vault)| vault.kv().to_string());
         for cut in record.cuts.iter().map(|entry| &entry.cut) {
-            for who in cut.beyond(&spaces) {
+            for who in cut.beyond(&spaces, &store) {
                 if self.args.admin.iter().any(|name| name == who.as_str()) {
                     continue;
                 }
@@ -108,6 +109,12 @@ impl Scene<'_> {
                     () if id.to_string() == who.as_str() => {
                         "is no right in a namespace that the labels in the cluster give to whom this is about"
                             .to_owned()
+                    }
+                    () if !id.system.rules().is_reviewed() => {
+                        format!(
+                            "would be in {} again, which is not of a namespace of whom this is about",
+                            id.scope
+                        )
                     }
                     () if id.scope.is_empty() => "would have rights in the whole cluster again".to_owned(),
                     () => {

@@ -351,6 +351,10 @@ impl Scene<'_> {
         if carried.stopped.is_none() {
             // Whoever got access meanwhile is found now.
             after = self.seek().await?;
+            // No access review tells of it, so what is still there is told by this look.
+            let beside = after.cut.iter().filter(|pick| !pick.id.system.rules().is_reviewed());
+            let left = beside.map(|pick| format!("{} is still there: {}", pick.id, pick.why).into());
+            after.unproven.extend(left.collect::<Vec<SmolStr>>());
             match &self.open.kube {
                 Some(kube) => {
                     carried.answers = self.proved(kube, (&mut record, note), &after).await?.0;
@@ -428,7 +432,8 @@ impl Scene<'_> {
 
     /// Says in the namespaces what happened; one that cannot be told changes nothing of what was done.
     async fn announce(&self, record: &Record, reason: &'static str, message: &str) {
-        let spaces = record.cuts.iter().map(|entry| entry.cut.id().scope.as_str());
+        let of_cluster = record.cuts.iter().filter(|entry| entry.cut.id().system.rules().is_reviewed());
+        let spaces = of_cluster.map(|entry| entry.cut.id().scope.as_str());
         self.announce_in(spaces.collect(), record, reason, message).await;
     }
 
@@ -471,9 +476,12 @@ fn ended(carried: &Carried, after: &Offboarding, rest: bool) -> Exit {
     carried.doors.iter().take(20).for_each(|door| talk(&format!("registry {door}\n")));
     let open = carried.doors.iter().any(Door::is_open);
     talk(&still_in(after));
+    // What is beside the cluster may be away, and that is no failure of what was done.
+    let (failed, held): (Vec<_>, Vec<_>) =
+        carried.failed.iter().partition(|(id, _)| id.system.rules().is_reviewed());
     match () {
-        () if !carried.failed.is_empty() || carried.stopped.is_some() => Exit::Failed,
-        () if open => Exit::Held,
+        () if !failed.is_empty() || carried.stopped.is_some() => Exit::Failed,
+        () if open || !held.is_empty() => Exit::Held,
         () if !bad.is_empty() || rest || after.still().next().is_some() || !after.unproven.is_empty() => {
             Exit::Held
         }

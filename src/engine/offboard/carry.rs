@@ -86,7 +86,10 @@ pub async fn prepare(
         let whole = match cutter.whole(&pick.id).await {
             Ok(Some(whole)) => whole,
             Ok(None) => continue,
-            Err(refusal @ Refusal::Unreachable { .. }) => return Err(RecordError::Refused(refusal)),
+            // What stands beside the cluster keeps nobody from being cut in it.
+            Err(refusal @ Refusal::Unreachable { .. }) if pick.id.system.rules().is_reviewed() => {
+                return Err(RecordError::Refused(refusal));
+            }
             Err(refusal) => {
                 uncut.push((pick.clone(), refusal.to_string()));
                 continue;
@@ -186,9 +189,9 @@ pub async fn prove(
 ) -> Result<(Vec<Answer>, Note), RecordError> {
     let account =
         |namespace: &SmolStr, name: &SmolStr| format_smolstr!("system:serviceaccount:{namespace}:{name}");
-    // Of the users of the registry the API server knows nothing.
-    let cut: Vec<&Cut> =
-        record.cuts.iter().map(|entry| &entry.cut).filter(|cut| cut.logins().is_none()).collect();
+    // Of the users of the registry the API server knows nothing, and nothing of what is beside it.
+    let all = record.cuts.iter().map(|entry| &entry.cut).filter(|cut| cut.logins().is_none());
+    let (cut, beside): (Vec<&Cut>, Vec<&Cut>) = all.partition(|cut| cut.id().system.rules().is_reviewed());
     let mut who: BTreeSet<SmolStr> = offboarding.people.iter().chain(&offboarding.holders).cloned().collect();
     for namespace in &offboarding.namespaces {
         let names = kube.accounts_in(namespace).await.map_err(RecordError::Refused)?;
@@ -203,6 +206,7 @@ pub async fn prove(
         // What a service account has elsewhere is no part of it.
         Leaving::Person { .. } | Leaving::Leftovers { .. } => cut.people(),
     }));
+    who.extend(beside.iter().flat_map(|cut| cut.people()));
     let who: Vec<SmolStr> = who.into_iter().collect();
     let spaces: Vec<SmolStr> = match record.leaving {
         Leaving::Tenant(_) => offboarding.namespaces.clone(),

@@ -24,8 +24,12 @@ pub struct Surround {
     pub timeout: Duration,
 }
 
-/// Opens those that the roster names, and no other.
-pub(super) fn open(vault: &Vault, around: &Surround) -> BTreeMap<System, Arc<dyn Provider>> {
+/// Opens those that the roster names, and no other. Whoever has more to do there than a run takes them by `also`.
+pub(super) fn open(
+    vault: &Vault,
+    around: &Surround,
+    also: &mut dyn FnMut(&Arc<VaultServer>),
+) -> BTreeMap<System, Arc<dyn Provider>> {
     let mut named: BTreeMap<System, Vec<&Credentials>> = BTreeMap::new();
     for login in vault.ways() {
         named.entry(login.connection.system).or_default().push(login);
@@ -33,10 +37,10 @@ pub(super) fn open(vault: &Vault, around: &Surround) -> BTreeMap<System, Arc<dyn
     let of_vault = named.get(&System::Vault).and_then(|ways| ways.first());
     let address = of_vault.and_then(|way| way.connection.settings.get("address")).and_then(Tree::as_text);
     let address = address.cloned();
-    let one = |(system, ways): (System, Vec<&Credentials>)| {
-        Some((system, one(system, &ways, around, address.as_deref())?))
+    let mut one = |(system, ways): (System, Vec<&Credentials>)| {
+        Some((system, one(system, &ways, around, address.as_deref(), also)?))
     };
-    named.into_iter().filter_map(one).collect()
+    named.into_iter().filter_map(&mut one).collect()
 }
 
 /// The adapter of a system, with all the ways to it. `vault` is the address of Vault, for commands that read a key there.
@@ -45,13 +49,16 @@ fn one(
     ways: &[&Credentials],
     around: &Surround,
     vault: Option<&str>,
+    also: &mut dyn FnMut(&Arc<VaultServer>),
 ) -> Option<Arc<dyn Provider>> {
     match system {
         // They are opened by an option.
         System::Kube | System::Node => None,
         System::Vault => {
             let way = ways.first()?;
-            Some(Arc::new(VaultServer::new(way, Arc::clone(&around.home), around.timeout)))
+            let server = Arc::new(VaultServer::new(way, Arc::clone(&around.home), around.timeout));
+            also(&server);
+            Some(server)
         }
         System::Dns => Some(Arc::new(Dns::open(ways, around, vault))),
     }

@@ -28,8 +28,12 @@ pub struct Composite {
     beside: BTreeMap<System, Arc<dyn Provider>>,
     /// Those that the roster names, from when the secrets of the run are known.
     named: OnceLock<BTreeMap<System, Arc<dyn Provider>>>,
+    opens: Opens,
     timeout: Duration,
 }
+
+/// Opens the systems that the roster names.
+pub type Opens = Box<dyn Fn(&Vault, &Surround) -> BTreeMap<System, Arc<dyn Provider>> + Send + Sync>;
 
 /// How long an answer of a system beside the home may take, where nobody says.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,7 +46,14 @@ impl Composite {
         beside: impl IntoIterator<Item = (System, Arc<dyn Provider>)>,
     ) -> Composite {
         let beside = beside.into_iter().collect();
-        Composite { home, beside, named: OnceLock::new(), timeout: TIMEOUT }
+        let opens: Opens = Box::new(|vault, around| beside::open(vault, around, &mut |_| {}));
+        Composite { home, beside, named: OnceLock::new(), opens, timeout: TIMEOUT }
+    }
+
+    /// The same, which opens in another way what the roster names.
+    #[must_use]
+    pub fn opened_by(self, opens: Opens) -> Composite {
+        Composite { opens, ..self }
     }
 
     /// The same with another time for an answer of a system that the roster names.
@@ -133,7 +144,7 @@ impl Provider for Composite {
     fn entrust(&self, vault: Arc<Vault>) {
         // The first one counts: a run looks at the systems that its roster names.
         self.named.get_or_init(|| {
-            beside::open(&vault, &Surround { home: Arc::clone(&self.home), timeout: self.timeout })
+            (self.opens)(&vault, &Surround { home: Arc::clone(&self.home), timeout: self.timeout })
         });
         self.others().for_each(|(_, provider)| provider.entrust(Arc::clone(&vault)));
         self.home.entrust(vault);

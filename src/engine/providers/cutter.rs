@@ -2,7 +2,7 @@
 //! way in kwo by which anything ends, and no run of `plan`, `apply`, `sync`, `hook`, `watch` or `ci` gets hold of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kwo_planner::observed::Version;
 use kwo_planner::offboard::{Cut, Removal};
@@ -10,7 +10,8 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
 
-use super::{Note, Promise, Refusal};
+use super::composite::Opens;
+use super::{Note, Promise, Refusal, beside};
 use crate::departed::Departed;
 use crate::marks::{Marks, Milestone};
 
@@ -68,10 +69,15 @@ pub trait Records: Send + Sync {
     ) -> Promise<'a, Result<Note, Refusal>>;
 }
 
+/// Systems that are opened later.
+type Named = Arc<OnceLock<BTreeMap<System, Arc<dyn Cutter>>>>;
+
 /// The systems that somebody can leave.
 pub struct Cutters {
     home: Arc<dyn Cutter>,
     systems: BTreeMap<System, Arc<dyn Cutter>>,
+    /// Those that the roster names, from when the secrets of the run are known.
+    named: Named,
     /// Where the records are.
     pub records: Arc<dyn Records>,
 }
@@ -84,7 +90,21 @@ impl Cutters {
         home: Arc<dyn Cutter>,
         systems: impl IntoIterator<Item = (System, Arc<dyn Cutter>)>,
     ) -> Cutters {
-        Cutters { home, systems: systems.into_iter().collect(), records }
+        Cutters { home, systems: systems.into_iter().collect(), named: Named::default(), records }
+    }
+
+    /// Opens the systems that the roster names, so that somebody can leave them as well.
+    #[must_use]
+    pub fn opens(&self) -> Opens {
+        let named = Arc::clone(&self.named);
+        Box::new(move |vault, around| {
+            let mut cutters: BTreeMap<System, Arc<dyn Cutter>> = BTreeMap::new();
+            let opened = beside::open(vault, around, &mut |server| {
+                cutters.insert(System::Vault, Arc::clone(server) as Arc<dyn Cutter>);
+            });
+            let _ = named.set(cutters);
+            opened
+        })
     }
 
     /// The main system, by which a namespace ends.
@@ -99,6 +119,7 @@ impl Cutters {
     /// When the run was not asked to look at that system.
     pub fn of(&self, id: &ResourceId) -> Result<&dyn Cutter, Refusal> {
         let why = || Refusal::Refused { why: id.system.rules().not_asked().to_string() };
-        self.systems.get(&id.system).map(|cutter| &**cutter).ok_or_else(why)
+        let named = || self.named.get()?.get(&id.system);
+        self.systems.get(&id.system).or_else(named).map(|cutter| &**cutter).ok_or_else(why)
     }
 }

@@ -31,7 +31,12 @@ impl Brought {
     ) -> Result<Brought, Clash> {
         let mut bodies: BTreeMap<&ResourceId, Tree> = BTreeMap::new();
         // Who the registry lets in is no part of an object that a rule reads.
-        let counts = |cut: &&Cut| cut.id().known_kind().is_some() && cut.logins().is_none();
+        let counts = |cut: &&Cut| {
+            let id = cut.id();
+            // Outside the cluster what the roster wants is judged as it wants it.
+            let outside = id.vault_kind().is_some() && desired.get(id).is_none();
+            (id.known_kind().is_some() || outside) && cut.logins().is_none()
+        };
         for cut in cuts.into_iter().filter(counts) {
             if cut.parts().is_empty() {
                 bodies.insert(cut.id(), cut.inverse().clone());
@@ -110,6 +115,10 @@ mod tests {
             brought.desired.resources().iter().map(|resource| resource.body.to_string()).collect();
         assert_eq!(bodies, [r#"{"kind":"RoleBinding","subjects":[{"kind":"User","name":"eve"}]}"#]);
         assert_eq!(brought.roles.len(), 1);
+        let member = cut(r#"{"id":"vault:Member/kwo-a-owner/eve","seen":"u","order":"right","why":"w",
+            "inverse":{"group":"kwo-a-owner","identity":"eve"}}"#);
+        let outside = Brought::by(&Desired::default(), [&member], &nobody).unwrap();
+        assert_eq!(outside.desired.resources()[0].id, *member.id());
         let alone = Brought::by(&Desired::default(), [&part], &nobody).unwrap();
         assert!(alone.desired.resources().is_empty(), "a part of what is not there does not come back");
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outside::{in_group, told};
 use super::{Logins, Pick};
 use crate::access;
 use crate::domains::roles::{NAVIGATION, POWER_USER};
@@ -187,14 +188,16 @@ impl Cut {
     #[must_use]
     pub fn people(&self) -> Vec<SmolStr> {
         let whole = self.inverse.get("subjects").map(Tree::items).unwrap_or_default();
-        whole.iter().chain(self.parts.iter().map(|entry| &entry.value)).filter_map(person).collect()
+        let bound = whole.iter().chain(self.parts.iter().map(|entry| &entry.value)).filter_map(person);
+        bound.chain(in_group(&self.id)).collect()
     }
 
     /// Everybody who loses it, service accounts too, as `system:serviceaccount:NAMESPACE:NAME`.
     #[must_use]
     pub fn holders(&self) -> Vec<SmolStr> {
         let whole = self.inverse.get("subjects").map(Tree::items).unwrap_or_default();
-        whole.iter().chain(self.parts.iter().map(|entry| &entry.value)).filter_map(holder).collect()
+        let bound = whole.iter().chain(self.parts.iter().map(|entry| &entry.value)).filter_map(holder);
+        bound.chain(in_group(&self.id)).collect()
     }
 
     /// What an undo gives, read off what it would write. A record can be written by others than kwo, and what it says of
@@ -203,6 +206,9 @@ impl Cut {
     pub fn gives(&self) -> Vec<String> {
         if let Some(Logins { of: _, names }) = &self.logins {
             return names.iter().map(|name| format!("the registry lets in {name} again")).collect();
+        }
+        if let Some(kind) = self.id.vault_kind() {
+            return told(self, kind);
         }
         if self.parts.is_empty() {
             let sentences = access::sentences(&self.id, &self.inverse, "becomes");

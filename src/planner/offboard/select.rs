@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use smol_str::format_smolstr;
 
 use super::cut::{holder, is_account_of, is_person, person};
+use super::outside::in_group;
 use super::{Kept, Leaving, Offboarding, Part, Pick};
 use crate::access;
 use crate::change::Leftover;
@@ -13,11 +14,10 @@ use crate::endings::{ending, showing};
 use crate::kinds::Kind;
 use crate::observed::{Observed, Present, Sighting};
 use crate::origin::Origin;
-use crate::plan::{Adopt, Provenance, plan};
+use crate::plan::{self, Adopt, Provenance, plan};
 use crate::resource::{Desired, Reason, ResourceId};
 use crate::roster::Sources;
 use crate::systems::Order;
-use crate::systems::vault::member;
 use crate::tree::{SmolStr, Tree};
 
 /// What others gave: is it cut, too, and the command that does so.
@@ -46,12 +46,14 @@ pub fn select(
             let leftovers = leftovers(without, observed);
             let theirs = leftovers.iter().filter(|left| belongs(left, name, with, without));
             sorted(theirs, &mut found);
+            let of = Owner { tenant: name, with, observed, known, leaving };
+            of.others_apart(&mut found);
             found.lines = named(roster, name);
             strangers(observed, &mut found);
         }
         Leaving::Person { name, everywhere } => {
             bindings_of(name, *everywhere, observed, &mut found);
-            found.by_hand.extend(beyond(name, observed));
+            found.cut.extend(beyond(name, observed));
             found.lines = lines_of(name, with);
         }
         Leaving::Leftovers { access } => {
@@ -80,7 +82,8 @@ pub fn select(
     found.holders = holders(&found.foreign, observed);
     found.admins = admins(&found.people, observed);
     found.kept = kept(&found, without, observed, &others.command);
-    found.kept.extend(found.by_hand.iter().filter_map(left_in));
+    let left = found.foreign.iter().filter_map(|pick| left_in(pick, &others.command)).collect::<Vec<_>>();
+    found.kept.extend(left);
     found.unproven = observed.iter().filter_map(unproven).chain(away(observed)).collect();
     found
 }
@@ -115,7 +118,7 @@ fn sorted<'l>(leftovers: impl Iterator<Item = &'l Leftover>, found: &mut Offboar
         let whole = left.pointer.is_none();
         let kind = left.id.known_kind();
         // Parts of files, and of texts within objects, are a person's to change.
-        let by_hand = left.id.system.rules().ends_by_hand();
+        let by_hand = left.id.system.rules().ends_by_hand(&left.id, whole);
         let by_hand = by_hand
             || left.pointer.as_deref().is_some_and(|pointer| {
                 kind.is_none() || left.id.shape().is_some_and(|shape| shape.is_in_document(pointer))
@@ -131,6 +134,41 @@ fn sorted<'l>(leftovers: impl Iterator<Item = &'l Leftover>, found: &mut Offboar
     }
     found.destroy.sort_by_key(|pick| (pick.id.known_kind() == Some(Kind::Namespace), pick.id.clone()));
     found.namespaces.sort();
+}
+
+/// What tells what a tenant has outside the cluster from what others have there.
+struct Owner<'o> {
+    tenant: &'o SmolStr,
+    with: &'o Desired,
+    observed: &'o Observed,
+    known: &'o [SmolStr],
+    leaving: &'o Leaving,
+}
+
+impl Owner<'_> {
+    /// Leaves alone what carries another's mark, and takes apart whom others put into a group: kwo did not, where neither the
+    /// roster names them, nor a binding of the tenant, nor the record of an earlier cut.
+    fn others_apart(&self, found: &mut Offboarding) {
+        let Owner { tenant, with, observed, known, leaving } = self;
+        let marked = |pick: &Pick| match observed.get(&pick.id) {
+            Some(Sighting::Present(present)) => plan::tenant(&present.body) == **tenant,
+            _ => false,
+        };
+        let (bound, outside): (Vec<Pick>, Vec<Pick>) =
+            std::mem::take(&mut found.cut).into_iter().partition(|pick| pick.id.system.rules().is_reviewed());
+        let theirs = people(&bound, observed, leaving);
+        found.cut = bound;
+        for pick in outside {
+            let own = in_group(&pick.id).is_none_or(|who| {
+                with.get(&pick.id).is_some() || theirs.contains(&who) || known.contains(&who)
+            });
+            match (marked(&pick), own) {
+                (false, _) => found.by_hand.push(pick),
+                (true, true) => found.cut.push(pick),
+                (true, false) => found.foreign.push(pick),
+            }
+        }
+    }
 }
 
 /// What a person has in systems where no binding says so.
@@ -213,6 +251,7 @@ fn people(cut: &[Pick], observed: &Observed, leaving: &Leaving) -> Vec<SmolStr> 
         return people.into_iter().collect();
     }
     for pick in cut {
+        people.extend(in_group(&pick.id));
         let Some(Sighting::Present(present)) = observed.get(&pick.id) else { continue };
         people.extend(subjects(&present.body).iter().filter(|one| ends(pick, one)).filter_map(person));
     }
@@ -324,27 +363,25 @@ fn line(reason: &Reason, sources: &Sources) -> SmolStr {
     Origin::of(reason, sources).to_string().into()
 }
 
-/// What somebody still has in a system in which kwo cuts nothing.
-fn left_in(pick: &Pick) -> Option<Kept> {
+/// What somebody still has outside the cluster, whom no roster put there as far as kwo knows.
+fn left_in(pick: &Pick, command: &SmolStr) -> Option<Kept> {
     let rules = pick.id.system.rules();
-    let who = member(&pick.id.name).called();
-    let theirs = rules.ends_by_hand() && rules.is_of(&pick.id, &who);
     Some(Kept {
-        who,
-        grants: rules.still_gives(&pick.id).filter(|_| theirs)?.into(),
+        who: in_group(&pick.id)?,
+        grants: rules.still_gives(&pick.id)?.into(),
         namespace: SmolStr::default(),
         role: pick.id.scope.clone(),
         by_roster: false,
-        because: "kwo cuts nothing there".into(),
+        because: "no roster that kwo knows put them there".into(),
         binding: Some(pick.id.clone()),
-        ends: pick.command.clone(),
+        ends: command.clone(),
     })
 }
 
 /// What could not be looked at in a system about which no access review says anything.
 fn unproven((id, sighting): (&ResourceId, &Sighting)) -> Option<SmolStr> {
     match sighting {
-        Sighting::Unknown { why } if id.system.rules().ends_by_hand() => Some(format_smolstr!("{id}: {why}")),
+        Sighting::Unknown { why } if !id.system.rules().is_reviewed() => Some(format_smolstr!("{id}: {why}")),
         _ => None,
     }
 }

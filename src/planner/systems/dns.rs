@@ -127,8 +127,12 @@ impl Rules for Zones {
     }
 
     /// Whoever leaves takes no record along: a person ends it by its command.
-    fn ends_by_hand(&self) -> bool {
+    fn ends_by_hand(&self, _: &ResourceId, _: bool) -> bool {
         true
+    }
+
+    fn is_reviewed(&self) -> bool {
+        false
     }
 
     fn loses(&self, _: &ResourceId, _: bool) -> Order {

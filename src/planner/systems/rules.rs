@@ -70,9 +70,15 @@ pub trait Rules: Sync {
         false
     }
 
-    /// Is it by hand that what is in it ends, also when somebody leaves?
-    fn ends_by_hand(&self) -> bool {
+    /// Is it by hand that this object ends, or a part of it, also when somebody leaves?
+    fn ends_by_hand(&self, _id: &ResourceId, _whole: bool) -> bool {
         false
+    }
+
+    /// Do the access reviews of the API server say whether anybody still has what is in it? Where they do not, only another
+    /// look does.
+    fn is_reviewed(&self) -> bool {
+        true
     }
 
     /// Is this object there for this person alone, in a system where that is no binding?

@@ -200,8 +200,20 @@ impl Rules for OfVault {
         matches!(id.vault_kind(), Some(VaultKind::Entity | VaultKind::ExternalGroup))
     }
 
-    fn ends_by_hand(&self) -> bool {
-        true
+    /// Who is in a group, and what a policy says, ends with whoever leaves. A group that nobody is in and an entity without a
+    /// group give nothing, and have ids on the server that nothing brings back. The roles and the policy of pipelines are
+    /// those of all tenants.
+    fn ends_by_hand(&self, id: &ResourceId, whole: bool) -> bool {
+        let theirs = match id.vault_kind() {
+            Some(VaultKind::Member) => true,
+            Some(VaultKind::Policy) => !is_of_pipelines(&id.name),
+            _ => false,
+        };
+        !(whole && theirs)
+    }
+
+    fn is_reviewed(&self) -> bool {
+        false
     }
 
     fn is_of(&self, id: &ResourceId, person: &str) -> bool {

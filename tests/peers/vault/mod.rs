@@ -40,7 +40,7 @@ impl World {
         let page = std::fs::read_to_string(places::root().join("docs/how-to/vault.md")).unwrap();
         let rights = page.split("```hcl\n").nth(1).and_then(|text| text.split("```").next()).unwrap();
         bao.root("POST", "sys/policies/acl/kwo", &json!({"policy": rights}));
-        let token = json!({"id": TOKEN, "policies": ["kwo"], "no_parent": true, "no_default_policy": true});
+        let token = json!({"id": TOKEN, "policies": ["kwo", "of-leaving"], "no_parent": true, "no_default_policy": true});
         bao.root("POST", "auth/token/create", &token);
         std::fs::write(bench.path("token"), TOKEN).unwrap();
         let address = RefCell::new(bao.url());

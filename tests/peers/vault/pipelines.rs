@@ -11,7 +11,7 @@ use super::{TOKEN, World, uid};
 pub(super) const ASKED: &str = "    pipelines: {}\n    deployers: kubernetes\n";
 
 /// A token of a service account, for this audience.
-fn token(namespace: &str, account: &str, audience: &str) -> String {
+pub(super) fn token(namespace: &str, account: &str, audience: &str) -> String {
     kubectl_ok(&["create", "token", account, "-n", namespace, "--audience", audience]).trim().to_owned()
 }
 

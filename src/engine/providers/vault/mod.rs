@@ -3,6 +3,7 @@
 //! carries the uid of its cluster.
 
 mod checkup;
+mod cutter;
 mod kv;
 mod mark;
 mod methods;

@@ -45,11 +45,24 @@ impl VaultServer {
     ///
     /// # Errors
     /// When there is none of the two: with what is seen of every object then.
-    async fn open(&self) -> Result<(&Session, &SmolStr), Sighting> {
+    pub(super) async fn open(&self) -> Result<(&Session, &SmolStr), Sighting> {
         let session = self.session.as_ref().map_err(|why| Sighting::Unknown { why: why.clone() })?;
         let uid = self.uid.get_or_init(|| cluster(&*self.home)).await;
         Ok((session, uid.as_ref().map_err(Sighting::clone)?))
     }
+
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
+    }
+}
+
+/// Why there is no way to the server.
+pub(super) fn unseen(seen: Sighting) -> Refusal {
+    let why = match seen {
+        Sighting::Unknown { why } | Sighting::LeftOut { why } => why.into(),
+        Sighting::Absent | Sighting::Present(_) => "nobody looked".to_owned(),
+    };
+    Refusal::Refused { why }
 }
 
 impl Provider for VaultServer {
@@ -71,13 +84,7 @@ impl Provider for VaultServer {
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
-            let refused = |seen| match seen {
-                Sighting::Unknown { why } | Sighting::LeftOut { why } => Refusal::Refused { why: why.into() },
-                Sighting::Absent | Sighting::Present(_) => {
-                    Refusal::Refused { why: "nobody looked".to_owned() }
-                }
-            };
-            let (session, uid) = self.open().await.map_err(refused)?;
+            let (session, uid) = self.open().await.map_err(unseen)?;
             write::step(&self.turns, session, uid, step).await
         })
     }

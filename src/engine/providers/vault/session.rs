@@ -218,18 +218,36 @@ impl Session {
     /// # Errors
     /// When the server says no, or nothing.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+        self.changed(Method::POST, "write", path, Some(&body.to_string())).await
+    }
+
+    /// Deletes what is at a path, for somebody who leaves. Nothing else in kwo does.
+    ///
+    /// # Errors
+    /// When the server says no, or nothing.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Refusal> {
+        self.changed(Method::DELETE, "delete", path, None).await.map(drop)
+    }
+
+    async fn changed(
+        &self,
+        method: Method,
+        verb: &str,
+        path: &str,
+        json: Option<&str>,
+    ) -> Result<Value, Refusal> {
         let refused = |why: SmolStr| Refusal::Refused { why: why.into() };
         let headers = self.headers().await.map_err(refused)?;
-        let (whole, json) = (format!("/v1/{path}"), body.to_string());
-        let ask = Ask { method: Method::POST, path: &whole, headers, json: Some(&json), longest: LONGEST };
+        let whole = format!("/v1/{path}");
+        let ask = Ask { method, path: &whole, headers, json, longest: LONGEST };
         let answer = self.send(&ask).await?;
         match answer.status {
             StatusCode::NO_CONTENT => Ok(Value::Null),
-            StatusCode::OK => self.understood(&answer, "write", path).map_err(refused),
+            StatusCode::OK => self.understood(&answer, verb, path).map_err(refused),
             status if status.is_server_error() => {
                 Err(Refusal::Unreachable { why: format!("{} answers {status}", self.server()) })
             }
-            _ => Err(Refusal::Refused { why: self.no(&answer, "write", path).into() }),
+            _ => Err(Refusal::Refused { why: self.no(&answer, verb, path).into() }),
         }
     }
 

@@ -1,0 +1,279 @@
+//! What a cut takes in Vault, and what a record may bring back there. A record is a stranger's text, and Vault says of no
+//! policy who wrote it: so each line of one that comes back is one that kwo writes for that namespace, or it comes back by
+//! name only.
+
+use std::collections::BTreeSet;
+
+use super::{Cut, Leaving};
+use crate::plain::one_line;
+use crate::resource::ResourceId;
+use crate::tree::{SmolStr, Tree};
+use crate::vault::{DEPLOYER, OURS, VaultKind, member};
+
+/// Where the group of a membership stands in what comes back.
+pub const GROUP: &str = "group";
+/// … and who is in it.
+pub const IDENTITY: &str = "identity";
+/// Where the lines of a policy stand, kwo's mark among them.
+pub const POLICY: &str = "policy";
+
+/// The levels of access that kwo makes policies for.
+const LEVELS: [&str; 3] = ["owner", "deployer", "viewer"];
+/// The paths below a store that they name, and what they give there.
+const VERBS: [&str; 5] = ["data", "metadata", "delete", "undelete", "destroy"];
+const CAN: [&str; 6] = ["create", "read", "update", "patch", "delete", "list"];
+
+/// Who is in a group of Vault by this object, as the roster writes them.
+#[must_use]
+pub fn in_group(id: &ResourceId) -> Option<SmolStr> {
+    (id.vault_kind() == Some(VaultKind::Member)).then(|| member(&id.name).called())
+}
+
+/// Is it what a cut of this one takes in Vault, and its inverse what it names?
+pub(super) fn check(cut: &Cut, kind: VaultKind, leaving: &Leaving) -> bool {
+    let (id, inverse) = (cut.id(), cut.inverse());
+    let keys: Vec<&str> = inverse.entries().iter().map(|(key, _)| key.as_str()).collect();
+    let text = |key: &str| inverse.get(key).and_then(Tree::as_text).map(SmolStr::as_str);
+    let whole = cut.parts().is_empty() && cut.logins().is_none();
+    let theirs = match (leaving, kind) {
+        (Leaving::Person { name, everywhere: _ }, VaultKind::Member) => member(&id.name).called() == *name,
+        (Leaving::Tenant(_) | Leaving::Leftovers { .. }, VaultKind::Member) => true,
+        (Leaving::Tenant(name), VaultKind::Policy) => marked(inverse, Some(name)),
+        (Leaving::Leftovers { .. }, VaultKind::Policy) => marked(inverse, None),
+        _ => false,
+    };
+    let form = match kind {
+        VaultKind::Member => {
+            keys == [GROUP, IDENTITY]
+                && text(GROUP) == Some(&id.scope)
+                && text(IDENTITY) == Some(&id.name)
+                && id.scope.starts_with(OURS)
+        }
+        VaultKind::Policy => keys == [POLICY] && id.name.starts_with(OURS),
+        _ => false,
+    };
+    whole && theirs && form
+}
+
+/// The lines of a policy that comes back; nothing where they are not lines.
+fn lines(inverse: &Tree) -> Option<Vec<&str>> {
+    let items = inverse.get(POLICY)?.items();
+    let line = |item| Tree::as_text(item).map(SmolStr::as_str).filter(|line| !line.contains('\n'));
+    items.iter().map(line).collect()
+}
+
+/// Does its first line say whose it is?
+fn marked(inverse: &Tree, tenant: Option<&SmolStr>) -> bool {
+    let first = lines(inverse).and_then(|lines| lines.first().copied());
+    let mark = first.and_then(|line| line.trim_end().strip_prefix("# kwo cluster=")?.split_once(" tenant="));
+    mark.is_some_and(|(_, of)| tenant.is_none_or(|tenant| of == tenant))
+}
+
+/// Who or what has to be named before this comes back in Vault, because it lies beyond these namespaces and this store.
+pub(super) fn beyond(
+    cut: &Cut,
+    kind: VaultKind,
+    (spaces, store): (&BTreeSet<SmolStr>, &str),
+) -> Vec<SmolStr> {
+    let id = cut.id();
+    let of = |name: &str| {
+        let (space, level) = name.strip_prefix(OURS)?.rsplit_once('-')?;
+        spaces.get(space).filter(|_| LEVELS.contains(&level)).cloned()
+    };
+    match kind {
+        // Of whom the login system knows no name nobody can say who comes back.
+        VaultKind::Member => {
+            let nameless = ["entity ", "group "].iter().any(|word| id.name.starts_with(word));
+            let within = of(&id.scope).is_some() && !nameless;
+            if within { Vec::new() } else { vec![member(&id.name).called()] }
+        }
+        VaultKind::Policy => {
+            let own = of(&id.name).is_some_and(|space| {
+                lines(cut.inverse())
+                    .is_some_and(|lines| is_kwos(lines.get(1..).unwrap_or_default(), store, &space))
+            });
+            if own { Vec::new() } else { vec![id.to_string().into()] }
+        }
+        _ => vec![id.to_string().into()],
+    }
+}
+
+/// Are these lines of a policy such as kwo writes them for this namespace?
+fn is_kwos(lines: &[&str], store: &str, space: &str) -> bool {
+    let mut rest = lines.strip_suffix(&[""]).unwrap_or(lines);
+    let ends = [format!("/{space}"), format!("/{space}/*")];
+    let tokens = [
+        "  capabilities = [\"update\"]".to_owned(),
+        "  allowed_parameters = {".to_owned(),
+        format!("    \"kubernetes_namespace\" = [\"{space}\"]"),
+        "    \"ttl\" = []".to_owned(),
+        "  }".to_owned(),
+        "  required_parameters = [\"kubernetes_namespace\"]".to_owned(),
+    ];
+    while let Some((first, after)) = rest.split_first() {
+        let Some(path) = first.strip_prefix("path \"").and_then(|path| path.strip_suffix("\" {")) else {
+            return false;
+        };
+        let Some(end) = after.iter().position(|line| *line == "}") else { return false };
+        let body = &after[..end];
+        let verb = path.strip_prefix(store).and_then(|path| path.strip_prefix('/'));
+        let verb = verb.and_then(|path| ends.iter().find_map(|end| path.strip_suffix(end.as_str())));
+        let secrets = verb.is_some_and(|verb| VERBS.contains(&verb)) && matches!(body, [can] if gives(can));
+        let engine = path.strip_suffix(DEPLOYER).is_some_and(|path| path.ends_with("/creds/"));
+        if !(secrets || engine && body == tokens) {
+            return false;
+        }
+        rest = &after[end + 1..];
+    }
+    true
+}
+
+/// Is it a line with capabilities, and are these such as kwo gives?
+fn gives(line: &str) -> bool {
+    let words = line.strip_prefix("  capabilities = [").and_then(|words| words.strip_suffix(']'));
+    let known = |word: &str| {
+        word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).is_some_and(|word| CAN.contains(&word))
+    };
+    words.is_some_and(|words| words.split(", ").all(known))
+}
+
+/// What it gives in Vault when it comes back, read off what would be written.
+pub(super) fn told(cut: &Cut, kind: VaultKind) -> Vec<String> {
+    let id = cut.id();
+    match kind {
+        VaultKind::Member => {
+            vec![format!("{} is in the Vault group {} again", one_line(&id.name), one_line(&id.scope))]
+        }
+        VaultKind::Policy => {
+            let lines = lines(cut.inverse()).unwrap_or_default();
+            lines
+                .iter()
+                .skip(1)
+                .filter(|line| !line.is_empty())
+                .map(|line| one_line(line).into_owned())
+                .collect()
+        }
+        _ => vec![one_line(&cut.inverse().to_string()).into_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domains::{compile, parse};
+    use crate::roster::{SourceFile, Sources};
+
+    fn cut(id: &str, inverse: &str) -> Cut {
+        let json = format!(r#"{{"id":"{id}","seen":"7","inverse":{inverse},"order":"right","why":"w"}}"#);
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn policy(id: &str, tenant: &str, lines: &[&str]) -> Cut {
+        let mark = format!("# kwo cluster=u tenant={tenant}");
+        let lines: Vec<&str> = [mark.as_str()].into_iter().chain(lines.iter().copied()).chain([""]).collect();
+        cut(id, &format!(r#"{{"policy":{}}}"#, serde_json::to_string(&lines).unwrap()))
+    }
+
+    fn alice() -> Leaving {
+        Leaving::Tenant("alice".into())
+    }
+
+    /// What kwo writes for a namespace comes back there, whatever of it the roster asks for.
+    #[test]
+    fn every_policy_that_kwo_writes_for_a_namespace_comes_back_without_a_name() {
+        let text = "{apiVersion: kwo/v1, kind: Roster, systems: {vault: {address: 'https://v', login: {token: {env: T}}, \
+            people: oidc, kv: a/b, deployers: prod/k8s}}, tenants: {alice: {owners: [a], namespaces: [x, y], members: \
+            [{identity: v, access: viewer}, {identity: d, access: deployer}]}}}";
+        let source = SourceFile { name: "r".to_owned(), text: text.to_owned() };
+        let roster = parse(Sources::new(vec![source])).unwrap();
+        let desired = compile(&roster).unwrap();
+        let spaces = BTreeSet::from(["x".into(), "y".into()]);
+        let mut seen = 0;
+        for resource in desired.resources() {
+            if resource.id.vault_kind() != Some(VaultKind::Policy) {
+                continue;
+            }
+            let lines: Vec<&str> = resource
+                .body
+                .get(POLICY)
+                .unwrap()
+                .items()
+                .iter()
+                .map(|line| line.as_text().unwrap().as_str())
+                .collect();
+            let cut = policy(&resource.id.to_string(), "alice", &lines);
+            assert_eq!(cut.check(&alice()), Ok(()), "{}", resource.id);
+            assert!(cut.beyond(&spaces, "a/b").is_empty(), "{lines:?}");
+            assert_eq!(cut.beyond(&spaces, "a"), [resource.id.to_string()], "another store is another's");
+            assert_eq!(cut.beyond(&BTreeSet::from(["z".into()]), "a/b"), [resource.id.to_string()]);
+            seen += 1;
+        }
+        assert_eq!(seen, 6);
+    }
+
+    #[test]
+    fn a_policy_that_gives_anything_else_comes_back_by_name_only() {
+        let spaces = BTreeSet::from(["alice".into()]);
+        let (id, read) = ("vault:Policy/kwo-alice-owner", "  capabilities = [\"read\"]");
+        for lines in [
+            &["path \"*\" {", "  capabilities = [\"sudo\"]", "}"][..],
+            &["path \"secret/data/bob/*\" {", read, "}"],
+            &["path \"secret/data/alice-prod/*\" {", read, "}"],
+            &["path \"secret/data/*/alice\" {", read, "}"],
+            &["path \"secret/data/+/alice\" {", read, "}"],
+            &["path \"other/data/alice/*\" {", read, "}"],
+            &["path \"secret/data/alice/*\" {", "  capabilities = [\"read\", \"sudo\"]", "}"],
+            &["path \"secret/data/alice/*\" {", read, "  policy = \"sudo\"", "}"],
+            &["path \"secret/data/alice/*\" {", read, "} path \"*\" {", read, "}"],
+            &["path \"secret/data/alice/*\" {", read],
+            &["path \"kubernetes/creds/kwo-deployer\" {", "  capabilities = [\"update\"]", "}"],
+            &["  path \"*\" { capabilities = [\"root\"] }"],
+        ] {
+            let cut = policy(id, "alice", lines);
+            assert_eq!(cut.check(&alice()), Ok(()));
+            assert_eq!(cut.beyond(&spaces, "secret"), [id], "{lines:?}");
+            assert_eq!(cut.gives().len(), lines.len());
+        }
+    }
+
+    #[test]
+    fn what_no_cut_takes_in_vault_comes_back_by_no_record() {
+        let (person, leftovers) =
+            (Leaving::Person { name: "bob".into(), everywhere: true }, Leaving::Leftovers { access: true });
+        let in_group = |id: &str, group: &str, who: &str| {
+            cut(id, &format!(r#"{{"group":"{group}","identity":"{who}"}}"#))
+        };
+        let own = in_group("vault:Member/kwo-alice-owner/bob", "kwo-alice-owner", "bob");
+        for leaving in [&alice(), &person, &leftovers] {
+            assert_eq!(own.check(leaving), Ok(()));
+        }
+        assert_eq!(own.people(), ["bob"]);
+        assert_eq!(own.gives(), ["bob is in the Vault group kwo-alice-owner again"]);
+        let spaces = BTreeSet::from(["alice".into()]);
+        assert!(own.beyond(&spaces, "secret").is_empty());
+        assert_eq!(own.beyond(&BTreeSet::from(["bob".into()]), "secret"), ["bob"]);
+        let nameless = in_group("vault:Member/kwo-alice-owner/entity 7", "kwo-alice-owner", "entity 7");
+        assert_eq!(nameless.beyond(&spaces, "secret"), ["entity 7"]);
+        let eve = in_group("vault:Member/kwo-alice-owner/eve", "kwo-alice-owner", "eve");
+        assert!(eve.check(&person).is_err(), "what is about one person gives nothing to another");
+        let bobs = policy("vault:Policy/kwo-alice-owner", "bob", &[]);
+        assert!(
+            bobs.check(&alice()).is_err() && bobs.check(&leftovers).is_ok() && bobs.check(&person).is_err()
+        );
+        for forged in [
+            in_group("vault:Member/kwo-alice-owner/bob", "kwo-alice-owner", "eve"),
+            in_group("vault:Member/kwo-alice-owner/bob", "admins", "bob"),
+            in_group("vault:Member/admins/bob", "admins", "bob"),
+            cut("vault:Policy/root", r##"{"policy":["# kwo cluster=u tenant=alice"]}"##),
+            cut("vault:Policy/kwo-alice-owner", r#"{"policy":["path \"*\" {","}"]}"#),
+            cut("vault:Policy/kwo-alice-owner", r##"{"policy":["# kwo cluster=u tenant=alice\npath"]}"##),
+            cut("vault:Group/kwo-alice-owner", r#"{"policies":["root"]}"#),
+            cut("vault:Entity/bob", r#"{"name":"bob"}"#),
+            cut("vault:AuthRole/kubernetes/kwo-deployer", r#"{"role":{"token_policies":["root"]}}"#),
+        ] {
+            for leaving in [&alice(), &person, &leftovers] {
+                assert!(forged.check(leaving).is_err(), "{forged:?}");
+            }
+        }
+    }
+}
