@@ -20,7 +20,7 @@ fn the_first_tutorial_goes_as_written_in_a_cluster() {
         word: "cluster",
         variables: &variables,
         programs: &[program, kubectl],
-        instead: ("alice", &name),
+        instead: &[("alice", &name)],
     };
     assert_eq!(walk("docs/tutorials/first-cluster.md", &walked), 7);
 }

@@ -116,34 +116,39 @@ sshd() {
     mv -T "$work/sshd" "$out/sshd" 2>/dev/null || [ -x "$out/sshd/sshd" ] || fail "$out/sshd cannot be made"
 }
 
-# A folder with PowerDNS, the library that it needs, its backend, and the tables of that.
+# A folder with PowerDNS, the library that it needs, its backend, the tables of that, and what makes a database of them.
 pdns() {
-    [ -x "$out/pdns/pdns_server" ] && return
+    [ -x "$out/pdns/sqlite3" ] && return
+    rm -rf "$out/pdns"
     command -v apt-get >/dev/null || fail "there is no apt-get to fetch PowerDNS with"
     begin
     mkdir "$work/pdns"
-    for package in pdns-server pdns-backend-sqlite3 libluajit-5.1-2; do
+    for package in pdns-server pdns-backend-sqlite3 libluajit-5.1-2 sqlite3 libreadline8; do
         debian "$package"
     done
-    find "$work/root" \( -name 'libluajit-5.1.so.2' -o -name libgsqlite3backend.so -o -path '*/sbin/pdns_server' \) \
+    find "$work/root" \( -name 'libluajit-5.1.so.2' -o -name libgsqlite3backend.so -o -path '*/sbin/pdns_server' \
+        -o -name 'libreadline.so.8' -o -path '*/bin/sqlite3' \) \
         -exec cp -L {} "$work/pdns" \;
     find "$work/root" -name schema.sqlite3.sql -exec cp -L {} "$work/pdns/schema.sql" \;
-    mv -T "$work/pdns" "$out/pdns" 2>/dev/null || [ -x "$out/pdns/pdns_server" ] || fail "$out/pdns cannot be made"
+    mv -T "$work/pdns" "$out/pdns" 2>/dev/null || [ -x "$out/pdns/sqlite3" ] || fail "$out/pdns cannot be made"
 }
 
-# A folder with Knot DNS, its control program, and the one for updates by its usual name, with the libraries that they need.
+# A folder with Knot DNS, its control program, and its programs for updates and questions by their usual names, with the
+# libraries that they need.
 knot() {
-    [ -x "$out/knot/knotd" ] && return
+    [ -x "$out/knot/dig" ] && return
+    rm -rf "$out/knot"
     command -v apt-get >/dev/null || fail "there is no apt-get to fetch Knot DNS with"
     begin
     mkdir "$work/knot"
     debian knot knot-dnsutils libknot13 libdnssec9 libzscanner4 liburcu8 liblmdb0 libcap-ng0 libedit2 libxdp1 libbpf1 \
-        libelf1 libnghttp2-14 libbsd0
+        libelf1 libnghttp2-14 libbsd0 libfstrm0 libprotobuf-c1
     # The libraries by the names under which programs look for them, which are links.
     find "$work/root" \( -path '*/sbin/knotd' -o -path '*/sbin/knotc' -o -type l -name 'lib*.so.*' \) \
         -exec cp -L {} "$work/knot" \;
     cp "$work/root/usr/bin/knsupdate" "$work/knot/nsupdate"
-    mv -T "$work/knot" "$out/knot" 2>/dev/null || [ -x "$out/knot/knotd" ] || fail "$out/knot cannot be made"
+    cp "$work/root/usr/bin/kdig" "$work/knot/dig"
+    mv -T "$work/knot" "$out/knot" 2>/dev/null || [ -x "$out/knot/dig" ] || fail "$out/knot cannot be made"
 }
 
 # The library that shows a program another clock.

@@ -11,4 +11,5 @@ mod platform;
 mod programs;
 mod readers;
 mod sync;
+mod tutorial;
 mod vault;

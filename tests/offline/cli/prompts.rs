@@ -8,14 +8,17 @@ use testkit::walk::{Walk, blocks, commands, walk};
 use crate::cli::pages::all;
 
 /// The programs that a page may ask people to run.
-const PROGRAMS: [&str; 24] = [
+const PROGRAMS: [&str; 30] = [
     ".ci/run",
     "cargo",
     "cat",
     "cd",
     "cp",
+    "curl",
     "dig",
     "echo",
+    "export",
+    "kill",
     "git",
     "grep",
     "journalctl",
@@ -25,10 +28,13 @@ const PROGRAMS: [&str; 24] = [
     "kwo",
     "ls",
     "mkdir",
+    "pdns_server",
     "printf",
     "promtool",
     "rm",
     "sed",
+    "sqlite3",
+    "until",
     "ssh-keygen",
     "sudo",
     "systemctl",
@@ -109,7 +115,7 @@ fn run(page: &str) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_kwo")).parent().unwrap();
     let variables = [("GIT_CONFIG_NOSYSTEM", "1")];
-    let instead = ("", "");
+    let instead = &[];
     walk(
         page,
         &Walk { folder: folder.path(), word: "run", variables: &variables, programs: &[program], instead },

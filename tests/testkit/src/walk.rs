@@ -1,6 +1,7 @@
 //! What a page of the manual shows at a prompt, run as shown. A block of code says after its fence what becomes of it:
 //! `console run` is run, one command after the other in one folder; `yaml NAME` before it is a file there. Another word
-//! than `run` names blocks that need more than a folder, such as a cluster; a file for these is `yaml WORD NAME`.
+//! than `run` names blocks that need more than a folder, such as a cluster; a file for these is `yaml WORD NAME`. What a
+//! line exports is there for all later ones.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -104,33 +105,39 @@ pub struct Walk<'a> {
     pub variables: &'a [(&'a str, &'a str)],
     /// The folders in which programs are, before those of the machine.
     pub programs: &'a [&'a Path],
-    /// A word that the page says, and what is put in its place.
-    pub instead: (&'a str, &'a str),
+    /// What the page says, and what is put in its place.
+    pub instead: &'a [(&'a str, &'a str)],
 }
 
 /// Runs a page and gives the number of commands.
 pub fn walk(page: &str, walk: &Walk<'_>) -> usize {
     let mut path: String = walk.programs.iter().map(|folder| format!("{}:", folder.display())).collect();
     path += &std::env::var("PATH").unwrap();
-    let mut ran = 0;
+    let (mut ran, mut exported) = (0, Vec::<(String, String)>::new());
     for block in blocks(page) {
-        let text = block.text.replace(walk.instead.0, walk.instead.1);
+        let text = walk.instead.iter().fold(block.text, |text, (said, put)| text.replace(said, put));
         let name = match walk.word {
             "run" => Some(block.more.as_str()).filter(|name| !name.contains(' ')),
             word => block.more.strip_prefix(word).map(str::trim_start),
         };
         match (block.kind.as_str(), name) {
-            ("yaml", Some(name)) if !name.is_empty() => {
+            ("yaml" | "ini", Some(name)) if !name.is_empty() => {
                 std::fs::write(walk.folder.join(name), &text).unwrap();
             }
             ("console", _) if block.more == walk.word => {
                 for (command, shown) in commands(&text) {
+                    if let Some(more) = command.strip_prefix("export ") {
+                        let pairs = more.split(' ').filter_map(|pair| pair.split_once('='));
+                        exported.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                        continue;
+                    }
                     let output = Command::new("sh")
                         .args(["-c", &format!("exec 2>&1; {command}")])
                         .current_dir(walk.folder)
                         .env_clear()
                         .envs([("HOME", walk.folder.to_str().unwrap()), ("PATH", &path)])
                         .envs(walk.variables.iter().copied())
+                        .envs(exported.iter().map(|(name, value)| (name, value)))
                         .stdin(Stdio::null())
                         .output()
                         .unwrap();
