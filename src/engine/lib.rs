@@ -15,7 +15,6 @@ pub mod forge;
 pub mod git;
 pub mod history;
 pub mod identity;
-pub mod issued;
 pub mod kubeconfig;
 pub mod marks;
 pub mod metrics;

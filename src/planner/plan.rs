@@ -257,10 +257,7 @@ fn judge(
     if differences.is_empty() {
         return match again {
             Some(again) => Verdict::Follow(step([again].into(), Some(present))),
-            None => match observed.failing.get(&resource.id) {
-                Some(why) => Verdict::Hold(Hold::Failing { why: why.clone() }),
-                None => Verdict::Settled,
-            },
+            None => Verdict::Settled,
         };
     }
     if !known.marked

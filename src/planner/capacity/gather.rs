@@ -102,8 +102,7 @@ impl Gather {
             | Beside::Ingress
             | Beside::PersistentVolumeClaim
             | Beside::NetworkPolicy
-            | Beside::Certificate
-            | Beside::ClusterIssuer => {}
+            | Beside::Certificate => {}
         }
     }
 

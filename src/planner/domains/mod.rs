@@ -8,7 +8,7 @@ mod authentication;
 mod body;
 pub(crate) mod bounding;
 pub(crate) mod bounds;
-pub mod cert_manager;
+mod cert_manager;
 pub(crate) mod claims;
 pub mod cluster;
 mod compile;
@@ -51,6 +51,7 @@ pub(crate) mod totals;
 mod traefik;
 mod unique;
 pub(crate) mod vault;
+mod zone_keys;
 pub mod zone_servers;
 pub mod zones;
 

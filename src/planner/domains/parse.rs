@@ -113,7 +113,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     overcommit::check(cluster.overcommit.as_ref(), &mut findings);
     claims::check(&tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
-    zones::check(&dns.zones, &tenants, &mut findings);
+    zones::check(&dns, &tenants, &mut findings);
     if let Some(api) = &cluster.api {
         shares::check_api(&api.hosts, &tenants, &mut findings);
     }

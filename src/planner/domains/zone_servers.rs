@@ -15,6 +15,8 @@ choice! {
         Powerdns = "powerdns",
         /// Knot DNS, BIND and others, by transfers and updates of DNS itself (RFC 5936, RFC 2136), signed with TSIG.
         Rfc2136 = "rfc2136",
+        /// Cloudflare, by its API.
+        Cloudflare = "cloudflare",
     }
 }
 
@@ -49,17 +51,24 @@ struct Facts {
 }
 
 static POWERDNS: Facts = Facts {
-    needs: &["url"],
+    needs: &["url", "key"],
     takes: &["server", "ca"],
     example: "provider: powerdns, url: https://ns1.example.com:8443",
     key: "/etc/kwo/powerdns",
 };
 
 static RFC2136: Facts = Facts {
-    needs: &["nameserver", "tsig"],
+    needs: &["nameserver", "tsig", "key"],
     takes: &[],
     example: "provider: rfc2136, nameserver: 192.0.2.53, tsig: {name: kwo}",
     key: "/etc/kwo/tsig",
+};
+
+static CLOUDFLARE: Facts = Facts {
+    needs: &[],
+    takes: &["url", "ca", "key", "resolver", "proxied"],
+    example: "provider: cloudflare, key: {file: /etc/kwo/cloudflare}",
+    key: "/etc/kwo/cloudflare",
 };
 
 impl ZoneProvider {
@@ -67,6 +76,7 @@ impl ZoneProvider {
         match self {
             ZoneProvider::Powerdns => &POWERDNS,
             ZoneProvider::Rfc2136 => &RFC2136,
+            ZoneProvider::Cloudflare => &CLOUDFLARE,
         }
     }
 }
@@ -76,20 +86,26 @@ struct OwnField {
     name: &'static str,
     /// Where the roster has it.
     at: Option<Span>,
-    /// What a finding is called that refused its value. What was refused is not missing as well.
-    refused: &'static str,
+    /// What findings are called that refused its value. What was refused is not missing as well.
+    refused: &'static [&'static str],
 }
 
-fn own_fields(zone: &DnsZone) -> [OwnField; 5] {
-    let DnsZone { provider: _, url, server, nameserver, tsig, key: _, ca, target: _, ttl: _, ceiling: _ } =
+/// What refuses the place of a secret.
+pub(super) const REFUSED_KEY: &[&str] = &["bad-secret", "inline-secret", "missing-secret"];
+
+fn own_fields(zone: &DnsZone) -> [OwnField; 8] {
+    let DnsZone { provider: _, url, server, nameserver, tsig, key, resolver, ca, target, ttl: _, ceiling: _ } =
         zone;
     let field = |name, at, refused| OwnField { name, at, refused };
     [
-        field("url", url.as_ref().map(|at| at.at), "bad-api"),
-        field("server", server.as_ref().map(|at| at.at), "bad-server-id"),
-        field("nameserver", nameserver.as_ref().map(|at| at.at), "bad-nameserver"),
-        field("tsig", tsig.as_ref().map(|at| at.at), "bad-tsig-name"),
-        field("ca", ca.as_ref().map(|at| at.at), "bad-certificate"),
+        field("url", url.as_ref().map(|at| at.at), &["bad-api"][..]),
+        field("server", server.as_ref().map(|at| at.at), &["bad-server-id"]),
+        field("nameserver", nameserver.as_ref().map(|at| at.at), &["bad-nameserver"]),
+        field("tsig", tsig.as_ref().map(|at| at.at), &["bad-tsig-name"]),
+        field("key", key.as_ref().map(|at| at.at), REFUSED_KEY),
+        field("resolver", resolver.as_ref().map(|at| at.at), &[]),
+        field("ca", ca.as_ref().map(|at| at.at), &["bad-certificate"]),
+        field("proxied", target.value.proxied.as_ref().map(|at| at.at), &[]),
     ]
 }
 
@@ -102,9 +118,11 @@ pub(crate) fn settings(zone: &DnsZone) -> Vec<(&'static str, Tree)> {
         ("provider", word(zone.provider.value.as_str())),
     ];
     if let Some(url) = &zone.url {
+        settings.push(("url", text(url.value.text())));
+    }
+    if zone.provider.value == ZoneProvider::Powerdns {
         let server = zone.server.as_ref().map_or("localhost", |server| server.value.as_str());
         settings.push(("server", Tree::from(SmolStr::from(server))));
-        settings.push(("url", text(url.value.text())));
     }
     if let Some(ca) = &zone.ca {
         settings.push(("ca", text(ca.value.text())));
@@ -128,11 +146,13 @@ pub(crate) fn check(zone: &DnsZone, within: Span, findings: &mut Findings) {
     let Facts { needs, takes, example, key } = provider.facts();
     for OwnField { name: field, at: has, refused } in own_fields(zone) {
         match has {
-            None if needs.contains(&field) && !findings.has(refused, within) => {
+            None if needs.contains(&field) && !refused.iter().any(|code| findings.has(code, within)) => {
                 let message = format!("a zone of `{provider}` has no `{field}`");
                 let finding =
                     Finding::new("missing-field", at, message, format!("expected `{field}` beside it"));
-                findings.push(finding.hint(format!("write `{example}`")));
+                let own = format!("key: {{file: {key}}}");
+                findings
+                    .push(finding.hint(format!("write `{}`", if field == "key" { &own } else { *example })));
             }
             Some(span) if !needs.contains(&field) && !takes.contains(&field) => {
                 let message = format!("a zone of `{provider}` has no use for `{field}`");
@@ -143,9 +163,11 @@ pub(crate) fn check(zone: &DnsZone, within: Span, findings: &mut Findings) {
             None | Some(_) => {}
         }
     }
-    if let SecretRef::Generate(_) = zone.key.value {
+    if let Some(own) = &zone.key
+        && let SecretRef::Generate(_) = own.value
+    {
         let message = "kwo cannot make the key of a DNS server";
-        let finding = Finding::new("key-generated", zone.key.at, message, "expected where the key is");
+        let finding = Finding::new("key-generated", own.at, message, "expected where the key is");
         findings.push(finding.hint(format!("name the place of the server's own key: `{{file: {key}}}`")));
     }
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use smol_str::format_smolstr;
 
 use super::body::{map, mark};
+use super::dns::Dns;
 use super::zone_servers::{Tsig, ZoneProvider};
-use super::{hosts, zone_servers};
+use super::{hosts, zone_keys, zone_servers};
 use crate::domains::Roster;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::record;
@@ -19,7 +20,7 @@ use crate::roster::{
     Nameserver, SecretRef, ServerId, Span, Ttl, ZoneName,
 };
 use crate::systems::Connection;
-use crate::systems::dns::{RECORDS, TTL, way};
+use crate::systems::dns::{AUTOMATIC_TTL, PROXIED, RECORDS, TTL, way};
 use crate::tree::{SmolStr, Tree};
 
 use super::tenants::Tenant;
@@ -38,7 +39,8 @@ record! {
     pub struct DnsZone: "a zone" {
         /// What serves the zone.
         pub provider: At<ZoneProvider>,
-        /// For powerdns: the address of the HTTP API, without `/api/v1`.
+        /// For powerdns: the address of the HTTP API, without `/api/v1`. For cloudflare: that of a proxy in front of the API,
+        /// without `/client/v4`. Default there: https://api.cloudflare.com.
         pub url: Option<At<ApiUrl>>,
         /// For powerdns: the id of the server within the API. Default: localhost.
         pub server: Option<At<ServerId>>,
@@ -46,9 +48,11 @@ record! {
         pub nameserver: Option<At<Nameserver>>,
         /// For rfc2136: the TSIG key that signs all that is sent and answered.
         pub tsig: Option<At<Tsig>>,
-        /// Where the key is: that of the API, or the secret of the TSIG key in Base64.
-        pub key: At<SecretRef>,
-        /// For powerdns: the certificate of a private CA that signed the one of the API.
+        /// Where the key is: that of the API, an API token of Cloudflare, or the secret of the TSIG key in Base64.
+        pub key: Option<At<SecretRef>>,
+        /// For cloudflare: the resolver under `dns.resolvers` whose token is used, in place of `key`.
+        pub resolver: Option<At<Name>>,
+        /// For powerdns and cloudflare: the certificate of a private CA that signed the one of the API.
         pub ca: Option<At<Certificates>>,
         /// Where the hosts lead.
         pub target: At<DnsTarget>,
@@ -66,6 +70,8 @@ record! {
         pub addresses: Vec<At<IpAddress>>,
         /// The name that has these addresses.
         pub cname: Option<At<HostName>>,
+        /// For cloudflare: whether requests go through Cloudflare's proxy. Default: false.
+        pub proxied: Option<At<bool>>,
     }
 }
 
@@ -76,15 +82,32 @@ impl DnsZone {
         self.ceiling.as_ref().map_or(DEFAULT_CEILING, |ceiling| ceiling.value.number())
     }
 
+    /// Do requests go through the proxy of whoever serves the zone?
+    #[must_use]
+    pub fn proxied(&self) -> bool {
+        self.target.value.proxied.as_ref().is_some_and(|proxied| proxied.value)
+    }
+
+    /// How long an answer may be kept.
+    fn ttl(&self) -> (u32, Reason) {
+        match &self.ttl {
+            Some(ttl) if !self.proxied() => (ttl.value.number(), Reason::Roster(ttl.at)),
+            Some(_) | None if self.proxied() => (AUTOMATIC_TTL, Reason::Roster(self.target.at)),
+            Some(_) | None => (DEFAULT_TTL, Reason::Always),
+        }
+    }
+
     /// The records that lead a host to the target, by type.
     fn records(&self) -> Vec<(&'static str, Vec<SmolStr>)> {
-        let DnsTarget { addresses, cname } = &self.target.value;
+        let told =
+            |record: SmolStr| if self.proxied() { format_smolstr!("{record}{PROXIED}") } else { record };
+        let DnsTarget { addresses, cname, proxied: _ } = &self.target.value;
         if let Some(cname) = cname {
-            return vec![("CNAME", vec![format_smolstr!("{}.", cname.value)])];
+            return vec![("CNAME", vec![told(format_smolstr!("{}.", cname.value))])];
         }
         let of = |v6: bool| {
             let those = addresses.iter().filter(|address| address.value.is_v6() == v6);
-            let mut those: Vec<SmolStr> = those.map(|address| address.value.text().clone()).collect();
+            let mut those: Vec<SmolStr> = those.map(|address| told(address.value.text().clone())).collect();
             those.sort();
             those.dedup();
             those
@@ -120,7 +143,7 @@ pub(crate) fn connections(roster: &Roster) -> Vec<Connection> {
     let connection = |(name, Entry { key: _, value: zone }): (&ZoneName, &Entry<DnsZone>)| {
         let settings = zone_servers::settings(zone).into_iter();
         let settings = settings.map(|(key, value)| (SmolStr::new_static(key), value));
-        way(name.text(), Tree::map(settings), &zone.key.value)
+        way(name.text(), Tree::map(settings), zone_keys::keys(zone, roster.dns()))
     };
     zones.map(connection).collect()
 }
@@ -143,7 +166,7 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
                 continue;
             }
             for (of, records) in settings.records() {
-                let ttl = settings.ttl.as_ref().map_or(DEFAULT_TTL, |ttl| ttl.value.number());
+                let (ttl, because_of_ttl) = settings.ttl();
                 let body = map([
                     ("metadata", map([("labels", labels.clone())])),
                     (RECORDS, Tree::texts(&records)),
@@ -153,8 +176,10 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
                 let because = Reason::Roster(domain.host.at);
                 let resource = Resource::new(id, body, Arc::clone(&needs), because);
                 let target = Reason::Roster(settings.target.at);
-                let ttl = settings.ttl.as_ref().map_or(Reason::Always, |ttl| Reason::Roster(ttl.at));
-                let fields = vec![(format_smolstr!("/{RECORDS}"), target), (format_smolstr!("/{TTL}"), ttl)];
+                let fields = vec![
+                    (format_smolstr!("/{RECORDS}"), target),
+                    (format_smolstr!("/{TTL}"), because_of_ttl),
+                ];
                 resources.push(Resource { fields: fields.into(), ..resource });
             }
         }
@@ -162,12 +187,15 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
 }
 
 /// Checks what no single value shows.
-pub(crate) fn check(zones: &Map<ZoneName, DnsZone>, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
+pub(crate) fn check(dns: &Dns, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
+    let zones = &dns.zones;
     for Entry { key, value: zone } in zones.values() {
         // From its name to that of the next one.
         let others = zones.values().map(|other| other.key).filter(|other| other.file == key.file);
         let end = others.map(|other| other.start).filter(|start| *start > key.start).min();
-        zone_servers::check(zone, Span { end: end.unwrap_or(u32::MAX), ..*key }, findings);
+        let within = Span { end: end.unwrap_or(u32::MAX), ..*key };
+        zone_servers::check(zone, within, findings);
+        zone_keys::check(zone, within, dns, findings);
         check_target(&zone.target, findings);
     }
     for (tenant, Entry { key: _, value }) in tenants {
@@ -182,7 +210,7 @@ pub(crate) fn check(zones: &Map<ZoneName, DnsZone>, tenants: &Map<Name, Tenant>,
 
 /// A target is one of two things.
 fn check_target(target: &At<DnsTarget>, findings: &mut Findings) {
-    let DnsTarget { addresses, cname } = &target.value;
+    let DnsTarget { addresses, cname, proxied: _ } = &target.value;
     let wrong = |at: Span, message: &str, label: &str, hint: &str| {
         Finding::new("bad-target", at, message.to_owned(), label).hint(hint.to_owned())
     };
@@ -288,6 +316,25 @@ mod tests {
             format!("dns:Record/example.com/AAAA:www.example.com {aaaa}"),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_goes_through_the_proxy_says_so_and_has_the_ttl_of_all_that_does() {
+        let zone = |target: &str| {
+            format!("{{example.com: {{provider: cloudflare, key: {{env: K}}, target: {target}}}}}")
+        };
+        let told = |target: &str| wanted(&zone(target), "{alice: {domains: [www.example.com]}}");
+        let a = "dns:Record/example.com/A:www.example.com".to_owned();
+        let cname = "dns:Record/example.com/CNAME:www.example.com".to_owned();
+        assert_eq!(
+            told("{addresses: [192.0.2.1], proxied: true}"),
+            [(a.clone(), r#"["192.0.2.1 (proxied)"]"#.to_owned())]
+        );
+        assert_eq!(told("{addresses: [192.0.2.1], proxied: false}"), [(a, r#"["192.0.2.1"]"#.to_owned())]);
+        assert_eq!(
+            told("{cname: x.cfargotunnel.com, proxied: true}"),
+            [(cname, r#"["x.cfargotunnel.com. (proxied)"]"#.to_owned())]
+        );
     }
 
     #[test]

@@ -28,8 +28,17 @@ pub const TTL: &str = "ttl";
 /// The word in the beginning of a command that stands for what `kubectl` has to be told.
 pub const KUBECTL: &str = "{kubectl}";
 
+/// What is put after a record whose requests go through a proxy of whoever serves the zone.
+pub const PROXIED: &str = " (proxied)";
+
+/// The TTL of a record that has none of its own: Cloudflare answers so where it is automatic, and always at its proxy.
+pub const AUTOMATIC_TTL: u32 = 300;
+
 /// The name of the key of the API among the secrets of a way.
 pub const KEY: &str = "key";
+
+/// The name of a key that is only for finding the zone, where there is one.
+pub const ZONE_KEY: &str = "key for the zone";
 
 /// How many addresses of a record that is left over are named.
 const NAMED: usize = 3;
@@ -148,11 +157,10 @@ impl Rules for Zones {
     }
 }
 
-/// The way to a zone. Its adapter knows the key by this name.
+/// The way to a zone, with its keys by the names above.
 #[must_use]
-pub fn way(zone: &SmolStr, settings: Tree, key: &SecretRef) -> Connection {
-    let secrets = BTreeMap::from([(SmolStr::new_static(KEY), key.clone())]);
-    Connection { system: System::Dns, part: zone.clone(), settings, secrets }
+pub fn way(zone: &SmolStr, settings: Tree, keys: BTreeMap<SmolStr, SecretRef>) -> Connection {
+    Connection { system: System::Dns, part: zone.clone(), settings, secrets: keys }
 }
 
 impl ResourceId {

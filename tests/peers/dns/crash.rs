@@ -109,7 +109,7 @@ fn what_somebody_else_makes_meanwhile_is_not_taken_over() {
             Box::new(move |ask, _| {
                 // Right before kwo looks at what it is about to write, or right before the write that compares.
                 let is_last = match ask {
-                    Ask::Look => false,
+                    Ask::Find | Ask::Look => false,
                     Ask::LookAt(_) => true,
                     Ask::Write(_) => server.compares(),
                 };

@@ -1,9 +1,11 @@
-//! DNS records: real servers are asked by DNS and by what runs them, beside a real API server. Each scene is played on every
-//! server (`testkit::peers::zones::ALL`); `powerdns` and `rfc2136` have what only one protocol can be asked or get wrong.
+//! DNS records: real servers are asked by DNS and by what runs them, beside a real API server, and so is what stands in place
+//! of Cloudflare. Each scene is played on every server (`testkit::peers::zones::ALL`); `powerdns`, `rfc2136` and `cloudflare`
+//! have what only one protocol can be asked or get wrong.
 //! `world` has the roster, and the front before a server that counts, fails or kills.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod check;
+mod cloudflare;
 mod contract;
 mod crash;
 mod faults;

@@ -181,6 +181,6 @@ fn a_directory_has_no_mark_for_records_and_asks_nobody() {
             ran.out,
             ran.err
         );
-        assert_eq!(world.asked(), Vec::<Ask>::new());
+        assert_eq!(world.asked_at_all(), Vec::<Ask>::new());
     });
 }

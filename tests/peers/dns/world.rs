@@ -104,8 +104,15 @@ impl World {
         self.server.set(of, name)
     }
 
-    /// What the server was asked through the front since the last time.
+    /// What the server was asked about records through the front since the last time.
     pub(crate) fn asked(&self) -> Vec<Ask> {
+        let mut asked = self.asked_at_all();
+        asked.retain(|ask| *ask != Ask::Find);
+        asked
+    }
+
+    /// The same with all else.
+    pub(crate) fn asked_at_all(&self) -> Vec<Ask> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }

@@ -8,7 +8,6 @@ mod endings;
 mod faults;
 mod front;
 mod leaving;
-mod login;
 mod others;
 mod pipelines;
 mod references;

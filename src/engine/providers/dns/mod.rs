@@ -2,6 +2,7 @@
 //! way of one. `mark` is how kwo knows its own. `zone` looks and writes through a `server`; `servers` lists those that kwo
 //! speaks to, each in a room of its own.
 
+mod cloudflare;
 mod mark;
 mod powerdns;
 mod provider;

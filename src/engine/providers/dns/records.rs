@@ -76,6 +76,11 @@ impl Content {
         self.sets.get(name)?.get(of)
     }
 
+    /// All sets at a name that have records.
+    pub(super) fn at(&self, name: &str) -> impl Iterator<Item = &RecordSet> {
+        self.sets.get(name).into_iter().flat_map(BTreeMap::values)
+    }
+
     /// What is left of a set that has no records.
     pub(super) fn left(&self, of: &str, name: &str) -> Option<&RecordSet> {
         self.left.get(name)?.get(of)
@@ -189,7 +194,7 @@ fn heritage(text: &str) -> Option<SmolStr> {
 }
 
 /// Contents for people: a few of them, and no word of a stranger that leaves its line.
-fn told(records: &[SmolStr]) -> String {
+pub(super) fn told(records: &[SmolStr]) -> String {
     const NAMED: usize = 3;
     let mut words: Vec<String> =
         records.iter().take(NAMED).map(|record| one_line(record).chars().take(80).collect()).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kwo_planner::endings::word;
 use kwo_planner::roster::SecretRef;
-use kwo_planner::systems::dns::KUBECTL;
+use kwo_planner::systems::dns::{KEY, KUBECTL, ZONE_KEY};
 use kwo_planner::tree::{SmolStr, Tree};
 use secrecy::SecretSlice;
 
@@ -54,6 +54,20 @@ pub(super) trait Server: Send + Sync {
     fn has_no_room(&self, _at: &str) -> Option<String> {
         None
     }
+
+    /// Why the server cannot make what is wanted of the set that is there, or not without a change for the other sets at the
+    /// name that are not kwo's; nothing where it can.
+    fn objects(&self, _: &Wanted<'_>, _there: Option<&RecordSet>, _others: &[&RecordSet]) -> Option<String> {
+        None
+    }
+}
+
+/// A record set as the roster wants it.
+pub(super) struct Wanted<'w> {
+    pub(super) of: &'w str,
+    pub(super) name: &'w str,
+    pub(super) tenant: SmolStr,
+    pub(super) records: Vec<SmolStr>,
 }
 
 /// What a write makes of one record set.
@@ -107,15 +121,28 @@ impl ZoneWay<'_> {
     /// # Errors
     /// When it is not there.
     pub(super) fn key(&self) -> Result<&SecretSlice<u8>, String> {
+        self.secret(KEY)
+    }
+
+    /// The key that finds the zone: one of its own, or the one for all.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(super) fn key_for_zone(&self) -> Result<&SecretSlice<u8>, String> {
+        let own = self.credentials.connection.secrets.contains_key(ZONE_KEY);
+        self.secret(if own { ZONE_KEY } else { KEY })
+    }
+
+    fn secret(&self, name: &str) -> Result<&SecretSlice<u8>, String> {
         self.credentials
-            .secret("key")
+            .secret(name)
             .map_err(|why| format!("kwo cannot look at the zone {}: {why}", self.zone()))
     }
 
     /// What has the key in a command of bash, or this variable where no command gets it.
     pub(super) fn key_in_bash(&self, variable: &str) -> String {
         let credentials = |name: &str| word(&Path::new("/etc/credstore").join(name).to_string_lossy());
-        match self.credentials.connection.secrets.get("key") {
+        match self.credentials.connection.secrets.get(KEY) {
             Some(SecretRef::Env(name)) => format!("\"${name}\""),
             Some(SecretRef::File(path)) => format!("\"$(cat {})\"", word(path)),
             Some(SecretRef::Credential(name)) => format!("\"$(cat {})\"", credentials(name.as_str())),

@@ -3,13 +3,14 @@
 use kwo_planner::domains::zone_servers::ZoneProvider;
 
 use super::server::Opener;
-use super::{powerdns, rfc2136};
+use super::{cloudflare, powerdns, rfc2136};
 
 /// What opens zones, by provider.
 #[derive(Default)]
 pub(super) struct Servers {
     powerdns: powerdns::Servers,
     rfc2136: rfc2136::Servers,
+    cloudflare: cloudflare::Servers,
 }
 
 impl Servers {
@@ -18,6 +19,7 @@ impl Servers {
         match provider {
             ZoneProvider::Powerdns => &mut self.powerdns,
             ZoneProvider::Rfc2136 => &mut self.rfc2136,
+            ZoneProvider::Cloudflare => &mut self.cloudflare,
         }
     }
 }

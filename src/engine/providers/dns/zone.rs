@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 
 use super::mark::{Mark, UNREADABLE, Whose, of_others, sum, whose};
 use super::records::{Comment, Content, RecordSet};
-use super::server::{Patch, Server, Wrote};
+use super::server::{Patch, Server, Wanted, Wrote};
 use crate::providers::patience::TRIES;
 use crate::providers::{Checkup, Refusal};
 
@@ -76,7 +76,7 @@ impl Zone {
         let mut room = self.ceiling.saturating_sub(kept);
         for resource in wanted {
             let Some((of, name)) = resource.id.record() else { continue };
-            let blocked = self.in_the_way(&content, (of, name), cluster);
+            let blocked = self.in_the_way(&content, &wanted_of((of, name), &resource.body), cluster);
             match content.get(of, name) {
                 Some(set) => {
                     observed.insert(resource.id.clone(), Sighting::Present(present(set, cluster)));
@@ -184,18 +184,24 @@ impl Zone {
         checked(step, there.as_ref())?;
         let Next { set: after, writes_records } = next(step, (of, name), there.as_ref(), cluster)?;
         let blocked = there.as_ref().and_then(|there| self.marked_by_others(there, cluster));
-        if let Some(why) = blocked.or_else(|| self.in_the_way(&Content::of(sets), (of, name), cluster)) {
+        let wanted = wanted_of((of, name), &step.wanted);
+        if let Some(why) = blocked.or_else(|| self.in_the_way(&Content::of(sets), &wanted, cluster)) {
             return Err(Refusal::Refused { why });
         }
         Ok((Patch { before: there, after, writes_records }, compared))
     }
 
-    /// Why a set cannot stand at a name, with kwo's mark; nothing where it can.
-    fn in_the_way(&self, content: &Content, (of, name): (&str, &str), cluster: &str) -> Option<String> {
+    /// Why a set cannot stand at its name, with kwo's mark; nothing where it can.
+    fn in_the_way(&self, content: &Content, wanted: &Wanted<'_>, cluster: &str) -> Option<String> {
+        let (of, name) = (wanted.of, wanted.name);
         let own = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
         let left = || content.left(of, name).and_then(|left| self.marked_by_others(left, cluster));
         let room = || self.server.has_no_room(name);
-        content.in_the_way((of, name), &self.name, &own).or_else(left).or_else(room)
+        let objection = || {
+            let others: Vec<&RecordSet> = content.at(name).filter(|set| set.of != of && !own(set)).collect();
+            self.server.objects(wanted, content.get(of, name), &others)
+        };
+        content.in_the_way((of, name), &self.name, &own).or_else(left).or_else(room).or_else(objection)
     }
 
     /// Whoever marked a set keeps it, also where its records are gone.
@@ -254,6 +260,16 @@ impl Zone {
     }
 }
 
+/// A record set as this body says that it is.
+fn wanted_of<'w>((of, name): (&'w str, &'w str), body: &Tree) -> Wanted<'w> {
+    Wanted { of, name, tenant: tenant(body), records: records_of(body) }
+}
+
+fn records_of(body: &Tree) -> Vec<SmolStr> {
+    let wanted = body.get(RECORDS).map(Tree::items).unwrap_or_default();
+    wanted.iter().filter_map(Tree::as_text).cloned().collect()
+}
+
 /// What is to stand there after a step.
 struct Next {
     set: RecordSet,
@@ -303,8 +319,7 @@ fn next(
     let mut set = match there {
         Some(there) if !writes_records => there.clone(),
         _ => {
-            let wanted = step.wanted.get(RECORDS).map(Tree::items).unwrap_or_default();
-            let records: Vec<SmolStr> = wanted.iter().filter_map(Tree::as_text).cloned().collect();
+            let records = records_of(&step.wanted);
             let ttl = match step.wanted.get(TTL) {
                 Some(Tree::Number(ttl)) => ttl.as_u64().and_then(|ttl| u32::try_from(ttl).ok()),
                 _ => None,

@@ -1,0 +1,346 @@
+//! Cloudflare, by its API of version 4. A zone is found by its name once a run, and then known by its id. Lists are followed
+//! to their end and counted: what is not all of a list is not believed. A write is one transaction that makes records and
+//! changes some, and ends none. Cloudflare compares nothing, so `zone` looks right before each write and right after it.
+//! `answers` reads what is answered, `seen` makes record sets of records, `note` is kwo's mark in a comment, `change` is
+//! what a write sends, and `pace` bounds how fast kwo asks.
+
+mod answers;
+mod change;
+mod note;
+mod pace;
+mod seen;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use http::{HeaderMap, Method, header};
+use kwo_planner::endings::word;
+use kwo_planner::tree::SmolStr;
+use secrecy::{ExposeSecret as _, SecretSlice};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use smol_str::format_smolstr;
+
+use self::answers::{Info, No, result};
+use self::pace::Pace;
+use self::seen::{Listed, Record};
+use super::records::{RecordSet, name};
+use super::server::{Opener, Patch, Server, Wanted, Wrote, ZoneWay};
+use crate::providers::api::{Api, ApiOptions, Ask, NoAnswer, secret_header};
+use crate::providers::patience::{Patience, TRIES};
+use crate::providers::{Promise, encoded};
+
+/// Where the API is.
+const API: &str = "https://api.cloudflare.com";
+
+/// How many requests are under way at a time.
+const CONNECTIONS: usize = 8;
+
+/// How many records one answer has at most.
+const PER_PAGE: usize = 5000;
+
+/// What an answer with that many records may have.
+const LONGEST: usize = 64 << 20;
+
+/// What an answer to a write may have.
+const SHORT: usize = 4 << 20;
+
+/// No zone has more records, on any plan.
+const MOST: usize = 2_000_000;
+
+/// The rights of a token, as Cloudflare names them.
+const MAY_FIND: &str = "Zone.Zone:Read";
+const MAY_EDIT: &str = "Zone.DNS:Edit";
+
+/// The APIs, by address and CA. One budget of waiting and one pace is for all zones there.
+#[derive(Default)]
+pub(super) struct Servers(BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Line>, String>>);
+
+/// One API, and how fast it is asked.
+struct Line {
+    api: Api,
+    pace: Pace,
+}
+
+/// One zone.
+struct Cloudflare {
+    line: Arc<Line>,
+    /// For finding the zone, and for all else.
+    finds: HeaderMap,
+    headers: HeaderMap,
+    zone: SmolStr,
+    /// Its id, once it was found.
+    id: OnceLock<SmolStr>,
+    /// What was last seen of it, and of single names since.
+    seen: Mutex<Vec<Record>>,
+    /// What a command has before the address, and that up to the zones.
+    command: (String, String),
+    /// Why nobody asks for this zone any more in this run, where only the zone has a fault.
+    fault: OnceLock<String>,
+    /// Why nobody writes to it any more: the token may not.
+    may_not_write: OnceLock<String>,
+}
+
+/// A zone as it is listed.
+#[derive(Deserialize)]
+struct ListedZone {
+    id: SmolStr,
+    name: String,
+    #[serde(rename = "type")]
+    of: Option<String>,
+}
+
+impl Opener for Servers {
+    fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String> {
+        let zone = way.zone().clone();
+        let (url, ca) = (way.text("url").unwrap_or(SmolStr::new_static(API)), way.text("ca"));
+        let line = self.0.entry((url.clone(), ca.clone())).or_insert_with(|| {
+            let ca = ca.as_ref().map(|ca| ca.as_bytes());
+            let api =
+                Api::new(&ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout: way.timeout })?;
+            Ok(Arc::new(Line { api, pace: Pace::default() }))
+        });
+        let line = Arc::clone(line.as_ref().map_err(Clone::clone)?);
+        let bearer = |key: &SecretSlice<u8>| {
+            let value = SecretSlice::from([b"Bearer ", key.expose_secret()].concat());
+            let value = secret_header(value.expose_secret())
+                .map_err(|why| format!("the token of the zone {zone}: {why}"))?;
+            Ok::<_, String>(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
+        };
+        let (finds, headers) = (bearer(way.key_for_zone()?)?, bearer(way.key()?)?);
+        let ca = ca.map_or_else(String::new, |ca| {
+            format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
+        });
+        // The token goes in by a pipe: whoever lists the programs of a machine sees what they were started with.
+        let command = format!(
+            "printf 'Authorization: Bearer %s\\n' {} | curl -sS{ca} -o /dev/null -w '%{{http_code}}\\n' -X DELETE -H @-",
+            way.key_in_bash("CLOUDFLARE_TOKEN")
+        );
+        let command = (command, format!("{url}/client/v4/zones"));
+        Ok(Box::new(Cloudflare {
+            line,
+            finds,
+            headers,
+            zone,
+            id: OnceLock::new(),
+            seen: Mutex::default(),
+            command,
+            fault: OnceLock::new(),
+            may_not_write: OnceLock::new(),
+        }))
+    }
+}
+
+impl Server for Cloudflare {
+    fn identity(&self) -> SmolStr {
+        // Another zone of the same name has another id.
+        let zone = self.id.get().unwrap_or(&self.zone);
+        format_smolstr!("{}/client/v4/zones/{zone}", self.line.api.server())
+    }
+
+    fn read<'a>(&'a self, at: Option<&'a str>) -> Promise<'a, Result<Vec<RecordSet>, String>> {
+        Box::pin(self.look(at))
+    }
+
+    fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {
+        Box::pin(self.send(patches))
+    }
+
+    fn patience(&self) -> &Patience {
+        self.line.api.patience()
+    }
+
+    fn place_of_mark(&self, of: &str, at: &str) -> String {
+        format!("in the comment of {of} {at}")
+    }
+
+    /// It names the records by their ids, and so ends no other one. What is gone already is no mistake.
+    fn ending(&self, set: &RecordSet) -> Option<SmolStr> {
+        let (id, seen) = (self.id.get()?, self.known());
+        let ids = seen.iter().filter(|record| record.name == set.name && record.of == set.of);
+        let ids: Vec<&str> = ids.map(|record| record.id.as_str()).collect();
+        let records = match ids.as_slice() {
+            [] => return None,
+            [id] => (*id).to_owned(),
+            ids => format!("{{{}}}", ids.join(",")),
+        };
+        let (command, zones) = &self.command;
+        let address = word(&format!("{zones}/{id}/dns_records/{records}"));
+        Some(format_smolstr!("{command} {address} | (! grep -vxE '200|404')"))
+    }
+
+    fn objects(
+        &self,
+        wanted: &Wanted<'_>,
+        there: Option<&RecordSet>,
+        others: &[&RecordSet],
+    ) -> Option<String> {
+        seen::objection(wanted, there, others, &self.known())
+    }
+}
+
+impl Cloudflare {
+    fn known(&self) -> MutexGuard<'_, Vec<Record>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One question that changes nothing.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        right: &str,
+    ) -> Result<(T, Option<Info>), String> {
+        let api = &self.line.api;
+        self.line.pace.turn(api.patience()).await?;
+        let ask = Ask { method: Method::GET, path, headers, json: None, longest: LONGEST };
+        let answer = api.read_part(&ask, &self.fault).await?;
+        result(&answer, (api.server(), &self.zone, right)).map_err(No::why)
+    }
+
+    /// The id of the zone.
+    async fn found(&self) -> Result<SmolStr, String> {
+        if let Some(id) = self.id.get() {
+            return Ok(id.clone());
+        }
+        let path = format!("/client/v4/zones?name={}&per_page=50", encoded(&self.zone));
+        let (zones, _): (Vec<ListedZone>, _) = self.ask(&path, &self.finds, MAY_FIND).await?;
+        let (server, zone) = (self.line.api.server(), &self.zone);
+        let mut zones = zones.into_iter().filter(|listed| name(&listed.name) == *zone);
+        let Some(ListedZone { id, name: _, of }) = zones.next() else {
+            return Err(format!(
+                "{server} shows no zone {zone} to the token; make the zone there first, or give the token the right `{MAY_FIND}` \
+                 for it"
+            ));
+        };
+        if zones.next().is_some() {
+            return Err(format!(
+                "{server} shows several zones {zone} to the token, in several accounts; use a token for one of them alone"
+            ));
+        }
+        match of.as_deref() {
+            Some("secondary") => {
+                return Err(format!(
+                    "{server} has the zone {zone} from another server, which is the one to name under `dns.zones`"
+                ));
+            }
+            Some("partial") => {
+                return Err(format!(
+                    "{server} does not answer for the zone {zone} (a CNAME setup); name the server that does under `dns.zones`"
+                ));
+            }
+            _ => {}
+        }
+        // It becomes a part of paths.
+        if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(format!("{server} does not answer like Cloudflare: the id of the zone is none"));
+        }
+        Ok(self.id.get_or_init(|| id).clone())
+    }
+
+    async fn look(&self, at: Option<&str>) -> Result<Vec<RecordSet>, String> {
+        let id = self.found().await?;
+        let filter = at.map_or_else(String::new, |at| format!("&name.exact={}", encoded(at)));
+        let mut tries = 0;
+        let records = loop {
+            tries += 1;
+            match self.pages(&id, &filter).await? {
+                Ok(records) => break records,
+                Err(why) if tries == TRIES => return Err(why),
+                // Somebody else made or ended one between two pages.
+                Err(_) => {}
+            }
+        };
+        let mut known = self.known();
+        match at {
+            None => *known = records,
+            Some(at) => {
+                // Whatever else a filter lets through is not asked for.
+                known.retain(|record| record.name != at);
+                known.extend(records.into_iter().filter(|record| record.name == at));
+            }
+        }
+        let here: Vec<Record> =
+            known.iter().filter(|record| at.is_none_or(|at| record.name == at)).cloned().collect();
+        Ok(seen::sets(&here))
+    }
+
+    /// All pages of a list; or why they do not fit together.
+    async fn pages(&self, id: &str, filter: &str) -> Result<Result<Vec<Record>, String>, String> {
+        let unlike = |why: &str| format!("{} does not answer like Cloudflare: {why}", self.line.api.server());
+        let (mut records, mut ids, mut total) = (Vec::new(), HashSet::new(), None);
+        for page in 1.. {
+            let path = format!("/client/v4/zones/{id}/dns_records?per_page={PER_PAGE}&page={page}{filter}");
+            let (listed, info): (Vec<Listed>, _) = self.ask(&path, &self.headers, MAY_EDIT).await?;
+            let Some(Info { total_count }) = info else {
+                return Err(unlike("its list does not say how long it is"));
+            };
+            if total_count > MOST {
+                return Err(unlike("its list is longer than that of any zone"));
+            }
+            // Where one was ended between two pages, the next one begins behind a record that nobody saw.
+            if *total.get_or_insert(total_count) != total_count {
+                return Ok(Err(unlike("its list became another one from page to page")));
+            }
+            let more = !listed.is_empty();
+            for one in listed {
+                let record = one.record(&self.zone).map_err(|why| unlike(&why))?;
+                if !ids.insert(record.id.clone()) {
+                    return Ok(Err(unlike("its list has a record twice")));
+                }
+                records.push(record);
+            }
+            if records.len() == total_count {
+                return Ok(Ok(records));
+            }
+            if !more || records.len() > total_count {
+                let why =
+                    format!("its list has {} records, and says that there are {total_count}", records.len());
+                return Ok(Err(unlike(&why)));
+            }
+        }
+        Err(unlike("its list has no end"))
+    }
+
+    async fn send(&self, patches: &[Patch]) -> Wrote {
+        if let Some(why) = self.may_not_write.get() {
+            return Wrote::Refused(why.clone());
+        }
+        let Some(id) = self.id.get() else {
+            return Wrote::Changed(format!("the zone {} was not looked at", self.zone));
+        };
+        let batch = match change::batch(&self.known(), patches) {
+            Ok(batch) => batch,
+            Err(why) => return Wrote::Refused(why),
+        };
+        if batch.is_empty() {
+            return Wrote::Done;
+        }
+        let json = match serde_json::to_string(&batch) {
+            Ok(json) => json,
+            Err(error) => return Wrote::Refused(error.to_string()),
+        };
+        let api = &self.line.api;
+        if let Err(why) = self.line.pace.turn(api.patience()).await {
+            return Wrote::NotSent(why);
+        }
+        let (path, headers) = (format!("/client/v4/zones/{id}/dns_records/batch"), &self.headers);
+        let ask = Ask { method: Method::POST, path: &path, headers, json: Some(&json), longest: SHORT };
+        let answer = match api.once(&ask).await {
+            Ok(answer) => answer,
+            Err(NoAnswer::NotSent(why)) => return Wrote::NotSent(why),
+            Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => return Wrote::Unsure(why),
+        };
+        match result::<serde_json::Value>(&answer, (api.server(), &self.zone, MAY_EDIT)) {
+            Ok(_) => Wrote::Done,
+            Err(no) if answer.is_busy() => Wrote::Busy(no.why(), answer.after),
+            // Nobody says whether it was done.
+            Err(No::Other(why)) if answer.status.is_server_error() || answer.status.is_success() => {
+                Wrote::Unsure(why)
+            }
+            Err(No::Token(why)) => Wrote::Refused(self.may_not_write.get_or_init(|| why).clone()),
+            Err(No::Changed(why)) => Wrote::Changed(why),
+            Err(No::Other(why)) => Wrote::Refused(why),
+        }
+    }
+}
