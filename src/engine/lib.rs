@@ -15,6 +15,7 @@ pub mod forge;
 pub mod git;
 pub mod history;
 pub mod identity;
+pub mod issued;
 pub mod kubeconfig;
 pub mod marks;
 pub mod metrics;

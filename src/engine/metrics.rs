@@ -18,6 +18,7 @@ use prometheus_client::registry::Registry;
 
 use crate::failure::Failure;
 use crate::history::{Entry, Outcome, ProblemKind, Retained};
+use crate::issued::{Issued, State};
 use crate::out;
 use crate::providers::{Astray, keep_readable};
 use crate::regular;
@@ -44,18 +45,25 @@ const KINDS: [(ProblemKind, &str); 8] = [
     (ProblemKind::Access, "access"),
 ];
 
+const STATES: [(State, &str); 4] = [
+    (State::Ready, "ready"),
+    (State::Waiting, "waiting"),
+    (State::Failing, "failing"),
+    (State::NotThere, "not-there"),
+];
+
 /// Writes the figures of this run into the file. The last success is kept where this is none.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write(path: &Path, entry: &Entry) -> Result<(), Failure> {
+pub fn write(path: &Path, entry: &Entry, certificates: Option<&[Issued]>) -> Result<(), Failure> {
     out::may_replace(path, out::METRICS).map_err(|why| {
         Failure::new(format!("cannot write the metrics to {}: {why}", path.display()))
             .hint("name another file in the settings, or delete this one first")
     })?;
     let before = regular::text(path).ok();
     let before = before.and_then(|text| text.lines().find_map(last_success));
-    keep_readable(path, &text(entry, before)).map_err(|astray| cannot(path, &astray))
+    keep_readable(path, &text(entry, before, certificates)).map_err(|astray| cannot(path, &astray))
 }
 
 fn cannot(path: &Path, astray: &Astray) -> Failure {
@@ -82,9 +90,12 @@ fn last_success(line: &str) -> Option<f64> {
 }
 
 /// All of the file.
-fn text(entry: &Entry, last_success: Option<f64>) -> String {
+fn text(entry: &Entry, last_success: Option<f64>, certificates: Option<&[Issued]>) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Figures(figures(entry, last_success))));
+    let mut all = figures(entry, last_success);
+    // Where nobody could look, no number is right.
+    all.extend(certificates.into_iter().flat_map(issued));
+    registry.register_collector(Box::new(Figures(all)));
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = encode_registry(&mut text, &registry);
@@ -203,6 +214,32 @@ fn figures(entry: &Entry, last_success: Option<f64>) -> Vec<Figure> {
     if let Some(commit) = &entry.commit {
         let help = "The date of the commit that kwo applied last.";
         figures.push(one("kwo_commit_timestamp_seconds", help, seconds(commit.when)));
+    }
+    figures
+}
+
+/// How the certificates are that the roster asks for.
+fn issued(all: &[Issued]) -> Vec<Figure> {
+    let states = STATES.map(|(state, word)| {
+        let count = all.iter().filter(|one| one.state == state).count();
+        (vec![("state", word.to_owned())], number(count))
+    });
+    let ends = all.iter().filter_map(|one| {
+        let labels = vec![("name", one.name.clone()), ("namespace", one.namespace.clone())];
+        Some((labels, seconds(one.valid_until?)))
+    });
+    let ends: Vec<(Labels, f64)> = ends.collect();
+    let mut figures = vec![Figure {
+        name: "kwo_certificates",
+        help: "Issuers and Certificates of cert-manager that the roster asks for, by their state.",
+        values: states.to_vec(),
+    }];
+    if !ends.is_empty() {
+        figures.push(Figure {
+            name: "kwo_certificate_expiration_timestamp_seconds",
+            help: "Until when a certificate is valid that the roster asks for.",
+            values: ends,
+        });
     }
     figures
 }

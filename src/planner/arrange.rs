@@ -74,7 +74,7 @@ pub(crate) fn arrange(
             Some(Verdict::Do(mut step)) => {
                 let open = needs.get(&at).into_iter().flatten();
                 let stops = |need: &&usize| {
-                    held.get(need).is_some_and(|hold| !matches!(hold, Hold::LeftOut { .. }))
+                    held.get(need).is_some_and(Hold::stops)
                         && resources[at].needs.contains(&resources[**need].id)
                 };
                 let blocked = open.clone().find(stops).map(|&need| &resources[need].id);

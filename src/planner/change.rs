@@ -201,6 +201,11 @@ pub enum Hold {
         /// What was changed, as a sentence without a full stop.
         what: SmolStr,
     },
+    /// It is there as the roster wants it, and does not work; nothing waits for it.
+    Failing {
+        /// Why, as a sentence without a full stop.
+        why: SmolStr,
+    },
     /// It cannot be done as things are.
     Refused {
         /// Why, as a sentence without a full stop.
@@ -236,6 +241,14 @@ pub struct Leftover {
     /// Of a namespace in which somebody still has rights: the command that ends those and keeps the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rights_command: Option<SmolStr>,
+}
+
+impl Hold {
+    /// Does what needs the object wait for it?
+    #[must_use]
+    pub const fn stops(&self) -> bool {
+        !matches!(self, Hold::LeftOut { .. } | Hold::Failing { .. })
+    }
 }
 
 impl Held {
@@ -370,7 +383,7 @@ impl fmt::Display for Hold {
             Hold::Drift { what } => {
                 write!(out, "somebody else changed it, and kwo leaves it as it is: {what}")
             }
-            Hold::Refused { why } => out.write_str(why),
+            Hold::Failing { why } | Hold::Refused { why } => out.write_str(why),
         }
     }
 }

@@ -37,6 +37,9 @@ pub struct Observed {
     pub identities: BTreeMap<SmolStr, SmolStr>,
     /// What is in the way of objects: why one cannot be made or kept as things are, as a sentence without a full stop.
     pub blocked: BTreeMap<ResourceId, SmolStr>,
+    /// What is there as it is wanted and does not work, and why, as a sentence without a full stop. Whoever knows the clock
+    /// says it.
+    pub failing: BTreeMap<ResourceId, SmolStr>,
     /// What people have to know besides, in a sentence each without a full stop.
     pub notes: Vec<SmolStr>,
     /// The parts of systems beside the home in which nothing is wanted and nobody could look for what is left over, and why.
@@ -168,7 +171,7 @@ impl Observed {
 
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
-        let Observed { sightings, unlisted, reach, identities, blocked, notes, away } = other;
+        let Observed { sightings, unlisted, reach, identities, blocked, failing, notes, away } = other;
         let Reach { kubectl, root, places, parts, commands } = reach;
         self.sightings.extend(sightings);
         self.unlisted.extend(unlisted);
@@ -177,6 +180,7 @@ impl Observed {
         self.reach.commands.extend(commands);
         self.identities.extend(identities);
         self.blocked.extend(blocked);
+        self.failing.extend(failing);
         self.notes.extend(notes);
         self.away.extend(away);
         for (own, other) in [(&mut self.reach.kubectl, kubectl), (&mut self.reach.root, root)] {

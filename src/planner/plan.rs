@@ -257,7 +257,10 @@ fn judge(
     if differences.is_empty() {
         return match again {
             Some(again) => Verdict::Follow(step([again].into(), Some(present))),
-            None => Verdict::Settled,
+            None => match observed.failing.get(&resource.id) {
+                Some(why) => Verdict::Hold(Hold::Failing { why: why.clone() }),
+                None => Verdict::Settled,
+            },
         };
     }
     if !known.marked

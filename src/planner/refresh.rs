@@ -138,6 +138,7 @@ fn same_hold(was: &Hold, now: &Hold) -> bool {
         (Hold::NotObserved { why: _ }, Hold::NotObserved { why: _ })
         | (Hold::LeftOut { why: _ }, Hold::LeftOut { why: _ })
         | (Hold::Drift { what: _ }, Hold::Drift { what: _ })
+        | (Hold::Failing { why: _ }, Hold::Failing { why: _ })
         | (Hold::Refused { why: _ }, Hold::Refused { why: _ }) => true,
         (Hold::SecretMissing { secret: was, why: _ }, Hold::SecretMissing { secret: now, why: _ }) => {
             was == now

@@ -11,6 +11,7 @@ use kwo_planner::plain::one_line;
 use super::agreement;
 use super::style::{CREATE, HOLD};
 use kwo_engine::departed::Departed;
+use kwo_engine::issued::{Issued, State};
 use kwo_engine::providers::LastRun;
 use kwo_engine::providers::{KeptToken, TokenState};
 use kwo_engine::status::disk::Level;
@@ -50,6 +51,7 @@ fn text(status: &Status) -> String {
         k3s,
         traefik,
         resolvers,
+        certificates,
         registry,
         tenants,
         tokens,
@@ -87,6 +89,9 @@ fn text(status: &Status) -> String {
         }
     } else {
         section("resolvers", columns(resolvers.iter().map(resolver), "the roster asks for no certificates"));
+        if let Some(certificates) = certificates {
+            section("TLS", issued(certificates));
+        }
         section(
             "registry",
             vec![registry.as_ref().map_or_else(|| "the roster asks for none".to_owned(), store)],
@@ -184,6 +189,38 @@ fn resolver(resolver: &Resolver) -> [String; 3] {
         }
     };
     [name.clone(), provider.clone().unwrap_or_else(|| "port 80".to_owned()), state]
+}
+
+/// A line a certificate, and one for each issuer that does not work.
+fn issued(certificates: &Answer<Vec<Issued>>) -> Vec<String> {
+    let all = match certificates {
+        Answer::CouldNotLook(why) => return vec![unknown(&one_line(why))],
+        Answer::Found(all) => all,
+    };
+    let told = |one: &&Issued| one.state != State::Ready || !one.namespace.is_empty();
+    columns(
+        all.iter().filter(told).map(|one| {
+            let Issued { valid_until, days_left, renews_at, why, state, .. } = one;
+            let until = valid_until.zip(*days_left).map(|(until, days)| {
+                let renewed = renews_at.map_or_else(String::new, |at| format!(", renewed at {at:.0}"));
+                match days {
+                    0.. => format!("valid until {until:.0}, {}{renewed}", counted(days, "day", "days")),
+                    _ => format!("{HOLD}ended{HOLD:#} at {until:.0}"),
+                }
+            });
+            let why = why.as_deref().map(one_line).unwrap_or_default();
+            let said = match state {
+                State::Ready => None,
+                State::NotThere => Some(format!("{HOLD}is not there{HOLD:#}")),
+                State::Waiting => Some(why.into_owned()),
+                State::Failing => Some(format!("{HOLD}failing{HOLD:#}: {why}")),
+            };
+            let said = until.into_iter().chain(said).collect::<Vec<String>>().join("; ");
+            let place = if one.namespace.is_empty() { one.kind.clone() } else { one.namespace.clone() };
+            [place, one.name.clone(), said]
+        }),
+        "the issuers are ready, and no tenant has a host",
+    )
 }
 
 fn store(registry: &Registry) -> String {

@@ -71,7 +71,7 @@ impl Report for Ended<'_> {
 
     /// The last lines: the plan of a dry run, or how it ended.
     fn text(&self) -> String {
-        let Ran { entry, before: _, departed: _, plan, fail_on: _ } = self.ran;
+        let Ran { entry, before: _, departed: _, plan, certificates: _, fail_on: _ } = self.ran;
         match plan {
             Some(plan) if self.dry_run => text(plan, Detail::default()),
             _ => format!("{}\n", summary(entry)),

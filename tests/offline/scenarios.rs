@@ -32,6 +32,8 @@ struct World {
     changed: Vec<Changed>,
     /// Objects that are not kwo's.
     foreign: Vec<Foreign>,
+    /// Objects that are there and do not work, with the reason.
+    failing: BTreeMap<String, String>,
     /// Objects that are being deleted.
     deleting: Vec<String>,
     /// `--adopt`
@@ -96,6 +98,7 @@ fn observed(before: Option<&Desired>, wanted: &Desired, world: &World) -> Observ
     for text in &world.gone {
         seen.insert(id(text), Sighting::Absent);
     }
+    seen.failing = world.failing.iter().map(|(text, why)| (id(text), why.as_str().into())).collect();
     let unknown: Vec<_> = seen
         .iter()
         .filter_map(|(id, _)| Some((id.clone(), world.unknown.get(id.kind.as_str())?.as_str().into())))

@@ -64,6 +64,7 @@ pub(super) fn judged(status: &Status, plan: Result<&Plan, &String>, roster: bool
         k3s: _,
         traefik,
         resolvers,
+        certificates: _,
         registry,
         tenants,
         tokens,

@@ -5,14 +5,17 @@ use kwo_planner::plain::counted;
 use std::net::IpAddr;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use kwo_planner::domains::Roster;
-use kwo_planner::domains::cluster::Issuer;
+use kwo_planner::domains::cert_manager;
+use kwo_planner::domains::cluster::{Acme, Issuer};
 use kwo_planner::endings::word;
-use serde::Deserialize;
+use kwo_planner::kinds::Kind;
+use kwo_planner::plain::one_line;
+use kwo_planner::tree::Tree;
 
 use super::PATIENCE;
 use super::check::{API_CERTIFICATE, API_DNS, CERTIFICATES, Check, TLS_SAN, few};
+use crate::issued::{self, Issued, State};
 use crate::probe::{Certificate, Fault, look};
 use crate::providers::{Kube, Refusal};
 
@@ -144,52 +147,24 @@ fn valid(certificate: &Certificate) -> Check {
     }
 }
 
-#[derive(Deserialize)]
-struct List {
-    items: Vec<Issued>,
-}
-
-#[derive(Deserialize)]
-struct Issued {
-    metadata: Head,
-    #[serde(default)]
-    status: State,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    name: String,
-    namespace: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct State {
-    not_after: Option<Timestamp>,
-    conditions: Vec<Condition>,
-}
-
-#[derive(Deserialize)]
-struct Condition {
-    r#type: String,
-    status: String,
-}
-
-/// The Certificates of cert-manager, where the roster asks for them.
+/// The Certificates of cert-manager, where the roster asks for them: its own with their issuers, and those of others.
 pub(super) async fn certificates(kube: &Kube, roster: Option<&Roster>) -> Check {
-    match roster.map(|roster| roster.cluster().acme.as_ref()) {
-        None => return CERTIFICATES.not_asked("there is no roster"),
-        Some(None) => return CERTIFICATES.not_asked("the roster asks for no certificates"),
-        Some(Some(acme)) if acme.issuer() == Issuer::Traefik => {
+    let Some(roster) = roster else { return CERTIFICATES.not_asked("there is no roster") };
+    match roster.cluster().acme.as_ref().map(Acme::issuer) {
+        None => return CERTIFICATES.not_asked("the roster asks for no certificates"),
+        Some(Issuer::Traefik) => {
             return CERTIFICATES.not_asked("Traefik keeps them; `kwo tls check` looks at what a host serves");
         }
-        Some(Some(_)) => {}
+        Some(Issuer::CertManager) => {}
     }
     CERTIFICATES
         .within(async {
-            let path = "/apis/cert-manager.io/v1/certificates";
-            match kube.get::<List>(path).await {
-                Ok(Some(list)) => issued(&list.items, Timestamp::now()),
+            let path = "/apis/cert-manager.io/v1/certificates?limit=1";
+            match kube.get::<Tree>(path).await {
+                Ok(Some(_)) => match issued::look_at_all(kube, &cert_manager::asked(roster)).await {
+                    Ok(all) => told(&all),
+                    Err(why) => CERTIFICATES.cannot_tell(why),
+                },
                 Ok(None) => CERTIFICATES
                     .failed("the cluster does not know Certificates: cert-manager is not installed")
                     .todo(
@@ -204,23 +179,32 @@ pub(super) async fn certificates(kube: &Kube, roster: Option<&Roster>) -> Check 
         .await
 }
 
-fn issued(all: &[Issued], now: Timestamp) -> Check {
-    let (mut failed, mut soon) = (Vec::new(), Vec::new());
-    for Issued { metadata: Head { name, namespace }, status } in all {
-        let ready = status.conditions.iter().any(|have| have.r#type == "Ready" && have.status == "True");
-        let days = status.not_after.map(|end| (end.as_second() - now.as_second()).div_euclid(86_400));
-        match days {
-            _ if !ready => failed.push(format!("{namespace}/{name} is not ready")),
-            Some(days) if days < 0 => failed.push(format!("{namespace}/{name} has ended")),
-            Some(days) if days <= DAYS_LEFT => {
-                soon.push(format!("{namespace}/{name} ends in {}", counted(days, "day", "days")));
+fn told(all: &[Issued]) -> Check {
+    let (mut failed, mut soon, mut next) = (Vec::new(), Vec::new(), None);
+    for one in all {
+        let called = one_line(&one.called()).into_owned();
+        match (one.state, one.why.as_deref(), one.days_left) {
+            (State::Failing, why, _) => failed.push(format!("{called}: {}", why.unwrap_or_default())),
+            (State::Waiting, why, _) => soon.push(format!("{called}: {}", why.unwrap_or_default())),
+            (State::NotThere, ..) => soon.push(format!("{called} is not there")),
+            (State::Ready, _, Some(days)) if days <= DAYS_LEFT => {
+                soon.push(format!("{called} ends in {}", counted(days, "day", "days")));
             }
-            _ => {}
+            (State::Ready, _, Some(days)) => {
+                next = next.into_iter().chain([(days, called)]).min();
+            }
+            (State::Ready, _, None) => {}
         }
     }
     let (todo, command) = ("see what cert-manager waits for", "kubectl describe certificates -A");
     match (failed.as_slice(), soon.as_slice()) {
-        ([], []) => CERTIFICATES.ok(format!("Certificates that are ready: {}", all.len())),
+        ([], []) => {
+            let first = next.map_or_else(String::new, |(days, called)| {
+                format!("; the first one to end is {called}, in {}", counted(days, "day", "days"))
+            });
+            let ready = all.iter().filter(|one| one.kind == Kind::Certificate.name()).count();
+            CERTIFICATES.ok(format!("Certificates that are ready: {ready}{first}"))
+        }
         ([], soon) => CERTIFICATES.warning(few(soon)).todo(todo, command),
         (failed, _) => CERTIFICATES.failed(few(failed)).todo(todo, command),
     }
@@ -228,6 +212,8 @@ fn issued(all: &[Issued], now: Timestamp) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::super::Outcome;
     use super::*;
 
@@ -271,21 +257,26 @@ mod tests {
     #[test]
     fn certificates_of_cert_manager_are_ready_and_last() {
         let now: Timestamp = "2026-11-29T00:00:00Z".parse().unwrap();
-        let outcome = |ready: &str, end: &str| {
-            let text = format!(
-                r#"{{"items":[{{"metadata":{{"name":"a","namespace":"b"}},
-                "status":{{"notAfter":"{end}","conditions":[{{"type":"Ready","status":"{ready}"}}]}}}}]}}"#
-            );
-            issued(&serde_json::from_str::<List>(&text).unwrap().items, now).outcome
+        let id = "kube:Certificate/b/a".parse().unwrap();
+        let read = |object: &str| Issued::of(&id, &serde_json::from_str(object).unwrap(), None, now);
+        let one = |ready: &str, end: &str| {
+            read(&format!(
+                r#"{{"metadata":{{"creationTimestamp":"2026-11-28T00:00:00Z"}},
+                "status":{{"notAfter":"{end}","conditions":[{{"type":"Ready","status":"{ready}"}}]}}}}"#
+            ))
         };
+        let outcome = |ready: &str, end: &str| told(&[one(ready, end)]).outcome;
         assert_eq!(outcome("True", "2027-01-29T00:00:00Z"), Outcome::Ok);
         assert_eq!(outcome("True", "2026-12-05T00:00:00Z"), Outcome::Warning);
         assert_eq!(outcome("True", "2026-11-28T00:00:00Z"), Outcome::Failed);
         assert_eq!(outcome("False", "2027-01-29T00:00:00Z"), Outcome::Failed);
-        assert_eq!(issued(&[], now).outcome, Outcome::Ok);
-        let new: List =
-            serde_json::from_str(r#"{"items":[{"metadata":{"name":"a","namespace":"b"}}]}"#).unwrap();
-        assert_eq!(issued(&new.items, now).found, "b/a is not ready");
+        assert_eq!(told(&[]).outcome, Outcome::Ok);
+        let both = [one("True", "2027-03-29T00:00:00Z"), one("True", "2027-01-29T00:00:00Z")];
+        let said = "Certificates that are ready: 2; the first one to end is b/a, in 61 days";
+        assert_eq!(told(&both).found, said);
+        let new = told(&[read(r#"{"metadata":{"creationTimestamp":"2026-11-28T23:59:00Z"}}"#)]);
+        assert_eq!(new.outcome, Outcome::Warning);
+        assert!(new.found.starts_with("b/a: it is not ready since 2026-11-28T23:59:00Z"), "{}", new.found);
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use kwo_planner::resource::{Desired, ResourceId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::look::{Looked, NoPlan, check, look};
+use super::look::{Looked, NoPlan, check, look, works};
 use crate::providers::Home;
 
 /// A request for one object costs about as much as so many objects of a LIST.
@@ -75,6 +75,7 @@ pub(super) async fn look_again(
         return (looked.map(|Looked { plan, observed: _ }| plan), Extent::Everything);
     };
     observed.renew(home.look_again(desired, &touched(steps)).await);
+    works(home, desired, observed);
     let now = plan(desired, observed, adopt, steps.provenance.clone());
     let checked = check(&now, observed);
     (checked.map(|()| now), Extent::Objects(steps.steps.len()))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::keeper::{Keeper, Kept, keeper, kept};
 use kwo_planner::observed::Observed;
@@ -10,6 +11,7 @@ use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
 use kwo_planner::verify::{Violation, verify};
 
+use crate::issued::weigh;
 use crate::providers::Home;
 use crate::references::{Places, resolve};
 use crate::target::TargetOptions;
@@ -76,7 +78,8 @@ pub async fn look(
     provenance: &Provenance,
     guard: Option<Guard<'_>>,
 ) -> Result<Looked, NoPlan> {
-    let observed = home.observe(desired).await;
+    let mut observed = home.observe(desired).await;
+    works(home, desired, &mut observed);
     let mut provenance = provenance.clone();
     provenance.systems.clone_from(&observed.identities);
     provenance.notes.clone_from(&observed.notes);
@@ -93,6 +96,13 @@ pub async fn look(
     let plan = plan(desired, &observed, adopt, provenance);
     check(&plan, &observed)?;
     Ok(Looked { plan, observed })
+}
+
+/// Notes what is there and does not work. A directory runs nothing.
+pub(super) fn works(home: &dyn Home, desired: &Desired, observed: &mut Observed) {
+    if home.surroundings().is_some() {
+        weigh(desired, observed, Timestamp::now());
+    }
 }
 
 /// The independent check that a plan only adds.

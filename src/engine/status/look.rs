@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use futures_util::future::{join, join_all, join3, join5};
+use futures_util::future::{join_all, join3, join5};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{NodeCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::version::Info;
 use kwo_planner::domains::Roster;
+use kwo_planner::domains::cert_manager;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, credentials_of};
 use kwo_planner::plan::FORMAT_VERSION;
 
@@ -18,6 +19,7 @@ use super::asked::{Asked, there};
 use super::tenants::tenants;
 use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
 use crate::departed::Departed;
+use crate::issued::{self, Issued};
 use crate::providers::{Home, Kube, Node, Refusal};
 use crate::sync::{Memory, Short};
 
@@ -52,7 +54,7 @@ pub async fn look(
         Answer::Found(roster) => Some(*roster),
         Answer::CouldNotLook(_) => None,
     };
-    let (cluster, (tokens, k3s), agreement) = join3(
+    let (cluster, (tokens, k3s, certificates), agreement) = join3(
         join5(
             nodes(&asked),
             traefik(&asked),
@@ -60,7 +62,9 @@ pub async fn look(
             async { registry(&asked, known?).await },
             async { if let Some(roster) = known { tenants(&asked, roster).await } else { Vec::new() } },
         ),
-        join(tokens::tokens(&asked, known, node.as_ref()), k3s(node.as_ref())),
+        join3(tokens::tokens(&asked, known, node.as_ref()), k3s(node.as_ref()), async {
+            certificates(&asked, known?).await
+        }),
         agreement,
     )
     .await;
@@ -96,6 +100,7 @@ pub async fn look(
         k3s,
         traefik,
         resolvers,
+        certificates,
         registry,
         tenants,
         tokens,
@@ -120,6 +125,21 @@ async fn k3s(node: Option<&Answer<Node>>) -> Option<Answer<Option<Timestamp>>> {
             Err(why) => Some(Answer::CouldNotLook(why)),
         },
     }
+}
+
+/// The issuers and Certificates, where cert-manager keeps them.
+async fn certificates(asked: &Asked<'_>, roster: &Roster) -> Option<Answer<Vec<Issued>>> {
+    let ids = cert_manager::asked(roster);
+    if ids.is_empty() {
+        return None;
+    }
+    if asked.away {
+        return Some(asked.silence());
+    }
+    Some(match issued::look(asked.kube, &ids).await {
+        Ok(found) => Answer::Found(found),
+        Err(why) => Answer::CouldNotLook(why.to_string()),
+    })
 }
 
 async fn nodes(asked: &Asked<'_>) -> Answer<Vec<super::Node>> {

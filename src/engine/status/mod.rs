@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::departed::Departed;
+use crate::issued::Issued;
 use crate::providers::{KeptToken, LastRun, Refusal};
 use crate::sync::Short;
 pub use agreement::Agreement;
@@ -52,6 +53,8 @@ pub struct Status {
     pub k3s: Option<Answer<Option<Timestamp>>>,
     pub traefik: Answer<Vec<Pod>>,
     pub resolvers: Vec<Resolver>,
+    /// The issuers and Certificates of cert-manager that the roster asks for; nothing where it asks for none.
+    pub certificates: Option<Answer<Vec<Issued>>>,
     /// Nothing where the roster asks for none.
     pub registry: Option<Registry>,
     /// The one with the fullest quota first.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::failure::Exit;
 use crate::history::{Entry, Outcome};
+use crate::issued::Issued;
 use crate::providers::KubeOptions;
 use crate::strict::FailOn;
 use crate::target::{Main, TargetOptions};
@@ -82,6 +83,8 @@ pub struct Ran {
     pub departed: Vec<Entry>,
     /// The plan that it made.
     pub plan: Option<Plan>,
+    /// How the Certificates are that the roster asks for; nothing where nobody could look.
+    pub certificates: Option<Vec<Issued>>,
     /// What makes kwo exit with 5, even if everything else is fine.
     pub fail_on: BTreeSet<FailOn>,
 }

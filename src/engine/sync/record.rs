@@ -9,6 +9,7 @@ use super::run::Run;
 use super::said::Said;
 use crate::departed::{Departed, Offboarded};
 use crate::history::{Entry, Head, Outcome, Problem, ProblemKind, Retained};
+use crate::issued;
 use crate::providers::Home;
 use crate::strict::FailOn;
 
@@ -77,6 +78,17 @@ impl Run<'_> {
         }
     }
 
+    /// How the Certificates are that the roster asks for. Where nobody could look, that is said, and the run goes on.
+    pub(super) async fn issued(&mut self, provider: &dyn Home) {
+        let Some((cluster, ids)) = provider.surroundings().zip(self.asked.as_deref()) else { return };
+        match issued::look(cluster, ids).await {
+            Ok(found) => self.certificates = Some(found),
+            Err(why) => {
+                (self.said)(Said::Keeper(&format!("kwo cannot see how the certificates are: {why}")));
+            }
+        }
+    }
+
     /// Adds the entry to the history where it is news.
     pub(super) fn record(&mut self) -> Option<Head> {
         self.entry.outcome = outcome(&self.entry);
@@ -129,8 +141,8 @@ impl Run<'_> {
         let mut fail_on = self.options.fail_on.clone();
         fail_on.extend(self.settings.fails_on_leftover_access().then_some(FailOn::LeftoverAccess));
         fail_on.extend(self.settings.fails_on_foreign_access().then_some(FailOn::ForeignAccess));
-        let departed = self.departed;
-        Ran { entry: self.entry, before: self.before, departed, plan: self.plan, fail_on }
+        let (departed, certificates) = (self.departed, self.certificates);
+        Ran { entry: self.entry, before: self.before, departed, plan: self.plan, certificates, fail_on }
     }
 }
 

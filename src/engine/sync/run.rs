@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use kwo_planner::domains::Refused;
+use kwo_planner::domains::{Refused, cert_manager};
 use kwo_planner::drift::withhold;
 use kwo_planner::observed::Reach;
 use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::policy::{Layer, SetBy};
-use kwo_planner::resource::Desired;
+use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::settings::{Drift, Settings};
 
 use super::choose::{Choice, choose, fetch, missing, problem, short};
@@ -28,6 +28,7 @@ use crate::failure::{Exit, Failure};
 use crate::git::{Clone, GitError};
 use crate::history::{Entry, Problem, ProblemKind};
 use crate::identity::of_repository;
+use crate::issued::Issued;
 use crate::policy::{judge, layer};
 use crate::providers::{Home, Identity, NAME_ONE};
 use crate::references::Places;
@@ -64,6 +65,8 @@ pub async fn run(
         entry: Entry::begun(crate::providers::hostname(), Timestamp::now()),
         said,
         plan: None,
+        asked: None,
+        certificates: None,
         started: Instant::now(),
         begun: false,
         unrecorded: false,
@@ -116,6 +119,10 @@ pub(super) struct Run<'r> {
     pub(super) entry: Entry,
     pub(super) said: &'r mut dyn FnMut(Said<'_>),
     pub(super) plan: Option<Plan>,
+    /// The issuers and Certificates that the roster asks for, as soon as it is known.
+    pub(super) asked: Option<Vec<ResourceId>>,
+    /// How they were at the end.
+    pub(super) certificates: Option<Vec<Issued>>,
     pub(super) started: Instant,
     /// What it is about to do is written down.
     pub(super) begun: bool,
@@ -252,6 +259,7 @@ impl Run<'_> {
             return Ok(());
         }
         self.departed(&**provider, &mut memory).await;
+        self.issued(&**provider).await;
         if let Some(head) = self.record() {
             memory.add(&self.entry, &head, in_short(&self.entry));
         }
@@ -276,6 +284,7 @@ impl Run<'_> {
         let choice = choose(clone, self.settings, fetched, applied.as_ref(), memory, rewrite).await;
         let choice = choice.map_err(|error| problem(ProblemKind::Fetch, error.to_string(), ""))?;
         let mut checked = self.chosen(clone, choice).await?;
+        self.asked = Some(cert_manager::asked(&checked.roster));
 
         let repository = &self.settings.repository;
         let keeper = of_repository(&checked.roster, &repository.url.value, repository.roster());

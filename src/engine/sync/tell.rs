@@ -17,9 +17,9 @@ use crate::target::{self, Main};
 /// Tells everybody that the settings name, and the namespaces that were touched. `said` hears who could not be told, and
 /// `wait` what is waited for.
 pub async fn tell(settings: &Settings, ran: &Ran, wait: fn(&str), said: &mut dyn FnMut(Said<'_>)) {
-    let Ran { entry, before, departed, plan: _, fail_on: _ } = ran;
+    let Ran { entry, before, departed, plan: _, certificates, fail_on: _ } = ran;
     if let Some(path) = &settings.metrics
-        && let Err(failure) = metrics::write(Path::new(path.as_str()), entry)
+        && let Err(failure) = metrics::write(Path::new(path.as_str()), entry, certificates.as_deref())
     {
         said(Said::Failure(&failure));
     }

@@ -102,7 +102,8 @@ impl Gather {
             | Beside::Ingress
             | Beside::PersistentVolumeClaim
             | Beside::NetworkPolicy
-            | Beside::Certificate => {}
+            | Beside::Certificate
+            | Beside::ClusterIssuer => {}
         }
     }
 

@@ -43,6 +43,15 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     certificates(roster, resources);
 }
 
+/// The issuers and Certificates that the roster asks for; none where Traefik fetches the certificates.
+#[must_use]
+pub fn asked(roster: &Roster) -> Vec<ResourceId> {
+    let mut resources = Vec::new();
+    compile(roster, &mut resources);
+    let speaks = |id: &ResourceId| matches!(id.known_kind(), Some(Kind::ClusterIssuer | Kind::Certificate));
+    resources.into_iter().map(|resource| resource.id).filter(speaks).collect()
+}
+
 fn issuer_id(name: &str) -> ResourceId {
     ResourceId::kube(Kind::ClusterIssuer, "", SmolStr::from(name))
 }

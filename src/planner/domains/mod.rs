@@ -8,7 +8,7 @@ mod authentication;
 mod body;
 pub(crate) mod bounding;
 pub(crate) mod bounds;
-mod cert_manager;
+pub mod cert_manager;
 pub(crate) mod claims;
 pub mod cluster;
 mod compile;

@@ -180,7 +180,7 @@ impl<'p> Judge<'p> {
             Beside::Ingress if pods::is_solver(object) => return,
             Beside::Ingress => after.newly(before, |of| rules::ingress(of, object)),
             Beside::PersistentVolumeClaim => after.newly(before, |of| rules::claim(of, object)),
-            Beside::Node | Beside::ResourceQuota => return,
+            Beside::Node | Beside::ResourceQuota | Beside::ClusterIssuer => return,
             Beside::Certificate if ours => return,
             Beside::Certificate => after.newly(before, |rules| hosts::certificate(rules, object)),
             Beside::NetworkPolicy if ours => return,

@@ -88,6 +88,8 @@ pub enum Beside {
     Node,
     /// Never hit: looked at for what it promises.
     ResourceQuota,
+    /// Never hit: looked at for what it says of itself.
+    ClusterIssuer,
 }
 
 impl Beside {
@@ -117,12 +119,13 @@ impl Beside {
             Beside::Certificate => ("Certificate", "cert-manager.io/v1", "certificates"),
             Beside::Node => ("Node", "v1", "nodes"),
             Beside::ResourceQuota => ("ResourceQuota", "v1", "resourcequotas"),
+            Beside::ClusterIssuer => ("ClusterIssuer", "cert-manager.io/v1", "clusterissuers"),
         }
     }
 
     /// May it be that the cluster does not have this kind at all? Then there are none.
     #[must_use]
     pub const fn may_lack(self) -> bool {
-        matches!(self, Beside::Certificate)
+        matches!(self, Beside::Certificate | Beside::ClusterIssuer)
     }
 }

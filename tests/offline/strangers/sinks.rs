@@ -250,12 +250,29 @@ fn a_history_entry_acts_on_nobody() {
             quiet(payload, &plain::text(&history::show(&entry)));
             quiet(payload, &plain::text(&history::list(std::slice::from_ref(&entry))));
             let file = folder.path().join("kwo.prom");
-            kwo_engine::metrics::write(&file, &entry).unwrap();
+            kwo_engine::metrics::write(&file, &entry, None).unwrap();
             let figures = std::fs::read_to_string(file).unwrap();
             assert!(
                 !figures.lines().any(|line| line.starts_with("kwo_outcome{outcome=\"all is well")),
                 "{figures}"
             );
+        }
+    }
+}
+
+#[test]
+fn what_cert_manager_repeats_of_a_certificate_authority_acts_on_nobody() {
+    let (id, now) =
+        ("kube:Certificate/a/kwo-domains".parse().unwrap(), "2026-01-01T00:00:00Z".parse().unwrap());
+    let object = json!({"status": {"lastFailureTime": "2026-01-01T00:00:00Z", "conditions": [
+        {"type": "Issuing", "status": "False", "reason": "Failed", "message": "no"}]}});
+    for payload in PAYLOADS {
+        for changed in each(&object, payload) {
+            let object = serde_json::from_value(changed).unwrap();
+            let issued = kwo_engine::issued::Issued::of(&id, &object, None, now);
+            let why = issued.why.unwrap_or_default();
+            assert!(why.lines().count() <= 1, "{payload:?}: {why:?}");
+            quiet(payload, &plain::text(&why));
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kwo_engine::history::{Drift, Entry, Held, Outcome, ProblemKind, StepOutcome};
+use kwo_engine::issued::Issued;
 use kwo_engine::metrics::write;
 use testkit::manual;
 use testkit::peers::http::Request;
@@ -33,6 +34,24 @@ fn everything() -> Entry {
     Entry { held: vec![held.clone(), held], drift: vec![drift], ..entry }
 }
 
+/// One that was to be renewed and was not, and one that is new.
+fn certificates() -> [Issued; 2] {
+    let now = "2026-11-29T00:00:00Z".parse().unwrap();
+    let of = |id: &str, object: &str| {
+        Issued::of(&id.parse().unwrap(), &serde_json::from_str(object).unwrap(), None, now)
+    };
+    [
+        of(
+            "kube:Certificate/alice/kwo-domains",
+            r#"{"status":{"notAfter":"2027-02-28T00:00:00Z","lastFailureTime":"2026-11-28T00:00:00Z"}}"#,
+        ),
+        of(
+            "kube:Certificate/bob/kwo-domains",
+            r#"{"metadata":{"creationTimestamp":"2026-11-28T23:59:00Z"}}"#,
+        ),
+    ]
+}
+
 /// A name with its labels; of one label also the values, for they are all there.
 fn labels(samples: &[&str], name: &str) -> String {
     let of = |sample: &&str| -> Option<Vec<(String, String)>> {
@@ -55,8 +74,8 @@ fn labels(samples: &[&str], name: &str) -> String {
 fn the_metrics_of_the_manual_are_those_of_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
-    write(&path, &changed()).unwrap();
-    write(&path, &everything()).unwrap();
+    write(&path, &changed(), None).unwrap();
+    write(&path, &everything(), Some(&certificates())).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let mut table = String::from("| metric | labels | what it is |\n|---|---|---|\n");
@@ -74,7 +93,7 @@ fn the_metrics_of_the_manual_are_those_of_a_run() {
 fn every_figure_of_a_run_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
-    write(&path, &changed()).unwrap();
+    write(&path, &changed(), None).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let said = values(&text);
     let info = format!("kwo_info{{version=\"{}\",commit=\"{NEWEST}\"}}", env!("CARGO_PKG_VERSION"));
@@ -99,7 +118,7 @@ fn every_figure_of_a_run_is_there() {
     ] {
         assert_eq!(said.get(name), Some(&value), "{name}\n{text}");
     }
-    write(&path, &everything()).unwrap();
+    write(&path, &everything(), Some(&certificates())).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let said = values(&text);
     for (name, value) in [
@@ -108,6 +127,13 @@ fn every_figure_of_a_run_is_there() {
         ("kwo_last_run_problems{kind=\"step\"}", 1.0),
         ("kwo_last_run_drift", 1.0),
         ("kwo_held", 2.0),
+        ("kwo_certificates{state=\"ready\"}", 0.0),
+        ("kwo_certificates{state=\"failing\"}", 1.0),
+        ("kwo_certificates{state=\"waiting\"}", 1.0),
+        (
+            "kwo_certificate_expiration_timestamp_seconds{name=\"kwo-domains\",namespace=\"alice\"}",
+            1_803_772_800.0,
+        ),
     ] {
         assert_eq!(said.get(name), Some(&value), "{name}\n{text}");
     }
@@ -118,8 +144,9 @@ fn what_nobody_could_look_at_is_not_said_to_be_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
     let entry = Entry { unseen_access: vec!["list rolebindings was refused".to_owned()], ..quiet() };
-    write(&path, &entry).unwrap();
-    assert!(!fs::read_to_string(&path).unwrap().contains("kwo_foreign_access"));
+    write(&path, &entry, None).unwrap();
+    let said = fs::read_to_string(&path).unwrap();
+    assert!(!said.contains("kwo_foreign_access") && !said.contains("kwo_certificate"), "{said}");
 }
 
 #[test]
@@ -127,7 +154,7 @@ fn the_last_success_outlives_runs_that_fail() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
     let after = |entry: &Entry| {
-        write(&path, entry).unwrap();
+        write(&path, entry, None).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         values(&text).get("kwo_last_success_timestamp_seconds").copied()
     };
@@ -153,22 +180,22 @@ fn the_last_success_outlives_runs_that_fail() {
 fn the_file_is_replaced_in_one_move_and_everybody_may_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
-    write(&path, &quiet()).unwrap();
+    write(&path, &quiet(), None).unwrap();
     let before = fs::metadata(&path).unwrap();
-    write(&path, &changed()).unwrap();
+    write(&path, &changed(), None).unwrap();
     let after = fs::metadata(&path).unwrap();
     assert_eq!(after.permissions().mode() & 0o777, 0o644);
     assert_ne!(before.ino(), after.ino());
     assert_eq!(folder.path().read_dir().unwrap().count(), 1, "a temporary file is left");
 
     let nowhere = folder.path().join("missing/kwo.prom");
-    let failure = write(&nowhere, &quiet()).unwrap_err();
+    let failure = write(&nowhere, &quiet(), None).unwrap_err();
     assert!(failure.message.starts_with("cannot write the metrics to "), "{failure:?}");
     assert!(failure.hints[0].starts_with("make "), "{failure:?}");
     assert!(!nowhere.parent().unwrap().exists());
     let link = folder.path().join("link.prom");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    assert!(write(&link, &quiet()).unwrap_err().message.ends_with("is a symbolic link"));
+    assert!(write(&link, &quiet(), None).unwrap_err().message.ends_with("is a symbolic link"));
 }
 
 fn promtool(program: &Path, file: &Path) -> (bool, String) {
@@ -187,7 +214,7 @@ fn promtool_finds_nothing_wrong_with_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
     for entry in [changed(), quiet(), failed(ProblemKind::Fetch), everything()] {
-        write(&path, &entry).unwrap();
+        write(&path, &entry, Some(&certificates())).unwrap();
         assert_eq!(promtool(&program, &path), (true, String::new()));
     }
     // It does look.
@@ -201,7 +228,7 @@ fn node_exporter_shows_them() {
     let Some(program) = program("prometheus-node-exporter") else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
-    write(&path, &everything()).unwrap();
+    write(&path, &everything(), Some(&certificates())).unwrap();
     let address = local(free_port());
     let args = [
         "--collector.disable-defaults".to_owned(),

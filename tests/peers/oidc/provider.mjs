@@ -1,5 +1,5 @@
 // An OpenID provider: logs in whom `login_hint` names, and asks for nothing. Its one argument is a JSON file with the
-// port, the key and certificate, the clients, and the accounts with their claims.
+// port, the key and certificate, the clients (NAME, or NAME:SECRET), and the accounts with their claims.
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
@@ -8,11 +8,12 @@ import Provider from 'oidc-provider';
 const { port, key, cert, clients, accounts } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 
 const provider = new Provider(`https://localhost:${port}`, {
-  clients: clients.map((client_id) => ({
+  clients: clients.map((client) => client.split(':')).map(([client_id, client_secret]) => ({
     client_id,
+    client_secret,
     application_type: 'native',
-    redirect_uris: ['http://localhost:8000/callback'],
-    token_endpoint_auth_method: 'none',
+    redirect_uris: ['http://localhost:8000/callback', 'http://localhost:8250/oidc/callback'],
+    token_endpoint_auth_method: client_secret ? 'client_secret_basic' : 'none',
   })),
   claims: { openid: ['sub'], email: ['email', 'email_verified'], groups: ['groups'] },
   // Whoever takes tokens for logins, as Kubernetes does, looks for the claims in them.

@@ -5,8 +5,10 @@ use std::fs;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::apiserver::{kubectl_ok, unique};
+use testkit::cert_manager::{condition, moment, says};
+use testkit::crds::crds;
 use testkit::loopback::{Asked, Loopback, Reply};
 
 use crate::sync::cluster::Cluster;
@@ -56,6 +58,37 @@ fn told(world: &World, receiver: &Receiver) -> String {
         world.path("secret").display(),
         world.path("kwo.prom").display(),
     )
+}
+
+#[test]
+fn prometheus_hears_how_long_certificates_are_valid_and_what_failed() {
+    let Some(cluster) = Cluster::alone() else { return };
+    let Some(()) = crds() else { return };
+    let (name, receiver) = (unique("issued"), Receiver::start());
+    let world = World::new(&format!(
+        "cluster: {{acme: {{email: ops@example.com, issuer: cert-manager}}}}\ntiers: {{plain: {{rest: unbounded}}}}\n\
+         tenants: {{{name}: {{tier: plain, domains: [{name}.example.com]}}}}\n"
+    ));
+    cluster.settings(&world, &told(&world, &receiver));
+    world.sync(&[]).expect(0);
+    let figures = || fs::read_to_string(world.path("kwo.prom")).unwrap();
+    assert!(figures().contains("\nkwo_certificates{state=\"waiting\"} 2"), "{}", figures());
+    says(
+        "certificate",
+        &name,
+        "kwo-domains",
+        &json!({"lastFailureTime": moment(-60), "notAfter": moment(86_400),
+        "conditions": [condition("Issuing", "False", "Failed", "no such host")]}),
+    );
+    world.sync(&[]).expect(5).says(", 1 held");
+    let said = figures();
+    assert!(said.contains("\nkwo_certificates{state=\"failing\"} 1"), "{said}");
+    let ends = format!(
+        "\nkwo_certificate_expiration_timestamp_seconds{{name=\"kwo-domains\",namespace=\"{name}\"}} "
+    );
+    assert!(said.contains(&ends) && said.contains("\nkwo_held 1"), "{said}");
+    kubectl_ok(&["delete", "clusterissuer", "letsencrypt"]);
+    cluster.forget();
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod endings;
 mod faults;
 mod front;
 mod leaving;
+mod login;
 mod others;
 mod pipelines;
 mod references;

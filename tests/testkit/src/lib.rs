@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 pub mod apiserver;
+pub mod cert_manager;
 pub mod crds;
 pub mod drawn;
 pub mod gate;

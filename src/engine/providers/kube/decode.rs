@@ -169,7 +169,8 @@ impl<'de> Visitor<'de> for Item<'_> {
                 continue;
             }
             // How much is in use counts where a bound is to change, and there is none to change here.
-            let spare = key == "status" && is_as_wanted(&kept, wanted);
+            let amounts = *kind == Kind::ResourceQuota;
+            let spare = amounts && key == "status" && is_as_wanted(&kept, wanted);
             match whole.below(&key, &pointer).filter(|_| !spare) {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(cut) => kept.extend(map.next_value_seed(cut)?.map(|value| (key.into(), value))),

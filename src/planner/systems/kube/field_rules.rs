@@ -197,10 +197,30 @@ static CLUSTER_ISSUER: Shape = Shape {
     // A solver goes one way: with two in it cert-manager refuses the issuer.
     whole: &["/spec/acme/solvers/*"],
     unions: &[Union { at: "/spec", of: Members::AllBut(&[]) }],
-    read: &["/spec/ca", "/spec/selfSigned", "/spec/vault", "/spec/venafi"],
+    read: &[
+        "/spec/ca",
+        "/spec/selfSigned",
+        "/spec/vault",
+        "/spec/venafi",
+        "/metadata/creationTimestamp",
+        "/metadata/generation",
+        "/status/conditions",
+    ],
     ..PLAIN
 };
-static CERTIFICATE: Shape = Shape { sets: &["/spec/dnsNames"], ..PLAIN };
+static CERTIFICATE: Shape = Shape {
+    sets: &["/spec/dnsNames"],
+    read: &[
+        "/metadata/creationTimestamp",
+        "/metadata/generation",
+        "/status/conditions",
+        "/status/failedIssuanceAttempts",
+        "/status/lastFailureTime",
+        "/status/notAfter",
+        "/status/renewalTime",
+    ],
+    ..PLAIN
+};
 static HELM_CHART_CONFIG: Shape = Shape {
     keyed: &[
         ("/spec/valuesContent/additionalArguments", EntryKey::Flag),
