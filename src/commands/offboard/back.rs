@@ -105,7 +105,14 @@ impl Scene<'_> {
                     continue;
                 }
                 let id = cut.id();
+                if cut.leads_as_wanted(&self.loaded.desired) {
+                    continue;
+                }
                 let what = match () {
+                    () if id.to_string() == who.as_str() && !id.system.rules().is_reviewed() => {
+                        "is not as the roster wants it, or not as kwo writes it for a namespace of whom this is about"
+                            .to_owned()
+                    }
                     () if id.to_string() == who.as_str() => {
                         "is no right in a namespace that the labels in the cluster give to whom this is about"
                             .to_owned()

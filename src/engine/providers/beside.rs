@@ -24,11 +24,17 @@ pub struct Surround {
     pub timeout: Duration,
 }
 
+/// A system that was opened.
+pub(super) enum Opened<'o> {
+    Vault(&'o Arc<VaultServer>),
+    Dns(&'o Arc<Dns>),
+}
+
 /// Opens those that the roster names, and no other. Whoever has more to do there than a run takes them by `also`.
 pub(super) fn open(
     vault: &Vault,
     around: &Surround,
-    also: &mut dyn FnMut(&Arc<VaultServer>),
+    also: &mut dyn FnMut(Opened<'_>),
 ) -> BTreeMap<System, Arc<dyn Provider>> {
     let mut named: BTreeMap<System, Vec<&Credentials>> = BTreeMap::new();
     for login in vault.ways() {
@@ -49,7 +55,7 @@ fn one(
     ways: &[&Credentials],
     around: &Surround,
     vault: Option<&str>,
-    also: &mut dyn FnMut(&Arc<VaultServer>),
+    also: &mut dyn FnMut(Opened<'_>),
 ) -> Option<Arc<dyn Provider>> {
     match system {
         // They are opened by an option.
@@ -57,10 +63,14 @@ fn one(
         System::Vault => {
             let way = ways.first()?;
             let server = Arc::new(VaultServer::new(way, Arc::clone(&around.home), around.timeout));
-            also(&server);
+            also(Opened::Vault(&server));
             Some(server)
         }
-        System::Dns => Some(Arc::new(Dns::open(ways, around, vault))),
+        System::Dns => {
+            let zones = Arc::new(Dns::open(ways, around, vault));
+            also(Opened::Dns(&zones));
+            Some(zones)
+        }
     }
 }
 

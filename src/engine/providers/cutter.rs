@@ -10,6 +10,7 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
 
+use super::beside::Opened;
 use super::composite::Opens;
 use super::{Note, Promise, Refusal, beside};
 use crate::departed::Departed;
@@ -99,8 +100,11 @@ impl Cutters {
         let named = Arc::clone(&self.named);
         Box::new(move |vault, around| {
             let mut cutters: BTreeMap<System, Arc<dyn Cutter>> = BTreeMap::new();
-            let opened = beside::open(vault, around, &mut |server| {
-                cutters.insert(System::Vault, Arc::clone(server) as Arc<dyn Cutter>);
+            let opened = beside::open(vault, around, &mut |opened| {
+                match opened {
+                    Opened::Vault(server) => cutters.insert(System::Vault, Arc::clone(server) as _),
+                    Opened::Dns(zones) => cutters.insert(System::Dns, Arc::clone(zones) as _),
+                };
             });
             let _ = named.set(cutters);
             opened

@@ -34,7 +34,7 @@ impl Brought {
         let counts = |cut: &&Cut| {
             let id = cut.id();
             // Outside the cluster what the roster wants is judged as it wants it.
-            let outside = id.vault_kind().is_some() && desired.get(id).is_none();
+            let outside = (id.vault_kind().is_some() || id.record().is_some()) && desired.get(id).is_none();
             (id.known_kind().is_some() || outside) && cut.logins().is_none()
         };
         for cut in cuts.into_iter().filter(counts) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::outside::{in_group, told};
+use super::outside::{in_group, leads, told};
 use super::{Logins, Pick};
 use crate::access;
 use crate::domains::roles::{NAVIGATION, POWER_USER};
@@ -209,6 +209,9 @@ impl Cut {
         }
         if let Some(kind) = self.id.vault_kind() {
             return told(self, kind);
+        }
+        if let Some((_, name)) = self.id.record() {
+            return leads(self, name);
         }
         if self.parts.is_empty() {
             let sentences = access::sentences(&self.id, &self.inverse, "becomes");

@@ -14,7 +14,7 @@ mod strange;
 pub use brought::Brought;
 pub use cut::{Cut, Entry, Part, Uncut, list_of, manifest};
 pub use logins::{Logins, OFFBOARDED, SEEN};
-pub use outside::{GROUP, IDENTITY, POLICY, in_group};
+pub use outside::{COMMENTS, GROUP, IDENTITY, POLICY, in_group};
 pub use removal::{Barrier, Facts, Found, Gate, Removal, Unremovable};
 pub use select::{Others, select};
 pub use storage::{gibibytes, stored};

@@ -1,12 +1,13 @@
-//! What a cut takes in Vault, and what a record may bring back there. A record is a stranger's text, and Vault says of no
-//! policy who wrote it: so each line of one that comes back is one that kwo writes for that namespace, or it comes back by
-//! name only.
+//! What a cut takes outside the cluster, and what a record may bring back there. A record is a stranger's text, and no system
+//! says who wrote what is in it: so each line of a policy that comes back is one that kwo writes for that namespace, and each
+//! name of a zone leads to where the roster wants it, or it comes back by name only.
 
 use std::collections::BTreeSet;
 
 use super::{Cut, Leaving};
 use crate::plain::one_line;
-use crate::resource::ResourceId;
+use crate::resource::{Desired, ResourceId};
+use crate::systems::dns::{RECORDS, TTL};
 use crate::tree::{SmolStr, Tree};
 use crate::vault::{DEPLOYER, OURS, VaultKind, member};
 
@@ -16,6 +17,13 @@ pub const GROUP: &str = "group";
 pub const IDENTITY: &str = "identity";
 /// Where the lines of a policy stand, kwo's mark among them.
 pub const POLICY: &str = "policy";
+
+/// Where the comments of a record set stand, kwo's mark among them.
+pub const COMMENTS: &str = "comments";
+/// The account of kwo's mark among them.
+const ACCOUNT: &str = "kwo";
+/// The types of records that kwo writes.
+const TYPES: [&str; 3] = ["A", "AAAA", "CNAME"];
 
 /// The levels of access that kwo makes policies for.
 const LEVELS: [&str; 3] = ["owner", "deployer", "viewer"];
@@ -53,6 +61,55 @@ pub(super) fn check(cut: &Cut, kind: VaultKind, leaving: &Leaving) -> bool {
         _ => false,
     };
     whole && theirs && form
+}
+
+/// Is it what a cut of this one takes in a zone, and its inverse records with kwo's mark?
+pub(super) fn check_records(cut: &Cut, of: &str, leaving: &Leaving) -> bool {
+    let inverse = cut.inverse();
+    let keys: Vec<&str> = inverse.entries().iter().map(|(key, _)| key.as_str()).collect();
+    let items = |key: &str| inverse.get(key).map(Tree::items).unwrap_or_default();
+    let text = |tree: &Tree, key: &str| tree.get(key).and_then(Tree::as_text).cloned();
+    let tenant = match leaving {
+        Leaving::Tenant(name) => Some(name),
+        Leaving::Leftovers { .. } => None,
+        Leaving::Person { .. } => return false,
+    };
+    let is_mark = |comment: &Tree| {
+        let of_tenant = |content: &str| {
+            tenant
+                .is_none_or(|name| content.split(' ').any(|word| word.strip_prefix("tenant=") == Some(name)))
+        };
+        text(comment, "account").is_some_and(|account| account == ACCOUNT)
+            && text(comment, "content").is_some_and(|content| of_tenant(&content))
+    };
+    keys == [COMMENTS, RECORDS, TTL]
+        && cut.parts().is_empty()
+        && cut.logins().is_none()
+        && TYPES.contains(&of)
+        && !items(RECORDS).is_empty()
+        && items(RECORDS).iter().all(|record| record.as_text().is_some())
+        && items(COMMENTS).iter().any(is_mark)
+}
+
+impl Cut {
+    /// Is it a name of a zone that leads where the roster wants it to lead?
+    #[must_use]
+    pub fn leads_as_wanted(&self, desired: &Desired) -> bool {
+        let wanted = desired.get(self.id()).filter(|_| self.id().record().is_some());
+        wanted.is_some_and(|wanted| {
+            [RECORDS, TTL].iter().all(|key| wanted.body.get(key) == self.inverse().get(key))
+        })
+    }
+}
+
+/// Where a name leads once it is back.
+pub(super) fn leads(cut: &Cut, name: &str) -> Vec<String> {
+    let records = cut.inverse().get(RECORDS).map(Tree::items).unwrap_or_default();
+    let record = |record: &Tree| {
+        let to = record.as_text().map_or_else(String::new, |text| one_line(text).into_owned());
+        format!("{} leads to {to} again", one_line(name))
+    };
+    records.iter().map(record).collect()
 }
 
 /// The lines of a policy that comes back; nothing where they are not lines.
@@ -159,8 +216,11 @@ pub(super) fn told(cut: &Cut, kind: VaultKind) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::domains::{compile, parse};
+    use crate::resource::{Reason, Resource};
     use crate::roster::{SourceFile, Sources};
 
     fn cut(id: &str, inverse: &str) -> Cut {
@@ -233,6 +293,38 @@ mod tests {
             assert_eq!(cut.check(&alice()), Ok(()));
             assert_eq!(cut.beyond(&spaces, "secret"), [id], "{lines:?}");
             assert_eq!(cut.gives().len(), lines.len());
+        }
+    }
+
+    #[test]
+    fn a_name_comes_back_alone_where_the_roster_wants_it_and_otherwise_by_name() {
+        let id = "dns:Record/example.com/A:www.example.com";
+        let records = |id: &str, to: &str, tenant: &str| {
+            let mark = format!(r#"{{"account":"kwo","content":"kwo1 cluster=u tenant={tenant} sum=s"}}"#);
+            cut(id, &format!(r#"{{"comments":[{mark}],"records":["{to}"],"ttl":300}}"#))
+        };
+        let own = records(id, "192.0.2.1", "alice");
+        assert_eq!(own.check(&alice()), Ok(()));
+        assert_eq!(own.gives(), ["www.example.com leads to 192.0.2.1 again"]);
+        assert_eq!(own.beyond(&BTreeSet::from(["alice".into()]), "secret"), [id]);
+        let body: Tree = serde_json::from_str(r#"{"records":["192.0.2.1"],"ttl":300}"#).unwrap();
+        let resource = Resource::new(id.parse().unwrap(), body, Arc::new([]), Reason::Always);
+        let desired = Desired::new(vec![resource], Arc::default()).unwrap();
+        assert!(own.leads_as_wanted(&desired) && !own.leads_as_wanted(&Desired::default()));
+        assert!(!records(id, "192.0.2.66", "alice").leads_as_wanted(&desired));
+        assert!(records(id, "192.0.2.1", "bob").check(&alice()).is_err());
+        assert!(own.check(&Leaving::Person { name: "bob".into(), everywhere: true }).is_err());
+        for forged in [
+            records("dns:Record/example.com/NS:example.com", "ns.evil.", "alice"),
+            records("dns:Record/example.com/TXT:x.example.com", "x", "alice"),
+            cut(id, r#"{"comments":[],"records":["192.0.2.1"],"ttl":300}"#),
+            cut(
+                id,
+                r#"{"comments":[{"account":"ops","content":"tenant=alice"}],"records":["192.0.2.1"],"ttl":300}"#,
+            ),
+            records(id, "192.0.2.1", "alice2"),
+        ] {
+            assert!(forged.check(&alice()).is_err(), "{forged:?}");
         }
     }
 

@@ -128,7 +128,7 @@ fn sorted<'l>(leftovers: impl Iterator<Item = &'l Leftover>, found: &mut Offboar
         }
         match rank(&pick) {
             _ if by_hand => found.by_hand.push(pick),
-            Order::Right | Order::Credential => found.cut.push(pick),
+            Order::Right | Order::Credential | Order::Name => found.cut.push(pick),
             Order::Rest => found.destroy.push(pick),
         }
     }

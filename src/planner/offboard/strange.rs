@@ -47,6 +47,9 @@ impl Cut {
         if let Some(kind) = id.vault_kind() {
             return if outside::check(self, kind, leaving) { Ok(()) } else { never() };
         }
+        if let Some((of, _)) = id.record() {
+            return if outside::check_records(self, of, leaving) { Ok(()) } else { never() };
+        }
         if let Some(logins) = self.logins() {
             let alone = self.parts().is_empty() && *self.inverse() == Tree::Null;
             return if alone && *id == auth_id() && logins.is_of(leaving) { Ok(()) } else { never() };
@@ -109,6 +112,9 @@ impl Cut {
         let id = self.id();
         if let Some(kind) = id.vault_kind() {
             return outside::beyond(self, kind, (spaces, store));
+        }
+        if id.record().is_some() {
+            return vec![format_smolstr!("{id}")];
         }
         // The lines of the registry's users are kept with whose cut took them, and not by the record.
         if id.node_kind().is_some() || self.logins().is_some() {

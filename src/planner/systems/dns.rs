@@ -135,17 +135,17 @@ impl Rules for Zones {
         (!told.is_empty()).then(|| told.join(", ").into())
     }
 
-    /// Whoever leaves takes no record along: a person ends it by its command.
-    fn ends_by_hand(&self, _: &ResourceId, _: bool) -> bool {
-        true
+    fn ends_by_hand(&self, _: &ResourceId, whole: bool) -> bool {
+        !whole
     }
 
     fn is_reviewed(&self) -> bool {
         false
     }
 
-    fn loses(&self, _: &ResourceId, _: bool) -> Order {
-        Order::Rest
+    /// A server of a zone that does not answer keeps nobody's access alive: names go after it.
+    fn loses(&self, _: &ResourceId, whole: bool) -> Order {
+        if whole { Order::Name } else { Order::Rest }
     }
 
     fn part(&self, id: &ResourceId) -> Option<SmolStr> {

@@ -18,6 +18,8 @@ pub enum Order {
     Right,
     /// By what somebody logs in.
     Credential,
+    /// A name by which others find it.
+    Name,
     /// What gives nobody anything.
     Rest,
 }

@@ -246,6 +246,7 @@ fn only_the_command_that_a_person_types_knows_the_way() {
         "src/engine/providers/cutter.rs",
         "src/engine/providers/dir/cutter.rs",
         "src/engine/providers/dir/parts.rs",
+        "src/engine/providers/dns/cutter.rs",
         "src/engine/providers/kube/cutter.rs",
         "src/engine/providers/kube/users.rs",
         "src/engine/providers/mod.rs",

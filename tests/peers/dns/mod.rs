@@ -9,6 +9,7 @@ mod cloudflare;
 mod contract;
 mod crash;
 mod faults;
+mod leaving;
 mod others;
 mod powerdns;
 mod records;

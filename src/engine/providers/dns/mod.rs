@@ -3,6 +3,7 @@
 //! speaks to, each in a room of its own.
 
 mod cloudflare;
+mod cutter;
 mod mark;
 mod powerdns;
 mod provider;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use kwo_planner::change::Step;
 use kwo_planner::domains::zone_servers::ZoneProvider;
 use kwo_planner::observed::{Observed, Sighting};
-use kwo_planner::resource::{Desired, Resource};
+use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::systems::{Connection, System};
 use kwo_planner::tree::{SmolStr, Tree};
 use smol_str::format_smolstr;
@@ -93,6 +93,20 @@ impl Dns {
         observed
     }
 
+    /// The zone of a record, and whose the marks in it are.
+    ///
+    /// # Errors
+    /// When there is none of the two.
+    pub(super) async fn zone_of(&self, id: &ResourceId) -> Result<(&Zone, &SmolStr), Refusal> {
+        let refused = |why: String| Refusal::Refused { why };
+        let zone = self.zone(&id.scope).map_err(refused)?;
+        match self.cluster().await {
+            Ok(cluster) => Ok((zone, cluster)),
+            Err(Sighting::Unknown { why } | Sighting::LeftOut { why }) => Err(refused(why.to_string())),
+            Err(Sighting::Absent | Sighting::Present(_)) => Err(refused("nobody looked".to_owned())),
+        }
+    }
+
     fn zone(&self, name: &str) -> Result<&Zone, String> {
         match self.zones.get(name) {
             Some(zone) => zone.as_ref().map_err(Clone::clone),
@@ -118,13 +132,8 @@ impl Provider for Dns {
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
-            let refused = |why: String| Refusal::Refused { why };
-            let zone = self.zone(&step.id.scope).map_err(refused)?;
-            match self.cluster().await {
-                Ok(cluster) => zone.write(step, cluster).await,
-                Err(Sighting::Unknown { why } | Sighting::LeftOut { why }) => Err(refused(why.to_string())),
-                Err(Sighting::Absent | Sighting::Present(_)) => Err(refused("nobody looked".to_owned())),
-            }
+            let (zone, cluster) = self.zone_of(&step.id).await?;
+            zone.write(step, cluster).await
         })
     }
 

@@ -44,6 +44,11 @@ pub(super) struct Content {
 /// What is put after a record that is there and switched off.
 const SWITCHED_OFF: &str = " (switched off)";
 
+/// Is it a record that is there and switched off?
+pub(super) fn is_switched_off(record: &str) -> bool {
+    record.ends_with(SWITCHED_OFF)
+}
+
 /// A name in one form.
 pub(super) fn name(text: &str) -> SmolStr {
     text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase().into()

@@ -37,6 +37,14 @@ pub(super) trait Server: Send + Sync {
         None
     }
 
+    /// Does a write of no records end a set?
+    ///
+    /// # Errors
+    /// When it does not, with the reason as a sentence without a full stop: then a person ends it.
+    fn ends(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Writes these sets in one transaction, once.
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote>;
 

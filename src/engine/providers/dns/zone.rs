@@ -30,11 +30,11 @@ const SOMEBODY: &str = "somebody else";
 /// One zone.
 pub(super) struct Zone {
     name: SmolStr,
-    server: Box<dyn Server>,
+    pub(super) server: Box<dyn Server>,
     /// How many record sets kwo keeps in it.
     ceiling: usize,
     /// One write after the other, and no look between what a write is decided by and the write.
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
 }
 
 impl Zone {
@@ -192,7 +192,7 @@ impl Zone {
     }
 
     /// Why a set cannot stand at its name, with kwo's mark; nothing where it can.
-    fn in_the_way(&self, content: &Content, wanted: &Wanted<'_>, cluster: &str) -> Option<String> {
+    pub(super) fn in_the_way(&self, content: &Content, wanted: &Wanted<'_>, cluster: &str) -> Option<String> {
         let (of, name) = (wanted.of, wanted.name);
         let own = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
         let left = || content.left(of, name).and_then(|left| self.marked_by_others(left, cluster));
@@ -205,7 +205,7 @@ impl Zone {
     }
 
     /// Whoever marked a set keeps it, also where its records are gone.
-    fn marked_by_others(&self, set: &RecordSet, cluster: &str) -> Option<String> {
+    pub(super) fn marked_by_others(&self, set: &RecordSet, cluster: &str) -> Option<String> {
         let Whose::Others(who) = whose(set, cluster) else { return None };
         let whose = match who.as_str() {
             UNREADABLE => format!("a mark {UNREADABLE}"),
@@ -217,7 +217,7 @@ impl Zone {
         ))
     }
 
-    async fn read(&self, name: &str) -> Result<Vec<RecordSet>, Refusal> {
+    pub(super) async fn read(&self, name: &str) -> Result<Vec<RecordSet>, Refusal> {
         self.server.read(Some(name)).await.map_err(|why| Refusal::Unreachable { why })
     }
 
@@ -277,7 +277,7 @@ struct Next {
     writes_records: bool,
 }
 
-fn there<'s>(sets: &'s [RecordSet], of: &str, name: &str) -> Option<&'s RecordSet> {
+pub(super) fn there<'s>(sets: &'s [RecordSet], of: &str, name: &str) -> Option<&'s RecordSet> {
     sets.iter().find(|set| set.of == of && set.name == name)
 }
 
@@ -334,7 +334,7 @@ fn next(
 }
 
 /// Is what is there what was written? The server adds the time of a comment.
-fn is_as(there: &RecordSet, wrote: &RecordSet) -> bool {
+pub(super) fn is_as(there: &RecordSet, wrote: &RecordSet) -> bool {
     let words = |set: &RecordSet| {
         let words = set.comments.iter().map(|comment| (comment.account.clone(), comment.content.clone()));
         words.collect::<BTreeSet<_>>()
@@ -375,7 +375,7 @@ fn present(set: &RecordSet, cluster: &str) -> Present {
 }
 
 /// The state of a record set: all of it, with its comments.
-fn version(set: &RecordSet) -> Version {
+pub(super) fn version(set: &RecordSet) -> Version {
     let mut sha = Sha256::new();
     sha.update(sum(set).as_bytes());
     for Comment { account, content, modified_at: _ } in &set.comments {

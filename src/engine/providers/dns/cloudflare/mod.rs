@@ -142,6 +142,10 @@ impl Server for Cloudflare {
         Box::pin(self.look(at))
     }
 
+    fn ends(&self) -> Result<(), String> {
+        Err("kwo ends no records at Cloudflare by itself".to_owned())
+    }
+
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {
         Box::pin(self.send(patches))
     }

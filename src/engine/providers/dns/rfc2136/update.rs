@@ -134,6 +134,12 @@ pub(super) fn noted(seen: &mut Seen, patch: &Patch) {
     place.ttl = MARK_TTL;
     place.records.retain(|data, _| !old.contains(data));
     place.records.extend(marks(&patch.after));
+    // What is gone is asked for as what is not there.
+    for place in [at.clone(), mark_name(at)] {
+        if let Some(sets) = seen.0.get_mut(&place) {
+            sets.retain(|_, raw| !raw.records.is_empty());
+        }
+    }
 }
 
 fn has_records(patch: &Patch) -> bool {

@@ -93,6 +93,11 @@ pub trait ZoneServer: Send + Sync {
     /// Does it write only if what kwo saw is still so? Then kwo need not look right before and right after.
     fn compares(&self) -> bool;
 
+    /// Does kwo end records there when a tenant leaves?
+    fn ends(&self) -> bool {
+        true
+    }
+
     /// Does a mark stay where the records are gone that it is on?
     fn keeps_marks(&self) -> bool {
         true

@@ -365,6 +365,10 @@ impl ZoneServer for Cloudflare {
         Resolved { code: 0, records }
     }
 
+    fn ends(&self) -> bool {
+        false
+    }
+
     fn compares(&self) -> bool {
         false
     }

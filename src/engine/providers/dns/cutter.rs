@@ -1,0 +1,232 @@
+//! How a tenant's names leave the zones, and how they come back. Each is one transaction like any other write: on the same
+//! conditions where the server compares, with a look right before and right after where it does not. The comments of others
+//! stay.
+
+use std::time::Instant;
+
+use kwo_planner::observed::Version;
+use kwo_planner::offboard::{COMMENTS, Cut, Removal};
+use kwo_planner::plain::counted;
+use kwo_planner::resource::ResourceId;
+use kwo_planner::systems::dns::{RECORDS, TTL};
+use kwo_planner::tree::{SmolStr, Tree};
+
+use super::mark::{Whose, of_others, whose};
+use super::provider::Dns;
+use super::records::{Comment, Content, RecordSet, is_switched_off};
+use super::server::{Patch, Wanted, Wrote};
+use super::zone::{Zone, is_as, there, version};
+use crate::providers::patience::TRIES;
+use crate::providers::{Cutter, Promise, Refusal, Restored, Whole};
+
+impl Cutter for Dns {
+    fn whole<'a>(&'a self, id: &'a ResourceId) -> Promise<'a, Result<Option<Whole>, Refusal>> {
+        Box::pin(async move {
+            let (zone, cluster) = self.zone_of(id).await?;
+            zone.whole(record(id)?, cluster).await
+        })
+    }
+
+    fn cut<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let (zone, cluster) = self.zone_of(cut.id()).await?;
+            zone.ends(record(cut.id())?, cut.seen(), cluster).await
+        })
+    }
+
+    fn restore<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<Restored, Refusal>> {
+        Box::pin(async move {
+            let (zone, cluster) = self.zone_of(cut.id()).await?;
+            let (of, name) = record(cut.id())?;
+            let set =
+                set(cut.inverse(), (of, name)).ok_or_else(|| refused("the record has no records of it"))?;
+            zone.returns(set, cluster).await.map(|()| Restored::Back)
+        })
+    }
+
+    fn remove<'a>(&'a self, removal: &'a Removal) -> Promise<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let name = &removal.found().name;
+            Err(refused(format!("{name} is no object of a cluster; the stage `cut` ends its records")))
+        })
+    }
+}
+
+impl Zone {
+    async fn whole(&self, (of, name): (&str, &str), cluster: &str) -> Result<Option<Whole>, Refusal> {
+        let _turn = self.turn.lock().await;
+        let sets = self.read(name).await?;
+        let Some(set) = there(&sets, of, name).filter(|set| !set.records.is_empty()) else { return Ok(None) };
+        ours(set, cluster)?;
+        self.server.ends().map_err(refused)?;
+        if set.records.iter().any(|record| is_switched_off(record)) {
+            return Err(refused("a record of it is switched off, and kwo could not bring it back so"));
+        }
+        Ok(Some(Whole { object: object(set), version: version(set) }))
+    }
+
+    /// Takes the records and kwo's mark away, where they are as they were seen.
+    async fn ends(&self, (of, name): (&str, &str), seen: &Version, cluster: &str) -> Result<(), Refusal> {
+        self.transact((of, name), |_, there| {
+            let Some(there) = there.filter(|set| !set.records.is_empty()) else { return Ok(None) };
+            ours(there, cluster)?;
+            if version(there) != *seen {
+                return Err(Refusal::Changed { why: format!("{of} {name} has changed") });
+            }
+            let comments = of_others(there).cloned().collect();
+            let after = RecordSet { records: Vec::new(), comments, ..there.clone() };
+            Ok(Some(after))
+        })
+        .await
+    }
+
+    /// Writes the records with the mark again, where nothing stands in their way.
+    async fn returns(&self, set: RecordSet, cluster: &str) -> Result<(), Refusal> {
+        let tenant = ours(&set, cluster)?;
+        self.server.ends().map_err(refused)?;
+        let (of, name) = (set.of.clone(), set.name.clone());
+        self.transact((&of, &name), |sets, there| {
+            if let Some(there) = there {
+                if is_as(there, &set) {
+                    return Ok(None);
+                }
+                if let Some(why) = self.marked_by_others(there, cluster) {
+                    return Err(refused(why));
+                }
+                if !there.records.is_empty() {
+                    return Err(refused("somebody made other records there meanwhile, and they stay"));
+                }
+            }
+            let wanted =
+                Wanted { of: &of, name: &name, tenant: tenant.clone(), records: set.records.clone() };
+            if let Some(why) = self.in_the_way(&Content::of(sets.to_vec()), &wanted, cluster) {
+                return Err(refused(why));
+            }
+            // What others noted there meanwhile stays.
+            let mut comments: Vec<Comment> = there.map(of_others).into_iter().flatten().cloned().collect();
+            let new = set.comments.iter().filter(|new| !comments.iter().any(|have| same(have, new)));
+            let new: Vec<Comment> = new.cloned().collect();
+            comments.extend(new);
+            Ok(Some(RecordSet { comments, ..set.clone() }))
+        })
+        .await
+    }
+
+    /// Writes what is decided by what is there right before; nothing where nothing has to be.
+    async fn transact(
+        &self,
+        (of, name): (&str, &str),
+        decide: impl Fn(&[RecordSet], Option<&RecordSet>) -> Result<Option<RecordSet>, Refusal>,
+    ) -> Result<(), Refusal> {
+        let _turn = self.turn.lock().await;
+        let patience = self.server.patience();
+        let mut tries = 0;
+        loop {
+            if let Some(why) = patience.away() {
+                return Err(Refusal::Unreachable { why });
+            }
+            tries += 1;
+            let mut sets = self.read(name).await?;
+            // All that the write depends on, where the server compares it.
+            let recalled = self.server.recall(of, name);
+            let compared = recalled.is_some();
+            if let Some(recalled) = recalled {
+                sets = recalled;
+            }
+            let before = there(&sets, of, name).cloned();
+            let Some(after) = decide(&sets, before.as_ref())? else { return Ok(()) };
+            let patch = Patch { before, after, writes_records: true };
+            let began = Instant::now();
+            let wrote = self.server.write(std::slice::from_ref(&patch)).await;
+            if let Wrote::NotSent(_) | Wrote::Unsure(_) = wrote {
+                patience.spend(began.elapsed());
+            }
+            let unsure = match wrote {
+                Wrote::Refused(why) => return Err(Refusal::Refused { why }),
+                Wrote::Changed(why) => return Err(Refusal::Changed { why }),
+                Wrote::Busy(_, after) if patience.pause(tries, after).await => continue,
+                Wrote::NotSent(_) if tries < TRIES && patience.pause(tries, None).await => continue,
+                Wrote::Busy(why, _) | Wrote::NotSent(why) => {
+                    let why = format!("{why} ({})", counted(tries, "try", "tries"));
+                    return Err(Refusal::Unreachable { why: patience.give_up(why) });
+                }
+                Wrote::Unsure(why) => Some(why),
+                Wrote::Done if compared => return Ok(()),
+                Wrote::Done => None,
+            };
+            let sets = match (self.read(name).await, unsure.clone()) {
+                (Ok(sets), _) => sets,
+                (Err(refusal), None) => return Err(refusal),
+                (Err(_), Some(why)) => return Err(Refusal::Unreachable { why }),
+            };
+            let now = there(&sets, of, name);
+            let is_so = match patch.after.records.is_empty() {
+                true => now.is_none_or(|now| now.records.is_empty()),
+                false => now.is_some_and(|now| is_as(now, &patch.after)),
+            };
+            return match (is_so, unsure) {
+                (true, _) => Ok(()),
+                (false, Some(why)) => Err(Refusal::Unreachable { why }),
+                (false, None) => {
+                    Err(Refusal::Changed { why: format!("{of} {name} is another one right after the write") })
+                }
+            };
+        }
+    }
+}
+
+/// Only what this cluster marked ends and comes back.
+fn ours(set: &RecordSet, cluster: &str) -> Result<SmolStr, Refusal> {
+    match whose(set, cluster) {
+        Whose::Ours(mark) => Ok(mark.tenant),
+        Whose::Others(_) | Whose::Nobodys => Err(refused("it does not carry the mark of this cluster")),
+    }
+}
+
+fn same(one: &Comment, other: &Comment) -> bool {
+    (&one.account, &one.content) == (&other.account, &other.content)
+}
+
+fn record(id: &ResourceId) -> Result<(&str, &str), Refusal> {
+    // Nothing else is written by kwo, whatever mark it carries.
+    let written = id.record().filter(|(of, _)| ["A", "AAAA", "CNAME"].contains(of));
+    written.ok_or_else(|| {
+        refused(format!("kwo cuts no {} of a zone", id.name.split(':').next().unwrap_or_default()))
+    })
+}
+
+/// All of a set, with its comments.
+fn object(set: &RecordSet) -> Tree {
+    let comment = |comment: &Comment| {
+        let Comment { account, content, modified_at: _ } = comment;
+        Tree::map([("account", Tree::from(account)), ("content", Tree::from(content))])
+    };
+    Tree::map([
+        (COMMENTS, Tree::list(set.comments.iter().map(comment))),
+        (RECORDS, Tree::texts(&set.records)),
+        (TTL, Tree::from(u64::from(set.ttl))),
+    ])
+}
+
+/// The set that an inverse says.
+fn set(inverse: &Tree, (of, name): (&str, &str)) -> Option<RecordSet> {
+    let items = |key: &str| inverse.get(key).map(Tree::items).unwrap_or_default();
+    let text = |tree: &Tree, key: &str| tree.get(key).and_then(Tree::as_text).cloned();
+    let comment = |comment: &Tree| {
+        let (account, content) = (text(comment, "account")?, text(comment, "content")?);
+        Some(Comment { account, content, modified_at: None })
+    };
+    let ttl = match inverse.get(TTL)? {
+        Tree::Number(ttl) => u32::try_from(ttl.as_u64()?).ok()?,
+        _ => return None,
+    };
+    let records: Option<Vec<SmolStr>> =
+        items(RECORDS).iter().map(|record| record.as_text().cloned()).collect();
+    let comments: Option<Vec<Comment>> = items(COMMENTS).iter().map(comment).collect();
+    let records = records.filter(|records| !records.is_empty())?;
+    Some(RecordSet { name: name.into(), of: of.into(), ttl, records, comments: comments? })
+}
+
+fn refused(why: impl Into<String>) -> Refusal {
+    Refusal::Refused { why: why.into() }
+}
