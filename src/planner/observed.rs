@@ -69,6 +69,8 @@ pub struct Reach {
     pub parts: BTreeMap<SmolStr, SmolStr>,
     /// The command that ends an object, where only its adapter knows it.
     pub commands: BTreeMap<ResourceId, SmolStr>,
+    /// What of an object is somebody else's, so that its command leaves it there.
+    pub stays: BTreeMap<ResourceId, SmolStr>,
 }
 
 /// The file that something stands in, by its absolute path.
@@ -172,12 +174,13 @@ impl Observed {
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
         let Observed { sightings, unlisted, reach, identities, blocked, failing, notes, away } = other;
-        let Reach { kubectl, root, places, parts, commands } = reach;
+        let Reach { kubectl, root, places, parts, commands, stays } = reach;
         self.sightings.extend(sightings);
         self.unlisted.extend(unlisted);
         self.reach.places.extend(places);
         self.reach.parts.extend(parts);
         self.reach.commands.extend(commands);
+        self.reach.stays.extend(stays);
         self.identities.extend(identities);
         self.blocked.extend(blocked);
         self.failing.extend(failing);

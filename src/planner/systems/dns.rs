@@ -120,7 +120,9 @@ impl Rules for Zones {
             if there.len() > NAMED {
                 told.push("…");
             }
-            left.in_force = Some(format_smolstr!("{name} still leads to {}", told.join(", ")));
+            let stays = observed.reach.stays.get(&left.id);
+            let stays = stays.map(|stays| format!("; not kwo's, and stays: {stays}")).unwrap_or_default();
+            left.in_force = Some(format_smolstr!("{name} still leads to {}{stays}", told.join(", ")));
         }
     }
 

@@ -1,14 +1,15 @@
 //! What only Cloudflare can answer: pages of a list, a proxy, tokens that lack a right, one comment a record. It is played by a
 //! server that is held to what Cloudflare has published; kwo was never run against Cloudflare itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use testkit::loopback::{Asked, Reply};
 use testkit::peers::zones::cloudflare::{EDITOR, FINDER, QUOTA, READER, Record, refused};
 use testkit::peers::zones::{Cloudflare, ZoneServer as _};
 use testkit::run::steps;
 
+use crate::dns::records::bash;
 use crate::dns::world::{World, ZONE, records, why};
 
 fn world(
@@ -54,6 +55,80 @@ fn a_tunnel_is_reached_through_the_proxy_and_stays_in_agreement() {
     assert!(shown.out.contains("drift: written by `somebody else`"), "{}", shown.out);
     world.apply(&[]).expect(0);
     assert_eq!(told(), proxied);
+    // While the zone is paused nothing goes through the proxy, though its records say so.
+    server.state.lock().unwrap().1 = true;
+    let plan = world.plan(&[]);
+    for name in ["www", "*.w"] {
+        let told = why(&plan, &World::id("CNAME", &format!("{name}.example.com")));
+        assert!(
+            told.contains("the zone example.com is paused") && told.contains("let the zone go on there"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_record_that_others_put_beside_kwos_outlives_the_tenant() {
+    let Some((world, server)) = world(|_| None) else { return };
+    world.roster("[www.example.com, old.example.com]", "");
+    world.apply(&[]).expect(0);
+    let theirs = Record { comment: "by hand".to_owned(), ..record("A", "old.example.com", "203.0.113.9") };
+    server.records().push(theirs.clone());
+    world.roster("[www.example.com]", "");
+    let plan = world.plan(&[]);
+    let id = World::id("A", "old.example.com");
+    let left = plan["leftovers"].as_array().unwrap().iter().find(|left| left["id"] == id).unwrap();
+    let told = "old.example.com still leads to 192.0.2.10, 203.0.113.9; not kwo's, and stays: 203.0.113.9";
+    assert_eq!(left["in_force"], told);
+    let ran = bash(&world, left["command"].as_str().unwrap());
+    assert!(ran.status.success(), "{ran:?}");
+    let mut there = server.records().clone();
+    there.retain(|record| record.name == "old.example.com");
+    assert_eq!(there, [theirs]);
+    assert_eq!(records(&world.plan(&[])["leftovers"]), Vec::<String>::new());
+}
+
+#[test]
+fn a_record_that_moves_to_a_page_that_was_read_is_not_taken_for_gone() {
+    let zone: Arc<OnceLock<Arc<Cloudflare>>> = Arc::default();
+    let (of_front, moves) = (Arc::clone(&zone), Arc::new(AtomicUsize::new(0)));
+    let armed = Arc::clone(&moves);
+    let Some((world, server)) = world(move |asked| {
+        // Right before the second page somebody ends a record of the first one, and makes another one.
+        if asked.path.contains("&page=2") && armed.load(Ordering::SeqCst) > 0 {
+            let left = armed.fetch_sub(1, Ordering::SeqCst);
+            let mut records = of_front.get().unwrap().records();
+            records.remove(0);
+            let id = format!("{left:032}");
+            records.push(Record { id, ..record("A", &format!("new{left}.example.com"), "203.0.113.9") });
+        }
+        None
+    }) else {
+        return;
+    };
+    assert!(zone.set(Arc::clone(&server)).is_ok());
+    world.roster("[a.example.com, b.example.com, c.example.com, d.example.com]", "");
+    world.apply(&[]).expect(0);
+    let first: Vec<Record> = (0..5)
+        .map(|at| Record {
+            id: format!("{:032}", 90 + at),
+            ..record("A", &format!("old{at}.example.com"), "203.0.113.9")
+        })
+        .collect();
+    server.records().splice(0..0, first);
+    server.page.store(6, Ordering::SeqCst);
+    // Once: what is read then twice the same is believed.
+    moves.store(1, Ordering::SeqCst);
+    let plan = world.plan(&[]);
+    assert_eq!((steps(&plan), records(&plan["held"])), (vec![], vec![]));
+    assert_eq!(moves.load(Ordering::SeqCst), 0);
+    // Each time: nothing is.
+    server.page.store(5, Ordering::SeqCst);
+    moves.store(100, Ordering::SeqCst);
+    let plan = world.plan(&[]);
+    assert_eq!(records(&plan["steps"]), Vec::<String>::new());
+    let told = why(&plan, &World::id("A", "a.example.com"));
+    assert!(told.contains("became another one each time that kwo read it; run kwo again"), "{told}");
 }
 
 #[test]
@@ -121,12 +196,26 @@ fn a_token_that_lacks_a_right_is_told_with_the_right() {
         (vec!["full", "full"], "shows several zones example.com to the token"),
         (vec!["secondary"], "has the zone example.com from another server"),
         (vec!["partial"], "does not answer for the zone example.com"),
+        (
+            vec!["internal"],
+            "the type of the zone example.com is `internal`, and kwo writes to zones that are `full`",
+        ),
     ] {
         *server.zones.lock().unwrap() = zones;
         let told = told(&server.key());
         assert!(told.contains(says), "{told}");
     }
     *server.zones.lock().unwrap() = vec!["full"];
+    for (status, says) in [
+        ("pending", "its status is `pending`; set its name servers at the registrar"),
+        ("moved", "its status is `moved`; its name servers are others; name the server that answers for it"),
+        ("deactivated", "its status is `deactivated`; let it become `active` there"),
+    ] {
+        server.state.lock().unwrap().0 = status;
+        let told = told(&server.key());
+        assert!(told.contains("does not answer for the zone example.com") && told.contains(says), "{told}");
+    }
+    server.state.lock().unwrap().0 = "active";
     // A resolver lends its tokens: one finds the zone, and one is for its records.
     let path = world.bench.path("roster.yaml");
     let roster = std::fs::read_to_string(&path).unwrap();

@@ -133,7 +133,7 @@ fn what_nobody_wants_any_more_is_ended_by_its_command() {
 }
 
 /// Runs a command as somebody would who pastes it.
-fn bash(world: &World, command: &str) -> Output {
+pub(crate) fn bash(world: &World, command: &str) -> Output {
     let mut bash = Command::new("bash");
     if let Some(programs) = world.server.programs() {
         let path = std::env::var("PATH").unwrap();

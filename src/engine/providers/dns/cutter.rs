@@ -97,8 +97,13 @@ impl Zone {
                     return Err(refused("somebody made other records there meanwhile, and they stay"));
                 }
             }
-            let wanted =
-                Wanted { of: &of, name: &name, tenant: tenant.clone(), records: set.records.clone() };
+            let wanted = Wanted {
+                of: &of,
+                name: &name,
+                tenant: tenant.clone(),
+                ttl: Some(set.ttl),
+                records: set.records.clone(),
+            };
             if let Some(why) = self.in_the_way(&Content::of(sets.to_vec()), &wanted, cluster) {
                 return Err(refused(why));
             }

@@ -49,7 +49,8 @@ impl Mark {
         Comment { account: ACCOUNT.into(), content: content.into(), modified_at: None }
     }
 
-    fn parse(comment: &Comment) -> Option<Mark> {
+    /// Reads a comment of kwo; nothing where this kwo cannot.
+    pub(super) fn parse(comment: &Comment) -> Option<Mark> {
         let mut words = comment.content.split(' ').filter(|word| !word.is_empty());
         (words.next()? == FORM).then_some(())?;
         let mut mark = Mark { cluster: "".into(), tenant: "".into(), sum: "".into() };

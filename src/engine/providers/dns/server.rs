@@ -55,6 +55,11 @@ pub(super) trait Server: Send + Sync {
     /// it stands for what `kubectl` has to be told.
     fn ending(&self, set: &RecordSet) -> Option<SmolStr>;
 
+    /// Those records of a set with kwo's mark that are somebody else's, as they are told: the command leaves them there.
+    fn stays(&self, _set: &RecordSet) -> Vec<SmolStr> {
+        Vec::new()
+    }
+
     /// Where kwo's mark on a set stands, for people.
     fn place_of_mark(&self, of: &str, at: &str) -> String;
 
@@ -75,6 +80,7 @@ pub(super) struct Wanted<'w> {
     pub(super) of: &'w str,
     pub(super) name: &'w str,
     pub(super) tenant: SmolStr,
+    pub(super) ttl: Option<u32>,
     pub(super) records: Vec<SmolStr>,
 }
 

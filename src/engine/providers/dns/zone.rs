@@ -19,7 +19,7 @@ use smol_str::format_smolstr;
 use tokio::sync::Mutex;
 
 use super::mark::{Mark, UNREADABLE, Whose, of_others, sum, whose};
-use super::records::{Comment, Content, RecordSet};
+use super::records::{Comment, Content, RecordSet, told};
 use super::server::{Patch, Server, Wanted, Wrote};
 use crate::providers::patience::TRIES;
 use crate::providers::{Checkup, Refusal};
@@ -69,6 +69,10 @@ impl Zone {
             let id = ResourceId::dns(self.name.clone(), &set.of, &set.name);
             if let Some(command) = self.server.ending(set) {
                 observed.reach.commands.insert(id.clone(), command);
+            }
+            let stays = self.server.stays(set);
+            if !stays.is_empty() {
+                observed.reach.stays.insert(id.clone(), told(&stays).into());
             }
             observed.insert(id, Sighting::Present(present(set, cluster)));
         }
@@ -262,7 +266,14 @@ impl Zone {
 
 /// A record set as this body says that it is.
 fn wanted_of<'w>((of, name): (&'w str, &'w str), body: &Tree) -> Wanted<'w> {
-    Wanted { of, name, tenant: tenant(body), records: records_of(body) }
+    Wanted { of, name, tenant: tenant(body), ttl: ttl_of(body), records: records_of(body) }
+}
+
+fn ttl_of(body: &Tree) -> Option<u32> {
+    match body.get(TTL) {
+        Some(Tree::Number(ttl)) => ttl.as_u64().and_then(|ttl| u32::try_from(ttl).ok()),
+        _ => None,
+    }
 }
 
 fn records_of(body: &Tree) -> Vec<SmolStr> {
@@ -320,11 +331,7 @@ fn next(
         Some(there) if !writes_records => there.clone(),
         _ => {
             let records = records_of(&step.wanted);
-            let ttl = match step.wanted.get(TTL) {
-                Some(Tree::Number(ttl)) => ttl.as_u64().and_then(|ttl| u32::try_from(ttl).ok()),
-                _ => None,
-            };
-            let ttl = ttl.filter(|_| !records.is_empty()).ok_or_else(unfit)?;
+            let ttl = ttl_of(&step.wanted).filter(|_| !records.is_empty()).ok_or_else(unfit)?;
             RecordSet { name: name.into(), of: of.into(), ttl, records, comments: Vec::new() }
         }
     };

@@ -7,7 +7,7 @@ use crate::resource::ResourceId;
 
 /// A command for one object.
 pub(crate) fn kubectl(id: &ResourceId, reach: &Reach, verb: &str, options: &str) -> String {
-    let Reach { kubectl, root: _, places: _, parts: _, commands: _ } = reach;
+    let Reach { kubectl, root: _, places: _, parts: _, commands: _, stays: _ } = reach;
     let namespace =
         if id.scope.is_empty() { String::new() } else { format!(" --namespace={}", word(&id.scope)) };
     let (kind, name) = (word(&kind(id)), word(&id.name));

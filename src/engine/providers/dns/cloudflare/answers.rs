@@ -3,6 +3,7 @@
 
 use http::StatusCode;
 use kwo_planner::plain::one_line;
+use kwo_planner::tree::SmolStr;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -20,6 +21,9 @@ const FULL: u64 = 81045;
 
 /// The longest part of a message that is shown.
 const SHOWN: usize = 300;
+
+/// The longest part of a word of Cloudflare that kwo does not know.
+const WORD: usize = 40;
 
 /// An answer.
 #[derive(Deserialize)]
@@ -45,6 +49,81 @@ pub(super) struct Fault {
 #[derive(Debug, Deserialize)]
 pub(super) struct Info {
     pub(super) total_count: usize,
+}
+
+/// A zone as it is listed.
+#[derive(Deserialize)]
+pub(super) struct ListedZone {
+    id: SmolStr,
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    of: Option<String>,
+    status: Option<String>,
+    paused: Option<bool>,
+}
+
+/// Where the records of a zone are.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Place {
+    pub(super) id: SmolStr,
+    /// Then nothing goes through the proxy, whatever its record says.
+    pub(super) paused: bool,
+}
+
+impl ListedZone {
+    /// Where its records are, for this zone of a server.
+    ///
+    /// # Errors
+    /// When nobody who asks for its names is told them.
+    pub(super) fn place(self, (server, zone): (&str, &str)) -> Result<Place, String> {
+        let ListedZone { id, name: _, of, status, paused } = self;
+        let word = |word: Option<String>| {
+            let word: String = one_line(&word.unwrap_or_default()).to_string().chars().take(WORD).collect();
+            if word.is_empty() { "nothing".to_owned() } else { format!("`{word}`") }
+        };
+        match of.as_deref() {
+            Some("full") => {}
+            Some("secondary") => {
+                return Err(format!(
+                    "{server} has the zone {zone} from another server, which is the one to name under `dns.zones`"
+                ));
+            }
+            Some("partial") => {
+                return Err(format!(
+                    "{server} does not answer for the zone {zone} (a CNAME setup); name the server that does under `dns.zones`"
+                ));
+            }
+            _ => {
+                return Err(format!(
+                    "{server} says that the type of the zone {zone} is {}, and kwo writes to zones that are `full`; name the \
+                     server that answers for it under `dns.zones`",
+                    word(of)
+                ));
+            }
+        }
+        let advice = match status.as_deref() {
+            Some("active") => None,
+            Some("pending" | "initializing") => Some(
+                "set its name servers at the registrar to those that Cloudflare shows, and wait until it is `active`",
+            ),
+            Some("moved") => Some(
+                "its name servers are others; name the server that answers for it under `dns.zones`, or set them back at the \
+                 registrar",
+            ),
+            _ => Some("let it become `active` there, and run kwo again"),
+        };
+        if let Some(advice) = advice {
+            return Err(format!(
+                "{server} does not answer for the zone {zone}: its status is {}; {advice}",
+                word(status)
+            ));
+        }
+        // It becomes a part of paths.
+        if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(format!("{server} does not answer like Cloudflare: the id of the zone is none"));
+        }
+        Ok(Place { id, paused: paused.unwrap_or_default() })
+    }
 }
 
 /// An answer that is none to the question.

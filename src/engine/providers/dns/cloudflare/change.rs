@@ -7,7 +7,7 @@ use kwo_planner::tree::SmolStr;
 use serde::Serialize;
 
 use super::note;
-use super::seen::{Record, said};
+use super::seen::{Record, changeable, said};
 use crate::providers::dns::records::RecordSet;
 use crate::providers::dns::server::Patch;
 
@@ -70,7 +70,7 @@ pub(super) fn batch(seen: &[Record], patches: &[Patch]) -> Result<Batch, String>
         if *writes_records {
             write(&mut batch, after, &there, mark)?;
         } else {
-            for record in there {
+            for record in changeable(&there).0 {
                 let change = Change { id: record.id.clone(), ..Change::default() };
                 batch.change(record, change, mark)?;
             }
@@ -82,7 +82,7 @@ pub(super) fn batch(seen: &[Record], patches: &[Patch]) -> Result<Batch, String>
 impl Batch {
     /// Adds a change of this record, with the mark, if anything differs.
     fn change(&mut self, record: &Record, mut change: Change, mark: &str) -> Result<(), String> {
-        let comment = note::written(&note::read(&record.comment).others, mark)?;
+        let comment = note::written(&record.comment, mark)?;
         change.comment = Some(comment).filter(|comment| *comment != record.comment.as_str());
         let Change { id: _, content, ttl, proxied, comment } = &change;
         if content.is_some() || ttl.is_some() || proxied.is_some() || comment.is_some() {
@@ -97,9 +97,20 @@ fn write(batch: &mut Batch, after: &RecordSet, there: &[&Record], mark: &str) ->
     let mut wanted: Vec<(&str, bool)> = after.records.iter().map(|record| said(record)).collect();
     let mut others: VecDeque<&Record> = VecDeque::new();
     let mut pairs = Vec::new();
-    for record in there {
+    let (own, strangers) = changeable(there);
+    for record in strangers {
+        let same = |(content, proxied): &(&str, bool)| {
+            *content == record.content && *proxied == record.proxied && after.ttl == record.ttl
+        };
+        let Some(at) = wanted.iter().position(same) else {
+            return Err(format!("{} {} {} is a record of others", record.of, record.name, record.content));
+        };
+        // It stays as it is and without a mark, so it is theirs also when kwo's own are ended.
+        wanted.remove(at);
+    }
+    for record in own {
         match wanted.iter().position(|(content, _)| *content == record.content) {
-            Some(at) => pairs.push((*record, wanted.remove(at))),
+            Some(at) => pairs.push((record, wanted.remove(at))),
             None => others.push_back(record),
         }
     }
@@ -209,6 +220,24 @@ mod tests {
             sent(&two, &["192.0.2.1", "192.0.2.2", "192.0.2.3"], true).unwrap(),
             r#"patches [{"comment":"","id":"a2"},{"comment":"","content":"192.0.2.2","id":"a1"}]posts [{"comment":"","content":"192.0.2.3","name":"www.example.com","proxied":false,"ttl":300,"type":"A"}]"#
         );
+        // Beside kwo's own, what is of others stays as it is and gets no mark; or nothing is sent.
+        let own = record("a1", "192.0.2.1", 300, false, "kwo1 ASNFZ4mrze8BI0VniavN7w ABEiM0RV bob");
+        let theirs = record("a2", "192.0.2.2", 300, false, "by hand");
+        let mixed = [own, theirs];
+        for writes_records in [true, false] {
+            assert_eq!(
+                sent(&mixed, &["192.0.2.1", "192.0.2.2"], writes_records).unwrap(),
+                r#"patches [{"comment":"","id":"a1"}]"#
+            );
+        }
+        assert_eq!(
+            sent(&mixed, &["192.0.2.3", "192.0.2.2"], true).unwrap(),
+            r#"patches [{"comment":"","content":"192.0.2.3","id":"a1"}]"#
+        );
+        for wanted in [["192.0.2.1", "192.0.2.3"], ["192.0.2.1", "192.0.2.2 (proxied)"]] {
+            let why = sent(&mixed, &wanted, true).unwrap_err();
+            assert_eq!(why, "A www.example.com 192.0.2.2 is a record of others");
+        }
         assert!(sent(&two, &["192.0.2.1"], true).unwrap_err().contains("more records than the roster wants"));
     }
 }

@@ -17,11 +17,10 @@ use http::{HeaderMap, Method, header};
 use kwo_planner::endings::word;
 use kwo_planner::tree::SmolStr;
 use secrecy::{ExposeSecret as _, SecretSlice};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use smol_str::format_smolstr;
 
-use self::answers::{Info, No, result};
+use self::answers::{Info, ListedZone, No, Place, result};
 use self::pace::Pace;
 use self::seen::{Listed, Record};
 use super::records::{RecordSet, name};
@@ -69,8 +68,8 @@ struct Cloudflare {
     finds: HeaderMap,
     headers: HeaderMap,
     zone: SmolStr,
-    /// Its id, once it was found.
-    id: OnceLock<SmolStr>,
+    /// Where it is, once it was found.
+    place: OnceLock<Place>,
     /// What was last seen of it, and of single names since.
     seen: Mutex<Vec<Record>>,
     /// What a command has before the address, and that up to the zones.
@@ -79,15 +78,6 @@ struct Cloudflare {
     fault: OnceLock<String>,
     /// Why nobody writes to it any more: the token may not.
     may_not_write: OnceLock<String>,
-}
-
-/// A zone as it is listed.
-#[derive(Deserialize)]
-struct ListedZone {
-    id: SmolStr,
-    name: String,
-    #[serde(rename = "type")]
-    of: Option<String>,
 }
 
 impl Opener for Servers {
@@ -122,7 +112,7 @@ impl Opener for Servers {
             finds,
             headers,
             zone,
-            id: OnceLock::new(),
+            place: OnceLock::new(),
             seen: Mutex::default(),
             command,
             fault: OnceLock::new(),
@@ -134,7 +124,7 @@ impl Opener for Servers {
 impl Server for Cloudflare {
     fn identity(&self) -> SmolStr {
         // Another zone of the same name has another id.
-        let zone = self.id.get().unwrap_or(&self.zone);
+        let zone = self.place.get().map_or(&self.zone, |place| &place.id);
         format_smolstr!("{}/client/v4/zones/{zone}", self.line.api.server())
     }
 
@@ -158,11 +148,11 @@ impl Server for Cloudflare {
         format!("in the comment of {of} {at}")
     }
 
-    /// It names the records by their ids, and so ends no other one. What is gone already is no mistake.
+    /// It names the records with kwo's mark by their ids, and so ends no other one. What is gone already is no mistake.
     fn ending(&self, set: &RecordSet) -> Option<SmolStr> {
-        let (id, seen) = (self.id.get()?, self.known());
-        let ids = seen.iter().filter(|record| record.name == set.name && record.of == set.of);
-        let ids: Vec<&str> = ids.map(|record| record.id.as_str()).collect();
+        let (Place { id, .. }, seen) = (self.place.get()?, self.known());
+        let (own, _) = seen::parted(set, &seen);
+        let ids: Vec<&str> = own.iter().map(|record| record.id.as_str()).collect();
         let records = match ids.as_slice() {
             [] => return None,
             [id] => (*id).to_owned(),
@@ -173,12 +163,27 @@ impl Server for Cloudflare {
         Some(format_smolstr!("{command} {address} | (! grep -vxE '200|404')"))
     }
 
+    fn stays(&self, set: &RecordSet) -> Vec<SmolStr> {
+        let seen = self.known();
+        let (_, others) = seen::parted(set, &seen);
+        others.iter().map(|record| record.text(set.ttl)).collect()
+    }
+
     fn objects(
         &self,
         wanted: &Wanted<'_>,
         there: Option<&RecordSet>,
         others: &[&RecordSet],
     ) -> Option<String> {
+        let paused = self.place.get().is_some_and(|place| place.paused);
+        if paused && wanted.records.iter().any(|record| seen::said(record).1) {
+            return Some(format!(
+                "the zone {} is paused at {}, so nothing there is proxied and the address behind the proxy is told to \
+                 everybody; let the zone go on there, and run kwo again",
+                self.zone,
+                self.line.api.server()
+            ));
+        }
         seen::objection(wanted, there, others, &self.known())
     }
 }
@@ -204,14 +209,14 @@ impl Cloudflare {
 
     /// The id of the zone.
     async fn found(&self) -> Result<SmolStr, String> {
-        if let Some(id) = self.id.get() {
-            return Ok(id.clone());
+        if let Some(place) = self.place.get() {
+            return Ok(place.id.clone());
         }
         let path = format!("/client/v4/zones?name={}&per_page=50", encoded(&self.zone));
         let (zones, _): (Vec<ListedZone>, _) = self.ask(&path, &self.finds, MAY_FIND).await?;
         let (server, zone) = (self.line.api.server(), &self.zone);
         let mut zones = zones.into_iter().filter(|listed| name(&listed.name) == *zone);
-        let Some(ListedZone { id, name: _, of }) = zones.next() else {
+        let Some(listed) = zones.next() else {
             return Err(format!(
                 "{server} shows no zone {zone} to the token; make the zone there first, or give the token the right `{MAY_FIND}` \
                  for it"
@@ -222,39 +227,14 @@ impl Cloudflare {
                 "{server} shows several zones {zone} to the token, in several accounts; use a token for one of them alone"
             ));
         }
-        match of.as_deref() {
-            Some("secondary") => {
-                return Err(format!(
-                    "{server} has the zone {zone} from another server, which is the one to name under `dns.zones`"
-                ));
-            }
-            Some("partial") => {
-                return Err(format!(
-                    "{server} does not answer for the zone {zone} (a CNAME setup); name the server that does under `dns.zones`"
-                ));
-            }
-            _ => {}
-        }
-        // It becomes a part of paths.
-        if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(format!("{server} does not answer like Cloudflare: the id of the zone is none"));
-        }
-        Ok(self.id.get_or_init(|| id).clone())
+        let place = listed.place((server, zone))?;
+        Ok(self.place.get_or_init(|| place).id.clone())
     }
 
     async fn look(&self, at: Option<&str>) -> Result<Vec<RecordSet>, String> {
         let id = self.found().await?;
         let filter = at.map_or_else(String::new, |at| format!("&name.exact={}", encoded(at)));
-        let mut tries = 0;
-        let records = loop {
-            tries += 1;
-            match self.pages(&id, &filter).await? {
-                Ok(records) => break records,
-                Err(why) if tries == TRIES => return Err(why),
-                // Somebody else made or ended one between two pages.
-                Err(_) => {}
-            }
-        };
+        let records = self.whole(&id, &filter).await?;
         let mut known = self.known();
         match at {
             None => *known = records,
@@ -269,11 +249,37 @@ impl Cloudflare {
         Ok(seen::sets(&here))
     }
 
-    /// All pages of a list; or why they do not fit together.
-    async fn pages(&self, id: &str, filter: &str) -> Result<Result<Vec<Record>, String>, String> {
+    /// A list of which nothing is missing. Where it has several pages, one record may come to the list and one go between two
+    /// of them, and then a third one moves to a page that was read before. So such a list is read until it has the same ids
+    /// twice: no id comes back, so all of them were there when the first reading ended, and it counted no more.
+    async fn whole(&self, id: &str, filter: &str) -> Result<Vec<Record>, String> {
+        let (mut before, mut why) = (None, String::new());
+        for _ in 0..=TRIES {
+            match self.pages(id, filter).await? {
+                Ok((records, 1)) => return Ok(records),
+                Ok((records, _)) => {
+                    let ids: HashSet<SmolStr> = records.iter().map(|record| record.id.clone()).collect();
+                    if before.as_ref() == Some(&ids) {
+                        return Ok(records);
+                    }
+                    before = Some(ids);
+                    let server = self.line.api.server();
+                    why = format!(
+                        "the list of {server} became another one each time that kwo read it; run kwo again"
+                    );
+                }
+                // Somebody else made or ended one between two pages.
+                Err(no) => why = no,
+            }
+        }
+        Err(why)
+    }
+
+    /// All pages of a list, and how many; or why they do not fit together.
+    async fn pages(&self, id: &str, filter: &str) -> Result<Result<(Vec<Record>, usize), String>, String> {
         let unlike = |why: &str| format!("{} does not answer like Cloudflare: {why}", self.line.api.server());
         let (mut records, mut ids, mut total) = (Vec::new(), HashSet::new(), None);
-        for page in 1.. {
+        for page in 1_usize.. {
             let path = format!("/client/v4/zones/{id}/dns_records?per_page={PER_PAGE}&page={page}{filter}");
             let (listed, info): (Vec<Listed>, _) = self.ask(&path, &self.headers, MAY_EDIT).await?;
             let Some(Info { total_count }) = info else {
@@ -295,7 +301,7 @@ impl Cloudflare {
                 records.push(record);
             }
             if records.len() == total_count {
-                return Ok(Ok(records));
+                return Ok(Ok((records, page)));
             }
             if !more || records.len() > total_count {
                 let why =
@@ -310,7 +316,7 @@ impl Cloudflare {
         if let Some(why) = self.may_not_write.get() {
             return Wrote::Refused(why.clone());
         }
-        let Some(id) = self.id.get() else {
+        let Some(Place { id, .. }) = self.place.get() else {
             return Wrote::Changed(format!("the zone {} was not looked at", self.zone));
         };
         let batch = match change::batch(&self.known(), patches) {

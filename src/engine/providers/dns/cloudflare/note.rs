@@ -60,11 +60,11 @@ pub(super) fn read(comment: &str) -> Note {
     Note { others, mark: comment(format_smolstr!("{FORM} cluster={uid} tenant={tenant} sum={sum}")) }
 }
 
-/// A comment with what others wrote and this mark, which is one of `mark.rs`.
+/// A comment with what others wrote in the one that is there, and this mark, which is one of `mark.rs`.
 ///
 /// # Errors
 /// When there is no room for the mark.
-pub(super) fn written(others: &str, mark: &str) -> Result<String, String> {
+pub(super) fn written(there: &str, mark: &str) -> Result<String, String> {
     let value = |key: &str| mark.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
     let (uid, tenant) = (value("cluster").unwrap_or_default(), value("tenant").unwrap_or_default());
     let sum = value("sum").and_then(|sum| bytes(sum.get(..SUM_DIGITS)?));
@@ -73,32 +73,34 @@ pub(super) fn written(others: &str, mark: &str) -> Result<String, String> {
     };
     let tenant = if tenant.is_empty() { NOBODY } else { tenant };
     let mark = format!("{FORM} {} {} {tenant}", URL_SAFE_NO_PAD.encode(bytes), URL_SAFE_NO_PAD.encode(sum));
+    let others = read(there).others;
     let all = if others.is_empty() { mark } else { format!("{others} {mark}") };
-    has_room(others, all.chars().count() - others.chars().count())?;
+    has_room(there, &others, all.chars().count() - others.chars().count())?;
     Ok(all)
 }
 
-/// Is there room for a mark of this tenant beside what others wrote?
+/// Is there room for a mark of this tenant beside what others wrote in the comment that is there?
 ///
 /// # Errors
 /// When there is none; says how much there is.
-pub(super) fn has_room_for(others: &str, tenant: &str) -> Result<(), String> {
+pub(super) fn has_room_for(there: &str, tenant: &str) -> Result<(), String> {
+    let others = read(there).others;
     // The form, 16 and 6 bytes in Base64, and what stands between them.
     let mark = FORM.len() + 1 + 22 + 1 + 8 + 1 + tenant.len().max(NOBODY.len());
-    has_room(others, mark + usize::from(!others.is_empty()))
+    has_room(there, &others, mark + usize::from(!others.is_empty()))
 }
 
-fn has_room(others: &str, more: usize) -> Result<(), String> {
-    let there = others.chars().count();
-    // Only plans that cost take one that is longer.
-    let most = if there > MOST { MOST_OF_PAID } else { MOST };
-    if there + more <= most {
+fn has_room(there: &str, others: &str, more: usize) -> Result<(), String> {
+    // Only plans that cost take one that is longer, and a mark is a part of it, too.
+    let most = if there.chars().count() > MOST { MOST_OF_PAID } else { MOST };
+    let others = others.chars().count();
+    if others + more <= most {
         return Ok(());
     }
     Err(format!(
-        "it has a comment of {there} characters, and beside it is no room for kwo's mark of {more}: Cloudflare takes {most}; \
+        "it has a comment of {others} characters, and beside it is no room for kwo's mark of {more}: Cloudflare takes {most}; \
          shorten the comment by {}",
-        there + more - most
+        others + more - most
     ))
 }
 
@@ -203,6 +205,10 @@ mod tests {
         assert!(written(&"x".repeat(58), &mark("alice")).is_err());
         // A comment of that length is one of a plan that costs.
         assert!(has_room_for(&"x".repeat(101), "alice").is_ok());
+        // One that is longer with its mark alone is one of such a plan, too.
+        let both = format!("{} {}", written("", &mark("alice")).unwrap(), "x".repeat(60));
+        assert!(has_room_for(&both, "alice").is_ok() && has_room_for(&both, "bob").is_ok());
+        assert!(written(&both, &mark("alice")).unwrap().starts_with(&format!("{} kwo1 ", "x".repeat(60))));
         assert!(written("", "kwo1 cluster=https://c tenant=alice sum=001122334455").is_err());
     }
 }

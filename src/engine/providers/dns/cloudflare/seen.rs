@@ -10,7 +10,7 @@ use serde::Deserialize;
 use smol_str::format_smolstr;
 
 use super::note;
-use crate::providers::dns::mark::sum;
+use crate::providers::dns::mark::{Mark, sum};
 use crate::providers::dns::records::{Comment, RecordSet, content, name, told};
 use crate::providers::dns::server::Wanted;
 
@@ -76,8 +76,18 @@ impl Listed {
 }
 
 impl Record {
+    /// Does it have a mark of kwo, also one that this kwo cannot read?
+    pub(super) fn is_marked(&self) -> bool {
+        note::read(&self.comment).mark.is_some()
+    }
+
+    /// The mark of kwo.
+    fn mark(&self) -> Option<Mark> {
+        Mark::parse(&note::read(&self.comment).mark?)
+    }
+
     /// As a record of a set whose lowest TTL is this. One with another TTL says so: to DNS a set has one.
-    fn text(&self, lowest: u32) -> SmolStr {
+    pub(super) fn text(&self, lowest: u32) -> SmolStr {
         let proxied = if self.proxied { PROXIED } else { "" };
         if self.ttl == lowest {
             format_smolstr!("{}{proxied}", self.content)
@@ -94,6 +104,23 @@ pub(super) fn sets(records: &[Record]) -> Vec<RecordSet> {
         by_set.entry((&record.name, &record.of)).or_default().push(record);
     }
     by_set.into_iter().map(|((name, of), records)| set(name, of, &records)).collect()
+}
+
+/// The records of a set with kwo's mark: those that have a mark of the same cluster and tenant, and all others.
+pub(super) fn parted<'r>(set: &RecordSet, seen: &'r [Record]) -> (Vec<&'r Record>, Vec<&'r Record>) {
+    let marks = set.comments.iter().filter(|comment| comment.account == note::ACCOUNT);
+    let keeper = marks.filter_map(Mark::parse).next();
+    let same = |mark: &Mark, own: &Mark| mark.cluster == own.cluster && mark.tenant == own.tenant;
+    let here = seen.iter().filter(|record| record.name == set.name && record.of == set.of);
+    here.partition(|record| {
+        record.mark().is_some_and(|mark| keeper.as_ref().is_some_and(|own| same(&mark, own)))
+    })
+}
+
+/// Those of the records of a set that kwo may change: beside its own ones the others stay as they are.
+pub(super) fn changeable<'r>(there: &[&'r Record]) -> (Vec<&'r Record>, Vec<&'r Record>) {
+    let marked = there.iter().any(|record| record.is_marked());
+    there.iter().copied().partition(|record| !marked || record.is_marked())
 }
 
 fn set(name: &SmolStr, of: &SmolStr, records: &[&Record]) -> RecordSet {
@@ -139,7 +166,7 @@ pub(super) fn objection(
     others: &[&RecordSet],
     seen: &[Record],
 ) -> Option<String> {
-    let Wanted { of, name, tenant, records } = wanted;
+    let Wanted { of, name, tenant, ttl, records } = wanted;
     let at = format!("{of} {name}");
     if let Some(there) = there {
         if there.records.len() > records.len() {
@@ -153,15 +180,20 @@ pub(super) fn objection(
                 told(&more)
             ));
         }
-        if let Some(stray) = stray(wanted, there, seen) {
+        let here = seen.iter().filter(|record| record.name == there.name && record.of == there.of);
+        let (own, others) = changeable(&here.collect::<Vec<_>>());
+        // One that is as the roster wants it stays; a write would change any other one.
+        let mut texts = others.iter().map(|record| record.text(ttl.unwrap_or(there.ttl)));
+        if let Some(stray) = texts.find(|text| !records.contains(text)) {
             return Some(format!(
                 "a record of others is there beside kwo's, {at} {}; end it there, or let the target of the zone have it, too, and \
                  run kwo again",
                 told(&[stray])
             ));
         }
-        let mut theirs = there.comments.iter().filter(|comment| comment.account != note::ACCOUNT);
-        if let Some(why) = theirs.find_map(|comment| note::has_room_for(&comment.content, tenant).err()) {
+        // Where a mark of this tenant stands is room for one.
+        let mut bare = own.iter().filter(|record| record.mark().is_none_or(|mark| mark.tenant != *tenant));
+        if let Some(why) = bare.find_map(|record| note::has_room_for(&record.comment, tenant).err()) {
             return Some(format!("{at} cannot be marked: {why}"));
         }
     }
@@ -182,15 +214,6 @@ pub(super) fn objection(
         clash.of,
         told(&clash.records)
     ))
-}
-
-/// A record without a mark beside one that has one, where the roster does not want it: a write would change it.
-fn stray(wanted: &Wanted<'_>, there: &RecordSet, seen: &[Record]) -> Option<SmolStr> {
-    let here = seen.iter().filter(|record| record.name == there.name && record.of == there.of);
-    let (own, others): (Vec<&Record>, Vec<&Record>) =
-        here.partition(|record| note::read(&record.comment).mark.is_some());
-    let mut texts = others.iter().map(|record| record.text(there.ttl));
-    texts.find(|text| !own.is_empty() && !wanted.records.contains(text))
 }
 
 #[cfg(test)]
@@ -260,11 +283,34 @@ mod tests {
     }
 
     #[test]
+    fn only_what_has_the_mark_of_the_tenant_is_kwos_to_end() {
+        let of = |content: &str, comment: &str| record("A", content, 1, false, comment);
+        let bobs = MARK.replace("alice", "bob");
+        let seen = [
+            of("192.0.2.1", MARK),
+            of("192.0.2.2", ""),
+            of("192.0.2.3", "by hand"),
+            of("192.0.2.4", &format!("by hand {MARK}")),
+            of("192.0.2.5", &bobs),
+        ];
+        let told = |records: Vec<&Record>| -> Vec<SmolStr> {
+            records.iter().map(|record| record.content.clone()).collect()
+        };
+        let (own, others) = parted(&sets(&seen)[0], &seen);
+        assert_eq!(told(own), ["192.0.2.1", "192.0.2.4"]);
+        assert_eq!(told(others), ["192.0.2.2", "192.0.2.3", "192.0.2.5"]);
+        // Without a mark nothing is kwo's.
+        let theirs = [of("192.0.2.2", "")];
+        assert_eq!(parted(&sets(&theirs)[0], &theirs).0, Vec::<&Record>::new());
+    }
+
+    #[test]
     fn kwo_ends_no_record_and_changes_none_of_others() {
         let wanted = |records: &[&str]| Wanted {
             of: "A",
             name: "www.example.com",
             tenant: "alice".into(),
+            ttl: Some(300),
             records: records.iter().map(|record| SmolStr::from(*record)).collect(),
         };
         let of_two = |comment: &str| {
@@ -288,6 +334,16 @@ mod tests {
             "{why}"
         );
         assert_eq!(objects(&wanted(&["192.0.2.1", "192.0.2.2"]), &mixed, &[]), None);
+        // That it has another TTL than the roster wants is a change for others, too.
+        let slow = Wanted { ttl: Some(600), ..wanted(&["192.0.2.1", "192.0.2.2"]) };
+        let why = objects(&slow, &mixed, &[]).unwrap();
+        assert!(why.contains("beside kwo's, A www.example.com 192.0.2.2 (TTL 300);"), "{why}");
+        // The mark that stands there already has room, on whatever plan.
+        for behind in [60, 450] {
+            let comment = format!("{MARK} {}", "x".repeat(behind));
+            let marked = [record("A", "192.0.2.1", 1, false, &comment)];
+            assert_eq!(objects(&wanted(&["192.0.2.1"]), &marked, &[]), None, "{behind}");
+        }
         let long = [record("A", "192.0.2.1", 1, false, &"x".repeat(90))];
         let why = objects(&wanted(&["192.0.2.1"]), &long, &[]).unwrap();
         assert!(why.contains("cannot be marked: it has a comment of 90 characters"), "{why}");

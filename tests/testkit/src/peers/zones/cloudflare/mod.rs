@@ -39,6 +39,8 @@ pub struct Cloudflare {
     pub page: AtomicUsize,
     /// The zones of that name, and of which type they are.
     pub zones: Mutex<Vec<&'static str>>,
+    /// Their status, and whether they are paused.
+    pub state: Mutex<(&'static str, bool)>,
 }
 
 /// A request in parts.
@@ -92,6 +94,7 @@ impl Cloudflare {
             made: AtomicUsize::new(0),
             page: AtomicUsize::new(5000),
             zones: Mutex::new(vec!["full"]),
+            state: Mutex::new(("active", false)),
         }
     }
 
@@ -147,8 +150,9 @@ impl Cloudflare {
                 let own = query.get("name").is_none_or(|name| *name == self.zone);
                 let zones = self.zones.lock().expect("no other panic");
                 let zones = zones.iter().filter(|_| own);
+                let (status, paused) = *self.state.lock().expect("no other panic");
                 let zones: Vec<Value> = zones
-                    .map(|of| json!({"id": self.id, "name": self.zone, "status": "active", "type": of, "paused": false}))
+                    .map(|of| json!({"id": self.id, "name": self.zone, "status": status, "type": of, "paused": paused}))
                     .collect();
                 let info = json!({"page": 1, "per_page": most, "count": zones.len(), "total_count": zones.len(), "total_pages": 1});
                 done(&json!(zones), &info)
