@@ -3,12 +3,13 @@
 
 use crate::access;
 use crate::additions::{SERVICES_AT, additions};
-use crate::change::Leftover;
+use crate::change::{Held, Hold, Leftover};
 use crate::compare::Path;
 use crate::domains::allowed;
 use crate::endings::{ending, ending_of_additions, ending_of_field};
 use crate::kinds::{IsOurs, Kind, Shape, matches_any};
 use crate::observed::{FIELD_MANAGER, Owner, Present, Reach, Sighting, TENANT_LABEL};
+use crate::origin::Origin;
 use crate::pairs::Known;
 use crate::resource::{Resource, ResourceId};
 use crate::tree::{SmolStr, Tree, following, join, tokens};
@@ -39,6 +40,18 @@ pub fn left_over(id: &ResourceId, sighting: &Sighting, reach: &Reach) -> Option<
         within: None,
         command: if every { ending_of_additions(id, &present.body, reach) } else { ending(id, reach) },
         rights_command: None,
+    })
+}
+
+/// What may be left over beside the cluster, where nobody could look: a look that was refused is no agreement. Of the cluster
+/// itself the kinds are told that could not be listed.
+pub(crate) fn maybe_left(id: &ResourceId, sighting: &Sighting) -> Option<Held> {
+    let Sighting::Unknown { why } = sighting else { return None };
+    (!id.system.rules().is_reviewed()).then(|| Held {
+        id: id.clone(),
+        tenant: SmolStr::default(),
+        hold: Hold::NotObserved { why: why.clone() },
+        because: Origin { place: "it may be left over from before".into(), line: SmolStr::default() },
     })
 }
 

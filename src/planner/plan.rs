@@ -14,7 +14,7 @@ use crate::digest::Sum;
 use crate::foreign::{ForeignAccess, foreign_access, stranger, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
-use crate::leftovers::{left_in, left_over};
+use crate::leftovers::{left_in, left_over, maybe_left};
 use crate::observed::{CLUSTER_LABEL, FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::origin::{Origin, Origins};
 use crate::overlay;
@@ -41,7 +41,7 @@ pub struct Plan {
     #[serde(with = "crate::shared::items")]
     #[schemars(with = "Vec<Step>")]
     pub steps: Vec<Arc<Step>>,
-    /// What the roster wants and the plan leaves alone.
+    /// What the plan leaves alone: what the roster wants, and what may be left over and could not be looked at.
     pub held: Vec<Held>,
     /// What the roster no longer wants.
     pub leftovers: Vec<Leftover>,
@@ -120,11 +120,13 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     let mut leftovers = Vec::new();
     let mut settled = 0;
     let mut strangers = Vec::new();
+    let mut unseen = Vec::new();
     for pair in pairs(desired, observed) {
         match pair {
             Pair::Unwanted { id, sighting } => {
                 leftovers.extend(left_over(id, sighting, &observed.reach));
                 strangers.extend(stranger(id, sighting, None));
+                unseen.extend(maybe_left(id, sighting));
             }
             Pair::Wanted { at, resource, sighting, known } => {
                 if let Some(Sighting::Present(present)) = sighting {
@@ -143,7 +145,8 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     leftovers.sort_by(|a, b| {
         (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
     });
-    let (steps, held, idle) = arrange(desired, verdicts);
+    let (steps, mut held, idle) = arrange(desired, verdicts);
+    held.extend(unseen);
     let (foreign_access, own_policies) = foreign_access(strangers, desired, observed);
     Plan {
         format_version: FORMAT_VERSION.into(),

@@ -82,7 +82,7 @@ pub struct ApplyReport<'r> {
     not_begun: &'r [ResourceId],
     /// Why the run stopped.
     stopped: Option<&'r str>,
-    /// What the roster wants and the plan leaves alone.
+    /// What the plan leaves alone: what the roster wants, and what may be left over and could not be looked at.
     held: &'r [Held],
     /// What the roster no longer wants.
     leftovers: &'r [Leftover],

@@ -5,6 +5,7 @@ use testkit::apiserver::unique;
 use testkit::loopback::Reply;
 use testkit::run::get;
 
+use super::leaving::cut;
 use super::{TOKEN, World};
 
 #[test]
@@ -77,4 +78,55 @@ fn half_an_answer_is_no_answer_and_creates_nothing() {
         assert!(world.plan("held").contains(&member), "{case:?}");
         assert!(!world.plan("steps").contains(&member), "{case:?}");
     }
+}
+
+/// The server lets kwo in and refuses a list, or one thing: whoever leaves may still have something there.
+#[test]
+fn a_refused_look_for_what_is_left_over_is_no_agreement() {
+    let ann = unique("ann");
+    let Some(world) = World::new(&[&ann]) else { return };
+    let (left, rest) = (unique("vl"), unique("vr"));
+    world.write(&format!("  {left}: {{owners: [{ann}]}}\n  {rest}:\n"));
+    world.apply(&[]).expect(0);
+    let before = world.all();
+    let group = world.group(&format!("kwo-{left}-owner"));
+    let path = format!("identity/group/id/{}", group["id"].as_str().unwrap());
+    let rights = world.bao.root("GET", "sys/policies/acl/kwo", &Value::Null)["policy"].clone();
+    let without = |path: &str| {
+        let text = format!("{}\npath \"{path}\" {{ capabilities = [\"deny\"] }}\n", rights.as_str().unwrap());
+        world.bao.root("POST", "sys/policies/acl/kwo", &json!({"policy": text}));
+    };
+    // Nothing in Vault is wanted without the one who leaves.
+    std::fs::write(world.bench.path("token"), "s.not-a-token").unwrap();
+    let typed = format!("offboard {left} (1 namespace)");
+    let ran = world.kwo(&cut(&[&left], &typed, &[])).expect(5);
+    let unproven = "kwo cannot tell of everything who still has access there: vault:";
+    let list = "the token of kwo may not list sys/policies/detailed/acl";
+    assert!(ran.err.contains(&format!("{unproven}Entity/*: the token")), "{}", ran.err);
+    world.write(&format!("  {rest}:\n"));
+    let plan = world.kwo(&["plan", "--full"]).expect(5);
+    assert_eq!(plan.out.matches(list).count(), 1, "{}", plan.out);
+    assert!(!plan.out.contains("No changes."), "{}", plan.out);
+    let held = ["Entity/*", "Group/kwo-*", "Policy/kwo-*"].map(|id| format!("vault:{id}"));
+    assert!(held.iter().all(|id| plan.out.contains(id)), "{}", plan.out);
+    std::fs::write(world.bench.path("token"), TOKEN).unwrap();
+
+    // One group alone.
+    without(&path);
+    assert_eq!(world.plan("held"), [format!("vault:Group/kwo-{left}-owner")]);
+    let ran = world.kwo(&cut(&[&left], &typed, &[])).expect(5);
+    assert!(ran.err.contains(&format!("the token of kwo may not read {path} in ")), "{}", ran.err);
+    assert_eq!(world.group(&format!("kwo-{left}-owner")), group);
+
+    // The names of people, where the roster names nobody.
+    without("identity/entity-alias/id");
+    assert_eq!(world.plan("held"), ["vault:Entity/*"]);
+    let who = ["--person", ann.as_str()];
+    let page = world.kwo(&["offboard", "--person", &ann, "-o", "json"]).expect(0);
+    let page: Value = serde_json::from_str(&page.out).unwrap();
+    let ran = world.kwo(&cut(&who, page["confirm"].as_str().unwrap(), &[])).expect(5);
+    assert!(ran.err.contains(&format!("{unproven}Entity/*: the token")), "{}", ran.err);
+    assert_eq!(world.all()["groups"], before["groups"]);
+    world.bao.root("POST", "sys/policies/acl/kwo", &json!({"policy": rights}));
+    assert_eq!(world.plan("held"), Vec::<String>::new());
 }

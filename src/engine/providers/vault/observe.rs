@@ -17,6 +17,9 @@ use super::roles::{self, Roles};
 use super::session::Session;
 use super::things::{self, Aliases, Group, Named, Policy};
 
+/// All names that begin as kwo's do.
+const EVERY: &str = "kwo-*";
+
 /// Nothing of what is wanted could be looked at. Where something is wanted, it is held, and that says it; where nothing is,
 /// a note does, since what is left over there is not known.
 pub(super) fn nothing(wanted: &Desired, seen: &Sighting) -> Observed {
@@ -204,11 +207,12 @@ impl World<'_> {
         let kept = |mark: Option<Mark>| mark.is_some_and(|mark| mark.cluster == *self.uid);
         for (name, policy) in self.policies.iter().flatten() {
             let id = ResourceId::vault(VaultKind::Policy, "", name.clone());
-            if let Ok(policy) = policy
-                && kept(Mark::of_policy(&policy.text).0)
-                && is_new(&id)
-            {
-                observed.insert(id, Sighting::Present(self.policy(policy)));
+            match policy {
+                Ok(policy) if kept(Mark::of_policy(&policy.text).0) && is_new(&id) => {
+                    observed.insert(id, Sighting::Present(self.policy(policy)));
+                }
+                Err(why) if is_new(&id) => observed.insert(id, Sighting::Unknown { why: why.clone() }),
+                Ok(_) | Err(_) => {}
             }
         }
         for id in self.roles.keys().filter(|id| is_new(id)) {
@@ -232,11 +236,18 @@ impl World<'_> {
         let (people, teams) = (names(Some(&self.aliases)), names(self.group_aliases.as_ref()));
         let client = self.session.client();
         for (name, group) in self.groups.iter().flatten() {
-            let Ok(group) = group else { continue };
+            let id = ResourceId::vault(VaultKind::Group, "", name.clone());
+            let group = match group {
+                Ok(group) => group,
+                Err(why) if is_new(&id) => {
+                    observed.insert(id, Sighting::Unknown { why: why.clone() });
+                    continue;
+                }
+                Err(_) => continue,
+            };
             if !kept(Mark::of_metadata(&group.metadata)) || group.external {
                 continue;
             }
-            let id = ResourceId::vault(VaultKind::Group, "", name.clone());
             if is_new(&id) {
                 observed.insert(id, Sighting::Present(self.group(group)));
             }
@@ -263,6 +274,26 @@ impl World<'_> {
         }
         self.logins(wanted, &client, observed);
         self.teams(wanted, &client, observed);
+        self.unlisted(observed);
+    }
+
+    /// The lists that the server did not give. What is left over in them is not known, and nothing that is seen says so
+    /// where nothing of them is wanted. A name with `*` stands for all of them: the server has none like that of kwo's.
+    fn unlisted(&self, observed: &mut Observed) {
+        let lists = [
+            (VaultKind::Policy, EVERY, self.policies.as_ref().err()),
+            (VaultKind::Group, EVERY, self.groups.as_ref().err()),
+            (VaultKind::Entity, "*", self.aliases.as_ref().err()),
+            (VaultKind::ExternalGroup, "*", self.group_aliases.as_ref().and_then(|all| all.as_ref().err())),
+        ];
+        for (kind, name, why) in lists {
+            let Some(why) = why else { continue };
+            let says = |seen: &Sighting| matches!(seen, Sighting::Unknown { why: told } if told == why);
+            let told = observed.iter().any(|(_, seen)| says(seen));
+            if !told {
+                observed.insert(ResourceId::vault(kind, "", name), Sighting::Unknown { why: why.clone() });
+            }
+        }
     }
 
     /// The groups of the login system that kwo made one for, and that the roster names no more. Their aliases carry no mark,
