@@ -44,7 +44,8 @@ pub struct Refreshed {
 #[must_use]
 pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Refreshed {
     let steps: BTreeMap<&ResourceId, &Step> = now.steps.iter().map(|step| (&step.id, &**step)).collect();
-    let held: BTreeMap<&ResourceId, &Held> = now.held.iter().map(|held| (&held.id, held)).collect();
+    let held = now.held.iter().filter(still).map(|held| (&held.id, held));
+    let held: BTreeMap<&ResourceId, &Held> = held.collect();
     let mut strangers = Vec::new();
     let mut gone: BTreeSet<&ResourceId> = BTreeSet::new();
     for step in &saved.steps {
@@ -118,7 +119,7 @@ fn beside(saved: &Plan, now: &Plan) -> Vec<(ResourceId, String)> {
     let stepped: BTreeSet<&ResourceId> = saved.steps.iter().map(|step| &step.id).collect();
     let left: BTreeSet<(&ResourceId, Option<&SmolStr>)> =
         saved.leftovers.iter().map(|Leftover { id, pointer, .. }| (id, pointer.as_ref())).collect();
-    let other = now.held.iter().filter(|now| !stepped.contains(&now.id)).filter(|now| {
+    let other = now.held.iter().filter(still).filter(|now| !stepped.contains(&now.id)).filter(|now| {
         !held.get(&now.id).is_some_and(|was| {
             was.tenant == now.tenant && was.because == now.because && same_hold(&was.hold, &now.hold)
         })
@@ -130,6 +131,11 @@ fn beside(saved: &Plan, now: &Plan) -> Vec<(ResourceId, String)> {
         (left.id.clone(), format!("is left over{at}, and the saved plan does not say so"))
     });
     other.chain(new).collect()
+}
+
+/// Is it held by something that counts for a plan of before? What is there and ceased to work is as that plan wants it.
+fn still(held: &&Held) -> bool {
+    !matches!(held.hold, Hold::Failing { .. })
 }
 
 /// Is it held for the same reason? What a system said about it may be put otherwise each time.
@@ -348,6 +354,27 @@ mod tests {
     use crate::observed::{Present, Version};
 
     use crate::roster::{SourceFile, Sources};
+
+    #[test]
+    fn what_ceased_to_work_makes_no_plan_stale() {
+        let text = "{apiVersion: kwo/v1, kind: Roster, tenants: {a: }}".to_owned();
+        let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
+        let desired = compile(&roster).unwrap();
+        let nothing: Observed =
+            desired.resources().iter().map(|r| (r.id.clone(), Sighting::Absent)).collect();
+        let saved = plan(&desired, &nothing, &Adopt::Nothing, Provenance::default());
+        let mut world = crate::after::after(&saved, &nothing);
+        let id: ResourceId = "kube:Namespace/a".parse().unwrap();
+        world.failing.insert(id.clone(), "no such host".into());
+        let now = plan(&desired, &world, &Adopt::Nothing, Provenance::default());
+        assert_eq!(now.held.iter().map(|held| &held.id).collect::<Vec<_>>(), [&id]);
+        // One that made it, and one from when it worked.
+        let well = Plan { held: Vec::new(), ..now.clone() };
+        for (saved, settled) in [(&saved, saved.steps.len()), (&well, 0)] {
+            let refreshed = refresh(saved, now.clone(), &desired, Demand::Whole);
+            assert_eq!((refreshed.stale, refreshed.settled.len()), (Vec::new(), settled));
+        }
+    }
 
     #[test]
     fn what_kubernetes_was_quicker_to_make_is_added_to() {
