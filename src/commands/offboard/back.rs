@@ -98,9 +98,9 @@ impl Scene<'_> {
     /// record could have put it there. Which namespaces those are, the cluster says.
     fn entitled(&self, record: &Record, observed: &Observed) -> Result<(), Failure> {
         let spaces = spaces(&self.leaving, observed);
-        let store = self.loaded.roster.vault().map_or_else(String::new, |(_, vault)| vault.kv().to_string());
+        let vault = self.loaded.roster.vault().map(|(_, vault)| vault);
         for cut in record.cuts.iter().map(|entry| &entry.cut) {
-            for who in cut.beyond(&spaces, &store) {
+            for who in cut.beyond(&spaces, vault) {
                 if self.args.admin.iter().any(|name| name == who.as_str()) {
                     continue;
                 }

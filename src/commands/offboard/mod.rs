@@ -23,7 +23,7 @@ use kwo_planner::observed::Observed;
 use kwo_planner::offboard::{Leaving, Offboarding, Others, select, stored};
 use kwo_planner::plain::one_line;
 use kwo_planner::plan::{Adopt, Plan};
-use kwo_planner::resource::Desired;
+use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::roster;
 use kwo_planner::tree::SmolStr;
 
@@ -338,9 +338,9 @@ impl Scene<'_> {
     ) -> Result<Exit, Failure> {
         let actor = self.actor().await;
         let uncut = prepared.uncut.clone();
-        let told = |pick: &kwo_planner::offboard::Pick, result: &Result<(), _>| match result {
-            Ok(()) => talk(&format!("cut     {}\n", pick.id)),
-            Err(refusal) => talk(&format!("failed  {}: {refusal}\n", pick.id)),
+        let told = |id: &ResourceId, result: &Result<(), _>| match result {
+            Ok(()) => talk(&format!("cut     {id}\n")),
+            Err(refusal) => talk(&format!("failed  {id}: {refusal}\n")),
         };
         let carried = carry_out(&self.open.cutters, prepared, &actor, brakes, told).await;
         let (mut carried, mut record, note) = carried.map_err(|error| unrecorded(&error))?;

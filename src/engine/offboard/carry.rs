@@ -119,7 +119,7 @@ pub async fn carry_out(
     prepared: Prepared,
     actor: &Actor,
     brakes: &Brakes,
-    mut told: impl FnMut(&Pick, &Result<(), Refusal>),
+    mut told: impl FnMut(&ResourceId, &Result<(), Refusal>),
 ) -> Result<(Carried, Record, Note), RecordError> {
     let Prepared { mut record, note, cuts, uncut: _ } = prepared;
     // What an earlier run began and did not end is gone by now, or it would be among the cuts.
@@ -161,7 +161,7 @@ pub async fn carry_out(
                 },
             };
         }
-        told(&pick, &result);
+        told(&pick.id, &result);
         match result {
             Ok(()) => {
                 made(&mut record, cut.id());

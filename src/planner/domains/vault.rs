@@ -137,11 +137,7 @@ impl Space<'_> {
     fn group(&self, access: Access, resources: &mut Vec<Resource>) -> ResourceId {
         let name = format_smolstr!("{OURS}{}-{}", self.namespace, access.as_str());
         let policy = ResourceId::vault(VaultKind::Policy, "", name.clone());
-        let mut text = policy_text(&self.vault.kv(), self.namespace, access);
-        if let (Access::Owner, Some(deployers)) = (access, &self.vault.deployers) {
-            text.extend(pipelines::may_get_tokens(&deployers.value, self.namespace));
-        }
-        let text = Tree::texts(text);
+        let text = Tree::texts(policy_lines(self.vault, self.namespace, access));
         let body = self.body([("policy", text)]);
         resources.push(Resource::new(policy.clone(), body, Arc::new([]), self.because.clone()));
         let group = ResourceId::vault(VaultKind::Group, "", name.clone());
@@ -162,6 +158,15 @@ fn login(identity: &Identity) -> ResourceId {
         Identity::User(name) => ResourceId::vault(VaultKind::Entity, "", name.clone()),
         Identity::Group(name) => ResourceId::vault(VaultKind::ExternalGroup, "", name.clone()),
     }
+}
+
+/// The policy of a level in a namespace, line by line and without kwo's mark.
+pub(crate) fn policy_lines(vault: &Vault, namespace: &SmolStr, access: Access) -> Vec<String> {
+    let mut text = policy_text(&vault.kv(), namespace, access);
+    if let (Access::Owner, Some(deployers)) = (access, &vault.deployers) {
+        text.extend(pipelines::may_get_tokens(&deployers.value, namespace));
+    }
+    text
 }
 
 /// What a level may do with the secrets of a namespace, in HCL, line by line. A viewer sees which secrets there are and no

@@ -5,11 +5,14 @@
 use std::collections::BTreeSet;
 
 use super::{Cut, Leaving};
+use crate::domains::systems::Vault;
+use crate::domains::tenants::Access;
+use crate::domains::vault::policy_lines;
 use crate::plain::one_line;
 use crate::resource::{Desired, ResourceId};
 use crate::systems::dns::{RECORDS, TTL};
 use crate::tree::{SmolStr, Tree};
-use crate::vault::{DEPLOYER, OURS, VaultKind, member};
+use crate::vault::{OURS, VaultKind, member};
 
 /// Where the group of a membership stands in what comes back.
 pub const GROUP: &str = "group";
@@ -26,10 +29,7 @@ const ACCOUNT: &str = "kwo";
 const TYPES: [&str; 3] = ["A", "AAAA", "CNAME"];
 
 /// The levels of access that kwo makes policies for.
-const LEVELS: [&str; 3] = ["owner", "deployer", "viewer"];
-/// The paths below a store that they name, and what they give there.
-const VERBS: [&str; 5] = ["data", "metadata", "delete", "undelete", "destroy"];
-const CAN: [&str; 6] = ["create", "read", "update", "patch", "delete", "list"];
+const LEVELS: [Access; 3] = [Access::Owner, Access::Deployer, Access::Viewer];
 
 /// Who is in a group of Vault by this object, as the roster writes them.
 #[must_use]
@@ -126,16 +126,18 @@ fn marked(inverse: &Tree, tenant: Option<&SmolStr>) -> bool {
     mark.is_some_and(|(_, of)| tenant.is_none_or(|tenant| of == tenant))
 }
 
-/// Who or what has to be named before this comes back in Vault, because it lies beyond these namespaces and this store.
+/// Who or what has to be named before this comes back in Vault, because it lies beyond these namespaces, or is
+/// no policy that kwo writes for them.
 pub(super) fn beyond(
     cut: &Cut,
     kind: VaultKind,
-    (spaces, store): (&BTreeSet<SmolStr>, &str),
+    (spaces, vault): (&BTreeSet<SmolStr>, Option<&Vault>),
 ) -> Vec<SmolStr> {
     let id = cut.id();
     let of = |name: &str| {
         let (space, level) = name.strip_prefix(OURS)?.rsplit_once('-')?;
-        spaces.get(space).filter(|_| LEVELS.contains(&level)).cloned()
+        let level = LEVELS.into_iter().find(|known| known.as_str() == level)?;
+        Some((spaces.get(space)?.clone(), level))
     };
     match kind {
         // Of whom the login system knows no name nobody can say who comes back.
@@ -145,53 +147,24 @@ pub(super) fn beyond(
             if within { Vec::new() } else { vec![member(&id.name).called()] }
         }
         VaultKind::Policy => {
-            let own = of(&id.name).is_some_and(|space| {
-                lines(cut.inverse())
-                    .is_some_and(|lines| is_kwos(lines.get(1..).unwrap_or_default(), store, &space))
-            });
+            let own = of(&id.name).zip(lines(cut.inverse())).zip(vault).is_some_and(
+                |(((space, level), lines), vault)| {
+                    is_kwos(lines.get(1..).unwrap_or_default(), vault, &space, level)
+                },
+            );
             if own { Vec::new() } else { vec![id.to_string().into()] }
         }
         _ => vec![id.to_string().into()],
     }
 }
 
-/// Are these lines of a policy such as kwo writes them for this namespace?
-fn is_kwos(lines: &[&str], store: &str, space: &str) -> bool {
-    let mut rest = lines.strip_suffix(&[""]).unwrap_or(lines);
-    let ends = [format!("/{space}"), format!("/{space}/*")];
-    let tokens = [
-        "  capabilities = [\"update\"]".to_owned(),
-        "  allowed_parameters = {".to_owned(),
-        format!("    \"kubernetes_namespace\" = [\"{space}\"]"),
-        "    \"ttl\" = []".to_owned(),
-        "  }".to_owned(),
-        "  required_parameters = [\"kubernetes_namespace\"]".to_owned(),
-    ];
-    while let Some((first, after)) = rest.split_first() {
-        let Some(path) = first.strip_prefix("path \"").and_then(|path| path.strip_suffix("\" {")) else {
-            return false;
-        };
-        let Some(end) = after.iter().position(|line| *line == "}") else { return false };
-        let body = &after[..end];
-        let verb = path.strip_prefix(store).and_then(|path| path.strip_prefix('/'));
-        let verb = verb.and_then(|path| ends.iter().find_map(|end| path.strip_suffix(end.as_str())));
-        let secrets = verb.is_some_and(|verb| VERBS.contains(&verb)) && matches!(body, [can] if gives(can));
-        let engine = path.strip_suffix(DEPLOYER).is_some_and(|path| path.ends_with("/creds/"));
-        if !(secrets || engine && body == tokens) {
-            return false;
-        }
-        rest = &after[end + 1..];
-    }
-    true
-}
-
-/// Is it a line with capabilities, and are these such as kwo gives?
-fn gives(line: &str) -> bool {
-    let words = line.strip_prefix("  capabilities = [").and_then(|words| words.strip_suffix(']'));
-    let known = |word: &str| {
-        word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).is_some_and(|word| CAN.contains(&word))
-    };
-    words.is_some_and(|words| words.split(", ").all(known))
+/// Are these the lines of a policy that kwo writes for this namespace? They are compared with those, and not read: what a
+/// line means to the server is the server's to say.
+fn is_kwos(lines: &[&str], vault: &Vault, space: &SmolStr, level: Access) -> bool {
+    let lines = lines.strip_suffix(&[""]).unwrap_or(lines);
+    let written = |vault: &Vault| lines == policy_lines(vault, space, level);
+    // Also one from before the roster let owners get tokens.
+    written(vault) || written(&Vault { deployers: None, ..vault.clone() })
 }
 
 /// What it gives in Vault when it comes back, read off what would be written.
@@ -219,7 +192,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domains::{compile, parse};
+    use crate::domains::{Roster, compile, parse};
     use crate::resource::{Reason, Resource};
     use crate::roster::{SourceFile, Sources};
 
@@ -238,14 +211,24 @@ mod tests {
         Leaving::Tenant("alice".into())
     }
 
-    /// What kwo writes for a namespace comes back there, whatever of it the roster asks for.
+    fn roster_with(more: &str) -> Roster {
+        let text = format!(
+            "{{apiVersion: kwo/v1, kind: Roster, systems: {{vault: {{address: 'https://v', login: {{token: {{env: T}}}}, \
+             people: oidc{more}}}}}, tenants: {{alice: {{owners: [a], namespaces: [x, y], members: \
+             [{{identity: v, access: viewer}}, {{identity: d, access: deployer}}]}}}}}}"
+        );
+        parse(Sources::new(vec![SourceFile { name: "r".to_owned(), text }])).unwrap()
+    }
+
+    fn vault(roster: &Roster) -> Option<&Vault> {
+        roster.vault().map(|(_, vault)| vault)
+    }
+
+    /// What kwo writes for a namespace comes back there.
     #[test]
     fn every_policy_that_kwo_writes_for_a_namespace_comes_back_without_a_name() {
-        let text = "{apiVersion: kwo/v1, kind: Roster, systems: {vault: {address: 'https://v', login: {token: {env: T}}, \
-            people: oidc, kv: a/b, deployers: prod/k8s}}, tenants: {alice: {owners: [a], namespaces: [x, y], members: \
-            [{identity: v, access: viewer}, {identity: d, access: deployer}]}}}";
-        let source = SourceFile { name: "r".to_owned(), text: text.to_owned() };
-        let roster = parse(Sources::new(vec![source])).unwrap();
+        let roster = roster_with(", kv: a/b, deployers: prod/k8s");
+        let others = [", kv: a, deployers: prod/k8s", ", kv: a/b/c", ", kv: b"].map(roster_with);
         let desired = compile(&roster).unwrap();
         let spaces = BTreeSet::from(["x".into(), "y".into()]);
         let mut seen = 0;
@@ -263,9 +246,30 @@ mod tests {
                 .collect();
             let cut = policy(&resource.id.to_string(), "alice", &lines);
             assert_eq!(cut.check(&alice()), Ok(()), "{}", resource.id);
-            assert!(cut.beyond(&spaces, "a/b").is_empty(), "{lines:?}");
-            assert_eq!(cut.beyond(&spaces, "a"), [resource.id.to_string()], "another store is another's");
-            assert_eq!(cut.beyond(&BTreeSet::from(["z".into()]), "a/b"), [resource.id.to_string()]);
+            let id = resource.id.to_string();
+            assert!(cut.beyond(&spaces, vault(&roster)).is_empty(), "{lines:?}");
+            for other in others.iter().map(vault).chain([None]) {
+                assert_eq!(cut.beyond(&spaces, other), [id.as_str()], "another store is another's");
+            }
+            assert_eq!(cut.beyond(&BTreeSet::from(["z".into()]), vault(&roster)), [id.as_str()]);
+            let engine = roster_with(", kv: a/b, deployers: staging/k8s");
+            let tokens = lines.iter().any(|line| line.contains("/creds/"));
+            assert_eq!(
+                cut.beyond(&spaces, vault(&engine)).is_empty(),
+                !tokens,
+                "another engine is another's"
+            );
+            assert_eq!(tokens, id.ends_with("-owner"));
+            // What one level has is not another's.
+            let name = id.replace("-owner", "-viewer").replace("-deployer", "-owner");
+            if name != id {
+                let raised = policy(&name, "alice", &lines);
+                assert_eq!(raised.beyond(&spaces, vault(&roster)), [name.as_str()]);
+            }
+            // From before the roster had an engine.
+            let before: Vec<&str> =
+                lines.iter().take_while(|line| !line.contains("/creds/")).copied().collect();
+            assert!(policy(&id, "alice", &before).beyond(&spaces, vault(&roster)).is_empty());
             seen += 1;
         }
         assert_eq!(seen, 6);
@@ -275,6 +279,20 @@ mod tests {
     fn a_policy_that_gives_anything_else_comes_back_by_name_only() {
         let spaces = BTreeSet::from(["alice".into()]);
         let (id, read) = ("vault:Policy/kwo-alice-owner", "  capabilities = [\"read\"]");
+        let roster = roster_with(", deployers: k");
+        // What a server reads as two paths, and by which it gives tokens of any engine.
+        let hidden = "path \"*\" { capabilities = [\"sudo\"] } path \"k/creds/kwo-deployer\" {";
+        let tokens = [
+            "  capabilities = [\"update\"]",
+            "  allowed_parameters = {",
+            "    \"kubernetes_namespace\" = [\"alice\"]",
+            "    \"ttl\" = []",
+            "  }",
+            "  required_parameters = [\"kubernetes_namespace\"]",
+            "}",
+        ];
+        let of = |path: &'static str| -> Vec<&str> { [path].into_iter().chain(tokens).collect() };
+        let (hidden, any) = (of(hidden), of("path \"+/creds/kwo-deployer\" {"));
         for lines in [
             &["path \"*\" {", "  capabilities = [\"sudo\"]", "}"][..],
             &["path \"secret/data/bob/*\" {", read, "}"],
@@ -288,10 +306,12 @@ mod tests {
             &["path \"secret/data/alice/*\" {", read],
             &["path \"kubernetes/creds/kwo-deployer\" {", "  capabilities = [\"update\"]", "}"],
             &["  path \"*\" { capabilities = [\"root\"] }"],
+            &hidden,
+            &any,
         ] {
             let cut = policy(id, "alice", lines);
             assert_eq!(cut.check(&alice()), Ok(()));
-            assert_eq!(cut.beyond(&spaces, "secret"), [id], "{lines:?}");
+            assert_eq!(cut.beyond(&spaces, vault(&roster)), [id], "{lines:?}");
             assert_eq!(cut.gives().len(), lines.len());
         }
     }
@@ -306,7 +326,7 @@ mod tests {
         let own = records(id, "192.0.2.1", "alice");
         assert_eq!(own.check(&alice()), Ok(()));
         assert_eq!(own.gives(), ["www.example.com leads to 192.0.2.1 again"]);
-        assert_eq!(own.beyond(&BTreeSet::from(["alice".into()]), "secret"), [id]);
+        assert_eq!(own.beyond(&BTreeSet::from(["alice".into()]), None), [id]);
         let body: Tree = serde_json::from_str(r#"{"records":["192.0.2.1"],"ttl":300}"#).unwrap();
         let resource = Resource::new(id.parse().unwrap(), body, Arc::new([]), Reason::Always);
         let desired = Desired::new(vec![resource], Arc::default()).unwrap();
@@ -342,10 +362,10 @@ mod tests {
         assert_eq!(own.people(), ["bob"]);
         assert_eq!(own.gives(), ["bob is in the Vault group kwo-alice-owner again"]);
         let spaces = BTreeSet::from(["alice".into()]);
-        assert!(own.beyond(&spaces, "secret").is_empty());
-        assert_eq!(own.beyond(&BTreeSet::from(["bob".into()]), "secret"), ["bob"]);
+        assert!(own.beyond(&spaces, None).is_empty());
+        assert_eq!(own.beyond(&BTreeSet::from(["bob".into()]), None), ["bob"]);
         let nameless = in_group("vault:Member/kwo-alice-owner/entity 7", "kwo-alice-owner", "entity 7");
-        assert_eq!(nameless.beyond(&spaces, "secret"), ["entity 7"]);
+        assert_eq!(nameless.beyond(&spaces, None), ["entity 7"]);
         let eve = in_group("vault:Member/kwo-alice-owner/eve", "kwo-alice-owner", "eve");
         assert!(eve.check(&person).is_err(), "what is about one person gives nothing to another");
         let bobs = policy("vault:Policy/kwo-alice-owner", "bob", &[]);

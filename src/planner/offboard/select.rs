@@ -46,7 +46,7 @@ pub fn select(
             let leftovers = leftovers(without, observed);
             let theirs = leftovers.iter().filter(|left| belongs(left, name, with, without));
             sorted(theirs, &mut found);
-            let of = Owner { tenant: name, with, observed, known, leaving };
+            let of = Owner { tenant: Some(name), with, observed, known, leaving };
             of.others_apart(&mut found);
             found.lines = named(roster, name);
             strangers(observed, &mut found);
@@ -54,6 +54,7 @@ pub fn select(
         Leaving::Person { name, everywhere } => {
             bindings_of(name, *everywhere, observed, &mut found);
             found.cut.extend(beyond(name, observed));
+            found.unproven = observed.iter().filter_map(nameless).collect();
             found.lines = lines_of(name, with);
         }
         Leaving::Leftovers { access } => {
@@ -69,6 +70,7 @@ pub fn select(
                 .partition(|pick| pick.id.known_kind().is_some_and(|kind| kind != Kind::Secret));
             found.cut.extend::<Vec<Pick>>(gone);
             found.by_hand.extend::<Vec<Pick>>(by_hand);
+            Owner { tenant: None, with, observed, known, leaving }.others_apart(&mut found);
         }
     }
     if others.cut {
@@ -84,7 +86,7 @@ pub fn select(
     found.kept = kept(&found, without, observed, &others.command);
     let left = found.foreign.iter().filter_map(|pick| left_in(pick, &others.command)).collect::<Vec<_>>();
     found.kept.extend(left);
-    found.unproven = observed.iter().filter_map(unproven).chain(away(observed)).collect();
+    found.unproven.extend(observed.iter().filter_map(unproven).chain(away(observed)));
     found
 }
 
@@ -138,7 +140,8 @@ fn sorted<'l>(leftovers: impl Iterator<Item = &'l Leftover>, found: &mut Offboar
 
 /// What tells what a tenant has outside the cluster from what others have there.
 struct Owner<'o> {
-    tenant: &'o SmolStr,
+    /// Nothing where it is about what any tenant left.
+    tenant: Option<&'o SmolStr>,
     with: &'o Desired,
     observed: &'o Observed,
     known: &'o [SmolStr],
@@ -151,7 +154,9 @@ impl Owner<'_> {
     fn others_apart(&self, found: &mut Offboarding) {
         let Owner { tenant, with, observed, known, leaving } = self;
         let marked = |pick: &Pick| match observed.get(&pick.id) {
-            Some(Sighting::Present(present)) => plan::tenant(&present.body) == **tenant,
+            Some(Sighting::Present(present)) => {
+                tenant.is_none_or(|name| plan::tenant(&present.body) == *name)
+            }
             _ => false,
         };
         let (bound, outside): (Vec<Pick>, Vec<Pick>) =
@@ -375,6 +380,16 @@ fn left_in(pick: &Pick, command: &SmolStr) -> Option<Kept> {
         because: "no roster that kwo knows put them there".into(),
         binding: Some(pick.id.clone()),
         ends: command.clone(),
+    })
+}
+
+/// Who is in a group of kwo's and has no login by which the roster could name them: a person whose login was taken away is
+/// one of these, and their token is good all the same.
+fn nameless((id, sighting): (&ResourceId, &Sighting)) -> Option<SmolStr> {
+    let who = in_group(id).filter(|_| matches!(sighting, Sighting::Present(_)))?;
+    let known = !["entity ", "group "].iter().any(|word| id.name.starts_with(word));
+    (!known).then(|| {
+        format_smolstr!("{who} of Vault is in the group {} and has no login, so it may be anybody", id.scope)
     })
 }
 

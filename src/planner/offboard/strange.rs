@@ -10,6 +10,7 @@ use super::outside;
 use super::{Cut, Leaving, list_of};
 use crate::domains::reserved::reserved_for;
 use crate::domains::roles::NAVIGATION;
+use crate::domains::systems::Vault;
 use crate::kinds::Kind;
 use crate::named::{ACCOUNT, LONG_LIVED, auth_id};
 use crate::observed::{Observed, Sighting, TENANT_LABEL};
@@ -105,13 +106,13 @@ impl Cut {
         if whole { Ok(()) } else { never() }
     }
 
-    /// Who or what has to be named before this comes back, because it lies beyond these namespaces, or this store of Vault:
-    /// everybody in a binding, and otherwise the object. Finding the way to a namespace is not beyond it.
+    /// Who or what has to be named before this comes back, because it lies beyond these namespaces, or is not what kwo writes to
+    /// this Vault: everybody in a binding, and otherwise the object. Finding the way to a namespace is not beyond it.
     #[must_use]
-    pub fn beyond(&self, spaces: &BTreeSet<SmolStr>, store: &str) -> Vec<SmolStr> {
+    pub fn beyond(&self, spaces: &BTreeSet<SmolStr>, vault: Option<&Vault>) -> Vec<SmolStr> {
         let id = self.id();
         if let Some(kind) = id.vault_kind() {
-            return outside::beyond(self, kind, (spaces, store));
+            return outside::beyond(self, kind, (spaces, vault));
         }
         if id.record().is_some() {
             return vec![format_smolstr!("{id}")];
@@ -269,7 +270,7 @@ mod tests {
         let alice = of(auth, &names("tenant:alice", r#""ci","ci-2""#));
         assert_eq!(alice.check(&tenant()), Ok(()));
         assert_eq!(alice.gives(), ["the registry lets in ci again", "the registry lets in ci-2 again"]);
-        assert!(alice.beyond(&BTreeSet::new(), "").is_empty());
+        assert!(alice.beyond(&BTreeSet::new(), None).is_empty());
         let person = Leaving::Person { name: "bob smith".into(), everywhere: false };
         assert!(person.mark().chars().all(|c| !c.is_whitespace()));
         assert!(alice.check(&person).is_err() && alice.check(&Leaving::Leftovers { access: true }).is_err());
@@ -291,36 +292,39 @@ mod tests {
     fn what_lies_beyond_the_tenant_comes_back_by_name_only() {
         let spaces = BTreeSet::from(["alice".into()]);
         let part = |id: &str, value: &str| {
-            cut(id, "null", &format!(r#"{{"pointer":"/subjects/0","value":{value}}}"#)).beyond(&spaces, "")
+            cut(id, "null", &format!(r#"{{"pointer":"/subjects/0","value":{value}}}"#)).beyond(&spaces, None)
         };
         let deployer = "system:serviceaccount:alice:deployer";
         assert_eq!(
-            binding("kube:ClusterRoleBinding/b", "cluster-admin", ACCOUNT_OF).beyond(&spaces, ""),
+            binding("kube:ClusterRoleBinding/b", "cluster-admin", ACCOUNT_OF).beyond(&spaces, None),
             [deployer]
         );
         assert_eq!(
-            binding("kube:ClusterRoleBinding/b", NAVIGATION, ACCOUNT_OF).beyond(&spaces, ""),
+            binding("kube:ClusterRoleBinding/b", NAVIGATION, ACCOUNT_OF).beyond(&spaces, None),
             [deployer]
         );
-        assert_eq!(binding("kube:ClusterRoleBinding/b", "kwo-power-user", EVE).beyond(&spaces, ""), ["eve"]);
-        assert_eq!(binding("kube:RoleBinding/bob/b", "admin", EVE).beyond(&spaces, ""), ["eve"]);
         assert_eq!(
-            binding("kube:RoleBinding/bob/b", "admin", "").beyond(&spaces, ""),
+            binding("kube:ClusterRoleBinding/b", "kwo-power-user", EVE).beyond(&spaces, None),
+            ["eve"]
+        );
+        assert_eq!(binding("kube:RoleBinding/bob/b", "admin", EVE).beyond(&spaces, None), ["eve"]);
+        assert_eq!(
+            binding("kube:RoleBinding/bob/b", "admin", "").beyond(&spaces, None),
             ["kube:RoleBinding/bob/b"]
         );
         assert_eq!(part("kube:RoleBinding/bob/bob-admin", EVE), ["eve"]);
         assert_eq!(part("kube:RoleBinding/bob/bob-admin", ACCOUNT_OF), [deployer]);
         assert_eq!(part("kube:ClusterRoleBinding/b", EVE), ["eve"]);
         let account = "kube:ServiceAccount/kube-system/x";
-        assert_eq!(whole(account, "v1", "").beyond(&spaces, ""), [account]);
+        assert_eq!(whole(account, "v1", "").beyond(&spaces, None), [account]);
         let role = "kube:ClusterRole/x";
-        assert_eq!(whole(role, RBAC, "").beyond(&spaces, ""), [role]);
+        assert_eq!(whole(role, RBAC, "").beyond(&spaces, None), [role]);
         for own in [
             binding("kube:RoleBinding/alice/b", "admin", EVE),
             binding("kube:ClusterRoleBinding/b", NAVIGATION, EVE),
             whole("kube:ServiceAccount/alice/deployer", "v1", ""),
         ] {
-            assert!(own.beyond(&spaces, "").is_empty(), "{own:?}");
+            assert!(own.beyond(&spaces, None).is_empty(), "{own:?}");
         }
         assert!(part("kube:RoleBinding/alice/b", ACCOUNT_OF).is_empty());
     }

@@ -15,7 +15,7 @@ use super::leaving::{cut, undo, undoing};
 
 impl World {
     /// Runs kwo with this roster, and kills it before its first write to the server, or after that.
-    fn killed(&self, after: bool, roster: &str, args: &[&str]) {
+    pub(super) fn killed(&self, after: bool, roster: &str, args: &[&str]) {
         let address = self.bao.address;
         let (tell, reached) = mpsc::channel::<()>();
         let (alive, dead) = mpsc::channel::<()>();

@@ -1,8 +1,12 @@
 //! Somebody leaves the cluster, and Vault with it: what kwo gave them there ends at once, and comes back as it was. What
 //! others have there stays.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 use testkit::apiserver::unique;
+use testkit::peers::bao::ROOT;
+use testkit::peers::http::Request;
 use testkit::places;
 
 use super::World;
@@ -40,6 +44,16 @@ impl World {
         let mut all = plain(self.all());
         all["policies"].as_object_mut().unwrap().remove("of-leaving");
         all
+    }
+
+    /// Where the login of somebody is.
+    fn alias(&self, name: &str) -> String {
+        let entity = self.bao.root(
+            "GET",
+            &format!("identity/entity/id/{}", self.entity(name).as_str().unwrap()),
+            &Value::Null,
+        );
+        format!("identity/entity-alias/id/{}", entity["aliases"][0]["id"].as_str().unwrap())
     }
 
     fn entity(&self, name: &str) -> Value {
@@ -102,6 +116,11 @@ fn a_tenant_loses_what_it_has_in_vault_and_gets_it_back_as_it_was() {
         !ends.contains("/eve") && !ends.contains(&b) && rest.contains(&format!("kwo-{a}-owner/eve")),
         "{page}"
     );
+
+    // No more is she a leftover of kwo's.
+    let left = world.kwo(&["offboard", "--leftovers"]).expect(0).out;
+    let ends = left.split("Not kwo's, and cut only with").next().unwrap();
+    assert!(left.contains(&format!("kwo-{a}-owner/eve")) && !ends.contains("/eve"), "{left}");
 
     // Without the right to delete, kwo says which one is missing, and does the rest.
     let typed = format!("offboard {a} (1 namespace)");
@@ -208,4 +227,65 @@ fn a_person_leaves_every_group_of_kwos_and_no_other_one() {
     world.kwo(&undo(&who, &typed)).expect(0);
     assert_eq!(world.still(), before);
     assert_eq!(world.plan("steps"), Vec::<String>::new());
+}
+
+/// Another admin takes the login of somebody away while kwo cuts. Their token is good all the same, so no cut is whole while
+/// what the login led to is in a group.
+#[test]
+fn whoever_loses_the_login_meanwhile_does_not_stay_in_a_group_unsaid() {
+    let people: Vec<String> = (0..5).map(|_| unique("ann")).collect();
+    let Some(world) = World::new(&people.iter().map(String::as_str).collect::<Vec<_>>()) else { return };
+    let name = unique("vl");
+    let roster = format!("  {name}: {{owners: [{}]}}\n", people.join(", "));
+    world.write(&roster);
+    world.apply(&[]).expect(0);
+    let path = format!("identity/group/name/kwo-{name}-owner");
+    let mut held = 0;
+    for (nth, who) in people.iter().enumerate() {
+        let token = world.bao.login(who);
+        assert!(world.may(&token, &name));
+        let person = ["--person", who.as_str()];
+        let page = world.kwo(&["offboard", "--person", who, "-o", "json"]).expect(0);
+        let page: Value = serde_json::from_str(&page.out).unwrap();
+        let cutting = cut(&person, page["confirm"].as_str().unwrap(), &[]);
+        let alias = world.alias(who);
+        if nth == 0 {
+            // After the record, and before the first write.
+            world.killed(false, &roster, &cutting);
+            assert_eq!(world.bao.ask(ROOT, "DELETE", &alias, &Value::Null).0, 204);
+            *world.address.borrow_mut() = world.bao.url();
+            world.write(&roster);
+            let typed = format!("offboard --person {who} (0 cuts)");
+            let ran = world.kwo(&cut(&person, &typed, &[])).expect(5);
+            assert!(
+                format!("{}{}", ran.out, ran.err).contains("has no login, so it may be anybody"),
+                "{}{}",
+                ran.out,
+                ran.err
+            );
+            continue;
+        }
+        let (address, looks) = (world.bao.address, AtomicUsize::new(0));
+        let (looked, ended) = (format!("/v1/{path}"), alias.clone());
+        let front = world.behind(move |asked| {
+            if asked.path == looked && looks.fetch_add(1, Ordering::SeqCst) + 1 == nth {
+                let path = format!("/v1/{ended}");
+                let host = address.to_string();
+                let headers = [("x-vault-token", ROOT)];
+                let request =
+                    Request { method: "DELETE", path: &path, host: &host, headers: &headers, body: b"" };
+                assert_eq!(request.ask(address).unwrap().status(), 204);
+            }
+            None
+        });
+        world.write(&roster);
+        let ran = world.kwo(&cutting);
+        drop(front);
+        *world.address.borrow_mut() = world.bao.url();
+        world.write(&roster);
+        let inside = world.may(&token, &name);
+        assert!(!inside || ran.code == 5, "{nth}: {inside} {}{}", ran.out, ran.err);
+        held += u8::from(inside && ran.code == 5);
+    }
+    assert!(held > 0, "no look was the one that counts");
 }

@@ -159,10 +159,13 @@ impl Leaving<'_> {
     async fn leaves(&self, id: &ResourceId, seen: &Version) -> Result<(), Refusal> {
         let _turn = self.turns.take(&id.scope).await;
         for _ in 0..TRIES {
-            let Some(group) = self.group(&id.scope).await? else { return Ok(()) };
-            let Some(Place { key, member }) = self.place(&id.name, &group).await? else { return Ok(()) };
-            if format!("{member} in {}", group.id) != seen.0.as_str() {
-                return Err(changed(id));
+            let Some((group, Place { key, member })) = self.seat(id, seen).await? else { return Ok(()) };
+            if self.login(&id.name).await?.is_none_or(|login| login.member != member) {
+                return Err(refused(format!(
+                    "the login of {} does not lead to `{member}` any more, which is still in the group {}",
+                    one_line(&id.name),
+                    id.scope
+                )));
             }
             let rest = members(key, &group).into_iter().filter(|other| *other != member).collect();
             if self.written(&group, key, &rest, (&member, false)).await? {
@@ -218,6 +221,17 @@ impl Leaving<'_> {
             Some(group) if !ours(&group) => Err(refused("its group does not carry the mark of this cluster")),
             found => Ok(found),
         }
+    }
+
+    /// Where whoever was seen in a group is in it now, by their id there; nothing where they are not.
+    async fn seat(&self, id: &ResourceId, seen: &Version) -> Result<Option<(Group, Place)>, Refusal> {
+        let Some(group) = self.group(&id.scope).await? else { return Ok(None) };
+        let Some(member) = seen.0.strip_suffix(&format!(" in {}", group.id)) else {
+            return Err(changed(id));
+        };
+        let keys = ["member_entity_ids", "member_group_ids"];
+        let key = keys.into_iter().find(|key| members(key, &group).contains(member));
+        Ok(key.map(|key| (group, Place { key, member: member.into() })))
     }
 
     /// Where somebody stands in this group; nothing where they do not.
