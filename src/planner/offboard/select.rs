@@ -54,7 +54,6 @@ pub fn select(
         Leaving::Person { name, everywhere } => {
             bindings_of(name, *everywhere, observed, &mut found);
             found.cut.extend(beyond(name, observed));
-            found.unproven = observed.iter().filter_map(nameless).collect();
             found.lines = lines_of(name, with);
         }
         Leaving::Leftovers { access } => {
@@ -86,7 +85,10 @@ pub fn select(
     found.kept = kept(&found, without, observed, &others.command);
     let left = found.foreign.iter().filter_map(|pick| left_in(pick, &others.command)).collect::<Vec<_>>();
     found.kept.extend(left);
-    found.unproven.extend(observed.iter().filter_map(unproven).chain(away(observed)));
+    found.unproven = observed.iter().filter_map(unproven).chain(away(observed)).collect();
+    if let Leaving::Person { .. } = leaving {
+        found.unproven.extend(observed.iter().filter_map(nameless));
+    }
     found
 }
 
@@ -389,7 +391,10 @@ fn nameless((id, sighting): (&ResourceId, &Sighting)) -> Option<SmolStr> {
     let who = in_group(id).filter(|_| matches!(sighting, Sighting::Present(_)))?;
     let known = !["entity ", "group "].iter().any(|word| id.name.starts_with(word));
     (!known).then(|| {
-        format_smolstr!("{who} of Vault is in the group {} and has no login, so it may be anybody", id.scope)
+        format_smolstr!(
+            "{who} of Vault is in the group {}, and kwo knows no login of it: it may be anybody",
+            id.scope
+        )
     })
 }
 

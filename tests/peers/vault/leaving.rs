@@ -258,7 +258,7 @@ fn whoever_loses_the_login_meanwhile_does_not_stay_in_a_group_unsaid() {
             let typed = format!("offboard --person {who} (0 cuts)");
             let ran = world.kwo(&cut(&person, &typed, &[])).expect(5);
             assert!(
-                format!("{}{}", ran.out, ran.err).contains("has no login, so it may be anybody"),
+                format!("{}{}", ran.out, ran.err).contains("kwo knows no login of it: it may be anybody"),
                 "{}{}",
                 ran.out,
                 ran.err
