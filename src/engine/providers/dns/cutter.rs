@@ -1,12 +1,7 @@
-//! How a tenant's names leave the zones, and how they come back. Each is one transaction like any other write: on the same
-//! conditions where the server compares, with a look right before and right after where it does not. The comments of others
-//! stay.
-
-use std::time::Instant;
+//! How a tenant's names leave the zones, and how they come back. Each is a write like any other. The comments of others stay.
 
 use kwo_planner::observed::Version;
 use kwo_planner::offboard::{COMMENTS, Cut, Removal};
-use kwo_planner::plain::counted;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::systems::dns::{RECORDS, TTL};
 use kwo_planner::tree::{SmolStr, Tree};
@@ -14,9 +9,9 @@ use kwo_planner::tree::{SmolStr, Tree};
 use super::mark::{Whose, of_others, whose};
 use super::provider::Dns;
 use super::records::{Comment, Content, RecordSet, is_switched_off};
-use super::server::{Patch, Wanted, Wrote};
-use super::zone::{Zone, is_as, there, version};
-use crate::providers::patience::TRIES;
+use super::server::Wanted;
+use super::transact::{Next, there};
+use super::zone::{Zone, is_as, version};
 use crate::providers::{Cutter, Promise, Refusal, Restored, Whole};
 
 impl Cutter for Dns {
@@ -75,7 +70,7 @@ impl Zone {
             }
             let comments = of_others(there).cloned().collect();
             let after = RecordSet { records: Vec::new(), comments, ..there.clone() };
-            Ok(Some(after))
+            Ok(Some(Next { set: after, writes_records: true }))
         })
         .await
     }
@@ -112,71 +107,9 @@ impl Zone {
             let new = set.comments.iter().filter(|new| !comments.iter().any(|have| same(have, new)));
             let new: Vec<Comment> = new.cloned().collect();
             comments.extend(new);
-            Ok(Some(RecordSet { comments, ..set.clone() }))
+            Ok(Some(Next { set: RecordSet { comments, ..set.clone() }, writes_records: true }))
         })
         .await
-    }
-
-    /// Writes what is decided by what is there right before; nothing where nothing has to be.
-    async fn transact(
-        &self,
-        (of, name): (&str, &str),
-        decide: impl Fn(&[RecordSet], Option<&RecordSet>) -> Result<Option<RecordSet>, Refusal>,
-    ) -> Result<(), Refusal> {
-        let _turn = self.turn.lock().await;
-        let patience = self.server.patience();
-        let mut tries = 0;
-        loop {
-            if let Some(why) = patience.away() {
-                return Err(Refusal::Unreachable { why });
-            }
-            tries += 1;
-            let mut sets = self.read(name).await?;
-            // All that the write depends on, where the server compares it.
-            let recalled = self.server.recall(of, name);
-            let compared = recalled.is_some();
-            if let Some(recalled) = recalled {
-                sets = recalled;
-            }
-            let before = there(&sets, of, name).cloned();
-            let Some(after) = decide(&sets, before.as_ref())? else { return Ok(()) };
-            let patch = Patch { before, after, writes_records: true };
-            let began = Instant::now();
-            let wrote = self.server.write(std::slice::from_ref(&patch)).await;
-            if let Wrote::NotSent(_) | Wrote::Unsure(_) = wrote {
-                patience.spend(began.elapsed());
-            }
-            let unsure = match wrote {
-                Wrote::Refused(why) => return Err(Refusal::Refused { why }),
-                Wrote::Changed(why) => return Err(Refusal::Changed { why }),
-                Wrote::Busy(_, after) if patience.pause(tries, after).await => continue,
-                Wrote::NotSent(_) if tries < TRIES && patience.pause(tries, None).await => continue,
-                Wrote::Busy(why, _) | Wrote::NotSent(why) => {
-                    let why = format!("{why} ({})", counted(tries, "try", "tries"));
-                    return Err(Refusal::Unreachable { why: patience.give_up(why) });
-                }
-                Wrote::Unsure(why) => Some(why),
-                Wrote::Done if compared => return Ok(()),
-                Wrote::Done => None,
-            };
-            let sets = match (self.read(name).await, unsure.clone()) {
-                (Ok(sets), _) => sets,
-                (Err(refusal), None) => return Err(refusal),
-                (Err(_), Some(why)) => return Err(Refusal::Unreachable { why }),
-            };
-            let now = there(&sets, of, name);
-            let is_so = match patch.after.records.is_empty() {
-                true => now.is_none_or(|now| now.records.is_empty()),
-                false => now.is_some_and(|now| is_as(now, &patch.after)),
-            };
-            return match (is_so, unsure) {
-                (true, _) => Ok(()),
-                (false, Some(why)) => Err(Refusal::Unreachable { why }),
-                (false, None) => {
-                    Err(Refusal::Changed { why: format!("{of} {name} is another one right after the write") })
-                }
-            };
-        }
     }
 }
 

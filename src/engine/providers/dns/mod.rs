@@ -1,6 +1,6 @@
 //! DNS zones beside the cluster. `records` has what every server of a zone has alike: record sets, and what stands in the
-//! way of one. `mark` is how kwo knows its own. `zone` looks and writes through a `server`; `servers` lists those that kwo
-//! speaks to, each in a room of its own.
+//! way of one. `mark` is how kwo knows its own. `zone` looks and does a step through a `server`, `cutter` lets a tenant leave,
+//! and both write by `transact`. `servers` lists the servers that kwo speaks to, each in a room of its own.
 
 mod cloudflare;
 mod cutter;
@@ -13,6 +13,7 @@ mod server;
 mod servers;
 #[cfg(test)]
 mod tests;
+mod transact;
 mod zone;
 
 pub(super) use provider::Dns;

@@ -1,15 +1,13 @@
-//! One zone: what is seen of it, and one step in it. Where the server compares nothing when it writes, kwo looks right before
-//! each write and right after it; within a run one write comes after the other.
+//! One zone: what is seen of it, and what one step makes of it. Within a run one write comes after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use kwo_planner::change::Step;
 use kwo_planner::observed::{
     CLUSTER_LABEL, FIELD_MANAGER, MARK, Observed, Owner, Present, Sighting, TENANT_LABEL, Version,
 };
-use kwo_planner::plain::{counted, one_line};
+use kwo_planner::plain::one_line;
 use kwo_planner::plan::tenant;
 use kwo_planner::resource::{Resource, ResourceId};
 use kwo_planner::systems::dns::{RECORDS, TTL};
@@ -20,8 +18,8 @@ use tokio::sync::Mutex;
 
 use super::mark::{Mark, UNREADABLE, Whose, of_others, sum, whose};
 use super::records::{Comment, Content, RecordSet, told};
-use super::server::{Patch, Server, Wanted, Wrote};
-use crate::providers::patience::TRIES;
+use super::server::{Server, Wanted};
+use super::transact::Next;
 use crate::providers::{Checkup, Refusal};
 
 /// Who changed what differs from what kwo wrote; the server does not say more.
@@ -124,75 +122,18 @@ impl Zone {
         let Some((of, name)) = step.id.record() else {
             return Err(Refusal::Refused { why: format!("kwo knows no {} of a zone", step.id.kind) });
         };
-        let _turn = self.turn.lock().await;
-        let patience = self.server.patience();
-        let mut tries = 0;
-        loop {
-            // What did not answer one step keeps no other one waiting.
-            if let Some(why) = patience.away() {
-                return Err(Refusal::Unreachable { why });
+        self.transact((of, name), |sets, there| {
+            checked(step, there)?;
+            let next = next(step, (of, name), there, cluster)?;
+            let blocked = there.and_then(|there| self.marked_by_others(there, cluster));
+            let wanted = wanted_of((of, name), &step.wanted);
+            let blocked = blocked.or_else(|| self.in_the_way(&Content::of(sets.to_vec()), &wanted, cluster));
+            match blocked {
+                Some(why) => Err(Refusal::Refused { why }),
+                None => Ok(Some(next)),
             }
-            tries += 1;
-            let (patch, compared) = self.decided(step, (of, name), cluster).await?;
-            let began = Instant::now();
-            let wrote = self.server.write(std::slice::from_ref(&patch)).await;
-            if let Wrote::NotSent(_) | Wrote::Unsure(_) = wrote {
-                patience.spend(began.elapsed());
-            }
-            let unsure = match wrote {
-                Wrote::Refused(why) => return Err(Refusal::Refused { why }),
-                Wrote::Changed(why) => return Err(Refusal::Changed { why }),
-                Wrote::Busy(_, after) if patience.pause(tries, after).await => continue,
-                Wrote::NotSent(_) if tries < TRIES && patience.pause(tries, None).await => continue,
-                Wrote::Busy(why, _) | Wrote::NotSent(why) => {
-                    let why = format!("{why} ({})", counted(tries, "try", "tries"));
-                    return Err(Refusal::Unreachable { why: patience.give_up(why) });
-                }
-                Wrote::Unsure(why) => Some(why),
-                Wrote::Done if compared => return Ok(()),
-                Wrote::Done => None,
-            };
-            let sets = match (self.read(name).await, unsure.clone()) {
-                (Ok(sets), _) => sets,
-                // It was done, and only the look after it was not.
-                (Err(refusal), None) => return Err(refusal),
-                (Err(_), Some(why)) => return Err(Refusal::Unreachable { why }),
-            };
-            let is_there = there(&sets, of, name).is_some_and(|set| is_as(set, &patch.after));
-            return match (is_there, unsure) {
-                (true, _) => Ok(()),
-                (false, Some(why)) => Err(Refusal::Unreachable { why }),
-                (false, None) => {
-                    Err(Refusal::Changed { why: format!("{of} {name} is another one right after the write") })
-                }
-            };
-        }
-    }
-
-    /// What a step writes, by what is there right before; and whether the server writes it only if that is still so.
-    async fn decided(
-        &self,
-        step: &Step,
-        (of, name): (&str, &str),
-        cluster: &str,
-    ) -> Result<(Patch, bool), Refusal> {
-        let recall = || self.server.recall(of, name);
-        let (sets, compared) = match recall() {
-            Some(sets) => (sets, true),
-            None => {
-                let sets = self.read(name).await?;
-                recall().map_or((sets, false), |sets| (sets, true))
-            }
-        };
-        let there = there(&sets, of, name).cloned();
-        checked(step, there.as_ref())?;
-        let Next { set: after, writes_records } = next(step, (of, name), there.as_ref(), cluster)?;
-        let blocked = there.as_ref().and_then(|there| self.marked_by_others(there, cluster));
-        let wanted = wanted_of((of, name), &step.wanted);
-        if let Some(why) = blocked.or_else(|| self.in_the_way(&Content::of(sets), &wanted, cluster)) {
-            return Err(Refusal::Refused { why });
-        }
-        Ok((Patch { before: there, after, writes_records }, compared))
+        })
+        .await
     }
 
     /// Why a set cannot stand at its name, with kwo's mark; nothing where it can.
@@ -279,17 +220,6 @@ fn ttl_of(body: &Tree) -> Option<u32> {
 fn records_of(body: &Tree) -> Vec<SmolStr> {
     let wanted = body.get(RECORDS).map(Tree::items).unwrap_or_default();
     wanted.iter().filter_map(Tree::as_text).cloned().collect()
-}
-
-/// What is to stand there after a step.
-struct Next {
-    set: RecordSet,
-    /// Or only its comments.
-    writes_records: bool,
-}
-
-pub(super) fn there<'s>(sets: &'s [RecordSet], of: &str, name: &str) -> Option<&'s RecordSet> {
-    sets.iter().find(|set| set.of == of && set.name == name)
 }
 
 /// Is it still as the step was planned for?
