@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Ask;
+use crate::loopback::Reply;
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,6 +40,20 @@ pub fn what<T>(meddle: &Meddle, ask: &Ask, fetch: impl Fn() -> T) -> (Then, Opti
         std::thread::sleep(Duration::from_secs(30));
     }
     (then, answer)
+}
+
+/// The same as a reply over HTTP.
+pub(super) fn replied(meddle: &Meddle, ask: &Ask, fetch: impl Fn() -> Reply) -> Reply {
+    match what(meddle, ask, &fetch) {
+        (Then::Answer, answer) => answer.unwrap_or_else(fetch),
+        (Then::Drop | Then::Silence, _) => Reply::Drop,
+        (Then::Half, answer) => match answer.unwrap_or_else(fetch) {
+            Reply::Answer(status, headers, body) => {
+                Reply::Answer(status, headers, body[..body.len() / 2].to_owned())
+            }
+            other => other,
+        },
+    }
 }
 
 /// Serves each connection of a port of its own on a thread.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Ask, Front, Meddle, Resolved, SECRET, Set, Then, ZoneServer, answers, what};
+use super::front::replied;
+use super::{Ask, Front, Meddle, Resolved, SECRET, Set, ZoneServer, answers};
 use crate::live;
 use crate::loopback::{Asked, Loopback, Reply};
 use crate::peers::http::{Message, Request};
@@ -128,16 +129,7 @@ impl ZoneServer for PowerDns {
                 }
             };
             let fetch = || server.forward(asked);
-            Some(match what(&meddle, &ask, fetch) {
-                (Then::Answer, answer) => answer.unwrap_or_else(fetch),
-                (Then::Drop | Then::Silence, _) => Reply::Drop,
-                (Then::Half, answer) => match answer.unwrap_or_else(fetch) {
-                    Reply::Answer(status, headers, body) => {
-                        Reply::Answer(status, headers, body[..body.len() / 2].to_owned())
-                    }
-                    other => other,
-                },
-            })
+            Some(replied(&meddle, &ask, fetch))
         })
     }
 

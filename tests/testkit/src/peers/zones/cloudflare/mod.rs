@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 pub use rules::{QUOTA, Record};
 
-use super::{Ask, Front, Meddle, Resolved, SECRET, Set, Then, ZoneServer, what};
+use super::front::replied;
+use super::{Ask, Front, Meddle, Resolved, SECRET, Set, ZoneServer};
 use crate::loopback::{Asked, Loopback, Reply};
 
 /// A token that may only look.
@@ -277,16 +278,7 @@ impl ZoneServer for Cloudflare {
         self.fronted(move |asked| {
             let ask = server.ask(asked)?;
             let fetch = || server.answer(asked);
-            Some(match what(&meddle, &ask, fetch) {
-                (Then::Answer, answer) => answer.unwrap_or_else(fetch),
-                (Then::Drop | Then::Silence, _) => Reply::Drop,
-                (Then::Half, answer) => match answer.unwrap_or_else(fetch) {
-                    Reply::Answer(status, headers, body) => {
-                        Reply::Answer(status, headers, body[..body.len() / 2].to_owned())
-                    }
-                    other => other,
-                },
-            })
+            Some(replied(&meddle, &ask, fetch))
         })
     }
 
