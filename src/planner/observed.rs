@@ -42,8 +42,6 @@ pub struct Observed {
     pub failing: BTreeMap<ResourceId, SmolStr>,
     /// What people have to know besides, in a sentence each without a full stop.
     pub notes: Vec<SmolStr>,
-    /// The parts of systems beside the home in which nothing is wanted and nobody could look for what is left over, and why.
-    pub away: BTreeMap<SmolStr, SmolStr>,
 }
 
 /// What was seen when a part was looked at again.
@@ -167,13 +165,12 @@ impl Observed {
         // What stands beside the home is looked at as a whole, and says all of this anew.
         self.blocked.clear();
         self.notes.clear();
-        self.away.clear();
         self.merge(seen);
     }
 
     /// Takes over all that another observer saw.
     pub fn merge(&mut self, other: Observed) {
-        let Observed { sightings, unlisted, reach, identities, blocked, failing, notes, away } = other;
+        let Observed { sightings, unlisted, reach, identities, blocked, failing, notes } = other;
         let Reach { kubectl, root, places, parts, commands, stays } = reach;
         self.sightings.extend(sightings);
         self.unlisted.extend(unlisted);
@@ -185,7 +182,6 @@ impl Observed {
         self.blocked.extend(blocked);
         self.failing.extend(failing);
         self.notes.extend(notes);
-        self.away.extend(away);
         for (own, other) in [(&mut self.reach.kubectl, kubectl), (&mut self.reach.root, root)] {
             if own.is_empty() {
                 *own = other;

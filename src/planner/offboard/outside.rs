@@ -1,6 +1,6 @@
 //! What a cut takes outside the cluster, and what a record may bring back there. A record is a stranger's text, and no system
-//! says who wrote what is in it: so each line of a policy that comes back is one that kwo writes for that namespace, and each
-//! name of a zone leads to where the roster wants it, or it comes back by name only.
+//! says who wrote what is in it: so a policy that comes back is one that kwo writes for that namespace, and each name of a
+//! zone leads to where the roster wants it, or it comes back by name only.
 
 use std::collections::BTreeSet;
 

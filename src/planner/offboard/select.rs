@@ -85,7 +85,7 @@ pub fn select(
     found.kept = kept(&found, without, observed, &others.command);
     let left = found.foreign.iter().filter_map(|pick| left_in(pick, &others.command)).collect::<Vec<_>>();
     found.kept.extend(left);
-    found.unproven = observed.iter().filter_map(unproven).chain(away(observed)).collect();
+    found.unproven = observed.iter().filter_map(unproven).collect();
     if let Leaving::Person { .. } = leaving {
         found.unproven.extend(observed.iter().filter_map(nameless));
     }
@@ -406,11 +406,6 @@ fn unproven((id, sighting): (&ResourceId, &Sighting)) -> Option<SmolStr> {
     }
 }
 
-/// The systems that nobody could look into, where nothing in them is wanted: otherwise what is wanted is unknown, and told.
-fn away(observed: &Observed) -> impl Iterator<Item = SmolStr> {
-    observed.away.iter().map(|(part, why)| format_smolstr!("{part}: {why}"))
-}
-
 /// What nobody could see: access may be left there.
 fn unseen(observed: &Observed) -> Vec<SmolStr> {
     let told = |kind: &Kind| !matches!(kind, Kind::NetworkPolicy);
@@ -420,5 +415,5 @@ fn unseen(observed: &Observed) -> Vec<SmolStr> {
         Sighting::Unknown { why } => Some(format_smolstr!("{id}: {why}")),
         _ => None,
     });
-    kinds.chain(single).chain(away(observed)).collect()
+    kinds.chain(single).collect()
 }

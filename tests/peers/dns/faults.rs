@@ -51,13 +51,15 @@ fn a_key_that_is_not_there_holds_the_zone() {
         let told = why(&world.plan(&[]), &World::id("A", "www.example.com"));
         assert!(told.contains(&format!("kwo cannot look at the zone {ZONE}: the key file ")), "{told}");
         assert_eq!(world.asked_at_all(), Vec::<Ask>::new());
-        // Nothing is wanted in the zone: nothing is held, and it is said all the same.
+        // Nothing is wanted in the zone: what may be left over is unknown all the same, and that is no agreement.
         world.roster("[]", "");
-        let plan = world.kwo(&["plan"]).expect(0);
+        let plan = world.kwo(&["plan"]).expect(5);
         assert!(
-            plan.out.contains("kwo could not look for leftovers in the zone example.com"),
+            plan.out.contains(&format!("kwo cannot look at the zone {ZONE}: the key file ")),
             "{}",
             plan.out
         );
+        assert!(plan.out.contains("dns:Record/example.com/ANY:*.example.com"), "{}", plan.out);
+        assert!(!plan.out.contains("No changes."), "{}", plan.out);
     });
 }

@@ -200,7 +200,7 @@ fn a_tenant_loses_what_it_has_in_vault_and_gets_it_back_as_it_was() {
     // Neither where nobody else has anything there, so that nothing of it is wanted.
     world.write("  nobody-here:\n");
     let ran = world.kwo(&cut(&[&a], &typed, &[])).expect(5);
-    assert!(ran.err.contains(&format!("{unknown} ")), "{}", ran.err);
+    assert!(ran.err.contains(&format!("{unknown}Policy/kwo-*: ")), "{}", ran.err);
 }
 
 #[test]

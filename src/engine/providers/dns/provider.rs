@@ -1,6 +1,6 @@
 //! The zones that the roster names, as one system. A zone that cannot be looked at keeps no other one from being looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -10,7 +10,6 @@ use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::systems::{Connection, System};
 use kwo_planner::tree::{SmolStr, Tree};
-use smol_str::format_smolstr;
 use tokio::sync::OnceCell;
 
 use super::server::ZoneWay;
@@ -49,16 +48,16 @@ impl Dns {
         for resource in wanted.resources().iter().filter(|have| have.id.system == System::Dns) {
             own.entry(&resource.id.scope).or_default().push(resource);
         }
-        let nobody = |wanted: &[&Resource], sighting: &Sighting| -> Observed {
-            wanted.iter().map(|resource| (resource.id.clone(), sighting.clone())).collect()
-        };
         let cluster = match self.cluster().await {
             Ok(cluster) => cluster,
             Err(sighting) => {
-                return own.values().fold(Observed::default(), |mut all, wanted| {
-                    all.merge(nobody(wanted, sighting));
-                    all
-                });
+                let named = self.zones.keys().chain(own.keys().copied());
+                let mut observed = Observed::default();
+                for zone in named.collect::<BTreeSet<_>>() {
+                    let wanted = own.get(zone).map(Vec::as_slice).unwrap_or_default();
+                    observed.merge(nothing(zone, wanted, sighting));
+                }
+                return observed;
             }
         };
         let looks = self.zones.iter().map(|(name, zone)| {
@@ -68,27 +67,16 @@ impl Dns {
                     Ok(zone) => zone.observe(&wanted, cluster).await,
                     Err(why) => Err(why.clone()),
                 };
-                seen.unwrap_or_else(|why| {
-                    let mut observed =
-                        nobody(&wanted, &Sighting::Unknown { why: SmolStr::from(why.as_str()) });
-                    // Where something is wanted, it is held, and that says it.
-                    if wanted.is_empty() {
-                        let note =
-                            format_smolstr!("kwo could not look for leftovers in the zone {name}: {why}");
-                        observed.notes.push(note);
-                        observed.away.insert(format_smolstr!("dns:{name}"), why.into());
-                    }
-                    observed
-                })
+                seen.unwrap_or_else(|why| nothing(name, &wanted, &Sighting::Unknown { why: why.into() }))
             }
         });
         let seen = join_all(looks.collect::<Vec<_>>()).await;
         let mut observed = Observed::default();
         seen.into_iter().for_each(|seen| observed.merge(seen));
         // Of a zone that nobody opened.
-        own.values().for_each(|wanted| {
+        own.iter().for_each(|(zone, wanted)| {
             let why = "the roster of this run does not name the zone".into();
-            observed.merge(nobody(wanted, &Sighting::Unknown { why }));
+            observed.merge(nothing(zone, wanted, &Sighting::Unknown { why }));
         });
         observed
     }
@@ -153,6 +141,16 @@ impl Provider for Dns {
             join_all(checks).await
         })
     }
+}
+
+/// Nothing of a zone could be looked at. Where nothing is wanted, what may be left over is unknown all the same: `ANY` is a
+/// type of questions and of no record.
+fn nothing(zone: &str, wanted: &[&Resource], seen: &Sighting) -> Observed {
+    let mut observed: Observed = wanted.iter().map(|resource| (resource.id.clone(), seen.clone())).collect();
+    if matches!(seen, Sighting::Unknown { .. }) && wanted.is_empty() {
+        observed.insert(ResourceId::dns(zone, "ANY", &format!("*.{zone}")), seen.clone());
+    }
+    observed
 }
 
 /// One zone, or why it cannot be reached.

@@ -20,13 +20,11 @@ use super::things::{self, Aliases, Group, Named, Policy};
 /// All names that begin as kwo's do.
 const EVERY: &str = "kwo-*";
 
-/// Nothing of what is wanted could be looked at. Where something is wanted, it is held, and that says it; where nothing is,
-/// a note does, since what is left over there is not known.
+/// Nothing could be looked at. Where nothing is wanted, what may be left over is unknown all the same.
 pub(super) fn nothing(wanted: &Desired, seen: &Sighting) -> Observed {
     let mut observed: Observed = own(wanted).map(|resource| (resource.id.clone(), seen.clone())).collect();
-    if let (Sighting::Unknown { why }, None) = (seen, own(wanted).next()) {
-        observed.notes.push(format_smolstr!("kwo could not look for leftovers in Vault: {why}"));
-        observed.away.insert(PART.into(), why.clone());
+    if matches!(seen, Sighting::Unknown { .. }) && own(wanted).next().is_none() {
+        observed.insert(ResourceId::vault(VaultKind::Policy, "", EVERY), seen.clone());
     }
     observed
 }
