@@ -1,6 +1,6 @@
 //! What leaves, selected from what was seen. Nothing is read here that a plan does not read, and nothing is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use smol_str::format_smolstr;
 
@@ -155,21 +155,29 @@ impl Owner<'_> {
     /// roster names them, nor a binding of the tenant, nor the record of an earlier cut.
     fn others_apart(&self, found: &mut Offboarding) {
         let Owner { tenant, with, observed, known, leaving } = self;
-        let marked = |pick: &Pick| match observed.get(&pick.id) {
-            Some(Sighting::Present(present)) => {
-                tenant.is_none_or(|name| plan::tenant(&present.body) == *name)
-            }
-            _ => false,
+        let owner = |pick: &Pick| match observed.get(&pick.id) {
+            Some(Sighting::Present(present)) => Some(plan::tenant(&present.body)),
+            _ => None,
         };
         let (bound, outside): (Vec<Pick>, Vec<Pick>) =
             std::mem::take(&mut found.cut).into_iter().partition(|pick| pick.id.system.rules().is_reviewed());
-        let theirs = people(&bound, observed, leaving);
+        // What somebody has of one tenant is no reason to take them out of another's group.
+        let mut theirs: BTreeMap<Option<SmolStr>, Vec<Pick>> = BTreeMap::new();
+        for pick in &bound {
+            theirs.entry(owner(pick)).or_default().push(pick.clone());
+        }
+        let theirs: BTreeMap<_, _> =
+            theirs.into_iter().map(|(owner, picks)| (owner, people(&picks, observed, leaving))).collect();
         found.cut = bound;
         for pick in outside {
+            let keeper = owner(&pick);
             let own = in_group(&pick.id).is_none_or(|who| {
-                with.get(&pick.id).is_some() || theirs.contains(&who) || known.contains(&who)
+                with.get(&pick.id).is_some()
+                    || theirs.get(&keeper).is_some_and(|people| people.contains(&who))
+                    || known.contains(&who)
             });
-            match (marked(&pick), own) {
+            let marked = keeper.is_some_and(|keeper| tenant.is_none_or(|name| keeper == *name));
+            match (marked, own) {
                 (false, _) => found.by_hand.push(pick),
                 (true, true) => found.cut.push(pick),
                 (true, false) => found.foreign.push(pick),

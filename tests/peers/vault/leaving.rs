@@ -229,6 +229,27 @@ fn a_person_leaves_every_group_of_kwos_and_no_other_one() {
     assert_eq!(world.plan("steps"), Vec::<String>::new());
 }
 
+/// What somebody has left of one tenant is no reason to take them out of another's group, where others put them.
+#[test]
+fn leftovers_of_one_tenant_take_nobody_out_of_another_ones_group() {
+    let (eve, bob) = (unique("eve"), unique("bob"));
+    let Some(world) = World::new(&[&eve, &bob]) else { return };
+    let (a, b) = (unique("vx"), unique("vy"));
+    world.write(&format!("  {a}: {{owners: [{bob}]}}\n  {b}: {{owners: [{bob}, {eve}]}}\n"));
+    world.apply(&[]).expect(0);
+    let group = world.group(&format!("kwo-{a}-owner"));
+    let mut members = group["member_entity_ids"].as_array().unwrap().clone();
+    members.push(world.entity(&eve));
+    let at = format!("identity/group/id/{}", group["id"].as_str().unwrap());
+    world.bao.root("POST", &at, &json!({"member_entity_ids": members}));
+    world.write(&format!("  {a}: {{owners: [{bob}]}}\n  {b}: {{owners: [{bob}]}}\n"));
+    let page = world.kwo(&["offboard", "--leftovers"]).expect(0).out;
+    let [ends, rest] = page.split("Not kwo's, and cut only with").collect::<Vec<_>>().try_into().unwrap();
+    assert!(ends.contains(&format!("vault:Member/kwo-{b}-owner/{eve}")), "{page}");
+    assert!(!ends.contains(&format!("vault:Member/kwo-{a}-owner/{eve}")), "{page}");
+    assert!(rest.contains(&format!("vault:Member/kwo-{a}-owner/{eve}")), "{page}");
+}
+
 /// Another admin takes the login of somebody away while kwo cuts. Their token is good all the same, so no cut is whole while
 /// what the login led to is in a group.
 #[test]
