@@ -15,7 +15,7 @@ use kwo_planner::systems::System;
 use kwo_planner::systems::node::NodeKind;
 use serde_json::{Value, json};
 use testkit::apiserver::{kubectl, kubectl_ok};
-use testkit::crds::crds;
+use testkit::crds::{counted, crds};
 use testkit::places;
 use testkit::run::{Bench, Ran};
 
@@ -116,6 +116,8 @@ impl World {
     #[track_caller]
     fn new() -> Option<World> {
         crds()?;
+        // A new server may need longer for that than kwo waits.
+        counted("certificates.cert-manager.io");
         let bench = Bench::new("")?;
         kubectl(&["create", "namespace", "cert-manager"]);
         for (name, text) in [("sudo", "exec \"$@\"\n"), ("sudoedit", ": > \"$1\"\n")] {
