@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kwo_planner::capacity::{Gather, Overcommitted};
+use kwo_planner::domains::wildcards::of_tenant;
 use kwo_planner::endings::word;
 use kwo_planner::hits::Hits;
 use kwo_planner::plan::{Plan, Provenance};
@@ -158,7 +159,8 @@ pub(super) async fn made(
     let tenants = loaded.roster.tenants().iter();
     let hosts = tenants.map(|(name, tenant)| {
         let hosts = tenant.value.domains.iter().map(|domain| SmolStr::from(domain.host.to_string()));
-        (name.text().clone(), hosts.collect())
+        let wildcards = of_tenant(loaded.roster.cluster(), (name, tenant)).map(|of| of.host.text().clone());
+        (name.text().clone(), hosts.chain(wildcards).collect())
     });
     let hosts: BTreeMap<SmolStr, Vec<SmolStr>> = hosts.collect();
     drop(loaded.roster);

@@ -40,9 +40,16 @@ impl Report for Asked<'_> {
     }
 
     fn json(&self) -> Checked<'_> {
+        let secret = match self.claim {
+            Some((Claimant::Namespace { secret, .. }, _)) => Some(secret.as_str()),
+            _ => None,
+        };
         let (tenants, registry, annotation) = match self.claim {
             Some((Claimant::Tenants(names), annotation)) => {
                 (names.iter().map(|name| name.as_str()).collect(), false, *annotation)
+            }
+            Some((Claimant::Namespace { tenant, .. }, annotation)) => {
+                (vec![tenant.as_str()], false, *annotation)
             }
             Some((Claimant::Registry, annotation)) => (Vec::new(), true, *annotation),
             None => (Vec::new(), false, None),
@@ -63,6 +70,7 @@ impl Report for Asked<'_> {
             registry,
             resolver: annotation.map(|(_, resolver)| resolver),
             ingress_annotation: annotation.map(|annotation| BTreeMap::from([annotation])),
+            secret,
             address,
             certificate,
             wrong,
@@ -87,6 +95,9 @@ pub struct Checked<'r> {
     resolver: Option<&'r str>,
     /// What its Ingress needs for that.
     ingress_annotation: Option<BTreeMap<&'r str, &'r str>>,
+    /// The Secret that its Ingress names under `tls`, if the wildcard of its namespace is for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'r str>,
     /// Where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
@@ -141,10 +152,16 @@ fn text(host: &str, claim: &Claim<'_>, found: &Result<(SocketAddr, Certificate),
             let what = if names.len() > 1 { "tenants" } else { "tenant" };
             (format!("{what} {}", names.join(", ")), *annotation)
         }
+        Some((Claimant::Namespace { tenant, namespace, .. }, annotation)) => {
+            (format!("tenant {tenant}, by the wildcard of namespace {namespace}"), *annotation)
+        }
         Some((Claimant::Registry, annotation)) => ("the registry".to_owned(), *annotation),
         None => ("nobody in the roster".to_owned(), None),
     };
     line("belongs to", &belongs);
+    if let Some((Claimant::Namespace { secret, .. }, _)) = claim {
+        line("secret", secret);
+    }
     if let Some((key, resolver)) = annotation {
         line("resolver", resolver);
         line("annotation", &format!("{key}: {resolver}"));
@@ -164,7 +181,7 @@ fn text(host: &str, claim: &Claim<'_>, found: &Result<(SocketAddr, Certificate),
                 line("wrong", &fault.to_string());
             }
             if faults.contains(&Fault::TraefikDefault) {
-                line("what to do", &missing(annotation));
+                line("what to do", &missing(claim));
             }
         }
         Err(why) => line("wrong", why),
@@ -173,11 +190,16 @@ fn text(host: &str, claim: &Claim<'_>, found: &Result<(SocketAddr, Certificate),
 }
 
 /// What to do where Traefik has no certificate for a host.
-fn missing(annotation: Option<(&str, &str)>) -> String {
-    match annotation {
-        Some((key, resolver)) => {
+fn missing(claim: &Claim<'_>) -> String {
+    match claim {
+        Some((Claimant::Namespace { namespace, secret, .. }, _)) => {
+            format!("see that the host's Ingress names the Secret `{secret}` of `{namespace}` under `tls`")
+        }
+        Some((_, Some((key, resolver)))) => {
             format!("see that the host's Ingress has `{key}: {resolver}`, and what Traefik logs about `acme`")
         }
-        None => "give the host to a tenant under `domains`, and the cluster its `cluster.acme`".to_owned(),
+        Some((_, None)) | None => {
+            "give the host to a tenant under `domains`, and the cluster its `cluster.acme`".to_owned()
+        }
     }
 }

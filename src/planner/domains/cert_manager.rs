@@ -1,5 +1,5 @@
-//! What the roster means for cert-manager: an issuer a resolver, with the credentials of its own, and a Certificate
-//! for the hosts of each tenant. cert-manager itself is the user's to install.
+//! What the roster means for cert-manager: an issuer a resolver, with the credentials of its own, a Certificate for the
+//! hosts of each tenant, and one for the wildcard of each namespace. cert-manager itself is the user's to install.
 
 use std::sync::Arc;
 
@@ -8,11 +8,12 @@ use super::cluster::{Acme, Issuer};
 use super::dns::{HTTP_RESOLVER, Resolver, credentials, resolver_of};
 use super::dns_providers::Solver;
 use super::hosts::OF_CERT_MANAGER;
+use super::wildcards::{self, Of};
 use crate::domains::Roster;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
 
-use crate::roster::Entry;
+use crate::roster::{Entry, Name};
 use crate::tree::{SmolStr, Tree};
 
 /// Where cert-manager looks for the credentials of its ClusterIssuers.
@@ -21,6 +22,8 @@ const PRODUCTION: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 /// The Certificate of a tenant, and the start of the name of its Secret.
 pub(crate) const CERTIFICATE: &str = "kwo-domains";
+/// The Certificate for the wildcard of a namespace, and the start of the name of its Secret.
+pub(crate) const WILDCARD: &str = "kwo-wildcard";
 
 /// The objects, where cert-manager fetches the cluster's certificates.
 pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
@@ -41,6 +44,9 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
         resources.push(issuer(acme, name, challenge, needs, because));
     }
     certificates(roster, resources);
+    for of in wildcards::all(roster.cluster(), roster.tenants()) {
+        resources.push(of_namespace(&of, roster));
+    }
 }
 
 /// The issuers and Certificates that the roster asks for; none where Traefik fetches the certificates.
@@ -95,20 +101,45 @@ fn certificates(roster: &Roster, resources: &mut Vec<Resource>) {
         let Some(first) = hosts.first() else { continue };
         let namespace = tenant.namespaces.first().map_or(name.text(), |namespace| namespace.value.text());
         let resolver = resolver_of(tenant, roster.dns());
-        let id = ResourceId::kube(Kind::Certificate, namespace.clone(), CERTIFICATE);
-        let issuer = map([
-            ("group", Tree::from("cert-manager.io")),
-            ("kind", Tree::from(Kind::ClusterIssuer.name())),
-            ("name", Tree::from(SmolStr::from(resolver))),
-        ]);
         let names = hosts.iter().map(|host| Tree::from(host.value.text()));
-        let spec = map([
-            ("dnsNames", Tree::list(names)),
-            ("issuerRef", issuer),
-            ("secretName", Tree::from(format!("{CERTIFICATE}{OF_CERT_MANAGER}"))),
-        ]);
-        let body = object(&id, Kind::Certificate, &labels(Some(name)), [("spec", spec)]);
-        let needs = Arc::new([ResourceId::kube(Kind::Namespace, "", namespace.clone()), issuer_id(resolver)]);
-        resources.push(Resource::new(id, body, needs, Reason::Roster(first.at)));
+        let because = Reason::Roster(first.at);
+        resources.push(certificate((name, namespace, CERTIFICATE), Tree::list(names), resolver, because));
     }
+}
+
+/// The Certificate for the wildcard of a namespace: each has a key of its own, which never leaves the namespace.
+fn of_namespace(of: &Of<'_>, roster: &Roster) -> Resource {
+    let Of { tenant, namespace, at, host, wildcard } = of;
+    let names = Tree::list([Tree::from(host.text())]);
+    let resolver = wildcard.resolver(roster.dns());
+    let made = certificate((tenant, namespace.text(), WILDCARD), names, resolver, Reason::Roster(*at));
+    let fields = vec![
+        (SmolStr::new_static("/spec/dnsNames"), Reason::Roster(wildcard.zone.at)),
+        (SmolStr::new_static("/spec/issuerRef"), Reason::Roster(wildcard.resolved_at())),
+    ];
+    Resource { fields: fields.into(), ..made }
+}
+
+/// A Certificate, whose Secret has its name and the end by which the guard knows what cert-manager writes.
+fn certificate(
+    (tenant, namespace, name): (&Name, &SmolStr, &'static str),
+    names: Tree,
+    resolver: &str,
+    because: Reason,
+) -> Resource {
+    let id = ResourceId::kube(Kind::Certificate, namespace.clone(), name);
+    let issuer = map([
+        ("group", Tree::from("cert-manager.io")),
+        ("kind", Tree::from(Kind::ClusterIssuer.name())),
+        ("name", Tree::from(SmolStr::from(resolver))),
+    ]);
+    let spec = map([("dnsNames", names), ("issuerRef", issuer), ("secretName", Tree::from(secret_of(name)))]);
+    let body = object(&id, Kind::Certificate, &labels(Some(tenant)), [("spec", spec)]);
+    let needs = Arc::new([ResourceId::kube(Kind::Namespace, "", namespace.clone()), issuer_id(resolver)]);
+    Resource::new(id, body, needs, because)
+}
+
+/// The Secret into which cert-manager writes the certificate.
+pub(crate) fn secret_of(certificate: &str) -> SmolStr {
+    smol_str::format_smolstr!("{certificate}{OF_CERT_MANAGER}")
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domains::cluster::Cluster;
 use crate::domains::operators::Operator;
 use crate::domains::reserved::reserved_for;
 use crate::domains::tenants::Tenant;
@@ -10,9 +11,14 @@ use crate::domains::{grants, shares};
 use crate::roster::{Finding, Findings, Identity, Map, Name, Span};
 
 /// Checks what tenants and operators claim.
-pub(crate) fn check(tenants: &Map<Name, Tenant>, operators: &Map<Name, Operator>, findings: &mut Findings) {
+pub(crate) fn check(
+    cluster: &Cluster,
+    tenants: &Map<Name, Tenant>,
+    operators: &Map<Name, Operator>,
+    findings: &mut Findings,
+) {
     check_namespaces(tenants, findings);
-    shares::check(tenants, findings);
+    shares::check(cluster, tenants, findings);
     for (name, entry) in tenants {
         grants::check(name, &entry.value, findings);
     }

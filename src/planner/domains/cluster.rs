@@ -1,6 +1,7 @@
 //! The `cluster` section: what kwo has to know about the cluster that it cannot ask the cluster for.
 
 use super::overcommit::Overcommit;
+use super::wildcards::Wildcard;
 use crate::roster::record::{choice, record};
 use crate::roster::{
     AnyLabelKey, At, Certificates, Cidr, Email, HostName, IssuerUrl, LabelValue, Lifetime, Map, Name,
@@ -95,6 +96,8 @@ record! {
         pub staging: Option<At<bool>>,
         /// Who fetches the certificates. Default: traefik.
         pub issuer: Option<At<Issuer>>,
+        /// For cert-manager: the zone below which each namespace of a tenant gets a wildcard certificate. Default: none.
+        pub wildcard: Option<At<Wildcard>>,
     }
 }
 

@@ -12,9 +12,10 @@ use super::tenants::Tenant;
 use super::terms::{Terms, Tiers};
 use super::totals::Shares;
 use super::unique::Ids;
+use super::wildcards::Of;
 use super::{
     allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
-    registry_objects, roles, traefik, vault, zones,
+    registry_objects, roles, traefik, vault, wildcards, zones,
 };
 use crate::domains::Roster;
 use crate::kinds::Kind;
@@ -101,7 +102,8 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
         .chain(allowed)
         .chain(hosts::ids(roster))
         .collect();
-    for (name, Entry { key, value: tenant }) in roster.tenants() {
+    for entry in roster.tenants() {
+        let (name, Entry { key, value: tenant }) = entry;
         let because = Reason::Roster(*key);
         let (terms, own) = tiers.of(tenant);
         let of_tier = tenant.tier.as_ref().map_or_else(|| because.clone(), |tier| Reason::Roster(tier.at));
@@ -113,12 +115,14 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
         let first = namespaces.first().map(|(name, _)| ResourceId::kube(Kind::Namespace, "", name.clone()));
         let shares = Shares::of(&terms, name, tenant);
         let alike = Alike::of((name, tenant), (&terms, &of_tier));
+        let mut wildcards = wildcards::of_tenant(roster.cluster(), entry).peekable();
         for (at, (namespace, because)) in namespaces.into_iter().enumerate() {
             let from = resources.len();
             let shared = shares.as_ref().map(|shares| shares.specs(at));
             let specs = shared.as_ref().unwrap_or(&terms.specs);
             let id = ResourceId::kube(Kind::Namespace, "", namespace);
-            resources.push(alike.namespace(&id, &because));
+            let wildcard = wildcards.next_if(|of| of.namespace.text() == &id.name);
+            resources.push(alike.namespace(&id, &because, wildcard.as_ref()));
             let specs = (specs, &own);
             let isolation = isolation::compile(&id, &labels, specs, &surroundings, &because, resources);
             let before: Arc<[ResourceId]> =
@@ -162,15 +166,36 @@ impl Alike {
         Alike { labels: Tree::map(labels), annotations, fields: common.with(&fields.into()) }
     }
 
-    /// One of them.
-    fn namespace(&self, id: &ResourceId, because: &Reason) -> Resource {
+    /// One of them. Besides the hosts of the tenant it may serve what its own wildcard is for.
+    fn namespace(&self, id: &ResourceId, because: &Reason, wildcard: Option<&Of<'_>>) -> Resource {
         let labels = ("labels", self.labels.with(&join("", NAME_LABEL), Tree::from(&id.name)));
-        let body = match self.annotations.clone() {
+        let (annotations, fields) = self.serving(wildcard);
+        let body = match annotations {
             None => object_with(id, Kind::Namespace, [labels], []),
             Some(annotations) => object_with(id, Kind::Namespace, [labels, ("annotations", annotations)], []),
         };
         let resource = Resource::new(id.clone(), body, Arc::new([]), because.clone());
-        Resource { fields: self.fields.clone(), ..resource }
+        Resource { fields, ..resource }
+    }
+
+    /// The annotations with the wildcard of the namespace among the hosts, and the reasons with one for it.
+    fn serving(&self, wildcard: Option<&Of<'_>>) -> (Option<Tree>, Reasons) {
+        let alike = || (self.annotations.clone(), self.fields.clone());
+        let Some(Of { host, wildcard, .. }) = wildcard else { return alike() };
+        let at = join("", DOMAINS_ANNOTATION);
+        let common = self.annotations.clone().unwrap_or_else(|| Tree::map::<SmolStr>([]));
+        let hosts = match common.at(&at).and_then(Tree::as_text) {
+            Some(hosts) if hosts.split(',').any(|have| have == host.as_str()) => return alike(),
+            Some(hosts) => smol_str::format_smolstr!("{hosts},{host}"),
+            None => host.text().clone(),
+        };
+        let reason =
+            (join("/metadata/annotations", DOMAINS_ANNOTATION).into(), Reason::Roster(wildcard.zone.at));
+        let fields = match common.at(&at) {
+            Some(_) => self.fields.clone(),
+            None => self.fields.and(vec![reason]),
+        };
+        (Some(common.with(&at, Tree::from(hosts))), fields)
     }
 }
 

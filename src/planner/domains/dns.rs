@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::body::{labels, map, object};
 use super::cluster::{Acme, Cluster, Issuer};
 use super::dns_providers::{Facts, Provider};
-use super::shares::claimants;
+use super::shares::{claimants, covering};
 use super::tenants::Tenant;
 use super::zones::DnsZone;
-use super::{cert_manager, traefik};
+use super::{cert_manager, traefik, wildcards};
 use crate::domains::Roster;
 use crate::kinds::Kind;
 use crate::resource::{Reason, Resource, ResourceId};
@@ -20,7 +20,7 @@ use crate::roster::{
     At, Entry, Finding, Findings, Map, Name, ProviderWord, SecretRef, Span, Variable, ZoneName,
 };
 use crate::secrets::Content;
-use crate::tree::{Tree, join};
+use crate::tree::{SmolStr, Tree, join};
 
 /// The resolver that is always there: it proves a name by answering for it on port 80.
 pub const HTTP_RESOLVER: &str = "letsencrypt";
@@ -97,7 +97,12 @@ pub fn credentials_of(name: &Name, cluster: &Cluster) -> Option<ResourceId> {
 pub fn users_of<'r>(roster: &'r Roster, resolver: &str) -> impl Iterator<Item = &'r Name> {
     let uses =
         move |tenant: &Tenant| !tenant.domains.is_empty() && resolver_of(tenant, roster.dns()) == resolver;
-    roster.tenants().iter().filter(move |(_, entry)| uses(&entry.value)).map(|(name, _)| name)
+    let mut by_wildcards = roster.cluster().acme.iter().filter_map(|acme| acme.wildcard.as_ref());
+    let by_wildcards = by_wildcards.any(|wildcard| wildcard.value.resolver(roster.dns()) == resolver);
+    let has_wildcards =
+        move |entry| by_wildcards && wildcards::of_tenant(roster.cluster(), entry).next().is_some();
+    let all = roster.tenants().iter();
+    all.filter(move |entry| uses(&entry.1.value) || has_wildcards(*entry)).map(|(name, _)| name)
 }
 
 /// What a tenant writes into its Ingresses to get certificates for its hosts: an annotation and its value.
@@ -125,6 +130,15 @@ pub fn annotation_key(issuer: Issuer) -> &'static str {
 pub enum Claimant<'r> {
     /// A tenant's, or that of several who share it.
     Tenants(Vec<&'r Name>),
+    /// That of a namespace, by its wildcard.
+    Namespace {
+        /// Whose namespace it is.
+        tenant: &'r Name,
+        /// The namespace.
+        namespace: &'r Name,
+        /// The Secret with the certificate for it, which an Ingress names under `tls`.
+        secret: SmolStr,
+    },
     /// The registry's.
     Registry,
 }
@@ -142,7 +156,12 @@ pub fn claimant<'r>(
         return Some((Claimant::Registry, key.map(|key| (key, registry.resolver()))));
     }
     let tenants = claimants(roster.tenants(), host);
-    let (_, first) = tenants.first()?;
+    let Some((_, first)) = tenants.first() else {
+        let covers = |of: &wildcards::Of<'_>| covering(host).any(|pattern| pattern == of.host.as_str());
+        let of = wildcards::all(roster.cluster(), roster.tenants()).find(covers)?;
+        let secret = cert_manager::secret_of(cert_manager::WILDCARD);
+        return Some((Claimant::Namespace { tenant: of.tenant, namespace: of.namespace, secret }, None));
+    };
     let annotation = annotation(first, roster.cluster(), roster.dns());
     Some((Claimant::Tenants(tenants.into_iter().map(|(name, _)| name).collect()), annotation))
 }

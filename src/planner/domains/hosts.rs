@@ -4,14 +4,15 @@
 
 use super::admission::{Policy, of_tenants, policy, rule, rule_of_hosts};
 use super::annotations;
-use super::cert_manager::CERTIFICATE;
+use super::cert_manager::{CERTIFICATE, WILDCARD, secret_of};
 use super::cluster::{Acme, Issuer};
+use super::wildcards;
 use crate::domains::Roster;
 use crate::named::DOMAINS_ANNOTATION;
 use crate::resource::{Reason, Resource, ResourceId};
 
-use crate::roster::{Entry, Span};
-use crate::tree::Tree;
+use crate::roster::{Entry, Span, ZoneName};
+use crate::tree::{SmolStr, Tree};
 
 /// How the names of Secrets end that only cert-manager writes, where it fetches the certificates.
 pub(crate) const OF_CERT_MANAGER: &str = "-tls";
@@ -58,6 +59,23 @@ pub(crate) fn of_cert_manager(secret: &str, asked: bool) -> bool {
     }
 }
 
+/// The Secret of the wildcard, which an Ingress may name only where its namespace has one. What a tenant put there before
+/// kwo came is for no name then.
+fn of_wildcard(zone: &ZoneName) -> String {
+    format!(" || (t.?secretName.orValue('') == '{}'{BELOW}{zone}') in variables.own)", secret_of(WILDCARD))
+}
+
+/// What stands before the zone of the wildcards.
+const BELOW: &str = " && ('*.' + namespaceObject.metadata.name + '.";
+
+/// The Secret of the wildcard that a namespace has, by these rules of the policy, and the name that it is for.
+pub(crate) fn wildcard_by(rules: &[Tree], namespace: &str) -> Option<(SmolStr, String)> {
+    let mut rules = rules.iter().filter_map(|rule| rule.get("expression")?.as_text());
+    let (_, rest) = rules.find_map(|rule| rule.split_once(BELOW))?;
+    let (zone, _) = rest.split_once('\'')?;
+    Some((secret_of(WILDCARD), format!("*.{namespace}.{zone}")))
+}
+
 /// The ids of the policy where it is there, which whatever gives rights needs first.
 pub(crate) fn ids(roster: &Roster) -> Vec<ResourceId> {
     first(roster).map(|_| Policy::Hosts.ids()).into_iter().flatten().collect()
@@ -67,7 +85,8 @@ pub(crate) fn ids(roster: &Roster) -> Vec<ResourceId> {
 pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     let Some(first) = first(roster) else { return };
     let issuer = roster.cluster().acme.as_ref().map_or(Issuer::Traefik, Acme::issuer);
-    policy(Policy::Hosts, spec(issuer), &Reason::Roster(first), resources);
+    let zone = wildcards::zone(roster.cluster());
+    policy(Policy::Hosts, spec(issuer, zone), &Reason::Roster(first), resources);
 }
 
 /// Where the roster first speaks of hosts.
@@ -84,8 +103,8 @@ fn first(roster: &Roster) -> Option<Span> {
     hosts.chain(resolvers).chain(acme).next()
 }
 
-fn spec(issuer: Issuer) -> Tree {
-    let validations = [ingresses(), secrets(issuer), routes(), certificates(), annotations::rules()];
+fn spec(issuer: Issuer, zone: Option<&ZoneName>) -> Tree {
+    let validations = [ingresses(), secrets(issuer, zone), routes(), certificates(), annotations::rules()];
     let groups = ["", "networking.k8s.io", "cert-manager.io"];
     let groups: Vec<&'static str> = groups.iter().chain(ROUTES).copied().collect();
     of_tenants(&[(&groups, &["*/*"])], validations.into_iter().flatten().collect(), variables())
@@ -155,15 +174,17 @@ fn ingresses() -> Vec<Tree> {
 
 /// Ingress controllers serve a certificate for every name that stands in it, not for the hosts of the Ingress. So it may
 /// not be one that the tenant wrote.
-fn secrets(issuer: Issuer) -> Vec<Tree> {
+fn secrets(issuer: Issuer, zone: Option<&ZoneName>) -> Vec<Tree> {
     match issuer {
         Issuer::Traefik => vec![rule("variables.tls.all(t, t.?secretName.orValue('') == '')", OF_TRAEFIK)],
         Issuer::CertManager => vec![
             rule(
                 format!(
-                    "variables.tls.all(t, t.?secretName.orValue('') in ['', '{CERTIFICATE}{OF_CERT_MANAGER}'] \
+                    "variables.tls.all(t, t.?secretName.orValue('') in ['', '{}'] \
                      || (t.secretName.endsWith('{OF_CERT_MANAGER}') && t.?hosts.orValue([]).size() > 0 \
-                     && 'cert-manager.io/cluster-issuer' in variables.annotations))"
+                     && 'cert-manager.io/cluster-issuer' in variables.annotations){})",
+                    secret_of(CERTIFICATE),
+                    zone.map_or_else(String::new, of_wildcard)
                 ),
                 "only cert-manager makes certificates here: a secretName under tls ends with `-tls`, and the Ingress has \
                  hosts and the annotation cert-manager.io/cluster-issuer",

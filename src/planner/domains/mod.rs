@@ -51,6 +51,7 @@ pub(crate) mod totals;
 mod traefik;
 mod unique;
 pub(crate) mod vault;
+pub mod wildcards;
 mod zone_keys;
 pub mod zone_servers;
 pub mod zones;
@@ -60,7 +61,7 @@ pub(crate) use allowed::{ALWAYS, INGRESS_CLASSES, PULL_POLICY, REGISTRIES, STORA
 pub(crate) use annotations::asks_for_more;
 pub use compile::{compile, count};
 pub use document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
-pub(crate) use hosts::{fetched_by_traefik, of_cert_manager};
+pub(crate) use hosts::{fetched_by_traefik, of_cert_manager, wildcard_by};
 pub(crate) use inside::{EXTERNAL_IPS, EXTERNAL_NAMES, SERVICES_ANNOTATION};
 pub use parse::{Refused, includes, parse, schema};
 pub use part::conceals_all;

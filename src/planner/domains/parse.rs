@@ -11,7 +11,7 @@ use super::document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 use super::part::foreign;
 use super::{
     bounding, bounds, claims, dns, networks, overcommit, registry, shares, size, starting, systems, tiers,
-    totals, vault, zones,
+    totals, vault, wildcards, zones,
 };
 use crate::policy;
 use crate::roster::node::{Key, Node, Value};
@@ -111,14 +111,14 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     totals::check(&tiers, &tenants, whole, &mut findings);
     networks::check(&cluster, &mut findings);
     overcommit::check(cluster.overcommit.as_ref(), &mut findings);
-    claims::check(&tenants, &operators, &mut findings);
+    claims::check(&cluster, &tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
     zones::check(&dns, &tenants, &mut findings);
     if let Some(api) = &cluster.api {
-        shares::check_api(&api.hosts, &tenants, &mut findings);
+        shares::check_api(&api.hosts, &cluster, &tenants, &mut findings);
     }
     if let Some(registry) = &registry {
-        registry::check(&registry.value, registry.at, &dns, &tenants, &mut findings);
+        registry::check((&registry.value, registry.at), (&cluster, &dns), &tenants, &mut findings);
     }
     systems::check(&systems, &mut findings);
     if systems.vault.is_some() {
@@ -128,6 +128,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
         policy::check(policy, &mut findings);
     }
     dns::check_tenants(&tenants, &cluster, &dns, &mut findings);
+    wildcards::check(&cluster, &dns, &tenants, whole, &mut findings);
     if findings.is_empty() {
         let sources = Arc::new(sources);
         return Ok(Roster { cluster, tiers, tenants, operators, dns, registry, systems, policy, sources });

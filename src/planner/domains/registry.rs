@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::cluster::Cluster;
 use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
 use super::shares::{claims_of_tenants, covering};
 use super::tenants::Tenant;
@@ -148,9 +149,8 @@ const MAX_HOSTS: usize = 100;
 
 /// Checks what no single value shows.
 pub(crate) fn check(
-    registry: &Registry,
-    at: Span,
-    dns: &Dns,
+    (registry, at): (&Registry, Span),
+    (cluster, dns): (&Cluster, &Dns),
     tenants: &Map<Name, Tenant>,
     findings: &mut Findings,
 ) {
@@ -176,7 +176,7 @@ pub(crate) fn check(
         findings.push(finding.hint("one host does: clients find the registry by it"));
         return;
     }
-    let claimed = claims_of_tenants(tenants);
+    let claimed = claims_of_tenants(cluster, tenants);
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     for host in &registry.hosts {
         if host.value.parse::<IpAddr>().is_ok() {

@@ -1,11 +1,14 @@
 //! The hosts of tenants: an entry of `domains`, and the checks that a host has one tenant, or several that all say so.
 //! Whoever shares a host can take all of its traffic, so one tenant's word is not enough.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+use super::cluster::Cluster;
 use super::tenants::Tenant;
+use super::wildcards::{self, Of};
 use crate::roster::node::{Node, Value};
 use crate::roster::record::record;
 use crate::roster::spelling::{did_you_mean, nearest};
@@ -58,6 +61,8 @@ struct Claim<'r> {
     tenant: &'r Name,
     /// The other tenants that have a part in it.
     met: BTreeSet<&'r str>,
+    /// It is the wildcard of a namespace, which no line of the tenant names.
+    made: bool,
 }
 
 impl Claim<'_> {
@@ -67,12 +72,15 @@ impl Claim<'_> {
 }
 
 /// No host belongs to two tenants, not even through a pattern, unless both say so.
-pub(crate) fn check(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
+pub(crate) fn check(cluster: &Cluster, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
+    let made = made(cluster, tenants);
     let mut claims: Vec<Claim<'_>> = Vec::new();
     for (tenant, entry) in tenants {
-        let of = |domain| Claim { domain, tenant, met: BTreeSet::new() };
+        let of = |domain| Claim { domain, tenant, met: BTreeSet::new(), made: false };
         claims.extend(entry.value.domains.iter().map(of));
     }
+    let of = |(tenant, domain)| Claim { domain, tenant, met: BTreeSet::new(), made: true };
+    claims.extend(made.iter().map(|(tenant, domain)| of((*tenant, domain))));
     claims.sort_by_key(|claim| claim.domain.host.at);
     let mut by_text: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     // Of a host that is in dispute nothing more is said.
@@ -107,9 +115,27 @@ pub(crate) fn check(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
     }
 }
 
+/// The wildcards of namespaces. One that the tenant names itself is not said twice: by that line it can be shared.
+fn made<'r>(cluster: &'r Cluster, tenants: &'r Map<Name, Tenant>) -> Vec<(&'r Name, Domain)> {
+    let named = |of: &Of<'_>| {
+        let domains = tenants.get(of.tenant.as_str()).map(|entry| entry.value.domains.as_slice());
+        domains.unwrap_or_default().iter().any(|domain| domain.host.value == of.host)
+    };
+    let made = wildcards::all(cluster, tenants).filter(|of| !named(of));
+    made.map(|Of { tenant, host, wildcard, .. }| {
+        (tenant, Domain { host: At::new(host, wildcard.zone.at), shared_with: Vec::new() })
+    })
+    .collect()
+}
+
 /// The host of the API server is no tenant's: whoever is led there with a password or a token must not meet a tenant.
-pub(crate) fn check_api(hosts: &[At<HostName>], tenants: &Map<Name, Tenant>, findings: &mut Findings) {
-    let claimed = claims_of_tenants(tenants);
+pub(crate) fn check_api(
+    hosts: &[At<HostName>],
+    cluster: &Cluster,
+    tenants: &Map<Name, Tenant>,
+    findings: &mut Findings,
+) {
+    let claimed = claims_of_tenants(cluster, tenants);
     for host in hosts {
         let claim = covering(host.value.as_str()).find_map(|pattern| claimed.get(pattern.as_str()));
         if let Some((tenant, theirs)) = claim {
@@ -155,9 +181,12 @@ fn meet(claims: &mut [Claim<'_>], first: usize, second: usize) -> Option<Finding
             Some(
                 Finding::new("host-shared-by-one", silent.domain.host.at, message, label)
                     .also(says.domain.host.at, format!("shared here by tenant `{}`", says.tenant))
-                    .hint(
-                        "either of two tenants that share a host can take all of its traffic, so both say so",
-                    ),
+                    .hint(if silent.made {
+                        format!("write it under the `domains:` of tenant `{}`", silent.tenant)
+                    } else {
+                        "either of two tenants that share a host can take all of its traffic, so both say so"
+                            .to_owned()
+                    }),
             )
         }
     }
@@ -182,6 +211,13 @@ fn claimed_twice(one: &Claim<'_>, two: &Claim<'_>) -> Finding {
             format!("name the hosts one by one instead of the pattern, or {both}"),
         )
     };
+    let hint = match [one, two].into_iter().find(|claim| claim.made) {
+        Some(Claim { tenant, .. }) => format!(
+            "each namespace has the names below its wildcard for itself: leave the name to tenant `{tenant}`, or write \
+             `wildcard: false` there"
+        ),
+        None => hint,
+    };
     Finding::new("host-claimed-twice", host.at, message, label)
         .also(have.at, format!("claimed here by tenant `{}`", one.tenant))
         .hint(hint)
@@ -189,7 +225,7 @@ fn claimed_twice(one: &Claim<'_>, two: &Claim<'_>) -> Finding {
 
 /// Whom a claim names has a part in it.
 fn check_names(claim: &Claim<'_>, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
-    let Claim { domain: Domain { host, shared_with }, tenant, met } = claim;
+    let Claim { domain: Domain { host, shared_with }, tenant, met, made: _ } = claim;
     for name in shared_with.iter().filter(|name| !met.contains(name.value.as_str())) {
         if findings.is_full() {
             findings.count(1);
@@ -231,12 +267,18 @@ pub(crate) fn covering(host: &str) -> impl Iterator<Item = String> {
     std::iter::once(host.to_owned()).chain(below).chain(deep).collect::<Vec<_>>().into_iter()
 }
 
-/// The hosts that tenants have, with the tenant and where it says so.
-pub(crate) fn claims_of_tenants(tenants: &Map<Name, Tenant>) -> BTreeMap<&str, (&Name, Span)> {
+/// The hosts that tenants have, with the tenant and where the roster says so.
+pub(crate) fn claims_of_tenants<'r>(
+    cluster: &'r Cluster,
+    tenants: &'r Map<Name, Tenant>,
+) -> BTreeMap<Cow<'r, str>, (&'r Name, Span)> {
     let claims = tenants.iter().flat_map(|(name, entry)| {
         let domains = entry.value.domains.iter();
-        domains.map(move |domain| (domain.host.value.as_str(), (name, domain.host.at)))
+        domains.map(move |domain| (Cow::from(domain.host.value.as_str()), (name, domain.host.at)))
     });
+    let made = wildcards::all(cluster, tenants);
+    let made = made.map(|of| (Cow::from(of.host.to_string()), (of.tenant, of.wildcard.zone.at)));
+    let claims = claims.chain(made);
     let mut first = BTreeMap::new();
     for (host, claim) in claims {
         first.entry(host).or_insert(claim);

@@ -34,6 +34,9 @@ record! {
         /// The resolver for the certificates of these hosts. Default: `letsencrypt`, or the first one of the `dns`
         /// section if a host is a wildcard.
         pub resolver: Option<At<Name>>,
+        /// Does each of its namespaces get a wildcard certificate below the zone of `cluster.acme.wildcard`? Default: yes,
+        /// if there is one.
+        pub wildcard: Option<At<bool>>,
         /// Labels for the tenant's namespaces.
         pub labels: Map<LabelKey, At<LabelValue>>,
         /// Annotations for the tenant's namespaces, beside those of its tier.

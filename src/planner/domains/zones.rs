@@ -1,5 +1,5 @@
 //! `dns.zones`: the DNS zones in which kwo keeps the records of tenants' hosts. Each host of a tenant that lies in one of
-//! them becomes a record set for each type, which leads to the target of the zone. What a server of a zone is told, and how
+//! them, and each wildcard of a namespace, becomes a record set for each type, which leads to the target of the zone. What a server of a zone is told, and how
 //! a record of others is known, is the engine's business.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use smol_str::format_smolstr;
 use super::body::{map, mark};
 use super::dns::Dns;
 use super::zone_servers::{Tsig, ZoneProvider};
-use super::{hosts, zone_keys, zone_servers};
+use super::{hosts, wildcards, zone_keys, zone_servers};
 use crate::domains::Roster;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::record::record;
@@ -157,10 +157,13 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     // Whoever answers for a host has to be bound to the hosts of the tenants before the host leads there.
     let needs: Arc<[ResourceId]> = hosts::ids(roster).into();
     let mut made: BTreeSet<SmolStr> = BTreeSet::new();
-    for (tenant, Entry { key: _, value }) in roster.tenants() {
+    for entry in roster.tenants() {
+        let (tenant, Entry { key: _, value }) = entry;
         let labels = mark(Some(tenant.as_str()));
-        for domain in &value.domains {
-            let name = name(&domain.host.value);
+        let domains = value.domains.iter().map(|domain| (name(&domain.host.value), domain.host.at));
+        let wildcards = wildcards::of_tenant(roster.cluster(), entry);
+        let wildcards = wildcards.map(|of| (name(&of.host), of.wildcard.zone.at));
+        for (name, at) in domains.chain(wildcards) {
             let Some((zone, settings)) = zone_of(zones, name.as_str()) else { continue };
             if !made.insert(name.clone()) {
                 continue;
@@ -173,7 +176,7 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
                     (TTL, Tree::from(u64::from(ttl))),
                 ]);
                 let id = ResourceId::dns(zone.text().clone(), of, &name);
-                let because = Reason::Roster(domain.host.at);
+                let because = Reason::Roster(at);
                 let resource = Resource::new(id, body, Arc::clone(&needs), because);
                 let target = Reason::Roster(settings.target.at);
                 let fields = vec![

@@ -70,6 +70,7 @@ pub(super) fn ingress(rules: &Rules, ingress: &Tree) -> Vec<Broken> {
     let secret = tls.iter().find(|tls| {
         let name = text(tls, "secretName");
         !name.is_empty()
+            && hosts.wildcard.as_ref().is_none_or(|own| own != name)
             && (hosts.traefik || !of_cert_manager(name, fetched && !items(tls, "/hosts").is_empty()))
     });
     found.extend(secret.map(|tls| broken(SECRET, text(tls, "secretName"))));

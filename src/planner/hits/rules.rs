@@ -3,7 +3,7 @@
 
 use crate::domains::{
     ALWAYS, EXTERNAL_IPS, EXTERNAL_NAMES, INGRESS_CLASSES, PULL_POLICY, Policy, REGISTRIES,
-    SERVICES_ANNOTATION, STORAGE_CLASSES, any_volumes, fetched_by_traefik, own_policies,
+    SERVICES_ANNOTATION, STORAGE_CLASSES, any_volumes, fetched_by_traefik, own_policies, wildcard_by,
 };
 use crate::named::{DOMAINS_ANNOTATION, TIER_LABEL};
 use crate::observed::TENANT_LABEL;
@@ -41,6 +41,8 @@ pub(super) struct Rules {
 pub(super) struct Hosts {
     pub(super) own: Vec<SmolStr>,
     pub(super) traefik: bool,
+    /// The Secret of the wildcard of the namespace, where it has one.
+    pub(super) wildcard: Option<SmolStr>,
 }
 
 /// One rule that an object breaks.
@@ -67,9 +69,13 @@ impl Rules {
         let tier = tier.map_or("", SmolStr::as_str);
         Rules {
             services: force.inside.then(|| words(SERVICES_ANNOTATION).unwrap_or_default()),
-            hosts: force.hosts.as_ref().map(|rules| Hosts {
-                own: words(DOMAINS_ANNOTATION).unwrap_or_default(),
-                traefik: fetched_by_traefik(rules),
+            hosts: force.hosts.as_ref().map(|rules| {
+                let own = words(DOMAINS_ANNOTATION).unwrap_or_default();
+                let name = body.at("/metadata/name").and_then(Tree::as_text).map_or("", SmolStr::as_str);
+                let wildcard = wildcard_by(rules, name);
+                let wildcard = wildcard.filter(|(_, host)| own.iter().any(|own| own == host.as_str()));
+                let wildcard = wildcard.map(|(secret, _)| secret);
+                Hosts { own, traefik: fetched_by_traefik(rules), wildcard }
             }),
             registries: allowed(REGISTRIES),
             always_pulls: force.allowed && said(PULL_POLICY).is_some_and(|policy| policy == ALWAYS),

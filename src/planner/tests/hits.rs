@@ -165,6 +165,30 @@ fn a_policy_that_comes_to_tenants_hits_what_it_refuses() {
 }
 
 #[test]
+fn the_secret_of_a_wildcard_is_for_namespaces_that_have_it() {
+    let roster = |acme: &str, a: &str| {
+        format!(
+            "cluster: {{acme: {{email: ops@example.com, issuer: cert-manager{acme}}}}}\n\
+             dns: {{resolvers: {{letsencrypt-cloudflare: {{provider: cloudflare, credentials: {{CF_DNS_API_TOKEN: \
+             {{env: T}}}}}}}}}}\ntenants: {{a: {{{a}}}}}\n"
+        )
+    };
+    let on = roster(", wildcard: {zone: apps.example.com}", "domains: [a.example.com]");
+    let own = "x.a.apps.example.com";
+    let ingress = format!(
+        r#"{{"metadata":{{"name":"web","namespace":"a"}},"spec":{{"rules":[{{"host":"{own}"}}],"tls":[{{"hosts":["{own}"],"secretName":"kwo-wildcard-tls"}}]}}}}"#
+    );
+    let told = |now: &str| told(&hits(&on, now, &[(Beside::Ingress, ingress.as_str())]).1);
+    assert_eq!(told(&on), Vec::<String>::new());
+    let off = roster(", wildcard: {zone: apps.example.com}", "wildcard: false, domains: [a.example.com]");
+    assert_eq!(told(&off).len(), 3, "{:#?}", told(&off));
+    let gone = roster("", "domains: ['*.a.apps.example.com']");
+    let gone = told(&gone);
+    assert_eq!(gone.len(), 1, "{gone:#?}");
+    assert!(gone[0].contains("kwo-wildcard-tls"), "{gone:#?}");
+}
+
+#[test]
 fn lists_that_shrink_hit_what_stands_in_them_no_more() {
     let tier = |words: &str| format!("tiers: {{t: {{{words}}}}}\ntenants: {{a: {{tier: t}}}}");
     let pod = |name: &str, image: &str| {

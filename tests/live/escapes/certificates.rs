@@ -6,7 +6,8 @@ use crate::escapes::hosts::{ingress, ingresses};
 use crate::escapes::way::{MERGE, Way, core, group, object};
 use crate::escapes::world::{ONE, TENANTS, World};
 
-const CERT_MANAGER: &str = "cluster: {acme: {email: ops@example.com, issuer: cert-manager}}\n";
+const CERT_MANAGER: &str =
+    "cluster: {acme: {email: ops@example.com, issuer: cert-manager, wildcard: {zone: apps.example.com}}}\n";
 
 #[test]
 fn a_certificate_is_for_the_tenants_hosts_and_no_secret_is_its_own() {
@@ -96,6 +97,7 @@ fn a_certificate_is_for_the_tenants_hosts_and_no_secret_is_its_own() {
         )
         .by("kwo-hosts"),
     ];
+    let ways: Vec<Way> = ways.into_iter().chain(below_wildcards(certificate)).collect();
     world.works_for_an_admin(&ways);
     let answer = world.answer(
         crate::escapes::world::Who::Admin,
@@ -119,11 +121,56 @@ fn a_certificate_is_for_the_tenants_hosts_and_no_secret_is_its_own() {
             &ingresses(),
             &issued("kwo-domains-tls", json!({}), json!(["one.example.com"])),
         )),
+        dry(Way::create(
+            "its wildcard",
+            &ingresses(),
+            &wildcard("web.one.apps.example.com", "kwo-wildcard-tls"),
+        )),
         dry(Way::create("a certificate for a database", &secrets, &tls("database", "kubernetes.io/tls"))),
     ];
     TENANTS.into_iter().for_each(|who| world.allows(who, &fine));
     world.allows(
         crate::escapes::world::Who::Owner,
-        &[dry(certificate("its own", json!({"commonName": "one.example.com"})))],
+        &[
+            dry(certificate("its own", json!({"commonName": "one.example.com"}))),
+            dry(certificate("below its wildcard", json!({"dnsNames": ["web.one.apps.example.com"]}))),
+        ],
     );
+    // A namespace that has no wildcard has no Secret for it either, whatever hosts its tenant has.
+    let roster = world.bench.path("roster.yaml");
+    let without =
+        std::fs::read_to_string(&roster).unwrap().replace("\n  one:\n", "\n  one:\n    wildcard: false\n");
+    std::fs::write(&roster, without).unwrap();
+    world.bench.apply(&[]).expect(0);
+    let host = json!({"rules": [{"host": "one.example.com"}], "tls": [{"hosts": ["one.example.com"], "secretName": "kwo-wildcard-tls"}]});
+    let secret =
+        dry(Way::create("the Secret of no wildcard", &ingresses(), &ingress(&json!({"spec": host}))));
+    world.closes(crate::escapes::world::Who::Owner, &secret.by("kwo-hosts"));
+}
+
+/// An Ingress for this host, with this Secret.
+fn wildcard(host: &str, secret: &str) -> Value {
+    ingress(&json!({"spec": {"rules": [{"host": host}], "tls": [{"hosts": [host], "secretName": secret}]}}))
+}
+
+/// What the neighbour's wildcard is for, and what is nobody's.
+fn below_wildcards(certificate: impl Fn(&str, Value) -> Way) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for host in [
+        "web.two.apps.example.com",
+        "*.two.apps.example.com",
+        "*.apps.example.com",
+        "one.apps.example.com",
+        "a.b.one.apps.example.com",
+        "web.xone.apps.example.com",
+    ] {
+        let asked = |secret: &str| Way::create(host, &ingresses(), &wildcard(host, secret)).by("kwo-hosts");
+        ways.extend([asked("kwo-wildcard-tls"), asked("")]);
+        ways.push(certificate(host, json!({"dnsNames": [host]})).by("kwo-hosts"));
+    }
+    let pair = json!({"tls.crt": "LS0t", "tls.key": "LS0t"});
+    let secret =
+        object("v1", "Secret", "kwo-wildcard-tls", &json!({"type": "kubernetes.io/tls", "data": pair}));
+    ways.push(Way::create("the Secret of its wildcard", &core(ONE, "secrets"), &secret).by("kwo-hosts"));
+    ways
 }

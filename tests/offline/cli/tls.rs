@@ -151,3 +151,24 @@ fn where_nothing_listens_or_nobody_speaks_tls_it_is_said() {
     let text = transcript(folder.path(), &["tls", "check", "www.example.com:https"]);
     assert!(text.contains("expected HOST or HOST:PORT") && text.contains("exit 64"), "{text}");
 }
+
+#[test]
+fn a_host_below_the_wildcard_of_a_namespace_is_its_tenants() {
+    let folder = tempfile::tempdir().unwrap();
+    let roster = "apiVersion: kwo/v1\nkind: Roster\ncluster:\n  acme: {email: ops@example.com, issuer: cert-manager, wildcard: {zone: apps.example.com}}\n\
+dns: {resolvers: {letsencrypt-cloudflare: {provider: cloudflare, credentials: {CF_DNS_API_TOKEN: {env: T}}}}}\ntenants:\n  shop: {namespaces: [shop-dev]}\n";
+    std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let check = |host: &str, more: &[&str]| {
+        transcript(folder.path(), &[&["tls", "check", host, "--address", &closed], more].concat())
+    };
+    let text = check("www.shop-dev.apps.example.com", &[]);
+    let told =
+        "  belongs to  tenant shop, by the wildcard of namespace shop-dev\n  secret      kwo-wildcard-tls\n";
+    assert!(text.contains(told), "{text}");
+    for host in ["shop-dev.apps.example.com", "a.b.shop-dev.apps.example.com", "www.shop.apps.example.com"] {
+        assert!(check(host, &[]).contains("belongs to  nobody in the roster"), "{host}");
+    }
+    let json = check("www.shop-dev.apps.example.com", &["-o", "json"]);
+    assert!(json.contains(r#""secret": "kwo-wildcard-tls""#), "{json}");
+}

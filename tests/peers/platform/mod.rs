@@ -16,3 +16,4 @@ mod rotation;
 mod secrets;
 mod takeover;
 mod traefik;
+mod wildcards;

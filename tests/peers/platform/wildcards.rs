@@ -1,0 +1,127 @@
+//! The wildcard certificate of each namespace, at a real API server with cert-manager's CRDs: it is made, told of like every
+//! other certificate, and ended by the command that a plan shows.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use testkit::apiserver::{kubectl_ok, unique};
+use testkit::cert_manager::{condition, moment, says};
+use testkit::run::{get, steps};
+
+use crate::platform::node::Node;
+
+const WITH: [(&str, &str); 1] = [("TOKEN", "t")];
+
+/// Runs a command as a person pastes it.
+fn paste(line: &str) {
+    let kubectl = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apiserver");
+    let path = format!("{}:{}", kubectl.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("sh").args(["-c", line]).env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The sections before the tenants, with this in the account for certificates.
+fn sections(acme: &str) -> String {
+    format!(
+        "cluster: {{acme: {{email: ops@example.com, issuer: cert-manager{acme}}}}}\n\
+         dns: {{resolvers: {{letsencrypt-cloudflare: {{provider: cloudflare, credentials: {{CF_DNS_API_TOKEN: {{env: TOKEN}}}}}}}}}}\n\
+         tiers: {{plain: {{rest: unbounded}}}}\n"
+    )
+}
+
+fn plan(node: &Node) -> Value {
+    let ran = node.kwo(&["plan", "-o", "json"], &WITH);
+    serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}{}", ran.out, ran.err))
+}
+
+#[test]
+fn each_namespace_has_a_wildcard_of_its_own_until_it_is_ended() {
+    let name = unique("wild");
+    let [dev, prod] = ["dev", "prod"].map(|end| format!("{name}-{end}"));
+    let tenant = |more: &str| {
+        format!(
+            "tenants: {{{name}: {{tier: plain, domains: [{name}.example.com], namespaces: [{dev}, {prod}]{more}}}}}\n"
+        )
+    };
+    let on = sections(", staging: true, wildcard: {zone: apps.example.com}");
+    let Some(node) = Node::new(&(on.clone() + &tenant(""))) else { return };
+    node.foreign("apiVersion: v1\nkind: Namespace\nmetadata: {name: cert-manager}\n");
+    node.apply(&[], &WITH).expect(0);
+    node.settled(&WITH);
+    for namespace in [&dev, &prod] {
+        let spec = &get("certificate", namespace, "kwo-wildcard")["spec"];
+        assert_eq!(spec["dnsNames"], json!([format!("*.{namespace}.apps.example.com")]));
+        assert_eq!(spec["secretName"], "kwo-wildcard-tls");
+        assert_eq!(spec["issuerRef"]["name"], "letsencrypt-cloudflare");
+        let hosts = get("namespace", "", namespace)["metadata"]["annotations"]["kwo.dev/domains"].clone();
+        assert_eq!(hosts, format!("{name}.example.com,*.{namespace}.apps.example.com"));
+    }
+    // The one for the hosts of the tenant is as it was without.
+    let domains = &get("certificate", &dev, "kwo-domains")["spec"];
+    assert_eq!(
+        (&domains["dnsNames"], &domains["issuerRef"]["name"]),
+        (&json!([format!("{name}.example.com")]), &"letsencrypt".into())
+    );
+
+    let day = 86_400;
+    let ready = condition("Ready", "True", "Ready", "Certificate is up to date and has not expired");
+    for (namespace, certificate) in [(&dev, "kwo-domains"), (&prod, "kwo-wildcard")] {
+        says(
+            "certificate",
+            namespace,
+            certificate,
+            &json!({"notAfter": moment(40 * day + 60), "conditions": [ready]}),
+        );
+    }
+    says(
+        "certificate",
+        &dev,
+        "kwo-wildcard",
+        &json!({"lastFailureTime": moment(-60), "conditions": [
+        condition("Issuing", "False", "Failed", "the DNS provider refused")]}),
+    );
+    let status = node.kwo(&["status", "-o", "json"], &WITH).expect(0);
+    let status: Value = serde_json::from_str(&status.out).unwrap();
+    let told: Vec<String> = status["certificates"]["found"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["kind"] == "Certificate")
+        .map(|one| format!("{}/{} {}", one["namespace"], one["name"], one["state"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            format!("{dev}/kwo-domains ready"),
+            format!("{dev}/kwo-wildcard failing"),
+            format!("{prod}/kwo-wildcard ready")
+        ]
+    );
+    let seen = node.kwo(&["plan"], &WITH).expect(5);
+    assert!(seen.out.contains("the DNS provider refused"), "{}{}", seen.out, seen.err);
+
+    // The tenant wants them no more.
+    node.bench.write(&(on + &tenant(", wildcard: false")));
+    node.apply(&[], &WITH).expect(0);
+    let after = plan(&node);
+    assert_eq!(steps(&after), Vec::<String>::new());
+    let left: Vec<&Value> = after["leftovers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|left| left["id"].as_str().unwrap().contains(&name))
+        .collect();
+    let ids: Vec<&str> = left.iter().map(|left| left["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [&dev, &prod].map(|namespace| format!("kube:Certificate/{namespace}/kwo-wildcard")));
+    for namespace in [&dev, &prod] {
+        let hosts = get("namespace", "", namespace)["metadata"]["annotations"]["kwo.dev/domains"].clone();
+        assert_eq!(hosts, format!("{name}.example.com"));
+    }
+    left.iter().for_each(|left| paste(left["command"].as_str().unwrap()));
+    let after = plan(&node);
+    let gone = |left: &Value| !left["id"].as_str().unwrap().contains(&name);
+    assert!(after["leftovers"].as_array().unwrap().iter().all(gone), "{after:#}");
+    node.settled(&WITH);
+    kubectl_ok(&["delete", "clusterissuer", "--all"]);
+}
