@@ -245,7 +245,8 @@ pub(super) fn leftover(out: &mut String, leftover: &Leftover, all: &[&Leftover])
     if let Some(in_force) = in_force.as_ref().map(OneLine) {
         let _ = writeln!(out, "      {LEFT}{in_force}{LEFT:#}");
     }
-    let warning = if id.kind == "Namespace" && pointer.is_none() { " (with everything in it)" } else { "" };
+    let lost = id.system.rules().lost_with(id).filter(|_| pointer.is_none());
+    let warning = lost.map_or_else(String::new, |lost| format!(" ({lost})"));
     // Of a system that nobody looked at there is no command.
     let removes = if leftover.command.is_empty() {
         String::new()

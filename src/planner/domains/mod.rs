@@ -49,6 +49,7 @@ mod terms;
 pub mod tiers;
 pub(crate) mod totals;
 mod traefik;
+mod transit;
 mod unique;
 pub(crate) mod vault;
 pub mod wildcards;

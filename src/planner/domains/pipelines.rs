@@ -7,6 +7,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::body::{map, mark, words};
 use super::systems::{PathSegments, Pipelines, Vault};
+use super::transit;
 use super::vault::quoted;
 use crate::named::ACCOUNT;
 use crate::observed::MARK;
@@ -24,7 +25,7 @@ const TOKEN: [u64; 2] = [1800, 3600];
 /// What pipelines have in common. Nothing of it is any tenant's.
 pub(super) fn compile(vault: &Vault, resources: &mut Vec<Resource>) {
     if let Some(At { value: pipelines, at }) = &vault.pipelines {
-        auth(&vault.kv(), pipelines, &Reason::Roster(*at), resources);
+        auth(vault, pipelines, &Reason::Roster(*at), resources);
     }
     if let Some(At { value: mount, at }) = &vault.deployers {
         let id = ResourceId::vault(VaultKind::SecretsRole, mount.text().clone(), DEPLOYER);
@@ -40,10 +41,10 @@ pub(super) fn compile(vault: &Vault, resources: &mut Vec<Resource>) {
     }
 }
 
-fn auth(kv: &PathSegments, pipelines: &Pipelines, because: &Reason, resources: &mut Vec<Resource>) {
+fn auth(vault: &Vault, pipelines: &Pipelines, because: &Reason, resources: &mut Vec<Resource>) {
     let mount = pipelines.mount();
     let policy = ResourceId::vault(VaultKind::Policy, "", pipelines_policy(mount.text()));
-    let body = map([("metadata", ours()), ("policy", Tree::texts(policy_text(kv, &mount)))]);
+    let body = map([("metadata", ours()), ("policy", Tree::texts(policy_text(vault, &mount)))]);
     resources.push(Resource::new(policy.clone(), body, Arc::new([]), because.clone()));
     let id = ResourceId::vault(VaultKind::AuthRole, mount.text().clone(), DEPLOYER);
     let body = map([
@@ -68,8 +69,9 @@ fn selector() -> Tree {
     map([(MARK.0, Tree::from(MARK.1))])
 }
 
-/// What a pipeline may do with the secrets of its own namespace: read and write them, and end none.
-fn policy_text(kv: &PathSegments, mount: &PathSegments) -> Vec<String> {
+/// What a pipeline may do with the secrets of its own namespace: read and write them, and end none. And what with its key.
+fn policy_text(vault: &Vault, mount: &PathSegments) -> Vec<String> {
+    let kv = vault.kv();
     let namespace =
         format_smolstr!("{{{{identity.entity.aliases.<auth/{mount}>.metadata.service_account_namespace}}}}");
     let mut lines = Vec::new();
@@ -83,6 +85,9 @@ fn policy_text(kv: &PathSegments, mount: &PathSegments) -> Vec<String> {
             lines.push(format!("  capabilities = [{}]", can.join(", ")));
             lines.push("}".to_owned());
         }
+    }
+    if let Some(transit) = &vault.transit {
+        lines.extend(transit::uses(&transit.value, &transit::name(&namespace)));
     }
     lines
 }

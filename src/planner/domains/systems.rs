@@ -36,6 +36,9 @@ record! {
         /// The path of the Kubernetes secrets engine from which owners get tokens of the service account `deployer` of
         /// their namespaces. Default: they get none.
         pub deployers: Option<At<PathSegments>>,
+        /// The path of the transit engine that has a key for each namespace of the tenants that ask for one. Default: no
+        /// tenant may ask.
+        pub transit: Option<At<PathSegments>>,
         /// The certificate authority of the server, if it is not a public one.
         pub ca: Option<At<Certificates>>,
     }
@@ -194,7 +197,7 @@ impl Vault {
     /// How kwo comes to it.
     #[must_use]
     pub fn connection(&self) -> Connection {
-        let Vault { address, login, people, kv: _, pipelines, deployers, ca } = self;
+        let Vault { address, login, people, kv: _, pipelines, deployers, transit, ca } = self;
         let mut settings =
             vec![("address", Tree::from(address.value.text())), ("people", Tree::from(people.value.text()))];
         settings.push(("kv", Tree::from(self.kv().text())));
@@ -206,6 +209,9 @@ impl Vault {
         }
         if let Some(deployers) = deployers {
             settings.push(("deployers", Tree::from(deployers.value.text())));
+        }
+        if let Some(transit) = transit {
+            settings.push(("transit", Tree::from(transit.value.text())));
         }
         let Login { token, app_role, kubernetes } = &login.value;
         let mut secrets = BTreeMap::new();

@@ -46,6 +46,8 @@ record! {
         pub image_pull_secrets: Vec<At<SecretName>> = "imagePullSecrets",
         /// Does each of its namespaces have a Secret `deployer-token` with a token that never ends? Default: no.
         pub long_lived_token: Option<At<bool>> = "longLivedToken",
+        /// Does each of its namespaces have a key of its own in Vault's transit engine? Default: no.
+        pub transit: Option<At<bool>>,
         /// Is the tenant parked? Then it can run no pods, and everything else stays.
         pub parked: Option<At<bool>>,
     }

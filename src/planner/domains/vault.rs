@@ -13,6 +13,7 @@ use super::people::{self, Person};
 use super::pipelines;
 use super::systems::{PathSegments, Vault};
 use super::tenants::{Access, Tenant};
+use super::transit;
 use crate::domains::Roster;
 use crate::resource::{Reason, Resource, ResourceId};
 
@@ -71,8 +72,13 @@ pub(crate) fn compile(
         let own = Some(own).filter(|_| tenant.namespaces.is_empty());
         for (namespace, because) in own.into_iter().chain(named) {
             let from = resources.len();
-            let space = Space { vault, namespace: &namespace, labels: &labels, because: &because };
+            let transit = transit::asked(vault, tenant);
+            let space = Space { vault, transit, namespace: &namespace, labels: &labels, because: &because };
             space.compile(&known, &mut logins, resources);
+            if let (Some(mount), Some(asked)) = (transit, tenant.transit) {
+                let because = Reason::Roster(asked.at);
+                resources.push(transit::key(mount, &namespace, labels.clone(), because));
+            }
             take(resources, from);
         }
     }
@@ -94,6 +100,8 @@ fn level(person: &Person<'_>) -> Option<Access> {
 /// One namespace of a tenant.
 struct Space<'r> {
     vault: &'r Vault,
+    /// The engine that has a key for it, where the tenant asks for one.
+    transit: Option<&'r PathSegments>,
     namespace: &'r SmolStr,
     labels: &'r Tree,
     because: &'r Reason,
@@ -137,7 +145,7 @@ impl Space<'_> {
     fn group(&self, access: Access, resources: &mut Vec<Resource>) -> ResourceId {
         let name = format_smolstr!("{OURS}{}-{}", self.namespace, access.as_str());
         let policy = ResourceId::vault(VaultKind::Policy, "", name.clone());
-        let text = Tree::texts(policy_lines(self.vault, self.namespace, access));
+        let text = Tree::texts(policy_lines(self.vault, self.transit, self.namespace, access));
         let body = self.body([("policy", text)]);
         resources.push(Resource::new(policy.clone(), body, Arc::new([]), self.because.clone()));
         let group = ResourceId::vault(VaultKind::Group, "", name.clone());
@@ -161,8 +169,16 @@ fn login(identity: &Identity) -> ResourceId {
 }
 
 /// The policy of a level in a namespace, line by line and without kwo's mark.
-pub(crate) fn policy_lines(vault: &Vault, namespace: &SmolStr, access: Access) -> Vec<String> {
+pub(crate) fn policy_lines(
+    vault: &Vault,
+    transit: Option<&PathSegments>,
+    namespace: &SmolStr,
+    access: Access,
+) -> Vec<String> {
     let mut text = policy_text(&vault.kv(), namespace, access);
+    if let Some(mount) = transit {
+        text.extend(transit::may_use(mount, namespace, access));
+    }
     if let (Access::Owner, Some(deployers)) = (access, &vault.deployers) {
         text.extend(pipelines::may_get_tokens(&deployers.value, namespace));
     }

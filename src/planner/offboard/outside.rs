@@ -162,8 +162,11 @@ pub(super) fn beyond(
 /// line means to the server is the server's to say.
 fn is_kwos(lines: &[&str], vault: &Vault, space: &SmolStr, level: Access) -> bool {
     let lines = lines.strip_suffix(&[""]).unwrap_or(lines);
-    let written = |vault: &Vault| lines == policy_lines(vault, space, level);
-    // Also one from before the roster let owners get tokens.
+    let written = |vault: &Vault| {
+        let with = |transit| lines == policy_lines(vault, transit, space, level);
+        with(None) || vault.transit.as_ref().is_some_and(|mount| with(Some(&mount.value)))
+    };
+    // Also one from before the roster let owners get tokens, or the tenant asked for a key.
     written(vault) || written(&Vault { deployers: None, ..vault.clone() })
 }
 

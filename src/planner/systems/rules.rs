@@ -72,6 +72,12 @@ pub trait Rules: Sync {
         false
     }
 
+    /// What is lost with an object that is left over when its command is run, in a few words, where that is more than the
+    /// object.
+    fn lost_with(&self, _id: &ResourceId) -> Option<&'static str> {
+        None
+    }
+
     /// Is it by hand that this object ends, or a part of it, also when somebody leaves?
     fn ends_by_hand(&self, _id: &ResourceId, _whole: bool) -> bool {
         false

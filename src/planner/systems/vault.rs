@@ -32,6 +32,8 @@ pub enum VaultKind {
     AuthRole,
     /// Where tokens of the cluster come from: a role of a Kubernetes secrets engine. Its scope is the path of the engine.
     SecretsRole,
+    /// What a namespace encrypts with: a key of a transit engine. Its scope is the path of the engine.
+    TransitKey,
 }
 
 /// What the name of every object begins with that kwo makes in Vault. It touches nothing that is named otherwise.
@@ -64,6 +66,7 @@ static GROUP: Shape = Shape { sets: &["/policies"], immutable: &["/type"], grant
 static MEMBER: Shape = Shape { grants: true, ..PLAIN };
 static AUTH_ROLE: Shape = Shape { sets: &["/policies"], whole: &["/namespaceLabels"], grants: true, ..PLAIN };
 static SECRETS_ROLE: Shape = Shape { whole: &["/namespaceLabels"], grants: true, ..PLAIN };
+static TRANSIT_KEY: Shape = Shape { immutable: &["/exportable", "/type"], ..PLAIN };
 
 /// Vault or OpenBao.
 pub struct OfVault;
@@ -84,7 +87,7 @@ impl Rules for OfVault {
     /// An identity may have slashes of its own, and so may a path.
     fn parts<'t>(&self, rest: &'t str) -> Option<[&'t str; 3]> {
         let (kind, name) = rest.split_once('/')?;
-        if [VaultKind::AuthRole, VaultKind::SecretsRole].into_iter().any(|role| role.name() == kind) {
+        if VaultKind::AT_A_PATH.into_iter().any(|placed| placed.name() == kind) {
             let (mount, name) = name.rsplit_once('/')?;
             return (!mount.is_empty()).then_some([kind, mount, name]);
         }
@@ -102,6 +105,7 @@ impl Rules for OfVault {
             VaultKind::Member => &MEMBER,
             VaultKind::AuthRole => &AUTH_ROLE,
             VaultKind::SecretsRole => &SECRETS_ROLE,
+            VaultKind::TransitKey => &TRANSIT_KEY,
         })
     }
 
@@ -124,6 +128,11 @@ impl Rules for OfVault {
             Some(VaultKind::Policy) => format!("{bao} policy delete {}", word(&id.name)),
             Some(VaultKind::Group) => format!("{bao} delete {}", group(&id.name)),
             Some(VaultKind::AuthRole | VaultKind::SecretsRole) => format!("{bao} delete {}", role(id)),
+            Some(VaultKind::TransitKey) => {
+                // The server deletes no key before somebody has said that it may.
+                let (config, key) = (word(&format!("{}/config", key_path(id))), word(&key_path(id)));
+                format!("{bao} write {config} deletion_allowed=true && {bao} delete {key}")
+            }
             _ => self.showing(id, reach),
         }
     }
@@ -152,6 +161,7 @@ impl Rules for OfVault {
             Some(VaultKind::Entity) => format!("{bao} list -detailed identity/entity-alias/id"),
             Some(VaultKind::ExternalGroup) => format!("{bao} list -detailed identity/group-alias/id"),
             Some(VaultKind::AuthRole | VaultKind::SecretsRole) => format!("{bao} read {}", role(id)),
+            Some(VaultKind::TransitKey) => format!("{bao} read {}", word(&key_path(id))),
             Some(VaultKind::Group) | None => format!("{bao} read {}", group(&id.name)),
         }
     }
@@ -176,7 +186,7 @@ impl Rules for OfVault {
                 one_line(&id.scope),
                 one_line(&id.name)
             )),
-            VaultKind::Group | VaultKind::Entity | VaultKind::ExternalGroup => None,
+            VaultKind::Group | VaultKind::Entity | VaultKind::ExternalGroup | VaultKind::TransitKey => None,
         }
     }
 
@@ -198,6 +208,11 @@ impl Rules for OfVault {
     /// An entity or an external group is whose it is: kwo makes one where there is none, and never changes one.
     fn is_nobodys(&self, id: &ResourceId) -> bool {
         matches!(id.vault_kind(), Some(VaultKind::Entity | VaultKind::ExternalGroup))
+    }
+
+    fn lost_with(&self, id: &ResourceId) -> Option<&'static str> {
+        (id.vault_kind() == Some(VaultKind::TransitKey))
+            .then_some("nobody can decrypt afterwards what it encrypted")
     }
 
     /// Who is in a group, and what a policy says, ends with whoever leaves. A group that nobody is in and an entity without a
@@ -230,7 +245,7 @@ impl Rules for OfVault {
                 | VaultKind::SecretsRole,
             ) => Order::Right,
             Some(VaultKind::Entity | VaultKind::ExternalGroup) => Order::Credential,
-            None => Order::Rest,
+            Some(VaultKind::TransitKey) | None => Order::Rest,
         }
     }
 
@@ -245,7 +260,7 @@ impl Rules for OfVault {
 
 impl VaultKind {
     /// All of them.
-    pub const ALL: [VaultKind; 7] = [
+    pub const ALL: [VaultKind; 8] = [
         VaultKind::Policy,
         VaultKind::Group,
         VaultKind::Member,
@@ -253,7 +268,11 @@ impl VaultKind {
         VaultKind::ExternalGroup,
         VaultKind::AuthRole,
         VaultKind::SecretsRole,
+        VaultKind::TransitKey,
     ];
+
+    /// Those of which there may be one at each path of a method or an engine.
+    const AT_A_PATH: [VaultKind; 3] = [VaultKind::AuthRole, VaultKind::SecretsRole, VaultKind::TransitKey];
 
     /// Its name in ids.
     #[must_use]
@@ -266,12 +285,14 @@ impl VaultKind {
             VaultKind::ExternalGroup => "ExternalGroup",
             VaultKind::AuthRole => "AuthRole",
             VaultKind::SecretsRole => "SecretsRole",
+            VaultKind::TransitKey => "TransitKey",
         }
     }
 }
 
 impl ResourceId {
-    /// Something in Vault. The scope of a member is its group, that of a role the path it is at; nothing else has one.
+    /// Something in Vault. The scope of a member is its group, that of a role or a key the path it is at; nothing else has
+    /// one.
     pub fn vault(kind: VaultKind, scope: impl Into<SmolStr>, name: impl Into<SmolStr>) -> ResourceId {
         let kind = SmolStr::new_static(kind.name());
         ResourceId { system: System::Vault, kind, scope: scope.into(), name: name.into() }
@@ -317,6 +338,11 @@ pub fn role_path(auth: bool, mount: &str, name: &str) -> String {
     if auth { format!("auth/{mount}/role/{name}") } else { format!("{mount}/roles/{name}") }
 }
 
+/// Where a key is.
+fn key_path(id: &ResourceId) -> String {
+    format!("{}/keys/{}", id.scope, id.name)
+}
+
 /// The command that takes one entry out of a list of the object at this path, which is a word of a shell already. The
 /// server takes only the whole list, so it is read right before. An empty list it tells as none.
 #[must_use]
@@ -347,6 +373,7 @@ mod tests {
             "vault:Entity/a/b c",
             "vault:AuthRole/prod/kubernetes/kwo-deployer",
             "vault:SecretsRole/kubernetes/kwo-deployer",
+            "vault:TransitKey/team/transit/kwo-alice",
         ] {
             let id: ResourceId = text.parse().unwrap();
             assert_eq!(id.to_string(), text);

@@ -36,14 +36,16 @@ const ALWAYS: [(&str, &[&str]); 17] = [
     ("identity/lookup/group", MAKE),
 ];
 
-/// All of them, with those for the auth method of pipelines and the engine of their tokens where the roster names these.
+/// All of them, with those for the auth method of pipelines, the engine of their tokens and that of keys where the roster
+/// names these.
 #[must_use]
-pub fn rights(pipelines: Option<&str>, deployers: Option<&str>) -> Vec<Right> {
+pub fn rights(pipelines: Option<&str>, deployers: Option<&str>, transit: Option<&str>) -> Vec<Right> {
     let always = ALWAYS.into_iter().map(|(path, can)| (path.to_owned(), can));
     let role =
         |auth: bool| move |mount: &str| (super::vault::role_path(auth, mount, super::vault::DEPLOYER), KEEP);
     let roles = pipelines.map(role(true)).into_iter().chain(deployers.map(role(false)));
-    always.chain(roles).map(|(path, can)| Right { path, can }).collect()
+    let keys = transit.into_iter().map(|mount| (format!("{mount}/keys/kwo-*"), KEEP));
+    always.chain(roles).chain(keys).map(|(path, can)| Right { path, can }).collect()
 }
 
 impl Right {
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_right_is_asked_for_at_a_path_that_can_be() {
-        let all = rights(Some("prod/k8s"), None);
+        let all = rights(Some("prod/k8s"), None, None);
         assert_eq!(all.len(), ALWAYS.len() + 1);
         assert!(all.iter().all(|right| !right.asked().contains('*')));
         let last = all.last().unwrap();

@@ -138,6 +138,13 @@ pub(super) fn run(world: &World, command: &str) {
     assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Runs one that the server refuses, and gives what it says.
+pub(super) fn refused(world: &World, command: &str) -> String {
+    let output = bao(world, command, testkit::peers::bao::ROOT);
+    assert!(!output.status.success(), "{command}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 /// Runs a command with OpenBao's own client, with this token.
 fn bao(world: &World, command: &str, token: &str) -> Output {
     let program = testkit::peers::program("bao").unwrap();

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use testkit::schemas::fits;
 
+use super::pipelines::ASKED;
+use super::transit::TRANSIT;
 use super::{TOKEN, World};
 
 #[test]
@@ -10,7 +12,7 @@ fn a_check_says_which_rights_are_missing_and_writes_nothing() {
     let Some(mut world) = World::new(&["alice"]) else { return };
     world.bao.root("POST", "sys/auth/kubernetes", &json!({"type": "kubernetes"}));
     let login = format!("{{token: {{file: {}}}}}", world.bench.path("token").display());
-    world.write_with(&login, "    pipelines: {}\n    deployers: kubernetes\n", "  anybody:\n");
+    world.write_with(&login, &format!("{ASKED}{TRANSIT}"), "  anybody:\n");
     let before = world.all();
     let check = |world: &World, code: i32| {
         let ran = world.kwo(&["systems", "check", "-o", "json"]).expect(code);
@@ -23,14 +25,16 @@ fn a_check_says_which_rights_are_missing_and_writes_nothing() {
         found["tests"].as_array().unwrap().iter().filter(|test| test["ok"] == false).cloned().collect()
     };
 
-    // The engine for the tokens of pipelines is not there.
+    // The engines for the tokens of pipelines and for keys are not there.
     let found = check(&world, 1);
     assert!(found["version"].as_str().unwrap().starts_with("2."), "{found}");
-    let [engine] = failed(&found).try_into().unwrap();
-    assert_eq!(engine["what"], "deployers");
-    let said = "bao secrets enable -path=kubernetes kubernetes` makes one";
-    assert!(engine["found"].as_str().unwrap().contains(said), "{engine}");
-    world.bao.root("POST", "sys/mounts/kubernetes", &json!({"type": "kubernetes"}));
+    let missing: [Value; 2] = failed(&found).try_into().unwrap();
+    for (test, (what, kind)) in missing.iter().zip([("deployers", "kubernetes"), ("transit", "transit")]) {
+        assert_eq!(test["what"], what);
+        let said = format!("bao secrets enable -path={kind} {kind}` makes one");
+        assert!(test["found"].as_str().unwrap().contains(&said), "{test}");
+        world.bao.root("POST", &format!("sys/mounts/{kind}"), &json!({"type": kind}));
+    }
     let found = check(&world, 0);
     // The policy of the manual is all that kwo asks for, and kwo asks for all of it.
     let page = std::fs::read_to_string(testkit::places::root().join("docs/how-to/vault.md")).unwrap();

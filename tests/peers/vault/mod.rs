@@ -12,6 +12,7 @@ mod login;
 mod others;
 mod pipelines;
 mod references;
+mod transit;
 
 use std::cell::RefCell;
 

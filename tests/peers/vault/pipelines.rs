@@ -211,7 +211,7 @@ fn a_pipeline_comes_to_the_secrets_of_its_namespace_and_to_no_others() {
     world.bao.root("POST", "sys/policies/acl/kwo-deployer.far", &json!({"policy": text}));
     let plan = world.kwo(&["plan", "--full"]).out;
     assert!(
-        plan.contains("pipelines of another cluster have the same store, by the policy kwo-deployer.far"),
+        plan.contains("pipelines of another cluster have what is below secret/data/, too, by the policy kwo-deployer.far"),
         "{plan}"
     );
     world.bao.root("DELETE", "sys/policies/acl/kwo-deployer.far", &Value::Null);

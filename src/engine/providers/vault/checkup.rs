@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 
 use super::methods::methods;
 use super::session::Session;
-use super::{roles, things};
+use super::{keys, roles, things};
 use crate::providers::{Checkup, RightFound};
 
 /// All questions. `cluster` says whose the marks are.
@@ -52,6 +52,13 @@ pub(super) async fn check(session: &Session, cluster: Result<SmolStr, Sighting>)
         let engine = engine.map(|_| format!("the secrets engine {mount} is there"));
         found = found.with("deployers", engine.map_err(String::from));
     }
+    if let Some(mount) = &session.transit {
+        // No namespace has a name like this, so no key is there.
+        let id = ResourceId::vault(VaultKind::TransitKey, mount.clone(), "kwo-_");
+        let engine = keys::one(session, &id).await;
+        let engine = engine.map(|_| format!("the secrets engine {mount} is there"));
+        found = found.with("transit", engine.map_err(String::from));
+    }
     found = match cluster {
         Ok(uid) => found.with("mark", Ok(format!("kwo marks what it makes there with {uid}"))),
         Err(Sighting::Unknown { why } | Sighting::LeftOut { why }) => found.with("mark", Err(why.into())),
@@ -62,7 +69,8 @@ pub(super) async fn check(session: &Session, cluster: Result<SmolStr, Sighting>)
 
 /// The rights that kwo needs, and the lines of a policy that give those that are missing.
 async fn with_rights(session: &Session, mut found: Checkup) -> Checkup {
-    let needed = rights(session.pipelines.as_deref(), session.deployers.as_deref());
+    let needed =
+        rights(session.pipelines.as_deref(), session.deployers.as_deref(), session.transit.as_deref());
     let paths: Vec<String> = needed.iter().map(Right::asked).collect();
     let told = match session.post("sys/capabilities-self", &json!({"paths": paths})).await {
         Ok(told) => told,

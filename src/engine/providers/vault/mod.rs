@@ -4,6 +4,7 @@
 
 mod checkup;
 mod cutter;
+mod keys;
 mod kv;
 mod mark;
 mod methods;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join4;
 use kwo_planner::endings::word;
-use kwo_planner::observed::{MARK, Observed, Present, Sighting, Version};
+use kwo_planner::observed::{MARK, Observed, Present, Sighting, TENANT_LABEL, Version};
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
 use kwo_planner::vault::{PART, VaultKind, is_of_pipelines, without};
 use smol_str::{SmolStr, format_smolstr};
 
+use super::keys::{self, Keys, Pointers};
 use super::mark::{LOGIN, Mark, labels};
 use super::methods::{Methods, methods, named};
 use super::roles::{self, Roles};
@@ -33,6 +34,12 @@ fn own(wanted: &Desired) -> impl Iterator<Item = &Resource> {
     wanted.resources().iter().filter(|resource| resource.id.system == System::Vault)
 }
 
+/// The tenant that something is for.
+fn tenant(resource: &Resource) -> SmolStr {
+    let labels = resource.body.at("/metadata/labels");
+    labels.and_then(|labels| labels.get(TENANT_LABEL)?.as_text()).cloned().unwrap_or_default()
+}
+
 /// What was seen.
 struct World<'w> {
     session: &'w Session,
@@ -40,6 +47,8 @@ struct World<'w> {
     policies: Result<Named<Policy>, SmolStr>,
     methods: Result<Methods, SmolStr>,
     roles: Roles,
+    keys: Keys,
+    pointers: Pointers,
     groups: Result<Named<Group>, SmolStr>,
     aliases: Result<Aliases, SmolStr>,
     /// Of groups of the login system; nobody asks for them where nobody has to do with one.
@@ -76,7 +85,12 @@ pub(super) async fn all(session: &Session, uid: &SmolStr, wanted: &Desired) -> O
         _ => BTreeSet::new(),
     };
     let roles = roles::all(session, &methods, asked.cloned().chain(pointed_to).collect()).await;
-    let world = World { session, uid, policies, methods, roles, groups, aliases, group_aliases };
+    let pointers = policies.as_ref().map(|policies| keys::pointers(policies, uid)).unwrap_or_default();
+    let asked = own(wanted).map(|resource| &resource.id);
+    let asked = asked.filter(|id| id.vault_kind() == Some(VaultKind::TransitKey));
+    let keys = keys::all(session, asked.chain(pointers.ours.keys()).cloned().collect()).await;
+    let world =
+        World { session, uid, policies, methods, roles, keys, pointers, groups, aliases, group_aliases };
     let mut observed: Observed =
         own(wanted).map(|resource| (resource.id.clone(), world.sighting(resource))).collect();
     observed.identities.insert(PART.into(), cluster_id);
@@ -92,6 +106,7 @@ impl World<'_> {
             Some(VaultKind::Policy) if is_of_pipelines(&id.name) => self.of_pipelines(resource),
             Some(VaultKind::Policy) => found(&self.policies, &id.name, |policy| self.policy(policy)),
             Some(VaultKind::AuthRole | VaultKind::SecretsRole) => self.role(id),
+            Some(VaultKind::TransitKey) => self.key(id, &tenant(resource)),
             Some(VaultKind::Group) => found(&self.groups, &id.name, |group| self.group(group)),
             Some(VaultKind::Member) => self.member(&id.scope, &id.name),
             Some(VaultKind::Entity) => self.login(Some(&self.aliases), &id.name),
@@ -122,20 +137,24 @@ impl World<'_> {
         let methods = self.methods.as_ref().map_err(SmolStr::clone)?;
         let policies = self.policies.as_ref().map_err(SmolStr::clone)?;
         let texts = resource.body.get("policy").map(Tree::items).unwrap_or_default();
-        let path = texts.first().and_then(Tree::as_text).map(SmolStr::as_str).unwrap_or_default();
-        for mount in named(path) {
+        let paths = texts.iter().filter_map(|line| line.as_text()?.strip_prefix("path \""));
+        let paths: Vec<&str> = paths.collect();
+        for mount in paths.first().into_iter().flat_map(|path| named(path)) {
             methods.kubernetes(self.session, mount)?;
         }
-        let store = path.split("{{").next().unwrap_or_default();
+        // What comes before the name of the namespace: the store, and the engine with the keys.
+        let before: BTreeSet<&str> = paths.iter().filter_map(|path| Some(path.split_once("{{")?.0)).collect();
         for (name, policy) in policies.iter().filter(|(name, _)| is_of_pipelines(name)) {
             let (mark, text) = Mark::of_policy(&policy.as_ref().map_err(SmolStr::clone)?.text);
             if mark.is_some_and(|mark| mark.cluster != *self.uid)
                 && *name != resource.id.name
-                && text.contains(&format!("{store}{{{{"))
+                && let Some(shared) =
+                    before.iter().find(|before| text.contains(&format!("path \"{before}{{{{")))
             {
                 return Err(format_smolstr!(
-                    "pipelines of another cluster have the same store, by the policy {name}: a namespace there and one \
-                     here of the same name would read each other's secrets; give this cluster a store of its own with `kv`"
+                    "pipelines of another cluster have what is below {shared}, too, by the policy {name}: a namespace \
+                     there and one here of the same name would read each other's secrets; give this cluster a store and \
+                     a transit engine of its own with `kv` and `transit`"
                 ));
             }
         }
@@ -146,6 +165,17 @@ impl World<'_> {
         let Some(role) = self.roles.get(id) else { return Err("nobody looked".into()) };
         let role = role.as_ref().map_err(SmolStr::clone)?.as_ref();
         role.map(|role| role.present(&id.scope, &self.policies, self.uid)).transpose()
+    }
+
+    /// A key that a policy of another cluster's leads to is that cluster's, so without the policies nobody knows.
+    fn key(&self, id: &ResourceId, tenant: &SmolStr) -> Result<Option<Present>, SmolStr> {
+        let Some(key) = self.keys.get(id) else { return Err("nobody looked".into()) };
+        let policies = self.policies.as_ref().map_err(SmolStr::clone)?;
+        if let Some(why) = policies.values().find_map(|policy| policy.as_ref().err()) {
+            return Err(why.clone());
+        }
+        let key = key.as_ref().map_err(SmolStr::clone)?.as_ref();
+        Ok(key.map(|key| key.present(&self.pointers.of(id, self.uid, tenant), self.uid)))
     }
 
     fn group(&self, group: &Group) -> Present {
@@ -222,6 +252,13 @@ impl World<'_> {
                 }
                 Ok(_) => {}
                 Err(why) => observed.notes.push(format_smolstr!("kwo could not look for {id}: {why}")),
+            }
+        }
+        for (id, mark) in self.pointers.ours.iter().filter(|(id, _)| is_new(id)) {
+            match self.key(id, &mark.tenant) {
+                Ok(Some(key)) => observed.insert(id.clone(), Sighting::Present(key)),
+                Ok(None) => {}
+                Err(why) => observed.insert(id.clone(), Sighting::Unknown { why }),
             }
         }
         let names = |aliases: Option<&Result<Aliases, SmolStr>>| -> BTreeMap<SmolStr, SmolStr> {

@@ -59,6 +59,8 @@ pub(super) struct Session {
     pub(super) pipelines: Option<SmolStr>,
     /// The path of the engine for their tokens, where there is to be one.
     pub(super) deployers: Option<SmolStr>,
+    /// The path of the engine that has keys, where there is to be one.
+    pub(super) transit: Option<SmolStr>,
     headers: OnceCell<Result<HeaderMap, SmolStr>>,
     /// Has it the detailed list of policies, and takes it the version of a policy with a write? OpenBao has and does.
     pub(super) versions: OnceCell<bool>,
@@ -86,6 +88,7 @@ impl Session {
             people: text("people").unwrap_or_default(),
             pipelines: text("pipelines"),
             deployers: text("deployers"),
+            transit: text("transit"),
             headers: OnceCell::new(),
             versions: OnceCell::new(),
         })

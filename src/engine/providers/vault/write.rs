@@ -12,6 +12,7 @@ use kwo_planner::vault::{OURS, VaultKind, is_of_pipelines, role_path};
 use serde_json::{Map, Value, json};
 use smol_str::{SmolStr, format_smolstr};
 
+use super::keys;
 use super::mark::{LOGIN, Mark};
 use super::methods::methods;
 use super::roles::{self, Role};
@@ -35,9 +36,13 @@ pub(super) async fn step(
     let write = Write { turns, session, mark, step };
     let id = &step.id;
     match id.vault_kind() {
-        Some(VaultKind::Policy | VaultKind::Group | VaultKind::AuthRole | VaultKind::SecretsRole)
-            if !id.name.starts_with(OURS) =>
-        {
+        Some(
+            VaultKind::Policy
+            | VaultKind::Group
+            | VaultKind::AuthRole
+            | VaultKind::SecretsRole
+            | VaultKind::TransitKey,
+        ) if !id.name.starts_with(OURS) => {
             Err(refused(format!("kwo writes nothing that is not named {OURS}…")))
         }
         Some(VaultKind::Policy) => write.policy().await,
@@ -47,6 +52,7 @@ pub(super) async fn step(
         Some(VaultKind::ExternalGroup) => write.login(&EXTERNAL_GROUP).await,
         Some(VaultKind::AuthRole) => write.role(true).await,
         Some(VaultKind::SecretsRole) => write.role(false).await,
+        Some(VaultKind::TransitKey) => write.key().await,
         None => Err(refused(format!("kwo knows no {} of Vault", id.kind))),
     }
 }
@@ -276,6 +282,20 @@ impl Write<'_> {
         let body = roles::posted(auth, wanted, now.as_ref(), &self.mark);
         self.session.post(&role_path(auth, &id.scope, &encoded(&id.name)), &body).await?;
         let after = self.known(roles::one(self.session, id).await)?;
+        if after.is_some_and(|after| after.is(wanted)) { Ok(()) } else { Err(changed(id)) }
+    }
+
+    /// A key is made, and never changed. The server leaves one as it is that somebody else made meanwhile.
+    async fn key(&self) -> Result<(), Refusal> {
+        let Step { id, wanted, seen, .. } = self.step;
+        if seen.is_some() {
+            return Err(refused("kwo changes no key that is there".to_owned()));
+        }
+        if self.known(keys::one(self.session, id).await)?.is_some() {
+            return Err(changed(id));
+        }
+        self.session.post(&keys::path(id), &keys::posted(wanted)).await?;
+        let after = self.known(keys::one(self.session, id).await)?;
         if after.is_some_and(|after| after.is(wanted)) { Ok(()) } else { Err(changed(id)) }
     }
 

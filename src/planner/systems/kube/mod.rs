@@ -114,6 +114,10 @@ impl Rules for Kubernetes {
         hosts_left(leftovers, desired, observed);
     }
 
+    fn lost_with(&self, id: &ResourceId) -> Option<&'static str> {
+        (id.known_kind() == Some(Kind::Namespace)).then_some("with everything in it")
+    }
+
     fn loses(&self, id: &ResourceId, whole: bool) -> Order {
         match id.known_kind() {
             Some(Kind::RoleBinding | Kind::ClusterRoleBinding) => Order::Right,
