@@ -106,6 +106,8 @@ pub struct Desired {
     bound: Arc<BTreeSet<ResourceId>>,
     /// The ways to the systems that the roster names.
     connections: Arc<[Connection]>,
+    /// How many new certificates a registered domain gets in seven days.
+    weekly: Option<u32>,
 }
 
 /// Two parts of the roster ask for one object.
@@ -322,6 +324,18 @@ impl Desired {
     #[must_use]
     pub fn reached_by(self, connections: Vec<Connection>) -> Desired {
         Desired { connections: connections.into(), ..self }
+    }
+
+    /// The same with so many new certificates for a registered domain in seven days.
+    #[must_use]
+    pub fn with_certificates_a_week(self, weekly: Option<u32>) -> Desired {
+        Desired { weekly, ..self }
+    }
+
+    /// How many new certificates a registered domain gets in seven days; nothing where nobody counts them.
+    #[must_use]
+    pub fn certificates_a_week(&self) -> Option<u32> {
+        self.weekly
     }
 
     /// The same with every resource changed; ids stay as they are.

@@ -1,6 +1,8 @@
 //! What cert-manager says of the Certificates and the issuers that the roster asks for: how long each is valid, what it
 //! waits for, and what failed. An object that is there is no certificate yet, so a run holds what does not work.
 
+mod weekly;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use kwo_planner::tree::Tree;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+pub use weekly::over;
 
 use crate::providers::Surroundings;
 

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Sighting};
-use kwo_planner::plan::{Adopt, Plan, plan};
+use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::{Desired, ResourceId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::look::{Looked, NoPlan, check, look, works};
+use super::look::{Looked, NoPlan, check, look, planned, works};
 use crate::providers::Home;
 
 /// A request for one object costs about as much as so many objects of a LIST.
@@ -76,7 +76,7 @@ pub(super) async fn look_again(
     };
     observed.renew(home.look_again(desired, &touched(steps)).await);
     works(home, desired, observed);
-    let now = plan(desired, observed, adopt, steps.provenance.clone());
+    let now = planned(home, desired, observed, adopt, steps.provenance.clone());
     let checked = check(&now, observed);
     (checked.map(|()| now), Extent::Objects(steps.steps.len()))
 }

@@ -11,7 +11,7 @@ use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
 use kwo_planner::resource::Desired;
 use kwo_planner::verify::{Violation, verify};
 
-use crate::issued::weigh;
+use crate::issued::{over, weigh};
 use crate::providers::Home;
 use crate::references::{Places, resolve};
 use crate::target::TargetOptions;
@@ -93,9 +93,30 @@ pub async fn look(
         provenance.kept_by =
             names.then(|| keeper(&observed)).flatten().map(|keeper| keeper.to_string().into());
     }
-    let plan = plan(desired, &observed, adopt, provenance);
+    let plan = planned(home, desired, &mut observed, adopt, provenance);
     check(&plan, &observed)?;
     Ok(Looked { plan, observed })
+}
+
+/// The plan, with the new certificates held for which the week has no room. Only those that would be made take room, so it
+/// takes a plan to know, and a second one where there is too little. A directory asks nobody for certificates.
+pub(super) fn planned(
+    home: &dyn Home,
+    desired: &Desired,
+    observed: &mut Observed,
+    adopt: &Adopt,
+    provenance: Provenance,
+) -> Plan {
+    let all = plan(desired, observed, adopt, provenance);
+    if home.surroundings().is_none() {
+        return all;
+    }
+    let over = over(&all, desired, observed, Timestamp::now());
+    if over.is_empty() {
+        return all;
+    }
+    observed.blocked.extend(over);
+    plan(desired, observed, adopt, all.provenance)
 }
 
 /// Notes what is there and does not work. A directory runs nothing.

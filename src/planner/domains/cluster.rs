@@ -5,7 +5,7 @@ use super::wildcards::Wildcard;
 use crate::roster::record::{choice, record};
 use crate::roster::{
     AnyLabelKey, At, Certificates, Cidr, Email, HostName, IssuerUrl, LabelValue, Lifetime, Map, Name,
-    NodeName, OidcWord, Port, Retention,
+    NodeName, OidcWord, Port, Retention, Weekly,
 };
 
 /// The name of a cluster that the roster does not name.
@@ -13,6 +13,9 @@ const UNNAMED: &str = "kubernetes";
 
 /// The runs of a whole weekend may fail before a token of this lifetime ends.
 const DEFAULT_LIFETIME: Lifetime = Lifetime::days(7);
+
+/// Let's Encrypt issues 50 in that time, and some are for whoever asks besides kwo.
+const DEFAULT_WEEKLY: u32 = 40;
 
 /// Whoever misses something after a month has had time to miss it.
 const DEFAULT_RETENTION: Retention = Retention::days(30);
@@ -98,6 +101,9 @@ record! {
         pub issuer: Option<At<Issuer>>,
         /// For cert-manager: the zone below which each namespace of a tenant gets a wildcard certificate. Default: none.
         pub wildcard: Option<At<Wildcard>>,
+        /// For cert-manager: how many new certificates each registered domain gets in seven days at most. The rest is held.
+        /// Default: 40, and none with `staging`.
+        pub weekly: Option<At<Weekly>>,
     }
 }
 
@@ -150,6 +156,14 @@ impl Acme {
     #[must_use]
     pub fn issuer(&self) -> Issuer {
         self.issuer.map_or(Issuer::Traefik, |issuer| issuer.value)
+    }
+
+    /// How many new certificates a registered domain gets in seven days; nothing where nobody counts them.
+    #[must_use]
+    pub fn weekly(&self) -> Option<u32> {
+        let counts = self.issuer() == Issuer::CertManager;
+        let said = self.weekly.map(|weekly| weekly.value.number());
+        said.or((!self.staging()).then_some(DEFAULT_WEEKLY)).filter(|_| counts)
     }
 
     /// Does it use the staging environment?

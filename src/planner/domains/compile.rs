@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::body::{self, object_with};
+use super::cluster::Acme;
 use super::inside::SERVICES_ANNOTATION;
 use super::isolation::{self, NAME_LABEL};
 use super::surroundings::Surroundings;
@@ -36,7 +37,9 @@ pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     each(roster, &mut resources, |_| {});
     let vault = roster.vault().map(|(_, vault)| vault.connection());
     let connections = vault.into_iter().chain(zones::connections(roster)).collect();
-    Ok(Desired::new(resources, roster.sources().clone())?.reached_by(connections))
+    let weekly = roster.cluster().acme.as_ref().and_then(Acme::weekly);
+    let desired = Desired::new(resources, roster.sources().clone())?;
+    Ok(desired.reached_by(connections).with_certificates_a_week(weekly))
 }
 
 /// How many objects the roster wants. Of none more than its id is kept, for a few lines can ask for very many.

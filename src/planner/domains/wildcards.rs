@@ -95,6 +95,11 @@ pub(crate) fn check(
     whole: bool,
     findings: &mut Findings,
 ) {
+    if let Some(Acme { weekly: Some(weekly), .. }) = cluster.acme.as_ref()
+        && cluster.acme.as_ref().is_some_and(|acme| acme.issuer() != Issuer::CertManager)
+    {
+        findings.push(by_traefik(weekly.at, "the weekly limit"));
+    }
     let asked = cluster.acme.as_ref().and_then(|acme| Some((acme, acme.wildcard.as_ref()?)));
     let Some((acme, wildcard)) = asked else {
         if whole {
@@ -126,7 +131,7 @@ pub(crate) fn check(
 }
 
 /// What only cert-manager can do, asked for where Traefik fetches the certificates.
-pub(crate) fn by_traefik(at: Span, what: &str) -> Finding {
+fn by_traefik(at: Span, what: &str) -> Finding {
     let message = format!("Traefik fetches the certificates here, and {what} needs cert-manager");
     let finding =
         Finding::new("needs-cert-manager", at, message, "expected it only with `issuer: cert-manager`");
@@ -305,6 +310,8 @@ mod tests {
     #[test]
     fn what_cannot_be_made_is_refused() {
         assert_eq!(codes("wildcard: {zone: apps.example.com}", "a: {}"), ["needs-cert-manager"]);
+        assert_eq!(codes("weekly: 50", "a: {}"), ["needs-cert-manager"]);
+        assert_eq!(codes("issuer: cert-manager, weekly: 0", "a: {}"), ["bad-weekly"]);
         let by = |resolver: &str| {
             codes(&format!("issuer: cert-manager, wildcard: {{zone: a.b, resolver: {resolver}}}"), "a: {}")
         };

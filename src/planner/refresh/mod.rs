@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step};
+use crate::kinds::Kind;
 use crate::observed::{Observed, Sighting};
 use crate::plain::one_line;
 use crate::plan::{Adopt, Plan, Provenance, plan};
@@ -84,7 +85,7 @@ pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Ref
     let beyond: Vec<ResourceId> =
         now.steps.iter().map(|step| &step.id).filter(|id| !said.contains_key(id)).cloned().collect();
     if demand == Demand::Whole {
-        let unsaid = now.steps.iter().filter(|step| !said.contains_key(&step.id));
+        let unsaid = now.steps.iter().filter(|step| !said.contains_key(&step.id) && !waited(saved, step));
         stale.extend(unsaid.map(|step| {
             (step.id.clone(), format!("is not in the saved plan, and would now be: {}", outline(step)))
         }));
@@ -131,6 +132,13 @@ fn beside(saved: &Plan, now: &Plan) -> Vec<(ResourceId, String)> {
         (left.id.clone(), format!("is left over{at}, and the saved plan does not say so"))
     });
     other.chain(new).collect()
+}
+
+/// Was it a new certificate that the saved plan holds until there is room for it? The plan says that it does not make it, and
+/// a day that passed makes nothing else of the plan.
+fn waited(saved: &Plan, now: &Step) -> bool {
+    let held = |held: &Held| held.id == now.id && matches!(held.hold, Hold::Refused { .. });
+    now.creates() && now.id.known_kind() == Some(Kind::Certificate) && saved.held.iter().any(held)
 }
 
 /// Is it held by something that counts for a plan of before? What is there and ceased to work is as that plan wants it.

@@ -28,6 +28,38 @@ fn what_ceased_to_work_makes_no_plan_stale() {
 }
 
 #[test]
+fn a_certificate_whose_day_has_come_makes_no_plan_stale() {
+    let text = "{apiVersion: kwo/v1, kind: Roster, cluster: {acme: {email: ops@example.com, issuer: cert-manager}}, \
+                tenants: {a: {domains: [a.example.com]}, b: {domains: [b.example.com]}}}";
+    let roster =
+        parse(Sources::new(vec![SourceFile { name: String::new(), text: text.to_owned() }])).unwrap();
+    let desired = compile(&roster).unwrap();
+    let nothing: Observed = desired.resources().iter().map(|r| (r.id.clone(), Sighting::Absent)).collect();
+    let id: ResourceId = "kube:Certificate/b/kwo-domains".parse().unwrap();
+    let until = |day: &str| {
+        let mut world = nothing.clone();
+        world.blocked.insert(id.clone(), day.into());
+        plan(&desired, &world, &Adopt::Nothing, Provenance::default())
+    };
+    let saved = until("on 2026-12-03");
+    assert_eq!(saved.held.iter().map(|held| &held.id).collect::<Vec<_>>(), [&id]);
+    let free = plan(&desired, &nothing, &Adopt::Nothing, Provenance::default());
+    for demand in [Demand::Whole, Demand::Steps] {
+        // The day comes, and another day is said meanwhile. Neither is made, for the plan says that it is not.
+        let refreshed = refresh(&saved, free.clone(), &desired, demand);
+        assert_eq!((refreshed.stale, refreshed.beyond.as_slice()), (Vec::new(), &[id.clone()][..]));
+        assert!(refreshed.plan.steps.iter().all(|step| step.id != id));
+        assert_eq!(refresh(&saved, until("on 2026-12-04"), &desired, demand).stale, Vec::new());
+        // What it makes, and what has no room now, is told.
+        let stale = refresh(&free, until("on 2026-12-03"), &desired, demand).stale;
+        assert_eq!(stale, [(id.clone(), "on 2026-12-03".to_owned())]);
+    }
+    // A plan out of which the step was cut says nothing of it.
+    let cut = Plan { held: Vec::new(), ..saved };
+    assert_eq!(refresh(&cut, free, &desired, Demand::Whole).stale.len(), 1);
+}
+
+#[test]
 fn what_kubernetes_was_quicker_to_make_is_added_to() {
     let text = "{apiVersion: kwo/v1, kind: Roster, tenants: {a: {imagePullSecrets: [mine]}}}".to_owned();
     let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();

@@ -47,4 +47,4 @@ pub use source::{At, SourceFile, Sources, Span};
 pub(crate) use unwanted::duplicate_key;
 pub use unwanted::too_large;
 pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, MAX_FILES, MAX_TOTAL};
-pub use zones::{ApiUrl, Ceiling, IpAddress, ServerId, Ttl, ZoneName};
+pub use zones::{ApiUrl, Ceiling, IpAddress, ServerId, Ttl, Weekly, ZoneName};

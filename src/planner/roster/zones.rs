@@ -1,5 +1,5 @@
-//! Single values about DNS zones and the APIs of systems beside the cluster: an address, the name of a zone, an IP address,
-//! a TTL, a ceiling.
+//! Single values about DNS zones, certificates and the APIs of systems beside the cluster: an address, the name of a zone, an
+//! IP address, a TTL, a ceiling, a weekly limit.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -55,6 +55,10 @@ pub struct Ttl(u32);
 /// How many record sets kwo keeps in a zone at most: 1 to 100000.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Ceiling(u32);
+
+/// How many new certificates a registered domain gets in seven days at most: 1 to 100000.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Weekly(u32);
 
 impl IpAddress {
     /// Is it an IPv6 address?
@@ -219,6 +223,8 @@ numbers! {
         "How long resolvers may keep an answer, in seconds: 1 to 604800, which is a week.";
     Ceiling, 100_000, "bad-ceiling", "ceiling", "a number of record sets",
         "How many record sets kwo keeps in a zone at most: 1 to 100000.";
+    Weekly, 100_000, "bad-weekly", "weekly limit", "a number of certificates",
+        "How many new certificates a registered domain gets in seven days at most: 1 to 100000.";
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! The wildcard certificate of each namespace, at a real API server with cert-manager's CRDs: it is made, told of like every
-//! other certificate, and ended by the command that a plan shows.
+//! other certificate, and ended by the command that a plan shows. And what a week has no room for, by the API server's clock.
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::apiserver::{kubectl_ok, unique};
 use testkit::cert_manager::{condition, moment, says};
-use testkit::run::{get, steps};
+use testkit::run::{get, held, steps};
 
 use crate::platform::node::Node;
 
@@ -122,6 +124,62 @@ fn each_namespace_has_a_wildcard_of_its_own_until_it_is_ended() {
     let after = plan(&node);
     let gone = |left: &Value| !left["id"].as_str().unwrap().contains(&name);
     assert!(after["leftovers"].as_array().unwrap().iter().all(gone), "{after:#}");
+    node.settled(&WITH);
+    kubectl_ok(&["delete", "clusterissuer", "--all"]);
+}
+
+#[test]
+fn what_a_week_has_no_room_for_waits_in_the_order_of_the_roster() {
+    let name = unique("week");
+    let [zoe, ann] = ["zoe", "ann"].map(|end| format!("{name}-{end}"));
+    let roster = |weekly: u32| {
+        let acme = format!(", weekly: {weekly}, wildcard: {{zone: apps.{name}.example}}");
+        let tenants = format!(
+            "tenants:\n  {zoe}: {{tier: plain, namespaces: [{zoe}-b, {zoe}-a]}}\n  {ann}: {{tier: plain, domains: [{ann}.example.org]}}\n"
+        );
+        sections(&acme) + &tenants
+    };
+    let Some(node) = Node::new(&roster(1)) else { return };
+    node.foreign("apiVersion: v1\nkind: Namespace\nmetadata: {name: cert-manager}\n");
+    let id = |namespace: &str| format!("kube:Certificate/{namespace}/kwo-wildcard");
+    // The first of the roster, and not of the alphabet; another domain has room of its own.
+    let days =
+        || Timestamp::now().checked_add(Duration::from_secs(7 * 86_400)).unwrap().strftime("%F").to_string();
+    let before = days();
+    let ran = node.apply(&[], &WITH).expect(5);
+    let told = |day: &str| {
+        format!(
+            "{name}.example gets 1 new certificate in 7 days at most (`cluster.acme.weekly`); there is room for this one on {day} (UTC)"
+        )
+    };
+    assert!(
+        [before, days()].iter().any(|day| ran.out.contains(&told(day)) || ran.err.contains(&told(day))),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    let there = |namespace: &str, name: &str| {
+        kubectl_ok(&["get", "certificates", "-n", namespace, "-o", "name", "--ignore-not-found"])
+            .contains(&format!("/{name}\n"))
+    };
+    assert!(there(&format!("{zoe}-b"), "kwo-wildcard") && there(&ann, "kwo-domains"));
+    assert!(!there(&format!("{zoe}-a"), "kwo-wildcard") && !there(&ann, "kwo-wildcard"));
+    // It stays so, and what waits is no agreement.
+    let later = plan(&node);
+    assert_eq!((steps(&later), held(&later)), (vec![], vec![id(&ann), id(&format!("{zoe}-a"))]));
+    node.kwo(&["plan"], &WITH).expect(5);
+    // What is there and changes is not held.
+    node.bench.write(
+        &roster(1)
+            .replace(&format!("[{ann}.example.org]"), &format!("[{ann}.example.org, www.{name}.example]")),
+    );
+    assert_eq!(node.apply(&["-o", "json"], &WITH).expect(5).out.matches("kwo-domains").count().min(1), 1);
+    assert_eq!(get("certificate", &ann, "kwo-domains")["spec"]["dnsNames"].as_array().unwrap().len(), 2);
+    // Its names count now, too: one more has room, in the order of the roster.
+    node.bench.write(&roster(3));
+    assert_eq!(held(&plan(&node)), vec![id(&ann)]);
+    node.bench.write(&roster(4));
+    node.apply(&[], &WITH).expect(0);
     node.settled(&WITH);
     kubectl_ok(&["delete", "clusterissuer", "--all"]);
 }

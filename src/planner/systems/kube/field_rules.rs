@@ -211,6 +211,7 @@ static CLUSTER_ISSUER: Shape = Shape {
 static CERTIFICATE: Shape = Shape {
     sets: &["/spec/dnsNames"],
     read: &[
+        "/spec/dnsNames",
         "/metadata/creationTimestamp",
         "/metadata/generation",
         "/status/conditions",
