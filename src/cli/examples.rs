@@ -240,7 +240,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ("dns list", &[("See the resolvers and who uses them", "kwo dns list")]),
     (
         "dns check",
-        &[("Ask one provider whether the credentials work", "kwo dns check --resolver letsencrypt")],
+        &[
+            ("Ask one provider whether the credentials work", "kwo dns check --resolver letsencrypt"),
+            (
+                "Does this host lead to the cluster, as a public resolver sees it?",
+                "kwo dns check --host www.example.com --dns-server 9.9.9.9",
+            ),
+        ],
     ),
     ("registry", &[("See whether the registry answers", "kwo registry status")]),
     ("registry status", &[("See whether the registry answers", "kwo registry status")]),

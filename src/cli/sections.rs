@@ -1,7 +1,7 @@
 //! What can be typed after the commands of single sections: secrets, kubeconfigs, DNS, TLS, the registry.
 //! The doc comments are the help text.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,7 +71,8 @@ pub struct Kubeconfig {
 pub enum Dns {
     /// List the resolvers: their providers, whether their credentials are found, and which tenants use them.
     List(DnsList),
-    /// Ask the providers' APIs whether the credentials work: exit 1 if one does not.
+    /// Ask the providers' APIs whether the credentials work, and DNS whether each host leads to its target and may get its
+    /// certificate: exit 1 if one does not, or cannot be asked.
     Check(DnsCheck),
 }
 
@@ -96,13 +97,32 @@ pub struct DnsList {
 pub struct DnsCheck {
     #[command(flatten)]
     pub roster: RosterArgs,
-    /// Only this resolver. Repeat it for several.
+    /// Only the credentials of this resolver, and no hosts but those of --host. Repeat it for several.
     #[arg(long, env = "KWO_RESOLVER", value_name = "NAME")]
     pub resolver: Vec<String>,
+    /// Only this host, as the roster has it, and no credentials but those of --resolver. Repeat it for several.
+    #[arg(long, env = "KWO_HOST", value_name = "HOST")]
+    pub host: Vec<String>,
+    /// Ask this DNS resolver instead of those of the machine, which are in /etc/resolv.conf. Repeat it for one that is asked
+    /// if the first does not answer.
+    #[arg(long, env = "KWO_DNS_SERVER", value_name = "ADDRESS[:PORT]", value_parser = dns_server)]
+    pub dns_server: Vec<SocketAddr>,
     #[command(flatten)]
     pub kube: KubeArgs,
     #[command(flatten)]
     pub age: AgeArgs,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// Where a DNS server listens: an IP address, with a port if that is not 53.
+fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<IpAddr>().map(|address| (address, 53).into());
+    address.or_else(|_| text.parse()).map_err(|_| {
+        "expected an IP address, with a port if that is not 53, such as 192.0.2.53 or [2001:db8::53]:5353"
+            .to_owned()
+    })
 }
 
 /// `kwo registry`

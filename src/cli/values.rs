@@ -168,6 +168,8 @@ pub enum SchemaOf {
     Doctor,
     /// What `kwo dns list -o json` prints.
     Dns,
+    /// What `kwo dns check -o json` prints.
+    DnsCheck,
     /// What `kwo sync -o json` and `kwo history show -o json` print.
     Entry,
     /// What `kwo explain -o json` prints.

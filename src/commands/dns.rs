@@ -1,20 +1,23 @@
-//! `kwo dns`: the resolvers of the roster, and whether their credentials are found and work.
+//! `kwo dns`: the resolvers of the roster, whether their credentials are found and work, and whether the hosts of its zones
+//! lead where they should.
 
 use std::path::Path;
 use std::time::Duration;
 
 use kwo_planner::domains::Roster;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, Resolver, users_of};
-
+use kwo_planner::domains::zone_hosts::{ZoneHost, zone_hosts};
 use kwo_planner::roster::SecretRef;
 use kwo_planner::systems::Connection;
 
 use super::load::load;
-use super::print::{data, report, talk};
+use super::print::{end, meanwhile, report, talk};
 use crate::cli::{AgeArgs, Dns, DnsCheck, DnsList, KubeArgs};
 use crate::report::dns::{Credential, Resolvers, Row};
+use crate::report::names::{DnsChecked, Tried, text, tried};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::ask;
+use kwo_engine::probe::names::{self, State};
 use kwo_engine::references::{Answer, follow};
 use kwo_engine::target;
 
@@ -73,46 +76,83 @@ async fn check(args: &DnsCheck) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("the roster has no resolver `{stranger}` with credentials"))
             .hint(format!("those that it has are: {list}")));
     }
-    if roster.dns().resolvers.is_empty() {
-        talk("the roster has no resolver with credentials, so there is nothing to check\n");
+    let hosts = hosts(&roster, args)?;
+    if roster.dns().resolvers.is_empty() && hosts.is_empty() {
+        talk(
+            "the roster has no resolver with credentials, and no host in one of `dns.zones`, so there is nothing to check\n",
+        );
     }
-    let mut exit = Exit::Done;
-    for (name, resolver, found) in
-        credentials(&roster, &args.roster.roster, (&args.kube, &args.age), &args.resolver).await?
+    let say = meanwhile(args.output);
+    let mut all = Vec::new();
+    // Who names hosts alone wants no credentials tried.
+    if args.host.is_empty() || !args.resolver.is_empty() {
+        let found =
+            credentials(&roster, &args.roster.roster, (&args.kube, &args.age), &args.resolver).await?;
+        for (resolver, entry, found) in found {
+            let (state, says) = examine(entry, &found).await;
+            let row = Tried { resolver: resolver.to_owned(), state, says };
+            say(&tried(&row));
+            all.push(row);
+        }
+    }
+    let primaries = roster.dns().zones.iter().filter_map(|(zone, entry)| {
+        Some((zone.text().clone(), entry.value.nameserver.as_ref()?.value.parts()))
+    });
+    let resolvers = if args.dns_server.is_empty() { names::resolvers() } else { Ok(args.dns_server.clone()) };
+    let names = names::look(&hosts, &primaries.collect(), resolvers).await;
+    say(&text(&names));
+    let checked = DnsChecked::new(all, names);
+    end(&checked, args.output)?;
+    Ok(if checked.is_well() { Exit::Done } else { Exit::Failed })
+}
+
+/// The hosts that are asked for.
+fn hosts<'r>(roster: &'r Roster, args: &DnsCheck) -> Result<Vec<ZoneHost<'r>>, Failure> {
+    let mut hosts = zone_hosts(roster);
+    if let Some(stranger) =
+        args.host.iter().find(|name| hosts.iter().all(|host| host.host.as_str() != name.as_str()))
     {
-        let line = match examine(resolver, &found).await {
-            Ok(said) => format!("{name}: {said}\n"),
-            Err(why) => {
-                exit = Exit::Failed;
-                format!("{name}: failed: {why}\n")
-            }
-        };
-        data(&line);
+        return Err(Failure::new(format!("no tenant has the host `{stranger}` in one of `dns.zones`")).hint(
+            "write the host as the roster has it, such as `www.example.com` or `*.alice.example.com`",
+        ));
     }
-    Ok(exit)
+    if !args.host.is_empty() {
+        hosts.retain(|host| args.host.iter().any(|name| name == host.host.as_str()));
+    } else if !args.resolver.is_empty() {
+        hosts.clear();
+    }
+    Ok(hosts)
 }
 
 /// A credential: its variable, where it comes from, and what was found there.
 type Found<'r> = (String, &'r SecretRef, Answer);
 
 /// What can be said of the credentials of one resolver.
-async fn examine(resolver: &Resolver, found: &[Found<'_>]) -> Result<String, String> {
+async fn examine(resolver: &Resolver, found: &[Found<'_>]) -> (State, String) {
+    match asked(resolver, found).await {
+        Ok(Some(api)) => (State::Works, format!("works: {api} accepts it")),
+        Ok(None) => {
+            let provider = resolver.provider.value;
+            let said = "cannot be checked here: all credentials are found, and kwo does not ask";
+            (State::Unknown, format!("{said} {provider}"))
+        }
+        Err(why) => (State::Failed, why),
+    }
+}
+
+/// The API that accepts them, where kwo knows how to ask it.
+async fn asked(resolver: &Resolver, found: &[Found<'_>]) -> Result<Option<&'static str>, String> {
     for (variable, reference, answer) in found {
         answer.as_ref().map_err(|why| format!("{variable} ({reference}) is missing: {why}"))?;
     }
-    let provider = resolver.provider.value;
-    let Some(check) = provider.facts().check else {
-        return Ok(format!(
-            "cannot be checked here: all credentials are found, and kwo does not ask {provider}"
-        ));
-    };
+    let Some(check) = resolver.provider.value.facts().check else { return Ok(None) };
     for (variable, reference, answer) in found {
         if let (true, Ok(bytes)) = (check.variables.contains(&variable.as_str()), answer) {
             let asked = ask(&check, check.api, bytes, PATIENCE).await;
             asked.map_err(|why| format!("{variable} ({reference}): {why}"))?;
         }
     }
-    Ok(format!("works: {} accepts it", check.api))
+    Ok(Some(check.api))
 }
 
 /// The resolvers with these names, or all, and their credentials. A cluster is asked only where a reference leads there.

@@ -13,6 +13,7 @@ use crate::report::doctor::Examined;
 use crate::report::explain::Explanation;
 use crate::report::history::Entries;
 use crate::report::manifests::Manifests;
+use crate::report::names::DnsChecked;
 use crate::report::offboard;
 use crate::report::planned::Planned;
 use crate::report::printed::{Report as _, kind_of, schema as of};
@@ -37,6 +38,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::Capacity => of::<Capacities>(),
         SchemaOf::Diff => of::<Compared<'_>>(),
         SchemaOf::Dns => of::<Resolvers>(),
+        SchemaOf::DnsCheck => of::<DnsChecked>(),
         SchemaOf::Doctor => of::<Examined>(),
         SchemaOf::Entry => of::<Entry>(),
         SchemaOf::Explain => of::<Explanation<'_>>(),

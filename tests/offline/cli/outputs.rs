@@ -13,7 +13,7 @@ use testkit::manual::{cell, holds};
 use testkit::schemas::fits;
 
 /// Each command that prints JSON, with the schema of it; with an option where that makes another thing of it.
-const OUTPUTS: [(&str, &str); 24] = [
+const OUTPUTS: [(&str, &str); 25] = [
     ("access diff", "access-diff"),
     ("access graph", "access-graph"),
     ("access of", "access-of"),
@@ -21,6 +21,7 @@ const OUTPUTS: [(&str, &str); 24] = [
     ("apply", "apply"),
     ("capacity", "capacity"),
     ("diff", "diff"),
+    ("dns check", "dns-check"),
     ("dns list", "dns"),
     ("doctor", "doctor"),
     ("explain", "explain"),
@@ -244,7 +245,7 @@ target: {{directory: {folder}/synced}}\n"
 const BOB: &str = "offboard bob (1 namespace)";
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 42] = [
+const RUNS: [(&str, &[&str]); 43] = [
     ("access diff", &["access", "diff"]),
     ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
     ("access graph", &["access", "graph"]),
@@ -291,6 +292,7 @@ const RUNS: [(&str, &[&str]); 42] = [
     ("explain", &["explain", "alice"]),
     ("explain", &["explain", "person:alice@example.com"]),
     ("explain", &["explain", "roster.yaml:6"]),
+    ("dns check", &["dns", "check", "--dns-server", "127.0.0.1:9"]),
     ("dns list", &["dns", "list"]),
     ("systems check", &["systems", "check"]),
     ("tls check", &["tls", "check", "www.example.com", "--address", "127.0.0.1:9"]),

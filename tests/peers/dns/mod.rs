@@ -10,6 +10,7 @@ mod contract;
 mod crash;
 mod faults;
 mod leaving;
+mod names;
 mod others;
 mod powerdns;
 mod records;

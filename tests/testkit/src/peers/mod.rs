@@ -18,6 +18,7 @@ pub mod acme;
 pub mod bao;
 pub mod gitea;
 pub mod http;
+pub mod internet;
 pub mod oidc;
 pub mod registry;
 pub mod sshd;
