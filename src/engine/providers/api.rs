@@ -48,7 +48,7 @@ pub struct Ask<'a> {
     pub path: &'a str,
     /// Header lines besides the usual ones.
     pub headers: &'a HeaderMap,
-    /// JSON to send.
+    /// Text to send: JSON, unless a header line says what else.
     pub json: Option<&'a str>,
     /// No longer answer is read.
     pub longest: usize,

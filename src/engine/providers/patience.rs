@@ -53,6 +53,11 @@ impl Patience {
         true
     }
 
+    /// Waits because kwo asks no faster than it may. That is no waiting for the server, so the budget stays.
+    pub(super) async fn keep_pace(&self, wait: Duration) {
+        sleep(wait).await;
+    }
+
     /// Takes the time that a question without an answer took.
     pub(super) fn spend(&self, time: Duration) {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);

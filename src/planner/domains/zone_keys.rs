@@ -1,5 +1,5 @@
-//! What opens a zone, and what only Cloudflare has: its token may be that of a resolver, and its proxy and its TTLs follow
-//! rules of their own.
+//! What opens a zone: a key of its own, or the credentials that a resolver lends. And what only Cloudflare has: its proxy and
+//! its TTLs follow rules of their own.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,23 @@ use super::dns_providers::Provider;
 use super::zone_servers::{REFUSED_KEY, ZoneProvider};
 use super::zones::DnsZone;
 use crate::roster::spelling::did_you_mean;
-use crate::roster::{At, Finding, Findings, Name, SecretRef, Span};
-use crate::systems::dns::{AUTOMATIC_TTL, KEY, ZONE_KEY};
+use crate::roster::{At, Entry, Finding, Findings, Name, ProviderWord, SecretRef, Span};
+use crate::systems::dns::{AUTOMATIC_TTL, KEY, KEY_ID, SESSION_TOKEN, ZONE_KEY};
 use crate::tree::SmolStr;
 
-/// The variables of a resolver that hold a token for records, and one that may only be for finding the zone.
-const TOKEN: &str = "CF_DNS_API_TOKEN";
-const ZONE_TOKEN: &str = "CF_ZONE_API_TOKEN";
+/// The variables that hold what opens a zone, by the names that its adapter knows them by: Cloudflare's token for records,
+/// and one that may only be for finding the zone; the access key of AWS.
+const KNOWN: [(&str, &str); 5] = [
+    ("CF_DNS_API_TOKEN", KEY),
+    ("CF_ZONE_API_TOKEN", ZONE_KEY),
+    ("AWS_ACCESS_KEY_ID", KEY_ID),
+    ("AWS_SECRET_ACCESS_KEY", KEY),
+    ("AWS_SESSION_TOKEN", SESSION_TOKEN),
+];
+
+/// The variables of an access key of AWS, and how many of them it needs.
+const AWS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+const AWS_NEEDS: usize = 2;
 
 /// The TTLs that Cloudflare has for what does not go through its proxy; those below 60 only on its largest plan.
 const TTLS: std::ops::RangeInclusive<u32> = 30..=86_400;
@@ -28,23 +38,90 @@ pub(super) fn keys(zone: &DnsZone, dns: &Dns) -> BTreeMap<SmolStr, SecretRef> {
         return BTreeMap::from([(SmolStr::new_static(KEY), key.value.clone())]);
     }
     let resolver = zone.resolver.as_ref().and_then(|name| dns.resolvers.get(name.as_str()));
-    let references = resolver.into_iter().flat_map(|entry| entry.value.references());
-    let keys = references.filter_map(|(variable, reference)| {
-        let name = match variable.as_str() {
-            TOKEN => KEY,
-            ZONE_TOKEN => ZONE_KEY,
-            _ => return None,
-        };
+    let lent = resolver.into_iter().flat_map(|entry| entry.value.references());
+    let own = zone.credentials.iter().filter_map(|(name, entry)| Some((name, entry.value.as_ref()?)));
+    let keys = own.chain(lent).filter_map(|(variable, reference)| {
+        let (_, name) = KNOWN.iter().find(|(known, _)| *known == variable.as_str())?;
         Some((SmolStr::new_static(name), reference.value.clone()))
     });
     keys.collect()
 }
 
-/// Checks what only a zone of Cloudflare can have wrong. It stands within this place.
+/// The id of the hosted zone: its own, or that of the resolver whose credentials it uses.
+pub(super) fn hosted_zone<'z>(zone: &'z DnsZone, dns: &'z Dns) -> Option<&'z ProviderWord> {
+    let of_resolver = || {
+        let resolver = dns.resolvers.get(zone.resolver.as_ref()?.as_str())?;
+        resolver.value.zone.as_ref()
+    };
+    zone.zone.as_ref().or_else(of_resolver).map(|at| &at.value)
+}
+
+/// Checks what opens a zone that stands within this place, and what only one of Cloudflare can have wrong.
 pub(super) fn check(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Findings) {
-    if zone.provider.value != ZoneProvider::Cloudflare {
-        return;
+    match zone.provider.value {
+        ZoneProvider::Cloudflare => check_cloudflare(zone, within, dns, findings),
+        ZoneProvider::Route53 => check_route53(zone, within, dns, findings),
+        ZoneProvider::Powerdns | ZoneProvider::Rfc2136 => {}
     }
+}
+
+/// An access key is the zone's own, or that of a resolver.
+fn check_route53(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Findings) {
+    let first = zone.credentials.values().map(|entry| entry.key).min_by_key(|at| at.start);
+    match (first, &zone.resolver) {
+        (Some(own), Some(resolver)) => {
+            let finding = Finding::new(
+                "key-twice",
+                resolver.at,
+                "the zone has `credentials` and a `resolver`",
+                "expected one of them: both name an access key",
+            );
+            findings.push(finding.also(own, "the credentials").hint("delete one of them"));
+        }
+        (None, Some(resolver)) => check_resolver(resolver, Provider::Route53, dns, findings),
+        (None, None) if !REFUSED_KEY.iter().any(|code| findings.has(code, within)) => {
+            let finding = Finding::new(
+                "missing-field",
+                zone.provider.at,
+                "a zone of `route53` has no `credentials` and no `resolver`",
+                "expected one of them beside it",
+            );
+            findings.push(finding.hint(
+                "name a resolver of Route 53, such as `resolver: letsencrypt-route53`, or write `credentials: \
+                 {AWS_ACCESS_KEY_ID: {env: AWS_ACCESS_KEY_ID}, AWS_SECRET_ACCESS_KEY: {file: /etc/kwo/route53}}`",
+            ));
+        }
+        (Some(_), None) => check_access_key(zone, findings),
+        (None, None) => {}
+    }
+}
+
+/// An access key is whole, and nothing but that.
+fn check_access_key(zone: &DnsZone, findings: &mut Findings) {
+    let missing = AWS.iter().take(AWS_NEEDS).filter(|needed| !zone.credentials.contains_key(**needed));
+    for variable in missing {
+        let finding = Finding::new(
+            "missing-credential",
+            zone.provider.at,
+            format!("the zone has no credential {variable}"),
+            format!("route53 needs {}", AWS[..AWS_NEEDS].join(", ")),
+        );
+        findings.push(finding.hint(format!("add `{variable}: {{env: {variable}}}` under `credentials:`")));
+    }
+    let unknown = zone.credentials.iter().filter(|(variable, _)| !AWS.contains(&variable.as_str()));
+    for (variable, Entry { key, .. }) in unknown {
+        let mut finding = Finding::new(
+            "unknown-credential",
+            *key,
+            format!("a zone of route53 has no credential {variable}"),
+            format!("expected one of: {}", AWS.join(", ")),
+        );
+        finding.hint = did_you_mean(variable, AWS);
+        findings.push(finding);
+    }
+}
+
+fn check_cloudflare(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Findings) {
     match (&zone.key, &zone.resolver) {
         (Some(key), Some(resolver)) => {
             let finding = Finding::new(
@@ -55,7 +132,7 @@ pub(super) fn check(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Find
             );
             findings.push(finding.also(key.at, "the key").hint("delete one of them"));
         }
-        (None, Some(resolver)) => check_resolver(resolver, dns, findings),
+        (None, Some(resolver)) => check_resolver(resolver, Provider::Cloudflare, dns, findings),
         (None, None) if !REFUSED_KEY.iter().any(|code| findings.has(code, within)) => {
             let finding = Finding::new(
                 "missing-field",
@@ -83,8 +160,9 @@ pub(super) fn check(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Find
     }
 }
 
-fn check_resolver(resolver: &At<Name>, dns: &Dns, findings: &mut Findings) {
-    let has = |provider: &Provider| *provider == Provider::Cloudflare;
+fn check_resolver(resolver: &At<Name>, of: Provider, dns: &Dns, findings: &mut Findings) {
+    let has = |provider: &Provider| *provider == of;
+    let own = if of == Provider::Cloudflare { "a `key`" } else { "`credentials`" };
     let fitting = || {
         let those = dns.resolvers.iter().filter(|(_, entry)| has(&entry.value.provider.value));
         those.map(|(name, _)| name.as_str())
@@ -97,14 +175,15 @@ fn check_resolver(resolver: &At<Name>, dns: &Dns, findings: &mut Findings) {
                 "resolver-of-others",
                 resolver.at,
                 format!("the resolver `{resolver}` has credentials of {}", provider.value),
-                "expected a resolver of `cloudflare`",
+                format!("expected a resolver of `{of}`"),
             );
-            findings.push(finding.also(provider.at, "its provider").hint("name another one, or a `key`"));
+            let hint = format!("name another one, or {own}");
+            findings.push(finding.also(provider.at, "its provider").hint(hint));
         }
         None => {
             let known: Vec<&str> = fitting().collect();
             let expected = match known.as_slice() {
-                [] => "expected a `key`: no resolver of the roster is of `cloudflare`".to_owned(),
+                [] => format!("expected {own}: no resolver of the roster is of `{of}`"),
                 known => format!("expected one of: {}", known.join(", ")),
             };
             let message = format!("there is no resolver `{resolver}`");
@@ -144,23 +223,42 @@ mod tests {
     use crate::domains::parse;
     use crate::domains::zones::connections;
     use crate::roster::{SourceFile, Sources};
+    use crate::tree::Tree;
 
     #[test]
     fn a_zone_has_its_own_key_or_those_of_a_resolver() {
-        const RESOLVER: &str = "letsencrypt-cloudflare: {provider: cloudflare, credentials: \
-                                {CF_DNS_API_TOKEN: {env: DNS}, CF_ZONE_API_TOKEN: {env: ZONE}}}";
-        for (key, told) in [
-            ("key: {env: OWN}", "key=env OWN"),
-            ("resolver: letsencrypt-cloudflare", "key=env DNS, key for the zone=env ZONE"),
+        const RESOLVERS: &str = "letsencrypt-cloudflare: {provider: cloudflare, credentials: \
+                                 {CF_DNS_API_TOKEN: {env: DNS}, CF_ZONE_API_TOKEN: {env: ZONE}}}, letsencrypt-route53: \
+                                 {provider: route53, region: eu-central-1, zone: Z1, credentials: \
+                                 {AWS_ACCESS_KEY_ID: {env: ID}, AWS_SECRET_ACCESS_KEY: {env: SECRET}}}";
+        const OWN: &str = "provider: route53, credentials: {AWS_ACCESS_KEY_ID: {env: A}, AWS_SECRET_ACCESS_KEY: {env: B}, \
+                           AWS_SESSION_TOKEN: {env: C}}";
+        for (zone, told) in [
+            ("provider: cloudflare, key: {env: OWN}", "key=env OWN"),
+            (
+                "provider: cloudflare, resolver: letsencrypt-cloudflare",
+                "key=env DNS, key for the zone=env ZONE",
+            ),
+            (
+                "provider: route53, resolver: letsencrypt-route53",
+                "zone=Z1, id of the key=env ID, key=env SECRET",
+            ),
+            (
+                "provider: route53, resolver: letsencrypt-route53, zone: Z2",
+                "zone=Z2, id of the key=env ID, key=env SECRET",
+            ),
+            (OWN, "id of the key=env A, key=env B, session token=env C"),
         ] {
             let text = format!(
-                "{{apiVersion: kwo/v1, kind: Roster, cluster: {{acme: {{email: a@b.c}}}}, dns: {{resolvers: {{{RESOLVER}}}, \
-                 zones: {{example.com: {{provider: cloudflare, {key}, target: {{addresses: [192.0.2.1]}}}}}}}}}}"
+                "{{apiVersion: kwo/v1, kind: Roster, cluster: {{acme: {{email: a@b.c}}}}, dns: {{resolvers: {{{RESOLVERS}}}, \
+                 zones: {{example.com: {{{zone}, target: {{addresses: [192.0.2.1]}}}}}}}}}}"
             );
             let roster = parse(Sources::new(vec![SourceFile { name: String::new(), text }])).unwrap();
             let ways = connections(&roster);
+            let hosted =
+                ways[0].settings.get("zone").and_then(Tree::as_text).map(|zone| format!("zone={zone}"));
             let secrets = ways[0].secrets.iter().map(|(name, from)| format!("{name}={from}"));
-            assert_eq!(secrets.collect::<Vec<_>>().join(", "), told);
+            assert_eq!(hosted.into_iter().chain(secrets).collect::<Vec<_>>().join(", "), told);
         }
     }
 }

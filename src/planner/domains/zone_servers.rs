@@ -3,6 +3,8 @@
 
 use smol_str::SmolStr;
 
+use super::dns::Dns;
+use super::zone_keys;
 use super::zones::DnsZone;
 use crate::roster::record::{choice, record};
 use crate::roster::{At, Finding, Findings, SecretRef, Span, TsigName};
@@ -17,6 +19,8 @@ choice! {
         Rfc2136 = "rfc2136",
         /// Cloudflare, by its API.
         Cloudflare = "cloudflare",
+        /// Amazon Route 53, by its API.
+        Route53 = "route53",
     }
 }
 
@@ -71,12 +75,20 @@ static CLOUDFLARE: Facts = Facts {
     key: "/etc/kwo/cloudflare",
 };
 
+static ROUTE53: Facts = Facts {
+    needs: &[],
+    takes: &["url", "zone", "credentials", "resolver"],
+    example: "provider: route53, resolver: letsencrypt-route53",
+    key: "/etc/kwo/route53",
+};
+
 impl ZoneProvider {
     fn facts(self) -> &'static Facts {
         match self {
             ZoneProvider::Powerdns => &POWERDNS,
             ZoneProvider::Rfc2136 => &RFC2136,
             ZoneProvider::Cloudflare => &CLOUDFLARE,
+            ZoneProvider::Route53 => &ROUTE53,
         }
     }
 }
@@ -93,9 +105,22 @@ struct OwnField {
 /// What refuses the place of a secret.
 pub(super) const REFUSED_KEY: &[&str] = &["bad-secret", "inline-secret", "missing-secret"];
 
-fn own_fields(zone: &DnsZone) -> [OwnField; 8] {
-    let DnsZone { provider: _, url, server, nameserver, tsig, key, resolver, ca, target, ttl: _, ceiling: _ } =
-        zone;
+fn own_fields(zone: &DnsZone) -> [OwnField; 10] {
+    let DnsZone {
+        provider: _,
+        url,
+        server,
+        nameserver,
+        tsig,
+        key,
+        credentials,
+        resolver,
+        zone: hosted,
+        ca,
+        target,
+        ttl: _,
+        ceiling: _,
+    } = zone;
     let field = |name, at, refused| OwnField { name, at, refused };
     [
         field("url", url.as_ref().map(|at| at.at), &["bad-api"][..]),
@@ -103,14 +128,16 @@ fn own_fields(zone: &DnsZone) -> [OwnField; 8] {
         field("nameserver", nameserver.as_ref().map(|at| at.at), &["bad-nameserver"]),
         field("tsig", tsig.as_ref().map(|at| at.at), &["bad-tsig-name"]),
         field("key", key.as_ref().map(|at| at.at), REFUSED_KEY),
+        field("credentials", credentials.values().map(|entry| entry.key).min_by_key(|at| at.start), &[]),
         field("resolver", resolver.as_ref().map(|at| at.at), &[]),
+        field("zone", hosted.as_ref().map(|at| at.at), &[]),
         field("ca", ca.as_ref().map(|at| at.at), &["bad-certificate"]),
         field("proxied", target.value.proxied.as_ref().map(|at| at.at), &[]),
     ]
 }
 
 /// What the adapter of a zone has to know besides its secret, by the name that it knows it by.
-pub(crate) fn settings(zone: &DnsZone) -> Vec<(&'static str, Tree)> {
+pub(crate) fn settings(zone: &DnsZone, dns: &Dns) -> Vec<(&'static str, Tree)> {
     let text = |text: &SmolStr| Tree::from(text.clone());
     let word = |word: &'static str| Tree::from(SmolStr::new_static(word));
     let mut settings = vec![
@@ -123,6 +150,9 @@ pub(crate) fn settings(zone: &DnsZone) -> Vec<(&'static str, Tree)> {
     if zone.provider.value == ZoneProvider::Powerdns {
         let server = zone.server.as_ref().map_or("localhost", |server| server.value.as_str());
         settings.push(("server", Tree::from(SmolStr::from(server))));
+    }
+    if let Some(hosted) = zone_keys::hosted_zone(zone, dns) {
+        settings.push(("zone", text(hosted.text())));
     }
     if let Some(ca) = &zone.ca {
         settings.push(("ca", text(ca.value.text())));
@@ -163,9 +193,9 @@ pub(crate) fn check(zone: &DnsZone, within: Span, findings: &mut Findings) {
             None | Some(_) => {}
         }
     }
-    if let Some(own) = &zone.key
-        && let SecretRef::Generate(_) = own.value
-    {
+    let credentials = zone.credentials.values().filter_map(|entry| entry.value.as_ref());
+    for own in zone.key.iter().chain(credentials) {
+        let SecretRef::Generate(_) = own.value else { continue };
         let message = "kwo cannot make the key of a DNS server";
         let finding = Finding::new("key-generated", own.at, message, "expected where the key is");
         findings.push(finding.hint(format!("name the place of the server's own key: `{{file: {key}}}`")));

@@ -17,7 +17,7 @@ use crate::roster::record::record;
 
 use crate::roster::{
     ApiUrl, At, Ceiling, Certificates, Entry, Finding, Findings, HostName, HostPattern, IpAddress, Map, Name,
-    Nameserver, SecretRef, ServerId, Span, Ttl, ZoneName,
+    Nameserver, ProviderWord, SecretRef, ServerId, Span, Ttl, Variable, ZoneName,
 };
 use crate::systems::Connection;
 use crate::systems::dns::{AUTOMATIC_TTL, PROXIED, RECORDS, TTL, way};
@@ -40,7 +40,8 @@ record! {
         /// What serves the zone.
         pub provider: At<ZoneProvider>,
         /// For powerdns: the address of the HTTP API, without `/api/v1`. For cloudflare: that of a proxy in front of the API,
-        /// without `/client/v4`. Default there: https://api.cloudflare.com.
+        /// without `/client/v4`. Default there: https://api.cloudflare.com. For route53: the endpoint of the partition. Default
+        /// there: https://route53.amazonaws.com.
         pub url: Option<At<ApiUrl>>,
         /// For powerdns: the id of the server within the API. Default: localhost.
         pub server: Option<At<ServerId>>,
@@ -50,8 +51,14 @@ record! {
         pub tsig: Option<At<Tsig>>,
         /// Where the key is: that of the API, an API token of Cloudflare, or the secret of the TSIG key in Base64.
         pub key: Option<At<SecretRef>>,
-        /// For cloudflare: the resolver under `dns.resolvers` whose token is used, in place of `key`.
+        /// For route53: the access key, by the variables that AWS's own client reads: `AWS_ACCESS_KEY_ID`,
+        /// `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` where the key has one.
+        pub credentials: Map<Variable, Option<At<SecretRef>>>,
+        /// For cloudflare and route53: the resolver under `dns.resolvers` whose credentials are used, in place of `key` or
+        /// `credentials`.
         pub resolver: Option<At<Name>>,
+        /// For route53: the id of the hosted zone. Default: the `zone` of the resolver, or the only public zone of this name.
+        pub zone: Option<At<ProviderWord>>,
         /// For powerdns and cloudflare: the certificate of a private CA that signed the one of the API.
         pub ca: Option<At<Certificates>>,
         /// Where the hosts lead.
@@ -141,7 +148,7 @@ pub fn zone_of<'z>(zones: &'z Map<ZoneName, DnsZone>, name: &str) -> Option<(&'z
 pub(crate) fn connections(roster: &Roster) -> Vec<Connection> {
     let zones = roster.dns().zones.iter();
     let connection = |(name, Entry { key: _, value: zone }): (&ZoneName, &Entry<DnsZone>)| {
-        let settings = zone_servers::settings(zone).into_iter();
+        let settings = zone_servers::settings(zone, roster.dns()).into_iter();
         let settings = settings.map(|(key, value)| (SmolStr::new_static(key), value));
         way(name.text(), Tree::map(settings), zone_keys::keys(zone, roster.dns()))
     };

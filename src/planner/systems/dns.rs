@@ -40,6 +40,12 @@ pub const KEY: &str = "key";
 /// The name of a key that is only for finding the zone, where there is one.
 pub const ZONE_KEY: &str = "key for the zone";
 
+/// The name of the id of a key, where a key has one that is sent beside what it signs.
+pub const KEY_ID: &str = "id of the key";
+
+/// The name of the token that belongs to a key that ends by itself.
+pub const SESSION_TOKEN: &str = "session token";
+
 /// How many addresses of a record that is left over are named.
 const NAMED: usize = 3;
 

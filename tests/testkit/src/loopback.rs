@@ -18,6 +18,8 @@ pub struct Asked {
     pub path: String,
     /// The header lines, in lower case.
     pub headers: Vec<String>,
+    /// The same as they are.
+    pub lines: Vec<String>,
     /// As text.
     pub body: String,
 }
@@ -94,14 +96,16 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, path) = (words.next()?, words.next()?);
-    let (mut headers, mut length) = (Vec::new(), 0);
+    let (mut headers, mut lines, mut length) = (Vec::new(), Vec::new(), 0);
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
-        let header = header.trim().to_ascii_lowercase();
+        let as_is = header.trim().to_owned();
+        let header = as_is.to_ascii_lowercase();
         if header.is_empty() {
             break;
         }
+        lines.push(as_is);
         if let Some(value) = header.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
@@ -109,5 +113,5 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Asked { method, path, headers, body: String::from_utf8(body).ok()? })
+    Some(Asked { method, path, headers, lines, body: String::from_utf8(body).ok()? })
 }

@@ -1,18 +1,21 @@
 //! DNS zones beside the cluster. `records` has what every server of a zone has alike: record sets, and what stands in the
-//! way of one. `mark` is how kwo knows its own. `zone` looks and does a step through a `server`, `cutter` lets a tenant leave,
-//! and both write by `transact`. `servers` lists the servers that kwo speaks to, each in a room of its own.
+//! way of one. `mark` is how kwo knows its own, and `texts` is how a mark stands where there are no comments. `zone` looks and does a step through a `server`, `cutter` lets a tenant leave,
+//! and both write by `transact`. `pace` bounds how fast kwo asks. `servers` lists the servers that kwo speaks to, each in a room of its own.
 
 mod cloudflare;
 mod cutter;
 mod mark;
+mod pace;
 mod powerdns;
 mod provider;
 mod records;
 mod rfc2136;
+mod route53;
 mod server;
 mod servers;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod transact;
 mod zone;
 

@@ -147,7 +147,11 @@ impl ZoneWay<'_> {
         self.secret(if own { ZONE_KEY } else { KEY })
     }
 
-    fn secret(&self, name: &str) -> Result<&SecretSlice<u8>, String> {
+    /// One of its secrets by its name.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(super) fn secret(&self, name: &str) -> Result<&SecretSlice<u8>, String> {
         self.credentials
             .secret(name)
             .map_err(|why| format!("kwo cannot look at the zone {}: {why}", self.zone()))
@@ -155,8 +159,13 @@ impl ZoneWay<'_> {
 
     /// What has the key in a command of bash, or this variable where no command gets it.
     pub(super) fn key_in_bash(&self, variable: &str) -> String {
+        self.in_bash(KEY, variable)
+    }
+
+    /// The same of one of its secrets.
+    pub(super) fn in_bash(&self, secret: &str, variable: &str) -> String {
         let credentials = |name: &str| word(&Path::new("/etc/credstore").join(name).to_string_lossy());
-        match self.credentials.connection.secrets.get(KEY) {
+        match self.credentials.connection.secrets.get(secret) {
             Some(SecretRef::Env(name)) => format!("\"${name}\""),
             Some(SecretRef::File(path)) => format!("\"$(cat {})\"", word(path)),
             Some(SecretRef::Credential(name)) => format!("\"$(cat {})\"", credentials(name.as_str())),

@@ -3,7 +3,7 @@
 use kwo_planner::domains::zone_servers::ZoneProvider;
 
 use super::server::Opener;
-use super::{cloudflare, powerdns, rfc2136};
+use super::{cloudflare, powerdns, rfc2136, route53};
 
 /// What opens zones, by provider.
 #[derive(Default)]
@@ -11,6 +11,7 @@ pub(super) struct Servers {
     powerdns: powerdns::Servers,
     rfc2136: rfc2136::Servers,
     cloudflare: cloudflare::Servers,
+    route53: route53::Servers,
 }
 
 impl Servers {
@@ -20,6 +21,7 @@ impl Servers {
             ZoneProvider::Powerdns => &mut self.powerdns,
             ZoneProvider::Rfc2136 => &mut self.rfc2136,
             ZoneProvider::Cloudflare => &mut self.cloudflare,
+            ZoneProvider::Route53 => &mut self.route53,
         }
     }
 }

@@ -1,17 +1,17 @@
 //! Cloudflare, by its API of version 4. A zone is found by its name once a run, and then known by its id. Lists are followed
 //! to their end and counted: what is not all of a list is not believed. A write is one transaction that makes records and
 //! changes some, and ends none. Cloudflare compares nothing, so `zone` looks right before each write and right after it.
-//! `answers` reads what is answered, `seen` makes record sets of records, `note` is kwo's mark in a comment, `change` is
-//! what a write sends, and `pace` bounds how fast kwo asks.
+//! `answers` reads what is answered, `seen` makes record sets of records, `note` is kwo's mark in a comment, and `change` is
+//! what a write sends.
 
 mod answers;
 mod change;
 mod note;
-mod pace;
 mod seen;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
 use kwo_planner::endings::word;
@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 use smol_str::format_smolstr;
 
 use self::answers::{Info, ListedZone, No, Place, result};
-use self::pace::Pace;
 use self::seen::{Listed, Record};
+use super::pace::Pace;
 use super::records::{RecordSet, name};
 use super::server::{Opener, Patch, Server, Wanted, Wrote, ZoneWay};
 use crate::providers::api::{Api, ApiOptions, Ask, NoAnswer, secret_header};
@@ -43,6 +43,9 @@ const LONGEST: usize = 64 << 20;
 
 /// What an answer to a write may have.
 const SHORT: usize = 4 << 20;
+
+/// How many requests Cloudflare is sent, in which time: it takes 1,200 of a user, and then refuses all for five minutes.
+const PACE: (usize, Duration) = (960, Duration::from_secs(300));
 
 /// No zone has more records, on any plan.
 const MOST: usize = 2_000_000;
@@ -88,7 +91,7 @@ impl Opener for Servers {
             let ca = ca.as_ref().map(|ca| ca.as_bytes());
             let api =
                 Api::new(&ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout: way.timeout })?;
-            Ok(Arc::new(Line { api, pace: Pace::default() }))
+            Ok(Arc::new(Line { api, pace: Pace::new("Cloudflare", PACE.0, PACE.1) }))
         });
         let line = Arc::clone(line.as_ref().map_err(Clone::clone)?);
         let bearer = |key: &SecretSlice<u8>| {

@@ -19,15 +19,13 @@ use kwo_planner::plain::counted;
 use kwo_planner::tree::{SmolStr, Tree};
 use smol_str::format_smolstr;
 
-use self::seen::{MARK_TYPE, Seen, mark_name, marked};
+use self::seen::Seen;
 use self::wire::{Key, Line, Trouble, key};
 use super::records::{Content, RecordSet};
 use super::server::{Opener, Patch, Server, Wrote, ZoneWay};
+use super::texts::{self, MARK_TYPE, mark_name, marked};
 use crate::providers::Promise;
 use crate::providers::patience::{Patience, TRIES};
-
-/// The longest name that DNS has, in characters.
-const LONGEST_NAME: usize = 253;
 
 /// The servers, by host and port. One budget of waiting is for all zones of a server.
 #[derive(Default)]
@@ -160,7 +158,7 @@ impl Server for Rfc2136 {
     }
 
     fn place_of_mark(&self, _: &str, at: &str) -> String {
-        format!("at {MARK_TYPE} {}", mark_name(at))
+        texts::place_of_mark(at)
     }
 
     /// It names the mark as it is, and so leaves that of another set at the name. What is gone already is no mistake.
@@ -181,13 +179,6 @@ impl Server for Rfc2136 {
     }
 
     fn has_no_room(&self, at: &str) -> Option<String> {
-        let mark = mark_name(at);
-        (mark.len() > LONGEST_NAME).then(|| {
-            format!(
-                "kwo's mark at _kwo.{at} would be a name of {} characters, and DNS has {LONGEST_NAME}; give the host a \
-                 shorter name",
-                mark.len()
-            )
-        })
+        texts::has_no_room(at)
     }
 }

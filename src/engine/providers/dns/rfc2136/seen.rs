@@ -1,29 +1,12 @@
 //! A zone as it was transferred: the bytes of each record, for the conditions of an update, and the record sets that kwo
-//! compares. kwo's marks are TXT records beside the name that they are for, a record for each type; here they become
-//! what they are elsewhere, comments of a set.
+//! compares, with kwo's marks of `texts`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kwo_planner::tree::SmolStr;
-use smol_str::format_smolstr;
 
-use crate::providers::dns::records::{Comment, RecordSet};
-
-/// The type of a mark.
-pub(super) const MARK_TYPE: &str = "TXT";
-
-/// The label below which the mark of a name stands; the second one is for a wildcard.
-const MARK: &str = "_kwo";
-const MARK_OF_ANY: &str = "_kwo-any";
-
-/// The account of a comment that is a mark.
-const ACCOUNT: &str = "kwo";
-
-/// The word of a mark that says which type it is for.
-const TYPE: &str = " type=";
-
-/// The types that kwo writes.
-const WRITTEN: [&str; 3] = ["A", "AAAA", "CNAME"];
+use crate::providers::dns::records::RecordSet;
+use crate::providers::dns::texts::{self, MARK_TYPE, mark_name, name_of_mark, told};
 
 /// What a signed zone has at every name besides, and nobody writes.
 const OF_SIGNING: [&str; 3] = ["RRSIG", "NSEC", "NSEC3"];
@@ -39,39 +22,6 @@ pub(super) struct Raw {
 /// By name and then by type.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Seen(pub(super) BTreeMap<SmolStr, BTreeMap<SmolStr, Raw>>);
-
-/// Where the mark of a name stands.
-pub(super) fn mark_name(name: &str) -> SmolStr {
-    match name.strip_prefix("*.") {
-        Some(rest) => format_smolstr!("{MARK_OF_ANY}.{rest}"),
-        None => format_smolstr!("{MARK}.{name}"),
-    }
-}
-
-/// The name that a mark at this one is for, if it is a place of marks.
-fn name_of_mark(at: &str) -> Option<SmolStr> {
-    let (label, rest) = at.split_once('.')?;
-    match label {
-        MARK => Some(rest.into()),
-        MARK_OF_ANY => Some(format_smolstr!("*.{rest}")),
-        _ => None,
-    }
-}
-
-/// The text of a mark for a set of this type.
-pub(super) fn marked(content: &str, of: &str) -> String {
-    format!("{content}{TYPE}{of}")
-}
-
-/// What a text at a place of marks says, and of which type; of all types where it names none.
-fn told(text: &str) -> (SmolStr, Option<&str>) {
-    match text.rsplit_once(TYPE) {
-        Some((content, of)) if !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-            (content.into(), Some(of))
-        }
-        _ => (text.into(), None),
-    }
-}
 
 impl Seen {
     /// All records of a type at a name.
@@ -116,27 +66,7 @@ impl Seen {
             })
             .collect();
         let marks = self.get(MARK_TYPE, &mark_name(name));
-        let mut texts: Vec<&SmolStr> = marks.into_iter().flat_map(|raw| raw.records.values()).collect();
-        texts.sort();
-        for text in texts {
-            let (content, of) = told(text);
-            let comment = Comment { account: ACCOUNT.into(), content, modified_at: None };
-            // Without a type it is for what kwo could write there as well.
-            let types: BTreeSet<SmolStr> = match of {
-                Some(of) => BTreeSet::from([of.into()]),
-                None => sets.keys().cloned().chain(WRITTEN.map(SmolStr::new_static)).collect(),
-            };
-            for of in types {
-                let empty = || RecordSet {
-                    name: name.clone(),
-                    of: of.clone(),
-                    ttl: 0,
-                    records: Vec::new(),
-                    comments: Vec::new(),
-                };
-                sets.entry(of.clone()).or_insert_with(empty).comments.push(comment.clone());
-            }
-        }
+        texts::noted(name, &mut sets, marks.into_iter().flat_map(|raw| raw.records.values()));
         sets.into_values().collect()
     }
 }
@@ -144,6 +74,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::dns::texts::marked;
 
     fn seen(records: &[(&str, &str, &str)]) -> Seen {
         let mut seen = Seen::default();

@@ -9,16 +9,11 @@ use domain::base::message_builder::PushError;
 use domain::base::{Ttl, UnknownRecordData};
 use kwo_planner::tree::SmolStr;
 
-use super::seen::{MARK_TYPE, Raw, Seen, mark_name, marked};
+use super::seen::{Raw, Seen};
 use super::wire::{DnsName, Key, Line, Request, Trouble, begin, dns_name};
 use crate::providers::dns::records::{Content, RecordSet};
 use crate::providers::dns::server::{Patch, Wrote};
-
-/// How long a mark may be kept by resolvers, in seconds. All marks of a name are one set, and have one TTL.
-const MARK_TTL: u32 = 300;
-
-/// The longest text that one string of a TXT record has.
-const LONGEST_STRING: usize = 255;
+use crate::providers::dns::texts::{LONGEST_STRING, MARK_TTL, MARK_TYPE, mark_name, marked};
 
 /// One entry of an update; its class says what is asked of the data, or done with it.
 struct Entry {

@@ -1,11 +1,12 @@
 //! Servers of DNS zones, all by one contract, so that each scene of the tests is played on each of them. A new one is a
-//! file here and a row in [`ALL`]. They are real but for Cloudflare, which nobody can run.
+//! file here and a row in [`ALL`]. They are real but for Cloudflare and Route 53, which nobody can run.
 
 mod answers;
 pub mod cloudflare;
 mod front;
 mod knot;
 mod pdns;
+pub mod route53;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use cloudflare::Cloudflare;
 pub use front::{Front, Meddle, Then, what};
 pub use knot::{Knot, snippet};
 pub use pdns::PowerDns;
+pub use route53::Route53;
 
 /// The secrets of all servers have this in them, and no output may show it.
 pub const SECRET: &str = "sentinelOfTheDnsServer";
@@ -30,10 +32,11 @@ pub struct Row {
 }
 
 /// All servers.
-pub static ALL: [Row; 3] = [
+pub static ALL: [Row; 4] = [
     Row { name: "PowerDNS", start: |zone| Some(Arc::new(PowerDns::start(zone)?)) },
     Row { name: "Knot", start: |zone| Some(Arc::new(Knot::start(zone)?)) },
     Row { name: "Cloudflare", start: |zone| Some(Arc::new(Cloudflare::start(zone))) },
+    Row { name: "Route53", start: |zone| Some(Arc::new(Route53::start(zone)?)) },
 ];
 
 /// All records of one type at one name, as whoever runs the server sees them.
