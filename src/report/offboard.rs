@@ -112,8 +112,11 @@ impl Report for Plan<'_> {
         section(&mut out, &format!("Not kwo's, and cut only with {leave}"), &foreign, true);
         let destroy: Vec<&Pick> = offboarding.destroy.iter().collect();
         section(&mut out, "Stays after the cut; --stage destroy ends it later", &destroy, false);
-        let by_hand: Vec<&Pick> = offboarding.by_hand.iter().collect();
+        let gives_nothing = |pick: &&Pick| pick.id.system.rules().lost_with(&pick.id).is_some();
+        let (lost, by_hand): (Vec<&Pick>, Vec<&Pick>) = offboarding.by_hand.iter().partition(gives_nothing);
         section(&mut out, "kwo cannot cut this; run the command yourself", &by_hand, true);
+        let title = "Stays, and kwo never deletes it; run the command only when nobody needs it any more";
+        section(&mut out, title, &lost, true);
         if !offboarding.kept.is_empty() {
             let _ = writeln!(out, "\nStays, for another reason ({}):", offboarding.kept.len());
             for kept in &offboarding.kept {

@@ -131,7 +131,13 @@ fn sorted<'l>(leftovers: impl Iterator<Item = &'l Leftover>, found: &mut Offboar
             found.namespaces.push(left.id.name.clone());
         }
         match rank(&pick) {
-            _ if by_hand => found.by_hand.push(pick),
+            _ if by_hand => {
+                // Nobody may take it for a right that ends.
+                let lost =
+                    left.id.system.rules().lost_with(&left.id).filter(|_| whole && pick.why.is_empty());
+                let why = lost.map_or_else(|| pick.why.clone(), SmolStr::new_static);
+                found.by_hand.push(Pick { why, ..pick });
+            }
             Order::Right | Order::Credential | Order::Name => found.cut.push(pick),
             Order::Rest => found.destroy.push(pick),
         }

@@ -11,6 +11,7 @@ use testkit::places;
 
 use super::World;
 use super::pipelines::{ASKED, token};
+use super::transit::TRANSIT;
 
 impl World {
     /// Gives kwo the rights that the manual names for somebody who leaves.
@@ -88,9 +89,11 @@ fn a_tenant_loses_what_it_has_in_vault_and_gets_it_back_as_it_was() {
     let dora = world.bao.login("dora");
     world.connect();
     let tenants = format!(
-        "  {a}: {{owners: [alice, dora], members: [{{identity: bob, access: viewer}}]}}\n  {b}: {{owners: [bob]}}\n"
+        "  {a}: {{owners: [alice, dora], members: [{{identity: bob, access: viewer}}], transit: true}}\n  \
+         {b}: {{owners: [bob]}}\n"
     );
-    world.write_with(&world.of_token(), ASKED, &tenants);
+    world.bao.root("POST", "sys/mounts/transit", &json!({"type": "transit"}));
+    world.write_with(&world.of_token(), &format!("{ASKED}{TRANSIT}"), &tenants);
     world.apply(&[]).expect(0);
     let (alice, bob, eve) = (world.bao.login("alice"), world.bao.login("bob"), world.bao.login("eve"));
     let jwt = token(&a, "deployer", "vault");
@@ -117,10 +120,18 @@ fn a_tenant_loses_what_it_has_in_vault_and_gets_it_back_as_it_was() {
         "{page}"
     );
 
+    // The end of a key is the end of what it encrypted, and no part of a cut.
+    let key =
+        format!("vault:TransitKey/transit/kwo-{a}\n    nobody can decrypt afterwards what it encrypted\n");
+    let (others, kept) =
+        page.split_once("Stays, and kwo never deletes it; run the command only when nobody").unwrap();
+    assert!(kept.contains(&key) && !others.contains("TransitKey"), "{page}");
+
     // No more is she a leftover of kwo's.
     let left = world.kwo(&["offboard", "--leftovers"]).expect(0).out;
     let ends = left.split("Not kwo's, and cut only with").next().unwrap();
-    assert!(left.contains(&format!("kwo-{a}-owner/eve")) && !ends.contains("/eve"), "{left}");
+    let eve_there = format!("kwo-{a}-owner/eve");
+    assert!(left.contains(&eve_there) && !ends.contains(&eve_there), "{left}");
 
     // Without the right to delete, kwo says which one is missing, and does the rest.
     let typed = format!("offboard {a} (1 namespace)");
@@ -135,6 +146,9 @@ fn a_tenant_loses_what_it_has_in_vault_and_gets_it_back_as_it_was() {
         assert!(!world.may(token, &a));
     }
     assert!(world.may(&bob, &b), "what he has in another tenant stays");
+    let key = format!("transit/keys/kwo-{a}");
+    assert_eq!(world.bao.ask(&alice, "GET", &key, &Value::Null).0, 403);
+    assert_eq!(world.bao.root("GET", &key, &Value::Null)["latest_version"], 1);
     // The API server remembers a token for a moment.
     let refused = (0..40).any(|_| {
         let shut = world.bao.login_of_cluster("kwo-deployer", &jwt).0 != 200;
@@ -182,6 +196,7 @@ fn a_tenant_loses_what_it_has_in_vault_and_gets_it_back_as_it_was() {
     assert_eq!(world.still(), before);
     assert_eq!(world.plan("steps"), Vec::<String>::new());
     assert!(world.may(&alice, &a) && world.may(&eve, &a));
+    assert_eq!(world.bao.ask(&alice, "GET", &key, &Value::Null).0, 200);
 
     // By leave whoever others put there goes, too. The roster has the tenant no more, and the bindings say who was kwo's.
     world.write_with(&world.of_token(), ASKED, &format!("  {b}: {{owners: [bob]}}\n"));
