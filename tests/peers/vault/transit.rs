@@ -121,6 +121,8 @@ fn the_people_and_the_pipelines_of_a_namespace_use_its_key_and_nobody_else_does(
     world.write_keys("    pipelines: {}\n", &tenants.replace(", transit: true", ""));
     world.apply(&[]).expect(0);
     assert_eq!(world.uses(&login("alice"), "decrypt", &key, &secret).0, 403);
+    // The policy of pipelines is one for all of them, as the manual says.
+    assert_eq!(world.uses(&pipeline(&a), "decrypt", &key, &secret).0, 200);
     assert_eq!(world.plan("leftovers"), Vec::<String>::new());
     // It asks again, and gets the one that it had.
     world.write_keys("    pipelines: {}\n", &tenants);
