@@ -112,9 +112,9 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
         let of_tier = tenant.tier.as_ref().map_or_else(|| because.clone(), |tier| Reason::Roster(tier.at));
         let people = people::people(tenant);
         let labels = body::labels(Some(name.as_str()));
-        let only = [(name.text().clone(), because.clone())];
-        let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
-        let namespaces = if tenant.namespaces.is_empty() { Vec::from(only) } else { named.collect() };
+        let namespaces =
+            tenant.placed(name, *key).map(|(name, at)| (name.text().clone(), Reason::Roster(at)));
+        let namespaces: Vec<(SmolStr, Reason)> = namespaces.collect();
         let first = namespaces.first().map(|(name, _)| ResourceId::kube(Kind::Namespace, "", name.clone()));
         let shares = Shares::of(&terms, name, tenant);
         let alike = Alike::of((name, tenant), (&terms, &of_tier));

@@ -7,7 +7,7 @@ use crate::domains::tiers::Quota;
 use crate::roster::record::{choice, record};
 use crate::roster::{
     AnnotationKey, AnnotationValue, At, Identity, LabelKey, LabelValue, Map, Name, PathSegment, Quantity,
-    SecretName,
+    SecretName, Span,
 };
 
 /// The tier of a tenant that names none.
@@ -58,6 +58,16 @@ impl Tenant {
     pub fn spaces<'t>(&'t self, name: &'t Name) -> impl Iterator<Item = &'t Name> {
         let own = Some(name).filter(|_| self.namespaces.is_empty());
         own.into_iter().chain(self.namespaces.iter().map(|namespace| &namespace.value))
+    }
+
+    /// The same, each with where the roster names it. The tenant itself is named at this place.
+    pub fn placed<'t>(
+        &'t self,
+        name: &'t Name,
+        at: Span,
+    ) -> impl Iterator<Item = (&'t Name, Span)> + use<'t> {
+        let own = Some((name, at)).filter(|_| self.namespaces.is_empty());
+        own.into_iter().chain(self.namespaces.iter().map(|namespace| (&namespace.value, namespace.at)))
     }
 }
 

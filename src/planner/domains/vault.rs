@@ -27,9 +27,7 @@ const RESERVED: [&str; 2] = ["ci", "platform"];
 /// Checks what no single value shows.
 pub(crate) fn check(tenants: &Map<Name, Tenant>, findings: &mut Findings) {
     for (name, Entry { key, value: tenant }) in tenants {
-        let named = tenant.namespaces.iter().map(|at| (&at.value, at.at));
-        let own = Some((name, *key)).filter(|_| tenant.namespaces.is_empty());
-        for (namespace, at) in own.into_iter().chain(named) {
+        for (namespace, at) in tenant.placed(name, *key) {
             if !RESERVED.contains(&namespace.as_str()) {
                 continue;
             }
@@ -67,17 +65,15 @@ pub(crate) fn compile(
         let known: Vec<&Person<'_>> =
             everybody.iter().filter(|person| logs_in(person.identity) && level(person).is_some()).collect();
         let labels = mark(Some(name.as_str()));
-        let named = tenant.namespaces.iter().map(|at| (at.value.text().clone(), Reason::Roster(at.at)));
-        let own = (name.text().clone(), Reason::Roster(*key));
-        let own = Some(own).filter(|_| tenant.namespaces.is_empty());
-        for (namespace, because) in own.into_iter().chain(named) {
+        for (namespace, at) in tenant.placed(name, *key) {
+            let (namespace, because) = (namespace.text(), Reason::Roster(at));
             let from = resources.len();
             let transit = transit::asked(vault, tenant);
-            let space = Space { vault, transit, namespace: &namespace, labels: &labels, because: &because };
+            let space = Space { vault, transit, namespace, labels: &labels, because: &because };
             space.compile(&known, &mut logins, resources);
             if let (Some(mount), Some(asked)) = (transit, tenant.transit) {
                 let because = Reason::Roster(asked.at);
-                resources.push(transit::key(mount, &namespace, labels.clone(), because));
+                resources.push(transit::key(mount, namespace, labels.clone(), because));
             }
             take(resources, from);
         }

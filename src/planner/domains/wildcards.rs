@@ -63,10 +63,8 @@ pub fn of_tenant<'r>(
     (name, Entry { key, value: tenant }): (&'r Name, &'r Entry<Tenant>),
 ) -> impl Iterator<Item = Of<'r>> + use<'r> {
     let asked = wildcard(cluster).filter(|_| wants(tenant));
-    let only = Some((name, *key)).filter(|_| tenant.namespaces.is_empty());
-    let spaces = only.into_iter().chain(tenant.namespaces.iter().map(|at| (&at.value, at.at)));
     // One that is too long is refused by the checks.
-    spaces.filter_map(move |(namespace, at)| {
+    tenant.placed(name, *key).filter_map(move |(namespace, at)| {
         let wildcard = asked?;
         let host = pattern(namespace, &wildcard.zone.value).parse().ok()?;
         Some(Of { tenant: name, namespace, at, host, wildcard })
@@ -159,8 +157,7 @@ fn without(cluster: &Cluster, tenants: &Map<Name, Tenant>, findings: &mut Findin
 /// A name has 253 characters at most.
 fn too_long(zone: &At<ZoneName>, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
     for (name, Entry { key, value: tenant }) in tenants.iter().filter(|(_, entry)| wants(&entry.value)) {
-        let only = Some((name, *key)).filter(|_| tenant.namespaces.is_empty());
-        let spaces = only.into_iter().chain(tenant.namespaces.iter().map(|at| (&at.value, at.at)));
+        let spaces = tenant.placed(name, *key);
         for (namespace, at) in spaces.filter(|(space, _)| pattern(space, &zone.value).len() > 253) {
             let message = format!("the wildcard of namespace `{namespace}` would be over 253 characters");
             let finding = Finding::new("bad-wildcard-zone", at, message, "expected a shorter name");

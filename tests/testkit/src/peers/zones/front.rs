@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Ask;
-use crate::loopback::Reply;
+use crate::loopback::{Asked, Loopback, Reply};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,6 +30,17 @@ pub struct Front {
     pub address: SocketAddr,
     /// Keeps it.
     pub kept: Box<dyn std::any::Any + Send + Sync>,
+}
+
+impl Front {
+    /// One for an API: it answers a request itself where this says how, and asks the server for the rest.
+    pub(super) fn before(
+        answer: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+        server: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Front {
+        let front = Loopback::start(move |asked| answer(&asked).unwrap_or_else(|| server(&asked)));
+        Front { address: front.address, kept: Box::new(front) }
+    }
 }
 
 /// What a test says of a request whose answer is fetched by this: what then, and the answer if it was fetched already.

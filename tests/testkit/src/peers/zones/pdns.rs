@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::front::replied;
 use super::{Ask, Front, Meddle, Resolved, SECRET, Set, ZoneServer, answers};
 use crate::live;
-use crate::loopback::{Asked, Loopback, Reply};
+use crate::loopback::{Asked, Reply};
 use crate::peers::http::{Message, Request};
 use crate::peers::{Running, free_port, local, program};
 
@@ -83,8 +83,7 @@ impl PowerDns {
         answer: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Front {
         let server = Arc::clone(self);
-        let front = Loopback::start(move |asked| answer(&asked).unwrap_or_else(|| server.forward(&asked)));
-        Front { address: front.address, kept: Box::new(front) }
+        Front::before(answer, move |asked| server.forward(asked))
     }
 
     /// Passes a request on.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::front::replied;
 use super::{Ask, Front, Meddle, Resolved, SECRET, Set, ZoneServer};
-use crate::loopback::{Asked, Loopback, Reply};
+use crate::loopback::{Asked, Reply};
 use crate::peers::http::Request;
 use crate::peers::{Running, free_port, local, program};
 use crate::places;
@@ -124,8 +124,7 @@ impl Route53 {
         answer: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Front {
         let server = Arc::clone(self);
-        let front = Loopback::start(move |asked| answer(&asked).unwrap_or_else(|| server.forward(&asked)));
-        Front { address: front.address, kept: Box::new(front) }
+        Front::before(answer, move |asked| server.forward(asked))
     }
 
     /// Passes a request on, with all header lines that may be signed.
