@@ -149,6 +149,12 @@ impl Rights {
             if kind.look() == Look::Private {
                 self.add(place(desired, resource), kind, &resource.id.name, &["list"]);
             }
+            // To see whether the Secret of a new certificate is somebody else's.
+            if let Some(secret) = resource.body.at("/spec/secretName").and_then(Tree::as_text)
+                && kind == Kind::Certificate
+            {
+                self.add("", Kind::Secret, secret, &["list"]);
+            }
             for secret in revealed(desired, resource) {
                 self.add(&secret.scope, Kind::Secret, &secret.name, &["get"]);
             }

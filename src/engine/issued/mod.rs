@@ -1,6 +1,7 @@
 //! What cert-manager says of the Certificates and the issuers that the roster asks for: how long each is valid, what it
 //! waits for, and what failed. An object that is there is no certificate yet, so a run holds what does not work.
 
+mod taken;
 mod weekly;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+pub use taken::taken;
 pub use weekly::over;
 
 use crate::providers::Surroundings;

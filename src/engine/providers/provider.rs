@@ -176,6 +176,12 @@ pub trait Surroundings: Send + Sync {
         take: &'a mut (dyn FnMut(&Tree) + Send),
     ) -> Promise<'a, Result<(), SmolStr>>;
 
+    /// The metadata of all Secrets of this name, one at most in each namespace.
+    ///
+    /// # Errors
+    /// When not all of them could be looked at, with the reason.
+    fn secrets_called<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Vec<Tree>, SmolStr>>;
+
     /// How many pods run in these namespaces.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ pub(super) async fn look_again(
     };
     observed.renew(home.look_again(desired, &touched(steps)).await);
     works(home, desired, observed);
-    let now = planned(home, desired, observed, adopt, steps.provenance.clone());
+    let now = planned(home, desired, observed, adopt, steps.provenance.clone()).await;
     let checked = check(&now, observed);
     (checked.map(|()| now), Extent::Objects(steps.steps.len()))
 }

@@ -1,5 +1,6 @@
 //! Look and plan: the secrets that the roster refers to, what is there, whose it is, and the checked plan.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::keeper::{Keeper, Kept, keeper, kept};
 use kwo_planner::observed::Observed;
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
-use kwo_planner::resource::Desired;
+use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::verify::{Violation, verify};
+use smol_str::SmolStr;
 
-use crate::issued::{over, weigh};
+use crate::issued::{over, taken, weigh};
 use crate::providers::Home;
 use crate::references::{Places, resolve};
 use crate::target::TargetOptions;
@@ -93,14 +95,15 @@ pub async fn look(
         provenance.kept_by =
             names.then(|| keeper(&observed)).flatten().map(|keeper| keeper.to_string().into());
     }
-    let plan = planned(home, desired, &mut observed, adopt, provenance);
+    let plan = planned(home, desired, &mut observed, adopt, provenance).await;
     check(&plan, &observed)?;
     Ok(Looked { plan, observed })
 }
 
-/// The plan, with the new certificates held for which the week has no room. Only those that would be made take room, so it
-/// takes a plan to know, and a second one where there is too little. A directory asks nobody for certificates.
-pub(super) fn planned(
+/// The plan, with the new certificates held for which there is no room: because others have the Secret, or because the week
+/// has none. Only those that would be made take room, so it takes a plan to know, and a further one where there is too
+/// little. A directory asks nobody for certificates.
+pub(super) async fn planned(
     home: &dyn Home,
     desired: &Desired,
     observed: &mut Observed,
@@ -108,14 +111,26 @@ pub(super) fn planned(
     provenance: Provenance,
 ) -> Plan {
     let all = plan(desired, observed, adopt, provenance);
-    if home.surroundings().is_none() {
-        return all;
-    }
+    let Some(cluster) = home.surroundings() else { return all };
+    let taken = taken(&all, observed, cluster).await;
+    let all = without(taken, all, desired, observed, adopt);
+    // What is held already takes no room.
     let over = over(&all, desired, observed, Timestamp::now());
-    if over.is_empty() {
+    without(over, all, desired, observed, adopt)
+}
+
+/// The plan in which these are held, too.
+fn without(
+    held: BTreeMap<ResourceId, SmolStr>,
+    all: Plan,
+    desired: &Desired,
+    observed: &mut Observed,
+    adopt: &Adopt,
+) -> Plan {
+    if held.is_empty() {
         return all;
     }
-    observed.blocked.extend(over);
+    observed.blocked.extend(held);
     plan(desired, observed, adopt, all.provenance)
 }
 

@@ -183,3 +183,38 @@ fn what_a_week_has_no_room_for_waits_in_the_order_of_the_roster() {
     node.settled(&WITH);
     kubectl_ok(&["delete", "clusterissuer", "--all"]);
 }
+
+#[test]
+fn a_secret_of_others_is_no_place_for_a_certificate() {
+    let name = unique("taken");
+    let tenants = format!("tenants: {{{name}: {{tier: plain, domains: [{name}.example.com]}}}}\n");
+    let roster = |acme: &str| sections(&format!(", staging: true{acme}")) + &tenants;
+    let Some(node) = Node::new(&roster("").replace(&format!("domains: [{name}.example.com]"), "")) else {
+        return;
+    };
+    node.foreign("apiVersion: v1\nkind: Namespace\nmetadata: {name: cert-manager}\n");
+    node.apply(&[], &WITH).expect(0);
+    // From before kwo: the pair of somebody, and what cert-manager wrote for an earlier Certificate of this name.
+    let before = |secret: &str, annotations: &str| {
+        node.foreign(&format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {secret}, namespace: {name}, annotations: {{{annotations}}}}}\n\
+             stringData: {{tls.key: of-somebody}}\n"
+        ));
+    };
+    before("kwo-wildcard-tls", "");
+    before("kwo-domains-tls", "cert-manager.io/certificate-name: kwo-domains");
+    node.bench.write(&roster(", wildcard: {zone: apps.example.com}"));
+    let ran = node.apply(&[], &WITH).expect(5);
+    let why = "there is a Secret kwo-wildcard-tls that cert-manager did not write for this Certificate";
+    assert!(ran.out.contains(why) || ran.err.contains(why), "{}{}", ran.out, ran.err);
+    let there = kubectl_ok(&["get", "certificates", "-n", &name, "-o", "name"]);
+    assert_eq!(there, "certificate.cert-manager.io/kwo-domains\n");
+    // Adoption is no leave to write over it.
+    let id = format!("kube:Certificate/{name}/kwo-wildcard");
+    let seen = node.kwo(&["plan", "--adopt", "-o", "json"], &WITH).expect(5);
+    assert_eq!(held(&serde_json::from_str(&seen.out).unwrap()), [id.as_str()]);
+    kubectl_ok(&["delete", "secret", "kwo-wildcard-tls", "-n", &name]);
+    node.apply(&[], &WITH).expect(0);
+    node.settled(&WITH);
+    kubectl_ok(&["delete", "clusterissuer", "--all"]);
+}

@@ -36,6 +36,10 @@ impl Surroundings for Kube {
         Box::pin(self.list(kind, namespace, take))
     }
 
+    fn secrets_called<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Vec<Tree>, SmolStr>> {
+        Box::pin(self.called(name))
+    }
+
     fn running<'a>(&'a self, namespaces: &'a BTreeSet<SmolStr>) -> Promise<'a, Result<usize, SmolStr>> {
         Box::pin(self.count(namespaces))
     }
@@ -49,27 +53,45 @@ impl Kube {
             Some(one) => format!("/namespaces/{}", segment(one).map_err(|why| failed(&why))?),
             None => String::new(),
         };
-        let (mut from, mut count) = (String::new(), 0);
+        let mut count = 0;
+        let mut take = |pod: &Tree| {
+            let namespace = pod.at("/metadata/namespace").and_then(Tree::as_text);
+            count += usize::from(namespace.is_some_and(|namespace| namespaces.contains(namespace)));
+        };
+        self.metadata(&format!("{place}/pods"), "status.phase%3DRunning", &mut take)
+            .await
+            .map_err(|why| failed(&why))?;
+        Ok(count)
+    }
+
+    /// By a LIST that a rule about this one name allows.
+    async fn called(&self, name: &str) -> Result<Vec<Tree>, SmolStr> {
+        let mut secrets = Vec::new();
+        let one = format!("metadata.name%3D{}", encoded(name));
+        let listed = self.metadata("/secrets", &one, &mut |secret| secrets.push(secret.clone())).await;
+        listed.map_err(|why| format_smolstr!("list secrets: {why}"))?;
+        Ok(secrets)
+    }
+
+    /// Hands on the metadata of all objects at a place of the core API for which these fields are so.
+    async fn metadata(
+        &self,
+        place: &str,
+        fields: &str,
+        take: &mut (dyn FnMut(&Tree) + Send),
+    ) -> Result<(), SmolStr> {
+        let mut from = String::new();
         loop {
-            let path = format!("/api/v1{place}/pods?limit={MANY}&fieldSelector=status.phase%3DRunning{from}");
+            let path = format!("/api/v1{place}?limit={MANY}&fieldSelector={fields}{from}");
             let asked = self.wire.ask(&Call::metadata(path)).await;
-            let answer = asked.outcome.map_err(|trouble| failed(&trouble.refusal(asked.tries)))?;
+            let answer =
+                asked.outcome.map_err(|trouble| SmolStr::from(trouble.refusal(asked.tries).to_string()))?;
             if !answer.is_success() {
-                return Err(failed(&answer.refusal(asked.tries)));
+                return Err(answer.refusal(asked.tries).to_string().into());
             }
-            let page: Tree =
-                serde_json::from_slice(&answer.body).map_err(|_| failed(&"the answer cannot be read"))?;
-            let Some(Tree::List(items)) = page.get("items") else {
-                return Err(failed(&"the answer is not a list"));
-            };
-            let here = |pod: &&Tree| {
-                let namespace = pod.at("/metadata/namespace").and_then(Tree::as_text);
-                namespace.is_some_and(|namespace| namespaces.contains(namespace))
-            };
-            count += items.iter().filter(here).count();
-            match page.at("/metadata/continue").and_then(Tree::as_text).filter(|next| !next.is_empty()) {
-                Some(next) => from = format!("&continue={}", encoded(next)),
-                None => return Ok(count),
+            match page(&answer.body, take)? {
+                Some(next) => from = next,
+                None => return Ok(()),
             }
         }
     }
@@ -104,16 +126,23 @@ impl Kube {
             if !answer.is_success() {
                 return Err(failed(&answer.refusal(asked.tries)));
             }
-            let page: Tree =
-                serde_json::from_slice(&answer.body).map_err(|_| failed(&"the answer cannot be read"))?;
-            let Some(Tree::List(items)) = page.get("items") else {
-                return Err(failed(&"the answer is not a list"));
-            };
-            items.iter().for_each(&mut *take);
-            match page.at("/metadata/continue").and_then(Tree::as_text).filter(|next| !next.is_empty()) {
-                Some(next) => from = format!("&continue={}", encoded(next)),
+            match page(&answer.body, take).map_err(|why| failed(&why))? {
+                Some(next) => from = next,
                 None => return Ok(()),
             }
         }
     }
+}
+
+/// Hands on the objects of a page, and gives what the path to the next one ends with, where there is one.
+fn page(body: &[u8], take: &mut (dyn FnMut(&Tree) + Send)) -> Result<Option<String>, &'static str> {
+    let page: Tree = serde_json::from_slice(body).map_err(|_| "the answer cannot be read")?;
+    match page.get("items") {
+        Some(Tree::List(items)) => items.iter().for_each(&mut *take),
+        // A server writes `null` for a list of metadata that it has nothing for.
+        Some(Tree::Null) => {}
+        _ => return Err("the answer is not a list"),
+    }
+    let next = page.at("/metadata/continue").and_then(Tree::as_text).filter(|next| !next.is_empty());
+    Ok(next.map(|next| format!("&continue={}", encoded(next))))
 }
