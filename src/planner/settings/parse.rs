@@ -111,12 +111,19 @@ fn check(settings: &Settings, findings: &mut Findings) {
     }
     for secret in secrets(settings) {
         if matches!(secret.value, SecretRef::Kube { .. } | SecretRef::Vault { .. } | SecretRef::Generate(_)) {
-            findings.push(Finding::new(
+            let finding = Finding::new(
                 "bad-secret",
                 secret.at,
                 format!("the settings cannot have a secret from `{}`", secret.value),
                 "expected `env`, `file`, `credential` or `age`: kwo needs it even without a cluster and a roster",
-            ));
+            );
+            findings.push(match secret.value {
+                SecretRef::Vault { .. } => finding.hint(
+                    "the address of Vault is in the roster, which kwo has not read yet: let Vault Agent or `bao agent` write \
+                     the secret into a file, and write `{file: PATH}`",
+                ),
+                _ => finding,
+            });
         }
     }
 }
