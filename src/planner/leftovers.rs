@@ -73,7 +73,9 @@ pub(crate) fn left_in(
         return;
     }
     for set in shape.sets.iter().filter(|set| !shape.is_filled(set)) {
-        entries(resource, present, reach, set, leftovers);
+        for (place, _) in places(shape, set, &resource.body, &present.body) {
+            entries(resource, present, reach, &place, leftovers);
+        }
     }
     let noted = shape.noted.iter().filter(|(.., note)| present.body.at(note).is_some());
     let noted = noted.map(|(pattern, is_ours, _)| (pattern, is_ours));
@@ -122,7 +124,7 @@ fn added(
 }
 
 /// The places in what was seen that a pattern leads to, each with what is wanted there. `*` stands for an entry of a list
-/// with keys that is wanted: what others have beside it is not kwo's.
+/// with keys that is wanted, or a key of a map: what others have beside it is not kwo's.
 fn places<'w>(
     shape: &Shape,
     pattern: &str,
@@ -132,7 +134,12 @@ fn places<'w>(
     let Some((list, rest)) = pattern.split_once("/*") else {
         return vec![(pattern.to_owned(), wanted.at(pattern))];
     };
-    let Some(key) = shape.key(list) else { return Vec::new() };
+    let Some(key) = shape.key(list) else {
+        let found = found.at(list).map(Tree::entries).unwrap_or_default();
+        let wanted = |name: &str| wanted.at(list).and_then(|wanted| wanted.get(name));
+        let both = found.iter().filter_map(|(name, _)| Some((name, wanted(name)?)));
+        return both.map(|(name, wanted)| (format!("{}{rest}", join(list, name)), wanted.at(rest))).collect();
+    };
     let entries = wanted.at(list).map(Tree::items).unwrap_or_default();
     let found = found.at(list).map(Tree::items).unwrap_or_default().iter().enumerate();
     found
@@ -245,14 +252,18 @@ fn field(
     value: Option<Tree>,
     grants: Option<String>,
 ) -> Leftover {
+    let gives = resource.id.system.rules().field_gives(&resource.id, pointer, value.as_ref());
     Leftover {
         id: resource.id.clone(),
         pointer: Some(pointer.into()),
         command: ending_of_field(&resource.id, pointer, value.as_ref(), reach),
         in_force: in_force(&resource.id, &present.body, Some(pointer), value.as_ref()).map(SmolStr::from),
         value,
-        tenant: tenant(present),
-        grants: grants.or_else(|| opened(&resource.id, pointer, present)).map(SmolStr::from),
+        tenant: Some(tenant(present))
+            .filter(|tenant| !tenant.is_empty())
+            .or_else(|| resource.id.system.rules().field_is_of(&resource.id, pointer))
+            .unwrap_or_default(),
+        grants: grants.or_else(|| opened(&resource.id, pointer, present)).or(gives).map(SmolStr::from),
         within: None,
         rights_command: None,
     }

@@ -35,8 +35,7 @@ use crate::tree::{SmolStr, Tree, join};
 pub fn compile(roster: &Roster) -> Result<Desired, Clash> {
     let mut resources = Vec::with_capacity(16 + roster.tenants().len() * 10);
     each(roster, &mut resources, |_| {});
-    let vault = roster.vault().map(|(_, vault)| vault.connection());
-    let connections = vault.into_iter().chain(zones::connections(roster)).collect();
+    let connections = vault::connection(roster).into_iter().chain(zones::connections(roster)).collect();
     let weekly = roster.cluster().acme.as_ref().and_then(Acme::weekly);
     let desired = Desired::new(resources, roster.sources().clone())?;
     Ok(desired.reached_by(connections).with_certificates_a_week(weekly))

@@ -51,6 +51,7 @@ pub(crate) mod totals;
 mod traefik;
 mod transit;
 mod unique;
+mod user_list;
 pub(crate) mod vault;
 pub mod wildcards;
 pub mod zone_hosts;

@@ -11,7 +11,7 @@ use super::document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 use super::part::foreign;
 use super::{
     bounding, bounds, claims, dns, networks, overcommit, registry, shares, size, starting, systems, tiers,
-    totals, transit, vault, wildcards, zones,
+    totals, transit, user_list, vault, wildcards, zones,
 };
 use crate::policy;
 use crate::roster::node::{Key, Node, Value};
@@ -125,6 +125,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
         vault::check(&tenants, &mut findings);
     }
     transit::check(&systems, &tenants, &mut findings);
+    user_list::check(&systems, &tenants, &mut findings);
     if let Some(policy) = &policy {
         policy::check(policy, &mut findings);
     }

@@ -14,7 +14,7 @@ use crate::observed::MARK;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::At;
 use crate::tree::Tree;
-use crate::vault::{DEPLOYER, VaultKind, pipelines_policy};
+use crate::vault::{DEPLOYER, VaultKind, own_role, pipelines_policy};
 
 /// For how many seconds a login of a pipeline is good.
 const LOGIN: u64 = 3600;
@@ -38,6 +38,52 @@ pub(super) fn compile(vault: &Vault, resources: &mut Vec<Resource>) {
             ("ttl", Tree::from(TOKEN[0])),
         ]);
         resources.push(Resource::new(id, body, Arc::new([]), Reason::Roster(*at)));
+    }
+}
+
+/// The roles that are there for one namespace alone, where the roster asks for them.
+pub(super) fn of_namespace(
+    vault: &Vault,
+    namespace: &SmolStr,
+    labels: &Tree,
+    because: &Reason,
+    resources: &mut Vec<Resource>,
+) {
+    if !vault.has_own_roles() {
+        return;
+    }
+    let name = own_role(namespace);
+    let parts = |more: [(&'static str, Tree); 4]| {
+        let common = [
+            ("metadata", map([("labels", labels.clone())])),
+            ("namespaceLabels", map([])),
+            ("namespaces", Tree::texts([namespace.clone()])),
+        ];
+        Tree::map(common.into_iter().chain(more))
+    };
+    if let Some(At { value: pipelines, at: _ }) = &vault.pipelines {
+        let mount = pipelines.mount();
+        let policy = ResourceId::vault(VaultKind::Policy, "", pipelines_policy(mount.text()));
+        let id = ResourceId::vault(VaultKind::AuthRole, mount.text().clone(), name.clone());
+        let given = Tree::list([Tree::from(&policy.name)]);
+        let body = parts([
+            ("accounts", words(&[ACCOUNT])),
+            ("audience", Tree::from(pipelines.audience())),
+            ("maxTtl", Tree::from(LOGIN)),
+            ("policies", given),
+        ]);
+        let body = body.with("/ttl", Tree::from(LOGIN));
+        resources.push(Resource::new(id, body, Arc::new([policy]), because.clone()));
+    }
+    if let Some(At { value: mount, at: _ }) = &vault.deployers {
+        let id = ResourceId::vault(VaultKind::SecretsRole, mount.text().clone(), name);
+        let body = parts([
+            ("account", Tree::from(ACCOUNT)),
+            ("maxTtl", Tree::from(TOKEN[1])),
+            ("ttl", Tree::from(TOKEN[0])),
+            ("metadata", map([("labels", labels.clone())])),
+        ]);
+        resources.push(Resource::new(id, body, Arc::new([]), because.clone()));
     }
 }
 
@@ -90,6 +136,19 @@ fn policy_text(vault: &Vault, mount: &PathSegments) -> Vec<String> {
         lines.extend(transit::uses(&transit.value, &transit::name(&namespace)));
     }
     lines
+}
+
+/// The same by the role of this namespace. Whoever asks by it need not name the namespace, and can name no other.
+pub(super) fn may_get_own_tokens(mount: &PathSegments, namespace: &SmolStr) -> [String; 7] {
+    [
+        format!("path {} {{", quoted(&format!("{mount}/creds/{}", own_role(namespace)))),
+        "  capabilities = [\"update\"]".to_owned(),
+        "  allowed_parameters = {".to_owned(),
+        format!("    \"kubernetes_namespace\" = [{}]", quoted(namespace)),
+        "    \"ttl\" = []".to_owned(),
+        "  }".to_owned(),
+        "}".to_owned(),
+    ]
 }
 
 /// What an owner needs to get a token of the service account of this namespace, and of no other.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::roster::record::record;
+use crate::roster::record::{choice, record};
 use crate::roster::scalar::{Refusal, quote, text_type};
 use crate::roster::{At, Certificates, Finding, Findings, OidcWord, SecretRef, Span};
 use crate::systems::Connection;
@@ -36,11 +36,27 @@ record! {
         /// The path of the Kubernetes secrets engine from which owners get tokens of the service account `deployer` of
         /// their namespaces. Default: they get none.
         pub deployers: Option<At<PathSegments>>,
+        /// Whether each namespace has roles of its own besides, `<namespace>-deployer`, as pipelines from before name them.
+        /// Default: shared, and nobody looks for such roles.
+        pub layout: Option<At<Layout>>,
         /// The path of the transit engine that has a key for each namespace of the tenants that ask for one. Default: no
         /// tenant may ask.
         pub transit: Option<At<PathSegments>>,
+        /// The path of the entry with the list of users, `k8s_users`, that stacks of Terraform read: the store, and the path in
+        /// it. Default: kwo writes no such list.
+        pub k8s_users: Option<At<PathSegments>> = "k8sUsers",
         /// The certificate authority of the server, if it is not a public one.
         pub ca: Option<At<Certificates>>,
+    }
+}
+
+choice! {
+    /// Which roles pipelines name.
+    pub enum Layout: "layout" {
+        /// The one that is there for all namespaces. Roles of single namespaces are told as left over.
+        Shared = "shared",
+        /// The one of their namespace, too.
+        PerNamespace = "per-namespace",
     }
 }
 
@@ -194,10 +210,16 @@ impl Vault {
         self.kv.as_ref().map_or_else(|| PathSegments(SmolStr::new_static("secret")), |kv| kv.value.clone())
     }
 
+    /// Has each namespace roles of its own?
+    pub(crate) fn has_own_roles(&self) -> bool {
+        self.layout.as_ref().is_some_and(|layout| layout.value == Layout::PerNamespace)
+    }
+
     /// How kwo comes to it.
     #[must_use]
     pub fn connection(&self) -> Connection {
-        let Vault { address, login, people, kv: _, pipelines, deployers, transit, ca } = self;
+        let Vault { address, login, people, kv: _, pipelines, deployers, layout, transit, k8s_users, ca } =
+            self;
         let mut settings =
             vec![("address", Tree::from(address.value.text())), ("people", Tree::from(people.value.text()))];
         settings.push(("kv", Tree::from(self.kv().text())));
@@ -210,8 +232,14 @@ impl Vault {
         if let Some(deployers) = deployers {
             settings.push(("deployers", Tree::from(deployers.value.text())));
         }
+        if layout.is_some() {
+            settings.push(("layout", Tree::from(true)));
+        }
         if let Some(transit) = transit {
             settings.push(("transit", Tree::from(transit.value.text())));
+        }
+        if let Some(path) = k8s_users {
+            settings.push(("users", Tree::from(path.value.text())));
         }
         let Login { token, app_role, kubernetes } = &login.value;
         let mut secrets = BTreeMap::new();
@@ -244,6 +272,19 @@ impl Vault {
 /// Checks what no single value shows.
 pub(crate) fn check(systems: &Systems, findings: &mut Findings) {
     let Some(vault) = &systems.vault else { return };
+    if let Some(layout) = &vault.value.layout
+        && vault.value.pipelines.is_none()
+        && vault.value.deployers.is_none()
+    {
+        let message = "there are no roles of pipelines that could have a layout";
+        let finding = Finding::new(
+            "layout-of-nothing",
+            layout.at,
+            message,
+            "expected `pipelines` or `deployers` beside it",
+        );
+        findings.push(finding.hint("write `pipelines: {}` below `systems.vault`, say, or leave this out"));
+    }
     let Login { token, app_role, kubernetes } = &vault.value.login.value;
     let ways =
         [token.is_some(), app_role.is_some(), kubernetes.is_some()].into_iter().filter(|way| *way).count();

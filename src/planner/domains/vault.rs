@@ -14,10 +14,12 @@ use super::pipelines;
 use super::systems::{PathSegments, Vault};
 use super::tenants::{Access, Tenant};
 use super::transit;
+use super::user_list;
 use crate::domains::Roster;
 use crate::resource::{Reason, Resource, ResourceId};
 
 use crate::roster::{Entry, Finding, Findings, Identity, Map, Name};
+use crate::systems::Connection;
 use crate::tree::{SmolStr, Tree};
 use crate::vault::{OURS, VaultKind};
 
@@ -58,6 +60,7 @@ pub(crate) fn compile(
     let Some((_, vault)) = roster.vault() else { return };
     let from = resources.len();
     pipelines::compile(vault, resources);
+    user_list::compile(roster, vault, resources);
     take(resources, from);
     let mut logins = BTreeSet::new();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
@@ -71,6 +74,7 @@ pub(crate) fn compile(
             let transit = transit::asked(vault, tenant);
             let space = Space { vault, transit, namespace, labels: &labels, because: &because };
             space.compile(&known, &mut logins, resources);
+            pipelines::of_namespace(vault, namespace, &labels, &because, resources);
             if let (Some(mount), Some(asked)) = (transit, tenant.transit) {
                 let because = Reason::Roster(asked.at);
                 resources.push(transit::key(mount, namespace, labels.clone(), because));
@@ -78,6 +82,18 @@ pub(crate) fn compile(
             take(resources, from);
         }
     }
+}
+
+/// The way to it, with the namespaces whose roles kwo writes there.
+pub(crate) fn connection(roster: &Roster) -> Option<Connection> {
+    let (_, vault) = roster.vault()?;
+    let way = vault.connection();
+    if !vault.has_own_roles() {
+        return Some(way);
+    }
+    let spaces = roster.tenants().iter().flat_map(|(name, entry)| entry.value.spaces(name));
+    let spaces = Tree::texts(spaces.map(|space| space.text().clone()));
+    Some(Connection { settings: way.settings.with("/namespaces", spaces), ..way })
 }
 
 /// Can this be somebody who logs in to Vault as a person does? Service accounts log in by other ways.
@@ -177,6 +193,9 @@ pub(crate) fn policy_lines(
     }
     if let (Access::Owner, Some(deployers)) = (access, &vault.deployers) {
         text.extend(pipelines::may_get_tokens(&deployers.value, namespace));
+        if vault.has_own_roles() {
+            text.extend(pipelines::may_get_own_tokens(&deployers.value, namespace));
+        }
     }
     text
 }

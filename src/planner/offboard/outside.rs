@@ -166,8 +166,9 @@ fn is_kwos(lines: &[&str], vault: &Vault, space: &SmolStr, level: Access) -> boo
         let with = |transit| lines == policy_lines(vault, transit, space, level);
         with(None) || vault.transit.as_ref().is_some_and(|mount| with(Some(&mount.value)))
     };
-    // Also one from before the roster let owners get tokens, or the tenant asked for a key.
-    written(vault) || written(&Vault { deployers: None, ..vault.clone() })
+    // Also one from before the roster let owners get tokens, or by roles of their namespaces, or the tenant asked for a key.
+    let shared = Vault { layout: None, ..vault.clone() };
+    written(vault) || written(&shared) || written(&Vault { deployers: None, ..shared })
 }
 
 /// What it gives in Vault when it comes back, read off what would be written.

@@ -8,6 +8,7 @@ pub mod node;
 mod rules;
 pub mod vault;
 pub mod vault_rights;
+mod vault_users;
 
 pub use connection::Connection;
 pub use rules::{Order, Rules};

@@ -67,6 +67,16 @@ pub trait Rules: Sync {
         None
     }
 
+    /// What a field that is left over in an object still gives somebody, in a sentence.
+    fn field_gives(&self, _id: &ResourceId, _pointer: &str, _value: Option<&Tree>) -> Option<String> {
+        None
+    }
+
+    /// The tenant that a field in an object of all tenants is for, by its pointer.
+    fn field_is_of(&self, _id: &ResourceId, _pointer: &str) -> Option<SmolStr> {
+        None
+    }
+
     /// Is it nobody's, so that nobody has to be asked before something is built on it?
     fn is_nobodys(&self, _id: &ResourceId) -> bool {
         false

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use smol_str::format_smolstr;
 
-use super::{Connection, Order, Rules, System};
+use super::{Connection, Order, Rules, System, vault_users as users};
+use crate::compare::Difference;
 use crate::endings::word;
 use crate::observed::{Present, Reach};
 use crate::plain::one_line;
@@ -34,9 +35,16 @@ pub enum VaultKind {
     SecretsRole,
     /// What a namespace encrypts with: a key of a transit engine. Its scope is the path of the engine.
     TransitKey,
+    /// The list of users that stacks of Terraform read: a key of an entry in the store. Its scope and its name together are the
+    /// path of the entry. Its body is `users`: of each the fields that kwo writes, and nothing else of the entry.
+    UserList,
 }
 
-/// What the name of every object begins with that kwo makes in Vault. It touches nothing that is named otherwise.
+/// The key of the entry that has the list of users.
+pub const USERS: &str = "k8s_users";
+
+/// What the name of every object begins with that kwo makes in Vault, but the list of users. It touches nothing that is named
+/// otherwise.
 pub const OURS: &str = "kwo-";
 
 /// The name of the one part that Vault has: all of it.
@@ -56,6 +64,21 @@ pub fn pipelines_policy(mount: &str) -> SmolStr {
     }
 }
 
+/// What the name of a role of one namespace ends with.
+const OWN_ROLE: &str = "-deployer";
+
+/// The name of the roles of a namespace, as setups from before kwo have it.
+#[must_use]
+pub fn own_role(namespace: &str) -> SmolStr {
+    format_smolstr!("{namespace}{OWN_ROLE}")
+}
+
+/// Can a role of this name be kwo's?
+#[must_use]
+pub fn is_role(name: &str) -> bool {
+    name.strip_suffix(OWN_ROLE).is_some_and(|rest| !rest.is_empty())
+}
+
 /// Is it such a policy, by its name?
 #[must_use]
 pub fn is_of_pipelines(policy: &str) -> bool {
@@ -66,6 +89,12 @@ static GROUP: Shape = Shape { sets: &["/policies"], immutable: &["/type"], grant
 static MEMBER: Shape = Shape { grants: true, ..PLAIN };
 static AUTH_ROLE: Shape = Shape { sets: &["/policies"], whole: &["/namespaceLabels"], grants: true, ..PLAIN };
 static SECRETS_ROLE: Shape = Shape { whole: &["/namespaceLabels"], grants: true, ..PLAIN };
+static USER_LIST: Shape = Shape {
+    sets: &["/users/*/domains", "/users/*/namespaces"],
+    quantities: &["/users/*/quota/*"],
+    ours: &[("/users", |_| true)],
+    ..PLAIN
+};
 static TRANSIT_KEY: Shape = Shape { immutable: &["/exportable", "/type"], ..PLAIN };
 
 /// Vault or OpenBao.
@@ -106,6 +135,7 @@ impl Rules for OfVault {
             VaultKind::AuthRole => &AUTH_ROLE,
             VaultKind::SecretsRole => &SECRETS_ROLE,
             VaultKind::TransitKey => &TRANSIT_KEY,
+            VaultKind::UserList => &USER_LIST,
         })
     }
 
@@ -120,6 +150,9 @@ impl Rules for OfVault {
 
     /// Only the adapter knows the ids that lead to a member, an entity or a group with an alias.
     fn ending(&self, id: &ResourceId, reach: &Reach) -> String {
+        if id.vault_kind() == Some(VaultKind::UserList) {
+            return self.showing(id, reach);
+        }
         if let Some(command) = reach.commands.get(id) {
             return command.to_string();
         }
@@ -137,7 +170,11 @@ impl Rules for OfVault {
         }
     }
 
-    fn ending_of_field(&self, id: &ResourceId, _: &str, value: Option<&Tree>, reach: &Reach) -> String {
+    fn ending_of_field(&self, id: &ResourceId, pointer: &str, value: Option<&Tree>, reach: &Reach) -> String {
+        if id.vault_kind() == Some(VaultKind::UserList) {
+            return users::without(&bao(reach), id, (pointer, value), reach)
+                .unwrap_or_else(|| self.showing(id, reach));
+        }
         match (id.vault_kind(), value.and_then(Tree::as_text)) {
             (Some(VaultKind::Group), Some(policy)) => {
                 without(&bao(reach), &group(&id.name), "policies", policy)
@@ -162,6 +199,7 @@ impl Rules for OfVault {
             Some(VaultKind::ExternalGroup) => format!("{bao} list -detailed identity/group-alias/id"),
             Some(VaultKind::AuthRole | VaultKind::SecretsRole) => format!("{bao} read {}", role(id)),
             Some(VaultKind::TransitKey) => format!("{bao} read {}", word(&key_path(id))),
+            Some(VaultKind::UserList) => format!("{bao} kv get -field={USERS} {}", word(&id.place())),
             Some(VaultKind::Group) | None => format!("{bao} read {}", group(&id.name)),
         }
     }
@@ -186,7 +224,11 @@ impl Rules for OfVault {
                 one_line(&id.scope),
                 one_line(&id.name)
             )),
-            VaultKind::Group | VaultKind::Entity | VaultKind::ExternalGroup | VaultKind::TransitKey => None,
+            VaultKind::Group
+            | VaultKind::Entity
+            | VaultKind::ExternalGroup
+            | VaultKind::TransitKey
+            | VaultKind::UserList => None,
         }
     }
 
@@ -203,6 +245,14 @@ impl Rules for OfVault {
             )),
             _ => None,
         }
+    }
+
+    fn field_gives(&self, id: &ResourceId, pointer: &str, value: Option<&Tree>) -> Option<String> {
+        (id.vault_kind()? == VaultKind::UserList).then(|| users::still(id, pointer, value))?
+    }
+
+    fn field_is_of(&self, id: &ResourceId, pointer: &str) -> Option<SmolStr> {
+        (id.vault_kind()? == VaultKind::UserList).then(|| users::of(pointer))?
     }
 
     /// An entity or an external group is whose it is: kwo makes one where there is none, and never changes one.
@@ -227,6 +277,20 @@ impl Rules for OfVault {
         !(whole && theirs)
     }
 
+    fn only_by_name(&self, id: &ResourceId, differences: &[Difference]) -> Option<SmolStr> {
+        let of_others = match id.vault_kind()? {
+            VaultKind::UserList => true,
+            VaultKind::AuthRole | VaultKind::SecretsRole => id.name != DEPLOYER,
+            _ => false,
+        };
+        let told = differences.iter().filter(|_| of_others).filter_map(|difference| match difference {
+            Difference::Other { pointer, from, to } => Some(format!("{pointer} is {from}, and not {to}")),
+            Difference::Missing { .. } => None,
+        });
+        let told: Vec<String> = told.collect();
+        (!told.is_empty()).then(|| told.join(", ").into())
+    }
+
     fn is_reviewed(&self) -> bool {
         false
     }
@@ -245,7 +309,7 @@ impl Rules for OfVault {
                 | VaultKind::SecretsRole,
             ) => Order::Right,
             Some(VaultKind::Entity | VaultKind::ExternalGroup) => Order::Credential,
-            Some(VaultKind::TransitKey) | None => Order::Rest,
+            Some(VaultKind::TransitKey | VaultKind::UserList) | None => Order::Rest,
         }
     }
 
@@ -260,7 +324,7 @@ impl Rules for OfVault {
 
 impl VaultKind {
     /// All of them.
-    pub const ALL: [VaultKind; 8] = [
+    pub const ALL: [VaultKind; 9] = [
         VaultKind::Policy,
         VaultKind::Group,
         VaultKind::Member,
@@ -269,10 +333,12 @@ impl VaultKind {
         VaultKind::AuthRole,
         VaultKind::SecretsRole,
         VaultKind::TransitKey,
+        VaultKind::UserList,
     ];
 
     /// Those of which there may be one at each path of a method or an engine.
-    const AT_A_PATH: [VaultKind; 3] = [VaultKind::AuthRole, VaultKind::SecretsRole, VaultKind::TransitKey];
+    const AT_A_PATH: [VaultKind; 4] =
+        [VaultKind::AuthRole, VaultKind::SecretsRole, VaultKind::TransitKey, VaultKind::UserList];
 
     /// Its name in ids.
     #[must_use]
@@ -286,6 +352,7 @@ impl VaultKind {
             VaultKind::AuthRole => "AuthRole",
             VaultKind::SecretsRole => "SecretsRole",
             VaultKind::TransitKey => "TransitKey",
+            VaultKind::UserList => "UserList",
         }
     }
 }
@@ -296,6 +363,12 @@ impl ResourceId {
     pub fn vault(kind: VaultKind, scope: impl Into<SmolStr>, name: impl Into<SmolStr>) -> ResourceId {
         let kind = SmolStr::new_static(kind.name());
         ResourceId { system: System::Vault, kind, scope: scope.into(), name: name.into() }
+    }
+
+    /// The path of an entry in a store, as clients name it.
+    #[must_use]
+    pub fn place(&self) -> SmolStr {
+        format_smolstr!("{}/{}", self.scope, self.name)
     }
 
     /// The kind, where it is one of Vault's.
@@ -338,6 +411,12 @@ pub fn role_path(auth: bool, mount: &str, name: &str) -> String {
     if auth { format!("auth/{mount}/role/{name}") } else { format!("{mount}/roles/{name}") }
 }
 
+/// Where all roles of an auth method, or else of a secrets engine, are listed.
+#[must_use]
+pub fn roles_path(auth: bool, mount: &str) -> String {
+    if auth { format!("auth/{mount}/role") } else { format!("{mount}/roles") }
+}
+
 /// Where a key is.
 fn key_path(id: &ResourceId) -> String {
     format!("{}/keys/{}", id.scope, id.name)
@@ -374,6 +453,7 @@ mod tests {
             "vault:AuthRole/prod/kubernetes/kwo-deployer",
             "vault:SecretsRole/kubernetes/kwo-deployer",
             "vault:TransitKey/team/transit/kwo-alice",
+            "vault:UserList/team/secret/platform",
         ] {
             let id: ResourceId = text.parse().unwrap();
             assert_eq!(id.to_string(), text);

@@ -1,6 +1,10 @@
 //! The rights that kwo needs in Vault, by paths: for `kwo systems check`, which asks for each, and for the page about Vault,
 //! which lists them as a policy.
 
+use smol_str::SmolStr;
+
+use super::vault::{DEPLOYER, own_role, role_path, roles_path};
+
 /// A right on a path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Right {
@@ -14,6 +18,8 @@ const READ: &[&str] = &["read"];
 const LIST: &[&str] = &["list"];
 const MAKE: &[&str] = &["create", "update"];
 const KEEP: &[&str] = &["create", "read", "update"];
+const MARK: &[&str] = &["create", "read", "patch"];
+const WRITE: &[&str] = &["create", "read", "update", "patch"];
 
 /// What kwo does in every Vault.
 const ALWAYS: [(&str, &[&str]); 17] = [
@@ -36,16 +42,39 @@ const ALWAYS: [(&str, &[&str]); 17] = [
     ("identity/lookup/group", MAKE),
 ];
 
-/// All of them, with those for the auth method of pipelines, the engine of their tokens and that of keys where the roster
-/// names these.
+/// What the roster names beside what is in every Vault.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Named<'n> {
+    /// The path of the auth method of pipelines.
+    pub pipelines: Option<&'n str>,
+    /// That of the engine of their tokens.
+    pub deployers: Option<&'n str>,
+    /// That of the engine of keys.
+    pub transit: Option<&'n str>,
+    /// The namespaces that have roles of their own, where kwo looks for such roles.
+    pub own_roles: Option<&'n [SmolStr]>,
+    /// The store, and the path in it of the list of users.
+    pub users: Option<(&'n str, &'n str)>,
+}
+
+/// All of them, with those for what the roster names.
 #[must_use]
-pub fn rights(pipelines: Option<&str>, deployers: Option<&str>, transit: Option<&str>) -> Vec<Right> {
+pub fn rights(named: Named<'_>) -> Vec<Right> {
+    let Named { pipelines, deployers, transit, own_roles, users } = named;
     let always = ALWAYS.into_iter().map(|(path, can)| (path.to_owned(), can));
-    let role =
-        |auth: bool| move |mount: &str| (super::vault::role_path(auth, mount, super::vault::DEPLOYER), KEEP);
+    let role = |auth: bool| move |mount: &str| (role_path(auth, mount, DEPLOYER), KEEP);
     let roles = pipelines.map(role(true)).into_iter().chain(deployers.map(role(false)));
+    let own =
+        [(true, pipelines), (false, deployers)].into_iter().filter_map(|(auth, mount)| Some((auth, mount?)));
+    let own = own.zip(own_roles.into_iter().cycle()).flat_map(|((auth, mount), spaces)| {
+        let role = move |space: &SmolStr| (role_path(auth, mount, &own_role(space)), KEEP);
+        [(roles_path(auth, mount), LIST)].into_iter().chain(spaces.iter().map(role))
+    });
     let keys = transit.into_iter().map(|mount| (format!("{mount}/keys/kwo-*"), KEEP));
-    always.chain(roles).chain(keys).map(|(path, can)| Right { path, can }).collect()
+    let entry = users.into_iter().flat_map(|(kv, path)| {
+        [(format!("{kv}/data/{path}"), WRITE), (format!("{kv}/metadata/{path}"), MARK)]
+    });
+    always.chain(roles).chain(own).chain(keys).chain(entry).map(|(path, can)| Right { path, can }).collect()
 }
 
 impl Right {
@@ -73,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_right_is_asked_for_at_a_path_that_can_be() {
-        let all = rights(Some("prod/k8s"), None, None);
+        let all = rights(Named { pipelines: Some("prod/k8s"), ..Named::default() });
         assert_eq!(all.len(), ALWAYS.len() + 1);
         assert!(all.iter().all(|right| !right.asked().contains('*')));
         let last = all.last().unwrap();

@@ -5,6 +5,7 @@ use testkit::schemas::fits;
 
 use super::pipelines::ASKED;
 use super::transit::TRANSIT;
+use super::users::USERS;
 use super::{TOKEN, World};
 
 #[test]
@@ -12,7 +13,7 @@ fn a_check_says_which_rights_are_missing_and_writes_nothing() {
     let Some(mut world) = World::new(&["alice"]) else { return };
     world.bao.root("POST", "sys/auth/kubernetes", &json!({"type": "kubernetes"}));
     let login = format!("{{token: {{file: {}}}}}", world.bench.path("token").display());
-    world.write_with(&login, &format!("{ASKED}{TRANSIT}"), "  anybody:\n");
+    world.write_with(&login, &format!("{ASKED}{TRANSIT}{USERS}"), "  anybody:\n");
     let before = world.all();
     let check = |world: &World, code: i32| {
         let ran = world.kwo(&["systems", "check", "-o", "json"]).expect(code);

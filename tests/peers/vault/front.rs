@@ -12,10 +12,14 @@ use super::World;
 
 /// Asks the server, and gives its answer.
 pub(super) fn forward(address: std::net::SocketAddr, asked: &Asked) -> Reply {
-    let token =
-        asked.headers.iter().find_map(|line| line.strip_prefix("x-vault-token:")).unwrap_or("").trim();
+    let line = |name: &str| {
+        let value = asked.headers.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.unwrap_or("").trim()
+    };
     let host = address.to_string();
-    let headers = [("x-vault-token", token)];
+    // A patch has a kind of its own.
+    let kind = if asked.method == "PATCH" { line("content-type") } else { "application/json" };
+    let headers = [("x-vault-token", line("x-vault-token")), ("content-type", kind)];
     let body = asked.body.as_bytes();
     let request = Request { method: &asked.method, path: &asked.path, host: &host, headers: &headers, body };
     match request.ask(address) {

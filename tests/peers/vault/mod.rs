@@ -7,12 +7,14 @@ mod crash;
 mod endings;
 mod faults;
 mod front;
+mod layout;
 mod leaving;
 mod login;
 mod others;
 mod pipelines;
 mod references;
 mod transit;
+mod users;
 
 use std::cell::RefCell;
 

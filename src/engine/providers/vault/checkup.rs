@@ -4,13 +4,13 @@
 use kwo_planner::observed::Sighting;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::vault::{DEPLOYER, VaultKind};
-use kwo_planner::vault_rights::{Right, rights};
+use kwo_planner::vault_rights::{Named, Right, rights};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
 use super::methods::methods;
 use super::session::Session;
-use super::{keys, roles, things};
+use super::{keys, roles, things, users};
 use crate::providers::{Checkup, RightFound};
 
 /// All questions. `cluster` says whose the marks are.
@@ -59,6 +59,11 @@ pub(super) async fn check(session: &Session, cluster: Result<SmolStr, Sighting>)
         let engine = engine.map(|_| format!("the secrets engine {mount} is there"));
         found = found.with("transit", engine.map_err(String::from));
     }
+    if let Some(path) = &session.users {
+        let list = users::one(session, path).await;
+        let list = list.map(|_| format!("kwo can read the entry {path}"));
+        found = found.with("users", list.map_err(String::from));
+    }
     found = match cluster {
         Ok(uid) => found.with("mark", Ok(format!("kwo marks what it makes there with {uid}"))),
         Err(Sighting::Unknown { why } | Sighting::LeftOut { why }) => found.with("mark", Err(why.into())),
@@ -69,8 +74,13 @@ pub(super) async fn check(session: &Session, cluster: Result<SmolStr, Sighting>)
 
 /// The rights that kwo needs, and the lines of a policy that give those that are missing.
 async fn with_rights(session: &Session, mut found: Checkup) -> Checkup {
-    let needed =
-        rights(session.pipelines.as_deref(), session.deployers.as_deref(), session.transit.as_deref());
+    let needed = rights(Named {
+        pipelines: session.pipelines.as_deref(),
+        deployers: session.deployers.as_deref(),
+        transit: session.transit.as_deref(),
+        own_roles: session.own_roles.as_deref(),
+        users: session.users.as_deref().and_then(|path| session.in_store(path)),
+    });
     let paths: Vec<String> = needed.iter().map(Right::asked).collect();
     let told = match session.post("sys/capabilities-self", &json!({"paths": paths})).await {
         Ok(told) => told,

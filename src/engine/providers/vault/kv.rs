@@ -102,33 +102,36 @@ impl Kv {
         if let Some((store, second)) = known {
             return Ok((store.clone(), *second));
         }
-        let answer = session.ask(&format!("sys/internal/ui/mounts/{path}")).await?;
-        if answer.status == StatusCode::FORBIDDEN {
-            // It says so too where there is no such store.
-            let at = path
-                .split_once('/')
-                .map_or(SmolStr::from(path), |(store, rest)| format_smolstr!("{store}/data/{rest}"));
-            let why = lacks(session, path, &at);
-            return Err(format_smolstr!(
-                "{why} (`{path}` in a store of version 1), or there is no such store"
-            ));
+        let (store, second) = store_of(session, path).await?;
+        stores.insert(store.clone(), second);
+        Ok((store, second))
+    }
+}
+
+/// The store that a path is in, as the server tells it, and whether it is of version 2.
+pub(super) async fn store_of(session: &Session, path: &str) -> Result<(SmolStr, bool), SmolStr> {
+    let answer = session.ask(&format!("sys/internal/ui/mounts/{path}")).await?;
+    if answer.status == StatusCode::FORBIDDEN {
+        // It says so too where there is no such store.
+        let at = path
+            .split_once('/')
+            .map_or(SmolStr::from(path), |(store, rest)| format_smolstr!("{store}/data/{rest}"));
+        let why = lacks(session, path, &at);
+        return Err(format_smolstr!("{why} (`{path}` in a store of version 1), or there is no such store"));
+    }
+    let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let told = &told["data"];
+    match (told["type"].as_str(), told["path"].as_str()) {
+        (Some("kv" | "generic"), Some(store)) if answer.status.is_success() => {
+            let second = told["options"]["version"].as_str() == Some("2");
+            Ok((store.trim_end_matches('/').into(), second))
         }
-        let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let told = &told["data"];
-        match (told["type"].as_str(), told["path"].as_str()) {
-            (Some("kv" | "generic"), Some(store)) if answer.status.is_success() => {
-                let store = SmolStr::from(store.trim_end_matches('/'));
-                let second = told["options"]["version"].as_str() == Some("2");
-                stores.insert(store.clone(), second);
-                Ok((store, second))
-            }
-            _ => Err(format_smolstr!("{} has no store with secrets at {path}", session.server())),
-        }
+        _ => Err(format_smolstr!("{} has no store with secrets at {path}", session.server())),
     }
 }
 
 /// The line that the policy of kwo lacks.
-fn lacks(session: &Session, path: &str, at: &str) -> SmolStr {
+pub(super) fn lacks(session: &Session, path: &str, at: &str) -> SmolStr {
     format_smolstr!(
         "the token of kwo may not read {path} in {}; its policy lacks `path \"{at}\" {{ capabilities = [\"read\"] }}`",
         session.server()
@@ -136,7 +139,7 @@ fn lacks(session: &Session, path: &str, at: &str) -> SmolStr {
 }
 
 /// Why nothing is there.
-fn gone(session: &Session, path: &str, said: &Value) -> SmolStr {
+pub(super) fn gone(session: &Session, path: &str, said: &Value) -> SmolStr {
     let metadata = &said["data"]["metadata"];
     let version = metadata["version"].as_u64().unwrap_or_default();
     match (metadata["destroyed"].as_bool(), metadata["deletion_time"].as_str()) {

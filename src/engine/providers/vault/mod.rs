@@ -14,6 +14,7 @@ mod server;
 mod session;
 mod things;
 mod turns;
+mod users;
 mod write;
 
 pub use kv::Kv;

@@ -17,6 +17,7 @@ use super::methods::{Methods, methods, named};
 use super::roles::{self, Roles};
 use super::session::Session;
 use super::things::{self, Aliases, Group, Named, Policy};
+use super::users::{self, Lists};
 
 /// All names that begin as kwo's do.
 const EVERY: &str = "kwo-*";
@@ -47,8 +48,11 @@ struct World<'w> {
     policies: Result<Named<Policy>, SmolStr>,
     methods: Result<Methods, SmolStr>,
     roles: Roles,
+    /// The lists of roles that the server did not give.
+    unlisted: Vec<(ResourceId, SmolStr)>,
     keys: Keys,
     pointers: Pointers,
+    lists: Lists,
     groups: Result<Named<Group>, SmolStr>,
     aliases: Result<Aliases, SmolStr>,
     /// Of groups of the login system; nobody asks for them where nobody has to do with one.
@@ -84,17 +88,34 @@ pub(super) async fn all(session: &Session, uid: &SmolStr, wanted: &Desired) -> O
         (Ok(policies), Ok(methods)) => roles::pointed_to(policies, methods, uid),
         _ => BTreeSet::new(),
     };
-    let roles = roles::all(session, &methods, asked.cloned().chain(pointed_to).collect()).await;
+    let (listed, unlisted) = roles::listed(session).await;
+    let asked = asked.cloned().chain(pointed_to).chain(listed);
+    let roles = roles::all(session, &methods, asked.collect()).await;
     let pointers = policies.as_ref().map(|policies| keys::pointers(policies, uid)).unwrap_or_default();
     let asked = own(wanted).map(|resource| &resource.id);
     let asked = asked.filter(|id| id.vault_kind() == Some(VaultKind::TransitKey));
     let keys = keys::all(session, asked.chain(pointers.ours.keys()).cloned().collect()).await;
-    let world =
-        World { session, uid, policies, methods, roles, keys, pointers, groups, aliases, group_aliases };
+    let asked = own(wanted).map(|resource| &resource.id);
+    let lists = users::all(session, asked.filter(|id| id.vault_kind() == Some(VaultKind::UserList))).await;
+    let world = World {
+        session,
+        uid,
+        policies,
+        methods,
+        roles,
+        unlisted,
+        keys,
+        pointers,
+        lists,
+        groups,
+        aliases,
+        group_aliases,
+    };
     let mut observed: Observed =
         own(wanted).map(|resource| (resource.id.clone(), world.sighting(resource))).collect();
     observed.identities.insert(PART.into(), cluster_id);
     observed.reach.parts.insert(PART.into(), session.client().into());
+    observed.reach.commands.extend(users::versions(&world.lists));
     world.unwanted(wanted, &mut observed);
     observed
 }
@@ -105,8 +126,9 @@ impl World<'_> {
         let seen = match id.vault_kind() {
             Some(VaultKind::Policy) if is_of_pipelines(&id.name) => self.of_pipelines(resource),
             Some(VaultKind::Policy) => found(&self.policies, &id.name, |policy| self.policy(policy)),
-            Some(VaultKind::AuthRole | VaultKind::SecretsRole) => self.role(id),
+            Some(VaultKind::AuthRole | VaultKind::SecretsRole) => self.role(id, &tenant(resource)),
             Some(VaultKind::TransitKey) => self.key(id, &tenant(resource)),
+            Some(VaultKind::UserList) => users::sighting(&self.lists, id, self.uid),
             Some(VaultKind::Group) => found(&self.groups, &id.name, |group| self.group(group)),
             Some(VaultKind::Member) => self.member(&id.scope, &id.name),
             Some(VaultKind::Entity) => self.login(Some(&self.aliases), &id.name),
@@ -161,10 +183,10 @@ impl World<'_> {
         found(&self.policies, &resource.id.name, |policy| self.policy(policy))
     }
 
-    fn role(&self, id: &ResourceId) -> Result<Option<Present>, SmolStr> {
+    fn role(&self, id: &ResourceId, tenant: &SmolStr) -> Result<Option<Present>, SmolStr> {
         let Some(role) = self.roles.get(id) else { return Err("nobody looked".into()) };
         let role = role.as_ref().map_err(SmolStr::clone)?.as_ref();
-        role.map(|role| role.present(&id.scope, &self.policies, self.uid)).transpose()
+        role.map(|role| role.present(id, tenant, &self.policies, self.uid)).transpose()
     }
 
     /// A key that a policy of another cluster's leads to is that cluster's, so without the policies nobody knows.
@@ -246,7 +268,7 @@ impl World<'_> {
         for id in self.roles.keys().filter(|id| is_new(id)) {
             let ours =
                 |body: &Tree| body.at("/metadata/labels").is_some_and(|labels| labels.get(MARK.0).is_some());
-            match self.role(id) {
+            match self.role(id, &SmolStr::default()) {
                 Ok(Some(role)) if ours(&role.body) => {
                     observed.insert(id.clone(), Sighting::Present(role));
                 }
@@ -321,6 +343,15 @@ impl World<'_> {
             (VaultKind::Entity, "*", self.aliases.as_ref().err()),
             (VaultKind::ExternalGroup, "*", self.group_aliases.as_ref().and_then(|all| all.as_ref().err())),
         ];
+        for (id, why) in &self.unlisted {
+            // Where nothing of the kind can be known there, that is told already.
+            let alike = |(told, seen): (&ResourceId, &Sighting)| {
+                (&told.kind, &told.scope) == (&id.kind, &id.scope) && matches!(seen, Sighting::Unknown { .. })
+            };
+            if !observed.iter().any(alike) {
+                observed.insert(id.clone(), Sighting::Unknown { why: why.clone() });
+            }
+        }
         for (kind, name, why) in lists {
             let Some(why) = why else { continue };
             let says = |seen: &Sighting| matches!(seen, Sighting::Unknown { why: told } if told == why);

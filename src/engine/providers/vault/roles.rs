@@ -1,4 +1,4 @@
-//! The two roles of pipelines: that of a Kubernetes auth method, by which they log in, and that of a Kubernetes secrets
+//! The roles of pipelines, those for all namespaces and those of one: that of a Kubernetes auth method, by which they log in, and that of a Kubernetes secrets
 //! engine, where tokens of the cluster come from. kwo makes neither method nor engine. What others set in a role beside
 //! what a body has stays as it is.
 
@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use kwo_planner::observed::{Present, Version};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::Tree;
-use kwo_planner::vault::{DEPLOYER, VaultKind, pipelines_policy, role_path};
+use kwo_planner::vault::{DEPLOYER, VaultKind, is_role, own_role, pipelines_policy, role_path, roles_path};
 use serde_json::{Map, Value, json};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -47,6 +47,27 @@ pub(super) async fn all(
         (id, found)
     }));
     read.await.into_iter().collect()
+}
+
+/// The roles that can be those of single namespaces, by the lists of the engines; none where nobody asks for them.
+///
+/// # Errors
+/// Which of the lists the server did not give, with the reason.
+pub(super) async fn listed(session: &Session) -> (BTreeSet<ResourceId>, Vec<(ResourceId, SmolStr)>) {
+    let (mut ids, mut unknown) = (BTreeSet::new(), Vec::new());
+    if session.own_roles.is_none() {
+        return (ids, unknown);
+    }
+    let kinds = [(VaultKind::AuthRole, &session.pipelines), (VaultKind::SecretsRole, &session.deployers)];
+    for (kind, mount) in kinds {
+        let Some(mount) = mount else { continue };
+        let id = |name: SmolStr| ResourceId::vault(kind, mount.clone(), name);
+        match session.list(&roles_path(kind == VaultKind::AuthRole, mount)).await {
+            Ok(all) => ids.extend(all.into_iter().map(|(name, _)| name).filter(|name| is_role(name)).map(id)),
+            Err(why) => unknown.push((id(own_role("*")), why)),
+        }
+    }
+    (ids, unknown)
 }
 
 /// One role.
@@ -94,11 +115,16 @@ impl Role {
     /// When the answer is not whole, or the policy is not known by which a role is kwo's.
     pub(super) fn present(
         &self,
-        mount: &str,
+        id: &ResourceId,
+        tenant: &SmolStr,
         policies: &Result<Named<Policy>, SmolStr>,
         uid: &SmolStr,
     ) -> Result<Present, SmolStr> {
-        let mark = self.mark(mount, policies, uid)?;
+        let mut mark = self.mark(&id.scope, policies, uid)?;
+        if let Some(mark) = mark.as_mut().filter(|_| self.auth && id.name != DEPLOYER) {
+            // It gives the policy of all pipelines, so nothing in it says for whom it is.
+            mark.tenant.clone_from(tenant);
+        }
         let fields = self.fields().ok_or("the server does not tell all of the role")?;
         let metadata = (SmolStr::new_static("metadata"), labels(mark.as_ref(), uid));
         let body = Tree::map(fields.into_iter().chain([metadata]));
@@ -179,7 +205,10 @@ pub(super) fn posted(auth: bool, wanted: &Tree, now: Option<&Role>, mark: &Mark)
     };
     let text = |key: &str| wanted.get(key).and_then(Tree::as_text).cloned().unwrap_or_default();
     let json = |key: &str| serde_json::to_value(wanted.get(key)).unwrap_or_default();
-    let selector = json!({"matchLabels": json("namespaceLabels")}).to_string();
+    let selector = match wanted.get("namespaceLabels").map(Tree::entries) {
+        None | Some([]) => String::new(),
+        Some(_) => json!({"matchLabels": json("namespaceLabels")}).to_string(),
+    };
     if auth {
         let before = now.and_then(|now| texts(now.told.get("token_policies"))).unwrap_or_default();
         let policies: BTreeSet<SmolStr> = before.into_iter().chain(list("policies")).collect();
@@ -207,15 +236,20 @@ pub(super) fn posted(auth: bool, wanted: &Tree, now: Option<&Role>, mark: &Mark)
     })
 }
 
-/// The labels that a selector asks for; all of it as a text where it asks for something else as well.
+/// The labels that a selector asks for; all of it as a text where it asks for something else as well. One that asks for none
+/// selects every namespace, and no selector none.
 fn selector(text: &SmolStr) -> Tree {
+    if text.is_empty() {
+        return Tree::map::<SmolStr>([]);
+    }
     let labels = serde_json::from_str::<Map<String, Value>>(text).ok().and_then(|mut selector| {
         let labels = selector.remove("matchLabels")?;
         let labels = selector.is_empty().then(|| labels.as_object().cloned()).flatten()?;
         let label = |(key, value): (String, Value)| {
             Some((SmolStr::from(key), Tree::from(SmolStr::from(value.as_str()?))))
         };
-        labels.into_iter().map(label).collect::<Option<Vec<_>>>()
+        let labels = labels.into_iter().map(label).collect::<Option<Vec<_>>>()?;
+        Some(if labels.is_empty() { vec![("*".into(), Tree::from("*"))] } else { labels })
     });
     labels.map_or_else(|| Tree::from(text), Tree::map)
 }

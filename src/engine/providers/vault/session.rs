@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use kwo_planner::endings::word;
 use kwo_planner::tree::Tree;
@@ -61,6 +62,12 @@ pub(super) struct Session {
     pub(super) deployers: Option<SmolStr>,
     /// The path of the engine that has keys, where there is to be one.
     pub(super) transit: Option<SmolStr>,
+    /// The namespaces that have roles of their own, where kwo looks for such roles.
+    pub(super) own_roles: Option<Vec<SmolStr>>,
+    /// The path of the store with the secrets.
+    pub(super) kv: SmolStr,
+    /// The path of the entry with the list of users, where there is to be one.
+    pub(super) users: Option<SmolStr>,
     headers: OnceCell<Result<HeaderMap, SmolStr>>,
     /// Has it the detailed list of policies, and takes it the version of a policy with a write? OpenBao has and does.
     pub(super) versions: OnceCell<bool>,
@@ -89,6 +96,12 @@ impl Session {
             pipelines: text("pipelines"),
             deployers: text("deployers"),
             transit: text("transit"),
+            own_roles: settings.get("layout").map(|_| {
+                let spaces = settings.get("namespaces").map(Tree::items).unwrap_or_default();
+                spaces.iter().filter_map(Tree::as_text).cloned().collect()
+            }),
+            kv: text("kv").unwrap_or_default(),
+            users: text("users"),
             headers: OnceCell::new(),
             versions: OnceCell::new(),
         })
@@ -97,6 +110,12 @@ impl Session {
     /// The address, for people.
     pub(super) fn server(&self) -> &str {
         self.api.server()
+    }
+
+    /// The store, and the path in it, of an entry; nothing where it is in another store.
+    pub(super) fn in_store<'p>(&'p self, path: &'p str) -> Option<(&'p str, &'p str)> {
+        let inside = path.strip_prefix(self.kv.as_str())?.strip_prefix('/')?;
+        Some((self.kv.as_str(), inside))
     }
 
     /// What a command for it begins with.
@@ -224,6 +243,14 @@ impl Session {
         self.changed(Method::POST, "write", path, Some(&body.to_string())).await
     }
 
+    /// Writes these parts of what is at a path, and leaves all others there. Where nothing is there the server says so.
+    ///
+    /// # Errors
+    /// When the server says no, or nothing.
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+        self.changed(Method::PATCH, "write", path, Some(&body.to_string())).await
+    }
+
     /// Deletes what is at a path, for somebody who leaves. Nothing else in kwo does.
     ///
     /// # Errors
@@ -241,6 +268,12 @@ impl Session {
     ) -> Result<Value, Refusal> {
         let refused = |why: SmolStr| Refusal::Refused { why: why.into() };
         let headers = self.headers().await.map_err(refused)?;
+        let mut own = HeaderMap::new();
+        if method == Method::PATCH {
+            own.clone_from(headers);
+            own.insert(CONTENT_TYPE, HeaderValue::from_static("application/merge-patch+json"));
+        }
+        let headers = if own.is_empty() { headers } else { &own };
         let whole = format!("/v1/{path}");
         let ask = Ask { method, path: &whole, headers, json, longest: LONGEST };
         let answer = self.send(&ask).await?;

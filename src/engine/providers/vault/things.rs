@@ -200,7 +200,7 @@ impl Aliases {
 }
 
 /// A map that may be missing.
-fn map(told: Option<&Value>) -> Option<Map<String, Value>> {
+pub(super) fn map(told: Option<&Value>) -> Option<Map<String, Value>> {
     match told {
         None | Some(Value::Null) => Some(Map::new()),
         Some(Value::Object(map)) => Some(map.clone()),

@@ -8,7 +8,7 @@ use kwo_planner::observed::TENANT_LABEL;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::roster::Identity;
 use kwo_planner::tree::Tree;
-use kwo_planner::vault::{OURS, VaultKind, is_of_pipelines, role_path};
+use kwo_planner::vault::{OURS, VaultKind, is_of_pipelines, is_role, role_path};
 use serde_json::{Map, Value, json};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -19,6 +19,7 @@ use super::roles::{self, Role};
 use super::session::Session;
 use super::things::{self, Group};
 use super::turns::Turns;
+use super::users;
 use crate::providers::{Refusal, encoded};
 
 /// How often somebody else may come between the look at a group and the write.
@@ -36,14 +37,11 @@ pub(super) async fn step(
     let write = Write { turns, session, mark, step };
     let id = &step.id;
     match id.vault_kind() {
-        Some(
-            VaultKind::Policy
-            | VaultKind::Group
-            | VaultKind::AuthRole
-            | VaultKind::SecretsRole
-            | VaultKind::TransitKey,
-        ) if !id.name.starts_with(OURS) => {
+        Some(VaultKind::Policy | VaultKind::Group | VaultKind::TransitKey) if !id.name.starts_with(OURS) => {
             Err(refused(format!("kwo writes nothing that is not named {OURS}…")))
+        }
+        Some(VaultKind::AuthRole | VaultKind::SecretsRole) if !is_role(&id.name) => {
+            Err(refused("kwo writes no role that is not named …-deployer".to_owned()))
         }
         Some(VaultKind::Policy) => write.policy().await,
         Some(VaultKind::Group) => write.group().await,
@@ -53,6 +51,7 @@ pub(super) async fn step(
         Some(VaultKind::AuthRole) => write.role(true).await,
         Some(VaultKind::SecretsRole) => write.role(false).await,
         Some(VaultKind::TransitKey) => write.key().await,
+        Some(VaultKind::UserList) => users::write(session, &write.mark, step).await,
         None => Err(refused(format!("kwo knows no {} of Vault", id.kind))),
     }
 }
