@@ -13,13 +13,16 @@ use kwo_engine::offboard::{
     Gone, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
     storage, used, volumes, waited,
 };
-use kwo_engine::providers::{Held, Kube, Note};
+use kwo_engine::providers::{Held, Kube, Note, Remain};
 use kwo_engine::run::Locked;
 use kwo_planner::offboard::{Barrier, Facts, Found, Gate, Leaving, Offboarding, gibibytes};
 use kwo_planner::tree::SmolStr;
 
 use super::{Scene, agreed, count, unattended, unrecorded};
 use crate::commands::print::{report, talk};
+
+/// How many lines a stage says of what is not in an archive.
+const SHOWN: usize = 20;
 
 impl Scene<'_> {
     /// Writes everything of the tenant into one file, and reads it back.
@@ -40,7 +43,8 @@ impl Scene<'_> {
             })?,
             false => Vec::new(),
         };
-        let to = (&objects[..], &data[..]);
+        let remains = self.open.cutters.remains(&offboarding.namespaces).await;
+        let to = (&objects[..], &data[..], &remains[..]);
         let verified = archived((tenant, &record), &lines, to, folder, &self.args.recipient)
             .map_err(|error| Failure::new("there is no archive; nothing was changed").because(&error))?;
         if let Err(failure) = self.at_rest(kube, &offboarding).await {
@@ -67,11 +71,11 @@ impl Scene<'_> {
         if !data.is_empty() {
             talk(&format!("It holds the data of {}.\n", counted(data.len(), "volume", "volumes")));
         }
-        for left in left.iter().take(20) {
+        for left in left.iter().take(SHOWN) {
             talk(&format!("left out  {}: {}\n", left.path, left.why));
         }
-        if left.len() > 20 {
-            talk(&format!("left out  {} more: `kwo archive list` shows them\n", left.len() - 20));
+        if left.len() > SHOWN {
+            talk(&format!("left out  {} more: `kwo archive list` shows them\n", left.len() - SHOWN));
         }
         if !verified.is_encrypted() {
             talk("The archive is not encrypted, so it holds no Secrets. With `--recipient age1…` it does.\n");
@@ -125,6 +129,8 @@ impl Scene<'_> {
             Some(storage(&objects)).filter(|bytes| *bytes > 0).map(|bytes| gibibytes(bytes).to_string()),
         );
         self.last_page(&facts, &archive, volumes);
+        let remains = self.open.cutters.remains(&offboarding.namespaces).await;
+        stays(&remains);
         agreed(self.args, &format!("destroy {tenant} ({})", size.join(", ")), lock.brakes()).await?;
         if lock.is_lost() {
             return Err(Failure::new("the lock was lost to another run; nothing was changed"));
@@ -319,6 +325,20 @@ impl Scene<'_> {
             failure = failure.hint(hint);
         }
         failure
+    }
+}
+
+/// What stays in other systems when the namespaces are gone.
+fn stays(remains: &[Remain]) {
+    for Remain { place, why, end } in remains.iter().take(SHOWN) {
+        let end = if end.is_empty() { String::new() } else { format!("; {end}") };
+        talk(&format!("kept    {place}: {why}{end}\n"));
+    }
+    if remains.len() > SHOWN {
+        talk(&format!(
+            "kept    {} more: `kwo archive list` shows those of the archive\n",
+            remains.len() - SHOWN
+        ));
     }
 }
 

@@ -12,7 +12,7 @@ use smol_str::format_smolstr;
 use super::record::Record;
 use super::volumes::Volume;
 use crate::archive::{ArchiveError, Builder, Meta, Recipient, RosterLine, Verified, tarred};
-use crate::providers::{Held, Kube, Refusal};
+use crate::providers::{Held, Kube, Refusal, Remain};
 
 /// Why there is no archive.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +63,7 @@ pub async fn everything(kube: &Arc<Kube>, offboarding: &Offboarding) -> Result<V
 pub fn archived(
     (tenant, record): (&SmolStr, &Record),
     lines: &[RosterLine],
-    (objects, volumes): (&[Held], &[Volume]),
+    (objects, volumes, remains): (&[Held], &[Volume], &[Remain]),
     folder: &Path,
     recipients: &[Recipient],
 ) -> Result<Verified, NotKept> {
@@ -92,6 +92,10 @@ pub fn archived(
             false => "the claim is bound to no volume, so there is no data",
         };
         builder.left_out(format!("volumes/{claim}.tar"), why);
+    }
+    // A command is not for a file that anybody can write.
+    for Remain { place, why, end: _ } in remains {
+        builder.left_out(place, why);
     }
     Ok(builder.finish(folder, recipients)?)
 }

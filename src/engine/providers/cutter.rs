@@ -8,7 +8,7 @@ use kwo_planner::observed::Version;
 use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::systems::System;
-use kwo_planner::tree::Tree;
+use kwo_planner::tree::{SmolStr, Tree};
 
 use super::beside::Opened;
 use super::composite::Opens;
@@ -34,6 +34,17 @@ pub enum Restored {
     ByRoster,
 }
 
+/// Something that stays in a system when a tenant is gone, or that may stay there and could not be looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Remain {
+    /// Where, by names and never by what is in it.
+    pub place: String,
+    /// What becomes of it, as a sentence without a full stop.
+    pub why: String,
+    /// The command that ends it, and what that means; empty where there is none.
+    pub end: String,
+}
+
 /// A system that somebody can leave.
 pub trait Cutter: Send + Sync {
     /// The object as it is now; nothing where there is none.
@@ -44,6 +55,11 @@ pub trait Cutter: Send + Sync {
 
     /// Brings back what the cut ended, once.
     fn restore<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<Restored, Refusal>>;
+
+    /// What stays in it of these namespaces, also after they are gone.
+    fn remains<'a>(&'a self, _spaces: &'a [SmolStr]) -> Promise<'a, Vec<Remain>> {
+        Box::pin(async { Vec::new() })
+    }
 
     /// Ends an object for good, if it is still as the archive has it.
     fn remove<'a>(&'a self, removal: &'a Removal) -> Promise<'a, Result<(), Refusal>>;
@@ -115,6 +131,15 @@ impl Cutters {
     #[must_use]
     pub fn home(&self) -> &dyn Cutter {
         &*self.home
+    }
+
+    /// What stays of these namespaces in the systems that the roster names.
+    pub async fn remains(&self, spaces: &[SmolStr]) -> Vec<Remain> {
+        let mut all = Vec::new();
+        for cutter in self.named.get().into_iter().flat_map(BTreeMap::values) {
+            all.extend(cutter.remains(spaces).await);
+        }
+        all
     }
 
     /// The system of an object.

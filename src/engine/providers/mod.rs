@@ -22,7 +22,7 @@ pub use self::api::{Answer, Api, ApiOptions, Ask, NoAnswer, secret_header};
 pub use self::beside::{Surround, cluster};
 pub use self::checkup::{Checkup, RightFound, Tested};
 pub use self::composite::{Composite, Opens};
-pub use self::cutter::{Cutter, Cutters, Records, Restored, Whole};
+pub use self::cutter::{Cutter, Cutters, Records, Remain, Restored, Whole};
 pub use self::dir::Dir;
 pub use self::documents::fold;
 pub use self::kube::{ApiKind, Blind, Held, OF_ACCESS, counted};

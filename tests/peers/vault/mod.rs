@@ -13,6 +13,7 @@ mod login;
 mod others;
 mod pipelines;
 mod references;
+mod remains;
 mod transit;
 mod users;
 

@@ -15,11 +15,12 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::mark::Mark;
 use super::methods::methods;
+use super::remains;
 use super::server::VaultServer;
 use super::session::Session;
 use super::things::{self, Group};
 use super::turns::Turns;
-use crate::providers::{Cutter, Promise, Refusal, Restored, Whole, encoded};
+use crate::providers::{Cutter, Promise, Refusal, Remain, Restored, Whole, encoded};
 
 /// How often somebody else may come between the look at a group and the write.
 const TRIES: usize = 3;
@@ -43,6 +44,18 @@ impl Cutter for VaultServer {
                 "{} is no object of a cluster; kwo destroys nothing in Vault",
                 removal.found().name
             )))
+        })
+    }
+
+    fn remains<'a>(&'a self, spaces: &'a [SmolStr]) -> Promise<'a, Vec<Remain>> {
+        Box::pin(async move {
+            match self.open().await {
+                Ok((session, _)) => remains::all(session, spaces).await,
+                Err(seen) => {
+                    let why = super::server::unseen(seen).to_string();
+                    vec![remains::unknown("", &why)]
+                }
+            }
         })
     }
 }

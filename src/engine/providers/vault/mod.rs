@@ -9,6 +9,7 @@ mod kv;
 mod mark;
 mod methods;
 mod observe;
+mod remains;
 mod roles;
 mod server;
 mod session;
