@@ -1,7 +1,8 @@
-//! What opens a zone: a key of its own, or the credentials that a resolver lends. And what only Cloudflare has: its proxy and
-//! its TTLs follow rules of their own.
+//! What opens a zone: a key of its own, or the credentials that a resolver lends. And what only some servers have: bounds for
+//! TTLs, and Cloudflare's proxy.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::dns::Dns;
 use super::dns_providers::Provider;
@@ -13,13 +14,14 @@ use crate::systems::dns::{AUTOMATIC_TTL, KEY, KEY_ID, SESSION_TOKEN, ZONE_KEY};
 use crate::tree::SmolStr;
 
 /// The variables that hold what opens a zone, by the names that its adapter knows them by: Cloudflare's token for records,
-/// and one that may only be for finding the zone; the access key of AWS.
-const KNOWN: [(&str, &str); 5] = [
+/// and one that may only be for finding the zone; the access key of AWS; the tokens of others.
+const KNOWN: [(&str, &str); 6] = [
     ("CF_DNS_API_TOKEN", KEY),
     ("CF_ZONE_API_TOKEN", ZONE_KEY),
     ("AWS_ACCESS_KEY_ID", KEY_ID),
     ("AWS_SECRET_ACCESS_KEY", KEY),
     ("AWS_SESSION_TOKEN", SESSION_TOKEN),
+    ("DO_AUTH_TOKEN", KEY),
 ];
 
 /// The variables of an access key of AWS, and how many of them it needs.
@@ -27,7 +29,10 @@ const AWS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSI
 const AWS_NEEDS: usize = 2;
 
 /// The TTLs that Cloudflare has for what does not go through its proxy; those below 60 only on its largest plan.
-const TTLS: std::ops::RangeInclusive<u32> = 30..=86_400;
+const TTLS_OF_CLOUDFLARE: RangeInclusive<u32> = 30..=86_400;
+
+/// The TTLs that DigitalOcean has.
+const TTLS_OF_DIGITALOCEAN: RangeInclusive<u32> = 30..=2_147_483_647;
 
 /// The end of the name of a tunnel, which only the proxy reaches.
 const TUNNEL: &str = ".cfargotunnel.com";
@@ -56,10 +61,17 @@ pub(super) fn hosted_zone<'z>(zone: &'z DnsZone, dns: &'z Dns) -> Option<&'z Pro
     zone.zone.as_ref().or_else(of_resolver).map(|at| &at.value)
 }
 
-/// Checks what opens a zone that stands within this place, and what only one of Cloudflare can have wrong.
+/// Checks what opens a zone that stands within this place, and what only one of its provider can have wrong.
 pub(super) fn check(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Findings) {
     match zone.provider.value {
-        ZoneProvider::Cloudflare => check_cloudflare(zone, within, dns, findings),
+        ZoneProvider::Cloudflare => {
+            check_token(zone, within, ("Cloudflare", Provider::Cloudflare), dns, findings);
+            check_cloudflare(zone, findings);
+        }
+        ZoneProvider::Digitalocean => {
+            check_token(zone, within, ("DigitalOcean", Provider::Digitalocean), dns, findings);
+            check_ttl(zone, ("DigitalOcean", TTLS_OF_DIGITALOCEAN), "expected 30 seconds or more", findings);
+        }
         ZoneProvider::Route53 => check_route53(zone, within, dns, findings),
         ZoneProvider::Powerdns | ZoneProvider::Rfc2136 => {}
     }
@@ -121,7 +133,14 @@ fn check_access_key(zone: &DnsZone, findings: &mut Findings) {
     }
 }
 
-fn check_cloudflare(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Findings) {
+/// A token is the zone's own, or that of a resolver.
+fn check_token(
+    zone: &DnsZone,
+    within: Span,
+    (name, of): (&str, Provider),
+    dns: &Dns,
+    findings: &mut Findings,
+) {
     match (&zone.key, &zone.resolver) {
         (Some(key), Some(resolver)) => {
             let finding = Finding::new(
@@ -132,22 +151,21 @@ fn check_cloudflare(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Find
             );
             findings.push(finding.also(key.at, "the key").hint("delete one of them"));
         }
-        (None, Some(resolver)) => check_resolver(resolver, Provider::Cloudflare, dns, findings),
+        (None, Some(resolver)) => check_resolver(resolver, of, dns, findings),
         (None, None) if !REFUSED_KEY.iter().any(|code| findings.has(code, within)) => {
-            let finding = Finding::new(
-                "missing-field",
-                zone.provider.at,
-                "a zone of `cloudflare` has no `key` and no `resolver`",
-                "expected one of them beside it",
-            );
-            findings.push(finding.hint(
-                "write `key: {file: /etc/kwo/cloudflare}`, or name a resolver of Cloudflare, such as \
-                 `resolver: letsencrypt-cloudflare`",
-            ));
+            let message = format!("a zone of `{of}` has no `key` and no `resolver`");
+            let finding =
+                Finding::new("missing-field", zone.provider.at, message, "expected one of them beside it");
+            findings.push(finding.hint(format!(
+                "write `key: {{file: /etc/kwo/{of}}}`, or name a resolver of {name}, such as `resolver: letsencrypt-{of}`"
+            )));
         }
         (_, None) => {}
     }
-    check_ttl(zone, findings);
+}
+
+fn check_cloudflare(zone: &DnsZone, findings: &mut Findings) {
+    check_ttl_of_cloudflare(zone, findings);
     let tunnel = zone.target.value.cname.as_ref().filter(|cname| cname.value.as_str().ends_with(TUNNEL));
     if let Some(tunnel) = tunnel.filter(|_| !zone.proxied()) {
         let finding = Finding::new(
@@ -162,7 +180,7 @@ fn check_cloudflare(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Find
 
 fn check_resolver(resolver: &At<Name>, of: Provider, dns: &Dns, findings: &mut Findings) {
     let has = |provider: &Provider| *provider == of;
-    let own = if of == Provider::Cloudflare { "a `key`" } else { "`credentials`" };
+    let own = if of == Provider::Route53 { "`credentials`" } else { "a `key`" };
     let fitting = || {
         let those = dns.resolvers.iter().filter(|(_, entry)| has(&entry.value.provider.value));
         those.map(|(name, _)| name.as_str())
@@ -195,7 +213,7 @@ fn check_resolver(resolver: &At<Name>, of: Provider, dns: &Dns, findings: &mut F
 }
 
 /// At the proxy each TTL is automatic; elsewhere Cloudflare has bounds for it.
-fn check_ttl(zone: &DnsZone, findings: &mut Findings) {
+fn check_ttl_of_cloudflare(zone: &DnsZone, findings: &mut Findings) {
     let Some(ttl) = &zone.ttl else { return };
     let seconds = ttl.value.number();
     match (&zone.target.value.proxied, zone.proxied()) {
@@ -209,13 +227,24 @@ fn check_ttl(zone: &DnsZone, findings: &mut Findings) {
             );
             findings.push(finding.also(proxied.at, "the proxy").hint("delete `ttl`"));
         }
-        (_, false) if !TTLS.contains(&seconds) => {
-            let message = format!("Cloudflare has no TTL of {seconds} seconds");
+        (_, false) => {
             let expected = "expected 60 to 86400 seconds, or from 30 on in a zone of the plan Enterprise";
-            findings.push(Finding::new("ttl-range", ttl.at, message, expected).hint("write `ttl: 300`"));
+            check_ttl(zone, ("Cloudflare", TTLS_OF_CLOUDFLARE), expected, findings);
         }
         _ => {}
     }
+}
+
+/// A server has bounds for TTLs.
+fn check_ttl(
+    zone: &DnsZone,
+    (name, bounds): (&str, RangeInclusive<u32>),
+    expected: &str,
+    findings: &mut Findings,
+) {
+    let Some(ttl) = zone.ttl.as_ref().filter(|ttl| !bounds.contains(&ttl.value.number())) else { return };
+    let message = format!("{name} has no TTL of {} seconds", ttl.value.number());
+    findings.push(Finding::new("ttl-range", ttl.at, message, expected).hint("write `ttl: 300`"));
 }
 
 #[cfg(test)]
@@ -230,7 +259,8 @@ mod tests {
         const RESOLVERS: &str = "letsencrypt-cloudflare: {provider: cloudflare, credentials: \
                                  {CF_DNS_API_TOKEN: {env: DNS}, CF_ZONE_API_TOKEN: {env: ZONE}}}, letsencrypt-route53: \
                                  {provider: route53, region: eu-central-1, zone: Z1, credentials: \
-                                 {AWS_ACCESS_KEY_ID: {env: ID}, AWS_SECRET_ACCESS_KEY: {env: SECRET}}}";
+                                 {AWS_ACCESS_KEY_ID: {env: ID}, AWS_SECRET_ACCESS_KEY: {env: SECRET}}}, letsencrypt-digitalocean: \
+                                 {provider: digitalocean, credentials: {DO_AUTH_TOKEN: {env: DO}}}";
         const OWN: &str = "provider: route53, credentials: {AWS_ACCESS_KEY_ID: {env: A}, AWS_SECRET_ACCESS_KEY: {env: B}, \
                            AWS_SESSION_TOKEN: {env: C}}";
         for (zone, told) in [
@@ -247,6 +277,7 @@ mod tests {
                 "provider: route53, resolver: letsencrypt-route53, zone: Z2",
                 "zone=Z2, id of the key=env ID, key=env SECRET",
             ),
+            ("provider: digitalocean, resolver: letsencrypt-digitalocean", "key=env DO"),
             (OWN, "id of the key=env A, key=env B, session token=env C"),
         ] {
             let text = format!(

@@ -21,6 +21,8 @@ choice! {
         Cloudflare = "cloudflare",
         /// Amazon Route 53, by its API.
         Route53 = "route53",
+        /// DigitalOcean, by its API.
+        Digitalocean = "digitalocean",
     }
 }
 
@@ -82,6 +84,13 @@ static ROUTE53: Facts = Facts {
     key: "/etc/kwo/route53",
 };
 
+static DIGITALOCEAN: Facts = Facts {
+    needs: &[],
+    takes: &["url", "ca", "key", "resolver"],
+    example: "provider: digitalocean, key: {file: /etc/kwo/digitalocean}",
+    key: "/etc/kwo/digitalocean",
+};
+
 impl ZoneProvider {
     fn facts(self) -> &'static Facts {
         match self {
@@ -89,6 +98,7 @@ impl ZoneProvider {
             ZoneProvider::Rfc2136 => &RFC2136,
             ZoneProvider::Cloudflare => &CLOUDFLARE,
             ZoneProvider::Route53 => &ROUTE53,
+            ZoneProvider::Digitalocean => &DIGITALOCEAN,
         }
     }
 }

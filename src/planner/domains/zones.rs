@@ -41,7 +41,8 @@ record! {
         pub provider: At<ZoneProvider>,
         /// For powerdns: the address of the HTTP API, without `/api/v1`. For cloudflare: that of a proxy in front of the API,
         /// without `/client/v4`. Default there: https://api.cloudflare.com. For route53: the endpoint of the partition. Default
-        /// there: https://route53.amazonaws.com.
+        /// there: https://route53.amazonaws.com. For digitalocean: that of a proxy, without `/v2`. Default there:
+        /// https://api.digitalocean.com.
         pub url: Option<At<ApiUrl>>,
         /// For powerdns: the id of the server within the API. Default: localhost.
         pub server: Option<At<ServerId>>,
@@ -49,17 +50,18 @@ record! {
         pub nameserver: Option<At<Nameserver>>,
         /// For rfc2136: the TSIG key that signs all that is sent and answered.
         pub tsig: Option<At<Tsig>>,
-        /// Where the key is: that of the API, an API token of Cloudflare, or the secret of the TSIG key in Base64.
+        /// Where the key is: that of the API, an API token of Cloudflare or DigitalOcean, or the secret of the TSIG key in
+        /// Base64.
         pub key: Option<At<SecretRef>>,
         /// For route53: the access key, by the variables that AWS's own client reads: `AWS_ACCESS_KEY_ID`,
         /// `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` where the key has one.
         pub credentials: Map<Variable, Option<At<SecretRef>>>,
-        /// For cloudflare and route53: the resolver under `dns.resolvers` whose credentials are used, in place of `key` or
-        /// `credentials`.
+        /// For cloudflare, route53 and digitalocean: the resolver under `dns.resolvers` whose credentials are used, in place of
+        /// `key` or `credentials`.
         pub resolver: Option<At<Name>>,
         /// For route53: the id of the hosted zone. Default: the `zone` of the resolver, or the only public zone of this name.
         pub zone: Option<At<ProviderWord>>,
-        /// For powerdns and cloudflare: the certificate of a private CA that signed the one of the API.
+        /// For powerdns, cloudflare and digitalocean: the certificate of a private CA that signed the one of the API.
         pub ca: Option<At<Certificates>>,
         /// Where the hosts lead.
         pub target: At<DnsTarget>,

@@ -58,7 +58,10 @@ fn killed(write: usize, after: bool) {
             let there = world.server.sets().iter().filter(|set| set.of == "A").count() - 1;
             assert_eq!(there, write - usize::from(!after));
             let plan = world.plan(&[]);
-            assert_eq!((records(&plan["steps"]).len(), records(&plan["held"])), (2 - there, vec![]));
+            // Where the mark is a request of its own, it is not whole yet.
+            let to_finish = usize::from(after && !world.server.writes_at_once());
+            let left = 2 - there + to_finish;
+            assert_eq!((records(&plan["steps"]).len(), records(&plan["held"])), (left, vec![]));
             world.apply(&[]).expect(0);
             assert_eq!(steps(&world.plan(&[])), Vec::<String>::new());
             for name in ["a.example.com", "b.example.com"] {
@@ -109,7 +112,7 @@ fn what_somebody_else_makes_meanwhile_is_not_taken_over() {
             Box::new(move |ask, _| {
                 // Right before kwo looks at what it is about to write, or right before the write that compares.
                 let is_last = match ask {
-                    Ask::Find | Ask::Look => false,
+                    Ask::Find | Ask::Look | Ask::Part => false,
                     Ask::LookAt(_) => true,
                     Ask::Write(_) => server.compares(),
                 };

@@ -1,6 +1,6 @@
 //! DNS records: real servers are asked by DNS and by what runs them, beside a real API server, and so is what stands in place
-//! of Cloudflare and of Route 53. Each scene is played on every server (`testkit::peers::zones::ALL`); `powerdns`, `rfc2136`,
-//! `cloudflare` and `route53` have what only one protocol can be asked or get wrong.
+//! of Cloudflare, of Route 53 and of DigitalOcean. Each scene is played on every server (`testkit::peers::zones::ALL`); `powerdns`, `rfc2136`,
+//! `cloudflare`, `route53` and `digitalocean` have what only one protocol can be asked or get wrong.
 //! `world` has the roster, and the front before a server that counts, fails or kills.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
@@ -8,6 +8,7 @@ mod check;
 mod cloudflare;
 mod contract;
 mod crash;
+mod digitalocean;
 mod faults;
 mod leaving;
 mod names;

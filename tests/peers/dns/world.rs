@@ -107,7 +107,7 @@ impl World {
     /// What the server was asked about records through the front since the last time.
     pub(crate) fn asked(&self) -> Vec<Ask> {
         let mut asked = self.asked_at_all();
-        asked.retain(|ask| *ask != Ask::Find);
+        asked.retain(|ask| !matches!(ask, Ask::Find | Ask::Part));
         asked
     }
 

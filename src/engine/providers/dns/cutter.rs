@@ -8,7 +8,7 @@ use kwo_planner::tree::{SmolStr, Tree};
 
 use super::mark::{Whose, of_others, whose};
 use super::provider::Dns;
-use super::records::{Comment, Content, RecordSet, is_switched_off};
+use super::records::{Comment, Content, RecordSet, is_half_written, is_switched_off};
 use super::server::Wanted;
 use super::transact::{Next, there};
 use super::zone::{Zone, is_as, version};
@@ -57,15 +57,25 @@ impl Zone {
         if set.records.iter().any(|record| is_switched_off(record)) {
             return Err(refused("a record of it is switched off, and kwo could not bring it back so"));
         }
+        if set.records.iter().any(|record| is_half_written(record)) {
+            return Err(refused(
+                "a write of kwo was cut short there; run `kwo apply` first, which finishes it",
+            ));
+        }
         Ok(Some(Whole { object: object(set), version: version(set) }))
     }
 
     /// Takes the records and kwo's mark away, where they are as they were seen.
     async fn ends(&self, (of, name): (&str, &str), seen: &Version, cluster: &str) -> Result<(), Refusal> {
         self.transact((of, name), |_, there| {
-            let Some(there) = there.filter(|set| !set.records.is_empty()) else { return Ok(None) };
-            ours(there, cluster)?;
-            if version(there) != *seen {
+            let Some(there) = there else { return Ok(None) };
+            // Of a cut that did not come to its end the mark may be left.
+            let is_cut = there.records.is_empty();
+            match ours(there, cluster) {
+                Err(_) if is_cut => return Ok(None),
+                whose => whose?,
+            };
+            if !is_cut && version(there) != *seen {
                 return Err(Refusal::Changed { why: format!("{of} {name} has changed") });
             }
             let comments = of_others(there).cloned().collect();
@@ -88,7 +98,10 @@ impl Zone {
                 if let Some(why) = self.marked_by_others(there, cluster) {
                     return Err(refused(why));
                 }
-                if !there.records.is_empty() {
+                // What a run that was killed began to bring back goes on.
+                let is_half = there.records.iter().all(|record| is_half_written(record));
+                let is_begun = is_half && matches!(whose(there, cluster), Whose::Ours(_));
+                if !there.records.is_empty() && !is_begun {
                     return Err(refused("somebody made other records there meanwhile, and they stay"));
                 }
             }

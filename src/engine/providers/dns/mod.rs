@@ -1,11 +1,14 @@
 //! DNS zones beside the cluster. `records` has what every server of a zone has alike: record sets, and what stands in the
 //! way of one. `mark` is how kwo knows its own, and `texts` is how a mark stands where there are no comments. `zone` looks and does a step through a `server`, `cutter` lets a tenant leave,
-//! and both write by `transact`. `pace` bounds how fast kwo asks. `servers` lists the servers that kwo speaks to, each in a room of its own.
+//! and both write by `transact`. `objects` is for servers where each record is an object of its own. `pace` bounds how fast kwo asks. `servers` lists the servers that kwo speaks to, each in a room of its own.
 
 mod cloudflare;
 mod cutter;
+mod digitalocean;
 mod mark;
+mod objects;
 mod pace;
+mod pages;
 mod powerdns;
 mod provider;
 mod records;

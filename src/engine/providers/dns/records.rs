@@ -44,6 +44,14 @@ pub(super) struct Content {
 /// What is put after a record that is there and switched off.
 const SWITCHED_OFF: &str = " (switched off)";
 
+/// What is put after a record of a set that a write of kwo left half done.
+pub(super) const HALF_WRITTEN: &str = " (half-written)";
+
+/// Is it one of a set that a write of kwo left half done?
+pub(super) fn is_half_written(record: &str) -> bool {
+    record.ends_with(HALF_WRITTEN)
+}
+
 /// Is it a record that is there and switched off?
 pub(super) fn is_switched_off(record: &str) -> bool {
     record.ends_with(SWITCHED_OFF)

@@ -3,7 +3,7 @@
 use kwo_planner::domains::zone_servers::ZoneProvider;
 
 use super::server::Opener;
-use super::{cloudflare, powerdns, rfc2136, route53};
+use super::{cloudflare, digitalocean, powerdns, rfc2136, route53};
 
 /// What opens zones, by provider.
 #[derive(Default)]
@@ -12,6 +12,7 @@ pub(super) struct Servers {
     rfc2136: rfc2136::Servers,
     cloudflare: cloudflare::Servers,
     route53: route53::Servers,
+    digitalocean: digitalocean::Servers,
 }
 
 impl Servers {
@@ -22,6 +23,7 @@ impl Servers {
             ZoneProvider::Rfc2136 => &mut self.rfc2136,
             ZoneProvider::Cloudflare => &mut self.cloudflare,
             ZoneProvider::Route53 => &mut self.route53,
+            ZoneProvider::Digitalocean => &mut self.digitalocean,
         }
     }
 }

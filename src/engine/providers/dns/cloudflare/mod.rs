@@ -23,10 +23,11 @@ use smol_str::format_smolstr;
 use self::answers::{Info, ListedZone, No, Place, result};
 use self::seen::{Listed, Record};
 use super::pace::Pace;
+use super::pages::{Reading, whole};
 use super::records::{RecordSet, name};
 use super::server::{Opener, Patch, Server, Wanted, Wrote, ZoneWay};
 use crate::providers::api::{Api, ApiOptions, Ask, NoAnswer, secret_header};
-use crate::providers::patience::{Patience, TRIES};
+use crate::providers::patience::Patience;
 use crate::providers::{Promise, encoded};
 
 /// Where the API is.
@@ -237,7 +238,8 @@ impl Cloudflare {
     async fn look(&self, at: Option<&str>) -> Result<Vec<RecordSet>, String> {
         let id = self.found().await?;
         let filter = at.map_or_else(String::new, |at| format!("&name.exact={}", encoded(at)));
-        let records = self.whole(&id, &filter).await?;
+        let server = self.line.api.server();
+        let records = whole(server, || self.pages(&id, &filter), |record| &record.id).await?;
         let mut known = self.known();
         match at {
             None => *known = records,
@@ -252,34 +254,8 @@ impl Cloudflare {
         Ok(seen::sets(&here))
     }
 
-    /// A list of which nothing is missing. Where it has several pages, one record may come to the list and one go between two
-    /// of them, and then a third one moves to a page that was read before. So such a list is read until it has the same ids
-    /// twice: no id comes back, so all of them were there when the first reading ended, and it counted no more.
-    async fn whole(&self, id: &str, filter: &str) -> Result<Vec<Record>, String> {
-        let (mut before, mut why) = (None, String::new());
-        for _ in 0..=TRIES {
-            match self.pages(id, filter).await? {
-                Ok((records, 1)) => return Ok(records),
-                Ok((records, _)) => {
-                    let ids: HashSet<SmolStr> = records.iter().map(|record| record.id.clone()).collect();
-                    if before.as_ref() == Some(&ids) {
-                        return Ok(records);
-                    }
-                    before = Some(ids);
-                    let server = self.line.api.server();
-                    why = format!(
-                        "the list of {server} became another one each time that kwo read it; run kwo again"
-                    );
-                }
-                // Somebody else made or ended one between two pages.
-                Err(no) => why = no,
-            }
-        }
-        Err(why)
-    }
-
     /// All pages of a list, and how many; or why they do not fit together.
-    async fn pages(&self, id: &str, filter: &str) -> Result<Result<(Vec<Record>, usize), String>, String> {
+    async fn pages(&self, id: &str, filter: &str) -> Result<Reading<Record>, String> {
         let unlike = |why: &str| format!("{} does not answer like Cloudflare: {why}", self.line.api.server());
         let (mut records, mut ids, mut total) = (Vec::new(), HashSet::new(), None);
         for page in 1_usize.. {

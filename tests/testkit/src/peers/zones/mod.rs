@@ -1,8 +1,9 @@
 //! Servers of DNS zones, all by one contract, so that each scene of the tests is played on each of them. A new one is a
-//! file here and a row in [`ALL`]. They are real but for Cloudflare and Route 53, which nobody can run.
+//! file here and a row in [`ALL`]. They are real but for Cloudflare, Route 53 and DigitalOcean, which nobody can run.
 
 mod answers;
 pub mod cloudflare;
+pub mod digitalocean;
 mod front;
 mod knot;
 mod pdns;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 pub use answers::Resolved;
 pub use cloudflare::Cloudflare;
+pub use digitalocean::DigitalOcean;
 pub use front::{Front, Meddle, Then, what};
 pub use knot::{Knot, snippet};
 pub use pdns::PowerDns;
@@ -32,11 +34,12 @@ pub struct Row {
 }
 
 /// All servers.
-pub static ALL: [Row; 4] = [
+pub static ALL: [Row; 5] = [
     Row { name: "PowerDNS", start: |zone| Some(Arc::new(PowerDns::start(zone)?)) },
     Row { name: "Knot", start: |zone| Some(Arc::new(Knot::start(zone)?)) },
     Row { name: "Cloudflare", start: |zone| Some(Arc::new(Cloudflare::start(zone))) },
     Row { name: "Route53", start: |zone| Some(Arc::new(Route53::start(zone)?)) },
+    Row { name: "DigitalOcean", start: |zone| Some(Arc::new(DigitalOcean::start(zone))) },
 ];
 
 /// All records of one type at one name, as whoever runs the server sees them.
@@ -59,6 +62,8 @@ pub struct Set {
 pub enum Ask {
     /// Which zone it is, where the server knows zones by ids: once a run.
     Find,
+    /// A further part of the look or the write beside it: kwo's mark, where that is a record of its own, or one more page.
+    Part,
     /// All of the zone.
     Look,
     /// One name of it.
@@ -95,6 +100,16 @@ pub trait ZoneServer: Send + Sync {
 
     /// Does it write only if what kwo saw is still so? Then kwo need not look right before and right after.
     fn compares(&self) -> bool;
+
+    /// Can it be asked for one name? Then it is not asked for all of the zone where one is to be written.
+    fn finds(&self, _name: &str) -> bool {
+        true
+    }
+
+    /// Is a set written with its mark by one request? Otherwise what a write was killed at has to be finished.
+    fn writes_at_once(&self) -> bool {
+        true
+    }
 
     /// Does kwo end records there when a tenant leaves?
     fn ends(&self) -> bool {
