@@ -72,7 +72,9 @@ pub(crate) fn left_in(
     if known.same {
         return;
     }
-    for set in shape.sets.iter().filter(|set| !shape.is_filled(set)) {
+    // What others add to a set within an entry of a list is theirs: what a container drops besides, say.
+    let of_entry = |set: &str| set.split_once("/*").is_some_and(|(list, _)| shape.key(list).is_some());
+    for set in shape.sets.iter().filter(|set| !shape.is_filled(set) && !of_entry(set)) {
         for (place, _) in places(shape, set, &resource.body, &present.body) {
             entries(resource, present, reach, &place, leftovers);
         }
