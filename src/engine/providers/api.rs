@@ -61,6 +61,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// How long the server asks to wait, if it does.
     pub after: Option<Duration>,
+    /// The address where its list goes on, if it says so in a header line.
+    pub next: Option<String>,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -175,6 +177,7 @@ impl Api {
         let (request, way) = (self.request(ask)?, &self.way);
         let mut answer = way.open(request, way.timeout).await.map_err(no_answer)?;
         let (status, after) = (answer.status(), retry_after(answer.headers()));
+        let next = next(answer.headers());
         let body = timeout(BODY, async {
             let mut body = Vec::new();
             while let Some(piece) = way.piece(&mut answer, Some(way.timeout)).await.map_err(no_answer)? {
@@ -188,7 +191,7 @@ impl Api {
         });
         let late = || NoAnswer::Lost(format!("the answer of {} did not end within {BODY:?}", self.server()));
         let body = body.await.map_err(|_| late())??;
-        Ok(Answer { status, after, body })
+        Ok(Answer { status, after, next, body })
     }
 
     /// Waits before the next try; says whether that was within the budget.
@@ -229,6 +232,17 @@ pub fn secret_header(value: &[u8]) -> Result<HeaderValue, String> {
         .map_err(|_| "it holds characters that no header of a request may have".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// The address that the header lines name as the next one (RFC 8288).
+fn next(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::LINK).into_iter().filter_map(|line| line.to_str().ok());
+    let links = lines.flat_map(|line| line.split('<').skip(1)).filter_map(|link| link.split_once('>'));
+    let mut next = links.filter(|(_, says)| {
+        let words = says.split([';', ',']).filter_map(|word| word.trim().strip_prefix("rel="));
+        words.map(|relation| relation.trim_matches('"')).any(|relation| relation == "next")
+    });
+    next.next().map(|(address, _)| address.to_owned())
 }
 
 fn no_answer(trouble: Trouble) -> NoAnswer {
@@ -349,6 +363,25 @@ mod tests {
         let silent = read(&api).await.unwrap_err();
         assert_eq!(silent, format!("{address} did not answer within 400ms (1 try)"));
         assert_eq!(*asked.lock().unwrap(), 4);
+    }
+
+    #[test]
+    fn a_list_goes_on_where_the_header_says() {
+        let lines = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (header::LINK, HeaderValue::from_static(line)));
+            next(&lines.collect::<HeaderMap>())
+        };
+        let all =
+            r#"<https://a/?c=>; rel="first", <https://a/?c=1>; rel="prev", <https://a/?c=3,4>; rel="next""#;
+        assert_eq!(lines(&[all]).as_deref(), Some("https://a/?c=3,4"));
+        assert_eq!(
+            lines(&["<https://a/?c=>; rel=first", "<https://a/2>; title=x; rel=next"]).as_deref(),
+            Some("https://a/2")
+        );
+        for none in ["<https://a/?c=>; rel=\"first\"", "rel=next", "<https://a", ""] {
+            assert_eq!(lines(&[none]), None, "{none}");
+        }
+        assert_eq!(lines(&[]), None);
     }
 
     #[test]

@@ -15,13 +15,15 @@ use crate::tree::SmolStr;
 
 /// The variables that hold what opens a zone, by the names that its adapter knows them by: Cloudflare's token for records,
 /// and one that may only be for finding the zone; the access key of AWS; the tokens of others.
-const KNOWN: [(&str, &str); 6] = [
+const KNOWN: [(&str, &str); 8] = [
     ("CF_DNS_API_TOKEN", KEY),
     ("CF_ZONE_API_TOKEN", ZONE_KEY),
     ("AWS_ACCESS_KEY_ID", KEY_ID),
     ("AWS_SECRET_ACCESS_KEY", KEY),
     ("AWS_SESSION_TOKEN", SESSION_TOKEN),
     ("DO_AUTH_TOKEN", KEY),
+    ("HETZNER_API_TOKEN", KEY),
+    ("DESEC_TOKEN", KEY),
 ];
 
 /// The variables of an access key of AWS, and how many of them it needs.
@@ -33,6 +35,12 @@ const TTLS_OF_CLOUDFLARE: RangeInclusive<u32> = 30..=86_400;
 
 /// The TTLs that DigitalOcean has.
 const TTLS_OF_DIGITALOCEAN: RangeInclusive<u32> = 30..=2_147_483_647;
+
+/// The longest TTL that deSEC has. The shortest one is that of the zone, which only deSEC knows.
+const LONGEST_OF_DESEC: u32 = 86_400;
+
+/// The TTLs that Hetzner has.
+const TTLS_OF_HETZNER: RangeInclusive<u32> = 60..=2_147_483_647;
 
 /// The end of the name of a tunnel, which only the proxy reaches.
 const TUNNEL: &str = ".cfargotunnel.com";
@@ -71,6 +79,14 @@ pub(super) fn check(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Find
         ZoneProvider::Digitalocean => {
             check_token(zone, within, ("DigitalOcean", Provider::Digitalocean), dns, findings);
             check_ttl(zone, ("DigitalOcean", TTLS_OF_DIGITALOCEAN), "expected 30 seconds or more", findings);
+        }
+        ZoneProvider::Hetzner => {
+            check_token(zone, within, ("Hetzner", Provider::Hetzner), dns, findings);
+            check_ttl(zone, ("Hetzner", TTLS_OF_HETZNER), "expected 60 seconds or more", findings);
+        }
+        ZoneProvider::Desec => {
+            check_token(zone, within, ("deSEC", Provider::Desec), dns, findings);
+            check_ttl(zone, ("deSEC", 1..=LONGEST_OF_DESEC), "expected 86400 seconds or less", findings);
         }
         ZoneProvider::Route53 => check_route53(zone, within, dns, findings),
         ZoneProvider::Powerdns | ZoneProvider::Rfc2136 => {}
@@ -244,7 +260,10 @@ fn check_ttl(
 ) {
     let Some(ttl) = zone.ttl.as_ref().filter(|ttl| !bounds.contains(&ttl.value.number())) else { return };
     let message = format!("{name} has no TTL of {} seconds", ttl.value.number());
-    findings.push(Finding::new("ttl-range", ttl.at, message, expected).hint("write `ttl: 300`"));
+    findings.push(
+        Finding::new("ttl-range", ttl.at, message, expected)
+            .hint(format!("write `ttl: {}`", zone.provider.value.default_ttl())),
+    );
 }
 
 #[cfg(test)]
@@ -260,7 +279,9 @@ mod tests {
                                  {CF_DNS_API_TOKEN: {env: DNS}, CF_ZONE_API_TOKEN: {env: ZONE}}}, letsencrypt-route53: \
                                  {provider: route53, region: eu-central-1, zone: Z1, credentials: \
                                  {AWS_ACCESS_KEY_ID: {env: ID}, AWS_SECRET_ACCESS_KEY: {env: SECRET}}}, letsencrypt-digitalocean: \
-                                 {provider: digitalocean, credentials: {DO_AUTH_TOKEN: {env: DO}}}";
+                                 {provider: digitalocean, credentials: {DO_AUTH_TOKEN: {env: DO}}}, letsencrypt-hetzner: \
+                                 {provider: hetzner, credentials: {HETZNER_API_TOKEN: {env: HETZNER}}}, letsencrypt-desec: \
+                                 {provider: desec, credentials: {DESEC_TOKEN: {env: DESEC}}}";
         const OWN: &str = "provider: route53, credentials: {AWS_ACCESS_KEY_ID: {env: A}, AWS_SECRET_ACCESS_KEY: {env: B}, \
                            AWS_SESSION_TOKEN: {env: C}}";
         for (zone, told) in [
@@ -278,6 +299,8 @@ mod tests {
                 "zone=Z2, id of the key=env ID, key=env SECRET",
             ),
             ("provider: digitalocean, resolver: letsencrypt-digitalocean", "key=env DO"),
+            ("provider: hetzner, resolver: letsencrypt-hetzner", "key=env HETZNER"),
+            ("provider: desec, resolver: letsencrypt-desec", "key=env DESEC"),
             (OWN, "id of the key=env A, key=env B, session token=env C"),
         ] {
             let text = format!(

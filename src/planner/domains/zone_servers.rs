@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 
 use super::dns::Dns;
 use super::zone_keys;
-use super::zones::DnsZone;
+use super::zones::{DEFAULT_TTL, DnsZone};
 use crate::roster::record::{choice, record};
 use crate::roster::{At, Finding, Findings, SecretRef, Span, TsigName};
 use crate::tree::Tree;
@@ -23,6 +23,10 @@ choice! {
         Route53 = "route53",
         /// DigitalOcean, by its API.
         Digitalocean = "digitalocean",
+        /// Hetzner, by the DNS part of its Cloud API.
+        Hetzner = "hetzner",
+        /// deSEC, by its API.
+        Desec = "desec",
     }
 }
 
@@ -91,7 +95,27 @@ static DIGITALOCEAN: Facts = Facts {
     key: "/etc/kwo/digitalocean",
 };
 
+static HETZNER: Facts = Facts {
+    needs: &[],
+    takes: &["url", "ca", "key", "resolver"],
+    example: "provider: hetzner, key: {file: /etc/kwo/hetzner}",
+    key: "/etc/kwo/hetzner",
+};
+
+static DESEC: Facts = Facts {
+    needs: &[],
+    takes: &["url", "ca", "key", "resolver"],
+    example: "provider: desec, key: {file: /etc/kwo/desec}",
+    key: "/etc/kwo/desec",
+};
+
 impl ZoneProvider {
+    /// How long an answer may be kept, where the roster does not say it.
+    pub(super) fn default_ttl(self) -> u32 {
+        // Most zones of deSEC take none below that.
+        if self == ZoneProvider::Desec { 3600 } else { DEFAULT_TTL }
+    }
+
     fn facts(self) -> &'static Facts {
         match self {
             ZoneProvider::Powerdns => &POWERDNS,
@@ -99,6 +123,8 @@ impl ZoneProvider {
             ZoneProvider::Cloudflare => &CLOUDFLARE,
             ZoneProvider::Route53 => &ROUTE53,
             ZoneProvider::Digitalocean => &DIGITALOCEAN,
+            ZoneProvider::Hetzner => &HETZNER,
+            ZoneProvider::Desec => &DESEC,
         }
     }
 }

@@ -42,7 +42,8 @@ record! {
         /// For powerdns: the address of the HTTP API, without `/api/v1`. For cloudflare: that of a proxy in front of the API,
         /// without `/client/v4`. Default there: https://api.cloudflare.com. For route53: the endpoint of the partition. Default
         /// there: https://route53.amazonaws.com. For digitalocean: that of a proxy, without `/v2`. Default there:
-        /// https://api.digitalocean.com.
+        /// https://api.digitalocean.com. For hetzner: that of a proxy, without `/v1`. Default there:
+        /// https://api.hetzner.cloud. For desec: that of a server of your own, without `/api/v1`. Default there: https://desec.io.
         pub url: Option<At<ApiUrl>>,
         /// For powerdns: the id of the server within the API. Default: localhost.
         pub server: Option<At<ServerId>>,
@@ -50,22 +51,22 @@ record! {
         pub nameserver: Option<At<Nameserver>>,
         /// For rfc2136: the TSIG key that signs all that is sent and answered.
         pub tsig: Option<At<Tsig>>,
-        /// Where the key is: that of the API, an API token of Cloudflare or DigitalOcean, or the secret of the TSIG key in
-        /// Base64.
+        /// Where the key is: that of the API, an API token of Cloudflare, DigitalOcean, Hetzner or deSEC, or the secret of the
+        /// TSIG key in Base64.
         pub key: Option<At<SecretRef>>,
         /// For route53: the access key, by the variables that AWS's own client reads: `AWS_ACCESS_KEY_ID`,
         /// `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` where the key has one.
         pub credentials: Map<Variable, Option<At<SecretRef>>>,
-        /// For cloudflare, route53 and digitalocean: the resolver under `dns.resolvers` whose credentials are used, in place of
+        /// For cloudflare, route53, digitalocean, hetzner and desec: the resolver under `dns.resolvers` whose credentials are used, in place of
         /// `key` or `credentials`.
         pub resolver: Option<At<Name>>,
         /// For route53: the id of the hosted zone. Default: the `zone` of the resolver, or the only public zone of this name.
         pub zone: Option<At<ProviderWord>>,
-        /// For powerdns, cloudflare and digitalocean: the certificate of a private CA that signed the one of the API.
+        /// For powerdns, cloudflare, digitalocean, hetzner and desec: the certificate of a private CA that signed the one of the API.
         pub ca: Option<At<Certificates>>,
         /// Where the hosts lead.
         pub target: At<DnsTarget>,
-        /// How long resolvers may keep an answer, in seconds. Default: 300.
+        /// How long resolvers may keep an answer, in seconds. Default: 300; for desec: 3600.
         pub ttl: Option<At<Ttl>>,
         /// How many record sets kwo keeps in the zone at most. Default: 1000.
         pub ceiling: Option<At<Ceiling>>,
@@ -102,7 +103,7 @@ impl DnsZone {
         match &self.ttl {
             Some(ttl) if !self.proxied() => (ttl.value.number(), Reason::Roster(ttl.at)),
             Some(_) | None if self.proxied() => (AUTOMATIC_TTL, Reason::Roster(self.target.at)),
-            Some(_) | None => (DEFAULT_TTL, Reason::Always),
+            Some(_) | None => (self.provider.value.default_ttl(), Reason::Always),
         }
     }
 

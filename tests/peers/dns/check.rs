@@ -18,6 +18,7 @@ fn a_check_names_the_version_and_a_key_that_is_refused() {
             "refuses the key (401 Unauthorized)",
             "(BADSIG)",
             "refuses the token (403 Forbidden)",
+            "refuses the token (401 Unauthorized)",
             "refuses the key (403 Forbidden)",
             "refuses the token (401 Unauthorized)",
         ];

@@ -30,6 +30,8 @@ fn half_an_answer_is_not_believed() {
             "does not answer like Cloudflare",
             "does not answer like Route 53",
             "does not answer like DigitalOcean",
+            "does not answer like Hetzner",
+            "does not answer like deSEC",
         ];
         assert!(says.iter().any(|says| told.contains(says)), "{told}");
     });

@@ -24,7 +24,8 @@ fn a_record_of_others_is_taken_over_only_when_asked_and_only_marked() {
         assert_eq!(world.set(WWW.0, WWW.1).unwrap(), before);
         let told = why(&world.plan(&[&adopt]), &www());
         assert!(
-            told.contains("/ttl is 60, and not 300") && told.contains(&format!("--adopt={}", www())),
+            told.contains(&format!("/ttl is 60, and not {}", world.server.default_ttl()))
+                && told.contains(&format!("--adopt={}", www())),
             "{told}"
         );
         // As it stands it is taken over by a mark, beside the comment of others.

@@ -4,7 +4,9 @@
 
 mod cloudflare;
 mod cutter;
+mod desec;
 mod digitalocean;
+mod hetzner;
 mod mark;
 mod objects;
 mod pace;

@@ -10,7 +10,7 @@ use kwo_planner::systems::dns::{KEY, KUBECTL, ZONE_KEY};
 use kwo_planner::tree::{SmolStr, Tree};
 use secrecy::SecretSlice;
 
-use super::records::RecordSet;
+use super::records::{Comment, RecordSet};
 use crate::providers::Promise;
 use crate::providers::patience::Patience;
 use crate::secrets::Credentials;
@@ -66,6 +66,12 @@ pub(super) trait Server: Send + Sync {
     /// Why kwo's mark has no room beside a set at this name, where that is so.
     fn has_no_room(&self, _at: &str) -> Option<String> {
         None
+    }
+
+    /// What others noted beside a set, once it has these records: where a note is on a record that goes, the server may keep it
+    /// elsewhere.
+    fn carried(&self, comments: Vec<Comment>, _records: &[SmolStr]) -> Vec<Comment> {
+        comments
     }
 
     /// Why the server cannot make what is wanted of the set that is there, or not without a change for the other sets at the

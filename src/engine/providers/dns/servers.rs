@@ -3,7 +3,7 @@
 use kwo_planner::domains::zone_servers::ZoneProvider;
 
 use super::server::Opener;
-use super::{cloudflare, digitalocean, powerdns, rfc2136, route53};
+use super::{cloudflare, desec, digitalocean, hetzner, powerdns, rfc2136, route53};
 
 /// What opens zones, by provider.
 #[derive(Default)]
@@ -13,6 +13,8 @@ pub(super) struct Servers {
     cloudflare: cloudflare::Servers,
     route53: route53::Servers,
     digitalocean: digitalocean::Servers,
+    hetzner: hetzner::Servers,
+    desec: desec::Servers,
 }
 
 impl Servers {
@@ -24,6 +26,8 @@ impl Servers {
             ZoneProvider::Cloudflare => &mut self.cloudflare,
             ZoneProvider::Route53 => &mut self.route53,
             ZoneProvider::Digitalocean => &mut self.digitalocean,
+            ZoneProvider::Hetzner => &mut self.hetzner,
+            ZoneProvider::Desec => &mut self.desec,
         }
     }
 }

@@ -124,7 +124,7 @@ impl Zone {
         };
         self.transact((of, name), |sets, there| {
             checked(step, there)?;
-            let next = next(step, (of, name), there, cluster)?;
+            let next = next(step, (of, name), there, (cluster, &*self.server))?;
             let blocked = there.and_then(|there| self.marked_by_others(there, cluster));
             let wanted = wanted_of((of, name), &step.wanted);
             let blocked = blocked.or_else(|| self.in_the_way(&Content::of(sets.to_vec()), &wanted, cluster));
@@ -240,7 +240,7 @@ fn next(
     step: &Step,
     (of, name): (&str, &str),
     there: Option<&RecordSet>,
-    cluster: &str,
+    (cluster, server): (&str, &dyn Server),
 ) -> Result<Next, Refusal> {
     let unfit = || Refusal::Refused { why: format!("{} has no records to write", step.id) };
     let known =
@@ -265,6 +265,7 @@ fn next(
             RecordSet { name: name.into(), of: of.into(), ttl, records, comments: Vec::new() }
         }
     };
+    comments = server.carried(comments, &set.records);
     comments.push(Mark::of(cluster, &tenant(&step.wanted), &set).comment());
     set.comments = comments;
     Ok(Next { set, writes_records })

@@ -3,6 +3,8 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use super::Set;
+
 /// What a name leads to.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Resolved {
@@ -45,6 +47,36 @@ pub(super) fn resolve(server: SocketAddr, of: &str, name: &str) -> Resolved {
     }
     records.sort();
     Resolved { code: answer[3] & 15, records }
+}
+
+/// What a server with these sets answers.
+pub(super) fn served(all: &[Set], of: &str, name: &str) -> Resolved {
+    // What has names below it is there, too.
+    let is_there = |name: &str| {
+        all.iter().any(|set| {
+            set.name == name || set.name.strip_suffix(name).is_some_and(|above| above.ends_with('.'))
+        })
+    };
+    // A wildcard answers for what is not there, up to the next name that is.
+    let mut answers = is_there(name).then(|| name.to_owned());
+    let mut rest = name;
+    while answers.is_none() {
+        let Some((_, parent)) = rest.split_once('.') else { break };
+        let wildcard = format!("*.{parent}");
+        if all.iter().any(|set| set.name == wildcard) {
+            answers = Some(wildcard);
+        }
+        if is_there(parent) {
+            break;
+        }
+        rest = parent;
+    }
+    let Some(owner) = answers else { return Resolved { code: 3, records: Vec::new() } };
+    let fits = all.iter().filter(|set| set.name == owner && set.of == of);
+    let records = fits.flat_map(|set| &set.records);
+    let mut records: Vec<String> = records.map(|record| record.trim_end_matches('.').to_owned()).collect();
+    records.sort();
+    Resolved { code: 0, records }
 }
 
 fn type_number(of: &str) -> u8 {

@@ -1,10 +1,12 @@
 //! Servers of DNS zones, all by one contract, so that each scene of the tests is played on each of them. A new one is a
-//! file here and a row in [`ALL`]. They are real but for Cloudflare, Route 53 and DigitalOcean, which nobody can run.
+//! file here and a row in [`ALL`]. They are real but for Cloudflare, deSEC, DigitalOcean, Hetzner and Route 53.
 
 mod answers;
 pub mod cloudflare;
+pub mod desec;
 pub mod digitalocean;
 mod front;
+pub mod hetzner;
 mod knot;
 mod pdns;
 pub mod route53;
@@ -16,8 +18,10 @@ use serde_json::{Value, json};
 
 pub use answers::Resolved;
 pub use cloudflare::Cloudflare;
+pub use desec::Desec;
 pub use digitalocean::DigitalOcean;
 pub use front::{Front, Meddle, Then, what};
+pub use hetzner::Hetzner;
 pub use knot::{Knot, snippet};
 pub use pdns::PowerDns;
 pub use route53::Route53;
@@ -34,10 +38,12 @@ pub struct Row {
 }
 
 /// All servers.
-pub static ALL: [Row; 5] = [
+pub static ALL: [Row; 7] = [
     Row { name: "PowerDNS", start: |zone| Some(Arc::new(PowerDns::start(zone)?)) },
     Row { name: "Knot", start: |zone| Some(Arc::new(Knot::start(zone)?)) },
     Row { name: "Cloudflare", start: |zone| Some(Arc::new(Cloudflare::start(zone))) },
+    Row { name: "Hetzner", start: |zone| Some(Arc::new(Hetzner::start(zone))) },
+    Row { name: "deSEC", start: |zone| Some(Arc::new(Desec::start(zone))) },
     Row { name: "Route53", start: |zone| Some(Arc::new(Route53::start(zone)?)) },
     Row { name: "DigitalOcean", start: |zone| Some(Arc::new(DigitalOcean::start(zone))) },
 ];
@@ -119,6 +125,11 @@ pub trait ZoneServer: Send + Sync {
     /// Does a mark stay where the records are gone that it is on?
     fn keeps_marks(&self) -> bool {
         true
+    }
+
+    /// The TTL where the roster says none.
+    fn default_ttl(&self) -> u64 {
+        300
     }
 
     /// How its version begins, where it tells it.
