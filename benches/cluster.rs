@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a benchmark that cannot be set up ends here")]
 
 mod server;
+mod table;
 
 use std::path::Path;
 use std::process::Command;
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use server::{Measured, Server, programs};
+use table::row;
 
 const CONCURRENCY: usize = 16;
 
@@ -92,16 +94,6 @@ fn compare(tenants: usize, programs: &Path) {
     row(tenants, "kubectl apply --server-side, first", &apply, Some((&first, "of kwo apply")));
     let diff = server.measure(&mut kubectl("diff"));
     row(tenants, "kubectl diff --server-side, unchanged", &diff, Some((&plan, "of kwo plan")));
-}
-
-fn row(tenants: usize, what: &str, measured: &Measured, beside: Option<(&Measured, &str)>) {
-    let Measured { wall, requests, peak, cpu } = measured;
-    let cpu = cpu.map_or_else(String::new, |cpu| format!("{:.2} s", cpu.as_secs_f64()));
-    let peak = peak.map_or_else(String::new, |kib| format!("{} MiB", kib / 1024));
-    let ratio = beside.map_or_else(String::new, |(other, whose)| {
-        format!("{:.2} × the time {whose}", wall.as_secs_f64() / other.wall.as_secs_f64())
-    });
-    println!("| {tenants} | {what} | {requests} | {:.2} s | {cpu} | {peak} | {ratio} |", wall.as_secs_f64());
 }
 
 /// POSTs the bodies, those without a namespace first.

@@ -60,6 +60,11 @@ impl PowerDns {
         Some(server)
     }
 
+    /// Where the API is.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.api)
+    }
+
     /// Asks the API with its key.
     fn ask(&self, method: &str, path: &str, body: &str) -> Message {
         let host = self.api.to_string();
