@@ -123,7 +123,12 @@ pub async fn carry_out(
 ) -> Result<(Carried, Record, Note), RecordError> {
     let Prepared { mut record, note, cuts, uncut: _ } = prepared;
     // What an earlier run began and did not end is gone by now, or it would be among the cuts.
-    record.cuts.iter_mut().for_each(|entry| entry.made = entry.made.or_else(|| Some(Timestamp::now())));
+    let again = |entry: &Entry| {
+        let mut same = cuts.iter().filter(|(_, cut)| cut.id() == entry.cut.id());
+        same.any(|(_, cut)| cut.parts().is_empty() && entry.cut.parts().is_empty())
+    };
+    let gone = record.cuts.iter_mut().filter(|entry| entry.made.is_none() && !again(entry));
+    gone.for_each(|entry| entry.made = Some(Timestamp::now()));
     for (_, cut) in &cuts {
         noted(&mut record, cut);
     }
@@ -291,7 +296,10 @@ fn noted(record: &mut Record, cut: &Cut) {
         Some(have) if cut.logins().is_some() => {
             *have = Entry { cut: entry.cut.with_logins_of(&have.cut), made: None };
         }
-        Some(have) if cut.parts().is_empty() => *have = entry,
+        Some(have) if cut.parts().is_empty() => {
+            let cut = if have.made.is_none() { entry.cut.or_all_of(&have.cut) } else { entry.cut };
+            *have = Entry { cut, made: None };
+        }
         Some(have) if have.cut.parts() == cut.parts() => *have = entry,
         _ => record.cuts.push(entry),
     }

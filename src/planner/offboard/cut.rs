@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::outside::{in_group, leads, told};
+use super::outside::{in_group, is_rest, leads, told};
 use super::{Logins, Pick};
 use crate::access;
 use crate::domains::roles::{NAVIGATION, POWER_USER};
@@ -168,6 +168,16 @@ impl Cut {
     pub fn with_logins_of(mut self, earlier: &Cut) -> Cut {
         if let (Some(logins), Some(before)) = (&mut self.logins, &earlier.logins) {
             logins.add(before);
+        }
+        self
+    }
+
+    /// The same with the inverse of an earlier one that did not come to its end, where this is what that one left: some servers
+    /// of zones end a set record by record.
+    #[must_use]
+    pub fn or_all_of(mut self, earlier: &Cut) -> Cut {
+        if is_rest(&self, earlier) {
+            self.inverse = earlier.inverse.clone();
         }
         self
     }

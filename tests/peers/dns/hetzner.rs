@@ -81,7 +81,11 @@ fn what_others_noted_stays_and_a_protection_is_told() {
     drop(sets);
     let ran = bash(&world, left["command"].as_str().unwrap());
     assert!(ran.status.success(), "{ran:?}");
-    assert_eq!(there(&server, "A", "old").records, [("203.0.113.9".to_owned(), String::new())]);
+    let left = there(&server, "A", "old");
+    assert_eq!(left.records, [("203.0.113.9".to_owned(), String::new())]);
+    // It is not kwo's, and is told no more.
+    assert_eq!(left.labels.keys().collect::<Vec<_>>(), ["env"]);
+    assert!(!world.plan(&[])["leftovers"].to_string().contains("old.example.com"));
 }
 
 #[test]

@@ -131,6 +131,30 @@ fn what_nobody_wants_any_more_is_ended_by_its_command() {
         let plan = world.plan(&[]);
         assert_eq!((steps(&plan), records(&plan["leftovers"])), (vec![], vec![]));
         assert_eq!(world.set("A", "www.example.com").unwrap().notes.len(), 1);
+        // Of two that nobody wants neither command leaves kwo's mark: what somebody makes there later is not kwo's.
+        world.roster_to(
+            "{addresses: [192.0.2.10, '2001:db8::10']}",
+            "[www.example.com, two.example.com]",
+            "",
+        );
+        world.apply(&[]).expect(0);
+        world.roster("[www.example.com]", "");
+        let plan = world.plan(&[]);
+        let ids = ["A", "AAAA"].map(|of| World::id(of, "two.example.com"));
+        let left = plan["leftovers"].as_array().unwrap().iter();
+        let left: Vec<_> = left.filter(|left| ids.iter().any(|id| left["id"] == **id)).collect();
+        assert_eq!(left.len(), 2);
+        for left in left {
+            let command = left["command"].as_str().unwrap();
+            let ran = bash(world, command);
+            // A server that compares refuses what was decided by the marks of before.
+            assert!(ran.status.success() || world.server.compares(), "{command}: {ran:?}");
+        }
+        if world.set("A", "two.example.com").is_none() && world.set("AAAA", "two.example.com").is_none() {
+            world.server.put(("A", "two.example.com"), &["203.0.113.9"], None);
+            let later = world.plan(&[]);
+            assert!(!later["leftovers"].to_string().contains("two.example.com"), "{later:#}");
+        }
     });
 }
 

@@ -55,6 +55,12 @@ pub(super) trait Server: Send + Sync {
     /// it stands for what `kubectl` has to be told.
     fn ending(&self, set: &RecordSet) -> Option<SmolStr>;
 
+    /// The same where these sets at the name are nobody's wish either: a server that keeps the marks of a name in one place
+    /// ends them together. Otherwise one command would bring back the mark that the other one ended.
+    fn ending_with(&self, set: &RecordSet, _also: &[&RecordSet]) -> Option<SmolStr> {
+        self.ending(set)
+    }
+
     /// Those records of a set with kwo's mark that are somebody else's, as they are told: the command leaves them there.
     fn stays(&self, _set: &RecordSet) -> Vec<SmolStr> {
         Vec::new()

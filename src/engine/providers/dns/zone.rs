@@ -63,9 +63,15 @@ impl Zone {
         };
         let is_ours = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
         let mut observed = Observed::default();
+        let asked: BTreeSet<(&str, &str)> =
+            wanted.iter().filter_map(|resource| resource.id.record()).collect();
+        let is_left =
+            |set: &&RecordSet| is_ours(set) && !asked.contains(&(set.of.as_str(), set.name.as_str()));
         for set in content.iter().filter(|set| is_ours(set)) {
             let id = ResourceId::dns(self.name.clone(), &set.of, &set.name);
-            if let Some(command) = self.server.ending(set) {
+            let also: Vec<&RecordSet> =
+                content.at(&set.name).filter(|other| other.of != set.of).filter(is_left).collect();
+            if let Some(command) = self.server.ending_with(set, &also) {
                 observed.reach.commands.insert(id.clone(), command);
             }
             let stays = self.server.stays(set);

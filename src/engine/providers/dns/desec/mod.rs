@@ -146,11 +146,15 @@ impl Server for Desec {
         place_of_mark(at)
     }
 
-    /// It ends the set and its mark together, and leaves marks of other types as they were seen. The second time it ends
-    /// nothing, and is no mistake.
     fn ending(&self, set: &RecordSet) -> Option<SmolStr> {
-        let after = RecordSet { records: Vec::new(), comments: Vec::new(), ..set.clone() };
-        let changes = self.known().changes(&after, true, (&self.zone, self.least_ttl()));
+        self.ending_with(set, &[])
+    }
+
+    /// It ends the sets and their marks together, and leaves marks of other types as they were seen. The second time it ends
+    /// nothing, and is no mistake.
+    fn ending_with(&self, set: &RecordSet, also: &[&RecordSet]) -> Option<SmolStr> {
+        let types: Vec<&str> = std::iter::once(set).chain(also.iter().copied()).map(|set| &*set.of).collect();
+        let changes = self.known().ended(&set.name, &types, (&self.zone, self.least_ttl()));
         let (command, address) = &self.command;
         let body = serde_json::to_string(&changes).ok()?;
         Some(format_smolstr!("{command} --data {} {address}", word(&body)))

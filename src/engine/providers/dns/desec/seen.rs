@@ -114,34 +114,48 @@ impl Seen {
         (zone, least_ttl): (&str, u32),
     ) -> Vec<Listed> {
         let RecordSet { name: at, of, ttl, records, comments } = after;
+        let new: Vec<SmolStr> =
+            comments.iter().map(|comment| quoted(&marked(&comment.content, of))).collect();
+        let set = writes_records.then(|| listed((at, zone), of, *ttl, records.clone()));
+        set.into_iter().chain(self.marks(at, &[of], new, (zone, least_ttl))).collect()
+    }
+
+    /// What a write sends that ends the sets of these types at a name, with their marks.
+    pub(super) fn ended(&self, at: &str, types: &[&str], (zone, least_ttl): (&str, u32)) -> Vec<Listed> {
+        let sets = types.iter().map(|of| listed((at, zone), of, 0, Vec::new()));
+        sets.chain(self.marks(at, types, Vec::new(), (zone, least_ttl))).collect()
+    }
+
+    /// The marks at a name with these in place of those of these types. Marks of other types stay as they are.
+    fn marks(
+        &self,
+        at: &str,
+        types: &[&str],
+        new: Vec<SmolStr>,
+        (zone, least_ttl): (&str, u32),
+    ) -> Option<Listed> {
         let place = mark_name(at);
-        let set = |at: &str, of: &str, ttl: u32, records: Vec<SmolStr>| Listed {
-            subname: below(at, zone).into(),
-            of: of.into(),
-            ttl: (!records.is_empty()).then_some(ttl),
-            records,
-        };
-        let mut changes = Vec::new();
-        if writes_records {
-            changes.push(set(at, of, *ttl, records.clone()));
-        }
         let there = self.get(MARK_TYPE, &place);
-        let new: Vec<String> = comments.iter().map(|comment| marked(&comment.content, of)).collect();
         let old = there.into_iter().flat_map(|there| &there.records);
-        // Marks of other types stay as they are.
-        let mut marks: Vec<SmolStr> =
-            old.filter(|mark| told(&text(mark)).1 != Some(of.as_str())).cloned().collect();
-        marks.extend(new.iter().map(|new| quoted(new)));
+        let stays = |mark: &&SmolStr| told(&text(mark)).1.is_none_or(|of| !types.contains(&of));
+        let marks: Vec<SmolStr> = old.filter(stays).cloned().chain(new).collect();
         let ttl = there.and_then(|there| there.ttl).unwrap_or(MARK_TTL.max(least_ttl));
-        if there.is_some() || !marks.is_empty() {
-            changes.push(set(&place, MARK_TYPE, ttl, marks));
-        }
-        changes
+        (there.is_some() || !marks.is_empty()).then(|| listed((&place, zone), MARK_TYPE, ttl, marks))
     }
 
     /// Are these sets all new, as far as kwo has seen?
     pub(super) fn has_none_of(&self, changes: &[Listed], zone: &str) -> bool {
         changes.iter().all(|set| set.at(zone).is_ok_and(|at| self.get(&set.of, &at).is_none()))
+    }
+}
+
+/// A set as it is sent; without records it ends.
+fn listed((at, zone): (&str, &str), of: &str, ttl: u32, records: Vec<SmolStr>) -> Listed {
+    Listed {
+        subname: below(at, zone).into(),
+        of: of.into(),
+        ttl: (!records.is_empty()).then_some(ttl),
+        records,
     }
 }
 
@@ -264,6 +278,13 @@ mod tests {
         let others = seen(&[("A", "www", "192.0.2.1"), ("TXT", "_kwo.www", of_six)]);
         let left = format!(r#"{{"subname":"_kwo.www","type":"TXT","ttl":60,"records":["{of_six}"]}}"#);
         assert_eq!(sent(&others, "www.example.com", &[], true), format!("false [{ends},{left}]"));
+        // Of two that end, neither command leaves the mark of the other.
+        let mut two =
+            seen(&[("A", "www", "192.0.2.1"), ("AAAA", "www", "2001:db8::1"), ("TXT", "_kwo.www", MARK)]);
+        two.0.get_mut("_kwo.www.example.com").unwrap().get_mut("TXT").unwrap().records.push(of_six.into());
+        let both = two.ended("www.example.com", &["AAAA", "A"], ("example.com", 3600));
+        let both = serde_json::to_string(&both).unwrap();
+        assert_eq!(both, format!("[{},{ends},{gone}]", ends.replace("\"A\"", "\"AAAA\"")));
         assert_eq!(
             sent(&Seen::default(), "example.com", &["192.0.2.2"], true),
             format!(

@@ -255,6 +255,12 @@ impl DigitalOcean {
     async fn read_all(&self) -> Result<(), String> {
         let server = self.line.api.server();
         let all = whole(server, || self.pages(""), |object| &object.id).await?;
+        // Every zone has them, so without them this is a part of the zone, and what is missing may be there.
+        if !all.iter().any(|object| matches!(&*object.of, "SOA" | "NS") && *object.name == *self.zone) {
+            return Err(
+                self.unlike("its list has no SOA and no NS record of the zone, so it is not all of the zone")
+            );
+        }
         *self.known() = all;
         Ok(())
     }

@@ -23,6 +23,8 @@ pub(super) enum Request {
     Keep(String),
     /// Takes these records out of it. A set without records is none.
     End(String),
+    /// Takes kwo's mark off what somebody added meanwhile and that is left of it.
+    Free(String),
 }
 
 #[derive(Serialize)]
@@ -59,6 +61,22 @@ pub(super) fn ended(there: &Seen) -> Result<String, String> {
     json(&Records { records: records.map(|record| Record { comment: None, ..record.clone() }).collect() })
 }
 
+/// The labels of a set without those of kwo.
+///
+/// # Errors
+/// When they cannot be written; they always can.
+pub(super) fn unmarked(there: &Seen) -> Result<String, String> {
+    json(&Labels { labels: &seen::of_others(&there.listed.labels) })
+}
+
+/// The labels of a set as they were seen.
+///
+/// # Errors
+/// When they cannot be written; they always can.
+pub(super) fn as_before(there: &Seen) -> Result<String, String> {
+    json(&Labels { labels: &there.listed.labels })
+}
+
 /// The requests of a write, in order.
 ///
 /// # Errors
@@ -79,7 +97,7 @@ pub(super) fn requests(patch: &Patch, there: Option<&Seen>, zone: &str) -> Resul
         return Ok(vec![Request::Make(json(&new)?)]);
     };
     if after.records.is_empty() {
-        return Ok(vec![Request::End(ended(there)?)]);
+        return Ok(vec![Request::End(ended(there)?), Request::Free(unmarked(there)?)]);
     }
     let mut requests = Vec::new();
     let labels = seen::labels(&after.comments);
@@ -156,6 +174,9 @@ mod tests {
             r#"{{"name":"www","type":"A","ttl":60,"labels":{{{mark}}},"records":[{{"value":"192.0.2.1"}}]}}"#
         ));
         assert_eq!(told(&["192.0.2.1"], 300, true, Some(&own)), [r#"Keep("{"ttl":300}")"#]);
-        assert_eq!(told(&[], 60, true, Some(&own)), [r#"End("{"records":[{"value":"192.0.2.1"}]}")"#]);
+        assert_eq!(
+            told(&[], 60, true, Some(&own)),
+            [r#"End("{"records":[{"value":"192.0.2.1"}]}")"#, r#"Free("{"labels":{}}")"#]
+        );
     }
 }

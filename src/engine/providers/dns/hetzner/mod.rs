@@ -157,16 +157,22 @@ impl Server for Hetzner {
         format!("in the labels of {of} {at}")
     }
 
-    /// It names the records as they were seen, and so ends no other one. What is gone already is no mistake.
+    /// It names the records as they were seen, and so ends no other one; of what is left then it takes kwo's mark off. What is
+    /// gone already is no mistake.
     fn ending(&self, set: &RecordSet) -> Option<SmolStr> {
         let Place { id, .. } = self.place.get()?;
         let known = self.known();
-        let records = change::ended(known.iter().find(|seen| is_of(seen, set))?).ok()?;
+        let there = known.iter().find(|seen| is_of(seen, set))?;
+        let (records, labels) = (change::ended(there).ok()?, change::unmarked(there).ok()?);
         let (command, zones) = &self.command;
-        let address = word(&format!("{zones}/{id}{}/actions/remove_records", self.path(set)?));
+        let address = format!("{zones}/{id}{}", self.path(set)?);
+        let one = |data: &str, address: &str| {
+            format!("{command} {data} {} | (! grep -vxE '2[0-9][0-9]|404')", word(address))
+        };
         Some(format_smolstr!(
-            "{command} --data {} {address} | (! grep -vxE '2[0-9][0-9]|404')",
-            word(&records)
+            "{} && {}",
+            one(&format!("--data {}", word(&records)), &format!("{address}/actions/remove_records")),
+            one(&format!("-X PUT --data {}", word(&labels)), &address)
         ))
     }
 
@@ -281,8 +287,23 @@ impl Hetzner {
             Ok(requests) => requests,
             Err(why) => return Wrote::Refused(why),
         };
+        let mut is_marked = false;
         for (at, request) in requests.iter().enumerate() {
-            let wrote = self.carry(*id, &path, request, there.as_ref()).await;
+            if let Request::Label(_) = request {
+                // What the answer does not show is not known any more.
+                self.known().retain(|seen| !is_of(seen, &patch.after));
+            }
+            let mut wrote = self.carry(*id, &path, request).await;
+            if let (Request::Label(_), Wrote::Done) = (request, &wrote) {
+                is_marked = true;
+                wrote = self.unchanged(&patch.after, there.as_ref());
+            }
+            if let (true, Wrote::Changed(_) | Wrote::Refused(_), Some(there)) = (is_marked, &wrote, &there)
+                && let Ok(before) = change::as_before(there)
+            {
+                // What kwo did not write is not kwo's. Where this fails, too, the next run tells it.
+                drop(self.carry(*id, &path, &Request::Free(before)).await);
+            }
             match wrote {
                 Wrote::Done => {}
                 wrote if at == 0 => return wrote,
@@ -296,11 +317,11 @@ impl Hetzner {
     }
 
     /// One request of a write, to the end of what Hetzner does about it.
-    async fn carry(&self, id: u64, path: &str, request: &Request, there: Option<&Seen>) -> Wrote {
+    async fn carry(&self, id: u64, path: &str, request: &Request) -> Wrote {
         let zone = format!("/v1/zones/{id}");
         let (method, path, body) = match request {
             Request::Make(body) => (Method::POST, format!("{zone}/rrsets"), body),
-            Request::Label(body) => (Method::PUT, format!("{zone}{path}"), body),
+            Request::Label(body) | Request::Free(body) => (Method::PUT, format!("{zone}{path}"), body),
             Request::Set(body) => (Method::POST, format!("{zone}{path}/actions/set_records"), body),
             Request::Keep(body) => (Method::POST, format!("{zone}{path}/actions/change_ttl"), body),
             Request::End(body) => (Method::POST, format!("{zone}{path}/actions/remove_records"), body),
@@ -316,9 +337,20 @@ impl Hetzner {
             Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => return Wrote::Unsure(why),
         };
         let about = (api.server(), self.zone.as_str());
-        let told = if let Request::Label(_) = request {
+        let told = if let Request::Free(_) = request {
+            match result(&answer, about) {
+                // Mostly nothing is left.
+                Ok(OneSet { .. }) | Err(No::Missing(_)) => Ok(Wrote::Done),
+                Err(no) => Err(no),
+            }
+        } else if let Request::Label(_) = request {
             result(&answer, about).map(|OneSet { rrset }| match rrset.seen(&self.zone, self.default_ttl()) {
-                Ok(now) => self.unchanged(&now, there),
+                Ok(now) => {
+                    let mut known = self.known();
+                    known.retain(|seen| !is_of(seen, &now.set));
+                    known.push(now);
+                    Wrote::Done
+                }
                 Err(why) => Wrote::Unsure(self.unlike(&why)),
             })
         } else {
@@ -344,12 +376,16 @@ impl Hetzner {
         self.place.get().map_or(0, |place| place.ttl)
     }
 
-    /// Are the records still as they were when the write was decided?
-    fn unchanged(&self, now: &Seen, there: Option<&Seen>) -> Wrote {
-        let is = there.is_some_and(|there| {
-            is_of(now, &there.set) && now.set.records == there.set.records && now.set.ttl == there.set.ttl
-        });
-        if is { Wrote::Done } else { Wrote::Changed(format!("{} {} has changed", now.set.of, now.set.name)) }
+    /// Are the records still as they were when the write was decided? The answer to its labels shows them.
+    fn unchanged(&self, set: &RecordSet, there: Option<&Seen>) -> Wrote {
+        let is = |now: &Seen| {
+            there.is_some_and(|there| now.set.records == there.set.records && now.set.ttl == there.set.ttl)
+        };
+        let known = self.known();
+        match known.iter().find(|seen| is_of(seen, set)) {
+            Some(now) if is(now) => Wrote::Done,
+            _ => Wrote::Changed(format!("{} {} has changed", set.of, set.name)),
+        }
     }
 
     /// Waits until Hetzner has done what it answered.

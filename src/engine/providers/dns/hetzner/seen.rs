@@ -115,10 +115,19 @@ pub(super) fn relative<'n>(at: &'n str, zone: &str) -> &'n str {
     above.unwrap_or(APEX)
 }
 
+fn is_own(label: &SmolStr) -> bool {
+    label == FORM || WORDS.iter().any(|(_, own)| label == own)
+}
+
+/// The labels that are not kwo's.
+pub(super) fn of_others(labels: &BTreeMap<SmolStr, SmolStr>) -> BTreeMap<SmolStr, SmolStr> {
+    let others = labels.iter().filter(|(label, _)| !is_own(label));
+    others.map(|(label, value)| (label.clone(), value.clone())).collect()
+}
+
 /// What labels say: those of others one by one, and kwo's together.
 fn noted(labels: &BTreeMap<SmolStr, SmolStr>) -> Vec<Comment> {
-    let (own, others): (Vec<_>, Vec<_>) =
-        labels.iter().partition(|(key, _)| *key == FORM || WORDS.iter().any(|(_, label)| *key == label));
+    let (own, others): (Vec<_>, Vec<_>) = labels.iter().partition(|(label, _)| is_own(label));
     let comment = |account: SmolStr, content: SmolStr| Comment { account, content, modified_at: None };
     let mut comments: Vec<Comment> = others
         .into_iter()
