@@ -9,11 +9,11 @@ use crate::order::order;
 use crate::origin::Origin;
 use crate::plan::tenant;
 use crate::resource::{Desired, Disruption, Resource, ResourceId};
-use crate::tree::is_below;
+use crate::tree::{SmolStr, is_below};
 
 /// What is to become of one resource.
 pub(crate) enum Verdict {
-    /// It is as it should be.
+    /// It is as it should be; of what hands on what it needs that is to be seen.
     Settled,
     /// This is to be done.
     Do(Arc<Step>),
@@ -23,8 +23,8 @@ pub(crate) enum Verdict {
     Hold(Hold),
 }
 
-/// Puts what can be done in order and holds what waits on something held; the last one counts what had nothing to
-/// follow.
+/// Puts what can be done in order and holds what waits on something held, or hands it on; the last one counts what stays as it
+/// is.
 pub(crate) fn arrange(
     desired: &Desired,
     mut verdicts: BTreeMap<usize, Verdict>,
@@ -52,6 +52,8 @@ pub(crate) fn arrange(
     // What stands in one namespace needs the same.
     let mut befores: BTreeMap<Vec<usize>, Arc<[ResourceId]>> = BTreeMap::new();
     let mut held: BTreeMap<usize, Hold> = BTreeMap::new();
+    // What is there and hands on something held.
+    let mut leading: BTreeSet<usize> = BTreeSet::new();
     for (at, path) in order.circles {
         let path = path.into_iter().map(|at| resources[at].id.clone()).collect();
         held.insert(at, Hold::Cycle { path });
@@ -107,7 +109,21 @@ pub(crate) fn arrange(
             Some(Verdict::Hold(hold)) => {
                 held.insert(at, hold);
             }
-            Some(Verdict::Settled | Verdict::Follow(_)) | None => {}
+            Some(Verdict::Settled) => {
+                // A policy that is not as it should be gives what it gave; one that leads to a role of others does not.
+                let hands_on = |need: usize| resources[need].id.system.rules().hands_on(&resources[need].id);
+                let leads = |need: &&usize| {
+                    leading.contains(need) || (held.get(need).is_some_and(Hold::stops) && !hands_on(**need))
+                };
+                match needs.get(&at).into_iter().flatten().find(leads) {
+                    Some(&need) => {
+                        held.insert(at, Hold::Refused { why: gives(&resources[need].id) });
+                        leading.insert(at);
+                    }
+                    None => drop(idle.insert(at)),
+                }
+            }
+            Some(Verdict::Follow(_)) | None => {}
         }
     }
     let held = held
@@ -120,6 +136,13 @@ pub(crate) fn arrange(
         })
         .collect();
     (steps, held, idle.len())
+}
+
+/// Why something is held that is as the roster wants it.
+fn gives(need: &ResourceId) -> SmolStr {
+    smol_str::format_smolstr!(
+        "is as the roster wants it, and gives what {need} gives, which is held: whoever has it can get what is not kwo's"
+    )
 }
 
 /// The step with its cause, if one of the steps changes something that it has to follow.

@@ -135,7 +135,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
                 strangers
                     .extend(sighting.and_then(|seen| stranger(&resource.id, seen, Some((resource, known)))));
                 match judge(resource, (sighting, known), adopt, Around { desired, observed }, &origins) {
-                    Verdict::Settled => settled += 1,
+                    Verdict::Settled if !resource.id.system.rules().hands_on(&resource.id) => settled += 1,
                     verdict => drop(verdicts.insert(at, verdict)),
                 }
             }

@@ -29,15 +29,9 @@ pub(super) fn compile(vault: &Vault, resources: &mut Vec<Resource>) {
     }
     if let Some(At { value: mount, at }) = &vault.deployers {
         let id = ResourceId::vault(VaultKind::SecretsRole, mount.text().clone(), DEPLOYER);
-        let body = map([
-            ("account", Tree::from(ACCOUNT)),
-            ("maxTtl", Tree::from(TOKEN[1])),
-            ("metadata", ours()),
-            ("namespaceLabels", selector()),
-            ("namespaces", Tree::list([])),
-            ("ttl", Tree::from(TOKEN[0])),
-        ]);
-        resources.push(Resource::new(id, body, Arc::new([]), Reason::Roster(*at)));
+        let body =
+            map([("metadata", ours()), ("namespaceLabels", selector()), ("namespaces", Tree::list([]))]);
+        resources.push(Resource::new(id, gives_tokens(&body), Arc::new([]), Reason::Roster(*at)));
     }
 }
 
@@ -52,39 +46,41 @@ pub(super) fn of_namespace(
     if !vault.has_own_roles() {
         return;
     }
-    let name = own_role(namespace);
-    let parts = |more: [(&'static str, Tree); 4]| {
-        let common = [
-            ("metadata", map([("labels", labels.clone())])),
-            ("namespaceLabels", map([])),
-            ("namespaces", Tree::texts([namespace.clone()])),
-        ];
-        Tree::map(common.into_iter().chain(more))
-    };
+    let body = map([
+        ("metadata", map([("labels", labels.clone())])),
+        ("namespaceLabels", map([])),
+        ("namespaces", Tree::texts([namespace.clone()])),
+    ]);
     if let Some(At { value: pipelines, at: _ }) = &vault.pipelines {
         let mount = pipelines.mount();
         let policy = ResourceId::vault(VaultKind::Policy, "", pipelines_policy(mount.text()));
-        let id = ResourceId::vault(VaultKind::AuthRole, mount.text().clone(), name.clone());
-        let given = Tree::list([Tree::from(&policy.name)]);
-        let body = parts([
-            ("accounts", words(&[ACCOUNT])),
-            ("audience", Tree::from(pipelines.audience())),
-            ("maxTtl", Tree::from(LOGIN)),
-            ("policies", given),
-        ]);
-        let body = body.with("/ttl", Tree::from(LOGIN));
+        let id = ResourceId::vault(VaultKind::AuthRole, mount.text().clone(), own_role(namespace));
+        let body = logs_in(&body, pipelines, &policy);
         resources.push(Resource::new(id, body, Arc::new([policy]), because.clone()));
     }
-    if let Some(At { value: mount, at: _ }) = &vault.deployers {
-        let id = ResourceId::vault(VaultKind::SecretsRole, mount.text().clone(), name);
-        let body = parts([
-            ("account", Tree::from(ACCOUNT)),
-            ("maxTtl", Tree::from(TOKEN[1])),
-            ("ttl", Tree::from(TOKEN[0])),
-            ("metadata", map([("labels", labels.clone())])),
-        ]);
-        resources.push(Resource::new(id, body, Arc::new([]), because.clone()));
+    if let Some(id) = own_secrets_role(vault, namespace) {
+        resources.push(Resource::new(id, gives_tokens(&body), Arc::new([]), because.clone()));
     }
+}
+
+/// The role by which a pipeline logs in. With a period its token could be renewed for ever.
+fn logs_in(body: &Tree, pipelines: &Pipelines, policy: &ResourceId) -> Tree {
+    body.with("/accounts", words(&[ACCOUNT]))
+        .with("/audience", Tree::from(pipelines.audience()))
+        .with("/maxTtl", Tree::from(LOGIN))
+        .with("/period", Tree::from(0))
+        .with("/policies", Tree::list([Tree::from(&policy.name)]))
+        .with("/ttl", Tree::from(LOGIN))
+}
+
+/// The role that gives tokens of the account. The server refuses one that has an account and roles of the cluster or rules
+/// besides, so these are empty, and a plan shows what was there.
+fn gives_tokens(body: &Tree) -> Tree {
+    body.with("/account", Tree::from(ACCOUNT))
+        .with("/maxTtl", Tree::from(TOKEN[1]))
+        .with("/roleName", Tree::from(""))
+        .with("/rules", Tree::from(""))
+        .with("/ttl", Tree::from(TOKEN[0]))
 }
 
 fn auth(vault: &Vault, pipelines: &Pipelines, because: &Reason, resources: &mut Vec<Resource>) {
@@ -93,16 +89,8 @@ fn auth(vault: &Vault, pipelines: &Pipelines, because: &Reason, resources: &mut 
     let body = map([("metadata", ours()), ("policy", Tree::texts(policy_text(vault, &mount)))]);
     resources.push(Resource::new(policy.clone(), body, Arc::new([]), because.clone()));
     let id = ResourceId::vault(VaultKind::AuthRole, mount.text().clone(), DEPLOYER);
-    let body = map([
-        ("accounts", words(&[ACCOUNT])),
-        ("audience", Tree::from(pipelines.audience())),
-        ("maxTtl", Tree::from(LOGIN)),
-        ("metadata", ours()),
-        ("namespaceLabels", selector()),
-        ("namespaces", Tree::list([])),
-        ("policies", Tree::list([Tree::from(&policy.name)])),
-        ("ttl", Tree::from(LOGIN)),
-    ]);
+    let body = map([("metadata", ours()), ("namespaceLabels", selector()), ("namespaces", Tree::list([]))]);
+    let body = logs_in(&body, pipelines, &policy);
     resources.push(Resource::new(id, body, Arc::new([policy]), because.clone()));
 }
 
@@ -138,23 +126,18 @@ fn policy_text(vault: &Vault, mount: &PathSegments) -> Vec<String> {
     lines
 }
 
-/// The same by the role of this namespace. Whoever asks by it need not name the namespace, and can name no other.
-pub(super) fn may_get_own_tokens(mount: &PathSegments, namespace: &SmolStr) -> [String; 7] {
-    [
-        format!("path {} {{", quoted(&format!("{mount}/creds/{}", own_role(namespace)))),
-        "  capabilities = [\"update\"]".to_owned(),
-        "  allowed_parameters = {".to_owned(),
-        format!("    \"kubernetes_namespace\" = [{}]", quoted(namespace)),
-        "    \"ttl\" = []".to_owned(),
-        "  }".to_owned(),
-        "}".to_owned(),
-    ]
+/// The role by which an owner gets tokens of this namespace, where it has one of its own. Its name has no prefix of kwo's, so it
+/// may be somebody else's and give anything: no policy leads to it before it is known to be kwo's.
+pub(super) fn own_secrets_role(vault: &Vault, namespace: &SmolStr) -> Option<ResourceId> {
+    let mount = vault.deployers.as_ref().filter(|_| vault.has_own_roles())?;
+    Some(ResourceId::vault(VaultKind::SecretsRole, mount.value.text().clone(), own_role(namespace)))
 }
 
-/// What an owner needs to get a token of the service account of this namespace, and of no other.
-pub(super) fn may_get_tokens(mount: &PathSegments, namespace: &SmolStr) -> [String; 8] {
+/// What an owner needs to get a token of the service account of this namespace, and of no other, by a role. Without the name of
+/// a namespace the server takes the one of the role.
+pub(super) fn may_get_tokens(mount: &PathSegments, role: &str, namespace: &SmolStr) -> [String; 8] {
     [
-        format!("path {} {{", quoted(&format!("{mount}/creds/{DEPLOYER}"))),
+        format!("path {} {{", quoted(&format!("{mount}/creds/{role}"))),
         "  capabilities = [\"update\"]".to_owned(),
         "  allowed_parameters = {".to_owned(),
         format!("    \"kubernetes_namespace\" = [{}]", quoted(namespace)),

@@ -21,7 +21,7 @@ use crate::resource::{Reason, Resource, ResourceId};
 use crate::roster::{Entry, Finding, Findings, Identity, Map, Name};
 use crate::systems::Connection;
 use crate::tree::{SmolStr, Tree};
-use crate::vault::{OURS, VaultKind};
+use crate::vault::{DEPLOYER, OURS, VaultKind, own_role};
 
 /// The paths below the store that no tenant gets by the name of its namespace: what all stand on keeps its secrets there.
 const RESERVED: [&str; 2] = ["ci", "platform"];
@@ -159,7 +159,9 @@ impl Space<'_> {
         let policy = ResourceId::vault(VaultKind::Policy, "", name.clone());
         let text = Tree::texts(policy_lines(self.vault, self.transit, self.namespace, access));
         let body = self.body([("policy", text)]);
-        resources.push(Resource::new(policy.clone(), body, Arc::new([]), self.because.clone()));
+        let role = pipelines::own_secrets_role(self.vault, self.namespace);
+        let needs: Arc<[ResourceId]> = role.into_iter().filter(|_| access == Access::Owner).collect();
+        resources.push(Resource::new(policy.clone(), body, needs, self.because.clone()));
         let group = ResourceId::vault(VaultKind::Group, "", name.clone());
         let body = self.body([("policies", Tree::texts([name])), ("type", Tree::from("internal"))]);
         resources.push(Resource::new(group.clone(), body, Arc::new([policy]), self.because.clone()));
@@ -192,9 +194,9 @@ pub(crate) fn policy_lines(
         text.extend(transit::may_use(mount, namespace, access));
     }
     if let (Access::Owner, Some(deployers)) = (access, &vault.deployers) {
-        text.extend(pipelines::may_get_tokens(&deployers.value, namespace));
-        if vault.has_own_roles() {
-            text.extend(pipelines::may_get_own_tokens(&deployers.value, namespace));
+        let roles = [Some(DEPLOYER.into()), vault.has_own_roles().then(|| own_role(namespace))];
+        for role in roles.into_iter().flatten() {
+            text.extend(pipelines::may_get_tokens(&deployers.value, &role, namespace));
         }
     }
     text

@@ -82,6 +82,12 @@ pub trait Rules: Sync {
         false
     }
 
+    /// Does it hand on what it needs, so that it gives what somebody else's gives as soon as one of these is not kwo's? Then it
+    /// is not in agreement while what it needs is held, also where nothing in it differs.
+    fn hands_on(&self, _id: &ResourceId) -> bool {
+        false
+    }
+
     /// What is lost with an object that is left over when its command is run, in a few words, where that is more than the
     /// object.
     fn lost_with(&self, _id: &ResourceId) -> Option<&'static str> {

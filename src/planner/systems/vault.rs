@@ -260,6 +260,11 @@ impl Rules for OfVault {
         matches!(id.vault_kind(), Some(VaultKind::Entity | VaultKind::ExternalGroup))
     }
 
+    /// A policy leads to roles, and a group gives policies.
+    fn hands_on(&self, id: &ResourceId) -> bool {
+        matches!(id.vault_kind(), Some(VaultKind::Policy | VaultKind::Group))
+    }
+
     fn lost_with(&self, id: &ResourceId) -> Option<&'static str> {
         (id.vault_kind() == Some(VaultKind::TransitKey))
             .then_some("nobody can decrypt afterwards what it encrypted")

@@ -18,7 +18,7 @@ const READ: &[&str] = &["read"];
 const LIST: &[&str] = &["list"];
 const MAKE: &[&str] = &["create", "update"];
 const KEEP: &[&str] = &["create", "read", "update"];
-const MARK: &[&str] = &["create", "read", "patch"];
+const MARK: &[&str] = &["read", "patch"];
 const WRITE: &[&str] = &["create", "read", "update", "patch"];
 
 /// What kwo does in every Vault.
@@ -68,7 +68,8 @@ pub fn rights(named: Named<'_>) -> Vec<Right> {
         [(true, pipelines), (false, deployers)].into_iter().filter_map(|(auth, mount)| Some((auth, mount?)));
     let own = own.zip(own_roles.into_iter().cycle()).flat_map(|((auth, mount), spaces)| {
         let role = move |space: &SmolStr| (role_path(auth, mount, &own_role(space)), KEEP);
-        [(roles_path(auth, mount), LIST)].into_iter().chain(spaces.iter().map(role))
+        let all = [(roles_path(auth, mount), LIST), (role_path(auth, mount, "*"), READ)];
+        all.into_iter().chain(spaces.iter().map(role))
     });
     let keys = transit.into_iter().map(|mount| (format!("{mount}/keys/kwo-*"), KEEP));
     let entry = users.into_iter().flat_map(|(kv, path)| {

@@ -21,11 +21,16 @@ fn a_role_of_a_namespace_is_for_its_deployer_and_for_nobody_else() {
         world.bao.root("GET", &format!("{path}/{name}-deployer"), &Value::Null)
     };
     // One that is there already, for somebody else, and one that is nobody's business.
-    let theirs = json!({"bound_service_account_names": "default", "bound_service_account_namespaces": "x", "token_policies": "theirs", "audience": "vault"});
+    let theirs = json!({"bound_service_account_names": "default", "bound_service_account_namespaces": "x", "token_policies": "theirs", "audience": "vault", "token_period": "720h"});
     for name in [b.as_str(), "special"] {
         world.bao.root("POST", &format!("auth/kubernetes/role/{name}-deployer"), &theirs);
     }
-    let (before, special) = (role(true, &b), role(true, "special"));
+    // Also one that gives tokens, of the namespace of somebody else: an owner with the right name must not get them.
+    let gives =
+        json!({"service_account_name": "deployer", "allowed_kubernetes_namespaces": [a], "extra_labels": {}});
+    let give = || world.bao.root("POST", &format!("kubernetes/roles/{b}-deployer"), &gives);
+    give();
+    let (before, special) = ((role(true, &b), role(false, &b)), role(true, "special"));
 
     // The rights that the manual names for it, for each namespace.
     let layout = format!("{ASKED}    layout: per-namespace\n");
@@ -45,13 +50,47 @@ fn a_role_of_a_namespace_is_for_its_deployer_and_for_nobody_else() {
     world.bao.root("POST", "sys/policies/acl/kwo", &json!({"policy": rights}));
     world.kwo(&["systems", "check"]).expect(0);
 
-    let of_b = format!("vault:AuthRole/kubernetes/{b}-deployer");
+    let creds = |who: &str, name: &str, body: &Value| {
+        let path = format!("kubernetes/creds/{name}-deployer");
+        world.bao.ask(&world.bao.login(who), "POST", &path, body)
+    };
+    let of = |namespace: &str| json!({"kubernetes_namespace": namespace, "ttl": "10m"});
+    let gets_none = || {
+        for body in [json!({}), json!({"ttl": "10m"}), of(&a), of(&b)] {
+            let (status, told) = creds("bob", &b, &body);
+            assert_ne!(status, 200, "{body}: {told}");
+        }
+    };
+    let held = || {
+        let mut held = world.plan("held");
+        held.sort();
+        held
+    };
+    let full = world.kwo(&["plan", "--full", "--adopt=*"]).expect(5).out;
+    assert!(full.contains("/period is 2592000, and not 0"), "{full}");
+    let [auth, secrets] =
+        ["AuthRole", "SecretsRole"].map(|kind| format!("vault:{kind}/kubernetes/{b}-deployer"));
+    let [group, member, policy] =
+        ["Group", "Member", "Policy"].map(|kind| format!("vault:{kind}/kwo-{b}-owner"));
     for more in [&[][..], &["--adopt=*"]] {
         world.apply(more).expect(5);
-        assert_eq!(world.plan("held"), [of_b.as_str()]);
-        assert_eq!(role(true, &b), before);
+        assert_eq!(held(), [auth.as_str(), &group, &format!("{member}/bob"), &policy, &secrets]);
+        assert_eq!((role(true, &b), role(false, &b)), before);
+        gets_none();
     }
-    world.apply(&[&format!("--adopt={of_b}")]).expect(0);
+    world.apply(&[&format!("--adopt={auth}"), &format!("--adopt={secrets}")]).expect(0);
+    assert_eq!(creds("bob", &b, &of(&b)).0, 200);
+    // It is somebody else's again, and the policy is there: that is no agreement.
+    give();
+    let rules = json!({"kubernetes_role_name": "theirs", "service_account_name": "", "allowed_kubernetes_namespaces": [b]});
+    world.bao.root("POST", &format!("kubernetes/roles/{a}-deployer"), &rules);
+    let plan = world.kwo(&["plan", "--full"]).expect(5).out;
+    assert!(plan.contains("/roleName: theirs → "), "{plan}");
+    assert_eq!(held(), [group.as_str(), &policy, &secrets]);
+    let plan = world.kwo(&["plan", "--full"]).expect(5).out;
+    assert!(plan.contains(&format!("gives what {secrets} gives, which is held")), "{plan}");
+    gets_none();
+    world.apply(&[&format!("--adopt={secrets}")]).expect(0);
     assert_eq!(role(true, &b)["token_policies"], json!(["kwo-deployer", "theirs"]), "nothing is taken away");
     let plan = world.kwo(&["plan", "--full"]).out;
     assert!(plan.contains("still have the policy theirs"), "{plan}");
@@ -76,6 +115,10 @@ fn a_role_of_a_namespace_is_for_its_deployer_and_for_nobody_else() {
         assert_ne!(login(&a, who).0, 200, "{who:?}");
     }
     assert_ne!(login(&b, ("default", "default")).0, 200, "whom the role let in before");
+    // Nobody renews a token for ever, as the role allowed before.
+    let (status, told) = login(&b, (&b, "deployer"));
+    assert_eq!((status, &told["auth"]["lease_duration"]), (200, &json!(3600)), "{told}");
+    assert_eq!(role(true, &b)["token_period"], 0);
     // A selector that selects every namespace is none that kwo takes for no selector.
     let wide = json!({"bound_service_account_namespace_selector": "{\"matchLabels\":{}}"});
     world.bao.root("POST", &format!("auth/kubernetes/role/{a}-deployer"), &wide);
@@ -86,11 +129,6 @@ fn a_role_of_a_namespace_is_for_its_deployer_and_for_nobody_else() {
     assert_eq!(login(&a, (&a, "deployer")).0, 200);
 
     // An owner gets tokens by the role of her namespaces, and of no other one.
-    let creds = |who: &str, name: &str, body: &Value| {
-        let path = format!("kubernetes/creds/{name}-deployer");
-        world.bao.ask(&world.bao.login(who), "POST", &path, body)
-    };
-    let of = |namespace: &str| json!({"kubernetes_namespace": namespace, "ttl": "10m"});
     for space in [&a, &prod] {
         let (status, told) = creds("alice", space, &of(space));
         assert_eq!(status, 200, "{told}");
@@ -102,6 +140,7 @@ fn a_role_of_a_namespace_is_for_its_deployer_and_for_nobody_else() {
         ("alice", &a, of(&prod)),
         ("bob", &a, of(&a)),
         ("bob", &b, of(&a)),
+        ("bob", &b, json!({})),
     ] {
         assert_ne!(creds(who, name, &body).0, 200, "{who} {name} {body}");
     }
@@ -114,6 +153,14 @@ fn a_role_of_a_namespace_is_for_its_deployer_and_for_nobody_else() {
     world.write_with(&world.of_token(), &format!("{ASKED}    layout: shared\n"), &tenants);
     world.apply(&[]);
     let plan: Value = serde_json::from_str(&world.kwo(&["plan", "-o", "json"]).out).unwrap();
+    // One that kwo may not read is no agreement, whoever it is of.
+    let rights = world.bao.root("GET", "sys/policies/acl/kwo", &Value::Null)["policy"].clone();
+    let denied = format!("path \"kubernetes/roles/{a}-deployer\" {{\n  capabilities = [\"deny\"]\n}}\n");
+    let denied = json!({"policy": format!("{}{denied}", rights.as_str().unwrap())});
+    world.bao.root("POST", "sys/policies/acl/kwo", &denied);
+    world.kwo(&["plan"]).expect(5);
+    assert_eq!(held(), [format!("vault:SecretsRole/kubernetes/{a}-deployer")]);
+    world.bao.root("POST", "sys/policies/acl/kwo", &json!({"policy": rights}));
     let left = plan["leftovers"].as_array().unwrap().iter();
     let left: Vec<&Value> = left.filter(|left| left["id"].as_str().unwrap().starts_with("vault:")).collect();
     assert_eq!(left.len(), 6, "{left:?}");

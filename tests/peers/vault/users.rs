@@ -169,13 +169,29 @@ fn a_list_is_made_after_a_cut_and_never_over_what_somebody_else_wrote() {
     assert_eq!(world.entry()["metadata"]["custom_metadata"].get("kwo_cluster"), None);
     assert_eq!(world.of_list("held"), [LIST]);
 
-    // A run that ended after its first write: the entry has kwo's mark and no version.
+    // A run that ended after its first write: the entry has kwo's list and no mark, and is taken over by name only.
     world.bao.root("DELETE", "secret/metadata/platform", &Value::Null);
-    let mark = json!({"custom_metadata": {"kwo_cluster": uid()}});
-    world.bao.root("POST", "secret/metadata/platform", &mark);
-    world.apply(&[]).expect(0);
+    drop(front);
+    let cut = Arc::new(Mutex::new(true));
+    let now = Arc::clone(&cut);
+    let front = world.behind(move |asked| {
+        let cuts = asked.method == "PATCH" && asked.path.ends_with("/metadata/platform");
+        (cuts && *now.lock().unwrap()).then_some(Reply::Drop)
+    });
+    world.write_users(&tenants);
+    for _ in 0..2 {
+        let ran = world.apply(&[]);
+        assert_ne!(ran.code, 0, "{}{}", ran.out, ran.err);
+        let list = world.entry();
+        assert_eq!((&list["metadata"]["version"], list["data"].as_object().unwrap().len()), (&json!(1), 1));
+        assert_eq!(list["metadata"]["custom_metadata"], Value::Null);
+        assert_eq!(world.of_list("held"), [LIST]);
+    }
+    *cut.lock().unwrap() = false;
+    world.apply(&[&format!("--adopt={LIST}")]).expect(0);
     let list = world.entry();
-    assert_eq!((&list["metadata"]["version"], list["data"].as_object().unwrap().len()), (&json!(1), 1));
+    assert_eq!(list["metadata"]["version"], 1, "there was nothing to write but the mark");
+    assert_eq!(list["metadata"]["custom_metadata"], json!({"kwo_cluster": uid()}));
     assert_eq!(world.of_list("steps"), Vec::<String>::new());
 
     // Somebody writes between the look and the write: kwo looks again, and both are there.
@@ -214,6 +230,18 @@ fn what_kwo_cannot_read_whole_it_does_not_write() {
     let name = unique("uc");
     let tenants = format!("  {name}: {{owners: [alice]}}\n");
     world.write_users(&tenants);
+    // An entry that kwo could not make has no mark either: what others put there later would be kwo's.
+    let rights = world.bao.root("GET", "sys/policies/acl/kwo", &Value::Null)["policy"].clone();
+    let whole = "path \"secret/data/platform\" {\n  capabilities = [\"create\", \"read\"";
+    let less = rights
+        .as_str()
+        .unwrap()
+        .replace(whole, "path \"secret/data/platform\" {\n  capabilities = [\"read\"");
+    assert_ne!(less, rights);
+    world.bao.root("POST", "sys/policies/acl/kwo", &json!({"policy": less}));
+    assert_ne!(world.apply(&[]).code, 0);
+    assert_eq!(world.bao.ask(ROOT, "GET", "secret/metadata/platform", &Value::Null).0, 404);
+    world.bao.root("POST", "sys/policies/acl/kwo", &json!({"policy": rights}));
     world.apply(&[]).expect(0);
     let holds = |said: &str| {
         let plan = world.kwo(&["plan", "--full"]).expect(5).out;
@@ -221,13 +249,28 @@ fn what_kwo_cannot_read_whole_it_does_not_write() {
         world.apply(&[&format!("--adopt={LIST}")]).expect(5);
         assert_eq!((world.of_list("held"), world.of_list("steps")), (vec![LIST.to_owned()], Vec::new()));
     };
+    // Somebody wrote the entry without the list. Of the others who were in it, a list of the roster's would say that they are gone.
+    let before = world.users();
+    for (version, data) in [(2, json!({"db": "new"})), (3, json!({"db": "new", "k8s_users": null}))] {
+        world.bao.root("POST", "secret/data/platform", &json!({"data": data}));
+        holds(&format!("without its key k8s_users, so version {version} has no list of users"));
+        let entry = world.entry();
+        assert_eq!((&entry["metadata"]["version"], &entry["data"]), (&json!(version), &data));
+    }
+    let plan = world.kwo(&["plan", "--full"]).out;
+    assert!(plan.contains("kv rollback -version=2 secret/platform` every key"), "{plan}");
+    let command =
+        plan.split("if version 2 has it, `").nth(1).and_then(|text| text.split('`').next()).unwrap();
+    run(&world, &command.replace("-version=2", "-version=1"));
+    assert_eq!((world.users(), &world.entry()["data"]["db"]), (before, &json!("new")));
+    assert_eq!((world.of_list("held"), world.of_list("steps")), (Vec::new(), Vec::new()));
     // A new version without the users of others would tell the stacks that these are gone.
     world.bao.root("DELETE", "secret/data/platform", &Value::Null);
-    holds("kv undelete -versions=1 secret/platform` brings it back");
-    world.bao.root("POST", "secret/undelete/platform", &json!({"versions": [1]}));
+    holds("kv undelete -versions=4 secret/platform` brings it back");
+    world.bao.root("POST", "secret/undelete/platform", &json!({"versions": [4]}));
     assert_eq!(world.of_list("held"), Vec::<String>::new());
-    world.bao.root("POST", "secret/destroy/platform", &json!({"versions": [1]}));
-    holds("the version 1 of secret/platform is destroyed");
+    world.bao.root("POST", "secret/destroy/platform", &json!({"versions": [4]}));
+    holds("the version 4 of secret/platform is destroyed");
     let twice = "{\"a\":{},\"a\":{}}";
     for (text, said) in
         [("not json", "it is no object of JSON"), ("", "is no list of users"), (twice, "is no list of users")]
@@ -271,7 +314,6 @@ fn what_kwo_cannot_read_whole_it_does_not_write() {
     drop(front);
     *world.address.borrow_mut() = world.bao.url();
     world.write_users(&tenants);
-    let rights = world.bao.root("GET", "sys/policies/acl/kwo", &Value::Null)["policy"].clone();
     let none = format!(
         "{}\npath \"secret/data/platform\" {{ capabilities = [\"deny\"] }}\n",
         rights.as_str().unwrap()

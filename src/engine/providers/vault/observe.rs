@@ -8,7 +8,7 @@ use kwo_planner::observed::{MARK, Observed, Present, Sighting, TENANT_LABEL, Ver
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::systems::System;
 use kwo_planner::tree::Tree;
-use kwo_planner::vault::{PART, VaultKind, is_of_pipelines, without};
+use kwo_planner::vault::{DEPLOYER, PART, VaultKind, is_of_pipelines, without};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::keys::{self, Keys, Pointers};
@@ -128,7 +128,7 @@ impl World<'_> {
             Some(VaultKind::Policy) => found(&self.policies, &id.name, |policy| self.policy(policy)),
             Some(VaultKind::AuthRole | VaultKind::SecretsRole) => self.role(id, &tenant(resource)),
             Some(VaultKind::TransitKey) => self.key(id, &tenant(resource)),
-            Some(VaultKind::UserList) => users::sighting(&self.lists, id, self.uid),
+            Some(VaultKind::UserList) => users::sighting(self.session, &self.lists, id, self.uid),
             Some(VaultKind::Group) => found(&self.groups, &id.name, |group| self.group(group)),
             Some(VaultKind::Member) => self.member(&id.scope, &id.name),
             Some(VaultKind::Entity) => self.login(Some(&self.aliases), &id.name),
@@ -273,6 +273,10 @@ impl World<'_> {
                     observed.insert(id.clone(), Sighting::Present(role));
                 }
                 Ok(_) => {}
+                // One by which a namespace may still get tokens. That the shared one is not there is no such thing.
+                Err(why) if id.name != DEPLOYER => {
+                    observed.insert(id.clone(), Sighting::Unknown { why });
+                }
                 Err(why) => observed.notes.push(format_smolstr!("kwo could not look for {id}: {why}")),
             }
         }

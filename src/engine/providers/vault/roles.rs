@@ -165,6 +165,10 @@ impl Role {
             Some(value) => value.as_str().map(SmolStr::from),
         };
         let number = |key: &str| Some(Tree::from(self.told.get(key)?.as_u64()?));
+        let period = match self.told.get("token_period") {
+            None | Some(Value::Null) => Some(0),
+            Some(period) => period.as_u64(),
+        };
         let fields = match self.auth {
             true => vec![
                 ("accounts", list("bound_service_account_names")?),
@@ -172,6 +176,7 @@ impl Role {
                 ("maxTtl", number("token_max_ttl")?),
                 ("namespaceLabels", selector(&text("bound_service_account_namespace_selector")?)),
                 ("namespaces", list("bound_service_account_namespaces")?),
+                ("period", Tree::from(period?)),
                 ("policies", list("token_policies")?),
                 ("ttl", number("token_ttl")?),
             ],
@@ -180,6 +185,8 @@ impl Role {
                 ("maxTtl", number("token_max_ttl")?),
                 ("namespaceLabels", selector(&text("allowed_kubernetes_namespace_selector")?)),
                 ("namespaces", list("allowed_kubernetes_namespaces")?),
+                ("roleName", Tree::from(text("kubernetes_role_name")?)),
+                ("rules", Tree::from(text("generated_role_rules")?)),
                 ("ttl", number("token_default_ttl")?),
             ],
         };
@@ -218,6 +225,7 @@ pub(super) fn posted(auth: bool, wanted: &Tree, now: Option<&Role>, mark: &Mark)
             "bound_service_account_namespace_selector": selector,
             "bound_service_account_namespaces": list("namespaces"),
             "token_max_ttl": json("maxTtl"),
+            "token_period": json("period"),
             "token_policies": policies,
             "token_ttl": json("ttl"),
         });
@@ -227,9 +235,8 @@ pub(super) fn posted(auth: bool, wanted: &Tree, now: Option<&Role>, mark: &Mark)
         "allowed_kubernetes_namespace_selector": selector,
         "allowed_kubernetes_namespaces": list("namespaces"),
         "extra_labels": mark.in_metadata(labels),
-        // The server refuses a role that has an account and one of these.
-        "generated_role_rules": "",
-        "kubernetes_role_name": "",
+        "generated_role_rules": text("rules"),
+        "kubernetes_role_name": text("roleName"),
         "service_account_name": text("account"),
         "token_default_ttl": json("ttl"),
         "token_max_ttl": json("maxTtl"),

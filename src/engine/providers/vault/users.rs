@@ -8,6 +8,7 @@ use std::fmt;
 use futures_util::future::join_all;
 use http::StatusCode;
 use kwo_planner::change::Step;
+use kwo_planner::endings::word;
 use kwo_planner::observed::{Present, Version};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::Tree;
@@ -31,6 +32,7 @@ pub(super) type Lists = BTreeMap<ResourceId, Result<Option<List>, SmolStr>>;
 const TEXTS: [&str; 2] = ["email", "role"];
 const LISTS: [&str; 2] = ["domains", "namespaces"];
 const QUOTA: &str = "quota";
+const AMOUNTS: [&str; 4] = ["cpu_requests", "memory_limits", "memory_requests", "pods"];
 
 /// An object of JSON as it is written: its keys in their order, and the text of each value.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +44,8 @@ pub(super) struct List {
     /// The number of its last version; 0 where it has none yet.
     version: u64,
     mark: Option<Mark>,
-    users: Raw,
+    /// Nothing where the key is not there: somebody wrote the entry without it.
+    users: Option<Raw>,
 }
 
 /// These lists.
@@ -60,9 +63,15 @@ pub(super) fn versions(lists: &Lists) -> impl Iterator<Item = (ResourceId, SmolS
 }
 
 /// What is seen of one.
-pub(super) fn sighting(lists: &Lists, id: &ResourceId, uid: &SmolStr) -> Result<Option<Present>, SmolStr> {
+pub(super) fn sighting(
+    session: &Session,
+    lists: &Lists,
+    id: &ResourceId,
+    uid: &SmolStr,
+) -> Result<Option<Present>, SmolStr> {
     let Some(list) = lists.get(id) else { return Err("nobody looked".into()) };
     let Some(list) = list.as_ref().map_err(SmolStr::clone)? else { return Ok(None) };
+    list.whole(session, &id.place(), uid)?;
     list.present(uid).map(Some)
 }
 
@@ -101,10 +110,10 @@ pub(super) async fn one(session: &Session, path: &str) -> Result<Option<List>, S
     let version = metadata["version"].as_u64().filter(|version| *version > 0).ok_or_else(half)?;
     let users = match (entry.is_object(), part(&mut entry, USERS)) {
         (false, _) => return Err(half()),
-        (true, Value::Null) if entry.get(USERS).is_none_or(Value::is_null) => Raw::default(),
-        (true, Value::String(text)) => parsed(&text).map_err(|why| {
+        (true, Value::Null) => None,
+        (true, Value::String(text)) => Some(parsed(&text).map_err(|why| {
             format_smolstr!("what is at the key {USERS} of {path} is no list of users: {why}")
-        })?,
+        })?),
         (true, _) => return Err(format_smolstr!("what is at the key {USERS} of {path} is no text")),
     };
     let mark = things::map(metadata.get("custom_metadata")).ok_or_else(half)?;
@@ -120,7 +129,7 @@ async fn nothing_yet(session: &Session, path: &str, inside: (&str, &str)) -> Res
         At::Data(told) => match told["current_version"].as_u64() {
             Some(0) => {
                 let mark = things::map(told.get("custom_metadata")).ok_or_else(half)?;
-                Ok(Some(List { version: 0, mark: Mark::of_metadata(&mark), users: Raw::default() }))
+                Ok(Some(List { version: 0, mark: Mark::of_metadata(&mark), users: None }))
             }
             _ => Err(half()),
         },
@@ -147,9 +156,33 @@ fn parsed(text: &str) -> Result<Raw, String> {
 }
 
 impl List {
+    fn is_of(&self, cluster: &str) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.cluster == cluster)
+    }
+
+    /// Is the list still in the entry of this cluster? A new one with the users of the roster alone would tell the stacks that
+    /// all others are gone.
+    fn whole(&self, session: &Session, path: &str, cluster: &str) -> Result<(), SmolStr> {
+        if self.version == 0 || self.users.is_some() || !self.is_of(cluster) {
+            return Ok(());
+        }
+        let (client, path, version) = (session.client(), word(path), self.version);
+        let lost = format_smolstr!(
+            "somebody wrote {path} without its key {USERS}, so version {version} has no list of users"
+        );
+        Err(match version - 1 {
+            0 => format_smolstr!("{lost}; `{client} kv patch {path} {USERS}={{}}` begins with an empty one"),
+            before => format_smolstr!(
+                "{lost}; if version {before} has it, `{client} kv get -version={before} -field={USERS} {path} | {client} kv \
+                 patch {path} {USERS}=-` brings back the list alone, and `{client} kv rollback -version={before} {path}` \
+                 every key as it was in that version"
+            ),
+        })
+    }
+
     fn present(&self, uid: &SmolStr) -> Result<Present, SmolStr> {
         let user = |(name, raw): &(String, Box<RawValue>)| Some((SmolStr::from(name), shown(raw)?));
-        let users = self.users.0.iter().map(user).collect::<Option<Vec<_>>>();
+        let users = self.users.iter().flat_map(|users| &users.0).map(user).collect::<Option<Vec<_>>>();
         let users =
             users.ok_or("a user in the list has a field with a value of another kind than kwo writes")?;
         let body = Tree::map([("metadata", labels(self.mark.as_ref(), uid)), ("users", Tree::map(users))]);
@@ -164,7 +197,8 @@ impl List {
 
     /// Is all of this in it?
     fn has(&self, wanted: &Tree) -> bool {
-        united(&self.users, wanted).is_some_and(|united| united.text() == self.users.text())
+        let has = |users: &Raw| united(users, wanted).is_some_and(|united| united.text() == users.text());
+        self.users.as_ref().is_some_and(has)
     }
 }
 
@@ -181,7 +215,8 @@ fn shown(user: &RawValue) -> Option<Tree> {
                 let amount = |(key, raw): &(String, Box<RawValue>)| {
                     Some((SmolStr::from(key), Tree::from(amount(raw)?)))
                 };
-                Tree::map(amounts.0.iter().map(amount).collect::<Option<Vec<_>>>()?)
+                let kwos = amounts.0.iter().filter(|(key, _)| AMOUNTS.contains(&key.as_str()));
+                Tree::map(kwos.map(amount).collect::<Option<Vec<_>>>()?)
             }
             _ => continue,
         };
@@ -289,56 +324,53 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
-/// Writes it. The mark comes first: a run that ends between the two writes leaves an entry that the next one knows as its own.
+/// Writes it. The mark comes last: an entry that kwo won by writing its first version is kwo's, and a mark on one that kwo never
+/// wrote would give kwo what others put there later. A run that ends between the two leaves an entry without a mark, which is
+/// held until somebody adopts it.
 pub(super) async fn write(session: &Session, mark: &Mark, step: &Step) -> Result<(), Refusal> {
     let Step { id, wanted, seen, .. } = step;
     let path = id.place();
     let refused = |why: &str| Refusal::Refused { why: why.to_owned() };
+    let unknown = |why: SmolStr| Refusal::Unreachable { why: why.into() };
     let inside = session.in_store(&path).ok_or_else(|| refused("it is in no store that the roster names"))?;
-    let look = async || one(session, &path).await.map_err(|why| Refusal::Unreachable { why: why.into() });
+    let look = async || one(session, &path).await.map_err(unknown);
     let changed = || Refusal::Changed { why: format!("somebody else wrote {path} meanwhile") };
     let now = look().await?;
     if now.as_ref().map(List::seen) != seen.as_ref().map(|version| version.0.clone()) {
         return Err(changed());
     }
-    let ours = |list: &List| list.mark.as_ref().is_some_and(|there| there.cluster == mark.cluster);
-    let marked = json!({"custom_metadata": mark.in_metadata(Map::new())});
-    match &now {
-        Some(list) if ours(list) => {}
-        Some(_) => drop(session.patch(&metadata(inside), &marked).await?),
-        None => drop(session.post(&metadata(inside), &marked).await?),
+    if let Some(list) = &now {
+        list.whole(session, &path, &mark.cluster).map_err(unknown)?;
     }
+    let is_new = now.is_none();
     let (version, before) = now.map_or_else(Default::default, |list| (list.version, list.users));
-    let text =
-        united(&before, wanted).ok_or_else(|| refused("the list is not one that kwo can write to"))?.text();
+    let text = united(&before.clone().unwrap_or_default(), wanted)
+        .ok_or_else(|| refused("the list is not one that kwo can write to"))?
+        .text();
     let body = json!({"options": {"cas": version}, "data": {USERS: text}});
-    let sent = match version {
-        0 => session.post(&data(inside), &body).await,
-        _ if text == before.text() => Ok(Value::Null),
+    let sent = match (version, before) {
+        (0, _) => session.post(&data(inside), &body).await,
+        (_, Some(before)) if text == before.text() => Ok(Value::Null),
         _ => session.patch(&data(inside), &body).await,
     };
     let after = look().await?;
+    let Some(after) = after.filter(|after| after.version > 0 && after.has(wanted)) else {
+        return sent.and(Err(changed()));
+    };
     // Also where the answer was lost.
-    if after.as_ref().is_some_and(|after| ours(after) && after.version > 0 && after.has(wanted)) {
+    if after.is_of(&mark.cluster) {
         return Ok(());
     }
-    let moved = after.as_ref().map_or(0, |after| after.version) != version;
-    if seen.is_none() && moved && after.as_ref().is_some_and(ours) {
-        // Somebody else made it between the look and the write: kwo lets go of what is not its own.
-        let mark: Value = mark
-            .in_metadata(Map::new())
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(key, _)| (key.clone(), Value::Null))
-            .collect::<Map<_, _>>()
-            .into();
-        session.patch(&metadata(inside), &json!({"custom_metadata": mark})).await?;
+    // Without the answer nobody knows who made a new one: another cluster with the same users, say.
+    if is_new {
+        sent?;
     }
-    match sent {
-        Err(refusal) if !moved => Err(refusal),
-        _ => Err(changed()),
+    if after.mark.is_some() {
+        return Err(changed());
     }
+    session.patch(&metadata(inside), &json!({"custom_metadata": mark.in_metadata(Map::new())})).await?;
+    let done = look().await?.is_some_and(|done| done.is_of(&mark.cluster) && done.has(wanted));
+    if done { Ok(()) } else { Err(changed()) }
 }
 
 #[cfg(test)]
@@ -361,9 +393,9 @@ mod tests {
             text,
             r#"{"zed":{"n": 12345678901234567890123, "role":"x"},"alice":{"namespaces":["own","alice","new"],"x":1.10,"quota":{"pods":"20","y":"z"},"role":"namespace-owner"},"bob":{"role":"admin"}}"#
         );
-        let again = List { version: 1, mark: None, users: parsed(&text).unwrap() };
+        let again = List { version: 1, mark: None, users: parsed(&text).ok() };
         assert!(again.has(&asked));
-        assert!(!List { users: list, ..again }.has(&asked));
+        assert!(!List { users: Some(list), ..again }.has(&asked));
     }
 
     #[test]
@@ -380,17 +412,20 @@ mod tests {
         ] {
             assert!(parsed(text).is_err(), "{text}");
         }
-        let odd = List { version: 1, mark: None, users: parsed(r#"{"a":{"namespaces":"a"}}"#).unwrap() };
+        let odd = List { version: 1, mark: None, users: parsed(r#"{"a":{"namespaces":"a"}}"#).ok() };
         assert!(odd.present(&"u".into()).is_err());
     }
 
     #[test]
     fn of_a_user_nothing_is_shown_but_what_kwo_writes() {
-        let list =
-            List { version: 3, mark: None, users: parsed(r#"{"a":{"password":"p","email":"e"}}"#).unwrap() };
+        let list = List {
+            version: 3,
+            mark: None,
+            users: parsed(r#"{"a":{"password":"p","email":"e","quota":{"pods":5,"secret":"s"}}}"#).ok(),
+        };
         assert_eq!(
             list.present(&"u".into()).unwrap().body.to_string(),
-            r#"{"metadata":{"labels":{}},"users":{"a":{"email":"e"}}}"#
+            r#"{"metadata":{"labels":{}},"users":{"a":{"email":"e","quota":{"pods":"5"}}}}"#
         );
     }
 }
