@@ -1,12 +1,15 @@
 //! DNS zones beside the cluster. `records` has what every server of a zone has alike: record sets, and what stands in the
-//! way of one. `mark` is how kwo knows its own, and `texts` is how a mark stands where there are no comments. `zone` looks and does a step through a `server`, `cutter` lets a tenant leave,
-//! and both write by `transact`. `objects` is for servers where each record is an object of its own. `pace` bounds how fast kwo asks. `servers` lists the servers that kwo speaks to, each in a room of its own.
+//! way of one. `mark` is how kwo knows its own, and `texts` is how a mark stands where there are no comments. `zone` looks and
+//! does a step through a `server`, `cutter` lets a tenant leave, and both write by `transact`. `objects` is for servers where
+//! each record is an object of its own, and `lines` for those with an API over HTTP. `pace` bounds how fast kwo asks. `servers`
+//! lists the servers that kwo speaks to, each in a room of its own.
 
 mod cloudflare;
 mod cutter;
 mod desec;
 mod digitalocean;
 mod hetzner;
+mod lines;
 mod mark;
 mod objects;
 mod pace;

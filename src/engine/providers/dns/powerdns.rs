@@ -1,7 +1,6 @@
 //! PowerDNS Authoritative Server, by its HTTP API: one GET reads a zone, one PATCH replaces record sets. What a PATCH does
 //! not name stays as it is, and so do the records where it names only comments.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -11,10 +10,11 @@ use kwo_planner::tree::{SmolStr, Tree};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
+use super::lines::Lines;
 use super::records::{Comment, RecordSet, content, name};
 use super::server::{Opener, Patch, Server, Wrote, ZoneWay};
 use crate::providers::Promise;
-use crate::providers::api::{Answer, Api, ApiOptions, Ask, NoAnswer, secret_header};
+use crate::providers::api::{Answer, Api, Ask, NoAnswer, secret_header};
 use crate::providers::patience::Patience;
 
 /// How many requests one server has under way at a time.
@@ -29,9 +29,9 @@ const SHORT: usize = 1 << 20;
 /// Where the key stands.
 const KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The servers, by address and CA. One budget of waiting is for all zones of a server.
+/// The servers. One budget of waiting is for all zones of a server.
 #[derive(Default)]
-pub(super) struct Servers(BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Api>, String>>);
+pub(super) struct Servers(Lines<Api>);
 
 /// One zone on one server.
 struct PowerDns {
@@ -110,17 +110,12 @@ struct NewEntry<'c> {
 
 impl Opener for Servers {
     fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String> {
-        let (zone, url, ca) = (way.zone(), way.text("url").unwrap_or_default(), way.text("ca"));
-        let api = self.0.entry((url.clone(), ca.clone())).or_insert_with(|| {
-            let ca = ca.as_ref().map(|ca| ca.as_bytes());
-            let timeout = way.timeout;
-            Api::new(&ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout }).map(Arc::new)
-        });
-        let api = Arc::clone(api.as_ref().map_err(Clone::clone)?);
+        let zone = way.zone();
+        let (api, url) = self.0.to(way, ("", CONNECTIONS), |api| api)?;
         let key = secret_header(way.key()?.expose_secret())
             .map_err(|why| format!("the key of the zone {zone}: {why}"))?;
         let server = way.text("server").unwrap_or_default();
-        let command = command(way, &url, ca.as_deref(), &server);
+        let command = command(way, &url, &server);
         let headers = HeaderMap::from_iter([(KEY, key)]);
         Ok(Box::new(PowerDns { api, headers, server, zone: zone.clone(), command, fault: OnceLock::new() }))
     }
@@ -128,11 +123,8 @@ impl Opener for Servers {
 
 /// What a command begins with that writes to the zone. The key goes in by a pipe: whoever lists the programs of a machine
 /// sees what they were started with.
-fn command(way: &ZoneWay<'_>, url: &str, ca: Option<&str>, server: &str) -> String {
-    let ca = ca.map_or_else(String::new, |ca| {
-        format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
-    });
-    let (key, zone) = (way.key_in_bash("POWERDNS_KEY"), way.zone());
+fn command(way: &ZoneWay<'_>, url: &str, server: &str) -> String {
+    let (ca, key, zone) = (way.ca_in_bash(), way.key_in_bash("POWERDNS_KEY"), way.zone());
     let zone = word(&format!("{url}/api/v1/servers/{server}/zones/{zone}."));
     format!("printf 'X-API-Key: %s\\n' {key} | curl -fsS{ca} -X PATCH -H @- {zone}")
 }

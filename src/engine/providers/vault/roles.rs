@@ -1,6 +1,6 @@
-//! The roles of pipelines, those for all namespaces and those of one: that of a Kubernetes auth method, by which they log in, and that of a Kubernetes secrets
-//! engine, where tokens of the cluster come from. kwo makes neither method nor engine. What others set in a role beside
-//! what a body has stays as it is.
+//! The roles of pipelines, those for all namespaces and those of one: that of a Kubernetes auth method, by which they log in,
+//! and that of a Kubernetes secrets engine, where tokens of the cluster come from. kwo makes neither method nor engine. What
+//! others set in a role beside what a body has stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 

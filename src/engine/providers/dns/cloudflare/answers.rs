@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::providers::api::Answer;
+use crate::providers::dns::lines::unread;
 
 /// The codes of a token that is none, or that lacks a right.
 const OF_TOKENS: [u64; 10] = [6003, 6103, 6111, 9103, 9106, 9107, 9109, 9110, 10000, 10001];
@@ -153,10 +154,7 @@ pub(super) fn result<T: DeserializeOwned>(
     let told: Result<Told<T>, _> = serde_json::from_slice(&answer.body);
     let unlike = |why: &str| No::Other(format!("{server} does not answer like Cloudflare: {why}"));
     if answer.status.is_success() {
-        let told = told.map_err(|error| {
-            // The place of the mistake says enough; what stands there is a stranger's.
-            unlike(&format!("its answer is another one (line {}, column {})", error.line(), error.column()))
-        })?;
+        let told = told.map_err(|error| No::Other(unread((server, "Cloudflare"), &error)))?;
         return match told {
             Told { success: true, result: Some(result), result_info, .. } => Ok((result, result_info)),
             Told { success: true, result: None, .. } => Err(unlike("its answer has no result")),

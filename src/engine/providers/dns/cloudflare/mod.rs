@@ -9,24 +9,24 @@ mod change;
 mod note;
 mod seen;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 use kwo_planner::endings::word;
 use kwo_planner::tree::SmolStr;
-use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::de::DeserializeOwned;
 use smol_str::format_smolstr;
 
 use self::answers::{Info, ListedZone, No, Place, result};
 use self::seen::{Listed, Record};
+use super::lines::Lines;
 use super::pace::Pace;
 use super::pages::{Reading, whole};
 use super::records::{RecordSet, name};
 use super::server::{Opener, Patch, Server, Wanted, Wrote, ZoneWay};
-use crate::providers::api::{Api, ApiOptions, Ask, NoAnswer, secret_header};
+use crate::providers::api::{Api, Ask, NoAnswer};
 use crate::providers::patience::Patience;
 use crate::providers::{Promise, encoded};
 
@@ -55,9 +55,9 @@ const MOST: usize = 2_000_000;
 const MAY_FIND: &str = "Zone.Zone:Read";
 const MAY_EDIT: &str = "Zone.DNS:Edit";
 
-/// The APIs, by address and CA. One budget of waiting and one pace is for all zones there.
+/// The APIs. One budget of waiting and one pace is for all zones there.
 #[derive(Default)]
-pub(super) struct Servers(BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Line>, String>>);
+pub(super) struct Servers(Lines<Line>);
 
 /// One API, and how fast it is asked.
 struct Line {
@@ -87,24 +87,12 @@ struct Cloudflare {
 impl Opener for Servers {
     fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String> {
         let zone = way.zone().clone();
-        let (url, ca) = (way.text("url").unwrap_or(SmolStr::new_static(API)), way.text("ca"));
-        let line = self.0.entry((url.clone(), ca.clone())).or_insert_with(|| {
-            let ca = ca.as_ref().map(|ca| ca.as_bytes());
-            let api =
-                Api::new(&ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout: way.timeout })?;
-            Ok(Arc::new(Line { api, pace: Pace::new("Cloudflare", PACE.0, PACE.1) }))
-        });
-        let line = Arc::clone(line.as_ref().map_err(Clone::clone)?);
-        let bearer = |key: &SecretSlice<u8>| {
-            let value = SecretSlice::from([b"Bearer ", key.expose_secret()].concat());
-            let value = secret_header(value.expose_secret())
-                .map_err(|why| format!("the token of the zone {zone}: {why}"))?;
-            Ok::<_, String>(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
-        };
-        let (finds, headers) = (bearer(way.key_for_zone()?)?, bearer(way.key()?)?);
-        let ca = ca.map_or_else(String::new, |ca| {
-            format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
-        });
+        let (line, url) = self
+            .0
+            .to(way, (API, CONNECTIONS), |api| Line { api, pace: Pace::new("Cloudflare", PACE.0, PACE.1) })?;
+        let finds = way.token("Bearer", way.key_for_zone()?)?;
+        let headers = way.token("Bearer", way.key()?)?;
+        let ca = way.ca_in_bash();
         // The token goes in by a pipe: whoever lists the programs of a machine sees what they were started with.
         let command = format!(
             "printf 'Authorization: Bearer %s\\n' {} | curl -sS{ca} -o /dev/null -w '%{{http_code}}\\n' -X DELETE -H @-",

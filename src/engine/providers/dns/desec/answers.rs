@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::providers::api::Answer;
+use crate::providers::dns::lines::unread;
 
 /// The longest part of what is said that is shown, and how deep kwo looks for it.
 const SHOWN: usize = 300;
@@ -39,14 +40,8 @@ impl No {
 /// What an answer has. `server` answered about this zone.
 pub(super) fn result<T: DeserializeOwned>(answer: &Answer, (server, zone): (&str, &str)) -> Result<T, No> {
     if answer.status.is_success() {
-        return serde_json::from_slice(&answer.body).map_err(|error| {
-            // The place of the mistake says enough; what stands there is a stranger's.
-            No::Other(format!(
-                "{server} does not answer like deSEC: its answer is another one (line {}, column {})",
-                error.line(),
-                error.column()
-            ))
-        });
+        return serde_json::from_slice(&answer.body)
+            .map_err(|error| No::Other(unread((server, "deSEC"), &error)));
     }
     let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let mut sentences = Vec::new();

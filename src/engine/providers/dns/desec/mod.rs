@@ -6,25 +6,25 @@
 mod answers;
 mod seen;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 use kwo_planner::endings::word;
 use kwo_planner::tree::SmolStr;
-use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use smol_str::format_smolstr;
 
 use self::answers::{No, result};
 use self::seen::{Listed, Seen, below};
+use super::lines::Lines;
 use super::pace::Pace;
 use super::records::{RecordSet, name};
 use super::server::{Opener, Patch, Server, Wanted, Wrote, ZoneWay};
 use super::texts::{mark_name, place_of_mark};
-use crate::providers::api::{Api, ApiOptions, Ask, NoAnswer, secret_header};
+use crate::providers::api::{Api, Ask, NoAnswer};
 use crate::providers::patience::Patience;
 use crate::providers::{Promise, encoded};
 
@@ -52,9 +52,9 @@ const MOST_PAGES: usize = 10_000;
 /// The longest cursor.
 const CURSOR: usize = 1000;
 
-/// The APIs, by address and CA. One budget of waiting and one pace is for all zones there.
+/// The APIs. One budget of waiting and one pace is for all zones there.
 #[derive(Default)]
-pub(super) struct Servers(BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Line>, String>>);
+pub(super) struct Servers(Lines<Line>);
 
 /// One API, and how fast it is asked.
 struct Line {
@@ -90,21 +90,11 @@ struct Domain {
 impl Opener for Servers {
     fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String> {
         let zone = way.zone().clone();
-        let (url, ca) = (way.text("url").unwrap_or(SmolStr::new_static(API)), way.text("ca"));
-        let line = self.0.entry((url.clone(), ca.clone())).or_insert_with(|| {
-            let ca = ca.as_ref().map(|ca| ca.as_bytes());
-            let api =
-                Api::new(&ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout: way.timeout })?;
-            Ok(Arc::new(Line { api, reads: Pace::new("deSEC", READS.0, READS.1) }))
-        });
-        let line = Arc::clone(line.as_ref().map_err(Clone::clone)?);
-        let token = SecretSlice::from([b"Token ", way.key()?.expose_secret()].concat());
-        let token = secret_header(token.expose_secret())
-            .map_err(|why| format!("the token of the zone {zone}: {why}"))?;
-        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, token)]);
-        let ca = ca.map_or_else(String::new, |ca| {
-            format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
-        });
+        let (line, url) = self
+            .0
+            .to(way, (API, CONNECTIONS), |api| Line { api, reads: Pace::new("deSEC", READS.0, READS.1) })?;
+        let headers = way.token("Token", way.key()?)?;
+        let ca = way.ca_in_bash();
         // The token goes in by a pipe: whoever lists the programs of a machine sees what they were started with.
         let command = format!(
             "printf 'Authorization: Token %s\\nContent-Type: application/json\\n' {} | curl -fsS{ca} -o /dev/null -X PATCH -H @-",

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use smol_str::format_smolstr;
 
 use crate::providers::api::Answer;
+use crate::providers::dns::lines::unread;
 use crate::providers::dns::objects::Object;
 use crate::providers::dns::records::{content, name};
 
@@ -143,15 +144,8 @@ pub(super) struct About<'a> {
 /// What an answer has.
 pub(super) fn result<T: DeserializeOwned>(answer: &Answer, about: About<'_>) -> Result<T, No> {
     succeeded(answer, about)?;
-    serde_json::from_slice(&answer.body).map_err(|error| {
-        // The place of the mistake says enough; what stands there is a stranger's.
-        No::Other(format!(
-            "{} does not answer like DigitalOcean: its answer is another one (line {}, column {})",
-            about.server,
-            error.line(),
-            error.column()
-        ))
-    })
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| No::Other(unread((about.server, "DigitalOcean"), &error)))
 }
 
 /// Was it done?

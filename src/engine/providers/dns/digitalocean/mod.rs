@@ -5,19 +5,18 @@
 
 mod answers;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 use kwo_planner::endings::word;
 use kwo_planner::tree::SmolStr;
-use secrecy::ExposeSecret as _;
-use secrecy::SecretSlice;
 use serde::Serialize;
 use smol_str::format_smolstr;
 
 use self::answers::{About, No, OneRecord, Page, ZONE, result, succeeded};
+use super::lines::Lines;
 use super::mark::Mark;
 use super::objects::{Keeper, New, Object, Request, Sent, marks_of, sets, write};
 use super::pace::Pace;
@@ -25,7 +24,7 @@ use super::pages::{Reading, whole};
 use super::records::RecordSet;
 use super::server::{Opener, Patch, Server, Wrote, ZoneWay};
 use super::texts::{self, mark_name};
-use crate::providers::api::{Answer, Api, ApiOptions, Ask, NoAnswer, secret_header};
+use crate::providers::api::{Answer, Api, Ask, NoAnswer};
 use crate::providers::patience::Patience;
 use crate::providers::{Promise, encoded};
 
@@ -57,9 +56,9 @@ const MAY_MAKE: &str = "domain:create";
 const MAY_CHANGE: &str = "domain:update";
 const MAY_END: &str = "domain:delete";
 
-/// The APIs, by address and CA. One budget of waiting and one pace is for all zones there.
+/// The APIs. One budget of waiting and one pace is for all zones there.
 #[derive(Default)]
-pub(super) struct Servers(BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Line>, String>>);
+pub(super) struct Servers(Lines<Line>);
 
 /// One API, and how fast it is asked.
 struct Line {
@@ -96,22 +95,12 @@ struct Body<'b> {
 impl Opener for Servers {
     fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String> {
         let zone = way.zone().clone();
-        let (url, ca) = (way.text("url").unwrap_or(SmolStr::new_static(API)), way.text("ca"));
-        let line = self.0.entry((url.clone(), ca.clone())).or_insert_with(|| {
-            let ca = ca.as_ref().map(|ca| ca.as_bytes());
-            let api =
-                Api::new(&ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout: way.timeout })?;
+        let (line, url) = self.0.to(way, (API, CONNECTIONS), |api| {
             let pace = |(most, span)| Pace::new("DigitalOcean", most, span);
-            Ok(Arc::new(Line { api, minute: pace(A_MINUTE), hour: pace(AN_HOUR) }))
-        });
-        let line = Arc::clone(line.as_ref().map_err(Clone::clone)?);
-        let value = SecretSlice::from([b"Bearer ", way.key()?.expose_secret()].concat());
-        let value = secret_header(value.expose_secret())
-            .map_err(|why| format!("the token of the zone {zone}: {why}"))?;
-        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
-        let ca = ca.map_or_else(String::new, |ca| {
-            format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
-        });
+            Line { api, minute: pace(A_MINUTE), hour: pace(AN_HOUR) }
+        })?;
+        let headers = way.token("Bearer", way.key()?)?;
+        let ca = way.ca_in_bash();
         // The token goes in by a pipe: whoever lists the programs of a machine sees what they were started with.
         let command = format!(
             "printf 'Authorization: Bearer %s\\n' {} | curl -sS{ca} -o /dev/null -w '%{{http_code}}\\n' -X DELETE -H @-",

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::providers::api::Answer;
+use crate::providers::dns::lines::unread;
 
 /// The longest part of a message that is shown.
 const SHOWN: usize = 300;
@@ -183,14 +184,8 @@ impl No {
 /// What an answer has. `server` answered about this zone.
 pub(super) fn result<T: DeserializeOwned>(answer: &Answer, (server, zone): (&str, &str)) -> Result<T, No> {
     if answer.status.is_success() {
-        return serde_json::from_slice(&answer.body).map_err(|error| {
-            // The place of the mistake says enough; what stands there is a stranger's.
-            No::Other(format!(
-                "{server} does not answer like Hetzner: its answer is another one (line {}, column {})",
-                error.line(),
-                error.column()
-            ))
-        });
+        return serde_json::from_slice(&answer.body)
+            .map_err(|error| No::Other(unread((server, "Hetzner"), &error)));
     }
     let fault = serde_json::from_slice(&answer.body).map(|Told { error }| error).unwrap_or_default();
     Err(refused(answer, &fault, (server, zone)))

@@ -9,14 +9,12 @@ mod change;
 mod list;
 mod seen;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 use kwo_planner::endings::word;
 use kwo_planner::tree::SmolStr;
-use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use smol_str::format_smolstr;
@@ -24,10 +22,11 @@ use smol_str::format_smolstr;
 use self::answers::{Action, No, OneAction, OneZone, Place, result};
 use self::change::Request;
 use self::seen::{Listed, Seen};
+use super::lines::Lines;
 use super::pace::Pace;
 use super::records::{Comment, RecordSet, name};
 use super::server::{Opener, Patch, Server, Wanted, Wrote, ZoneWay};
-use crate::providers::api::{Api, ApiOptions, Ask, NoAnswer, secret_header};
+use crate::providers::api::{Api, Ask, NoAnswer};
 use crate::providers::patience::Patience;
 use crate::providers::{Promise, encoded};
 
@@ -55,9 +54,9 @@ const WAITS: [Duration; 5] = [
     Duration::from_millis(1600),
 ];
 
-/// The APIs, by address and CA. One budget of waiting and one pace is for all zones there.
+/// The APIs. One budget of waiting and one pace is for all zones there.
 #[derive(Default)]
-pub(super) struct Servers(BTreeMap<(SmolStr, Option<SmolStr>), Result<Arc<Line>, String>>);
+pub(super) struct Servers(Lines<Line>);
 
 /// One API, and how fast it is asked.
 struct Line {
@@ -90,21 +89,11 @@ struct OneSet {
 impl Opener for Servers {
     fn open(&mut self, way: &ZoneWay<'_>) -> Result<Box<dyn Server>, String> {
         let zone = way.zone().clone();
-        let (url, ca) = (way.text("url").unwrap_or(SmolStr::new_static(API)), way.text("ca"));
-        let line = self.0.entry((url.clone(), ca.clone())).or_insert_with(|| {
-            let ca = ca.as_ref().map(|ca| ca.as_bytes());
-            let api =
-                Api::new(&ApiOptions { address: &url, ca, connections: CONNECTIONS, timeout: way.timeout })?;
-            Ok(Arc::new(Line { api, pace: Pace::new("Hetzner", PACE.0, PACE.1) }))
-        });
-        let line = Arc::clone(line.as_ref().map_err(Clone::clone)?);
-        let bearer = SecretSlice::from([b"Bearer ", way.key()?.expose_secret()].concat());
-        let bearer = secret_header(bearer.expose_secret())
-            .map_err(|why| format!("the token of the zone {zone}: {why}"))?;
-        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
-        let ca = ca.map_or_else(String::new, |ca| {
-            format!(" --cacert <(printf '%b' {})", word(&ca.trim_end().replace('\n', "\\n")))
-        });
+        let (line, url) = self
+            .0
+            .to(way, (API, CONNECTIONS), |api| Line { api, pace: Pace::new("Hetzner", PACE.0, PACE.1) })?;
+        let headers = way.token("Bearer", way.key()?)?;
+        let ca = way.ca_in_bash();
         // The token goes in by a pipe: whoever lists the programs of a machine sees what they were started with.
         let command = format!(
             "printf 'Authorization: Bearer %s\\nContent-Type: application/json\\n' {} | curl -sS{ca} -o /dev/null -w \
