@@ -105,13 +105,17 @@ fn pages_are_followed_and_a_list_that_ends_early_is_not_believed() {
     let short = Arc::new(AtomicUsize::new(0));
     let of_front = Arc::clone(&short);
     let Some((world, server)) = world(move |asked| {
-        let second = asked.path.contains("&page=2") && of_front.load(Ordering::SeqCst) > 0;
-        let body = match of_front.load(Ordering::SeqCst) {
+        let state = of_front.load(Ordering::SeqCst);
+        let of_all = asked.path.ends_with("&page=1") && state == 3;
+        let second = asked.path.contains("&page=2") && state > 0;
+        let body = match state {
             // It says that there is more, and then that there is not.
             1 => r#"{"domain_records":[],"links":{"pages":{"first":"x","prev":"x"}},"meta":{"total":12}}"#,
-            _ => r#"{"domain_records":[],"links":{}}"#,
+            2 => r#"{"domain_records":[],"links":{}}"#,
+            // A zone without anything is none.
+            _ => r#"{"domain_records":[],"links":{},"meta":{"total":0}}"#,
         };
-        second.then(|| Reply::Answer(200, "", body.to_owned()))
+        (second || of_all).then(|| Reply::Answer(200, "", body.to_owned()))
     }) else {
         return;
     };
@@ -120,9 +124,11 @@ fn pages_are_followed_and_a_list_that_ends_early_is_not_believed() {
     world.apply(&[]).expect(0);
     assert_eq!(server.sets().iter().filter(|set| set.of == "A").count(), 4);
     assert_eq!(steps(&world.plan(&[])), Vec::<String>::new());
-    for (state, says) in
-        [(1, "its list has 4 records, and says that there are 12"), (2, "its answer is another one (line 1")]
-    {
+    for (state, says) in [
+        (1, "its list has 4 records, and says that there are 12"),
+        (2, "its answer is another one (line 1"),
+        (3, "its list has no SOA and no NS record of the zone, so it is not all of the zone"),
+    ] {
         short.store(state, Ordering::SeqCst);
         let plan = world.plan(&[]);
         assert_eq!(records(&plan["steps"]), Vec::<String>::new());

@@ -88,6 +88,64 @@ fn what_others_noted_stays_and_a_protection_is_told() {
     assert!(!world.plan(&[])["leftovers"].to_string().contains("old.example.com"));
 }
 
+/// A world in which somebody writes this record into the set of `www` right before such a request is done.
+fn raced(
+    races: impl Fn(&Asked) -> bool + Send + Sync + 'static,
+    adds: impl Fn(&mut RrSet) + Send + Sync + 'static,
+) -> Option<(World, Arc<Hetzner>)> {
+    let known: Arc<OnceLock<Arc<Hetzner>>> = Arc::default();
+    let of_front = Arc::clone(&known);
+    let (world, server) = world(move |asked| {
+        if races(asked) {
+            let mut sets = of_front.get().expect("a server").all();
+            adds(sets.iter_mut().find(|set| set.name == "www" && set.of == "A").expect("a set"));
+        }
+        None
+    })?;
+    assert!(known.set(Arc::clone(&server)).is_ok());
+    Some((world, server))
+}
+
+#[test]
+fn what_somebody_adds_while_a_set_ends_is_theirs() {
+    let theirs = ("203.0.113.9".to_owned(), String::new());
+    let adds = theirs.clone();
+    let Some((world, server)) = raced(
+        |asked| asked.path.ends_with("/actions/remove_records"),
+        move |set| set.records.push(adds.clone()),
+    ) else {
+        return;
+    };
+    world.apply(&[]).expect(0);
+    let tenant = world.tenant.as_str();
+    let typed = format!("offboard {tenant} (1 namespace)");
+    world.kwo(&["offboard", tenant, "--stage", "cut", "--yes", "--confirm", &typed]).expect(5);
+    let left = there(&server, "A", "www");
+    assert_eq!((left.records, left.labels.len()), (vec![theirs], 0));
+    // On record is what was kwo's.
+    let status = world.kwo(&["offboard", tenant, "--status", "-o", "json"]).out;
+    assert!(status.contains("192.0.2.10") && !status.contains("203.0.113.9"), "{status}");
+}
+
+#[test]
+fn labels_are_put_back_where_somebody_else_was_faster() {
+    let Some((world, server)) = raced(
+        |asked| asked.method == "PUT" && asked.body.contains("kwo-tenant"),
+        |set| set.records = vec![("203.0.113.66".to_owned(), String::new())],
+    ) else {
+        return;
+    };
+    server.all().push(set("A", "www", "192.0.2.10", ""));
+    let adopt = format!("--adopt={}", world.tenant);
+    let ran = world.apply(&[&adopt]);
+    assert_ne!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let there = there(&server, "A", "www");
+    assert_eq!(there.records, [("203.0.113.66".to_owned(), String::new())]);
+    assert_eq!(there.labels.keys().collect::<Vec<_>>(), ["env"]);
+    // It is somebody's, as before.
+    assert_eq!(records(&world.plan(&[])["steps"]), Vec::<String>::new());
+}
+
 #[test]
 fn what_hetzner_does_after_its_answer_is_waited_for() {
     // Answered in this order to the first writes; without an answer a write is done.
