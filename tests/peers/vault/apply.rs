@@ -151,6 +151,7 @@ fn bao(world: &World, command: &str, token: &str) -> Output {
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", program.parent().unwrap().display());
     let mut shell = Command::new("sh");
     shell.args(["-ec", command]).env("PATH", path).env("HOME", world.bench.path(""));
+    shell.current_dir(world.bench.path(""));
     shell.env("BAO_ADDR", world.bao.url()).env("BAO_TOKEN", token).output().unwrap()
 }
 

@@ -77,6 +77,20 @@ fn what_a_tenant_leaves_behind_is_listed_by_path() {
         assert!(text.contains(&format!("vault/transit/keys/kwo-{name}: no archive holds the key")), "{text}");
         assert!(!text.contains("could not look") && !text.contains(&format!("{name}-prod")), "{text}");
     }
+    // The names are the tenant's, and do not fill an archive.
+    let long = |method: &str, kind: &str| {
+        for at in 0..300 {
+            let path = format!("secret/{kind}/{name}/{at:0>900}");
+            world.bao.root(method, &path, &if method == "POST" { value.clone() } else { Value::Null });
+        }
+    };
+    long("POST", "data");
+    let (said, _) = archived("long");
+    assert!(
+        said.contains("kwo lists no more than 1000 paths, 256 KiB and 200 folders of a namespace"),
+        "{said}"
+    );
+    long("DELETE", "metadata");
     let destroy = ["offboard", name.as_str(), "--stage", "destroy", "--yes", "--lock-timeout=2m"];
     let ran = world.kwo(&[&destroy[..], &["--confirm", "x"]].concat());
     assert!(ran.err.contains(&format!("kept    vault/secret/{name}/db: ")), "{}{}", ran.out, ran.err);

@@ -261,6 +261,9 @@ fn what_kwo_cannot_read_whole_it_does_not_write() {
     assert!(plan.contains("kv rollback -version=2 secret/platform` every key"), "{plan}");
     let command =
         plan.split("if version 2 has it, `").nth(1).and_then(|text| text.split('`').next()).unwrap();
+    // Where that version has no list, nothing is written.
+    refused(&world, command);
+    assert_eq!(world.entry()["metadata"]["version"], 3);
     run(&world, &command.replace("-version=2", "-version=1"));
     assert_eq!((world.users(), &world.entry()["data"]["db"]), (before, &json!("new")));
     assert_eq!((world.of_list("held"), world.of_list("steps")), (Vec::new(), Vec::new()));

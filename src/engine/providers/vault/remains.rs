@@ -14,8 +14,10 @@ use super::kv::store_of;
 use super::session::Session;
 use crate::providers::{Remain, encoded};
 
-/// How many paths of a namespace are told, and how many lists are read for that: the names in them are the tenant's.
+/// How many paths of a namespace are told, how long they are together, and how many lists are read for that: the names in them
+/// are the tenant's, and an archive has to have room for them.
 const PATHS: usize = 1000;
+const KIB: usize = 256;
 const LISTS: usize = 200;
 
 /// All of it, of these namespaces.
@@ -50,10 +52,12 @@ async fn secrets(session: &Session, space: &SmolStr, found: &mut Vec<Remain>) {
     };
     let mine = root.into_iter().filter(|(name, _)| name.strip_suffix('/').unwrap_or(name) == space.as_str());
     let mut open: Vec<SmolStr> = mine.map(|(name, _)| format_smolstr!("{kv}/{name}")).collect();
-    let (mut paths, mut lists) = (0, 0);
+    let (mut paths, mut bytes, mut lists) = (0, 0, 0);
     while let Some(path) = open.pop() {
-        if paths >= PATHS || lists >= LISTS {
-            let why = format!("kwo lists no more than {PATHS} paths and {LISTS} folders of a namespace");
+        bytes += path.len();
+        if paths >= PATHS || bytes > KIB << 10 || lists >= LISTS {
+            let why =
+                format!("kwo lists no more than {PATHS} paths, {KIB} KiB and {LISTS} folders of a namespace");
             return found.push(unknown(&below, &why));
         }
         if !path.ends_with('/') {

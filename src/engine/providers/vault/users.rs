@@ -173,9 +173,9 @@ impl List {
         Err(match version - 1 {
             0 => format_smolstr!("{lost}; `{client} kv patch {path} {USERS}={{}}` begins with an empty one"),
             before => format_smolstr!(
-                "{lost}; if version {before} has it, `{client} kv get -version={before} -field={USERS} {path} | {client} kv \
-                 patch {path} {USERS}=-` brings back the list alone, and `{client} kv rollback -version={before} {path}` \
-                 every key as it was in that version"
+                "{lost}; if version {before} has it, `{client} kv get -version={before} -field={USERS} {path} > {USERS}.json \
+                 && {client} kv patch {path} {USERS}=@{USERS}.json` brings back the list alone, and `{client} kv rollback \
+                 -version={before} {path}` every key as it was in that version"
             ),
         })
     }
