@@ -119,7 +119,9 @@ fn what_somebody_adds_while_a_set_ends_is_theirs() {
     world.apply(&[]).expect(0);
     let tenant = world.tenant.as_str();
     let typed = format!("offboard {tenant} (1 namespace)");
-    world.kwo(&["offboard", tenant, "--stage", "cut", "--yes", "--confirm", &typed]).expect(5);
+    world
+        .kwo(&["offboard", tenant, "--stage", "cut", "--yes", "--lock-timeout=2m", "--confirm", &typed])
+        .expect(5);
     let left = there(&server, "A", "www");
     assert_eq!((left.records, left.labels.len()), (vec![theirs], 0));
     // On record is what was kwo's.

@@ -85,10 +85,10 @@ fn what_a_tenant_leaves_behind_is_listed_by_path() {
         }
     };
     long("POST", "data");
-    let (said, _) = archived("long");
+    let (_, listed) = archived("long");
     assert!(
-        said.contains("kwo lists no more than 1000 paths, 256 KiB and 200 folders of a namespace"),
-        "{said}"
+        listed.contains("kwo lists no more than 1000 paths, 256 KiB and 200 folders of a namespace"),
+        "{listed}"
     );
     long("DELETE", "metadata");
     let destroy = ["offboard", name.as_str(), "--stage", "destroy", "--yes", "--lock-timeout=2m"];
