@@ -1,6 +1,7 @@
 #!/bin/sh
 # Boots systemd as process 1 of a machine of its own, made of namespaces: its root is the folder $1, its /usr is that of
-# this machine, read-only but for /usr/local, and it shares the network. Ends when process 1 does.
+# this machine, read-only but for /usr/local, and it shares the network. Ends when process 1 does. With the folder
+# $1/usr.own its /usr can be written, and what is written there is gone when it ends.
 set -eu
 root=$(readlink -f "$1")
 
@@ -37,8 +38,14 @@ umount "$root/sys/cgroup" "$root/sys"
 mount --bind "$root" "$root"
 cd "$root"
 mkdir -p usr proc dev run tmp old var/lib var/log/journal usr.local/bin
-mount --bind /usr usr
-mount -o remount,bind,ro usr
+if [ -d usr.own ]; then
+    mount -t tmpfs -o mode=755 none usr.own
+    mkdir usr.own/upper usr.own/work
+    mount -t overlay -o lowerdir=/usr,upperdir=usr.own/upper,workdir=usr.own/work none usr
+else
+    mount --bind /usr usr
+    mount -o remount,bind,ro usr
+fi
 mount --bind usr.local usr/local
 for name in bin sbin lib lib64; do
     [ ! -L "/$name" ] || ln -sfn "usr/$name" "$name"

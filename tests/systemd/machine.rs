@@ -30,6 +30,37 @@ pub(crate) struct Machine {
 impl Machine {
     /// Nothing where no such machine can be had. It has the program and no unit of kwo.
     pub(crate) fn boot() -> Option<Machine> {
+        let root = Machine::root()?;
+        fs::copy(env!("CARGO_BIN_EXE_kwo"), root.path().join("kwo")).unwrap();
+        Some(Machine::of(root))
+    }
+
+    /// A Debian machine, whose dpkg knows what a package of kwo needs. It has neither program nor units of kwo.
+    pub(crate) fn debian() -> Option<Machine> {
+        let root = Machine::root()?;
+        let known = Command::new("dpkg-query").args(["--status", "libc6", "libgcc-s1"]).output();
+        let Some(known) = known.ok().filter(|output| output.status.success()) else {
+            return missing("there is no dpkg that knows libc6 and libgcc-s1: this is no Debian");
+        };
+        let of_dpkg = root.path().join("var/lib/dpkg");
+        for folder in [root.path().join("usr.own"), of_dpkg.join("info"), of_dpkg.join("updates")] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(of_dpkg.join("status"), known.stdout).unwrap();
+        for entry in fs::read_dir("/var/lib/dpkg/info").unwrap().map(|entry| entry.unwrap()) {
+            let name = entry.file_name().into_string().unwrap();
+            if name.ends_with(".list") && (name.starts_with("libc6:") || name.starts_with("libgcc-s1:")) {
+                fs::copy(entry.path(), of_dpkg.join("info").join(name)).unwrap();
+            }
+        }
+        let machine = Machine::of(root);
+        // Where packages go into images, this keeps units from being started.
+        machine.ok(&["rm", "-f", "/usr/sbin/policy-rc.d"]);
+        Some(machine)
+    }
+
+    /// An empty folder for the root of a machine.
+    fn root() -> Option<TempDir> {
         let mut probe = Command::new("unshare");
         probe
             .args(NAMESPACES)
@@ -44,9 +75,12 @@ impl Machine {
         }
         let root = tempfile::tempdir().unwrap();
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_kwo"), root.path().join("kwo")).unwrap();
+        Some(root)
+    }
+
+    fn of(root: TempDir) -> Machine {
         let (init, booted) = start(root.path());
-        Some(Machine { root, init, booted })
+        Machine { root, init, booted }
     }
 
     /// Pulls the plug, and starts it again.

@@ -4,7 +4,7 @@
 
 mod machine;
 mod node;
-
+mod package;
 mod push;
 mod repository;
 mod runs;

@@ -8,14 +8,17 @@ use testkit::walk::{Walk, blocks, commands, walk};
 use crate::cli::pages::all;
 
 /// The programs that a page may ask people to run.
-const PROGRAMS: [&str; 30] = [
+const PROGRAMS: [&str; 35] = [
     ".ci/run",
+    "./kwo-0.1.0-x86_64-linux/kwo",
+    "apt",
     "cargo",
     "cat",
     "cd",
     "cp",
     "curl",
     "dig",
+    "dpkg",
     "echo",
     "export",
     "kill",
@@ -33,12 +36,14 @@ const PROGRAMS: [&str; 30] = [
     "promtool",
     "rm",
     "sed",
+    "sha256sum",
     "sqlite3",
     "until",
     "ssh-keygen",
     "sudo",
     "systemctl",
     "systemd-analyze",
+    "tar",
 ];
 
 /// Why a line cannot be typed; nothing where it can.

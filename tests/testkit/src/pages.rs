@@ -14,7 +14,7 @@ pub const IN_A_CLUSTER: [&str; 9] = [
 ];
 
 /// The pages whose commands are not run as shown, what they need, and the tests that do the same.
-pub const NOT_AS_SHOWN: [(&str, &str); 17] = [
+pub const NOT_AS_SHOWN: [(&str, &str); 18] = [
     ("CONTRIBUTING.md", "the tests themselves"),
     ("README.md", "a build, and a person who answers; the first tutorial runs the same commands"),
     (
@@ -22,6 +22,7 @@ pub const NOT_AS_SHOWN: [(&str, &str); 17] = [
         "hosts on the internet; tests/peers/platform, tests/offline/cli/tls.rs, dns.rs",
     ),
     ("docs/how-to/dns-records.md", "a DNS server; tests/peers/dns"),
+    ("docs/how-to/install.md", "packages; tests/systemd/package.rs, tests/peers/install/package.rs"),
     ("docs/how-to/monitoring.md", "promtool; tests/peers/notify/monitoring.rs"),
     ("docs/how-to/node.md", "a node; tests/systemd/node.rs"),
     ("docs/how-to/pipelines.md", "a pipeline; tests/peers/pipeline"),
