@@ -97,10 +97,15 @@ pub async fn prepare(
         };
         match Cut::of(pick, &whole.object, whole.version) {
             // What no record brings back is not cut.
-            Ok(cut) => match cut.check(leaving) {
-                Ok(()) => cuts.push((pick.clone(), cut)),
-                Err(why) => uncut.push((pick.clone(), why)),
-            },
+            Ok(cut) => {
+                let begun = |entry: &&Entry| entry.made.is_none() && entry.cut.id() == cut.id();
+                let begun = record.cuts.iter().find(begun).map(|entry| entry.cut.clone());
+                let cut = begun.map_or(cut.clone(), |begun| cut.or_all_of(&begun));
+                match cut.check(leaving) {
+                    Ok(()) => cuts.push((pick.clone(), cut)),
+                    Err(why) => uncut.push((pick.clone(), why)),
+                }
+            }
             Err(Uncut::Gone) => {}
             Err(why @ Uncut::Secret(_)) => uncut.push((pick.clone(), why.to_string())),
         }

@@ -10,12 +10,12 @@ use super::zone_servers::{REFUSED_KEY, ZoneProvider};
 use super::zones::DnsZone;
 use crate::roster::spelling::did_you_mean;
 use crate::roster::{At, Entry, Finding, Findings, Name, ProviderWord, SecretRef, Span};
-use crate::systems::dns::{AUTOMATIC_TTL, KEY, KEY_ID, SESSION_TOKEN, ZONE_KEY};
+use crate::systems::dns::{AUTOMATIC_TTL, CONSUMER_KEY, ENDPOINT, KEY, KEY_ID, SESSION_TOKEN, ZONE_KEY};
 use crate::tree::SmolStr;
 
 /// The variables that hold what opens a zone, by the names that its adapter knows them by: Cloudflare's token for records,
-/// and one that may only be for finding the zone; the access key of AWS; the tokens of others.
-const KNOWN: [(&str, &str); 8] = [
+/// and one that may only be for finding the zone; the access key of AWS; the tokens of others; the keys of OVH, and its endpoint.
+const KNOWN: [(&str, &str); 12] = [
     ("CF_DNS_API_TOKEN", KEY),
     ("CF_ZONE_API_TOKEN", ZONE_KEY),
     ("AWS_ACCESS_KEY_ID", KEY_ID),
@@ -24,11 +24,18 @@ const KNOWN: [(&str, &str); 8] = [
     ("DO_AUTH_TOKEN", KEY),
     ("HETZNER_API_TOKEN", KEY),
     ("DESEC_TOKEN", KEY),
+    ("OVH_APPLICATION_KEY", KEY_ID),
+    ("OVH_APPLICATION_SECRET", KEY),
+    ("OVH_CONSUMER_KEY", CONSUMER_KEY),
+    ("OVH_ENDPOINT", ENDPOINT),
 ];
 
 /// The variables of an access key of AWS, and how many of them it needs.
 const AWS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 const AWS_NEEDS: usize = 2;
+
+/// Those of the keys of OVH; the last one is needed where no `url` says where the API is.
+const OVH: [&str; 4] = ["OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY", "OVH_ENDPOINT"];
 
 /// The TTLs that Cloudflare has for what does not go through its proxy; those below 60 only on its largest plan.
 const TTLS_OF_CLOUDFLARE: RangeInclusive<u32> = 30..=86_400;
@@ -41,6 +48,9 @@ const LONGEST_OF_DESEC: u32 = 86_400;
 
 /// The TTLs that Hetzner has.
 const TTLS_OF_HETZNER: RangeInclusive<u32> = 60..=2_147_483_647;
+
+/// The TTLs that OVH has.
+const TTLS_OF_OVH: RangeInclusive<u32> = 60..=2_147_483_647;
 
 /// The end of the name of a tunnel, which only the proxy reaches.
 const TUNNEL: &str = ".cfargotunnel.com";
@@ -88,63 +98,79 @@ pub(super) fn check(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Find
             check_token(zone, within, ("deSEC", Provider::Desec), dns, findings);
             check_ttl(zone, ("deSEC", 1..=LONGEST_OF_DESEC), "expected 86400 seconds or less", findings);
         }
-        ZoneProvider::Route53 => check_route53(zone, within, dns, findings),
+        ZoneProvider::Route53 => {
+            let hint = "name a resolver of Route 53, such as `resolver: letsencrypt-route53`, or write `credentials: \
+                        {AWS_ACCESS_KEY_ID: {env: AWS_ACCESS_KEY_ID}, AWS_SECRET_ACCESS_KEY: {file: /etc/kwo/route53}}`";
+            check_credentials(zone, within, (Provider::Route53, &AWS, AWS_NEEDS, hint), dns, findings);
+        }
+        ZoneProvider::Ovh => {
+            let hint = "name a resolver of OVH, such as `resolver: letsencrypt-ovh`, or write `credentials:` with \
+                        OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET and OVH_CONSUMER_KEY, and `url: https://eu.api.ovh.com`";
+            let needs = if zone.url.is_some() { OVH.len() - 1 } else { OVH.len() };
+            check_credentials(zone, within, (Provider::Ovh, &OVH, needs, hint), dns, findings);
+            check_ttl(zone, ("OVH", TTLS_OF_OVH), "expected 60 seconds or more", findings);
+        }
         ZoneProvider::Powerdns | ZoneProvider::Rfc2136 => {}
     }
 }
 
-/// An access key is the zone's own, or that of a resolver.
-fn check_route53(zone: &DnsZone, within: Span, dns: &Dns, findings: &mut Findings) {
+/// Credentials by variables are the zone's own, or those of a resolver.
+fn check_credentials(
+    zone: &DnsZone,
+    within: Span,
+    (of, known, needs, hint): (Provider, &[&'static str], usize, &str),
+    dns: &Dns,
+    findings: &mut Findings,
+) {
     let first = zone.credentials.values().map(|entry| entry.key).min_by_key(|at| at.start);
     match (first, &zone.resolver) {
         (Some(own), Some(resolver)) => {
+            let both = if of == Provider::Route53 { "an access key" } else { "keys" };
             let finding = Finding::new(
                 "key-twice",
                 resolver.at,
                 "the zone has `credentials` and a `resolver`",
-                "expected one of them: both name an access key",
+                format!("expected one of them: both name {both}"),
             );
             findings.push(finding.also(own, "the credentials").hint("delete one of them"));
         }
-        (None, Some(resolver)) => check_resolver(resolver, Provider::Route53, dns, findings),
+        (None, Some(resolver)) => check_resolver(resolver, of, dns, findings),
         (None, None) if !REFUSED_KEY.iter().any(|code| findings.has(code, within)) => {
-            let finding = Finding::new(
-                "missing-field",
-                zone.provider.at,
-                "a zone of `route53` has no `credentials` and no `resolver`",
-                "expected one of them beside it",
-            );
-            findings.push(finding.hint(
-                "name a resolver of Route 53, such as `resolver: letsencrypt-route53`, or write `credentials: \
-                 {AWS_ACCESS_KEY_ID: {env: AWS_ACCESS_KEY_ID}, AWS_SECRET_ACCESS_KEY: {file: /etc/kwo/route53}}`",
-            ));
+            let message = format!("a zone of `{of}` has no `credentials` and no `resolver`");
+            let finding =
+                Finding::new("missing-field", zone.provider.at, message, "expected one of them beside it");
+            findings.push(finding.hint(hint));
         }
-        (Some(_), None) => check_access_key(zone, findings),
+        (Some(_), None) => check_variables(zone, (of, known, needs), findings),
         (None, None) => {}
     }
 }
 
-/// An access key is whole, and nothing but that.
-fn check_access_key(zone: &DnsZone, findings: &mut Findings) {
-    let missing = AWS.iter().take(AWS_NEEDS).filter(|needed| !zone.credentials.contains_key(**needed));
-    for variable in missing {
+/// Credentials are whole, and nothing but that.
+fn check_variables(
+    zone: &DnsZone,
+    (of, known, needs): (Provider, &[&'static str], usize),
+    findings: &mut Findings,
+) {
+    let needed = &known[..needs.min(known.len())];
+    for variable in needed.iter().filter(|needed| !zone.credentials.contains_key(**needed)) {
         let finding = Finding::new(
             "missing-credential",
             zone.provider.at,
             format!("the zone has no credential {variable}"),
-            format!("route53 needs {}", AWS[..AWS_NEEDS].join(", ")),
+            format!("{of} needs {}", needed.join(", ")),
         );
         findings.push(finding.hint(format!("add `{variable}: {{env: {variable}}}` under `credentials:`")));
     }
-    let unknown = zone.credentials.iter().filter(|(variable, _)| !AWS.contains(&variable.as_str()));
+    let unknown = zone.credentials.iter().filter(|(variable, _)| !known.contains(&variable.as_str()));
     for (variable, Entry { key, .. }) in unknown {
         let mut finding = Finding::new(
             "unknown-credential",
             *key,
-            format!("a zone of route53 has no credential {variable}"),
-            format!("expected one of: {}", AWS.join(", ")),
+            format!("a zone of {of} has no credential {variable}"),
+            format!("expected one of: {}", known.join(", ")),
         );
-        finding.hint = did_you_mean(variable, AWS);
+        finding.hint = did_you_mean(variable, known.iter().copied());
         findings.push(finding);
     }
 }
@@ -196,7 +222,7 @@ fn check_cloudflare(zone: &DnsZone, findings: &mut Findings) {
 
 fn check_resolver(resolver: &At<Name>, of: Provider, dns: &Dns, findings: &mut Findings) {
     let has = |provider: &Provider| *provider == of;
-    let own = if of == Provider::Route53 { "`credentials`" } else { "a `key`" };
+    let own = if matches!(of, Provider::Route53 | Provider::Ovh) { "`credentials`" } else { "a `key`" };
     let fitting = || {
         let those = dns.resolvers.iter().filter(|(_, entry)| has(&entry.value.provider.value));
         those.map(|(name, _)| name.as_str())
@@ -281,7 +307,9 @@ mod tests {
                                  {AWS_ACCESS_KEY_ID: {env: ID}, AWS_SECRET_ACCESS_KEY: {env: SECRET}}}, letsencrypt-digitalocean: \
                                  {provider: digitalocean, credentials: {DO_AUTH_TOKEN: {env: DO}}}, letsencrypt-hetzner: \
                                  {provider: hetzner, credentials: {HETZNER_API_TOKEN: {env: HETZNER}}}, letsencrypt-desec: \
-                                 {provider: desec, credentials: {DESEC_TOKEN: {env: DESEC}}}";
+                                 {provider: desec, credentials: {DESEC_TOKEN: {env: DESEC}}}, letsencrypt-ovh: {provider: ovh, credentials: \
+                                 {OVH_ENDPOINT: {env: E}, OVH_APPLICATION_KEY: {env: A}, OVH_APPLICATION_SECRET: {env: S}, \
+                                 OVH_CONSUMER_KEY: {env: C}}}";
         const OWN: &str = "provider: route53, credentials: {AWS_ACCESS_KEY_ID: {env: A}, AWS_SECRET_ACCESS_KEY: {env: B}, \
                            AWS_SESSION_TOKEN: {env: C}}";
         for (zone, told) in [
@@ -301,6 +329,10 @@ mod tests {
             ("provider: digitalocean, resolver: letsencrypt-digitalocean", "key=env DO"),
             ("provider: hetzner, resolver: letsencrypt-hetzner", "key=env HETZNER"),
             ("provider: desec, resolver: letsencrypt-desec", "key=env DESEC"),
+            (
+                "provider: ovh, resolver: letsencrypt-ovh",
+                "consumer key=env C, endpoint=env E, id of the key=env A, key=env S",
+            ),
             (OWN, "id of the key=env A, key=env B, session token=env C"),
         ] {
             let text = format!(

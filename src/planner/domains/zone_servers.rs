@@ -27,6 +27,8 @@ choice! {
         Hetzner = "hetzner",
         /// deSEC, by its API.
         Desec = "desec",
+        /// OVHcloud, by its API.
+        Ovh = "ovh",
     }
 }
 
@@ -109,6 +111,13 @@ static DESEC: Facts = Facts {
     key: "/etc/kwo/desec",
 };
 
+static OVH: Facts = Facts {
+    needs: &[],
+    takes: &["url", "credentials", "resolver"],
+    example: "provider: ovh, resolver: letsencrypt-ovh",
+    key: "/etc/kwo/ovh",
+};
+
 impl ZoneProvider {
     /// How long an answer may be kept, where the roster does not say it.
     pub(super) fn default_ttl(self) -> u32 {
@@ -125,6 +134,7 @@ impl ZoneProvider {
             ZoneProvider::Digitalocean => &DIGITALOCEAN,
             ZoneProvider::Hetzner => &HETZNER,
             ZoneProvider::Desec => &DESEC,
+            ZoneProvider::Ovh => &OVH,
         }
     }
 }

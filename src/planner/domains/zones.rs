@@ -44,6 +44,7 @@ record! {
         /// there: https://route53.amazonaws.com. For digitalocean: that of a proxy, without `/v2`. Default there:
         /// https://api.digitalocean.com. For hetzner: that of a proxy, without `/v1`. Default there:
         /// https://api.hetzner.cloud. For desec: that of a server of your own, without `/api/v1`. Default there: https://desec.io.
+        /// For ovh: the endpoint, without `/1.0`. Default there: that of `OVH_ENDPOINT`.
         pub url: Option<At<ApiUrl>>,
         /// For powerdns: the id of the server within the API. Default: localhost.
         pub server: Option<At<ServerId>>,
@@ -55,9 +56,10 @@ record! {
         /// TSIG key in Base64.
         pub key: Option<At<SecretRef>>,
         /// For route53: the access key, by the variables that AWS's own client reads: `AWS_ACCESS_KEY_ID`,
-        /// `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` where the key has one.
+        /// `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` where the key has one. For ovh: `OVH_APPLICATION_KEY`,
+        /// `OVH_APPLICATION_SECRET`, `OVH_CONSUMER_KEY`, and `OVH_ENDPOINT` where there is no `url`.
         pub credentials: Map<Variable, Option<At<SecretRef>>>,
-        /// For cloudflare, route53, digitalocean, hetzner and desec: the resolver under `dns.resolvers` whose credentials are used, in place of
+        /// For cloudflare, route53, digitalocean, hetzner, desec and ovh: the resolver under `dns.resolvers` whose credentials are used, in place of
         /// `key` or `credentials`.
         pub resolver: Option<At<Name>>,
         /// For route53: the id of the hosted zone. Default: the `zone` of the resolver, or the only public zone of this name.

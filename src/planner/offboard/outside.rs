@@ -191,13 +191,13 @@ pub(super) fn told(cut: &Cut, kind: VaultKind) -> Vec<String> {
     }
 }
 
-/// Is this what an earlier cut left of the records of a set?
+/// Is this what an earlier cut left of the records of a set? It may be none of them, and the mark alone.
 pub(super) fn is_rest(cut: &Cut, earlier: &Cut) -> bool {
     fn records(cut: &Cut) -> &[Tree] {
         cut.inverse().get(RECORDS).map(Tree::items).unwrap_or_default()
     }
     let (left, all) = (records(cut), records(earlier));
-    !left.is_empty() && left.len() < all.len() && left.iter().all(|record| all.contains(record))
+    left.len() < all.len() && left.iter().all(|record| all.contains(record))
 }
 
 #[cfg(test)]

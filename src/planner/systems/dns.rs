@@ -43,6 +43,12 @@ pub const ZONE_KEY: &str = "key for the zone";
 /// The name of the id of a key, where a key has one that is sent beside what it signs.
 pub const KEY_ID: &str = "id of the key";
 
+/// The name of the key of who lets in the one that signs.
+pub const CONSUMER_KEY: &str = "consumer key";
+
+/// The name of the endpoint that stands among the keys.
+pub const ENDPOINT: &str = "endpoint";
+
 /// The name of the token that belongs to a key that ends by itself.
 pub const SESSION_TOKEN: &str = "session token";
 
@@ -128,7 +134,13 @@ impl Rules for Zones {
             }
             let stays = observed.reach.stays.get(&left.id);
             let stays = stays.map(|stays| format!("; not kwo's, and stays: {stays}")).unwrap_or_default();
-            left.in_force = Some(format_smolstr!("{name} still leads to {}{stays}", told.join(", ")));
+            left.in_force = Some(if there.is_empty() {
+                format_smolstr!(
+                    "{name} may still lead where it led: its records are gone, and the end was perhaps not published"
+                )
+            } else {
+                format_smolstr!("{name} still leads to {}{stays}", told.join(", "))
+            });
         }
     }
 

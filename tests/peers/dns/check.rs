@@ -21,6 +21,7 @@ fn a_check_names_the_version_and_a_key_that_is_refused() {
             "refuses the token (401 Unauthorized)",
             "refuses the key (403 Forbidden)",
             "refuses the token (401 Unauthorized)",
+            "refuses the key (400 Bad Request)",
         ];
         assert!(says.iter().any(|says| ran.out.contains(says)), "{}", ran.out);
         assert!(world.asked().iter().all(|ask| *ask == Ask::Look));

@@ -51,7 +51,11 @@ impl Zone {
     async fn whole(&self, (of, name): (&str, &str), cluster: &str) -> Result<Option<Whole>, Refusal> {
         let _turn = self.turn.lock().await;
         let sets = self.read(name).await?;
-        let Some(set) = there(&sets, of, name).filter(|set| !set.records.is_empty()) else { return Ok(None) };
+        let is_there = |set: &&RecordSet| {
+            let is_ending = || self.server.ends_with_mark() && ours(set, cluster).is_ok();
+            !set.records.is_empty() || is_ending()
+        };
+        let Some(set) = there(&sets, of, name).filter(is_there) else { return Ok(None) };
         ours(set, cluster)?;
         self.server.ends().map_err(refused)?;
         if set.records.iter().any(|record| is_switched_off(record)) {

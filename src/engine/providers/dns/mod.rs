@@ -12,6 +12,7 @@ mod hetzner;
 mod lines;
 mod mark;
 mod objects;
+mod ovh;
 mod pace;
 mod pages;
 mod powerdns;

@@ -99,6 +99,11 @@ impl Content {
         self.left.get(name)?.get(of)
     }
 
+    /// All of which only comments are left.
+    pub(super) fn all_left(&self) -> impl Iterator<Item = &RecordSet> {
+        self.left.values().flat_map(BTreeMap::values)
+    }
+
     /// All that have records.
     pub(super) fn iter(&self) -> impl Iterator<Item = &RecordSet> {
         self.sets.values().flat_map(BTreeMap::values)

@@ -45,6 +45,12 @@ pub(super) trait Server: Send + Sync {
         Ok(())
     }
 
+    /// Does a set end only with its mark, because the world is told later what was written? Then a mark of kwo's whose records
+    /// are gone is still told, and a cut goes on there.
+    fn ends_with_mark(&self) -> bool {
+        false
+    }
+
     /// Writes these sets in one transaction, once.
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote>;
 

@@ -3,7 +3,7 @@
 use kwo_planner::domains::zone_servers::ZoneProvider;
 
 use super::server::Opener;
-use super::{cloudflare, desec, digitalocean, hetzner, powerdns, rfc2136, route53};
+use super::{cloudflare, desec, digitalocean, hetzner, ovh, powerdns, rfc2136, route53};
 
 /// What opens zones, by provider.
 #[derive(Default)]
@@ -15,6 +15,7 @@ pub(super) struct Servers {
     digitalocean: digitalocean::Servers,
     hetzner: hetzner::Servers,
     desec: desec::Servers,
+    ovh: ovh::Servers,
 }
 
 impl Servers {
@@ -28,6 +29,7 @@ impl Servers {
             ZoneProvider::Digitalocean => &mut self.digitalocean,
             ZoneProvider::Hetzner => &mut self.hetzner,
             ZoneProvider::Desec => &mut self.desec,
+            ZoneProvider::Ovh => &mut self.ovh,
         }
     }
 }

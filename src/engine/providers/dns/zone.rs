@@ -67,7 +67,8 @@ impl Zone {
             wanted.iter().filter_map(|resource| resource.id.record()).collect();
         let is_left =
             |set: &&RecordSet| is_ours(set) && !asked.contains(&(set.of.as_str(), set.name.as_str()));
-        for set in content.iter().filter(|set| is_ours(set)) {
+        let ending = content.all_left().filter(|set| self.server.ends_with_mark() && is_left(set));
+        for set in content.iter().filter(|set| is_ours(set)).chain(ending) {
             let id = ResourceId::dns(self.name.clone(), &set.of, &set.name);
             let also: Vec<&RecordSet> =
                 content.at(&set.name).filter(|other| other.of != set.of).filter(is_left).collect();

@@ -10,8 +10,8 @@ use smol_str::format_smolstr;
 
 use crate::providers::api::Answer;
 use crate::providers::dns::lines::unread;
-use crate::providers::dns::objects::Object;
-use crate::providers::dns::records::{content, name};
+use crate::providers::dns::objects::{No, Object, placed};
+use crate::providers::dns::records::content;
 
 /// What stands for the zone itself, as a name and as what a record leads to.
 pub(super) const ZONE: &str = "@";
@@ -80,15 +80,7 @@ impl Listed {
     /// When no record of this zone is like it.
     pub(super) fn object(self, zone: &str) -> Result<Object, String> {
         let Listed { id, of, name: at, data, ttl, priority, weight, port, flags, tag } = self;
-        let at = match at.as_str() {
-            "" | ZONE => zone.into(),
-            relative => format_smolstr!("{}.{zone}", name(relative)),
-        };
-        let is_type =
-            !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        if at.starts_with('.') || at.contains("..") || !is_type {
-            return Err("a record in its list has a name or type that none of this zone has".to_owned());
-        }
+        let at = placed(&at, &of, zone)?;
         let data = data.unwrap_or_default();
         let data = match (of.as_str(), data.as_str()) {
             ("CNAME" | "NS", ZONE) => zone,
@@ -113,24 +105,6 @@ impl Listed {
 struct Fault {
     #[serde(default)]
     message: String,
-}
-
-/// An answer that is none to the question.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) enum No {
-    /// The token is none, or lacks a right.
-    Token(String),
-    /// What was asked about is not there.
-    Gone(String),
-    /// Anything else.
-    Other(String),
-}
-
-impl No {
-    pub(super) fn why(self) -> String {
-        let (No::Token(why) | No::Gone(why) | No::Other(why)) = self;
-        why
-    }
 }
 
 /// Whom kwo asks, about which zone, and the scope that the token needs for it.
@@ -159,10 +133,10 @@ pub(super) fn succeeded(answer: &Answer, about: About<'_>) -> Result<(), No> {
     let said: String = one_line(&said.replace('\n', " ")).chars().take(SHOWN).collect();
     let said = if said.is_empty() { said } else { format!(": {said}") };
     Err(match status {
-        StatusCode::UNAUTHORIZED => No::Token(format!(
+        StatusCode::UNAUTHORIZED => No::Key(format!(
             "{server} refuses the token ({status}){said}; it has to be an API token of the account that has the zone {zone}"
         )),
-        StatusCode::FORBIDDEN => No::Token(format!(
+        StatusCode::FORBIDDEN => No::Key(format!(
             "{server} refuses the token ({status}){said}; it needs the scope `{scope}` for the zone {zone}"
         )),
         StatusCode::NOT_FOUND => No::Gone(format!("{server} answers {status}{said}")),

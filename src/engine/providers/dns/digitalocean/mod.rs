@@ -6,7 +6,7 @@
 mod answers;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
@@ -15,10 +15,9 @@ use kwo_planner::tree::SmolStr;
 use serde::Serialize;
 use smol_str::format_smolstr;
 
-use self::answers::{About, No, OneRecord, Page, ZONE, result, succeeded};
+use self::answers::{About, OneRecord, Page, ZONE, result, succeeded};
 use super::lines::Lines;
-use super::mark::Mark;
-use super::objects::{Keeper, New, Object, Request, Sent, marks_of, sets, write};
+use super::objects::{Keeper, New, No, Object, Request, Seen, Sent, write_all};
 use super::pace::Pace;
 use super::pages::{Reading, whole};
 use super::records::RecordSet;
@@ -73,7 +72,7 @@ struct DigitalOcean {
     headers: HeaderMap,
     zone: SmolStr,
     /// What was last seen of it, and of single names since.
-    seen: Mutex<Vec<Object>>,
+    seen: Seen,
     /// What a command has before the address, and that up to the records.
     command: (String, String),
     /// Why nobody asks for this zone any more in this run, where only the zone has a fault.
@@ -111,7 +110,7 @@ impl Opener for Servers {
             line,
             headers,
             zone,
-            seen: Mutex::default(),
+            seen: Seen::default(),
             command,
             fault: OnceLock::new(),
             may_not_write: OnceLock::new(),
@@ -130,30 +129,12 @@ impl Server for DigitalOcean {
                 None => self.read_all().await?,
                 Some(at) => self.read_at(at, "").await?,
             }
-            let names = at.map(|at| [at.to_owned(), mark_name(at).to_string()]);
-            let here = |object: &Object| {
-                names.as_ref().is_none_or(|names| names.iter().any(|name| object.name == *name))
-            };
-            let mut sets =
-                sets(&self.known().iter().filter(|object| here(object)).cloned().collect::<Vec<_>>());
-            sets.retain(|set| at.is_none_or(|at| set.name == at));
-            Ok(sets)
+            Ok(self.seen.sets(at))
         })
     }
 
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {
-        Box::pin(async move {
-            if let Some(why) = self.may_not_write.get() {
-                return Wrote::Refused(why.clone());
-            }
-            for patch in patches {
-                let wrote = write(self, patch).await;
-                if wrote != Wrote::Done {
-                    return wrote;
-                }
-            }
-            Wrote::Done
-        })
+        Box::pin(write_all(self, patches, &self.may_not_write))
     }
 
     fn patience(&self) -> &Patience {
@@ -167,15 +148,11 @@ impl Server for DigitalOcean {
     /// It names the records and then kwo's mark by their ids, and so ends no other one. The mark ends only after the records.
     /// What is gone already is no mistake.
     fn ending(&self, set: &RecordSet) -> Option<SmolStr> {
-        let seen = self.known();
-        let here = seen.iter().filter(|object| object.of == set.of && object.name == set.name);
-        let records: Vec<&str> = here.map(|object| object.id.as_str()).collect();
-        let mark: Mark = set.comments.iter().find_map(Mark::parse)?;
-        let marks = marks_of(&seen, (&set.of, &set.name), &mark.cluster);
-        let marks: Vec<&str> = marks.iter().map(|(object, _)| object.id.as_str()).collect();
-        let ended = |ids: &[&str]| {
+        let (records, marks) = self.seen.parts(set)?;
+        let ended = |objects: &[Object]| {
             let (command, address) = &self.command;
-            let ids = match ids {
+            let ids: Vec<&str> = objects.iter().map(|object| object.id.as_str()).collect();
+            let ids = match ids.as_slice() {
                 [id] => (*id).to_owned(),
                 ids => format!("{{{}}}", ids.join(",")),
             };
@@ -194,13 +171,11 @@ impl Server for DigitalOcean {
 
 impl Keeper for DigitalOcean {
     fn objects(&self) -> Vec<Object> {
-        self.known().clone()
+        self.seen.known().clone()
     }
 
     fn keep(&self, id: &SmolStr, object: Option<Object>) {
-        let mut known = self.known();
-        known.retain(|have| have.id != *id);
-        known.extend(object);
+        self.seen.keep(id, object);
     }
 
     fn renew<'a>(&'a self, (of, at): (&'a str, &'a str)) -> Promise<'a, Result<(), String>> {
@@ -217,10 +192,6 @@ impl Keeper for DigitalOcean {
 }
 
 impl DigitalOcean {
-    fn known(&self) -> MutexGuard<'_, Vec<Object>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn about<'a>(&'a self, scope: &'a str) -> About<'a> {
         About { server: self.line.api.server(), zone: &self.zone, scope }
     }
@@ -250,7 +221,7 @@ impl DigitalOcean {
                 self.unlike("its list has no SOA and no NS record of the zone, so it is not all of the zone")
             );
         }
-        *self.known() = all;
+        *self.seen.known() = all;
         Ok(())
     }
 
@@ -267,7 +238,7 @@ impl DigitalOcean {
             let server = self.line.api.server();
             let here = whole(server, || self.pages(&filter), |object| &object.id).await?;
             let fits = |object: &Object| object.name == name && (of.is_empty() || object.of == of);
-            let mut known = self.known();
+            let mut known = self.seen.known();
             known.retain(|object| !fits(object));
             // Whatever else a filter lets through is not asked for.
             known.extend(here.into_iter().filter(fits));
@@ -362,25 +333,11 @@ impl DigitalOcean {
                 result::<OneRecord>(answer, about).and_then(|one| {
                     let object = one.domain_record.object(&self.zone);
                     let object = object.map_err(|why| No::Other(self.unlike(&why)))?;
-                    let New { name, of, content, ttl } = new;
-                    let is_it =
-                        (&object.name, &object.of, &object.content, object.ttl) == (name, of, content, *ttl);
                     let why = || No::Other(self.unlike("what it wrote is not what it was asked to write"));
-                    is_it.then_some(Sent::Made(object)).ok_or_else(why)
+                    Sent::made(object, new).ok_or_else(why)
                 })
             }
         };
-        match (done, request) {
-            (Ok(sent), _) => sent,
-            (Err(no), _) if answer.is_busy() => Sent::Busy(no.why(), answer.after),
-            (Err(No::Gone(_)), Request::End(_)) => Sent::Done,
-            (Err(No::Gone(why)), _) => Sent::Changed(why),
-            (Err(No::Token(why)), _) => Sent::Refused(self.may_not_write.get_or_init(|| why).clone()),
-            // Nobody says whether it was done.
-            (Err(No::Other(why)), _) if answer.status.is_server_error() || answer.status.is_success() => {
-                Sent::Unsure(why)
-            }
-            (Err(No::Other(why)), _) => Sent::Refused(why),
-        }
+        Sent::answered(request, answer, done, &self.may_not_write)
     }
 }

@@ -1,11 +1,13 @@
 //! Zones in which each record is an object with an id of its own, that know no comments, no transaction and no comparing write.
 //! Here is what such a server needs to keep record sets all the same. `sets` makes record sets of the objects, `state` is how
-//! far a write of kwo has come, which stands in kwo's mark, `work` says what a write sends next, and `drive` sends it.
+//! far a write of kwo has come, which stands in kwo's mark, `work` says what a write sends next, and `drive` sends it. `seen`
+//! keeps what was last seen.
 //!
 //! A mark stands before the records that it is for, and says so as long as they are not all there. So whatever cuts a write
 //! short, the next run knows what is kwo's and goes on, and never takes what others made meanwhile for its own.
 
 mod drive;
+mod seen;
 mod sets;
 mod state;
 #[cfg(test)]
@@ -14,8 +16,10 @@ mod work;
 
 use kwo_planner::tree::SmolStr;
 
-pub(super) use drive::{Keeper, Sent, write};
-pub(super) use sets::{marks_of, sets};
+use drive::write;
+pub(super) use drive::{Keeper, Sent};
+pub(super) use seen::{No, Seen, placed, write_all};
+use sets::{marks_of, sets};
 
 /// One record.
 #[derive(Clone, Debug, Eq, PartialEq)]

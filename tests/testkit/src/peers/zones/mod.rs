@@ -1,5 +1,5 @@
 //! Servers of DNS zones, all by one contract, so that each scene of the tests is played on each of them. A new one is a
-//! file here and a row in [`ALL`]. They are real but for Cloudflare, deSEC, DigitalOcean, Hetzner and Route 53.
+//! file here and a row in [`ALL`]. They are real but for Cloudflare, deSEC, DigitalOcean, Hetzner, OVH and Route 53.
 
 mod answers;
 pub mod cloudflare;
@@ -8,6 +8,7 @@ pub mod digitalocean;
 mod front;
 pub mod hetzner;
 mod knot;
+pub mod ovh;
 mod pdns;
 pub mod route53;
 
@@ -23,6 +24,7 @@ pub use digitalocean::DigitalOcean;
 pub use front::{Front, Meddle, Then, what};
 pub use hetzner::Hetzner;
 pub use knot::{Knot, snippet};
+pub use ovh::Ovh;
 pub use pdns::PowerDns;
 pub use route53::Route53;
 
@@ -38,7 +40,7 @@ pub struct Row {
 }
 
 /// All servers.
-pub static ALL: [Row; 7] = [
+pub static ALL: [Row; 8] = [
     Row { name: "PowerDNS", start: |zone| Some(Arc::new(PowerDns::start(zone)?)) },
     Row { name: "Knot", start: |zone| Some(Arc::new(Knot::start(zone)?)) },
     Row { name: "Cloudflare", start: |zone| Some(Arc::new(Cloudflare::start(zone))) },
@@ -46,6 +48,7 @@ pub static ALL: [Row; 7] = [
     Row { name: "deSEC", start: |zone| Some(Arc::new(Desec::start(zone))) },
     Row { name: "Route53", start: |zone| Some(Arc::new(Route53::start(zone)?)) },
     Row { name: "DigitalOcean", start: |zone| Some(Arc::new(DigitalOcean::start(zone))) },
+    Row { name: "OVH", start: |zone| Some(Arc::new(Ovh::start(zone))) },
 ];
 
 /// All records of one type at one name, as whoever runs the server sees them.
