@@ -15,7 +15,7 @@ use super::record::{Entry, Record, RecordError, Stage, Stamp};
 use super::reviews::{Answer, questions, review};
 use crate::execute::Brakes;
 use crate::marks::Milestone;
-use crate::providers::{Cutters, Kube, Note, Refusal, Restored};
+use crate::providers::{Cutters, Kube, Note, Refusal, Restored, Whole};
 
 /// What is to be cut, with every object read.
 pub struct Prepared {
@@ -95,24 +95,36 @@ pub async fn prepare(
                 continue;
             }
         };
-        match Cut::of(pick, &whole.object, whole.version) {
+        match cut_of(pick, whole, &record) {
             // What no record brings back is not cut.
-            Ok(cut) => {
-                let begun = |entry: &&Entry| entry.made.is_none() && entry.cut.id() == cut.id();
-                let begun = record.cuts.iter().find(begun).map(|entry| entry.cut.clone());
-                let cut = begun.map_or(cut.clone(), |begun| cut.or_all_of(&begun));
-                match cut.check(leaving) {
-                    Ok(()) => cuts.push((pick.clone(), cut)),
-                    Err(why) => uncut.push((pick.clone(), why)),
-                }
-            }
-            Err(Uncut::Gone) => {}
-            Err(why @ Uncut::Secret(_)) => uncut.push((pick.clone(), why.to_string())),
+            Ok(Some(cut)) => match cut.check(leaving) {
+                Ok(()) => cuts.push((pick.clone(), cut)),
+                Err(why) => uncut.push((pick.clone(), why)),
+            },
+            Ok(None) => {}
+            Err(why) => uncut.push((pick.clone(), why)),
         }
     }
     record.retain_seconds = retain_seconds;
     record.kept.clone_from(&offboarding.kept);
     Ok(Prepared { record, note, cuts, uncut })
+}
+
+/// The cut of what is there; nothing where nothing of it is left.
+fn cut_of(pick: &Pick, whole: Whole, record: &Record) -> Result<Option<Cut>, String> {
+    let Whole { object, version, doubt } = whole;
+    let cut = match Cut::of(pick, &object, version) {
+        Ok(cut) => cut,
+        Err(Uncut::Gone) => return Ok(None),
+        Err(why @ Uncut::Secret(_)) => return Err(why.to_string()),
+    };
+    let begun = record.cuts.iter().find(|entry| entry.made.is_none() && entry.cut.id() == cut.id());
+    let all = begun.map_or_else(|| cut.clone(), |begun| cut.clone().or_all_of(&begun.cut));
+    match doubt {
+        // The rest of what an earlier cut began to end is nobody else's.
+        Some(why) if all == cut => Err(why.to_owned()),
+        _ => Ok(Some(all)),
+    }
 }
 
 /// Cuts. The record is there before the first cut, and says what was made after the last one.
@@ -160,10 +172,10 @@ pub async fn carry_out(
             result = match cutter.whole(cut.id()).await {
                 Err(refusal) => Err(refusal),
                 Ok(None) => Ok(()),
-                Ok(Some(whole)) => match Cut::of(&pick, &whole.object, whole.version) {
-                    Err(Uncut::Gone) => Ok(()),
-                    Err(why) => Err(Refusal::Refused { why: why.to_string() }),
-                    Ok(again) => {
+                Ok(Some(whole)) => match cut_of(&pick, whole, &record) {
+                    Ok(None) => Ok(()),
+                    Err(why) => Err(Refusal::Refused { why }),
+                    Ok(Some(again)) => {
                         noted(&mut record, &again);
                         note = record.save(&*cutters.records, Some(&note)).await?;
                         cutter.cut(&again).await

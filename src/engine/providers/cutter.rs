@@ -23,6 +23,9 @@ pub struct Whole {
     pub object: Tree,
     /// What a cut has to name, so that it fails if the object has changed since.
     pub version: Version,
+    /// Why it may be somebody else's by now, as a sentence without a full stop: then only the rest of what an earlier cut began
+    /// to end is cut.
+    pub doubt: Option<&'static str>,
 }
 
 /// What became of an undo.

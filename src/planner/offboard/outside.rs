@@ -10,7 +10,7 @@ use crate::domains::tenants::Access;
 use crate::domains::vault::policy_lines;
 use crate::plain::one_line;
 use crate::resource::{Desired, ResourceId};
-use crate::systems::dns::{RECORDS, TTL};
+use crate::systems::dns::{RECORDS, TTL, WRITTEN};
 use crate::tree::{SmolStr, Tree};
 use crate::vault::{OURS, VaultKind, member};
 
@@ -25,8 +25,6 @@ pub const POLICY: &str = "policy";
 pub const COMMENTS: &str = "comments";
 /// The account of kwo's mark among them.
 const ACCOUNT: &str = "kwo";
-/// The types of records that kwo writes.
-const TYPES: [&str; 3] = ["A", "AAAA", "CNAME"];
 
 /// The levels of access that kwo makes policies for.
 const LEVELS: [Access; 3] = [Access::Owner, Access::Deployer, Access::Viewer];
@@ -85,7 +83,7 @@ pub(super) fn check_records(cut: &Cut, of: &str, leaving: &Leaving) -> bool {
     keys == [COMMENTS, RECORDS, TTL]
         && cut.parts().is_empty()
         && cut.logins().is_none()
-        && TYPES.contains(&of)
+        && WRITTEN.contains(&of)
         && !items(RECORDS).is_empty()
         && items(RECORDS).iter().all(|record| record.as_text().is_some())
         && items(COMMENTS).iter().any(is_mark)

@@ -19,6 +19,10 @@ use crate::tree::{SmolStr, Tree};
 /// The only kind: all records of one type at one name, which are one value to DNS.
 pub const RECORD: &str = "Record";
 
+/// The types of the records that kwo writes. What has another type is not kwo's, whatever mark stands on it: a copied mark on
+/// an SOA record would be a command that ends the zone.
+pub const WRITTEN: [&str; 3] = ["A", "AAAA", "CNAME"];
+
 /// Where the contents of the records stand, in order.
 pub const RECORDS: &str = "records";
 

@@ -119,9 +119,15 @@ fn what_somebody_adds_while_a_set_ends_is_theirs() {
     world.apply(&[]).expect(0);
     let tenant = world.tenant.as_str();
     let typed = format!("offboard {tenant} (1 namespace)");
-    world
-        .kwo(&["offboard", tenant, "--stage", "cut", "--yes", "--lock-timeout=2m", "--confirm", &typed])
-        .expect(5);
+    let cut = ["offboard", tenant, "--stage", "cut", "--yes", "--lock-timeout=2m", "--confirm", &typed];
+    // What somebody made of it since kwo wrote it is nothing that a cut ends, until kwo has written it again.
+    server.all().iter_mut().find(|set| set.name == "www").expect("a set").records = vec![theirs.clone()];
+    let changed = there(&server, "A", "www");
+    let said = world.kwo(&cut).expect(5).err;
+    assert!(said.contains("somebody changed it after kwo wrote it"), "{said}");
+    assert_eq!(there(&server, "A", "www"), changed);
+    world.apply(&[]).expect(0);
+    world.kwo(&cut).expect(5);
     let left = there(&server, "A", "www");
     assert_eq!((left.records, left.labels.len()), (vec![theirs], 0));
     // On record is what was kwo's.

@@ -29,7 +29,7 @@ impl Cutter for Dir {
             let Some(Found { file, bytes, alone: _ }) = found(self.path(), id)? else { return Ok(None) };
             let text = text(&bytes)?;
             let object = parts::object(text, id).map_err(|why| by_hand(&file, &why))?;
-            Ok(Some(Whole { object, version: version(&bytes) }))
+            Ok(Some(Whole { object, version: version(&bytes), doubt: None }))
         })
     }
 

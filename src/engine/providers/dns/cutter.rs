@@ -3,12 +3,12 @@
 use kwo_planner::observed::Version;
 use kwo_planner::offboard::{COMMENTS, Cut, Removal};
 use kwo_planner::resource::ResourceId;
-use kwo_planner::systems::dns::{RECORDS, TTL};
+use kwo_planner::systems::dns::{RECORDS, TTL, WRITTEN};
 use kwo_planner::tree::{SmolStr, Tree};
 
-use super::mark::{Whose, of_others, whose};
+use super::mark::{Mark, Whose, of_others, sum, whose};
 use super::provider::Dns;
-use super::records::{Comment, Content, RecordSet, is_half_written, is_switched_off};
+use super::records::{Comment, Content, RecordSet, has_other_ttl, is_half_written, is_switched_off};
 use super::server::Wanted;
 use super::transact::{Next, there};
 use super::zone::{Zone, is_as, version};
@@ -48,7 +48,11 @@ impl Cutter for Dns {
 }
 
 impl Zone {
-    async fn whole(&self, (of, name): (&str, &str), cluster: &str) -> Result<Option<Whole>, Refusal> {
+    pub(super) async fn whole(
+        &self,
+        (of, name): (&str, &str),
+        cluster: &str,
+    ) -> Result<Option<Whole>, Refusal> {
         let _turn = self.turn.lock().await;
         let sets = self.read(name).await?;
         let is_there = |set: &&RecordSet| {
@@ -56,7 +60,7 @@ impl Zone {
             !set.records.is_empty() || is_ending()
         };
         let Some(set) = there(&sets, of, name).filter(is_there) else { return Ok(None) };
-        ours(set, cluster)?;
+        let mark = ours(set, cluster)?;
         self.server.ends().map_err(refused)?;
         if set.records.iter().any(|record| is_switched_off(record)) {
             return Err(refused("a record of it is switched off, and kwo could not bring it back so"));
@@ -66,7 +70,17 @@ impl Zone {
                 "a write of kwo was cut short there; run `kwo apply` first, which finishes it",
             ));
         }
-        Ok(Some(Whole { object: object(set), version: version(set) }))
+        if set.records.iter().any(|record| has_other_ttl(record)) {
+            return Err(refused(
+                "its records have more than one TTL, and kwo could not bring them back so; give them one first",
+            ));
+        }
+        // A mark beside records outlives them, so these may be somebody's who never saw it.
+        let doubt = (!set.records.is_empty() && mark.sum != sum(set)).then_some(
+            "somebody changed it after kwo wrote it, so it may be theirs; end it by hand, or run `kwo apply` first where the roster \
+             wants it",
+        );
+        Ok(Some(Whole { object: object(set), version: version(set), doubt }))
     }
 
     /// Takes the records and kwo's mark away, where they are as they were seen.
@@ -77,8 +91,8 @@ impl Zone {
             let is_cut = there.records.is_empty();
             match ours(there, cluster) {
                 Err(_) if is_cut => return Ok(None),
-                whose => whose?,
-            };
+                whose => whose.map(drop)?,
+            }
             if !is_cut && version(there) != *seen {
                 return Err(Refusal::Changed { why: format!("{of} {name} has changed") });
             }
@@ -91,7 +105,7 @@ impl Zone {
 
     /// Writes the records with the mark again, where nothing stands in their way.
     async fn returns(&self, set: RecordSet, cluster: &str) -> Result<(), Refusal> {
-        let tenant = ours(&set, cluster)?;
+        let tenant = ours(&set, cluster)?.tenant;
         self.server.ends().map_err(refused)?;
         let (of, name) = (set.of.clone(), set.name.clone());
         self.transact((&of, &name), |sets, there| {
@@ -131,9 +145,9 @@ impl Zone {
 }
 
 /// Only what this cluster marked ends and comes back.
-fn ours(set: &RecordSet, cluster: &str) -> Result<SmolStr, Refusal> {
+fn ours(set: &RecordSet, cluster: &str) -> Result<Mark, Refusal> {
     match whose(set, cluster) {
-        Whose::Ours(mark) => Ok(mark.tenant),
+        Whose::Ours(mark) => Ok(mark),
         Whose::Others(_) | Whose::Nobodys => Err(refused("it does not carry the mark of this cluster")),
     }
 }
@@ -144,7 +158,7 @@ fn same(one: &Comment, other: &Comment) -> bool {
 
 fn record(id: &ResourceId) -> Result<(&str, &str), Refusal> {
     // Nothing else is written by kwo, whatever mark it carries.
-    let written = id.record().filter(|(of, _)| ["A", "AAAA", "CNAME"].contains(of));
+    let written = id.record().filter(|(of, _)| WRITTEN.contains(of));
     written.ok_or_else(|| {
         refused(format!("kwo cuts no {} of a zone", id.name.split(':').next().unwrap_or_default()))
     })

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use kwo_planner::plain::one_line;
 use kwo_planner::tree::SmolStr;
+use smol_str::format_smolstr;
 
 /// All records of one type at one name.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,12 +45,25 @@ pub(super) struct Content {
 /// What is put after a record that is there and switched off.
 const SWITCHED_OFF: &str = " (switched off)";
 
+/// What is put after a record whose TTL is another one than that of its set, before that TTL.
+const OTHER_TTL: &str = " (TTL ";
+
 /// What is put after a record of a set that a write of kwo left half done.
 pub(super) const HALF_WRITTEN: &str = " (half-written)";
 
 /// Is it one of a set that a write of kwo left half done?
 pub(super) fn is_half_written(record: &str) -> bool {
     record.ends_with(HALF_WRITTEN)
+}
+
+/// A record whose TTL is another one than that of its set.
+pub(super) fn of_ttl(record: &str, ttl: u32) -> SmolStr {
+    format_smolstr!("{record}{OTHER_TTL}{ttl})")
+}
+
+/// Is it one of those?
+pub(super) fn has_other_ttl(record: &str) -> bool {
+    record.contains(OTHER_TTL)
 }
 
 /// Is it a record that is there and switched off?
@@ -60,6 +74,11 @@ pub(super) fn is_switched_off(record: &str) -> bool {
 /// A name in one form.
 pub(super) fn name(text: &str) -> SmolStr {
     text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase().into()
+}
+
+/// Is it a name of the zone?
+pub(super) fn is_inside(name: &str, zone: &str) -> bool {
+    name.strip_suffix(zone).is_some_and(|above| above.is_empty() || above.ends_with('.'))
 }
 
 /// The content of a record in one form, which differs from another only if DNS answers differently.
@@ -137,9 +156,8 @@ impl Content {
             here = above;
         }
         // Beside the zone itself there is none: a server refuses a condition on a name that is not in the zone.
-        let inside =
-            |place: &str| place == zone || place.strip_suffix(zone).is_some_and(|above| above.ends_with('.'));
-        sets.extend(notes_of_others(of, at).filter(|place| inside(place)).map(|place| set("TXT", &place)));
+        let inside = |place: &String| is_inside(place, zone);
+        sets.extend(notes_of_others(of, at).filter(inside).map(|place| set("TXT", &place)));
         sets
     }
 

@@ -8,7 +8,8 @@ use kwo_planner::change::{Change, Step};
 use kwo_planner::origin::Origin;
 use kwo_planner::tree::SmolStr;
 
-use super::records::{Comment, RecordSet};
+use super::mark::Mark;
+use super::records::{Comment, RecordSet, of_ttl};
 use super::server::{Patch, Server, Wrote};
 use super::zone::Zone;
 use crate::providers::patience::{BUDGET, Patience};
@@ -28,7 +29,8 @@ impl Server for Mute {
     }
 
     fn read<'a>(&'a self, _: Option<&'a str>) -> Promise<'a, Result<Vec<RecordSet>, String>> {
-        Box::pin(async { Err(self.patience.give_up("silent".to_owned())) })
+        let silent = || Err(self.patience.give_up("silent".to_owned()));
+        Box::pin(async move { if self.sets.is_empty() { silent() } else { Ok(self.sets.clone()) } })
     }
 
     fn recall(&self, _: &str, _: &str) -> Option<Vec<RecordSet>> {
@@ -124,4 +126,71 @@ async fn a_mark_of_others_that_came_after_the_plan_is_not_written_past() {
             }
         }
     }
+}
+
+fn set(of: &str, name: &str, records: &[&str]) -> RecordSet {
+    let records = records.iter().map(|record| (*record).into()).collect();
+    RecordSet { name: name.into(), of: of.into(), ttl: 60, records, comments: Vec::new() }
+}
+
+/// The same with the mark that kwo wrote on it.
+fn marked(set: RecordSet) -> RecordSet {
+    RecordSet { comments: vec![Mark::of("uid", "alice", &set).comment()], ..set }
+}
+
+fn zone(sets: Vec<RecordSet>) -> (Zone, Arc<AtomicUsize>) {
+    let writes = Arc::new(AtomicUsize::new(0));
+    let server =
+        Mute { sets, says: || Wrote::Done, writes: Arc::clone(&writes), patience: Patience::default() };
+    (Zone::new("example.com".into(), Box::new(server), 10), writes)
+}
+
+#[tokio::test]
+async fn what_kwo_does_not_write_is_not_kwos_and_a_mark_alone_is_told() {
+    let (zone, _) = zone(vec![
+        marked(set("SOA", "example.com", &["ns. hostmaster. 1 2 3 4 5"])),
+        marked(set("MX", "a.example.com", &["10 mx."])),
+        marked(set("A", "a.example.com", &["192.0.2.1"])),
+        marked(set("A", "gone.example.com", &[])),
+        marked(set("TXT", "other.example.com", &[])),
+    ]);
+    let observed = zone.observe(&[], "uid").await.unwrap();
+    let ids: Vec<String> = observed.iter().map(|(id, _)| id.to_string()).collect();
+    assert_eq!(ids, ["dns:Record/example.com/A:a.example.com"]);
+    let said = "a mark of kwo stands at the place without records; end it, or kwo takes what somebody makes there next for its own";
+    assert_eq!(observed.notes.iter().collect::<Vec<_>>(), [said]);
+    // Of another cluster it is that one's to tell.
+    assert!(zone.observe(&[], "other").await.unwrap().notes.is_empty());
+}
+
+#[tokio::test]
+async fn only_what_comes_back_as_it_was_and_is_as_kwo_wrote_it_is_cut() {
+    let two = of_ttl("192.0.2.2", 300);
+    let changed = RecordSet {
+        records: vec!["203.0.113.9".into()],
+        ..marked(set("A", "theirs.example.com", &["192.0.2.1"]))
+    };
+    let (zone, _) = zone(vec![
+        marked(set("A", "own.example.com", &["192.0.2.1"])),
+        marked(set("A", "ttls.example.com", &["192.0.2.1", &two])),
+        changed,
+    ]);
+    let doubt = async |name| zone.whole(("A", name), "uid").await.unwrap().unwrap().doubt;
+    assert_eq!(doubt("own.example.com").await, None);
+    assert!(doubt("theirs.example.com").await.unwrap().starts_with("somebody changed it after kwo wrote it"));
+    let Err(Refusal::Refused { why }) = zone.whole(("A", "ttls.example.com"), "uid").await else {
+        panic!("it is cut")
+    };
+    assert!(why.contains("its records have more than one TTL"), "{why}");
+}
+
+#[tokio::test]
+async fn a_name_of_no_place_in_the_zone_is_not_written() {
+    let (zone, writes) = zone(vec![set("SOA", "example.com", &["ns. hostmaster. 1 2 3 4 5"])]);
+    for name in ["dns:Record/example.com/A:example.org", "dns:Record/example.com/A:badexample.com"] {
+        let step = Step { id: name.parse().unwrap(), ..step("a") };
+        let Err(Refusal::Refused { why }) = zone.write(&step, "uid").await else { panic!("{name}") };
+        assert!(why.ends_with("is no name of the zone example.com"), "{why}");
+    }
+    assert_eq!(writes.load(Ordering::SeqCst), 0);
 }

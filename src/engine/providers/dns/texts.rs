@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kwo_planner::systems::dns::WRITTEN;
 use kwo_planner::tree::SmolStr;
 use smol_str::format_smolstr;
 
@@ -26,9 +27,6 @@ const ACCOUNT: &str = "kwo";
 
 /// The word of a mark that says which type it is for.
 const TYPE: &str = " type=";
-
-/// The types that kwo writes.
-const WRITTEN: [&str; 3] = ["A", "AAAA", "CNAME"];
 
 /// The longest name that DNS has, in characters.
 const LONGEST_NAME: usize = 253;

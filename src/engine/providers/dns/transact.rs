@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use kwo_planner::plain::counted;
 
-use super::records::RecordSet;
+use super::records::{RecordSet, is_inside};
 use super::server::{Patch, Wrote};
 use super::zone::{Zone, is_as};
 use crate::providers::Refusal;
@@ -26,6 +26,11 @@ impl Zone {
         (of, name): (&str, &str),
         decide: impl Fn(&[RecordSet], Option<&RecordSet>) -> Result<Option<Next>, Refusal>,
     ) -> Result<(), Refusal> {
+        // A server takes a name below its zone, so what stands elsewhere would be written at some other name.
+        if !is_inside(name, &self.name) {
+            let why = format!("{name} is no name of the zone {}", self.name);
+            return Err(Refusal::Refused { why });
+        }
         let _turn = self.turn.lock().await;
         let patience = self.server.patience();
         let mut tries = 0;

@@ -10,7 +10,7 @@ use kwo_planner::observed::{
 use kwo_planner::plain::one_line;
 use kwo_planner::plan::tenant;
 use kwo_planner::resource::{Resource, ResourceId};
-use kwo_planner::systems::dns::{RECORDS, TTL};
+use kwo_planner::systems::dns::{RECORDS, TTL, WRITTEN};
 use kwo_planner::tree::{SmolStr, Tree, is_below, join};
 use sha2::{Digest as _, Sha256};
 use smol_str::format_smolstr;
@@ -27,7 +27,7 @@ const SOMEBODY: &str = "somebody else";
 
 /// One zone.
 pub(super) struct Zone {
-    name: SmolStr,
+    pub(super) name: SmolStr,
     pub(super) server: Box<dyn Server>,
     /// How many record sets kwo keeps in it.
     ceiling: usize,
@@ -61,7 +61,9 @@ impl Zone {
             let _turn = self.turn.lock().await;
             Content::of(self.server.read(None).await?)
         };
-        let is_ours = |set: &RecordSet| matches!(whose(set, cluster), Whose::Ours(_));
+        let is_ours = |set: &RecordSet| {
+            WRITTEN.contains(&set.of.as_str()) && matches!(whose(set, cluster), Whose::Ours(_))
+        };
         let mut observed = Observed::default();
         let asked: BTreeSet<(&str, &str)> =
             wanted.iter().filter_map(|resource| resource.id.record()).collect();
@@ -104,6 +106,8 @@ impl Zone {
         }
         // All that was seen is kwo's or wanted.
         observed.notes.extend(self.nearly_full(observed.iter().count(), wanted));
+        let lone = content.all_left().filter(|set| !self.server.ends_with_mark() && is_left(set));
+        observed.notes.extend(self.lone(&lone.collect::<Vec<_>>()));
         let part = format_smolstr!("dns:{}", self.name);
         observed.identities.insert(part, self.server.identity());
         Ok(observed)
@@ -192,6 +196,20 @@ impl Zone {
             },
         );
         Some(format_smolstr!("{zone} has {count} of the {most} record sets of its `ceiling`: {proposal}"))
+    }
+
+    /// Of marks that nothing stands beside any more: what somebody makes there would count as kwo's.
+    fn lone(&self, marks: &[&RecordSet]) -> Option<SmolStr> {
+        let places: BTreeSet<String> =
+            marks.iter().map(|set| self.server.place_of_mark(&set.of, &set.name)).collect();
+        let first = places.first()?;
+        let more = match places.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more so"),
+        };
+        Some(format_smolstr!(
+            "a mark of kwo stands {first} without records{more}; end it, or kwo takes what somebody makes there next for its own"
+        ))
     }
 
     /// The domain below which one tenant alone has the most names.

@@ -206,7 +206,7 @@ pub(super) async fn get(wire: &Wire, path: &str) -> Result<Option<Whole>, Refusa
     let object: Tree =
         serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error.to_string()))?;
     let version = version(&object).ok_or_else(|| unreadable("it has no uid or no resourceVersion"))?;
-    Ok(Some(Whole { object, version }))
+    Ok(Some(Whole { object, version, doubt: None }))
 }
 
 /// The uid and the resourceVersion of an object.

@@ -143,7 +143,7 @@ impl Kube {
         let refused = |why: String| Refusal::Refused { why };
         let path = format!("/api/v1/namespaces/{}", segment(name).map_err(refused)?);
         let whole = get(&self.wire, &path).await?;
-        Ok(whole.map(|Whole { object, version: _ }| Held { path: path.into(), object }))
+        Ok(whole.map(|Whole { object, version: _, doubt: _ }| Held { path: path.into(), object }))
     }
 
     async fn pages(&self, place: &str) -> Result<Vec<Tree>, Refusal> {

@@ -49,7 +49,11 @@ impl Kube {
     pub(super) async fn users(&self) -> Result<Option<Whole>, Refusal> {
         let Some(secret) = self.own().await? else { return Ok(None) };
         let names = names(&secret.data).map_err(refused)?;
-        Ok(Some(Whole { object: Tree::map([(SEEN, Tree::texts(names))]), version: secret.version() }))
+        Ok(Some(Whole {
+            object: Tree::map([(SEEN, Tree::texts(names))]),
+            version: secret.version(),
+            doubt: None,
+        }))
     }
 
     pub(super) async fn shut_out(&self, logins: &Logins, seen: &Version) -> Result<(), Refusal> {

@@ -22,7 +22,7 @@ impl Cutter for Node {
             let copies = self.copies(id)?;
             // What is in them is nobody's to keep.
             let object = Tree::map([("copies", Tree::texts(copies.paths.clone()))]);
-            Ok((!copies.none()).then(|| Whole { object, version: copies.version() }))
+            Ok((!copies.none()).then(|| Whole { object, version: copies.version(), doubt: None }))
         })
     }
 

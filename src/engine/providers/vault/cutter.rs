@@ -95,14 +95,14 @@ impl Leaving<'_> {
                 };
                 let lines = Tree::texts(policy.text.split('\n').map(str::to_owned));
                 let object = Tree::map([(POLICY, lines)]);
-                Ok(Some(Whole { object, version: Version(policy.version) }))
+                Ok(Some(Whole { object, version: Version(policy.version), doubt: None }))
             }
             Cuts::Member => {
                 let Some(group) = self.group(&id.scope).await? else { return Ok(None) };
                 let Some(place) = self.place(&id.name, &group).await? else { return Ok(None) };
                 let object = Tree::map([(GROUP, Tree::from(&id.scope)), (IDENTITY, Tree::from(&id.name))]);
                 let version = Version(format_smolstr!("{} in {}", place.member, group.id));
-                Ok(Some(Whole { object, version }))
+                Ok(Some(Whole { object, version, doubt: None }))
             }
         }
     }

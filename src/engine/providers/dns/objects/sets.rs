@@ -9,7 +9,7 @@ use smol_str::format_smolstr;
 use super::Object;
 use super::state::{State, parsed, state, whole};
 use crate::providers::dns::mark::{Mark, sum};
-use crate::providers::dns::records::{HALF_WRITTEN, RecordSet};
+use crate::providers::dns::records::{HALF_WRITTEN, RecordSet, of_ttl};
 use crate::providers::dns::texts::{self, MARK_TYPE, mark_name, name_of_mark, told};
 
 /// The record sets of these objects.
@@ -75,8 +75,9 @@ fn set(name: &SmolStr, of: &SmolStr, objects: &[&Object], half: bool) -> RecordS
     let ttl = objects.iter().map(|object| object.ttl).min().unwrap_or_default();
     let text = |object: &&Object| {
         // To DNS a set has one TTL.
-        let other = if object.ttl == ttl { String::new() } else { format!(" (TTL {})", object.ttl) };
-        format_smolstr!("{}{other}{}", object.content, if half { HALF_WRITTEN } else { "" })
+        let one = &object.content;
+        let one = if object.ttl == ttl { one.clone() } else { of_ttl(one, object.ttl) };
+        format_smolstr!("{one}{}", if half { HALF_WRITTEN } else { "" })
     };
     // Two records that say the same are one answer.
     let records: BTreeSet<SmolStr> = objects.iter().map(text).collect();
