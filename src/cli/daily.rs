@@ -45,7 +45,10 @@ pub struct Hook {
     /// On a push only write this file, instead of running `kwo sync`. Its folder must exist.
     #[arg(long, env = "KWO_TRIGGER", value_name = "FILE")]
     pub trigger: Option<PathBuf>,
-    /// How long a run may go on after you stop the listener.
+    /// Do not listen. Wait for this file, which a listener with `--trigger` writes, take it away and run `kwo sync`.
+    #[arg(long, env = "KWO_AWAIT", value_name = "FILE", conflicts_with_all = ["listen", "trigger"])]
+    pub r#await: Option<PathBuf>,
+    /// How long a run may go on after you stop `kwo hook`.
     #[arg(long, default_value = "5m", env = "KWO_HOOK_GRACE", value_name = "DURATION", value_parser = duration)]
     pub grace: Duration,
 }

@@ -1,7 +1,7 @@
 //! `kwo hook`
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kwo_planner::settings::Settings;
@@ -17,8 +17,17 @@ use crate::hook::{Bounds, Forge, Keys, Work};
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::{references, run, source};
+use kwo_planner::plain::one_line;
 
 pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
+    if let Some(trigger) = &args.r#await {
+        writable(trigger)?;
+        let stop = signals::on_signal()?;
+        talk(&format!("waiting for {}\n", one_line(&trigger.to_string_lossy())));
+        let say = |line: &str| talk(&format!("{line}\n"));
+        hook::awaiting(trigger, sync(args)?, args.grace, say, stop).await;
+        return Ok(Exit::Done);
+    }
     let settings = source::settings(&args.settings).map_err(|refused| {
         talk(&diagnostic::text_of(&refused, "settings"));
         let failure = Failure::silent(Exit::Failed);
@@ -106,17 +115,27 @@ async fn keys(settings: &Settings, path: &Path) -> Result<Keys, Failure> {
 /// What follows a push.
 fn work(args: &Hook) -> Result<Work, Failure> {
     if let Some(path) = &args.trigger {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Better now than at the first push.
-        tempfile::tempfile_in(folder).map_err(|error| {
-            Failure::new(format!("cannot write the trigger {}", path.display()))
-                .because(&error)
-                .hint("its folder has to be there and to be writable; for the unit, systemd makes /run/kwo")
-        })?;
+        writable(path)?;
         return Ok(Work::Trigger(path.clone()));
     }
+    let (program, args) = sync(args)?;
+    Ok(Work::Program(program, args))
+}
+
+/// Can a trigger be written there, and taken away? Better now than at the first push.
+fn writable(trigger: &Path) -> Result<(), Failure> {
+    let folder = trigger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(folder).map(drop).map_err(|error| {
+        Failure::new(format!("cannot write the trigger {}", trigger.display()))
+            .because(&error)
+            .hint("its folder has to be there and to be writable; for the unit, systemd makes /run/kwo")
+    })
+}
+
+/// `kwo sync` with these settings: a program, and its arguments.
+fn sync(args: &Hook) -> Result<(PathBuf, Vec<OsString>), Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::new("cannot tell which program this is").because(&error))?;
     let args = ["sync".into(), "--settings".into(), args.settings.clone().into_os_string()];
-    Ok(Work::Program(program, Vec::<OsString>::from(args)))
+    Ok((program, Vec::<OsString>::from(args)))
 }

@@ -156,6 +156,7 @@ fn nothing_waits_for_a_fixed_time() {
         "src/engine/run/carry.rs",
         "src/engine/run/reviews.rs",
         "src/engine/git/clone.rs",
+        "src/hook/awaiting.rs",
         "src/hook/server.rs",
         "src/watcher.rs",
         "src/engine/notify/letter.rs",

@@ -250,3 +250,37 @@ fn what_cannot_be_done_is_said_before_it_listens() {
         "{text}"
     );
 }
+
+#[test]
+fn the_other_half_runs_once_for_the_file_and_takes_it_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trigger, log) = (folder.path().join("push"), folder.path().join("log"));
+    let line = "echo begun >> \"$1\"; sleep 1; echo ended >> \"$1\"";
+    let args = vec!["-c".into(), line.into(), "sh".into(), log.clone().into_os_string()];
+    let (stop, stopped) = watch::channel(false);
+    let said = Arc::new(std::sync::Mutex::new(String::new()));
+    let (path, say) = (trigger.clone(), Arc::clone(&said));
+    let waits = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let say = move |line: &str| *say.lock().unwrap() += &format!("{line}\n");
+        let program = (PathBuf::from("/bin/sh"), args);
+        runtime.block_on(kwo::hook::awaiting(&path, program, Duration::from_secs(20), say, stopped));
+    });
+    let read = || std::fs::read_to_string(&log).unwrap_or_default();
+    // Where a folder is in its place, it starts nothing, says so once, and goes on.
+    std::fs::create_dir(&trigger).unwrap();
+    until(|| said.lock().unwrap().contains("cannot take the trigger"));
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!((said.lock().unwrap().lines().count(), read()), (1, String::new()));
+    std::fs::remove_dir(&trigger).unwrap();
+
+    std::fs::write(&trigger, "").unwrap();
+    until(|| read() == "begun\n");
+    assert!(!trigger.exists(), "it is taken away before the run begins");
+    // What comes meanwhile is one run more, and a run that goes on is finished.
+    std::fs::write(&trigger, "").unwrap();
+    until(|| read() == "begun\nended\nbegun\n");
+    stop.send(true).unwrap();
+    waits.join().unwrap();
+    assert_eq!(read(), "begun\nended\nbegun\nended\n");
+}
