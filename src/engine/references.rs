@@ -282,6 +282,12 @@ pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dy
         SecretRef::Credential(name) => match std::env::var_os("CREDENTIALS_DIRECTORY") {
             Some(folder) => {
                 let path = Path::new(&folder).join(name.as_str());
+                if !path.exists() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+                    return Err(format!(
+                        "the Secret that the pod mounts at {} has no key `{name}`",
+                        Path::new(&folder).display()
+                    ));
+                }
                 if !path.exists() {
                     return Err(format!(
                         "systemd did not pass it to the unit; `LoadCredential={name}` in the unit takes it from /etc/credstore/{name}"

@@ -4,6 +4,7 @@
 mod dns;
 mod editors;
 mod forge;
+mod inside;
 mod install;
 mod notify;
 mod pipeline;

@@ -5,6 +5,7 @@ mod access;
 mod archive;
 mod capacity;
 mod completion;
+mod deploy;
 mod diff;
 mod directory;
 mod dns;

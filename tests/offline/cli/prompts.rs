@@ -8,7 +8,7 @@ use testkit::walk::{Walk, blocks, commands, walk};
 use crate::cli::pages::all;
 
 /// The programs that a page may ask people to run.
-const PROGRAMS: [&str; 35] = [
+const PROGRAMS: [&str; 37] = [
     ".ci/run",
     "./kwo-0.1.0-x86_64-linux/kwo",
     "apt",
@@ -24,6 +24,7 @@ const PROGRAMS: [&str; 35] = [
     "kill",
     "git",
     "grep",
+    "helm",
     "journalctl",
     "k3s",
     "bao",
@@ -37,6 +38,7 @@ const PROGRAMS: [&str; 35] = [
     "rm",
     "sed",
     "sha256sum",
+    "skopeo",
     "sqlite3",
     "until",
     "ssh-keygen",

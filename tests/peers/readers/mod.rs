@@ -6,7 +6,7 @@ mod drawn;
 
 use std::borrow::Cow;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use kwo_engine::yaml::{Edit, documents, edit};
@@ -23,23 +23,29 @@ pub(crate) struct Readers {
     said: BufReader<ChildStdout>,
 }
 
-impl Readers {
-    /// Built with Go, once for all test programs that run at the same time; nothing where they cannot be had.
-    pub(crate) fn start() -> Option<Readers> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("yaml");
-        let built = Command::new("sh")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/yaml/build.sh"))
-            .arg(&folder)
-            .stdin(Stdio::null())
-            .output();
-        let built = match built {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(why) = built {
-            return live::missing(&format!("the readers of YAML could not be built: {why}"));
+/// The folder with the readers and Helm, built with Go, once for all test programs that run at the same time; nothing where
+/// they cannot be had.
+pub(crate) fn built() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("yaml");
+    let built = Command::new("sh")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/yaml/build.sh"))
+        .arg(&folder)
+        .stdin(Stdio::null())
+        .output();
+    match built {
+        Ok(output) if output.status.success() => Some(folder),
+        Ok(output) => {
+            let why = String::from_utf8_lossy(&output.stderr);
+            live::missing(&format!("the readers of YAML, and Helm, could not be built: {why}"))
         }
+        Err(error) => live::missing(&format!("tests/yaml/build.sh: {error}")),
+    }
+}
+
+impl Readers {
+    /// Nothing where they cannot be had.
+    pub(crate) fn start() -> Option<Readers> {
+        let folder = built()?;
         let mut child = Command::new(folder.join("kwo-test-readers"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
