@@ -14,6 +14,7 @@ use super::doctor::Doctor;
 use super::edits::{Fmt, Member, Tenant};
 use super::examples::with_examples;
 use super::groups::grouped;
+use super::node::Node;
 use super::offboard::Offboard;
 use super::pipeline::{Ci, Rbac};
 use super::sections::{Dns, Kubeconfig, Registry, Secrets, Tls};
@@ -186,6 +187,9 @@ pub enum Command {
     /// Look into the archive of a tenant that left, or bring back what is in it.
     #[command(subcommand)]
     Archive(Archive),
+    /// Back up the node that k3s runs on, and prove that a backup can be restored.
+    #[command(subcommand)]
+    Node(Node),
     /// Plan after each edit of the roster, until Ctrl-C.
     Watch(Watch),
     /// Listen for pushes, and look at the repository as soon as one comes.

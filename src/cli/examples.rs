@@ -268,6 +268,30 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     ("tls", &[("Look at the certificate of a host", "kwo tls check app.example.com")]),
     ("tls check", &[("Look at the certificate of a host", "kwo tls check app.example.com")]),
+    (
+        "node",
+        &[(
+            "Back up k3s on this node for the owner of a key",
+            "kwo node backup --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+        )],
+    ),
+    (
+        "node backup",
+        &[(
+            "Onto another disk, and keep a week of them",
+            "kwo node backup --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --to /mnt/backups --keep 7",
+        )],
+    ),
+    (
+        "node restore",
+        &[
+            ("Is it whole, and what is in it?", "kwo node restore FILE --check --identity age.key"),
+            (
+                "Write its files into an empty folder",
+                "kwo node restore FILE --to ./restored --identity age.key",
+            ),
+        ],
+    ),
     ("watch", &[("Plan at every save, without a cluster", "kwo watch --target dir:./sandbox")]),
     ("hook", &[("Listen on another address", "kwo hook --listen 127.0.0.1:9000")]),
     ("install", &[("Look at the files in a folder first", "kwo install --root ./root")]),

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// Each command stands in one group.
-pub const GROUPS: [(&str, &[&str]); 7] = [
+pub const GROUPS: [(&str, &[&str]); 8] = [
     ("Start here", &["init", "validate", "import"]),
     ("Every day", &["plan", "apply", "diff", "explain", "status", "doctor", "capacity", "logs", "watch"]),
     ("Edit the roster", &["tenant", "member", "fmt"]),
     ("Unattended", &["install", "sync", "hook", "history", "ci"]),
+    ("The node", &["node"]),
     (
         "Access, secrets and certificates",
         &[

@@ -11,6 +11,7 @@ mod doctor;
 mod edits;
 mod examples;
 mod groups;
+mod node;
 mod offboard;
 mod options;
 mod own;
@@ -37,6 +38,7 @@ pub use edits::{
     EditArgs, Fmt, Level, Member, MemberAdd, MemberRemove, Tenant, TenantAdd, TenantNamed, TenantSet,
 };
 pub use groups::GROUPS;
+pub use node::{Node, NodeBackup, NodeRestore};
 pub use offboard::{Offboard, OffboardStage};
 pub use options::{ApplyOptions, Target, folder};
 pub use own::fits;

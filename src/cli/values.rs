@@ -180,6 +180,10 @@ pub enum SchemaOf {
     Kubeconfig,
     /// What `kwo render -o json` and `kwo rbac -o json` print.
     Manifests,
+    /// What `kwo node backup -o json` prints.
+    NodeBackup,
+    /// What `kwo node restore -o json` prints.
+    NodeRestore,
     /// What `kwo offboard -o json` prints.
     Offboard,
     /// What `kwo offboard --certificate -o json` prints.

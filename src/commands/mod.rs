@@ -27,6 +27,7 @@ mod logs;
 mod look;
 mod man;
 mod member;
+mod node;
 mod offboard;
 mod pager;
 mod plan;

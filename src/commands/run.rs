@@ -44,6 +44,7 @@ async fn each(command: Command) -> Result<Exit, Failure> {
         Command::Registry(args) => super::registry::registry(&args).await,
         Command::Tls(args) => super::tls::tls(&args).await,
         Command::Archive(args) => super::archive::archive(&args).await,
+        Command::Node(args) => super::node::node(args).await,
         Command::Watch(args) => super::watch::watch(&args).await,
         Command::Hook(args) => super::hook::hook(&args).await,
         Command::Install(args) => super::install::run(&args),

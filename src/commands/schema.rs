@@ -14,6 +14,7 @@ use crate::report::explain::Explanation;
 use crate::report::history::Entries;
 use crate::report::manifests::Manifests;
 use crate::report::names::DnsChecked;
+use crate::report::node::{BackedUp, Restorable};
 use crate::report::offboard;
 use crate::report::planned::Planned;
 use crate::report::printed::{Report as _, kind_of, schema as of};
@@ -45,6 +46,8 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::History => of::<Entries>(),
         SchemaOf::Kubeconfig => of::<Kubeconfig<'_>>(),
         SchemaOf::Manifests => of::<Manifests>(),
+        SchemaOf::NodeBackup => of::<BackedUp>(),
+        SchemaOf::NodeRestore => of::<Restorable>(),
         SchemaOf::Offboard => of::<offboard::Plan<'_>>(),
         SchemaOf::OffboardRecord => of::<offboard::Shown<'_>>(),
         SchemaOf::OffboardCertificate => of::<offboard::Certificate<'_>>(),

@@ -4,6 +4,7 @@
 //! pages or pipelines: `dependencies.txt` lists what it is made of, and `clippy.toml` what it may not call.
 
 pub mod archive;
+pub mod backup;
 mod beneath;
 pub mod departed;
 pub mod doctor;

@@ -24,6 +24,7 @@ pub mod manifests;
 pub mod manual;
 pub mod markdown;
 pub mod names;
+pub mod node;
 mod objects;
 pub mod offboard;
 mod offboard_json;

@@ -86,7 +86,7 @@ pub(super) fn owner(object: &Tree) -> Option<String> {
     Some(format!("{}/{}", text("kind"), text("name")))
 }
 
-pub(super) fn hex(bytes: &[u8]) -> SmolStr {
+pub(crate) fn hex(bytes: &[u8]) -> SmolStr {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -14,7 +14,7 @@ const LONGEST: u64 = 1024 * 1024;
 
 /// Somebody who may open an archive: `age1…`.
 #[derive(Clone)]
-pub struct Recipient(pub(super) age::x25519::Recipient);
+pub struct Recipient(pub(crate) age::x25519::Recipient);
 
 impl FromStr for Recipient {
     type Err = String;
@@ -39,7 +39,7 @@ impl fmt::Debug for Recipient {
 
 /// The keys that open archives.
 #[derive(Default)]
-pub struct Identities(pub(super) Vec<Box<dyn age::Identity>>);
+pub struct Identities(pub(crate) Vec<Box<dyn age::Identity>>);
 
 impl Identities {
     /// No key: only what is not encrypted can be read.

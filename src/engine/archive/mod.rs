@@ -19,6 +19,7 @@ mod stream;
 mod tests;
 mod verified;
 
+pub(crate) use self::bare::hex;
 pub use self::bare::{bare, digest};
 pub use self::builder::Builder;
 pub use self::entry::{ArchiveEntry, ObjectKey};
@@ -27,4 +28,5 @@ pub use self::folder::tarred;
 pub use self::import::{Import, NotMade, only_new};
 pub use self::index::{FORMAT_VERSION, Index, LeftOut, Meta, Part, RosterLine};
 pub use self::keys::{Identities, Recipient};
+pub(crate) use self::stream::{Bounded, Hashed};
 pub use self::verified::{Receipt, Verified, open, sum};

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use super::bare::hex;
 
 /// A reader that knows the SHA-256 of all that was read by it, and reads no more than it may.
-pub(super) struct Hashed<'b, R> {
+pub(crate) struct Hashed<'b, R> {
     raw: R,
     sum: Sha256,
     /// How many bytes may still be read.
@@ -17,11 +17,11 @@ pub(super) struct Hashed<'b, R> {
 }
 
 impl<'b, R: Read> Hashed<'b, R> {
-    pub(super) fn new(raw: R, budget: &'b Cell<u64>) -> Hashed<'b, R> {
+    pub(crate) fn new(raw: R, budget: &'b Cell<u64>) -> Hashed<'b, R> {
         Hashed { raw, sum: Sha256::new(), budget }
     }
 
-    pub(super) fn sum(self) -> SmolStr {
+    pub(crate) fn sum(self) -> SmolStr {
         hex(&self.sum.finalize())
     }
 }
@@ -40,9 +40,9 @@ impl<R: Read> Read for Hashed<'_, R> {
 }
 
 /// A reader that fails when more comes out of it than may.
-pub(super) struct Bounded<R> {
-    pub(super) raw: R,
-    pub(super) left: u64,
+pub(crate) struct Bounded<R> {
+    pub(crate) raw: R,
+    pub(crate) left: u64,
 }
 
 impl<R: Read> Read for Bounded<R> {

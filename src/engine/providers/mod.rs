@@ -32,7 +32,7 @@ pub use self::manifest::read as yaml_documents;
 pub(crate) use self::manifest::write as yaml_text;
 pub use self::node::{KeptToken, Node, TokenState};
 pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
-pub(crate) use self::place::{machine_folder, named_temporary, sweep};
+pub(crate) use self::place::{in_root, machine_folder, named_temporary, sweep};
 pub use self::vault::{Kv, VaultServer};
 pub use provider::{
     Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,

@@ -101,7 +101,7 @@ pub(crate) fn machine_folder(root: &Path, path: &Path) -> Result<PathBuf, Astray
 /// The full path of a file of a machine's root, wherever links on the way lead: an absolute one, or one that climbs,
 /// begins at this root, as it does for the machine, and never leads out of it. Folders that are missing are made with this
 /// mode, where one is given.
-pub(super) fn in_root(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
+pub(crate) fn in_root(root: &Path, file: &Path, make: Option<u32>) -> Result<PathBuf, Astray> {
     let base = root.canonicalize()?;
     let mut here = PathBuf::new();
     let mut found = base.clone();

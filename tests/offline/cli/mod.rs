@@ -93,7 +93,7 @@ fn address(server: &testkit::loopback::Loopback) -> String {
     kubeconfig.split('\'').nth(1).unwrap().to_owned()
 }
 
-fn snapshot(name: &str, text: &str) {
+pub(crate) fn snapshot(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../../snapshots");
     settings.set_prepend_module_to_snapshot(false);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::backup::world::World;
 use clap::ValueEnum as _;
 use kwo::cli::{Cli, SchemaOf};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use testkit::manual::{cell, holds};
 use testkit::schemas::fits;
 
 /// Each command that prints JSON, with the schema of it; with an option where that makes another thing of it.
-const OUTPUTS: [(&str, &str); 25] = [
+const OUTPUTS: [(&str, &str); 27] = [
     ("access diff", "access-diff"),
     ("access graph", "access-graph"),
     ("access of", "access-of"),
@@ -28,6 +29,8 @@ const OUTPUTS: [(&str, &str); 25] = [
     ("history", "history"),
     ("history show", "entry"),
     ("kubeconfig", "kubeconfig"),
+    ("node backup", "node-backup"),
+    ("node restore", "node-restore"),
     ("offboard", "offboard"),
     ("offboard --certificate", "offboard-certificate"),
     ("offboard --status", "offboard-record"),
@@ -245,7 +248,7 @@ target: {{directory: {folder}/synced}}\n"
 const BOB: &str = "offboard bob (1 namespace)";
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 43] = [
+const RUNS: [(&str, &[&str]); 46] = [
     ("access diff", &["access", "diff"]),
     ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
     ("access graph", &["access", "graph"]),
@@ -264,6 +267,9 @@ const RUNS: [(&str, &[&str]); 43] = [
     ("plan", &["plan", "less.yaml", "--target", "dir:world"]),
     ("apply", &["apply", "less.yaml", "--target", "dir:world", "--yes"]),
     ("plan", &["plan", "less.yaml", "--target", "dir:world"]),
+    ("node backup", &["node", "backup", "--recipient", "RECIPIENT", "--root", "NODE", "--to", "backups"]),
+    ("node restore", &["node", "restore", "BACKUP", "--check", "--identity", "KEY"]),
+    ("node restore", &["node", "restore", "BACKUP", "--to", "restored", "--identity", "KEY"]),
     ("offboard", &["offboard", "bob", "-f", "less.yaml", "--target", "dir:world"]),
     (
         "offboard --status",
@@ -318,8 +324,21 @@ fn what_every_command_prints_is_what_its_schema_says() {
     place.write("wrong.yaml", "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {tyer: a}, Alice: {}}\n");
     let less = ROSTER.replace("pods: 20", "pods: 10").replace("  bob: {owners: [alice@example.com]}\n", "");
     place.write("less.yaml", &less);
+    let node = World::new(2, 10);
+    node.backup(&[]).expect(0);
+    let places = [
+        ("RECIPIENT", node.recipient.clone()),
+        ("NODE", node.path("root").display().to_string()),
+        ("BACKUP", node.backups()[0].display().to_string()),
+        ("KEY", node.path("age.key").display().to_string()),
+    ];
+    let place_of = |word: &'static str| -> &str {
+        places.iter().find(|(name, _)| *name == word).map_or(word, |(_, place)| place)
+    };
     let mut seen = BTreeSet::new();
     for (command, args) in RUNS {
+        let args: Vec<&str> = args.iter().map(|word| place_of(word)).collect();
+        let args = args.as_slice();
         let (_, name) = OUTPUTS.iter().find(|(known, _)| *known == command).unwrap();
         let json: Value = serde_json::from_str(&place.printed(args, "json"))
             .unwrap_or_else(|error| panic!("{args:?}: {error}"));
@@ -328,7 +347,7 @@ fn what_every_command_prints_is_what_its_schema_says() {
         let kind = &schema["properties"]["kind"]["const"];
         assert!(kind.is_null() || *kind == json["kind"], "{args:?}");
         // The other formats say it too; what is applied or recorded is another thing by then.
-        if ["apply", "sync"].contains(&command)
+        if ["apply", "sync", "node backup"].contains(&command)
             || args.contains(&"--stage")
             || OF_KUBERNETES.contains(name)
             || !seen.insert(command)

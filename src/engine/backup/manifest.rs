@@ -1,0 +1,167 @@
+//! What a backup says of itself. It stands in front of everything else, so that a reader knows what has to come, and how long
+//! it is, before it reads that.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::limits;
+
+/// The version of the form.
+pub const FORMAT_VERSION: &str = "1.0";
+/// What it is called.
+pub(super) const KIND: &str = "NodeBackup";
+/// The path of the manifest.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// The path of the database.
+pub(super) const DATABASE: &str = "data/server/db/state.db";
+/// What a path begins with: the data of k3s, `/etc/rancher`, `/etc/systemd/system`.
+pub(super) const TOPS: [&str; 3] = ["data", "etc", "unit"];
+
+/// What a backup says of itself.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Manifest {
+    /// What it is called.
+    pub kind: String,
+    /// The version of its form.
+    pub format_version: String,
+    /// The version of kwo that made it.
+    pub kwo: String,
+    /// The name of the node.
+    pub node: String,
+    /// When it was made.
+    pub time: Timestamp,
+    /// The folder of the data of k3s on the node.
+    pub data_dir: String,
+    /// The database.
+    pub database: Database,
+    /// The files, in the order in which they follow; the database is one of them.
+    pub files: Vec<KeptFile>,
+    /// What is not in it.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// The database in a backup.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Database {
+    /// What kind of datastore it is: `sqlite`.
+    pub kind: String,
+    /// When k3s wrote to it last, by the time of its files.
+    #[schemars(with = "Option<String>")]
+    pub written: Option<Timestamp>,
+}
+
+/// A file in a backup.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct KeptFile {
+    /// Its path in the backup.
+    pub path: String,
+    /// How long it is, in bytes.
+    pub size: u64,
+    /// Its mode.
+    pub mode: u32,
+    /// SHA-256 of its content.
+    pub sha256: String,
+}
+
+/// Something that is not in a backup.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct LeftOut {
+    /// What.
+    pub path: String,
+    /// Why, as a sentence without a full stop.
+    pub why: String,
+}
+
+/// What k3s needs beside its objects, and what happens without it.
+const NEEDED: [(&str, &str); 3] = [
+    (
+        "data/server/token",
+        "no other node joins without the token, and k3s starts from the backup only with it",
+    ),
+    (
+        "data/server/cred/",
+        "k3s makes new credentials, and cannot read secrets that it encrypted with the old ones",
+    ),
+    (
+        "data/server/tls/",
+        "k3s makes new certificate authorities, and every kubeconfig and node has to be made again",
+    ),
+];
+
+impl Manifest {
+    /// What is missing that a restore needs, and what happens without it.
+    #[must_use]
+    pub fn missing(&self) -> Vec<LeftOut> {
+        let there = |path: &str| match path.ends_with('/') {
+            true => self.files.iter().any(|file| file.path.starts_with(path)),
+            false => self.files.iter().any(|file| file.path == path && file.size > 0),
+        };
+        NEEDED
+            .iter()
+            .filter(|(path, _)| !there(path))
+            .map(|(path, why)| LeftOut { path: (*path).to_owned(), why: (*why).to_owned() })
+            .collect()
+    }
+
+    /// Can that be what kwo writes? Nothing of what comes is read before this is asked.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.files.len() > limits::FILES + 1 {
+            return Err(format!(
+                "it has more than {}",
+                kwo_planner::plain::counted(limits::FILES, "file", "files")
+            ));
+        }
+        let (mut together, mut database, mut before) = (0_u64, false, None);
+        for KeptFile { path, size, mode, sha256 } in &self.files {
+            check(path).map_err(|why| format!("{}: {why}", shown(path)))?;
+            if before.is_some_and(|before: &String| before >= path) {
+                return Err(format!("{} is in it twice, or stands elsewhere", shown(path)));
+            }
+            before = Some(path);
+            let most = if path == DATABASE { limits::DATABASE } else { limits::FILE };
+            if *size > most {
+                return Err(format!("{} is longer than {most} bytes", shown(path)));
+            }
+            if sha256.len() != 64 || *mode > 0o777 {
+                return Err(format!("{} has a sum or a mode that is none", shown(path)));
+            }
+            match path == DATABASE {
+                true => database = true,
+                false => together = together.saturating_add(*size),
+            }
+        }
+        if together > limits::TOGETHER {
+            return Err(format!("its files are longer than {} bytes", limits::TOGETHER));
+        }
+        if !database || self.database.kind != "sqlite" {
+            return Err("no database of SQLite is in it".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// May a file lie there? A path never leads out of the folder that somebody unpacks it in.
+pub(super) fn check(path: &str) -> Result<(), &'static str> {
+    if path.len() > limits::PATH {
+        return Err("the path is too long");
+    }
+    if path.contains(|char: char| char.is_control() || char == '\\') {
+        return Err("the path has characters that no path of a backup has");
+    }
+    let mut parts = path.split('/');
+    if !parts.next().is_some_and(|top| TOPS.contains(&top)) {
+        return Err("nothing in a backup lies there");
+    }
+    let mut below = parts.peekable();
+    if below.peek().is_none() || below.any(|part| matches!(part, "" | "." | "..")) {
+        return Err("the path leads elsewhere");
+    }
+    Ok(())
+}
+
+/// A path of strangers in a message.
+pub(super) fn shown(path: &str) -> String {
+    let short: String = path.chars().take(200).collect();
+    kwo_planner::plain::one_line(&short).into_owned()
+}

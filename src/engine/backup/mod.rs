@@ -1,0 +1,26 @@
+//! A backup of a node of k3s: its objects, and the files without which nobody can use them. It is one file,
+//! `kwo-node-NAME-TIME.tar.zst.age`, and it counts once it was read back. Of the node only the lock of a reader of its
+//! database is taken. `age`, `zstd` and `tar` open a backup where kwo is not at hand.
+
+mod copy;
+mod error;
+mod files;
+mod folder;
+mod kine;
+mod limits;
+mod make;
+mod manifest;
+mod place;
+mod read;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+pub use self::error::BackupError;
+pub use self::kine::{Facts, KindCount};
+pub use self::make::{Made, Wanted, make};
+pub use self::manifest::{Database, FORMAT_VERSION, KeptFile, LeftOut, Manifest};
+pub use self::place::{DATA_DIR, Machine};
+pub use self::read::{Checked, check};
+pub use self::unpack::unpack;

@@ -1,0 +1,284 @@
+//! What a backup of the node holds, and what it lacks: as text, and for programs. Nothing by which a secret could be found: a
+//! backup has sums of its files, and no report has.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use kwo_engine::backup::{Checked, Facts, KindCount, LeftOut, Made};
+use kwo_planner::plain::{OneLine, counted, one_line, shell_word};
+use kwo_planner::plan::FORMAT_VERSION;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::printed::Report;
+use super::style::{CREATE, HOLD, LEFT, STRONG};
+
+/// How many kinds are told; the JSON form has all.
+const MOST: usize = 12;
+
+/// A backup, as programs read it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Contents {
+    /// The file.
+    file: String,
+    /// How long it is, in bytes.
+    size: u64,
+    /// SHA-256 of it.
+    sha256: String,
+    /// The name of the node.
+    node: String,
+    /// When it was made.
+    #[schemars(with = "String")]
+    made: Timestamp,
+    /// The version of kwo that made it.
+    kwo: String,
+    /// What kind of datastore it is of.
+    datastore: String,
+    /// When k3s wrote to the datastore last, at that time.
+    #[schemars(with = "Option<String>")]
+    written: Option<Timestamp>,
+    /// What is in the database.
+    database: Facts,
+    /// How many files there are beside the database.
+    files: usize,
+    /// What a restore needs and the backup lacks.
+    missing: Vec<LeftOut>,
+    /// What is not in it, and why.
+    left_out: Vec<LeftOut>,
+}
+
+/// What `kwo node backup` made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct BackedUp {
+    format_version: &'static str,
+    #[serde(flatten)]
+    contents: Contents,
+    /// Older backups that were removed.
+    removed: Vec<String>,
+    /// How many backups of this node are in the folder now.
+    kept: usize,
+}
+
+/// What `kwo node restore` found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Restorable {
+    format_version: &'static str,
+    #[serde(flatten)]
+    contents: Contents,
+    /// Where its files were written to, if they were.
+    restored_to: Option<String>,
+    /// The commands that put them in place on the node.
+    commands: Vec<String>,
+    #[serde(skip)]
+    age: Option<SignedDuration>,
+}
+
+impl Contents {
+    fn new(file: &Path, Checked { manifest, facts, sha256, size }: &Checked) -> Contents {
+        Contents {
+            file: file.display().to_string(),
+            size: *size,
+            sha256: sha256.clone(),
+            node: manifest.node.clone(),
+            made: manifest.time,
+            kwo: manifest.kwo.clone(),
+            datastore: manifest.database.kind.clone(),
+            written: manifest.database.written,
+            database: facts.clone(),
+            files: manifest.files.len().saturating_sub(1),
+            missing: manifest.missing(),
+            left_out: manifest.left_out.clone(),
+        }
+    }
+
+    fn text(&self, age: Option<SignedDuration>) -> String {
+        let Facts { objects, kinds, revision, k3s, .. } = &self.database;
+        let mut out = String::new();
+        let mut line = |name: &str, value: &str| {
+            let _ = writeln!(out, "  {name:<9} {}", OneLine(value));
+        };
+        let k3s = k3s.as_ref().map(|version| format!(", k3s {version}")).unwrap_or_default();
+        line("node", &format!("{}{k3s}", self.node));
+        let age = age.map(|age| format!(", {} ago", span(age))).unwrap_or_default();
+        line("made", &format!("{}{age}, by kwo {}", self.made, self.kwo));
+        if let Some(written) = self.written {
+            line("written", &format!("last by k3s at {written}"));
+        }
+        let of = counted(kinds.len(), "kind", "kinds");
+        line("holds", &format!("{} of {of}, at revision {revision}", counted(*objects, "object", "objects")));
+        line("beside", &counted(self.files, "file", "files"));
+        line("size", &size(self.size));
+        line("sha256", &self.sha256);
+        out + &self.many() + &self.lacks()
+    }
+
+    /// The kinds that there are most of.
+    fn many(&self) -> String {
+        let mut kinds: Vec<&KindCount> = self.database.kinds.iter().collect();
+        kinds.sort_by(|one, other| other.objects.cmp(&one.objects).then(one.name.cmp(&other.name)));
+        let mut out = String::new();
+        let width = kinds.first().map(|kind| kind.objects.to_string().len()).unwrap_or_default();
+        for KindCount { name, objects } in kinds.iter().take(MOST) {
+            let _ = writeln!(out, "    {objects:>width$}  {}", OneLine(name));
+        }
+        if let Some(more) = kinds.len().checked_sub(MOST).filter(|more| *more > 0) {
+            let _ = writeln!(out, "    and {} more; -o json has all", counted(more, "kind", "kinds"));
+        }
+        out
+    }
+
+    fn lacks(&self) -> String {
+        let mut out = String::new();
+        for (title, mark, list) in [
+            ("missing", format!("{HOLD}!{HOLD:#}"), &self.missing),
+            ("not in the backup", format!("{LEFT}?{LEFT:#}"), &self.left_out),
+        ] {
+            for (at, LeftOut { path, why }) in list.iter().enumerate() {
+                let before = if at == 0 { format!("\n{title}\n") } else { String::new() };
+                let _ = writeln!(out, "{before}  {mark} {}: {}", OneLine(path), OneLine(why));
+            }
+        }
+        out
+    }
+}
+
+impl BackedUp {
+    /// This one.
+    #[must_use]
+    pub fn new(made: &Made) -> BackedUp {
+        BackedUp {
+            format_version: FORMAT_VERSION,
+            contents: Contents::new(&made.file, &made.checked),
+            removed: made.removed.iter().map(|file| file.display().to_string()).collect(),
+            kept: made.kept,
+        }
+    }
+
+    /// Does it have all that a restore needs?
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.contents.missing.is_empty()
+    }
+}
+
+impl Restorable {
+    /// This one, at this time.
+    #[must_use]
+    pub fn new(file: &Path, checked: &Checked, to: Option<&Path>, now: Timestamp) -> Restorable {
+        let age = now.duration_since(checked.manifest.time);
+        Restorable {
+            format_version: FORMAT_VERSION,
+            contents: Contents::new(file, checked),
+            restored_to: to.map(|folder| folder.display().to_string()),
+            commands: to.map(|folder| commands(folder, checked)).unwrap_or_default(),
+            age: (!age.is_negative()).then_some(age),
+        }
+    }
+
+    /// Does it have all that a restore needs?
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.contents.missing.is_empty()
+    }
+}
+
+impl Report for BackedUp {
+    const KIND: Option<&'static str> = Some("NodeBackup");
+
+    type Json<'a> = &'a BackedUp;
+
+    fn text(&self) -> String {
+        let mut out = format!("{STRONG}Backed up{STRONG:#} into {}\n", one_line(&self.contents.file));
+        out.push_str(&self.contents.text(None));
+        let removed = match self.removed.len() {
+            0 => String::new(),
+            some => format!("; removed {}", counted(some, "older one", "older ones")),
+        };
+        let _ = writeln!(
+            out,
+            "\nIt was read back. The folder holds {} of this node{removed}.",
+            counted(self.kept, "backup", "backups")
+        );
+        out
+    }
+
+    fn json(&self) -> &BackedUp {
+        self
+    }
+}
+
+impl Report for Restorable {
+    const KIND: Option<&'static str> = Some("NodeRestore");
+
+    type Json<'a> = &'a Restorable;
+
+    fn text(&self) -> String {
+        let mut out = format!("{STRONG}Backup{STRONG:#} {}\n", one_line(&self.contents.file));
+        out.push_str(&self.contents.text(self.age));
+        let whole = if self.is_whole() { "" } else { ", but it lacks what a restore needs" };
+        let _ =
+            writeln!(out, "\n{CREATE}sound{CREATE:#}: every sum fits, and SQLite finds nothing wrong{whole}");
+        if let Some(to) = &self.restored_to {
+            let _ = writeln!(
+                out,
+                "Its files are in {}, in the clear. Nothing on this machine uses them yet. On the node, as root:\n",
+                one_line(to)
+            );
+        }
+        for command in &self.commands {
+            let _ = writeln!(out, "  {command}");
+        }
+        out
+    }
+
+    fn json(&self) -> &Restorable {
+        self
+    }
+}
+
+/// What puts the files in place. What is there is moved away or kept beside it, and nothing is deleted.
+fn commands(folder: &Path, checked: &Checked) -> Vec<String> {
+    let folder = folder.display().to_string();
+    let put = |top: &str, to: &str| {
+        // Not `-a`: that would give the mode of these folders to those that are there.
+        format!("cp -r --backup=numbered {} {}", shell_word(&format!("{folder}/{top}/.")), shell_word(to))
+    };
+    let data = checked.manifest.data_dir.trim_end_matches('/').to_owned();
+    let (server, before) = (format!("{data}/server"), format!("{data}/server.before-restore"));
+    let has = |top: &str| checked.manifest.files.iter().any(|file| file.path.starts_with(top));
+    let mut commands = vec![
+        "systemctl stop k3s".to_owned(),
+        format!("test ! -e {0} || mv -T {0} {1}", shell_word(&server), shell_word(&before)),
+        format!("mkdir -p {} /etc/rancher", shell_word(&data)),
+        put("data", &format!("{data}/")),
+    ];
+    if has("etc/") {
+        commands.push(put("etc", "/etc/rancher/"));
+    }
+    if has("unit/") {
+        commands.push(put("unit", "/etc/systemd/system/"));
+        commands.push("systemctl daemon-reload".to_owned());
+    }
+    commands.push("systemctl start k3s".to_owned());
+    commands
+}
+
+/// A time span in the biggest unit that says something.
+fn span(age: SignedDuration) -> String {
+    let minutes = age.as_mins().unsigned_abs();
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1..120 => counted(minutes, "minute", "minutes"),
+        120..2880 => counted(minutes / 60, "hour", "hours"),
+        _ => counted(minutes / 1440, "day", "days"),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_240 => counted(bytes, "byte", "bytes"),
+        10_240..10_485_760 => format!("{} KiB", bytes / 1024),
+        _ => format!("{} MiB", bytes / 1024 / 1024),
+    }
+}

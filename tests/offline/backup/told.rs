@@ -1,0 +1,104 @@
+//! What a person and a program read of a backup, and that no secret is in it; the files that come back.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use serde_json::Value;
+
+use crate::backup::world::{DATA, World, has_a_secret};
+use crate::cli::snapshot;
+
+#[test]
+fn a_backup_says_what_it_holds_and_nothing_secret() {
+    let world = World::new(3, 100);
+    symlink("token", world.path(&format!("{DATA}/server/agent-token"))).unwrap();
+    world.put("root/etc/systemd/system/k3s.service", "[Service]\nExecStart=/usr/local/bin/k3s server\n");
+    let made = world.backup(&[]).expect(0);
+    let file = world.backups().remove(0);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(world.path("backups")).unwrap().permissions().mode() & 0o777, 0o700);
+    let checked = world.check(&file, &[]).expect(0);
+    let to = ["node", "restore", file.to_str().unwrap(), "--to", "restored", "--identity", "age.key"];
+    let restored = world.kwo(&to).expect(0);
+    let json = world.check(&file, &["-o", "json"]).expect(0);
+    let said: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(said["database"]["k3s"], "v1.37.1+k3s1");
+    assert_eq!(said["database"]["objects"], 7);
+    let kinds: Vec<&str> = said["database"]["kinds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|kind| kind["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["configmaps", "helmcharts.helm.cattle.io", "nodes", "secrets", "services"]);
+    let secret = |text: &str| has_a_secret(text.as_bytes());
+    assert!(![&made, &checked, &restored, &json].iter().any(|ran| secret(&ran.out) || secret(&ran.err)));
+    // By the sum of a short secret it could be found.
+    assert!(!json.out.contains("server-ca.key"));
+    let plain = |text: &str| {
+        let folder = world.path("").display().to_string();
+        let text = text.replace(folder.trim_end_matches('/'), "FOLDER");
+        let lines = text.lines().map(|line| match line.trim_start().split_once(' ') {
+            Some((name @ ("made" | "written" | "size" | "sha256"), _)) => format!("  {name} …"),
+            _ => line.to_owned(),
+        });
+        let text = lines.collect::<Vec<String>>().join("\n");
+        let from = text.find("node-1-2").map(|at| at + 7);
+        from.map_or(text.clone(), |at| text.replace(&text[at..at + 16], "TIME"))
+    };
+    let all = format!("{}\n\n{}\n\n{}\n", plain(&made.out), plain(&checked.out), plain(&restored.out));
+    snapshot("node_backup", &all);
+
+    let back = |path: &str| fs::read(world.path(&format!("restored/{path}"))).unwrap();
+    assert_eq!(back("data/server/token"), fs::read(world.path(&format!("{DATA}/server/token"))).unwrap());
+    assert_eq!(back("unit/k3s.service"), b"[Service]\nExecStart=/usr/local/bin/k3s server\n");
+    assert_eq!(back("etc/k3s/config.yaml"), b"tls-san: [api.example.com]\n");
+    assert_eq!(fs::metadata(world.path("restored")).unwrap().permissions().mode() & 0o777, 0o700);
+    fs::remove_dir_all(world.path("restored")).unwrap();
+    world.keeps_its_secrets();
+}
+
+/// The commands that `--to` prints, run against a copy of the node as a person would: nothing of before is lost.
+#[test]
+fn the_commands_of_a_restore_put_the_files_in_place_and_keep_the_old_ones() {
+    let world = World::new(3, 100);
+    world.backup(&[]).expect(0);
+    let file = world.backups().remove(0);
+    world.put("root/etc/rancher/k3s/config.yaml", "changed: true\n");
+    fs::remove_file(world.path(&format!("{DATA}/server/token"))).unwrap();
+    let etc = world.path("root/etc/rancher");
+    fs::set_permissions(&etc, fs::Permissions::from_mode(0o755)).unwrap();
+    let to = [
+        "node",
+        "restore",
+        file.to_str().unwrap(),
+        "--to",
+        "restored",
+        "--identity",
+        "age.key",
+        "-o",
+        "json",
+    ];
+    let said: Value = serde_json::from_str(&world.kwo(&to).expect(0).out).unwrap();
+    let root = world.path("root").display().to_string();
+    let mut ran = 0;
+    for command in said["commands"].as_array().unwrap() {
+        let command = command.as_str().unwrap();
+        if command.starts_with("systemctl ") {
+            continue;
+        }
+        let command = command.replace("/var/lib/rancher", &format!("{root}/var/lib/rancher"));
+        let command = command.replace(" /etc/rancher", &format!(" {root}/etc/rancher"));
+        let done = std::process::Command::new("sh").args(["-ec", &command]).status().unwrap();
+        assert!(done.success(), "{command}");
+        ran += 1;
+    }
+    assert_eq!(ran, 4, "{said}");
+    assert!(world.path(&format!("{DATA}/server/token")).is_file());
+    assert!(world.path(&format!("{DATA}/server.before-restore/db/state.db")).is_file());
+    assert_eq!(fs::read_to_string(etc.join("k3s/config.yaml")).unwrap(), "tls-san: [api.example.com]\n");
+    assert_eq!(fs::read_to_string(etc.join("k3s/config.yaml.~1~")).unwrap(), "changed: true\n");
+    assert_eq!(fs::metadata(&etc).unwrap().permissions().mode() & 0o777, 0o755);
+    // And the node can be backed up again.
+    world.backup(&[]).expect(0);
+}
