@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use kwo_engine::archive::is_key;
 
 use super::access::Access;
 use super::archive::Archive;
@@ -68,7 +69,7 @@ impl Cli {
         }
         let typed = definition
             .try_get_matches_from_mut(std::env::args_os())
-            .map_err(|error| with_variable(error, &mut definition))?;
+            .map_err(|error| without_key(with_variable(error, &mut definition)))?;
         let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))?;
         let (mut words, mut here) = (Vec::new(), &typed);
         while let Some((word, below)) = here.subcommand() {
@@ -99,6 +100,16 @@ fn with_variable(mut error: clap::Error, definition: &mut clap::Command) -> clap
     if let Some((_, variable)) = variable.filter(|_| !typed) {
         let said = format!("the value comes from the environment variable {variable}");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![said.into()]));
+    }
+    error
+}
+
+/// The error without the key of age that somebody gave in place of its public half: errors stand in journals.
+fn without_key(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && is_key(value)
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("AGE-SECRET-KEY-…".to_owned()));
     }
     error
 }

@@ -6,6 +6,7 @@ use age::secrecy::ExposeSecret as _;
 
 use super::print::{data, exactly, talk};
 use crate::cli::{Encrypt, Keygen, Secrets};
+use kwo_engine::archive::is_key;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
 
@@ -20,6 +21,10 @@ pub(crate) fn secrets(args: &Secrets) -> Result<Exit, Failure> {
 fn encrypt(args: &Encrypt) -> Result<Exit, Failure> {
     let mut recipients = Vec::with_capacity(args.recipient.len());
     for text in &args.recipient {
+        if is_key(text) {
+            return Err(Failure::usage("the recipient is the key itself, which opens what is encrypted")
+                .hint("its public half begins with `age1`; the file of the key names it"));
+        }
         let recipient: age::x25519::Recipient = text.parse().map_err(|why: &str| {
             Failure::usage(format!("`{text}` is not a valid age recipient: {why}"))
                 .hint("`kwo secrets keygen` makes a key and prints its recipient, which begins with `age1`")

@@ -1,6 +1,6 @@
 //! Who may open an archive, and with what: keys of age.
 
-use kwo_planner::plain::counted;
+use kwo_planner::plain::{counted, one_line};
 use std::fmt;
 use std::io::Read as _;
 use std::path::Path;
@@ -20,9 +20,22 @@ impl FromStr for Recipient {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Recipient, String> {
-        let parsed: Result<age::x25519::Recipient, &str> = text.trim().parse();
-        parsed.map(Recipient).map_err(|why| format!("`{}` is no age recipient: {why}", text.trim()))
+        let text = text.trim();
+        if is_key(text) {
+            return Err(
+                "this is the key itself, which opens what is encrypted; its public half begins with `age1`"
+                    .to_owned(),
+            );
+        }
+        let parsed: Result<age::x25519::Recipient, &str> = text.parse();
+        parsed.map(Recipient).map_err(|why| format!("`{}` is no age recipient: {why}", one_line(text)))
     }
+}
+
+/// Is it, or does it hold, a key that nobody else may see? No message repeats one.
+#[must_use]
+pub fn is_key(text: &str) -> bool {
+    text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
 }
 
 impl fmt::Display for Recipient {

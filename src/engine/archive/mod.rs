@@ -27,6 +27,6 @@ pub use self::error::ArchiveError;
 pub use self::folder::tarred;
 pub use self::import::{Import, NotMade, only_new};
 pub use self::index::{FORMAT_VERSION, Index, LeftOut, Meta, Part, RosterLine};
-pub use self::keys::{Identities, Recipient};
+pub use self::keys::{Identities, Recipient, is_key};
 pub(crate) use self::stream::{Bounded, Hashed};
 pub use self::verified::{Receipt, Verified, open, sum};
