@@ -20,8 +20,8 @@ pub enum Node {
 #[derive(Args, Debug)]
 pub struct NodeBackup {
     /// Who can open the backup. kwo writes none that is not encrypted.
-    #[arg(long, env = "KWO_BACKUP_RECIPIENT", value_name = "age1…", value_delimiter = ',')]
-    pub recipient: Vec<Recipient>,
+    #[arg(long, env = "KWO_BACKUP_RECIPIENT", value_name = "age1…", value_delimiter = ',', value_parser = named)]
+    pub recipient: Vec<Option<Recipient>>,
     /// The folder for the backup. Only its owner may write to it; kwo makes it if it is missing.
     #[arg(long, default_value = "/var/lib/kwo/backups", env = "KWO_BACKUP_TO", value_name = "FOLDER")]
     pub to: PathBuf,
@@ -58,4 +58,9 @@ pub struct NodeRestore {
     /// How to print what is in it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: Format,
+}
+
+/// A recipient; none where a file of variables has the name of one and no value yet.
+fn named(text: &str) -> Result<Option<Recipient>, String> {
+    if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some) }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::print::{report, talk};
 use super::signals;
 use crate::cli::{Node, NodeBackup, NodeRestore};
-use crate::report::node::{BackedUp, Restorable};
-use kwo_engine::archive::Identities;
+use crate::report::node::{BackedUp, Restorable, silent};
+use kwo_engine::archive::{Identities, Recipient};
 use kwo_engine::backup::{BackupError, Machine, Wanted, check, make, unpack};
 use kwo_engine::failure::{Exit, Failure};
 
@@ -21,9 +21,10 @@ pub(crate) async fn node(args: Node) -> Result<Exit, Failure> {
 
 async fn backup(args: NodeBackup) -> Result<Exit, Failure> {
     let NodeBackup { recipient, to, keep, root, data_dir, output } = args;
+    let recipient: Vec<Recipient> = recipient.into_iter().flatten().collect();
     if recipient.is_empty() {
         return Err(Failure::usage("nobody is named who can open the backup, and kwo writes none in the clear")
-            .hint("run `kwo secrets keygen FILE` on another machine, keep FILE there, and pass what it prints: `--recipient age1…`"));
+            .hint("run `kwo secrets keygen FILE` on another machine, keep FILE there, and pass what it prints: `--recipient age1…`; kwo-backup.service takes it from the line `KWO_BACKUP_RECIPIENT=age1…` in /etc/kwo/backup.env"));
     }
     let told = signals::on_signal()?;
     let work = tokio::task::spawn_blocking(move || {
@@ -42,6 +43,11 @@ async fn backup(args: NodeBackup) -> Result<Exit, Failure> {
     let made = made.map_err(|error| not_made(&error))?;
     let shown = BackedUp::new(&made);
     report(&shown, output)?;
+    if let Some(ago) = silent(made.checked.manifest.database.written, Timestamp::now()) {
+        talk(&format!(
+            "k3s wrote to this database last {ago} ago; if k3s runs, it has its objects elsewhere, and this backup lacks them\n"
+        ));
+    }
     if let Some(why) = &made.not_removed {
         talk(&format!("older backups stay: {}\n", kwo_planner::plain::one_line(why)));
     }
@@ -92,6 +98,7 @@ fn not_made(error: &BackupError) -> Failure {
         BackupError::Folder { .. } => {
             failure.hint("`--to` names a folder of your own that nobody else can write to")
         }
+        BackupError::Changed => failure.hint("somebody rotates it; run this again when that is done"),
         BackupError::Busy(_) => Failure { exit: Exit::Locked, ..failure },
         BackupError::Io { error, file, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
             failure.hint(format!("run this as the owner of {}, which is root on a node", of(file)))

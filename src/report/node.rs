@@ -14,6 +14,8 @@ use serde::Serialize;
 use super::printed::Report;
 use super::style::{CREATE, HOLD, LEFT, STRONG};
 
+/// How long a running k3s writes nothing, at most. It renews its leases every few seconds.
+const SILENT: SignedDuration = SignedDuration::from_hours(1);
 /// How many kinds are told; the JSON form has all.
 const MOST: usize = 12;
 
@@ -171,7 +173,7 @@ impl Restorable {
             format_version: FORMAT_VERSION,
             contents: Contents::new(file, checked),
             restored_to: to.map(|folder| folder.display().to_string()),
-            commands: to.map(|folder| commands(folder, checked)).unwrap_or_default(),
+            commands: to.map(|folder| commands(folder, checked, now)).unwrap_or_default(),
             age: (!age.is_negative()).then_some(age),
         }
     }
@@ -222,7 +224,9 @@ impl Report for Restorable {
         if let Some(to) = &self.restored_to {
             let _ = writeln!(
                 out,
-                "Its files are in {}, in the clear. Nothing on this machine uses them yet. On the node, as root:\n",
+                "Its files are in {}, in the clear. Nothing on this machine uses them yet.\n\
+                 The key says who can read a backup, and not who made it: use one only from a place that you trust.\n\
+                 On the node, as root, one after the other as long as none fails:\n",
                 one_line(to)
             );
         }
@@ -238,20 +242,22 @@ impl Report for Restorable {
 }
 
 /// What puts the files in place. What is there is moved away or kept beside it, and nothing is deleted.
-fn commands(folder: &Path, checked: &Checked) -> Vec<String> {
+fn commands(folder: &Path, checked: &Checked, now: Timestamp) -> Vec<String> {
     let folder = folder.display().to_string();
     let put = |top: &str, to: &str| {
         // Not `-a`: that would give the mode of these folders to those that are there.
         format!("cp -r --backup=numbered {} {}", shell_word(&format!("{folder}/{top}/.")), shell_word(to))
     };
     let data = checked.manifest.data_dir.trim_end_matches('/').to_owned();
-    let (server, before) = (format!("{data}/server"), format!("{data}/server.before-restore"));
+    let server = format!("{data}/server");
+    let before = format!("{server}.before-{}", now.strftime("%Y%m%dT%H%M%SZ"));
     let has = |top: &str| checked.manifest.files.iter().any(|file| file.path.starts_with(top));
     let mut commands = vec![
         "systemctl stop k3s".to_owned(),
         format!("test ! -e {0} || mv -T {0} {1}", shell_word(&server), shell_word(&before)),
         format!("mkdir -p {} /etc/rancher", shell_word(&data)),
-        put("data", &format!("{data}/")),
+        // The log of an old database beside the new one would damage that.
+        format!("test ! -e {} && {}", shell_word(&server), put("data", &format!("{data}/"))),
     ];
     if has("etc/") {
         commands.push(put("etc", "/etc/rancher/"));
@@ -262,6 +268,13 @@ fn commands(folder: &Path, checked: &Checked) -> Vec<String> {
     }
     commands.push("systemctl start k3s".to_owned());
     commands
+}
+
+/// A time that is as long ago that a running k3s would have written since.
+#[must_use]
+pub fn silent(written: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    let age = now.duration_since(written?);
+    (age > SILENT).then(|| span(age))
 }
 
 /// A time span in the biggest unit that says something.

@@ -90,6 +90,11 @@ pub enum BackupError {
     /// Another run makes a backup.
     #[error("another run makes a backup of this node into {}", .0.display())]
     Busy(PathBuf),
+    /// What belongs together did not stay so.
+    #[error(
+        "the token of the server changed while the backup was made, and the database may need the old one"
+    )]
+    Changed,
     /// It was told to end.
     #[error("it was told to end, and no backup was made")]
     Stopped,

@@ -16,8 +16,10 @@ use super::manifest::{LeftOut, check};
 use super::place::{CONFIG, Machine, Server, UNIT, UNITS};
 use crate::providers::{Astray, in_root};
 
-/// What of the data of k3s is kept.
-const OF_DATA: [&str; 4] = ["server/token", "server/agent-token", "server/cred", "server/tls"];
+/// What of the folder `server` is kept. The manifests say which parts of k3s are not wanted, too.
+const OF_SERVER: [&str; 5] = ["token", "agent-token", "cred", "manifests", "tls"];
+/// The token, as it is called in a backup.
+const TOKEN: &str = "data/server/token";
 /// What of `/etc/rancher` is kept. The password is what the server knows a node by that joins again.
 const OF_CONFIG: [&str; 4] = ["k3s/config.yaml", "k3s/config.yaml.d", "k3s/registries.yaml", "node/password"];
 
@@ -39,8 +41,8 @@ pub(super) struct Files {
 /// Reads all of them.
 pub(super) fn gather(machine: &Machine, server: &Server) -> Result<Files, BackupError> {
     let mut found = Files::default();
-    for path in OF_DATA {
-        found.take(&server.data.join(path), &format!("data/{path}"), 0)?;
+    for path in OF_SERVER {
+        found.take(&server.folder.join(path), &format!("data/server/{path}"), 0)?;
     }
     let below = OF_CONFIG.map(|path| (format!("{CONFIG}/{path}"), format!("etc/{path}")));
     let units = UNIT.map(|path| (format!("{UNITS}/{path}"), format!("unit/{path}")));
@@ -52,11 +54,25 @@ pub(super) fn gather(machine: &Machine, server: &Server) -> Result<Files, Backup
             Err(Astray::Link(why)) => found.leave_out(&name, why),
         }
     }
+    for path in &server.elsewhere {
+        found.leave_out(&path.display().to_string(), "it is elsewhere; copy it by hand");
+    }
     found.files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(found)
 }
 
+/// The token of the server, if there is one.
+pub(super) fn token(server: &Server) -> Option<Zeroizing<Vec<u8>>> {
+    read(&server.folder.join("token")).ok().map(|(_, bytes)| bytes)
+}
+
 impl Files {
+    /// Is the token in it this one? With another one k3s cannot read the database that was copied before.
+    pub(super) fn has(&self, token: Option<&Zeroizing<Vec<u8>>>) -> bool {
+        let found = self.files.iter().find(|file| file.path == TOKEN).map(|file| &file.bytes);
+        found == token
+    }
+
     fn leave_out(&mut self, path: &str, why: impl Into<String>) {
         self.left_out.push(LeftOut { path: path.to_owned(), why: why.into() });
     }

@@ -98,10 +98,14 @@ impl Folder {
             let name = self.path.join(name);
             let cannot = |error| BackupError::io("write", &name, error);
             match made.persist_noclobber(&name) {
-                Ok(_) => {
-                    settle(&name).map_err(cannot)?;
-                    return Ok(name);
-                }
+                Ok(_) => match settle(&name) {
+                    Ok(()) => return Ok(name),
+                    Err(error) => {
+                        // Whether it would be there after a power cut, only the disk knows.
+                        let _ = fs::remove_file(&name);
+                        return Err(cannot(error));
+                    }
+                },
                 Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => made = taken.file,
                 Err(error) => return Err(cannot(error.error)),
             }
@@ -135,14 +139,23 @@ impl Folder {
         time.is_some_and(|time| time.len() == 16 && DateTime::strptime(TIME, time).is_ok())
     }
 
-    /// Removes what is more than so many, the oldest first, and never this one.
-    pub(super) fn keep(&self, most: usize, new: &Path) -> Result<Vec<PathBuf>, BackupError> {
-        let others = self.all()?.into_iter().filter(|file| file != new);
-        let mut old: Vec<PathBuf> = others.skip(most.saturating_sub(1)).collect();
-        old.reverse();
-        for file in &old {
-            fs::remove_file(file).map_err(|error| BackupError::io("remove", file, error))?;
+    /// Removes what is more than so many, the oldest first, and never this one. Gives those that are gone also where it ends
+    /// early.
+    pub(super) fn keep(&self, most: usize, new: &Path) -> (Vec<PathBuf>, Result<(), BackupError>) {
+        let all = match self.all() {
+            Ok(all) => all,
+            Err(error) => return (Vec::new(), Err(error)),
+        };
+        let others = all.into_iter().filter(|file| file != new);
+        let old: Vec<PathBuf> = others.skip(most.saturating_sub(1)).collect();
+        let mut gone = Vec::new();
+        for file in old.into_iter().rev() {
+            if let Err(error) = fs::remove_file(&file) {
+                let error = BackupError::io("remove", &file, error);
+                return (gone, Err(error));
+            }
+            gone.push(file);
         }
-        Ok(old)
+        (gone, Ok(()))
     }
 }

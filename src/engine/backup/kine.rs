@@ -89,13 +89,24 @@ impl Held {
 
 fn looked(held: &Connection) -> Result<Facts, String> {
     let failed = |error: Error| told(&error);
-    let kind: Option<String> = held
-        .query_row("SELECT type FROM sqlite_schema WHERE name = 'kine'", [], |row| row.get(0))
+    // kine makes tables and indexes. Everything else would run what whoever wrote the database has thought of: views, triggers,
+    // and the modules of virtual tables, which an integrity check also asks.
+    let other: Option<String> = held
+        .query_row(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type <> 'table'
+             UNION ALL SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
         .optional()
         .map_err(failed)?;
-    match kind.as_deref() {
-        Some("table") => {}
-        _ => return Err("it has no table `kine`, so it is no database of k3s".to_owned()),
+    if let Some(other) = other {
+        let other = one_line(&cut(&other, NAME)).into_owned();
+        return Err(format!("`{other}` in it is neither a table nor an index, so it is no database of k3s"));
+    }
+    let table = "SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND name = 'kine'";
+    if held.query_row(table, [], |_| Ok(())).optional().map_err(failed)?.is_none() {
+        return Err("it has no table `kine`, so it is no database of k3s".to_owned());
     }
     let columns = columns(held).map_err(failed)?;
     if let Some(missing) = COLUMNS.iter().find(|name| !columns.contains(**name)) {

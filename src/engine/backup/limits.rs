@@ -13,6 +13,8 @@ pub(super) const DATABASE: u64 = 1024 * MIB;
 pub(super) const MANIFEST: u64 = 8 * MIB;
 /// How long a path may be: what the head of a part has room for.
 pub(super) const PATH: usize = 100;
+/// How long the path of the folder of the data of k3s may be.
+pub(super) const DATA_DIR: usize = 4096;
 /// How long the head of an encrypted file may be.
 pub(super) const HEAD: u64 = 64 * 1024;
 /// What tar needs around files.

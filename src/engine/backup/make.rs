@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::copy::copy;
 use super::error::BackupError;
-use super::files::{Files, gather};
+use super::files::{Files, gather, token};
 use super::folder::Folder;
 use super::manifest::{DATABASE, Database, FORMAT_VERSION, KIND, KeptFile, Manifest};
 use super::place::{Machine, Server};
@@ -59,8 +59,13 @@ pub struct Made {
 pub fn make(wanted: &Wanted<'_>, told: Told<'_>) -> Result<Made, BackupError> {
     let server = wanted.machine.server()?;
     let folder = Folder::open(wanted.folder, &server.node)?;
+    let token = token(&server);
     let copy = copy(&server.database)?;
     let files = gather(wanted.machine, &server)?;
+    if !files.has(token.as_ref()) {
+        return Err(BackupError::Changed);
+    }
+    drop(token);
     let manifest = manifest(wanted, &server, (&copy, copy.written), &files);
     // What nobody could read again is not written.
     manifest.check().map_err(|why| BackupError::TooBig { what: "the node".to_owned(), why })?;
@@ -94,7 +99,8 @@ pub fn make(wanted: &Wanted<'_>, told: Told<'_>) -> Result<Made, BackupError> {
     }
     let file = folder.end(half, wanted.now)?;
     let (removed, not_removed) = retain(wanted, &folder, &file, &checked);
-    let kept = folder.all()?.len();
+    // It is made, whatever the folder says by now.
+    let kept = folder.all().map_or(1, |all| all.len());
     Ok(Made { file, checked, removed, not_removed, kept })
 }
 
@@ -109,10 +115,9 @@ fn retain(
     if !checked.manifest.missing().is_empty() {
         return (Vec::new(), Some("the new one lacks something, so it takes the place of none".to_owned()));
     }
-    match folder.keep(most, new) {
-        Ok(removed) => (removed, None),
-        Err(error) => (Vec::new(), Some(crate::failure::Failure::new("").because(&error).causes.join(": "))),
-    }
+    let (removed, ended) = folder.keep(most, new);
+    let why = ended.err().map(|error| crate::failure::Failure::new("").because(&error).causes.join(": "));
+    (removed, why)
 }
 
 fn manifest(

@@ -112,6 +112,13 @@ impl Manifest {
                 kwo_planner::plain::counted(limits::FILES, "file", "files")
             ));
         }
+        let dir = &self.data_dir;
+        let plain = |part: &str| !matches!(part, "" | "." | "..");
+        let below =
+            dir.strip_prefix('/').is_some_and(|rest| rest.trim_end_matches('/').split('/').all(plain));
+        if !below || dir.len() > limits::DATA_DIR || dir.contains(char::is_control) {
+            return Err(format!("{} is no folder for the data of k3s", shown(dir)));
+        }
         let (mut together, mut database, mut before) = (0_u64, false, None);
         for KeptFile { path, size, mode, sha256 } in &self.files {
             check(path).map_err(|why| format!("{}: {why}", shown(path)))?;

@@ -12,6 +12,7 @@ mod make;
 mod manifest;
 mod place;
 mod read;
+mod said;
 mod seal;
 #[cfg(test)]
 mod tests;

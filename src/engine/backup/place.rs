@@ -1,4 +1,4 @@
-//! Where k3s keeps what on a machine, as its configuration says: its data, and what kind of datastore it has.
+//! Where k3s keeps what on a machine, by what is said to it: its data, and what kind of datastore it has.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read as _};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::error::BackupError;
+use super::said::{self, CONFIG_FILE, NODE_NAME, Said, words};
 use crate::providers::{Astray, hostname, in_root, machine_folder};
 use crate::regular;
 
@@ -16,8 +17,10 @@ pub const DATA_DIR: &str = "/var/lib/rancher/k3s";
 pub(super) const CONFIG: &str = "etc/rancher";
 /// Where its unit is, and the variables of that.
 pub(super) const UNITS: &str = "etc/systemd/system";
-/// The files of the unit.
-pub(super) const UNIT: [&str; 2] = ["k3s.service", "k3s.service.env"];
+/// The unit, its drop-ins, and its variables.
+pub(super) const UNIT: [&str; 3] = ["k3s.service", "k3s.service.d", "k3s.service.env"];
+/// Where its unit reads more variables.
+const VARIABLES: [&str; 2] = ["etc/default/k3s", "etc/sysconfig/k3s"];
 /// How long a configuration may be.
 const LONGEST: u64 = 1024 * 1024;
 
@@ -36,29 +39,31 @@ pub(super) struct Server {
     pub(super) node: String,
     /// Where its data is, as the machine has it.
     pub(super) named: PathBuf,
-    /// The same as it is reached.
-    pub(super) data: PathBuf,
+    /// The folder `server` in it, as it is reached.
+    pub(super) folder: PathBuf,
     /// The database.
     pub(super) database: PathBuf,
+    /// Where something is said to k3s that no backup keeps.
+    pub(super) elsewhere: Vec<PathBuf>,
 }
 
 impl Machine {
     /// The server on it.
     pub(super) fn server(&self) -> Result<Server, BackupError> {
-        let settings = self.settings()?;
-        let named = self.data_dir.clone().or_else(|| settings.text("data-dir").map(PathBuf::from));
-        let named = named.unwrap_or_else(|| DATA_DIR.into());
-        settings.datastore()?;
-        let data = machine_folder(&self.root, &named.join("server/db/state.db"));
-        let database = match data {
-            Ok(database) => database,
+        let said = self.said()?;
+        let named = self.data_dir.clone().or_else(|| said.text(&said::DATA_DIR).map(PathBuf::from));
+        let named: PathBuf = named.unwrap_or_else(|| DATA_DIR.into()).components().collect();
+        said.datastore()?;
+        let found = |path: &str| match machine_folder(&self.root, &named.join(path)) {
             Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound => {
-                return Err(BackupError::NoServer(named));
+                Err(BackupError::NoServer(named.clone()))
             }
-            Err(astray) => return Err(cannot("look at", &named, astray)),
+            found => found.map_err(|astray| cannot("look at", &named, astray)),
         };
-        let folder = database.parent().unwrap_or(&database);
-        let etcd = folder.join("etcd");
+        let database = found("server/db/state.db")?;
+        // Each folder may be a link to another disk.
+        let folder = found("server/token")?.with_file_name("");
+        let etcd = database.with_file_name("etcd");
         if etcd.is_dir() {
             return Err(BackupError::Etcd(etcd));
         }
@@ -70,9 +75,11 @@ impl Machine {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(BackupError::NoServer(named)),
             Err(error) => return Err(BackupError::io("look at", &database, error)),
         }
-        let data = folder.parent().and_then(Path::parent).unwrap_or(folder).to_owned();
-        let node = settings.text("node-name").unwrap_or_else(|| self.host());
-        Ok(Server { node: plain(&node), named, data, database })
+        let node = said.text(&NODE_NAME).unwrap_or_else(|| self.host());
+        let kept = [Path::new("/").join(CONFIG), Path::new("/").join(UNITS)];
+        let elsewhere = said.files().filter(|file| !kept.iter().any(|folder| file.starts_with(folder)));
+        let elsewhere = elsewhere.map(Path::to_owned).collect();
+        Ok(Server { node: plain(&node), named, folder, database, elsewhere })
     }
 
     /// The name of the machine.
@@ -89,6 +96,8 @@ impl Machine {
         let full = match in_root(&self.root, Path::new(path), None) {
             Ok(full) => full,
             Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // k3s follows it, and what it says counts; the backup keeps no link.
+            Err(Astray::Link(_)) if self.root == Path::new("/") => Path::new("/").join(path),
             Err(astray) => return Err(cannot("read", &Path::new("/").join(path), astray)),
         };
         let mut text = String::new();
@@ -100,19 +109,30 @@ impl Machine {
     }
 
     /// All that is said to k3s in files.
-    fn settings(&self) -> Result<Settings, BackupError> {
-        let mut files = vec![format!("{CONFIG}/k3s/config.yaml")];
-        let more = format!("{CONFIG}/k3s/config.yaml.d");
-        if let Ok(folder) = in_root(&self.root, Path::new(&format!("{more}/x")), None) {
-            let listed = folder.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
-            let mut names: Vec<String> =
-                listed.filter_map(|found| found.file_name().into_string().ok()).collect();
-            names.retain(|name| name.ends_with(".yaml") || name.ends_with(".yml"));
-            names.sort();
-            files.extend(names.into_iter().map(|name| format!("{more}/{name}")));
+    fn said(&self) -> Result<Said, BackupError> {
+        let mut said = Said::default();
+        // Of units with the same name the first one counts.
+        for folder in [UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system"] {
+            if self.words(&mut said, &format!("{folder}/{}", UNIT[0]))? {
+                break;
+            }
         }
-        let mut documents = Vec::new();
-        for file in files {
+        for file in self.listed(&format!("{UNITS}/{}", UNIT[1]), &[".conf"]) {
+            self.words(&mut said, &file)?;
+        }
+        let own = format!("{UNITS}/{}", UNIT[2]);
+        for file in VARIABLES.into_iter().chain([own.as_str()]) {
+            self.words(&mut said, file)?;
+        }
+        let config = said.text(&CONFIG_FILE).unwrap_or_else(|| format!("/{CONFIG}/k3s/config.yaml"));
+        let Some(config) = config.strip_prefix('/') else {
+            return Err(BackupError::Config {
+                file: Path::new("/").join(UNITS).join(UNIT[0]),
+                why: "the path of its configuration does not begin with /".to_owned(),
+            });
+        };
+        let more = self.listed(&format!("{config}.d"), &[".yaml", ".yml"]);
+        for file in std::iter::once(config.to_owned()).chain(more) {
             let Some(text) = self.read(&file)? else { continue };
             let file = Path::new("/").join(file);
             if text.trim().is_empty() {
@@ -124,71 +144,30 @@ impl Machine {
                 file: file.clone(),
                 why: "it is no YAML that kwo can read".to_owned(),
             })?;
-            documents.push((file, value));
+            said.documents.push((file, value));
         }
-        let mut unit = Vec::new();
-        for name in UNIT {
-            let file = format!("{UNITS}/{name}");
-            if let Some(text) = self.read(&file)? {
-                unit.push((Path::new("/").join(file), text));
-            }
-        }
-        Ok(Settings { documents, unit })
-    }
-}
-
-/// What is said to k3s in files.
-struct Settings {
-    /// The configuration. What comes later counts.
-    documents: Vec<(PathBuf, Value)>,
-    /// Its unit, and the variables of that.
-    unit: Vec<(PathBuf, String)>,
-}
-
-impl Settings {
-    fn text(&self, key: &str) -> Option<String> {
-        let mut found = self.documents.iter().rev().filter_map(|(_, value)| value[key].as_str());
-        found.find(|text| !text.is_empty()).map(str::to_owned)
+        Ok(said)
     }
 
-    /// Is it the database beside its data? The address of another one may have a password in it.
-    fn datastore(&self) -> Result<(), BackupError> {
-        let external = |file: &Path, endpoint: &str| {
-            Err(BackupError::External { kind: kind(endpoint).to_owned(), file: file.to_owned() })
+    /// Takes in what a file says word by word. Is it there?
+    fn words(&self, said: &mut Said, file: &str) -> Result<bool, BackupError> {
+        let text = self.read(file)?;
+        let there = text.is_some();
+        said.words.extend(text.map(|text| (Path::new("/").join(file), words(&text))));
+        Ok(there)
+    }
+
+    /// The files in a folder with names that end so, in the order in which they count.
+    fn listed(&self, folder: &str, ends: &[&str]) -> Vec<String> {
+        let Ok(inside) = in_root(&self.root, Path::new(&format!("{folder}/x")), None) else {
+            return Vec::new();
         };
-        for (file, value) in self.documents.iter().rev() {
-            match &value["datastore-endpoint"] {
-                Value::Null => {}
-                Value::String(endpoint) if endpoint.is_empty() => break,
-                Value::String(endpoint) => return external(file, endpoint),
-                _ => return external(file, ""),
-            }
-        }
-        for (file, text) in &self.unit {
-            let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
-            for line in lines {
-                for key in ["datastore-endpoint", "K3S_DATASTORE_ENDPOINT"] {
-                    let Some((_, rest)) = line.split_once(key) else { continue };
-                    let endpoint = rest.trim_start_matches(['=', ' ', '\'', '"', '\\']);
-                    if !endpoint.is_empty() {
-                        return external(file, endpoint);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What kind of database an address is of, and nothing else of it.
-fn kind(endpoint: &str) -> &'static str {
-    match endpoint.split_once("://").map_or("", |(scheme, _)| scheme) {
-        "postgres" | "postgresql" => "PostgreSQL",
-        "mysql" => "MySQL or MariaDB",
-        "nats" | "nats+tls" => "NATS",
-        "http" | "https" => "an etcd elsewhere",
-        "sqlite" => "a SQLite database elsewhere",
-        _ => "one that kwo does not know",
+        let listed = inside.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
+        let mut names: Vec<String> =
+            listed.filter_map(|found| found.file_name().into_string().ok()).collect();
+        names.retain(|name| ends.iter().any(|end| name.ends_with(end)));
+        names.sort();
+        names.into_iter().map(|name| format!("{folder}/{name}")).collect()
     }
 }
 

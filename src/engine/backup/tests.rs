@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
 use super::error::Trouble;
+use super::files::{Files, Gathered};
 use super::manifest::{DATABASE, check};
 use super::read::{read, walk};
 use super::unpack::unpack;
@@ -116,7 +117,11 @@ fn a_backup_that_is_well_is_read() {
 type Change = fn(&mut Forged);
 
 /// What an attacker changes, and what is said then.
-const LIES: [(Change, &str); 22] = [
+const LIES: [(Change, &str); 26] = [
+    (|one| one.manifest["data_dir"] = "-rf".into(), "is no folder for the data of k3s"),
+    (|one| one.manifest["data_dir"] = "/".into(), "is no folder for the data of k3s"),
+    (|one| one.manifest["data_dir"] = "/var/../etc".into(), "is no folder for the data of k3s"),
+    (|one| one.manifest["data_dir"] = "/var/a\nb".into(), "is no folder for the data of k3s"),
     (|one| one.manifest["files"][1]["path"] = "data/../../etc/passwd".into(), "the path leads elsewhere"),
     (|one| one.manifest["files"][1]["path"] = "/etc/passwd".into(), "nothing in a backup lies there"),
     (|one| one.manifest["files"][1]["path"] = "other/x".into(), "nothing in a backup lies there"),
@@ -171,7 +176,18 @@ fn a_database_that_is_none_is_refused() {
             database(
                 "CREATE VIEW kine AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS id FROM c",
             ),
-            "no table `kine`",
+            "`kine` in it is neither a table nor an index",
+        ),
+        (database(&format!("CREATE VIRTUAL TABLE kine USING fts5({table})")), "neither a table nor an index"),
+        (
+            database(&format!("CREATE TABLE kine ({table}); CREATE VIRTUAL TABLE r USING rtree(id, x, y)")),
+            "neither a table nor an index",
+        ),
+        (
+            database(&format!(
+                "CREATE TABLE kine ({table}); CREATE TRIGGER t AFTER INSERT ON kine BEGIN SELECT 1; END"
+            )),
+            "`t` in it is neither a table nor an index",
         ),
         (database(&format!("CREATE TABLE kine ({table})")), "is empty"),
         (
@@ -226,6 +242,7 @@ fn nothing_is_written_of_a_backup_that_lies() {
     std::fs::write(&file, bytes).unwrap();
     unpack(&file, &keys, &to).unwrap();
     assert_eq!(std::fs::read(to.join("data/server/token")).unwrap(), b"K10::server:t\n");
+    assert!(!to.join("NOT-WHOLE").exists());
     // Not a second time into the same folder.
     assert!(unpack(&file, &keys, &to).is_err());
 }
@@ -251,4 +268,14 @@ fn no_path_leads_out() {
     ] {
         assert_eq!(check(path).is_ok(), good, "{path:?}");
     }
+}
+
+#[test]
+fn a_token_that_changed_meanwhile_is_seen() {
+    let bytes = |text: &str| zeroize::Zeroizing::new(text.as_bytes().to_vec());
+    let mut files = Files::default();
+    assert!(files.has(None) && !files.has(Some(&bytes("old"))));
+    files.files.push(Gathered { path: "data/server/token".to_owned(), mode: 0o600, bytes: bytes("new") });
+    assert!(files.has(Some(&bytes("new"))));
+    assert!(!files.has(Some(&bytes("old"))) && !files.has(None));
 }

@@ -14,6 +14,12 @@ use super::read::{Checked, open, read, walk};
 use crate::archive::Identities;
 use crate::providers::settle;
 
+/// What is there as long as not all is.
+const HALF: &str = "NOT-WHOLE";
+/// What is in it.
+const SAYS: &str = "kwo is restoring a backup into this folder. Where it does so no more, it was interrupted: \
+                    remove the folder, and restore again.\n";
+
 /// Checks a backup, and writes its files below a folder that is new or empty. Only its owner can look into it.
 ///
 /// # Errors
@@ -33,6 +39,7 @@ pub fn unpack(file: &Path, keys: &Identities, folder: &Path) -> Result<Checked, 
         for top in TOPS {
             let _ = fs::remove_dir_all(folder.join(top));
         }
+        let _ = fs::remove_file(folder.join(HALF));
     }
     written.map(|()| checked)
 }
@@ -44,6 +51,9 @@ fn written(
     folder: &Path,
     checked: &Checked,
 ) -> Result<(), BackupError> {
+    let cannot = |error| BackupError::io("write", folder, error);
+    let half = folder.join(HALF);
+    put(folder, Path::new(HALF), 0o600, &mut SAYS.as_bytes()).map_err(cannot)?;
     let (manifest, sha256) = walk(opened, keys, &mut |kept, bytes| {
         let place = folder.join(&kept.path);
         put(folder, Path::new(&kept.path), kept.mode, bytes).map_err(|error| Trouble::Put(place, error))
@@ -53,7 +63,9 @@ fn written(
         let why = "it changed while it was read".to_owned();
         return Err(BackupError::Damaged { file: file.to_owned(), why });
     }
-    settle(folder).map_err(|error| BackupError::io("write", folder, error))
+    settle(folder).map_err(cannot)?;
+    // All of it is on the disk by now.
+    fs::remove_file(&half).and_then(|()| settle(&half)).map_err(cannot)
 }
 
 /// Is it not there, or an empty folder of this user's?
@@ -89,7 +101,7 @@ fn put(folder: &Path, path: &Path, mode: u32, bytes: &mut dyn io::Read) -> io::R
         match DirBuilder::new().mode(0o700).create(&here) {
             // Whatever is there was made for a file before: the folder was empty, and nobody else can write to it.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            made => made?,
+            made => made.and_then(|()| settle(&here))?,
         }
     }
     here.push(path.file_name().unwrap_or_default());

@@ -41,7 +41,7 @@ fn signal(name: &str, run: &Child) {
 #[test]
 fn a_run_that_is_killed_leaves_no_backup_and_the_next_one_cleans_up() {
     // So big that it takes a while.
-    let world = World::new(1500, 16_000);
+    let world = World::new(500, 16_000);
     let mut run = begun(&world);
     run.kill().unwrap();
     run.wait().unwrap();
@@ -65,8 +65,24 @@ fn a_run_that_is_killed_leaves_no_backup_and_the_next_one_cleans_up() {
 
     world.backup(&[]).expect(0);
     assert_eq!(world.there().len(), 1);
-    world.check(&world.backups()[0], &[]).expect(0);
+    let whole = world.backups().remove(0);
+    world.check(&whole, &[]).expect(0);
     world.keeps_its_secrets();
+
+    // A restore that is killed says so in its folder, and nothing is put on top of that.
+    let to = ["node", "restore", whole.to_str().unwrap(), "--to", "restored", "--identity", "age.key"];
+    let mut run = world.command(&to).stdout(Stdio::null()).spawn().unwrap();
+    let (half, end) = (world.path("restored/NOT-WHOLE"), Instant::now() + Duration::from_secs(60));
+    while !half.exists() && Instant::now() < end {
+        std::thread::yield_now();
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(fs::read_to_string(&half).unwrap().contains("it was interrupted"));
+    world.kwo(&to).expect(1).says("it is not empty");
+    fs::remove_dir_all(world.path("restored")).unwrap();
+    world.kwo(&to).expect(0);
+    assert!(!half.exists() && world.path("restored/data/server/db/state.db").is_file());
 }
 
 #[test]
@@ -79,6 +95,9 @@ fn a_disk_that_is_full_leaves_nothing_half_and_the_old_backup() {
         \"$0\" \"$@\" || exit 71
         \"$0\" \"$@\"; code=$?
         ls -A backups
+        mkdir small && mount -t tmpfs -o size=100k,mode=0700 tmpfs small || exit 77
+        \"$0\" node restore backups/kwo-node-*.age --to small/to --identity age.key && exit 72
+        find small/to -mindepth 1
         exit $code";
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_kwo")]).args(world.making(&["--keep", "1"]));
@@ -89,6 +108,8 @@ fn a_disk_that_is_full_leaves_nothing_half_and_the_old_backup() {
     }
     let ran = ran.expect(1);
     ran.says("No space left on device").says("older ones are as they were");
+    // A restore into a disk that is full leaves nothing of a node's files.
+    ran.says("the backup cannot be used").says("small/to/data/server/db/state.db");
     let left: Vec<&str> = ran.out.lines().rev().take_while(|line| line.contains("kwo-node-")).collect();
     assert_eq!(left.iter().filter(|name| name.ends_with(".age")).count(), 1, "{}", ran.out);
     assert_eq!(left.iter().filter(|name| name.ends_with(".part")).count(), 0, "{}", ran.out);

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use testkit::run::Ran;
+
 use crate::backup::world::{DATA, Says as _, World};
 
 #[test]
@@ -23,6 +25,24 @@ fn what_cannot_be_backed_up_is_refused_and_old_backups_stay() {
     // Nobody is named.
     let ran = world.kwo(&["node", "backup", "--to", "backups", "--root", "root"]).expect(64);
     ran.says("kwo writes none in the clear").says("kwo secrets keygen");
+    // A file of variables that nobody has filled in yet, and the key itself in place of its public half.
+    let mut command = world.command(&["node", "backup", "--to", "backups", "--root", "root"]);
+    let ran = Ran::of(&command.env("KWO_BACKUP_RECIPIENT", " ").output().unwrap()).expect(64);
+    ran.says("kwo writes none in the clear").says("/etc/kwo/backup.env");
+    let key = fs::read_to_string(world.path("age.key")).unwrap();
+    let key = key.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap();
+    for recipient in [key.to_owned(), format!("{},{key}", world.recipient), key.to_lowercase()] {
+        let mut command = world.command(&["node", "backup", "--to", "backups", "--root", "root"]);
+        command.env("KWO_BACKUP_RECIPIENT", &recipient);
+        let by_variable = Ran::of(&command.output().unwrap()).expect(64);
+        let typed = world.kwo(&["node", "backup", "--recipient", &recipient]).expect(64);
+        let encrypt = world.kwo(&["secrets", "encrypt", "--recipient", key]).expect(64);
+        for ran in [by_variable, typed, encrypt] {
+            ran.says("its public half begins with `age1`");
+            let said = (ran.out + &ran.err).to_uppercase();
+            assert!(!said.contains(&key[..30]), "{said}");
+        }
+    }
     // Other datastores. Addresses have passwords in them.
     let config = "root/etc/rancher/k3s/config.yaml";
     for (file, text, said) in [
@@ -52,6 +72,37 @@ fn what_cannot_be_backed_up_is_refused_and_old_backups_stay() {
             None => fs::remove_file(world.path(file)).unwrap(),
         }
     }
+    // The words of a unit, one a line, and what it reads elsewhere.
+    for (file, text, said) in [
+        (
+            "root/etc/systemd/system/k3s.service",
+            "ExecStart=/usr/local/bin/k3s \\\n    server \\\n\t'--datastore-endpoint' \\\n\t'mysql://u:hunter2@n' \\\n",
+            "MySQL or MariaDB; /etc/systemd/system/k3s.service names it",
+        ),
+        (
+            "root/etc/systemd/system/k3s.service.d/db.conf",
+            "[Service]\nEnvironment='K3S_DATASTORE_ENDPOINT=postgres://u:hunter2@n'\n",
+            "PostgreSQL; /etc/systemd/system/k3s.service.d/db.conf names it",
+        ),
+        (
+            "root/etc/default/k3s",
+            "K3S_DATASTORE_ENDPOINT=nats://u:hunter2@n\n",
+            "NATS; /etc/default/k3s names it",
+        ),
+        (
+            "root/etc/other.yaml",
+            "datastore-endpoint: postgres://u:hunter2@n\n",
+            "PostgreSQL; /etc/other.yaml names it",
+        ),
+    ] {
+        if file.ends_with("other.yaml") {
+            world.put("root/etc/default/k3s", "K3S_CONFIG_FILE=/etc/other.yaml\n");
+        }
+        world.put(file, text);
+        refused(1, &[said]);
+        fs::remove_file(world.path(file)).unwrap();
+    }
+    fs::remove_file(world.path("root/etc/default/k3s")).unwrap();
     world.put(config, "a: [hunter2\n");
     refused(1, &["cannot tell from /etc/rancher/k3s/config.yaml where k3s keeps its objects"]);
     world.put(config, "tls-san: [api.example.com]\n");

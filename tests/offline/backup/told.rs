@@ -44,6 +44,8 @@ fn a_backup_says_what_it_holds_and_nothing_secret() {
         });
         let text = lines.collect::<Vec<String>>().join("\n");
         let from = text.find("node-1-2").map(|at| at + 7);
+        let text = from.map_or(text.clone(), |at| text.replace(&text[at..at + 16], "TIME"));
+        let from = text.find("server.before-2").map(|at| at + 14);
         from.map_or(text.clone(), |at| text.replace(&text[at..at + 16], "TIME"))
     };
     let all = format!("{}\n\n{}\n\n{}\n", plain(&made.out), plain(&checked.out), plain(&restored.out));
@@ -95,10 +97,66 @@ fn the_commands_of_a_restore_put_the_files_in_place_and_keep_the_old_ones() {
     }
     assert_eq!(ran, 4, "{said}");
     assert!(world.path(&format!("{DATA}/server/token")).is_file());
-    assert!(world.path(&format!("{DATA}/server.before-restore/db/state.db")).is_file());
+    let before = fs::read_dir(world.path(DATA)).unwrap().map(|entry| entry.unwrap().path());
+    let before = before.filter(|path| path.to_string_lossy().contains("/server.before-2"));
+    let before: Vec<std::path::PathBuf> = before.collect();
+    assert!(before.len() == 1 && before[0].join("db/state.db").is_file(), "{before:?}");
+    // Where the old one is still there, nothing is put over it.
+    let over =
+        said["commands"][3].as_str().unwrap().replace("/var/lib/rancher", &format!("{root}/var/lib/rancher"));
+    assert!(!std::process::Command::new("sh").args(["-ec", &over]).status().unwrap().success(), "{over}");
     assert_eq!(fs::read_to_string(etc.join("k3s/config.yaml")).unwrap(), "tls-san: [api.example.com]\n");
     assert_eq!(fs::read_to_string(etc.join("k3s/config.yaml.~1~")).unwrap(), "changed: true\n");
     assert_eq!(fs::metadata(&etc).unwrap().permissions().mode() & 0o777, 0o755);
     // And the node can be backed up again.
     world.backup(&[]).expect(0);
+}
+
+/// Where k3s keeps its data is what its unit says, and folders may be links to other disks. What no backup keeps is told.
+#[test]
+fn data_is_found_where_k3s_has_it() {
+    let world = World::new(3, 100);
+    let data = |path: &str| world.path(&format!("{DATA}/{path}"));
+    // The database on a disk of its own, and then all of the server.
+    fs::rename(data("server/db"), world.path("root/fast")).unwrap();
+    symlink("/fast", data("server/db")).unwrap();
+    world.put(&format!("{DATA}/server/manifests/traefik.yaml.skip"), "");
+    let whole = |more: &[&str]| -> Value {
+        world.backup(more).expect(0);
+        serde_json::from_str(&world.check(world.backups().last().unwrap(), &["-o", "json"]).expect(0).out)
+            .unwrap()
+    };
+    let first = whole(&[]);
+    assert_eq!(
+        (&first["missing"], &first["files"]),
+        (&serde_json::json!([]), &serde_json::json!(5)),
+        "{first}"
+    );
+    fs::rename(data("server"), world.path("root/slow")).unwrap();
+    symlink("/slow", data("server")).unwrap();
+    assert_eq!(whole(&[])["database"], first["database"]);
+    // All of it elsewhere, as the unit says.
+    fs::rename(world.path(DATA), world.path("root/elsewhere")).unwrap();
+    world.put("root/etc/default/k3s", "K3S_DATA_DIR=/elsewhere/\n");
+    let said = whole(&[]);
+    assert_eq!(said["database"], first["database"]);
+    assert_eq!(said["left_out"][0]["path"], "/etc/default/k3s", "{said}");
+}
+
+/// A database that k3s does not write any more is perhaps not the one that it uses.
+#[test]
+fn a_silent_database_is_told() {
+    let world = World::new(3, 100);
+    world.backup(&[]).expect(0);
+    let said = |ran: &testkit::run::Ran| ran.err.contains("k3s wrote to this database last");
+    assert!(!said(&world.backup(&[]).expect(0)));
+    for name in ["state.db", "state.db-wal"] {
+        let file = world.path(&format!("{DATA}/server/db/{name}"));
+        if let Ok(file) = fs::File::options().write(true).open(file) {
+            file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86_400))
+                .unwrap();
+        }
+    }
+    let ran = world.backup(&[]).expect(0);
+    assert!(said(&ran) && ran.err.contains("2 days ago"), "{}", ran.err);
 }

@@ -1,0 +1,155 @@
+//! What is said to k3s on a machine: in its configuration, by the words and variables of its unit, and in the files of
+//! variables that the unit reads. What is said there may be secret, so no message repeats more than the kind of it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::error::BackupError;
+
+/// Something that can be said to k3s.
+pub(super) struct Word {
+    /// As its configuration calls it.
+    key: &'static str,
+    /// As options call it.
+    options: &'static [&'static str],
+    /// The variable.
+    variable: &'static str,
+}
+
+/// Where its data is.
+pub(super) const DATA_DIR: Word =
+    Word { key: "data-dir", options: &["--data-dir", "-d"], variable: "K3S_DATA_DIR" };
+/// Where its configuration is.
+pub(super) const CONFIG_FILE: Word =
+    Word { key: "config", options: &["--config", "-c"], variable: "K3S_CONFIG_FILE" };
+/// The name of the node.
+pub(super) const NODE_NAME: Word =
+    Word { key: "node-name", options: &["--node-name"], variable: "K3S_NODE_NAME" };
+/// The database of its objects.
+const ENDPOINT: Word = Word {
+    key: "datastore-endpoint",
+    options: &["--datastore-endpoint"],
+    variable: "K3S_DATASTORE_ENDPOINT",
+};
+
+/// All that is said.
+#[derive(Default)]
+pub(super) struct Said {
+    /// The configuration. What comes later counts.
+    pub(super) documents: Vec<(PathBuf, Value)>,
+    /// The units, their drop-ins and the files of variables, each word by word.
+    pub(super) words: Vec<(PathBuf, Vec<String>)>,
+}
+
+impl Said {
+    /// The files that say something.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let words = self.words.iter().map(|(file, _)| file.as_path());
+        words.chain(self.documents.iter().map(|(file, _)| file.as_path()))
+    }
+
+    /// What is said of this, first by the unit.
+    pub(super) fn text(&self, word: &Word) -> Option<String> {
+        let of_unit = self.words.iter().rev().find_map(|(_, words)| said(words, word));
+        of_unit.map(str::to_owned).or_else(|| {
+            let mut found = self.documents.iter().rev().filter_map(|(_, value)| value[word.key].as_str());
+            found.find(|text| !text.is_empty()).map(str::to_owned)
+        })
+    }
+
+    /// Is it the database beside its data? The address of another one may have a password in it.
+    pub(super) fn datastore(&self) -> Result<(), BackupError> {
+        let external = |file: &Path, endpoint: &str| {
+            Err(BackupError::External { kind: kind(endpoint).to_owned(), file: file.to_owned() })
+        };
+        for (file, value) in self.documents.iter().rev() {
+            match &value[ENDPOINT.key] {
+                Value::Null => {}
+                Value::String(endpoint) if endpoint.is_empty() => break,
+                Value::String(endpoint) => return external(file, endpoint),
+                _ => return external(file, ""),
+            }
+        }
+        for (file, words) in &self.words {
+            if let Some(endpoint) = said(words, &ENDPOINT) {
+                return external(file, endpoint);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The words of a unit or of a file of variables. A line may go on in the next one.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let whole = text.replace("\\\r\n", " ").replace("\\\n", " ");
+    let lines = whole.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
+    let words = lines.flat_map(str::split_whitespace).map(|word| {
+        let word = word.strip_prefix("Environment=").unwrap_or(word);
+        word.trim_matches(QUOTES).to_owned()
+    });
+    words.collect()
+}
+
+const QUOTES: [char; 2] = ['\'', '"'];
+
+/// The last that these words say of it.
+fn said<'w>(words: &'w [String], word: &Word) -> Option<&'w str> {
+    let mut found = None;
+    // Options before that are those of a shell, or of whatever else starts k3s.
+    let mut server = false;
+    let mut rest = words.iter();
+    while let Some(next) = rest.next() {
+        server |= next == "server";
+        let split = next.split_once('=');
+        if let Some((name, value)) = split.filter(|(name, _)| {
+            *name == word.variable || (server && word.options.contains(name) && name.starts_with("--"))
+        }) {
+            found = Some((name, value.trim_matches(QUOTES)));
+        } else if server && word.options.contains(&next.as_str()) {
+            found = rest.next().map(|value| (next.as_str(), value.as_str()));
+        }
+    }
+    found.map(|(_, value)| value).filter(|value| !value.is_empty())
+}
+
+/// What kind of database an address is of, and nothing else of it.
+fn kind(endpoint: &str) -> &'static str {
+    match endpoint.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "postgres" | "postgresql" => "PostgreSQL",
+        "mysql" => "MySQL or MariaDB",
+        "nats" | "nats+tls" => "NATS",
+        "http" | "https" => "an etcd elsewhere",
+        "sqlite" => "a SQLite database elsewhere",
+        _ => "one that kwo does not know",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_unit_says_is_read_as_systemd_and_k3s_do() {
+        // As the installer of k3s writes it: each word on a line of its own.
+        let unit = "[Service]\n# ExecStart=k3s server --data-dir /old\nEnvironmentFile=-/etc/default/%N\n\
+                    ExecStartPre=/bin/sh -c 'true'\nExecStart=/usr/local/bin/k3s \\\n    server \\\n\
+                    \t'--data-dir' \\\n\t'/data/k3s' \\\n\t'--datastore-endpoint' \\\n\t'postgres://u:p@n/k3s' \\\n";
+        let words = words(unit);
+        assert_eq!(said(&words, &DATA_DIR), Some("/data/k3s"));
+        assert_eq!(said(&words, &ENDPOINT), Some("postgres://u:p@n/k3s"));
+        assert_eq!(said(&words, &CONFIG_FILE), None);
+        for (text, expected) in [
+            ("K3S_DATA_DIR='/a'", Some("/a")),
+            ("K3S_DATA_DIR=", None),
+            ("Environment=\"K3S_DATA_DIR=/b\" X=1", Some("/b")),
+            ("ExecStart=k3s server --data-dir=/c", Some("/c")),
+            ("ExecStart=k3s server -d /d", Some("/d")),
+            ("ExecStart=/bin/sh -d /e", None),
+            ("ExecStart=k3s server --data-dir", None),
+            ("OTHER_K3S_DATA_DIR=/f", None),
+        ] {
+            assert_eq!(said(&super::words(text), &DATA_DIR), expected, "{text}");
+        }
+    }
+}
