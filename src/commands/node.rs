@@ -98,6 +98,9 @@ fn not_made(error: &BackupError) -> Failure {
         BackupError::Folder { .. } => {
             failure.hint("`--to` names a folder of your own that nobody else can write to")
         }
+        BackupError::Closed(_) => failure.hint(
+            "start k3s, or run `kwo node backup` by hand as root; kwo-backup.service may not write there",
+        ),
         BackupError::Changed => failure.hint("somebody rotates it; run this again when that is done"),
         BackupError::Busy(_) => Failure { exit: Exit::Locked, ..failure },
         BackupError::Io { error, file, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {

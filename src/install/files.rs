@@ -40,6 +40,8 @@ const UNITS: &[(&str, &str, Of)] = units![
     "kwo-roster.service" All,
     "kwo-roster.path" All,
     "kwo-roster-parts.path" All,
+    "kwo-backup.service" All,
+    "kwo-backup.timer" All,
     "kwo-hook.service" Hook,
     "kwo-sync.path" Hook,
     "kwo-sync.service.d/node.conf" Node,

@@ -12,7 +12,8 @@ pub fn units(choice: Choice) -> &'static [&'static str] {
 }
 
 /// All units that somebody could have enabled.
-const ALL: &[&str] = &["kwo-sync.timer", "kwo-sync.path", "kwo-hook.service", "kwo-roster.path"];
+const ALL: &[&str] =
+    &["kwo-sync.timer", "kwo-sync.path", "kwo-hook.service", "kwo-roster.path", "kwo-backup.timer"];
 
 /// systemd, as it runs here.
 #[derive(Debug)]

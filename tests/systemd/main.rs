@@ -2,6 +2,7 @@
 //! timer and the journal that a node has. What they do there, what they leave, and how they stop.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
+mod backup;
 mod machine;
 mod node;
 mod package;

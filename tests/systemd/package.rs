@@ -13,7 +13,7 @@ use crate::push::listening;
 use crate::repository::Repository;
 
 /// Every unit that could be enabled, and what these start.
-const UNITS: [&str; 7] = [
+const UNITS: [&str; 9] = [
     "kwo-sync.timer",
     "kwo-sync.path",
     "kwo-roster.path",
@@ -21,6 +21,8 @@ const UNITS: [&str; 7] = [
     "kwo-hook.service",
     "kwo-sync.service",
     "kwo-roster.service",
+    "kwo-backup.timer",
+    "kwo-backup.service",
 ];
 
 /// What an admin has who upgrades without being asked.

@@ -89,12 +89,17 @@ fn size(source: &Connection) -> rusqlite::Result<u64> {
 
 /// When k3s wrote to it last: its log is as new.
 fn written(database: &Path) -> Option<Timestamp> {
-    let mut log = database.as_os_str().to_owned();
-    log.push("-wal");
-    let times = [database.to_owned(), PathBuf::from(log)]
+    let times = [database.to_owned(), beside(database, "-wal")]
         .map(|file| fs::metadata(file).and_then(|meta| meta.modified()));
     let times = times.into_iter().flatten().filter_map(|time| Timestamp::try_from(time).ok());
     times.max().and_then(|time| time.round(jiff::Unit::Second).ok())
+}
+
+/// A file that SQLite has beside a database.
+fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(end);
+    path.into()
 }
 
 fn too_big(size: u64) -> BackupError {
@@ -126,6 +131,7 @@ fn cannot(database: &Path, error: &Error) -> BackupError {
     let why = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => BackupError::Broken { file, why },
+        Some(ErrorCode::CannotOpen) if !beside(database, "-shm").exists() => BackupError::Closed(file),
         _ => BackupError::Copy { file, why },
     }
 }

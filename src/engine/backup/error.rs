@@ -47,6 +47,9 @@ pub enum BackupError {
         /// Why, as a sentence without a full stop.
         why: String,
     },
+    /// Nobody has it open, and this run cannot make the file that SQLite needs then.
+    #[error("k3s does not have the database {} open, and SQLite reads it only where it may write beside it", .0.display())]
+    Closed(PathBuf),
     /// The database of k3s is damaged, or is none of kine.
     #[error("the database {} is damaged: {why}", file.display())]
     Broken {

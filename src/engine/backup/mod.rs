@@ -1,6 +1,7 @@
 //! A backup of a node of k3s: its objects, and the files without which nobody can use them. It is one file,
 //! `kwo-node-NAME-TIME.tar.zst.age`, and it counts once it was read back. Of the node only the lock of a reader of its
-//! database is taken. `age`, `zstd` and `tar` open a backup where kwo is not at hand.
+//! database is taken; where k3s does not run, SQLite makes the index of its log beside it. `age`, `zstd` and `tar` open a
+//! backup where kwo is not at hand.
 
 mod copy;
 mod error;

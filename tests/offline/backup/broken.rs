@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use testkit::k3s::has_a_secret;
 use testkit::live::forbidden;
 use testkit::run::Ran;
 
-use crate::backup::world::{Says as _, World, has_a_secret};
+use crate::backup::world::{Says as _, World};
 
 /// Starts a backup, and waits until a part of it is on the disk.
 #[expect(clippy::zombie_processes, reason = "whoever begins a run waits for its end")]
@@ -72,8 +73,9 @@ fn a_run_that_is_killed_leaves_no_backup_and_the_next_one_cleans_up() {
     // A restore that is killed says so in its folder, and nothing is put on top of that.
     let to = ["node", "restore", whole.to_str().unwrap(), "--to", "restored", "--identity", "age.key"];
     let mut run = world.command(&to).stdout(Stdio::null()).spawn().unwrap();
-    let (half, end) = (world.path("restored/NOT-WHOLE"), Instant::now() + Duration::from_secs(60));
-    while !half.exists() && Instant::now() < end {
+    let half = world.path("restored/NOT-WHOLE");
+    let end = Instant::now() + Duration::from_secs(60);
+    while !world.path("restored/data").exists() && Instant::now() < end {
         std::thread::yield_now();
     }
     run.kill().unwrap();

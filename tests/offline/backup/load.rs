@@ -6,7 +6,9 @@ use std::thread;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::backup::world::{DATA, Says as _, World, write};
+use testkit::k3s::write;
+
+use crate::backup::world::{DATA, Says as _, World};
 
 /// The writer commits two rows at a time, and never stops.
 #[test]

@@ -5,7 +5,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use serde_json::Value;
 
-use crate::backup::world::{DATA, World, has_a_secret};
+use testkit::k3s::has_a_secret;
+
+use crate::backup::world::{DATA, World};
 use crate::cli::snapshot;
 
 #[test]

@@ -48,6 +48,8 @@ fn program_units_and_first_settings_are_put_in_place_once() {
         [
             ("etc/kwo/kwo.yaml".to_owned(), 0o600),
             ("usr/local/bin/kwo".to_owned(), 0o755),
+            unit("kwo-backup.service"),
+            unit("kwo-backup.timer"),
             unit("kwo-roster-parts.path"),
             unit("kwo-roster.path"),
             unit("kwo-roster.service"),

@@ -49,7 +49,7 @@ fn units(drop_ins: bool) -> (tempfile::TempDir, Vec<String>) {
 fn systemd_knows_all_that_is_in_the_units() {
     for drop_ins in [false, true] {
         let (folder, names) = units(drop_ins);
-        assert_eq!(names.len(), 7, "{names:?}");
+        assert_eq!(names.len(), 9, "{names:?}");
         let mut args = vec!["--man=no", "--recursive-errors=yes", "verify"];
         args.extend(names.iter().map(String::as_str));
         let Some(output) = systemd_analyze(folder.path(), &args) else { return };
@@ -66,9 +66,13 @@ fn systemd_knows_all_that_is_in_the_units() {
 
 #[test]
 fn the_services_expose_less_than_2() {
-    for (drop_ins, name) in
-        [(false, "kwo-sync"), (true, "kwo-sync"), (false, "kwo-hook"), (false, "kwo-roster")]
-    {
+    for (drop_ins, name) in [
+        (false, "kwo-sync"),
+        (true, "kwo-sync"),
+        (false, "kwo-hook"),
+        (false, "kwo-roster"),
+        (false, "kwo-backup"),
+    ] {
         let (folder, _) = units(drop_ins);
         let unit = format!("./{name}.service");
         let args = ["security", "--offline=yes", "--threshold=20", "--no-pager", &unit];
@@ -84,7 +88,7 @@ fn the_services_expose_less_than_2() {
 #[test]
 fn what_the_units_run_can_be_typed() {
     let definition = kwo::cli::Cli::definition();
-    for name in ["kwo-hook.service", "kwo-roster.service", "kwo-sync.service"] {
+    for name in ["kwo-backup.service", "kwo-hook.service", "kwo-roster.service", "kwo-sync.service"] {
         let text = fs::read_to_string(Path::new("systemd").join(name)).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
         let words: Vec<&str> = line.split(' ').collect();

@@ -7,6 +7,7 @@ pub mod cert_manager;
 pub mod crds;
 pub mod drawn;
 pub mod gate;
+pub mod k3s;
 pub mod live;
 pub mod loopback;
 pub mod manual;
