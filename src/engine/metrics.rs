@@ -16,6 +16,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use crate::backup::newest;
 use crate::failure::Failure;
 use crate::history::{Entry, Outcome, ProblemKind, Retained};
 use crate::issued::{Issued, State};
@@ -56,14 +57,20 @@ const STATES: [(State, &str); 4] = [
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write(path: &Path, entry: &Entry, certificates: Option<&[Issued]>) -> Result<(), Failure> {
+pub fn write(
+    path: &Path,
+    entry: &Entry,
+    certificates: Option<&[Issued]>,
+    backups: Option<&Path>,
+) -> Result<(), Failure> {
     out::may_replace(path, out::METRICS).map_err(|why| {
         Failure::new(format!("cannot write the metrics to {}: {why}", path.display()))
             .hint("name another file in the settings, or delete this one first")
     })?;
     let before = regular::text(path).ok();
     let before = before.and_then(|text| text.lines().find_map(last_success));
-    keep_readable(path, &text(entry, before, certificates)).map_err(|astray| cannot(path, &astray))
+    let backed_up = backups.and_then(backed_up);
+    keep_readable(path, &text(entry, before, certificates, backed_up)).map_err(|astray| cannot(path, &astray))
 }
 
 fn cannot(path: &Path, astray: &Astray) -> Failure {
@@ -90,16 +97,36 @@ fn last_success(line: &str) -> Option<f64> {
 }
 
 /// All of the file.
-fn text(entry: &Entry, last_success: Option<f64>, certificates: Option<&[Issued]>) -> String {
+fn text(
+    entry: &Entry,
+    last_success: Option<f64>,
+    certificates: Option<&[Issued]>,
+    backed_up: Option<f64>,
+) -> String {
     let mut registry = Registry::default();
     let mut all = figures(entry, last_success);
     // Where nobody could look, no number is right.
     all.extend(certificates.into_iter().flat_map(issued));
+    all.extend(backed_up.map(|when| Figure {
+        name: "kwo_backup_timestamp_seconds",
+        help: "When the newest backup of the node was made; 0 if there is none.",
+        values: vec![(Vec::new(), when)],
+    }));
     registry.register_collector(Box::new(Figures(all)));
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = encode_registry(&mut text, &registry);
     text
+}
+
+/// When the newest backup in this folder was made. A folder that is not there has none; of one that cannot be read, no number
+/// is right.
+fn backed_up(folder: &Path) -> Option<f64> {
+    match newest(folder) {
+        Ok(made) => Some(made.map_or(0.0, seconds)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(0.0),
+        Err(_) => None,
+    }
 }
 
 type Labels = Vec<(&'static str, String)>;

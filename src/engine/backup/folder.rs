@@ -2,11 +2,12 @@
 //! name of a backup of this node, or of a half one, is ever removed.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -24,8 +25,35 @@ const SUFFIX: &str = ".tar.zst.age";
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 /// What half backups end with. They begin with a dot, and nobody takes them for backups.
 const HALF: &str = ".part";
+/// How many files are looked at for the newest backup.
+const MOST: usize = 10_000;
 /// How many seconds a name may be ahead of the time, where others are taken.
 const AHEAD: i64 = 1000;
+
+/// When the newest backup in a folder was made, of whichever node, by the names alone. Nothing where there is none.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn newest(folder: &Path) -> io::Result<Option<Timestamp>> {
+    let mut newest = None;
+    for entry in fs::read_dir(folder)?.take(MOST) {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let made = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+        let made = made.and_then(|rest| rest.rsplit_once('-')).and_then(|(_, time)| timed(time));
+        // A copy that was never finished has nothing in it.
+        if made > newest && entry.metadata()?.is_file() && entry.metadata()?.len() > 0 {
+            newest = made;
+        }
+    }
+    Ok(newest)
+}
+
+/// The time in a name.
+fn timed(text: &str) -> Option<Timestamp> {
+    let time = DateTime::strptime(TIME, text).ok().filter(|_| text.len() == 16)?;
+    TimeZone::UTC.to_timestamp(time).ok()
+}
 
 /// A folder that this run alone writes to.
 pub(super) struct Folder {
@@ -136,7 +164,7 @@ impl Folder {
     fn is_one(&self, name: &str) -> bool {
         let time = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(self.node.as_str()));
         let time = time.and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.strip_suffix(SUFFIX));
-        time.is_some_and(|time| time.len() == 16 && DateTime::strptime(TIME, time).is_ok())
+        time.is_some_and(|time| timed(time).is_some())
     }
 
     /// Removes what is more than so many, the oldest first, and never this one. Gives those that are gone also where it ends

@@ -20,6 +20,7 @@ mod tests;
 mod unpack;
 
 pub use self::error::BackupError;
+pub use self::folder::newest;
 pub use self::kine::{Facts, KindCount};
 pub use self::make::{Made, Wanted, make};
 pub use self::manifest::{Database, FORMAT_VERSION, KeptFile, LeftOut, Manifest};

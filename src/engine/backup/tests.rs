@@ -10,6 +10,7 @@ use tar::EntryType;
 
 use super::error::Trouble;
 use super::files::{Files, Gathered};
+use super::folder::newest;
 use super::manifest::{DATABASE, check};
 use super::read::{read, walk};
 use super::unpack::unpack;
@@ -278,4 +279,21 @@ fn a_token_that_changed_meanwhile_is_seen() {
     files.files.push(Gathered { path: "data/server/token".to_owned(), mode: 0o600, bytes: bytes("new") });
     assert!(files.has(Some(&bytes("new"))));
     assert!(!files.has(Some(&bytes("old"))) && !files.has(None));
+}
+
+#[test]
+fn the_newest_backup_is_known_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let found = || newest(folder.path()).unwrap().map(|time| time.to_string());
+    assert!(newest(&folder.path().join("none")).is_err());
+    put("kwo-node-n-20300101T000000Z.tar.zst.age", "");
+    put("kwo-node-n-20300101T000000Z.tar.zst", "x");
+    put(".kwo-node-n:abc.part", "x");
+    put("kwo-node-n-2030010XT000000Z.tar.zst.age", "x");
+    std::fs::create_dir(folder.path().join("kwo-node-n-20310101T000000Z.tar.zst.age")).unwrap();
+    assert_eq!(found(), None);
+    put("kwo-node-b-node-20261130T020000Z.tar.zst.age", "x");
+    put("kwo-node-a-20261129T020000Z.tar.zst.age", "x");
+    assert_eq!(found().as_deref(), Some("2026-11-30T02:00:00Z"));
 }

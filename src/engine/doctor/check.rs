@@ -98,6 +98,7 @@ topics! {
     LAST_SYNC = "last-sync", "when `kwo sync` last succeeded here";
     FETCH = "fetch", "whether kwo can reach the branch of the repository";
     SIGNERS = "signers", "whether kwo can read the signers";
+    BACKUP = "backup", "when the newest backup of the node was made";
     DISK = "disk", "how full the disk of k3s is";
     K3S = "k3s", "whether k3s runs on this node";
     FILES = "files", "who can read the files with secrets";

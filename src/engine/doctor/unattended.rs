@@ -11,7 +11,8 @@ use kwo_planner::endings::word;
 use kwo_planner::settings::Settings;
 use tokio::process::Command;
 
-use super::check::{Check, FETCH, LAST_SYNC, SETTINGS, SIGNERS, TIMER};
+use super::check::{BACKUP, Check, FETCH, LAST_SYNC, SETTINGS, SIGNERS, TIMER};
+use crate::backup::newest;
 use crate::git::readable_signers;
 use crate::history::{Entry, History, Outcome};
 use crate::references::Places;
@@ -30,11 +31,17 @@ const LATE: i64 = 3 * 3600;
 /// After this nobody can say that kwo keeps the cluster.
 const LOST: i64 = 24 * 3600;
 
+/// The timer of the backups runs every day: after this it has missed one.
+const OLD: i64 = 2 * 24 * 3600;
+
+/// After this a restore would lose more than most people expect.
+const LONG: i64 = 7 * 24 * 3600;
+
 /// So many entries are looked at for one that succeeded.
 const ENTRIES: usize = 200;
 
 pub(super) async fn checks(path: &Path, places: &Places, systemctl: Option<&Path>) -> Vec<Check> {
-    let topics = [TIMER, LAST_SYNC, FETCH, SIGNERS];
+    let topics = [TIMER, LAST_SYNC, FETCH, SIGNERS, BACKUP];
     let none = |why: &str| topics.map(|topic| topic.not_asked(why));
     if !path.exists() {
         let why = format!("{} is not there: kwo does not run by itself here", path.display());
@@ -68,7 +75,14 @@ pub(super) async fn checks(path: &Path, places: &Places, systemctl: Option<&Path
         SIGNERS.within(signers(&settings)),
     )
     .await;
-    vec![SETTINGS.ok(format!("{} is in order", path.display())), timer, last, fetch, signers]
+    vec![
+        SETTINGS.ok(format!("{} is in order", path.display())),
+        timer,
+        last,
+        fetch,
+        signers,
+        backup(&settings),
+    ]
 }
 
 async fn timer(systemctl: &Path) -> Check {
@@ -167,6 +181,35 @@ async fn signers(settings: &Settings) -> Check {
     }
 }
 
+fn backup(settings: &Settings) -> Check {
+    let Some(folder) = &settings.backups else {
+        return BACKUP.not_asked("the settings name no folder of backups under `backups`");
+    };
+    let folder = Path::new(folder.as_str());
+    match newest(folder) {
+        Ok(made) => aged(made, Timestamp::now()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => aged(None, Timestamp::now()),
+        Err(error) => BACKUP
+            .cannot_tell(format!("{}: {error}", folder.display()))
+            .todo("look as root", format!("sudo ls -l {}", word(&folder.to_string_lossy()))),
+    }
+}
+
+fn aged(made: Option<Timestamp>, now: Timestamp) -> Check {
+    let Some(made) = made else {
+        return BACKUP
+            .failed("there is none in the folder that the settings name")
+            .todo("see what the service says that makes them", "journalctl -n 30 -u kwo-backup");
+    };
+    let found = format!("the newest one was made at {made:.0}");
+    let why = ("see why there is no newer one", "journalctl -n 30 -u kwo-backup");
+    match now.as_second() - made.as_second() {
+        LONG.. => BACKUP.failed(found).todo(why.0, why.1),
+        OLD.. => BACKUP.warning(found).todo(why.0, why.1),
+        _ => BACKUP.ok(found),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -193,6 +236,15 @@ mod tests {
         assert_eq!(came(&[]), Came::Warning);
         let told = succeeded(&[bad("29T11")], now);
         assert_eq!(told.todo.unwrap().command, "sudo kwo history show 3");
+    }
+
+    #[test]
+    fn the_newest_backup_is_days_old_and_no_older() {
+        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
+        let came = |day: &str| aged(Some(format!("2026-11-{day}:00:00Z").parse().unwrap()), now).outcome;
+        assert_eq!((came("28T13"), came("27T12"), came("22T12")), (Came::Ok, Came::Warning, Came::Failed));
+        assert_eq!(aged(None, now).outcome, Came::Failed);
+        assert_eq!(aged(None, now).todo.unwrap().command, "journalctl -n 30 -u kwo-backup");
     }
 
     #[tokio::test]
@@ -244,7 +296,8 @@ mod tests {
                 ("timer", Came::NotAsked),
                 ("last-sync", Came::Warning),
                 ("fetch", Came::Failed),
-                ("signers", Came::Failed)
+                ("signers", Came::Failed),
+                ("backup", Came::NotAsked)
             ]
         );
         let git = |args: &[&str]| {
@@ -268,5 +321,14 @@ mod tests {
         let all = all().await;
         assert_eq!(all[3], ("fetch", Came::Ok));
         assert_eq!(all[4], ("signers", Came::Ok));
+        let text = fs::read_to_string(&path).unwrap();
+        let said = |folder: &Path| {
+            fs::write(&path, format!("{text}backups: {}\n", folder.display())).unwrap();
+            backup(&source::settings(&path).unwrap()).outcome
+        };
+        assert_eq!(said(&folder.path().join("nothing")), Came::Failed);
+        assert_eq!(said(&path), Came::CannotTell);
+        fs::write(folder.path().join("kwo-node-n-20990101T000000Z.tar.zst.age"), "x").unwrap();
+        assert_eq!(said(folder.path()), Came::Ok);
     }
 }

@@ -19,7 +19,12 @@ use crate::target::{self, Main};
 pub async fn tell(settings: &Settings, ran: &Ran, wait: fn(&str), said: &mut dyn FnMut(Said<'_>)) {
     let Ran { entry, before, departed, plan: _, certificates, fail_on: _ } = ran;
     if let Some(path) = &settings.metrics
-        && let Err(failure) = metrics::write(Path::new(path.as_str()), entry, certificates.as_deref())
+        && let Err(failure) = metrics::write(
+            Path::new(path.as_str()),
+            entry,
+            certificates.as_deref(),
+            settings.backups.as_ref().map(|folder| Path::new(folder.as_str())),
+        )
     {
         said(Said::Failure(&failure));
     }

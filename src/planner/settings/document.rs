@@ -41,6 +41,9 @@ record! {
         pub hook: Option<Hook>,
         /// The file for the metrics of the runs, for Prometheus' textfile collector; its name ends in `.prom`.
         pub metrics: Option<At<AbsolutePath>>,
+        /// The folder of the backups that `kwo node backup` makes on this machine, such as /var/lib/kwo/backups. `kwo doctor`
+        /// and the metrics say when the newest one was made.
+        pub backups: Option<At<AbsolutePath>>,
         /// Where kwo keeps its clone, its history and what it applied last. Default: /var/lib/kwo.
         pub state: Option<At<AbsolutePath>>,
     }

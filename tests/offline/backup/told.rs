@@ -155,7 +155,7 @@ fn a_silent_database_is_told() {
     for name in ["state.db", "state.db-wal"] {
         let file = world.path(&format!("{DATA}/server/db/{name}"));
         if let Ok(file) = fs::File::options().write(true).open(file) {
-            file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86_400))
+            file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(49 * 3600))
                 .unwrap();
         }
     }

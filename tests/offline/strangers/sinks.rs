@@ -250,7 +250,7 @@ fn a_history_entry_acts_on_nobody() {
             quiet(payload, &plain::text(&history::show(&entry)));
             quiet(payload, &plain::text(&history::list(std::slice::from_ref(&entry))));
             let file = folder.path().join("kwo.prom");
-            kwo_engine::metrics::write(&file, &entry, None).unwrap();
+            kwo_engine::metrics::write(&file, &entry, None, None).unwrap();
             let figures = std::fs::read_to_string(file).unwrap();
             assert!(
                 !figures.lines().any(|line| line.starts_with("kwo_outcome{outcome=\"all is well")),

@@ -74,8 +74,8 @@ fn labels(samples: &[&str], name: &str) -> String {
 fn the_metrics_of_the_manual_are_those_of_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
-    write(&path, &changed(), None).unwrap();
-    write(&path, &everything(), Some(&certificates())).unwrap();
+    write(&path, &changed(), None, None).unwrap();
+    write(&path, &everything(), Some(&certificates()), Some(folder.path())).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let mut table = String::from("| metric | labels | what it is |\n|---|---|---|\n");
@@ -93,7 +93,7 @@ fn the_metrics_of_the_manual_are_those_of_a_run() {
 fn every_figure_of_a_run_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
-    write(&path, &changed(), None).unwrap();
+    write(&path, &changed(), None, None).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let said = values(&text);
     let info = format!("kwo_info{{version=\"{}\",commit=\"{NEWEST}\"}}", env!("CARGO_PKG_VERSION"));
@@ -118,7 +118,7 @@ fn every_figure_of_a_run_is_there() {
     ] {
         assert_eq!(said.get(name), Some(&value), "{name}\n{text}");
     }
-    write(&path, &everything(), Some(&certificates())).unwrap();
+    write(&path, &everything(), Some(&certificates()), Some(folder.path())).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let said = values(&text);
     for (name, value) in [
@@ -127,6 +127,7 @@ fn every_figure_of_a_run_is_there() {
         ("kwo_last_run_problems{kind=\"step\"}", 1.0),
         ("kwo_last_run_drift", 1.0),
         ("kwo_held", 2.0),
+        ("kwo_backup_timestamp_seconds", 0.0),
         ("kwo_certificates{state=\"ready\"}", 0.0),
         ("kwo_certificates{state=\"failing\"}", 1.0),
         ("kwo_certificates{state=\"waiting\"}", 1.0),
@@ -144,9 +145,18 @@ fn what_nobody_could_look_at_is_not_said_to_be_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
     let entry = Entry { unseen_access: vec!["list rolebindings was refused".to_owned()], ..quiet() };
-    write(&path, &entry, None).unwrap();
+    write(&path, &entry, None, None).unwrap();
     let said = fs::read_to_string(&path).unwrap();
     assert!(!said.contains("kwo_foreign_access") && !said.contains("kwo_certificate"), "{said}");
+    assert!(!said.contains("kwo_backup"), "{said}");
+    // No folder, so no backup; a file in its place tells nothing. One that is there counts by its name.
+    let backups = |name: &str| {
+        write(&path, &entry, None, Some(&folder.path().join(name))).unwrap();
+        values(&fs::read_to_string(&path).unwrap()).get("kwo_backup_timestamp_seconds").copied()
+    };
+    assert_eq!((backups("none"), backups("kwo.prom")), (Some(0.0), None));
+    fs::write(folder.path().join("kwo-node-n-20261121T180000Z.tar.zst.age"), "x").unwrap();
+    assert_eq!(backups(""), Some(1_795_284_000.0));
 }
 
 #[test]
@@ -154,7 +164,7 @@ fn the_last_success_outlives_runs_that_fail() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
     let after = |entry: &Entry| {
-        write(&path, entry, None).unwrap();
+        write(&path, entry, None, None).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         values(&text).get("kwo_last_success_timestamp_seconds").copied()
     };
@@ -180,22 +190,22 @@ fn the_last_success_outlives_runs_that_fail() {
 fn the_file_is_replaced_in_one_move_and_everybody_may_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
-    write(&path, &quiet(), None).unwrap();
+    write(&path, &quiet(), None, None).unwrap();
     let before = fs::metadata(&path).unwrap();
-    write(&path, &changed(), None).unwrap();
+    write(&path, &changed(), None, None).unwrap();
     let after = fs::metadata(&path).unwrap();
     assert_eq!(after.permissions().mode() & 0o777, 0o644);
     assert_ne!(before.ino(), after.ino());
     assert_eq!(folder.path().read_dir().unwrap().count(), 1, "a temporary file is left");
 
     let nowhere = folder.path().join("missing/kwo.prom");
-    let failure = write(&nowhere, &quiet(), None).unwrap_err();
+    let failure = write(&nowhere, &quiet(), None, None).unwrap_err();
     assert!(failure.message.starts_with("cannot write the metrics to "), "{failure:?}");
     assert!(failure.hints[0].starts_with("make "), "{failure:?}");
     assert!(!nowhere.parent().unwrap().exists());
     let link = folder.path().join("link.prom");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    assert!(write(&link, &quiet(), None).unwrap_err().message.ends_with("is a symbolic link"));
+    assert!(write(&link, &quiet(), None, None).unwrap_err().message.ends_with("is a symbolic link"));
 }
 
 fn promtool(program: &Path, file: &Path) -> (bool, String) {
@@ -214,7 +224,7 @@ fn promtool_finds_nothing_wrong_with_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
     for entry in [changed(), quiet(), failed(ProblemKind::Fetch), everything()] {
-        write(&path, &entry, Some(&certificates())).unwrap();
+        write(&path, &entry, Some(&certificates()), Some(folder.path())).unwrap();
         assert_eq!(promtool(&program, &path), (true, String::new()));
     }
     // It does look.
@@ -228,7 +238,7 @@ fn node_exporter_shows_them() {
     let Some(program) = program("prometheus-node-exporter") else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kwo.prom");
-    write(&path, &everything(), Some(&certificates())).unwrap();
+    write(&path, &everything(), Some(&certificates()), Some(folder.path())).unwrap();
     let address = local(free_port());
     let args = [
         "--collector.disable-defaults".to_owned(),
