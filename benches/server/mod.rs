@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Builds the server, where that is still to be done; gives the folder that it is in.
@@ -14,6 +14,7 @@ pub(crate) fn programs() -> PathBuf {
 }
 
 /// What a command cost.
+#[derive(Debug)]
 pub(crate) struct Measured {
     /// From its start to its end.
     pub(crate) wall: Duration,
@@ -70,8 +71,18 @@ impl Server {
         std::fs::read_to_string(&self.audit_log).map_or(0, |text| text.lines().count())
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end, which has to be a good one.
     pub(crate) fn measure(&self, command: &mut Command) -> Measured {
+        let measured = self.attempt(command);
+        assert!(measured.is_ok(), "{command:?}: {measured:?}");
+        measured.expect("it ended well")
+    }
+
+    /// Runs a command to its end.
+    ///
+    /// # Errors
+    /// When that is no good one.
+    pub(crate) fn attempt(&self, command: &mut Command) -> Result<Measured, ExitStatus> {
         let before = self.requests();
         let started = Instant::now();
         let mut child = command
@@ -93,8 +104,10 @@ impl Server {
             std::thread::sleep(Duration::from_millis(2));
         };
         let wall = started.elapsed();
-        assert!(ended.success(), "{command:?} ended with {ended}");
-        Measured { wall, requests: self.requests() - before, peak, cpu }
+        if !ended.success() {
+            return Err(ended);
+        }
+        Ok(Measured { wall, requests: self.requests() - before, peak, cpu })
     }
 }
 
