@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kwo_planner::observed::Sighting;
@@ -12,7 +12,7 @@ use kwo_planner::tree::Tree;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::dns::Dns;
-use super::{Home, Provider, VaultServer};
+use super::{Home, Identity, Provider, VaultServer};
 use crate::secrets::{Credentials, Vault};
 
 /// What every system beside the home is opened with.
@@ -20,6 +20,8 @@ use crate::secrets::{Credentials, Vault};
 pub struct Surround {
     /// The home, which says whose the marks are.
     pub home: Arc<dyn Home>,
+    /// Who the home said that it is when the run asked; nothing where nobody asked yet.
+    pub told: Arc<OnceLock<Identity>>,
     /// How long an answer may take.
     pub timeout: Duration,
 }
@@ -62,7 +64,7 @@ fn one(
         System::Kube | System::Node => None,
         System::Vault => {
             let way = ways.first()?;
-            let server = Arc::new(VaultServer::new(way, Arc::clone(&around.home), around.timeout));
+            let server = Arc::new(VaultServer::new(way, around));
             also(Opened::Vault(&server));
             Some(server)
         }
@@ -79,12 +81,15 @@ fn one(
 /// # Errors
 /// When the home is no cluster, or does not tell the uid: then nothing can be marked, and nothing is known to be kwo's.
 /// Gives what is seen of every object then.
-pub async fn cluster(home: &dyn Home) -> Result<SmolStr, Sighting> {
+pub async fn cluster(around: &Surround) -> Result<SmolStr, Sighting> {
     const MARK: &str = "the mark on what kwo makes there names the cluster";
-    if home.issuer().is_none() {
+    if around.home.issuer().is_none() {
         return Err(Sighting::LeftOut { why: format_smolstr!("the target is a directory, and {MARK}") });
     }
-    let identity = home.identity().await.map_err(|refusal| unknown(&refusal))?;
+    let identity = match around.told.get() {
+        Some(identity) => identity.clone(),
+        None => around.home.identity().await.map_err(|refusal| unknown(&refusal))?,
+    };
     // Whoever may not look at kube-system knows the cluster by its address, which another one can have tomorrow.
     let is_uid =
         identity.id.len() == 36 && identity.id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());

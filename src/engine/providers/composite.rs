@@ -1,7 +1,7 @@
 //! Several systems as one: each step goes to the system of its id. Identity, lock, notes and Secrets are those of the
 //! home, a cluster or a directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use kwo_planner::systems::System;
 use super::beside::{self, Surround};
 use super::{
     Account, Checkup, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
-    Surroundings,
+    Surroundings, Together,
 };
 use crate::departed::Departed;
 use crate::secrets::SecretData;
@@ -29,6 +29,8 @@ pub struct Composite {
     /// Those that the roster names, from when the secrets of the run are known.
     named: OnceLock<BTreeMap<System, Arc<dyn Provider>>>,
     opens: Opens,
+    /// Who the home said that it is when the run first asked.
+    told: Arc<OnceLock<Identity>>,
     timeout: Duration,
 }
 
@@ -47,7 +49,7 @@ impl Composite {
     ) -> Composite {
         let beside = beside.into_iter().collect();
         let opens: Opens = Box::new(|vault, around| beside::open(vault, around, &mut |_| {}));
-        Composite { home, beside, named: OnceLock::new(), opens, timeout: TIMEOUT }
+        Composite { home, beside, named: OnceLock::new(), opens, told: Arc::default(), timeout: TIMEOUT }
     }
 
     /// The same, which opens in another way what the roster names.
@@ -141,10 +143,29 @@ impl Provider for Composite {
         }
     }
 
+    fn gathers(&self, id: &ResourceId) -> bool {
+        self.of(id.system).is_some_and(|provider| provider.gathers(id))
+    }
+
+    fn transaction(&self, steps: &[Arc<Step>]) -> BTreeSet<usize> {
+        let provider = steps.first().and_then(|step| self.of(step.id.system));
+        provider.map(|provider| provider.transaction(steps)).unwrap_or_default()
+    }
+
+    fn write_together<'a>(&'a self, steps: &'a [Arc<Step>]) -> Promise<'a, Together> {
+        let provider = steps.first().and_then(|step| self.of(step.id.system));
+        match provider {
+            Some(provider) => provider.write_together(steps),
+            // Each is written by itself, which says why not.
+            None => Box::pin(async { Together::Each(Vec::new()) }),
+        }
+    }
+
     fn entrust(&self, vault: Arc<Vault>) {
         // The first one counts: a run looks at the systems that its roster names.
         self.named.get_or_init(|| {
-            (self.opens)(&vault, &Surround { home: Arc::clone(&self.home), timeout: self.timeout })
+            let (home, told) = (Arc::clone(&self.home), Arc::clone(&self.told));
+            (self.opens)(&vault, &Surround { home, told, timeout: self.timeout })
         });
         self.others().for_each(|(_, provider)| provider.entrust(Arc::clone(&vault)));
         self.home.entrust(vault);
@@ -174,7 +195,11 @@ impl Provider for Composite {
 
 impl Home for Composite {
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
-        self.home.identity()
+        Box::pin(async {
+            let identity = self.home.identity().await?;
+            self.told.get_or_init(|| identity.clone());
+            Ok(identity)
+        })
     }
 
     fn context(&self) -> Option<&str> {

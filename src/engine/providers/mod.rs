@@ -36,5 +36,5 @@ pub(crate) use self::place::{in_root, machine_folder, named_temporary, sweep};
 pub use self::vault::{Kv, VaultServer};
 pub use provider::{
     Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
-    Surroundings, Token,
+    Surroundings, Together, Token,
 };

@@ -55,6 +55,27 @@ pub trait Provider: Send + Sync {
     /// Does one step in one write.
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>>;
 
+    /// Does the system write this object together with others of its scope, in transactions?
+    fn gathers(&self, _id: &ResourceId) -> bool {
+        false
+    }
+
+    /// Which of these steps of one scope go into the next transaction: at least one of them.
+    fn transaction(&self, steps: &[Arc<Step>]) -> BTreeSet<usize> {
+        (0..steps.len().min(1)).collect()
+    }
+
+    /// Does such a transaction, once.
+    fn write_together<'a>(&'a self, steps: &'a [Arc<Step>]) -> Promise<'a, Together> {
+        Box::pin(async move {
+            let mut wrote = Vec::new();
+            for step in steps {
+                wrote.push(self.write(step).await);
+            }
+            Together::Each(wrote)
+        })
+    }
+
     /// Takes the secrets of this run, once, before the first look: what is seen of secrets is told by them, and what
     /// is written of secrets is taken from them.
     fn entrust(&self, vault: Arc<Vault>);
@@ -229,6 +250,16 @@ pub struct Account {
     pub groups: Vec<SmolStr>,
     /// It is one of the system's own accounts, or logs in by a certificate: no issuer of tokens is needed for it.
     pub own: bool,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Together {
+    /// Of each of its steps, in their order.
+    Each(Vec<Result<(), Refusal>>),
+    /// Nothing was done: one of the steps held the others, or they are not for one transaction. They are to go in two, and
+    /// each step says on which side it goes. Neither side is empty.
+    Divided(Vec<bool>),
 }
 
 /// Why a write was not done.

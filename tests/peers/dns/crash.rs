@@ -1,5 +1,6 @@
 //! A run that is killed before and after each write, and somebody else who writes at the same moment.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -18,8 +19,9 @@ struct Trap {
     tell: Mutex<Option<mpsc::Sender<()>>>,
 }
 
-/// Kills a run at this write, before the server sees it or after, and runs again.
-fn killed(write: usize, after: bool) {
+/// Kills a run at this write, before the server sees it or after, and runs again. A transaction has two sets, `together`, or
+/// one: two sets of one name where the server takes more, because a name is in a transaction once.
+fn killed(write: usize, after: bool, together: bool) {
     let trap = Arc::new(Trap::default());
     let of_front = Arc::clone(&trap);
     each_meddled(
@@ -42,21 +44,32 @@ fn killed(write: usize, after: bool) {
             })
         },
         |world| {
+            let takes_many = world.server.writes_together();
+            if together && !takes_many {
+                return;
+            }
             let (tell, reached) = mpsc::channel::<()>();
             *trap.tell.lock().unwrap() = Some(tell);
             trap.count.store(0, Ordering::SeqCst);
             trap.armed.store(true, Ordering::SeqCst);
             world.server.put(("A", "shop.example.com"), &["203.0.113.7"], Some("the shop"));
             let shop = world.set("A", "shop.example.com");
-            world.roster("[a.example.com, b.example.com]", "");
+            let (of, target, hosts) = if together || !takes_many {
+                (["A", "A"], "{addresses: [192.0.2.10]}", ["a.example.com", "b.example.com"])
+            } else {
+                (["A", "AAAA"], "{addresses: [192.0.2.10, '2001:db8::10']}", ["a.example.com"; 2])
+            };
+            let named: Vec<&str> = BTreeSet::from(hosts).into_iter().collect();
+            world.roster_to(target, &format!("[{}]", named.join(", ")), "");
             let mut run = world.bench.command(&["apply", "--yes", "--lock-timeout=2m"]);
             let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             reached.recv_timeout(Duration::from_secs(60)).unwrap();
             run.kill().unwrap();
             run.wait().unwrap();
             trap.armed.store(false, Ordering::SeqCst);
-            let there = world.server.sets().iter().filter(|set| set.of == "A").count() - 1;
-            assert_eq!(there, write - usize::from(!after));
+            let there = world.server.sets().iter().filter(|set| of.contains(&set.of.as_str())).count() - 1;
+            let each = if together { 2 } else { 1 };
+            assert_eq!(there, each * (write - usize::from(!after)));
             let plan = world.plan(&[]);
             // Where the mark is a request of its own, it is not whole yet.
             let to_finish = usize::from(after && !world.server.writes_at_once());
@@ -64,8 +77,9 @@ fn killed(write: usize, after: bool) {
             assert_eq!((records(&plan["steps"]).len(), records(&plan["held"])), (left, vec![]));
             world.apply(&[]).expect(0);
             assert_eq!(steps(&world.plan(&[])), Vec::<String>::new());
-            for name in ["a.example.com", "b.example.com"] {
-                assert_eq!(world.server.resolve("A", name).records, ["192.0.2.10"]);
+            for (of, name) in of.into_iter().zip(hosts) {
+                let address = if of == "A" { "192.0.2.10" } else { "2001:db8::10" };
+                assert_eq!(world.server.resolve(of, name).records, [address]);
             }
             assert_eq!(world.set("A", "shop.example.com"), shop);
         },
@@ -74,14 +88,16 @@ fn killed(write: usize, after: bool) {
 
 #[test]
 fn a_run_that_is_killed_before_a_write_goes_on_next_time() {
-    killed(1, false);
-    killed(2, false);
+    killed(1, false, false);
+    killed(2, false, false);
+    killed(1, false, true);
 }
 
 #[test]
 fn a_run_that_is_killed_after_a_write_goes_on_next_time() {
-    killed(1, true);
-    killed(2, true);
+    killed(1, true, false);
+    killed(2, true, false);
+    killed(1, true, true);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use kwo_planner::kinds::Kind;
 use serde_json::Value;
 use testkit::apiserver::{audit_log, kubectl_ok, unique};
+use testkit::peers::zones::{PowerDns, SECRET};
 
 use crate::sync::cluster::{Cluster, target};
 use crate::sync::world::World;
@@ -14,7 +15,17 @@ fn a_quiet_run_asks_little_and_writes_nothing_but_the_lock() {
     let Some(cluster) = Cluster::alone() else { return };
     let Some(audit) = audit_log() else { return };
     let name = unique("quiet");
-    let world = World::new(&format!("tenants:\n  {name}: {{owners: [a@example.com]}}\n"));
+    let zone = format!("{name}.example.com");
+    // A system beside the cluster costs no request of the cluster.
+    let Some(server) = PowerDns::start(&zone) else { return };
+    let world = World::new("tenants: {}\n");
+    fs::write(world.path("key"), SECRET).unwrap();
+    world.commit(&format!(
+        "dns:\n  zones:\n    {zone}: {{provider: powerdns, url: '{}', key: {{file: {}}}, target: {{addresses: [192.0.2.10]}}}}\n\
+         tenants:\n  {name}: {{owners: [a@example.com], domains: [www.{zone}]}}\n",
+        server.url(),
+        world.path("key").display()
+    ));
     cluster.settings(&world, "");
     world.sync(&[]).expect(0);
     let account = cluster.account(&world, &name);

@@ -10,7 +10,7 @@ use super::mark::{Mark, Whose, of_others, sum, whose};
 use super::provider::Dns;
 use super::records::{Comment, Content, RecordSet, has_other_ttl, is_half_written, is_switched_off};
 use super::server::Wanted;
-use super::transact::{Next, there};
+use super::transact::{Move, Next};
 use super::zone::{Zone, is_as, version};
 use crate::providers::{Cutter, Promise, Refusal, Restored, Whole};
 
@@ -54,12 +54,12 @@ impl Zone {
         cluster: &str,
     ) -> Result<Option<Whole>, Refusal> {
         let _turn = self.turn.lock().await;
-        let sets = self.read(name).await?;
+        let content = Content::of(self.read(Some(name)).await?);
         let is_there = |set: &&RecordSet| {
             let is_ending = || self.server.ends_with_mark() && ours(set, cluster).is_ok();
             !set.records.is_empty() || is_ending()
         };
-        let Some(set) = there(&sets, of, name).filter(is_there) else { return Ok(None) };
+        let Some(set) = content.there(of, name).filter(is_there) else { return Ok(None) };
         let mark = ours(set, cluster)?;
         self.server.ends().map_err(refused)?;
         if set.records.iter().any(|record| is_switched_off(record)) {
@@ -85,7 +85,7 @@ impl Zone {
 
     /// Takes the records and kwo's mark away, where they are as they were seen.
     async fn ends(&self, (of, name): (&str, &str), seen: &Version, cluster: &str) -> Result<(), Refusal> {
-        self.transact((of, name), |_, there| {
+        let decide = move |_: &Content, there: Option<&RecordSet>| {
             let Some(there) = there else { return Ok(None) };
             // Of a cut that did not come to its end the mark may be left.
             let is_cut = there.records.is_empty();
@@ -99,8 +99,8 @@ impl Zone {
             let comments = of_others(there).cloned().collect();
             let after = RecordSet { records: Vec::new(), comments, ..there.clone() };
             Ok(Some(Next { set: after, writes_records: true }))
-        })
-        .await
+        };
+        self.transact(Move { of, name, decide: Box::new(decide) }).await
     }
 
     /// Writes the records with the mark again, where nothing stands in their way.
@@ -108,7 +108,7 @@ impl Zone {
         let tenant = ours(&set, cluster)?.tenant;
         self.server.ends().map_err(refused)?;
         let (of, name) = (set.of.clone(), set.name.clone());
-        self.transact((&of, &name), |sets, there| {
+        let decide = |content: &Content, there: Option<&RecordSet>| {
             if let Some(there) = there {
                 if is_as(there, &set) {
                     return Ok(None);
@@ -130,7 +130,7 @@ impl Zone {
                 ttl: Some(set.ttl),
                 records: set.records.clone(),
             };
-            if let Some(why) = self.in_the_way(&Content::of(sets.to_vec()), &wanted, cluster) {
+            if let Some(why) = self.in_the_way(content, &wanted, cluster) {
                 return Err(refused(why));
             }
             // What others noted there meanwhile stays.
@@ -139,8 +139,8 @@ impl Zone {
             let new: Vec<Comment> = new.cloned().collect();
             comments.extend(new);
             Ok(Some(Next { set: RecordSet { comments, ..set.clone() }, writes_records: true }))
-        })
-        .await
+        };
+        self.transact(Move { of: &of, name: &name, decide: Box::new(decide) }).await
     }
 }
 

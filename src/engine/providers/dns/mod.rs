@@ -8,6 +8,9 @@ mod cloudflare;
 mod cutter;
 mod desec;
 mod digitalocean;
+mod gather;
+#[cfg(test)]
+mod gather_tests;
 mod hetzner;
 mod lines;
 mod mark;

@@ -26,6 +26,9 @@ const LONGEST: usize = 256 << 20;
 /// What an answer to a write may have.
 const SHORT: usize = 1 << 20;
 
+/// How many records one transaction has. PowerDNS goes over the whole zone after each of them.
+const AT_ONCE: usize = 2000;
+
 /// Where the key stands.
 const KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -142,6 +145,10 @@ impl Server for PowerDns {
         Box::pin(self.look(at))
     }
 
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {
         Box::pin(self.patch(patches))
     }
@@ -229,6 +236,7 @@ impl PowerDns {
             Ok(answer) if answer.status.is_success() => Wrote::Done,
             Ok(answer) if answer.is_busy() => Wrote::Busy(self.refused(&answer), answer.after),
             Ok(answer) if answer.status.is_server_error() => Wrote::Unsure(self.refused(&answer)),
+            Ok(answer) if is_of_zone(answer.status) => Wrote::Closed(self.refused(&answer)),
             Ok(answer) => Wrote::Refused(self.refused(&answer)),
             Err(NoAnswer::NotSent(why)) => Wrote::NotSent(why),
             Err(NoAnswer::Lost(why)) => Wrote::Unsure(why),
@@ -257,6 +265,11 @@ impl PowerDns {
             status => format!("{server} answers {status}{said}"),
         }
     }
+}
+
+/// Is it the key or the zone that is refused, and not what was sent?
+fn is_of_zone(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
 }
 
 fn changed(patch: &Patch) -> ChangedSet<'_> {

@@ -16,7 +16,7 @@ use super::server::ZoneWay;
 use super::servers::Servers;
 use super::zone::Zone;
 use crate::providers::beside::{Surround, cluster};
-use crate::providers::{Checkup, Promise, Provider, Refusal};
+use crate::providers::{Checkup, Promise, Provider, Refusal, Together};
 use crate::secrets::{Credentials, Vault};
 
 /// All zones.
@@ -40,7 +40,7 @@ impl Dns {
     }
 
     async fn cluster(&self) -> &Result<SmolStr, Sighting> {
-        self.cluster.get_or_init(|| cluster(&*self.around.home)).await
+        self.cluster.get_or_init(|| cluster(&self.around)).await
     }
 
     async fn all(&self, wanted: &Desired) -> Observed {
@@ -122,6 +122,25 @@ impl Provider for Dns {
         Box::pin(async move {
             let (zone, cluster) = self.zone_of(&step.id).await?;
             zone.write(step, cluster).await
+        })
+    }
+
+    fn gathers(&self, id: &ResourceId) -> bool {
+        self.zone(&id.scope).is_ok_and(Zone::gathers)
+    }
+
+    fn transaction(&self, steps: &[Arc<Step>]) -> BTreeSet<usize> {
+        let zone = steps.first().and_then(|step| self.zone(&step.id.scope).ok());
+        zone.map(|zone| zone.transaction(steps)).unwrap_or_default()
+    }
+
+    fn write_together<'a>(&'a self, steps: &'a [Arc<Step>]) -> Promise<'a, Together> {
+        Box::pin(async move {
+            let Some(first) = steps.first() else { return Together::Each(Vec::new()) };
+            match self.zone_of(&first.id).await {
+                Ok((zone, cluster)) => zone.write_together(steps, cluster).await,
+                Err(refusal) => Together::Each(vec![Err(refusal); steps.len()]),
+            }
         })
     }
 

@@ -108,6 +108,11 @@ impl Content {
         self.sets.get(name)?.get(of)
     }
 
+    /// A set, or what is left of it.
+    pub(super) fn there(&self, of: &str, name: &str) -> Option<&RecordSet> {
+        self.get(of, name).or_else(|| self.left(of, name))
+    }
+
     /// All sets at a name that have records.
     pub(super) fn at(&self, name: &str) -> impl Iterator<Item = &RecordSet> {
         self.sets.get(name).into_iter().flat_map(BTreeMap::values)

@@ -37,6 +37,11 @@ pub(super) trait Server: Send + Sync {
         None
     }
 
+    /// Does a write fail where what the server recalls is no longer so?
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// Does a write of no records end a set?
     ///
     /// # Errors
@@ -51,7 +56,17 @@ pub(super) trait Server: Send + Sync {
         false
     }
 
-    /// Writes these sets in one transaction, once.
+    /// How many records one transaction takes, marks among them. Where there are none, each set is written by itself.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    /// Does this write need a transaction that has only such ones?
+    fn goes_apart(&self, _: &Patch) -> bool {
+        false
+    }
+
+    /// Writes these sets in one transaction, once. They stand at different names.
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote>;
 
     /// How long a run waits for this server, all its zones together.
@@ -118,6 +133,8 @@ pub(super) struct Patch {
 pub(super) enum Wrote {
     Done,
     Refused(String),
+    /// Refused, and so will be all else that is written with this key, or to this zone.
+    Closed(String),
     /// Not done: what it was decided by is another one by now.
     Changed(String),
     /// Not done, and the server asks to come again.

@@ -37,6 +37,10 @@ impl Server for Mute {
         Some(self.sets.clone())
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn write<'a>(&'a self, _: &'a [Patch]) -> Promise<'a, Wrote> {
         self.writes.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { (self.says)() })
@@ -55,7 +59,7 @@ impl Server for Mute {
     }
 }
 
-fn step(name: &str) -> Step {
+pub(super) fn step(name: &str) -> Step {
     Step {
         id: format!("dns:Record/example.com/A:{name}.example.com").parse().unwrap(),
         changes: vec![Change::Create].into(),

@@ -1,15 +1,24 @@
-//! One write to a zone: what is there decides it, and it is done once. Where the server compares, it is done only if what
-//! decided is still so; where it does not, kwo looks right before and right after.
+//! A write to a zone: what is there decides it, and it is done once. Where the server compares, it is done only if what
+//! decided it is still so; where it does not, kwo looks right before and right after. Several sets go in one transaction; one
+//! that does not come to pass is divided, so that no set holds another.
 
 use std::time::Instant;
 
 use kwo_planner::plain::counted;
 
-use super::records::{RecordSet, is_inside};
+use super::records::{Content, RecordSet, is_inside};
 use super::server::{Patch, Wrote};
 use super::zone::{Zone, is_as};
-use crate::providers::Refusal;
 use crate::providers::patience::TRIES;
+use crate::providers::{Refusal, Together};
+
+/// From how many names on the whole zone is read, and not one name after the other: where it has no more than so many sets
+/// for each of them.
+const WHOLE: usize = 8;
+const SETS_A_NAME: usize = 100;
+
+/// How often a server refuses the key or the zone before kwo takes it at its word, where it did not take one write.
+const REFUSALS: usize = 3;
 
 /// What is to stand there after a write.
 pub(super) struct Next {
@@ -19,77 +28,215 @@ pub(super) struct Next {
     pub(super) writes_records: bool,
 }
 
+/// One set of a transaction, at a name of its own there.
+pub(super) struct Move<'m> {
+    pub(super) of: &'m str,
+    pub(super) name: &'m str,
+    /// What is written, by all that the set depends on and by the set itself; nothing where nothing has to be written.
+    pub(super) decide: Box<Decide<'m>>,
+}
+
+type Decide<'m> = dyn Fn(&Content, Option<&RecordSet>) -> Result<Option<Next>, Refusal> + Send + Sync + 'm;
+
+/// Whether a server lets kwo write at all.
+#[derive(Debug, Default)]
+pub(super) struct Welcome {
+    refusals: usize,
+    wrote: bool,
+    /// Why nobody writes there any more in this run.
+    closed: Option<String>,
+}
+
+impl Welcome {
+    fn refused(&mut self, why: &str) {
+        self.refusals += 1;
+        if !self.wrote && self.refusals >= REFUSALS {
+            self.closed = Some(why.to_owned());
+        }
+    }
+}
+
 impl Zone {
-    /// Writes what is decided by all that a set depends on and by the set itself; nothing where nothing has to be written.
-    pub(super) async fn transact(
-        &self,
-        (of, name): (&str, &str),
-        decide: impl Fn(&[RecordSet], Option<&RecordSet>) -> Result<Option<Next>, Refusal>,
-    ) -> Result<(), Refusal> {
+    /// Makes one move.
+    pub(super) async fn transact(&self, only: Move<'_>) -> Result<(), Refusal> {
+        match self.transact_all(&[only]).await {
+            Together::Each(mut became) if became.len() == 1 => became.swap_remove(0),
+            Together::Each(_) | Together::Divided(_) => {
+                Err(Refusal::Refused { why: "kwo itself failed: a single write was divided".to_owned() })
+            }
+        }
+    }
+
+    /// Makes these moves in one transaction.
+    pub(super) async fn transact_all(&self, moves: &[Move<'_>]) -> Together {
         // A server takes a name below its zone, so what stands elsewhere would be written at some other name.
-        if !is_inside(name, &self.name) {
-            let why = format!("{name} is no name of the zone {}", self.name);
-            return Err(Refusal::Refused { why });
+        if let Some(outside) = moves.iter().find(|one| !is_inside(one.name, &self.name)) {
+            return match moves {
+                [_] => {
+                    let why = format!("{} is no name of the zone {}", outside.name, self.name);
+                    Together::Each(vec![Err(Refusal::Refused { why })])
+                }
+                // Each is written by itself, which says why not.
+                _ => Together::Each(Vec::new()),
+            };
         }
         let _turn = self.turn.lock().await;
+        let all = |refusal: &Refusal| Together::Each(vec![Err(refusal.clone()); moves.len()]);
+        if let Some(why) = self.welcome().closed.clone() {
+            return all(&Refusal::Refused { why });
+        }
         let patience = self.server.patience();
         let mut tries = 0;
         loop {
             // What did not answer one step keeps no other one waiting.
             if let Some(why) = patience.away() {
-                return Err(Refusal::Unreachable { why });
+                return all(&Refusal::Unreachable { why });
             }
             tries += 1;
-            let recall = || self.server.recall(of, name);
-            let (sets, compared) = match recall() {
-                Some(sets) => (sets, true),
-                None => {
-                    let sets = self.read(name).await?;
-                    recall().map_or((sets, false), |sets| (sets, true))
-                }
+            let (content, compared) = match self.there(moves.iter(), false).await {
+                Ok(there) => there,
+                Err(refusal) => return all(&refusal),
             };
-            let before = there(&sets, of, name).cloned();
-            let Some(Next { set: after, writes_records }) = decide(&sets, before.as_ref())? else {
-                return Ok(());
-            };
-            let patch = Patch { before, after, writes_records };
+            let decided = Decided::of(moves, &content);
+            let Decided { mut became, places, patches } = decided;
+            if patches.is_empty() {
+                return Together::Each(became);
+            }
+            let apart = patches.iter().filter(|patch| self.server.goes_apart(patch));
+            let apart: Vec<&str> = apart.map(|patch| patch.after.name.as_str()).collect();
+            if !apart.is_empty() && apart.len() < patches.len() {
+                return Together::Divided(moves.iter().map(|one| apart.contains(&one.name)).collect());
+            }
             let began = Instant::now();
-            let wrote = self.server.write(std::slice::from_ref(&patch)).await;
+            let wrote = self.server.write(&patches).await;
             if let Wrote::NotSent(_) | Wrote::Unsure(_) = wrote {
                 patience.spend(began.elapsed());
             }
+            let first = places[0];
             let unsure = match wrote {
-                Wrote::Refused(why) => return Err(Refusal::Refused { why }),
-                Wrote::Changed(why) => return Err(Refusal::Changed { why }),
+                Wrote::Refused(_) | Wrote::Closed(_) | Wrote::Changed(_) if patches.len() > 1 => {
+                    let half = places[patches.len() / 2];
+                    return Together::Divided((0..moves.len()).map(|at| at < half).collect());
+                }
+                Wrote::Refused(why) => {
+                    became[first] = Err(Refusal::Refused { why });
+                    return Together::Each(became);
+                }
+                Wrote::Closed(why) => {
+                    self.welcome().refused(&why);
+                    became[first] = Err(Refusal::Refused { why });
+                    return Together::Each(became);
+                }
+                Wrote::Changed(why) => {
+                    became[first] = Err(Refusal::Changed { why });
+                    return Together::Each(became);
+                }
                 Wrote::Busy(_, after) if patience.pause(tries, after).await => continue,
                 Wrote::NotSent(_) if tries < TRIES && patience.pause(tries, None).await => continue,
                 Wrote::Busy(why, _) | Wrote::NotSent(why) => {
                     let why = format!("{why} ({})", counted(tries, "try", "tries"));
-                    return Err(Refusal::Unreachable { why: patience.give_up(why) });
+                    let refusal = Refusal::Unreachable { why: patience.give_up(why) };
+                    places.iter().for_each(|at| became[*at] = Err(refusal.clone()));
+                    return Together::Each(became);
                 }
                 Wrote::Unsure(why) => Some(why),
-                Wrote::Done if compared => return Ok(()),
-                Wrote::Done => None,
-            };
-            let sets = match (self.read(name).await, unsure.clone()) {
-                (Ok(sets), _) => sets,
-                // It was done, and only the look after it was not.
-                (Err(refusal), None) => return Err(refusal),
-                (Err(_), Some(why)) => return Err(Refusal::Unreachable { why }),
-            };
-            return match (is_done(there(&sets, of, name), &patch.after), unsure) {
-                (true, _) => Ok(()),
-                (false, Some(why)) => Err(Refusal::Unreachable { why }),
-                (false, None) => {
-                    Err(Refusal::Changed { why: format!("{of} {name} is another one right after the write") })
+                Wrote::Done => {
+                    self.welcome().wrote = true;
+                    if compared {
+                        return Together::Each(became);
+                    }
+                    None
                 }
             };
+            let seen = self.there(places.iter().map(|at| &moves[*at]), compared).await;
+            let seen = match (seen, &unsure) {
+                (Ok((content, _)), _) => Ok(content),
+                // It was done, and only the look after it was not.
+                (Err(refusal), None) => Err(refusal),
+                (Err(_), Some(why)) => Err(Refusal::Unreachable { why: why.clone() }),
+            };
+            for (at, Patch { after, .. }) in places.into_iter().zip(&patches) {
+                let (of, name) = (&after.of, &after.name);
+                became[at] = match (&seen, &unsure) {
+                    (Err(refusal), _) => Err(refusal.clone()),
+                    (Ok(content), _) if is_done(content.there(of, name), after) => Ok(()),
+                    (Ok(_), Some(why)) => Err(Refusal::Unreachable { why: why.clone() }),
+                    (Ok(_), None) => {
+                        let why = format!("{of} {name} is another one right after the write");
+                        Err(Refusal::Changed { why })
+                    }
+                };
+            }
+            return Together::Each(became);
         }
+    }
+
+    /// All that these moves depend on, and whether a write fails once that is no longer so. What a server recalls is
+    /// `doubted` where it did not say what became of a write.
+    async fn there<'m>(
+        &self,
+        moves: impl Iterator<Item = &'m Move<'m>>,
+        doubted: bool,
+    ) -> Result<(Content, bool), Refusal> {
+        let moves: Vec<&Move<'_>> = moves.collect();
+        let recall = |one: &Move<'_>| self.server.recall(one.of, one.name);
+        let recalled = || moves.iter().map(|one| recall(one)).collect::<Option<Vec<_>>>();
+        let lacks = moves.iter().filter(|one| recall(one).is_none()).count();
+        let is_cheap = lacks >= WHOLE && self.seen() <= lacks * SETS_A_NAME;
+        let mut read = Vec::new();
+        if is_cheap || doubted && moves.len() > 1 {
+            read = self.read(None).await?;
+        } else {
+            for one in &moves {
+                // One look may have renewed what the next one depends on.
+                if doubted || recall(one).is_none() {
+                    read.extend(self.read(Some(one.name)).await?);
+                }
+            }
+        }
+        if doubted || !self.server.remembers() {
+            return Ok((Content::of(read), false));
+        }
+        // A part of what they depend on is no base for the others.
+        let sets = match recalled() {
+            Some(sets) => Some(sets),
+            None => {
+                read = self.read(None).await?;
+                recalled()
+            }
+        };
+        Ok(match sets {
+            Some(sets) => (Content::of(sets.into_iter().flatten()), true),
+            None => (Content::of(read), false),
+        })
     }
 }
 
-pub(super) fn there<'s>(sets: &'s [RecordSet], of: &str, name: &str) -> Option<&'s RecordSet> {
-    sets.iter().find(|set| set.of == of && set.name == name)
+/// What each move is decided to be.
+struct Decided {
+    became: Vec<Result<(), Refusal>>,
+    /// Which moves are written, and how.
+    places: Vec<usize>,
+    patches: Vec<Patch>,
+}
+
+impl Decided {
+    fn of(moves: &[Move<'_>], content: &Content) -> Decided {
+        let mut decided =
+            Decided { became: vec![Ok(()); moves.len()], places: Vec::new(), patches: Vec::new() };
+        for (at, Move { of, name, decide }) in moves.iter().enumerate() {
+            let before = content.there(of, name).cloned();
+            match decide(content, before.as_ref()) {
+                Ok(None) => {}
+                Ok(Some(Next { set: after, writes_records })) => {
+                    decided.places.push(at);
+                    decided.patches.push(Patch { before, after, writes_records });
+                }
+                Err(refusal) => decided.became[at] = Err(refusal),
+            }
+        }
+        decided
+    }
 }
 
 /// Is what is there what was written? Of a set that ended, the comments of others may be left.

@@ -1,7 +1,8 @@
 //! One zone: what is seen of it, and what one step makes of it. Within a run one write comes after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use kwo_planner::change::Step;
 use kwo_planner::observed::{
@@ -19,7 +20,7 @@ use tokio::sync::Mutex;
 use super::mark::{Mark, UNREADABLE, Whose, of_others, sum, whose};
 use super::records::{Comment, Content, RecordSet, told};
 use super::server::{Server, Wanted};
-use super::transact::Next;
+use super::transact::{Next, Welcome};
 use crate::providers::{Checkup, Refusal};
 
 /// Who changed what differs from what kwo wrote; the server does not say more.
@@ -33,12 +34,22 @@ pub(super) struct Zone {
     ceiling: usize,
     /// One write after the other, and no look between what a write is decided by and the write.
     pub(super) turn: Mutex<()>,
+    /// How many sets there were when all of it was last read.
+    size: AtomicUsize,
+    welcome: std::sync::Mutex<Welcome>,
 }
 
 impl Zone {
     /// A zone on a server. Nothing is sent.
     pub(super) fn new(name: SmolStr, server: Box<dyn Server>, ceiling: usize) -> Zone {
-        Zone { name, server, ceiling, turn: Mutex::default() }
+        Zone {
+            name,
+            server,
+            ceiling,
+            turn: Mutex::default(),
+            size: AtomicUsize::default(),
+            welcome: std::sync::Mutex::default(),
+        }
     }
 
     /// Does its server let kwo in, and is the zone there? Nothing is written.
@@ -59,7 +70,9 @@ impl Zone {
     pub(super) async fn observe(&self, wanted: &[&Resource], cluster: &str) -> Result<Observed, String> {
         let content = {
             let _turn = self.turn.lock().await;
-            Content::of(self.server.read(None).await?)
+            let sets = self.server.read(None).await?;
+            self.size.store(sets.len(), Ordering::Relaxed);
+            Content::of(sets)
         };
         let is_ours = |set: &RecordSet| {
             WRITTEN.contains(&set.of.as_str()) && matches!(whose(set, cluster), Whose::Ours(_))
@@ -128,25 +141,6 @@ impl Zone {
         }
     }
 
-    /// Does one step.
-    pub(super) async fn write(&self, step: &Step, cluster: &str) -> Result<(), Refusal> {
-        let Some((of, name)) = step.id.record() else {
-            return Err(Refusal::Refused { why: format!("kwo knows no {} of a zone", step.id.kind) });
-        };
-        self.transact((of, name), |sets, there| {
-            checked(step, there)?;
-            let next = next(step, (of, name), there, (cluster, &*self.server))?;
-            let blocked = there.and_then(|there| self.marked_by_others(there, cluster));
-            let wanted = wanted_of((of, name), &step.wanted);
-            let blocked = blocked.or_else(|| self.in_the_way(&Content::of(sets.to_vec()), &wanted, cluster));
-            match blocked {
-                Some(why) => Err(Refusal::Refused { why }),
-                None => Ok(Some(next)),
-            }
-        })
-        .await
-    }
-
     /// Why a set cannot stand at its name, with kwo's mark; nothing where it can.
     pub(super) fn in_the_way(&self, content: &Content, wanted: &Wanted<'_>, cluster: &str) -> Option<String> {
         let (of, name) = (wanted.of, wanted.name);
@@ -173,8 +167,21 @@ impl Zone {
         ))
     }
 
-    pub(super) async fn read(&self, name: &str) -> Result<Vec<RecordSet>, Refusal> {
-        self.server.read(Some(name)).await.map_err(|why| Refusal::Unreachable { why })
+    pub(super) async fn read(&self, at: Option<&str>) -> Result<Vec<RecordSet>, Refusal> {
+        let sets = self.server.read(at).await.map_err(|why| Refusal::Unreachable { why })?;
+        if at.is_none() {
+            self.size.store(sets.len(), Ordering::Relaxed);
+        }
+        Ok(sets)
+    }
+
+    /// How many sets it has, as far as kwo knows.
+    pub(super) fn seen(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn welcome(&self) -> MutexGuard<'_, Welcome> {
+        self.welcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn full(&self) -> String {
@@ -231,7 +238,7 @@ impl Zone {
 }
 
 /// A record set as this body says that it is.
-fn wanted_of<'w>((of, name): (&'w str, &'w str), body: &Tree) -> Wanted<'w> {
+pub(super) fn wanted_of<'w>((of, name): (&'w str, &'w str), body: &Tree) -> Wanted<'w> {
     Wanted { of, name, tenant: tenant(body), ttl: ttl_of(body), records: records_of(body) }
 }
 
@@ -242,13 +249,13 @@ fn ttl_of(body: &Tree) -> Option<u32> {
     }
 }
 
-fn records_of(body: &Tree) -> Vec<SmolStr> {
+pub(super) fn records_of(body: &Tree) -> Vec<SmolStr> {
     let wanted = body.get(RECORDS).map(Tree::items).unwrap_or_default();
     wanted.iter().filter_map(Tree::as_text).cloned().collect()
 }
 
 /// Is it still as the step was planned for?
-fn checked(step: &Step, there: Option<&RecordSet>) -> Result<(), Refusal> {
+pub(super) fn checked(step: &Step, there: Option<&RecordSet>) -> Result<(), Refusal> {
     let there = there.filter(|set| !set.records.is_empty());
     let changed = |what: &str| Err(Refusal::Changed { why: format!("{} {what}", step.id) });
     match (there, &step.seen) {
@@ -261,7 +268,7 @@ fn checked(step: &Step, there: Option<&RecordSet>) -> Result<(), Refusal> {
 }
 
 /// What the step makes of what is there. Comments of others stay.
-fn next(
+pub(super) fn next(
     step: &Step,
     (of, name): (&str, &str),
     there: Option<&RecordSet>,

@@ -1,7 +1,6 @@
 //! A Vault or an OpenBao as kwo sees every system: looks, and does one step, by handing each to the file that does it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kwo_planner::change::Step;
 use kwo_planner::observed::{Observed, Sighting};
@@ -13,14 +12,14 @@ use tokio::sync::OnceCell;
 use super::session::Session;
 use super::turns::Turns;
 use super::{checkup, observe, write};
-use crate::providers::{Checkup, Home, Promise, Provider, Refusal, cluster};
+use crate::providers::{Checkup, Promise, Provider, Refusal, Surround, cluster};
 use crate::secrets::{Credentials, Vault};
 
 /// A Vault or an OpenBao.
 pub struct VaultServer {
     address: SmolStr,
     session: Result<Session, SmolStr>,
-    home: Arc<dyn Home>,
+    around: Surround,
     /// The uid of the cluster, for the marks.
     uid: OnceCell<Result<SmolStr, Sighting>>,
     turns: Turns,
@@ -29,13 +28,13 @@ pub struct VaultServer {
 impl VaultServer {
     /// The server that this way leads to. Nothing is sent.
     #[must_use]
-    pub fn new(login: &Credentials, home: Arc<dyn Home>, timeout: Duration) -> VaultServer {
-        let session = Session::new(login, timeout).map_err(SmolStr::from);
+    pub fn new(login: &Credentials, around: &Surround) -> VaultServer {
+        let session = Session::new(login, around.timeout).map_err(SmolStr::from);
         let address = login.connection.settings.get("address").and_then(Tree::as_text).cloned();
         VaultServer {
             address: address.unwrap_or_default(),
             session,
-            home,
+            around: around.clone(),
             uid: OnceCell::new(),
             turns: Turns::default(),
         }
@@ -47,7 +46,7 @@ impl VaultServer {
     /// When there is none of the two: with what is seen of every object then.
     pub(super) async fn open(&self) -> Result<(&Session, &SmolStr), Sighting> {
         let session = self.session.as_ref().map_err(|why| Sighting::Unknown { why: why.clone() })?;
-        let uid = self.uid.get_or_init(|| cluster(&*self.home)).await;
+        let uid = self.uid.get_or_init(|| cluster(&self.around)).await;
         Ok((session, uid.as_ref().map_err(Sighting::clone)?))
     }
 
@@ -95,7 +94,7 @@ impl Provider for VaultServer {
     fn check_up(&self) -> Promise<'_, Vec<Checkup>> {
         Box::pin(async {
             let found = match &self.session {
-                Ok(session) => checkup::check(session, cluster(&*self.home).await).await,
+                Ok(session) => checkup::check(session, cluster(&self.around).await).await,
                 Err(why) => Checkup::new("vault", self.address.as_str()).with("login", Err(why.to_string())),
             };
             vec![found]

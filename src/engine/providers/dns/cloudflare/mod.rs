@@ -36,6 +36,9 @@ const API: &str = "https://api.cloudflare.com";
 /// How many requests are under way at a time.
 const CONNECTIONS: usize = 8;
 
+/// How many records one batch has: half of what the free plan takes.
+const AT_ONCE: usize = 100;
+
 /// How many records one answer has at most.
 const PER_PAGE: usize = 5000;
 
@@ -80,8 +83,6 @@ struct Cloudflare {
     command: (String, String),
     /// Why nobody asks for this zone any more in this run, where only the zone has a fault.
     fault: OnceLock<String>,
-    /// Why nobody writes to it any more: the token may not.
-    may_not_write: OnceLock<String>,
 }
 
 impl Opener for Servers {
@@ -108,7 +109,6 @@ impl Opener for Servers {
             seen: Mutex::default(),
             command,
             fault: OnceLock::new(),
-            may_not_write: OnceLock::new(),
         }))
     }
 }
@@ -126,6 +126,10 @@ impl Server for Cloudflare {
 
     fn ends(&self) -> Result<(), String> {
         Err("kwo ends no records at Cloudflare by itself".to_owned())
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
     }
 
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {
@@ -280,9 +284,6 @@ impl Cloudflare {
     }
 
     async fn send(&self, patches: &[Patch]) -> Wrote {
-        if let Some(why) = self.may_not_write.get() {
-            return Wrote::Refused(why.clone());
-        }
         let Some(Place { id, .. }) = self.place.get() else {
             return Wrote::Changed(format!("the zone {} was not looked at", self.zone));
         };
@@ -315,7 +316,7 @@ impl Cloudflare {
             Err(No::Other(why)) if answer.status.is_server_error() || answer.status.is_success() => {
                 Wrote::Unsure(why)
             }
-            Err(No::Token(why)) => Wrote::Refused(self.may_not_write.get_or_init(|| why).clone()),
+            Err(No::Token(why)) => Wrote::Closed(why),
             Err(No::Changed(why)) => Wrote::Changed(why),
             Err(No::Other(why)) => Wrote::Refused(why),
         }

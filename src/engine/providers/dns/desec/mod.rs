@@ -34,6 +34,9 @@ const API: &str = "https://desec.io";
 /// How many requests are under way at a time.
 const CONNECTIONS: usize = 4;
 
+/// How many records one request has.
+const AT_ONCE: usize = 200;
+
 /// What an answer with a page of record sets may have.
 const LONGEST: usize = 64 << 20;
 
@@ -76,8 +79,6 @@ struct Desec {
     command: (String, String),
     /// Why nobody asks for this zone any more in this run, where only the zone has a fault.
     fault: OnceLock<String>,
-    /// Why nobody writes to it any more: the token may not.
-    may_not_write: OnceLock<String>,
 }
 
 /// The zone, as deSEC tells it.
@@ -110,7 +111,6 @@ impl Opener for Servers {
             seen: Mutex::default(),
             command,
             fault: OnceLock::new(),
-            may_not_write: OnceLock::new(),
         }))
     }
 }
@@ -122,6 +122,15 @@ impl Server for Desec {
 
     fn read<'a>(&'a self, at: Option<&'a str>) -> Promise<'a, Result<Vec<RecordSet>, String>> {
         Box::pin(self.look(at))
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
+    /// A request that makes new sets fails where one of them is there, and one that changes any does not.
+    fn goes_apart(&self, patch: &Patch) -> bool {
+        self.changes(std::slice::from_ref(patch)).1
     }
 
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {
@@ -296,17 +305,17 @@ impl Desec {
         Ok((named.map_err(|why| self.unlike(&why))?, next))
     }
 
+    /// What is sent, and whether all of it is new.
+    fn changes(&self, patches: &[Patch]) -> (Vec<Listed>, bool) {
+        let (known, about) = (self.known(), (self.zone.as_str(), self.least_ttl()));
+        let sent = |patch: &Patch| known.changes(&patch.after, patch.writes_records, about);
+        let changes: Vec<Listed> = patches.iter().flat_map(sent).collect();
+        let is_new = known.has_none_of(&changes, &self.zone);
+        (changes, is_new)
+    }
+
     async fn send(&self, patches: &[Patch]) -> Wrote {
-        if let Some(why) = self.may_not_write.get() {
-            return Wrote::Refused(why.clone());
-        }
-        let (changes, is_new) = {
-            let (known, about) = (self.known(), (self.zone.as_str(), self.least_ttl()));
-            let sent = |patch: &Patch| known.changes(&patch.after, patch.writes_records, about);
-            let changes: Vec<Listed> = patches.iter().flat_map(sent).collect();
-            let is_new = known.has_none_of(&changes, &self.zone);
-            (changes, is_new)
-        };
+        let (changes, is_new) = self.changes(patches);
         let json = match serde_json::to_string(&changes) {
             Ok(json) => json,
             Err(error) => return Wrote::Refused(error.to_string()),
@@ -333,9 +342,9 @@ impl Desec {
             Err(No::Other(why)) if answer.status.is_server_error() || answer.status.is_success() => {
                 Wrote::Unsure(why)
             }
-            Err(No::Token(why)) => Wrote::Refused(self.may_not_write.get_or_init(|| why).clone()),
+            Err(No::Token(why) | No::Missing(why)) => Wrote::Closed(why),
             Err(No::Changed(why)) => Wrote::Changed(why),
-            Err(No::Missing(why) | No::Other(why)) => Wrote::Refused(why),
+            Err(No::Other(why)) => Wrote::Refused(why),
         }
     }
 }

@@ -27,6 +27,9 @@ use super::texts::{self, MARK_TYPE, mark_name, marked};
 use crate::providers::Promise;
 use crate::providers::patience::{Patience, TRIES};
 
+/// How many records one update has. Each has up to ten conditions beside it, and a message has 64 KiB.
+const AT_ONCE: usize = 128;
+
 /// The servers, by host and port. One budget of waiting is for all zones of a server.
 #[derive(Default)]
 pub(super) struct Servers(BTreeMap<(SmolStr, u16), Arc<Line>>);
@@ -123,7 +126,7 @@ impl Rfc2136 {
         let mut known = self.known();
         match (&wrote, &mut *known) {
             (Wrote::Done, Some(seen)) => patches.iter().for_each(|patch| update::noted(seen, patch)),
-            (Wrote::Refused(_) | Wrote::Busy(..) | Wrote::NotSent(_), _) => {}
+            (Wrote::Refused(_) | Wrote::Closed(_) | Wrote::Busy(..) | Wrote::NotSent(_), _) => {}
             (Wrote::Done | Wrote::Changed(_) | Wrote::Unsure(_), _) => *known = None,
         }
         wrote
@@ -147,6 +150,14 @@ impl Server for Rfc2136 {
         let names: Vec<SmolStr> =
             Content::decisive(of, at, &self.zone).into_iter().map(|(_, name)| name).collect();
         self.known().as_ref().map(|seen| seen.sets(Some(&names)))
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
+    fn remembers(&self) -> bool {
+        true
     }
 
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {

@@ -182,7 +182,7 @@ pub(super) async fn send(line: &Line, key: &Key, zone: &str, request: Request) -
         Ok(rcode) => became(line, zone, rcode),
         Err(Trouble::NotSent(why)) => Wrote::NotSent(why),
         Err(Trouble::Lost(why) | Trouble::Ailing(why)) => Wrote::Unsure(why),
-        Err(Trouble::Stands(why)) => Wrote::Refused(why),
+        Err(Trouble::Stands(why)) => Wrote::Closed(why),
     }
 }
 
@@ -194,13 +194,13 @@ fn became(line: &Line, zone: &str, rcode: Rcode) -> Wrote {
         Rcode::YXRRSET | Rcode::NXRRSET | Rcode::YXDOMAIN | Rcode::NXDOMAIN => {
             Wrote::Changed(format!("{server} has other records by now than kwo saw ({rcode})"))
         }
-        Rcode::REFUSED => Wrote::Refused(format!(
+        Rcode::REFUSED => Wrote::Closed(format!(
             "{server} refuses the update of {zone} (REFUSED); the key has to be allowed `update` there"
         )),
-        Rcode::NOTAUTH | Rcode::NOTZONE => Wrote::Refused(format!(
+        Rcode::NOTAUTH | Rcode::NOTZONE => Wrote::Closed(format!(
             "{server} takes no update of {zone} ({rcode}); name the primary server of the zone"
         )),
-        Rcode::NOTIMP => Wrote::Refused(format!("{server} takes no updates (NOTIMP)")),
+        Rcode::NOTIMP => Wrote::Closed(format!("{server} takes no updates (NOTIMP)")),
         Rcode::SERVFAIL => {
             Wrote::Unsure(format!("{server} answers {rcode}: it has a fault of its own with {zone}"))
         }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 use kwo_planner::endings::word;
 use kwo_planner::plain::counted;
@@ -47,6 +47,9 @@ const VERSION: &str = "/2013-04-01";
 
 /// How many requests are under way at a time.
 const CONNECTIONS: usize = 4;
+
+/// How many records one batch has. Each can be ended and made there, with a mark of 150 characters, and a batch has 32 000.
+const AT_ONCE: usize = 128;
 
 /// How many requests it is sent, in which time: an account has five a second, all its programs together.
 const PACE: (usize, Duration) = (4, Duration::from_secs(1));
@@ -164,6 +167,14 @@ impl Server for Route53 {
         let known = self.known();
         let seen = known.seen.as_ref().filter(|_| !names.iter().any(|name| known.stale.contains(name)))?;
         Some(seen.sets(Some(&names)))
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
+    fn remembers(&self) -> bool {
+        true
     }
 
     fn write<'a>(&'a self, patches: &'a [Patch]) -> Promise<'a, Wrote> {
@@ -349,7 +360,7 @@ impl Route53 {
                     batch.noted(seen);
                 }
             }
-            Wrote::Refused(_) | Wrote::Busy(..) | Wrote::NotSent(_) => {}
+            Wrote::Refused(_) | Wrote::Closed(_) | Wrote::Busy(..) | Wrote::NotSent(_) => {}
             Wrote::Changed(_) | Wrote::Unsure(_) => {
                 known.stale.extend(patches.iter().map(|patch| patch.after.name.clone()));
             }
@@ -378,6 +389,8 @@ impl Route53 {
             Err(No::Changed(why)) => Wrote::Changed(why),
             // Nobody says whether it was done.
             Err(No::Other(why)) if is_open(answer.status) => Wrote::Unsure(why),
+            // The key or the zone is at fault; of what was sent it says 400.
+            Err(No::Other(why)) if answer.status != StatusCode::BAD_REQUEST => Wrote::Closed(why),
             Err(No::Other(why)) => Wrote::Refused(why),
         }
     }

@@ -340,6 +340,10 @@ fn check(of: &str, name: &str, data: &str, ttl: u64, others: &[&Record]) -> Resu
 }
 
 impl ZoneServer for DigitalOcean {
+    fn writes_together(&self) -> bool {
+        false
+    }
+
     fn roster(&self, front: &Front, key: &Path) -> String {
         format!("provider: digitalocean, url: 'http://{}', key: {{file: {}}}", front.address, key.display())
     }

@@ -120,6 +120,11 @@ pub trait ZoneServer: Send + Sync {
         true
     }
 
+    /// Does one request write several sets, all or none?
+    fn writes_together(&self) -> bool {
+        true
+    }
+
     /// Does kwo end records there when a tenant leaves?
     fn ends(&self) -> bool {
         true

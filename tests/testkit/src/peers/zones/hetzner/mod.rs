@@ -336,6 +336,10 @@ fn told(id: u64, status: &str, command: &str) -> Value {
 }
 
 impl ZoneServer for Hetzner {
+    fn writes_together(&self) -> bool {
+        false
+    }
+
     fn roster(&self, front: &Front, key: &Path) -> String {
         format!("provider: hetzner, url: 'http://{}', key: {{file: {}}}", front.address, key.display())
     }

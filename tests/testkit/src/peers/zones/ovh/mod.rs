@@ -312,6 +312,10 @@ impl Ovh {
 }
 
 impl ZoneServer for Ovh {
+    fn writes_together(&self) -> bool {
+        false
+    }
+
     fn roster(&self, front: &Front, key: &Path) -> String {
         for (end, text) in [("app", APPLICATION), ("consumer", CONSUMER)] {
             let path = key.with_extension(end);

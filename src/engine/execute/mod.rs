@@ -2,6 +2,8 @@
 //! it, the rest goes on. Decides nothing: what to do was decided by the planner, how to do it is the provider's. A
 //! step whose object has changed meanwhile goes back to the planner.
 
+mod queue;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +15,8 @@ use kwo_planner::resource::ResourceId;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 
-use crate::providers::{Provider, Refusal};
+use self::queue::Queue;
+use crate::providers::{Provider, Refusal, Together};
 
 /// How often a step is planned anew at most. An object that changes faster than it can be written is somebody's
 /// quarrel, and a person has to hear of it.
@@ -113,8 +116,8 @@ impl Brakes {
     }
 }
 
-/// Does the plan, at most `concurrency` steps at a time; `told` hears of every result at once. What got no answer is
-/// tried once more when all else is done. Where the system goes away for good, that is one fact and the run's end, and
+/// Does the plan, at most `concurrency` writes at a time; `told` hears of every result at once. Steps that a system writes
+/// together are one write. What got no answer is tried once more when all else is done, each step by itself. Where the system goes away for good, that is one fact and the run's end, and
 /// not one of each step.
 pub async fn execute<P: Provider + ?Sized + 'static>(
     plan: &Plan,
@@ -124,10 +127,10 @@ pub async fn execute<P: Provider + ?Sized + 'static>(
     mut told: impl FnMut(&StepResult),
 ) -> Report {
     let began = Instant::now();
-    let mut queue = Queue::of(plan);
+    let mut queue = Queue::of(plan, |id| provider.gathers(id));
     let mut report = Report::default();
-    let mut running: JoinSet<(Outcome, Duration, Duration)> = JoinSet::new();
-    let mut steps: BTreeMap<Id, usize> = BTreeMap::new();
+    let mut running: JoinSet<(Performed, Duration, Duration)> = JoinSet::new();
+    let mut steps: BTreeMap<Id, Vec<usize>> = BTreeMap::new();
     let mut passes = Passes::default();
     let mut interrupted = brakes.interrupted.clone();
     loop {
@@ -135,29 +138,20 @@ pub async fn execute<P: Provider + ?Sized + 'static>(
             report.stopped =
                 brakes.pulled(queue.has_work() || !passes.unanswered.is_empty()).map(str::to_owned);
         }
-        if report.stopped.is_none() && running.is_empty() && queue.ready.is_empty() {
-            queue.ready = passes.once_more();
+        if report.stopped.is_none() && running.is_empty() && !queue.is_ready() {
+            passes.once_more().into_iter().for_each(|at| queue.let_go_alone(at));
         }
         while report.stopped.is_none() && running.len() < concurrency.max(1) {
-            let quiet = |at: &&usize| plan.steps[**at].disrupts.is_none();
-            let next = queue.ready.iter().find(quiet).copied();
-            // What disturbs others begins when nothing else can, and alone.
-            let Some(at) = next.or_else(|| queue.ready.first().copied().filter(|_| running.is_empty()))
-            else {
-                break;
-            };
-            queue.ready.remove(&at);
-            let (step, provider, brakes) =
-                (Arc::clone(&plan.steps[at]), Arc::clone(provider), brakes.clone());
+            let choose = |steps: &[Arc<Step>]| provider.transaction(steps);
+            let Some(next) = queue.next(plan, choose, running.is_empty()) else { break };
+            let these = next.iter().map(|at| Arc::clone(&plan.steps[*at])).collect();
+            let (provider, brakes) = (Arc::clone(provider), brakes.clone());
             let task = running.spawn(async move {
                 let start = Instant::now();
-                let outcome = perform(step, &*provider, &brakes).await;
-                (outcome, start.duration_since(began), start.elapsed())
+                let performed = perform_all(these, &*provider, &brakes).await;
+                (performed, start.duration_since(began), start.elapsed())
             });
-            steps.insert(task.id(), at);
-            if next.is_none() {
-                break;
-            }
+            steps.insert(task.id(), next);
         }
         let ended = tokio::select! {
             ended = running.join_next_with_id() => ended,
@@ -168,12 +162,25 @@ pub async fn execute<P: Provider + ?Sized + 'static>(
             }
         };
         let Some(ended) = ended else { break };
-        let (task, (outcome, start, took)) = ended.unwrap_or_else(|error| {
+        let (task, ended) = match ended {
+            Ok((task, ended)) => (task, Ok(ended)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let ats = steps.remove(&task).unwrap_or_default();
+        let (performed, start, took) = ended.unwrap_or_else(|error| {
             // A write that panicked is a fault of kwo; it must not take the report of the others with it.
             let why = format!("kwo itself failed in this step: {error}");
-            (error.id(), (Outcome::Refused(Refusal::Refused { why }), began.elapsed(), Duration::ZERO))
+            let outcome = Outcome::Refused(Refusal::Refused { why });
+            (Performed::Ended(vec![outcome; ats.len()]), began.elapsed(), Duration::ZERO)
         });
-        let Some(at) = steps.remove(&task) else { continue };
+        queue.is_back(&ats);
+        let outcomes = match performed {
+            Performed::Ended(outcomes) => outcomes,
+            Performed::Divided(sides) => {
+                queue.divide(ats, &sides);
+                continue;
+            }
+        };
         let result = |at: usize, outcome, began, took| StepResult {
             step: Arc::clone(&plan.steps[at]),
             outcome,
@@ -181,28 +188,30 @@ pub async fn execute<P: Provider + ?Sized + 'static>(
             began,
             took,
         };
-        if unanswered(&plan.steps[at], &outcome) {
-            report.stopped = report.stopped.or_else(|| provider.given_up());
-            if report.stopped.is_some() {
-                report.results.push(result(at, outcome, start, took));
-                continue;
+        for (at, outcome) in ats.into_iter().zip(outcomes) {
+            if unanswered(&plan.steps[at], &outcome) {
+                report.stopped = report.stopped.or_else(|| provider.given_up());
+                if report.stopped.is_some() {
+                    report.results.push(result(at, outcome, start, took));
+                    continue;
+                }
+                if passes.put_off(at) {
+                    continue;
+                }
             }
-            if passes.put_off(at) {
-                continue;
+            let skipped = queue.ended(at, outcome.is_done());
+            let mut tell = |result: StepResult| {
+                told(&result);
+                report.results.push(result);
+            };
+            tell(result(at, outcome, start, took));
+            for skipped in skipped {
+                let outcome = Outcome::Skipped(plan.steps[at].id.clone());
+                tell(result(skipped, outcome, began.elapsed(), Duration::ZERO));
             }
-        }
-        let skipped = queue.ended(at, outcome.is_done());
-        let mut tell = |result: StepResult| {
-            told(&result);
-            report.results.push(result);
-        };
-        tell(result(at, outcome, start, took));
-        for skipped in skipped {
-            let outcome = Outcome::Skipped(plan.steps[at].id.clone());
-            tell(result(skipped, outcome, began.elapsed(), Duration::ZERO));
         }
     }
-    let not_begun = queue.waiting.keys().chain(&queue.ready).chain(&passes.unanswered);
+    let not_begun = queue.left().chain(&passes.unanswered);
     let not_begun: BTreeSet<usize> = not_begun.copied().collect();
     report.not_begun = not_begun.into_iter().map(|at| plan.steps[at].id.clone()).collect();
     report
@@ -233,21 +242,58 @@ impl Passes {
     }
 }
 
-/// Does one step. Where its object has changed since the plan was made, the planner says what that means.
-async fn perform<P: Provider + ?Sized>(mut step: Arc<Step>, provider: &P, brakes: &Brakes) -> Outcome {
+/// What became of steps that went together.
+enum Performed {
+    Ended(Vec<Outcome>),
+    /// Nothing was done, and they go on in two parts.
+    Divided(Vec<bool>),
+}
+
+/// Does one step, or several in one transaction.
+async fn perform_all<P: Provider + ?Sized>(
+    steps: Vec<Arc<Step>>,
+    provider: &P,
+    brakes: &Brakes,
+) -> Performed {
+    let wrote = match steps.as_slice() {
+        [_] => Vec::new(),
+        steps => match provider.write_together(steps).await {
+            Together::Each(wrote) => wrote,
+            Together::Divided(sides) => return Performed::Divided(sides),
+        },
+    };
+    let (mut wrote, mut outcomes) = (wrote.into_iter(), Vec::new());
+    for step in steps {
+        outcomes.push(perform(step, wrote.next(), provider, brakes).await);
+    }
+    Performed::Ended(outcomes)
+}
+
+/// Does one step, which may have been written once. Where its object has changed since the plan was made, the planner says
+/// what that means.
+async fn perform<P: Provider + ?Sized>(
+    mut step: Arc<Step>,
+    mut wrote: Option<Result<(), Refusal>>,
+    provider: &P,
+    brakes: &Brakes,
+) -> Outcome {
     for _ in 0..LOOKS {
-        match provider.write(&step).await {
+        let wrote = match wrote.take() {
+            Some(wrote) => wrote,
+            None => provider.write(&step).await,
+        };
+        match wrote {
             Err(Refusal::Changed { .. }) => {}
             outcome => return outcome.map_or_else(Outcome::Refused, |()| Outcome::Done),
+        }
+        if let Some(stopped) = brakes.pulled(true) {
+            let why = format!("{stopped} before it could be written again");
+            return Outcome::Refused(Refusal::Changed { why });
         }
         match again(&step, provider.look(&step).await) {
             Again::Same(now) => step = Arc::from(now),
             Again::Settled => return Outcome::Settled,
             Again::Stale { why } => return Outcome::Refused(Refusal::Changed { why }),
-        }
-        if let Some(stopped) = brakes.pulled(true) {
-            let why = format!("{stopped} before it could be written again");
-            return Outcome::Refused(Refusal::Changed { why });
         }
     }
     match provider.write(&step).await {
@@ -257,59 +303,5 @@ async fn perform<P: Provider + ?Sized>(mut step: Arc<Step>, provider: &P, brakes
             Outcome::Refused(Refusal::Changed { why })
         }
         Err(refusal) => Outcome::Refused(refusal),
-    }
-}
-
-/// Which steps can begin, and which wait for how many others.
-struct Queue {
-    ready: BTreeSet<usize>,
-    waiting: BTreeMap<usize, usize>,
-    dependents: BTreeMap<usize, Vec<usize>>,
-}
-
-impl Queue {
-    fn of(plan: &Plan) -> Queue {
-        let places: BTreeMap<&ResourceId, usize> =
-            plan.steps.iter().enumerate().map(|(at, step)| (&step.id, at)).collect();
-        let mut queue =
-            Queue { ready: BTreeSet::new(), waiting: BTreeMap::new(), dependents: BTreeMap::new() };
-        for (at, step) in plan.steps.iter().enumerate() {
-            let needs: Vec<usize> = step.needs.iter().filter_map(|need| places.get(need).copied()).collect();
-            if needs.is_empty() {
-                queue.ready.insert(at);
-            } else {
-                queue.waiting.insert(at, needs.len());
-            }
-            for need in needs {
-                queue.dependents.entry(need).or_default().push(at);
-            }
-        }
-        queue
-    }
-
-    /// Is there a step that was not begun?
-    fn has_work(&self) -> bool {
-        !self.ready.is_empty() || !self.waiting.is_empty()
-    }
-
-    /// Lets go what waited for this step; gives the steps that will now never begin.
-    fn ended(&mut self, at: usize, done: bool) -> Vec<usize> {
-        let mut skipped = Vec::new();
-        let mut next = vec![at];
-        while let Some(at) = next.pop() {
-            for dependent in self.dependents.remove(&at).unwrap_or_default() {
-                let Some(open) = self.waiting.get_mut(&dependent) else { continue };
-                *open -= 1;
-                if !done {
-                    self.waiting.remove(&dependent);
-                    skipped.push(dependent);
-                    next.push(dependent);
-                } else if *open == 0 {
-                    self.waiting.remove(&dependent);
-                    self.ready.insert(dependent);
-                }
-            }
-        }
-        skipped
     }
 }
