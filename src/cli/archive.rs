@@ -15,7 +15,7 @@ pub enum Archive {
     Verify(ArchiveVerify),
     /// List what is in an archive, and what was left out of it.
     List(ArchiveList),
-    /// Make the objects of an archive in a cluster: those that are not there. What is there is never changed.
+    /// Make the objects of an archive that are missing in a cluster. Objects that are there stay as they are.
     Import(Box<ArchiveImport>),
 }
 
@@ -25,7 +25,7 @@ pub struct ArchiveFile {
     /// The archive: a file that ends with `.kwoarc`.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The key that opens it, where it is encrypted.
+    /// The key that opens it, if it is encrypted.
     #[arg(long, env = "KWO_IDENTITY", value_name = "FILE")]
     pub identity: Option<PathBuf>,
 }
@@ -36,7 +36,7 @@ pub struct ArchiveFile {
 pub struct ArchiveVerify {
     #[command(flatten)]
     pub archive: ArchiveFile,
-    /// The SHA-256 that it has to have. Without a key that is all that can be said of an encrypted one.
+    /// The expected SHA-256. Without a key, kwo can check nothing else of an encrypted archive.
     #[arg(long, env = "KWO_SHA256", value_name = "DIGEST", value_parser = sha256)]
     pub sha256: Option<String>,
 }

@@ -14,7 +14,7 @@ use super::daily::{Hook, Install, Watch};
 use super::doctor::Doctor;
 use super::edits::{Fmt, Member, Tenant};
 use super::examples::with_examples;
-use super::groups::grouped;
+use super::groups::{asked, grouped};
 use super::node::Node;
 use super::offboard::Offboard;
 use super::pipeline::{Ci, Rbac};
@@ -25,8 +25,9 @@ use crate::pipeline::setting;
 
 /// Makes a Kubernetes cluster agree with one file, roster.yaml: tenants, tiers, quotas, people.
 ///
-/// Edit the roster, look at `kwo plan`, run `kwo apply`. kwo only ever adds and revises: what the roster no longer
-/// says is reported as left over and never removed.
+/// Edit the roster, look at `kwo plan`, run `kwo apply`. Neither of them deletes an object: if the roster no longer
+/// asks for one, they report it as left over, with the command that ends it. Only `kwo offboard`, when you run it and
+/// confirm, ends access or deletes a tenant.
 #[derive(Debug, Parser)]
 #[command(name = "kwo", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done or nothing to do · 1 failed · 2 there are changes (plan, diff \
@@ -67,8 +68,9 @@ impl Cli {
         if std::env::var_os("CI").is_some_and(|ci| ci == "woodpecker") {
             definition = definition.mut_args(plug_in).mut_subcommand("ci", |ci| ci.mut_args(plug_in));
         }
+        let words = asked(&definition, std::env::args_os().collect())?;
         let typed = definition
-            .try_get_matches_from_mut(std::env::args_os())
+            .try_get_matches_from_mut(words)
             .map_err(|error| without_key(with_variable(error, &mut definition)))?;
         let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))?;
         let (mut words, mut here) = (Vec::new(), &typed);
@@ -164,7 +166,7 @@ pub enum Command {
     Doctor(Doctor),
     /// Print logs: of Traefik, k3s, the registry or a tenant.
     Logs(Logs),
-    /// Print the JSON schema of the roster, of a saved plan or of kwo's settings.
+    /// Print a JSON schema: of the roster, of kwo's settings, or of what a command prints.
     Schema(Schema),
     /// Write a first roster to start from.
     Init(Init),

@@ -144,8 +144,9 @@ pub struct Diff {
 /// `kwo explain`
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// A tenant, a namespace, a person (`alice@example.com`, `group:ops`), a line (`roster.yaml:12`), or the id of an
-    /// object (`kube:ResourceQuota/alice/alice-quota`). `tenant:`, `namespace:` or `person:` in front says which one.
+    /// A tenant, a namespace, a person (`alice@example.com`, `group:ops`), a line (`roster.yaml:12`, or `:12` of
+    /// the roster), or the id of an object (`kube:ResourceQuota/alice/alice-quota`). `tenant:`, `namespace:` or `person:`
+    /// in front says which one.
     #[arg(value_parser = filled("write a tenant, a namespace, a person, a line or an id"))]
     pub what: String,
     #[command(flatten)]

@@ -42,11 +42,11 @@ pub struct Offboard {
     /// Show which stages are done, when, and by whom.
     #[arg(long)]
     pub status: bool,
-    /// Print the proof of what was cut, kept and asked, as Markdown or JSON.
+    /// Print, as a proof, what kwo cut and kept, and what it asked the API server: as Markdown or JSON.
     #[arg(long)]
     pub certificate: bool,
-    /// Also cut the bindings in the tenant's namespaces that are not kwo's; with --stage destroy, also end the objects that
-    /// are not.
+    /// Also cut the bindings in the tenant's namespaces that are not kwo's; with --stage destroy, also delete the objects
+    /// that are not kwo's.
     #[arg(long, requires = "tenant")]
     pub with_foreign: bool,
     /// With --stage archive: encrypt the archive for the owner of this age key. Without it the archive holds no Secrets.

@@ -50,7 +50,7 @@ pub struct ApplyOptions {
     pub lock_timeout: Duration,
     /// How long the lock lasts after a run was killed.
     pub lock_duration: Duration,
-    /// How long to wait before what was put right is looked at once more.
+    /// How long to wait after a correction, before kwo looks once more.
     pub settle: Duration,
     /// What is no success although all else went well.
     pub fail_on: Vec<FailOn>,
@@ -98,7 +98,7 @@ impl Apply {
 }
 
 impl Ci {
-    /// How to apply what is on the default branch. Beside a roster a plan is believed nothing: all of it is planned anew.
+    /// How to apply what is on the default branch. Beside a roster kwo does not trust the plan, and plans all of it again.
     ///
     /// # Errors
     /// When the target is none.

@@ -71,8 +71,8 @@ pub struct Kubeconfig {
 pub enum Dns {
     /// List the resolvers: their providers, whether their credentials are found, and which tenants use them.
     List(DnsList),
-    /// Ask the providers' APIs whether the credentials work, and DNS whether each host leads to its target and may get its
-    /// certificate: exit 1 if one does not, or cannot be asked.
+    /// Check that each provider accepts its credentials, and that each host leads to its target and may get its certificate:
+    /// exit 1 if a check fails or gets no answer.
     Check(DnsCheck),
 }
 
@@ -97,10 +97,10 @@ pub struct DnsList {
 pub struct DnsCheck {
     #[command(flatten)]
     pub roster: RosterArgs,
-    /// Only the credentials of this resolver, and no hosts but those of --host. Repeat it for several.
+    /// Check only the credentials of this resolver, and the hosts of --host. Repeat it for several.
     #[arg(long, env = "KWO_RESOLVER", value_name = "NAME")]
     pub resolver: Vec<String>,
-    /// Only this host, as the roster has it, and no credentials but those of --resolver. Repeat it for several.
+    /// Check only this host, as the roster has it, and the credentials of --resolver. Repeat it for several.
     #[arg(long, env = "KWO_HOST", value_name = "HOST")]
     pub host: Vec<String>,
     /// Ask this DNS resolver instead of those of the machine, which are in /etc/resolv.conf. Repeat it for one that is asked

@@ -85,8 +85,8 @@ pub struct TargetArgs {
     /// kwo's settings. The plan is also held against the policy in them; nothing else in them counts here.
     #[arg(long, env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// Take over objects that exist without kwo's mark: all of them, those of one tenant, or one by its id. Adds, and
-    /// never removes.
+    /// Take over objects that exist without kwo's mark: all of them, those of one tenant, or one by its id. kwo
+    /// deletes none of them.
     #[arg(long, env = "KWO_ADOPT", value_name = "TENANT|ID", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     #[arg(value_delimiter = ',')]
     pub adopt: Vec<String>,

@@ -9,7 +9,7 @@ use super::values::Format;
 /// `kwo systems`
 #[derive(Debug, Subcommand)]
 pub enum Systems {
-    /// Log in to each system that the roster names, and say what is missing there: exit 1 if something is. Writes nothing.
+    /// Log in to each system that the roster names, and say which rights are missing: exit 1 if one is. Writes nothing.
     Check(SystemsCheck),
 }
 

@@ -160,6 +160,10 @@ pub enum SchemaOf {
     AccessWhoCan,
     /// What `kwo apply -o json` prints.
     Apply,
+    /// What `kwo archive list -o json` prints.
+    Archive,
+    /// What `kwo archive import -o json` prints.
+    ArchiveImport,
     /// What `kwo capacity -o json` prints.
     Capacity,
     /// What `kwo diff -o json` prints.

@@ -9,6 +9,7 @@ use kwo_planner::keeper::{Keeper, is_said_by, unsaid};
 use kwo_planner::observed::Reach;
 use kwo_planner::plan::{Adopt, Plan, Provenance};
 use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::units::lasted;
 use tokio::sync::watch::Receiver;
 
 use super::consent::{confirm, lock};
@@ -201,7 +202,7 @@ async fn finish(
             talk(&shown::summary(report));
         }
         Event::LooksOnceMore(pause) => {
-            talk(&format!("kwo corrected something, and looks once more in {pause:?}\n"));
+            talk(&format!("kwo corrected something, and looks once more in {}\n", lasted(pause)));
         }
     })
     .await;

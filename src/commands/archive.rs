@@ -30,14 +30,14 @@ fn verify(args: &ArchiveVerify) -> Result<Exit, Failure> {
         let found = sum(&archive.file).map_err(|error| failed(&error))?;
         if found != expected.as_str() {
             return Err(Failure::new(format!("{file} has the digest {found}, expected {expected}"))
-                .hint("it is another file than the one with that digest, or it was changed since"));
+                .hint("this is a different file, or somebody changed it"));
         }
     }
     match (open(&archive.file, &keys(archive)?), sha256) {
         (Ok(verified), _) => data(&format!("{}\nIt is whole.\n", head(&verified))),
-        (Err(ArchiveError::Sealed { .. }), Some(_)) if archive.identity.is_none() => data(&format!(
-            "{file} is the file with this digest. It is encrypted, and what is in it was not read.\n"
-        )),
+        (Err(ArchiveError::Sealed { .. }), Some(_)) if archive.identity.is_none() => {
+            data(&format!("{file} has this digest. It is encrypted, so kwo did not read what is in it.\n"));
+        }
         (Err(error), _) => return Err(failed(&error)),
     }
     Ok(Exit::Done)

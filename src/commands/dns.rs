@@ -133,7 +133,7 @@ async fn examine(resolver: &Resolver, found: &[Found<'_>]) -> (State, String) {
         Ok(Some(api)) => (State::Works, format!("works: {api} accepts it")),
         Ok(None) => {
             let provider = resolver.provider.value;
-            let said = "cannot be checked here: all credentials are found, and kwo does not ask";
+            let said = "not checked: kwo finds all credentials, but does not ask";
             (State::Unknown, format!("{said} {provider}"))
         }
         Err(why) => (State::Failed, why),

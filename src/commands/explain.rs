@@ -1,6 +1,7 @@
 //! `kwo explain`: finds what a word names, and shows where each of its fields comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use kwo_planner::access::sentence;
 use kwo_planner::domains::dns::annotation;
@@ -19,8 +20,11 @@ use crate::report::explain::{Explanation, Shown};
 use kwo_engine::failure::{Exit, Failure};
 
 /// What may be given.
-const WORDS: &str = "give a tenant, a namespace, a person (`alice@example.com`, `group:ops`), a line (`roster.yaml:12`) or \
+const WORDS: &str = "give a tenant, a namespace, a person (`alice@example.com`, `group:ops`), a line (`roster.yaml:12`, or `:12` of the roster) or \
 the id of an object (`kube:Namespace/alice`); `tenant:`, `namespace:` or `person:` in front says which one is meant";
+
+/// The roster that nobody has to name.
+const ROSTER: &str = "roster.yaml";
 
 /// How many of several are named.
 const NAMED: usize = 20;
@@ -38,7 +42,7 @@ struct Found<'l> {
 }
 
 pub(crate) fn explain(args: &Explain) -> Result<Exit, Failure> {
-    let loaded = load(&args.roster.roster)?;
+    let loaded = of_roster_or_line(&args.roster.roster, &args.what)?;
     let found = find(&loaded, &args.what)?;
     let roster = &loaded.roster;
     let annotation = found
@@ -49,6 +53,30 @@ pub(crate) fn explain(args: &Explain) -> Result<Exit, Failure> {
     let explanation = Explanation { objects, line, access, annotation, desired: &loaded.desired };
     report(&explanation, args.output)?;
     Ok(Exit::Done)
+}
+
+/// The roster. The file of a line is the roster if nobody named one and `roster.yaml` is not the one that has this line.
+fn of_roster_or_line(roster: &Path, what: &str) -> Result<Loaded, Failure> {
+    let file = line_of(what).map(|(file, _)| Path::new(file)).filter(|file| file.is_file());
+    let Some(file) = file.filter(|file| roster == Path::new(ROSTER) && *file != roster) else {
+        return load(roster);
+    };
+    if !roster.exists() {
+        return load(file);
+    }
+    let loaded = load(roster)?;
+    let name = file.display().to_string();
+    if loaded.desired.sources().files().iter().any(|known| is_of(&known.name, &name)) {
+        return Ok(loaded);
+    }
+    load(file)
+}
+
+/// Does this word name the file of a roster?
+fn is_of(name: &str, word: &str) -> bool {
+    let plain = |text| str::strip_prefix(text, "./").unwrap_or(text);
+    let (name, word) = (plain(name), plain(word));
+    name == word || name.strip_suffix(word).is_some_and(|above| above.ends_with('/'))
 }
 
 /// Finds what a word of its kind stands for.
@@ -124,13 +152,8 @@ fn of_person<'l>(loaded: &'l Loaded, name: &str) -> Option<Found<'l>> {
 /// All that comes from one line.
 fn of_line<'l>(loaded: &'l Loaded, file: &str, line: u32) -> Result<Found<'l>, Failure> {
     let sources = loaded.desired.sources();
-    let plain = file.strip_prefix("./").unwrap_or(file);
     let names = || sources.files().iter().map(|file| file.name.as_str());
-    let is = |name: &str| {
-        let name = name.strip_prefix("./").unwrap_or(name);
-        name == plain || name.strip_suffix(plain).is_some_and(|above| above.ends_with('/'))
-    };
-    let Some(at) = names().position(|name| plain.is_empty() || is(name)) else {
+    let Some(at) = names().position(|name| file.is_empty() || is_of(name, file)) else {
         let some: Vec<String> = names().take(NAMED).map(|name| one_line(name).into_owned()).collect();
         return Err(Failure::new(format!("the roster has no file {}", one_line(file)))
             .hint(format!("its files are: {}; `-f FILE` names another roster", some.join(", "))));

@@ -71,7 +71,7 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
     let recalled = Memory::recall(&*provider).await;
     let (memory, _) = recalled.map_err(|refusal| {
         Failure::new(format!("what the cluster remembers cannot be read: {refusal}"))
-            .hint("`--offline` looks at the files alone; they could have been cut off at the end")
+            .hint("`--offline` checks only the files, and cannot see whether the newest entries are missing")
     })?;
     let host = hostname();
     let mut newest = None;

@@ -71,7 +71,7 @@ async fn stopping(stop: &watch::Receiver<bool>) {
 fn whose(failure: Failure, settings: &Path) -> Failure {
     match std::env::var_os("CREDENTIALS_DIRECTORY") {
         Some(folder) if settings.starts_with(&folder) => failure.hint(
-            "these settings are the copy that the unit was given; mend /etc/kwo/kwo.yaml or what it names, then \
+            "these settings are the copy that the unit was given; fix /etc/kwo/kwo.yaml or what it names, then \
              `systemctl restart kwo-hook`",
         ),
         _ => failure,

@@ -152,7 +152,7 @@ async fn finish(
         beyond: 0,
     };
     if planned.steps.is_empty() {
-        talk("Nothing of it is missing that an import could make\n");
+        talk("Everything that an import could make is there already\n");
         end(&Imported { applied, not_made, left_out }, args.output)?;
         return Ok(exit);
     }

@@ -35,7 +35,7 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
     if let Some(Change { path, .. }) = changes.first().filter(|change| change.what == What::Packaged)
         && path.canonicalize().ok() != program.canonicalize().ok()
     {
-        talk(&format!("{} is not installed: the program is that of the package\n", program.display()));
+        talk(&format!("{} is not installed: the package already has the program\n", program.display()));
     }
     if let Some(systemd) = systemd {
         systemd.reload().map_err(told)?;
@@ -48,7 +48,7 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
         talk(&format!("next: edit {}, then `{enable}`\n", settings.display()));
     } else if let Err(refused) = source::settings(&settings) {
         talk(&diagnostic::text_of(&refused, "settings"));
-        talk(&format!("next: put {} right, then `{enable}`\n", settings.display()));
+        talk(&format!("next: fix {}, then `{enable}`\n", settings.display()));
         return Ok(Exit::Failed);
     } else if let Some(systemd) = systemd {
         systemd.enable(units).map_err(told)?;

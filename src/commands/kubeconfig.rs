@@ -7,6 +7,7 @@ use kwo_planner::domains::cluster::Api;
 use kwo_planner::kinds::Kind;
 use kwo_planner::named::ACCOUNT;
 use kwo_planner::resource::ResourceId;
+use kwo_planner::units::moment;
 use secrecy::ExposeSecret as _;
 
 use super::load::{Loaded, load};
@@ -47,6 +48,7 @@ pub(crate) async fn kubeconfig(args: &Kubeconfig) -> Result<Exit, Failure> {
 /// How long the token is good, and that this is less than was asked for where it is.
 fn until(token: &Token, asked: Duration) -> String {
     let Token { token: _, until, lifetime } = token;
+    let until = moment(until);
     if *lifetime >= asked {
         return format!("its token is good until {until}\n");
     }

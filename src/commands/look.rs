@@ -55,7 +55,7 @@ fn refused(kept: &Kept, what: &str, provenance: &Provenance) -> Failure {
     let folder = provenance.target.starts_with('/');
     if let Kept::Unknown { .. } = kept {
         return match folder {
-            true => failure.hint("make the file readable, or put it right, so that kwo can look"),
+            true => failure.hint("make the file readable, or fix what is wrong in it, so that kwo can look"),
             false => failure
                 .hint(format!(
                     "`kwo rbac {} --for apply` prints the rights that it takes",

@@ -6,6 +6,7 @@ use super::print::json;
 use crate::cli::{Schema, SchemaOf};
 use crate::report::access::{Changed, Person, Picture, Question};
 use crate::report::applied::Applied;
+use crate::report::archive::{Imported, Listed};
 use crate::report::capacity::Capacities;
 use crate::report::diff::Compared;
 use crate::report::dns::Resolvers;
@@ -36,6 +37,8 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::AccessOf => of::<Person<'_>>(),
         SchemaOf::AccessWhoCan => of::<Question<'_>>(),
         SchemaOf::Apply => of::<Applied<'_>>(),
+        SchemaOf::Archive => of::<Listed<'_>>(),
+        SchemaOf::ArchiveImport => of::<Imported<'_>>(),
         SchemaOf::Capacity => of::<Capacities>(),
         SchemaOf::Diff => of::<Compared<'_>>(),
         SchemaOf::Dns => of::<Resolvers>(),

@@ -48,7 +48,7 @@ fn words(from: &OsStr, to: Option<&OsStr>, file: &Path) -> Result<(Word, Word), 
     let two = from.to_str().filter(|_| !is_file(from)).and_then(range);
     match (two, to) {
         (Some(_), Some(_)) => {
-            Err(Failure::usage("`A..B` names both rosters, and there is one word more")
+            Err(Failure::usage("`A..B` already names both rosters, but there is another word")
                 .hint("give one of them"))
         }
         (Some((from, to, true)), None) => {

@@ -26,7 +26,7 @@ pub struct Departed {
     /// An archive was read back.
     #[serde(default)]
     pub archived: bool,
-    /// Why nobody knows what was done: what stands beside the record is not as kwo wrote it.
+    /// Why kwo cannot say what was done: what is beside the record is not as kwo wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }

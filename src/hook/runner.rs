@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kwo_planner::units::moment;
 use rustix::process::{Pid, Signal, kill_process};
 use sd_notify::NotifyState;
 use tokio::process::{Child, Command};
@@ -114,7 +115,7 @@ impl Runner {
         if matches!(self.work, Work::Program(..)) {
             (self.say)(&format!("the run ended with exit code {exit}"));
         }
-        let status = format!("{what} at {:.0}, exit code {exit}", run.ended);
+        let status = format!("{what} at {}, exit code {exit}", moment(run.ended));
         let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
         if matches!(self.work, Work::Trigger(_)) {
             let _ = timeout(PAUSE, told(stop)).await;

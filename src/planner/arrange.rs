@@ -141,7 +141,7 @@ pub(crate) fn arrange(
 /// Why something is held that is as the roster wants it.
 fn gives(need: &ResourceId) -> SmolStr {
     smol_str::format_smolstr!(
-        "is as the roster wants it, and gives what {need} gives, which is held: whoever has it can get what is not kwo's"
+        "already matches the roster, but it grants {need}, which is held. Its users may get access that kwo does not manage"
     )
 }
 

@@ -11,6 +11,7 @@ use crate::origin::Origin;
 use crate::resource::{Disruption, Reason, Resource, ResourceId};
 use crate::secrets::Secret;
 use crate::tree::{SmolStr, Tree};
+use crate::units::moment;
 
 /// What to do to one object, in one write.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -334,7 +335,7 @@ impl fmt::Display for Cause {
         match self {
             Cause::RosterChanged => out.write_str("the roster changed"),
             Cause::Drift { manager, when: Some(when) } => {
-                write!(out, "drift: written by `{manager}` at {when}")
+                write!(out, "drift: written by `{manager}` at {}", moment(when))
             }
             Cause::Drift { manager, when: None } => write!(out, "drift: written by `{manager}`"),
             Cause::Unrecorded => out.write_str("no record of who wrote it"),
@@ -359,7 +360,7 @@ impl fmt::Display for Hold {
                     None => out.write_str("exists without kwo's mark")?,
                     Some(manager) => write!(out, "exists and is managed by `{manager}`")?,
                 }
-                write!(out, "; `--adopt={adopt}` takes it over, adding and never removing")
+                write!(out, "; `--adopt={adopt}` takes it over, and the plan then shows what changes")
             }
             Hold::Immutable { pointer, from, to } => {
                 write!(

@@ -9,6 +9,7 @@ use crate::plain::one_line;
 use crate::plan::Plan;
 use crate::resource::{Desired, ResourceId};
 use crate::tree::Tree;
+use crate::units::moment;
 
 /// What this step puts right of what somebody else did, in words; nothing where it does something else. `was` is what
 /// everything agreed with when the last run ended, where it did: what is missing of it was taken away by somebody.
@@ -33,7 +34,7 @@ fn one(change: &Change, was: Option<&Tree>) -> Option<String> {
         }
         Change::Revise { pointer, from, to, cause, .. } => match cause {
             Cause::Drift { manager, when } => {
-                let when = when.as_ref().map(|when| format!(" at {when}")).unwrap_or_default();
+                let when = when.as_ref().map(|when| format!(" at {}", moment(when))).unwrap_or_default();
                 let (to, from) = (shown(to), shown(from));
                 Some(format!("{pointer} was changed from {to} to {from} by `{manager}`{when}"))
             }

@@ -48,6 +48,7 @@ pub mod systems;
 mod tightens;
 pub mod tree;
 mod unions;
+pub mod units;
 pub mod verify;
 
 pub use systems::kube::{kinds, named};

@@ -26,6 +26,7 @@ use crate::systems::System;
 use crate::tightens::{self, Around};
 use crate::tree::{SmolStr, Tree, is_below, join, tokens};
 use crate::unions;
+use crate::units::moment;
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
 pub const FORMAT_VERSION: &str = "1.4";
@@ -225,7 +226,7 @@ fn judge(
     }
     if let Some(since) = &present.deleting {
         return Verdict::Hold(Hold::Refused {
-            why: smol_str::format_smolstr!("is being deleted since {since}"),
+            why: smol_str::format_smolstr!("is being deleted since {}", moment(since)),
         });
     }
     let Some(shape) = shape else {

@@ -16,7 +16,7 @@ pub struct SavedPlan {
     /// The plan itself, as it is printed too.
     #[serde(flatten)]
     pub plan: Plan,
-    /// What it takes to plan anew. A plan that was only printed has none, and is applied only beside its roster.
+    /// What kwo needs to plan again. A plan that was only printed does not have it, so kwo applies it only with its roster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved: Option<Saved>,
     /// What is there and would be hit by what the plan tightens. Only in what is printed: a saved plan has none, and none

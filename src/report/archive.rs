@@ -1,10 +1,12 @@
 //! What is in an archive, as text and as JSON; what an import of one does not make.
 
 use kwo_planner::plain::counted;
+use kwo_planner::units::{moment, size};
 use std::fmt::Write as _;
 
 use kwo_engine::archive::{FORMAT_VERSION, Index, LeftOut, Meta, NotMade, Part, Verified};
 use kwo_planner::plain::{OneLine, one_line};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::applied::{Applied, ApplyReport};
@@ -24,27 +26,37 @@ pub struct Imported<'r> {
     pub left_out: &'r [LeftOut],
 }
 
-/// The same for programs.
-#[derive(Serialize)]
+/// What an import of an archive did, and what it leaves out.
+#[derive(Serialize, JsonSchema)]
 pub struct ImportReport<'r> {
     #[serde(flatten)]
     applied: ApplyReport<'r>,
+    /// The objects of the archive that the import does not make.
     not_made: &'r [NotMade],
+    /// What is not in the archive.
     left_out: &'r [LeftOut],
 }
 
-/// An archive for programs.
-#[derive(Serialize)]
+/// What is in the archive of a tenant.
+#[derive(Serialize, JsonSchema)]
 pub struct Json<'v> {
+    /// The version of this form. Minor versions only add.
     format_version: &'static str,
+    /// The archive.
     file: String,
+    /// Its SHA-256.
     sha256: &'v str,
+    /// How long it is, in bytes.
     size: u64,
+    /// Does it need a key?
     encrypted: bool,
+    /// The version of the kwo that wrote it.
     kwo: String,
     #[serde(flatten)]
     meta: Meta,
+    /// Its parts, in their order in the archive.
     parts: Vec<Part>,
+    /// What is not in it, and why.
     left_out: Vec<LeftOut>,
 }
 
@@ -59,11 +71,12 @@ impl Report for Listed<'_> {
     fn text(&self) -> String {
         let mut out = head(self.0);
         let Index { parts, left_out, meta, .. } = self.0.index();
-        let width = parts.iter().map(|part| part.size.to_string().len()).max().unwrap_or_default();
+        let width = parts.iter().map(|part| size(part.size).len()).max().unwrap_or_default();
         out.push('\n');
-        for Part { path, size, made_by, .. } in parts {
+        for Part { path, size: bytes, made_by, .. } in parts {
             let made_by = made_by.as_ref().map(|owner| format!(" (made by {})", one_line(owner)));
-            let _ = writeln!(out, "  {size:>width$}  {}{}", OneLine(path), made_by.unwrap_or_default());
+            let _ =
+                writeln!(out, "  {:>width$}  {}{}", size(*bytes), OneLine(path), made_by.unwrap_or_default());
         }
         out.push_str(&missing(left_out));
         if !meta.roster.is_empty() {
@@ -124,7 +137,7 @@ pub fn head(archive: &Verified) -> String {
     };
     line("tenant", archive.tenant());
     line("cluster", archive.cluster());
-    line("made", &format!("{} by kwo {kwo}", archive.time()));
+    line("made", &format!("{} by kwo {kwo}", moment(archive.time())));
     line(
         "holds",
         &format!(

@@ -103,7 +103,7 @@ fn text(from: &Side, to: &Side, plan: &Plan, detail: Detail<'_>) -> String {
     if !plan.leftovers.is_empty() {
         let _ = writeln!(
             out,
-            "{QUIET}left over means that only {} asks for it: kwo never removes it{QUIET:#}",
+            "{QUIET}left over means that only {} asks for it: an apply does not delete it{QUIET:#}",
             OneLine(&from.roster)
         );
     }

@@ -66,7 +66,7 @@ pub struct List<'r> {
 /// One block a resolver.
 fn text(rows: &[Row]) -> String {
     if rows.is_empty() {
-        return "no resolvers: the roster has no `cluster.acme`, so kwo sees to no certificates\n".to_owned();
+        return "no resolvers: the roster has no `cluster.acme`, so kwo manages no certificates\n".to_owned();
     }
     let mut out = String::new();
     for Row { resolver, provider, suffix, credentials, tenants, registry } in rows {

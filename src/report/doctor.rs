@@ -51,7 +51,7 @@ impl Report for Examined {
         let of = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
         let _ = writeln!(
             out,
-            "\n{STRONG}{} failed, {}, {} ok{STRONG:#}; {} could not be told, {} not asked",
+            "\n{STRONG}{} failed, {}, {} ok{STRONG:#}; {} unknown, {} not asked",
             of(Outcome::Failed),
             counted(of(Outcome::Warning), "warning", "warnings"),
             of(Outcome::Ok),

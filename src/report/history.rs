@@ -1,9 +1,11 @@
 //! The history as text: a line an entry, or one entry with all that it holds.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use kwo_planner::plain::{OneLine, one_line};
 use kwo_planner::plan::FORMAT_VERSION;
+use kwo_planner::units::{lasted, moment};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -78,9 +80,9 @@ pub fn list(entries: &[Entry]) -> String {
         what.extend(entry.problems.iter().map(|problem| problem.text.clone()));
         let _ = writeln!(
             out,
-            "{:>6}  {:.0}  {:<11}  {commit:<12}  {}",
+            "{:>6}  {}  {:<11}  {commit:<12}  {}",
             entry.number,
-            entry.began,
+            moment(entry.began),
             word(entry),
             OneLine(what.join("; "))
         );
@@ -129,7 +131,8 @@ pub fn show(entry: &Entry) -> String {
     if let Some(offboarded) = offboarded {
         let told = OneLine(offboarded.told());
         return format!(
-            "entry {number}: {told}\n  at          {began:.0}\n  on          {}\n  target      {}\n  previous    {previous}\n",
+            "entry {number}: {told}\n  at          {}\n  on          {}\n  target      {}\n  previous    {previous}\n",
+            moment(began),
             OneLine(host),
             OneLine(target)
         );
@@ -140,7 +143,7 @@ pub fn show(entry: &Entry) -> String {
             let _ = writeln!(out, "  {name:<10}  {}", OneLine(text));
         }
     };
-    line("began", &format!("{began:.0}, took {took_ms} ms"));
+    line("began", &format!("{}, took {}", moment(began), lasted(Duration::from_millis(*took_ms))));
     line("on", host);
     line("target", target);
     line("commit", &commit.as_ref().map(told).unwrap_or_default());
@@ -158,7 +161,7 @@ pub fn show(entry: &Entry) -> String {
             false if Departed::can_be_archived(who) => ", no archive yet",
             false => "",
         };
-        let _ = writeln!(out, "left: {}: kept until {until:.0} at least{archived}", OneLine(who));
+        let _ = writeln!(out, "left: {}: kept until {} at least{archived}", OneLine(who), moment(until));
     }
     for problem in problems {
         let _ = writeln!(out, "! {}", OneLine(&problem.text));
@@ -210,7 +213,7 @@ fn again(extent: &Extent) -> String {
 
 fn told(commit: &Commit) -> String {
     let Commit { id, author, when, subject } = commit;
-    format!("{id} “{subject}” by {author}, {when:.0}")
+    format!("{id} “{subject}” by {author}, {}", moment(when))
 }
 
 fn short(commit: &str) -> &str {

@@ -19,7 +19,7 @@ pub fn text(hits: Option<&Hits>, tenants: &[String]) -> String {
     if !lines.is_empty() {
         let _ = writeln!(
             out,
-            "\n{STRONG}hit by what tightens{STRONG:#}: what runs goes on, but when it is made again it is refused"
+            "\n{STRONG}hit by what tightens{STRONG:#}: what is there stays, but the API server refuses it when somebody makes it again"
         );
         for line in lines {
             let _ = writeln!(out, "  {HOLD}!{HOLD:#} {}", OneLine(line));

@@ -168,7 +168,7 @@ pub fn applied(
     }
     let _ = write!(out, "\n{}", others.trim_end_matches('\n'));
     let nothing = if stale.is_empty() {
-        "Nothing was to be done.\n"
+        "There was nothing to do.\n"
     } else {
         "The saved plan is stale; nothing was changed.\n"
     };

@@ -216,8 +216,8 @@ pub(super) fn held(out: &mut String, held: &[&Held]) {
     let Some(Held { id, tenant: _, hold, because }) = held.first() else { return };
     let (text, because) = (OneLine(hold), OneLine(because));
     let _ = writeln!(out, "      {text}\n      {QUIET}{because}{QUIET:#}");
-    if let Some(anew) = id.system.rules().anew(id).filter(|_| matches!(hold, Hold::Foreign { .. })) {
-        let _ = writeln!(out, "      {QUIET}{anew}{QUIET:#}");
+    if let Some(again) = id.system.rules().anew(id).filter(|_| matches!(hold, Hold::Foreign { .. })) {
+        let _ = writeln!(out, "      {QUIET}{again}{QUIET:#}");
     }
 }
 

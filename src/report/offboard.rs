@@ -9,6 +9,7 @@ use kwo_engine::offboard::{Asked, Record, Stage};
 use kwo_planner::offboard::{Kept, Leaving, Offboarding, Pick};
 use kwo_planner::plain::{OneLine, counted};
 use kwo_planner::tree::SmolStr;
+use kwo_planner::units::moment;
 
 pub use super::offboard_json::NextStep;
 use super::offboard_json::{CertificateOut, PlanOut, RecordOut};
@@ -66,7 +67,8 @@ impl Next {
         let Next { lead, steps } = self;
         let step = |step: &NextStep| {
             let NextStep { command, does, not_before } = step;
-            let until = not_before.map_or_else(String::new, |until| format!(", but not before {until:.0}"));
+            let until =
+                not_before.map_or_else(String::new, |until| format!(", but not before {}", moment(until)));
             format!("`{command}` {does}{until}")
         };
         let steps: Vec<String> = steps.iter().map(step).collect();
@@ -80,7 +82,7 @@ impl Next {
 const SHOWN: usize = 20;
 
 /// Where access may be left that nobody could look for.
-const UNPROVEN: &str = "kwo cannot tell of everything who still has access there";
+const UNPROVEN: &str = "kwo could not look everywhere, so somebody may still have access";
 
 impl Report for Plan<'_> {
     const KIND: Option<&'static str> = Some("Offboarding");
@@ -173,7 +175,7 @@ pub fn still_in(after: &Offboarding) -> String {
         let _ = writeln!(out, "{what}: {names}{more}. `{}` ends that.", first.ends);
     };
     told("Bindings that are not kwo's still let somebody in", &bindings);
-    told("Groups outside the cluster still have somebody whom no roster put there", &others);
+    told("Groups outside the cluster still have members that the roster does not name", &others);
     if let Some(first) = after.unproven.first() {
         let more = match after.unproven.len() - 1 {
             0 => String::new(),
@@ -219,9 +221,9 @@ impl Report for Shown<'_> {
             let end = if stamp.done { "" } else { " (begun, not ended: run it again)" };
             let _ = writeln!(
                 out,
-                "  {} {:.0} by {} on {}{end}",
+                "  {} {} by {} on {}{end}",
                 stamp.stage.word(),
-                stamp.at,
+                moment(stamp.at),
                 stamp.by,
                 stamp.host
             );
@@ -304,7 +306,7 @@ fn proof(record: &Record, asks: bool) -> String {
 
 fn headline(record: &Record, until: Option<Timestamp>) -> String {
     let who = record.leaving.words();
-    let kept = until.map(|until| format!("everything else is kept until {until:.0} at least"));
+    let kept = until.map(|until| format!("everything else is kept until {} at least", moment(until)));
     match record.stages.last() {
         None => format!("{who}: nothing is done yet"),
         Some(stamp) if !stamp.done => {
@@ -315,8 +317,9 @@ fn headline(record: &Record, until: Option<Timestamp>) -> String {
             let undone = record.stages.iter().any(|stamp| stamp.stage == Stage::Undo);
             let what = if undone { "the cut was taken back" } else { "the access is not cut" };
             // The record says so, and the marks of the system do not.
-            let kept = until
-                .map(|until| format!("; no undo has left its mark, so it counts as kept until {until:.0}"));
+            let kept = until.map(|until| {
+                format!("; kwo finds no mark of an undo, so it keeps the rest until {}", moment(until))
+            });
             format!("{who}: {what}{}", kept.unwrap_or_default())
         }
         Some(_) => match kept {
@@ -342,9 +345,9 @@ impl Report for Certificate<'_> {
             let end = if stamp.done { "done" } else { "begun, not ended" };
             let _ = writeln!(
                 out,
-                "- {}: {end} {:.0}, by `{}` on {}",
+                "- {}: {end} {}, by `{}` on {}",
                 stamp.stage.word(),
-                stamp.at,
+                moment(stamp.at),
                 stamp.by,
                 stamp.host
             );
@@ -359,7 +362,7 @@ impl Report for Certificate<'_> {
         }
         let _ = writeln!(out, "\n## Cut\n");
         for entry in &record.cuts {
-            let when = entry.made.map_or_else(|| "not made".to_owned(), |made| format!("{made:.0}"));
+            let when = entry.made.map_or_else(|| "not made".to_owned(), moment);
             let why = match was(entry.cut.why()) {
                 why if why.is_empty() => why,
                 why => format!(": {}", OneLine(why)),

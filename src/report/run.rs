@@ -87,7 +87,7 @@ pub fn summary(report: &Report) -> String {
         let left = counted(left, "step was not begun", "steps were not begun");
         let _ = write!(out, "{HOLD}Stopped{HOLD:#}: {why}. {left}.");
         if unanswered > 0 {
-            let _ = write!(out, " {unanswered} were sent and not answered; some of them may have been done.");
+            let _ = write!(out, " {unanswered} got no answer, so the server may have done some of them.");
         }
         out.push('\n');
     }
@@ -175,7 +175,7 @@ pub fn extent(extent: Extent) -> String {
     match extent {
         Extent::Everything => String::new(),
         Extent::Objects(count) => format!(
-            "kwo looked again at {} and at who is let into their namespaces; the rest is as it was just before.\n",
+            "kwo looked again at {} and at the access to their namespaces. It looked at the rest just before the run.\n",
             objects(count)
         ),
     }

@@ -2,6 +2,7 @@
 
 use super::printed::Report;
 use kwo_planner::plain::counted;
+use kwo_planner::units::moment;
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -202,10 +203,11 @@ fn issued(certificates: &Answer<Vec<Issued>>) -> Vec<String> {
         all.iter().filter(told).map(|one| {
             let Issued { valid_until, days_left, renews_at, why, state, .. } = one;
             let until = valid_until.zip(*days_left).map(|(until, days)| {
-                let renewed = renews_at.map_or_else(String::new, |at| format!(", renewed at {at:.0}"));
+                let until = moment(until);
+                let renewed = renews_at.map_or_else(String::new, |at| format!(", renewed at {}", moment(at)));
                 match days {
-                    0.. => format!("valid until {until:.0}, {}{renewed}", counted(days, "day", "days")),
-                    _ => format!("{HOLD}ended{HOLD:#} at {until:.0}"),
+                    0.. => format!("valid until {until}, {}{renewed}", counted(days, "day", "days")),
+                    _ => format!("{HOLD}ended{HOLD:#} at {until}"),
                 }
             });
             let why = why.as_deref().map(one_line).unwrap_or_default();
@@ -278,7 +280,7 @@ fn amount(have: &Use) -> String {
 
 fn service(since: &Option<Timestamp>) -> String {
     match since {
-        Some(since) => format!("runs since {since:.0}"),
+        Some(since) => format!("runs since {}", moment(since)),
         None => format!("{HOLD}does not run{HOLD:#}"),
     }
 }
@@ -300,7 +302,7 @@ fn logins(tokens: &Tokens) -> Vec<String> {
     };
     let secrets = secrets.iter().map(|LongLived { namespace, secret, made, days }| {
         let days = counted(*days, "day", "days");
-        let age = format!("never ends, {days} old (made {made:.0})");
+        let age = format!("never ends, {days} old (made {})", moment(made));
         [namespace.clone(), format!("Secret {secret}"), age]
     });
     let mut lines = columns(kept.chain(secrets), "");
@@ -308,7 +310,7 @@ fn logins(tokens: &Tokens) -> Vec<String> {
         lines.push(unknown(why));
     }
     match (kubeconfigs, lines.is_empty()) {
-        (None, true) => vec![format!("none that never ends; kubeconfigs: {}", not_asked())],
+        (None, true) => vec![format!("no Secret has a token that never ends; kubeconfigs: {}", not_asked())],
         (Some(_), true) => vec!["there are none".to_owned()],
         (_, false) => lines,
     }
@@ -323,10 +325,10 @@ fn gone(departed: &Answer<Vec<Departed>>) -> Vec<String> {
     let row = |Departed { who, stages, kept_until, archived, unreadable }: &Departed| {
         let last = stages.last().map_or_else(String::new, |stage| {
             let end = if stage.done { "" } else { " begun, not ended" };
-            format!("{}{end} {:.0} by {}", one_line(&stage.stage), stage.at, one_line(&stage.by))
+            format!("{}{end} {} by {}", one_line(&stage.stage), moment(stage.at), one_line(&stage.by))
         });
         let last = match unreadable {
-            Some(why) => format!("nobody knows: {}", one_line(why)),
+            Some(why) => format!("kwo cannot read its record: {}", one_line(why)),
             None => last,
         };
         let kept = kept_until.map_or_else(String::new, |until| {
@@ -335,7 +337,7 @@ fn gone(departed: &Answer<Vec<Departed>>) -> Vec<String> {
                 false if Departed::can_be_archived(who) => ", no archive yet",
                 false => "",
             };
-            format!("kept until {until:.0} at least{archive}")
+            format!("kept until {} at least{archive}", moment(until))
         });
         [one_line(who).into_owned(), last, kept]
     };
@@ -344,7 +346,7 @@ fn gone(departed: &Answer<Vec<Departed>>) -> Vec<String> {
 
 fn ends(token: &KeptToken) -> String {
     let KeptToken { made: _, ends, state } = token;
-    let until = ends.map_or_else(String::new, |ends| format!("{ends:.0}"));
+    let until = ends.map_or_else(String::new, moment);
     match state {
         TokenState::Good => format!("good until {until}"),
         TokenState::Aging => format!("good until {until}; the next run renews it"),
@@ -358,12 +360,13 @@ fn sync(run: &Short) -> String {
     let commit = if commit.is_empty() { String::new() } else { format!(", {commit}") };
     // It may hold what others wrote, and on several lines.
     let told = told.replace(kwo_planner::plain::acts, " ");
+    let began = moment(began);
     format!("began at {began} on {host} (entry {number}){commit}: {told}")
 }
 
 fn last(run: &LastRun) -> String {
     let LastRun { holder, running, since: _, heard } = run;
-    let heard = heard.map_or_else(|| "an unknown time".to_owned(), |heard| format!("{heard:.0}"));
+    let heard = heard.map_or_else(|| "an unknown time".to_owned(), moment);
     match (holder.as_deref().map(one_line), running) {
         (Some(holder), true) => format!("is active: {holder}, last seen at {heard}"),
         (Some(holder), false) => format!("{HOLD}broke off{HOLD:#}: {holder}, last seen at {heard}"),

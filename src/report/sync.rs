@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use kwo_planner::units::moment;
+
 use super::diagnostic;
 use super::failure;
 use super::history::ENTRY;
@@ -24,17 +26,17 @@ impl Told {
     pub fn text(&mut self, said: &Said<'_>) -> String {
         match said {
             Said::BrokeOff(began) => {
-                format!("! the run that began at {began:.0} broke off; this one finishes it\n")
+                format!("! the run that began at {} broke off; this one finishes it\n", moment(began))
             }
             Said::Refused(refused) => diagnostic::text(refused),
             Said::Commit { branch, commit, newest } => {
                 let to = if *newest { "" } else { "kwo goes on with what it applied last: " };
                 format!(
-                    "{to}{branch}: {} “{}” by {}, {:.0}\n",
+                    "{to}{branch}: {} “{}” by {}, {}\n",
                     commit.short(),
                     commit.subject,
                     commit.author,
-                    commit.when
+                    moment(commit.when)
                 )
             }
             Said::Keeper(note) => format!("warning: {note}\n"),

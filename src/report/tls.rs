@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use kwo_planner::domains::dns::Claimant;
 use kwo_planner::plan::FORMAT_VERSION;
+use kwo_planner::units::moment;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -173,8 +174,8 @@ fn text(host: &str, claim: &Claim<'_>, found: &Result<(SocketAddr, Certificate),
             line("asked at", &address.to_string());
             line("names", &names.join(", "));
             line("issuer", issuer);
-            line("not before", &not_before.to_string());
-            line("not after", &not_after.to_string());
+            line("not before", &moment(not_before));
+            line("not after", &moment(not_after));
             line("days left", &days_left.to_string());
             line("trusted", if *trusted { "yes" } else { "no" });
             for fault in faults {

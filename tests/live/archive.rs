@@ -144,7 +144,11 @@ fn an_archive_brings_a_tenant_to_a_cluster_that_never_saw_it() {
     assert_ne!(get(&["secret", "deployer-token"])["data"]["token"], Value::Null);
 
     // What is there and differs stays as it is.
-    assert!(import(&["--identity", &key], 5).err.contains("Nothing of it is missing"));
+    assert!(
+        import(&["--identity", &key], 5)
+            .err
+            .contains("Everything that an import could make is there already")
+    );
     kubectl(&fresh, &["patch", "configmap", "settings", "-n", &name, "-p", r#"{"data": {"size": "9"}}"#]);
     kubectl(&fresh, &["patch", "secret", "db", "-n", &name, "-p", r#"{"data": {"password": "eA=="}}"#]);
     kubectl(&fresh, &["delete", "service", "web", "-n", &name]);

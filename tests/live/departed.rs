@@ -31,7 +31,7 @@ pub(crate) fn status(bench: &Bench, name: &str) -> Value {
 /// The sentence that a run would have typed.
 pub(crate) fn sentence(bench: &Bench, args: &[&str]) -> String {
     let ran = offboard(bench, &[args, &["--confirm", "?"]].concat());
-    let found = ran.err.split("expected is `").nth(1);
+    let found = ran.err.split("kwo expects `").nth(1);
     found.unwrap_or_else(|| panic!("{}{}", ran.out, ran.err)).split('`').next().unwrap().to_owned()
 }
 

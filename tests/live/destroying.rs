@@ -168,11 +168,11 @@ fn a_tenant_is_destroyed_only_when_nothing_stands_in_the_way() {
     let mut command = bench.command(&["offboard", &name, "--stage", "destroy", "--yes", "--confirm", "x"]);
     let ran = Ran::of(&command.env("CI", "true").output().unwrap());
     assert!(ran.code == 64 && there(), "{}", ran.err);
-    refused(&leave, &["--confirm is `destroy`, and expected is `destroy"]);
+    refused(&leave, &["--confirm is `destroy`, but kwo expects `destroy"]);
     assert_eq!(leaves(&[&stay]), others);
 
     let ran = stage(&bench, &name, &[&["destroy", "--yes", "--confirm", "?"], &leave[..]].concat());
-    let sentence = ran.err.split("expected is `").nth(1).unwrap().split('`').next().unwrap().to_owned();
+    let sentence = ran.err.split("kwo expects `").nth(1).unwrap().split('`').next().unwrap().to_owned();
     assert!(
         sentence.starts_with(&format!("destroy {name} (2 namespaces, "))
             && sentence.ends_with("1 volume, 1 GiB)"),
@@ -229,7 +229,7 @@ fn a_namespace_that_is_stuck_is_told_with_what_holds_it_and_the_next_run_goes_on
     cut(&bench, &name);
     archive(&bench, &name, &["--recipient", &key.recipient]);
     let ran = stage(&bench, &name, &["destroy", "--with-foreign", "--yes", "--confirm", "?"]);
-    let sentence = ran.err.split("expected is `").nth(1).unwrap().split('`').next().unwrap().to_owned();
+    let sentence = ran.err.split("kwo expects `").nth(1).unwrap().split('`').next().unwrap().to_owned();
     let ran = stage(&bench, &name, &["destroy", "--with-foreign", "--yes", "--confirm", &sentence]).expect(1);
     assert!(ran.err.contains("stuck") && ran.err.contains("example.com/holds"), "{}", ran.err);
     kubectl_ok(&[

@@ -76,7 +76,7 @@ fn a_cluster_that_kwo_keeps_is_well_and_what_goes_wrong_is_found() {
     let stale = checks(&bench, &[]);
     outcome(&stale, "lock", "warning");
     let found = stale["lock"]["found"].as_str().unwrap();
-    assert!(found.contains("somebody took it at 2025-12-31T00:00:00Z"), "{found}");
+    assert!(found.contains("somebody took it at 2025-12-31 00:00:00 UTC"), "{found}");
     bench.apply(&[]).expect(0);
     outcome(&checks(&bench, &[]), "lock", "ok");
 

@@ -1,6 +1,7 @@
 //! The record of somebody who left is one that others than kwo may be allowed to write: what they write there gives nobody
 //! anything unseen, and ends nothing early.
 
+use kwo_planner::units::moment;
 use serde_json::{Value, json};
 use testkit::apiserver::{kubectl, kubectl_ok, unique};
 use testkit::run::Bench;
@@ -173,7 +174,8 @@ fn a_cut_is_not_older_than_its_own_mark_whatever_the_record_says() {
     let until = || -> jiff::Timestamp {
         let ran = offboard(&bench, &[&name, "--stage", "destroy", "--confirm=x"]).expect(5);
         let said = ran.err.split("it is retained until ").nth(1).unwrap_or_else(|| panic!("{}", ran.err));
-        said.split_whitespace().next().unwrap().trim_end_matches(';').parse().unwrap()
+        let [day, clock] = [said.get(..10), said.get(11..19)].map(Option::unwrap);
+        format!("{day}T{clock}Z").parse().unwrap()
     };
     let earliest = again + jiff::SignedDuration::from_secs(600 - 1);
     assert!(until() >= earliest, "{} {earliest}", until());
@@ -216,7 +218,8 @@ fn a_cut_is_not_older_than_its_own_mark_whatever_the_record_says() {
     kept.write(&forged);
     let ran = bench.kwo(&["offboard", &name, "--status"]).expect(0);
     assert!(
-        ran.out.contains(&format!("no undo has left its mark, so it counts as kept until {right:.0}")),
+        ran.out
+            .contains(&format!("kwo finds no mark of an undo, so it keeps the rest until {}", moment(right))),
         "{}",
         ran.out
     );
@@ -228,7 +231,7 @@ fn a_cut_is_not_older_than_its_own_mark_whatever_the_record_says() {
     // Nor does it count that there is an archive.
     brief(&|brief| (brief["who"], brief["archived"]) = (json!(name), json!(true)));
     let all = bench.kwo(&["status"]);
-    let line = all.out.lines().find(|line| line.contains(&format!("{right:.0} at least"))).unwrap();
+    let line = all.out.lines().find(|line| line.contains(&format!("{} at least", moment(right)))).unwrap();
     assert!(line.contains(&name) && line.ends_with("no archive yet"), "{line}");
     record["retain_seconds"] = json!(600);
     kept.write(&record);

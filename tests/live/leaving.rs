@@ -218,7 +218,7 @@ fn nobody_is_cut_by_a_slip() {
     refused(
         &[&name, "--stage", "cut", "--yes", "--lock-timeout=2m", "--confirm", "offboard alice (1 namespace)"],
         &[],
-        "expected is `offboard",
+        "kwo expects `offboard",
     );
     refused(&[&name, "--stage", "cut", "--yes"], &[], "--confirm");
     refused(

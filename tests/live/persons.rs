@@ -125,7 +125,7 @@ fn names_that_the_api_server_writes_with_escapes_leave_a_shared_binding_and_come
         let cuts = record["cuts"].as_array().unwrap().len();
         let ran =
             bench.kwo(&["offboard", "--person", who, "--undo", "--yes", "--lock-timeout=2m", "--confirm=?"]);
-        let typed = ran.err.split("expected is `").nth(1).unwrap().split('`').next().unwrap().to_owned();
+        let typed = ran.err.split("kwo expects `").nth(1).unwrap().split('`').next().unwrap().to_owned();
         assert!(cuts >= 2, "{record:#}");
         let undo = ["offboard", "--person", who, "--undo", "--yes", "--lock-timeout=2m", "--confirm", &typed];
         bench.kwo(&undo).expect(0);

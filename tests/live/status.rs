@@ -165,7 +165,7 @@ fn the_last_run_of_sync_is_told_from_what_it_left_in_the_cluster() {
     kubectl_ok(&[&["delete"][..], &note].concat());
     assert!(none.contains("last sync   there was none\n"), "{none}");
     assert_eq!(seen["last_sync"]["found"]["number"], 12);
-    let line = "last sync   began at 2026-11-21T17:02:12Z on node-1 (entry 12), 5c1de0a7f2b4: 1 held; one line and [2Janother\n";
+    let line = "last sync   began at 2026-11-21 17:02:12 UTC on node-1 (entry 12), 5c1de0a7f2b4: 1 held; one line and [2Janother\n";
     assert!(shown.contains(line), "{shown}");
     assert!(odd.contains("last sync   could not look: ") && odd.contains("cannot be read"), "{odd}");
 }

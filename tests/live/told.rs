@@ -119,7 +119,7 @@ fn of_who_has_only_what_others_gave_the_command_that_works_is_named() {
         if !can() {
             continue;
         }
-        let typed = ran.err.split("expected is `").nth(1).unwrap().split('`').next().unwrap().to_owned();
+        let typed = ran.err.split("kwo expects `").nth(1).unwrap().split('`').next().unwrap().to_owned();
         bench.kwo(&[&command[..], &["--lock-timeout=2m", "--yes", "--confirm", &typed]].concat()).expect(0);
         assert!(!can());
     }

@@ -163,7 +163,7 @@ fn a_listener_without_its_secret_says_where_it_belongs() {
     );
     machine
         .says("kwo-hook", "`LoadCredential=kwo.gitlab` in the unit takes it from /etc/credstore/kwo.gitlab");
-    machine.says("kwo-hook", "mend /etc/kwo/kwo.yaml or what it names");
+    machine.says("kwo-hook", "fix /etc/kwo/kwo.yaml or what it names");
     machine.put("etc/credstore/kwo.gitlab", SECRET);
     let said = machine.ok(&["/kwo", "install", "--hook"]);
     assert!(said.contains("enabled kwo-sync.timer, kwo-sync.path, kwo-hook.service"), "{said}");

@@ -88,7 +88,7 @@ impl Scene<'_> {
         }
         let home = Arc::clone(&self.open.home);
         let done = execute(&plan, &home, usize::from(self.args.cluster.concurrency), brakes, |result| {
-            talk(&format!("anew    {}\n", result.step.id));
+            talk(&format!("made    {}\n", result.step.id));
         })
         .await;
         Ok(done.complete())
@@ -110,16 +110,16 @@ impl Scene<'_> {
                 }
                 let what = match () {
                     () if id.to_string() == who.as_str() && !id.system.rules().is_reviewed() => {
-                        "is not as the roster wants it, or not as kwo writes it for a namespace of whom this is about"
+                        "differs from the roster, or from what kwo writes for a namespace of this tenant or person"
                             .to_owned()
                     }
                     () if id.to_string() == who.as_str() => {
-                        "is no right in a namespace that the labels in the cluster give to whom this is about"
+                        "gives rights outside the namespaces of this tenant or person, by the labels in the cluster"
                             .to_owned()
                     }
                     () if !id.system.rules().is_reviewed() => {
                         format!(
-                            "would be in {} again, which is not of a namespace of whom this is about",
+                            "would be in {} again, which belongs to no namespace of this tenant or person",
                             id.scope
                         )
                     }

@@ -1,6 +1,7 @@
 //! The last two stages: everything of a tenant goes into an archive, and later its namespaces are deleted.
 
 use kwo_planner::plain::counted;
+use kwo_planner::units::moment;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -221,8 +222,8 @@ impl Scene<'_> {
         }
         if volumes > facts.volumes.len() {
             talk(&format!(
-                "What was written to volumes after {:.0} is not in it, and ends with them.\n",
-                archive.time()
+                "What was written to volumes after {} is not in it, and ends with them.\n",
+                moment(archive.time())
             ));
         }
     }
@@ -346,7 +347,7 @@ fn told(name: &str, gone: &Gone) {
     talk(&match gone {
         Gone::Whole => format!("gone    the namespace {name}\n"),
         Gone::Failed(why) => format!("failed  the namespace {name}: {why}\n"),
-        Gone::NotBegun => format!("kept    the namespace {name}: the run was told to end\n"),
+        Gone::NotBegun => format!("kept    the namespace {name}: somebody stopped the run\n"),
         Gone::Held(what) => {
             let what = what.join("; ");
             format!("stuck   Kubernetes is still deleting the namespace {name}; it waits for {what}\n")

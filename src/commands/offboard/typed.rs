@@ -94,7 +94,7 @@ pub(super) async fn agreed(args: &Offboard, sentence: &str, brakes: &Brakes) -> 
     if let Some(given) = &args.confirm {
         if given != sentence {
             return Err(Failure::usage(format!(
-                "--confirm is `{given}`, and expected is `{sentence}`; nothing was changed"
+                "--confirm is `{given}`, but kwo expects `{sentence}`; nothing was changed"
             ))
             .hint("look at the plan again: what leaves may not be what you think"));
         }

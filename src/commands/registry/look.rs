@@ -9,6 +9,7 @@ use kwo_planner::named::auth_id;
 use kwo_planner::observed::Sighting;
 use kwo_planner::roster::SecretRef;
 use kwo_planner::systems::Connection;
+use kwo_planner::units::moment;
 
 use super::section::{section, shown};
 use crate::cli::{RegistryCredentials, RegistryStatus};
@@ -119,7 +120,7 @@ pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Fail
         }
         let standing = now(&account, &stored);
         if let Some((name, until)) = standing.as_ref().and_then(|standing| standing.previous.as_ref()) {
-            data(&format!("  before    {name}, good until {until}\n"));
+            data(&format!("  before    {name}, good until {}\n", moment(until)));
         }
         let name = standing.map_or_else(|| user.clone(), |standing| standing.current);
         for host in &registry.hosts {
@@ -144,7 +145,7 @@ fn now(account: &Account, stored: &SecretData) -> Option<Standing> {
 fn turn(standing: &Standing) -> String {
     let Standing { current, previous } = standing;
     match previous {
-        Some((name, until)) => format!("logs in as {current}; {name} is good until {until}"),
+        Some((name, until)) => format!("logs in as {current}; {name} is good until {}", moment(until)),
         None => format!("logs in as {current}"),
     }
 }

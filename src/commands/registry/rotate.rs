@@ -8,6 +8,7 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::named::auth_id;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::roster::SecretRef;
+use kwo_planner::units::moment;
 
 use super::section::{section, shown};
 use crate::cli::{RegistryRotate, roster_again};
@@ -92,7 +93,7 @@ fn chosen<'a>(all: &'a [Account], user: Option<&str>) -> Result<(&'a Account, &'
             SecretRef::Age(_) => "put another one there with `kwo secrets encrypt`",
             SecretRef::Generate(_) => "let `kwo apply` make it",
         };
-        failure.hint(format!("{change}, and run `kwo apply`; the old one ends with that"))
+        failure.hint(format!("{change}, and run `kwo apply`; the old password ends then"))
     })?;
     Ok((account, made))
 }
@@ -127,7 +128,7 @@ async fn look(
             Obstacle::Running(..) => failure.hint(
                 "wait until then, or pass `--grace 0s`: kwo then makes a new password, and every earlier one ends at once",
             ),
-            Obstacle::NotReady(_) => failure.hint(format!("`{}` puts it right", apply_command(args))),
+            Obstacle::NotReady(_) => failure.hint(format!("`{}` corrects it", apply_command(args))),
             Obstacle::Impossible(_) => failure,
         }
     })?;
@@ -137,7 +138,7 @@ async fn look(
 fn announce(account: &Account, rotation: &Rotation) {
     let Rotation { keys: _, from, to, until, password: _ } = rotation;
     let old = match until {
-        Some(until) => format!("{from} stays good until {until}"),
+        Some(until) => format!("{from} stays good until {}", moment(until)),
         None => format!("{from} ends at once"),
     };
     talk(&format!(
@@ -178,7 +179,7 @@ fn report(args: &RegistryRotate, rotation: &Rotation, archive: &str, first: bool
         data("  password  new; `kwo registry credentials --show-password` prints it\n");
     }
     match until {
-        Some(until) => data(&format!("  before    {from}, good until {until}\n")),
+        Some(until) => data(&format!("  before    {from}, good until {}\n", moment(until))),
         None => data(&format!("  before    {from}, no longer good\n")),
     }
     data(&format!("  archive   Secret {}/{archive}\n", auth_id().scope));

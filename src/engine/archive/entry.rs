@@ -5,13 +5,14 @@ use std::fmt;
 use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{SmolStr, Tree};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::bare::{bare, digest, hex};
 
 /// What Kubernetes calls an object. kwo does not have to know its kind.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, JsonSchema)]
 pub struct ObjectKey {
     /// The group of its API; empty for the core.
     #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
@@ -26,7 +27,7 @@ pub struct ObjectKey {
 }
 
 /// An object that is in an archive.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct ArchiveEntry {
     /// Which.
     pub object: ObjectKey,
@@ -34,8 +35,8 @@ pub struct ArchiveEntry {
     pub uid: SmolStr,
     /// Its `resourceVersion` when it was archived.
     pub resource_version: SmolStr,
-    /// SHA-256 of its manifest in canonical JSON, as [`digest`] makes it. Nothing where it is a Secret and the digest would
-    /// lie about in the clear: short secrets can be found by trying.
+    /// SHA-256 of its manifest in canonical JSON. It is missing where the object is a Secret and the digest would be in the
+    /// clear: a short secret can be found by trying.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<SmolStr>,
 }
@@ -108,7 +109,7 @@ impl ArchiveEntry {
             return Err(format!("the archive holds {object}, and this is another object"));
         }
         if uid.is_empty() || text("/metadata/uid") != *uid {
-            return Err(format!("{object} was made anew after it was archived"));
+            return Err(format!("somebody made {object} again after kwo archived it"));
         }
         let same = text("/metadata/resourceVersion") == *resource_version
             || archived.as_ref().is_some_and(|archived| *archived == digest(&bare(live)));

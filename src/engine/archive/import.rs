@@ -17,6 +17,7 @@ use kwo_planner::resource::{Desired, Reason, Resource, ResourceId};
 use kwo_planner::roster::{SecretRef, SourceFile, Sources, Span};
 use kwo_planner::secrets::{Content, Secret};
 use kwo_planner::tree::{SmolStr, Tree, join};
+use schemars::JsonSchema;
 use serde::Serialize;
 use smol_str::format_smolstr;
 
@@ -51,7 +52,7 @@ pub struct Import {
 }
 
 /// An object of an archive that an import does not make.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct NotMade {
     /// Which.
     pub object: ObjectKey,

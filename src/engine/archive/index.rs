@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use kwo_planner::tree::SmolStr;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::entry::ArchiveEntry;
@@ -13,13 +14,14 @@ pub const FORMAT_VERSION: &str = "1.0";
 pub(super) const KIND: &str = "kwo.dev/archive";
 
 /// What an archive is of, besides what is in it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct Meta {
     /// The tenant.
     pub tenant: SmolStr,
     /// The uid of the cluster: that of its namespace `kube-system`.
     pub cluster: SmolStr,
     /// When it was made.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub time: Timestamp,
     /// The lines of the roster that asked for the tenant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -30,7 +32,7 @@ pub struct Meta {
 }
 
 /// A line of a roster.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct RosterLine {
     /// The file.
     pub file: String,
@@ -60,7 +62,7 @@ pub struct Index {
 }
 
 /// A part of an archive.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct Part {
     /// Where it lies in it.
     pub path: String,
@@ -81,7 +83,7 @@ pub struct Part {
 }
 
 /// Something that is not in an archive.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, JsonSchema)]
 pub struct LeftOut {
     /// The path that it would have had.
     pub path: String,

@@ -1,6 +1,7 @@
 //! What `kwo status` and a plan say, judged: the answers are those of `status/`, and here each becomes a check.
 
 use kwo_planner::plain::counted;
+use kwo_planner::units::moment;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -141,9 +142,7 @@ fn lock(last: &Answer<Option<LastRun>>) -> Check {
         Answer::Found(Some(run)) => run,
     };
     let LastRun { holder, running, since, heard } = run;
-    let time = |time: &Option<Timestamp>| {
-        time.map_or_else(|| "an unknown time".to_owned(), |time| format!("{time:.0}"))
-    };
+    let time = |time: &Option<Timestamp>| time.map_or_else(|| "an unknown time".to_owned(), moment);
     match (holder, running) {
         (None, _) => LOCK.ok(format!("nobody holds it; the last run ended at {}", time(heard))),
         (Some(holder), true) => LOCK.ok(format!("{holder} holds it since {}, and is at work", time(since))),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use kwo_planner::endings::word;
+use kwo_planner::units::moment;
 
 use super::check::{Check, DISK, K3S};
 use crate::status::disk::Level;
@@ -38,7 +39,7 @@ fn runs(k3s: Option<&Answer<Option<Timestamp>>>) -> Check {
     match k3s {
         None => K3S.not_asked("the root of the node is not that of this machine"),
         Some(Answer::CouldNotLook(why)) => K3S.cannot_tell(why),
-        Some(Answer::Found(Some(since))) => K3S.ok(format!("it runs since {since:.0}")),
+        Some(Answer::Found(Some(since))) => K3S.ok(format!("it runs since {}", moment(since))),
         Some(Answer::Found(None)) => K3S.failed("it does not run").todo(
             "see why, and start it with `sudo systemctl start k3s`",
             "sudo journalctl -u k3s -n 50 --no-pager",

@@ -18,7 +18,7 @@ const MOST: usize = 500;
 
 pub(super) async fn rights(kube: &Kube, roster: Option<(&Roster, &Desired)>) -> Vec<Check> {
     let Some((roster, desired)) = roster else {
-        let why = "without a roster nobody knows which rights it needs";
+        let why = "without a roster kwo does not know which rights it needs";
         return [RIGHTS_TO_PLAN, RIGHTS_TO_APPLY].map(|topic| topic.not_asked(why)).into();
     };
     let capacity = roster.cluster().overcommit.is_some();

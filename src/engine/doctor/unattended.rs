@@ -9,6 +9,7 @@ use futures_util::future::join4;
 use jiff::Timestamp;
 use kwo_planner::endings::word;
 use kwo_planner::settings::Settings;
+use kwo_planner::units::moment;
 use tokio::process::Command;
 
 use super::check::{BACKUP, Check, FETCH, LAST_SYNC, SETTINGS, SIGNERS, TIMER};
@@ -146,7 +147,7 @@ fn succeeded(entries: &[Entry], now: Timestamp) -> Check {
             .todo("see what went wrong", command);
     };
     let age = now.as_second() - success.began.as_second();
-    let found = format!("{ended}the last run that succeeded began at {:.0}", success.began);
+    let found = format!("{ended}the last run that succeeded began at {}", moment(success.began));
     match age {
         LOST.. => LAST_SYNC.failed(found).todo("see what went wrong, and whether the timer runs", command),
         LATE.. => LAST_SYNC.warning(found).todo("see what went wrong, and whether the timer runs", command),

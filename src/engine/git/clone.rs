@@ -125,7 +125,7 @@ impl Clone {
     }
 
     fn remove(&self) -> Result<(), GitError> {
-        let gone = format!("make {} anew", self.folder.display());
+        let gone = format!("make {} again", self.folder.display());
         fs::remove_dir_all(&self.folder).map_err(GitError::io(gone))
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kwo_planner::settings::Signers;
+use kwo_planner::units::moment;
 
 use super::clone::Clone;
 use super::process::GitError;
@@ -154,5 +155,5 @@ impl Clone {
 
 /// A time for people.
 fn time(seconds: i64) -> String {
-    Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s"), |when| when.to_string())
+    Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s"), moment)
 }

@@ -81,7 +81,7 @@ pub struct Entry {
     /// What the API server says of the access that the roster promises, where it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
-    /// What was put right once more and is changed back time and again.
+    /// Fields that kwo corrected again and something else keeps changing back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fights: Vec<Fought>,
     /// How many objects were as the roster wants them.
@@ -344,7 +344,7 @@ pub struct Fought {
     pub field: String,
     /// How often it was put right in the last days.
     pub times: usize,
-    /// Who changed it last, or empty where nobody knows.
+    /// Who changed it last; empty if kwo does not know.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
 }

@@ -14,6 +14,7 @@ use kwo_planner::observed::{FIELD_MANAGER, Observed, Present, Sighting};
 use kwo_planner::plain::one_line;
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::tree::Tree;
+use kwo_planner::units::moment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -163,7 +164,11 @@ impl<'t> Said<'t> {
     fn judge(&self, written: Option<Timestamp>, now: Timestamp) -> (State, Option<String>) {
         let failing = |why: String| (State::Failing, Some(why));
         if let Some(end) = self.time("/status/notAfter").filter(|end| *end <= now) {
-            return failing(format!("the certificate ended at {end:.0} and was not renewed{}", self.told()));
+            return failing(format!(
+                "the certificate ended at {} and was not renewed{}",
+                moment(end),
+                self.told()
+            ));
         }
         if let Some(at) = self.time("/status/lastFailureTime").filter(|_| !self.stale) {
             let tries = match number(self.object.at("/status/failedIssuanceAttempts")) {
@@ -171,13 +176,14 @@ impl<'t> Said<'t> {
                 _ => String::new(),
             };
             return failing(format!(
-                "cert-manager could not issue the certificate, last at {at:.0}{tries}{}",
+                "cert-manager could not issue the certificate, last at {}{tries}{}",
+                moment(at),
                 self.told()
             ));
         }
         if self.is("True") && !self.stale {
             return match self.time("/status/renewalTime").filter(|due| is_over(*due, LATE, now)) {
-                Some(due) => failing(format!("the renewal was due at {due:.0} and has not begun")),
+                Some(due) => failing(format!("the renewal was due at {} and has not begun", moment(due))),
                 None => (State::Ready, None),
             };
         }
@@ -188,7 +194,7 @@ impl<'t> Said<'t> {
         };
         // An issuer is made in a moment, so `False` is an end there and not the way to one.
         let ended = self.issuer && self.is("False") && !self.stale;
-        let at = since.map_or_else(String::new, |since| format!(" since {since:.0}"));
+        let at = since.map_or_else(String::new, |since| format!(" since {}", moment(since)));
         let told = if silent.is_empty() { self.told() } else { format!(": {silent}") };
         let late = since.is_some_and(|since| is_over(since, PATIENCE, now));
         let state = if late || ended { State::Failing } else { State::Waiting };

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use kwo_planner::plain::acts;
+use kwo_planner::units::moment;
 
 use crate::history::{Action, Commit, Entry, Outcome};
 
@@ -46,8 +47,8 @@ impl Message {
         if let Some(offboarded) = &entry.offboarded {
             let summary = line(&offboarded.told(), LINE);
             let text = format!(
-                "{:.0}, {}\n{}, run {} on {}",
-                entry.began,
+                "{}, {}\n{}, run {} on {}",
+                moment(entry.began),
                 offboarded.told(),
                 entry.target,
                 entry.number,

@@ -79,7 +79,7 @@ fn folder(claim: &Tree, volumes: &[Tree], nodes: &[Tree], root: &Path) -> Result
     let node = match here.collect::<Vec<_>>().as_slice() {
         [node] => *node,
         [] => return Err("lies on a node that is not in the cluster".to_owned()),
-        _ => return Err("may lie on several nodes, and nobody knows which".to_owned()),
+        _ => return Err("may lie on several nodes, and kwo does not know which".to_owned()),
     };
     let own = fs::read_to_string(root.join("etc/machine-id")).unwrap_or_default();
     let id = text(node, "/status/nodeInfo/machineID");
@@ -92,7 +92,7 @@ fn folder(claim: &Tree, volumes: &[Tree], nodes: &[Tree], root: &Path) -> Result
     // Machines that were cloned from one image have one id.
     if nodes.iter().filter(|node| text(node, "/status/nodeInfo/machineID") == id).count() > 1 {
         return Err(
-            "lies on a node whose machine ID another node has, too, so nobody knows which one this is"
+            "lies on a node whose machine ID another node has, too, so kwo does not know which one this is"
                 .to_owned(),
         );
     }

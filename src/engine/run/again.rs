@@ -25,7 +25,7 @@ const FRESH: Duration = Duration::from_secs(60);
 pub enum Extent {
     /// All that the roster wants, and all that is there besides.
     Everything,
-    /// So many objects, which the steps were about, and who is let into their namespaces.
+    /// So many objects, those of the steps, and who has access to their namespaces.
     Objects(usize),
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kwo_planner::domains::registry_users::{Account, Made};
 use kwo_planner::secrets::logins;
+use kwo_planner::units::moment;
 use secrecy::{ExposeSecret, SecretSlice};
 use smol_str::SmolStr;
 
@@ -133,7 +134,8 @@ impl fmt::Display for Obstacle {
             Obstacle::Running(name, until) => {
                 write!(
                     out,
-                    "you cannot rotate again until the grace period ends: {name} is good until {until}"
+                    "you cannot rotate again until the grace period ends: {name} is good until {}",
+                    moment(until)
                 )
             }
             Obstacle::NotReady(why) | Obstacle::Impossible(why) => out.write_str(why),

@@ -111,7 +111,7 @@ pub(super) fn problems(carried: &Carried) -> Vec<Problem> {
         let mut text =
             format!("stopped: {why}; {}", counted(left, "step was not begun", "steps were not begun"));
         if unanswered > 0 {
-            text.push_str(&format!(", and {unanswered} were sent and not answered"));
+            text.push_str(&format!(", and {unanswered} got no answer"));
         }
         problems.push(problem(ProblemKind::Step, text, "the next run goes on where this one ended"));
     }

@@ -2,6 +2,7 @@
 //! lock taken makes none.
 
 use kwo_planner::plain::counted;
+use kwo_planner::units::moment;
 use std::fmt;
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -210,9 +211,10 @@ impl Run<'_> {
             _ => counted(age / 86_400, "day", "days"),
         };
         let text = format!(
-            "{}; kwo last applied {}, which it saw on the branch at {fetched:.0}, {age} ago",
+            "{}; kwo last applied {}, which it saw on the branch at {}, {age} ago",
             problem.text,
-            short(&commit)
+            short(&commit),
+            moment(fetched)
         );
         Problem { text, ..problem }
     }

@@ -114,8 +114,8 @@ impl Offboarding {
                     .iter()
                     .map(|name| {
                         format_smolstr!(
-                            "the registry lets in {name}, whom the roster does not name, so nobody knows whose login \
-                             it is; `kwo apply` or `kwo offboard {ends}` ends it"
+                            "{name} can still log in to the registry, but is not in the roster. kwo does not know the \
+                             owner; `kwo apply` or `kwo offboard {ends}` ends the login"
                         )
                     })
                     .collect();
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!((known.cut.len(), known.unproven.len()), (1, 0));
         let strange = left(&alice, &["docker", "gone-ci"]);
         assert_eq!((strange.cut.len(), strange.unproven.len()), (0, 1));
-        assert!(strange.unproven[0].contains("lets in gone-ci"), "{:?}", strange.unproven);
+        assert!(strange.unproven[0].contains("gone-ci can still log in"), "{:?}", strange.unproven);
         assert_eq!(strange.unseen, strange.unproven);
         // It is what is left over, and then it is cut.
         let over = left(&Leaving::Leftovers { access: true }, &["docker", "gone-ci"]);

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::domains::reserved::reserved_for;
 use crate::observed::Version;
 use crate::tree::SmolStr;
+use crate::units::moment;
 
 /// What has to be true before anything is destroyed, as it was found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -214,7 +215,7 @@ impl fmt::Display for Barrier {
             Barrier::Missing(what) => {
                 write!(out, "the archive does not hold everything as it is now: {}", list(what))
             }
-            Barrier::Retained { until } => write!(out, "it is retained until {until}"),
+            Barrier::Retained { until } => write!(out, "it is retained until {}", moment(until)),
             Barrier::Unseen(what) => write!(out, "kwo could not look at everything: {}", list(what)),
             Barrier::Foreign(objects) => {
                 write!(out, "its namespaces hold objects that are not kwo's: {}", list(objects))

@@ -222,7 +222,7 @@ fn killed_at_each_write_of_an_archive_and_of_the_destroying_the_next_run_goes_on
             if again.code == 0 || again.err.contains("is there of") {
                 break;
             }
-            match again.err.split("expected is `").nth(1) {
+            match again.err.split("kwo expects `").nth(1) {
                 Some(rest) => rest.split('`').next().unwrap().clone_into(&mut typed),
                 None => assert!(again.err.contains("stuck"), "{at:?}: {}{}", again.out, again.err),
             }

@@ -10,7 +10,7 @@ use crate::cli::transcript;
 const SECRET: &str = "c2VudGluZWwtaHVudGVyMg==";
 
 /// An archive in this folder, for these people.
-fn archive(folder: &Path, recipients: &[Recipient]) -> Verified {
+pub(super) fn archive(folder: &Path, recipients: &[Recipient]) -> Verified {
     let mut builder = Builder::new(Meta {
         tenant: "alice".into(),
         cluster: "0e6ec6b4-2b8d-4d44-b8e0-6c6d4a4f0d6c".into(),
@@ -37,7 +37,7 @@ fn archive(folder: &Path, recipients: &[Recipient]) -> Verified {
     builder.finish(&folder.join("archives"), recipients).unwrap()
 }
 
-const FILE: &str = "archives/alice-20261129T120000Z.kwoarc";
+pub(super) const FILE: &str = "archives/alice-20261129T120000Z.kwoarc";
 
 #[test]
 fn an_encrypted_archive_is_read_with_its_key_and_known_by_its_digest() {
@@ -53,7 +53,7 @@ fn an_encrypted_archive_is_read_with_its_key_and_known_by_its_digest() {
         kwo(&["archive", "verify", FILE, "--identity", "key.txt", "--sha256", &format!("sha256:{digest}")]);
     assert!(said.contains("It is whole.") && said.contains("4 objects") && said.contains("exit 0"), "{said}");
     let said = kwo(&["archive", "verify", FILE, "--sha256", digest]);
-    assert!(said.contains("what is in it was not read") && said.contains("exit 0"), "{said}");
+    assert!(said.contains("kwo did not read what is in it") && said.contains("exit 0"), "{said}");
     let said = kwo(&["archive", "verify", FILE]);
     assert!(said.contains("no key was given that opens it") && said.contains("exit 1"), "{said}");
     let said = kwo(&["archive", "verify", FILE, "--identity", "other.txt"]);

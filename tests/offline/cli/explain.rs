@@ -46,6 +46,34 @@ fn a_person_a_line_and_what_is_unknown_read_as_written() {
     snapshot("explain", &text);
 }
 
+/// Who has a line from a message need not name the roster again.
+#[test]
+fn the_file_of_a_line_is_the_roster_where_no_other_one_has_it() {
+    let folder = folder();
+    let path = folder.path();
+    std::fs::write(path.join("other.yaml"), ROSTER.replace("alice", "carol")).unwrap();
+    let said = |inside: &str, words: &[&str]| transcript(&path.join(inside), &[&["explain"], words].concat());
+    for (inside, words) in [
+        ("", &["other.yaml:6"][..]),
+        ("", &["-f", "other.yaml", "other.yaml:6"]),
+        ("", &["-f", "other.yaml", ":6"]),
+        ("tenants", &["../other.yaml:6"]),
+        ("tenants", &["-f", "../other.yaml", "../other.yaml:6:5"]),
+    ] {
+        let text = said(inside, words);
+        assert!(
+            text.contains("kube:Namespace/carol-prod\n") && text.contains("exit 0 "),
+            "{words:?}: {text}"
+        );
+    }
+    // A part of the roster is no roster of its own.
+    assert!(said("", &["tenants/bob.yaml:2"]).contains("kube:Namespace/bob\n"));
+    assert!(said("", &["./roster.yaml:6"]).contains("kube:Namespace/alice-prod\n"));
+    let named = said("", &["-f", "other.yaml", "roster.yaml:6"]);
+    assert!(named.contains("the roster has no file roster.yaml") && named.contains("exit 1 "), "{named}");
+    assert!(said("tenants", &["missing.yaml:6"]).contains("cannot read roster.yaml"));
+}
+
 #[test]
 fn each_kind_of_word_finds_its_own() {
     let folder = folder();

@@ -103,7 +103,7 @@ fn what_an_admin_changed_stays_unless_it_is_to_be_replaced() {
     );
     fs::write(&settings, "kind: Setings\n").unwrap();
     let (code, _, err) = install(root.path(), &[]);
-    assert!(code == 1 && err.contains("error[unknown-choice]") && err.contains("next: put "), "{err}");
+    assert!(code == 1 && err.contains("error[unknown-choice]") && err.contains("next: fix "), "{err}");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn nothing_is_put_in_front_of_a_package() {
     assert!(code == 0 && err.contains("`kwo install` starts them"), "{err}");
     let (code, out, err) = install(root.path(), &["--hook", "--node"]);
     assert!(code == 0 && !err.contains("in front"), "{out}{err}");
-    assert!(err.contains("is not installed: the program is that of the package"), "{err}");
+    assert!(err.contains("is not installed: the package already has the program"), "{err}");
     assert!(out.contains("  packaged  ROOT/usr/bin/kwo\n"), "{out}");
     assert!(out.contains("  packaged  ROOT/usr/lib/systemd/system/kwo-hook.service\n"), "{out}");
     let node = "usr/local/lib/systemd/system/kwo-sync.service.d/node.conf";

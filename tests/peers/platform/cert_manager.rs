@@ -1,6 +1,7 @@
 //! cert-manager: several accounts of one provider, a Certificate a tenant, and what is told of both. cert-manager itself
 //! does not run here. The tests write the status that it would write, and the API server holds that to its CRDs.
 
+use kwo_planner::units;
 use serde_json::{Value, json};
 
 use crate::platform::node::Node;
@@ -48,8 +49,9 @@ fn what_cert_manager_says_is_told_and_what_failed_is_no_agreement() {
     certificate(&json!({"lastFailureTime": failed, "failedIssuanceAttempts": 2, "conditions": [
         condition("Issuing", "False", "Failed", "acme: error: 429: too many\ncertificates"),
         condition("Ready", "False", "DoesNotExist", "Issuing certificate as Secret does not exist")]}));
+    let last = units::moment(&failed);
     let why = format!(
-        "could not issue the certificate, last at {failed} (2 times in a row): acme: error: 429: too many"
+        "could not issue the certificate, last at {last} (2 times in a row): acme: error: 429: too many"
     );
     let id = format!("kube:Certificate/{name}/kwo-domains");
     let plan = node.bench.plan(&[]);

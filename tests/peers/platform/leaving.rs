@@ -140,7 +140,7 @@ impl Scene {
     /// The sentence that has to be typed for this.
     fn sentence(&self, args: &[&str]) -> String {
         let said = self.offboard(&[args, &["--confirm", "x"]].concat()).expect(64).err;
-        said.split("expected is `").nth(1).unwrap().split('`').next().unwrap().to_owned()
+        said.split("kwo expects `").nth(1).unwrap().split('`').next().unwrap().to_owned()
     }
 
     fn agreed(&self, args: &[&str]) -> Ran {
@@ -275,7 +275,7 @@ fn whoever_leaves_is_refused_by_the_registry_and_comes_back_as_before() {
     door.answers(&[("stranger", BOB.1, 200)]);
     let told = scene.offboard(&[&name]).expect(0);
     assert!(
-        told.out.contains("the registry lets in stranger, whom the roster does not name"),
+        told.out.contains("stranger can still log in to the registry, but is not in the roster"),
         "{}",
         told.out
     );

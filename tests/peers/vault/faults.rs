@@ -102,7 +102,7 @@ fn a_refused_look_for_what_is_left_over_is_no_agreement() {
     std::fs::write(world.bench.path("token"), "s.not-a-token").unwrap();
     let typed = format!("offboard {left} (1 namespace)");
     let ran = world.kwo(&cut(&[&left], &typed, &[])).expect(5);
-    let unproven = "kwo cannot tell of everything who still has access there: vault:";
+    let unproven = "kwo could not look everywhere, so somebody may still have access: vault:";
     let list = "the token of kwo may not list sys/policies/detailed/acl";
     assert!(ran.err.contains(&format!("{unproven}Entity/*: the token")), "{}", ran.err);
     world.write(&format!("  {rest}:\n"));

@@ -140,7 +140,7 @@ fn a_tenant_loses_what_it_has_in_vault_and_gets_it_back_as_it_was() {
     assert!(!world.may(&alice, &a) && world.may(&eve, &a));
     world.lets_leave();
     let ran = world.kwo(&cut(&[&a], &typed, &[])).expect(5);
-    let still = "Groups outside the cluster still have somebody whom no roster put there: eve. `";
+    let still = "Groups outside the cluster still have members that the roster does not name: eve. `";
     assert!(ran.err.contains(still) && !ran.err.contains("failed"), "{}", ran.err);
     for token in [&alice, &dora, &bob, &eve] {
         assert!(!world.may(token, &a));
@@ -208,7 +208,7 @@ fn a_tenant_loses_what_it_has_in_vault_and_gets_it_back_as_it_was() {
     // Of a server that is away nobody knows.
     world.bao.stop();
     let ran = world.kwo(&cut(&[&a], &typed, &[])).expect(5);
-    let unknown = "kwo cannot tell of everything who still has access there: vault:";
+    let unknown = "kwo could not look everywhere, so somebody may still have access: vault:";
     assert!(ran.err.contains(unknown), "{}", ran.err);
     let proof = world.kwo(&["offboard", &a, "--certificate"]).expect(0);
     assert!(proof.out.contains(unknown), "{}", proof.out);

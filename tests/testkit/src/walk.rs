@@ -122,7 +122,9 @@ pub fn walk(page: &str, walk: &Walk<'_>) -> usize {
         };
         match (block.kind.as_str(), name) {
             ("yaml" | "ini", Some(name)) if !name.is_empty() => {
-                std::fs::write(walk.folder.join(name), &text).unwrap();
+                let file = walk.folder.join(name);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, &text).unwrap();
             }
             ("console", _) if block.more == walk.word => {
                 for (command, shown) in commands(&text) {

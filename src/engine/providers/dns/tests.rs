@@ -161,7 +161,7 @@ async fn what_kwo_does_not_write_is_not_kwos_and_a_mark_alone_is_told() {
     let observed = zone.observe(&[], "uid").await.unwrap();
     let ids: Vec<String> = observed.iter().map(|(id, _)| id.to_string()).collect();
     assert_eq!(ids, ["dns:Record/example.com/A:a.example.com"]);
-    let said = "a mark of kwo stands at the place without records; end it, or kwo takes what somebody makes there next for its own";
+    let said = "kwo's mark at the place has no record; delete the mark, or kwo treats the next record there as its own";
     assert_eq!(observed.notes.iter().collect::<Vec<_>>(), [said]);
     // Of another cluster it is that one's to tell.
     assert!(zone.observe(&[], "other").await.unwrap().notes.is_empty());

@@ -212,10 +212,10 @@ impl Zone {
         let first = places.first()?;
         let more = match places.len() - 1 {
             0 => String::new(),
-            more => format!(" and {more} more so"),
+            more => format!(", nor have {more} others"),
         };
         Some(format_smolstr!(
-            "a mark of kwo stands {first} without records{more}; end it, or kwo takes what somebody makes there next for its own"
+            "kwo's mark {first} has no record{more}; delete the mark, or kwo treats the next record there as its own"
         ))
     }
 

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{self as coordination, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kwo_planner::plain::one_line;
+use kwo_planner::units::moment;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -167,7 +168,7 @@ fn time(stamp: Option<&MicroTime>) -> Option<Timestamp> {
 fn whose(spec: &LeaseSpec) -> String {
     let holder = one_line(holder(spec).unwrap_or("nobody"));
     match time(spec.acquire_time.as_ref().or(spec.renew_time.as_ref())) {
-        Some(since) => format!("{holder}, since {since:.0} by its own clock"),
+        Some(since) => format!("{holder}, since {} by its own clock", moment(since)),
         None => holder.into_owned(),
     }
 }
@@ -188,7 +189,7 @@ fn told_of(spec: &LeaseSpec, alive: bool, stood: Duration) -> String {
 fn waited_for(spec: &LeaseSpec, until: Duration) -> String {
     let (whose, lasts, until) = (whose(spec), seconds(lasts(spec)), seconds(until));
     let renewed = time(spec.renew_time.as_ref())
-        .map_or_else(String::new, |time| format!(", renewed last at {time:.0} by that clock"));
+        .map_or_else(String::new, |time| format!(", renewed last at {} by that clock", moment(time)));
     format!(
         "waiting up to {until} for the lock of {whose}{renewed}; it is free after {lasts} without a renewal\n"
     )

@@ -23,7 +23,7 @@ impl Kube {
         match self.secret(&auth_id()).await? {
             Some(secret) if secret.is_marked() => names(&secret.data).map_err(refused),
             Some(_) if kept => Err(refused(format!(
-                "{} is not kwo's, so nobody knows whom it lets in; `kwo apply --adopt={}` takes it over",
+                "{} is not kwo's, so kwo does not know who can log in with it; `kwo apply --adopt={}` takes it over",
                 auth_id(),
                 auth_id()
             ))),

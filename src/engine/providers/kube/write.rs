@@ -9,6 +9,7 @@ use kwo_planner::compare::compare;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{FIELD_MANAGER, MARK, Owner, Present, Version};
 use kwo_planner::tree::{Tree, join};
+use kwo_planner::units::moment;
 use serde::Serialize;
 
 use super::answer::Answer;
@@ -218,7 +219,7 @@ fn other_writer(step: &Step, object: &Tree) -> Option<String> {
         pointers.filter_map(|pointer| seen.writer(pointer)).max_by_key(|owner| owner.when.clone());
     let Owner { manager, when, fields: _ } =
         of_fields.or_else(|| seen.owners.iter().max_by_key(|owner| owner.when.clone()))?;
-    let when = when.as_ref().map(|when| format!(" at {when}")).unwrap_or_default();
+    let when = when.as_ref().map(|when| format!(" at {}", moment(when))).unwrap_or_default();
     Some(format!("`{manager}` wrote it{when}"))
 }
 

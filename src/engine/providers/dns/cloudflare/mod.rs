@@ -174,8 +174,8 @@ impl Server for Cloudflare {
         let paused = self.place.get().is_some_and(|place| place.paused);
         if paused && wanted.records.iter().any(|record| seen::said(record).1) {
             return Some(format!(
-                "the zone {} is paused at {}, so nothing there is proxied and the address behind the proxy is told to \
-                 everybody; let the zone go on there, and run kwo again",
+                "the zone {} is paused at {}, so Cloudflare proxies nothing there and DNS shows the address behind the \
+                 proxy; let the zone go on there, and run kwo again",
                 self.zone,
                 self.line.api.server()
             ));
