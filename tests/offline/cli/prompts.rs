@@ -148,3 +148,13 @@ fn the_tutorial_from_git_goes_as_written() {
 fn the_page_about_editing_goes_as_written() {
     assert_eq!(run("docs/how-to/edit.md"), 11);
 }
+
+#[test]
+fn the_page_about_limits_and_drift_goes_as_written() {
+    assert_eq!(run("docs/how-to/limits-and-drift.md"), 13);
+}
+
+#[test]
+fn the_page_about_holds_and_leftovers_goes_as_written() {
+    assert_eq!(run("docs/explanation/holds-and-leftovers.md"), 4);
+}
