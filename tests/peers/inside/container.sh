@@ -3,11 +3,21 @@
 #
 #     container.sh ROOT HOSTNAME USER:GROUP GROUP ro|rw [SOURCE:PATH:ro|rw...] -- NAME=VALUE... -- COMMAND...
 #
-# The root is a folder, the one of an image. The network is that of this machine. The command has no capability, and can get none. What a runtime does beyond that, such as seccomp, is missing.
+# The root is a folder, the one of an image. The network is that of this machine. The command has no capability, and can
+# get none. What a runtime does beyond that, such as seccomp, is missing.
 set -eu
-if [ "${INSIDE-}" != yes ]; then
-    INSIDE=yes exec unshare --mount --propagation private --uts --ipc --pid --fork --kill-child "$0" "$@"
-fi
+case ${INSIDE-} in
+'')
+    # Process 1 of this namespace ends with whoever started it, and the container with process 1. Of the container itself
+    # the kernel forgets that as soon as it has another user.
+    INSIDE=outer exec unshare --pid --fork --kill-child "$0" "$@"
+    ;;
+outer)
+    code=0
+    INSIDE=inner unshare --mount --propagation private --uts --ipc --pid --fork "$0" "$@" || code=$?
+    exit "$code"
+    ;;
+esac
 root=$1 user=$3 group=$4 writes=$5
 hostname "$2"
 shift 5

@@ -1,6 +1,7 @@
 //! The runs: the CronJob's command and the listener, with the token of the one service account and no other right.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -235,4 +236,11 @@ fn a_push_starts_a_run(node: &Node, repository: &Repository, folder: &Path) {
         thread::sleep(Duration::from_millis(50));
     }
     assert!(exists("carol"), "{}", runner.said());
+    // Nothing of it outlives the test.
+    drop((listener, runner));
+    let end = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(local(port)).is_ok() {
+        assert!(Instant::now() < end, "the listener goes on");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
