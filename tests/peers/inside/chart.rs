@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use testkit::apiserver;
+use testkit::apiserver::{self, Server};
 use testkit::run::Ran;
 
+use super::beside;
 use crate::readers;
 
 /// Helm and the chart.
@@ -16,6 +17,14 @@ pub(crate) struct Helm(PathBuf);
 impl Helm {
     pub(crate) fn new() -> Option<Helm> {
         Some(Helm(readers::built()?.join("helm")))
+    }
+
+    /// Runs Helm at a cluster, for the namespace that kwo runs in.
+    fn at(&self, server: &Server, args: &[&str]) -> Ran {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(&self.0);
+        command.args(args).arg("--namespace=kwo-system").arg("--kubeconfig").arg(&server.kubeconfig);
+        Ran::of(&command.env("HOME", home.path()).output().unwrap())
     }
 
     /// Renders the chart for the namespace that kwo runs in, with these options.
@@ -184,4 +193,31 @@ fn a_chart_refuses_what_kwo_would_refuse_and_rights_for_anybody_else() {
     let paths = &objects(&ran.out)["Ingress kwo-system kwo-hook"]["spec"]["rules"][0]["http"]["paths"];
     assert_eq!(paths.as_array().unwrap().len(), 1);
     assert_eq!((&paths[0]["path"], &paths[0]["pathType"]), (&json!("/hook"), &json!("Exact")));
+}
+
+#[test]
+fn helm_installs_upgrades_and_removes_and_what_is_in_volumes_stays() {
+    let (Some(helm), Some(server)) = (Helm::new(), beside()) else { return };
+    let chart = ["kwo", "deploy/helm/kwo"];
+    let there = || {
+        let kinds = "cronjob,deployment,service,pvc,serviceaccount,configmap,networkpolicy";
+        let names = server.kubectl_ok(&["get", kinds, "-n", "kwo-system", "-o", "name"]);
+        let roles = server.kubectl_ok(&["get", "clusterrole,clusterrolebinding", "-o", "name"]);
+        let all = names
+            .lines()
+            .chain(roles.lines())
+            .filter(|name| name.contains("/kwo-sync") || name.contains("/kwo-hook"));
+        all.map(str::to_owned).collect::<Vec<_>>()
+    };
+    helm.at(server, &[&["install", "--create-namespace"], &chart[..]].concat()).expect(0);
+    let plain = there();
+    assert!(plain.len() == 5 && plain.contains(&"cronjob.batch/kwo-sync".to_owned()), "{plain:?}");
+    helm.at(server, &[&["upgrade"], &chart[..], &HOOK].concat()).expect(0);
+    let with = there();
+    assert!(with.contains(&"deployment.apps/kwo-hook".to_owned()) && with.len() == 9, "{with:?}");
+    helm.at(server, &["uninstall", "kwo"]).expect(0);
+    assert_eq!(there(), ["persistentvolumeclaim/kwo-hook", "persistentvolumeclaim/kwo-sync"]);
+    // Both are found again.
+    helm.at(server, &[&["install"], &chart[..], &HOOK].concat()).expect(0);
+    assert_eq!(there(), with);
 }

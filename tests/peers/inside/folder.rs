@@ -3,12 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use testkit::apiserver;
 use testkit::run::Ran;
+
+use super::beside;
 
 #[test]
 fn what_somebody_else_applies_from_a_folder_is_what_kwo_wants() {
-    let Some(server) = apiserver::another(&[]) else { return };
+    let Some(server) = beside() else { return };
     let folder = tempfile::tempdir().unwrap();
     let roster = "apiVersion: kwo/v1\nkind: Roster\ntenants:\n  alice: {owners: [alice@example.com], domains: [alice.example.com]}\n  \
                   bob: {members: [{identity: bob@example.com, access: viewer}]}\n";

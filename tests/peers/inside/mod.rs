@@ -7,3 +7,13 @@ mod folder;
 mod image;
 mod kubelet;
 mod runs;
+
+use std::sync::OnceLock;
+
+use testkit::apiserver::{Server, another};
+
+/// An API server beside the one of the suite, for what would be in the way there: other rosters, other releases.
+fn beside() -> Option<&'static Server> {
+    static BESIDE: OnceLock<Option<Server>> = OnceLock::new();
+    BESIDE.get_or_init(|| another(&[])).as_ref()
+}
