@@ -112,10 +112,10 @@ mod tests {
             lifetime: Duration::from_secs(hours * 3600),
         };
         let said = |hours| until(&given(hours), Duration::from_secs(24 * 3600));
-        assert_eq!(said(24), "its token is good until 2026-01-01T00:00:00Z\n");
+        assert_eq!(said(24), "its token is good until 2026-01-01 00:00:00 UTC\n");
         assert_eq!(
             said(2),
-            "its token is good until 2026-01-01T00:00:00Z: for 2h, because the server refuses 24h\n"
+            "its token is good until 2026-01-01 00:00:00 UTC: for 2h, because the server refuses 24h\n"
         );
         assert!(!format!("{:?}", given(1)).contains("hunter2"));
     }
