@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use kwo_engine::backup::{Checked, Facts, KindCount, LeftOut, Made};
 use kwo_planner::plain::{OneLine, counted, one_line, shell_word};
 use kwo_planner::plan::FORMAT_VERSION;
+use kwo_planner::units::{moment, size};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -103,9 +104,9 @@ impl Contents {
         let k3s = k3s.as_ref().map(|version| format!(", k3s {version}")).unwrap_or_default();
         line("node", &format!("{}{k3s}", self.node));
         let age = age.map(|age| format!(", {} ago", span(age))).unwrap_or_default();
-        line("made", &format!("{}{age}, by kwo {}", self.made, self.kwo));
+        line("made", &format!("{}{age}, by kwo {}", moment(self.made), self.kwo));
         if let Some(written) = self.written {
-            line("written", &format!("last by k3s at {written}"));
+            line("written", &format!("last by k3s at {}", moment(written)));
         }
         let of = counted(kinds.len(), "kind", "kinds");
         line("holds", &format!("{} of {of}, at revision {revision}", counted(*objects, "object", "objects")));
@@ -285,13 +286,5 @@ fn span(age: SignedDuration) -> String {
         1..120 => counted(minutes, "minute", "minutes"),
         120..2880 => counted(minutes / 60, "hour", "hours"),
         _ => counted(minutes / 1440, "day", "days"),
-    }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..10_240 => counted(bytes, "byte", "bytes"),
-        10_240..10_485_760 => format!("{} KiB", bytes / 1024),
-        _ => format!("{} MiB", bytes / 1024 / 1024),
     }
 }
