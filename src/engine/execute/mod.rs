@@ -188,6 +188,7 @@ pub async fn execute<P: Provider + ?Sized + 'static>(
             began,
             took,
         };
+        let alone = ats.len() == 1;
         for (at, outcome) in ats.into_iter().zip(outcomes) {
             if unanswered(&plan.steps[at], &outcome) {
                 report.stopped = report.stopped.or_else(|| provider.given_up());
@@ -196,6 +197,11 @@ pub async fn execute<P: Provider + ?Sized + 'static>(
                     continue;
                 }
                 if passes.put_off(at) {
+                    continue;
+                }
+                // One of the others may have kept it.
+                if !alone {
+                    queue.let_go_alone(at);
                     continue;
                 }
             }
@@ -269,6 +275,11 @@ async fn perform_all<P: Provider + ?Sized>(
     Performed::Ended(outcomes)
 }
 
+fn stopped_before(stopped: &str) -> Outcome {
+    let why = format!("{stopped} before it could be written again");
+    Outcome::Refused(Refusal::Changed { why })
+}
+
 /// Does one step, which may have been written once. Where its object has changed since the plan was made, the planner says
 /// what that means.
 async fn perform<P: Provider + ?Sized>(
@@ -287,13 +298,16 @@ async fn perform<P: Provider + ?Sized>(
             outcome => return outcome.map_or_else(Outcome::Refused, |()| Outcome::Done),
         }
         if let Some(stopped) = brakes.pulled(true) {
-            let why = format!("{stopped} before it could be written again");
-            return Outcome::Refused(Refusal::Changed { why });
+            return stopped_before(stopped);
         }
         match again(&step, provider.look(&step).await) {
             Again::Same(now) => step = Arc::from(now),
             Again::Settled => return Outcome::Settled,
             Again::Stale { why } => return Outcome::Refused(Refusal::Changed { why }),
+        }
+        // Also that look may have taken long.
+        if let Some(stopped) = brakes.pulled(true) {
+            return stopped_before(stopped);
         }
     }
     match provider.write(&step).await {

@@ -104,8 +104,14 @@ impl Queue {
             self.under_way.extend(part.first().and_then(|at| self.together.get(at)).cloned());
             return Some(part);
         }
-        let free = self.gathered.keys().find(|scope| !self.under_way.contains(*scope)).cloned();
-        if let Some(scope) = free {
+        let quiet = |at: &usize| plan.steps[*at].disrupts.is_none();
+        let single = self.ready.iter().copied().find(quiet);
+        let first = |ready: &BTreeSet<usize>| ready.first().copied();
+        let free = self.gathered.iter().filter(|(scope, _)| !self.under_way.contains(*scope));
+        let free = free.min_by_key(|(_, ready)| first(ready));
+        // In the order of the plan.
+        let free = free.filter(|(_, ready)| single.is_none_or(|single| first(ready) < Some(single)));
+        if let Some(scope) = free.map(|(scope, _)| scope.clone()) {
             let mut ready = self.gathered.remove(&scope).unwrap_or_default();
             let these: Vec<usize> = ready.iter().copied().take(CHOICE).collect();
             let steps: Vec<Arc<Step>> = these.iter().map(|at| Arc::clone(&plan.steps[*at])).collect();
@@ -122,9 +128,7 @@ impl Queue {
             return Some(next);
         }
         // What disturbs others begins when nothing else can, and alone.
-        let quiet = |at: &usize| plan.steps[*at].disrupts.is_none();
-        let next = self.ready.iter().copied().find(quiet);
-        let next = next.or_else(|| self.ready.first().copied().filter(|_| is_alone))?;
+        let next = single.or_else(|| self.ready.first().copied().filter(|_| is_alone))?;
         self.ready.remove(&next);
         Some(vec![next])
     }

@@ -156,8 +156,8 @@ impl Provider for Composite {
         let provider = steps.first().and_then(|step| self.of(step.id.system));
         match provider {
             Some(provider) => provider.write_together(steps),
-            // Each is written by itself, which says why not.
-            None => Box::pin(async { Together::Each(Vec::new()) }),
+            // Each is written by itself in the end, which says why not.
+            None => Box::pin(async { Together::divided(vec![true; steps.len()]) }),
         }
     }
 

@@ -262,6 +262,18 @@ pub enum Together {
     Divided(Vec<bool>),
 }
 
+impl Together {
+    /// Divided so; in the middle where all would go on one side.
+    #[must_use]
+    pub fn divided(mut sides: Vec<bool>) -> Together {
+        if !(sides.contains(&true) && sides.contains(&false)) {
+            let half = sides.len() / 2;
+            sides.iter_mut().enumerate().for_each(|(at, side)| *side = at < half);
+        }
+        Together::Divided(sides)
+    }
+}
+
 /// Why a write was not done.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kwo_planner::change::Step;
 
 use super::records::Content;
-use super::transact::Move;
+use super::transact::{Move, WHOLE};
 use super::zone::{Zone, checked, next, records_of, wanted_of};
 use crate::providers::{Refusal, Together};
 
@@ -28,8 +28,8 @@ impl Zone {
             steps.iter().map(|step| self.made_by(step, cluster)).collect();
         match moves {
             Ok(moves) => self.transact_all(&moves).await,
-            // Each is written by itself, which says why not.
-            Err(_) => Together::Each(Vec::new()),
+            // Each is written by itself in the end, which says why not.
+            Err(_) => Together::divided(vec![true; steps.len()]),
         }
     }
 
@@ -44,6 +44,13 @@ impl Zone {
                 room = room.saturating_sub(size);
                 taken.insert(at);
             }
+            if room <= 1 {
+                break;
+            }
+        }
+        // What is looked at name by name is looked at for long, and somebody may write meanwhile.
+        if !self.server.remembers() && !self.reads_whole(taken.len()) {
+            return taken.into_iter().take(WHOLE - 1).collect();
         }
         taken
     }

@@ -21,6 +21,10 @@ struct Memory {
     refused: BTreeSet<&'static str>,
     /// What the key may not write; all of it where there is an empty name.
     forbidden: BTreeSet<&'static str>,
+    /// It takes no key at all.
+    closed: bool,
+    /// How many sets it has room for, where there is an end.
+    room: Option<usize>,
     /// What it does not do although it was sent; then it does not answer either.
     lost: BTreeSet<&'static str>,
     /// What it knows nothing of before all of the zone is read; of all else it knows what is there, and compares that.
@@ -76,8 +80,10 @@ impl Server for Memory {
         let has = |of: &BTreeSet<&str>| names.iter().any(|name| of.contains(name.as_str()));
         let (refuses, loses) = (has(&self.refused), has(&self.lost));
         let forbids = self.forbidden.contains("") || has(&self.forbidden);
+        let new = patches.iter().filter(|patch| patch.before.is_none()).count();
+        let full = self.room.is_some_and(|room| new > 0 && state.sets.len() + new > room);
         state.writes.push(names);
-        if !refuses && !forbids {
+        if !refuses && !forbids && !full && !self.closed {
             for patch in patches.iter().filter(|patch| !self.lost.contains(patch.after.name.as_str())) {
                 state.sets.retain(|set| (&set.name, &set.of) != (&patch.after.name, &patch.after.of));
                 state.sets.push(patch.after.clone());
@@ -85,7 +91,9 @@ impl Server for Memory {
         }
         Box::pin(async move {
             match (refuses, loses) {
-                _ if forbids => Wrote::Closed("the key may not".to_owned()),
+                _ if self.closed => Wrote::Closed("it takes no such key".to_owned()),
+                _ if full => Wrote::Full("it is full".to_owned()),
+                _ if forbids => Wrote::Denied("the key may not".to_owned()),
                 (true, _) => Wrote::Refused("it does not like one of them".to_owned()),
                 (false, true) => Wrote::Unsure("it did not answer".to_owned()),
                 (false, false) => Wrote::Done,
@@ -244,27 +252,53 @@ async fn what_is_new_and_what_is_changed_go_apart_where_the_server_wants_that() 
 }
 
 #[tokio::test]
-async fn a_key_that_may_not_write_is_told_for_all_and_tried_a_few_times() {
+async fn a_key_that_is_none_is_told_for_all_and_sent_once() {
     let all = names(64);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    for at_once in [1, 20, 1000] {
+        let (became, state) = written(Memory { at_once, closed: true, ..Memory::default() }, &all).await;
+        let told = |one: &Result<(), Refusal>| matches!(one, Err(Refusal::Refused { why }) if why == "it takes no such key");
+        assert!(became.iter().all(told), "{became:?}");
+        assert_eq!(state.lock().unwrap().writes.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_may_write_no_name_is_told_for_all_and_not_tried_for_each() {
+    let all = names(99);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let (became, state) =
         written(Memory { at_once: 1000, forbidden: BTreeSet::from([""]), ..Memory::default() }, &all).await;
     let told =
         |one: &Result<(), Refusal>| matches!(one, Err(Refusal::Refused { why }) if why == "the key may not");
     assert!(became.iter().all(told), "{became:?}");
-    // Divided six times, and then two more alone.
-    let writes = state.lock().unwrap().writes.len();
-    assert!(writes <= 10, "{writes}");
+    // Twenty alone, and what was divided on the way to them.
+    let writes = &state.lock().unwrap().writes;
+    assert_eq!(writes.iter().filter(|names| names.len() == 1).count(), 20);
+    assert!(writes.len() < 50, "{}", writes.len());
 }
 
 #[tokio::test]
-async fn a_name_that_the_key_may_not_write_holds_no_other() {
+async fn names_that_the_key_may_not_write_hold_no_other() {
     let all = names(64);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let forbidden = BTreeSet::from(["h00.example.com", "h01.example.com", "h40.example.com"]);
+    // Those that come first are the worst.
+    let forbidden: Vec<String> = (0..19).map(|at| format!("h{at:02}.example.com")).collect();
+    let forbidden: BTreeSet<&'static str> =
+        forbidden.into_iter().map(|name| &*Box::leak(name.into_boxed_str())).collect();
     let (became, _) = written(Memory { at_once: 1000, forbidden, ..Memory::default() }, &all).await;
     let refused: Vec<usize> = (0..64).filter(|at| became[*at].is_err()).collect();
-    assert_eq!(refused, [0, 1, 40]);
+    assert_eq!(refused, (0..19).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_zone_that_is_full_takes_what_it_has_room_for_and_is_not_asked_for_each() {
+    let all = names(64);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let (became, state) = written(Memory { at_once: 1000, room: Some(21), ..Memory::default() }, &all).await;
+    let state = state.lock().unwrap();
+    assert_eq!((became.iter().filter(|one| one.is_ok()).count(), state.sets.len()), (21, 21));
+    assert!(state.writes.len() < 20, "{:?}", state.writes.len());
 }
 
 #[tokio::test]
@@ -296,7 +330,7 @@ async fn a_zone_that_is_much_larger_is_read_by_name() {
         records: vec!["192.0.2.9".into()],
         comments: Vec::new(),
     };
-    for (size, wholes, by_name) in [(2000, 2, 0), (2001, 0, 40)] {
+    for (size, wholes, by_name, together) in [(2000, 2, 0, 20), (2001, 0, 14, 7)] {
         let server = Memory { at_once: 100, ..Memory::default() };
         let state = Arc::clone(&server.state);
         state.lock().unwrap().sets = (0..size).map(other).collect();
@@ -304,7 +338,10 @@ async fn a_zone_that_is_much_larger_is_read_by_name() {
         zone.observe(&[], "uid").await.unwrap();
         state.lock().unwrap().reads.clear();
         let steps: Vec<Arc<Step>> = all.iter().map(|name| Arc::new(step(name))).collect();
-        assert_eq!(zone.write_together(&steps, "uid").await, Together::Each(vec![Ok(()); 20]));
+        let taken = zone.transaction(&steps);
+        assert_eq!(taken, (0..together).collect());
+        let wrote = zone.write_together(&steps[..together], "uid").await;
+        assert_eq!(wrote, Together::Each(vec![Ok(()); together]));
         let reads = &state.lock().unwrap().reads;
         let whole = reads.iter().filter(|at| at.is_none()).count();
         assert_eq!((whole, reads.len() - whole), (wholes, by_name), "{size}");

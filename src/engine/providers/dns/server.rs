@@ -133,8 +133,12 @@ pub(super) struct Patch {
 pub(super) enum Wrote {
     Done,
     Refused(String),
-    /// Refused, and so will be all else that is written with this key, or to this zone.
+    /// Refused, and so is all else that is written with this key, or to this zone.
     Closed(String),
+    /// The key may not write something of this; it may be allowed to write something else.
+    Denied(String),
+    /// The zone has no room for a new set.
+    Full(String),
     /// Not done: what it was decided by is another one by now.
     Changed(String),
     /// Not done, and the server asks to come again.

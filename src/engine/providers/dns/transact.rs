@@ -14,11 +14,12 @@ use crate::providers::{Refusal, Together};
 
 /// From how many names on the whole zone is read, and not one name after the other: where it has no more than so many sets
 /// for each of them.
-const WHOLE: usize = 8;
+pub(super) const WHOLE: usize = 8;
 const SETS_A_NAME: usize = 100;
 
-/// How often a server refuses the key or the zone before kwo takes it at its word, where it did not take one write.
-const REFUSALS: usize = 3;
+/// How many single sets in a row a server denies the key before kwo takes it that it denies all of them. One that may not
+/// write some names still writes the others.
+const DENIALS: usize = 20;
 
 /// What is to stand there after a write.
 pub(super) struct Next {
@@ -38,19 +39,22 @@ pub(super) struct Move<'m> {
 
 type Decide<'m> = dyn Fn(&Content, Option<&RecordSet>) -> Result<Option<Next>, Refusal> + Send + Sync + 'm;
 
-/// Whether a server lets kwo write at all.
+/// What a server said that is true for later writes of the run, too.
 #[derive(Debug, Default)]
 pub(super) struct Welcome {
-    refusals: usize,
-    wrote: bool,
-    /// Why nobody writes there any more in this run.
+    /// How many single sets it denied the key, one after the other.
+    denials: usize,
+    /// Why nobody writes there any more.
     closed: Option<String>,
+    /// Why nothing new is made there any more.
+    full: Option<String>,
 }
 
 impl Welcome {
-    fn refused(&mut self, why: &str) {
-        self.refusals += 1;
-        if !self.wrote && self.refusals >= REFUSALS {
+    /// A single set was denied.
+    fn denied(&mut self, why: &str) {
+        self.denials += 1;
+        if self.denials >= DENIALS {
             self.closed = Some(why.to_owned());
         }
     }
@@ -76,8 +80,7 @@ impl Zone {
                     let why = format!("{} is no name of the zone {}", outside.name, self.name);
                     Together::Each(vec![Err(Refusal::Refused { why })])
                 }
-                // Each is written by itself, which says why not.
-                _ => Together::Each(Vec::new()),
+                _ => Together::divided(moves.iter().map(|one| is_inside(one.name, &self.name)).collect()),
             };
         }
         let _turn = self.turn.lock().await;
@@ -97,15 +100,15 @@ impl Zone {
                 Ok(there) => there,
                 Err(refusal) => return all(&refusal),
             };
-            let decided = Decided::of(moves, &content);
-            let Decided { mut became, places, patches } = decided;
+            let full = self.welcome().full.clone();
+            let Decided { mut became, places, patches } = Decided::of(moves, &content, full.as_deref());
             if patches.is_empty() {
                 return Together::Each(became);
             }
             let apart = patches.iter().filter(|patch| self.server.goes_apart(patch));
             let apart: Vec<&str> = apart.map(|patch| patch.after.name.as_str()).collect();
             if !apart.is_empty() && apart.len() < patches.len() {
-                return Together::Divided(moves.iter().map(|one| apart.contains(&one.name)).collect());
+                return Together::divided(moves.iter().map(|one| apart.contains(&one.name)).collect());
             }
             let began = Instant::now();
             let wrote = self.server.write(&patches).await;
@@ -114,16 +117,28 @@ impl Zone {
             }
             let first = places[0];
             let unsure = match wrote {
-                Wrote::Refused(_) | Wrote::Closed(_) | Wrote::Changed(_) if patches.len() > 1 => {
+                Wrote::Closed(why) => {
+                    self.welcome().closed = Some(why.clone());
+                    places.iter().for_each(|at| became[*at] = Err(Refusal::Refused { why: why.clone() }));
+                    return Together::Each(became);
+                }
+                Wrote::Refused(_) | Wrote::Denied(_) | Wrote::Full(_) | Wrote::Changed(_)
+                    if patches.len() > 1 =>
+                {
                     let half = places[patches.len() / 2];
-                    return Together::Divided((0..moves.len()).map(|at| at < half).collect());
+                    return Together::divided((0..moves.len()).map(|at| at < half).collect());
                 }
                 Wrote::Refused(why) => {
                     became[first] = Err(Refusal::Refused { why });
                     return Together::Each(became);
                 }
-                Wrote::Closed(why) => {
-                    self.welcome().refused(&why);
+                Wrote::Denied(why) => {
+                    self.welcome().denied(&why);
+                    became[first] = Err(Refusal::Refused { why });
+                    return Together::Each(became);
+                }
+                Wrote::Full(why) => {
+                    self.welcome().full = Some(why.clone());
                     became[first] = Err(Refusal::Refused { why });
                     return Together::Each(became);
                 }
@@ -141,7 +156,7 @@ impl Zone {
                 }
                 Wrote::Unsure(why) => Some(why),
                 Wrote::Done => {
-                    self.welcome().wrote = true;
+                    self.welcome().denials = 0;
                     if compared {
                         return Together::Each(became);
                     }
@@ -171,6 +186,11 @@ impl Zone {
         }
     }
 
+    /// Is the whole zone read for so many names?
+    pub(super) fn reads_whole(&self, names: usize) -> bool {
+        names >= WHOLE && self.seen() <= names * SETS_A_NAME
+    }
+
     /// All that these moves depend on, and whether a write fails once that is no longer so. What a server recalls is
     /// `doubted` where it did not say what became of a write.
     async fn there<'m>(
@@ -182,7 +202,7 @@ impl Zone {
         let recall = |one: &Move<'_>| self.server.recall(one.of, one.name);
         let recalled = || moves.iter().map(|one| recall(one)).collect::<Option<Vec<_>>>();
         let lacks = moves.iter().filter(|one| recall(one).is_none()).count();
-        let is_cheap = lacks >= WHOLE && self.seen() <= lacks * SETS_A_NAME;
+        let is_cheap = self.reads_whole(lacks);
         let mut read = Vec::new();
         if is_cheap || doubted && moves.len() > 1 {
             read = self.read(None).await?;
@@ -221,13 +241,18 @@ struct Decided {
 }
 
 impl Decided {
-    fn of(moves: &[Move<'_>], content: &Content) -> Decided {
+    /// By what is there. Where the zone is full, nothing new is made.
+    fn of(moves: &[Move<'_>], content: &Content, full: Option<&str>) -> Decided {
         let mut decided =
             Decided { became: vec![Ok(()); moves.len()], places: Vec::new(), patches: Vec::new() };
         for (at, Move { of, name, decide }) in moves.iter().enumerate() {
             let before = content.there(of, name).cloned();
             match decide(content, before.as_ref()) {
                 Ok(None) => {}
+                Ok(Some(_)) if before.is_none() && full.is_some() => {
+                    let why = full.unwrap_or_default().to_owned();
+                    decided.became[at] = Err(Refusal::Refused { why });
+                }
                 Ok(Some(Next { set: after, writes_records })) => {
                     decided.places.push(at);
                     decided.patches.push(Patch { before, after, writes_records });

@@ -134,13 +134,15 @@ pub(super) enum No {
     Token(String),
     /// What was seen is no longer so.
     Changed(String),
+    /// There is no room for more records.
+    Full(String),
     /// Anything else.
     Other(String),
 }
 
 impl No {
     pub(super) fn why(self) -> String {
-        let (No::Token(why) | No::Changed(why) | No::Other(why)) = self;
+        let (No::Token(why) | No::Changed(why) | No::Full(why) | No::Other(why)) = self;
         why
     }
 }
@@ -191,7 +193,7 @@ fn refused(status: StatusCode, errors: &[Fault], (server, zone, right): (&str, &
         return No::Changed(format!("{server} answers {status}{said}"));
     }
     if has(&[FULL]) {
-        return No::Other(format!(
+        return No::Full(format!(
             "the plan of the zone {zone} has room for no more records{said}; lower `ceiling` under `dns.zones`, or give a \
              tenant a wildcard for all its names"
         ));
@@ -236,7 +238,7 @@ mod tests {
             (400, fault(81058), "changed", "answers 400 Bad Request: so (81058)"),
             (404, fault(81044), "changed", "answers 404 Not Found: so (81044)"),
             (400, fault(81053), "other", "answers 400 Bad Request: so (81053)"),
-            (400, fault(81045), "other", "has room for no more records: so (81045)"),
+            (400, fault(81045), "full", "has room for no more records: so (81045)"),
             (200, fault(81058), "changed", "answers 200 OK: so (81058)"),
             (
                 200,
@@ -251,6 +253,7 @@ mod tests {
             let is = match &no {
                 No::Token(_) => "token",
                 No::Changed(_) => "changed",
+                No::Full(_) => "full",
                 No::Other(_) => "other",
             };
             let why = no.why();

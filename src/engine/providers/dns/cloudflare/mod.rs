@@ -318,6 +318,7 @@ impl Cloudflare {
             }
             Err(No::Token(why)) => Wrote::Closed(why),
             Err(No::Changed(why)) => Wrote::Changed(why),
+            Err(No::Full(why)) => Wrote::Full(why),
             Err(No::Other(why)) => Wrote::Refused(why),
         }
     }

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use kwo_planner::endings::word;
 use kwo_planner::tree::SmolStr;
 use serde::Deserialize;
@@ -342,6 +342,8 @@ impl Desec {
             Err(No::Other(why)) if answer.status.is_server_error() || answer.status.is_success() => {
                 Wrote::Unsure(why)
             }
+            // A token may have a policy for a name.
+            Err(No::Token(why)) if answer.status == StatusCode::FORBIDDEN => Wrote::Denied(why),
             Err(No::Token(why) | No::Missing(why)) => Wrote::Closed(why),
             Err(No::Changed(why)) => Wrote::Changed(why),
             Err(No::Other(why)) => Wrote::Refused(why),

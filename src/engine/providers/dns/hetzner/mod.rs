@@ -298,7 +298,9 @@ impl Hetzner {
                 wrote if at == 0 => return wrote,
                 // A part is done, so this is not what was decided by any more.
                 Wrote::Busy(why, _) | Wrote::NotSent(why) | Wrote::Unsure(why) => return Wrote::Unsure(why),
-                Wrote::Refused(why) | Wrote::Closed(why) => return Wrote::Refused(why),
+                Wrote::Refused(why) | Wrote::Closed(why) | Wrote::Denied(why) | Wrote::Full(why) => {
+                    return Wrote::Refused(why);
+                }
                 Wrote::Changed(why) => return Wrote::Changed(why),
             }
         }

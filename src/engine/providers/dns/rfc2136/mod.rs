@@ -126,7 +126,15 @@ impl Rfc2136 {
         let mut known = self.known();
         match (&wrote, &mut *known) {
             (Wrote::Done, Some(seen)) => patches.iter().for_each(|patch| update::noted(seen, patch)),
-            (Wrote::Refused(_) | Wrote::Closed(_) | Wrote::Busy(..) | Wrote::NotSent(_), _) => {}
+            (
+                Wrote::Refused(_)
+                | Wrote::Closed(_)
+                | Wrote::Denied(_)
+                | Wrote::Full(_)
+                | Wrote::Busy(..)
+                | Wrote::NotSent(_),
+                _,
+            ) => {}
             (Wrote::Done | Wrote::Changed(_) | Wrote::Unsure(_), _) => *known = None,
         }
         wrote

@@ -194,7 +194,7 @@ fn became(line: &Line, zone: &str, rcode: Rcode) -> Wrote {
         Rcode::YXRRSET | Rcode::NXRRSET | Rcode::YXDOMAIN | Rcode::NXDOMAIN => {
             Wrote::Changed(format!("{server} has other records by now than kwo saw ({rcode})"))
         }
-        Rcode::REFUSED => Wrote::Closed(format!(
+        Rcode::REFUSED => Wrote::Denied(format!(
             "{server} refuses the update of {zone} (REFUSED); the key has to be allowed `update` there"
         )),
         Rcode::NOTAUTH | Rcode::NOTZONE => Wrote::Closed(format!(

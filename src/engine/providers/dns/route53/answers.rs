@@ -36,13 +36,15 @@ pub(super) enum No {
     Busy(String),
     /// What was seen is no longer so.
     Changed(String),
+    /// The key may not do it, or not with all that was named: a policy can be about names.
+    Denied(String),
     /// Anything else.
     Other(String),
 }
 
 impl No {
     pub(super) fn why(self) -> String {
-        let (No::Busy(why) | No::Changed(why) | No::Other(why)) = self;
+        let (No::Busy(why) | No::Changed(why) | No::Denied(why) | No::Other(why)) = self;
         why
     }
 }
@@ -90,7 +92,7 @@ fn refused(answer: &Answer, about: &About<'_>) -> No {
         _ if answer.is_busy() => No::Busy(format!("{server} answers {code}{shown}")),
         "AccessDenied" | "AccessDeniedException" | "NotAuthorized" => {
             let of = id.map_or("*".to_owned(), |id| format!("arn:{partition}:route53:::hostedzone/{id}"));
-            told(&format!("the access key has to be allowed `route53:{action}` on `{of}`"))
+            No::Denied(told(&format!("the access key has to be allowed `route53:{action}` on `{of}`")).why())
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" => told(
             "there is no such access key: let AWS_ACCESS_KEY_ID be the id of one that exists there and is active, and give \
@@ -242,7 +244,7 @@ mod tests {
                 403,
                 "AccessDenied",
                 "User: arn:aws:iam::1:user/kwo is not authorized",
-                "other",
+                "denied",
                 "not authorized; the access key has to be allowed `route53:ListResourceRecordSets` on \
                  `arn:aws:route53:::hostedzone/Z1`",
             ),
@@ -317,6 +319,7 @@ mod tests {
             let is = match &no {
                 No::Busy(_) => "busy",
                 No::Changed(_) => "changed",
+                No::Denied(_) => "denied",
                 No::Other(_) => "other",
             };
             let why = no.why();

@@ -360,7 +360,12 @@ impl Route53 {
                     batch.noted(seen);
                 }
             }
-            Wrote::Refused(_) | Wrote::Closed(_) | Wrote::Busy(..) | Wrote::NotSent(_) => {}
+            Wrote::Refused(_)
+            | Wrote::Closed(_)
+            | Wrote::Denied(_)
+            | Wrote::Full(_)
+            | Wrote::Busy(..)
+            | Wrote::NotSent(_) => {}
             Wrote::Changed(_) | Wrote::Unsure(_) => {
                 known.stale.extend(patches.iter().map(|patch| patch.after.name.clone()));
             }
@@ -389,6 +394,7 @@ impl Route53 {
             Err(No::Changed(why)) => Wrote::Changed(why),
             // Nobody says whether it was done.
             Err(No::Other(why)) if is_open(answer.status) => Wrote::Unsure(why),
+            Err(No::Denied(why)) => Wrote::Denied(why),
             // The key or the zone is at fault; of what was sent it says 400.
             Err(No::Other(why)) if answer.status != StatusCode::BAD_REQUEST => Wrote::Closed(why),
             Err(No::Other(why)) => Wrote::Refused(why),
