@@ -160,6 +160,19 @@ fn a_chart_refuses_what_kwo_would_refuse_and_rights_for_anybody_else() {
     refuses(&["--set=shedule=x"], "shedule");
     refuses(&["--set=files.kwo\\.yaml=x"], "kwo.yaml");
     refuses(&["--set=hook.enabled=true"], "settings.hook.secrets");
+    refuses(
+        &["--set=settings.repository.url=https://kwo:hunter2@git.example.com/r.git"],
+        "it has a password",
+    );
+    // What is taken out of the values would let in everybody, or keep nothing.
+    for (value, part) in [
+        ("hook.from=null", "from"),
+        ("networkPolicy.enabled=null", "enabled"),
+        ("state.persistent=null", "persistent"),
+    ] {
+        refuses(&[&HOOK[..], &[&format!("--set={value}")]].concat(), part);
+    }
+    refuses(&[&HOOK[..], &["--set-json=hook.from=[{}]"]].concat(), "hook");
     let rights = |text: &str| {
         let path = folder.path().join("rights.yaml");
         std::fs::write(&path, text).unwrap();
@@ -172,6 +185,16 @@ fn a_chart_refuses_what_kwo_would_refuse_and_rights_for_anybody_else() {
     );
     refuses(&[&rights(&format!("{printed}---\nkind: Secret\nmetadata: {{name: x}}\n"))], "none of the kinds");
     refuses(&[&rights("---\nkind: Namespace\n")], "there is no role in it");
+    let other = printed.replacen(
+        "kind: ClusterRole\nmetadata:\n  name: kwo-sync",
+        "kind: ClusterRole\nmetadata:\n  name: view",
+        1,
+    );
+    assert_ne!(other, printed);
+    refuses(&[&rights(&other)], "ClusterRole view is none of kwo-sync");
+    // A comment behind a separator hides no document.
+    let commented = helm.template(&[&rights(&printed.replace("---\n", "--- # next\n"))]).expect(0);
+    assert_eq!(objects(&commented.out).len(), objects(&helm.template(&[]).expect(0).out).len());
     refuses(&[&rights("a: [")], "no YAML");
 
     // In another namespace the rights are for the account there.
