@@ -88,7 +88,7 @@ fn a_role_of_a_namespace_is_for_its_deployer_and_for_nobody_else() {
     assert!(plan.contains("/roleName: theirs → "), "{plan}");
     assert_eq!(held(), [group.as_str(), &policy, &secrets]);
     let plan = world.kwo(&["plan", "--full"]).expect(5).out;
-    assert!(plan.contains(&format!("gives what {secrets} gives, which is held")), "{plan}");
+    assert!(plan.contains(&format!("it grants {secrets}, which is held")), "{plan}");
     gets_none();
     world.apply(&[&format!("--adopt={secrets}")]).expect(0);
     assert_eq!(role(true, &b)["token_policies"], json!(["kwo-deployer", "theirs"]), "nothing is taken away");
