@@ -24,7 +24,11 @@ fn after_a_small_change_only_what_it_touched_is_looked_at() {
     bench.write(&tenant(&name, 3));
     let ran = bench.apply(&["-v", "-o", "json", "--settle=0s"]).expect(0);
     assert_eq!(told(&ran)["looked_again"], json!({"objects": 1}), "{}", ran.err);
-    assert!(ran.err.contains("kwo looked again at 1 object and at the access to their namespaces"), "{}", ran.err);
+    assert!(
+        ran.err.contains("kwo looked again at 1 object and at the access to their namespaces"),
+        "{}",
+        ran.err
+    );
     // Every request has a line.
     let lists = |of: &str| {
         let asked = ran.err.lines().filter(|line| line.contains("?limit=") && line.contains(of));

@@ -98,6 +98,10 @@ fn a_certificate_is_for_the_tenants_hosts_and_no_secret_is_its_own() {
         .by("kwo-hosts"),
     ];
     let ways: Vec<Way> = ways.into_iter().chain(below_wildcards(certificate)).collect();
+    // The policy may still be in force as it was before it knew Secrets.
+    let dry_run = format!("{secrets}?dryRun=All");
+    let first = Way::create("a Secret", &dry_run, &tls("web-tls", "kubernetes.io/tls")).by("kwo-hosts");
+    world.closes(crate::escapes::world::Who::Owner, &first);
     world.works_for_an_admin(&ways);
     let answer = world.answer(
         crate::escapes::world::Who::Admin,
