@@ -144,7 +144,7 @@ fn a_tenants_names_end_with_it_and_come_back_as_they_were() {
         let (head, _) = with.split_once("tenants:\n").unwrap();
         std::fs::write(world.bench.path("roster.yaml"), format!("{head}tenants:\n{stays}")).unwrap();
         let ran = world.kwo(&undo).expect(64);
-        assert!(ran.err.contains("is not as the roster wants it"), "{}", ran.err);
+        assert!(ran.err.contains("differs from the roster"), "{}", ran.err);
         std::fs::write(world.bench.path("roster.yaml"), &with).unwrap();
         trap.kills(world, BEFORE, &undo);
         trap.kills(world, AFTER, &undo);
