@@ -112,6 +112,12 @@ fn looked(held: &Connection) -> Result<Facts, String> {
     if let Some(missing) = COLUMNS.iter().find(|name| !columns.contains(**name)) {
         return Err(format!("its table `kine` has no column `{missing}`, so it is no database of k3s"));
     }
+    if let Some(other) = runs(held).map_err(failed)? {
+        let other = one_line(&cut(&other, NAME)).into_owned();
+        return Err(format!(
+            "`{other}` in it has expressions that kine does not make, so it is no database of k3s"
+        ));
+    }
     let unsound = unsound(held).map_err(failed)?;
     if !unsound.is_empty() {
         return Err(format!("SQLite finds that {}", unsound.join("; ")));
@@ -133,6 +139,39 @@ fn looked(held: &Connection) -> Result<Facts, String> {
 fn columns(held: &Connection) -> rusqlite::Result<std::collections::BTreeSet<String>> {
     let mut asked = held.prepare("SELECT name FROM pragma_table_xinfo('kine') WHERE hidden = 0")?;
     asked.query_map([], |row| row.get(0))?.collect()
+}
+
+/// A table or an index with expressions, which an integrity check would run for each row. kine makes one index of a part of
+/// the rows, by comparisons alone.
+fn runs(held: &Connection) -> rusqlite::Result<Option<String>> {
+    let computed = "SELECT s.name FROM sqlite_schema s, pragma_table_xinfo(s.name) x WHERE s.type = 'table' AND x.hidden <> 0
+        UNION ALL
+        SELECT s.name FROM sqlite_schema s, pragma_index_xinfo(s.name) x WHERE s.type = 'index' AND x.cid = -2 LIMIT 1";
+    if let Some(found) = held.query_row(computed, [], |row| row.get(0)).optional()? {
+        return Ok(Some(found));
+    }
+    let mut asked = held.prepare("SELECT name, type, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+    let mut rows = asked.query([])?;
+    while let Some(row) = rows.next()? {
+        let (kind, sql) = (row.get_ref(1)?.as_bytes()?, row.get_ref(2)?.as_bytes()?);
+        let runs = match kind {
+            b"table" => at(sql, b"CHECK").is_some(),
+            _ => at(sql, b"WHERE").and_then(|from| sql.get(from..)).is_some_and(|part| {
+                ["(", "LIKE", "GLOB", "MATCH", "REGEXP"]
+                    .iter()
+                    .any(|word| at(part, word.as_bytes()).is_some())
+            }),
+        };
+        if runs {
+            return row.get(0).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Where a word is in SQL, however it is written.
+fn at(sql: &[u8], word: &[u8]) -> Option<usize> {
+    sql.windows(word.len()).position(|part| part.eq_ignore_ascii_case(word))
 }
 
 /// What SQLite finds wrong in it.

@@ -192,6 +192,30 @@ fn a_database_that_is_none_is_refused() {
         ),
         (database(&format!("CREATE TABLE kine ({table})")), "is empty"),
         (
+            database(&format!("CREATE TABLE kine ({table}, cHeCk (length(hex(name)) < 9))")),
+            "`kine` in it has expressions that kine does not make",
+        ),
+        (
+            database(&format!("CREATE TABLE kine ({table}, more AS (hex(name)))")),
+            "`kine` in it has expressions",
+        ),
+        (
+            database(&format!("CREATE TABLE kine ({table}); CREATE INDEX i ON kine (hex(name))")),
+            "`i` in it has expressions",
+        ),
+        (
+            database(&format!(
+                "CREATE TABLE kine ({table}); CREATE INDEX i ON kine (id) WHERE hex(name) > 1"
+            )),
+            "`i` in it has expressions",
+        ),
+        (
+            database(&format!(
+                "CREATE TABLE kine ({table}); CREATE INDEX i ON kine (id) WHERE name != 'compact_rev_key' AND id != 0"
+            )),
+            "is empty",
+        ),
+        (
             database(
                 "CREATE TABLE kine (id INTEGER, name TEXT GENERATED ALWAYS AS (printf('%.*c', id, 'x')))",
             ),
