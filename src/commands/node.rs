@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::print::{report, talk};
 use super::signals;
 use crate::cli::{Node, NodeBackup, NodeRestore};
-use crate::report::node::{BackedUp, Restorable, silent};
+use crate::report::node::{BackedUp, Restorable};
 use kwo_engine::archive::{Identities, Recipient};
 use kwo_engine::backup::{BackupError, Machine, Wanted, check, make, unpack};
 use kwo_engine::failure::{Exit, Failure};
@@ -43,11 +43,6 @@ async fn backup(args: NodeBackup) -> Result<Exit, Failure> {
     let made = made.map_err(|error| not_made(&error))?;
     let shown = BackedUp::new(&made);
     report(&shown, output)?;
-    if let Some(ago) = silent(made.checked.manifest.database.written, Timestamp::now()) {
-        talk(&format!(
-            "k3s wrote to this database last {ago} ago; if k3s runs, it has its objects elsewhere, and this backup lacks them\n"
-        ));
-    }
     if let Some(why) = &made.not_removed {
         talk(&format!("older backups stay: {}\n", kwo_planner::plain::one_line(why)));
     }

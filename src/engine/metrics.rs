@@ -122,8 +122,8 @@ fn text(
 /// When the newest backup in this folder was made. A folder that is not there has none; of one that cannot be read, no number
 /// is right.
 fn backed_up(folder: &Path) -> Option<f64> {
-    match newest(folder) {
-        Ok(made) => Some(made.map_or(0.0, seconds)),
+    match newest(folder, Timestamp::now()) {
+        Ok(found) => Some(found.made.map_or(0.0, seconds)),
         Err(error) if error.kind() == ErrorKind::NotFound => Some(0.0),
         Err(_) => None,
     }

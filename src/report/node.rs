@@ -15,8 +15,6 @@ use serde::Serialize;
 use super::printed::Report;
 use super::style::{CREATE, HOLD, LEFT, STRONG};
 
-/// How long a running k3s writes nothing, at most. It renews its leases every few seconds.
-const SILENT: SignedDuration = SignedDuration::from_hours(1);
 /// How many kinds are told; the JSON form has all.
 const MOST: usize = 12;
 
@@ -59,7 +57,7 @@ pub struct BackedUp {
     contents: Contents,
     /// Older backups that were removed.
     removed: Vec<String>,
-    /// How many backups of this node are in the folder now.
+    /// How many whole backups of this node are in the folder now.
     kept: usize,
 }
 
@@ -198,10 +196,16 @@ impl Report for BackedUp {
             0 => String::new(),
             some => format!("; removed {}", counted(some, "older one", "older ones")),
         };
+        let read = match self.is_whole() {
+            true => "It was read back.",
+            false => {
+                "It was read back, but it lacks what a restore needs: its name says so, and kwo never removes it."
+            }
+        };
         let _ = writeln!(
             out,
-            "\nIt was read back. The folder holds {} of this node{removed}.",
-            counted(self.kept, "backup", "backups")
+            "\n{read} The folder holds {} of this node{removed}.",
+            counted(self.kept, "whole backup", "whole backups")
         );
         out
     }
@@ -227,7 +231,7 @@ impl Report for Restorable {
                 out,
                 "Its files are in {}, in the clear. Nothing on this machine uses them yet.\n\
                  The key says who can read a backup, and not who made it: use one only from a place that you trust.\n\
-                 On the node, as root, one after the other as long as none fails:\n",
+                 On the node, with this folder at the same path, as root, one after the other as long as none fails:\n",
                 one_line(to)
             );
         }
@@ -242,7 +246,7 @@ impl Report for Restorable {
     }
 }
 
-/// What puts the files in place. What is there is moved away or kept beside it, and nothing is deleted.
+/// What puts the files in place. What is there is moved away or kept beside it; the folder alone is deleted, at the end.
 fn commands(folder: &Path, checked: &Checked, now: Timestamp) -> Vec<String> {
     let folder = folder.display().to_string();
     let put = |top: &str, to: &str| {
@@ -268,14 +272,9 @@ fn commands(folder: &Path, checked: &Checked, now: Timestamp) -> Vec<String> {
         commands.push("systemctl daemon-reload".to_owned());
     }
     commands.push("systemctl start k3s".to_owned());
+    // The token and all Secrets are in it.
+    commands.push(format!("rm -r {}", shell_word(&folder)));
     commands
-}
-
-/// A time that is as long ago that a running k3s would have written since.
-#[must_use]
-pub fn silent(written: Option<Timestamp>, now: Timestamp) -> Option<String> {
-    let age = now.duration_since(written?);
-    (age > SILENT).then(|| span(age))
 }
 
 /// A time span in the biggest unit that says something.

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Component, Path};
 
 use kwo_planner::plain::counted;
 use rustix::fs::OFlags;
@@ -14,14 +14,19 @@ use super::error::BackupError;
 use super::limits;
 use super::manifest::{LeftOut, check};
 use super::place::{CONFIG, Machine, Server, UNIT, UNITS};
-use crate::providers::{Astray, in_root};
+use crate::providers::{Astray, in_root, machine_folder};
 
 /// What of the folder `server` is kept. The manifests say which parts of k3s are not wanted, too.
 const OF_SERVER: [&str; 5] = ["token", "agent-token", "cred", "manifests", "tls"];
 /// The token, as it is called in a backup.
 const TOKEN: &str = "data/server/token";
-/// What of `/etc/rancher` is kept. The password is what the server knows a node by that joins again.
-const OF_CONFIG: [&str; 4] = ["k3s/config.yaml", "k3s/config.yaml.d", "k3s/registries.yaml", "node/password"];
+/// What of `/etc/rancher` is kept, the configuration of k3s as a whole: it may name any file there. The password is what the
+/// server knows a node by that joins again.
+const OF_CONFIG: [&str; 2] = ["k3s", "node/password"];
+/// The configuration of k3s, as it is called in a backup.
+const K3S: &str = "etc/k3s/";
+/// The kubeconfig that k3s writes there.
+const KUBECONFIG: &str = "etc/k3s/k3s.yaml";
 
 /// A file that is to be kept.
 pub(super) struct Gathered {
@@ -47,13 +52,20 @@ pub(super) fn gather(machine: &Machine, server: &Server) -> Result<Files, Backup
     let below = OF_CONFIG.map(|path| (format!("{CONFIG}/{path}"), format!("etc/{path}")));
     let units = UNIT.map(|path| (format!("{UNITS}/{path}"), format!("unit/{path}")));
     for (path, name) in below.into_iter().chain(units) {
-        match in_root(&machine.root, Path::new(&path), None) {
+        // A folder on the way may be a link to one within the root, and the configuration is one itself.
+        let full = match name == K3S.trim_end_matches('/') {
+            true => in_root(&machine.root, &Path::new(&path).join("x"), None)
+                .map(|below| below.with_file_name("")),
+            false => in_root(&machine.root, Path::new(&path), None),
+        };
+        match full {
             Ok(full) => found.take(&full, &name, 0)?,
             Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound => {}
             Err(Astray::Io(error)) => return Err(BackupError::io("read", Path::new(&path), error)),
             Err(Astray::Link(why)) => found.leave_out(&name, why),
         }
     }
+    found.named(machine, server)?;
     for path in &server.elsewhere {
         found.leave_out(&path.display().to_string(), "it is elsewhere; copy it by hand");
     }
@@ -75,6 +87,25 @@ impl Files {
 
     fn leave_out(&mut self, path: &str, why: impl Into<String>) {
         self.left_out.push(LeftOut { path: path.to_owned(), why: why.into() });
+    }
+
+    /// Takes what the API server is told to read of the folder `server` beside what is kept of it anyway.
+    fn named(&mut self, machine: &Machine, server: &Server) -> Result<(), BackupError> {
+        for path in &server.needed {
+            let Ok(rest) = Path::new(path).strip_prefix(server.named.join("server")) else { continue };
+            let plain = rest.components().all(|part| matches!(part, Component::Normal(_)));
+            let first = rest.iter().next().and_then(|first| first.to_str()).unwrap_or("db");
+            // The database is copied, and never read as a file.
+            if !plain || first == "db" || OF_SERVER.contains(&first) {
+                continue;
+            }
+            // What cannot be reached is missing, and is told as that.
+            let Ok(full) = machine_folder(&machine.root, Path::new(path)) else { continue };
+            if !fs::symlink_metadata(&full).is_ok_and(|found| found.is_dir()) {
+                self.take(&full, &format!("data/server/{}", rest.display()), 0)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes a file, or what is in a folder.
@@ -111,6 +142,10 @@ impl Files {
             self.leave_out(path, "it is a symbolic link, and kwo follows none");
         } else if !found.is_file() {
             self.leave_out(path, "it is no regular file");
+        } else if path == KUBECONFIG {
+            self.leave_out(path, "k3s writes it again");
+        } else if path.starts_with(K3S) && found.len() > limits::FILE {
+            self.leave_out(path, format!("it is longer than {} MiB", limits::FILE / limits::MIB));
         } else {
             match read(full) {
                 Ok((mode, bytes)) => return self.add(path, mode, bytes),

@@ -21,6 +21,8 @@ use crate::regular;
 /// What the names of backups begin and end with.
 const PREFIX: &str = "kwo-node-";
 const SUFFIX: &str = ".tar.zst.age";
+/// What stands before that in the name of one that lacks something. No such one counts as a backup.
+const LACKING: &str = "-lacking";
 /// How the time is written in a name.
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 /// What half backups end with. They begin with a dot, and nobody takes them for backups.
@@ -29,21 +31,34 @@ const HALF: &str = ".part";
 const MOST: usize = 10_000;
 /// How many seconds a name may be ahead of the time, where others are taken.
 const AHEAD: i64 = 1000;
+/// How far the clock of whoever made a backup may be ahead.
+const AHEAD_OF_NOW: SignedDuration = SignedDuration::from_hours(24);
 
-/// When the newest backup in a folder was made, of whichever node, by the names alone. Nothing where there is none.
+/// What the names of the backups in a folder say.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Newest {
+    /// When the newest one was made.
+    pub made: Option<Timestamp>,
+    /// A time that is still to come: a clock was wrong when that one was made. It does not count.
+    pub ahead: Option<Timestamp>,
+}
+
+/// When the newest whole backup in a folder was made, of whichever node, by the names alone.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn newest(folder: &Path) -> io::Result<Option<Timestamp>> {
-    let mut newest = None;
+pub fn newest(folder: &Path, now: Timestamp) -> io::Result<Newest> {
+    let latest = now.saturating_add(AHEAD_OF_NOW).unwrap_or(now);
+    let mut newest = Newest::default();
     for entry in fs::read_dir(folder)?.take(MOST) {
         let entry = entry?;
         let name = entry.file_name().into_string().unwrap_or_default();
         let made = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
         let made = made.and_then(|rest| rest.rsplit_once('-')).and_then(|(_, time)| timed(time));
         // A copy that was never finished has nothing in it.
-        if made > newest && entry.metadata()?.is_file() && entry.metadata()?.len() > 0 {
-            newest = made;
+        let best = if made > Some(latest) { &mut newest.ahead } else { &mut newest.made };
+        if made > *best && entry.metadata()?.is_file() && entry.metadata()?.len() > 0 {
+            *best = made;
         }
     }
     Ok(newest)
@@ -118,12 +133,23 @@ impl Folder {
         made.map_err(|error| BackupError::io("write into", &self.path, error))
     }
 
-    /// Gives a whole one its name, safely on the disk: the first second from this time on that is free.
-    pub(super) fn end(&self, mut made: NamedTempFile, time: Timestamp) -> Result<PathBuf, BackupError> {
+    /// Gives one that was read back its name, safely on the disk: the first second from this time on that is free. One that
+    /// lacks something has a name that counts for nothing.
+    pub(super) fn end(
+        &self,
+        mut made: NamedTempFile,
+        time: Timestamp,
+        whole: bool,
+    ) -> Result<PathBuf, BackupError> {
         for ahead in 0..AHEAD {
             let time = time.saturating_add(SignedDuration::from_secs(ahead)).unwrap_or(time);
-            let name = format!("{PREFIX}{}-{}{SUFFIX}", self.node, time.strftime(TIME));
-            let name = self.path.join(name);
+            let named = |lacks: &str| {
+                self.path.join(format!("{PREFIX}{}-{}{lacks}{SUFFIX}", self.node, time.strftime(TIME)))
+            };
+            let (name, other) = if whole { (named(""), named(LACKING)) } else { (named(LACKING), named("")) };
+            if fs::symlink_metadata(other).is_ok() {
+                continue;
+            }
             let cannot = |error| BackupError::io("write", &name, error);
             match made.persist_noclobber(&name) {
                 Ok(_) => match settle(&name) {
@@ -144,7 +170,7 @@ impl Folder {
         })
     }
 
-    /// The backups of this node in it, the newest first.
+    /// The whole backups of this node in it, the newest first.
     pub(super) fn all(&self) -> Result<Vec<PathBuf>, BackupError> {
         let cannot = |error| BackupError::io("list", &self.path, error);
         let mut found = Vec::new();
@@ -160,7 +186,7 @@ impl Folder {
         Ok(found.into_iter().map(|name| self.path.join(name)).collect())
     }
 
-    /// Is it the name of a backup of this node?
+    /// Is it the name of a whole backup of this node?
     fn is_one(&self, name: &str) -> bool {
         let time = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(self.node.as_str()));
         let time = time.and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.strip_suffix(SUFFIX));

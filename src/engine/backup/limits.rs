@@ -21,6 +21,8 @@ pub(super) const HEAD: u64 = 64 * 1024;
 pub(super) const AROUND: u64 = 2 * 1024 * (FILES as u64 + 8);
 /// How much memory the unpacking may take, as a power of two.
 pub(super) const WINDOW: u32 = 27;
+/// How many files k3s may be told to read.
+pub(super) const NEEDED: usize = 1000;
 /// How deep folders are looked into.
 pub(super) const DEEPEST: usize = 8;
 /// What is left of the memory for everything else.

@@ -47,7 +47,7 @@ pub struct Made {
     pub removed: Vec<PathBuf>,
     /// Why an older one that is too many is still there.
     pub not_removed: Option<String>,
-    /// How many backups of this node are in the folder now.
+    /// How many whole backups of this node are in the folder now.
     pub kept: usize,
 }
 
@@ -97,10 +97,11 @@ pub fn make(wanted: &Wanted<'_>, told: Told<'_>) -> Result<Made, BackupError> {
     if told() {
         return Err(BackupError::Stopped);
     }
-    let file = folder.end(half, wanted.now)?;
+    let whole = checked.manifest.missing().is_empty();
+    let file = folder.end(half, wanted.now, whole)?;
     let (removed, not_removed) = retain(wanted, &folder, &file, &checked);
     // It is made, whatever the folder says by now.
-    let kept = folder.all().map_or(1, |all| all.len());
+    let kept = folder.all().map_or(usize::from(whole), |all| all.len());
     Ok(Made { file, checked, removed, not_removed, kept })
 }
 
@@ -145,6 +146,7 @@ fn manifest(
         data_dir: server.named.to_string_lossy().into_owned(),
         database: Database { kind: "sqlite".to_owned(), written },
         files,
+        needed: server.needed.clone(),
         left_out: found.left_out.clone(),
     }
 }

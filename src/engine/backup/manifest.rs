@@ -1,7 +1,8 @@
 //! What a backup says of itself. It stands in front of everything else, so that a reader knows what has to come, and how long
 //! it is, before it reads that.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use kwo_planner::plain::counted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct Manifest {
     pub database: Database,
     /// The files, in the order in which they follow; the database is one of them.
     pub files: Vec<KeptFile>,
+    /// The files of the node that k3s' API server is told to read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed: Vec<String>,
     /// What is not in it.
     pub left_out: Vec<LeftOut>,
 }
@@ -73,6 +77,12 @@ pub struct LeftOut {
     pub why: String,
 }
 
+/// How long a running k3s writes nothing, at most. It renews its leases every few seconds.
+const SILENT: SignedDuration = SignedDuration::from_hours(1);
+/// Why a file is missing that the API server is told to read.
+const UNREAD: &str = "k3s tells the API server to read this file, and the API server does not start without it; keep it in \
+                      /etc/rancher/k3s, which a backup holds";
+
 /// What k3s needs beside its objects, and what happens without it.
 const NEEDED: [(&str, &str); 3] = [
     (
@@ -97,20 +107,48 @@ impl Manifest {
             true => self.files.iter().any(|file| file.path.starts_with(path)),
             false => self.files.iter().any(|file| file.path == path && file.size > 0),
         };
-        NEEDED
-            .iter()
-            .filter(|(path, _)| !there(path))
-            .map(|(path, why)| LeftOut { path: (*path).to_owned(), why: (*why).to_owned() })
-            .collect()
+        let one = |path: &str, why: &str| LeftOut { path: path.to_owned(), why: why.to_owned() };
+        let mut missing: Vec<LeftOut> =
+            NEEDED.iter().filter(|(path, _)| !there(path)).map(|(path, why)| one(path, why)).collect();
+        missing.extend(self.needed.iter().filter(|path| !self.has(path)).map(|path| one(path, UNREAD)));
+        if let Some(silent) = self.silent() {
+            let ago = counted(silent.as_hours().unsigned_abs(), "hour", "hours");
+            let why = format!(
+                "k3s wrote to this database last {ago} before the backup; if k3s ran, it has its objects elsewhere"
+            );
+            missing.push(one(DATABASE, &why));
+        }
+        missing
+    }
+
+    /// How long k3s had written nothing, if that is so long that it perhaps uses another database.
+    fn silent(&self) -> Option<SignedDuration> {
+        Some(self.time.duration_since(self.database.written?)).filter(|age| *age > SILENT)
+    }
+
+    /// Is a file of the node in it, or what is in a folder?
+    fn has(&self, path: &str) -> bool {
+        let below = |folder: &str, top: &str| {
+            path.strip_prefix(folder)?.strip_prefix('/').map(|rest| format!("{top}/{rest}"))
+        };
+        let kept = below(self.data_dir.trim_end_matches('/'), "data")
+            .or_else(|| below("/etc/rancher", "etc"))
+            .or_else(|| below("/etc/systemd/system", "unit"));
+        let is = |file: &KeptFile, kept: &str| {
+            file.path.strip_prefix(kept).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        kept.is_some_and(|kept| self.files.iter().any(|file| is(file, &kept)))
     }
 
     /// Can that be what kwo writes? Nothing of what comes is read before this is asked.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.files.len() > limits::FILES + 1 {
-            return Err(format!(
-                "it has more than {}",
-                kwo_planner::plain::counted(limits::FILES, "file", "files")
-            ));
+            return Err(format!("it has more than {}", counted(limits::FILES, "file", "files")));
+        }
+        let named = |path: &String| path.starts_with('/') && path.len() <= limits::DATA_DIR;
+        if self.needed.len() > limits::NEEDED || !self.needed.iter().all(named) {
+            let most = counted(limits::NEEDED, "file", "files");
+            return Err(format!("k3s is told to read more than {most}, or one without a path"));
         }
         let dir = &self.data_dir;
         let plain = |part: &str| !matches!(part, "" | "." | "..");

@@ -1,5 +1,5 @@
 //! A backup of a node of k3s: its objects, and the files without which nobody can use them. It is one file,
-//! `kwo-node-NAME-TIME.tar.zst.age`, and it counts once it was read back. Of the node only the lock of a reader of its
+//! `kwo-node-NAME-TIME.tar.zst.age`, and it counts once it was read back and lacks nothing. Of the node only the lock of a reader of its
 //! database is taken; where k3s does not run, SQLite makes the index of its log beside it. `age`, `zstd` and `tar` open a
 //! backup where kwo is not at hand.
 
@@ -20,7 +20,7 @@ mod tests;
 mod unpack;
 
 pub use self::error::BackupError;
-pub use self::folder::newest;
+pub use self::folder::{Newest, newest};
 pub use self::kine::{Facts, KindCount};
 pub use self::make::{Made, Wanted, make};
 pub use self::manifest::{Database, FORMAT_VERSION, KeptFile, LeftOut, Manifest};

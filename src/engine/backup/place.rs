@@ -45,6 +45,8 @@ pub(super) struct Server {
     pub(super) database: PathBuf,
     /// Where something is said to k3s that no backup keeps.
     pub(super) elsewhere: Vec<PathBuf>,
+    /// The files that its API server does not start without.
+    pub(super) needed: Vec<String>,
 }
 
 impl Machine {
@@ -79,7 +81,8 @@ impl Machine {
         let kept = [Path::new("/").join(CONFIG), Path::new("/").join(UNITS)];
         let elsewhere = said.files().filter(|file| !kept.iter().any(|folder| file.starts_with(folder)));
         let elsewhere = elsewhere.map(Path::to_owned).collect();
-        Ok(Server { node: plain(&node), named, folder, database, elsewhere })
+        let needed = said.needed().into_iter().collect();
+        Ok(Server { node: plain(&node), named, folder, database, elsewhere, needed })
     }
 
     /// The name of the machine.

@@ -1,6 +1,7 @@
 //! What is said to k3s on a machine: in its configuration, by the words and variables of its unit, and in the files of
 //! variables that the unit reads. What is said there may be secret, so no message repeats more than the kind of it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -33,6 +34,20 @@ const ENDPOINT: Word = Word {
     variable: "K3S_DATASTORE_ENDPOINT",
 };
 
+/// The arguments of the API server; with the plus they come after those that were said before.
+const ARGS: &str = "kube-apiserver-arg";
+const MORE_ARGS: &str = "kube-apiserver-arg+";
+/// Arguments with a slash in front that name no file which has to be there.
+const NOT_READ: [&str; 7] = [
+    "audit-log-path",
+    "authorization-always-allow-paths",
+    "cert-dir",
+    "cors-allowed-origins",
+    "etcd-prefix",
+    "log-dir",
+    "log-file",
+];
+
 /// All that is said.
 #[derive(Default)]
 pub(super) struct Said {
@@ -56,6 +71,32 @@ impl Said {
             let mut found = self.documents.iter().rev().filter_map(|(_, value)| value[word.key].as_str());
             found.find(|text| !text.is_empty()).map(str::to_owned)
         })
+    }
+
+    /// The files that the API server is told to read. Without one of them it does not start.
+    pub(super) fn needed(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for (_, document) in &self.documents {
+            if !document[ARGS].is_null() {
+                found.clear();
+            }
+            for said in [&document[ARGS], &document[MORE_ARGS]] {
+                let one = said.as_str().into_iter();
+                let many = said.as_array().into_iter().flatten().filter_map(Value::as_str);
+                found.extend(one.chain(many).flat_map(paths));
+            }
+        }
+        for (_, words) in &self.words {
+            let mut rest = words.iter();
+            while let Some(word) = rest.next() {
+                match word.strip_prefix("--").and_then(|word| word.strip_prefix(ARGS)) {
+                    Some("") => found.extend(rest.next().into_iter().flat_map(|arg| paths(arg))),
+                    Some(more) => found.extend(more.strip_prefix('=').into_iter().flat_map(paths)),
+                    None => {}
+                }
+            }
+        }
+        found
     }
 
     /// Is it the database beside its data? The address of another one may have a password in it.
@@ -113,6 +154,23 @@ fn said<'w>(words: &'w [String], word: &Word) -> Option<&'w str> {
     found.map(|(_, value)| value).filter(|value| !value.is_empty())
 }
 
+/// The files that an argument of the API server names.
+fn paths(arg: &str) -> Vec<String> {
+    let Some((name, value)) = arg.trim_matches(QUOTES).split_once('=') else { return Vec::new() };
+    let name = name.trim_start_matches('-');
+    let parts: Vec<&str> = match name {
+        name if NOT_READ.contains(&name) => Vec::new(),
+        // A certificate, its key, and the names that they are for.
+        "tls-sni-cert-key" => value.split([',', ':']).collect(),
+        _ => vec![value],
+    };
+    let paths = parts.into_iter().map(|part| part.trim_matches(QUOTES)).filter(|part| part.starts_with('/'));
+    // Two slashes are one.
+    paths
+        .map(|part| Path::new(part).components().collect::<PathBuf>().to_string_lossy().into_owned())
+        .collect()
+}
+
 /// What kind of database an address is of, and nothing else of it.
 fn kind(endpoint: &str) -> &'static str {
     match endpoint.split_once("://").map_or("", |(scheme, _)| scheme) {
@@ -128,6 +186,24 @@ fn kind(endpoint: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_files_that_the_api_server_reads_are_known() {
+        let document = |text: &str| (PathBuf::from("c"), serde_yaml::from_str::<Value>(text).unwrap());
+        let said = |documents: &[&str], unit: &str| {
+            let documents = documents.iter().map(|text| document(text)).collect();
+            let words = vec![(PathBuf::from("u"), words(unit))];
+            Said { documents, words }.needed().into_iter().collect::<Vec<String>>()
+        };
+        assert_eq!(said(&["kube-apiserver-arg: authentication-config=/etc//a.yaml"], ""), ["/etc/a.yaml"]);
+        let many = "kube-apiserver-arg: [audit-policy-file=/p, audit-log-path=/l, etcd-prefix=/r, v=2, bare, \
+                    'tls-sni-cert-key=/c,/k:n.example', service-account-issuer=https://i]";
+        assert_eq!(said(&[many], ""), ["/c", "/k", "/p"]);
+        assert_eq!(said(&["kube-apiserver-arg: a=/a", "kube-apiserver-arg: [b=/b]"], ""), ["/b"]);
+        assert_eq!(said(&["kube-apiserver-arg: a=/a", "kube-apiserver-arg+: [b=/b]"], ""), ["/a", "/b"]);
+        let unit = "ExecStart=k3s server '--kube-apiserver-arg' 'x=/x' \"--kube-apiserver-arg=y=/y\"";
+        assert_eq!(said(&["{}"], unit), ["/x", "/y"]);
+    }
 
     #[test]
     fn what_a_unit_says_is_read_as_systemd_and_k3s_do() {

@@ -115,6 +115,25 @@ fn a_backup_that_is_well_is_read() {
     assert_eq!(missing, ["data/server/cred/", "data/server/tls/"]);
 }
 
+/// What the API server is told to read is in the backup, or is missing; and so are the objects where nobody wrote for long.
+#[test]
+fn what_k3s_does_not_start_without_is_missing() {
+    let mut one = Forged::new(&sound());
+    one.manifest["needed"] = json!([
+        "/etc/passwd",
+        "/etc/rancher",
+        "/var/lib/rancher/k3s/server/tok",
+        "/var/lib/rancher/k3s/server/token"
+    ]);
+    one.manifest["database"]["written"] = "2026-11-29T22:59:00Z".into();
+    let (bytes, keys) = one.bytes();
+    let missing = read(&bytes[..], bytes.len() as u64, &keys).unwrap().manifest.missing();
+    let paths: Vec<&str> = missing.iter().skip(2).map(|left| left.path.as_str()).collect();
+    assert_eq!(paths, ["/etc/passwd", "/etc/rancher", "/var/lib/rancher/k3s/server/tok", DATABASE]);
+    one.manifest["needed"] = vec!["/x"; 1001].into();
+    assert!(one.refused().contains("told to read more than"));
+}
+
 type Change = fn(&mut Forged);
 
 /// What an attacker changes, and what is said then.
@@ -309,8 +328,9 @@ fn a_token_that_changed_meanwhile_is_seen() {
 fn the_newest_backup_is_known_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    let found = || newest(folder.path()).unwrap().map(|time| time.to_string());
-    assert!(newest(&folder.path().join("none")).is_err());
+    let now: jiff::Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+    let found = || newest(folder.path(), now).unwrap().made.map(|time| time.to_string());
+    assert!(newest(&folder.path().join("none"), now).is_err());
     put("kwo-node-n-20300101T000000Z.tar.zst.age", "");
     put("kwo-node-n-20300101T000000Z.tar.zst", "x");
     put(".kwo-node-n:abc.part", "x");
@@ -319,5 +339,15 @@ fn the_newest_backup_is_known_by_its_name() {
     assert_eq!(found(), None);
     put("kwo-node-b-node-20261130T020000Z.tar.zst.age", "x");
     put("kwo-node-a-20261129T020000Z.tar.zst.age", "x");
+    // One that lacks something counts for nothing.
+    put("kwo-node-a-20261130T110000Z-lacking.tar.zst.age", "x");
     assert_eq!(found().as_deref(), Some("2026-11-30T02:00:00Z"));
+    assert_eq!(newest(folder.path(), now).unwrap().ahead, None);
+    // Neither does one of a clock that was wrong. Some hours are no such clock.
+    put("kwo-node-a-20261202T020000Z.tar.zst.age", "x");
+    assert_eq!(found().as_deref(), Some("2026-11-30T02:00:00Z"));
+    let ahead = newest(folder.path(), now).unwrap().ahead.map(|time| time.to_string());
+    assert_eq!(ahead.as_deref(), Some("2026-12-02T02:00:00Z"));
+    put("kwo-node-a-20261130T140000Z.tar.zst.age", "x");
+    assert_eq!(found().as_deref(), Some("2026-11-30T14:00:00Z"));
 }

@@ -187,12 +187,26 @@ fn backup(settings: &Settings) -> Check {
         return BACKUP.not_asked("the settings name no folder of backups under `backups`");
     };
     let folder = Path::new(folder.as_str());
-    match newest(folder) {
-        Ok(made) => aged(made, Timestamp::now()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => aged(None, Timestamp::now()),
+    let now = Timestamp::now();
+    match newest(folder, now) {
+        Ok(found) => ahead(aged(found.made, now), found.ahead, folder),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => aged(None, now),
         Err(error) => BACKUP
             .cannot_tell(format!("{}: {error}", folder.display()))
             .todo("look as root", format!("sudo ls -l {}", word(&folder.to_string_lossy()))),
+    }
+}
+
+/// Warns of a time that is still to come, where nothing worse is to be said.
+fn ahead(check: Check, ahead: Option<Timestamp>, folder: &Path) -> Check {
+    match ahead.filter(|_| check.outcome == super::Outcome::Ok) {
+        None => check,
+        Some(time) => BACKUP
+            .warning(format!(
+                "{}; one has a time that is still to come ({time:.0}), so the clock was wrong, and it does not count",
+                check.found
+            ))
+            .todo("see that the clock is right, and remove that one", format!("sudo ls -l {}", word(&folder.to_string_lossy()))),
     }
 }
 
@@ -329,7 +343,13 @@ mod tests {
         };
         assert_eq!(said(&folder.path().join("nothing")), Came::Failed);
         assert_eq!(said(&path), Came::CannotTell);
+        // Of a clock that was wrong, alone and beside another one.
         fs::write(folder.path().join("kwo-node-n-20990101T000000Z.tar.zst.age"), "x").unwrap();
+        assert_eq!(said(folder.path()), Came::Failed);
+        let name = format!("kwo-node-n-{}.tar.zst.age", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
+        fs::write(folder.path().join(name), "x").unwrap();
+        assert_eq!(said(folder.path()), Came::Warning);
+        fs::remove_file(folder.path().join("kwo-node-n-20990101T000000Z.tar.zst.age")).unwrap();
         assert_eq!(said(folder.path()), Came::Ok);
     }
 }

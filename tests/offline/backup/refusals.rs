@@ -192,10 +192,13 @@ fn only_backups_of_this_node_are_ever_removed_and_never_for_one_that_lacks_somet
         world.backups().into_iter().rfind(|file| file.metadata().is_ok_and(|meta| meta.len() > 1000));
     world.check(&newest.unwrap(), &[]).expect(5).says("but it lacks what a restore needs");
 
+    // Nor later, when a whole one counts those that are too many.
     fs::write(&token, kept).unwrap();
-    world.backup(&["--keep", "3"]).expect(0).says("removed 3 older ones");
+    world.backup(&["--keep", "3"]).expect(0).says("removed 2 older ones").says("holds 3 whole backups");
     let there = world.there();
-    assert!(!own[..3].iter().any(|name| there.contains(name)) && there.contains(&own[3]), "{there:?}");
+    assert!(!own[..2].iter().any(|name| there.contains(name)), "{there:?}");
+    assert!(own[2..].iter().all(|name| there.contains(name)), "{there:?}");
+    assert!(there.iter().any(|name| name.ends_with("Z-lacking.tar.zst.age")), "{there:?}");
     assert!(others.iter().all(|name| there.contains(name)), "{there:?}");
     assert!(
         there.contains(&old("node-1-20190101T000000Z")) && there.contains(&old("node-1-20190102T000000Z"))

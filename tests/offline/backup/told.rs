@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use testkit::k3s::has_a_secret;
 
-use crate::backup::world::{DATA, World};
+use crate::backup::world::{DATA, Says as _, World};
 use crate::cli::snapshot;
 
 #[test]
@@ -97,7 +97,9 @@ fn the_commands_of_a_restore_put_the_files_in_place_and_keep_the_old_ones() {
         assert!(done.success(), "{command}");
         ran += 1;
     }
-    assert_eq!(ran, 4, "{said}");
+    assert_eq!(ran, 5, "{said}");
+    // What was in the clear is gone.
+    assert!(!world.path("restored").exists());
     assert!(world.path(&format!("{DATA}/server/token")).is_file());
     let before = fs::read_dir(world.path(DATA)).unwrap().map(|entry| entry.unwrap().path());
     let before = before.filter(|path| path.to_string_lossy().contains("/server.before-2"));
@@ -149,16 +151,57 @@ fn data_is_found_where_k3s_has_it() {
 #[test]
 fn a_silent_database_is_told() {
     let world = World::new(3, 100);
-    world.backup(&[]).expect(0);
-    let said = |ran: &testkit::run::Ran| ran.err.contains("k3s wrote to this database last");
-    assert!(!said(&world.backup(&[]).expect(0)));
+    let said = |ran: &testkit::run::Ran| ran.out.contains("k3s wrote to this database last");
+    assert!(!said(&world.backup(&["--keep", "1"]).expect(0)));
+    let good = world.backups().remove(0);
     for name in ["state.db", "state.db-wal"] {
         let file = world.path(&format!("{DATA}/server/db/{name}"));
         if let Ok(file) = fs::File::options().write(true).open(file) {
-            file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(49 * 3600))
+            file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(99 * 1800))
                 .unwrap();
         }
     }
+    // It takes the place of none, then and later.
+    for made in [2, 3] {
+        let ran = world.backup(&["--keep", "1"]).expect(5);
+        assert!(said(&ran) && ran.out.contains("last 49 hours before the backup"), "{}", ran.out);
+        assert!(world.backups().len() == made && good.exists(), "{:?}", world.there());
+    }
+    world.check(world.backups().last().unwrap(), &[]).expect(5);
+}
+
+/// With `cluster.oidc` kwo itself makes the API server read a file beside k3s' configuration: k3s does not start without it.
+#[test]
+fn what_the_api_server_reads_is_in_the_backup_or_is_missing() {
+    let world = World::new(3, 100);
+    world.put("root/etc/rancher/k3s/authentication.yaml", "kind: AuthenticationConfiguration\n");
+    world.put("root/etc/rancher/k3s/pki/ca.crt", "c\n");
+    world.put("root/etc/rancher/k3s/k3s.yaml", "k\n");
+    world.put(&format!("{DATA}/server/psa.yaml"), "p\n");
+    symlink("pki/ca.crt", world.path("root/etc/rancher/k3s/link")).unwrap();
+    let config = |more: &str| {
+        let args = "kube-apiserver-arg:\n\
+                    - authentication-config=/etc/rancher/k3s/authentication.yaml\n\
+                    - admission-control-config-file=/var/lib/rancher/k3s/server/psa.yaml\n\
+                    - audit-log-path=/var/lib/rancher/k3s/server/logs/audit.log\n";
+        world.put("root/etc/rancher/k3s/config.yaml", &format!("{args}{more}"));
+    };
+    config("");
     let ran = world.backup(&[]).expect(0);
-    assert!(said(&ran) && ran.err.contains("2 days ago"), "{}", ran.err);
+    ran.says("etc/k3s/link: it is a symbolic link").says("etc/k3s/k3s.yaml: k3s writes it again");
+    let file = world.backups().remove(0);
+    let to = ["node", "restore", file.to_str().unwrap(), "--to", "restored", "--identity", "age.key"];
+    world.kwo(&to).expect(0);
+    for path in ["etc/k3s/authentication.yaml", "etc/k3s/pki/ca.crt", "data/server/psa.yaml"] {
+        assert!(world.path(&format!("restored/{path}")).is_file(), "{path}");
+    }
+    assert!(!world.path("restored/etc/k3s/k3s.yaml").exists());
+    // Not there, or where no backup looks.
+    config("- audit-policy-file=/etc/audit.yaml\n");
+    fs::remove_file(world.path("root/etc/rancher/k3s/authentication.yaml")).unwrap();
+    let ran = world.backup(&[]).expect(5);
+    ran.says("! /etc/audit.yaml: k3s tells the API server to read this file");
+    ran.says("! /etc/rancher/k3s/authentication.yaml: ");
+    let lacking = world.backups().into_iter().find(|file| file.to_str().unwrap().contains("Z-lacking.tar"));
+    world.check(&lacking.unwrap(), &[]).expect(5).says("! /etc/audit.yaml: ");
 }
