@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(told(&both).found, said);
         let new = told(&[read(r#"{"metadata":{"creationTimestamp":"2026-11-28T23:59:00Z"}}"#)]);
         assert_eq!(new.outcome, Outcome::Warning);
-        assert!(new.found.starts_with("b/a: it is not ready since 2026-11-28T23:59:00Z"), "{}", new.found);
+        assert!(new.found.starts_with("b/a: it is not ready since 2026-11-28 23:59:00 UTC"), "{}", new.found);
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ fn a_certificate_that_is_valid_says_for_how_long() {
     let late = r#","notAfter":"2026-12-31T11:00:00Z","renewalTime":"2026-11-27T12:00:00Z""#;
     let late = certificate("", &(ready("True", "") + late));
     assert_eq!(late.state, State::Failing);
-    assert_eq!(late.why.unwrap(), "the renewal was due at 2026-11-27T12:00:00Z and has not begun");
+    assert_eq!(late.why.unwrap(), "the renewal was due at 2026-11-27 12:00:00 UTC and has not begun");
     let ended = certificate("", &(ready("True", "") + r#","notAfter":"2026-11-29T11:00:00Z""#));
     assert_eq!((ended.state, ended.days_left), (State::Failing, Some(-1)));
 }
@@ -48,7 +48,7 @@ fn a_try_that_failed_is_told_with_its_reason_and_its_time_also_while_the_old_one
     assert_eq!((issued.state, issued.days_left), (State::Failing, Some(31)));
     assert_eq!(
         issued.why.unwrap(),
-        "cert-manager could not issue the certificate, last at 2026-11-29T11:59:00Z (3 times in a row): \
+        "cert-manager could not issue the certificate, last at 2026-11-29 11:59:00 UTC (3 times in a row): \
          The certificate request has failed:\\n\
          acme: rateLimited\\u{1b}[2J (Failed)"
     );
@@ -69,7 +69,7 @@ fn what_takes_longer_than_an_hour_has_failed_and_what_is_new_has_not() {
     assert_eq!(since("2026-11-29T11:30:00Z").state, State::Waiting);
     let long = since("2026-11-29T10:30:00Z");
     assert_eq!(long.state, State::Failing);
-    assert_eq!(long.why.unwrap(), "it is not ready since 2026-11-29T10:30:00Z: no Secret (DoesNotExist)");
+    assert_eq!(long.why.unwrap(), "it is not ready since 2026-11-29 10:30:00 UTC: no Secret (DoesNotExist)");
     // cert-manager does not run.
     let silent = certificate(r#""creationTimestamp":"2026-11-29T09:00:00Z""#, "");
     assert_eq!(silent.state, State::Failing);
@@ -102,7 +102,7 @@ fn an_issuer_that_is_not_ready_has_failed_at_once() {
     assert_eq!((issuer.state, issuer.called().as_str()), (State::Failing, "ClusterIssuer letsencrypt"));
     assert_eq!(
         issuer.why.unwrap(),
-        "it is not ready since 2026-11-29T11:59:00Z: no such account (ErrRegisterACMEAccount)"
+        "it is not ready since 2026-11-29 11:59:00 UTC: no such account (ErrRegisterACMEAccount)"
     );
     let rubbish =
         r#"{"status":{"conditions":["x",{"type":7},{"type":"Ready","status":"True"}],"notAfter":"soon"}}"#;

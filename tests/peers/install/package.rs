@@ -1,4 +1,4 @@
-//! What is given to people: the Debian package, the tarball, and the sums of both.
+//! What is given to people: the Debian package, the image, the tarball, and the sums of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
@@ -79,7 +79,8 @@ fn the_tarball_holds_all_and_what_is_made_is_the_same_twice() {
     assert_eq!(made.sums[0], made.sums[1]);
     let names: BTreeSet<&str> =
         made.sums[0].lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
-    assert_eq!(names, [&*tarball(), &*debian()].into());
+    let image = tarball().replace(".tar.gz", ".oci.tar");
+    assert_eq!(names, [&*tarball(), &*debian(), &*image].into());
     run(Command::new("sha256sum").args(["--check", "SHA256SUMS"]).current_dir(&made.dist));
     let to = tempfile::tempdir().unwrap();
     run(Command::new("tar").arg("-xzf").arg(made.dist.join(tarball())).current_dir(to.path()));

@@ -92,7 +92,12 @@ fn what_it_holds_is_found_and_held_against_the_cluster() {
             .unwrap_err()
             .contains("was changed after")
     );
-    assert!(entry.covers(&live.with("/metadata/uid", Tree::from("9"))).unwrap_err().contains("made anew"));
+    assert!(
+        entry
+            .covers(&live.with("/metadata/uid", Tree::from("9")))
+            .unwrap_err()
+            .contains("again after kwo archived it")
+    );
     assert!(entry.covers(&objects()[0]).unwrap_err().contains("another object"));
     // The controller that made it would make it again.
     let made_by: Vec<&str> = made.index().parts.iter().filter_map(|part| part.made_by.as_deref()).collect();

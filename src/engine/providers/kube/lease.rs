@@ -430,7 +430,7 @@ mod tests {
     #[test]
     fn a_lease_says_whose_it_is_by_whose_clock() {
         let spec = spec("node/7/ab");
-        let whose = "node/7/ab, since 2026-01-01T00:00:00Z by its own clock";
+        let whose = "node/7/ab, since 2026-01-01 00:00:00 UTC by its own clock";
         assert_eq!(
             told_of(&spec, true, Duration::ZERO),
             format!("{whose}; it is alive, because it renews the lock")
@@ -444,7 +444,7 @@ mod tests {
         assert_eq!(
             waited_for(&spec, Duration::from_secs(60)),
             format!(
-                "waiting up to 60 s for the lock of {whose}, renewed last at 2026-01-01T00:00:10Z by that clock; it is \
+                "waiting up to 60 s for the lock of {whose}, renewed last at 2026-01-01 00:00:10 UTC by that clock; it is \
                  free after 15 s without a renewal\n"
             )
         );
