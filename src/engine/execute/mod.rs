@@ -117,8 +117,8 @@ impl Brakes {
 }
 
 /// Does the plan, at most `concurrency` writes at a time; `told` hears of every result at once. Steps that a system writes
-/// together are one write. What got no answer is tried once more when all else is done, each step by itself. Where the system goes away for good, that is one fact and the run's end, and
-/// not one of each step.
+/// together are one write. What got no answer is tried once more when all else is done, each step by itself. Where the
+/// system goes away for good, that is one fact and the run's end, and not one of each step.
 pub async fn execute<P: Provider + ?Sized + 'static>(
     plan: &Plan,
     provider: &Arc<P>,

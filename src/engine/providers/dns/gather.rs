@@ -49,7 +49,7 @@ impl Zone {
             }
         }
         // What is looked at name by name is looked at for long, and somebody may write meanwhile.
-        if !self.server.remembers() && !self.reads_whole(taken.len()) {
+        if !self.server.remembers() && !self.is_worth_reading(taken.len()) {
             return taken.into_iter().take(WHOLE - 1).collect();
         }
         taken

@@ -152,6 +152,17 @@ async fn written(server: Memory, names: &[&str]) -> (Vec<Result<(), Refusal>>, A
     (became.into_iter().map(Option::unwrap).collect(), state)
 }
 
+/// A record of others.
+fn other(at: usize) -> RecordSet {
+    RecordSet {
+        name: format!("other-{at}.example.com").into(),
+        of: "A".into(),
+        ttl: 60,
+        records: vec!["192.0.2.9".into()],
+        comments: Vec::new(),
+    }
+}
+
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("h{at:02}")).collect()
 }
@@ -323,13 +334,6 @@ async fn nothing_is_decided_by_a_part_of_what_is_there() {
 async fn a_zone_that_is_much_larger_is_read_by_name() {
     let all = names(20);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let other = |at: usize| RecordSet {
-        name: format!("other-{at}.example.com").into(),
-        of: "A".into(),
-        ttl: 60,
-        records: vec!["192.0.2.9".into()],
-        comments: Vec::new(),
-    };
     for (size, wholes, by_name, together) in [(2000, 2, 0, 20), (2001, 0, 14, 7)] {
         let server = Memory { at_once: 100, ..Memory::default() };
         let state = Arc::clone(&server.state);
@@ -346,4 +350,22 @@ async fn a_zone_that_is_much_larger_is_read_by_name() {
         let whole = reads.iter().filter(|at| at.is_none()).count();
         assert_eq!((whole, reads.len() - whole), (wholes, by_name), "{size}");
     }
+}
+
+#[tokio::test]
+async fn a_half_of_many_names_is_not_read_name_by_name() {
+    let all = names(20);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let server = Memory { at_once: 100, refused: BTreeSet::from(["h19.example.com"]), ..Memory::default() };
+    let state = Arc::clone(&server.state);
+    // So many that half of the names alone would not be worth it.
+    state.lock().unwrap().sets = (0..1900).map(other).collect();
+    let zone = Zone::new("example.com".into(), Box::new(server), 1000);
+    zone.observe(&[], "uid").await.unwrap();
+    let steps: Vec<Arc<Step>> = all.iter().map(|name| Arc::new(step(name))).collect();
+    assert_eq!(zone.transaction(&steps).len(), 20);
+    assert!(matches!(zone.write_together(&steps, "uid").await, Together::Divided(_)));
+    state.lock().unwrap().reads.clear();
+    assert_eq!(zone.write_together(&steps[..10], "uid").await, Together::Each(vec![Ok(()); 10]));
+    assert_eq!(state.lock().unwrap().reads, [None, None]);
 }

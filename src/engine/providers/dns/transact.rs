@@ -12,9 +12,10 @@ use super::zone::{Zone, is_as};
 use crate::providers::patience::TRIES;
 use crate::providers::{Refusal, Together};
 
-/// From how many names on the whole zone is read, and not one name after the other: where it has no more than so many sets
-/// for each of them.
+/// From how many names on the whole zone is read, and not one name after the other.
 pub(super) const WHOLE: usize = 8;
+
+/// A transaction has so many names only where the zone has no more than so many sets for each of them.
 const SETS_A_NAME: usize = 100;
 
 /// How many single sets in a row a server denies the key before kwo takes it that it denies all of them. One that may not
@@ -186,8 +187,8 @@ impl Zone {
         }
     }
 
-    /// Is the whole zone read for so many names?
-    pub(super) fn reads_whole(&self, names: usize) -> bool {
+    /// Is it worth reading the whole zone for so many names?
+    pub(super) fn is_worth_reading(&self, names: usize) -> bool {
         names >= WHOLE && self.seen() <= names * SETS_A_NAME
     }
 
@@ -202,9 +203,9 @@ impl Zone {
         let recall = |one: &Move<'_>| self.server.recall(one.of, one.name);
         let recalled = || moves.iter().map(|one| recall(one)).collect::<Option<Vec<_>>>();
         let lacks = moves.iter().filter(|one| recall(one).is_none()).count();
-        let is_cheap = self.reads_whole(lacks);
         let mut read = Vec::new();
-        if is_cheap || doubted && moves.len() > 1 {
+        // Also of a half, which has fewer names than the transaction that was chosen.
+        if lacks >= WHOLE || doubted && moves.len() > 1 {
             read = self.read(None).await?;
         } else {
             for one in &moves {
