@@ -11,7 +11,7 @@ use kwo_engine::secrets::Vault;
 use kwo_planner::change::Step;
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::observed::{Observed, Sighting};
-use kwo_planner::plan::Adopt;
+use kwo_planner::plan::{Adopt, Plan};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
 use tokio::sync::watch;
@@ -75,8 +75,16 @@ impl Provider for Slow {
             self.under_way(1);
             self.take_time(step).await;
             self.under_way(-1);
-            let refuses = step.id.name.contains("held");
-            if refuses { Err(Refusal::Refused { why: "no".to_owned() }) } else { Ok(()) }
+            if step.id.name.contains("held") {
+                return Err(Refusal::Refused { why: "no".to_owned() });
+            }
+            // It answers the second time.
+            let begun = format!("begin {}", step.id);
+            let begun = self.told.lock().unwrap().iter().filter(|told| **told == begun).count();
+            if step.id.name.contains("late") && begun == 1 {
+                return Err(Refusal::Unreachable { why: "no answer".to_owned() });
+            }
+            Ok(())
         })
     }
 
@@ -109,19 +117,27 @@ impl Provider for Slow {
     }
 }
 
+/// A plan, and a step of it to make others of.
+async fn some_plan() -> (Plan, Arc<Step>) {
+    let world = World::running();
+    let wanted = world.wanted("{api: {hosts: [api.example.com]}}").allowing(ALLOW_RESTART);
+    let plan = world.plan(&wanted, &Adopt::Nothing).await;
+    let like = Arc::clone(&plan.steps[0]);
+    (plan, like)
+}
+
+/// The same step for another object.
+fn copy(step: &Step, id: &str, needs: &[&str]) -> Arc<Step> {
+    let needs = needs.iter().map(|id| id.parse().unwrap()).collect();
+    Arc::new(Step { id: id.parse().unwrap(), needs, ..step.clone() })
+}
+
 #[tokio::test]
 async fn a_restart_is_done_alone_and_last() {
     let world = World::running();
     let wanted = world.wanted("{api: {hosts: [api.example.com]}}").allowing(ALLOW_RESTART);
     let mut plan = world.plan(&wanted, &Adopt::Nothing).await;
     // Two more steps, of which the second can begin only after the restart could have.
-    let copy = |step: &Step, id: &str, needs: &[&str]| {
-        Arc::new(Step {
-            id: id.parse().unwrap(),
-            needs: needs.iter().map(|id| id.parse().unwrap()).collect(),
-            ..step.clone()
-        })
-    };
     plan.steps.push(copy(&plan.steps[0], "kube:Namespace/a", &[]));
     plan.steps.push(copy(&plan.steps[0], "kube:Namespace/b", &["kube:Namespace/a"]));
     let (lost, lock_lost) = watch::channel(false);
@@ -137,12 +153,8 @@ async fn a_restart_is_done_alone_and_last() {
 
 #[tokio::test]
 async fn what_a_system_writes_together_is_one_write_and_holds_nothing_else() {
-    let world = World::running();
-    let wanted = world.wanted("{api: {hosts: [api.example.com]}}").allowing(ALLOW_RESTART);
-    let mut plan = world.plan(&wanted, &Adopt::Nothing).await;
-    let like = Arc::clone(&plan.steps[0]);
-    let of =
-        |id: String| Arc::new(Step { id: id.parse().unwrap(), needs: Arc::default(), ..(*like).clone() });
+    let (mut plan, like) = some_plan().await;
+    let of = |id: String| copy(&like, &id, &[]);
     let names = (0..1200).map(|at| format!("h{at}")).chain(["changed", "silent"].map(str::to_owned));
     let names = names.map(|name| of(format!("dns:Record/example.com/A:{name}.example.com")));
     let elsewhere =
@@ -169,12 +181,8 @@ async fn what_a_system_writes_together_is_one_write_and_holds_nothing_else() {
 
 #[tokio::test]
 async fn a_run_that_is_told_to_stop_begins_no_further_transaction() {
-    let world = World::running();
-    let wanted = world.wanted("{api: {hosts: [api.example.com]}}").allowing(ALLOW_RESTART);
-    let mut plan = world.plan(&wanted, &Adopt::Nothing).await;
-    let like = Arc::clone(&plan.steps[0]);
-    let of =
-        |id: String| Arc::new(Step { id: id.parse().unwrap(), needs: Arc::default(), ..(*like).clone() });
+    let (mut plan, like) = some_plan().await;
+    let of = |id: String| copy(&like, &id, &[]);
     let names = (0..3000).map(|at| of(format!("dns:Record/example.com/A:h{at}.example.com")));
     let held = ["held", "a", "b"].map(|name| of(format!("dns:Record/example.org/A:{name}.example.org")));
     plan.steps = held.into_iter().chain(names).collect();
@@ -195,4 +203,18 @@ async fn a_run_that_is_told_to_stop_begins_no_further_transaction() {
     );
     assert!(report.not_begun.len() >= 2000, "{}", report.not_begun.len());
     assert_eq!(report.stopped.as_deref(), Some("interrupted"));
+}
+
+#[tokio::test]
+async fn what_goes_together_only_at_the_end_of_a_run_is_tried_alone_there_too() {
+    let (mut plan, like) = some_plan().await;
+    let names = ["a", "silent", "b"].map(|name| format!("dns:Record/example.com/A:{name}.example.com"));
+    let names = names.map(|id| copy(&like, &id, &["kube:Namespace/late"]));
+    plan.steps = [copy(&like, "kube:Namespace/late", &[])].into_iter().chain(names).collect();
+    let (lost, lock_lost) = watch::channel(false);
+    let (_keep, interrupted) = watch::channel(false);
+    let slow = Slow::new(lost);
+    let report = execute(&plan, &slow, 2, &Brakes { interrupted, lock_lost }, |_| {}).await;
+    assert!(report.complete() && report.done() == 4, "{report:#?}");
+    assert_eq!(*slow.together.lock().unwrap(), [3]);
 }
