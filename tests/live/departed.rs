@@ -3,12 +3,11 @@
 
 use std::process::Stdio;
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
 
 use serde_json::Value;
 use testkit::apiserver::{kubectl, kubectl_ok, unique};
 use testkit::gate::{Gate, Point};
-use testkit::run::{Bench, Ran, account as account_of};
+use testkit::run::{Bench, LONGER_THAN_THE_LOCK, Ran, account as account_of};
 
 /// No run of these waits in vain for another one.
 const WAIT: [&str; 2] = ["--yes", "--lock-timeout=2m"];
@@ -57,7 +56,7 @@ fn two_at_once_are_one_and_the_other_is_told() {
     let mut first = bench.command(&[&cut[..], &["--lock-timeout=2m"]].concat());
     first.env("KWO_KUBECONFIG", gate.kubeconfig()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let first = first.spawn().unwrap();
-    begun.recv_timeout(Duration::from_secs(150)).unwrap();
+    begun.recv_timeout(LONGER_THAN_THE_LOCK).unwrap();
     let ran = bench.kwo(&cut).expect(4);
     assert!(ran.err.contains("another run is at work"), "{}", ran.err);
     for stage in [&["--undo"][..], &["--stage", "archive"], &["--stage", "destroy"]] {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use testkit::peers::zones::{Ask, Then};
-use testkit::run::steps;
+use testkit::run::{LONGER_THAN_THE_LOCK, steps};
 
 use crate::dns::world::{World, each_meddled, records};
 
@@ -63,7 +63,7 @@ fn killed(write: usize, after: bool, together: bool) {
             world.roster_to(target, &format!("[{}]", named.join(", ")), "");
             let mut run = world.bench.command(&["apply", "--yes", "--lock-timeout=2m"]);
             let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            reached.recv_timeout(Duration::from_secs(60)).unwrap();
+            reached.recv_timeout(LONGER_THAN_THE_LOCK).unwrap();
             run.kill().unwrap();
             run.wait().unwrap();
             trap.armed.store(false, Ordering::SeqCst);

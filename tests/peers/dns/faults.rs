@@ -1,5 +1,6 @@
 //! A server that is away or answers half: its records are held, the cluster is applied, and the run ends with 5.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use testkit::peers::zones::{Ask, Then};
@@ -8,13 +9,22 @@ use crate::dns::world::{World, ZONE, each, each_meddled, why};
 
 /// What is said where the server does this with every question, when the rest was applied.
 fn held(then: Then, timeout: &str, told: impl Fn(&str)) {
+    // From the first question on: before it, the run waits for the lock.
+    let asked: Arc<Mutex<Option<Instant>>> = Arc::default();
+    let of_front = Arc::clone(&asked);
     each_meddled(
-        |_| Box::new(move |_, _| then),
+        |_| {
+            let asked = Arc::clone(&of_front);
+            Box::new(move |_, _| {
+                asked.lock().unwrap().get_or_insert_with(Instant::now);
+                then
+            })
+        },
         |world| {
-            let began = Instant::now();
             let ran = world.apply(&[&format!("--timeout={timeout}")]).expect(5);
             // The server is given up after some seconds, and the second look of a run asks nobody.
-            assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+            let took = asked.lock().unwrap().take().unwrap().elapsed();
+            assert!(took < Duration::from_secs(60), "{took:?}");
             let said = format!("{}{}", ran.out, ran.err);
             assert!(said.contains(&format!("created kube:Namespace/{}", world.tenant)), "{said}");
             assert!(said.contains(&format!("! {}", World::id("A", "www.example.com"))), "{said}");

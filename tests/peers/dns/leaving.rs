@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use testkit::peers::zones::{Ask, Set, Then};
-use testkit::run::steps;
+use testkit::run::{LONGER_THAN_THE_LOCK, steps};
 
 use crate::dns::world::{World, ZONE, each_meddled};
 
@@ -49,7 +49,7 @@ impl Trap {
         let mut run = world.bench.command(args);
         run.env("KWO_LOCK_DURATION", "1s");
         let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        reached.recv_timeout(Duration::from_secs(60)).unwrap();
+        reached.recv_timeout(LONGER_THAN_THE_LOCK).unwrap();
         run.kill().unwrap();
         run.wait().unwrap();
         self.armed.store(OFF, Ordering::SeqCst);

@@ -16,7 +16,7 @@ use testkit::apiserver::{kubectl_ok, unique};
 use testkit::gate::{Gate, Point};
 use testkit::peers::registry::{Registry, User};
 use testkit::proxy::Proxy;
-use testkit::run::{Ran, get};
+use testkit::run::{LONGER_THAN_THE_LOCK, Ran, get};
 
 use crate::platform::node::Node;
 
@@ -168,7 +168,7 @@ impl Scene {
         let mut run = self.command(&all);
         run.env("KWO_KUBECONFIG", gate.kubeconfig()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut run = run.spawn().unwrap();
-        let there = reached.recv_timeout(Duration::from_secs(60));
+        let there = reached.recv_timeout(LONGER_THAN_THE_LOCK);
         run.kill().unwrap();
         run.wait().unwrap();
         drop(alive);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use testkit::apiserver::unique;
 use testkit::gate::{self, Gate, Point};
+use testkit::run::LONGER_THAN_THE_LOCK;
 
 use crate::sync::cluster::{Cluster, target};
 use crate::sync::world::World;
@@ -96,7 +97,7 @@ fn told_to_stop_it_ends_between_two_writes_and_records_how_far_it_came() {
     });
     world.settings(&target(gate.kubeconfig()));
     let run = world.command(&["sync"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    reached.recv_timeout(Duration::from_secs(60)).unwrap();
+    reached.recv_timeout(LONGER_THAN_THE_LOCK).unwrap();
     let pid = run.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let ran = crate::sync::world::Ran::of(&run.wait_with_output().unwrap()).expect(1);

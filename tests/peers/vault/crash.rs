@@ -2,12 +2,11 @@
 
 use std::process::Stdio;
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
 
 use serde_json::json;
 use testkit::apiserver::unique;
 use testkit::loopback::Reply;
-use testkit::run::Ran;
+use testkit::run::{LONGER_THAN_THE_LOCK, Ran};
 
 use super::World;
 use super::front::forward;
@@ -42,7 +41,7 @@ impl World {
             .spawn()
             .unwrap();
         for _ in 0..=usize::from(after) {
-            let reached = reached.recv_timeout(Duration::from_secs(60));
+            let reached = reached.recv_timeout(LONGER_THAN_THE_LOCK);
             assert!(reached.is_ok(), "the run came to no write: {args:?}");
         }
         run.kill().unwrap();
@@ -59,12 +58,12 @@ fn a_run_that_is_killed_at_any_write_is_gone_on_with() {
     // A policy, a group, an entity, its alias, a member: each run comes to the next of them. What is killed after one is
     // what is killed before the next.
     for write in 0..=5 {
-        world.killed(write > 0, &roster, &["apply", "--yes", "--lock-timeout=1m", "--concurrency=1"]);
+        world.killed(write > 0, &roster, &["apply", "--yes", "--lock-timeout=2m", "--concurrency=1"]);
     }
     *world.address.borrow_mut() = world.bao.url();
     world.write(&roster);
     assert_eq!(world.plan("steps"), Vec::<String>::new(), "each write was done once");
-    let ran = Ran::of(&world.bench.command(&["apply", "--yes", "--lock-timeout=1m"]).output().unwrap());
+    let ran = Ran::of(&world.bench.command(&["apply", "--yes", "--lock-timeout=2m"]).output().unwrap());
     world.heard(ran).expect(0);
     let all = world.all();
     assert_eq!(all["entities"].as_array().unwrap().len(), 1, "{all}");

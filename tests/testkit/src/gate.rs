@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::apiserver;
 use crate::loopback::{Asked, Loopback, Reply};
+use crate::run::LONGER_THAN_THE_LOCK;
 use crate::suite::{Suite, asking};
 
 /// Where a write is when the gate asks what to do with it.
@@ -89,7 +90,7 @@ pub fn kill<R: FnOnce(&Path) -> Command>(write: usize, point: Point, run: R) -> 
         false
     });
     let mut run = run(gate.kubeconfig()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let reached = reached.recv_timeout(Duration::from_secs(150));
+    let reached = reached.recv_timeout(LONGER_THAN_THE_LOCK);
     run.kill().unwrap();
     let status = run.wait().unwrap();
     drop(alive);

@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::suite::asking;
 use crate::turns::Turn;
 use crate::{apiserver, places};
+
+/// How long a run may take to come to a place where a test waits for it: first it waits two minutes for the lock, at most.
+pub const LONGER_THAN_THE_LOCK: Duration = Duration::from_secs(180);
 
 /// A roster in a folder of its own, and the cluster it is for.
 pub struct Bench {
