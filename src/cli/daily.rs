@@ -45,7 +45,8 @@ pub struct Hook {
     /// On a push only write this file, instead of running `kwo sync`. Its folder must exist.
     #[arg(long, env = "KWO_TRIGGER", value_name = "FILE")]
     pub trigger: Option<PathBuf>,
-    /// Do not listen. Wait for this file, which a listener with `--trigger` writes, take it away and run `kwo sync`.
+    /// Do not listen. Run `kwo sync`, then wait for this file, which a listener with `--trigger` writes. Take it away and run
+    /// `kwo sync` each time that it is there.
     #[arg(long, env = "KWO_AWAIT", value_name = "FILE", conflicts_with_all = ["listen", "trigger"])]
     pub r#await: Option<PathBuf>,
     /// How long a run may go on after you stop `kwo hook`.

@@ -23,7 +23,7 @@ pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
     if let Some(trigger) = &args.r#await {
         writable(trigger)?;
         let stop = signals::on_signal()?;
-        talk(&format!("waiting for {}\n", one_line(&trigger.to_string_lossy())));
+        talk(&format!("running once, then waiting for {}\n", one_line(&trigger.to_string_lossy())));
         let say = |line: &str| talk(&format!("{line}\n"));
         hook::awaiting(trigger, sync(args)?, args.grace, say, stop).await;
         return Ok(Exit::Done);

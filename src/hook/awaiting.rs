@@ -17,7 +17,7 @@ use kwo_engine::run::told;
 /// How often it looks. The folder may be one of another container, so nothing is watched.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Runs this program whenever the file is there, until it is stopped. A run that goes on then has this much time left.
+/// Runs this program once, and whenever the file is there, until it is stopped. A run that goes on then has this much time left.
 pub async fn awaiting(
     trigger: &Path,
     (program, args): (PathBuf, Vec<OsString>),
@@ -28,6 +28,8 @@ pub async fn awaiting(
     let (figures, say): (_, Say) = (Arc::new(Figures::new(jiff::Timestamp::now())), Arc::new(say));
     let runner = Runner::new(Work::Program(program, args), grace, figures, Arc::clone(&say));
     let looks = async {
+        // A push that came while nobody waited, or whose file went with a pod, is in the repository.
+        runner.want();
         let mut trouble = None;
         while !*stop.borrow() {
             match taken(trigger) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const CHART: &str = "deploy/helm/kwo";
 
 /// Settings that lead a pod to its node or to another cluster, or that the chart sets itself.
-const NOT_IN_A_POD: [&str; 4] = ["apiVersion", "kind", "metrics", "state"];
+const NOT_IN_A_POD: [&str; 5] = ["apiVersion", "backups", "kind", "metrics", "state"];
 
 /// The text of a file, which is this one; written again where that is asked for.
 #[track_caller]

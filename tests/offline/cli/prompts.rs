@@ -8,10 +8,11 @@ use testkit::walk::{Walk, blocks, commands, walk};
 use crate::cli::pages::all;
 
 /// The programs that a page may ask people to run.
-const PROGRAMS: [&str; 37] = [
-    ".ci/run",
+const PROGRAMS: [&str; 38] = [
     "./kwo-0.1.0-x86_64-linux/kwo",
+    ".ci/run",
     "apt",
+    "bao",
     "cargo",
     "cat",
     "cd",
@@ -21,17 +22,17 @@ const PROGRAMS: [&str; 37] = [
     "dpkg",
     "echo",
     "export",
-    "kill",
     "git",
     "grep",
     "helm",
     "journalctl",
     "k3s",
-    "bao",
+    "kill",
     "kubectl",
     "kwo",
     "ls",
     "mkdir",
+    "openssl",
     "pdns_server",
     "printf",
     "promtool",
@@ -40,12 +41,12 @@ const PROGRAMS: [&str; 37] = [
     "sha256sum",
     "skopeo",
     "sqlite3",
-    "until",
     "ssh-keygen",
     "sudo",
     "systemctl",
     "systemd-analyze",
     "tar",
+    "until",
 ];
 
 /// Why a line cannot be typed; nothing where it can.

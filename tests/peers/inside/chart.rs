@@ -157,7 +157,9 @@ fn a_chart_refuses_what_kwo_would_refuse_and_rights_for_anybody_else() {
     refuses(&["--set=settings.repository.brunch=main"], "brunch");
     refuses(&["--set=settings.target.node=true"], "node");
     refuses(&["--set=settings.state=/somewhere"], "state");
+    refuses(&["--set=settings.backups.maxAge=1d"], "backups");
     refuses(&["--set=shedule=x"], "shedule");
+    refuses(&["--set=hook.address=everywhere:9720"], "address");
     refuses(&["--set=files.kwo\\.yaml=x"], "kwo.yaml");
     refuses(&["--set=hook.enabled=true"], "settings.hook.secrets");
     refuses(
@@ -211,6 +213,19 @@ fn a_chart_refuses_what_kwo_would_refuse_and_rights_for_anybody_else() {
         "{}",
         ran.out
     );
+    // What looks like another type is a text all the same.
+    let odd =
+        ["state.storageClass=true", "credentialsSecret=123", "hook.secret=1e3", "priorityClassName=null"];
+    let options: Vec<String> = odd.iter().map(|odd| format!("--set-string={odd}")).collect();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let all = objects(&helm.template(&[&HOOK[..], &options].concat()).expect(0).out);
+    let claim = &all["PersistentVolumeClaim kwo-system kwo-sync"];
+    assert_eq!(claim["spec"]["storageClassName"], "true");
+    let pod = &all["Deployment kwo-system kwo-hook"]["spec"]["template"]["spec"];
+    assert_eq!(pod["priorityClassName"], "null");
+    let secrets: Vec<&Value> =
+        pod["volumes"].as_array().unwrap().iter().map(|volume| &volume["secret"]["secretName"]).collect();
+    assert!(secrets.contains(&&json!("123")) && secrets.contains(&&json!("1e3")), "{secrets:?}");
     // The way from outside leads to one path.
     let ran = helm.template(&[&HOOK[..], &["--set=hook.ingress.host=hook.example.com"]].concat()).expect(0);
     let paths = &objects(&ran.out)["Ingress kwo-system kwo-hook"]["spec"]["rules"][0]["http"]["paths"];

@@ -2,8 +2,8 @@
 
 {{- define "kwo.labels" -}}
 app.kubernetes.io/name: kwo
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
@@ -44,13 +44,13 @@ tolerations: {{- toYaml . | nindent 2 }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 
 {{- define "kwo.container" -}}
 image: {{ include "kwo.image" . }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
@@ -96,7 +96,7 @@ resources: {{- toYaml .Values.resources | nindent 2 }}
     name: kwo-settings
 - name: credentials
   secret:
-    secretName: {{ .root.Values.credentialsSecret }}
+    secretName: {{ .root.Values.credentialsSecret | quote }}
     defaultMode: 288 # 0440
     # A repository that everybody may read takes none.
     optional: true
@@ -124,7 +124,7 @@ resources: {{- toYaml .Values.resources | nindent 2 }}
     claimName: {{ .claim }}
 {{- else }}
   emptyDir:
-    sizeLimit: {{ .root.Values.state.size }}
+    sizeLimit: {{ .root.Values.state.size | quote }}
 {{- end }}
 - name: tmp
   emptyDir:
@@ -136,7 +136,7 @@ apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
   name: {{ .claim }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels: {{- include "kwo.labels" .root | nindent 4 }}
   annotations:
     # The history outlives the release.
@@ -145,8 +145,8 @@ spec:
   accessModes: [ReadWriteOnce]
   resources:
     requests:
-      storage: {{ .root.Values.state.size }}
+      storage: {{ .root.Values.state.size | quote }}
 {{- with .root.Values.state.storageClass }}
-  storageClassName: {{ . }}
+  storageClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
