@@ -55,6 +55,7 @@ impl Server {
                 Path::new("--audit-log"),
             ])
             .arg(&audit_log)
+            .args(std::env::var("KWO_TEST_DATASTORE").ok().map(|kind| format!("--datastore={kind}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -21,9 +21,9 @@ const (
 )
 
 // runAPIServer serves on the listener until it fails.
-func runAPIServer(ctx context.Context, listener net.Listener, opts settings) error {
+func runAPIServer(ctx context.Context, listener net.Listener, store string, opts settings) error {
 	args := []string{
-		"--etcd-servers=" + etcdURL,
+		"--etcd-servers=" + store,
 
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds kwo-test-apiserver and the kubectl of the same version into a folder:
+# Builds kwo-test-apiserver, the kubectl of the same version and k3s' datastore kine into a folder:
 #
 #     tests/apiserver/build.sh FOLDER
 #
@@ -19,3 +19,7 @@ ldflags="-s -w -X $package.gitVersion=$version -X $package.gitMajor=$major -X $p
 
 go build -trimpath -buildvcs=false -ldflags "$ldflags" -o "$out/kwo-test-apiserver" .
 go build -trimpath -buildvcs=false -ldflags "$ldflags" -o "$out/kubectl" k8s.io/kubernetes/cmd/kubectl
+
+# A module of its own, because its versions are those of k3s and not of Kubernetes.
+cd kine
+go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$out/kine" github.com/k3s-io/kine

@@ -1,6 +1,5 @@
-// The store: one etcd member inside this process, reached by the API server through a Unix socket in the state
-// folder, which is closed to other users. It listens nowhere else, having no peers, and it never calls fsync: nothing
-// here outlives the process.
+// One etcd member inside this process, reached through a Unix socket. It listens nowhere else, having no peers, and it
+// never calls fsync: nothing here outlives the process.
 package main
 
 import (

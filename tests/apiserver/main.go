@@ -1,4 +1,4 @@
-// The entry point: reads the flags, starts the parts in the order in which they need each other (etcd, API server,
+// The entry point: reads the flags, starts the parts in the order in which they need each other (datastore, API server,
 // controllers), says when the server is ready, and ends when it is told to. Nothing is shut down in an orderly way:
 // the state is thrown away with its folder, so ending the process at once is the surest way to leave nothing behind.
 package main
@@ -30,6 +30,7 @@ type settings struct {
 	auditLog   string
 	auditLevel string
 	authConfig string
+	datastore  string
 	flags      []string
 	port       int
 	verbosity  int
@@ -76,7 +77,7 @@ func main() {
 func parseFlags(args []string) (settings, error) {
 	var opts settings
 	fs := flag.NewFlagSet("kwo-test-apiserver", flag.ContinueOnError)
-	fs.StringVar(&opts.dir, "dir", "", "folder for all state: certificates, etcd, log (required; the caller removes it)")
+	fs.StringVar(&opts.dir, "dir", "", "folder for all state: certificates, objects, log (required; the caller removes it)")
 	fs.StringVar(&opts.kubeconfig, "kubeconfig", "", "where to write the admin kubeconfig (default DIR/kubeconfig)")
 	fs.StringVar(&opts.auditLog, "audit-log", "", "where to write an audit log as JSON lines (default: none)")
 	fs.StringVar(&opts.auditLevel, "audit-level", "Metadata", "level of the audit log: Metadata, Request or RequestResponse")
@@ -85,6 +86,7 @@ func parseFlags(args []string) (settings, error) {
 		opts.flags = append(opts.flags, "--"+flag)
 		return nil
 	})
+	fs.StringVar(&opts.datastore, "datastore", "etcd", "what objects are kept in: etcd, or kine over SQLite as in k3s")
 	fs.IntVar(&opts.port, "port", 0, "port on 127.0.0.1 (default: any free one)")
 	fs.IntVar(&opts.verbosity, "v", 0, "verbosity of DIR/log, as the -v of Kubernetes programs")
 	if err := fs.Parse(args); err != nil {
@@ -125,10 +127,11 @@ func run(ctx context.Context, opts settings, log *zap.Logger) error {
 	}
 
 	failed := make(chan error, 3)
-	if err := startEtcd(ctx, log, failed); err != nil {
-		return fmt.Errorf("starting etcd: %w", err)
+	store, err := startDatastore(ctx, opts.datastore, log, failed)
+	if err != nil {
+		return fmt.Errorf("starting the datastore: %w", err)
 	}
-	go func() { failed <- fmt.Errorf("the API server ended: %w", runAPIServer(ctx, listener, opts)) }()
+	go func() { failed <- fmt.Errorf("the API server ended: %w", runAPIServer(ctx, listener, store, opts)) }()
 
 	ready := make(chan error, 1)
 	go func() { ready <- bringUp(ctx, identities, opts.kubeconfig, failed) }()

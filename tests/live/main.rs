@@ -6,6 +6,7 @@ mod account;
 mod additive;
 mod again;
 mod archive;
+mod backup;
 mod bounds;
 mod bringing;
 mod capacity;

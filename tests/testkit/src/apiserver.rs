@@ -2,8 +2,9 @@
 //! that need one which is started in another way.
 //!
 //! `KWO_TEST_KUBECONFIG` names a cluster to use instead; its current context must have `test` in its name. Otherwise
-//! `tests/apiserver` is built with Go. Where neither can be had the live tests say so and do nothing, unless
-//! `KWO_REQUIRE_LIVE=1`, which makes that a failure.
+//! `tests/apiserver` is built with Go; the tests below `tests/live` run on SQLite behind kine, as k3s does, and all others
+//! on etcd, unless `KWO_TEST_DATASTORE` says `kine` or `etcd` for all. Where neither can be had the live tests say so and
+//! do nothing, unless `KWO_REQUIRE_LIVE=1`, which makes that a failure.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
@@ -99,11 +100,28 @@ pub fn kubectl_ok(args: &[&str]) -> String {
 }
 
 /// A server of a test's own, with these arguments besides; nothing where it cannot be had.
+#[track_caller]
 pub fn another(more: &[String]) -> Option<Server> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = build().map_or_else(|why| live::missing(&why), Some)?;
-    Some(start(&folder, &format!("{}/{count}", std::process::id()), more))
+    let store = asking().datastore();
+    Some(start(&folder, &format!("{}/{count}", std::process::id()), &store, more))
+}
+
+/// A server of a test's own whose state is in this folder: in `db/state.db` it has what k3s has in `server/db/state.db`.
+pub fn on_kine(folder: &Path) -> Option<Server> {
+    let programs = build().map_or_else(|why| live::missing(&why), Some)?;
+    let kubeconfig = folder.join("kubeconfig");
+    let path = |path: &Path| path.display().to_string();
+    let command = vec![
+        path(&programs.join("kwo-test-apiserver")),
+        "--dir".to_owned(),
+        path(folder),
+        "--datastore=kine".to_owned(),
+    ];
+    let child = Some(launch(&command).0);
+    Some(Server { kubeconfig, audit_log: None, kubectl: programs.join("kubectl"), child, command })
 }
 
 /// A name that no other test uses, also where many share a cluster.
@@ -123,7 +141,7 @@ pub fn server() -> Option<&'static Server> {
 
 /// The server of this suite.
 pub(crate) fn of(suite: &'static Suite) -> Option<&'static Server> {
-    suite.server.get_or_init(|| find(&suite.name).unwrap_or_else(|why| live::missing(&why))).as_ref()
+    suite.server.get_or_init(|| find(suite).unwrap_or_else(|why| live::missing(&why))).as_ref()
 }
 
 /// The kubeconfig of the cluster that the environment names.
@@ -131,12 +149,13 @@ pub(crate) fn given() -> Option<PathBuf> {
     std::env::var_os("KWO_TEST_KUBECONFIG").filter(|given| !given.is_empty()).map(PathBuf::from)
 }
 
-fn find(suite: &str) -> Result<Option<Server>, String> {
+fn find(suite: &Suite) -> Result<Option<Server>, String> {
     if let Some(kubeconfig) = given() {
         return Ok(Some(given_cluster(kubeconfig)));
     }
     let folder = build()?;
-    Ok(Some(start(&folder, &format!("{}/{suite}", std::process::id()), &[])))
+    let name = format!("{}/{}", std::process::id(), suite.name);
+    Ok(Some(start(&folder, &name, &suite.datastore(), &[])))
 }
 
 /// The cluster that the environment names, if it is one for tests.
@@ -184,18 +203,24 @@ fn build() -> Result<PathBuf, String> {
     }
 }
 
-/// Are both programs newer than all of their sources?
+/// Are all programs newer than all of their sources?
 fn fresh(source: &Path, folder: &Path) -> io::Result<bool> {
     let changed = |path: PathBuf| fs::metadata(path)?.modified();
     let mut newest = SystemTime::UNIX_EPOCH;
-    for entry in fs::read_dir(source)? {
-        newest = newest.max(changed(entry?.path())?);
+    for folder in [source, &source.join("kine")] {
+        for entry in fs::read_dir(folder)? {
+            newest = newest.max(changed(entry?.path())?);
+        }
     }
-    let oldest = changed(folder.join("kwo-test-apiserver"))?.min(changed(folder.join("kubectl"))?);
-    Ok(oldest > newest)
+    for program in ["kwo-test-apiserver", "kubectl", "kine"] {
+        if changed(folder.join(program))? <= newest {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-fn start(folder: &Path, name: &str, more: &[String]) -> Server {
+fn start(folder: &Path, name: &str, datastore: &str, more: &[String]) -> Server {
     let runs = folder.join("runs");
     sweep(&runs);
     let state = runs.join(name);
@@ -204,6 +229,7 @@ fn start(folder: &Path, name: &str, more: &[String]) -> Server {
     for (flag, path) in [("--dir", &state), ("--kubeconfig", &kubeconfig), ("--audit-log", &audit_log)] {
         command.extend([flag.to_owned(), path.display().to_string()]);
     }
+    command.extend(["--datastore".to_owned(), datastore.to_owned()]);
     command.extend_from_slice(more);
     let (child, port) = launch(&command);
     command.extend(["--port".to_owned(), port]);

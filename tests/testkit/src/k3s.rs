@@ -25,10 +25,7 @@ CREATE INDEX kine_id_compact_rev_key_with_prev_revision_index ON kine(id, name, 
 
 /// Puts a node below a folder. Its database has these many objects of this size beside those that there always are.
 pub fn play(root: &Path, many: usize, size: usize) {
-    put(root, "etc/rancher/k3s/config.yaml", "tls-san: [api.example.com]\n");
-    put(root, &format!("{DATA}/server/token"), &format!("K10ab::server:{}\n", SENTINELS[1]));
-    put(root, &format!("{DATA}/server/cred/passwd"), "p\n");
-    put(root, &format!("{DATA}/server/tls/server-ca.key"), "k\n");
+    files(root);
     let database = database(root);
     database.execute_batch(SCHEMA).unwrap();
     let secret = format!("k8s\0{}", SENTINELS[0]);
@@ -50,6 +47,14 @@ pub fn play(root: &Path, many: usize, size: usize) {
     let gone = "INSERT INTO kine(name, created, deleted, create_revision, prev_revision, lease, value) \
                 VALUES('/registry/secrets/shop/gone', 0, 1, 0, 0, 0, x'00')";
     database.execute(gone, []).unwrap();
+}
+
+/// Puts what a backup holds beside the database.
+pub fn files(root: &Path) {
+    put(root, "etc/rancher/k3s/config.yaml", "tls-san: [api.example.com]\n");
+    put(root, &format!("{DATA}/server/token"), &format!("K10ab::server:{}\n", SENTINELS[1]));
+    put(root, &format!("{DATA}/server/cred/passwd"), "p\n");
+    put(root, &format!("{DATA}/server/tls/server-ca.key"), "k\n");
 }
 
 /// The database, as k3s has it open.

@@ -18,10 +18,20 @@ use crate::turns::Turns;
 pub(crate) struct Suite {
     /// The folder's own name.
     pub(crate) name: String,
+    /// Is it below `tests/live`?
+    live: bool,
     pub(crate) server: OnceLock<Option<Server>>,
     pub(crate) crds: OnceLock<Option<()>>,
     pub(crate) upstream: OnceLock<Upstream>,
     pub(crate) turns: Turns,
+}
+
+impl Suite {
+    /// What its servers keep their objects in.
+    pub(crate) fn datastore(&self) -> String {
+        let told = std::env::var("KWO_TEST_DATASTORE").ok().filter(|told| !told.is_empty());
+        told.unwrap_or_else(|| if self.live { "kine" } else { "etcd" }.to_owned())
+    }
 }
 
 /// The suite that asks.
@@ -47,7 +57,8 @@ fn of(file: &Path) -> &'static Suite {
              such as `-- rights::`, or one test at a time, by `-- --test-threads=1`"
         );
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        Box::leak(Box::new(Suite { name, ..Suite::default() }))
+        let live = folder.starts_with("tests/live");
+        Box::leak(Box::new(Suite { name, live, ..Suite::default() }))
     })
 }
 
