@@ -43,7 +43,7 @@ async fn asked(issuer: &str, ca: Option<&str>) -> Check {
     let (path, headers) = (format!("{below}{DISCOVERY}"), HeaderMap::new());
     let ask = Ask { method: Method::GET, path: &path, headers: &headers, json: None, longest: LONGEST };
     match api.once(&ask).await {
-        Err(NoAnswer::Hopeless(why)) if why.contains("certificate") => OIDC.failed(why).todo(
+        Err(NoAnswer::Distrusted(why)) => OIDC.failed(why).todo(
             "renew the certificate of the issuer, or write its certificate authority under `cluster.oidc.ca`",
             format!("curl -sSv {}", shown(issuer)),
         ),

@@ -74,7 +74,9 @@ pub enum NoAnswer {
     NotSent(String),
     /// It may have arrived, or not.
     Lost(String),
-    /// Asking again cannot help.
+    /// The certificate of the server is none that is trusted, so nothing was sent. Asking again cannot help.
+    Distrusted(String),
+    /// Asking again cannot help. It may have arrived, or not.
     Hopeless(String),
 }
 
@@ -83,7 +85,10 @@ impl NoAnswer {
     #[must_use]
     pub fn why(&self) -> &str {
         match self {
-            NoAnswer::NotSent(why) | NoAnswer::Lost(why) | NoAnswer::Hopeless(why) => why,
+            NoAnswer::NotSent(why)
+            | NoAnswer::Lost(why)
+            | NoAnswer::Distrusted(why)
+            | NoAnswer::Hopeless(why) => why,
         }
     }
 }
@@ -151,7 +156,7 @@ impl Api {
                     (why, answer.after, answer.is_busy())
                 }
                 Ok(answer) => return Ok(answer),
-                Err(NoAnswer::Hopeless(why)) => return Err(why),
+                Err(NoAnswer::Distrusted(why) | NoAnswer::Hopeless(why)) => return Err(why),
                 Err(NoAnswer::NotSent(why) | NoAnswer::Lost(why)) => {
                     self.patience.spend(began.elapsed());
                     (why, None, false)
@@ -249,6 +254,7 @@ fn no_answer(trouble: Trouble) -> NoAnswer {
     match trouble {
         Trouble::NotSent(why) => NoAnswer::NotSent(why),
         Trouble::Lost(why) => NoAnswer::Lost(why),
+        Trouble::Distrusted(why) => NoAnswer::Distrusted(why),
         Trouble::Hopeless(why) => NoAnswer::Hopeless(why),
         Trouble::TooLarge(bytes) => NoAnswer::Hopeless(format!("the answer has more than {bytes} bytes")),
     }

@@ -238,9 +238,8 @@ impl PowerDns {
             Ok(answer) if answer.status.is_server_error() => Wrote::Unsure(self.refused(&answer)),
             Ok(answer) if is_of_zone(answer.status) => Wrote::Closed(self.refused(&answer)),
             Ok(answer) => Wrote::Refused(self.refused(&answer)),
-            Err(NoAnswer::NotSent(why)) => Wrote::NotSent(why),
-            Err(NoAnswer::Lost(why)) => Wrote::Unsure(why),
-            Err(NoAnswer::Hopeless(why)) => Wrote::Refused(why),
+            Err(NoAnswer::NotSent(why) | NoAnswer::Distrusted(why)) => Wrote::NotSent(why),
+            Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => Wrote::Unsure(why),
         }
     }
 

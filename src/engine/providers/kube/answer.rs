@@ -36,7 +36,9 @@ pub(in crate::providers) enum Trouble {
     NotSent(String),
     /// It may have arrived, or not.
     Lost(String),
-    /// Asking again cannot help.
+    /// The certificate of the server is none that is trusted, so nothing was sent. Asking again cannot help.
+    Distrusted(String),
+    /// Asking again cannot help. It may have arrived, or not.
     Hopeless(String),
     /// A page of a list has more than these bytes. Asking for fewer objects helps.
     TooLarge(usize),
@@ -82,7 +84,7 @@ pub(super) fn next(outcome: &Result<Answer, Trouble>) -> Next {
         },
         Err(Trouble::NotSent(_)) => Next::Doubt { after: None, unsure: false },
         Err(Trouble::Lost(_)) => Next::Doubt { after: None, unsure: true },
-        Err(Trouble::Hopeless(_) | Trouble::TooLarge(_)) => Next::Done,
+        Err(Trouble::Distrusted(_) | Trouble::Hopeless(_) | Trouble::TooLarge(_)) => Next::Done,
     }
 }
 
@@ -143,7 +145,10 @@ impl Trouble {
     /// In words.
     pub(super) fn why(&self) -> Cow<'_, str> {
         match self {
-            Trouble::NotSent(why) | Trouble::Lost(why) | Trouble::Hopeless(why) => why.into(),
+            Trouble::NotSent(why)
+            | Trouble::Lost(why)
+            | Trouble::Distrusted(why)
+            | Trouble::Hopeless(why) => why.into(),
             Trouble::TooLarge(bytes) => format!("the answer has more than {bytes} bytes").into(),
         }
     }
@@ -152,7 +157,7 @@ impl Trouble {
     pub(super) fn refusal(&self, tries: u32) -> Refusal {
         let why = match self {
             Trouble::NotSent(why) | Trouble::Lost(why) => format!("{why} ({})", times(tries)),
-            Trouble::Hopeless(_) | Trouble::TooLarge(_) => self.why().into_owned(),
+            Trouble::Distrusted(_) | Trouble::Hopeless(_) | Trouble::TooLarge(_) => self.why().into_owned(),
         };
         Refusal::Unreachable { why }
     }

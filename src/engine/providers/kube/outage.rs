@@ -308,6 +308,6 @@ async fn ready(way: &Way) -> Result<(), String> {
         },
         Err(Trouble::NotSent(why) | Trouble::Lost(why)) => Err(why),
         // The request itself will say so.
-        Err(Trouble::Hopeless(_) | Trouble::TooLarge(_)) => Ok(()),
+        Err(Trouble::Distrusted(_) | Trouble::Hopeless(_) | Trouble::TooLarge(_)) => Ok(()),
     }
 }

@@ -82,7 +82,7 @@ impl Way {
         for link in &links {
             match link.downcast_ref::<rustls::Error>() {
                 Some(rustls::Error::InvalidCertificate(why)) => {
-                    return Trouble::Hopeless(format!(
+                    return Trouble::Distrusted(format!(
                         "kwo cannot trust the certificate of {server}: {}",
                         distrust::certificate(why, self.by_kubeconfig)
                     ));

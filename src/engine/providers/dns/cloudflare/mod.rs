@@ -306,7 +306,7 @@ impl Cloudflare {
         let ask = Ask { method: Method::POST, path: &path, headers, json: Some(&json), longest: SHORT };
         let answer = match api.once(&ask).await {
             Ok(answer) => answer,
-            Err(NoAnswer::NotSent(why)) => return Wrote::NotSent(why),
+            Err(NoAnswer::NotSent(why) | NoAnswer::Distrusted(why)) => return Wrote::NotSent(why),
             Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => return Wrote::Unsure(why),
         };
         match result::<serde_json::Value>(&answer, (api.server(), &self.zone, MAY_EDIT)) {

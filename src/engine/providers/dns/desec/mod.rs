@@ -332,7 +332,7 @@ impl Desec {
         let ask = Ask { method, path: &path, headers: &self.headers, json: Some(&json), longest: SHORT };
         let answer = match api.once(&ask).await {
             Ok(answer) => answer,
-            Err(NoAnswer::NotSent(why)) => return Wrote::NotSent(why),
+            Err(NoAnswer::NotSent(why) | NoAnswer::Distrusted(why)) => return Wrote::NotSent(why),
             Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => return Wrote::Unsure(why),
         };
         match result::<IgnoredAny>(&answer, (api.server(), &self.zone)) {

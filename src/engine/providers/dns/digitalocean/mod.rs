@@ -312,7 +312,7 @@ impl DigitalOcean {
         let ask = Ask { method, path: &path, headers: &self.headers, json: json.as_deref(), longest: SHORT };
         match self.line.api.once(&ask).await {
             Ok(answer) => self.sent(request, &answer, scope),
-            Err(NoAnswer::NotSent(why)) => Sent::Unreached(why),
+            Err(NoAnswer::NotSent(why) | NoAnswer::Distrusted(why)) => Sent::Unreached(why),
             Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => Sent::Unsure(why),
         }
     }

@@ -324,7 +324,7 @@ impl Hetzner {
         let ask = Ask { method, path: &path, headers: &self.headers, json: Some(body), longest: SHORT };
         let answer = match api.once(&ask).await {
             Ok(answer) => answer,
-            Err(NoAnswer::NotSent(why)) => return Wrote::NotSent(why),
+            Err(NoAnswer::NotSent(why) | NoAnswer::Distrusted(why)) => return Wrote::NotSent(why),
             Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => return Wrote::Unsure(why),
         };
         let about = (api.server(), self.zone.as_str());

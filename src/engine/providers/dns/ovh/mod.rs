@@ -272,7 +272,7 @@ impl Ovh {
         let ask = Ask { method, path: &path, headers: &headers, json: json.as_deref(), longest: SHORT };
         match api.once(&ask).await {
             Ok(answer) => self.sent(request, &answer, &rule),
-            Err(NoAnswer::NotSent(why)) => Sent::Unreached(why),
+            Err(NoAnswer::NotSent(why) | NoAnswer::Distrusted(why)) => Sent::Unreached(why),
             Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => Sent::Unsure(why),
         }
     }

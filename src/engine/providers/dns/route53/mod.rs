@@ -385,7 +385,7 @@ impl Route53 {
             Ask { method: Method::POST, path: &path, headers: &headers, json: Some(body), longest: SHORT };
         let answer = match api.once(&ask).await {
             Ok(answer) => answer,
-            Err(NoAnswer::NotSent(why)) => return Wrote::NotSent(why),
+            Err(NoAnswer::NotSent(why) | NoAnswer::Distrusted(why)) => return Wrote::NotSent(why),
             Err(NoAnswer::Lost(why) | NoAnswer::Hopeless(why)) => return Wrote::Unsure(why),
         };
         match result(&answer, "ChangeResourceRecordSetsResponse", &self.about("ChangeResourceRecordSets")) {

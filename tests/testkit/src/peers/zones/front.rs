@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::Ask;
 use crate::loopback::{Asked, Loopback, Reply};
 
+/// More than any answer to a write may have.
+const FLOOD: usize = 20 << 20;
+
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Then {
@@ -17,6 +20,8 @@ pub enum Then {
     Drop,
     /// It ends in the middle of the answer.
     Half,
+    /// More bytes follow than anybody reads; over DNS, the connection ends.
+    Flood,
     /// Nothing, for longer than anybody waits.
     Silence,
 }
@@ -62,6 +67,12 @@ pub(super) fn replied(meddle: &Meddle, ask: &Ask, fetch: impl Fn() -> Reply) -> 
             Reply::Answer(status, headers, body) => {
                 Reply::Answer(status, headers, body[..body.len() / 2].to_owned())
             }
+            other => other,
+        },
+        (Then::Flood, answer) => match answer.unwrap_or_else(fetch) {
+            // 204 has no body.
+            Reply::Answer(204, headers, _) => Reply::Answer(200, headers, " ".repeat(FLOOD)),
+            Reply::Answer(status, headers, body) => Reply::Answer(status, headers, body + &" ".repeat(FLOOD)),
             other => other,
         },
     }

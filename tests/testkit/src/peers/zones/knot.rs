@@ -161,7 +161,7 @@ impl ZoneServer for Knot {
                 let fetch = || fetch(&question);
                 let (then, answer) = what(&meddle, &asked(&question), fetch);
                 let all = match then {
-                    Then::Drop | Then::Silence => return,
+                    Then::Drop | Then::Flood | Then::Silence => return,
                     Then::Answer | Then::Half => answer.unwrap_or_else(fetch),
                 };
                 let Some(all) = all else { return };
