@@ -9,5 +9,6 @@ pub mod install;
 pub mod journal;
 pub mod log;
 pub mod pipeline;
+pub mod release;
 pub mod report;
 pub mod watcher;

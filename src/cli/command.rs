@@ -10,7 +10,7 @@ use super::capacity::Capacity;
 use super::commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, Man, Plan, Render, Schema, Status, Validate,
 };
-use super::daily::{Hook, Install, Watch};
+use super::daily::{Hook, Install, SelfUpdate, Watch};
 use super::doctor::Doctor;
 use super::edits::{Fmt, Member, Tenant};
 use super::examples::with_examples;
@@ -209,6 +209,8 @@ pub enum Command {
     Hook(Hook),
     /// Install the program, its systemd units and first settings.
     Install(Install),
+    /// Replace this program by a release whose signature is good; the one of before stays beside it.
+    SelfUpdate(SelfUpdate),
     /// Plan a request to merge, and apply what was merged: the one command for a pipeline.
     Ci(Ci),
     /// Print the accounts with the least rights that the roster needs, as Kubernetes manifests.

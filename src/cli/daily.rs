@@ -74,3 +74,33 @@ pub struct Install {
     #[arg(conflicts_with_all = ["hook", "node", "force"])]
     pub uninstall: bool,
 }
+
+/// `kwo self-update`
+#[derive(Args, Debug)]
+pub struct SelfUpdate {
+    /// Where the releases are: each in a folder of its version, and the newest also in `latest`. `releases.url` in the settings
+    /// does the same.
+    #[arg(long, env = "KWO_BASE_URL", value_name = "URL")]
+    pub base_url: Option<String>,
+    /// The file of the public SSH keys, one a line. One of them must have signed the release. `releases.keys` in the settings
+    /// does the same.
+    #[arg(long, env = "KWO_RELEASE_KEYS", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Get this version, instead of the newest one.
+    // clap's own `version` is left out of the manual.
+    #[arg(long = "version", env = "KWO_RELEASE_VERSION", value_name = "VERSION")]
+    pub release: Option<semver::Version>,
+    /// Only say whether there is a newer version; exit with 2 if so. Nothing is downloaded but the sums.
+    #[arg(long, env = "KWO_UPDATE_CHECK", value_parser = switch)]
+    pub check: bool,
+    /// Allow a version that is older than this program.
+    #[arg(long, env = "KWO_DOWNGRADE", value_parser = switch)]
+    pub downgrade: bool,
+    /// Go back to the program that the last update replaced. Once more goes forth again.
+    #[arg(long, env = "KWO_UPDATE_ROLLBACK", value_parser = switch)]
+    #[arg(conflicts_with_all = ["base_url", "key", "release", "check", "downgrade"])]
+    pub rollback: bool,
+    /// kwo's settings. kwo reads them unless you give both `--base-url` and `--key`.
+    #[arg(long, default_value = "/etc/kwo/kwo.yaml", env = "KWO_SETTINGS", value_name = "FILE")]
+    pub settings: PathBuf,
+}

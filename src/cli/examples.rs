@@ -295,6 +295,16 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ("watch", &[("Plan at every save, without a cluster", "kwo watch --target dir:./sandbox")]),
     ("hook", &[("Listen on another address", "kwo hook --listen 127.0.0.1:9000")]),
     ("install", &[("Look at the files in a folder first", "kwo install --root ./root")]),
+    (
+        "self-update",
+        &[
+            (
+                "Is there a newer version?",
+                "kwo self-update --check --base-url https://releases.example.com/kwo --key release_keys",
+            ),
+            ("Go back to the program of before", "kwo self-update --rollback"),
+        ],
+    ),
     ("ci", &[("In a pipeline: plan a request, apply what was merged", "kwo ci -f clusters/prod.yaml")]),
     ("rbac", &[("Give a pipeline the rights to plan", "kwo rbac --for plan | kubectl apply -f -")]),
     ("completion", &[("In ~/.bashrc", "source <(kwo completion bash)")]),

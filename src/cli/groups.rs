@@ -31,7 +31,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("Files for other programs", &["render", "schema"]),
-    ("kwo itself", &["completion", "man", "help"]),
+    ("kwo itself", &["self-update", "completion", "man", "help"]),
 ];
 
 /// What `help` does; clap adds the command itself.

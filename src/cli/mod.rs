@@ -32,7 +32,7 @@ pub use commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,
     Validate,
 };
-pub use daily::{Hook, Install, Watch};
+pub use daily::{Hook, Install, SelfUpdate, Watch};
 pub use doctor::Doctor;
 pub use edits::{
     EditArgs, Fmt, Level, Member, MemberAdd, MemberRemove, Tenant, TenantAdd, TenantNamed, TenantSet,

@@ -39,6 +39,7 @@ mod run;
 mod saved;
 mod schema;
 mod secrets;
+mod self_update;
 mod sides;
 mod signals;
 mod status;

@@ -48,6 +48,7 @@ async fn each(command: Command) -> Result<Exit, Failure> {
         Command::Watch(args) => super::watch::watch(&args).await,
         Command::Hook(args) => super::hook::hook(&args).await,
         Command::Install(args) => super::install::run(&args),
+        Command::SelfUpdate(args) => super::self_update::run(&args).await,
         Command::Ci(args) => super::ci::ci(args).await,
         Command::Rbac(args) => super::rbac::rbac(&args),
         Command::Completion(args) => super::completion::completion(&args),

@@ -11,7 +11,7 @@ pub enum Exit {
     Done = 0,
     /// Failed.
     Failed = 1,
-    /// `--detailed-exitcode` of `plan` and `diff`: there are changes.
+    /// `--detailed-exitcode` of `plan` and `diff`: there are changes. `self-update --check`: there is a newer version.
     Changes = 2,
     /// The saved plan is stale.
     Stale = 3,

@@ -8,6 +8,7 @@ pub mod backup;
 mod beneath;
 pub mod departed;
 pub mod doctor;
+pub mod download;
 pub mod edit;
 pub mod execute;
 pub mod failure;

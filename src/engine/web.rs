@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ::kube::client::Body;
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
@@ -60,7 +61,36 @@ pub(crate) async fn ask(
         None => Body::empty(),
     };
     let request = request.body(body).map_err(|error| format!("{api} cannot be asked: {error}"))?;
-    send(api, api, request, longest, patience).await
+    let (head, body) = send(api, api, request, longest, patience).await?;
+    Ok((head.status, body))
+}
+
+/// What stands at an address: whatever its type, or where else it is.
+pub(crate) async fn file(address: &Uri, longest: usize, patience: Duration) -> Result<Found, String> {
+    let (Some(scheme), Some(authority)) = (address.scheme_str(), address.authority()) else {
+        return Err(format!("{address} names no host"));
+    };
+    let api = format!("{scheme}://{authority}");
+    let path = address.path_and_query().map_or("/", |path| path.as_str());
+    let request = Request::get(path).header(header::ACCEPT, "*/*").body(Body::empty());
+    let request = request.map_err(|error| format!("{api} cannot be asked: {error}"))?;
+    let (head, body) = send(&api, &api, request, longest, patience).await?;
+    if head.status.is_redirection() {
+        let location = head.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
+        return Ok(Found::Elsewhere(location.unwrap_or_default().to_owned()));
+    }
+    match head.status {
+        StatusCode::OK => Ok(Found::Here(body)),
+        status => Err(format!("{api} answers {status}")),
+    }
+}
+
+/// What an address led to.
+pub(crate) enum Found {
+    /// The file.
+    Here(Vec<u8>),
+    /// Another address.
+    Elsewhere(String),
 }
 
 /// Posts this, and gives the status of the answer; why there is none. The address may be a secret: nothing that is said
@@ -80,7 +110,7 @@ pub(crate) async fn post(
     let mut request = Request::post(path).body(Body::from(body)).map_err(|_| unusable())?;
     *request.headers_mut() = headers;
     let api = format!("{scheme}://{authority}");
-    send(&api, name, request, LONGEST, patience).await.map(|(status, _)| status)
+    send(&api, name, request, LONGEST, patience).await.map(|(head, _)| head.status)
 }
 
 /// Sends it to the API at this address, which people know by this name.
@@ -90,16 +120,16 @@ async fn send(
     mut request: Request<Body>,
     longest: usize,
     patience: Duration,
-) -> Result<(StatusCode, Vec<u8>), String> {
+) -> Result<(Parts, Vec<u8>), String> {
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
     let client = web(api, patience).map_err(|error| error.to_string())?;
     let asked = timeout(patience, async {
         let answer = client.send(request).await;
         let answer = answer.map_err(|error| format!("no answer from {name}: {}", chain(&error)))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), longest).collect().await;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, longest).collect().await;
         let body = body.map_err(|_| format!("the answer of {name} broke off, or is too long"))?;
-        Ok((status, body.to_bytes().to_vec()))
+        Ok((head, body.to_bytes().to_vec()))
     });
     asked.await.map_err(|_| format!("no answer from {name} within {} seconds", patience.as_secs()))?
 }

@@ -109,6 +109,22 @@ pub fn in_front(root: &Path, files: &[String]) -> bool {
     files.iter().any(|file| root.join(file).exists() && packaged(root, file).is_some())
 }
 
+/// Says in the record that kwo replaced the program which `install` put in place: it is no change of somebody else.
+///
+/// # Errors
+/// When the record cannot be read or written.
+pub fn program_replaced(program: &Path, before: &[u8], after: &[u8]) -> Result<(), Refused> {
+    let Some(root) = program.to_str().and_then(|path| path.strip_suffix(PROGRAM)).map(Path::new) else {
+        return Ok(());
+    };
+    let mut record = Record::load(root).map_err(|why| (root.to_owned(), why.to_string()))?;
+    match record.files.get_mut(PROGRAM) {
+        Some(written) if *written == digest(before) => *written = digest(after),
+        _ => return Ok(()),
+    }
+    record.save(root).map_err(|why| (root.to_owned(), why.to_string()))
+}
+
 /// Takes away what `install` put in place, and nothing else.
 ///
 /// # Errors

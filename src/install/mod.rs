@@ -5,6 +5,6 @@ mod files;
 mod record;
 mod systemd;
 
-pub use change::{Change, Refused, What, in_front, install, installed, uninstall};
+pub use change::{Change, Refused, What, in_front, install, installed, program_replaced, uninstall};
 pub use files::{Choice, FIRST_SETTINGS, SETTINGS};
 pub use systemd::{Systemd, units};

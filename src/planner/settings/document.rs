@@ -4,7 +4,7 @@ use super::hook::Hook;
 use super::notify::Notify;
 use super::numbers::{Count, Percent};
 use super::repository::{Repository, Trust};
-use super::values::{AbsolutePath, ContextName};
+use super::values::{AbsolutePath, ContextName, WebUrl};
 use crate::domains::ApiVersion;
 use crate::policy::Policy;
 use crate::roster::record::{choice, record};
@@ -44,6 +44,8 @@ record! {
         /// The folder of the backups that `kwo node backup` makes on this machine, such as /var/lib/kwo/backups. `kwo doctor`
         /// and the metrics say when the newest one was made.
         pub backups: Option<At<AbsolutePath>>,
+        /// Where releases of kwo are, for `kwo self-update`.
+        pub releases: Option<Releases>,
         /// Where kwo keeps its clone, its history and what it applied last. Default: /var/lib/kwo.
         pub state: Option<At<AbsolutePath>>,
     }
@@ -99,6 +101,16 @@ record! {
         /// Exit with 5 if a binding of others gives a right, if a network policy of others opens what is closed, or
         /// if kwo cannot know? Default: no.
         pub foreign_access: Option<At<bool>> = "foreignAccess",
+    }
+}
+
+record! {
+    /// Where releases of kwo are, for `kwo self-update`.
+    pub struct Releases: "the releases" {
+        /// The address of the releases: each is in a folder of its version, and the newest also in `latest`.
+        pub url: At<WebUrl>,
+        /// The file of the public SSH keys, one a line. One of them must have signed a release.
+        pub keys: At<AbsolutePath>,
     }
 }
 

@@ -9,7 +9,7 @@ mod parse;
 mod repository;
 mod values;
 
-pub use document::{Drift, Limits, Settings, Strict, Target};
+pub use document::{Drift, Limits, Releases, Settings, Strict, Target};
 pub use hook::{Hook, HookSecrets};
 pub use notify::{ForgeKind, Notify, Ntfy, Slack, Status, Webhook};
 pub use numbers::{Count, Percent, TimeSpan};

@@ -8,7 +8,8 @@ use testkit::walk::{Walk, blocks, commands, walk};
 use crate::cli::pages::all;
 
 /// The programs that a page may ask people to run.
-const PROGRAMS: [&str; 38] = [
+const PROGRAMS: [&str; 41] = [
+    ".ci/package",
     "./kwo-0.1.0-x86_64-linux/kwo",
     ".ci/run",
     "apt",
@@ -19,6 +20,7 @@ const PROGRAMS: [&str; 38] = [
     "cp",
     "curl",
     "dig",
+    "dnf",
     "dpkg",
     "echo",
     "export",
@@ -38,6 +40,7 @@ const PROGRAMS: [&str; 38] = [
     "promtool",
     "rm",
     "sed",
+    "sh",
     "sha256sum",
     "skopeo",
     "sqlite3",

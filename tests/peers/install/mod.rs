@@ -7,3 +7,4 @@ mod releases;
 mod script;
 mod settings;
 mod units;
+mod update;

@@ -1,0 +1,98 @@
+//! `kwo self-update`
+
+use std::path::PathBuf;
+
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::source;
+use semver::Version;
+
+use super::print::{data, talk};
+use crate::cli::SelfUpdate;
+use crate::release::{Place, Source, packaged};
+use crate::report::diagnostic;
+
+pub(crate) async fn run(args: &SelfUpdate) -> Result<Exit, Failure> {
+    if args.rollback {
+        let place = own_place()?;
+        let version = place.go_back().await?;
+        data(&format!(
+            "{} is {version} again; the other one is {}\n",
+            place.program().display(),
+            place.previous().display()
+        ));
+        return Ok(Exit::Done);
+    }
+    let here: Version = env!("CARGO_PKG_VERSION")
+        .parse()
+        .map_err(|error: semver::Error| Failure::new("this program has no version").because(&error))?;
+    let (base, keys) = releases(args)?;
+    let source = Source::new(&base, &keys)?;
+    if args.check {
+        let found = source.look(args.release.as_ref()).await?.version;
+        if found > here {
+            data(&format!("kwo {found} is there, and this is {here}\n"));
+            return Ok(Exit::Changes);
+        }
+        data(&format!("this is kwo {here}, and {found} is there: nothing newer\n"));
+        return Ok(Exit::Done);
+    }
+    // Before anything is asked for: whoever may not write here learns it at once.
+    let place = own_place()?;
+    let release = source.look(args.release.as_ref()).await?;
+    let found = &release.version;
+    if *found == here {
+        data(&format!("this is kwo {here} already\n"));
+        return Ok(Exit::Done);
+    }
+    if *found < here && !args.downgrade {
+        return Err(Failure::new(format!("{found} is older than {here}, which this is"))
+            .hint("use --downgrade if that is what you want; if you asked for the newest version, whoever serves it holds newer ones back"));
+    }
+    let program = source.program(&release).await?;
+    place.replace(&program, found).await?;
+    data(&format!(
+        "{} is kwo {found} now; {here} is {}\n",
+        place.program().display(),
+        place.previous().display()
+    ));
+    talk(
+        "next: `kwo install` upgrades the units, if you have them; `kwo self-update --rollback` goes back\n",
+    );
+    Ok(Exit::Done)
+}
+
+/// The place of this program, where it is nobody else's to replace it.
+fn own_place() -> Result<Place, Failure> {
+    let place = Place::of_this_program()?;
+    let program = place.program();
+    match packaged(program)? {
+        None => Ok(place),
+        Some(upgrade) => Err(Failure::new(format!(
+            "{} belongs to a package, and kwo does not replace it",
+            program.display()
+        ))
+        .hint(format!("upgrade the package: `{upgrade}`"))),
+    }
+}
+
+/// Where releases are, and the file of the keys.
+fn releases(args: &SelfUpdate) -> Result<(String, PathBuf), Failure> {
+    if let (Some(base), Some(keys)) = (&args.base_url, &args.key) {
+        return Ok((base.clone(), keys.clone()));
+    }
+    let missing = || {
+        Failure::usage("where are the releases, and whose signature counts?")
+            .hint("give --base-url and --key, or write `releases: {url: …, keys: …}` into the settings")
+    };
+    if !args.settings.exists() {
+        return Err(missing());
+    }
+    let settings = source::settings(&args.settings).map_err(|refused| {
+        talk(&diagnostic::text_of(&refused, "settings"));
+        Failure::silent(Exit::Failed)
+    })?;
+    let from = settings.releases.as_ref();
+    let base = args.base_url.clone().or_else(|| from.map(|from| from.url.as_str().to_owned()));
+    let keys = args.key.clone().or_else(|| from.map(|from| PathBuf::from(from.keys.as_str())));
+    base.zip(keys).ok_or_else(missing)
+}
