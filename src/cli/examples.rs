@@ -276,6 +276,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         )],
     ),
     (
+        "node install",
+        &[
+            ("See what would be done on this machine", "kwo node install roster.yaml --dry-run"),
+            ("Make it a node, and apply the roster", "kwo node install roster.yaml"),
+        ],
+    ),
+    (
         "node backup",
         &[(
             "Onto another disk, and keep a week of them",

@@ -38,7 +38,7 @@ pub use edits::{
     EditArgs, Fmt, Level, Member, MemberAdd, MemberRemove, Tenant, TenantAdd, TenantNamed, TenantSet,
 };
 pub use groups::GROUPS;
-pub use node::{Node, NodeBackup, NodeRestore};
+pub use node::{Node, NodeBackup, NodeInstall, NodeRestore};
 pub use offboard::{Offboard, OffboardStage};
 pub use options::{ApplyOptions, Target, folder};
 pub use own::fits;

@@ -1,19 +1,81 @@
 //! What can be typed after `kwo node`. The doc comments are the help text.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 use kwo_engine::archive::Recipient;
+use kwo_planner::k3s::Check;
+use kwo_planner::roster::{ApiUrl, K3sChannel, K3sVersion};
 
-use super::values::Format;
+use super::roster::PerhapsRosterArgs;
+use super::shared::AgeArgs;
+use super::values::{Format, duration, switch};
 
 /// `kwo node`
 #[derive(Debug, Subcommand)]
 pub enum Node {
+    /// Install k3s on this machine, start it, and apply the roster. Leaves a k3s that is there already as it is.
+    Install(NodeInstall),
     /// Back up the database of k3s while k3s runs, with the token, certificates and configuration that it is useless without.
     Backup(NodeBackup),
     /// Prove that a backup can be restored, or write its files into an empty folder. Never touches k3s.
     Restore(NodeRestore),
+}
+
+/// `kwo node install`
+#[derive(Args, Debug)]
+pub struct NodeInstall {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: PerhapsRosterArgs<true>,
+    /// The version of k3s. Default: as the roster says.
+    #[arg(long, env = "KWO_K3S_VERSION", value_name = "VERSION", conflicts_with = "channel")]
+    pub version: Option<K3sVersion>,
+    /// The channel that leads to the version: `stable`, `latest`, or a minor version such as `v1.37`. Default: as the roster
+    /// says, or `stable`.
+    #[arg(long, env = "KWO_K3S_CHANNEL", value_name = "CHANNEL")]
+    pub channel: Option<K3sChannel>,
+    /// The server with the releases. Plain http leads only to this machine.
+    #[arg(
+        long,
+        env = "KWO_K3S_MIRROR",
+        value_name = "URL",
+        default_value = "https://github.com/k3s-io/k3s/releases/download"
+    )]
+    pub mirror: ApiUrl,
+    /// The server that says which version a channel leads to.
+    #[arg(
+        long,
+        env = "KWO_K3S_CHANNELS",
+        value_name = "URL",
+        default_value = "https://update.k3s.io/v1-release/channels"
+    )]
+    pub channels: ApiUrl,
+    /// The folder with the program, the images and the list of sums of one release, instead of a server.
+    #[arg(long, env = "KWO_K3S_AIRGAP", value_name = "DIR", conflicts_with_all = ["mirror", "channel"])]
+    pub airgap: Option<PathBuf>,
+    /// Install although this check fails.
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub ignore: Vec<Check>,
+    /// Show what would be done, and change nothing.
+    #[arg(long, value_parser = switch)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long, env = "KWO_YES", value_parser = switch)]
+    pub yes: bool,
+    /// How long the node may take to be ready.
+    #[arg(long, default_value = "10m", env = "KWO_READY_TIMEOUT", value_name = "TIME", value_parser = duration)]
+    pub ready_timeout: Duration,
+    /// The folder above the node's files. Below another one than `/`, kwo writes the files of an image, and starts nothing.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR")]
+    pub root: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub age: AgeArgs,
+    /// How to print what would be done. Others than text need --dry-run.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: Format,
 }
 
 /// `kwo node backup`

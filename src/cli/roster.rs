@@ -13,9 +13,9 @@ pub struct RosterArgs<const SHORT: bool = true> {
     pub roster: PathBuf,
 }
 
-/// Where the roster is, where there need not be one.
+/// Where the roster is, where there need not be one. Beside a saved plan it is another thing than for a `NODE`.
 #[derive(Clone, Debug)]
-pub struct PerhapsRosterArgs {
+pub struct PerhapsRosterArgs<const NODE: bool = false> {
     /// The roster.
     pub roster: Option<PathBuf>,
 }
@@ -40,6 +40,10 @@ struct PerhapsNamed {
     #[command(flatten)]
     option: Behind,
 }
+
+/// What it is for a node.
+const FOR_A_NODE: &str = "The roster. It says which k3s, the name of the node and the hosts of the API, and kwo applies it once the \
+    node is ready. Default: none, and kwo applies nothing";
 
 /// The way that kubectl has.
 #[derive(Args)]
@@ -90,7 +94,7 @@ impl<const SHORT: bool> Args for RosterArgs<SHORT> {
     }
 }
 
-impl FromArgMatches for PerhapsRosterArgs {
+impl<const NODE: bool> FromArgMatches for PerhapsRosterArgs<NODE> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let PerhapsNamed { roster, option } = PerhapsNamed::from_arg_matches(matches)?;
         Ok(PerhapsRosterArgs { roster: one(matches, option, roster.as_deref())? })
@@ -102,12 +106,13 @@ impl FromArgMatches for PerhapsRosterArgs {
     }
 }
 
-impl Args for PerhapsRosterArgs {
+impl<const NODE: bool> Args for PerhapsRosterArgs<NODE> {
     fn augment_args(command: clap::Command) -> clap::Command {
-        PerhapsNamed::augment_args(command)
+        let command = PerhapsNamed::augment_args(command);
+        if NODE { command.mut_arg("roster", |roster| roster.help(FOR_A_NODE)) } else { command }
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        PerhapsNamed::augment_args(command)
+        PerhapsRosterArgs::<NODE>::augment_args(command)
     }
 }

@@ -18,6 +18,7 @@ pub mod git;
 pub mod history;
 pub mod identity;
 pub mod issued;
+pub mod k3s;
 pub mod kubeconfig;
 pub mod marks;
 pub mod metrics;

@@ -20,6 +20,7 @@ mod entries;
 pub mod foreign;
 pub mod hits;
 mod holders;
+pub mod k3s;
 pub mod keeper;
 pub mod leftovers;
 pub mod limits;

@@ -5,6 +5,7 @@ mod backup;
 mod cli;
 mod hook;
 mod house;
+mod install;
 mod logs;
 mod node;
 mod rosters;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod backup;
+mod install;
 mod machine;
 mod node;
 mod package;

@@ -50,6 +50,16 @@ pub(super) struct Server {
 }
 
 impl Machine {
+    /// What somebody said to k3s: the name of its node, and where its data is.
+    ///
+    /// # Errors
+    /// When its configuration cannot be read.
+    pub fn told(&self) -> Result<(Option<String>, PathBuf), BackupError> {
+        let said = self.said()?;
+        let data = self.data_dir.clone().or_else(|| said.text(&said::DATA_DIR).map(PathBuf::from));
+        Ok((said.text(&NODE_NAME), data.unwrap_or_else(|| DATA_DIR.into())))
+    }
+
     /// The server on it.
     pub(super) fn server(&self) -> Result<Server, BackupError> {
         let said = self.said()?;

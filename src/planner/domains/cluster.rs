@@ -4,8 +4,8 @@ use super::overcommit::Overcommit;
 use super::wildcards::Wildcard;
 use crate::roster::record::{choice, record};
 use crate::roster::{
-    AnyLabelKey, At, Certificates, Cidr, Email, HostName, IssuerUrl, LabelValue, Lifetime, Map, Name,
-    NodeName, OidcWord, Port, Retention, Weekly,
+    AnyLabelKey, At, Certificates, Cidr, Email, Finding, Findings, HostName, IssuerUrl, K3sChannel,
+    K3sVersion, LabelValue, Lifetime, Map, Name, NodeName, OidcWord, Port, Retention, Weekly,
 };
 
 /// The name of a cluster that the roster does not name.
@@ -31,6 +31,8 @@ record! {
         pub acme: Option<Acme>,
         /// The node that k3s runs on.
         pub node: Option<Node>,
+        /// The k3s that `kwo node install` installs. A k3s that is there already stays as it is. Default: `{channel: stable}`.
+        pub k3s: Option<K3s>,
         /// Where people log in. kwo tells k3s by files on its node.
         pub oidc: Option<Oidc>,
         /// The kubeconfigs that kwo keeps and renews on the node, one for each namespace of a tenant. Default: none.
@@ -60,6 +62,16 @@ record! {
     pub struct Node: "the cluster's node" {
         /// The name of the node. Nobody can change it after the node has joined, because local volumes depend on it.
         pub name: Option<At<NodeName>>,
+    }
+}
+
+record! {
+    /// The k3s that `kwo node install` installs: by its version, or by a channel that leads to one.
+    pub struct K3s: "the cluster's k3s" {
+        /// The version, such as `v1.37.1+k3s1`.
+        pub version: Option<At<K3sVersion>>,
+        /// The channel: `stable`, `latest`, or a minor version such as `v1.37`. Which version it leads to changes with time.
+        pub channel: Option<At<K3sChannel>>,
     }
 }
 
@@ -148,6 +160,20 @@ impl Kubeconfigs {
     #[must_use]
     pub fn lifetime(&self) -> Lifetime {
         self.lifetime.map_or(DEFAULT_LIFETIME, |lifetime| lifetime.value)
+    }
+}
+
+/// A version and a channel cannot both say which k3s it is.
+pub(crate) fn check(cluster: &Cluster, findings: &mut Findings) {
+    if let Some(K3s { version: Some(version), channel: Some(channel) }) = &cluster.k3s {
+        let finding = Finding::new(
+            "two-k3s",
+            channel.at,
+            "`version` and `channel` both say which k3s to install",
+            "expected one of them",
+        );
+        let finding = finding.hint("keep `version` to install the same k3s each time; delete the other");
+        findings.push(finding.also(version.at, "the version is here"));
     }
 }
 

@@ -10,8 +10,8 @@ use smol_str::SmolStr;
 use super::document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 use super::part::foreign;
 use super::{
-    bounding, bounds, claims, dns, networks, overcommit, registry, shares, size, starting, systems, tiers,
-    totals, transit, user_list, vault, wildcards, zones,
+    bounding, bounds, claims, cluster, dns, networks, overcommit, registry, shares, size, starting, systems,
+    tiers, totals, transit, user_list, vault, wildcards, zones,
 };
 use crate::policy;
 use crate::roster::node::{Key, Node, Value};
@@ -110,6 +110,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     }
     totals::check(&tiers, &tenants, whole, &mut findings);
     networks::check(&cluster, &mut findings);
+    cluster::check(&cluster, &mut findings);
     overcommit::check(cluster.overcommit.as_ref(), &mut findings);
     claims::check(&cluster, &tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);

@@ -159,6 +159,7 @@ fn nothing_waits_for_a_fixed_time() {
         "src/hook/awaiting.rs",
         "src/hook/server.rs",
         "src/watcher.rs",
+        "src/engine/k3s/ready.rs",
         "src/engine/notify/letter.rs",
         "src/engine/offboard/destroy.rs",
         "src/engine/offboard/doors.rs",

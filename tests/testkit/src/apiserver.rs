@@ -124,6 +124,11 @@ pub fn on_kine(folder: &Path) -> Option<Server> {
     Some(Server { kubeconfig, audit_log: None, kubectl: programs.join("kubectl"), child, command })
 }
 
+/// The folder with the programs of the server and of kubectl; nothing where they cannot be had.
+pub fn programs() -> Option<PathBuf> {
+    build().map_or_else(|why| live::missing(&why), Some)
+}
+
 /// A name that no other test uses, also where many share a cluster.
 pub fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);

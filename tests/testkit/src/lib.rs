@@ -15,6 +15,7 @@ pub mod pages;
 pub mod peers;
 pub mod places;
 pub mod proxy;
+pub mod releases;
 pub mod run;
 pub mod schemas;
 pub mod scripted;

@@ -14,7 +14,7 @@ pub const IN_A_CLUSTER: [&str; 9] = [
 ];
 
 /// The pages whose commands are not run as shown, what they need, and the tests that do the same.
-pub const NOT_AS_SHOWN: [(&str, &str); 21] = [
+pub const NOT_AS_SHOWN: [(&str, &str); 22] = [
     ("CONTRIBUTING.md", "the tests themselves"),
     ("README.md", "a build, and a person who answers; the first tutorial runs the same commands"),
     ("docs/how-to/argo-cd-and-flux.md", "Argo CD or Flux; tests/peers/inside/folder.rs"),
@@ -25,6 +25,7 @@ pub const NOT_AS_SHOWN: [(&str, &str); 21] = [
     ),
     ("docs/how-to/dns-records.md", "a DNS server; tests/peers/dns"),
     ("docs/how-to/inside-the-cluster.md", "a cluster with nodes, and an image; tests/peers/inside"),
+    ("docs/how-to/install-a-node.md", "an empty machine; tests/systemd/install.rs, tests/offline/install"),
     ("docs/how-to/install.md", "packages; tests/systemd/package.rs, tests/peers/install/package.rs"),
     ("docs/how-to/monitoring.md", "promtool; tests/peers/notify/monitoring.rs"),
     ("docs/how-to/node.md", "a node; tests/systemd/node.rs"),

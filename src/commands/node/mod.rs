@@ -1,9 +1,12 @@
-//! `kwo node`: makes a backup of the node, and proves that one can be restored.
+//! `kwo node`: makes a backup of the node, and proves that one can be restored. `install` has a file of its own.
+
+mod install;
 
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use self::install::install;
 use super::print::{report, talk};
 use super::signals;
 use crate::cli::{Node, NodeBackup, NodeRestore};
@@ -14,6 +17,7 @@ use kwo_engine::failure::{Exit, Failure};
 
 pub(crate) async fn node(args: Node) -> Result<Exit, Failure> {
     match args {
+        Node::Install(args) => install(&args).await,
         Node::Backup(args) => backup(args).await,
         Node::Restore(args) => restore(&args),
     }

@@ -1,0 +1,168 @@
+//! `kwo node install`: looks at the machine, plans, asks, installs k3s, waits for the node, and applies the roster.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::k3s::{Event, Machine, Place, RosterFiles, Work, busy, find, perform};
+use kwo_engine::providers::KubeOptions;
+use kwo_engine::target::{Main, TargetOptions};
+use kwo_planner::k3s::{Arch, KUBECONFIG, Roster, State, Wish, install as plan};
+use kwo_planner::plain::{one_line, shell_word};
+use kwo_planner::roster::K3sChannel;
+
+use super::super::consent::confirm;
+use super::super::load::{Loaded, load};
+use super::super::print::{data, report, talk};
+use super::super::{apply, signals};
+use crate::cli::{ApplyOptions, Format, NodeInstall, Target};
+use crate::report::node_install::Installing;
+
+/// How many requests the first apply has under way at a time, and how long its lock lasts after a run was killed.
+const CONCURRENCY: usize = 16;
+const LOCK: std::time::Duration = std::time::Duration::from_secs(60);
+
+pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
+    if !args.output.is_text() && !args.dry_run {
+        return Err(Failure::usage("`-o` prints what would be done, and the run itself prints text")
+            .hint("add `--dry-run`, or leave `-o` out"));
+    }
+    let loaded = args.roster.roster.as_deref().map(load).transpose()?;
+    let wish = wish(args, loaded.as_ref());
+    let machine = Machine::new(&args.root)?;
+    // A look alone writes nothing, and waits for nobody.
+    let _alone = if args.dry_run { None } else { Some(busy(&args.root)?) };
+    let mut facts = machine.look().await?;
+    let place = match &args.airgap {
+        Some(folder) => Place::Folder(folder.clone()),
+        None => Place::Server { files: args.mirror.clone(), channels: args.channels.clone() },
+    };
+    let release = match (wish.to_find(&facts.here, args.airgap.is_some()), Arch::of(&facts.machine)) {
+        (Some(wish), Some(arch)) => {
+            let (release, date) = find(&wish, &place, arch).await?;
+            facts.elsewhere = date;
+            Some(release)
+        }
+        _ => None,
+    };
+    let files = match &loaded {
+        Some(loaded) => Some(RosterFiles::look(&args.root, &loaded.desired).await?),
+        None => None,
+    };
+    let node = loaded.as_ref().and_then(|loaded| loaded.roster.cluster().node.as_ref()?.name.clone());
+    let roster = Roster {
+        name: node.map(|name| name.value),
+        files: files.as_ref().map(|files| files.files.clone()).unwrap_or_default(),
+    };
+    let ignored: BTreeSet<_> = args.ignore.iter().copied().collect();
+    let install = plan(&facts, &wish, release.as_ref(), &roster, &ignored);
+    let shown = Installing::new(&install);
+    report(&shown, args.output)?;
+    if !install.can_be_done() {
+        return Ok(Exit::Held);
+    }
+    if args.dry_run {
+        return Ok(Exit::Done);
+    }
+    if install.state == State::Adopted {
+        let roster = args.roster.roster.as_deref().unwrap_or(Path::new("roster.yaml"));
+        talk(&format!("next: `kwo plan {} --kubeconfig /{KUBECONFIG} --node`\n", word(roster)));
+        return Ok(Exit::Done);
+    }
+    let steps = install.to_do().count();
+    if steps > 0 {
+        if !args.yes {
+            let version = install.version.as_ref().map(ToString::to_string).unwrap_or_default();
+            let question = format!("Install k3s {version} on this machine?");
+            confirm(&question, "pass --yes to install without being asked").await?;
+        }
+        let stop = signals::on_signal()?;
+        let work = Work {
+            machine: &machine,
+            install: &install,
+            release: release.as_ref(),
+            place: &place,
+            record: facts.here.record.as_ref(),
+            files: files.as_ref(),
+            patience: args.ready_timeout,
+            stop: &stop,
+        };
+        perform(&work, |event| match event {
+            Event::Begins(what) => talk(&format!("{what}\n")),
+            Event::Done(step) => data(&format!("done  {}\n", one_line(&step.id))),
+        })
+        .await?;
+        if machine.is_live() {
+            return first_apply(args, loaded.is_some(), true, Some(stop)).await;
+        }
+    }
+    if !machine.is_live() {
+        talk(
+            "k3s is not started below this root; the same command goes on from there on the machine itself\n",
+        );
+        return Ok(Exit::Done);
+    }
+    first_apply(args, loaded.is_some(), false, None).await
+}
+
+/// Which k3s: what is typed goes before what the roster says.
+fn wish(args: &NodeInstall, loaded: Option<&Loaded>) -> Wish {
+    let said = loaded.and_then(|loaded| loaded.roster.cluster().k3s.as_ref());
+    let said_version = || Some(said?.version.as_ref()?.value.clone());
+    let said_channel = || Some(said?.channel.as_ref()?.value.clone());
+    let typed = args.version.clone().map(Wish::Version).or(args.channel.clone().map(Wish::Channel));
+    let said = || said_version().map(Wish::Version).or_else(|| said_channel().map(Wish::Channel));
+    typed.or_else(said).unwrap_or_else(|| Wish::Channel(K3sChannel::stable()))
+}
+
+/// Applies the roster to the node. On one that this run has started, k3s may be restarted: nobody uses it yet.
+async fn first_apply(
+    args: &NodeInstall,
+    is_given: bool,
+    started: bool,
+    stop: Option<tokio::sync::watch::Receiver<bool>>,
+) -> Result<Exit, Failure> {
+    let Some(path) = args.roster.roster.as_deref().filter(|_| is_given) else {
+        talk(&format!("next: `kwo apply roster.yaml --kubeconfig /{KUBECONFIG} --node`\n"));
+        return Ok(Exit::Done);
+    };
+    talk(&format!("applying {}\n", one_line(&path.display().to_string())));
+    let kubeconfig = args.root.join(KUBECONFIG);
+    let words = format!("{} --kubeconfig {} --node", word(path), word(&kubeconfig));
+    let kube = KubeOptions {
+        kubeconfig: Some(kubeconfig),
+        tell: crate::log::say,
+        concurrency: CONCURRENCY,
+        ..KubeOptions::default()
+    };
+    let options = TargetOptions {
+        main: Main::Cluster(Box::new(kube)),
+        age_identity: args.age.age_identity.clone(),
+        node: Some(args.root.clone()),
+        allow_restart: started,
+        roster_id: None,
+        take_over_roster: false,
+        settings: None,
+        concurrency: CONCURRENCY,
+        adopt: Vec::new(),
+    };
+    let options = ApplyOptions {
+        roster: Some(path.to_owned()),
+        target: Target { options, words_with_plan: words.clone(), words },
+        saved: None,
+        signers: None,
+        yes: args.yes,
+        output: Format::default(),
+        lock_timeout: std::time::Duration::ZERO,
+        lock_duration: LOCK,
+        settle: std::time::Duration::ZERO,
+        fail_on: Vec::new(),
+        verify_access: false,
+        full: false,
+    };
+    Ok(apply::run(&options, stop).await?.exit)
+}
+
+fn word(path: &Path) -> String {
+    shell_word(&path.display().to_string()).into()
+}

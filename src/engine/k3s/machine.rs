@@ -1,0 +1,340 @@
+//! Looks at a machine: what it is, what runs on it, and what there is of k3s. Writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::process::geteuid;
+use smol_str::{SmolStr, format_smolstr};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::ready;
+use super::release::sum_in;
+use super::service::Service;
+use crate::backup;
+use crate::failure::{Exit, Failure};
+use crate::providers::{Astray, hostname, in_root};
+use crate::regular;
+use kwo_planner::k3s::{DROP_IN, Facts, Here, KUBECONFIG, PROGRAM, Program, Record, Space, UNIT, Unit};
+use kwo_planner::roster::K3sVersion;
+
+/// What kwo notes while it installs k3s.
+pub(super) const RECORD: &str = "var/lib/kwo/node/k3s.json";
+/// Who has this locked installs.
+const LOCK: &str = "var/lib/kwo/node/k3s.lock";
+/// Where a program of k3s may be.
+const PROGRAMS: [&str; 3] = [PROGRAM, "usr/bin/k3s", "opt/bin/k3s"];
+/// Where a unit of k3s may be; the first one counts.
+const UNITS: [&str; 7] = [
+    UNIT,
+    "etc/systemd/system/k3s-agent.service",
+    "usr/local/lib/systemd/system/k3s.service",
+    "usr/lib/systemd/system/k3s.service",
+    "lib/systemd/system/k3s.service",
+    "usr/local/lib/systemd/system/k3s-agent.service",
+    "usr/lib/systemd/system/k3s-agent.service",
+];
+/// What runs containers or is a Kubernetes, as the kernel shortens their names.
+const RUNTIMES: [&str; 11] = [
+    "containerd",
+    "crio",
+    "dockerd",
+    "podman",
+    "kubelet",
+    "kubelite",
+    "k0s",
+    "rke2",
+    "k3s-agent",
+    "k3s-server",
+    "kube-apiserver",
+];
+/// No text of a machine is longer.
+const LONGEST: u64 = 1 << 20;
+/// How long a program may take to tell its version.
+const TELLS: Duration = Duration::from_secs(20);
+
+/// A machine, by the folder above its files.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(super) root: PathBuf,
+    /// It is the one that runs.
+    pub(super) live: bool,
+    /// Where k3s keeps its data, from the root.
+    pub(super) data: PathBuf,
+    said_name: Option<String>,
+}
+
+/// Another run that installs, if there is one. Otherwise none begins while this lives.
+///
+/// # Errors
+/// When there is one, or nobody can tell.
+pub fn busy(root: &Path) -> Result<File, Failure> {
+    let cannot = |error: Astray| {
+        Failure::new(format!("cannot write below {}", root.display())).because(&error).hint("run it as root")
+    };
+    let path = in_root(root, Path::new(LOCK), Some(0o755)).map_err(cannot)?;
+    let file = regular::open_lock(&path).map_err(|error| cannot(error.into()))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
+            Err(Failure { exit: Exit::Locked, ..Failure::new("another `kwo node install` runs") }
+                .hint("wait until it has ended; one that was killed is in nobody's way"))
+        }
+        Err(error) => Err(cannot(io::Error::from(error).into())),
+    }
+}
+
+impl Machine {
+    /// The one below this root.
+    ///
+    /// # Errors
+    /// When there is none, or k3s' configuration cannot be read.
+    pub fn new(root: &Path) -> Result<Machine, Failure> {
+        let root = root.canonicalize().map_err(|error| {
+            Failure::new(format!("cannot use {} as the root of the node", root.display())).because(&error)
+        })?;
+        let told = backup::Machine { root: root.clone(), data_dir: None }.told();
+        let (said_name, data) = told.map_err(|error| {
+            Failure::new("cannot read how k3s is configured")
+                .because(&error)
+                .hint("correct that file; k3s reads it, too")
+        })?;
+        let live = root == Path::new("/");
+        Ok(Machine { root, live, data, said_name })
+    }
+
+    /// Is it the one that runs?
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// What it is, and what there is on it.
+    ///
+    /// # Errors
+    /// When something of k3s is there and cannot be read.
+    pub async fn look(&self) -> Result<Facts, Failure> {
+        let os = ["etc/os-release", "usr/lib/os-release"].iter().find_map(|file| self.text(file));
+        let release = |key: &str| {
+            let value = os.as_ref()?.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            value.map(|value| SmolStr::from(value.trim_matches(['"', '\''])))
+        };
+        let host = match self.live {
+            true => hostname(),
+            false => self.text("etc/hostname").unwrap_or_default().trim().to_owned(),
+        };
+        Ok(Facts {
+            live: self.live,
+            may_write: !self.live || geteuid().is_root(),
+            machine: rustix::system::uname().machine().to_string_lossy().into(),
+            os: release("PRETTY_NAME").or(release("ID")).zip(release("ID")),
+            systemd: self.root.join("run/systemd/system").is_dir(),
+            selinux: self.text("sys/fs/selinux/enforce").is_some_and(|text| text.trim() == "1"),
+            memory: self.memory(),
+            data: self.space(&self.data),
+            programs: self.space(&Path::new("/").join(PROGRAM).with_file_name("")),
+            ports: self.ports(),
+            cgroup: self
+                .text("sys/fs/cgroup/cgroup.controllers")
+                .map(|text| text.split_whitespace().map(SmolStr::from).collect()),
+            now: Timestamp::now().as_second(),
+            elsewhere: None,
+            host: host.into(),
+            said_name: self.said_name.as_deref().map(SmolStr::from),
+            running: self.running(),
+            here: self.here().await?,
+        })
+    }
+
+    /// What there is of k3s.
+    async fn here(&self) -> Result<Here, Failure> {
+        let unread = |file: &Path, error: &Astray| {
+            Failure::new(format!("cannot read {}", file.display())).because(error).hint("run it as root")
+        };
+        let there = |file: &str| match self.found(file) {
+            Ok(found) => Ok(found),
+            Err(error) => Err(unread(&Path::new("/").join(file), &error)),
+        };
+        let mut here = Here::default();
+        if let Some(text) = there(RECORD)?.map(|path| regular::text(&path)) {
+            let record: Result<Record, _> =
+                text.map_err(serde_json::Error::io).and_then(|text| serde_json::from_str(&text));
+            here.record = Some(record.map_err(|error| {
+                Failure::new(format!("cannot read /{RECORD}")).because(&error).hint(
+                    "kwo notes there what it installs; if you remove it, kwo leaves a k3s that is there as it is",
+                )
+            })?);
+        }
+        for file in PROGRAMS {
+            let Some(path) = there(file)? else { continue };
+            let sha256 = sum_in(&path).map_err(|error| unread(&path, &error.into()))?.into();
+            let version = if is_roots(&path) { tells(&path).await.ok() } else { None };
+            here.program = Some(Program { path: file.into(), sha256, version });
+            break;
+        }
+        for file in UNITS {
+            if self.found_anyhow(file).is_none() {
+                continue;
+            }
+            let text = self.text(file).unwrap_or_default().into();
+            here.unit = Some(Unit { path: file.into(), text });
+            break;
+        }
+        here.data = self.has_data();
+        here.drop_in = there(DROP_IN)?.and_then(|_| self.text(DROP_IN)).map(SmolStr::from);
+        here.images = self.images();
+        if self.live && here.unit.is_some() {
+            let state = Service.state().await;
+            (here.enabled, here.active) = state.map_err(|why| Failure {
+                causes: vec![why],
+                ..Failure::new("cannot find out whether k3s runs")
+            })?;
+        }
+        if let (Some(record), true) = (&here.record, here.active) {
+            here.ready = ready::is_ready(&self.root.join(KUBECONFIG), &record.node).await.is_ok();
+        }
+        Ok(here)
+    }
+
+    /// A file below the root; nothing where there is none.
+    fn found(&self, file: &str) -> Result<Option<PathBuf>, Astray> {
+        let nothing =
+            |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        match in_root(&self.root, Path::new(file), None) {
+            Ok(path) => match path.symlink_metadata() {
+                Ok(_) => Ok(Some(path)),
+                Err(error) if nothing(&error) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+            Err(Astray::Io(error)) if nothing(&error) => Ok(None),
+            Err(astray) => Err(astray),
+        }
+    }
+
+    /// The same where a link counts as well: a unit may be one.
+    fn found_anyhow(&self, file: &str) -> Option<()> {
+        match self.found(file) {
+            Ok(found) => found.map(drop),
+            // Whatever it is, it is there.
+            Err(Astray::Link(_)) => Some(()),
+            Err(Astray::Io(_)) => None,
+        }
+    }
+
+    /// A short text below the root.
+    fn text(&self, file: &str) -> Option<String> {
+        let path = match in_root(&self.root, Path::new(file), None) {
+            Ok(path) => path,
+            // As `/etc/os-release` is.
+            Err(Astray::Link(_)) if self.live => Path::new("/").join(file),
+            Err(_) => return None,
+        };
+        let mut text = Vec::new();
+        regular::open(&path).ok()?.take(LONGEST).read_to_end(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn memory(&self) -> Option<u64> {
+        let text = self.text("proc/meminfo")?;
+        let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        kib.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    }
+
+    /// The ports that something listens at, by what the kernel says.
+    fn ports(&self) -> Option<BTreeSet<u16>> {
+        let texts: Vec<String> =
+            ["proc/net/tcp", "proc/net/tcp6"].iter().filter_map(|file| self.text(file)).collect();
+        if texts.is_empty() {
+            return None;
+        }
+        let lines = texts.iter().flat_map(|text| text.lines().skip(1));
+        let ports = lines.filter_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let (_, port) = words.next()?.rsplit_once(':')?;
+            // 0A is LISTEN.
+            let listens = words.nth(1) == Some("0A");
+            u16::from_str_radix(port, 16).ok().filter(|_| listens)
+        });
+        Some(ports.collect())
+    }
+
+    /// What runs containers or is a Kubernetes.
+    fn running(&self) -> BTreeSet<SmolStr> {
+        let listed = in_root(&self.root, Path::new("proc/x"), None).ok();
+        let listed =
+            listed.and_then(|path| fs::read_dir(path.parent()?).ok()).into_iter().flatten().flatten();
+        let numbers = listed.filter_map(|found| found.file_name().into_string().ok());
+        let numbers = numbers.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        let names = numbers.filter_map(|number| self.text(&format!("proc/{number}/comm")));
+        names
+            .filter_map(|name| {
+                RUNTIMES.iter().find(|known| **known == name.trim()).map(|name| SmolStr::new_static(name))
+            })
+            .collect()
+    }
+
+    /// How much is free where a folder is or will be.
+    fn space(&self, folder: &Path) -> Space {
+        let below = folder.strip_prefix("/").unwrap_or(folder);
+        let mut there = self.root.join(below);
+        while !there.exists() && there.pop() {}
+        let free = statvfs(&there).ok().map(|found| found.f_bavail.saturating_mul(found.f_frsize));
+        Space { folder: format_smolstr!("{}", folder.display()), free }
+    }
+
+    /// Has a k3s run here? Images that wait for it are no sign of that.
+    fn has_data(&self) -> bool {
+        let below = |path: &str| self.data_file(path).is_some_and(|path| path.symlink_metadata().is_ok());
+        let agent = self.data_file("agent/x").and_then(|path| fs::read_dir(path.parent()?).ok());
+        let agent = agent.into_iter().flatten().flatten().any(|found| found.file_name() != "images");
+        agent
+            || below("server")
+            || [KUBECONFIG, "etc/rancher/node/password"].iter().any(|file| self.found_anyhow(file).is_some())
+    }
+
+    /// The files of images that wait for k3s, with their sums.
+    fn images(&self) -> BTreeMap<SmolStr, SmolStr> {
+        let listed = self.data_file("agent/images/x").and_then(|path| fs::read_dir(path.parent()?).ok());
+        let mut images = BTreeMap::new();
+        for found in listed.into_iter().flatten().flatten() {
+            let Some(name) = found.file_name().to_str().map(SmolStr::from) else { continue };
+            if name.starts_with("k3s-airgap-images-")
+                && let Ok(sum) = sum_in(&found.path())
+            {
+                images.insert(name, sum.into());
+            }
+        }
+        images
+    }
+
+    /// A file of k3s' data, as it is reached.
+    fn data_file(&self, path: &str) -> Option<PathBuf> {
+        let whole = self.data.join(path);
+        in_root(&self.root, whole.strip_prefix("/").unwrap_or(&whole), None).ok()
+    }
+}
+
+/// Root alone can change what root runs.
+fn is_roots(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| {
+        found.is_file() && [0, geteuid().as_raw()].contains(&found.uid()) && found.mode() & 0o022 == 0
+    })
+}
+
+/// The version that a program of k3s tells.
+pub(super) async fn tells(program: &Path) -> Result<K3sVersion, String> {
+    let mut command = Command::new(program);
+    command.arg("--version").env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").kill_on_drop(true);
+    let output = timeout(TELLS, command.stdin(std::process::Stdio::null()).output()).await;
+    let output = output.map_err(|_| format!("it does not tell its version within {} s", TELLS.as_secs()))?;
+    let output = output.map_err(|error| format!("it cannot be run: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.strip_prefix("k3s version ").and_then(|rest| rest.split_whitespace().next());
+    version.and_then(|version| version.parse().ok()).ok_or_else(|| "it does not tell its version".to_owned())
+}

@@ -1,0 +1,15 @@
+//! Makes a machine a node of k3s: `machine` looks at it, `release` finds out what would be installed, and `perform` takes the
+//! steps that the planner's room of this name made. k3s' own installer is not run.
+
+mod fetch;
+mod files;
+mod machine;
+mod perform;
+mod ready;
+mod release;
+mod service;
+
+pub use files::RosterFiles;
+pub use machine::{Machine, busy};
+pub use perform::{Event, Work, perform};
+pub use release::{Place, find};

@@ -1,0 +1,50 @@
+//! The unit of k3s, through `systemctl`. Every question has an end.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// How long systemd may take.
+const ANSWER: Duration = Duration::from_secs(90);
+
+const UNIT: &str = "k3s.service";
+
+/// systemd, as it runs here.
+#[derive(Debug, Default)]
+pub(super) struct Service;
+
+impl Service {
+    /// Is the unit started at boot, and does it run or begin to?
+    pub(super) async fn state(&self) -> Result<(bool, bool), String> {
+        let text = run(&["show", "--property=ActiveState,UnitFileState", UNIT]).await?;
+        let is = |key: &str, values: &[&str]| {
+            let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            value.is_some_and(|value| values.contains(&value))
+        };
+        Ok((is("UnitFileState", &["enabled"]), is("ActiveState", &["active", "activating", "reloading"])))
+    }
+
+    /// Starts it, now and at every boot. Does not wait until it is up.
+    pub(super) async fn start(&self) -> Result<(), String> {
+        for words in [&["daemon-reload"][..], &["enable", UNIT], &["start", "--no-block", UNIT]] {
+            run(words).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn run(args: &[&str]) -> Result<String, String> {
+    let words = format!("systemctl {}", args.join(" "));
+    let mut command = Command::new("systemctl");
+    command.args(args).env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(ANSWER, command.output()).await;
+    let output = output.map_err(|_| format!("`{words}` gave no answer for {} s", ANSWER.as_secs()))?;
+    let output = output.map_err(|error| format!("`{words}` cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(format!("`{words}` failed: {}", errors.lines().next().unwrap_or("it does not say why")))
+}

@@ -1,0 +1,164 @@
+//! The plan of an installation, from facts that no machine has to have.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::roster::K3sVersion;
+
+fn version(text: &str) -> K3sVersion {
+    text.parse().unwrap()
+}
+
+fn release(text: &str) -> Release {
+    Release {
+        version: version(text),
+        arch: Arch::Amd64,
+        from: "https://example.com".into(),
+        sha256: "aa".into(),
+        images: Vec::new(),
+    }
+}
+
+/// A machine that fits.
+fn facts() -> Facts {
+    let space = |folder: &str| Space { folder: folder.into(), free: Some(1 << 40) };
+    Facts {
+        live: true,
+        may_write: true,
+        machine: "x86_64".into(),
+        os: Some(("Debian".into(), "debian".into())),
+        systemd: true,
+        memory: Some(4 << 30),
+        data: space("/var/lib/rancher/k3s"),
+        programs: space("/usr/local/bin"),
+        ports: Some([22].into()),
+        cgroup: Some(["cpu".into(), "memory".into()].into()),
+        now: WRITTEN + 1000,
+        elsewhere: Some(WRITTEN + 1500),
+        host: "Node-1".into(),
+        ..Facts::default()
+    }
+}
+
+fn planned(facts: &Facts) -> Install {
+    let wanted = release("v1.37.1+k3s1");
+    let wish = Wish::Version(wanted.version.clone());
+    install(facts, &wish, Some(&wanted), &Roster::default(), &BTreeSet::new())
+}
+
+/// The checks that stop it.
+fn stops(change: impl FnOnce(&mut Facts)) -> Vec<String> {
+    let mut facts = facts();
+    change(&mut facts);
+    let planned = planned(&facts);
+    assert_eq!(planned.can_be_done(), !planned.steps.is_empty());
+    let stops = planned.noticed.iter().filter(|noticed| noticed.grade == Grade::Stop);
+    stops.map(|noticed| noticed.check.to_string()).collect()
+}
+
+/// As it is after the first run.
+fn installed() -> Facts {
+    let node: crate::roster::NodeName = "node-1".parse().unwrap();
+    let record = Record {
+        version: version("v1.37.1+k3s1"),
+        sha256: "aa".into(),
+        from: "https://example.com".into(),
+        node: node.clone(),
+        installed: true,
+    };
+    let here = Here {
+        record: Some(record),
+        program: Some(Program {
+            path: PROGRAM.into(),
+            sha256: "aa".into(),
+            version: Some(version("v1.37.1+k3s1")),
+        }),
+        unit: Some(Unit { path: UNIT.into(), text: unit().into() }),
+        data: true,
+        drop_in: Some(config(&node).into()),
+        enabled: true,
+        active: true,
+        ready: true,
+        ..Here::default()
+    };
+    // k3s itself listens there.
+    Facts { here, ports: Some([6443, 10250].into()), said_name: Some("node-1".into()), ..facts() }
+}
+
+#[test]
+fn a_machine_that_fits_gets_all_steps_in_order() {
+    let planned = planned(&facts());
+    assert_eq!((planned.state, planned.noticed.len()), (State::New, 0));
+    let ids: Vec<&str> = planned.to_do().map(|step| step.id.as_str()).collect();
+    let drop_in = format!("node:File/{DROP_IN}");
+    let wanted =
+        ["node:Binary/k3s", &drop_in, "node:Unit/k3s.service", "node:Service/k3s", "node:Ready/node-1"];
+    assert_eq!(ids, wanted);
+}
+
+#[test]
+fn each_check_stops_it_by_itself() {
+    assert_eq!(stops(|facts| facts.may_write = false), ["root"]);
+    assert_eq!(stops(|facts| facts.machine = "riscv64".into()), ["arch"]);
+    assert_eq!(stops(|facts| facts.systemd = false), ["os"]);
+    assert_eq!(stops(|facts| facts.memory = Some(1 << 28)), ["memory"]);
+    assert_eq!(stops(|facts| facts.data.free = Some(1 << 30)), ["disk"]);
+    assert_eq!(stops(|facts| facts.programs.free = Some(0)), ["disk"]);
+    assert_eq!(stops(|facts| facts.ports = Some([6443, 10250].into())), ["ports", "ports"]);
+    assert_eq!(stops(|facts| facts.cgroup = None), ["cgroup"]);
+    assert_eq!(stops(|facts| facts.cgroup = Some(["cpu".into()].into())), ["cgroup"]);
+    assert_eq!(stops(|facts| facts.now = WRITTEN - 1), ["clock"]);
+    assert_eq!(stops(|facts| facts.elsewhere = Some(facts.now + 601)), ["clock"]);
+    assert_eq!(stops(|facts| facts.elsewhere = Some(facts.now - 601)), ["clock"]);
+    assert_eq!(stops(|facts| facts.host = "localhost.localdomain".into()), ["name"]);
+    assert_eq!(stops(|facts| facts.said_name = Some("a b".into())), ["name"]);
+    assert_eq!(stops(|facts| facts.running = ["kubelet".into()].into()), ["runtime"]);
+    assert_eq!(stops(|facts| facts.here.drop_in = Some("x".into())), ["config"]);
+    assert_eq!(stops(|facts| facts.selinux = true), [""; 0]);
+    // What nobody could look at stops nothing.
+    assert_eq!(stops(|facts| (facts.memory, facts.ports, facts.data.free) = (None, None, None)), [""; 0]);
+}
+
+#[test]
+fn what_is_so_already_is_unchanged_and_what_is_missing_comes_back() {
+    assert_eq!(planned(&installed()).to_do().count(), 0);
+    let wish = Wish::Channel("latest".parse().unwrap());
+    assert_eq!(wish.to_find(&installed().here, true), None);
+    let without = |change: fn(&mut Here)| {
+        let mut facts = installed();
+        change(&mut facts.here);
+        planned(&facts).to_do().map(|step| step.id.clone()).collect::<Vec<String>>()
+    };
+    assert_eq!(without(|here| here.unit = None), ["node:Unit/k3s.service"]);
+    assert_eq!(without(|here| here.drop_in = None), [format!("node:File/{DROP_IN}")]);
+    assert_eq!(without(|here| here.enabled = false), ["node:Service/k3s"]);
+    assert_eq!(without(|here| here.ready = false), ["node:Ready/node-1"]);
+    assert_eq!(without(|here| here.unit.as_mut().unwrap().text = "x".into()), [""; 0]);
+    // A killed run noted it, and did no more: another wish counts until k3s has started.
+    let mut begun = installed();
+    begun.here.record.as_mut().unwrap().installed = false;
+    let other = Wish::Version(version("v1.36.0+k3s1"));
+    assert_eq!(other.to_find(&begun.here, false), None);
+    begun.here.data = false;
+    assert_eq!(other.to_find(&begun.here, false), Some(other));
+    assert_eq!(wish.to_find(&begun.here, false), None);
+    begun.here.program = None;
+    assert_eq!(wish.to_find(&begun.here, false), Some(Wish::Version(version("v1.37.1+k3s1"))));
+}
+
+#[test]
+fn no_version_takes_the_place_of_another() {
+    for (wanted, said) in
+        [("v1.36.9+k3s9", "older"), ("v1.37.1+k3s2", "is wanted"), ("v2.0.0+k3s1", "is wanted")]
+    {
+        let release = release(wanted);
+        let wish = Wish::Version(release.version.clone());
+        let mut others = installed();
+        others.here.record = None;
+        for facts in [installed(), others] {
+            let planned = install(&facts, &wish, Some(&release), &Roster::default(), &BTreeSet::new());
+            assert!(!planned.can_be_done() && planned.steps.is_empty(), "{wanted}");
+            assert!(planned.noticed.iter().any(|noticed| noticed.what.contains(said)), "{wanted}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A server on loopback with releases of k3s, which answers as the test says, and what plays their program: a script that tells a
+//! version, or one that also starts and has an API server. No k3s is started.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use sha2::{Digest as _, Sha256};
+
+/// A program that tells this version.
+pub fn program(version: &str) -> String {
+    format!("#!/bin/sh\necho 'k3s version {version} (abcdef12)'\necho 'go version go1.25'\n")
+}
+
+/// The line of a list of sums.
+pub fn sum(name: &str, content: &str) -> String {
+    let hex: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hex}  {name}\n")
+}
+
+/// The architecture as k3s calls it, and the name of its program.
+pub fn arch() -> (&'static str, &'static str) {
+    if std::env::consts::ARCH == "aarch64" { ("arm64", "k3s-arm64") } else { ("amd64", "k3s") }
+}
+
+/// An answer with this status, these further lines of its head, and this body.
+pub fn answer(status: u16, head: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status} Played\r\n{head}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// What is at which path, and what was asked for.
+#[derive(Clone, Default)]
+pub struct Server {
+    /// Whole answers, by path.
+    pub files: Arc<Mutex<BTreeMap<String, String>>>,
+    /// The paths, in order.
+    pub asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Whole answers, as they go over the wire.
+    pub fn set(&self, path: &str, answer: String) {
+        self.files.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// Begins to serve.
+    pub fn start(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = self.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let server = server.clone();
+                thread::spawn(move || server.serve(stream));
+            }
+        });
+        address
+    }
+
+    fn serve(&self, mut stream: TcpStream) {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut first = String::new();
+        let _ = reader.read_line(&mut first);
+        let mut line = String::new();
+        while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+            line.clear();
+        }
+        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+        self.asked.lock().unwrap().push(path.clone());
+        let found = self.files.lock().unwrap().get(&path).cloned();
+        let _ = stream.write_all(found.unwrap_or_else(|| answer(404, "", "")).as_bytes());
+    }
+}
+
+impl Server {
+    /// Puts a release there, with the sums that fit.
+    pub fn release(&self, version: &str, content: &str) {
+        let tag = version.replace('+', "%2B");
+        let (arch, name) = arch();
+        self.set(&format!("/{tag}/{name}"), answer(200, "", content));
+        self.set(&format!("/{tag}/sha256sum-{arch}.txt"), answer(200, "", &sum(name, content)));
+    }
+}
+
+/// A program with the arguments, files and behaviour of k3s as far as kwo knows them. The API server of the tests, and a kubectl,
+/// have to be in `/stand-in`. As long as `/stand-in/hold` is there it does not come up.
+#[must_use]
+pub fn stand_in(version: &str) -> String {
+    format!(
+        r#"#!/bin/sh
+set -eu
+case ${{1-}} in
+--version)
+    echo 'k3s version {version} (abcdef12)'
+    exit
+    ;;
+server) ;;
+*) exit 64 ;;
+esac
+data=/var/lib/rancher/k3s/server
+mkdir -p "$data/db" "$data/tls" "$data/cred" /etc/rancher/node
+[ -e "$data/token" ] || echo K10played::server:played >"$data/token"
+: >>"$data/db/state.db"
+echo played >/etc/rancher/node/password
+: >/stand-in/begun
+while [ -e /stand-in/hold ]; do sleep 0.1; done
+kubeconfig=/etc/rancher/k3s/k3s.yaml
+rm -f /run/k3s.in /run/k3s.out
+mkfifo /run/k3s.in /run/k3s.out
+exec 3<>/run/k3s.in 4<>/run/k3s.out
+env -u NOTIFY_SOCKET /stand-in/kwo-test-apiserver --dir "$data/played" --kubeconfig "$kubeconfig" <&3 >&4 &
+read -r said <&4
+case $said in ready*) ;; *) exit 1 ;; esac
+name=$(sed -n 's/^node-name: "\(.*\)"$/\1/p' /etc/rancher/k3s/config.yaml.d/00-kwo-install.yaml)
+kubectl() {{ /stand-in/kubectl --kubeconfig "$kubeconfig" "$@"; }}
+kubectl get node "$name" >/dev/null 2>&1 ||
+    printf '{{"apiVersion": "v1", "kind": "Node", "metadata": {{"name": "%s"}}}}' "$name" | kubectl create -f -
+kubectl patch node "$name" --subresource=status     -p '{{"status": {{"conditions": [{{"type": "Ready", "status": "True", "reason": "Played", "message": ""}}]}}}}'
+systemd-notify --ready
+wait
+"#
+    )
+}
