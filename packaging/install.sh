@@ -26,9 +26,10 @@ usage: install.sh --base-url URL [--version VERSION] [--prefix DIR] [--key FILE]
 END
 }
 
-say() { printf '%s\n' "$*"; }
+# Nobody may read it any more: that is no reason to stop half-way.
+say() { printf '%s\n' "$*" || :; }
 # What others wrote, on one line and without control characters.
-plain() { head -c 600 "$1" | tr '\n\t' '  ' | tr -cd '[:print:]'; }
+plain() { head -c 600 "$1" | tr '\n\t' '  ' | tr -cd '\040-\176'; }
 fail() {
     printf 'install.sh: %s\n' "$1" >&2
     [ $# -lt 2 ] || printf '  what to do: %s\n' "$2" >&2
@@ -78,16 +79,20 @@ fetch() {
         if [ "$secure" = yes ]; then protocols='=https'; else protocols='=http,https'; fi
         (
             ulimit -f "$3"
-            exec curl -q --fail --silent --show-error --location --max-redirs 5 --proto "$protocols" --proto-redir "$protocols" \
+            exec curl -q --fail --silent --show-error --location --max-redirs 5 --proto "$protocols" --proto-redir '=https' \
                 --connect-timeout 30 --speed-limit 1000 --speed-time 60 --max-time 1800 --output "$2" "$1"
         ) 2>"$work/said" && return
     else
         # It cannot be told to follow only to https, so it follows nowhere.
         (
             ulimit -f "$3"
-            exec wget --no-config --no-verbose --max-redirect=0 --timeout=60 --tries=2 --output-document="$2" "$1"
+            bound=''
+            ! has timeout || bound='timeout 1800'
+            # shellcheck disable=SC2086 # no word, or two
+            exec $bound wget --no-config --no-verbose --max-redirect=0 --timeout=60 --tries=2 --output-document="$2" "$1"
         ) 2>"$work/said" && return
     fi
+    [ -s "$work/said" ] || printf 'it is longer than a file of a release may be' >"$work/said"
     fail "cannot get $1: $(plain "$work/said")" 'look at the address and the network; a version that was never released is not there'
 }
 
@@ -126,24 +131,56 @@ is_version() {
 
 # Makes a folder with those above it, and keeps in mind which are new.
 folder() {
-    [ -d "$1" ] && return
+    [ -d "${1:-/}" ] && return
     folder "${1%/*}" && mkdir "$1" 2>"$work/said" && printf '%s\n' "$1" >>"$work/folders"
 }
+
+# The folder of this run beside a place. Its name is nobody else's: neither another run nor a planted link is in the way.
+beside() { printf '%s' "$prefix/${1%/*}/.kwo-new.$run"; }
 
 # stage FILE PLACE MODE: copies it beside its place, where it goes to in one step later.
 stage() {
     [ ! -d "$prefix/$2" ] || fail "$prefix/$2 is a folder, and a file of kwo goes there" 'move it away'
+    part=$(beside "$2")
+    if ! {
+        folder "$prefix/${2%/*}" &&
+            { grep -qxF "$part" "$work/parts" || { mkdir -m 700 "$part" && printf '%s\n' "$part" >>"$work/parts"; }; } &&
+            cp "$1" "$part/${2##*/}" && chmod "$3" "$part/${2##*/}"
+    } 2>"$work/said"; then
+        fail "cannot write below ${prefix:-/}: $(plain "$work/said")" 'run it as root, name another folder with --prefix, or make room'
+    fi
     printf '%s\n' "$2" >>"$work/all"
-    if ! { folder "$prefix/${2%/*}" && rm -f "$prefix/$2.kwo-new" && cp "$1" "$prefix/$2.kwo-new" && chmod "$3" "$prefix/$2.kwo-new"; } 2>"$work/said"; then
-        fail "cannot write below $prefix: $(plain "$work/said")" 'run it as root, name another folder with --prefix, or make room'
+}
+
+# Puts what was staged for a place there.
+put() { mv -f "$(beside "$1")/${1##*/}" "$prefix/$1"; }
+
+# Where root runs what is there, nobody else may change it.
+only_roots() {
+    there=$1
+    while [ ! -d "${there:-/}" ]; do there=${there%/*}; done
+    if [ -n "$(find "${there:-/}" -prune \( ! -user 0 -o -perm -0002 \) -print)" ]; then
+        fail "somebody else than root may change what is in ${there:-/}" 'name a folder of root with --prefix, or install as the owner of that folder'
+    fi
+}
+
+# owner FILE: fails where a package manager keeps it, or does not know.
+owner() {
+    if has dpkg; then
+        ! dpkg -S "$1" >"$work/said" 2>&1 || fail "$1 belongs to a Debian package" 'upgrade the package: apt install ./kwo_VERSION-1_ARCH.deb'
+        grep -q 'no path found matching pattern' "$work/said" || fail "dpkg does not say whether $1 belongs to a package: $(plain "$work/said")" 'repair dpkg, or name another folder with --prefix'
+    fi
+    if has rpm; then
+        ! rpm -qf "$1" >"$work/said" 2>&1 || fail "$1 belongs to an RPM package" 'upgrade the package: dnf install ./kwo-VERSION-1.ARCH.rpm'
+        grep -q 'is not owned by any package' "$work/said" || fail "rpm does not say whether $1 belongs to a package: $(plain "$work/said")" 'repair the database of rpm, or name another folder with --prefix'
     fi
 }
 
 # shellcheck disable=SC2317 # a trap calls it
 clean() {
     [ -n "${work-}" ] || return 0
-    if [ -f "$work/all" ]; then
-        while read -r place; do rm -f "$prefix/$place.kwo-new"; done <"$work/all"
+    if [ -f "$work/parts" ]; then
+        while read -r part; do rm -rf "$part"; done <"$work/parts"
     fi
     if [ -z "${began-}" ] && [ -f "$work/folders" ]; then
         sort -r "$work/folders" | while read -r new; do rmdir "$new" 2>/dev/null || :; done
@@ -175,9 +212,11 @@ main() {
     umask 022
 
     has curl || has wget || fail 'there is no curl and no wget to download with' 'install curl'
+    # wget of busybox would follow to anywhere.
+    has curl || wget --help 2>&1 | grep -q -e --max-redirect || fail 'this wget cannot be told where not to go' 'install curl'
     has sha256sum || has shasum || fail 'there is no sha256sum to check sums with' 'install coreutils'
     has ssh-keygen || fail 'there is no ssh-keygen, so the signature cannot be checked' 'install the OpenSSH client (Debian: openssh-client, Fedora: openssh, Alpine: openssh-keygen)'
-    for needed in tar gzip mktemp sort cut tr grep sed head wc; do
+    for needed in tar gzip mktemp sort cut tr grep sed head wc find; do
         has "$needed" || fail "there is no $needed" 'install it'
     done
     [ "$(uname -s)" = Linux ] || fail 'this is not Linux, and there are no other programs of kwo'
@@ -191,16 +230,30 @@ main() {
     check_url "$base"
     [ -z "$version" ] || is_version "$version" || fail 'that is no version' 'expected a version such as 1.2.3'
     if [ -z "$prefix" ]; then
-        if [ "$(id -u)" = 0 ]; then prefix=/usr/local; else prefix=${HOME:?}/.local; fi
+        if [ "$(id -u)" = 0 ]; then prefix=/usr/local; else prefix=${HOME-}/.local; fi
+        [ "$prefix" != /.local ] || fail 'HOME is not set' 'name a folder with --prefix'
     fi
     case $prefix in
     /*) ;;
     *) prefix=$(pwd)/$prefix ;;
     esac
+    # As package managers write it: without a slash at the end, and without links.
+    while [ "${prefix%/}" != "$prefix" ]; do prefix=${prefix%/}; done
+    if [ -d "${prefix:-/}" ]; then
+        prefix=$(cd "${prefix:-/}" && pwd -P)
+        [ "$prefix" != / ] || prefix=''
+    fi
+    if [ "$(id -u)" = 0 ]; then
+        only_roots "$prefix/bin"
+        only_roots "$prefix/share"
+    fi
 
     work=$(mktemp -d "${TMPDIR:-/tmp}/kwo.XXXXXXXXXX")
     trap clean EXIT
+    run=${work##*.}
+    : >"$work/parts"
     trap 'exit 129' HUP
+    trap '' PIPE
     trap 'exit 130' INT
     trap 'exit 143' TERM
     if [ -n "$keys" ]; then
@@ -235,12 +288,7 @@ main() {
     program=$prefix/bin/kwo
     if [ -e "$program" ] || [ -L "$program" ]; then
         [ -f "$program" ] || fail "$program is there and no program" 'move it away, or name another folder with --prefix'
-        if has dpkg && dpkg -S "$program" >/dev/null 2>&1; then
-            fail "$program belongs to a Debian package" 'upgrade the package: apt install ./kwo_VERSION-1_ARCH.deb'
-        fi
-        if has rpm && rpm -qf "$program" >/dev/null 2>&1; then
-            fail "$program belongs to an RPM package" 'upgrade the package: dnf install ./kwo-VERSION-1.ARCH.rpm'
-        fi
+        owner "$(cd "$prefix/bin" && pwd -P)/kwo"
         current=$("$program" --version 2>/dev/null | head -n 1) || :
         current=${current#kwo }
         if [ -z "$downgrade" ] && is_version "$current" && older "$version" "$current"; then
@@ -273,10 +321,11 @@ completions/kwo.zsh share/zsh/site-functions/_kwo
 LICENSE share/doc/kwo/LICENSE
 END
     stage "$work/$name/kwo" bin/kwo 755
-    tried=$("$program.kwo-new" --version 2>"$work/said") || tried=
+    new=$(beside bin/kwo)/kwo
+    tried=$("$new" --version 2>"$work/said") || tried=
     [ "$tried" = "kwo $version" ] || fail "the new program does not run here: $(plain "$work/said")" 'is it for this machine?'
     # Not in place of an older one where this is the same program once more.
-    if [ -f "$program" ] && [ "$(sum_of "$program")" != "$(sum_of "$program.kwo-new")" ]; then
+    if [ -f "$program" ] && [ "$(sum_of "$program")" != "$(sum_of "$new")" ]; then
         stage "$program" bin/kwo.previous 755
     fi
 
@@ -284,7 +333,7 @@ END
     began=yes
     while read -r place; do
         [ "$place" != bin/kwo ] || continue
-        mv -f "$prefix/$place.kwo-new" "$prefix/$place" ||
+        put "$place" ||
             fail "cannot put $prefix/$place in place; the program is still the one of before" 'run it again'
         case $place in
         share/man/*) pages=$((${pages-0} + 1)) ;;
@@ -293,9 +342,12 @@ END
         esac
     done <"$work/all"
     say "installed ${pages-0} man pages in $prefix/share/man/man1"
-    mv -f "$program.kwo-new" "$program" || fail "cannot put $program in place; the program is still the one of before" 'run it again'
+    put bin/kwo || fail "cannot put $program in place; the program is still the one of before" 'run it again'
     say "installed $program"
     say "kwo $version is installed; its signature is good"
+    if [ "$program" != /usr/bin/kwo ] && [ -e /usr/bin/kwo ]; then
+        say "note: /usr/bin/kwo is there too, from a package perhaps; the PATH decides which of both runs"
+    fi
     case :$PATH: in
     *":$prefix/bin:"*) ;;
     *) say "next: $prefix/bin is not in your PATH; add it" ;;

@@ -241,7 +241,7 @@ fn a_folder_in_the_way_a_package_or_a_missing_program_is_told() {
     let with = |left_out: &[&str], own: &[(&str, &str)]| {
         let _ = std::fs::remove_dir_all(&bin);
         std::fs::create_dir(&bin).unwrap();
-        for name in "curl wget sha256sum shasum tar gzip mktemp sort cut tr grep sed head wc uname id rm mv cp chmod mkdir rmdir cat ssh-keygen sh dash"
+        for name in "curl wget sha256sum shasum tar gzip mktemp sort cut tr grep sed head wc uname id rm mv cp chmod mkdir rmdir cat find timeout ssh-keygen sh dash"
             .split(' ')
             .filter(|name| !left_out.contains(name))
         {
@@ -272,7 +272,67 @@ fn a_folder_in_the_way_a_package_or_a_missing_program_is_told() {
     for (owner, words) in [("dpkg", "belongs to a Debian package"), ("rpm", "belongs to an RPM package")] {
         let before = with(&[], &[(owner, "#!/bin/sh\nexit 0\n")]);
         scene.refused(install(), &before, words);
+        // One that does not know is no leave.
+        let before = with(&[], &[(owner, "#!/bin/sh\necho 'the database is broken' >&2; exit 1\n")]);
+        scene.refused(install(), &before, "the database is broken");
     }
+    let nobodys = "#!/bin/sh\necho \"dpkg-query: no path found matching pattern $2\" >&2; exit 1\n";
+    with(&[], &[("dpkg", nobodys)]);
+    assert_eq!(install().0, 0);
+}
+
+#[test]
+fn nothing_planted_is_followed_and_two_at_a_time_are_in_nobodys_way() {
+    let scene = Scene::new();
+    scene.releases.release("9.1.0");
+    let prefix = scene.home.path().join("new/pre fix");
+    let shown = format!("{}//", prefix.display());
+    let (code, said) = scene.install(&["--prefix", &shown]);
+    assert!(code == 0 && said.contains(&format!("installed {}/bin/kwo\n", prefix.display())), "{said}");
+    // Root runs what is there, so nobody else may change it.
+    let bin = prefix.join("bin");
+    let mode = |mode| std::fs::set_permissions(&bin, std::fs::Permissions::from_mode(mode)).unwrap();
+    if is_root() {
+        mode(0o777);
+        let before = tree(scene.home.path());
+        scene.refused(scene.install(&["--prefix", &shown]), &before, "somebody else than root may change");
+        mode(0o755);
+    }
+    // A link where an earlier script copied to.
+    let victim = scene.home.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, bin.join("kwo.kwo-new")).unwrap();
+    scene.releases.release("9.2.0");
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..3).map(|_| scope.spawn(|| scene.install(&["--prefix", &shown]))).collect();
+        for run in runs {
+            let (code, said) = run.join().unwrap();
+            assert!(code == 0, "{said}");
+        }
+    });
+    assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
+    let said = Command::new(bin.join("kwo")).output().unwrap().stdout;
+    assert_eq!(said, b"kwo 9.2.0\n");
+    let left: Vec<String> = tree(&prefix).into_keys().filter(|name| name.contains("/.kwo-new")).collect();
+    assert_eq!(left, Vec::<String>::new());
+    // Nobody reads what it says: it goes on to the end all the same.
+    scene.releases.release("9.3.0");
+    let (key, url) = (scene.releases.key("key"), &scene.releases.url);
+    let ran = Command::new("dash")
+        .arg(SCRIPT)
+        .args(["--base-url", url, "--prefix", &shown, "--key"])
+        .arg(key)
+        .env_clear()
+        .env("PATH", path())
+        .stdout(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .stderr(Stdio::null())
+        .status();
+    assert!(ran.unwrap().success());
+    assert_eq!(Command::new(bin.join("kwo")).output().unwrap().stdout, b"kwo 9.3.0\n");
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == 0)
 }
 
 #[test]
