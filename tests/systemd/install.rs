@@ -72,7 +72,7 @@ fn one_command_line_makes_a_node_with_two_tenants() {
     let late = machine.run(&[&words[..], &["--ready-timeout", "1s"]].concat());
     assert_eq!(late.status.code(), Some(1));
     let said = String::from_utf8_lossy(&late.stderr);
-    assert!(said.contains("is not ready after 1 seconds") && said.contains("journalctl -u k3s"), "{said}");
+    assert!(said.contains("is not ready after 1 second") && said.contains("journalctl -u k3s"), "{said}");
     fs::remove_file(machine.path("stand-in/hold")).unwrap();
 
     let in_time = [&words[..], &["--ready-timeout=90s"]].concat();

@@ -93,7 +93,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         })
         .await?;
         if machine.is_live() {
-            return first_apply(args, loaded.is_some(), true, Some(stop)).await;
+            return first_apply(args, loaded.is_some(), install.is_unfinished(), Some(stop)).await;
         }
     }
     if !machine.is_live() {
@@ -115,11 +115,11 @@ fn wish(args: &NodeInstall, loaded: Option<&Loaded>) -> Wish {
     typed.or_else(said).unwrap_or_else(|| Wish::Channel(K3sChannel::stable()))
 }
 
-/// Applies the roster to the node. On one that this run has started, k3s may be restarted: nobody uses it yet.
+/// Applies the roster to the node. Where this run has finished the installation, k3s may be restarted: nobody uses it yet.
 async fn first_apply(
     args: &NodeInstall,
     is_given: bool,
-    started: bool,
+    may_restart: bool,
     stop: Option<tokio::sync::watch::Receiver<bool>>,
 ) -> Result<Exit, Failure> {
     let Some(path) = args.roster.roster.as_deref().filter(|_| is_given) else {
@@ -139,7 +139,7 @@ async fn first_apply(
         main: Main::Cluster(Box::new(kube)),
         age_identity: args.age.age_identity.clone(),
         node: Some(args.root.clone()),
-        allow_restart: started,
+        allow_restart: may_restart,
         roster_id: None,
         take_over_roster: false,
         settings: None,

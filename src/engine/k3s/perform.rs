@@ -25,7 +25,7 @@ use crate::run::{Interrupted, unless_told};
 use kwo_planner::k3s::{
     DROP_IN, Install, KUBECONFIG, PROGRAM, Record, Release, Step, UNIT, What, config, unit,
 };
-use kwo_planner::plain::one_line;
+use kwo_planner::plain::{counted, one_line};
 use kwo_planner::roster::NodeName;
 
 /// No program of k3s is longer.
@@ -284,7 +284,7 @@ fn unstarted(why: &str) -> Failure {
 }
 
 fn unready(why: &str, patience: Duration) -> Failure {
-    let message = format!("the node is not ready after {} seconds", patience.as_secs());
+    let message = format!("the node is not ready after {}", counted(patience.as_secs(), "second", "seconds"));
     Failure { causes: vec![why.to_owned()], ..Failure::new(message) }
         .hint("`journalctl -u k3s -n 50` says why; k3s keeps trying, and the same command goes on from there")
 }

@@ -120,6 +120,12 @@ pub struct Install {
 }
 
 impl Install {
+    /// No run has brought it to its end yet, so nobody relies on this k3s.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.state, State::New | State::Begun)
+    }
+
     /// Nothing keeps kwo from it.
     #[must_use]
     pub fn can_be_done(&self) -> bool {

@@ -86,6 +86,19 @@ fn installed() -> Facts {
 }
 
 #[test]
+fn only_a_k3s_that_nobody_relies_on_may_be_restarted() {
+    assert!(planned(&facts()).is_unfinished());
+    let mut begun = installed();
+    begun.here.record.as_mut().unwrap().installed = false;
+    assert!(planned(&begun).is_unfinished());
+    // A unit that somebody deleted comes back, and is no leave.
+    let mut lacks = installed();
+    lacks.here.unit = None;
+    let planned = planned(&lacks);
+    assert!(planned.to_do().count() > 0 && !planned.is_unfinished(), "{planned:?}");
+}
+
+#[test]
 fn a_machine_that_fits_gets_all_steps_in_order() {
     let planned = planned(&facts());
     assert_eq!((planned.state, planned.noticed.len()), (State::New, 0));
