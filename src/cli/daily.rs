@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches};
 
 use super::roster::RosterArgs;
 use super::shared::TargetArgs;
@@ -78,6 +80,9 @@ pub struct Install {
 /// `kwo self-update`
 #[derive(Args, Debug)]
 pub struct SelfUpdate {
+    // First, because each of the next ones takes its value away from what was typed.
+    #[command(flatten)]
+    _alone: RollbackAlone,
     /// Where the releases are: each in a folder of its version, and the newest also in `latest`. `releases.url` in the settings
     /// does the same.
     #[arg(long, env = "KWO_BASE_URL", value_name = "URL")]
@@ -88,7 +93,7 @@ pub struct SelfUpdate {
     pub key: Option<PathBuf>,
     /// Get this version, instead of the newest one.
     // clap's own `version` is left out of the manual.
-    #[arg(long = "version", env = "KWO_RELEASE_VERSION", value_name = "VERSION")]
+    #[arg(long = "version", env = "KWO_RELEASE_VERSION", value_name = "VERSION", value_parser = version)]
     pub release: Option<semver::Version>,
     /// Only say whether there is a newer version; exit with 2 if so. Nothing is downloaded but the sums.
     #[arg(long, env = "KWO_UPDATE_CHECK", value_parser = switch)]
@@ -98,9 +103,48 @@ pub struct SelfUpdate {
     pub downgrade: bool,
     /// Go back to the program that the last update replaced. Once more goes forth again.
     #[arg(long, env = "KWO_UPDATE_ROLLBACK", value_parser = switch)]
-    #[arg(conflicts_with_all = ["base_url", "key", "release", "check", "downgrade"])]
     pub rollback: bool,
     /// kwo's settings. kwo reads them unless you give both `--base-url` and `--key`.
     #[arg(long, default_value = "/etc/kwo/kwo.yaml", env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: PathBuf,
+}
+
+/// A version, also as forges name it, with a `v`.
+fn version(text: &str) -> Result<semver::Version, semver::Error> {
+    text.strip_prefix('v').unwrap_or(text).parse()
+}
+
+/// Refuses what is typed beside `--rollback` and has no meaning there. What the environment says of releases was not meant
+/// for it, so it does not count: clap's own conflicts would not tell the two apart.
+#[derive(Debug)]
+struct RollbackAlone;
+
+impl FromArgMatches for RollbackAlone {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let others = ["base_url", "key", "release", "check", "downgrade"];
+        match others.iter().find(|id| typed(id)) {
+            Some(other) if matches.get_flag("rollback") => {
+                let other = if *other == "release" { "version".to_owned() } else { other.replace('_', "-") };
+                let text =
+                    format!("--{other} says what to get, and --rollback gets nothing; give one of the two");
+                Err(clap::Error::raw(ErrorKind::ArgumentConflict, text))
+            }
+            _ => Ok(RollbackAlone),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        RollbackAlone::from_arg_matches(matches).map(|_| ())
+    }
+}
+
+impl Args for RollbackAlone {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command
+    }
 }

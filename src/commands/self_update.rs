@@ -4,24 +4,30 @@ use std::path::PathBuf;
 
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::source;
+use kwo_planner::plain::one_line;
 use semver::Version;
 
 use super::print::{data, talk};
 use crate::cli::SelfUpdate;
-use crate::release::{Place, Source, packaged};
+use crate::release::{Place, Source, packaged, this_program};
 use crate::report::diagnostic;
 
 pub(crate) async fn run(args: &SelfUpdate) -> Result<Exit, Failure> {
     if args.rollback {
-        let place = own_place()?;
+        let place = own_place(true)?;
         let version = place.go_back().await?;
-        data(&format!(
-            "{} is {version} again; the other one is {}\n",
-            place.program().display(),
-            place.previous().display()
-        ));
+        let version = one_line(&version);
+        let (program, previous) = (place.program(), place.previous());
+        let other = if previous.is_file() {
+            format!("the other one is {}", previous.display())
+        } else {
+            "there is no other one".to_owned()
+        };
+        data(&format!("{} is {version} again; {other}\n", program.display()));
         return Ok(Exit::Done);
     }
+    // Before the version of this program counts for anything.
+    this_program(false)?;
     let here: Version = env!("CARGO_PKG_VERSION")
         .parse()
         .map_err(|error: semver::Error| Failure::new("this program has no version").because(&error))?;
@@ -37,7 +43,7 @@ pub(crate) async fn run(args: &SelfUpdate) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     // Before anything is asked for: whoever may not write here learns it at once.
-    let place = own_place()?;
+    let place = own_place(false)?;
     let release = source.look(args.release.as_ref()).await?;
     let found = &release.version;
     if *found == here {
@@ -62,8 +68,8 @@ pub(crate) async fn run(args: &SelfUpdate) -> Result<Exit, Failure> {
 }
 
 /// The place of this program, where it is nobody else's to replace it.
-fn own_place() -> Result<Place, Failure> {
-    let place = Place::of_this_program()?;
+fn own_place(back: bool) -> Result<Place, Failure> {
+    let place = Place::of_this_program(back)?;
     let program = place.program();
     match packaged(program)? {
         None => Ok(place),

@@ -36,13 +36,23 @@ pub fn text(path: &Path) -> io::Result<String> {
 
 /// Opens a file that runs lock, and makes it where it is missing. No link is followed.
 pub fn open_lock(path: &Path) -> io::Result<File> {
+    lock(path, 0o666)
+}
+
+/// The same, and one that is made is nobody else's to open: who can open a file can lock it.
+pub fn open_own_lock(path: &Path) -> io::Result<File> {
+    lock(path, 0o600)
+}
+
+fn lock(path: &Path, mode: u32) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Ok(found) => file(found.file_type())?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let flags = flags(OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW);
-    opened(OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(flags), path)
+    let mut options = OpenOptions::new();
+    opened(options.read(true).write(true).create(true).truncate(false).mode(mode).custom_flags(flags), path)
 }
 
 fn opened(options: &OpenOptions, path: &Path) -> io::Result<File> {

@@ -2,12 +2,14 @@
 //! there stays beside it.
 
 mod fetch;
+mod guard;
 mod owner;
 mod place;
 mod signature;
 mod sums;
+mod swap;
 mod tarball;
 
 pub use fetch::{Newer, Source};
 pub use owner::packaged;
-pub use place::{PREVIOUS, Place};
+pub use place::{PREVIOUS, Place, this_program};

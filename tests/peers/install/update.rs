@@ -1,7 +1,7 @@
 //! `kwo self-update` from a server of its own: what it takes, what it refuses, and that the program is whole at each moment.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,12 +22,18 @@ impl Scene {
 
     fn at(place: &str) -> Scene {
         let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         let program = folder.path().join(place);
-        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        let own = program.parent().unwrap();
+        fs::create_dir_all(own).unwrap();
+        for closed in [folder.path(), own] {
+            fs::set_permissions(closed, Permissions::from_mode(0o755)).unwrap();
+        }
         // It is never written to, only its name gets another file.
-        if fs::hard_link(env!("CARGO_BIN_EXE_kwo"), &program).is_err() {
+        let built = fs::metadata(env!("CARGO_BIN_EXE_kwo")).unwrap();
+        let own = built.uid() == rustix::process::geteuid().as_raw() && built.mode() & 0o022 == 0;
+        if !own || fs::hard_link(env!("CARGO_BIN_EXE_kwo"), &program).is_err() {
             fs::copy(env!("CARGO_BIN_EXE_kwo"), &program).unwrap();
+            fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
         }
         Scene { releases: Releases::new(), folder, program }
     }
@@ -53,6 +59,8 @@ impl Scene {
         let entries = fs::read_dir(self.program.parent().unwrap()).unwrap();
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        // The lock of updates stays.
+        names.retain(|name| name != ".kwo.lock");
         names.sort();
         names
     }
@@ -73,7 +81,9 @@ impl Scene {
 const OWN: &str = concat!("kwo ", env!("CARGO_PKG_VERSION"));
 
 fn said(command: &mut Command, folder: &Path) -> (i32, String) {
-    let output = command.output().unwrap();
+    // The rpm of Debian has its database at home.
+    let home = std::env::var_os("HOME").unwrap_or_default();
+    let output = command.env("HOME", home).output().unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     (output.status.code().unwrap_or(-1), said.replace(&folder.display().to_string(), "HERE"))
 }
@@ -117,6 +127,47 @@ fn a_signed_release_takes_the_place_and_the_one_of_before_stays() {
     let (code, said) = scene.run(&scene.program, &["--rollback"]);
     assert!(code == 0 && said.contains("kwo 9.1.0 again"), "{said}");
     assert_eq!(scene.names(), ["kwo", "kwo.previous"]);
+    // The one of before judges by its own version, so it does nothing else: 9.0.0 is newer than itself, and older than `kwo`.
+    scene.releases.release("9.0.0");
+    let key = scene.releases.key("key").display().to_string();
+    let from = ["--base-url", &scene.releases.url, "--key", &key];
+    scene.releases.asked();
+    for more in [&[][..], &["--downgrade"], &["--check"]] {
+        let (code, said) = scene.run(&previous, &[&from, more].concat());
+        let words = "HERE/kwo.previous is the program of before, and updates nothing";
+        assert!(code == 1 && said.contains(words) && said.contains("run `HERE/kwo self-update`"), "{said}");
+    }
+    assert_eq!(scene.releases.asked(), Vec::<String>::new());
+    assert_eq!((version(&scene.program), version(&previous)), ("kwo 9.1.0".to_owned(), OWN.to_owned()));
+    // Where the program is gone, the one of before takes its place. What the environment says of releases is not for it.
+    fs::remove_file(&scene.program).unwrap();
+    let mut command = Command::new(&previous);
+    command.args(["self-update", "--rollback"]).env_clear().env("PATH", std::env::var("PATH").unwrap());
+    for (name, value) in [
+        ("KWO_BASE_URL", "https://releases.example.com"),
+        ("KWO_RELEASE_KEYS", "/etc/kwo/release_keys"),
+        ("KWO_RELEASE_VERSION", "9.1.0"),
+        ("KWO_UPDATE_CHECK", "true"),
+        ("KWO_DOWNGRADE", "true"),
+    ] {
+        command.env(name, value);
+    }
+    let (code, text) = self::said(&mut command, scene.folder.path());
+    assert_eq!((code, text), (0, format!("HERE/kwo is {OWN} again; there is no other one\n")));
+    assert_eq!(scene.names(), ["kwo"]);
+    for (option, value) in [("--base-url", "x"), ("--key", "x"), ("--version", "v9.1.0")] {
+        let (code, said) = scene.run(&scene.program, &["--rollback", option, value]);
+        assert!(code == 64 && said.contains(&format!("{option} says what to get")), "{code} {said}");
+    }
+    // A folder that others can write to is no place for a program.
+    fs::set_permissions(scene.folder.path(), Permissions::from_mode(0o1777)).unwrap();
+    let (code, said) = scene.update(&[]);
+    assert!(
+        code == 1 && said.contains("others than the owner may write to HERE: its mode is 1777"),
+        "{said}"
+    );
+    assert!(said.contains("run `chmod go-w HERE`"), "{said}");
+    assert_eq!((scene.names(), version(&scene.program)), (vec!["kwo".to_owned()], OWN.to_owned()));
 }
 
 #[test]
@@ -166,7 +217,7 @@ fn nothing_that_is_not_signed_newer_and_whole_takes_the_place() {
     let (code, text) = scene.update(&["--check"]);
     assert!(code == 0 && text.contains("nothing newer"), "{text}");
     scene.refused(scene.update(&[]), &format!("0.0.9 is older than {own}, which this is"));
-    scene.refused(scene.update(&["--version", "0.0.9"]), "use --downgrade");
+    scene.refused(scene.update(&["--version", "v0.0.9"]), "use --downgrade");
     // What does not run, or says another version than the signed name.
     for program in ["#!/bin/sh\nexit 3\n", "#!/bin/sh\nprintf 'kwo \\033[31m9\\n'\n", "\u{7f}ELF"] {
         releases.release_of("9.3.0", program);
@@ -200,12 +251,16 @@ fn who_is_killed_or_may_not_write_leaves_a_whole_program() {
     assert_eq!((code, version(&scene.program)), (-1, OWN.to_owned()), "{text}");
     assert_eq!(scene.names(), [".kwo.new", "kwo"]);
     scene.releases.release("9.2.0");
-    // While another update has the folder.
-    let lock = fs::File::open(scene.folder.path()).unwrap();
+    // While another update runs. A lock on the folder, which anybody can take, is none.
+    let lock = fs::File::options().write(true).open(scene.folder.path().join(".kwo.lock")).unwrap();
+    assert_eq!(lock.metadata().unwrap().mode() & 0o7777, 0o600);
     lock.lock().unwrap();
+    let of_folder = fs::File::open(scene.folder.path()).unwrap();
+    of_folder.lock().unwrap();
     let (code, text) = scene.update(&[]);
     assert!(code == 4 && text.contains("another update of HERE/kwo is running"), "{code} {text}");
-    drop(lock);
+    // What another test starts just now may have it open still.
+    lock.unlock().unwrap();
     // Nobody in particular, or the owner of a folder that is closed.
     let key = scene.releases.key("key");
     let key_folder = key.parent().unwrap().to_owned();
@@ -247,10 +302,12 @@ fn a_link_leads_to_the_program_and_a_package_keeps_its_own() {
     for (manager, code, words) in [
         ("dpkg-query", 0, "upgrade the package: `sudo apt install ./kwo_VERSION-1_ARCH.deb`"),
         ("dpkg-query", 2, "cannot tell whether HERE/usr/local/bin/kwo belongs to a package"),
+        ("dpkg-query", 1, "cannot tell whether HERE/usr/local/bin/kwo belongs to a package"),
+        ("rpm", 1, "error: rpmdb: damaged"),
         ("rpm", 0, "upgrade the package: `sudo dnf install ./kwo-VERSION-1.ARCH.rpm`"),
     ] {
         let fake = bin.join(manager);
-        fs::write(&fake, format!("#!/bin/sh\nexit {code}\n")).unwrap();
+        fs::write(&fake, format!("#!/bin/sh\necho 'error: rpmdb: damaged' >&2\nexit {code}\n")).unwrap();
         fs::set_permissions(&fake, Permissions::from_mode(0o755)).unwrap();
         let mut command = Command::new(&scene.program);
         command
