@@ -172,7 +172,8 @@ owner() {
     fi
     if has rpm; then
         ! rpm -qf "$1" >"$work/said" 2>&1 || fail "$1 belongs to an RPM package" 'upgrade the package: dnf install ./kwo-VERSION-1.ARCH.rpm'
-        grep -q 'is not owned by any package' "$work/said" || fail "rpm does not say whether $1 belongs to a package: $(plain "$work/said")" 'repair the database of rpm, or name another folder with --prefix'
+        # A broken database says so as well.
+        { grep -q 'is not owned by any package' "$work/said" && ! grep -q '^error:' "$work/said"; } || fail "rpm does not say whether $1 belongs to a package: $(plain "$work/said")" 'repair the database of rpm, or name another folder with --prefix'
     fi
 }
 

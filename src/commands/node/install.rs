@@ -7,7 +7,7 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::{Event, Machine, Place, RosterFiles, Work, busy, find, perform};
 use kwo_engine::providers::KubeOptions;
 use kwo_engine::target::{Main, TargetOptions};
-use kwo_planner::k3s::{Arch, KUBECONFIG, Roster, State, Wish, install as plan};
+use kwo_planner::k3s::{Arch, Found, KUBECONFIG, Roster, State, Wish, install as plan};
 use kwo_planner::plain::{one_line, shell_word};
 use kwo_planner::roster::K3sChannel;
 
@@ -82,7 +82,10 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
             install: &install,
             release: release.as_ref(),
             place: &place,
-            record: facts.here.record.as_ref(),
+            record: match facts.here.found() {
+                Found::Own(record) => Some(record),
+                Found::Nothing | Found::Others => None,
+            },
             files: files.as_ref(),
             patience: args.ready_timeout,
             stop: &stop,

@@ -172,9 +172,23 @@ impl Machine {
             })?);
         }
         for file in PROGRAMS {
+            // A link is somebody else's: kwo makes none.
+            if self.is_link(file) {
+                here.program = Some(Program { path: file.into(), sha256: "".into(), version: None });
+                break;
+            }
             let Some(path) = there(file)? else { continue };
-            let sha256 = sum_in(&path).map_err(|error| unread(&path, &error.into()))?.into();
-            let version = if is_roots(&path) { tells(&path).await.ok() } else { None };
+            let sha256: SmolStr = sum_in(&path).map_err(|error| unread(&path, &error.into()))?.into();
+            let noted = here.record.as_ref().filter(|record| record.sha256 == sha256);
+            let version = match noted {
+                Some(record) => Some(record.version.clone()),
+                // What is in an image does not run here.
+                None if self.live && is_roots(&path, true) => tells(&path).await.ok(),
+                None => None,
+            };
+            if !is_roots(&path, true) {
+                here.loose.insert(file.into());
+            }
             here.program = Some(Program { path: file.into(), sha256, version });
             break;
         }
@@ -183,11 +197,18 @@ impl Machine {
                 continue;
             }
             let text = self.text(file).unwrap_or_default().into();
+            if self.found(file).ok().flatten().is_some_and(|path| !is_roots(&path, false)) {
+                here.loose.insert(file.into());
+            }
             here.unit = Some(Unit { path: file.into(), text });
             break;
         }
         here.data = self.has_data();
-        here.drop_in = there(DROP_IN)?.and_then(|_| self.text(DROP_IN)).map(SmolStr::from);
+        let drop_in = there(DROP_IN)?;
+        if drop_in.as_ref().is_some_and(|path| !is_roots(path, false)) {
+            here.loose.insert(DROP_IN.into());
+        }
+        here.drop_in = drop_in.and_then(|_| self.text(DROP_IN)).map(SmolStr::from);
         here.images = self.images();
         if self.live && here.unit.is_some() {
             let state = Service.state().await;
@@ -215,6 +236,14 @@ impl Machine {
             Err(Astray::Io(error)) if nothing(&error) => Ok(None),
             Err(astray) => Err(astray),
         }
+    }
+
+    /// Is this file itself a link, in folders that are none?
+    fn is_link(&self, file: &str) -> bool {
+        let folder = Path::new(file).parent().and_then(Path::to_str);
+        let folder = folder.and_then(|folder| self.found(folder).ok().flatten());
+        let file = folder.zip(Path::new(file).file_name()).map(|(folder, name)| folder.join(name));
+        file.is_some_and(|file| fs::symlink_metadata(file).is_ok_and(|found| found.is_symlink()))
     }
 
     /// The same where a link counts as well: a unit may be one.
@@ -320,11 +349,16 @@ impl Machine {
     }
 }
 
-/// Root alone can change what root runs.
-fn is_roots(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| {
-        found.is_file() && [0, geteuid().as_raw()].contains(&found.uid()) && found.mode() & 0o022 == 0
-    })
+/// Root alone can change it, and put another file in its place; and it can be run, where that is asked. Whoever makes an image
+/// may be somebody else, and what they make is theirs until root has it.
+fn is_roots(path: &Path, runs: bool) -> bool {
+    let is = |path: &Path| {
+        fs::symlink_metadata(path)
+            .ok()
+            .filter(|found| [0, geteuid().as_raw()].contains(&found.uid()) && found.mode() & 0o022 == 0)
+    };
+    let folder = path.parent().is_some_and(|folder| is(folder).is_some());
+    folder && is(path).is_some_and(|found| found.is_file() && (!runs || found.mode() & 0o100 != 0))
 }
 
 /// The version that a program of k3s tells.

@@ -208,7 +208,10 @@ fn copy(machine: &Machine, from: &str, name: &str, sha256: &str) -> Result<(), F
     let mut made: NamedTempFile = named_temporary(folder).map_err(cannot)?;
     let found = read(from, LONGEST_IMAGES, &mut made).map_err(cannot)?;
     if found != sha256 {
-        return Err(other_sum(from, &found, sha256));
+        // By now the program is in its place.
+        let hints =
+            vec!["the file was not used; put the right one there, and the same command goes on".into()];
+        return Err(Failure { hints, ..other_sum(from, &found, sha256) });
     }
     made.flush()
         .and_then(|()| made.as_file().set_permissions(Permissions::from_mode(0o644)))
@@ -234,7 +237,7 @@ fn noted(record: &Option<&Record>, release: Option<&Release>, node: &NodeName) -
             node: node.clone(),
             installed: record.is_some_and(|record| record.installed),
         }),
-        (None, Some(record)) => Ok(Record::clone(record)),
+        (None, Some(record)) => Ok(Record { node: node.clone(), ..Record::clone(record) }),
         (None, None) => Err(Failure::new("kwo does not know which k3s it installs")),
     }
 }

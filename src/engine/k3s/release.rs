@@ -119,11 +119,16 @@ async fn lead(channel: &K3sChannel, channels: &ApiUrl) -> Result<K3sVersion, Fai
         StatusCode::NOT_FOUND => Err(failed(format!("{channels} knows no such channel (404)"))),
         status if status.is_redirection() => {
             let location = answer.location().map_err(failed)?;
-            tag(location).ok_or_else(|| {
+            let version = tag(location).ok_or_else(|| {
                 let what =
                     "expected an address that ends with /releases/tag/ and a version such as v1.37.1%2Bk3s1";
                 failed(format!("{url} leads to {}: {what}", one_line(location)))
-            })
+            })?;
+            // A server that leads elsewhere may choose a version with a hole.
+            if channel.starts_with('v') && channel.as_str() != version.minor() {
+                return Err(failed(format!("{url} leads to {version}, which is not of this channel")));
+            }
+            Ok(version)
         }
         status => Err(failed(format!("{url} answers {}; expected a redirect to a release", status.as_u16()))),
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::texts::{UNIT, unit};
 use crate::roster::{K3sVersion, NodeName};
 use crate::tree::SmolStr;
 
@@ -122,6 +123,8 @@ pub struct Here {
     pub active: bool,
     /// Its node is ready.
     pub ready: bool,
+    /// Those of its files that somebody else than root may change, and a program that cannot be run.
+    pub loose: BTreeSet<SmolStr>,
 }
 
 /// Whose k3s it is.
@@ -139,11 +142,20 @@ impl Here {
     /// Whose k3s it is.
     #[must_use]
     pub fn found(&self) -> Found<'_> {
+        let is_there = self.program.is_some() || self.unit.is_some() || self.data;
         match &self.record {
-            Some(record) => Found::Own(record),
-            None if self.program.is_some() || self.unit.is_some() || self.data => Found::Others,
-            None => Found::Nothing,
+            Some(record) if self.is_by(record) => Found::Own(record),
+            // It was begun, and nothing of it is there yet.
+            Some(record) if !is_there && !record.installed => Found::Own(record),
+            _ if is_there => Found::Others,
+            _ => Found::Nothing,
         }
+    }
+
+    /// Is something there that only kwo wrote? A record outlives a k3s that somebody took away and installed anew.
+    fn is_by(&self, record: &Record) -> bool {
+        self.program.as_ref().is_some_and(|program| program.sha256 == record.sha256)
+            || self.unit.as_ref().is_some_and(|found| found.path == UNIT && found.text == unit())
     }
 }
 

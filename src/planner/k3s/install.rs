@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::facts::{Arch, Facts, Found, Here, Record};
 use super::preflight::{Check, Grade, Noticed, preflight};
-use super::texts::{DROP_IN, UNIT, config, unit};
+use super::texts::{DROP_IN, PROGRAM, UNIT, config, unit};
 use crate::plain::one_line;
 use crate::roster::scalar::quote;
 use crate::roster::{K3sChannel, K3sVersion, NodeName};
@@ -164,7 +164,7 @@ impl Wish {
 
 /// k3s has run: what it wrote belongs to its version.
 fn started(here: &Here) -> bool {
-    here.data || here.record.as_ref().is_some_and(|record| record.installed)
+    here.data || here.active || here.record.as_ref().is_some_and(|record| record.installed)
 }
 
 /// What to do.
@@ -193,6 +193,9 @@ pub fn install(
         noticed = preflight(facts, ignored);
     } else if !facts.may_write {
         noticed.push(Noticed::stop(Check::Root, "kwo does not run as root", "run it with sudo"));
+    }
+    if record.is_some() {
+        noticed.extend(unfit(facts, installed));
     }
     let node = name(facts, roster, record, &mut noticed);
     let runs = here.program.as_ref().filter(|_| started(here)).and_then(|program| program.version.as_ref());
@@ -230,6 +233,34 @@ pub fn install(
         }
     }
     Install { state, node, version: version.cloned(), noticed, steps }
+}
+
+/// What keeps kwo from a k3s that it installed itself.
+fn unfit(facts: &Facts, installed: bool) -> Vec<Noticed> {
+    let here = &facts.here;
+    let mut noticed = Vec::new();
+    for file in &here.loose {
+        noticed.push(Noticed::stop(
+            Check::K3s,
+            format!("somebody else than root may change /{file}, or it cannot be run"),
+            format!("look at what is in it; then `chown root: /{file} && chmod u+rwX,go-w /{file}`, and a program needs mode 0755"),
+        ));
+    }
+    if here.program.is_none() && started(here) {
+        noticed.push(Noticed::stop(
+            Check::K3s,
+            format!("k3s has run here, and its program /{PROGRAM} is gone"),
+            "put the program of the version that ran last there: an older one cannot read what a newer one wrote",
+        ));
+    }
+    if facts.live && installed && here.unit.is_some() && !here.active {
+        noticed.push(Noticed::stop(
+            Check::K3s,
+            "kwo has installed k3s, and it does not run",
+            "`systemctl enable --now k3s` starts it, unless somebody stopped it for a restore or an upgrade; `journalctl -u k3s -n 50` says more",
+        ));
+    }
+    noticed
 }
 
 /// The steps that write files.
@@ -293,7 +324,9 @@ fn files(
 
 /// The steps that start k3s.
 fn running(here: &Here, node: &NodeName, steps: &mut Vec<Step>) {
-    let what = if here.enabled && here.active { What::Unchanged } else { What::Run };
+    // systemd has to read a unit that comes back.
+    let unit = steps.iter().any(|step| step.id.starts_with("node:Unit/") && step.what != What::Unchanged);
+    let what = if here.enabled && here.active && !unit { What::Unchanged } else { What::Run };
     let detail = "start it now, and whenever the machine starts".to_owned();
     steps.push(Step { id: "node:Service/k3s".to_owned(), what, detail });
     let installed = here.record.as_ref().is_some_and(|record| record.installed);
@@ -323,7 +356,20 @@ fn name(
             return None;
         }
     };
-    let fixed = record.map(|record| record.node.clone()).or(said);
+    // A name counts for good once k3s has started with it. Before that, the configuration may say another one.
+    let noted = record.map(|record| record.node.clone());
+    let fixed = if started(&facts.here) { noted.or(said) } else { said.or(noted) };
+    // An image may have become another machine.
+    if let (Some(fixed), None, true) = (&fixed, &roster.name, facts.live && record.is_some())
+        && !started(&facts.here)
+        && fixed.to_string() != facts.host.to_ascii_lowercase()
+    {
+        noticed.push(Noticed::warning(
+            Check::Name,
+            format!("the node is called {fixed}, as its files say, and the machine {}", quote(&facts.host)),
+            format!("nobody can change it later; to call it otherwise, write `cluster.node.name` in the roster, or remove /{DROP_IN} first"),
+        ));
+    }
     if let (Some(fixed), Some(wanted)) = (&fixed, &roster.name)
         && fixed != wanted
     {

@@ -142,7 +142,7 @@ fn what_is_so_already_is_unchanged_and_what_is_missing_comes_back() {
         change(&mut facts.here);
         planned(&facts).to_do().map(|step| step.id.clone()).collect::<Vec<String>>()
     };
-    assert_eq!(without(|here| here.unit = None), ["node:Unit/k3s.service"]);
+    assert_eq!(without(|here| here.unit = None), ["node:Unit/k3s.service", "node:Service/k3s"]);
     assert_eq!(without(|here| here.drop_in = None), [format!("node:File/{DROP_IN}")]);
     assert_eq!(without(|here| here.enabled = false), ["node:Service/k3s"]);
     assert_eq!(without(|here| here.ready = false), ["node:Ready/node-1"]);
@@ -152,11 +152,72 @@ fn what_is_so_already_is_unchanged_and_what_is_missing_comes_back() {
     begun.here.record.as_mut().unwrap().installed = false;
     let other = Wish::Version(version("v1.36.0+k3s1"));
     assert_eq!(other.to_find(&begun.here, false), None);
-    begun.here.data = false;
+    (begun.here.data, begun.here.active) = (false, false);
     assert_eq!(other.to_find(&begun.here, false), Some(other));
     assert_eq!(wish.to_find(&begun.here, false), None);
-    begun.here.program = None;
+    (begun.here.program, begun.here.unit) = (None, None);
     assert_eq!(wish.to_find(&begun.here, false), Some(Wish::Version(version("v1.37.1+k3s1"))));
+}
+
+#[test]
+fn a_k3s_that_is_not_as_kwo_left_it_is_not_made_to_be() {
+    let says = |change: fn(&mut Here)| {
+        let mut facts = installed();
+        change(&mut facts.here);
+        let planned = planned(&facts);
+        assert!(!planned.can_be_done() && planned.steps.is_empty(), "{planned:?}");
+        planned.noticed.iter().map(|noticed| noticed.what.clone()).collect::<Vec<_>>().join("\n")
+    };
+    // Somebody upgraded it by hand, and its program is gone now: which version that was, nobody can tell.
+    assert!(says(|here| here.program = None).contains("its program /usr/local/bin/k3s is gone"));
+    assert!(says(|here| here.active = false).contains("it does not run"));
+    let loose = says(|here| here.loose = [PROGRAM.into()].into());
+    assert!(loose.contains("somebody else than root may change /usr/local/bin/k3s"), "{loose}");
+}
+
+#[test]
+fn a_record_alone_makes_no_k3s_kwos() {
+    // It was taken away, and installed in another way.
+    let mut others = installed();
+    others.here.program.as_mut().unwrap().sha256 = "bb".into();
+    others.here.unit.as_mut().unwrap().text = "[Service]\n".into();
+    assert_eq!(planned(&others).state, State::Adopted);
+    // An upgrade by hand leaves the unit.
+    others.here.unit.as_mut().unwrap().text = unit().into();
+    assert_eq!(planned(&others).state, State::Installed);
+    // It was taken away with all that it had: any version may come, and the machine is looked at as before.
+    let mut gone = installed();
+    gone.here = Here { record: gone.here.record, ..Here::default() };
+    gone.said_name = None;
+    let stopped = planned(&gone);
+    assert!(!stopped.can_be_done() && stopped.state == State::New, "{stopped:?}");
+    gone.ports = Some([22].into());
+    let newer = release("v1.38.0+k3s1");
+    let wish = Wish::Version(newer.version.clone());
+    assert_eq!(wish.to_find(&gone.here, false), Some(wish.clone()));
+    let planned = install(&gone, &wish, Some(&newer), &Roster::default(), &BTreeSet::new());
+    assert_eq!((planned.state, planned.version, planned.noticed.len()), (State::New, Some(newer.version), 0));
+}
+
+#[test]
+fn an_image_that_becomes_another_machine_is_told_before_its_name_counts_for_good() {
+    let mut image = installed();
+    image.here.record.as_mut().unwrap().installed = false;
+    let here = &mut image.here;
+    (here.data, here.active, here.enabled, here.ready) = (false, false, false, false);
+    (image.host, image.ports) = ("node-7".into(), Some([22].into()));
+    let named = |facts: &Facts| {
+        let planned = planned(facts);
+        let warned = planned.noticed.iter().any(|noticed| noticed.check == Check::Name);
+        (planned.node.as_ref().map(ToString::to_string).unwrap(), warned)
+    };
+    assert_eq!(named(&image), ("node-1".to_owned(), true));
+    // What the admin says counts.
+    image.said_name = Some("other".into());
+    assert_eq!(named(&image), ("other".to_owned(), true));
+    image.host = "other".into();
+    assert_eq!(named(&image), ("other".to_owned(), false));
+    assert_eq!(named(&installed()), ("node-1".to_owned(), false));
 }
 
 #[test]
@@ -168,6 +229,7 @@ fn no_version_takes_the_place_of_another() {
         let wish = Wish::Version(release.version.clone());
         let mut others = installed();
         others.here.record = None;
+        others.here.program.as_mut().unwrap().version = Some(version("v1.37.1+k3s1"));
         for facts in [installed(), others] {
             let planned = install(&facts, &wish, Some(&release), &Roster::default(), &BTreeSet::new());
             assert!(!planned.can_be_done() && planned.steps.is_empty(), "{wanted}");

@@ -125,6 +125,12 @@ fn lists_and_channels_that_say_something_else_are_refused() {
         "expected an address that ends with",
     );
     world.install(&["--yes", "--channel", "testing"]).expect(64).says("is no channel of k3s");
+    // Whoever leads to another minor version may choose one with a hole.
+    world.server.set("/channels/v1.36", world.leads(VERSION));
+    world
+        .install(&["--yes", "--channel", "v1.36"])
+        .expect(1)
+        .says("leads to v1.37.1+k3s1, which is not of this channel");
     world.install(&["--yes", "--version", "1.37.1"]).expect(64).says("v1.37.1+k3s1");
 }
 
