@@ -60,7 +60,7 @@ impl Repository {
         gpg(&["--passphrase", "", "--quick-gen-key", "alice@example.com", "ed25519", "sign", "never"]);
         let program = self.path("gpg-of-alice");
         fs::write(&program, format!("#!/bin/sh\nexec gpg --homedir '{home}' --batch \"$@\"\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        testkit::programs::runnable(&program);
         let settings =
             [format!("gpg.program={}", program.display()), "user.signingKey=alice@example.com".into()];
         (settings.into(), gpg(&["--armor", "--export"]))

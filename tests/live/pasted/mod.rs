@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -123,7 +122,7 @@ impl World {
         for (name, text) in [("sudo", "exec \"$@\"\n"), ("sudoedit", ": > \"$1\"\n")] {
             let program = bench.path(name);
             fs::write(&program, format!("#!/bin/sh\n{text}")).unwrap();
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            testkit::programs::runnable(&program);
         }
         fs::create_dir(bench.path("root")).unwrap();
         Some(World { bench })

@@ -1,6 +1,5 @@
 //! `kwo kubeconfig` without a cluster: what it prints for people, and what it refuses before it asks anybody.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::cli::{snapshot, transcript};
@@ -18,7 +17,7 @@ fn folder(cluster: &str) -> tempfile::TempDir {
     write("ca.pem", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
     // Whoever logs in with the admin's kubeconfig leaves a trace.
     write("login", &format!("#!/bin/sh\n: > {}\n", folder.path().join("ran").display()));
-    std::fs::set_permissions(folder.path().join("login"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    testkit::programs::runnable(&folder.path().join("login"));
     write("admin", &admin(folder.path(), "certificate-authority: ca.pem"));
     folder
 }

@@ -59,7 +59,7 @@ impl World {
     /// Puts a program there.
     pub(crate) fn put_program(&self, name: &str, text: &str) {
         self.put(name, text);
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        testkit::programs::runnable(&self.path(name));
     }
 
     pub(crate) fn text(&self, name: &str) -> String {

@@ -1,7 +1,6 @@
 //! What is given to people: the packages, the image, the tarball, the bill of materials, and the signed sums of all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -28,7 +27,7 @@ fn run(command: &mut Command) -> String {
 
 fn executable(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    testkit::programs::runnable(path);
 }
 
 /// A target besides the machine's own.

@@ -252,7 +252,7 @@ fn a_folder_in_the_way_a_package_or_a_missing_program_is_told() {
         }
         for (name, text) in own {
             std::fs::write(bin.join(name), text).unwrap();
-            std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+            testkit::programs::runnable(&bin.join(name));
         }
         tree(scene.home.path())
     };

@@ -33,7 +33,7 @@ impl Scene {
         let own = built.uid() == rustix::process::geteuid().as_raw() && built.mode() & 0o022 == 0;
         if !own || fs::hard_link(env!("CARGO_BIN_EXE_kwo"), &program).is_err() {
             fs::copy(env!("CARGO_BIN_EXE_kwo"), &program).unwrap();
-            fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+            testkit::programs::runnable(&program);
         }
         Scene { releases: Releases::new(), folder, program }
     }
@@ -308,7 +308,7 @@ fn a_link_leads_to_the_program_and_a_package_keeps_its_own() {
     ] {
         let fake = bin.join(manager);
         fs::write(&fake, format!("#!/bin/sh\necho 'error: rpmdb: damaged' >&2\nexit {code}\n")).unwrap();
-        fs::set_permissions(&fake, Permissions::from_mode(0o755)).unwrap();
+        testkit::programs::runnable(&fake);
         let mut command = Command::new(&scene.program);
         command
             .args(["self-update", "--base-url", &scene.releases.url, "--key", &key])

@@ -257,7 +257,7 @@ pub(crate) fn by_gpg(world: &World, key: &(PathBuf, String)) -> Vec<String> {
     let program = world.path(&format!("gpg-{}", &key.1[..8]));
     let text = format!("#!/bin/sh\nGNUPGHOME='{}' exec gpg --batch \"$@\"\n", key.0.display());
     fs::write(&program, text).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    testkit::programs::runnable(&program);
     vec![format!("gpg.program={}", program.display()), format!("user.signingKey={}", key.1)]
 }
 

@@ -14,6 +14,7 @@ pub mod manual;
 pub mod pages;
 pub mod peers;
 pub mod places;
+pub mod programs;
 pub mod proxy;
 pub mod releases;
 pub mod run;

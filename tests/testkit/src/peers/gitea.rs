@@ -40,6 +40,7 @@ impl Gitea {
              CERT_FILE = {data}/cert.pem\nKEY_FILE = {data}/key.pem\nDISABLE_SSH = true\nOFFLINE_MODE = true\n\
              STATIC_ROOT_PATH = {files}\n\
              [database]\nDB_TYPE = sqlite3\nPATH = {data}/gitea.db\n\
+             SQLITE_TIMEOUT = 30000\nSQLITE_JOURNAL_MODE = WAL\n\
              [security]\nINSTALL_LOCK = true\nSECRET_KEY = for-tests\n\
              [webhook]\nALLOWED_HOST_LIST = loopback\nDELIVER_TIMEOUT = 10\n\
              [repository]\nROOT = {data}/repositories\n\

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Running, free_port, local, program};
+use crate::programs::runnable;
 
 /// The provider; ends with this.
 pub struct Issuer {
@@ -49,14 +50,13 @@ impl Issuer {
 
     /// Puts the plugin into a folder, so that a kubectl that has it on its PATH finds it.
     pub fn plugin(&self, folder: &Path) {
-        use std::os::unix::fs::PermissionsExt as _;
         let node = Command::new("sh").args(["-c", "command -v node"]).output().expect("a shell");
         let node = String::from_utf8(node.stdout).expect("a path");
         let script = self.scripts.join("login.mjs");
         let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", node.trim(), script.display());
         let plugin = folder.join("kubectl-oidc_login");
         std::fs::write(&plugin, text).expect("a file");
-        std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("a file of ours");
+        runnable(&plugin);
     }
 
     /// Logs somebody in with these arguments of the plugin.

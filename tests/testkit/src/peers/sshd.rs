@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::{Running, free_port, local, program};
+use crate::programs::copied;
 
 /// The user that it runs as where root starts it, and that everybody logs in as.
 const USER: u32 = 23_456;
@@ -45,10 +46,7 @@ impl Sshd {
         // Its user has to reach it too, and the build's folder may be below one that is closed to others.
         let own = path("server");
         fs::create_dir(&own).expect("a folder");
-        for entry in fs::read_dir(&peer).expect("its folder") {
-            let entry = entry.expect("a file of it");
-            fs::copy(entry.path(), own.join(entry.file_name())).expect("a copy");
-        }
+        copied(&peer, &own);
         // Whoever it runs as has a name and a shell.
         let root = rustix::process::geteuid().is_root();
         let uid = if root { USER } else { rustix::process::geteuid().as_raw() };
