@@ -183,12 +183,10 @@ impl Machine {
             let version = match noted {
                 Some(record) => Some(record.version.clone()),
                 // What is in an image does not run here.
-                None if self.live && is_roots(&path, true) => tells(&path).await.ok(),
+                None if self.live && loose(file, &path, true).is_none() => tells(&path).await.ok(),
                 None => None,
             };
-            if !is_roots(&path, true) {
-                here.loose.insert(file.into());
-            }
+            here.loose.extend(loose(file, &path, true));
             here.program = Some(Program { path: file.into(), sha256, version });
             break;
         }
@@ -197,17 +195,13 @@ impl Machine {
                 continue;
             }
             let text = self.text(file).unwrap_or_default().into();
-            if self.found(file).ok().flatten().is_some_and(|path| !is_roots(&path, false)) {
-                here.loose.insert(file.into());
-            }
+            here.loose.extend(self.found(file).ok().flatten().and_then(|path| loose(file, &path, false)));
             here.unit = Some(Unit { path: file.into(), text });
             break;
         }
         here.data = self.has_data();
         let drop_in = there(DROP_IN)?;
-        if drop_in.as_ref().is_some_and(|path| !is_roots(path, false)) {
-            here.loose.insert(DROP_IN.into());
-        }
+        here.loose.extend(drop_in.as_ref().and_then(|path| loose(DROP_IN, path, false)));
         here.drop_in = drop_in.and_then(|_| self.text(DROP_IN)).map(SmolStr::from);
         here.images = self.images();
         if self.live && here.unit.is_some() {
@@ -349,16 +343,18 @@ impl Machine {
     }
 }
 
-/// Root alone can change it, and put another file in its place; and it can be run, where that is asked. Whoever makes an image
-/// may be somebody else, and what they make is theirs until root has it.
-fn is_roots(path: &Path, runs: bool) -> bool {
+/// What lets somebody else than root change a file, from the root: its folder or itself. It is itself, too, where it is a program
+/// that cannot be run. Whoever makes an image may be somebody else, and what they make is theirs until root has it.
+fn loose(file: &str, path: &Path, runs: bool) -> Option<SmolStr> {
     let is = |path: &Path| {
-        fs::symlink_metadata(path)
-            .ok()
-            .filter(|found| [0, geteuid().as_raw()].contains(&found.uid()) && found.mode() & 0o022 == 0)
+        let own = |found: &fs::Metadata| [0, geteuid().as_raw()].contains(&found.uid());
+        fs::symlink_metadata(path).ok().filter(|found| own(found) && found.mode() & 0o022 == 0)
     };
-    let folder = path.parent().is_some_and(|folder| is(folder).is_some());
-    folder && is(path).is_some_and(|found| found.is_file() && (!runs || found.mode() & 0o100 != 0))
+    if path.parent().is_none_or(|folder| is(folder).is_none()) {
+        return Some(file.rsplit_once('/').map_or("", |(folder, _)| folder).into());
+    }
+    let fits = is(path).is_some_and(|found| found.is_file() && (!runs || found.mode() & 0o100 != 0));
+    (!fits).then(|| file.into())
 }
 
 /// The version that a program of k3s tells.

@@ -240,10 +240,12 @@ fn unfit(facts: &Facts, installed: bool) -> Vec<Noticed> {
     let here = &facts.here;
     let mut noticed = Vec::new();
     for file in &here.loose {
+        let is_program = here.program.as_ref().is_some_and(|program| program.path == *file);
+        let mode = if is_program { "755" } else { "u+rwX,go-w" };
         noticed.push(Noticed::stop(
             Check::K3s,
             format!("somebody else than root may change /{file}, or it cannot be run"),
-            format!("look at what is in it; then `chown root: /{file} && chmod u+rwX,go-w /{file}`, and a program needs mode 0755"),
+            format!("look at what is in it; then `chown root: /{file} && chmod {mode} /{file}`"),
         ));
     }
     if here.program.is_none() && started(here) {

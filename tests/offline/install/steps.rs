@@ -90,7 +90,24 @@ fn an_image_gets_its_files_and_a_second_run_finds_them() {
     mode(0o777);
     let ran = world.install(&["--yes"]).expect(5);
     assert!(ran.out.contains("somebody else than root may change /usr/local/bin/k3s"), "{}", ran.out);
+    // A program that nobody can run comes to nothing, and the command that the finding names mends it.
+    mode(0o644);
+    let ran = world.install(&["--yes"]).expect(5);
+    assert!(
+        ran.out.contains("chown root: /usr/local/bin/k3s && chmod 755 /usr/local/bin/k3s"),
+        "{}",
+        ran.out
+    );
     mode(0o755);
+    // In a folder of others it is theirs, whatever its own mode.
+    let bin = |mode| {
+        let folder = world.path("root/usr/local/bin");
+        fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    bin(0o777);
+    let ran = world.install(&["--yes"]).expect(5);
+    assert!(ran.out.contains("chown root: /usr/local/bin && chmod u+rwX,go-w /usr/local/bin"), "{}", ran.out);
+    bin(0o755);
     // k3s ran: from now on nothing is replaced.
     world.put("root/var/lib/rancher/k3s/server/token", "K10::server:x\n");
     let before = world.machine();
