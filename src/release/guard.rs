@@ -7,6 +7,7 @@ use std::path::Path;
 
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::regular;
+use kwo_planner::plain::shell_word;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
 
@@ -21,13 +22,14 @@ pub(super) fn trusted(path: &Path, found: &Metadata) -> Result<(), Failure> {
 
 fn only(path: &Path, found: &Metadata, caller: u32) -> Result<(), Failure> {
     let shown = path.display();
+    let word = shell_word(&shown.to_string()).into_owned();
     if found.uid() != 0 && found.uid() != caller {
         return Err(Failure::new(format!(
             "{shown} belongs to the user {}, and kwo trusts only root and you, the user {caller}",
             found.uid()
         ))
         .hint(format!(
-            "if what is in it is right, run `chown root {shown}`; or run it as the user {}",
+            "if what is in it is right, run `chown root {word}`; or run it as the user {}",
             found.uid()
         )));
     }
@@ -36,7 +38,7 @@ fn only(path: &Path, found: &Metadata, caller: u32) -> Result<(), Failure> {
             "others than the owner may write to {shown}: its mode is {:04o}",
             found.mode() & 0o7777
         ))
-        .hint(format!("if what is in it is right, run `chmod go-w {shown}`")));
+        .hint(format!("if what is in it is right, run `chmod go-w {word}`")));
     }
     Ok(())
 }
@@ -90,6 +92,12 @@ mod tests {
             assert!(failure.message.contains(&format!("its mode is {mode:04o}")), "{failure:?}");
             assert!(failure.hints[0].contains("chmod go-w"), "{failure:?}");
         }
+        // The command can be pasted, whatever the name.
+        let spaced = folder.path().join("my programs");
+        fs::create_dir(&spaced).unwrap();
+        fs::set_permissions(&spaced, Permissions::from_mode(0o777)).unwrap();
+        let failure = trusted(&spaced, &fs::metadata(&spaced).unwrap()).unwrap_err();
+        assert!(failure.hints[0].contains("my programs'`"), "{failure:?}");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         // Somebody else than its owner asks, where the owner is not root; and root trusts no other owner.
         let found = fs::metadata(folder.path()).unwrap();

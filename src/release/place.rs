@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use kwo_engine::failure::Failure;
+use kwo_planner::plain::shell_word;
 use rustix::fs::{Access, access};
 
 use super::guard::{is_file, locked, trusted};
@@ -42,9 +43,10 @@ fn about(running: PathBuf, back: bool) -> Result<PathBuf, Failure> {
     if back {
         return Ok(program);
     }
-    let (running, program) = (running.display(), program.display());
-    Err(Failure::new(format!("{running} is the program of before, and updates nothing")).hint(format!(
-        "run `{program} self-update`; or `{running} self-update --rollback`, which puts it in place again"
+    let (shown, program) = (running.display().to_string(), program.display().to_string());
+    let (own, program) = (shell_word(&shown), shell_word(&program));
+    Err(Failure::new(format!("{shown} is the program of before, and updates nothing")).hint(format!(
+        "run `{program} self-update`; or `{own} self-update --rollback`, which puts it in place again"
     )))
 }
 
