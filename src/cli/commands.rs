@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::roster::{PerhapsRosterArgs, RosterArgs};
 use super::shared::{AgeArgs, ClusterArgs, ShownArgs, TargetArgs};
+use super::unattended::SettingsArgs;
 use super::values::{
     Format, SchemaOf, duration, fail_on, filled, filled_os, for_kubernetes, lock_duration, switch,
 };
@@ -166,12 +167,15 @@ pub struct Status {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub cluster: ClusterArgs,
-    /// Include the node that kwo runs on. Shows its disk, k3s and the kubeconfigs that it keeps.
+    /// Include the node that kwo runs on. Shows its disks, its newest backup, k3s and the kubeconfigs that it keeps.
     #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
     /// The folder above the node's files.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub settings: SettingsArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub age: AgeArgs,

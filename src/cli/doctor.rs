@@ -24,7 +24,7 @@ pub struct Doctor {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub age: AgeArgs,
-    /// Include the node that kwo runs on. Checks its disk, k3s, and who can read its files.
+    /// Include the node that kwo runs on. Checks its disks, k3s, and who can read its files.
     #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
     /// The folder above the node's files.

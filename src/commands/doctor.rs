@@ -22,7 +22,7 @@ use kwo_engine::identity::of_file;
 use kwo_engine::out;
 use kwo_engine::providers::{Kube, kubeconfigs};
 use kwo_engine::source;
-use kwo_engine::status::{Agreement, Answer, Status, look};
+use kwo_engine::status::{Agreement, Answer, Here, Status, backup, look};
 use kwo_engine::target;
 
 pub(crate) async fn doctor(args: &Doctor) -> Result<Exit, Failure> {
@@ -103,8 +103,12 @@ async fn ask(
         }
     };
     let roster = known.map_or_else(|| Answer::CouldNotLook(why()), |(roster, _)| Answer::Found(roster));
-    let node = node.map(|root| (root, target::node(root).ok()));
-    let (status, _) = look(kube, roster, agreement, node).await;
+    let here = node.map(|root| Here {
+        root,
+        node: target::node(root).ok(),
+        backups: backup::folder(&args.settings.settings),
+    });
+    let (status, _) = look(kube, roster, agreement, here).await;
     (status, plan)
 }
 

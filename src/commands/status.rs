@@ -17,7 +17,7 @@ use kwo_engine::identity::of_file;
 use kwo_engine::providers::{Home, Kube};
 use kwo_engine::references::Places;
 use kwo_engine::run::{Guard, entrust, look};
-use kwo_engine::status::{Agreement, Answer, look as ask};
+use kwo_engine::status::{Agreement, Answer, Here, backup, look as ask};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
 
@@ -51,8 +51,12 @@ pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
             Err(why) => Answer::CouldNotLook(why),
         }
     };
-    let node = args.node.then(|| (args.root.as_path(), target::node(&args.root).ok()));
-    let (status, away) = ask(&kube, roster.as_ref(), agreement, node).await;
+    let here = args.node.then(|| Here {
+        root: &args.root,
+        node: target::node(&args.root).ok(),
+        backups: backup::folder(&args.settings.settings),
+    });
+    let (status, away) = ask(&kube, roster.as_ref(), agreement, here).await;
     report(&status, args.output)?;
     match (away, roster) {
         (Some(why), _) => Err(Failure::new(format!("cannot reach the cluster: {why}"))

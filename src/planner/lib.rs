@@ -50,6 +50,7 @@ mod tightens;
 pub mod tree;
 mod unions;
 pub mod units;
+pub mod upkeep;
 pub mod verify;
 
 pub use systems::kube::{kinds, named};

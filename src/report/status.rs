@@ -15,9 +15,9 @@ use kwo_engine::departed::Departed;
 use kwo_engine::issued::{Issued, State};
 use kwo_engine::providers::LastRun;
 use kwo_engine::providers::{KeptToken, TokenState};
-use kwo_engine::status::disk::Level;
 use kwo_engine::status::{
-    Answer, Disk, Kept, LongLived, Node, Pod, Registry, Resolver, Space, Status, Tenant, Tokens, Use,
+    Answer, Backup, Disk, Kept, Level, LongLived, Node, Pod, Registry, Resolver, Space, Status, Tenant,
+    Tokens, Use,
 };
 use kwo_engine::sync::Short;
 
@@ -48,7 +48,8 @@ fn text(status: &Status) -> String {
         server,
         agreement,
         nodes,
-        disk: space,
+        disks,
+        backup: newest,
         k3s,
         traefik,
         resolvers,
@@ -81,7 +82,9 @@ fn text(status: &Status) -> String {
         },
     );
     section("nodes", many(nodes, "there are none", node));
-    section("disk", space.as_ref().map_or_else(|| vec![not_asked()], |space| one(space, disk)));
+    let room = |disks: &Vec<Answer<Disk>>| disks.iter().flat_map(|answer| one(answer, disk)).collect();
+    section("disk", disks.as_ref().map_or_else(|| vec![not_asked()], room));
+    section("backup", newest.as_ref().map_or_else(|| vec![not_asked()], |newest| one(newest, backup)));
     section("k3s", k3s.as_ref().map_or_else(|| vec![not_asked()], |since| one(since, service)));
     section("Traefik", many(traefik, "there are no pods of it in kube-system", pod));
     if let Some(unread) = unread {
@@ -153,21 +156,54 @@ fn columns(rows: impl Iterator<Item = [String; 3]>, none: &str) -> Vec<String> {
 }
 
 fn node(node: &Node) -> String {
-    let Node { name, ready, version } = node;
-    let ready = if *ready { "Ready".to_owned() } else { format!("{HOLD}not Ready{HOLD:#}") };
-    format!("{name} {version} {ready}")
+    let Node { name, ready, version, disk_pressure: _, memory_pressure: _, pid_pressure: _ } = node;
+    let state = if *ready { "Ready".to_owned() } else { format!("{HOLD}not Ready{HOLD:#}") };
+    let said = |wanted| node.pressures().into_iter().filter(move |(_, said)| *said == wanted);
+    let mut out = format!("{name} {version} {state}");
+    for (kind, _) in said(Some(true)) {
+        let _ = write!(out, ", {HOLD}{kind}{HOLD:#}");
+    }
+    // Of one that is not ready, nobody expects an answer.
+    let silent: Vec<&str> = said(None).map(|(kind, _)| kind).collect();
+    if *ready && !silent.is_empty() {
+        let _ = write!(out, ", {HOLD}does not say{HOLD:#}: {}", silent.join(", "));
+    }
+    out
 }
 
-fn disk(disk: &Disk) -> String {
-    let Disk { path, used_bytes: _, available_bytes, percent, level } = disk;
-    let (style, level) = match level {
+fn level(level: Level) -> String {
+    let (style, word) = match level {
         Level::Ok => (CREATE, "ok"),
         Level::Warning => (HOLD, "warning"),
         Level::Critical => (HOLD, "critical"),
     };
+    format!("{style}{word}{style:#}")
+}
+
+fn disk(disk: &Disk) -> String {
+    let Disk { folders: _, used_bytes: _, available_bytes, percent, level: how } = disk;
     let tenths = u128::from(*available_bytes) * 10 / (1 << 30);
     let (whole, tenth) = (tenths / 10, tenths % 10);
-    format!("{style}{level}{style:#}: {percent} % used, {whole}.{tenth} GiB free ({})", path.display())
+    format!("{}: {percent} % used, {whole}.{tenth} GiB free ({})", level(*how), disk.named())
+}
+
+fn backup(backup: &Backup) -> String {
+    let Backup { folder, made, hours, ahead, level: how } = backup;
+    let folder = folder.to_string_lossy();
+    let found = match made.zip(*hours) {
+        None => format!("there is none in {}", one_line(&folder)),
+        Some((made, hours)) => {
+            let age = match hours {
+                0..48 => counted(hours, "hour", "hours"),
+                _ => counted(hours / 24, "day", "days"),
+            };
+            format!("the newest one was made at {}, {age} ago ({})", moment(made), one_line(&folder))
+        }
+    };
+    let wrong = ahead.map_or_else(String::new, |ahead| {
+        format!("; {HOLD}one has a time that is still to come{HOLD:#} ({}) and does not count", moment(ahead))
+    });
+    format!("{}: {found}{wrong}", level(*how))
 }
 
 fn pod(pod: &Pod) -> String {

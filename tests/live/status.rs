@@ -63,7 +63,7 @@ fn tenants_are_those_of_the_roster_and_the_fullest_comes_first() {
     assert!(percents.is_sorted_by(|one, next| one >= next), "{percents:?}");
     assert!(seen["last_run"]["found"]["heard"].is_string(), "{seen:#}");
     assert!(seen["server"]["version"]["found"].as_str().unwrap().starts_with("v1."), "{seen:#}");
-    assert_eq!((&seen["disk"], &seen["k3s"]), (&Value::Null, &Value::Null));
+    assert_eq!((&seen["disks"], &seen["backup"], &seen["k3s"]), (&Value::Null, &Value::Null, &Value::Null));
 
     let shown = bench.kwo(&["status"]).expect(0).out;
     let line = |start: &str| {
@@ -74,7 +74,7 @@ fn tenants_are_those_of_the_roster_and_the_fullest_comes_first() {
     assert!(line(&full).contains("  pods 2/3 66 %"), "{shown}");
     assert!(line(&empty).contains("(parked)"), "{shown}");
     assert!(shown.lines().all(|line| line == line.trim_end()), "{shown}");
-    for asked in ["disk", "k3s"] {
+    for asked in ["disk", "backup", "k3s"] {
         assert!(line(asked).contains("not looked at; --node on the node does"), "{shown}");
     }
 }
@@ -112,13 +112,33 @@ fn what_runs_in_kube_system_is_seen_and_so_is_what_is_missing() {
     assert!(shown.contains(&format!("{traefik} Running, 1 of 1 ready, restarts: 4")), "{shown}");
     assert!(shown.lines().any(|line| line.contains(&node) && line.ends_with(" not Ready")), "{shown}");
     patch("node", &node, &json!({"conditions": [{"type": "Ready", "status": "True"}]}));
+    let shown = bench.kwo(&["status"]).expect(0).out;
+    let line = shown.lines().find(|line| line.contains(&node)).unwrap();
+    assert!(line.ends_with(" Ready, does not say: DiskPressure, MemoryPressure, PIDPressure"), "{line}");
+    let conditions = json!([
+        {"type": "Ready", "status": "True"},
+        {"type": "DiskPressure", "status": "True"},
+        {"type": "MemoryPressure", "status": "False"},
+        {"type": "PIDPressure", "status": "Unknown"},
+    ]);
+    patch("node", &node, &json!({"conditions": conditions}));
+    let shown = bench.kwo(&["status"]).expect(0).out;
+    let line = shown.lines().find(|line| line.contains(&node)).unwrap();
+    assert!(line.ends_with(" Ready, DiskPressure, does not say: PIDPressure"), "{line}");
 
     let missing = status(&bench);
     assert_eq!(missing["resolvers"][0]["name"], "letsencrypt");
     assert_eq!(missing["resolvers"][1]["credentials"], json!({"found": {"CF_DNS_API_TOKEN": false}}));
     assert_eq!(missing["registry"]["replicas"], json!({"found": null}));
     let nodes = missing["nodes"]["found"].as_array().unwrap();
-    assert!(nodes.iter().any(|have| have["name"] == node.as_str() && have["ready"] == true), "{nodes:?}");
+    assert!(
+        nodes.iter().any(|have| have["name"] == node.as_str()
+            && have["ready"] == true
+            && have["disk_pressure"] == true
+            && have["memory_pressure"] == false
+            && have["pid_pressure"].is_null()),
+        "{nodes:?}"
+    );
     kubectl_ok(&[
         "create",
         "secret",

@@ -151,7 +151,7 @@ fn a_status_without_a_server_tells_what_is_known_and_fails() {
     let status: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     assert_eq!((code, server.asked().len()), (1, 5));
     assert!(err.contains("cannot reach the cluster: lost the connection"), "{err}");
-    assert!(status["disk"]["found"]["percent"].is_u64(), "{status:#}");
+    assert!(status["disks"][0]["found"]["percent"].is_u64(), "{status:#}");
     assert_eq!(status["tenants"].as_array().unwrap().len(), 2);
     for answer in [&status["nodes"], &status["traefik"], &status["last_run"], &status["server"]["version"]] {
         assert!(answer["could_not_look"].is_string(), "{answer}");

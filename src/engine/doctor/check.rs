@@ -99,7 +99,7 @@ topics! {
     FETCH = "fetch", "whether kwo can reach the branch of the repository";
     SIGNERS = "signers", "whether kwo can read the signers";
     BACKUP = "backup", "when the newest backup of the node was made";
-    DISK = "disk", "how full the disk of k3s is";
+    DISK = "disk", "how full the disks of k3s and of kwo are";
     K3S = "k3s", "whether k3s runs on this node";
     FILES = "files", "who can read the files with secrets";
     ARCHIVES = "archives", "the archives of tenants that left, and their age";

@@ -61,7 +61,8 @@ pub(super) fn judged(status: &Status, plan: Result<&Plan, &String>, roster: bool
         server: said,
         agreement,
         nodes,
-        disk: _,
+        disks: _,
+        backup: _,
         k3s: _,
         traefik,
         resolvers,
@@ -225,7 +226,16 @@ fn ready(nodes: &Answer<Vec<Node>>) -> Check {
         Answer::Found(nodes) => {
             let down: Vec<&str> =
                 nodes.iter().filter(|node| !node.ready).map(|node| node.name.as_str()).collect();
+            let pressed: Vec<String> = nodes
+                .iter()
+                .flat_map(|node| node.pressures().map(|(kind, said)| (node, kind, said)))
+                .filter(|(_, _, said)| *said == Some(true))
+                .map(|(node, kind, _)| format!("{} says {kind}", node.name))
+                .collect();
             match down.as_slice() {
+                [] if !pressed.is_empty() => NODES
+                    .failed(few(&pressed))
+                    .todo("the kubelet evicts pods; see what it lacks", "kubectl describe nodes"),
                 [] => NODES.ok(format!("all {} are ready", nodes.len())),
                 down => NODES
                     .failed(format!("not ready: {}", few(down)))
@@ -249,7 +259,10 @@ mod tests {
     }
 
     fn node_of(version: &str, ready: bool) -> Node {
-        Node { name: "n".to_owned(), ready, version: version.to_owned() }
+        let said = Some(false);
+        let (disk_pressure, memory_pressure, pid_pressure) = (said, said, said);
+        let (name, version) = ("n".to_owned(), version.to_owned());
+        Node { name, ready, version, disk_pressure, memory_pressure, pid_pressure }
     }
 
     #[test]
@@ -286,6 +299,11 @@ mod tests {
         assert_eq!(ready(&found(vec![node_of("", true)])).outcome, Outcome::Ok);
         assert_eq!(ready(&found(vec![node_of("", true), node_of("", false)])).found, "not ready: n");
         assert_eq!(ready(&found(Vec::new())).outcome, Outcome::Failed);
+        let full = Node { disk_pressure: Some(true), ..node_of("", true) };
+        assert_eq!(ready(&found(vec![node_of("", true), full])).found, "n says DiskPressure");
+        // Nobody can say it of one that is silent, and then it is not ready either.
+        let silent = Node { pid_pressure: None, ..node_of("", true) };
+        assert_eq!(ready(&found(vec![silent])).outcome, Outcome::Ok);
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! The node that kwo runs on: its disk, and whether k3s runs.
+//! The node that kwo runs on: its disks, and whether k3s runs.
 
 use jiff::Timestamp;
 use kwo_planner::endings::word;
 use kwo_planner::units::moment;
 
 use super::check::{Check, DISK, K3S};
-use crate::status::disk::Level;
-use crate::status::{Answer, Disk, Status};
+use crate::status::{Answer, Disk, Level, Status};
 
 /// What of the node was looked at.
 pub(super) fn node(status: Option<&Status>, asked: bool) -> Vec<Check> {
@@ -15,23 +14,40 @@ pub(super) fn node(status: Option<&Status>, asked: bool) -> Vec<Check> {
         let why = if asked { "there is no cluster to ask" } else { how };
         return [DISK, K3S].map(|topic| topic.not_asked(why)).into();
     };
-    vec![full(status.disk.as_ref()), runs(status.k3s.as_ref())]
+    vec![full(status.disks.as_deref()), runs(status.k3s.as_ref())]
 }
 
-fn full(disk: Option<&Answer<Disk>>) -> Check {
-    let disk = match disk {
-        None => return DISK.not_asked("`--node` on the node looks at it"),
-        Some(Answer::CouldNotLook(why)) => return DISK.cannot_tell(why),
-        Some(Answer::Found(disk)) => disk,
+/// The worst of them, with all that are as bad or cannot be seen.
+fn full(disks: Option<&[Answer<Disk>]>) -> Check {
+    let Some(disks) = disks else {
+        return DISK.not_asked("`--node` on the node looks at it");
     };
-    let found = format!("{} % of the disk of {} is used", disk.percent, disk.path.display());
+    let seen = |answer: &Answer<Disk>| match answer {
+        Answer::Found(disk) => Ok(disk.clone()),
+        Answer::CouldNotLook(why) => Err(why.clone()),
+    };
+    let (found, silent): (Vec<_>, Vec<_>) = disks.iter().map(seen).partition(Result::is_ok);
+    let found: Vec<Disk> = found.into_iter().flatten().collect();
+    let silent: Vec<String> = silent.into_iter().filter_map(Result::err).collect();
+    let Some(worst) = found.iter().max_by_key(|disk| disk.percent) else {
+        return DISK.cannot_tell(silent.join("; "));
+    };
+    let bad = |disk: &&Disk| disk.level == worst.level;
+    let told = found
+        .iter()
+        .filter(bad)
+        .map(|disk| format!("{} % of the disk of {} is used", disk.percent, disk.named()));
+    let told = told.chain(silent.iter().cloned()).collect::<Vec<String>>().join("; ");
     let todo =
         "find out what takes the room; images that nothing uses can go with `sudo k3s crictl rmi --prune`";
-    let command = format!("sudo du -xhd1 {}", word(&disk.path.to_string_lossy()));
-    match disk.level {
-        Level::Ok => DISK.ok(found),
-        Level::Warning => DISK.warning(found).todo(todo, command),
-        Level::Critical => DISK.failed(found).todo(todo, command),
+    let folder =
+        worst.folders.first().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
+    let command = format!("sudo du -xhd1 {}", word(&folder));
+    match worst.level {
+        Level::Ok if !silent.is_empty() => DISK.cannot_tell(told),
+        Level::Ok => DISK.ok(told),
+        Level::Warning => DISK.warning(told).todo(todo, command),
+        Level::Critical => DISK.failed(told).todo(todo, command),
     }
 }
 
@@ -62,12 +78,30 @@ mod tests {
 
     #[test]
     fn a_disk_is_full_and_k3s_runs_or_it_is_said() {
-        let disk =
-            |level| found(Disk { path: "/".into(), used_bytes: 0, available_bytes: 0, percent: 0, level });
-        assert_eq!(full(Some(&disk(Level::Ok))).outcome, Outcome::Ok);
-        assert_eq!(full(Some(&disk(Level::Warning))).outcome, Outcome::Warning);
-        assert_eq!(full(Some(&disk(Level::Critical))).outcome, Outcome::Failed);
-        assert_eq!(full(None).outcome, Outcome::NotAsked);
+        let disk = |percent| {
+            found(Disk {
+                folders: vec![format!("/{percent}").into()],
+                used_bytes: 0,
+                available_bytes: 0,
+                percent,
+                level: kwo_planner::upkeep::fullness(percent),
+            })
+        };
+        let came = |all: &[Answer<Disk>]| full(Some(all));
+        assert_eq!(came(&[disk(1), disk(69)]).outcome, Outcome::Ok);
+        let warned = came(&[disk(1), disk(70)]);
+        assert_eq!(
+            (warned.outcome, warned.found.as_str()),
+            (Outcome::Warning, "70 % of the disk of /70 is used")
+        );
+        let both = came(&[disk(90), disk(1), silent(), disk(85)]);
+        assert_eq!(both.outcome, Outcome::Failed);
+        assert!(
+            both.found.contains("/90") && both.found.ends_with("no answer") && both.found.contains("/85")
+        );
+        assert_eq!(both.todo.unwrap().command, "sudo du -xhd1 /90");
+        assert_eq!(came(&[disk(1), silent()]).outcome, Outcome::CannotTell);
+        assert_eq!((came(&[]).outcome, full(None).outcome), (Outcome::CannotTell, Outcome::NotAsked));
         assert_eq!(runs(Some(&found(None))).outcome, Outcome::Failed);
         assert_eq!(runs(Some(&found(Some(Timestamp::now())))).outcome, Outcome::Ok);
         assert_eq!(runs(Some(&silent())).outcome, Outcome::CannotTell);

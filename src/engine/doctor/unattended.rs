@@ -13,11 +13,11 @@ use kwo_planner::units::moment;
 use tokio::process::Command;
 
 use super::check::{BACKUP, Check, FETCH, LAST_SYNC, SETTINGS, SIGNERS, TIMER};
-use crate::backup::newest;
 use crate::git::readable_signers;
 use crate::history::{Entry, History, Outcome};
 use crate::references::Places;
 use crate::source;
+use crate::status::{Backup, Level, backup};
 use crate::sync::reaches;
 
 /// The unit that starts `kwo sync`.
@@ -31,12 +31,6 @@ const LATE: i64 = 3 * 3600;
 
 /// After this nobody can say that kwo keeps the cluster.
 const LOST: i64 = 24 * 3600;
-
-/// The timer of the backups runs every day: after this it has missed one.
-const OLD: i64 = 2 * 24 * 3600;
-
-/// After this a restore would lose more than most people expect.
-const LONG: i64 = 7 * 24 * 3600;
 
 /// So many entries are looked at for one that succeeded.
 const ENTRIES: usize = 200;
@@ -76,14 +70,7 @@ pub(super) async fn checks(path: &Path, places: &Places, systemctl: Option<&Path
         SIGNERS.within(signers(&settings)),
     )
     .await;
-    vec![
-        SETTINGS.ok(format!("{} is in order", path.display())),
-        timer,
-        last,
-        fetch,
-        signers,
-        backup(&settings),
-    ]
+    vec![SETTINGS.ok(format!("{} is in order", path.display())), timer, last, fetch, signers, kept(&settings)]
 }
 
 async fn timer(systemctl: &Path) -> Check {
@@ -182,15 +169,13 @@ async fn signers(settings: &Settings) -> Check {
     }
 }
 
-fn backup(settings: &Settings) -> Check {
+fn kept(settings: &Settings) -> Check {
     let Some(folder) = &settings.backups else {
         return BACKUP.not_asked("the settings name no folder of backups under `backups`");
     };
     let folder = Path::new(folder.as_str());
-    let now = Timestamp::now();
-    match newest(folder, now) {
-        Ok(found) => ahead(aged(found.made, now), found.ahead, folder),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => aged(None, now),
+    match backup::of(folder, Timestamp::now()) {
+        Ok(found) => ahead(aged(&found), found.ahead, folder),
         Err(error) => BACKUP
             .cannot_tell(format!("{}: {error}", folder.display()))
             .todo("look as root", format!("sudo ls -l {}", word(&folder.to_string_lossy()))),
@@ -210,18 +195,18 @@ fn ahead(check: Check, ahead: Option<Timestamp>, folder: &Path) -> Check {
     }
 }
 
-fn aged(made: Option<Timestamp>, now: Timestamp) -> Check {
-    let Some(made) = made else {
+fn aged(backup: &Backup) -> Check {
+    let Some(made) = backup.made else {
         return BACKUP
             .failed("there is none in the folder that the settings name")
             .todo("see what the service says that makes them", "journalctl -n 30 -u kwo-backup");
     };
     let found = format!("the newest one was made at {made:.0}");
     let why = ("see why there is no newer one", "journalctl -n 30 -u kwo-backup");
-    match now.as_second() - made.as_second() {
-        LONG.. => BACKUP.failed(found).todo(why.0, why.1),
-        OLD.. => BACKUP.warning(found).todo(why.0, why.1),
-        _ => BACKUP.ok(found),
+    match backup.level {
+        Level::Critical => BACKUP.failed(found).todo(why.0, why.1),
+        Level::Warning => BACKUP.warning(found).todo(why.0, why.1),
+        Level::Ok => BACKUP.ok(found),
     }
 }
 
@@ -254,12 +239,22 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_backup_is_days_old_and_no_older() {
-        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
-        let came = |day: &str| aged(Some(format!("2026-11-{day}:00:00Z").parse().unwrap()), now).outcome;
-        assert_eq!((came("28T13"), came("27T12"), came("22T12")), (Came::Ok, Came::Warning, Came::Failed));
-        assert_eq!(aged(None, now).outcome, Came::Failed);
-        assert_eq!(aged(None, now).todo.unwrap().command, "journalctl -n 30 -u kwo-backup");
+    fn an_old_backup_is_told_and_one_that_is_missing() {
+        let backup = |made: Option<&str>, level| {
+            aged(&Backup {
+                folder: "/b".into(),
+                made: made.map(|made| made.parse().unwrap()),
+                hours: None,
+                ahead: None,
+                level,
+            })
+        };
+        let came = |level| backup(Some("2026-11-28T13:00:00Z"), level).outcome;
+        assert_eq!(came(Level::Ok), Came::Ok);
+        assert_eq!((came(Level::Warning), came(Level::Critical)), (Came::Warning, Came::Failed));
+        let none = backup(None, Level::Critical);
+        assert_eq!(none.outcome, Came::Failed);
+        assert_eq!(none.todo.unwrap().command, "journalctl -n 30 -u kwo-backup");
     }
 
     #[tokio::test]
@@ -339,7 +334,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         let said = |folder: &Path| {
             fs::write(&path, format!("{text}backups: {}\n", folder.display())).unwrap();
-            backup(&source::settings(&path).unwrap()).outcome
+            kept(&source::settings(&path).unwrap()).outcome
         };
         assert_eq!(said(&folder.path().join("nothing")), Came::Failed);
         assert_eq!(said(&path), Came::CannotTell);

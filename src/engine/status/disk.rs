@@ -1,22 +1,31 @@
-//! How full the disk is that k3s writes to.
+//! How full the file systems are that k3s and kwo write to on a node.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use kwo_planner::plain::one_line;
+use kwo_planner::upkeep::{Level, fullness, percent};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
+use crate::backup::Machine;
+use crate::providers::{Astray, machine_folder};
 
-/// From here on it is time to look for what can go.
-const WARNING: u64 = 70;
-/// From here on the kubelet is about to evict pods.
-const CRITICAL: u64 = 85;
+/// What k3s and the kubelet keep on a disk of its own, where somebody gave them one: images, volumes, pods.
+const OF_K3S: [&str; 2] = ["agent/containerd", "storage"];
+const OF_KUBELET: &str = "/var/lib/kubelet";
+/// Where kwo keeps its state.
+const OF_KWO: &str = "/var/lib/kwo";
 
 /// A file system, counted as `df` counts it: what only root may use is neither used nor available.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Disk {
-    pub path: PathBuf,
+    /// The folders on it that k3s or kwo write to. Those below another one are left out.
+    pub folders: Vec<PathBuf>,
     pub used_bytes: u64,
     pub available_bytes: u64,
     /// Rounded down.
@@ -24,70 +33,162 @@ pub struct Disk {
     pub level: Level,
 }
 
-/// How bad it is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Level {
-    Ok,
-    Warning,
-    Critical,
-}
-
 impl Disk {
-    fn new(path: PathBuf, used_bytes: u64, available_bytes: u64) -> Disk {
-        let whole = u128::from(used_bytes) + u128::from(available_bytes);
-        let percent = u64::try_from(u128::from(used_bytes) * 100 / whole.max(1)).unwrap_or(100);
-        let level = match percent {
-            CRITICAL.. => Level::Critical,
-            WARNING.. => Level::Warning,
-            _ => Level::Ok,
-        };
-        Disk { path, used_bytes, available_bytes, percent, level }
+    fn new(folders: Vec<PathBuf>, used_bytes: u64, available_bytes: u64) -> Disk {
+        let percent = percent(used_bytes, available_bytes);
+        Disk { folders, used_bytes, available_bytes, percent, level: fullness(percent) }
+    }
+
+    /// The folders in words.
+    #[must_use]
+    pub fn named(&self) -> String {
+        let names: Vec<String> =
+            self.folders.iter().map(|folder| one_line(&folder.to_string_lossy()).into_owned()).collect();
+        names.join(", ")
     }
 }
 
-/// The disk of k3s below this root; that of the root where k3s has no folder yet.
-pub(super) fn look(root: &Path) -> Answer<Disk> {
-    let own = root.join("var/lib/rancher");
-    let path = if own.is_dir() { own } else { root.to_owned() };
-    match rustix::fs::statvfs(&path) {
+/// The file systems of a node below this root, each once: first that of k3s' data.
+pub(super) fn look(root: &Path, backups: Option<&Path>) -> Vec<Answer<Disk>> {
+    if let Err(error) = fs::metadata(root) {
+        return vec![silent(root, &error.into())];
+    }
+    let told = Machine { root: root.to_owned(), data_dir: None }.told();
+    let mut folders = Vec::new();
+    let mut answers = Vec::new();
+    match &told {
+        Ok((_, data)) => {
+            folders.push(data.clone());
+            folders.extend(OF_K3S.iter().map(|folder| data.join(folder)));
+        }
+        Err(why) => {
+            answers.push(Answer::CouldNotLook(format!("cannot tell where k3s keeps its data: {why}")));
+        }
+    }
+    folders.extend([OF_KUBELET, OF_KWO].map(PathBuf::from));
+    folders.extend(backups.map(Path::to_owned));
+    let mut found: Vec<(u64, PathBuf, Vec<PathBuf>)> = Vec::new();
+    for (at, folder) in folders.into_iter().enumerate() {
+        // Where there is no k3s yet, its data will be on the disk of the folder above.
+        let there = if at == 0 && told.is_ok() { above(root, &folder) } else { there(root, &folder) };
+        let (path, named) = match there {
+            Ok(Some(there)) => there,
+            Ok(None) => continue,
+            Err(error) => {
+                answers.push(silent(&folder, &error));
+                continue;
+            }
+        };
+        let device = match fs::metadata(&path) {
+            Ok(seen) => seen.dev(),
+            Err(error) => {
+                answers.push(silent(&folder, &error.into()));
+                continue;
+            }
+        };
+        match found.iter_mut().find(|(other, ..)| *other == device) {
+            Some((_, _, folders)) if folders.iter().any(|above| named.starts_with(above)) => {}
+            Some((_, _, folders)) => folders.push(named),
+            None => found.push((device, path, vec![named])),
+        }
+    }
+    let disks = found.into_iter().map(|(_, path, folders)| match rustix::fs::statvfs(&path) {
         Ok(seen) => {
             let bytes = |blocks: u64| blocks.saturating_mul(seen.f_frsize);
             let used = seen.f_blocks.saturating_sub(seen.f_bfree);
-            Answer::Found(Disk::new(path, bytes(used), bytes(seen.f_bavail)))
+            Answer::Found(Disk::new(folders, bytes(used), bytes(seen.f_bavail)))
         }
-        Err(error) => Answer::CouldNotLook(format!("{}: {error}", path.display())),
+        Err(error) => silent(&path, &Astray::Io(error.into())),
+    });
+    disks.chain(answers).collect()
+}
+
+fn silent(folder: &Path, error: &Astray) -> Answer<Disk> {
+    Answer::CouldNotLook(format!("{}: {error}", one_line(&folder.to_string_lossy())))
+}
+
+/// A folder as it is reached, and as the machine calls it; nothing where there is none. It may be a link to another disk.
+fn there(root: &Path, folder: &Path) -> Result<Option<(PathBuf, PathBuf)>, Astray> {
+    match machine_folder(root, &folder.join("x")) {
+        Ok(inside) => Ok(inside.parent().map(|path| (path.to_owned(), folder.to_owned()))),
+        Err(Astray::Io(error)) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// The same of the first folder on the way up that is there.
+fn above(root: &Path, folder: &Path) -> Result<Option<(PathBuf, PathBuf)>, Astray> {
+    for folder in folder.ancestors() {
+        if let Some(there) = there(root, folder)? {
+            return Ok(Some(there));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
-    #[test]
-    fn a_disk_is_bad_from_the_first_byte_of_the_bound_on() {
-        let disk = |used, free| Disk::new(PathBuf::new(), used, free);
-        let level = |used, free| disk(used, free).level;
-        assert_eq!(level(699, 301), Level::Ok);
-        assert_eq!(level(700, 300), Level::Warning);
-        assert_eq!(level(849, 151), Level::Warning);
-        assert_eq!(level(850, 150), Level::Critical);
-        assert_eq!(disk(u64::MAX, u64::MAX).percent, 50);
-        assert_eq!(disk(0, 0).percent, 0);
+    fn folders(root: &Path, backups: Option<&Path>) -> Vec<Vec<String>> {
+        let folder = |path: &PathBuf| path.display().to_string();
+        let all = look(root, backups).into_iter().map(|answer| match answer {
+            Answer::Found(disk) => {
+                assert!(disk.percent <= 100 && disk.used_bytes > 0, "{disk:?}");
+                disk.folders.iter().map(folder).collect()
+            }
+            Answer::CouldNotLook(why) => vec![why],
+        });
+        all.collect()
     }
 
     #[test]
-    fn the_disk_of_k3s_comes_before_that_of_the_root() {
+    fn each_file_system_is_told_once_by_the_folders_that_are_on_it() {
         let root = tempfile::tempdir().unwrap();
-        let path = || match look(root.path()) {
-            Answer::Found(disk) => disk.path,
-            Answer::CouldNotLook(why) => panic!("{why}"),
-        };
-        assert_eq!(path(), root.path());
-        std::fs::create_dir_all(root.path().join("var/lib/rancher")).unwrap();
-        assert_eq!(path(), root.path().join("var/lib/rancher"));
-        let nowhere = look(&root.path().join("nowhere"));
-        assert!(matches!(nowhere, Answer::CouldNotLook(why) if why.contains("nowhere: No such file")));
+        let make = |path: &str| fs::create_dir_all(root.path().join(path)).unwrap();
+        // No k3s yet.
+        assert_eq!(folders(root.path(), None), [["/"]]);
+        make("var/lib/rancher/k3s/storage");
+        make("var/lib/kwo/backups");
+        let backups = Path::new("/var/lib/kwo/backups");
+        assert_eq!(folders(root.path(), Some(backups)), [["/var/lib/rancher/k3s", "/var/lib/kwo"]]);
+        make("mnt/backups");
+        let elsewhere = Path::new("/mnt/backups");
+        assert_eq!(
+            folders(root.path(), Some(elsewhere)),
+            [["/var/lib/rancher/k3s", "/var/lib/kwo", "/mnt/backups"]]
+        );
+        // Where k3s was told to keep its data, and by way of a link, which leads to a place below the root.
+        make("etc/rancher/k3s");
+        make("data");
+        symlink("/data", root.path().join("link")).unwrap();
+        fs::write(root.path().join("etc/rancher/k3s/config.yaml"), "data-dir: /link\n").unwrap();
+        assert_eq!(folders(root.path(), None), [["/link", "/var/lib/kwo"]]);
+    }
+
+    #[test]
+    fn what_is_on_another_disk_is_told_by_itself_and_what_cannot_be_seen_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("etc/rancher/k3s")).unwrap();
+        // Another file system that every machine has, if nothing else is one.
+        if let Ok(other) = tempfile::tempdir_in("/dev/shm")
+            && fs::metadata(other.path()).unwrap().dev() != fs::metadata(root.path()).unwrap().dev()
+        {
+            let all = look(Path::new("/"), Some(other.path()));
+            let own = |answer: &Answer<Disk>| match answer {
+                Answer::Found(disk) => disk.folders == [other.path()],
+                Answer::CouldNotLook(_) => false,
+            };
+            assert_eq!(all.iter().filter(|answer| own(answer)).count(), 1, "{all:?}");
+        }
+        fs::write(root.path().join("etc/rancher/k3s/config.yaml"), "data-dir: [\n").unwrap();
+        let all = folders(root.path(), None);
+        assert!(all.len() == 1 && all[0][0].starts_with("cannot tell where k3s keeps its data: "), "{all:?}");
+        let nowhere = folders(&root.path().join("nowhere"), None);
+        assert!(nowhere.len() == 1 && nowhere[0][0].contains("nowhere: No such file"), "{nowhere:?}");
     }
 }

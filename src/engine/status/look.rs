@@ -1,7 +1,7 @@
 //! The questions, each asked by itself and all at once. The first one is the server's version: where no answer comes
 //! at all the others are not asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures_util::future::{join_all, join3, join5};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use kwo_planner::roster::Entry;
 
 use super::asked::{Asked, there};
 use super::tenants::tenants;
-use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status, disk, tokens};
+use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status, backup, disk, tokens};
 use crate::departed::Departed;
 use crate::issued::{self, Issued};
 use crate::providers::{Home, Kube, Node, Refusal};
@@ -31,14 +31,23 @@ pub fn pods(namespace: &str, label: Option<&str>) -> String {
     format!("/api/v1/namespaces/{namespace}/pods{label}")
 }
 
-/// Asks everything about the cluster and the tenants of the roster, and about the node below `root`, which is nothing
-/// where that is no folder. `agreement` is asked only where the server answers. Says besides why it gives no answer at
+/// The node that kwo runs on.
+pub struct Here<'h> {
+    /// The folder above its files.
+    pub root: &'h Path,
+    /// Its files; nothing where that is no folder.
+    pub node: Option<Node>,
+    /// The folder of its backups, or why nobody can say.
+    pub backups: Result<PathBuf, String>,
+}
+
+/// Asks everything about the cluster and the tenants of the roster, and about the node that kwo runs on. `agreement` is asked only where the server answers. Says besides why it gives no answer at
 /// all, where that is so.
 pub async fn look(
     kube: &Kube,
     roster: Answer<&Roster>,
     agreement: impl Future<Output = Answer<Agreement>>,
-    node: Option<(&Path, Option<Node>)>,
+    here: Option<Here<'_>>,
 ) -> (Status, Option<String>) {
     let asked = there::<Info>(kube, "/version").await;
     let away = match &asked {
@@ -47,8 +56,12 @@ pub async fn look(
     };
     let version = Answer::from(asked).map(|version| version.git_version);
     let asked = Asked { kube, away: away.is_some() };
-    let root = node.as_ref().map(|(root, _)| *root);
-    let node = node.map(|(root, node)| tokens::node(root, node));
+    let seen = here.as_ref().map(|Here { root, node: _, backups }| {
+        let disks = disk::look(root, backups.as_deref().ok());
+        (disks, backup::look(root, backups, Timestamp::now()))
+    });
+    let (disks, backup) = seen.unzip();
+    let node = here.map(|Here { root, node, backups: _ }| tokens::node(root, node));
     let agreement = async { if asked.away { asked.silence() } else { agreement.await } };
     let known = match &roster {
         Answer::Found(roster) => Some(*roster),
@@ -96,7 +109,8 @@ pub async fn look(
         agreement,
         server: Server { address: kube.address().to_owned(), version },
         nodes,
-        disk: root.map(disk::look),
+        disks,
+        backup,
         k3s,
         traefik,
         resolvers,
@@ -145,10 +159,21 @@ async fn certificates(asked: &Asked<'_>, roster: &Roster) -> Option<Answer<Vec<I
 async fn nodes(asked: &Asked<'_>) -> Answer<Vec<super::Node>> {
     let node = |found: k8s_openapi::api::core::v1::Node| {
         let status = found.status.unwrap_or_default();
-        let ready = |have: &NodeCondition| have.type_ == "Ready" && have.status == "True";
+        let conditions: Vec<NodeCondition> = status.conditions.unwrap_or_default();
+        let said = |kind: &str| {
+            let condition = conditions.iter().find(|have| have.type_ == kind)?;
+            match condition.status.as_str() {
+                "True" => Some(true),
+                "False" => Some(false),
+                _ => None,
+            }
+        };
         super::Node {
             name: found.metadata.name.unwrap_or_default(),
-            ready: status.conditions.iter().flatten().any(ready),
+            ready: said("Ready") == Some(true),
+            disk_pressure: said("DiskPressure"),
+            memory_pressure: said("MemoryPressure"),
+            pid_pressure: said("PIDPressure"),
             version: status.node_info.unwrap_or_default().kubelet_version,
         }
     };

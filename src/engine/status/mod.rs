@@ -3,6 +3,7 @@
 
 mod agreement;
 mod asked;
+pub mod backup;
 pub mod disk;
 mod look;
 mod tenants;
@@ -19,9 +20,10 @@ use crate::issued::Issued;
 use crate::providers::{KeptToken, LastRun, Refusal};
 use crate::sync::Short;
 pub use agreement::Agreement;
+pub use backup::Backup;
 pub use disk::Disk;
-pub use look::look;
-pub use look::pods;
+pub use kwo_planner::upkeep::Level;
+pub use look::{Here, look, pods};
 
 /// An answer, or why there is none.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -46,8 +48,10 @@ pub struct Status {
     /// Whether the cluster agrees with the roster.
     pub agreement: Answer<Agreement>,
     pub nodes: Answer<Vec<Node>>,
-    /// Nothing where nobody asked for it.
-    pub disk: Option<Answer<Disk>>,
+    /// The file systems that k3s and kwo write to, that of k3s' data first; nothing where nobody asked.
+    pub disks: Option<Vec<Answer<Disk>>>,
+    /// The newest backup of the node; nothing where nobody asked.
+    pub backup: Option<Answer<Backup>>,
     /// Since when k3s runs; nothing where nobody asked, or where the root is not that of this machine.
     #[schemars(with = "Option<Answer<Option<String>>>")]
     pub k3s: Option<Answer<Option<Timestamp>>>,
@@ -112,6 +116,24 @@ pub struct Node {
     pub name: String,
     pub ready: bool,
     pub version: String,
+    /// The kubelet says that disk or inodes run short, so that it evicts pods; nothing where it does not say.
+    pub disk_pressure: Option<bool>,
+    /// The same of memory.
+    pub memory_pressure: Option<bool>,
+    /// The same of process ids.
+    pub pid_pressure: Option<bool>,
+}
+
+impl Node {
+    /// What the kubelet says of it, by the names of the conditions.
+    pub fn pressures(&self) -> [(&'static str, Option<bool>); 3] {
+        let Node { name: _, ready: _, version: _, disk_pressure, memory_pressure, pid_pressure } = self;
+        [
+            ("DiskPressure", *disk_pressure),
+            ("MemoryPressure", *memory_pressure),
+            ("PIDPressure", *pid_pressure),
+        ]
+    }
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]

@@ -1,0 +1,81 @@
+//! How full a disk is, and how old the newest backup is: from where on that is bad. Whoever tells of them judges by this, so
+//! that `kwo status` and `kwo doctor` never differ.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// From here on it is time to look for what can go.
+const WARNING: u64 = 70;
+/// From here on the kubelet removes images that nothing uses, if nobody told it otherwise. k3s lets it evict pods at 95.
+const CRITICAL: u64 = 85;
+/// The timer of the backups runs every day: after this it has missed one.
+const OLD: i64 = 2 * 24 * 3600;
+/// After this a restore would lose more than most people expect.
+const LONG: i64 = 7 * 24 * 3600;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Level {
+    Ok,
+    Warning,
+    Critical,
+}
+
+/// How much of a file system is used, in percent and rounded down, as `df` counts: what only root may use is neither used nor
+/// available.
+#[must_use]
+pub fn percent(used: u64, available: u64) -> u64 {
+    let whole = u128::from(used) + u128::from(available);
+    u64::try_from(u128::from(used) * 100 / whole.max(1)).unwrap_or(100)
+}
+
+/// How bad it is that so much of a file system is used.
+#[must_use]
+pub fn fullness(percent: u64) -> Level {
+    match percent {
+        CRITICAL.. => Level::Critical,
+        WARNING.. => Level::Warning,
+        _ => Level::Ok,
+    }
+}
+
+/// How bad it is that the newest backup was made then, both in seconds. None at all is as bad as it gets.
+#[must_use]
+pub fn backup(made: Option<i64>, now: i64) -> Level {
+    match made.map(|made| now.saturating_sub(made)) {
+        None | Some(LONG..) => Level::Critical,
+        Some(OLD..) => Level::Warning,
+        Some(_) => Level::Ok,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_bad_from_the_first_byte_of_the_bound_on() {
+        let level = |used, free| fullness(percent(used, free));
+        assert_eq!(level(699, 301), Level::Ok);
+        assert_eq!(level(700, 300), Level::Warning);
+        assert_eq!(level(849, 151), Level::Warning);
+        assert_eq!(level(850, 150), Level::Critical);
+        assert_eq!(level(1, 0), Level::Critical);
+        assert_eq!(percent(u64::MAX, u64::MAX), 50);
+        assert_eq!(percent(0, 0), 0);
+    }
+
+    #[test]
+    fn the_newest_backup_is_days_old_and_no_older() {
+        const DAY: i64 = 24 * 3600;
+        let level = |age| backup(Some(1_000 * DAY - age), 1_000 * DAY);
+        assert_eq!((level(0), level(2 * DAY - 1)), (Level::Ok, Level::Ok));
+        assert_eq!((level(2 * DAY), level(7 * DAY - 1)), (Level::Warning, Level::Warning));
+        assert_eq!((level(7 * DAY), backup(None, 0)), (Level::Critical, Level::Critical));
+        // A clock that is a little ahead makes no backup old.
+        assert_eq!((level(-3600), backup(Some(i64::MAX), i64::MIN)), (Level::Ok, Level::Ok));
+        assert_eq!(backup(Some(i64::MIN), i64::MAX), Level::Critical);
+    }
+}
