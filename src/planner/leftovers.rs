@@ -207,7 +207,7 @@ fn fields(
         let Some(wanted) = following(&mut wanted, name) else {
             let pointer = here.pointer();
             // Others have theirs beside kwo's, so each is ended by itself.
-            if SHARED.contains(&pointer.as_str()) {
+            if SHARED.contains(&pointer.as_str()) || matches_any(shape.shared, &pointer) {
                 fields(resource, (present, reach), shape, below, &Tree::Null, &here, leftovers);
                 continue;
             }

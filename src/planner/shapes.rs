@@ -48,6 +48,8 @@ pub struct Shape {
     pub noted: &'static [(&'static str, IsOurs, &'static str)],
     /// A list whose entries others have too, and the set in which kwo notes the names of those that it wrote.
     pub signed: Option<(&'static str, &'static str)>,
+    /// Maps in which others have keys beside kwo's: each key of kwo's that is left over is told by itself.
+    pub shared: &'static [&'static str],
     /// Changes below these are no reason to do anew what follows the object.
     pub quiet: &'static [&'static str],
     /// Values that cease to be right by themselves: a token ends.
@@ -111,6 +113,7 @@ pub(crate) const PLAIN: Shape = Shape {
     ours: &[],
     noted: &[],
     signed: None,
+    shared: &[],
     quiet: &[],
     passing: &[],
     anew: None,

@@ -60,9 +60,15 @@ impl Roster {
         &self.dns
     }
 
-    /// Its container registry, and where the section stands.
+    /// Its container registry, and where the section stands. A section with mirrors alone asks for none.
     #[must_use]
     pub fn registry(&self) -> Option<(Span, &Registry)> {
+        self.registries().filter(|(_, registry)| !registry.hosts.is_empty())
+    }
+
+    /// What it says of registries: the one in the cluster, and the mirrors of others.
+    #[must_use]
+    pub fn registries(&self) -> Option<(Span, &Registry)> {
         self.registry.as_ref().map(|registry| (registry.at, &registry.value))
     }
 

@@ -23,6 +23,7 @@ mod inside;
 mod isolation;
 pub mod kubeconfigs;
 mod limited;
+pub mod mirrors;
 pub(crate) mod networks;
 pub mod node;
 pub mod operators;

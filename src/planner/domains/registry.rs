@@ -9,18 +9,23 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::cluster::Cluster;
 use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
+use super::mirrors::{self, Mirror, MirrorLogin};
 use super::shares::{claims_of_tenants, covering};
 use super::tenants::Tenant;
 use crate::roster::editors::in_words;
 use crate::roster::record::record;
 use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
-use crate::roster::{At, Entry, Finding, Findings, HostName, Identity, Map, Name, Quantity, SecretRef, Span};
+use crate::roster::{
+    At, EndpointHost, Entry, Finding, Findings, HostName, Identity, Map, MirroredRegistry, Name, Quantity,
+    SecretRef, Span,
+};
 use crate::secrets::{LONGEST_PASSWORD, logins};
 
 record! {
-    /// A container registry in the cluster, behind the ingress controller.
+    /// A container registry in the cluster, behind the ingress controller, and where the node pulls from instead of other
+    /// registries.
     pub struct Registry: "the registry" {
-        /// The hosts that it answers to.
+        /// The hosts that it answers to. Without any there is no registry, and `mirrors` alone count.
         pub hosts: Vec<At<HostName>>,
         /// The resolver for their certificates. Default: letsencrypt.
         pub resolver: Option<At<Name>>,
@@ -33,6 +38,11 @@ record! {
         pub image: Option<At<Image>>,
         /// The id of the user that it runs as; 0 is root. Its volume has to belong to this user. Default: 1000.
         pub user: Option<At<UserId>>,
+        /// Where the node pulls the images of other registries instead, by their names in images: `docker.io`, or `"*"`
+        /// for all that have none. kwo keeps them in `registries.yaml` of the node.
+        pub mirrors: Map<MirroredRegistry, At<Mirror>>,
+        /// How the node logs in to the mirrors, by the hosts of their endpoints.
+        pub logins: Map<EndpointHost, MirrorLogin>,
     }
 }
 
@@ -100,6 +110,13 @@ impl JsonSchema for UserId {
 }
 
 impl Registry {
+    /// Does it name mirrors, and say nothing of a registry in the cluster?
+    fn is_mirrors_alone(&self) -> bool {
+        let Registry { hosts, resolver, storage, users, image, user, mirrors, logins: _ } = self;
+        let silent = hosts.is_empty() && users.is_empty() && resolver.is_none() && storage.is_none();
+        !mirrors.is_empty() && silent && image.is_none() && user.is_none()
+    }
+
     /// The resolver for the certificates of its hosts.
     #[must_use]
     pub fn resolver(&self) -> &str {
@@ -154,7 +171,9 @@ pub(crate) fn check(
     tenants: &Map<Name, Tenant>,
     findings: &mut Findings,
 ) {
-    if registry.hosts.is_empty() && !findings.has("bad-host", at) {
+    let claimed = claims_of_tenants(cluster, tenants);
+    mirrors::check(registry, &claimed, findings);
+    if registry.hosts.is_empty() && !registry.is_mirrors_alone() && !findings.has("bad-host", at) {
         findings.push(
             Finding::new(
                 "missing-field",
@@ -176,7 +195,6 @@ pub(crate) fn check(
         findings.push(finding.hint("one host does: clients find the registry by it"));
         return;
     }
-    let claimed = claims_of_tenants(cluster, tenants);
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     for host in &registry.hosts {
         if host.value.parse::<IpAddr>().is_ok() {

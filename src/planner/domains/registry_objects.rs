@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::body::{labels, map, object, object_with};
 use super::cluster::Issuer;
 use super::dns::annotation_key;
+use super::mirrors;
 use super::node::yaml_file;
 use super::registry::Registry;
 use super::registry_users::{Account, PASSWORD, USERNAME, accounts, auth, first_user, stored};
@@ -29,6 +30,9 @@ const DEFAULT_USER_ID: u32 = 1000;
 
 /// The objects, where the roster asks for a registry.
 pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
+    if let Some((at, registries)) = roster.registries() {
+        resources.push(pull(registries, at));
+    }
     let Some((at, registry)) = roster.registry() else { return };
     let because = Reason::Roster(at);
     let auth = auth(registry, at);
@@ -47,7 +51,6 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     let spec = map([("ports", Tree::list([port])), ("selector", app()), ("type", Tree::from("ClusterIP"))]);
     let body = object(&service, Kind::Service, &labels(None), [("spec", spec)]);
     resources.push(Resource::new(service.clone(), body, Arc::new([]), because));
-    resources.push(pull(registry, at));
     for host in &registry.hosts {
         resources.push(ingress(roster, registry, host, host.at, &service));
     }
@@ -64,15 +67,20 @@ pub fn in_cluster(roster: &Roster) -> Result<Desired, Clash> {
     Desired::new(resources, Arc::clone(roster.sources()))
 }
 
-/// What k3s on the node reads so that it may pull: the first user with its password, for every host.
+/// What k3s on the node reads so that it may pull: the first user with its password, for every host, and the mirrors of
+/// other registries.
 fn pull(registry: &Registry, at: Span) -> Resource {
     let auth = map([(USERNAME, Tree::from(SmolStr::from(first_user(registry))))]);
     let host = |host: &At<HostName>| {
         let tls = map([("insecure_skip_verify", Tree::Bool(false))]);
         (host.value.text().clone(), map([("auth", auth.clone()), ("tls", tls)]))
     };
-    let content = map([("configs", Tree::map(registry.hosts.iter().map(host)))]);
+    let configs: Vec<_> = registry.hosts.iter().map(host).chain(mirrors::logins(registry)).collect();
+    let configs = (!configs.is_empty()).then(|| ("configs", Tree::map(configs)));
+    let mirrors = mirrors::told(registry).map(|mirrors| ("mirrors", mirrors));
+    let content = Tree::map(configs.into_iter().chain(mirrors));
     let file = yaml_file(K3S_REGISTRIES, Some("0600"), content, Reason::Roster(at));
+    let file = mirrors::filled(registry, file);
     // The name of a user with two is where its password is. Another's password is not what the cluster holds of it just
     // now: that may be about to change.
     let parts: Vec<(&str, SecretRef)> = match accounts(registry).into_iter().next() {
@@ -82,6 +90,9 @@ fn pull(registry: &Registry, at: Span) -> Resource {
         Some(Account { made: None, password, user: _ }) => vec![(PASSWORD, password)],
         None => Vec::new(),
     };
+    if registry.hosts.is_empty() {
+        return file;
+    }
     let needs = Arc::new([auth_id()]);
     registry.hosts.iter().fold(Resource { needs, ..file }, |file, host| {
         let auth = format!("{}/auth", join("/content/configs", host.value.as_str()));

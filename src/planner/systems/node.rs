@@ -10,7 +10,7 @@ use crate::named::ACCOUNT;
 use crate::observed::{Observed, Place, Present, Reach, Sighting};
 use crate::resource::{Desired, ResourceId};
 use crate::shapes::{PLAIN, Shape};
-use crate::tree::{SmolStr, Tree, is_below, join};
+use crate::tree::{SmolStr, Tree, is_below, join, tokens};
 
 /// What k3s is started with.
 pub const K3S_CONFIG: &str = "etc/rancher/k3s/config.yaml";
@@ -64,6 +64,11 @@ static CONFIG: Shape = Shape {
     rivals: &[("/content/kube-apiserver-arg", is_rival)],
     // Volumes of the local-path provisioner are bound to the name.
     immutable: &["/content/node-name"],
+    quiet: QUIET,
+    ..PLAIN
+};
+static REGISTRIES: Shape = Shape {
+    shared: &["/content/configs", "/content/mirrors", "/content/mirrors/*/rewrite"],
     quiet: QUIET,
     ..PLAIN
 };
@@ -163,6 +168,7 @@ impl Rules for OfNode {
 
     fn together(&self, leftovers: &mut [Leftover], _: &Desired, observed: &Observed) {
         logins_left(leftovers, observed);
+        registries_left(leftovers);
     }
 
     fn kept(&self, step: &Step) -> Option<&'static str> {
@@ -217,6 +223,24 @@ fn logins_left(leftovers: &mut [Leftover], observed: &Observed) {
     }
 }
 
+/// Says of what is left over in `registries.yaml` what the node does by it.
+fn registries_left(leftovers: &mut [Leftover]) {
+    let registries = ResourceId::node(NodeKind::File, K3S_REGISTRIES);
+    for left in leftovers.iter_mut().filter(|left| left.id == registries) {
+        let Some(mut keys) = left.pointer.as_deref().map(tokens) else { continue };
+        let (part, name) = (keys.nth(1), keys.next());
+        left.in_force = match (part.as_deref(), name) {
+            (Some("mirrors"), Some(name)) if keys.next().is_none() => {
+                Some(format_smolstr!("the node still pulls images of {name} from this mirror"))
+            }
+            (Some("configs"), Some(name)) if keys.next().is_none() => {
+                Some(format_smolstr!("the node still logs in to {name}"))
+            }
+            _ => continue,
+        };
+    }
+}
+
 impl NodeKind {
     /// All of them.
     pub const ALL: [NodeKind; 3] = [NodeKind::File, NodeKind::Restart, NodeKind::Kubeconfig];
@@ -236,6 +260,7 @@ impl NodeKind {
     pub fn shape(self, name: &str) -> &'static Shape {
         match self {
             NodeKind::File if name == K3S_CONFIG => &CONFIG,
+            NodeKind::File if name == K3S_REGISTRIES => &REGISTRIES,
             NodeKind::File => &FILE,
             NodeKind::Restart => &RESTART,
             NodeKind::Kubeconfig => &KUBECONFIG,

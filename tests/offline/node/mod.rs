@@ -6,6 +6,7 @@ mod files;
 mod killed;
 mod lockout;
 mod login;
+mod mirrors;
 mod others;
 mod paths;
 mod restart;

@@ -99,19 +99,32 @@ fn an_htpasswd_that_somebody_changed_is_put_right() {
 
 #[test]
 fn the_node_may_pull_and_its_file_holds_the_password_that_was_made() {
-    let Some(node) = Node::new(ROSTER) else { return };
+    // Beside a mirror with a password of its own.
+    let roster = format!(
+        "{ROSTER}  mirrors: {{docker.io: {{endpoints: [https://m.example.com:5000]}}}}\n  \
+         logins: {{'m.example.com:5000': {{username: robot$kwo, password: {{env: MIRROR}}}}}}\n"
+    );
+    let secrets = [PASSWORD, ("MIRROR", "the-password-of-the-mirror")];
+    let Some(node) = Node::new(&roster) else { return };
     let root = node.bench.path("root");
     std::fs::create_dir(&root).unwrap();
     let at = ["--node", "--root", root.to_str().unwrap()];
-    let said = node.apply(&at, &[PASSWORD]).expect(0);
+    let said = node.apply(&at, &secrets).expect(0);
     let file = std::fs::read_to_string(root.join("etc/rancher/k3s/registries.yaml")).unwrap();
     let file: serde_json::Value = serde_yaml::from_str(&file).unwrap();
     for host in ["registry.example.com", "a.b-c.example.com"] {
         assert_eq!(file["configs"][host]["auth"]["username"], "ci");
         assert_eq!(file["configs"][host]["auth"]["password"], data("password-ci"));
     }
-    assert!(!format!("{}{}", said.out, said.err).contains(&data("password-ci")));
-    node.kwo(&[&["plan", "--detailed-exitcode"][..], &at].concat(), &[PASSWORD]).expect(0);
+    assert_eq!(file["mirrors"]["docker.io"]["endpoint"][0], "https://m.example.com:5000");
+    let login = &file["configs"]["m.example.com:5000"]["auth"];
+    assert_eq!(
+        (login["username"].as_str(), login["password"].as_str()),
+        (Some("robot$kwo"), Some(secrets[1].1))
+    );
+    let said = format!("{}{}", said.out, said.err);
+    assert!(!said.contains(&data("password-ci")) && !said.contains(secrets[1].1), "{said}");
+    node.kwo(&[&["plan", "--detailed-exitcode"][..], &at].concat(), &secrets).expect(0);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod read;
 mod record;
 mod rollback;
 mod service;
+mod theirs;
 mod told;
 mod write;
 

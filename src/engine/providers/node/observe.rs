@@ -14,7 +14,7 @@ use smol_str::format_smolstr;
 
 use super::file::{File, path, read};
 use super::record::{Entry, Record};
-use super::{joined, told};
+use super::{joined, theirs, told};
 use crate::providers::documents::change;
 use crate::providers::manifest;
 use crate::secrets::Vault;
@@ -127,12 +127,13 @@ fn present(
     }
     let owners = entry.map_or_else(Vec::new, |entry| owners(entry, &hash, file, &whole, sets));
     let seen = match wanted {
-        Some(wanted) => cut(&redacted(vault, wanted, whole), &wanted.body),
+        Some(wanted) => cut(&redacted(vault, wanted, whole.clone()), &wanted.body),
         None => Tree::map::<SmolStr>([]),
     };
     if let (Some(wanted), Some(shape)) = (wanted, id.shape()) {
         // What cannot be put right without harm to what is not kwo's is known before anything is done.
         let differences = compare(&wanted.body, &seen, shape);
+        theirs::untouched(id, &wanted.body, &whole, entry, &differences)?;
         told::edited(id, file, differences.iter().map(change))?;
     }
     let mark = entry.map(|_| (MARK.0, Tree::from(MARK.1)));
