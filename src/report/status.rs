@@ -16,8 +16,8 @@ use kwo_engine::issued::{Issued, State};
 use kwo_engine::providers::LastRun;
 use kwo_engine::providers::{KeptToken, TokenState};
 use kwo_engine::status::{
-    Answer, Backup, Disk, Kept, Level, LongLived, Node, Pod, Registry, Resolver, Space, Status, Tenant,
-    Tokens, Use,
+    Answer, Backup, Disk, Kept, Level, LongLived, Node, OldPassword, Pod, Registry, Resolver, Space, Status,
+    Tenant, Tokens, Use,
 };
 use kwo_engine::sync::Short;
 
@@ -98,7 +98,7 @@ fn text(status: &Status) -> String {
         }
         section(
             "registry",
-            vec![registry.as_ref().map_or_else(|| "the roster asks for none".to_owned(), store)],
+            registry.as_ref().map_or_else(|| vec!["the roster asks for none".to_owned()], store),
         );
         let parked = tenants.iter().filter(|tenant| tenant.parked).count();
         section(
@@ -261,8 +261,9 @@ fn issued(certificates: &Answer<Vec<Issued>>) -> Vec<String> {
     )
 }
 
-fn store(registry: &Registry) -> String {
-    let Registry { hosts, replicas } = registry;
+/// The registry, and a line for each password of before a rotation.
+fn store(registry: &Registry) -> Vec<String> {
+    let Registry { hosts, replicas, old_passwords } = registry;
     let state = match replicas {
         Answer::CouldNotLook(why) => unknown(why),
         Answer::Found(None) => format!("{HOLD}its Deployment is not there{HOLD:#}"),
@@ -270,7 +271,23 @@ fn store(registry: &Registry) -> String {
             format!("{} of {} available", replicas.available, counted(replicas.wanted, "replica", "replicas"))
         }
     };
-    format!("{}  {state}", hosts.join(", "))
+    let mut lines = vec![format!("{}  {state}", hosts.join(", "))];
+    match old_passwords {
+        Answer::CouldNotLook(why) => lines.push(format!("old passwords: {}", unknown(&one_line(why)))),
+        Answer::Found(all) => lines.extend(all.iter().map(old_password)),
+    }
+    lines
+}
+
+fn old_password(old: &OldPassword) -> String {
+    let OldPassword { user: _, name, old_name, until, over } = old;
+    let until = moment(until);
+    match over {
+        false => format!("the password of {old_name} works until {until}; that of {name} is new"),
+        true => format!(
+            "the password of {old_name} {HOLD}still works{HOLD:#}, and its time ended at {until}; `kwo apply` ends it"
+        ),
+    }
 }
 
 fn rows(tenant: &Tenant) -> impl Iterator<Item = [String; 3]> {

@@ -53,7 +53,7 @@ pub(super) fn credentials(resolvers: &[Resolver]) -> Check {
 }
 
 pub(super) fn available(registry: Option<&Registry>) -> Check {
-    let Some(Registry { hosts, replicas }) = registry else {
+    let Some(Registry { hosts, replicas, old_passwords: _ }) = registry else {
         return REGISTRY.not_asked("the roster asks for none");
     };
     let (todo, command) = ("see what it waits for", "kubectl describe deployment registry -n kube-system");
@@ -174,6 +174,7 @@ mod tests {
         assert_eq!(credentials(&[]).outcome, Outcome::NotAsked);
         let registry = |available| Registry {
             hosts: vec!["r.example.com".to_owned()],
+            old_passwords: Answer::Found(Vec::new()),
             replicas: found(Some(Replicas { wanted: 1, available })),
         };
         assert_eq!(available(Some(&registry(1))).outcome, Outcome::Ok);

@@ -7,5 +7,5 @@ pub(crate) mod rotation;
 pub(crate) mod vault;
 
 pub use offboarded::Known;
-pub use rotation::{Obstacle, Rotation, Standing, rotate, standing};
+pub use rotation::{Obstacle, Old, Rotation, Standing, old, rotate, standing};
 pub use vault::{Credentials, SecretData, Vault};

@@ -28,6 +28,17 @@ pub struct Standing {
     pub previous: Option<(SmolStr, Timestamp)>,
 }
 
+/// The login of a user before the last rotation, as long as the registry still lets somebody in by it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Old {
+    /// The name of now.
+    pub current: SmolStr,
+    /// The name before.
+    pub name: SmolStr,
+    /// Until when it is good. If that is over, the next run that writes takes it out.
+    pub until: Timestamp,
+}
+
 /// What a rotation changes.
 #[derive(Debug)]
 pub struct Rotation {
@@ -64,6 +75,23 @@ pub fn standing(data: &SecretData, user: &str, username: &str, now: Timestamp) -
         .find(|previous| previous.is_of(user, &current) && previous.until > now)
         .map(|Previous { until, name, hash: _ }| (name, until));
     Standing { current, previous }
+}
+
+/// The login of this user before the last rotation, if the htpasswd file still has it.
+///
+/// # Errors
+/// When nobody can say whom the file lets in.
+pub fn old(data: &SecretData, user: &str, username: &str) -> Result<Option<Old>, &'static str> {
+    let current = current(data.get(username), user);
+    let kept = data.get(PREVIOUS).map(|kept| Previous::parse(kept.expose_secret())).unwrap_or_default();
+    let Some(previous) = kept.into_iter().find(|previous| previous.is_of(user, &current)) else {
+        return Ok(None);
+    };
+    let Some(file) = data.get(HTPASSWD) else { return Ok(None) };
+    let lines = lines(file.expose_secret()).ok_or("the htpasswd has a line that no registry can read")?;
+    let Previous { until, name, hash } = previous;
+    let there = lines.iter().any(|(theirs, other)| *theirs == name && *other == hash);
+    Ok(there.then_some(Old { current, name, until }))
 }
 
 /// A new password for the name that is free. The name until now is good for the time of grace; with none, it is not,
@@ -210,6 +238,33 @@ mod tests {
         assert_eq!(text(&data, "previous").lines().count(), 1);
         let here = standing(&data, "docker", "username", at("14:00:00"));
         assert_eq!(here, Standing { current: "docker".into(), previous: None });
+    }
+
+    #[test]
+    fn an_old_login_is_told_as_long_as_the_file_lets_it_in() {
+        let (account, made) = account();
+        assert_eq!(old(&secret(), "docker", "username"), Ok(None));
+        let data = after(secret(), rotate(&secret(), &account, &made, HOUR, at("12:00:00")).unwrap());
+        let told = Old { current: "docker-2".into(), name: "docker".into(), until: at("13:00:00") };
+        assert_eq!(old(&data, "docker", "username"), Ok(Some(told)));
+        // Of another user it is not, and of one whose line is gone neither.
+        assert_eq!(old(&data, "ci", "username-ci"), Ok(None));
+        let line_gone = |text: &str| {
+            let mut data = data.clone();
+            data.insert("htpasswd".into(), text.as_bytes().to_vec().into());
+            old(&data, "docker", "username")
+        };
+        let file = text(&data, "htpasswd");
+        let rest: String = file
+            .lines()
+            .filter(|line| !line.starts_with("docker:"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(line_gone(&rest), Ok(None));
+        assert!(line_gone(&format!("{file}{file}")).is_err());
+        let ended =
+            after(data.clone(), rotate(&data, &account, &made, Duration::ZERO, at("12:10:00")).unwrap());
+        assert_eq!(old(&ended, "docker", "username"), Ok(None));
     }
 
     #[test]

@@ -11,16 +11,22 @@ use k8s_openapi::apimachinery::pkg::version::Info;
 use kwo_planner::domains::Roster;
 use kwo_planner::domains::cert_manager;
 use kwo_planner::domains::dns::{HTTP_RESOLVER, credentials_of};
+use kwo_planner::domains::registry::Registry as Section;
+use kwo_planner::domains::registry_users::{Account, accounts};
+use kwo_planner::named::auth_id;
 use kwo_planner::plan::FORMAT_VERSION;
 
 use kwo_planner::roster::Entry;
 
 use super::asked::{Asked, there};
 use super::tenants::tenants;
-use super::{Agreement, Answer, Pod, Registry, Replicas, Resolver, Server, Status, backup, disk, tokens};
+use super::{
+    Agreement, Answer, OldPassword, Pod, Registry, Replicas, Resolver, Server, Status, backup, disk, tokens,
+};
 use crate::departed::Departed;
 use crate::issued::{self, Issued};
 use crate::providers::{Home, Kube, Node, Refusal};
+use crate::secrets::{self, Old};
 use crate::sync::{Memory, Short};
 
 /// The path of the pods in a namespace, of all or of those with a label.
@@ -207,12 +213,44 @@ async fn registry(asked: &Asked<'_>, roster: &Roster) -> Option<Registry> {
             available: count(status.unwrap_or_default().available_replicas).unwrap_or(0),
         }
     };
+    let old_passwords = if asked.away { asked.silence() } else { old_passwords(asked.kube, registry).await };
     let path = "/apis/apps/v1/namespaces/kube-system/deployments/registry";
     let found = if asked.away { asked.silence() } else { Answer::from(asked.kube.get(path).await) };
     Some(Registry {
         hosts: registry.hosts.iter().map(|host| host.value.to_string()).collect(),
         replicas: found.map(|found: Option<Deployment>| found.map(replicas)),
+        old_passwords,
     })
+}
+
+/// What the registry still accepts of before a rotation.
+async fn old_passwords(kube: &Kube, registry: &Section) -> Answer<Vec<OldPassword>> {
+    let made = |account: Account| account.made.map(|made| (account.user, made.username));
+    let made: Vec<_> = accounts(registry).into_iter().filter_map(made).collect();
+    if made.is_empty() {
+        return Answer::Found(Vec::new());
+    }
+    let id = auth_id();
+    let data = match Home::reveal(kube, &id.scope, &id.name).await {
+        Ok(data) => data.unwrap_or_default(),
+        Err(refusal) => return Answer::CouldNotLook(refusal.to_string()),
+    };
+    let now = Timestamp::now();
+    let mut found = Vec::new();
+    for (user, username) in made {
+        match secrets::old(&data, &user, &username) {
+            Err(why) => return Answer::CouldNotLook(why.to_owned()),
+            Ok(None) => {}
+            Ok(Some(Old { current, name, until })) => found.push(OldPassword {
+                user: user.to_string(),
+                name: current.to_string(),
+                old_name: name.to_string(),
+                until,
+                over: until <= now,
+            }),
+        }
+    }
+    Answer::Found(found)
 }
 
 /// The one that is always there, and those of the roster.

@@ -162,6 +162,24 @@ pub struct Resolver {
 pub struct Registry {
     pub hosts: Vec<String>,
     pub replicas: Answer<Option<Replicas>>,
+    /// The passwords of before a rotation that the registry still accepts.
+    pub old_passwords: Answer<Vec<OldPassword>>,
+}
+
+/// A password of before a rotation that the registry still accepts. Of the password itself nothing is here.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct OldPassword {
+    /// The user in the roster.
+    pub user: String,
+    /// The name that goes with the new password.
+    pub name: String,
+    /// The name that goes with the old one.
+    pub old_name: String,
+    /// Until when the old one is good.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub until: Timestamp,
+    /// That is over, and the next `kwo apply` ends it.
+    pub over: bool,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]

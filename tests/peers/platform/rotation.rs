@@ -103,6 +103,9 @@ fn the_old_password_works_beside_the_new_one_until_its_time_is_over() {
     assert!(said.contains("  before    ci, good until ") && said.contains("-u ci-2\n"), "{said}");
     let said = node.kwo(&["registry", "status"], &[]).expect(1).out;
     assert!(said.contains("user ci: logs in as ci-2; ci is good until "), "{said}");
+    let said = node.kwo(&["status"], &[PEOPLE]).expect(0).out;
+    assert!(said.contains("            the password of ci works until 2"), "{said}");
+    assert!(said.contains(" UTC; that of ci-2 is new\n"), "{said}");
     let said = rotate(&node, &[]).expect(1).err;
     assert!(
         said.contains("you cannot rotate again until the grace period ends: ci is good until "),
@@ -124,8 +127,23 @@ fn the_old_password_works_beside_the_new_one_until_its_time_is_over() {
         plan.contains(reason) && plan.contains(" 0 to create, 0 to extend, 1 to revise, 0 held, ".trim()),
         "{plan}"
     );
+    let seen = node.kwo(&["status", "-o", "json"], &[PEOPLE]).expect(0);
+    for secret in [&old, &new, &stored("htpasswd")] {
+        assert!(!seen.out.contains(secret.trim()) && !seen.err.contains(secret.trim()), "{}", seen.out);
+    }
+    let seen: Value = serde_json::from_str(&seen.out).unwrap();
+    let still = &seen["registry"]["old_passwords"]["found"];
+    assert_eq!(
+        (&still[0]["user"], &still[0]["old_name"], &still[0]["over"]),
+        (&json!("ci"), &json!("ci"), &json!(true))
+    );
+    let said = node.kwo(&["status"], &[PEOPLE]).expect(0).out;
+    assert!(said.contains("the password of ci still works, and its time ended at 1"), "{said}");
     node.apply(&[], &[PEOPLE]).expect(0);
     node.settled(&[PEOPLE]);
+    let seen = node.kwo(&["status", "-o", "json"], &[PEOPLE]).expect(0).out;
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(seen["registry"]["old_passwords"], json!({"found": []}));
     door.renew();
     door.admits("after", &[("ci-2", &new), PEOPLE_MAY], &[("ci", &old), ("ci", &new), ("ci-2", "wrong")]);
     let said = node.kwo(&["registry", "credentials"], &[]).expect(0).out;
