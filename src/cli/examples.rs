@@ -283,6 +283,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "node cleanup",
+        &[
+            ("What does k3s keep that nothing needs?", "kwo node cleanup --dry-run"),
+            ("Remove it, with unused images", "kwo node cleanup --images"),
+        ],
+    ),
+    (
         "node backup",
         &[(
             "Onto another disk, and keep a week of them",

@@ -4,6 +4,7 @@ mod access;
 mod again;
 mod archive;
 mod capacity;
+mod cleanup;
 mod command;
 mod commands;
 mod daily;
@@ -27,6 +28,7 @@ pub use access::{Access, AccessArgs, AccessDiff, AccessGraph, AccessOf, AccessWh
 pub use again::{option_with, roster_again};
 pub use archive::{Archive, ArchiveFile, ArchiveImport, ArchiveList, ArchiveVerify};
 pub use capacity::Capacity;
+pub use cleanup::NodeCleanup;
 pub use command::{Cli, Command};
 pub use commands::{
     Apply, Completion, Diff, Explain, Import, Init, Logs, LogsOf, Man, Plan, Render, Schema, Shell, Status,

@@ -8,6 +8,7 @@ use kwo_engine::archive::Recipient;
 use kwo_planner::k3s::Check;
 use kwo_planner::roster::{ApiUrl, K3sChannel, K3sVersion};
 
+use super::cleanup::NodeCleanup;
 use super::roster::PerhapsRosterArgs;
 use super::shared::AgeArgs;
 use super::values::{Format, duration, switch};
@@ -17,6 +18,8 @@ use super::values::{Format, duration, switch};
 pub enum Node {
     /// Install k3s on this machine, start it, and apply the roster. Leaves a k3s that is there already as it is.
     Install(NodeInstall),
+    /// Show what of k3s nothing on this machine needs any more, and remove it: programs of earlier versions, and unused images.
+    Cleanup(NodeCleanup),
     /// Back up the database of k3s while k3s runs, with the token, certificates and configuration that it is useless without.
     Backup(NodeBackup),
     /// Prove that a backup can be restored, or write its files into an empty folder. Never touches k3s.

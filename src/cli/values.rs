@@ -186,6 +186,8 @@ pub enum SchemaOf {
     Manifests,
     /// What `kwo node backup -o json` prints.
     NodeBackup,
+    /// What `kwo node cleanup -o json` prints.
+    NodeCleanup,
     /// What `kwo node install -o json` prints.
     NodeInstall,
     /// What `kwo node restore -o json` prints.

@@ -16,6 +16,7 @@ use crate::report::history::Entries;
 use crate::report::manifests::Manifests;
 use crate::report::names::DnsChecked;
 use crate::report::node::{BackedUp, Restorable};
+use crate::report::node_cleanup::Cleaning;
 use crate::report::node_install::Installing;
 use crate::report::offboard;
 use crate::report::planned::Planned;
@@ -51,6 +52,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::Kubeconfig => of::<Kubeconfig<'_>>(),
         SchemaOf::Manifests => of::<Manifests>(),
         SchemaOf::NodeBackup => of::<BackedUp>(),
+        SchemaOf::NodeCleanup => of::<Cleaning>(),
         SchemaOf::NodeInstall => of::<Installing>(),
         SchemaOf::NodeRestore => of::<Restorable>(),
         SchemaOf::Offboard => of::<offboard::Plan<'_>>(),

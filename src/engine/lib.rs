@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod backup;
 mod beneath;
+pub mod cleanup;
 pub mod departed;
 pub mod doctor;
 pub mod download;

@@ -10,6 +10,7 @@ pub mod agreement;
 mod arrange;
 pub mod capacity;
 pub mod change;
+pub mod cleanup;
 pub mod compare;
 pub mod counts;
 mod digest;

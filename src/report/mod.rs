@@ -25,6 +25,7 @@ pub mod manual;
 pub mod markdown;
 pub mod names;
 pub mod node;
+pub mod node_cleanup;
 pub mod node_install;
 mod objects;
 pub mod offboard;

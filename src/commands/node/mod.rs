@@ -1,11 +1,13 @@
-//! `kwo node`: makes a backup of the node, and proves that one can be restored. `install` has a file of its own.
+//! `kwo node`: makes a backup of the node, and proves that one can be restored. `install` and `cleanup` have files of their own.
 
+mod cleanup;
 mod install;
 
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use self::cleanup::cleanup;
 use self::install::install;
 use super::print::{report, talk};
 use super::signals;
@@ -18,6 +20,7 @@ use kwo_engine::failure::{Exit, Failure};
 pub(crate) async fn node(args: Node) -> Result<Exit, Failure> {
     match args {
         Node::Install(args) => install(&args).await,
+        Node::Cleanup(args) => cleanup(&args).await,
         Node::Backup(args) => backup(args).await,
         Node::Restore(args) => restore(&args),
     }

@@ -38,8 +38,7 @@ fn full(disks: Option<&[Answer<Disk>]>) -> Check {
         .filter(bad)
         .map(|disk| format!("{} % of the disk of {} is used", disk.percent, disk.named()));
     let told = told.chain(silent.iter().cloned()).collect::<Vec<String>>().join("; ");
-    let todo =
-        "find out what takes the room; images that nothing uses can go with `sudo k3s crictl rmi --prune`";
+    let todo = "find out what takes the room; `sudo kwo node cleanup` shows what of k3s nothing needs";
     let folder =
         worst.folders.first().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
     let command = format!("sudo du -xhd1 {}", word(&folder));

@@ -16,7 +16,7 @@ use testkit::schemas::fits;
 use super::archive::{FILE as ARCHIVE, archive};
 
 /// Each command that prints JSON, with the schema of it; with an option where that makes another thing of it.
-const OUTPUTS: [(&str, &str); 30] = [
+const OUTPUTS: [(&str, &str); 31] = [
     ("access diff", "access-diff"),
     ("access graph", "access-graph"),
     ("access of", "access-of"),
@@ -34,6 +34,7 @@ const OUTPUTS: [(&str, &str); 30] = [
     ("history show", "entry"),
     ("kubeconfig", "kubeconfig"),
     ("node backup", "node-backup"),
+    ("node cleanup", "node-cleanup"),
     ("node install", "node-install"),
     ("node restore", "node-restore"),
     ("offboard", "offboard"),
@@ -249,7 +250,7 @@ target: {{directory: {folder}/synced}}\n"
 const BOB: &str = "offboard bob (1 namespace)";
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 49] = [
+const RUNS: [(&str, &[&str]); 50] = [
     ("access diff", &["access", "diff"]),
     ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
     ("access graph", &["access", "graph"]),
@@ -269,6 +270,7 @@ const RUNS: [(&str, &[&str]); 49] = [
     ("apply", &["apply", "less.yaml", "--target", "dir:world", "--yes"]),
     ("plan", &["plan", "less.yaml", "--target", "dir:world"]),
     ("node backup", &["node", "backup", "--recipient", "RECIPIENT", "--root", "NODE", "--to", "backups"]),
+    ("node cleanup", &["node", "cleanup", "--dry-run", "--root", "NODE"]),
     ("node install", &["node", "install", "roster.yaml", "--dry-run", "--root", "NODE"]),
     ("node restore", &["node", "restore", "BACKUP", "--check", "--identity", "KEY"]),
     ("node restore", &["node", "restore", "BACKUP", "--to", "restored", "--identity", "KEY"]),

@@ -14,11 +14,12 @@ pub const IN_A_CLUSTER: [&str; 9] = [
 ];
 
 /// The pages whose commands are not run as shown, what they need, and the tests that do the same.
-pub const NOT_AS_SHOWN: [(&str, &str); 22] = [
+pub const NOT_AS_SHOWN: [(&str, &str); 23] = [
     ("CONTRIBUTING.md", "the tests themselves"),
     ("README.md", "a build, and a person who answers; the first tutorial runs the same commands"),
     ("docs/how-to/argo-cd-and-flux.md", "Argo CD or Flux; tests/peers/inside/folder.rs"),
     ("docs/how-to/back-up.md", "a node of k3s; tests/offline/backup, tests/systemd/backup.rs"),
+    ("docs/how-to/clean-up-a-node.md", "a node of k3s; tests/offline/install/cleanup.rs"),
     (
         "docs/how-to/certificates.md",
         "hosts on the internet; tests/peers/platform, tests/offline/cli/tls.rs, dns.rs",
