@@ -60,6 +60,14 @@ impl Machine {
         Ok((said.text(&NODE_NAME), data.unwrap_or_else(|| DATA_DIR.into())))
     }
 
+    /// What of its configuration makes k3s a part of another cluster, by its key and the file that says so.
+    ///
+    /// # Errors
+    /// When its configuration cannot be read.
+    pub fn joins(&self) -> Result<Vec<(&'static str, PathBuf)>, BackupError> {
+        Ok(self.said()?.joins())
+    }
+
     /// The server on it.
     pub(super) fn server(&self) -> Result<Server, BackupError> {
         let said = self.said()?;

@@ -34,6 +34,9 @@ const ENDPOINT: Word = Word {
     variable: "K3S_DATASTORE_ENDPOINT",
 };
 
+/// The server that it joins.
+const SERVER: Word = Word { key: "server", options: &["--server", "-s"], variable: "K3S_URL" };
+
 /// The arguments of the API server; with the plus they come after those that were said before.
 const ARGS: &str = "kube-apiserver-arg";
 const MORE_ARGS: &str = "kube-apiserver-arg+";
@@ -97,6 +100,21 @@ impl Said {
             }
         }
         found
+    }
+
+    /// What makes it a part of something else than one server with its database beside it, as its configuration calls that, and
+    /// the file that says so. The values may be secret.
+    pub(super) fn joins(&self) -> Vec<(&'static str, PathBuf)> {
+        let of_document = |word: &Word| {
+            let mut all = self.documents.iter().rev();
+            let (file, value) = all.find(|(_, document)| !document[word.key].is_null())?;
+            (value[word.key].as_str() != Some("")).then(|| (word.key, file.clone()))
+        };
+        let of_unit = |word: &Word| {
+            let mut all = self.words.iter();
+            all.find(|(_, words)| said(words, word).is_some()).map(|(file, _)| (word.key, file.clone()))
+        };
+        [SERVER, ENDPOINT].iter().filter_map(|word| of_document(word).or_else(|| of_unit(word))).collect()
     }
 
     /// Is it the database beside its data? The address of another one may have a password in it.
@@ -203,6 +221,27 @@ mod tests {
         assert_eq!(said(&["kube-apiserver-arg: a=/a", "kube-apiserver-arg+: [b=/b]"], ""), ["/a", "/b"]);
         let unit = "ExecStart=k3s server '--kube-apiserver-arg' 'x=/x' \"--kube-apiserver-arg=y=/y\"";
         assert_eq!(said(&["{}"], unit), ["/x", "/y"]);
+    }
+
+    #[test]
+    fn what_joins_another_cluster_is_found_wherever_it_is_said() {
+        let document = |text: &str| (PathBuf::from("c"), serde_yaml::from_str::<Value>(text).unwrap());
+        let joins = |documents: &[&str], unit: &str| {
+            let documents = documents.iter().map(|text| document(text)).collect();
+            let words = vec![(PathBuf::from("u"), words(unit))];
+            Said { documents, words }.joins()
+        };
+        let found = |key, file: &str| vec![(key, PathBuf::from(file))];
+        assert_eq!(joins(&["server: https://a:6443"], ""), found("server", "c"));
+        assert_eq!(joins(&["server: [x]", "server: ''"], ""), []);
+        assert_eq!(joins(&["tls-san: [server]"], "ExecStart=/usr/local/bin/k3s server --tls-san server"), []);
+        assert_eq!(joins(&["datastore-endpoint: 7"], ""), found("datastore-endpoint", "c"));
+        assert_eq!(joins(&[], "K3S_URL=https://a:6443"), found("server", "u"));
+        assert_eq!(
+            joins(&[], "ExecStart=k3s server --datastore-endpoint=x"),
+            found("datastore-endpoint", "u")
+        );
+        assert_eq!(joins(&[], "ExecStart=k3s server --server https://a"), found("server", "u"));
     }
 
     #[test]

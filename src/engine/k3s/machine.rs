@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::ready;
 use super::release::sum_in;
 use super::service::Service;
+use super::units;
 use crate::backup;
 use crate::failure::{Exit, Failure};
 use crate::providers::{Astray, hostname, in_root};
@@ -68,6 +69,8 @@ pub struct Machine {
     /// Where k3s keeps its data, from the root.
     pub(super) data: PathBuf,
     said_name: Option<String>,
+    /// What makes k3s a part of another cluster, and the file that says so.
+    joins: Vec<(&'static str, PathBuf)>,
 }
 
 /// Another run that installs, if there is one. Otherwise none begins while this lives.
@@ -99,14 +102,15 @@ impl Machine {
         let root = root.canonicalize().map_err(|error| {
             Failure::new(format!("cannot use {} as the root of the node", root.display())).because(&error)
         })?;
-        let told = backup::Machine { root: root.clone(), data_dir: None }.told();
-        let (said_name, data) = told.map_err(|error| {
+        let machine = backup::Machine { root: root.clone(), data_dir: None };
+        let told = machine.told().and_then(|(name, data)| Ok((name, data, machine.joins()?)));
+        let (said_name, data, joins) = told.map_err(|error| {
             Failure::new("cannot read how k3s is configured")
                 .because(&error)
                 .hint("correct that file; k3s reads it, too")
         })?;
         let live = root == Path::new("/");
-        Ok(Machine { root, live, data, said_name })
+        Ok(Machine { root, live, data, said_name, joins })
     }
 
     /// Is it the one that runs?
@@ -147,6 +151,12 @@ impl Machine {
             elsewhere: None,
             host: host.into(),
             said_name: self.said_name.as_deref().map(SmolStr::from),
+            joins: self
+                .joins
+                .iter()
+                .map(|(key, file)| (SmolStr::new_static(key), format_smolstr!("{}", file.display())))
+                .collect(),
+            others: units::of_others(&self.root),
             running: self.running(),
             here: self.here().await?,
         })
@@ -199,6 +209,8 @@ impl Machine {
             here.unit = Some(Unit { path: file.into(), text });
             break;
         }
+        // Its installer gives a unit another name if it is told to.
+        here.unit = here.unit.or_else(|| units::of_k3s(&self.root));
         here.data = self.has_data();
         let drop_in = there(DROP_IN)?;
         here.loose.extend(drop_in.as_ref().and_then(|path| loose(DROP_IN, path, false)));

@@ -8,6 +8,7 @@ mod perform;
 mod ready;
 mod release;
 mod service;
+mod units;
 
 pub use files::RosterFiles;
 pub use machine::{Machine, busy};

@@ -192,6 +192,10 @@ pub struct Facts {
     pub host: SmolStr,
     /// The node's name by the configuration that is there.
     pub said_name: Option<SmolStr>,
+    /// What in k3s' configuration makes it a part of another cluster, and the file that says so.
+    pub joins: Vec<(SmolStr, SmolStr)>,
+    /// Units of systemd of another Kubernetes, which need not run.
+    pub others: BTreeSet<SmolStr>,
     /// Container runtimes, kubelets and the like that run.
     pub running: BTreeSet<SmolStr>,
     /// What there is of k3s.

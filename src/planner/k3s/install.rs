@@ -204,6 +204,9 @@ pub fn install(
         noticed.extend(other_version(runs, wanted));
     }
     let version = runs.or(release.map(|release| &release.version)).or(record.map(|record| &record.version));
+    if !started(here) {
+        noticed.extend(facts.joins.iter().map(|(key, file)| joins(key, file)));
+    }
     if record.is_none() && here.drop_in.is_some() {
         noticed.push(Noticed::stop(
             Check::Config,
@@ -233,6 +236,22 @@ pub fn install(
         }
     }
     Install { state, node, version: version.cloned(), noticed, steps }
+}
+
+/// k3s would become a part of another cluster, with the first start and for good.
+fn joins(key: &str, file: &str) -> Noticed {
+    let what = match key {
+        "server" => "which makes k3s join another cluster",
+        _ => "which makes k3s keep its objects elsewhere, maybe beside those of another cluster",
+    };
+    Noticed::stop(
+        Check::Config,
+        format!("{} says `{}`, {what}; kwo makes a single server", one_line(file), one_line(key)),
+        format!(
+            "take `{}` out of that file, or install k3s as its manual says: https://docs.k3s.io/installation",
+            one_line(key)
+        ),
+    )
 }
 
 /// What keeps kwo from a k3s that it installed itself.
@@ -433,7 +452,7 @@ fn adopted(here: &Here, wish: &Wish) -> Install {
         let what = format!("/{} does not say its version to kwo", program.path);
         noticed.push(Noticed::warning(Check::K3s, what, "`k3s --version` says it"));
     }
-    if here.unit.is_none() {
+    if here.unit.as_ref().is_none_or(|unit| !unit.path.ends_with("/k3s.service")) {
         let what = "k3s has no unit of systemd that kwo knows";
         noticed.push(Noticed::warning(
             Check::K3s,

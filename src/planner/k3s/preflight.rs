@@ -256,6 +256,14 @@ fn around(facts: &Facts, found: &mut Vec<Noticed>) {
             "use another machine, or remove it first",
         ));
     }
+    if !facts.others.is_empty() {
+        let units: Vec<String> = facts.others.iter().map(|unit| format!("/{}", one_line(unit))).collect();
+        found.push(Noticed::stop(
+            Check::Runtime,
+            format!("another Kubernetes is installed here ({})", units.join(", ")),
+            "use another machine, or remove it first",
+        ));
+    }
     if let Some(names) = names(false) {
         found.push(Noticed::warning(
             Check::Runtime,

@@ -237,3 +237,29 @@ fn no_version_takes_the_place_of_another() {
         }
     }
 }
+
+#[test]
+fn a_configuration_of_another_cluster_stops_it_until_k3s_has_started() {
+    let joined = |facts: &mut Facts| {
+        facts.joins = vec![("server".into(), "/etc/rancher/k3s/config.yaml".into())];
+    };
+    assert_eq!(stops(joined), ["config"]);
+    let mut facts = facts();
+    joined(&mut facts);
+    let found = planned(&facts).noticed.remove(0);
+    assert!(
+        found
+            .what
+            .contains("/etc/rancher/k3s/config.yaml says `server`, which makes k3s join another cluster")
+    );
+    // What runs is as it is, and the roster is applied to it as ever.
+    let mut installed = installed();
+    joined(&mut installed);
+    assert!(planned(&installed).can_be_done());
+}
+
+#[test]
+fn another_kubernetes_stops_it_though_it_does_not_run() {
+    let others = |facts: &mut Facts| facts.others = ["etc/systemd/system/rke2-server.service".into()].into();
+    assert_eq!(stops(others), ["runtime"]);
+}

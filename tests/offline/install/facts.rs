@@ -70,3 +70,49 @@ fn a_clock_that_differs_from_the_servers_is_told() {
     world.server.set(&path, answer(200, "date: soon\r\n", &list));
     world.install(&["--dry-run", "--version", VERSION]).expect(0);
 }
+
+#[test]
+fn what_would_make_it_a_part_of_another_cluster_is_told_and_nothing_is_installed() {
+    let secret = "postgres://kwo:geheim@db.example.com/k3s";
+    for (file, text, said) in [
+        (
+            "root/etc/rancher/k3s/config.yaml",
+            "server: https://a.example.com:6443\n",
+            "config.yaml says `server`",
+        ),
+        (
+            "root/etc/rancher/k3s/config.yaml.d/x.yaml",
+            &format!("datastore-endpoint: {secret}\n"),
+            "x.yaml says `datastore-endpoint`",
+        ),
+        ("root/etc/default/k3s", "K3S_URL=https://a.example.com:6443\n", "/etc/default/k3s says `server`"),
+        (
+            "root/etc/systemd/system/rke2-server.service",
+            "[Service]\nExecStart=/usr/local/bin/rke2 server\n",
+            "another Kubernetes is installed here (/etc/systemd/system/rke2-server.service)",
+        ),
+    ] {
+        let world = World::new();
+        world.put(file, text);
+        stops(&world, &[], said);
+        let ran = world.install(&["--dry-run", "-o", "json"]).expect(5);
+        assert!(!ran.out.contains("geheim") && !ran.err.contains("geheim"), "{}{}", ran.out, ran.err);
+    }
+    // A k3s that its installer gave another name is somebody else's.
+    let world = World::new();
+    world.put(
+        "root/etc/systemd/system/k3s-web.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server\n",
+    );
+    let before = world.machine();
+    let ran = world.install(&["--yes"]).expect(5);
+    assert!(
+        ran.out.contains("there is /etc/systemd/system/k3s-web.service, and no program of k3s"),
+        "{}",
+        ran.out
+    );
+    world.put_program("root/usr/local/bin/k3s", &program(VERSION));
+    let ran = world.install(&["--yes"]).expect(0);
+    assert!(ran.out.contains("kwo looks for `k3s.service`, and restarts nothing else"), "{}", ran.out);
+    assert_eq!(world.machine().len(), before.len() + 1);
+}
