@@ -35,6 +35,7 @@ mod pipelines;
 pub(crate) mod ranges;
 mod refused;
 pub mod registry;
+pub mod registry_collect;
 pub mod registry_objects;
 pub mod registry_users;
 pub mod reserved;

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::cluster::Cluster;
 use super::dns::{Dns, HTTP_RESOLVER, check_resolver};
 use super::mirrors::{self, Mirror, MirrorLogin};
+use super::registry_collect::GarbageCollection;
 use super::shares::{claims_of_tenants, covering};
 use super::tenants::Tenant;
 use crate::roster::editors::in_words;
@@ -38,6 +39,8 @@ record! {
         pub image: Option<At<Image>>,
         /// The id of the user that it runs as; 0 is root. Its volume has to belong to this user. Default: 1000.
         pub user: Option<At<UserId>>,
+        /// When the registry removes the layers that no image needs any more. Default: never.
+        pub garbage_collection: Option<At<GarbageCollection>> = "garbageCollection",
         /// Where the node pulls the images of other registries instead, by their names in images: `docker.io`, or `"*"`
         /// for all that have none. kwo keeps them in `registries.yaml` of the node.
         pub mirrors: Map<MirroredRegistry, At<Mirror>>,
@@ -112,9 +115,10 @@ impl JsonSchema for UserId {
 impl Registry {
     /// Does it name mirrors, and say nothing of a registry in the cluster?
     fn is_mirrors_alone(&self) -> bool {
-        let Registry { hosts, resolver, storage, users, image, user, mirrors, logins: _ } = self;
+        let Registry { hosts, resolver, storage, users, image, user, garbage_collection, mirrors, logins: _ } =
+            self;
         let silent = hosts.is_empty() && users.is_empty() && resolver.is_none() && storage.is_none();
-        !mirrors.is_empty() && silent && image.is_none() && user.is_none()
+        !mirrors.is_empty() && silent && image.is_none() && user.is_none() && garbage_collection.is_none()
     }
 
     /// The resolver for the certificates of its hosts.

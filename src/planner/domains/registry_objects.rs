@@ -9,6 +9,7 @@ use super::dns::annotation_key;
 use super::mirrors;
 use super::node::yaml_file;
 use super::registry::Registry;
+use super::registry_collect;
 use super::registry_users::{Account, PASSWORD, USERNAME, accounts, auth, first_user, stored};
 use crate::domains::Roster;
 use crate::kinds::Kind;
@@ -133,6 +134,8 @@ fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -
         ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/var/lib/registry"),
         ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
     ];
+    let env = env.map(|(name, value)| (name, SmolStr::new_static(value)));
+    let env = env.into_iter().chain(registry_collect::variables(registry));
     let env = env.map(|(name, value)| map([("name", Tree::from(name)), ("value", Tree::from(value))]));
     let probe = |delay, period| {
         map([
@@ -178,6 +181,10 @@ fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -
             ]),
         ),
     ]);
+    let container = match registry_collect::command(registry) {
+        Some(command) => container.with("/command", command),
+        None => container,
+    };
     let item = map([("key", Tree::from("htpasswd")), ("path", Tree::from("htpasswd"))]);
     let volumes = [
         map([
@@ -200,6 +207,10 @@ fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -
         ("selector", map([("matchLabels", app())])),
         ("template", map([("metadata", map([("labels", app())])), ("spec", pod)])),
     ]);
+    let spec = match registry_collect::strategy(registry) {
+        Some(strategy) => spec.with("/strategy", strategy),
+        None => spec,
+    };
     let body = object(&id, Kind::Deployment, &app_labels(), [("spec", spec)]);
     Resource::new(id, body, needs, because.clone())
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod cert_manager;
+mod collect;
 mod crds;
 mod doctor;
 mod faults;

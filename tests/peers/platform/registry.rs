@@ -29,6 +29,15 @@ fn a_registry_stands_and_its_users_can_push() {
     for left in plan["leftovers"].as_array().unwrap() {
         assert!(!left["id"].as_str().unwrap().contains("/registry"), "{left}");
     }
+    // Garbage collection comes to a registry that runs already, and goes again.
+    node.bench.write(&format!("{ROSTER}  garbageCollection: {{day: monday}}\n"));
+    node.apply(&[], &[PASSWORD]).expect(0);
+    node.settled(&[PASSWORD]);
+    let spec = &get("deployment", "kube-system", "registry")["spec"];
+    assert_eq!(spec["strategy"]["rollingUpdate"], serde_json::json!({"maxSurge": 0, "maxUnavailable": 1}));
+    node.bench.write(ROSTER);
+    let plan = node.kwo(&["plan"], &[PASSWORD]).expect(0).out;
+    assert!(plan.contains("registry /spec/template/spec/containers/0/command"), "{plan}");
     let ingresses = kubectl_ok(&["get", "ingress", "-n", "kube-system", "-o", "name"]);
     for host in ["registry.example.com", "a.b-c.example.com", "a-b.c.example.com"] {
         assert!(ingresses.contains(&format!("/registry-{host}\n")), "{ingresses}");

@@ -1,5 +1,6 @@
 //! A real container registry, whose users are in an htpasswd file.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -16,8 +17,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub struct Registry {
     /// Where it listens.
     pub address: SocketAddr,
-    _running: Running,
-    _folder: TempDir,
+    _work: Option<(Running, TempDir)>,
 }
 
 /// Who asks the registry.
@@ -69,17 +69,27 @@ impl Registry {
         let args = ["serve".to_owned(), file.display().to_string()];
         let mut running = Running::start(&program, &args, &[], folder.path());
         running.wait_for(address);
-        Some(Registry { address, _running: running, _folder: folder })
+        Some(Registry { address, _work: Some((running, folder)) })
+    }
+
+    /// One that somebody else started there.
+    pub fn at(address: SocketAddr) -> Registry {
+        Registry { address, _work: None }
     }
 
     /// Asks it as this user.
     pub fn ask(&self, user: User, method: &str, path: &str, body: &[u8]) -> Message {
+        self.try_ask(user, method, path, body).expect("an answer")
+    }
+
+    /// The same, where there may be no answer.
+    pub fn try_ask(&self, user: User, method: &str, path: &str, body: &[u8]) -> io::Result<Message> {
         let basic = user.basic();
         let kind = if path.contains("/manifests/") { MANIFEST } else { "application/octet-stream" };
         let host = self.address.to_string();
         let headers = [("authorization", basic.as_str()), ("content-type", kind), ("accept", MANIFEST)];
         let request = Request { method, path, host: &host, headers: &headers, body };
-        request.ask(self.address).expect("an answer")
+        request.ask(self.address)
     }
 
     /// Pushes an image of one layer, which is also its configuration; answers with the digest of the layer.
