@@ -66,10 +66,16 @@ async fn what_others_have_beside_the_mirrors_stays_byte_for_byte() {
         assert_eq!(world.archived(), [theirs]);
         // A second mirror goes beside the first one, and nothing else changes.
         let before = world.text(REGISTRIES);
-        let two = HUB.replace("}}", "}, ghcr.io: {endpoints: [https://mirror.example.com]}}");
+        // The keys are those that YAML would take for something else.
+        let more = ", '*': {endpoints: [https://m.example.com]}, 'localhost:5000': {endpoints: [https://m.example.com], \
+                    rewrite: {'^a/(.*)$': 'b/$1'}}}";
+        let two = format!("{}{more}", HUB.strip_suffix('}').unwrap());
         world.apply(&mirrors(&world, &two), &Adopt::Nothing).await;
         let after = world.text(REGISTRIES);
         assert!(before.lines().all(|line| after.contains(line)), "{before}\n{after}");
+        let now = tree(&after);
+        assert_eq!(now.at("/mirrors/*/endpoint/0"), Some(&tree("https://m.example.com")));
+        assert_eq!(now.at("/mirrors/localhost:5000/rewrite/^a~1(.*)$"), Some(&tree("b/$1")));
     }
 }
 
