@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, FromArgMatches};
+use clap::Args;
 
+use super::alone::RollbackAlone;
 use super::roster::RosterArgs;
 use super::shared::TargetArgs;
 use super::values::{duration, lock_duration, switch};
@@ -82,7 +81,7 @@ pub struct Install {
 pub struct SelfUpdate {
     // First, because each of the next ones takes its value away from what was typed.
     #[command(flatten)]
-    _alone: RollbackAlone,
+    _alone: RollbackAlone<false>,
     /// Where the releases are: each in a folder of its version, and the newest also in `latest`. `releases.url` in the settings
     /// does the same.
     #[arg(long, env = "KWO_BASE_URL", value_name = "URL")]
@@ -112,39 +111,4 @@ pub struct SelfUpdate {
 /// A version, also as forges name it, with a `v`.
 fn version(text: &str) -> Result<semver::Version, semver::Error> {
     text.strip_prefix('v').unwrap_or(text).parse()
-}
-
-/// Refuses what is typed beside `--rollback` and has no meaning there. What the environment says of releases was not meant
-/// for it, so it does not count: clap's own conflicts would not tell the two apart.
-#[derive(Debug)]
-struct RollbackAlone;
-
-impl FromArgMatches for RollbackAlone {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let others = ["base_url", "key", "release", "check", "downgrade"];
-        match others.iter().find(|id| typed(id)) {
-            Some(other) if matches.get_flag("rollback") => {
-                let other = if *other == "release" { "version".to_owned() } else { other.replace('_', "-") };
-                let text =
-                    format!("--{other} says what to get, and --rollback gets nothing; give one of the two");
-                Err(clap::Error::raw(ErrorKind::ArgumentConflict, text))
-            }
-            _ => Ok(RollbackAlone),
-        }
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        RollbackAlone::from_arg_matches(matches).map(|_| ())
-    }
-}
-
-impl Args for RollbackAlone {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        command
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        command
-    }
 }

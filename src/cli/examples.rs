@@ -283,6 +283,17 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "node upgrade",
+        &[
+            ("See what would be done, and what is in the way", "kwo node upgrade roster.yaml --dry-run"),
+            (
+                "Upgrade k3s, after a backup",
+                "kwo node upgrade roster.yaml --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+            ),
+            ("Go back to the version of before", "kwo node upgrade --rollback"),
+        ],
+    ),
+    (
         "node cleanup",
         &[
             ("What does k3s keep that nothing needs?", "kwo node cleanup --dry-run"),

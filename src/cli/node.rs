@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 use kwo_engine::archive::Recipient;
-use kwo_planner::k3s::Check;
+use kwo_planner::k3s::{Check, INSTALL_IGNORES, UPGRADE_IGNORES};
 use kwo_planner::roster::{ApiUrl, K3sChannel, K3sVersion};
 
+use super::alone::RollbackAlone;
 use super::cleanup::NodeCleanup;
-use super::roster::PerhapsRosterArgs;
+use super::roster::{FOR_AN_INSTALLATION, FOR_AN_UPGRADE, PerhapsRosterArgs};
 use super::shared::AgeArgs;
 use super::values::{Format, duration, switch};
 
@@ -18,6 +19,8 @@ use super::values::{Format, duration, switch};
 pub enum Node {
     /// Install k3s on this machine, start it, and apply the roster. Leaves a k3s that is there already as it is.
     Install(NodeInstall),
+    /// Upgrade k3s by one minor version at most, after a backup, or go back to the version of before.
+    Upgrade(NodeUpgrade),
     /// Show what of k3s nothing on this machine needs any more, and remove it: programs of earlier versions, and unused images.
     Cleanup(NodeCleanup),
     /// Back up the database of k3s while k3s runs, with the token, certificates and configuration that it is useless without.
@@ -26,12 +29,9 @@ pub enum Node {
     Restore(NodeRestore),
 }
 
-/// `kwo node install`
+/// Which release of k3s, and where it comes from.
 #[derive(Args, Debug)]
-pub struct NodeInstall {
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
-    pub roster: PerhapsRosterArgs<true>,
+pub struct ReleaseArgs {
     /// The version of k3s. Default: as the roster says.
     #[arg(long, env = "KWO_K3S_VERSION", value_name = "VERSION", conflicts_with = "channel")]
     pub version: Option<K3sVersion>,
@@ -58,8 +58,19 @@ pub struct NodeInstall {
     /// The folder with the program, the images and the list of sums of one release, instead of a server.
     #[arg(long, env = "KWO_K3S_AIRGAP", value_name = "DIR", conflicts_with_all = ["mirror", "channel"])]
     pub airgap: Option<PathBuf>,
+}
+
+/// `kwo node install`
+#[derive(Args, Debug)]
+pub struct NodeInstall {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: PerhapsRosterArgs<FOR_AN_INSTALLATION>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub release: ReleaseArgs,
     /// Install although this check fails.
-    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = install_check)]
     pub ignore: Vec<Check>,
     /// Show what would be done, and change nothing.
     #[arg(long, value_parser = switch)]
@@ -76,6 +87,53 @@ pub struct NodeInstall {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub age: AgeArgs,
+    /// How to print what would be done. Others than text need --dry-run.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// `kwo node upgrade`
+#[derive(Args, Debug)]
+pub struct NodeUpgrade {
+    // First, because each of the next ones takes its value away from what was typed.
+    #[command(flatten)]
+    _alone: RollbackAlone<true>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub roster: PerhapsRosterArgs<FOR_AN_UPGRADE>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub release: ReleaseArgs,
+    /// Go back to the version, and to the objects, of before the last upgrade. What was written to the cluster since goes.
+    #[arg(long, value_parser = switch)]
+    pub rollback: bool,
+    /// Who can open the backup. kwo writes none that is not encrypted.
+    #[arg(long, env = "KWO_BACKUP_RECIPIENT", value_name = "age1…", value_delimiter = ',', value_parser = named)]
+    pub recipient: Vec<Option<Recipient>>,
+    /// The folder for the backup. Only its owner may write to it; kwo makes it if it is missing.
+    #[arg(long, default_value = "/var/lib/kwo/backups", env = "KWO_BACKUP_TO", value_name = "FOLDER")]
+    pub to: PathBuf,
+    /// How many backups of this node stay in the folder. kwo removes older ones once the new one is verified. Default: all.
+    #[arg(long, env = "KWO_BACKUP_KEEP", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep: Option<u16>,
+    /// Upgrade although this check fails.
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = upgrade_check)]
+    pub ignore: Vec<Check>,
+    /// Show what would be done, and change nothing.
+    #[arg(long, value_parser = switch)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long, env = "KWO_YES", value_parser = switch)]
+    pub yes: bool,
+    /// How long the node and its workloads may take until they are as before.
+    #[arg(long, default_value = "10m", env = "KWO_READY_TIMEOUT", value_name = "TIME", value_parser = duration)]
+    pub ready_timeout: Duration,
+    /// How long kwo waits before it compares the workloads: what the API says first is of before.
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
+    pub settle: Duration,
+    /// The folder above the node's files. Below another one than `/`, kwo upgrades nothing.
+    #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR")]
+    pub root: PathBuf,
     /// How to print what would be done. Others than text need --dry-run.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: Format,
@@ -123,6 +181,16 @@ pub struct NodeRestore {
     /// How to print what is in it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: Format,
+}
+
+/// A check that may fail for an installation.
+fn install_check(text: &str) -> Result<Check, String> {
+    Check::named(text, &INSTALL_IGNORES)
+}
+
+/// A check that may fail for an upgrade.
+fn upgrade_check(text: &str) -> Result<Check, String> {
+    Check::named(text, &UPGRADE_IGNORES)
 }
 
 /// A recipient; none where a file of variables has the name of one and no value yet.

@@ -13,9 +13,9 @@ pub struct RosterArgs<const SHORT: bool = true> {
     pub roster: PathBuf,
 }
 
-/// Where the roster is, where there need not be one. Beside a saved plan it is another thing than for a `NODE`.
+/// Where the roster is, where there need not be one. `FOR` says what it is for.
 #[derive(Clone, Debug)]
-pub struct PerhapsRosterArgs<const NODE: bool = false> {
+pub struct PerhapsRosterArgs<const FOR: usize = BESIDE_A_PLAN> {
     /// The roster.
     pub roster: Option<PathBuf>,
 }
@@ -41,9 +41,17 @@ struct PerhapsNamed {
     option: Behind,
 }
 
+/// It stands beside a saved plan.
+pub(super) const BESIDE_A_PLAN: usize = 0;
+/// A node is installed by it.
+pub(super) const FOR_AN_INSTALLATION: usize = 1;
+/// k3s is upgraded by it.
+pub(super) const FOR_AN_UPGRADE: usize = 2;
+
 /// What it is for a node.
-const FOR_A_NODE: &str = "The roster. It says which k3s, the name of the node and the hosts of the API, and kwo applies it once the \
+const INSTALLS: &str = "The roster. It says which k3s, the name of the node and the hosts of the API, and kwo applies it once the \
     node is ready. Default: none, and kwo applies nothing";
+const UPGRADES: &str = "The roster, which says which k3s. kwo does not apply it. Default: none";
 
 /// The way that kubectl has.
 #[derive(Args)]
@@ -94,7 +102,7 @@ impl<const SHORT: bool> Args for RosterArgs<SHORT> {
     }
 }
 
-impl<const NODE: bool> FromArgMatches for PerhapsRosterArgs<NODE> {
+impl<const FOR: usize> FromArgMatches for PerhapsRosterArgs<FOR> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let PerhapsNamed { roster, option } = PerhapsNamed::from_arg_matches(matches)?;
         Ok(PerhapsRosterArgs { roster: one(matches, option, roster.as_deref())? })
@@ -106,13 +114,18 @@ impl<const NODE: bool> FromArgMatches for PerhapsRosterArgs<NODE> {
     }
 }
 
-impl<const NODE: bool> Args for PerhapsRosterArgs<NODE> {
+impl<const FOR: usize> Args for PerhapsRosterArgs<FOR> {
     fn augment_args(command: clap::Command) -> clap::Command {
         let command = PerhapsNamed::augment_args(command);
-        if NODE { command.mut_arg("roster", |roster| roster.help(FOR_A_NODE)) } else { command }
+        let help = match FOR {
+            FOR_AN_INSTALLATION => INSTALLS,
+            FOR_AN_UPGRADE => UPGRADES,
+            _ => return command,
+        };
+        command.mut_arg("roster", |roster| roster.help(help))
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        PerhapsRosterArgs::<NODE>::augment_args(command)
+        PerhapsRosterArgs::<FOR>::augment_args(command)
     }
 }

@@ -192,6 +192,8 @@ pub enum SchemaOf {
     NodeInstall,
     /// What `kwo node restore -o json` prints.
     NodeRestore,
+    /// What `kwo node upgrade -o json` prints.
+    NodeUpgrade,
     /// What `kwo offboard -o json` prints.
     Offboard,
     /// What `kwo offboard --certificate -o json` prints.

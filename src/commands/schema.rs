@@ -18,6 +18,7 @@ use crate::report::names::DnsChecked;
 use crate::report::node::{BackedUp, Restorable};
 use crate::report::node_cleanup::Cleaning;
 use crate::report::node_install::Installing;
+use crate::report::node_upgrade::Upgrades;
 use crate::report::offboard;
 use crate::report::planned::Planned;
 use crate::report::printed::{Report as _, kind_of, schema as of};
@@ -55,6 +56,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::NodeCleanup => of::<Cleaning>(),
         SchemaOf::NodeInstall => of::<Installing>(),
         SchemaOf::NodeRestore => of::<Restorable>(),
+        SchemaOf::NodeUpgrade => of::<Upgrades>(),
         SchemaOf::Offboard => of::<offboard::Plan<'_>>(),
         SchemaOf::OffboardRecord => of::<offboard::Shown<'_>>(),
         SchemaOf::OffboardCertificate => of::<offboard::Certificate<'_>>(),

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first one ends the run between two writes, the second one at once.
+//! Ctrl-C, SIGTERM and SIGHUP, which a terminal sends that goes away: the first one ends the run between two writes, the second one at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,32 +27,55 @@ impl Drop for Asking {
     }
 }
 
-/// Waits for either signal, for what only reads and can end at any moment.
-pub(crate) async fn asked() -> Result<(), Failure> {
-    let (mut interrupt, mut terminate) = listen()?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that end a run.
+struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Ends {
+    /// Waits for one of them.
+    async fn recv(&mut self) {
+        let Ends { interrupt, terminate, hangup } = self;
+        let gone = async {
+            match hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = gone => {}
+        }
     }
+}
+
+/// Waits for a signal, for what only reads and can end at any moment.
+pub(crate) async fn asked() -> Result<(), Failure> {
+    listen()?.recv().await;
     Ok(())
 }
 
-fn listen() -> Result<(Signal, Signal), Failure> {
+fn listen() -> Result<Ends, Failure> {
     let listen =
         |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals").because(&error));
-    Ok((listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?))
+    let hangup = if hangup_is_ignored() { None } else { Some(listen(SignalKind::hangup())?) };
+    Ok(Ends {
+        interrupt: listen(SignalKind::interrupt())?,
+        terminate: listen(SignalKind::terminate())?,
+        hangup,
+    })
 }
 
 /// Turns true at the first signal.
 pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
-    let (mut interrupt, mut terminate) = listen()?;
+    let mut ends = listen()?;
     let (told, stop) = watch::channel(false);
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            ends.recv().await;
             // Whoever is asked knows that nothing has begun. Once it is told, the question is gone.
             let asking = ASKING.load(Ordering::Relaxed);
             if told.send_replace(true) {
@@ -69,4 +92,11 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
 /// What becomes of a run that was told to end before it had begun.
 pub(crate) fn nothing_done() -> Failure {
     Failure::new("interrupted; nothing was changed")
+}
+
+/// Did whoever started this say that it is to outlive the terminal, as `nohup` does?
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use kwo_planner::k3s::{Grade, Install, Noticed, State, Step, What};
-use kwo_planner::plain::{OneLine, counted};
+use kwo_planner::k3s::{Grade, Install, Noticed, State, Step};
+use kwo_planner::plain::counted;
 use kwo_planner::plan::FORMAT_VERSION;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::node_steps;
 use super::printed::Report;
-use super::style::{CHANGE, CREATE, HOLD, LEFT, STRONG};
+use super::style::STRONG;
 
 /// What is to be done on a machine.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -62,26 +63,7 @@ impl Report for Installing {
             }
         };
         let mut out = first + "\n";
-        for Noticed { check, grade, what, hint } in &self.findings {
-            let mark = match grade {
-                Grade::Stop => format!("{HOLD}!{HOLD:#}"),
-                Grade::Warning => format!("{LEFT}?{LEFT:#}"),
-            };
-            let _ = writeln!(out, "  {mark} {check}: {}\n      {}", OneLine(what), OneLine(hint));
-        }
-        let mut same = 0;
-        for Step { id, what, detail } in &self.steps {
-            let mark = match what {
-                What::Create => format!("{CREATE}+{CREATE:#}"),
-                What::Change => format!("{CHANGE}~{CHANGE:#}"),
-                What::Run => format!("{CHANGE}>{CHANGE:#}"),
-                What::Unchanged => {
-                    same += 1;
-                    continue;
-                }
-            };
-            let _ = writeln!(out, "  {mark} {}\n      {}", OneLine(id), OneLine(detail));
-        }
+        let same = node_steps::write(&mut out, &self.findings, &self.steps);
         let stops = self.findings.iter().filter(|noticed| noticed.grade == Grade::Stop).count();
         let _ = match (stops, self.steps.len() - same, self.state) {
             (0, _, State::Adopted) => Ok(()),

@@ -19,10 +19,7 @@ const ROSTER: &str = "apiVersion: kwo/v1\nkind: Roster\n\
 fn one_command_line_makes_a_node_with_two_tenants() {
     let Some(programs) = apiserver::programs() else { return };
     let Some(machine) = Machine::boot() else { return };
-    fs::create_dir(machine.path("stand-in")).unwrap();
-    for name in ["kwo-test-apiserver", "kubectl"] {
-        fs::copy(programs.join(name), machine.path("stand-in").join(name)).unwrap();
-    }
+    machine.k3s_parts(&programs);
     machine.put("roster.yaml", ROSTER);
     let server = Server::default();
     let mirror = format!("--mirror=http://{}", server.start());

@@ -83,6 +83,14 @@ impl Machine {
         Machine { root, init, booted }
     }
 
+    /// Puts there what the stand-in for k3s is made of.
+    pub(crate) fn k3s_parts(&self, programs: &Path) {
+        fs::create_dir(self.path("stand-in")).unwrap();
+        for name in ["kwo-test-apiserver", "kubectl", "kine"] {
+            fs::copy(programs.join(name), self.path("stand-in").join(name)).unwrap();
+        }
+    }
+
     /// Pulls the plug, and starts it again.
     pub(crate) fn lose_power(&mut self) {
         self.end();

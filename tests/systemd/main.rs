@@ -10,3 +10,4 @@ mod package;
 mod push;
 mod repository;
 mod runs;
+mod upgrade;

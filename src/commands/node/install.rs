@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::k3s::{Event, Machine, Place, RosterFiles, Work, busy, find, perform};
+use kwo_engine::k3s::{Event, Machine, RosterFiles, Work, busy, find, perform};
 use kwo_engine::providers::KubeOptions;
 use kwo_engine::target::{Main, TargetOptions};
-use kwo_planner::k3s::{Arch, Found, KUBECONFIG, Roster, State, Wish, install as plan};
+use kwo_planner::k3s::{Arch, Found, KUBECONFIG, Roster, State, install as plan};
 use kwo_planner::plain::{one_line, shell_word};
-use kwo_planner::roster::K3sChannel;
 
 use super::super::consent::confirm;
-use super::super::load::{Loaded, load};
+use super::super::load::load;
 use super::super::print::{data, report, talk};
 use super::super::{apply, signals};
+use super::release::{place, wish};
 use crate::cli::{ApplyOptions, Format, NodeInstall, Target};
 use crate::report::node_install::Installing;
 
@@ -28,16 +28,13 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
             .hint("add `--dry-run`, or leave `-o` out"));
     }
     let loaded = args.roster.roster.as_deref().map(load).transpose()?;
-    let wish = wish(args, loaded.as_ref());
+    let wish = wish(&args.release, loaded.as_ref());
     let machine = Machine::new(&args.root)?;
     // A look alone writes nothing, and waits for nobody.
     let _alone = if args.dry_run { None } else { Some(busy(&args.root)?) };
     let mut facts = machine.look().await?;
-    let place = match &args.airgap {
-        Some(folder) => Place::Folder(folder.clone()),
-        None => Place::Server { files: args.mirror.clone(), channels: args.channels.clone() },
-    };
-    let release = match (wish.to_find(&facts.here, args.airgap.is_some()), Arch::of(&facts.machine)) {
+    let place = place(&args.release);
+    let release = match (wish.to_find(&facts.here, args.release.airgap.is_some()), Arch::of(&facts.machine)) {
         (Some(wish), Some(arch)) => {
             let (release, date) = find(&wish, &place, arch).await?;
             facts.elsewhere = date;
@@ -106,16 +103,6 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     first_apply(args, loaded.is_some(), false, None).await
-}
-
-/// Which k3s: what is typed goes before what the roster says.
-fn wish(args: &NodeInstall, loaded: Option<&Loaded>) -> Wish {
-    let said = loaded.and_then(|loaded| loaded.roster.cluster().k3s.as_ref());
-    let said_version = || Some(said?.version.as_ref()?.value.clone());
-    let said_channel = || Some(said?.channel.as_ref()?.value.clone());
-    let typed = args.version.clone().map(Wish::Version).or(args.channel.clone().map(Wish::Channel));
-    let said = || said_version().map(Wish::Version).or_else(|| said_channel().map(Wish::Channel));
-    typed.or_else(said).unwrap_or_else(|| Wish::Channel(K3sChannel::stable()))
 }
 
 /// Applies the roster to the node. Where this run has finished the installation, k3s may be restarted: nobody uses it yet.

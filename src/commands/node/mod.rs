@@ -1,7 +1,10 @@
-//! `kwo node`: makes a backup of the node, and proves that one can be restored. `install` and `cleanup` have files of their own.
+//! `kwo node`: makes a backup of the node, and proves that one can be restored. `install`, `upgrade` and `cleanup` have files
+//! of their own.
 
 mod cleanup;
 mod install;
+mod release;
+mod upgrade;
 
 use std::path::Path;
 
@@ -9,6 +12,7 @@ use jiff::Timestamp;
 
 use self::cleanup::cleanup;
 use self::install::install;
+use self::upgrade::upgrade;
 use super::print::{report, talk};
 use super::signals;
 use crate::cli::{Node, NodeBackup, NodeRestore};
@@ -20,6 +24,7 @@ use kwo_engine::failure::{Exit, Failure};
 pub(crate) async fn node(args: Node) -> Result<Exit, Failure> {
     match args {
         Node::Install(args) => install(&args).await,
+        Node::Upgrade(args) => upgrade(&args).await,
         Node::Cleanup(args) => cleanup(&args).await,
         Node::Backup(args) => backup(args).await,
         Node::Restore(args) => restore(&args),

@@ -96,7 +96,7 @@ fn written(database: &Path) -> Option<Timestamp> {
 }
 
 /// A file that SQLite has beside a database.
-fn beside(database: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(database: &Path, end: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(end);
     path.into()

@@ -4,6 +4,7 @@
 //! backup where kwo is not at hand.
 
 mod copy;
+mod database;
 mod error;
 mod files;
 mod folder;
@@ -19,6 +20,7 @@ mod seal;
 mod tests;
 mod unpack;
 
+pub use self::database::{Found, keep, kept, put_back};
 pub use self::error::BackupError;
 pub use self::folder::{Newest, newest};
 pub use self::kine::{Facts, KindCount};

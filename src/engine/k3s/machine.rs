@@ -68,7 +68,7 @@ pub struct Machine {
     pub(super) live: bool,
     /// Where k3s keeps its data, from the root.
     pub(super) data: PathBuf,
-    said_name: Option<String>,
+    pub(super) said_name: Option<String>,
     /// What makes k3s a part of another cluster, and the file that says so.
     joins: Vec<(&'static str, PathBuf)>,
 }
@@ -85,10 +85,11 @@ pub fn busy(root: &Path) -> Result<File, Failure> {
     let file = regular::open_lock(&path).map_err(|error| cannot(error.into()))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
-            Err(Failure { exit: Exit::Locked, ..Failure::new("another `kwo node install` runs") }
-                .hint("wait until it has ended; one that was killed is in nobody's way"))
+        Err(error) if error == rustix::io::Errno::WOULDBLOCK => Err(Failure {
+            exit: Exit::Locked,
+            ..Failure::new("another `kwo node install`, `upgrade` or `cleanup` runs")
         }
+        .hint("wait until it has ended; one that was killed is in nobody's way")),
         Err(error) => Err(cannot(io::Error::from(error).into())),
     }
 }
@@ -224,7 +225,7 @@ impl Machine {
             })?;
         }
         if let (Some(record), true) = (&here.record, here.active) {
-            here.ready = ready::is_ready(&self.root.join(KUBECONFIG), &record.node).await.is_ok();
+            here.ready = ready::is_ready(&self.root.join(KUBECONFIG), &record.node, None).await.is_ok();
         }
         Ok(here)
     }
@@ -315,7 +316,7 @@ impl Machine {
     }
 
     /// How much is free where a folder is or will be.
-    fn space(&self, folder: &Path) -> Space {
+    pub(super) fn space(&self, folder: &Path) -> Space {
         let below = folder.strip_prefix("/").unwrap_or(folder);
         let mut there = self.root.join(below);
         while !there.exists() && there.pop() {}

@@ -1,16 +1,23 @@
 //! Makes a machine a node of k3s: `machine` looks at it, `release` finds out what would be installed, and `perform` takes the
-//! steps that the planner's room of this name made. k3s' own installer is not run.
+//! steps that the planner's room of this name made. k3s' own installer is not run. `upgrade` takes a k3s
+//! that is there to another version, and back.
 
+mod cluster;
 mod fetch;
 mod files;
 mod machine;
+mod noted;
 mod perform;
 mod ready;
 mod release;
 mod service;
+mod sight;
 mod units;
+mod upgrade;
 
 pub use files::RosterFiles;
 pub use machine::{Machine, busy};
 pub use perform::{Event, Work, perform};
 pub use release::{Place, find};
+pub use sight::Sight;
+pub use upgrade::{Job, rollback, upgrade};

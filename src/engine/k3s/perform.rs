@@ -106,7 +106,7 @@ pub async fn perform(work: &Work<'_>, mut told: impl FnMut(Event<'_>)) -> Result
             id if id.starts_with("node:Ready/") => {
                 told(Event::Begins(&step.detail));
                 let kubeconfig = machine.root.join(KUBECONFIG);
-                let waited = unless_told(stop, ready::wait(&kubeconfig, node, *patience)).await;
+                let waited = unless_told(stop, ready::wait(&kubeconfig, node, None, *patience)).await;
                 waited.map_err(|Interrupted| ended(false))?.map_err(|why| unready(&why, *patience))?;
                 private(&kubeconfig)?;
                 noted.installed = true;
@@ -127,7 +127,11 @@ pub async fn perform(work: &Work<'_>, mut told: impl FnMut(Event<'_>)) -> Result
 }
 
 /// Gets the program beside its place, and checks it. Nothing else of the machine changes.
-async fn stage(machine: &Machine, release: &Release, place: &Place) -> Result<(TempPath, PathBuf), Failure> {
+pub(super) async fn stage(
+    machine: &Machine,
+    release: &Release,
+    place: &Place,
+) -> Result<(TempPath, PathBuf), Failure> {
     let path = in_root(&machine.root, Path::new(PROGRAM), Some(0o755))
         .map_err(|error| unwritten(PROGRAM, &error))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
@@ -172,7 +176,7 @@ async fn stage(machine: &Machine, release: &Release, place: &Place) -> Result<(T
 }
 
 /// Copies a file, of at most so many bytes; gives its SHA-256.
-fn read(from: &str, most: u64, to: &mut impl io::Write) -> io::Result<String> {
+pub(super) fn read(from: &str, most: u64, to: &mut impl io::Write) -> io::Result<String> {
     let mut file = regular::open(Path::new(from))?;
     let (mut sum, mut part, mut length) = (Sha256::new(), vec![0; 1 << 16], 0u64);
     loop {
@@ -191,13 +195,13 @@ fn read(from: &str, most: u64, to: &mut impl io::Write) -> io::Result<String> {
 }
 
 /// Gives a file its name, safely on the disk.
-fn put(made: TempPath, path: &Path) -> io::Result<()> {
+pub(super) fn put(made: TempPath, path: &Path) -> io::Result<()> {
     made.persist(path).map_err(|error| error.error)?;
     settle(path)
 }
 
 /// Copies a file with images to where k3s loads it from.
-fn copy(machine: &Machine, from: &str, name: &str, sha256: &str) -> Result<(), Failure> {
+pub(super) fn copy(machine: &Machine, from: &str, name: &str, sha256: &str) -> Result<(), Failure> {
     let place = machine.data.join("agent/images").join(name);
     let shown = place.display().to_string();
     let place = place.strip_prefix("/").unwrap_or(&place);
@@ -221,7 +225,7 @@ fn copy(machine: &Machine, from: &str, name: &str, sha256: &str) -> Result<(), F
 }
 
 /// A file below the root in place of an old one, in one move.
-fn write(machine: &Machine, file: &str, text: &str, mode: u32) -> Result<(), Failure> {
+pub(super) fn write(machine: &Machine, file: &str, text: &str, mode: u32) -> Result<(), Failure> {
     let path =
         in_root(&machine.root, Path::new(file), Some(0o755)).map_err(|error| unwritten(file, &error))?;
     replace(&path, text, Some(Permissions::from_mode(mode))).map_err(|error| unwritten(file, &error.into()))
@@ -242,7 +246,7 @@ fn noted(record: &Option<&Record>, release: Option<&Release>, node: &NodeName) -
     }
 }
 
-fn note(machine: &Machine, record: &Record) -> Result<(), Failure> {
+pub(super) fn note(machine: &Machine, record: &Record) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(record)
         .map_err(|error| Failure::new("cannot write down what is installed").because(&error))?;
     write(machine, RECORD, &format!("{text}\n"), 0o600)
@@ -260,7 +264,7 @@ fn private(kubeconfig: &Path) -> Result<(), Failure> {
     }
 }
 
-fn ended(unchanged: bool) -> Failure {
+pub(super) fn ended(unchanged: bool) -> Failure {
     let how = if unchanged { "nothing was changed" } else { "the same command goes on from there" };
     Failure::new(format!("interrupted; {how}"))
 }
@@ -270,7 +274,7 @@ fn ungot(why: String, release: &Release) -> Failure {
         .hint("nothing was changed, and nothing of it was kept; run the same command again, or name another place with `--mirror` or `--airgap`")
 }
 
-fn unwritten(file: &str, error: &Astray) -> Failure {
+pub(super) fn unwritten(file: &str, error: &Astray) -> Failure {
     let failure =
         Failure::new(format!("cannot write /{}", one_line(file.trim_start_matches('/')))).because(error);
     match error {
@@ -286,7 +290,7 @@ fn unstarted(why: &str) -> Failure {
         .hint("`journalctl -u k3s -n 50` says more; the same command goes on from there")
 }
 
-fn unready(why: &str, patience: Duration) -> Failure {
+pub(super) fn unready(why: &str, patience: Duration) -> Failure {
     let message = format!("the node is not ready after {}", counted(patience.as_secs(), "second", "seconds"));
     Failure { causes: vec![why.to_owned()], ..Failure::new(message) }
         .hint("`journalctl -u k3s -n 50` says why; k3s keeps trying, and the same command goes on from there")

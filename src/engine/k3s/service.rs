@@ -4,10 +4,15 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long systemd may take.
 const ANSWER: Duration = Duration::from_secs(90);
+
+/// How long k3s may take to stop; systemd ends it by force after 90 seconds, unless its unit says otherwise.
+const STOPS: Duration = Duration::from_secs(180);
+/// Between two looks whether it has stopped.
+const PAUSE: Duration = Duration::from_millis(200);
 
 const UNIT: &str = "k3s.service";
 
@@ -32,6 +37,41 @@ impl Service {
             run(words).await?;
         }
         Ok(())
+    }
+
+    /// Starts it as it is. Does not wait until it is up.
+    pub(super) async fn start_again(&self) -> Result<(), String> {
+        // A unit that failed too often does not start otherwise. One that never failed has nothing to forget.
+        let _ = run(&["reset-failed", UNIT]).await;
+        run(&["start", "--no-block", UNIT]).await.map(drop)
+    }
+
+    /// The same for a program that was replaced: whoever may have started the old one meanwhile, it is the new one that runs.
+    pub(super) async fn restart(&self) -> Result<(), String> {
+        let _ = run(&["reset-failed", UNIT]).await;
+        run(&["restart", "--no-block", UNIT]).await.map(drop)
+    }
+
+    /// Has it ended?
+    pub(super) async fn has_ended(&self) -> Result<bool, String> {
+        let text = run(&["show", "--property=ActiveState,MainPID", UNIT]).await?;
+        let is = |line: &str| text.lines().any(|found| found == line);
+        Ok(is("MainPID=0") && (is("ActiveState=inactive") || is("ActiveState=failed")))
+    }
+
+    /// Stops it, and waits until it has ended. Pods go on.
+    pub(super) async fn stop(&self) -> Result<(), String> {
+        run(&["stop", "--no-block", UNIT]).await?;
+        let end = Instant::now() + STOPS;
+        loop {
+            if self.has_ended().await? {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                return Err(format!("{UNIT} has not ended after {} s", STOPS.as_secs()));
+            }
+            sleep(PAUSE).await;
+        }
     }
 }
 

@@ -202,14 +202,14 @@ pub struct Facts {
     pub here: Here,
 }
 
-fn text<T: std::fmt::Display, S: serde::Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {
+pub(super) fn text<T: std::fmt::Display, S: serde::Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {
     out.collect_str(value)
 }
 
-fn version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<K3sVersion, D::Error> {
+pub(super) fn version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<K3sVersion, D::Error> {
     SmolStr::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
-fn name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<NodeName, D::Error> {
+pub(super) fn name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<NodeName, D::Error> {
     SmolStr::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }

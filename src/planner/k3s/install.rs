@@ -255,7 +255,7 @@ fn joins(key: &str, file: &str) -> Noticed {
 }
 
 /// What keeps kwo from a k3s that it installed itself.
-fn unfit(facts: &Facts, installed: bool) -> Vec<Noticed> {
+pub(super) fn unfit(facts: &Facts, installed: bool) -> Vec<Noticed> {
     let here = &facts.here;
     let mut noticed = Vec::new();
     for file in &here.loose {
@@ -356,7 +356,7 @@ fn running(here: &Here, node: &NodeName, steps: &mut Vec<Step>) {
     steps.push(Step { id: format!("node:Ready/{node}"), what, detail });
 }
 
-fn of(Release { version, from, sha256, arch: _, images: _ }: &Release) -> String {
+pub(super) fn of(Release { version, from, sha256, arch: _, images: _ }: &Release) -> String {
     format!("{version} from {}, sha256:{sha256}", one_line(from))
 }
 
@@ -419,7 +419,7 @@ fn name(
 
 /// Why another version than the one that is there is not installed.
 fn other_version(runs: &K3sVersion, wanted: &K3sVersion) -> Option<Noticed> {
-    let hint = "`kwo node install` changes no version. To stay, write the version that is there; to upgrade, follow https://docs.k3s.io/upgrades/manual after `kwo node backup`";
+    let hint = "`kwo node install` changes no version. To stay, write the version that is there; to upgrade, run `kwo node upgrade`";
     match wanted.parts().cmp(&runs.parts()) {
         std::cmp::Ordering::Equal => None,
         std::cmp::Ordering::Greater => {

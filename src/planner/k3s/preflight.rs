@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::WRITTEN;
-use super::facts::{Arch, Facts};
+use super::facts::{Arch, Facts, Space};
 use crate::plain::{counted, one_line};
 use crate::units::size;
 
@@ -17,9 +16,9 @@ const LEAST_MEMORY: u64 = 512 << 20;
 /// With less there is no room for tenants. The kernel keeps some of what a machine is said to have.
 const GOOD_MEMORY: u64 = 1_800 << 20;
 /// The images and the database of an empty node.
-const LEAST_DATA: u64 = 2_048 << 20;
+pub(super) const LEAST_DATA: u64 = 2_048 << 20;
 /// The program, which is there twice for a moment.
-const LEAST_PROGRAM: u64 = 200 << 20;
+pub(super) const LEAST_PROGRAM: u64 = 200 << 20;
 /// Certificates are valid from the time at which they are made, so clocks may differ little.
 const MOST_SECONDS: i64 = 600;
 /// What k3s listens at, and cannot do without.
@@ -56,10 +55,20 @@ pub enum Check {
     Config,
     /// The k3s that is there.
     K3s,
+    /// From which version to which.
+    Version,
+    /// Where k3s keeps its objects.
+    Datastore,
+    /// The nodes of the cluster.
+    Nodes,
+    /// The backup, and the copy that leads back.
+    Backup,
+    /// What runs in the cluster.
+    Workloads,
 }
 
 /// Each by its name.
-const NAMES: [(Check, &str); 12] = [
+const NAMES: [(Check, &str); 17] = [
     (Check::Root, "root"),
     (Check::Arch, "arch"),
     (Check::Os, "os"),
@@ -72,13 +81,27 @@ const NAMES: [(Check, &str); 12] = [
     (Check::Runtime, "runtime"),
     (Check::Config, "config"),
     (Check::K3s, "k3s"),
+    (Check::Version, "version"),
+    (Check::Datastore, "datastore"),
+    (Check::Nodes, "nodes"),
+    (Check::Backup, "backup"),
+    (Check::Workloads, "workloads"),
 ];
 
+/// What a person may say does not count for an installation.
+pub const INSTALL_IGNORES: [Check; 7] =
+    [Check::Os, Check::Memory, Check::Disk, Check::Ports, Check::Cgroup, Check::Clock, Check::Runtime];
+
 impl Check {
-    /// May a person say that it does not count?
-    #[must_use]
-    pub fn can_be_ignored(self) -> bool {
-        !matches!(self, Check::Root | Check::Arch | Check::Name | Check::Config | Check::K3s)
+    /// The one of these that has this name.
+    ///
+    /// # Errors
+    /// When none has; it says which names there are.
+    pub fn named(text: &str, these: &[Check]) -> Result<Check, String> {
+        these.iter().find(|check| check.to_string() == text).copied().ok_or_else(|| {
+            let names: Vec<String> = these.iter().map(ToString::to_string).collect();
+            format!("expected one of: {}", names.join(", "))
+        })
     }
 }
 
@@ -86,17 +109,6 @@ impl fmt::Display for Check {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = NAMES.iter().find(|(check, _)| check == self);
         out.write_str(name.map_or("", |(_, name)| name))
-    }
-}
-
-impl FromStr for Check {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Check, String> {
-        let can = || NAMES.iter().filter(|(check, _)| check.can_be_ignored());
-        can().find(|(_, name)| *name == text).map(|(check, _)| *check).ok_or_else(|| {
-            let names: Vec<&str> = can().map(|(_, name)| *name).collect();
-            format!("expected one of: {}", names.join(", "))
-        })
     }
 }
 
@@ -142,7 +154,7 @@ pub(super) fn preflight(facts: &Facts, ignored: &BTreeSet<Check>) -> Vec<Noticed
     room(facts, &mut found);
     around(facts, &mut found);
     for noticed in &mut found {
-        if ignored.contains(&noticed.check) && noticed.check.can_be_ignored() {
+        if ignored.contains(&noticed.check) && INSTALL_IGNORES.contains(&noticed.check) {
             noticed.grade = Grade::Warning;
             noticed.hint = "`--ignore` says that it does not count".to_owned();
         }
@@ -204,15 +216,7 @@ fn room(facts: &Facts, found: &mut Vec<Noticed>) {
         )),
         _ => {}
     }
-    for (space, least) in [(&facts.data, LEAST_DATA), (&facts.programs, LEAST_PROGRAM)] {
-        if let Some(free) = space.free.filter(|free| *free < least) {
-            found.push(Noticed::stop(
-                Check::Disk,
-                format!("{} is free for {}; expected at least {}", size(free), space.folder, size(least)),
-                "free some space, or mount another disk there",
-            ));
-        }
-    }
+    found.extend(tight(&[(&facts.data, LEAST_DATA), (&facts.programs, LEAST_PROGRAM)]));
     // An image has no cgroups of its own.
     if facts.live {
         let missing = match &facts.cgroup {
@@ -231,6 +235,19 @@ fn room(facts: &Facts, found: &mut Vec<Noticed>) {
             ));
         }
     }
+}
+
+/// The folders that have too little room.
+pub(super) fn tight(wanted: &[(&Space, u64)]) -> Vec<Noticed> {
+    let lacks = wanted.iter().filter_map(|(space, least)| {
+        let free = space.free.filter(|free| free < least)?;
+        Some(Noticed::stop(
+            Check::Disk,
+            format!("{} is free for {}; expected at least {}", size(free), space.folder, size(*least)),
+            "free some space, or mount another disk there",
+        ))
+    });
+    lacks.collect()
 }
 
 /// What stands beside it.

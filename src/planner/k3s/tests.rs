@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::roster::K3sVersion;
 
-fn version(text: &str) -> K3sVersion {
+pub(super) fn version(text: &str) -> K3sVersion {
     text.parse().unwrap()
 }
 
-fn release(text: &str) -> Release {
+pub(super) fn release(text: &str) -> Release {
     Release {
         version: version(text),
         arch: Arch::Amd64,
@@ -20,7 +20,7 @@ fn release(text: &str) -> Release {
 }
 
 /// A machine that fits.
-fn facts() -> Facts {
+pub(super) fn facts() -> Facts {
     let space = |folder: &str| Space { folder: folder.into(), free: Some(1 << 40) };
     Facts {
         live: true,
@@ -57,7 +57,7 @@ fn stops(change: impl FnOnce(&mut Facts)) -> Vec<String> {
 }
 
 /// As it is after the first run.
-fn installed() -> Facts {
+pub(super) fn installed() -> Facts {
     let node: crate::roster::NodeName = "node-1".parse().unwrap();
     let record = Record {
         version: version("v1.37.1+k3s1"),

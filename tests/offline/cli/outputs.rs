@@ -16,7 +16,7 @@ use testkit::schemas::fits;
 use super::archive::{FILE as ARCHIVE, archive};
 
 /// Each command that prints JSON, with the schema of it; with an option where that makes another thing of it.
-const OUTPUTS: [(&str, &str); 31] = [
+const OUTPUTS: [(&str, &str); 32] = [
     ("access diff", "access-diff"),
     ("access graph", "access-graph"),
     ("access of", "access-of"),
@@ -37,6 +37,7 @@ const OUTPUTS: [(&str, &str); 31] = [
     ("node cleanup", "node-cleanup"),
     ("node install", "node-install"),
     ("node restore", "node-restore"),
+    ("node upgrade", "node-upgrade"),
     ("offboard", "offboard"),
     ("offboard --certificate", "offboard-certificate"),
     ("offboard --status", "offboard-record"),
@@ -250,7 +251,7 @@ target: {{directory: {folder}/synced}}\n"
 const BOB: &str = "offboard bob (1 namespace)";
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 50] = [
+const RUNS: [(&str, &[&str]); 51] = [
     ("access diff", &["access", "diff"]),
     ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
     ("access graph", &["access", "graph"]),
@@ -272,6 +273,7 @@ const RUNS: [(&str, &[&str]); 50] = [
     ("node backup", &["node", "backup", "--recipient", "RECIPIENT", "--root", "NODE", "--to", "backups"]),
     ("node cleanup", &["node", "cleanup", "--dry-run", "--root", "NODE"]),
     ("node install", &["node", "install", "roster.yaml", "--dry-run", "--root", "NODE"]),
+    ("node upgrade", &["node", "upgrade", "--rollback", "--dry-run", "--root", "NODE"]),
     ("node restore", &["node", "restore", "BACKUP", "--check", "--identity", "KEY"]),
     ("node restore", &["node", "restore", "BACKUP", "--to", "restored", "--identity", "KEY"]),
     ("offboard", &["offboard", "bob", "-f", "less.yaml", "--target", "dir:world"]),

@@ -137,7 +137,7 @@ fn one_place_knows_the_formats() {
 }
 
 /// What is waited for is looked for; the only pauses are between two tries, while another run holds the lock, until an edit has
-/// settled, until the end of a right has come to the authorizer, until a namespace, or what was cut, is gone, until a registry has read its users again, and until whoever puts back what kwo put right has had the time to.
+/// settled, until the end of a right has come to the authorizer, until a namespace, or what was cut, is gone, until k3s has ended, until what the API says is of now, until a registry has read its users again, and until whoever puts back what kwo put right has had the time to.
 #[test]
 fn nothing_waits_for_a_fixed_time() {
     let mut folders = vec![Path::new("src").to_owned()];
@@ -160,6 +160,8 @@ fn nothing_waits_for_a_fixed_time() {
         "src/hook/server.rs",
         "src/watcher.rs",
         "src/engine/k3s/ready.rs",
+        "src/engine/k3s/service.rs",
+        "src/engine/k3s/upgrade.rs",
         "src/engine/notify/letter.rs",
         "src/engine/offboard/destroy.rs",
         "src/engine/offboard/doors.rs",

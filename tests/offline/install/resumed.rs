@@ -54,7 +54,10 @@ fn two_runs_do_not_meet() {
     fs::create_dir_all(lock.parent().unwrap()).unwrap();
     let held = fs::File::create(&lock).unwrap();
     held.lock().unwrap();
-    world.install(&["--yes", "--version", VERSION]).expect(4).says("another `kwo node install` runs");
+    world
+        .install(&["--yes", "--version", VERSION])
+        .expect(4)
+        .says("another `kwo node install`, `upgrade` or `cleanup` runs");
     // A look alone waits for nobody.
     world.install(&["--dry-run", "--version", VERSION]).expect(0);
     held.unlock().unwrap();

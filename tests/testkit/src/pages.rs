@@ -14,7 +14,7 @@ pub const IN_A_CLUSTER: [&str; 9] = [
 ];
 
 /// The pages whose commands are not run as shown, what they need, and the tests that do the same.
-pub const NOT_AS_SHOWN: [(&str, &str); 23] = [
+pub const NOT_AS_SHOWN: [(&str, &str); 24] = [
     ("CONTRIBUTING.md", "the tests themselves"),
     ("README.md", "a build, and a person who answers; the first tutorial runs the same commands"),
     ("docs/how-to/argo-cd-and-flux.md", "Argo CD or Flux; tests/peers/inside/folder.rs"),
@@ -38,6 +38,7 @@ pub const NOT_AS_SHOWN: [(&str, &str); 23] = [
     ("docs/how-to/status.md", "a node and its logs; tests/live/status.rs"),
     ("docs/how-to/sync.md", "a machine with systemd; tests/systemd, tests/peers/sync"),
     ("docs/how-to/take-over-scripts.md", "a node that scripts kept; tests/peers/platform/takeover.rs"),
+    ("docs/how-to/upgrade-a-node.md", "a node of k3s; tests/systemd/upgrade.rs"),
     ("docs/how-to/vault.md", "OpenBao; tests/peers/vault"),
     ("docs/how-to/watch.md", "somebody who ends it; tests/offline/cli/watch.rs"),
     ("docs/tutorials/first-cluster.md", "a build; all other commands of it are run"),

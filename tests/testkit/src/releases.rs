@@ -87,16 +87,19 @@ impl Server {
     }
 }
 
-/// A program with the arguments, files and behaviour of k3s as far as kwo knows them. The API server of the tests, and a kubectl,
-/// have to be in `/stand-in`. As long as `/stand-in/hold` is there it does not come up.
+/// A program with the arguments, files and behaviour of k3s as far as kwo knows them: its objects are in SQLite behind kine, and
+/// it does not start on a database that a newer one wrote to. The API server of the tests, its kine and a kubectl have to be in
+/// `/stand-in`. As long as `/stand-in/hold` is there it does not come up, and with `/stand-in/hold-stop` it does not end. What plays
+/// a pod outlives it, and writes the time to `/stand-in/pod`.
 #[must_use]
 pub fn stand_in(version: &str) -> String {
     format!(
         r#"#!/bin/sh
 set -eu
+version='{version}'
 case ${{1-}} in
 --version)
-    echo 'k3s version {version} (abcdef12)'
+    echo "k3s version $version (abcdef12)"
     exit
     ;;
 server) ;;
@@ -105,22 +108,49 @@ esac
 data=/var/lib/rancher/k3s/server
 mkdir -p "$data/db" "$data/tls" "$data/cred" /etc/rancher/node
 [ -e "$data/token" ] || echo K10played::server:played >"$data/token"
-: >>"$data/db/state.db"
+for file in tls/server-ca.crt cred/passwd; do [ -e "$data/$file" ] || echo played >"$data/$file"; done
 echo played >/etc/rancher/node/password
 : >/stand-in/begun
 while [ -e /stand-in/hold ]; do sleep 0.1; done
+kill -0 "$(cat /stand-in/pod.pid 2>/dev/null)" 2>/dev/null || {{
+    setsid sh -c 'while :; do date +%s >/stand-in/pod; sleep 0.2; done' >/dev/null 2>&1 </dev/null &
+    echo $! >/stand-in/pod.pid
+}}
 kubeconfig=/etc/rancher/k3s/k3s.yaml
 rm -f /run/k3s.in /run/k3s.out
 mkfifo /run/k3s.in /run/k3s.out
 exec 3<>/run/k3s.in 4<>/run/k3s.out
-env -u NOTIFY_SOCKET /stand-in/kwo-test-apiserver --dir "$data/played" --kubeconfig "$kubeconfig" <&3 >&4 &
+env -u NOTIFY_SOCKET /stand-in/kwo-test-apiserver --datastore kine --dir "$data" --kubeconfig "$kubeconfig" <&3 >&4 &
+server=$!
+end() {{
+    : >/stand-in/ending
+    while [ -e /stand-in/hold-stop ]; do sleep 0.1; done
+    kill "$server"
+    wait "$server" || :
+    exit 0
+}}
+trap end TERM
 read -r said <&4
 case $said in ready*) ;; *) exit 1 ;; esac
 name=$(sed -n 's/^node-name: "\(.*\)"$/\1/p' /etc/rancher/k3s/config.yaml.d/00-kwo-install.yaml)
 kubectl() {{ /stand-in/kubectl --kubeconfig "$kubeconfig" "$@"; }}
+wrote=$(kubectl get configmap played -n kube-system -o 'jsonpath={{.data.version}}' 2>/dev/null || :)
+[ "$(printf '%s\n%s\n' "$wrote" "$version" | sort -V | tail -1)" = "$version" ] || {{
+    kill "$server"
+    exit 1
+}}
+create() {{ kubectl create "$@" --dry-run=client -o yaml | kubectl apply -f - ; }}
+create configmap played -n kube-system --from-literal="version=$version"
 kubectl get node "$name" >/dev/null 2>&1 ||
     printf '{{"apiVersion": "v1", "kind": "Node", "metadata": {{"name": "%s"}}}}' "$name" | kubectl create -f -
-kubectl patch node "$name" --subresource=status     -p '{{"status": {{"conditions": [{{"type": "Ready", "status": "True", "reason": "Played", "message": ""}}]}}}}'
+kubectl patch node "$name" --subresource=status     -p '{{"status": {{"nodeInfo": {{"kubeletVersion": "'"$version"'"}}, "conditions": [{{"type": "Ready", "status": "True", "reason": "Played", "message": ""}}]}}}}'
+kubectl apply -f - <<EOF
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {{name: "$name", namespace: kube-node-lease}}
+spec: {{holderIdentity: "$name", renewTime: "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)"}}
+EOF
+[ ! -e /stand-in/after ] || . /stand-in/after
 systemd-notify --ready
 wait
 "#

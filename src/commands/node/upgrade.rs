@@ -1,0 +1,110 @@
+//! `kwo node upgrade`: looks at the machine and its cluster, plans, asks, and takes k3s to another version, or back.
+
+use std::collections::BTreeSet;
+
+use kwo_engine::archive::Recipient;
+use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::k3s::{Event, Job, Machine, Sight, busy, find, rollback as go_back, upgrade as go_on};
+use kwo_planner::k3s::{Arch, Check, Upgrading, rollback, to_find, upgrade as plan};
+use kwo_planner::plain::one_line;
+
+use super::super::consent::confirm;
+use super::super::load::{Loaded, load};
+use super::super::print::{data, report, talk};
+use super::super::signals;
+use super::release::{place, wish};
+use crate::cli::NodeUpgrade;
+use crate::report::node_upgrade::Upgrades;
+
+pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
+    if !args.output.is_text() && !args.dry_run {
+        return Err(Failure::usage("`-o` prints what would be done, and the run itself prints text")
+            .hint("add `--dry-run`, or leave `-o` out"));
+    }
+    let loaded = args.roster.roster.as_deref().filter(|_| !args.rollback).map(load).transpose()?;
+    let machine = Machine::new(&args.root)?;
+    // A look alone writes nothing, and waits for nobody.
+    let _alone = if args.dry_run { None } else { Some(busy(&args.root)?) };
+    let facts = machine.look().await?;
+    let sight = Sight::look(&machine, &facts, args.rollback).await?;
+    let recipients: Vec<Recipient> = args.recipient.iter().flatten().cloned().collect();
+    let seen = sight.seen(!recipients.is_empty());
+    let place = place(&args.release);
+    let (release, planned) = if args.rollback {
+        (None, rollback(&facts, &seen))
+    } else {
+        let wish = wish(&args.release, loaded.as_ref());
+        let wanted =
+            to_find(&facts.here, sight.noted.as_ref(), &wish).filter(|_| facts.here.program.is_some());
+        let release = match (wanted, Arch::of(&facts.machine)) {
+            (Some(wanted), Some(arch)) => Some(find(&wanted, &place, arch).await?.0),
+            _ => None,
+        };
+        let ignored: BTreeSet<_> = args.ignore.iter().copied().collect();
+        let planned = plan(&facts, &seen, &wish, release.as_ref(), &ignored);
+        (release, planned)
+    };
+    report(&Upgrades::new(&planned, args.rollback), args.output)?;
+    if !planned.can_be_done() {
+        return Ok(Exit::Held);
+    }
+    if args.dry_run || planned.steps.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let (from, to) = (version(planned.from.as_ref()), version(planned.to.as_ref()));
+    if !args.yes {
+        let question = match args.rollback {
+            true => {
+                let since = sight.noted.as_ref().map_or("then", |noted| &noted.begun);
+                let since = one_line(since);
+                format!("Take k3s back to {to}? What was written to the cluster since {since} is lost.")
+            }
+            false => format!("Upgrade k3s {from} to {to}? Its API is away for about a minute."),
+        };
+        confirm(&question, "pass --yes to go on without being asked").await?;
+    }
+    let stop = signals::on_signal()?;
+    let job = Job {
+        machine: &machine,
+        facts: &facts,
+        plan: &planned,
+        sight: &sight,
+        release: release.as_ref(),
+        place: &place,
+        backup: (&recipients, &args.to, args.keep.map(usize::from)),
+        patience: args.ready_timeout,
+        settle: args.settle,
+        ignores_workloads: args.ignore.contains(&Check::Workloads),
+        stop: &stop,
+    };
+    let told = |event: Event<'_>| match event {
+        Event::Begins(what) => talk(&format!("{what}\n")),
+        Event::Done(step) => data(&format!("done  {}\n", one_line(&step.id))),
+    };
+    match args.rollback {
+        true => go_back(&job, told).await?,
+        false => go_on(&job, told).await?,
+    }
+    talk(&ended(&planned, loaded.as_ref(), args.rollback));
+    Ok(Exit::Done)
+}
+
+/// What to know when it is done.
+fn ended(planned: &Upgrading, loaded: Option<&Loaded>, rollback: bool) -> String {
+    let to = version(planned.to.as_ref());
+    let said = loaded.and_then(|loaded| loaded.roster.cluster().k3s.as_ref()?.version.as_ref());
+    let mut text = format!("k3s is {to}\n");
+    if said.is_some_and(|said| Some(&said.value) != planned.to.as_ref()) {
+        text += &format!("next: write `version: {to}` in `cluster.k3s` of the roster\n");
+    }
+    if rollback {
+        text += "next: write that version in `cluster.k3s` of the roster, where it names another one\n";
+    } else {
+        text += "`kwo node upgrade --rollback` goes back, until the next upgrade; what is written meanwhile goes then\n";
+    }
+    text
+}
+
+fn version(version: Option<&kwo_planner::roster::K3sVersion>) -> String {
+    version.map_or_else(|| "of unknown version".to_owned(), ToString::to_string)
+}

@@ -1,0 +1,234 @@
+//! A node goes over one minor version and keeps every object, and what plays a pod runs all the while. A version that is not well is
+//! taken back with the objects of before, and a run that is killed at any point is gone on with. A stand-in plays k3s.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use testkit::apiserver;
+use testkit::releases::{Server, stand_in};
+
+use crate::machine::Machine;
+
+const FIRST: &str = "v1.37.1+k3s1";
+const SECOND: &str = "v1.38.0+k3s1";
+const THIRD: &str = "v1.39.2+k3s1";
+
+const KEPT: &str = "var/lib/kwo/node/upgrade";
+const DATABASES: &str = "var/lib/rancher/k3s/server/db";
+
+/// A node with k3s, a roster's tenants, and a workload.
+struct Node {
+    machine: Machine,
+    server: Server,
+    mirror: String,
+    recipient: String,
+}
+
+impl Node {
+    fn new(programs: &Path) -> Option<Node> {
+        let machine = Machine::boot()?;
+        machine.k3s_parts(programs);
+        machine.put("roster.yaml", "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {}, bob: {}}\n");
+        let authority = rcgen::generate_simple_self_signed(["ca.example.com".to_owned()]).unwrap();
+        machine.put("etc/ssl/certs/ca-certificates.crt", &authority.cert.pem());
+        let server = Server::default();
+        let mirror = format!("--mirror=http://{}", server.start());
+        for version in [FIRST, SECOND, THIRD] {
+            server.release(version, &stand_in(version));
+        }
+        let ignore = "--ignore=cgroup,memory,disk,ports,runtime";
+        let version = format!("--version={FIRST}");
+        machine.ok(&["/kwo", "node", "install", "/roster.yaml", "--yes", &mirror, &version, ignore]);
+        let made = machine.ok(&["/kwo", "secrets", "keygen", "/key"]);
+        let recipient = made.lines().find(|line| line.starts_with("age1")).unwrap().to_owned();
+        Some(Node { machine, server, mirror, recipient })
+    }
+
+    /// The words of an upgrade to this version.
+    fn words(&self, version: &str) -> Vec<String> {
+        let more = [
+            &self.mirror,
+            &format!("--version={version}"),
+            &format!("--recipient={}", self.recipient),
+            "--settle=1s",
+            "--ready-timeout=90s",
+            "--ignore=disk",
+        ];
+        ["/kwo", "node", "upgrade", "--yes"].iter().chain(&more).map(|word| (*word).to_owned()).collect()
+    }
+
+    fn run(&self, words: &[String]) -> (Option<i32>, String) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let output = self.machine.run(&words);
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn rollback(&self) -> (Option<i32>, String) {
+        let words = ["/kwo", "node", "upgrade", "--rollback", "--yes", "--settle=1s", "--ready-timeout=90s"];
+        self.run(&words.map(str::to_owned))
+    }
+
+    fn kubectl(&self, args: &[&str]) -> String {
+        let first = ["/stand-in/kubectl", "--kubeconfig=/etc/rancher/k3s/k3s.yaml"];
+        self.machine.ok(&[&first, args].concat())
+    }
+
+    /// All objects that kwo or the test made.
+    fn objects(&self) -> BTreeSet<String> {
+        let kinds = "namespaces,deployments,configmaps,secrets,roles,rolebindings,resourcequotas,networkpolicies,serviceaccounts";
+        let format = "jsonpath={range .items[*]}{.kind} {.metadata.namespace} {.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+        self.kubectl(&["get", kinds, "-A", "-o", format]).lines().map(str::to_owned).collect()
+    }
+
+    /// The newest revision of the API.
+    fn revision(&self) -> u64 {
+        self.kubectl(&["get", "--raw", "/api/v1/namespaces?limit=1"])
+            .split_once("\"resourceVersion\":\"")
+            .and_then(|(_, rest)| rest.split('"').next()?.parse().ok())
+            .unwrap()
+    }
+
+    /// Kills a run when this file has come. A run that ends before says why.
+    fn killed_at(&self, words: &[String], sign: &str) {
+        let script = format!(
+            "{} >/said 2>&1 & pid=$!\n\
+             until [ -e {sign} ]; do kill -0 $pid 2>/dev/null || {{ cat /said; exit 1; }}; sleep 0.05; done\n\
+             kill -KILL $pid; ! wait $pid",
+            words.join(" ")
+        );
+        self.machine.ok(&["sh", "-c", &script]);
+    }
+
+    /// The pod has never ended, and it is at work now.
+    fn pod_runs(&self, since: &str) {
+        assert_eq!(self.machine.text("stand-in/pod.pid"), since);
+        fs::remove_file(self.machine.path("stand-in/pod")).unwrap();
+        self.machine.until("the pod is at work", || self.machine.path("stand-in/pod").exists().then_some(()));
+    }
+
+    fn backups(&self) -> usize {
+        let folder = self.machine.path("var/lib/kwo/backups");
+        let names = fs::read_dir(folder)
+            .map_or(Vec::new(), |found| found.flatten().map(|one| one.file_name()).collect());
+        names.iter().filter(|name| name.to_string_lossy().ends_with(".tar.zst.age")).count()
+    }
+}
+
+#[test]
+fn a_node_goes_over_a_minor_version_and_a_bad_one_goes_back() {
+    let Some(programs) = apiserver::programs() else { return };
+    let Some(node) = Node::new(&programs) else { return };
+    let machine = &node.machine;
+    node.kubectl(&["create", "deployment", "web", "--image=web", "-n", "alice"]);
+    let ready = "{\"status\": {\"replicas\": 1, \"readyReplicas\": 1}}";
+    node.kubectl(&["patch", "deployment", "web", "-n", "alice", "--subresource=status", "-p", ready]);
+    let (before, pod) = (node.objects(), machine.text("stand-in/pod.pid"));
+    assert!(before.iter().any(|line| line.starts_with("Namespace  bob")), "{before:#?}");
+
+    // What cannot be is said, and nothing is changed.
+    let pid = machine.shows("k3s", "MainPID");
+    let (code, said) = node.run(&node.words(THIRD));
+    assert!(
+        code == Some(5) && said.contains("go to the next one first: `kwo node upgrade --channel v1.38`"),
+        "{said}"
+    );
+    node.server.release("v1.36.0+k3s1", &stand_in("v1.36.0+k3s1"));
+    let (code, said) = node.run(&node.words("v1.36.0+k3s1"));
+    assert!(code == Some(5) && said.contains("is older than v1.37.1+k3s1"), "{said}");
+    let (code, said) = node.rollback();
+    assert!(code == Some(5) && said.contains("kwo has noted no upgrade"), "{said}");
+    let mut nobody = node.words(SECOND);
+    nobody.retain(|word| !word.starts_with("--recipient"));
+    let (code, said) = node.run(&nobody);
+    assert!(code == Some(5) && said.contains("nobody is named who can open the backup"), "{said}");
+    node.server.release(SECOND, &stand_in(THIRD));
+    let (code, said) = node.run(&node.words(SECOND));
+    assert!(
+        code == Some(1) && said.contains("is another k3s") && said.contains("nothing was changed"),
+        "{said}"
+    );
+    node.server.release(SECOND, &stand_in(SECOND));
+    assert_eq!((machine.shows("k3s", "MainPID"), node.backups()), (pid, 0));
+    assert!(!machine.path(KEPT).exists());
+
+    // It is killed while k3s ends. The node is down until somebody goes on, and the next run does.
+    machine.put("stand-in/hold-stop", "");
+    node.killed_at(&node.words(SECOND), "/stand-in/ending");
+    assert_eq!(node.backups(), 1);
+    // Another version is not begun on top of it.
+    let (code, said) = node.run(&node.words(FIRST));
+    assert!(code == Some(5) && said.contains("an upgrade to v1.38.0+k3s1 has begun"), "{said}");
+    fs::remove_file(machine.path("stand-in/hold-stop")).unwrap();
+    // It is killed while the new one comes up.
+    machine.put("stand-in/hold", "");
+    fs::remove_file(machine.path("stand-in/begun")).unwrap();
+    node.killed_at(&node.words(SECOND), "/stand-in/begun");
+    assert!(machine.text("usr.local/bin/k3s").contains("version='v1.38.0+k3s1'"));
+    fs::remove_file(machine.path("stand-in/hold")).unwrap();
+    let asked = node.server.asked.lock().unwrap().len();
+    let (code, said) = node.run(&node.words(SECOND));
+    assert!(code == Some(0) && said.contains("Go on upgrading k3s v1.37.1+k3s1 to v1.38.0+k3s1"), "{said}");
+    assert_eq!((node.backups(), node.server.asked.lock().unwrap().len()), (1, asked));
+    assert!(node.kubectl(&["get", "node", "node"]).contains(SECOND));
+    assert!(machine.text("var/lib/kwo/node/k3s.json").contains(SECOND));
+    let now = node.objects();
+    assert_eq!(before.difference(&now).collect::<Vec<_>>(), Vec::<&String>::new());
+    node.pod_runs(&pod);
+    let (code, said) = node.run(&node.words(SECOND));
+    assert!(code == Some(0) && said.contains("k3s is v1.38.0+k3s1 already"), "{said}");
+    machine.ok(&["/kwo", "plan", "/roster.yaml", "--kubeconfig=/etc/rancher/k3s/k3s.yaml"]);
+
+    // The next one leaves a workload without its pod. kwo says so and the way back.
+    let fewer = ready.replace("\"readyReplicas\": 1", "\"readyReplicas\": 0");
+    let after = format!(
+        "[ $version != {THIRD} ] || {{ kubectl create namespace written-since; \
+         kubectl patch deployment web -n alice --subresource=status -p '{fewer}'; }}"
+    );
+    machine.put("stand-in/after", &after);
+    let mut soon = node.words(THIRD);
+    soon.retain(|word| !word.starts_with("--ready-timeout"));
+    soon.push("--ready-timeout=25s".to_owned());
+    let (code, said) = node.run(&soon);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Deployment/alice/web has 0 ready pods, and had 1"), "{said}");
+    assert!(
+        said.contains("to go back to v1.38.0+k3s1") && said.contains("`kwo node upgrade --rollback`"),
+        "{said}"
+    );
+
+    // What watches remembers what it saw last, and must not wait for that to come again.
+    let seen = node.revision();
+
+    // The way back is killed while k3s ends, and before the old one is up.
+    machine.put("stand-in/hold-stop", "");
+    fs::remove_file(machine.path("stand-in/ending")).unwrap();
+    let back: Vec<String> = ["/kwo", "node", "upgrade", "--rollback", "--yes"].map(str::to_owned).to_vec();
+    node.killed_at(&back, "/stand-in/ending");
+    // Nothing was put back yet, so nothing is noted.
+    assert!(machine.text(&format!("{KEPT}/upgrade.json")).contains("\"back\": false"));
+    fs::remove_file(machine.path("stand-in/hold-stop")).unwrap();
+    machine.put("stand-in/hold", "");
+    fs::remove_file(machine.path("stand-in/begun")).unwrap();
+    node.killed_at(&back, "/stand-in/begun");
+    let (code, said) = node.run(&node.words(THIRD));
+    assert!(code == Some(5) && said.contains("kwo was going back"), "{said}");
+    fs::remove_file(machine.path("stand-in/hold")).unwrap();
+    let (code, said) = node.rollback();
+    assert_eq!(code, Some(0), "{said}");
+    // The older one does not start on a database of the newer one: this is the one of before.
+    assert!(node.kubectl(&["get", "node", "node"]).contains(SECOND));
+    assert_eq!(node.objects(), now);
+    assert!(node.revision() > seen);
+    node.pod_runs(&pod);
+    let aside = format!("state.db.after-{THIRD}");
+    let kept: Vec<String> = fs::read_dir(machine.path(DATABASES))
+        .unwrap()
+        .map(|one| one.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(&aside))
+        .collect();
+    assert!(!kept.is_empty(), "the newer database is gone");
+    let (code, said) = node.rollback();
+    assert!(code == Some(5) && said.contains("has gone back to v1.38.0+k3s1 already"), "{said}");
+}
