@@ -125,7 +125,7 @@ pub struct NodeUpgrade {
     /// Do not ask.
     #[arg(short, long, env = "KWO_YES", value_parser = switch)]
     pub yes: bool,
-    /// How long the node and its workloads may take until they are as before.
+    /// How long the node may take to be ready.
     #[arg(long, default_value = "10m", env = "KWO_READY_TIMEOUT", value_name = "TIME", value_parser = duration)]
     pub ready_timeout: Duration,
     /// How long kwo waits before it compares the workloads: what the API says first is of before.

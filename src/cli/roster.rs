@@ -51,7 +51,7 @@ pub(super) const FOR_AN_UPGRADE: usize = 2;
 /// What it is for a node.
 const INSTALLS: &str = "The roster. It says which k3s, the name of the node and the hosts of the API, and kwo applies it once the \
     node is ready. Default: none, and kwo applies nothing";
-const UPGRADES: &str = "The roster, which says which k3s. kwo does not apply it. Default: none";
+const UPGRADES: &str = "The roster. It says which k3s, and kwo does not apply it. Default: none";
 
 /// The way that kubectl has.
 #[derive(Args)]

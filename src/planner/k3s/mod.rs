@@ -11,8 +11,6 @@ mod rollback;
 mod tests;
 mod texts;
 mod upgrade;
-#[cfg(test)]
-mod upgrade_tests;
 
 pub use before::{Cluster, Database, Named, NodeSaid, Seen, Upgrade, Workload, worse};
 pub use facts::{Arch, Facts, Found, Here, Program, Record, Space, Unit};

@@ -329,7 +329,7 @@ fn gates(facts: &Facts, seen: &Seen<'_>, from: &K3sVersion, to: &K3sVersion, not
         )),
         Ok(Database { idle: Some(idle), .. }) if facts.here.active && idle > MOST_IDLE => noticed.push(stop(
             format!("k3s runs, and nobody has written to the database that kwo found for {}", counted(idle / 60, "minute", "minutes")),
-            "k3s may keep its objects elsewhere: `systemctl cat k3s` shows what it is told",
+            "k3s may keep its objects elsewhere: `systemctl cat k3s` shows the options",
         )),
         Ok(_) => {}
     }

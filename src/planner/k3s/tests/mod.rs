@@ -1,15 +1,17 @@
 //! The plan of an installation, from facts that no machine has to have.
 
+mod upgrade;
+
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::roster::K3sVersion;
 
-pub(super) fn version(text: &str) -> K3sVersion {
+fn version(text: &str) -> K3sVersion {
     text.parse().unwrap()
 }
 
-pub(super) fn release(text: &str) -> Release {
+fn release(text: &str) -> Release {
     Release {
         version: version(text),
         arch: Arch::Amd64,
@@ -20,7 +22,7 @@ pub(super) fn release(text: &str) -> Release {
 }
 
 /// A machine that fits.
-pub(super) fn facts() -> Facts {
+fn facts() -> Facts {
     let space = |folder: &str| Space { folder: folder.into(), free: Some(1 << 40) };
     Facts {
         live: true,
@@ -57,7 +59,7 @@ fn stops(change: impl FnOnce(&mut Facts)) -> Vec<String> {
 }
 
 /// As it is after the first run.
-pub(super) fn installed() -> Facts {
+fn installed() -> Facts {
     let node: crate::roster::NodeName = "node-1".parse().unwrap();
     let record = Record {
         version: version("v1.37.1+k3s1"),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::tests::{facts, installed, release, version};
-use super::*;
+use super::super::*;
+use super::{facts, installed, release, version};
 use crate::roster::{K3sVersion, NodeName};
 
 const OLD: &str = "v1.37.1+k3s1";
