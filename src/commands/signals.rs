@@ -35,8 +35,8 @@ struct Ends {
 }
 
 impl Ends {
-    /// Waits for one of them.
-    async fn recv(&mut self) {
+    /// Waits for one of them. Says whether a person may have sent it: a terminal that goes away may say so twice.
+    async fn recv(&mut self) -> bool {
         let Ends { interrupt, terminate, hangup } = self;
         let gone = async {
             match hangup {
@@ -45,16 +45,16 @@ impl Ends {
             }
         };
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = gone => {}
+            _ = interrupt.recv() => true,
+            _ = terminate.recv() => true,
+            () = gone => false,
         }
     }
 }
 
 /// Waits for a signal, for what only reads and can end at any moment.
 pub(crate) async fn asked() -> Result<(), Failure> {
-    listen()?.recv().await;
+    let _ = listen()?.recv().await;
     Ok(())
 }
 
@@ -75,11 +75,14 @@ pub(crate) fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
     let (told, stop) = watch::channel(false);
     tokio::spawn(async move {
         loop {
-            ends.recv().await;
+            let by_somebody = ends.recv().await;
             // Whoever is asked knows that nothing has begun. Once it is told, the question is gone.
             let asking = ASKING.load(Ordering::Relaxed);
             if told.send_replace(true) {
-                std::process::exit(130);
+                if by_somebody {
+                    std::process::exit(130);
+                }
+                continue;
             }
             if !asking {
                 talk("\nkwo ends when its current writes are done; press Ctrl-C again to end now\n");

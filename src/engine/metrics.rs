@@ -16,7 +16,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::backup::newest;
+use crate::backup::{Machine, newest};
 use crate::failure::Failure;
 use crate::history::{Entry, Outcome, ProblemKind, Retained};
 use crate::issued::{Issued, State};
@@ -122,7 +122,8 @@ fn text(
 /// When the newest backup in this folder was made. A folder that is not there has none; of one that cannot be read, no number
 /// is right.
 fn backed_up(folder: &Path) -> Option<f64> {
-    match newest(folder, Timestamp::now()) {
+    let node = Machine { root: "/".into(), data_dir: None }.node();
+    match newest(folder, node.as_deref(), Timestamp::now()) {
         Ok(found) => Some(found.made.map_or(0.0, seconds)),
         Err(error) if error.kind() == ErrorKind::NotFound => Some(0.0),
         Err(_) => None,

@@ -42,6 +42,8 @@ pub struct Stored {
     pub pinned: bool,
     /// A container has it, also one that has ended.
     pub used: bool,
+    /// It came from no registry: somebody loaded it.
+    pub by_hand: bool,
 }
 
 /// What was seen on a node.
@@ -221,11 +223,12 @@ fn goes(one: &Unpacked) -> String {
 }
 
 fn of_image(image: &Stored, may_write: bool) -> Item {
-    let Stored { id, names, bytes, pinned, used } = image;
+    let Stored { id, names, bytes, pinned, used, by_hand } = image;
     let (fate, why) = match (pinned, used) {
         _ if !may_write => (Fate::Keep, "kwo cannot see whether a container has it"),
         (true, _) => (Fate::Keep, "each pod needs it, or the container runtime keeps it in any case"),
         (_, true) => (Fate::Keep, "a container has it"),
+        _ if *by_hand => (Fate::Keep, "somebody loaded it by hand, and no registry may have it"),
         (false, false) => (Fate::Remove, "no container has it"),
     };
     let names = names.iter().map(ToString::to_string).collect();

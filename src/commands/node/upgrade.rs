@@ -34,8 +34,7 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
         (None, rollback(&facts, &seen))
     } else {
         let wish = wish(&args.release, loaded.as_ref());
-        let wanted =
-            to_find(&facts.here, sight.noted.as_ref(), &wish).filter(|_| facts.here.program.is_some());
+        let wanted = to_find(&facts.here, &seen, &wish).filter(|_| facts.here.program.is_some());
         let release = match (wanted, Arch::of(&facts.machine)) {
             (Some(wanted), Some(arch)) => Some(find(&wanted, &place, arch).await?.0),
             _ => None,
@@ -54,6 +53,9 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
     let (from, to) = (version(planned.from.as_ref()), version(planned.to.as_ref()));
     if !args.yes {
         let question = match args.rollback {
+            true if planned.steps.iter().all(|step| step.id != "node:Database/k3s") => {
+                format!("Start k3s {to}? Nothing was replaced, so nothing is put back.")
+            }
             true => {
                 let since = sight.noted.as_ref().map_or("then", |noted| &noted.begun);
                 let since = one_line(since);

@@ -17,7 +17,7 @@ use super::kine::{Facts, hold};
 use super::limits;
 use super::place::Machine;
 use crate::archive::hex;
-use crate::providers::{replace, settle};
+use crate::providers::{named_temporary, replace, settle, sweep};
 use crate::regular;
 
 /// How often a newer database may be put aside.
@@ -26,7 +26,8 @@ const MOST_ASIDE: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How far the revisions go on after the newest one that somebody has seen, and where nobody knows which one that is.
 const MARGIN: i64 = 1000;
-const UNKNOWN: i64 = 1_000_000_000;
+/// kine ends old revisions in steps of a thousand, so there are not too many.
+const UNKNOWN: i64 = 10_000_000;
 /// What SQLite has beside a database.
 const LOG: &str = "-wal";
 const INDEX: &str = "-shm";
@@ -118,33 +119,36 @@ pub fn put_back(copy: &Path, database: &Path, end: &str) -> Result<PathBuf, Back
     }
     // All that needs room is written before anything is taken away.
     let folder = database.parent().unwrap_or(Path::new("/"));
-    let mut made = tempfile::Builder::new().prefix(".state.db-").tempfile_in(folder).map_err(cannot)?;
+    sweep(folder);
+    let mut made = named_temporary(folder).map_err(cannot)?;
     let mut from = regular::open(copy).map_err(cannot)?;
     io::copy(&mut from, made.as_file_mut()).map_err(cannot)?;
-    let newest = revision(database).unwrap_or(facts.revision.saturating_add(UNKNOWN));
-    let after = newest.max(facts.revision).saturating_add(MARGIN);
-    skip(made.path(), after).map_err(|error| cannot(io::Error::other(error.to_string())))?;
     made.as_file().set_permissions(fs::Permissions::from_mode(old.mode() & 0o777)).map_err(cannot)?;
-    made.as_file().sync_all().map_err(cannot)?;
     let aside = aside(database, end).map_err(cannot)?;
     let log = beside(&aside, LOG);
-    // SQLite may end a log that it cannot read, so there is a copy of it before SQLite sees it.
-    let folded = kept_log(&beside(database, LOG), &log).map_err(cannot).and_then(|()| match fold(database) {
-        Ok(()) => {
-            // All that was in the log is in the database now.
-            let _ = fs::remove_file(&log);
-            Ok(())
+    let other = |error: rusqlite::Error| io::Error::other(error.to_string());
+    let ready = || -> io::Result<()> {
+        // SQLite may end a log that it cannot read, so there is a copy of it before SQLite sees it.
+        kept_log(&beside(database, LOG), &log)?;
+        let newest = revision(database).unwrap_or(facts.revision.saturating_add(UNKNOWN));
+        skip(made.path(), newest.max(facts.revision).saturating_add(MARGIN)).map_err(other)?;
+        made.as_file().sync_all()?;
+        match fold(database) {
+            Ok(()) => {
+                // All that was in the log is in the database now.
+                let _ = fs::remove_file(&log);
+            }
+            Err(error) if is_broken(&error) => {}
+            Err(error) => return Err(other(error)),
         }
-        Err(error) if is_broken(&error) => Ok(()),
-        Err(error) => Err(cannot(io::Error::other(error.to_string()))),
-    });
-    if let Err(error) = folded {
-        // Somebody has it open, or the disk is full: it is left as it is, and no half copy stays.
+        settle(&aside)
+    };
+    if let Err(error) = ready() {
+        // Somebody has it open, or the disk is full: it is left as it is. A second name for it would be taken for a copy.
         let _ = fs::remove_file(&log);
         let _ = fs::remove_file(&aside);
-        return Err(error);
+        return Err(cannot(error));
     }
-    settle(&aside).map_err(cannot)?;
     // Where the log of the newer database stays, SQLite would read it into the older one.
     for rest in [LOG, INDEX] {
         match fs::remove_file(beside(database, rest)) {
@@ -153,7 +157,8 @@ pub fn put_back(copy: &Path, database: &Path, end: &str) -> Result<PathBuf, Back
         }
     }
     made.persist(database).map_err(|error| cannot(error.error))?;
-    settle(database).map_err(cannot)?;
+    // It is in its place. Whether a power cut would take it away again, the next start shows: both are whole.
+    let _ = settle(database);
     Ok(aside)
 }
 

@@ -43,18 +43,20 @@ pub struct Newest {
     pub ahead: Option<Timestamp>,
 }
 
-/// When the newest whole backup in a folder was made, of whichever node, by the names alone.
+/// When the newest whole backup in a folder was made, by the names alone: of this node, or of whichever where none is named.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn newest(folder: &Path, now: Timestamp) -> io::Result<Newest> {
+pub fn newest(folder: &Path, node: Option<&str>, now: Timestamp) -> io::Result<Newest> {
     let latest = now.saturating_add(AHEAD_OF_NOW).unwrap_or(now);
     let mut newest = Newest::default();
     for entry in fs::read_dir(folder)?.take(MOST) {
         let entry = entry?;
         let name = entry.file_name().into_string().unwrap_or_default();
         let made = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
-        let made = made.and_then(|rest| rest.rsplit_once('-')).and_then(|(_, time)| timed(time));
+        let made = made.and_then(|rest| rest.rsplit_once('-'));
+        let made =
+            made.filter(|(of, _)| node.is_none_or(|node| node == *of)).and_then(|(_, time)| timed(time));
         // A copy that was never finished has nothing in it.
         let best = if made > Some(latest) { &mut newest.ahead } else { &mut newest.made };
         if made > *best && entry.metadata()?.is_file() && entry.metadata()?.len() > 0 {

@@ -68,6 +68,12 @@ impl Machine {
         Ok(self.said()?.joins())
     }
 
+    /// The name of the node in the names of its backups; nothing where kwo can back up no server here.
+    #[must_use]
+    pub fn node(&self) -> Option<String> {
+        self.server().ok().map(|server| server.node)
+    }
+
     /// The server on it.
     pub(super) fn server(&self) -> Result<Server, BackupError> {
         let said = self.said()?;

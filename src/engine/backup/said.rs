@@ -159,6 +159,8 @@ fn said<'w>(words: &'w [String], word: &Word) -> Option<&'w str> {
     let mut server = false;
     let mut rest = words.iter();
     while let Some(next) = rest.next() {
+        // Another directive of the unit is another command.
+        server &= !(next.starts_with("Exec") && next.contains('='));
         server |= next == "server";
         let split = next.split_once('=');
         if let Some((name, value)) = split.filter(|(name, _)| {

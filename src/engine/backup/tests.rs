@@ -329,8 +329,8 @@ fn the_newest_backup_is_known_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let now: jiff::Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
-    let found = || newest(folder.path(), now).unwrap().made.map(|time| time.to_string());
-    assert!(newest(&folder.path().join("none"), now).is_err());
+    let found = || newest(folder.path(), None, now).unwrap().made.map(|time| time.to_string());
+    assert!(newest(&folder.path().join("none"), None, now).is_err());
     put("kwo-node-n-20300101T000000Z.tar.zst.age", "");
     put("kwo-node-n-20300101T000000Z.tar.zst", "x");
     put(".kwo-node-n:abc.part", "x");
@@ -342,11 +342,11 @@ fn the_newest_backup_is_known_by_its_name() {
     // One that lacks something counts for nothing.
     put("kwo-node-a-20261130T110000Z-lacking.tar.zst.age", "x");
     assert_eq!(found().as_deref(), Some("2026-11-30T02:00:00Z"));
-    assert_eq!(newest(folder.path(), now).unwrap().ahead, None);
+    assert_eq!(newest(folder.path(), None, now).unwrap().ahead, None);
     // Neither does one of a clock that was wrong. Some hours are no such clock.
     put("kwo-node-a-20261202T020000Z.tar.zst.age", "x");
     assert_eq!(found().as_deref(), Some("2026-11-30T02:00:00Z"));
-    let ahead = newest(folder.path(), now).unwrap().ahead.map(|time| time.to_string());
+    let ahead = newest(folder.path(), None, now).unwrap().ahead.map(|time| time.to_string());
     assert_eq!(ahead.as_deref(), Some("2026-12-02T02:00:00Z"));
     put("kwo-node-a-20261130T140000Z.tar.zst.age", "x");
     assert_eq!(found().as_deref(), Some("2026-11-30T14:00:00Z"));

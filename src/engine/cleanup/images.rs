@@ -18,6 +18,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::unpacked::Data;
+use crate::regular;
 
 /// How long the runtime may take to answer.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -29,6 +30,8 @@ const LONGEST: u64 = 16 << 20;
 pub struct Runtime {
     program: PathBuf,
     config: PathBuf,
+    /// The image of the sandbox that each pod begins with, where the runtime was told one.
+    sandbox: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +113,19 @@ impl Runtime {
             return Err("k3s has not started here yet".to_owned());
         }
         match others_may_change(&program) {
-            Ok(false) => Ok(Runtime { program, config }),
+            Ok(false) => {
+                let told = data.data.join("agent/etc/containerd/config.toml");
+                let sandbox = match regular::text(&told) {
+                    Ok(text) => sandbox(&text),
+                    Err(error) => {
+                        let told = one_line(&told.to_string_lossy()).into_owned();
+                        return Err(format!(
+                            "kwo cannot read {told}, which says what each pod needs: {error}"
+                        ));
+                    }
+                };
+                Ok(Runtime { program, config, sandbox })
+            }
             Ok(true) => Err(format!("somebody else than root may change {}", program.display())),
             Err(error) => Err(format!("kwo cannot look at {}: {error}", program.display())),
         }
@@ -121,9 +136,13 @@ impl Runtime {
     /// # Errors
     /// When the runtime does not say, or not all of it is understood.
     pub async fn images(&self) -> Result<Vec<Stored>, String> {
+        // An image that came after the containers were listed may have one that nobody sees. So only what was there before counts.
+        let before: Images = self.asks(&["images", "--output", "json"]).await?;
         let containers: Containers = self.asks(&["ps", "--all", "--output", "json"]).await?;
         let images: Images = self.asks(&["images", "--output", "json"]).await?;
-        judged(&images.images, &containers.containers)
+        let before: BTreeSet<SmolStr> = before.images.into_iter().map(|image| image.id).collect();
+        let judged = judged(&images.images, &containers.containers, self.sandbox.as_deref())?;
+        Ok(judged.into_iter().filter(|image| before.contains(&image.id)).collect())
     }
 
     /// Removes an image.
@@ -189,8 +208,19 @@ async fn read(from: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> 
     Ok(text)
 }
 
+/// The image of the sandbox in the configuration of containerd: version 2 calls it `sandbox_image`, version 3 `sandbox`.
+fn sandbox(config: &str) -> Option<String> {
+    let values = config.lines().filter_map(|line| line.split_once('='));
+    let mut named =
+        values.filter(|(key, _)| matches!(key.trim().trim_matches('"'), "sandbox_image" | "sandbox"));
+    named
+        .next()
+        .map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_owned())
+        .filter(|value| !value.is_empty())
+}
+
 /// Which images a container has. One that nobody knows the image of may have any.
-fn judged(images: &[Image], containers: &[Container]) -> Result<Vec<Stored>, String> {
+fn judged(images: &[Image], containers: &[Container], sandbox: Option<&str>) -> Result<Vec<Stored>, String> {
     let mut used = BTreeSet::new();
     for Container { id, image, image_ref, image_id } in containers {
         let said = [&image.image, &image.user_specified_image, image_ref, image_id];
@@ -215,8 +245,14 @@ fn judged(images: &[Image], containers: &[Container]) -> Result<Vec<Stored>, Str
             Size::Number(number) => *number,
         };
         let names = if image.repo_tags.is_empty() { &image.repo_digests } else { &image.repo_tags };
-        let (id, pinned) = (image.id.clone(), image.pinned || image.names().any(|name| is_pause(name)));
-        Ok(Stored { used: used.contains(&id), id, names: names.clone(), bytes, pinned })
+        let is_sandbox = |name: &SmolStr| {
+            is_pause(name)
+                || sandbox.is_some_and(|sandbox| name == sandbox || name.ends_with(&format!("/{sandbox}")))
+        };
+        let (id, pinned) = (image.id.clone(), image.pinned || image.names().any(is_sandbox));
+        // What the runtime pulled has a digest of the registry. What somebody loaded by hand has none, and no other place.
+        let by_hand = image.repo_digests.is_empty();
+        Ok(Stored { used: used.contains(&id), id, names: names.clone(), bytes, pinned, by_hand })
     });
     stored.collect()
 }
@@ -263,7 +299,7 @@ mod tests {
         let line = "cp text new && chmod 755 new && mv -f new crictl";
         let made = std::process::Command::new("sh").args(["-c", line]).current_dir(folder).status();
         assert!(made.unwrap().success());
-        Runtime { program, config: "/c.yaml".into() }
+        Runtime { program, config: "/c.yaml".into(), sandbox: None }
     }
 
     fn images() -> String {
@@ -293,7 +329,8 @@ mod tests {
             );
         }
         let told = fs::read_to_string(folder.path().join("told")).unwrap();
-        assert_eq!(told.lines().next(), Some("ps --all --output json /c.yaml"));
+        let told: Vec<&str> = told.lines().take(3).map(|line| line.split(" /c").next().unwrap()).collect();
+        assert_eq!(told, ["images --output json", "ps --all --output json", "images --output json"]);
     }
 
     #[test]
@@ -331,12 +368,24 @@ mod tests {
         let image = |tag: &str| Image {
             id: USED.into(),
             repo_tags: vec![tag.into()],
-            repo_digests: Vec::new(),
+            repo_digests: vec![format!("a@{USED}").into()],
             size: Size::default(),
             pinned: false,
         };
-        assert!(judged(&[image("rancher/mirrored-pause:3.6")], &[]).unwrap()[0].pinned);
-        assert!(!judged(&[image("a:1")], &[]).unwrap()[0].pinned);
+        let one = |tag: &str, sandbox: Option<&str>| judged(&[image(tag)], &[], sandbox).unwrap().remove(0);
+        assert!(one("rancher/mirrored-pause:3.6", None).pinned);
+        assert!(!one("a:1", None).pinned && !one("a:1", None).by_hand);
+        // Whatever it is called, containerd is told which one it is.
+        let version_2 =
+            "[plugins.\"io.containerd.grpc.v1.cri\"]\n  sandbox_image = \"registry.local/infra/box:1\"\n";
+        let version_3 = "[plugins.'io.containerd.cri.v1.images'.pinned_images]\n  sandbox = 'infra/box:1'\n";
+        for config in [version_2, version_3] {
+            assert!(one("registry.local/infra/box:1", sandbox(config).as_deref()).pinned, "{config}");
+        }
+        assert_eq!(sandbox("version = 3\n"), None);
+        // An image that somebody loaded by hand is in no registry.
+        let loaded = Image { repo_digests: Vec::new(), ..image("app:1") };
+        assert!(judged(&[loaded], &[], None).unwrap()[0].by_hand);
     }
 
     #[tokio::test]
@@ -353,7 +402,8 @@ mod tests {
             let why = standing_in(folder.path(), &ps, &images).images().await.unwrap_err();
             assert!(why.contains(said), "{why}");
         }
-        let nowhere = Runtime { program: folder.path().join("nowhere"), config: PathBuf::new() };
+        let nowhere =
+            Runtime { program: folder.path().join("nowhere"), config: PathBuf::new(), sandbox: None };
         assert!(nowhere.images().await.unwrap_err().contains("cannot be run"));
         // More than anybody reads.
         let long = standing_in(folder.path(), "", &images());

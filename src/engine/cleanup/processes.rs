@@ -16,6 +16,8 @@ const LONGEST: u64 = 64 << 20;
 pub(super) struct Running {
     /// The processes that use a folder, by its name.
     pub(super) by: BTreeMap<SmolStr, BTreeSet<SmolStr>>,
+    /// The program of one of them is in a folder: it is one of k3s itself, and no command that somebody typed.
+    pub(super) runs: bool,
     /// Why nobody can tell what all of them use.
     pub(super) blind: Option<SmolStr>,
 }
@@ -44,6 +46,9 @@ pub(super) fn running(process: &Path, names: &BTreeSet<SmolStr>, all: bool) -> R
         match uses(&folder, names) {
             Ok(found) if found.is_empty() => {}
             Ok(found) => {
+                let exe =
+                    fs::read_link(folder.join("exe")).map(|exe| exe.into_os_string().into_encoded_bytes());
+                running.runs |= exe.is_ok_and(|exe| !within(&exe, names).is_empty());
                 let called = text(&folder.join("comm")).unwrap_or_default();
                 let called = String::from_utf8_lossy(&called).trim().to_owned();
                 for name in found {
@@ -66,7 +71,8 @@ fn uses(folder: &Path, names: &BTreeSet<SmolStr>) -> io::Result<BTreeSet<SmolStr
     let links = ["exe", "cwd", "root"].map(|link| {
         fs::read_link(folder.join(link)).map(|leads| leads.into_os_string().into_encoded_bytes())
     });
-    let texts = ["maps", "environ", "cmdline"].map(|file| text(&folder.join(file)));
+    // What is mounted in a container may be of a folder whose name no program in there says.
+    let texts = ["maps", "environ", "cmdline", "mountinfo"].map(|file| text(&folder.join(file)));
     for said in links.into_iter().chain(texts) {
         match said {
             Ok(said) => found.extend(within(&said, names)),
@@ -95,8 +101,14 @@ pub(super) fn text(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::NotFound
-        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+    // One that has ended, and that nobody has waited for yet, has no mounts any more.
+    let ended = [rustix::io::Errno::SRCH, rustix::io::Errno::INVAL].map(|ended| Some(ended.raw_os_error()));
+    error.kind() == ErrorKind::NotFound || ended.contains(&error.raw_os_error())
+}
+
+/// Does this run among the processes of the machine, and not among those of a container? The kernel numbers their namespace so.
+pub(super) fn among_all(process: &Path) -> bool {
+    fs::read_link(process.join("self/ns/pid")).is_ok_and(|leads| leads.as_os_str() == "pid:[4026531836]")
 }
 
 /// Has the container runtime of k3s run since the machine started? Its sockets are in a folder that no start keeps.
@@ -137,12 +149,18 @@ mod tests {
         play("6", "cmdline", &format!("x\0/d/data/.kwo-cleanup-{SHA}/bin/x"));
         fs::write(proc.path().join("6/environ"), b"A=\xff\xfe").unwrap();
         play("7", "environ", "PATH=/usr/bin");
+        // A container that has a folder of it mounted, and knows nothing of its name.
+        let mount = format!(
+            "61 50 254:1 /var/lib/rancher/k3s/data/{SHA}/bin /host/opt/cni/bin rw - ext4 /dev/vda rw\n"
+        );
+        play("9", "mountinfo", &mount);
         fs::create_dir(proc.path().join("8")).unwrap();
         fs::write(proc.path().join("uptime"), SHA).unwrap();
         let running = running(proc.path(), &names, true);
         assert!(running.blind.is_none(), "{running:?}");
         let by: Vec<&str> = running.by[SHA].iter().map(SmolStr::as_str).collect();
-        assert_eq!(by, ["shim (1)", "shim (2)", "shim (3)", "shim (4)", "shim (5)", "shim (6)"]);
+        assert_eq!(by, ["shim (1)", "shim (2)", "shim (3)", "shim (4)", "shim (5)", "shim (6)", "shim (9)"]);
+        assert!(running.runs);
         assert_eq!(running.by.len(), 1);
     }
 

@@ -116,11 +116,16 @@ fn lock(data: &Data) -> Result<File, Failure> {
 fn folder(data: &Data, name: &str) -> io::Result<Option<String>> {
     let aside = if name.len() == 64 { format!("{ASIDE}{name}") } else { name.to_owned() };
     if aside != name {
-        rename(data, name, &aside)?;
+        match rename(data, name, &aside) {
+            Err(Errno::EXIST) => {
+                return Ok(Some(format!("{aside} is still there from an earlier run, and stays for now")));
+            }
+            renamed => renamed?,
+        }
         fsync(&data.held)?;
         // What began to run from it since the last look has its name all the same.
         let names: BTreeSet<SmolStr> = [name.into()].into();
-        let Running { by, blind } = data.running(&names);
+        let Running { by, runs: _, blind } = data.running(&names);
         let first = by.get(name).and_then(|by| by.first());
         let why = first.map(|first| format!("{} runs from it", one_line(first)));
         if let Some(why) = why.or(blind.map(|why| why.to_string())) {
@@ -160,23 +165,26 @@ async fn images(
     stop: &watch::Receiver<bool>,
     told: &mut impl FnMut(Event<'_>),
 ) -> Result<(), Failure> {
-    let failed = |what: String, why: String| Failure { causes: vec![why], ..Failure::new(what) };
     for item in items {
         let Some(id) = item.id.strip_prefix("node:Image/") else { continue };
         if *stop.borrow() {
             return Err(Failure::new("interrupted; the same command goes on from there"));
         }
-        let seen = runtime.images().await;
-        let seen =
-            seen.map_err(|why| failed("the container runtime does not say what it has".to_owned(), why))?;
+        let seen = match runtime.images().await {
+            Ok(seen) => seen,
+            Err(why) => {
+                told(Event::Kept(item, &why));
+                continue;
+            }
+        };
         match seen.iter().find(|image| image.id == id) {
             None => told(Event::Kept(item, "it is not there any more")),
             Some(image) if image.used || image.pinned => told(Event::Kept(item, "a container has it by now")),
-            Some(_) => {
-                let removed = runtime.remove(id).await;
-                removed.map_err(|why| failed(format!("cannot remove the image {}", one_line(id)), why))?;
-                told(Event::Done(item));
-            }
+            Some(_) => match runtime.remove(id).await {
+                Ok(()) => told(Event::Done(item)),
+                // The next ones may go all the same, and the folders, too.
+                Err(why) => told(Event::Kept(item, &why)),
+            },
         }
     }
     Ok(())

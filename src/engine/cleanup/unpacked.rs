@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat,
 use rustix::process::geteuid;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::processes::{Running, has_run, running, text, within};
+use super::processes::{Running, among_all, has_run, running, text, within};
 use crate::backup::Machine;
 use crate::failure::Failure;
 use crate::providers::{Astray, machine_folder};
@@ -66,9 +66,9 @@ pub fn look(root: &Path, data_dir: Option<&Path>) -> Result<Option<Data>, Failur
     let held = openat(CWD, inside.parent().unwrap_or(&root), FOLDER, Mode::empty()).map_err(io)?;
     if let Some(why) = loose(&fstat(&held).map_err(io)?) {
         let folder = shown(&named);
-        return Err(Failure::new(format!("kwo removes nothing in {folder}: {why}")).hint(format!(
-            "k3s makes it for root alone: `sudo chown root: {folder} && sudo chmod go-w {folder}`"
-        )));
+        return Err(Failure::new(format!("kwo removes nothing in {folder}: {why}")).hint(
+            "kwo cleans up a k3s of root, whose folder root alone may change; where k3s runs for another user, that user cleans it up",
+        ));
     }
     Ok(Some(Data { root, data, named, held, process: "/proc".into() }))
 }
@@ -109,7 +109,7 @@ impl Data {
     /// How many bytes are used of its file system, and how many are free.
     #[must_use]
     pub fn room(&self) -> Option<(u64, u64)> {
-        let seen = rustix::fs::fstatvfs(&self.held).ok()?;
+        let seen = rustix::fs::fstatvfs(&self.held).ok().filter(|seen| seen.f_blocks > 0)?;
         let bytes = |blocks: u64| blocks.saturating_mul(seen.f_frsize);
         Some((bytes(seen.f_blocks.saturating_sub(seen.f_bfree)), bytes(seen.f_bavail)))
     }
@@ -117,9 +117,11 @@ impl Data {
     /// Are there files with images that k3s loads by itself?
     #[must_use]
     pub fn loads_images(&self) -> bool {
-        let inside = machine_folder(&self.root, &self.data.join("agent/images/x"));
-        let listed = inside.ok().and_then(|inside| fs::read_dir(inside.parent()?).ok());
-        listed.is_some_and(|mut listed| listed.next().is_some())
+        let listed = machine_folder(&self.root, &self.data.join("agent/images/x"))
+            .and_then(|inside| Ok(fs::read_dir(inside.parent().unwrap_or(&self.root))?.next().is_some()));
+        // Whatever cannot be looked into may have some.
+        !matches!(&listed, Ok(false))
+            && !matches!(&listed, Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound)
     }
 
     /// What is in it.
@@ -129,17 +131,25 @@ impl Data {
     pub fn stale(&self) -> io::Result<Stale> {
         let mut unpacked = Vec::new();
         for name in self.list(".")? {
-            let found = statat(&self.held, name.as_str(), AtFlags::SYMLINK_NOFOLLOW)?;
+            let found = match statat(&self.held, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+                // k3s has given it another name meanwhile.
+                Err(rustix::io::Errno::NOENT) => continue,
+                found => found?,
+            };
             if is_unpacked(&name) && FileType::from_raw_mode(found.st_mode) == FileType::Directory {
                 unpacked.push(Unpacked { name, ..Unpacked::default() });
             }
         }
         let names = unpacked.iter().map(|one| one.name.clone()).collect();
         let links = self.links(&names)?;
-        let Running { by, mut blind } = self.running(&names);
-        if by.is_empty() && has_run(&self.root) {
+        let Running { by, runs, mut blind } = self.running(&names);
+        if !runs && has_run(&self.root) {
             let why =
                 "containers have run here since the machine started, and kwo sees nothing of k3s that runs";
+            blind = blind.or_else(|| Some(why.into()));
+        }
+        if !runs && self.is_live() && !among_all(&self.process) {
+            let why = "kwo runs in a container, and sees nothing of k3s that runs";
             blind = blind.or_else(|| Some(why.into()));
         }
         let mounted = text(&self.process.join("self/mountinfo")).map(|text| within(&text, &names));

@@ -17,6 +17,7 @@ use crate::git::readable_signers;
 use crate::history::{Entry, History, Outcome};
 use crate::references::Places;
 use crate::source;
+use crate::status::patient::patient;
 use crate::status::{Backup, Level, backup};
 use crate::sync::reaches;
 
@@ -70,7 +71,14 @@ pub(super) async fn checks(path: &Path, places: &Places, systemctl: Option<&Path
         SIGNERS.within(signers(&settings)),
     )
     .await;
-    vec![SETTINGS.ok(format!("{} is in order", path.display())), timer, last, fetch, signers, kept(&settings)]
+    vec![
+        SETTINGS.ok(format!("{} is in order", path.display())),
+        timer,
+        last,
+        fetch,
+        signers,
+        kept(&settings).await,
+    ]
 }
 
 async fn timer(systemctl: &Path) -> Check {
@@ -169,12 +177,15 @@ async fn signers(settings: &Settings) -> Check {
     }
 }
 
-fn kept(settings: &Settings) -> Check {
+async fn kept(settings: &Settings) -> Check {
     let Some(folder) = &settings.backups else {
         return BACKUP.not_asked("the settings name no folder of backups under `backups`");
     };
     let folder = Path::new(folder.as_str());
-    match backup::of(folder, Timestamp::now()) {
+    let looked = folder.to_owned();
+    let found = patient(move || backup::of(Path::new("/"), &looked, Timestamp::now())).await;
+    let silent = || Err(std::io::Error::other("it gives no answer; its server may be away"));
+    match found.unwrap_or_else(silent) {
         Ok(found) => ahead(aged(&found), found.ahead, folder),
         Err(error) => BACKUP
             .cannot_tell(format!("{}: {error}", folder.display()))
@@ -332,19 +343,19 @@ mod tests {
         assert_eq!(all[3], ("fetch", Came::Ok));
         assert_eq!(all[4], ("signers", Came::Ok));
         let text = fs::read_to_string(&path).unwrap();
-        let said = |folder: &Path| {
+        let said = async |folder: &Path| {
             fs::write(&path, format!("{text}backups: {}\n", folder.display())).unwrap();
-            kept(&source::settings(&path).unwrap()).outcome
+            kept(&source::settings(&path).unwrap()).await.outcome
         };
-        assert_eq!(said(&folder.path().join("nothing")), Came::Failed);
-        assert_eq!(said(&path), Came::CannotTell);
+        assert_eq!(said(&folder.path().join("nothing")).await, Came::Failed);
+        assert_eq!(said(&path).await, Came::CannotTell);
         // Of a clock that was wrong, alone and beside another one.
         fs::write(folder.path().join("kwo-node-n-20990101T000000Z.tar.zst.age"), "x").unwrap();
-        assert_eq!(said(folder.path()), Came::Failed);
+        assert_eq!(said(folder.path()).await, Came::Failed);
         let name = format!("kwo-node-n-{}.tar.zst.age", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
         fs::write(folder.path().join(name), "x").unwrap();
-        assert_eq!(said(folder.path()), Came::Warning);
+        assert_eq!(said(folder.path()).await, Came::Warning);
         fs::remove_file(folder.path().join("kwo-node-n-20990101T000000Z.tar.zst.age")).unwrap();
-        assert_eq!(said(folder.path()), Came::Ok);
+        assert_eq!(said(folder.path()).await, Came::Ok);
     }
 }

@@ -46,6 +46,14 @@ impl Machine {
         write(self, &format!("{KEPT}/{NOTE}"), &format!("{text}\n"), 0o600)
     }
 
+    /// Forgets one that changed nothing.
+    pub(super) fn forget_upgrade(&self) {
+        if let Ok(path) = self.kept(NOTE) {
+            // If it stays, the machine still says that the old program is on, and what is noted does not count.
+            let _ = std::fs::remove_file(&path).and_then(|()| settle(&path));
+        }
+    }
+
     /// Whether the copies of before this upgrade are whole.
     #[must_use]
     pub fn has_kept(&self, upgrade: &Upgrade) -> bool {

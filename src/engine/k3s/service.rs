@@ -79,6 +79,8 @@ async fn run(args: &[&str]) -> Result<String, String> {
     let words = format!("systemctl {}", args.join(" "));
     let mut command = Command::new("systemctl");
     command.args(args).env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+    // A terminal that goes away, and a Ctrl-C, are for kwo, and not for what it has begun.
+    command.process_group(0);
     let output = timeout(ANSWER, command.output()).await;
     let output = output.map_err(|_| format!("`{words}` gave no answer for {} s", ANSWER.as_secs()))?;
     let output = output.map_err(|error| format!("`{words}` cannot be run: {error}"))?;

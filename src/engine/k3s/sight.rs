@@ -33,7 +33,15 @@ impl Sight {
     pub async fn look(machine: &Machine, facts: &Facts, back: bool) -> Result<Sight, Failure> {
         let noted = machine.noted()?;
         // What was noted may be of a k3s that is gone.
-        let open = noted.as_ref().filter(|noted| !noted.ended).map(|noted| noted.node.clone());
+        let is =
+            |sha256: &SmolStr| facts.here.program.as_ref().is_some_and(|program| program.sha256 == *sha256);
+        let identity = machine.of_backup().identity().ok().map(SmolStr::from);
+        let counts = |noted: &&Upgrade| {
+            !noted.ended
+                && Some(&noted.identity) == identity.as_ref()
+                && (is(&noted.from.sha256) || is(&noted.to.sha256))
+        };
+        let open = noted.as_ref().filter(counts).map(|noted| noted.node.clone());
         let recorded = match facts.here.found() {
             Found::Own(record) => Some(record.node.clone()),
             Found::Nothing | Found::Others => None,
@@ -50,7 +58,6 @@ impl Sight {
             idle: found.written.and_then(|time| time.elapsed().ok()).map(|idle| idle.as_secs()),
         });
         let database = database.map_err(|error| error.to_string());
-        let identity = machine.of_backup().identity().ok().map(SmolStr::from);
         let free = machine.space(&Path::new("/").join(KEPT)).free;
         let kept = back && noted.as_ref().is_some_and(|noted| machine.has_kept(noted));
         Ok(Sight { noted, node, cluster, database, identity, free, kept })

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use smol_str::format_smolstr;
+use smol_str::{SmolStr, format_smolstr};
 use tempfile::TempPath;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -102,14 +102,19 @@ pub async fn upgrade(job: &Job<'_>, mut told: impl FnMut(Event<'_>)) -> Result<(
         }
     }
     machine.note_upgrade(&upgrade)?;
-    keep_program(machine, &upgrade)?;
-    if *stop.borrow() {
-        return Err(ended(false));
+    let kept = keep_program(machine, &upgrade);
+    if kept.is_err() || *stop.borrow() {
+        // Nothing has changed. A note that stays would tell a later run of this time.
+        machine.forget_upgrade();
+        return kept.and(Err(ended(true)));
     }
     told(Event::Begins("stopping k3s; pods go on"));
-    let swapped = swap(job, &mut upgrade, program, &path, &mut told).await;
-    if let Err(failure) = swapped {
-        return Err(again(failure, &upgrade.from).await);
+    if let Err(failure) = swap(job, &mut upgrade, program, &path).await {
+        let failure = again(failure).await;
+        if sum_in(&path).is_ok_and(|sum| upgrade.from.sha256 == sum) {
+            machine.forget_upgrade();
+        }
+        return Err(failure);
     }
     started(job, &mut upgrade, true, &mut told).await
 }
@@ -122,8 +127,8 @@ pub async fn rollback(job: &Job<'_>, mut told: impl FnMut(Event<'_>)) -> Result<
     let Job { machine, plan, sight, stop, .. } = job;
     let Some(mut upgrade) = sight.noted.clone() else { return Ok(()) };
     let swapped = plan.steps.iter().any(|step| step.id == "node:Binary/k3s");
-    let step = |id: &str| plan.steps.iter().find(|step| step.id == id);
-    if let (Some(database), Some(binary)) = (step("node:Database/k3s"), step("node:Binary/k3s")) {
+    let mut aside = None;
+    if swapped {
         let (program, path) = staged_back(machine, &upgrade)?;
         let live = machine.of_backup().database().map_err(|error| not_back(&error))?.path;
         let kept = machine.kept_database()?;
@@ -132,35 +137,41 @@ pub async fn rollback(job: &Job<'_>, mut told: impl FnMut(Event<'_>)) -> Result<
         }
         told(Event::Begins("stopping k3s; pods go on"));
         if let Err(why) = stopped().await {
-            return Err(again(why, &upgrade.to).await);
+            return Err(again(why).await);
         }
         // From here on only the way back leads to a k3s that fits its database.
         let before = upgrade.clone();
         (upgrade.back, upgrade.ended) = (true, false);
         if let Err(failure) = machine.note_upgrade(&upgrade) {
-            return Err(again(failure, &upgrade.to).await);
+            return Err(again(failure).await);
         }
         let end = format!("after-{}", upgrade.to.version);
         let moved = tokio::task::spawn_blocking(move || backup::put_back(&kept, &live, &end)).await;
         let moved = moved.map_err(|error| Failure::new("the way back broke off").because(&error));
         let moved = match moved.and_then(|moved| moved.map_err(|error| not_back(&error))) {
             Ok(moved) => moved,
-            Err(failure) => {
+            Err(mut failure) => {
                 // The newer database is in its place, so the upgrade is as it was.
-                machine.note_upgrade(&before)?;
-                return Err(again(failure, &upgrade.to).await);
+                if let Err(unnoted) = machine.note_upgrade(&before) {
+                    failure.causes.push(unnoted.message);
+                }
+                return Err(again(failure).await);
             }
         };
-        told(Event::Done(database));
-        told(Event::Begins(&format!("the newer database is {}", one_line(&moved.display().to_string()))));
-        put(program, &path).map_err(|error| {
-            unwritten(PROGRAM, &error.into())
-                .hint("k3s is stopped; `kwo node upgrade --rollback` goes on from there")
-        })?;
-        told(Event::Done(binary));
+        if let Err(error) = put(program, &path)
+            && !sum_in(&path).is_ok_and(|sum| upgrade.from.sha256 == sum)
+        {
+            return Err(unwritten(PROGRAM, &error.into())
+                .hint("k3s is stopped; `kwo node upgrade --rollback` goes on from there"));
+        }
+        aside = Some(format!("the newer database is {}", one_line(&moved.display().to_string())));
     }
     upgrade.back = true;
-    started(job, &mut upgrade, swapped, &mut told).await
+    let ended = started(job, &mut upgrade, swapped, &mut told).await;
+    if let Some(aside) = aside {
+        told(Event::Begins(&aside));
+    }
+    ended
 }
 
 /// What kwo notes before it changes anything.
@@ -174,7 +185,7 @@ fn begun(job: &Job<'_>) -> Result<Upgrade, Failure> {
         to: Named { version: release.version.clone(), sha256: release.sha256.clone() },
         source: release.from.clone(),
         node: sight.node.clone().ok_or_else(unknown)?,
-        begun: format_smolstr!("{}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ")),
+        begun: now(),
         backup: None,
         before: sight.cluster.clone().map_err(Failure::new)?,
         copy: None,
@@ -184,7 +195,7 @@ fn begun(job: &Job<'_>) -> Result<Upgrade, Failure> {
     })
 }
 
-async fn back_up(job: &Job<'_>) -> Result<smol_str::SmolStr, Failure> {
+async fn back_up(job: &Job<'_>) -> Result<SmolStr, Failure> {
     let (recipients, folder, keep) = job.backup;
     let (recipients, folder, told) = (recipients.to_vec(), folder.to_owned(), job.stop.clone());
     let machine = job.machine.of_backup();
@@ -252,15 +263,11 @@ fn staged(from: &Path, to: &Path, named: &Named) -> Result<(TempPath, PathBuf), 
 }
 
 /// From the stop of the old k3s to the new program in its place.
-async fn swap(
-    job: &Job<'_>,
-    upgrade: &mut Upgrade,
-    program: TempPath,
-    path: &Path,
-    told: &mut impl FnMut(Event<'_>),
-) -> Result<(), Failure> {
-    let Job { machine, plan, .. } = job;
+async fn swap(job: &Job<'_>, upgrade: &mut Upgrade, program: TempPath, path: &Path) -> Result<(), Failure> {
+    let machine = job.machine;
     stopped().await?;
+    // What is written from here on is not in the copy.
+    upgrade.begun = now();
     let live = machine.of_backup().database().map_err(|error| unkept(&error))?.path;
     let kept = machine.kept_database()?;
     let copied = tokio::task::spawn_blocking(move || backup::keep(&live, &kept)).await;
@@ -275,11 +282,16 @@ async fn swap(
     if !Service.has_ended().await.map_err(|why| unstopped(&why))? {
         return Err(Failure::new("somebody has started k3s meanwhile"));
     }
-    put(program, path).map_err(|error| unwritten(PROGRAM, &error.into()))?;
-    for step in plan.steps.iter().filter(|step| matches!(&*step.id, "node:Kept/k3s" | "node:Binary/k3s")) {
-        told(Event::Done(step));
+    match put(program, path) {
+        Err(error) if !sum_in(path).is_ok_and(|sum| upgrade.to.sha256 == sum) => {
+            Err(unwritten(PROGRAM, &error.into()))
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn now() -> SmolStr {
+    format_smolstr!("{}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"))
 }
 
 /// Starts a k3s, waits for its node and its workloads, and notes that it is well.
@@ -301,12 +313,17 @@ async fn started(
         let failure = Failure::new("systemd does not start k3s, and it is stopped now");
         ways(Failure { causes: vec![why], ..failure }, upgrade)
     })?;
+    // A terminal may hold back what is told, so nothing is told while k3s is stopped.
+    let done = |step: &&Step| {
+        ["node:Kept/", "node:Database/", "node:Binary/"].iter().any(|id| step.id.starts_with(id))
+    };
+    for step in plan.steps.iter().filter(done).filter(|_| swapped) {
+        told(Event::Done(step));
+    }
     if let Some(step) = step("node:Service/") {
         told(Event::Done(step));
     }
     let kubeconfig = machine.root.join(KUBECONFIG);
-    // Whoever ignores them need not wait for them.
-    let compares = if job.ignores_workloads { Instant::now() } else { Instant::now() + *patience };
     if let Some(step) = step("node:Ready/") {
         told(Event::Begins(&step.detail));
         let since = Some(Since { started, version: &named.version });
@@ -321,6 +338,9 @@ async fn started(
     }
     if let Some(step) = step("node:Workloads/") {
         told(Event::Begins(&step.detail));
+        // Whoever ignores them need not wait for them.
+        let compares =
+            Instant::now() + *settle + if job.ignores_workloads { Duration::ZERO } else { *patience };
         let waited = unless_told(stop, compared(&kubeconfig, &upgrade.before, *settle, compares)).await;
         let waited = waited.map_err(|Interrupted| ways(Failure::new("interrupted"), upgrade))?;
         match waited {
@@ -386,16 +406,15 @@ fn record(job: &Job<'_>, named: &Named, from: &str) -> Result<(), Failure> {
 }
 
 /// After something went wrong while k3s was stopped: starts what is there, and says so.
-async fn again(failure: Failure, named: &Named) -> Failure {
+async fn again(failure: Failure) -> Failure {
     match Service.start_again().await {
-        Ok(()) => failure.hint(format!(
-            "kwo asked systemd to start k3s {} again: `systemctl status k3s` shows it; the same command tries once more",
-            named.version
-        )),
+        Ok(()) => failure.hint(
+            "kwo asked systemd to start k3s again: `systemctl status k3s` shows it; the same command tries once more",
+        ),
         Err(why) => {
             let mut failure = failure;
             failure.causes.push(why);
-            failure.hint(format!("k3s {} is stopped: `systemctl start k3s`", named.version))
+            failure.hint("k3s is stopped: `systemctl start k3s`")
         }
     }
 }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
-use crate::backup::{Newest, newest};
+use crate::backup::{Machine, Newest, newest};
 use crate::providers::{Astray, machine_folder};
 use crate::source;
 
@@ -48,12 +48,14 @@ pub fn folder(settings: &Path) -> Result<PathBuf, String> {
     Ok(read.backups.as_ref().map_or_else(|| FOLDER.into(), |folder| folder.as_str().into()))
 }
 
-/// The newest one in a folder, which need not be there.
+/// The newest one in a folder, which need not be there. Several nodes may share it: where the machine below this root is one, only
+/// its own count.
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn of(folder: &Path, now: Timestamp) -> io::Result<Backup> {
-    match newest(folder, now) {
+pub(crate) fn of(root: &Path, folder: &Path, now: Timestamp) -> io::Result<Backup> {
+    let node = Machine { root: root.to_owned(), data_dir: None }.node();
+    match newest(folder, node.as_deref(), now) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(judged(folder, Newest::default(), now)),
         found => Ok(judged(folder, found?, now)),
     }
@@ -79,7 +81,7 @@ pub(super) fn look(root: &Path, folder: &Result<PathBuf, String>, now: Timestamp
         Answer::CouldNotLook(format!("{}: {error}", one_line(&folder.to_string_lossy())))
     };
     let seen = match machine_folder(root, &folder.join("x")) {
-        Ok(inside) => of(inside.parent().unwrap_or(root), now),
+        Ok(inside) => of(root, inside.parent().unwrap_or(root), now),
         Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound => {
             Ok(judged(folder, Newest::default(), now))
         }
@@ -114,6 +116,15 @@ mod tests {
         assert_eq!(told(FOLDER), (Some("2026-11-26T12:00:00Z".to_owned()), Some(72), Level::Warning));
         put("kwo-node-n-20261129T120000Z.tar.zst.age");
         put("kwo-node-n-20261129T122000Z-lacking.tar.zst.age");
+        assert_eq!(told(FOLDER), (Some("2026-11-29T12:00:00Z".to_owned()), Some(0), Level::Ok));
+        // Another node has its backups in the same folder. Its own are what counts for a server of k3s.
+        put("kwo-node-other-20261129T122500Z.tar.zst.age");
+        assert_eq!(told(FOLDER).0.as_deref(), Some("2026-11-29T12:25:00Z"));
+        let server = root.path().join("var/lib/rancher/k3s/server");
+        fs::create_dir_all(server.join("db")).unwrap();
+        fs::write(server.join("db/state.db"), "").unwrap();
+        fs::create_dir_all(root.path().join("etc")).unwrap();
+        fs::write(root.path().join("etc/hostname"), "n\n").unwrap();
         assert_eq!(told(FOLDER), (Some("2026-11-29T12:00:00Z".to_owned()), Some(0), Level::Ok));
         // By way of a link below the root, and not out of it.
         std::os::unix::fs::symlink("/var/lib/kwo/backups", root.path().join("link")).unwrap();

@@ -14,9 +14,10 @@ use super::Answer;
 use crate::backup::Machine;
 use crate::providers::{Astray, machine_folder};
 
-/// What k3s and the kubelet keep on a disk of its own, where somebody gave them one: images, volumes, pods.
-const OF_K3S: [&str; 2] = ["agent/containerd", "storage"];
-const OF_KUBELET: &str = "/var/lib/kubelet";
+/// What k3s and the kubelet keep on a disk of its own, where somebody gave them one: the database, images, volumes, pods and
+/// their logs.
+const OF_K3S: [&str; 4] = ["server", "server/db", "agent/containerd", "storage"];
+const OF_KUBELET: [&str; 2] = ["/var/lib/kubelet", "/var/log/pods"];
 /// Where kwo keeps its state.
 const OF_KWO: &str = "/var/lib/kwo";
 
@@ -65,7 +66,7 @@ pub(super) fn look(root: &Path, backups: Option<&Path>) -> Vec<Answer<Disk>> {
             answers.push(Answer::CouldNotLook(format!("cannot tell where k3s keeps its data: {why}")));
         }
     }
-    folders.extend([OF_KUBELET, OF_KWO].map(PathBuf::from));
+    folders.extend(OF_KUBELET.into_iter().chain([OF_KWO]).map(PathBuf::from));
     folders.extend(backups.map(Path::to_owned));
     let mut found: Vec<(u64, PathBuf, Vec<PathBuf>)> = Vec::new();
     for (at, folder) in folders.into_iter().enumerate() {
@@ -93,6 +94,11 @@ pub(super) fn look(root: &Path, backups: Option<&Path>) -> Vec<Answer<Disk>> {
         }
     }
     let disks = found.into_iter().map(|(_, path, folders)| match rustix::fs::statvfs(&path) {
+        // As some file systems of objects elsewhere do.
+        Ok(seen) if seen.f_blocks == 0 => Answer::CouldNotLook(format!(
+            "{}: it does not say how big it is",
+            one_line(&path.to_string_lossy())
+        )),
         Ok(seen) => {
             let bytes = |blocks: u64| blocks.saturating_mul(seen.f_frsize);
             let used = seen.f_blocks.saturating_sub(seen.f_bfree);

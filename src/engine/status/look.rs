@@ -14,14 +14,16 @@ use kwo_planner::domains::dns::{HTTP_RESOLVER, credentials_of};
 use kwo_planner::domains::registry::Registry as Section;
 use kwo_planner::domains::registry_users::{Account, accounts};
 use kwo_planner::named::auth_id;
+use kwo_planner::plain::one_line;
 use kwo_planner::plan::FORMAT_VERSION;
-
 use kwo_planner::roster::Entry;
 
 use super::asked::{Asked, there};
+use super::patient::patient;
 use super::tenants::tenants;
 use super::{
-    Agreement, Answer, OldPassword, Pod, Registry, Replicas, Resolver, Server, Status, backup, disk, tokens,
+    Agreement, Answer, Backup, Disk, OldPassword, Pod, Registry, Replicas, Resolver, Server, Status, backup,
+    disk, tokens,
 };
 use crate::departed::Departed;
 use crate::issued::{self, Issued};
@@ -47,6 +49,31 @@ pub struct Here<'h> {
     pub backups: Result<PathBuf, String>,
 }
 
+/// The disks of the node and its newest backup. Where the folder of the backups gives no answer, the others are looked at without it.
+async fn on_disk(root: PathBuf, backups: Result<PathBuf, String>) -> (Vec<Answer<Disk>>, Answer<Backup>) {
+    const SILENT: &str = "it gives no answer; its server may be away";
+    let (at, folder) = (root.clone(), backups.clone());
+    let backup = patient(move || backup::look(&at, &folder, Timestamp::now())).await;
+    let shown = |folder: &Path| one_line(&folder.to_string_lossy()).into_owned();
+    let Some(backup) = backup else {
+        let folder = backups.map_or_else(|why| why, |folder| format!("{}: {SILENT}", shown(&folder)));
+        let mut disks = disks(root, None).await;
+        disks.push(Answer::CouldNotLook(folder.clone()));
+        return (disks, Answer::CouldNotLook(folder));
+    };
+    (disks(root, backups.ok()).await, backup)
+}
+
+async fn disks(root: PathBuf, backups: Option<PathBuf>) -> Vec<Answer<Disk>> {
+    let looked = patient(move || disk::look(&root, backups.as_deref())).await;
+    let silent = || {
+        vec![Answer::CouldNotLook(
+            "a folder of k3s or kwo gives no answer; its server may be away".to_owned(),
+        )]
+    };
+    looked.unwrap_or_else(silent)
+}
+
 /// Asks everything about the cluster and the tenants of the roster, and about the node that kwo runs on. `agreement` is asked only where the server answers. Says besides why it gives no answer at
 /// all, where that is so.
 pub async fn look(
@@ -62,10 +89,10 @@ pub async fn look(
     };
     let version = Answer::from(asked).map(|version| version.git_version);
     let asked = Asked { kube, away: away.is_some() };
-    let seen = here.as_ref().map(|Here { root, node: _, backups }| {
-        let disks = disk::look(root, backups.as_deref().ok());
-        (disks, backup::look(root, backups, Timestamp::now()))
-    });
+    let seen = match &here {
+        None => None,
+        Some(Here { root, node: _, backups }) => Some(on_disk((*root).to_owned(), backups.clone()).await),
+    };
     let (disks, backup) = seen.unzip();
     let node = here.map(|Here { root, node, backups: _ }| tokens::node(root, node));
     let agreement = async { if asked.away { asked.silence() } else { agreement.await } };

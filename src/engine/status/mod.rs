@@ -6,6 +6,7 @@ mod asked;
 pub mod backup;
 pub mod disk;
 mod look;
+pub(crate) mod patient;
 mod tenants;
 mod tokens;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::before::{Cluster, Database, NodeSaid, Seen, Upgrade};
+use super::before::{Cluster, Database, NodeSaid, Seen};
 use super::facts::{Facts, Found, Here};
 use super::install::{Release, Step, What, Wish, unfit};
 use super::moves::{Move, falls_behind, notes};
@@ -71,19 +71,20 @@ impl Upgrading {
 
 /// The k3s that a release has to be found for: that of an upgrade which was begun goes on.
 #[must_use]
-pub fn to_find(here: &Here, noted: Option<&Upgrade>, wish: &Wish) -> Option<Wish> {
-    match stage(here, noted) {
+pub fn to_find(here: &Here, seen: &Seen<'_>, wish: &Wish) -> Option<Wish> {
+    match stage(here, seen) {
         Stage::New | Stage::Done => Some(wish.clone()),
-        Stage::Begun => noted.map(|noted| Wish::Version(noted.to.version.clone())),
+        Stage::Begun => seen.noted.map(|noted| Wish::Version(noted.to.version.clone())),
         Stage::Swapped | Stage::Back => None,
     }
 }
 
-fn stage(here: &Here, noted: Option<&Upgrade>) -> Stage {
+fn stage(here: &Here, seen: &Seen<'_>) -> Stage {
     let is = |named: &super::before::Named| {
         here.program.as_ref().is_some_and(|program| program.sha256 == named.sha256)
     };
-    match noted {
+    // What was noted of another cluster tells nothing of this one.
+    match seen.noted.filter(|_| seen.same_cluster) {
         Some(noted) if noted.ended => Stage::New,
         Some(noted) if noted.back && (is(&noted.to) || is(&noted.from)) => Stage::Back,
         Some(noted) if is(&noted.to) => Stage::Swapped,
@@ -105,7 +106,7 @@ pub fn upgrade(
 ) -> Upgrading {
     let here = &facts.here;
     let version = here.program.as_ref().and_then(|program| program.version.clone());
-    let stage = stage(here, seen.noted);
+    let stage = stage(here, seen);
     let mut noticed = machine(facts);
     let stops = noticed.iter().any(|noticed| noticed.grade == Grade::Stop);
     let Some(version) = version.clone().filter(|_| !stops) else {
@@ -138,6 +139,7 @@ pub fn upgrade(
         match Move::between(&version, &to) {
             Move::Same => {
                 alive(facts, seen, &version, &mut noticed);
+                ignore(&mut noticed, ignored);
                 let to = Some(to);
                 return Upgrading { to, ..Upgrading::stopped(Stage::Done, Some(version), noticed) };
             }
@@ -167,12 +169,7 @@ pub fn upgrade(
             noticed.push(Noticed::stop(Check::Backup, what, hint));
         }
     }
-    for noticed in &mut noticed {
-        if ignored.contains(&noticed.check) && UPGRADE_IGNORES.contains(&noticed.check) {
-            noticed.grade = Grade::Warning;
-            "`--ignore` says that it does not count".clone_into(&mut noticed.hint);
-        }
-    }
+    ignore(&mut noticed, ignored);
     let mut planned =
         Upgrading { stage, from: Some(version), to: Some(to.clone()), noticed, steps: Vec::new() };
     if let (true, Some(node)) = (planned.can_be_done(), begun.map(|begun| &begun.node).or(seen.node)) {
@@ -182,6 +179,16 @@ pub fn upgrade(
         planned.steps = steps(seen, release, node, &to, stage);
     }
     planned
+}
+
+/// Makes a warning of what a person says does not count.
+fn ignore(noticed: &mut [Noticed], ignored: &BTreeSet<Check>) {
+    for noticed in noticed {
+        if ignored.contains(&noticed.check) && UPGRADE_IGNORES.contains(&noticed.check) {
+            noticed.grade = Grade::Warning;
+            "`--ignore` says that it does not count".clone_into(&mut noticed.hint);
+        }
+    }
 }
 
 /// What can be said not to count.
@@ -379,7 +386,9 @@ fn steps(
     let step = |id: String, what: What, detail: String| Step { id, what, detail };
     let mut steps = Vec::new();
     if stage != Stage::Swapped {
-        let made = seen.noted.filter(|_| stage == Stage::Begun).and_then(|noted| noted.backup.clone());
+        // Whoever can have a new one gets it: the old one may be of long ago.
+        let made = seen.noted.filter(|_| stage == Stage::Begun && !seen.recipient);
+        let made = made.and_then(|noted| noted.backup.clone());
         if seen.recipient || made.is_some() {
             let what = if made.is_some() { What::Unchanged } else { What::Create };
             let detail =

@@ -15,7 +15,7 @@ use kwo_planner::origin::Origin;
 use kwo_planner::resource::{Desired, Reason, Resource, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree};
 use serde_json::{Value, json};
-use testkit::apiserver::{audit_log, kubeconfig, kubectl_ok, unique};
+use testkit::apiserver::{another, audit_log, kubeconfig, kubectl_ok, unique};
 
 async fn kube(kubeconfig: &Path) -> Kube {
     let options = KubeOptions {
@@ -58,13 +58,22 @@ fn desired(resources: Vec<Resource>) -> Desired {
     Desired::new(resources, Arc::default()).unwrap_or_else(|clash| panic!("{clash}"))
 }
 
-/// The Lease is one for the whole cluster, so all that happens to it happens in one test.
+/// The Lease is one for the whole cluster, so all that happens to it happens in one test, and in a cluster that no other test has:
+/// its run would lose the lock.
 #[tokio::test]
 async fn the_lease_is_taken_over_when_its_holder_is_silent_and_lost_when_it_is_taken() {
-    let Some(config) = kubeconfig() else { return };
-    let (one, other) = (kube(config).await, kube(config).await);
+    let Some(server) = another(&[]) else { return };
+    let (one, other) = (kube(&server.kubeconfig).await, kube(&server.kubeconfig).await);
     let field = |name: &str| {
-        kubectl_ok(&["-n", "kube-system", "get", "lease", "kwo", "-o", &format!("jsonpath={{.spec.{name}}}")])
+        server.kubectl_ok(&[
+            "-n",
+            "kube-system",
+            "get",
+            "lease",
+            "kwo",
+            "-o",
+            &format!("jsonpath={{.spec.{name}}}"),
+        ])
     };
 
     // A holder that died: the Lease says it is held, and nobody renews it, whatever its clock said. That shows with
@@ -74,7 +83,7 @@ async fn the_lease_is_taken_over_when_its_holder_is_silent_and_lost_when_it_is_t
     assert_eq!(field("holderIdentity"), "");
     let lease = |spec: Value| {
         let patch = json!({"spec": spec}).to_string();
-        kubectl_ok(&["-n", "kube-system", "patch", "lease", "kwo", "--type=merge", "-p", &patch]);
+        server.kubectl_ok(&["-n", "kube-system", "patch", "lease", "kwo", "--type=merge", "-p", &patch]);
     };
     let mut lock = None;
     for ahead in [-7200, 0, 7200] {
@@ -103,7 +112,7 @@ async fn the_lease_is_taken_over_when_its_holder_is_silent_and_lost_when_it_is_t
     }
 
     // Somebody puts a note on it: that is no loss. Somebody takes it: that is one.
-    kubectl_ok(&["-n", "kube-system", "annotate", "lease", "kwo", "--overwrite", "note=x"]);
+    server.kubectl_ok(&["-n", "kube-system", "annotate", "lease", "kwo", "--overwrite", "note=x"]);
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(!*lock.lost.borrow());
     lease(json!({"holderIdentity": "thief/1/x", "leaseDurationSeconds": 1,
@@ -122,7 +131,7 @@ async fn the_lease_is_taken_over_when_its_holder_is_silent_and_lost_when_it_is_t
     lease(json!({"holderIdentity": ""}));
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(field("holderIdentity").contains(&std::process::id().to_string()));
-    kubectl_ok(&["-n", "kube-system", "delete", "lease", "kwo"]);
+    server.kubectl_ok(&["-n", "kube-system", "delete", "lease", "kwo"]);
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(field("holderIdentity").contains(&std::process::id().to_string()));
     assert!(!*next.lost.borrow_and_update());

@@ -184,7 +184,7 @@ fn what_is_there_says_how_a_killed_run_goes_on() {
             ("", ALL[3..].to_vec(), Stage::Swapped)
         );
         assert_eq!((planned.from, planned.to), (Some(version(OLD)), Some(version(NEW))));
-        assert_eq!(to_find(&world.facts.here, world.noted.as_ref(), &world.wish), None);
+        assert_eq!(to_find(&world.facts.here, &world.seen(&node()), &world.wish), None);
     }
     // It has ended: the next one is another one.
     world.facts.here.active = true;
@@ -229,7 +229,10 @@ fn an_upgrade_that_began_is_ended_before_another_one() {
     let channel = Wish::Channel("stable".parse().unwrap());
     let mut stopped = installed();
     stopped.here.active = false;
-    assert_eq!(to_find(&stopped.here, Some(&noted()), &channel), Some(Wish::Version(version(NEW))));
+    assert_eq!(
+        to_find(&stopped.here, &World { noted: Some(noted()), ..world() }.seen(&node()), &channel),
+        Some(Wish::Version(version(NEW)))
+    );
 }
 
 #[test]
