@@ -413,6 +413,18 @@ fn mutate(document: &mut Value, pick: prop::sample::Index, how: u8, intruder: Va
     }
 }
 
+#[test]
+fn a_word_that_yaml_takes_for_something_else_names_a_secret_in_both() {
+    let whole = std::fs::read_to_string("tests/rosters/valid/all-fields.yaml").unwrap();
+    assert!(whole.contains("key: {env: TSIG}"));
+    for reference in ["env: true", "credential: 12", "age: 1.5", "env: 12", "file: true", "generate: true"] {
+        let text = whole.replace("key: {env: TSIG}", &format!("key: {{{reference}}}"));
+        let taken = parse_text(&text).is_ok();
+        assert!(!taken || schema_accepts(&as_editor(&text).unwrap()), "{reference}");
+        assert_eq!(taken, matches!(reference, "env: true" | "credential: 12" | "age: 1.5"), "{reference}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 

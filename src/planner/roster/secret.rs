@@ -242,16 +242,19 @@ impl JsonSchema for SecretRef {
             })
         };
         let text = |pattern: &str| serde_json::json!({"type": "string", "pattern": pattern});
+        // As every text of a roster: `env: true` names a variable.
+        let word =
+            |pattern: &str| serde_json::json!({"type": ["string", "number", "boolean"], "pattern": pattern});
         let number = serde_json::json!({
             "type": "integer", "minimum": *GENERATED.start(), "maximum": *GENERATED.end(),
         });
         json_schema!({
             "description": "Where a secret is. The secret itself is never in the roster.",
             "oneOf": [
-                form("env", text("^[A-Za-z_][A-Za-z0-9_]*$"), "The environment variable that holds it."),
+                form("env", word("^[A-Za-z_][A-Za-z0-9_]*$"), "The environment variable that holds it."),
                 form("file", text("^/"), "The file that holds it, by its absolute path."),
-                form("credential", text("^[^/\\s]+$"), "The systemd credential that holds it."),
-                form("age", text("^\\S+$"), "The file encrypted with age that holds it, relative to the roster."),
+                form("credential", word("^[^/\\s]+$"), "The systemd credential that holds it."),
+                form("age", word("^\\S+$"), "The file encrypted with age that holds it, relative to the roster."),
                 form("kube", text("^[^/\\s]+/[^/\\s]+/[^/\\s]+$"), "The Secret that holds it: namespace/name/key."),
                 form(
                     "vault",
