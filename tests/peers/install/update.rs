@@ -157,7 +157,11 @@ fn a_signed_release_takes_the_place_and_the_one_of_before_stays() {
     assert_eq!(scene.names(), ["kwo"]);
     for (option, value) in [("--base-url", "x"), ("--key", "x"), ("--version", "v9.1.0")] {
         let (code, said) = scene.run(&scene.program, &["--rollback", option, value]);
-        assert!(code == 64 && said.contains(&format!("{option} says what to get")), "{code} {said}");
+        assert!(
+            code == 64
+                && said.contains(&format!("{option} is for another version, and --rollback goes back")),
+            "{code} {said}"
+        );
     }
     // A folder that others can write to is no place for a program.
     fs::set_permissions(scene.folder.path(), Permissions::from_mode(0o1777)).unwrap();
