@@ -186,6 +186,15 @@ fn what_is_there_says_how_a_killed_run_goes_on() {
         assert_eq!((planned.from, planned.to), (Some(version(OLD)), Some(version(NEW))));
         assert_eq!(to_find(&world.facts.here, &world.seen(&node()), &world.wish), None);
     }
+    // A note of another cluster, which had the same program, tells nothing of this one.
+    world.same_cluster = false;
+    world.facts.here.active = true;
+    world.cluster = Ok(cluster(NEW));
+    world.wish = Wish::Version(version(NEW));
+    world.release = Some(new());
+    assert_eq!((world.planned().stage, stops(&world.planned()).as_str()), (Stage::Done, ""));
+    world.same_cluster = true;
+    assert_eq!(world.planned().stage, Stage::Swapped);
     // It has ended: the next one is another one.
     world.facts.here.active = true;
     world.noted.as_mut().unwrap().ended = true;
