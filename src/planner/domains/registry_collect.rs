@@ -108,7 +108,9 @@ pub(super) fn command(registry: &Registry) -> Option<Tree> {
     registry.garbage_collection.as_ref()?;
     // To the kubelet two of these are one, and one before a bracket is a variable of the container.
     let script = SCRIPT.replace('$', "$$");
-    Some(Tree::texts([SmolStr::new_static("sh"), SmolStr::new_static("-c"), script.into()]))
+    // The last one is the name of the script, so that `args` of somebody else become its arguments.
+    let [shell, reads, name] = ["sh", "-c", "registry"].map(SmolStr::new_static);
+    Some(Tree::texts([shell, reads, script.into(), name]))
 }
 
 /// The variables that it reads.

@@ -3,10 +3,12 @@ set -u
 config=/etc/distribution/config.yml
 [ -e "$config" ] || config=/etc/docker/registry/config.yml
 root=$REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY
+# The time of the last one is that of the file: a full volume has no room for what would be in it.
 stamp=$root/kwo-collected
+started=$(date +%s)
 # As a map: the 2.8 ends at once if the variable names a key of it.
 reading='REGISTRY_STORAGE_MAINTENANCE_READONLY={enabled: true}'
-serving='' collecting='' timer='' due=''
+serving='' asked='' collecting='' timer='' locked='' due=''
 
 say() { echo "kwo: $*" >&2; }
 
@@ -18,7 +20,8 @@ serve() {
 # Returns when the process is gone.
 stop() {
     kill -TERM "$1" 2>/dev/null
-    (sleep 20 && kill -KILL "$1") 2>/dev/null &
+    # Only a registry has the lock.
+    (sleep 20 && kill -KILL "$1") 2>/dev/null 9>&- &
     guard=$!
     wait "$1" 2>/dev/null
     kill "$guard" 2>/dev/null
@@ -27,41 +30,83 @@ stop() {
 # The pod is to end.
 quit() {
     trap '' TERM INT USR1
-    for process in $timer $collecting $serving; do stop "$process"; done
+    for process in $timer $asked $collecting $serving; do stop "$process"; done
     exit 0
 }
 
+# The storage in the configuration is a folder, and all of its keys are known.
+is_folder() {
+    kind=$(awk '
+        /^[^ #\r]/ { inside = /^storage:[ \r]*(#.*)?$/; next }
+        !inside || /^ *(#.*)?\r?$/ { next }
+        { match($0, /^ */); if (!width) width = RLENGTH; if (RLENGTH > width) next; sub(/^ */, "") }
+        /^filesystem:/ { folder = 1 }
+        !/^(cache|delete|filesystem|maintenance|redirect|tag):/ { other = 1 }
+        END { if (folder && !other) print "folder" }' "$config")
+    known='^REGISTRY_STORAGE(_(CACHE|DELETE|FILESYSTEM|MAINTENANCE|REDIRECT|TAG)[_=]|=filesystem$)'
+    [ "$kind" = folder ] && ! env | grep -i '^REGISTRY_STORAGE' | grep -Eqvi "$known"
+}
+
+# Why it would do harm to collect here; nothing where it does none.
+harm() {
+    for program in awk env grep timeout wget; do
+        command -v "$program" >/dev/null || { echo "the image has no $program" && return; }
+    done
+    if { env && cat "$config"; } | grep -qi redis; then
+        # A push would leave out the layers that it still knows.
+        echo 'the registry may use Redis, which goes on to know layers that are gone'
+    elif ! is_folder; then
+        echo 'the registry may store in another place than the folder of its volume'
+    elif env | grep -q '^REGISTRY_PROXY_REMOTEURL=' || grep -q '^.\{0,1\}proxy' "$config"; then
+        echo 'the registry is a cache of another one, and stores also what somebody pulls'
+    fi
+}
+
 # Does this program refuse a push when it runs read-only? An empty folder shows it, where nobody has to log in.
-refuses() {
+try() {
     env -u REGISTRY_AUTH -u REGISTRY_AUTH_HTPASSWD_REALM -u REGISTRY_AUTH_HTPASSWD_PATH \
-        "$reading" REGISTRY_HTTP_ADDR=127.0.0.1:5099 \
+        "$reading" REGISTRY_HTTP_ADDR=127.0.0.1:5099 REGISTRY_HTTP_DEBUG_ADDR= \
         REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/tmp/kwo-empty registry serve "$config" >/dev/null 2>&1 &
     asked=$!
-    answer=''
+    push=unknown
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         sleep 1
-        answer=$(wget -O /dev/null --post-data= http://127.0.0.1:5099/v2/kwo/blobs/uploads/ 2>&1)
-        case $answer in *' 405 '*) break ;; esac
+        if answer=$(env -u http_proxy -u HTTP_PROXY -u https_proxy -u HTTPS_PROXY timeout 5 \
+            wget -O /dev/null --post-data= http://127.0.0.1:5099/v2/kwo/blobs/uploads/ 2>&1); then
+            push=accepted
+            break
+        fi
+        case $answer in *' 405 '*) push=refused && break ;; esac
     done
     stop "$asked"
-    case $answer in *' 405 '*) return 0 ;; *) return 1 ;; esac
+    asked=''
 }
 
 collect() {
     # The time is noted first: what fails, or is cut, is tried at the next time and not at once.
-    if ! date +%s >"$stamp"; then
+    if ! touch "$stamp"; then
         say 'nothing is collected: the volume cannot be written'
-    elif ! refuses; then
+        return
+    fi
+    why=$(harm)
+    if [ -n "$why" ]; then
+        say "nothing is collected: $why"
+        return
+    fi
+    try
+    if [ "$push" = accepted ]; then
         say 'nothing is collected: a read-only registry of this image accepts a push'
+    elif [ "$push" = unknown ]; then
+        say 'nothing is collected: no answer shows whether a read-only registry of this image refuses a push'
     else
         stop "$serving"
         serving=''
-        # Every registry on the volume shares the lock while it runs.
+        # Every pod with this script shares the lock while its registry runs.
         if flock -n -x 9; then
             serve "$reading"
             registry garbage-collect "$config" &
             collecting=$!
-            (sleep 3600 && kill -KILL "$collecting") 2>/dev/null &
+            (sleep 3600 && kill -KILL "$collecting") 2>/dev/null 9>&- &
             limit=$!
             wait "$collecting"
             say "the garbage collection ended with $?"
@@ -69,7 +114,7 @@ collect() {
             kill "$limit" 2>/dev/null
             stop "$serving"
         else
-            say 'nothing is collected: another registry uses the volume'
+            say 'nothing is collected: another pod that runs this script uses the volume'
         fi
         flock -s 9
         serve
@@ -78,21 +123,43 @@ collect() {
 
 trap quit TERM INT
 trap 'due=yes' USR1
-if ! (: >>"$root/kwo-lock") || ! exec 9>>"$root/kwo-lock" || ! flock -s 9; then
+if (: >>"$root/kwo-lock") && exec 9>>"$root/kwo-lock" && flock -s 9; then
+    locked=yes
+fi
+if [ $# -gt 0 ]; then
+    say 'nothing will be collected: the container has args, and the registry runs with them'
+    # The same that the image makes of them.
+    case $1 in
+    *.yml | *.yaml) set -- registry serve "$@" ;;
+    serve | garbage-collect | help | -*) set -- registry "$@" ;;
+    esac
+    exec "$@"
+fi
+if [ -z "$locked" ]; then
     say 'nothing will be collected: the volume cannot be locked'
     exec registry serve "$config"
 fi
+[ -e "$stamp" ] || touch "$stamp"
 serve
 (
+    told=''
     while sleep 60; do
         now=$(date +%s)
-        last=$(cat "$stamp" 2>/dev/null)
-        case $last in
-        '' | *[!0-9]*) echo "$now" >"$stamp" ;;
-        *) [ "$last" -ge $((now - (now - KWO_COLLECT_AT) % KWO_COLLECT_EVERY)) ] || kill -USR1 $$ ;;
-        esac
+        last=$(stat -c %Y "$stamp" 2>/dev/null) || last=$started
+        time=$((now - (now - KWO_COLLECT_AT) % KWO_COLLECT_EVERY))
+        if [ "$last" -gt "$now" ]; then
+            # The clock was wrong.
+            touch "$stamp"
+        elif [ "$last" -lt 86400 ]; then
+            # Somebody asks for it.
+            kill -USR1 $$
+        elif [ "$last" -lt "$time" ] && [ $((now - time)) -lt 3600 ] && [ "$time" != "$told" ]; then
+            # Not later: that would be in the middle of the day.
+            told=$time
+            kill -USR1 $$
+        fi
     done
-) &
+) 9>&- &
 timer=$!
 while :; do
     wait "$serving"
