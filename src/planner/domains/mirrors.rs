@@ -11,7 +11,7 @@ use crate::resource::{Reason, Resource};
 use crate::roster::record::record;
 use crate::roster::{
     At, Entry, Finding, Findings, HostName, LoginName, Map, MirrorEndpoint, MirroredRegistry, Name,
-    RewrittenPath, RewrittenTo, SecretRef, Span,
+    RewrittenPath, RewrittenTo, SecretRef, Span, without_port,
 };
 use crate::secrets::Content;
 use crate::tree::{SmolStr, Tree, join};
@@ -46,7 +46,8 @@ const MAX: usize = 100;
 
 /// Checks what no single value shows.
 pub(crate) fn check(registry: &Registry, tenants: &Claims<'_>, findings: &mut Findings) {
-    let own = |host: &str| registry.hosts.iter().find(|own| own.value.as_str() == host);
+    // Whatever the port: the registry answers at one, and whoever has another one of that host is not known.
+    let own = |host: &str| registry.hosts.iter().find(|own| own.value.as_str() == without_port(host));
     if let Some((name, entry)) = registry.mirrors.iter().nth(MAX) {
         findings
             .push(too_many(entry.key, &format!("the mirror of {name} is one too many: {MAX} are allowed")));
@@ -91,14 +92,17 @@ fn check_endpoints((name, at): (&str, Span), mirror: &Mirror, findings: &mut Fin
             let finding = Finding::new("endpoint-twice", endpoint.at, message, "expected each endpoint once");
             findings.push(finding.also(first, "the first one"));
         }
-        if endpoint.value.host() == name {
+        if endpoint.value.place() == without_own_port(name, endpoint.value.is_open()) {
             let message = format!("the mirror of `{name}` leads to `{name}` itself");
             let finding = Finding::new("mirror-of-itself", endpoint.at, message, "expected another host");
             findings.push(finding.hint("k3s asks the registry itself anyway, after all its endpoints"));
         }
         if endpoint.value.is_open() && !allowed {
-            let message =
-                format!("`{endpoint}` is plain http: everybody on the way can give the node other images");
+            let whoever = match endpoint.value.is_here() {
+                true => "a tenant who has this port of the node",
+                false => "everybody on the way",
+            };
+            let message = format!("`{endpoint}` is plain http: {whoever} can give the node other images");
             let finding =
                 Finding::new("plain-http", endpoint.at, message, "expected an address with `https://`");
             findings.push(finding.hint("if it has to be so, say it with `plainHttp: true`"));
@@ -114,15 +118,14 @@ fn check_endpoints((name, at): (&str, Span), mirror: &Mirror, findings: &mut Fin
     }
 }
 
-/// A tenant who serves a mirror gives all others their images, and the registry's own login is never sent in the clear.
+/// A tenant who serves a mirror, or may push to it, gives all others their images.
 fn check_whose(
     endpoint: &At<MirrorEndpoint>,
     own: Option<&At<HostName>>,
     tenants: &Claims<'_>,
     findings: &mut Findings,
 ) {
-    let host = endpoint.value.host();
-    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    let name = without_port(endpoint.value.host());
     if let Some((tenant, theirs)) = covering(name).find_map(|pattern| tenants.get(pattern.as_str())) {
         let message =
             format!("`{endpoint}` belongs to tenant `{tenant}`, who could give every pod other images");
@@ -130,11 +133,20 @@ fn check_whose(
             Finding::new("host-claimed-twice", endpoint.at, message, "expected a host that no tenant serves");
         findings.push(finding.also(*theirs, format!("claimed here by tenant `{tenant}`")));
     }
-    if let Some(own) = own.filter(|_| endpoint.value.is_open()) {
-        let message = format!("the password for `{host}` would cross the network in the clear");
-        let finding = Finding::new("plain-http", endpoint.at, message, "expected an address with `https://`");
-        findings.push(finding.also(own.at, "the cluster's own registry"));
+    if let Some(own) = own {
+        let message = format!(
+            "`{endpoint}` is at the cluster's own registry: whoever may push there could give every pod other images"
+        );
+        let finding =
+            Finding::new("mirror-anyone-fills", endpoint.at, message, "expected a registry elsewhere");
+        let hint = "take this endpoint out, and let those who trust an image there name it in full";
+        findings.push(finding.also(own.at, "its host").hint(hint));
     }
+}
+
+/// The name of a registry without the port that this way to it has anyway.
+fn without_own_port(name: &str, open: bool) -> &str {
+    name.strip_suffix(if open { ":80" } else { ":443" }).unwrap_or(name)
 }
 
 /// No name of a repository is meant by two of them: which one k3s would take is left to chance.
@@ -168,7 +180,7 @@ fn check_logins(registry: &Registry, findings: &mut Findings) {
         mirrors.flat_map(|Entry { key: _, value }| &value.value.endpoints)
     };
     for (host, Entry { key, value: login }) in &registry.logins {
-        if let Some(own) = registry.hosts.iter().find(|own| own.value.as_str() == host.as_str()) {
+        if let Some(own) = registry.hosts.iter().find(|own| own.value.as_str() == without_port(host)) {
             let message =
                 format!("`{host}` is the cluster's own registry, and the node has its login already");
             let finding = Finding::new("login-elsewhere", *key, message, "expected the host of a mirror");

@@ -77,21 +77,39 @@ impl MirrorEndpoint {
         rest.split_once('/').map_or(rest, |(host, _)| host)
     }
 
-    /// Can others on the network read and change what it sends? Not on the way to this machine itself.
+    /// Can others read and change what it sends? So it is on the network, and on this machine a port may be a tenant's.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        let host = self.host();
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let name = if host.ends_with(']') { host } else { name };
-        let name = name.trim_start_matches('[').trim_end_matches(']');
-        let here = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        self.as_str().starts_with("http://") && !here
+        self.as_str().starts_with("http://")
+    }
+
+    /// Is it on the node itself?
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        let name = without_port(self.host());
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
+    /// The host, with a port that is not the one that it has anyway.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        let port = if self.is_open() { ":80" } else { ":443" };
+        self.host().strip_suffix(port).unwrap_or(self.host())
     }
 
     /// The same for k3s: it adds `/v2` itself.
     #[must_use]
     pub fn bare(&self) -> &str {
         self.as_str().strip_suffix("/v2").unwrap_or(self.as_str())
+    }
+}
+
+/// A host without its port, whichever that is.
+pub(crate) fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 
@@ -280,10 +298,10 @@ mod tests {
             ("https://[2001:db8::1]:5000", "[2001:db8::1]:5000", false),
             ("https://jfrog.example.com/artifactory/api/docker/hub/v2", "jfrog.example.com", false),
             ("http://mirror.example.com:5000", "mirror.example.com:5000", true),
-            ("http://127.0.0.1:5000", "127.0.0.1:5000", false),
-            ("http://[::1]:5000", "[::1]:5000", false),
-            ("http://[::1]", "[::1]", false),
-            ("http://localhost", "localhost", false),
+            ("http://127.0.0.1:5000", "127.0.0.1:5000", true),
+            ("http://[::1]:5000", "[::1]:5000", true),
+            ("http://[::1]", "[::1]", true),
+            ("http://localhost", "localhost", true),
             ("http://localhost.example.com", "localhost.example.com", true),
         ] {
             let endpoint = good.parse::<MirrorEndpoint>().unwrap_or_else(|why| panic!("{good}: {why}"));
@@ -307,6 +325,21 @@ mod tests {
             "https://",
         ] {
             assert!(bad.parse::<MirrorEndpoint>().is_err(), "{bad}");
+        }
+        let here = |text: &str| text.parse::<MirrorEndpoint>().unwrap().is_here();
+        for own in ["http://127.0.0.1:5000", "http://[::1]:5000", "http://[::1]", "https://localhost"] {
+            assert!(here(own), "{own}");
+        }
+        assert!(!here("http://localhost.example.com") && !here("http://10.0.0.1:5000"));
+        for (text, place, name) in [
+            ("https://a.example.com:443/v2/x", "a.example.com", "a.example.com"),
+            ("http://a.example.com:80", "a.example.com", "a.example.com"),
+            ("https://a.example.com:80", "a.example.com:80", "a.example.com"),
+            ("https://[2001:db8::443]", "[2001:db8::443]", "[2001:db8::443]"),
+            ("https://[2001:db8::443]:443", "[2001:db8::443]", "[2001:db8::443]"),
+        ] {
+            let endpoint = text.parse::<MirrorEndpoint>().unwrap();
+            assert_eq!((endpoint.place(), without_port(endpoint.host())), (place, name), "{text}");
         }
         let login = "https://me:hunter2@mirror.example.com".parse::<MirrorEndpoint>().unwrap_err();
         assert!(login.secret && !login.to_string().contains("hunter2"), "{login}");

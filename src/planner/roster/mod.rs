@@ -38,6 +38,7 @@ pub use identity::Identity;
 pub use images::ImageSource;
 pub use k3s::{K3sChannel, K3sVersion};
 pub use lifetime::{Lifetime, Retention};
+pub(crate) use mirrors::without_port;
 pub use mirrors::{EndpointHost, LoginName, MirrorEndpoint, MirroredRegistry, RewrittenPath, RewrittenTo};
 pub use names::{AnyLabelKey, ClassName, LabelKey, LabelValue, Name, NodeName, PathSegment, ResourceName};
 pub use nameservers::{Nameserver, TsigName};

@@ -141,6 +141,79 @@ async fn a_login_that_somebody_else_wrote_is_held_in_a_file_of_kwos() {
     assert_eq!(world.text(REGISTRIES), theirs);
 }
 
+#[tokio::test]
+async fn an_entry_of_others_is_not_kwos_because_kwo_changes_another_one() {
+    let ghcr = "ghcr.io: {endpoints: [https://g.example.com]}";
+    let hub = "docker.io: {endpoints: [https://mirror.example.com]}";
+    let world = World::new();
+    world.apply(&mirrors(&world, &format!("{{{ghcr}}}")), &Adopt::Nothing).await;
+    // Somebody writes what the roster is going to say.
+    let theirs = "mirrors:\n  docker.io:\n    endpoint: [https://mirror.example.com]\n";
+    let text = world.text(REGISTRIES).replace("mirrors:\n", theirs);
+    world.put(REGISTRIES, &text, 0o600);
+    let plan = world.apply(&mirrors(&world, &format!("{{{ghcr}, {hub}}}")), &Adopt::Nothing).await;
+    assert!(plan.steps.is_empty(), "{}", shown(&plan));
+    let all = mirrors(&world, &format!("{{{ghcr}, {hub}, quay.io: {{endpoints: [https://q.example.com]}}}}"));
+    let plan = world.apply(&all, &Adopt::Nothing).await;
+    assert_eq!(plan.steps[0].changes.len(), 1, "{}", shown(&plan));
+    // It is theirs as before: another value is held, and it is not left over.
+    let edited = world.text(REGISTRIES).replace("mirror.example.com", "theirs.example.com");
+    world.put(REGISTRIES, &edited, 0o600);
+    let plan = world.plan(&all, &Adopt::Everything).await;
+    assert!(why(&plan).contains("its mirror `docker.io`") && plan.steps.is_empty(), "{}", shown(&plan));
+    let plan = world.plan(&mirrors(&world, &format!("{{{ghcr}}}")), &Adopt::Nothing).await;
+    assert_eq!(left(&plan).iter().map(|(at, _)| *at).collect::<Vec<_>>(), ["/content/mirrors/quay.io"]);
+}
+
+#[tokio::test]
+async fn a_mirror_that_kwo_once_wrote_and_somebody_else_writes_now_is_theirs() {
+    let ghcr = |host: &str| format!("{{ghcr.io: {{endpoints: [https://{host}.example.com]}}}}");
+    let both =
+        |host: &str| ghcr(host).replace("}}", "}, docker.io: {endpoints: [https://mirror.example.com]}}");
+    let world = World::new();
+    world.apply(&mirrors(&world, &both("g")), &Adopt::Nothing).await;
+    // It leaves the roster, and the admin takes it out of the file.
+    let gone = "mirrors: {ghcr.io: {endpoint: [https://g.example.com]}}\n";
+    world.put(REGISTRIES, gone, 0o600);
+    world.apply(&mirrors(&world, &ghcr("h")), &Adopt::Nothing).await;
+    // Then another owner writes one, and the roster asks for it again.
+    let theirs = "mirrors: {ghcr.io: {endpoint: [https://h.example.com]}, docker.io: {endpoint: [https://theirs.example.com]}}\n";
+    world.put(REGISTRIES, theirs, 0o600);
+    let plan = world.plan(&mirrors(&world, &both("h")), &Adopt::Everything).await;
+    assert!(why(&plan).contains("its mirror `docker.io`") && plan.steps.is_empty(), "{}", shown(&plan));
+    assert_eq!(world.text(REGISTRIES), theirs);
+    // The other one is still kwo's.
+    let plan = world.apply(&mirrors(&world, &ghcr("i")), &Adopt::Nothing).await;
+    assert!(plan.steps.len() == 1 && plan.leftovers.is_empty(), "{}", shown(&plan));
+}
+
+#[tokio::test]
+async fn a_login_goes_beside_a_certificate_of_somebody_else() {
+    let own = "{configs: {r.example.com: {auth: {username: docker}}}}";
+    let wanted = own.replace("}}}}", "}}, m.example.com: {auth: {username: kwo}}}}");
+    let theirs = "  m.example.com:\n    tls: {ca_file: /etc/ca.pem} # ours\n";
+    let world = World::new();
+    world.apply(&desired([registries(own)]), &Adopt::Nothing).await;
+    let text = world.text(REGISTRIES).replace("configs:\n", &format!("configs:\n{theirs}"));
+    world.put(REGISTRIES, &text, 0o600);
+    let wanted = desired([registries(&wanted)]);
+    world.apply(&wanted, &Adopt::Nothing).await;
+    let after = world.text(REGISTRIES);
+    assert!(after.contains(theirs) && after.contains("username: kwo"), "{after}");
+    // The login is kwo's, and the certificate is not.
+    let edited = after.replace("username: kwo", "username: evil").replace("ca.pem", "other.pem");
+    world.put(REGISTRIES, &edited, 0o600);
+    world.apply(&wanted, &Adopt::Nothing).await;
+    assert_eq!(world.text(REGISTRIES), after.replace("ca.pem", "other.pem"));
+    // What contradicts the roster in an entry of somebody else's is held.
+    let loose = "configs:\n  n.example.com: {tls: {insecure_skip_verify: true}}\n";
+    world.put(REGISTRIES, &after.replace("configs:\n", loose), 0o600);
+    let strict = own
+        .replace("}}}}", "}}, n.example.com: {auth: {username: kwo}, tls: {insecure_skip_verify: false}}}}");
+    let plan = world.plan(&desired([registries(&strict)]), &Adopt::Everything).await;
+    assert!(why(&plan).contains("its entry `n.example.com` under `configs`"), "{}", shown(&plan));
+}
+
 fn left(plan: &Plan) -> Vec<(&str, &str)> {
     let told = |left: &'_ Leftover| -> Option<(String, String)> {
         Some((left.pointer.as_ref()?.to_string(), left.in_force.as_ref()?.to_string()))

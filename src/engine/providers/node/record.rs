@@ -56,7 +56,7 @@ pub(super) struct Entry {
     /// The hash of a write that was begun: of two files, before and after, one is there if the run was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) begun: Option<String>,
-    /// All that kwo ever put there, with references in place of secrets.
+    /// All that kwo put there, with references in place of secrets. Of entries that others may have, too, what is still there.
     pub(super) wrote: Option<Tree>,
 }
 
@@ -148,7 +148,7 @@ impl Entry {
         [&self.written, &self.begun].into_iter().any(|own| own.as_deref() == Some(hash))
     }
 
-    /// Adds what a step wants to what kwo put there before.
+    /// Adds what a step makes kwo's to what kwo put there before.
     pub(super) fn add(&mut self, wanted: &Tree) {
         let parts = ["content", "mode", "owner"];
         let wanted = Tree::map(parts.iter().filter_map(|part| Some((*part, wanted.get(part)?.clone()))));

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::archive;
 use super::file::{File, MODE, OWNER, path, read};
 use super::record::Record;
-use super::told;
+use super::{theirs, told};
 use crate::providers::place::{Astray, in_root, settle, sweep, temporary};
 use crate::providers::{Refusal, manifest};
 use crate::secrets::Vault;
@@ -73,8 +73,14 @@ pub(super) fn write(root: &Path, vault: &Vault, step: &Step) -> Result<(), Refus
     }
     .map_err(refused)?;
     let hash = manifest::version(next.text.as_bytes());
+    let covers = |file: &File| {
+        let entry = record.get(&step.id.name);
+        entry.is_some_and(|entry| entry.covers(&manifest::version(&file.bytes)))
+    };
+    let own = theirs::own(step, found.as_ref().is_some_and(|file| !covers(file)));
     let entry = record.entry(&step.id.name);
-    entry.add(&step.wanted);
+    entry.add(&own);
+    entry.wrote = entry.wrote.take().map(|wrote| theirs::kept(&step.id, wrote, &next.text));
     if !found.as_ref().is_some_and(|file| next.is(file)) {
         if let Some(file) = &found {
             archive::keep(root, &place, &file.bytes).map_err(said)?;
