@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::cluster;
-use super::machine::Machine;
 use smol_str::SmolStr;
 
+use super::cluster;
+use super::machine::Machine;
 use crate::backup;
 use crate::failure::Failure;
 use kwo_planner::k3s::{Cluster, Database, Facts, Found, KEPT, KUBECONFIG, Seen, Upgrade};
@@ -32,16 +32,9 @@ impl Sight {
     /// When kwo noted something that cannot be read.
     pub async fn look(machine: &Machine, facts: &Facts, back: bool) -> Result<Sight, Failure> {
         let noted = machine.noted()?;
-        // What was noted may be of a k3s that is gone.
-        let is =
-            |sha256: &SmolStr| facts.here.program.as_ref().is_some_and(|program| program.sha256 == *sha256);
         let identity = machine.of_backup().identity().ok().map(SmolStr::from);
-        let counts = |noted: &&Upgrade| {
-            !noted.ended
-                && Some(&noted.identity) == identity.as_ref()
-                && (is(&noted.from.sha256) || is(&noted.to.sha256))
-        };
-        let open = noted.as_ref().filter(counts).map(|noted| noted.node.clone());
+        let open = noted.as_ref().filter(|noted| noted.is_open(&facts.here, identity.as_ref()));
+        let open = open.map(|noted| noted.node.clone());
         let recorded = match facts.here.found() {
             Found::Own(record) => Some(record.node.clone()),
             Found::Nothing | Found::Others => None,
@@ -73,10 +66,7 @@ impl Sight {
             database: self.database.as_ref().map(|database| *database).map_err(String::as_str),
             free: self.free,
             kept: self.kept,
-            same_cluster: self
-                .noted
-                .as_ref()
-                .is_some_and(|noted| Some(&noted.identity) == self.identity.as_ref()),
+            identity: self.identity.as_ref(),
             recipient,
         }
     }

@@ -35,6 +35,8 @@ use kwo_planner::plain::{counted, one_line};
 const LONGEST_PROGRAM: u64 = 512 << 20;
 /// Between two looks at the workloads.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Where a k3s that was started says why it is not well.
+const LOGS: &str = "`journalctl -u k3s -n 50` says why; k3s keeps trying";
 /// So many things that are worse are named.
 const MOST_WORSE: usize = 10;
 
@@ -311,6 +313,7 @@ async fn started(
     let asked = if swapped { Service.restart().await } else { Service.start_again().await };
     asked.map_err(|why| {
         let failure = Failure::new("systemd does not start k3s, and it is stopped now");
+        let failure = failure.hint("`systemctl status k3s` says more, and `systemctl start k3s` starts it");
         ways(Failure { causes: vec![why], ..failure }, upgrade)
     })?;
     // A terminal may hold back what is told, so nothing is told while k3s is stopped.
@@ -328,10 +331,10 @@ async fn started(
         told(Event::Begins(&step.detail));
         let since = Some(Since { started, version: &named.version });
         let waited = unless_told(stop, ready::wait(&kubeconfig, &upgrade.node, since, *patience)).await;
-        let waited = waited.map_err(|Interrupted| ways(Failure::new("interrupted"), upgrade))?;
+        let waited = waited.map_err(|Interrupted| ways(ended(false), upgrade))?;
         waited.map_err(|why| {
             let after = counted(patience.as_secs(), "second", "seconds");
-            let failure = Failure::new(format!("k3s {} is not well after {after}", named.version));
+            let failure = Failure::new(format!("k3s {} is not well after {after}", named.version)).hint(LOGS);
             ways(Failure { causes: vec![why], ..failure }, upgrade)
         })?;
         told(Event::Done(step));
@@ -342,14 +345,15 @@ async fn started(
         let compares =
             Instant::now() + *settle + if job.ignores_workloads { Duration::ZERO } else { *patience };
         let waited = unless_told(stop, compared(&kubeconfig, &upgrade.before, *settle, compares)).await;
-        let waited = waited.map_err(|Interrupted| ways(Failure::new("interrupted"), upgrade))?;
+        let waited = waited.map_err(|Interrupted| ways(ended(false), upgrade))?;
         match waited {
             Ok(()) => {}
             Err(worse) if job.ignores_workloads => {
                 told(Event::Begins(&format!("worse than before: {}", worse.join("; "))));
             }
             Err(causes) => {
-                let failure = Failure::new(format!("k3s {} runs, and not all is as before", named.version));
+                let message = format!("k3s {} runs, and not all is as before", named.version);
+                let failure = Failure::new(message).hint(LOGS);
                 let failure = ways(Failure { causes, ..failure }, upgrade);
                 return Err(
                     failure.hint("if that is as it should be: the same command with `--ignore workloads`")
@@ -419,9 +423,8 @@ async fn again(failure: Failure) -> Failure {
     }
 }
 
-/// What a person can do where the k3s that was started is not well.
+/// What a person can do from here on, where the run has not come to its end.
 fn ways(failure: Failure, upgrade: &Upgrade) -> Failure {
-    let failure = failure.hint("`journalctl -u k3s -n 50` says why; k3s keeps trying");
     if upgrade.back {
         return failure.hint("the same command goes on from there");
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::facts::Here;
 use crate::plain::one_line;
 use crate::roster::{K3sVersion, NodeName};
 use crate::tree::SmolStr;
@@ -82,6 +83,26 @@ pub struct Upgrade {
     pub back: bool,
 }
 
+impl Named {
+    /// Is it the program that is there?
+    pub(super) fn is_in(&self, here: &Here) -> bool {
+        here.program.as_ref().is_some_and(|program| program.sha256 == self.sha256)
+    }
+}
+
+impl Upgrade {
+    /// Is it of this cluster? A machine may get another k3s, with the same program.
+    pub(super) fn is_of(&self, identity: Option<&SmolStr>) -> bool {
+        identity == Some(&self.identity)
+    }
+
+    /// Does it tell of what is there now, and has not ended? With a third program, or in another cluster, it is of another time.
+    #[must_use]
+    pub fn is_open(&self, here: &Here, identity: Option<&SmolStr>) -> bool {
+        !self.ended && self.is_of(identity) && (self.from.is_in(here) || self.to.is_in(here))
+    }
+}
+
 /// The database of k3s.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Database {
@@ -106,8 +127,8 @@ pub struct Seen<'s> {
     pub free: Option<u64>,
     /// The copy that was made before the last upgrade is whole: the database and the program.
     pub kept: bool,
-    /// The token and the authority of the cluster are those of then.
-    pub same_cluster: bool,
+    /// What tells the cluster from another one on the same machine, if it can be told.
+    pub identity: Option<&'s SmolStr>,
     /// An encrypted backup can be made.
     pub recipient: bool,
 }

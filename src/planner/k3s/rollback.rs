@@ -1,6 +1,6 @@
 //! The way back from an upgrade: to the program of before, and to the database of before.
 
-use super::before::{Named, Seen, Upgrade};
+use super::before::{Seen, Upgrade};
 use super::facts::Facts;
 use super::install::{Step, What};
 use super::preflight::{Check, Noticed};
@@ -21,14 +21,13 @@ pub fn rollback(facts: &Facts, seen: &Seen<'_>) -> Upgrading {
         noticed.push(Noticed::stop(Check::Version, what, hint));
         return Upgrading::stopped(Stage::New, version, noticed);
     };
-    let is = |named: &Named| here.program.as_ref().is_some_and(|program| program.sha256 == named.sha256);
     if noted.back && noted.ended {
         let what = format!("kwo has gone back to {} already", noted.from.version);
         noticed.push(Noticed::stop(Check::Version, what, "`kwo node upgrade` upgrades again"));
         return Upgrading::stopped(Stage::Done, version, noticed);
     }
-    let swapped = is(&noted.to);
-    if !swapped && !is(&noted.from) {
+    let swapped = noted.to.is_in(here);
+    if !swapped && !noted.from.is_in(here) {
         let what = format!("/{PROGRAM} is neither {} nor {}", noted.from.version, noted.to.version);
         let hint = "somebody has installed another k3s since; what kwo kept is too old for it";
         noticed.push(Noticed::stop(Check::K3s, what, hint));
@@ -47,7 +46,7 @@ pub fn rollback(facts: &Facts, seen: &Seen<'_>) -> Upgrading {
         );
         noticed.push(Noticed::stop(Check::Backup, what, from_backup(noted)));
     }
-    if swapped && !seen.same_cluster {
+    if swapped && !noted.is_of(seen.identity) {
         let what = "the token or the authority of the cluster is not that of then, so the old database does not fit it";
         noticed.push(Noticed::stop(Check::Backup, what, from_backup(noted)));
     }

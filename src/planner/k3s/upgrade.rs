@@ -80,17 +80,11 @@ pub fn to_find(here: &Here, seen: &Seen<'_>, wish: &Wish) -> Option<Wish> {
 }
 
 fn stage(here: &Here, seen: &Seen<'_>) -> Stage {
-    let is = |named: &super::before::Named| {
-        here.program.as_ref().is_some_and(|program| program.sha256 == named.sha256)
-    };
-    // What was noted of another cluster tells nothing of this one.
-    match seen.noted.filter(|_| seen.same_cluster) {
-        Some(noted) if noted.ended => Stage::New,
-        Some(noted) if noted.back && (is(&noted.to) || is(&noted.from)) => Stage::Back,
-        Some(noted) if is(&noted.to) => Stage::Swapped,
-        // Where it runs nothing has changed, and what was noted may be old.
-        Some(noted) if is(&noted.from) && !here.active => Stage::Begun,
-        // A program of somebody else's: what was noted tells of another time.
+    match seen.noted.filter(|noted| noted.is_open(here, seen.identity)) {
+        Some(noted) if noted.back => Stage::Back,
+        Some(noted) if noted.to.is_in(here) => Stage::Swapped,
+        Some(_) if !here.active => Stage::Begun,
+        // Where the old one runs nothing has changed, and what was noted may be old.
         _ => Stage::New,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::*;
 use super::{facts, installed, release, version};
 use crate::roster::{K3sVersion, NodeName};
+use crate::tree::SmolStr;
 
 const OLD: &str = "v1.37.1+k3s1";
 const NEW: &str = "v1.38.0+k3s1";
@@ -15,7 +16,7 @@ struct World {
     noted: Option<Upgrade>,
     cluster: Result<Cluster, String>,
     database: Result<Database, String>,
-    same_cluster: bool,
+    identity: SmolStr,
     free: Option<u64>,
     kept: bool,
     recipient: bool,
@@ -48,7 +49,7 @@ fn world() -> World {
         noted: None,
         cluster: Ok(cluster(OLD)),
         database: Ok(Database { bytes: 1 << 20, idle: Some(2) }),
-        same_cluster: true,
+        identity: "dd".into(),
         free: Some(1 << 40),
         kept: false,
         recipient: true,
@@ -91,7 +92,7 @@ impl World {
             database: self.database.as_ref().map(|database| *database).map_err(String::as_str),
             free: self.free,
             kept: self.kept,
-            same_cluster: self.same_cluster,
+            identity: Some(&self.identity),
             recipient: self.recipient,
         }
     }
@@ -187,13 +188,13 @@ fn what_is_there_says_how_a_killed_run_goes_on() {
         assert_eq!(to_find(&world.facts.here, &world.seen(&node()), &world.wish), None);
     }
     // A note of another cluster, which had the same program, tells nothing of this one.
-    world.same_cluster = false;
+    world.identity = "ee".into();
     world.facts.here.active = true;
     world.cluster = Ok(cluster(NEW));
     world.wish = Wish::Version(version(NEW));
     world.release = Some(new());
     assert_eq!((world.planned().stage, stops(&world.planned()).as_str()), (Stage::Done, ""));
-    world.same_cluster = true;
+    world.identity = "dd".into();
     assert_eq!(world.planned().stage, Stage::Swapped);
     // It has ended: the next one is another one.
     world.facts.here.active = true;
@@ -379,12 +380,12 @@ fn the_way_back_depends_on_which_program_is_there() {
     let said = world.back().noticed.remove(0).what;
     assert!(said.contains("is lost; the API does not answer"), "{said}");
     // The database of another cluster, or of another token, is put nowhere.
-    world.same_cluster = false;
+    world.identity = "ee".into();
     assert!(
         stops(&world.back())
             .starts_with("backup: the token or the authority of the cluster is not that of then")
     );
-    world.same_cluster = true;
+    world.identity = "dd".into();
     // Without the copies there is no way back.
     world.kept = false;
     assert!(stops(&world.back()).starts_with("backup: the copy of the database or of the program"));
