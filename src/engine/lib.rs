@@ -14,6 +14,7 @@ pub mod edit;
 pub mod execute;
 pub mod failure;
 pub mod fight;
+pub mod file_lock;
 pub mod forge;
 pub mod git;
 pub mod history;

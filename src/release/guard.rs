@@ -1,14 +1,14 @@
 //! Who may change what a program becomes: only root and whoever runs kwo, and only one update at a time.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, Metadata, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::file_lock::FileLock;
 use kwo_engine::regular;
 use kwo_planner::plain::shell_word;
-use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
 
 /// The file that an update locks. It stays: whoever removed it would let two updates lock two files.
@@ -44,7 +44,7 @@ fn only(path: &Path, found: &Metadata, caller: u32) -> Result<(), Failure> {
 }
 
 /// Locks the folder of a program by a file that nobody else can open: who can open a file can lock it for ever.
-pub(super) fn locked(folder: &Path, program: &Path) -> Result<File, Failure> {
+pub(super) fn locked(folder: &Path, program: &Path) -> Result<Option<FileLock>, Failure> {
     let path = folder.join(LOCK);
     let cannot = |error: io::Error| {
         Failure::new(format!("cannot lock {}", path.display())).because(&error).hint(
@@ -58,14 +58,15 @@ pub(super) fn locked(folder: &Path, program: &Path) -> Result<File, Failure> {
         lock.set_permissions(Permissions::from_mode(0o600)).map_err(cannot)?;
     }
     // Some network file systems have no such lock. There, too, each step of an update is whole.
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK) {
-        let busy = Failure {
+    match FileLock::take(lock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(TryLockError::Error(_)) => Ok(None),
+        Err(TryLockError::WouldBlock) => Err(Failure {
             exit: Exit::Locked,
             ..Failure::new(format!("another update of {} is running", program.display()))
-        };
-        return Err(busy.hint("wait until it ends"));
+        }
+        .hint("wait until it ends")),
     }
-    Ok(lock)
 }
 
 /// What is there by this name, if it is a file.
@@ -75,7 +76,8 @@ pub(super) fn is_file(path: &Path) -> Option<Metadata> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::swap::tests::ALONE;
+    use std::fs::File;
+
     use super::*;
 
     #[test]
@@ -114,12 +116,10 @@ mod tests {
 
     #[test]
     fn the_lock_is_a_file_of_ones_own() {
-        let _alone = ALONE.blocking_lock();
         let folder = tempfile::tempdir().unwrap();
         let (lock, program) = (folder.path().join(LOCK), folder.path().join("kwo"));
         // A lock on the folder, which everybody can take who may read it, stops nothing.
-        let of_folder = File::open(folder.path()).unwrap();
-        flock(&of_folder, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let _of_folder = FileLock::take(File::open(folder.path()).unwrap()).unwrap();
         let held = locked(folder.path(), &program).unwrap();
         assert_eq!(fs::metadata(&lock).unwrap().mode() & 0o7777, 0o600);
         assert_eq!(locked(folder.path(), &program).unwrap_err().exit, Exit::Locked);

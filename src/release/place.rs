@@ -1,10 +1,11 @@
 //! Where the program lies, and who may put another one there.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use kwo_engine::failure::Failure;
+use kwo_engine::file_lock::FileLock;
 use kwo_planner::plain::shell_word;
 use rustix::fs::{Access, access};
 
@@ -18,7 +19,7 @@ pub const PREVIOUS: &str = ".previous";
 pub struct Place {
     pub(super) program: PathBuf,
     pub(super) folder: PathBuf,
-    _lock: File,
+    _lock: Option<FileLock>,
 }
 
 /// The program that this process is about. A link to it was followed by whoever started it. Where the new one does not work,
@@ -134,7 +135,7 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::super::swap::tests::{ALONE, program};
+    use super::super::swap::tests::program;
     use super::*;
 
     #[test]
@@ -153,7 +154,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_program_comes_back_and_what_others_can_change_is_refused() {
-        let _alone = ALONE.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let now = folder.path().join("kwo");
         assert!(Place::to_go_back(now.clone()).is_err(), "nothing is there");

@@ -5,7 +5,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use kwo_engine::failure::Failure;
@@ -14,6 +14,7 @@ use kwo_planner::plain::one_line;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use semver::Version;
 use tokio::process::Command;
+use tokio::time::{sleep, timeout};
 
 use super::guard::{is_file, trusted};
 use super::place::Place;
@@ -21,6 +22,7 @@ use crate::install::program_replaced;
 
 /// How long a program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Place {
     /// Puts a program beside the one that is there, tries it, and lets both change places.
@@ -210,9 +212,7 @@ impl Place {
 
     /// What a program says to `--version`.
     async fn said(&self, program: &Path) -> Result<String, String> {
-        let mut command = Command::new(program);
-        command.arg("--version").env_clear().stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(PATIENCE, command.output()).await;
+        let output = timeout(PATIENCE, said(program)).await;
         let output =
             output.map_err(|_| format!("it said no version within {} seconds", PATIENCE.as_secs()))?;
         let output = output.map_err(|error| error.to_string())?;
@@ -243,6 +243,19 @@ fn gone(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Asks a program for its version. A process that just began may have a file that was written open a moment longer, and the
+/// system starts no file that somebody can write to.
+async fn said(program: &Path) -> io::Result<Output> {
+    loop {
+        let mut command = Command::new(program);
+        command.arg("--version").env_clear().stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        match command.output().await {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => sleep(PAUSE).await,
+            said => return said,
+        }
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use kwo_engine::failure::Exit;
@@ -255,10 +268,6 @@ pub(super) mod tests {
         format!("#!/bin/sh\necho 'kwo {version}'\n")
     }
 
-    /// One test at a time: a program that another test starts just then has the lock and the written files of this one open,
-    /// until it is a program of its own.
-    pub(in super::super) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
     pub(in super::super) fn program(folder: &Path, name: &str, version: &str) -> PathBuf {
         let path = folder.join(name);
         fs::write(&path, script(version)).unwrap();
@@ -269,7 +278,6 @@ pub(super) mod tests {
     /// The power may go after each step: a whole program is there by its name, and the next update goes on from there.
     #[tokio::test]
     async fn after_each_step_there_is_a_whole_program() {
-        let _alone = ALONE.lock().await;
         for steps in 0..4 {
             let folder = tempfile::tempdir().unwrap();
             let program = program(folder.path(), "kwo", "1.0.0");
@@ -304,10 +312,23 @@ pub(super) mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_program_that_somebody_still_has_open_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = program(folder.path(), "kwo", "1.0.0");
+        let open = fs::OpenOptions::new().append(true).open(&program).unwrap();
+        assert_eq!(Command::new(&program).output().await.unwrap_err().kind(), ErrorKind::ExecutableFileBusy);
+        let closes = async {
+            sleep(3 * PAUSE).await;
+            drop(open);
+        };
+        let (said, ()) = tokio::join!(said(&program), closes);
+        assert_eq!(said.unwrap().stdout, b"kwo 1.0.0\n");
+    }
+
     /// A rollback where the file system swaps no names, killed after each step: the next one has both programs still.
     #[tokio::test]
     async fn a_killed_rollback_loses_no_program() {
-        let _alone = ALONE.lock().await;
         for steps in 0..4 {
             let folder = tempfile::tempdir().unwrap();
             let now = program(folder.path(), "kwo", "1.1.0");
@@ -352,7 +373,6 @@ pub(super) mod tests {
     /// Each thing that can fail before the step that counts leaves nothing; after it, the error says so, and it is remembered.
     #[tokio::test]
     async fn a_failure_says_on_which_side_of_the_swap_it_was() {
-        let _alone = ALONE.lock().await;
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("usr/local/bin")).unwrap();
         let now = program(&folder.path().join("usr/local/bin"), "kwo", "1.0.0");

@@ -1,7 +1,7 @@
 //! The folder of the backups: nobody else may write there, one run at a time does, and of what is there only what has the
 //! name of a backup of this node, or of a half one, is ever removed.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use rustix::process::geteuid;
 use tempfile::NamedTempFile;
 
 use super::error::BackupError;
+use crate::file_lock::FileLock;
 use crate::providers::settle;
 use crate::regular;
 
@@ -76,7 +75,7 @@ fn timed(text: &str) -> Option<Timestamp> {
 pub(super) struct Folder {
     path: PathBuf,
     node: String,
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl Folder {
@@ -101,11 +100,11 @@ impl Folder {
         }
         let name = path.join(format!(".{PREFIX}{node}.lock"));
         let lock = regular::open_lock(&name).map_err(|error| BackupError::io("lock", &name, error))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(BackupError::Busy(path.to_owned())),
-            Err(error) => return Err(BackupError::io("lock", &name, error)),
-        }
+        let lock = match FileLock::take(lock) {
+            Ok(lock) => lock,
+            Err(TryLockError::WouldBlock) => return Err(BackupError::Busy(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(BackupError::io("lock", &name, error)),
+        };
         let folder = Folder { path: path.to_owned(), node: node.to_owned(), _lock: lock };
         folder.sweep();
         Ok(folder)

@@ -3,14 +3,12 @@
 //! leaves nothing of that name.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, TryLockError};
 use std::io;
 
 use kwo_planner::cleanup::{ASIDE, Besides, Fate, Item, cleanup};
 use kwo_planner::plain::one_line;
-use rustix::fs::{
-    AtFlags, FlockOperation, RenameFlags, flock, fsync, renameat, renameat_with, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, RenameFlags, fsync, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 use smol_str::SmolStr;
 use tokio::sync::watch;
@@ -19,6 +17,7 @@ use super::images::Runtime;
 use super::processes::Running;
 use super::unpacked::Data;
 use crate::failure::{Exit, Failure};
+use crate::file_lock::FileLock;
 use crate::regular;
 
 /// The file that k3s locks while it unpacks itself.
@@ -93,7 +92,7 @@ pub async fn remove(work: &Removal<'_>, mut told: impl FnMut(Event<'_>)) -> Resu
 }
 
 /// Takes the lock of k3s.
-fn lock(data: &Data) -> Result<File, Failure> {
+fn lock(data: &Data) -> Result<FileLock, Failure> {
     let path = data.named.join(LOCK);
     let cannot = |error: io::Error| {
         Failure::new(format!("cannot lock {}", one_line(&path.to_string_lossy())))
@@ -101,14 +100,14 @@ fn lock(data: &Data) -> Result<File, Failure> {
             .hint("run it as root")
     };
     let file = regular::open_own_lock(&data.path(LOCK)).map_err(cannot)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(Failure {
+    match FileLock::take(file) {
+        Ok(lock) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Failure {
             exit: Exit::Locked,
             ..Failure::new("k3s is unpacking itself; nothing was removed")
         }
         .hint("wait until it has started")),
-        Err(error) => Err(cannot(error.into())),
+        Err(TryLockError::Error(error)) => Err(cannot(error)),
     }
 }
 
@@ -251,8 +250,7 @@ mod tests {
         assert_eq!(said, ["the link cni/bridge leads to it"]);
         fs::remove_dir_all(folder.join("cni")).unwrap();
         // k3s unpacks itself.
-        let lock = File::create(folder.join(LOCK)).unwrap();
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let lock = FileLock::take(fs::File::create(folder.join(LOCK)).unwrap()).unwrap();
         let (ended, said) = removed(&data, &items).await;
         assert_eq!((ended.unwrap_err().exit, said.len()), (Exit::Locked, 0));
         drop(lock);

@@ -1,14 +1,14 @@
 //! Looks at a machine: what it is, what runs on it, and what there is of k3s. Writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::statvfs;
 use rustix::process::geteuid;
 use smol_str::{SmolStr, format_smolstr};
 use tokio::process::Command;
@@ -20,6 +20,7 @@ use super::service::Service;
 use super::units;
 use crate::backup;
 use crate::failure::{Exit, Failure};
+use crate::file_lock::FileLock;
 use crate::providers::{Astray, hostname, in_root};
 use crate::regular;
 use kwo_planner::k3s::{DROP_IN, Facts, Here, KUBECONFIG, PROGRAM, Program, Record, Space, UNIT, Unit};
@@ -77,20 +78,20 @@ pub struct Machine {
 ///
 /// # Errors
 /// When there is one, or nobody can tell.
-pub fn busy(root: &Path) -> Result<File, Failure> {
+pub fn busy(root: &Path) -> Result<FileLock, Failure> {
     let cannot = |error: Astray| {
         Failure::new(format!("cannot write below {}", root.display())).because(&error).hint("run it as root")
     };
     let path = in_root(root, Path::new(LOCK), Some(0o755)).map_err(cannot)?;
     let file = regular::open_lock(&path).map_err(|error| cannot(error.into()))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(error) if error == rustix::io::Errno::WOULDBLOCK => Err(Failure {
+    match FileLock::take(file) {
+        Ok(lock) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Failure {
             exit: Exit::Locked,
             ..Failure::new("another `kwo node install`, `upgrade` or `cleanup` runs")
         }
         .hint("wait until it has ended; one that was killed is in nobody's way")),
-        Err(error) => Err(cannot(io::Error::from(error).into())),
+        Err(TryLockError::Error(error)) => Err(cannot(error.into())),
     }
 }
 

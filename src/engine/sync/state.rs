@@ -2,7 +2,7 @@
 //! that goes on. Every file is replaced in one move, so that a killed run leaves the old one or the new one.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use crate::file_lock::FileLock;
 use crate::history::{Entry, History};
 use crate::providers::replace;
 use crate::regular;
@@ -25,7 +26,7 @@ const TOLD: &str = "sync/told.json";
 pub struct State {
     folder: PathBuf,
     /// Locked by the system, so that it is free the moment this run is gone.
-    _lock: File,
+    _lock: FileLock,
 }
 
 /// Why the state cannot be used.
@@ -81,16 +82,15 @@ impl State {
         DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(failed(folder))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&sync).map_err(failed(&sync))?;
         let path = sync.join("lock");
-        let lock = regular::open_lock(&path).map_err(failed(&path))?;
         let give_up = Instant::now() + patience;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
+        let lock = loop {
+            match FileLock::take(regular::open_lock(&path).map_err(failed(&path))?) {
+                Ok(lock) => break lock,
                 Err(TryLockError::WouldBlock) if Instant::now() >= give_up => return Err(StateError::Held),
                 Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(50)).await,
                 Err(TryLockError::Error(error)) => return Err(failed(&path)(error)),
             }
-        }
+        };
         // What a killed run laid out.
         for found in fs::read_dir(&sync).map_err(failed(&sync))?.flatten() {
             if found.file_name().to_string_lossy().starts_with(CHECKOUT) {
