@@ -1,7 +1,10 @@
 //! What somebody else changed: which steps only put that right, what it was in words, and a plan that leaves it as it is.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
+
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::change::{Cause, Change, Held, Hold, Step};
 use crate::keeper;
@@ -11,18 +14,43 @@ use crate::resource::{Desired, ResourceId};
 use crate::tree::Tree;
 use crate::units::moment;
 
-/// What this step puts right of what somebody else did, in words; nothing where it does something else. `was` is what
-/// everything agreed with when the last run ended, where it did: what is missing of it was taken away by somebody.
-#[must_use]
-pub fn drift(step: &Step, was: Option<&Desired>) -> Option<String> {
-    let was = was.and_then(|was| was.get(&step.id)).map(|resource| &resource.body);
-    let told: Vec<String> = step.changes.iter().filter_map(|change| one(change, was)).collect();
-    (!told.is_empty()).then(|| told.join("; "))
+/// What somebody else did to an object. Its text says all of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Drifted(pub Vec<Touched>);
+
+/// What somebody else did to one field of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Touched {
+    /// The field; empty where the object was deleted.
+    pub field: String,
+    /// Who did it, where the system knows.
+    pub by: Option<SmolStr>,
+    what: String,
 }
 
-fn one(change: &Change, was: Option<&Tree>) -> Option<String> {
+impl fmt::Display for Drifted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, touched) in self.0.iter().enumerate() {
+            out.write_str(if at == 0 { "" } else { "; " })?;
+            out.write_str(&touched.what)?;
+        }
+        Ok(())
+    }
+}
+
+/// What this step puts right of what somebody else did; nothing where it does something else. `was` is what everything agreed
+/// with when the last run ended, where it did: what is missing of it was taken away by somebody.
+#[must_use]
+pub fn drift(step: &Step, was: Option<&Desired>) -> Option<Drifted> {
+    let was = was.and_then(|was| was.get(&step.id)).map(|resource| &resource.body);
+    let touched: Vec<Touched> = step.changes.iter().filter_map(|change| one(change, was)).collect();
+    (!touched.is_empty()).then_some(Drifted(touched))
+}
+
+fn one(change: &Change, was: Option<&Tree>) -> Option<Touched> {
+    let of = |field: &str, what: String| Touched { field: field.to_owned(), by: None, what };
     match change {
-        Change::Create => was.map(|_| "it was deleted".to_owned()),
+        Change::Create => was.map(|_| of("", "it was deleted".to_owned())),
         // Which roster keeps the cluster is written anew wherever it is missing.
         Change::Extend { pointer, .. } if keeper::is_about(pointer) => None,
         Change::Extend { pointer, value, .. } => {
@@ -30,17 +58,18 @@ fn one(change: &Change, was: Option<&Tree>) -> Option<String> {
                 Some(list) => was?.at(list).is_some_and(|list| list.items().contains(value)),
                 None => was?.at(pointer).is_some(),
             };
-            there.then(|| format!("{pointer} was taken out"))
+            there.then(|| of(pointer, format!("{pointer} was taken out")))
         }
         Change::Revise { pointer, from, to, cause, .. } => match cause {
             Cause::Drift { manager, when } => {
                 let when = when.as_ref().map(|when| format!(" at {}", moment(when))).unwrap_or_default();
                 let (to, from) = (shown(to), shown(from));
-                Some(format!("{pointer} was changed from {to} to {from} by `{manager}`{when}"))
+                let what = format!("{pointer} was changed from {to} to {from} by `{manager}`{when}");
+                Some(Touched { by: Some(manager.clone()), ..of(pointer, what) })
             }
             Cause::Unrecorded => {
                 let was = was?.at(pointer).filter(|was| *was != from)?;
-                Some(format!("{pointer} was changed from {} to {}", shown(was), shown(from)))
+                Some(of(pointer, format!("{pointer} was changed from {} to {}", shown(was), shown(from))))
             }
             Cause::RosterChanged | Cause::Anew { .. } | Cause::Passed => None,
         },
@@ -69,7 +98,7 @@ pub fn withhold(plan: Plan, was: Option<&Desired>) -> Plan {
     for step in plan.steps {
         let waits = step.needs.iter().find(|need| gone.contains(need)).cloned();
         let hold = match (drift(&step, was), waits) {
-            (Some(what), _) => Hold::Drift { what: what.into() },
+            (Some(what), _) => Hold::Drift { what: format_smolstr!("{what}") },
             (None, Some(id)) => Hold::WaitsOn { id },
             (None, None) => {
                 steps.push(following(step, &gone));

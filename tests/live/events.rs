@@ -95,7 +95,8 @@ fn a_namespace_that_was_touched_shows_one_event_and_a_quiet_run_none() {
         step("node:File/etc/rancher/k3s/config.yaml", Action::Created, StepOutcome::Done),
         step(&format!("kube:Namespace/{gone}"), Action::Created, StepOutcome::Refused),
     ]);
-    run.drift = vec![Drift { id: quota, tenant: "alice".into(), what: "by kubectl-edit".into() }];
+    run.drift =
+        vec![Drift { id: quota, tenant: "alice".into(), what: "by kubectl-edit".into(), fields: Vec::new() }];
     assert_eq!(made(kubeconfig, &run, None), None);
     // Told again after no answer, it is the same one.
     assert_eq!(made(kubeconfig, &run, None), None);

@@ -149,6 +149,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Was all done that could be done without a person?
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Outcome::Converged | Outcome::AccessLeft)
+    }
+
     /// As a word.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -359,6 +365,20 @@ pub struct Drift {
     pub tenant: String,
     /// What was changed, by whom and when, as far as the system knows.
     pub what: String,
+    /// The same, one for each field. An entry of an older kwo has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Touched>,
+}
+
+/// A field that somebody else had changed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Touched {
+    /// The field; empty where the object was deleted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// Who changed it; empty if kwo does not know.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
 }
 
 impl Entry {
@@ -413,7 +433,7 @@ impl Entry {
     /// What remains, behind the word for the outcome and at the end of the line. Only what went well has a `but`.
     #[must_use]
     pub fn remains_told(&self) -> (String, String) {
-        let well = matches!(self.outcome, Outcome::Converged | Outcome::AccessLeft);
+        let well = self.outcome.is_success();
         match self.remains() {
             None => (String::new(), String::new()),
             Some(remains) if well => (format!(", but {remains}"), String::new()),

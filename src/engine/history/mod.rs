@@ -6,5 +6,5 @@ mod entry;
 pub use chain::{Head, History, HistoryError};
 pub use entry::{
     Action, Commit, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Retained, Step,
-    StepOutcome,
+    StepOutcome, Touched,
 };

@@ -1,7 +1,7 @@
 //! What a run came to, in the words of the history: from plans and reports to the parts of an entry.
 
 use kwo_planner::change::{Leftover, Step as PlanStep};
-use kwo_planner::drift::drift;
+use kwo_planner::drift::{self, drift};
 use kwo_planner::foreign::ForeignAccess;
 use kwo_planner::plain::counted;
 use kwo_planner::plan::Plan;
@@ -12,7 +12,7 @@ use super::choose::problem;
 use crate::execute::{self, Report};
 use crate::fight::named;
 use crate::history::{
-    Action, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step, StepOutcome,
+    Action, Drift, Entry, Fought, Held, Left, Outcome, Problem, ProblemKind, Step, StepOutcome, Touched,
 };
 use crate::providers::Refusal;
 use crate::run::{Access, Carried};
@@ -94,8 +94,17 @@ pub(super) fn foreign(plan: &Plan) -> Vec<Left> {
 /// What somebody else had changed.
 pub(super) fn drifted(plan: &Plan, was: Option<&Desired>) -> Vec<Drift> {
     let drift = |step: &PlanStep| {
-        let what = drift(step, was)?;
-        Some(Drift { id: step.id.to_string(), tenant: step.tenant.to_string(), what })
+        let drifted = drift(step, was)?;
+        let of = |touched: &drift::Touched| Touched {
+            field: touched.field.clone(),
+            by: touched.by.as_ref().map(ToString::to_string).unwrap_or_default(),
+        };
+        Some(Drift {
+            id: step.id.to_string(),
+            tenant: step.tenant.to_string(),
+            what: drifted.to_string(),
+            fields: drifted.0.iter().map(of).collect(),
+        })
     };
     plan.steps.iter().filter_map(|step| drift(step)).collect()
 }

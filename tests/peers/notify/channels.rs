@@ -164,7 +164,12 @@ fn only_news_are_told_and_recovery_is_called_so() {
         held: vec![Held { id: "kube:Role/a/b".into(), tenant: "a".into(), why: "foreign".into() }],
         ..quiet()
     };
-    let drift = Drift { id: "kube:Role/a/b".into(), tenant: "a".into(), what: "by kubectl-edit".into() };
+    let drift = Drift {
+        id: "kube:Role/a/b".into(),
+        tenant: "a".into(),
+        what: "by kubectl-edit".into(),
+        fields: Vec::new(),
+    };
     let drift = Entry { drift: vec![drift], ..quiet() };
     let later = Entry { refused: Some(commit(&"e".repeat(40))), ..refused.clone() };
     let left = Left {

@@ -154,7 +154,12 @@ fn what_went_wrong_is_said_and_what_is_held_is_said_once() {
     entry.steps = changed().steps;
     (entry.steps[0].outcome, entry.steps[0].why) = (StepOutcome::Refused, "forbidden".into());
     entry.steps[1].outcome = StepOutcome::Settled;
-    let drift = Drift { id: "kube:Role/a/b".into(), tenant: "a".into(), what: "by kubectl-edit".into() };
+    let drift = Drift {
+        id: "kube:Role/a/b".into(),
+        tenant: "a".into(),
+        what: "by kubectl-edit".into(),
+        fields: Vec::new(),
+    };
     entry.drift = vec![drift];
     entry.refused = Some(commit(&"f".repeat(40)));
     let expected = [

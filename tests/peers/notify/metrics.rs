@@ -27,7 +27,12 @@ fn values(text: &str) -> BTreeMap<&str, f64> {
 /// A run in which everything happened.
 fn everything() -> Entry {
     let held = Held { id: "kube:Role/a/b".into(), tenant: "a".into(), why: "foreign".into() };
-    let drift = Drift { id: "kube:Role/a/c".into(), tenant: "a".into(), what: "by \"kubectl\"".into() };
+    let drift = Drift {
+        id: "kube:Role/a/c".into(),
+        tenant: "a".into(),
+        what: "by \"kubectl\"".into(),
+        fields: Vec::new(),
+    };
     let mut entry = failed(ProblemKind::Step);
     entry.steps = changed().steps;
     entry.steps[0].outcome = StepOutcome::Refused;
