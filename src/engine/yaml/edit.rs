@@ -139,6 +139,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_list_gets_no_entry() {
+        let map = "there is a map where a list is wanted";
+        let text = "there is one text where a list is wanted; write it as a list, in `[` and `]`";
+        for (document, line, why) in [
+            ("a: {b: c}\n", 1, map),
+            ("a: {}\n", 1, map),
+            ("a:\n  b: c\n", 2, map),
+            ("a:\n  \"-\": c\n", 2, map),
+            ("a: b,c\n", 1, text),
+        ] {
+            assert_eq!(set(document, "/a/-", r#""x""#), Err(format!("line {line}: {why}")), "{document}");
+        }
+        assert_eq!(set("a: 'b,c'\n", "/a/-", r#""x""#).as_deref(), Ok("a: ['b,c', x]\n"));
+    }
+
+    #[test]
     fn every_byte_that_is_not_changed_stays() {
         for (text, pointer, value, edited) in [
             ("a: 0644 # c\nb: on\n", "/c", r#""x""#, "a: 0644 # c\nb: on\nc: x\n"),

@@ -15,6 +15,7 @@ pub(super) fn holds(before: Option<&Node>, after: &Node, tokens: &[SmolStr], wan
         None => nested(after, tokens, wanted),
         Some(before) if before.is_null() => nested(after, tokens, wanted),
         Some(before) => match (&before.value, &after.value) {
+            (Value::Map { .. }, Value::Map { .. }) if token == "-" => false,
             (Value::Map { entries: old, .. }, Value::Map { entries: new, .. }) => {
                 let mut others: Vec<_> = new.iter().collect();
                 let is_it = |(key, _): &&(Node, Node)| key.key().as_ref() == Some(token);

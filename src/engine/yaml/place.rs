@@ -39,6 +39,10 @@ impl Place<'_> {
                 return self.replace(node, slot, flow, outer, value);
             };
             match &node.value {
+                // The end of a list, and not a key that is written so.
+                Value::Map { .. } if token == "-" => {
+                    return Err(Fault::at(line, "there is a map where a list is wanted"));
+                }
                 Value::Map { entries, flow: own } => {
                     flow |= *own;
                     let mut below = None;
@@ -172,6 +176,12 @@ impl Place<'_> {
             return Err(Fault::at(node.line, "there is a text over several lines where a list is wanted"));
         }
         let (from, to) = (node.at.start, node.at.end);
+        if self.text[from..to].starts_with(|char: char| !"\"'".contains(char))
+            && self.text[from..to].contains([',', '[', ']', '{', '}'])
+        {
+            let why = "there is one text where a list is wanted; write it as a list, in `[` and `]`";
+            return Err(Fault::at(node.line, why));
+        }
         let text = format!("[{}, {}]", &self.text[from..to], emit::inline(value, self.style));
         Ok(vec![Splice { from, to, text }])
     }
