@@ -1,6 +1,8 @@
 //! What kwo keeps on a node beside the cluster: files, restarts of the services that read them, kubeconfigs. Their ids,
 //! where they are and how their fields are compared; what is in them is the domains' business.
 
+use std::collections::BTreeSet;
+
 use smol_str::format_smolstr;
 
 use super::{Order, Rules, System};
@@ -168,7 +170,7 @@ impl Rules for OfNode {
 
     fn together(&self, leftovers: &mut [Leftover], _: &Desired, observed: &Observed) {
         logins_left(leftovers, observed);
-        registries_left(leftovers);
+        registries_left(leftovers, observed);
     }
 
     fn kept(&self, step: &Step) -> Option<&'static str> {
@@ -223,22 +225,34 @@ fn logins_left(leftovers: &mut [Leftover], observed: &Observed) {
     }
 }
 
-/// Says of what is left over in `registries.yaml` what the node does by it.
-fn registries_left(leftovers: &mut [Leftover]) {
+/// Says of what is left over in `registries.yaml` what the node does by it. Of a file that is left over as a whole, all that kwo
+/// wrote in it.
+fn registries_left(leftovers: &mut [Leftover], observed: &Observed) {
     let registries = ResourceId::node(NodeKind::File, K3S_REGISTRIES);
     for left in leftovers.iter_mut().filter(|left| left.id == registries) {
-        let Some(mut keys) = left.pointer.as_deref().map(tokens) else { continue };
-        let (part, name) = (keys.nth(1), keys.next());
-        left.in_force = match (part.as_deref(), name) {
-            (Some("mirrors"), Some(name)) if keys.next().is_none() => {
-                Some(format_smolstr!("the node still pulls images of {name} from this mirror"))
+        let told = match (&left.pointer, observed.get(&left.id)) {
+            (Some(pointer), _) => by_entry(pointer).filter(|(_, whole)| *whole).map(|(told, _)| told),
+            (None, Some(Sighting::Present(file))) => {
+                let written = file.written_by_kwo();
+                let told: BTreeSet<String> =
+                    written.iter().filter_map(|pointer| Some(by_entry(pointer)?.0)).collect();
+                (!told.is_empty()).then(|| told.into_iter().collect::<Vec<_>>().join("; "))
             }
-            (Some("configs"), Some(name)) if keys.next().is_none() => {
-                Some(format_smolstr!("the node still logs in to {name}"))
-            }
-            _ => continue,
+            (None, _) => None,
         };
+        left.in_force = told.map(SmolStr::from).or(left.in_force.take());
     }
+}
+
+/// What the node does by the entry of `registries.yaml` that this leads to or into, and whether it is the whole entry.
+fn by_entry(pointer: &str) -> Option<(String, bool)> {
+    let mut keys = tokens(pointer).skip(1);
+    let told = match (keys.next().as_deref(), keys.next()?) {
+        (Some("mirrors"), name) => format!("the node still pulls images of {name} from this mirror"),
+        (Some("configs"), name) => format!("the node still logs in to {name}"),
+        _ => return None,
+    };
+    Some((told, keys.next().is_none()))
 }
 
 impl NodeKind {

@@ -256,6 +256,14 @@ async fn a_mirror_and_a_login_that_leave_the_roster_are_left_over_and_others_are
     let plan = world.plan(&mirrors(&world, roster), &Adopt::Nothing).await;
     assert_eq!(left(&plan), [("/content/configs/r.example.com", "the node still logs in to r.example.com")]);
     assert_eq!(world.text(REGISTRIES).matches("quay.io").count(), 1);
+    // … and all of it: the file is left over as a whole, and does as much.
+    let plan = world.plan(&world.wanted("{}"), &Adopt::Nothing).await;
+    let all: Vec<&Leftover> =
+        plan.leftovers.iter().filter(|left| left.id.to_string().ends_with(REGISTRIES)).collect();
+    let [file] = all.as_slice() else { panic!("{:#?}", plan.leftovers) };
+    let expected =
+        format!("the node still logs in to r.example.com; {}; {}", still("docker.io"), still("ghcr.io"));
+    assert_eq!((file.pointer.as_deref(), file.in_force.as_deref()), (None, Some(expected.as_str())));
 }
 
 #[tokio::test]

@@ -57,8 +57,7 @@ pub(super) fn files(root: &Path, vault: &Vault, desired: &Desired) -> Observed {
 /// Of a file that cannot be read nobody knows that.
 fn left(root: &Path, entry: &Entry, id: &ResourceId) -> Option<bool> {
     let sets = id.shape().map(|shape| shape.sets).unwrap_or_default();
-    let wrote = entry.wrote.clone().unwrap_or(Tree::Null);
-    let wrote = Tree::map(wrote.get("content").map(|content| ("content", content.clone())));
+    let wrote = written(entry).unwrap_or_else(|| Tree::map::<SmolStr>([]));
     let content = match path(id).map(|path| read(root, &path)) {
         Ok(Ok(Some(file))) => file.content(&wrote, sets),
         _ => return Some(false),
@@ -71,6 +70,11 @@ fn left(root: &Path, entry: &Entry, id: &ResourceId) -> Option<bool> {
     let leaf = |(pointer, _): (String, Tree)| pointer.starts_with("/f:content/") && !set(&pointer);
     let leaves = kept.leaves().into_iter().any(leaf);
     leaves.then(|| wrote.get("content") == Some(&content))
+}
+
+/// What kwo wrote into a file.
+fn written(entry: &Entry) -> Option<Tree> {
+    entry.wrote.as_ref()?.get("content").map(|content| Tree::map([("content", content.clone())]))
 }
 
 fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Option<&Resource>) -> Sighting {
@@ -112,12 +116,14 @@ fn present(
     let entry = record.get(&id.name).filter(|entry| entry.covers(&hash));
     let sets = id.shape().map(|shape| shape.sets).unwrap_or_default();
     let owner = file.owner(root).map_err(|error| error.to_string())?;
-    let mut whole = Tree::map([
-        // Of a file that nobody wants it does not matter what is in it.
-        ("content", wanted.map_or(Ok(Tree::Null), |wanted| file.content(&wanted.body, sets))?),
-        ("mode", Tree::from(file.mode())),
-        ("owner", Tree::from(owner)),
-    ]);
+    // Of a file that nobody wants, what kwo wrote in it may still be in force.
+    let content = match (wanted, entry.and_then(written)) {
+        (Some(wanted), _) => file.content(&wanted.body, sets)?,
+        (None, Some(wrote)) => file.content(&wrote, sets)?,
+        (None, None) => Tree::Null,
+    };
+    let mut whole =
+        Tree::map([("content", content), ("mode", Tree::from(file.mode())), ("owner", Tree::from(owner))]);
     for (key, value) in told {
         whole = whole.with(&join("/content", &key), value);
     }
