@@ -59,6 +59,50 @@ fn a_network_policy_that_opens_what_is_closed_is_told_unless_the_tier_lets_the_t
     assert!(run(&["plan", "-o", "json"]).contains("\"own_policies\": 1,"));
 }
 
+/// Whoever reads the directory for the cluster takes hidden files and linked ones, too.
+#[test]
+fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_is_not_followed() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let roster = "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {owners: [alice@example.com]}}\n";
+    std::fs::write(folder.join("roster.yaml"), roster).unwrap();
+    let run = |args: &[&str]| transcript(folder, &[args, &["--target", "dir:d"]].concat());
+    run(&["apply", "--yes"]);
+    let strict = || run(&["plan", "--fail-on", "foreign-access"]);
+    let told = |why: &str| {
+        let said = strict();
+        assert!(said.contains(why) && said.ends_with("---- exit 5 ----\n"), "{said}");
+    };
+    let gives = "mallory@example.com is admin";
+    for place in ["d/.theirs.yaml", "d/.hidden/deeper/theirs.yaml"] {
+        std::fs::create_dir_all(folder.join(place).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(place), BINDING).unwrap();
+        told(gives);
+        std::fs::remove_file(folder.join(place)).unwrap();
+    }
+    // What no reader would find by its name, but by the link.
+    std::fs::write(folder.join("d/theirs.txt"), BINDING).unwrap();
+    symlink("theirs.txt", folder.join("d/linked.yaml")).unwrap();
+    told(gives);
+    std::fs::remove_file(folder.join("d/theirs.txt")).unwrap();
+    assert!(strict().ends_with("---- exit 0 ----\n"), "it leads to nothing: {}", strict());
+    std::fs::write(folder.join("secret"), "password: hunter2: x\n").unwrap();
+    std::fs::remove_file(folder.join("d/linked.yaml")).unwrap();
+    symlink("../secret", folder.join("d/linked.yaml")).unwrap();
+    told("kwo cannot read linked.yaml: it is a symbolic link that leads out of the directory");
+    assert!(!strict().contains("hunter2"));
+    std::fs::remove_file(folder.join("d/linked.yaml")).unwrap();
+    // git's own files are none of the cluster's.
+    std::fs::create_dir(folder.join("d/.git")).unwrap();
+    std::fs::write(folder.join("d/.git/theirs.yaml"), BINDING).unwrap();
+    assert!(strict().ends_with("---- exit 0 ----\n"), "{}", strict());
+    let deep = folder.join("d").join(vec!["x"; 17].join("/"));
+    std::fs::create_dir_all(&deep).unwrap();
+    std::fs::write(deep.join("theirs.yaml"), BINDING).unwrap();
+    told("lies deeper than 16 folders in each other");
+}
+
 #[test]
 fn it_is_told_in_every_form_and_fails_only_where_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();

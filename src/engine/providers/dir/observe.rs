@@ -2,6 +2,7 @@
 //! wherever they stand, with the bindings and network policies of others. A directory keeps no record of who wrote what, so nobody owns a field here.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -212,7 +213,7 @@ fn strangers(root: &Path, place: &Path) -> Strangers {
         unread: Some(Unread { text: None, why: why.into() }),
         ..Strangers::default()
     };
-    let bytes = match regular::read(&root.join(place)) {
+    let bytes = match reached(root, place).and_then(|path| regular::read(&path)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Strangers::default(),
         Err(error) => return nothing(error.to_string()),
@@ -229,6 +230,20 @@ fn strangers(root: &Path, place: &Path) -> Strangers {
     let objects = objects.into_iter();
     let objects = objects.filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect();
     Strangers { documents, objects, unread }
+}
+
+/// Where a file is. Whoever reads the directory for the cluster may follow a link, so kwo does, too, but not out of it: what
+/// is elsewhere may be secret.
+fn reached(root: &Path, place: &Path) -> io::Result<PathBuf> {
+    let path = root.join(place);
+    if !fs::symlink_metadata(&path)?.is_symlink() {
+        return Ok(path);
+    }
+    let end = path.canonicalize()?;
+    match end.starts_with(root.canonicalize()?) {
+        true => Ok(end),
+        false => Err(io::Error::other("it is a symbolic link that leads out of the directory")),
+    }
 }
 
 /// An object, or the objects in a list as `kubectl get -o yaml` prints it. In one of a kind of its own, such as a
@@ -270,10 +285,12 @@ fn deleting(object: &Tree) -> Option<SmolStr> {
     object.at("/metadata/deletionTimestamp")?.as_text().cloned()
 }
 
-/// All manifests below a folder, in order. Links and hidden files are left out.
+/// All manifests below a folder, in order, also the hidden ones: whoever reads the directory for the cluster takes them, too. Left
+/// out are git's files, and kwo's own.
 fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
     if depth > DEEPEST {
-        return Ok(());
+        let why = format!("{} lies deeper than {DEEPEST} folders in each other", folder.display());
+        return Err(io::Error::other(why));
     }
     let mut entries = fs::read_dir(root.join(folder))?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -281,16 +298,13 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> i
         let name = entry.file_name();
         let place = folder.join(&name);
         let kind = entry.file_type()?;
-        if name.to_string_lossy().starts_with('.') {
+        if name == ".git" || name.to_string_lossy().starts_with(".kwo") {
             continue;
         }
+        let ends = |ending: &OsStr| ["yaml", "yml", "json"].iter().any(|known| ending == *known);
         if kind.is_dir() {
             walk(root, &place, depth + 1, files)?;
-        } else if kind.is_file()
-            && place
-                .extension()
-                .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
-        {
+        } else if place.extension().is_some_and(ends) {
             files.push(place);
         }
     }
