@@ -217,6 +217,13 @@ impl Machine {
         let drop_in = there(DROP_IN)?;
         here.loose.extend(drop_in.as_ref().and_then(|path| loose(DROP_IN, path, false)));
         here.drop_in = drop_in.and_then(|_| self.text(DROP_IN)).map(SmolStr::from);
+        let missing = [
+            (PROGRAM, here.program.is_none()),
+            (UNIT, here.unit.is_none()),
+            (DROP_IN, here.drop_in.is_none()),
+        ];
+        let missing = missing.into_iter().filter(|(_, missing)| *missing);
+        here.loose.extend(missing.filter_map(|(file, _)| self.loose_above(file)));
         here.images = self.images();
         if self.live && here.unit.is_some() {
             let state = Service.state().await;
@@ -350,6 +357,18 @@ impl Machine {
         images
     }
 
+    /// The folder that a file will be made in, if somebody else than root may change it: they could put another one in its place.
+    fn loose_above(&self, file: &str) -> Option<SmolStr> {
+        let mut folder = file;
+        while let Some((above, _)) = folder.rsplit_once('/') {
+            folder = above;
+            // What leads elsewhere keeps the file from being made.
+            let Some(path) = self.found(folder).ok()? else { continue };
+            return fixed(&path).is_none().then(|| folder.into());
+        }
+        None
+    }
+
     /// A file of k3s' data, as it is reached.
     fn data_file(&self, path: &str) -> Option<PathBuf> {
         let whole = self.data.join(path);
@@ -360,15 +379,17 @@ impl Machine {
 /// What lets somebody else than root change a file, from the root: its folder or itself. It is itself, too, where it is a program
 /// that cannot be run. Whoever makes an image may be somebody else, and what they make is theirs until root has it.
 fn loose(file: &str, path: &Path, runs: bool) -> Option<SmolStr> {
-    let is = |path: &Path| {
-        let own = |found: &fs::Metadata| [0, geteuid().as_raw()].contains(&found.uid());
-        fs::symlink_metadata(path).ok().filter(|found| own(found) && found.mode() & 0o022 == 0)
-    };
-    if path.parent().is_none_or(|folder| is(folder).is_none()) {
+    if path.parent().is_none_or(|folder| fixed(folder).is_none()) {
         return Some(file.rsplit_once('/').map_or("", |(folder, _)| folder).into());
     }
-    let fits = is(path).is_some_and(|found| found.is_file() && (!runs || found.mode() & 0o100 != 0));
+    let fits = fixed(path).is_some_and(|found| found.is_file() && (!runs || found.mode() & 0o100 != 0));
     (!fits).then(|| file.into())
+}
+
+/// What is there, if nobody but root and whoever runs kwo may change it.
+fn fixed(path: &Path) -> Option<fs::Metadata> {
+    let own = |found: &fs::Metadata| [0, geteuid().as_raw()].contains(&found.uid());
+    fs::symlink_metadata(path).ok().filter(|found| own(found) && found.mode() & 0o022 == 0)
 }
 
 /// The version that a program of k3s tells.

@@ -123,7 +123,7 @@ pub struct Here {
     pub active: bool,
     /// Its node is ready.
     pub ready: bool,
-    /// Those of its files, or of their folders, that somebody else than root may change, and a program that cannot be run.
+    /// Those of its files, or of the folders for them, that somebody else than root may change, and a program that cannot be run.
     pub loose: BTreeSet<SmolStr>,
 }
 

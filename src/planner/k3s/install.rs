@@ -194,9 +194,8 @@ pub fn install(
     } else if !facts.may_write {
         noticed.push(Noticed::stop(Check::Root, "kwo does not run as root", "run it with sudo"));
     }
-    if record.is_some() {
-        noticed.extend(unfit(facts, installed));
-    }
+    noticed.extend(unfit(facts, installed));
+    noticed.extend(other_name(here, release));
     let node = name(facts, roster, record, &mut noticed);
     let runs = here.program.as_ref().filter(|_| started(here)).and_then(|program| program.version.as_ref());
     let runs = runs.or(record.filter(|_| started(here)).map(|record| &record.version));
@@ -415,6 +414,24 @@ fn name(
             None
         }
     }
+}
+
+/// The program of one version under the name of another one. What kwo puts in its place says its version first; what is there
+/// has said it before.
+fn other_name(here: &Here, release: Option<&Release>) -> Option<Noticed> {
+    let (program, release) = (here.program.as_ref()?, release?);
+    let says = program.version.as_ref().filter(|says| **says != release.version)?;
+    (program.sha256 == release.sha256).then(|| {
+        Noticed::stop(
+            Check::K3s,
+            format!(
+                "the program from {} says that it is {says}; expected {}",
+                one_line(&release.from),
+                release.version
+            ),
+            format!("pass `--version {says}`, or get the program of {}", release.version),
+        )
+    })
 }
 
 /// Why another version than the one that is there is not installed.

@@ -178,6 +178,30 @@ fn a_k3s_that_is_not_as_kwo_left_it_is_not_made_to_be() {
 }
 
 #[test]
+fn a_program_of_one_version_is_not_taken_for_another_one() {
+    let mut begun = installed();
+    begun.here.record.as_mut().unwrap().installed = false;
+    (begun.here.data, begun.here.active, begun.ports) = (false, false, Some([22].into()));
+    let named = |text: &str| {
+        let wish = Wish::Version(version(text));
+        install(&begun, &wish, Some(&release(text)), &Roster::default(), &BTreeSet::new())
+    };
+    assert!(named("v1.37.1+k3s1").can_be_done());
+    let other = named("v1.37.9+k3s1");
+    let said: Vec<&str> = other.noticed.iter().map(|noticed| noticed.what.as_str()).collect();
+    assert_eq!(
+        said,
+        ["the program from https://example.com says that it is v1.37.1+k3s1; expected v1.37.9+k3s1"]
+    );
+    assert!(!other.can_be_done() && other.steps.is_empty());
+}
+
+#[test]
+fn a_folder_that_somebody_else_may_change_gets_no_program() {
+    assert_eq!(stops(|facts| facts.here.loose = ["usr/local/bin".into()].into()), ["k3s"]);
+}
+
+#[test]
 fn a_record_alone_makes_no_k3s_kwos() {
     // It was taken away, and installed in another way.
     let mut others = installed();
