@@ -25,10 +25,18 @@ const OLDEST: u32 = 30;
 const BEHIND: u32 = 3;
 
 /// All checks of a cluster that cannot be asked.
-pub(super) fn none(why: &str) -> Vec<Check> {
-    let failed = SERVER
-        .failed(why)
-        .todo("see which contexts there are, and choose one with `--context`", "kubectl config get-contexts");
+pub(super) fn none(why: &str, none_named: bool) -> Vec<Check> {
+    // Without a kubeconfig there are no contexts either.
+    let failed = match SERVER.failed(why) {
+        failed if none_named => failed.todo(
+            "name a kubeconfig; that of k3s is on the node, and root can read it",
+            "sudo kwo doctor --kubeconfig /etc/rancher/k3s/k3s.yaml",
+        ),
+        failed => failed.todo(
+            "see which contexts there are, and choose one with `--context`",
+            "kubectl config get-contexts",
+        ),
+    };
     let topics = [
         CLOCK,
         VERSION,
@@ -308,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_cluster_that_cannot_be_asked_fails_one_check_alone() {
-        let checks = none("no kubeconfig");
+        let checks = none("no kubeconfig", true);
         assert_eq!(checks.iter().filter(|check| check.outcome == Outcome::Failed).count(), 1);
         assert!(checks.iter().skip(1).all(|check| check.outcome == Outcome::CannotTell));
     }

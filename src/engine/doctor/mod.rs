@@ -94,7 +94,7 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Check> {
     let places = Places::usual(PathBuf::from("/etc/kwo"), age_identity.clone());
     let asked = async {
         match cluster {
-            Err(why) => cluster::none(why),
+            Err(why) => cluster::none(why, kubeconfigs.is_empty()),
             Ok(Cluster { kube, status, plan }) => {
                 let (clock, rights, network, (names, certificates)) = join4(
                     clock::clock(kube),
@@ -117,7 +117,7 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Check> {
             let (files, archives, node) = join3(
                 files::modes(kubeconfigs, settings, age_identity.as_deref(), node.as_deref()),
                 async { archives::archives(archives.as_deref()) },
-                async { node::node(cluster.as_ref().ok().map(|cluster| cluster.status), node.is_some()) },
+                node::node(cluster.as_ref().ok().map(|cluster| cluster.status), node.as_deref(), settings),
             )
             .await;
             [files, vec![archives], node].concat()

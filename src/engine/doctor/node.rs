@@ -1,20 +1,26 @@
 //! The node that kwo runs on: its disks, and whether k3s runs.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use kwo_planner::endings::word;
 use kwo_planner::units::moment;
 
 use super::check::{Check, DISK, K3S};
-use crate::status::{Answer, Disk, Level, Status};
+use crate::status::{Answer, Disk, Here, Level, Status, backup, node_alone};
+use crate::target;
 
-/// What of the node was looked at.
-pub(super) fn node(status: Option<&Status>, asked: bool) -> Vec<Check> {
-    let how = "`--node` on the node looks at it";
-    let Some(status) = status.filter(|_| asked) else {
-        let why = if asked { "there is no cluster to ask" } else { how };
-        return [DISK, K3S].map(|topic| topic.not_asked(why)).into();
+/// What of the node is to be looked at, and how. Where a cluster was asked, the node was looked at with it.
+pub(super) async fn node(status: Option<&Status>, root: Option<&Path>, settings: &Path) -> Vec<Check> {
+    let Some(root) = root else {
+        return [DISK, K3S].map(|topic| topic.not_asked("`--node` on the node looks at it")).into();
     };
-    vec![full(status.disks.as_deref()), runs(status.k3s.as_ref())]
+    if let Some(status) = status {
+        return vec![full(status.disks.as_deref()), runs(status.k3s.as_ref())];
+    }
+    let here = Here { root, node: target::node(root).ok(), backups: backup::folder(settings) };
+    let (disks, k3s) = node_alone(here).await;
+    vec![full(Some(&disks)), runs(k3s.as_ref())]
 }
 
 /// The worst of them, with all that are as bad or cannot be seen.
@@ -104,6 +110,18 @@ mod tests {
         assert_eq!(runs(Some(&found(None))).outcome, Outcome::Failed);
         assert_eq!(runs(Some(&found(Some(Timestamp::now())))).outcome, Outcome::Ok);
         assert_eq!(runs(Some(&silent())).outcome, Outcome::CannotTell);
-        assert!(node(None, false).iter().all(|check| check.outcome == Outcome::NotAsked));
+    }
+
+    #[tokio::test]
+    async fn the_node_is_looked_at_where_no_cluster_can_be_asked() {
+        let settings = Path::new("/nowhere/kwo.yaml");
+        let not_asked = node(None, None, settings).await;
+        assert!(not_asked.iter().all(|check| check.outcome == Outcome::NotAsked));
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("var/lib/kwo")).unwrap();
+        let [disk, k3s]: [Check; 2] = node(None, Some(root.path()), settings).await.try_into().unwrap();
+        assert!(disk.found.contains("% of the disk of /var/lib is used"), "{disk:?}");
+        // It runs on another machine, if at all.
+        assert_eq!(k3s.outcome, Outcome::NotAsked);
     }
 }

@@ -14,12 +14,12 @@ use tokio::process::Command;
 
 use super::check::{BACKUP, Check, FETCH, LAST_SYNC, SETTINGS, SIGNERS, TIMER};
 use crate::git::readable_signers;
-use crate::history::{Entry, History, Outcome};
+use crate::history::{Entry, History};
 use crate::references::Places;
 use crate::source;
 use crate::status::patient::patient;
 use crate::status::{Backup, Level, backup};
-use crate::sync::reaches;
+use crate::sync::{last_runs, reaches};
 
 /// The unit that starts `kwo sync`.
 const UNIT: &str = "kwo-sync.timer";
@@ -63,7 +63,7 @@ pub(super) async fn checks(path: &Path, places: &Places, systemctl: Option<&Path
                 Some(systemctl) => TIMER.within(timer(systemctl)).await,
             }
         },
-        async { last(&settings) },
+        async { last(Path::new(settings.state()), Timestamp::now()) },
         FETCH.at_most(
             Duration::from_secs(settings.repository.timeout().min(60) + 5),
             fetch(&settings, places),
@@ -108,8 +108,8 @@ async fn timer(systemctl: &Path) -> Check {
     }
 }
 
-fn last(settings: &Settings) -> Check {
-    let folder = Path::new(settings.state()).join("history");
+fn last(state: &Path, now: Timestamp) -> Check {
+    let folder = state.join("history");
     if !folder.exists() {
         return LAST_SYNC
             .warning(format!("there is no history in {}", folder.display()))
@@ -119,26 +119,36 @@ fn last(settings: &Settings) -> Check {
         Err(error) => LAST_SYNC
             .cannot_tell(error.to_string())
             .todo("see whether the history is whole", "sudo kwo history verify --offline"),
-        Ok(entries) => succeeded(&entries, Timestamp::now()),
+        Ok(mut entries) => {
+            // What a person does beside the runs says nothing of them.
+            entries.retain(|entry| entry.offboarded.is_none());
+            // A run without news has no entry, and happened all the same.
+            let number = entries.first().map(|entry| entry.number).unwrap_or_default();
+            let known: Vec<Timestamp> = entries.iter().map(|entry| entry.began).collect();
+            let others = last_runs(state).into_iter().flatten().filter(|run| !known.contains(&run.began));
+            entries.extend(others.map(|run| Entry { number, ..run }));
+            entries.sort_by_key(|entry| std::cmp::Reverse(entry.began));
+            succeeded(&entries, now)
+        }
     }
 }
 
-/// The newest entry comes last. Of what went wrong only the kind is told: what others wrote stays in the history.
+/// The newest entry comes first. Of what went wrong only the kind is told: what others wrote stays in the history.
 fn succeeded(entries: &[Entry], now: Timestamp) -> Check {
-    let Some(newest) = entries.last() else {
+    let Some(newest) = entries.first() else {
         return LAST_SYNC
             .warning("`kwo sync` never ran here")
             .todo("let it run once", "sudo kwo sync --dry-run");
     };
-    let good = |entry: &&Entry| matches!(entry.outcome, Outcome::Converged | Outcome::AccessLeft);
+    let good = |entry: &&Entry| entry.outcome.is_success();
     let command = format!("sudo kwo history show {}", newest.number);
     let ended = match newest.outcome {
-        Outcome::Converged | Outcome::AccessLeft => String::new(),
+        outcome if outcome.is_success() => String::new(),
         outcome => format!("the last run (entry {}) ended as {}; ", newest.number, outcome.word()),
     };
-    let Some(success) = entries.iter().rfind(good) else {
+    let Some(success) = entries.iter().find(good) else {
         return LAST_SYNC
-            .failed(format!("{ended}none of the last {} runs succeeded", entries.len()))
+            .failed(format!("{ended}no run of those that the history has succeeded"))
             .todo("see what went wrong", command);
     };
     let age = now.as_second() - success.began.as_second();
@@ -228,6 +238,8 @@ mod tests {
 
     use super::super::Outcome as Came;
     use super::*;
+    use crate::history::Outcome;
+    use crate::sync::State;
 
     fn entry(began: &str, outcome: Outcome) -> Entry {
         Entry { outcome, number: 3, ..Entry::begun("n".to_owned(), began.parse().unwrap()) }
@@ -242,11 +254,45 @@ mod tests {
         assert_eq!(came(&[good("29T11")]), Came::Ok);
         assert_eq!(came(&[good("29T08")]), Came::Warning);
         assert_eq!(came(&[good("27T08")]), Came::Failed);
-        assert_eq!(came(&[good("29T10"), bad("29T11")]), Came::Warning);
+        assert_eq!(came(&[bad("29T11"), good("29T10")]), Came::Warning);
+        assert_eq!(came(&[good("29T11"), bad("29T10")]), Came::Ok);
         assert_eq!(came(&[bad("29T11")]), Came::Failed);
         assert_eq!(came(&[]), Came::Warning);
         let told = succeeded(&[bad("29T11")], now);
         assert_eq!(told.todo.unwrap().command, "sudo kwo history show 3");
+    }
+
+    /// As `kwo sync` leaves it: an entry for each run with news, and the last run.
+    #[tokio::test]
+    async fn what_the_runs_wrote_is_read_in_its_order() {
+        let state = tempfile::tempdir().unwrap();
+        let kept = State::open(state.path(), Duration::ZERO).await.unwrap();
+        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
+        let said = || last(state.path(), now);
+        assert_eq!(said().outcome, Came::Warning, "it never ran");
+        let history = History::new(state.path().join("history"));
+        let add = |began: &str, outcome| {
+            let run = Entry { outcome, ..Entry::begun("n".to_owned(), began.parse().unwrap()) };
+            history.append(run.clone()).unwrap();
+            run
+        };
+        let good = add("2026-11-25T11:00:00Z", Outcome::Converged);
+        assert_eq!(said().outcome, Came::Failed, "it ran days ago");
+        // It runs every hour, and nothing is new.
+        let run = |began: &str, of: &Entry| {
+            let run = Entry { began: began.parse().unwrap(), ..of.clone() };
+            kept.keep_last(&run).unwrap();
+        };
+        run("2026-11-29T11:30:00Z", &good);
+        assert_eq!(said().outcome, Came::Ok);
+        let bad = add("2026-11-29T11:40:00Z", Outcome::Failed);
+        let told = said();
+        assert_eq!(told.outcome, Came::Warning, "half an hour ago all was well");
+        assert!(told.found.starts_with("the last run (entry 2) ended as failed"), "{}", told.found);
+        run("2026-11-29T11:50:00Z", &bad);
+        assert_eq!(said().todo.unwrap().command, "sudo kwo history show 2");
+        add("2026-11-29T11:55:00Z", Outcome::Converged);
+        assert_eq!(said().outcome, Came::Ok);
     }
 
     #[test]

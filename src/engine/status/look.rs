@@ -74,6 +74,13 @@ async fn disks(root: PathBuf, backups: Option<PathBuf>) -> Vec<Answer<Disk>> {
     looked.unwrap_or_else(silent)
 }
 
+/// The disks of the node, and since when k3s runs on it, where no cluster can be asked.
+pub(crate) async fn node_alone(here: Here<'_>) -> (Vec<Answer<Disk>>, Option<Answer<Option<Timestamp>>>) {
+    let Here { root, node, backups } = here;
+    let (disks, _) = on_disk(root.to_owned(), backups).await;
+    (disks, k3s(Some(&tokens::node(root, node))).await)
+}
+
 /// Asks everything about the cluster and the tenants of the roster, and about the node that kwo runs on. `agreement` is asked only where the server answers. Says besides why it gives no answer at
 /// all, where that is so.
 pub async fn look(

@@ -24,6 +24,7 @@ pub use agreement::Agreement;
 pub use backup::Backup;
 pub use disk::Disk;
 pub use kwo_planner::upkeep::Level;
+pub(crate) use look::node_alone;
 pub use look::{Here, look, pods};
 
 /// An answer, or why there is none.

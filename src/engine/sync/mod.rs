@@ -19,5 +19,5 @@ pub use memory::{Memory, Short};
 pub use options::{Allowed, Options, Ran, target_options};
 pub use run::run;
 pub use said::Said;
-pub use state::{State, StateError};
+pub use state::{State, StateError, last_runs};
 pub use tell::tell;

@@ -20,6 +20,10 @@ use crate::regular;
 
 /// The run that others were told of last.
 const TOLD: &str = "sync/told.json";
+/// The last run.
+const LAST: &str = "sync/last.json";
+/// The last run that succeeded.
+const SUCCEEDED: &str = "sync/succeeded.json";
 
 /// The state in one folder.
 #[derive(Debug)]
@@ -138,15 +142,18 @@ impl State {
     /// The last run.
     #[must_use]
     pub fn last(&self) -> Option<Entry> {
-        self.read("last.json")
+        read(&self.folder.join(LAST))
     }
 
-    /// Keeps the last run.
+    /// Keeps the last run, and the last one that succeeded: a run without news is in no history.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn keep_last(&self, entry: &Entry) -> Result<(), StateError> {
-        self.write("last.json", entry)
+        if entry.outcome.is_success() {
+            write(&self.folder.join(SUCCEEDED), entry)?;
+        }
+        write(&self.folder.join(LAST), entry)
     }
 
     /// What a run was about to do that never said how it ended.
@@ -180,6 +187,12 @@ impl State {
     fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
         write(&self.path(name), value)
     }
+}
+
+/// The last run of the state in this folder, and the last one that succeeded.
+#[must_use]
+pub fn last_runs(folder: &Path) -> [Option<Entry>; 2] {
+    [LAST, SUCCEEDED].map(|name| read(&folder.join(name)))
 }
 
 /// The run that others were told of last.

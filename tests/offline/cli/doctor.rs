@@ -59,7 +59,10 @@ fn without_anything_one_check_fails_and_says_what_to_do() {
     assert_eq!(of("failed"), ["server"]);
     assert_eq!(of("warning"), [""; 0]);
     assert_eq!(of("ok"), [""; 0]);
-    assert!(checks["server"]["todo"]["command"].as_str().unwrap().starts_with("kubectl config"));
+    assert_eq!(
+        checks["server"]["todo"]["command"].as_str(),
+        Some("sudo kwo doctor --kubeconfig /etc/rancher/k3s/k3s.yaml")
+    );
     let text = run(folder.path(), &[], &[]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("failed    server           no kubeconfig found"), "{text}");

@@ -214,8 +214,8 @@ pub(super) fn client(config: Config, concurrency: usize) -> Result<Client, ::kub
     Ok(Client::new(service, config.default_namespace))
 }
 
-/// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else the
-/// account of the pod that this runs in.
+/// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else that of k3s on its node,
+/// else the account of the pod that this runs in.
 pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
     let named = options.context.clone().filter(|context| !context.is_empty());
     let (files, mut tried) = files(options.kubeconfig.as_deref());
@@ -283,6 +283,9 @@ pub fn kubeconfigs(named: Option<&Path>) -> Vec<PathBuf> {
     files(named).0
 }
 
+/// The kubeconfig that k3s writes on its node.
+const K3S: &str = "/etc/rancher/k3s/k3s.yaml";
+
 /// The files that make up the kubeconfig, and where there was none.
 fn files(named: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
     if let Some(file) = named {
@@ -296,12 +299,16 @@ fn files(named: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
     }
     let mut tried = vec!["$KUBECONFIG (not set)".to_owned()];
     match env::home_dir().map(|home| home.join(".kube/config")) {
-        Some(file) if file.exists() => (vec![file], tried),
-        Some(file) => {
-            tried.push(format!("{} (no such file)", file.display()));
-            (Vec::new(), tried)
-        }
-        None => (Vec::new(), tried),
+        Some(file) if file.exists() => return (vec![file], tried),
+        Some(file) => tried.push(format!("{} (no such file)", file.display())),
+        None => {}
+    }
+    // As the kubectl of k3s does. A pod has an account of its own.
+    let of_k3s = Path::new(K3S);
+    let is_pod = env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+    match !is_pod && regular::open(of_k3s).is_ok() {
+        true => (vec![of_k3s.to_owned()], tried),
+        false => (Vec::new(), tried),
     }
 }
 
@@ -350,9 +357,10 @@ fn cluster<'k>(kubeconfig: &'k Kubeconfig, context: &str) -> Option<(Uri, Option
 pub const NAME_ONE: &str = "name one with --kubeconfig";
 
 fn hint() -> String {
-    let k3s = Path::new("/etc/rancher/k3s/k3s.yaml");
-    if k3s.exists() {
-        format!("this is a k3s node: --kubeconfig {}", k3s.display())
+    if Path::new(K3S).exists() {
+        format!(
+            "this is a k3s node: run it as root, who can read {K3S}, or name another one with --kubeconfig"
+        )
     } else {
         NAME_ONE.to_owned()
     }
