@@ -162,6 +162,8 @@ fn help_names_the_variables_and_not_what_is_in_them() {
         .output()
         .unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
+    // It may begin a new line within.
+    let help = help.split_whitespace().collect::<Vec<&str>>().join(" ");
     assert!(help.contains("[env: KWO_KUBECONFIG]") && !help.contains("customer"), "{help}");
 }
 
