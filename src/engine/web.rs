@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::providers::{chain, web};
 
 /// A probe reads no answer that is longer.
-const LONGEST: usize = 64 * 1024;
+pub(crate) const LONGEST: usize = 64 * 1024;
 
 const AGENT: &str = concat!("kwo/", env!("CARGO_PKG_VERSION"));
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use zeroize::Zeroizing;
 
-use crate::web::get;
+use crate::web::{LONGEST, Question, ask, get};
 
 /// Asks the registry at this address, such as `https://registry.example.com`; gives the status of its answer.
 ///
@@ -24,8 +24,9 @@ pub async fn answers(api: &str, patience: Duration) -> Result<u16, String> {
     }
 }
 
-/// Does the registry at this address let in whoever has this name and password? They are in the request and in nothing that is
-/// said.
+/// Does the registry at this address let in whoever has this name and password? One instance may answer who reads, and another
+/// one who writes, so both are asked: a POST there writes nothing. Name and password are in the request and in nothing that
+/// is said.
 ///
 /// # Errors
 /// When nothing answers, or what answers is no registry; says which.
@@ -40,10 +41,15 @@ pub async fn lets_in(
     let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
     let mut value = HeaderValue::from_str(&basic).map_err(|_| "it cannot be sent".to_owned())?;
     value.set_sensitive(true);
-    let (status, _) = get(api, "/v2/", Some((header::AUTHORIZATION.as_str(), value)), patience).await?;
-    match status.as_u16() {
-        200 => Ok(true),
-        401 => Ok(false),
-        status => Err(format!("{api} answers, and not as a registry that is ready ({status})")),
+    for method in [Method::GET, Method::POST] {
+        let headers = vec![(header::AUTHORIZATION.as_str(), value.clone())];
+        let question = Question { method, path: "/v2/", headers, json: None, longest: LONGEST };
+        let (status, _) = ask(api, question, patience).await?;
+        match status.as_u16() {
+            200 => return Ok(true),
+            401 => {}
+            status => return Err(format!("{api} answers, and not as a registry that is ready ({status})")),
+        }
     }
+    Ok(false)
 }
