@@ -20,7 +20,7 @@ use smol_str::SmolStr;
 use crate::providers::{Home, Kv, Refusal};
 use crate::regular;
 use crate::secrets::SecretData;
-use crate::secrets::htpasswd::{Login, Previous, Wanted, current};
+use crate::secrets::htpasswd::{Hashed, Login, Previous, Wanted, current};
 use crate::secrets::rotation::PREVIOUS;
 use crate::secrets::vault::{Credentials, Held, Place, Vault, generated};
 
@@ -91,6 +91,10 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Home) -> 
             let stored = provider.reveal(&id.scope, &id.name).await;
             found.stored.insert(id.clone(), stored.map(Option::unwrap_or_default).map_err(said));
         }
+        if let Content::Htpasswd(users) = &secret.content {
+            let all = users.iter().map(|user| ((id.clone(), user.name.clone()), Hashed::default()));
+            found.hashed.extend(all.filter(|(key, _)| !found.hashed.contains_key(key)).collect::<Vec<_>>());
+        }
         if let (Content::Login(user), Some(Ok(stored))) = (&secret.content, found.stored.get(id)) {
             let name = current(secret.pointer.strip_prefix("/data/").and_then(|key| stored.get(key)), user);
             found.logins.insert((id.clone(), user.clone()), name);
@@ -140,6 +144,8 @@ struct Lookup {
     /// The name that a user logs in with, whose password kwo makes.
     logins: BTreeMap<(ResourceId, SmolStr), SmolStr>,
     answers: BTreeMap<SecretRef, Answer>,
+    /// The hashes of those who are in an htpasswd file.
+    hashed: BTreeMap<(ResourceId, SmolStr), Hashed>,
 }
 
 /// Bytes that kwo makes itself, and whether they stand in the cluster already.
@@ -239,7 +245,8 @@ impl Lookup {
                     (name, made.bytes.clone())
                 }
             };
-            wanted.logins.push(Login { name, password });
+            let hashed = self.hashed.get(&(id.clone(), user.clone())).cloned().unwrap_or_default();
+            wanted.logins.push(Login { name, password, hashed });
         }
         Ok(wanted)
     }

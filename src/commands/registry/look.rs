@@ -100,8 +100,11 @@ pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Fail
     }
     let mut exit = Exit::Done;
     for account in accounts {
-        let Account { user, password: reference, made } = &account;
+        let Account { user, pushes, password: reference, made } = &account;
         data(&format!("{user}\n"));
+        if !pushes {
+            data("  access    pull\n");
+        }
         if args.show_password {
             let there = made.as_ref().and_then(|made| stored.get(&made.password)).cloned();
             let password = match there {

@@ -78,7 +78,7 @@ fn chosen<'a>(all: &'a [Account], user: Option<&str>) -> Result<(&'a Account, &'
         },
     };
     let made = account.made.as_ref().ok_or_else(|| {
-        let Account { user, password, made: _ } = account;
+        let Account { user, pushes: _, password, made: _ } = account;
         let failure =
             Failure::usage(format!("kwo does not make the password of {user}: it comes from {password}"));
         let change = match password {

@@ -1,6 +1,8 @@
 //! htpasswd files with bcrypt hashes, as a container registry reads them: who can log in, and whose old password
 //! still works after a rotation. If a registry finds a line that it cannot read, nobody can log in.
 
+use std::sync::{Arc, OnceLock};
+
 use jiff::Timestamp;
 use kwo_planner::secrets::logins;
 use secrecy::{ExposeSecret, SecretSlice};
@@ -25,7 +27,11 @@ pub(crate) struct Wanted {
 pub(crate) struct Login {
     pub(crate) name: SmolStr,
     pub(crate) password: SecretSlice<u8>,
+    pub(crate) hashed: Hashed,
 }
+
+/// A hash that is known to be that of a password. Who is in two lists has one for both, since each takes a while.
+pub(crate) type Hashed = Arc<OnceLock<SmolStr>>;
 
 /// A name and the hash of its password, until when it is good.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,7 +71,7 @@ impl Wanted {
     pub(crate) fn file(&self) -> Result<SecretSlice<u8>, String> {
         let mut file = String::new();
         for login in &self.logins {
-            file.push_str(&line(&login.name, &hash(&login.name, &login.password)?));
+            file.push_str(&line(&login.name, &login.hash()?));
         }
         for Previous { until: _, name, hash } in self.still() {
             file.push_str(&line(name, hash));
@@ -100,8 +106,29 @@ impl Wanted {
 }
 
 impl Login {
+    pub(crate) fn new(name: SmolStr, password: SecretSlice<u8>) -> Login {
+        Login { name, password, hashed: Hashed::default() }
+    }
+
     pub(crate) fn password_is(&self, hash: &str) -> bool {
-        bcrypt::verify(self.password.expose_secret(), hash).unwrap_or(false)
+        if self.hashed.get().is_some_and(|known| known == hash) {
+            return true;
+        }
+        let right = bcrypt::verify(self.password.expose_secret(), hash).unwrap_or(false);
+        if right {
+            // If there is one already, that one does.
+            let _ = self.hashed.set(hash.into());
+        }
+        right
+    }
+
+    /// A hash of the password.
+    pub(crate) fn hash(&self) -> Result<SmolStr, String> {
+        if let Some(known) = self.hashed.get() {
+            return Ok(known.clone());
+        }
+        let made = hash(&self.name, &self.password)?;
+        Ok(self.hashed.get_or_init(|| made).clone())
     }
 }
 
@@ -159,10 +186,8 @@ mod tests {
     use super::*;
 
     fn wanted(logins: &[(&str, &str)], previous: &[Previous], now: &str) -> Wanted {
-        let login = |(name, password): &(&str, &str)| Login {
-            name: (*name).into(),
-            password: password.as_bytes().to_vec().into(),
-        };
+        let login =
+            |(name, password): &(&str, &str)| Login::new((*name).into(), password.as_bytes().to_vec().into());
         let logins = logins.iter().map(login).collect();
         Wanted { logins, previous: previous.to_vec(), new: false, now: now.parse().unwrap() }
     }

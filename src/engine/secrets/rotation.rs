@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kwo_planner::domains::registry_users::{Account, Made};
+use kwo_planner::named::{PULLERS, PUSHERS};
 use kwo_planner::secrets::logins;
 use kwo_planner::units::moment;
 use secrecy::{ExposeSecret, SecretSlice};
@@ -15,8 +16,10 @@ use super::htpasswd::{Login, Previous, current, hash, is_hash, line, lines};
 use super::vault::SecretData;
 use super::vault::generated;
 
-/// The key of the htpasswd file, and of those who were in it before a rotation.
-pub(crate) const HTPASSWD: &str = "htpasswd";
+/// The keys of the htpasswd files. Whatever writes one of them goes by this list, so that nothing forgets the other one.
+pub(crate) const LISTS: [&str; 2] = [PUSHERS, PULLERS];
+
+/// The key of those who were in them before a rotation.
 pub(crate) const PREVIOUS: &str = "previous";
 
 /// Who a user is at the moment.
@@ -77,20 +80,22 @@ pub fn standing(data: &SecretData, user: &str, username: &str, now: Timestamp) -
     Standing { current, previous }
 }
 
-/// The login of this user before the last rotation, if the htpasswd file still has it.
+/// The login of this user before the last rotation, if an htpasswd file still has it.
 ///
 /// # Errors
-/// When nobody can say whom the file lets in.
+/// When nobody can say whom a file lets in.
 pub fn old(data: &SecretData, user: &str, username: &str) -> Result<Option<Old>, &'static str> {
     let current = current(data.get(username), user);
     let kept = data.get(PREVIOUS).map(|kept| Previous::parse(kept.expose_secret())).unwrap_or_default();
     let Some(previous) = kept.into_iter().find(|previous| previous.is_of(user, &current)) else {
         return Ok(None);
     };
-    let Some(file) = data.get(HTPASSWD) else { return Ok(None) };
-    let lines = lines(file.expose_secret()).ok_or("the htpasswd has a line that no registry can read")?;
     let Previous { until, name, hash } = previous;
-    let there = lines.iter().any(|(theirs, other)| *theirs == name && *other == hash);
+    let mut there = false;
+    for file in LISTS.iter().filter_map(|list| data.get(*list)) {
+        let lines = lines(file.expose_secret()).ok_or("the htpasswd has a line that no registry can read")?;
+        there |= lines.iter().any(|(theirs, other)| *theirs == name && *other == hash);
+    }
     Ok(there.then_some(Old { current, name, until }))
 }
 
@@ -114,39 +119,54 @@ pub fn rotate(
     }
     let password = data.get(&made.password).filter(|bytes| !bytes.expose_secret().is_empty());
     let password = password.ok_or_else(|| not_ready("there is no password in it"))?.clone();
-    let file = data.get(HTPASSWD).ok_or_else(|| not_ready("there is no htpasswd in it"))?;
-    let found = lines(file.expose_secret())
-        .filter(|lines| lines.iter().all(|(_, hash)| is_hash(hash)))
-        .ok_or_else(|| not_ready("its htpasswd has a line that no registry can read"))?;
-    let old = Login { name: from.clone(), password };
+    let mut found = Vec::new();
+    for list in LISTS {
+        // One that is not there yet is made by the next apply.
+        let Some(file) = data.get(list) else { continue };
+        let lines = lines(file.expose_secret())
+            .filter(|lines| lines.iter().all(|(_, hash)| is_hash(hash)))
+            .ok_or_else(|| not_ready(&format!("its {list} has a line that no registry can read")))?;
+        found.push((list, lines));
+    }
+    let own = account.lists();
+    let first = own.first().and_then(|own| found.iter().find(|(list, _)| list == own));
+    let (list, first) =
+        first.ok_or_else(|| not_ready(&format!("there is no {} in it", own.first().unwrap_or(&PUSHERS))))?;
+    let old = Login::new(from.clone(), password);
     let (_, old_hash) =
-        found.iter().find(|(name, hash)| *name == from && old.password_is(hash)).ok_or_else(|| {
-            Obstacle::NotReady(format!("its htpasswd does not let in {from} with the password in it"))
+        first.iter().find(|(name, hash)| *name == from && old.password_is(hash)).ok_or_else(|| {
+            Obstacle::NotReady(format!("its {list} does not let in {from} with the password in it"))
         })?;
     let impossible = Obstacle::Impossible;
     let [first, second] = logins(user);
     let to = if from == first { second.clone() } else { first.clone() };
     let new = generated(made.length).map_err(impossible)?;
     let theirs = |name: &str| name != first && name != second;
-    let others = found.iter().filter(|(name, _)| theirs(name)).map(|(name, hash)| line(name, hash));
-    let mut htpasswd: String = others.collect();
-    htpasswd.push_str(&line(&to, &hash(&to, &new).map_err(impossible)?));
+    let mut added = line(&to, &hash(&to, &new).map_err(impossible)?);
     let kept = data.get(PREVIOUS).map(|kept| Previous::parse(kept.expose_secret())).unwrap_or_default();
     let mut previous: Vec<Previous> = kept.into_iter().filter(|kept| theirs(&kept.name)).collect();
     let mut until = None;
     if !grace.is_zero() {
         let end = end(now, grace).ok_or_else(|| impossible("no such time will ever be".to_owned()))?;
-        htpasswd.push_str(&line(&from, old_hash));
+        added.push_str(&line(&from, old_hash));
         previous.push(Previous { until: end, name: from.clone(), hash: (*old_hash).into() });
         until = Some(end);
     }
     let bytes = |text: String| SecretSlice::from(text.into_bytes());
-    let keys = SecretData::from([
+    let mut keys = SecretData::from([
         (made.username.clone(), bytes(to.to_string())),
         (made.password.clone(), new.clone()),
-        (HTPASSWD.into(), bytes(htpasswd)),
         (PREVIOUS.into(), bytes(Previous::format(&previous))),
     ]);
+    for (list, lines) in &found {
+        // Also out of a list that the user is not in any more.
+        let others = lines.iter().filter(|(name, _)| theirs(name)).map(|(name, hash)| line(name, hash));
+        let mut file: String = others.collect();
+        if own.contains(list) {
+            file.push_str(&added);
+        }
+        keys.insert((*list).into(), bytes(file));
+    }
     Ok(Rotation { keys, from, to, until, password: new })
 }
 
@@ -180,7 +200,7 @@ mod tests {
     fn account() -> (Account, Made) {
         let made = Made { username: "username".into(), password: "password".into(), length: 32 };
         let password = "kube kube-system/registry-auth/password".parse().unwrap();
-        (Account { user: "docker".into(), password, made: Some(made.clone()) }, made)
+        (Account { user: "docker".into(), pushes: true, password, made: Some(made.clone()) }, made)
     }
 
     fn at(time: &str) -> Timestamp {
@@ -276,7 +296,7 @@ mod tests {
         let data = after(data, rotation);
         let file = text(&data, "htpasswd");
         let lines = lines(file.as_bytes()).unwrap();
-        let new = Login { name: "docker".into(), password: data["password"].clone() };
+        let new = Login::new("docker".into(), data["password"].clone());
         assert!(lines.len() == 2 && new.password_is(lines[1].1), "{file}");
         assert_eq!(text(&data, "previous"), "");
     }
@@ -297,6 +317,35 @@ mod tests {
         assert!(refused(&set("htpasswd", b"docker:plain\n")).contains("no registry can read"));
         assert!(refused(&set("username", b"docker-2")).contains("does not let in docker-2"));
         assert!(refused(&|data| drop(data.remove("htpasswd"))).contains("no htpasswd"));
+    }
+
+    #[test]
+    fn every_list_that_a_user_is_in_gets_the_new_password_and_no_other() {
+        let (account, made) = account();
+        let lists = |data: &SecretData| LISTS.map(|list| text(data, list));
+        let names = |file: &str| -> Vec<String> {
+            lines(file.as_bytes()).unwrap().into_iter().map(|(name, _)| name.to_owned()).collect()
+        };
+        let mut data = secret();
+        data.insert(PULLERS.into(), data[PUSHERS].clone());
+        let twice = after(data.clone(), rotate(&data, &account, &made, HOUR, at("12:00:00")).unwrap());
+        let [push, pull] = lists(&twice);
+        assert_eq!((names(&push), &push), (["ci", "docker-2", "docker"].map(str::to_owned).to_vec(), &pull));
+        // Who only pulls is never in the other list, also if a line of the user stands there.
+        let pulls = Account { pushes: false, ..account.clone() };
+        let once = after(data.clone(), rotate(&data, &pulls, &made, HOUR, at("12:00:00")).unwrap());
+        let [push, pull] = lists(&once);
+        assert_eq!(names(&push), ["ci"]);
+        assert_eq!(names(&pull), ["ci", "docker-2", "docker"]);
+        let told = Old { current: "docker-2".into(), name: "docker".into(), until: at("13:00:00") };
+        assert_eq!(old(&once, "docker", "username"), Ok(Some(told)));
+        // A list that is not there is no reason for one who is not in it, and one for who is.
+        assert!(
+            !after(secret(), rotate(&secret(), &account, &made, HOUR, at("12:00:00")).unwrap())
+                .contains_key(PULLERS)
+        );
+        let refused = rotate(&secret(), &pulls, &made, HOUR, at("12:00:00")).unwrap_err().to_string();
+        assert_eq!(refused, "there is no htpasswd-pull in it");
     }
 
     #[test]

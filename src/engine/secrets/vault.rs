@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn an_htpasswd_file_is_known_by_whom_it_admits() {
-        let login = |name: &str| Login { name: name.into(), password: b"hunter2".to_vec().into() };
+        let login = |name: &str| Login::new(name.into(), b"hunter2".to_vec().into());
         let old = Previous {
             until: "2026-11-21T13:00:00Z".parse().unwrap(),
             name: "docker".into(),

@@ -37,6 +37,7 @@ mod refused;
 pub mod registry;
 pub mod registry_collect;
 pub mod registry_objects;
+mod registry_readers;
 pub mod registry_users;
 pub mod reserved;
 pub(crate) mod roles;

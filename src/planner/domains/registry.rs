@@ -14,7 +14,7 @@ use super::registry_collect::GarbageCollection;
 use super::shares::{claims_of_tenants, covering};
 use super::tenants::Tenant;
 use crate::roster::editors::in_words;
-use crate::roster::record::record;
+use crate::roster::record::{choice, record};
 use crate::roster::scalar::{Refusal, Scalar, quote, text_type};
 use crate::roster::{
     At, EndpointHost, Entry, Finding, Findings, HostName, Identity, Map, MirroredRegistry, Name, Quantity,
@@ -32,7 +32,7 @@ record! {
         pub resolver: Option<At<Name>>,
         /// How much it may store. Default: 50Gi.
         pub storage: Option<At<Quantity>>,
-        /// Who may push and pull, by name; the node pulls as the first one. Default: `docker`, with a password that kwo
+        /// Who may push and pull, or only pull, by name; the node pulls as the first one. Default: `docker`, with a password that kwo
         /// makes.
         pub users: Map<Name, RegistryUser>,
         /// The image that it runs. Default: registry:2.8.3.
@@ -50,14 +50,34 @@ record! {
 }
 
 record! {
-    /// Somebody who may push and pull.
+    /// Somebody who may push and pull, or only pull.
     pub struct RegistryUser: "a user of the registry" {
         /// Where the password is.
         pub password: At<SecretRef>,
+        /// What the user may do: `push`, which is also to pull and to delete, or `pull` alone. Default: push.
+        pub access: Option<At<RegistryAccess>>,
         /// The tenant whose login it is. It ends when `kwo offboard` cuts the access of the tenant.
         pub tenant: Option<At<Name>>,
         /// The person whose login it is. It ends when `kwo offboard --person` cuts the access of that person.
         pub person: Option<At<Identity>>,
+    }
+}
+
+choice! {
+    /// What a user of the registry may do.
+    pub enum RegistryAccess: "access" {
+        /// To push, to pull and to delete.
+        Push = "push",
+        /// To pull, and nothing else.
+        Pull = "pull",
+    }
+}
+
+impl RegistryUser {
+    /// May this user push?
+    #[must_use]
+    pub fn pushes(&self) -> bool {
+        self.access.as_ref().is_none_or(|access| access.value == RegistryAccess::Push)
     }
 }
 
@@ -127,6 +147,12 @@ impl Registry {
         self.resolver.as_ref().map_or(HTTP_RESOLVER, |resolver| resolver.as_str())
     }
 
+    /// Is there somebody who may only pull? Then there is a second instance, which only reads.
+    #[must_use]
+    pub fn has_pullers(&self) -> bool {
+        self.users.values().any(|user| !user.value.pushes())
+    }
+
     /// The users as they stand in the roster.
     #[must_use]
     pub fn in_order(&self) -> Vec<(&Name, &RegistryUser)> {
@@ -192,6 +218,7 @@ pub(crate) fn check(
         check_resolver(resolver, dns, findings);
     }
     check_users(&registry.users, findings);
+    check_pushers(&registry.users, findings);
     check_whose(registry, tenants, findings);
     if let Some(past) = registry.hosts.get(MAX_HOSTS) {
         let message = format!("the registry has {} hosts, and {MAX_HOSTS} are allowed", registry.hosts.len());
@@ -272,11 +299,24 @@ fn check_users(users: &Map<Name, RegistryUser>, findings: &mut Findings) {
     }
 }
 
+/// A registry to which nobody can push stays empty, and its program lets nobody in by an empty list.
+fn check_pushers(users: &Map<Name, RegistryUser>, findings: &mut Findings) {
+    let spans = users.values().map(|user| user.value.access.as_ref().filter(|_| !user.value.pushes()));
+    let Some(spans) = spans.map(|access| access.map(|access| access.at)).collect::<Option<Vec<_>>>() else {
+        return;
+    };
+    if let Some(at) = spans.into_iter().min() {
+        let message = "nobody may push to the registry, so it stays empty";
+        let finding = Finding::new("nobody-pushes", at, message, "expected a user who may push");
+        findings.push(finding.hint("add one without `access`, such as `ci: {password: {generate: 32}}`"));
+    }
+}
+
 /// A user is of a tenant that there is, and as whom the node pulls is nobody's: without that login no pod of any tenant
 /// gets an image from the registry.
 fn check_whose(registry: &Registry, tenants: &Map<Name, Tenant>, findings: &mut Findings) {
     for (at, (name, user)) in registry.in_order().into_iter().enumerate() {
-        let RegistryUser { password: _, tenant, person } = user;
+        let RegistryUser { password: _, access: _, tenant, person } = user;
         if let Some(tenant) = tenant.as_ref().filter(|tenant| !tenants.contains_key(&tenant.value)) {
             findings.push(
                 Finding::new(

@@ -1,5 +1,5 @@
 //! What the `registry` section means as objects: the volume, the Deployment, the Service, and an Ingress a host; the
-//! Secret with its users is in `registry_users.rs`. No middleware stands before it: Traefik streams a push instead of buffering it.
+//! Secret with its users is in `registry_users.rs`, the instance for who only pulls in `registry_readers.rs`. No middleware stands before it: Traefik streams a push instead of buffering it.
 
 use std::sync::Arc;
 
@@ -10,10 +10,11 @@ use super::mirrors;
 use super::node::yaml_file;
 use super::registry::Registry;
 use super::registry_collect;
+use super::registry_readers;
 use super::registry_users::{Account, PASSWORD, USERNAME, accounts, auth, first_user, stored};
 use crate::domains::Roster;
 use crate::kinds::Kind;
-use crate::named::{REGISTRY_AUTH, auth_id};
+use crate::named::{PUSHERS, REGISTRY_AUTH, auth_id};
 use crate::node::K3S_REGISTRIES;
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
 
@@ -21,9 +22,9 @@ use crate::roster::{At, HostName, SecretRef, Span};
 use crate::secrets::Content;
 use crate::tree::{SmolStr, Tree, join};
 
-const NAMESPACE: &str = "kube-system";
-const NAME: &str = "registry";
-const STORAGE: &str = "registry-storage";
+pub(super) const NAMESPACE: &str = "kube-system";
+pub(super) const NAME: &str = "registry";
+pub(super) const STORAGE: &str = "registry-storage";
 const DEFAULT_IMAGE: &str = "registry:2.8.3";
 const DEFAULT_STORAGE: &str = "50Gi";
 /// Whom the registry runs as where its section does not say.
@@ -42,18 +43,16 @@ pub(crate) fn compile(roster: &Roster, resources: &mut Vec<Resource>) {
     let needs: Arc<[ResourceId]> = Arc::new([volume.id.clone(), auth.id.clone()]);
     resources.push(auth);
     resources.push(volume);
-    resources.push(deployment(registry, needs, &because));
-    let port = map([
-        ("name", Tree::from("http")),
-        ("port", number(5000)),
-        ("protocol", Tree::from("TCP")),
-        ("targetPort", Tree::from("http")),
-    ]);
-    let spec = map([("ports", Tree::list([port])), ("selector", app()), ("type", Tree::from("ClusterIP"))]);
+    let deployment = deployment(registry, needs, &because);
+    let runs = deployment.id.clone();
+    resources.push(deployment);
+    let ports = [port("http", 5000)].into_iter().chain(registry_readers::port(registry));
+    let spec = map([("ports", Tree::list(ports)), ("selector", app()), ("type", Tree::from("ClusterIP"))]);
     let body = object(&service, Kind::Service, &labels(None), [("spec", spec)]);
     resources.push(Resource::new(service.clone(), body, Arc::new([]), because));
     for host in &registry.hosts {
         resources.push(ingress(roster, registry, host, host.at, &service));
+        resources.extend(registry_readers::route(registry, host, [&service, &runs]));
     }
 }
 
@@ -85,10 +84,10 @@ fn pull(registry: &Registry, at: Span) -> Resource {
     // The name of a user with two is where its password is. Another's password is not what the cluster holds of it just
     // now: that may be about to change.
     let parts: Vec<(&str, SecretRef)> = match accounts(registry).into_iter().next() {
-        Some(Account { made: Some(made), password: _, user: _ }) => {
+        Some(Account { made: Some(made), password: _, pushes: _, user: _ }) => {
             vec![(USERNAME, stored(&made.username)), (PASSWORD, stored(&made.password))]
         }
-        Some(Account { made: None, password, user: _ }) => vec![(PASSWORD, password)],
+        Some(Account { made: None, password, pushes: _, user: _ }) => vec![(PASSWORD, password)],
         None => Vec::new(),
     };
     if registry.hosts.is_empty() {
@@ -119,86 +118,112 @@ fn app() -> Tree {
     map([("app", Tree::from(NAME))])
 }
 
-fn number(number: i64) -> Tree {
+/// A port of the Service, by the name of the container's.
+pub(super) fn port(name: &'static str, at: i64) -> Tree {
+    map([
+        ("name", Tree::from(name)),
+        ("port", number(at)),
+        ("protocol", Tree::from("TCP")),
+        ("targetPort", Tree::from(name)),
+    ])
+}
+
+pub(super) fn number(number: i64) -> Tree {
     Tree::Number(number.into())
 }
 
-fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -> Resource {
-    let id = ResourceId::kube(Kind::Deployment, NAMESPACE, NAME);
+/// One instance of the registry's program.
+pub(super) struct Instance {
+    pub(super) name: &'static str,
+    /// Its port, by the name that the probes and the Service know.
+    pub(super) port: (&'static str, i64),
+    pub(super) env: Vec<(&'static str, SmolStr)>,
+    /// How much memory it asks for.
+    pub(super) memory: &'static str,
+    /// The volume with its users, and whether it may only read the images.
+    pub(super) users: &'static str,
+    pub(super) only_reads: bool,
+}
+
+/// Where an instance finds its users, and the images.
+pub(super) const USERS_AT: &str = "/auth";
+const IMAGES_AT: &str = "/var/lib/registry";
+
+/// The variables of every instance: its users are in the file of this name.
+pub(super) fn variables(file: &str) -> Vec<(&'static str, SmolStr)> {
+    vec![
+        ("REGISTRY_AUTH", "htpasswd".into()),
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "Registry Realm".into()),
+        ("REGISTRY_AUTH_HTPASSWD_PATH", smol_str::format_smolstr!("{USERS_AT}/{file}")),
+        ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", IMAGES_AT.into()),
+    ]
+}
+
+/// The volume with the users in this key of the Secret.
+pub(super) fn users(volume: &'static str, key: &'static str) -> Tree {
+    let item = map([("key", Tree::from(key)), ("path", Tree::from(key))]);
+    let secret = map([("items", Tree::list([item])), ("secretName", Tree::from(REGISTRY_AUTH))]);
+    map([("name", Tree::from(volume)), ("secret", secret)])
+}
+
+fn container(registry: &Registry, instance: Instance, security: &Tree) -> Tree {
+    let Instance { name, port: (port_name, port), env, memory, users, only_reads } = instance;
     let image =
         registry.image.as_ref().map_or(Tree::from(DEFAULT_IMAGE), |image| Tree::from(image.value.text()));
-    let env = [
-        ("REGISTRY_AUTH", "htpasswd"),
-        ("REGISTRY_AUTH_HTPASSWD_REALM", "Registry Realm"),
-        ("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd"),
-        ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/var/lib/registry"),
-        ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
-    ];
-    let env = env.map(|(name, value)| (name, SmolStr::new_static(value)));
-    let env = env.into_iter().chain(registry_collect::variables(registry));
+    let env = env.into_iter();
     let env = env.map(|(name, value)| map([("name", Tree::from(name)), ("value", Tree::from(value))]));
     let probe = |delay, period| {
+        let get =
+            [("path", Tree::from("/")), ("port", Tree::from(port_name)), ("scheme", Tree::from("HTTP"))];
         map([
-            (
-                "httpGet",
-                map([
-                    ("path", Tree::from("/")),
-                    ("port", Tree::from("http")),
-                    ("scheme", Tree::from("HTTP")),
-                ]),
-            ),
+            ("httpGet", map(get)),
             ("initialDelaySeconds", number(delay)),
             ("periodSeconds", number(period)),
         ])
     };
     let amounts = |cpu, memory| map([("cpu", Tree::from(cpu)), ("memory", Tree::from(memory))]);
-    let (pod_security, container_security) = security(registry);
-    let container = map([
+    let mount = |at: &'static str, volume: &'static str, only_reads: bool| {
+        let read_only = only_reads.then_some(("readOnly", Tree::Bool(true)));
+        Tree::map([("mountPath", Tree::from(at)), ("name", Tree::from(volume))].into_iter().chain(read_only))
+    };
+    let listens =
+        [("containerPort", number(port)), ("name", Tree::from(port_name)), ("protocol", Tree::from("TCP"))];
+    map([
         ("env", Tree::list(env)),
         ("image", image),
         ("livenessProbe", probe(30, 10)),
-        ("name", Tree::from(NAME)),
-        (
-            "ports",
-            Tree::list([map([
-                ("containerPort", number(5000)),
-                ("name", Tree::from("http")),
-                ("protocol", Tree::from("TCP")),
-            ])]),
-        ),
+        ("name", Tree::from(name)),
+        ("ports", Tree::list([map(listens)])),
         ("readinessProbe", probe(5, 5)),
-        ("resources", map([("limits", amounts("500m", "512Mi")), ("requests", amounts("100m", "256Mi"))])),
-        ("securityContext", container_security),
-        (
-            "volumeMounts",
-            Tree::list([
-                map([
-                    ("mountPath", Tree::from("/auth")),
-                    ("name", Tree::from("auth")),
-                    ("readOnly", Tree::Bool(true)),
-                ]),
-                map([("mountPath", Tree::from("/var/lib/registry")), ("name", Tree::from(STORAGE))]),
-            ]),
-        ),
-    ]);
-    let container = match registry_collect::command(registry) {
-        Some(command) => container.with("/command", command),
-        None => container,
+        ("resources", map([("limits", amounts("500m", "512Mi")), ("requests", amounts("100m", memory))])),
+        ("securityContext", security.clone()),
+        ("volumeMounts", Tree::list([mount(USERS_AT, users, true), mount(IMAGES_AT, STORAGE, only_reads)])),
+    ])
+}
+
+fn deployment(registry: &Registry, needs: Arc<[ResourceId]>, because: &Reason) -> Resource {
+    let id = ResourceId::kube(Kind::Deployment, NAMESPACE, NAME);
+    let mut env = variables(PUSHERS);
+    env.push(("REGISTRY_STORAGE_DELETE_ENABLED", "true".into()));
+    env.extend(registry_collect::variables(registry));
+    let port = ("http", 5000);
+    let first = Instance { name: NAME, port, env, memory: "256Mi", users: "auth", only_reads: false };
+    let (pod_security, container_security) = security(registry);
+    let first = container(registry, first, &container_security);
+    let first = match registry_collect::command(registry) {
+        Some(command) => first.with("/command", command),
+        None => first,
     };
-    let item = map([("key", Tree::from("htpasswd")), ("path", Tree::from("htpasswd"))]);
-    let volumes = [
-        map([
-            ("name", Tree::from("auth")),
-            ("secret", map([("items", Tree::list([item])), ("secretName", Tree::from(REGISTRY_AUTH))])),
-        ]),
-        map([
-            ("name", Tree::from(STORAGE)),
-            ("persistentVolumeClaim", map([("claimName", Tree::from(STORAGE))])),
-        ]),
-    ];
+    let second = registry_readers::instance(registry);
+    let second = second.map(|second| container(registry, second, &container_security));
+    let images = map([
+        ("name", Tree::from(STORAGE)),
+        ("persistentVolumeClaim", map([("claimName", Tree::from(STORAGE))])),
+    ]);
+    let volumes = [users("auth", PUSHERS), images].into_iter().chain(registry_readers::users(registry));
     let pod = map([
         ("automountServiceAccountToken", Tree::Bool(false)),
-        ("containers", Tree::list([container])),
+        ("containers", Tree::list([first].into_iter().chain(second))),
         ("securityContext", pod_security),
         ("volumes", Tree::list(volumes)),
     ]);

@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::body::{labels, object};
-use super::registry::Registry;
+use super::registry::{Registry, RegistryUser};
 use crate::kinds::Kind;
-use crate::named::{REGISTRY_AUTH, REGISTRY_NAMESPACE, auth_id};
+use crate::named::{PULLERS, PUSHERS, REGISTRY_AUTH, REGISTRY_NAMESPACE, auth_id};
 use crate::resource::{Reason, Resource};
 use crate::roster::{Entry, SecretRef, Span};
 use crate::secrets::{Content, Password, User};
@@ -32,10 +32,20 @@ pub(crate) fn first_user(registry: &Registry) -> &str {
 pub struct Account {
     /// The name in the roster.
     pub user: SmolStr,
+    /// Is it let in by the instance that takes pushes, too?
+    pub pushes: bool,
     /// Where the password is: one that kwo made is in the cluster.
     pub password: SecretRef,
     /// What kwo made of it.
     pub made: Option<Made>,
+}
+
+impl Account {
+    /// The lists of that Secret that this user is in; the first one says whether the user is let in at all.
+    #[must_use]
+    pub fn lists(&self) -> &'static [&'static str] {
+        if self.pushes { &[PUSHERS, PULLERS] } else { &[PULLERS] }
+    }
 }
 
 /// A password that kwo made, by the keys of the Secret that it stands in.
@@ -53,20 +63,20 @@ pub struct Made {
 #[must_use]
 pub fn accounts(registry: &Registry) -> Vec<Account> {
     let default = SecretRef::Generate(DEFAULT_LENGTH);
-    let users: Vec<(SmolStr, &SecretRef)> = match registry.users.is_empty() {
-        true => vec![(SmolStr::new_static(DEFAULT_USER), &default)],
+    let users: Vec<(SmolStr, bool, &SecretRef)> = match registry.users.is_empty() {
+        true => vec![(SmolStr::new_static(DEFAULT_USER), true, &default)],
         false => {
             let users = registry.in_order().into_iter();
-            users.map(|(name, user)| (name.text().clone(), &user.password.value)).collect()
+            users.map(|(name, user)| (name.text().clone(), user.pushes(), &user.password.value)).collect()
         }
     };
-    let whole = |(user, reference): (SmolStr, &SecretRef)| match reference {
+    let whole = |(user, pushes, reference): (SmolStr, bool, &SecretRef)| match reference {
         SecretRef::Generate(length) => {
             let [username, password] = [USERNAME, PASSWORD].map(|stem| key(stem, &user));
             let made = Some(Made { username, password: password.clone(), length: *length });
-            Account { user, password: stored(&password), made }
+            Account { user, pushes, password: stored(&password), made }
         }
-        reference => Account { user, password: reference.clone(), made: None },
+        reference => Account { user, pushes, password: reference.clone(), made: None },
     };
     users.into_iter().map(whole).collect()
 }
@@ -82,7 +92,7 @@ pub(super) fn stored(key: &str) -> SecretRef {
     SecretRef::Kube { namespace: REGISTRY_NAMESPACE.into(), name: REGISTRY_AUTH.into(), key: key.into() }
 }
 
-/// The users as an htpasswd file, and the first of them in clear, as the node needs it to pull.
+/// The users as two htpasswd files, and the first of them in clear, as the node needs it to pull.
 pub(super) fn auth(registry: &Registry, at: Span) -> Resource {
     let id = auth_id();
     let default = SecretRef::Generate(DEFAULT_LENGTH);
@@ -96,6 +106,9 @@ pub(super) fn auth(registry: &Registry, at: Span) -> Resource {
     if users.is_empty() {
         users.push((SmolStr::new_static(DEFAULT_USER), &default, at));
     }
+    let pushes = |user: &User| {
+        registry.users.get(user.name.as_str()).is_none_or(|entry: &Entry<RegistryUser>| entry.value.pushes())
+    };
     // Of a first user whose password is elsewhere other programs find name and password here, unless the keys are taken:
     // by a password that kwo makes, or by one that has no other place.
     let is_made = |reference: &SecretRef| matches!(reference, SecretRef::Generate(_));
@@ -128,7 +141,11 @@ pub(super) fn auth(registry: &Registry, at: Span) -> Resource {
     let place = |key: &SmolStr| smol_str::format_smolstr!("/data/{key}");
     let fields: Vec<_> = contents.iter().map(|(key, _, at)| (place(key), Reason::Roster(*at))).collect();
     let secrets = contents.into_iter().map(|(key, content, _)| (key, content));
-    let secrets = secrets.chain([("htpasswd".into(), Content::Htpasswd(lines))]);
+    // Both files are there even if all users push: the second instance may run still when the last one who only pulls has
+    // left the roster.
+    let pushers = lines.iter().filter(|user| pushes(user)).cloned().collect();
+    let lists = [(PUSHERS, pushers), (PULLERS, lines)];
+    let secrets = secrets.chain(lists.map(|(key, users)| (key.into(), Content::Htpasswd(users))));
     Resource { fields: fields.into(), ..bare }.with_secrets_in("/data", secrets.collect())
 }
 
@@ -162,12 +179,31 @@ mod tests {
         let before = places(&format!("{{ci: {made}}}"));
         let after =
             places(&format!("{{aa: {made}, ci: {made}, docker: {made}, zz: {{password: {{env: Z}}}}}}"));
-        let is_htpasswd = |place: &&(SmolStr, String)| place.0 == "/data/htpasswd";
+        let is_htpasswd = |place: &&(SmolStr, String)| place.0.starts_with("/data/htpasswd");
         for place in before.iter().chain(&usual).filter(|place| !is_htpasswd(place)) {
             assert!(after.contains(place), "{place:?} of {after:?}");
         }
         let own: std::collections::BTreeSet<&SmolStr> = after.iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(own.len(), after.len(), "two share a key: {after:?}");
+    }
+
+    #[test]
+    fn who_only_pulls_is_in_the_list_of_the_instance_that_only_reads() {
+        let made = "{password: {generate: 32}}";
+        let pulls = "{password: {generate: 32}, access: pull}";
+        let lists = |users: &str| {
+            let places = places(users);
+            let list = |key: &str| {
+                places.iter().find(|(pointer, _)| pointer == key).map(|(_, content)| content.clone()).unwrap()
+            };
+            [list("/data/htpasswd"), list("/data/htpasswd-pull")]
+        };
+        let [docker, web] = ["docker (/data/password)", "web (/data/password-web)"];
+        let all = format!("htpasswd of {docker}, {web}");
+        assert_eq!(lists(&format!("{{docker: {made}, web: {made}}}")), [all.clone(), all.clone()]);
+        let one = format!("htpasswd of {docker}");
+        assert_eq!(lists(&format!("{{docker: {made}, web: {pulls}}}")), [one.clone(), all]);
+        assert_eq!(lists("{}"), [one.clone(), one]);
     }
 
     #[test]

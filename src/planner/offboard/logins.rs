@@ -75,7 +75,7 @@ impl Leaving {
 
     /// Is this user of the registry theirs?
     fn has(&self, user: &RegistryUser) -> bool {
-        let RegistryUser { password: _, tenant, person } = user;
+        let RegistryUser { password: _, access: _, tenant, person } = user;
         match self {
             Leaving::Tenant(name) => tenant.as_ref().is_some_and(|tenant| tenant.as_str() == name),
             Leaving::Person { name, everywhere: _ } => {

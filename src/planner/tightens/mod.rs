@@ -84,6 +84,7 @@ const fn narrows(kind: Kind) -> bool {
         | Kind::Deployment
         | Kind::Service
         | Kind::Ingress
+        | Kind::IngressRoute
         | Kind::Middleware
         | Kind::HelmChartConfig
         | Kind::ClusterIssuer

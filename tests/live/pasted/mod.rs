@@ -27,7 +27,7 @@ const RESOLVER: &str = "dns:
 const FIRST: &str =
     "cluster: {api: {hosts: [api.example.com]}, acme: {email: ops@example.com}, kubeconfigs: {lifetime: 30m},
   oidc: {issuer: 'https://login.example.com', client: kubernetes}}
-registry: {hosts: [registry.example.com], users: {ci: {password: {generate: 32}}}}
+registry: {hosts: [registry.example.com], users: {ci: {password: {generate: 32}}, web: {password: {generate: 32}, access: pull}}}
 operators: {root: {identity: root@example.com, role: admin}}
 tenants:
   gone: {owners: [alice@example.com], domains: [alice.example.com], longLivedToken: true}

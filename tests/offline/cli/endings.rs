@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::cli::transcript_with;
 
 const FIRST: &str = "cluster: {api: {hosts: [api.example.com]}, acme: {email: ops@example.com}}
-registry: {hosts: [registry.example.com], users: {ci: {password: {generate: 32}}}}
+registry: {hosts: [registry.example.com], users: {ci: {password: {generate: 32}}, web: {password: {generate: 32}, access: pull}}}
 operators: {root: {identity: root@example.com, role: admin}}
 tenants: {gone: {owners: [alice@example.com], domains: [alice.example.com], longLivedToken: true}}
 ";

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kwo_engine::probe::answers;
+use kwo_engine::probe::{answers, lets_in};
 use testkit::loopback::{Loopback, Reply};
 
 use crate::cli::{address, snapshot, transcript_with};
@@ -29,6 +29,27 @@ async fn a_registry_answers_or_asks_for_a_password() {
     assert!(said(None).await.unwrap_err().starts_with("no answer from API: "));
 }
 
+/// One instance answers who reads and another one who writes, and either may be late to know that somebody left.
+#[tokio::test]
+async fn who_is_let_in_by_one_instance_of_two_is_let_in() {
+    for (reads, writes, wanted) in [
+        (401, 401, Ok(false)),
+        (200, 401, Ok(true)),
+        (401, 200, Ok(true)),
+        (401, 405, Err("API answers, and not as a registry that is ready (405)".to_owned())),
+        (503, 401, Err("API answers, and not as a registry that is ready (503)".to_owned())),
+    ] {
+        let server = Loopback::start(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/v2/") => Reply::Answer(reads, "", "{}".to_owned()),
+            ("POST", "/v2/") => Reply::Answer(writes, "", "{}".to_owned()),
+            _ => Reply::Drop,
+        });
+        let (api, password) = (address(&server), b"x".to_vec().into());
+        let answer = lets_in(&api, "ci", &password, Duration::from_secs(5)).await;
+        assert_eq!(answer.map_err(|why| why.replace(&api, "API")), wanted, "{reads} {writes}");
+    }
+}
+
 #[test]
 fn a_password_is_printed_only_where_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -47,6 +68,10 @@ fn a_password_is_printed_only_where_it_is_asked_for() {
                {password: {generate: 32}}\n    people: {password: {generate: 32}}\n";
     std::fs::write(folder.path().join("roster.yaml"), two).unwrap();
     text.push_str(&run(&["registry", "rotate"]));
+    // Who may only pull is told as such.
+    let pulls = roster.replace("{env: PEOPLE}", "{env: PEOPLE}, access: pull");
+    std::fs::write(folder.path().join("roster.yaml"), pulls).unwrap();
+    text.push_str(&run(&["registry", "credentials"]));
     // As `kwo import` draws it up.
     let taken = "apiVersion: kwo/v1\nkind: Roster\nregistry:\n  hosts: [registry.example.com]\n  users:\n    docker: \
                  {password: {kube: kube-system/registry-auth/password}}\n";

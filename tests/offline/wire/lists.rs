@@ -75,7 +75,7 @@ async fn a_page_that_is_too_large_is_asked_for_in_parts() {
 
 #[tokio::test]
 async fn what_has_only_the_mark_of_old_is_looked_for_where_there_is_any() {
-    for (label, value, more) in [("app.kubernetes.io/managed-by", "kwo", 10), ("kwo.dev/managed", "true", 0)]
+    for (label, value, more) in [("app.kubernetes.io/managed-by", "kwo", 11), ("kwo.dev/managed", "true", 0)]
     {
         let server = Scripted::start(move |asked| {
             let old = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Dkwo%2C%21kwo.dev%2Fmanaged";

@@ -5,13 +5,19 @@ use testkit::apiserver::{kubectl, kubectl_ok, unique};
 use testkit::crds::crds;
 
 /// A kind, what its spec may be, and the same with one letter wrong.
-const KINDS: [(&str, &str, &str, &str); 4] = [
+const KINDS: [(&str, &str, &str, &str); 5] = [
     ("helm.cattle.io/v1", "HelmChartConfig", r#"{"valuesContent": "a: 1"}"#, r#"{"valueContent": "a: 1"}"#),
     (
         "traefik.io/v1alpha1",
         "Middleware",
         r#"{"buffering": {"maxRequestBodyBytes": 1}}"#,
         r#"{"buffering": {"maxRequestBodyByte": 1}}"#,
+    ),
+    (
+        "traefik.io/v1alpha1",
+        "IngressRoute",
+        r#"{"routes": [{"kind": "Rule", "match": "Host(`a`)", "priority": 1}]}"#,
+        r#"{"routes": [{"kind": "Rule", "match": "Host(`a`)", "priorities": 1}]}"#,
     ),
     (
         "cert-manager.io/v1",

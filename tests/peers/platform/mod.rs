@@ -12,6 +12,7 @@ mod hosts;
 mod leaving;
 mod login;
 mod node;
+mod pullers;
 mod registry;
 mod rotation;
 mod secrets;

@@ -26,6 +26,7 @@ impl Node {
             ("secret", &["dns-credentials", "registry-auth", "kwo-fingerprint"][..]),
             ("deployment", &["registry"]),
             ("service", &["registry"]),
+            ("ingressroute", &["registry-registry.example.com"]),
             ("configmap", &["kwo-config", "kwo-dns-providers"]),
             ("helmchartconfig", &["traefik"]),
         ] {

@@ -191,6 +191,8 @@ static INGRESS: Shape = Shape {
     read: &READ_OF_INGRESSES,
     ..PLAIN
 };
+// The routes are one value: one of somebody else's among them could lead a password elsewhere.
+static INGRESS_ROUTE: Shape = Shape { alters: &["/spec", "/spec/tls"], read: &["/spec"], ..PLAIN };
 static CLUSTER_ISSUER: Shape = Shape {
     // cert-manager takes the solver whose selector fits best, and of those without one the first.
     keyed: &[("/spec/acme/solvers", EntryKey::Optional("selector"))],
@@ -295,6 +297,7 @@ impl Kind {
             Kind::Middleware => &MIDDLEWARE,
             Kind::ServiceAccount => &SERVICE_ACCOUNT,
             Kind::Ingress => &INGRESS,
+            Kind::IngressRoute => &INGRESS_ROUTE,
             Kind::ClusterIssuer => &CLUSTER_ISSUER,
             Kind::Certificate => &CERTIFICATE,
             Kind::ResourceQuota => &RESOURCE_QUOTA,

@@ -25,6 +25,7 @@ pub enum Kind {
     Deployment,
     Service,
     Ingress,
+    IngressRoute,
     Middleware,
     HelmChartConfig,
     ClusterIssuer,
@@ -46,7 +47,7 @@ pub enum Look {
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Kind; 21] = [
+    pub const ALL: [Kind; 22] = [
         Kind::Namespace,
         Kind::ResourceQuota,
         Kind::LimitRange,
@@ -64,6 +65,7 @@ impl Kind {
         Kind::Deployment,
         Kind::Service,
         Kind::Ingress,
+        Kind::IngressRoute,
         Kind::Middleware,
         Kind::HelmChartConfig,
         Kind::ClusterIssuer,
@@ -96,6 +98,7 @@ impl Kind {
             Kind::Deployment => ("Deployment", "apps/v1", "deployments"),
             Kind::Service => ("Service", "v1", "services"),
             Kind::Ingress => ("Ingress", "networking.k8s.io/v1", "ingresses"),
+            Kind::IngressRoute => ("IngressRoute", "traefik.io/v1alpha1", "ingressroutes"),
             Kind::Middleware => ("Middleware", "traefik.io/v1alpha1", "middlewares"),
             Kind::HelmChartConfig => ("HelmChartConfig", "helm.cattle.io/v1", "helmchartconfigs"),
             Kind::ClusterIssuer => ("ClusterIssuer", "cert-manager.io/v1", "clusterissuers"),
@@ -183,6 +186,7 @@ impl Kind {
             | Kind::Deployment
             | Kind::Service
             | Kind::Ingress
+            | Kind::IngressRoute
             | Kind::Middleware
             | Kind::HelmChartConfig
             | Kind::ClusterIssuer

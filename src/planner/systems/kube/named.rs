@@ -26,6 +26,12 @@ pub(crate) const REGISTRY_NAMESPACE: &str = "kube-system";
 /// The Secret with them.
 pub(crate) const REGISTRY_AUTH: &str = "registry-auth";
 
+/// The key of that Secret with the htpasswd file of those who may push. The instance that takes pushes reads no other.
+pub const PUSHERS: &str = "htpasswd";
+
+/// The key with the htpasswd file of those who may pull, and so of everybody. The instance that only reads has it.
+pub const PULLERS: &str = "htpasswd-pull";
+
 /// The Secret with the users of the registry.
 #[must_use]
 pub fn auth_id() -> ResourceId {

@@ -17,6 +17,8 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub struct Registry {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The host that it is asked for.
+    host: String,
     _work: Option<(Running, TempDir)>,
 }
 
@@ -69,12 +71,29 @@ impl Registry {
         let args = ["serve".to_owned(), file.display().to_string()];
         let mut running = Running::start(&program, &args, &[], folder.path());
         running.wait_for(address);
-        Some(Registry { address, _work: Some((running, folder)) })
+        Some(Registry { address, host: address.to_string(), _work: Some((running, folder)) })
     }
 
     /// One that somebody else started there.
     pub fn at(address: SocketAddr) -> Registry {
-        Registry { address, _work: None }
+        Registry::behind(address, &address.to_string())
+    }
+
+    /// What answers for this host at that address.
+    pub fn behind(address: SocketAddr, host: &str) -> Registry {
+        Registry { address, host: host.to_owned(), _work: None }
+    }
+
+    /// With this configuration and these variables, as a container has them. Nothing where there is no such program.
+    pub fn with(address: SocketAddr, config: &str, variables: &[(&str, &str)]) -> Option<Registry> {
+        let program = program("docker-registry")?;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.yml");
+        std::fs::write(&file, config).expect("a file");
+        let args = ["serve".to_owned(), file.display().to_string()];
+        let mut running = Running::start(&program, &args, variables, folder.path());
+        running.wait_for(address);
+        Some(Registry { address, host: address.to_string(), _work: Some((running, folder)) })
     }
 
     /// Asks it as this user.
@@ -86,9 +105,8 @@ impl Registry {
     pub fn try_ask(&self, user: User, method: &str, path: &str, body: &[u8]) -> io::Result<Message> {
         let basic = user.basic();
         let kind = if path.contains("/manifests/") { MANIFEST } else { "application/octet-stream" };
-        let host = self.address.to_string();
         let headers = [("authorization", basic.as_str()), ("content-type", kind), ("accept", MANIFEST)];
-        let request = Request { method, path, host: &host, headers: &headers, body };
+        let request = Request { method, path, host: &self.host, headers: &headers, body };
         request.ask(self.address)
     }
 
@@ -98,7 +116,7 @@ impl Registry {
         let begun = self.ask(user, "POST", &format!("/v2/{repository}/blobs/uploads/"), b"");
         assert_eq!(begun.status(), 202, "{begun:?}");
         let location = begun.header("location").expect("where to put it");
-        let path = location.strip_prefix(&format!("http://{}", self.address)).unwrap_or(location);
+        let path = location.strip_prefix(&format!("http://{}", self.host)).unwrap_or(location);
         let mark = if path.contains('?') { '&' } else { '?' };
         let put = self.ask(user, "PUT", &format!("{path}{mark}digest={digest}"), layer);
         assert_eq!(put.status(), 201, "{put:?}");
