@@ -90,7 +90,7 @@ fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_
     std::fs::write(folder.join("secret"), "password: hunter2: x\n").unwrap();
     std::fs::remove_file(folder.join("d/linked.yaml")).unwrap();
     symlink("../secret", folder.join("d/linked.yaml")).unwrap();
-    told("kwo cannot read linked.yaml: it is a symbolic link that leads out of the directory");
+    told("kwo does not look into linked.yaml: it is a symbolic link that leads out of the directory");
     assert!(!strict().contains("hunter2"));
     std::fs::remove_file(folder.join("d/linked.yaml")).unwrap();
     // git's own files are none of the cluster's.
@@ -100,7 +100,17 @@ fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_
     let deep = folder.join("d").join(vec!["x"; 17].join("/"));
     std::fs::create_dir_all(&deep).unwrap();
     std::fs::write(deep.join("theirs.yaml"), BINDING).unwrap();
-    told("lies deeper than 16 folders in each other");
+    told("it lies in more than 16 folders");
+    std::fs::remove_dir_all(folder.join("d/x")).unwrap();
+    // Only kwo's own files at the top are passed over, and not what is called like them.
+    std::fs::write(folder.join("d/.kwo-x.yaml"), BINDING).unwrap();
+    told(gives);
+    std::fs::remove_file(folder.join("d/.kwo-x.yaml")).unwrap();
+    // A folder elsewhere is not looked into, and what is wanted is made all the same.
+    symlink("/etc", folder.join("d/elsewhere")).unwrap();
+    told("kwo does not look into elsewhere");
+    std::fs::remove_file(folder.join("d/namespaces/alice/resourcequota-alice-quota.yaml")).unwrap();
+    assert!(run(&["apply", "--yes"]).contains("1 done"), "{}", run(&["plan"]));
 }
 
 #[test]

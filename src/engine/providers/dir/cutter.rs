@@ -1,5 +1,5 @@
-//! How a manifest leaves a directory, and how it comes back: its file moves to `.kwo.cut`, where nobody who applies the
-//! directory looks, and back again, byte for byte. If the rest of a file stays, `.kwo.cut` keeps it as it was before.
+//! How a manifest leaves a directory, and how it comes back: its file moves to `.kwo.cut`, under a name that nobody who applies
+//! the directory reads, and back again, byte for byte. If the rest of a file stays, `.kwo.cut` keeps it as it was before.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -19,7 +19,10 @@ use crate::providers::{Cutter, Note, Promise, Records, Refusal, Restored, Whole,
 use crate::regular;
 
 /// The folder of what was cut.
-const CUT: &str = ".kwo.cut";
+pub(super) const CUT: &str = ".kwo.cut";
+
+/// What the names of records begin with.
+pub(super) const RECORDS: &str = ".kwo.offboard-";
 
 const FOLDERS: u32 = 0o700;
 
@@ -40,7 +43,7 @@ impl Cutter for Dir {
                 return Err(Refusal::Changed { why: format!("{} has other content now", file.display()) });
             }
             if alone && cut.parts().is_empty() {
-                return moved(self.path(), &file, &Path::new(CUT).join(&file));
+                return moved(self.path(), &file, &before(&file, cut));
             }
             let rest = parts::without(text(&bytes)?, cut).map_err(|why| by_hand(&file, &why))?;
             let before =
@@ -61,6 +64,10 @@ impl Cutter for Dir {
                 };
                 if cut.parts().is_empty() && found(self.path(), cut.id())?.is_some() {
                     return Ok(Restored::Back);
+                }
+                let alone = || text(&bytes).is_ok_and(|text| observe::documents(text) == 1);
+                if cut.parts().is_empty() && now.is_empty() && alone() {
+                    return moved(self.path(), &before(&file, cut), &file).map(|()| Restored::Back);
                 }
                 let all = parts::with(text(&now)?, text(&bytes)?, cut).map_err(|why| by_hand(&file, &why))?;
                 return put(self.path(), &file, &all).map(|()| Restored::Back);
@@ -120,7 +127,7 @@ impl Records for Dir {
 
 /// The file of the record of somebody who left.
 fn place(name: &str) -> String {
-    format!(".kwo.offboard-{name}.json")
+    format!("{RECORDS}{name}.json")
 }
 
 /// The file that holds an object, from the directory on.
@@ -147,7 +154,7 @@ fn found(root: &Path, id: &ResourceId) -> Result<Option<Found>, Refusal> {
     Ok(Some(Found { file, bytes, alone }))
 }
 
-/// Where a file is kept as it was before a part of it was cut.
+/// Where a file is kept as it was before it, or a part of it, was cut.
 fn before(file: &Path, cut: &Cut) -> PathBuf {
     let version: String = cut.seen().0.chars().filter(char::is_ascii_alphanumeric).collect();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -193,7 +200,7 @@ fn text(bytes: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))
 }
 
-/// Where what was cut lies, in the very state in which it was cut.
+/// Where an older kwo put what was cut, in the very state in which it was cut.
 fn stored(root: &Path, cut: &Cut) -> Result<Option<PathBuf>, Refusal> {
     let store = root.join(CUT);
     let observed = observe::observe(&store, &Desired::default());

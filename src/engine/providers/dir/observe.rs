@@ -2,7 +2,6 @@
 //! wherever they stand, with the bindings and network policies of others. A directory keeps no record of who wrote what, so nobody owns a field here.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use kwo_planner::systems::System;
 use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
+use super::cutter::{CUT, RECORDS};
 use super::layout::file;
 use super::write::edited;
 use crate::providers::documents::{change, unfold};
@@ -52,7 +52,7 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
     });
     let mut observed: Observed = sightings.collect();
 
-    let mut files = Vec::new();
+    let mut files = Files::default();
     if let Err(error) = walk(root, Path::new(""), 0, &mut files)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -63,15 +63,15 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
                 observed.insert((*id).clone(), Sighting::Unknown { why: why.clone() });
             }
         }
-        observed.unlisted.insert(Kind::RoleBinding, why);
+        observed.unlisted.extend(lets_in().map(|kind| (kind, why.clone())));
     }
     let full = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let full = |place: &Path| SmolStr::from(full.join(place).to_string_lossy());
     for (place, id) in &own {
         observed.reach.places.insert((*id).clone(), Place::Alone(full(place)));
     }
-    let mut unread = Vec::new();
-    for place in files.into_iter().filter(|place| !own.contains_key(place)) {
+    let mut unread = files.passed;
+    for place in files.found.into_iter().filter(|place| !own.contains_key(place)) {
         let found = strangers(root, &place);
         if let Some(part) = found.unread {
             unread.push(part.of(&place));
@@ -109,16 +109,23 @@ pub(super) fn observe(root: &Path, desired: &Desired) -> Observed {
 /// object says its kind in so many words, so a text without them holds none.
 fn unseen<'i>(unread: &[Unread], wanted: impl Iterator<Item = &'i ResourceId>, observed: &mut Observed) {
     let why = |kind: &str| unread.iter().find(|part| part.may_hold(kind)).map(|part| part.why.clone());
+    let held = |kind: &str| {
+        unread.iter().find(|part| !part.aside && part.may_hold(kind)).map(|part| part.why.clone())
+    };
     for id in wanted.filter(|id| !unread.is_empty() && id.known_kind().is_some()) {
-        if let (Some(Sighting::Absent), Some(why)) = (observed.get(id), why(&id.kind)) {
+        if let (Some(Sighting::Absent), Some(why)) = (observed.get(id), held(&id.kind)) {
             observed.insert(id.clone(), Sighting::Unknown { why });
         }
     }
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.lets_in()) {
+    for kind in lets_in() {
         if let Some(why) = why(kind.name()) {
             observed.unlisted.insert(kind, why);
         }
     }
+}
+
+fn lets_in() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| kind.lets_in())
 }
 
 /// Looks at the object of one step. That takes a look at all files, because it may be in any of them.
@@ -189,17 +196,20 @@ struct Unread {
     /// The text of the documents, where it is text.
     text: Option<String>,
     why: SmolStr,
+    /// Nobody expects a wanted object there: hidden, or beyond a link or too many folders.
+    aside: bool,
 }
 
 impl Unread {
     /// As it is told of a file.
     fn of(self, place: &Path) -> Unread {
+        let aside = place.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
         let why = format_smolstr!(
             "kwo cannot read {}: {}; fix the file, or move it out of the directory",
             place.display(),
             self.why
         );
-        Unread { why, ..self }
+        Unread { why, aside, ..self }
     }
 
     fn may_hold(&self, kind: &str) -> bool {
@@ -210,10 +220,10 @@ impl Unread {
 /// The objects of kwo's kinds in a file that is no wanted object's own.
 fn strangers(root: &Path, place: &Path) -> Strangers {
     let nothing = |why: String| Strangers {
-        unread: Some(Unread { text: None, why: why.into() }),
+        unread: Some(Unread { text: None, why: why.into(), aside: false }),
         ..Strangers::default()
     };
-    let bytes = match reached(root, place).and_then(|path| regular::read(&path)) {
+    let bytes = match regular::read(&root.join(place)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Strangers::default(),
         Err(error) => return nothing(error.to_string()),
@@ -223,27 +233,13 @@ fn strangers(root: &Path, place: &Path) -> Strangers {
         Err(error) => return nothing(error.to_string()),
     };
     let Stream { objects, unread } = stream(text);
-    let unread = unread.map(|(text, why)| Unread { text: Some(text), why: why.into() });
+    let unread = unread.map(|(text, why)| Unread { text: Some(text), why: why.into(), aside: false });
     let version = Version(version(&bytes).into());
     let objects: Vec<Tree> = objects.into_iter().flat_map(|object| items(object, DEEPEST)).collect();
     let documents = objects.len() + usize::from(unread.is_some());
     let objects = objects.into_iter();
     let objects = objects.filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect();
     Strangers { documents, objects, unread }
-}
-
-/// Where a file is. Whoever reads the directory for the cluster may follow a link, so kwo does, too, but not out of it: what
-/// is elsewhere may be secret.
-fn reached(root: &Path, place: &Path) -> io::Result<PathBuf> {
-    let path = root.join(place);
-    if !fs::symlink_metadata(&path)?.is_symlink() {
-        return Ok(path);
-    }
-    let end = path.canonicalize()?;
-    match end.starts_with(root.canonicalize()?) {
-        true => Ok(end),
-        false => Err(io::Error::other("it is a symbolic link that leads out of the directory")),
-    }
 }
 
 /// An object, or the objects in a list as `kubectl get -o yaml` prints it. In one of a kind of its own, such as a
@@ -285,12 +281,33 @@ fn deleting(object: &Tree) -> Option<SmolStr> {
     object.at("/metadata/deletionTimestamp")?.as_text().cloned()
 }
 
-/// All manifests below a folder, in order, also the hidden ones: whoever reads the directory for the cluster takes them, too. Left
-/// out are git's files, and kwo's own.
-fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
+/// How many documents a text has, as far as it can be read.
+pub(super) fn documents(text: &str) -> usize {
+    let Stream { objects, unread } = stream(text);
+    objects.len() + usize::from(unread.is_some())
+}
+
+/// What was found in a directory.
+#[derive(Default)]
+struct Files {
+    found: Vec<PathBuf>,
+    /// What nobody looked into.
+    passed: Vec<Unread>,
+}
+
+impl Files {
+    fn pass(&mut self, place: &Path, why: &str) {
+        let why = format_smolstr!("kwo does not look into {}: {why}", place.display());
+        self.passed.push(Unread { text: None, why, aside: true });
+    }
+}
+
+/// All manifests below a folder, in order, also the hidden ones: whoever applies the directory takes them, too. Left out are git's
+/// files, and kwo's own.
+fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Files) -> io::Result<()> {
     if depth > DEEPEST {
-        let why = format!("{} lies deeper than {DEEPEST} folders in each other", folder.display());
-        return Err(io::Error::other(why));
+        files.pass(folder, &format!("it lies in more than {DEEPEST} folders"));
+        return Ok(());
     }
     let mut entries = fs::read_dir(root.join(folder))?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -298,15 +315,38 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> i
         let name = entry.file_name();
         let place = folder.join(&name);
         let kind = entry.file_type()?;
-        if name == ".git" || name.to_string_lossy().starts_with(".kwo") {
+        let text = name.to_string_lossy();
+        if depth == 0 && (text == ".git" || text == CUT || text.starts_with(RECORDS)) {
             continue;
         }
-        let ends = |ending: &OsStr| ["yaml", "yml", "json"].iter().any(|known| ending == *known);
         if kind.is_dir() {
             walk(root, &place, depth + 1, files)?;
-        } else if place.extension().is_some_and(ends) {
-            files.push(place);
+        } else if kind.is_symlink() {
+            linked(root, &place, files);
+        } else if is_manifest(&place) {
+            files.found.push(place);
         }
     }
     Ok(())
+}
+
+/// Whoever applies the directory may follow a link. What it leads to within the directory is read there; what is elsewhere may
+/// be secret.
+fn linked(root: &Path, place: &Path, files: &mut Files) {
+    let ends = root.canonicalize().and_then(|base| Ok((base, root.join(place).canonicalize()?)));
+    // It leads to nothing.
+    let Ok((base, end)) = ends else { return };
+    match end.strip_prefix(&base) {
+        Ok(_) if end.is_dir() => {}
+        Ok(inner) if is_manifest(place) && !is_manifest(inner) => files.found.push(inner.to_owned()),
+        Ok(_) => {}
+        Err(_) if end.is_dir() || is_manifest(place) => {
+            files.pass(place, "it is a symbolic link that leads out of the directory");
+        }
+        Err(_) => {}
+    }
+}
+
+fn is_manifest(place: &Path) -> bool {
+    place.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
 }
