@@ -362,9 +362,14 @@ impl Machine {
         let mut folder = file;
         while let Some((above, _)) = folder.rsplit_once('/') {
             folder = above;
-            // What leads elsewhere keeps the file from being made.
-            let Some(path) = self.found(folder).ok()? else { continue };
-            return fixed(&path).is_none().then(|| folder.into());
+            // A folder may be a link within the root, and the file comes to where that leads.
+            let inner = in_root(&self.root, &Path::new(folder).join("x"), None);
+            match inner.as_deref().map(Path::parent) {
+                Ok(Some(path)) if path.exists() => return fixed(path).is_none().then(|| folder.into()),
+                // What leads elsewhere keeps the file from being made.
+                Err(Astray::Link(_)) => return None,
+                _ => {}
+            }
         }
         None
     }

@@ -194,7 +194,11 @@ pub fn install(
     } else if !facts.may_write {
         noticed.push(Noticed::stop(Check::Root, "kwo does not run as root", "run it with sudo"));
     }
-    noticed.extend(unfit(facts, installed));
+    // Of a record alone nobody knows what there was.
+    match record {
+        Some(_) => noticed.extend(unfit(facts, installed)),
+        None => noticed.extend(loose(here)),
+    }
     noticed.extend(other_name(here, release));
     let node = name(facts, roster, record, &mut noticed);
     let runs = here.program.as_ref().filter(|_| started(here)).and_then(|program| program.version.as_ref());
@@ -253,19 +257,23 @@ fn joins(key: &str, file: &str) -> Noticed {
     )
 }
 
-/// What keeps kwo from a k3s that it installed itself.
-pub(super) fn unfit(facts: &Facts, installed: bool) -> Vec<Noticed> {
-    let here = &facts.here;
-    let mut noticed = Vec::new();
-    for file in &here.loose {
+/// What somebody else than root may change.
+fn loose(here: &Here) -> impl Iterator<Item = Noticed> {
+    here.loose.iter().map(|file| {
         let is_program = here.program.as_ref().is_some_and(|program| program.path == *file);
         let mode = if is_program { "755" } else { "u+rwX,go-w" };
-        noticed.push(Noticed::stop(
+        Noticed::stop(
             Check::K3s,
             format!("somebody else than root may change /{file}, or it cannot be run"),
             format!("look at what is in it; then `chown root: /{file} && chmod {mode} /{file}`"),
-        ));
-    }
+        )
+    })
+}
+
+/// What keeps kwo from a k3s that it installed itself.
+pub(super) fn unfit(facts: &Facts, installed: bool) -> Vec<Noticed> {
+    let here = &facts.here;
+    let mut noticed: Vec<Noticed> = loose(here).collect();
     if here.program.is_none() && started(here) {
         noticed.push(Noticed::stop(
             Check::K3s,
