@@ -122,12 +122,17 @@ fn last(state: &Path, now: Timestamp) -> Check {
         Ok(mut entries) => {
             // What a person does beside the runs says nothing of them.
             entries.retain(|entry| entry.offboarded.is_none());
-            // A run without news has no entry, and happened all the same.
+            // A run without news has no entry, and happened all the same. It knows better, too, how it ended.
             let number = entries.first().map(|entry| entry.number).unwrap_or_default();
-            let known: Vec<Timestamp> = entries.iter().map(|entry| entry.began).collect();
-            let others = last_runs(state).into_iter().flatten().filter(|run| !known.contains(&run.began));
-            entries.extend(others.map(|run| Entry { number, ..run }));
-            entries.sort_by_key(|entry| std::cmp::Reverse(entry.began));
+            let [newest, success] = last_runs(state);
+            if let Some(newest) = newest {
+                entries.retain(|entry| entry.began != newest.began);
+                // A run that was killed is in the history alone.
+                let killed = entries.first().is_some_and(|entry| (newest.began..=now).contains(&entry.began));
+                let at = usize::from(killed);
+                let runs = [Some(newest), success].into_iter().flatten();
+                entries.splice(at..at, runs.map(|run| Entry { number, ..run }));
+            }
             succeeded(&entries, now)
         }
     }
@@ -151,6 +156,14 @@ fn succeeded(entries: &[Entry], now: Timestamp) -> Check {
             .failed(format!("{ended}no run of those that the history has succeeded"))
             .todo("see what went wrong", command);
     };
+    if success.began > now {
+        return LAST_SYNC
+            .warning(format!(
+                "{ended}the last run that succeeded has a time that is still to come ({})",
+                moment(success.began)
+            ))
+            .todo("see that the clock is right", "timedatectl");
+    }
     let age = now.as_second() - success.began.as_second();
     let found = format!("{ended}the last run that succeeded began at {}", moment(success.began));
     match age {
@@ -291,7 +304,17 @@ mod tests {
         assert!(told.found.starts_with("the last run (entry 2) ended as failed"), "{}", told.found);
         run("2026-11-29T11:50:00Z", &bad);
         assert_eq!(said().todo.unwrap().command, "sudo kwo history show 2");
-        add("2026-11-29T11:55:00Z", Outcome::Converged);
+        let good = add("2026-11-29T11:55:00Z", Outcome::Converged);
+        kept.keep_last(&good).unwrap();
+        assert_eq!(said().outcome, Came::Ok);
+        // What the history was told too early.
+        kept.keep_last(&Entry { outcome: Outcome::Failed, ..good }).unwrap();
+        assert_eq!(said().outcome, Came::Warning);
+        // The clock was wrong once, and is right again.
+        run("2099-01-01T00:00:00Z", &add("2099-01-01T00:00:00Z", Outcome::Converged));
+        assert!(said().found.contains("still to come"), "{}", said().found);
+        let good = add("2026-11-29T11:58:00Z", Outcome::Converged);
+        kept.keep_last(&good).unwrap();
         assert_eq!(said().outcome, Came::Ok);
     }
 
