@@ -11,7 +11,7 @@ use super::values::{duration, switch};
 /// Which cluster to speak to, and as whom.
 #[derive(Args, Clone, Debug)]
 pub struct KubeArgs {
-    /// The kubeconfig to use, instead of $KUBECONFIG, ~/.kube/config, that of k3s on its node, or the service account of a pod.
+    /// The kubeconfig to use, instead of $KUBECONFIG, ~/.kube/config or the service account of a pod.
     #[arg(long, env = "KWO_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig, instead of its current one.

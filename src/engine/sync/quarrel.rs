@@ -40,7 +40,12 @@ fn put_right(entry: &Entry) -> BTreeSet<(String, String)> {
         let fields: Vec<String> = drift.fields.iter().map(|touched| touched.field.clone()).collect();
         fields.into_iter().map(move |field| (id.clone(), field)).collect::<Vec<_>>()
     };
-    entry.drift.iter().filter(done).flat_map(fields).collect()
+    let mut found: BTreeSet<(String, String)> = entry.drift.iter().filter(done).flat_map(fields).collect();
+    // An older kwo wrote no fields down, but which ones were fought over.
+    if entry.drift.iter().any(|drift| drift.fields.is_empty()) {
+        found.extend(entry.fights.iter().map(|fight| (fight.id.clone(), fight.field.clone())));
+    }
+    found
 }
 
 #[cfg(test)]

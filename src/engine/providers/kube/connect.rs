@@ -214,8 +214,8 @@ pub(super) fn client(config: Config, concurrency: usize) -> Result<Client, ::kub
     Ok(Client::new(service, config.default_namespace))
 }
 
-/// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else that of k3s on its node,
-/// else the account of the pod that this runs in.
+/// The configuration by kubectl's rules: the file named, else `$KUBECONFIG`, else `~/.kube/config`, else the
+/// account of the pod that this runs in.
 pub(super) async fn find(options: &KubeOptions) -> Result<Found, ConnectError> {
     let named = options.context.clone().filter(|context| !context.is_empty());
     let (files, mut tried) = files(options.kubeconfig.as_deref());
@@ -303,13 +303,7 @@ fn files(named: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
         Some(file) => tried.push(format!("{} (no such file)", file.display())),
         None => {}
     }
-    // As the kubectl of k3s does. A pod has an account of its own.
-    let of_k3s = Path::new(K3S);
-    let is_pod = env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-    match !is_pod && regular::open(of_k3s).is_ok() {
-        true => (vec![of_k3s.to_owned()], tried),
-        false => (Vec::new(), tried),
-    }
+    (Vec::new(), tried)
 }
 
 /// All of them as one.

@@ -119,7 +119,8 @@ fn present(
     // Of a file that nobody wants, what kwo wrote in it may still be in force.
     let content = match (wanted, entry.and_then(written)) {
         (Some(wanted), _) => file.content(&wanted.body, sets)?,
-        (None, Some(wrote)) => file.content(&wrote, sets)?,
+        // One that cannot be read is left over all the same.
+        (None, Some(wrote)) => file.content(&wrote, sets).unwrap_or(Tree::Null),
         (None, None) => Tree::Null,
     };
     let mut whole =
