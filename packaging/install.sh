@@ -36,6 +36,8 @@ fail() {
     [ -n "${began-}" ] || printf '  nothing was changed\n' >&2
     exit 1
 }
+# A path as a shell takes it.
+quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # https, or plain http on this very machine.
@@ -159,8 +161,12 @@ put() { mv -f "$(beside "$1")/${1##*/}" "$prefix/$1"; }
 only_roots() {
     there=$1
     while [ ! -d "${there:-/}" ]; do there=${there%/*}; done
-    if [ -n "$(find "${there:-/}" -prune \( ! -user 0 -o -perm -0002 \) -print)" ]; then
-        fail "somebody else than root may change what is in ${there:-/}" 'name a folder of root with --prefix, or install as the owner of that folder'
+    if [ -n "$(find "${there:-/}" -prune ! -user 0 -print)" ]; then
+        fail "somebody else than root owns ${there:-/}" 'name a folder of root with --prefix, or install as the owner of that folder'
+    fi
+    # The bits of the group also stand for whatever an access list allows. kwo self-update judges alike.
+    if [ -n "$(find "${there:-/}" -prune \( -perm -0002 -o -perm -0020 \) -print)" ]; then
+        fail "others than root may write to ${there:-/}" "if what is in it is right, run: chmod go-w $(quoted "${there:-/}"); or name another folder with --prefix"
     fi
 }
 
@@ -205,7 +211,7 @@ main() {
             ;;
         --downgrade) downgrade=yes; shift ;;
         -h | --help) usage; exit 0 ;;
-        *) usage >&2; fail "unknown option" ;;
+        *) usage >&2; fail "unknown option: $1" ;;
         esac
     done
     LC_ALL=C
@@ -342,7 +348,10 @@ END
         *) say "installed $prefix/$place" ;;
         esac
     done <"$work/all"
-    say "installed ${pages-0} man pages in $prefix/share/man/man1"
+    case ${pages-0} in
+    1) say "installed 1 man page in $prefix/share/man/man1" ;;
+    *) say "installed ${pages-0} man pages in $prefix/share/man/man1" ;;
+    esac
     put bin/kwo || fail "cannot put $program in place; the program is still the one of before" 'run it again'
     say "installed $program"
     say "kwo $version is installed; its signature is good"

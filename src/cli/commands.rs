@@ -10,7 +10,7 @@ use super::roster::{PerhapsRosterArgs, RosterArgs};
 use super::shared::{AgeArgs, ClusterArgs, ShownArgs, TargetArgs};
 use super::unattended::SettingsArgs;
 use super::values::{
-    Format, SchemaOf, duration, fail_on, filled, filled_os, for_kubernetes, lock_duration, switch,
+    Format, SchemaOf, duration, fail_on, filled, filled_os, for_kubernetes, lock_duration, switch, whole,
 };
 
 use kwo_engine::strict::FailOn;
@@ -207,7 +207,7 @@ pub struct Logs {
     #[arg(short, long, env = "KWO_FOLLOW", value_parser = switch)]
     pub follow: bool,
     /// How many of the last lines of each container to show first.
-    #[arg(long, default_value_t = 100, env = "KWO_LOGS_TAIL", value_name = "N")]
+    #[arg(long, default_value_t = 100, env = "KWO_LOGS_TAIL", value_name = "N", value_parser = whole::<u32>(0, u32::MAX.into()))]
     pub tail: u32,
 }
 

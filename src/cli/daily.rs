@@ -10,7 +10,7 @@ use clap::Args;
 use super::alone::RollbackAlone;
 use super::roster::RosterArgs;
 use super::shared::TargetArgs;
-use super::values::{duration, lock_duration, switch};
+use super::values::{duration, lock_duration, socket, switch};
 
 /// `kwo watch`
 #[derive(Args, Debug)]
@@ -41,7 +41,7 @@ pub struct Hook {
     #[arg(long, default_value = "/etc/kwo/kwo.yaml", env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: PathBuf,
     /// Listen on this address, instead of the one in the settings.
-    #[arg(long, env = "KWO_LISTEN", value_name = "IP:PORT")]
+    #[arg(long, env = "KWO_LISTEN", value_name = "IP:PORT", value_parser = socket)]
     pub listen: Option<SocketAddr>,
     /// On a push only write this file, instead of running `kwo sync`. Its folder must exist.
     #[arg(long, env = "KWO_TRIGGER", value_name = "FILE")]
@@ -109,6 +109,7 @@ pub struct SelfUpdate {
 }
 
 /// A version, also as forges name it, with a `v`.
-fn version(text: &str) -> Result<semver::Version, semver::Error> {
-    text.strip_prefix('v').unwrap_or(text).parse()
+fn version(text: &str) -> Result<semver::Version, String> {
+    let wrong = |_| "expected a version of kwo, such as `0.2.0`".to_owned();
+    text.strip_prefix('v').unwrap_or(text).parse().map_err(wrong)
 }

@@ -12,7 +12,7 @@ use super::alone::RollbackAlone;
 use super::cleanup::NodeCleanup;
 use super::roster::{FOR_AN_INSTALLATION, FOR_AN_UPGRADE, PerhapsRosterArgs};
 use super::shared::AgeArgs;
-use super::values::{Format, duration, switch};
+use super::values::{Format, duration, switch, whole};
 
 /// `kwo node`
 #[derive(Debug, Subcommand)]
@@ -43,6 +43,7 @@ pub struct ReleaseArgs {
     #[arg(
         long,
         env = "KWO_K3S_MIRROR",
+        value_parser = ApiUrl::of_files,
         value_name = "URL",
         default_value = "https://github.com/k3s-io/k3s/releases/download"
     )]
@@ -51,6 +52,7 @@ pub struct ReleaseArgs {
     #[arg(
         long,
         env = "KWO_K3S_CHANNELS",
+        value_parser = ApiUrl::of_files,
         value_name = "URL",
         default_value = "https://update.k3s.io/v1-release/channels"
     )]
@@ -110,11 +112,12 @@ pub struct NodeUpgrade {
     /// Who can open the backup. kwo writes none that is not encrypted.
     #[arg(long, env = "KWO_BACKUP_RECIPIENT", value_name = "age1…", value_delimiter = ',', value_parser = named)]
     pub recipient: Vec<Option<Recipient>>,
-    /// The folder for the backup. Only its owner may write to it; kwo makes it if it is missing.
+    /// The folder for the backup. It is on this machine, whatever `--root` says. Only its owner may write to it; kwo makes it if
+    /// it is missing.
     #[arg(long, default_value = "/var/lib/kwo/backups", env = "KWO_BACKUP_TO", value_name = "FOLDER")]
     pub to: PathBuf,
     /// How many backups of this node stay in the folder. kwo removes older ones once the new one is verified. Default: all.
-    #[arg(long, env = "KWO_BACKUP_KEEP", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "KWO_BACKUP_KEEP", value_name = "N", value_parser = whole::<u16>(1, 65535))]
     pub keep: Option<u16>,
     /// Upgrade although this check fails.
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = upgrade_check)]
@@ -145,11 +148,12 @@ pub struct NodeBackup {
     /// Who can open the backup. kwo writes none that is not encrypted.
     #[arg(long, env = "KWO_BACKUP_RECIPIENT", value_name = "age1…", value_delimiter = ',', value_parser = named)]
     pub recipient: Vec<Option<Recipient>>,
-    /// The folder for the backup. Only its owner may write to it; kwo makes it if it is missing.
+    /// The folder for the backup. It is on this machine, whatever `--root` says. Only its owner may write to it; kwo makes it if
+    /// it is missing.
     #[arg(long, default_value = "/var/lib/kwo/backups", env = "KWO_BACKUP_TO", value_name = "FOLDER")]
     pub to: PathBuf,
     /// How many backups of this node stay in the folder. kwo removes older ones once the new one is verified. Default: all.
-    #[arg(long, env = "KWO_BACKUP_KEEP", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "KWO_BACKUP_KEEP", value_name = "N", value_parser = whole::<u16>(1, 65535))]
     pub keep: Option<u16>,
     /// The folder above the node's files.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR")]

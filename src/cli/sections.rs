@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::roster::RosterArgs;
 use super::shared::{AgeArgs, KubeArgs};
-use super::values::{Format, duration, filled, for_kubernetes, lifetime, lock_duration, switch};
+use super::values::{Format, duration, filled, for_kubernetes, lifetime, lock_duration, socket, switch};
 
 /// `kwo secrets`
 #[derive(Debug, Subcommand)]
@@ -207,7 +207,7 @@ pub struct TlsCheck {
     #[expect(missing_docs, reason = "flattened")]
     pub roster: RosterArgs,
     /// Connect to this address, instead of the one that the host's name leads to.
-    #[arg(long, env = "KWO_ADDRESS", value_name = "IP:PORT")]
+    #[arg(long, env = "KWO_ADDRESS", value_name = "IP:PORT", value_parser = socket)]
     pub address: Option<SocketAddr>,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]

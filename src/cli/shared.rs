@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{duration, switch};
+use super::values::{duration, switch, whole};
 
 /// Which cluster to speak to, and as whom.
 #[derive(Args, Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct ClusterArgs {
     pub kube: KubeArgs,
     /// How many requests kwo sends at the same time.
     #[arg(long, default_value_t = 16, env = "KWO_CONCURRENCY", value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(value_parser = whole::<u16>(1, 512))]
     pub concurrency: u16,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::{Format, allowed, duration, fail_on, lock_duration, switch};
+use super::values::{Format, allowed, duration, fail_on, lock_duration, switch, whole};
 
 use kwo_engine::strict::FailOn;
 use kwo_engine::sync::Allowed;
@@ -77,7 +77,7 @@ pub struct HistoryList {
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// How many of the last entries to show.
-    #[arg(long, default_value_t = 20, env = "KWO_HISTORY_TAIL", value_name = "N")]
+    #[arg(long, default_value_t = 20, env = "KWO_HISTORY_TAIL", value_name = "N", value_parser = whole::<u32>(0, u32::MAX.into()))]
     pub tail: u32,
     /// How to print it.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
@@ -98,6 +98,7 @@ pub enum HistoryThen {
 #[expect(missing_docs, reason = "flattened")]
 pub struct HistoryShow {
     /// The number of the entry.
+    #[arg(value_parser = whole::<u64>(0, u64::MAX))]
     pub number: u64,
     #[command(flatten)]
     pub settings: SettingsArgs,

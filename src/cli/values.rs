@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "the names say it")]
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -218,6 +219,26 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "" | "false" | "0" | "no" => Ok(false),
         _ => Err("expected true, false, 1, 0, yes or no".to_owned()),
     }
+}
+
+/// A whole number between these two.
+pub(super) fn whole<N: TryFrom<u64>>(
+    least: u64,
+    most: u64,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync {
+    move |text| {
+        let number = text.trim().parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+        number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| match most {
+            u64::MAX => "expected a whole number".to_owned(),
+            most => format!("expected a whole number from {least} to {most}"),
+        })
+    }
+}
+
+/// An address with a port.
+pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || "expected an IP address and a port, such as `127.0.0.1:8443` or `[::1]:8443`".to_owned();
+    text.parse().map_err(|_| wrong())
 }
 
 /// A word that says something. An empty one comes from a variable that was not set, and would be taken for none: for a

@@ -143,7 +143,7 @@ async fn examine(resolver: &Resolver, found: &[Found<'_>]) -> (State, String) {
 /// The API that accepts them, where kwo knows how to ask it.
 async fn asked(resolver: &Resolver, found: &[Found<'_>]) -> Result<Option<&'static str>, String> {
     for (variable, reference, answer) in found {
-        answer.as_ref().map_err(|why| format!("{variable} ({reference}) is missing: {why}"))?;
+        answer.as_ref().map_err(|why| format!("{variable} ({reference}) cannot be used: {why}"))?;
     }
     let Some(check) = resolver.provider.value.facts().check else { return Ok(None) };
     for (variable, reference, answer) in found {

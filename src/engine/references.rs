@@ -449,7 +449,7 @@ mod tests {
         let missing = way.secret("other").unwrap_err();
         let path = folder.path().join("gone");
         let path = path.display();
-        assert_eq!(missing, format!("the other file {path} is missing: there is no file {path}"));
+        assert_eq!(missing, format!("the other file {path} cannot be used: there is no file {path}"));
         assert_eq!(way.secret("third").unwrap_err(), "the roster names no third");
     }
 
@@ -467,9 +467,9 @@ mod tests {
         let why = "a directory of manifests holds no secrets; once the cluster stands, run without `--target dir:…`";
         assert_eq!(
             missing("registry-auth"),
-            format!("the secret that kwo makes for docker is missing: {why}")
+            format!("the secret that kwo makes for docker cannot be used: {why}")
         );
-        let node = "the secret kube kube-system/registry-auth/password is missing";
+        let node = "the secret kube kube-system/registry-auth/password cannot be used";
         assert_eq!(missing("registries.yaml"), format!("{node}: {why}"));
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use kwo_planner::plain::utf8;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -29,9 +30,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// All that is in a file of text.
 pub fn text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    open(path)?.read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = read(path)?;
+    utf8(&bytes).map(str::to_owned).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 /// Opens a file that runs lock, and makes it where it is missing. No link is followed.

@@ -8,7 +8,9 @@ use std::sync::OnceLock;
 use kwo_planner::domains::{Refused, Roster, includes, parse};
 use kwo_planner::plain::one_line;
 
-use kwo_planner::roster::{Finding, MAX_BYTES, MAX_FILES, MAX_TOTAL, SourceFile, Sources, Span, too_large};
+use kwo_planner::roster::{
+    Finding, MAX_BYTES, MAX_FILES, MAX_TOTAL, SourceFile, Sources, Span, of_settings, too_large,
+};
 use kwo_planner::settings::Settings;
 
 use crate::beneath::{Astray, Folder, Opened, bounded};
@@ -182,7 +184,8 @@ pub fn settings_and_text(path: &Path) -> Result<(Settings, Sources), Box<Refused
         }
         Err(finding) => {
             let sources = Sources::new(vec![SourceFile { name, text: String::new() }]);
-            let finding = Finding { hint: None, ..*finding };
+            let hint = (!path.exists()).then(|| "`kwo install` writes first settings".to_owned());
+            let finding = of_settings(Finding { hint, ..*finding });
             Err(Box::new(Refused { sources, findings: vec![finding], more: 0 }))
         }
     }

@@ -81,7 +81,8 @@ pub(crate) async fn file(address: &Uri, longest: usize, patience: Duration) -> R
     }
     match head.status {
         StatusCode::OK => Ok(Found::Here(body)),
-        status => Err(format!("{api} answers {status}")),
+        // Behind a query there may be a leave to read the file.
+        status => Err(format!("{api}{} answers {status}", address.path())),
     }
 }
 

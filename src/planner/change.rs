@@ -368,7 +368,7 @@ impl fmt::Display for Hold {
                     "{pointer} cannot be changed once it exists: it is {from}, and the roster wants {to}"
                 )
             }
-            Hold::SecretMissing { secret, why } => write!(out, "the secret {secret} is missing: {why}"),
+            Hold::SecretMissing { secret, why } => write!(out, "the secret {secret} cannot be used: {why}"),
             Hold::WaitsOn { id } => write!(out, "waits on {id}"),
             Hold::Cycle { path } => {
                 out.write_str("needs itself: ")?;

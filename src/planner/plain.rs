@@ -31,6 +31,18 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     spelled(text, acts)
 }
 
+/// Bytes as text.
+///
+/// # Errors
+/// When they are none; it says which line is none.
+pub fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("line {line} is not UTF-8")
+    })
+}
+
 /// Whatever is shown, on one line.
 #[derive(Clone, Copy, Debug)]
 pub struct OneLine<T>(pub T);

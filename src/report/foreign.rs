@@ -73,10 +73,15 @@ fn unseen(plan: &Plan) -> impl Iterator<Item = String> {
     // A right that is missing hides what is wanted, too, and its reason was given there.
     let (told, untold): (Vec<&SmolStr>, Vec<&SmolStr>) =
         plan.unseen_access.iter().partition(|why| hides_more(plan, why));
-    let told: Vec<&str> = told.into_iter().map(|why| parts(why).0.unwrap_or(why)).collect();
-    let told = (!told.is_empty()).then(|| {
-        format!("! kwo does not know what others gave: could not {}, as said above", OneLine(told.join(", ")))
-    });
+    // Only what was refused has words for what was tried.
+    let (tried, others): (Vec<&SmolStr>, Vec<&SmolStr>) =
+        told.into_iter().partition(|why| parts(why).0.is_some());
+    let tried: Vec<&str> = tried.into_iter().filter_map(|why| parts(why).0).collect();
+    let tried = (!tried.is_empty()).then(|| format!("could not {}", tried.join(", ")));
+    let told = tried
+        .into_iter()
+        .chain(others.into_iter().map(ToString::to_string))
+        .map(|why| format!("! kwo does not know what others gave: {}, as said above", OneLine(why)));
     let untold =
         untold.into_iter().map(|why| format!("! kwo does not know what others gave: {}", OneLine(why)));
     told.into_iter().chain(untold)

@@ -105,7 +105,7 @@ impl Report for Plan<'_> {
             Leaving::Leftovers { access: false } => "What is left over ends.\n".to_owned(),
         };
         let cut: Vec<&Pick> = offboarding.cut.iter().collect();
-        section(&mut out, "Stage cut ends now, and --undo brings back", &cut, false);
+        section(&mut out, "Stage cut ends, and --undo brings back", &cut, false);
         let foreign: Vec<&Pick> = offboarding.foreign.iter().collect();
         let leave = match leaving {
             Leaving::Person { .. } => "--everywhere",

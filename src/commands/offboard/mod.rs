@@ -86,7 +86,11 @@ impl Scene<'_> {
         if !nothing || !self.known().await?.is_empty() {
             return Ok(found);
         }
-        let failure = Failure::new(format!("nothing is there of {}", self.leaving.words()));
+        let who = match &self.leaving {
+            Leaving::Person { name, .. } => format!("the person {}", one_line(name)),
+            leaving => leaving.words(),
+        };
+        let failure = Failure::new(format!("nothing is there of {who}"));
         let tenants: Vec<&str> =
             self.loaded.roster.tenants().keys().take(20).map(|name| name.as_str()).collect();
         let known = format!("the tenants of the roster are: {}", tenants.join(", "));
@@ -426,7 +430,7 @@ impl Scene<'_> {
 
     async fn actor(&self) -> Actor {
         let account = self.open.home.account().await.ok().flatten();
-        let by = account.map_or_else(|| "somebody who does not log in".into(), |account| account.name);
+        let by = account.map_or_else(|| "somebody without a login".into(), |account| account.name);
         Actor { by, host: hostname() }
     }
 

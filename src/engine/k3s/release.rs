@@ -93,8 +93,9 @@ pub async fn find(wish: &Wish, place: &Place, arch: Arch) -> Result<(Release, Op
             }
         }
         if images.is_empty() {
-            let name = format!("k3s-airgap-images-{}.tar.zst", arch.name());
-            return Err(unread(format!("{} has no {name}", one_line(&folder.display().to_string()))));
+            let name = format!("k3s-airgap-images-{}", arch.name());
+            let folder = one_line(&folder.display().to_string()).into_owned();
+            return Err(unread(format!("{folder} has none of {name}.tar.zst, {name}.tar.gz and {name}.tar")));
         }
     }
     let from = match place {

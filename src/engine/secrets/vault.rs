@@ -43,7 +43,9 @@ impl Credentials {
     pub fn secret(&self, name: &str) -> Result<&SecretSlice<u8>, String> {
         match self.secrets.get(name) {
             Some(Ok(bytes)) => Ok(bytes),
-            Some(Err(Missing { reference, why })) => Err(format!("the {name} {reference} is missing: {why}")),
+            Some(Err(Missing { reference, why })) => {
+                Err(format!("the {name} {reference} cannot be used: {why}"))
+            }
             None => Err(format!("the roster names no {name}")),
         }
     }

@@ -105,6 +105,12 @@ impl Findings {
         &self.found
     }
 
+    /// The same in other words.
+    pub(crate) fn told_by(self, words: impl Fn(Finding) -> Finding) -> Findings {
+        let Findings { found, more } = self;
+        Findings { found: found.into_iter().map(words).collect(), more }
+    }
+
     /// Adds those of a part.
     pub fn join(&mut self, part: Findings) {
         let Findings { found, more } = part;

@@ -50,6 +50,6 @@ pub use secret::SecretRef;
 pub use settings::{Email, IssuerUrl, OidcWord, ProviderWord, Variable};
 pub use source::{At, SourceFile, Sources, Span};
 pub(crate) use unwanted::duplicate_key;
-pub use unwanted::too_large;
+pub use unwanted::{of_settings, too_large};
 pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, MAX_FILES, MAX_TOTAL};
 pub use zones::{ApiUrl, Ceiling, IpAddress, ServerId, Ttl, Weekly, ZoneName};

@@ -37,6 +37,20 @@ pub(super) fn empty(at: Span) -> Finding {
     Finding::new("empty-file", at, "the file is empty", "expected a section such as `tenants:`").hint(FIRST)
 }
 
+/// The same of kwo's settings, which have other sections and another origin.
+#[must_use]
+pub fn of_settings(finding: Finding) -> Finding {
+    const SETTINGS: &str = "`kwo install` writes first settings to start from";
+    match finding.code {
+        "not-a-map" | "empty-file" => {
+            let label = "expected a map with sections such as `repository:`".to_owned();
+            Finding { label, ..finding }.hint(SETTINGS)
+        }
+        "several-documents" | "file-too-large" => finding.hint("all settings are one document in one file"),
+        _ => finding,
+    }
+}
+
 /// A second document in one file.
 pub(super) fn second_document(at: Span) -> Finding {
     let message = "a second document starts here";

@@ -68,13 +68,54 @@ impl IpAddress {
     }
 }
 
+/// How an address is spoken of that is refused.
+struct Words {
+    /// What it is to be.
+    what: &'static str,
+    /// What to do where a login or a query is in it.
+    login: &'static str,
+    /// Why not `http`, and what helps besides `https`.
+    http: (&'static str, &'static str),
+}
+
 impl FromStr for ApiUrl {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<ApiUrl, Refusal> {
+        ApiUrl::read(
+            text,
+            &Words {
+                what: "the address of an API",
+                login: "a secret stands in no address: it has a field of its own, as a reference",
+                http: (
+                    "`http` would show the key to everybody on the way",
+                    "; `ca:` takes the certificate of a private CA",
+                ),
+            },
+        )
+    }
+}
+
+impl ApiUrl {
+    /// The address of a server that hands out files to everybody.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of_files(text: &str) -> Result<ApiUrl, Refusal> {
+        ApiUrl::read(
+            text,
+            &Words {
+                what: "the address of a server",
+                login: "kwo logs in at no such server: name one that everybody may read",
+                http: ("with `http` anybody on the way can change what comes", ""),
+            },
+        )
+    }
+
+    fn read(text: &str, words: &Words) -> Result<ApiUrl, Refusal> {
+        let Words { what, login, http: (open, besides) } = words;
         // What is wrong is told without the text where that may hold a password.
         let shown = if text.contains('@') { "the value".to_owned() } else { quote(text) };
-        let wrong =
-            |why: &str| Refusal::new("bad-api", format!("{shown} is not the address of an API: {why}"));
+        let wrong = |why: &str| Refusal::new("bad-api", format!("{shown} is not {what}: {why}"));
         let Some((scheme @ ("https" | "http"), rest)) = text.split_once("://") else {
             return Err(wrong("it does not begin with `https://`"));
         };
@@ -82,8 +123,7 @@ impl FromStr for ApiUrl {
             return Err(wrong("there is a character in it that does not belong, or it is too long"));
         }
         if text.contains(['@', '?', '#']) {
-            return Err(wrong("it has a login, a query or a fragment")
-                .hint("a secret stands in no address: it has a field of its own, as a reference"));
+            return Err(wrong("it has a login, a query or a fragment").hint(*login));
         }
         if let Some(bare) = text.strip_suffix('/') {
             return Err(wrong("it ends with `/`").hint(format!("write `{}`", bare.trim_end_matches('/'))));
@@ -101,8 +141,7 @@ impl FromStr for ApiUrl {
         port.map_or(Ok(()), |port| port.parse::<Port>().map(|_| ())).map_err(|why| wrong(&why.message))?;
         let here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         if scheme == "http" && !here {
-            return Err(wrong("`http` would show the key to everybody on the way")
-                .hint(format!("write `https://{rest}`; `ca:` takes the certificate of a private CA")));
+            return Err(wrong(open).hint(format!("write `https://{rest}`{besides}")));
         }
         Ok(ApiUrl(text.into()))
     }
@@ -258,6 +297,12 @@ mod tests {
             "https://a b",
         ] {
             assert!(bad.parse::<ApiUrl>().is_err(), "{bad}");
+        }
+        for bad in ["http://a.b", "https://me:pass@a.b"] {
+            let said = ApiUrl::of_files(bad).unwrap_err().to_string();
+            for word in ["API", "key", "ca:", "secret", "pass@"] {
+                assert!(!said.contains(word), "{said}");
+            }
         }
         let login = "https://me:pass@a.b".parse::<ApiUrl>().unwrap_err();
         assert!(!login.message.contains("pass"), "{login:?}");

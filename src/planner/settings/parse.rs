@@ -6,6 +6,7 @@ use crate::domains::Refused;
 use crate::domains::parse::other_kind;
 use crate::policy;
 use crate::roster::editors;
+use crate::roster::of_settings;
 use crate::roster::yaml::read;
 
 use crate::roster::{At, Decode, Finding, Findings, SecretRef, SourceFile, Sources};
@@ -16,7 +17,9 @@ use crate::roster::{At, Decode, Finding, Findings, SecretRef, SourceFile, Source
 /// When anything is wrong with them: with everything that is.
 pub fn parse(file: SourceFile) -> Result<Settings, Box<Refused>> {
     let mut findings = Findings::default();
-    let settings = read(&file, 0, &mut findings).and_then(|node| match other_kind(&node, "Settings") {
+    let node = read(&file, 0, &mut findings);
+    findings = findings.told_by(of_settings);
+    let settings = node.and_then(|node| match other_kind(&node, "Settings") {
         Some(finding) => {
             findings.push(finding);
             None

@@ -105,5 +105,5 @@ async fn a_missing_secret_holds_its_file_and_leaves_it_alone() {
     world.put(REGISTRIES, "a: theirs\n", 0o600);
     let (_, plan) = seen(&world, &provider(&world)).await;
     assert!(plan.steps.is_empty());
-    assert!(plan.held[0].hold.to_string().contains("is missing"), "{:?}", plan.held);
+    assert!(plan.held[0].hold.to_string().contains("cannot be used: there is no file"), "{:?}", plan.held);
 }

@@ -293,9 +293,14 @@ fn nothing_planted_is_followed_and_two_at_a_time_are_in_nobodys_way() {
     let bin = prefix.join("bin");
     let mode = |mode| std::fs::set_permissions(&bin, std::fs::Permissions::from_mode(mode)).unwrap();
     if is_root() {
-        mode(0o777);
-        let before = tree(scene.home.path());
-        scene.refused(scene.install(&["--prefix", &shown]), &before, "somebody else than root may change");
+        // As an older Debian has it for its group `staff`, and open to all.
+        for open in [0o2775, 0o777] {
+            mode(open);
+            let before = tree(scene.home.path());
+            let (code, said) = scene.install(&["--prefix", &shown]);
+            assert!(said.contains(&format!("chmod go-w '{}'", bin.display())), "{said}");
+            scene.refused((code, said), &before, "others than root may write to");
+        }
         mode(0o755);
     }
     // A link where an earlier script copied to.

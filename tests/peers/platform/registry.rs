@@ -87,7 +87,7 @@ fn a_password_of_which_bcrypt_sees_only_a_part_holds_the_users() {
     let Some(node) = Node::new(ROSTER) else { return };
     let (enough, too_long) = ("x".repeat(72), "x".repeat(73));
     let held = node.apply(&[], &[(PASSWORD.0, &too_long)]).expect(5);
-    let why = "the secret env REGISTRY_PASSWORD is missing: the password there is longer than 72 bytes, and a registry";
+    let why = "the secret env REGISTRY_PASSWORD cannot be used: the password there is longer than 72 bytes, and a registry";
     assert!(held.out.contains(why) && !held.out.contains(&enough), "{}", held.out);
     node.apply(&[], &[(PASSWORD.0, &enough)]).expect(0);
 }

@@ -64,7 +64,7 @@ fn a_secret_is_written_and_stands_in_nothing_that_is_said_or_saved() {
 fn a_missing_secret_holds_what_needs_it_and_nothing_else() {
     let Some(node) = Node::new(&roster("{file: /nowhere/token}")) else { return };
     let ran = node.apply(&[], &[]).expect(5);
-    let held = "the secret file /nowhere/token is missing: there is no file /nowhere/token";
+    let held = "the secret file /nowhere/token cannot be used: there is no file /nowhere/token";
     assert!(ran.out.contains(held), "{}", ran.out);
     assert!(ran.out.contains("waits on kube:Secret/kube-system/dns-credentials"), "{}", ran.out);
     get("namespace", "", "beside");
@@ -114,5 +114,5 @@ fn a_secret_of_the_cluster_a_credential_and_an_age_file_are_found() {
     std::fs::remove_file(&identity).unwrap();
     node.kwo(&["secrets", "keygen", identity.to_str().unwrap()], &[]).expect(0);
     let plan = node.kwo(&["plan"], &[("KWO_AGE_IDENTITY", identity.to_str().unwrap())]).expect(5);
-    assert!(plan.out.contains("the secret age desec.age is missing: "), "{}", plan.out);
+    assert!(plan.out.contains("the secret age desec.age cannot be used: "), "{}", plan.out);
 }

@@ -112,7 +112,7 @@ fn a_secret_from_vault_goes_where_it_is_needed_and_nowhere_else() {
     world.zones(&server, &paths, "");
     let ran = world.kwo(&["systems", "check"]).expect(1);
     for (path, why) in &cases {
-        let start = format!("the key vault {path} is missing: ");
+        let start = format!("the key vault {path} cannot be used: ");
         let line = ran.out.lines().find(|line| line.contains(&start)).unwrap_or_default();
         assert!(line.contains(why), "{path}: {}", ran.out);
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use kwo_planner::observed::{Place, Version};
 use kwo_planner::offboard::{Cut, Removal};
+use kwo_planner::plain::utf8;
 use kwo_planner::resource::{Desired, ResourceId};
 
 use super::directory::Dir;
@@ -197,7 +198,7 @@ fn put(root: &Path, file: &Path, text: &str) -> Result<(), Refusal> {
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Refusal> {
-    std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))
+    utf8(bytes).map_err(refused)
 }
 
 /// Where an older kwo put what was cut, in the very state in which it was cut.

@@ -12,6 +12,7 @@ use kwo_planner::compare::compare;
 use kwo_planner::foreign::bounded;
 use kwo_planner::kinds::Kind;
 use kwo_planner::observed::{Observed, Place, Present, Sighting, Version, is_mark};
+use kwo_planner::plain::utf8;
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
 use kwo_planner::tree::{SmolStr, Tree, join};
@@ -143,7 +144,7 @@ fn look(root: &Path, file: &Path, id: &ResourceId, wanted: &Tree, masks: &BTreeM
         Err(Astray::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Sighting::Absent,
         Err(astray) => return unknown(astray.to_string()),
     };
-    let object = match std::str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(read) {
+    let object = match utf8(&bytes).and_then(read) {
         Ok(mut documents) if documents.len() == 1 => documents.remove(0),
         Ok(documents) => return unknown(format!("one object was expected, {} found", documents.len())),
         Err(why) => return unknown(why),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use kwo_planner::change::Step;
 use kwo_planner::kinds::Kind;
+use kwo_planner::plain::utf8;
 use kwo_planner::tree::Tree;
 
 use super::layout::file;
@@ -46,7 +47,7 @@ pub(super) fn write(root: &Path, step: &Step) -> Result<(), Refusal> {
     if step.seen.as_ref().is_none_or(|seen| seen.0 != manifest::version(&bytes)) {
         return Err(Refusal::Changed { why: format!("{} has other content now", file.display()) });
     }
-    let text = std::str::from_utf8(&bytes).map_err(|error| refused(error.to_string()))?;
+    let text = utf8(&bytes).map_err(|why| refused(format!("{}: {why}", file.display())))?;
     let changes = step.changes.iter().filter_map(|change| Some((change.pointer()?, change.value()?)));
     let text = edited(text, kind(step)?, changes).map_err(refused)?;
     let mode = fs::metadata(&path).map_err(said)?.permissions();

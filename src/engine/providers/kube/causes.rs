@@ -38,6 +38,11 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for link in links(error) {
         let said = link.to_string();
+        // The word of a library for "there was no answer", which says nothing to a person.
+        let said = said.strip_prefix("ServiceError: ").unwrap_or(&said).to_owned();
+        if said.starts_with("client error (") && link.source().is_some() {
+            continue;
+        }
         if text.is_empty() {
             text = said;
         } else if !text.contains(&said) {

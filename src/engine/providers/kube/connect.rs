@@ -319,7 +319,7 @@ fn merged(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
             return Err(cannot(error.to_string()));
         }
         let read = Kubeconfig::read_from(file).map_err(|error| match &error {
-            KubeconfigError::ReadConfig(..) => cannot(chain(&error)),
+            KubeconfigError::ReadConfig(error, _) => cannot(chain(error)),
             parser => cannot(unquoted(&chain(parser))),
         })?;
         // An empty current context is none: the next file may have one.

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use kwo_planner::observed::Version;
+use kwo_planner::plain::utf8;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{SmolStr, Tree};
 use smol_str::format_smolstr;
@@ -106,7 +107,7 @@ impl File {
     }
 
     pub(super) fn text(&self) -> Result<&str, String> {
-        std::str::from_utf8(&self.bytes).map_err(|error| error.to_string())
+        utf8(&self.bytes)
     }
 
     /// The YAML in it, in the form of what is wanted: a list wherever a set is, since k3s takes a single text for a
