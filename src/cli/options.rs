@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::again::Leave;
+use super::again::{Leave, roster_again};
 use super::archive::ArchiveImport;
 use super::commands::Apply;
 use super::daily::Watch;
@@ -153,6 +153,14 @@ impl Watch {
             verify_access: false,
             full: false,
         })
+    }
+}
+
+impl Target {
+    /// The command that plans for the same target and roster.
+    #[must_use]
+    pub fn plan_again(&self, roster: &Path) -> String {
+        format!("kwo plan{}{}", roster_again(roster), self.words_with_plan)
     }
 }
 

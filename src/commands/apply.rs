@@ -19,6 +19,7 @@ use super::print::{end, meanwhile, talk};
 use super::saved::{self, held_against};
 use super::signals;
 use crate::cli::{Apply, ApplyOptions, folder};
+use crate::report::again::completed;
 use crate::report::applied::Applied;
 use crate::report::plan::{Detail, text};
 use crate::report::run::{self as shown, settled};
@@ -168,6 +169,7 @@ async fn finish(
     lock: &Locked,
 ) -> Result<Ended, Failure> {
     let Task { desired, adopt, plan: planned, stale, before: _, beyond, reach: _ } = task;
+    let command = plan_again(options, planned);
     if planned.steps.is_empty() {
         let access = verified(options, task, None, &**provider, lock).await;
         let nothing = Applied {
@@ -180,7 +182,7 @@ async fn finish(
             beyond: *beyond,
             access: access.as_ref(),
         };
-        let found = nothing.found();
+        let found = completed(&nothing.found(), &command);
         talk(&found);
         end(&nothing, options.output)?;
         let ended = differing(failing(options, exit(planned, None, stale), planned), access.as_ref());
@@ -223,7 +225,7 @@ async fn finish(
         beyond: *beyond,
         access: access.as_ref(),
     };
-    let found = applied.found();
+    let found = completed(&applied.found(), &command);
     talk(&found);
     end(&applied, options.output)?;
     let failed = applied.is_fought() || blind.is_some();
@@ -294,12 +296,14 @@ async fn show_and_ask(
         return Ok(());
     }
     let shown = text(plan, Detail::full(options.full)) + &hits::text(hits, &[]);
+    let shown = completed(&shown, &plan_again(options, plan));
     meanwhile(options.output)(&shown);
     if plan.steps.is_empty() {
         talk(&match () {
             () if plan.holds() => "Nothing that can be done now\n".to_owned(),
             () if *beyond > 0 => {
-                "The saved plan has nothing left to do; `kwo plan` shows what there is to do now\n".to_owned()
+                let command = plan_again(options, plan);
+                format!("The saved plan has nothing left to do; `{command}` shows what there is to do now\n")
             }
             () => format!("{}: nothing to do\n", settled(plan)),
         });
@@ -310,6 +314,12 @@ async fn show_and_ask(
     }
     let question = format!("Apply this ({}) to {place}?", Counts::of(plan).line());
     confirm(&question, "pass --yes to apply without being asked").await
+}
+
+/// The command that plans for the same target and roster.
+fn plan_again(options: &ApplyOptions, plan: &Plan) -> String {
+    let roster = options.roster.clone().unwrap_or_else(|| plan.provenance.roster.as_str().into());
+    options.target.plan_again(&roster)
 }
 
 /// Where it is to be applied, so that nobody says yes to another cluster than the one meant.

@@ -12,7 +12,7 @@ use super::load::{Loaded, called, checked};
 use super::print::{report, talk};
 use super::status::compared;
 use crate::cli::{Doctor, option_with, roster_again};
-use crate::install::Systemd;
+use crate::install::{SETTINGS, Systemd};
 use crate::report::doctor::Examined;
 use crate::report::printed::Report as _;
 use kwo_engine::doctor::bundle::Bundle;
@@ -58,7 +58,15 @@ pub(crate) async fn doctor(args: &Doctor) -> Result<Exit, Failure> {
         node: args.node.then(|| args.root.clone()),
         archives: args.archives.clone(),
         systemctl: Systemd::of(Path::new("/")).map(|_| PathBuf::from("systemctl")),
-        again: Again { kubectl, kwo: again(args), roster: roster_again(&args.roster.roster) },
+        again: Again {
+            kubectl,
+            kwo: again(args),
+            roster: roster_again(&args.roster.roster),
+            settings: match args.settings.settings.to_string_lossy() {
+                usual if usual == Path::new("/").join(SETTINGS).to_string_lossy() => String::new(),
+                other => option_with("--settings", &other),
+            },
+        },
     };
     let examined = Examined::new(examine(&patient).await);
     report(&examined, args.output)?;

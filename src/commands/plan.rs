@@ -16,7 +16,7 @@ use kwo_planner::tree::SmolStr;
 
 use super::load::{Loaded, load, rules};
 use super::look::{identity, no_plan};
-use super::print::{page, talk};
+use super::print::{page_again, talk};
 use crate::cli::{self, ShownArgs, Target, folder, option_with};
 use crate::report::plan::{Detail, Show};
 use crate::report::planned::Planned;
@@ -54,7 +54,8 @@ pub(crate) async fn plan(args: &cli::Plan) -> Result<Exit, Failure> {
     let reaches = reaches.as_ref();
     let planned = Planned { plan, hits, overcommitted, policy, reaches, detail };
     if !along {
-        page(&planned, args.output, args.shown.no_pager).await?;
+        let command = made.target.plan_again(&args.roster.roster);
+        page_again(&planned, args.output, args.shown.no_pager, &command).await?;
     } else if args.output.is_text() {
         // The saved plan is the data then.
         talk(&planned.text());

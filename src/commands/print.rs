@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::pager;
 use crate::cli::Format;
 use crate::log::say;
+use crate::report::again::completed;
 use crate::report::plain;
 use crate::report::printed::{Drawing, Report, unwritten};
 use kwo_engine::failure::Failure;
@@ -105,6 +106,22 @@ pub(crate) fn report<R: Report>(report: &R, format: Format) -> Result<(), Failur
 pub(crate) async fn page<R: Report>(report: &R, format: Format, no_pager: bool) -> Result<(), Failure> {
     if format.is_text() {
         if let Some(text) = pager::show(report.text(), no_pager).await {
+            data(&text);
+        }
+        return Ok(());
+    }
+    self::report(report, format)
+}
+
+/// The same, where the text names this command for the same target and roster.
+pub(crate) async fn page_again<R: Report>(
+    report: &R,
+    format: Format,
+    no_pager: bool,
+    command: &str,
+) -> Result<(), Failure> {
+    if format.is_text() {
+        if let Some(text) = pager::show(completed(&report.text(), command), no_pager).await {
             data(&text);
         }
         return Ok(());

@@ -9,9 +9,11 @@ use kwo_planner::resource::Desired;
 
 use super::load::{Loaded, checked};
 use super::look::no_plan;
-use super::print::{report, talk};
-use crate::cli::Status;
+use super::print::{data, report, talk};
+use crate::cli::{Status, option_with, roster_again};
+use crate::report::again::completed;
 use crate::report::diagnostic;
+use crate::report::printed::Report as _;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::identity::of_file;
 use kwo_engine::providers::{Home, Kube};
@@ -57,7 +59,12 @@ pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
         backups: backup::folder(&args.settings.settings),
     });
     let (status, away) = ask(&kube, roster.as_ref(), agreement, here).await;
-    report(&status, args.output)?;
+    let command = again(args);
+    if args.output.is_text() {
+        data(&completed(&status.text(), &command));
+    } else {
+        report(&status, args.output)?;
+    }
     match (away, roster) {
         (Some(why), _) => Err(Failure::new(format!("cannot reach the cluster: {why}"))
             .hint("is it up, and is it the one you mean? --kubeconfig and --context choose another")),
@@ -65,6 +72,24 @@ pub(crate) async fn status(args: &Status) -> Result<Exit, Failure> {
         (None, Answer::Found(_)) if failed => Ok(Exit::Held),
         (None, Answer::Found(_)) => Ok(Exit::Done),
     }
+}
+
+/// The command that plans for the same cluster and roster.
+fn again(args: &Status) -> String {
+    let mut command = format!("kwo plan{}{}", roster_again(&args.roster.roster), args.cluster.kube.again());
+    if let Some(key) = &args.age.age_identity {
+        command += &option_with("--age-identity", &key.to_string_lossy());
+    }
+    if args.node {
+        command += " --node";
+    }
+    if args.root != Path::new("/") {
+        command += &option_with("--root", &args.root.to_string_lossy());
+    }
+    if let Some(name) = &args.roster_id {
+        command += &option_with("--roster-id", name);
+    }
+    command
 }
 
 /// The plan of now, or why there is none.

@@ -1,6 +1,7 @@
 //! How plans, reports and findings are shown: text, Markdown, JSON.
 
 pub mod access;
+pub mod again;
 mod agreement;
 pub mod applied;
 pub mod archive;

@@ -113,7 +113,8 @@ fn status_says_whether_cluster_and_roster_agree_or_why_it_does_not_know() {
     let first = bench.kwo(&["status"]).expect(0).out;
     assert!(
         first.contains("agreement   Not in agreement with the roster: ")
-            && first.contains("`kwo plan` shows them"),
+            && first.contains("`kwo plan ")
+            && first.contains("` shows them"),
         "{first}"
     );
     bench.apply(&[]).expect(0);

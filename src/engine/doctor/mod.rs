@@ -74,6 +74,8 @@ pub struct Again {
     pub kwo: String,
     /// The roster, where it has not the usual name.
     pub roster: String,
+    /// The settings, where they are not in the usual file.
+    pub settings: String,
 }
 
 /// A cluster that can be asked.
@@ -142,13 +144,14 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Check> {
 impl Again {
     /// The command with what it needs to be told.
     fn whole(&self, command: &str) -> String {
-        let Again { kubectl, kwo, roster } = self;
+        let Again { kubectl, kwo, roster, settings } = self;
         let name = command.strip_prefix("sudo ").unwrap_or(command);
         if let Some(rest) = name.strip_prefix("kubectl ") {
             return format!("kubectl{kubectl} {rest}");
         }
         match name.strip_prefix("kwo ").and_then(|rest| rest.split(' ').next()) {
             Some("plan" | "apply" | "status") => format!("{command}{roster}{kwo}"),
+            Some("history" | "sync") if !command.contains(" --settings ") => format!("{command}{settings}"),
             Some("validate" | "rbac") => format!("{command}{roster}"),
             _ => command.to_owned(),
         }
@@ -165,6 +168,7 @@ mod tests {
             kubectl: " --context=a".to_owned(),
             kwo: " --context a".to_owned(),
             roster: " b.yaml".to_owned(),
+            settings: " --settings s.yaml".to_owned(),
         };
         for (command, whole) in [
             ("kubectl get nodes", "kubectl --context=a get nodes"),
@@ -172,6 +176,9 @@ mod tests {
             ("sudo kwo apply --node", "sudo kwo apply --node b.yaml --context a"),
             ("kwo rbac --for plan", "kwo rbac --for plan b.yaml"),
             ("sudo kwo install", "sudo kwo install"),
+            ("sudo kwo history show 1", "sudo kwo history show 1 --settings s.yaml"),
+            ("sudo kwo sync --dry-run", "sudo kwo sync --dry-run --settings s.yaml"),
+            ("kwo history --settings s.yaml", "kwo history --settings s.yaml"),
             ("timedatectl", "timedatectl"),
         ] {
             assert_eq!(again.whole(command), whole);

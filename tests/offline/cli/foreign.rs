@@ -158,7 +158,6 @@ fn it_is_told_in_every_form_and_fails_only_where_that_is_asked_for() {
     .unwrap();
     let applied = run(&["apply", "--yes"]);
     let (_, errors) = applied.split_once("---- stderr ----").unwrap();
-    let end =
-        "* 1 right is not kwo's: mallory@example.com is admin of alice; `kwo plan` shows how to look at it\n";
+    let end = "* 1 right is not kwo's: mallory@example.com is admin of alice; `kwo plan --target dir:d` shows how to look at it\n";
     assert!(errors.contains("In agreement: ") && errors.contains(end), "{errors}");
 }

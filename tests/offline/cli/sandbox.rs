@@ -146,3 +146,24 @@ fn objects_in_a_list_are_seen_and_not_made_a_second_time() {
         assert_eq!(std::fs::read_to_string(folder.path().join("dir/list.yaml")).unwrap(), list);
     }
 }
+
+#[test]
+fn a_plan_that_is_named_reaches_the_same_directory_and_roster() {
+    let folder = tempfile::tempdir().unwrap();
+    let tenants = |names: &[&str]| {
+        let tenants: String =
+            names.iter().map(|name| format!("  {name}: {{owners: [{name}@example.com]}}\n")).collect();
+        let text = format!("apiVersion: kwo/v1\nkind: Roster\ntenants:\n{tenants}");
+        std::fs::write(folder.path().join("my roster.yaml"), text).unwrap();
+    };
+    tenants(&["alice", "bob"]);
+    let apply = ["apply", "my roster.yaml", "--target", "dir:./sandbox", "--yes"];
+    assert!(transcript(folder.path(), &apply).contains("---- exit 0"));
+    tenants(&["alice", "carol"]);
+    let said = transcript(folder.path(), &apply);
+    let whole = "kwo plan 'my roster.yaml' --target dir:./sandbox";
+    assert!(said.contains(&format!(" left over: `{whole}` lists them")), "{said}");
+    let said =
+        transcript(folder.path(), &["plan", "my roster.yaml", "--target", "dir:./sandbox", "--summary"]);
+    assert!(!said.contains("`kwo plan -"), "{said}");
+}
