@@ -1,9 +1,10 @@
 //! `kwo install`
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::print::{data, talk};
-use crate::cli::Install;
+use crate::cli::{Install, option_with};
 use crate::install::{
     Change, Choice, FIRST_SETTINGS, Refused, SETTINGS, Systemd, What, in_front, install, installed,
     uninstall, units,
@@ -11,6 +12,7 @@ use crate::install::{
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::source;
+use kwo_planner::plain::shell_word;
 
 pub(crate) fn run(args: &Install) -> Result<Exit, Failure> {
     let systemd = Systemd::of(&args.root);
@@ -28,9 +30,10 @@ fn put_in_place(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failu
         talk("somebody changed the files marked `!`, so kwo leaves them; --force replaces them\n");
     }
     if in_front(&args.root, &files(&args.root)?) {
-        talk(
-            "files of an earlier `kwo install` hide those of the package, so its upgrades have no effect; run `kwo install --uninstall`, and then `kwo install` again\n",
-        );
+        let install = again(&args.root);
+        talk(&format!(
+            "files of an earlier `kwo install` hide those of the package, so its upgrades have no effect; run `{install} --uninstall`, and then `{install}` again\n",
+        ));
     }
     if let Some(Change { path, .. }) = changes.first().filter(|change| change.what == What::Packaged)
         && path.canonicalize().ok() != program.canonicalize().ok()
@@ -81,7 +84,8 @@ fn take_away(args: &Install, systemd: Option<&Systemd>) -> Result<Exit, Failure>
         None => talk("systemd does not run on this root: no unit was stopped or disabled\n"),
     }
     if in_front {
-        talk("the package's program and units are there still; `kwo install` starts them\n");
+        let install = again(&args.root);
+        talk(&format!("the package's program and units are there still; `{install}` starts them\n"));
     }
     let stays: Vec<String> = ["etc/kwo", "var/lib/kwo"]
         .iter()
@@ -104,8 +108,14 @@ fn enable(root: &Path, units: &[&str]) -> String {
     if root == Path::new("/") {
         format!("systemctl enable --now {}", units.join(" "))
     } else {
-        format!("systemctl --root={} enable {}", root.display(), units.join(" "))
+        format!("systemctl --root={} enable {}", shell_word(&root.to_string_lossy()), units.join(" "))
     }
+}
+
+/// The command for the same root.
+fn again(root: &Path) -> String {
+    let command = "kwo install".to_owned();
+    if root == Path::new("/") { command } else { command + &option_with("--root", &root.to_string_lossy()) }
 }
 
 /// Prints a line a file; was one kept?
@@ -126,8 +136,16 @@ fn show(changes: &[Change]) -> bool {
 }
 
 fn cannot(what: &str, (path, why): Refused) -> Failure {
-    Failure { causes: vec![why], ..Failure::new(format!("cannot {what} {}", path.display())) }
-        .hint("run it as root, or name another folder with `--root DIR`; files that are in place stay, and the next run goes on from there")
+    let error = why.io();
+    let failure = Failure::new(format!("cannot {what} {}", path.display())).because(&why);
+    match error.kind() {
+        ErrorKind::InvalidData => failure.hint(
+            "mend that file, or move it away: kwo then takes files that are there for somebody else's, and `kwo install --force` replaces them",
+        ),
+        _ => failure
+            .hint_for(&error, "move away what is in the way, or name another folder with `--root DIR`")
+            .hint("files that are in place stay, and the next run goes on from there"),
+    }
 }
 
 fn told(why: String) -> Failure {

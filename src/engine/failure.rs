@@ -2,7 +2,10 @@
 //! to do. `report/failure.rs` prints all of them. The planner and the providers never see hints.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
+
+use rustix::process::geteuid;
 
 /// How a run ended. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -70,6 +73,20 @@ impl Failure {
         self
     }
 
+    /// With what to do where the system said no: only where it did not let the caller in does another user help.
+    #[must_use]
+    pub fn hint_for(self, error: &io::Error, otherwise: impl Into<String>) -> Failure {
+        match error.kind() {
+            ErrorKind::PermissionDenied if geteuid().is_root() => self.hint(
+                "root may not either: an attribute of the file (`lsattr`), a security module or the file system forbids it",
+            ),
+            ErrorKind::PermissionDenied => self.hint("run it as root"),
+            ErrorKind::ReadOnlyFilesystem => self.hint("the file system is mounted read-only: mount it to be written to"),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => self.hint("free some space"),
+            _ => self.hint(otherwise),
+        }
+    }
+
     /// With what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
@@ -83,5 +100,19 @@ impl fmt::Display for Failure {
         let Failure { exit: _, message, causes, hints: _ } = self;
         out.write_str(message)?;
         causes.iter().try_for_each(|cause| write!(out, ": {cause}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_user_is_named_only_where_the_system_did_not_let_this_one() {
+        let hint = |kind: ErrorKind| Failure::new("x").hint_for(&kind.into(), "move it away").hints.remove(0);
+        assert_eq!(hint(ErrorKind::IsADirectory), "move it away");
+        assert_eq!(hint(ErrorKind::StorageFull), "free some space");
+        let denied = hint(ErrorKind::PermissionDenied);
+        assert_eq!(denied == "run it as root", !geteuid().is_root(), "{denied}");
     }
 }

@@ -171,7 +171,9 @@ pub fn node(root: &Path) -> Result<Node, Failure> {
     let systemctl =
         (root.canonicalize().ok().as_deref() == Some(Path::new("/"))).then(|| PathBuf::from("systemctl"));
     Node::new(root, systemctl).map_err(|error| {
-        Failure::new(format!("cannot use {} as the root of the node", root.display())).because(&error)
+        Failure::new(format!("cannot use {} as the root of the node", root.display()))
+            .because(&error)
+            .hint("`--root` names the folder above the files of a machine or of an image")
     })
 }
 

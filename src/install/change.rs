@@ -40,7 +40,7 @@ pub enum What {
 }
 
 /// What goes wrong, and at which file.
-pub type Refused = (PathBuf, String);
+pub type Refused = (PathBuf, Astray);
 
 /// Puts the files in place.
 ///
@@ -49,10 +49,10 @@ pub type Refused = (PathBuf, String);
 pub fn install(root: &Path, program: &Path, choice: Choice, force: bool) -> Result<Vec<Change>, Refused> {
     let at = |path: &Path| {
         let path = path.to_owned();
-        move |why: Astray| (path, why.to_string())
+        move |why: Astray| (path, why)
     };
     let mut record = Record::load(root).map_err(at(root))?;
-    let content = fs::read(program).map_err(|error| (program.to_owned(), error.to_string()))?;
+    let content = fs::read(program).map_err(|error| (program.to_owned(), error.into()))?;
     let files = std::iter::once((PROGRAM, Cow::Owned(content), 0o755))
         .chain(chosen(choice).map(|(path, text)| (path, Cow::Borrowed(text.as_bytes()), 0o644)));
     let mut changes = Vec::new();
@@ -99,7 +99,7 @@ pub fn install(root: &Path, program: &Path, choice: Choice, force: bool) -> Resu
 /// # Errors
 /// When the record of that cannot be read.
 pub fn installed(root: &Path) -> Result<Vec<String>, Refused> {
-    let record = Record::load(root).map_err(|why| (root.to_owned(), why.to_string()))?;
+    let record = Record::load(root).map_err(|why| (root.to_owned(), why))?;
     Ok(record.files.into_keys().collect())
 }
 
@@ -117,12 +117,12 @@ pub fn program_replaced(program: &Path, before: &[u8], after: &[u8]) -> Result<(
     let Some(root) = program.to_str().and_then(|path| path.strip_suffix(PROGRAM)).map(Path::new) else {
         return Ok(());
     };
-    let mut record = Record::load(root).map_err(|why| (root.to_owned(), why.to_string()))?;
+    let mut record = Record::load(root).map_err(|why| (root.to_owned(), why))?;
     match record.files.get_mut(PROGRAM) {
         Some(written) if *written == digest(before) => *written = digest(after),
         _ => return Ok(()),
     }
-    record.save(root).map_err(|why| (root.to_owned(), why.to_string()))
+    record.save(root).map_err(|why| (root.to_owned(), why))
 }
 
 /// Takes away what `install` put in place, and nothing else.
@@ -132,7 +132,7 @@ pub fn program_replaced(program: &Path, before: &[u8], after: &[u8]) -> Result<(
 pub fn uninstall(root: &Path) -> Result<Vec<Change>, Refused> {
     let at = |path: &Path| {
         let path = path.to_owned();
-        move |why: Astray| (path, why.to_string())
+        move |why: Astray| (path, why)
     };
     let mut record = Record::load(root).map_err(at(root))?;
     let mut changes = Vec::new();

@@ -27,8 +27,10 @@ impl Record {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Record::default()),
             text => text?,
         };
-        serde_json::from_slice(&text)
-            .map_err(|error| Astray::Io(io::Error::other(format!("{}: {error}", root.join(FILE).display()))))
+        serde_json::from_slice(&text).map_err(|error| {
+            let why = format!("{} is not as kwo wrote it: {error}", root.join(FILE).display());
+            Astray::Io(io::Error::new(ErrorKind::InvalidData, why))
+        })
     }
 
     /// Puts it on the disk; takes it away once nothing is in it.

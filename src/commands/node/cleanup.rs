@@ -27,8 +27,13 @@ pub(super) async fn cleanup(args: &NodeCleanup) -> Result<Exit, Failure> {
     let _alone = if args.dry_run { None } else { Some(busy(&args.root)?) };
     let runtime = args.images.then(|| Runtime::of(&found));
     let cannot = |error: std::io::Error| {
-        let folder = found.folder().to_string_lossy();
-        Failure::new(format!("cannot look into {}", one_line(&folder))).because(&error).hint("run it as root")
+        let folder = found.folder();
+        let failure = Failure::new(format!("cannot look into {}", one_line(&folder.to_string_lossy())));
+        let failure = failure.because(&error);
+        failure.hint_for(
+            &error,
+            "remove by hand what should not be there, or start k3s, which unpacks itself again",
+        )
     };
     let images = match &runtime {
         None => None,
@@ -46,7 +51,10 @@ pub(super) async fn cleanup(args: &NodeCleanup) -> Result<Exit, Failure> {
     }
     if !args.yes {
         let what = counted(items.len() as u64, "thing", "things");
-        let question = format!("Remove {what} from this machine?");
+        let question = match found.is_live() {
+            true => format!("Remove {what} from this machine?"),
+            false => format!("Remove {what} below {}?", one_line(&args.root.to_string_lossy())),
+        };
         confirm(&question, "pass --yes to remove without being asked, or --dry-run to look").await?;
     }
     let stop = signals::on_signal()?;

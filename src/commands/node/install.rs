@@ -15,7 +15,7 @@ use super::super::load::load;
 use super::super::print::{data, report, talk};
 use super::super::{apply, signals};
 use super::release::{place, wish};
-use crate::cli::{ApplyOptions, Format, NodeInstall, Target};
+use crate::cli::{ApplyOptions, Format, NodeInstall, Target, option_with, roster_again};
 use crate::report::node_install::Installing;
 
 /// How many requests the first apply has under way at a time, and how long its lock lasts after a run was killed.
@@ -50,6 +50,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
     let roster = Roster {
         name: node.map(|name| name.value),
         files: files.as_ref().map(|files| files.files.clone()).unwrap_or_default(),
+        again: again(args),
     };
     let ignored: BTreeSet<_> = args.ignore.iter().copied().collect();
     let install = plan(&facts, &wish, release.as_ref(), &roster, &ignored);
@@ -63,14 +64,21 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
     }
     if install.state == State::Adopted {
         let roster = args.roster.roster.as_deref().unwrap_or(Path::new("roster.yaml"));
-        talk(&format!("next: `kwo plan {} --kubeconfig /{KUBECONFIG} --node`\n", word(roster)));
+        let next = format!("`kwo plan {} --kubeconfig /{KUBECONFIG} --node`", word(roster));
+        talk(&match machine.is_live() {
+            true => format!("next: {next}\n"),
+            false => format!("next, on the machine itself, where k3s runs: {next}\n"),
+        });
         return Ok(Exit::Done);
     }
     let steps = install.to_do().count();
     if steps > 0 {
         if !args.yes {
             let version = install.version.as_ref().map(ToString::to_string).unwrap_or_default();
-            let question = format!("Install k3s {version} on this machine?");
+            let question = match machine.is_live() {
+                true => format!("Install k3s {version} on this machine?"),
+                false => format!("Install k3s {version} below {}?", one_line(&args.root.to_string_lossy())),
+            };
             confirm(&question, "pass --yes to install without being asked").await?;
         }
         let stop = signals::on_signal()?;
@@ -98,7 +106,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
     }
     if !machine.is_live() {
         talk(
-            "k3s is not started below this root; the same command goes on from there on the machine itself\n",
+            "k3s is not started below this root; on the machine itself, the same command without `--root` goes on from there\n",
         );
         return Ok(Exit::Done);
     }
@@ -151,6 +159,18 @@ async fn first_apply(
         full: false,
     };
     Ok(apply::run(&options, stop).await?.exit)
+}
+
+/// What `kwo apply` is told to work on the same roster and the same root.
+fn again(args: &NodeInstall) -> String {
+    let mut words = args.roster.roster.as_deref().map(roster_again).unwrap_or_default();
+    if let Some(key) = &args.age.age_identity {
+        words += &option_with("--age-identity", &key.to_string_lossy());
+    }
+    if args.root != Path::new("/") {
+        words += &option_with("--root", &args.root.to_string_lossy());
+    }
+    words
 }
 
 fn word(path: &Path) -> String {

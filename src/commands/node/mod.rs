@@ -38,9 +38,9 @@ async fn backup(args: NodeBackup) -> Result<Exit, Failure> {
         return Err(Failure::usage("nobody is named who can open the backup, and kwo writes none in the clear")
             .hint("run `kwo secrets keygen FILE` on another machine, keep FILE there, and pass what it prints: `--recipient age1…`; kwo-backup.service takes it from the line `KWO_BACKUP_RECIPIENT=age1…` in /etc/kwo/backup.env"));
     }
+    let machine = Machine::at(&root, data_dir.as_deref())?;
     let told = signals::on_signal()?;
     let work = tokio::task::spawn_blocking(move || {
-        let machine = Machine { root, data_dir };
         let wanted = Wanted {
             machine: &machine,
             recipients: &recipient,

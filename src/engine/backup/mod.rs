@@ -27,5 +27,6 @@ pub use self::kine::{Facts, KindCount};
 pub use self::make::{Made, Wanted, make};
 pub use self::manifest::{Database, FORMAT_VERSION, KeptFile, LeftOut, Manifest};
 pub use self::place::{DATA_DIR, Machine};
+pub(crate) use self::place::{is_masked, unconfigured};
 pub use self::read::{Checked, check};
 pub use self::unpack::unpack;

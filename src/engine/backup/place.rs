@@ -4,11 +4,14 @@ use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use kwo_planner::k3s::Joins;
+use kwo_planner::plain::{one_line, utf8};
 use serde_json::Value;
 
 use super::error::BackupError;
 use super::said::{self, CONFIG_FILE, NODE_NAME, Said, words};
-use crate::providers::{Astray, hostname, in_root, machine_folder};
+use crate::failure::Failure;
+use crate::providers::{Astray, followed, hostname, hostname_in, in_root, machine_folder};
 use crate::regular;
 
 /// Where k3s keeps its data, if nothing else is said.
@@ -50,6 +53,28 @@ pub(super) struct Server {
 }
 
 impl Machine {
+    /// The one below this root.
+    ///
+    /// # Errors
+    /// When the root is no folder, or the path of the data is none that the machine has.
+    pub fn at(root: &Path, data_dir: Option<&Path>) -> Result<Machine, Failure> {
+        let named = one_line(&root.to_string_lossy()).into_owned();
+        let cannot = || Failure::new(format!("cannot use {named} as the root of the node"));
+        let hint = "`--root` names the folder above the files of a machine or of an image";
+        let found = root.canonicalize().map_err(|error| cannot().because(&error).hint_for(&error, hint))?;
+        if !found.is_dir() {
+            return Err(cannot().because(&io::Error::other("it is no folder")).hint(hint));
+        }
+        if let Some(data) = data_dir.filter(|data| !data.is_absolute()) {
+            let data = one_line(&data.to_string_lossy()).into_owned();
+            let what = format!("`--data-dir {data}` does not begin with /");
+            return Err(Failure::usage(what).hint(format!(
+                "give the path that the machine has for it, such as `--data-dir {DATA_DIR}`"
+            )));
+        }
+        Ok(Machine { root: found, data_dir: data_dir.map(Path::to_owned) })
+    }
+
     /// What somebody said to k3s: the name of its node, and where its data is.
     ///
     /// # Errors
@@ -60,11 +85,11 @@ impl Machine {
         Ok((said.text(&NODE_NAME), data.unwrap_or_else(|| DATA_DIR.into())))
     }
 
-    /// What of its configuration makes k3s a part of another cluster, by its key and the file that says so.
+    /// What of its configuration makes k3s a part of another cluster.
     ///
     /// # Errors
     /// When its configuration cannot be read.
-    pub fn joins(&self) -> Result<Vec<(&'static str, PathBuf)>, BackupError> {
+    pub fn joins(&self) -> Result<Vec<Joins>, BackupError> {
         Ok(self.said()?.joins())
     }
 
@@ -82,9 +107,9 @@ impl Machine {
         said.datastore()?;
         let found = |path: &str| match machine_folder(&self.root, &named.join(path)) {
             Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound => {
-                Err(BackupError::NoServer(named.clone()))
+                Err(BackupError::NoServer(self.shown(&named)))
             }
-            found => found.map_err(|astray| cannot("look at", &named, astray)),
+            found => found.map_err(|astray| cannot("look at", &self.shown(&named), astray)),
         };
         let database = found("server/db/state.db")?;
         // Each folder may be a link to another disk.
@@ -98,7 +123,9 @@ impl Machine {
             Ok(_) => {
                 return Err(BackupError::io("use", &database, io::Error::other("it is no regular file")));
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(BackupError::NoServer(named)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(BackupError::NoServer(self.shown(&named)));
+            }
             Err(error) => return Err(BackupError::io("look at", &database, error)),
         }
         let node = said.text(&NODE_NAME).unwrap_or_else(|| self.host());
@@ -115,7 +142,7 @@ impl Machine {
             return hostname();
         }
         let said = self.read("etc/hostname").ok().flatten();
-        said.map(|text| text.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(hostname)
+        said.map(|text| hostname_in(&text)).filter(|name| !name.is_empty()).unwrap_or_else(hostname)
     }
 
     /// A file of text; nothing where there is none.
@@ -124,15 +151,24 @@ impl Machine {
             Ok(full) => full,
             Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
             // k3s follows it, and what it says counts; the backup keeps no link.
-            Err(Astray::Link(_)) if self.root == Path::new("/") => Path::new("/").join(path),
-            Err(astray) => return Err(cannot("read", &Path::new("/").join(path), astray)),
+            Err(Astray::Link(_)) if is_masked(&self.root, path) => return Ok(Some(String::new())),
+            Err(_) => followed(&self.root, Path::new(path))
+                .map_err(|astray| cannot("read", &self.shown(Path::new(path)), astray))?,
         };
-        let mut text = String::new();
-        match regular::open(&full).and_then(|file| file.take(LONGEST).read_to_string(&mut text)) {
-            Ok(_) => Ok(Some(text)),
+        let mut bytes = Vec::new();
+        match regular::open(&full).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)) {
+            Ok(_) => match utf8(&bytes) {
+                Ok(text) => Ok(Some(text.to_owned())),
+                Err(why) => Err(BackupError::Config { file: full, why }),
+            },
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(BackupError::io("read", &full, error)),
         }
+    }
+
+    /// A file of it, by the path that leads to it from here.
+    fn shown(&self, file: &Path) -> PathBuf {
+        self.root.join(file.strip_prefix("/").unwrap_or(file))
     }
 
     /// All that is said to k3s in files.
@@ -154,7 +190,7 @@ impl Machine {
         let config = said.text(&CONFIG_FILE).unwrap_or_else(|| format!("/{CONFIG}/k3s/config.yaml"));
         let Some(config) = config.strip_prefix('/') else {
             return Err(BackupError::Config {
-                file: Path::new("/").join(UNITS).join(UNIT[0]),
+                file: self.shown(&Path::new(UNITS).join(UNIT[0])),
                 why: "the path of its configuration does not begin with /".to_owned(),
             });
         };
@@ -167,9 +203,12 @@ impl Machine {
             }
             // What the reader says may quote what is in it.
             let read: Result<Value, _> = serde_yaml::from_str(&text);
-            let value = read.map_err(|_| BackupError::Config {
-                file: file.clone(),
-                why: "it is no YAML that kwo can read".to_owned(),
+            let value = read.map_err(|error| BackupError::Config {
+                file: self.shown(&file),
+                why: match error.location() {
+                    Some(at) => format!("it is no YAML that kwo can read from line {} on", at.line()),
+                    None => "it is no YAML that kwo can read".to_owned(),
+                },
             })?;
             said.documents.push((file, value));
         }
@@ -195,6 +234,24 @@ impl Machine {
         names.retain(|name| ends.iter().any(|end| name.ends_with(end)));
         names.sort();
         names.into_iter().map(|name| format!("{folder}/{name}")).collect()
+    }
+}
+
+/// Does systemd take this unit for one that nobody may start? `systemctl mask` makes such a link.
+pub(crate) fn is_masked(root: &Path, unit: &str) -> bool {
+    let folder = in_root(root, &Path::new(unit).with_file_name("x"), None);
+    let link = folder.ok().zip(Path::new(unit).file_name()).map(|(folder, name)| folder.with_file_name(name));
+    link.and_then(|link| fs::read_link(link).ok()).is_some_and(|leads| leads == Path::new("/dev/null"))
+}
+
+/// That nobody can tell how k3s is configured, and what to do.
+pub(crate) fn unconfigured(error: &BackupError) -> Failure {
+    let failure = Failure::new("cannot read how k3s is configured").because(error);
+    match error {
+        BackupError::Config { .. } => failure.hint("correct that file; k3s reads it, too"),
+        BackupError::Io { error, .. } => failure
+            .hint_for(error, "k3s and systemd need it, too: mend that file, or the link on the way to it"),
+        _ => failure,
     }
 }
 

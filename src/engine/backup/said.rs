@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kwo_planner::k3s::Joins;
 use serde_json::Value;
+use smol_str::format_smolstr;
 
 use super::error::BackupError;
 
@@ -102,19 +104,21 @@ impl Said {
         found
     }
 
-    /// What makes it a part of something else than one server with its database beside it, as its configuration calls that, and
-    /// the file that says so. The values may be secret.
-    pub(super) fn joins(&self) -> Vec<(&'static str, PathBuf)> {
+    /// What makes it a part of something else than one server with its database beside it. The values may be secret.
+    pub(super) fn joins(&self) -> Vec<Joins> {
         let of_document = |word: &Word| {
             let mut all = self.documents.iter().rev();
             let (file, value) = all.find(|(_, document)| !document[word.key].is_null())?;
-            (value[word.key].as_str() != Some("")).then(|| (word.key, file.clone()))
+            (value[word.key].as_str() != Some("")).then(|| (word.key, file))
         };
-        let of_unit = |word: &Word| {
-            let mut all = self.words.iter();
-            all.find(|(_, words)| said(words, word).is_some()).map(|(file, _)| (word.key, file.clone()))
+        let of_unit =
+            |word: &Word| self.words.iter().find_map(|(file, words)| Some((named(words, word)?.0, file)));
+        let found = |word: &Word| {
+            let (said, file) = of_document(word).or_else(|| of_unit(word))?;
+            let file = format_smolstr!("{}", file.display());
+            Some(Joins { server: word.key == SERVER.key, word: said.into(), file })
         };
-        [SERVER, ENDPOINT].iter().filter_map(|word| of_document(word).or_else(|| of_unit(word))).collect()
+        [SERVER, ENDPOINT].iter().filter_map(found).collect()
     }
 
     /// Is it the database beside its data? The address of another one may have a password in it.
@@ -154,6 +158,11 @@ const QUOTES: [char; 2] = ['\'', '"'];
 
 /// The last that these words say of it.
 fn said<'w>(words: &'w [String], word: &Word) -> Option<&'w str> {
+    named(words, word).map(|(_, value)| value)
+}
+
+/// The same, with the option or variable that says it.
+fn named<'w>(words: &'w [String], word: &Word) -> Option<(&'w str, &'w str)> {
     let mut found = None;
     // Options before that are those of a shell, or of whatever else starts k3s.
     let mut server = false;
@@ -171,7 +180,7 @@ fn said<'w>(words: &'w [String], word: &Word) -> Option<&'w str> {
             found = rest.next().map(|value| (next.as_str(), value.as_str()));
         }
     }
-    found.map(|(_, value)| value).filter(|value| !value.is_empty())
+    found.filter(|(_, value)| !value.is_empty())
 }
 
 /// The files that an argument of the API server names.
@@ -233,17 +242,22 @@ mod tests {
             let words = vec![(PathBuf::from("u"), words(unit))];
             Said { documents, words }.joins()
         };
-        let found = |key, file: &str| vec![(key, PathBuf::from(file))];
+        let found = |word: &str, file: &str| {
+            let server = !word.to_ascii_lowercase().contains("datastore");
+            vec![Joins { server, word: word.into(), file: file.into() }]
+        };
         assert_eq!(joins(&["server: https://a:6443"], ""), found("server", "c"));
         assert_eq!(joins(&["server: [x]", "server: ''"], ""), []);
         assert_eq!(joins(&["tls-san: [server]"], "ExecStart=/usr/local/bin/k3s server --tls-san server"), []);
         assert_eq!(joins(&["datastore-endpoint: 7"], ""), found("datastore-endpoint", "c"));
-        assert_eq!(joins(&[], "K3S_URL=https://a:6443"), found("server", "u"));
+        assert_eq!(joins(&[], "K3S_URL=https://a:6443"), found("K3S_URL", "u"));
+        assert_eq!(joins(&[], "K3S_DATASTORE_ENDPOINT=x"), found("K3S_DATASTORE_ENDPOINT", "u"));
         assert_eq!(
             joins(&[], "ExecStart=k3s server --datastore-endpoint=x"),
-            found("datastore-endpoint", "u")
+            found("--datastore-endpoint", "u")
         );
-        assert_eq!(joins(&[], "ExecStart=k3s server --server https://a"), found("server", "u"));
+        assert_eq!(joins(&[], "ExecStart=k3s server --server https://a"), found("--server", "u"));
+        assert_eq!(joins(&[], "ExecStart=k3s server -s https://a"), found("-s", "u"));
     }
 
     #[test]

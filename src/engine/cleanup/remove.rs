@@ -93,11 +93,12 @@ pub async fn remove(work: &Removal<'_>, mut told: impl FnMut(Event<'_>)) -> Resu
 
 /// Takes the lock of k3s.
 fn lock(data: &Data) -> Result<FileLock, Failure> {
-    let path = data.named.join(LOCK);
+    let path = data.folder().join(LOCK);
     let cannot = |error: io::Error| {
-        Failure::new(format!("cannot lock {}", one_line(&path.to_string_lossy())))
-            .because(&error)
-            .hint("run it as root")
+        Failure::new(format!("cannot lock {}", one_line(&path.to_string_lossy()))).because(&error).hint_for(
+            &error,
+            "k3s locks this file while it unpacks itself: move away what is there, and k3s makes a new one",
+        )
     };
     let file = regular::open_own_lock(&data.path(LOCK)).map_err(cannot)?;
     match FileLock::take(file) {
@@ -205,6 +206,7 @@ mod tests {
     use super::*;
 
     const OLD: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+    const RUN: &str = "3333333333333333333333333333333333333333333333333333333333333333";
     const NEW: &str = "2222222222222222222222222222222222222222222222222222222222222222";
 
     /// A node with an old k3s and the current one.
@@ -276,17 +278,20 @@ mod tests {
     #[test]
     fn what_begins_to_run_from_a_folder_brings_it_back() {
         let (root, data) = node();
-        let path = root.path().join("var/lib/rancher/k3s/data").join(OLD);
+        // Processes are known by this name, and another test has the other one.
+        let all = root.path().join("var/lib/rancher/k3s/data");
+        let path = all.join(RUN);
+        fs::rename(all.join(OLD), &path).unwrap();
         // Another process writes it: what this one has open, others inherit, and then nobody can run it.
         let copied = std::process::Command::new("cp").arg("/bin/sleep").arg(path.join("bin/shim")).status();
         assert!(copied.unwrap().success());
         let mut child = std::process::Command::new(path.join("bin/shim")).arg("60").spawn().unwrap();
-        let why = folder(&data, OLD).unwrap().unwrap();
+        let why = folder(&data, RUN).unwrap().unwrap();
         assert!(why.starts_with("shim (") && why.ends_with(" runs from it"), "{why}");
         assert!(path.join("bin/shim").exists());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(folder(&data, OLD).unwrap(), None);
+        assert_eq!(folder(&data, RUN).unwrap(), None);
         assert!(!path.exists());
     }
 }

@@ -14,7 +14,7 @@ use rustix::process::geteuid;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::processes::{Running, among_all, has_run, running, text, within};
-use crate::backup::Machine;
+use crate::backup::{DATA_DIR, Machine, unconfigured};
 use crate::failure::Failure;
 use crate::providers::{Astray, machine_folder};
 
@@ -44,33 +44,53 @@ pub struct Data {
 /// # Errors
 /// When it cannot be opened, or somebody else than root may change it.
 pub fn look(root: &Path, data_dir: Option<&Path>) -> Result<Option<Data>, Failure> {
-    let root = root.canonicalize().map_err(|error| {
-        Failure::new(format!("cannot use {} as the root of the node", shown(root))).because(&error)
-    })?;
-    let told = Machine { root: root.clone(), data_dir: data_dir.map(Path::to_owned) }.told();
-    let (_, data) = told.map_err(|error| {
-        Failure::new("cannot read how k3s is configured")
-            .because(&error)
-            .hint("correct that file; k3s reads it, too")
-    })?;
+    let machine = Machine::at(root, data_dir)?;
+    let (_, data) = machine.told().map_err(|error| unconfigured(&error))?;
+    let root = machine.root;
     let named = data.join("data");
     let cannot = |error: Astray| {
-        Failure::new(format!("cannot look into {}", shown(&named))).because(&error).hint("run it as root")
+        let hint = if data.is_absolute() {
+            "kwo cleans up folders alone, and only below the root: k3s' data directory, and `data` in it"
+        } else {
+            "correct `data-dir` where it is said to k3s, or name the folder with `--data-dir`"
+        };
+        let failure =
+            Failure::new(format!("cannot look into {}", shown(&below(&root, &named)))).because(&error);
+        failure.hint_for(&error.io(), hint)
     };
+    // Of a path with a mistake in it nobody shall think that there is nothing to do.
+    if said(&data) && machine_folder(&root, &data.join("x")).is_err_and(|error| is_missing(&error)) {
+        let what =
+            format!("{} is not there, and is to be where k3s keeps its data", shown(&below(&root, &data)));
+        return Err(Failure::new(what).hint(if data_dir.is_some() {
+            "correct `--data-dir`; without it kwo asks k3s' configuration"
+        } else {
+            "k3s makes it when it starts; if it lies elsewhere, correct `data-dir` where it is said to k3s"
+        }));
+    }
     let inside = match machine_folder(&root, &named.join("x")) {
         Ok(inside) => inside,
-        Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(astray) if is_missing(&astray) => return Ok(None),
         Err(astray) => return Err(cannot(astray)),
     };
     let io = |error: rustix::io::Errno| cannot(Astray::Io(error.into()));
     let held = openat(CWD, inside.parent().unwrap_or(&root), FOLDER, Mode::empty()).map_err(io)?;
     if let Some(why) = loose(&fstat(&held).map_err(io)?) {
-        let folder = shown(&named);
+        let folder = shown(&below(&root, &named));
         return Err(Failure::new(format!("kwo removes nothing in {folder}: {why}")).hint(
             "kwo cleans up a k3s of root, whose folder root alone may change; where k3s runs for another user, that user cleans it up",
         ));
     }
     Ok(Some(Data { root, data, named, held, process: "/proc".into() }))
+}
+
+/// Did somebody say where the data is?
+fn said(data: &Path) -> bool {
+    data != Path::new(DATA_DIR)
+}
+
+fn is_missing(error: &Astray) -> bool {
+    matches!(error, Astray::Io(error) if error.kind() == ErrorKind::NotFound)
 }
 
 /// Why somebody else than root may change what is there.
@@ -84,6 +104,11 @@ fn loose(found: &Stat) -> Option<SmolStr> {
     }
 }
 
+/// A path of the machine below this root.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
 fn shown(path: &Path) -> String {
     one_line(&path.to_string_lossy()).into_owned()
 }
@@ -95,10 +120,10 @@ impl Data {
         self.root == Path::new("/")
     }
 
-    /// The folder, as the machine calls it.
+    /// The folder, by the path that leads to it from here.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.named
+    pub fn folder(&self) -> PathBuf {
+        below(&self.root, &self.named)
     }
 
     /// A file in it, by way of the folder that is held open.
@@ -156,10 +181,7 @@ impl Data {
         for one in &mut unpacked {
             one.links = links.get(&one.name).cloned().unwrap_or_default();
             one.used_by = by.get(&one.name).cloned().unwrap_or_default();
-            match self.size(&one.name) {
-                Ok(bytes) => one.bytes = bytes,
-                Err(why) => one.odd = Some(why),
-            }
+            one.odd = self.size(&one.name, &mut one.bytes).err();
             match &mounted {
                 Ok(mounted) if mounted.contains(&one.name) => {
                     one.odd = Some("something is mounted there".into());
@@ -171,7 +193,7 @@ impl Data {
         unpacked.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Stale {
             may_write: !self.is_live() || geteuid().is_root(),
-            folder: shown(&self.named).into(),
+            folder: shown(&self.folder()).into(),
             blind,
             unpacked,
             images: None,
@@ -231,17 +253,16 @@ impl Data {
         Ok(names)
     }
 
-    /// How many bytes a folder takes; or why it is none that k3s made.
-    fn size(&self, name: &str) -> Result<u64, SmolStr> {
+    /// Adds the bytes that a folder takes, as far as they can be seen; or says why it is none that k3s made.
+    fn size(&self, name: &str, bytes: &mut u64) -> Result<(), SmolStr> {
         let cannot = |error: rustix::io::Errno| format_smolstr!("kwo cannot look into it: {error}");
         let folder = openat(&self.held, name, FOLDER, Mode::empty()).map_err(cannot)?;
         let found = fstat(&folder).map_err(cannot)?;
-        if let Some(why) = loose(&found) {
-            return Err(why);
-        }
         let device = fstat(&self.held).map_err(cannot)?.st_dev;
         let mut left = MOST;
-        walk(&folder, device, DEEPEST, &mut left).map(|bytes| bytes.saturating_add(on_disk(&found)))
+        *bytes = on_disk(&found);
+        let walked = walk(&folder, device, DEEPEST, &mut left, bytes);
+        loose(&found).map_or(walked, Err)
     }
 }
 
@@ -249,10 +270,15 @@ fn on_disk(found: &Stat) -> u64 {
     u64::try_from(found.st_blocks).unwrap_or(0).saturating_mul(512)
 }
 
-/// The bytes of all that is in a folder, which has to be on one device.
-fn walk(folder: &OwnedFd, device: u64, deep: usize, left: &mut usize) -> Result<u64, SmolStr> {
+/// Adds the bytes of all that is in a folder, which has to be on one device.
+fn walk(
+    folder: &OwnedFd,
+    device: u64,
+    deep: usize,
+    left: &mut usize,
+    bytes: &mut u64,
+) -> Result<(), SmolStr> {
     let cannot = |error: rustix::io::Errno| format_smolstr!("kwo cannot look into it: {error}");
-    let mut bytes = 0u64;
     for entry in Dir::read_from(folder).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;
         let name = entry.file_name();
@@ -264,12 +290,12 @@ fn walk(folder: &OwnedFd, device: u64, deep: usize, left: &mut usize) -> Result<
         if found.st_dev != device {
             return Err("something is mounted there".into());
         }
-        bytes = bytes.saturating_add(on_disk(&found));
+        *bytes = bytes.saturating_add(on_disk(&found));
         if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
             let deeper = deep.checked_sub(1).ok_or("its folders are too deep")?;
             let inner = openat(folder, name, FOLDER, Mode::empty()).map_err(cannot)?;
-            bytes = bytes.saturating_add(walk(&inner, device, deeper, left)?);
+            walk(&inner, device, deeper, left, bytes)?;
         }
     }
-    Ok(bytes)
+    Ok(())
 }

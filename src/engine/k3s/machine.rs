@@ -21,9 +21,11 @@ use super::units;
 use crate::backup;
 use crate::failure::{Exit, Failure};
 use crate::file_lock::FileLock;
-use crate::providers::{Astray, hostname, in_root};
+use crate::providers::{Astray, followed, hostname, hostname_in, in_root};
 use crate::regular;
-use kwo_planner::k3s::{DROP_IN, Facts, Here, KUBECONFIG, PROGRAM, Program, Record, Space, UNIT, Unit};
+use kwo_planner::k3s::{
+    DROP_IN, Facts, Here, Joins, KUBECONFIG, PROGRAM, Program, Record, Space, UNIT, Unit,
+};
 use kwo_planner::roster::K3sVersion;
 
 /// What kwo notes while it installs k3s.
@@ -70,8 +72,8 @@ pub struct Machine {
     /// Where k3s keeps its data, from the root.
     pub(super) data: PathBuf,
     pub(super) said_name: Option<String>,
-    /// What makes k3s a part of another cluster, and the file that says so.
-    joins: Vec<(&'static str, PathBuf)>,
+    /// What makes k3s a part of another cluster.
+    joins: Vec<Joins>,
 }
 
 /// Another run that installs, if there is one. Otherwise none begins while this lives.
@@ -80,7 +82,9 @@ pub struct Machine {
 /// When there is one, or nobody can tell.
 pub fn busy(root: &Path) -> Result<FileLock, Failure> {
     let cannot = |error: Astray| {
-        Failure::new(format!("cannot write below {}", root.display())).because(&error).hint("run it as root")
+        let hint = format!("kwo needs a file of its own there: move away what is at /{LOCK} below that root");
+        let failure = Failure::new(format!("cannot lock /{LOCK} below {}", root.display()));
+        failure.because(&error).hint_for(&error.io(), hint)
     };
     let path = in_root(root, Path::new(LOCK), Some(0o755)).map_err(cannot)?;
     let file = regular::open_lock(&path).map_err(|error| cannot(error.into()))?;
@@ -101,16 +105,10 @@ impl Machine {
     /// # Errors
     /// When there is none, or k3s' configuration cannot be read.
     pub fn new(root: &Path) -> Result<Machine, Failure> {
-        let root = root.canonicalize().map_err(|error| {
-            Failure::new(format!("cannot use {} as the root of the node", root.display())).because(&error)
-        })?;
-        let machine = backup::Machine { root: root.clone(), data_dir: None };
+        let machine = backup::Machine::at(root, None)?;
         let told = machine.told().and_then(|(name, data)| Ok((name, data, machine.joins()?)));
-        let (said_name, data, joins) = told.map_err(|error| {
-            Failure::new("cannot read how k3s is configured")
-                .because(&error)
-                .hint("correct that file; k3s reads it, too")
-        })?;
+        let (said_name, data, joins) = told.map_err(|error| backup::unconfigured(&error))?;
+        let root = machine.root;
         let live = root == Path::new("/");
         Ok(Machine { root, live, data, said_name, joins })
     }
@@ -119,6 +117,11 @@ impl Machine {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.live
+    }
+
+    /// A file of it, by the path that leads to it from here.
+    pub(super) fn shown(&self, file: &str) -> String {
+        self.root.join(file.trim_start_matches('/')).display().to_string()
     }
 
     /// What it is, and what there is on it.
@@ -133,10 +136,11 @@ impl Machine {
         };
         let host = match self.live {
             true => hostname(),
-            false => self.text("etc/hostname").unwrap_or_default().trim().to_owned(),
+            false => hostname_in(&self.text("etc/hostname").unwrap_or_default()),
         };
         Ok(Facts {
             live: self.live,
+            root: if self.live { SmolStr::default() } else { format_smolstr!("{}", self.root.display()) },
             may_write: !self.live || geteuid().is_root(),
             machine: rustix::system::uname().machine().to_string_lossy().into(),
             os: release("PRETTY_NAME").or(release("ID")).zip(release("ID")),
@@ -153,11 +157,7 @@ impl Machine {
             elsewhere: None,
             host: host.into(),
             said_name: self.said_name.as_deref().map(SmolStr::from),
-            joins: self
-                .joins
-                .iter()
-                .map(|(key, file)| (SmolStr::new_static(key), format_smolstr!("{}", file.display())))
-                .collect(),
+            joins: self.joins.clone(),
             others: units::of_others(&self.root),
             running: self.running(),
             here: self.here().await?,
@@ -167,18 +167,22 @@ impl Machine {
     /// What there is of k3s.
     async fn here(&self) -> Result<Here, Failure> {
         let unread = |file: &Path, error: &Astray| {
-            Failure::new(format!("cannot read {}", file.display())).because(error).hint("run it as root")
+            let failure = Failure::new(format!("cannot read {}", file.display())).because(error);
+            failure.hint_for(
+                &error.io(),
+                "it is not what k3s or kwo puts there: move it away, or mend the link on the way to it",
+            )
         };
         let there = |file: &str| match self.found(file) {
             Ok(found) => Ok(found),
-            Err(error) => Err(unread(&Path::new("/").join(file), &error)),
+            Err(error) => Err(unread(&self.root.join(file), &error)),
         };
         let mut here = Here::default();
         if let Some(text) = there(RECORD)?.map(|path| regular::text(&path)) {
             let record: Result<Record, _> =
                 text.map_err(serde_json::Error::io).and_then(|text| serde_json::from_str(&text));
             here.record = Some(record.map_err(|error| {
-                Failure::new(format!("cannot read /{RECORD}")).because(&error).hint(
+                Failure::new(format!("cannot read {}", self.shown(RECORD))).because(&error).hint(
                     "kwo notes there what it installs; if you remove it, kwo leaves a k3s that is there as it is",
                 )
             })?);
@@ -206,7 +210,10 @@ impl Machine {
             if self.found_anyhow(file).is_none() {
                 continue;
             }
-            let text = self.text(file).unwrap_or_default().into();
+            let text = self.text(file);
+            // systemd takes an empty file like a link to `/dev/null`.
+            here.masked = backup::is_masked(&self.root, file) || text.as_deref() == Some("");
+            let text = text.unwrap_or_default().into();
             here.loose.extend(self.found(file).ok().flatten().and_then(|path| loose(file, &path, false)));
             here.unit = Some(Unit { path: file.into(), text });
             break;
@@ -276,7 +283,7 @@ impl Machine {
         let path = match in_root(&self.root, Path::new(file), None) {
             Ok(path) => path,
             // As `/etc/os-release` is.
-            Err(Astray::Link(_)) if self.live => Path::new("/").join(file),
+            Err(Astray::Link(_)) => followed(&self.root, Path::new(file)).ok()?,
             Err(_) => return None,
         };
         let mut text = Vec::new();
@@ -329,7 +336,8 @@ impl Machine {
         let mut there = self.root.join(below);
         while !there.exists() && there.pop() {}
         let free = statvfs(&there).ok().map(|found| found.f_bavail.saturating_mul(found.f_frsize));
-        Space { folder: format_smolstr!("{}", folder.display()), free }
+        let named = if self.live { folder.to_owned() } else { self.root.join(below) };
+        Space { folder: format_smolstr!("{}", named.display()), free }
     }
 
     /// Has a k3s run here? Images that wait for it are no sign of that.

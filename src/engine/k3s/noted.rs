@@ -24,8 +24,12 @@ impl Machine {
     /// When it is there and cannot be read.
     pub fn noted(&self) -> Result<Option<Upgrade>, Failure> {
         let path = self.kept(NOTE)?;
-        let unread = |error: &dyn std::error::Error| {
-            Failure::new(format!("cannot read /{KEPT}/{NOTE}")).because(error).hint("run this as root")
+        let unread = |error: &std::io::Error| {
+            let failure = Failure::new(format!("cannot read /{KEPT}/{NOTE}")).because(error);
+            failure.hint_for(
+                error,
+                "kwo notes there how far an upgrade is: move away what is there, and kwo knows of none",
+            )
         };
         let text = match regular::text(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -90,7 +90,7 @@ pub async fn perform(work: &Work<'_>, mut told: impl FnMut(Event<'_>)) -> Result
         match step.id.as_str() {
             "node:Binary/k3s" => {
                 if let Some((made, path)) = staged.take() {
-                    put(made, &path).map_err(|error| unwritten(PROGRAM, &error.into()))?;
+                    put(made, &path).map_err(|error| unwritten(&machine.shown(PROGRAM), &error.into()))?;
                 }
             }
             "node:Unit/k3s.service" => write(machine, UNIT, &unit(), 0o644)?,
@@ -133,10 +133,10 @@ pub(super) async fn stage(
     place: &Place,
 ) -> Result<(TempPath, PathBuf), Failure> {
     let path = in_root(&machine.root, Path::new(PROGRAM), Some(0o755))
-        .map_err(|error| unwritten(PROGRAM, &error))?;
+        .map_err(|error| unwritten(&machine.shown(PROGRAM), &error))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     sweep(folder);
-    let cannot = |error: io::Error| unwritten(PROGRAM, &error.into());
+    let cannot = |error: io::Error| unwritten(&machine.shown(PROGRAM), &error.into());
     let mut made = named_temporary(folder).map_err(cannot)?;
     let from = place.of(&release.version, release.arch.program());
     let found = match place {
@@ -203,7 +203,7 @@ pub(super) fn put(made: TempPath, path: &Path) -> io::Result<()> {
 /// Copies a file with images to where k3s loads it from.
 pub(super) fn copy(machine: &Machine, from: &str, name: &str, sha256: &str) -> Result<(), Failure> {
     let place = machine.data.join("agent/images").join(name);
-    let shown = place.display().to_string();
+    let shown = machine.shown(&place.to_string_lossy());
     let place = place.strip_prefix("/").unwrap_or(&place);
     let path = in_root(&machine.root, place, Some(0o755)).map_err(|error| unwritten(&shown, &error))?;
     let cannot = |error: io::Error| unwritten(&shown, &error.into());
@@ -226,9 +226,10 @@ pub(super) fn copy(machine: &Machine, from: &str, name: &str, sha256: &str) -> R
 
 /// A file below the root in place of an old one, in one move.
 pub(super) fn write(machine: &Machine, file: &str, text: &str, mode: u32) -> Result<(), Failure> {
-    let path =
-        in_root(&machine.root, Path::new(file), Some(0o755)).map_err(|error| unwritten(file, &error))?;
-    replace(&path, text, Some(Permissions::from_mode(mode))).map_err(|error| unwritten(file, &error.into()))
+    let path = in_root(&machine.root, Path::new(file), Some(0o755))
+        .map_err(|error| unwritten(&machine.shown(file), &error))?;
+    let replaced = replace(&path, text, Some(Permissions::from_mode(mode)));
+    replaced.map_err(|error| unwritten(&machine.shown(file), &error.into()))
 }
 
 /// What is noted: of a release that takes the place of what was noted before it is all new.
@@ -277,12 +278,11 @@ fn ungot(why: String, release: &Release) -> Failure {
 pub(super) fn unwritten(file: &str, error: &Astray) -> Failure {
     let failure =
         Failure::new(format!("cannot write /{}", one_line(file.trim_start_matches('/')))).because(error);
-    match error {
-        Astray::Io(error) if error.kind() == io::ErrorKind::StorageFull => {
-            failure.hint("free some space; the same command goes on from there")
-        }
-        _ => failure.hint("run it as root; the same command goes on from there"),
+    let mut failure = failure.hint_for(&error.io(), "move away what is in the way there");
+    for hint in &mut failure.hints {
+        hint.push_str("; the same command goes on from there");
     }
+    failure
 }
 
 fn unstarted(why: &str) -> Failure {

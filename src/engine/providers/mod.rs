@@ -25,6 +25,7 @@ pub use self::composite::{Composite, Opens};
 pub use self::cutter::{Cutter, Cutters, Records, Remain, Restored, Whole};
 pub use self::dir::Dir;
 pub use self::documents::fold;
+pub(crate) use self::kube::hostname_in;
 pub use self::kube::{ApiKind, Blind, Held, OF_ACCESS, counted};
 pub use self::kube::{ConnectError, Event, Kube, KubeOptions, LastRun, Log, May, StoredSecret, hostname};
 pub use self::kube::{FAILED, NAME_ONE, chain, contexts, encoded, kubeconfigs, web};
@@ -32,7 +33,7 @@ pub use self::manifest::read as yaml_documents;
 pub(crate) use self::manifest::write as yaml_text;
 pub use self::node::{KeptToken, Node, TokenState};
 pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
-pub(crate) use self::place::{in_root, machine_folder, named_temporary, sweep};
+pub(crate) use self::place::{followed, in_root, machine_folder, named_temporary, sweep};
 pub use self::vault::{Kv, VaultServer};
 pub use provider::{
     Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,

@@ -27,6 +27,17 @@ pub enum Astray {
     Io(io::Error),
 }
 
+impl Astray {
+    /// What the system said; a link is nothing that another user gets further with.
+    #[must_use]
+    pub fn io(&self) -> io::Error {
+        match self {
+            Astray::Link(why) => io::Error::other(why.clone()),
+            Astray::Io(error) => error.kind().into(),
+        }
+    }
+}
+
 impl From<io::Error> for Astray {
     fn from(error: io::Error) -> Astray {
         Astray::Io(error)
@@ -139,9 +150,33 @@ pub(crate) fn in_root(root: &Path, file: &Path, make: Option<u32>) -> Result<Pat
     no_link(found)
 }
 
+/// The same of a file that may itself be a link: the file that it leads to.
+pub(crate) fn followed(root: &Path, file: &Path) -> Result<PathBuf, Astray> {
+    match in_root(root, file, None) {
+        Err(Astray::Link(_)) => {}
+        found => return found,
+    }
+    let base = root.canonicalize()?;
+    let folder = in_root(root, &file.with_file_name("x"), None)?;
+    let folder = folder.parent().unwrap_or(&base);
+    match walked(&base, folder, file.file_name().unwrap_or_default(), true) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Astray::Link(format!(
+            "{} is a symbolic link that leads to nothing below the root {}",
+            Path::new("/").join(file).display(),
+            base.display()
+        ))),
+        found => Ok(found?),
+    }
+}
+
 /// The folder of this name in another one, wherever links lead below the root. The kernel could do it (openat2), but systemd
 /// takes that call away from services that may set no set-user-ID bits.
 fn entered(root: &Path, folder: &Path, name: &OsStr) -> io::Result<PathBuf> {
+    walked(root, folder, name, false)
+}
+
+/// The same; or, where a file counts as well, what the last link leads to.
+fn walked(root: &Path, folder: &Path, name: &OsStr, file: bool) -> io::Result<PathBuf> {
     let mut here = folder.to_owned();
     let mut ahead = vec![name.to_owned()];
     let mut links = 0;
@@ -169,7 +204,7 @@ fn entered(root: &Path, folder: &Path, name: &OsStr) -> io::Result<PathBuf> {
                 Component::ParentDir => Some("..".into()),
                 Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
             }));
-        } else if kind.is_dir() {
+        } else if kind.is_dir() || (file && ahead.is_empty()) {
             here = place;
         } else {
             return Err(ErrorKind::NotADirectory.into());

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Answer;
 use crate::backup::Machine;
+use crate::failure::Failure;
 use crate::providers::{Astray, machine_folder};
 
 /// What k3s and the kubelet keep on a disk of its own, where somebody gave them one: the database, images, volumes, pods and
@@ -63,7 +64,8 @@ pub(super) fn look(root: &Path, backups: Option<&Path>) -> Vec<Answer<Disk>> {
             folders.extend(OF_K3S.iter().map(|folder| data.join(folder)));
         }
         Err(why) => {
-            answers.push(Answer::CouldNotLook(format!("cannot tell where k3s keeps its data: {why}")));
+            let why = Failure::new("cannot tell where k3s keeps its data").because(why);
+            answers.push(Answer::CouldNotLook(why.to_string()));
         }
     }
     folders.extend(OF_KUBELET.into_iter().chain([OF_KWO]).map(PathBuf::from));

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::texts::{UNIT, unit};
+use crate::plain::shell_word;
 use crate::roster::{K3sVersion, NodeName};
 use crate::tree::SmolStr;
 
@@ -111,6 +112,8 @@ pub struct Here {
     pub program: Option<Program>,
     /// Its unit, or that of an agent.
     pub unit: Option<Unit>,
+    /// That unit is empty or leads to `/dev/null`, and systemd starts no such unit.
+    pub masked: bool,
     /// There is data of it.
     pub data: bool,
     /// The file with the settings of the installation, and what is in it.
@@ -164,6 +167,8 @@ impl Here {
 pub struct Facts {
     /// The root is that of a machine that runs; otherwise it is that of an image.
     pub live: bool,
+    /// That root, where it is not `/`.
+    pub root: SmolStr,
     /// Whoever looks is root, or need not be.
     pub may_write: bool,
     /// As `uname -m` says.
@@ -192,14 +197,37 @@ pub struct Facts {
     pub host: SmolStr,
     /// The node's name by the configuration that is there.
     pub said_name: Option<SmolStr>,
-    /// What in k3s' configuration makes it a part of another cluster, and the file that says so.
-    pub joins: Vec<(SmolStr, SmolStr)>,
+    /// What makes k3s a part of another cluster.
+    pub joins: Vec<Joins>,
     /// Units of systemd of another Kubernetes, which need not run.
     pub others: BTreeSet<SmolStr>,
     /// Container runtimes, kubelets and the like that run.
     pub running: BTreeSet<SmolStr>,
     /// What there is of k3s.
     pub here: Here,
+}
+
+/// Something that makes k3s a part of another cluster. Its value may be secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Joins {
+    /// Otherwise it is the place of its objects.
+    pub server: bool,
+    /// The word that says so, as it stands in the file: a key, an option or a variable.
+    pub word: SmolStr,
+    /// The file, as the machine calls it.
+    pub file: SmolStr,
+}
+
+impl Facts {
+    /// A file of the machine, by the path that leads to it from here.
+    pub(super) fn path(&self, file: &str) -> String {
+        format!("{}/{}", self.root.trim_end_matches('/'), file.trim_start_matches('/'))
+    }
+
+    /// The same as a word of a command.
+    pub(super) fn word(&self, file: &str) -> String {
+        shell_word(&self.path(file)).into_owned()
+    }
 }
 
 pub(super) fn text<T: std::fmt::Display, S: serde::Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::facts::{Arch, Facts, Found, Here, Record};
+use super::facts::{Arch, Facts, Found, Here, Joins};
+use super::names::name;
 use super::preflight::{Check, Grade, Noticed, preflight};
 use super::texts::{DROP_IN, PROGRAM, UNIT, config, unit};
-use crate::plain::one_line;
-use crate::roster::scalar::quote;
+use crate::plain::{one_line, shell_word};
 use crate::roster::{K3sChannel, K3sVersion, NodeName};
 use crate::tree::SmolStr;
 
@@ -63,6 +63,8 @@ pub struct Roster {
     pub name: Option<NodeName>,
     /// The files.
     pub files: Vec<RosterFile>,
+    /// What a command is told to work on the same roster and the same root, with a space in front of each word.
+    pub again: String,
 }
 
 /// How far a machine is.
@@ -163,7 +165,7 @@ impl Wish {
 }
 
 /// k3s has run: what it wrote belongs to its version.
-fn started(here: &Here) -> bool {
+pub(super) fn started(here: &Here) -> bool {
     here.data || here.active || here.record.as_ref().is_some_and(|record| record.installed)
 }
 
@@ -178,7 +180,7 @@ pub fn install(
 ) -> Install {
     let here = &facts.here;
     let record = match here.found() {
-        Found::Others => return adopted(here, wish),
+        Found::Others => return adopted(facts, wish),
         Found::Own(record) => Some(record),
         Found::Nothing => None,
     };
@@ -197,7 +199,7 @@ pub fn install(
     // Of a record alone nobody knows what there was.
     match record {
         Some(_) => noticed.extend(unfit(facts, installed)),
-        None => noticed.extend(loose(here)),
+        None => noticed.extend(loose(facts)),
     }
     noticed.extend(other_name(here, release));
     let node = name(facts, roster, record, &mut noticed);
@@ -208,26 +210,29 @@ pub fn install(
     }
     let version = runs.or(release.map(|release| &release.version)).or(record.map(|record| &record.version));
     if !started(here) {
-        noticed.extend(facts.joins.iter().map(|(key, file)| joins(key, file)));
+        noticed.extend(facts.joins.iter().map(|found| joins(facts, found)));
     }
     if record.is_none() && here.drop_in.is_some() {
         noticed.push(Noticed::stop(
             Check::Config,
-            format!("/{DROP_IN} is there, and kwo did not write it"),
-            "move it away, and what it says into /etc/rancher/k3s/config.yaml",
+            format!("{} is there, and kwo did not write it", facts.path(DROP_IN)),
+            format!("move it away, and what it says into {}", facts.path("etc/rancher/k3s/config.yaml")),
         ));
     }
     for RosterFile { path, what } in &roster.files {
         if let Err(why) = what {
-            let hint = format!(
-                "move it away, or take it over first: `kwo apply --target dir:/tmp/manifests --node --adopt=node:File/{path}`"
+            let command = format!(
+                "kwo apply{} --target dir:/tmp/manifests --node --adopt=node:File/{path}",
+                roster.again
             );
-            noticed.push(Noticed::stop(Check::Config, format!("/{path}: {}", one_line(why)), hint));
+            let hint = format!("move it away, or take it over first: `{command}`");
+            let what = format!("{}: {}", facts.path(path), one_line(why));
+            noticed.push(Noticed::stop(Check::Config, what, hint));
         }
     }
     let mut steps = Vec::new();
     if let (Some(node), true) = (&node, noticed.iter().all(|noticed| noticed.grade != Grade::Stop)) {
-        files(here, release, node, &mut steps, &mut noticed);
+        files(facts, release, node, &mut steps, &mut noticed);
         let at = steps.iter().position(|step| step.id.starts_with("node:Unit/")).unwrap_or(steps.len());
         let rosters = roster.files.iter().filter_map(|RosterFile { path, what }| {
             let (id, detail) = (format!("node:File/{path}"), "as the roster says".to_owned());
@@ -242,30 +247,30 @@ pub fn install(
 }
 
 /// k3s would become a part of another cluster, with the first start and for good.
-fn joins(key: &str, file: &str) -> Noticed {
-    let what = match key {
-        "server" => "which makes k3s join another cluster",
-        _ => "which makes k3s keep its objects elsewhere, maybe beside those of another cluster",
+fn joins(facts: &Facts, Joins { server, word, file }: &Joins) -> Noticed {
+    let what = match server {
+        true => "which makes k3s join another cluster",
+        false => "which makes k3s keep its objects elsewhere, maybe beside those of another cluster",
     };
+    let (word, file) = (one_line(word), facts.path(file));
     Noticed::stop(
         Check::Config,
-        format!("{} says `{}`, {what}; kwo makes a single server", one_line(file), one_line(key)),
+        format!("{} says `{word}`, {what}; kwo makes a single server", one_line(&file)),
         format!(
-            "take `{}` out of that file, or install k3s as its manual says: https://docs.k3s.io/installation",
-            one_line(key)
+            "take `{word}` out of that file, or install k3s as its manual says: https://docs.k3s.io/installation"
         ),
     )
 }
 
 /// What somebody else than root may change.
-fn loose(here: &Here) -> impl Iterator<Item = Noticed> {
-    here.loose.iter().map(|file| {
-        let is_program = here.program.as_ref().is_some_and(|program| program.path == *file);
+fn loose(facts: &Facts) -> impl Iterator<Item = Noticed> {
+    facts.here.loose.iter().map(|file| {
+        let is_program = facts.here.program.as_ref().is_some_and(|program| program.path == *file);
         let mode = if is_program { "755" } else { "u+rwX,go-w" };
         Noticed::stop(
             Check::K3s,
-            format!("somebody else than root may change /{file}, or it cannot be run"),
-            format!("look at what is in it; then `chown root: /{file} && chmod {mode} /{file}`"),
+            format!("somebody else than root may change {}, or it cannot be run", facts.path(file)),
+            format!("look at what is in it; then `chown root: {0} && chmod {mode} {0}`", facts.word(file)),
         )
     })
 }
@@ -273,15 +278,16 @@ fn loose(here: &Here) -> impl Iterator<Item = Noticed> {
 /// What keeps kwo from a k3s that it installed itself.
 pub(super) fn unfit(facts: &Facts, installed: bool) -> Vec<Noticed> {
     let here = &facts.here;
-    let mut noticed: Vec<Noticed> = loose(here).collect();
+    let mut noticed: Vec<Noticed> = loose(facts).collect();
     if here.program.is_none() && started(here) {
         noticed.push(Noticed::stop(
             Check::K3s,
-            format!("k3s has run here, and its program /{PROGRAM} is gone"),
+            format!("k3s has run here, and its program {} is gone", facts.path(PROGRAM)),
             "put the program of the version that ran last there: an older one cannot read what a newer one wrote",
         ));
     }
-    if facts.live && installed && here.unit.is_some() && !here.active {
+    noticed.extend(masked(facts));
+    if facts.live && installed && here.unit.is_some() && !here.active && !here.masked {
         noticed.push(Noticed::stop(
             Check::K3s,
             "kwo has installed k3s, and it does not run",
@@ -291,14 +297,26 @@ pub(super) fn unfit(facts: &Facts, installed: bool) -> Vec<Noticed> {
     noticed
 }
 
+/// Somebody told systemd to start no k3s.
+pub(super) fn masked(facts: &Facts) -> Option<Noticed> {
+    let unit = facts.here.unit.as_ref().filter(|_| facts.here.masked)?;
+    let root = if facts.live { String::new() } else { format!(" --root={}", shell_word(&facts.root)) };
+    Some(Noticed::stop(
+        Check::K3s,
+        format!("somebody masked {}, so systemd does not start k3s", facts.path(&unit.path)),
+        format!("`systemctl{root} unmask k3s` ends that, if k3s is to run here"),
+    ))
+}
+
 /// The steps that write files.
 fn files(
-    here: &Here,
+    facts: &Facts,
     release: Option<&Release>,
     node: &NodeName,
     steps: &mut Vec<Step>,
     noticed: &mut Vec<Noticed>,
 ) {
+    let here = &facts.here;
     let program = here.program.as_ref();
     let (what, detail) = match (program, release) {
         (Some(program), Some(release)) if program.sha256 != release.sha256 && !started(here) => {
@@ -317,7 +335,7 @@ fn files(
     {
         noticed.push(Noticed::warning(
             Check::K3s,
-            format!("/{} is not the program that kwo installed", program.path),
+            format!("{} is not the program that kwo installed", facts.path(&program.path)),
             "kwo leaves it as it is",
         ));
     }
@@ -338,7 +356,11 @@ fn files(
             Some(_) if !started(here) => What::Change,
             Some(_) => {
                 let hint = "kwo leaves it as it is";
-                noticed.push(Noticed::warning(Check::Config, format!("somebody changed /{path}"), hint));
+                noticed.push(Noticed::warning(
+                    Check::Config,
+                    format!("somebody changed {}", facts.path(path)),
+                    hint,
+                ));
                 What::Unchanged
             }
         };
@@ -365,63 +387,6 @@ fn running(here: &Here, node: &NodeName, steps: &mut Vec<Step>) {
 
 pub(super) fn of(Release { version, from, sha256, arch: _, images: _ }: &Release) -> String {
     format!("{version} from {}, sha256:{sha256}", one_line(from))
-}
-
-/// The name of the node: as it is noted, as the configuration says, as the roster says, or as the machine is called.
-fn name(
-    facts: &Facts,
-    roster: &Roster,
-    record: Option<&Record>,
-    noticed: &mut Vec<Noticed>,
-) -> Option<NodeName> {
-    let said = facts.said_name.as_ref().map(|said| said.parse::<NodeName>().map_err(|why| (said, why)));
-    let said = match said.transpose() {
-        Ok(said) => said,
-        Err((said, _)) => {
-            let what =
-                format!("k3s' configuration names the node {}, which is no name of a node", quote(said));
-            noticed.push(Noticed::stop(Check::Name, what, "correct `node-name` there"));
-            return None;
-        }
-    };
-    // A name counts for good once k3s has started with it. Before that, the configuration may say another one.
-    let noted = record.map(|record| record.node.clone());
-    let fixed = if started(&facts.here) { noted.or(said) } else { said.or(noted) };
-    // An image may have become another machine.
-    if let (Some(fixed), None, true) = (&fixed, &roster.name, facts.live && record.is_some())
-        && !started(&facts.here)
-        && fixed.to_string() != facts.host.to_ascii_lowercase()
-    {
-        noticed.push(Noticed::warning(
-            Check::Name,
-            format!("the node is called {fixed}, as its files say, and the machine {}", quote(&facts.host)),
-            format!("nobody can change it later; to call it otherwise, write `cluster.node.name` in the roster, or remove /{DROP_IN} first"),
-        ));
-    }
-    if let (Some(fixed), Some(wanted)) = (&fixed, &roster.name)
-        && fixed != wanted
-    {
-        noticed.push(Noticed::stop(
-            Check::Name,
-            format!("the node is called {fixed}, and the roster calls it {wanted}"),
-            "write the node's name in the roster: nobody can change it on the node",
-        ));
-        return None;
-    }
-    if let Some(name) = fixed.or(roster.name.clone()) {
-        return Some(name);
-    }
-    let host = facts.host.to_ascii_lowercase();
-    let own = !matches!(host.split('.').next(), None | Some("" | "localhost"));
-    match host.parse() {
-        Ok(name) if own => Some(name),
-        _ => {
-            let what = format!("the machine is called {}, which is no name for a node", quote(&facts.host));
-            let hint = "give it a name of its own, such as `hostnamectl set-hostname node-1`, or write `cluster.node.name` in the roster";
-            noticed.push(Noticed::stop(Check::Name, what, hint));
-            None
-        }
-    }
 }
 
 /// The program of one version under the name of another one. What kwo puts in its place says its version first; what is there
@@ -459,23 +424,32 @@ fn other_version(runs: &K3sVersion, wanted: &K3sVersion) -> Option<Noticed> {
 }
 
 /// A k3s that somebody else installed: what it is, and what differs.
-fn adopted(here: &Here, wish: &Wish) -> Install {
+fn adopted(facts: &Facts, wish: &Wish) -> Install {
+    let here = &facts.here;
     let version = here.program.as_ref().and_then(|program| program.version.clone());
     let mut noticed = Vec::new();
-    if here.program.is_none() {
+    let masked = masked(facts);
+    if here.program.is_none() && masked.is_none() {
         let what = match &here.unit {
-            Some(unit) => format!("there is /{}, and no program of k3s", unit.path),
+            Some(unit) => format!("there is {}, and no program of k3s", facts.path(&unit.path)),
             None => "there is data of k3s, and no program of it".to_owned(),
         };
         let hint = "install k3s as it was installed before; if nobody needs what is left of it, remove it";
         noticed.push(Noticed::stop(Check::K3s, what, hint));
     }
+    noticed.extend(masked);
     if let (Some(runs), Wish::Version(wanted)) = (&version, wish) {
         noticed.extend(other_version(runs, wanted));
     }
     if let (Some(program), None) = (&here.program, &version) {
-        let what = format!("/{} does not say its version to kwo", program.path);
-        noticed.push(Noticed::warning(Check::K3s, what, "`k3s --version` says it"));
+        let path = facts.path(&program.path);
+        let (what, hint) = if facts.live {
+            (format!("{path} does not say its version to kwo"), "`k3s --version` says it")
+        } else {
+            let hint = "where the image runs, `k3s --version` says it";
+            (format!("kwo does not know the version of {path}, because it runs no program of an image"), hint)
+        };
+        noticed.push(Noticed::warning(Check::K3s, what, hint));
     }
     if here.unit.as_ref().is_none_or(|unit| !unit.path.ends_with("/k3s.service")) {
         let what = "k3s has no unit of systemd that kwo knows";

@@ -5,6 +5,7 @@ mod before;
 mod facts;
 mod install;
 mod moves;
+mod names;
 mod preflight;
 mod rollback;
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod texts;
 mod upgrade;
 
 pub use before::{Cluster, Database, Named, NodeSaid, Seen, Upgrade, Workload, worse};
-pub use facts::{Arch, Facts, Found, Here, Program, Record, Space, Unit};
+pub use facts::{Arch, Facts, Found, Here, Joins, Program, Record, Space, Unit};
 pub use install::{Image, Install, Release, Roster, RosterFile, State, Step, What, Wish, install};
 pub use moves::Move;
 pub use preflight::{Check, Grade, INSTALL_IGNORES, Noticed};

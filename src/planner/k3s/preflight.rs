@@ -274,7 +274,8 @@ fn around(facts: &Facts, found: &mut Vec<Noticed>) {
         ));
     }
     if !facts.others.is_empty() {
-        let units: Vec<String> = facts.others.iter().map(|unit| format!("/{}", one_line(unit))).collect();
+        let units: Vec<String> =
+            facts.others.iter().map(|unit| one_line(&facts.path(unit)).into_owned()).collect();
         found.push(Noticed::stop(
             Check::Runtime,
             format!("another Kubernetes is installed here ({})", units.join(", ")),

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::before::{Cluster, Database, NodeSaid, Seen};
 use super::facts::{Facts, Found, Here};
-use super::install::{Release, Step, What, Wish, unfit};
+use super::install::{Release, Step, What, Wish, masked, unfit};
 use super::moves::{Move, falls_behind, notes};
 use super::preflight::{Check, Grade, LEAST_DATA, LEAST_PROGRAM, Noticed, tight};
 use super::texts::{KEPT, PROGRAM};
@@ -196,7 +196,7 @@ pub(super) fn machine(facts: &Facts) -> Vec<Noticed> {
         noticed.push(Noticed::stop(Check::Root, "kwo does not run as root", "run it with sudo"));
     }
     let mut stop = |what: String, hint: &str| noticed.push(Noticed::stop(Check::K3s, what, hint));
-    if here.found() == Found::Nothing {
+    if here.found() == Found::Nothing && facts.live {
         stop("there is no k3s on this machine".to_owned(), "`kwo node install` installs one");
         return noticed;
     }
@@ -225,7 +225,12 @@ pub(super) fn machine(facts: &Facts) -> Vec<Noticed> {
         }
         Some(_) => {}
     }
-    match &here.unit {
+    if here.program.is_none() {
+        noticed.extend(masked(facts));
+    }
+    let mut stop = |what: String, hint: &str| noticed.push(Noticed::stop(Check::K3s, what, hint));
+    match here.unit.as_ref().filter(|_| !here.masked) {
+        None if here.masked => {}
         None => stop(
             "k3s has no unit of systemd that kwo knows".to_owned(),
             "kwo restarts `k3s.service`, and nothing else",

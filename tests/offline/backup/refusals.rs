@@ -104,13 +104,15 @@ fn what_cannot_be_backed_up_is_refused_and_old_backups_stay() {
     }
     fs::remove_file(world.path("root/etc/default/k3s")).unwrap();
     world.put(config, "a: [hunter2\n");
-    refused(1, &["cannot tell from /etc/rancher/k3s/config.yaml where k3s keeps its objects"]);
+    refused(1, &["root/etc/rancher/k3s/config.yaml where k3s keeps its objects", "kwo can read from line "]);
     world.put(config, "tls-san: [api.example.com]\n");
     fs::create_dir(world.path(&format!("{DATA}/server/db/etcd"))).unwrap();
     refused(1, &["k3s keeps its objects in etcd", "k3s etcd-snapshot save"]);
     fs::remove_dir(world.path(&format!("{DATA}/server/db/etcd"))).unwrap();
     let ran = world.backup(&["--data-dir", "/nothing"]).expect(1);
-    ran.says("there is no k3s server below /nothing");
+    let nothing = world.path("root").canonicalize().unwrap().join("nothing");
+    ran.says(&format!("there is no k3s server below {}", nothing.display()));
+    world.backup(&["--data-dir", "nothing"]).expect(64).says("`--data-dir nothing` does not begin with /");
 
     // The folder.
     for (name, said) in [

@@ -32,6 +32,11 @@ impl Machine {
         machine
     }
 
+    /// Its root, as kwo shows it.
+    fn root(&self) -> String {
+        self.path("root").canonicalize().unwrap().display().to_string()
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }
@@ -59,7 +64,10 @@ impl Machine {
 
     fn cleanup(&self, more: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
-        command.args(["node", "cleanup", "--root", "root"]).args(more).current_dir(self.0.path());
+        command.args(["node", "cleanup"]).args(more).current_dir(self.0.path());
+        if !more.contains(&"--root") {
+            command.args(["--root", "root"]);
+        }
         command.env_clear().env("HOME", self.0.path()).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
         Ran::of(&command.output().unwrap())
     }
@@ -112,7 +120,8 @@ fn a_look_says_what_goes_and_removes_nothing() {
         text.push('\n');
     }
     let about = text.split_once("about ").unwrap().1.split_once(';').unwrap().0.to_owned();
-    snapshot("node_cleanup", &text.replace(&about, "SIZE").replace(&machine.name(""), &"0".repeat(63)));
+    let text = text.replace(&about, "SIZE").replace(&machine.name(""), &"0".repeat(63));
+    snapshot("node_cleanup", &text.replace(&machine.root(), "/root"));
     let json = machine.cleanup(&["--dry-run", "--previous", "-o", "json"]).expect(0);
     let json: Value = serde_json::from_str(&json.out).unwrap();
     fits("node-cleanup", &json);
@@ -201,12 +210,15 @@ fn what_others_can_change_and_what_leads_elsewhere_is_not_touched() {
         "{}",
         ran.out
     );
+    // What stays takes room all the same.
+    assert!(!ran.out.contains(" 0 B"), "{}", ran.out);
     assert_eq!(machine.there(), ["a", "b", "cni", "current", "d", "e", "previous"]);
     assert!(outside.join("bin/k3s").exists());
     // The whole folder.
     mode(&machine.path(DATA), 0o777);
     let ran = machine.cleanup(&["--yes"]).expect(1);
-    ran.says("kwo removes nothing in /var/lib/rancher/k3s/data: other users can write to it");
+    let folder = format!("{}/var/lib/rancher/k3s/data", machine.root());
+    ran.says(&format!("kwo removes nothing in {folder}: other users can write to it"));
     mode(&machine.path(DATA), 0o755);
     // A link out of the root leads to a place below it.
     fs::rename(machine.path(DATA), outside.join("data")).unwrap();
@@ -245,4 +257,55 @@ fn a_run_that_is_killed_leaves_no_half_of_a_folder() {
     assert!(!old.exists());
     machine.cleanup(&["--yes"]).expect(0);
     assert_eq!(machine.there(), ["a", "b", "cni", "current", "previous"]);
+}
+
+#[test]
+fn what_is_no_folder_of_data_is_said_and_nobody_is_sent_to_root_for_it() {
+    let machine = Machine::new();
+    let refused = |words: &[&str], code: i32, said: &[&str]| {
+        let ran = machine.cleanup(words).expect(code);
+        for said in said {
+            ran.says(said);
+        }
+        assert!(!ran.err.contains("run it as root"), "{}", ran.err);
+    };
+    // A folder that is missing is a mistake, and not a machine without k3s.
+    refused(&["--data-dir", "/typo"], 1, &["/root/typo is not there", "correct `--data-dir`"]);
+    refused(&["--data-dir", "typo"], 64, &["`--data-dir typo` does not begin with /"]);
+    let config = machine.path("root/etc/rancher/k3s/config.yaml");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    fs::write(&config, "data-dir: /gone\n").unwrap();
+    refused(&[], 1, &["/root/gone is not there", "correct `data-dir`"]);
+    fs::write(&config, "a: b\nc: [\n").unwrap();
+    refused(&[], 1, &["it is no YAML that kwo can read from line ", "correct that file; k3s reads it, too"]);
+    fs::write(&config, b"a: b\nc: \xff\n").unwrap();
+    refused(&[], 1, &["line 2 is not UTF-8"]);
+    fs::remove_file(&config).unwrap();
+    // k3s' lock, and kwo's own.
+    fs::create_dir(machine.data(".lock")).unwrap();
+    refused(&["--yes"], 1, &["cannot lock ", "move away what is there"]);
+    fs::remove_dir(machine.data(".lock")).unwrap();
+    let own = machine.path("root/var/lib/kwo/node/k3s.lock");
+    let _ = fs::remove_file(&own);
+    symlink("/dev/null", &own).unwrap();
+    refused(&["--yes"], 1, &["is a symbolic link", "move away what is at /var/lib/kwo/node/k3s.lock"]);
+    fs::remove_file(&own).unwrap();
+    // Another root: a file, one that is not there, and one whose folders lead out of it.
+    refused(&["--root", "root/etc/../../x"], 1, &["cannot use root/etc/../../x as the root of the node"]);
+    fs::write(machine.path("file"), "x").unwrap();
+    refused(&["--root", "file"], 1, &["it is no folder", "`--root` names the folder above"]);
+    // A masked unit is no mistake for who removes what is left.
+    let unit = machine.path("root/etc/systemd/system/k3s.service");
+    fs::create_dir_all(unit.parent().unwrap()).unwrap();
+    symlink("/dev/null", &unit).unwrap();
+    machine.cleanup(&["--dry-run"]).expect(0);
+    // A unit that leads to another file is read as systemd does.
+    fs::remove_file(&unit).unwrap();
+    let elsewhere = machine.path("root/opt/k3s.service");
+    fs::create_dir_all(elsewhere.parent().unwrap()).unwrap();
+    fs::write(&elsewhere, "[Service]\nExecStart=/usr/local/bin/k3s server --data-dir /gone\n").unwrap();
+    symlink("/opt/k3s.service", &unit).unwrap();
+    refused(&[], 1, &["/root/gone is not there"]);
+    fs::remove_file(&elsewhere).unwrap();
+    refused(&[], 1, &["that leads to nothing below the root", "mend that file, or the link"]);
 }

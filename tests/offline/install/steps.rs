@@ -89,12 +89,15 @@ fn an_image_gets_its_files_and_a_second_run_finds_them() {
     };
     mode(0o777);
     let ran = world.install(&["--yes"]).expect(5);
-    assert!(ran.out.contains("somebody else than root may change /usr/local/bin/k3s"), "{}", ran.out);
+    let root = world.path("root").canonicalize().unwrap().display().to_string();
+    assert!(ran.out.contains(&format!("may change {root}/usr/local/bin/k3s, or")), "{}", ran.out);
     // A program that nobody can run comes to nothing, and the command that the finding names mends it.
     mode(0o644);
     let ran = world.install(&["--yes"]).expect(5);
     assert!(
-        ran.out.contains("chown root: /usr/local/bin/k3s && chmod 755 /usr/local/bin/k3s"),
+        ran.out.contains(&format!(
+            "chown root: {root}/usr/local/bin/k3s && chmod 755 {root}/usr/local/bin/k3s`"
+        )),
         "{}",
         ran.out
     );
@@ -106,7 +109,8 @@ fn an_image_gets_its_files_and_a_second_run_finds_them() {
     };
     bin(0o777);
     let ran = world.install(&["--yes"]).expect(5);
-    assert!(ran.out.contains("chown root: /usr/local/bin && chmod u+rwX,go-w /usr/local/bin"), "{}", ran.out);
+    let command = format!("chown root: {root}/usr/local/bin && chmod u+rwX,go-w {root}/usr/local/bin`");
+    assert!(ran.out.contains(&command), "{}", ran.out);
     bin(0o755);
     // k3s ran: from now on nothing is replaced.
     world.put("root/var/lib/rancher/k3s/server/token", "K10::server:x\n");
@@ -123,7 +127,11 @@ fn an_image_gets_its_files_and_a_second_run_finds_them() {
     // What somebody changed since stays, and is told.
     fs::write(world.path(UNIT), "[Service]\n").unwrap();
     let ran = world.install(&["--yes"]).expect(0);
-    assert!(ran.out.contains("somebody changed /etc/systemd/system/k3s.service"), "{}", ran.out);
+    assert!(
+        ran.out.contains(&format!("somebody changed {root}/etc/systemd/system/k3s.service")),
+        "{}",
+        ran.out
+    );
     assert_eq!(world.text(UNIT), "[Service]\n");
 }
 
@@ -137,27 +145,43 @@ fn a_k3s_of_somebody_else_stays_as_it_is() {
     let before = world.machine();
     // What is in an image does not run here, so nobody says which version it is.
     let ran = world.install(&["--yes"]).expect(0);
-    assert!(ran.out.contains("/usr/local/bin/k3s does not say its version to kwo"), "{}", ran.out);
-    ran.says("next: `kwo plan roster.yaml --kubeconfig /etc/rancher/k3s/k3s.yaml --node`");
+    assert!(
+        ran.out.contains("/root/usr/local/bin/k3s, because it runs no program of an image"),
+        "{}",
+        ran.out
+    );
+    let plan = "`kwo plan roster.yaml --kubeconfig /etc/rancher/k3s/k3s.yaml --node`";
+    ran.says(&format!("next, on the machine itself, where k3s runs: {plan}"));
     assert!(world.server.asked.lock().unwrap().is_empty());
     // Its data alone, its unit alone, a link.
     fs::remove_file(world.path(UNIT)).unwrap();
     fs::remove_file(world.path(K3S)).unwrap();
     std::os::unix::fs::symlink("/opt/k3s", world.path(K3S)).unwrap();
     let ran = world.install(&["--yes"]).expect(0);
-    assert!(ran.out.contains("/usr/local/bin/k3s does not say its version to kwo"), "{}", ran.out);
+    assert!(
+        ran.out.contains("/root/usr/local/bin/k3s, because it runs no program of an image"),
+        "{}",
+        ran.out
+    );
     fs::remove_file(world.path(K3S)).unwrap();
     world.put("root/var/lib/rancher/k3s/server/token", "x");
     let ran = world.install(&["--yes"]).expect(5);
     assert!(ran.out.contains("there is data of k3s, and no program of it"), "{}", ran.out);
     fs::remove_dir_all(world.path("root/var/lib/rancher")).unwrap();
     std::os::unix::fs::symlink("/dev/null", world.path(UNIT)).unwrap();
-    world.install(&["--yes"]).expect(1).says("/etc/systemd/system/k3s.service is a symbolic link");
+    let ran = world.install(&["--yes"]).expect(5);
+    let root = world.path("root").canonicalize().unwrap().display().to_string();
+    assert!(
+        ran.out.contains(&format!("somebody masked {root}/etc/systemd/system/k3s.service")),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains(&format!("`systemctl --root={root} unmask k3s`")), "{}", ran.out);
     fs::remove_file(world.path(UNIT)).unwrap();
     world.put(UNIT, "[Service]\n");
     let ran = world.install(&["--yes"]).expect(5);
     assert!(
-        ran.out.contains("there is /etc/systemd/system/k3s.service, and no program of k3s"),
+        ran.out.contains(&format!("there is {root}/etc/systemd/system/k3s.service, and no program of k3s")),
         "{}",
         ran.out
     );
@@ -171,11 +195,7 @@ fn files_that_are_there_are_not_overwritten() {
     world.put("root/etc/rancher/k3s/config.yaml", "disable: [servicelb]\n");
     let before = world.machine();
     let ran = world.install(&["roster.yaml", "--yes"]).expect(5);
-    assert!(
-        ran.out.contains("config: /etc/rancher/k3s/config.yaml: exists without kwo's mark"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.contains("/root/etc/rancher/k3s/config.yaml: exists without kwo's mark"), "{}", ran.out);
     // Without a roster nothing is written there, and its words count.
     world.put("root/etc/rancher/k3s/config.yaml", "node-name: of-the-admin\n");
     world.install(&["--yes"]).expect(0);
@@ -200,4 +220,46 @@ fn files_that_are_there_are_not_overwritten() {
     std::os::unix::fs::symlink(&outside, world.path("root/usr/local/bin")).unwrap();
     world.install(&["--yes"]).expect(1);
     assert!(outside.read_dir().unwrap().next().is_none());
+}
+
+#[test]
+fn what_is_printed_for_an_image_acts_on_the_image() {
+    let world = World::new();
+    world.put(
+        "my roster.yaml",
+        "apiVersion: kwo/v1\nkind: Roster\ncluster: {api: {hosts: [api.example.com]}}\n",
+    );
+    world.put("root/etc/rancher/k3s/config.yaml", "disable: [servicelb]\n");
+    let ran = world.install(&["my roster.yaml", "--yes"]).expect(5);
+    let command = ran.out.split_once("take it over first: `kwo ").unwrap().1.split_once('`').unwrap().0;
+    assert!(command.contains(" 'my roster.yaml' --root root "), "{command}");
+    // Pasted, but for a folder that other tests may have, it takes the image's file over, and the installation goes on.
+    let line = format!("{} {} --yes", env!("CARGO_BIN_EXE_kwo"), command.replace("dir:/tmp/", "dir:"));
+    let pasted = std::process::Command::new("sh").args(["-c", &line]).current_dir(world.path("")).output();
+    let pasted = pasted.unwrap();
+    assert!(pasted.status.success(), "{line}: {}", String::from_utf8_lossy(&pasted.stderr));
+    assert!(world.text("root/etc/rancher/k3s/config.yaml").contains("api.example.com"));
+    let ran = world.install(&["my roster.yaml", "--yes"]).expect(0);
+    ran.says("on the machine itself, the same command without `--root` goes on from there");
+    // `hostnamectl` would give the name to the machine of the test.
+    let world = World::new();
+    let hostname = world.path("root/etc/hostname");
+    fs::remove_file(&hostname).unwrap();
+    let shown = hostname.parent().unwrap().canonicalize().unwrap().join("hostname").display().to_string();
+    for text in [None, Some("# none\n\n"), Some("localhost\n")] {
+        if let Some(text) = text {
+            fs::write(&hostname, text).unwrap();
+        }
+        let ran = world.install(&["--yes"]).expect(5);
+        assert!(ran.out.contains(&format!("`echo node-1 > {shown}`")), "{}", ran.out);
+        assert!(!ran.out.contains("hostnamectl"), "{}", ran.out);
+    }
+    fs::write(&hostname, "# by hand\n\nnode-7\n").unwrap();
+    world.install(&["--yes"]).expect(0);
+    assert!(world.text(DROP_IN).contains("node-name: \"node-7\""));
+    // A folder where the program goes is nothing that root gets further with.
+    let world = World::new();
+    fs::create_dir(world.path(K3S)).unwrap();
+    let ran = world.install(&["--yes"]).expect(1);
+    assert!(ran.err.contains("move it away") && !ran.err.contains("run it as root"), "{}", ran.err);
 }

@@ -124,7 +124,7 @@ fn nothing_is_put_in_front_of_a_package() {
     let (_, _, err) = install(root.path(), &[]);
     assert!(err.contains("hide those of the package") && err.contains("--uninstall"), "{err}");
     let (code, _, err) = install(root.path(), &["--uninstall"]);
-    assert!(code == 0 && err.contains("`kwo install` starts them"), "{err}");
+    assert!(code == 0 && err.contains("`kwo install --root ROOT` starts them"), "{err}");
     let (code, out, err) = install(root.path(), &["--hook", "--node"]);
     assert!(code == 0 && !err.contains("in front"), "{out}{err}");
     assert!(err.contains("is not installed: the package already has the program"), "{err}");

@@ -405,6 +405,13 @@ pub fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// What a file such as `/etc/hostname` calls the machine; nothing where it says no name. Lines may be empty or comments.
+#[must_use]
+pub(crate) fn hostname_in(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim);
+    lines.find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default().to_owned()
+}
+
 /// `host/pid/random`: nobody else is called that.
 fn identity() -> String {
     let host = hostname();
@@ -415,6 +422,13 @@ fn identity() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_machine_is_the_first_line_that_says_one() {
+        for (text, name) in [("a\n", "a"), ("# set by hand\n\n a \nb\n", "a"), ("", ""), ("#a\n \n", "")] {
+            assert_eq!(hostname_in(text), name, "{text}");
+        }
+    }
 
     fn spec(holder: &str) -> LeaseSpec {
         let time = |text: &str| Some(MicroTime(text.parse().unwrap()));

@@ -49,6 +49,7 @@ pub(super) use elsewhere::way;
 pub use elsewhere::web;
 pub use events::Event;
 pub use inventory::{ApiKind, Held, counted};
+pub(crate) use lease::hostname_in;
 pub use lease::{LastRun, hostname};
 pub use login::FAILED;
 pub use may::May;

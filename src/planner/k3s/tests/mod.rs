@@ -267,17 +267,15 @@ fn no_version_takes_the_place_of_another() {
 #[test]
 fn a_configuration_of_another_cluster_stops_it_until_k3s_has_started() {
     let joined = |facts: &mut Facts| {
-        facts.joins = vec![("server".into(), "/etc/rancher/k3s/config.yaml".into())];
+        facts.joins = vec![Joins { server: true, word: "K3S_URL".into(), file: "/etc/default/k3s".into() }];
     };
     assert_eq!(stops(joined), ["config"]);
     let mut facts = facts();
     joined(&mut facts);
     let found = planned(&facts).noticed.remove(0);
-    assert!(
-        found
-            .what
-            .contains("/etc/rancher/k3s/config.yaml says `server`, which makes k3s join another cluster")
-    );
+    assert!(found.what.contains("/etc/default/k3s says `K3S_URL`, which makes k3s join another cluster"));
+    // The word is the one that stands in that file.
+    assert!(found.hint.contains("take `K3S_URL` out of that file"), "{}", found.hint);
     // What runs is as it is, and the roster is applied to it as ever.
     let mut installed = installed();
     joined(&mut installed);
@@ -288,4 +286,50 @@ fn a_configuration_of_another_cluster_stops_it_until_k3s_has_started() {
 fn another_kubernetes_stops_it_though_it_does_not_run() {
     let others = |facts: &mut Facts| facts.others = ["etc/systemd/system/rke2-server.service".into()].into();
     assert_eq!(stops(others), ["runtime"]);
+}
+
+/// All that is said, of a machine and of the same one as an image.
+fn said(facts: &Facts, roster: &Roster) -> [String; 2] {
+    let image = Facts { live: false, root: "/mnt/my image".into(), ..facts.clone() };
+    [facts, &image].map(|facts| {
+        let wanted = release("v1.37.1+k3s1");
+        let wish = Wish::Version(wanted.version.clone());
+        let planned = install(facts, &wish, Some(&wanted), roster, &BTreeSet::new());
+        planned.noticed.iter().map(|noticed| format!("{} | {}\n", noticed.what, noticed.hint)).collect()
+    })
+}
+
+#[test]
+fn what_is_said_of_an_image_names_its_root_and_acts_on_no_other() {
+    let mut all = Facts { host: "".into(), ..facts() };
+    all.joins = vec![Joins { server: false, word: "--datastore-endpoint".into(), file: "/etc/u".into() }];
+    all.here.drop_in = Some("x".into());
+    let file = RosterFile { path: "etc/rancher/k3s/config.yaml".into(), what: Err("not kwo's".into()) };
+    let roster =
+        Roster { files: vec![file], again: " 'my roster.yaml' --root x".into(), ..Roster::default() };
+    let mut loose = installed();
+    loose.here.loose = ["usr/local/bin".into()].into();
+    loose.here.masked = true;
+    let mut others = facts();
+    others.here.program = Some(Program { path: PROGRAM.into(), sha256: "a".into(), version: None });
+    for facts in [all, loose, others] {
+        let [here, image] = said(&facts, &roster);
+        assert!(!here.contains("/mnt/"), "{here}");
+        // Each path of the machine stands behind the root.
+        let without = image.replace("/mnt/my image/", "").replace("node:File/etc/", "");
+        for path in ["/etc/", "/usr/", "/var/"] {
+            assert!(!without.contains(path), "{path} in {image}");
+        }
+        assert!(!image.contains("hostnamectl") && !image.contains("`systemctl unmask"), "{image}");
+        if image.contains("chown") {
+            let whole = "`chown root: '/mnt/my image/usr/local/bin' && chmod u+rwX,go-w '/mnt/my image/usr/local/bin'`";
+            assert!(
+                image.contains(whole) && image.contains("`systemctl --root='/mnt/my image' unmask k3s`"),
+                "{image}"
+            );
+        }
+        if image.contains("adopt") {
+            assert!(image.contains("`kwo apply 'my roster.yaml' --root x --target "), "{image}");
+        }
+    }
 }
