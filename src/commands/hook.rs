@@ -16,6 +16,7 @@ use crate::hook;
 use crate::hook::{Bounds, Forge, Keys, Work};
 use crate::report::diagnostic;
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::trust::own_settings;
 use kwo_engine::{references, run, source};
 use kwo_planner::plain::one_line;
 
@@ -28,13 +29,11 @@ pub(crate) async fn hook(args: &Hook) -> Result<Exit, Failure> {
         hook::awaiting(trigger, sync(args)?, args.grace, say, stop).await;
         return Ok(Exit::Done);
     }
+    own_settings(&args.settings).map_err(|failure| whose(failure, &args.settings))?;
     let settings = source::settings(&args.settings).map_err(|refused| {
         talk(&diagnostic::text_of(&refused, "settings"));
         let failure = Failure::silent(Exit::Failed);
-        match args.settings.exists() {
-            true => whose(failure, &args.settings),
-            false => failure.hint("`kwo install` writes first settings"),
-        }
+        whose(failure, &args.settings)
     })?;
     let keys = keys(&settings, &args.settings).await?;
     let forges: Vec<&str> = keys.forges().map(Forge::name).collect();

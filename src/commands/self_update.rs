@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::source;
+use kwo_engine::trust::{own_keys, own_settings};
 use kwo_planner::plain::one_line;
 use semver::Version;
 
@@ -93,12 +94,16 @@ fn releases(args: &SelfUpdate) -> Result<(String, PathBuf), Failure> {
     if !args.settings.exists() {
         return Err(missing());
     }
+    // They say whose signature counts.
+    own_settings(&args.settings)?;
     let settings = source::settings(&args.settings).map_err(|refused| {
         talk(&diagnostic::text_of(&refused, "settings"));
         Failure::silent(Exit::Failed)
     })?;
     let from = settings.releases.as_ref();
     let base = args.base_url.clone().or_else(|| from.map(|from| from.url.as_str().to_owned()));
-    let keys = args.key.clone().or_else(|| from.map(|from| PathBuf::from(from.keys.as_str())));
+    let said = from.map(|from| PathBuf::from(from.keys.as_str())).filter(|_| args.key.is_none());
+    said.as_deref().map_or(Ok(()), own_keys)?;
+    let keys = args.key.clone().or(said);
     base.zip(keys).ok_or_else(missing)
 }

@@ -17,10 +17,16 @@ use crate::report::sync::{Ended, Told};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::source;
 use kwo_engine::sync::{self, Options, Said};
+use kwo_engine::trust::{own_keys, own_settings};
 
 pub(crate) async fn sync(args: &Sync) -> Result<Exit, Failure> {
+    own_settings(&args.settings.settings)?;
     let (settings, text) =
         source::settings_and_text(&args.settings.settings).map_err(|refused| wrong(&refused))?;
+    let signers = settings.trust.as_ref().and_then(|trust| trust.signers.as_ref());
+    for file in signers.into_iter().flat_map(|signers| signers.ssh.iter().chain(&signers.gpg)) {
+        own_keys(Path::new(file.as_str()))?;
+    }
     let policy = settings.policy.clone();
     let options = Options {
         policy: policy.map(|policy| Layer { by: SetBy::Settings, policy, sources: Arc::new(text) }),

@@ -41,5 +41,6 @@ pub mod status;
 pub mod strict;
 pub mod sync;
 pub mod target;
+pub mod trust;
 mod web;
 pub mod yaml;

@@ -1,4 +1,4 @@
-//! Who may change what a program becomes: only root and whoever runs kwo, and only one update at a time.
+//! Only one update of a program at a time, by a lock that nobody else can take.
 
 use std::fs::{self, Metadata, Permissions, TryLockError};
 use std::io;
@@ -8,40 +8,10 @@ use std::path::Path;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::file_lock::FileLock;
 use kwo_engine::regular;
-use kwo_planner::plain::shell_word;
-use rustix::process::geteuid;
+use kwo_engine::trust::only_own;
 
 /// The file that an update locks. It stays: whoever removed it would let two updates lock two files.
 pub(super) const LOCK: &str = ".kwo.lock";
-
-/// Refuses what somebody else owns or may write to. The sticky bit of a folder does not help: it lets everybody put in what is
-/// not there yet. The bits of the group also stand for whatever an access list allows.
-pub(super) fn trusted(path: &Path, found: &Metadata) -> Result<(), Failure> {
-    only(path, found, geteuid().as_raw())
-}
-
-fn only(path: &Path, found: &Metadata, caller: u32) -> Result<(), Failure> {
-    let shown = path.display();
-    let word = shell_word(&shown.to_string()).into_owned();
-    if found.uid() != 0 && found.uid() != caller {
-        return Err(Failure::new(format!(
-            "{shown} belongs to the user {}, and kwo trusts only root and you, the user {caller}",
-            found.uid()
-        ))
-        .hint(format!(
-            "if what is in it is right, run `chown root {word}`; or run it as the user {}",
-            found.uid()
-        )));
-    }
-    if found.mode() & 0o022 != 0 {
-        return Err(Failure::new(format!(
-            "others than the owner may write to {shown}: its mode is {:04o}",
-            found.mode() & 0o7777
-        ))
-        .hint(format!("if what is in it is right, run `chmod go-w {word}`")));
-    }
-    Ok(())
-}
 
 /// Locks the folder of a program by a file that nobody else can open: who can open a file can lock it for ever.
 pub(super) fn locked(folder: &Path, program: &Path) -> Result<Option<FileLock>, Failure> {
@@ -53,7 +23,7 @@ pub(super) fn locked(folder: &Path, program: &Path) -> Result<Option<FileLock>, 
     };
     let lock = regular::open_own_lock(&path).map_err(cannot)?;
     let found = lock.metadata().map_err(cannot)?;
-    trusted(&path, &found)?;
+    only_own(&path, &found)?;
     if found.mode() & 0o077 != 0 {
         lock.set_permissions(Permissions::from_mode(0o600)).map_err(cannot)?;
     }
@@ -79,40 +49,6 @@ mod tests {
     use std::fs::File;
 
     use super::*;
-
-    #[test]
-    fn only_root_and_the_caller_are_trusted_and_nobody_else_may_write() {
-        let folder = tempfile::tempdir().unwrap();
-        let own = geteuid().as_raw();
-        for mode in [0o755, 0o700, 0o1755] {
-            fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
-            trusted(folder.path(), &fs::metadata(folder.path()).unwrap()).unwrap();
-        }
-        for mode in [0o775, 0o757, 0o1777, 0o2775] {
-            fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
-            let failure = trusted(folder.path(), &fs::metadata(folder.path()).unwrap()).unwrap_err();
-            assert!(failure.message.contains(&format!("its mode is {mode:04o}")), "{failure:?}");
-            assert!(failure.hints[0].contains("chmod go-w"), "{failure:?}");
-        }
-        // The command can be pasted, whatever the name.
-        let spaced = folder.path().join("my programs");
-        fs::create_dir(&spaced).unwrap();
-        fs::set_permissions(&spaced, Permissions::from_mode(0o777)).unwrap();
-        let failure = trusted(&spaced, &fs::metadata(&spaced).unwrap()).unwrap_err();
-        assert!(failure.hints[0].contains("my programs'`"), "{failure:?}");
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        // Somebody else than its owner asks, where the owner is not root; and root trusts no other owner.
-        let found = fs::metadata(folder.path()).unwrap();
-        if own == 0 {
-            only(folder.path(), &found, 1000).unwrap();
-            std::os::unix::fs::chown(folder.path(), Some(1000), None).unwrap();
-        }
-        let found = fs::metadata(folder.path()).unwrap();
-        only(folder.path(), &found, found.uid()).unwrap();
-        let failure = only(folder.path(), &found, found.uid() + 1).unwrap_err();
-        assert!(failure.message.contains(&format!("belongs to the user {}", found.uid())), "{failure:?}");
-        assert!(own != 0 || trusted(folder.path(), &found).is_err());
-    }
 
     #[test]
     fn the_lock_is_a_file_of_ones_own() {

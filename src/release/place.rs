@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use kwo_engine::failure::Failure;
 use kwo_engine::file_lock::FileLock;
+use kwo_engine::trust::only_own;
 use kwo_planner::plain::shell_word;
 use rustix::fs::{Access, access};
 
-use super::guard::{is_file, locked, trusted};
+use super::guard::{is_file, locked};
 
 /// What stands behind the name of the program that was there before.
 pub const PREVIOUS: &str = ".previous";
@@ -103,9 +104,9 @@ impl Place {
             cannot(&io::Error::from(error))
                 .hint("run it as the owner of the folder, such as root; an image is upgraded as a whole")
         })?;
-        trusted(&folder, &fs::metadata(&folder).map_err(|error| cannot(&error))?)?;
+        only_own(&folder, &fs::metadata(&folder).map_err(|error| cannot(&error))?)?;
         for (path, found) in [(&program, found), (&previous, of_before)] {
-            found.map_or(Ok(()), |found| trusted(path, &found))?;
+            found.map_or(Ok(()), |found| only_own(path, &found))?;
         }
         let lock = locked(&folder, &program)?;
         Ok(Place { program, folder, _lock: lock })

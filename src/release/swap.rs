@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use kwo_engine::failure::Failure;
 use kwo_engine::providers::settle;
+use kwo_engine::trust::only_own;
 use kwo_planner::plain::one_line;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use semver::Version;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use super::guard::{is_file, trusted};
+use super::guard::is_file;
 use super::place::Place;
 use crate::install::program_replaced;
 
@@ -107,7 +108,7 @@ impl Place {
     async fn recover(&self) -> Result<(), Failure> {
         let (kept, previous) = (self.kept(), self.previous());
         let whole = fs::symlink_metadata(&previous).is_err()
-            && is_file(&kept).is_some_and(|found| trusted(&kept, &found).is_ok())
+            && is_file(&kept).is_some_and(|found| only_own(&kept, &found).is_ok())
             && fs::read(&kept).ok() != fs::read(&self.program).ok()
             && self.said(&kept).await.is_ok_and(|said| said.starts_with("kwo "));
         if whole {
@@ -182,7 +183,7 @@ impl Place {
     fn note(&self, before: &[u8], after: &[u8]) -> Result<(), Failure> {
         program_replaced(&self.program, before, after).map_err(|(path, why)| {
             Failure {
-                causes: vec![why],
+                causes: vec![why.to_string()],
                 ..Failure::new(format!("the program is replaced, but {} does not say so", path.display()))
             }
             .hint("run `kwo install`")

@@ -1,4 +1,4 @@
-//! Who can read what only its owner should: the kubeconfig in use, kwo's settings and its key, the kubeconfigs and records
+//! Who can read, or write, what only its owner should: the kubeconfig in use, kwo's settings and its key, the kubeconfigs and records
 //! that kwo keeps on a node, and the kubeconfig of k3s.
 
 use std::fs;
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use kwo_planner::endings::word;
 
-use super::check::{Check, FILES, KUBECONFIG, Topic, few};
+use super::check::{Check, FILES, KUBECONFIG, Outcome, Topic, few};
+use crate::trust::loose_settings;
 
 /// What is private below the root of a node: a file, or a folder with all that is in it.
 const OF_THE_NODE: [&str; 6] = [
@@ -28,6 +29,8 @@ const MOST: usize = 10_000;
 /// Everybody may read it, or the group may.
 const OTHERS: u32 = 0o004;
 const GROUP: u32 = 0o040;
+/// Somebody else may write it.
+const WRITTEN: u32 = 0o022;
 
 pub(super) async fn modes(
     kubeconfigs: &[PathBuf],
@@ -39,12 +42,12 @@ pub(super) async fn modes(
     let (age_identity, node) = (age_identity.map(Path::to_owned), node.map(Path::to_owned));
     // A folder on a disk that is gone must not hold up the others.
     let looked = tokio::task::spawn_blocking(move || {
-        let mut files = vec![settings, age_identity.unwrap_or_else(|| PathBuf::from(KEY))];
+        let mut files = vec![settings.clone(), age_identity.unwrap_or_else(|| PathBuf::from(KEY))];
         files.extend(node.iter().flat_map(|root| OF_THE_NODE.map(|path| root.join(path))));
         let todo = "let only its owner read it";
         vec![
             judged(KUBECONFIG, &kubeconfigs, "no file is in use as a kubeconfig", todo),
-            judged(FILES, &files, "none of them is here", todo),
+            with_settings(judged(FILES, &files, "none of them is here", todo), &settings),
         ]
     });
     let late = std::time::Duration::from_secs(10);
@@ -56,6 +59,7 @@ pub(super) async fn modes(
 
 fn judged(topic: Topic, paths: &[PathBuf], none: &str, todo: &str) -> Check {
     let (mut looked, mut open, mut half, mut unseen) = (0, Vec::new(), Vec::new(), Vec::new());
+    let mut written = Vec::new();
     for path in paths.iter().flat_map(|path| below(path)) {
         match fs::metadata(&path) {
             // What is missing nobody reads, and what is in a closed folder nobody else does.
@@ -66,7 +70,9 @@ fn judged(topic: Topic, paths: &[PathBuf], none: &str, todo: &str) -> Check {
             Ok(found) => {
                 looked += 1;
                 let mode = found.permissions().mode();
-                if mode & OTHERS != 0 && passable(&path) {
+                if mode & WRITTEN != 0 && passable(&path) {
+                    written.push(path);
+                } else if mode & OTHERS != 0 && passable(&path) {
                     open.push(path);
                 } else if mode & GROUP != 0 && passable(&path) {
                     half.push(path);
@@ -80,6 +86,11 @@ fn judged(topic: Topic, paths: &[PathBuf], none: &str, todo: &str) -> Check {
         let words: Vec<String> = paths.iter().take(20).map(|path| word(&path.to_string_lossy())).collect();
         format!("chmod go-rwx {}", words.join(" "))
     };
+    if !written.is_empty() {
+        return topic
+            .failed(format!("others than the owner can write to: {}", names(&written)))
+            .todo("see whether somebody changed it, and let only its owner write it", command(&written));
+    }
     match (open.as_slice(), half.as_slice(), unseen.as_slice()) {
         ([], [], []) if looked == 0 => topic.not_asked(none),
         ([], [], []) => topic.ok(format!("only their owners read them: {looked}")),
@@ -90,6 +101,16 @@ fn judged(topic: Topic, paths: &[PathBuf], none: &str, todo: &str) -> Check {
         (open, ..) => topic
             .failed(format!("everybody on this machine can read: {}", names(open)))
             .todo(todo, command(open)),
+    }
+}
+
+/// Whoever can change the settings chooses what a run applies, also by way of the folder.
+fn with_settings(check: Check, settings: &Path) -> Check {
+    match loose_settings(settings).filter(|_| check.outcome != Outcome::Failed) {
+        None => check,
+        Some(loose) => FILES
+            .failed(format!("`kwo sync` refuses the settings: {}", loose.what))
+            .todo("see whether somebody changed them, and let only their owner do so", loose.command),
     }
 }
 
@@ -142,6 +163,8 @@ mod tests {
             (0o640, Outcome::Warning),
             (0o644, Outcome::Failed),
             (0o604, Outcome::Failed),
+            (0o620, Outcome::Failed),
+            (0o602, Outcome::Failed),
         ] {
             set(&file, mode);
             assert_eq!(judge().outcome, outcome, "{mode:o}");
@@ -152,6 +175,29 @@ mod tests {
         assert_eq!(judge().outcome, Outcome::Ok);
         set(&file, 0o644);
         set(folder.path(), 0o700);
+        assert_eq!(judge().outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn what_others_can_write_is_told_as_such_and_so_is_the_folder_of_the_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("kwo.yaml");
+        fs::write(&settings, "x").unwrap();
+        let judge = || {
+            let files = std::slice::from_ref(&settings);
+            with_settings(judged(FILES, files, "none", "close it"), &settings)
+        };
+        set(folder.path(), 0o755);
+        set(&settings, 0o666);
+        let found = judge();
+        assert!(found.found.contains("can write to"), "{}", found.found);
+        assert!(std::process::Command::new("sh").args(["-c", &found.todo.unwrap().command]).status().is_ok());
+        assert_eq!(judge().outcome, Outcome::Ok);
+        set(folder.path(), 0o777);
+        let found = judge();
+        assert_eq!(found.outcome, Outcome::Failed);
+        assert!(found.found.contains("refuses the settings"), "{}", found.found);
+        assert!(std::process::Command::new("sh").args(["-c", &found.todo.unwrap().command]).status().is_ok());
         assert_eq!(judge().outcome, Outcome::Ok);
     }
 

@@ -237,3 +237,50 @@ fn no_secret_of_any_source_is_in_a_bundle() {
         assert!(!String::from_utf8_lossy(&said).contains(SENTINEL));
     }
 }
+
+#[test]
+fn settings_that_others_can_write_fail_and_nothing_acts_on_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("kwo.yaml");
+    let state = folder.path().join("state");
+    let text = "apiVersion: kwo/v1\nkind: Settings\nrepository: {url: /nowhere}\nstate: STATE\n";
+    fs::write(&settings, text.replace("STATE", state.to_str().unwrap())).unwrap();
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let refused = |what: &str| {
+        for command in ["sync", "hook", "self-update"] {
+            let mut started = Command::new(env!("CARGO_BIN_EXE_kwo"));
+            started.args([command, "--settings"]).arg(&settings).env_clear().env("HOME", folder.path());
+            started.env("PATH", std::env::var("PATH").unwrap()).stdin(Stdio::null());
+            let output = started.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+            let expected = "kwo does not act on settings that others may change";
+            assert!(said.contains(expected) && said.contains(what), "{command}: {said}");
+            assert!(said.contains("chmod go-w"), "{command}: {said}");
+        }
+        let check = &checks(folder.path(), &[], &[])["files"];
+        assert_eq!(check["outcome"], "failed", "{check}");
+        // Nothing was fetched.
+        assert!(!state.exists());
+    };
+    mode(&settings, 0o666);
+    refused("its mode is 0666");
+    mode(&settings, 0o620);
+    refused("its mode is 0620");
+    mode(&settings, 0o600);
+    mode(folder.path(), 0o777);
+    refused("its mode is 0777");
+    mode(folder.path(), 0o755);
+    assert_eq!(checks(folder.path(), &[], &[])["files"]["outcome"], "ok");
+    // Whoever writes to the file of the signers chooses whose commits count.
+    let signers = folder.path().join("signers");
+    fs::write(&signers, "").unwrap();
+    mode(&signers, 0o664);
+    let trust = format!("trust: {{signers: {{ssh: {}}}}}\n", signers.display());
+    fs::write(&settings, fs::read_to_string(&settings).unwrap() + &trust).unwrap();
+    let mut sync = Command::new(env!("CARGO_BIN_EXE_kwo"));
+    let output = sync.args(["sync", "--settings"]).arg(&settings).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("kwo does not act on public keys that others may change"), "{said}");
+    assert!(!state.exists());
+}
