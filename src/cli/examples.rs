@@ -104,6 +104,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "kwo offboard --leftovers --access --stage cut",
             ),
             ("Print the proof", "kwo offboard alice --certificate"),
+            (
+                "On the node: take out a host that has another name by now",
+                "kwo offboard --host old.example.com --node --stage cut --allow-restart",
+            ),
         ],
     ),
     (

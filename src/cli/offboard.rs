@@ -15,7 +15,7 @@ use super::values::{Format, duration, filled, lock_duration, switch};
 #[derive(Args, Debug)]
 #[expect(missing_docs, reason = "flattened")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(group(ArgGroup::new("who").args(["tenant", "person", "leftovers"]).required(true)))]
+#[command(group(ArgGroup::new("who").args(["tenant", "person", "leftovers", "host"]).required(true)))]
 #[command(group(ArgGroup::new("what").args(["stage", "undo", "status", "certificate"])))]
 pub struct Offboard {
     /// The tenant that leaves.
@@ -30,6 +30,10 @@ pub struct Offboard {
     /// Cut what the plan lists as left over.
     #[arg(long)]
     pub leftovers: bool,
+    /// A host name or an address of the API server or of the registry that the roster no longer names. What kwo wrote for
+    /// exactly this host is cut: with --node also in the files of the node.
+    #[arg(long, value_name = "HOST", value_parser = filled("write a host such as `old.example.com`"))]
+    pub host: Option<String>,
     /// With --leftovers: only what still gives somebody a right.
     #[arg(long, requires = "leftovers")]
     pub access: bool,
@@ -90,12 +94,16 @@ pub struct Offboard {
     pub cluster: ClusterArgs,
     #[command(flatten)]
     pub age: AgeArgs,
-    /// Include the node that kwo runs on. Moves the kubeconfigs that it keeps to the archive.
+    /// Include the node that kwo runs on. Moves the kubeconfigs that it keeps to the archive; with --host takes the host
+    /// out of the files of k3s.
     #[arg(long, env = "KWO_NODE", value_parser = switch)]
     pub node: bool,
     /// The folder above the node's files.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR", requires = "node")]
     pub root: PathBuf,
+    /// Restart k3s after a change of a file that it reads; without this kwo only shows the restart.
+    #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = switch)]
+    pub allow_restart: bool,
     /// kwo's settings. An undo is also held against the policy in them; nothing else in them counts here.
     #[arg(long, env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: Option<PathBuf>,
@@ -142,6 +150,9 @@ impl Offboard {
         if let Some(person) = &self.person {
             command += &option_with("--person", person);
         }
+        if let Some(host) = &self.host {
+            command += &option_with("--host", host);
+        }
         let flags = [
             ("--everywhere", everywhere),
             ("--leftovers", self.leftovers),
@@ -155,6 +166,16 @@ impl Offboard {
         command + &self.target().again(Leave::Plan)
     }
 
+    /// The command that does what the roster says, at the same place.
+    #[must_use]
+    pub fn apply(&self) -> String {
+        let mut command = "kwo apply".to_owned();
+        if self.file != Path::new("roster.yaml") {
+            command += &format!(" {}", word(&self.file.to_string_lossy()));
+        }
+        command + &TargetArgs { allow_restart: self.node, ..self.target() }.again(Leave::Command)
+    }
+
     /// The target, without what only a run that writes what the roster says has.
     #[must_use]
     pub fn target(&self) -> TargetArgs {
@@ -164,7 +185,7 @@ impl Offboard {
             age: self.age.clone(),
             node: self.node,
             root: self.root.clone(),
-            allow_restart: false,
+            allow_restart: self.allow_restart,
             roster_id: self.roster_id.clone(),
             take_over_roster: false,
             settings: self.settings.clone(),

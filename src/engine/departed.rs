@@ -9,13 +9,14 @@ use sha2::{Digest as _, Sha256};
 /// What the name of a record begins with, by whom it is about.
 const TENANT: &str = "tenant-";
 const PERSON: &str = "person-";
+const HOST: &str = "host-";
 /// The name of the record of leftovers that were cut.
 pub const LEFTOVERS: &str = "leftovers";
 
 /// Somebody who left.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Departed {
-    /// Who, as the command names it: a tenant, or `--person NAME`.
+    /// Who or what, as the command names it: a tenant, `--person NAME`, `--host NAME` or `--leftovers`.
     pub who: String,
     /// The stages that were begun or done, in order.
     pub stages: Vec<DoneStage>,
@@ -74,16 +75,20 @@ impl Departed {
     /// What the record of a person is called: no more than a digest, for names have characters that no object may have.
     #[must_use]
     pub fn of_person(name: &str) -> String {
-        let digest = Sha256::digest(name.as_bytes());
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("{PERSON}{hex}")
+        format!("{PERSON}{}", short(name))
+    }
+
+    /// What the record of a host is called: a digest as well, for names have dots and addresses have colons.
+    #[must_use]
+    pub fn of_host(name: &str) -> String {
+        format!("{HOST}{}", short(name))
     }
 
     /// Can a record be called so? The name of a mark has a dot in it.
     #[must_use]
     pub fn is_name(name: &str) -> bool {
-        let begins = name.starts_with(TENANT) || name.starts_with(PERSON) || name == LEFTOVERS;
-        begins && !name.contains('.')
+        let begins = [TENANT, PERSON, HOST].iter().any(|begin| name.starts_with(begin));
+        (begins || name == LEFTOVERS) && !name.contains('.')
     }
 
     /// Whose record is called so, where nothing else says it.
@@ -92,6 +97,7 @@ impl Departed {
         let who = match name.strip_prefix(TENANT) {
             Some(tenant) => tenant.to_owned(),
             None if name == LEFTOVERS => "--leftovers".to_owned(),
+            None if name.starts_with(HOST) => format!("--host ({name})"),
             None => format!("--person ({name})"),
         };
         Departed { who, stages: Vec::new(), kept_until: None, archived: false, unreadable: Some(unreadable) }
@@ -107,6 +113,10 @@ impl Departed {
                 Departed::of_person(&person) == name
             }
             None if self.who.starts_with("--leftovers") => name == LEFTOVERS,
+            // No host has a character that a shell would have to have quoted.
+            None if self.who.starts_with("--host ") => {
+                self.who.strip_prefix("--host ").map(Departed::of_host).as_deref() == Some(name)
+            }
             None => Departed::of_tenant(&self.who) == name,
         }
     }
@@ -133,12 +143,18 @@ impl Departed {
     }
 }
 
+/// The beginning of the digest of a name, as hexadecimal digits.
+fn short(name: &str) -> String {
+    Sha256::digest(name.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Offboarded {
     /// As a sentence without a full stop.
     #[must_use]
     pub fn told(&self) -> String {
         let Offboarded { who, stage, by } = self;
         let what = match stage.as_str() {
+            "cut" if who.starts_with("--host ") => "the host was cut",
             "cut" => "the access was cut",
             "undo" => "the cut was taken back",
             "archive" => "everything was archived",
@@ -200,6 +216,8 @@ mod tests {
         for (who, name) in [
             ("alice", "tenant-alice".to_owned()),
             ("--leftovers --access", LEFTOVERS.to_owned()),
+            ("--host old.example.com", Departed::of_host("old.example.com")),
+            ("--host 2001:db8::1", Departed::of_host("2001:db8::1")),
             ("--person bob@example.com", Departed::of_person("bob@example.com")),
             (r"--person 'o'\''neil & co'", Departed::of_person("o'neil & co")),
         ] {

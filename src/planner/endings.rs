@@ -35,6 +35,15 @@ pub fn ending_of_field(id: &ResourceId, pointer: &str, value: Option<&Tree>, rea
     id.system.rules().ending_of_field(id, pointer, value, reach).into()
 }
 
+/// The command by which a person edits an object of the cluster, of which others may have a part.
+#[must_use]
+pub fn editing(id: &ResourceId, reach: &Reach) -> SmolStr {
+    match reach.places.contains_key(id) {
+        true => edited(id, reach).into(),
+        false => kubectl(id, reach, "edit", "").into(),
+    }
+}
+
 /// The command that takes its hosts from a namespace.
 #[must_use]
 pub fn ending_of_hosts(namespace: &ResourceId, reach: &Reach) -> SmolStr {

@@ -101,6 +101,7 @@ impl Report for Plan<'_> {
                 let what = if *access { " that gives anybody a right" } else { "" };
                 format!("Nothing is left over{what}.\n")
             }
+            Leaving::Host(host) => format!("The host {host} leaves.\n"),
             Leaving::Leftovers { access: true } => "Access that is left over ends.\n".to_owned(),
             Leaving::Leftovers { access: false } => "What is left over ends.\n".to_owned(),
         };
@@ -279,6 +280,9 @@ pub fn given_back(record: &Record) -> String {
 
 /// What the API server was asked, or why it was not.
 fn proof(record: &Record, asks: bool) -> String {
+    if let Leaving::Host(_) = record.leaving {
+        return "Nobody was asked: a host gives nobody access.".to_owned();
+    }
     if let Some(Asked { reviews, no, who, namespaces }) = &record.asked {
         let names = |list: &[SmolStr], empty: &str| {
             let name =
@@ -305,7 +309,9 @@ fn proof(record: &Record, asks: bool) -> String {
 }
 
 fn headline(record: &Record, until: Option<Timestamp>) -> String {
-    let who = record.leaving.words();
+    let (who, lost) = (record.leaving.words(), record.leaving.lost());
+    // Nothing waits for the end of a host.
+    let until = until.filter(|_| !matches!(record.leaving, Leaving::Host(_)));
     let kept = until.map(|until| format!("everything else is kept until {} at least", moment(until)));
     match record.stages.last() {
         None => format!("{who}: nothing is done yet"),
@@ -315,7 +321,8 @@ fn headline(record: &Record, until: Option<Timestamp>) -> String {
         Some(_) if record.is_destroyed() => format!("{who}: the namespaces are destroyed"),
         Some(_) if !record.is_cut() => {
             let undone = record.stages.iter().any(|stamp| stamp.stage == Stage::Undo);
-            let what = if undone { "the cut was taken back" } else { "the access is not cut" };
+            let what =
+                if undone { "the cut was taken back".to_owned() } else { format!("{lost} is not cut") };
             // The record says so, and the marks of the system do not.
             let kept = until.map(|until| {
                 format!("; kwo finds no mark of an undo, so it keeps the rest until {}", moment(until))
@@ -323,8 +330,8 @@ fn headline(record: &Record, until: Option<Timestamp>) -> String {
             format!("{who}: {what}{}", kept.unwrap_or_default())
         }
         Some(_) => match kept {
-            Some(kept) => format!("{who}: the access is cut; {kept}"),
-            None => format!("{who}: the access is cut"),
+            Some(kept) => format!("{who}: {lost} is cut; {kept}"),
+            None => format!("{who}: {lost} is cut"),
         },
     }
 }

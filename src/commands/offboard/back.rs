@@ -58,6 +58,11 @@ impl Scene<'_> {
         };
         let undone = undo(&self.open.cutters, (record, note), &actor, brakes, told).await;
         let (carried, record) = undone.map_err(|error| unrecorded(&error))?;
+        if self.is_host() {
+            let rest = self.back_of_host(&ids, &carried, brakes).await?;
+            report(&self.shown(&record).await, self.args.output)?;
+            return Ok(ended(&carried, &Offboarding::default(), rest));
+        }
         let mut rest =
             if carried.failed.is_empty() { self.anew(&ids, &carried, brakes).await? } else { true };
         if carried.by_roster.contains(&auth_id()) {

@@ -1,7 +1,9 @@
 //! `kwo offboard`: look, show, ask for a sentence, cut, and prove it; or take it back.
 
 mod back;
+mod host;
 mod last;
+mod next;
 mod registry;
 mod typed;
 
@@ -34,7 +36,7 @@ use crate::commands::load::{Loaded, load};
 use crate::commands::look::{identity, no_plan};
 use crate::commands::print::{report, talk};
 use crate::commands::signals;
-use crate::report::offboard::{Certificate, Next, NextStep, Plan as Page, Shown, still_in};
+use crate::report::offboard::{Certificate, Plan as Page, Shown, still_in};
 
 /// All that a stage works with.
 struct Scene<'s> {
@@ -56,6 +58,11 @@ pub(crate) async fn offboard(args: &Offboard) -> Result<Exit, Failure> {
     let leaving = leaving(args)?;
     let options = args.target().options()?;
     let loaded = load(&args.file)?;
+    if let Leaving::Host(host) = &leaving
+        && !(args.status || args.certificate || args.undo)
+    {
+        host::unnamed(&loaded, args, host)?;
+    }
     let open = target::open_to_leave(&options, args.lock_duration).await?;
     let identity = identity(&*open.home).await?;
     let scene = Scene { args, options, leaving, loaded, open, identity };
@@ -82,6 +89,9 @@ impl Scene<'_> {
     /// What leaves. Of a tenant or a person something has to be there, or have been; that nothing is left over is good.
     async fn look(&self) -> Result<Offboarding, Failure> {
         let found = self.seek().await?;
+        if self.is_host() {
+            return self.found_of_host(found).await;
+        }
         let nothing = found.is_empty() && found.lines.is_empty() && found.unseen.is_empty();
         if !nothing || !self.known().await?.is_empty() {
             return Ok(found);
@@ -100,7 +110,7 @@ impl Scene<'_> {
             Leaving::Person { .. } => {
                 Err(failure.hint("a group is written as in the roster: `group:NAME`").hint(status))
             }
-            Leaving::Leftovers { .. } => Ok(found),
+            Leaving::Leftovers { .. } | Leaving::Host(_) => Ok(found),
         }
     }
 
@@ -109,7 +119,7 @@ impl Scene<'_> {
         let Scene { leaving, loaded, .. } = self;
         let roster = match leaving {
             Leaving::Tenant(name) => loaded.roster.without(name),
-            Leaving::Person { .. } | Leaving::Leftovers { .. } => loaded.roster.clone(),
+            _ => loaded.roster.clone(),
         };
         let without = compile(&roster).map_err(|clash| {
             Failure::new("the roster without the tenant asks for one object twice").because(&clash)
@@ -202,73 +212,6 @@ impl Scene<'_> {
         marks.kept_until(record.retained_until())
     }
 
-    /// What comes next, by what was done, and by what is there where somebody looked.
-    async fn next(&self, offboarding: Option<&Offboarding>, record: Option<&Record>) -> Next {
-        let (again, wide) = (self.args.again(), self.args.again_with_foreign());
-        let cut = record.filter(|record| record.is_cut() && !record.is_destroyed());
-        let to_cut = match offboarding {
-            Some(found) => (!found.cut.is_empty(), !found.foreign.is_empty()),
-            None => (cut.is_none(), false),
-        };
-        let cutting = |command: &str, does| NextStep {
-            command: format!("{command} --stage cut"),
-            does,
-            not_before: None,
-        };
-        match (to_cut, cut, record) {
-            (_, _, Some(record)) if offboarding.is_none() && record.is_half() => {
-                let stage = record.stages.last().map_or(Stage::Cut, |stamp| stamp.stage);
-                let what = if stage == Stage::Undo {
-                    "--undo".to_owned()
-                } else {
-                    format!("--stage {}", stage.word())
-                };
-                Next::one("", format!("{again} {what}"), "goes on")
-            }
-            (_, _, Some(record)) if offboarding.is_none() && record.is_destroyed() => match &record.archive {
-                Some(kept) => Next::one(
-                    "",
-                    kept.import() + &self.args.cluster.kube.again(),
-                    "makes what the archive holds again",
-                ),
-                None => Next::default(),
-            },
-            ((true, false), ..) => Next::one("", format!("{again} --stage cut"), "ends the access"),
-            ((true, true), ..) => Next {
-                lead: "",
-                steps: vec![
-                    cutting(&again, "ends the access that kwo gave"),
-                    cutting(&wide, "also ends that of others"),
-                ],
-            },
-            ((false, true), ..) => Next {
-                lead: "Only what is not kwo's is left to cut:",
-                steps: vec![cutting(&wide, "ends that access")],
-            },
-            ((false, false), None, _) => Next { lead: "There is nothing to cut.", steps: Vec::new() },
-            ((false, false), Some(record), _) => match (&self.leaving, &record.archive, &self.open.kube) {
-                (Leaving::Tenant(_), None, Some(_)) => Next::one(
-                    "The access is cut.",
-                    format!("{again} --stage archive --recipient age1… --out DIR"),
-                    "keeps everything in a file",
-                ),
-                (Leaving::Tenant(_), Some(kept), Some(_)) => {
-                    let key = if kept.receipt.is_encrypted() { " --identity FILE" } else { "" };
-                    let until = self.until(record).await.filter(|until| *until > Timestamp::now());
-                    Next {
-                        lead: "The access is cut, and an archive is there.",
-                        steps: vec![NextStep {
-                            command: format!("{again} --stage destroy{key}"),
-                            does: "deletes the namespaces",
-                            not_before: until,
-                        }],
-                    }
-                }
-                _ => Next::one("The access is cut.", format!("{again} --certificate"), "prints the proof"),
-            },
-        }
-    }
-
     /// The record of one of whom nothing was done yet.
     fn fresh(&self) -> Record {
         let retain = self.loaded.roster.cluster().retained().seconds();
@@ -278,6 +221,7 @@ impl Scene<'_> {
     /// Ends the access.
     async fn cut(&self, lock: &Locked) -> Result<Exit, Failure> {
         let offboarding = self.look().await?;
+        self.in_step(&offboarding).await?;
         self.spared(&offboarding.people, &offboarding.admins).await?;
         let retain = self.fresh().retain_seconds;
         let prepared =
@@ -286,7 +230,7 @@ impl Scene<'_> {
         if prepared.cuts.is_empty() && !prepared.record.is_half() {
             report(&self.page(&offboarding).await, self.args.output)?;
             talk("\nThere is nothing to cut.\n");
-            return self.asked_again(prepared, &offboarding).await;
+            return self.asked_again(prepared, &offboarding, lock.brakes()).await;
         }
         talk(&crate::report::printed::Report::text(&self.page(&offboarding).await));
         agreed(self.args, &phrase(&self.leaving, &offboarding), lock.brakes()).await?;
@@ -298,9 +242,18 @@ impl Scene<'_> {
 
     /// Nothing is left to cut. Whether anybody got access again, or an earlier run was killed before it asked, the API
     /// server knows.
-    async fn asked_again(&self, prepared: Prepared, offboarding: &Offboarding) -> Result<Exit, Failure> {
+    async fn asked_again(
+        &self,
+        prepared: Prepared,
+        offboarding: &Offboarding,
+        brakes: &Brakes,
+    ) -> Result<Exit, Failure> {
         let Prepared { mut record, note, cuts: _, uncut } = prepared;
         let mut carried = Carried::default();
+        if self.is_host() {
+            let rest = self.rest_of_host(&record.files(), offboarding, brakes).await?;
+            return Ok(ended(&carried, offboarding, rest || !uncut.is_empty()));
+        }
         if let (Some(kube), Some(note), true) = (&self.open.kube, note, record.is_cut()) {
             let records = &*self.open.cutters.records;
             // A cut of an earlier kwo has no mark, or one without the time to keep everything.
@@ -351,8 +304,11 @@ impl Scene<'_> {
         for (pick, why) in &uncut {
             talk(&format!("by hand {}: {why}\n        {}\n", pick.id, pick.command));
         }
-        let mut after = offboarding.clone();
-        if carried.stopped.is_none() {
+        let (mut after, mut rest) = (offboarding.clone(), !uncut.is_empty());
+        if carried.stopped.is_none() && self.is_host() {
+            after = self.seek().await?;
+            rest |= self.rest_of_host(&record.files(), &after, brakes).await?;
+        } else if carried.stopped.is_none() {
             // Whoever got access meanwhile is found now.
             after = self.seek().await?;
             // No access review tells of it, so what is still there is told by this look.
@@ -372,9 +328,10 @@ impl Scene<'_> {
                 }
             }
         }
-        self.announce(&record, "AccessCut", &format!("kwo cut the access of {}", self.leaving.words())).await;
+        let (reason, lost) = if self.is_host() { ("HostCut", "") } else { ("AccessCut", "the access of ") };
+        self.announce(&record, reason, &format!("kwo cut {lost}{}", self.leaving.words())).await;
         report(&self.shown(&record).await, self.args.output)?;
-        Ok(ended(&carried, &after, !uncut.is_empty()))
+        Ok(ended(&carried, &after, rest))
     }
 
     /// What is on record.

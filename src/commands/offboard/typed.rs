@@ -1,13 +1,14 @@
 //! What has to be typed before anybody leaves, and what may not be typed together.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::net::IpAddr;
 
 use kwo_engine::execute::Brakes;
 use kwo_engine::failure::Failure;
 use kwo_engine::run::unless_told;
 use kwo_planner::endings::word;
 use kwo_planner::offboard::{Leaving, Offboarding, gibibytes};
-use kwo_planner::roster::{Identity, Name};
+use kwo_planner::roster::{HostName, Identity, Name};
 
 use crate::cli::{Offboard, OffboardStage};
 use crate::commands::print::talk;
@@ -53,6 +54,15 @@ pub(super) fn fits(args: &Offboard) -> Result<(), Failure> {
 
 /// Who leaves, by a name that a tenant or a person can have.
 pub(super) fn leaving(args: &Offboard) -> Result<Leaving, Failure> {
+    if let Some(host) = &args.host {
+        return match host.parse::<HostName>() {
+            Ok(name) => Ok(Leaving::Host(one_form(name.as_str()).into())),
+            Err(refusal) => {
+                let failure = Failure::usage(format!("--host: {}", refusal.message));
+                Err(refusal.hint.into_iter().fold(failure, Failure::hint))
+            }
+        };
+    }
     match (&args.tenant, &args.person) {
         (Some(tenant), _) => match tenant.parse::<Name>() {
             Ok(name) => Ok(Leaving::Tenant(name.as_str().into())),
@@ -73,6 +83,11 @@ pub(super) fn leaving(args: &Offboard) -> Result<Leaving, Failure> {
     }
 }
 
+/// An address has several forms, and one record.
+fn one_form(host: &str) -> String {
+    host.parse::<IpAddr>().map_or_else(|_| host.to_owned(), |address| address.to_string())
+}
+
 pub(super) fn count(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
@@ -81,7 +96,9 @@ pub(super) fn count(count: usize, what: &str) -> String {
 pub(super) fn phrase(leaving: &Leaving, offboarding: &Offboarding) -> String {
     let mut size = match leaving {
         Leaving::Tenant(_) => count(offboarding.namespaces.len(), "namespace"),
-        Leaving::Person { .. } | Leaving::Leftovers { .. } => count(offboarding.cut.len(), "cut"),
+        Leaving::Person { .. } | Leaving::Leftovers { .. } | Leaving::Host(_) => {
+            count(offboarding.cut.len(), "cut")
+        }
     };
     if offboarding.storage > 0 {
         size = format!("{size}, {}", gibibytes(offboarding.storage));

@@ -97,6 +97,16 @@ pub(super) async fn api_certificate(kube: &Kube, roster: Option<&Roster>) -> Vec
     }
 }
 
+/// The names that the certificate of the API server is for, by a look at what it serves.
+///
+/// # Errors
+/// Why it cannot be looked at.
+pub async fn served_names(kube: &Kube) -> Result<Vec<String>, String> {
+    let place = place(kube.address());
+    let (host, port) = place.ok_or_else(|| format!("{} is not an address with TLS", kube.address()))?;
+    look(&host, port, None, PATIENCE / 2).await.map(|(_, certificate)| certificate.names)
+}
+
 /// Host and port of an address with TLS.
 fn place(address: &str) -> Option<(String, u16)> {
     let uri: http::Uri = address.parse().ok()?;

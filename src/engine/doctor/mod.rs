@@ -25,6 +25,7 @@ use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
 
 pub use check::{ALL, Check, Outcome, Todo, Topic};
+pub use hosts::served_names;
 pub use scrub::Scrub;
 
 use crate::providers::Kube;

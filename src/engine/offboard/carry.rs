@@ -116,7 +116,7 @@ fn cut_of(pick: &Pick, whole: Whole, record: &Record) -> Result<Option<Cut>, Str
     let cut = match Cut::of(pick, &object, version) {
         Ok(cut) => cut,
         Err(Uncut::Gone) => return Ok(None),
-        Err(why @ Uncut::Secret(_)) => return Err(why.to_string()),
+        Err(why @ (Uncut::Secret(_) | Uncut::Shared(_))) => return Err(why.to_string()),
     };
     let begun = record.cuts.iter().find(|entry| entry.made.is_none() && entry.cut.id() == cut.id());
     let all = begun.map_or_else(|| cut.clone(), |begun| cut.clone().or_all_of(&begun.cut));
@@ -226,19 +226,19 @@ pub async fn prove(
     who.extend(cut.iter().flat_map(|cut| match record.leaving {
         Leaving::Tenant(_) => cut.holders(),
         // What a service account has elsewhere is no part of it.
-        Leaving::Person { .. } | Leaving::Leftovers { .. } => cut.people(),
+        Leaving::Person { .. } | Leaving::Leftovers { .. } | Leaving::Host(_) => cut.people(),
     }));
     who.extend(beside.iter().flat_map(|cut| cut.people()));
     let who: Vec<SmolStr> = who.into_iter().collect();
     let spaces: Vec<SmolStr> = match record.leaving {
         Leaving::Tenant(_) => offboarding.namespaces.clone(),
-        Leaving::Person { .. } | Leaving::Leftovers { .. } => {
+        Leaving::Person { .. } | Leaving::Leftovers { .. } | Leaving::Host(_) => {
             let spaces: BTreeSet<&SmolStr> = cut.iter().map(|cut| &cut.id().scope).collect();
             spaces.into_iter().filter(|space| !space.is_empty()).cloned().collect()
         }
     };
     let whole = match record.leaving {
-        Leaving::Tenant(_) => false,
+        Leaving::Tenant(_) | Leaving::Host(_) => false,
         Leaving::Person { .. } => true,
         Leaving::Leftovers { .. } => cut.iter().any(|cut| cut.id().scope.is_empty() && cut.is_wide()),
     };

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use kwo_planner::endings::word;
+use kwo_planner::node::NodeKind;
 use kwo_planner::offboard::{self, Cut, Leaving, Logins};
+use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::SmolStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -222,6 +224,16 @@ impl Record {
         self.cuts.iter().find_map(|entry| entry.cut.logins())
     }
 
+    /// The files of the node that lost a part, and stay.
+    #[must_use]
+    pub fn files(&self) -> Vec<ResourceId> {
+        let made = self.cuts.iter().filter(|entry| entry.made.is_some()).map(|entry| entry.cut.id());
+        let mut files: Vec<ResourceId> =
+            made.filter(|id| id.node_kind() == Some(NodeKind::File)).cloned().collect();
+        files.dedup();
+        files
+    }
+
     /// Leaves a mark that this begins now, which the system itself dates. Each cut leaves another one.
     ///
     /// # Errors
@@ -309,5 +321,6 @@ fn name(leaving: &Leaving) -> String {
         Leaving::Tenant(name) => Departed::of_tenant(name),
         Leaving::Person { name, everywhere: _ } => Departed::of_person(name),
         Leaving::Leftovers { .. } => LEFTOVERS.to_owned(),
+        Leaving::Host(name) => Departed::of_host(name),
     }
 }

@@ -18,6 +18,7 @@ pub mod dns_providers;
 mod document;
 pub mod grants;
 mod guard;
+pub mod host_places;
 mod hosts;
 mod inside;
 mod isolation;

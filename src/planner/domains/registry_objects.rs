@@ -18,7 +18,7 @@ use crate::named::{PUSHERS, REGISTRY_AUTH, auth_id};
 use crate::node::K3S_REGISTRIES;
 use crate::resource::{Clash, Desired, Reason, Resource, ResourceId};
 
-use crate::roster::{At, HostName, SecretRef, Span};
+use crate::roster::{At, HostName, Name, SecretRef, Span};
 use crate::secrets::Content;
 use crate::tree::{SmolStr, Tree, join};
 
@@ -262,31 +262,64 @@ fn app_labels() -> Tree {
     labels(None).with("/app", Tree::from(NAME))
 }
 
-/// One host. Its name has the dots of the host: with dashes instead, two hosts could have the same name.
+/// The Ingress of one host. Its name has the dots of the host: with dashes instead, two hosts could have the same name.
+#[must_use]
+pub fn ingress_of(host: &str) -> ResourceId {
+    ResourceId::kube(Kind::Ingress, NAMESPACE, smol_str::format_smolstr!("{NAME}-{host}"))
+}
+
+/// The Secret that cert-manager keeps the certificate of one host in.
+#[must_use]
+pub fn certificate_of(host: &str) -> ResourceId {
+    ResourceId::kube(Kind::Secret, NAMESPACE, smol_str::format_smolstr!("{NAME}-{host}-tls"))
+}
+
 fn ingress(roster: &Roster, registry: &Registry, host: &str, at: Span, service: &ResourceId) -> Resource {
-    let id = ResourceId::kube(Kind::Ingress, NAMESPACE, smol_str::format_smolstr!("{NAME}-{host}"));
+    let id = ingress_of(host);
     let resolver = Tree::from(SmolStr::from(registry.resolver()));
     let issuer = roster.cluster().acme.as_ref().map_or(Issuer::Traefik, super::cluster::Acme::issuer);
-    let mut annotations = vec![
-        ("traefik.ingress.kubernetes.io/router.entrypoints", Tree::from("websecure")),
-        ("traefik.ingress.kubernetes.io/router.tls", Tree::from("true")),
-    ];
+    let ways = WAYS.map(|(key, value)| (key, Tree::from(value)));
+    let annotations = Tree::map(ways.into_iter().chain([(annotation_key(issuer), resolver)]));
+    let metadata = [("labels", labels(None)), ("annotations", annotations)];
+    let body = object_with(&id, Kind::Ingress, metadata, [("spec", spec_of(host, issuer))]);
+    Resource::new(id, body, Arc::new([service.clone()]), Reason::Roster(at))
+}
+
+/// How Traefik serves it, whatever the host.
+const WAYS: [(&str, &str); 2] = [
+    ("traefik.ingress.kubernetes.io/router.entrypoints", "websecure"),
+    ("traefik.ingress.kubernetes.io/router.tls", "true"),
+];
+
+fn spec_of(host: &str, issuer: Issuer) -> Tree {
     let mut tls = vec![("hosts", Tree::list([Tree::from(SmolStr::from(host))]))];
-    annotations.push((annotation_key(issuer), resolver));
     if issuer == Issuer::CertManager {
-        tls.push(("secretName", Tree::from(format!("{NAME}-{host}-tls"))));
+        tls.push(("secretName", Tree::from(&certificate_of(host).name)));
     }
     let port = map([("number", number(5000))]);
-    let backend = map([("service", map([("name", Tree::from(&service.name)), ("port", port)]))]);
+    let backend = map([("service", map([("name", Tree::from(NAME)), ("port", port)]))]);
     let path = map([("backend", backend), ("path", Tree::from("/")), ("pathType", Tree::from("Prefix"))]);
     let rule =
         map([("host", Tree::from(SmolStr::from(host))), ("http", map([("paths", Tree::list([path]))]))]);
-    let spec = map([
+    map([
         ("ingressClassName", Tree::from("traefik")),
         ("rules", Tree::list([rule])),
         ("tls", Tree::list([Tree::map(tls)])),
-    ]);
-    let metadata = [("labels", labels(None)), ("annotations", Tree::map(annotations))];
-    let body = object_with(&id, Kind::Ingress, metadata, [("spec", spec)]);
-    Resource::new(id, body, Arc::new([service.clone()]), Reason::Roster(at))
+    ])
+}
+
+/// Is this object the Ingress that kwo writes for this host, with whichever resolver, and nothing besides?
+pub(crate) fn is_ingress_of(host: &str, object: &Tree) -> bool {
+    const ISSUERS: [Issuer; 2] = [Issuer::Traefik, Issuer::CertManager];
+    let notes = object.at("/metadata/annotations").map(Tree::entries).unwrap_or_default();
+    let is_way = |(key, value): &(SmolStr, Tree)| {
+        let own = WAYS.iter().any(|(way, how)| key == way && value.as_text().is_some_and(|have| have == how));
+        let resolver = || ISSUERS.iter().any(|issuer| key == annotation_key(*issuer));
+        own || resolver() && value.as_text().is_some_and(|name| name.parse::<Name>().is_ok())
+    };
+    let known = ["annotations", "labels", "name", "namespace"];
+    let metadata = object.get("metadata").map(Tree::entries).unwrap_or_default();
+    ISSUERS.iter().any(|issuer| object.get("spec") == Some(&spec_of(host, *issuer)))
+        && notes.iter().all(is_way)
+        && metadata.iter().all(|(key, _)| known.contains(&key.as_str()))
 }

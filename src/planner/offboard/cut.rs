@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::outside::{in_group, is_rest, leads, told};
-use super::{Logins, Pick};
+use super::{Logins, Pick, hosts};
 use crate::access;
 use crate::domains::roles::{NAVIGATION, POWER_USER};
 use crate::kinds::Kind;
@@ -66,6 +66,9 @@ pub enum Uncut {
     /// What is in it may not stand in a record, so it could not be brought back.
     #[error("{0} holds a secret that kwo keeps no copy of, so it could not be brought back")]
     Secret(ResourceId),
+    /// Somebody else has something in it, by these names.
+    #[error("somebody else added {0} to it, so a person has to edit it")]
+    Shared(String),
 }
 
 /// What the API server fills in by itself, and takes from nobody.
@@ -116,7 +119,7 @@ impl Cut {
             }
             Some(Part::Field { pointer, value }) => match found(object, pointer, value) {
                 Some(entry) => vec![entry],
-                None => return Err(Uncut::Gone),
+                None => return Err(hosts::unfound(&pick.id, object.at(pointer), value)),
             },
         };
         let inverse = if parts.is_empty() { manifest(object) } else { Tree::Null };
@@ -149,8 +152,8 @@ impl Cut {
         &self.parts
     }
 
-    /// The object as it is made again, where it ends as a whole. Of files on a node there is none: they hold tokens, and
-    /// the roster has them made anew.
+    /// The object as it is made again, where it ends as a whole. Of kubeconfigs on a node there is none: they hold tokens,
+    /// and the roster has them made anew.
     #[must_use]
     pub fn inverse(&self) -> &Tree {
         &self.inverse
@@ -220,8 +223,9 @@ impl Cut {
         if let Some(kind) = self.id.vault_kind() {
             return told(self, kind);
         }
-        if let Some((_, name)) = self.id.record() {
-            return leads(self, name);
+        let led = self.id.record().map(|(_, name)| leads(self, name));
+        if let Some(told) = led.or_else(|| hosts::given_to_node(self)) {
+            return told;
         }
         if self.parts.is_empty() {
             let sentences = access::sentences(&self.id, &self.inverse, "becomes");

@@ -70,6 +70,7 @@ impl Leaving {
                 format_smolstr!("person:{}", URL_SAFE_NO_PAD.encode(name.as_bytes()))
             }
             Leaving::Leftovers { .. } => SmolStr::new_static("leftovers"),
+            Leaving::Host(host) => format_smolstr!("host:{host}"),
         }
     }
 
@@ -81,7 +82,7 @@ impl Leaving {
             Leaving::Person { name, everywhere: _ } => {
                 person.as_ref().is_some_and(|person| person.value.called() == *name)
             }
-            Leaving::Leftovers { .. } => false,
+            Leaving::Leftovers { .. } | Leaving::Host(_) => false,
         }
     }
 }
@@ -107,6 +108,7 @@ impl Offboarding {
         }
         let strays: Vec<SmolStr> = seen.iter().filter(|name| !known.contains(*name)).cloned().collect();
         let names: Vec<SmolStr> = match leaving {
+            Leaving::Host(_) => return,
             Leaving::Leftovers { .. } => strays,
             Leaving::Tenant(_) | Leaving::Person { .. } => {
                 let ends = Leaving::Leftovers { access: true }.words();

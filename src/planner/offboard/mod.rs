@@ -4,6 +4,7 @@
 
 mod brought;
 mod cut;
+mod hosts;
 mod logins;
 mod outside;
 mod removal;
@@ -27,6 +28,7 @@ use self::cut::is_account;
 use crate::domains::roles::NAVIGATION;
 use crate::endings::word;
 use crate::resource::ResourceId;
+use crate::roster::same_host;
 use crate::tree::SmolStr;
 
 /// Who or what leaves.
@@ -47,6 +49,8 @@ pub enum Leaving {
         /// Only what still gives somebody a right.
         access: bool,
     },
+    /// A host that the roster no longer names.
+    Host(SmolStr),
 }
 
 /// What leaves, stage by stage, as far as looking tells.
@@ -137,7 +141,17 @@ impl Leaving {
                 one == two
             }
             (Leaving::Leftovers { .. }, Leaving::Leftovers { .. }) => true,
+            (Leaving::Host(one), Leaving::Host(two)) => same_host(one, two),
             _ => false,
+        }
+    }
+
+    /// What a cut ends of it, as the subject of a sentence.
+    #[must_use]
+    pub fn lost(&self) -> &'static str {
+        match self {
+            Leaving::Host(_) => "the host",
+            Leaving::Tenant(_) | Leaving::Person { .. } | Leaving::Leftovers { .. } => "the access",
         }
     }
 
@@ -149,6 +163,7 @@ impl Leaving {
             Leaving::Person { name, everywhere: _ } => format!("--person {}", word(name)),
             Leaving::Leftovers { access: true } => "--leftovers --access".to_owned(),
             Leaving::Leftovers { access: false } => "--leftovers".to_owned(),
+            Leaving::Host(host) => format!("--host {}", word(host)),
         }
     }
 }

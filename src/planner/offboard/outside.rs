@@ -69,7 +69,7 @@ pub(super) fn check_records(cut: &Cut, of: &str, leaving: &Leaving) -> bool {
     let text = |tree: &Tree, key: &str| tree.get(key).and_then(Tree::as_text).cloned();
     let tenant = match leaving {
         Leaving::Tenant(name) => Some(name),
-        Leaving::Leftovers { .. } => None,
+        Leaving::Leftovers { .. } | Leaving::Host(_) => None,
         Leaving::Person { .. } => return false,
     };
     let is_mark = |comment: &Tree| {

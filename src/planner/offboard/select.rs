@@ -6,7 +6,7 @@ use smol_str::format_smolstr;
 
 use super::cut::{holder, is_account_of, is_person, person};
 use super::outside::in_group;
-use super::{Kept, Leaving, Offboarding, Part, Pick};
+use super::{Kept, Leaving, Offboarding, Part, Pick, hosts};
 use crate::access;
 use crate::change::Leftover;
 use crate::domains::Roster;
@@ -71,6 +71,11 @@ pub fn select(
             found.by_hand.extend::<Vec<Pick>>(by_hand);
             Owner { tenant: None, with, observed, known, leaving }.others_apart(&mut found);
         }
+        Leaving::Host(host) => {
+            let leftovers = leftovers(without, observed);
+            hosts::select(host, roster, (&leftovers, without), observed, &mut found);
+            found.unseen = hosts::unseen(host, observed);
+        }
     }
     if others.cut {
         found.cut.append(&mut found.foreign);
@@ -85,7 +90,9 @@ pub fn select(
     found.kept = kept(&found, without, observed, &others.command);
     let left = found.foreign.iter().filter_map(|pick| left_in(pick, &others.command)).collect::<Vec<_>>();
     found.kept.extend(left);
-    found.unproven = observed.iter().filter_map(unproven).collect();
+    if !matches!(leaving, Leaving::Host(_)) {
+        found.unproven = observed.iter().filter_map(unproven).collect();
+    }
     if let Leaving::Person { .. } = leaving {
         found.unproven.extend(observed.iter().filter_map(nameless));
     }
@@ -207,7 +214,7 @@ fn beyond(person: &str, observed: &Observed) -> Vec<Pick> {
     theirs.map(pick).collect()
 }
 
-fn picked(left: &Leftover) -> Pick {
+pub(super) fn picked(left: &Leftover) -> Pick {
     let part = left
         .pointer
         .clone()

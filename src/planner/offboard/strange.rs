@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use smol_str::format_smolstr;
 
 use super::cut::{self, TOKEN, is_person, person};
-use super::outside;
 use super::{Cut, Leaving, list_of};
+use super::{hosts, outside};
 use crate::domains::reserved::reserved_for;
 use crate::domains::roles::NAVIGATION;
 use crate::domains::systems::Vault;
 use crate::kinds::Kind;
 use crate::named::{ACCOUNT, LONG_LIVED, auth_id};
+use crate::node::NodeKind;
 use crate::observed::{Observed, Sighting, TENANT_LABEL};
 use crate::tree::{SmolStr, Tree};
 
@@ -22,7 +23,7 @@ use crate::tree::{SmolStr, Tree};
 pub fn spaces(leaving: &Leaving, observed: &Observed) -> BTreeSet<SmolStr> {
     let theirs = |tenant: &SmolStr| match leaving {
         Leaving::Tenant(name) => tenant == name,
-        Leaving::Person { .. } | Leaving::Leftovers { .. } => !tenant.is_empty(),
+        Leaving::Person { .. } | Leaving::Leftovers { .. } | Leaving::Host(_) => !tenant.is_empty(),
     };
     let found = observed.iter().filter_map(|(id, sighting)| match (id.known_kind()?, sighting) {
         (Kind::Namespace, Sighting::Present(present)) if present.is_marked() => {
@@ -40,11 +41,15 @@ impl Cut {
     /// What is wrong with it, as the half of a sentence.
     pub fn check(&self, leaving: &Leaving) -> Result<(), String> {
         let id = self.id();
-        if id.node_kind().is_some() {
-            // Of a node nothing comes back but by the roster.
-            return Ok(());
+        if let Leaving::Host(host) = leaving {
+            return hosts::check(self, host);
         }
         let never = || Err(format!("kwo does not cut {id}, so it does not bring it back"));
+        if let Some(kind) = id.node_kind() {
+            // Nothing of it comes back but by the roster.
+            let whole = kind == NodeKind::Kubeconfig && self.parts().is_empty();
+            return if whole { Ok(()) } else { never() };
+        }
         if let Some(kind) = id.vault_kind() {
             return if outside::check(self, kind, leaving) { Ok(()) } else { never() };
         }
@@ -60,7 +65,7 @@ impl Cut {
         let leftovers = matches!(leaving, Leaving::Leftovers { .. });
         let theirs = |subject: &Tree| match leaving {
             Leaving::Person { name, everywhere: _ } => is_person(subject, name),
-            Leaving::Tenant(_) | Leaving::Leftovers { .. } => true,
+            Leaving::Tenant(_) | Leaving::Leftovers { .. } | Leaving::Host(_) => true,
         };
         let fit = |subject: &Tree| is_subject(subject) && theirs(subject);
         if !self.parts().is_empty() {
@@ -138,6 +143,7 @@ impl Cut {
                 spaces.contains(&id.scope) && subjects.iter().all(|subject| is_subject(subject))
             }
             Some(Kind::ServiceAccount | Kind::Secret) => whole && spaces.contains(&id.scope),
+            Some(Kind::Ingress) => whole && hosts::is_registrys(self),
             _ => false,
         };
         if within {

@@ -69,6 +69,13 @@ impl HostPattern {
     }
 }
 
+/// Is it the same host? Names are compared as they are, which in a roster is in lower case; addresses have several forms.
+#[must_use]
+pub fn same_host(one: &str, other: &str) -> bool {
+    let address = |text: &str| text.parse::<IpAddr>().ok();
+    one == other || address(one).is_some_and(|one| address(other) == Some(one))
+}
+
 impl Port {
     /// The number.
     #[must_use]

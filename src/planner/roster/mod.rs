@@ -33,7 +33,7 @@ mod zones;
 
 pub use decode::{Decode, Entry, Map};
 pub use finding::{Finding, Findings, MAX_FINDINGS};
-pub use hosts::{Cidr, HostName, HostPattern, Port};
+pub use hosts::{Cidr, HostName, HostPattern, Port, same_host};
 pub use identity::Identity;
 pub use images::ImageSource;
 pub use k3s::{K3sChannel, K3sVersion};

@@ -76,6 +76,7 @@ fn the_error_says_what_to_write_instead() {
         (&["explain", ""], "write a tenant, a namespace, a person, a line or an id"),
         (&["offboard", ""], "write the name of a tenant"),
         (&["offboard", "--person", ""], "write a user such as `bob@example.com`, or `group:NAME`"),
+        (&["offboard", "--host", ""], "write a host such as `old.example.com`"),
         (&["member", "add", "shop", ""], "write a user such as `bob@example.com`, or `group:NAME`"),
     ] {
         let text = super::transcript(folder.path(), args);

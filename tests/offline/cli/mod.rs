@@ -18,6 +18,7 @@ mod explain;
 mod foreign;
 mod help;
 mod hints;
+mod hosts;
 mod import;
 mod kubeconfig;
 mod leftovers;

@@ -236,8 +236,10 @@ fn only_the_command_that_a_person_types_knows_the_way() {
         // It makes objects, and asks which of them a rule forbids.
         "src/commands/import_archive.rs",
         "src/commands/offboard/back.rs",
+        "src/commands/offboard/host.rs",
         "src/commands/offboard/last.rs",
         "src/commands/offboard/mod.rs",
+        "src/commands/offboard/next.rs",
         "src/commands/offboard/registry.rs",
         "src/commands/offboard/typed.rs",
         "src/commands/run.rs",
@@ -251,6 +253,7 @@ fn only_the_command_that_a_person_types_knows_the_way() {
         "src/engine/providers/kube/users.rs",
         "src/engine/providers/mod.rs",
         "src/engine/providers/node/cutter.rs",
+        "src/engine/providers/node/entries.rs",
         "src/engine/providers/vault/cutter.rs",
         // What the Secret of the registry's users becomes; `users.rs` above is alone in asking for it.
         "src/engine/secrets/offboarded.rs",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod alone;
+mod entries;
 mod files;
 mod killed;
 mod lockout;

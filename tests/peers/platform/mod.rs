@@ -14,6 +14,7 @@ mod login;
 mod node;
 mod pullers;
 mod registry;
+mod renames;
 mod rotation;
 mod secrets;
 mod takeover;

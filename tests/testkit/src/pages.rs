@@ -14,7 +14,7 @@ pub const IN_A_CLUSTER: [&str; 9] = [
 ];
 
 /// The pages whose commands are not run as shown, what they need, and the tests that do the same.
-pub const NOT_AS_SHOWN: [(&str, &str); 24] = [
+pub const NOT_AS_SHOWN: [(&str, &str); 25] = [
     ("CONTRIBUTING.md", "the tests themselves"),
     ("README.md", "a build, and a person who answers; the first tutorial runs the same commands"),
     ("docs/how-to/argo-cd-and-flux.md", "Argo CD or Flux; tests/peers/inside/folder.rs"),
@@ -31,6 +31,10 @@ pub const NOT_AS_SHOWN: [(&str, &str); 24] = [
     ("docs/how-to/monitoring.md", "promtool; tests/peers/notify/monitoring.rs"),
     ("docs/how-to/node.md", "a node; tests/systemd/node.rs"),
     ("docs/how-to/pipelines.md", "a pipeline; tests/peers/pipeline"),
+    (
+        "docs/how-to/rename-a-host.md",
+        "a node; tests/offline/cli/hosts.rs, tests/offline/node/entries.rs, tests/peers/platform/renames.rs",
+    ),
     ("docs/how-to/registry.md", "a registry; tests/peers/platform/registry.rs, rotation.rs"),
     ("docs/how-to/secrets.md", "a folder of root; tests/peers/platform/secrets.rs"),
     ("docs/how-to/service.md", "a machine with systemd; tests/systemd, tests/peers/install"),

@@ -1,5 +1,5 @@
 //! How the kubeconfigs of a tenant leave a node: both copies go to the archive, which root alone can read. They hold
-//! tokens, so no record has them, and only the roster has new ones made.
+//! tokens, so no record has them, and only the roster has new ones made. An entry of a file leaves it in `entries.rs`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,15 +10,18 @@ use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::Tree;
 
-use super::archive;
 use super::copies::Copies;
 use super::provider::Node;
+use super::{archive, entries};
 use crate::providers::place::{in_root, settle};
 use crate::providers::{Cutter, Promise, Refusal, Restored, Whole};
 
 impl Cutter for Node {
     fn whole<'a>(&'a self, id: &'a ResourceId) -> Promise<'a, Result<Option<Whole>, Refusal>> {
         Box::pin(async move {
+            if id.node_kind() == Some(NodeKind::File) {
+                return entries::whole(self.root(), id);
+            }
             let copies = self.copies(id)?;
             // What is in them is nobody's to keep.
             let object = Tree::map([("copies", Tree::texts(copies.paths.clone()))]);
@@ -28,6 +31,10 @@ impl Cutter for Node {
 
     fn cut<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
+            if cut.id().node_kind() == Some(NodeKind::File) {
+                let _one = self.one_write();
+                return entries::cut(self.root(), cut);
+            }
             let copies = self.copies(cut.id())?;
             if copies.none() {
                 return Ok(());
@@ -50,8 +57,14 @@ impl Cutter for Node {
         })
     }
 
-    fn restore<'a>(&'a self, _: &'a Cut) -> Promise<'a, Result<Restored, Refusal>> {
-        Box::pin(async { Ok(Restored::ByRoster) })
+    fn restore<'a>(&'a self, cut: &'a Cut) -> Promise<'a, Result<Restored, Refusal>> {
+        Box::pin(async move {
+            if cut.id().node_kind() == Some(NodeKind::File) {
+                let _one = self.one_write();
+                return entries::restore(self.root(), cut);
+            }
+            Ok(Restored::ByRoster)
+        })
     }
 
     fn remove<'a>(&'a self, removal: &'a Removal) -> Promise<'a, Result<(), Refusal>> {

@@ -5,6 +5,7 @@ mod archive;
 mod claims;
 mod copies;
 mod cutter;
+mod entries;
 mod file;
 mod issue;
 mod joined;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -129,7 +129,7 @@ impl Node {
     async fn pass(&self, step: &Step) -> Result<(), Refusal> {
         match (step.id.node_kind(), &self.home) {
             (Some(NodeKind::File), _) => {
-                let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+                let _one = self.one_write();
                 write::write(&self.root, self.vault(), step)
             }
             (Some(NodeKind::Kubeconfig), _) => {
@@ -167,6 +167,11 @@ impl Node {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// As long as this is held, nobody else of this run writes a file or the record.
+    pub(super) fn one_write(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn vault(&self) -> &Vault {

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use kwo_planner::observed::{MARK, TENANT_LABEL};
-use kwo_planner::tree::{SmolStr, Tree};
+use kwo_planner::tree::{SmolStr, Tree, tokens};
 use serde::{Deserialize, Serialize};
 
 use super::file::read;
@@ -148,6 +148,13 @@ impl Entry {
         [&self.written, &self.begun].into_iter().any(|own| own.as_deref() == Some(hash))
     }
 
+    /// Takes an entry of a set, or a key of a map, away from what kwo put there.
+    pub(super) fn forget(&mut self, pointer: &str, value: &Tree) {
+        let tokens: Vec<SmolStr> = tokens(pointer).map(SmolStr::from).collect();
+        let nothing = || Tree::map::<SmolStr>([]);
+        self.wrote = self.wrote.take().map(|wrote| less(&wrote, &tokens, value).unwrap_or_else(nothing));
+    }
+
     /// Adds what a step makes kwo's to what kwo put there before.
     pub(super) fn add(&mut self, wanted: &Tree) {
         let parts = ["content", "mode", "owner"];
@@ -157,6 +164,24 @@ impl Entry {
             None => wanted,
         });
     }
+}
+
+/// What was there, without these entries of sets and keys of maps; a set or map of which nothing is left is gone, too.
+fn less(wrote: &Tree, tokens: &[SmolStr], value: &Tree) -> Option<Tree> {
+    let (token, rest) = tokens.split_first()?;
+    let (kept, is_map) = match wrote {
+        Tree::Map(entries) => {
+            let below = |(key, below): &(SmolStr, Tree)| match key == token {
+                true => Some((key.clone(), less(below, rest, value)?)),
+                false => Some((key.clone(), below.clone())),
+            };
+            (Tree::map(entries.iter().filter_map(below)), true)
+        }
+        Tree::List(items) => (Tree::list(items.iter().filter(|item| *item != value).cloned()), false),
+        other => return Some(other.clone()),
+    };
+    let is_empty = if is_map { kept.entries().is_empty() } else { kept.items().is_empty() };
+    (!is_empty).then_some(kept)
 }
 
 /// Both together; of two single values the second.
@@ -184,6 +209,33 @@ mod tests {
         assert!(begun.covers("a") && !begun.covers("b"));
         let written = Entry { written: Some("a".into()), ..Entry::default() };
         assert!(written.covers("b") && !written.is_own("b"));
+    }
+
+    #[test]
+    fn what_is_forgotten_takes_nothing_else_along() {
+        let tree = |json: &str| serde_json::from_str::<Tree>(json).unwrap();
+        let left = |pointer: &str, value: &str| {
+            let wrote = tree(
+                r#"{"content":{"configs":{"a":{"x":"1"},"b":{"x":"2"}},"tls-san":["a","b"],"one":["a"]}}"#,
+            );
+            let mut entry = Entry { wrote: Some(wrote), ..Entry::default() };
+            entry.forget(pointer, &tree(value));
+            entry.wrote.unwrap().to_string()
+        };
+        let configs = r#""configs":{"a":{"x":"1"},"b":{"x":"2"}}"#;
+        assert_eq!(
+            left("/content/tls-san/7", r#""a""#),
+            format!(r#"{{"content":{{{configs},"one":["a"],"tls-san":["b"]}}}}"#)
+        );
+        assert_eq!(
+            left("/content/one/0", r#""a""#),
+            format!(r#"{{"content":{{{configs},"tls-san":["a","b"]}}}}"#)
+        );
+        let rest = r#""one":["a"],"tls-san":["a","b"]"#;
+        assert_eq!(
+            left("/content/configs/a", "null"),
+            format!(r#"{{"content":{{"configs":{{"b":{{"x":"2"}}}},{rest}}}}}"#)
+        );
     }
 
     #[test]
