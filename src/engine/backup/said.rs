@@ -109,7 +109,7 @@ impl Said {
         let of_document = |word: &Word| {
             let mut all = self.documents.iter().rev();
             let (file, value) = all.find(|(_, document)| !document[word.key].is_null())?;
-            (value[word.key].as_str() != Some("")).then(|| (word.key, file))
+            (value[word.key].as_str() != Some("")).then_some((word.key, file))
         };
         let of_unit =
             |word: &Word| self.words.iter().find_map(|(file, words)| Some((named(words, word)?.0, file)));
