@@ -19,6 +19,13 @@ impl Scene<'_> {
             Some(found) => (!found.cut.is_empty(), !found.foreign.is_empty()),
             None => (cut.is_none(), false),
         };
+        // What is left over also bounds and isolates, and that ends with it.
+        let ends = match self.leaving {
+            Leaving::Leftovers { access: false } => {
+                "takes out all that is listed, also what bounds or isolates"
+            }
+            _ => "ends the access",
+        };
         let cutting = |command: &str, does| NextStep {
             command: format!("{command} --stage cut"),
             does,
@@ -42,7 +49,7 @@ impl Scene<'_> {
                 ),
                 None => Next::default(),
             },
-            ((true, false), ..) => Next::one("", format!("{again} --stage cut"), "ends the access"),
+            ((true, false), ..) => Next::one("", format!("{again} --stage cut"), ends),
             ((true, true), ..) => Next {
                 lead: "",
                 steps: vec![

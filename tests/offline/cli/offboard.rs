@@ -182,6 +182,20 @@ fn that_nothing_is_left_over_is_no_mistake() {
     }
 }
 
+/// What is left over also bounds and isolates, and whoever pastes the command has to know.
+#[test]
+fn to_cut_what_is_left_over_is_more_than_access() {
+    let folder = applied(BOTH);
+    let path = folder.path();
+    std::fs::write(path.join("roster.yaml"), "apiVersion: kwo/v1\nkind: Roster\ntenants: {}\n").unwrap();
+    let look = |args: &[&str]| {
+        transcript(path, &[&["offboard", "--target", "dir:out", "--leftovers"], args].concat())
+    };
+    assert!(look(&[]).contains("--stage cut` takes out all that is listed, also what bounds or isolates"));
+    let access = look(&["--access"]);
+    assert!(access.contains("--stage cut` ends the access"), "{access}");
+}
+
 #[test]
 fn an_option_for_somebody_else_is_refused_and_not_passed_over() {
     let folder = applied(BOTH);
