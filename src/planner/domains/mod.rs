@@ -38,7 +38,7 @@ mod refused;
 pub mod registry;
 pub mod registry_collect;
 pub mod registry_objects;
-mod registry_readers;
+pub(crate) mod registry_readers;
 pub mod registry_users;
 pub mod reserved;
 pub(crate) mod roles;

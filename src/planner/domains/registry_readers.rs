@@ -49,6 +49,11 @@ pub(super) fn port(registry: &Registry) -> Option<Tree> {
     registry.has_pullers().then(|| registry_objects::port(name, port))
 }
 
+/// What leads those who read to the second instance at this host.
+pub(crate) fn route_of(host: &str) -> ResourceId {
+    ResourceId::kube(Kind::IngressRoute, NAMESPACE, smol_str::format_smolstr!("{NAME}-{host}"))
+}
+
 /// Whatever reads goes to the second instance, at the same host: an image has one name for everybody. What no rule here
 /// takes goes on to the first one by its Ingress, which also has the certificate.
 pub(super) fn route(
@@ -59,8 +64,7 @@ pub(super) fn route(
     if !registry.has_pullers() {
         return None;
     }
-    let id =
-        ResourceId::kube(Kind::IngressRoute, NAMESPACE, smol_str::format_smolstr!("{NAME}-{}", host.value));
+    let id = route_of(&host.value.to_string());
     let rule = |priority: i64, port: i64, of: &str| {
         let to = map([("name", Tree::from(&service.name)), ("port", number(port))]);
         map([

@@ -10,6 +10,7 @@ use crate::change::Leftover;
 use crate::domains::Roster;
 use crate::domains::cluster::{Acme, Issuer};
 use crate::domains::registry_objects::{certificate_of, ingress_of, is_ingress_of};
+use crate::domains::registry_readers::route_of;
 use crate::endings::{editing, ending, ending_of_field};
 use crate::kinds::Kind;
 use crate::node::{K3S_CONFIG, K3S_REGISTRIES, NodeKind};
@@ -53,6 +54,11 @@ pub(super) fn select(
         let id = certificate_of(host);
         let why = format_smolstr!("cert-manager keeps the certificate of {host} in this Secret");
         found.by_hand.push(Pick { command: ending(&id, &observed.reach), id, part: None, why });
+    }
+    let route = route_of(host);
+    for left in leftovers.iter().filter(|left| left.id == route && left.pointer.is_none()) {
+        let why = format_smolstr!("{host} is still where users of the registry pull");
+        found.by_hand.push(Pick { why, ..picked(left) });
     }
     let listed = |left: &&Leftover| {
         let is_host = |value: &Tree| value.as_text().is_some_and(|name| same_host(name, host));
@@ -181,9 +187,12 @@ pub(super) fn check(cut: &Cut, host: &SmolStr) -> Result<(), String> {
     if let Some((pointer, _)) = itself.iter().find(|(pointer, expected)| text(pointer) != *expected) {
         return Err(format!("what is to come back as {id} is another object: {pointer}"));
     }
-    match serves_alone(host, inverse) {
+    if !serves_alone(host, inverse) {
+        return Err("it also serves other hosts, so a person has to take this one out of it".to_owned());
+    }
+    match is_ingress_of(host, inverse) {
         true => Ok(()),
-        false => Err("it also serves other hosts, so a person has to take this one out of it".to_owned()),
+        false => Err("somebody added to it, so a person has to delete it".to_owned()),
     }
 }
 
@@ -245,9 +254,9 @@ mod tests {
     use crate::roster::{SourceFile, Sources};
 
     const BEFORE: &str = "{api: {hosts: [a.example.com, b.a.example.com, '2001:DB8::1']}}, registry: {hosts: [a.example.com, \
-        b.a.example.com], users: {docker: {password: {env: P}}}}";
+        b.a.example.com], users: {docker: {password: {env: P}}, node: {password: {env: P}, access: pull}}}";
     const AFTER: &str = "{api: {hosts: [b.a.example.com]}}, registry: {hosts: [b.a.example.com], users: {docker: {password: \
-        {env: P}}}}";
+        {env: P}}, node: {password: {env: P}, access: pull}}}";
 
     fn tree(json: &str) -> Tree {
         serde_json::from_str(json).unwrap()
@@ -316,7 +325,8 @@ mod tests {
         assert_eq!(ids(&found.cut), [INGRESS, CONFIG, LOGIN]);
         let listed: Vec<&str> = found.by_hand.iter().map(|pick| pick.why.as_str()).collect();
         let why = |key| format!("a.example.com is still in `{key}`, where programs look for the hosts");
-        assert_eq!(listed, [why("api-domains"), why("registry-domains")]);
+        let pulls = "a.example.com is still where users of the registry pull".to_owned();
+        assert_eq!(listed, [pulls, why("api-domains"), why("registry-domains")]);
         assert_eq!(found.unseen, [""; 0]);
         assert!(
             found.cut[0].command.starts_with("kubectl edit ingresses"),
@@ -402,6 +412,9 @@ mod tests {
             .replace(r#""rules":["#, r#""rules":[{"host":"b.a.example.com"},"#);
         let both = cut(INGRESS, &both, "");
         assert!(both.check(&host).unwrap_err().contains("also serves other hosts"));
+        let more = served("a.example.com").to_string().replace(r#""paths":["#, r#""paths":[{"path":"/ui"},"#);
+        let more = cut(INGRESS, &more, "").check(&host);
+        assert_eq!(more, Err("somebody added to it, so a person has to delete it".to_owned()));
         for forged in [
             name("b.a.example.com"),
             login(r#"{"auth":{"password":"x"}}"#),
