@@ -297,6 +297,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_no_number_or_address_is_refused_in_words_of_kwo() {
+        let number = whole::<u16>(1, 512);
+        assert_eq!((number("1"), number(" 512 ")), (Ok(1), Ok(512)));
+        for wrong in ["0", "513", "70000", "x", "", "-1", "1.5"] {
+            assert_eq!(number(wrong).unwrap_err(), "expected a whole number from 1 to 512", "{wrong}");
+        }
+        assert_eq!(whole::<u64>(0, u64::MAX)("x").unwrap_err(), "expected a whole number");
+        assert!(socket("[::1]:8443").is_ok());
+        for wrong in ["localhost:1", "1.2.3.4", ":80"] {
+            assert!(socket(wrong).unwrap_err().starts_with("expected an IP address and a port"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn spans_of_time_are_read_as_people_write_them() {
         for (text, seconds) in [
             ("90s", 90),

@@ -73,18 +73,21 @@ fn unseen(plan: &Plan) -> impl Iterator<Item = String> {
     // A right that is missing hides what is wanted, too, and its reason was given there.
     let (told, untold): (Vec<&SmolStr>, Vec<&SmolStr>) =
         plan.unseen_access.iter().partition(|why| hides_more(plan, why));
-    // Only what was refused has words for what was tried.
-    let (tried, others): (Vec<&SmolStr>, Vec<&SmolStr>) =
-        told.into_iter().partition(|why| parts(why).0.is_some());
-    let tried: Vec<&str> = tried.into_iter().filter_map(|why| parts(why).0).collect();
-    let tried = (!tried.is_empty()).then(|| format!("could not {}", tried.join(", ")));
-    let told = tried
-        .into_iter()
-        .chain(others.into_iter().map(ToString::to_string))
-        .map(|why| format!("! kwo does not know what others gave: {}, as said above", OneLine(why)));
+    let told = above(&told).into_iter();
     let untold =
         untold.into_iter().map(|why| format!("! kwo does not know what others gave: {}", OneLine(why)));
-    told.into_iter().chain(untold)
+    told.chain(untold)
+}
+
+/// The lines for reasons that were told in full above.
+fn above(reasons: &[&SmolStr]) -> Vec<String> {
+    // Only what was refused has words for what was tried.
+    let (tried, others): (Vec<&SmolStr>, Vec<&SmolStr>) =
+        reasons.iter().copied().partition(|why| parts(why).0.is_some());
+    let tried: Vec<&str> = tried.into_iter().filter_map(|why| parts(why).0).collect();
+    let tried = (!tried.is_empty()).then(|| format!("could not {}", tried.join(", ")));
+    let all = tried.into_iter().chain(others.into_iter().map(ToString::to_string));
+    all.map(|why| format!("! kwo does not know what others gave: {}, as said above", OneLine(why))).collect()
 }
 
 /// Is this why something that is wanted could not be looked at?
@@ -97,4 +100,28 @@ fn hides_more(plan: &Plan, reason: &SmolStr) -> bool {
 pub(super) fn end(plan: &Plan) -> String {
     let Some(others) = plan.others() else { return String::new() };
     format!("{LEFT}*{LEFT:#} {}; `kwo plan` shows how to look at it\n", OneLine(others))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_was_told_is_a_sentence_whoever_gave_it() {
+        let reasons: [SmolStr; 3] = [
+            "list rolebindings was refused: forbidden".into(),
+            "/d cannot be searched: Permission denied".into(),
+            "list roles was refused: forbidden".into(),
+        ];
+        let lines = above(&reasons.iter().collect::<Vec<_>>());
+        let start = "! kwo does not know what others gave: ";
+        assert_eq!(
+            lines,
+            [
+                format!("{start}could not list rolebindings, list roles, as said above"),
+                format!("{start}/d cannot be searched: Permission denied, as said above"),
+            ]
+        );
+        assert!(above(&[]).is_empty());
+    }
 }

@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn no_word_of_a_roster_is_said_of_settings() {
+        for text in ["", "- a\n", "a: 1\n---\nb: 1\n", "repository: &a !b *a\n"] {
+            let file = SourceFile { name: "kwo.yaml".into(), text: text.into() };
+            let said = format!("{:?}", parse(file).unwrap_err().findings);
+            for word in ["tenants:", "kwo init", "include:"] {
+                assert!(!said.contains(word), "{text}: {said}");
+            }
+        }
+    }
+
+    #[test]
     fn what_contradicts_itself_is_refused() {
         let with = |more: &str| refused(&format!("{HEAD}repository: {{url: 'https://a.b/c.git'}}\n{more}"));
         assert!(with("trust: {signers: {ssh: /etc/kwo/allowed_signers}}\n").is_empty());

@@ -51,3 +51,22 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Says(&'static str, #[source] Option<Box<Says>>);
+
+    #[test]
+    fn the_words_of_a_library_for_no_answer_are_left_out() {
+        let refused = Says("tcp connect error: Connection refused", None);
+        let client = Says("client error (Connect)", Some(Box::new(refused)));
+        let service = Says("ServiceError: client error (Connect)", Some(Box::new(client)));
+        assert_eq!(chain(&service), "tcp connect error: Connection refused");
+        // Better than nothing where there is no other word.
+        assert_eq!(chain(&Says("client error (Connect)", None)), "client error (Connect)");
+    }
+}
