@@ -48,7 +48,7 @@ fn a_sealed_server_and_a_token_with_too_few_rights_are_told() {
     assert!(plan.out.contains(&format!("{} is sealed; unseal it first", world.bao.url())), "{}", plan.out);
     std::fs::remove_file(world.bench.path("token")).unwrap();
     let plan = world.kwo(&["plan", "--full"]);
-    assert!(plan.out.contains("is missing"), "{}", plan.out);
+    assert!(plan.out.contains("cannot be used: there is no file"), "{}", plan.out);
 }
 
 #[test]
