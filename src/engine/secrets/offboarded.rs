@@ -94,7 +94,8 @@ pub(crate) fn given(data: &SecretData, logins: &Logins) -> Result<Back, String> 
         // Whoever may push is in both, also if there was only one at the time of the cut.
         let fits = |of: &str| of == list || of == PUSHERS && data.contains_key(list);
         for (name, _, line) in own.iter().filter(|(_, of, _)| fits(of)) {
-            if there.contains(name) {
+            // The roster may have let it in anew, and only to pull.
+            if there.contains(name) || here.contains(name) {
                 continue;
             }
             if !file.is_empty() && !file.ends_with('\n') {
@@ -259,6 +260,12 @@ mod tests {
         let again = lists(["", "ci:n\n", "tenant:alice ci:c\ntenant:alice/pull ci:c\n"]);
         let cut = after(again.clone(), taken(&again, &logins("tenant:alice", &["ci"])).unwrap().unwrap());
         assert_eq!(three(&cut), ["", "", "tenant:alice/pull ci:n\n"]);
+        // The roster lets it in anew, and only to pull: what it had before the cut stays away.
+        let anew = lists(["docker:d\n", "docker:d\nci:n\n", "tenant:alice ci:c\ntenant:alice/pull ci:c\n"]);
+        let Back::Here(Some(keys)) = given(&anew, &logins("tenant:alice", &["ci"])).unwrap() else {
+            panic!("it is there")
+        };
+        assert_eq!(three(&after(anew, keys)), ["docker:d\n", "docker:d\nci:n\n", ""]);
         // One list alone is enough to be let in, and to be cut.
         let stray = lists(["docker:d\n", "docker:d\nx:y\n", ""]);
         let cut = taken(&stray, &logins("leftovers", &["x"])).unwrap().unwrap();
