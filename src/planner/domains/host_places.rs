@@ -21,6 +21,11 @@ pub fn named_at(roster: &Roster, host: &str) -> Vec<Span> {
         }
         all.extend(registry.logins.iter().map(|(login, entry)| (of_address(login.as_str()), entry.key)));
     }
+    // Where images have to come from, tenants pull from.
+    for entry in roster.tiers().values() {
+        let sources = entry.value.images.registries.iter().flatten();
+        all.extend(sources.map(|At { value, at }| (of_address(value.as_str()), *at)));
+    }
     for entry in roster.tenants().values() {
         let domains = entry.value.domains.iter();
         all.extend(domains.map(|domain| (domain.host.value.as_str(), domain.host.at)));
@@ -67,6 +72,8 @@ dns:
     example.net: {provider: powerdns, url: 'https://dns.example.net', key: {env: K}, target: {cname: lb.example.org}}
 tenants:
   alice: {domains: ['*.alice.example.com', www.example.com]}
+tiers:
+  own: {images: {registries: [images.example.com/team, 'images.example.org:5000/team']}}
 ";
 
     /// The lines that name this host.
@@ -89,6 +96,8 @@ tenants:
             ("mirror.example.com", &[11, 13]),
             ("lb.example.org", &[16]),
             ("www.example.com", &[18]),
+            ("images.example.com", &[20]),
+            ("images.example.org", &[20]),
         ] {
             assert_eq!(lines(host), expected, "{host}");
         }
