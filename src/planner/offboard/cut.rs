@@ -67,7 +67,7 @@ pub enum Uncut {
     #[error("{0} holds a secret that kwo keeps no copy of, so it could not be brought back")]
     Secret(ResourceId),
     /// Somebody else has something in it, by these names.
-    #[error("somebody else added {0} to it, so a person has to edit it")]
+    #[error("somebody else added or changed {0} in it, so a person has to edit it")]
     Shared(String),
 }
 

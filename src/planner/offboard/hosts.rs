@@ -451,7 +451,7 @@ mod tests {
         };
         assert_eq!(of("null").unwrap().parts().len(), 1);
         let why = of(r#"{"tls":{"ca_file":null}}"#).unwrap_err().to_string();
-        assert_eq!(why, "somebody else added `tls.ca_file` to it, so a person has to edit it");
+        assert_eq!(why, "somebody else added or changed `tls.ca_file` in it, so a person has to edit it");
     }
 
     #[test]

@@ -227,7 +227,7 @@ fn what_others_added_is_told_and_stays() {
     assert!(said.contains("theirs.example.com is in `tls-san`, and kwo did not write it"), "{said}");
     let registries = world.text(REGISTRIES);
     let said = world.cut(OLD, "3 cuts", 5);
-    assert!(said.contains("somebody else added `tls2.ca_file` to it"), "{said}");
+    assert!(said.contains("somebody else added or changed `tls2.ca_file` in it"), "{said}");
     assert!(said.contains("it also serves other hosts") && !said.contains("rm -f out"), "{said}");
     assert!(!said.contains(&format!("rm -f FOLDER/{ingress}")), "no command ends what is of others: {said}");
     assert_eq!((world.text(REGISTRIES), world.text(ingress)), (registries, more));

@@ -4,7 +4,7 @@
 use kwo_engine::providers::{Cutter as _, Provider as _, Refusal, Restored};
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::observed::Sighting;
-use kwo_planner::offboard::{Cut, Part, Pick};
+use kwo_planner::offboard::{Cut, Part, Pick, Uncut};
 use kwo_planner::plan::Adopt;
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::Tree;
@@ -144,6 +144,27 @@ async fn no_value_of_a_login_leaves_the_file() {
     assert!(!world.text(REGISTRIES).contains("old.example.com"), "{}", world.text(REGISTRIES));
     assert!(world.archived().iter().any(|copy| copy.contains("hunter2")), "root has the file as it was");
     assert_eq!(world.node.restore(&cut).await, Ok(Restored::ByRoster));
+}
+
+#[tokio::test]
+async fn a_login_that_somebody_changed_is_theirs() {
+    let own = "{configs: {old.example.com: {auth: {username: docker, password: hunter2}, tls: {insecure_skip_verify: true}}}}";
+    for (from, to, key) in [
+        ("username: docker", "username: theirs", "auth.username"),
+        ("insecure_skip_verify: true", "insecure_skip_verify: false", "tls.insecure_skip_verify"),
+    ] {
+        let world = World::new();
+        world.apply(&desired([registries(own)]), &Adopt::Nothing).await;
+        let text = world.text(REGISTRIES);
+        assert!(text.contains(from), "{text}");
+        world.put(REGISTRIES, &text.replace(from, to), 0o600);
+        let pointer = "/content/configs/old.example.com".into();
+        let part = Some(Part::Field { pointer, value: Tree::Null });
+        let pick = Pick { id: id(REGISTRIES), part, why: "w".into(), command: "".into() };
+        let whole = world.node.whole(&pick.id).await.unwrap().unwrap();
+        let cut = Cut::of(&pick, &whole.object, whole.version);
+        assert_eq!(cut, Err(Uncut::Shared(format!("`{key}`"))));
+    }
 }
 
 #[tokio::test]

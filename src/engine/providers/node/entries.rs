@@ -40,7 +40,11 @@ pub(super) fn whole(root: &Path, id: &ResourceId) -> Result<Option<Whole>, Refus
             let (_, document) = seen.file.document().map_err(|why| said(id, &why))?;
             let there = |(key, own): &(SmolStr, Tree)| {
                 let entry = document.at(&join("/configs", key))?;
-                Some((key.clone(), beyond(entry, own).unwrap_or(Tree::Null)))
+                let strange = match (entry, own) {
+                    (Tree::Map(_), Tree::Map(_)) => beyond(entry, own),
+                    _ => Some(Tree::map([(key.clone(), Tree::Null)])),
+                };
+                Some((key.clone(), strange.unwrap_or(Tree::Null)))
             };
             Tree::map([("configs", Tree::map(wrote.entries().iter().filter_map(there)))])
         }
@@ -183,12 +187,16 @@ fn differs_there_alone(before: &str, after: &str, pointer: &str) -> bool {
     rest(tree(before)) == rest(tree(after))
 }
 
-/// The keys of an entry that kwo did not write; nothing where there are none.
+/// Where a password stands. The record has none, so whose it is the name beside it says.
+const PASSWORD: &str = "password";
+
+/// The keys of an entry that kwo did not write, or not with this value; nothing where there are none.
 fn beyond(entry: &Tree, own: &Tree) -> Option<Tree> {
     match (entry, own) {
         (Tree::Map(entries), Tree::Map(_)) => {
             let strange = entries.iter().filter_map(|(key, below)| {
                 let keys = match own.get(key) {
+                    Some(_) if key == PASSWORD => return None,
                     Some(own) => beyond(below, own)?,
                     None => keys(below),
                 };
@@ -197,7 +205,7 @@ fn beyond(entry: &Tree, own: &Tree) -> Option<Tree> {
             let strange = Tree::map(strange);
             (!strange.entries().is_empty()).then_some(strange)
         }
-        _ => None,
+        _ => (entry != own).then(|| keys(entry)),
     }
 }
 
