@@ -1,6 +1,7 @@
 //! The part of `kwo offboard --host` that is of hosts alone: who still names the host, what has to be in place first, and what
 //! k3s has to do so that it is gone.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use kwo_engine::doctor::served_names;
@@ -136,17 +137,19 @@ impl Scene<'_> {
         }
         let (mut plan, _, wanted) = self.seen(self.loaded.desired.clone()).await?;
         let is_it = |id: &ResourceId| id.node_kind() == Some(NodeKind::Restart);
+        // In an image no k3s runs that would have to read them.
+        let is_image = self.args.node && self.args.root != Path::new("/");
         if !wanted.resources().iter().any(|resource| is_it(&resource.id)) {
             talk(
                 "The roster has nothing for k3s to read any more. `sudo systemctl restart k3s` has it read its files again.\n",
             );
-            return Ok(true);
+            return Ok(is_image);
         }
         if let Some(held) = plan.held.iter().find(|held| is_it(&held.id)) {
             return Ok(match &held.hold {
                 Hold::LeftOut { why } => {
                     talk(&format!("{why}, so k3s reads the files when somebody restarts it there.\n"));
-                    true
+                    is_image
                 }
                 Hold::NeedsLeave { .. } => {
                     talk(&format!(

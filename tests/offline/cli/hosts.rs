@@ -128,6 +128,10 @@ fn the_old_name_works_beside_the_new_one_until_it_is_taken_out_and_nothing_else_
     world.is_without(OLD);
     let again = world.offboard(OLD, &["--stage", "cut"], 0);
     assert!(again.contains("There is nothing to cut"), "{again}");
+    // Whoever does not look at the node does not know whether k3s has read its files.
+    let elsewhere = ["offboard", "--host", OLD, "--stage", "cut", "--target", "dir:out"];
+    let said = transcript_with(world.path(), &elsewhere, &[]);
+    assert!(said.contains("so k3s reads the files when") && said.contains("---- exit 5 ----"), "{said}");
     let proof = world.offboard(OLD, &["--certificate"], 0);
     assert!(proof.contains("# Offboarding: --host old.example.com"), "{proof}");
     assert!(!proof.contains("hunter2"));
