@@ -147,12 +147,10 @@ async fn no_value_of_a_login_leaves_the_file() {
 }
 
 #[tokio::test]
-async fn a_login_that_somebody_changed_is_theirs() {
+async fn a_login_whose_server_somebody_trusts_in_another_way_is_theirs() {
     let own = "{configs: {old.example.com: {auth: {username: docker, password: hunter2}, tls: {insecure_skip_verify: true}}}}";
-    for (from, to, key) in [
-        ("username: docker", "username: theirs", "auth.username"),
-        ("insecure_skip_verify: true", "insecure_skip_verify: false", "tls.insecure_skip_verify"),
-    ] {
+    let (from, key) = ("insecure_skip_verify: true", "tls.insecure_skip_verify");
+    for to in ["insecure_skip_verify: false", "insecure_skip_verify: {}"] {
         let world = World::new();
         world.apply(&desired([registries(own)]), &Adopt::Nothing).await;
         let text = world.text(REGISTRIES);

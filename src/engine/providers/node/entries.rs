@@ -187,8 +187,8 @@ fn differs_there_alone(before: &str, after: &str, pointer: &str) -> bool {
     rest(tree(before)) == rest(tree(after))
 }
 
-/// Where a password stands. The record has none, so whose it is the name beside it says.
-const PASSWORD: &str = "password";
+/// What comes from a Secret. The record has no value of these, so nobody can tell whether somebody changed one.
+const SECRET: [&str; 2] = ["password", "username"];
 
 /// The keys of an entry that kwo did not write, or not with this value; nothing where there are none.
 fn beyond(entry: &Tree, own: &Tree) -> Option<Tree> {
@@ -196,7 +196,7 @@ fn beyond(entry: &Tree, own: &Tree) -> Option<Tree> {
         (Tree::Map(entries), Tree::Map(_)) => {
             let strange = entries.iter().filter_map(|(key, below)| {
                 let keys = match own.get(key) {
-                    Some(_) if key == PASSWORD => return None,
+                    Some(_) if SECRET.contains(&key.as_str()) => return None,
                     Some(own) => beyond(below, own)?,
                     None => keys(below),
                 };
