@@ -10,7 +10,7 @@ use crate::report::history::Entries;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::history::{self, HistoryError};
 use kwo_engine::providers::hostname;
-use kwo_engine::sync::{Memory, target_options};
+use kwo_engine::sync::{Checkpoint, target_options};
 use kwo_engine::target;
 
 pub(crate) async fn history(args: &History) -> Result<Exit, Failure> {
@@ -68,7 +68,7 @@ async fn verify(args: &HistoryVerify) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let provider = target::open(&target_options(&settings, say), std::time::Duration::ZERO).await?;
-    let recalled = Memory::recall(&*provider).await;
+    let recalled = Checkpoint::load(&*provider).await;
     let (memory, _) = recalled.map_err(|refusal| {
         Failure::new(format!("what the cluster remembers cannot be read: {refusal}"))
             .hint("`--offline` checks only the files, and cannot see whether the newest entries are missing")

@@ -18,7 +18,7 @@ use crate::report::{diagnostic, import};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::out::{self, Went};
 use kwo_engine::references::Places;
-use kwo_engine::run::{entrust, look};
+use kwo_engine::run::{look, set_secrets};
 use kwo_engine::target;
 
 /// What a roster is called that has not been saved yet.
@@ -49,7 +49,7 @@ pub(crate) async fn import(args: &Import) -> Result<Exit, Failure> {
     give(args.out.as_deref(), &text)?;
     let provider = target::composite(Arc::new(kube), node);
     let places = Places::default();
-    let desired = entrust(desired, &places, &provider).await;
+    let desired = set_secrets(desired, &places, &provider).await;
     let provenance = Provenance::default();
     let looked = look(&provider, &desired, &Adopt::Everything, &provenance, None).await;
     talk(&import::text(&looked.map_err(|none| no_plan(&none, &provenance))?.plan));

@@ -47,7 +47,7 @@ pub(super) async fn import(args: &ArchiveImport) -> Result<Exit, Failure> {
     let Import { desired, vault, not_made } = import;
     let rules = rules(args)?;
     let provider = target::open(&args.options()?, args.lock_duration).await?;
-    provider.entrust(Arc::new(vault));
+    provider.set_secrets(Arc::new(vault));
     let identity = identity(&*provider).await?;
     let provenance = Provenance {
         roster: args.archive.file.display().to_string().into(),

@@ -1,7 +1,7 @@
 //! `kwo rbac`
 
 use kwo_planner::kinds::Kind;
-use kwo_planner::rights::{More, Purpose, Rule, SYSTEM, rights};
+use kwo_planner::rbac::{More, Purpose, Rule, SYSTEM, rights};
 use kwo_planner::tree::{SmolStr, Tree};
 
 use super::load::load;

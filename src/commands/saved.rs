@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use kwo_planner::domains::parse;
 use kwo_planner::endings::word;
 use kwo_planner::plan::{Plan, roster_digest};
-use kwo_planner::refresh::{Demand, Refreshed, refresh};
 use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::revalidate::{Demand, Revalidated, revalidate};
 use kwo_planner::saved::SavedPlan;
 
 use super::load::{Loaded, compiled};
@@ -126,8 +126,8 @@ pub(super) fn held_against(
     options: &ApplyOptions,
 ) -> Result<Compared, Failure> {
     let demand = if options.roster.is_some() { Demand::Whole } else { Demand::Steps };
-    let Refreshed { plan, stale, settled, beyond, strangers } =
-        refresh(&file.plan.plan, now, desired, demand);
+    let Revalidated { plan, stale, settled, beyond, strangers } =
+        revalidate(&file.plan.plan, now, desired, demand);
     if let Some(first) = strangers.first() {
         return Err(Failure::new(format!(
             "the plan {} asks for {}, but the roster does not, or asks for it differently; nothing was changed",

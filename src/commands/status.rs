@@ -18,7 +18,7 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::identity::of_file;
 use kwo_engine::providers::{Home, Kube};
 use kwo_engine::references::Places;
-use kwo_engine::run::{Guard, entrust, look};
+use kwo_engine::run::{Guard, look, set_secrets};
 use kwo_engine::status::{Agreement, Answer, Here, backup, look as ask};
 use kwo_engine::strict::fails;
 use kwo_engine::target;
@@ -103,7 +103,7 @@ pub(super) async fn compared(
     let node = node.map(target::node).transpose().map_err(|failure| failure.message)?;
     let main: Arc<dyn Home> = kube.clone();
     let provider = target::composite(main, node);
-    let desired = entrust(desired, places, &provider).await;
+    let desired = set_secrets(desired, places, &provider).await;
     let provenance = Provenance { address: kube.address().into(), ..Provenance::default() };
     let guard = Guard { this: &keeper, takes_over: false, writes: false, names: false };
     let looked = look(&provider, &desired, &Adopt::Nothing, &provenance, Some(guard)).await;

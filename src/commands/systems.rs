@@ -8,7 +8,7 @@ use crate::cli::{Systems, SystemsCheck};
 use crate::report::systems::CheckedUp;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::Provider as _;
-use kwo_engine::run::entrust;
+use kwo_engine::run::set_secrets;
 use kwo_engine::target::{composite, connect};
 
 pub(crate) async fn systems(args: &Systems) -> Result<Exit, Failure> {
@@ -27,7 +27,7 @@ async fn check(args: &SystemsCheck) -> Result<Exit, Failure> {
     let options = args.kube.options()?;
     let timeout = options.timeout;
     let home = composite(Arc::new(connect(options).await?), None).patient(timeout);
-    entrust(desired, &args.age.places(&args.roster.roster), &home).await;
+    set_secrets(desired, &args.age.places(&args.roster.roster), &home).await;
     let found = CheckedUp::new(home.check_up().await);
     report(&found, args.output)?;
     if found.is_well() { Ok(Exit::Done) } else { Err(Failure::silent(Exit::Failed)) }

@@ -80,7 +80,8 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Home) -> 
     }
     let (namespace, name, key) = FINGERPRINT_KEY;
     // What only opens a system is never compared, and needs no fingerprint.
-    let fingerprint = if has_places { provider.reveal(namespace, name).await.ok().flatten() } else { None };
+    let fingerprint =
+        if has_places { provider.read_secret(namespace, name).await.ok().flatten() } else { None };
     let fingerprint = fingerprint.and_then(|data| Some(data.get(key)?.expose_secret().to_vec()));
     let mut vault = Vault::new(fingerprint.unwrap_or_default());
     // What is made comes first: an htpasswd file may be made of it.
@@ -88,7 +89,7 @@ pub async fn resolve(desired: Desired, places: &Places, provider: &dyn Home) -> 
     for (id, secret) in all(&desired) {
         let keeps = matches!(secret.content, Content::Plain(SecretRef::Generate(_)) | Content::Login(_));
         if keeps && !found.stored.contains_key(id) {
-            let stored = provider.reveal(&id.scope, &id.name).await;
+            let stored = provider.read_secret(&id.scope, &id.name).await;
             found.stored.insert(id.clone(), stored.map(Option::unwrap_or_default).map_err(said));
         }
         if let Content::Htpasswd(users) = &secret.content {
@@ -311,7 +312,7 @@ pub async fn follow(reference: &SecretRef, places: &Places, provider: Option<&dy
         SecretRef::Age(path) => return opened(&places.folder.join(path.as_str()), places),
         SecretRef::Kube { namespace, name, key } => {
             let provider = provider.ok_or("there is no cluster to ask for it")?;
-            let found = provider.reveal(namespace, name).await;
+            let found = provider.read_secret(namespace, name).await;
             return match found.map(|data| data.and_then(|mut data| data.remove(key))) {
                 Ok(Some(bytes)) => not_empty(bytes),
                 Ok(None) => Err(format!("there is no key {key} in a Secret {name} of {namespace}")),

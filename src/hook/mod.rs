@@ -1,12 +1,12 @@
 //! What listens for pushes: who sent one, whether it is new, and the run that follows it.
 
-mod answer;
 mod awaiting;
 mod deliveries;
 mod figures;
 mod forge;
 mod listener;
 mod places;
+mod respond;
 mod runner;
 mod server;
 mod signature;

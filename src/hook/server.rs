@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::answer::answer;
 use super::listener::Hook;
 use super::places::{Phase, Place};
+use super::respond::answer;
 use kwo_engine::run::told;
 
 /// How much of a request may be in the head.

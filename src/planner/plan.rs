@@ -7,7 +7,6 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::arrange::{Verdict, arrange};
 use crate::change::{Cause, Change, Held, Hold, Leftover, Step, create};
 use crate::compare::{Difference, compare};
 use crate::digest::Sum;
@@ -20,6 +19,7 @@ use crate::origin::{Origin, Origins};
 use crate::overlay;
 use crate::pairs::{Known, Pair, pairs};
 use crate::resource::{Desired, Resource, ResourceId};
+use crate::schedule::{Verdict, schedule};
 use crate::secrets::Missing;
 use crate::shared;
 use crate::systems::System;
@@ -146,7 +146,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     leftovers.sort_by(|a, b| {
         (a.grants.is_none(), &a.id, &a.pointer).cmp(&(b.grants.is_none(), &b.id, &b.pointer))
     });
-    let (steps, mut held, idle) = arrange(desired, verdicts);
+    let (steps, mut held, idle) = schedule(desired, verdicts);
     held.extend(unseen);
     let (foreign_access, own_policies) = foreign_access(strangers, desired, observed);
     Plan {

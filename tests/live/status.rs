@@ -1,6 +1,6 @@
 //! `kwo status` of a real cluster: quotas as its own controllers count them, and what an account may not see.
 
-use kwo_engine::sync::{Memory, Short};
+use kwo_engine::sync::{Checkpoint, Short};
 use serde_json::{Value, json};
 use testkit::apiserver::{kubectl, kubectl_ok, unique};
 use testkit::run::{Bench, narrow};
@@ -172,11 +172,11 @@ fn the_last_run_of_sync_is_told_from_what_it_left_in_the_cluster() {
         commit: "5c1de0a7f2b4".to_owned(),
         told: told.to_owned(),
     };
-    let memory = Memory {
+    let checkpoint = Checkpoint {
         history: vec![run(11, "converged; 3 done"), run(12, "1 held; one line\nand\u{1b}[2Janother")],
-        ..Memory::default()
+        ..Checkpoint::default()
     };
-    let text = format!("--from-literal=sync.json={}", serde_json::to_string(&memory).unwrap());
+    let text = format!("--from-literal=sync.json={}", serde_json::to_string(&checkpoint).unwrap());
     kubectl_ok(&[&["create"][..], &note, &[&text]].concat());
     let (seen, shown) = (status(&bench), bench.kwo(&["status"]).expect(0).out);
     let broken = ["--type=merge", "-p", r#"{"data":{"sync.json":"{"}}"#];

@@ -14,7 +14,7 @@ use kwo_engine::offboard::{
     Gone, Kept, Leave, Record, Stage, archived, claims, destroy, everything, facts, removals, stamped,
     storage, used, volumes, waited,
 };
-use kwo_engine::providers::{Held, Kube, Note, Remain};
+use kwo_engine::providers::{Held, Kube, Remain, VersionedText};
 use kwo_engine::run::Locked;
 use kwo_planner::offboard::{Barrier, Facts, Found, Gate, Leaving, Offboarding, gibibytes};
 use kwo_planner::tree::SmolStr;
@@ -30,7 +30,7 @@ impl Scene<'_> {
     pub(super) async fn archive(&self) -> Result<Exit, Failure> {
         let (tenant, kube) = self.whole()?;
         let offboarding = self.look().await?;
-        let (record, note) = self.record().await?;
+        let (record, stored) = self.record().await?;
         let mut record = record.unwrap_or_else(|| self.fresh());
         let objects = self.objects(kube, &offboarding).await?;
         let lines = self.roster_lines(tenant);
@@ -56,7 +56,7 @@ impl Scene<'_> {
         let file = std::path::absolute(verified.file()).unwrap_or_else(|_| verified.file().to_owned());
         record.archive = Some(Kept { file: file.clone(), receipt: verified.receipt() });
         let actor = self.actor().await;
-        let kept = stamped(&self.open.cutters, (&mut record, note), (Stage::Archive, true), &actor).await;
+        let kept = stamped(&self.open.cutters, (&mut record, stored), (Stage::Archive, true), &actor).await;
         kept.map_err(|error| unrecorded(&error))?;
         let marked = record.mark(&*self.open.cutters.records, Milestone::Archive).await;
         marked.map_err(|error| unrecorded(&error))?;
@@ -88,20 +88,20 @@ impl Scene<'_> {
     /// Deletes the namespaces of the tenant, if nothing stands in the way.
     pub(super) async fn destroy(&self, lock: &Locked) -> Result<Exit, Failure> {
         let (tenant, kube) = self.whole()?;
-        let (record, mut note) = self.record().await?;
+        let (record, mut stored) = self.record().await?;
         let mut record = record.unwrap_or_else(|| self.fresh());
         if record.is_destroyed() && record.is_half() {
             // An earlier run has begun. What it deleted may still be on its way, or another one may be left.
-            if let Some(exit) = self.rest(kube, &mut record, note.clone()).await? {
+            if let Some(exit) = self.rest(kube, &mut record, stored.clone()).await? {
                 return Ok(exit);
             }
         }
         let offboarding = self.look().await?;
         let objects = self.objects(kube, &offboarding).await?;
         let archive = self.opened(&record)?;
-        if let Some(seen) = note.take_if(|_| record.is_cut()) {
+        if let Some(seen) = stored.take_if(|_| record.is_cut()) {
             // Somebody may have got access since.
-            note = Some(self.proved(kube, (&mut record, seen), &offboarding).await?.1);
+            stored = Some(self.proved(kube, (&mut record, seen), &offboarding).await?.1);
         }
         let marks = record.marks(&*self.open.cutters.records).await.map_err(|error| unrecorded(&error))?;
         let least = self.fresh().retain_seconds;
@@ -147,8 +147,8 @@ impl Scene<'_> {
             kept.file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
         }
         let stamp = (Stage::Destroy, false);
-        let note = stamped(&self.open.cutters, (&mut record, note), stamp, &actor).await;
-        let note = note.map_err(|error| unrecorded(&error))?;
+        let stored = stamped(&self.open.cutters, (&mut record, stored), stamp, &actor).await;
+        let stored = stored.map_err(|error| unrecorded(&error))?;
         let marked = record.mark(&*self.open.cutters.records, Milestone::Destroy).await;
         marked.map_err(|error| unrecorded(&error))?;
         // They end with the namespaces, for whoever watches.
@@ -157,7 +157,7 @@ impl Scene<'_> {
         self.announce_in(spaces, &record, "NamespaceDestroyed", &message).await;
         let ended = self.removed(kube, removals, lock.brakes()).await;
         let whole = ended.iter().all(|(_, gone)| *gone == Gone::Whole);
-        self.ended(&mut record, note, whole).await?;
+        self.ended(&mut record, stored, whole).await?;
         report(&self.shown(&record).await, self.args.output)?;
         Ok(if whole { Exit::Done } else { Exit::Failed })
     }
@@ -167,7 +167,7 @@ impl Scene<'_> {
         &self,
         kube: &Arc<Kube>,
         record: &mut Record,
-        note: Option<Note>,
+        stored: Option<VersionedText>,
     ) -> Result<Option<Exit>, Failure> {
         let Some(kept) = &record.archive else { return Ok(None) };
         let parts = kept.receipt.index().parts.iter().filter_map(|part| part.entry.as_ref());
@@ -187,8 +187,8 @@ impl Scene<'_> {
             told(name, &gone);
             whole &= gone == Gone::Whole;
         }
-        if let Some(note) = note {
-            self.ended(record, note, whole).await?;
+        if let Some(stored) = stored {
+            self.ended(record, stored, whole).await?;
         }
         report(&self.shown(record).await, self.args.output)?;
         Ok(Some(if whole { Exit::Done } else { Exit::Failed }))
@@ -204,10 +204,10 @@ impl Scene<'_> {
         destroy((&self.open.cutters, kube), removals, brakes, told).await
     }
 
-    async fn ended(&self, record: &mut Record, note: Note, whole: bool) -> Result<(), Failure> {
+    async fn ended(&self, record: &mut Record, stored: VersionedText, whole: bool) -> Result<(), Failure> {
         let actor = self.actor().await;
         let stamp = (Stage::Destroy, whole);
-        let kept = stamped(&self.open.cutters, (record, Some(note)), stamp, &actor).await;
+        let kept = stamped(&self.open.cutters, (record, Some(stored)), stamp, &actor).await;
         kept.map(drop).map_err(|error| unrecorded(&error))
     }
 

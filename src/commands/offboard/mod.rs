@@ -1,11 +1,11 @@
 //! `kwo offboard`: look, show, ask for a sentence, cut, and prove it; or take it back.
 
-mod back;
 mod host;
 mod last;
 mod next;
 mod registry;
 mod typed;
+mod undo;
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use kwo_engine::offboard::{
     Actor, Answer, Carried, Door, Prepared, Record, RecordError, Stage, carry_out, everything_of, prepare,
     prove,
 };
-use kwo_engine::providers::{Event, Identity, Kube, Note, hostname};
+use kwo_engine::providers::{Event, Identity, Kube, VersionedText, hostname};
 use kwo_engine::run::{Guard, Locked, Looked, NoPlan, given, look};
 use kwo_engine::target::{self, Leavable, TargetOptions};
 use kwo_planner::domains::compile;
@@ -248,20 +248,20 @@ impl Scene<'_> {
         offboarding: &Offboarding,
         brakes: &Brakes,
     ) -> Result<Exit, Failure> {
-        let Prepared { mut record, note, cuts: _, uncut } = prepared;
+        let Prepared { mut record, stored, cuts: _, uncut } = prepared;
         let mut carried = Carried::default();
         if self.is_host() {
             let rest = self.rest_of_host(&record.files(), offboarding, brakes).await?;
             return Ok(ended(&carried, offboarding, rest || !uncut.is_empty()));
         }
-        if let (Some(kube), Some(note), true) = (&self.open.kube, note, record.is_cut()) {
+        if let (Some(kube), Some(stored), true) = (&self.open.kube, stored, record.is_cut()) {
             let records = &*self.open.cutters.records;
             // A cut of an earlier kwo has no mark, or one without the time to keep everything.
             let marks = record.marks(records).await.map_err(|error| unrecorded(&error))?;
             if marks.cut().is_none_or(|cut| cut.retain.is_none()) {
                 record.mark(records, Milestone::Cut).await.map_err(|error| unrecorded(&error))?;
             }
-            carried.answers = self.proved(kube, (&mut record, note), offboarding).await?.0;
+            carried.answers = self.proved(kube, (&mut record, stored), offboarding).await?.0;
             carried.doors.clone_from(&record.doors);
         }
         Ok(ended(&carried, offboarding, !uncut.is_empty()))
@@ -270,21 +270,21 @@ impl Scene<'_> {
     async fn proved(
         &self,
         kube: &Arc<Kube>,
-        (record, note): (&mut Record, Note),
+        (record, stored): (&mut Record, VersionedText),
         offboarding: &Offboarding,
-    ) -> Result<(Vec<Answer>, Note), Failure> {
-        let proved = prove(&self.open.cutters, kube, (&mut *record, note), offboarding).await;
-        let (answers, mut note) = proved.map_err(|error| {
+    ) -> Result<(Vec<Answer>, VersionedText), Failure> {
+        let proved = prove(&self.open.cutters, kube, (&mut *record, stored), offboarding).await;
+        let (answers, mut stored) = proved.map_err(|error| {
             Failure::new("the access is cut, but kwo could not ask the API server to prove it")
                 .because(&error)
                 .hint(format!("run it again: `{} --stage cut`", self.args.again()))
         })?;
         if record.logins().is_some() {
             self.doors(kube, record).await?;
-            let kept = record.save(&*self.open.cutters.records, Some(&note)).await;
-            note = kept.map_err(|error| unrecorded(&error))?;
+            let kept = record.save(&*self.open.cutters.records, Some(&stored)).await;
+            stored = kept.map_err(|error| unrecorded(&error))?;
         }
-        Ok((answers, note))
+        Ok((answers, stored))
     }
 
     async fn carry(
@@ -300,7 +300,7 @@ impl Scene<'_> {
             Err(refusal) => talk(&format!("failed  {id}: {refusal}\n")),
         };
         let carried = carry_out(&self.open.cutters, prepared, &actor, brakes, told).await;
-        let (mut carried, mut record, note) = carried.map_err(|error| unrecorded(&error))?;
+        let (mut carried, mut record, stored) = carried.map_err(|error| unrecorded(&error))?;
         for (pick, why) in &uncut {
             talk(&format!("by hand {}: {why}\n        {}\n", pick.id, pick.command));
         }
@@ -317,13 +317,13 @@ impl Scene<'_> {
             after.unproven.extend(left.collect::<Vec<SmolStr>>());
             match &self.open.kube {
                 Some(kube) => {
-                    carried.answers = self.proved(kube, (&mut record, note), &after).await?.0;
+                    carried.answers = self.proved(kube, (&mut record, stored), &after).await?.0;
                     carried.doors.clone_from(&record.doors);
                 }
                 None => {
                     record.kept.clone_from(&after.kept);
                     record.unproven.clone_from(&after.unproven);
-                    let kept = record.save(&*self.open.cutters.records, Some(&note)).await;
+                    let kept = record.save(&*self.open.cutters.records, Some(&stored)).await;
                     kept.map_err(|error| unrecorded(&error))?;
                 }
             }
@@ -348,7 +348,7 @@ impl Scene<'_> {
         Ok(Exit::Done)
     }
 
-    async fn record(&self) -> Result<(Option<Record>, Option<Note>), Failure> {
+    async fn record(&self) -> Result<(Option<Record>, Option<VersionedText>), Failure> {
         let records = &*self.open.cutters.records;
         Record::load(records, &self.leaving, &self.identity.id).await.map_err(|error| unrecorded(&error))
     }

@@ -136,7 +136,7 @@ pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Fail
 /// What is in the Secret with the users; nothing where there is none yet.
 async fn users(provider: &dyn Home) -> Result<SecretData, Refusal> {
     let id = auth_id();
-    Ok(provider.reveal(&id.scope, &id.name).await?.unwrap_or_default())
+    Ok(provider.read_secret(&id.scope, &id.name).await?.unwrap_or_default())
 }
 
 /// By which name a user logs in whose password kwo makes.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use kwo_planner::domains::Roster;
+use kwo_planner::rbac::{More, Purpose, Rules, rights as least};
 use kwo_planner::resource::Desired;
-use kwo_planner::rights::{More, Purpose, Rules, rights as least};
 use kwo_planner::tree::{SmolStr, Tree};
 use tokio::time::timeout;
 

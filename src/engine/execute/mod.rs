@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use kwo_planner::change::Step;
 use kwo_planner::plan::Plan;
-use kwo_planner::refresh::{Again, again};
 use kwo_planner::resource::ResourceId;
+use kwo_planner::revalidate::{Again, again};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 

@@ -11,7 +11,7 @@ use kwo_planner::kinds::Kind;
 use kwo_planner::resource::ResourceId;
 use tokio::time::{Instant, timeout_at};
 
-use super::letter::Untold;
+use super::delivery::Untold;
 use super::text::{Message, line, short};
 use crate::history::{Action, Entry, Outcome, Step, StepOutcome};
 use crate::providers::{Event, Kube, Refusal};

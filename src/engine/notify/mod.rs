@@ -1,8 +1,8 @@
 //! Messages about a run, one file a channel: webhooks, Slack, ntfy, the status of the commit, and the cluster's
 //! events. kwo sends only news, and a channel that fails does not stop the others.
 
+mod delivery;
 mod events;
-mod letter;
 mod ntfy;
 mod slack;
 mod status;
@@ -10,6 +10,6 @@ mod tell;
 mod text;
 mod webhook;
 
+pub use delivery::Untold;
 pub use events::events;
-pub use letter::Untold;
 pub use tell::tell;

@@ -5,19 +5,19 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use kwo_planner::settings::Ntfy;
 
-use super::letter::{Channel, Letter, Untold};
+use super::delivery::{Channel, Delivery, Untold};
 use super::text::{Message, Tone, clipped, host};
 use crate::references::Places;
 
 /// In characters: what has over 4096 bytes becomes an attachment.
 const LONGEST: usize = 1000;
 
-pub(super) async fn letter(
+pub(super) async fn delivery(
     to: &Ntfy,
     index: usize,
     places: &Places,
     message: &Message,
-) -> Result<Letter, Untold> {
+) -> Result<Delivery, Untold> {
     let channel = Channel(format!("notify.ntfy[{index}] at {}", host(&to.url)));
     let token = match &to.token {
         Some(reference) => {
@@ -34,14 +34,14 @@ pub(super) async fn letter(
     let title = HeaderValue::from_str(&word(&message.title))
         .map_err(|error| channel.untold(error.to_string(), ""))?;
     let body = clipped(&message.text, LONGEST).into_bytes();
-    let letter = channel
-        .letter(&to.url, "text/plain; charset=utf-8", body)?
+    let delivery = channel
+        .delivery(&to.url, "text/plain; charset=utf-8", body)?
         .with("title", title)
         .with("priority", HeaderValue::from_static(priority))
         .with("tags", HeaderValue::from_static(tags));
     Ok(match token {
-        Some(token) => letter.with("authorization", token),
-        None => letter,
+        Some(token) => delivery.with("authorization", token),
+        None => delivery,
     })
 }
 

@@ -5,24 +5,24 @@ use kwo_planner::settings::Slack;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::letter::{Channel, Letter, Untold};
+use super::delivery::{Channel, Delivery, Untold};
 use super::text::Message;
 use crate::references::Places;
 
 /// A space of no width: what it stands in is read as before, and is no mark.
 const GAP: char = '\u{200b}';
 
-pub(super) async fn letter(
+pub(super) async fn delivery(
     to: &Slack,
     index: usize,
     places: &Places,
     message: &Message,
-) -> Result<Letter, Untold> {
+) -> Result<Delivery, Untold> {
     let channel = Channel(format!("notify.slack[{index}]"));
     let address = channel.secret("address", &to.url, places).await?;
     let address = String::from_utf8_lossy(address.expose_secret()).into_owned();
     let body = json!({"text": format!("*{}*\n{}", escaped(&message.title), escaped(&message.text))});
-    channel.letter(&address, "application/json", body.to_string().into_bytes())
+    channel.delivery(&address, "application/json", body.to_string().into_bytes())
 }
 
 /// Words that call everybody, wherever they stand after an `@`.

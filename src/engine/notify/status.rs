@@ -5,7 +5,7 @@ use http::HeaderValue;
 use kwo_planner::settings::{self, ForgeKind};
 use serde_json::json;
 
-use super::letter::{Channel, Letter, Untold};
+use super::delivery::{Channel, Delivery, Untold};
 use super::text::{Message, clipped, host};
 use crate::forge;
 use crate::history::{Entry, Outcome, ProblemKind};
@@ -68,7 +68,7 @@ impl Status {
         })
     }
 
-    pub(super) async fn letter(self, to: &settings::Status, places: &Places) -> Result<Letter, Untold> {
+    pub(super) async fn delivery(self, to: &settings::Status, places: &Places) -> Result<Delivery, Untold> {
         let Status { commit, state, description } = self;
         let forge = to.forge.value;
         let api = match (&to.api, forge) {
@@ -108,11 +108,11 @@ impl Status {
         };
         let (name, before) = spoken.login();
         let token = channel.sealed("token", before, &token)?;
-        let letter = channel
-            .letter(&format!("{api}{path}"), "application/json", body.to_string().into_bytes())?
+        let delivery = channel
+            .delivery(&format!("{api}{path}"), "application/json", body.to_string().into_bytes())?
             .with("accept", HeaderValue::from_static("application/json"))
             .with(name, token);
-        Ok(spoken.headers().into_iter().fold(letter, |letter, (name, value)| letter.with(name, value)))
+        Ok(spoken.headers().into_iter().fold(delivery, |delivery, (name, value)| delivery.with(name, value)))
     }
 }
 

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use kwo_planner::settings::Notify;
 
-use super::letter::{Letter, Untold};
+use super::delivery::{Delivery, Untold};
 use super::text::Message;
 use super::{ntfy, slack, status, webhook};
 use crate::history::Entry;
@@ -20,22 +20,22 @@ pub async fn tell(notify: &Notify, places: &Places, entry: &Entry, before: Optio
     let message = &message;
     let mut told = Vec::new();
     for (index, to) in notify.webhooks.iter().enumerate() {
-        told.push(deliver(webhook::letter(to, index, places, entry, message)).boxed());
+        told.push(deliver(webhook::delivery(to, index, places, entry, message)).boxed());
     }
     for (index, to) in notify.slack.iter().enumerate() {
-        told.push(deliver(slack::letter(to, index, places, message)).boxed());
+        told.push(deliver(slack::delivery(to, index, places, message)).boxed());
     }
     for (index, to) in notify.ntfy.iter().enumerate() {
-        told.push(deliver(ntfy::letter(to, index, places, message)).boxed());
+        told.push(deliver(ntfy::delivery(to, index, places, message)).boxed());
     }
     if let Some(to) = &notify.status
         && let Some(status) = status::Status::of(to, entry, before)
     {
-        told.push(deliver(status.letter(to, places)).boxed());
+        told.push(deliver(status.delivery(to, places)).boxed());
     }
     join_all(told).await.into_iter().filter_map(Result::err).collect()
 }
 
-async fn deliver(letter: impl Future<Output = Result<Letter, Untold>>) -> Result<(), Untold> {
-    letter.await?.send().await
+async fn deliver(delivery: impl Future<Output = Result<Delivery, Untold>>) -> Result<(), Untold> {
+    delivery.await?.send().await
 }

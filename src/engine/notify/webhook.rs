@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::letter::{Channel, Letter, Untold};
+use super::delivery::{Channel, Delivery, Untold};
 use super::text::{Message, host};
 use crate::history::Entry;
 use crate::references::Places;
@@ -28,13 +28,13 @@ struct Body<'a> {
     entry: &'a Entry,
 }
 
-pub(super) async fn letter(
+pub(super) async fn delivery(
     to: &Webhook,
     index: usize,
     places: &Places,
     entry: &Entry,
     message: &Message,
-) -> Result<Letter, Untold> {
+) -> Result<Delivery, Untold> {
     let channel = Channel(format!("notify.webhooks[{index}] at {}", host(&to.url)));
     let body = Body { title: &message.title, text: &message.text, recovered: message.recovered, entry };
     let body = serde_json::to_string(&body).map_err(|error| channel.untold(error.to_string(), ""))?;
@@ -55,10 +55,10 @@ pub(super) async fn letter(
     let plain =
         |text: &str| HeaderValue::from_str(text).map_err(|error| channel.untold(error.to_string(), ""));
     let (delivery, signature) = (plain(&delivery)?, signature.as_deref().map(plain).transpose()?);
-    let letter = channel.letter(&to.url, "application/json", body)?.with("x-kwo-delivery", delivery);
+    let delivery = channel.delivery(&to.url, "application/json", body)?.with("x-kwo-delivery", delivery);
     Ok(match signature {
-        Some(signature) => letter.with("x-kwo-signature-256", signature),
-        None => letter,
+        Some(signature) => delivery.with("x-kwo-signature-256", signature),
+        None => delivery,
     })
 }
 

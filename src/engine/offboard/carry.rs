@@ -15,14 +15,14 @@ use super::record::{Entry, Record, RecordError, Stage, Stamp};
 use super::reviews::{Answer, questions, review};
 use crate::execute::Brakes;
 use crate::marks::Milestone;
-use crate::providers::{Cutters, Kube, Note, Refusal, Restored, Whole};
+use crate::providers::{Cutters, Kube, Refusal, Restored, VersionedText, Whole};
 
 /// What is to be cut, with every object read.
 pub struct Prepared {
     /// The record as it is to be written first.
     pub record: Record,
-    /// The note that an earlier record stands in.
-    pub note: Option<Note>,
+    /// The text of an earlier record, as it is stored.
+    pub stored: Option<VersionedText>,
     /// What is to be cut now, each with what was picked.
     pub cuts: Vec<(Pick, Cut)>,
     /// What cannot be cut by kwo, each with the reason.
@@ -66,7 +66,7 @@ pub async fn prepare(
     target: &SmolStr,
     retain_seconds: u64,
 ) -> Result<Prepared, RecordError> {
-    let (found, note) = Record::load(&*cutters.records, leaving, target).await?;
+    let (found, stored) = Record::load(&*cutters.records, leaving, target).await?;
     let fresh = || Record::new(leaving.clone(), target.clone(), retain_seconds);
     let mut record = found.unwrap_or_else(fresh);
     if record.is_destroyed() {
@@ -107,7 +107,7 @@ pub async fn prepare(
     }
     record.retain_seconds = retain_seconds;
     record.kept.clone_from(&offboarding.kept);
-    Ok(Prepared { record, note, cuts, uncut })
+    Ok(Prepared { record, stored, cuts, uncut })
 }
 
 /// The cut of what is there; nothing where nothing of it is left.
@@ -137,8 +137,8 @@ pub async fn carry_out(
     actor: &Actor,
     brakes: &Brakes,
     mut told: impl FnMut(&ResourceId, &Result<(), Refusal>),
-) -> Result<(Carried, Record, Note), RecordError> {
-    let Prepared { mut record, note, cuts, uncut: _ } = prepared;
+) -> Result<(Carried, Record, VersionedText), RecordError> {
+    let Prepared { mut record, stored, cuts, uncut: _ } = prepared;
     // What an earlier run began and did not end is gone by now, or it would be among the cuts.
     let again = |entry: &Entry| {
         let mut same = cuts.iter().filter(|(_, cut)| cut.id() == entry.cut.id());
@@ -150,7 +150,7 @@ pub async fn carry_out(
         noted(&mut record, cut);
     }
     stamp(&mut record, Stage::Cut, actor, false);
-    let mut note = record.save(&*cutters.records, note.as_ref()).await?;
+    let mut stored = record.save(&*cutters.records, stored.as_ref()).await?;
     // The record has a date, too, but others may be able to write that, and it may be from an earlier cut.
     record.mark(&*cutters.records, Milestone::Cut).await?;
     let mut carried = Carried::default();
@@ -177,7 +177,7 @@ pub async fn carry_out(
                     Err(why) => Err(Refusal::Refused { why }),
                     Ok(Some(again)) => {
                         noted(&mut record, &again);
-                        note = record.save(&*cutters.records, Some(&note)).await?;
+                        stored = record.save(&*cutters.records, Some(&stored)).await?;
                         cutter.cut(&again).await
                     }
                 },
@@ -194,8 +194,8 @@ pub async fn carry_out(
     }
     let whole = carried.failed.is_empty() && carried.stopped.is_none();
     stamp(&mut record, Stage::Cut, actor, whole);
-    let note = record.save(&*cutters.records, Some(&note)).await?;
-    Ok((carried, record, note))
+    let stored = record.save(&*cutters.records, Some(&stored)).await?;
+    Ok((carried, record, stored))
 }
 
 /// Asks the API server about everybody who left, and whoever else still has a right there, and keeps what it answers. Whom
@@ -206,9 +206,9 @@ pub async fn carry_out(
 pub async fn prove(
     cutters: &Cutters,
     kube: &Arc<Kube>,
-    (record, note): (&mut Record, Note),
+    (record, stored): (&mut Record, VersionedText),
     offboarding: &Offboarding,
-) -> Result<(Vec<Answer>, Note), RecordError> {
+) -> Result<(Vec<Answer>, VersionedText), RecordError> {
     let account =
         |namespace: &SmolStr, name: &SmolStr| format_smolstr!("system:serviceaccount:{namespace}:{name}");
     // Of the users of the registry the API server knows nothing, and nothing of what is beside it.
@@ -247,8 +247,8 @@ pub async fn prove(
     record.kept.clone_from(&offboarding.kept);
     record.unproven.clone_from(&offboarding.unproven);
     record.proved(answers.clone());
-    let note = record.save(&*cutters.records, Some(&note)).await?;
-    Ok((answers, note))
+    let stored = record.save(&*cutters.records, Some(&stored)).await?;
+    Ok((answers, stored))
 }
 
 /// Brings back all that was cut, the last cut first.
@@ -257,13 +257,13 @@ pub async fn prove(
 /// When the record cannot be written.
 pub async fn undo(
     cutters: &Cutters,
-    (mut record, note): (Record, Note),
+    (mut record, stored): (Record, VersionedText),
     actor: &Actor,
     brakes: &Brakes,
     mut told: impl FnMut(&ResourceId, &Result<Restored, Refusal>),
 ) -> Result<(Carried, Record), RecordError> {
     stamp(&mut record, Stage::Undo, actor, false);
-    let note = record.save(&*cutters.records, Some(&note)).await?;
+    let stored = record.save(&*cutters.records, Some(&stored)).await?;
     let mut carried = Carried::default();
     for entry in record.cuts.iter().rev() {
         carried.stopped = pulled(brakes);
@@ -297,7 +297,7 @@ pub async fn undo(
         record.kept.clear();
         record.unproven.clear();
     }
-    record.save(&*cutters.records, Some(&note)).await?;
+    record.save(&*cutters.records, Some(&stored)).await?;
     Ok((carried, record))
 }
 
@@ -334,12 +334,12 @@ fn made(record: &mut Record, id: &ResourceId) {
 /// When it cannot be written.
 pub async fn stamped(
     cutters: &Cutters,
-    (record, note): (&mut Record, Option<Note>),
+    (record, stored): (&mut Record, Option<VersionedText>),
     (stage, done): (Stage, bool),
     actor: &Actor,
-) -> Result<Note, RecordError> {
+) -> Result<VersionedText, RecordError> {
     stamp(record, stage, actor, done);
-    record.save(&*cutters.records, note.as_ref()).await
+    record.save(&*cutters.records, stored.as_ref()).await
 }
 
 /// Says that a stage begins or has ended; one that was begun and not ended goes on.

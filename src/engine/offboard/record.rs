@@ -18,7 +18,7 @@ use super::reviews::{Answer, Asked};
 use crate::archive::Receipt;
 use crate::departed::{Departed, DoneStage, LEFTOVERS};
 use crate::marks::{Marks, Milestone};
-use crate::providers::{Note, Records, Refusal};
+use crate::providers::{Records, Refusal, VersionedText};
 
 /// The version of the form of a record.
 const FORMAT_VERSION: &str = "1.0";
@@ -168,7 +168,7 @@ impl Record {
         }
     }
 
-    /// The record, where there is one, and the note that it stands in.
+    /// The record, where there is one, and its text as it is stored.
     ///
     /// # Errors
     /// When it cannot be read: an unreadable one is not none, for the inverses would be lost.
@@ -176,11 +176,11 @@ impl Record {
         records: &dyn Records,
         leaving: &Leaving,
         target: &str,
-    ) -> Result<(Option<Record>, Option<Note>), RecordError> {
-        let note = records.record(&name(leaving)).await.map_err(RecordError::Refused)?;
-        let Some(note) = note else { return Ok((None, None)) };
+    ) -> Result<(Option<Record>, Option<VersionedText>), RecordError> {
+        let stored = records.record(&name(leaving)).await.map_err(RecordError::Refused)?;
+        let Some(stored) = stored else { return Ok((None, None)) };
         let unreadable = |error: serde_json::Error| RecordError::Unreadable(error.to_string());
-        let text = packed::unpacked(&note.text).map_err(RecordError::Unreadable)?;
+        let text = packed::unpacked(&stored.text).map_err(RecordError::Unreadable)?;
         let text: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
         let version = text.get("format_version").and_then(|version| version.as_str()).unwrap_or_default();
         if version.split('.').next() != FORMAT_VERSION.split('.').next() {
@@ -198,14 +198,18 @@ impl Record {
             return Err(RecordError::Altered(format!("it is about {}", record.leaving.words())));
         }
         record.cuts.iter().try_for_each(|entry| entry.cut.check(leaving)).map_err(RecordError::Altered)?;
-        Ok((Some(record), Some(note)))
+        Ok((Some(record), Some(stored)))
     }
 
     /// Leaves it in the system.
     ///
     /// # Errors
     /// When it cannot be written, or another run was quicker.
-    pub async fn save(&self, records: &dyn Records, seen: Option<&Note>) -> Result<Note, RecordError> {
+    pub async fn save(
+        &self,
+        records: &dyn Records,
+        seen: Option<&VersionedText>,
+    ) -> Result<VersionedText, RecordError> {
         let text = serde_json::to_string(self).map_err(|error| RecordError::Unreadable(error.to_string()))?;
         let text = packed::packed(text, FORMAT_VERSION).map_err(RecordError::Unreadable)?;
         let brief = self.in_short();

@@ -9,16 +9,16 @@ use kwo_planner::tree::SmolStr;
 use super::*;
 use crate::departed::Departed;
 use crate::marks::{Marks, Milestone};
-use crate::providers::{Note, Promise, Records, Refusal};
+use crate::providers::{Promise, Records, Refusal, VersionedText};
 
 /// A place that keeps one record.
 #[derive(Default)]
 struct Place(Mutex<String>);
 
 impl Records for Place {
-    fn record<'a>(&'a self, _: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>> {
+    fn record<'a>(&'a self, _: &'a str) -> Promise<'a, Result<Option<VersionedText>, Refusal>> {
         let text = self.0.lock().unwrap().clone();
-        Box::pin(async { Ok(Some(Note { text, version: String::new(), made: None })) })
+        Box::pin(async { Ok(Some(VersionedText { text, version: String::new(), made: None })) })
     }
 
     fn mark<'a>(&'a self, _: &'a str, _: Milestone, _: u64) -> Promise<'a, Result<(), Refusal>> {
@@ -33,10 +33,10 @@ impl Records for Place {
         &'a self,
         _: &'a str,
         (text, _): (&'a str, &'a Departed),
-        _: Option<&'a Note>,
-    ) -> Promise<'a, Result<Note, Refusal>> {
+        _: Option<&'a VersionedText>,
+    ) -> Promise<'a, Result<VersionedText, Refusal>> {
         text.clone_into(&mut self.0.lock().unwrap());
-        Box::pin(async { Ok(Note { text: text.to_owned(), version: String::new(), made: None }) })
+        Box::pin(async { Ok(VersionedText { text: text.to_owned(), version: String::new(), made: None }) })
     }
 }
 

@@ -12,10 +12,10 @@ use kwo_planner::observed::{Observed, Renewed, Sighting};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::systems::System;
 
-use super::beside::{self, Surround};
+use super::open_systems::{self, Surround};
 use super::{
-    Account, Checkup, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
-    Surroundings, Together,
+    Account, Checkup, Home, Identity, Issuer, Lock, LockRefusal, Promise, Provider, Refusal, Reviewer,
+    Surroundings, Together, VersionedText,
 };
 use crate::departed::Departed;
 use crate::secrets::SecretData;
@@ -48,7 +48,7 @@ impl Composite {
         beside: impl IntoIterator<Item = (System, Arc<dyn Provider>)>,
     ) -> Composite {
         let beside = beside.into_iter().collect();
-        let opens: Opens = Box::new(|vault, around| beside::open(vault, around, &mut |_| {}));
+        let opens: Opens = Box::new(|vault, around| open_systems::open(vault, around, &mut |_| {}));
         Composite { home, beside, named: OnceLock::new(), opens, told: Arc::default(), timeout: TIMEOUT }
     }
 
@@ -161,14 +161,14 @@ impl Provider for Composite {
         }
     }
 
-    fn entrust(&self, vault: Arc<Vault>) {
+    fn set_secrets(&self, vault: Arc<Vault>) {
         // The first one counts: a run looks at the systems that its roster names.
         self.named.get_or_init(|| {
             let (home, told) = (Arc::clone(&self.home), Arc::clone(&self.told));
             (self.opens)(&vault, &Surround { home, told, timeout: self.timeout })
         });
-        self.others().for_each(|(_, provider)| provider.entrust(Arc::clone(&vault)));
-        self.home.entrust(vault);
+        self.others().for_each(|(_, provider)| provider.set_secrets(Arc::clone(&vault)));
+        self.home.set_secrets(vault);
     }
 
     fn warnings(&self, id: &ResourceId) -> Vec<String> {
@@ -210,12 +210,16 @@ impl Home for Composite {
         self.home.lock(patience)
     }
 
-    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
-        self.home.recall()
+    fn load_checkpoint(&self) -> Promise<'_, Result<Option<VersionedText>, Refusal>> {
+        self.home.load_checkpoint()
     }
 
-    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
-        self.home.remember(text, seen)
+    fn save_checkpoint<'a>(
+        &'a self,
+        text: &'a str,
+        seen: Option<&'a VersionedText>,
+    ) -> Promise<'a, Result<VersionedText, Refusal>> {
+        self.home.save_checkpoint(text, seen)
     }
 
     fn departed(&self) -> Promise<'_, Result<Vec<Departed>, Refusal>> {
@@ -226,12 +230,12 @@ impl Home for Composite {
         self.home.account()
     }
 
-    fn reveal<'a>(
+    fn read_secret<'a>(
         &'a self,
         namespace: &'a str,
         name: &'a str,
     ) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
-        self.home.reveal(namespace, name)
+        self.home.read_secret(namespace, name)
     }
 
     fn issuer(&self) -> Option<&dyn Issuer> {
@@ -273,7 +277,7 @@ mod tests {
             Box::pin(async { Ok(()) })
         }
 
-        fn entrust(&self, _: Arc<Vault>) {}
+        fn set_secrets(&self, _: Arc<Vault>) {}
     }
 
     #[tokio::test]

@@ -10,9 +10,9 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::systems::System;
 use kwo_planner::tree::{SmolStr, Tree};
 
-use super::beside::Opened;
 use super::composite::Opens;
-use super::{Note, Promise, Refusal, beside};
+use super::open_systems::Opened;
+use super::{Promise, Refusal, VersionedText, open_systems};
 use crate::departed::Departed;
 use crate::marks::{Marks, Milestone};
 
@@ -71,7 +71,7 @@ pub trait Cutter: Send + Sync {
 /// What is kept of those who left, in the system itself, so that every machine knows it.
 pub trait Records: Send + Sync {
     /// The record of this name, where there is one.
-    fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>>;
+    fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<VersionedText>, Refusal>>;
 
     /// Leaves a mark beside the record that this begins now, and for how many seconds everything is kept. The system itself
     /// dates it, and nobody who may only change what is there can take it away, or date it otherwise.
@@ -85,8 +85,8 @@ pub trait Records: Send + Sync {
         &'a self,
         name: &'a str,
         text: (&'a str, &'a Departed),
-        seen: Option<&'a Note>,
-    ) -> Promise<'a, Result<Note, Refusal>>;
+        seen: Option<&'a VersionedText>,
+    ) -> Promise<'a, Result<VersionedText, Refusal>>;
 }
 
 /// Systems that are opened later.
@@ -119,7 +119,7 @@ impl Cutters {
         let named = Arc::clone(&self.named);
         Box::new(move |vault, around| {
             let mut cutters: BTreeMap<System, Arc<dyn Cutter>> = BTreeMap::new();
-            let opened = beside::open(vault, around, &mut |opened| {
+            let opened = open_systems::open(vault, around, &mut |opened| {
                 match opened {
                     Opened::Vault(server) => cutters.insert(System::Vault, Arc::clone(server) as _),
                     Opened::Dns(zones) => cutters.insert(System::Dns, Arc::clone(zones) as _),

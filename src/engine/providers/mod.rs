@@ -1,7 +1,7 @@
 //! The systems that kwo can look at and write to, one file or folder each.
 
 mod api;
-mod beside;
+mod atomic_file;
 mod checkup;
 mod composite;
 mod cutter;
@@ -12,14 +12,15 @@ mod kube;
 mod manifest;
 mod mask;
 mod node;
+mod open_systems;
 mod patience;
-mod place;
 mod provider;
 mod restart;
 mod vault;
 
 pub use self::api::{Answer, Api, ApiOptions, Ask, NoAnswer, secret_header};
-pub use self::beside::{Surround, cluster};
+pub use self::atomic_file::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
+pub(crate) use self::atomic_file::{followed, in_root, machine_folder, named_temporary, sweep};
 pub use self::checkup::{Checkup, RightFound, Tested};
 pub use self::composite::{Composite, Opens};
 pub use self::cutter::{Cutter, Cutters, Records, Remain, Restored, Whole};
@@ -32,10 +33,9 @@ pub use self::kube::{FAILED, NAME_ONE, chain, contexts, encoded, kubeconfigs, we
 pub use self::manifest::read as yaml_documents;
 pub(crate) use self::manifest::write as yaml_text;
 pub use self::node::{KeptToken, Node, TokenState};
-pub use self::place::{Astray, inside, keep_private, keep_readable, replace, settle, temporary};
-pub(crate) use self::place::{followed, in_root, machine_folder, named_temporary, sweep};
+pub use self::open_systems::{Surround, cluster};
 pub use self::vault::{Kv, VaultServer};
 pub use provider::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
-    Surroundings, Together, Token,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Promise, Provider, Refusal, Reviewer, Surroundings,
+    Together, Token, VersionedText,
 };

@@ -72,7 +72,7 @@ pub trait Provider: Send + Sync {
 
     /// Takes the secrets of this run, once, before the first look: what is seen of secrets is told by them, and what
     /// is written of secrets is taken from them.
-    fn entrust(&self, vault: Arc<Vault>);
+    fn set_secrets(&self, vault: Arc<Vault>);
 
     /// What the system warned of when this object was last written, in one line each; each warning is given once.
     fn warnings(&self, _id: &ResourceId) -> Vec<String> {
@@ -108,10 +108,14 @@ pub trait Home: Provider {
     fn lock(&self, patience: Duration) -> Promise<'_, Result<Lock, LockRefusal>>;
 
     /// What an earlier run left for this one, beside all objects; nothing where none did.
-    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>>;
+    fn load_checkpoint(&self) -> Promise<'_, Result<Option<VersionedText>, Refusal>>;
 
     /// Leaves a text for later runs, in place of the one that was recalled; gives the note as it is now.
-    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>>;
+    fn save_checkpoint<'a>(
+        &'a self,
+        text: &'a str,
+        seen: Option<&'a VersionedText>,
+    ) -> Promise<'a, Result<VersionedText, Refusal>>;
 
     /// Who left it, as `kwo offboard` has it on record.
     fn departed(&self) -> Promise<'_, Result<Vec<Departed>, Refusal>>;
@@ -120,7 +124,7 @@ pub trait Home: Provider {
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>>;
 
     /// What is in a Secret, all of it as it was at one moment; nothing where there is none.
-    fn reveal<'a>(
+    fn read_secret<'a>(
         &'a self,
         namespace: &'a str,
         name: &'a str,
@@ -226,7 +230,7 @@ pub struct Token {
 
 /// What runs leave for each other in a system.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Note {
+pub struct VersionedText {
     /// The text.
     pub text: String,
     /// Its version; it is replaced only while it has this one.

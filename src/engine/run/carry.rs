@@ -9,9 +9,9 @@ use smol_str::SmolStr;
 use tokio::time::sleep;
 
 use super::again::{Before, Extent, look_again};
+use super::cancellation::unless_told;
 use super::lock::Locked;
 use super::look::NoPlan;
-use super::stop::unless_told;
 use crate::execute::{Report, StepResult, execute};
 use crate::fight::{Fight, blind, fights, pause};
 use crate::providers::Home;

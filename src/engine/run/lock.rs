@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::stop::{Interrupted, unless_told};
+use super::cancellation::{Interrupted, unless_told};
 use crate::execute::Brakes;
 use crate::providers::{Home, Lock, LockRefusal, Promise, Refusal};
 

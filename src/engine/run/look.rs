@@ -58,14 +58,14 @@ pub enum NoPlan {
 /// target has the bytes. `folder` is where the relative paths of the roster begin.
 pub async fn given(desired: Desired, folder: &Path, options: &TargetOptions, home: &dyn Home) -> Desired {
     let places = Places::usual(folder.to_owned(), options.age_identity.clone());
-    let desired = entrust(desired, &places, home).await;
+    let desired = set_secrets(desired, &places, home).await;
     if options.allow_restart { desired.allowing(ALLOW_RESTART) } else { desired }
 }
 
 /// The same without leave for anything.
-pub async fn entrust(desired: Desired, places: &Places, home: &dyn Home) -> Desired {
+pub async fn set_secrets(desired: Desired, places: &Places, home: &dyn Home) -> Desired {
     let (desired, vault) = resolve(desired, places, home).await;
-    home.entrust(Arc::new(vault));
+    home.set_secrets(Arc::new(vault));
     desired
 }
 

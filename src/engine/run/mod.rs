@@ -6,6 +6,7 @@
 //! what comes out is a typed reason, and each caller says it to its own reader.
 
 mod again;
+mod cancellation;
 mod capacity;
 mod carry;
 mod hits;
@@ -13,15 +14,14 @@ mod lock;
 mod look;
 mod reaches;
 mod reviews;
-mod stop;
 
 pub use again::{Before, Extent};
+pub use cancellation::{Interrupted, told, unless_told};
 pub use capacity::capacity;
 pub use carry::{Carried, Event, Work, carry};
 pub use hits::hits;
 pub use lock::{Locked, NoLock, lock};
-pub use look::{Guard, Looked, NoPlan, check, entrust, given, look};
+pub use look::{Guard, Looked, NoPlan, check, given, look, set_secrets};
 pub use reaches::{Reaches, reaches};
 pub(crate) use reviews::own_roles_of;
 pub use reviews::{Access, Promised, verify_access};
-pub use stop::{Interrupted, told, unless_told};

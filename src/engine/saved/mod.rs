@@ -1,5 +1,5 @@
 //! Saved plans as files: reads one without trusting it, and checks the seals and signatures that say who made it. The
-//! roster decides what a plan may do; see `kwo_planner::refresh`.
+//! roster decides what a plan may do; see `kwo_planner::revalidate`.
 
 mod file;
 mod seal;

@@ -102,7 +102,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 async fn cluster(provider: &dyn Home) -> Option<SecretSlice<u8>> {
     let (namespace, name, key) = FINGERPRINT_KEY;
-    let data = provider.reveal(namespace, name).await.ok().flatten()?;
+    let data = provider.read_secret(namespace, name).await.ok().flatten()?;
     data.get(key).cloned()
 }
 

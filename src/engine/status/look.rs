@@ -29,7 +29,7 @@ use crate::departed::Departed;
 use crate::issued::{self, Issued};
 use crate::providers::{Home, Kube, Node, Refusal};
 use crate::secrets::{self, Old};
-use crate::sync::{Memory, Short};
+use crate::sync::{Checkpoint, Short};
 
 /// The path of the pods in a namespace, of all or of those with a label.
 pub fn pods(namespace: &str, label: Option<&str>) -> String {
@@ -126,7 +126,7 @@ pub async fn look(
         true => (asked.silence(), asked.silence(), asked.silence()),
         false => {
             let (run, memory, departed) =
-                join3(kube.last_run(), Memory::recall(kube), Home::departed(kube)).await;
+                join3(kube.last_run(), Checkpoint::load(kube), Home::departed(kube)).await;
             (run.into(), Answer::from(memory).map(|(memory, _)| last_run_of(memory)), departed.into())
         }
     };
@@ -166,7 +166,7 @@ pub async fn look(
 }
 
 /// The last run of `kwo sync`: what `kwo offboard` did stands among them.
-fn last_run_of(memory: Memory) -> Option<Short> {
+fn last_run_of(memory: Checkpoint) -> Option<Short> {
     memory.history.into_iter().rev().find(|short| !short.told.starts_with("offboard "))
 }
 
@@ -265,7 +265,7 @@ async fn old_passwords(kube: &Kube, registry: &Section) -> Answer<Vec<OldPasswor
         return Answer::Found(Vec::new());
     }
     let id = auth_id();
-    let data = match Home::reveal(kube, &id.scope, &id.name).await {
+    let data = match Home::read_secret(kube, &id.scope, &id.name).await {
         Ok(data) => data.unwrap_or_default(),
         Err(refusal) => return Answer::CouldNotLook(refusal.to_string()),
     };

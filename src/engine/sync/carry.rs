@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use kwo_planner::change::Hold;
 use kwo_planner::plan::{Adopt, Plan};
 
-use super::choose::problem;
+use super::checkpoint::Checkpoint;
+use super::commit_selection::problem;
 use super::converge::{FULL, no_plan, tenants};
-use super::memory::Memory;
 use super::outcome::{access_problems, planned, problems, quarrel, steps};
 use super::quarrel::fought;
 use super::run::{Ready, Run, Stop};
@@ -18,7 +18,7 @@ use super::said::Said;
 use super::state::{Applied, Intent};
 use crate::git::Clone;
 use crate::history::{Entry, ProblemKind};
-use crate::providers::{Home, Note};
+use crate::providers::{Home, VersionedText};
 use crate::run::{Access, Event, Interrupted, Locked, Promised, Work, carry, unless_told, verify_access};
 
 /// So many of the last runs tell whether something is put right time and again.
@@ -41,8 +41,8 @@ impl Run<'_> {
         clone: &Clone,
         was_fetched: bool,
         provider: &dyn Home,
-        memory: &mut Memory,
-        note: &mut Option<Note>,
+        checkpoint: &mut Checkpoint,
+        note: &mut Option<VersionedText>,
     ) -> Result<(), Stop> {
         let Ready { checked, desired: _, plan, before: _, was: _, reach: _ } = ready;
         let kept = |error: &dyn fmt::Display| {
@@ -64,12 +64,12 @@ impl Run<'_> {
             clone.keep(&checked.commit).await.map_err(|error| kept(&error))?;
             self.state.keep_applied(&applied).map_err(|error| kept(&error))?;
             // From here on no run may fall behind this commit, whatever becomes of this one.
-            memory.commit.clone_from(&checked.commit);
-            memory.tenants = tenants;
+            checkpoint.commit.clone_from(&checked.commit);
+            checkpoint.tenants = tenants;
             if !plan.steps.is_empty() {
-                memory.agreed.clear();
+                checkpoint.agreed.clear();
             }
-            memory.leave(provider, note.as_ref()).await.map_err(|refusal| {
+            checkpoint.save(provider, note.as_ref()).await.map_err(|refusal| {
                 let text =
                     format!("kwo cannot note in the cluster what it applies: {refusal}; nothing was changed");
                 let hint = "kwo notes it first, so that no later run goes back to an older commit";
@@ -111,7 +111,7 @@ impl Run<'_> {
         ready: Ready,
         provider: &Arc<dyn Home>,
         lock: &Locked,
-        memory: &mut Memory,
+        checkpoint: &mut Checkpoint,
     ) -> Result<(), Stop> {
         let Ready { checked, desired, plan, before, was, reach } = ready;
         let mut last = plan.clone();
@@ -154,7 +154,7 @@ impl Run<'_> {
             self.verify(&**provider, promised).await;
         }
         if agrees(&last) {
-            memory.agreed.clone_from(&checked.digest);
+            checkpoint.agreed.clone_from(&checked.digest);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use kwo_planner::resource::Desired;
 use kwo_planner::settings::Settings;
 use kwo_planner::tree::SmolStr;
 
-use super::choose::{problem, short};
+use super::commit_selection::{problem, short};
 use super::options::Allowed;
 use super::state::State;
 use crate::git::{Clone, GitError, export};

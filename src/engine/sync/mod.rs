@@ -2,9 +2,9 @@
 //! order.
 
 mod carry;
-mod choose;
+mod checkpoint;
+mod commit_selection;
 mod converge;
-mod memory;
 mod options;
 mod outcome;
 mod quarrel;
@@ -14,8 +14,8 @@ mod said;
 mod state;
 mod tell;
 
-pub use choose::reaches;
-pub use memory::{Memory, Short};
+pub use checkpoint::{Checkpoint, Short};
+pub use commit_selection::reaches;
 pub use options::{Allowed, Options, Ran, target_options};
 pub use run::run;
 pub use said::Said;

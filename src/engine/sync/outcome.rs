@@ -8,7 +8,7 @@ use kwo_planner::plan::Plan;
 use kwo_planner::policy::Judged;
 use kwo_planner::resource::Desired;
 
-use super::choose::problem;
+use super::commit_selection::problem;
 use crate::execute::{self, Report};
 use crate::fight::named;
 use crate::history::{

@@ -1,8 +1,8 @@
 //! How a run gets into the history: with its own end, or, where it broke off, with the word of the run after it.
 
-use super::choose::problem;
+use super::checkpoint::Checkpoint;
+use super::commit_selection::problem;
 use super::converge::FULL;
-use super::memory::Memory;
 use super::options::Ran;
 use super::outcome::outcome;
 use super::run::Run;
@@ -42,7 +42,7 @@ impl Run<'_> {
 
     /// Every stage of `kwo offboard` that was done since the last run gets an entry of its own; the run's has who is still
     /// waited for. Where nobody may look, that is said, and the run goes on.
-    pub(super) async fn departed(&mut self, provider: &dyn Home, memory: &mut Memory) {
+    pub(super) async fn departed(&mut self, provider: &dyn Home, checkpoint: &mut Checkpoint) {
         let all = match provider.departed().await {
             Ok(all) => all,
             Err(refusal) => {
@@ -56,17 +56,17 @@ impl Run<'_> {
             (self.said)(Said::Keeper(&format!("kwo cannot see what became of somebody who left: {why}")));
         }
         for departed in &all {
-            let told = memory.departed.get(&departed.who).copied();
+            let told = checkpoint.departed.get(&departed.who).copied();
             for stage in departed.after(told) {
                 let entry = Entry::of_stage(&departed.who, stage, self.entry.target.clone());
                 match self.state.history().append(entry) {
                     Ok((entry, head)) => {
-                        memory.add(
+                        checkpoint.add(
                             &entry,
                             &head,
                             entry.offboarded.as_ref().map(Offboarded::told).unwrap_or_default(),
                         );
-                        memory.departed.insert(departed.who.clone(), stage.at);
+                        checkpoint.departed.insert(departed.who.clone(), stage.at);
                         self.departed.push(entry);
                     }
                     Err(error) => {

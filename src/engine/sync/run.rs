@@ -18,9 +18,9 @@ use kwo_planner::policy::{Layer, SetBy};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::settings::{Drift, Settings};
 
-use super::choose::{Choice, choose, fetch, missing, problem, short};
+use super::checkpoint::Checkpoint;
+use super::commit_selection::{Choice, choose, fetch, missing, problem, short};
 use super::converge::{Checked, Unusable, beyond, check_out, no_plan, provenance};
-use super::memory::Memory;
 use super::options::{Allowed, Options, Ran, target_options};
 use super::outcome::{drifted, foreign, held, in_short, left, policy_problems};
 use super::said::Said;
@@ -229,25 +229,27 @@ impl Run<'_> {
         identity: &Identity,
         lock: Option<&Locked>,
     ) -> Result<(), Stop> {
-        let recalled = Memory::recall(&**provider).await;
-        let (mut memory, mut note) = recalled.map_err(|refusal| {
+        let recalled = Checkpoint::load(&**provider).await;
+        let (mut checkpoint, mut note) = recalled.map_err(|refusal| {
             problem(ProblemKind::Target, format!("kwo cannot read what it applied last: {refusal}"), "")
         })?;
         let git = |error: GitError| problem(ProblemKind::Fetch, error.to_string(), "");
         let fetched = match fetched {
             // While this run waited for the lock, another node applied what was pushed meanwhile.
-            Ok(_) if !memory.commit.is_empty() && !clone.has(&memory.commit).await.map_err(git)? => {
+            Ok(_)
+                if !checkpoint.commit.is_empty() && !clone.has(&checkpoint.commit).await.map_err(git)? =>
+            {
                 fetch(clone, self.settings, places).await
             }
             fetched => fetched,
         };
         let was_fetched = fetched.is_ok();
-        let ready = self.prepare(clone, fetched, provider, identity, &memory).await;
+        let ready = self.prepare(clone, fetched, provider, identity, &checkpoint).await;
         let ended = match ready.map(|ready| ready.zip(lock)) {
             Ok(Some((ready, lock))) => {
-                let applied = self.mark(&ready, clone, was_fetched, &**provider, &mut memory, &mut note);
+                let applied = self.mark(&ready, clone, was_fetched, &**provider, &mut checkpoint, &mut note);
                 match applied.await {
-                    Ok(()) => self.carry_out(ready, provider, lock, &mut memory).await,
+                    Ok(()) => self.carry_out(ready, provider, lock, &mut checkpoint).await,
                     Err(stop) => Err(stop),
                 }
             }
@@ -260,12 +262,12 @@ impl Run<'_> {
         if self.options.dry_run {
             return Ok(());
         }
-        self.departed(&**provider, &mut memory).await;
+        self.departed(&**provider, &mut checkpoint).await;
         self.issued(&**provider).await;
         if let Some(head) = self.record() {
-            memory.add(&self.entry, &head, in_short(&self.entry));
+            checkpoint.add(&self.entry, &head, in_short(&self.entry));
         }
-        if let Err(refusal) = memory.leave(&**provider, note.as_ref()).await {
+        if let Err(refusal) = checkpoint.save(&**provider, note.as_ref()).await {
             let text = format!("kwo cannot note in the cluster how this run ended: {refusal}");
             self.problem(problem(ProblemKind::Target, text, ""));
         }
@@ -279,11 +281,11 @@ impl Run<'_> {
         fetched: Result<String, Problem>,
         provider: &Arc<dyn Home>,
         identity: &Identity,
-        memory: &Memory,
+        checkpoint: &Checkpoint,
     ) -> Result<Option<Ready>, Stop> {
         let applied = self.state.applied();
         let rewrite = self.options.allowed.contains(&Allowed::Rewrite);
-        let choice = choose(clone, self.settings, fetched, applied.as_ref(), memory, rewrite).await;
+        let choice = choose(clone, self.settings, fetched, applied.as_ref(), checkpoint, rewrite).await;
         let choice = choice.map_err(|error| problem(ProblemKind::Fetch, error.to_string(), ""))?;
         let mut checked = self.chosen(clone, choice).await?;
         self.asked = Some(cert_manager::asked(&checked.roster));
@@ -302,10 +304,10 @@ impl Run<'_> {
         if let Some(note) = &plan.provenance.keeper_note {
             (self.said)(Said::Keeper(note));
         }
-        let was = if memory.agreed == checked.digest {
+        let was = if checkpoint.agreed == checked.digest {
             Some(Arc::clone(&desired))
         } else {
-            self.agreed(clone, memory).await.map(Arc::new)
+            self.agreed(clone, checkpoint).await.map(Arc::new)
         };
         self.entry.drift = drifted(&plan, was.as_deref());
         let plan = self.as_drift_goes(plan, was.as_deref());
@@ -313,7 +315,7 @@ impl Run<'_> {
         self.entry.roster_digest.clone_from(&checked.digest);
         self.counted(&plan);
         self.entry.drift.iter().for_each(|drift| (self.said)(Said::Drift(drift)));
-        let known = (!memory.commit.is_empty()).then_some(&memory.tenants);
+        let known = (!checkpoint.commit.is_empty()).then_some(&checkpoint.tenants);
         let before = known.or(applied.as_ref().map(|applied| &applied.tenants));
         let policies = self.options.policy.iter().cloned();
         let own = layer(SetBy::Roster, checked.roster.policy(), checked.roster.sources());
@@ -339,13 +341,14 @@ impl Run<'_> {
     }
 
     /// What the roster before this one wanted, if everything agreed with it when the last run ended.
-    async fn agreed(&self, clone: &Clone, memory: &Memory) -> Option<Desired> {
-        if memory.agreed.is_empty() {
+    async fn agreed(&self, clone: &Clone, checkpoint: &Checkpoint) -> Option<Desired> {
+        if checkpoint.agreed.is_empty() {
             return None;
         }
         // Without it, what is missing is taken for what the roster asks for anew.
-        let before = check_out(clone, &memory.commit, self.settings, &self.state, &mut |_| ()).await.ok()?;
-        (before.digest == memory.agreed).then_some(before.desired)
+        let before =
+            check_out(clone, &checkpoint.commit, self.settings, &self.state, &mut |_| ()).await.ok()?;
+        (before.digest == checkpoint.agreed).then_some(before.desired)
     }
 
     /// What the entry says of a plan's other parts than its steps.

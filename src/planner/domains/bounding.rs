@@ -1,5 +1,5 @@
 //! Does a quota bound what it seems to? Kubernetes stores names that it never counts, amounts in thousandths of a byte,
-//! and quotas under which no pod starts that says nothing of resources. Which names need no look stands in `bounds.rs`.
+//! and quotas under which no pod starts that says nothing of resources. Which names need no look stands in `quota.rs`.
 
 use crate::domains::tenants::{DEFAULT_TIER, Tenant};
 use crate::domains::tiers::{BuiltInTier, Limits, Quota, Tier};

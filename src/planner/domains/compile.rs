@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use super::body::{self, object_with};
 use super::cluster::Acme;
+use super::effective::{Effective, Tiers};
 use super::inside::SERVICES_ANNOTATION;
 use super::isolation::{self, NAME_LABEL};
 use super::surroundings::Surroundings;
 use super::tenants::Tenant;
-use super::terms::{Terms, Tiers};
 use super::totals::Shares;
 use super::unique::Ids;
 use super::wildcards::Of;
 use super::{
-    allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, people, refused,
-    registry_objects, roles, traefik, vault, wildcards, zones,
+    allowed, authentication, cert_manager, guard, hosts, inside, kubeconfigs, node, refused,
+    registry_objects, role_bindings, roles, traefik, vault, wildcards, zones,
 };
 use crate::domains::Roster;
 use crate::kinds::Kind;
@@ -63,7 +63,7 @@ fn each(roster: &Roster, resources: &mut Vec<Resource>, mut take: impl FnMut(&mu
     inside::compile(resources);
     hosts::compile(roster, resources);
     roles::compile(resources);
-    people::operators(roster.operators(), resources);
+    role_bindings::operators(roster.operators(), resources);
     take(resources, 0);
     tenants(roster, resources, &mut take);
     vault::compile(roster, resources, &mut take);
@@ -107,21 +107,21 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
     for entry in roster.tenants() {
         let (name, Entry { key, value: tenant }) = entry;
         let because = Reason::Roster(*key);
-        let (terms, own) = tiers.of(tenant);
+        let (effective, own) = tiers.of(tenant);
         let of_tier = tenant.tier.as_ref().map_or_else(|| because.clone(), |tier| Reason::Roster(tier.at));
-        let people = people::people(tenant);
+        let people = role_bindings::people(tenant);
         let labels = body::labels(Some(name.as_str()));
         let namespaces =
             tenant.placed(name, *key).map(|(name, at)| (name.text().clone(), Reason::Roster(at)));
         let namespaces: Vec<(SmolStr, Reason)> = namespaces.collect();
         let first = namespaces.first().map(|(name, _)| ResourceId::kube(Kind::Namespace, "", name.clone()));
-        let shares = Shares::of(&terms, name, tenant);
-        let alike = Alike::of((name, tenant), (&terms, &of_tier));
+        let shares = Shares::of(&effective, name, tenant);
+        let alike = Alike::of((name, tenant), (&effective, &of_tier));
         let mut wildcards = wildcards::of_tenant(roster.cluster(), entry).peekable();
         for (at, (namespace, because)) in namespaces.into_iter().enumerate() {
             let from = resources.len();
             let shared = shares.as_ref().map(|shares| shares.specs(at));
-            let specs = shared.as_ref().unwrap_or(&terms.specs);
+            let specs = shared.as_ref().unwrap_or(&effective.specs);
             let id = ResourceId::kube(Kind::Namespace, "", namespace);
             let wildcard = wildcards.next_if(|of| of.namespace.text() == &id.name);
             resources.push(alike.namespace(&id, &because, wildcard.as_ref()));
@@ -129,12 +129,19 @@ fn tenants(roster: &Roster, resources: &mut Vec<Resource>, take: &mut impl FnMut
             let isolation = isolation::compile(&id, &labels, specs, &surroundings, &because, resources);
             let before: Arc<[ResourceId]> =
                 [id.clone()].into_iter().chain(isolation).chain(guards.iter().cloned()).collect();
-            people::compile(&id, &labels, (tenant, &terms.specs, &people), &before, &because, resources);
+            role_bindings::compile(
+                &id,
+                &labels,
+                (tenant, &effective.specs, &people),
+                &before,
+                &because,
+                resources,
+            );
             kubeconfigs::compile(&id, (name, tenant), roster.cluster(), &because, resources);
             take(resources, from);
         }
         let from = resources.len();
-        people::navigation(name, &labels, &people, &terms, first, resources);
+        role_bindings::navigation(name, &labels, &people, &effective, first, resources);
         take(resources, from);
     }
 }
@@ -147,14 +154,14 @@ struct Alike {
 }
 
 impl Alike {
-    fn of((name, tenant): (&Name, &Tenant), (terms, of_tier): (&Terms, &Reason)) -> Alike {
-        let (held, common) = &terms.specs.held;
+    fn of((name, tenant): (&Name, &Tenant), (effective, of_tier): (&Effective, &Reason)) -> Alike {
+        let (held, common) = &effective.specs.held;
         let mut fields: Vec<(SmolStr, Reason)> = Vec::new();
         let mut labels: Vec<(SmolStr, Tree)> = vec![
             (SmolStr::new_static(MARK.0), Tree::from(MARK.1)),
             (SmolStr::new_static(MANAGED_BY.0), Tree::from(MANAGED_BY.1)),
             (SmolStr::new_static(TENANT_LABEL), Tree::from(name.text())),
-            (SmolStr::new_static(TIER_LABEL), Tree::from(&terms.tier)),
+            (SmolStr::new_static(TIER_LABEL), Tree::from(&effective.tier)),
             (SmolStr::new_static(NAME_LABEL), Tree::Null),
         ];
         labels.extend(held.iter().cloned());
@@ -163,7 +170,7 @@ impl Alike {
             fields.push((join("/metadata/labels", key.as_str()).into(), Reason::Roster(value.at)));
             labels.push((key.text().clone(), Tree::from(value.value.text())));
         }
-        let annotations = annotations(tenant, terms, &mut fields);
+        let annotations = annotations(tenant, effective, &mut fields);
         let annotations = (!annotations.is_empty()).then(|| Tree::map(annotations));
         Alike { labels: Tree::map(labels), annotations, fields: common.with(&fields.into()) }
     }
@@ -202,7 +209,11 @@ impl Alike {
 }
 
 /// What stands on a namespace for admission policies, and for the programs of others.
-fn annotations(tenant: &Tenant, terms: &Terms, fields: &mut Vec<(SmolStr, Reason)>) -> Vec<(SmolStr, Tree)> {
+fn annotations(
+    tenant: &Tenant,
+    effective: &Effective,
+    fields: &mut Vec<(SmolStr, Reason)>,
+) -> Vec<(SmolStr, Tree)> {
     let mut annotations: Vec<(SmolStr, Tree)> = Vec::new();
     let mut add = |key: SmolStr, value: Tree, reason: Reason| {
         fields.push((join("/metadata/annotations", &key).into(), reason));
@@ -213,14 +224,14 @@ fn annotations(tenant: &Tenant, terms: &Terms, fields: &mut Vec<(SmolStr, Reason
         let hosts = Tree::from(hosts.join(","));
         add(SmolStr::new_static(DOMAINS_ANNOTATION), hosts, Reason::Roster(first.host.at));
     }
-    if let Some(reason) = terms.services.values().next() {
-        let words: Vec<&str> = terms.services.keys().copied().collect();
+    if let Some(reason) = effective.services.values().next() {
+        let words: Vec<&str> = effective.services.keys().copied().collect();
         add(SmolStr::new_static(SERVICES_ANNOTATION), Tree::from(words.join(",")), reason.clone());
     }
-    for (key, (value, reason)) in &terms.allowed {
+    for (key, (value, reason)) in &effective.allowed {
         add(SmolStr::new_static(key), Tree::from(value), reason.clone());
     }
-    for (key, (value, reason)) in &terms.annotations {
+    for (key, (value, reason)) in &effective.annotations {
         add(key.clone(), Tree::from(value), reason.clone());
     }
     annotations

@@ -9,7 +9,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::tenants::{Access, Tenant};
 use crate::kinds::Kind;
-use crate::roster::node::{Node, Value};
+use crate::roster::ast::{Node, Value};
 use crate::roster::record::record;
 use crate::roster::scalar::Scalar as _;
 use crate::roster::spelling::did_you_mean;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::body::{map, object, object_with, words};
+use super::effective::{Amounts, Effective, Scoped};
 use super::limited::{ContainerLimits, Range};
-use super::people::Pulls;
+use super::role_bindings::Pulls;
 use super::surroundings::Surroundings;
-use super::terms::{Amounts, Scoped, Terms};
 use crate::kinds::{Kind, RANGES_WRITTEN};
 use crate::resource::{Reason, Reasons, Resource, ResourceId};
 use crate::roster::Quantity;
@@ -46,7 +46,7 @@ fn priority(classes: Option<&(Vec<SmolStr>, Reason)>) -> Tree {
     ])
 }
 
-/// What is in the objects of every namespace under the same terms, each with the reasons of its parts.
+/// What is in the objects of every namespace under the same effective settings, each with the reasons of its parts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Specs {
     quota: Option<(Tree, Reasons)>,
@@ -66,14 +66,14 @@ pub(crate) struct Specs {
 pub(super) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 impl Specs {
-    pub(crate) fn of(terms: &Terms) -> Specs {
+    pub(crate) fn of(effective: &Effective) -> Specs {
         let whole = |reason: &Reason| Reasons::common(vec![("/spec".into(), reason.clone())]);
-        let quota = (!terms.quota.is_empty()).then(|| {
-            let mut fields = Vec::with_capacity(terms.quota.len());
-            let hard = amounts(&terms.quota, HARD, &mut fields);
+        let quota = (!effective.quota.is_empty()).then(|| {
+            let mut fields = Vec::with_capacity(effective.quota.len());
+            let hard = amounts(&effective.quota, HARD, &mut fields);
             (map([("hard", hard)]), Reasons::common(fields))
         });
-        let (level, of_level) = &terms.pod_security;
+        let (level, of_level) = &effective.pod_security;
         let modes = ["enforce", "audit", "warn"];
         // An older version of a level lets through what was added to it since.
         let versions =
@@ -84,13 +84,13 @@ impl Specs {
         let fields = fields.chain([(place(NAME_LABEL), Reason::Kubernetes)]).collect();
         let held = modes.map(|mode| (mode, Tree::from(level.as_str())));
         let held = held.into_iter().chain(versions.map(|version| (version, Tree::from(LATEST)))).collect();
-        let reason = terms.priority.as_ref().map_or(&Reason::Always, |(_, reason)| reason);
-        let limits = terms.limits.as_ref().map(|limits| {
+        let reason = effective.priority.as_ref().map_or(&Reason::Always, |(_, reason)| reason);
+        let limits = effective.limits.as_ref().map(|limits| {
             let mut fields = Vec::new();
             let spec = map([("limits", Tree::list(ranges(limits, &mut fields)))]);
             (spec, Reasons::common(fields))
         });
-        let scoped = terms.scoped.iter().map(|(name, scoped)| {
+        let scoped = effective.scoped.iter().map(|(name, scoped)| {
             let Scoped { conditions: (conditions, reason), hard, totals: _ } = scoped;
             let mut fields = vec![("/spec/scopeSelector".into(), reason.clone())];
             let hard = amounts(hard, HARD, &mut fields);
@@ -100,12 +100,12 @@ impl Specs {
         });
         Specs {
             quota,
-            priority: Some((priority(terms.priority.as_ref()), whole(reason))),
+            priority: Some((priority(effective.priority.as_ref()), whole(reason))),
             scoped: scoped.collect(),
             limits,
-            notes: terms.limits.as_ref().and_then(notes),
-            isolated: terms.isolated.as_ref().map(whole),
-            pulls: Pulls::of(&terms.pull_secrets),
+            notes: effective.limits.as_ref().and_then(notes),
+            isolated: effective.isolated.as_ref().map(whole),
+            pulls: Pulls::of(&effective.pull_secrets),
             held: (held, Reasons::common(fields)),
         }
     }

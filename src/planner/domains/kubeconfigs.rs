@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::body::{labels, map, mark, object_with};
 use super::cluster::{Api, Cluster, Kubeconfigs};
-use super::people::PIPELINE_BINDING;
+use super::role_bindings::PIPELINE_BINDING;
 use super::tenants::Tenant;
 use crate::kinds::Kind;
 use crate::named::{ACCOUNT, LONG_LIVED};

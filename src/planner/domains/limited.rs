@@ -2,7 +2,7 @@
 //! fills in. What limits may say stands in `ranges.rs`.
 
 use super::counts::{CONTAINER_DISK, EPHEMERAL};
-use super::terms::Amounts;
+use super::effective::Amounts;
 use super::tiers::{ClaimLimits, Limits, PodLimits};
 use crate::resource::Reason;
 use crate::roster::{At, Entry, Quantity};

@@ -1,7 +1,7 @@
 //! `cluster.overcommit`: how many times what the nodes can give the quotas of all tenants together may promise. It makes
 //! no object; `capacity/` compares.
 
-use crate::domains::bounds::is_device;
+use crate::domains::quota::is_device;
 use crate::roster::record::record;
 use crate::roster::{At, Finding, Findings, Quantity};
 

@@ -10,11 +10,11 @@ use smol_str::SmolStr;
 use super::document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 use super::part::foreign;
 use super::{
-    bounding, bounds, claims, cluster, dns, networks, overcommit, registry, shares, size, starting, systems,
-    tiers, totals, transit, user_list, vault, wildcards, zones,
+    bounding, cluster, dns, networks, overcommit, quota, registry, shares, size, starting, systems, tiers,
+    totals, transit, uniqueness, user_list, vault, wildcards, zones,
 };
 use crate::policy;
-use crate::roster::node::{Key, Node, Value};
+use crate::roster::ast::{Key, Node, Value};
 use crate::roster::scalar::quote;
 use crate::roster::spelling::did_you_mean;
 use crate::roster::yaml::{MAX_FILES, read};
@@ -102,8 +102,8 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     if let Some(finding) = size::too_many(&tiers, &tenants, &operators) {
         return Err(Box::new(Refused { sources, findings: vec![finding], more: 0 }));
     }
-    bounds::check_tiers(&tiers, &mut findings);
-    bounds::check_tenants(&tenants, &tiers, whole, &mut findings);
+    quota::check_tiers(&tiers, &mut findings);
+    quota::check_tenants(&tenants, &tiers, whole, &mut findings);
     if whole {
         bounding::check_defaults(&tiers, &tenants, &mut findings);
         starting::check(&tiers, &tenants, &mut findings);
@@ -112,7 +112,7 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     networks::check(&cluster, &mut findings);
     cluster::check(&cluster, &mut findings);
     overcommit::check(cluster.overcommit.as_ref(), &mut findings);
-    claims::check(&cluster, &tenants, &operators, &mut findings);
+    uniqueness::check(&cluster, &tenants, &operators, &mut findings);
     dns::check(&cluster, &dns, &mut findings);
     zones::check(&dns, &tenants, &mut findings);
     if let Some(api) = &cluster.api {

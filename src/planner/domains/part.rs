@@ -2,7 +2,7 @@
 //! be anybody's: a key, the settings of another program. Of such a file nothing is shown but where it fails.
 
 use super::document::{ApiVersion, Document, FileKind};
-use crate::roster::node::{Node, Value};
+use crate::roster::ast::{Node, Value};
 use crate::roster::spelling::nearest;
 use crate::roster::{Finding, SourceFile, Span, characters};
 

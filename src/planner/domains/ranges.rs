@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::domains::bounding;
-use crate::domains::bounds::{check_sign, check_whole, is_device};
 use crate::domains::counts::EPHEMERAL;
+use crate::domains::quota::{check_sign, check_whole, is_device};
 use crate::domains::tiers::{BuiltInTier, ClaimLimits, Limits, PodLimits, Rest, Tier};
 use crate::roster::spelling::did_you_mean;
 use crate::roster::{At, Finding, Findings, Map, Name, Quantity, ResourceName, Span};

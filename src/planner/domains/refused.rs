@@ -4,8 +4,8 @@
 //! fill the datastore with them.
 
 use super::admission::{Policy, exceptions, of_tenants, policy, rule};
+use super::effective::{self, Leave};
 use super::inside::pods;
-use super::terms::{self, Leave};
 use super::tiers::Tier;
 use crate::named::TIER_LABEL;
 use crate::resource::{Reason, Resource, ResourceId};
@@ -76,7 +76,7 @@ const OF_THE_NODE: &str = "hostPath";
 
 /// The policy and its binding.
 pub(crate) fn compile(tiers: &Map<Name, Tier>, resources: &mut Vec<Resource>) {
-    let leave = terms::leave(tiers);
+    let leave = effective::leave(tiers);
     let in_tier = |may: &dyn Fn(&Leave) -> bool| {
         let names = leave.iter().filter(|(_, leave)| may(leave)).map(|(name, _)| format!("'{name}'"));
         let names: Vec<String> = names.collect();

@@ -2,7 +2,7 @@
 //! Kubernetes takes together.
 
 use crate::domains::bounding;
-use crate::domains::bounds::{check_sign, check_whole};
+use crate::domains::quota::{check_sign, check_whole};
 use crate::domains::tiers::Quota;
 use crate::roster::record::{choice, record};
 use crate::roster::{At, ClassName, Entry, Finding, Findings, Map, Quantity, ResourceName, Span};

@@ -9,7 +9,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use super::cluster::Cluster;
 use super::tenants::Tenant;
 use super::wildcards::{self, Of};
-use crate::roster::node::{Node, Value};
+use crate::roster::ast::{Node, Value};
 use crate::roster::record::record;
 use crate::roster::spelling::{did_you_mean, nearest};
 use crate::roster::{At, Decode, Finding, Findings, HostName, HostPattern, Map, Name, Span};

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::effective::{Amounts, tier};
 use super::limited::ContainerLimits;
 use super::tenants::{DEFAULT_TIER, Tenant};
-use super::terms::{Amounts, tier};
 use super::tiers::{Per, Tier};
 use crate::resource::Reason;
 use crate::roster::{Entry, Finding, Findings, Map, Name, Quantity, Span};
@@ -46,9 +46,9 @@ pub(crate) fn check(tiers: &Map<Name, Tier>, tenants: &Map<Name, Tenant>, findin
 }
 
 fn bounds_of(name: &str, tiers: &Map<Name, Tier>) -> Option<(Bounds, Amounts)> {
-    let terms = tier(name, tiers)?;
-    let pods = terms.quota.get("pods").map(|(pods, _)| pods.clone());
-    Some((Bounds { tier: terms.tier, limits: terms.limits, pods }, terms.quota))
+    let effective = tier(name, tiers)?;
+    let pods = effective.quota.get("pods").map(|(pods, _)| pods.clone());
+    Some((Bounds { tier: effective.tier, limits: effective.limits, pods }, effective.quota))
 }
 
 fn check_quota(bounds: &Bounds, quota: &Amounts, findings: &mut Findings) {

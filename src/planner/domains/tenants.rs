@@ -1,5 +1,5 @@
 //! The `tenants` section: who gets which namespaces, with what rights and bounds. The checks over it are in
-//! `claims.rs` and `bounds.rs`.
+//! `uniqueness.rs` and `quota.rs`.
 
 use crate::domains::grants::Grant;
 use crate::domains::shares::Domain;

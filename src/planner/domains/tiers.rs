@@ -1,5 +1,5 @@
 //! The `tiers` section: named bundles of bounds for tenants, and the tiers that are built in. The checks over
-//! quantities are in `bounds.rs`.
+//! quantities are in `quota.rs`.
 
 use super::counts::Scale;
 use super::scopes::ScopedQuota;

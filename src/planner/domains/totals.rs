@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domains::bounds::{FEW, more};
+use crate::domains::effective::{Amounts, Effective};
 use crate::domains::isolation::Specs;
+use crate::domains::quota::{FEW, more};
 use crate::domains::tenants::{DEFAULT_TIER, Tenant};
-use crate::domains::terms::{Amounts, Terms};
 use crate::domains::tiers::{Per, Quota, Tier};
 use crate::resource::Reason;
 use crate::roster::spelling::did_you_mean;
@@ -30,14 +30,14 @@ pub(crate) struct Shares {
 
 impl Shares {
     /// Nothing where no amount is for all together.
-    pub(super) fn of(terms: &Terms, name: &Name, tenant: &Tenant) -> Option<Shares> {
-        if terms.totals.is_empty() && terms.scoped.values().all(|scoped| scoped.totals.is_empty()) {
+    pub(super) fn of(effective: &Effective, name: &Name, tenant: &Tenant) -> Option<Shares> {
+        if effective.totals.is_empty() && effective.scoped.values().all(|scoped| scoped.totals.is_empty()) {
             return None;
         }
         let weight =
             |space: &Name| tenant.shares.get(space).and_then(|share| share.value.value.count()).unwrap_or(1);
         let weights: Vec<u32> = tenant.spaces(name).map(weight).collect();
-        let mut one = terms.clone();
+        let mut one = effective.clone();
         let parts_of = |totals: &Amounts, into: &mut Amounts| -> Parts {
             let split = |(name, (total, reason)): (&SmolStr, &(Quantity, Reason))| {
                 let parts = total.split(name, &weights);
@@ -46,13 +46,13 @@ impl Shares {
             };
             totals.iter().map(split).collect()
         };
-        let scoped = terms.scoped.iter().filter(|(_, scoped)| !scoped.totals.is_empty());
+        let scoped = effective.scoped.iter().filter(|(_, scoped)| !scoped.totals.is_empty());
         let scoped = scoped.filter_map(|(quota, scoped)| {
             let into = one.scoped.get_mut(quota)?;
             Some((Some(quota.clone()), parts_of(&scoped.totals, &mut into.hard)))
         });
         let mut parts: BTreeMap<Option<SmolStr>, Parts> = scoped.collect();
-        let mut shared = parts_of(&terms.totals, &mut one.quota);
+        let mut shared = parts_of(&effective.totals, &mut one.quota);
         let running = shared.iter().find(|(name, _)| name == "pods").map(|(_, parts)| parts);
         shared.extend(running.and_then(|running| one.all_pods_of(running)));
         parts.insert(None, shared);

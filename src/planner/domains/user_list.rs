@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::body::{map, mark};
+use super::effective::Tiers;
 use super::operators::{Operator, Role};
 use super::systems::{Systems, Vault};
 use super::tenants::Tenant;
-use super::terms::Tiers;
 use crate::domains::Roster;
 use crate::resource::{Reason, Reasons, Resource, ResourceId};
 use crate::roster::{At, Entry, Finding, Findings, Identity, Map, Name};
@@ -88,9 +88,9 @@ fn user(name: &Name, tenant: &Tenant, tiers: &mut Tiers<'_>) -> Vec<(&'static st
         Identity::User(_) | Identity::Group(_) => None,
     });
     let hosts = tenant.domains.iter().map(|domain| SmolStr::from(domain.host.value.to_string()));
-    let (terms, _) = tiers.of(tenant);
+    let (effective, _) = tiers.of(tenant);
     let amounts = AMOUNTS.into_iter().filter_map(|(key, bound)| {
-        let (amount, _) = terms.quota.get(bound)?;
+        let (amount, _) = effective.quota.get(bound)?;
         Some((SmolStr::new_static(key), Tree::from(SmolStr::from(amount.as_str()))))
     });
     let email = people.take(1).map(|email| ("email", Tree::from(email)));

@@ -9,8 +9,8 @@ use smol_str::format_smolstr;
 
 use super::body::{map, mark};
 use super::grants::Grant;
-use super::people::{self, Person};
 use super::pipelines;
+use super::role_bindings::{self, Person};
 use super::systems::{PathSegments, Vault};
 use super::tenants::{Access, Tenant};
 use super::transit;
@@ -64,7 +64,7 @@ pub(crate) fn compile(
     take(resources, from);
     let mut logins = BTreeSet::new();
     for (name, Entry { key, value: tenant }) in roster.tenants() {
-        let everybody = people::people(tenant);
+        let everybody = role_bindings::people(tenant);
         let known: Vec<&Person<'_>> =
             everybody.iter().filter(|person| logs_in(person.identity) && level(person).is_some()).collect();
         let labels = mark(Some(name.as_str()));

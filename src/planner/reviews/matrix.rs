@@ -16,8 +16,8 @@ use crate::foreign::{self, ForeignAccess};
 use crate::kinds::Kind;
 use crate::plain::user;
 use crate::plan::tenant;
+use crate::rbac::SYSTEM;
 use crate::resource::{Desired, ResourceId};
-use crate::rights::SYSTEM;
 use crate::tree::{SmolStr, Tree};
 
 /// What is asked about a namespace in which somebody has a right.

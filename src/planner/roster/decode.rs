@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::ast::{Key, Node, Value};
 use super::editors::ERROR;
-use super::node::{Key, Node, Value};
 use super::scalar::Scalar;
 use super::{At, Finding, Findings, Span};
 

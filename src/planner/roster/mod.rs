@@ -1,7 +1,7 @@
 //! The text of a roster: YAML with its places, values with their checks, and what is wrong with them. It knows no section;
 //! those are in `domains/`.
 
-mod around;
+pub mod ast;
 pub(crate) mod characters;
 mod decode;
 pub(crate) mod editors;
@@ -16,7 +16,6 @@ mod lines;
 mod mirrors;
 mod names;
 mod nameservers;
-pub mod node;
 mod pem;
 mod quantity;
 pub(crate) mod record;
@@ -27,8 +26,9 @@ mod settings;
 mod source;
 pub mod spelling;
 mod syntax;
-mod unwanted;
+mod syntax_context;
 pub(crate) mod yaml;
+mod yaml_subset;
 mod zones;
 
 pub use decode::{Decode, Entry, Map};
@@ -49,7 +49,7 @@ pub use scalar::{Refusal, Scalar};
 pub use secret::SecretRef;
 pub use settings::{Email, IssuerUrl, OidcWord, ProviderWord, Variable};
 pub use source::{At, SourceFile, Sources, Span};
-pub(crate) use unwanted::duplicate_key;
-pub use unwanted::{of_settings, too_large};
 pub use yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH, MAX_FILES, MAX_TOTAL};
+pub(crate) use yaml_subset::duplicate_key;
+pub use yaml_subset::{of_settings, too_large};
 pub use zones::{ApiUrl, Ceiling, IpAddress, ServerId, Ttl, Weekly, ZoneName};

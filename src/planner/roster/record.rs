@@ -4,7 +4,7 @@
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map as JsonMap, Value as Json, json};
 
-use super::node::{Node, Value};
+use super::ast::{Node, Value};
 use super::scalar::quote;
 use super::spelling::did_you_mean;
 use super::{Finding, Findings};
@@ -15,7 +15,7 @@ pub(crate) fn fields<'n>(
     what: &str,
     known: &[&str],
     findings: &mut Findings,
-) -> Option<&'n [(super::node::Key, Node)]> {
+) -> Option<&'n [(super::ast::Key, Node)]> {
     if node.value == Value::Refused {
         return None;
     }
@@ -124,7 +124,7 @@ macro_rules! record {
 
         impl $crate::roster::Decode for $name {
             fn decode(
-                node: &$crate::roster::node::Node,
+                node: &$crate::roster::ast::Node,
                 findings: &mut $crate::roster::Findings,
             ) -> Option<$name> {
                 if node.is_null() && let Some(empty) = <$name as $crate::roster::Decode>::missing() {

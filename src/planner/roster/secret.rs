@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
+use super::ast::{Key, Node, Value};
 use super::editors::ERROR;
-use super::node::{Key, Node, Value};
 use super::spelling::did_you_mean;
 use super::{Decode, Finding, Findings, Span};
 

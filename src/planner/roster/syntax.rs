@@ -1,15 +1,15 @@
 //! What the YAML parser refuses, said for somebody who has never read the YAML specification. Where the lines around
-//! the place tell more than the parser does, `around.rs` says it.
+//! the place tell more than the parser does, `syntax_context.rs` says it.
 
 use granit_parser::{ErrorKind, ScanError};
 
 use super::Finding;
-use super::around::{Around, MERGE_CONFLICT};
 use super::inline::reach;
 use super::names::show;
+use super::syntax_context::{MERGE_CONFLICT, SyntaxContext};
 
 /// The finding for a syntax error at this place.
-pub(super) fn syntax_error(error: &ScanError, around: &Around<'_>) -> Finding {
+pub(super) fn syntax_error(error: &ScanError, around: &SyntaxContext<'_>) -> Finding {
     let better = around.conflict().or_else(|| match error.kind() {
         ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => around.colon(),
         ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
@@ -50,7 +50,7 @@ pub(super) fn syntax_error(error: &ScanError, around: &Around<'_>) -> Finding {
 }
 
 /// What the parser says by itself, with nothing of the file in it.
-fn plain(error: &ScanError, around: &Around<'_>) -> Finding {
+fn plain(error: &ScanError, around: &SyntaxContext<'_>) -> Finding {
     let (message, expected, hint) = explain(error.kind());
     let finding = Finding::new("yaml-syntax", around.at, message, expected);
     match hint {

@@ -1,17 +1,17 @@
 //! From the text of one file to its node. What YAML allows and a roster does not is refused here: tags, merge
-//! keys, several documents, keys that stand twice, and files made to exhaust memory. The words are in `unwanted.rs`.
+//! keys, several documents, keys that stand twice, and files made to exhaust memory. The words are in `yaml_subset.rs`.
 
 use std::collections::BTreeMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span as Place, StrInput, options};
 use smol_str::SmolStr;
 
-use super::around::Around;
+use super::ast::{Key, Node, Value};
 use super::characters::{Tabs, forbidden_character, inspect, is_forbidden, offset};
 use super::lines::Lines;
-use super::node::{Key, Node, Value};
 use super::syntax::syntax_error;
-use super::unwanted::{self, too_large};
+use super::syntax_context::SyntaxContext;
+use super::yaml_subset::{self, too_large};
 use super::{Finding, Findings, SourceFile, Span};
 
 /// The size that a file of a roster may have.
@@ -63,11 +63,11 @@ pub(crate) fn read(source: &SourceFile, file: u16, findings: &mut Findings) -> O
         Ok(Some(node)) if matches!(node.value, Value::Map(_)) => Some(node),
         Ok(Some(Node { value: Value::Refused, .. })) => None,
         Ok(Some(node)) if !node.is_null() => {
-            findings.push(unwanted::top(&node));
+            findings.push(yaml_subset::top(&node));
             None
         }
         Ok(_) => {
-            findings.push(unwanted::empty(start));
+            findings.push(yaml_subset::empty(start));
             None
         }
         Err(_) => None,
@@ -133,7 +133,7 @@ impl<'t> Reader<'t, '_> {
         let at = self.span(Place::empty(*error.marker()));
         if !self.tabs.explain(at.line) {
             let lines = Lines { text: self.text, file: self.file };
-            let around = Around { lines, at, understood: self.understood, open: &self.open };
+            let around = SyntaxContext { lines, at, understood: self.understood, open: &self.open };
             self.findings.push(syntax_error(error, &around));
         }
         Stop { line: at.line }
@@ -147,7 +147,7 @@ impl<'t> Reader<'t, '_> {
                 Event::StreamStart | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if documents > 0 => {
-                    let finding = unwanted::second_document(self.span(place));
+                    let finding = yaml_subset::second_document(self.span(place));
                     self.findings.push(finding);
                     break;
                 }
@@ -163,7 +163,7 @@ impl<'t> Reader<'t, '_> {
         if let Some(tag) = event.tag() {
             let at = place.tag_span().map_or_else(|| self.span(place), |place| self.span(place));
             let tag = tag.original();
-            self.findings.push(unwanted::tag(&tag, at));
+            self.findings.push(yaml_subset::tag(&tag, at));
             // What it includes stands where this file does not say it.
             if tag == "!include" && matches!(event, Event::Scalar(..)) {
                 return Ok((Node { at, value: Value::Refused }, 1));
@@ -175,7 +175,7 @@ impl<'t> Reader<'t, '_> {
             Event::Scalar(text, style, ..) => (self.scalar(&text, style, at), 1),
             Event::Alias(id) => return self.alias(id, at),
             Event::UnresolvedAlias(name) => {
-                self.findings.push(unwanted::unknown_alias(&name, at));
+                self.findings.push(yaml_subset::unknown_alias(&name, at));
                 (Node { at, value: Value::Refused }, 1)
             }
             Event::SequenceStart(..) => self.list(at, depth + 1)?,
@@ -195,7 +195,7 @@ impl<'t> Reader<'t, '_> {
         let text = if plain && at.start == at.end { "" } else { text };
         let raw = self.text.get(at.start as usize..at.end as usize).unwrap_or_default();
         if plain && let Some((first, rest)) = raw.split_once('\n') {
-            self.doubt = Some(unwanted::lines(first, rest, !self.open.is_empty(), at));
+            self.doubt = Some(yaml_subset::lines(first, rest, !self.open.is_empty(), at));
             return Node { at, value: Value::Refused };
         }
         let Some(char) = text.chars().find(|char| is_forbidden(*char)) else {
@@ -211,7 +211,7 @@ impl<'t> Reader<'t, '_> {
 
     fn alias(&mut self, id: usize, at: Span) -> Result<(Node, usize), Stop> {
         let Some((node, count)) = self.anchors.get(&id).map(|(node, count)| (node.clone(), *count)) else {
-            self.findings.push(unwanted::alias_in_itself(at));
+            self.findings.push(yaml_subset::alias_in_itself(at));
             return Ok((Node { at, value: Value::Refused }, 1));
         };
         self.charge(count, at)?;
@@ -223,7 +223,7 @@ impl<'t> Reader<'t, '_> {
         if self.aliased <= MAX_ALIASED {
             return Ok(());
         }
-        self.findings.push(unwanted::alias_bomb(at));
+        self.findings.push(yaml_subset::alias_bomb(at));
         Err(Stop { line: at.line })
     }
 
@@ -231,7 +231,7 @@ impl<'t> Reader<'t, '_> {
         if depth <= MAX_DEPTH {
             return Ok(());
         }
-        self.findings.push(unwanted::nesting(at));
+        self.findings.push(yaml_subset::nesting(at));
         Err(Stop { line: at.line })
     }
 
@@ -281,7 +281,7 @@ impl<'t> Reader<'t, '_> {
             let Some(key) = key else { continue };
             match seen.get(&key.text) {
                 Some(first) => {
-                    self.findings.push(unwanted::duplicate_key(&key.text, *first, key.at));
+                    self.findings.push(yaml_subset::duplicate_key(&key.text, *first, key.at));
                 }
                 None => {
                     seen.insert(key.text.clone(), key.at);
@@ -301,10 +301,10 @@ impl<'t> Reader<'t, '_> {
         let (node, _) = self.node(event, place, depth)?;
         let at = node.at;
         let finding = match node.value {
-            Value::Scalar { .. } if merge => unwanted::merge_key(at),
+            Value::Scalar { .. } if merge => yaml_subset::merge_key(at),
             Value::Scalar { text, .. } if !alias => return Ok(Some(Key { text, at })),
             Value::Refused => return Ok(None),
-            Value::Scalar { .. } | Value::List(_) | Value::Map(_) => unwanted::bad_key(at),
+            Value::Scalar { .. } | Value::List(_) | Value::Map(_) => yaml_subset::bad_key(at),
         };
         self.findings.push(finding);
         Ok(None)

@@ -11,8 +11,8 @@ use kwo_planner::kinds::{Kind, Shape, matches_any};
 use kwo_planner::node::NodeKind;
 use kwo_planner::observed::{MARK, Observed, Owner, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
-use kwo_planner::refresh::{Again, Demand, again, refresh};
 use kwo_planner::resource::{Desired, Disruption, Reason, Resource, ResourceId};
+use kwo_planner::revalidate::{Again, Demand, again, revalidate};
 use kwo_planner::roster::Sources;
 use kwo_planner::tree::{SmolStr, Tree};
 use kwo_planner::verify::verify;
@@ -339,7 +339,7 @@ proptest! {
         let text = serde_json::to_string(&plan).unwrap();
         let saved: Plan = serde_json::from_str(&text).unwrap();
         prop_assert!(saved.is_intact());
-        let now = refresh(&saved, plan.clone(), &world.desired(), Demand::Whole);
+        let now = revalidate(&saved, plan.clone(), &world.desired(), Demand::Whole);
         prop_assert_eq!((&now.stale, &now.strangers), (&vec![], &vec![]));
         prop_assert_eq!(&now.plan, &plan);
         let done = kwo_planner::plan::plan(
@@ -348,7 +348,7 @@ proptest! {
             &world.adopt,
             Provenance::default(),
         );
-        let then = refresh(&saved, done, &world.desired(), Demand::Steps);
+        let then = revalidate(&saved, done, &world.desired(), Demand::Steps);
         prop_assert_eq!(then.settled.len(), plan.steps.len(), "{:#?}\n{:?}\n{:#?}", plan.steps, then.stale, then.plan.steps);
         prop_assert!(then.stale.is_empty() && then.plan.steps.is_empty());
     }
@@ -357,8 +357,8 @@ proptest! {
     fn nothing_that_is_wanted_is_left_over(world in world(), demand in select(vec![Demand::Steps, Demand::Whole])) {
         let (plan, desired) = (world.plan(), world.desired());
         let then = kwo_planner::plan::plan(&desired, &after(&plan, &world.observed()), &world.adopt, Provenance::default());
-        let refreshed = refresh(&plan, then.clone(), &desired, demand).plan;
-        for left in [&plan, &then, &refreshed].into_iter().flat_map(|plan| &plan.leftovers) {
+        let revalidated = revalidate(&plan, then.clone(), &desired, demand).plan;
+        for left in [&plan, &then, &revalidated].into_iter().flat_map(|plan| &plan.leftovers) {
             prop_assert!(left.pointer.is_some() || desired.get(&left.id).is_none(), "{}", left.command);
         }
     }

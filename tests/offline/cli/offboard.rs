@@ -249,13 +249,13 @@ fn only_the_command_that_a_person_types_knows_the_way() {
         "src/cli/mod.rs",
         // It makes objects, and asks which of them a rule forbids.
         "src/commands/import_archive.rs",
-        "src/commands/offboard/back.rs",
         "src/commands/offboard/host.rs",
         "src/commands/offboard/last.rs",
         "src/commands/offboard/mod.rs",
         "src/commands/offboard/next.rs",
         "src/commands/offboard/registry.rs",
         "src/commands/offboard/typed.rs",
+        "src/commands/offboard/undo.rs",
         "src/commands/run.rs",
         // It prints the form of what the command prints.
         "src/commands/schema.rs",

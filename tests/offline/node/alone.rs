@@ -68,7 +68,7 @@ impl Provider for Slow {
         Box::pin(async { Observed::default() })
     }
 
-    fn entrust(&self, _: Arc<Vault>) {}
+    fn set_secrets(&self, _: Arc<Vault>) {}
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async {

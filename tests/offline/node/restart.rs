@@ -5,8 +5,8 @@ use std::fs;
 use kwo_planner::change::{Change, Hold};
 use kwo_planner::domains::node::ALLOW_RESTART;
 use kwo_planner::plan::{Adopt, Plan};
-use kwo_planner::refresh::{Demand, refresh};
 use kwo_planner::resource::Desired;
+use kwo_planner::revalidate::{Demand, revalidate};
 
 use crate::node::world::{CONFIG, World, held, shown};
 
@@ -77,12 +77,12 @@ async fn a_saved_plan_restarts_as_it_was_reviewed() {
     let plan = world.plan(&wanted, &Adopt::Nothing).await;
     let saved: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     let now = world.plan(&wanted, &Adopt::Nothing).await;
-    let fresh = refresh(&saved, now, &wanted, Demand::Steps);
+    let fresh = revalidate(&saved, now, &wanted, Demand::Steps);
     assert_eq!((fresh.stale, fresh.settled, fresh.plan.steps.len()), (vec![], vec![], 2));
     // Somebody else restarts it in the meantime: the step was for another state.
     fs::write(world.folder.path().join("bin/since"), "Fri 2026-01-02 08:00:00 UTC\n").unwrap();
     let now = world.plan(&wanted, &Adopt::Nothing).await;
-    let stale = refresh(&saved, now, &wanted, Demand::Steps).stale;
+    let stale = revalidate(&saved, now, &wanted, Demand::Steps).stale;
     assert_eq!(stale.len(), 1);
     let restart = saved.steps.iter().find(|step| step.disrupts.is_some()).unwrap();
     assert!(matches!(&*restart.changes, [Change::Revise { .. }]));

@@ -27,7 +27,7 @@ async fn seen(world: &World, provider: &dyn Home) -> (Desired, Plan) {
     let reference = SecretRef::File(reference.to_string_lossy().as_ref().into());
     let resource = registries(content).with_secret(PLACE, Content::Plain(reference));
     let (wanted, vault) = resolve(desired([resource]), &Places::default(), provider).await;
-    provider.entrust(Arc::new(vault));
+    provider.set_secrets(Arc::new(vault));
     let observed = provider.observe(&wanted).await;
     let plan = plan(&wanted, &observed, &Adopt::Everything, Provenance::default());
     assert_eq!(verify(&plan, &observed), []);

@@ -9,8 +9,8 @@ use kwo_planner::domains::compile;
 use kwo_planner::domains::parse;
 use kwo_planner::observed::{Observed, Present, Sighting, Version};
 use kwo_planner::plan::{Adopt, Plan, Provenance, plan};
-use kwo_planner::refresh::{Demand, Refreshed, refresh};
 use kwo_planner::resource::{Desired, ResourceId};
+use kwo_planner::revalidate::{Demand, Revalidated, revalidate};
 
 use kwo_planner::roster::{SourceFile, Sources};
 use kwo_planner::tree::Tree;
@@ -117,8 +117,8 @@ proptest! {
         let Ok(edited) = serde_json::from_value::<Plan>(document) else { return Ok(()) };
         // Whoever edits it can make the digest fit.
         let edited = edited.sealed();
-        let Refreshed { plan: done, stale, settled: _, beyond: _, strangers } =
-            refresh(&edited, plan.clone(), &desired, Demand::Whole);
+        let Revalidated { plan: done, stale, settled: _, beyond: _, strangers } =
+            revalidate(&edited, plan.clone(), &desired, Demand::Whole);
         if stale.is_empty() && strangers.is_empty() {
             prop_assert_eq!(&done, &plan, "something else is done");
             let (said, held) = (meaning(&edited), meaning(&plan));
@@ -138,21 +138,21 @@ fn a_plan_without_its_bounds_is_refused() {
     let mut forged = plan.clone();
     forged.steps.retain(|step| !bounds(&step.id));
     forged.steps.iter_mut().for_each(|step| Arc::make_mut(step).needs = Arc::default());
-    let refreshed = refresh(&forged.sealed(), plan.clone(), &desired, Demand::Whole);
-    assert!(refreshed.stale.iter().any(|(id, _)| bounds(id)), "{:#?}", refreshed.stale);
+    let revalidated = revalidate(&forged.sealed(), plan.clone(), &desired, Demand::Whole);
+    assert!(revalidated.stale.iter().any(|(id, _)| bounds(id)), "{:#?}", revalidated.stale);
     let mut forged = plan.clone();
     forged.leftovers.clear();
-    let refreshed = refresh(&forged.sealed(), plan.clone(), &desired, Demand::Whole);
-    assert_eq!(refreshed.stale.len(), plan.leftovers.len());
+    let revalidated = revalidate(&forged.sealed(), plan.clone(), &desired, Demand::Whole);
+    assert_eq!(revalidated.stale.len(), plan.leftovers.len());
     let mut forged = plan.clone();
     forged.held.clear();
-    let refreshed = refresh(&forged.sealed(), plan.clone(), &desired, Demand::Whole);
-    assert_eq!(refreshed.stale.len(), plan.held.len());
+    let revalidated = revalidate(&forged.sealed(), plan.clone(), &desired, Demand::Whole);
+    assert_eq!(revalidated.stale.len(), plan.held.len());
     // What it was made for more by a stranger.
     let mut forged = plan.clone();
     let mut more = (*forged.steps[0]).clone();
     more.id = "kube:ClusterRoleBinding/kwo-admin-mallory".parse().unwrap();
     forged.steps.push(Arc::new(more));
-    let refreshed = refresh(&forged.sealed(), plan, &desired, Demand::Whole);
-    assert_eq!(refreshed.strangers.len(), 1);
+    let revalidated = revalidate(&forged.sealed(), plan, &desired, Demand::Whole);
+    assert_eq!(revalidated.strangers.len(), 1);
 }

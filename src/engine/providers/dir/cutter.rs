@@ -12,11 +12,11 @@ use kwo_planner::plain::utf8;
 use kwo_planner::resource::{Desired, ResourceId};
 
 use super::directory::Dir;
-use super::{note, observe, parts};
+use super::{observe, parts, versioned_text};
 use crate::departed::Departed;
 use crate::marks::{Marks, Milestone};
-use crate::providers::place::{Astray, inside, replace, settle};
-use crate::providers::{Cutter, Note, Promise, Records, Refusal, Restored, Whole, manifest};
+use crate::providers::atomic_file::{Astray, inside, replace, settle};
+use crate::providers::{Cutter, Promise, Records, Refusal, Restored, VersionedText, Whole, manifest};
 use crate::regular;
 
 /// The folder of what was cut.
@@ -103,8 +103,8 @@ impl Cutter for Dir {
 }
 
 impl Records for Dir {
-    fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>> {
-        Box::pin(async move { note::recall(self.path(), &place(name)) })
+    fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<VersionedText>, Refusal>> {
+        Box::pin(async move { versioned_text::load(self.path(), &place(name)) })
     }
 
     // Nobody destroys what is in a directory, so nothing counts from a date.
@@ -120,9 +120,9 @@ impl Records for Dir {
         &'a self,
         name: &'a str,
         (text, _): (&'a str, &'a Departed),
-        seen: Option<&'a Note>,
-    ) -> Promise<'a, Result<Note, Refusal>> {
-        Box::pin(async move { note::remember(self.path(), &place(name), text, seen) })
+        seen: Option<&'a VersionedText>,
+    ) -> Promise<'a, Result<VersionedText, Refusal>> {
+        Box::pin(async move { versioned_text::save(self.path(), &place(name), text, seen) })
     }
 }
 

@@ -11,9 +11,11 @@ use kwo_planner::observed::{Observed, Sighting};
 use kwo_planner::resource::Desired;
 use smol_str::SmolStr;
 
-use super::{lock, note, observe, write};
+use super::{lock, observe, versioned_text, write};
 use crate::departed::Departed;
-use crate::providers::{Account, Home, Identity, Lock, LockRefusal, Note, Promise, Provider, Refusal};
+use crate::providers::{
+    Account, Home, Identity, Lock, LockRefusal, Promise, Provider, Refusal, VersionedText,
+};
 use crate::secrets::SecretData;
 use crate::secrets::Vault;
 
@@ -51,7 +53,7 @@ impl Provider for Dir {
         Box::pin(async move { observe::again(&self.path, step) })
     }
 
-    fn entrust(&self, _: Arc<Vault>) {
+    fn set_secrets(&self, _: Arc<Vault>) {
         // Secrets are left out of a directory, so it has no use for them.
     }
 
@@ -61,7 +63,7 @@ impl Provider for Dir {
 }
 
 impl Home for Dir {
-    fn reveal<'a>(&'a self, _: &'a str, _: &'a str) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
+    fn read_secret<'a>(&'a self, _: &'a str, _: &'a str) -> Promise<'a, Result<Option<SecretData>, Refusal>> {
         Box::pin(async {
             Err(Refusal::Refused { why: "a directory of manifests holds no secrets; once the cluster stands, run without `--target dir:…`"
                     .to_owned() })
@@ -77,12 +79,16 @@ impl Home for Dir {
         })
     }
 
-    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
-        Box::pin(async move { note::recall(&self.path, note::SYNC) })
+    fn load_checkpoint(&self) -> Promise<'_, Result<Option<VersionedText>, Refusal>> {
+        Box::pin(async move { versioned_text::load(&self.path, versioned_text::SYNC) })
     }
 
-    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
-        Box::pin(async move { note::remember(&self.path, note::SYNC, text, seen) })
+    fn save_checkpoint<'a>(
+        &'a self,
+        text: &'a str,
+        seen: Option<&'a VersionedText>,
+    ) -> Promise<'a, Result<VersionedText, Refusal>> {
+        Box::pin(async move { versioned_text::save(&self.path, versioned_text::SYNC, text, seen) })
     }
 
     fn departed(&self) -> Promise<'_, Result<Vec<Departed>, Refusal>> {

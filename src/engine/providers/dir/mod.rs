@@ -5,9 +5,9 @@ mod cutter;
 mod directory;
 mod layout;
 mod lock;
-mod note;
 mod observe;
 mod parts;
+mod versioned_text;
 mod write;
 
 pub use directory::Dir;

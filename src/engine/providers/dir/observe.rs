@@ -21,10 +21,10 @@ use smol_str::format_smolstr;
 use super::cutter::{CUT, RECORDS};
 use super::layout::file;
 use super::write::edited;
+use crate::providers::atomic_file::{Astray, inside};
 use crate::providers::documents::{change, unfold};
 use crate::providers::manifest::{Stream, read, stream, version};
 use crate::providers::mask::{Also, cut_text};
-use crate::providers::place::{Astray, inside};
 use crate::regular;
 
 /// How deep folders may lie in each other.

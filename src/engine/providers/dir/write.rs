@@ -11,8 +11,8 @@ use kwo_planner::plain::utf8;
 use kwo_planner::tree::Tree;
 
 use super::layout::file;
+use crate::providers::atomic_file::{Astray, inside, replace, settle, temporary};
 use crate::providers::documents::{self, document_of, fold, fold_part};
-use crate::providers::place::{Astray, inside, replace, settle, temporary};
 use crate::providers::{Refusal, manifest};
 use crate::regular;
 use crate::yaml::{Edit, edit};

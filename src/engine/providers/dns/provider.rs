@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use super::server::ZoneWay;
 use super::servers::Servers;
 use super::zone::Zone;
-use crate::providers::beside::{Surround, cluster};
+use crate::providers::open_systems::{Surround, cluster};
 use crate::providers::{Checkup, Promise, Provider, Refusal, Together};
 use crate::secrets::{Credentials, Vault};
 
@@ -144,7 +144,7 @@ impl Provider for Dns {
         })
     }
 
-    fn entrust(&self, _: Arc<Vault>) {
+    fn set_secrets(&self, _: Arc<Vault>) {
         // Its keys came with the ways to it, and no record holds a secret.
     }
 

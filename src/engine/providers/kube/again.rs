@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 use super::decode::{Objects, Seen};
 use super::observe::{Whole, by_name, list};
 use super::path::siblings;
-use super::wire::{Call, Wire};
+use super::transport::{Call, Transport};
 use crate::secrets::Vault;
 
 /// How many of these requests are on their way at a time.
@@ -59,7 +59,7 @@ pub(super) fn requests(ids: &[ResourceId]) -> usize {
 
 /// Looks at these objects.
 pub(super) async fn look_again(
-    wire: &Arc<Wire>,
+    transport: &Arc<Transport>,
     vault: &Arc<Vault>,
     desired: &Desired,
     ids: &[ResourceId],
@@ -68,10 +68,10 @@ pub(super) async fn look_again(
         match ask {
             Ask::One(id) => {
                 let kind = id.known_kind().unwrap_or(Kind::Namespace);
-                let sighting = by_name(wire, &mut Objects::new(kind, desired, vault), &id).await;
+                let sighting = by_name(transport, &mut Objects::new(kind, desired, vault), &id).await;
                 (None, vec![(id, sighting)])
             }
-            Ask::Whole(kind, namespace) => whole(wire, vault, desired, kind, namespace).await,
+            Ask::Whole(kind, namespace) => whole(transport, vault, desired, kind, namespace).await,
         }
     });
     let mut answers = answers.buffer_unordered(ABREAST);
@@ -95,7 +95,7 @@ type Place = (Kind, SmolStr, Option<SmolStr>);
 /// All of a kind in a namespace. Where it could not be listed, what is wanted there is unknown, and of the rest nothing new
 /// is known.
 async fn whole(
-    wire: &Wire,
+    transport: &Transport,
     vault: &Arc<Vault>,
     desired: &Desired,
     kind: Kind,
@@ -105,7 +105,7 @@ async fn whole(
     let listed = match siblings(&any) {
         Ok(place) => {
             let mut objects = Objects::new(kind, desired, vault);
-            list(wire, &mut objects, kind, place, "", Call::get).await
+            list(transport, &mut objects, kind, place, "", Call::get).await
         }
         Err(why) => Err(why.into()),
     };

@@ -10,8 +10,8 @@ use http::Response;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::answer::Trouble;
-use super::wire::{Call, Wire};
+use super::response::Trouble;
+use super::transport::{Call, Transport};
 
 /// The head of an answer and the body behind it, or why there is none, and when it was asked for.
 pub(super) type Early = (Instant, Result<Response<Body>, Trouble>);
@@ -50,21 +50,21 @@ impl Ahead {
 }
 
 /// Sends requests that only read, in this order, as many at a time as others.
-pub(super) fn ask(wire: &Arc<Wire>, calls: impl IntoIterator<Item = Call>) {
+pub(super) fn ask(transport: &Arc<Transport>, calls: impl IntoIterator<Item = Call>) {
     for call in calls {
-        let (key, wire_of_it) = (key(&call), Arc::downgrade(wire));
+        let (key, wire_of_it) = (key(&call), Arc::downgrade(transport));
         let asking = tokio::spawn(async move {
-            let wire = wire_of_it.upgrade()?;
+            let transport = wire_of_it.upgrade()?;
             // Until the head is there: a body that nobody reads yet must keep no other request waiting.
-            let _place = wire.pace.enter().await;
+            let _place = transport.pace.enter().await;
             let sent = Instant::now();
-            let answer = match call.request() {
-                Ok(request) => wire.way.open(request, wire.way.timeout).await,
+            let response = match call.request() {
+                Ok(request) => transport.way.open(request, transport.way.timeout).await,
                 Err(trouble) => Err(trouble),
             };
-            Some((sent, answer))
+            Some((sent, response))
         });
-        wire.ahead.open().insert(key, Asking(asking));
+        transport.ahead.open().insert(key, Asking(asking));
     }
 }
 

@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 
 use super::connect::Kube;
 use super::path::{all, only, segment};
-use super::wire::Call;
+use super::transport::Call;
 use crate::providers::{Promise, Refusal, Reviewer};
 
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
@@ -80,12 +80,12 @@ impl Kube {
             |error: serde_json::Error| Refusal::Unreachable { why: format!("an access review: {error}") };
         let body = serde_json::to_vec(&review).map_err(unlike)?;
         // It makes nothing, so asking again does no harm.
-        let asked = self.wire.ask(&Call::post(REVIEWS, body)).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if !answer.is_success() {
-            return Err(answer.refusal(asked.tries));
+        let asked = self.transport.ask(&Call::post(REVIEWS, body)).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if !response.is_success() {
+            return Err(response.refusal(asked.tries));
         }
-        verdict(&answer.body)
+        verdict(&response.body)
     }
 
     /// The names of the service accounts of a namespace.
@@ -95,12 +95,12 @@ impl Kube {
     pub async fn accounts_in(&self, namespace: &str) -> Result<Vec<SmolStr>, Refusal> {
         let refused = |why: String| Refusal::Refused { why };
         let path = format!("/api/v1/namespaces/{}/serviceaccounts", segment(namespace).map_err(refused)?);
-        let asked = self.wire.ask(&Call::metadata(path)).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if !answer.is_success() {
-            return Err(answer.refusal(asked.tries));
+        let asked = self.transport.ask(&Call::metadata(path)).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if !response.is_success() {
+            return Err(response.refusal(asked.tries));
         }
-        let list: Tree = serde_json::from_slice(&answer.body)
+        let list: Tree = serde_json::from_slice(&response.body)
             .map_err(|error| Refusal::Unreachable { why: format!("the answer cannot be read: {error}") })?;
         let items = list.get("items").map(Tree::items).unwrap_or_default();
         let name = |item: &Tree| item.at("/metadata/name").and_then(Tree::as_text).cloned();

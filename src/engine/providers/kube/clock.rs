@@ -5,7 +5,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 
 use super::connect::Kube;
-use super::wire::Call;
+use super::transport::Call;
 use crate::providers::Refusal;
 
 impl Kube {
@@ -17,10 +17,10 @@ impl Kube {
     pub async fn clock(&self) -> Result<Option<SignedDuration>, Refusal> {
         let request = Call::get("/version").request().map_err(|trouble| trouble.refusal(1))?;
         let before = Timestamp::now();
-        let answer = self.wire.way.open(request, self.wire.way.timeout).await;
-        let answer = answer.map_err(|trouble| trouble.refusal(1))?;
+        let response = self.transport.way.open(request, self.transport.way.timeout).await;
+        let response = response.map_err(|trouble| trouble.refusal(1))?;
         let after = Timestamp::now();
-        let said = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        let said = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
         let said = said.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
         // The server wrote it between the two, and cut it to whole seconds.
         Ok(said.map(|said| {

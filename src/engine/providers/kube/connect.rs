@@ -25,9 +25,9 @@ use super::login;
 use super::outage::{Limits, Outage};
 use super::pace::Pace;
 use super::proxy::{self, Proxy};
+use super::transport::Transport;
 use super::warned::Warned;
 use super::way::Way;
-use super::wire::Wire;
 use crate::kubeconfig::Endpoint;
 use crate::regular;
 use crate::secrets::Vault;
@@ -68,9 +68,9 @@ pub struct KubeOptions {
 
 /// A Kubernetes cluster.
 pub struct Kube {
-    pub(super) wire: Arc<Wire>,
+    pub(super) transport: Arc<Transport>,
     /// The lock has a way of its own: its renewal must not queue behind thousands of writes.
-    pub(super) lock_wire: Arc<Wire>,
+    pub(super) lock_wire: Arc<Transport>,
     pub(super) lock_duration: Duration,
     pub(super) tell: fn(&str),
     pub(super) vault: OnceLock<Arc<Vault>>,
@@ -109,7 +109,7 @@ impl Default for KubeOptions {
 
 impl fmt::Debug for Kube {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Kube").field("server", &self.wire.way.server).finish_non_exhaustive()
+        out.debug_struct("Kube").field("server", &self.transport.way.server).finish_non_exhaustive()
     }
 }
 
@@ -138,7 +138,7 @@ impl Kube {
         let limits =
             Limits { wait: options.api_wait.unwrap_or(WAIT), first: options.api_wait.unwrap_or(FIRST_WAIT) };
         let outage = Arc::new(Outage::new(limits, options.tell));
-        let wire = |places, guarded| Wire {
+        let transport = |places, guarded| Transport {
             way: Arc::clone(&way),
             pace: Pace::new(places),
             outage: Arc::clone(&outage),
@@ -147,8 +147,8 @@ impl Kube {
             ahead: Ahead::default(),
         };
         Ok(Kube {
-            wire: Arc::new(wire(concurrency, true)),
-            lock_wire: Arc::new(wire(1, false)),
+            transport: Arc::new(transport(concurrency, true)),
+            lock_wire: Arc::new(transport(1, false)),
             lock_duration: options.lock_duration,
             tell: options.tell,
             vault: OnceLock::new(),

@@ -13,12 +13,12 @@ use kwo_planner::tree::{Tree, join};
 use serde_json::{Value, json};
 
 use super::connect::Kube;
-use super::note::{self, BRIEF, Place};
 use super::path::{WRITER, one, siblings};
-use super::wire::{Call, Wire};
+use super::transport::{Call, Transport};
+use super::versioned_text::{self, BRIEF, Place};
 use crate::departed::Departed;
 use crate::marks::{Mark, Marks, Milestone, written};
-use crate::providers::{Cutter, Note, Promise, Records, Refusal, Restored, Whole};
+use crate::providers::{Cutter, Promise, Records, Refusal, Restored, VersionedText, Whole};
 
 /// How long what was cut may take to be gone before it is made again.
 const TRIES: u32 = 20;
@@ -30,7 +30,7 @@ impl Cutter for Kube {
             if *id == auth_id() {
                 return self.users().await;
             }
-            get(&self.wire, &one(id).map_err(refused)?).await
+            get(&self.transport, &one(id).map_err(refused)?).await
         })
     }
 
@@ -43,7 +43,7 @@ impl Cutter for Kube {
             let (uid, revision) = parts(cut.seen())?;
             if cut.parts().is_empty() {
                 // In the foreground it would be in force until the garbage collector comes by.
-                let rest = delete(&self.wire, &path, (uid, revision), "Background").await?;
+                let rest = delete(&self.transport, &path, (uid, revision), "Background").await?;
                 return rest.map_or(Ok(()), |rest| Err(refused(rest)));
             }
             let mut patch = vec![
@@ -54,7 +54,7 @@ impl Cutter for Kube {
                 patch.push(json!({"op": "test", "path": entry.pointer, "value": entry.value}));
                 patch.push(json!({"op": "remove", "path": entry.pointer}));
             }
-            patched(&self.wire, &path, &patch).await
+            patched(&self.transport, &path, &patch).await
         })
     }
 
@@ -64,10 +64,10 @@ impl Cutter for Kube {
                 return self.let_in(logins).await;
             }
             if cut.parts().is_empty() {
-                return made(&self.wire, cut).await;
+                return made(&self.transport, cut).await;
             }
             let path = one(cut.id()).map_err(refused)?;
-            let Some(whole) = get(&self.wire, &path).await? else {
+            let Some(whole) = get(&self.transport, &path).await? else {
                 return Err(refused("the object that it was a part of is gone"));
             };
             let (uid, revision) = parts(&whole.version)?;
@@ -84,43 +84,43 @@ impl Cutter for Kube {
             if patch.len() == 2 {
                 return Ok(Restored::Back);
             }
-            patched(&self.wire, &path, &patch).await.map(|()| Restored::Back)
+            patched(&self.transport, &path, &patch).await.map(|()| Restored::Back)
         })
     }
 
     fn remove<'a>(&'a self, removal: &'a Removal) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
             let found = removal.found();
-            delete(&self.wire, &found.path, parts(&found.seen)?, "Foreground").await.map(drop)
+            delete(&self.transport, &found.path, parts(&found.seen)?, "Foreground").await.map(drop)
         })
     }
 }
 
 impl Records for Kube {
-    fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<Note>, Refusal>> {
-        Box::pin(async move { note::recall(&self.wire, &place(name, None)).await })
+    fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<VersionedText>, Refusal>> {
+        Box::pin(async move { versioned_text::load(&self.transport, &place(name, None)).await })
     }
 
     fn mark<'a>(&'a self, name: &'a str, what: Milestone, retain: u64) -> Promise<'a, Result<(), Refusal>> {
         Box::pin(async move {
             let mark = written(what, retain).map_err(refused)?;
-            note::mark(&self.wire, &format!("{RECORDS}{name}.{mark}"), MARKS).await
+            versioned_text::mark(&self.transport, &format!("{RECORDS}{name}.{mark}"), MARKS).await
         })
     }
 
     fn marks<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Marks, Refusal>> {
-        Box::pin(async move { Ok(marks(&note::all(&self.wire).await?, name)) })
+        Box::pin(async move { Ok(marks(&versioned_text::all(&self.transport).await?, name)) })
     }
 
     fn keep<'a>(
         &'a self,
         name: &'a str,
         (text, brief): (&'a str, &'a Departed),
-        seen: Option<&'a Note>,
-    ) -> Promise<'a, Result<Note, Refusal>> {
+        seen: Option<&'a VersionedText>,
+    ) -> Promise<'a, Result<VersionedText, Refusal>> {
         Box::pin(async move {
             let brief = serde_json::to_string(brief).map_err(|error| refused(error.to_string()))?;
-            note::remember(&self.wire, &place(name, Some(brief)), text, seen).await
+            versioned_text::save(&self.transport, &place(name, Some(brief)), text, seen).await
         })
     }
 }
@@ -154,8 +154,8 @@ fn place(name: &str, brief: Option<String>) -> Place {
 
 /// Those who left, by what stands beside their records. The records are found by their names, and until when something is
 /// kept the marks say: whoever may write to a record can change neither.
-pub(super) async fn departed(wire: &Wire) -> Result<Vec<Departed>, Refusal> {
-    let maps = note::all(wire).await?;
+pub(super) async fn departed(transport: &Transport) -> Result<Vec<Departed>, Refusal> {
+    let maps = versioned_text::all(transport).await?;
     let record = |item: &Tree| {
         let name = item.at("/metadata/name").and_then(Tree::as_text)?.clone();
         let rest = name.strip_prefix(RECORDS).filter(|rest| Departed::is_name(rest))?.to_owned();
@@ -193,18 +193,18 @@ fn back(object: &Tree, pointer: &str, value: &Tree) -> Option<Value> {
     }
 }
 
-pub(super) async fn get(wire: &Wire, path: &str) -> Result<Option<Whole>, Refusal> {
-    let asked = wire.ask(&Call::get(path)).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if answer.status == StatusCode::NOT_FOUND {
+pub(super) async fn get(transport: &Transport, path: &str) -> Result<Option<Whole>, Refusal> {
+    let asked = transport.ask(&Call::get(path)).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if response.status == StatusCode::NOT_FOUND {
         return Ok(None);
     }
-    if !answer.is_success() {
-        return Err(answer.refusal(asked.tries));
+    if !response.is_success() {
+        return Err(response.refusal(asked.tries));
     }
     let unreadable = |why: &str| Refusal::Unreachable { why: format!("the answer cannot be read: {why}") };
     let object: Tree =
-        serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error.to_string()))?;
+        serde_json::from_slice(&response.body).map_err(|error| unreadable(&error.to_string()))?;
     let version = version(&object).ok_or_else(|| unreadable("it has no uid or no resourceVersion"))?;
     Ok(Some(Whole { object, version, doubt: None }))
 }
@@ -220,18 +220,18 @@ pub(super) fn version(object: &Tree) -> Option<Version> {
 }
 
 /// Makes the object again as it was. What is there by now is it, or is told.
-async fn made(wire: &Wire, cut: &Cut) -> Result<Restored, Refusal> {
+async fn made(transport: &Transport, cut: &Cut) -> Result<Restored, Refusal> {
     let body = serde_json::to_vec(cut.inverse()).map_err(|error| refused(error.to_string()))?;
     let path = format!("{}{WRITER}", siblings(cut.id()).map_err(refused)?);
     for _ in 0..TRIES {
-        let asked = wire.ask(&Call::post(path.clone(), body.clone())).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        match answer.status {
+        let asked = transport.ask(&Call::post(path.clone(), body.clone())).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        match response.status {
             status if status.is_success() => return Ok(Restored::Back),
-            StatusCode::CONFLICT if answer.says().contains("already exists") => {}
-            _ => return Err(answer.refusal(asked.tries)),
+            StatusCode::CONFLICT if response.says().contains("already exists") => {}
+            _ => return Err(response.refusal(asked.tries)),
         }
-        match get(wire, &one(cut.id()).map_err(refused)?).await? {
+        match get(transport, &one(cut.id()).map_err(refused)?).await? {
             // An earlier undo was killed after this, or a run of the roster made it again.
             Some(whole) if holding(&whole.object).is_none() && cut.is_back(&whole.object) => {
                 return Ok(Restored::Back);
@@ -257,7 +257,7 @@ fn holding(object: &Tree) -> Option<String> {
 /// Deletes one object in the state that was seen. One that is gone is what was asked for; of one that is not, it gives what
 /// it waits for.
 async fn delete(
-    wire: &Wire,
+    transport: &Transport,
     path: &str,
     (uid, revision): (&str, &str),
     propagation: &str,
@@ -268,11 +268,11 @@ async fn delete(
         "propagationPolicy": propagation,
         "preconditions": {"uid": uid, "resourceVersion": revision},
     });
-    let asked = wire.ask(&Call::delete(path, options.to_string().into_bytes())).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    match answer.status {
+    let asked = transport.ask(&Call::delete(path, options.to_string().into_bytes())).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    match response.status {
         status if status.is_success() => {
-            let rest: Option<Tree> = serde_json::from_slice(&answer.body).ok();
+            let rest: Option<Tree> = serde_json::from_slice(&response.body).ok();
             let names = rest.as_ref().and_then(holding).filter(|names| !names.is_empty());
             Ok(names.map(|names| {
                 format!(
@@ -281,21 +281,21 @@ async fn delete(
             }))
         }
         StatusCode::NOT_FOUND => Ok(None),
-        StatusCode::CONFLICT => Err(Refusal::Changed { why: answer.says() }),
-        _ => Err(answer.refusal(asked.tries)),
+        StatusCode::CONFLICT => Err(Refusal::Changed { why: response.says() }),
+        _ => Err(response.refusal(asked.tries)),
     }
 }
 
-async fn patched(wire: &Wire, path: &str, patch: &[Value]) -> Result<(), Refusal> {
-    let asked = wire.ask(&Call::json_patch(format!("{path}{WRITER}"), &patch).map_err(refused)?).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    match answer.status {
+async fn patched(transport: &Transport, path: &str, patch: &[Value]) -> Result<(), Refusal> {
+    let asked = transport.ask(&Call::json_patch(format!("{path}{WRITER}"), &patch).map_err(refused)?).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    match response.status {
         status if status.is_success() => Ok(()),
         // The object is another by now, or this very patch was carried out unheard: whoever looks again can tell.
         StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::NOT_FOUND => {
-            Err(Refusal::Changed { why: answer.says() })
+            Err(Refusal::Changed { why: response.says() })
         }
-        _ => Err(answer.refusal(asked.tries)),
+        _ => Err(response.refusal(asked.tries)),
     }
 }
 

@@ -5,7 +5,7 @@ use kwo_planner::access::Api;
 use kwo_planner::tree::{SmolStr, Tree};
 
 use super::connect::Kube;
-use super::wire::Call;
+use super::transport::Call;
 use crate::providers::Refusal;
 
 /// All groups at once, or only their names.
@@ -46,12 +46,12 @@ impl Kube {
 
     async fn told(&self, path: &str) -> Result<Tree, Refusal> {
         let call = Call { accept: TOGETHER, ..Call::get(path) };
-        let asked = self.wire.ask(&call).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if answer.status != StatusCode::OK {
-            return Err(answer.refusal(asked.tries));
+        let asked = self.transport.ask(&call).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if response.status != StatusCode::OK {
+            return Err(response.refusal(asked.tries));
         }
-        serde_json::from_slice(&answer.body).map_err(|error| Refusal::Unreachable {
+        serde_json::from_slice(&response.body).map_err(|error| Refusal::Unreachable {
             why: format!("the answer at {path} cannot be read: {error}"),
         })
     }

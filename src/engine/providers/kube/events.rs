@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::connect::Kube;
 use super::path::{WRITER, segment};
-use super::wire::Call;
+use super::transport::Call;
 use crate::providers::Refusal;
 
 /// Something that happened to an object.
@@ -54,12 +54,12 @@ impl Kube {
             "reportingComponent": "kwo",
             "reportingInstance": "kwo",
         });
-        let asked = self.wire.ask(&Call::post(path, body.to_string().into_bytes())).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        match answer.status {
+        let asked = self.transport.ask(&Call::post(path, body.to_string().into_bytes())).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        match response.status {
             status if status.is_success() => Ok(()),
             StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(()),
-            _ => Err(answer.refusal(asked.tries)),
+            _ => Err(response.refusal(asked.tries)),
         }
     }
 }

@@ -9,12 +9,12 @@ use kwo_planner::tree::Tree;
 use serde::de::DeserializeOwned;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::answer::Trouble;
 use super::connect::Kube;
 use super::cutter::get;
 use super::observe::SMALLER;
 use super::path::{encoded, segment};
-use super::wire::Call;
+use super::response::Trouble;
+use super::transport::Call;
 use crate::providers::{Refusal, Whole};
 
 /// How many objects a page has at most.
@@ -142,7 +142,7 @@ impl Kube {
     pub async fn namespace(&self, name: &str) -> Result<Option<Held>, Refusal> {
         let refused = |why: String| Refusal::Refused { why };
         let path = format!("/api/v1/namespaces/{}", segment(name).map_err(refused)?);
-        let whole = get(&self.wire, &path).await?;
+        let whole = get(&self.transport, &path).await?;
         Ok(whole.map(|Whole { object, version: _, doubt: _ }| Held { path: path.into(), object }))
     }
 
@@ -150,16 +150,16 @@ impl Kube {
         let (mut limit, mut from) = (PAGE, String::new());
         let mut objects = Vec::new();
         loop {
-            let asked = self.wire.ask(&Call::get(format!("{place}?limit={limit}{from}"))).await;
+            let asked = self.transport.ask(&Call::get(format!("{place}?limit={limit}{from}"))).await;
             if matches!(asked.outcome, Err(Trouble::TooLarge(_))) && limit > 1 {
                 limit = (limit / SMALLER).max(1);
                 continue;
             }
-            let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-            if !answer.is_success() {
-                return Err(answer.refusal(asked.tries));
+            let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+            if !response.is_success() {
+                return Err(response.refusal(asked.tries));
             }
-            let list: Tree = parsed(place, &answer.body)?;
+            let list: Tree = parsed(place, &response.body)?;
             objects.extend(list.get("items").map(Tree::items).unwrap_or_default().iter().cloned());
             match list.at("/metadata/continue").and_then(Tree::as_text).filter(|next| !next.is_empty()) {
                 Some(next) => from = format!("&continue={}", encoded(next)),
@@ -169,12 +169,12 @@ impl Kube {
     }
 
     async fn read_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
-        let asked = self.wire.ask(&Call::get(path)).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if answer.status == StatusCode::OK {
-            parsed(path, &answer.body)
+        let asked = self.transport.ask(&Call::get(path)).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if response.status == StatusCode::OK {
+            parsed(path, &response.body)
         } else {
-            Err(answer.refusal(asked.tries))
+            Err(response.refusal(asked.tries))
         }
     }
 }

@@ -17,10 +17,10 @@ use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::answer::Answer;
 use super::outage::{Holding, seconds};
 use super::path::WRITER;
-use super::wire::{Call, Wire};
+use super::response::Response;
+use super::transport::{Call, Transport};
 use crate::providers::{Lock, LockRefusal, Refusal};
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
@@ -77,7 +77,7 @@ struct Watched {
 
 /// Holds the Lease and keeps it.
 struct Keeper {
-    wire: Arc<Wire>,
+    transport: Arc<Transport>,
     me: String,
     duration: Duration,
     lease: Option<Lease>,
@@ -86,7 +86,7 @@ struct Keeper {
 /// Takes the lock, waiting up to `patience` for whoever has it. Whether its holder is still there shows only with time,
 /// so where it gives no sign of life that is waited for too.
 pub(super) async fn lock(
-    wire: Arc<Wire>,
+    transport: Arc<Transport>,
     duration: Duration,
     patience: Duration,
     tell: fn(&str),
@@ -96,8 +96,8 @@ pub(super) async fn lock(
     let pause = (duration / 10).clamp(Duration::from_millis(50), Duration::from_secs(1));
     let (mut watched, mut alive, mut told): (Option<Watched>, bool, bool) = (None, false, false);
     let lease = loop {
-        let found = read(&wire).await.map_err(LockRefusal::Failed)?;
-        let outages = wire.outage.count();
+        let found = read(&transport).await.map_err(LockRefusal::Failed)?;
+        let outages = transport.outage.count();
         let held = match &found {
             Some(Lease { version: _, spec }) if holder(spec).is_some() => {
                 let same = watched.take().filter(|seen| seen.outages == outages);
@@ -117,7 +117,7 @@ pub(super) async fn lock(
             None => {
                 let spec = spec(&me, duration, Timestamp::now(), found.as_ref());
                 if let Written::Done(lease) =
-                    put(&wire, found.as_ref(), &spec, &me).await.map_err(LockRefusal::Failed)?
+                    put(&transport, found.as_ref(), &spec, &me).await.map_err(LockRefusal::Failed)?
                 {
                     break lease;
                 }
@@ -138,8 +138,8 @@ pub(super) async fn lock(
 
     let (tell_lost, lost) = watch::channel(false);
     let (end, ended) = oneshot::channel();
-    wire.outage.hold(Holding::Sure);
-    let keeper = Keeper { wire, me, duration, lease: Some(lease) };
+    transport.outage.hold(Holding::Sure);
+    let keeper = Keeper { transport, me, duration, lease: Some(lease) };
     let task = tokio::spawn(keeper.keep(tell_lost, ended));
     let release = Box::pin(async move {
         // If the keeper is gone already there is nothing to give back.
@@ -201,7 +201,7 @@ impl Keeper {
         let period = self.duration / 3;
         // Whoever waits for the lock counts from the last renewal; writes that are on their way need time, too.
         let deadline = self.duration * 2 / 3;
-        let outage = Arc::clone(&self.wire.outage);
+        let outage = Arc::clone(&self.transport.outage);
         let (mut renewed, mut wait) = (Instant::now(), period);
         loop {
             // A word comes, or the other side is gone without releasing: both end it.
@@ -226,8 +226,8 @@ impl Keeper {
                 }
                 Ok(Err(refusal)) => refusal.to_string(),
                 Err(_) => {
-                    let why = self.wire.way.silence(patience).why().into_owned();
-                    outage.suspect(&self.wire.way, begun, &why);
+                    let why = self.transport.way.silence(patience).why().into_owned();
+                    outage.suspect(&self.transport.way, begun, &why);
                     why
                 }
             };
@@ -249,12 +249,12 @@ impl Keeper {
             } else {
                 json!({"holderIdentity": self.me, "renewTime": stamp(self.later(now))})
             };
-            if let Written::Done(lease) = put(&self.wire, self.lease.as_ref(), &spec, &self.me).await? {
+            if let Written::Done(lease) = put(&self.transport, self.lease.as_ref(), &spec, &self.me).await? {
                 self.lease = Some(lease);
                 return Ok(Kept::Yes);
             }
             // The last write may have been carried out unheard, or somebody put a label on the Lease.
-            let found = read(&self.wire).await?;
+            let found = read(&self.transport).await?;
             match found.as_ref().map(|lease| &lease.spec) {
                 Some(spec) if holder(spec) == Some(&self.me) => anew = false,
                 Some(spec) if holder(spec).is_some() => return Ok(Kept::No(whose(spec))),
@@ -284,10 +284,10 @@ impl Keeper {
                 return Ok(());
             }
             let spec = json!({"holderIdentity": "", "renewTime": stamp(Timestamp::now())});
-            if let Written::Done(_) = put(&self.wire, Some(lease), &spec, &self.me).await? {
+            if let Written::Done(_) = put(&self.transport, Some(lease), &spec, &self.me).await? {
                 return Ok(());
             }
-            self.lease = read(&self.wire).await?;
+            self.lease = read(&self.transport).await?;
         }
         Ok(())
     }
@@ -295,13 +295,13 @@ impl Keeper {
 
 /// The last run that took the lock; nothing where none ever did. One that has not given it back is watched for a while:
 /// it goes on if it is seen to renew it.
-pub(super) async fn last(wire: &Wire) -> Result<Option<LastRun>, Refusal> {
-    let Some(Lease { version: _, spec: first }) = read(wire).await? else { return Ok(None) };
+pub(super) async fn last(transport: &Transport) -> Result<Option<LastRun>, Refusal> {
+    let Some(Lease { version: _, spec: first }) = read(transport).await? else { return Ok(None) };
     let begun = Instant::now();
     let mut now = first.clone();
     while holder(&now).is_some() && now == first && begun.elapsed() < (lasts(&first) * 2 / 3).min(WATCH) {
         sleep(Duration::from_millis(500)).await;
-        now = read(wire).await?.map(|lease| lease.spec).unwrap_or_default();
+        now = read(transport).await?.map(|lease| lease.spec).unwrap_or_default();
     }
     Ok(Some(LastRun {
         running: holder(&now).is_some() && now != first,
@@ -311,20 +311,20 @@ pub(super) async fn last(wire: &Wire) -> Result<Option<LastRun>, Refusal> {
     }))
 }
 
-async fn read(wire: &Wire) -> Result<Option<Lease>, Refusal> {
-    let asked = wire.ask(&Call::get(format!("{LEASES}/kwo"))).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    match answer.status.as_u16() {
+async fn read(transport: &Transport) -> Result<Option<Lease>, Refusal> {
+    let asked = transport.ask(&Call::get(format!("{LEASES}/kwo"))).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    match response.status.as_u16() {
         404 => Ok(None),
-        200 => Ok(Some(parse(&answer.body)?)),
-        _ => Err(refusal(&answer, asked.tries)),
+        200 => Ok(Some(parse(&response.body)?)),
+        _ => Err(refusal(&response, asked.tries)),
     }
 }
 
 /// Why the Lease cannot be had; an account that only plans learns here what it lacks.
-fn refusal(answer: &Answer, tries: u32) -> Refusal {
-    match answer.refusal(tries) {
-        Refusal::Refused { why } if answer.status == StatusCode::FORBIDDEN => Refusal::Refused {
+fn refusal(response: &Response, tries: u32) -> Refusal {
+    match response.refusal(tries) {
+        Refusal::Refused { why } if response.status == StatusCode::FORBIDDEN => Refusal::Refused {
             why: format!(
                 "{why}; to apply, kwo needs the rights to get, create and patch the Lease kube-system/kwo"
             ),
@@ -335,7 +335,7 @@ fn refusal(answer: &Answer, tries: u32) -> Refusal {
 
 /// Makes the Lease, or changes the one that was read.
 async fn put(
-    wire: &Wire,
+    transport: &Transport,
     found: Option<&Lease>,
     spec: &serde_json::Value,
     me: &str,
@@ -355,20 +355,20 @@ async fn put(
             Call::merge_patch(format!("{LEASES}/kwo{WRITER}"), &body)
         }
     };
-    let asked = wire.ask(&call).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if answer.is_success() {
-        return Ok(Written::Done(parse(&answer.body)?));
+    let asked = transport.ask(&call).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if response.is_success() {
+        return Ok(Written::Done(parse(&response.body)?));
     }
-    match answer.status.as_u16() {
+    match response.status.as_u16() {
         // The one who was quicker may be an earlier try of this very request.
-        409 if asked.unsure => match read(wire).await? {
+        409 if asked.unsure => match read(transport).await? {
             Some(lease) if lease.spec.holder_identity.as_deref() == Some(me) => Ok(Written::Done(lease)),
             _ => Ok(Written::Beaten),
         },
         409 => Ok(Written::Beaten),
         404 if found.is_some() => Ok(Written::Beaten),
-        _ => Err(refusal(&answer, asked.tries)),
+        _ => Err(refusal(&response, asked.tries)),
     }
 }
 

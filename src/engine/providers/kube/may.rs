@@ -6,7 +6,7 @@ use k8s_openapi::api::authorization::v1::{
 
 use super::allows::verdict;
 use super::connect::Kube;
-use super::wire::Call;
+use super::transport::Call;
 use crate::providers::Refusal;
 
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -52,11 +52,11 @@ impl Kube {
             |error: serde_json::Error| Refusal::Unreachable { why: format!("an access review: {error}") };
         let body = serde_json::to_vec(&review).map_err(unlike)?;
         // It makes nothing, so asking again does no harm.
-        let asked = self.wire.ask(&Call::post(REVIEWS, body)).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if !answer.is_success() {
-            return Err(answer.refusal(asked.tries));
+        let asked = self.transport.ask(&Call::post(REVIEWS, body)).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if !response.is_success() {
+            return Err(response.refusal(asked.tries));
         }
-        Ok(verdict(&answer.body)?.allowed)
+        Ok(verdict(&response.body)?.allowed)
     }
 }

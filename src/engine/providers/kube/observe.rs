@@ -19,11 +19,11 @@ use smol_str::{SmolStr, format_smolstr};
 use tokio::task::JoinSet;
 
 use super::ahead;
-use super::answer::{Trouble, times};
 use super::decode::{Objects, Seen};
 use super::page::{Gather, Page};
 use super::path::{all, encoded, only, siblings, words};
-use super::wire::{Call, Wire};
+use super::response::{Trouble, times};
+use super::transport::{Call, Transport};
 use crate::providers::Refusal;
 use crate::secrets::Vault;
 
@@ -41,13 +41,13 @@ const RESTARTS: u32 = 3;
 const FEW: usize = 5;
 
 /// Asks for what every look at this system needs, whatever is wanted of it.
-pub(super) fn ahead(wire: &Arc<Wire>) {
+pub(super) fn ahead(transport: &Arc<Transport>) {
     let needed = Kind::ALL.into_iter().filter(|kind| kind.look() != Look::Private);
     let first = |kind: Kind| match kind.look() {
         Look::All => page(&all(kind), PAGE, "", ""),
         Look::Marked | Look::Private => page(&all(kind), PAGE, &marked(), ""),
     };
-    ahead::ask(wire, needed.map(|kind| Call::get(first(kind))));
+    ahead::ask(transport, needed.map(|kind| Call::get(first(kind))));
 }
 
 /// The path of one page of a LIST.
@@ -62,7 +62,7 @@ fn marked() -> String {
 
 /// Looks at all that is wanted of this system, and at all that carries the mark. Each kind is read by itself, beside the
 /// others and while it comes.
-pub(super) async fn observe(wire: &Arc<Wire>, vault: &Arc<Vault>, desired: &Desired) -> Observed {
+pub(super) async fn observe(transport: &Arc<Transport>, vault: &Arc<Vault>, desired: &Desired) -> Observed {
     let mut unknown = Vec::new();
     // Ordered by id, those of a kind are in a row.
     let mut wanted: BTreeMap<Kind, Range<usize>> = BTreeMap::new();
@@ -83,9 +83,9 @@ pub(super) async fn observe(wire: &Arc<Wire>, vault: &Arc<Vault>, desired: &Desi
     // Those that nobody waits for any more end with the set.
     let mut lists = JoinSet::new();
     for (kind, rows) in open.clone() {
-        let (wire, vault, desired) = (Arc::clone(wire), Arc::clone(vault), desired.clone());
+        let (transport, vault, desired) = (Arc::clone(transport), Arc::clone(vault), desired.clone());
         lists.spawn(async move {
-            let list = seen(&wire, &vault, kind, &desired, rows.clone()).await;
+            let list = seen(&transport, &vault, kind, &desired, rows.clone()).await;
             (kind, Whole::of(list, kind, &desired, rows))
         });
     }
@@ -100,13 +100,13 @@ pub(super) async fn observe(wire: &Arc<Wire>, vault: &Arc<Vault>, desired: &Desi
         let why = format_smolstr!("list {}: it was broken off", words(kind));
         all.insert(kind.name(), Whole::of(Err(why), kind, desired, rows));
     }
-    wire.ahead.forget();
+    transport.ahead.forget();
     let unlisted = Kind::ALL.into_iter().filter(|kind| kind.lets_in() || *kind == Kind::Namespace);
     let unlisted = unlisted.filter_map(|kind| Some((kind, all.get(kind.name())?.why.clone()?))).collect();
     let sightings = all.into_values().flat_map(|whole| whole.sightings).chain(unknown);
     let mut observed: Observed = sightings.collect();
     observed.unlisted = unlisted;
-    marked_of_old(wire, vault, desired, tenants_only, &mut observed).await;
+    marked_of_old(transport, vault, desired, tenants_only, &mut observed).await;
     // A registry or resolvers that left the roster had Secrets and ConfigMaps, too.
     let dropped = |(id, sighting): (&ResourceId, &Sighting)| {
         let once = id.known_kind().is_some_and(|kind| kind.look() == Look::Marked);
@@ -115,7 +115,7 @@ pub(super) async fn observe(wire: &Arc<Wire>, vault: &Arc<Vault>, desired: &Desi
     let tokens = tokens_of_old(desired, &observed);
     if tenants_only && (!tokens.is_empty() || observed.iter().any(dropped)) {
         let private = Kind::ALL.into_iter().filter(|kind| kind.look() == Look::Private);
-        for list in join_all(private.map(|kind| seen(wire, vault, kind, desired, 0..0))).await {
+        for list in join_all(private.map(|kind| seen(transport, vault, kind, desired, 0..0))).await {
             for (id, sighting) in list.unwrap_or_default() {
                 observed.insert(id, sighting);
             }
@@ -125,7 +125,7 @@ pub(super) async fn observe(wire: &Arc<Wire>, vault: &Arc<Vault>, desired: &Desi
             if observed.get(&id).is_some() {
                 continue;
             }
-            let sighting = by_name(wire, &mut Objects::new(Kind::Secret, desired, vault), &id).await;
+            let sighting = by_name(transport, &mut Objects::new(Kind::Secret, desired, vault), &id).await;
             observed.insert(id, sighting);
         }
     }
@@ -150,7 +150,7 @@ fn tokens_of_old(desired: &Desired, observed: &Observed) -> Vec<ResourceId> {
 /// anything with that label alone was seen, so on every cluster that an earlier kwo kept and that was not applied to
 /// since. Elsewhere it would cost a request a kind for nothing.
 async fn marked_of_old(
-    wire: &Wire,
+    transport: &Transport,
     vault: &Arc<Vault>,
     desired: &Desired,
     tenants_only: bool,
@@ -172,7 +172,7 @@ async fn marked_of_old(
         let only = &only;
         Some(async move {
             let mut objects = Objects::new(kind, desired, vault);
-            list(wire, &mut objects, kind, all(kind), only, call).await
+            list(transport, &mut objects, kind, all(kind), only, call).await
         })
     }));
     // Whoever may not list them was told so by the LIST of what carries the mark.
@@ -235,7 +235,7 @@ impl Whole {
 
 /// What is seen of a kind, or why nothing is. What is wanted of it stands in these rows.
 async fn seen(
-    wire: &Wire,
+    transport: &Transport,
     vault: &Arc<Vault>,
     kind: Kind,
     desired: &Desired,
@@ -244,11 +244,11 @@ async fn seen(
     let mut objects = Objects::new(kind, desired, vault);
     let marked = marked();
     let mut found = match kind.look() {
-        Look::All => return list(wire, &mut objects, kind, all(kind), "", Call::get).await,
-        Look::Marked => list(wire, &mut objects, kind, all(kind), &marked, Call::get).await?,
+        Look::All => return list(transport, &mut objects, kind, all(kind), "", Call::get).await,
+        Look::Marked => list(transport, &mut objects, kind, all(kind), &marked, Call::get).await?,
         // Whoever may not list them is not told of what is left over, and that is all.
         Look::Private => {
-            let there = list(wire, &mut objects, kind, all(kind), &marked, Call::metadata).await;
+            let there = list(transport, &mut objects, kind, all(kind), &marked, Call::metadata).await;
             there.unwrap_or_default().into_iter().filter(|(id, _)| desired.get(id).is_none()).collect()
         }
     };
@@ -256,31 +256,31 @@ async fn seen(
     let ids = desired.resources().get(rows).unwrap_or_default().iter().map(|resource| &resource.id);
     let open: Vec<&ResourceId> = ids.filter(|id| !known.contains(*id)).collect();
     if kind.look() == Look::Marked && open.len() > FEW {
-        return list(wire, &mut objects, kind, all(kind), "", Call::get).await;
+        return list(transport, &mut objects, kind, all(kind), "", Call::get).await;
     }
     for id in open {
-        let sighting = by_name(wire, &mut objects, id).await;
+        let sighting = by_name(transport, &mut objects, id).await;
         found.push((id.clone(), sighting));
     }
     Ok(found)
 }
 
 /// Looks at the object of one step.
-pub(super) async fn look(wire: &Wire, vault: &Arc<Vault>, step: &Step) -> Sighting {
+pub(super) async fn look(transport: &Transport, vault: &Arc<Vault>, step: &Step) -> Sighting {
     let Some(kind) = step.id.known_kind() else { return Sighting::Unknown { why: unknown_kind(&step.id) } };
     let desired = Desired::of(step.resource());
-    by_name(wire, &mut Objects::new(kind, &desired, vault), &step.id).await
+    by_name(transport, &mut Objects::new(kind, &desired, vault), &step.id).await
 }
 
 /// Looks at one object. A LIST by name asks for no right that `observe` does not need, and tells "there is no such
 /// object" from "there is no such API", which a GET does not.
-pub(super) async fn by_name(wire: &Wire, objects: &mut Objects, id: &ResourceId) -> Sighting {
+pub(super) async fn by_name(transport: &Transport, objects: &mut Objects, id: &ResourceId) -> Sighting {
     let Some(kind) = id.known_kind() else { return Sighting::Unknown { why: unknown_kind(id) } };
     let place = match siblings(id) {
         Ok(place) => place,
         Err(why) => return Sighting::Unknown { why: why.into() },
     };
-    match list(wire, objects, kind, place, &format!("&{}", only(&id.name)), Call::get).await {
+    match list(transport, objects, kind, place, &format!("&{}", only(&id.name)), Call::get).await {
         Err(why) => Sighting::Unknown { why },
         Ok(found) => found
             .into_iter()
@@ -295,14 +295,14 @@ fn unknown_kind(id: &ResourceId) -> SmolStr {
 
 /// The objects in a place that are to be kept, or why they could not be listed.
 pub(super) async fn list(
-    wire: &Wire,
+    transport: &Transport,
     objects: &mut Objects,
     kind: Kind,
     place: String,
     only: &str,
     call: fn(String) -> Call,
 ) -> Result<Vec<Seen>, SmolStr> {
-    gather(wire, objects, kind, place, only, call).await.map_err(|unlisted| unlisted.why)?;
+    gather(transport, objects, kind, place, only, call).await.map_err(|unlisted| unlisted.why)?;
     Ok(objects.end())
 }
 
@@ -327,7 +327,7 @@ pub(super) enum Cause {
 
 /// Hands on all objects in a place, or says why they could not be listed.
 pub(super) async fn gather(
-    wire: &Wire,
+    transport: &Transport,
     objects: &mut impl Gather,
     kind: Kind,
     place: String,
@@ -343,12 +343,12 @@ pub(super) async fn gather(
         loop {
             let mut page = Page::new(&mut *objects);
             let call = call(self::page(&place, limit, only, &from));
-            let asked = wire.read(&call, Some(&mut page)).await;
+            let asked = transport.read(&call, Some(&mut page)).await;
             if matches!(asked.outcome, Err(Trouble::TooLarge(_))) && limit > 1 {
                 limit = (limit / SMALLER).max(1);
                 continue;
             }
-            let answer = asked.outcome.map_err(|trouble| {
+            let response = asked.outcome.map_err(|trouble| {
                 let refusal = trouble.refusal(asked.tries);
                 let away = matches!(refusal, Refusal::Unreachable { .. });
                 unlisted(
@@ -356,7 +356,7 @@ pub(super) async fn gather(
                     format_smolstr!("list {what}: {refusal}"),
                 )
             })?;
-            match answer.status.as_u16() {
+            match response.status.as_u16() {
                 200 => {}
                 404 => {
                     let why =
@@ -367,12 +367,12 @@ pub(super) async fn gather(
                     let cause = if status == 403 { Cause::Forbidden } else { Cause::Other };
                     return Err(unlisted(
                         cause,
-                        format_smolstr!("list {what} was refused: {}", answer.says()),
+                        format_smolstr!("list {what} was refused: {}", response.says()),
                     ));
                 }
                 410 => continue 'whole,
                 _ => {
-                    let why = format_smolstr!("list {what} failed: {}", answer.says());
+                    let why = format_smolstr!("list {what} failed: {}", response.says());
                     return Err(unlisted(Cause::Other, why));
                 }
             }

@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::answer::Trouble;
+use super::response::Trouble;
 use super::way::Way;
 
 /// Whether the server is ready. Everybody may ask it, and it is the last to go well after a start.
@@ -301,7 +301,7 @@ async fn watch_for_return(outage: std::sync::Weak<Outage>, way: Arc<Way>) {
 async fn ready(way: &Way) -> Result<(), String> {
     let Ok(request) = Request::get(READY).body(Body::empty()) else { return Ok(()) };
     match way.open(request, PATIENCE.min(way.timeout)).await {
-        Ok(answer) => match answer.status() {
+        Ok(response) => match response.status() {
             StatusCode::INTERNAL_SERVER_ERROR => Err(format!("{} says that it is not ready", way.server)),
             status if status.is_server_error() => Err(format!("HTTP {status} from {}", way.server)),
             _ => Ok(()),

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::wire::Reader;
+use super::transport::Reader;
 use crate::providers::mask::Key;
 
 /// So many bytes more have to be there before what was not whole is looked at again. Something large asks for twice what

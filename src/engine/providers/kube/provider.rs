@@ -14,13 +14,13 @@ use smol_str::SmolStr;
 
 use super::causes::ConnectError;
 use super::connect::Kube;
-use super::wire::{Call, Wire};
-use super::{again, cutter, lease, note, observe, review, token, write};
+use super::transport::{Call, Transport};
+use super::{again, cutter, lease, observe, review, token, versioned_text, write};
 use crate::departed::Departed;
 use crate::kubeconfig::Endpoint;
 use crate::providers::{
-    Account, Home, Identity, Issuer, Lock, LockRefusal, Note, Promise, Provider, Refusal, Reviewer,
-    Surroundings, Token,
+    Account, Home, Identity, Issuer, Lock, LockRefusal, Promise, Provider, Refusal, Reviewer, Surroundings,
+    Token, VersionedText,
 };
 use crate::secrets::{SecretData, Vault};
 
@@ -30,23 +30,23 @@ const SYSTEM: &str = "/api/v1/namespaces/kube-system";
 impl Provider for Kube {
     fn observe<'a>(&'a self, wanted: &'a Desired) -> Promise<'a, Observed> {
         Box::pin(async move {
-            let mut observed = observe::observe(&self.wire, self.vault(), wanted).await;
+            let mut observed = observe::observe(&self.transport, self.vault(), wanted).await;
             observed.reach.kubectl = self.kubectl.clone();
             observed
         })
     }
 
     fn ahead(&self) {
-        observe::ahead(&self.wire);
+        observe::ahead(&self.transport);
     }
 
-    fn entrust(&self, vault: Arc<Vault>) {
+    fn set_secrets(&self, vault: Arc<Vault>) {
         // The first one counts: what was seen with it has to be written with it.
         let _ = self.vault.set(vault);
     }
 
     fn look<'a>(&'a self, step: &'a Step) -> Promise<'a, Sighting> {
-        Box::pin(observe::look(&self.wire, self.vault(), step))
+        Box::pin(observe::look(&self.transport, self.vault(), step))
     }
 
     fn requests(&self, ids: &[ResourceId]) -> Option<usize> {
@@ -54,11 +54,11 @@ impl Provider for Kube {
     }
 
     fn look_again<'a>(&'a self, wanted: &'a Desired, ids: &'a [ResourceId]) -> Promise<'a, Renewed> {
-        Box::pin(again::look_again(&self.wire, self.vault(), wanted, ids))
+        Box::pin(again::look_again(&self.transport, self.vault(), wanted, ids))
     }
 
     fn write<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<(), Refusal>> {
-        Box::pin(write::write(&self.wire, self.vault(), &self.warned, step))
+        Box::pin(write::write(&self.transport, self.vault(), &self.warned, step))
     }
 
     fn warnings(&self, id: &ResourceId) -> Vec<String> {
@@ -66,16 +66,16 @@ impl Provider for Kube {
     }
 
     fn given_up(&self) -> Option<String> {
-        self.wire.outage.given_up()
+        self.transport.outage.given_up()
     }
 
     fn hurry(&self) {
-        self.wire.outage.hurry();
+        self.transport.outage.hurry();
     }
 }
 
 impl Home for Kube {
-    fn reveal<'a>(
+    fn read_secret<'a>(
         &'a self,
         namespace: &'a str,
         name: &'a str,
@@ -87,27 +87,33 @@ impl Home for Kube {
     }
 
     fn identity(&self) -> Promise<'_, Result<Identity, Refusal>> {
-        Box::pin(identity(&self.wire))
+        Box::pin(identity(&self.transport))
     }
 
     fn context(&self) -> Option<&str> {
         self.context.as_deref()
     }
 
-    fn recall(&self) -> Promise<'_, Result<Option<Note>, Refusal>> {
-        Box::pin(async move { note::recall(&self.wire, &note::sync()).await })
+    fn load_checkpoint(&self) -> Promise<'_, Result<Option<VersionedText>, Refusal>> {
+        Box::pin(async move { versioned_text::load(&self.transport, &versioned_text::sync()).await })
     }
 
-    fn remember<'a>(&'a self, text: &'a str, seen: Option<&'a Note>) -> Promise<'a, Result<Note, Refusal>> {
-        Box::pin(async move { note::remember(&self.wire, &note::sync(), text, seen).await })
+    fn save_checkpoint<'a>(
+        &'a self,
+        text: &'a str,
+        seen: Option<&'a VersionedText>,
+    ) -> Promise<'a, Result<VersionedText, Refusal>> {
+        Box::pin(
+            async move { versioned_text::save(&self.transport, &versioned_text::sync(), text, seen).await },
+        )
     }
 
     fn departed(&self) -> Promise<'_, Result<Vec<Departed>, Refusal>> {
-        Box::pin(cutter::departed(&self.wire))
+        Box::pin(cutter::departed(&self.transport))
     }
 
     fn account(&self) -> Promise<'_, Result<Option<Account>, Refusal>> {
-        Box::pin(review::account(&self.wire))
+        Box::pin(review::account(&self.transport))
     }
 
     fn issuer(&self) -> Option<&dyn Issuer> {
@@ -135,7 +141,7 @@ impl Issuer for Kube {
     }
 
     fn accounts<'a>(&'a self, name: &'a str) -> Promise<'a, Result<BTreeMap<SmolStr, SmolStr>, Refusal>> {
-        Box::pin(token::accounts(&self.wire, name))
+        Box::pin(token::accounts(&self.transport, name))
     }
 
     fn token<'a>(
@@ -154,22 +160,22 @@ impl Kube {
     }
 }
 
-async fn identity(wire: &Wire) -> Result<Identity, Refusal> {
-    let asked = wire.ask(&Call::get(SYSTEM)).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if answer.status == StatusCode::FORBIDDEN {
+async fn identity(transport: &Transport) -> Result<Identity, Refusal> {
+    let asked = transport.ask(&Call::get(SYSTEM)).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if response.status == StatusCode::FORBIDDEN {
         // A narrow account may not look at kube-system; then the server's address has to tell clusters apart.
-        let id = smol_str::format_smolstr!("server {}", wire.way.server);
-        return Ok(Identity { id, address: wire.way.server.as_str().into() });
+        let id = smol_str::format_smolstr!("server {}", transport.way.server);
+        return Ok(Identity { id, address: transport.way.server.as_str().into() });
     }
-    if !answer.is_success() {
-        return Err(answer.refusal(asked.tries));
+    if !response.is_success() {
+        return Err(response.refusal(asked.tries));
     }
     let unlike = |why: String| Refusal::Refused {
-        why: format!("{} does not answer like a Kubernetes API server: {why}", wire.way.server),
+        why: format!("{} does not answer like a Kubernetes API server: {why}", transport.way.server),
     };
     let namespace: Namespace =
-        serde_json::from_slice(&answer.body).map_err(|error| unlike(error.to_string()))?;
+        serde_json::from_slice(&response.body).map_err(|error| unlike(error.to_string()))?;
     let uid = namespace.metadata.uid.ok_or_else(|| unlike("kube-system has no uid".to_owned()))?;
-    Ok(Identity { id: uid.into(), address: wire.way.server.as_str().into() })
+    Ok(Identity { id: uid.into(), address: transport.way.server.as_str().into() })
 }

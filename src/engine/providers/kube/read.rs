@@ -9,11 +9,11 @@ use kwo_planner::resource::ResourceId;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::answer::Answer;
 use super::connect::Kube;
 use super::lease::{self, LastRun};
 use super::path::{encoded, one};
-use super::wire::Call;
+use super::response::Response;
+use super::transport::Call;
 use crate::providers::Refusal;
 
 /// The log of one container.
@@ -35,7 +35,7 @@ impl Kube {
     /// The address of the server, for people.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.wire.way.server
+        &self.transport.way.server
     }
 
     /// What kubectl needs to be told to speak to the same cluster, with a space in front of each option.
@@ -61,17 +61,17 @@ impl Kube {
     }
 
     async fn read<T: DeserializeOwned>(&self, call: &Call, path: &str) -> Result<Option<T>, Refusal> {
-        let asked = self.wire.ask(call).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if answer.status == StatusCode::NOT_FOUND {
+        let asked = self.transport.ask(call).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if response.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        if !answer.is_success() {
-            return Err(answer.refusal(asked.tries));
+        if !response.is_success() {
+            return Err(response.refusal(asked.tries));
         }
         // Not with the words of the decoder, which could quote a Secret.
         let unreadable = || Refusal::Refused { why: format!("the answer to GET {path} cannot be read") };
-        serde_json::from_slice(&answer.body).map(Some).map_err(|_| unreadable())
+        serde_json::from_slice(&response.body).map(Some).map_err(|_| unreadable())
     }
 
     /// The keys of a Secret; nothing where there is no such Secret. What is in them is never decoded.
@@ -94,7 +94,7 @@ impl Kube {
     /// # Errors
     /// When the server does not answer or refuses.
     pub async fn last_run(&self) -> Result<Option<LastRun>, Refusal> {
-        lease::last(&self.wire).await
+        lease::last(&self.transport).await
     }
 
     /// Hands on the lines of a log as they come, until its end or until `take` has enough.
@@ -123,10 +123,13 @@ impl Kube {
             let lines: Vec<u8> = rest.drain(..=end).collect();
             String::from_utf8_lossy(&lines).lines().try_for_each(&mut take)
         };
-        let answer: Answer =
-            self.wire.stream(&Call::get(path), follow, pieces).await.map_err(|trouble| trouble.refusal(1))?;
-        if !answer.is_success() {
-            return Err(answer.refusal(1));
+        let response: Response = self
+            .transport
+            .stream(&Call::get(path), follow, pieces)
+            .await
+            .map_err(|trouble| trouble.refusal(1))?;
+        if !response.is_success() {
+            return Err(response.refusal(1));
         }
         // A last line without an end.
         if !rest.is_empty() {

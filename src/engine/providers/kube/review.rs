@@ -4,7 +4,7 @@ use http::StatusCode;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use smol_str::SmolStr;
 
-use super::wire::{Call, Wire};
+use super::transport::{Call, Transport};
 use crate::providers::{Account, Refusal};
 
 const PATH: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
@@ -17,21 +17,21 @@ const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
 const CERTIFICATE: &str = "X509SHA256=";
 
 /// Asks for it. One who may not ask, or asks a server that cannot be asked, stays unknown.
-pub(super) async fn account(wire: &Wire) -> Result<Option<Account>, Refusal> {
+pub(super) async fn account(transport: &Transport) -> Result<Option<Account>, Refusal> {
     // It makes nothing, so asking again does no harm.
-    let asked = wire.ask(&Call::post(PATH, REQUEST.to_vec())).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
+    let asked = transport.ask(&Call::post(PATH, REQUEST.to_vec())).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if matches!(response.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
         return Ok(None);
     }
-    if !answer.is_success() {
-        return Err(answer.refusal(asked.tries));
+    if !response.is_success() {
+        return Err(response.refusal(asked.tries));
     }
     let unlike = |why: String| Refusal::Refused {
-        why: format!("{} does not answer like a Kubernetes API server: {why}", wire.way.server),
+        why: format!("{} does not answer like a Kubernetes API server: {why}", transport.way.server),
     };
     let review: SelfSubjectReview =
-        serde_json::from_slice(&answer.body).map_err(|error| unlike(error.to_string()))?;
+        serde_json::from_slice(&response.body).map_err(|error| unlike(error.to_string()))?;
     let user = review.status.and_then(|status| status.user_info).unwrap_or_default();
     let name = user.username.ok_or_else(|| unlike("it names no user".to_owned()))?;
     let mut groups: Vec<SmolStr> = user.groups.into_iter().flatten().map(SmolStr::from).collect();

@@ -11,7 +11,7 @@ use super::connect::Kube;
 use super::observe::{Cause, Unlisted, gather};
 use super::page::{Gather, Take, Wrong};
 use super::path::all;
-use super::wire::Call;
+use super::transport::Call;
 
 /// What says something about access.
 pub const OF_ACCESS: [Kind; 6] = [
@@ -77,7 +77,7 @@ impl Kube {
             _ => Call::get,
         };
         let mut listed = Listed::default();
-        gather(&self.wire, &mut listed, kind, all(kind), "", call).await?;
+        gather(&self.transport, &mut listed, kind, all(kind), "", call).await?;
         Ok(listed.found)
     }
 }

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::connect::Kube;
 use super::path::{WRITER, one, siblings};
-use super::wire::{Asked, Call};
+use super::transport::{Asked, Call};
 use super::write::{Operation, cut_short};
 use crate::providers::Refusal;
 use crate::secrets::SecretData;
@@ -79,15 +79,15 @@ impl Kube {
     /// When the server does not answer or refuses.
     pub async fn secret(&self, id: &ResourceId) -> Result<Option<StoredSecret>, Refusal> {
         let refused = |why: String| Refusal::Refused { why };
-        let asked = self.wire.ask(&Call::get(one(id).map_err(refused)?)).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if answer.status == StatusCode::NOT_FOUND {
+        let asked = self.transport.ask(&Call::get(one(id).map_err(refused)?)).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if response.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        if !answer.is_success() {
-            return Err(answer.refusal(asked.tries));
+        if !response.is_success() {
+            return Err(response.refusal(asked.tries));
         }
-        let body = Zeroizing::new(answer.body);
+        let body = Zeroizing::new(response.body);
         // The errors of the decoders could quote what they decode.
         let unreadable = || refused(format!("the Secret {} of {} cannot be read", id.name, id.scope));
         let Secret { metadata, data } = serde_json::from_slice(&body).map_err(|_| unreadable())?;
@@ -123,7 +123,7 @@ impl Kube {
         });
         let place = siblings(&id).map_err(|why| Refusal::Refused { why })?;
         let asked =
-            self.wire.ask(&Call::post(format!("{place}{WRITER}"), body.to_string().into_bytes())).await;
+            self.transport.ask(&Call::post(format!("{place}{WRITER}"), body.to_string().into_bytes())).await;
         let Err(refusal) = outcome(asked) else { return Ok(()) };
         // It may be this very copy, made by a try whose answer was lost.
         match self.secret(&id).await {
@@ -149,7 +149,7 @@ impl Kube {
             value: Tree::from(STANDARD.encode(value.expose_secret())),
         }));
         let path = format!("{}{WRITER}", one(&secret.id).map_err(refused)?);
-        let asked = self.wire.ask(&Call::json_patch(path, &patch).map_err(refused)?).await;
+        let asked = self.transport.ask(&Call::json_patch(path, &patch).map_err(refused)?).await;
         let Err(refusal) = outcome(asked) else { return Ok(()) };
         match self.secret(&secret.id).await {
             // Its own work, of which it never heard.
@@ -168,7 +168,7 @@ impl Kube {
 fn outcome(asked: Asked) -> Result<(), Refusal> {
     match asked.outcome {
         Err(trouble) => Err(trouble.refusal(asked.tries)),
-        Ok(answer) if answer.is_success() => Ok(()),
-        Ok(answer) => Err(cut_short(answer.refusal(asked.tries))),
+        Ok(response) if response.is_success() => Ok(()),
+        Ok(response) => Err(cut_short(response.refusal(asked.tries))),
     }
 }

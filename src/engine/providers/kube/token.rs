@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::connect::Kube;
 use super::path::{all, encoded, one, only};
-use super::wire::{Call, Wire};
+use super::transport::{Call, Transport};
 use crate::providers::{Refusal, Token};
 
 /// How many accounts a page has at most.
@@ -53,17 +53,21 @@ struct Head {
 }
 
 /// The uids of the service accounts with this name, by their namespaces. Takes the right to list them and no other.
-pub(super) async fn accounts(wire: &Wire, name: &str) -> Result<BTreeMap<SmolStr, SmolStr>, Refusal> {
+pub(super) async fn accounts(
+    transport: &Transport,
+    name: &str,
+) -> Result<BTreeMap<SmolStr, SmolStr>, Refusal> {
     let place = format!("{}?limit={PAGE}&{}", all(Kind::ServiceAccount), only(name));
     let (mut found, mut path) = (BTreeMap::new(), place.clone());
     loop {
-        let asked = wire.ask(&Call::metadata(path)).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if !answer.is_success() {
-            return Err(answer.refusal(asked.tries));
+        let asked = transport.ask(&Call::metadata(path)).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if !response.is_success() {
+            return Err(response.refusal(asked.tries));
         }
-        let Heads { metadata, items } = serde_json::from_slice(&answer.body).map_err(|error| {
-            let why = format!("{} does not answer like a Kubernetes API server: {error}", wire.way.server);
+        let Heads { metadata, items } = serde_json::from_slice(&response.body).map_err(|error| {
+            let why =
+                format!("{} does not answer like a Kubernetes API server: {error}", transport.way.server);
             Refusal::Refused { why }
         })?;
         found.extend(items.into_iter().map(|item| (item.metadata.namespace, item.metadata.uid)));
@@ -89,15 +93,15 @@ impl Kube {
             "spec": {"expirationSeconds": lifetime.as_secs()},
         });
         // Asked again after no answer, there may be a token that nobody has; it ends like any other.
-        let asked = self.wire.ask(&Call::post(path, request.to_string().into_bytes())).await;
-        let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-        if !answer.is_success() {
-            return Err(answer.refusal(asked.tries));
+        let asked = self.transport.ask(&Call::post(path, request.to_string().into_bytes())).await;
+        let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+        if !response.is_success() {
+            return Err(response.refusal(asked.tries));
         }
-        let body = Zeroizing::new(answer.body);
+        let body = Zeroizing::new(response.body);
         // The error of the decoder could quote what it decodes.
         let unlike =
-            || refused(format!("{} does not answer like a Kubernetes API server", self.wire.way.server));
+            || refused(format!("{} does not answer like a Kubernetes API server", self.transport.way.server));
         let TokenRequest { metadata: _, spec, status } =
             serde_json::from_slice(&body).map_err(|_| unlike())?;
         let TokenRequestStatus { token, expiration_timestamp } = status.unwrap_or_default();

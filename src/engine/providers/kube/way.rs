@@ -1,5 +1,5 @@
 //! The way to one API server: one request along it, its answer piece by piece, and what went wrong on it, in words.
-//! How often a request is sent, and when, is in `wire.rs`.
+//! How often a request is sent, and when, is in `transport.rs`.
 
 use std::error::Error;
 use std::io;
@@ -12,8 +12,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-use super::answer::Trouble;
 use super::causes::{last, links};
+use super::response::Trouble;
 use super::{distrust, login};
 
 /// The way to one API server.
@@ -43,11 +43,11 @@ impl Way {
     /// The next piece of the body; nothing at its end.
     pub(in crate::providers) async fn piece(
         &self,
-        answer: &mut Response<Body>,
+        response: &mut Response<Body>,
         patience: Option<Duration>,
     ) -> Result<Option<impl Deref<Target = [u8]>>, Trouble> {
         loop {
-            let next = answer.body_mut().frame();
+            let next = response.body_mut().frame();
             let frame = match patience {
                 Some(patience) => timeout(patience, next).await.map_err(|_| self.silence(patience))?,
                 None => next.await,

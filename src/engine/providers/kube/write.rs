@@ -12,11 +12,11 @@ use kwo_planner::tree::{Tree, join};
 use kwo_planner::units::moment;
 use serde::Serialize;
 
-use super::answer::Answer;
 use super::path::{WRITER, one, only, siblings};
 use super::redact::{redacted, restored};
+use super::response::Response;
+use super::transport::{Call, Transport};
 use super::warned::Warned;
-use super::wire::{Call, Wire};
 use crate::providers::Refusal;
 use crate::providers::documents::{document_of, edited, fold_part};
 use crate::secrets::Vault;
@@ -31,8 +31,13 @@ pub(super) enum Operation<'a> {
 }
 
 /// Does one step.
-pub(super) async fn write(wire: &Wire, vault: &Vault, warned: &Warned, step: &Step) -> Result<(), Refusal> {
-    let done = perform(wire, vault, warned, step).await;
+pub(super) async fn write(
+    transport: &Transport,
+    vault: &Vault,
+    warned: &Warned,
+    step: &Step,
+) -> Result<(), Refusal> {
+    let done = perform(transport, vault, warned, step).await;
     if step.id.known_kind() == Some(Kind::Secret) { done.map_err(cut_short) } else { done }
 }
 
@@ -51,19 +56,19 @@ pub(super) fn cut_short(refusal: Refusal) -> Refusal {
 }
 
 /// What the API server warns of when a step for a namespace is tried without being done.
-pub(super) async fn rehearse(wire: &Wire, step: &Step) -> Result<Vec<String>, Refusal> {
+pub(super) async fn rehearse(transport: &Transport, step: &Step) -> Result<Vec<String>, Refusal> {
     let mut call = call(step, &step.wanted).map_err(|why| Refusal::Refused { why })?;
     call.path.push_str("&dryRun=All");
-    let asked = wire.ask(&call).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if answer.is_success() { Ok(answer.warnings) } else { Err(answer.refusal(asked.tries)) }
+    let asked = transport.ask(&call).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if response.is_success() { Ok(response.warnings) } else { Err(response.refusal(asked.tries)) }
 }
 
-async fn perform(wire: &Wire, vault: &Vault, warned: &Warned, step: &Step) -> Result<(), Refusal> {
+async fn perform(transport: &Transport, vault: &Vault, warned: &Warned, step: &Step) -> Result<(), Refusal> {
     let refused = |why: String| Refusal::Refused { why };
     let mut wanted = restored(vault, step).map_err(refused)?;
     if !documents(step).is_empty() {
-        let found = look(wire, step).await?;
+        let found = look(transport, step).await?;
         let kind = step
             .id
             .known_kind()
@@ -74,19 +79,19 @@ async fn perform(wire: &Wire, vault: &Vault, warned: &Warned, step: &Step) -> Re
         }
     }
     let call = call(step, &wanted).map_err(refused)?;
-    let asked = wire.ask(&call).await;
-    let mut answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    warned.keep(step, std::mem::take(&mut answer.warnings));
-    if answer.is_success() {
+    let asked = transport.ask(&call).await;
+    let mut response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    warned.keep(step, std::mem::take(&mut response.warnings));
+    if response.is_success() {
         return Ok(());
     }
     // Of these answers some mean "changed meanwhile", which may be this step's own, unheard success.
-    match answer.status.as_u16() {
-        409 if step.creates() && asked.unsure => settle(wire, vault, step, &answer, true).await,
-        409 if step.creates() => Err(Refusal::Changed { why: answer.says() }),
-        404 if !step.creates() => Err(Refusal::Changed { why: answer.says() }),
-        409 | 422 if !step.creates() => settle(wire, vault, step, &answer, asked.unsure).await,
-        _ => Err(answer.refusal(asked.tries)),
+    match response.status.as_u16() {
+        409 if step.creates() && asked.unsure => settle(transport, vault, step, &response, true).await,
+        409 if step.creates() => Err(Refusal::Changed { why: response.says() }),
+        404 if !step.creates() => Err(Refusal::Changed { why: response.says() }),
+        409 | 422 if !step.creates() => settle(transport, vault, step, &response, asked.unsure).await,
+        _ => Err(response.refusal(asked.tries)),
     }
 }
 
@@ -97,8 +102,8 @@ fn documents(step: &Step) -> BTreeSet<&'static str> {
 }
 
 /// The object as it is now, which has to be as it was when the step was planned.
-async fn look(wire: &Wire, step: &Step) -> Result<Tree, Refusal> {
-    let Some(object) = now(wire, step).await? else {
+async fn look(transport: &Transport, step: &Step) -> Result<Tree, Refusal> {
+    let Some(object) = now(transport, step).await? else {
         return Err(Refusal::Changed { why: format!("{} is no longer there", step.id) });
     };
     if step.seen.as_ref().and_then(parts) == Some(revision(&object)) {
@@ -109,17 +114,17 @@ async fn look(wire: &Wire, step: &Step) -> Result<Tree, Refusal> {
 }
 
 /// The object as it is now, if it is there. A LIST by name asks for no right that looking does not need.
-async fn now(wire: &Wire, step: &Step) -> Result<Option<Tree>, Refusal> {
+async fn now(transport: &Transport, step: &Step) -> Result<Option<Tree>, Refusal> {
     let place = siblings(&step.id).map_err(|why| Refusal::Refused { why })?;
-    let asked = wire.ask(&Call::get(format!("{place}?{}", only(&step.id.name)))).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if !answer.is_success() {
-        return Err(answer.refusal(asked.tries));
+    let asked = transport.ask(&Call::get(format!("{place}?{}", only(&step.id.name)))).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if !response.is_success() {
+        return Err(response.refusal(asked.tries));
     }
     let unreadable = |error: &dyn std::fmt::Display| Refusal::Unreachable {
         why: format!("the answer cannot be read: {error}"),
     };
-    let list: Tree = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+    let list: Tree = serde_json::from_slice(&response.body).map_err(|error| unreadable(&error))?;
     let Some(Tree::List(items)) = list.at("/items") else { return Err(unreadable(&"it is not a list")) };
     let name = |object: &&Tree| object.at("/metadata/name").and_then(Tree::as_text) == Some(&step.id.name);
     let Some(object) = items.iter().find(name).cloned() else { return Ok(None) };
@@ -179,27 +184,27 @@ fn parts(version: &Version) -> Option<(&str, &str)> {
 
 /// Looks at the object to tell a refusal for good from a change by somebody else, and from this step's own work.
 async fn settle(
-    wire: &Wire,
+    transport: &Transport,
     vault: &Vault,
     step: &Step,
-    answer: &Answer,
+    response: &Response,
     unsure: bool,
 ) -> Result<(), Refusal> {
-    let Some(object) = now(wire, step).await? else {
-        return Err(Refusal::Changed { why: answer.says() });
+    let Some(object) = now(transport, step).await? else {
+        return Err(Refusal::Changed { why: response.says() });
     };
     let (uid, revision) = revision(&object);
     let seen = step.seen.as_ref().and_then(parts);
     if seen == Some((uid, revision)) {
         // Nobody else was here, so it is the change itself that is not allowed.
-        return Err(answer.refusal(1));
+        return Err(response.refusal(1));
     }
     let same = seen.is_none_or(|(seen, _)| seen == uid);
     if unsure && same && done(vault, step, &object) {
         return Ok(());
     }
     // The server only says that the patch does not hold; who was quicker stands in the object.
-    Err(Refusal::Changed { why: other_writer(step, &object).unwrap_or_else(|| answer.says()) })
+    Err(Refusal::Changed { why: other_writer(step, &object).unwrap_or_else(|| response.says()) })
 }
 
 /// Who else wrote the fields of this step last, or the object at all.

@@ -1,4 +1,4 @@
-//! Copies of files as they were before kwo changed them, under `var/lib/kwo/archive`, which only root can read.
+//! KubeconfigPair of files as they were before kwo changed them, under `var/lib/kwo/archive`, which only root can read.
 //! Nothing here ever removes a copy.
 
 use std::fs::{self, OpenOptions};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::providers::place::{Astray, in_root, private, settle};
+use crate::providers::atomic_file::{Astray, in_root, private, settle};
 
 const FOLDER: &str = "var/lib/kwo/archive";
 

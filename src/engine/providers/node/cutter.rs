@@ -10,10 +10,10 @@ use kwo_planner::offboard::{Cut, Removal};
 use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::Tree;
 
-use super::copies::Copies;
+use super::kubeconfig_pair::KubeconfigPair;
 use super::provider::Node;
 use super::{archive, entries};
-use crate::providers::place::{in_root, settle};
+use crate::providers::atomic_file::{in_root, settle};
 use crate::providers::{Cutter, Promise, Refusal, Restored, Whole};
 
 impl Cutter for Node {
@@ -78,9 +78,9 @@ impl Cutter for Node {
 }
 
 impl Node {
-    fn copies(&self, id: &ResourceId) -> Result<Copies, Refusal> {
+    fn copies(&self, id: &ResourceId) -> Result<KubeconfigPair, Refusal> {
         match id.node_kind() {
-            Some(NodeKind::Kubeconfig) => Copies::read(self.root(), &id.name).map_err(refused),
+            Some(NodeKind::Kubeconfig) => KubeconfigPair::read(self.root(), &id.name).map_err(refused),
             _ => Err(refused(format!("{id} holds more than what leaves, so a person has to edit it"))),
         }
     }

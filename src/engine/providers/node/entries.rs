@@ -14,7 +14,7 @@ use super::file::{File, MODE, path, read};
 use super::record::{self, Record};
 use super::write::{Next, refused, replace};
 use super::{archive, told};
-use crate::providers::place::Astray;
+use crate::providers::atomic_file::Astray;
 use crate::providers::{Refusal, Restored, Whole, manifest};
 use crate::yaml::{Edit, edit, take};
 

@@ -12,7 +12,7 @@ use kwo_planner::resource::ResourceId;
 use kwo_planner::tree::{SmolStr, Tree};
 use smol_str::format_smolstr;
 
-use crate::providers::place::{Astray, in_root};
+use crate::providers::atomic_file::{Astray, in_root};
 use crate::regular;
 use crate::yaml;
 

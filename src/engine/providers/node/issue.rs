@@ -15,12 +15,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::archive;
-use super::copies::Copies;
+use super::kubeconfig_pair::KubeconfigPair;
 use super::kubeconfigs::from_secret;
 use super::record::{Pair, Record};
 use super::write::{Next, owner_of, refused, replace};
 use crate::kubeconfig::{Way, json_line, pipelines, yaml};
-use crate::providers::place::{Astray, private};
+use crate::providers::atomic_file::{Astray, private};
 use crate::providers::{Home, Issuer, Refusal, manifest};
 
 /// How long the cluster's token controller may take to write the token of a Secret that was just made.
@@ -85,8 +85,8 @@ pub(super) async fn write(
 }
 
 /// The files as they are, which has to be as the step was planned for.
-fn found(root: &Path, step: &Step) -> Result<Copies, Refusal> {
-    let copies = Copies::read(root, &step.id.name).map_err(refused)?;
+fn found(root: &Path, step: &Step) -> Result<KubeconfigPair, Refusal> {
+    let copies = KubeconfigPair::read(root, &step.id.name).map_err(refused)?;
     let now = (!copies.none()).then(|| copies.version());
     match (&now, &step.seen) {
         (now, seen) if now == seen => Ok(copies),
@@ -144,7 +144,7 @@ async fn short(
 async fn long_lived(beside: &dyn Home, namespace: &str) -> Result<SecretString, Refusal> {
     let began = Instant::now();
     loop {
-        let data = beside.reveal(namespace, LONG_LIVED).await?.unwrap_or_default();
+        let data = beside.read_secret(namespace, LONG_LIVED).await?.unwrap_or_default();
         if let Some(bytes) = data.get(LONG_LIVED_KEY) {
             return String::from_utf8(bytes.expose_secret().to_vec()).map(SecretString::from).map_err(|_| {
                 refused(format!("the token in the Secret {LONG_LIVED} of {namespace} is not text"))

@@ -18,12 +18,12 @@ use smol_str::format_smolstr;
 
 use super::claims::KeptToken;
 use super::claims::{Claims, plain};
-use super::copies::{Copies, Said, certificates};
 use super::file::{MODE, OWNER};
+use super::kubeconfig_pair::{KubeconfigPair, Said, certificates};
 use super::record::{Kept, Record};
 use crate::kubeconfig::Endpoint;
 use crate::providers::Home;
-use crate::providers::place::in_root;
+use crate::providers::atomic_file::in_root;
 
 /// What the cluster says, against which the files are held.
 struct Cluster {
@@ -102,14 +102,14 @@ async fn sighting(
 ) -> Sighting {
     let unknown = |why: String| Sighting::Unknown { why: why.into() };
     let namespace = &wanted.id.name;
-    let copies = match Copies::read(root, namespace) {
+    let copies = match KubeconfigPair::read(root, namespace) {
         Err(why) => return unknown(why),
         Ok(copies) if copies.none() => return Sighting::Absent,
         Ok(copies) => copies,
     };
     let secret = match beside.filter(|_| from_secret(wanted)) {
         None => None,
-        Some(beside) => match beside.reveal(namespace, LONG_LIVED).await {
+        Some(beside) => match beside.read_secret(namespace, LONG_LIVED).await {
             Ok(data) => data.and_then(|mut data| data.remove(LONG_LIVED_KEY)),
             Err(refusal) => return unknown(format!("the Secret {LONG_LIVED} of {namespace}: {refusal}")),
         },
@@ -125,7 +125,7 @@ fn present(
     cluster: &Cluster,
     kept: Option<&Kept>,
     wanted: &Resource,
-    copies: &Copies,
+    copies: &KubeconfigPair,
     secret: Option<&SecretSlice<u8>>,
 ) -> std::io::Result<Present> {
     let hashes = copies.hashes();
@@ -184,7 +184,7 @@ fn present(
 }
 
 /// Are both there and the same?
-fn alike(copies: &Copies, said: &[Option<Said>; 2]) -> SmolStr {
+fn alike(copies: &KubeconfigPair, said: &[Option<Said>; 2]) -> SmolStr {
     SmolStr::new_static(match (&copies.files, said) {
         ([None, _], _) => "the YAML is missing",
         ([_, None], _) => "the JSON is missing",
@@ -230,7 +230,7 @@ fn token(
 }
 
 /// Who wrote what: kwo all that is as it left it; somebody else what is not.
-fn owners(kept: &Kept, wanted: &Tree, seen: &Tree, copies: &Copies) -> Vec<Owner> {
+fn owners(kept: &Kept, wanted: &Tree, seen: &Tree, copies: &KubeconfigPair) -> Vec<Owner> {
     let nothing = || Tree::map::<SmolStr>([]);
     let hashes = copies.hashes();
     let own = Owner {
@@ -258,7 +258,7 @@ fn owners(kept: &Kept, wanted: &Tree, seen: &Tree, copies: &Copies) -> Vec<Owner
 
 /// One that kwo wrote and nobody asks for any more.
 fn left(root: &Path, namespace: &SmolStr, kept: &Kept) -> Sighting {
-    match Copies::read(root, namespace) {
+    match KubeconfigPair::read(root, namespace) {
         Err(why) => Sighting::Unknown { why: why.into() },
         Ok(copies) if copies.none() || !kept.covers(&copies.hashes()) => Sighting::Absent,
         Ok(copies) => {
@@ -270,7 +270,7 @@ fn left(root: &Path, namespace: &SmolStr, kept: &Kept) -> Sighting {
 
 /// How the token is that is in the files of a namespace.
 pub(super) fn token_in(root: &Path, namespace: &str, now: Timestamp) -> Result<Option<KeptToken>, String> {
-    let copies = Copies::read(root, namespace)?;
+    let copies = KubeconfigPair::read(root, namespace)?;
     if copies.none() {
         return Ok(None);
     }

@@ -3,13 +3,13 @@
 
 mod archive;
 mod claims;
-mod copies;
 mod cutter;
 mod entries;
 mod file;
 mod issue;
-mod joined;
+mod kubeconfig_pair;
 mod kubeconfigs;
+mod node_name;
 mod observe;
 mod provider;
 mod read;

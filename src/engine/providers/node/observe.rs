@@ -14,7 +14,7 @@ use smol_str::format_smolstr;
 
 use super::file::{File, path, read};
 use super::record::{Entry, Record};
-use super::{joined, theirs, told};
+use super::{node_name, theirs, told};
 use crate::providers::documents::change;
 use crate::providers::manifest;
 use crate::secrets::Vault;
@@ -92,7 +92,7 @@ fn look(root: &Path, vault: &Vault, record: &Record, id: &ResourceId, wanted: Op
     let named =
         wanted.filter(|_| id.name == K3S_CONFIG).and_then(|wanted| wanted.body.at(NODE_NAME)?.as_text());
     let joined =
-        named.and_then(|_| joined::name(root)).filter(|joined| named.is_some_and(|named| named != joined));
+        named.and_then(|_| node_name::name(root)).filter(|joined| named.is_some_and(|named| named != joined));
     match (file, joined) {
         (None, Some(joined)) => unknown(&format_args!(
             "the node has joined its cluster as `{joined}`, which cannot be changed; give it this name in the roster"

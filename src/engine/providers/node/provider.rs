@@ -37,7 +37,7 @@ impl Provider for Node {
         Box::pin(self.pass(step))
     }
 
-    fn entrust(&self, vault: Arc<Vault>) {
+    fn set_secrets(&self, vault: Arc<Vault>) {
         // The first one counts: what was seen with it has to be written with it.
         let _ = self.vault.set(vault);
     }

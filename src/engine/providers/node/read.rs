@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::file::read;
 use super::provider::Node;
-use crate::providers::place::{Astray, in_root};
+use crate::providers::atomic_file::{Astray, in_root};
 
 impl Node {
     /// The text of a file, by its path from the root; nothing where there is none.

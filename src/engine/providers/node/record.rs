@@ -12,7 +12,7 @@ use kwo_planner::tree::{SmolStr, Tree, tokens};
 use serde::{Deserialize, Serialize};
 
 use super::file::read;
-use crate::providers::place::{Astray, in_root, replace};
+use crate::providers::atomic_file::{Astray, in_root, replace};
 
 const FILE: &str = "var/lib/kwo/node/files.json";
 

@@ -12,7 +12,7 @@ use kwo_planner::resource::{Resource, ResourceId};
 use kwo_planner::tree::{SmolStr, Tree, join, tokens};
 
 use super::file::{File, read};
-use crate::providers::place::{Astray, in_root};
+use crate::providers::atomic_file::{Astray, in_root};
 use crate::yaml::{Edit, edit};
 
 const MORE: &str = "etc/rancher/k3s/config.yaml.d";

@@ -16,7 +16,7 @@ use super::archive;
 use super::file::{File, MODE, OWNER, path, read};
 use super::record::Record;
 use super::{theirs, told};
-use crate::providers::place::{Astray, in_root, settle, sweep, temporary};
+use crate::providers::atomic_file::{Astray, in_root, settle, sweep, temporary};
 use crate::providers::{Refusal, manifest};
 use crate::secrets::Vault;
 

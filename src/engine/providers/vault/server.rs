@@ -89,7 +89,7 @@ impl Provider for VaultServer {
     }
 
     /// The way to the server has its secrets already.
-    fn entrust(&self, _: Arc<Vault>) {}
+    fn set_secrets(&self, _: Arc<Vault>) {}
 
     fn check_up(&self) -> Promise<'_, Vec<Checkup>> {
         Box::pin(async {

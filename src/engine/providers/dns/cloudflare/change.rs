@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use kwo_planner::tree::SmolStr;
 use serde::Serialize;
 
-use super::note;
+use super::comment;
 use super::seen::{Record, changeable, said};
 use crate::providers::dns::records::RecordSet;
 use crate::providers::dns::server::Patch;
@@ -63,7 +63,7 @@ impl Batch {
 pub(super) fn batch(seen: &[Record], patches: &[Patch]) -> Result<Batch, String> {
     let mut batch = Batch::default();
     for Patch { before: _, after, writes_records } in patches {
-        let mark = after.comments.iter().rev().find(|comment| comment.account == note::ACCOUNT);
+        let mark = after.comments.iter().rev().find(|comment| comment.account == comment::ACCOUNT);
         let mark = mark.map(|mark| mark.content.as_str()).unwrap_or_default();
         let there: Vec<&Record> =
             seen.iter().filter(|record| record.name == after.name && record.of == after.of).collect();
@@ -82,7 +82,7 @@ pub(super) fn batch(seen: &[Record], patches: &[Patch]) -> Result<Batch, String>
 impl Batch {
     /// Adds a change of this record, with the mark, if anything differs.
     fn change(&mut self, record: &Record, mut change: Change, mark: &str) -> Result<(), String> {
-        let comment = note::written(&record.comment, mark)?;
+        let comment = comment::written(&record.comment, mark)?;
         change.comment = Some(comment).filter(|comment| *comment != record.comment.as_str());
         let Change { id: _, content, ttl, proxied, comment } = &change;
         if content.is_some() || ttl.is_some() || proxied.is_some() || comment.is_some() {
@@ -124,7 +124,7 @@ fn write(batch: &mut Batch, after: &RecordSet, there: &[&Record], mark: &str) ->
                 content: on_the_wire(content),
                 ttl: ttl(proxied),
                 proxied,
-                comment: note::written("", mark)?,
+                comment: comment::written("", mark)?,
             }),
         }
     }

@@ -6,7 +6,7 @@
 
 mod answers;
 mod change;
-mod note;
+mod comment;
 mod seen;
 
 use std::collections::HashSet;

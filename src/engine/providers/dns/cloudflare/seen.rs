@@ -9,7 +9,7 @@ use kwo_planner::tree::SmolStr;
 use serde::Deserialize;
 use smol_str::format_smolstr;
 
-use super::note;
+use super::comment;
 use crate::providers::dns::mark::{Mark, sum};
 use crate::providers::dns::records::{Comment, RecordSet, content, name, told};
 use crate::providers::dns::server::Wanted;
@@ -78,12 +78,12 @@ impl Listed {
 impl Record {
     /// Does it have a mark of kwo, also one that this kwo cannot read?
     pub(super) fn is_marked(&self) -> bool {
-        note::read(&self.comment).mark.is_some()
+        comment::read(&self.comment).mark.is_some()
     }
 
     /// The mark of kwo.
     fn mark(&self) -> Option<Mark> {
-        Mark::parse(&note::read(&self.comment).mark?)
+        Mark::parse(&comment::read(&self.comment).mark?)
     }
 
     /// As a record of a set whose lowest TTL is this. One with another TTL says so: to DNS a set has one.
@@ -108,7 +108,7 @@ pub(super) fn sets(records: &[Record]) -> Vec<RecordSet> {
 
 /// The records of a set with kwo's mark: those that have a mark of the same cluster and tenant, and all others.
 pub(super) fn parted<'r>(set: &RecordSet, seen: &'r [Record]) -> (Vec<&'r Record>, Vec<&'r Record>) {
-    let marks = set.comments.iter().filter(|comment| comment.account == note::ACCOUNT);
+    let marks = set.comments.iter().filter(|comment| comment.account == comment::ACCOUNT);
     let keeper = marks.filter_map(Mark::parse).next();
     let same = |mark: &Mark, own: &Mark| mark.cluster == own.cluster && mark.tenant == own.tenant;
     let here = seen.iter().filter(|record| record.name == set.name && record.of == set.of);
@@ -128,7 +128,8 @@ fn set(name: &SmolStr, of: &SmolStr, records: &[&Record]) -> RecordSet {
     let mut texts: Vec<SmolStr> = records.iter().map(|record| record.text(ttl)).collect();
     texts.sort();
     let mut set = RecordSet { name: name.clone(), of: of.clone(), ttl, records: texts, comments: Vec::new() };
-    let notes: Vec<note::Note> = records.iter().map(|record| note::read(&record.comment)).collect();
+    let notes: Vec<comment::CommentParts> =
+        records.iter().map(|record| comment::read(&record.comment)).collect();
     let others: BTreeSet<SmolStr> =
         notes.iter().map(|note| note.others.clone()).filter(|others| !others.is_empty()).collect();
     let is = sum(&set);
@@ -137,14 +138,14 @@ fn set(name: &SmolStr, of: &SmolStr, records: &[&Record]) -> RecordSet {
     let comment =
         |account: &'static str, content| Comment { account: account.into(), content, modified_at: None };
     set.comments = others.into_iter().map(|content| comment("", content)).collect();
-    set.comments.extend(marks.into_iter().map(|content| comment(note::ACCOUNT, content)));
+    set.comments.extend(marks.into_iter().map(|content| comment(comment::ACCOUNT, content)));
     set
 }
 
 /// A mark with the whole sum, where what it has of one is that of the set as it is.
 fn whole(mark: &str, is: &str) -> SmolStr {
     match mark.rsplit_once(SUM) {
-        Some((rest, part)) if part.len() == note::SUM_DIGITS && is.starts_with(part) => {
+        Some((rest, part)) if part.len() == comment::SUM_DIGITS && is.starts_with(part) => {
             format_smolstr!("{rest}{SUM}{is}")
         }
         _ => mark.into(),
@@ -193,7 +194,7 @@ pub(super) fn objection(
         }
         // Where a mark of this tenant stands is room for one.
         let mut bare = own.iter().filter(|record| record.mark().is_none_or(|mark| mark.tenant != *tenant));
-        if let Some(why) = bare.find_map(|record| note::has_room_for(&record.comment, tenant).err()) {
+        if let Some(why) = bare.find_map(|record| comment::has_room_for(&record.comment, tenant).err()) {
             return Some(format!("{at} cannot be marked: {why}"));
         }
     }
@@ -273,13 +274,13 @@ mod tests {
         let plain = record("A", "192.0.2.1", 300, false, "");
         let is = sum(&sets(std::slice::from_ref(&plain))[0]);
         let long = format!("kwo1 cluster=01234567-89ab-cdef-0123-456789abcdef tenant=alice sum={is}");
-        let comment = note::written("by hand", &long).unwrap();
+        let comment = comment::written("by hand", &long).unwrap();
         let marked = |content: &str| {
             let sets = sets(&[record("A", content, 300, false, &comment)]);
             sets[0].comments.iter().map(|comment| comment.content.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(marked("192.0.2.1"), ["by hand".to_owned(), long]);
-        assert_eq!(marked("192.0.2.2")[1].rsplit_once('=').unwrap().1, &is[..note::SUM_DIGITS]);
+        assert_eq!(marked("192.0.2.2")[1].rsplit_once('=').unwrap().1, &is[..comment::SUM_DIGITS]);
     }
 
     #[test]

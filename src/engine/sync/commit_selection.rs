@@ -6,7 +6,7 @@ use std::path::Path;
 use kwo_planner::settings::{Repository, Settings, Signers};
 use secrecy::SecretSlice;
 
-use super::memory::Memory;
+use super::checkpoint::Checkpoint;
 use super::state::Applied;
 use crate::git::{Access, Clone, Fault, GitError};
 use crate::history::{Problem, ProblemKind};
@@ -102,7 +102,7 @@ fn what_to_do(fault: &Fault, repository: &Repository) -> &'static str {
              of its own"
         }
         Fault::OutOfMemory => {
-            "a commit, a folder or a difference in the repository unpacks to more than the 2 GiB of memory that git is \
+            "a commit, a folder or a difference in the repository unpacks to more than the 2 GiB of checkpoint that git is \
              given: give the roster a repository of its own"
         }
         Fault::Slow => SLOW,
@@ -163,12 +163,12 @@ pub(super) async fn choose(
     settings: &Settings,
     fetched: Result<String, Problem>,
     applied: Option<&Applied>,
-    memory: &Memory,
+    checkpoint: &Checkpoint,
     rewrite: bool,
 ) -> Result<Choice, GitError> {
     let mut choice = Choice::default();
     let node = applied.map(|applied| applied.commit.as_str());
-    let cluster = Some(memory.commit.as_str()).filter(|commit| !commit.is_empty());
+    let cluster = Some(checkpoint.commit.as_str()).filter(|commit| !commit.is_empty());
     match fetched {
         Ok(newest) => {
             let refused = refused(clone, settings, &newest, node, cluster, rewrite).await?;

@@ -7,8 +7,8 @@ use kwo_planner::tree::Tree;
 use serde_json::json;
 
 use super::path::WRITER;
-use super::wire::{Call, Wire};
-use crate::providers::{Note, Refusal};
+use super::transport::{Call, Transport};
+use crate::providers::{Refusal, VersionedText};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/kube-system/configmaps";
 /// Where a note stands.
@@ -39,19 +39,19 @@ pub(super) fn sync() -> Place {
 }
 
 /// The note, where there is one.
-pub(super) async fn recall(wire: &Wire, place: &Place) -> Result<Option<Note>, Refusal> {
-    let asked = wire.ask(&Call::get(format!("{CONFIG_MAPS}/{}", place.name))).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if answer.status == StatusCode::NOT_FOUND {
+pub(super) async fn load(transport: &Transport, place: &Place) -> Result<Option<VersionedText>, Refusal> {
+    let asked = transport.ask(&Call::get(format!("{CONFIG_MAPS}/{}", place.name))).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if response.status == StatusCode::NOT_FOUND {
         return Ok(None);
     }
-    if !answer.is_success() {
-        return Err(answer.refusal(asked.tries));
+    if !response.is_success() {
+        return Err(response.refusal(asked.tries));
     }
-    note(place, &answer.body).map(Some)
+    versioned(place, &response.body).map(Some)
 }
 
-fn note(place: &Place, body: &[u8]) -> Result<Note, Refusal> {
+fn versioned(place: &Place, body: &[u8]) -> Result<VersionedText, Refusal> {
     let unreadable = |why: String| Refusal::Refused {
         why: format!("the ConfigMap kube-system/{} cannot be read: {why}", place.name),
     };
@@ -60,43 +60,44 @@ fn note(place: &Place, body: &[u8]) -> Result<Note, Refusal> {
     let version = found.metadata.resource_version;
     let version = version.ok_or_else(|| unreadable("it has no resourceVersion".to_owned()))?;
     let made = found.metadata.creation_timestamp.map(|made| made.0);
-    Ok(Note { text, version, made })
+    Ok(VersionedText { text, version, made })
 }
 
 /// Makes an empty ConfigMap of this name. What counts is when: the API server writes that, and no change to the object
 /// changes it.
-pub(super) async fn mark(wire: &Wire, name: &str, about: &str) -> Result<(), Refusal> {
+pub(super) async fn mark(transport: &Transport, name: &str, about: &str) -> Result<(), Refusal> {
     let body = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
         "metadata": {"name": name, "namespace": "kube-system", "annotations": {"kwo.dev/about": about}},
     });
-    let asked = wire.ask(&Call::post(format!("{CONFIG_MAPS}{WRITER}"), body.to_string().into_bytes())).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    let asked =
+        transport.ask(&Call::post(format!("{CONFIG_MAPS}{WRITER}"), body.to_string().into_bytes())).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
     // Nobody else makes one of this name.
-    let made = answer.is_success() || (answer.status == StatusCode::CONFLICT && asked.unsure);
-    if made { Ok(()) } else { Err(answer.refusal(asked.tries)) }
+    let made = response.is_success() || (response.status == StatusCode::CONFLICT && asked.unsure);
+    if made { Ok(()) } else { Err(response.refusal(asked.tries)) }
 }
 
 /// The metadata of every ConfigMap there. What counts is found by its name, which nobody can change.
-pub(super) async fn all(wire: &Wire) -> Result<Vec<Tree>, Refusal> {
-    let asked = wire.ask(&Call::metadata(CONFIG_MAPS.to_owned())).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if !answer.is_success() {
-        return Err(answer.refusal(asked.tries));
+pub(super) async fn all(transport: &Transport) -> Result<Vec<Tree>, Refusal> {
+    let asked = transport.ask(&Call::metadata(CONFIG_MAPS.to_owned())).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if !response.is_success() {
+        return Err(response.refusal(asked.tries));
     }
-    let list: Tree = serde_json::from_slice(&answer.body).map_err(|error| Refusal::Refused {
+    let list: Tree = serde_json::from_slice(&response.body).map_err(|error| Refusal::Refused {
         why: format!("the ConfigMaps in kube-system cannot be read: {error}"),
     })?;
     Ok(list.get("items").map(Tree::items).unwrap_or_default().to_vec())
 }
 
 /// Leaves this text in place of the one that was read.
-pub(super) async fn remember(
-    wire: &Wire,
+pub(super) async fn save(
+    transport: &Transport,
     place: &Place,
     text: &str,
-    seen: Option<&Note>,
-) -> Result<Note, Refusal> {
+    seen: Option<&VersionedText>,
+) -> Result<VersionedText, Refusal> {
     let Place { name, key, about, brief } = place;
     let mut notes = json!({"kwo.dev/about": about});
     if let Some(brief) = brief {
@@ -124,18 +125,18 @@ pub(super) async fn remember(
             Call::merge_patch(format!("{CONFIG_MAPS}/{name}{WRITER}"), &body)
         }
     };
-    let asked = wire.ask(&call).await;
-    let answer = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
-    if answer.is_success() {
-        return note(place, &answer.body);
+    let asked = transport.ask(&call).await;
+    let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
+    if response.is_success() {
+        return versioned(place, &response.body);
     }
-    if answer.status == StatusCode::CONFLICT {
+    if response.status == StatusCode::CONFLICT {
         // The one who was quicker may be an earlier try of this very request.
-        let now = recall(wire, place).await?;
+        let now = load(transport, place).await?;
         return match now {
             Some(now) if asked.unsure && now.text == text => Ok(now),
-            _ => Err(Refusal::Changed { why: answer.says() }),
+            _ => Err(Refusal::Changed { why: response.says() }),
         };
     }
-    Err(answer.refusal(asked.tries))
+    Err(response.refusal(asked.tries))
 }

@@ -1,5 +1,5 @@
 //! What came back for a request, and what that means: done, ask again and when, or give up. Decides from values
-//! alone; the waiting and the sending are in `wire.rs`.
+//! alone; the waiting and the sending are in `transport.rs`.
 
 use kwo_planner::plain::counted;
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// An answer of the server, read to its end.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) retry_after: Option<Duration>,
     /// What the server warns of.
@@ -74,12 +74,12 @@ struct Status<'a> {
 }
 
 /// What one try calls for.
-pub(super) fn next(outcome: &Result<Answer, Trouble>) -> Next {
+pub(super) fn next(outcome: &Result<Response, Trouble>) -> Next {
     match outcome {
-        Ok(answer) => match answer.status.as_u16() {
-            429 => Next::Wait { after: answer.retry_after },
-            403 if answer.is_early() => Next::Early,
-            408 | 500 | 502 | 503 | 504 => Next::Doubt { after: answer.retry_after, unsure: true },
+        Ok(response) => match response.status.as_u16() {
+            429 => Next::Wait { after: response.retry_after },
+            403 if response.is_early() => Next::Early,
+            408 | 500 | 502 | 503 | 504 => Next::Doubt { after: response.retry_after, unsure: true },
             _ => Next::Done,
         },
         Err(Trouble::NotSent(_)) => Next::Doubt { after: None, unsure: false },
@@ -94,7 +94,7 @@ pub(in crate::providers) fn retry_after(headers: &HeaderMap) -> Option<Duration>
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
-impl Answer {
+impl Response {
     /// Did it go well?
     pub(super) fn is_success(&self) -> bool {
         self.status.is_success()
@@ -172,8 +172,8 @@ pub(super) fn times(tries: u32) -> String {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn response(status: u16, body: &str) -> Response {
+        Response {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: None,
             warnings: Vec::new(),
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn what_cannot_be_judged_yet_is_told_from_what_is_forbidden() {
         let next =
-            |status, message: &str| next(&Ok(answer(status, &format!(r#"{{"message":"{message}"}}"#))));
+            |status, message: &str| next(&Ok(response(status, &format!(r#"{{"message":"{message}"}}"#))));
         let unknown = "secrets 'a' is forbidden: status unknown for quota: q, resources: count/secrets";
         let policy = "x is forbidden: ValidatingAdmissionPolicy 'p' denied: not yet ready to handle request";
         assert_eq!((next(403, unknown), next(403, policy)), (Next::Early, Next::Early));
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_asked_again() {
-        let next = |status| next(&Ok(answer(status, "")));
+        let next = |status| next(&Ok(response(status, "")));
         assert_eq!(next(429), Next::Wait { after: None });
         assert_eq!(next(503), Next::Doubt { after: None, unsure: true });
         for done in [200, 201, 401, 403, 404, 409, 410, 422] {
@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn an_answer_speaks_in_the_servers_words() {
-        let no = answer(403, r#"{"kind":"Status","message":"roles is forbidden","reason":"Forbidden"}"#);
+        let no = response(403, r#"{"kind":"Status","message":"roles is forbidden","reason":"Forbidden"}"#);
         assert_eq!(no.refusal(1), Refusal::Refused { why: "roles is forbidden".into() });
-        assert_eq!(answer(502, "<html>").says(), "HTTP 502 Bad Gateway");
+        assert_eq!(response(502, "<html>").says(), "HTTP 502 Bad Gateway");
         assert!(
-            matches!(answer(503, "").refusal(5), Refusal::Unreachable { why } if why.contains("5 tries"))
+            matches!(response(503, "").refusal(5), Refusal::Unreachable { why } if why.contains("5 tries"))
         );
     }
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use smol_str::format_smolstr;
 
 use super::body::{labels, map, object, object_with, role_ref, subject};
+use super::effective::Effective;
 use super::grants::Grant;
 use super::isolation::Specs;
 use super::operators::{Operator, Role};
 use super::roles::{self, DEPLOYER, NAVIGATION, POWER_USER};
 use super::tenants::{Access, Tenant};
-use super::terms::Terms;
 use crate::kinds::Kind;
 use crate::named::{ACCOUNT, LONG_LIVED, LONG_LIVED_MARK};
 use crate::resource::{EVERY_PODS, Reason, Reasons, Resource, ResourceId};
@@ -190,16 +190,16 @@ fn accounts(
 /// The field of an account.
 const PULL_SECRETS: &str = "imagePullSecrets";
 
-/// Navigation for everybody of a tenant whose terms say so, once there is something of its own to find.
+/// Navigation for everybody of a tenant whose settings say so, once there is something of its own to find.
 pub(crate) fn navigation(
     name: &Name,
     labels: &Tree,
     people: &[Person<'_>],
-    terms: &Terms,
+    effective: &Effective,
     first: Option<ResourceId>,
     resources: &mut Vec<Resource>,
 ) {
-    let Some(reason) = &terms.navigation else { return };
+    let Some(reason) = &effective.navigation else { return };
     let needs: Arc<[ResourceId]> = [roles::cluster_role(NAVIGATION)].into_iter().chain(first).collect();
     for person in people {
         let Some(name_of_person) = &person.name else { continue };

@@ -18,7 +18,7 @@ use super::record::Pair;
 use crate::providers::manifest;
 
 /// The files of one namespace: YAML, then JSON.
-pub(super) struct Copies {
+pub(super) struct KubeconfigPair {
     pub(super) paths: [String; 2],
     pub(super) files: [Option<File>; 2],
 }
@@ -35,18 +35,18 @@ pub(super) struct Said {
     pub(super) token: Option<SecretString>,
 }
 
-impl Copies {
+impl KubeconfigPair {
     /// Reads both.
     ///
     /// # Errors
     /// When the namespace is none, or one of them may not be looked at.
-    pub(super) fn read(root: &Path, namespace: &str) -> Result<Copies, String> {
+    pub(super) fn read(root: &Path, namespace: &str) -> Result<KubeconfigPair, String> {
         // The name may come from a saved plan or from the record, and becomes a part of a path.
         namespace.parse::<Name>().map_err(|refusal| refusal.message)?;
         let paths = kubeconfig_files(namespace);
         let file = |path: &String| read(root, Path::new(path)).map_err(|why| format!("/{path}: {why}"));
         let files = [file(&paths[0])?, file(&paths[1])?];
-        Ok(Copies { paths, files })
+        Ok(KubeconfigPair { paths, files })
     }
 
     /// Is neither there?

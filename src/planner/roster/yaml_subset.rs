@@ -1,6 +1,6 @@
 //! What YAML allows and a roster does not, in words: the finding for each. When it is found is decided in `yaml.rs`.
 
-use super::node::Node;
+use super::ast::Node;
 use super::scalar::quote;
 use super::yaml::{MAX_ALIASED, MAX_BYTES, MAX_DEPTH};
 use super::{Finding, Span};

@@ -37,7 +37,7 @@ impl fmt::Display for Untold {
 }
 
 /// What is sent.
-pub(super) struct Letter {
+pub(super) struct Delivery {
     channel: Channel,
     address: Uri,
     headers: HeaderMap,
@@ -88,8 +88,13 @@ impl Channel {
         Ok(value)
     }
 
-    /// A letter to this address.
-    pub(super) fn letter(self, address: &str, kind: &'static str, body: Vec<u8>) -> Result<Letter, Untold> {
+    /// A delivery to this address.
+    pub(super) fn delivery(
+        self,
+        address: &str,
+        kind: &'static str,
+        body: Vec<u8>,
+    ) -> Result<Delivery, Untold> {
         let address: Option<Uri> = address.parse().ok();
         let web = |address: &Uri| {
             matches!(address.scheme_str(), Some("http" | "https"))
@@ -102,13 +107,13 @@ impl Channel {
             ));
         };
         let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
-        Ok(Letter { channel: self, address, headers, body })
+        Ok(Delivery { channel: self, address, headers, body })
     }
 }
 
-impl Letter {
+impl Delivery {
     /// With another header.
-    pub(super) fn with(mut self, name: &'static str, value: HeaderValue) -> Letter {
+    pub(super) fn with(mut self, name: &'static str, value: HeaderValue) -> Delivery {
         self.headers.insert(HeaderName::from_static(name), value);
         self
     }

@@ -26,7 +26,7 @@ pub enum Demand {
 
 /// What became of a saved plan.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Refreshed {
+pub struct Revalidated {
     /// What is to be done: steps of the plan as it is now, those that were saved.
     pub plan: Plan,
     /// What is another now than it was, with the reason. Where there is anything here, nothing is to be done.
@@ -43,7 +43,7 @@ pub struct Refreshed {
 /// who wrote a value last and how much of a bound is in use; the fingerprints of secrets, where one of the two has none;
 /// and what has been done or removed since.
 #[must_use]
-pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Refreshed {
+pub fn revalidate(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Revalidated {
     let steps: BTreeMap<&ResourceId, &Step> = now.steps.iter().map(|step| (&step.id, &**step)).collect();
     let held = now.held.iter().filter(still).map(|held| (&held.id, held));
     let held: BTreeMap<&ResourceId, &Held> = held.collect();
@@ -94,7 +94,7 @@ pub fn refresh(saved: &Plan, now: Plan, wanted: &Desired, demand: Demand) -> Ref
     let settled = gone.into_iter().cloned().collect();
     let kept = now.steps.iter().filter(|step| said.contains_key(&step.id)).cloned().collect();
     let plan = Plan { steps: kept, ..now }.sealed();
-    Refreshed { plan, stale, settled, beyond, strangers }
+    Revalidated { plan, stale, settled, beyond, strangers }
 }
 
 /// What was planned for another system than the one that is there now. Of one that could not be asked nothing is said

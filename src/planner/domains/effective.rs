@@ -1,4 +1,4 @@
-//! The terms of a tenant: its tier and what the tenant overrides, field by field, each with its reason.
+//! The effective settings of a tenant: its tier and what the tenant overrides, field by field, each with its reason.
 //! Built-in tiers, tiers of the roster and overrides come together here and nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ type Said = Vec<(SmolStr, SmolStr)>;
 
 /// What a tenant gets.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct Effective {
     /// The tier.
     pub tier: SmolStr,
     /// The upper bounds of each of its namespaces.
@@ -68,9 +68,9 @@ pub(crate) struct Terms {
 const NODE_PORTS: &str = "services.nodeports";
 const LOAD_BALANCERS: &str = "services.loadbalancers";
 
-impl Terms {
-    /// The terms with all that follows from them.
-    fn finished(mut self, parked: Option<&Reason>) -> Terms {
+impl Effective {
+    /// The effective settings with all that follows from them.
+    fn finished(mut self, parked: Option<&Reason>) -> Effective {
         self.count_all_pods();
         if let Some(reason) = parked {
             self.totals.remove("pods");
@@ -88,8 +88,8 @@ impl Terms {
         Some((ALL_PODS.into(), running.iter().map(|running| running.and(scale.ended())).collect()))
     }
 
-    /// The terms of one namespace, once what is for all of them is shared.
-    pub(super) fn of_one(mut self) -> Terms {
+    /// The effective settings of one namespace, once what is for all of them is shared.
+    pub(super) fn of_one(mut self) -> Effective {
         self.totals.clear();
         self.finished(None)
     }
@@ -150,13 +150,13 @@ pub(crate) struct Scoped {
     pub totals: Amounts,
 }
 
-/// The terms of the tiers that tenants ask for, each made once: a roster may name more tiers than it uses.
+/// The effective settings of the tiers that tenants ask for, each made once: a roster may name more tiers than it uses.
 pub(crate) struct Tiers<'r> {
     named: &'r Map<Name, Tier>,
     /// Before and after what a tenant may override.
-    made: BTreeMap<SmolStr, (Terms, Rc<Terms>)>,
+    made: BTreeMap<SmolStr, (Effective, Rc<Effective>)>,
     /// By the tier and the amounts that tenants override: many say the same.
-    overridden: BTreeMap<(SmolStr, Said), Rc<Terms>>,
+    overridden: BTreeMap<(SmolStr, Said), Rc<Effective>>,
 }
 
 impl<'r> Tiers<'r> {
@@ -167,8 +167,8 @@ impl<'r> Tiers<'r> {
         Tiers { named, made: BTreeMap::new(), overridden: BTreeMap::new() }
     }
 
-    /// The terms of a tenant's tier, before and after.
-    fn made(&mut self, tenant: &Tenant) -> &(Terms, Rc<Terms>) {
+    /// The effective settings of a tenant's tier, before and after.
+    fn made(&mut self, tenant: &Tenant) -> &(Effective, Rc<Effective>) {
         let name = tenant.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.value.as_str());
         let named = self.named;
         if self.made.len() >= Self::KEPT && !self.made.contains_key(name) {
@@ -176,78 +176,78 @@ impl<'r> Tiers<'r> {
         }
         self.made.entry(name.into()).or_insert_with(|| {
             // An unknown tier is refused when the roster is parsed.
-            let terms = tier(name, named).unwrap_or_else(|| bare(name));
-            let finished = Rc::new(terms.clone().finished(None));
-            (terms, finished)
+            let effective = tier(name, named).unwrap_or_else(|| bare(name));
+            let finished = Rc::new(effective.clone().finished(None));
+            (effective, finished)
         })
     }
 
-    /// The terms of one tenant, and its own reasons for parts of its quota: of terms that others have as well the reasons
+    /// The effective settings of one tenant, and its own reasons for parts of its quota: of settings that others have, too, the reasons
     /// in them are another's.
-    pub(crate) fn of(&mut self, tenant: &Tenant) -> (Rc<Terms>, Arc<[(SmolStr, Reason)]>) {
+    pub(crate) fn of(&mut self, tenant: &Tenant) -> (Rc<Effective>, Arc<[(SmolStr, Reason)]>) {
         let parked = tenant.parked.filter(|parked| parked.value).map(|parked| Reason::Roster(parked.at));
         let notes_nothing = tenant.annotations.is_empty() && tenant.image_pull_secrets.is_empty();
         if parked.is_none() && notes_nothing && tenant.quota.says_nothing() {
             return (self.made(tenant).1.clone(), Arc::default());
         }
         if parked.is_some() || !notes_nothing || !tenant.quota.is_plain() {
-            let mut terms = self.made(tenant).0.clone();
-            bounds(&mut terms, &tenant.quota);
-            notes(&mut terms, &tenant.annotations, &tenant.image_pull_secrets);
-            return (Rc::new(terms.finished(parked.as_ref())), Arc::default());
+            let mut effective = self.made(tenant).0.clone();
+            bounds(&mut effective, &tenant.quota);
+            notes(&mut effective, &tenant.annotations, &tenant.image_pull_secrets);
+            return (Rc::new(effective.finished(parked.as_ref())), Arc::default());
         }
         let amounts = || tenant.quota.amounts();
         let own = amounts().map(|(name, at)| (join(HARD, &name).into(), Reason::Roster(at.at))).collect();
         let said = amounts().map(|(name, amount)| (name, amount.value.as_str().into())).collect();
         let key = (self.made(tenant).0.tier.clone(), said);
-        if let Some(terms) = self.overridden.get(&key) {
-            return (Rc::clone(terms), own);
+        if let Some(effective) = self.overridden.get(&key) {
+            return (Rc::clone(effective), own);
         }
-        let mut terms = self.made(tenant).0.clone();
-        bounds(&mut terms, &tenant.quota);
-        let terms = Rc::new(terms.finished(None));
+        let mut effective = self.made(tenant).0.clone();
+        bounds(&mut effective, &tenant.quota);
+        let effective = Rc::new(effective.finished(None));
         if self.overridden.len() >= Self::KEPT {
             self.overridden.clear();
         }
-        self.overridden.insert(key, Rc::clone(&terms));
-        (terms, own)
+        self.overridden.insert(key, Rc::clone(&effective));
+        (effective, own)
     }
 }
 
-/// The terms of a tier that the roster names or kwo brings.
-pub(super) fn tier(name: &str, tiers: &Map<Name, Tier>) -> Option<Terms> {
+/// The effective settings of a tier that the roster names or kwo brings.
+pub(super) fn tier(name: &str, tiers: &Map<Name, Tier>) -> Option<Effective> {
     let (built_in, named) = (BuiltInTier::named(name), tiers.get(name));
-    let mut terms = match (built_in, named) {
+    let mut effective = match (built_in, named) {
         (Some(tier), _) => from_built_in(tier),
         (None, Some(_)) => bare(name),
         (None, None) => return None,
     };
     if let Some(Entry { key: _, value: tier }) = named {
-        overlay(&mut terms, tier);
+        overlay(&mut effective, tier);
     }
-    terms.limits = terms.limits.take().map(as_kubernetes_completes);
-    if let Some((_, reason)) = &terms.rest {
-        disk_of_containers(terms.limits.get_or_insert_default(), reason);
+    effective.limits = effective.limits.take().map(as_kubernetes_completes);
+    if let Some((_, reason)) = &effective.rest {
+        disk_of_containers(effective.limits.get_or_insert_default(), reason);
     }
-    Some(terms)
+    Some(effective)
 }
 
 /// Puts annotations over those that were there, and Secrets beside them.
 fn notes(
-    terms: &mut Terms,
+    effective: &mut Effective,
     annotations: &Map<AnnotationKey, At<AnnotationValue>>,
     pull_secrets: &[At<SecretName>],
 ) {
     for (key, Entry { key: _, value: At { value, at } }) in annotations {
-        terms.annotations.insert(key.text().clone(), (value.text().clone(), Reason::Roster(*at)));
+        effective.annotations.insert(key.text().clone(), (value.text().clone(), Reason::Roster(*at)));
     }
     if pull_secrets.is_empty() {
         return;
     }
-    let mut have: BTreeSet<SmolStr> = terms.pull_secrets.iter().map(|(name, _)| name.clone()).collect();
+    let mut have: BTreeSet<SmolStr> = effective.pull_secrets.iter().map(|(name, _)| name.clone()).collect();
     for At { value: name, at } in pull_secrets {
         if have.insert(name.text().clone()) {
-            terms.pull_secrets.push((name.text().clone(), Reason::Roster(*at)));
+            effective.pull_secrets.push((name.text().clone(), Reason::Roster(*at)));
         }
     }
 }
@@ -259,9 +259,9 @@ fn no_ports_or_balancers() -> impl Iterator<Item = (SmolStr, (Quantity, Reason))
 }
 
 /// A tier before it says anything.
-fn bare(name: &str) -> Terms {
+fn bare(name: &str) -> Effective {
     let rest = Reason::BuiltInTier { tier: name.into(), field: REST.into() };
-    Terms {
+    Effective {
         tier: name.into(),
         quota: no_ports_or_balancers().chain(rest_of_quota(Scale::Large, &rest)).collect(),
         totals: Amounts::new(),
@@ -280,7 +280,7 @@ fn bare(name: &str) -> Terms {
     }
 }
 
-fn from_built_in(tier: &BuiltInTier) -> Terms {
+fn from_built_in(tier: &BuiltInTier) -> Effective {
     let reason =
         |field: &str| Reason::BuiltInTier { tier: SmolStr::new_static(tier.name), field: field.into() };
     let amount = |name: &'static str, amount: &str, field: &str| {
@@ -309,7 +309,7 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
         amount(NODE_PORTS, "0", "services.nodePorts"),
         amount(LOAD_BALANCERS, "0", "services.loadBalancers"),
     ];
-    Terms {
+    Effective {
         tier: SmolStr::new_static(tier.name),
         quota: rest_of_quota(tier.scale, &rest)
             .into_iter()
@@ -332,7 +332,7 @@ fn from_built_in(tier: &BuiltInTier) -> Terms {
     }
 }
 
-fn overlay(terms: &mut Terms, tier: &Tier) {
+fn overlay(effective: &mut Effective, tier: &Tier) {
     let Tier {
         quota,
         rest,
@@ -349,75 +349,75 @@ fn overlay(terms: &mut Terms, tier: &Tier) {
         annotations,
         image_pull_secrets,
     } = tier;
-    notes(terms, annotations, image_pull_secrets);
+    notes(effective, annotations, image_pull_secrets);
     if let Some(At { value: Rest::Unbounded, at: _ }) = rest
-        && let Some((_, reason)) = terms.rest.take()
+        && let Some((_, reason)) = effective.rest.take()
     {
-        terms.quota.retain(|_, (_, because)| *because != reason);
+        effective.quota.retain(|_, (_, because)| *because != reason);
         // These are built in as well; what the tier itself says of Services comes next.
-        terms.quota.remove(NODE_PORTS);
-        terms.quota.remove(LOAD_BALANCERS);
+        effective.quota.remove(NODE_PORTS);
+        effective.quota.remove(LOAD_BALANCERS);
     }
-    overlay_services(terms, services);
-    bounds(terms, quota);
+    overlay_services(effective, services);
+    bounds(effective, quota);
     if let Some(limits) = limits {
-        overlay_limits(terms.limits.get_or_insert_default(), limits);
+        overlay_limits(effective.limits.get_or_insert_default(), limits);
     }
     if let Some(At { value, at }) = pod_security {
-        terms.pod_security = (*value, Reason::Roster(*at));
+        effective.pod_security = (*value, Reason::Roster(*at));
     }
     match network {
-        Some(At { value: Network::Isolated, at }) => terms.isolated = Some(Reason::Roster(*at)),
-        Some(At { value: Network::Open, at: _ }) => terms.isolated = None,
+        Some(At { value: Network::Isolated, at }) => effective.isolated = Some(Reason::Roster(*at)),
+        Some(At { value: Network::Open, at: _ }) => effective.isolated = None,
         None => {}
     }
     if let Some(classes) = priority_classes {
         let names = classes.iter().map(|class| class.value.text().clone()).collect();
         let reason = classes.first().map_or(Reason::Always, |class| Reason::Roster(class.at));
-        terms.priority = Some((names, reason));
+        effective.priority = Some((names, reason));
     }
     let Images { registries, pull_policy } = images;
-    allow(terms, REGISTRIES, registries.as_deref());
-    allow(terms, INGRESS_CLASSES, ingress_classes.as_deref());
-    allow(terms, STORAGE_CLASSES, storage_classes.as_deref());
+    allow(effective, REGISTRIES, registries.as_deref());
+    allow(effective, INGRESS_CLASSES, ingress_classes.as_deref());
+    allow(effective, STORAGE_CLASSES, storage_classes.as_deref());
     match pull_policy {
         Some(At { value: PullPolicy::Always, at }) => {
-            terms.allowed.insert(PULL_POLICY, (SmolStr::new_static(ALWAYS), Reason::Roster(*at)));
+            effective.allowed.insert(PULL_POLICY, (SmolStr::new_static(ALWAYS), Reason::Roster(*at)));
         }
         Some(At { value: PullPolicy::Any, at: _ }) => {
-            terms.allowed.remove(PULL_POLICY);
+            effective.allowed.remove(PULL_POLICY);
         }
         None => {}
     }
     match cluster_read {
-        Some(At { value: ClusterRead::Navigation, at }) => terms.navigation = Some(Reason::Roster(*at)),
-        Some(At { value: ClusterRead::None, at: _ }) => terms.navigation = None,
+        Some(At { value: ClusterRead::Navigation, at }) => effective.navigation = Some(Reason::Roster(*at)),
+        Some(At { value: ClusterRead::None, at: _ }) => effective.navigation = None,
         None => {}
     }
 }
 
 /// Puts a list of names into the annotation that says so; an empty one allows nothing.
-fn allow<T: Display>(terms: &mut Terms, key: &'static str, names: Option<&[At<T>]>) {
+fn allow<T: Display>(effective: &mut Effective, key: &'static str, names: Option<&[At<T>]>) {
     let Some(names) = names else { return };
     let reason = names.first().map_or(Reason::Always, |name| Reason::Roster(name.at));
     let names: Vec<String> = names.iter().map(|name| name.value.to_string()).collect();
-    terms.allowed.insert(key, (names.join(",").into(), reason));
+    effective.allowed.insert(key, (names.join(",").into(), reason));
 }
 
-fn overlay_services(terms: &mut Terms, services: &Services) {
+fn overlay_services(effective: &mut Effective, services: &Services) {
     let Services { node_ports, load_balancers, external_ips, external_names } = services;
     for (name, amount) in [(NODE_PORTS, node_ports), (LOAD_BALANCERS, load_balancers)] {
         if let Some(At { value, at }) = amount {
-            terms.quota.insert(SmolStr::new_static(name), (value.clone(), Reason::Roster(*at)));
+            effective.quota.insert(SmolStr::new_static(name), (value.clone(), Reason::Roster(*at)));
         }
     }
     for (name, leave) in [(EXTERNAL_IPS, external_ips), (EXTERNAL_NAMES, external_names)] {
         match leave {
             Some(At { value: tiers::Leave::Allow, at }) => {
-                terms.services.insert(name, Reason::Roster(*at));
+                effective.services.insert(name, Reason::Roster(*at));
             }
             Some(At { value: tiers::Leave::Deny, at: _ }) => {
-                terms.services.remove(name);
+                effective.services.remove(name);
             }
             None => {}
         }
@@ -425,9 +425,9 @@ fn overlay_services(terms: &mut Terms, services: &Services) {
 }
 
 /// Puts what a quota says over what was there.
-fn bounds(terms: &mut Terms, quota: &Quota) {
+fn bounds(effective: &mut Effective, quota: &Quota) {
     let shared = matches!(quota.per, Some(At { value: Per::Tenant, at: _ }));
-    let (each, totals) = (&mut terms.quota, &mut terms.totals);
+    let (each, totals) = (&mut effective.quota, &mut effective.totals);
     for (name, amount) in quota.amounts() {
         match shared {
             true => bound(totals, each, name, amount),
@@ -436,7 +436,7 @@ fn bounds(terms: &mut Terms, quota: &Quota) {
     }
     for (name, Entry { key, value: scoped }) in &quota.scoped {
         let conditions = || (scoped.conditions(), Reason::Roster(scoped.at().unwrap_or(*key)));
-        let into = terms.scoped.entry(name.text().clone()).or_insert_with(|| Scoped {
+        let into = effective.scoped.entry(name.text().clone()).or_insert_with(|| Scoped {
             conditions: conditions(),
             hard: Amounts::new(),
             totals: Amounts::new(),

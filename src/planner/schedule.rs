@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
 
 /// Puts what can be done in order and holds what waits on something held, or hands it on; the last one counts what stays as it
 /// is.
-pub(crate) fn arrange(
+pub(crate) fn schedule(
     desired: &Desired,
     mut verdicts: BTreeMap<usize, Verdict>,
 ) -> (Vec<Arc<Step>>, Vec<Held>, usize) {

@@ -1,5 +1,5 @@
 //! Requests: sent at most so many at a time, each within its time, each again while that may help. What an answer
-//! means is in `answer.rs`; nothing here knows an object.
+//! means is in `response.rs`; nothing here knows an object.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::ahead::{Ahead, Early};
-use super::answer::{Answer, Next, Trouble, next, retry_after};
 use super::json_patch::{self, JSON_PATCH};
 use super::outage::Outage;
 use super::pace::Pace;
+use super::response::{Next, Response, Trouble, next, retry_after};
 use super::warned::warnings;
 use super::way::Way;
 
@@ -30,7 +30,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The requests to one API server.
-pub(super) struct Wire {
+pub(super) struct Transport {
     pub(super) way: Arc<Way>,
     pub(super) pace: Pace,
     /// Shared by all who speak to this server.
@@ -66,7 +66,7 @@ pub(super) trait Reader: Send {
 
 /// What came of a request in the end.
 pub(super) struct Asked {
-    pub(super) outcome: Result<Answer, Trouble>,
+    pub(super) outcome: Result<Response, Trouble>,
     /// How often it was sent.
     pub(super) tries: u32,
     /// A try before the last one may have been carried out.
@@ -128,7 +128,7 @@ impl Call {
     }
 }
 
-impl Wire {
+impl Transport {
     /// Sends it, and again while that may help: as often as it takes, within the time that a run waits, where the
     /// server is away or asks to wait; a few times where it is there and has no good answer.
     pub(super) async fn ask(&self, call: &Call) -> Asked {
@@ -189,7 +189,7 @@ impl Wire {
                 }
                 Next::Doubt { after, unsure: this_one } => {
                     let why = match &outcome {
-                        Ok(answer) => answer.says(),
+                        Ok(response) => response.says(),
                         Err(trouble) => trouble.why().into_owned(),
                     };
                     // Where the server was away the try says nothing about the request.
@@ -223,13 +223,13 @@ impl Wire {
         call: &Call,
         ahead: Option<Early>,
         reader: Option<&mut dyn Reader>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Response, Trouble> {
         let started = Instant::now();
         let outcome = self.send(call, ahead, reader).await;
         let ms = started.elapsed().as_millis();
         match &outcome {
-            Ok(answer) => {
-                tracing::debug!(method = %call.method, path = call.path, status = answer.status.as_u16(), ms);
+            Ok(response) => {
+                tracing::debug!(method = %call.method, path = call.path, status = response.status.as_u16(), ms);
             }
             Err(trouble) => {
                 tracing::debug!(method = %call.method, path = call.path, error = %trouble.why(), ms);
@@ -243,18 +243,18 @@ impl Wire {
         call: &Call,
         ahead: Option<Early>,
         reader: Option<&mut dyn Reader>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Response, Trouble> {
         let (mut body, mut length) = (Vec::new(), 0);
         let patience = self.way.timeout;
-        let mut answer = match ahead {
-            Some((_, answer)) => answer?,
+        let mut response = match ahead {
+            Some((_, response)) => response?,
             None => self.way.open(call.request()?, patience).await?,
         };
-        let mut reader = reader.filter(|_| answer.status().is_success());
+        let mut reader = reader.filter(|_| response.status().is_success());
         if let Some(reader) = &mut reader {
             reader.begin();
         }
-        while let Some(piece) = self.way.piece(&mut answer, Some(patience)).await? {
+        while let Some(piece) = self.way.piece(&mut response, Some(patience)).await? {
             length += piece.len();
             if call.is_page() && length > self.page_bytes {
                 return Err(Trouble::TooLarge(length));
@@ -264,9 +264,9 @@ impl Wire {
                 None => body.extend_from_slice(&piece),
             }
         }
-        let (head, _) = answer.into_parts();
+        let (head, _) = response.into_parts();
         let (retry_after, warnings) = (retry_after(&head.headers), warnings(&head.headers));
-        Ok(Answer { status: head.status, retry_after, warnings, body })
+        Ok(Response { status: head.status, retry_after, warnings, body })
     }
 
     /// Sends it once and hands on the body of a success piece by piece as it comes, until `take` has enough. The
@@ -276,24 +276,24 @@ impl Wire {
         call: &Call,
         patient: bool,
         mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Result<Answer, Trouble> {
-        let mut answer = {
+    ) -> Result<Response, Trouble> {
+        let mut response = {
             // Only for the head: a body that goes on for hours must not keep others waiting.
             let _place = self.pace.enter().await;
             self.way.open(call.request()?, self.way.timeout).await?
         };
         let patience = (!patient).then_some(self.way.timeout);
-        let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
-        let warnings = warnings(answer.headers());
+        let (status, retry_after) = (response.status(), retry_after(response.headers()));
+        let warnings = warnings(response.headers());
         let mut body = Vec::new();
-        while let Some(piece) = self.way.piece(&mut answer, patience).await? {
+        while let Some(piece) = self.way.piece(&mut response, patience).await? {
             if !status.is_success() {
                 body.extend_from_slice(&piece);
             } else if take(&piece).is_break() {
                 break;
             }
         }
-        Ok(Answer { status, retry_after, warnings, body })
+        Ok(Response { status, retry_after, warnings, body })
     }
 }
 

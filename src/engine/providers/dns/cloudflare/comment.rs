@@ -27,7 +27,7 @@ const MOST_OF_PAID: usize = 500;
 
 /// What stands in a comment.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Note {
+pub(super) struct CommentParts {
     /// What others wrote.
     pub(super) others: SmolStr,
     /// kwo's mark as `mark.rs` reads it, with as much of the sum as there is; or something that this kwo cannot read.
@@ -35,8 +35,10 @@ pub(super) struct Note {
 }
 
 /// Reads a comment.
-pub(super) fn read(comment: &str) -> Note {
-    let Some((before, rest)) = mark_of(comment) else { return Note { others: comment.into(), mark: None } };
+pub(super) fn read(comment: &str) -> CommentParts {
+    let Some((before, rest)) = mark_of(comment) else {
+        return CommentParts { others: comment.into(), mark: None };
+    };
     let comment = |content: SmolStr| Some(Comment { account: ACCOUNT.into(), content, modified_at: None });
     let mut words = rest.splitn(5, ' ');
     let mut next = || words.next().unwrap_or_default();
@@ -49,7 +51,7 @@ pub(super) fn read(comment: &str) -> Note {
         .filter(|(_, sum)| sum.len() == SUM_DIGITS);
     let Some((uid, sum)) = known else {
         // Not to be taken for a mark, whatever it says.
-        return Note { others: before.into(), mark: comment(format_smolstr!("unreadable {rest}")) };
+        return CommentParts { others: before.into(), mark: comment(format_smolstr!("unreadable {rest}")) };
     };
     let tenant = if tenant == NOBODY { "" } else { tenant };
     let others = match (before, after) {
@@ -57,7 +59,7 @@ pub(super) fn read(comment: &str) -> Note {
         ("", after) => after.into(),
         (before, after) => format_smolstr!("{before} {after}"),
     };
-    Note { others, mark: comment(format_smolstr!("{FORM} cluster={uid} tenant={tenant} sum={sum}")) }
+    CommentParts { others, mark: comment(format_smolstr!("{FORM} cluster={uid} tenant={tenant} sum={sum}")) }
 }
 
 /// A comment with what others wrote in the one that is there, and this mark, which is one of `mark.rs`.
@@ -152,7 +154,7 @@ mod tests {
     }
 
     fn told(comment: &str) -> (String, Option<String>) {
-        let Note { others, mark } = read(comment);
+        let CommentParts { others, mark } = read(comment);
         (others.into(), mark.map(|mark| mark.content.into()))
     }
 

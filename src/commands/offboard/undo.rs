@@ -23,8 +23,8 @@ use crate::report::policy;
 impl Scene<'_> {
     /// Takes the cut back.
     pub(super) async fn undo(&self, brakes: &Brakes) -> Result<Exit, Failure> {
-        let (record, note) = self.record().await?;
-        let (Some(record), Some(note)) = (record, note) else {
+        let (record, stored) = self.record().await?;
+        let (Some(record), Some(stored)) = (record, stored) else {
             return Err(Failure::new(format!("nothing was ever cut of {}", self.leaving.words())));
         };
         if let Some(kept) = record.archive.as_ref().filter(|_| record.is_destroyed()) {
@@ -56,7 +56,7 @@ impl Scene<'_> {
             Ok(Restored::ByRoster) => {}
             Err(refusal) => talk(&format!("failed  {id}: {refusal}\n")),
         };
-        let undone = undo(&self.open.cutters, (record, note), &actor, brakes, told).await;
+        let undone = undo(&self.open.cutters, (record, stored), &actor, brakes, told).await;
         let (carried, record) = undone.map_err(|error| unrecorded(&error))?;
         if self.is_host() {
             let rest = self.back_of_host(&ids, &carried, brakes).await?;

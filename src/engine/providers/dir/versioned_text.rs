@@ -6,31 +6,36 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::providers::place::{Astray, inside, replace};
-use crate::providers::{Note, Refusal};
+use crate::providers::atomic_file::{Astray, inside, replace};
+use crate::providers::{Refusal, VersionedText};
 use crate::regular;
 
 /// Where runs of `kwo sync` leave theirs.
 pub(super) const SYNC: &str = ".kwo.sync";
 
-/// The note, where there is one.
-pub(super) fn recall(root: &Path, file: &str) -> Result<Option<Note>, Refusal> {
+/// The text, where there is one.
+pub(super) fn load(root: &Path, file: &str) -> Result<Option<VersionedText>, Refusal> {
     let path = root.join(file);
     match regular::text(&path) {
-        Ok(text) => Ok(Some(note(text))),
+        Ok(text) => Ok(Some(versioned(text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Refusal::Refused { why: format!("{} cannot be read: {error}", path.display()) }),
     }
 }
 
-fn note(text: String) -> Note {
+fn versioned(text: String) -> VersionedText {
     let version = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    Note { text, version, made: None }
+    VersionedText { text, version, made: None }
 }
 
 /// Leaves this text in place of the one that was read.
-pub(super) fn remember(root: &Path, file: &str, text: &str, seen: Option<&Note>) -> Result<Note, Refusal> {
-    let now = recall(root, file)?;
+pub(super) fn save(
+    root: &Path,
+    file: &str,
+    text: &str,
+    seen: Option<&VersionedText>,
+) -> Result<VersionedText, Refusal> {
+    let now = load(root, file)?;
     if now.as_ref() != seen {
         return Err(Refusal::Changed { why: format!("{file} was written by somebody else") });
     }
@@ -40,5 +45,5 @@ pub(super) fn remember(root: &Path, file: &str, text: &str, seen: Option<&Note>)
         Ok(replace(&path, text, None)?)
     };
     write().map_err(|astray| Refusal::Refused { why: format!("{file} cannot be written: {astray}") })?;
-    Ok(note(text.to_owned()))
+    Ok(versioned(text.to_owned()))
 }

@@ -22,8 +22,8 @@ fn what_ceased_to_work_makes_no_plan_stale() {
     // One that made it, and one from when it worked.
     let well = Plan { held: Vec::new(), ..now.clone() };
     for (saved, settled) in [(&saved, saved.steps.len()), (&well, 0)] {
-        let refreshed = refresh(saved, now.clone(), &desired, Demand::Whole);
-        assert_eq!((refreshed.stale, refreshed.settled.len()), (Vec::new(), settled));
+        let revalidated = revalidate(saved, now.clone(), &desired, Demand::Whole);
+        assert_eq!((revalidated.stale, revalidated.settled.len()), (Vec::new(), settled));
     }
 }
 
@@ -46,17 +46,17 @@ fn a_certificate_whose_day_has_come_makes_no_plan_stale() {
     let free = plan(&desired, &nothing, &Adopt::Nothing, Provenance::default());
     for demand in [Demand::Whole, Demand::Steps] {
         // The day comes, and another day is said meanwhile. Neither is made, for the plan says that it is not.
-        let refreshed = refresh(&saved, free.clone(), &desired, demand);
-        assert_eq!((refreshed.stale, refreshed.beyond.as_slice()), (Vec::new(), &[id.clone()][..]));
-        assert!(refreshed.plan.steps.iter().all(|step| step.id != id));
-        assert_eq!(refresh(&saved, until("on 2026-12-04"), &desired, demand).stale, Vec::new());
+        let revalidated = revalidate(&saved, free.clone(), &desired, demand);
+        assert_eq!((revalidated.stale, revalidated.beyond.as_slice()), (Vec::new(), &[id.clone()][..]));
+        assert!(revalidated.plan.steps.iter().all(|step| step.id != id));
+        assert_eq!(revalidate(&saved, until("on 2026-12-04"), &desired, demand).stale, Vec::new());
         // What it makes, and what has no room now, is told.
-        let stale = refresh(&free, until("on 2026-12-03"), &desired, demand).stale;
+        let stale = revalidate(&free, until("on 2026-12-03"), &desired, demand).stale;
         assert_eq!(stale, [(id.clone(), "on 2026-12-03".to_owned())]);
     }
     // A plan out of which the step was cut says nothing of it.
     let cut = Plan { held: Vec::new(), ..saved };
-    assert_eq!(refresh(&cut, free, &desired, Demand::Whole).stale.len(), 1);
+    assert_eq!(revalidate(&cut, free, &desired, Demand::Whole).stale.len(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{Finding, Span};
 pub(super) const MERGE_CONFLICT: &str = "merge-conflict";
 
 /// The place where the parser gave up, and what is known of the file up to there.
-pub(super) struct Around<'t> {
+pub(super) struct SyntaxContext<'t> {
     /// The whole file.
     pub(super) lines: Lines<'t>,
     /// Where the parser gave up.
@@ -21,7 +21,7 @@ pub(super) struct Around<'t> {
     pub(super) open: &'t [Span],
 }
 
-impl<'t> Around<'t> {
+impl<'t> SyntaxContext<'t> {
     /// Lines that git has left behind.
     pub(super) fn conflict(&self) -> Option<Finding> {
         let mut start = 0;

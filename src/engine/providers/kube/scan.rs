@@ -8,11 +8,11 @@ use kwo_planner::hits::Beside;
 use kwo_planner::tree::Tree;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::answer::Trouble;
 use super::connect::Kube;
 use super::observe::SMALLER;
 use super::path::{encoded, segment};
-use super::wire::Call;
+use super::response::Trouble;
+use super::transport::Call;
 use super::write;
 use crate::providers::{Promise, Refusal, Surroundings};
 
@@ -24,7 +24,7 @@ const MANY: usize = 5000;
 
 impl Surroundings for Kube {
     fn rehearse<'a>(&'a self, step: &'a Step) -> Promise<'a, Result<Vec<String>, Refusal>> {
-        Box::pin(write::rehearse(&self.wire, step))
+        Box::pin(write::rehearse(&self.transport, step))
     }
 
     fn each<'a>(
@@ -83,13 +83,13 @@ impl Kube {
         let mut from = String::new();
         loop {
             let path = format!("/api/v1{place}?limit={MANY}&fieldSelector={fields}{from}");
-            let asked = self.wire.ask(&Call::metadata(path)).await;
-            let answer =
+            let asked = self.transport.ask(&Call::metadata(path)).await;
+            let response =
                 asked.outcome.map_err(|trouble| SmolStr::from(trouble.refusal(asked.tries).to_string()))?;
-            if !answer.is_success() {
-                return Err(answer.refusal(asked.tries).to_string().into());
+            if !response.is_success() {
+                return Err(response.refusal(asked.tries).to_string().into());
             }
-            match page(&answer.body, take)? {
+            match page(&response.body, take)? {
                 Some(next) => from = next,
                 None => return Ok(()),
             }
@@ -114,19 +114,19 @@ impl Kube {
         let (mut limit, mut from) = (PAGE, String::new());
         loop {
             let path = format!("{root}/{version}{place}/{plural}?limit={limit}{from}");
-            let asked = self.wire.ask(&Call::get(path)).await;
+            let asked = self.transport.ask(&Call::get(path)).await;
             if matches!(asked.outcome, Err(Trouble::TooLarge(_))) && limit > 1 {
                 limit = (limit / SMALLER).max(1);
                 continue;
             }
-            let answer = asked.outcome.map_err(|trouble| failed(&trouble.refusal(asked.tries)))?;
-            if answer.status.as_u16() == 404 && kind.may_lack() {
+            let response = asked.outcome.map_err(|trouble| failed(&trouble.refusal(asked.tries)))?;
+            if response.status.as_u16() == 404 && kind.may_lack() {
                 return Ok(());
             }
-            if !answer.is_success() {
-                return Err(failed(&answer.refusal(asked.tries)));
+            if !response.is_success() {
+                return Err(failed(&response.refusal(asked.tries)));
             }
-            match page(&answer.body, take).map_err(|why| failed(&why))? {
+            match page(&response.body, take).map_err(|why| failed(&why))? {
                 Some(next) => from = next,
                 None => return Ok(()),
             }

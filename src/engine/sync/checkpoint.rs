@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Entry, Head};
-use crate::providers::{Home, Note, Refusal};
+use crate::providers::{Home, Refusal, VersionedText};
 
 /// So many entries are kept in short.
 const KEPT: usize = 20;
@@ -17,7 +17,7 @@ const KEPT: usize = 20;
 /// What is left in the cluster.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct Checkpoint {
     /// The commit that was applied last; empty where none was.
     pub commit: String,
     /// The tenants of its roster.
@@ -48,15 +48,15 @@ pub struct Short {
     pub told: String,
 }
 
-impl Memory {
+impl Checkpoint {
     /// What is left in this system, and the note that it stands in.
     ///
     /// # Errors
     /// When it cannot be read. An unreadable one is no empty one: the high-water mark would be lost.
-    pub async fn recall(provider: &dyn Home) -> Result<(Memory, Option<Note>), Refusal> {
-        let Some(note) = provider.recall().await? else { return Ok((Memory::default(), None)) };
+    pub async fn load(provider: &dyn Home) -> Result<(Checkpoint, Option<VersionedText>), Refusal> {
+        let Some(note) = provider.load_checkpoint().await? else { return Ok((Checkpoint::default(), None)) };
         if note.text.is_empty() {
-            return Ok((Memory::default(), Some(note)));
+            return Ok((Checkpoint::default(), Some(note)));
         }
         let unread = |why: &dyn Display| Refusal::Refused {
             why: format!(
@@ -64,26 +64,30 @@ impl Memory {
                  cannot be read: {why}; mend it, or delete it if you know which commit was applied last"
             ),
         };
-        let memory: Memory = serde_json::from_str(&note.text).map_err(|error| unread(&error))?;
+        let checkpoint: Checkpoint = serde_json::from_str(&note.text).map_err(|error| unread(&error))?;
         // git takes other words than ids too, such as the name of what was fetched.
-        if !memory.commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !checkpoint.commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(unread(&"it names something that is not a commit"));
         }
-        Ok((memory, Some(note)))
+        Ok((checkpoint, Some(note)))
     }
 
     /// Leaves it in the system in place of the note; gives the note as it is now.
     ///
     /// # Errors
     /// When it cannot be written, or another run was quicker.
-    pub async fn leave(&self, provider: &dyn Home, seen: Option<&Note>) -> Result<Option<Note>, Refusal> {
+    pub async fn save(
+        &self,
+        provider: &dyn Home,
+        seen: Option<&VersionedText>,
+    ) -> Result<Option<VersionedText>, Refusal> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Refusal::Refused {
             why: format!("cannot write what the next run has to know: {error}"),
         })?;
         if seen.is_some_and(|note| note.text == text) {
             return Ok(seen.cloned());
         }
-        provider.remember(&text, seen).await.map(Some)
+        provider.save_checkpoint(&text, seen).await.map(Some)
     }
 
     /// Adds an entry in short.
