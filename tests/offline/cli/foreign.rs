@@ -1,11 +1,26 @@
 //! Access that is not kwo's, in a directory of manifests: told in every form, and no reason to fail unless that is asked
 //! for.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::cli::transcript;
+
+const ROSTER: &str = "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {owners: [alice@example.com]}}\n";
+
+/// A folder with this roster, which was applied to the directory `d` in it.
+fn applied(roster: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
+    kwo(folder.path(), &["apply", "--yes"]);
+    folder
+}
+
+fn kwo(folder: &Path, args: &[&str]) -> String {
+    transcript(folder, &[args, &["--target", "dir:d"]].concat())
+}
 
 const BINDING: &str = "apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -23,17 +38,14 @@ spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{}]}
 
 #[test]
 fn a_network_policy_that_opens_what_is_closed_is_told_unless_the_tier_lets_the_tenant_write_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
     let roster = |word: &str| {
-        let text = format!(
+        format!(
             "apiVersion: kwo/v1\nkind: Roster\ntiers: {{t: {{networkPolicies: {word}}}}}\ntenants: {{alice: {{tier: t}}}}\n"
-        );
-        std::fs::write(folder.join("roster.yaml"), text).unwrap();
+        )
     };
-    let run = |args: &[&str]| transcript(folder, &[args, &["--target", "dir:d"]].concat());
-    roster("deny");
-    run(&["apply", "--yes"]);
+    let folder = applied(&roster("deny"));
+    let folder = folder.path();
+    let run = |args: &[&str]| kwo(folder, args);
     std::fs::write(folder.join("d/theirs.yaml"), POLICY).unwrap();
     let shown = run(&["plan"]);
     let said = "not kwo's, opens the network\n  * all others may reach all pods of alice\n      by kube:NetworkPolicy/alice/allow-all; kwo does not remove it; to look at it: cat FOLDER/d/theirs.yaml\n";
@@ -51,7 +63,7 @@ fn a_network_policy_that_opens_what_is_closed_is_told_unless_the_tier_lets_the_t
     assert!(run(&["plan"]).contains("kwo does not know what others gave: kwo cannot read broken.yaml: "));
     std::fs::remove_file(folder.join("d/broken.yaml")).unwrap();
 
-    roster("allow");
+    std::fs::write(folder.join("roster.yaml"), roster("allow")).unwrap();
     run(&["apply", "--yes"]);
     let allowed = run(&["plan", "--fail-on", "foreign-access"]);
     assert!(allowed.ends_with("---- exit 0 ----\n") && !allowed.contains("opens the network"), "{allowed}");
@@ -63,12 +75,9 @@ fn a_network_policy_that_opens_what_is_closed_is_told_unless_the_tier_lets_the_t
 #[test]
 fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_is_not_followed() {
     use std::os::unix::fs::symlink;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = applied(ROSTER);
     let folder = folder.path();
-    let roster = "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {owners: [alice@example.com]}}\n";
-    std::fs::write(folder.join("roster.yaml"), roster).unwrap();
-    let run = |args: &[&str]| transcript(folder, &[args, &["--target", "dir:d"]].concat());
-    run(&["apply", "--yes"]);
+    let run = |args: &[&str]| kwo(folder, args);
     let strict = || run(&["plan", "--fail-on", "foreign-access"]);
     let told = |why: &str| {
         let said = strict();
@@ -97,6 +106,12 @@ fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_
     std::fs::create_dir(folder.join("d/.git")).unwrap();
     std::fs::write(folder.join("d/.git/theirs.yaml"), BINDING).unwrap();
     assert!(strict().ends_with("---- exit 0 ----\n"), "{}", strict());
+    // A link brings them back to whoever follows it.
+    for (to, link) in [(".git/theirs.yaml", "d/linked.yaml"), (".git", "d/linked")] {
+        symlink(to, folder.join(link)).unwrap();
+        told("it is a symbolic link into `.git`, or into kwo's own files");
+        std::fs::remove_file(folder.join(link)).unwrap();
+    }
     let deep = folder.join("d").join(vec!["x"; 17].join("/"));
     std::fs::create_dir_all(&deep).unwrap();
     std::fs::write(deep.join("theirs.yaml"), BINDING).unwrap();
@@ -115,12 +130,9 @@ fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_
 
 #[test]
 fn it_is_told_in_every_form_and_fails_only_where_that_is_asked_for() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = applied(ROSTER);
     let folder = folder.path();
-    let roster = "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {owners: [alice@example.com]}}\n";
-    std::fs::write(folder.join("roster.yaml"), roster).unwrap();
-    let run = |args: &[&str]| transcript(folder, &[args, &["--target", "dir:d"]].concat());
-    run(&["apply", "--yes"]);
+    let run = |args: &[&str]| kwo(folder, args);
     let strict = ["--fail-on", "leftover-access,foreign-access"];
     assert!(run(&[&["plan"][..], &strict].concat()).ends_with("---- exit 0 ----\n"));
     std::fs::write(folder.join("d/theirs.yaml"), BINDING).unwrap();
@@ -153,7 +165,7 @@ fn it_is_told_in_every_form_and_fails_only_where_that_is_asked_for() {
     // Where something is done, the last word is of it, too.
     std::fs::write(
         folder.join("roster.yaml"),
-        format!("{roster}operators: {{v: {{identity: v@example.com, role: admin}}}}\n"),
+        format!("{ROSTER}operators: {{v: {{identity: v@example.com, role: admin}}}}\n"),
     )
     .unwrap();
     let applied = run(&["apply", "--yes"]);

@@ -25,6 +25,29 @@ const CUT: [&str; 9] = [
     "offboard alice (1 namespace)",
 ];
 
+/// The hidden files that `kubectl apply -R`, or a controller of a git repository, would apply.
+fn hidden_manifests(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let (top, mut folders) = (folder, vec![folder.join("out")]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(top).unwrap().to_string_lossy().into_owned();
+            match path.is_dir() {
+                true => folders.push(path),
+                false
+                    if name.contains("/.")
+                        && [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) =>
+                {
+                    found.push(name);
+                }
+                false => {}
+            }
+        }
+    }
+    found
+}
+
 /// Every file that is applied with the directory.
 fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
@@ -86,11 +109,16 @@ fn files_go_and_come_back_to_the_byte() {
     );
     let rest: BTreeMap<_, _> = before.iter().filter(|(file, _)| file.exists()).collect();
     assert_eq!(rest, files(path).iter().collect(), "what stays is as it was");
+    assert_eq!(hidden_manifests(path), [""; 0], "nobody who applies the directory brings back what was cut");
+    // An older kwo called its record otherwise.
+    let record = path.join("out/.kwo.offboard-tenant-alice");
+    std::fs::rename(&record, record.with_extension("offboard-tenant-alice.json")).unwrap();
     let undo =
         ["offboard", "alice", "--target", "dir:out", "--undo", "--yes", "--confirm", "undo alice (6 cuts)"];
     let said = transcript(path, &undo);
     assert!(said.contains("exit 0"), "{said}");
     assert_eq!(files(path), before);
+    assert_eq!(hidden_manifests(path), [""; 0], "the record has its new name");
     let said = transcript(path, &["plan", "--target", "dir:out", "--detailed-exitcode"]);
     assert!(said.contains("exit 0"), "{said}");
     let said = transcript(path, &undo);
@@ -117,6 +145,7 @@ fn of_a_file_with_other_objects_in_it_only_the_part_goes_and_comes_back_to_the_b
     let said = transcript(path, &CUT);
     assert!(said.contains("exit 0"), "{said}");
     assert_eq!(read("all.yaml"), format!("--- # two\n{theirs}"), "{said}");
+    assert_eq!(hidden_manifests(path), [""; 0]);
     let undo =
         ["offboard", "alice", "--target", "dir:out", "--undo", "--yes", "--confirm", "undo alice (6 cuts)"];
     let said = transcript(path, &undo);
@@ -159,7 +188,7 @@ fn a_record_that_cannot_be_read_is_no_empty_one() {
             "of another cluster or directory",
         ),
     ] {
-        std::fs::write(path.join("out/.kwo.offboard-tenant-alice.json"), text).unwrap();
+        std::fs::write(path.join("out/.kwo.offboard-tenant-alice"), text).unwrap();
         let transcript = transcript(path, &CUT);
         assert!(transcript.contains("exit 1") && transcript.contains(said), "{said}: {transcript}");
         assert_eq!(files(path), before);

@@ -104,7 +104,12 @@ impl Cutter for Dir {
 
 impl Records for Dir {
     fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<VersionedText>, Refusal>> {
-        Box::pin(async move { versioned_text::load(self.path(), &place(name)) })
+        Box::pin(async move {
+            match versioned_text::load(self.path(), &place(name))? {
+                None => versioned_text::load(self.path(), &older(name)),
+                found => Ok(found),
+            }
+        })
     }
 
     // Nobody destroys what is in a directory, so nothing counts from a date.
@@ -122,12 +127,24 @@ impl Records for Dir {
         (text, _): (&'a str, &'a Departed),
         seen: Option<&'a VersionedText>,
     ) -> Promise<'a, Result<VersionedText, Refusal>> {
-        Box::pin(async move { versioned_text::save(self.path(), &place(name), text, seen) })
+        Box::pin(async move {
+            let (older, now) = (older(name), place(name));
+            if self.path().join(&older).is_file() && !self.path().join(&now).exists() {
+                moved(self.path(), Path::new(&older), Path::new(&now))?;
+            }
+            versioned_text::save(self.path(), &now, text, seen)
+        })
     }
 }
 
-/// The file of the record of somebody who left.
+/// The file of the record of somebody who left. Whoever applies the directory takes each file that ends as a manifest does, also
+/// a hidden one, and a record is none.
 fn place(name: &str) -> String {
+    format!("{RECORDS}{name}")
+}
+
+/// Where an older kwo kept it.
+fn older(name: &str) -> String {
     format!("{RECORDS}{name}.json")
 }
 

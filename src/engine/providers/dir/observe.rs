@@ -233,10 +233,9 @@ fn strangers(root: &Path, place: &Path) -> Strangers {
         Ok(text) => text,
         Err(error) => return nothing(error.to_string()),
     };
-    let Stream { objects, unread } = stream(text);
+    let (objects, unread) = flat(text);
     let unread = unread.map(|(text, why)| Unread { text: Some(text), why: why.into(), aside: false });
     let version = Version(version(&bytes).into());
-    let objects: Vec<Tree> = objects.into_iter().flat_map(|object| items(object, DEEPEST)).collect();
     let documents = objects.len() + usize::from(unread.is_some());
     let objects = objects.into_iter();
     let objects = objects.filter_map(|object| Some((object_id(&object)?, object, version.clone()))).collect();
@@ -282,10 +281,16 @@ fn deleting(object: &Tree) -> Option<SmolStr> {
     object.at("/metadata/deletionTimestamp")?.as_text().cloned()
 }
 
-/// How many documents a text has, as far as it can be read.
+/// How many objects a text has, also in its lists. A part that cannot be read counts as one.
 pub(super) fn documents(text: &str) -> usize {
-    let Stream { objects, unread } = stream(text);
+    let (objects, unread) = flat(text);
     objects.len() + usize::from(unread.is_some())
+}
+
+/// The objects of a text, also those in its lists, and the text of what cannot be read with the reason.
+fn flat(text: &str) -> (Vec<Tree>, Option<(String, String)>) {
+    let Stream { objects, unread } = stream(text);
+    (objects.into_iter().flat_map(|object| items(object, DEEPEST)).collect(), unread)
 }
 
 /// What was found in a directory.
@@ -316,8 +321,7 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Files) -> io::Resu
         let name = entry.file_name();
         let place = folder.join(&name);
         let kind = entry.file_type()?;
-        let text = name.to_string_lossy();
-        if depth == 0 && (text == ".git" || text == CUT || text.starts_with(RECORDS)) {
+        if depth == 0 && is_left_out(&place) {
             continue;
         }
         if kind.is_dir() {
@@ -331,6 +335,12 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Files) -> io::Resu
     Ok(())
 }
 
+/// Is it, or does it lie in, what kwo does not read at the top of a directory?
+fn is_left_out(place: &Path) -> bool {
+    let top = place.iter().next().unwrap_or_default().to_string_lossy();
+    top == ".git" || top == CUT || top.starts_with(RECORDS)
+}
+
 /// Whoever applies the directory may follow a link. What it leads to within the directory is read there; what is elsewhere may
 /// be secret.
 fn linked(root: &Path, place: &Path, files: &mut Files) {
@@ -338,6 +348,9 @@ fn linked(root: &Path, place: &Path, files: &mut Files) {
     // It leads to nothing.
     let Ok((base, end)) = ends else { return };
     match end.strip_prefix(&base) {
+        Ok(inner) if is_left_out(inner) && (end.is_dir() || is_manifest(place)) => {
+            files.pass(place, "it is a symbolic link into `.git`, or into kwo's own files");
+        }
         Ok(_) if end.is_dir() => {}
         Ok(inner) if is_manifest(place) && !is_manifest(inner) => files.found.push(inner.to_owned()),
         Ok(_) => {}
