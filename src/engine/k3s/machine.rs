@@ -1,6 +1,6 @@
 //! Looks at a machine: what it is, what runs on it, and what there is of k3s. Writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::fs::statvfs;
 use rustix::process::geteuid;
 use smol_str::{SmolStr, format_smolstr};
 use tokio::process::Command;
@@ -23,9 +22,7 @@ use crate::failure::{Exit, Failure};
 use crate::file_lock::FileLock;
 use crate::providers::{Astray, followed, hostname, hostname_in, in_root};
 use crate::regular;
-use kwo_planner::k3s::{
-    DROP_IN, Facts, Here, Joins, KUBECONFIG, PROGRAM, Program, Record, Space, UNIT, Unit,
-};
+use kwo_planner::k3s::{DROP_IN, Facts, Here, Joins, KUBECONFIG, PROGRAM, Program, Record, UNIT, Unit};
 use kwo_planner::roster::K3sVersion;
 
 /// What kwo notes while it installs k3s.
@@ -43,20 +40,6 @@ const UNITS: [&str; 7] = [
     "lib/systemd/system/k3s.service",
     "usr/local/lib/systemd/system/k3s-agent.service",
     "usr/lib/systemd/system/k3s-agent.service",
-];
-/// What runs containers or is a Kubernetes, as the kernel shortens their names.
-const RUNTIMES: [&str; 11] = [
-    "containerd",
-    "crio",
-    "dockerd",
-    "podman",
-    "kubelet",
-    "kubelite",
-    "k0s",
-    "rke2",
-    "k3s-agent",
-    "k3s-server",
-    "kube-apiserver",
 ];
 /// No text of a machine is longer.
 const LONGEST: u64 = 1 << 20;
@@ -279,7 +262,7 @@ impl Machine {
     }
 
     /// A short text below the root.
-    fn text(&self, file: &str) -> Option<String> {
+    pub(super) fn text(&self, file: &str) -> Option<String> {
         let path = match in_root(&self.root, Path::new(file), None) {
             Ok(path) => path,
             // As `/etc/os-release` is.
@@ -289,55 +272,6 @@ impl Machine {
         let mut text = Vec::new();
         regular::open(&path).ok()?.take(LONGEST).read_to_end(&mut text).ok()?;
         Some(String::from_utf8_lossy(&text).into_owned())
-    }
-
-    fn memory(&self) -> Option<u64> {
-        let text = self.text("proc/meminfo")?;
-        let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        kib.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-    }
-
-    /// The ports that something listens at, by what the kernel says.
-    fn ports(&self) -> Option<BTreeSet<u16>> {
-        let texts: Vec<String> =
-            ["proc/net/tcp", "proc/net/tcp6"].iter().filter_map(|file| self.text(file)).collect();
-        if texts.is_empty() {
-            return None;
-        }
-        let lines = texts.iter().flat_map(|text| text.lines().skip(1));
-        let ports = lines.filter_map(|line| {
-            let mut words = line.split_whitespace().skip(1);
-            let (_, port) = words.next()?.rsplit_once(':')?;
-            // 0A is LISTEN.
-            let listens = words.nth(1) == Some("0A");
-            u16::from_str_radix(port, 16).ok().filter(|_| listens)
-        });
-        Some(ports.collect())
-    }
-
-    /// What runs containers or is a Kubernetes.
-    fn running(&self) -> BTreeSet<SmolStr> {
-        let listed = in_root(&self.root, Path::new("proc/x"), None).ok();
-        let listed =
-            listed.and_then(|path| fs::read_dir(path.parent()?).ok()).into_iter().flatten().flatten();
-        let numbers = listed.filter_map(|found| found.file_name().into_string().ok());
-        let numbers = numbers.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
-        let names = numbers.filter_map(|number| self.text(&format!("proc/{number}/comm")));
-        names
-            .filter_map(|name| {
-                RUNTIMES.iter().find(|known| **known == name.trim()).map(|name| SmolStr::new_static(name))
-            })
-            .collect()
-    }
-
-    /// How much is free where a folder is or will be.
-    pub(super) fn space(&self, folder: &Path) -> Space {
-        let below = folder.strip_prefix("/").unwrap_or(folder);
-        let mut there = self.root.join(below);
-        while !there.exists() && there.pop() {}
-        let free = statvfs(&there).ok().map(|found| found.f_bavail.saturating_mul(found.f_frsize));
-        let named = if self.live { folder.to_owned() } else { self.root.join(below) };
-        Space { folder: format_smolstr!("{}", named.display()), free }
     }
 
     /// Has a k3s run here? Images that wait for it are no sign of that.

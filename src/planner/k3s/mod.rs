@@ -3,6 +3,7 @@
 
 mod before;
 mod facts;
+mod gates;
 mod install;
 mod moves;
 mod names;
@@ -11,6 +12,7 @@ mod rollback;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod unfit;
 mod upgrade;
 
 pub use before::{Cluster, Database, Named, NodeSaid, Seen, Upgrade, Workload, worse};

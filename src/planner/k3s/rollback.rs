@@ -2,10 +2,11 @@
 
 use super::before::{Seen, Upgrade};
 use super::facts::Facts;
+use super::gates::{down, machine};
 use super::install::{Step, What};
 use super::preflight::{Check, Noticed};
 use super::texts::{KEPT, PROGRAM};
-use super::upgrade::{Stage, Upgrading, down, machine, started};
+use super::upgrade::{Stage, Upgrading, started};
 use crate::plain::{counted, one_line, shell_word};
 
 /// What to do to have the version, and the objects, of before the last upgrade.
