@@ -2,6 +2,7 @@
 //! steps that the planner's room of this name made. k3s' own installer is not run. `upgrade` takes a k3s
 //! that is there to another version, and back.
 
+mod apis;
 mod around;
 mod cluster;
 mod fetch;

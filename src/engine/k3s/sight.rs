@@ -4,11 +4,12 @@ use std::path::Path;
 
 use smol_str::SmolStr;
 
+use super::apis;
 use super::cluster;
 use super::machine::Machine;
 use crate::backup;
 use crate::failure::Failure;
-use kwo_planner::k3s::{Cluster, Database, Facts, Found, KEPT, KUBECONFIG, Seen, Upgrade};
+use kwo_planner::k3s::{Cluster, Database, Deprecated, Facts, Found, KEPT, KUBECONFIG, Seen, Upgrade};
 use kwo_planner::roster::NodeName;
 
 /// What is found out for an upgrade beside the facts of the machine.
@@ -19,6 +20,7 @@ pub struct Sight {
     /// The name of the node.
     pub node: Option<NodeName>,
     pub(super) cluster: Result<Cluster, String>,
+    apis: Result<Vec<Deprecated>, String>,
     database: Result<Database, String>,
     pub(super) identity: Option<SmolStr>,
     free: Option<u64>,
@@ -46,6 +48,10 @@ impl Sight {
             true => cluster::look(&machine.root.join(KUBECONFIG)).await,
             false => Err("k3s does not run".to_owned()),
         };
+        let apis = match &cluster {
+            Ok(_) => apis::look(&machine.root.join(KUBECONFIG)).await,
+            Err(why) => Err(why.clone()),
+        };
         let database = machine.of_backup().database().map(|found| Database {
             bytes: found.bytes,
             idle: found.written.and_then(|time| time.elapsed().ok()).map(|idle| idle.as_secs()),
@@ -53,7 +59,7 @@ impl Sight {
         let database = database.map_err(|error| error.to_string());
         let free = machine.space(&Path::new("/").join(KEPT)).free;
         let kept = back && noted.as_ref().is_some_and(|noted| machine.has_kept(noted));
-        Ok(Sight { noted, node, cluster, database, identity, free, kept })
+        Ok(Sight { noted, node, cluster, apis, database, identity, free, kept })
     }
 
     /// What the planner has to know of it.
@@ -63,6 +69,7 @@ impl Sight {
             noted: self.noted.as_ref(),
             node: self.node.as_ref(),
             cluster: self.cluster.as_ref().map_err(String::as_str),
+            apis: self.apis.as_deref().map_err(String::as_str),
             database: self.database.as_ref().map(|database| *database).map_err(String::as_str),
             free: self.free,
             kept: self.kept,

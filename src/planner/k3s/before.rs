@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::apis::Deprecated;
 use super::facts::Here;
 use crate::plain::one_line;
 use crate::roster::{K3sVersion, NodeName};
@@ -121,6 +122,8 @@ pub struct Seen<'s> {
     pub node: Option<&'s NodeName>,
     /// What the cluster says, or why it says nothing.
     pub cluster: Result<&'s Cluster, &'s str>,
+    /// What is asked for and goes with a later Kubernetes, or why nobody can tell.
+    pub apis: Result<&'s [Deprecated], &'s str>,
     /// The database, or why there is none that kwo can copy.
     pub database: Result<Database, &'s str>,
     /// How many bytes are free where the copy goes.

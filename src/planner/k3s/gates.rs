@@ -1,5 +1,6 @@
 //! What has to be so before an upgrade begins: the machine, its k3s, its cluster, its database and its disks.
 
+use super::apis::apis;
 use super::before::{Cluster, Database, NodeSaid, Seen};
 use super::facts::{Facts, Found};
 use super::moves::falls_behind;
@@ -176,6 +177,7 @@ pub(super) fn gates(
         Ok(_) => {}
     }
     let Some(cluster) = alive(facts, seen, from, noticed) else { return };
+    noticed.extend(apis(seen, to));
     let this = seen.node.map(NodeName::as_str).unwrap_or_default();
     for (name, said) in cluster.nodes.iter().filter(|(name, _)| *name != this) {
         let name = one_line(name);

@@ -1,6 +1,7 @@
 //! How a machine becomes a node of k3s, and how k3s becomes another version: from what was found on it and what is wanted to findings and an ordered list of
 //! steps. It does nothing; the engine's room of this name looks at the machine and takes the steps.
 
+mod apis;
 mod before;
 mod facts;
 mod gates;
@@ -15,6 +16,7 @@ mod texts;
 mod unfit;
 mod upgrade;
 
+pub use apis::Deprecated;
 pub use before::{Cluster, Database, Named, NodeSaid, Seen, Upgrade, Workload, worse};
 pub use facts::{Arch, Facts, Found, Here, Joins, Program, Record, Space, Unit};
 pub use install::{Image, Install, Release, Roster, RosterFile, State, Step, What, Wish, install};

@@ -65,10 +65,12 @@ pub enum Check {
     Backup,
     /// What runs in the cluster.
     Workloads,
+    /// The APIs that are asked for.
+    Apis,
 }
 
 /// Each by its name.
-const NAMES: [(Check, &str); 17] = [
+const NAMES: [(Check, &str); 18] = [
     (Check::Root, "root"),
     (Check::Arch, "arch"),
     (Check::Os, "os"),
@@ -86,6 +88,7 @@ const NAMES: [(Check, &str); 17] = [
     (Check::Nodes, "nodes"),
     (Check::Backup, "backup"),
     (Check::Workloads, "workloads"),
+    (Check::Apis, "apis"),
 ];
 
 /// What a person may say does not count for an installation.

@@ -179,7 +179,8 @@ fn ignore(noticed: &mut [Noticed], ignored: &BTreeSet<Check>) {
 }
 
 /// What can be said not to count.
-pub const UPGRADE_IGNORES: [Check; 4] = [Check::Disk, Check::Backup, Check::Nodes, Check::Workloads];
+pub const UPGRADE_IGNORES: [Check; 5] =
+    [Check::Disk, Check::Backup, Check::Nodes, Check::Apis, Check::Workloads];
 
 fn steps(
     seen: &Seen<'_>,

@@ -15,6 +15,7 @@ struct World {
     facts: Facts,
     noted: Option<Upgrade>,
     cluster: Result<Cluster, String>,
+    apis: Result<Vec<Deprecated>, String>,
     database: Result<Database, String>,
     identity: SmolStr,
     free: Option<u64>,
@@ -48,6 +49,7 @@ fn world() -> World {
         facts: installed(),
         noted: None,
         cluster: Ok(cluster(OLD)),
+        apis: Ok(Vec::new()),
         database: Ok(Database { bytes: 1 << 20, idle: Some(2) }),
         identity: "dd".into(),
         free: Some(1 << 40),
@@ -89,6 +91,7 @@ impl World {
             noted: self.noted.as_ref(),
             node: Some(node),
             cluster: self.cluster.as_ref().map_err(String::as_str),
+            apis: self.apis.as_deref().map_err(String::as_str),
             database: self.database.as_ref().map(|database| *database).map_err(String::as_str),
             free: self.free,
             kept: self.kept,
@@ -204,6 +207,39 @@ fn what_is_there_says_how_a_killed_run_goes_on() {
     world.cluster = Ok(cluster(NEW));
     world.recipient = true;
     assert_eq!((ids(&world.planned()), world.planned().stage), (ALL.to_vec(), Stage::New));
+}
+
+#[test]
+fn an_api_that_is_used_and_goes_holds_the_upgrade() {
+    let removed = |minor: u16| Deprecated {
+        removed: (1, minor),
+        group: "resource.k8s.io".into(),
+        version: "v1beta1".into(),
+        resource: "deviceclasses".into(),
+    };
+    let mut world = World { apis: Ok(vec![removed(39), removed(38), removed(32)]), ..world() };
+    let stopped = "apis: somebody has used deviceclasses of resource.k8s.io/v1beta1, which v1.38 no longer has\n\
+        apis: somebody has used deviceclasses of resource.k8s.io/v1beta1, which v1.32 no longer has\n";
+    assert_eq!(stops(&world.planned()), stopped);
+    let later = world.planned().noticed.into_iter().find(|noticed| noticed.what.contains("v1.39")).unwrap();
+    assert_eq!((later.grade, later.check), (Grade::Warning, Check::Apis));
+    world.ignored = [Check::Apis].into();
+    assert_eq!((stops(&world.planned()).as_str(), ids(&world.planned())), ("", ALL.to_vec()));
+    // Many are counted, and whoever cannot look says so.
+    world.ignored.clear();
+    world.apis =
+        Ok((0..15).map(|one| Deprecated { group: format!("{one}").into(), ..removed(38) }).collect());
+    let found = world.planned().noticed;
+    assert_eq!(found.iter().filter(|noticed| noticed.check == Check::Apis).count(), 11);
+    assert!(found.iter().any(|noticed| noticed.what.contains("5 more like it")), "{found:#?}");
+    world.apis = Err("the API answers 403".to_owned());
+    let found = world.planned().noticed;
+    let said = found.iter().find(|noticed| noticed.check == Check::Apis).unwrap();
+    assert!(said.grade == Grade::Warning && said.what.ends_with("goes: the API answers 403"), "{said:?}");
+    // Once it began, the old API server is gone or will be: nobody is asked any more.
+    world.noted = Some(noted());
+    world.facts.here.active = false;
+    assert!(world.planned().noticed.iter().all(|noticed| noticed.check != Check::Apis));
 }
 
 #[test]
