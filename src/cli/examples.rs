@@ -284,6 +284,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("See what would be done on this machine", "kwo node install roster.yaml --dry-run"),
             ("Make it a node, and apply the roster", "kwo node install roster.yaml"),
+            ("Save the plan, and do exactly that plan later", "kwo node install roster.yaml --out plan.json"),
         ],
     ),
     (

@@ -41,7 +41,7 @@ pub use edits::{
     EditArgs, Fmt, Level, Member, MemberAdd, MemberRemove, Tenant, TenantAdd, TenantNamed, TenantSet,
 };
 pub use groups::GROUPS;
-pub use node::{Node, NodeBackup, NodeInstall, NodeRestore, NodeUpgrade, ReleaseArgs};
+pub use node::{Node, NodeBackup, NodeInstall, NodeRestore, NodeSavedArgs, NodeUpgrade, ReleaseArgs};
 pub use offboard::{Offboard, OffboardStage};
 pub use options::{ApplyOptions, Target, folder};
 pub use own::fits;

@@ -8,7 +8,7 @@ use kwo_engine::archive::Recipient;
 use kwo_planner::k3s::{Check, INSTALL_IGNORES, UPGRADE_IGNORES};
 use kwo_planner::roster::{ApiUrl, K3sChannel, K3sVersion};
 
-use super::alone::RollbackAlone;
+use super::alone::{PlanAlone, RollbackAlone};
 use super::cleanup::NodeCleanup;
 use super::roster::{FOR_AN_INSTALLATION, FOR_AN_UPGRADE, PerhapsRosterArgs};
 use super::shared::AgeArgs;
@@ -62,9 +62,30 @@ pub struct ReleaseArgs {
     pub airgap: Option<PathBuf>,
 }
 
+/// A plan for a node in a file.
+#[derive(Args, Debug)]
+pub struct NodeSavedArgs {
+    /// Save the plan, so that the same command with --plan does exactly this. Changes nothing else. kwo replaces only a saved plan
+    /// of a node; `-` is standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub out: Option<PathBuf>,
+    /// With --out: sign the plan with this ssh key. The signature goes to FILE.sig.
+    #[arg(long, value_name = "KEY", requires = "out")]
+    pub sign: Option<PathBuf>,
+    /// Do exactly what this saved plan says, or nothing. The plan needs a seal that kwo made here, or a signature.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// With --plan: go on only if one of these signers signed the plan. A file of allowed signers, as ssh-keygen reads it.
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    pub signers: Option<PathBuf>,
+}
+
 /// `kwo node install`
 #[derive(Args, Debug)]
 pub struct NodeInstall {
+    // First, because each of the next ones takes its value away from what was typed.
+    #[command(flatten)]
+    _plan_alone: PlanAlone<false>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub roster: PerhapsRosterArgs<FOR_AN_INSTALLATION>,
@@ -74,6 +95,9 @@ pub struct NodeInstall {
     /// Install although this check fails.
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = install_check)]
     pub ignore: Vec<Check>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub saved: NodeSavedArgs,
     /// Show what would be done, and change nothing.
     #[arg(long, value_parser = switch)]
     pub dry_run: bool,
@@ -89,7 +113,7 @@ pub struct NodeInstall {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub age: AgeArgs,
-    /// How to print what would be done. Others than text need --dry-run.
+    /// How to print what would be done. Others than text need --dry-run or --out.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: Format,
 }
@@ -100,6 +124,8 @@ pub struct NodeUpgrade {
     // First, because each of the next ones takes its value away from what was typed.
     #[command(flatten)]
     _alone: RollbackAlone<true>,
+    #[command(flatten)]
+    _plan_alone: PlanAlone<true>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub roster: PerhapsRosterArgs<FOR_AN_UPGRADE>,
@@ -122,6 +148,9 @@ pub struct NodeUpgrade {
     /// Upgrade although this check fails.
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = upgrade_check)]
     pub ignore: Vec<Check>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub saved: NodeSavedArgs,
     /// Show what would be done, and change nothing.
     #[arg(long, value_parser = switch)]
     pub dry_run: bool,
@@ -137,7 +166,7 @@ pub struct NodeUpgrade {
     /// The folder above the node's files. Below another one than `/`, kwo upgrades nothing.
     #[arg(long, default_value = "/", env = "KWO_ROOT", value_name = "DIR")]
     pub root: PathBuf,
-    /// How to print what would be done. Others than text need --dry-run.
+    /// How to print what would be done. Others than text need --dry-run or --out.
     #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
     pub output: Format,
 }

@@ -75,12 +75,22 @@ pub(crate) async fn apply(args: &Apply) -> Result<Exit, Failure> {
 
 /// The same for other commands; `stop` is there where signals are listened for already.
 pub(super) async fn run(options: &ApplyOptions, stop: Option<Receiver<bool>>) -> Result<Done, Failure> {
+    run_of(options, None, stop).await
+}
+
+/// The same of a roster that was read already.
+pub(super) async fn run_of(
+    options: &ApplyOptions,
+    read: Option<Loaded>,
+    stop: Option<Receiver<bool>>,
+) -> Result<Done, Failure> {
     if let (true, Main::Directory(_)) = (options.verify_access, &options.target.options.main) {
         return Err(Failure::usage("--verify-access: a directory has no API server that could be asked")
             .hint("leave the option out, or name a cluster with `--target kube`"));
     }
     let file = options.saved.as_deref().map(kwo_engine::saved::open).transpose()?;
     let beside = match (&file, &options.roster) {
+        _ if read.is_some() => read,
         (Some(_), None) => None,
         (_, roster) => Some(load(roster.as_deref().unwrap_or(Path::new(ROSTER)))?),
     };

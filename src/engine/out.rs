@@ -29,6 +29,8 @@ pub struct Kind {
 
 /// A plan, with what it takes to do it.
 pub const PLAN: Kind = Kind { what: "saved plan", private: false, is_one: Some(is_plan) };
+/// A plan for a node. Its roster is in it.
+pub const NODE_PLAN: Kind = Kind { what: "saved plan of a node", private: false, is_one: Some(is_node_plan) };
 /// The signature beside it.
 pub const SIGNATURE: Kind = Kind {
     what: "signature",
@@ -291,6 +293,15 @@ fn is_plan(bytes: &[u8]) -> bool {
     let found: Result<serde_json::Value, _> = serde_json::from_slice(bytes);
     found.is_ok_and(|plan| {
         ["format_version", "provenance", "steps", "digest"].iter().all(|key| plan.get(key).is_some())
+    })
+}
+
+fn is_node_plan(bytes: &[u8]) -> bool {
+    let found: Result<serde_json::Value, _> = serde_json::from_slice(bytes);
+    found.is_ok_and(|plan| {
+        let kind = plan["kind"].as_str();
+        kind.is_some_and(|kind| ["NodeInstallPlan", "NodeUpgradePlan"].contains(&kind))
+            && ["machine", "steps", "seals"].iter().all(|key| plan.get(key).is_some())
     })
 }
 

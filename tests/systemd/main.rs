@@ -7,6 +7,7 @@ mod install;
 mod machine;
 mod node;
 mod package;
+mod planned;
 mod push;
 mod repository;
 mod runs;

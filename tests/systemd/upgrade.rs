@@ -10,23 +10,33 @@ use testkit::releases::{Server, stand_in};
 
 use crate::machine::Machine;
 
-const FIRST: &str = "v1.37.1+k3s1";
-const SECOND: &str = "v1.38.0+k3s1";
-const THIRD: &str = "v1.39.2+k3s1";
+pub(crate) const FIRST: &str = "v1.37.1+k3s1";
+pub(crate) const SECOND: &str = "v1.38.0+k3s1";
+pub(crate) const THIRD: &str = "v1.39.2+k3s1";
 
 const KEPT: &str = "var/lib/kwo/node/upgrade";
 const DATABASES: &str = "var/lib/rancher/k3s/server/db";
 
 /// A node with k3s, a roster's tenants, and a workload.
-struct Node {
-    machine: Machine,
-    server: Server,
-    mirror: String,
+pub(crate) struct Node {
+    pub(crate) machine: Machine,
+    pub(crate) server: Server,
+    pub(crate) mirror: String,
     recipient: String,
 }
 
 impl Node {
-    fn new(programs: &Path) -> Option<Node> {
+    pub(crate) fn new(programs: &Path) -> Option<Node> {
+        let node = Node::empty(programs)?;
+        let ignore = "--ignore=cgroup,memory,disk,ports,runtime";
+        let version = format!("--version={FIRST}");
+        let words = ["/kwo", "node", "install", "/roster.yaml", "--yes", &node.mirror, &version, ignore];
+        node.machine.ok(&words);
+        Some(node)
+    }
+
+    /// The same before k3s is there.
+    pub(crate) fn empty(programs: &Path) -> Option<Node> {
         let machine = Machine::boot()?;
         machine.k3s_parts(programs);
         machine.put("roster.yaml", "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {}, bob: {}}\n");
@@ -37,16 +47,13 @@ impl Node {
         for version in [FIRST, SECOND, THIRD] {
             server.release(version, &stand_in(version));
         }
-        let ignore = "--ignore=cgroup,memory,disk,ports,runtime";
-        let version = format!("--version={FIRST}");
-        machine.ok(&["/kwo", "node", "install", "/roster.yaml", "--yes", &mirror, &version, ignore]);
         let made = machine.ok(&["/kwo", "secrets", "keygen", "/key"]);
         let recipient = made.lines().find(|line| line.starts_with("age1")).unwrap().to_owned();
         Some(Node { machine, server, mirror, recipient })
     }
 
     /// The words of an upgrade to this version.
-    fn words(&self, version: &str) -> Vec<String> {
+    pub(crate) fn words(&self, version: &str) -> Vec<String> {
         let more = [
             &self.mirror,
             &format!("--version={version}"),
@@ -58,7 +65,7 @@ impl Node {
         ["/kwo", "node", "upgrade", "--yes"].iter().chain(&more).map(|word| (*word).to_owned()).collect()
     }
 
-    fn run(&self, words: &[String]) -> (Option<i32>, String) {
+    pub(crate) fn run(&self, words: &[String]) -> (Option<i32>, String) {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let output = self.machine.run(&words);
         let text = [output.stdout, output.stderr].concat();
@@ -70,7 +77,7 @@ impl Node {
         self.run(&words.map(str::to_owned))
     }
 
-    fn kubectl(&self, args: &[&str]) -> String {
+    pub(crate) fn kubectl(&self, args: &[&str]) -> String {
         let first = ["/stand-in/kubectl", "--kubeconfig=/etc/rancher/k3s/k3s.yaml"];
         self.machine.ok(&[&first, args].concat())
     }
@@ -91,7 +98,7 @@ impl Node {
     }
 
     /// Kills a run when this file has come. A run that ends before says why.
-    fn killed_at(&self, words: &[String], sign: &str) {
+    pub(crate) fn killed_at(&self, words: &[String], sign: &str) {
         let script = format!(
             "{} >/said 2>&1 & pid=$!\n\
              until [ -e {sign} ]; do kill -0 $pid 2>/dev/null || {{ cat /said; exit 1; }}; sleep 0.05; done\n\
@@ -108,7 +115,7 @@ impl Node {
         self.machine.until("the pod is at work", || self.machine.path("stand-in/pod").exists().then_some(()));
     }
 
-    fn backups(&self) -> usize {
+    pub(crate) fn backups(&self) -> usize {
         let folder = self.machine.path("var/lib/kwo/backups");
         let names = fs::read_dir(folder)
             .map_or(Vec::new(), |found| found.flatten().map(|one| one.file_name()).collect());

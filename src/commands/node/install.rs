@@ -1,20 +1,20 @@
 //! `kwo node install`: looks at the machine, plans, asks, installs k3s, waits for the node, and applies the roster.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::k3s::{Event, Machine, RosterFiles, Work, busy, find, perform};
+use kwo_engine::k3s::{Event, Machine, Place, RosterFiles, Work, busy, find, perform};
 use kwo_engine::providers::KubeOptions;
 use kwo_engine::target::{Main, TargetOptions};
-use kwo_planner::k3s::{Arch, Found, KUBECONFIG, Roster, State, install as plan};
+use kwo_planner::k3s::{Arch, Found, KUBECONFIG, PlanOf, Roster, State, install as plan};
 use kwo_planner::plain::{one_line, shell_word};
 
 use super::super::consent::confirm;
-use super::super::load::load;
-use super::super::print::{data, report, talk};
+use super::super::load::Loaded;
+use super::super::print::{data, talk};
 use super::super::{apply, signals};
-use super::release::{place, wish};
+use super::asked::{Asked, Typed};
+use super::saved::{Planned, fits, held_against, save, show};
 use crate::cli::{ApplyOptions, Format, NodeInstall, Target, option_with, roster_again};
 use crate::report::node_install::Installing;
 
@@ -23,47 +23,66 @@ const CONCURRENCY: usize = 16;
 const LOCK: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
-    if !args.output.is_text() && !args.dry_run {
-        return Err(Failure::usage("`-o` prints what would be done, and the run itself prints text")
-            .hint("add `--dry-run`, or leave `-o` out"));
-    }
-    let loaded = args.roster.roster.as_deref().map(load).transpose()?;
-    let wish = wish(&args.release, loaded.as_ref());
+    fits(&args.saved, args.output, args.dry_run)?;
     let machine = Machine::new(&args.root)?;
+    let typed = Typed {
+        of: PlanOf::Install,
+        saved: &args.saved,
+        release: &args.release,
+        roster: args.roster.roster.as_deref(),
+        ignored: &args.ignore,
+        backup: (Vec::new(), PathBuf::new(), None),
+    };
+    let (asked, saved) = typed.asked(&machine)?;
+    let looks = args.dry_run || args.saved.out.is_some();
     // A look alone writes nothing, and waits for nobody.
-    let _alone = if args.dry_run { None } else { Some(busy(&args.root)?) };
+    let _alone = if looks { None } else { Some(busy(&args.root)?) };
     let mut facts = machine.look().await?;
-    let place = place(&args.release);
-    let release = match (wish.to_find(&facts.here, args.release.airgap.is_some()), Arch::of(&facts.machine)) {
+    let images = matches!(asked.place, Place::Folder(_));
+    let release = match (asked.wish.to_find(&facts.here, images), Arch::of(&facts.machine)) {
         (Some(wish), Some(arch)) => {
-            let (release, date) = find(&wish, &place, arch).await?;
+            let (release, date) = find(&wish, &asked.place, arch).await?;
             facts.elsewhere = date;
             Some(release)
         }
         _ => None,
     };
-    let files = match &loaded {
-        Some(loaded) => Some(RosterFiles::look(&args.root, &loaded.desired).await?),
+    let files = match &asked.roster {
+        Some((_, loaded)) => Some(RosterFiles::look(&args.root, &loaded.desired).await?),
         None => None,
     };
-    let node = loaded.as_ref().and_then(|loaded| loaded.roster.cluster().node.as_ref()?.name.clone());
+    let node =
+        asked.roster.as_ref().and_then(|(_, loaded)| loaded.roster.cluster().node.as_ref()?.name.clone());
     let roster = Roster {
         name: node.map(|name| name.value),
         files: files.as_ref().map(|files| files.files.clone()).unwrap_or_default(),
-        again: again(args),
+        again: again(args, &asked),
     };
-    let ignored: BTreeSet<_> = args.ignore.iter().copied().collect();
-    let install = plan(&facts, &wish, release.as_ref(), &roster, &ignored);
-    let shown = Installing::new(&install);
-    report(&shown, args.output)?;
+    let install = plan(&facts, &asked.wish, release.as_ref(), &roster, &asked.ignored);
+    show(&Installing::new(&install), &args.saved, args.output)?;
+    held_against(saved.as_ref(), &args.saved, &facts, &install.steps, &install.noticed)?;
     if !install.can_be_done() {
         return Ok(Exit::Held);
     }
-    if args.dry_run {
+    if let Some(path) = &args.saved.out {
+        let planned = Planned {
+            of: PlanOf::Install,
+            asked: &asked,
+            machine: &machine,
+            facts: &facts,
+            release: release.as_ref(),
+            version: install.node.as_ref().and(install.version.as_ref()),
+            steps: &install.steps,
+            again: machine_again(args),
+        };
+        save(&planned, path, args.saved.sign.as_deref())?;
+        return Ok(Exit::Done);
+    }
+    if looks {
         return Ok(Exit::Done);
     }
     if install.state == State::Adopted {
-        let roster = args.roster.roster.as_deref().unwrap_or(Path::new("roster.yaml"));
+        let roster = asked.roster.as_ref().map_or(Path::new("roster.yaml"), |(path, _)| path);
         let next = format!("`kwo plan {} --kubeconfig /{KUBECONFIG} --node`", word(roster));
         talk(&match machine.is_live() {
             true => format!("next: {next}\n"),
@@ -86,7 +105,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
             machine: &machine,
             install: &install,
             release: release.as_ref(),
-            place: &place,
+            place: &asked.place,
             record: match facts.here.found() {
                 Found::Own(record) => Some(record),
                 Found::Nothing | Found::Others => None,
@@ -101,7 +120,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         })
         .await?;
         if machine.is_live() {
-            return first_apply(args, loaded.is_some(), install.is_unfinished(), Some(stop)).await;
+            return first_apply(args, asked.roster, install.is_unfinished(), Some(stop)).await;
         }
     }
     if !machine.is_live() {
@@ -110,23 +129,23 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         );
         return Ok(Exit::Done);
     }
-    first_apply(args, loaded.is_some(), false, None).await
+    first_apply(args, asked.roster, false, None).await
 }
 
 /// Applies the roster to the node. Where this run has finished the installation, k3s may be restarted: nobody uses it yet.
 async fn first_apply(
     args: &NodeInstall,
-    is_given: bool,
+    roster: Option<(PathBuf, Loaded)>,
     may_restart: bool,
     stop: Option<tokio::sync::watch::Receiver<bool>>,
 ) -> Result<Exit, Failure> {
-    let Some(path) = args.roster.roster.as_deref().filter(|_| is_given) else {
+    let Some((path, loaded)) = roster else {
         talk(&format!("next: `kwo apply roster.yaml --kubeconfig /{KUBECONFIG} --node`\n"));
         return Ok(Exit::Done);
     };
     talk(&format!("applying {}\n", one_line(&path.display().to_string())));
     let kubeconfig = args.root.join(KUBECONFIG);
-    let words = format!("{} --kubeconfig {} --node", word(path), word(&kubeconfig));
+    let words = format!("{} --kubeconfig {} --node", word(&path), word(&kubeconfig));
     let kube = KubeOptions {
         kubeconfig: Some(kubeconfig),
         tell: crate::log::say,
@@ -145,7 +164,7 @@ async fn first_apply(
         adopt: Vec::new(),
     };
     let options = ApplyOptions {
-        roster: Some(path.to_owned()),
+        roster: Some(path),
         target: Target { options, words_with_plan: words.clone(), words },
         saved: None,
         signers: None,
@@ -158,12 +177,18 @@ async fn first_apply(
         verify_access: false,
         full: false,
     };
-    Ok(apply::run(&options, stop).await?.exit)
+    Ok(apply::run_of(&options, Some(loaded), stop).await?.exit)
 }
 
 /// What `kwo apply` is told to work on the same roster and the same root.
-fn again(args: &NodeInstall) -> String {
-    let mut words = args.roster.roster.as_deref().map(roster_again).unwrap_or_default();
+fn again(args: &NodeInstall, asked: &Asked) -> String {
+    let roster = asked.roster.as_ref().map(|(path, _)| roster_again(path)).unwrap_or_default();
+    roster + &machine_again(args)
+}
+
+/// The same without the roster.
+fn machine_again(args: &NodeInstall) -> String {
+    let mut words = String::new();
     if let Some(key) = &args.age.age_identity {
         words += &option_with("--age-identity", &key.to_string_lossy());
     }

@@ -1,9 +1,10 @@
 //! `kwo node`: makes a backup of the node, and proves that one can be restored. `install`, `upgrade` and `cleanup` have files
 //! of their own.
 
+mod asked;
 mod cleanup;
 mod install;
-mod release;
+mod saved;
 mod upgrade;
 
 use std::path::Path;

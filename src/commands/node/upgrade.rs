@@ -1,53 +1,73 @@
 //! `kwo node upgrade`: looks at the machine and its cluster, plans, asks, and takes k3s to another version, or back.
 
-use std::collections::BTreeSet;
-
-use kwo_engine::archive::Recipient;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::{Event, Job, Machine, Sight, busy, find, rollback as go_back, upgrade as go_on};
-use kwo_planner::k3s::{Arch, Check, Upgrading, rollback, to_find, upgrade as plan};
+use kwo_planner::k3s::{Arch, Check, PlanOf, Upgrading, rollback, to_find, upgrade as plan};
 use kwo_planner::plain::one_line;
 
 use super::super::consent::confirm;
-use super::super::load::{Loaded, load};
-use super::super::print::{data, report, talk};
+use super::super::load::Loaded;
+use super::super::print::{data, talk};
 use super::super::signals;
-use super::release::{place, wish};
-use crate::cli::NodeUpgrade;
+use super::asked::Typed;
+use super::saved::{Planned, fits, held_against, save, show};
+use crate::cli::{NodeUpgrade, option_with};
 use crate::report::node_upgrade::Upgrades;
 
 pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
-    if !args.output.is_text() && !args.dry_run {
-        return Err(Failure::usage("`-o` prints what would be done, and the run itself prints text")
-            .hint("add `--dry-run`, or leave `-o` out"));
-    }
-    let loaded = args.roster.roster.as_deref().filter(|_| !args.rollback).map(load).transpose()?;
+    fits(&args.saved, args.output, args.dry_run)?;
     let machine = Machine::new(&args.root)?;
+    let typed = Typed {
+        of: PlanOf::Upgrade,
+        saved: &args.saved,
+        release: &args.release,
+        roster: args.roster.roster.as_deref().filter(|_| !args.rollback),
+        ignored: &args.ignore,
+        backup: (args.recipient.iter().flatten().cloned().collect(), args.to.clone(), args.keep),
+    };
+    let (asked, saved) = typed.asked(&machine)?;
+    let looks = args.dry_run || args.saved.out.is_some();
     // A look alone writes nothing, and waits for nobody.
-    let _alone = if args.dry_run { None } else { Some(busy(&args.root)?) };
+    let _alone = if looks { None } else { Some(busy(&args.root)?) };
     let facts = machine.look().await?;
     let sight = Sight::look(&machine, &facts, args.rollback).await?;
-    let recipients: Vec<Recipient> = args.recipient.iter().flatten().cloned().collect();
+    let (recipients, folder, keep) = &asked.backup;
     let seen = sight.seen(!recipients.is_empty());
-    let place = place(&args.release);
     let (release, planned) = if args.rollback {
         (None, rollback(&facts, &seen))
     } else {
-        let wish = wish(&args.release, loaded.as_ref());
-        let wanted = to_find(&facts.here, &seen, &wish).filter(|_| facts.here.program.is_some());
+        let wanted = to_find(&facts.here, &seen, &asked.wish).filter(|_| facts.here.program.is_some());
         let release = match (wanted, Arch::of(&facts.machine)) {
-            (Some(wanted), Some(arch)) => Some(find(&wanted, &place, arch).await?.0),
+            (Some(wanted), Some(arch)) => Some(find(&wanted, &asked.place, arch).await?.0),
             _ => None,
         };
-        let ignored: BTreeSet<_> = args.ignore.iter().copied().collect();
-        let planned = plan(&facts, &seen, &wish, release.as_ref(), &ignored);
+        let planned = plan(&facts, &seen, &asked.wish, release.as_ref(), &asked.ignored);
         (release, planned)
     };
-    report(&Upgrades::new(&planned, args.rollback), args.output)?;
+    show(&Upgrades::new(&planned, args.rollback), &args.saved, args.output)?;
+    held_against(saved.as_ref(), &args.saved, &facts, &planned.steps, &planned.noticed)?;
     if !planned.can_be_done() {
         return Ok(Exit::Held);
     }
-    if args.dry_run || planned.steps.is_empty() {
+    if let Some(path) = &args.saved.out {
+        let plan = Planned {
+            of: PlanOf::Upgrade,
+            asked: &asked,
+            machine: &machine,
+            facts: &facts,
+            release: release.as_ref(),
+            version: planned.to.as_ref(),
+            steps: &planned.steps,
+            again: if machine.is_live() {
+                String::new()
+            } else {
+                option_with("--root", &args.root.to_string_lossy())
+            },
+        };
+        save(&plan, path, args.saved.sign.as_deref())?;
+        return Ok(Exit::Done);
+    }
+    if looks || planned.steps.is_empty() {
         return Ok(Exit::Done);
     }
     let (from, to) = (version(planned.from.as_ref()), version(planned.to.as_ref()));
@@ -72,11 +92,11 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
         plan: &planned,
         sight: &sight,
         release: release.as_ref(),
-        place: &place,
-        backup: (&recipients, &args.to, args.keep.map(usize::from)),
+        place: &asked.place,
+        backup: (recipients, folder, keep.map(usize::from)),
         patience: args.ready_timeout,
         settle: args.settle,
-        ignores_workloads: args.ignore.contains(&Check::Workloads),
+        ignores_workloads: asked.ignored.contains(&Check::Workloads),
         stop: &stop,
     };
     let told = |event: Event<'_>| match event {
@@ -87,7 +107,7 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
         true => go_back(&job, told).await?,
         false => go_on(&job, told).await?,
     }
-    talk(&ended(&planned, loaded.as_ref(), args.rollback));
+    talk(&ended(&planned, asked.roster.as_ref().map(|(_, loaded)| loaded), args.rollback));
     Ok(Exit::Done)
 }
 

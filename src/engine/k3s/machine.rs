@@ -20,7 +20,7 @@ use super::units;
 use crate::backup;
 use crate::failure::{Exit, Failure};
 use crate::file_lock::FileLock;
-use crate::providers::{Astray, followed, hostname, hostname_in, in_root};
+use crate::providers::{Astray, followed, in_root};
 use crate::regular;
 use kwo_planner::k3s::{DROP_IN, Facts, Here, Joins, KUBECONFIG, PROGRAM, Program, Record, UNIT, Unit};
 use kwo_planner::roster::K3sVersion;
@@ -117,10 +117,6 @@ impl Machine {
             let value = os.as_ref()?.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             value.map(|value| SmolStr::from(value.trim_matches(['"', '\''])))
         };
-        let host = match self.live {
-            true => hostname(),
-            false => hostname_in(&self.text("etc/hostname").unwrap_or_default()),
-        };
         Ok(Facts {
             live: self.live,
             root: if self.live { SmolStr::default() } else { format_smolstr!("{}", self.root.display()) },
@@ -138,7 +134,7 @@ impl Machine {
                 .map(|text| text.split_whitespace().map(SmolStr::from).collect()),
             now: Timestamp::now().as_second(),
             elsewhere: None,
-            host: host.into(),
+            host: self.host().into(),
             said_name: self.said_name.as_deref().map(SmolStr::from),
             joins: self.joins.clone(),
             others: units::of_others(&self.root),

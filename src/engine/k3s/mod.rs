@@ -17,6 +17,7 @@ mod settled;
 mod sight;
 mod units;
 mod upgrade;
+mod whose;
 
 pub use files::RosterFiles;
 pub use machine::{Machine, busy};

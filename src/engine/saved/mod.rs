@@ -2,10 +2,12 @@
 //! roster decides what a plan may do; see `kwo_planner::revalidate`.
 
 mod file;
+mod node;
 mod seal;
 mod sign;
 
 pub use file::plain;
 pub use file::{Opened, open};
+pub use node::{OpenedNode, open_node};
 pub use seal::{Keys, Seal};
 pub use sign::{NAMESPACE, beside, leave, sign, signer};

@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use kwo_planner::k3s::NodePlan;
 use kwo_planner::saved::{SavedPlan, Seals};
 use kwo_planner::secrets::FINGERPRINT_KEY;
 use kwo_planner::tree::SmolStr;
@@ -19,6 +20,8 @@ use crate::regular;
 
 /// Sets seals apart from fingerprints, which are made with the same key and begin with a zero byte.
 const PURPOSE: &[u8] = b"kwo saved plan\n";
+/// The same for a plan of a node: neither is ever taken for the other.
+const PURPOSE_NODE: &[u8] = b"kwo saved plan of a node\n";
 /// How many random bytes a person's key has.
 const LENGTH: usize = 32;
 /// The person's key, below the folder for the state of programs.
@@ -46,7 +49,13 @@ impl Keys {
         Keys { cluster: cluster(provider).await, person: person() }
     }
 
-    /// Only the person's key, for where no cluster is asked.
+    /// Only the person's key, which is made where it is missing: a machine that becomes a node has no cluster yet.
+    #[must_use]
+    pub fn of_person() -> Keys {
+        Keys { cluster: None, person: person() }
+    }
+
+    /// Only this key, for where no cluster is asked.
     #[must_use]
     pub fn of(person: Vec<u8>) -> Keys {
         Keys { cluster: None, person: Some(person.into()) }
@@ -55,9 +64,18 @@ impl Keys {
     /// The seals for a plan.
     #[must_use]
     pub fn seals(&self, plan: &SavedPlan) -> Seals {
-        let text = plan.sealable();
+        self.made(PURPOSE, &plan.sealable())
+    }
+
+    /// The seals for a plan of a node.
+    #[must_use]
+    pub fn seals_of_node(&self, plan: &NodePlan) -> Seals {
+        self.made(PURPOSE_NODE, &plan.sealable())
+    }
+
+    fn made(&self, purpose: &[u8], text: &[u8]) -> Seals {
         let seal = |key: &Option<SecretSlice<u8>>| {
-            let bytes = mac(key.as_ref()?, &text)?.finalize().into_bytes();
+            let bytes = mac(key.as_ref()?, purpose, text)?.finalize().into_bytes();
             Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<SmolStr>())
         };
         Seals { cluster: seal(&self.cluster), person: seal(&self.person) }
@@ -66,13 +84,21 @@ impl Keys {
     /// Whose seal on it is right; nobody's where none is.
     #[must_use]
     pub fn check(&self, plan: &SavedPlan) -> Option<Seal> {
-        let seals = &plan.saved.as_ref()?.seals;
-        let text = plan.sealable();
+        self.right(&plan.saved.as_ref()?.seals, PURPOSE, &plan.sealable())
+    }
+
+    /// The same of a plan of a node.
+    #[must_use]
+    pub fn check_of_node(&self, plan: &NodePlan) -> Option<Seal> {
+        self.right(&plan.seals, PURPOSE_NODE, &plan.sealable())
+    }
+
+    fn right(&self, seals: &Seals, purpose: &[u8], text: &[u8]) -> Option<Seal> {
         let right = |key: &Option<SecretSlice<u8>>, seal: &Option<SmolStr>| {
             let (Some(key), Some(seal)) = (key, seal.as_ref().and_then(|seal| unhex(seal))) else {
                 return false;
             };
-            mac(key, &text).is_some_and(|mac| mac.verify_slice(&seal).is_ok())
+            mac(key, purpose, text).is_some_and(|mac| mac.verify_slice(&seal).is_ok())
         };
         match () {
             () if right(&self.cluster, &seals.cluster) => Some(Seal::Cluster),
@@ -82,11 +108,11 @@ impl Keys {
     }
 }
 
-fn mac(key: &SecretSlice<u8>, text: &[u8]) -> Option<Hmac<Sha256>> {
+fn mac(key: &SecretSlice<u8>, purpose: &[u8], text: &[u8]) -> Option<Hmac<Sha256>> {
     // A key of nothing would be everybody's.
     let key = Some(key.expose_secret()).filter(|key| !key.is_empty())?;
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    mac.update(PURPOSE);
+    mac.update(purpose);
     mac.update(text);
     Some(mac)
 }

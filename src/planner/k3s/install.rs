@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::facts::{Arch, Facts, Found, Here};
 use super::names::name;
@@ -83,7 +83,7 @@ pub enum State {
 }
 
 /// What is done in a step.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
     /// A file is made.
@@ -97,7 +97,7 @@ pub enum What {
 }
 
 /// One step.
-#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Step {
     /// What it is about.
     pub id: String,
@@ -288,7 +288,7 @@ fn files(
         let detail = format!("sha256:{sha256}");
         steps.push(Step { id: format!("node:Images/{name}"), what, detail });
     }
-    let mut text = |id: String, have: Option<&str>, wanted: &str, path: &str, detail: String| {
+    let mut text = |id: String, have: Option<&str>, wanted: &str, path: &str, mut detail: String| {
         let what = match have {
             None => What::Create,
             Some(have) if have == wanted => What::Unchanged,
@@ -300,6 +300,7 @@ fn files(
                     format!("somebody changed {}", facts.path(path)),
                     hint,
                 ));
+                "as somebody changed it".clone_into(&mut detail);
                 What::Unchanged
             }
         };

@@ -10,6 +10,7 @@ mod moves;
 mod names;
 mod preflight;
 mod rollback;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -23,6 +24,7 @@ pub use install::{Image, Install, Release, Roster, RosterFile, State, Step, What
 pub use moves::Move;
 pub use preflight::{Check, Grade, INSTALL_IGNORES, Noticed};
 pub use rollback::rollback;
+pub use saved::{Backup, Kept, NODE_PLAN_FORMAT, NodePlan, PlanOf, Source, Whose};
 pub use texts::{DROP_IN, KEPT, KUBECONFIG, PROGRAM, UNIT, config, unit};
 pub use upgrade::{Stage, UPGRADE_IGNORES, Upgrading, to_find, upgrade};
 

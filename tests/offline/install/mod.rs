@@ -6,5 +6,7 @@ mod cleanup;
 mod facts;
 mod places;
 mod resumed;
+mod saved;
+mod signed;
 mod steps;
 mod world;

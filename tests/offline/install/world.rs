@@ -75,7 +75,7 @@ impl World {
         let channels = format!("{}/channels", self.url);
         let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
         command.args(["node", "install", "--root", "root"]).args(more);
-        if !more.contains(&"--airgap") {
+        if !["--airgap", "--plan"].iter().any(|option| more.contains(option)) {
             command.args(["--mirror", &self.url, "--channels", &channels]);
         }
         command

@@ -89,7 +89,8 @@ impl Server {
 
 /// A program with the arguments, files and behaviour of k3s as far as kwo knows them: its objects are in SQLite behind kine, and
 /// it does not start on a database that a newer one wrote to. The API server of the tests, its kine and a kubectl have to be in
-/// `/stand-in`. As long as `/stand-in/hold` is there it does not come up, and with `/stand-in/hold-stop` it does not end. What plays
+/// `/stand-in`. As long as `/stand-in/hold` is there it does not come up, and with `/stand-in/hold-stop` it does not end. `/stand-in/flags` has more
+/// options for the API server. What plays
 /// a pod outlives it, and writes the time to `/stand-in/pod`.
 #[must_use]
 pub fn stand_in(version: &str) -> String {
@@ -120,7 +121,7 @@ kubeconfig=/etc/rancher/k3s/k3s.yaml
 rm -f /run/k3s.in /run/k3s.out
 mkfifo /run/k3s.in /run/k3s.out
 exec 3<>/run/k3s.in 4<>/run/k3s.out
-env -u NOTIFY_SOCKET /stand-in/kwo-test-apiserver --datastore kine --dir "$data" --kubeconfig "$kubeconfig" <&3 >&4 &
+env -u NOTIFY_SOCKET /stand-in/kwo-test-apiserver --datastore kine --dir "$data" --kubeconfig "$kubeconfig" $(cat /stand-in/flags 2>/dev/null) <&3 >&4 &
 server=$!
 end() {{
     : >/stand-in/ending
