@@ -161,7 +161,7 @@ fn nothing_waits_for_a_fixed_time() {
         "src/watcher.rs",
         "src/engine/k3s/ready.rs",
         "src/engine/k3s/service.rs",
-        "src/engine/k3s/upgrade.rs",
+        "src/engine/k3s/settled.rs",
         "src/engine/notify/delivery.rs",
         "src/engine/offboard/destroy.rs",
         "src/engine/offboard/doors.rs",

@@ -129,7 +129,7 @@ fn a_plan_is_for_one_machine_and_one_root() {
 #[test]
 fn a_killed_run_of_a_plan_is_gone_on_with() {
     let world = saved();
-    for pause in (0..12).map(|step| Duration::from_millis(8 * step)) {
+    for pause in (0..12).map(|step| Duration::from_millis(25 * step)) {
         let mut run = world.command(&["--yes", "--plan", "plan.json"]).spawn().unwrap();
         thread::sleep(pause);
         run.kill().unwrap();
