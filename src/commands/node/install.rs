@@ -124,9 +124,15 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         }
     }
     if !machine.is_live() {
-        talk(
-            "k3s is not started below this root; on the machine itself, the same command without `--root` goes on from there\n",
-        );
+        talk(match saved {
+            // The plan is for this root alone.
+            Some(_) => {
+                "k3s is not started below this root; on the machine itself, `kwo node install` with the same roster goes on from there\n"
+            }
+            None => {
+                "k3s is not started below this root; on the machine itself, the same command without `--root` goes on from there\n"
+            }
+        });
         return Ok(Exit::Done);
     }
     first_apply(args, asked.roster, false, None).await

@@ -208,6 +208,15 @@ mod tests {
     }
 
     #[test]
+    fn a_seal_of_a_node_is_none_of_a_roster() {
+        let keys = Keys::of(vec![7; LENGTH]);
+        let seals = keys.made(PURPOSE, b"text");
+        assert_eq!(keys.right(&seals, PURPOSE, b"text"), Some(Seal::Person));
+        assert_eq!(keys.right(&seals, PURPOSE_NODE, b"text"), None);
+        assert_eq!(keys.right(&keys.made(PURPOSE_NODE, b"text"), PURPOSE, b"text"), None);
+    }
+
+    #[test]
     fn nobody_vouches_with_another_key_or_none() {
         let honest = saved(&Keys::of(vec![7; LENGTH]));
         assert_eq!(Keys::of(vec![8; LENGTH]).check(&honest), None);

@@ -170,3 +170,18 @@ fn a_folder_and_what_is_ignored_are_in_the_plan() {
     let asked = world.server.asked.lock().unwrap().clone();
     assert_eq!(asked, Vec::<String>::new());
 }
+
+#[test]
+fn a_k3s_of_somebody_else_has_no_plan() {
+    let world = World::new();
+    world.put_program("root/usr/local/bin/k3s", &program(VERSION));
+    world.put("root/etc/systemd/system/k3s.service", "[Service]\nExecStart=/usr/local/bin/k3s server\n");
+    world.install(&["--out", "plan.json"]).expect(1).says("there is no plan to save");
+    assert!(!world.path("plan.json").exists());
+    // A plan of before is of no use either.
+    fs::remove_file(world.path("root/usr/local/bin/k3s")).unwrap();
+    fs::remove_file(world.path("root/etc/systemd/system/k3s.service")).unwrap();
+    world.install(&["--out", "plan.json"]).expect(0);
+    world.put_program("root/usr/local/bin/k3s", &program(NEWER));
+    stale(&world, "node:Binary/k3s is in the plan, and kwo does not plan it any more");
+}
