@@ -27,14 +27,18 @@ const (
 )
 
 // startDatastore returns where the API server finds its store, when it serves; what goes wrong later is sent to failed.
-func startDatastore(ctx context.Context, kind string, log *zap.Logger, failed chan error) (string, error) {
-	switch kind {
+func startDatastore(ctx context.Context, opts settings, log *zap.Logger, failed chan error) (string, error) {
+	switch kind := opts.datastore; kind {
 	case "etcd":
-		return etcdURL, startEtcd(ctx, log, failed)
+		return etcdURL, startEtcd(ctx, log, opts.restore, failed)
 	case "kine":
+		if opts.restore != "" {
+			return "", errors.New("--restore takes a snapshot of etcd, and kine has none")
+		}
 		return "unix://" + kineSocket, startKine(ctx, failed)
+	default:
+		return "", fmt.Errorf("--datastore is etcd or kine, not %q", kind)
 	}
-	return "", fmt.Errorf("--datastore is etcd or kine, not %q", kind)
 }
 
 // startKine starts the program that build.sh puts beside this one: what k3s on one node keeps everything in, SQLite

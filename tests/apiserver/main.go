@@ -31,6 +31,7 @@ type settings struct {
 	auditLevel string
 	authConfig string
 	datastore  string
+	restore    string
 	flags      []string
 	port       int
 	verbosity  int
@@ -87,6 +88,7 @@ func parseFlags(args []string) (settings, error) {
 		return nil
 	})
 	fs.StringVar(&opts.datastore, "datastore", "etcd", "what objects are kept in: etcd, or kine over SQLite as in k3s")
+	fs.StringVar(&opts.restore, "restore", "", "a snapshot of etcd to begin with; SIGUSR1 writes DIR/snapshot.db (default: none)")
 	fs.IntVar(&opts.port, "port", 0, "port on 127.0.0.1 (default: any free one)")
 	fs.IntVar(&opts.verbosity, "v", 0, "verbosity of DIR/log, as the -v of Kubernetes programs")
 	if err := fs.Parse(args); err != nil {
@@ -101,7 +103,7 @@ func parseFlags(args []string) (settings, error) {
 	if opts.kubeconfig == "" {
 		opts.kubeconfig = filepath.Join(opts.dir, "kubeconfig")
 	}
-	for _, path := range []*string{&opts.dir, &opts.kubeconfig, &opts.auditLog, &opts.authConfig} {
+	for _, path := range []*string{&opts.dir, &opts.kubeconfig, &opts.auditLog, &opts.authConfig, &opts.restore} {
 		if *path == "" {
 			continue
 		}
@@ -127,7 +129,7 @@ func run(ctx context.Context, opts settings, log *zap.Logger) error {
 	}
 
 	failed := make(chan error, 3)
-	store, err := startDatastore(ctx, opts.datastore, log, failed)
+	store, err := startDatastore(ctx, opts, log, failed)
 	if err != nil {
 		return fmt.Errorf("starting the datastore: %w", err)
 	}
