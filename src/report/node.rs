@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use kwo_engine::backup::{Checked, Facts, KindCount, LeftOut, Made};
+use kwo_engine::backup::{Checked, DATA_DIR, Facts, KindCount, LeftOut, Made, SNAPSHOT, Snapshot};
 use kwo_planner::plain::{OneLine, counted, one_line, shell_word};
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::units::{moment, size};
@@ -39,9 +39,15 @@ struct Contents {
     /// When k3s wrote to the datastore last, at that time.
     #[schemars(with = "Option<String>")]
     written: Option<Timestamp>,
-    /// What is in the database.
-    database: Facts,
-    /// How many files there are beside the database.
+    /// What is in the database. Nothing for a snapshot of etcd, which kwo does not look into.
+    database: Option<Facts>,
+    /// The snapshot of etcd that is in it.
+    snapshot: Option<Snapshot>,
+    /// How long the snapshot is, in bytes.
+    snapshot_size: Option<u64>,
+    /// The file that tells k3s to join another server; it restores no snapshot of etcd before `server` is out of that.
+    joins: Option<String>,
+    /// How many files there are beside the database or the snapshot.
     files: usize,
     /// What a restore needs and the backup lacks.
     missing: Vec<LeftOut>,
@@ -71,12 +77,15 @@ pub struct Restorable {
     restored_to: Option<String>,
     /// The commands that put them in place on the node.
     commands: Vec<String>,
+    /// The folder that has to be moved away on the other servers of an etcd before they join this one again.
+    others: Option<String>,
     #[serde(skip)]
     age: Option<SignedDuration>,
 }
 
 impl Contents {
-    fn new(file: &Path, Checked { manifest, facts, sha256, size }: &Checked) -> Contents {
+    fn new(file: &Path, checked: &Checked) -> Contents {
+        let Checked { manifest, facts, sha256, size, .. } = checked;
         Contents {
             file: file.display().to_string(),
             size: *size,
@@ -87,36 +96,52 @@ impl Contents {
             datastore: manifest.database.kind.clone(),
             written: manifest.database.written,
             database: facts.clone(),
-            files: manifest.files.len().saturating_sub(1),
-            missing: manifest.missing(),
+            snapshot: manifest.database.snapshot.clone(),
+            snapshot_size: manifest.snapshot_size(),
+            joins: manifest.database.joins.clone(),
+            files: manifest.beside(),
+            missing: checked.missing(),
             left_out: manifest.left_out.clone(),
         }
     }
 
     fn text(&self, age: Option<SignedDuration>) -> String {
-        let Facts { objects, kinds, revision, k3s, .. } = &self.database;
         let mut out = String::new();
         let mut line = |name: &str, value: &str| {
             let _ = writeln!(out, "  {name:<9} {}", OneLine(value));
         };
-        let k3s = k3s.as_ref().map(|version| format!(", k3s {version}")).unwrap_or_default();
+        let k3s = self.database.as_ref().and_then(|database| database.k3s.as_ref());
+        let k3s = k3s.map(|version| format!(", k3s {version}")).unwrap_or_default();
         line("node", &format!("{}{k3s}", self.node));
         let age = age.map(|age| format!(", {} ago", span(age))).unwrap_or_default();
         line("made", &format!("{}{age}, by kwo {}", moment(self.made), self.kwo));
         if let Some(written) = self.written {
             line("written", &format!("last by k3s at {}", moment(written)));
         }
-        let of = counted(kinds.len(), "kind", "kinds");
-        line("holds", &format!("{} of {of}, at revision {revision}", counted(*objects, "object", "objects")));
+        if let Some(Snapshot { name, time }) = &self.snapshot {
+            line("snapshot", &format!("{name}, made by k3s at {}", moment(*time)));
+        }
+        line("holds", &self.holds());
         line("beside", &counted(self.files, "file", "files"));
         line("size", &size(self.size));
         line("sha256", &self.sha256);
         out + &self.many() + &self.lacks()
     }
 
+    fn holds(&self) -> String {
+        match (&self.database, self.snapshot_size) {
+            (Some(Facts { objects, kinds, revision, .. }), _) => {
+                let of = counted(kinds.len(), "kind", "kinds");
+                format!("{} of {of}, at revision {revision}", counted(*objects, "object", "objects"))
+            }
+            (None, Some(bytes)) => format!("a snapshot of etcd, {} long", size(bytes)),
+            (None, None) => "no objects".to_owned(),
+        }
+    }
+
     /// The kinds that there are most of.
     fn many(&self) -> String {
-        let mut kinds: Vec<&KindCount> = self.database.kinds.iter().collect();
+        let mut kinds: Vec<&KindCount> = self.database.iter().flat_map(|database| &database.kinds).collect();
         kinds.sort_by(|one, other| other.objects.cmp(&one.objects).then(one.name.cmp(&other.name)));
         let mut out = String::new();
         let width = kinds.first().map(|kind| kind.objects.to_string().len()).unwrap_or_default();
@@ -173,6 +198,7 @@ impl Restorable {
             contents: Contents::new(file, checked),
             restored_to: to.map(|folder| folder.display().to_string()),
             commands: to.map(|folder| commands(folder, checked, now)).unwrap_or_default(),
+            others: checked.manifest.snapshot_size().map(|_| format!("{}/server/db", data(checked))),
             age: (!age.is_negative()).then_some(age),
         }
     }
@@ -224,21 +250,30 @@ impl Report for Restorable {
         let mut out = format!("{STRONG}Backup{STRONG:#} {}\n", one_line(&self.contents.file));
         out.push_str(&self.contents.text(self.age));
         let whole = if self.is_whole() { "" } else { ", but it lacks what a restore needs" };
-        let _ =
-            writeln!(out, "\n{CREATE}sound{CREATE:#}: every sum fits, and SQLite finds nothing wrong{whole}");
+        let found = match (&self.contents.database, &self.contents.snapshot) {
+            (Some(_), _) => ", and SQLite finds nothing wrong",
+            (None, Some(_)) => ", and so does the sum that etcd put into the snapshot",
+            (None, None) => "",
+        };
+        let _ = writeln!(out, "\n{CREATE}sound{CREATE:#}: every sum fits{found}{whole}");
         if let Some(to) = &self.restored_to {
             let _ = writeln!(
                 out,
                 "Its files are in {}, in the clear. Nothing on this machine uses them yet.\n\
-                 The key says who can read a backup, and not who made it: use one only from a place that you trust.\n\
-                 On the node, with this folder at the same path, as root, one after the other as long as none fails:\n",
+                 The key says who can read a backup, and not who made it: use one only from a place that you trust.",
                 one_line(to)
             );
+            out.push_str(match self.commands.is_empty() {
+                true => "No object is in it, so nothing puts it in place: k3s would start with an empty cluster.\n",
+                false => {
+                    "On the node, with this folder at the same path, as root, one after the other as long as none fails:\n\n"
+                }
+            });
         }
         for command in &self.commands {
             let _ = writeln!(out, "  {command}");
         }
-        out
+        out + &self.others()
     }
 
     fn json(&self) -> &Restorable {
@@ -246,14 +281,40 @@ impl Report for Restorable {
     }
 }
 
-/// What puts the files in place. What is there is moved away or kept beside it; the folder alone is deleted, at the end.
+impl Restorable {
+    /// What is to be done beside the commands: etcd is perhaps on other servers, too.
+    fn others(&self) -> String {
+        let Some(db) = self.others.as_ref().filter(|_| self.restored_to.is_some()) else {
+            return String::new();
+        };
+        let db = shell_word(db);
+        let mut out = format!(
+            "\nIf the cluster has more servers, stop k3s on each of them before the first command. When k3s runs here again, run this on \
+             each, and they join it:\n\n  mv -T {db} {db}.before && systemctl start k3s\n"
+        );
+        if let Some(file) = &self.contents.joins {
+            let _ = writeln!(
+                out,
+                "\n{} told k3s to join another server. Take that out before `k3s server`: k3s restores no snapshot until then.",
+                one_line(file)
+            );
+        }
+        out
+    }
+}
+
+/// What puts the files in place. What is there is moved away or kept beside it; the folder alone is deleted, at the end. Without
+/// objects there are none.
 fn commands(folder: &Path, checked: &Checked, now: Timestamp) -> Vec<String> {
+    if checked.facts.is_none() && checked.manifest.snapshot_size().is_none() {
+        return Vec::new();
+    }
     let folder = folder.display().to_string();
     let put = |top: &str, to: &str| {
         // Not `-a`: that would give the mode of these folders to those that are there.
         format!("cp -r --backup=numbered {} {}", shell_word(&format!("{folder}/{top}/.")), shell_word(to))
     };
-    let data = checked.manifest.data_dir.trim_end_matches('/').to_owned();
+    let data = data(checked);
     let server = format!("{data}/server");
     let before = format!("{server}.before-{}", now.strftime("%Y%m%dT%H%M%SZ"));
     let has = |top: &str| checked.manifest.files.iter().any(|file| file.path.starts_with(top));
@@ -271,10 +332,24 @@ fn commands(folder: &Path, checked: &Checked, now: Timestamp) -> Vec<String> {
         commands.push(put("unit", "/etc/systemd/system/"));
         commands.push("systemctl daemon-reload".to_owned());
     }
+    if checked.manifest.database.snapshot.is_some() {
+        // It takes the certificates from the snapshot, and ends by itself. What the unit says, it does not know.
+        let path = format!("--cluster-reset-restore-path={folder}/{SNAPSHOT}");
+        let data = match data == DATA_DIR {
+            true => String::new(),
+            false => format!("{} ", shell_word(&format!("--data-dir={data}"))),
+        };
+        commands.push(format!("k3s server {data}--cluster-reset --etcd-s3=false {}", shell_word(&path)));
+    }
     commands.push("systemctl start k3s".to_owned());
     // The token and all Secrets are in it.
     commands.push(format!("rm -r {}", shell_word(&folder)));
     commands
+}
+
+/// The folder of the data of k3s.
+fn data(checked: &Checked) -> String {
+    checked.manifest.data_dir.trim_end_matches('/').to_owned()
 }
 
 /// A time span in the biggest unit that says something.

@@ -87,9 +87,6 @@ fn not_made(error: &BackupError) -> Failure {
         BackupError::NoServer(_) => failure.hint(
             "run this as root on a server of k3s; `--data-dir` names the folder of its data, if that is elsewhere",
         ),
-        BackupError::Etcd(_) => failure.hint(
-            "`k3s etcd-snapshot save` backs up etcd; keep /var/lib/rancher/k3s/server/token with the snapshot",
-        ),
         BackupError::External { .. } => failure.hint(
             "back up that database with its own tools, and keep /var/lib/rancher/k3s/server/token with it",
         ),

@@ -15,7 +15,7 @@ use super::copy::{beside, copy};
 use super::error::BackupError;
 use super::kine::{Facts, hold};
 use super::limits;
-use super::place::Machine;
+use super::place::{Machine, Store};
 use crate::archive::hex;
 use crate::providers::{named_temporary, replace, settle, sweep};
 use crate::regular;
@@ -49,7 +49,10 @@ impl Machine {
     /// # Errors
     /// When there is none that kwo can copy.
     pub fn database(&self) -> Result<Found, BackupError> {
-        let path = self.server()?.database;
+        let path = match self.server()?.store {
+            Store::Sqlite(path) => path,
+            Store::Etcd { path, .. } => return Err(BackupError::Etcd(path)),
+        };
         let files = [path.clone(), beside(&path, LOG)].map(|file| fs::metadata(file).ok());
         let bytes = files.iter().flatten().map(Metadata::len).sum();
         let written = files.iter().flatten().filter_map(|found| found.modified().ok()).max();

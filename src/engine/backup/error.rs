@@ -21,10 +21,10 @@ pub enum BackupError {
     #[error("there is no k3s server below {}: neither a database nor etcd", .0.display())]
     NoServer(PathBuf),
     /// k3s keeps its objects in embedded etcd.
-    #[error("k3s keeps its objects in etcd on this node ({}), and kwo backs up SQLite only", .0.display())]
+    #[error("k3s keeps its objects in etcd on this node ({}), and kwo puts back a database of SQLite only", .0.display())]
     Etcd(PathBuf),
     /// k3s keeps its objects in a database elsewhere.
-    #[error("k3s keeps its objects in another datastore ({kind}; {} names it), and kwo backs up SQLite only", file.display())]
+    #[error("k3s keeps its objects in another datastore ({kind}; {} names it), and kwo backs up SQLite and embedded etcd only", file.display())]
     External {
         /// What kind of database it is.
         kind: String,

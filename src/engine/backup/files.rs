@@ -19,7 +19,7 @@ use crate::providers::{Astray, in_root, machine_folder};
 /// What of the folder `server` is kept. The manifests say which parts of k3s are not wanted, too.
 const OF_SERVER: [&str; 5] = ["token", "agent-token", "cred", "manifests", "tls"];
 /// The token, as it is called in a backup.
-const TOKEN: &str = "data/server/token";
+pub(super) const TOKEN: &str = "data/server/token";
 /// What of `/etc/rancher` is kept, the configuration of k3s as a whole: it may name any file there. The password is what the
 /// server knows a node by that joins again.
 const OF_CONFIG: [&str; 2] = ["k3s", "node/password"];

@@ -9,6 +9,14 @@ pub(super) const FILE: u64 = 16 * MIB;
 pub(super) const TOGETHER: u64 = 128 * MIB;
 /// How long the database may be. SQLite keeps no longer one in memory, and a copy on the disk would be in the clear.
 pub(super) const DATABASE: u64 = 1024 * MIB;
+/// How long a snapshot of etcd may be: what the head of a part has room for. Nobody holds it in memory.
+pub(super) const SNAPSHOT: u64 = 8 * 1024 * MIB - 1;
+/// How long the name of a snapshot may be: what a file system has room for.
+pub(super) const NAME: usize = 255;
+/// How many files the folder of the snapshots may have.
+pub(super) const SNAPSHOTS: usize = 100_000;
+/// How many snapshots that are not taken are told.
+pub(super) const TOLD: usize = 20;
 /// How long the manifest may be.
 pub(super) const MANIFEST: u64 = 8 * MIB;
 /// How long a path may be: what the head of a part has room for.

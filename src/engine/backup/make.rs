@@ -1,4 +1,4 @@
-//! Makes a backup: copies the database, gathers the files, writes both, reads back what was written by a key that nobody else
+//! Makes a backup: copies the database or takes a snapshot of etcd, gathers the files, writes both, reads back what was written by a key that nobody else
 //! ever has, and only then gives it its name and lets older ones go.
 
 use std::fs::File;
@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use rustix::fs::{Advice, fadvise};
 use sha2::{Digest as _, Sha256};
 
-use super::copy::copy;
 use super::error::BackupError;
 use super::files::{Files, gather, token};
 use super::folder::Folder;
-use super::manifest::{DATABASE, Database, FORMAT_VERSION, KIND, KeptFile, Manifest};
-use super::place::{Machine, Server};
+use super::manifest::{KIND, KeptFile, Manifest};
+use super::objects::{Objects, objects};
+use super::place::{Machine, Server, Store};
 use super::read::{Checked, read};
 use super::seal::{For, Told, seal};
 use crate::archive::{Identities, Recipient, hex};
@@ -51,22 +51,24 @@ pub struct Made {
     pub kept: usize,
 }
 
-/// Makes it. The database is read while k3s writes it; nothing of the node is written.
+/// Makes it. The database is read while k3s writes it; nothing of the node is written. Without a snapshot of etcd that is whole the
+/// backup lacks its objects.
 ///
 /// # Errors
-/// When there is no database of k3s, or no backup can be written that reads back. Then there is no file with its name, and older
+/// When there is no datastore of k3s, or no backup can be written that reads back. Then there is no file with its name, and older
 /// backups stay.
 pub fn make(wanted: &Wanted<'_>, told: Told<'_>) -> Result<Made, BackupError> {
     let server = wanted.machine.server()?;
     let folder = Folder::open(wanted.folder, &server.node)?;
     let token = token(&server);
-    let copy = copy(&server.database)?;
-    let files = gather(wanted.machine, &server)?;
+    let (objects, not_taken) = objects(&server, wanted.now, told)?;
+    let mut files = gather(wanted.machine, &server)?;
+    files.left_out.extend(not_taken);
     if !files.has(token.as_ref()) {
         return Err(BackupError::Changed);
     }
     drop(token);
-    let manifest = manifest(wanted, &server, (&copy, copy.written), &files);
+    let manifest = manifest(wanted, &server, &objects, &files);
     // What nobody could read again is not written.
     manifest.check().map_err(|why| BackupError::TooBig { what: "the node".to_owned(), why })?;
     if told() {
@@ -82,22 +84,23 @@ pub fn make(wanted: &Wanted<'_>, told: Told<'_>) -> Result<Made, BackupError> {
     let own = age::x25519::Identity::generate();
     let whom = For { recipients: wanted.recipients, own: &own };
     let opened = half.reopen().map_err(cannot)?;
-    let written = seal(opened, &whom, &manifest, (&copy, &files.files), told).map_err(cannot)?;
+    let written = seal(opened, &whom, &manifest, (&objects, &files.files), told).map_err(cannot)?;
     // The memory is needed for the one that comes back. It is to come from the disk; where that cannot be had, from memory.
-    drop((copy, files));
+    drop((objects, files));
     let _ = fadvise(&written, 0, None, Advice::DontNeed);
     drop(written);
     let bytes = File::open(half.path()).map_err(cannot)?;
     let size = bytes.metadata().map_err(cannot)?.len();
     let keys = Identities(vec![Box::new(own)]);
-    let checked = read(bytes, size, &keys).map_err(|trouble| trouble.unread(&server.database))?;
+    let (Store::Sqlite(store) | Store::Etcd { path: store, .. }) = &server.store;
+    let checked = read(bytes, size, &keys).map_err(|trouble| trouble.unread(store))?;
     if checked.manifest != manifest {
         return Err(BackupError::Unread("it is something else than was written".to_owned()));
     }
     if told() {
         return Err(BackupError::Stopped);
     }
-    let whole = checked.manifest.missing().is_empty();
+    let whole = checked.missing().is_empty();
     let file = folder.end(half, wanted.now, whole)?;
     let (removed, not_removed) = retain(wanted, &folder, &file, &checked);
     // It is made, whatever the folder says by now.
@@ -113,7 +116,7 @@ fn retain(
     checked: &Checked,
 ) -> (Vec<PathBuf>, Option<String>) {
     let Some(most) = wanted.keep else { return (Vec::new(), None) };
-    if !checked.manifest.missing().is_empty() {
+    if !checked.missing().is_empty() {
         return (Vec::new(), Some("the new one lacks something, so it takes the place of none".to_owned()));
     }
     let (removed, ended) = folder.keep(most, new);
@@ -121,12 +124,7 @@ fn retain(
     (removed, why)
 }
 
-fn manifest(
-    wanted: &Wanted<'_>,
-    server: &Server,
-    (database, written): (&[u8], Option<Timestamp>),
-    found: &Files,
-) -> Manifest {
+fn manifest(wanted: &Wanted<'_>, server: &Server, objects: &Objects, found: &Files) -> Manifest {
     let kept = |path: &str, mode: u32, bytes: &[u8]| KeptFile {
         path: path.to_owned(),
         size: bytes.len() as u64,
@@ -135,16 +133,16 @@ fn manifest(
     };
     let mut files: Vec<KeptFile> =
         found.files.iter().map(|file| kept(&file.path, file.mode, &file.bytes)).collect();
-    files.push(kept(DATABASE, 0o600, database));
+    files.extend(objects.kept());
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Manifest {
         kind: KIND.to_owned(),
-        format_version: FORMAT_VERSION.to_owned(),
+        format_version: objects.version().to_owned(),
         kwo: wanted.kwo.to_owned(),
         node: server.node.clone(),
         time: Timestamp::from_second(wanted.now.as_second()).unwrap_or(wanted.now),
         data_dir: server.named.to_string_lossy().into_owned(),
-        database: Database { kind: "sqlite".to_owned(), written },
+        database: objects.database(server.joins.clone()),
         files,
         needed: server.needed.clone(),
         left_out: found.left_out.clone(),

@@ -9,7 +9,8 @@ use kwo_planner::plain::{one_line, utf8};
 use serde_json::Value;
 
 use super::error::BackupError;
-use super::said::{self, CONFIG_FILE, NODE_NAME, Said, words};
+use super::said::{self, CONFIG_FILE, NODE_NAME, SNAPSHOT_DIR, Said, words};
+use super::snapshots::Folder;
 use crate::failure::Failure;
 use crate::providers::{Astray, followed, hostname, hostname_in, in_root, machine_folder};
 use crate::regular;
@@ -44,12 +45,27 @@ pub(super) struct Server {
     pub(super) named: PathBuf,
     /// The folder `server` in it, as it is reached.
     pub(super) folder: PathBuf,
-    /// The database.
-    pub(super) database: PathBuf,
+    /// What keeps its objects.
+    pub(super) store: Store,
+    /// The file that tells it to join another server.
+    pub(super) joins: Option<String>,
     /// Where something is said to k3s that no backup keeps.
     pub(super) elsewhere: Vec<PathBuf>,
     /// The files that its API server does not start without.
     pub(super) needed: Vec<String>,
+}
+
+/// What k3s keeps its objects in.
+pub(super) enum Store {
+    /// The database.
+    Sqlite(PathBuf),
+    /// Embedded etcd.
+    Etcd {
+        /// Its folder.
+        path: PathBuf,
+        /// Where k3s puts snapshots of it.
+        snapshots: Folder,
+    },
 }
 
 impl Machine {
@@ -115,25 +131,39 @@ impl Machine {
         // Each folder may be a link to another disk.
         let folder = found("server/token")?.with_file_name("");
         let etcd = database.with_file_name("etcd");
-        if etcd.is_dir() {
-            return Err(BackupError::Etcd(etcd));
-        }
-        match fs::symlink_metadata(&database) {
-            Ok(found) if found.is_file() => {}
+        // k3s looks for the log of etcd, too: it keeps its objects in etcd from then on.
+        let store = match fs::symlink_metadata(&database) {
+            _ if etcd.join("member/wal").is_dir() => self.etcd(&said, &named, etcd)?,
+            Ok(found) if found.is_file() => Store::Sqlite(database),
             Ok(_) => {
                 return Err(BackupError::io("use", &database, io::Error::other("it is no regular file")));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && etcd.is_dir() => {
+                self.etcd(&said, &named, etcd)?
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(BackupError::NoServer(self.shown(&named)));
             }
             Err(error) => return Err(BackupError::io("look at", &database, error)),
-        }
+        };
         let node = said.text(&NODE_NAME).unwrap_or_else(|| self.host());
         let kept = [Path::new("/").join(CONFIG), Path::new("/").join(UNITS)];
         let elsewhere = said.files().filter(|file| !kept.iter().any(|folder| file.starts_with(folder)));
         let elsewhere = elsewhere.map(Path::to_owned).collect();
         let needed = said.needed().into_iter().collect();
-        Ok(Server { node: plain(&node), named, folder, database, elsewhere, needed })
+        let joins = said.joins().into_iter().find(|joins| joins.server).map(|joins| joins.file.to_string());
+        Ok(Server { node: plain(&node), named, folder, store, joins, elsewhere, needed })
+    }
+
+    /// Embedded etcd, with the folder of its snapshots.
+    fn etcd(&self, said: &Said, data: &Path, path: PathBuf) -> Result<Store, BackupError> {
+        let named = said.text(&SNAPSHOT_DIR).map_or_else(|| data.join("server/db/snapshots"), PathBuf::from);
+        let folder = match machine_folder(&self.root, &named.join("x")) {
+            Ok(inside) => Some(inside.with_file_name("")),
+            Err(Astray::Io(error)) if error.kind() == ErrorKind::NotFound => None,
+            Err(astray) => return Err(cannot("look at", &self.shown(&named), astray)),
+        };
+        Ok(Store::Etcd { path, snapshots: Folder { named, path: folder } })
     }
 
     /// The name of the machine.

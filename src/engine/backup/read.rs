@@ -9,12 +9,19 @@ use std::path::Path;
 use age::DecryptError;
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
+use zeroize::Zeroizing;
 
 use super::copy::enough;
 use super::error::{BackupError, Trouble};
+use super::etcd::look;
+use super::files::TOKEN;
 use super::kine::{Facts, hold};
 use super::limits;
-use super::manifest::{DATABASE, FORMAT_VERSION, KIND, KeptFile, MANIFEST, Manifest, shown};
+use super::manifest::{
+    DATABASE, ETCD_VERSION, FORMAT_VERSION, KIND, KeptFile, LeftOut, MANIFEST, Manifest, SNAPSHOT, major,
+    shown,
+};
+use super::objects::Summed;
 use crate::archive::{Bounded, Hashed, Identities, hex};
 use crate::regular;
 
@@ -26,18 +33,36 @@ const AGE: &[u8] = b"age-encryption.org/v1\n";
 pub struct Checked {
     /// What it says of itself.
     pub manifest: Manifest,
-    /// What is in its database.
-    pub facts: Facts,
+    /// What is in its database. Nobody looks into a snapshot of etcd.
+    pub facts: Option<Facts>,
+    /// Whether its token opens what k3s encrypted in its snapshot of etcd. Nothing where nobody can tell.
+    pub opens: Option<bool>,
     /// SHA-256 of the file.
     pub sha256: String,
     /// How long the file is.
     pub size: u64,
 }
 
-/// Hears of each file but the database, with its content.
+/// Why objects that are there are of no use.
+const OTHER_TOKEN: &str = "k3s made this snapshot with another token than the one in the backup, and restores it only with that; \
+                           the token was rotated since, so wait for the next snapshot";
+
+impl Checked {
+    /// What is missing that a restore needs, and what happens without it.
+    #[must_use]
+    pub fn missing(&self) -> Vec<LeftOut> {
+        let mut missing = self.manifest.missing();
+        if self.opens == Some(false) {
+            missing.push(LeftOut { path: SNAPSHOT.to_owned(), why: OTHER_TOKEN.to_owned() });
+        }
+        missing
+    }
+}
+
+/// Hears of each file, with its content.
 pub(super) type Each<'e> = dyn FnMut(&KeptFile, &mut dyn Read) -> Result<(), Trouble> + 'e;
 
-/// Reads a backup to its end, and looks into its database.
+/// Reads a backup to its end, and looks at its objects.
 ///
 /// # Errors
 /// When it cannot be read, no key opens it, or it is not what it says.
@@ -55,21 +80,39 @@ pub(super) fn open(file: &Path) -> Result<(File, u64), BackupError> {
 
 /// Reads all of it, and looks into the database.
 pub(super) fn read(raw: impl Read, size: u64, keys: &Identities) -> Result<Checked, Trouble> {
-    let mut held = None;
+    let (mut held, mut token, mut seen) = (None, None, None);
     let (manifest, sha256) = walk(raw, keys, &mut |file, bytes| {
-        if file.path == DATABASE {
-            enough(file.size).map_err(|error| match error {
-                BackupError::Memory { need, have } => Trouble::Memory(need, have),
-                other => Trouble::Damaged(other.to_string()),
-            })?;
-            held = Some(hold(bytes, file.size).map_err(Trouble::Damaged)?);
+        match file.path.as_str() {
+            DATABASE => {
+                enough(file.size).map_err(|error| match error {
+                    BackupError::Memory { need, have } => Trouble::Memory(need, have),
+                    other => Trouble::Damaged(other.to_string()),
+                })?;
+                held = Some(hold(bytes, file.size).map_err(Trouble::Damaged)?);
+            }
+            // It stands before the snapshot.
+            TOKEN => {
+                let mut read = Zeroizing::new(Vec::new());
+                bytes.read_to_end(&mut read)?;
+                token = Some(read);
+            }
+            SNAPSHOT => {
+                let looked = look(bytes, file.size, token.as_ref().map(|token| token.as_slice()))?;
+                let flaw = |why| Trouble::Damaged(format!("the snapshot of etcd in it is not whole: {why}"));
+                seen = Some(looked.map_err(flaw)?);
+            }
+            _ => {}
         }
         Ok(())
     })?;
+    if manifest.is_etcd() {
+        let opens = seen.and_then(|seen| seen.opens);
+        return Ok(Checked { manifest, facts: None, opens, sha256, size });
+    }
     // Nothing in it is asked for before all of it is what its sums say.
     let Some(held) = held else { return Trouble::damaged("no database is in it") };
     let facts = held.facts().map_err(Trouble::Database)?;
-    Ok(Checked { manifest, facts, sha256, size })
+    Ok(Checked { manifest, facts: Some(facts), opens: None, sha256, size })
 }
 
 /// Reads all of it, and hands each file on. What was handed on counts only if this ends well.
@@ -106,7 +149,7 @@ fn unpacked(packed: impl io::BufRead, each: &mut Each<'_>) -> Result<Manifest, T
         .map_err(|_| Trouble::NotOne("what is encrypted in it is not packed by zstd".to_owned()))?
         .single_frame();
     decoder.window_log_max(limits::WINDOW)?;
-    let most = limits::DATABASE + limits::TOGETHER + limits::MANIFEST + limits::AROUND;
+    let most = limits::DATABASE.max(limits::SNAPSHOT) + limits::TOGETHER + limits::MANIFEST + limits::AROUND;
     let mut tar = tar::Archive::new(Bounded { raw: decoder, left: most });
     let manifest = parts(&mut tar, each)?;
     let mut bounded = tar.into_inner();
@@ -200,28 +243,12 @@ fn said_by(bytes: &[u8]) -> Result<Manifest, Trouble> {
     if version.kind != KIND {
         return Err(Trouble::NotOne("its manifest.json is of something else".to_owned()));
     }
-    let major = |version: &str| version.split_once('.').map(|(major, _)| major.to_owned());
-    if major(&version.format_version) != major(FORMAT_VERSION) {
+    let known = [FORMAT_VERSION, ETCD_VERSION].map(major);
+    if !known.contains(&major(&version.format_version)) {
         let version = shown(&version.format_version);
         return Err(Trouble::NotOne(format!("its form is {version}, which another version of kwo reads")));
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(unread)?;
     manifest.check().map_err(Trouble::Damaged)?;
     Ok(manifest)
-}
-
-/// A reader that knows the sum of what was read by it.
-struct Summed<R> {
-    raw: R,
-    sum: Sha256,
-    read: u64,
-}
-
-impl<R: Read> Read for Summed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.raw.read(buffer)?;
-        self.sum.update(buffer.get(..read).unwrap_or_default());
-        self.read += read as u64;
-        Ok(read)
-    }
 }

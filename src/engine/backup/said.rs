@@ -16,28 +16,31 @@ pub(super) struct Word {
     key: &'static str,
     /// As options call it.
     options: &'static [&'static str],
-    /// The variable.
-    variable: &'static str,
+    /// The variable, if k3s reads one.
+    variable: Option<&'static str>,
 }
 
 /// Where its data is.
 pub(super) const DATA_DIR: Word =
-    Word { key: "data-dir", options: &["--data-dir", "-d"], variable: "K3S_DATA_DIR" };
+    Word { key: "data-dir", options: &["--data-dir", "-d"], variable: Some("K3S_DATA_DIR") };
 /// Where its configuration is.
 pub(super) const CONFIG_FILE: Word =
-    Word { key: "config", options: &["--config", "-c"], variable: "K3S_CONFIG_FILE" };
+    Word { key: "config", options: &["--config", "-c"], variable: Some("K3S_CONFIG_FILE") };
 /// The name of the node.
 pub(super) const NODE_NAME: Word =
-    Word { key: "node-name", options: &["--node-name"], variable: "K3S_NODE_NAME" };
+    Word { key: "node-name", options: &["--node-name"], variable: Some("K3S_NODE_NAME") };
+/// Where it puts snapshots of etcd.
+pub(super) const SNAPSHOT_DIR: Word =
+    Word { key: "etcd-snapshot-dir", options: &["--etcd-snapshot-dir"], variable: None };
 /// The database of its objects.
 const ENDPOINT: Word = Word {
     key: "datastore-endpoint",
     options: &["--datastore-endpoint"],
-    variable: "K3S_DATASTORE_ENDPOINT",
+    variable: Some("K3S_DATASTORE_ENDPOINT"),
 };
 
 /// The server that it joins.
-const SERVER: Word = Word { key: "server", options: &["--server", "-s"], variable: "K3S_URL" };
+const SERVER: Word = Word { key: "server", options: &["--server", "-s"], variable: Some("K3S_URL") };
 
 /// The arguments of the API server; with the plus they come after those that were said before.
 const ARGS: &str = "kube-apiserver-arg";
@@ -173,7 +176,7 @@ fn named<'w>(words: &'w [String], word: &Word) -> Option<(&'w str, &'w str)> {
         server |= next == "server";
         let split = next.split_once('=');
         if let Some((name, value)) = split.filter(|(name, _)| {
-            *name == word.variable || (server && word.options.contains(name) && name.starts_with("--"))
+            word.variable == Some(*name) || (server && word.options.contains(name) && name.starts_with("--"))
         }) {
             found = Some((name, value.trim_matches(QUOTES)));
         } else if server && word.options.contains(&next.as_str()) {

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use super::files::Gathered;
-use super::manifest::{DATABASE, MANIFEST, Manifest};
+use super::manifest::{DATABASE, MANIFEST, Manifest, SNAPSHOT};
+use super::objects::Objects;
 use crate::archive::Recipient;
 
 /// How hard zstd packs.
@@ -25,7 +26,7 @@ pub(super) fn seal(
     file: File,
     whom: &For<'_>,
     manifest: &Manifest,
-    (database, files): (&[u8], &[Gathered]),
+    (objects, files): (&Objects, &[Gathered]),
     told: Told<'_>,
 ) -> io::Result<File> {
     let own = whom.own.to_public();
@@ -41,10 +42,11 @@ pub(super) fn seal(
     append(&mut tar, MANIFEST, 0o600, &said, mtime)?;
     let mut files = files.iter();
     for kept in &manifest.files {
-        let bytes = match kept.path == DATABASE {
-            true => database,
-            false => files.next().map(|file| file.bytes.as_slice()).unwrap_or_default(),
-        };
+        if matches!(kept.path.as_str(), DATABASE | SNAPSHOT) {
+            objects.append(&mut tar, header(kept.size, kept.mode, mtime))?;
+            continue;
+        }
+        let bytes = files.next().map(|file| file.bytes.as_slice()).unwrap_or_default();
         append(&mut tar, &kept.path, kept.mode, bytes, mtime)?;
     }
     let sealed = tar.into_inner()?.finish()?;
@@ -60,11 +62,15 @@ fn append<W: Write>(
     bytes: &[u8],
     mtime: u64,
 ) -> io::Result<()> {
+    tar.append_data(&mut header(bytes.len() as u64, mode, mtime), path, bytes)
+}
+
+fn header(size: u64, mode: u32, mtime: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
-    header.set_size(bytes.len() as u64);
+    header.set_size(size);
     header.set_mode(mode);
     header.set_mtime(mtime);
-    tar.append_data(&mut header, path, bytes)
+    header
 }
 
 /// A file that takes no more once the run was told to end.

@@ -207,7 +207,7 @@ async fn back_up(job: &Job<'_>) -> Result<SmolStr, Failure> {
             .because(&error)
             .hint("`kwo node backup` says what to do")
     })?;
-    let missing = made.checked.manifest.missing();
+    let missing = made.checked.missing();
     if !missing.is_empty() {
         let causes = missing.into_iter().map(|left| format!("{}: {}", left.path, left.why)).collect();
         let message = format!("the backup {} lacks something, so nothing was changed", made.file.display());
