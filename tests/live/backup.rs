@@ -22,18 +22,18 @@ use tokio::runtime::Runtime;
 /// So that no disk is filled where nobody ends the writer.
 const MOST: usize = 20_000;
 
-async fn config_maps(kubeconfig: &Path) -> Api<ConfigMap> {
+pub(crate) async fn config_maps(kubeconfig: &Path) -> Api<ConfigMap> {
     let read = Kubeconfig::read_from(kubeconfig).unwrap();
     let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.unwrap();
     Api::namespaced(Client::try_from(config).unwrap(), "default")
 }
 
-fn named(at: usize) -> String {
+pub(crate) fn named(at: usize) -> String {
     format!("written-{at}")
 }
 
 /// Creates one object after the other, and says how many the API server has taken.
-async fn write(kubeconfig: &Path, taken: &AtomicUsize, end: &AtomicBool) {
+pub(crate) async fn write(kubeconfig: &Path, taken: &AtomicUsize, end: &AtomicBool) {
     let api = config_maps(kubeconfig).await;
     while !end.load(Ordering::Relaxed) && taken.load(Ordering::Relaxed) < MOST {
         let at = taken.load(Ordering::Relaxed);
@@ -44,7 +44,7 @@ async fn write(kubeconfig: &Path, taken: &AtomicUsize, end: &AtomicBool) {
 }
 
 /// All that was written, by its name.
-async fn written(kubeconfig: &Path) -> BTreeMap<String, ConfigMap> {
+pub(crate) async fn written(kubeconfig: &Path) -> BTreeMap<String, ConfigMap> {
     let list = config_maps(kubeconfig).await.list(&ListParams::default()).await.unwrap();
     let named = list.items.into_iter().map(|one| (one.metadata.name.clone().unwrap_or_default(), one));
     named.filter(|(name, _)| name.starts_with("written-")).collect()

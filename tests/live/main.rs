@@ -7,6 +7,7 @@ mod additive;
 mod again;
 mod archive;
 mod backup;
+mod backup_etcd;
 mod bounds;
 mod bringing;
 mod capacity;

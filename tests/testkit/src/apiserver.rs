@@ -124,6 +124,23 @@ pub fn on_kine(folder: &Path) -> Option<Server> {
     Some(Server { kubeconfig, audit_log: None, kubectl: programs.join("kubectl"), child, command })
 }
 
+/// A server of a test's own whose state is in this folder: in `etcd` it has what k3s has in `server/db/etcd`. It begins with a
+/// snapshot, where one is given, and SIGUSR1 makes it write one to `snapshot.db`.
+pub fn on_etcd(folder: &Path, restore: Option<&Path>) -> Option<Server> {
+    let programs = build().map_or_else(|why| live::missing(&why), Some)?;
+    let kubeconfig = folder.join("kubeconfig");
+    let path = |path: &Path| path.display().to_string();
+    let mut command = vec![
+        path(&programs.join("kwo-test-apiserver")),
+        "--dir".to_owned(),
+        path(folder),
+        "--datastore=etcd".to_owned(),
+    ];
+    command.extend(restore.map(|file| format!("--restore={}", path(file))));
+    let child = Some(launch(&command).0);
+    Some(Server { kubeconfig, audit_log: None, kubectl: programs.join("kubectl"), child, command })
+}
+
 /// The folder with the programs of the server and of kubectl; nothing where they cannot be had.
 pub fn programs() -> Option<PathBuf> {
     build().map_or_else(|why| live::missing(&why), Some)
