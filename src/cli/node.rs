@@ -23,7 +23,7 @@ pub enum Node {
     Upgrade(NodeUpgrade),
     /// Show what of k3s nothing on this machine needs any more, and remove it: programs of earlier versions, and unused images.
     Cleanup(NodeCleanup),
-    /// Back up the database of k3s while k3s runs, with the token, certificates and configuration that it is useless without.
+    /// Back up the objects of k3s while k3s runs, with the token, certificates and configuration that they are useless without.
     Backup(NodeBackup),
     /// Prove that a backup can be restored, or write its files into an empty folder. Never touches k3s.
     Restore(NodeRestore),
@@ -205,7 +205,7 @@ pub struct NodeRestore {
     /// The key of one of those that the backup was made for.
     #[arg(long, value_name = "FILE")]
     pub identity: PathBuf,
-    /// Read the backup to its end, open its database in memory, and say what is in it. Writes nothing.
+    /// Read the backup to its end, check its database or its snapshot of etcd, and say what is in it. Writes nothing.
     #[arg(long)]
     pub check: bool,
     /// Check it, and write its files below this folder, which is new or empty. Print the commands that put them in place.

@@ -287,10 +287,10 @@ impl Restorable {
         let Some(db) = self.others.as_ref().filter(|_| self.restored_to.is_some()) else {
             return String::new();
         };
-        let db = shell_word(db);
+        let (db, before) = (shell_word(db), shell_word(&format!("{db}.before")).into_owned());
         let mut out = format!(
             "\nIf the cluster has more servers, stop k3s on each of them before the first command. When k3s runs here again, run this on \
-             each, and they join it:\n\n  mv -T {db} {db}.before && systemctl start k3s\n"
+             each, and they join it:\n\n  mv -T {db} {before} && systemctl start k3s\n"
         );
         if let Some(file) = &self.contents.joins {
             let _ = writeln!(

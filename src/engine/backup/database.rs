@@ -310,6 +310,23 @@ mod tests {
         assert_eq!(left, 0);
     }
 
+    /// An upgrade could not put etcd back: it asks for the database, and is told why there is none.
+    #[test]
+    fn etcd_is_no_database_to_put_back() {
+        let root = tempfile::tempdir().unwrap();
+        let server = root.path().join("var/lib/rancher/k3s/server");
+        fs::create_dir_all(server.join("db/etcd/member/wal")).unwrap();
+        let machine = Machine::at(root.path(), None).unwrap();
+        let said = machine.database().unwrap_err().to_string();
+        assert!(said.contains("k3s keeps its objects in etcd on this node"), "{said}");
+        assert!(machine.node().is_some() && machine.identity().is_ok());
+        // Nor is it where an old database is still there.
+        database(&server.join("db/state.db"), &["/registry/pods/a/b"]);
+        assert!(machine.database().is_err());
+        fs::remove_dir(server.join("db/etcd/member/wal")).unwrap();
+        assert!(machine.database().is_ok());
+    }
+
     #[test]
     fn a_copy_that_is_not_sound_takes_the_place_of_nothing() {
         let folder = tempfile::tempdir().unwrap();

@@ -59,7 +59,7 @@ pub struct Manifest {
 pub struct Database {
     /// What kind of datastore it is: `sqlite` or `etcd`.
     pub kind: String,
-    /// When k3s wrote to it last, by the time of its files. Of etcd nobody knows it.
+    /// When k3s wrote to it last, by the time of its files. Of etcd it is not known.
     #[schemars(with = "Option<String>")]
     pub written: Option<Timestamp>,
     /// The snapshot of etcd that is in the backup, if one is.
@@ -187,7 +187,7 @@ impl Manifest {
             ));
         }
         (age < -AHEAD).then(|| {
-            "its time was still to come when the backup was made, so nobody knows how old it is; a clock was wrong".to_owned()
+            "its time was still to come when the backup was made, so kwo cannot tell how old it is; a clock was wrong".to_owned()
         })
     }
 

@@ -132,7 +132,7 @@ impl Picked {
                         found.push(Candidate { time, name });
                         continue;
                     }
-                    None => "nobody can tell how old it is",
+                    None => "kwo cannot tell how old it is",
                 },
             };
             self.leave_out(&folder.named, &name, why);

@@ -126,6 +126,11 @@ mod tests {
         fs::create_dir_all(root.path().join("etc")).unwrap();
         fs::write(root.path().join("etc/hostname"), "n\n").unwrap();
         assert_eq!(told(FOLDER), (Some("2026-11-29T12:00:00Z".to_owned()), Some(0), Level::Ok));
+        // So do those of one on etcd.
+        fs::remove_file(server.join("db/state.db")).unwrap();
+        assert_eq!(told(FOLDER).0.as_deref(), Some("2026-11-29T12:25:00Z"));
+        fs::create_dir_all(server.join("db/etcd/member/wal")).unwrap();
+        assert_eq!(told(FOLDER), (Some("2026-11-29T12:00:00Z".to_owned()), Some(0), Level::Ok));
         // By way of a link below the root, and not out of it.
         std::os::unix::fs::symlink("/var/lib/kwo/backups", root.path().join("link")).unwrap();
         assert_eq!(told("/link").1, Some(0));

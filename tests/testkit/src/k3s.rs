@@ -1,10 +1,11 @@
-//! A node of k3s below a folder, played: its database in the form of kine, which any test may write as k3s does, its token, and
-//! what else a backup holds. No k3s is started.
+//! A node of k3s below a folder, played: its database in the form of kine, which any test may write as k3s does, or snapshots in
+//! the form of etcd, its token, and what else a backup holds. No k3s is started.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
+use sha2::{Digest as _, Sha256};
 
 /// Secrets that may be nowhere in the clear: in the database, and in the files beside it.
 pub const SENTINELS: [&str; 2] = ["sentinel-in-the-database-7f3a", "sentinel-in-the-token-91c2"];
@@ -55,6 +56,34 @@ pub fn files(root: &Path) {
     put(root, &format!("{DATA}/server/token"), &format!("K10ab::server:{}\n", SENTINELS[1]));
     put(root, &format!("{DATA}/server/cred/passwd"), "p\n");
     put(root, &format!("{DATA}/server/tls/server-ca.key"), "k\n");
+}
+
+/// Makes it a node that keeps its objects in etcd: its log is there, and the folder of the snapshots, which is given.
+pub fn on_etcd(root: &Path) -> PathBuf {
+    let db = root.join(DATA).join("server/db");
+    for file in ["state.db", "state.db-wal", "state.db-shm"] {
+        let _ = fs::remove_file(db.join(file));
+    }
+    fs::create_dir_all(db.join("etcd/member/wal")).unwrap();
+    fs::create_dir_all(db.join("snapshots")).unwrap();
+    db.join("snapshots")
+}
+
+/// A snapshot in the form of etcd (v3.7.0) with this in it: the first page of a database of bbolt, and its sum behind it all.
+#[must_use]
+pub fn snapshot(content: &[u8]) -> Vec<u8> {
+    let mut meta = [0xED0C_DAED_u32, 2, 4096, 0].map(u32::to_le_bytes).concat();
+    meta.resize(56, 0);
+    let fnv = meta
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut bytes = [&[0; 16], &meta[..], &fnv.to_le_bytes()].concat();
+    bytes.resize(2 * 4096, 0);
+    bytes.extend_from_slice(content);
+    bytes.resize(bytes.len().next_multiple_of(4096), 0);
+    let sum = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&sum);
+    bytes
 }
 
 /// The database, as k3s has it open.
