@@ -279,9 +279,9 @@ impl Manifest {
         if let Some(Snapshot { name, .. }) = snapshot {
             check_name(name).map_err(|why| format!("the name of its snapshot: {why}"))?;
         }
-        match joins.as_ref().is_some_and(|file| file.len() > limits::DATA_DIR) {
-            true => Err("the path of a file is too long".to_owned()),
-            false => Ok(()),
+        match joins.as_ref().is_none_or(|file| file.starts_with('/') && file.len() <= limits::DATA_DIR) {
+            true => Ok(()),
+            false => Err("the file that tells k3s to join another server has no path of a file".to_owned()),
         }
     }
 }
