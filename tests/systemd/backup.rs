@@ -116,3 +116,32 @@ fn a_service_backs_up_a_node_that_is_written_and_writes_nothing_of_it() {
     let next = machine.shows("kwo-backup.timer", "NextElapseUSecRealtime");
     assert!(!next.is_empty() && machine.shows("kwo-backup.timer", "ActiveState") == "active", "{next}");
 }
+
+/// The sandbox lets it read the snapshots of k3s. Without one the backup lacks its objects, and the unit fails.
+#[test]
+fn a_service_backs_up_a_node_on_etcd_by_its_snapshot() {
+    let Some(machine) = Machine::boot() else { return };
+    k3s::files(&machine.path("/"));
+    let snapshots = k3s::on_etcd(&machine.path("/"));
+    machine.ok(&["/kwo", "install"]);
+    let made = machine.ok(&["kwo", "secrets", "keygen", "/age.key"]);
+    let recipient = made.lines().find(|line| line.starts_with("age1")).unwrap();
+    machine.put("etc/kwo/backup.env", &format!("KWO_BACKUP_RECIPIENT={recipient}\n"));
+    assert!(!machine.run(&["systemctl", "start", "kwo-backup"]).status.success());
+    machine.says("kwo-backup", "k3s has no snapshot of etcd that is whole");
+
+    let now = machine.ok(&["date", "+%s"]);
+    let name = format!("etcd-snapshot-node-1-{}", now.trim());
+    fs::write(snapshots.join(&name), k3s::snapshot(k3s::SENTINELS[0].as_bytes())).unwrap();
+    machine.ok(&["systemctl", "start", "kwo-backup"]);
+    let file = machine.ok(&["find", FOLDER, "-name", "*Z.tar.zst.age"]);
+    let check = ["kwo", "node", "restore", file.trim(), "--check", "--identity", "/age.key", "-ojson"];
+    let said: serde_json::Value = serde_json::from_str(&machine.ok(&check)).unwrap();
+    assert_eq!(
+        (&said["missing"], &said["snapshot"]["name"]),
+        (&serde_json::json!([]), &name.into()),
+        "{said}"
+    );
+    let said = machine.journal(&["--unit", "kwo-backup"]);
+    assert!(!k3s::has_a_secret(said.as_bytes()), "{said}");
+}
