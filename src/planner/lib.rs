@@ -52,6 +52,7 @@ pub mod tree;
 mod unions;
 pub mod units;
 pub mod upkeep;
+pub mod usage;
 pub mod verify;
 
 pub use systems::kube::{kinds, named};

@@ -1,4 +1,4 @@
-//! How full a disk is, and how old the newest backup is: from where on that is bad. Whoever tells of them judges by this, so
+//! How full a disk or a quota is, and how old the newest backup is: from where on that is bad. Whoever tells of them judges by this, so
 //! that `kwo status` and `kwo doctor` never differ.
 
 use schemars::JsonSchema;
@@ -8,6 +8,8 @@ use serde::Serialize;
 const WARNING: u64 = 70;
 /// From here on the kubelet removes images that nothing uses, if nobody told it otherwise. k3s lets it evict pods at 95.
 const CRITICAL: u64 = 85;
+/// From here on whoever has a quota is to look for what can go.
+const NEARLY: u64 = 85;
 /// The timer of the backups runs every day: after this it has missed one.
 const OLD: i64 = 2 * 24 * 3600;
 /// After this a restore would lose more than most people expect.
@@ -41,6 +43,22 @@ pub fn fullness(percent: u64) -> Level {
     }
 }
 
+/// How many percent of an amount so much is, rounded down.
+#[must_use]
+pub fn percent_of(used: u64, amount: u64) -> u64 {
+    u64::try_from(u128::from(used) * 100 / u128::from(amount.max(1))).unwrap_or(u64::MAX)
+}
+
+/// How bad it is that so much of a quota is taken. Nothing refuses what is above it, so only that is critical.
+#[must_use]
+pub fn taken(used: u64, quota: u64) -> Level {
+    match percent_of(used, quota) {
+        _ if used > quota => Level::Critical,
+        NEARLY.. => Level::Warning,
+        _ => Level::Ok,
+    }
+}
+
 /// How bad it is that the newest backup was made then, both in seconds. None at all is as bad as it gets.
 #[must_use]
 pub fn backup(made: Option<i64>, now: i64) -> Level {
@@ -65,6 +83,14 @@ mod tests {
         assert_eq!(level(1, 0), Level::Critical);
         assert_eq!(percent(u64::MAX, u64::MAX), 50);
         assert_eq!(percent(0, 0), 0);
+    }
+
+    #[test]
+    fn a_quota_is_exceeded_from_the_first_byte_above_it_on() {
+        assert_eq!((taken(849, 1000), taken(850, 1000)), (Level::Ok, Level::Warning));
+        assert_eq!((taken(1000, 1000), taken(1001, 1000)), (Level::Warning, Level::Critical));
+        assert_eq!((percent_of(1009, 1000), percent_of(u64::MAX, 1)), (100, u64::MAX));
+        assert_eq!((taken(0, 0), taken(u64::MAX, u64::MAX)), (Level::Ok, Level::Warning));
     }
 
     #[test]

@@ -376,7 +376,7 @@ fn overlay(effective: &mut Effective, tier: &Tier) {
         let reason = classes.first().map_or(Reason::Always, |class| Reason::Roster(class.at));
         effective.priority = Some((names, reason));
     }
-    let Images { registries, pull_policy } = images;
+    let Images { registries, pull_policy, storage: _ } = images;
     allow(effective, REGISTRIES, registries.as_deref());
     allow(effective, INGRESS_CLASSES, ingress_classes.as_deref());
     allow(effective, STORAGE_CLASSES, storage_classes.as_deref());

@@ -19,6 +19,7 @@ pub mod grants;
 mod guard;
 pub mod host_places;
 mod hosts;
+pub mod image_storage;
 mod inside;
 mod isolation;
 pub mod kubeconfigs;

@@ -10,8 +10,8 @@ use smol_str::SmolStr;
 use super::document::{ApiVersion, Document, FileKind, IncludePattern, Roster};
 use super::part::foreign;
 use super::{
-    bounding, cluster, dns, networks, overcommit, quota, registry, shares, size, starting, systems, tiers,
-    totals, transit, uniqueness, user_list, vault, wildcards, zones,
+    bounding, cluster, dns, image_storage, networks, overcommit, quota, registry, shares, size, starting,
+    systems, tiers, totals, transit, uniqueness, user_list, vault, wildcards, zones,
 };
 use crate::policy;
 use crate::roster::ast::{Key, Node, Value};
@@ -121,6 +121,8 @@ pub fn parse(sources: Sources) -> Result<Roster, Box<Refused>> {
     if let Some(registry) = &registry {
         registry::check((&registry.value, registry.at), (&cluster, &dns), &tenants, &mut findings);
     }
+    let in_cluster = registry.as_ref().map(|registry| &registry.value);
+    image_storage::check(in_cluster, &tiers, &tenants, whole, &mut findings);
     systems::check(&systems, &mut findings);
     if systems.vault.is_some() {
         vault::check(&tenants, &mut findings);

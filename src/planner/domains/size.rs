@@ -89,7 +89,7 @@ fn of_tier(tier: &Tier) -> usize {
         network: _,
         network_policies: _,
         priority_classes,
-        images: Images { registries, pull_policy: _ },
+        images: Images { registries, pull_policy: _, storage: _ },
         ingress_classes,
         storage_classes,
         cluster_read: _,

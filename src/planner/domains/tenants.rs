@@ -2,6 +2,7 @@
 //! `uniqueness.rs` and `quota.rs`.
 
 use crate::domains::grants::Grant;
+use crate::domains::image_storage::TenantImages;
 use crate::domains::shares::Domain;
 use crate::domains::tiers::Quota;
 use crate::roster::record::{choice, record};
@@ -29,6 +30,8 @@ record! {
         /// How the namespaces share amounts for the whole tenant (`per: tenant`): a weight for each namespace.
         /// Default: 1.
         pub shares: Map<Name, At<Quantity>>,
+        /// What its images may take in the cluster's registry; overrides the tier.
+        pub images: TenantImages,
         /// The host names that the tenant may serve.
         pub domains: Vec<Domain>,
         /// The resolver for the certificates of these hosts. Default: `letsencrypt`, or the first one of the `dns`

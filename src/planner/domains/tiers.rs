@@ -32,7 +32,7 @@ record! {
         /// The priority classes that pods may have. Default: all except the two of the system, which push out the
         /// cluster's own pods.
         pub priority_classes: Option<Vec<At<ClassName>>> = "priorityClasses",
-        /// Where the images of pods come from, and whether nodes pull them again.
+        /// Where the images of pods come from, whether nodes pull them again, and how much of them the registry keeps.
         pub images: Images,
         /// The ingress classes that Ingresses may name. If it is set, each Ingress has to name one. Default: any class, or
         /// none.
@@ -68,13 +68,16 @@ record! {
 }
 
 record! {
-    /// Where the images of pods come from, and whether nodes pull them again.
+    /// Where the images of pods come from, whether nodes pull them again, and how much of them the registry keeps.
     pub struct Images: "what images may be" {
         /// The registries, or parts of them, that images may come from. Default: all.
         pub registries: Option<Vec<At<ImageSource>>>,
         /// Does the node pull each image again when a container starts? Then an image that is on the node already
         /// runs only for those who may pull it. Default: Any, or Always in the built-in tier `restricted`.
         pub pull_policy: Option<At<PullPolicy>> = "pullPolicy",
+        /// How much the images of each tenant of this tier may take in the cluster's registry, such as `10Gi`. `kwo registry
+        /// usage` compares, and refuses nothing. Default: no quota.
+        pub storage: Option<At<Quantity>>,
     }
 }
 
