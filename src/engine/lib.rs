@@ -31,6 +31,7 @@ pub mod policy;
 pub mod probe;
 pub mod providers;
 pub mod references;
+pub mod registry;
 pub mod regular;
 pub mod rewrite;
 pub mod run;

@@ -63,6 +63,8 @@ pub struct Answer {
     pub after: Option<Duration>,
     /// The address where its list goes on, if it says so in a header line.
     pub next: Option<String>,
+    /// Its header lines.
+    pub headers: HeaderMap,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -136,7 +138,7 @@ impl Api {
     ///
     /// # Errors
     /// As [`Api::read`].
-    pub(super) async fn read_part(&self, ask: &Ask<'_>, fault: &OnceLock<String>) -> Result<Answer, String> {
+    pub(crate) async fn read_part(&self, ask: &Ask<'_>, fault: &OnceLock<String>) -> Result<Answer, String> {
         self.again(ask, Some(fault)).await
     }
 
@@ -182,7 +184,7 @@ impl Api {
         let (request, way) = (self.request(ask)?, &self.way);
         let mut answer = way.open(request, way.timeout).await.map_err(no_answer)?;
         let (status, after) = (answer.status(), retry_after(answer.headers()));
-        let next = next(answer.headers());
+        let (next, headers) = (next(answer.headers()), answer.headers().clone());
         let body = timeout(BODY, async {
             let mut body = Vec::new();
             while let Some(piece) = way.piece(&mut answer, Some(way.timeout)).await.map_err(no_answer)? {
@@ -196,7 +198,7 @@ impl Api {
         });
         let late = || NoAnswer::Lost(format!("the answer of {} did not end within {BODY:?}", self.server()));
         let body = body.await.map_err(|_| late())??;
-        Ok(Answer { status, after, next, body })
+        Ok(Answer { status, after, next, headers, body })
     }
 
     /// Waits before the next try; says whether that was within the budget.

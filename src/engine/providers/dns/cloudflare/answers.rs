@@ -216,7 +216,13 @@ mod tests {
 
     fn answered(status: u16, body: &str) -> Result<(Vec<u8>, Option<Info>), No> {
         let status = StatusCode::from_u16(status).unwrap();
-        let answer = Answer { status, after: None, next: None, body: body.as_bytes().to_vec() };
+        let answer = Answer {
+            status,
+            after: None,
+            next: None,
+            headers: http::HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        };
         result(&answer, ("https://cf", "example.com", "Zone.DNS:Edit"))
     }
 

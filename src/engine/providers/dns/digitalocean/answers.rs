@@ -152,7 +152,13 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         let status = StatusCode::from_u16(status).unwrap();
-        Answer { status, after: None, next: None, body: body.as_bytes().to_vec() }
+        Answer {
+            status,
+            after: None,
+            next: None,
+            headers: http::HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        }
     }
 
     fn object(of: &str, name: &str, data: &str) -> Result<Object, String> {

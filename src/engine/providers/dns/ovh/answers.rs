@@ -144,7 +144,13 @@ mod tests {
             (200, "[1,", "does not answer like OVH: its answer is another one (line 1"),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            let answer = Answer { status, after: None, next: None, body: body.as_bytes().to_vec() };
+            let answer = Answer {
+                status,
+                after: None,
+                next: None,
+                headers: http::HeaderMap::new(),
+                body: body.as_bytes().to_vec(),
+            };
             let no = result::<Vec<u64>>(&answer, About { server: "https://ovh", rule: "GET /x" });
             let why = no.unwrap_err().why();
             assert!(why.contains(says) && !why.contains('\u{1b}') && !why.contains('\n'), "{why}");

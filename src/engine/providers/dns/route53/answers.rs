@@ -216,7 +216,13 @@ mod tests {
 
     fn no(status: u16, body: &str) -> No {
         let status = StatusCode::from_u16(status).unwrap();
-        let answer = Answer { status, after: None, next: None, body: body.as_bytes().to_vec() };
+        let answer = Answer {
+            status,
+            after: None,
+            next: None,
+            headers: http::HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        };
         let about = About {
             server: "https://r53",
             zone: "example.com",

@@ -1,0 +1,398 @@
+//! A registry that lies: what tenants or a stranger on the way could make it answer. What the real one answers is in
+//! `tests/peers/platform/usage.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::Digest as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::{Client, Closed, Held, walk};
+
+const PASSWORD: &str = "Zentinel-4711";
+
+/// An answer: status, header lines, body.
+type Said = (u16, String, Vec<u8>);
+
+/// What stands at each method and path, and what was asked for.
+#[derive(Clone, Default)]
+struct Fake {
+    pages: Arc<Mutex<BTreeMap<String, Said>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+fn digest_of(number: usize) -> String {
+    format!("sha256:{number:064x}")
+}
+
+impl Fake {
+    fn new() -> Fake {
+        let fake = Fake::default();
+        fake.says("GET /v2/", (200, String::new(), b"{}".to_vec()));
+        fake
+    }
+
+    fn says(&self, what: &str, said: Said) {
+        self.pages.lock().unwrap().insert(what.to_owned(), said);
+    }
+
+    fn list(&self, path: &str, names: &Value, link: &str) {
+        let link = if link.is_empty() { String::new() } else { format!("link: <{link}>; rel=\"next\"\r\n") };
+        let body = if path.contains("tags") {
+            json!({"name": "x", "tags": names})
+        } else {
+            json!({"repositories": names})
+        };
+        self.says(&format!("GET {path}"), (200, link, body.to_string().into_bytes()));
+    }
+
+    /// Repositories, each with tags that lead to these digests.
+    fn holds(&self, repositories: &[(&str, &[(&str, &str)])]) {
+        let names: Vec<&str> = repositories.iter().map(|(name, _)| *name).collect();
+        self.list("/v2/_catalog?n=100", &json!(names), "");
+        for (name, tags) in repositories {
+            let names: Vec<&str> = tags.iter().map(|(tag, _)| *tag).collect();
+            self.list(&format!("/v2/{name}/tags/list?n=100"), &json!(names), "");
+            for (tag, digest) in *tags {
+                let header = format!("docker-content-digest: {digest}\r\n");
+                self.says(&format!("HEAD /v2/{name}/manifests/{tag}"), (200, header, Vec::new()));
+            }
+        }
+    }
+
+    /// A manifest in this repository; gives its digest.
+    fn manifest(&self, name: &str, body: &Value) -> String {
+        let bytes = body.to_string().into_bytes();
+        let digest = digest(&bytes);
+        self.says(&format!("GET /v2/{name}/manifests/{digest}"), (200, String::new(), bytes));
+        digest
+    }
+
+    /// A blob that takes so much.
+    fn blob(&self, name: &str, digest: &str, size: usize) {
+        self.says(&format!("HEAD /v2/{name}/blobs/{digest}"), (200, String::new(), vec![0; size]));
+    }
+
+    /// How often this was asked for.
+    fn count(&self, what: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| asked.starts_with(what)).count()
+    }
+
+    async fn address(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let fake = self.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let fake = fake.clone();
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        head.push(stream.read_u8().await.unwrap_or(b'\n'));
+                    }
+                    let head = String::from_utf8_lossy(&head).into_owned();
+                    let what = head.split(" HTTP/").next().unwrap_or_default().to_owned();
+                    fake.asked.lock().unwrap().push(head.clone());
+                    let none = || (404, String::new(), Vec::new());
+                    let (status, headers, body) =
+                        fake.pages.lock().unwrap().get(&what).cloned().unwrap_or_else(none);
+                    let length = if headers.contains("content-length") {
+                        String::new()
+                    } else {
+                        format!("content-length: {}\r\n", body.len())
+                    };
+                    let text =
+                        format!("HTTP/1.1 {status} Fake\r\nconnection: close\r\n{headers}{length}\r\n");
+                    let _ = stream.write_all(text.as_bytes()).await;
+                    if !what.starts_with("HEAD") {
+                        let _ = stream.write_all(&body).await;
+                    }
+                    let _ = stream.shutdown().await;
+                });
+            }
+        });
+        address
+    }
+
+    async fn open(&self, whole: Duration) -> Result<Client, Closed> {
+        let password = PASSWORD.as_bytes().to_vec().into();
+        Client::open(&self.address().await, "pull", &password, whole).await
+    }
+
+    async fn held(&self) -> Held {
+        walk(&self.open(Duration::from_secs(60)).await.ok().unwrap()).await
+    }
+}
+
+fn image(config: &str, layers: &[(&str, Value)]) -> Value {
+    let layers: Vec<Value> =
+        layers.iter().map(|(digest, size)| json!({"digest": digest, "size": size})).collect();
+    json!({"schemaVersion": 2, "config": {"digest": config, "size": 10}, "layers": layers})
+}
+
+/// Bytes and parts that were not read, of a repository.
+fn of(held: &Held, name: &str) -> (u64, usize, usize) {
+    let found = held.holdings.repositories.iter().find(|one| one.name == name).unwrap();
+    let bytes = found.blobs.iter().map(|blob| held.holdings.sizes[*blob]).sum();
+    (bytes, found.tags, found.unread)
+}
+
+fn told(held: &Held) -> Vec<String> {
+    held.unread.iter().map(|unread| format!("{}: {}", unread.what, unread.why)).collect()
+}
+
+#[tokio::test]
+async fn what_the_registry_stores_counts_and_not_what_a_manifest_says() {
+    let fake = Fake::new();
+    let (config, layer, other) = (digest_of(1), digest_of(2), digest_of(3));
+    let body = image(&config, &[(&layer, json!(1)), (&other, json!(-5))]);
+    let root = fake.manifest("alice/web", &body);
+    fake.holds(&[("alice/web", &[("v1", &root), ("v2", &root), ("latest", &root)])]);
+    for (digest, size) in [(&config, 10), (&layer, 5000), (&other, 700)] {
+        fake.blob("alice/web", digest, size);
+    }
+    let held = fake.held().await;
+    let length = body.to_string().len() as u64;
+    assert_eq!(of(&held, "alice/web"), (5710 + length, 3, 0), "{:?}", told(&held));
+    assert_eq!((held.unread_in_all, held.by_manifest), (0, 0));
+    // Three tags of one image: it is read once.
+    assert_eq!(fake.count("GET /v2/alice/web/manifests/"), 1);
+    assert_eq!(fake.count(&format!("HEAD /v2/alice/web/blobs/{layer}")), 1);
+}
+
+#[tokio::test]
+async fn an_index_counts_with_its_platforms_and_attestations_and_what_is_shared_once() {
+    let fake = Fake::new();
+    let layers: Vec<String> = (1..=5).map(digest_of).collect();
+    let of_image = |layer: usize| image(&layers[0], &[(&layers[layer], json!(0))]);
+    let platforms: Vec<String> = (1..=3).map(|layer| fake.manifest("alice/web", &of_image(layer))).collect();
+    let parts: Vec<Value> = platforms.iter().map(|digest| json!({"digest": digest, "size": 1})).collect();
+    // It names one of them twice, and is an image besides.
+    let both =
+        json!({"manifests": [parts[0], parts[1], parts[2], parts[0]], "layers": [{"digest": layers[4]}]});
+    let index = fake.manifest("alice/web", &both);
+    // The same image, in a repository of somebody else.
+    fake.manifest("bob/web", &of_image(1));
+    fake.holds(&[("alice/web", &[("v1", &index)]), ("bob/web", &[("v1", &platforms[0])])]);
+    for (layer, size) in layers.iter().zip([10, 100, 200, 300, 1000]) {
+        fake.blob("alice/web", layer, size);
+        fake.blob("bob/web", layer, size);
+    }
+    let held = fake.held().await;
+    let bodies: usize = (1..=3).map(|layer| of_image(layer).to_string().len()).sum();
+    let bytes = 1610 + (bodies + both.to_string().len()) as u64;
+    assert_eq!(of(&held, "alice/web"), (bytes, 1, 0), "{:?}", told(&held));
+    assert_eq!(of(&held, "bob/web"), (110 + of_image(1).to_string().len() as u64, 1, 0));
+    let read: usize = platforms
+        .iter()
+        .map(|digest| {
+            fake.asked
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|asked| asked.contains(&format!("manifests/{digest}")))
+                .count()
+        })
+        .sum();
+    assert_eq!(read, 3);
+}
+
+#[tokio::test]
+async fn a_list_that_goes_on_elsewhere_or_for_ever_ends_and_the_password_stays() {
+    let elsewhere = Fake::new();
+    let away = elsewhere.address().await;
+    let cases = [
+        (format!("{away}/v2/_catalog?last=a"), "the list goes on at another place"),
+        ("//127.0.0.1:1/v2/_catalog?last=a".to_owned(), "the list goes on at another place"),
+        ("/v2/bob/tags/list?last=a".to_owned(), "the list goes on at another place"),
+        ("/v2/_catalog?n=100".to_owned(), "the list goes on and on without a new name"),
+    ];
+    for (link, why) in cases {
+        let fake = Fake::new();
+        fake.holds(&[("alice/web", &[])]);
+        fake.list("/v2/_catalog?n=100", &json!(["alice/web"]), &link);
+        let held = fake.held().await;
+        assert_eq!(held.holdings.repositories.len(), 1, "{link}");
+        assert!(told(&held)[0].contains(why), "{link}: {:?}", told(&held));
+        assert!(fake.count("GET /v2/_catalog") <= 2, "{link}");
+    }
+    assert_eq!(elsewhere.count(""), 0);
+    // A list of pages is one list.
+    let fake = Fake::new();
+    fake.list("/v2/_catalog?n=100", &json!(["alice/a"]), "/v2/_catalog?last=alice%2Fa&n=100");
+    fake.list("/v2/_catalog?last=alice%2Fa&n=100", &json!(["alice/b"]), "");
+    fake.list("/v2/alice/a/tags/list?n=100", &json!(null), "");
+    let held = fake.held().await;
+    assert_eq!((held.holdings.repositories.len(), held.unread_in_all), (2, 0), "{:?}", told(&held));
+}
+
+#[tokio::test]
+async fn names_that_are_none_are_told_and_never_asked_for() {
+    let fake = Fake::new();
+    let names = json!(["alice/web", "../v2/bob", "bob/\u{1b}[31m", "x?y=/tags/list", "\u{202e}a"]);
+    fake.holds(&[("alice/web", &[])]);
+    fake.list("/v2/_catalog?n=100", &names, "");
+    fake.list("/v2/alice/web/tags/list?n=100", &json!(["v1", "a/../../x", "\r\nx: y"]), "");
+    let held = fake.held().await;
+    assert_eq!(held.holdings.repositories.len(), 1);
+    // Nor is there an image behind the tag that is one.
+    assert_eq!((of(&held, "alice/web"), held.unread_in_all), ((0, 1, 3), 7), "{:?}", told(&held));
+    assert!(told(&held).contains(&"alice/web:v1: the registry does not have it (404)".to_owned()));
+    for asked in fake.asked.lock().unwrap().iter() {
+        assert!(!asked.contains("..") && !asked.contains("x?y") && !asked.contains("\nx: y"), "{asked}");
+        assert!(asked.to_ascii_lowercase().contains("authorization: basic "), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_hides_nothing_else() {
+    let fake = Fake::new();
+    let (config, layer) = (digest_of(1), digest_of(2));
+    let good = fake.manifest("alice/web", &image(&config, &[(&layer, json!(1))]));
+    fake.blob("alice/web", &config, 10);
+    fake.blob("alice/web", &layer, 90);
+    let path = |digest: &str| format!("GET /v2/bob/bad/manifests/{digest}");
+    let [forged, long, broken, failing] = [10, 11, 12, 13].map(digest_of);
+    // One that says of itself that it is in it is one of these: nobody can make its digest.
+    fake.says(
+        &path(&forged),
+        (200, String::new(), json!({"manifests": [{"digest": forged}]}).to_string().into_bytes()),
+    );
+    fake.says(&path(&long), (200, String::new(), vec![b' '; 4 * 1024 * 1024 + 1]));
+    fake.says(&path(&broken), (302, "location: http://127.0.0.1:1/\r\n".to_owned(), Vec::new()));
+    fake.says(&path(&failing), (500, "retry-after: 0\r\n".to_owned(), Vec::new()));
+    let none = fake.manifest("bob/bad", &json!({"schemaVersion": 1}));
+    let odd = fake.manifest("bob/bad", &json!({"layers": [{"digest": "sha256:../../x", "size": 1}]}));
+    let many: Vec<Value> = (0..1001).map(|_| json!({"digest": layer})).collect();
+    let many = fake.manifest("bob/bad", &json!({"layers": many}));
+    let tags = [
+        ("a", &forged),
+        ("b", &long),
+        ("c", &broken),
+        ("d", &failing),
+        ("e", &none),
+        ("f", &odd),
+        ("g", &many),
+    ];
+    let tags: Vec<(&str, &str)> = tags.map(|(tag, digest)| (tag, digest.as_str())).to_vec();
+    fake.holds(&[("alice/web", &[("v1", &good)]), ("bob/bad", &tags)]);
+    fake.says(
+        "HEAD /v2/bob/bad/manifests/a",
+        (200, format!("docker-content-digest: {forged}\r\n"), Vec::new()),
+    );
+    let held = fake.held().await;
+    assert_eq!(of(&held, "alice/web").2, 0, "{:?}", told(&held));
+    assert_eq!((of(&held, "bob/bad"), held.unread_in_all), ((0, 7, 7), 7), "{:?}", told(&held));
+    for (digest, why) in [
+        (&forged, "what the registry gives is not what the digest says"),
+        (&long, "has more than 4194304 bytes"),
+        (&broken, "leads elsewhere (302)"),
+        (&failing, "answers 500"),
+        (&none, "neither layers nor manifests"),
+        (&odd, "by a digest that is none"),
+        (&many, "more than 1000 parts"),
+    ] {
+        let found = told(&held).into_iter().find(|told| told.contains(digest.as_str())).unwrap();
+        assert!(found.starts_with("bob/bad@") && found.contains(why), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn indexes_in_indexes_come_to_an_end() {
+    let fake = Fake::new();
+    let layer = digest_of(1);
+    fake.blob("alice/web", &layer, 100);
+    let mut last = fake.manifest("alice/web", &json!({"layers": [{"digest": layer, "size": 1}]}));
+    for _ in 0..2 {
+        last = fake.manifest("alice/web", &json!({"manifests": [{"digest": last}]}));
+    }
+    fake.holds(&[("alice/web", &[("v1", &last)])]);
+    assert_eq!(fake.held().await.unread_in_all, 0);
+    for _ in 0..40 {
+        last = fake.manifest("alice/web", &json!({"manifests": [{"digest": last}]}));
+    }
+    fake.holds(&[("alice/web", &[("v1", &last)])]);
+    let held = fake.held().await;
+    assert_eq!(of(&held, "alice/web").2, 1);
+    assert!(told(&held)[0].contains("indexes name it that are in one another"), "{:?}", told(&held));
+}
+
+#[tokio::test]
+async fn sizes_that_are_none_are_no_sizes() {
+    let fake = Fake::new();
+    let layers: Vec<String> = (1..=7).map(digest_of).collect();
+    let says = [json!(100), json!(-1), json!(u64::MAX), json!("7"), json!(50), json!(60), json!(70)];
+    let parts: Vec<Value> =
+        layers.iter().zip(&says).map(|(digest, size)| json!({"digest": digest, "size": size})).collect();
+    let mut body = json!({"layers": parts});
+    // A layer that is kept elsewhere is none of the registry's.
+    body["layers"][5]["urls"] = json!(["https://example.com/layer"]);
+    let root = fake.manifest("alice/web", &body);
+    fake.holds(&[("alice/web", &[("v1", &root)])]);
+    let elsewhere = || (307, "location: http://127.0.0.1:1/\r\n".to_owned(), Vec::new());
+    for layer in &layers[..4] {
+        fake.says(&format!("HEAD /v2/alice/web/blobs/{layer}"), elsewhere());
+    }
+    let huge = "content-length: 18446744073709551615\r\n".to_owned();
+    fake.says(&format!("HEAD /v2/alice/web/blobs/{}", layers[4]), (200, huge, Vec::new()));
+    let held = fake.held().await;
+    let length = body.to_string().len() as u64;
+    // The last one is gone: its manifest keeps it from being collected, so it may take something.
+    let (bytes, _, unread) = of(&held, "alice/web");
+    assert_eq!((bytes, unread), (100 + 50 + length, 4), "{:?}", told(&held));
+    assert_eq!((held.by_manifest, held.unread_in_all), (2, 4));
+}
+
+#[tokio::test]
+async fn a_password_goes_to_the_registry_alone() {
+    let password = PASSWORD.as_bytes().to_vec().into();
+    let whole = Duration::from_secs(5);
+    for unsafe_one in
+        ["http://registry.example.com", "http://127.0.0.1.example.com", "ftp://127.0.0.1", "registry"]
+    {
+        let Err(Closed::Away(why)) = Client::open(unsafe_one, "pull", &password, whole).await else {
+            panic!("{unsafe_one}");
+        };
+        assert!(why.contains("no https address"), "{why}");
+    }
+    for (status, headers, wanted) in [
+        (401, "", Closed::Refused),
+        (
+            302,
+            "location: http://127.0.0.1:1/\r\n",
+            Closed::Away("ADDRESS answers, and not as a registry that is ready (302)".to_owned()),
+        ),
+    ] {
+        let fake = Fake::new();
+        fake.says("GET /v2/", (status, headers.to_owned(), Vec::new()));
+        let address = fake.address().await;
+        let found = Client::open(&address, "pull", &password, whole).await.err().unwrap();
+        let found = match found {
+            Closed::Away(why) => Closed::Away(why.replace(&address, "ADDRESS")),
+            closed => closed,
+        };
+        assert_eq!(found, wanted);
+        assert!(!format!("{found:?}").contains(PASSWORD));
+        assert_eq!(fake.count(""), 1);
+    }
+}
+
+#[tokio::test]
+async fn when_the_time_is_over_nothing_more_is_asked_for() {
+    let fake = Fake::new();
+    fake.holds(&[("alice/web", &[])]);
+    let client = fake.open(Duration::from_secs(1)).await.ok().unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let asked = fake.count("");
+    let held = walk(&client).await;
+    assert_eq!((held.unread_in_all, fake.count("")), (1, asked));
+    assert!(told(&held)[0].contains("there was no time left"), "{:?}", told(&held));
+}
