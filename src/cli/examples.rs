@@ -262,6 +262,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "registry rotate",
         &[("Make a new password; the old one works for one more day", "kwo registry rotate --grace 24h")],
     ),
+    (
+        "registry usage",
+        &[
+            ("See what each tenant's images take, and how much of its quota", "kwo registry usage"),
+            ("Tell those whose quota is full, or nearly", "kwo registry usage --events"),
+        ],
+    ),
     ("systems", &[("Does Vault let kwo in, and which rights are missing?", "kwo systems check")]),
     (
         "systems check",

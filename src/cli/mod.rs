@@ -49,7 +49,7 @@ pub use pipeline::{Ci, Rbac, RightsFor};
 pub use roster::{PerhapsRosterArgs, RosterArgs};
 pub use sections::{
     Dns, DnsCheck, DnsList, Encrypt, Keygen, Kubeconfig, Registry, RegistryCredentials, RegistryRotate,
-    RegistryStatus, Secrets, Tls, TlsCheck,
+    RegistryStatus, RegistryUsage, Secrets, Tls, TlsCheck,
 };
 pub use shared::{AgeArgs, ClusterArgs, KubeArgs, ShownArgs, TargetArgs};
 pub use systems::{Systems, SystemsCheck};

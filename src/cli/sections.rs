@@ -135,6 +135,9 @@ pub enum Registry {
     /// Make a new password for a user whose password kwo makes. The old one still works for a while, under the old
     /// name.
     Rotate(RegistryRotate),
+    /// Show what each tenant's images take in the registry, and how much of its quota: exit 1 if a tenant takes more than its
+    /// quota, or if something cannot be read.
+    Usage(RegistryUsage),
 }
 
 /// `kwo registry status`
@@ -188,6 +191,27 @@ pub struct RegistryRotate {
     pub lock_duration: Duration,
     #[command(flatten)]
     pub kube: KubeArgs,
+}
+
+/// `kwo registry usage`
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "flattened")]
+pub struct RegistryUsage {
+    #[command(flatten)]
+    pub roster: RosterArgs,
+    /// Show only this tenant, and count the rest; you can give it several times. JSON and YAML always have everything.
+    #[arg(long = "tenant", env = "KWO_TENANT", value_name = "NAME", value_delimiter = ',')]
+    pub tenants: Vec<String>,
+    /// Tell each tenant whose quota is full, or nearly, by an Event in its namespaces.
+    #[arg(long, env = "KWO_EVENTS", value_parser = switch)]
+    pub events: bool,
+    #[command(flatten)]
+    pub kube: KubeArgs,
+    #[command(flatten)]
+    pub age: AgeArgs,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: Format,
 }
 
 /// `kwo tls`

@@ -201,6 +201,8 @@ pub enum SchemaOf {
     OffboardCertificate,
     /// What `kwo offboard --status -o json` and each stage print.
     OffboardRecord,
+    /// What `kwo registry usage -o json` prints.
+    RegistryUsage,
     /// What `kwo status -o json` prints.
     Status,
     /// What `kwo systems check -o json` prints.

@@ -24,6 +24,7 @@ use crate::report::planned::Planned;
 use crate::report::printed::{Report as _, kind_of, schema as of};
 use crate::report::systems::CheckedUp;
 use crate::report::tls::Asked;
+use crate::report::usage::RegistryUsage;
 use crate::report::validation::Judged;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::history::Entry;
@@ -60,6 +61,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::Offboard => of::<offboard::Plan<'_>>(),
         SchemaOf::OffboardRecord => of::<offboard::Shown<'_>>(),
         SchemaOf::OffboardCertificate => of::<offboard::Certificate<'_>>(),
+        SchemaOf::RegistryUsage => of::<RegistryUsage>(),
         SchemaOf::Status => of::<Status>(),
         SchemaOf::Systems => of::<CheckedUp>(),
         SchemaOf::Tls => of::<Asked<'_>>(),

@@ -50,4 +50,5 @@ mod tenants;
 mod tightens;
 pub mod tls;
 mod unseen;
+pub mod usage;
 pub mod validation;

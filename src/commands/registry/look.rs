@@ -2,25 +2,20 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kwo_planner::domains::registry_objects::in_cluster;
 use kwo_planner::domains::registry_users::{Account, accounts};
-use kwo_planner::named::auth_id;
 use kwo_planner::observed::Sighting;
-use kwo_planner::roster::SecretRef;
-use kwo_planner::systems::Connection;
 use kwo_planner::units::moment;
 
+use super::reach::{Reach, now, users};
 use super::section::{section, shown};
 use crate::cli::{RegistryCredentials, RegistryStatus};
 use crate::commands::load::load;
 use crate::commands::print::data;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::answers;
-use kwo_engine::providers::{Home, Provider as _, Refusal};
-use kwo_engine::references::follow;
-use kwo_engine::secrets::SecretData;
-use kwo_engine::secrets::{Standing, standing};
+use kwo_engine::providers::Provider as _;
+use kwo_engine::secrets::Standing;
 use kwo_engine::target;
 
 /// How long a host of the registry may take.
@@ -77,40 +72,16 @@ pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Fail
     let registry = section(&roster)?;
     let places = args.age.places(&args.roster.roster);
     let accounts = accounts(registry);
-    // What logs in to Vault may be in the cluster.
-    let in_vault = |account: &Account| matches!(account.password, SecretRef::Vault { .. });
-    let ways: Vec<Connection> = (args.show_password && accounts.iter().any(in_vault))
-        .then(|| roster.vault().map(|(_, vault)| vault.connection()))
-        .flatten()
-        .into_iter()
-        .collect();
-    let is_kube = |reference: &SecretRef| matches!(reference, SecretRef::Kube { .. });
-    let asks =
-        |account: &Account| account.made.is_some() || (args.show_password && is_kube(&account.password));
-    let in_cluster =
-        accounts.iter().any(asks) || ways.iter().flat_map(|way| way.secrets.values()).any(is_kube);
-    let provider = if in_cluster { Some(target::connect(args.kube.options()?).await?) } else { None };
-    let mut stored = SecretData::new();
-    let provider = provider.as_ref().map(|kube| kube as &dyn Home);
-    let places = places.with_vault(&ways, provider).await;
-    if let Some(provider) = provider.filter(|_| accounts.iter().any(|user| user.made.is_some())) {
-        stored = users(provider).await.map_err(|refusal| {
-            Failure::new(format!("cannot tell by which names the users log in: {refusal}"))
-        })?;
-    }
+    let reach = Reach::to(&roster, &accounts, places, &args.kube, args.show_password).await?;
     let mut exit = Exit::Done;
     for account in accounts {
-        let Account { user, pushes, password: reference, made } = &account;
+        let Account { user, pushes, password: reference, made: _ } = &account;
         data(&format!("{user}\n"));
         if !pushes {
             data("  access    pull\n");
         }
         if args.show_password {
-            let there = made.as_ref().and_then(|made| stored.get(&made.password)).cloned();
-            let password = match there {
-                Some(bytes) => Ok(bytes),
-                None => follow(reference, &places, provider).await,
-            };
+            let password = reach.password(&account).await;
             match password.and_then(|bytes| shown(&bytes)) {
                 Ok(password) => data(&format!("  password  {}\n", password.as_str())),
                 Err(why) => {
@@ -121,7 +92,7 @@ pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Fail
         } else {
             data(&format!("  password  from {reference}; --show-password prints it\n"));
         }
-        let standing = now(&account, &stored);
+        let standing = reach.now(&account);
         if let Some((name, until)) = standing.as_ref().and_then(|standing| standing.previous.as_ref()) {
             data(&format!("  before    {name}, good until {}\n", moment(until)));
         }
@@ -131,18 +102,6 @@ pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Fail
         }
     }
     Ok(exit)
-}
-
-/// What is in the Secret with the users; nothing where there is none yet.
-async fn users(provider: &dyn Home) -> Result<SecretData, Refusal> {
-    let id = auth_id();
-    Ok(provider.read_secret(&id.scope, &id.name).await?.unwrap_or_default())
-}
-
-/// By which name a user logs in whose password kwo makes.
-fn now(account: &Account, stored: &SecretData) -> Option<Standing> {
-    let made = account.made.as_ref()?;
-    Some(standing(stored, &account.user, &made.username, Timestamp::now()))
 }
 
 fn turn(standing: &Standing) -> String {

@@ -36,9 +36,20 @@ pub async fn events(kube: &Kube, entry: &Entry, before: Option<&Entry>) -> Optio
         .map(|(namespace, steps)| touched(entry, namespace, &steps))
         .chain(went_wrong(entry, before))
         .collect();
+    make(
+        kube,
+        &events,
+        "kwo needs the right to create events in every namespace that it touches, and in kube-system",
+        "see whether the server answers; `kwo history` has what the events would have said",
+    )
+    .await
+}
+
+/// Makes these events; gives why some could not be made, with what helps where the server refuses and where it does not answer.
+pub(super) async fn make(kube: &Kube, events: &[Event], refused: &str, silent: &str) -> Option<Untold> {
     let total = events.len();
     let (mut settled, mut refusals) = (0, Vec::new());
-    let mut making = stream::iter(&events).map(|event| kube.event(event)).buffer_unordered(AT_ONCE);
+    let mut making = stream::iter(events).map(|event| kube.event(event)).buffer_unordered(AT_ONCE);
     let end = Instant::now() + PATIENCE;
     while let Ok(Some(made)) = timeout_at(end, making.next()).await {
         settled += 1;
@@ -52,12 +63,7 @@ pub async fn events(kube: &Kube, entry: &Entry, before: Option<&Entry>) -> Optio
         Some(refusal) => refusal.to_string(),
         None => format!("the server took more than {} seconds", PATIENCE.as_secs()),
     };
-    let hint = match refusals.first() {
-        Some(Refusal::Refused { .. }) => {
-            "kwo needs the right to create events in every namespace that it touches, and in kube-system"
-        }
-        _ => "see whether the server answers; `kwo history` has what the events would have said",
-    };
+    let hint = if matches!(refusals.first(), Some(Refusal::Refused { .. })) { refused } else { silent };
     Some(Untold {
         channel: "the cluster's event log".to_owned(),
         why: format!("kwo could not make {missing} of {}: {why}", counted(total, "event", "events")),

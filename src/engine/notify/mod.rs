@@ -1,6 +1,7 @@
 //! Messages about a run, one file a channel: webhooks, Slack, ntfy, the status of the commit, and the cluster's
 //! events. kwo sends only news, and a channel that fails does not stop the others.
 
+mod crowded;
 mod delivery;
 mod events;
 mod ntfy;
@@ -10,6 +11,7 @@ mod tell;
 mod text;
 mod webhook;
 
+pub use crowded::{Crowded, crowded};
 pub use delivery::Untold;
 pub use events::events;
 pub use tell::tell;

@@ -38,7 +38,7 @@ pub struct Client {
     api: Api,
     headers: HeaderMap,
     /// When nobody asks it any more.
-    end: Instant,
+    pub(super) end: Instant,
 }
 
 /// Why a registry lets nobody in.

@@ -37,11 +37,15 @@ pub struct Held {
     pub unread_in_all: usize,
     /// How many sizes are those that manifests say, because the registry keeps blobs elsewhere.
     pub by_manifest: usize,
+    /// Are there repositories that could not even be counted?
+    pub cut: bool,
 }
 
 /// Something that could not be read. Tenants gave it its name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Unread {
+    /// The repository that it is in; nothing where it is in none.
+    pub repository: String,
     /// What.
     pub what: String,
     /// Why, as a sentence without a full stop.
@@ -49,19 +53,19 @@ pub struct Unread {
 }
 
 impl Held {
-    fn misses(&mut self, what: String, why: String) {
+    fn misses(&mut self, repository: &str, what: String, why: String) {
         self.unread_in_all += 1;
         if self.unread.len() < TOLD {
-            self.unread.push(Unread { what, why });
+            self.unread.push(Unread { repository: repository.to_owned(), what, why });
         }
     }
 
     /// The same of what is in a repository.
-    fn misses_in(&mut self, repository: usize, what: String, why: String) {
-        if let Some(repository) = self.holdings.repositories.get_mut(repository) {
-            repository.unread += 1;
-        }
-        self.misses(what, why);
+    fn misses_in(&mut self, at: usize, what: String, why: String) {
+        let Some(repository) = self.holdings.repositories.get_mut(at) else { return };
+        repository.unread += 1;
+        let name = repository.name.clone();
+        self.misses(&name, what, why);
     }
 
     fn name(&self, repository: usize) -> &str {
@@ -101,15 +105,17 @@ fn in_turns<T>(things: Vec<T>, owner: impl Fn(&T) -> String) -> Vec<T> {
 async fn repositories(client: &Client, held: &mut Held) {
     let List { names, broken } = client.repositories().await;
     if let Some(why) = broken {
-        held.misses("the list of repositories".to_owned(), why);
+        held.cut = true;
+        held.misses("", "the list of repositories".to_owned(), why);
     }
     let (good, bad): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| is_repository(name));
     for name in bad {
-        held.misses(name, "no repository can have this name".to_owned());
+        held.misses("", name, "no repository can have this name".to_owned());
     }
     let mut names = in_turns(good, |name| owner(name).to_owned());
     for name in names.drain(MOST_REPOSITORIES.min(names.len())..) {
-        held.misses(name, format!("kwo reads no more than {MOST_REPOSITORIES} repositories"));
+        held.cut = true;
+        held.misses("", name, format!("kwo reads no more than {MOST_REPOSITORIES} repositories"));
     }
     held.holdings.repositories =
         names.into_iter().map(|name| Repository { name, ..Repository::default() }).collect();
@@ -224,8 +230,8 @@ async fn manifests(
 
 /// It is told once, whoever names it.
 fn misses_one(held: &mut Held, digest: &Digest, places: &Places, why: &str) {
-    let what = places.first().map_or("", |first| held.name(*first));
-    held.misses(format!("{what}@{}", digest.as_str()), why.to_owned());
+    let name = places.first().map_or("", |first| held.name(*first)).to_owned();
+    held.misses(&name, format!("{name}@{}", digest.as_str()), why.to_owned());
 }
 
 /// Each thing once, as they come, with a few of its places.
@@ -281,7 +287,7 @@ async fn sizes(
     let past: Vec<(Blob, Places)> = all.drain(MOST_BLOBS.min(all.len())..).collect();
     if !past.is_empty() {
         let why = format!("kwo asks for the size of no more than {MOST_BLOBS}");
-        held.misses(counted(past.len(), "layer", "layers"), why);
+        held.misses("", counted(past.len(), "layer", "layers"), why);
         sized.unread.extend(past.into_iter().map(|(blob, _)| blob.digest));
     }
     let repositories = &held.holdings.repositories;

@@ -16,7 +16,7 @@ use testkit::schemas::fits;
 use super::archive::{FILE as ARCHIVE, archive};
 
 /// Each command that prints JSON, with the schema of it; with an option where that makes another thing of it.
-const OUTPUTS: [(&str, &str); 32] = [
+const OUTPUTS: [(&str, &str); 33] = [
     ("access diff", "access-diff"),
     ("access graph", "access-graph"),
     ("access of", "access-of"),
@@ -43,6 +43,7 @@ const OUTPUTS: [(&str, &str); 32] = [
     ("offboard --status", "offboard-record"),
     ("plan", "plan"),
     ("rbac", "manifests"),
+    ("registry usage", "registry-usage"),
     ("render", "manifests"),
     ("status", "status"),
     ("sync", "entry"),
@@ -251,7 +252,7 @@ target: {{directory: {folder}/synced}}\n"
 const BOB: &str = "offboard bob (1 namespace)";
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 51] = [
+const RUNS: [(&str, &[&str]); 52] = [
     ("access diff", &["access", "diff"]),
     ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
     ("access graph", &["access", "graph"]),
@@ -308,6 +309,7 @@ const RUNS: [(&str, &[&str]); 51] = [
     ("explain", &["explain", "roster.yaml:6"]),
     ("dns check", &["dns", "check", "--dns-server", "127.0.0.1:9"]),
     ("dns list", &["dns", "list"]),
+    ("registry usage", &["registry", "usage", "images.yaml"]),
     ("systems check", &["systems", "check"]),
     ("tls check", &["tls", "check", "www.example.com", "--address", "127.0.0.1:9"]),
     ("tls check", &["tls", "check", "elsewhere.example.org", "--address", "127.0.0.1:9"]),
@@ -332,6 +334,7 @@ fn what_every_command_prints_is_what_its_schema_says() {
     place.write("wrong.yaml", "apiVersion: kwo/v1\nkind: Roster\ntenants: {alice: {tyer: a}, Alice: {}}\n");
     let less = ROSTER.replace("pods: 20", "pods: 10").replace("  bob: {owners: [alice@example.com]}\n", "");
     place.write("less.yaml", &less);
+    place.write("images.yaml", &format!("{ROSTER}registry: {{hosts: [registry.example.com]}}\n"));
     let node = World::new(2, 10);
     node.backup(&[]).expect(0);
     let places = [

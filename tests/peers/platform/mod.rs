@@ -19,4 +19,5 @@ mod rotation;
 mod secrets;
 mod takeover;
 mod traefik;
+mod usage;
 mod wildcards;

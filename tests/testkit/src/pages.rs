@@ -35,7 +35,7 @@ pub const NOT_AS_SHOWN: [(&str, &str); 25] = [
         "docs/how-to/rename-a-host.md",
         "a node; tests/offline/cli/hosts.rs, tests/offline/node/entries.rs, tests/peers/platform/renames.rs",
     ),
-    ("docs/how-to/registry.md", "a registry; tests/peers/platform/registry.rs, rotation.rs"),
+    ("docs/how-to/registry.md", "a registry; tests/peers/platform/registry.rs, rotation.rs, usage.rs"),
     ("docs/how-to/secrets.md", "a folder of root; tests/peers/platform/secrets.rs"),
     ("docs/how-to/service.md", "a machine with systemd; tests/systemd, tests/peers/install"),
     ("docs/how-to/somebody-leaves.md", "one stage after the other; tests/live/leaving.rs, destroying.rs"),
