@@ -20,8 +20,8 @@ use kwo_engine::notify::{Crowded, crowded};
 use kwo_engine::registry::{Client, Closed, walk};
 use kwo_engine::target;
 
-/// How long all questions together may take.
-const WHOLE: Duration = Duration::from_secs(600);
+/// How long all questions together may take: a registry checks a password for each of them, some 20 a second.
+const WHOLE: Duration = Duration::from_secs(30 * 60);
 
 pub(super) async fn usage(args: &Args) -> Result<Exit, Failure> {
     let roster = load(&args.roster.roster)?.roster;
