@@ -73,7 +73,8 @@ fn is_well(registry: &Registry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domains::parse;
+    use crate::domains::{compile, parse};
+    use crate::rbac::{More, Purpose, rights};
     use crate::roster::{SourceFile, Sources};
 
     fn roster(sections: &str) -> Roster {
@@ -101,5 +102,21 @@ mod tests {
         assert_eq!(of("c"), Some((2, "its own".to_owned())));
         assert_eq!((of("d"), of("e")), (None, None));
         assert_eq!(of("f"), Some((9_000_000_000_000_000_000, "its own".to_owned())));
+    }
+
+    /// `kwo registry usage --events` needs the password of a user, and to tell tenants.
+    #[test]
+    fn who_may_sync_may_count_and_tell() {
+        let desired = compile(&roster("tenants: {alice: }\n")).unwrap();
+        let rules = rights(&desired, Purpose::Sync, More::default());
+        let has = |place: &str, words: [&str; 3]| {
+            let of_place = rules.iter().filter(|(namespace, _)| namespace.as_str() == place);
+            of_place.flat_map(|(_, rules)| rules).any(|rule| {
+                let text = serde_json::to_string(&rule.tree()).unwrap();
+                words.iter().all(|word| text.contains(&format!("\"{word}\"")))
+            })
+        };
+        assert!(has("kube-system", ["secrets", "get", "registry-auth"]), "{rules:?}");
+        assert!(has("", ["events", "create", "events"]), "{rules:?}");
     }
 }
