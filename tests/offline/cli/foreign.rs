@@ -109,7 +109,7 @@ fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_
     // A link brings them back to whoever follows it.
     for (to, link) in [(".git/theirs.yaml", "d/linked.yaml"), (".git", "d/linked")] {
         symlink(to, folder.join(link)).unwrap();
-        told("it is a symbolic link into `.git`, or into kwo's own files");
+        told("it is a symbolic link into `.git`, or into what was cut");
         std::fs::remove_file(folder.join(link)).unwrap();
     }
     let deep = folder.join("d").join(vec!["x"; 17].join("/"));
@@ -117,10 +117,20 @@ fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_
     std::fs::write(deep.join("theirs.yaml"), BINDING).unwrap();
     told("it lies in more than 16 folders");
     std::fs::remove_dir_all(folder.join("d/x")).unwrap();
-    // Only kwo's own files at the top are passed over, and not what is called like them.
-    std::fs::write(folder.join("d/.kwo-x.yaml"), BINDING).unwrap();
-    told(gives);
-    std::fs::remove_file(folder.join("d/.kwo-x.yaml")).unwrap();
+    // What is called like kwo's own files is none of them.
+    std::fs::create_dir_all(folder.join("d/.kwo.offboard-x")).unwrap();
+    for place in ["d/.kwo-x.yaml", "d/.kwo.offboard-x.json", "d/.kwo.offboard-x/y.yaml"] {
+        std::fs::write(folder.join(place), BINDING).unwrap();
+        told(gives);
+        std::fs::remove_file(folder.join(place)).unwrap();
+    }
+    symlink("../secret", folder.join("d/.kwo.offboard-y.yaml")).unwrap();
+    told("kwo does not look into .kwo.offboard-y.yaml: it is a symbolic link that leads out");
+    std::fs::remove_file(folder.join("d/.kwo.offboard-y.yaml")).unwrap();
+    std::fs::create_dir_all(folder.join("d/.kwo.cut/x")).unwrap();
+    std::fs::write(folder.join("d/.kwo.cut/x/y.yaml"), BINDING).unwrap();
+    told("kwo does not look into .kwo.cut/x/y.yaml: whoever applies the directory takes it");
+    std::fs::remove_file(folder.join("d/.kwo.cut/x/y.yaml")).unwrap();
     // A folder elsewhere is not looked into, and what is wanted is made all the same.
     symlink("/etc", folder.join("d/elsewhere")).unwrap();
     told("kwo does not look into elsewhere");

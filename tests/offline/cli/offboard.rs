@@ -112,15 +112,21 @@ fn files_go_and_come_back_to_the_byte() {
     assert_eq!(hidden_manifests(path), [""; 0], "nobody who applies the directory brings back what was cut");
     // An older kwo called its record otherwise.
     let record = path.join("out/.kwo.offboard-tenant-alice");
-    std::fs::rename(&record, record.with_extension("offboard-tenant-alice.json")).unwrap();
+    let older = record.with_extension("offboard-tenant-alice.json");
     let undo =
         ["offboard", "alice", "--target", "dir:out", "--undo", "--yes", "--confirm", "undo alice (6 cuts)"];
+    std::fs::write(&older, "{}").unwrap();
+    let said = transcript(path, &undo);
+    assert!(said.contains("are two records of one offboarding") && said.contains("exit 1"), "{said}");
+    // A run was killed between the two names.
+    std::fs::copy(&record, &older).unwrap();
     let said = transcript(path, &undo);
     assert!(said.contains("exit 0"), "{said}");
     assert_eq!(files(path), before);
     assert_eq!(hidden_manifests(path), [""; 0], "the record has its new name");
     let said = transcript(path, &["plan", "--target", "dir:out", "--detailed-exitcode"]);
     assert!(said.contains("exit 0"), "{said}");
+    std::fs::rename(&record, &older).unwrap();
     let said = transcript(path, &undo);
     assert!(said.contains("There is nothing to take back"), "{said}");
 }

@@ -23,7 +23,7 @@ use crate::regular;
 pub(super) const CUT: &str = ".kwo.cut";
 
 /// What the names of records begin with.
-pub(super) const RECORDS: &str = ".kwo.offboard-";
+const RECORDS: &str = ".kwo.offboard-";
 
 const FOLDERS: u32 = 0o700;
 
@@ -104,12 +104,7 @@ impl Cutter for Dir {
 
 impl Records for Dir {
     fn record<'a>(&'a self, name: &'a str) -> Promise<'a, Result<Option<VersionedText>, Refusal>> {
-        Box::pin(async move {
-            match versioned_text::load(self.path(), &place(name))? {
-                None => versioned_text::load(self.path(), &older(name)),
-                found => Ok(found),
-            }
-        })
+        Box::pin(async move { load(self.path(), name) })
     }
 
     // Nobody destroys what is in a directory, so nothing counts from a date.
@@ -129,7 +124,9 @@ impl Records for Dir {
     ) -> Promise<'a, Result<VersionedText, Refusal>> {
         Box::pin(async move {
             let (older, now) = (older(name), place(name));
-            if self.path().join(&older).is_file() && !self.path().join(&now).exists() {
+            // Of two that differ it says no.
+            load(self.path(), name)?;
+            if versioned_text::load(self.path(), &older)?.is_some() {
                 moved(self.path(), Path::new(&older), Path::new(&now))?;
             }
             versioned_text::save(self.path(), &now, text, seen)
@@ -146,6 +143,17 @@ fn place(name: &str) -> String {
 /// Where an older kwo kept it.
 fn older(name: &str) -> String {
     format!("{RECORDS}{name}.json")
+}
+
+/// The record, under either name. A run that was killed leaves both names to one text.
+fn load(root: &Path, name: &str) -> Result<Option<VersionedText>, Refusal> {
+    let (older, now) = (older(name), place(name));
+    match (versioned_text::load(root, &now)?, versioned_text::load(root, &older)?) {
+        (Some(new), Some(old)) if new != old => Err(refused(format!(
+            "{now} and {older} are two records of one offboarding; an older kwo wrote one of them: look at both, and move the wrong one away"
+        ))),
+        (new, old) => Ok(new.or(old)),
+    }
 }
 
 /// The file that holds an object, from the directory on.

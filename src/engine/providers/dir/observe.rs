@@ -18,7 +18,7 @@ use kwo_planner::systems::System;
 use kwo_planner::tree::{SmolStr, Tree, join};
 use smol_str::format_smolstr;
 
-use super::cutter::{CUT, RECORDS};
+use super::cutter::CUT;
 use super::layout::file;
 use super::write::edited;
 use crate::providers::atomic_file::{Astray, inside};
@@ -309,7 +309,7 @@ impl Files {
 }
 
 /// All manifests below a folder, in order, also the hidden ones: whoever applies the directory takes them, too. Left out are git's
-/// files, and kwo's own.
+/// files, and what was cut.
 fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Files) -> io::Result<()> {
     if depth > DEEPEST {
         files.pass(folder, &format!("it lies in more than {DEEPEST} folders"));
@@ -321,7 +321,10 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Files) -> io::Resu
         let name = entry.file_name();
         let place = folder.join(&name);
         let kind = entry.file_type()?;
-        if depth == 0 && is_left_out(&place) {
+        if depth == 0 && kind.is_dir() && is_left_out(&place) {
+            if name == CUT {
+                cut_away(root, &place, files)?;
+            }
             continue;
         }
         if kind.is_dir() {
@@ -337,8 +340,18 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Files) -> io::Resu
 
 /// Is it, or does it lie in, what kwo does not read at the top of a directory?
 fn is_left_out(place: &Path) -> bool {
-    let top = place.iter().next().unwrap_or_default().to_string_lossy();
-    top == ".git" || top == CUT || top.starts_with(RECORDS)
+    place.iter().next().is_some_and(|top| top == ".git" || top == CUT)
+}
+
+/// What was cut has no name that anybody applies. What has one was cut by an older kwo, or somebody put it there.
+fn cut_away(root: &Path, folder: &Path, files: &mut Files) -> io::Result<()> {
+    let mut inner = Files::default();
+    walk(root, folder, 1, &mut inner)?;
+    for place in &inner.found {
+        files.pass(place, "whoever applies the directory takes it, although it lies in what was cut");
+    }
+    files.passed.append(&mut inner.passed);
+    Ok(())
 }
 
 /// Whoever applies the directory may follow a link. What it leads to within the directory is read there; what is elsewhere may
@@ -349,7 +362,7 @@ fn linked(root: &Path, place: &Path, files: &mut Files) {
     let Ok((base, end)) = ends else { return };
     match end.strip_prefix(&base) {
         Ok(inner) if is_left_out(inner) && (end.is_dir() || is_manifest(place)) => {
-            files.pass(place, "it is a symbolic link into `.git`, or into kwo's own files");
+            files.pass(place, "it is a symbolic link into `.git`, or into what was cut");
         }
         Ok(_) if end.is_dir() => {}
         Ok(inner) if is_manifest(place) && !is_manifest(inner) => files.found.push(inner.to_owned()),
