@@ -263,6 +263,7 @@ impl Report for Restorable {
                  The key says who can read a backup, and not who made it: use one only from a place that you trust.",
                 one_line(to)
             );
+            out.push_str(&self.before());
             out.push_str(match self.commands.is_empty() {
                 true => "No object is in it, so nothing puts it in place: k3s would start with an empty cluster.\n",
                 false => {
@@ -282,24 +283,36 @@ impl Report for Restorable {
 }
 
 impl Restorable {
-    /// What is to be done beside the commands: etcd is perhaps on other servers, too.
+    /// What a person has to know before the commands of etcd.
+    fn before(&self) -> String {
+        if self.others.is_none() || self.commands.is_empty() {
+            return String::new();
+        }
+        let mut out = "\n- If the cluster has more servers, stop k3s on each of them before the first command.\n\
+             - `k3s server` here reads /etc/rancher/k3s only. If the unit of k3s gives it options, such as `--node-ip`, add them to \
+             that command, all but `--server`.\n"
+            .to_owned();
+        if let Some(file) = &self.contents.joins {
+            let _ = writeln!(
+                out,
+                "- {} told k3s to join another server. Take that out right before `k3s server`: k3s restores no snapshot until then.",
+                one_line(file)
+            );
+        }
+        out.push('\n');
+        out
+    }
+
+    /// What is to be done after the commands: etcd is perhaps on other servers, too.
     fn others(&self) -> String {
         let Some(db) = self.others.as_ref().filter(|_| self.restored_to.is_some()) else {
             return String::new();
         };
         let (db, before) = (shell_word(db), shell_word(&format!("{db}.before")).into_owned());
-        let mut out = format!(
-            "\nIf the cluster has more servers, stop k3s on each of them before the first command. When k3s runs here again, run this on \
-             each, and they join it:\n\n  mv -T {db} {before} && systemctl start k3s\n"
-        );
-        if let Some(file) = &self.contents.joins {
-            let _ = writeln!(
-                out,
-                "\n{} told k3s to join another server. Take that out before `k3s server`: k3s restores no snapshot until then.",
-                one_line(file)
-            );
-        }
-        out
+        format!(
+            "\nThen, on each other server: `server` in the configuration of k3s has to name this one. A server without it makes a new, \
+             empty cluster. With it, this makes it join:\n\n  mv -T {db} {before} && systemctl start k3s\n"
+        )
     }
 }
 
@@ -333,13 +346,16 @@ fn commands(folder: &Path, checked: &Checked, now: Timestamp) -> Vec<String> {
         commands.push("systemctl daemon-reload".to_owned());
     }
     if checked.manifest.database.snapshot.is_some() {
-        // It takes the certificates from the snapshot, and ends by itself. What the unit says, it does not know.
+        // It takes the certificates from the snapshot, and ends by itself.
         let path = format!("--cluster-reset-restore-path={folder}/{SNAPSHOT}");
         let data = match data == DATA_DIR {
             true => String::new(),
             false => format!("{} ", shell_word(&format!("--data-dir={data}"))),
         };
-        commands.push(format!("k3s server {data}--cluster-reset --etcd-s3=false {}", shell_word(&path)));
+        let reset = format!("k3s server {data}--cluster-reset --etcd-s3=false {}", shell_word(&path));
+        // One line: without its objects k3s would start with an empty cluster, and the folder has to stay.
+        commands.push(format!("{reset} && systemctl start k3s && rm -r {}", shell_word(&folder)));
+        return commands;
     }
     commands.push("systemctl start k3s".to_owned());
     // The token and all Secrets are in it.

@@ -29,8 +29,21 @@ const KEY: usize = 12;
 pub(super) struct Seen {
     /// SHA-256 of all of it.
     pub(super) sha256: String,
-    /// Whether this token opens what k3s encrypted in it. Nothing where nobody can tell.
-    pub(super) opens: Option<bool>,
+    /// By which token k3s encrypted what is in it.
+    pub(super) token: Token,
+}
+
+/// By which token k3s encrypted the certificates of the cluster in a snapshot. It restores a snapshot only with that token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Token {
+    /// By this one.
+    Own,
+    /// By another one.
+    Other,
+    /// There are none in it.
+    Nowhere,
+    /// No token was there to compare.
+    Unknown,
 }
 
 /// Reads a snapshot of this length to its end; or says why it is none, as a sentence without a full stop.
@@ -72,7 +85,7 @@ pub(super) fn look(
     if !is_bbolt(&head) {
         return Ok(Err("it is no database of etcd"));
     }
-    Ok(Ok(Seen { sha256: hex(&all.finalize()).to_string(), opens: keys.opens() }))
+    Ok(Ok(Seen { sha256: hex(&all.finalize()).to_string(), token: keys.token() }))
 }
 
 /// Does a database of bbolt begin so?
@@ -123,9 +136,13 @@ impl Keys {
         self.window.drain(..done);
     }
 
-    /// A snapshot without any such name is perhaps of a k3s that calls them otherwise.
-    fn opens(&self) -> Option<bool> {
-        (self.found || self.others).then_some(self.found)
+    fn token(&self) -> Token {
+        match (&self.own, self.found, self.others) {
+            (None, ..) => Token::Unknown,
+            (_, true, _) => Token::Own,
+            (_, false, true) => Token::Other,
+            (_, false, false) => Token::Nowhere,
+        }
     }
 }
 
@@ -169,7 +186,7 @@ pub(super) mod tests {
     fn a_snapshot_that_is_not_whole_is_none() {
         let good = snapshot(&[5; 300_000]);
         let seen = said(&good).unwrap();
-        assert_eq!(seen, Seen { sha256: hex(&Sha256::digest(&good)).to_string(), opens: None });
+        assert_eq!(seen, Seen { sha256: hex(&Sha256::digest(&good)).to_string(), token: Token::Nowhere });
         for at in [0, 17, 200_000, good.len() - 33, good.len() - 1] {
             let mut bytes = good.clone();
             bytes[at] ^= 1;
@@ -196,15 +213,15 @@ pub(super) mod tests {
     #[test]
     fn the_token_of_a_snapshot_is_known_by_its_sum() {
         let key = hex(&Sha256::digest("secret"))[..KEY].to_owned();
-        let opens = |content: &[u8]| said(&snapshot(content)).unwrap().opens;
+        let token = |content: &[u8]| said(&snapshot(content)).unwrap().token;
         for before in [0, 1, 131_072 - 90, 131_072 - 80, 131_072 - 79, 200_000] {
             let content = |key: &str| [&vec![b'/'; before], BOOTSTRAP, key.as_bytes(), b"\0"].concat();
-            assert_eq!(opens(&content(&key)), Some(true), "{before}");
-            assert_eq!(opens(&content("0123456789ab")), Some(false), "{before}");
-            assert_eq!(opens(&[content("0123456789ab"), content(&key)].concat()), Some(true), "{before}");
-            assert_eq!(opens(&content("not-a-sum-at")), None);
+            assert_eq!(token(&content(&key)), Token::Own, "{before}");
+            assert_eq!(token(&content("0123456789ab")), Token::Other, "{before}");
+            assert_eq!(token(&[content("0123456789ab"), content(&key)].concat()), Token::Own, "{before}");
+            assert_eq!(token(&content("not-a-sum-at")), Token::Nowhere);
         }
-        assert_eq!(look(&mut &snapshot(b"")[..], 4096 + 32, None).unwrap().unwrap().opens, None);
+        assert_eq!(look(&mut &snapshot(b"")[..], 4096 + 32, None).unwrap().unwrap().token, Token::Unknown);
         for (token, words) in [
             ("K10ab::server:a:b\n", Some("a:b")),
             ("short", Some("short")),

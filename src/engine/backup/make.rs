@@ -16,7 +16,7 @@ use super::manifest::{KIND, KeptFile, Manifest};
 use super::objects::{Objects, objects};
 use super::place::{Machine, Server, Store};
 use super::read::{Checked, read};
-use super::seal::{For, Told, seal};
+use super::seal::{For, Heard, Told, seal};
 use crate::archive::{Identities, Recipient, hex};
 
 /// The backup that somebody wants.
@@ -61,7 +61,8 @@ pub fn make(wanted: &Wanted<'_>, told: Told<'_>) -> Result<Made, BackupError> {
     let server = wanted.machine.server()?;
     let folder = Folder::open(wanted.folder, &server.node)?;
     let token = token(&server);
-    let (objects, not_taken) = objects(&server, wanted.now, told)?;
+    let (objects, not_taken) =
+        objects(&server, wanted.now, token.as_ref().map(|token| token.as_slice()), told)?;
     let mut files = gather(wanted.machine, &server)?;
     files.left_out.extend(not_taken);
     if !files.has(token.as_ref()) {
@@ -93,7 +94,10 @@ pub fn make(wanted: &Wanted<'_>, told: Told<'_>) -> Result<Made, BackupError> {
     let size = bytes.metadata().map_err(cannot)?.len();
     let keys = Identities(vec![Box::new(own)]);
     let (Store::Sqlite(store) | Store::Etcd { path: store, .. }) = &server.store;
-    let checked = read(bytes, size, &keys).map_err(|trouble| trouble.unread(store))?;
+    let checked = read(Heard { raw: bytes, told }, size, &keys).map_err(|trouble| match told() {
+        true => BackupError::Stopped,
+        false => trouble.unread(store),
+    })?;
     if checked.manifest != manifest {
         return Err(BackupError::Unread("it is something else than was written".to_owned()));
     }

@@ -27,12 +27,13 @@ pub(super) enum Objects {
 pub(super) fn objects(
     server: &Server,
     now: Timestamp,
+    token: Option<&[u8]>,
     told: Told<'_>,
 ) -> Result<(Objects, Vec<LeftOut>), BackupError> {
     match &server.store {
         Store::Sqlite(database) => Ok((Objects::Copied(copy(database)?), Vec::new())),
         Store::Etcd { snapshots, .. } => {
-            let picked = pick(snapshots, now, told)?;
+            let picked = pick(snapshots, now, token, told)?;
             let taken = picked.taken.map(|taken| Objects::Taken(Box::new(taken)));
             Ok((taken.unwrap_or(Objects::Nothing), picked.left_out))
         }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::copy::enough;
 use super::error::{BackupError, Trouble};
-use super::etcd::look;
+use super::etcd::{Token, look};
 use super::files::TOKEN;
 use super::kine::{Facts, hold};
 use super::limits;
@@ -35,8 +35,8 @@ pub struct Checked {
     pub manifest: Manifest,
     /// What is in its database. Nobody looks into a snapshot of etcd.
     pub facts: Option<Facts>,
-    /// Whether its token opens what k3s encrypted in its snapshot of etcd. Nothing where nobody can tell.
-    pub opens: Option<bool>,
+    /// By which token k3s encrypted what is in its snapshot of etcd.
+    pub token: Token,
     /// SHA-256 of the file.
     pub sha256: String,
     /// How long the file is.
@@ -45,16 +45,22 @@ pub struct Checked {
 
 /// Why objects that are there are of no use.
 const OTHER_TOKEN: &str = "k3s made this snapshot with another token than the one in the backup, and restores it only with that; \
-                           the token was rotated since, so wait for the next snapshot";
+                           after a rotation of the token, wait for the next snapshot";
+
+const NO_CERTIFICATES: &str =
+    "no certificates of k3s are in this snapshot, so it is not of this cluster; k3s does not start with it";
 
 impl Checked {
     /// What is missing that a restore needs, and what happens without it.
     #[must_use]
     pub fn missing(&self) -> Vec<LeftOut> {
         let mut missing = self.manifest.missing();
-        if self.opens == Some(false) {
-            missing.push(LeftOut { path: SNAPSHOT.to_owned(), why: OTHER_TOKEN.to_owned() });
-        }
+        let why = match self.token {
+            Token::Own | Token::Unknown => return missing,
+            Token::Other => OTHER_TOKEN,
+            Token::Nowhere => NO_CERTIFICATES,
+        };
+        missing.push(LeftOut { path: SNAPSHOT.to_owned(), why: why.to_owned() });
         missing
     }
 }
@@ -106,13 +112,13 @@ pub(super) fn read(raw: impl Read, size: u64, keys: &Identities) -> Result<Check
         Ok(())
     })?;
     if manifest.is_etcd() {
-        let opens = seen.and_then(|seen| seen.opens);
-        return Ok(Checked { manifest, facts: None, opens, sha256, size });
+        let token = seen.map_or(Token::Unknown, |seen| seen.token);
+        return Ok(Checked { manifest, facts: None, token, sha256, size });
     }
     // Nothing in it is asked for before all of it is what its sums say.
     let Some(held) = held else { return Trouble::damaged("no database is in it") };
     let facts = held.facts().map_err(Trouble::Database)?;
-    Ok(Checked { manifest, facts: Some(facts), opens: None, sha256, size })
+    Ok(Checked { manifest, facts: Some(facts), token: Token::Unknown, sha256, size })
 }
 
 /// Reads all of it, and hands each file on. What was handed on counts only if this ends well.

@@ -2,7 +2,7 @@
 //! encrypted.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use super::files::Gathered;
 use super::manifest::{DATABASE, MANIFEST, Manifest, SNAPSHOT};
@@ -14,6 +14,8 @@ const LEVEL: i32 = 6;
 
 /// Says whether the run was told to end.
 pub(super) type Told<'s> = &'s (dyn Fn() -> bool + Sync);
+
+const ENDED: &str = "the run was told to end";
 
 /// Who can open it: those who were named, and the key of the run that reads it back.
 pub(super) struct For<'r> {
@@ -73,6 +75,21 @@ fn header(size: u64, mode: u32, mtime: u64) -> tar::Header {
     header
 }
 
+/// A reader that gives no more once the run was told to end.
+pub(super) struct Heard<'s, R> {
+    pub(super) raw: R,
+    pub(super) told: Told<'s>,
+}
+
+impl<R: Read> Read for Heard<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.told)() {
+            return Err(io::Error::other(ENDED));
+        }
+        self.raw.read(buffer)
+    }
+}
+
 /// A file that takes no more once the run was told to end.
 struct Ends<'s> {
     file: File,
@@ -82,7 +99,7 @@ struct Ends<'s> {
 impl Write for Ends<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if (self.told)() {
-            return Err(io::Error::other("the run was told to end"));
+            return Err(io::Error::other(ENDED));
         }
         self.file.write(bytes)
     }

@@ -12,10 +12,10 @@ use kwo_planner::plain::{counted, one_line};
 use rustix::fs::OFlags;
 
 use super::error::BackupError;
-use super::etcd::look;
+use super::etcd::{Token, look};
 use super::limits;
 use super::manifest::{AHEAD, KeptFile, LeftOut, SNAPSHOT, Snapshot, check_name};
-use super::seal::Told;
+use super::seal::{Heard, Told};
 
 /// What k3s calls one that is not yet written, and one that it packed.
 const HALF: &str = ".part";
@@ -50,8 +50,14 @@ struct Candidate {
     name: String,
 }
 
-/// Takes the newest one that is whole. One that is from a time that is still to come is taken where there is no other.
-pub(super) fn pick(folder: &Folder, now: Timestamp, told: Told<'_>) -> Result<Picked, BackupError> {
+/// Takes the newest one that is whole and that this token opens. Another one is taken where there is no such, and so is one from
+/// a time that is still to come: the backup says then what is wrong with it.
+pub(super) fn pick(
+    folder: &Folder,
+    now: Timestamp,
+    token: Option<&[u8]>,
+    told: Told<'_>,
+) -> Result<Picked, BackupError> {
     let mut picked = Picked::default();
     let Some(path) = &folder.path else {
         picked.leave_out(&folder.named, "", "k3s puts its snapshots into this folder, and it is not there");
@@ -63,20 +69,37 @@ pub(super) fn pick(folder: &Folder, now: Timestamp, told: Told<'_>) -> Result<Pi
         let order = |one: &Candidate| (one.time > latest, Reverse(one.time));
         order(one).cmp(&order(other)).then_with(|| other.name.cmp(&one.name))
     });
+    let mut second = None;
     for Candidate { time, name } in found {
+        let taken = take(path, &name, token, told);
         if told() {
             return Err(BackupError::Stopped);
         }
-        match take(path, &name) {
-            Ok((file, kept)) => {
-                let snapshot = Snapshot { name, time };
-                picked.taken = Some(Taken { file, snapshot, kept });
-                break;
+        match taken {
+            Ok((file, kept, fits)) => {
+                let taken = Taken { file, snapshot: Snapshot { name, time }, kept };
+                match fits {
+                    Token::Own | Token::Unknown => {
+                        picked.taken = Some(taken);
+                        break;
+                    }
+                    Token::Other | Token::Nowhere if second.is_none() => second = Some((taken, fits)),
+                    Token::Other | Token::Nowhere => {
+                        picked.leave_out(&folder.named, &taken.snapshot.name, strange(fits));
+                    }
+                }
             }
             // k3s has taken it away meanwhile.
             Err(Unfit::Io(error)) if error.kind() == ErrorKind::NotFound => {}
             Err(unfit) => picked.leave_out(&folder.named, &name, unfit.told()),
         }
+    }
+    match (&picked.taken, second) {
+        (Some(_), Some((other, fits))) => {
+            picked.leave_out(&folder.named, &other.snapshot.name, strange(fits));
+        }
+        (None, Some((other, _))) => picked.taken = Some(other),
+        (_, None) => {}
     }
     if picked.more > 0 {
         let more = counted(picked.more, "more file", "more files");
@@ -84,6 +107,16 @@ pub(super) fn pick(folder: &Folder, now: Timestamp, told: Told<'_>) -> Result<Pi
         picked.left_out.push(LeftOut { path, why: format!("{more} in it are not taken, either") });
     }
     Ok(picked)
+}
+
+/// Why one of another token comes after all others.
+const fn strange(fits: Token) -> &'static str {
+    match fits {
+        Token::Other => "k3s made it with another token",
+        Token::Nowhere | Token::Own | Token::Unknown => {
+            "it is not of this cluster: no certificates of k3s are in it"
+        }
+    }
 }
 
 impl Picked {
@@ -115,10 +148,13 @@ impl Picked {
                 continue;
             }
             let meta = match entry.metadata() {
+                Ok(meta) => meta,
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                meta => meta.map_err(cannot)?,
+                Err(error) => {
+                    self.leave_out(&folder.named, &name, Unfit::Io(error).told());
+                    continue;
+                }
             };
-            let modified = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
             let why = match check_name(&name) {
                 Err(why) => why,
                 Ok(()) if meta.is_symlink() => "it is a symbolic link, and kwo follows none",
@@ -126,13 +162,13 @@ impl Picked {
                 Ok(()) if name.ends_with(PACKED) => {
                     "k3s has packed it, and kwo takes no packed snapshot; `etcd-snapshot-compress` says so to k3s"
                 }
-                Ok(()) => match said(&name).or(modified) {
+                Ok(()) => match said(&name) {
                     Some(time) => {
-                        let time = Timestamp::from_second(time.as_second()).unwrap_or(time);
                         found.push(Candidate { time, name });
                         continue;
                     }
-                    None => "kwo cannot tell how old it is",
+                    // The time of the file is that of a copy.
+                    None => "its name does not end with the time at which k3s made it",
                 },
             };
             self.leave_out(&folder.named, &name, why);
@@ -171,7 +207,12 @@ impl From<io::Error> for Unfit {
 }
 
 /// Opens one, and reads it to its end.
-fn take(folder: &Path, name: &str) -> Result<(File, KeptFile), Unfit> {
+fn take(
+    folder: &Path,
+    name: &str,
+    token: Option<&[u8]>,
+    told: Told<'_>,
+) -> Result<(File, KeptFile, Token), Unfit> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or(0);
     let mut file = OpenOptions::new().read(true).custom_flags(flags).open(folder.join(name))?;
@@ -183,7 +224,9 @@ fn take(folder: &Path, name: &str) -> Result<(File, KeptFile), Unfit> {
     if size > limits::SNAPSHOT {
         return Err(Unfit::Flaw(format!("it is longer than {} MiB", limits::SNAPSHOT / limits::MIB)));
     }
-    let seen = look(&mut file, size, None)?.map_err(|why| Unfit::Flaw(format!("it is not whole: {why}")))?;
+    let seen = look(&mut Heard { raw: &file, told }, size, token)?
+        .map_err(|why| Unfit::Flaw(format!("it is not whole: {why}")))?;
     file.rewind()?;
-    Ok((file, KeptFile { path: SNAPSHOT.to_owned(), size, mode: 0o600, sha256: seen.sha256 }))
+    let kept = KeptFile { path: SNAPSHOT.to_owned(), size, mode: 0o600, sha256: seen.sha256 };
+    Ok((file, kept, seen.token))
 }

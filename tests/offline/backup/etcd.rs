@@ -119,14 +119,22 @@ fn a_backup_without_a_snapshot_of_use_lacks_its_objects() {
     lacks("it is a symbolic link, and kwo follows none");
     fs::write(folder.join(named(3)), &whole()[..5000]).unwrap();
     lacks("it is not whole: no snapshot of etcd is that long, so it was cut off");
-    fs::write(folder.join(named(-600)), whole()).unwrap();
+    // Their names are as they were, also a second later.
+    let times = [-600, 14 * 60].map(|minutes| (minutes, named(minutes)));
+    let old = |of: i64| times.iter().find(|(minutes, _)| *minutes == of).unwrap().1.clone();
+    fs::write(folder.join(old(-600)), whole()).unwrap();
     lacks("its time was still to come when the backup was made");
-    fs::write(folder.join(named(14 * 60)), whole()).unwrap();
+    fs::write(folder.join(old(14 * 60)), whole()).unwrap();
     lacks("k3s made this snapshot 14 hours before the backup");
-    let other = k3s::snapshot(b"\0/bootstrap/0123456789ab\0");
+    for minutes in [-600, 14 * 60] {
+        fs::remove_file(folder.join(old(minutes))).unwrap();
+    }
+    let other = k3s::foreign(b"\0/bootstrap/0123456789ab\0");
     let name = folder.join(named(2));
     fs::write(&name, other).unwrap();
     lacks("k3s made this snapshot with another token than the one in the backup");
+    fs::write(&name, k3s::foreign(b"")).unwrap();
+    lacks("no certificates of k3s are in this snapshot, so it is not of this cluster");
     fs::remove_file(name).unwrap();
     // One that is whole, new and of this token makes up for all of them.
     fs::write(folder.join(named(1)), whole()).unwrap();
@@ -189,7 +197,13 @@ fn the_commands_of_a_restore_give_the_snapshot_to_k3s() {
     let text = restored(&world, "as text", &[]).expect(0);
     text.says("mv -T '/my data/server/db' '/my data/server/db.before' && systemctl start k3s");
     text.says(
-        "/etc/rancher/k3s/config.yaml told k3s to join another server. Take that out before `k3s server`",
+        "/etc/rancher/k3s/config.yaml told k3s to join another server. Take that out right before `k3s server`",
+    );
+    text.says("A server without it makes a new, empty cluster");
+    let at = |part: &str| text.out.find(part).unwrap_or_else(|| panic!("{part}: {}", text.out));
+    assert!(
+        at("told k3s to join another") < at("k3s server '--data-dir")
+            && at("k3s server '--data-dir") < at("mv -T '/my data/server/db' ")
     );
     let ran = restored(&world, "to put", &["-o", "json"]).expect(0);
     let json: Value = serde_json::from_str(&ran.out).unwrap();
@@ -210,6 +224,12 @@ fn the_commands_of_a_restore_give_the_snapshot_to_k3s() {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let path = format!("{}:{}", world.path("bin").display(), std::env::var("PATH").unwrap());
+    // If k3s refuses the snapshot, nothing starts it, and what was restored stays.
+    let last = json["commands"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    let failed = last.replacen("k3s server", "false k3s server", 1);
+    let mut shell = std::process::Command::new("sh");
+    let done = shell.args(["-c", &failed]).env("PATH", &path).current_dir(world.path("")).status();
+    assert!(!done.unwrap().success() && world.path("to put/etcd/snapshot").is_file());
     for command in json["commands"].as_array().unwrap() {
         let command = command.as_str().unwrap();
         let command = command.replace("/my data/", &format!("{root}/my data/"));

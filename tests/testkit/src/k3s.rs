@@ -72,6 +72,19 @@ pub fn on_etcd(root: &Path) -> PathBuf {
 /// A snapshot in the form of etcd (v3.7.0) with this in it: the first page of a database of bbolt, and its sum behind it all.
 #[must_use]
 pub fn snapshot(content: &[u8]) -> Vec<u8> {
+    foreign(&[bootstrap().as_bytes(), b"\0", content].concat())
+}
+
+/// Where k3s keeps the certificates of the cluster, encrypted by the token.
+#[must_use]
+pub fn bootstrap() -> String {
+    let sum: String = Sha256::digest(SENTINELS[1]).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("/bootstrap/{}", &sum[..12])
+}
+
+/// The same without what k3s encrypted by its token.
+#[must_use]
+pub fn foreign(content: &[u8]) -> Vec<u8> {
     let mut meta = [0xED0C_DAED_u32, 2, 4096, 0].map(u32::to_le_bytes).concat();
     meta.resize(56, 0);
     let fnv = meta

@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::super::etcd::Token;
 use super::super::etcd::tests::snapshot;
 use super::super::manifest::SNAPSHOT;
 use super::super::snapshots::{Folder, Picked, pick};
@@ -41,16 +41,17 @@ fn missing(one: &Forged) -> Vec<(String, String)> {
 fn a_backup_with_a_snapshot_is_read() {
     let (bytes, keys) = forged(&snapshot(KEY.as_bytes())).bytes();
     let checked = read(&bytes[..], bytes.len() as u64, &keys).unwrap();
-    assert_eq!((checked.facts, checked.opens), (None, Some(true)));
+    assert_eq!((checked.facts, checked.token), (None, Token::Own));
     assert_eq!((checked.manifest.beside(), checked.manifest.snapshot_size()), (1, Some(4096 + 32)));
-    assert_eq!(missing(&forged(&snapshot(b"x"))), []);
+    let foreign = missing(&forged(&snapshot(b"x")));
+    assert!(foreign.len() == 1 && foreign[0].1.contains("not of this cluster"), "{foreign:?}");
 }
 
 /// A snapshot that is old, from a time to come, of another token, or not there is missing.
 #[test]
 fn objects_that_are_of_no_use_are_missing() {
     let told = |time: &str, said: &str| {
-        let mut one = forged(&snapshot(b""));
+        let mut one = forged(&snapshot(KEY.as_bytes()));
         one.manifest["database"]["snapshot"]["time"] = time.into();
         let found = missing(&one);
         assert_eq!(found.len(), usize::from(!said.is_empty()), "{time}: {found:?}");
@@ -129,7 +130,7 @@ fn named(hours: i64) -> String {
 
 fn picked(folder: &Path) -> Picked {
     let folder = Folder { named: "/s".into(), path: Some(folder.to_owned()) };
-    pick(&folder, now(), &|| false).unwrap()
+    pick(&folder, now(), None, &|| false).unwrap()
 }
 
 /// The name of the one that was taken, and what was told of others.
@@ -149,11 +150,11 @@ fn the_newest_whole_snapshot_is_taken() {
         fs::write(path(&named(hours)), &whole).unwrap();
     }
     assert_eq!(taken(folder.path()), (Some(named(2)), vec![]));
-    // Its name says when it was made, whenever it was copied here; without such a name its own time does.
+    // Its name says when it was made, whenever it was copied here. Of another name nobody can tell.
     fs::write(path("by-hand"), &whole).unwrap();
-    let time = SystemTime::from(now()) - Duration::from_secs(3600);
-    fs::File::options().write(true).open(path("by-hand")).unwrap().set_modified(time).unwrap();
-    assert_eq!(taken(folder.path()).0.as_deref(), Some("by-hand"));
+    let (name, told) = taken(folder.path());
+    assert_eq!(name, Some(named(2)));
+    assert!(told.len() == 1 && told[0].1.starts_with("its name does not end with the time"), "{told:?}");
     fs::remove_file(path("by-hand")).unwrap();
     // One that k3s is writing, and all that is no snapshot.
     fs::write(path(&format!("{}.part", named(0))), &whole).unwrap();
@@ -198,6 +199,28 @@ fn a_snapshot_that_is_broken_is_told_and_the_next_one_is_taken() {
     assert!(told.iter().all(|(_, why)| why.starts_with("it is not whole: ")), "{told:?}");
     fs::remove_file(path(&named(4))).unwrap();
     assert!(taken(folder.path()).0.is_none());
+}
+
+/// Two clusters may write into one folder.
+#[test]
+fn the_newest_snapshot_of_this_token_is_taken_before_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |hours: i64, content: &str| {
+        fs::write(folder.path().join(named(hours)), snapshot(content.as_bytes())).unwrap();
+    };
+    let taken = |hours: i64| {
+        let folder = Folder { named: "/s".into(), path: Some(folder.path().to_owned()) };
+        let picked = pick(&folder, now(), Some(TOKEN), &|| false).unwrap();
+        assert_eq!(picked.taken.map(|taken| taken.snapshot.name), Some(named(hours)));
+        picked.left_out.into_iter().map(|left| left.why).collect::<Vec<String>>()
+    };
+    write(2, "nothing");
+    assert_eq!(taken(2), [""; 0]);
+    write(1, "/bootstrap/0123456789ab");
+    assert_eq!(taken(1), ["it is not of this cluster: no certificates of k3s are in it"]);
+    write(5, KEY);
+    let told = taken(5);
+    assert!(told.len() == 2 && told.contains(&"k3s made it with another token".to_owned()), "{told:?}");
 }
 
 /// One from the future counts only where there is no other, so that it does not keep newer ones out for years.
@@ -249,6 +272,7 @@ fn a_folder_of_ten_thousand_files_is_looked_through() {
     assert_eq!(name, Some(named(100)));
     assert_eq!(told.len(), 21, "{told:?}");
     assert_eq!(told[20], ("/s".to_owned(), "4980 more files in it are not taken, either".to_owned()));
-    let told = pick(&Folder { named: "/s".into(), path: Some(folder.path().to_owned()) }, now(), &|| true);
+    let told =
+        pick(&Folder { named: "/s".into(), path: Some(folder.path().to_owned()) }, now(), None, &|| true);
     assert!(told.is_err());
 }
