@@ -6,8 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::change::{Change, Step};
-use crate::domains::roles::{NAVIGATION, cluster_role};
+use crate::domains::roles::cluster_role;
 use crate::kinds::Kind;
+use crate::named::NAVIGATION;
 use crate::observed::{Observed, Sighting, TENANT_LABEL};
 use crate::plan::{Plan, tenant};
 use crate::resource::{Desired, Resource};

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use kwo_planner::access;
 use kwo_planner::change::{Change, Leftover, Step};
+use kwo_planner::named::NAVIGATION;
 use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::ResourceId;
+use kwo_planner::tree::Tree;
 
 use super::part::MOST_LEFT;
 use super::style::{CREATE, LEFT, STRONG};
@@ -30,7 +32,7 @@ pub(super) fn lines(plan: &Plan, each: bool) -> Vec<(char, String)> {
     left.extend((more > 0).then(|| format!("and {more} more; each is shown at its tenant")));
     let gains = gains(&plan.steps);
     let gains = if each {
-        gains.into_iter().map(|(_, sentence)| sentence).collect()
+        gains.into_iter().map(|gain| gain.sentence).collect()
     } else {
         together(&plan.steps, gains)
     };
@@ -69,18 +71,55 @@ fn still(leftovers: &[Leftover]) -> Vec<String> {
     together.into_iter().map(line).collect()
 }
 
-/// The rights that the steps give: what gives it, and the sentence.
-fn gains(steps: &[Arc<Step>]) -> Vec<(&ResourceId, String)> {
+/// A right that a step gives.
+struct Gain<'s> {
+    /// What gives it.
+    id: &'s ResourceId,
+    sentence: String,
+    /// Everybody with a right in a namespace gets this one, too: to find their way in the cluster.
+    is_navigation: bool,
+    /// It goes to a service account.
+    is_account: bool,
+}
+
+impl<'s> Gain<'s> {
+    fn new(step: &'s Step, subject: &Tree) -> Option<Gain<'s>> {
+        let is = |tree: &Tree, pointer: &str, text: &str| {
+            tree.at(pointer).and_then(Tree::as_text).is_some_and(|found| found == text)
+        };
+        Some(Gain {
+            id: &step.id,
+            sentence: access::sentence(&step.id, &step.wanted, subject, "becomes")?,
+            is_navigation: step.id.scope.is_empty() && is(&step.wanted, "/roleRef/name", NAVIGATION),
+            is_account: is(subject, "/kind", "ServiceAccount"),
+        })
+    }
+}
+
+/// The rights that the steps give.
+fn gains(steps: &[Arc<Step>]) -> Vec<Gain<'_>> {
     let made = steps.iter().filter(|step| step.creates()).flat_map(|step| {
-        let sentences = access::sentences(&step.id, &step.wanted, "becomes");
-        sentences.into_iter().map(|sentence| (&step.id, sentence))
+        let subjects = step.wanted.get("subjects").map(Tree::items).unwrap_or_default();
+        let bound = subjects.iter().filter_map(|subject| Gain::new(step, subject));
+        // What gives something without naming anybody, such as a token.
+        let other = match subjects {
+            [] => access::sentences(&step.id, &step.wanted, "becomes"),
+            _ => Vec::new(),
+        };
+        let other = other.into_iter().map(|sentence| Gain {
+            id: &step.id,
+            sentence,
+            is_navigation: false,
+            is_account: false,
+        });
+        bound.chain(other).collect::<Vec<_>>()
     });
     let added = steps.iter().flat_map(|step| {
         step.changes.iter().filter_map(|change| match change {
             Change::Extend { pointer, value, tightens: _, because: _ }
                 if pointer.starts_with("/subjects") =>
             {
-                Some((&step.id, access::sentence(&step.id, &step.wanted, value, "becomes")?))
+                Gain::new(step, value)
             }
             Change::Extend { .. } | Change::Create | Change::Revise { .. } => None,
         })
@@ -90,22 +129,14 @@ fn gains(steps: &[Arc<Step>]) -> Vec<(&ResourceId, String)> {
 
 /// The rights of a big plan: those who get the same in several namespaces are one line, and those who get one in a new
 /// namespace are counted.
-fn together(steps: &[Arc<Step>], gains: Vec<(&ResourceId, String)>) -> Vec<String> {
+fn together(steps: &[Arc<Step>], gains: Vec<Gain<'_>>) -> Vec<String> {
     let new = new_namespaces(steps.iter().map(AsRef::as_ref));
     let (mut lines, mut lists) = (Vec::new(), Vec::new());
-    let mut alike: BTreeMap<(String, String), Vec<&ResourceId>> = BTreeMap::new();
-    for (id, sentence) in gains {
-        if id.scope.is_empty() {
-            // Everybody with a right in a namespace gets this one.
-            if sentence.ends_with(" able to list the cluster's namespaces and nodes") {
-                lists.push(sentence);
-            } else {
-                lines.push(sentence);
-            }
-            continue;
-        }
-        match around(&sentence, &id.scope) {
-            Some(around) => alike.entry(around).or_default().push(id),
+    let mut alike: BTreeMap<Alike, Vec<&ResourceId>> = BTreeMap::new();
+    for Gain { id, sentence, is_navigation, is_account } in gains {
+        match around(&sentence, &id.scope).filter(|_| !id.scope.is_empty()) {
+            Some((head, tail)) => alike.entry(Alike { head, tail, is_account }).or_default().push(id),
+            None if is_navigation => lists.push(sentence),
             None => lines.push(sentence),
         }
     }
@@ -118,7 +149,7 @@ fn together(steps: &[Arc<Step>], gains: Vec<(&ResourceId, String)>) -> Vec<Strin
     let rest = fresh.split_off(told);
     let more = there.len().saturating_sub(MOST_LEFT);
     there.truncate(MOST_LEFT);
-    let line = |((head, tail), ids): ((String, String), Vec<&ResourceId>)| {
+    let line = |(Alike { head, tail, is_account: _ }, ids): (Alike, Vec<&ResourceId>)| {
         let scopes: Vec<&str> = ids.iter().map(|id| id.scope.as_str()).collect();
         format!("{head}{}{tail}", first(&scopes))
     };
@@ -141,9 +172,17 @@ fn together(steps: &[Arc<Step>], gains: Vec<(&ResourceId, String)>) -> Vec<Strin
     lines
 }
 
+/// Sentences that differ in the namespace alone.
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
+struct Alike {
+    head: String,
+    tail: String,
+    is_account: bool,
+}
+
 /// Rights in new namespaces, counted.
-fn counted(steps: &[Arc<Step>], rights: &[((String, String), Vec<&ResourceId>)]) -> String {
-    let accounts = rights.iter().filter(|((head, _), _)| head.starts_with("service account "));
+fn counted(steps: &[Arc<Step>], rights: &[(Alike, Vec<&ResourceId>)]) -> String {
+    let accounts = rights.iter().filter(|(alike, _)| alike.is_account);
     let accounts: usize = accounts.map(|(_, ids)| ids.len()).sum();
     let accounts = (accounts > 0).then(|| count(accounts, "service account"));
     let all = rights.iter().map(|(_, ids)| ids.len()).sum();

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::cluster::{Cluster, RoleRef};
 use super::danger::Danger;
 use super::who::Who;
+use crate::named::NAVIGATION;
 use crate::tree::SmolStr;
 
 /// Somebody in the picture.
@@ -113,7 +114,7 @@ fn words(role: &RoleRef, whole: bool) -> SmolStr {
     match (role.kind.as_str(), role.name.as_str()) {
         ("ClusterRole", "cluster-admin") if whole => "admin of everything".into(),
         ("ClusterRole", "view") => "viewer".into(),
-        ("ClusterRole", "kwo-navigation") => "lists namespaces and nodes".into(),
+        ("ClusterRole", NAVIGATION) => "lists namespaces and nodes".into(),
         ("ClusterRole", "kwo-power-user") => "power-user".into(),
         ("Role", "tenant-deployer") => "deployer".into(),
         (_, name) => crate::foreign::clipped(name),

@@ -5,13 +5,12 @@ use std::sync::{Arc, LazyLock};
 
 use super::body::{labels, object, rule};
 use crate::kinds::Kind;
+use crate::named::NAVIGATION;
 use crate::resource::{Reason, Resource, ResourceId};
 use crate::tree::Tree;
 
 /// The Role in every tenant namespace under which its pipelines deploy.
 pub(crate) const DEPLOYER: &str = "tenant-deployer";
-/// The ClusterRole that lists namespaces and nodes.
-pub(crate) const NAVIGATION: &str = "kwo-navigation";
 /// The ClusterRole that reads the cluster without its secrets.
 pub(crate) const POWER_USER: &str = "kwo-power-user";
 

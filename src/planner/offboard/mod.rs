@@ -25,8 +25,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::cut::is_account;
-use crate::domains::roles::NAVIGATION;
 use crate::endings::word;
+use crate::named::NAVIGATION;
 use crate::resource::ResourceId;
 use crate::roster::same_host;
 use crate::tree::SmolStr;

@@ -4,6 +4,9 @@
 use super::kinds::Kind;
 use crate::resource::ResourceId;
 
+/// The role by which people find their namespaces and nodes.
+pub const NAVIGATION: &str = "kwo-navigation";
+
 /// The service account of a namespace, under which its pipelines work.
 pub const ACCOUNT: &str = "deployer";
 

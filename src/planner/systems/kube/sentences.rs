@@ -3,7 +3,7 @@
 //! For people; nothing is decided by these words.
 
 use crate::kinds::Kind;
-use crate::named::{ACCOUNT, LONG_LIVED};
+use crate::named::{ACCOUNT, LONG_LIVED, NAVIGATION};
 use crate::plain::user;
 use crate::resource::ResourceId;
 use crate::tree::{SmolStr, Tree};
@@ -114,7 +114,7 @@ pub fn right(id: &ResourceId, kind: &str, role: &str) -> Option<String> {
         (Kind::ClusterRoleBinding, "kwo-power-user") => {
             "power-user (reads the whole cluster, but no Secrets and no ConfigMaps)".to_owned()
         }
-        (Kind::ClusterRoleBinding, "kwo-navigation") => {
+        (Kind::ClusterRoleBinding, NAVIGATION) => {
             "able to list the cluster's namespaces and nodes".to_owned()
         }
         (Kind::ClusterRoleBinding, other) => format!("holder of the role `{other}` in the whole cluster"),
