@@ -51,6 +51,11 @@ fn saved_plans_install_and_upgrade_a_node() {
     let namespaces = node.kubectl(&["get", "namespaces", "-oname"]);
     assert!(namespaces.contains("namespace/bob") && !namespaces.contains("mallory"), "{namespaces}");
     machine.put("roster.yaml", &roster);
+    // Its roster is an old one from then on: what is there now stays.
+    node.kubectl(&["delete", "resourcequota", "--all", "-n", "bob"]);
+    let (code, said) = node.run(&install);
+    assert!(code == Some(0) && said.contains("the plan is done") && !said.contains("applying"), "{said}");
+    assert_eq!(node.kubectl(&["get", "resourcequota", "-n", "bob", "-oname"]), "");
 
     // What is used and goes is said, and can be ignored.
     let (code, said) = node.run(&[node.words(SECOND), words(&["--dry-run"])].concat());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::{Event, Machine, Place, RosterFiles, Work, busy, find, perform};
 use kwo_engine::providers::KubeOptions;
+use kwo_engine::saved::digest_of_node;
 use kwo_engine::target::{Main, TargetOptions};
 use kwo_planner::k3s::{Arch, Found, KUBECONFIG, PlanOf, Roster, State, install as plan};
 use kwo_planner::plain::{one_line, shell_word};
@@ -47,9 +48,15 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         }
         _ => None,
     };
+    let digest = saved.as_ref().map(digest_of_node);
+    // The roster of a plan is applied at the end of its installation. Later it is an old one.
+    let is_old = match facts.here.found() {
+        Found::Own(record) => digest.is_some() && record.installed && record.plan != digest,
+        Found::Nothing | Found::Others => false,
+    };
     let files = match &asked.roster {
-        Some((_, loaded)) => Some(RosterFiles::look(&args.root, &loaded.desired).await?),
-        None => None,
+        Some((_, loaded)) if !is_old => Some(RosterFiles::look(&args.root, &loaded.desired).await?),
+        _ => None,
     };
     let node =
         asked.roster.as_ref().and_then(|(_, loaded)| loaded.roster.cluster().node.as_ref()?.name.clone());
@@ -111,6 +118,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
                 Found::Nothing | Found::Others => None,
             },
             files: files.as_ref(),
+            plan: digest.as_ref().filter(|_| machine.is_live()),
             patience: args.ready_timeout,
             stop: &stop,
         };
@@ -120,7 +128,8 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         })
         .await?;
         if machine.is_live() {
-            return first_apply(args, asked.roster, install.is_unfinished(), Some(stop)).await;
+            let apply = First { is_old, is_planned: digest.is_some(), may_restart: install.is_unfinished() };
+            return first_apply(args, &machine, asked.roster, apply, Some(stop)).await;
         }
     }
     if !machine.is_live() {
@@ -135,16 +144,39 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         });
         return Ok(Exit::Done);
     }
-    first_apply(args, asked.roster, false, None).await
+    let apply = First { is_old, is_planned: digest.is_some(), may_restart: false };
+    first_apply(args, &machine, asked.roster, apply, None).await
 }
 
-/// Applies the roster to the node. Where this run has finished the installation, k3s may be restarted: nobody uses it yet.
+/// How the roster is applied at the end.
+#[derive(Clone, Copy)]
+struct First {
+    /// It is not, because the saved plan has done that.
+    is_old: bool,
+    /// It is that of a saved plan.
+    is_planned: bool,
+    /// This run has finished the installation, so k3s may be restarted: nobody uses it yet.
+    may_restart: bool,
+}
+
+/// Applies the roster to the node.
 async fn first_apply(
     args: &NodeInstall,
+    machine: &Machine,
     roster: Option<(PathBuf, Loaded)>,
-    may_restart: bool,
+    First { is_old, is_planned, may_restart }: First,
     stop: Option<tokio::sync::watch::Receiver<bool>>,
 ) -> Result<Exit, Failure> {
+    if is_old {
+        talk(&format!(
+            "the plan is done, and kwo does not apply its roster again: `kwo apply roster.yaml --kubeconfig /{KUBECONFIG} --node` applies a roster\n"
+        ));
+        return Ok(Exit::Done);
+    }
+    if !is_planned {
+        // What somebody asks for now goes before a plan that waits for its apply.
+        machine.forget_plan()?;
+    }
     let Some((path, loaded)) = roster else {
         talk(&format!("next: `kwo apply roster.yaml --kubeconfig /{KUBECONFIG} --node`\n"));
         return Ok(Exit::Done);
@@ -183,7 +215,11 @@ async fn first_apply(
         verify_access: false,
         full: false,
     };
-    Ok(apply::run_of(&options, Some(loaded), stop).await?.exit)
+    let exit = apply::run_of(&options, Some(loaded), stop).await?.exit;
+    if exit == Exit::Done {
+        machine.forget_plan()?;
+    }
+    Ok(exit)
 }
 
 /// What `kwo apply` is told to work on the same roster and the same root.

@@ -143,29 +143,25 @@ impl Machine {
         })
     }
 
+    /// What kwo noted when it began to install k3s.
+    pub(super) fn record(&self) -> Result<Option<Record>, Failure> {
+        let found = self.found(RECORD).map_err(|error| unread(&self.root.join(RECORD), &error))?;
+        let Some(text) = found.map(|path| regular::text(&path)) else { return Ok(None) };
+        let record = text.map_err(serde_json::Error::io).and_then(|text| serde_json::from_str(&text));
+        record.map(Some).map_err(|error| {
+            Failure::new(format!("cannot read {}", self.shown(RECORD))).because(&error).hint(
+                "kwo notes there what it installs; if you remove it, kwo leaves a k3s that is there as it is",
+            )
+        })
+    }
+
     /// What there is of k3s.
     async fn here(&self) -> Result<Here, Failure> {
-        let unread = |file: &Path, error: &Astray| {
-            let failure = Failure::new(format!("cannot read {}", file.display())).because(error);
-            failure.hint_for(
-                &error.io(),
-                "it is not what k3s or kwo puts there: move it away, or mend the link on the way to it",
-            )
-        };
         let there = |file: &str| match self.found(file) {
             Ok(found) => Ok(found),
             Err(error) => Err(unread(&self.root.join(file), &error)),
         };
-        let mut here = Here::default();
-        if let Some(text) = there(RECORD)?.map(|path| regular::text(&path)) {
-            let record: Result<Record, _> =
-                text.map_err(serde_json::Error::io).and_then(|text| serde_json::from_str(&text));
-            here.record = Some(record.map_err(|error| {
-                Failure::new(format!("cannot read {}", self.shown(RECORD))).because(&error).hint(
-                    "kwo notes there what it installs; if you remove it, kwo leaves a k3s that is there as it is",
-                )
-            })?);
-        }
+        let mut here = Here { record: self.record()?, ..Here::default() };
         for file in PROGRAMS {
             // A link is somebody else's: kwo makes none.
             if self.is_link(file) {
@@ -345,4 +341,12 @@ pub(super) async fn tells(program: &Path) -> Result<K3sVersion, String> {
     let text = String::from_utf8_lossy(&output.stdout);
     let version = text.strip_prefix("k3s version ").and_then(|rest| rest.split_whitespace().next());
     version.and_then(|version| version.parse().ok()).ok_or_else(|| "it does not tell its version".to_owned())
+}
+
+fn unread(file: &Path, error: &Astray) -> Failure {
+    let failure = Failure::new(format!("cannot read {}", file.display())).because(error);
+    failure.hint_for(
+        &error.io(),
+        "it is not what k3s or kwo puts there: move it away, or mend the link on the way to it",
+    )
 }

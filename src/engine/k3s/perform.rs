@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use smol_str::SmolStr;
 use tempfile::{NamedTempFile, TempPath};
 use tokio::sync::watch;
 
@@ -47,6 +48,8 @@ pub struct Work<'w> {
     pub record: Option<&'w Record>,
     /// The files that the roster has something to say in.
     pub files: Option<&'w RosterFiles>,
+    /// A digest of the saved plan, where there is one with an apply at its end.
+    pub plan: Option<&'w SmolStr>,
     /// How long the node may take to be ready.
     pub patience: Duration,
     /// Turns true when the run is to end.
@@ -67,7 +70,7 @@ pub enum Event<'e> {
 /// # Errors
 /// When one cannot be taken; it says what is as it was. The next run goes on from there.
 pub async fn perform(work: &Work<'_>, mut told: impl FnMut(Event<'_>)) -> Result<(), Failure> {
-    let Work { machine, install, release, place, record, files, patience, stop } = work;
+    let Work { machine, install, release, place, record, files, plan, patience, stop } = work;
     let Some(node) = &install.node else { return Ok(()) };
     let changes = |id: &str| install.of(id) != What::Unchanged;
     let staged = match release {
@@ -79,6 +82,10 @@ pub async fn perform(work: &Work<'_>, mut told: impl FnMut(Event<'_>)) -> Result
         _ => None,
     };
     let mut noted = noted(record, release.filter(|_| staged.is_some()), node)?;
+    // Whoever ends the installation says what is applied then; what is installed waits for no other plan.
+    if install.is_unfinished() || plan.is_none() {
+        noted.plan = plan.cloned();
+    }
     if *record != Some(&noted) {
         note(machine, &noted)?;
     }
@@ -241,6 +248,7 @@ fn noted(record: &Option<&Record>, release: Option<&Release>, node: &NodeName) -
             from: from.clone(),
             node: node.clone(),
             installed: record.is_some_and(|record| record.installed),
+            plan: record.and_then(|record| record.plan.clone()),
         }),
         (None, Some(record)) => Ok(Record { node: node.clone(), ..Record::clone(record) }),
         (None, None) => Err(Failure::new("kwo does not know which k3s it installs")),
@@ -251,6 +259,19 @@ pub(super) fn note(machine: &Machine, record: &Record) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(record)
         .map_err(|error| Failure::new("cannot write down what is installed").because(&error))?;
     write(machine, RECORD, &format!("{text}\n"), 0o600)
+}
+
+impl Machine {
+    /// Forgets the saved plan whose first apply has not ended: no later run applies the roster in it.
+    ///
+    /// # Errors
+    /// When the note cannot be read or written.
+    pub fn forget_plan(&self) -> Result<(), Failure> {
+        match self.record()? {
+            Some(record) if record.plan.is_some() => note(self, &Record { plan: None, ..record }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Makes sure that nobody but root reads the kubeconfig.

@@ -8,6 +8,6 @@ mod sign;
 
 pub use file::plain;
 pub use file::{Opened, open};
-pub use node::{OpenedNode, open_node};
+pub use node::{OpenedNode, digest_of_node, open_node};
 pub use seal::{Keys, Seal};
 pub use sign::{NAMESPACE, beside, leave, sign, signer};

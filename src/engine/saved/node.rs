@@ -5,8 +5,11 @@ use std::path::Path;
 
 use kwo_planner::k3s::{NODE_PLAN_FORMAT, NodePlan, PlanOf};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use smol_str::SmolStr;
 
 use super::file::plain;
+use crate::archive::hex;
 use crate::failure::Failure;
 use crate::regular;
 
@@ -20,6 +23,12 @@ pub struct OpenedNode {
     pub bytes: Vec<u8>,
     /// What it says.
     pub plan: NodePlan,
+}
+
+/// What tells a plan of a node from each other one, whoever vouches for it.
+#[must_use]
+pub fn digest_of_node(plan: &NodePlan) -> SmolStr {
+    hex(&Sha256::digest(plan.sealable()))
 }
 
 /// Reads the saved plan of this command.

@@ -101,6 +101,9 @@ pub struct Record {
     pub node: NodeName,
     /// The node was ready once.
     pub installed: bool,
+    /// A digest of the saved plan that installs it, until its first apply has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<SmolStr>,
 }
 
 /// What there is of k3s.

@@ -67,6 +67,7 @@ fn installed() -> Facts {
         from: "https://example.com".into(),
         node: node.clone(),
         installed: true,
+        plan: None,
     };
     let here = Here {
         record: Some(record),
