@@ -7,7 +7,7 @@ use kwo_engine::k3s::{Event, Machine, Place, RosterFiles, Work, busy, find, perf
 use kwo_engine::providers::KubeOptions;
 use kwo_engine::saved::digest_of_node;
 use kwo_engine::target::{Main, TargetOptions};
-use kwo_planner::k3s::{Arch, Found, KUBECONFIG, PlanOf, Roster, State, install as plan};
+use kwo_planner::k3s::{Arch, By, Found, KUBECONFIG, PlanOf, Roster, State, install as plan};
 use kwo_planner::plain::{one_line, shell_word};
 
 use super::super::consent::confirm;
@@ -67,7 +67,12 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
     };
     let install = plan(&facts, &asked.wish, release.as_ref(), &roster, &asked.ignored);
     show(&Installing::new(&install), &args.saved, args.output)?;
-    held_against(saved.as_ref(), &args.saved, &facts, &install.steps, &install.noticed)?;
+    let by = match facts.here.found() {
+        Found::Nothing => By::Nobody,
+        Found::Own(_) => By::Kwo,
+        Found::Others => By::Others,
+    };
+    held_against(saved.as_ref(), &args.saved, &facts, &install.steps, &install.noticed, by)?;
     if !install.can_be_done() {
         return Ok(Exit::Held);
     }

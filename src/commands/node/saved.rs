@@ -6,7 +6,7 @@ use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::Machine;
 use kwo_engine::out::{self, Went};
 use kwo_engine::saved::{self, Keys};
-use kwo_planner::k3s::{Facts, NODE_PLAN_FORMAT, NodePlan, Noticed, PlanOf, Release, Step};
+use kwo_planner::k3s::{By, Facts, NODE_PLAN_FORMAT, NodePlan, Noticed, Now, PlanOf, Release, Step};
 use kwo_planner::roster::K3sVersion;
 use kwo_planner::saved::Seals;
 
@@ -132,10 +132,11 @@ pub(super) fn held_against(
     facts: &Facts,
     steps: &[Step],
     noticed: &[Noticed],
+    by: By,
 ) -> Result<(), Failure> {
     let (Some(saved), Some(path)) = (saved, &args.plan) else { return Ok(()) };
     let program = facts.here.program.as_ref().map(|program| &program.sha256);
-    let differs = saved.differs(steps, program, noticed);
+    let differs = saved.differs(&Now { steps, program, noticed, by });
     if differs.is_empty() {
         return Ok(());
     }

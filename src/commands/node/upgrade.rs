@@ -2,7 +2,7 @@
 
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::{Event, Job, Machine, Sight, busy, find, rollback as go_back, upgrade as go_on};
-use kwo_planner::k3s::{Arch, Check, PlanOf, Upgrading, rollback, to_find, upgrade as plan};
+use kwo_planner::k3s::{Arch, By, Check, PlanOf, Upgrading, rollback, to_find, upgrade as plan};
 use kwo_planner::plain::one_line;
 
 use super::super::consent::confirm;
@@ -45,7 +45,8 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
         (release, planned)
     };
     show(&Upgrades::new(&planned, args.rollback), &args.saved, args.output)?;
-    held_against(saved.as_ref(), &args.saved, &facts, &planned.steps, &planned.noticed)?;
+    let by = saved.as_ref().map_or(By::Nobody, |saved| sight.by(&saved.sha256));
+    held_against(saved.as_ref(), &args.saved, &facts, &planned.steps, &planned.noticed, by)?;
     if !planned.can_be_done() {
         return Ok(Exit::Held);
     }

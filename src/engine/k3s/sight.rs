@@ -9,7 +9,7 @@ use super::cluster;
 use super::machine::Machine;
 use crate::backup;
 use crate::failure::Failure;
-use kwo_planner::k3s::{Cluster, Database, Deprecated, Facts, Found, KEPT, KUBECONFIG, Seen, Upgrade};
+use kwo_planner::k3s::{By, Cluster, Database, Deprecated, Facts, Found, KEPT, KUBECONFIG, Seen, Upgrade};
 use kwo_planner::roster::NodeName;
 
 /// What is found out for an upgrade beside the facts of the machine.
@@ -60,6 +60,15 @@ impl Sight {
         let free = machine.space(&Path::new("/").join(KEPT)).free;
         let kept = back && noted.as_ref().is_some_and(|noted| machine.has_kept(noted));
         Ok(Sight { noted, node, cluster, apis, database, identity, free, kept })
+    }
+
+    /// Who took this cluster to the program with this SHA-256: kwo, if it noted that.
+    #[must_use]
+    pub fn by(&self, sha256: &SmolStr) -> By {
+        let is = |noted: &Upgrade| {
+            noted.is_of(self.identity.as_ref()) && noted.to.sha256 == *sha256 && !noted.back
+        };
+        if self.noted.as_ref().is_some_and(is) { By::Kwo } else { By::Nobody }
     }
 
     /// What the planner has to know of it.

@@ -93,7 +93,8 @@ impl Named {
 
 impl Upgrade {
     /// Is it of this cluster? A machine may get another k3s, with the same program.
-    pub(super) fn is_of(&self, identity: Option<&SmolStr>) -> bool {
+    #[must_use]
+    pub fn is_of(&self, identity: Option<&SmolStr>) -> bool {
         identity == Some(&self.identity)
     }
 

@@ -24,7 +24,7 @@ pub use install::{Image, Install, Release, Roster, RosterFile, State, Step, What
 pub use moves::Move;
 pub use preflight::{Check, Grade, INSTALL_IGNORES, Noticed};
 pub use rollback::rollback;
-pub use saved::{Backup, Kept, NODE_PLAN_FORMAT, NodePlan, PlanOf, Source, Whose};
+pub use saved::{Backup, By, Kept, NODE_PLAN_FORMAT, NodePlan, Now, PlanOf, Source, Whose};
 pub use texts::{DROP_IN, KEPT, KUBECONFIG, PROGRAM, UNIT, config, unit};
 pub use upgrade::{Stage, UPGRADE_IGNORES, Upgrading, to_find, upgrade};
 

@@ -103,6 +103,30 @@ pub struct Backup {
     pub keep: Option<u16>,
 }
 
+/// What a plan is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Now<'n> {
+    /// The steps of now.
+    pub steps: &'n [Step],
+    /// SHA-256 of the program that is there.
+    pub program: Option<&'n SmolStr>,
+    /// What a person has to know.
+    pub noticed: &'n [Noticed],
+    /// Who put the k3s there.
+    pub by: By,
+}
+
+/// Who put a k3s there, or took it to its version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum By {
+    /// Nobody, as far as kwo knows.
+    Nobody,
+    /// kwo, by its own note.
+    Kwo,
+    /// Somebody else.
+    Others,
+}
+
 impl NodePlan {
     /// What a seal is made of: all of it, in one form, the seals aside.
     #[must_use]
@@ -115,7 +139,11 @@ impl NodePlan {
     /// What is otherwise than the plan says; nothing where each step that is to be done now is one of its steps. Steps that are done
     /// already may be missing.
     #[must_use]
-    pub fn differs(&self, steps: &[Step], program: Option<&SmolStr>, noticed: &[Noticed]) -> Vec<String> {
+    pub fn differs(&self, now: &Now<'_>) -> Vec<String> {
+        let Now { steps, program, noticed, by } = *now;
+        if self.kind == PlanOf::Install && by == By::Others {
+            return vec!["somebody else installed k3s since the plan was saved".to_owned()];
+        }
         let stops = noticed.iter().filter(|noticed| noticed.grade == Grade::Stop);
         let mut differs: Vec<String> =
             stops.map(|noticed| format!("{}: {}", noticed.check, one_line(&noticed.what))).collect();
@@ -148,12 +176,18 @@ impl NodePlan {
         }
         let gone = self.steps.iter().filter(|saved| saved.what != What::Unchanged);
         let gone = gone.filter(|saved| steps.iter().all(|now| now.id != saved.id));
-        // Where the new program is in its place, what comes before it is done.
-        differs.extend(gone.filter(|_| !is_new).map(|saved| {
+        // Where the new program is in its place, what comes before it is done. Of the rest only kwo's own note says that.
+        let done = |saved: &&Step| is_new && (by == By::Kwo || is_before(&saved.id));
+        differs.extend(gone.filter(|saved| !done(saved)).map(|saved| {
             format!("{} is in the plan, and kwo does not plan it any more", one_line(&saved.id))
         }));
         differs
     }
+}
+
+/// Does it come before the new program is in its place, or with it?
+fn is_before(id: &str) -> bool {
+    ["node:Binary/", "node:Images/", "node:Kept/", "node:Backup/"].iter().any(|kind| id.starts_with(kind))
 }
 
 /// Is what the plan does there?
@@ -252,10 +286,26 @@ mod tests {
     }
 
     fn differs(program: Option<&str>, change: impl FnOnce(&mut Vec<Step>)) -> Vec<String> {
+        by(By::Kwo, program, change)
+    }
+
+    fn by(by: By, program: Option<&str>, change: impl FnOnce(&mut Vec<Step>)) -> Vec<String> {
         let plan = plan();
         let mut steps = plan.steps.clone();
         change(&mut steps);
-        plan.differs(&steps, program.map(SmolStr::from).as_ref(), &[])
+        let program = program.map(SmolStr::from);
+        plan.differs(&Now { steps: &steps, program: program.as_ref(), noticed: &[], by })
+    }
+
+    #[test]
+    fn what_somebody_else_did_is_not_done() {
+        let gone = |id: &str| format!("{id} is in the plan, and kwo does not plan it any more");
+        let all = by(By::Nobody, Some("new"), Vec::clear);
+        assert_eq!(all, [gone("node:File/b"), gone("node:Service/k3s")]);
+        let swapped = |steps: &mut Vec<Step>| drop(steps.remove(0));
+        assert_eq!(by(By::Nobody, Some("new"), swapped), Vec::<String>::new());
+        let others = by(By::Others, Some("new"), Vec::clear);
+        assert_eq!(others, ["somebody else installed k3s since the plan was saved"]);
     }
 
     #[test]
@@ -298,7 +348,8 @@ mod tests {
         let done = differs(Some("other"), |steps| steps[0].what = What::Unchanged);
         assert_eq!(done.len(), 2, "{done:?}");
         let stop = Noticed::stop(Check::Memory, "too\nlittle", "");
-        assert_eq!(plan().differs(&[], None, &[stop]), ["memory: too\\nlittle"]);
+        let now = Now { steps: &[], program: None, noticed: &[stop], by: By::Nobody };
+        assert_eq!(plan().differs(&now), ["memory: too\\nlittle"]);
     }
 
     #[test]
