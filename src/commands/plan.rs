@@ -26,7 +26,7 @@ use kwo_engine::out::{self, Went};
 use kwo_engine::policy::judge;
 use kwo_engine::providers::Home;
 use kwo_engine::run::{Guard, Looked, Reaches, capacity, given, hits, look, reaches};
-use kwo_engine::saved::{self, Keys};
+use kwo_engine::saved::{self, Keys, Signed};
 use kwo_engine::strict::fails;
 use kwo_engine::target::{self, Opening};
 
@@ -204,7 +204,7 @@ pub(super) async fn save(made: &Made, path: &Path, sign: Option<&Path>) -> Resul
         Failure::new(format!("cannot save the plan to {}", path.display())).because(&error)
     })?;
     let text = format!("{text}\n");
-    let signature = sign.map(|key| saved::sign(text.as_bytes(), key)).transpose()?;
+    let signature = sign.map(|key| saved::sign(Signed::Plan, text.as_bytes(), key)).transpose()?;
     if signature.is_some() {
         out::check(&saved::beside(path), out::SIGNATURE)?;
     }

@@ -15,7 +15,7 @@ use super::print::talk;
 use crate::cli::{ApplyOptions, option_with};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Home, Identity};
-use kwo_engine::saved::{Keys, Opened, Seal, plain, signer};
+use kwo_engine::saved::{Keys, Opened, Seal, Signed, plain, signer};
 use kwo_engine::target::TargetOptions;
 
 /// How many of the steps that were left out are named.
@@ -58,7 +58,7 @@ pub(super) async fn vouched(
         .hint("--target, --kubeconfig and --context choose another"));
     }
     if let (Some(signers), Some(path)) = (&options.signers, &options.saved) {
-        let who = signer(path, &file.bytes, signers)?;
+        let who = signer(Signed::Plan, path, &file.bytes, signers)?;
         talk(&format!("the plan was signed by {who}\n"));
     }
     if given {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kwo_engine::archive::Recipient;
 use kwo_engine::failure::Failure;
 use kwo_engine::k3s::{Machine, Place};
-use kwo_engine::saved::{Keys, OpenedNode, open_node, plain, signer};
+use kwo_engine::saved::{Keys, OpenedNode, Signed, open_node, plain, signer};
 use kwo_planner::domains::parse;
 use kwo_planner::k3s::{Backup, Check, INSTALL_IGNORES, NodePlan, PlanOf, Source, UPGRADE_IGNORES, Wish};
 use kwo_planner::roster::{ApiUrl, K3sChannel};
@@ -90,7 +90,7 @@ fn vouched(
             .hint("nothing was changed; plan again on this machine, or let `--root` name the other root"));
     }
     if let Some(signers) = &saved.signers {
-        let who = signer(path, &opened.bytes, signers)?;
+        let who = signer(Signed::Node(opened.plan.kind), path, &opened.bytes, signers)?;
         talk(&format!("the plan was signed by {who}\n"));
         return Ok(());
     }

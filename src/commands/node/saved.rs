@@ -5,7 +5,7 @@ use std::path::Path;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::Machine;
 use kwo_engine::out::{self, Went};
-use kwo_engine::saved::{self, Keys};
+use kwo_engine::saved::{self, Keys, Signed};
 use kwo_planner::k3s::{By, Facts, NODE_PLAN_FORMAT, NodePlan, Noticed, Now, PlanOf, Release, Step};
 use kwo_planner::roster::K3sVersion;
 use kwo_planner::saved::Seals;
@@ -66,10 +66,7 @@ pub(super) fn show<R: Report>(shown: &R, args: &NodeSavedArgs, output: Format) -
 /// Saves it.
 pub(super) fn save(planned: &Planned<'_>, path: &Path, sign: Option<&Path>) -> Result<(), Failure> {
     let Planned { of, asked, machine, facts, release, version, steps, again } = planned;
-    let command = match of {
-        PlanOf::Install => "kwo node install",
-        PlanOf::Upgrade => "kwo node upgrade",
-    };
+    let command = of.command();
     let before = facts.here.program.as_ref().map(|program| program.sha256.clone());
     let sha256 = release.map(|release| release.sha256.clone()).or_else(|| before.clone());
     let (Some(version), Some(sha256)) = (version, sha256) else {
@@ -96,7 +93,7 @@ pub(super) fn save(planned: &Planned<'_>, path: &Path, sign: Option<&Path>) -> R
         Failure::new(format!("cannot save the plan to {}", path.display())).because(&error)
     })?;
     let text = format!("{text}\n");
-    let signature = sign.map(|key| saved::sign(text.as_bytes(), key)).transpose()?;
+    let signature = sign.map(|key| saved::sign(Signed::Node(*of), text.as_bytes(), key)).transpose()?;
     if signature.is_some() {
         out::check(&saved::beside(path), out::SIGNATURE)?;
     }

@@ -10,4 +10,4 @@ pub use file::plain;
 pub use file::{Opened, open};
 pub use node::{OpenedNode, digest_of_node, open_node};
 pub use seal::{Keys, Seal};
-pub use sign::{NAMESPACE, beside, leave, sign, signer};
+pub use sign::{Signed, beside, leave, sign, signer};

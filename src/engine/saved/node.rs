@@ -37,10 +37,7 @@ pub fn digest_of_node(plan: &NodePlan) -> SmolStr {
 /// When it cannot be read, is none, or is one of another command or of another kwo.
 pub fn open_node(path: &Path, of: PlanOf) -> Result<OpenedNode, Failure> {
     let name = path.display();
-    let command = match of {
-        PlanOf::Install => "kwo node install",
-        PlanOf::Upgrade => "kwo node upgrade",
-    };
+    let command = of.command();
     let cannot =
         |error: &dyn std::error::Error| Failure::new(format!("cannot read the plan {name}")).because(error);
     let mut bytes = Vec::new();

@@ -8,9 +8,36 @@ use super::file::plain;
 use crate::failure::Failure;
 use crate::out;
 use crate::regular;
+use kwo_planner::k3s::PlanOf;
 
-/// What these signatures are for, so that one for something else, a commit say, is none.
-pub const NAMESPACE: &str = "kwo-plan";
+/// What a signature is for, so that one for something else, a commit say, is none. Whoever may sign what is done in a cluster may not
+/// say by that who becomes root on a machine.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Signed {
+    /// A plan of a roster.
+    Plan,
+    /// A plan of a node.
+    Node(PlanOf),
+}
+
+impl Signed {
+    /// The namespace of these signatures.
+    #[must_use]
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Signed::Plan => "kwo-plan",
+            Signed::Node(_) => "kwo-node-plan",
+        }
+    }
+
+    /// The command that makes them.
+    fn command(self) -> &'static str {
+        match self {
+            Signed::Plan => "kwo plan",
+            Signed::Node(of) => of.command(),
+        }
+    }
+}
 
 /// Where the signature of a file lies.
 pub fn beside(file: &Path) -> PathBuf {
@@ -23,9 +50,9 @@ pub fn beside(file: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When `ssh-keygen` is missing or says no.
-pub fn sign(text: &[u8], key: &Path) -> Result<Vec<u8>, Failure> {
+pub fn sign(of: Signed, text: &[u8], key: &Path) -> Result<Vec<u8>, Failure> {
     let mut command = Command::new("ssh-keygen");
-    command.args(["-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key);
+    command.args(["-Y", "sign", "-n", of.namespace(), "-f"]).arg(key);
     let said = run(&mut command, text)?;
     said.map_err(|why| {
         Failure::new(format!("cannot sign the plan with {}: {why}", key.display()))
@@ -37,19 +64,20 @@ pub fn sign(text: &[u8], key: &Path) -> Result<Vec<u8>, Failure> {
 ///
 /// # Errors
 /// When there is no signature, or none of them made it.
-pub fn signer(file: &Path, text: &[u8], signers: &Path) -> Result<String, Failure> {
+pub fn signer(of: Signed, file: &Path, text: &[u8], signers: &Path) -> Result<String, Failure> {
+    let (namespace, command) = (of.namespace(), of.command());
     let signature = beside(file);
     let (plan, allowed) = (file.display(), signers.display());
     for needed in [signers, &signature] {
         regular::open(needed).map_err(|error| {
             Failure::new(format!("cannot read {}, so kwo cannot tell who signed {plan}", needed.display()))
                 .because(&error)
-                .hint("`kwo plan --out FILE --sign KEY` leaves the signature in FILE.sig")
+                .hint(format!("`{command} --out FILE --sign KEY` leaves the signature in FILE.sig"))
         })?;
     }
     let refused = |why: &str| {
         Failure::new(format!("nobody in {allowed} signed {plan}: {why}")).hint(format!(
-            "the signature has to be for the namespace {NAMESPACE}; `kwo plan --sign KEY` makes one"
+            "the signature has to be for the namespace {namespace}; `{command} --out FILE --sign KEY` makes one"
         ))
     };
     let mut find = Command::new("ssh-keygen");
@@ -60,7 +88,7 @@ pub fn signer(file: &Path, text: &[u8], signers: &Path) -> Result<String, Failur
     for name in found.split(['\n', ',']).map(str::trim).filter(|name| !name.is_empty()) {
         let mut verify = Command::new("ssh-keygen");
         verify
-            .args(["-Y", "verify", "-n", NAMESPACE, "-I", name, "-f"])
+            .args(["-Y", "verify", "-n", namespace, "-I", name, "-f"])
             .arg(signers)
             .arg("-s")
             .arg(&signature);

@@ -24,6 +24,17 @@ pub enum PlanOf {
     Upgrade,
 }
 
+impl PlanOf {
+    /// How a person types it.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            PlanOf::Install => "kwo node install",
+            PlanOf::Upgrade => "kwo node upgrade",
+        }
+    }
+}
+
 /// A plan for a node, as it is saved. Nothing in it is believed until somebody vouches for all of it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

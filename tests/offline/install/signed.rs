@@ -90,14 +90,22 @@ fn a_signature_is_for_everybody_who_knows_the_signers() {
     };
     keygen(&["-q", "-t", "ed25519", "-N", "", "-f", "alice"]);
     keygen(&["-q", "-t", "ed25519", "-N", "", "-f", "mallory"]);
-    let allows = |who: &str| format!("alice@example.com namespaces=\"kwo-plan\" {}", world.text(who));
-    world.put("signers", &allows("alice.pub"));
-    world.put("others", &allows("mallory.pub"));
+    let allows =
+        |who: &str, what: &str| format!("alice@example.com namespaces=\"{what}\" {}", world.text(who));
+    world.put("signers", &allows("alice.pub", "kwo-node-plan"));
+    world.put("others", &allows("mallory.pub", "kwo-node-plan"));
+    // Whoever may sign plans for a cluster may not say by that who is root on a machine.
+    world.put("plans", &allows("alice.pub", "kwo-plan"));
     world.install(&["--version", VERSION, "--out", "plan.json", "--sign", "alice"]).expect(0);
     // The key of the seal is gone, as on the machine of somebody else.
     fs::remove_file(world.path(".local/state/kwo/plan.key")).unwrap();
     let with = |signers: &str| world.install(&["--plan", "plan.json", "--yes", "--signers", signers]);
     with("others").expect(1).says("nobody in others signed plan.json");
+    with("plans")
+        .expect(1)
+        .says("nobody in plans signed plan.json")
+        .says("namespace kwo-node-plan; `kwo node install --out FILE --sign KEY` makes one");
+    with("nobody").expect(1).says("`kwo node install --out FILE --sign KEY` leaves the signature in FILE.sig");
     let good = world.text("plan.json");
     world.put("plan.json", &good.replace(VERSION, OTHER));
     with("signers").expect(1).says("nobody in signers signed plan.json");
