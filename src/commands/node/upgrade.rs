@@ -2,7 +2,7 @@
 
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::{Event, Job, Machine, Sight, busy, find, rollback as go_back, upgrade as go_on};
-use kwo_planner::k3s::{Arch, By, Check, PlanOf, Upgrading, rollback, to_find, upgrade as plan};
+use kwo_planner::k3s::{Arch, By, Check, PlanOf, Upgrading, needs_apis, rollback, to_find, upgrade as plan};
 use kwo_planner::plain::one_line;
 
 use super::super::consent::confirm;
@@ -30,7 +30,7 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
     // A look alone writes nothing, and waits for nobody.
     let _alone = if looks { None } else { Some(busy(&args.root)?) };
     let facts = machine.look().await?;
-    let sight = Sight::look(&machine, &facts, args.rollback).await?;
+    let mut sight = Sight::look(&machine, &facts, args.rollback).await?;
     let (recipients, folder, keep) = &asked.backup;
     let seen = sight.seen(!recipients.is_empty());
     let (release, planned) = if args.rollback {
@@ -41,6 +41,10 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
             (Some(wanted), Some(arch)) => Some(find(&wanted, &asked.place, arch).await?.0),
             _ => None,
         };
+        if release.as_ref().is_some_and(|release| needs_apis(&facts.here, &seen, &release.version)) {
+            sight.look_at_apis(&machine).await;
+        }
+        let seen = sight.seen(!recipients.is_empty());
         let planned = plan(&facts, &seen, &asked.wish, release.as_ref(), &asked.ignored);
         (release, planned)
     };

@@ -48,10 +48,6 @@ impl Sight {
             true => cluster::look(&machine.root.join(KUBECONFIG)).await,
             false => Err("k3s does not run".to_owned()),
         };
-        let apis = match &cluster {
-            Ok(_) => apis::look(&machine.root.join(KUBECONFIG)).await,
-            Err(why) => Err(why.clone()),
-        };
         let database = machine.of_backup().database().map(|found| Database {
             bytes: found.bytes,
             idle: found.written.and_then(|time| time.elapsed().ok()).map(|idle| idle.as_secs()),
@@ -59,7 +55,15 @@ impl Sight {
         let database = database.map_err(|error| error.to_string());
         let free = machine.space(&Path::new("/").join(KEPT)).free;
         let kept = back && noted.as_ref().is_some_and(|noted| machine.has_kept(noted));
-        Ok(Sight { noted, node, cluster, apis, database, identity, free, kept })
+        Ok(Sight { noted, node, cluster, apis: Ok(Vec::new()), database, identity, free, kept })
+    }
+
+    /// Looks at the APIs that somebody asks for, where this cluster answers.
+    pub async fn look_at_apis(&mut self, machine: &Machine) {
+        self.apis = match &self.cluster {
+            Ok(_) => apis::look(&machine.root.join(KUBECONFIG)).await,
+            Err(why) => Err(why.clone()),
+        };
     }
 
     /// Who took this cluster to the program with this SHA-256: kwo, if it noted that.

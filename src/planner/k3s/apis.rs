@@ -78,8 +78,8 @@ fn release(text: &str) -> Option<(u16, u16)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// What is asked for and goes with this version, and what goes with a later one.
-pub(super) fn apis(seen: &Seen<'_>, to: &K3sVersion) -> Vec<Noticed> {
+/// What is asked for and goes between these two versions, and what goes with a later one.
+pub(super) fn apis(seen: &Seen<'_>, from: &K3sVersion, to: &K3sVersion) -> Vec<Noticed> {
     let asked = match seen.apis {
         Ok(asked) => asked,
         Err(why) => {
@@ -91,7 +91,10 @@ pub(super) fn apis(seen: &Seen<'_>, to: &K3sVersion) -> Vec<Noticed> {
         }
     };
     let [major, minor, ..] = to.parts();
-    let (gone, later): (Vec<_>, Vec<_>) = asked.iter().partition(|api| api.removed <= (major, minor));
+    let [runs_major, runs_minor, ..] = from.parts();
+    // What the k3s that runs should not have either does not go now.
+    let goes = asked.iter().filter(|api| api.removed > (runs_major, runs_minor));
+    let (gone, later): (Vec<_>, Vec<_>) = goes.partition(|api| api.removed <= (major, minor));
     let mut noticed = some(&gone, |what| {
         Noticed::stop(
             Check::Apis,

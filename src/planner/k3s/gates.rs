@@ -3,7 +3,7 @@
 use super::apis::apis;
 use super::before::{Cluster, Database, NodeSaid, Seen};
 use super::facts::{Facts, Found};
-use super::moves::falls_behind;
+use super::moves::{Move, falls_behind};
 use super::preflight::{Check, LEAST_DATA, LEAST_PROGRAM, Noticed, tight};
 use super::texts::{KEPT, PROGRAM};
 use super::unfit::{masked, unfit};
@@ -177,7 +177,10 @@ pub(super) fn gates(
         Ok(_) => {}
     }
     let Some(cluster) = alive(facts, seen, from, noticed) else { return };
-    noticed.extend(apis(seen, to));
+    // No release of the same minor version takes an API away.
+    if Move::between(from, to) != Move::Patch {
+        noticed.extend(apis(seen, from, to));
+    }
     let this = seen.node.map(NodeName::as_str).unwrap_or_default();
     for (name, said) in cluster.nodes.iter().filter(|(name, _)| *name != this) {
         let name = one_line(name);

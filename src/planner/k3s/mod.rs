@@ -26,7 +26,7 @@ pub use preflight::{Check, Grade, INSTALL_IGNORES, Noticed};
 pub use rollback::rollback;
 pub use saved::{Backup, By, Kept, NODE_PLAN_FORMAT, NodePlan, Now, PlanOf, Source, Whose};
 pub use texts::{DROP_IN, KEPT, KUBECONFIG, PROGRAM, UNIT, config, unit};
-pub use upgrade::{Stage, UPGRADE_IGNORES, Upgrading, to_find, upgrade};
+pub use upgrade::{Stage, UPGRADE_IGNORES, Upgrading, needs_apis, to_find, upgrade};
 
 /// kwo was written after this time, the first of November 2026: a clock that says less is wrong.
 pub const WRITTEN: i64 = 1_793_491_200;

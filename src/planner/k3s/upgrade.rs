@@ -72,6 +72,13 @@ pub fn to_find(here: &Here, seen: &Seen<'_>, wish: &Wish) -> Option<Wish> {
     }
 }
 
+/// Whether it counts for this move which APIs somebody asks for: to look at them takes up to a minute.
+#[must_use]
+pub fn needs_apis(here: &Here, seen: &Seen<'_>, to: &K3sVersion) -> bool {
+    let from = here.program.as_ref().and_then(|program| program.version.as_ref());
+    stage(here, seen) == Stage::New && from.is_some_and(|from| Move::between(from, to) == Move::Minor)
+}
+
 fn stage(here: &Here, seen: &Seen<'_>) -> Stage {
     match seen.noted.filter(|noted| noted.is_open(here, seen.identity)) {
         Some(noted) if noted.back => Stage::Back,

@@ -217,10 +217,25 @@ fn an_api_that_is_used_and_goes_holds_the_upgrade() {
         version: "v1beta1".into(),
         resource: "deviceclasses".into(),
     };
-    let mut world = World { apis: Ok(vec![removed(39), removed(38), removed(32)]), ..world() };
-    let stopped = "apis: somebody has used deviceclasses of resource.k8s.io/v1beta1, which v1.38 no longer has\n\
-        apis: somebody has used deviceclasses of resource.k8s.io/v1beta1, which v1.32 no longer has\n";
+    let all = || Ok(vec![removed(39), removed(38), removed(37), removed(32)]);
+    let mut world = World { apis: all(), ..world() };
+    // What the old one lacks does not go now.
+    let stopped =
+        "apis: somebody has used deviceclasses of resource.k8s.io/v1beta1, which v1.38 no longer has\n";
     assert_eq!(stops(&world.planned()), stopped);
+    let needs = |world: &World| {
+        let to = &world.release.as_ref().unwrap().version;
+        needs_apis(&world.facts.here, &world.seen(&node()), to)
+    };
+    assert!(needs(&world));
+    // A release of the same minor version takes none away, so nobody has to look.
+    for apis in [all(), Err("the API answers 403".to_owned())] {
+        let patch = version("v1.37.9+k3s1");
+        let release = Some(Release { version: patch.clone(), ..new() });
+        let world = World { apis, wish: Wish::Version(patch), release, ..super::upgrade::world() };
+        assert!(!needs(&world));
+        assert!(world.planned().noticed.iter().all(|noticed| noticed.check != Check::Apis));
+    }
     let later = world.planned().noticed.into_iter().find(|noticed| noticed.what.contains("v1.39")).unwrap();
     assert_eq!((later.grade, later.check), (Grade::Warning, Check::Apis));
     world.ignored = [Check::Apis].into();
@@ -239,6 +254,7 @@ fn an_api_that_is_used_and_goes_holds_the_upgrade() {
     // Once it began, the old API server is gone or will be: nobody is asked any more.
     world.noted = Some(noted());
     world.facts.here.active = false;
+    assert!(!needs(&world));
     assert!(world.planned().noticed.iter().all(|noticed| noticed.check != Check::Apis));
 }
 
