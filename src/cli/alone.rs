@@ -21,8 +21,13 @@ impl<const UPGRADE: bool> FromArgMatches for PlanAlone<UPGRADE> {
                     "roster" => "a roster".to_owned(),
                     other => format!("--{other}"),
                 };
+                let more = match *other {
+                    // The plan can no longer be made again then.
+                    "ignore" if UPGRADE => "; an upgrade that the plan began goes on with --version and --ignore instead of --plan",
+                    _ => "",
+                };
                 let text = format!(
-                    "{named} and --plan do not go together: the plan says that already; plan again with it, and --out"
+                    "{named} and --plan do not go together: the plan says that already; plan again with it, and --out{more}"
                 );
                 Err(clap::Error::raw(ErrorKind::ArgumentConflict, text))
             }

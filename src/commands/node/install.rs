@@ -123,6 +123,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
                 Found::Nothing | Found::Others => None,
             },
             files: files.as_ref(),
+            planned: digest.is_some(),
             plan: digest.as_ref().filter(|_| machine.is_live()),
             patience: args.ready_timeout,
             stop: &stop,
@@ -138,15 +139,17 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         }
     }
     if !machine.is_live() {
-        talk(match saved {
+        let same = match saved {
             // The plan is for this root alone.
-            Some(_) => {
-                "k3s is not started below this root; on the machine itself, `kwo node install` with the same roster goes on from there\n"
+            Some(plan) => {
+                let roster = plan.roster.as_ref().map_or(String::new(), |kept| roster_again(Path::new(&kept.path)));
+                format!("`{}{roster} --version {}`", plan.kind.command(), plan.version)
             }
-            None => {
-                "k3s is not started below this root; on the machine itself, the same command without `--root` goes on from there\n"
-            }
-        });
+            None => "the same command without `--root`".to_owned(),
+        };
+        talk(&format!(
+            "k3s is not started below this root; on the machine itself, {same} goes on from there\n"
+        ));
         return Ok(Exit::Done);
     }
     let apply = First { is_old, is_planned: digest.is_some(), may_restart: false };

@@ -101,6 +101,7 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
         backup: (recipients, folder, keep.map(usize::from)),
         patience: args.ready_timeout,
         settle: args.settle,
+        planned: saved.is_some(),
         ignores_workloads: asked.ignored.contains(&Check::Workloads),
         stop: &stop,
     };

@@ -48,6 +48,8 @@ pub struct Work<'w> {
     pub record: Option<&'w Record>,
     /// The files that the roster has something to say in.
     pub files: Option<&'w RosterFiles>,
+    /// A saved plan says all of it.
+    pub planned: bool,
     /// A digest of the saved plan, where there is one with an apply at its end.
     pub plan: Option<&'w SmolStr>,
     /// How long the node may take to be ready.
@@ -70,13 +72,13 @@ pub enum Event<'e> {
 /// # Errors
 /// When one cannot be taken; it says what is as it was. The next run goes on from there.
 pub async fn perform(work: &Work<'_>, mut told: impl FnMut(Event<'_>)) -> Result<(), Failure> {
-    let Work { machine, install, release, place, record, files, plan, patience, stop } = work;
+    let Work { machine, install, release, place, record, files, planned, plan, patience, stop } = work;
     let Some(node) = &install.node else { return Ok(()) };
     let changes = |id: &str| install.of(id) != What::Unchanged;
     let staged = match release {
         Some(release) if changes("node:Binary/k3s") => {
             told(Event::Begins(&format!("getting k3s {} from {}", release.version, one_line(&release.from))));
-            let got = unless_told(stop, stage(machine, release, place)).await;
+            let got = unless_told(stop, stage(machine, release, place, *planned)).await;
             Some(got.map_err(|Interrupted| ended(true))??)
         }
         _ => None,
@@ -138,6 +140,7 @@ pub(super) async fn stage(
     machine: &Machine,
     release: &Release,
     place: &Place,
+    planned: bool,
 ) -> Result<(TempPath, PathBuf), Failure> {
     let path = in_root(&machine.root, Path::new(PROGRAM), Some(0o755))
         .map_err(|error| unwritten(&machine.shown(PROGRAM), &error))?;
@@ -149,11 +152,11 @@ pub(super) async fn stage(
     let found = match place {
         Place::Server { .. } => {
             let got = async { open(&from).await?.save(LONGEST_PROGRAM, made.as_file_mut()).await };
-            got.await.map_err(|why| ungot(why, release))?
+            got.await.map_err(|why| ungot(why, release, planned))?
         }
         Place::Folder(_) => {
             let read = read(&from, LONGEST_PROGRAM, &mut made);
-            read.map_err(|error| ungot(format!("{}: {error}", one_line(&from)), release))?
+            read.map_err(|error| ungot(format!("{}: {error}", one_line(&from)), release, planned))?
         }
     };
     if found != release.sha256 {
@@ -291,9 +294,16 @@ pub(super) fn ended(unchanged: bool) -> Failure {
     Failure::new(format!("interrupted; {how}"))
 }
 
-fn ungot(why: String, release: &Release) -> Failure {
+fn ungot(why: String, release: &Release, planned: bool) -> Failure {
+    let elsewhere = match planned {
+        // The plan says from where.
+        true => "plan again with `--mirror` or `--airgap`, and `--out`",
+        false => "name another place with `--mirror` or `--airgap`",
+    };
     Failure { causes: vec![why], ..Failure::new(format!("cannot get k3s {}", release.version)) }
-        .hint("nothing was changed, and nothing of it was kept; run the same command again, or name another place with `--mirror` or `--airgap`")
+        .hint(format!(
+            "nothing was changed, and nothing of it was kept; run the same command again, or {elsewhere}"
+        ))
 }
 
 pub(super) fn unwritten(file: &str, error: &Astray) -> Failure {

@@ -82,9 +82,12 @@ pub(super) async fn started(
                 let message = format!("k3s {} runs, and not all is as before", named.version);
                 let failure = Failure::new(message).hint(LOGS);
                 let failure = ways(Failure { causes, ..failure }, upgrade);
-                return Err(
-                    failure.hint("if that is as it should be: the same command with `--ignore workloads`")
-                );
+                let ends = match job.planned {
+                    // What is typed beside a plan does not count.
+                    true => format!("`kwo node upgrade --version {} --ignore workloads`", named.version),
+                    false => "the same command with `--ignore workloads`".to_owned(),
+                };
+                return Err(failure.hint(format!("if that is as it should be: {ends}")));
             }
         }
         told(Event::Done(step));

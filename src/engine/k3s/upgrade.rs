@@ -49,6 +49,8 @@ pub struct Job<'j> {
     pub patience: Duration,
     /// How long kwo waits before it compares the workloads: what the API says first is of before.
     pub settle: Duration,
+    /// A saved plan says all of it.
+    pub planned: bool,
     /// Workloads that are worse than before do not count.
     pub ignores_workloads: bool,
     /// Turns true when the run is to end.
@@ -78,7 +80,7 @@ pub async fn upgrade(job: &Job<'_>, mut told: impl FnMut(Event<'_>)) -> Result<(
         .hint("nothing was changed; find out why, or end that upgrade: `kwo node upgrade --rollback`"));
     }
     told(Event::Begins(&format!("getting k3s {} from {}", release.version, one_line(&release.from))));
-    let got = unless_told(stop, stage(machine, release, place)).await;
+    let got = unless_told(stop, stage(machine, release, place, job.planned)).await;
     let (program, path) = got.map_err(|Interrupted| ended(true))??;
     for step in &plan.steps {
         let image = step.id.strip_prefix("node:Images/");
@@ -211,7 +213,10 @@ async fn back_up(job: &Job<'_>) -> Result<SmolStr, Failure> {
     if !missing.is_empty() {
         let causes = missing.into_iter().map(|left| format!("{}: {}", left.path, left.why)).collect();
         let message = format!("the backup {} lacks something, so nothing was changed", made.file.display());
-        let hint = "`kwo node backup` says what to do; with `--ignore backup` and no recipient there is only the copy on this machine";
+        let hint = match job.planned {
+            true => "`kwo node backup` says what to do; a plan that is made with `--ignore backup`, `--out` and no recipient has only the copy on this machine",
+            false => "`kwo node backup` says what to do; with `--ignore backup` and no recipient there is only the copy on this machine",
+        };
         return Err(Failure { causes, ..Failure::new(message) }.hint(hint));
     }
     Ok(made.file.display().to_string().into())

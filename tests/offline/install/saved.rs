@@ -51,7 +51,10 @@ fn a_saved_plan_is_done_as_it_was_whatever_is_said_by_then() {
     let looked = world.install(&["--plan", "plan.json", "--dry-run"]).expect(0);
     assert!(looked.out.contains("Install k3s v1.37.1+k3s1 on node-1"), "{}", looked.out);
     assert!(!world.path("root/var/lib/kwo").exists());
-    world.install(&["--plan", "plan.json", "--yes"]).expect(0);
+    let done = world.install(&["--plan", "plan.json", "--yes"]).expect(0);
+    // The channel may lead elsewhere by then, so the version is a part of the command.
+    let says = format!("`kwo node install {} --version {VERSION}` goes on", world.path("roster.yaml").display());
+    assert!(done.err.contains(&says), "{}", done.err);
     assert_eq!(world.text("root/usr/local/bin/k3s"), program(VERSION));
     let config = world.text("root/etc/rancher/k3s/config.yaml");
     assert!(config.contains("api.example.com") && !config.contains("other.example.com"), "{config}");
