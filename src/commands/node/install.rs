@@ -118,6 +118,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
             install: &install,
             release: release.as_ref(),
             place: &asked.place,
+            seen: &facts.here,
             record: match facts.here.found() {
                 Found::Own(record) => Some(record),
                 Found::Nothing | Found::Others => None,

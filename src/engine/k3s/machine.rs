@@ -155,6 +155,18 @@ impl Machine {
         })
     }
 
+    /// Which of the files that an installation writes are no longer as they were.
+    pub(super) async fn changed_since(&self, seen: &Here) -> Result<Vec<String>, Failure> {
+        let now = self.here().await?;
+        let files = [
+            (PROGRAM, now.program != seen.program),
+            (UNIT, now.unit != seen.unit || now.masked != seen.masked),
+            (DROP_IN, now.drop_in != seen.drop_in),
+        ];
+        let changed = files.iter().filter(|(_, changed)| *changed);
+        Ok(changed.map(|(file, _)| format!("{} is not as kwo saw it", self.shown(file))).collect())
+    }
+
     /// What there is of k3s.
     async fn here(&self) -> Result<Here, Failure> {
         let there = |file: &str| match self.found(file) {

@@ -19,12 +19,12 @@ use super::ready;
 use super::release::{Place, other_sum};
 use super::service::Service;
 use crate::archive::hex;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::providers::{Astray, in_root, named_temporary, replace, settle, sweep};
 use crate::regular;
 use crate::run::{Interrupted, unless_told};
 use kwo_planner::k3s::{
-    DROP_IN, Install, KUBECONFIG, PROGRAM, Record, Release, Step, UNIT, What, config, unit,
+    DROP_IN, Here, Install, KUBECONFIG, PROGRAM, Record, Release, Step, UNIT, What, config, unit,
 };
 use kwo_planner::plain::{counted, one_line};
 use kwo_planner::roster::NodeName;
@@ -44,6 +44,8 @@ pub struct Work<'w> {
     pub release: Option<&'w Release>,
     /// Where from.
     pub place: &'w Place,
+    /// What there was of k3s when the steps were planned.
+    pub seen: &'w Here,
     /// What was noted before.
     pub record: Option<&'w Record>,
     /// The files that the roster has something to say in.
@@ -72,7 +74,7 @@ pub enum Event<'e> {
 /// # Errors
 /// When one cannot be taken; it says what is as it was. The next run goes on from there.
 pub async fn perform(work: &Work<'_>, mut told: impl FnMut(Event<'_>)) -> Result<(), Failure> {
-    let Work { machine, install, release, place, record, files, planned, plan, patience, stop } = work;
+    let Work { machine, install, release, place, seen, record, files, planned, plan, patience, stop } = work;
     let Some(node) = &install.node else { return Ok(()) };
     let changes = |id: &str| install.of(id) != What::Unchanged;
     let staged = match release {
@@ -83,6 +85,16 @@ pub async fn perform(work: &Work<'_>, mut told: impl FnMut(Event<'_>)) -> Result
         }
         _ => None,
     };
+    // Somebody may have been at work here since, while a person thought about it or the program came.
+    let changed = machine.changed_since(seen).await?;
+    if !changed.is_empty() {
+        let changed = Failure {
+            exit: Exit::Stale,
+            causes: changed,
+            ..Failure::new("somebody has changed this machine meanwhile, and kwo changed nothing")
+        };
+        return Err(changed.hint("find out who, and run the same command again"));
+    }
     let mut noted = noted(record, release.filter(|_| staged.is_some()), node)?;
     // Whoever ends the installation says what is applied then; what is installed waits for no other plan.
     if install.is_unfinished() || plan.is_none() {

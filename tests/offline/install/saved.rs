@@ -107,6 +107,27 @@ fn what_became_otherwise_is_named_and_nothing_is_done() {
 }
 
 #[test]
+fn what_changes_while_kwo_gets_the_program_is_not_written_over() {
+    for file in ["etc/systemd/system/k3s.service", "etc/rancher/k3s/config.yaml.d/00-kwo-install.yaml"] {
+        let world = World::new();
+        let theirs = world.path(&format!("root/{file}"));
+        let (theirs, folder) = (theirs.display(), theirs.parent().unwrap().display());
+        // Whoever comes in between comes when kwo asks the new program for its version.
+        let meanwhile = format!("mkdir -p '{folder}'\necho theirs >'{theirs}'\n");
+        world.release(VERSION, &(program(VERSION) + &meanwhile));
+        world.put("roster.yaml", ROSTER);
+        world
+            .install(&["roster.yaml", "--yes"])
+            .expect(3)
+            .says("somebody has changed this machine meanwhile, and kwo changed nothing")
+            .says(&format!("{file} is not as kwo saw it"));
+        assert_eq!(world.text(&format!("root/{file}")), "theirs\n");
+        assert!(!world.path("root/usr/local/bin/k3s").exists());
+        assert!(!world.path("root/var/lib/kwo/node/k3s.json").exists());
+    }
+}
+
+#[test]
 fn a_plan_is_for_one_machine_and_one_root() {
     let world = saved();
     world.put("root/etc/hostname", "node-2\n");
