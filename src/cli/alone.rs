@@ -23,7 +23,9 @@ impl<const UPGRADE: bool> FromArgMatches for PlanAlone<UPGRADE> {
                 };
                 let more = match *other {
                     // The plan can no longer be made again then.
-                    "ignore" if UPGRADE => "; an upgrade that the plan began goes on with --version and --ignore instead of --plan",
+                    "ignore" if UPGRADE => {
+                        "; an upgrade that the plan began goes on with --version and --ignore instead of --plan"
+                    }
                     _ => "",
                 };
                 let text = format!(

@@ -55,7 +55,7 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         Found::Nothing | Found::Others => false,
     };
     let files = match &asked.roster {
-        Some((_, loaded)) if !is_old => Some(RosterFiles::look(&args.root, &loaded.desired).await?),
+        Some((_, loaded)) if !is_old => Some(RosterFiles::look(&machine, &loaded.desired).await?),
         _ => None,
     };
     let node =
@@ -143,7 +143,8 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         let same = match saved {
             // The plan is for this root alone.
             Some(plan) => {
-                let roster = plan.roster.as_ref().map_or(String::new(), |kept| roster_again(Path::new(&kept.path)));
+                let roster =
+                    plan.roster.as_ref().map_or(String::new(), |kept| roster_again(Path::new(&kept.path)));
                 format!("`{}{roster} --version {}`", plan.kind.command(), plan.version)
             }
             None => "the same command without `--root`".to_owned(),

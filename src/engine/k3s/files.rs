@@ -1,13 +1,13 @@
 //! The files of k3s that the roster has something to say in, before there is a cluster. The node's own room looks at them and
 //! writes them, so that what it holds later it holds now, and an `apply` afterwards finds them as it would have written them.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use super::machine::Machine;
 use crate::execute::{Outcome, execute};
 use crate::failure::Failure;
 use crate::providers::{Dir, Home};
@@ -30,17 +30,17 @@ pub struct RosterFiles {
 }
 
 impl RosterFiles {
-    /// Looks at those below this root.
+    /// Looks at those of this machine.
     ///
     /// # Errors
-    /// When the root is no folder.
-    pub async fn look(root: &Path, desired: &Desired) -> Result<RosterFiles, Failure> {
+    /// When its root is no folder.
+    pub async fn look(machine: &Machine, desired: &Desired) -> Result<RosterFiles, Failure> {
         let cannot = |error: &dyn std::error::Error| {
             Failure::new("cannot look at the files of the node").because(error)
         };
         let folder = tempfile::tempdir().map_err(|error| cannot(&error))?;
         let dir = Dir::new(folder.path()).map_err(|error| cannot(&error))?;
-        let home: Arc<dyn Home> = Arc::new(composite(Arc::new(dir), Some(node(root)?)));
+        let home: Arc<dyn Home> = Arc::new(composite(Arc::new(dir), Some(node(&machine.root)?)));
         let ids = [K3S_AUTHENTICATION, K3S_CONFIG].map(|path| ResourceId::node(NodeKind::File, path));
         let wanted = desired.resources().iter().filter(|resource| ids.contains(&resource.id)).cloned();
         let wanted = Desired::new(wanted.collect(), Arc::new(desired.sources().clone()))
@@ -58,7 +58,9 @@ impl RosterFiles {
                 (None, Some(step)) if step.changes.iter().any(creates) => Ok(What::Create),
                 (None, Some(_)) => Ok(What::Change),
             };
-            RosterFile { path: resource.id.name.clone(), what }
+            let path = resource.id.name.clone();
+            let wanted = serde_json::to_vec(&resource.body).unwrap_or_default();
+            RosterFile { wanted: machine.digest(&wanted), had: machine.digest_of(&path), path, what }
         });
         let files = files.collect();
         Ok(RosterFiles { home, plan, files, _folder: folder })

@@ -312,10 +312,11 @@ fn ungot(why: String, release: &Release, planned: bool) -> Failure {
         true => "plan again with `--mirror` or `--airgap`, and `--out`",
         false => "name another place with `--mirror` or `--airgap`",
     };
-    Failure { causes: vec![why], ..Failure::new(format!("cannot get k3s {}", release.version)) }
-        .hint(format!(
+    Failure { causes: vec![why], ..Failure::new(format!("cannot get k3s {}", release.version)) }.hint(
+        format!(
             "nothing was changed, and nothing of it was kept; run the same command again, or {elsewhere}"
-        ))
+        ),
+    )
 }
 
 pub(super) fn unwritten(file: &str, error: &Astray) -> Failure {

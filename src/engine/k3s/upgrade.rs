@@ -214,8 +214,12 @@ async fn back_up(job: &Job<'_>) -> Result<SmolStr, Failure> {
         let causes = missing.into_iter().map(|left| format!("{}: {}", left.path, left.why)).collect();
         let message = format!("the backup {} lacks something, so nothing was changed", made.file.display());
         let hint = match job.planned {
-            true => "`kwo node backup` says what to do; a plan that is made with `--ignore backup`, `--out` and no recipient has only the copy on this machine",
-            false => "`kwo node backup` says what to do; with `--ignore backup` and no recipient there is only the copy on this machine",
+            true => {
+                "`kwo node backup` says what to do; a plan that is made with `--ignore backup`, `--out` and no recipient has only the copy on this machine"
+            }
+            false => {
+                "`kwo node backup` says what to do; with `--ignore backup` and no recipient there is only the copy on this machine"
+            }
         };
         return Err(Failure { causes, ..Failure::new(message) }.hint(hint));
     }

@@ -1,5 +1,7 @@
 //! What tells a machine from others, for a plan that is saved on one and must not be done on another.
 
+use std::path::Path;
+
 use rustix::system::uname;
 use sha2::{Digest as _, Sha256};
 use smol_str::{SmolStr, format_smolstr};
@@ -12,6 +14,11 @@ use kwo_planner::k3s::Whose;
 
 /// Sets this digest apart from what others make of the same.
 const PURPOSE: &[u8] = b"kwo plan of a node\n";
+
+/// The same for what a file says.
+const PURPOSE_FILE: &[u8] = b"kwo plan of a file\n";
+/// So many digits are enough to see a difference.
+const SHORT: usize = 16;
 
 impl Machine {
     /// Which machine it is.
@@ -33,6 +40,20 @@ impl Machine {
             root: format_smolstr!("{}", self.root.display()),
             cluster: authority.as_deref().map(digest),
         }
+    }
+
+    /// A short digest, to compare what is on this machine. Who does not know the machine's id cannot guess from it what a file says,
+    /// such as the token of a cluster.
+    pub(super) fn digest(&self, bytes: &[u8]) -> SmolStr {
+        let id = self.text("etc/machine-id").unwrap_or_default();
+        let digest = Sha256::new().chain_update(PURPOSE_FILE).chain_update(id).chain_update(b"\n");
+        hex(&digest.chain_update(bytes).finalize()).chars().take(SHORT).collect()
+    }
+
+    /// That of a file; nothing where there is none.
+    pub(super) fn digest_of(&self, file: &str) -> Option<SmolStr> {
+        let path = in_root(&self.root, Path::new(file), None).ok()?;
+        Some(self.digest(&regular::read(&path).ok()?))
     }
 
     /// Its name.

@@ -55,6 +55,10 @@ pub struct RosterFile {
     pub path: SmolStr,
     /// What is to be done, or why nothing can be.
     pub what: Result<What, String>,
+    /// A digest of what the roster wants there.
+    pub wanted: SmolStr,
+    /// A digest of what is there, and nobody else can tell that from it.
+    pub had: Option<SmolStr>,
 }
 
 /// What the roster says of the node.
@@ -67,6 +71,9 @@ pub struct Roster {
     /// What a command is told to work on the same roster and the same root, with a space in front of each word.
     pub again: String,
 }
+
+/// Stands before the digest of what a file is written in place of.
+pub(super) const IN_PLACE_OF: &str = " in place of ";
 
 /// How far a machine is.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
@@ -220,7 +227,7 @@ pub fn install(
             format!("move it away, and what it says into {}", facts.path("etc/rancher/k3s/config.yaml")),
         ));
     }
-    for RosterFile { path, what } in &roster.files {
+    for RosterFile { path, what, .. } in &roster.files {
         if let Err(why) = what {
             let command = format!(
                 "kwo apply{} --target dir:/tmp/manifests --node --adopt=node:File/{path}",
@@ -235,8 +242,13 @@ pub fn install(
     if let (Some(node), true) = (&node, noticed.iter().all(|noticed| noticed.grade != Grade::Stop)) {
         files(facts, release, node, &mut steps, &mut noticed);
         let at = steps.iter().position(|step| step.id.starts_with("node:Unit/")).unwrap_or(steps.len());
-        let rosters = roster.files.iter().filter_map(|RosterFile { path, what }| {
-            let (id, detail) = (format!("node:File/{path}"), "as the roster says".to_owned());
+        let rosters = roster.files.iter().filter_map(|RosterFile { path, what, wanted, had }| {
+            let id = format!("node:File/{path}");
+            // A saved plan is held against these: the same change of another file is another one.
+            let mut detail = format!("as the roster says, digest {wanted}");
+            if let (Ok(What::Change), Some(had)) = (what, had) {
+                detail += &format!("{IN_PLACE_OF}{had}");
+            }
             what.as_ref().ok().map(|what| Step { id, what: *what, detail })
         });
         steps.splice(at..at, rosters);
@@ -285,8 +297,7 @@ fn files(
             Some(_) => What::Change,
             None => What::Create,
         };
-        let detail = format!("sha256:{sha256}");
-        steps.push(Step { id: format!("node:Images/{name}"), what, detail });
+        steps.push(Step { id: format!("node:Images/{name}"), what, detail: of_image(facts, name, sha256) });
     }
     let mut text = |id: String, have: Option<&str>, wanted: &str, path: &str, mut detail: String| {
         let what = match have {
@@ -323,6 +334,11 @@ fn running(here: &Here, node: &NodeName, steps: &mut Vec<Step>) {
     let what = if here.active && here.ready && installed { What::Unchanged } else { What::Run };
     let detail = "wait until the API answers and the node is ready".to_owned();
     steps.push(Step { id: format!("node:Ready/{node}"), what, detail });
+}
+
+/// A file with images: where it goes, and what it is.
+pub(super) fn of_image(facts: &Facts, name: &str, sha256: &str) -> String {
+    format!("{}/agent/images/{name}, sha256:{sha256}", one_line(facts.data.folder.trim_end_matches('/')))
 }
 
 pub(super) fn of(Release { version, from, sha256, arch: _, images: _ }: &Release) -> String {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::install::{Step, What};
+use super::install::{IN_PLACE_OF, Step, What};
 use super::preflight::{Grade, Noticed};
 use crate::plain::one_line;
 use crate::roster::K3sVersion;
@@ -208,7 +208,8 @@ fn is_done(saved: &Step, now: &Step, is_new: bool) -> bool {
         "node:Binary/k3s" => is_new,
         // It says where the backup is.
         "node:Backup/k3s" => true,
-        _ => saved.detail == now.detail,
+        // What was there before is there no longer.
+        _ => saved.detail.split(IN_PLACE_OF).next() == now.detail.split(IN_PLACE_OF).next(),
     }
 }
 
@@ -328,6 +329,21 @@ mod tests {
         let all = |steps: &mut Vec<Step>| steps.iter_mut().for_each(|step| step.what = What::Unchanged);
         assert_eq!(differs(Some("new"), all), Vec::<String>::new());
         assert_eq!(differs(Some("new"), Vec::clear), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_file_is_the_same_by_what_is_written_and_by_what_was_there() {
+        let mut plan = plan();
+        plan.steps = vec![step("node:File/c", What::Change, "as the roster says, digest a in place of b")];
+        let differs = |what: What, detail: &str| {
+            let steps = [step("node:File/c", what, detail)];
+            plan.differs(&Now { steps: &steps, program: None, noticed: &[], by: By::Kwo }).len()
+        };
+        assert_eq!(differs(What::Change, "as the roster says, digest a in place of b"), 0);
+        assert_eq!(differs(What::Change, "as the roster says, digest a in place of x"), 1);
+        assert_eq!(differs(What::Change, "as the roster says, digest x in place of b"), 1);
+        assert_eq!(differs(What::Unchanged, "as the roster says, digest a"), 0);
+        assert_eq!(differs(What::Unchanged, "as the roster says, digest x"), 1);
     }
 
     #[test]

@@ -170,7 +170,7 @@ pub fn upgrade(
         if let Some(begun) = begun {
             planned.from = Some(begun.from.version.clone());
         }
-        planned.steps = steps(seen, release, node, &to, stage);
+        planned.steps = steps(facts, seen, release, node, &to, stage);
     }
     planned
 }
@@ -190,6 +190,7 @@ pub const UPGRADE_IGNORES: [Check; 5] =
     [Check::Disk, Check::Backup, Check::Nodes, Check::Apis, Check::Workloads];
 
 fn steps(
+    facts: &Facts,
     seen: &Seen<'_>,
     release: Option<&Release>,
     node: &NodeName,
@@ -209,7 +210,7 @@ fn steps(
             steps.push(step("node:Backup/k3s".to_owned(), what, detail));
         }
         for image in release.iter().flat_map(|release| &release.images) {
-            let detail = format!("sha256:{}", image.sha256);
+            let detail = super::install::of_image(facts, &image.name, &image.sha256);
             steps.push(step(format!("node:Images/{}", image.name), What::Create, detail));
         }
         let detail = format!("stop k3s, and copy its database and its program to /{KEPT}; pods go on");

@@ -53,7 +53,8 @@ fn a_saved_plan_is_done_as_it_was_whatever_is_said_by_then() {
     assert!(!world.path("root/var/lib/kwo").exists());
     let done = world.install(&["--plan", "plan.json", "--yes"]).expect(0);
     // The channel may lead elsewhere by then, so the version is a part of the command.
-    let says = format!("`kwo node install {} --version {VERSION}` goes on", world.path("roster.yaml").display());
+    let says =
+        format!("`kwo node install {} --version {VERSION}` goes on", world.path("roster.yaml").display());
     assert!(done.err.contains(&says), "{}", done.err);
     assert_eq!(world.text("root/usr/local/bin/k3s"), program(VERSION));
     let config = world.text("root/etc/rancher/k3s/config.yaml");

@@ -105,7 +105,9 @@ fn a_signature_is_for_everybody_who_knows_the_signers() {
         .expect(1)
         .says("nobody in plans signed plan.json")
         .says("namespace kwo-node-plan; `kwo node install --out FILE --sign KEY` makes one");
-    with("nobody").expect(1).says("`kwo node install --out FILE --sign KEY` leaves the signature in FILE.sig");
+    with("nobody")
+        .expect(1)
+        .says("`kwo node install --out FILE --sign KEY` leaves the signature in FILE.sig");
     let good = world.text("plan.json");
     world.put("plan.json", &good.replace(VERSION, OTHER));
     with("signers").expect(1).says("nobody in signers signed plan.json");

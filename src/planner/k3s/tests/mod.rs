@@ -305,7 +305,12 @@ fn what_is_said_of_an_image_names_its_root_and_acts_on_no_other() {
     let mut all = Facts { host: "".into(), ..facts() };
     all.joins = vec![Joins { server: false, word: "--datastore-endpoint".into(), file: "/etc/u".into() }];
     all.here.drop_in = Some("x".into());
-    let file = RosterFile { path: "etc/rancher/k3s/config.yaml".into(), what: Err("not kwo's".into()) };
+    let file = RosterFile {
+        path: "etc/rancher/k3s/config.yaml".into(),
+        what: Err("not kwo's".into()),
+        wanted: "a".into(),
+        had: None,
+    };
     let roster =
         Roster { files: vec![file], again: " 'my roster.yaml' --root x".into(), ..Roster::default() };
     let mut loose = installed();
