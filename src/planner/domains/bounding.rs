@@ -119,15 +119,17 @@ pub(crate) fn check_amount(name: &str, amount: &At<Quantity>, findings: &mut Fin
     let bytes = matches!(last, "memory" | "storage" | "ephemeral-storage") || last.starts_with("hugepages-");
     if bytes && !amount.is_whole() {
         let digits = amount.as_str().trim_end_matches(['n', 'u', 'm']);
-        findings.push(
-            Finding::new(
-                "part-of-a-byte",
-                amount.at,
-                format!("`{amount}` of {last} is less than a whole number of bytes: `m` is a thousandth"),
-                "expected whole bytes, such as `512Mi`",
-            )
-            .hint(format!("did you mean `{digits}Mi` or `{digits}M`?")),
+        let mut finding = Finding::new(
+            "part-of-a-byte",
+            amount.at,
+            format!("`{amount}` of {last} is less than a whole number of bytes: `m` is a thousandth"),
+            "expected whole bytes, such as `512Mi`",
         );
+        // After a power of ten there is no unit.
+        if digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            finding = finding.hint(format!("did you mean `{digits}Mi` or `{digits}M`?"));
+        }
+        findings.push(finding);
     }
     let most = "1M".parse::<Quantity>();
     if last == "cpu" && most.is_ok_and(|most| most <= amount.value) {

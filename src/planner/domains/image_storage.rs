@@ -1,6 +1,7 @@
 //! How much of the registry the images of a tenant may take: `images.storage` of its tier, or its own. The registry has no
 //! quota, so kwo makes no object of it: `kwo registry usage` compares it with what is there.
 
+use super::bounding;
 use super::document::Roster;
 use super::registry::Registry;
 use super::tenants::{DEFAULT_TIER, Tenant};
@@ -26,7 +27,7 @@ impl Roster {
         let tier = self.tiers().get(name).and_then(|tier| tier.value.images.storage.as_ref());
         let own = tenant.images.storage.as_ref().map(|storage| (storage, Source::Tenant));
         let (storage, source) = own.or_else(|| tier.map(|storage| (storage, Source::Tier(name.into()))))?;
-        // No quantity is more than a u64 holds, and none here is less than a byte.
+        // No quantity is more than a u64 holds, and each here is of whole bytes.
         Some(Allowance { bytes: u64::try_from(storage.units()).unwrap_or(u64::MAX), source })
     }
 }
@@ -40,20 +41,24 @@ pub(crate) fn check(
     whole: bool,
     findings: &mut Findings,
 ) {
-    let of_tiers = tiers.values().map(|tier| &tier.value.images.storage);
-    let of_tenants = tenants.values().map(|tenant| &tenant.value.images.storage);
-    let mut all: Vec<&At<Quantity>> = of_tiers.chain(of_tenants).flatten().collect();
-    all.sort_unstable_by_key(|storage| storage.at);
-    for storage in &all {
+    let no_quota = "leave the field out for no quota";
+    let of_tiers = tiers.values().map(|tier| (&tier.value.images.storage, no_quota));
+    let as_tier = "leave the field out for that of the tier";
+    let of_tenants = tenants.values().map(|tenant| (&tenant.value.images.storage, as_tier));
+    let all = of_tiers.chain(of_tenants).filter_map(|(storage, or)| Some((storage.as_ref()?, or)));
+    let mut all: Vec<(&At<Quantity>, &str)> = all.collect();
+    all.sort_unstable_by_key(|(storage, _)| storage.at);
+    for (storage, or) in &all {
         if storage.units() > 0 {
+            bounding::check_amount("storage", storage, findings);
             continue;
         }
         let message = format!("`storage` of images is `{storage}`, and nothing fits into that");
         let finding = Finding::new("images-without-room", storage.at, message, "expected more than zero");
-        findings.push(finding.hint("write an amount such as `10Gi`, or leave the field out for no quota"));
+        findings.push(finding.hint(format!("write an amount such as `10Gi`, or {or}")));
     }
     let has_registry = registry.is_some_and(|registry| !registry.hosts.is_empty());
-    if let Some(first) = all.first().filter(|_| whole && !has_registry && registry.is_none_or(is_well)) {
+    if let Some((first, _)) = all.first().filter(|_| whole && !has_registry && registry.is_none_or(is_well)) {
         let finding = Finding::new(
             "images-without-registry",
             first.at,
@@ -87,7 +92,7 @@ mod tests {
     fn a_tenant_overrides_its_tier_and_a_tier_may_say_nothing() {
         let roster = roster(
             "tiers:\n  standard: {images: {storage: 10Gi}}\n  team: {images: {storage: 5G}}\n  free: {}\ntenants:\n  \
-             a: {}\n  b: {tier: team}\n  c: {tier: team, images: {storage: 1500m}}\n  d: {tier: free}\n  \
+             a: {}\n  b: {tier: team}\n  c: {tier: team, images: {storage: 1500k}}\n  d: {tier: free}\n  \
              e: {tier: small}\n  f: {tier: small, images: {storage: 9E}}\n",
         );
         let of = |name: &str| {
@@ -98,8 +103,7 @@ mod tests {
         };
         assert_eq!(of("a"), Some((10 << 30, "standard".to_owned())));
         assert_eq!(of("b"), Some((5_000_000_000, "team".to_owned())));
-        // A part of a byte is one.
-        assert_eq!(of("c"), Some((2, "its own".to_owned())));
+        assert_eq!(of("c"), Some((1_500_000, "its own".to_owned())));
         assert_eq!((of("d"), of("e")), (None, None));
         assert_eq!(of("f"), Some((9_000_000_000_000_000_000, "its own".to_owned())));
     }
