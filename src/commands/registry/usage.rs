@@ -31,7 +31,10 @@ pub(super) async fn usage(args: &Args) -> Result<Exit, Failure> {
     let places = args.age.places(&args.roster.roster);
     let reach = Reach::to(&roster, &accounts, places, &args.kube, true).await?;
     let used = match open(registry, &accounts, &reach).await {
-        Ok((host, client)) => RegistryUsage::new(host, &walk(&client).await, &roster, &args.tenants),
+        Ok((host, client)) => {
+            let tenants = roster.tenants().keys().map(|name| name.as_str().to_owned());
+            RegistryUsage::new(host, &walk(client, tenants).await, &roster, &args.tenants)
+        }
         Err((host, why)) => RegistryUsage::unanswered(host, &why),
     };
     report(&used, args.output)?;
@@ -107,8 +110,11 @@ async fn tell(args: &Args, roster: &Roster, used: &RegistryUsage, reach: Reach) 
         Some(cluster) => cluster,
         None => target::connect(args.kube.options()?).await?,
     };
-    if let Some(untold) = crowded(&cluster, &found, Timestamp::now()).await {
-        talk(&format!("{untold}\n{}\n", untold.hint));
+    let untold = crowded(&cluster, &found, Timestamp::now()).await;
+    for one in &untold {
+        talk(&format!("{one}\n{}\n", one.hint));
+    }
+    if !untold.is_empty() {
         return Ok(false);
     }
     talk(&format!("{} told by Events\n", counted(found.len(), "tenant is", "tenants are")));

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::delivery::Untold;
-use super::events::make;
+use super::events::{CHANNEL, Tried, make};
 use super::text::line;
 use crate::providers::{Event, Kube};
 
@@ -22,8 +22,9 @@ pub struct Crowded {
     pub says: String,
 }
 
-/// Makes an Event in each of these namespaces; gives why some could not be made.
-pub async fn crowded(kube: &Kube, tenants: &[Crowded], when: Timestamp) -> Option<Untold> {
+/// Makes an Event in each of these namespaces; gives why some could not be made. A tenant whose namespace is not there is not
+/// told.
+pub async fn crowded(kube: &Kube, tenants: &[Crowded], when: Timestamp) -> Vec<Untold> {
     let of = |Crowded { namespaces, over, says }: &Crowded| {
         let message = line(&format!("{says}; delete images that nobody needs"), LONGEST);
         let reason = if *over { "RegistryQuotaExceeded" } else { "RegistryQuotaNearlyExceeded" };
@@ -39,11 +40,18 @@ pub async fn crowded(kube: &Kube, tenants: &[Crowded], when: Timestamp) -> Optio
         each.collect::<Vec<_>>()
     };
     let events: Vec<Event> = tenants.iter().flat_map(of).collect();
-    make(
+    let Tried { untold, absent } = make(
         kube,
         &events,
         "kwo needs the right to create events in the namespaces of tenants: `kwo rbac --for sync` has it",
         "see whether the server answers, and run the command again",
     )
-    .await
+    .await;
+    let nowhere = || Untold {
+        channel: CHANNEL.to_owned(),
+        why: format!("the cluster has no namespace {}", absent.join(", ")),
+        hint: "run `kwo apply`, which makes the namespaces of tenants, and then this command again"
+            .to_owned(),
+    };
+    untold.into_iter().chain((!absent.is_empty()).then(nowhere)).collect()
 }

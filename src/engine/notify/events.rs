@@ -16,6 +16,9 @@ use super::text::{Message, line, short};
 use crate::history::{Action, Entry, Outcome, Step, StepOutcome};
 use crate::providers::{Event, Kube, Refusal};
 
+/// What the events go to, for people.
+pub(super) const CHANNEL: &str = "the cluster's event log";
+
 /// For all of them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,32 +46,49 @@ pub async fn events(kube: &Kube, entry: &Entry, before: Option<&Entry>) -> Optio
         "see whether the server answers; `kwo history` has what the events would have said",
     )
     .await
+    // A namespace that the run removed needs no event.
+    .untold
+}
+
+/// What came of events.
+pub(super) struct Tried {
+    /// Why some could not be made.
+    pub(super) untold: Option<Untold>,
+    /// The namespaces that are not there.
+    pub(super) absent: Vec<String>,
 }
 
 /// Makes these events; gives why some could not be made, with what helps where the server refuses and where it does not answer.
-pub(super) async fn make(kube: &Kube, events: &[Event], refused: &str, silent: &str) -> Option<Untold> {
+pub(super) async fn make(kube: &Kube, events: &[Event], refused: &str, silent: &str) -> Tried {
     let total = events.len();
-    let (mut settled, mut refusals) = (0, Vec::new());
-    let mut making = stream::iter(events).map(|event| kube.event(event)).buffer_unordered(AT_ONCE);
+    let (mut settled, mut refusals, mut absent) = (0, Vec::new(), Vec::new());
+    let making = stream::iter(events).map(|event| async move { (event, kube.event(event).await) });
+    let mut making = making.buffer_unordered(AT_ONCE);
     let end = Instant::now() + PATIENCE;
-    while let Ok(Some(made)) = timeout_at(end, making.next()).await {
+    while let Ok(Some((event, made))) = timeout_at(end, making.next()).await {
         settled += 1;
-        refusals.extend(made.err());
+        match made {
+            Ok(true) => {}
+            Ok(false) => absent.push(event.namespace.clone()),
+            Err(refusal) => refusals.push(refusal),
+        }
     }
+    absent.sort_unstable();
     let missing = refusals.len() + total - settled;
     if missing == 0 {
-        return None;
+        return Tried { untold: None, absent };
     }
     let why = match refusals.first() {
         Some(refusal) => refusal.to_string(),
         None => format!("the server took more than {} seconds", PATIENCE.as_secs()),
     };
     let hint = if matches!(refusals.first(), Some(Refusal::Refused { .. })) { refused } else { silent };
-    Some(Untold {
-        channel: "the cluster's event log".to_owned(),
+    let untold = Untold {
+        channel: CHANNEL.to_owned(),
         why: format!("kwo could not make {missing} of {}: {why}", counted(total, "event", "events")),
         hint: hint.to_owned(),
-    })
+    };
+    Tried { untold: Some(untold), absent }
 }
 
 /// The steps in each namespace, but those that there was nothing to do for.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::kube::{Trouble, Way, retry_after, way};
-use super::patience::{Patience, TRIES};
+use super::patience::{LONGEST_WAIT, Patience, TRIES, wait};
 
 const AGENT: &str = concat!("kwo/", env!("CARGO_PKG_VERSION"));
 
@@ -140,6 +140,30 @@ impl Api {
     /// As [`Api::read`].
     pub(crate) async fn read_part(&self, ask: &Ask<'_>, fault: &OnceLock<String>) -> Result<Answer, String> {
         self.again(ask, Some(fault)).await
+    }
+
+    /// The same of a question that has to do with no other one: it is asked a few times, whatever the others met, and takes nothing
+    /// from their budget. Whoever asks bounds how long all of it may take.
+    ///
+    /// # Errors
+    /// As [`Api::read`].
+    pub(crate) async fn read_alone(&self, ask: &Ask<'_>) -> Result<Answer, String> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (why, after) = match self.once(ask).await {
+                Ok(answer) if answer.may_pass() => {
+                    (format!("{} answers {}", self.server(), answer.status), answer.after)
+                }
+                Ok(answer) => return Ok(answer),
+                Err(NoAnswer::Distrusted(why) | NoAnswer::Hopeless(why)) => return Err(why),
+                Err(NoAnswer::NotSent(why) | NoAnswer::Lost(why)) => (why, None),
+            };
+            if tries == TRIES {
+                return Err(format!("{why} ({})", counted(tries, "try", "tries")));
+            }
+            self.patience.keep_pace(wait(tries, after).min(LONGEST_WAIT)).await;
+        }
     }
 
     async fn again(&self, ask: &Ask<'_>, fault: Option<&OnceLock<String>>) -> Result<Answer, String> {

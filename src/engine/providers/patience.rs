@@ -15,6 +15,19 @@ const LEAST: Duration = Duration::from_millis(250);
 /// How often a question is asked that gets no answer, or one that says the server has failed.
 pub(super) const TRIES: u32 = 4;
 
+/// How long a question waits that is asked for itself alone: a server that says more than that says it of everything.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// How long to wait before the next try: as long as the server asks, or else 1, 2, 4, 8 seconds, and a bit.
+pub(super) fn wait(tries: u32, after: Option<Duration>) -> Duration {
+    let usual = || {
+        let jitter = u64::from(std::process::id()) * 37 % 250;
+        Duration::from_secs(1 << (tries.clamp(1, 4) - 1)) + Duration::from_millis(jitter)
+    };
+    // A server that says to come at once is asked so often that it ends all the same.
+    after.unwrap_or_else(usual).max(LEAST)
+}
+
 /// The patience with one system.
 pub(super) struct Patience {
     /// What is left of the budget.
@@ -30,18 +43,13 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Waits before the next try: as long as the server asks, or else 1, 2, 4, 8 seconds, and a bit. Says whether that was
-    /// within the budget; where it is not, or where nobody asks any more, nobody waits.
+    /// Waits before the next try, see [`wait`]. Says whether that was within the budget; where it is not, or where nobody asks any
+    /// more, nobody waits.
     pub(super) async fn pause(&self, tries: u32, after: Option<Duration>) -> bool {
         if self.away().is_some() {
             return false;
         }
-        let usual = || {
-            let jitter = u64::from(std::process::id()) * 37 % 250;
-            Duration::from_secs(1 << (tries.clamp(1, 4) - 1)) + Duration::from_millis(jitter)
-        };
-        // A server that says to come at once is asked so often that it ends all the same.
-        let wait = after.unwrap_or_else(usual).max(LEAST);
+        let wait = wait(tries, after);
         {
             let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
             match budget.checked_sub(wait) {

@@ -2,7 +2,6 @@
 //! that goes on at another host does not go on.
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -50,7 +49,7 @@ pub enum Closed {
     Away(String),
 }
 
-/// Why there is nothing to say of a blob.
+/// Why there is nothing to say of a manifest or a blob.
 pub(super) enum Missing {
     /// The registry does not have it.
     Gone(String),
@@ -124,27 +123,24 @@ impl Client {
     }
 
     /// A manifest.
-    pub(super) async fn manifest(&self, repository: &str, digest: &Digest) -> Result<Manifest, String> {
+    pub(super) async fn manifest(&self, repository: &str, digest: &Digest) -> Result<Manifest, Missing> {
         let path = format!("/v2/{repository}/manifests/{}", digest.as_str());
-        let answer = self.ask(Method::GET, &path, LONGEST).await?;
-        ok(&answer)?;
-        Manifest::read(&answer.body, digest)
+        let answer = self.ask(Method::GET, &path, LONGEST).await.map_err(Missing::Unread)?;
+        there(&answer)?;
+        Manifest::read(&answer.body, digest).map_err(Missing::Unread)
     }
 
-    /// How much of the registry a blob takes. `None` where the registry says it of none, because it keeps them elsewhere.
+    /// How much of the registry a blob takes. `None` where the registry leads elsewhere, because it keeps its blobs there.
     pub(super) async fn size(&self, repository: &str, digest: &Digest) -> Result<Option<u64>, Missing> {
         let path = format!("/v2/{repository}/blobs/{}", digest.as_str());
         let answer = self.ask(Method::HEAD, &path, LONGEST).await.map_err(Missing::Unread)?;
         if answer.status.is_redirection() {
             return Ok(None);
         }
-        let headers = ok(&answer).map_err(|why| match answer.status {
-            StatusCode::NOT_FOUND => Missing::Gone(why),
-            _ => Missing::Unread(why),
-        })?;
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let length = there(&answer)?.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let length = length.and_then(|length| length.parse::<u64>().ok());
-        Ok(length.filter(|length| i64::try_from(*length).is_ok()))
+        let length = length.filter(|length| i64::try_from(*length).is_ok());
+        length.map(Some).ok_or_else(|| Missing::Unread("the registry does not say its size".to_owned()))
     }
 
     /// All pages of a list.
@@ -203,10 +199,12 @@ impl Client {
 
     async fn ask(&self, method: Method, path: &str, longest: usize) -> Result<Answer, String> {
         let ask = Ask { method, path, headers: &self.headers, json: None, longest };
-        // What the registry cannot give of one image keeps nobody from the next one.
-        let alone = OnceLock::new();
-        let answer = timeout_at(self.end, self.api.read_part(&ask, &alone)).await;
-        answer.map_err(|_| "there was no time left to ask for it".to_owned())?
+        let late = || "there was no time left to ask for it".to_owned();
+        if self.end <= Instant::now() {
+            return Err(late());
+        }
+        // What the registry cannot give of one image keeps nobody from the next one, and the end bounds them all.
+        timeout_at(self.end, self.api.read_alone(&ask)).await.map_err(|_| late())?
     }
 }
 
@@ -220,6 +218,14 @@ fn ok(answer: &Answer) -> Result<&HeaderMap, String> {
         }
         status => Err(format!("the registry answers {}", status.as_u16())),
     }
+}
+
+/// The same of something that may be in another repository.
+fn there(answer: &Answer) -> Result<&HeaderMap, Missing> {
+    ok(answer).map_err(|why| match answer.status {
+        StatusCode::NOT_FOUND => Missing::Gone(why),
+        _ => Missing::Unread(why),
+    })
 }
 
 /// May a password go there? Over plain http it may to this very machine alone.

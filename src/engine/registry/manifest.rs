@@ -1,9 +1,9 @@
 //! What a manifest names: of an image its configuration and layers, of an index more manifests, those of attestations
 //! among them. OCI and Docker call the same things by different types, so what counts is what is in it.
 
-use serde::Deserialize;
-use serde_json::Value;
+use std::collections::BTreeMap;
 
+use super::document::{Part, Read};
 use super::names::Digest;
 
 /// No registry has a longer manifest.
@@ -32,32 +32,12 @@ pub(super) struct Manifest {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Blob {
     pub(super) digest: Digest,
-    /// Its size, where what the manifest says is one.
+    /// Its size, where what the manifest says is one; the smallest, where it says several.
     pub(super) says: Option<u64>,
+    /// Does whoever names it say the same size?
+    pub(super) agreed: bool,
     /// Does it have another place, so that the registry may do without it?
     pub(super) elsewhere: bool,
-}
-
-#[derive(Deserialize)]
-struct Read {
-    #[serde(default)]
-    manifests: Option<Vec<Part>>,
-    #[serde(default)]
-    config: Option<Part>,
-    #[serde(default)]
-    layers: Option<Vec<Part>>,
-    #[serde(default)]
-    blobs: Option<Vec<Part>>,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    digest: String,
-    /// Whoever pushed it wrote it: it may be anything.
-    #[serde(default)]
-    size: Value,
-    #[serde(default)]
-    urls: Value,
 }
 
 impl Manifest {
@@ -71,7 +51,11 @@ impl Manifest {
         }
         let read: Read =
             serde_json::from_slice(bytes).map_err(|_| "it is no manifest that kwo can read".to_owned())?;
-        let Read { manifests, config, layers, blobs } = read;
+        let Read { manifests, config, layers, blobs, odd } = read;
+        if odd || manifests.iter().chain(&layers).chain(&blobs).flatten().chain(&config).any(|part| part.odd)
+        {
+            return Err("it has a key that programs read differently".to_owned());
+        }
         if manifests.is_none() && config.is_none() && layers.is_none() && blobs.is_none() {
             return Err("it names neither layers nor manifests".to_owned());
         }
@@ -85,12 +69,33 @@ impl Manifest {
         let sized = |part: &Part| {
             let says = part.size.as_u64().filter(|size| i64::try_from(*size).is_ok());
             let elsewhere = part.urls.as_array().is_some_and(|urls| !urls.is_empty());
-            Ok(Blob { digest: of(part)?, says, elsewhere })
+            Ok(Blob { digest: of(part)?, says, agreed: true, elsewhere })
         };
-        Ok(Manifest {
-            length: bytes.len() as u64,
-            manifests: manifests.iter().map(of).collect::<Result<_, &str>>()?,
-            blobs: blobs.iter().map(sized).collect::<Result<_, &str>>()?,
-        })
+        let blobs = blobs.iter().map(sized).collect::<Result<Vec<_>, &str>>()?;
+        let mut once: BTreeMap<Digest, Blob> = BTreeMap::new();
+        for blob in blobs {
+            match once.get_mut(&blob.digest) {
+                Some(known) => known.join(&blob),
+                None => drop(once.insert(blob.digest.clone(), blob)),
+            }
+        }
+        let mut manifests = manifests.iter().map(of).collect::<Result<Vec<_>, &str>>()?;
+        manifests.sort_unstable();
+        manifests.dedup();
+        Ok(Manifest { length: bytes.len() as u64, manifests, blobs: once.into_values().collect() })
+    }
+
+    /// How many parts it names.
+    pub(super) fn parts(&self) -> usize {
+        self.manifests.len() + self.blobs.len()
+    }
+}
+
+impl Blob {
+    /// The same blob, as somebody else names it.
+    pub(super) fn join(&mut self, other: &Blob) {
+        self.agreed &= other.agreed && self.says == other.says;
+        self.says = self.says.min(other.says);
+        self.elsewhere &= other.elsewhere;
     }
 }

@@ -3,12 +3,17 @@
 //! cannot be read is told and hides nothing else. Nothing here changes the registry.
 
 mod client;
+mod document;
+mod held;
 mod manifest;
 mod names;
+mod parts;
+mod places;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
 pub use client::{Client, Closed};
-pub use walk::{Held, Unread, walk};
+pub use held::{Held, Unread};
+pub use walk::walk;

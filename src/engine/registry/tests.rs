@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use super::{Client, Closed, Held, walk};
 
 const PASSWORD: &str = "Zentinel-4711";
+const TENANTS: [&str; 3] = ["alice", "bob", "mallory"];
 
 /// An answer: status, header lines, body.
 type Said = (u16, String, Vec<u8>);
@@ -128,7 +129,7 @@ impl Fake {
     }
 
     async fn held(&self) -> Held {
-        walk(&self.open(Duration::from_secs(60)).await.ok().unwrap()).await
+        walk(self.open(Duration::from_secs(60)).await.ok().unwrap(), TENANTS.map(String::from)).await
     }
 }
 
@@ -345,10 +346,10 @@ async fn sizes_that_are_none_are_no_sizes() {
     fake.says(&format!("HEAD /v2/alice/web/blobs/{}", layers[4]), (200, huge, Vec::new()));
     let held = fake.held().await;
     let length = body.to_string().len() as u64;
-    // The last one is gone: its manifest keeps it from being collected, so it may take something.
+    // One of a length that none is, and one that is gone, may take something: nobody knows how much.
     let (bytes, _, unread) = of(&held, "alice/web");
-    assert_eq!((bytes, unread), (100 + 50 + length, 4), "{:?}", told(&held));
-    assert_eq!((held.by_manifest, held.unread_in_all), (2, 4));
+    assert_eq!((bytes, unread), (100 + length, 5), "{:?}", told(&held));
+    assert_eq!((held.by_manifest, held.unread_in_all), (1, 5));
 }
 
 #[tokio::test]
@@ -392,7 +393,131 @@ async fn when_the_time_is_over_nothing_more_is_asked_for() {
     let mut client = fake.open(Duration::from_secs(60)).await.ok().unwrap();
     client.end = tokio::time::Instant::now();
     let asked = fake.count("");
-    let held = walk(&client).await;
+    let held = walk(client, []).await;
     assert_eq!((held.unread_in_all, fake.count("")), (1, asked));
     assert!(told(&held)[0].contains("there was no time left"), "{:?}", told(&held));
+}
+
+#[tokio::test]
+async fn keys_that_programs_read_differently_hide_nothing() {
+    let fake = Fake::new();
+    let (small, big) = (digest_of(1), digest_of(2));
+    fake.blob("alice/web", &small, 10);
+    let part = |digest: &str| format!(r#"{{"digest":"{digest}","size":1}}"#);
+    let (one, two) = (part(&small), part(&big));
+    let odd = [
+        format!(r#"{{"layers":[{one}],"Layers":[{two}]}}"#),
+        format!(r#"{{"layers":[{one}],"LAYERS":[{two}]}}"#),
+        format!("{{\"layers\":[{one}],\"layer\u{17f}\":[{two}]}}"),
+        format!(r#"{{"layers":[{one}],"layer\u017f":[{two}]}}"#),
+        format!(r#"{{"layers":[{one}],"layers":[{two}]}}"#),
+        format!(r#"{{"config":{one},"Manifests":[{two}]}}"#),
+        format!(r#"{{"layers":[{{"digest":"{small}","Digest":"{big}"}}]}}"#),
+        format!(r#"{{"config":{{"digest":"{small}","digest":"{big}"}}}}"#),
+        format!(r#"{{"manifests":[{{"DIGEST":"{big}"}}],"layers":[]}}"#),
+    ];
+    let digests: Vec<String> = odd.iter().map(|text| digest(text.as_bytes())).collect();
+    for (text, digest) in odd.iter().zip(&digests) {
+        let path = format!("GET /v2/alice/web/manifests/{digest}");
+        fake.says(&path, (200, String::new(), text.clone().into_bytes()));
+    }
+    let tags: Vec<String> = (0..odd.len()).map(|number| format!("v{number}")).collect();
+    let tags: Vec<(&str, &str)> =
+        tags.iter().map(String::as_str).zip(digests.iter().map(String::as_str)).collect();
+    fake.holds(&[("alice/web", &tags)]);
+    let held = fake.held().await;
+    assert_eq!(of(&held, "alice/web"), (0, odd.len(), odd.len()), "{:?}", told(&held));
+    for told in told(&held) {
+        assert!(told.ends_with("it has a key that programs read differently"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn where_manifests_disagree_the_least_counts_and_is_called_so() {
+    let fake = Fake::new();
+    let layer = digest_of(1);
+    let [much, little] = [5000, 7].map(|size| json!({"layers": [{"digest": layer, "size": size}]}));
+    let roots =
+        [("alice/web", &much), ("mallory/web", &little)].map(|(name, body)| fake.manifest(name, body));
+    fake.holds(&[("alice/web", &[("v1", &roots[0])]), ("mallory/web", &[("v1", &roots[1])])]);
+    for name in ["alice/web", "mallory/web"] {
+        let elsewhere = (307, "location: http://127.0.0.1:1/\r\n".to_owned(), Vec::new());
+        fake.says(&format!("HEAD /v2/{name}/blobs/{layer}"), elsewhere);
+    }
+    let held = fake.held().await;
+    assert_eq!(of(&held, "alice/web"), (7 + much.to_string().len() as u64, 1, 1), "{:?}", told(&held));
+    // It is one part, and both are told.
+    assert_eq!((held.unread_in_all, held.unread.len()), (1, 2));
+    assert!(
+        told(&held).iter().all(|told| told.contains("manifests say different ones")),
+        "{:?}",
+        told(&held)
+    );
+}
+
+#[tokio::test]
+async fn decoys_of_somebody_else_hide_no_layer() {
+    let fake = Fake::new();
+    let layer = digest_of(1);
+    let urls = json!(["https://example.com/layer"]);
+    let body = json!({"layers": [{"digest": layer, "size": 1, "urls": urls}]});
+    // They come first, and have the manifest and not the layer.
+    let decoys: Vec<String> = (0..40).map(|number| format!("mallory/a{number}")).collect();
+    let root = fake.manifest("mallory/zoo", &body);
+    let tags = [("v1", root.as_str())];
+    let mut all: Vec<(&str, &[(&str, &str)])> = Vec::new();
+    for decoy in &decoys {
+        fake.manifest(decoy, &body);
+        all.push((decoy, &tags));
+    }
+    all.push(("alice/web", &tags));
+    fake.manifest("alice/web", &body);
+    fake.holds(&all);
+    fake.list("/v2/_catalog?n=100", &json!(all.iter().map(|(name, _)| *name).collect::<Vec<_>>()), "");
+    let gone = fake.held().await;
+    // More repositories name it than are asked, so nobody knows that it is nowhere.
+    assert_eq!((of(&gone, "alice/web").2, gone.unread_in_all), (1, 1), "{:?}", told(&gone));
+    fake.blob("alice/web", &layer, 5000);
+    let held = fake.held().await;
+    let bytes = 5000 + body.to_string().len() as u64;
+    assert_eq!(of(&held, "alice/web"), (bytes, 1, 0), "{:?}", told(&held));
+}
+
+#[tokio::test]
+async fn a_registry_that_fails_for_one_part_is_asked_for_the_others() {
+    let fake = Fake::new();
+    let layers: Vec<String> = (1..=5).map(digest_of).collect();
+    let parts: Vec<(&str, Value)> = layers.iter().map(|layer| (layer.as_str(), json!(70))).collect();
+    let body = image(&layers[0], &parts);
+    let root = fake.manifest("alice/web", &body);
+    fake.holds(&[("alice/web", &[("v1", &root)])]);
+    for (layer, status) in layers.iter().zip([502, 503, 504, 429]) {
+        fake.says(
+            &format!("HEAD /v2/alice/web/blobs/{layer}"),
+            (status, "retry-after: 0\r\n".to_owned(), Vec::new()),
+        );
+    }
+    fake.blob("alice/web", &layers[4], 900);
+    let held = fake.held().await;
+    assert_eq!(of(&held, "alice/web"), (900 + body.to_string().len() as u64, 1, 4), "{:?}", told(&held));
+    assert_eq!(fake.count(&format!("HEAD /v2/alice/web/blobs/{}", layers[1])), 4);
+}
+
+#[tokio::test]
+async fn whoever_fills_the_list_of_what_is_unread_hides_nobody() {
+    let fake = Fake::new();
+    let tags: Vec<(String, String)> =
+        (0..300).map(|number| (format!("v{number}"), digest_of(number))).collect();
+    let tags: Vec<(&str, &str)> = tags.iter().map(|(tag, digest)| (tag.as_str(), digest.as_str())).collect();
+    let own = digest_of(999);
+    fake.holds(&[("mallory/web", &tags), ("alice/web", &[("v1", &own)])]);
+    fake.list(
+        "/v2/mallory/web/tags/list?n=100",
+        &json!(tags.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()),
+        "",
+    );
+    let held = fake.held().await;
+    assert_eq!(held.unread_in_all, 301);
+    let of = |name: &str| held.unread.iter().filter(|unread| unread.repository.starts_with(name)).count();
+    assert_eq!((of("mallory/"), of("alice/")), (20, 1), "{:?}", told(&held));
 }

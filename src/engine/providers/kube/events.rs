@@ -29,11 +29,11 @@ pub struct Event {
 }
 
 impl Kube {
-    /// Makes an Event. Where the namespace is not there, nobody could look at it, and nothing is done.
+    /// Makes an Event, and says whether the namespace is there. Where it is not, nobody could look at it, and nothing is done.
     ///
     /// # Errors
     /// When it may not be made, or the server cannot be reached.
-    pub async fn event(&self, event: &Event) -> Result<(), Refusal> {
+    pub async fn event(&self, event: &Event) -> Result<bool, Refusal> {
         let Event { namespace, of: (api_version, kind), name, when, warning, reason, message } = event;
         let refused = |why: String| Refusal::Refused { why };
         let path = format!("/api/v1/namespaces/{}/events{WRITER}", segment(namespace).map_err(refused)?);
@@ -57,8 +57,9 @@ impl Kube {
         let asked = self.transport.ask(&Call::post(path, body.to_string().into_bytes())).await;
         let response = asked.outcome.map_err(|trouble| trouble.refusal(asked.tries))?;
         match response.status {
-            status if status.is_success() => Ok(()),
-            StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(()),
+            status if status.is_success() => Ok(true),
+            StatusCode::CONFLICT => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
             _ => Err(response.refusal(asked.tries)),
         }
     }
