@@ -1,6 +1,7 @@
 //! What the images of tenants take in the registry: a line a tenant, and below it what could not be read. The JSON is the
 //! amounts themselves.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kwo_engine::registry::{Held, Unread};
@@ -39,7 +40,7 @@ pub struct RegistryUsage {
     others: Usage,
     /// How many layers have the size that a manifest says, because the registry keeps its layers elsewhere.
     sizes_by_manifest: usize,
-    /// The first of what could not be read.
+    /// The first of what could not be read of each tenant, and of others. What several have is here for each of them.
     unread: Vec<UnreadPart>,
     /// How much there is of it in all.
     unread_in_all: usize,
@@ -61,6 +62,8 @@ pub struct Usage {
     tags: usize,
     /// Could a part of it not be read?
     at_least: bool,
+    /// How many parts could not be read, each once in every repository that has it.
+    unread: usize,
 }
 
 /// What a tenant's images take.
@@ -83,8 +86,20 @@ pub struct QuotaUsage {
     tier: Option<String>,
     /// How many percent of it they take, rounded down.
     percent: u64,
-    /// `warning` from 85 % on, and `critical` where they take more than the quota.
-    level: Level,
+    /// `warning` from 85 % on, and `critical` where they take more than the quota. `unknown` where they take less of what could be
+    /// read, and not all of it could be.
+    level: Fullness,
+}
+
+/// How full a quota is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Fullness {
+    Ok,
+    Warning,
+    Critical,
+    Unknown,
 }
 
 /// Something that could not be read.
@@ -120,10 +135,11 @@ impl RegistryUsage {
             repositories: taken.repositories,
             tags: taken.tags,
             at_least: *cut || taken.unread > 0,
+            unread: taken.unread,
         };
         let tenants = found.tenants.iter().filter_map(|(name, taken)| {
             let tenant = &roster.tenants().get(name.as_str())?.value;
-            let quota = roster.image_storage(tenant).map(|quota| QuotaUsage::of(taken.bytes, quota));
+            let quota = roster.image_storage(tenant).map(|quota| QuotaUsage::of(usage(taken), quota));
             Some(TenantUsage { tenant: name.to_string(), usage: usage(taken), quota })
         });
         let part = |Unread { repository, what, why }: &Unread| UnreadPart {
@@ -149,7 +165,7 @@ impl RegistryUsage {
     /// Nothing, because the registry could not be asked.
     #[must_use]
     pub fn unanswered(host: &str, why: &str) -> RegistryUsage {
-        let others = Usage { bytes: 0, shared_bytes: 0, repositories: 0, tags: 0, at_least: true };
+        let others = Usage { bytes: 0, shared_bytes: 0, repositories: 0, tags: 0, at_least: true, unread: 0 };
         RegistryUsage {
             format_version: FORMAT_VERSION,
             host: host.to_owned(),
@@ -177,23 +193,24 @@ impl RegistryUsage {
             true => !self.at_least,
             false => self.shown().all(|found| !found.usage.at_least),
         };
-        self.wrong.is_none() && whole && self.shown().all(|found| found.level() != Level::Critical)
+        self.wrong.is_none() && whole && self.shown().all(|found| found.level() != Some(Fullness::Critical))
     }
 
     /// The tenants whose quota is full, or nearly.
     pub fn crowded(&self) -> impl Iterator<Item = Crowded<'_>> {
         self.shown().filter_map(|found| {
-            let over = match found.level() {
-                Level::Ok => return None,
-                level => level == Level::Critical,
-            };
             let quota = found.quota.as_ref()?;
+            let over = match quota.level {
+                Fullness::Ok | Fullness::Unknown => return None,
+                level => level == Fullness::Critical,
+            };
             let says = format!(
-                "the images of tenant {} take {} in the registry {}, and its quota is {} ({} %)",
+                "the images of tenant {} take {} in the registry {}, and its quota is {} ({}{} %)",
                 found.tenant,
                 amount(&found.usage),
                 self.host,
                 size(quota.bytes),
+                least(found.usage.at_least),
                 quota.percent
             );
             Some(Crowded { tenant: &found.tenant, over, says })
@@ -202,18 +219,24 @@ impl RegistryUsage {
 }
 
 impl QuotaUsage {
-    fn of(bytes: u64, Allowance { bytes: quota, source }: Allowance) -> QuotaUsage {
+    fn of(Usage { bytes, at_least, .. }: Usage, Allowance { bytes: quota, source }: Allowance) -> QuotaUsage {
         let tier = match source {
             Source::Tier(tier) => Some(tier.to_string()),
             Source::Tenant => None,
         };
-        QuotaUsage { bytes: quota, tier, percent: percent_of(bytes, quota), level: taken(bytes, quota) }
+        let level = match taken(bytes, quota) {
+            Level::Ok if at_least => Fullness::Unknown,
+            Level::Ok => Fullness::Ok,
+            Level::Warning => Fullness::Warning,
+            Level::Critical => Fullness::Critical,
+        };
+        QuotaUsage { bytes: quota, tier, percent: percent_of(bytes, quota), level }
     }
 }
 
 impl TenantUsage {
-    fn level(&self) -> Level {
-        self.quota.as_ref().map_or(Level::Ok, |quota| quota.level)
+    fn level(&self) -> Option<Fullness> {
+        self.quota.as_ref().map(|quota| quota.level)
     }
 }
 
@@ -230,17 +253,18 @@ impl Report for RegistryUsage {
         }
         let width = self.shown().map(|found| found.tenant.len()).max().unwrap_or_default();
         for found in self.shown() {
-            let (style, word) = match (found.level(), &found.quota) {
-                (Level::Ok, None) => (STRONG, "-"),
-                (Level::Ok, Some(_)) => (CREATE, "ok"),
-                (Level::Warning, _) => (HOLD, "warning"),
-                (Level::Critical, _) => (HOLD, "critical"),
+            let (style, word) = match found.level() {
+                None => (STRONG, "-"),
+                Some(Fullness::Ok) => (CREATE, "ok"),
+                Some(Fullness::Warning) => (HOLD, "warning"),
+                Some(Fullness::Critical) => (HOLD, "critical"),
+                Some(Fullness::Unknown) => (HOLD, "unknown"),
             };
             let of = match &found.quota {
                 None => "no quota".to_owned(),
                 Some(QuotaUsage { bytes, percent, level, tier: _ }) => {
-                    let over = if *level == Level::Critical { ", more than its quota" } else { "" };
-                    format!("{percent} % of {}{over}", size(*bytes))
+                    let over = if *level == Fullness::Critical { ", more than its quota" } else { "" };
+                    format!("{}{percent} % of {}{over}", least(found.usage.at_least), size(*bytes))
                 }
             };
             let tenant = &found.tenant;
@@ -258,8 +282,8 @@ impl Report for RegistryUsage {
         if hidden > 0 {
             let _ = writeln!(out, "  {} not shown", counted(hidden, "tenant is", "tenants are"));
         }
-        let least = if self.at_least { "at least " } else { "" };
-        let _ = writeln!(out, "  all together: {least}{}; what several have counts once", size(self.bytes));
+        let (least, all) = (least(self.at_least), size(self.bytes));
+        let _ = writeln!(out, "  all together: {least}{all}; what several have counts once");
         out.push_str(
             "\nThis is what the tags lead to. An image that lost its tag takes room too, but the registry's API does not show\n\
              it. `garbageCollection` of the registry removes the layers that no image needs.\n",
@@ -276,16 +300,20 @@ impl Report for RegistryUsage {
             self.only.is_empty() || part.repository.is_empty() || self.only.iter().any(|name| name == owner)
         };
         let asked: Vec<&UnreadPart> = self.unread.iter().filter(asked).collect();
-        let told = asked.get(..FEW).unwrap_or(&asked);
+        let told = few(&asked);
         if !told.is_empty() {
             out.push_str("\nThis could not be read, so the amounts are the least:\n");
         }
-        for UnreadPart { repository: _, what, why } in told {
+        for UnreadPart { repository: _, what, why } in &told {
             let _ = writeln!(out, "  {}: {}", OneLine(what), OneLine(why));
         }
-        let more = if self.only.is_empty() { self.unread_in_all } else { asked.len() } - told.len();
-        if more > 0 {
-            let _ = writeln!(out, "  and {more} more; `-o json` has the first of them");
+        let all = match self.only.is_empty() {
+            true => self.unread_in_all,
+            false => self.shown().map(|found| found.usage.unread).sum(),
+        };
+        if all > told.len() || asked.len() > told.len() {
+            let parts = counted(all, "part", "parts");
+            let _ = writeln!(out, "  {parts} in all; `-o json` has the first of each tenant");
         }
         out
     }
@@ -296,8 +324,27 @@ impl Report for RegistryUsage {
 }
 
 fn amount(usage: &Usage) -> String {
-    let least = if usage.at_least { "at least " } else { "" };
-    format!("{least}{}", size(usage.bytes))
+    format!("{}{}", least(usage.at_least), size(usage.bytes))
+}
+
+/// A few of them: the first of each owner, then the second of each.
+fn few<'u>(asked: &[&'u UnreadPart]) -> Vec<&'u UnreadPart> {
+    let mut before: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, &UnreadPart)> = asked
+        .iter()
+        .map(|part| {
+            let rank = before.entry(owner(&part.repository)).or_default();
+            *rank += 1;
+            (*rank, *part)
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().take(FEW).map(|(_, part)| part).collect()
+}
+
+/// The words before an amount that may be more.
+fn least(at_least: bool) -> &'static str {
+    if at_least { "at least " } else { "" }
 }
 
 /// What else there is to say of it.
@@ -307,5 +354,27 @@ fn rest(usage: &Usage) -> String {
         bytes => format!(", {} of it shared with others", size(bytes)),
     };
     let repositories = counted(usage.repositories, "repository", "repositories");
-    format!("{repositories}, {}{shared}", counted(usage.tags, "tag", "tags"))
+    let unread = match usage.unread {
+        0 => String::new(),
+        many => format!(", {} not read", counted(many, "part", "parts")),
+    };
+    format!("{repositories}, {}{shared}{unread}", counted(usage.tags, "tag", "tags"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(bytes: u64, at_least: bool) -> (u64, Fullness) {
+        let usage = Usage { bytes, shared_bytes: 0, repositories: 1, tags: 1, at_least, unread: 1 };
+        let quota = QuotaUsage::of(usage, Allowance { bytes: 100, source: Source::Tenant });
+        (quota.percent, quota.level)
+    }
+
+    #[test]
+    fn what_was_not_read_as_a_whole_is_never_ok() {
+        assert_eq!((of(10, false), of(10, true)), ((10, Fullness::Ok), (10, Fullness::Unknown)));
+        // It is at least that bad.
+        assert_eq!((of(90, true), of(101, true)), ((90, Fullness::Warning), (101, Fullness::Critical)));
+    }
 }

@@ -212,6 +212,16 @@ fn what_tenants_take_is_what_is_on_the_disk_and_who_takes_too_much_is_told() {
     }
     assert!(events(&nearly).contains("RegistryQuotaNearlyExceeded"));
     assert!(!events(&free).contains("RegistryQuota"));
+    // A namespace that is not there tells nobody.
+    let nearly_one = house.usage(&node, &["--events", "--tenant", &nearly]).expect(0);
+    assert!(nearly_one.err.contains("1 tenant is told by Events"), "{}", nearly_one.err);
+    let wider = roster
+        .replace("{storage: 70k}}", &format!("{{storage: 70k}}, namespaces: [{nearly}, {nearly}-later]}}"));
+    assert_ne!(wider, roster);
+    node.bench.write(&wider);
+    let untold = house.usage(&node, &["--events", "--tenant", &nearly]).expect(1);
+    assert!(untold.err.contains(&format!("the cluster has no namespace {nearly}-later\n")), "{}", untold.err);
+    node.bench.write(&roster);
     // Asked for one that is well, it is well.
     let one = house.usage(&node, &["--tenant", &free]).expect(0);
     assert!(one.out.contains("2 tenants are not shown") && !one.out.contains(&over), "{}", one.out);
@@ -231,6 +241,8 @@ fn what_tenants_take_is_what_is_on_the_disk_and_who_takes_too_much_is_told() {
         (&tenant(&found, &over)["usage"]["at_least"], &tenant(&found, &nearly)["usage"]["at_least"]),
         (&json!(true), &json!(false))
     );
+    let one = house.usage(&node, &["--tenant", &over]).expect(1).out;
+    assert!(one.contains(", at least ") && one.contains(", 1 part not read"), "{one}");
     // More than a page of repositories that are nobody's.
     for number in 0..120 {
         house.image((&format!("others-{number}/web"), "v1"), IMAGE, &[b"other"]);
