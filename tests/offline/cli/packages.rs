@@ -141,3 +141,15 @@ fn what_is_there_more_than_once_is_known_with_its_reason() {
     let known: BTreeSet<&str> = TWICE.iter().flat_map(|(_, names)| names.iter().copied()).collect();
     assert_eq!(found, known, "who holds the other version, and can it be had once?");
 }
+
+/// What cargo-binstall takes from a tarball is there: `.ci/package` names the folder.
+#[test]
+fn cargo_binstall_finds_the_program_in_the_tarball() {
+    let read = |file: &str| std::fs::read_to_string(testkit::places::root().join(file)).unwrap();
+    let manifest = read("Cargo.toml");
+    let said = manifest.lines().find_map(|line| line.strip_prefix("bin-dir = ")).unwrap();
+    let folder =
+        said.trim_matches('"').replace("{ version }", "$version").replace("{ target-arch }", "${1%%-*}");
+    let folder = folder.strip_suffix("/{ bin }").unwrap();
+    assert!(read(".ci/package").contains(&format!("local name=\"{folder}\"")), "{folder}");
+}
