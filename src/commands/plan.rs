@@ -17,6 +17,7 @@ use kwo_planner::tree::SmolStr;
 use super::load::{Loaded, load, rules};
 use super::look::{identity, no_plan};
 use super::print::{page_again, talk};
+use super::saved::keep;
 use crate::cli::{self, ShownArgs, Target, folder, option_with};
 use crate::report::plan::{Detail, Show};
 use crate::report::planned::Planned;
@@ -26,7 +27,7 @@ use kwo_engine::out::{self, Went};
 use kwo_engine::policy::judge;
 use kwo_engine::providers::Home;
 use kwo_engine::run::{Guard, Looked, Reaches, capacity, given, hits, look, reaches};
-use kwo_engine::saved::{self, Keys, Signed};
+use kwo_engine::saved::{Keys, Signed};
 use kwo_engine::strict::fails;
 use kwo_engine::target::{self, Opening};
 
@@ -200,20 +201,7 @@ pub(super) async fn save(made: &Made, path: &Path, sign: Option<&Path>) -> Resul
     if let Some(saved) = &mut file.saved {
         saved.seals = seals;
     }
-    let text = serde_json::to_string_pretty(&file).map_err(|error| {
-        Failure::new(format!("cannot save the plan to {}", path.display())).because(&error)
-    })?;
-    let text = format!("{text}\n");
-    let signature = sign.map(|key| saved::sign(Signed::Plan, text.as_bytes(), key)).transpose()?;
-    if signature.is_some() {
-        out::check(&saved::beside(path), out::SIGNATURE)?;
-    }
-    let went = out::write(path, text.as_bytes(), out::PLAN)?;
-    if let Some(signature) = &signature {
-        let beside = saved::leave(path, signature)?;
-        talk(&format!("signed; the signature is in {}\n", beside.display()));
-    }
-    if went == Went::Along {
+    if keep(&file, path, (Signed::Plan, sign))? == Went::Along {
         return Ok(());
     }
     let file = option_with("--plan", &path.to_string_lossy());

@@ -1,7 +1,7 @@
 //! Checks a saved plan: who made it, and whether it equals the plan that its roster gives now. kwo always runs the
 //! new plan; the file only says what that plan has to be.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kwo_planner::domains::parse;
 use kwo_planner::endings::word;
@@ -9,13 +9,15 @@ use kwo_planner::plan::{Plan, roster_digest};
 use kwo_planner::resource::{Desired, ResourceId};
 use kwo_planner::revalidate::{Demand, Revalidated, revalidate};
 use kwo_planner::saved::SavedPlan;
+use serde::Serialize;
 
 use super::load::{Loaded, compiled};
 use super::print::talk;
 use crate::cli::{ApplyOptions, option_with};
 use kwo_engine::failure::{Exit, Failure};
+use kwo_engine::out::{self, Went};
 use kwo_engine::providers::{Home, Identity};
-use kwo_engine::saved::{Keys, Opened, Seal, Signed, plain, signer};
+use kwo_engine::saved::{self, Keys, Opened, Seal, Signed, plain, signer};
 use kwo_engine::target::TargetOptions;
 
 /// How many of the steps that were left out are named.
@@ -35,6 +37,32 @@ pub(super) fn is_of(file: &Opened, loaded: &Loaded, options: &ApplyOptions) -> R
         "plan again; in a pipeline, bring the request up to date with the branch before it is merged, so that its plan \
          is for what is merged",
     ))
+}
+
+/// Puts a plan into a file, and its signature beside it.
+pub(super) fn keep(
+    plan: &impl Serialize,
+    path: &Path,
+    (of, sign): (Signed, Option<&Path>),
+) -> Result<Went, Failure> {
+    let text = serde_json::to_string_pretty(plan).map_err(|error| {
+        Failure::new(format!("cannot save the plan to {}", path.display())).because(&error)
+    })?;
+    let text = format!("{text}\n");
+    let signature = sign.map(|key| saved::sign(of, text.as_bytes(), key)).transpose()?;
+    if signature.is_some() {
+        out::check(&saved::beside(path), out::SIGNATURE)?;
+    }
+    let kind = match of {
+        Signed::Plan => out::PLAN,
+        Signed::Node(_) => out::NODE_PLAN,
+    };
+    let went = out::write(path, text.as_bytes(), kind)?;
+    if let Some(signature) = &signature {
+        let beside = saved::leave(path, signature)?;
+        talk(&format!("signed; the signature is in {}\n", beside.display()));
+    }
+    Ok(went)
 }
 
 /// Who vouches for it: nobody has to where a roster was given. Else its own roster, as it was when it was made.

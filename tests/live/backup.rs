@@ -33,7 +33,7 @@ pub(crate) fn named(at: usize) -> String {
 }
 
 /// Creates one object after the other, and says how many the API server has taken.
-pub(crate) async fn write(kubeconfig: &Path, taken: &AtomicUsize, end: &AtomicBool) {
+async fn write(kubeconfig: &Path, taken: &AtomicUsize, end: &AtomicBool) {
     let api = config_maps(kubeconfig).await;
     while !end.load(Ordering::Relaxed) && taken.load(Ordering::Relaxed) < MOST {
         let at = taken.load(Ordering::Relaxed);
@@ -41,6 +41,44 @@ pub(crate) async fn write(kubeconfig: &Path, taken: &AtomicUsize, end: &AtomicBo
         api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
         taken.fetch_add(1, Ordering::Release);
     }
+}
+
+/// A thread that writes until it is told to end, and how many objects were taken.
+pub(crate) struct Writer {
+    taken: Arc<AtomicUsize>,
+    end: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Writer {
+    /// Begins, and waits until a hundred were taken.
+    pub(crate) fn begin(kubeconfig: &Path) -> Writer {
+        let (taken, end) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counts, ends, kubeconfig) = (Arc::clone(&taken), Arc::clone(&end), kubeconfig.to_owned());
+        let thread =
+            thread::spawn(move || Runtime::new().unwrap().block_on(write(&kubeconfig, &counts, &ends)));
+        let began = Instant::now();
+        while taken.load(Ordering::Acquire) < 100 {
+            assert!(began.elapsed() < Duration::from_secs(60) && !thread.is_finished(), "it is not written");
+            thread::sleep(Duration::from_millis(10));
+        }
+        Writer { taken, end, thread }
+    }
+
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(self) {
+        self.end.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+    }
+}
+
+/// A key for backups in the bench; gives its recipient.
+pub(crate) fn key(bench: &Bench) -> String {
+    let made = bench.kwo(&["secrets", "keygen", "key"]).expect(0);
+    made.out.lines().find(|line| line.starts_with("age1")).unwrap().to_owned()
 }
 
 /// All that was written, by its name.
@@ -64,26 +102,16 @@ fn a_backup_taken_while_k3s_database_is_written_is_served_again_to_the_last_obje
     let bench = bench.with_kubeconfig(&live.kubeconfig);
     bench.apply(&[]).expect(0);
 
-    let made = bench.kwo(&["secrets", "keygen", "key"]).expect(0);
-    let recipient = made.out.lines().find(|line| line.starts_with("age1")).unwrap().to_owned();
-    let (taken, end) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let (of_writer, its_end, kubeconfig) = (Arc::clone(&taken), Arc::clone(&end), live.kubeconfig.clone());
-    let writer =
-        thread::spawn(move || Runtime::new().unwrap().block_on(write(&kubeconfig, &of_writer, &its_end)));
-    let began = Instant::now();
-    while taken.load(Ordering::Acquire) < 100 {
-        assert!(began.elapsed() < Duration::from_secs(60) && !writer.is_finished(), "it is not written");
-        thread::sleep(Duration::from_millis(10));
-    }
-    let before = taken.load(Ordering::Acquire);
+    let recipient = key(&bench);
+    let writer = Writer::begin(&live.kubeconfig);
+    let before = writer.taken();
     let ran = bench
         .command(&["node", "backup", "--recipient", &recipient, "--to", "backups", "--root"])
         .arg(node.path())
         .output();
     let ran = Ran::of(&ran.unwrap());
-    let after = taken.load(Ordering::Acquire);
-    end.store(true, Ordering::Relaxed);
-    writer.join().unwrap();
+    let after = writer.taken();
+    writer.end();
     let ran = ran.expect(0);
     assert!(after > before, "it was written meanwhile: {}", ran.out);
     let all = Runtime::new().unwrap().block_on(written(&live.kubeconfig));

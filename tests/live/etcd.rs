@@ -2,8 +2,6 @@
 //! API server on what was restored. k3s makes its snapshots by the same call.
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +11,7 @@ use testkit::k3s;
 use testkit::run::{Bench, steps};
 use tokio::runtime::Runtime;
 
-use crate::backup::{named, write, written};
+use crate::backup::{Writer, key, named, written};
 
 /// Waits until it is so.
 fn until(what: &str, is: impl Fn() -> bool) {
@@ -41,21 +39,15 @@ fn a_snapshot_of_etcd_taken_while_it_is_written_is_served_again_to_the_last_obje
     let bench = bench.with_kubeconfig(&live.kubeconfig);
     bench.apply(&[]).expect(0);
 
-    let made = bench.kwo(&["secrets", "keygen", "key"]).expect(0);
-    let recipient = made.out.lines().find(|line| line.starts_with("age1")).unwrap().to_owned();
-    let (taken, end) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let (of_writer, its_end, kubeconfig) = (Arc::clone(&taken), Arc::clone(&end), live.kubeconfig.clone());
-    let writer =
-        thread::spawn(move || Runtime::new().unwrap().block_on(write(&kubeconfig, &of_writer, &its_end)));
-    until("it is not written", || taken.load(Ordering::Acquire) >= 100 || writer.is_finished());
-    let before = taken.load(Ordering::Acquire);
+    let recipient = key(&bench);
+    let writer = Writer::begin(&live.kubeconfig);
+    let before = writer.taken();
     live.signal("USR1");
     let made = db.join("snapshot.db");
     until("there is no snapshot", || made.exists());
-    let after = taken.load(Ordering::Acquire);
-    until("it is not written after it, either", || taken.load(Ordering::Acquire) > after);
-    end.store(true, Ordering::Relaxed);
-    writer.join().unwrap();
+    let after = writer.taken();
+    until("it is not written after it, either", || writer.taken() > after);
+    writer.end();
     let all = Runtime::new().unwrap().block_on(written(&live.kubeconfig));
 
     // k3s gives it this name. A later one was cut off, and one has a byte that is another.

@@ -5,12 +5,13 @@ use std::path::Path;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::Machine;
 use kwo_engine::out::{self, Went};
-use kwo_engine::saved::{self, Keys, Signed};
+use kwo_engine::saved::{Keys, Signed};
 use kwo_planner::k3s::{By, Facts, NODE_PLAN_FORMAT, NodePlan, Noticed, Now, PlanOf, Release, Step};
 use kwo_planner::roster::K3sVersion;
 use kwo_planner::saved::Seals;
 
 use super::super::print::{report, talk};
+use super::super::saved::keep;
 use super::asked::Asked;
 use crate::cli::{Format, NodeSavedArgs, option_with};
 use crate::report::printed::Report;
@@ -89,20 +90,7 @@ pub(super) fn save(planned: &Planned<'_>, path: &Path, sign: Option<&Path>) -> R
     };
     plan.seals = Keys::of_person().seals_of_node(&plan);
     let sealed = plan.seals != Seals::default();
-    let text = serde_json::to_string_pretty(&plan).map_err(|error| {
-        Failure::new(format!("cannot save the plan to {}", path.display())).because(&error)
-    })?;
-    let text = format!("{text}\n");
-    let signature = sign.map(|key| saved::sign(Signed::Node(*of), text.as_bytes(), key)).transpose()?;
-    if signature.is_some() {
-        out::check(&saved::beside(path), out::SIGNATURE)?;
-    }
-    let went = out::write(path, text.as_bytes(), out::NODE_PLAN)?;
-    if let Some(signature) = &signature {
-        let beside = saved::leave(path, signature)?;
-        talk(&format!("signed; the signature is in {}\n", beside.display()));
-    }
-    if went == Went::Along {
+    if keep(&plan, path, (Signed::Node(*of), sign))? == Went::Along {
         return Ok(());
     }
     let file = option_with("--plan", &path.to_string_lossy());

@@ -69,6 +69,20 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+#[cfg(test)]
+impl Answer {
+    /// One without any header lines.
+    pub(super) fn of(status: u16, body: &str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            after: None,
+            next: None,
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+}
+
 /// Why there is no answer, as a sentence without a full stop.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum NoAnswer {

@@ -129,7 +129,9 @@ fn a_binding_in_a_hidden_or_linked_file_is_told_and_a_link_that_leads_elsewhere_
     std::fs::remove_file(folder.join("d/.kwo.offboard-y.yaml")).unwrap();
     std::fs::create_dir_all(folder.join("d/.kwo.cut/x")).unwrap();
     std::fs::write(folder.join("d/.kwo.cut/x/y.yaml"), BINDING).unwrap();
-    told("kwo does not look into .kwo.cut/x/y.yaml: whoever applies the directory takes it");
+    told(
+        "kwo does not look into .kwo.cut/x/y.yaml: it lies in what was cut, and whoever applies the directory takes it",
+    );
     std::fs::remove_file(folder.join("d/.kwo.cut/x/y.yaml")).unwrap();
     // A folder elsewhere is not looked into, and what is wanted is made all the same.
     symlink("/etc", folder.join("d/elsewhere")).unwrap();

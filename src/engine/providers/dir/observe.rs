@@ -348,7 +348,10 @@ fn cut_away(root: &Path, folder: &Path, files: &mut Files) -> io::Result<()> {
     let mut inner = Files::default();
     walk(root, folder, 1, &mut inner)?;
     for place in &inner.found {
-        files.pass(place, "whoever applies the directory takes it, although it lies in what was cut");
+        files.pass(
+            place,
+            "it lies in what was cut, and whoever applies the directory takes it; undo that offboarding and cut it again, or move the file out of the directory if nobody undoes it",
+        );
     }
     files.passed.append(&mut inner.passed);
     Ok(())

@@ -215,14 +215,7 @@ mod tests {
     use super::*;
 
     fn answered(status: u16, body: &str) -> Result<(Vec<u8>, Option<Info>), No> {
-        let status = StatusCode::from_u16(status).unwrap();
-        let answer = Answer {
-            status,
-            after: None,
-            next: None,
-            headers: http::HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-        };
+        let answer = Answer::of(status, body);
         result(&answer, ("https://cf", "example.com", "Zone.DNS:Edit"))
     }
 

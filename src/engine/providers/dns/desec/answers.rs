@@ -83,14 +83,7 @@ mod tests {
     use super::*;
 
     fn answered(status: u16, body: &str) -> Result<Vec<u8>, No> {
-        let status = StatusCode::from_u16(status).unwrap();
-        let answer = Answer {
-            status,
-            after: None,
-            next: None,
-            headers: http::HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-        };
+        let answer = Answer::of(status, body);
         result(&answer, ("https://ds", "example.com"))
     }
 

@@ -151,14 +151,7 @@ mod tests {
     const ABOUT: About<'_> = About { server: "https://do", zone: "example.com", scope: "domain:read" };
 
     fn answer(status: u16, body: &str) -> Answer {
-        let status = StatusCode::from_u16(status).unwrap();
-        Answer {
-            status,
-            after: None,
-            next: None,
-            headers: http::HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-        }
+        Answer::of(status, body)
     }
 
     fn object(of: &str, name: &str, data: &str) -> Result<Object, String> {

@@ -143,14 +143,7 @@ mod tests {
             (404, r#"{"message":"This service does not exist"}"#, "answers 404 Not Found: This service"),
             (200, "[1,", "does not answer like OVH: its answer is another one (line 1"),
         ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let answer = Answer {
-                status,
-                after: None,
-                next: None,
-                headers: http::HeaderMap::new(),
-                body: body.as_bytes().to_vec(),
-            };
+            let answer = Answer::of(status, body);
             let no = result::<Vec<u64>>(&answer, About { server: "https://ovh", rule: "GET /x" });
             let why = no.unwrap_err().why();
             assert!(why.contains(says) && !why.contains('\u{1b}') && !why.contains('\n'), "{why}");

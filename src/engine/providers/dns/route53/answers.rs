@@ -215,14 +215,7 @@ mod tests {
     const NS: &str = "xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"";
 
     fn no(status: u16, body: &str) -> No {
-        let status = StatusCode::from_u16(status).unwrap();
-        let answer = Answer {
-            status,
-            after: None,
-            next: None,
-            headers: http::HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-        };
+        let answer = Answer::of(status, body);
         let about = About {
             server: "https://r53",
             zone: "example.com",
