@@ -88,6 +88,8 @@ pub(super) async fn run_of(
         return Err(Failure::usage("--verify-access: a directory has no API server that could be asked")
             .hint("leave the option out, or name a cluster with `--target kube`"));
     }
+    // What was read already is that of an installation, whose plan may have to go on with it. All else goes before such a plan.
+    let is_newer = read.is_none();
     let file = options.saved.as_deref().map(kwo_engine::saved::open).transpose()?;
     let beside = match (&file, &options.roster) {
         _ if read.is_some() => read,
@@ -153,6 +155,9 @@ pub(super) async fn run_of(
         let task = Task { desired, adopt, plan, stale, before, beyond, reach };
         meanwhile(options.output)(&policy::text(Some(&judged)));
         show_and_ask(options, &task, hits.as_ref(), &place).await?;
+        if let (true, Some(node)) = (is_newer, &options.target.options.node) {
+            kwo_engine::k3s::forget_plan(node)?;
+        }
         Ok(task)
     };
     let result = match unless_told(&interrupted, work).await {

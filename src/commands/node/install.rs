@@ -49,9 +49,13 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         _ => None,
     };
     let digest = saved.as_ref().map(digest_of_node);
-    // The roster of a plan is applied at the end of its installation. Later it is an old one.
+    // The roster of a plan is applied at the end of its installation. Later it is an old one, so a plan for a node that is installed
+    // has none from the start.
     let is_old = match facts.here.found() {
-        Found::Own(record) => digest.is_some() && record.installed && record.plan != digest,
+        Found::Own(record) => {
+            let other_plan = digest.is_some() && record.plan != digest;
+            record.installed && (other_plan || args.saved.out.is_some())
+        }
         Found::Nothing | Found::Others => false,
     };
     let files = match &asked.roster {
@@ -88,6 +92,12 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
             again: machine_again(args),
         };
         save(&planned, path, args.saved.sign.as_deref())?;
+        if let (true, Some((roster, _))) = (is_old, &asked.roster) {
+            talk(&format!(
+                "k3s is installed already, so this plan does not apply the roster: `kwo plan {} --kubeconfig /{KUBECONFIG} --node --out FILE` saves one that does\n",
+                word(roster)
+            ));
+        }
         return Ok(Exit::Done);
     }
     if looks {

@@ -96,6 +96,17 @@ impl Machine {
         Ok(Machine { root, live, data, said_name, joins })
     }
 
+    /// The one below this root, for what kwo notes there alone: k3s' configuration is not read.
+    pub(super) fn bare(root: &Path) -> Machine {
+        Machine {
+            root: root.to_owned(),
+            live: false,
+            data: PathBuf::new(),
+            said_name: None,
+            joins: Vec::new(),
+        }
+    }
+
     /// Is it the one that runs?
     #[must_use]
     pub fn is_live(&self) -> bool {

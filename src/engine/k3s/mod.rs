@@ -21,7 +21,7 @@ mod whose;
 
 pub use files::RosterFiles;
 pub use machine::{Machine, busy};
-pub use perform::{Event, Work, perform};
+pub use perform::{Event, Work, forget_plan, perform};
 pub use release::{Place, find};
 pub use sight::Sight;
 pub use upgrade::{Job, rollback, upgrade};

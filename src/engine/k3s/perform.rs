@@ -289,6 +289,19 @@ impl Machine {
     }
 }
 
+/// The same before another roster is applied to the node below this root, which then goes before that of the plan. A note that kwo
+/// cannot read lets no plan run, so it is left as it is.
+///
+/// # Errors
+/// When the note cannot be written.
+pub fn forget_plan(root: &Path) -> Result<(), Failure> {
+    let machine = Machine::bare(root);
+    match machine.record() {
+        Ok(Some(_)) => machine.forget_plan(),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
 /// Makes sure that nobody but root reads the kubeconfig.
 fn private(kubeconfig: &Path) -> Result<(), Failure> {
     let cannot = |error: io::Error| unwritten(KUBECONFIG, &error.into());

@@ -18,6 +18,7 @@ use super::said::Said;
 use super::state::{Applied, Intent};
 use crate::git::Clone;
 use crate::history::{Entry, ProblemKind};
+use crate::k3s::forget_plan;
 use crate::providers::{Home, VersionedText};
 use crate::run::{Access, Event, Interrupted, Locked, Promised, Work, carry, unless_told, verify_access};
 
@@ -49,6 +50,10 @@ impl Run<'_> {
             problem(ProblemKind::Step, format!("{error}; nothing was changed"), FULL)
         };
         let tenants = tenants(&checked.roster);
+        if let Some(root) = &self.target.node {
+            // A commit goes before the saved plan of an installation that still waits for its apply.
+            forget_plan(root).map_err(|failure| kept(&failure))?;
+        }
         // What can be lost by this node comes first: where it cannot be kept, nothing is begun.
         if !plan.steps.is_empty() {
             let intent = Entry { steps: planned(plan), ..self.entry.clone() };

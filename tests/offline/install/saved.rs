@@ -11,6 +11,8 @@ use super::world::{TAG, VERSION, World, arch, program, sum};
 use crate::backup::world::Says as _;
 
 const NEWER: &str = "v1.37.2+k3s1";
+/// Where kwo notes the installation.
+const RECORD: &str = "root/var/lib/kwo/node/k3s.json";
 const ROSTER: &str = "apiVersion: kwo/v1\nkind: Roster\n\
     cluster: {k3s: {channel: stable}, node: {name: node-1}, api: {hosts: [api.example.com]}}\n";
 
@@ -211,4 +213,56 @@ fn a_k3s_of_somebody_else_has_no_plan() {
     world.install(&["--out", "plan.json"]).expect(0);
     world.put_program("root/usr/local/bin/k3s", &program(NEWER));
     stale(&world, "somebody else installed k3s since the plan was saved");
+}
+
+/// What kwo notes of the installation, as it is where `change` was made to it.
+fn noted(world: &World, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut record = record(world);
+    change(&mut record);
+    world.put(RECORD, &record.to_string());
+}
+
+fn record(world: &World) -> serde_json::Value {
+    serde_json::from_str(&world.text(RECORD)).unwrap()
+}
+
+#[test]
+fn a_newer_roster_goes_before_that_of_a_plan_which_waits_for_its_apply() {
+    let world = saved();
+    world.install(&["--plan", "plan.json", "--yes"]).expect(0);
+    let kwo = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
+        command.args(words).args(["roster.yaml", "--target", "dir:out", "--node", "--root", "root"]);
+        command.current_dir(world.path("")).env_clear().stdin(Stdio::null());
+        Ran::of(&command.output().unwrap())
+    };
+    // As it is where the plan was done, and its apply was held.
+    noted(&world, |record| {
+        record["installed"] = true.into();
+        record["plan"] = "waits".into();
+    });
+    // Whoever only looks, or says no, leaves it.
+    kwo(&["plan"]).expect(0);
+    kwo(&["apply"]).expect(64);
+    assert_eq!(record(&world)["plan"], "waits");
+    kwo(&["apply", "--yes"]).expect(0);
+    assert!(record(&world).get("plan").is_none(), "{}", record(&world));
+    // A note that no run of a plan can read is in nobody's way.
+    world.put(RECORD, "{");
+    kwo(&["apply", "--yes"]).expect(0);
+    assert_eq!(world.text(RECORD), "{");
+}
+
+#[test]
+fn a_plan_for_an_installed_node_has_no_roster_and_says_so() {
+    let world = saved();
+    world.install(&["roster.yaml", "--yes"]).expect(0);
+    noted(&world, |record| record["installed"] = true.into());
+    world.put("roster.yaml", &ROSTER.replace("api.example.com", "other.example.com"));
+    let ran = world.install(&["roster.yaml", "--out", "later.json"]).expect(0);
+    assert!(!ran.out.contains("config.yaml"), "{}", ran.out);
+    ran.says("this plan does not apply the roster: `kwo plan roster.yaml --kubeconfig /etc/rancher/k3s/k3s.yaml --node --out FILE`");
+    world.install(&["--plan", "later.json", "--yes"]).expect(0);
+    let config = world.text("root/etc/rancher/k3s/config.yaml");
+    assert!(!config.contains("other.example.com"), "{config}");
 }

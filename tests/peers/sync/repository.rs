@@ -255,7 +255,16 @@ fn the_files_of_the_node_are_converged_too() {
     fs::create_dir(&root).unwrap();
     let target = world.path("target").display().to_string();
     world.settings(&format!("target: {{directory: {target}, node: true, root: {}}}\n", root.display()));
+    // The saved plan of an installation waits for its apply. What is in git goes before its roster.
+    let record = root.join("var/lib/kwo/node/k3s.json");
+    let waits =
+        r#"{"version":"v1.37.1+k3s1","sha256":"s","from":"f","node":"n","installed":true,"plan":"p"}"#;
+    fs::create_dir_all(record.parent().unwrap()).unwrap();
+    fs::write(&record, waits).unwrap();
+    world.sync(&["--dry-run"]).expect(0);
+    assert_eq!(fs::read_to_string(&record).unwrap(), waits);
     world.sync(&[]).expect(0).says("created node:File/etc/rancher/k3s/config.yaml");
+    assert!(!fs::read_to_string(&record).unwrap().contains("plan"));
     world.sync(&[]).expect(0).says("In agreement");
     let config = root.join("etc/rancher/k3s/config.yaml");
     fs::write(&config, "tls-san: []\n").unwrap();
