@@ -1,7 +1,7 @@
 //! One file of a release server: where it leads, how long it may be, how long it may take. Plain http leads only to this
 //! machine, and from https nothing leads to http.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -25,6 +25,31 @@ const SILENCE: Duration = Duration::from_secs(60);
 const WHOLE: Duration = Duration::from_secs(1800);
 
 const AGENT: &str = concat!("kwo/", env!("CARGO_PKG_VERSION"));
+
+/// Why a file of somewhere else is not here.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// It cannot be had there.
+    Source(String),
+    /// It cannot be written here.
+    Here(io::Error),
+}
+
+impl From<String> for Lost {
+    fn from(why: String) -> Lost {
+        Lost::Source(why)
+    }
+}
+
+impl Lost {
+    /// The reason.
+    pub(super) fn why(self) -> String {
+        match self {
+            Lost::Source(why) => why,
+            Lost::Here(error) => error.to_string(),
+        }
+    }
+}
 
 /// What a server answered to one request.
 pub(super) struct Answer {
@@ -90,9 +115,9 @@ impl Answer {
     }
 
     /// Writes the file, of at most so many bytes; gives its SHA-256.
-    pub(super) async fn save(self, most: u64, to: &mut impl Write) -> Result<String, String> {
+    pub(super) async fn save(self, most: u64, to: &mut impl Write) -> Result<String, Lost> {
         let Answer { headers, mut body, from, status: _ } = self;
-        let long = || format!("{from} is longer than {}", size(most));
+        let long = || Lost::Source(format!("{from} is longer than {}", size(most)));
         let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if said.is_some_and(|length: u64| length > most) {
             return Err(long());
@@ -111,10 +136,10 @@ impl Answer {
                     return Err(long());
                 }
                 sum.update(&bytes);
-                to.write_all(&bytes).map_err(|error| format!("cannot write what {from} sends: {error}"))?;
+                to.write_all(&bytes).map_err(Lost::Here)?;
             }
             if said.is_some_and(|said| said != length) {
-                return Err(format!("{from} broke off after {}", size(length)));
+                return Err(format!("{from} broke off after {}", size(length)).into());
             }
             Ok(hex(&sum.finalize()).into())
         };

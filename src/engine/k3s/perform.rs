@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 use tempfile::{NamedTempFile, TempPath};
 use tokio::sync::watch;
 
-use super::fetch::open;
+use super::fetch::{Lost, open};
 use super::files::RosterFiles;
 use super::machine::{Machine, RECORD, tells};
 use super::ready;
@@ -161,16 +161,16 @@ pub(super) async fn stage(
     let cannot = |error: io::Error| unwritten(&machine.shown(PROGRAM), &error.into());
     let mut made = named_temporary(folder).map_err(cannot)?;
     let from = place.of(&release.version, release.arch.program());
-    let found = match place {
+    let got = match place {
         Place::Server { .. } => {
-            let got = async { open(&from).await?.save(LONGEST_PROGRAM, made.as_file_mut()).await };
-            got.await.map_err(|why| ungot(why, release, planned))?
+            async { open(&from).await?.save(LONGEST_PROGRAM, made.as_file_mut()).await }.await
         }
-        Place::Folder(_) => {
-            let read = read(&from, LONGEST_PROGRAM, &mut made);
-            read.map_err(|error| ungot(format!("{}: {error}", one_line(&from)), release, planned))?
-        }
+        Place::Folder(_) => read(&from, LONGEST_PROGRAM, &mut made),
     };
+    let found = got.map_err(|lost| match lost {
+        Lost::Source(why) => ungot(why, release, planned),
+        Lost::Here(error) => cannot(error),
+    })?;
     if found != release.sha256 {
         return Err(other_sum(&from, &found, &release.sha256));
     }
@@ -198,21 +198,22 @@ pub(super) async fn stage(
 }
 
 /// Copies a file, of at most so many bytes; gives its SHA-256.
-pub(super) fn read(from: &str, most: u64, to: &mut impl io::Write) -> io::Result<String> {
-    let mut file = regular::open(Path::new(from))?;
+pub(super) fn read(from: &str, most: u64, to: &mut impl io::Write) -> Result<String, Lost> {
+    let source = |error: io::Error| Lost::Source(format!("{}: {error}", one_line(from)));
+    let mut file = regular::open(Path::new(from)).map_err(source)?;
     let (mut sum, mut part, mut length) = (Sha256::new(), vec![0; 1 << 16], 0u64);
     loop {
-        let read = io::Read::read(&mut file, &mut part)?;
+        let read = io::Read::read(&mut file, &mut part).map_err(source)?;
         length += read as u64;
         if length > most {
-            return Err(io::Error::other("it is too long"));
+            return Err(source(io::Error::other("it is too long")));
         }
         let bytes = part.get(..read).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(hex(&sum.finalize()).into());
         }
         sum.update(bytes);
-        to.write_all(bytes)?;
+        to.write_all(bytes).map_err(Lost::Here)?;
     }
 }
 
@@ -232,7 +233,12 @@ pub(super) fn copy(machine: &Machine, from: &str, name: &str, sha256: &str) -> R
     let folder = path.parent().unwrap_or(Path::new("/"));
     sweep(folder);
     let mut made: NamedTempFile = named_temporary(folder).map_err(cannot)?;
-    let found = read(from, LONGEST_IMAGES, &mut made).map_err(cannot)?;
+    let found = read(from, LONGEST_IMAGES, &mut made).map_err(|lost| match lost {
+        // By now the program is in its place.
+        Lost::Source(why) => Failure { causes: vec![why], ..Failure::new("cannot read the images of k3s") }
+            .hint("put the file there, and the same command goes on"),
+        Lost::Here(error) => cannot(error),
+    })?;
     if found != sha256 {
         // By now the program is in its place.
         let hints =
@@ -367,9 +373,11 @@ mod tests {
         let mut device = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let file = NamedTempFile::new().unwrap();
         fs::write(&file, "x").unwrap();
-        let error = read(&file.path().display().to_string(), 10, &mut device).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert!(read(&file.path().display().to_string(), 0, &mut Vec::new()).is_err());
+        let from = file.path().display().to_string();
+        let full = read(&from, 10, &mut device).unwrap_err();
+        assert!(matches!(full, Lost::Here(error) if error.kind() == io::ErrorKind::StorageFull));
+        let long = read(&from, 0, &mut Vec::new()).unwrap_err();
+        assert!(matches!(long, Lost::Source(why) if why == format!("{from}: it is too long")));
         fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         private(file.path()).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);

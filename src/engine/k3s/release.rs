@@ -67,7 +67,7 @@ pub async fn find(wish: &Wish, place: &Place, arch: Arch) -> Result<(Release, Op
             let answer = open(&from).await.map_err(unread)?;
             let date = answer.date();
             let mut text = Vec::new();
-            answer.save(LONGEST, &mut text).await.map_err(unread)?;
+            answer.save(LONGEST, &mut text).await.map_err(|lost| unread(lost.why()))?;
             (text, date)
         }
         Place::Folder(folder) => {

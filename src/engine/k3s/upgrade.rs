@@ -12,6 +12,7 @@ use smol_str::{SmolStr, format_smolstr};
 use tempfile::TempPath;
 use tokio::sync::watch;
 
+use super::fetch::Lost;
 use super::machine::Machine;
 use super::perform::{Event, copy, ended, put, read, stage, unwritten};
 use super::release::{Place, sum_in};
@@ -251,7 +252,14 @@ fn staged(from: &Path, to: &Path, named: &Named) -> Result<(TempPath, PathBuf), 
     let folder = to.parent().unwrap_or(Path::new("/"));
     sweep(folder);
     let mut made = named_temporary(folder).map_err(cannot)?;
-    let sum = read(&from.display().to_string(), LONGEST_PROGRAM, &mut made).map_err(cannot)?;
+    let sum = read(&from.display().to_string(), LONGEST_PROGRAM, &mut made).map_err(|lost| match lost {
+        Lost::Source(why) => {
+            let message = format!("cannot copy the program of k3s {}", named.version);
+            Failure { causes: vec![why], ..Failure::new(message) }
+                .hint("make that file readable; the same command goes on from there")
+        }
+        Lost::Here(error) => cannot(error),
+    })?;
     if named.sha256 != sum {
         let message =
             format!("{} is not k3s {} any more", one_line(&from.display().to_string()), named.version);

@@ -1,6 +1,10 @@
 //! What comes from elsewhere and is not as it should be: the node is as it was, and the message says what, where and what to do.
 
 use std::fs;
+use std::process::{Command, Stdio};
+
+use testkit::live::forbidden;
+use testkit::run::Ran;
 
 use super::world::{TAG, VERSION, World, answer, arch, program, sum};
 use crate::backup::world::Says as _;
@@ -80,7 +84,7 @@ fn nobody_is_sent_to_a_place_that_is_not_safe() {
     world.install(&["--yes", "--version", VERSION]).expect(0);
     // No mirror is asked in the clear but one on this machine.
     let world = World::new();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kwo"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
     command.args(["node", "install", "--root", "root", "--dry-run", "--version", VERSION]).env_clear();
     command.env("KWO_K3S_MIRROR", "http://mirror.example.com").current_dir(world.path(""));
     let output = command.output().unwrap();
@@ -163,4 +167,49 @@ fn a_folder_gives_program_and_images() {
     fs::remove_file(world.path(&there)).unwrap();
     let ran = world.install(&words).expect(0);
     assert!(ran.out.contains("1 step, 3 unchanged"), "{}", ran.out);
+}
+
+#[test]
+fn a_disk_that_is_full_is_named_and_nothing_is_changed() {
+    for (more, from) in [(vec![], "a mirror"), (vec!["--airgap", "airgap"], "a folder")] {
+        let world = World::new();
+        // Longer than the disk, and no program either.
+        let long = format!("{}{}", program(VERSION), "#".repeat(1 << 20));
+        world.release(VERSION, &long);
+        world.put(&format!("airgap/{}", arch().1), &long);
+        let images = format!("k3s-airgap-images-{}.tar", arch().0);
+        world.put(&format!("airgap/{images}"), "images");
+        let sums = sum(arch().1, &long) + &sum(&images, "images");
+        world.put(&format!("airgap/sha256sum-{}.txt", arch().0), &sums);
+        let more = [more, vec!["--version", VERSION, "--yes"]].concat();
+        let before = world.machine();
+        // The look before finds it too small.
+        let mount = |command: &mut Command, size: &str| {
+            let script = format!(
+                "mount -t tmpfs -o size={size},mode=0755 tmpfs root/usr/local/bin || exit 77
+                \"$0\" \"$@\"; code=$?
+                find root/usr/local/bin -mindepth 1
+                exit $code"
+            );
+            let mut mounted = Command::new("unshare");
+            mounted.args(["-m", "sh", "-c", &script]).arg(command.get_program()).args(command.get_args());
+            mounted.current_dir(world.path("")).env("HOME", world.path("")).stdin(Stdio::null());
+            Ran::of(&mounted.output().unwrap())
+        };
+        let ran = mount(&mut world.command(&more), "300k");
+        if ran.code == 77 || ran.err.starts_with("unshare: ") {
+            return forbidden("nothing can be mounted").unwrap_or(());
+        }
+        ran.expect(5).says("disk: ").says("expected at least 200.0 MiB").says("free some space");
+        // Somebody else fills it up meanwhile.
+        let ran = mount(&mut world.command(&[more, vec!["--ignore", "disk"]].concat()), "300k").expect(1);
+        ran.says("error: cannot write ")
+            .says("root/usr/local/bin/k3s")
+            .says("No space left on device")
+            .says("free some space");
+        assert!(!ran.err.contains("--mirror"), "{from}: {}", ran.err);
+        // Nothing of it is left there, and nothing elsewhere.
+        assert!(!ran.out.lines().any(|line| line.starts_with("root/")), "{from}: {}", ran.out);
+        assert_eq!(world.machine(), before, "{from}");
+    }
 }
