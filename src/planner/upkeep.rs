@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::plain::counted;
+
 /// From here on it is time to look for what can go.
 const WARNING: u64 = 70;
 /// From here on the kubelet removes images that nothing uses, if nobody told it otherwise. k3s lets it evict pods at 95.
@@ -56,6 +58,15 @@ pub fn taken(used: u64, quota: u64) -> Level {
         _ if used > quota => Level::Critical,
         NEARLY.. => Level::Warning,
         _ => Level::Ok,
+    }
+}
+
+/// How old a backup of so many hours is, in words.
+#[must_use]
+pub fn age(hours: i64) -> String {
+    match hours {
+        ..48 => counted(hours, "hour", "hours"),
+        _ => counted(hours / 24, "day", "days"),
     }
 }
 

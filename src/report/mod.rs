@@ -50,5 +50,6 @@ mod tenants;
 mod tightens;
 pub mod tls;
 mod unseen;
+mod upkeep;
 pub mod usage;
 pub mod validation;

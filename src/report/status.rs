@@ -10,14 +10,15 @@ use jiff::Timestamp;
 use kwo_planner::plain::one_line;
 
 use super::agreement;
-use super::style::{CREATE, HOLD};
+use super::style::HOLD;
+use super::upkeep::{backup, disk};
 use kwo_engine::departed::Departed;
 use kwo_engine::issued::{Issued, State};
 use kwo_engine::providers::LastRun;
 use kwo_engine::providers::{KeptToken, TokenState};
 use kwo_engine::status::{
-    Answer, Backup, Disk, Kept, Level, LongLived, Node, OldPassword, Pod, Registry, Resolver, Space, Status,
-    Tenant, Tokens, Use,
+    Answer, Disk, Kept, LongLived, Node, OldPassword, Pod, Registry, Resolver, Space, Status, Tenant, Tokens,
+    Use,
 };
 use kwo_engine::sync::Short;
 
@@ -169,41 +170,6 @@ fn node(node: &Node) -> String {
         let _ = write!(out, ", {HOLD}does not say{HOLD:#}: {}", silent.join(", "));
     }
     out
-}
-
-fn level(level: Level) -> String {
-    let (style, word) = match level {
-        Level::Ok => (CREATE, "ok"),
-        Level::Warning => (HOLD, "warning"),
-        Level::Critical => (HOLD, "critical"),
-    };
-    format!("{style}{word}{style:#}")
-}
-
-fn disk(disk: &Disk) -> String {
-    let Disk { folders: _, used_bytes: _, available_bytes, percent, level: how } = disk;
-    let tenths = u128::from(*available_bytes) * 10 / (1 << 30);
-    let (whole, tenth) = (tenths / 10, tenths % 10);
-    format!("{}: {percent} % used, {whole}.{tenth} GiB free ({})", level(*how), disk.named())
-}
-
-fn backup(backup: &Backup) -> String {
-    let Backup { folder, made, hours, ahead, level: how } = backup;
-    let folder = folder.to_string_lossy();
-    let found = match made.zip(*hours) {
-        None => format!("there is none in {}", one_line(&folder)),
-        Some((made, hours)) => {
-            let age = match hours {
-                0..48 => counted(hours, "hour", "hours"),
-                _ => counted(hours / 24, "day", "days"),
-            };
-            format!("the newest one was made at {}, {age} ago ({})", moment(made), one_line(&folder))
-        }
-    };
-    let wrong = ahead.map_or_else(String::new, |ahead| {
-        format!("; {HOLD}one has a time that is still to come{HOLD:#} ({}) and does not count", moment(ahead))
-    });
-    format!("{}: {found}{wrong}", level(*how))
 }
 
 fn pod(pod: &Pod) -> String {

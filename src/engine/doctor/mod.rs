@@ -2,6 +2,7 @@
 //! check changes anything, and none waits for longer than its time. `report/doctor.rs` shows them.
 
 mod archives;
+mod backup;
 pub mod bundle;
 mod check;
 mod clock;
@@ -19,7 +20,7 @@ mod workloads;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures_util::future::{join, join3, join4, join5};
+use futures_util::future::{join, join4, join5};
 use kwo_planner::domains::Roster;
 use kwo_planner::plan::Plan;
 use kwo_planner::resource::Desired;
@@ -117,13 +118,14 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Check> {
         login::oidc(known),
         unattended::checks(settings, &places, systemctl.as_deref()),
         async {
-            let (files, archives, node) = join3(
+            let (files, archives, node, backup) = join4(
                 files::modes(kubeconfigs, settings, age_identity.as_deref(), node.as_deref()),
                 async { archives::archives(archives.as_deref()) },
                 node::node(cluster.as_ref().ok().map(|cluster| cluster.status), node.as_deref(), settings),
+                backup::newest(settings, node.as_deref()),
             )
             .await;
-            [files, vec![archives], node].concat()
+            [files, vec![archives, backup], node].concat()
         },
     )
     .await;

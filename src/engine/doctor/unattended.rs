@@ -12,13 +12,11 @@ use kwo_planner::settings::Settings;
 use kwo_planner::units::moment;
 use tokio::process::Command;
 
-use super::check::{BACKUP, Check, FETCH, LAST_SYNC, SETTINGS, SIGNERS, TIMER};
+use super::check::{Check, FETCH, LAST_SYNC, SETTINGS, SIGNERS, TIMER};
 use crate::git::readable_signers;
 use crate::history::{Entry, History};
 use crate::references::Places;
 use crate::source;
-use crate::status::patient::patient;
-use crate::status::{Backup, Level, backup};
 use crate::sync::{last_runs, reaches};
 
 /// The unit that starts `kwo sync`.
@@ -37,7 +35,7 @@ const LOST: i64 = 24 * 3600;
 const ENTRIES: usize = 200;
 
 pub(super) async fn checks(path: &Path, places: &Places, systemctl: Option<&Path>) -> Vec<Check> {
-    let topics = [TIMER, LAST_SYNC, FETCH, SIGNERS, BACKUP];
+    let topics = [TIMER, LAST_SYNC, FETCH, SIGNERS];
     let none = |why: &str| topics.map(|topic| topic.not_asked(why));
     if !path.exists() {
         let why = format!("{} is not there: kwo does not run by itself here", path.display());
@@ -71,14 +69,7 @@ pub(super) async fn checks(path: &Path, places: &Places, systemctl: Option<&Path
         SIGNERS.within(signers(&settings)),
     )
     .await;
-    vec![
-        SETTINGS.ok(format!("{} is in order", path.display())),
-        timer,
-        last,
-        fetch,
-        signers,
-        kept(&settings).await,
-    ]
+    vec![SETTINGS.ok(format!("{} is in order", path.display())), timer, last, fetch, signers]
 }
 
 async fn timer(systemctl: &Path) -> Check {
@@ -200,50 +191,6 @@ async fn signers(settings: &Settings) -> Check {
     }
 }
 
-async fn kept(settings: &Settings) -> Check {
-    let Some(folder) = &settings.backups else {
-        return BACKUP.not_asked("the settings name no folder of backups under `backups`");
-    };
-    let folder = Path::new(folder.as_str());
-    let looked = folder.to_owned();
-    let found = patient(move || backup::of(Path::new("/"), &looked, Timestamp::now())).await;
-    let silent = || Err(std::io::Error::other("it gives no answer; its server may be away"));
-    match found.unwrap_or_else(silent) {
-        Ok(found) => ahead(aged(&found), found.ahead, folder),
-        Err(error) => BACKUP
-            .cannot_tell(format!("{}: {error}", folder.display()))
-            .todo("look as root", format!("sudo ls -l {}", word(&folder.to_string_lossy()))),
-    }
-}
-
-/// Warns of a time that is still to come, where nothing worse is to be said.
-fn ahead(check: Check, ahead: Option<Timestamp>, folder: &Path) -> Check {
-    match ahead.filter(|_| check.outcome == super::Outcome::Ok) {
-        None => check,
-        Some(time) => BACKUP
-            .warning(format!(
-                "{}; one has a time that is still to come ({time:.0}), so the clock was wrong, and it does not count",
-                check.found
-            ))
-            .todo("see that the clock is right, and remove that one", format!("sudo ls -l {}", word(&folder.to_string_lossy()))),
-    }
-}
-
-fn aged(backup: &Backup) -> Check {
-    let Some(made) = backup.made else {
-        return BACKUP
-            .failed("there is none in the folder that the settings name")
-            .todo("see what the service says that makes them", "journalctl -n 30 -u kwo-backup");
-    };
-    let found = format!("the newest one was made at {made:.0}");
-    let why = ("see why there is no newer one", "journalctl -n 30 -u kwo-backup");
-    match backup.level {
-        Level::Critical => BACKUP.failed(found).todo(why.0, why.1),
-        Level::Warning => BACKUP.warning(found).todo(why.0, why.1),
-        Level::Ok => BACKUP.ok(found),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -318,25 +265,6 @@ mod tests {
         assert_eq!(said().outcome, Came::Ok);
     }
 
-    #[test]
-    fn an_old_backup_is_told_and_one_that_is_missing() {
-        let backup = |made: Option<&str>, level| {
-            aged(&Backup {
-                folder: "/b".into(),
-                made: made.map(|made| made.parse().unwrap()),
-                hours: None,
-                ahead: None,
-                level,
-            })
-        };
-        let came = |level| backup(Some("2026-11-28T13:00:00Z"), level).outcome;
-        assert_eq!(came(Level::Ok), Came::Ok);
-        assert_eq!((came(Level::Warning), came(Level::Critical)), (Came::Warning, Came::Failed));
-        let none = backup(None, Level::Critical);
-        assert_eq!(none.outcome, Came::Failed);
-        assert_eq!(none.todo.unwrap().command, "journalctl -n 30 -u kwo-backup");
-    }
-
     #[tokio::test]
     async fn the_timer_is_active_or_a_command_starts_it() {
         let folder = tempfile::tempdir().unwrap();
@@ -386,8 +314,7 @@ mod tests {
                 ("timer", Came::NotAsked),
                 ("last-sync", Came::Warning),
                 ("fetch", Came::Failed),
-                ("signers", Came::Failed),
-                ("backup", Came::NotAsked)
+                ("signers", Came::Failed)
             ]
         );
         let git = |args: &[&str]| {
@@ -411,20 +338,5 @@ mod tests {
         let all = all().await;
         assert_eq!(all[3], ("fetch", Came::Ok));
         assert_eq!(all[4], ("signers", Came::Ok));
-        let text = fs::read_to_string(&path).unwrap();
-        let said = async |folder: &Path| {
-            fs::write(&path, format!("{text}backups: {}\n", folder.display())).unwrap();
-            kept(&source::settings(&path).unwrap()).await.outcome
-        };
-        assert_eq!(said(&folder.path().join("nothing")).await, Came::Failed);
-        assert_eq!(said(&path).await, Came::CannotTell);
-        // Of a clock that was wrong, alone and beside another one.
-        fs::write(folder.path().join("kwo-node-n-20990101T000000Z.tar.zst.age"), "x").unwrap();
-        assert_eq!(said(folder.path()).await, Came::Failed);
-        let name = format!("kwo-node-n-{}.tar.zst.age", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
-        fs::write(folder.path().join(name), "x").unwrap();
-        assert_eq!(said(folder.path()).await, Came::Warning);
-        fs::remove_file(folder.path().join("kwo-node-n-20990101T000000Z.tar.zst.age")).unwrap();
-        assert_eq!(said(folder.path()).await, Came::Ok);
     }
 }

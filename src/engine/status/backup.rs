@@ -53,7 +53,7 @@ pub fn folder(settings: &Path) -> Result<PathBuf, String> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn of(root: &Path, folder: &Path, now: Timestamp) -> io::Result<Backup> {
+fn of(root: &Path, folder: &Path, now: Timestamp) -> io::Result<Backup> {
     let node = Machine { root: root.to_owned(), data_dir: None }.node();
     match newest(folder, node.as_deref(), now) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(judged(folder, Newest::default(), now)),
@@ -72,7 +72,7 @@ fn judged(folder: &Path, Newest { made, ahead }: Newest, now: Timestamp) -> Back
 }
 
 /// The newest one of the node below this root, in the folder as the machine calls it.
-pub(super) fn look(root: &Path, folder: &Result<PathBuf, String>, now: Timestamp) -> Answer<Backup> {
+pub(crate) fn look(root: &Path, folder: &Result<PathBuf, String>, now: Timestamp) -> Answer<Backup> {
     let folder = match folder {
         Ok(folder) => folder,
         Err(why) => return Answer::CouldNotLook(why.clone()),
