@@ -11,4 +11,5 @@ mod planned;
 mod push;
 mod repository;
 mod runs;
+mod unwell;
 mod upgrade;

@@ -89,8 +89,8 @@ impl Server {
 
 /// A program with the arguments, files and behaviour of k3s as far as kwo knows them: its objects are in SQLite behind kine, and
 /// it does not start on a database that a newer one wrote to. The API server of the tests, its kine and a kubectl have to be in
-/// `/stand-in`. As long as `/stand-in/hold` is there it does not come up, and with `/stand-in/hold-stop` it does not end. `/stand-in/flags` has more
-/// options for the API server. What plays
+/// `/stand-in`. As long as `/stand-in/hold` is there it does not come up, and with `/stand-in/hold-stop` it does not end. The version
+/// that `/stand-in/fails` names ends as soon as it is started. `/stand-in/flags` has more options for the API server. What plays
 /// a pod outlives it, and writes the time to `/stand-in/pod`.
 #[must_use]
 pub fn stand_in(version: &str) -> String {
@@ -106,6 +106,10 @@ case ${{1-}} in
 server) ;;
 *) exit 64 ;;
 esac
+[ "$(cat /stand-in/fails 2>/dev/null)" != "$version" ] || {{
+    echo "played: $version does not start" >&2
+    exit 1
+}}
 data=/var/lib/rancher/k3s/server
 mkdir -p "$data/db" "$data/tls" "$data/cred" /etc/rancher/node
 [ -e "$data/token" ] || echo K10played::server:played >"$data/token"
