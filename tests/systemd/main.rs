@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up ends here")]
 
 mod backup;
+mod cleanup;
 mod install;
 mod machine;
 mod node;
