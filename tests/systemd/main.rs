@@ -4,6 +4,7 @@
 
 mod backup;
 mod cleanup;
+mod full;
 mod install;
 mod machine;
 mod node;
