@@ -294,7 +294,7 @@ pub enum Shell {
 /// `kwo man`
 #[derive(Args, Debug)]
 pub struct Man {
-    /// The folder to write into; it must exist.
+    /// The folder to write into. kwo makes it if it is not there.
     #[arg(default_value = ".")]
     pub folder: PathBuf,
 }

@@ -225,7 +225,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "secrets encrypt",
         &[(
             "Encrypt a token for the key of a node",
-            "printf %s TOKEN | kwo secrets encrypt --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --out token.age",
+            "printf %s TOKEN | kwo secrets encrypt --recipient RECIPIENT --out token.age",
         )],
     ),
     ("secrets keygen", &[("Make a key in this folder", "kwo secrets keygen age.key")]),
@@ -279,13 +279,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     ("tls", &[("Look at the certificate of a host", "kwo tls check app.example.com")]),
     ("tls check", &[("Look at the certificate of a host", "kwo tls check app.example.com")]),
-    (
-        "node",
-        &[(
-            "Back up k3s on this node for the owner of a key",
-            "kwo node backup --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
-        )],
-    ),
+    ("node", &[("Back up k3s on this node for the owner of a key", "kwo node backup --recipient RECIPIENT")]),
     (
         "node install",
         &[
@@ -298,10 +292,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "node upgrade",
         &[
             ("See what would be done, and what is in the way", "kwo node upgrade roster.yaml --dry-run"),
-            (
-                "Upgrade k3s, after a backup",
-                "kwo node upgrade roster.yaml --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
-            ),
+            ("Upgrade k3s, after a backup", "kwo node upgrade roster.yaml --recipient RECIPIENT"),
             ("Go back to the version of before", "kwo node upgrade --rollback"),
         ],
     ),
@@ -316,7 +307,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "node backup",
         &[(
             "Onto another disk, and keep a week of them",
-            "kwo node backup --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --to /mnt/backups --keep 7",
+            "kwo node backup --recipient RECIPIENT --to /mnt/backups --keep 7",
         )],
     ),
     (

@@ -23,6 +23,7 @@ pub(crate) fn man(args: &Man) -> Result<Exit, Failure> {
         pages.push((folder.join(page.file_name()), bytes));
     }
     pages.sort();
+    fs::create_dir_all(folder).map_err(|error| cannot(&error))?;
     pages.iter().try_for_each(|(path, _)| out::check(path, out::MAN_PAGE))?;
     pages.iter().try_for_each(|(path, bytes)| out::write(path, bytes, out::MAN_PAGE).map(|_| ()))?;
     talk(&format!("wrote man pages into {}; try `man -l {}/kwo.1`\n", folder.display(), folder.display()));

@@ -28,7 +28,12 @@ impl FromStr for Recipient {
             );
         }
         let parsed: Result<age::x25519::Recipient, &str> = text.parse();
-        parsed.map(Recipient).map_err(|why| format!("`{}` is no age recipient: {why}", one_line(text)))
+        parsed.map(Recipient).map_err(|why| {
+            format!(
+                "`{}` is no age recipient: {why}; expected the whole line with `age1…` that `kwo secrets keygen FILE` prints",
+                one_line(text)
+            )
+        })
     }
 }
 
