@@ -71,7 +71,9 @@ impl Gitea {
     pub fn token(&self, name: &str, scopes: &str) -> String {
         let words = ["user", "generate-access-token", "--username", name, "--token-name", scopes];
         let said = self.admin(&[&words[..], &["--scopes", scopes, "--raw"]].concat());
-        said.lines().last().expect("a token").to_owned()
+        // Its log goes to the same output, and may come after the token.
+        let token = |line: &&str| line.len() == 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+        said.lines().map(str::trim).find(token).unwrap_or_else(|| panic!("no token: {said}")).to_owned()
     }
 
     fn admin(&self, words: &[&str]) -> String {
