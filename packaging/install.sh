@@ -341,7 +341,7 @@ END
     while read -r place; do
         [ "$place" != bin/kwo ] || continue
         put "$place" ||
-            fail "cannot put $prefix/$place in place; the program is still the one of before" 'run it again'
+            fail "cannot put $prefix/$place in place; the program is still the previous one" 'run it again'
         case $place in
         share/man/*) pages=$((${pages-0} + 1)) ;;
         bin/kwo.previous) say "kept the program that was there as $prefix/$place" ;;
@@ -352,7 +352,7 @@ END
     1) say "installed 1 man page in $prefix/share/man/man1" ;;
     *) say "installed ${pages-0} man pages in $prefix/share/man/man1" ;;
     esac
-    put bin/kwo || fail "cannot put $program in place; the program is still the one of before" 'run it again'
+    put bin/kwo || fail "cannot put $program in place; the program is still the previous one" 'run it again'
     say "installed $program"
     say "kwo $version is installed; its signature is good"
     if [ "$program" != /usr/bin/kwo ] && [ -e /usr/bin/kwo ]; then

@@ -79,7 +79,7 @@ impl<const NODE: bool> FromArgMatches for RollbackAlone<NODE> {
             Some(other) if matches.get_flag("rollback") => {
                 let other = if *other == "release" { "version".to_owned() } else { other.replace('_', "-") };
                 let text = format!(
-                    "--{other} is for another version, and --rollback goes back to the one of before; give one of the two"
+                    "--{other} is for another version, and --rollback goes back to the previous one; give one of the two"
                 );
                 Err(clap::Error::raw(ErrorKind::ArgumentConflict, text))
             }

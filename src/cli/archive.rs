@@ -63,10 +63,10 @@ pub struct ArchiveImport {
     pub target: String,
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// The roster. The import is held against the policy in it. Default: `roster.yaml`, if there is one.
+    /// The roster. The import is checked against the policy in it. Default: `roster.yaml`, if there is one.
     #[arg(short = 'f', long = "file", env = "KWO_ROSTER", value_name = "FILE")]
     pub roster: Option<PathBuf>,
-    /// kwo's settings. The import is also held against the policy in them; nothing else in them counts here.
+    /// kwo's settings. The import is also checked against the policy in them; nothing else in them counts here.
     #[arg(long, env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: Option<PathBuf>,
     /// Do not ask.

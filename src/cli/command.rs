@@ -72,14 +72,22 @@ impl Cli {
         let typed = definition
             .try_get_matches_from_mut(words)
             .map_err(|error| without_key(with_variable(error, &mut definition)))?;
-        let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut definition))?;
         let (mut words, mut here) = (Vec::new(), &typed);
         while let Some((word, below)) = here.subcommand() {
             words.push(word.to_owned());
             here = below;
         }
+        let cli = Cli::from_arg_matches(&typed)
+            .map_err(|error| error.format(&mut definition_of(definition, &words)))?;
         Ok(Cli { typed: words, ..cli })
     }
+}
+
+/// The definition of the command with these words, so that an error shows how that one is used.
+fn definition_of(mut definition: clap::Command, words: &[String]) -> clap::Command {
+    // The usage of a command names those above it only once all is built.
+    definition.build();
+    words.iter().fold(definition, |here, word| here.find_subcommand(word).cloned().unwrap_or(here))
 }
 
 /// The error, with the environment variable that the refused value comes from, where it was not typed.
@@ -209,7 +217,7 @@ pub enum Command {
     Hook(Hook),
     /// Install the program, its systemd units and first settings.
     Install(Install),
-    /// Replace this program by a release whose signature is good; the one of before stays beside it.
+    /// Replace this program by a release whose signature is good; the previous one stays beside it.
     SelfUpdate(SelfUpdate),
     /// Plan a request to merge, and apply what was merged: the one command for a pipeline.
     Ci(Ci),

@@ -100,7 +100,7 @@ pub struct SelfUpdate {
     /// Allow a version that is older than this program.
     #[arg(long, env = "KWO_DOWNGRADE", value_parser = switch)]
     pub downgrade: bool,
-    /// Go back to the program that the last update replaced. Once more goes forth again.
+    /// Go back to the program that the last update replaced. A second time brings the newer one back.
     #[arg(long, env = "KWO_UPDATE_ROLLBACK", value_parser = switch)]
     pub rollback: bool,
     /// kwo's settings. kwo reads them unless you give both `--base-url` and `--key`.

@@ -293,7 +293,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("See what would be done, and what is in the way", "kwo node upgrade roster.yaml --dry-run"),
             ("Upgrade k3s, after a backup", "kwo node upgrade roster.yaml --recipient RECIPIENT"),
-            ("Go back to the version of before", "kwo node upgrade --rollback"),
+            ("Go back to the previous version", "kwo node upgrade --rollback"),
         ],
     ),
     (
@@ -330,7 +330,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "Is there a newer version?",
                 "kwo self-update --check --base-url https://releases.example.com/kwo --key release_keys",
             ),
-            ("Go back to the program of before", "kwo self-update --rollback"),
+            ("Go back to the previous program", "kwo self-update --rollback"),
         ],
     ),
     ("ci", &[("In a pipeline: plan a request, apply what was merged", "kwo ci -f clusters/prod.yaml")]),

@@ -19,7 +19,7 @@ use super::values::{Format, duration, switch, whole};
 pub enum Node {
     /// Install k3s on this machine, start it, and apply the roster. Leaves a k3s that is there already as it is.
     Install(NodeInstall),
-    /// Upgrade k3s by one minor version at most, after a backup, or go back to the version of before.
+    /// Upgrade k3s by one minor version at most, after a backup, or go back to the previous version.
     Upgrade(NodeUpgrade),
     /// Show what of k3s nothing on this machine needs any more, and remove it: programs of earlier versions, and unused images.
     Cleanup(NodeCleanup),
@@ -70,7 +70,7 @@ pub struct NodeSavedArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     pub out: Option<PathBuf>,
     /// With --out: sign the plan with this ssh key. The signature goes to FILE.sig.
-    #[arg(long, value_name = "KEY", requires = "out")]
+    #[arg(long, value_name = "KEY", requires = "out", conflicts_with = "plan")]
     pub sign: Option<PathBuf>,
     /// Do exactly what this saved plan says, or nothing. The plan needs a seal that kwo made here, or a signature.
     #[arg(long, value_name = "FILE")]
@@ -92,7 +92,7 @@ pub struct NodeInstall {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub release: ReleaseArgs,
-    /// Install although this check fails.
+    /// Install although this check fails: `os`, `memory`, `disk`, `ports`, `cgroup`, `clock` or `runtime`.
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = install_check)]
     pub ignore: Vec<Check>,
     #[command(flatten)]
@@ -132,7 +132,7 @@ pub struct NodeUpgrade {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub release: ReleaseArgs,
-    /// Go back to the version, and to the objects, of before the last upgrade. What was written to the cluster since goes.
+    /// Go back to the version and to the objects from before the last upgrade. What was written to the cluster since goes.
     #[arg(long, value_parser = switch)]
     pub rollback: bool,
     /// Who can open the backup. kwo writes none that is not encrypted.
@@ -145,7 +145,7 @@ pub struct NodeUpgrade {
     /// How many backups of this node stay in the folder. kwo removes older ones once the new one is verified. Default: all.
     #[arg(long, env = "KWO_BACKUP_KEEP", value_name = "N", value_parser = whole::<u16>(1, 65535))]
     pub keep: Option<u16>,
-    /// Upgrade although this check fails.
+    /// Upgrade although this check fails: `disk`, `backup`, `nodes`, `apis` or `workloads`.
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = upgrade_check)]
     pub ignore: Vec<Check>,
     #[command(flatten)]
@@ -160,7 +160,7 @@ pub struct NodeUpgrade {
     /// How long the node may take to be ready.
     #[arg(long, default_value = "10m", env = "KWO_READY_TIMEOUT", value_name = "TIME", value_parser = duration)]
     pub ready_timeout: Duration,
-    /// How long kwo waits before it compares the workloads: what the API says first is of before.
+    /// How long kwo waits before it compares the workloads: what the API says first is from before the restart.
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
     pub settle: Duration,
     /// The folder above the node's files. Below another one than `/`, kwo upgrades nothing.
@@ -229,4 +229,26 @@ fn upgrade_check(text: &str) -> Result<Check, String> {
 /// A recipient; none where a file of variables has the name of one and no value yet.
 fn named(text: &str) -> Result<Option<Recipient>, String> {
     if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use kwo_planner::k3s::{INSTALL_IGNORES, UPGRADE_IGNORES};
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn the_help_of_ignore_lists_what_it_takes() {
+        let all = Cli::command();
+        let node = all.find_subcommand("node").unwrap();
+        for (name, checks) in [("install", &INSTALL_IGNORES[..]), ("upgrade", &UPGRADE_IGNORES)] {
+            let command = node.find_subcommand(name).unwrap();
+            let ignore = command.get_arguments().find(|arg| arg.get_id() == "ignore").unwrap();
+            let help = ignore.get_help().unwrap().to_string();
+            let listed: Vec<&str> = help.split('`').skip(1).step_by(2).collect();
+            let known: Vec<String> = checks.iter().map(ToString::to_string).collect();
+            assert_eq!(listed, known, "{help}");
+        }
+    }
 }

@@ -104,7 +104,7 @@ pub struct Offboard {
     /// Restart k3s after a change of a file that it reads; without this kwo only shows the restart.
     #[arg(long, env = "KWO_ALLOW_RESTART", value_parser = switch)]
     pub allow_restart: bool,
-    /// kwo's settings. An undo is also held against the policy in them; nothing else in them counts here.
+    /// kwo's settings. An undo is also checked against the policy in them; nothing else in them counts here.
     #[arg(long, env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: Option<PathBuf>,
     /// The name of this roster in the cluster that it keeps, instead of the cluster's name in the roster.

@@ -82,7 +82,7 @@ pub struct TargetArgs {
     /// Take over a cluster that another roster keeps, or that this one kept from another place.
     #[arg(long, env = "KWO_TAKE_OVER_ROSTER", value_parser = switch)]
     pub take_over_roster: bool,
-    /// kwo's settings. The plan is also held against the policy in them; nothing else in them counts here.
+    /// kwo's settings. The plan is also checked against the policy in them; nothing else in them counts here.
     #[arg(long, env = "KWO_SETTINGS", value_name = "FILE")]
     pub settings: Option<PathBuf>,
     /// Take over objects that exist without kwo's mark: all of them, those of one tenant, or one by its id. kwo

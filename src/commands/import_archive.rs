@@ -76,7 +76,7 @@ pub(super) async fn import(args: &ArchiveImport) -> Result<Exit, Failure> {
     ended
 }
 
-/// The rules that it is held against: those of the roster, if there is one, and of the settings.
+/// The rules that it is checked against: those of the roster, if there is one, and of the settings.
 fn rules(args: &ArchiveImport) -> Result<Vec<Layer>, Failure> {
     let usual = Path::new("roster.yaml");
     let file = args.roster.as_deref().or_else(|| Some(usual).filter(|file| file.exists()));

@@ -45,7 +45,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     checked(path).map_err(|refused| told(&refused))
 }
 
-/// The rules that its plan is held against.
+/// The rules that its plan is checked against.
 pub(crate) fn rules(loaded: &Loaded, target: &TargetOptions) -> Result<Vec<Layer>, Failure> {
     layers(Some(&loaded.roster), target.settings.as_deref()).map_err(|refused| wrong(&refused))
 }

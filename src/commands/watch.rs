@@ -102,7 +102,7 @@ async fn tried(args: &Watch, first: bool, stopped: Option<Receiver<bool>>) -> Re
         // What was typed does not get better by an edit.
         Err(failure) if first && failure.exit == Exit::Usage => Err(failure),
         Err(failure) => {
-            // Not the plan of before: what it says may hold no more.
+            // Not the previous plan: what it says may hold no more.
             if !args.apply && !failure.message.is_empty() {
                 clear(first);
             }

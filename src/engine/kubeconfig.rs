@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 pub struct Endpoint {
     /// Its address.
     pub server: String,
-    /// The name that its certificate is held against, where that is not the one in the address.
+    /// The name that its certificate is checked against, where that is not the one in the address.
     pub tls_server_name: Option<String>,
     /// Who signs its certificate, as PEM; nothing where it is an authority that everybody trusts.
     pub authorities: Option<String>,
@@ -67,7 +67,7 @@ struct Leads<'a> {
     certificate_authority_data: Option<String>,
     /// The address of the API server.
     server: &'a str,
-    /// The name that its certificate is held against, where that is not the one in the address.
+    /// The name that its certificate is checked against, where that is not the one in the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_server_name: Option<&'a str>,
 }

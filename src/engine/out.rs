@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use kwo_planner::named::ACCOUNT;
+use kwo_planner::plain::shell_word;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::failure::Failure;
@@ -145,7 +146,17 @@ pub fn write(path: &Path, bytes: &[u8], kind: Kind) -> Result<Went, Failure> {
     written.map_err(|error| match error.to_string().contains("/proc/self/fd/") {
         // A temporary file is named by way of the folder that is held, which tells nobody anything.
         true => cannot(&error.kind().into()),
-        false => cannot(&error),
+        false => folderless(path, &error).unwrap_or_else(|| cannot(&error)),
+    })
+}
+
+/// That the folder of a file is missing: the system's own words name a temporary file.
+fn folderless(path: &Path, error: &io::Error) -> Option<Failure> {
+    let folder = here(path).parent()?.to_owned();
+    (error.kind() == io::ErrorKind::NotFound && !folder.exists()).then(|| {
+        let shown = folder.to_string_lossy();
+        Failure::new(format!("cannot write {}: its folder is not there", path.display()))
+            .hint(format!("make the folder first: `mkdir -p {}`", shell_word(&shown)))
     })
 }
 
@@ -159,7 +170,9 @@ pub fn write_new(path: &Path, bytes: &[u8], kind: Kind) -> Result<(), Failure> {
     let place = held.as_ref().map_or(path, |(_, place)| place);
     create(place, bytes, kind).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => is_there(path, kind),
-        kind => Failure::new(format!("cannot write {}", path.display())).because(&io::Error::from(kind)),
+        kind => folderless(path, &error).unwrap_or_else(|| {
+            Failure::new(format!("cannot write {}", path.display())).because(&io::Error::from(kind))
+        }),
     })
 }
 
@@ -381,6 +394,19 @@ mod tests {
         write(&path, ours, KUBECONFIG).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(folder.path().read_dir().unwrap().count(), 1, "a temporary file is left");
+    }
+
+    #[test]
+    fn where_the_folder_is_missing_the_command_that_makes_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("no such/plan.json");
+        for failure in
+            [write(&path, b"new", PLAN).unwrap_err(), write_new(&path, b"new", AGE_FILE).unwrap_err()]
+        {
+            let made = format!("mkdir -p '{}'", folder.path().join("no such").display());
+            assert!(failure.to_string().ends_with("plan.json: its folder is not there"), "{failure}");
+            assert!(failure.causes.is_empty() && failure.hints[0].contains(&made), "{failure:?}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub struct TargetOptions {
     pub roster_id: Option<String>,
     /// What another roster keeps may be taken over.
     pub take_over_roster: bool,
-    /// The settings with the policy that the plan is held against, besides that of the roster.
+    /// The settings with the policy that the plan is checked against, besides that of the roster.
     pub settings: Option<PathBuf>,
     /// How many steps are done at a time.
     pub concurrency: usize,

@@ -338,7 +338,7 @@ mod tests {
             }
         };
         assert_eq!(other(&nothing, &Keeper::default()), None);
-        // A cluster of before takes the identity on, and the next plan is empty.
+        // A cluster from before takes the identity on, and the next plan is empty.
         let old = after(&planned(&bare, &nothing), &nothing);
         let first = wanted(&keeper("", "ops:a"));
         assert_eq!(other(&old, &keeper("", "ops:a")), None);
@@ -399,7 +399,7 @@ mod tests {
     fn without_a_record_the_tenants_tell_whose_it_is() {
         let (mine, ab) = (keeper("prod", ""), wanted("a: , b: "));
         let mut world = kept_of_old(&ab);
-        // A cluster of before goes on without a flag, also where a tenant has left.
+        // A cluster from before goes on without a flag, also where a tenant has left.
         assert_eq!(kept(&world, &ab, &mine), Kept::Ours);
         assert_eq!(kept(&world, &wanted("a: , b: , c: "), &mine), Kept::Ours);
         let besides = kept(&world, &wanted("a: , c: "), &mine);

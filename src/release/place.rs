@@ -24,10 +24,10 @@ pub struct Place {
 }
 
 /// The program that this process is about. A link to it was followed by whoever started it. Where the new one does not work,
-/// the one of before is asked to go back; it is asked for nothing else, because it would judge by its own version.
+/// the previous one is asked to go back; it is asked for nothing else, because it would judge by its own version.
 ///
 /// # Errors
-/// When that cannot be told, or the program of before is asked for something else.
+/// When that cannot be told, or the previous program is asked for something else.
 pub fn this_program(back: bool) -> Result<PathBuf, Failure> {
     let running = std::env::current_exe()
         .map_err(|error| Failure::new("cannot tell which program this is").because(&error))?;
@@ -47,7 +47,7 @@ fn about(running: PathBuf, back: bool) -> Result<PathBuf, Failure> {
     }
     let (shown, program) = (running.display().to_string(), program.display().to_string());
     let (own, program) = (shell_word(&shown), shell_word(&program));
-    Err(Failure::new(format!("{shown} is the program of before, and updates nothing")).hint(format!(
+    Err(Failure::new(format!("{shown} is the previous program, and updates nothing")).hint(format!(
         "run `{program} self-update`; or `{own} self-update --rollback`, which puts it in place again"
     )))
 }
@@ -76,7 +76,7 @@ impl Place {
         Place::with(program, false)
     }
 
-    /// That of a program, which may be gone where the one of before is there.
+    /// That of a program, which may be gone where the previous one is there.
     pub(super) fn to_go_back(program: PathBuf) -> Result<Place, Failure> {
         Place::with(program, true)
     }
@@ -118,7 +118,7 @@ impl Place {
         &self.program
     }
 
-    /// Where the program of before is.
+    /// Where the previous program is.
     #[must_use]
     pub fn previous(&self) -> PathBuf {
         previous_of(&self.program)

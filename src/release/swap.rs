@@ -1,4 +1,4 @@
-//! How another program takes the place of one: at each moment there is a whole program by its name. The one of before stays
+//! How another program takes the place of one: at each moment there is a whole program by its name. The previous one stays
 //! beside it.
 
 use std::fs::{self, File, Permissions};
@@ -56,7 +56,7 @@ impl Place {
         Ok(before)
     }
 
-    /// Lets the program of before and the one of now change places. Says which version is there then.
+    /// Lets the previous program and the one of now change places. Says which version is there then.
     ///
     /// # Errors
     /// When there is none, or it does not run; then all is as it was. Also when a step after that failed, and says so.
@@ -103,7 +103,7 @@ impl Place {
         Ok(named(&kept, previous).and_then(|()| settle(&self.program)))
     }
 
-    /// Gives the name of the one of before to a program that a killed rollback left without it. A second name or a copy of the
+    /// Gives the name of the previous one to a program that a killed rollback left without it. A second name or a copy of the
     /// program that is there is none, nor is half a copy.
     async fn recover(&self) -> Result<(), Failure> {
         let (kept, previous) = (self.kept(), self.previous());
@@ -142,7 +142,7 @@ impl Place {
         Ok(kept)
     }
 
-    /// The program that is there becomes the one of before, and stays where it is.
+    /// The program that is there becomes the previous one, and stays where it is.
     fn keep(&self) -> io::Result<()> {
         let previous = self.previous();
         if fs::symlink_metadata(&previous).is_ok_and(|found| !found.is_file()) {
@@ -171,7 +171,7 @@ impl Place {
             one_line(version)
         ))
         .because(&error)
-        .hint("the program is in place, and may be the one of before again if the power goes now; look at the disk, then run `sync`");
+        .hint("the program is in place, and may be the previous one again if the power goes now; look at the disk, then run `sync`");
         if let Err(noted) = noted {
             failure.causes.push(noted.to_string());
             failure.hints.extend(noted.hints);
@@ -227,7 +227,7 @@ impl Place {
     fn failed(&self, what: &str, error: &io::Error) -> Failure {
         Failure::new(format!("cannot {what} {}", self.program.display()))
             .because(error)
-            .hint("the program is still the one of before; make room, or run it as the owner of the folder")
+            .hint("the program is still the previous one; make room, or run it as the owner of the folder")
     }
 }
 
@@ -358,7 +358,7 @@ pub(super) mod tests {
             assert_eq!(place.said(&previous).await.as_deref(), Ok(other), "{steps}");
             assert!(!place.kept().exists());
         }
-        // Half a copy, a second name and a program that does not run are no program of before.
+        // Half a copy, a second name and a program that does not run are no previous program.
         let folder = tempfile::tempdir().unwrap();
         let place = Place::of(program(folder.path(), "kwo", "1.1.0")).unwrap();
         place.link().unwrap();
@@ -381,7 +381,7 @@ pub(super) mod tests {
         // `keep` fails.
         fs::create_dir(place.previous()).unwrap();
         let failure = place.replace(script("1.1.0").as_bytes(), &Version::new(1, 1, 0)).await.unwrap_err();
-        assert!(failure.hints[0].contains("still the one of before"), "{failure:?}");
+        assert!(failure.hints[0].contains("still the previous one"), "{failure:?}");
         fs::remove_dir(place.previous()).unwrap();
         // So does the step that counts.
         fs::remove_file(&now).unwrap();

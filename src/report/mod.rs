@@ -28,7 +28,7 @@ pub mod names;
 pub mod node;
 pub mod node_cleanup;
 pub mod node_install;
-mod node_steps;
+pub mod node_steps;
 pub mod node_upgrade;
 mod objects;
 pub mod offboard;

@@ -7,8 +7,10 @@ use kwo_planner::plain::OneLine;
 
 use super::style::{CHANGE, CREATE, HOLD, LEFT};
 
-/// Writes them, and gives the number of the steps that change nothing.
-pub(super) fn write(out: &mut String, findings: &[Noticed], steps: &[Step]) -> usize {
+/// What was found on a machine.
+#[must_use]
+pub fn findings(findings: &[Noticed]) -> String {
+    let mut out = String::new();
     for Noticed { check, grade, what, hint } in findings {
         let mark = match grade {
             Grade::Stop => format!("{HOLD}!{HOLD:#}"),
@@ -16,6 +18,12 @@ pub(super) fn write(out: &mut String, findings: &[Noticed], steps: &[Step]) -> u
         };
         let _ = writeln!(out, "  {mark} {check}: {}\n      {}", OneLine(what), OneLine(hint));
     }
+    out
+}
+
+/// Writes them, and gives the number of the steps that change nothing.
+pub(super) fn write(out: &mut String, findings: &[Noticed], steps: &[Step]) -> usize {
+    out.push_str(&self::findings(findings));
     let mut same = 0;
     for Step { id, what, detail } in steps {
         let mark = match what {

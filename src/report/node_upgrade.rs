@@ -19,7 +19,7 @@ pub struct Upgrades {
     /// How far it is: `new`, `begun` with the old k3s in its place, `swapped` with the new one in its place, `back` on the way back, or
     /// `done` if there is nothing to do.
     stage: Stage,
-    /// It goes back to the version of before.
+    /// It goes back to the previous version.
     rollback: bool,
     /// The version of k3s that is there, as far as it is known.
     from: Option<String>,

@@ -227,7 +227,7 @@ fn issued(certificates: &Answer<Vec<Issued>>) -> Vec<String> {
     )
 }
 
-/// The registry, and a line for each password of before a rotation.
+/// The registry, and a line for each password from before a rotation.
 fn store(registry: &Registry) -> Vec<String> {
     let Registry { hosts, replicas, old_passwords } = registry;
     let state = match replicas {

@@ -1,4 +1,4 @@
-//! What comes back by an undo or an import is held against the policy, as a plan is.
+//! What comes back by an undo or an import is checked against the policy, as a plan is.
 
 use std::fs;
 

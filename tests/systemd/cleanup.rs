@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use crate::machine::Machine;
 
 const DATA: &str = "var/lib/rancher/k3s/data";
-/// The folder of the k3s that runs, and of one of before.
+/// The folder of the k3s that runs, and of an earlier one.
 const CURRENT: &str = "c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0";
 const OLD: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -45,7 +45,7 @@ fn containers(images: &[&str]) -> String {
     format!(r#"{{"containers": [{}]}}"#, all.join(","))
 }
 
-/// A machine on which k3s runs, with a folder of before and three images, of which a container has one.
+/// A machine on which k3s runs, with an earlier folder and three images, of which a container has one.
 fn node() -> Option<Machine> {
     let machine = Machine::boot()?;
     for name in [CURRENT, OLD] {
@@ -83,7 +83,7 @@ fn removed(machine: &Machine) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Nobody has asked crictl to remove something, and the folder of before is there.
+/// Nobody has asked crictl to remove something, and the earlier folder is there.
 #[track_caller]
 fn all_is_there(machine: &Machine, said: &str) {
     let asked = machine.text("crictl/asked");

@@ -12,6 +12,7 @@ mod package;
 mod planned;
 mod push;
 mod repository;
+mod rpm;
 mod runs;
 mod unwell;
 mod upgrade;

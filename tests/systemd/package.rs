@@ -32,7 +32,7 @@ const KEEP: &[&str] = &["--force-confold", "--force-unsafe-io"];
 const BEFORE: &str = "# Settings of the version before.\n";
 
 #[track_caller]
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -88,7 +88,7 @@ fn state(machine: &Machine) -> String {
 }
 
 #[track_caller]
-fn nothing_runs(machine: &Machine) {
+pub(crate) fn nothing_runs(machine: &Machine) {
     for unit in UNITS {
         assert_eq!(machine.shows(unit, "ActiveState"), "inactive", "{unit}");
         let enabled = machine.run(&["systemctl", "is-enabled", unit]);
@@ -100,14 +100,14 @@ fn nothing_runs(machine: &Machine) {
 }
 
 /// Starts a run that stays at its fetch until what this gives is dropped.
-fn held_run(machine: &Machine, silent: &TcpListener) -> TcpStream {
+pub(crate) fn held_run(machine: &Machine, silent: &TcpListener) -> TcpStream {
     machine.ok(&["systemctl", "start", "--no-block", "kwo-sync"]);
     silent.set_nonblocking(true).unwrap();
     machine.until("it fetches", || silent.accept().ok()).0
 }
 
 /// Settings of an admin: a repository that does not answer, and a listener.
-fn own_settings(silent: &TcpListener) -> String {
+pub(crate) fn own_settings(silent: &TcpListener) -> String {
     let own = listening(free_port());
     let url = format!("https://{}/cluster.git", silent.local_addr().unwrap());
     format!("apiVersion: kwo/v1\nkind: Settings\n{}", own.replace("/srv/cluster.git", &format!("'{url}'")))

@@ -1,5 +1,5 @@
 //! An upgrade to a k3s that does not start, that dies after it has written, or that is never ready: kwo says what is wrong and the
-//! way back, and the way back leads to the objects of before. A stand-in plays k3s.
+//! way back, and the way back leads to the earlier objects. A stand-in plays k3s.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -24,7 +24,9 @@ fn ended_unwell(said: &str, from: &str, to: &str, why: &str) {
         why,
         "`journalctl -u k3s -n 50` says why; k3s keeps trying",
         "to go on waiting: the same command once more",
-        &format!("to go back to {from} and to the objects of before: `kwo node upgrade --rollback`"),
+        &format!(
+            "to go back to {from} and to the objects from before the upgrade: `kwo node upgrade --rollback`"
+        ),
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -34,7 +36,7 @@ fn ended_unwell(said: &str, from: &str, to: &str, why: &str) {
 /// Runs the way back that was said, word for word.
 #[track_caller]
 fn go_back(node: &Node, said: &str) -> String {
-    let (_, rest) = said.split_once("objects of before: `").unwrap();
+    let (_, rest) = said.split_once("objects from before the upgrade: `").unwrap();
     let (command, _) = rest.split_once('`').unwrap();
     let words: Vec<String> = ["env", "KWO_YES=true", "KWO_READY_TIMEOUT=90s"]
         .into_iter()
@@ -71,7 +73,7 @@ fn a_k3s_that_does_not_come_up_is_told_and_taken_back() {
     machine.until("systemd tries again", || {
         (machine.journal(&["--unit=k3s"]).matches(&why).count() > tries).then_some(())
     });
-    // The same command waits once more. It stops nothing, and keeps the copies of before.
+    // The same command waits once more. It stops nothing, and keeps the earlier copies.
     let (code, said) = node.run(&impatient(&node, SECOND));
     assert_eq!((code, node.backups()), (Some(1), 1), "{said}");
     assert!(!said.contains("done  node:Kept/k3s"), "{said}");
@@ -116,7 +118,7 @@ fn a_k3s_that_does_not_come_up_is_told_and_taken_back() {
     node.pod_runs(&pod);
 }
 
-/// This version runs and is ready, and has the objects of before, each with its uid and its revision, and none besides.
+/// This version runs and is ready, and has the earlier objects, each with its uid and its revision, and none besides.
 #[track_caller]
 fn serves_as_before(node: &Node, version: &str, before: &crate::upgrade::Objects) {
     let machine = &node.machine;

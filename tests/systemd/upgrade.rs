@@ -1,5 +1,5 @@
 //! A node goes over one minor version and keeps every object, and what plays a pod runs all the while. A version that is not well is
-//! taken back with the objects of before, and a run that is killed at any point is gone on with. A stand-in plays k3s.
+//! taken back with the earlier objects, and a run that is killed at any point is gone on with. A stand-in plays k3s.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -284,7 +284,7 @@ fn a_node_goes_over_a_minor_version_and_a_bad_one_goes_back() {
     fs::remove_file(machine.path("stand-in/hold")).unwrap();
     let (code, said) = node.rollback();
     assert_eq!(code, Some(0), "{said}");
-    // The older one does not start on a database of the newer one: this is the one of before.
+    // The older one does not start on a database of the newer one: this is the previous one.
     assert!(node.kubectl(&["get", "node", "node"]).contains(SECOND));
     let back = node.objects();
     assert_eq!([changed(&now, &back), changed(&back, &now)].concat(), Vec::<String>::new());

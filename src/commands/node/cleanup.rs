@@ -20,7 +20,9 @@ pub(super) async fn cleanup(args: &NodeCleanup) -> Result<Exit, Failure> {
             .hint("add `--dry-run`, or leave `-o` out"));
     }
     let Some(found) = look(&args.root, args.data_dir.as_deref())? else {
-        report(&Cleaning::new(None, None, &plan(&Stale::default(), Besides::default())), args.output)?;
+        // Nothing is there to be seen, so nothing says that kwo could not.
+        let nothing = Stale { may_write: true, ..Stale::default() };
+        report(&Cleaning::new(None, None, &plan(&nothing, Besides::default())), args.output)?;
         return Ok(Exit::Done);
     };
     // A look alone writes nothing, and waits for nobody.

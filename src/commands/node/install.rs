@@ -7,7 +7,7 @@ use kwo_engine::k3s::{Event, Machine, Place, RosterFiles, Work, busy, find, perf
 use kwo_engine::providers::KubeOptions;
 use kwo_engine::saved::digest_of_node;
 use kwo_engine::target::{Main, TargetOptions};
-use kwo_planner::k3s::{Arch, By, Found, KUBECONFIG, PlanOf, Roster, State, install as plan};
+use kwo_planner::k3s::{Arch, By, Found, KUBECONFIG, PlanOf, Roster, State, install as plan, preflight};
 use kwo_planner::plain::{one_line, shell_word};
 
 use super::super::consent::confirm;
@@ -18,6 +18,7 @@ use super::asked::{Asked, Typed};
 use super::saved::{Planned, fits, held_against, save, show};
 use crate::cli::{ApplyOptions, Format, NodeInstall, Target, option_with, roster_again};
 use crate::report::node_install::Installing;
+use crate::report::node_steps::findings;
 
 /// How many requests the first apply has under way at a time, and how long its lock lasts after a run was killed.
 const CONCURRENCY: usize = 16;
@@ -42,7 +43,10 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
     let images = matches!(asked.place, Place::Folder(_));
     let release = match (asked.wish.to_find(&facts.here, images), Arch::of(&facts.machine)) {
         (Some(wish), Some(arch)) => {
-            let (release, date) = find(&wish, &asked.place, arch).await?;
+            let (release, date) = find(&wish, &asked.place, arch).await.inspect_err(|_| {
+                // Whoever mends what keeps kwo from the release should not find the next thing only then.
+                talk(&findings(&preflight(&facts, &asked.ignored)));
+            })?;
             facts.elsewhere = date;
             Some(release)
         }
@@ -153,8 +157,9 @@ pub(super) async fn install(args: &NodeInstall) -> Result<Exit, Failure> {
         let same = match saved {
             // The plan is for this root alone.
             Some(plan) => {
-                let roster =
-                    plan.roster.as_ref().map_or(String::new(), |kept| roster_again(Path::new(&kept.path)));
+                // Its folder is one of this machine, and the image runs on another one.
+                let named = plan.roster.as_ref().and_then(|kept| Path::new(&kept.path).file_name());
+                let roster = named.map_or(String::new(), |name| format!(" {}", word(Path::new(name))));
                 format!("`{}{roster} --version {}`", plan.kind.command(), plan.version)
             }
             None => "the same command without `--root`".to_owned(),

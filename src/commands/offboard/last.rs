@@ -231,7 +231,9 @@ impl Scene<'_> {
     /// The tenant, and the cluster that it is in.
     fn whole(&self) -> Result<(&SmolStr, &Arc<Kube>), Failure> {
         let Leaving::Tenant(tenant) = &self.leaving else {
-            return Err(Failure::usage("only a tenant has namespaces to archive and to destroy"));
+            return Err(Failure::usage("only a tenant has namespaces to archive and to destroy").hint(
+                "a host or a person leaves with `--stage cut`, and kwo keeps what it cut for `--undo`",
+            ));
         };
         let kube = self.open.kube.as_ref().ok_or_else(|| {
             Failure::usage("a directory of manifests is not archived by kwo").hint(

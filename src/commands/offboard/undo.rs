@@ -140,7 +140,7 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Nothing comes back by a record that no plan may bring: what it brings is held against the rules of the roster and of the
+    /// Nothing comes back by a record that no plan may bring: what it brings is checked against the rules of the roster and of the
     /// settings, beside what the roster wants.
     async fn allowed(&self, record: &Record, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
         let (rules, home) = (rules(&self.loaded, &self.options)?, &*self.open.home);

@@ -49,7 +49,11 @@ fn known(roster: &Roster, tenants: &[String]) -> Result<(), Failure> {
         None => Ok(()),
         Some(stranger) => {
             let failure = Failure::usage(format!("the roster has no tenant `{}`", one_line(stranger)));
-            Err(did_you_mean(stranger, names()).into_iter().fold(failure, Failure::hint))
+            let hint = did_you_mean(stranger, names()).unwrap_or_else(|| match names().next() {
+                Some(_) => format!("its tenants are: {}", names().collect::<Vec<_>>().join(", ")),
+                None => "it has no tenants".to_owned(),
+            });
+            Err(failure.hint(hint))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The bytes of an archive, which may be anybody's: opened, unpacked and held against what the archive says of itself. Nothing
+//! The bytes of an archive, which may be anybody's: opened, unpacked and checked against what the archive says of itself. Nothing
 //! is written anywhere, and nothing of it counts before all of it was read.
 
 use std::cell::Cell;

@@ -1,4 +1,4 @@
-//! The bytes of a backup, which may be anybody's: opened, unpacked and held against what the backup says of itself. The
+//! The bytes of a backup, which may be anybody's: opened, unpacked and checked against what the backup says of itself. The
 //! database in it is opened in memory. Nothing is written anywhere, unless whoever reads asks for the files.
 
 use std::cell::Cell;

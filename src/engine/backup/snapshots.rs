@@ -180,7 +180,7 @@ impl Picked {
 /// When k3s made it, by its name: `etcd-snapshot-node-1-1796040000`.
 fn said(name: &str) -> Option<Timestamp> {
     let (_, time) = name.rsplit_once('-')?;
-    // Shorter numbers are times of before there was a k3s.
+    // Shorter numbers are times from before there was a k3s.
     let seconds = time.len() == 10 && time.bytes().all(|byte| byte.is_ascii_digit());
     Timestamp::from_second(time.parse().ok().filter(|_| seconds)?).ok()
 }

@@ -12,9 +12,9 @@ use kwo_planner::k3s::{KEPT, Upgrade};
 
 /// What kwo notes of the upgrade.
 const NOTE: &str = "upgrade.json";
-/// The program of before.
+/// The previous program.
 const PROGRAM: &str = "k3s";
-/// The database of before.
+/// The previous database.
 const DATABASE: &str = "state.db";
 
 impl Machine {
@@ -58,7 +58,7 @@ impl Machine {
         }
     }
 
-    /// Whether the copies of before this upgrade are whole.
+    /// Whether the copies from before this upgrade are whole.
     #[must_use]
     pub fn has_kept(&self, upgrade: &Upgrade) -> bool {
         let is = |path: Result<PathBuf, Failure>, wanted: &str| {

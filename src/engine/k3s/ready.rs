@@ -22,7 +22,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Where the leases of the nodes are.
 const LEASES: &str = "kube-node-lease";
 
-/// A k3s that was started just now: what the database says of its node is of before.
+/// A k3s that was started just now: what the database says of its node is from before the start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Since<'s> {
     /// When it was started.

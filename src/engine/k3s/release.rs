@@ -60,7 +60,7 @@ pub async fn find(wish: &Wish, place: &Place, arch: Arch) -> Result<(Release, Op
     let from = place.of(&version, &list);
     let unread = |why: String| {
         Failure { causes: vec![why], ..Failure::new(format!("cannot find k3s {version}")) }
-            .hint("nothing was changed; check the version, and `--mirror` or `--airgap` if they are given")
+            .hint("nothing was changed; check the version, `--mirror` or `--airgap` if they are given, and whether this machine reaches the server")
     };
     let (text, date) = match place {
         Place::Server { .. } => {
@@ -113,7 +113,7 @@ async fn lead(channel: &K3sChannel, channels: &ApiUrl) -> Result<K3sVersion, Fai
             causes: vec![why],
             ..Failure::new(format!("cannot find out where the channel `{channel}` leads"))
         }
-        .hint("nothing was changed; `--version v1.37.1+k3s1` asks no server for a channel")
+        .hint("nothing was changed; check whether this machine reaches the server; `--version v1.37.1+k3s1` asks no server for a channel")
     };
     let answer = ask(&url).await.map_err(failed)?;
     match answer.status {

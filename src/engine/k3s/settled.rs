@@ -146,6 +146,7 @@ fn ways(failure: Failure, upgrade: &Upgrade) -> Failure {
     }
     let failure = failure.hint("to go on waiting: the same command once more");
     let Named { version, .. } = &upgrade.from;
-    failure
-        .hint(format!("to go back to {version} and to the objects of before: `kwo node upgrade --rollback`"))
+    failure.hint(format!(
+        "to go back to {version} and to the objects from before the upgrade: `kwo node upgrade --rollback`"
+    ))
 }

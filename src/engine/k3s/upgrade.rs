@@ -1,5 +1,5 @@
 //! Takes k3s to another version, or back. The program is what decides: until the new one is in its place, whatever goes wrong
-//! starts the old one again; from then on the copies of before lead back, and only a person asks for that.
+//! starts the old one again; from then on the copies that it kept lead back, and only a person asks for that.
 
 use std::fs::Permissions;
 use std::io;
@@ -48,7 +48,7 @@ pub struct Job<'j> {
     pub backup: (&'j [Recipient], &'j Path, Option<usize>),
     /// How long the node and the workloads may take.
     pub patience: Duration,
-    /// How long kwo waits before it compares the workloads: what the API says first is of before.
+    /// How long kwo waits before it compares the workloads: what the API says first is from before the restart.
     pub settle: Duration,
     /// A saved plan says all of it.
     pub planned: bool,
@@ -113,7 +113,7 @@ pub async fn upgrade(job: &Job<'_>, mut told: impl FnMut(Event<'_>)) -> Result<(
     started(job, &mut upgrade, true, &mut told).await
 }
 
-/// Puts the version, and the database, of before back.
+/// Puts the previous version and its database back.
 ///
 /// # Errors
 /// As for an upgrade.
@@ -227,7 +227,7 @@ async fn back_up(job: &Job<'_>) -> Result<SmolStr, Failure> {
     Ok(made.file.display().to_string().into())
 }
 
-/// Copies the program of before to where it leads back from.
+/// Copies the previous program to where it leads back from.
 fn keep_program(machine: &Machine, upgrade: &Upgrade) -> Result<(), Failure> {
     let to = machine.kept_program()?;
     if sum_in(&to).is_ok_and(|sum| upgrade.from.sha256 == sum) {
@@ -238,7 +238,7 @@ fn keep_program(machine: &Machine, upgrade: &Upgrade) -> Result<(), Failure> {
     put(made, &to).map_err(|error| unwritten(KEPT, &error.into()))
 }
 
-/// The program of before, beside the place that it goes to.
+/// The previous program, beside the place that it goes to.
 fn staged_back(machine: &Machine, upgrade: &Upgrade) -> Result<(TempPath, PathBuf), Failure> {
     let path = in_root(&machine.root, Path::new(PROGRAM), None);
     let path = path.map_err(|error| unwritten(PROGRAM, &error))?;
@@ -330,5 +330,5 @@ fn unkept(error: &BackupError) -> Failure {
 }
 
 fn not_back(error: &BackupError) -> Failure {
-    Failure::new("cannot put the database of before back").because(error)
+    Failure::new("cannot put the previous database back").because(error)
 }

@@ -7,11 +7,14 @@ use kwo_planner::plain::one_line;
 use kwo_planner::plan::FORMAT_VERSION;
 use kwo_planner::saved::SavedPlan;
 
+use super::unfit::{undecoded, unfit, unread};
 use crate::failure::Failure;
 use crate::regular;
 
 /// The longest plan that is read; one for a thousand tenants is a tenth of it.
 const LONGEST: u64 = 512 * 1024 * 1024;
+/// The command that saves them.
+const COMMAND: &str = "kwo plan";
 
 /// A saved plan, of which nobody knows yet who wrote it.
 #[derive(Debug)]
@@ -28,20 +31,15 @@ pub struct Opened {
 /// When it cannot be read, is none, has a form that this kwo does not know, or was cut short.
 pub fn open(path: &Path) -> Result<Opened, Failure> {
     let name = path.display();
-    let cannot =
-        |error: &dyn std::error::Error| Failure::new(format!("cannot read the plan {name}")).because(error);
+    let cannot = |error: std::io::Error| unread(path, &error, COMMAND);
     let mut bytes = Vec::new();
-    let file = regular::open(path).map_err(|error| cannot(&error))?;
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
+    let file = regular::open(path).map_err(cannot)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
-        return Err(Failure::new(format!("{name} is not a saved plan: it is over {} MiB", LONGEST >> 20)));
+        return Err(unfit(path, format!("it is over {} MiB", LONGEST >> 20), COMMAND));
     }
-    let plan: SavedPlan = serde_json::from_slice(&bytes).map_err(|error| {
-        // What the decoder did not expect is quoted in what it says.
-        let mut failure = Failure::new(format!("{name} is not a saved plan"));
-        failure.causes.push(plain(&error.to_string()));
-        failure.hint("`kwo plan --out FILE` saves one")
-    })?;
+    let plan: SavedPlan =
+        serde_json::from_slice(&bytes).map_err(|error| undecoded(path, &bytes, &error, COMMAND))?;
     let major = |version: &str| version.split('.').next().map(str::to_owned);
     if major(&plan.plan.format_version) != major(FORMAT_VERSION) {
         let version = plain(&plan.plan.format_version);

@@ -5,6 +5,7 @@ mod file;
 mod node;
 mod seal;
 mod sign;
+mod unfit;
 
 pub use file::plain;
 pub use file::{Opened, open};

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use smol_str::SmolStr;
 
 use super::file::plain;
+use super::unfit::{another, undecoded, unfit, unread};
 use crate::archive::hex;
 use crate::failure::Failure;
 use crate::regular;
@@ -36,32 +37,26 @@ pub fn digest_of_node(plan: &NodePlan) -> SmolStr {
 /// # Errors
 /// When it cannot be read, is none, or is one of another command or of another kwo.
 pub fn open_node(path: &Path, of: PlanOf) -> Result<OpenedNode, Failure> {
-    let name = path.display();
     let command = of.command();
-    let cannot =
-        |error: &dyn std::error::Error| Failure::new(format!("cannot read the plan {name}")).because(error);
+    let cannot = |error: std::io::Error| unread(path, &error, command);
     let mut bytes = Vec::new();
-    let file = regular::open(path).map_err(|error| cannot(&error))?;
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
-    let none = |why: String| {
-        Failure { causes: vec![why], ..Failure::new(format!("{name} is no saved plan of `{command}`")) }
-            .hint(format!("`{command} --out FILE` saves one"))
-    };
+    let file = regular::open(path).map_err(cannot)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
-        return Err(none(format!("it is over {} MiB", LONGEST >> 20)));
+        return Err(unfit(path, format!("it is over {} MiB", LONGEST >> 20), command));
     }
-    // What the decoder did not expect is quoted in what it says.
-    let unread = |error: serde_json::Error| none(plain(&error.to_string()));
-    let found: Value = serde_json::from_slice(&bytes).map_err(unread)?;
+    let none = |error: serde_json::Error| undecoded(path, &bytes, &error, command);
+    let found: Value = serde_json::from_slice(&bytes).map_err(none)?;
     if let Some(version) = found["format_version"].as_str().filter(|version| *version != NODE_PLAN_FORMAT)
         && found["kind"].is_string()
     {
         let version = plain(version);
-        return Err(none(format!("it has the form {version}, and this kwo reads {NODE_PLAN_FORMAT}")));
+        let why = format!("it has the form {version}, and this kwo reads {NODE_PLAN_FORMAT}");
+        return Err(unfit(path, why, command));
     }
-    let plan: NodePlan = serde_json::from_value(found).map_err(unread)?;
+    let plan: NodePlan = serde_json::from_value(found).map_err(none)?;
     if plan.kind != of {
-        return Err(none("it is that of the other command".to_owned()));
+        return Err(another(path, plan.kind.command(), command));
     }
     Ok(OpenedNode { bytes, plan })
 }

@@ -68,11 +68,19 @@ pub fn signer(of: Signed, file: &Path, text: &[u8], signers: &Path) -> Result<St
     let (namespace, command) = (of.namespace(), of.command());
     let signature = beside(file);
     let (plan, allowed) = (file.display(), signers.display());
-    for needed in [signers, &signature] {
-        regular::open(needed).map_err(|error| {
-            Failure::new(format!("cannot read {}, so kwo cannot tell who signed {plan}", needed.display()))
+    let needed = [
+        (
+            signers,
+            "`--signers` takes a file with a line for each signer, as `ssh-keygen` reads it: a name, and a public key"
+                .to_owned(),
+        ),
+        (&signature, format!("`{command} --out FILE --sign KEY` leaves the signature in FILE.sig")),
+    ];
+    for (file, hint) in needed {
+        regular::open(file).map_err(|error| {
+            Failure::new(format!("cannot read {}, so kwo cannot tell who signed {plan}", file.display()))
                 .because(&error)
-                .hint(format!("`{command} --out FILE --sign KEY` leaves the signature in FILE.sig"))
+                .hint(hint)
         })?;
     }
     let refused = |why: &str| {

@@ -257,7 +257,7 @@ async fn registry(asked: &Asked<'_>, roster: &Roster) -> Option<Registry> {
     })
 }
 
-/// What the registry still accepts of before a rotation.
+/// What the registry still accepts from before a rotation.
 async fn old_passwords(kube: &Kube, registry: &Section) -> Answer<Vec<OldPassword>> {
     let made = |account: Account| account.made.map(|made| (account.user, made.username));
     let made: Vec<_> = accounts(registry).into_iter().filter_map(made).collect();

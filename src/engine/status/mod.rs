@@ -164,11 +164,11 @@ pub struct Resolver {
 pub struct Registry {
     pub hosts: Vec<String>,
     pub replicas: Answer<Option<Replicas>>,
-    /// The passwords of before a rotation that the registry still accepts.
+    /// The passwords from before a rotation that the registry still accepts.
     pub old_passwords: Answer<Vec<OldPassword>>,
 }
 
-/// A password of before a rotation that the registry still accepts. Of the password itself nothing is here.
+/// A password from before a rotation that the registry still accepts. Of the password itself nothing is here.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct OldPassword {
     /// The user in the roster.

@@ -59,7 +59,7 @@ pub struct Workload {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Upgrade {
-    /// The k3s of before.
+    /// The previous k3s.
     pub from: Named,
     /// The new one.
     pub to: Named,

@@ -244,7 +244,7 @@ pub fn install(
         let at = steps.iter().position(|step| step.id.starts_with("node:Unit/")).unwrap_or(steps.len());
         let rosters = roster.files.iter().filter_map(|RosterFile { path, what, wanted, had }| {
             let id = format!("node:File/{path}");
-            // A saved plan is held against these: the same change of another file is another one.
+            // A saved plan is checked against these: the same change of another file is another one.
             let mut detail = format!("as the roster says, digest {wanted}");
             if let (Ok(What::Change), Some(had)) = (what, had) {
                 detail += &format!("{IN_PLACE_OF}{had}");

@@ -22,7 +22,7 @@ pub use before::{Cluster, Database, Named, NodeSaid, Seen, Upgrade, Workload, wo
 pub use facts::{Arch, Facts, Found, Here, Joins, Program, Record, Space, Unit};
 pub use install::{Image, Install, Release, Roster, RosterFile, State, Step, What, Wish, install};
 pub use moves::Move;
-pub use preflight::{Check, Grade, INSTALL_IGNORES, Noticed};
+pub use preflight::{Check, Grade, INSTALL_IGNORES, Noticed, preflight};
 pub use rollback::rollback;
 pub use saved::{Backup, By, Kept, NODE_PLAN_FORMAT, NodePlan, Now, PlanOf, Source, Whose};
 pub use texts::{DROP_IN, KEPT, KUBECONFIG, PROGRAM, UNIT, config, unit};

@@ -151,7 +151,8 @@ impl Noticed {
 }
 
 /// All that is wrong with a machine for a k3s that has not started yet.
-pub(super) fn preflight(facts: &Facts, ignored: &BTreeSet<Check>) -> Vec<Noticed> {
+#[must_use]
+pub fn preflight(facts: &Facts, ignored: &BTreeSet<Check>) -> Vec<Noticed> {
     let mut found = Vec::new();
     system(facts, &mut found);
     room(facts, &mut found);
@@ -234,7 +235,7 @@ fn room(facts: &Facts, found: &mut Vec<Noticed>) {
             found.push(Noticed::stop(
                 Check::Cgroup,
                 format!("{missing}; the kubelet needs cpu and memory of cgroup v2"),
-                "on a Raspberry Pi add `cgroup_memory=1 cgroup_enable=memory` to /boot/firmware/cmdline.txt, and restart it",
+                "let the kernel's command line have `cgroup_enable=memory` and no `systemd.unified_cgroup_hierarchy=0`, and restart the machine; on a Raspberry Pi it is /boot/firmware/cmdline.txt, which needs `cgroup_memory=1` too; in a container, its host has to allow them",
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! The way back from an upgrade: to the program of before, and to the database of before.
+//! The way back from an upgrade: to the previous program, and to the previous database.
 
 use super::before::{Seen, Upgrade};
 use super::facts::Facts;
@@ -9,7 +9,7 @@ use super::texts::{KEPT, PROGRAM};
 use super::upgrade::{Stage, Upgrading, started};
 use crate::plain::{counted, one_line, shell_word};
 
-/// What to do to have the version, and the objects, of before the last upgrade.
+/// What to do to have the version and the objects from before the last upgrade.
 #[must_use]
 pub fn rollback(facts: &Facts, seen: &Seen<'_>) -> Upgrading {
     let here = &facts.here;
@@ -17,8 +17,7 @@ pub fn rollback(facts: &Facts, seen: &Seen<'_>) -> Upgrading {
     let version = here.program.as_ref().and_then(|program| program.version.clone());
     let Some(noted) = seen.noted else {
         let what = "kwo has noted no upgrade on this machine, so it knows no way back";
-        let hint =
-            "restore a backup of the version that you want: https://docs.k3s.io/datastore/backup-restore";
+        let hint = "restore a backup of the version that you want: `kwo node restore FILE --to restored --identity backup.key` writes its files and prints what to do with them";
         noticed.push(Noticed::stop(Check::Version, what, hint));
         return Upgrading::stopped(Stage::New, version, noticed);
     };
@@ -38,7 +37,7 @@ pub fn rollback(facts: &Facts, seen: &Seen<'_>) -> Upgrading {
             "somebody put the program of {} back, and the database is of {}",
             noted.from.version, noted.to.version
         );
-        let hint = "upgrade once more: `kwo node upgrade`; or stop k3s, and restore the backup of before the upgrade";
+        let hint = "upgrade once more: `kwo node upgrade`; or stop k3s, and restore the backup from before the upgrade";
         noticed.push(Noticed::stop(Check::K3s, what, hint));
     }
     if swapped && !seen.kept {
@@ -77,7 +76,7 @@ pub fn rollback(facts: &Facts, seen: &Seen<'_>) -> Upgrading {
         let run = |id: &str, what: What, detail: String| Step { id: id.to_owned(), what, detail };
         if swapped {
             let detail =
-                "stop k3s, and put its database of before back; the newer one stays beside it".to_owned();
+                "stop k3s, and put its previous database back; the newer one stays beside it".to_owned();
             planned.steps.push(run("node:Database/k3s", What::Change, detail));
             let detail = format!("{}, sha256:{}", noted.from.version, noted.from.sha256);
             planned.steps.push(run("node:Binary/k3s", What::Change, detail));

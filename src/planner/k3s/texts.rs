@@ -14,7 +14,7 @@ pub const KUBECONFIG: &str = "etc/rancher/k3s/k3s.yaml";
 /// The settings of k3s that are the installation's own. `config.yaml` beside it is the roster's, and the admin's.
 pub const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/00-kwo-install.yaml";
 
-/// What an upgrade keeps of before: the database, the program, and what kwo noted.
+/// What an upgrade keeps from before it: the database, the program, and what kwo noted.
 pub const KEPT: &str = "var/lib/kwo/node/upgrade";
 
 /// What is in the settings.

@@ -109,7 +109,7 @@ pub fn upgrade(
     noticed.extend(down(facts, stage));
     if stage == Stage::Back {
         let hint = "go on with the way back: `kwo node upgrade --rollback`";
-        noticed.push(Noticed::stop(Check::Version, "kwo was going back to the version of before", hint));
+        noticed.push(Noticed::stop(Check::Version, "kwo was going back to the previous version", hint));
         return Upgrading::stopped(stage, Some(version), noticed);
     }
     let begun = seen.noted.filter(|_| matches!(stage, Stage::Begun | Stage::Swapped));

@@ -1,4 +1,4 @@
-//! What is brought back, as if a roster wanted it, so that it is held against the same rules as a plan: whoever could write to a
+//! What is brought back, as if a roster wanted it, so that it is checked against the same rules as a plan: whoever could write to a
 //! record, or made an archive, could have put something into it that no roster may want.
 
 use std::collections::BTreeMap;

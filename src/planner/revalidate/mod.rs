@@ -141,7 +141,7 @@ fn waited(saved: &Plan, now: &Step) -> bool {
     now.creates() && now.id.known_kind() == Some(Kind::Certificate) && saved.held.iter().any(held)
 }
 
-/// Is it held by something that counts for a plan of before? What is there and ceased to work is as that plan wants it.
+/// Is it held by something that counts for an earlier plan? What is there and ceased to work is as that plan wants it.
 fn still(held: &&Held) -> bool {
     !matches!(held.hold, Hold::Failing { .. })
 }

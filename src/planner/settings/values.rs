@@ -44,7 +44,7 @@ text_type! {
 text_type! {
     /// An absolute path.
     pub struct AbsolutePath {
-        expected: "an absolute path such as `/etc/kwo/allowed_signers`",
+        expected: "an absolute path, which begins with `/`",
         pattern: "^/",
         max: 4096
     }

@@ -1,4 +1,4 @@
-//! What a NetworkPolicy lets through, cut into pieces that can be held against each other: an end, and the ports that are
+//! What a NetworkPolicy lets through, cut into pieces that can be checked against each other: an end, and the ports that are
 //! open to it. Two sets of rules are compared by what the one lets through and the other does not.
 
 use std::collections::{BTreeMap, BTreeSet};

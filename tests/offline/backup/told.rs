@@ -62,7 +62,7 @@ fn a_backup_says_what_it_holds_and_nothing_secret() {
     world.keeps_its_secrets();
 }
 
-/// The commands that `--to` prints, run against a copy of the node as a person would: nothing of before is lost.
+/// The commands that `--to` prints, run against a copy of the node as a person would: nothing that was there is lost.
 #[test]
 fn the_commands_of_a_restore_put_the_files_in_place_and_keep_the_old_ones() {
     let world = World::new(3, 100);

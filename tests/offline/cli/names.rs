@@ -1,4 +1,4 @@
-//! `kwo dns check` where a stranger plays the resolver: what it answers is held against the question, does nothing to a
+//! `kwo dns check` where a stranger plays the resolver: what it answers is checked against the question, does nothing to a
 //! terminal, and does not end in circles; without one, nothing is called right. Real servers are asked in `tests/peers/dns`.
 
 use std::net::{SocketAddr, UdpSocket};

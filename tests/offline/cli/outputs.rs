@@ -1,4 +1,4 @@
-//! What programs read of kwo: every command that prints JSON is run, and what it prints is held against its schema.
+//! What programs read of kwo: every command that prints JSON is run, and what it prints is checked against its schema.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -97,6 +97,22 @@ fn no_hint_names_an_option_that_the_command_lacks() {
 }
 
 #[test]
+fn what_does_not_go_together_is_said_with_the_usage_of_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [
+        &["node", "install", "--plan", "plan.json", "--version", "v1.37.1+k3s1"][..],
+        &["node", "install", "--plan", "plan.json", "--sign", "key"],
+        &["node", "upgrade", "--rollback", "--version", "v1.37.1+k3s1"],
+        &["self-update", "--rollback", "--key", "key"],
+    ] {
+        let text = transcript(folder.path(), words);
+        let command: Vec<&str> = words.iter().copied().take_while(|word| !word.starts_with("--")).collect();
+        assert!(text.contains(&format!("Usage: kwo {}", command.join(" "))), "{text}");
+        assert!(text.contains("---- exit 64 ----"), "{text}");
+    }
+}
+
+#[test]
 fn where_another_roster_keeps_it_each_command_is_told_what_it_can_do() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("roster.yaml"), ROSTER).unwrap();

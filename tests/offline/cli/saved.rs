@@ -131,9 +131,25 @@ fn what_a_plan_file_says_is_never_printed_as_it_stands() {
     }
     let text = std::fs::read_to_string(folder.path().join("plan.json")).unwrap();
     let text = text.replacen("\"create\"", "\"\\n::error::x\"", 1);
-    std::fs::write(folder.path().join("forged.json"), text).unwrap();
+    std::fs::write(folder.path().join("forged.json"), &text).unwrap();
     let said = apply(folder.path(), &["--plan", "forged.json"]);
     assert!(said.contains("is not a saved plan") && !said.contains("\n::error"), "{said}");
+    // What is no plan of this command is told from one that was cut short, and from one of another command.
+    for (text, expected) in [
+        (String::new(), "it is empty"),
+        (text[..text.len() / 2].to_owned(), "it was cut short"),
+        (
+            "{\"kind\": \"NodeUpgradePlan\"}".to_owned(),
+            "`kwo node upgrade --plan FILE` does it; `kwo plan --out FILE` saves one for this command",
+        ),
+        ("{\"kind\": \"\\n::error::\"}".to_owned(), "is not a saved plan of `kwo plan`"),
+    ] {
+        std::fs::write(folder.path().join("forged.json"), text).unwrap();
+        let said = apply(folder.path(), &["--plan", "forged.json"]);
+        assert!(said.contains(expected) && !said.contains("\n::error"), "{said}");
+    }
+    let said = apply(folder.path(), &["--plan", "nowhere.json"]);
+    assert!(said.contains("`kwo plan --out FILE` saves one"), "{said}");
 }
 
 #[test]

@@ -260,6 +260,16 @@ fn a_run_that_is_killed_leaves_no_half_of_a_folder() {
 }
 
 #[test]
+fn a_machine_without_k3s_has_nothing_that_kwo_could_not_see() {
+    let machine = Machine::new();
+    fs::remove_dir_all(machine.path("root/var")).unwrap();
+    let ran = machine.cleanup(&["--dry-run", "-o", "json"]).expect(0);
+    let found: Value = serde_json::from_str(&ran.out).unwrap();
+    fits("node-cleanup", &found);
+    assert_eq!((&found["findings"], &found["folder"]), (&serde_json::json!([]), &Value::Null), "{found}");
+}
+
+#[test]
 fn what_is_no_folder_of_data_is_said_and_nobody_is_sent_to_root_for_it() {
     let machine = Machine::new();
     let refused = |words: &[&str], code: i32, said: &[&str]| {

@@ -111,7 +111,10 @@ fn lists_and_channels_that_say_something_else_are_refused() {
         refused(&world, &[], &[said]);
     }
     world.server.set(&list, answer(404, "", ""));
-    refused(&world, &[], &["cannot find k3s v1.37.1+k3s1", "is not there (404)"]);
+    // What is wrong with the machine is said all the same.
+    world.put("root/etc/os-release", "ID=other\n");
+    let both = ["? os: the system is other", "cannot find k3s v1.37.1+k3s1", "is not there (404)"];
+    refused(&world, &[], &both);
 
     let channel = |answer: String, said: &str| {
         world.server.set("/channels/latest", answer);

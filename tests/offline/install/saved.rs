@@ -55,8 +55,7 @@ fn a_saved_plan_is_done_as_it_was_whatever_is_said_by_then() {
     assert!(!world.path("root/var/lib/kwo").exists());
     let done = world.install(&["--plan", "plan.json", "--yes"]).expect(0);
     // The channel may lead elsewhere by then, so the version is a part of the command.
-    let says =
-        format!("`kwo node install {} --version {VERSION}` goes on", world.path("roster.yaml").display());
+    let says = format!("`kwo node install roster.yaml --version {VERSION}` goes on");
     assert!(done.err.contains(&says), "{}", done.err);
     assert_eq!(world.text("root/usr/local/bin/k3s"), program(VERSION));
     let config = world.text("root/etc/rancher/k3s/config.yaml");
@@ -207,7 +206,7 @@ fn a_k3s_of_somebody_else_has_no_plan() {
     world.put("root/etc/systemd/system/k3s.service", "[Service]\nExecStart=/usr/local/bin/k3s server\n");
     world.install(&["--out", "plan.json"]).expect(1).says("there is no plan to save");
     assert!(!world.path("plan.json").exists());
-    // A plan of before is of no use either.
+    // An earlier plan is of no use either.
     fs::remove_file(world.path("root/usr/local/bin/k3s")).unwrap();
     fs::remove_file(world.path("root/etc/systemd/system/k3s.service")).unwrap();
     world.install(&["--out", "plan.json"]).expect(0);

@@ -55,14 +55,23 @@ fn what_is_no_plan_is_said_and_not_shown_as_it_stands() {
     let world = saved();
     let good = world.text("plan.json");
     for (text, said) in [
-        ("{}".to_owned(), "plan.json is no saved plan of `kwo node install`"),
-        ("x".to_owned(), "plan.json is no saved plan of `kwo node install`"),
+        ("{}".to_owned(), "plan.json is not a saved plan of `kwo node install`"),
+        ("x".to_owned(), "plan.json is not a saved plan of `kwo node install`"),
+        ("\n".to_owned(), "it is empty"),
+        (good[..good.len() / 2].to_owned(), "it was cut short"),
+        (
+            "{\"format_version\": \"1.0\", \"digest\": \"00\"}".to_owned(),
+            "plan.json is a saved plan of `kwo plan`",
+        ),
         (good.replacen('{', "{\"\\u001b[31mrun\": \"rm\",", 1), "unknown field"),
         (
             good.replace("\"format_version\": \"1\"", "\"format_version\": \"\\u001b[2J9\""),
             "this kwo reads 1",
         ),
-        (good.replace("NodeInstallPlan", "NodeUpgradePlan"), "it is that of the other command"),
+        (
+            good.replace("NodeInstallPlan", "NodeUpgradePlan"),
+            "plan.json is a saved plan of `kwo node upgrade`",
+        ),
         (
             good.replace("\"host\": \"node-1\"", "\"host\": \"\\u001b[31mnode-2\\n::error::\""),
             "the plan was made for",
@@ -105,9 +114,12 @@ fn a_signature_is_for_everybody_who_knows_the_signers() {
         .expect(1)
         .says("nobody in plans signed plan.json")
         .says("namespace kwo-node-plan; `kwo node install --out FILE --sign KEY` makes one");
-    with("nobody")
+    with("nobody").expect(1).says("`--signers` takes a file with a line for each signer");
+    fs::rename(world.path("plan.json.sig"), world.path("kept.sig")).unwrap();
+    with("signers")
         .expect(1)
         .says("`kwo node install --out FILE --sign KEY` leaves the signature in FILE.sig");
+    fs::rename(world.path("kept.sig"), world.path("plan.json.sig")).unwrap();
     let good = world.text("plan.json");
     world.put("plan.json", &good.replace(VERSION, OTHER));
     with("signers").expect(1).says("nobody in signers signed plan.json");

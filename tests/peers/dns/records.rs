@@ -148,7 +148,7 @@ fn what_nobody_wants_any_more_is_ended_by_its_command() {
         for left in left {
             let command = left["command"].as_str().unwrap();
             let ran = bash(world, command);
-            // A server that compares refuses what was decided by the marks of before.
+            // A server that compares refuses what was decided by the earlier marks.
             assert!(ran.status.success() || world.server.compares(), "{command}: {ran:?}");
         }
         if world.set("A", "two.example.com").is_none() && world.set("AAAA", "two.example.com").is_none() {

@@ -120,26 +120,26 @@ fn a_signed_release_takes_the_place_and_the_one_of_before_stays() {
     let previous = scene.folder.path().join("kwo.previous");
     assert_eq!((version(&scene.program), version(&previous)), ("kwo 9.1.0".to_owned(), OWN.to_owned()));
     assert_eq!(fs::metadata(&scene.program).unwrap().permissions().mode() & 0o7777, 0o755);
-    // The new one may not even know how: the one of before goes back.
+    // The new one may not even know how: the previous one goes back.
     let (code, said) = scene.run(&previous, &["--rollback"]);
     assert_eq!((code, said), (0, format!("HERE/kwo is {OWN} again; the other one is HERE/kwo.previous\n")));
     assert_eq!((version(&scene.program), version(&previous)), (OWN.to_owned(), "kwo 9.1.0".to_owned()));
     let (code, said) = scene.run(&scene.program, &["--rollback"]);
     assert!(code == 0 && said.contains("kwo 9.1.0 again"), "{said}");
     assert_eq!(scene.names(), ["kwo", "kwo.previous"]);
-    // The one of before judges by its own version, so it does nothing else: 9.0.0 is newer than itself, and older than `kwo`.
+    // The previous one judges by its own version, so it does nothing else: 9.0.0 is newer than itself, and older than `kwo`.
     scene.releases.release("9.0.0");
     let key = scene.releases.key("key").display().to_string();
     let from = ["--base-url", &scene.releases.url, "--key", &key];
     scene.releases.asked();
     for more in [&[][..], &["--downgrade"], &["--check"]] {
         let (code, said) = scene.run(&previous, &[&from, more].concat());
-        let words = "HERE/kwo.previous is the program of before, and updates nothing";
+        let words = "HERE/kwo.previous is the previous program, and updates nothing";
         assert!(code == 1 && said.contains(words) && said.contains("run `HERE/kwo self-update`"), "{said}");
     }
     assert_eq!(scene.releases.asked(), Vec::<String>::new());
     assert_eq!((version(&scene.program), version(&previous)), ("kwo 9.1.0".to_owned(), OWN.to_owned()));
-    // Where the program is gone, the one of before takes its place. What the environment says of releases is not for it.
+    // Where the program is gone, the previous one takes its place. What the environment says of releases is not for it.
     fs::remove_file(&scene.program).unwrap();
     let mut command = Command::new(&previous);
     command.args(["self-update", "--rollback"]).env_clear().env("PATH", std::env::var("PATH").unwrap());
@@ -227,7 +227,7 @@ fn nothing_that_is_not_signed_newer_and_whole_takes_the_place() {
         releases.release_of("9.3.0", program);
         scene.refused(scene.update(&[]), "does not run here, so it is not put in place");
     }
-    // A file of others in the place of the one of before.
+    // A file of others in the place of the previous one.
     releases.release("9.4.0");
     let previous = scene.folder.path().join("kwo.previous");
     std::os::unix::fs::symlink("/etc/passwd", &previous).unwrap();

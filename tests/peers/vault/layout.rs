@@ -149,7 +149,7 @@ fn a_role_of_a_namespace_is_for_its_deployer_and_for_nobody_else() {
     let (status, told) = world.bao.ask(testkit::peers::bao::ROOT, "POST", &path, &of(&b));
     assert_ne!(status, 200, "{told}");
 
-    // The move is over: the roles of before are told, with the commands that end them.
+    // The move is over: the earlier roles are told, with the commands that end them.
     world.write_with(&world.of_token(), &format!("{ASKED}    layout: shared\n"), &tenants);
     world.apply(&[]);
     let plan: Value = serde_json::from_str(&world.kwo(&["plan", "-o", "json"]).out).unwrap();

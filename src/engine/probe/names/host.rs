@@ -1,4 +1,4 @@
-//! One host: what the authoritative servers answer, held against where the roster wants it to lead; what the resolvers of the
+//! One host: what the authoritative servers answer, checked against where the roster wants it to lead; what the resolvers of the
 //! world see of it; and whether its certificate may be issued.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -286,7 +286,7 @@ fn an_upgrade_that_began_is_ended_before_another_one() {
         assert_eq!(if back { on_the_way_back } else { others }, "");
     }
     let going = other(|world| world.noted.as_mut().unwrap().back = true);
-    assert_eq!(going, "version: kwo was going back to the version of before\n");
+    assert_eq!(going, "version: kwo was going back to the previous version\n");
     // The release is asked for by its version, wherever a channel leads by now.
     let channel = Wish::Channel("stable".parse().unwrap());
     let mut stopped = installed();

@@ -1,4 +1,4 @@
-//! One request to a server over TCP, signed, and its answers, of which each is held against its question, its number, its
+//! One request to a server over TCP, signed, and its answers, of which each is checked against its question, its number, its
 //! signature and its time. What is asked and what an answer means is not known here.
 
 use std::fmt;
