@@ -6,6 +6,7 @@ mod backup;
 mod cleanup;
 mod full;
 mod install;
+mod killed;
 mod machine;
 mod node;
 mod package;

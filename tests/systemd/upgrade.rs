@@ -45,11 +45,17 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(programs: &Path) -> Option<Node> {
         let node = Node::empty(programs)?;
+        let (code, said) = node.run(&node.installs());
+        assert_eq!(code, Some(0), "{said}");
+        Some(node)
+    }
+
+    /// The words of the installation of the first version.
+    pub(crate) fn installs(&self) -> Vec<String> {
         let ignore = "--ignore=cgroup,memory,disk,ports,runtime";
         let version = format!("--version={FIRST}");
-        let words = ["/kwo", "node", "install", "/roster.yaml", "--yes", &node.mirror, &version, ignore];
-        node.machine.ok(&words);
-        Some(node)
+        let words = ["/kwo", "node", "install", "/roster.yaml", "--yes", &self.mirror, &version, ignore];
+        words.map(str::to_owned).to_vec()
     }
 
     /// The same before k3s is there.

@@ -149,15 +149,20 @@ create configmap played -n kube-system --from-literal="version=$version"
 kubectl get node "$name" >/dev/null 2>&1 ||
     printf '{{"apiVersion": "v1", "kind": "Node", "metadata": {{"name": "%s"}}}}' "$name" | kubectl create -f -
 kubectl patch node "$name" --subresource=status     -p '{{"status": {{"nodeInfo": {{"kubeletVersion": "'"$version"'"}}, "conditions": [{{"type": "Ready", "status": "True", "reason": "Played", "message": ""}}]}}}}'
-kubectl apply -f - <<EOF
+renew() {{
+    kubectl apply -f - <<EOF
 apiVersion: coordination.k8s.io/v1
 kind: Lease
 metadata: {{name: "$name", namespace: kube-node-lease}}
 spec: {{holderIdentity: "$name", renewTime: "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)"}}
 EOF
+}}
+renew
 [ ! -e /stand-in/after ] || . /stand-in/after
 systemd-notify --ready
-wait
+# As a kubelet does every ten seconds, and as long as this is there.
+{{ while sleep 2 && kill -0 $$; do renew || :; done; }} >/dev/null 2>&1 3>&- 4>&- &
+wait "$server"
 "#
     )
 }
