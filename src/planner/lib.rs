@@ -36,6 +36,7 @@ pub mod plan;
 pub mod policy;
 pub mod radius;
 pub mod rbac;
+pub mod refused;
 pub mod resource;
 pub mod revalidate;
 pub mod reviews;

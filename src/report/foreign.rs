@@ -8,11 +8,11 @@ use kwo_planner::change::Hold;
 use kwo_planner::foreign::ForeignAccess;
 use kwo_planner::plain::OneLine;
 use kwo_planner::plan::Plan;
+use kwo_planner::refused::Refused;
 use kwo_planner::tree::SmolStr;
 
 use super::part::MOST_LEFT;
 use super::style::{HOLD, LEFT};
-use super::unseen::parts;
 
 const QUIET: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
@@ -83,8 +83,8 @@ fn unseen(plan: &Plan) -> impl Iterator<Item = String> {
 fn above(reasons: &[&SmolStr]) -> Vec<String> {
     // Only what was refused has words for what was tried.
     let (tried, others): (Vec<&SmolStr>, Vec<&SmolStr>) =
-        reasons.iter().copied().partition(|why| parts(why).0.is_some());
-    let tried: Vec<&str> = tried.into_iter().filter_map(|why| parts(why).0).collect();
+        reasons.iter().copied().partition(|why| Refused::of(why).is_some());
+    let tried: Vec<&str> = tried.into_iter().filter_map(|why| Some(Refused::of(why)?.tried)).collect();
     let tried = (!tried.is_empty()).then(|| format!("could not {}", tried.join(", ")));
     let all = tried.into_iter().chain(others.into_iter().map(ToString::to_string));
     all.map(|why| format!("! kwo does not know what others gave: {}, as said above", OneLine(why))).collect()

@@ -143,16 +143,6 @@ impl Report for Plan<'_> {
     }
 }
 
-/// What a cut ended, told afterwards. The record has it as it was told before.
-fn was(why: &str) -> String {
-    let told = |why: &str| match why.split_once(" still exists, and its tokens log in") {
-        Some((account, rest)) => format!("{account} existed, and its tokens logged in{rest}"),
-        None if why.contains(" is still ") => why.replacen(" is still ", " was ", 1),
-        None => why.replacen(" is ", " was ", 1),
-    };
-    why.split("; ").map(told).collect::<Vec<_>>().join("; ")
-}
-
 /// Why something is kept, and the command that ends it.
 fn because(kept: &Kept) -> String {
     let Kept { because, ends, .. } = kept;
@@ -367,11 +357,11 @@ impl Report for Certificate<'_> {
                 kept.receipt.sha256()
             );
         }
-        let _ = writeln!(out, "\n## Cut\n");
+        let _ = writeln!(out, "\n## Cut\n\nWhat each of them gave is told as it was before the cut.\n");
         for entry in &record.cuts {
             let when = entry.made.map_or_else(|| "not made".to_owned(), moment);
-            let why = match was(entry.cut.why()) {
-                why if why.is_empty() => why,
+            let why = match entry.cut.why() {
+                why if why.is_empty() => String::new(),
                 why => format!(": {}", OneLine(why)),
             };
             let _ = writeln!(out, "- {when} `{}`{why}", entry.cut.id());
@@ -403,25 +393,5 @@ impl Report for Certificate<'_> {
 
     fn json(&self) -> CertificateOut<'_> {
         CertificateOut::of(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::was;
-
-    #[test]
-    fn a_certificate_says_what_was() {
-        for (before, after) in [
-            ("a is still admin of x", "a was admin of x"),
-            ("a is admin of x; a is viewer of y", "a was admin of x; a was viewer of y"),
-            (
-                "service account x/d still exists, and its tokens log in",
-                "service account x/d existed, and its tokens logged in",
-            ),
-            ("", ""),
-        ] {
-            assert_eq!(was(before), after);
-        }
     }
 }

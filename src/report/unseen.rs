@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use kwo_planner::change::{Held, Hold};
 use kwo_planner::plain::{OneLine, one_line};
+use kwo_planner::refused::Refused;
 use kwo_planner::resource::ResourceId;
 
 use super::style::HOLD;
@@ -37,7 +38,9 @@ pub(super) fn causes(held: &[Held]) -> (String, BTreeSet<&ResourceId>) {
     let mut causes: BTreeMap<String, Hidden<'_>> = BTreeMap::new();
     for id in held.iter().map(|held| &held.id) {
         let Some(why) = root(id, &holds) else { continue };
-        let (tried, cause) = parts(why);
+        let refused = Refused::of(why);
+        let (tried, cause) =
+            (refused.map(|refused| refused.tried), refused.map_or(why, |refused| refused.cause));
         let hidden = causes.entry(alike(tried, cause)).or_default();
         if hidden.cause.is_empty() {
             hidden.cause = cause;
@@ -83,14 +86,6 @@ fn root<'p>(id: &ResourceId, holds: &BTreeMap<&ResourceId, &'p Hold>) -> Option<
         }
     }
     None
-}
-
-/// What was tried, where that is told in front, and what came of it: kinds that fail alike have the latter in common.
-pub(super) fn parts(why: &str) -> (Option<&str>, &str) {
-    match why.split_once(" was refused: ") {
-        Some((tried, cause)) => (Some(tried), cause),
-        None => (None, why),
-    }
 }
 
 /// The cause without the words that stand for one kind in it, so that all kinds which one missing right hides are alike.

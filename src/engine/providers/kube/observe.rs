@@ -13,6 +13,7 @@ use kwo_planner::leftovers::left_over;
 use kwo_planner::named::{LONG_LIVED, LONG_LIVED_MARK_AT};
 use kwo_planner::node::NodeKind;
 use kwo_planner::observed::{MANAGED_BY, MARK, Observed, Present, Reach, Sighting};
+use kwo_planner::refused::Refused;
 use kwo_planner::resource::{Desired, Resource, ResourceId};
 use kwo_planner::systems::System;
 use smol_str::{SmolStr, format_smolstr};
@@ -365,10 +366,9 @@ pub(super) async fn gather(
                 }
                 status @ (401 | 403) => {
                     let cause = if status == 403 { Cause::Forbidden } else { Cause::Other };
-                    return Err(unlisted(
-                        cause,
-                        format_smolstr!("list {what} was refused: {}", response.says()),
-                    ));
+                    let tried = format!("list {what}");
+                    let refused = Refused { tried: &tried, cause: &response.says() };
+                    return Err(unlisted(cause, refused.sentence()));
                 }
                 410 => continue 'whole,
                 _ => {
