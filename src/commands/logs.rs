@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::process::Stdio;
 
 use futures_util::future::join_all;
-use serde::Deserialize;
 use tokio::process::Command;
 
 use super::load::load;
@@ -13,35 +12,8 @@ use super::signals;
 use crate::cli::{Logs, LogsOf};
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::providers::{Kube, Log, Refusal};
+use kwo_engine::status::{Container, containers};
 use kwo_engine::target;
-
-/// A container that has a log.
-struct Container {
-    namespace: String,
-    pod: String,
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Pods {
-    items: Vec<Pod>,
-}
-
-#[derive(Deserialize)]
-struct Pod {
-    metadata: Named,
-    spec: Spec,
-}
-
-#[derive(Deserialize)]
-struct Spec {
-    containers: Vec<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
 
 pub(crate) async fn logs(args: &Logs) -> Result<Exit, Failure> {
     tokio::select! {
@@ -119,13 +91,7 @@ async fn find(kube: &Kube, namespace: &str, label: Option<&str>) -> Result<Vec<C
         Failure::new(format!("cannot list the pods of {namespace}: {refusal}"))
             .hint("this needs the right to list pods and to get pods/log there")
     };
-    let pods = kwo_engine::status::pods(namespace, label);
-    let pods: Option<Pods> = kube.get(&pods).await.map_err(failed)?;
-    let containers = pods.into_iter().flat_map(|pods| pods.items).flat_map(|Pod { metadata, spec }| {
-        let pod = metadata.name;
-        spec.containers.into_iter().map(move |container| (pod.clone(), container.name))
-    });
-    Ok(containers.map(|(pod, name)| Container { namespace: namespace.to_owned(), pod, name }).collect())
+    containers(kube, namespace, label).await.map_err(failed)
 }
 
 /// The log of the service, which only the journal of its node has.

@@ -19,6 +19,8 @@ struct List<T> {
     items: Vec<T>,
 }
 
+/// As much of an object as a roster can be made of, whatever its kind is. One of the kinds is a custom resource, which has no type of
+/// the API.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Object {
@@ -40,7 +42,7 @@ struct Metadata {
     annotations: BTreeMap<String, String>,
 }
 
-/// The names of what is in a Secret.
+/// The names of what is in a Secret. The type of the API would hold the values, too.
 #[derive(Deserialize)]
 struct Secret {
     metadata: SecretMetadata,

@@ -32,7 +32,7 @@ use crate::secrets::{self, Old};
 use crate::sync::{Checkpoint, Short};
 
 /// The path of the pods in a namespace, of all or of those with a label.
-pub fn pods(namespace: &str, label: Option<&str>) -> String {
+pub(super) fn pods(namespace: &str, label: Option<&str>) -> String {
     let label = label.map_or_else(String::new, |label| {
         format!("?labelSelector={}", label.replace('/', "%2F").replace('=', "%3D"))
     });

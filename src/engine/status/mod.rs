@@ -4,6 +4,7 @@
 mod agreement;
 mod asked;
 pub mod backup;
+mod containers;
 pub mod disk;
 mod look;
 pub(crate) mod patient;
@@ -22,10 +23,11 @@ use crate::providers::{KeptToken, LastRun, Refusal};
 use crate::sync::Short;
 pub use agreement::Agreement;
 pub use backup::Backup;
+pub use containers::{Container, containers};
 pub use disk::Disk;
 pub use kwo_planner::upkeep::Level;
 pub(crate) use look::node_alone;
-pub use look::{Here, look, pods};
+pub use look::{Here, look};
 
 /// An answer, or why there is none.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

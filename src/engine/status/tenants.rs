@@ -5,48 +5,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use futures_util::future::join;
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kwo_planner::domains::Roster;
-
 use kwo_planner::roster::Quantity;
-use serde::Deserialize;
 
 use super::asked::Asked;
 use super::{Answer, Quota, Space, Tenant, Use};
-
-#[derive(Deserialize)]
-struct Namespace {
-    metadata: Metadata,
-    status: Phase,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    name: String,
-    #[serde(default)]
-    namespace: String,
-}
-
-#[derive(Deserialize)]
-struct Phase {
-    #[serde(default)]
-    phase: String,
-}
-
-#[derive(Deserialize)]
-struct ResourceQuota {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Amounts,
-    #[serde(default)]
-    status: Amounts,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Amounts {
-    hard: BTreeMap<String, String>,
-    used: BTreeMap<String, String>,
-}
 
 pub(super) async fn tenants(asked: &Asked<'_>, roster: &Roster) -> Vec<Tenant> {
     if roster.tenants().is_empty() {
@@ -57,13 +21,16 @@ pub(super) async fn tenants(asked: &Asked<'_>, roster: &Roster) -> Vec<Tenant> {
         asked.list::<ResourceQuota>("/api/v1/resourcequotas"),
     )
     .await;
-    let phases = phases.map(|list| {
-        list.into_iter().map(|have| (have.metadata.name, have.status.phase)).collect::<BTreeMap<_, _>>()
-    });
+    let phase = |have: Namespace| {
+        let phase = have.status.and_then(|status| status.phase).unwrap_or_default();
+        (have.metadata.name.unwrap_or_default(), phase)
+    };
+    let phases = phases.map(|list| list.into_iter().map(phase).collect::<BTreeMap<_, _>>());
     let quotas = quotas.map(|list| {
         let mut quotas: BTreeMap<String, Vec<Quota>> = BTreeMap::new();
         for quota in list {
-            quotas.entry(quota.metadata.namespace.clone()).or_default().push(read(quota));
+            let namespace = quota.metadata.namespace.clone().unwrap_or_default();
+            quotas.entry(namespace).or_default().push(read(quota));
         }
         quotas
     });
@@ -105,18 +72,20 @@ fn fullest(tenant: &Tenant) -> i64 {
 /// The bounds come from what is wanted: what counts the use may not have seen them yet.
 fn read(quota: ResourceQuota) -> Quota {
     let ResourceQuota { metadata, spec, status } = quota;
-    let mut uses: Vec<Use> = spec
-        .hard
+    let wanted = spec.and_then(|spec| spec.hard).unwrap_or_default();
+    let counted = status.and_then(|status| status.used).unwrap_or_default();
+    let mut uses: Vec<Use> = wanted
         .into_iter()
         .map(|(resource, hard)| {
-            let used = status.used.get(&resource).cloned().unwrap_or_else(|| "0".to_owned());
+            let hard = hard.0;
+            let used = counted.get(&resource).map_or_else(|| "0".to_owned(), |used| used.0.clone());
             let amount = |text: &str| text.parse::<Quantity>().ok();
             let percent = amount(&used).zip(amount(&hard)).and_then(|(used, hard)| used.percent_of(&hard));
             Use { percent: percent.and_then(|percent| i64::try_from(percent).ok()), resource, used, hard }
         })
         .collect();
     uses.sort_by_key(|have| Reverse(have.fullness()));
-    Quota { name: metadata.name, uses }
+    Quota { name: metadata.name.unwrap_or_default(), uses }
 }
 
 #[cfg(test)]
