@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::delivery::Untold;
 use super::events::{CHANNEL, Tried, make};
+use super::reason::Reason;
 use super::text::line;
 use crate::providers::{Event, Kube};
 
@@ -27,14 +28,14 @@ pub struct Crowded {
 pub async fn crowded(kube: &Kube, tenants: &[Crowded], when: Timestamp) -> Vec<Untold> {
     let of = |Crowded { namespaces, over, says }: &Crowded| {
         let message = line(&format!("{says}; delete images that nobody needs"), LONGEST);
-        let reason = if *over { "RegistryQuotaExceeded" } else { "RegistryQuotaNearlyExceeded" };
+        let reason = if *over { Reason::RegistryQuotaExceeded } else { Reason::RegistryQuotaNearlyExceeded };
         let each = namespaces.iter().map(move |namespace| Event {
             namespace: namespace.clone(),
             of: ("v1", "Namespace"),
             name: namespace.clone(),
             when,
-            warning: true,
-            reason,
+            warning: reason.warns(),
+            reason: reason.name(),
             message: message.clone(),
         });
         each.collect::<Vec<_>>()

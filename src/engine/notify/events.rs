@@ -12,6 +12,7 @@ use kwo_planner::resource::ResourceId;
 use tokio::time::{Instant, timeout_at};
 
 use super::delivery::Untold;
+use super::reason::Reason;
 use super::text::{Message, line, short};
 use crate::history::{Action, Entry, Outcome, Step, StepOutcome};
 use crate::providers::{Event, Kube, Refusal};
@@ -122,13 +123,14 @@ fn touched(entry: &Entry, namespace: String, steps: &[&Step]) -> Event {
     if let Some(step) = open.first() {
         message = format!("{message}; {}: {}", step.id, step.why);
     }
+    let reason = if open.is_empty() { Reason::Synced } else { Reason::SyncFailed };
     Event {
         name: namespace.clone(),
         namespace,
         of: ("v1", "Namespace"),
         when: entry.began,
-        warning: !open.is_empty(),
-        reason: if open.is_empty() { "Synced" } else { "SyncFailed" },
+        warning: reason.warns(),
+        reason: reason.name(),
         message: line(&message, LONGEST),
     }
 }
@@ -137,17 +139,17 @@ fn touched(entry: &Entry, namespace: String, steps: &[&Step]) -> Event {
 fn went_wrong(entry: &Entry, before: Option<&Entry>) -> Option<Event> {
     let reason = match entry.outcome {
         Outcome::Converged | Outcome::AccessLeft | Outcome::Held => return None,
-        Outcome::AccessDiffers => "SyncAccessDiffers",
-        Outcome::Refused => "SyncRefused",
-        Outcome::Failed => "SyncFailed",
+        Outcome::AccessDiffers => Reason::SyncAccessDiffers,
+        Outcome::Refused => Reason::SyncRefused,
+        Outcome::Failed => Reason::SyncFailed,
     };
     Some(Event {
         namespace: "kube-system".to_owned(),
         of: ("coordination.k8s.io/v1", "Lease"),
         name: "kwo".to_owned(),
         when: entry.began,
-        warning: true,
-        reason,
+        warning: reason.warns(),
+        reason: reason.name(),
         message: Message::of(entry, before).title,
     })
 }

@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use clap::{Arg, Command};
+use kwo_engine::notify::Reason;
+use kwo_planner::domains::{compile, parse};
+use kwo_planner::kinds::Kind;
+use kwo_planner::roster::{SourceFile, Sources};
 use serde_json::{Map, Value};
 use testkit::manual::{cell, holds};
 
@@ -156,6 +160,46 @@ fn the_variables_are_those_of_the_program() {
         writeln!(text, "| `{variable}` | {option} | {} |", commands.join(", ")).unwrap();
     }
     holds("docs/reference/environment.md", "", &text);
+}
+
+#[test]
+fn the_manual_lists_every_reason_of_an_event() {
+    let mut text = String::from("| reason | type | about | when |\n|---|---|---|---|\n");
+    for reason in Reason::ALL {
+        let kind = if reason.warns() { "Warning" } else { "Normal" };
+        writeln!(text, "| `{}` | {kind} | {} | {} |", reason.name(), reason.about(), reason.when()).unwrap();
+    }
+    holds("docs/reference/events.md", "", &text);
+}
+
+/// Every object that a roster can become is on its page: each by its kind, and what is there once by its name.
+#[test]
+fn the_manual_lists_every_kind_of_object() {
+    let page = read("docs/reference/objects.md");
+    let mut seen = BTreeSet::new();
+    for folder in std::fs::read_dir("tests/scenarios").unwrap() {
+        let roster = folder.unwrap().path().join("roster.yaml");
+        let Ok(text) = std::fs::read_to_string(&roster) else { continue };
+        let sources = Sources::new(vec![SourceFile { name: "roster.yaml".into(), text }]);
+        let Ok(roster) = parse(sources) else { continue };
+        let Ok(desired) = compile(&roster) else { continue };
+        for resource in desired.resources() {
+            let Some(kind) = resource.id.known_kind() else { continue };
+            let fixed = resource.id.scope.is_empty() && resource.id.name.starts_with("kwo-")
+                || resource.id.scope == "kube-system";
+            // Others have the name of a person, of a host, or of what they bind.
+            let others = ["ClusterRoleBinding", "ValidatingAdmissionPolicyBinding", "Ingress", "IngressRoute"];
+            let name = if fixed && !others.contains(&kind.name()) { resource.id.name.as_str() } else { "" };
+            seen.insert((kind, name.to_owned()));
+        }
+    }
+    assert!(seen.len() > 20, "{seen:?}");
+    let named = |kind: &Kind, name: &str| {
+        let row = |line: &&str| line.contains(kind.name());
+        page.lines().filter(row).any(|line| name.is_empty() || line.contains(&format!("`{name}`")))
+    };
+    let missing: Vec<_> = seen.iter().filter(|(kind, name)| !named(kind, name)).collect();
+    assert!(missing.is_empty(), "docs/reference/objects.md lacks {missing:?}");
 }
 
 /// Each number with its meaning, as the type of exit codes has them.
