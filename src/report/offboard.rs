@@ -357,12 +357,12 @@ impl Report for Certificate<'_> {
                 kept.receipt.sha256()
             );
         }
-        let _ = writeln!(out, "\n## Cut\n\nWhat each of them gave is told as it was before the cut.\n");
+        let _ = writeln!(out, "\n## Cut\n");
         for entry in &record.cuts {
             let when = entry.made.map_or_else(|| "not made".to_owned(), moment);
             let why = match entry.cut.why() {
                 why if why.is_empty() => String::new(),
-                why => format!(": {}", OneLine(why)),
+                why => format!("; before the cut: {}", OneLine(why)),
             };
             let _ = writeln!(out, "- {when} `{}`{why}", entry.cut.id());
         }

@@ -1,15 +1,18 @@
 //! `kwo node upgrade`: looks at the machine and its cluster, plans, asks, and takes k3s to another version, or back.
 
 use kwo_engine::failure::{Exit, Failure};
-use kwo_engine::k3s::{Event, Job, Machine, Sight, busy, find, rollback as go_back, upgrade as go_on};
-use kwo_planner::k3s::{Arch, By, Check, PlanOf, Upgrading, needs_apis, rollback, to_find, upgrade as plan};
+use kwo_engine::k3s::{Event, Job, Machine, Sight, busy, find, led, rollback as go_back, upgrade as go_on};
+use kwo_planner::domains::cluster::K3s;
+use kwo_planner::k3s::{
+    Arch, By, Check, Move, PlanOf, Upgrading, needs_apis, rollback, to_find, upgrade as plan,
+};
 use kwo_planner::plain::one_line;
 
 use super::super::consent::confirm;
 use super::super::load::Loaded;
 use super::super::print::{data, talk};
 use super::super::signals;
-use super::asked::Typed;
+use super::asked::{Asked, Typed};
 use super::saved::{Planned, fits, held_against, save, show};
 use crate::cli::{NodeUpgrade, option_with};
 use crate::report::node_upgrade::Upgrades;
@@ -49,6 +52,10 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
         (release, planned)
     };
     show(&Upgrades::new(&planned, args.rollback), &args.saved, args.output)?;
+    let by_roster = args.release.version.is_none() && args.release.channel.is_none() && saved.is_none();
+    if by_roster && let Some(text) = newer(&asked).await {
+        talk(&text);
+    }
     let by = saved.as_ref().map_or(By::Nobody, |saved| sight.by(&saved.sha256));
     held_against(saved.as_ref(), &args.saved, &facts, &planned.steps, &planned.noticed, by)?;
     if !planned.can_be_done() {
@@ -115,6 +122,23 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
     }
     talk(&ended(&planned, asked.roster.as_ref().map(|(_, loaded)| loaded), args.rollback));
     Ok(Exit::Done)
+}
+
+/// What to know of the channel that stands in the roster beside the version that counts.
+async fn newer(asked: &Asked) -> Option<String> {
+    let K3s { version, channel } = asked.roster.as_ref()?.1.roster.cluster().k3s.as_ref()?;
+    let (version, channel) = (&version.as_ref()?.value, &channel.as_ref()?.value);
+    match led(channel, &asked.place).await {
+        Ok(led) => {
+            let led = led.filter(|led| !matches!(Move::between(version, led), Move::Same | Move::Older))?;
+            Some(format!(
+                "the channel {channel} leads to {led}, and the roster says {version}; to upgrade, write the version that you want in `cluster.k3s`\n"
+            ))
+        }
+        Err(failure) => Some(format!(
+            "kwo cannot tell whether the channel {channel} leads to a newer version than {version}: {failure}\n"
+        )),
+    }
 }
 
 /// What to know when it is done.

@@ -22,6 +22,6 @@ mod whose;
 pub use files::RosterFiles;
 pub use machine::{Machine, busy};
 pub use perform::{Event, Work, forget_plan, perform};
-pub use release::{Place, find};
+pub use release::{Place, find, led};
 pub use sight::Sight;
 pub use upgrade::{Job, rollback, upgrade};

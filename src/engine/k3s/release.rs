@@ -105,6 +105,17 @@ pub async fn find(wish: &Wish, place: &Place, arch: Arch) -> Result<(Release, Op
     Ok((Release { version, arch, from, sha256, images }, date))
 }
 
+/// The version that a channel leads to now; nothing where no server is asked for channels.
+///
+/// # Errors
+/// When the server does not say.
+pub async fn led(channel: &K3sChannel, place: &Place) -> Result<Option<K3sVersion>, Failure> {
+    match place {
+        Place::Server { channels, .. } => lead(channel, channels).await.map(Some),
+        Place::Folder(_) => Ok(None),
+    }
+}
+
 /// The version that a channel leads to.
 async fn lead(channel: &K3sChannel, channels: &ApiUrl) -> Result<K3sVersion, Failure> {
     let url = format!("{channels}/{channel}");

@@ -66,7 +66,8 @@ record! {
 }
 
 record! {
-    /// The k3s that `kwo node install` installs: by its version, or by a channel that leads to one.
+    /// The k3s that `kwo node install` installs: by its version, or by a channel that leads to one. If both are there, the version
+    /// counts, and `kwo node upgrade` says if the channel leads to a newer one.
     pub struct K3s: "the cluster's k3s" {
         /// The version, such as `v1.37.1+k3s1`.
         pub version: Option<At<K3sVersion>>,
@@ -163,16 +164,19 @@ impl Kubeconfigs {
     }
 }
 
-/// A version and a channel cannot both say which k3s it is.
+/// A version is of the channel beside it, where that is a minor version.
 pub(crate) fn check(cluster: &Cluster, findings: &mut Findings) {
-    if let Some(K3s { version: Some(version), channel: Some(channel) }) = &cluster.k3s {
+    if let Some(K3s { version: Some(version), channel: Some(channel) }) = &cluster.k3s
+        && channel.value.starts_with('v')
+        && channel.value.as_str() != version.value.minor()
+    {
         let finding = Finding::new(
             "two-k3s",
             channel.at,
-            "`version` and `channel` both say which k3s to install",
-            "expected one of them",
+            format!("the channel `{}` never leads to the version beside it", channel.value),
+            format!("expected `stable`, `latest` or `{}`", version.value.minor()),
         );
-        let finding = finding.hint("keep `version` to install the same k3s each time; delete the other");
+        let finding = finding.hint("kwo installs `version`; correct one of the two, or delete `channel`");
         findings.push(finding.also(version.at, "the version is here"));
     }
 }

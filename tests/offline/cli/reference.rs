@@ -188,7 +188,8 @@ fn the_manual_lists_every_kind_of_object() {
             let fixed = resource.id.scope.is_empty() && resource.id.name.starts_with("kwo-")
                 || resource.id.scope == "kube-system";
             // Others have the name of a person, of a host, or of what they bind.
-            let others = ["ClusterRoleBinding", "ValidatingAdmissionPolicyBinding", "Ingress", "IngressRoute"];
+            let others =
+                ["ClusterRoleBinding", "ValidatingAdmissionPolicyBinding", "Ingress", "IngressRoute"];
             let name = if fixed && !others.contains(&kind.name()) { resource.id.name.as_str() } else { "" };
             seen.insert((kind, name.to_owned()));
         }

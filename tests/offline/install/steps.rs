@@ -3,15 +3,42 @@
 use std::fs;
 
 use serde_json::Value;
+use testkit::run::Ran;
 use testkit::schemas::fits;
 
-use super::world::{VERSION, World, program, sum};
+use super::world::{VERSION, World, answer, program, sum};
 use crate::backup::world::Says as _;
 use crate::cli::snapshot;
 
 const UNIT: &str = "root/etc/systemd/system/k3s.service";
 const DROP_IN: &str = "root/etc/rancher/k3s/config.yaml.d/00-kwo-install.yaml";
 const K3S: &str = "root/usr/local/bin/k3s";
+
+#[test]
+fn a_version_counts_and_the_channel_beside_it_tells_of_newer_ones() {
+    let world = World::new();
+    let roster =
+        "apiVersion: kwo/v1\nkind: Roster\ncluster: {k3s: {version: v1.37.1+k3s1, channel: stable}}\n";
+    world.put("roster.yaml", roster);
+    world.server.set("/channels/stable", world.leads("v1.38.2+k3s1"));
+    world.server.asked.lock().unwrap().clear();
+    let ran = world.install(&["roster.yaml", "--yes"]).expect(0);
+    assert!(ran.out.contains("Install k3s v1.37.1+k3s1 on node-1"), "{}", ran.out);
+    let asked = world.server.asked.lock().unwrap().clone();
+    assert!(asked.iter().all(|path| !path.contains("channels")), "{asked:?}");
+    let upgrade = |more: &[&str]| {
+        let words = [&["roster.yaml", "--dry-run"][..], more].concat();
+        Ran::of(&world.node("upgrade", &words).output().unwrap()).err
+    };
+    let told = "the channel stable leads to v1.38.2+k3s1, and the roster says v1.37.1+k3s1";
+    assert!(upgrade(&[]).contains(told), "{}", upgrade(&[]));
+    // Whoever names another one asks for that.
+    assert!(!upgrade(&["--version", "v1.37.1+k3s1"]).contains("the channel"));
+    world.server.set("/channels/stable", world.leads("v1.37.1+k3s1"));
+    assert!(!upgrade(&[]).contains("the channel"));
+    world.server.set("/channels/stable", answer(404, "", ""));
+    assert!(upgrade(&[]).contains("kwo cannot tell whether the channel stable leads to a newer version"));
+}
 
 #[test]
 fn a_dry_run_shows_the_steps_and_writes_nothing() {

@@ -72,9 +72,14 @@ impl World {
 
     /// The program, about to install from the server with these words besides.
     pub(crate) fn command(&self, more: &[&str]) -> Command {
+        self.node("install", more)
+    }
+
+    /// The same with another command of the node.
+    pub(crate) fn node(&self, what: &str, more: &[&str]) -> Command {
         let channels = format!("{}/channels", self.url);
         let mut command = Command::new(env!("CARGO_BIN_EXE_kwo"));
-        command.args(["node", "install", "--root", "root"]).args(more);
+        command.args(["node", what, "--root", "root"]).args(more);
         if !["--airgap", "--plan"].iter().any(|option| more.contains(option)) {
             command.args(["--mirror", &self.url, "--channels", &channels]);
         }

@@ -83,7 +83,10 @@ fn an_old_host_is_served_until_it_is_cut_and_the_end_says_what_the_certificate_n
     assert!(!there(&first) && there(&second) && there(&third) && there(&theirs));
     assert!(!text(&node, "registries.yaml").contains(&format!("  {old}:\n")));
     let proof = offboard(&node, &old, &["--certificate"]).expect(0).out;
-    assert!(proof.contains(&format!("`{ingress}`: {old} was a host of the registry")), "{proof}");
+    assert!(
+        proof.contains(&format!("`{ingress}`; before the cut: {old} is still a host of the registry")),
+        "{proof}"
+    );
     let again = offboard(&node, &old, &[&ROOT[..], &["--stage", "cut"]].concat()).expect(0);
     assert!(again.err.contains("There is nothing to cut"), "{}", again.err);
 
