@@ -1,5 +1,7 @@
 //! `kwo node upgrade`: looks at the machine and its cluster, plans, asks, and takes k3s to another version, or back.
 
+use std::time::Duration;
+
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::k3s::{Event, Job, Machine, Sight, busy, find, led, rollback as go_back, upgrade as go_on};
 use kwo_planner::domains::cluster::K3s;
@@ -7,6 +9,7 @@ use kwo_planner::k3s::{
     Arch, By, Check, Move, PlanOf, Upgrading, needs_apis, rollback, to_find, upgrade as plan,
 };
 use kwo_planner::plain::one_line;
+use tokio::time::timeout;
 
 use super::super::consent::confirm;
 use super::super::load::Loaded;
@@ -16,6 +19,9 @@ use super::asked::{Asked, Typed};
 use super::saved::{Planned, fits, held_against, save, show};
 use crate::cli::{NodeUpgrade, option_with};
 use crate::report::node_upgrade::Upgrades;
+
+/// How long the server of channels may take, where a version is named already.
+const CHANNEL: Duration = Duration::from_secs(10);
 
 pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
     fits(&args.saved, args.output, args.dry_run)?;
@@ -128,7 +134,11 @@ pub(super) async fn upgrade(args: &NodeUpgrade) -> Result<Exit, Failure> {
 async fn newer(asked: &Asked) -> Option<String> {
     let K3s { version, channel } = asked.roster.as_ref()?.1.roster.cluster().k3s.as_ref()?;
     let (version, channel) = (&version.as_ref()?.value, &channel.as_ref()?.value);
-    match led(channel, &asked.place).await {
+    // It is only to be known, so nobody waits long for it.
+    let answer = timeout(CHANNEL, led(channel, &asked.place)).await;
+    match answer
+        .unwrap_or_else(|_| Err(Failure::new(format!("no answer within {} seconds", CHANNEL.as_secs()))))
+    {
         Ok(led) => {
             let led = led.filter(|led| !matches!(Move::between(version, led), Move::Same | Move::Older))?;
             Some(format!(

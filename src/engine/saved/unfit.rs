@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use kwo_planner::k3s::PlanOf;
+use kwo_planner::plain::shell_word;
 use serde::Deserialize;
 use serde_json::Error;
 
@@ -53,8 +54,10 @@ pub(super) fn undecoded(path: &Path, bytes: &[u8], error: &Error, saves: &str) -
 /// Another command saved it.
 pub(super) fn another(path: &Path, command: &str, saves: &str) -> Failure {
     let does = if command == "kwo plan" { "kwo apply" } else { command };
-    Failure::new(format!("{} is a saved plan of `{command}`", path.display()))
-        .hint(format!("`{does} --plan FILE` does it; `{saves} --out FILE` saves one for this command"))
+    let shown = path.display().to_string();
+    Failure::new(format!("{shown} is a saved plan of `{command}`"))
+        .hint(format!("`{does} --plan {}` does it", shell_word(&shown)))
+        .hint(format!("`{saves} --out FILE` saves one for this command"))
 }
 
 /// The other command that saved it.

@@ -138,10 +138,7 @@ fn what_a_plan_file_says_is_never_printed_as_it_stands() {
     for (text, expected) in [
         (String::new(), "it is empty"),
         (text[..text.len() / 2].to_owned(), "it was cut short"),
-        (
-            "{\"kind\": \"NodeUpgradePlan\"}".to_owned(),
-            "`kwo node upgrade --plan FILE` does it; `kwo plan --out FILE` saves one for this command",
-        ),
+        ("{\"kind\": \"NodeUpgradePlan\"}".to_owned(), "`kwo node upgrade --plan forged.json` does it"),
         ("{\"kind\": \"\\n::error::\"}".to_owned(), "is not a saved plan of `kwo plan`"),
     ] {
         std::fs::write(folder.path().join("forged.json"), text).unwrap();
