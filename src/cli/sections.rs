@@ -148,6 +148,9 @@ pub struct RegistryStatus {
     pub roster: RosterArgs,
     #[command(flatten)]
     pub kube: KubeArgs,
+    /// How to print it.
+    #[arg(short, long, default_value = "text", env = "KWO_OUTPUT", value_name = "FORMAT")]
+    pub output: Format,
 }
 
 /// `kwo registry credentials`

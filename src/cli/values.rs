@@ -201,6 +201,8 @@ pub enum SchemaOf {
     OffboardCertificate,
     /// What `kwo offboard --status -o json` and each stage print.
     OffboardRecord,
+    /// What `kwo registry status -o json` prints.
+    RegistryStatus,
     /// What `kwo registry usage -o json` prints.
     RegistryUsage,
     /// What `kwo status -o json` prints.

@@ -22,6 +22,7 @@ use crate::report::node_upgrade::Upgrades;
 use crate::report::offboard;
 use crate::report::planned::Planned;
 use crate::report::printed::{Report as _, kind_of, schema as of};
+use crate::report::registry::RegistryStatus;
 use crate::report::systems::CheckedUp;
 use crate::report::tls::Asked;
 use crate::report::usage::RegistryUsage;
@@ -61,6 +62,7 @@ pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
         SchemaOf::Offboard => of::<offboard::Plan<'_>>(),
         SchemaOf::OffboardRecord => of::<offboard::Shown<'_>>(),
         SchemaOf::OffboardCertificate => of::<offboard::Certificate<'_>>(),
+        SchemaOf::RegistryStatus => of::<RegistryStatus>(),
         SchemaOf::RegistryUsage => of::<RegistryUsage>(),
         SchemaOf::Status => of::<Status>(),
         SchemaOf::Systems => of::<CheckedUp>(),

@@ -40,6 +40,7 @@ pub mod planned;
 pub mod policy;
 pub mod printed;
 mod radius;
+pub mod registry;
 mod reviews;
 pub mod run;
 pub mod status;

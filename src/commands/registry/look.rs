@@ -11,7 +11,8 @@ use super::reach::{Reach, now, users};
 use super::section::{section, shown};
 use crate::cli::{RegistryCredentials, RegistryStatus};
 use crate::commands::load::load;
-use crate::commands::print::data;
+use crate::commands::print::{data, report};
+use crate::report::registry::RegistryStatus as Found;
 use kwo_engine::failure::{Exit, Failure};
 use kwo_engine::probe::answers;
 use kwo_engine::providers::Provider as _;
@@ -28,14 +29,7 @@ pub(super) async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
         .map_err(|clash| Failure::new("the registry asks for one object twice").because(&clash))?;
     let provider = target::connect(args.kube.options()?).await?;
     let observed = provider.observe(&wanted).await;
-    let mut exit = Exit::Done;
-    let mut say = |subject: &str, state: Result<String, String>| {
-        let state = state.unwrap_or_else(|why| {
-            exit = Exit::Failed;
-            why
-        });
-        data(&format!("{subject}: {state}\n"));
-    };
+    let mut found = Found::new();
     for resource in wanted.resources() {
         let state = match observed.get(&resource.id) {
             Some(Sighting::Present(_)) => Ok("there".to_owned()),
@@ -45,7 +39,7 @@ pub(super) async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
             }
             None => Err("could not look".to_owned()),
         };
-        say(&resource.id.to_string(), state);
+        found.note(resource.id.to_string(), state);
     }
     let accounts = accounts(registry);
     if accounts.iter().any(|account| account.made.is_some()) {
@@ -53,18 +47,19 @@ pub(super) async fn status(args: &RegistryStatus) -> Result<Exit, Failure> {
             Ok(stored) => {
                 let shown = accounts.iter().filter_map(|account| Some((account, now(account, &stored)?)));
                 for (account, standing) in shown {
-                    say(&format!("user {}", account.user), Ok(turn(&standing)));
+                    found.note(format!("user {}", account.user), Ok(turn(&standing)));
                 }
             }
-            Err(refusal) => say("users", Err(format!("could not look: {refusal}"))),
+            Err(refusal) => found.note("users".to_owned(), Err(format!("could not look: {refusal}"))),
         }
     }
     for host in &registry.hosts {
         let api = format!("https://{}", host.value);
         let answer = answers(&api, PATIENCE).await;
-        say(&format!("{api}/v2/"), answer.map(|status| format!("answers ({status})")));
+        found.note(format!("{api}/v2/"), answer.map(|status| format!("answers ({status})")));
     }
-    Ok(exit)
+    report(&found, args.output)?;
+    Ok(if found.is_well() { Exit::Done } else { Exit::Failed })
 }
 
 pub(super) async fn credentials(args: &RegistryCredentials) -> Result<Exit, Failure> {

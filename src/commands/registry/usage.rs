@@ -50,7 +50,7 @@ fn known(roster: &Roster, tenants: &[String]) -> Result<(), Failure> {
         Some(stranger) => {
             let failure = Failure::usage(format!("the roster has no tenant `{}`", one_line(stranger)));
             let hint = did_you_mean(stranger, names()).unwrap_or_else(|| match names().next() {
-                Some(_) => format!("its tenants are: {}", names().collect::<Vec<_>>().join(", ")),
+                Some(_) => format!("its tenants are: {}", names().take(20).collect::<Vec<_>>().join(", ")),
                 None => "it has no tenants".to_owned(),
             });
             Err(failure.hint(hint))

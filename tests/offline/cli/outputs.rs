@@ -16,7 +16,7 @@ use testkit::schemas::fits;
 use super::archive::{FILE as ARCHIVE, archive};
 
 /// Each command that prints JSON, with the schema of it; with an option where that makes another thing of it.
-const OUTPUTS: [(&str, &str); 33] = [
+const OUTPUTS: [(&str, &str); 34] = [
     ("access diff", "access-diff"),
     ("access graph", "access-graph"),
     ("access of", "access-of"),
@@ -43,6 +43,7 @@ const OUTPUTS: [(&str, &str); 33] = [
     ("offboard --status", "offboard-record"),
     ("plan", "plan"),
     ("rbac", "manifests"),
+    ("registry status", "registry-status"),
     ("registry usage", "registry-usage"),
     ("render", "manifests"),
     ("status", "status"),
@@ -252,7 +253,7 @@ target: {{directory: {folder}/synced}}\n"
 const BOB: &str = "offboard bob (1 namespace)";
 
 /// What is run: the command as in the list, and all its words.
-const RUNS: [(&str, &[&str]); 52] = [
+const RUNS: [(&str, &[&str]); 53] = [
     ("access diff", &["access", "diff"]),
     ("access diff", &["access", "diff", "HEAD", "less.yaml"]),
     ("access graph", &["access", "graph"]),
@@ -309,6 +310,7 @@ const RUNS: [(&str, &[&str]); 52] = [
     ("explain", &["explain", "roster.yaml:6"]),
     ("dns check", &["dns", "check", "--dns-server", "127.0.0.1:9"]),
     ("dns list", &["dns", "list"]),
+    ("registry status", &["registry", "status", "images.yaml"]),
     ("registry usage", &["registry", "usage", "images.yaml"]),
     ("systems check", &["systems", "check"]),
     ("tls check", &["tls", "check", "www.example.com", "--address", "127.0.0.1:9"]),

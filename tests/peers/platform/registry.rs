@@ -148,6 +148,15 @@ fn whether_it_stands_and_who_may_use_it_is_shown() {
     assert!(early.out.starts_with(missing), "{}", early.out);
     node.apply(&[], &[PASSWORD]).expect(0);
     // The objects are there; no host of a test leads anywhere.
+    let status = node.kwo(&["registry", "status", "-o", "json"], &[PASSWORD]).expect(1);
+    let json: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+    testkit::schemas::fits("registry-status", &json);
+    let parts = json["parts"].as_array().unwrap();
+    let well = |subject: &str| {
+        let of = |part: &&serde_json::Value| part["subject"].as_str().unwrap().contains(subject);
+        parts.iter().find(of).unwrap_or_else(|| panic!("{subject}: {json}"))["well"].as_bool().unwrap()
+    };
+    assert!(well("kube:Service/kube-system/registry") && !well("/v2/") && json["well"] == false, "{json}");
     let status = node.kwo(&["registry", "status"], &[PASSWORD]).expect(1);
     for kind in ["Deployment", "Service", "Secret", "PersistentVolumeClaim"] {
         let there = status.out.lines().any(|line| line.contains(kind) && line.ends_with(": there"));
