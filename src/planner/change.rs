@@ -189,6 +189,9 @@ pub enum Hold {
     LeftOut {
         /// What would have to be asked for.
         why: SmolStr,
+        /// What was looked at and does not work without it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        needed_by: Vec<ResourceId>,
     },
     /// It disturbs something, and this run has no leave.
     NeedsLeave {
@@ -245,6 +248,11 @@ pub struct Leftover {
 }
 
 impl Hold {
+    /// Not looked at, because of this.
+    pub(crate) fn left_out(why: SmolStr) -> Hold {
+        Hold::LeftOut { why, needed_by: Vec::new() }
+    }
+
     /// Does what needs the object wait for it?
     #[must_use]
     pub const fn stops(&self) -> bool {
@@ -377,7 +385,14 @@ impl fmt::Display for Hold {
                 }
                 Ok(())
             }
-            Hold::LeftOut { why } => write!(out, "not looked at: {why}"),
+            Hold::LeftOut { why, needed_by } => {
+                write!(out, "not looked at: {why}")?;
+                let does = if needed_by.len() == 1 { "does" } else { "do" };
+                for (at, id) in needed_by.iter().enumerate() {
+                    write!(out, "{}{id}", if at == 0 { "; " } else { ", " })?;
+                }
+                if needed_by.is_empty() { Ok(()) } else { write!(out, " {does} not work without it") }
+            }
             Hold::NeedsLeave { disrupts, option } => {
                 write!(out, "disruptive: {disrupts}; `{option}` allows it")
             }

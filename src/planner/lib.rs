@@ -24,6 +24,7 @@ pub mod k3s;
 pub mod keeper;
 pub mod leftovers;
 pub mod limits;
+mod needers;
 pub mod observed;
 pub mod offboard;
 mod openings;

@@ -14,6 +14,7 @@ use crate::foreign::{ForeignAccess, foreign_access, stranger, unseen_access};
 use crate::holders::foreign_holders;
 use crate::kinds::{Shape, matches_any};
 use crate::leftovers::{left_in, left_over, maybe_left};
+use crate::needers::name_needers;
 use crate::observed::{CLUSTER_LABEL, FIELD_MANAGER, MANAGED_BY, Observed, Present, Sighting, TENANT_LABEL};
 use crate::origin::{Origin, Origins};
 use crate::overlay;
@@ -29,7 +30,7 @@ use crate::unions;
 use crate::units::moment;
 
 /// The version of the form in which plans are saved and printed. Minor versions only add.
-pub const FORMAT_VERSION: &str = "1.4";
+pub const FORMAT_VERSION: &str = "1.5";
 
 /// A plan.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -148,6 +149,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: &Adopt, provenance: P
     });
     let (steps, mut held, idle) = schedule(desired, verdicts);
     held.extend(unseen);
+    name_needers(desired, &mut held);
     let (foreign_access, own_policies) = foreign_access(strangers, desired, observed);
     Plan {
         format_version: FORMAT_VERSION.into(),
@@ -198,7 +200,7 @@ fn judge(
     }
     let present = match sighting {
         None => return Verdict::Hold(Hold::NotObserved { why: "nobody looked".into() }),
-        Some(Sighting::LeftOut { why }) => return Verdict::Hold(Hold::LeftOut { why: why.clone() }),
+        Some(Sighting::LeftOut { why }) => return Verdict::Hold(Hold::left_out(why.clone())),
         Some(Sighting::Unknown { why }) => return Verdict::Hold(Hold::NotObserved { why: why.clone() }),
         // What is not there has nothing that could be done anew.
         Some(Sighting::Absent) if shape.is_some_and(|shape| shape.anew.is_some()) => return Verdict::Settled,

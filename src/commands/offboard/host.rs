@@ -147,7 +147,7 @@ impl Scene<'_> {
         }
         if let Some(held) = plan.held.iter().find(|held| is_it(&held.id)) {
             return Ok(match &held.hold {
-                Hold::LeftOut { why } => {
+                Hold::LeftOut { why, .. } => {
                     talk(&format!("{why}, so k3s reads the files when somebody restarts it there.\n"));
                     is_image
                 }

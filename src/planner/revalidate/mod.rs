@@ -150,7 +150,7 @@ fn still(held: &&Held) -> bool {
 fn same_hold(was: &Hold, now: &Hold) -> bool {
     match (was, now) {
         (Hold::NotObserved { why: _ }, Hold::NotObserved { why: _ })
-        | (Hold::LeftOut { why: _ }, Hold::LeftOut { why: _ })
+        | (Hold::LeftOut { .. }, Hold::LeftOut { .. })
         | (Hold::Drift { what: _ }, Hold::Drift { what: _ })
         | (Hold::Failing { why: _ }, Hold::Failing { why: _ })
         | (Hold::Refused { why: _ }, Hold::Refused { why: _ }) => true,

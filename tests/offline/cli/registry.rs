@@ -6,7 +6,7 @@ use std::time::Duration;
 use kwo_engine::probe::{answers, lets_in};
 use testkit::loopback::{Loopback, Reply};
 
-use crate::cli::{address, snapshot, transcript_with};
+use crate::cli::{address, snapshot, transcript, transcript_with};
 
 /// What is said of a host that answers like this.
 async fn said(status: Option<u16>) -> Result<u16, String> {
@@ -81,4 +81,21 @@ fn a_password_is_printed_only_where_it_is_asked_for() {
     text.push_str(&run(&["registry", "credentials"]));
     text.push_str(&run(&["registry", "status"]));
     snapshot("registry", &text);
+}
+
+/// A directory is in agreement without Secrets, and a plan names what does not work like that.
+#[test]
+fn what_does_not_work_without_a_secret_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let roster = "apiVersion: kwo/v1\nkind: Roster\ncluster: {name: one}\nregistry:\n  hosts: [registry.example.com]\n  \
+                  users: {docker: {password: {generate: 32}}}\n";
+    std::fs::write(folder.path().join("roster.yaml"), roster).unwrap();
+    transcript(folder.path(), &["apply", "--yes", "--target", "dir:out"]);
+    let said = transcript(folder.path(), &["plan", "--target", "dir:out"]);
+    let told = "kube:Secret/kube-system/registry-auth: not looked at: a directory of manifests takes no secrets; \
+                kube:Deployment/kube-system/registry does not work without it";
+    assert!(said.contains("No changes.") && said.contains(told), "{said}");
+    // Nobody needs the key of fingerprints.
+    let alone = "kube:Secret/kube-system/kwo-fingerprint: not looked at: a directory of manifests takes no secrets\n";
+    assert!(said.contains(alone), "{said}");
 }
