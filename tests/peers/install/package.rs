@@ -15,6 +15,7 @@ case "$*" in
 *--target*) target=${*##*--target } folder=$CARGO_TARGET_DIR/${target%% *}/release ;;
 *) folder=$CARGO_TARGET_DIR/release ;;
 esac
+echo "$*" >>"$CARGO_TARGET_DIR/asked"
 mkdir -p "$folder" && ln -f "$KWO" "$folder/kwo"
 "#;
 
@@ -41,6 +42,8 @@ struct Made {
     key: PathBuf,
     dist: PathBuf,
     sums: [String; 2],
+    /// What cargo was asked for when a target was named for this machine's own processor, too.
+    asked: String,
 }
 
 fn made() -> &'static Made {
@@ -58,19 +61,23 @@ fn made() -> &'static Made {
         );
         std::fs::write(at("kwo.rs"), program).unwrap();
         run(Command::new("rustc").args(["-C", "strip=symbols", "-o"]).arg(at("kwo")).arg(at("kwo.rs")));
-        let package = || {
+        std::fs::create_dir(at("target")).unwrap();
+        let package = |targets: &str| {
             run(Command::new("bash")
                 .arg(".ci/package")
                 .env("PATH", format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap()))
                 .env("CARGO", env!("CARGO"))
                 .env("CARGO_TARGET_DIR", at("target"))
                 .env("KWO_RELEASE_KEY", at("key"))
-                .env("KWO_RELEASE_TARGETS", OTHER)
+                .env("KWO_RELEASE_TARGETS", targets)
                 .env("KWO", at("kwo")));
             std::fs::read_to_string(at("target/dist/SHA256SUMS")).unwrap()
         };
-        let sums = [package(), package()];
-        Made { key: at("key.pub"), dist: at("target/dist"), sums, _folder: folder }
+        let own = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+        package(&format!("{own} {OTHER}"));
+        let asked = std::fs::read_to_string(at("target/asked")).unwrap();
+        let sums = [package(OTHER), package(OTHER)];
+        Made { key: at("key.pub"), dist: at("target/dist"), sums, asked, _folder: folder }
     })
 }
 
@@ -105,6 +112,17 @@ fn the_tarball_holds_all_and_what_is_made_is_the_same_twice() {
     {
         assert!(inside.join(file).is_file(), "{file}");
     }
+}
+
+#[test]
+fn a_target_for_this_processor_takes_the_place_of_a_static_glibc() {
+    let asked: Vec<&str> = made().asked.lines().collect();
+    let musl = format!("--target {}-unknown-linux-musl", std::env::consts::ARCH);
+    let zig = |line: &&&str| line.starts_with("zigbuild") && line.contains(&musl);
+    assert_eq!(asked.iter().filter(zig).count(), 1, "{asked:?}");
+    assert!(!asked.iter().any(|line| line.contains("-linux-gnu")), "{asked:?}");
+    // The packages are for machines with the libraries of a distribution.
+    assert!(asked.contains(&"build --release --locked"), "{asked:?}");
 }
 
 fn rpm() -> String {
