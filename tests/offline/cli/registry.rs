@@ -96,6 +96,7 @@ fn what_does_not_work_without_a_secret_is_named() {
                 kube:Deployment/kube-system/registry does not work without it";
     assert!(said.contains("No changes.") && said.contains(told), "{said}");
     // Nobody needs the key of fingerprints.
-    let alone = "kube:Secret/kube-system/kwo-fingerprint: not looked at: a directory of manifests takes no secrets\n";
+    let alone =
+        "kube:Secret/kube-system/kwo-fingerprint: not looked at: a directory of manifests takes no secrets\n";
     assert!(said.contains(alone), "{said}");
 }
